@@ -1,0 +1,26 @@
+"""The one exception a user's input can raise: a sentence that says where, what and what would be right."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Input that cannot be used. ``str(error)`` is one sentence: file, field, remedy."""
+
+    def __init__(self, field: str, message: str, file: str | None = None):
+        self.field = field
+        self.message = message
+        self.file = file
+        super().__init__(": ".join(part for part in (file, field, message) if part))
+
+    def within(self, file: str) -> InputError:
+        """The same error, naming the file it came from (an inner file's name is kept)."""
+        return self if self.file else InputError(self.field, self.message, file)
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """`` (did you mean 'x'?)`` for the closest choice, or nothing."""
+    close = difflib.get_close_matches(word, list(choices), n=1)
+    return f" (did you mean '{close[0]}'?)" if close else ""

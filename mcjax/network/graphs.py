@@ -1,0 +1,82 @@
+"""Networks from networkx graphs, and from the files networkx reads.
+
+An edge attribute ``samples`` (default 100) and optionally ``weight`` describe a feed; a node named
+``real`` is the real source; a node attribute ``initial`` overrides the default (the number of
+samples the model reads a generation, or 100 for one that reads nothing).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mcjax.errors import InputError
+from mcjax.network.network import REAL, Feed, Network, network
+
+DEFAULT_SAMPLES = 100
+GRAPH_SUFFIXES = (".graphml", ".gml", ".json")
+
+
+def from_networkx(graph: Any, draws: str = "private", real: str = "fresh") -> Network:
+    """Build a :class:`Network` from a ``networkx.DiGraph``.
+
+    Raises
+    ------
+    InputError: for an undirected graph, parallel edges, or attributes that are no numbers.
+    """
+    if not graph.is_directed():
+        raise InputError("graph", "is undirected, but data flow along an edge one way; direct it")
+    labels = {node: str(data.get("label", node)) for node, data in graph.nodes(data=True)}
+    models = [name for name in labels.values() if name != REAL]
+    feeds = []
+    for j, i, data in graph.edges(data=True):
+        field = f"edge {labels[j]!r} -> {labels[i]!r}"
+        samples = _whole(data.get("samples", DEFAULT_SAMPLES), f"{field}: samples")
+        weight = data.get("weight", 1.0)
+        if isinstance(weight, bool) or not isinstance(weight, int | float):
+            raise InputError(f"{field}: weight", f"is {weight!r}; give a positive number")
+        feeds.append(Feed(labels[j], labels[i], samples, float(weight)))
+    reads = dict.fromkeys(models, 0)
+    for feed in feeds:
+        reads[feed.reader] = reads.get(feed.reader, 0) + feed.samples
+    initial = {name: reads[name] or DEFAULT_SAMPLES for name in models}
+    for node, data in graph.nodes(data=True):
+        if "initial" in data and labels[node] != REAL:
+            field = f"node {labels[node]!r}: initial"
+            initial[labels[node]] = _whole(data["initial"], field)
+    if real == "reused":
+        initial |= {f.reader: f.samples for f in feeds if f.origin == REAL}
+    return network(models, feeds, initial, draws=draws, real=real)
+
+
+def read_graph(path: Path) -> Network:
+    """Read GraphML, GML or node-link JSON, by the file's suffix."""
+    import networkx as nx
+
+    try:
+        if path.suffix == ".graphml":
+            graph = nx.read_graphml(path)
+        elif path.suffix == ".gml":
+            graph = nx.read_gml(path, label=None)
+        else:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            key = "edges" if "edges" in data else "links"
+            graph = nx.node_link_graph(data, edges=key)
+    except OSError as error:
+        raise InputError("", f"cannot be read: {error.strerror}", str(path)) from error
+    except Exception as error:  # networkx and its parsers raise a dozen unrelated types
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        kind = path.suffix.lstrip(".")
+        raise InputError("", f"is no {kind} graph ({reason[0]})", str(path)) from error
+    return from_networkx(graph)
+
+
+def _whole(value: Any, field: str) -> int:
+    if isinstance(value, str) and value.isdigit():
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InputError(field, f"is {value!r}; give a positive whole number")
+    return value

@@ -1,0 +1,115 @@
+"""Named networks. Each takes sample counts per feed and returns a :class:`Network`.
+
+``samples``: of every model-to-model feed; ``real``: of every real feed, 0 for none (of all models
+unless said otherwise); ``initial``: of generation 0. Further keyword arguments (``draws``,
+``real_data``) go to the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from mcjax.errors import InputError
+from mcjax.network.network import REAL, Feed, Network, network
+
+Edge = tuple[int, int]
+
+
+def _build(
+    size: int,
+    edges: Iterable[Edge],
+    samples: int,
+    initial: int,
+    anchored: Iterable[int],
+    real: int,
+    draws: str = "private",
+    real_data: str = "fresh",
+) -> Network:
+    feeds = [Feed(str(j), str(i), samples) for j, i in edges]
+    if real:
+        feeds += [Feed(REAL, str(i), real) for i in anchored]
+    return network(size, feeds, initial, draws=draws, real=real_data)
+
+
+def self_loop(*, samples: int, initial: int, real: int = 0, **options: Any) -> Network:
+    """One model that reads its own output."""
+    return _build(1, [(0, 0)], samples, initial, range(1), real, **options)
+
+
+def chain(size: int, *, samples: int, initial: int, real: int = 0, **options: Any) -> Network:
+    """0 -> 1 -> ... -> size - 1; model 0 reads itself, and only it reads real data."""
+    edges = [(0, 0), *((i - 1, i) for i in range(1, size))]
+    return _build(size, edges, samples, initial, range(1), real, **options)
+
+
+def ring(size: int, *, samples: int, initial: int, real: int = 0, **options: Any) -> Network:
+    """Each model reads the one before it."""
+    edges = [((i - 1) % size, i) for i in range(size)]
+    return _build(size, edges, samples, initial, range(size), real, **options)
+
+
+def star(size: int, *, samples: int, initial: int, real: int = 0, **options: Any) -> Network:
+    """A hub, model 0, reads every other model, and every other model reads the hub.
+
+    Only the hub reads real data.
+    """
+    edges = [(i, 0) for i in range(1, size)] + [(0, i) for i in range(1, size)]
+    return _build(size, edges, samples, initial, range(1), real, **options)
+
+
+def complete(size: int, *, samples: int, initial: int, real: int = 0, **options: Any) -> Network:
+    """Each model reads every model, itself included."""
+    edges = [(j, i) for i in range(size) for j in range(size)]
+    return _build(size, edges, samples, initial, range(size), real, **options)
+
+
+def random_directed(
+    size: int,
+    *,
+    probability: float,
+    seed: int,
+    samples: int,
+    initial: int,
+    real: int = 0,
+    **options: Any,
+) -> Network:
+    """Each of the ``size**2`` feeds, self-loops included, is there with ``probability``."""
+    return _random(np.full((size, size), probability), seed, samples, initial, real, options)
+
+
+def stochastic_block(
+    sizes: Sequence[int],
+    *,
+    probabilities: Sequence[Sequence[float]],
+    seed: int,
+    samples: int,
+    initial: int,
+    real: int = 0,
+    **options: Any,
+) -> Network:
+    """Blocks of models; a feed from block a to block b is there with ``probabilities[a][b]``."""
+    block = np.repeat(np.arange(len(sizes)), sizes)
+    table = np.asarray(probabilities, float)
+    if table.shape != (len(sizes), len(sizes)):
+        raise InputError("network.probabilities", f"needs {len(sizes)} rows of {len(sizes)}")
+    return _random(table[np.ix_(block, block)], seed, samples, initial, real, options)
+
+
+def _random(
+    chance: np.ndarray, seed: int, samples: int, initial: int, real: int, options: dict[str, Any]
+) -> Network:
+    if not ((chance >= 0) & (chance <= 1)).all():
+        raise InputError("network.probability", "must lie between 0 and 1")
+    size = len(chance)
+    hit = np.random.default_rng(seed).random((size, size)) < chance
+    edges = [(int(j), int(i)) for j, i in np.argwhere(hit)]
+    return _build(size, edges, samples, initial, range(size), real, **options)
+
+
+TOPOLOGIES: dict[str, Callable[..., Network]] = {
+    f.__name__: f
+    for f in (self_loop, chain, ring, star, complete, random_directed, stochastic_block)
+}
