@@ -1,4 +1,4 @@
-"""The one exception a user's input can raise: a sentence that says where, what and what would be right."""
+"""The one exception a user's input can raise: one sentence with place, fault and remedy."""
 
 from __future__ import annotations
 

@@ -103,9 +103,7 @@ class Network:
         """Which models have no feeds and so never change after generation 0."""
         return tuple(not feeds for feeds in self.feeds_by_reader)
 
-    def with_feed(
-        self, origin: str, reader: str, samples: int, weight: float = 1.0
-    ) -> Network:
+    def with_feed(self, origin: str, reader: str, samples: int, weight: float = 1.0) -> Network:
         """The network with one feed more."""
         return replace(self, feeds=(*self.feeds, Feed(origin, reader, samples, weight)))
 

@@ -1,0 +1,130 @@
+"""From a study to predictions, simulations and verdicts: the order in which the rooms are used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+
+from mcjax.chains.chain import ConditionArrays, Program, Trajectory
+from mcjax.chains.layout import Shape, network_arrays, shape_of
+from mcjax.draws.streams import condition_word
+from mcjax.engine import engine
+from mcjax.engine.engine import Report, Task
+from mcjax.engine.outcome import Tally
+from mcjax.errors import InputError, did_you_mean
+from mcjax.fits.fit import default_solver
+from mcjax.laws.predict import predict_condition
+from mcjax.laws.prediction import Predictions
+from mcjax.study.study import PRECISIONS, Condition, Study, covariance_root
+from mcjax.verdicts.judge import Verification, judge
+
+
+def predict(study: Study) -> list[Predictions]:
+    """What the laws say of each condition, without simulation."""
+    return [predict_condition(c, study.generations) for c in study.conditions]
+
+
+def simulate(
+    study: Study, known: Sequence[Tally] | None = None, report: Report | None = None
+) -> list[Tally]:
+    """Run the study's chains; one tally for each condition.
+
+    Conditions of one family structure and one p share a compiled program.
+
+    Parameters
+    ----------
+    known: tallies of an earlier run of the same study, to be continued.
+    report: called after every chunk with the lanes it ran and a function that gives all tallies.
+    """
+    tallies = list(known or [Tally()] * len(study.conditions))
+    for members in _groups(study):
+        missing = [i for i in members if tallies[i].chains != study.chains]
+        if not missing:
+            continue
+        shape = shape_of([study.conditions[i].network for i in members])
+        tasks = [
+            _task(study.conditions[i], shape, np.arange(tallies[i].tiled, study.chains))
+            for i in missing
+        ]
+
+        def relay(lanes, current, own=tuple(missing)):
+            def everything() -> list[Tally]:
+                merged = list(tallies)
+                for i, tally in zip(own, current(), strict=True):
+                    merged[i] = tally
+                return merged
+
+            report(lanes, everything)
+
+        found = engine.simulate(
+            tasks,
+            _program(study, shape, len(study.conditions[members[0]].theta)),
+            study.chunk,
+            [tallies[i] for i in missing],
+            None if report is None else relay,
+        )
+        for i, tally in zip(missing, found, strict=True):
+            tallies[i] = tally
+    return tallies
+
+
+def verify(study: Study, theory: Study | None = None, report: Report | None = None) -> Verification:
+    """Simulate, compare with the laws and judge.
+
+    Parameters
+    ----------
+    theory: a study with the same conditions from which the laws take their predictions, if not
+        the simulated one: what would be found if the theory were wrong about the pipeline?
+    """
+    predictions = predict(study if theory is None else theory)
+    return judge(study, predictions, [tally.outcome for tally in simulate(study, report=report)])
+
+
+def replay(study: Study, condition: str, chain: int) -> Trajectory:
+    """Run one chain of one condition by itself, in the study's own program.
+
+    Returns
+    -------
+    Estimates (T + 1, M, p), statuses and steps (T + 1, M), as NumPy arrays: what this chain did
+    in the study.
+    """
+    names = [c.name for c in study.conditions]
+    if condition not in names:
+        hint = did_you_mean(condition, names)
+        raise InputError("condition", f"{condition!r} is none of the study's{hint}")
+    index = names.index(condition)
+    members = next(group for group in _groups(study) if index in group)
+    shape = shape_of([study.conditions[i].network for i in members])
+    chosen = study.conditions[index]
+    task = _task(chosen, shape, np.array([chain]))
+    program = _program(study, shape, len(chosen.theta))
+    [[(_, trajectory)]] = engine.trajectories([task], program, study.chunk)
+    return Trajectory(*(leaf[0] for leaf in trajectory))
+
+
+def _groups(study: Study) -> list[list[int]]:
+    """Conditions that one program serves, by position."""
+    groups: dict[object, list[int]] = {}
+    for i, condition in enumerate(study.conditions):
+        key = (jax.tree.structure(condition.family), len(condition.theta))
+        groups.setdefault(key, []).append(i)
+    return list(groups.values())
+
+
+def _task(condition: Condition, shape: Shape, chains: np.ndarray) -> Task:
+    arrays = ConditionArrays(
+        network=network_arrays(condition.network, shape),
+        truth=condition.theta[None],
+        factor=covariance_root(condition.covariance),
+        family=condition.family,
+    )
+    word = condition_word(condition.label)
+    return Task(arrays, condition.seed, word, chains, condition.network.size)
+
+
+def _program(study: Study, shape: Shape, p: int) -> Program:
+    draws, fits = PRECISIONS[study.precision]
+    solver = default_solver(p) if study.solver == "auto" else study.solver
+    return Program(study.generations, shape.pairs, solver, draws, fits)

@@ -1,0 +1,1 @@
+"""Chains: what one seed of one network does, generation by generation."""

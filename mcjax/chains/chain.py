@@ -1,0 +1,109 @@
+"""One chain: the whole network from generation 0 to T, for one key.
+
+The code is written for one chain and, inside it, one model; batching is the engine's business.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from mcjax.chains.dataset import draw_dataset
+from mcjax.chains.layout import Feeds, NetworkArrays
+from mcjax.families.family import Family
+from mcjax.fits.fit import Fit, fit
+from mcjax.fits.status import Status
+
+
+class ConditionArrays(NamedTuple):
+    """All that one chain's law depends on, as data."""
+
+    network: NetworkArrays
+    truth: Any  # (S, p), the parameters of the real sources
+    factor: Any  # (p, p), a root of the covariance of x
+    family: Family
+
+
+class Program(NamedTuple):
+    """What a program is compiled for; everything else is data."""
+
+    generations: int  # T
+    pairs: int  # pairs of rows a fit
+    solver: str  # newton | lbfgs
+    draw_dtype: str  # precision of covariates and labels
+    fit_dtype: str  # precision of the fits
+
+
+class Trajectory(NamedTuple):
+    """What a chain reports."""
+
+    theta: Array  # (T + 1, M, p), not-a-number where a fit failed
+    status: Array  # (T + 1, M), Status codes
+    steps: Array  # (T + 1, M), gradients evaluated
+
+
+class _State(NamedTuple):
+    """What the next generation needs of this one; parameters are finite even where ``known`` is
+    false, so that a lost model cannot make others' arithmetic fail."""
+
+    theta: Array  # (M, p)
+    known: Array  # (M,) bool, whether the model has an estimate
+
+
+def run_chain(condition: ConditionArrays, key: Array, program: Program) -> Trajectory:
+    """Run one chain. ``key``: uint32, shape (2,)."""
+    models = condition.network.frozen.shape[0]
+    truth = jnp.asarray(condition.truth, program.fit_dtype)
+    begin = _State(
+        theta=jnp.broadcast_to(truth[0], (models, truth.shape[1])),
+        known=jnp.ones(models, bool),
+    )
+
+    def step(state: _State, t: Array) -> tuple[_State, Trajectory]:
+        first, later = condition.network.initial, condition.network.feeds
+        feeds = jax.tree.map(lambda a, b: jnp.where(t == 0, a, b), first, later)
+        result = _generation(condition, state, feeds, key, t, program)
+        kept = result.status == Status.NOT_FITTED
+        theta = jnp.where(kept[:, None], state.theta, result.theta)
+        known = jnp.where(kept, state.known, result.status == Status.CONVERGED)
+        seen = jnp.where(known[:, None], theta, jnp.nan)
+        carried = _State(jnp.where(known[:, None], theta, truth[:1]), known)
+        return carried, Trajectory(seen, result.status, result.steps)
+
+    _, trajectory = lax.scan(step, begin, jnp.arange(program.generations + 1, dtype=jnp.int32))
+    return trajectory
+
+
+def _generation(
+    condition: ConditionArrays, state: _State, feeds: Feeds, key: Array, t: Array, program: Program
+) -> Fit:
+    """Fit every model once."""
+    truth = jnp.asarray(condition.truth, program.fit_dtype)
+    parents = jnp.concatenate([state.theta, truth])
+    known = jnp.concatenate([state.known, jnp.ones(len(truth), bool)])
+    drawing = _cast(condition.family, program.draw_dtype)
+    fitting = _cast(condition.family, program.fit_dtype)
+    factor = jnp.asarray(condition.factor, program.draw_dtype)
+
+    def refit(own: Feeds) -> Fit:
+        reads = own.samples > 0
+        lost = jnp.any(reads & ~known[own.origin])
+        typed = own._replace(weight=own.weight.astype(program.draw_dtype))
+        data = draw_dataset(
+            drawing, factor, parents.astype(program.draw_dtype), typed, key, t, program.pairs
+        )
+        mass = own.samples.astype(program.fit_dtype) * own.weight.astype(program.fit_dtype)
+        start = (mass / jnp.maximum(mass.sum(), 1)) @ parents[own.origin]
+        data = jax.tree.map(lambda a: a.astype(program.fit_dtype), data)
+        result = fit(fitting, data, start, jnp.any(reads) & ~lost, program.solver)
+        status = jnp.where(lost, int(Status.PARENT_FAILED), result.status)
+        return result._replace(status=status)
+
+    return jax.vmap(refit)(feeds)
+
+
+def _cast(family: Family, dtype: str) -> Family:
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), family)

@@ -1,0 +1,91 @@
+"""The data one model fits in one generation, drawn row by row from the streams of its feeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from mcjax.chains.layout import Feeds
+from mcjax.draws.threefry import threefry
+from mcjax.families.family import Family
+from mcjax.families.observations import draw_labels, draw_normals
+from mcjax.fits.objective import Dataset
+
+Tree = TypeVar("Tree")
+
+
+def draw_dataset(
+    family: Family,
+    factor: Array,
+    parents: Array,
+    feeds: Feeds,
+    key: Array,
+    generation: Array,
+    pairs: int,
+) -> Dataset:
+    """Draw the rows of all feeds of one model, feed after feed, padded to ``pairs`` pairs.
+
+    Parameters
+    ----------
+    factor: a root of the covariate covariance, shape (p, p).
+    parents: parameters of the models, then of the real sources, shape (M + S, p).
+    feeds: one model's row of the table, each entry of shape (B,).
+    key: chain key, shape (2,). generation: t, int32 scalar.
+
+    Returns
+    -------
+    A :class:`Dataset` of N = 2 pairs rows; padding has weight 0 and zero x and y.
+    """
+    stamp = jnp.where(feeds.renewed, generation, 0).astype(jnp.uint32)
+    streams = threefry((key[0], key[1]), (stamp, feeds.stream))
+    taken = (feeds.samples + 1) // 2
+    ends = jnp.cumsum(taken)
+    place = jnp.arange(pairs, dtype=ends.dtype)
+    slot = jnp.minimum(jnp.sum(place[:, None] >= ends[None, :], axis=1), len(ends) - 1)
+    within = place - (ends - taken)[slot]
+    real_from = len(parents) - 1
+
+    def gather() -> tuple[Array, ...]:
+        origin = feeds.origin[slot]
+        return streams[0][slot], streams[1][slot], origin >= real_from, parents.T[:, origin]
+
+    *keys, real, theta = _once(generation, gather)
+    pair = within.astype(jnp.uint32)
+    z = _once(
+        generation, lambda: draw_normals((keys[0], keys[1]), pair, parents.shape[1], parents.dtype)
+    )
+    x = jnp.matmul(factor, _halves(z.real, z.imag), precision="highest")
+    y = _once(
+        generation,
+        lambda: draw_labels(
+            family, _halves(theta, theta), x, _halves(real, real), (keys[0], keys[1]), pair
+        ),
+    )
+    row = _halves(2 * within, 2 * within + 1)
+    valid = (row < _halves(*[feeds.samples[slot]] * 2)) & _halves(*[place < ends[-1]] * 2)
+    return Dataset(
+        x=jnp.where(valid[None, :], x, 0),
+        y=jnp.where(valid, y, 0),
+        weight=jnp.where(valid, _halves(*[feeds.weight[slot]] * 2), 0),
+    )
+
+
+def _halves(even: Array, odd: Array) -> Array:
+    """Even rows, then odd rows, along the last axis."""
+    return jnp.concatenate([even, odd], axis=-1)
+
+
+def _once(generation: Array, compute: Callable[[], Tree]) -> Tree:
+    """Compute arrays once, and keep them.
+
+    XLA's CPU compiler would otherwise work them out again in each loop that uses them, random
+    numbers included. A condition known only at run time, true though it is, is a border that
+    fusion does not cross.
+    """
+    shapes = jax.eval_shape(compute)
+    empty = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+    return lax.cond(generation >= 0, compute, lambda: empty)

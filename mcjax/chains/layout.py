@@ -1,0 +1,104 @@
+"""A condition as arrays: the network, the truth and the family that one chain runs on.
+
+Everything that distinguishes one condition from another is a value in these arrays, padded to a
+common shape. So one compiled program serves every network, sample size, weight and seed up to
+that shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from mcjax.draws.streams import private_stream, published_stream, real_stream
+from mcjax.network import REAL, Network
+
+
+class Feeds(NamedTuple):
+    """What each model reads in one generation; M models, B feed slots, empty slots last."""
+
+    samples: np.ndarray  # (M, B) int32, 0 in an empty slot
+    weight: np.ndarray  # (M, B) float64, of each observation in the loss
+    origin: np.ndarray  # (M, B) int32, a model, or M + s for real source s
+    stream: np.ndarray  # (M, B) uint32, see mcjax.draws.streams
+    renewed: np.ndarray  # (M, B) bool, drawn anew each generation (else generation 0's sample)
+
+
+class Shape(NamedTuple):
+    """The padded sizes of a program."""
+
+    models: int
+    slots: int
+    pairs: int  # pairs of rows a fit
+
+
+class NetworkArrays(NamedTuple):
+    """A network as compiled code sees it."""
+
+    initial: Feeds  # generation 0
+    feeds: Feeds  # every later generation
+    frozen: np.ndarray  # (M,) bool
+
+
+def shape_of(networks: Sequence[Network]) -> Shape:
+    """The smallest shape that holds all networks."""
+    return Shape(
+        models=max(net.size for net in networks),
+        slots=max(1, *(len(feeds) for net in networks for feeds in net.feeds_by_reader)),
+        pairs=max(_pairs(net) for net in networks),
+    )
+
+
+def network_arrays(net: Network, shape: Shape) -> NetworkArrays:
+    """The arrays of one network, padded with frozen models that read nothing."""
+    real_origin = shape.models
+    initial = _empty(shape)
+    feeds = _empty(shape)
+    frozen = np.ones(shape.models, bool)
+    frozen[: net.size] = net.frozen
+    for i, count in enumerate(net.initial):
+        _fill(initial, i, 0, count, 1.0, real_origin, real_stream(i), renewed=False)
+    for i, incoming in enumerate(net.feeds_by_reader):
+        for b, feed in enumerate(incoming):
+            if feed.origin == REAL:
+                origin, stream, renewed = real_origin, real_stream(i), net.real == "fresh"
+            else:
+                origin, renewed = net.index[feed.origin], True
+                shared = net.draws == "shared"
+                stream = published_stream(origin) if shared else private_stream(i, origin)
+            _fill(feeds, i, b, feed.samples, feed.weight, origin, stream, renewed)
+    return NetworkArrays(initial, feeds, frozen)
+
+
+def _pairs(net: Network) -> int:
+    """Pairs of rows of the largest fit; a feed with an odd count leaves half a pair empty."""
+    later = [sum(-(-f.samples // 2) for f in feeds) for feeds in net.feeds_by_reader]
+    return max(max(later), *(-(-count // 2) for count in net.initial))
+
+
+def _empty(shape: Shape) -> Feeds:
+    table = (shape.models, shape.slots)
+    return Feeds(
+        samples=np.zeros(table, np.int32),
+        weight=np.zeros(table),
+        origin=np.full(table, shape.models, np.int32),
+        stream=np.zeros(table, np.uint32),
+        renewed=np.zeros(table, bool),
+    )
+
+
+def _fill(
+    feeds: Feeds,
+    reader: int,
+    slot: int,
+    samples: int,
+    weight: float,
+    origin: int,
+    stream: int,
+    renewed: bool,
+) -> None:
+    values = (samples, weight, origin, stream, renewed)
+    for column, value in zip(feeds, values, strict=True):
+        column[reader, slot] = value

@@ -1,0 +1,1 @@
+"""Random numbers by position, not by order."""

@@ -1,0 +1,1 @@
+"""Running many chains: lanes, blocks, chunks and streaming moments."""

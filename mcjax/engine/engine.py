@@ -1,0 +1,142 @@
+"""The one room that batches: lanes over conditions x chains, in blocks, in bounded chunks.
+
+A *lane* is one chain of one condition; each lane carries its own network, truth and family as
+data. A *block* is the fixed batch that ``vmap`` sees; a *chunk* is the number of blocks one call
+runs, one after the other. Blocks have one size whatever the chunk, so a lane's arithmetic is the
+same in any chunk; memory is bounded by the block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax import lax
+
+from mcjax.chains.chain import ConditionArrays, Program, Trajectory, run_chain
+from mcjax.draws.streams import chain_keys
+from mcjax.engine.outcome import Gather, Tally
+from mcjax.errors import InputError
+
+BLOCK = 64
+BLOCK_BYTES = 256 * 2**20
+CHUNK = 1024
+
+Report = Callable[[int, Callable[[], list[Tally]]], None]
+
+
+class Task(NamedTuple):
+    """Chains of one condition to run."""
+
+    arrays: ConditionArrays
+    seed: int
+    word: int  # the condition's part of a chain key
+    chains: np.ndarray  # chain numbers, ascending
+    models: int  # without padding
+
+
+@partial(jax.jit, static_argnames="program")
+def run_blocks(conditions: ConditionArrays, keys: Any, program: Program) -> Trajectory:
+    """Run blocks one after the other; every array has leading axes (blocks, lanes)."""
+    batch = jax.vmap(partial(run_chain, program=program))
+    return lax.map(lambda block: batch(*block), (conditions, keys))
+
+
+def simulate(
+    tasks: Sequence[Task],
+    program: Program,
+    chunk: int = CHUNK,
+    known: Sequence[Tally] | None = None,
+    report: Report | None = None,
+) -> list[Tally]:
+    """Run all tasks in one compiled program and summarise each.
+
+    The tasks' arrays must have one shape and one family structure.
+
+    Parameters
+    ----------
+    known: what earlier runs found of each task; its chains up to ``known.tiled`` must not be
+        among those of the task.
+    report: called after every chunk with the number of lanes it ran and the tallies so far.
+    """
+    known = known or [Tally()] * len(tasks)
+    gathers = [
+        Gather(np.asarray(task.arrays.truth)[0], tally.whole)
+        for task, tally in zip(tasks, known, strict=True)
+    ]
+    for part in trajectories(tasks, program, chunk):
+        for task, trajectory in part:
+            gathers[task].add(trajectory)
+        if report is not None:
+            lanes = sum(len(trajectory.theta) for _, trajectory in part)
+            report(lanes, lambda: [gather.tally() for gather in gathers])
+    return [gather.tally() for gather in gathers]
+
+
+def trajectories(
+    tasks: Sequence[Task], program: Program, chunk: int = CHUNK
+) -> Iterator[list[tuple[int, Trajectory]]]:
+    """Run all tasks; yields chunks: pairs of a task and its next chains in order, in NumPy arrays.
+
+    Raises
+    ------
+    InputError: if the program needs float64 and JAX has it switched off.
+    """
+    if "float64" in (program.draw_dtype, program.fit_dtype) and not jax.config.jax_enable_x64:
+        raise InputError(
+            "run.precision",
+            "needs 64-bit numbers: call jax.config.update('jax_enable_x64', True) first,"
+            " or choose precision = 'float32'",
+        )
+    owner = np.concatenate([np.full(len(t.chains), i) for i, t in enumerate(tasks)])
+    keys = np.concatenate([chain_keys(t.seed, t.word, t.chains) for t in tasks])
+    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *(t.arrays for t in tasks))
+    block = block_size(tasks[0], program)
+    lanes = block * max(1, min(chunk, _round_up(len(keys), block)) // block)
+    pending: tuple[np.ndarray, Trajectory] | None = None
+    for begin in range(0, len(keys), lanes):
+        # the last chunk is filled up with copies of the last lane, dropped afterwards
+        lane = np.minimum(np.arange(begin, begin + lanes), len(keys) - 1)
+
+        def blocks(leaf: np.ndarray, index: np.ndarray) -> np.ndarray:
+            return leaf[index].reshape(-1, block, *leaf.shape[1:])
+
+        conditions = jax.tree.map(lambda leaf, at=owner[lane]: blocks(leaf, at), stacked)
+        result = run_blocks(conditions, blocks(keys, lane), program)
+        if pending is not None:  # the device works on this chunk while the last one is read
+            yield _split(*pending, tasks)
+        pending = owner[begin : begin + lanes], result
+    if pending is not None:
+        yield _split(*pending, tasks)
+
+
+def block_size(task: Task, program: Program) -> int:
+    """Lanes of a block: 64, or the largest smaller power of two whose data fit a fixed memory.
+
+    It depends on the program's shape alone, never on the chunk or the number of chains.
+    """
+    models, p = len(task.arrays.network.frozen), task.arrays.truth.shape[1]
+    lane = models * 2 * program.pairs * (4 * p + 8) * 8
+    block = BLOCK
+    while block > 1 and block * lane > BLOCK_BYTES:
+        block //= 2
+    return block
+
+
+def _round_up(count: int, step: int) -> int:
+    return -(-count // step) * step
+
+
+def _split(
+    owner: np.ndarray, result: Trajectory, tasks: Sequence[Task]
+) -> list[tuple[int, Trajectory]]:
+    """Take a chunk's lanes apart by task, and the padding off."""
+    flat = [np.asarray(leaf) for leaf in result]
+    flat = [leaf.reshape(-1, *leaf.shape[2:])[: len(owner)] for leaf in flat]
+    return [
+        (int(task), Trajectory(*(leaf[owner == task][:, :, : tasks[task].models] for leaf in flat)))
+        for task in np.unique(owner)
+    ]

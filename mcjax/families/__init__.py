@@ -1,0 +1,1 @@
+"""Families of M-estimation problems. Importing this package alone imports no JAX."""

@@ -1,0 +1,94 @@
+"""A family: what one observation is, how a model generates it, and what a model minimises.
+
+A family is a record of pure functions of a single observation; batching is nobody's business here.
+Its numbers (a threshold, a noise scale) are array leaves, its functions are static, so sweeping a
+number recompiles nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from mcjax.draws.samplers import uniform
+from mcjax.families.information import Information
+
+UNROLLED = 16
+
+Params = dict[str, Any]
+"""The numbers of a family: a dictionary whose leaves are scalars."""
+
+Words = tuple[Array, Array]
+"""Two random 32-bit words: all the randomness a label has."""
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["params"],
+    meta_fields=[
+        "name",
+        "variant",
+        "loss",
+        "sample",
+        "sample_real",
+        "slopes",
+        "separates",
+        "information",
+    ],
+)
+@dataclass(frozen=True)
+class Family:
+    """An M-estimation problem and the law of its data.
+
+    The user's side of the record is ``loss`` and ``sample``; what else is known in closed form may
+    be added, and replaces what autodiff and Monte Carlo would supply.
+
+    Attributes
+    ----------
+    params: numbers, passed to every function below.
+    name: for tables.
+    variant: text that, with name and params, tells this family from others (the noise laws, a
+        digest of a user's source): part of a study's identity on disk.
+    loss: ``(params, theta, x, y) -> scalar``, the loss of one observation; theta, x: shape (p,).
+    sample: ``(params, theta, x, words) -> y``, a label from the law a *model* generates, as a
+        function of two random 32-bit words.
+    sample_real: the same for real data; it may differ from what models generate (real noise that
+        is not the synthetic noise), as long as ``theta`` is what the loss aims at in both.
+    slopes: ``(params, eta, y) -> (l', l'')``, derivatives of a loss that depends on theta through
+        ``eta = x'theta`` only; None: autodiff of ``loss``.
+    separates: ``(eta, y) -> bool``; when true of *every* observation at some theta, that theta
+        certifies that no M-estimate exists. None: never.
+    information: ``(params, theta, covariance) -> Information`` on the host, in closed form, for
+        x ~ N(0, covariance); None: by autodiff and Monte Carlo, with a standard error.
+    """
+
+    params: Params
+    name: str
+    variant: str
+    loss: Callable[..., Any]
+    sample: Callable[..., Any]
+    sample_real: Callable[..., Any]
+    slopes: Callable[..., tuple[Any, Any]] | None
+    separates: Callable[..., Any] | None
+    information: Callable[..., Information] | None
+
+
+def linear_predictor(x: Array, theta: Array) -> Array:
+    """``x'theta`` for x of shape (p,) or (p, N); written out where p is small, so that it fuses."""
+    if len(theta) > UNROLLED:
+        return jnp.matmul(theta, x, precision="highest")
+    total = x[0] * theta[0]
+    for i in range(1, len(theta)):
+        total = total + x[i] * theta[i]
+    return total
+
+
+def uniforms(words: Words, dtype: jnp.dtype) -> tuple[Array, Array]:
+    """The two uniforms behind a label."""
+    return uniform(words[0], dtype), uniform(words[1], dtype)

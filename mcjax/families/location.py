@@ -1,0 +1,114 @@
+"""Linear and Huber regression: ``y = x'theta + sigma eps`` with symmetric noise eps.
+
+Model-generated labels use ``noise``, real ones ``real_noise``. Both losses aim at theta under any
+symmetric law, so real noise that models do not imitate changes the spread, never the target.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from mcjax.families.family import Family, Params, Words, linear_predictor, uniforms
+from mcjax.families.information import BatchInformation, Information
+from mcjax.families.noise import NOISES, huber_moments, positive, read_noise
+
+
+def linear(sigma: float = 1.0, noise: Any = "normal", real_noise: Any = None) -> Family:
+    """Least squares: ``loss = (y - x'theta)^2 / 2``, ``H = Sigma``, ``V = sigma^2 Var(eps) Sigma``.
+
+    sigma: noise scale. noise: law of the noise, "normal" or e.g. { name = "student_t", df = 5 }.
+    real_noise: law of the noise in real data (default: as noise).
+    """
+    return _location("linear", {}, sigma, noise, real_noise)
+
+
+def huber(
+    threshold: float = 1.345, sigma: float = 1.0, noise: Any = "normal", real_noise: Any = None
+) -> Family:
+    """Huber's loss: ``H = E psi'(e) Sigma``, ``V = E psi(e)^2 Sigma``, with e = sigma eps.
+
+    threshold: k, in units of y. sigma, noise, real_noise: as in linear.
+    """
+    return _location("huber", {"threshold": threshold}, sigma, noise, real_noise)
+
+
+def _location(name: str, own: Params, sigma: float, noise: Any, real_noise: Any) -> Family:
+    kind, noise_params = read_noise(noise, "family.noise")
+    real = noise if real_noise is None else real_noise
+    real_kind, real_params = read_noise(real, "family.real_noise")
+    params = {key: positive(value, f"family.{key}") for key, value in own.items()}
+    params |= {"sigma": positive(sigma, "family.sigma")}
+    sample = _sampler(kind, "noise")
+    return Family(
+        params={**params, "noise": noise_params, "real_noise": real_params},
+        name=name,
+        variant=f"noise={kind}, real_noise={real_kind}",
+        loss=_LOSSES[name],
+        sample=sample,
+        sample_real=sample if real_noise is None else _sampler(real_kind, "real_noise"),
+        slopes=_SLOPES[name],
+        separates=None,
+        information=_information(name, kind, real_kind),
+    )
+
+
+@cache  # one function object for each law, so that equal families compile once
+def _sampler(kind: str, key: str) -> Callable[..., Array]:
+    def sample(params: Params, theta: Array, x: Array, words: Words) -> Array:
+        noise = NOISES[kind].draw(params[key], *uniforms(words, theta.dtype))
+        return linear_predictor(x, theta) + params["sigma"] * noise
+
+    return sample
+
+
+def _linear_loss(params: Params, theta: Array, x: Array, y: Array) -> Array:
+    return 0.5 * (y - linear_predictor(x, theta)) ** 2
+
+
+def _linear_slopes(params: Params, eta: Array, y: Array) -> tuple[Array, Array]:
+    return eta - y, jnp.ones_like(eta)
+
+
+def _huber_loss(params: Params, theta: Array, x: Array, y: Array) -> Array:
+    k = params["threshold"]
+    size = jnp.abs(y - linear_predictor(x, theta))
+    return jnp.where(size <= k, 0.5 * size**2, k * size - 0.5 * k**2)
+
+
+def _huber_slopes(params: Params, eta: Array, y: Array) -> tuple[Array, Array]:
+    k = params["threshold"]
+    residual = eta - y
+    inside = jnp.abs(residual) <= k
+    return jnp.clip(residual, -k, k), inside.astype(eta.dtype)
+
+
+_LOSSES = {"linear": _linear_loss, "huber": _huber_loss}
+_SLOPES = {"linear": _linear_slopes, "huber": _huber_slopes}
+
+
+@cache
+def _information(name: str, kind: str, real_kind: str) -> Callable[..., Information]:
+    def batch(law: str, noise: Params, params: Params, cov: np.ndarray) -> BatchInformation:
+        sigma = float(params["sigma"])
+        if name == "huber":
+            slope, spread = huber_moments(NOISES[law], noise, float(params["threshold"]) / sigma)
+        else:
+            slope, spread = 1.0, NOISES[law].variance(noise)
+        if not math.isfinite(spread):  # least squares under noise without a variance
+            return BatchInformation(slope * cov, np.full_like(cov, math.inf))
+        return BatchInformation(slope * cov, sigma**2 * spread * cov)
+
+    def information(params: Params, theta: np.ndarray, cov: np.ndarray) -> Information:
+        return Information(
+            real=batch(real_kind, params["real_noise"], params, cov),
+            synthetic=batch(kind, params["noise"], params, cov),
+        )
+
+    return information

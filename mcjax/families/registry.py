@@ -1,0 +1,52 @@
+"""The families a study file can name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mcjax.errors import InputError, did_you_mean
+from mcjax.families.family import Family
+from mcjax.families.glm import logistic, poisson
+from mcjax.families.location import huber, linear
+from mcjax.families.user import family_from_file
+
+FAMILIES: dict[str, Callable[..., Family]] = {
+    "linear": linear,
+    "logistic": logistic,
+    "poisson": poisson,
+    "huber": huber,
+}
+
+
+def make_family(spec: Mapping[str, Any], folder: Path) -> Family:
+    """Build a family from the parameters a study file gives it.
+
+    spec: ``name`` of a built-in family or ``file`` of the user's own (relative to ``folder``), and
+    its parameters.
+
+    Raises
+    ------
+    InputError: for an unknown family or parameter, or a value out of range.
+    """
+    params = {key: value for key, value in spec.items() if key not in ("name", "file")}
+    if "file" in spec:
+        if not isinstance(spec["file"], str):
+            raise InputError("family.file", "needs the name of a Python file")
+        return family_from_file(folder / spec["file"], **params)
+    name = spec.get("name")
+    if name not in FAMILIES:
+        known = ", ".join(FAMILIES)
+        hint = did_you_mean(str(name), FAMILIES)
+        raise InputError("family.name", f"is {name!r}, not one of {known}{hint}")
+    allowed = inspect.signature(FAMILIES[name]).parameters
+    for key in params:
+        if key not in allowed:
+            hint = did_you_mean(key, allowed)
+            takes = ", ".join(allowed) or "none"
+            raise InputError(
+                f"family.{key}", f"is no parameter of {name!r} (it takes {takes}){hint}"
+            )
+    return FAMILIES[name](**params)

@@ -1,0 +1,1 @@
+"""M-estimation, one data set at a time."""

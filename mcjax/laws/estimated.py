@@ -1,0 +1,107 @@
+"""The information of a family that states none: autodiff for the derivatives, Monte Carlo for the
+expectations, and batches for the error this leaves in a prediction."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from mcjax.draws.streams import chain_keys
+from mcjax.families.family import Family
+from mcjax.families.information import BatchInformation, Information
+from mcjax.families.observations import draw_labels, draw_normals
+from mcjax.laws.inapplicable import Inapplicable
+
+BATCHES = 32
+PAIRS = 1 << 13
+SEED = 0x1F0
+"""The estimate is part of the law, not of the simulation: its draws never change."""
+
+
+class _Batch(NamedTuple):
+    """Means over one batch: score (p,), score score' (p, p), Hessian (p, p)."""
+
+    score: Any
+    outer: Any
+    hessian: Any
+
+
+def estimate_information(
+    family: Family, theta: np.ndarray, factor: np.ndarray
+) -> tuple[Information, list[Information]]:
+    """``H = E grad^2 loss`` and ``V = Cov(grad loss)`` at theta for x ~ N(0, factor factor').
+
+    From 2^19 observations in 32 batches, for the real and the synthetic law.
+
+    Returns
+    -------
+    The estimate, and one estimate without each of the batches: whatever is computed from the
+    information has the jackknife standard error of its values on these.
+
+    Raises
+    ------
+    Inapplicable: if the mean score at theta is not zero within five standard errors, for then
+        theta is not what the loss aims at, or if derivatives are not finite.
+    """
+    kinds = {}
+    for real in (True, False):
+        batches = _batches(family, jnp.asarray(theta), jnp.asarray(factor), real)
+        kinds[real] = _Batch(*(np.asarray(leaf, float) for leaf in batches))
+        _check(kinds[real], "sample_real" if real else "sample")
+
+    def information(keep: np.ndarray) -> Information:
+        return Information(real=_batch(kinds[True], keep), synthetic=_batch(kinds[False], keep))
+
+    everything = np.ones(BATCHES, bool)
+    without = [information(np.arange(BATCHES) != b) for b in range(BATCHES)]
+    return information(everything), without
+
+
+def jackknife_error(values: np.ndarray) -> np.ndarray:
+    """Standard error from the values without each batch, along the first axis."""
+    count = len(values)
+    return np.sqrt((count - 1) / count * ((values - values.mean(0)) ** 2).sum(0))
+
+
+@partial(jax.jit, static_argnames="real")
+def _batches(family: Family, theta: Array, factor: Array, real: bool) -> _Batch:
+    family = jax.tree.map(lambda leaf: jnp.asarray(leaf, theta.dtype), family)
+
+    def one(key: Array) -> _Batch:
+        pairs = jnp.arange(PAIRS, dtype=jnp.uint32)
+        z = draw_normals((key[0], key[1]), pairs, len(theta), theta.dtype)
+        x = factor @ jnp.concatenate([z.real, z.imag], axis=1)
+        rows = x.shape[1]
+        parent = jnp.broadcast_to(theta[:, None], x.shape)
+        y = draw_labels(family, parent, x, jnp.full(rows, real), (key[0], key[1]), pairs)
+        score = jax.vmap(jax.grad(family.loss, 1), (None, None, 1, 0), 1)
+        hessian = jax.vmap(jax.hessian(family.loss, 1), (None, None, 1, 0))
+        scores = score(family.params, theta, x, y)
+        outer = scores @ scores.T / rows
+        return _Batch(scores.mean(1), outer, hessian(family.params, theta, x, y).mean(0))
+
+    keys = chain_keys(SEED, int(real), np.arange(BATCHES))
+    return lax.map(one, jnp.asarray(keys))
+
+
+def _batch(batches: _Batch, keep: np.ndarray) -> BatchInformation:
+    score, outer, hessian = (leaf[keep].mean(0) for leaf in batches)
+    return BatchInformation(hessian, outer - np.outer(score, score))
+
+
+def _check(batches: _Batch, function: str) -> None:
+    if not all(np.isfinite(leaf).all() for leaf in batches):
+        raise Inapplicable(f"the loss or its derivatives are not finite under `{function}`")
+    mean = batches.score.mean(0)
+    error = batches.score.std(0, ddof=1) / np.sqrt(BATCHES)
+    distance = np.abs(mean) / np.where(error > 0, error, np.inf)
+    if distance.max() > 5:
+        raise Inapplicable(
+            f"the loss is not minimised at theta under `{function}`: the mean score there is"
+            f" {distance.max():.0f} standard errors from zero"
+        )

@@ -1,0 +1,24 @@
+"""All laws on one condition."""
+
+from __future__ import annotations
+
+from mcjax.diagnosis import diagnose
+from mcjax.laws.first_order import NAME, first_order
+from mcjax.laws.inapplicable import Inapplicable
+from mcjax.laws.prediction import Prediction, Predictions
+from mcjax.study.study import Condition
+
+LAWS = {NAME: first_order}
+
+
+def predict_condition(condition: Condition, generations: int) -> Predictions:
+    """Every law that applies, and why the others do not."""
+    diagnosis = diagnose(condition.network)
+    laws: dict[str, Prediction] = {}
+    inapplicable: dict[str, str] = {}
+    for name, law in LAWS.items():
+        try:
+            laws[name] = law(condition, generations, diagnosis)
+        except Inapplicable as reason:
+            inapplicable[name] = str(reason)
+    return Predictions(laws, inapplicable)

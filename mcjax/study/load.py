@@ -1,0 +1,110 @@
+"""From a study file to a study."""
+
+from __future__ import annotations
+
+import itertools
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from mcjax.errors import InputError
+from mcjax.families.registry import make_family
+from mcjax.network import Network
+from mcjax.study.networks import network_in, read_network
+from mcjax.study.schema import StudyFile, read_file
+from mcjax.study.study import Condition, Study, condition
+
+
+def load_study(path: str | Path) -> Study:
+    """Read a study file.
+
+    Raises
+    ------
+    InputError: one sentence that names file, field and remedy.
+    """
+    path = Path(path)
+    content = read_file(path)
+    try:
+        return _study(content, path)
+    except InputError as error:
+        raise error.within(str(path)) from error
+
+
+def builtin_study() -> Study:
+    """The study that runs when no file is named: collapse, no collapse, and a flip."""
+    with resources.as_file(resources.files("mcjax.study") / "builtin") as folder:
+        return load_study(folder / "study.toml")
+
+
+def _study(content: StudyFile, path: Path) -> Study:
+    run = content.run
+    return Study(
+        conditions=tuple(_conditions(content, path)),
+        generations=run.generations,
+        chains=run.chains,
+        tolerance=run.tolerance,
+        confidence=run.confidence,
+        precision=run.precision,
+        solver=run.solver,
+        chunk=run.chunk,
+    )
+
+
+def _conditions(content: StudyFile, path: Path) -> list[Condition]:
+    """Every combination of the grid; with no grid there is one condition, with an empty label."""
+    grid = content.grid
+    networks = _networks(content, path)
+    families = _families(content, path)
+    scales: list[float | None] = [None] if grid.scale is None else list(grid.scale)
+    seeds = [content.run.seed] if grid.seed is None else grid.seed
+    covariance = content.covariates.covariance if content.covariates else None
+    found = []
+    for (net_label, net), (fam_label, (family, theta)), scale, seed in itertools.product(
+        networks, families, scales, seeds
+    ):
+        labels = (net_label, fam_label, "" if scale is None else f"scale={scale:g}")
+        label = ", ".join(part for part in labels if part)
+        scaled = net if scale is None else net.scaled(scale)
+        found.append(condition(scaled, family, theta, covariance, label, seed))
+    return found
+
+
+def _networks(content: StudyFile, path: Path) -> list[tuple[str, Network]]:
+    if content.grid.network is not None:
+        if content.network is not None:
+            raise InputError("grid.network", "and [network] exclude each other; keep one")
+        names = content.grid.network
+        return [(f"network={Path(n).stem}", read_network(path.parent / n)) for n in names]
+    if content.network is None:
+        raise InputError("network", "is missing; add a [network] table")
+    return [("", network_in(content.network, str(path)))]
+
+
+def _families(content: StudyFile, path: Path) -> list[tuple[str, tuple[Any, list[float]]]]:
+    base = content.family
+    if base is None:
+        raise InputError("family", "is missing; add a [family] table with name and theta")
+    if content.grid.family is None:
+        return [("", _family(base, path))]
+    found = []
+    for entry in content.grid.family:
+        spec = {"name": entry} if isinstance(entry, str) else dict(entry)
+        if spec.get("name") == base.get("name") and isinstance(entry, str):
+            spec = base | spec  # the [family] table describes this one
+        spec.setdefault("theta", base.get("theta"))
+        numbers = (f"{k}={v}" for k, v in spec.items() if k not in ("name", "file", "theta"))
+        shown = numbers if not isinstance(entry, str) else ()
+        label = ", ".join((f"family={spec.get('name') or spec.get('file')}", *shown))
+        found.append((label, _family(spec, path)))
+    return found
+
+
+def _family(spec: dict[str, Any], path: Path) -> tuple[Any, list[float]]:
+    theta = spec.get("theta")
+    numbers = isinstance(theta, list) and all(
+        isinstance(v, int | float) and not isinstance(v, bool) for v in theta
+    )
+    if not numbers or not theta:
+        raise InputError("family.theta", "must be a list of numbers, one per parameter")
+    params = {key: value for key, value in spec.items() if key != "theta"}
+    return make_family(params, path.parent), theta

@@ -1,0 +1,91 @@
+"""From the ``[network]`` table, or a graph file, to a network. Imports no JAX."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+from mcjax.errors import InputError, did_you_mean
+from mcjax.network.graphs import GRAPH_SUFFIXES, read_graph
+from mcjax.network.network import Feed, Network, network
+from mcjax.network.topologies import TOPOLOGIES
+from mcjax.study.schema import NetworkTable, read_file
+
+
+def read_network(path: Path) -> Network:
+    """The network of a study file or of a graph file.
+
+    Raises
+    ------
+    InputError: naming file and field.
+    """
+    if path.suffix in GRAPH_SUFFIXES and path.is_file():
+        build, argument = read_graph, path
+    else:
+        table = read_file(path).network
+        if table is None:
+            raise InputError("network", "is missing; add a [network] table", str(path))
+        return network_in(table, str(path))
+    try:
+        return build(argument)
+    except InputError as error:
+        raise error.within(str(path)) from error
+
+
+def network_in(table: NetworkTable, file: str) -> Network:
+    """The network that a ``[network]`` table describes; ``file`` names it in errors."""
+    try:
+        return _topology(table) if table.topology is not None else _feeds(table)
+    except InputError as error:
+        raise error.within(file) from error
+
+
+def _feeds(table: NetworkTable) -> Network:
+    for name in ("samples", "sizes", "probability", "probabilities", "seed"):
+        if getattr(table, name) is not None:
+            raise InputError(f"network.{name}", "belongs to a named topology; add `topology`")
+    if table.models is None:
+        raise InputError("network.models", "is missing; give names or a count")
+    feeds = [Feed(f.origin, f.to, f.samples, f.weight) for f in table.feeds]
+    options = {"draws": table.draws, "real": table.real, "memory": table.memory}
+    return network(table.models, feeds, table.initial, **options)
+
+
+def _topology(table: NetworkTable) -> Network:
+    name = table.topology
+    if name not in TOPOLOGIES:
+        hint = did_you_mean(str(name), TOPOLOGIES)
+        known = ", ".join(TOPOLOGIES)
+        raise InputError("network.topology", f"is {name!r}, not one of {known}{hint}")
+    if table.feeds:
+        raise InputError("network.feeds", f"are those of the {name}; leave them out")
+    if not isinstance(table.initial, int):
+        raise InputError("network.initial", f"is one number for all models of a {name}")
+    if table.memory != "replace":
+        raise InputError("network.memory", f"{table.memory!r} is not available; use 'replace'")
+    given: dict[str, Any] = {
+        "size": table.models,
+        "samples": table.samples,
+        "sizes": table.sizes,
+        "probability": table.probability,
+        "probabilities": table.probabilities,
+        "seed": table.seed,
+    }
+    spelling = {"size": "models"}
+    takes = inspect.signature(TOPOLOGIES[name]).parameters
+    for key, value in given.items():
+        field = f"network.{spelling.get(key, key)}"
+        if key in takes and value is None:
+            raise InputError(field, f"is missing; a {name} needs it")
+        if key not in takes and value is not None:
+            raise InputError(field, f"is no parameter of a {name}; leave it out")
+    if "size" in takes and (not isinstance(table.models, int) or not 1 <= table.models <= 65_534):
+        raise InputError("network.models", f"is {table.models!r}; give the number of models")
+    return TOPOLOGIES[name](
+        **{key: value for key, value in given.items() if key in takes},
+        initial=table.initial,
+        real=table.real_samples,
+        draws=table.draws,
+        real_data=table.real,
+    )

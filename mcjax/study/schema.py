@@ -1,0 +1,156 @@
+"""The study file: its tables, fields and types. Imports no JAX.
+
+Structure and types are checked here, by msgspec, with the field named in the sentence; what a
+network or a family can mean is checked where it is built.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from mcjax.errors import InputError, did_you_mean
+
+Count = Annotated[int, msgspec.Meta(ge=1, lt=2**31)]
+Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
+class FeedTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "from"}):
+    """``[[network.feeds]]``"""
+
+    origin: str
+    to: str
+    samples: Count
+    weight: float = 1.0
+
+
+class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
+    """``[network]``: models and feeds, or a named topology with its counts."""
+
+    initial: Count | dict[str, Count]
+    models: int | list[str] | None = None
+    feeds: list[FeedTable] = []
+    draws: str = "private"
+    real: str = "fresh"
+    memory: str = "replace"
+    topology: str | None = None
+    samples: Count | None = None
+    real_samples: Annotated[int, msgspec.Meta(ge=0)] = 0
+    sizes: list[Count] | None = None
+    probability: float | None = None
+    probabilities: list[list[float]] | None = None
+    seed: Seed | None = None
+
+
+class CovariateTable(msgspec.Struct, forbid_unknown_fields=True):
+    """``[covariates]``: ``x ~ N(0, covariance)``; the identity unless told."""
+
+    covariance: list[list[float]]
+
+
+class RunTable(msgspec.Struct, forbid_unknown_fields=True):
+    """``[run]``"""
+
+    generations: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 10
+    chains: Annotated[int, msgspec.Meta(ge=2, lt=2**32)] = 4096
+    seed: Seed = 0
+    tolerance: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.05
+    confidence: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.99
+    precision: str = "mixed"
+    solver: str = "auto"
+    chunk: Count = 1024
+
+
+class GridTable(msgspec.Struct, forbid_unknown_fields=True):
+    """``[grid]``: every combination is a condition."""
+
+    network: Annotated[list[str], msgspec.Meta(min_length=1)] | None = None
+    family: Annotated[list[str | dict[str, Any]], msgspec.Meta(min_length=1)] | None = None
+    scale: Annotated[list[float], msgspec.Meta(min_length=1)] | None = None
+    seed: Annotated[list[Seed], msgspec.Meta(min_length=1)] | None = None
+
+
+class StudyFile(msgspec.Struct, forbid_unknown_fields=True):
+    """A whole study file."""
+
+    network: NetworkTable | None = None
+    family: dict[str, Any] | None = None
+    covariates: CovariateTable | None = None
+    run: RunTable = msgspec.field(default_factory=RunTable)
+    grid: GridTable = msgspec.field(default_factory=GridTable)
+
+
+_TABLES: dict[str, type[msgspec.Struct]] = {
+    "": StudyFile,
+    "network": NetworkTable,
+    "network.feeds": FeedTable,
+    "covariates": CovariateTable,
+    "run": RunTable,
+    "grid": GridTable,
+}
+
+
+def read_file(path: Path) -> StudyFile:
+    """Read and type-check a study file.
+
+    Raises
+    ------
+    InputError: naming file and field, for anything that is not a study file.
+    """
+    return parse_study(read_text(path), str(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of a file, or a sentence saying why there is none."""
+    if path.is_dir():
+        raise InputError("", "is a directory; name a study file", str(path))
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise InputError("", "does not exist; name a study file", str(path)) from error
+    except OSError as error:
+        raise InputError("", f"cannot be read: {error.strerror}", str(path)) from error
+    except UnicodeDecodeError as error:
+        raise InputError("", "is no text in UTF-8; a study file is TOML", str(path)) from error
+
+
+def parse_study(text: str, file: str) -> StudyFile:
+    """Check the text of a study file; ``file`` names it in errors."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError("", f"is not TOML: {error}", file) from error
+    if not data:
+        raise InputError("", "is empty; a study file has at least a [network] table", file)
+    try:
+        return msgspec.convert(data, StudyFile)
+    except msgspec.ValidationError as error:
+        raise _sentence(str(error), file) from error
+
+
+def _sentence(message: str, file: str) -> InputError:
+    """msgspec's message as field and remedy."""
+    text, _, place = message.partition(" - at `$")
+    field = place.rstrip("`").removeprefix(".").replace("[...]", "")
+    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", text)
+    missing = re.fullmatch(r"Object missing required field `(.*)`", text)
+    if unknown:
+        table = _TABLES.get(re.sub(r"\[.*?\]", "", field))
+        known = [f.encode_name for f in msgspec.structs.fields(table)] if table else []
+        hint = did_you_mean(unknown[1], known) or f"; known are {', '.join(known)}"
+        return InputError(_join(field, unknown[1]), f"is no field of a study file{hint}", file)
+    if missing:
+        return InputError(_join(field, missing[1]), "is missing; add it", file)
+    expected = re.fullmatch(r"Expected (.*), got (.*)", text)
+    if expected:
+        wanted = expected[1].replace("`", "")
+        return InputError(field, f"is {expected[2].replace('`', '')}; give {wanted}", file)
+    return InputError(field, text.replace("`", "").replace("Expected", "give"), file)
+
+
+def _join(table: str, field: str) -> str:
+    return f"{table}.{field}" if table else field

@@ -1,0 +1,156 @@
+"""A study: conditions to simulate, how long and how often, and what counts as agreement."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from mcjax.errors import InputError, did_you_mean
+from mcjax.families.family import Family
+from mcjax.fits.fit import SOLVERS
+from mcjax.network import Network
+
+PRECISIONS = {
+    "mixed": ("float32", "float64"),
+    "float64": ("float64", "float64"),
+    "float32": ("float32", "float32"),
+}
+"""Precision of draws and of fits, by the name of the setting."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One pipeline to simulate; :func:`condition` builds and checks one.
+
+    Attributes
+    ----------
+    label: what tells it from the study's other conditions; it selects the random draws.
+    network, family: who feeds whom, and what they estimate.
+    theta: the truth, shape (p,).
+    covariance: of the covariates, x ~ N(0, covariance), shape (p, p).
+    seed: of the draws.
+    """
+
+    label: str
+    network: Network
+    family: Family
+    theta: np.ndarray
+    covariance: np.ndarray
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """Label and, when it is not 0, seed: unique in a study."""
+        return ", ".join(part for part in (self.label, f"seed={self.seed}") if part)
+
+    def with_network(self, change: Callable[[Network], Network]) -> Condition:
+        """The same condition on a changed network."""
+        return replace(self, network=change(self.network))
+
+
+@dataclass(frozen=True)
+class Study:
+    """Conditions and how to run them; :func:`study` builds and checks one.
+
+    Attributes
+    ----------
+    generations: T; chains: C for each condition.
+    tolerance: delta, the relative departure from a law that still counts as agreement.
+    confidence: of all verdicts of the study together.
+    precision: mixed (float32 draws, float64 fits), float64 or float32.
+    solver: auto, newton or lbfgs. chunk: lanes a call.
+    """
+
+    conditions: tuple[Condition, ...]
+    generations: int = 10
+    chains: int = 4096
+    tolerance: float = 0.05
+    confidence: float = 0.99
+    precision: str = "mixed"
+    solver: str = "auto"
+    chunk: int = 1024
+
+    def __post_init__(self) -> None:
+        for field, value, choices in (
+            ("precision", self.precision, tuple(PRECISIONS)),
+            ("solver", self.solver, ("auto", *SOLVERS)),
+        ):
+            if value not in choices:
+                hint = did_you_mean(str(value), choices)
+                raise InputError(f"run.{field}", f"is {value!r}, not one of {choices}{hint}")
+        if not self.conditions:
+            raise InputError("grid", "has no condition")
+        names = [c.name for c in self.conditions]
+        for name in names:
+            if names.count(name) > 1:
+                raise InputError("grid", f"makes the condition {name!r} twice; drop one")
+        for field in ("tolerance", "confidence"):
+            if not 0 < getattr(self, field) < 1:
+                raise InputError(f"run.{field}", "must lie between 0 and 1")
+        if self.chains < 2 or self.generations < 0 or self.chunk < 1:
+            raise InputError("run", "needs chains >= 2, generations >= 0 and chunk >= 1")
+
+
+def condition(
+    network: Network,
+    family: Family,
+    theta: Iterable[float],
+    covariance: Any = None,
+    label: str = "",
+    seed: int = 0,
+) -> Condition:
+    """Build a :class:`Condition`.
+
+    Raises
+    ------
+    InputError: if theta is no list of finite numbers, the covariance is none of its size, a fit
+        would have no more rows than parameters, or the seed is out of range.
+    """
+    truth = np.asarray(list(theta), float)
+    if truth.size == 0 or not np.isfinite(truth).all():
+        raise InputError("family.theta", "must be a list of finite numbers, one per parameter")
+    p = len(truth)
+    cov = np.eye(p) if covariance is None else read_covariance(covariance, p)
+    for i, name in enumerate(network.models):
+        rows = {"network.initial": network.initial[i]}
+        if network.feeds_by_reader[i]:
+            rows["network.feeds"] = sum(f.samples for f in network.feeds_by_reader[i])
+        for field, count in rows.items():
+            if count <= p:
+                raise InputError(
+                    field,
+                    f"gives model {name!r} {count} samples for {p} parameters; it needs more"
+                    f" than {p}",
+                )
+    if not 0 <= seed < 2**64:
+        raise InputError("run.seed", f"is {seed}; give a whole number from 0 to 2**64 - 1")
+    return Condition(label, network, family, truth, cov, seed)
+
+
+def read_covariance(rows: Any, p: int) -> np.ndarray:
+    """A covariance matrix of size p, from lists of numbers."""
+    field = "covariates.covariance"
+    try:
+        cov = np.asarray(rows, float)
+    except (TypeError, ValueError) as error:
+        raise InputError(field, f"must be {p} rows of {p} numbers") from error
+    if cov.shape != (p, p) or not np.isfinite(cov).all():
+        raise InputError(field, f"must be {p} rows of {p} finite numbers, as theta has {p}")
+    if not np.allclose(cov, cov.T, rtol=1e-9, atol=0):
+        raise InputError(field, "is not symmetric; make entry (i, j) equal to entry (j, i)")
+    lowest = float(np.linalg.eigvalsh(cov)[0])
+    if lowest < -1e-10 * max(1.0, float(np.abs(cov).max())) or not np.trace(cov) > 0:
+        raise InputError(field, f"is not positive semi-definite (eigenvalue {lowest:.3g})")
+    return cov
+
+
+def covariance_root(cov: np.ndarray) -> np.ndarray:
+    """A matrix F with ``F F' = cov``; rank-deficient covariances included."""
+    values, vectors = np.linalg.eigh(cov)
+    if math.isclose(values[0], values[-1], rel_tol=1e-12):
+        return np.sqrt(values[-1]) * np.eye(len(cov))
+    return vectors * np.sqrt(np.maximum(values, 0.0))

@@ -1,0 +1,1 @@
+"""Verdicts: is the law what the chains show?"""

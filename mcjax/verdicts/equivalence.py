@@ -1,0 +1,64 @@
+"""Equivalence verdicts: verified, refuted or inconclusive, under one error budget.
+
+For each cell the ratio r of the simulated to the predicted value has an interval. The law is
+*verified* in the cell when the whole interval lies inside 1 +- delta, *refuted* when it lies
+wholly outside, *inconclusive* otherwise. Both verdicts are claims that can be wrong: each rejects
+a null hypothesis about |r - 1| against delta. Holm's step-down procedure (Scandinavian Journal of
+Statistics 6, 1979) bounds the probability of any wrong claim in the family by 1 - confidence.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+VERIFIED, REFUTED, INCONCLUSIVE = "verified", "refuted", "inconclusive"
+
+
+def equivalence(
+    ratio: np.ndarray, error: np.ndarray, tolerance: float, confidence: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Verdicts on a family of ratios.
+
+    Each interval is a normal one, two-sided, at the level Holm's procedure gives the cell: the
+    cell of rank k by p-value (the smallest first) has level (1 - confidence) / (K - k + 1), and
+    from the first undecided one on all keep its level. So interval and verdict always agree.
+
+    Parameters
+    ----------
+    ratio, error: estimates and standard errors, shape (K,); a cell that is not finite is
+        inconclusive, with an infinite interval.
+    tolerance: delta. confidence: of all claims together.
+
+    Returns
+    -------
+    verdicts: array of strings, shape (K,). low, high: interval ends, shape (K,).
+    """
+    alpha = 1 - confidence
+    usable = np.isfinite(ratio) & np.isfinite(error)
+    centre = np.where(usable, ratio, 1.0)
+    spread = np.where(usable, np.maximum(error, 1e-300), np.inf)
+    distance = np.abs(np.abs(centre - 1) - tolerance)
+    p_value = np.where(usable, 2 * ndtr(-distance / spread), 1.0)
+    level = np.empty(len(ratio))
+    reached = 0.0
+    undecided = False
+    for k, cell in enumerate(np.argsort(p_value, kind="stable")):
+        if not undecided:
+            reached = alpha / (len(ratio) - k)
+            undecided = bool(p_value[cell] >= reached)
+        level[cell] = reached
+    half = -ndtri(level / 2) * spread
+    low = np.where(usable, centre - half, -np.inf)
+    high = np.where(usable, centre + half, np.inf)
+    inside = (low > 1 - tolerance) & (high < 1 + tolerance)
+    outside = (high < 1 - tolerance) | (low > 1 + tolerance)
+    verdicts = np.where(inside, VERIFIED, np.where(outside, REFUTED, INCONCLUSIVE))
+    return verdicts, low, high
+
+
+def worst(verdicts: np.ndarray) -> str:
+    """Refuted if any is, verified if all are, inconclusive otherwise (and if there are none)."""
+    if (verdicts == REFUTED).any():
+        return REFUTED
+    return VERIFIED if len(verdicts) and (verdicts == VERIFIED).all() else INCONCLUSIVE
