@@ -60,8 +60,9 @@ class Family:
         function of two random 32-bit words.
     sample_real: the same for real data; it may differ from what models generate (real noise that
         is not the synthetic noise), as long as ``theta`` is what the loss aims at in both.
-    slopes: ``(params, eta, y) -> (l', l'')``, derivatives of a loss that depends on theta through
-        ``eta = x'theta`` only; None: autodiff of ``loss``.
+    slopes: ``(params, eta, y) -> (l', c)`` for a loss that depends on theta through
+        ``eta = x'theta`` only: its derivative, and the curvature Newton steps use, l'' or a small
+        positive number where l'' vanishes. None: autodiff of ``loss``.
     separates: ``(eta, y) -> bool``; when true of *every* observation at some theta, that theta
         certifies that no M-estimate exists. None: never.
     information: ``(params, theta, covariance) -> Information`` on the host, in closed form, for

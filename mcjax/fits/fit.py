@@ -16,7 +16,7 @@ from mcjax.fits.newton import damped_newton
 from mcjax.fits.objective import Dataset, gradient_and_hessian, mean_loss, separated
 from mcjax.fits.status import Status
 
-NEWTON_LIMIT = 60
+NEWTON_LIMIT = 100
 LBFGS_LIMIT = 500
 LARGE = 64
 """Above this p a Hessian at every step costs more than it saves: L-BFGS is the default."""
@@ -67,7 +67,8 @@ def fit(family: Family, data: Dataset, start: Array, active: Array, solver: str 
             gradient, loop.optimiser, loop.theta, gradient=gradient, hessian=hessian
         )
         whole = optax.tree.get(state, "fraction") == 1
-        settled = whole & (_standard_errors(data, gradient, updates) <= _tolerance(start))
+        near = _standard_errors(data, gradient, updates) <= _tolerance(start)
+        settled = whole & near & _short(updates, loop.theta)
         singular = optax.tree.get(state, "pivot") < _singular(start)
         status = _first(
             (separated(family, data, loop.theta), Status.SEPARATED),
@@ -105,7 +106,7 @@ def _lbfgs(family: Family, data: Dataset, start: Array, active: Array) -> Fit:
     loop = _run(step, optimiser, start, active, LBFGS_LIMIT)
     gradient, hessian = gradient_and_hessian(family, data, loop.theta)
     newton, pivot = solve_positive(hessian, gradient)
-    far = _standard_errors(data, gradient, -newton) > 0.1
+    far = (_standard_errors(data, gradient, -newton) > 0.1) | ~_short(newton, loop.theta)
     judged = _first(
         (pivot < _singular(start), Status.RANK_DEFICIENT),
         (far, Status.STEP_LIMIT),
@@ -156,6 +157,12 @@ def _rows(data: Dataset) -> Array:
 def _standard_errors(data: Dataset, gradient: Array, newton: Array) -> Array:
     """Length of a Newton step in the metric of the Hessian, in units of 1 / sqrt(rows)."""
     return jnp.sqrt(_rows(data) * jnp.abs(gradient @ newton))
+
+
+def _short(step: Array, theta: Array) -> Array:
+    """Whether a step is short for theta. Where a loss falls for ever, the gradient vanishes as the
+    steps go on: that is no convergence."""
+    return jnp.max(jnp.abs(step)) <= 1e-3 * (1 + jnp.max(jnp.abs(theta)))
 
 
 def _tolerance(like: Array) -> float:

@@ -1,0 +1,157 @@
+"""What the commands that need JAX do."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from mcjax import api
+from mcjax.engine.engine import Report
+from mcjax.errors import InputError, did_you_mean
+from mcjax.families.registry import FAMILIES
+from mcjax.laws.prediction import Predictions
+from mcjax.report.progress import LaneProgress
+from mcjax.report.store import Store
+from mcjax.report.tables import show_predictions, show_verification
+from mcjax.report.text import strict_json
+from mcjax.report.verification import verification_json
+from mcjax.study.load import builtin_study, load_study
+from mcjax.study.study import Study
+from mcjax.verdicts.judge import judge
+
+SAVE_EVERY = 20.0  # seconds
+
+
+def run_predict(file: Path, as_json: bool) -> None:
+    """``mcjax predict``"""
+    study = load_study(file)
+    predictions = api.predict(study)
+    if not as_json:
+        show_predictions(Console(), study, predictions)
+        return
+    objects = [
+        _prediction_json(condition.network.models, prediction)
+        for condition, prediction in zip(study.conditions, predictions, strict=True)
+    ]
+    if len(objects) == 1:
+        click.echo(strict_json(objects[0]))
+    else:
+        names = [condition.name for condition in study.conditions]
+        click.echo(strict_json({"conditions": dict(zip(names, objects, strict=True))}))
+
+
+def _prediction_json(models: tuple[str, ...], predictions: Predictions) -> dict[str, Any]:
+    return {
+        "models": models,
+        "laws": {
+            name: {
+                "mse": law.mse,
+                "standard_error": law.standard_error,
+                "growth": law.growth,
+                "limit": law.limit,
+                "exact": law.exact,
+                "source": law.source,
+            }
+            for name, law in predictions.laws.items()
+        },
+        "inapplicable": predictions.inapplicable,
+    }
+
+
+def run_verify(
+    file: Path | None,
+    as_json: bool,
+    out: Path | None,
+    theory: Path | None,
+    chains: int | None,
+    quiet: bool,
+) -> str:
+    """``mcjax verify``; returns the verdict."""
+    study = builtin_study() if file is None else load_study(file)
+    if chains is not None:
+        study = replace(study, chains=chains)
+    predictions = api.predict(study if theory is None else _theory(theory, study))
+    store = None if out is None else Store(out, study)
+    known = None if store is None else store.load()
+    done = 0 if known is None else sum(min(t.chains, study.chains) for t in known)
+    total = study.chains * len(study.conditions)
+    began = time.monotonic()
+    console = Console(stderr=True)
+    with LaneProgress(console, total, done, quiet) as progress:
+        tallies = api.simulate(study, known, _reporting(store, progress))
+    verification = judge(study, predictions, [tally.outcome for tally in tallies])
+    seconds = time.monotonic() - began
+    if store is not None:
+        store.save(tallies)
+        store.finish(verification)
+    if as_json:
+        click.echo(strict_json(verification_json(study, verification)))
+    else:
+        show_verification(Console(), study, predictions, verification, seconds)
+    return verification.verdict
+
+
+def _theory(path: Path, study: Study) -> Study:
+    """The study whose laws are judged against another's chains."""
+    theory = replace(load_study(path), generations=study.generations)
+    ours = [(c.name, c.network.models) for c in study.conditions]
+    theirs = [(c.name, c.network.models) for c in theory.conditions]
+    if ours != theirs:
+        raise InputError("--theory", "must have the study's conditions and models", str(path))
+    return theory
+
+
+def _reporting(store: Store | None, progress: LaneProgress) -> Report:
+    """Progress after every chunk, and from time to time what has been found so far."""
+    saved = time.monotonic()
+
+    def report(lanes: int, current: Any) -> None:
+        nonlocal saved
+        progress.advance(lanes)
+        if store is not None and time.monotonic() - saved > SAVE_EVERY:
+            store.save(current())
+            saved = time.monotonic()
+
+    return report
+
+
+def run_families(as_json: bool) -> None:
+    """``mcjax families``"""
+    described = {
+        name: {
+            "summary": (inspect.getdoc(make) or "").split("\n\n")[0].replace("\n", " "),
+            "parameters": {
+                key: None if p.default is inspect.Parameter.empty else p.default
+                for key, p in inspect.signature(make).parameters.items()
+            },
+        }
+        for name, make in FAMILIES.items()
+    }
+    if as_json:
+        click.echo(strict_json(described))
+        return
+    for name, about in described.items():
+        click.echo(f"{name}: {about['summary']}")
+        for key, default in about["parameters"].items():
+            click.echo(f"    {key} = {default!r}")
+    click.echo("Your own: file = 'my_family.py', with loss(theta, x, y) and sample(key, theta, x).")
+
+
+def run_figures(names: tuple[str, ...], out: Path, chains: int | None) -> None:
+    """``mcjax figures``"""
+    from mcjax.figures.catalogue import FIGURES
+
+    for name in names:
+        if name not in FIGURES:
+            hint = did_you_mean(name, FIGURES)
+            raise InputError("figures", f"{name!r} is not one of {', '.join(FIGURES)}{hint}")
+    for name in names or tuple(FIGURES):
+        click.echo(f"drawing {name}", err=True)
+        for path in FIGURES[name](out, chains):
+            click.echo(path)

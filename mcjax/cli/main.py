@@ -1,0 +1,126 @@
+"""The command line. Commands that need no JAX do not import it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from mcjax.errors import InputError
+
+EXIT = {"verified": 0, "refuted": 1, "inconclusive": 3}
+BAD_INPUT = 2
+
+file_argument = click.argument("file", type=click.Path(path_type=Path))
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="mcjax")
+def cli() -> None:
+    """Does the theory of model collapse hold, and will your pipeline collapse?"""
+
+
+@cli.command()
+@file_argument
+@json_option
+def diagnose(file: Path, as_json: bool) -> None:
+    """Will this network collapse, why, and what is the smallest cure? No simulation."""
+    from mcjax.diagnosis import diagnose as run
+    from mcjax.study.networks import read_network
+
+    diagnosis = run(read_network(file))
+    if as_json:
+        from mcjax.report.text import strict_json
+
+        click.echo(strict_json(diagnosis.to_json()))
+    else:
+        from mcjax.report.diagnosis import show_diagnosis
+
+        show_diagnosis(diagnosis)
+
+
+@cli.command()
+@file_argument
+@json_option
+def predict(file: Path, as_json: bool) -> None:
+    """What the laws say of the study's errors, generation by generation. No simulation."""
+    _use_double_precision()
+    from mcjax.cli.commands import run_predict
+
+    run_predict(file, as_json)
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@json_option
+@click.option("--out", type=click.Path(path_type=Path), help="Keep the results in this folder.")
+@click.option(
+    "--theory",
+    type=click.Path(path_type=Path),
+    help="Take the predictions from this study file: what if the theory were of another network?",
+)
+@click.option("--chains", type=click.IntRange(min=2), help="Chains, instead of the file's.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def verify(
+    file: Path | None,
+    as_json: bool,
+    out: Path | None,
+    theory: Path | None,
+    chains: int | None,
+    quiet: bool,
+) -> None:
+    """Simulate, compare with the laws, judge. Without FILE: a built-in study.
+
+    Exit status: 0 verified, 1 refuted, 2 bad input, 3 inconclusive.
+    """
+    _use_double_precision()
+    from mcjax.cli.commands import run_verify
+
+    sys.exit(EXIT[run_verify(file, as_json, out, theory, chains, quiet)])
+
+
+@cli.command()
+@json_option
+def families(as_json: bool) -> None:
+    """The families a study can name, with their parameters."""
+    from mcjax.cli.commands import run_families
+
+    run_families(as_json)
+
+
+@cli.command()
+@click.argument("names", nargs=-1)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("figures"),
+    show_default=True,
+    help="Folder for PDF, PNG and data.",
+)
+@click.option("--chains", type=click.IntRange(min=64), help="Chains, instead of the figure's own.")
+def figures(names: tuple[str, ...], out: Path, chains: int | None) -> None:
+    """Draw the figures NAMES (default: all), each as PDF and PNG with its data beside it."""
+    _use_double_precision()
+    from mcjax.cli.commands import run_figures
+
+    run_figures(names, out, chains)
+
+
+def run() -> None:
+    """Entry point: one sentence and exit status 2 for bad input."""
+    try:
+        cli()
+    except InputError as error:
+        click.echo(f"mcjax: {error}", err=True)
+        sys.exit(BAD_INPUT)
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+def _use_double_precision() -> None:
+    """Once, in the entry point, before any array exists; importing mcjax changes no setting."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)

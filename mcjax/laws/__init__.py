@@ -1,0 +1,1 @@
+"""Laws of the errors, generation by generation and in the long run."""

@@ -1,0 +1,202 @@
+"""The linear law that the errors of a network of M-estimators follow to first order.
+
+At generation t model i minimises ``sum_b w_b sum_{z in b} loss(theta; z)`` over the batches b fed
+to it, of n_b observations each. A batch of the real source follows the true law at theta*, a batch
+of model j the law that j generates at ``theta_{j,t-1} = theta* + e_{j,t-1}``. Write H_b for the
+expected Hessian of the loss and V_b for the covariance of its gradient, both for one observation
+of b at theta*. Derived here: expand the stationarity condition around theta*. The expected score
+of a batch of model j vanishes at j's own parameters, so to first order
+
+    0 = sum_b w_b [n_b H_b (e_{i,t} - e_{parent(b),t-1}) + G_b],     Cov(G_b) = n_b V_b,
+
+with the error of a real parent 0, and therefore, with ``K_i = sum_b w_b n_b H_b``,
+
+    e_{i,t} = K_i^-1 sum_b w_b n_b H_b e_{parent(b),t-1} - K_i^-1 sum_b w_b G_b.
+
+Assumed: a smooth enough loss with a positive definite expected Hessian, finite V, and n -> infinity
+with the shares of the batches fixed; what is left out is of relative order 1/n. Stacked over the M
+models this is ``e_t = A e_{t-1} + R xi + noise_t``, xi the generation-0 errors:
+
+* two readers of one *shared* sample of j have the noise covariance
+  ``K_i^-1 w_ij w_kj n_j V K_k^-1``; *private* samples are independent;
+* *fresh* real data are noise; *reused* real data are the generation-0 sample, whose score is
+  ``-n H_real e_{i,0}``, hence ``R_ii = K_i^-1 w m H_real`` and xi = e_0;
+* a *frozen* model, which reads nothing, has ``A_ii = I`` and no noise.
+
+A model without real feeds has ``A_ij = W_ij I`` for its shares W of the samples, whatever H is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mcjax.errors import InputError
+from mcjax.families.information import UNIT, BatchInformation, Information
+from mcjax.network.network import REAL, Network
+
+__all__ = [
+    "UNIT",
+    "BatchInformation",
+    "Information",
+    "LinearSystem",
+    "covariances",
+    "linear_system",
+]
+
+LARGEST_CONDITION = 1e14
+"""Condition number from which a matrix counts as singular."""
+
+
+@dataclass(frozen=True)
+class LinearSystem:
+    """``e_t = transition e_{t-1} + reuse e_0 + noise_t`` for the stacked errors of M models.
+
+    Attributes
+    ----------
+    transition: A, shape (Mp, Mp).
+    noise: covariance N of one generation's noise, shape (Mp, Mp).
+    reuse: R, block diagonal, shape (Mp, Mp); zero when real data are fresh.
+    initial: ``X = Cov(e_0)``, block diagonal, shape (Mp, Mp).
+    frozen: which models never change, shape (M,).
+    p: number of parameters of each model.
+    """
+
+    transition: np.ndarray
+    noise: np.ndarray
+    reuse: np.ndarray
+    initial: np.ndarray
+    frozen: np.ndarray
+    p: int
+
+
+def linear_system(net: Network, information: Information) -> LinearSystem:
+    """The law of a network whose families' H and V are given.
+
+    Raises
+    ------
+    InputError: if an expected Hessian, or a model's weighted sum K_i of them, is singular.
+    """
+    shares, variances, real, real_variances = _shares(net)
+    frozen = np.array(net.frozen)
+    synthetic_h = np.asarray(information.synthetic.hessian, float)
+    real_h = np.asarray(information.real.hessian, float)
+    p = len(real_h)
+    curvature = _blocks(shares.sum(1), synthetic_h) + _blocks(real, real_h)
+    curvature[frozen] = np.eye(p)
+    _check_regular(real_h[None], ["generation 0"])
+    _check_regular(curvature, [f"model {name!r}" for name in net.models])
+    inverse = np.linalg.inv(curvature)
+
+    gain = inverse @ synthetic_h
+    alone = real == 0
+    gain[alone] = _blocks(1 / np.where(frozen, 1, shares.sum(1))[alone], np.eye(p))
+    transition = np.einsum("ij,iab->iajb", shares, gain)
+    models = np.arange(net.size)
+    transition[models[frozen], :, models[frozen], :] = np.eye(p)
+
+    synthetic_v = inverse @ np.asarray(information.synthetic.score_covariance, float)
+    if net.draws == "shared":
+        noise = np.einsum("ik,iab,kcb->iakc", _products(shares, variances), synthetic_v, inverse)
+    else:
+        noise = np.zeros((net.size, p, net.size, p))
+        noise[models, :, models, :] = _scaled(
+            (shares**2 * variances).sum(1), synthetic_v @ _transposed(inverse)
+        )
+    reuse = np.zeros_like(transition)
+    real_v = inverse @ np.asarray(information.real.score_covariance, float)
+    if net.real == "reused":
+        reuse[models, :, models, :] = _scaled(real, inverse @ real_h)
+    else:
+        noise[models, :, models, :] += _scaled(
+            real**2 * real_variances, real_v @ _transposed(inverse)
+        )
+    start = np.linalg.inv(real_h)
+    sandwich = start @ np.asarray(information.real.score_covariance, float) @ start.T
+    initial = np.zeros_like(transition)
+    initial[models, :, models, :] = _blocks(1 / np.array(net.initial, float), sandwich)
+    flat = (net.size * p, net.size * p)
+    return LinearSystem(
+        transition=transition.reshape(flat),
+        noise=noise.reshape(flat),
+        reuse=reuse.reshape(flat),
+        initial=initial.reshape(flat),
+        frozen=frozen,
+        p=p,
+    )
+
+
+def covariances(system: LinearSystem, generations: int) -> np.ndarray:
+    """Covariances of the stacked errors at generations 0 to T.
+
+    With ``D_t = Cov(e_t, e_0)``, from ``C_0 = D_0 = X``:
+
+        C_t = A C_{t-1} A' + A D_{t-1} R' + R D_{t-1}' A' + R X R' + N
+        D_t = A D_{t-1} + R X
+
+    Returns
+    -------
+    Shape (T + 1, Mp, Mp).
+    """
+    a, r, x = system.transition, system.reuse, system.initial
+    result = np.empty((generations + 1, *x.shape))
+    result[0] = x
+    constant = system.noise + r @ x @ r.T
+    cross = x
+    for t in range(generations):
+        mixed = a @ cross @ r.T
+        following = a @ result[t] @ a.T + mixed + mixed.T + constant
+        result[t + 1] = (following + following.T) / 2
+        cross = a @ cross + r @ x
+    return result
+
+
+def _shares(net: Network) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Shares W (M, M) and 1/n (M, M, 0 where there is no feed), and those of the real feeds (M,).
+
+    Weights enter relative to the reader's largest, so no product of a weight and a count overflows.
+    """
+    shares = np.zeros((net.size, net.size + 1))
+    variances = np.zeros_like(shares)
+    for i, feeds in enumerate(net.feeds_by_reader):
+        if not feeds:
+            continue
+        largest = max(feed.weight for feed in feeds)
+        for feed in feeds:
+            j = net.size if feed.origin == REAL else net.index[feed.origin]
+            shares[i, j] = feed.weight / largest * feed.samples
+            variances[i, j] = 1 / feed.samples
+    total = shares.sum(1, keepdims=True)
+    shares /= np.where(total > 0, total, 1)
+    return shares[:, :-1], variances[:, :-1], shares[:, -1], variances[:, -1]
+
+
+def _products(shares: np.ndarray, variances: np.ndarray) -> np.ndarray:
+    """``sum_j W_ij W_kj / n_j``, shape (M, M)."""
+    root = shares * np.sqrt(variances)
+    return root @ root.T
+
+
+def _blocks(factors: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """One multiple of ``matrix`` for each factor, shape (M, p, p)."""
+    return factors[:, None, None] * matrix
+
+
+def _scaled(factors: np.ndarray, matrices: np.ndarray) -> np.ndarray:
+    """Each matrix times its factor, shape (M, p, p)."""
+    return factors[:, None, None] * matrices
+
+
+def _transposed(matrices: np.ndarray) -> np.ndarray:
+    return np.swapaxes(matrices, -1, -2)
+
+
+def _check_regular(matrices: np.ndarray, owners: list[str]) -> None:
+    for condition, owner in zip(np.linalg.cond(matrices), owners, strict=True):
+        if not condition < LARGEST_CONDITION:
+            raise InputError(
+                "information",
+                f"the expected Hessian of {owner} is singular, so its minimiser is not unique; use"
+                " a loss and covariates that determine every parameter",
+            )

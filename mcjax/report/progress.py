@@ -1,0 +1,62 @@
+"""Progress of a long run, on standard error, with the time left."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+MILESTONES = 10
+
+
+class LaneProgress:
+    """A bar on a terminal; elsewhere a line at every tenth of the work."""
+
+    def __init__(self, console: Console, total: int, done: int = 0, quiet: bool = False):
+        self._console = console
+        self._total = total
+        self._done = done
+        self._silent = quiet or done >= total
+        self._bar = Progress(
+            TextColumn("chains"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=self._silent or not console.is_terminal,
+        )
+        self._task = self._bar.add_task("chains", total=total, completed=done)
+
+    def __enter__(self) -> LaneProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def advance(self, lanes: int) -> None:
+        """``lanes`` more chains have run."""
+        before = self._done * MILESTONES // self._total
+        self._done += lanes
+        self._bar.advance(self._task, lanes)
+        after = self._done * MILESTONES // self._total
+        if not self._silent and not self._console.is_terminal and after > before:
+            left = self._bar.tasks[0].time_remaining
+            note = "" if left is None else f", about {left:.0f} s left"
+            self._console.print(f"{self._done} of {self._total} chains{note}")

@@ -1,0 +1,117 @@
+"""Closed forms against autodiff, quadrature against Monte Carlo, and published values."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mcjax.families.glm import logistic, poisson
+from mcjax.families.location import huber, linear
+from mcjax.families.noise import NOISES, huber_moments
+from mcjax.laws.estimated import estimate_information, jackknife_error
+
+T3 = {"name": "student_t", "df": 3}
+FAMILIES = {
+    "linear": linear(sigma=1.5),
+    "linear, laplace": linear(noise="laplace"),
+    "logistic": logistic(),
+    "poisson": poisson(),
+    "huber": huber(),
+    "huber, real t": huber(threshold=1.0, sigma=0.7, real_noise=T3),
+    "huber, contaminated": huber(noise="contaminated_normal"),
+}
+SIGMA = np.array([[1.0, 0.4], [0.4, 0.8]])
+THETA = np.array([0.6, -0.3])
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_slopes_are_derivatives_of_the_loss(name):
+    family = FAMILIES[name]
+    x = jnp.asarray([0.7, -1.1])
+    for y in (0.0, 1.0, 3.0):
+        theta = jnp.asarray(THETA)
+        at = (family.params, theta, x, jnp.asarray(y))
+        slope, curvature = family.slopes(family.params, x @ theta, jnp.asarray(y))
+        np.testing.assert_allclose(slope * x, jax.grad(family.loss, 1)(*at), rtol=1e-12)
+        hessian = jax.hessian(family.loss, 1)(*at)
+        if hessian.any():
+            np.testing.assert_allclose(curvature * jnp.outer(x, x), hessian, rtol=1e-12)
+        else:  # Huber's loss beyond its threshold
+            assert 0 < curvature <= 0.02
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_information_against_autodiff_and_monte_carlo(name, z_limit):
+    family = FAMILIES[name]
+    exact = family.information(family.params, THETA, SIGMA)
+    root = np.linalg.cholesky(SIGMA)
+    found, without = estimate_information(family, THETA, root)
+    for kind in ("real", "synthetic"):
+        for matrix in ("hessian", "score_covariance"):
+            value = getattr(getattr(found, kind), matrix)
+            spread = np.array([getattr(getattr(w, kind), matrix) for w in without])
+            truth = getattr(getattr(exact, kind), matrix)
+            # 32 batches: a t quantile, not a normal one
+            assert (np.abs(value - truth) < 1.5 * z_limit * jackknife_error(spread)).all()
+            assert not (
+                np.abs(value - 1.05 * truth) < 1.5 * z_limit * jackknife_error(spread)
+            ).all()
+
+
+def trace(family, theta):
+    theta = np.asarray(theta, float)
+    hessian = family.information(family.params, theta, np.eye(len(theta))).real.hessian
+    return np.trace(np.linalg.inv(hessian))
+
+
+@pytest.mark.parametrize(
+    ("family", "theta", "value", "digits"),
+    [
+        (logistic(), [1, 1], 15.46502, 5),
+        (logistic(), [1] * 4, 36.33301, 5),
+        (logistic(), [1] * 5, 48.38856, 5),
+        (poisson(), [1, 1], 0.490506, 6),
+        (poisson(), [1] * 4, 0.433073, 6),
+        (linear(sigma=2.0), [1, 1], 2.0, 12),
+    ],
+)
+def test_trace_of_inverse_information(family, theta, value, digits):
+    assert abs(trace(family, theta) - value) < 0.5001 * 10**-digits
+    assert abs(trace(family, 1.01 * np.array(theta)) - value) > 10**-digits or (
+        family.name == "linear"
+    )
+
+
+@pytest.mark.parametrize(
+    ("noise", "threshold", "factor"),
+    [
+        ("normal", 1.0, 1.10727),
+        ("normal", 1.345, 1.05263),
+        ("normal", 1.5, 1.03709),
+        ("normal", 2.0, 1.01039),
+        (T3, 1.345, 1.55643),
+        ({"name": "student_t", "df": 5}, 1.345, 1.34222),
+        ({"name": "contaminated_normal", "share": 0.1, "scale": 3.0}, 1.345, 1.29878),
+    ],
+)
+def test_huber_variance_factor(noise, threshold, factor):
+    family = huber(threshold=threshold, noise=noise)
+    batch = family.information(family.params, np.ones(1), np.eye(1)).real
+    found = (batch.score_covariance / batch.hessian**2).item()
+    assert abs(found - factor) < 5e-5
+    inverse_information = (1 / batch.hessian).item()  # the wrong law: not a sandwich
+    assert abs(inverse_information - factor) > 1e-3
+
+
+def test_huber_factor_tends_to_the_medians():
+    slope, spread = huber_moments(NOISES["normal"], {}, 1e-5)
+    assert abs(spread / slope**2 - np.pi / 2) < 1e-5
+
+
+def test_logistic_information_far_from_zero():
+    """gamma = 30: almost all curvature sits in a thin slab; a fixed rule would miss it."""
+    theta = np.array([30.0, 0.0])
+    hessian = logistic().information({}, theta, np.eye(2)).real.hessian
+    limit = 1 / (30 * np.sqrt(2 * np.pi))  # E s(1 - s) -> density of z at 0, over gamma
+    assert abs(hessian[1, 1] / limit - 1) < 0.01
+    assert np.linalg.eigvalsh(hessian)[0] > 0
