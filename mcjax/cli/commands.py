@@ -18,7 +18,7 @@ from mcjax.families.registry import FAMILIES
 from mcjax.laws.prediction import Predictions
 from mcjax.report.progress import LaneProgress
 from mcjax.report.store import Store
-from mcjax.report.tables import show_predictions, show_verification
+from mcjax.report.tables import show_predictions, show_verification, table_console
 from mcjax.report.text import strict_json
 from mcjax.report.verification import verification_json
 from mcjax.study.load import builtin_study, load_study
@@ -33,7 +33,7 @@ def run_predict(file: Path, as_json: bool) -> None:
     study = load_study(file)
     predictions = api.predict(study)
     if not as_json:
-        show_predictions(Console(), study, predictions)
+        show_predictions(table_console(), study, predictions)
         return
     objects = [
         _prediction_json(condition.network.models, prediction)
@@ -93,7 +93,7 @@ def run_verify(
     if as_json:
         click.echo(strict_json(verification_json(study, verification)))
     else:
-        show_verification(Console(), study, predictions, verification, seconds)
+        show_verification(table_console(), study, predictions, verification, seconds)
     return verification.verdict
 
 

@@ -63,6 +63,8 @@ def first_order(condition: Condition, generations: int, diagnosis: Diagnosis) ->
     if without:
         mses = [_mse(covariances(linear_system(net, w), generations), net.size) for w in without]
         error = jackknife_error(np.array(mses))
+    slopes = np.trace(growth(system, diagnosis.unstable_sources), axis1=1, axis2=2)
+    limits = _mse(limit(system, diagnosis.stable), net.size)
     return Prediction(
         law=NAME,
         source=SOURCE,
@@ -70,8 +72,8 @@ def first_order(condition: Condition, generations: int, diagnosis: Diagnosis) ->
         covariance=covariance,
         mse=_mse(covariance, net.size),
         standard_error=error,
-        growth=None,
-        limit=None,
+        growth=np.where(diagnosis.stable, np.nan, slopes),
+        limit=np.where(diagnosis.stable, limits, np.nan),
     )
 
 

@@ -101,15 +101,15 @@ def linear_system(net: Network, information: Information) -> LinearSystem:
         noise = np.einsum("ik,iab,kcb->iakc", _products(shares, variances), synthetic_v, inverse)
     else:
         noise = np.zeros((net.size, p, net.size, p))
-        noise[models, :, models, :] = _scaled(
+        noise[models, :, models, :] = _blocks(
             (shares**2 * variances).sum(1), synthetic_v @ _transposed(inverse)
         )
     reuse = np.zeros_like(transition)
     real_v = inverse @ np.asarray(information.real.score_covariance, float)
     if net.real == "reused":
-        reuse[models, :, models, :] = _scaled(real, inverse @ real_h)
+        reuse[models, :, models, :] = _blocks(real, inverse @ real_h)
     else:
-        noise[models, :, models, :] += _scaled(
+        noise[models, :, models, :] += _blocks(
             real**2 * real_variances, real_v @ _transposed(inverse)
         )
     start = np.linalg.inv(real_h)
@@ -178,13 +178,8 @@ def _products(shares: np.ndarray, variances: np.ndarray) -> np.ndarray:
     return root @ root.T
 
 
-def _blocks(factors: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """One multiple of ``matrix`` for each factor, shape (M, p, p)."""
-    return factors[:, None, None] * matrix
-
-
-def _scaled(factors: np.ndarray, matrices: np.ndarray) -> np.ndarray:
-    """Each matrix times its factor, shape (M, p, p)."""
+def _blocks(factors: np.ndarray, matrices: np.ndarray) -> np.ndarray:
+    """A matrix (p, p), or one for each model (M, p, p), times each model's factor (M,)."""
     return factors[:, None, None] * matrices
 
 

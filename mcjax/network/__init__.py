@@ -1,7 +1,7 @@
 """The network as data: built from Python, networkx, a file or by name. Imports no JAX."""
 
+from mcjax.network import topologies
 from mcjax.network.graphs import from_networkx
-from mcjax.network.influence import influence
-from mcjax.network.network import REAL, Feed, Network, network
+from mcjax.network.network import REAL, Feed, Network, build_network
 
-__all__ = ["REAL", "Feed", "Network", "from_networkx", "influence", "network"]
+__all__ = ["REAL", "Feed", "Network", "build_network", "from_networkx", "topologies"]

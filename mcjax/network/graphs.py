@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mcjax.errors import InputError
-from mcjax.network.network import REAL, Feed, Network, network
+from mcjax.network.network import REAL, Feed, Network, build_network
 
 DEFAULT_SAMPLES = 100
 GRAPH_SUFFIXES = (".graphml", ".gml", ".json")
@@ -47,7 +47,7 @@ def from_networkx(graph: Any, draws: str = "private", real: str = "fresh") -> Ne
             initial[labels[node]] = _whole(data["initial"], field)
     if real == "reused":
         initial |= {f.reader: f.samples for f in feeds if f.origin == REAL}
-    return network(models, feeds, initial, draws=draws, real=real)
+    return build_network(models, feeds, initial, draws=draws, real=real)
 
 
 def read_graph(path: Path) -> Network:

@@ -37,7 +37,7 @@ class Feed:
 
 @dataclass(frozen=True)
 class Network:
-    """An interaction network; :func:`network` builds one from friendlier arguments.
+    """An interaction network; :func:`build_network` builds one from friendlier arguments.
 
     Attributes
     ----------
@@ -132,7 +132,7 @@ class Network:
         )
 
 
-def network(
+def build_network(
     models: int | Iterable[str],
     feeds: Iterable[Feed | tuple],
     initial: int | Mapping[str, int],

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mcjax.errors import InputError
-from mcjax.network.network import REAL, Feed, Network, network
+from mcjax.network.network import REAL, Feed, Network, build_network
 
 Edge = tuple[int, int]
 
@@ -31,7 +31,7 @@ def _build(
     feeds = [Feed(str(j), str(i), samples) for j, i in edges]
     if real:
         feeds += [Feed(REAL, str(i), real) for i in anchored]
-    return network(size, feeds, initial, draws=draws, real=real_data)
+    return build_network(size, feeds, initial, draws=draws, real=real_data)
 
 
 def self_loop(*, samples: int, initial: int, real: int = 0, **options: Any) -> Network:

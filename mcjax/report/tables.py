@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -16,8 +17,15 @@ from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.judge import Cell, Verification
 
 STYLE = {VERIFIED: "blue", REFUTED: "bold red", INCONCLUSIVE: "yellow"}
+PIPE_WIDTH = 110
 MARK = {VERIFIED: "+", REFUTED: "x", INCONCLUSIVE: "?"}
 """Verdicts differ by mark and word as well as by colour."""
+
+
+def table_console() -> Console:
+    """Standard output; where it is no terminal, wide enough for the tables."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(width=PIPE_WIDTH, highlight=False)
 
 
 def show_predictions(console: Console, study: Study, predictions: Sequence[Predictions]) -> None:
@@ -47,28 +55,22 @@ def show_verification(
     seconds: float,
 ) -> None:
     """The last generation of every model, the verdicts on all generations, and failures."""
-    table = Table(title="Mean squared error at the last generation: simulation against law")
-    for heading in ("condition", "model", "fate by the law"):
-        table.add_column(heading)
-    for heading in ("simulated", "predicted", "ratio", "interval"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column(f"cells {MARK[VERIFIED]}/{MARK[REFUTED]}/{MARK[INCONCLUSIVE]}")
-    table.add_column("verdict", no_wrap=True)
-    for condition, found in zip(study.conditions, predictions, strict=True):
-        for k, (i, model, law) in enumerate(
-            (i, model, law)
-            for i, model in enumerate(condition.network.models)
-            for law in found.laws.values()
-        ):
-            cells = [
-                c
-                for c in verification.cells
-                if (c.condition, c.model, c.law) == (condition.name, model, law.law)
-            ]
-            name = condition.name if k == 0 else ""
-            table.add_row(name, model, _fate(law, i), *_row(cells))
-        table.add_section()
-    console.print(table)
+    console.print(
+        f"Mean squared error at generation {study.generations}; verdicts count all generations",
+        style="bold",
+    )
+    by_row: dict[tuple[str, str, str], list[Cell]] = {}
+    for cell in verification.cells:
+        by_row.setdefault((cell.condition, cell.model, cell.law), []).append(cell)
+    for number_of, (condition, found) in enumerate(zip(study.conditions, predictions, strict=True)):
+        table = _verdict_table(heading=number_of == 0)
+        for law in found.laws.values():
+            for i, model in enumerate(condition.network.models):
+                cells = by_row[condition.name, model, law.law]
+                table.add_row(model, _fate(law, i), *_row(cells))
+        if condition.name:
+            console.print(condition.name, style="italic")
+        console.print(table)
     _show_undecided(console, verification)
     for reason, count in verification.failures.items():
         advice = Status[reason.upper()].advice
@@ -85,6 +87,21 @@ def show_verification(
     )
 
 
+def _verdict_table(heading: bool) -> Table:
+    """Columns of one width in every condition, so that the tables line up."""
+    table = Table(box=None, show_header=heading, padding=(0, 1), header_style="dim")
+    for name, width, justify in (
+        ("model", 12, "left"),
+        ("by the law it", 17, "left"),
+        ("simulated", 13, "right"),
+        ("predicted", 10, "right"),
+        ("ratio (interval)", 22, "right"),
+        ("verdict", 18, "left"),
+    ):
+        table.add_column(name, width=width, justify=justify)
+    return table
+
+
 def _show_undecided(console: Console, verification: Verification) -> None:
     needed = [c.chains_needed for c in verification.cells if c.chains_needed is not None]
     if needed:
@@ -96,21 +113,19 @@ def _show_undecided(console: Console, verification: Verification) -> None:
 def _row(cells: Sequence[Cell]) -> list[str]:
     last = cells[-1]
     counts = Counter(cell.verdict for cell in cells)
-    tally = "/".join(str(counts[v]) for v in (VERIFIED, REFUTED, INCONCLUSIVE))
     verdict = next(v for v in (REFUTED, INCONCLUSIVE, VERIFIED) if counts[v])
+    low, high = last.interval
     return [
         with_error(last.empirical, last.standard_error),
         number(last.predicted),
-        number(last.ratio),
-        f"{number(last.interval[0], 3)} to {number(last.interval[1], 3)}",
-        tally,
-        f"[{STYLE[verdict]}]{MARK[verdict]} {verdict}[/]",
+        f"{number(last.ratio)} ({number(low, 3)}, {number(high, 3)})",
+        f"[{STYLE[verdict]}]{MARK[verdict]} {verdict} {counts[verdict]}/{len(cells)}[/]",
     ]
 
 
 def _fate(law: Prediction, model: int) -> str:
-    if law.growth[model] == law.growth[model]:
-        return f"collapses, {number(law.growth[model], 3)} a generation"
+    if math.isfinite(law.growth[model]):
+        return f"grows {number(law.growth[model], 3)}/gen."
     return f"settles at {number(law.limit[model], 3)}"
 
 

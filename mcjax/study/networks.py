@@ -8,7 +8,7 @@ from typing import Any
 
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network.graphs import GRAPH_SUFFIXES, read_graph
-from mcjax.network.network import Feed, Network, network
+from mcjax.network.network import Feed, Network, build_network
 from mcjax.network.topologies import TOPOLOGIES
 from mcjax.study.schema import NetworkTable, read_file
 
@@ -49,7 +49,7 @@ def _feeds(table: NetworkTable) -> Network:
         raise InputError("network.models", "is missing; give names or a count")
     feeds = [Feed(f.origin, f.to, f.samples, f.weight) for f in table.feeds]
     options = {"draws": table.draws, "real": table.real, "memory": table.memory}
-    return network(table.models, feeds, table.initial, **options)
+    return build_network(table.models, feeds, table.initial, **options)
 
 
 def _topology(table: NetworkTable) -> Network:

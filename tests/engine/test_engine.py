@@ -11,7 +11,7 @@ from mcjax.engine import engine
 from mcjax.families.glm import logistic, poisson
 from mcjax.families.location import huber, linear
 from mcjax.fits.status import Status
-from mcjax.network import topologies
+from mcjax.network import build_network, topologies
 from mcjax.study.study import Study, condition
 
 FAMILIES = {"linear": linear(), "logistic": logistic(), "poisson": poisson(), "huber": huber()}
@@ -159,7 +159,7 @@ def test_shared_draws_are_shared_and_reused_data_reused():
     """Two models that read the same published sample, and nothing else, are the same model; a
     model that reads only its reused real sample never moves."""
     feeds = [("0", "0", 30), ("0", "1", 30), ("0", "2", 30), ("real", "3", 60)]
-    net = topologies.network(4, feeds, 60, draws="shared", real="reused")
+    net = build_network(4, feeds, 60, draws="shared", real="reused")
     found = estimates(Study((condition(net, linear(), THETA),), generations=3, chains=64))[0]
     np.testing.assert_array_equal(found[:, 1:, 1], found[:, 1:, 2])
     np.testing.assert_allclose(found[:, 1:, 3], found[:, :1, 3].repeat(3, 1), atol=1e-12)

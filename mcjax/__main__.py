@@ -1,0 +1,5 @@
+"""``python -m mcjax``"""
+
+from mcjax.cli.main import run
+
+run()

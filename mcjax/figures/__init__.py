@@ -1,0 +1,1 @@
+"""Paper figures, each with its data."""

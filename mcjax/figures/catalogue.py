@@ -1,0 +1,16 @@
+"""The figures that can be drawn, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mcjax.figures.generations import flip, topology_panel
+from mcjax.figures.ladder import ladder
+
+FIGURES: dict[str, Callable[[Path, int | None], list[Path]]] = {
+    "topologies": topology_panel,
+    "flip": flip,
+    "ladder": ladder,
+}
+"""Each draws into a folder, with the given number of chains or its own, and returns its files."""

@@ -1,0 +1,134 @@
+"""Error against generation: a panel of topologies, and the flip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from mcjax import api
+from mcjax.families.glm import logistic
+from mcjax.families.location import linear
+from mcjax.figures.style import MARKERS, PALETTE, band, figure, save
+from mcjax.network import Network, build_network, topologies
+from mcjax.study.study import Study, condition
+from mcjax.verdicts.judge import Cell
+
+
+def topology_panel(folder: Path, chains: int | None) -> list[Path]:
+    """MSE of every model against generation, for six networks; points simulated, lines the law."""
+    counts = {"samples": 200, "initial": 400}
+    nets: dict[str, Network] = {
+        "self-loop": topologies.self_loop(**counts),
+        "self-loop, half real": topologies.self_loop(**counts, real=200),
+        "ring of 4": topologies.ring(4, **counts),
+        "complete, 4": topologies.complete(4, **counts),
+        "chain of 4, head half real": topologies.chain(4, **counts, real=200),
+        "star of 4, hub reads real": topologies.star(4, **counts, real=200),
+    }
+    family, theta = linear(), (0.5, -0.5, 0.5)
+    study = Study(
+        tuple(condition(net, family, theta, label=name) for name, net in nets.items()),
+        generations=15,
+        chains=chains or 4096,
+    )
+    cells = api.verify(study).cells
+    with figure(2, 3, 4.6) as (fig, panels):
+        for axes, (name, net) in zip(panels.flat, nets.items(), strict=True):
+            own = [cell for cell in cells if cell.condition == name]
+            _curves(axes, own, net.models)
+            axes.set_title(name)
+            axes.set_ylim(bottom=0)
+        for axes in panels[-1]:
+            axes.set_xlabel("generation")
+        for axes in panels[:, 0]:
+            axes.set_ylabel("mean squared error")
+        _legend(panels[0, 0])
+        return save(fig, folder, "topologies", _rows(cells))
+
+
+def flip(folder: Path, chains: int | None) -> list[Path]:
+    """A stable network and the same with one feed more."""
+    feeds = [
+        ("teacher", "student", 1000),
+        ("teacher", "apprentice", 500),
+        ("student", "apprentice", 500),
+    ]
+    stable = build_network(("teacher", "student", "apprentice"), feeds, 1000)
+    nets = {
+        "frozen teacher: stable": stable,
+        "one feed more: all collapse": stable.with_feed("apprentice", "teacher", 1000),
+    }
+    theta = (0.5, -0.5)
+    study = Study(
+        tuple(condition(net, logistic(), theta, label=name) for name, net in nets.items()),
+        generations=12,
+        chains=chains or 4096,
+    )
+    cells = api.verify(study).cells
+    with figure(2, 2, 4.4) as (fig, panels):
+        for column, (name, net) in enumerate(nets.items()):
+            _diagram(panels[0, column], net, stable)
+            panels[0, column].set_title(name)
+            own = [cell for cell in cells if cell.condition == name]
+            _curves(panels[1, column], own, net.models)
+            panels[1, column].set_xlabel("generation")
+        top = max(axes.get_ylim()[1] for axes in panels[1])
+        for axes in panels[1]:
+            axes.set_ylim(0, top)
+        panels[1, 0].set_ylabel("mean squared error")
+        _legend(panels[1, 0], models=True)
+        return save(fig, folder, "flip", _rows(cells))
+
+
+def _curves(axes: Axes, cells: Sequence[Cell], models: Sequence[str]) -> None:
+    for i, model in enumerate(models):
+        own = [cell for cell in cells if cell.model == model]
+        band(axes, own, PALETTE[i], MARKERS[i], model)
+
+
+def _legend(axes: Axes, models: bool = False) -> None:
+    """What points, band and line are; and whose colours, where models have names."""
+    entries: list[Any] = [
+        Line2D([], [], color="grey", marker="o", linestyle="", markersize=3),
+        Line2D([], [], color="grey"),
+    ]
+    labels = ["simulated, 95% band", "first-order law"]
+    if models:
+        handles, names = axes.get_legend_handles_labels()
+        entries, labels = [*handles, *entries], [*names, *labels]
+    axes.legend(entries, labels, loc="upper left")
+
+
+def _diagram(axes: Axes, net: Network, before: Network) -> None:
+    """The network's models and feeds; feeds that ``before`` lacks are dashed."""
+    place = {"teacher": (0.0, 0.0), "student": (1.0, 0.55), "apprentice": (2.0, 0.0)}
+    for feed in net.feeds:
+        new = feed not in before.feeds
+        axes.annotate(
+            "",
+            place[feed.reader],
+            place[feed.origin],
+            arrowprops={
+                "arrowstyle": "-|>",
+                "shrinkA": 24,
+                "shrinkB": 24,
+                "color": PALETTE[1] if new else "0.3",
+                "linestyle": "--" if new else "-",
+                "connectionstyle": "arc3,rad=-0.25" if new else "arc3",
+            },
+        )
+    for i, model in enumerate(net.models):
+        axes.text(*place[model], model, color=PALETTE[i], ha="center", va="center", weight="bold")
+    axes.set_xlim(-0.5, 2.5)
+    axes.set_ylim(-0.5, 0.8)
+    axes.axis("off")
+
+
+def _rows(cells: Sequence[Cell]) -> list[dict[str, Any]]:
+    keep = ("condition", "model", "generation", "empirical", "standard_error", "predicted")
+    return [{key: asdict(cell)[key] for key in keep} for cell in cells]

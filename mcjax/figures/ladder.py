@@ -1,0 +1,69 @@
+"""How the asymptote is approached: simulated over predicted, on a ladder of sample sizes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.ticker import NullFormatter, ScalarFormatter
+
+from mcjax import api
+from mcjax.families.registry import FAMILIES
+from mcjax.figures.style import MARKERS, PALETTE, figure, save
+from mcjax.network import topologies
+from mcjax.study.study import Study, condition
+
+RUNGS = (50, 100, 200, 400, 800, 1600)
+
+
+def ladder(folder: Path, chains: int | None) -> list[Path]:
+    """The ratio of simulated to first-order MSE tends to 1 like 1/n; n is the rows of a fit.
+
+    One model that reads itself and as much real data, at generation 5.
+    """
+    theta, last = (0.5, -0.5), 5
+    rows = []
+    for name, make in FAMILIES.items():
+        conditions = tuple(
+            condition(
+                topologies.self_loop(samples=n // 2, real=n // 2, initial=n),
+                make(),
+                theta,
+                label=f"{name}, n={n}",
+            )
+            for n in RUNGS
+        )
+        study = Study(conditions, generations=last, chains=chains or 8192)
+        cells = [cell for cell in api.verify(study).cells if cell.generation == last]
+        for n, cell in zip(RUNGS, cells, strict=True):
+            error = cell.standard_error / cell.predicted
+            rows.append(
+                {"family": name, "n": n, "ratio": cell.ratio, "standard_error": error}
+                | {"chains": cell.chains, "lost": cell.lost}
+            )
+    with figure(1, 1, 3.2) as (fig, panels):
+        axes = panels[0, 0]
+        axes.axhline(1, color="0.5", linewidth=0.8)
+        for i, name in enumerate(FAMILIES):
+            own = [row for row in rows if row["family"] == name]
+            axes.errorbar(
+                [row["n"] * 1.03 ** (i - 1.5) for row in own],
+                [row["ratio"] for row in own],
+                [1.96 * row["standard_error"] for row in own],
+                color=PALETTE[i],
+                marker=MARKERS[i],
+                markersize=4,
+                linewidth=0.8,
+                capsize=2,
+                label=name,
+            )
+        axes.set_xscale("log")
+        axes.set_xticks(RUNGS)
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_xlabel("rows a fit, n")
+        axes.set_ylabel("simulated MSE / first-order law")
+        axes.set_title(
+            "One model, half its own output, half fresh real data; generation 5, 95% intervals"
+        )
+        axes.legend()
+        return save(fig, folder, "ladder", rows)

@@ -1,0 +1,62 @@
+"""How figures look, and how they are kept: vector, colour-blind safe, with their data."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe & Ito's colours, told apart under every common colour vision."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+WIDTH = 7.0  # inches: a text block
+
+SETTINGS = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "lines.linewidth": 1.3,
+    "pdf.fonttype": 42,  # text stays text
+    "savefig.dpi": 200,
+}
+
+
+@contextmanager
+def figure(rows: int, columns: int, height: float) -> Iterator[tuple[Figure, Any]]:
+    """A figure in the house style; no global setting survives it."""
+    with matplotlib.rc_context(SETTINGS):
+        fig = Figure(figsize=(WIDTH, height), layout="constrained")
+        yield fig, fig.subplots(rows, columns, squeeze=False)
+
+
+def save(fig: Figure, folder: Path, name: str, rows: Sequence[dict[str, Any]]) -> list[Path]:
+    """Write NAME.pdf, NAME.png and the plotted numbers, NAME.csv."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{name}.{suffix}" for suffix in ("pdf", "png", "csv")]
+    fig.savefig(paths[0], metadata={"CreationDate": None})
+    fig.savefig(paths[1])
+    with paths[2].open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return paths
+
+
+def band(axes: Axes, cells: Sequence[Any], colour: str, marker: str, label: str) -> None:
+    """Simulated means with 95% Monte Carlo bands, and the law as a line, against generation."""
+    t = [cell.generation for cell in cells]
+    mean = [cell.empirical for cell in cells]
+    low = [cell.empirical - 1.96 * cell.standard_error for cell in cells]
+    high = [cell.empirical + 1.96 * cell.standard_error for cell in cells]
+    axes.fill_between(t, low, high, color=colour, alpha=0.25, linewidth=0)
+    axes.plot(t, mean, marker, color=colour, markersize=3, label=label)
+    axes.plot(t, [cell.predicted for cell in cells], color=colour)

@@ -1,0 +1,62 @@
+"""A diagnosis for a person."""
+
+from __future__ import annotations
+
+import click
+
+from mcjax.diagnosis import Diagnosis
+from mcjax.report.text import number
+
+SHOWN = 12
+
+
+def show_diagnosis(diagnosis: Diagnosis) -> None:
+    """Verdict, sources, every model's fate, cures and dangers, on standard output."""
+    doomed = [name for name, verdict in diagnosis.models.items() if verdict.collapses]
+    total = len(diagnosis.models)
+    if not doomed:
+        click.secho(f"No model of {total} collapses.", bold=True)
+    else:
+        click.secho(f"{len(doomed)} of {total} models collapse.", bold=True)
+    for source in diagnosis.unstable_sources:
+        period = f", period {source.period}" if source.period > 1 else ""
+        click.echo(f"Unstable source: {_some(source.members)}{period} (no real data reach it)")
+    click.echo()
+    width = max(len(name) for name in diagnosis.models)
+    for name, verdict in diagnosis.models.items():
+        if verdict.collapses:
+            path = " -> ".join(verdict.path)
+            reason = "in an unstable source" if len(verdict.path) == 1 else f"by {path}"
+            text = f"collapses  {number(verdict.growth, 5):>11} a generation  {reason}"
+        else:
+            frozen = "  frozen" if verdict.frozen else ""
+            text = f"stable     {number(verdict.limit, 5):>11} in the limit{frozen}"
+        click.echo(f"  {name:{width}}  {text}")
+    click.echo("  (variance of an estimate, in units of the inverse information of one sample)")
+    click.echo()
+    if diagnosis.repairs:
+        click.echo(f"Smallest cure, {_count(diagnosis.repairs, 'new feed')}:")
+        _edges(diagnosis.repairs)
+    if diagnosis.flips:
+        click.echo(
+            f"Any one of {_count(diagnosis.flips, 'new feed')} would make a stable model collapse:"
+        )
+        _edges(diagnosis.flips)
+    else:
+        click.echo("No single new feed would make a stable model collapse.")
+
+
+def _edges(edges: tuple[tuple[str, str], ...]) -> None:
+    for origin, reader in edges[:SHOWN]:
+        click.echo(f"  {origin} -> {reader}")
+    if len(edges) > SHOWN:
+        click.echo(f"  ... and {len(edges) - SHOWN} more (--json lists them all)")
+
+
+def _some(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def _count(edges: tuple[tuple[str, str], ...], noun: str) -> str:
+    return f"{len(edges)} {noun}{'' if len(edges) == 1 else 's'}"

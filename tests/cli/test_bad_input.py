@@ -1,0 +1,158 @@
+"""Bad input: one sentence with file and field, exit status 2, no traceback, nothing lost."""
+
+import pytest
+from sample_study import STUDY
+
+SPOILT = {
+    "not TOML": (STUDY.replace("[network]", "[network"), "not TOML"),
+    "empty": ("", "is empty"),
+    "misspelt key": (STUDY.replace("initial", "inital"), "network.inital"),
+    "misspelt table": (STUDY.replace("[family]", "[famly]"), "did you mean 'family'"),
+    "misspelt family": (STUDY.replace('"linear"', '"linaer"'), "did you mean 'linear'"),
+    "misspelt parameter": (STUDY.replace("theta =", "sgima = 2.0\ntheta ="), "family.sgima"),
+    "unknown model": (STUDY.replace('to = "b"', 'to = "d"'), "network.feeds[2].to"),
+    "unknown origin": (STUDY.replace('from = "real"', 'from = "rael"'), "did you mean 'real'"),
+    "negative": (STUDY.replace("samples = 200", "samples = -200"), "network.feeds[2].samples"),
+    "zero": (STUDY.replace("initial = 200", "initial = 0"), "network.initial"),
+    "fractional": (STUDY.replace("initial = 200", "initial = 200.5"), "network.initial"),
+    "text for a number": (STUDY.replace("chains = 256", 'chains = "256"'), "run.chains"),
+    "truth for a number": (STUDY.replace("chains = 256", "chains = true"), "run.chains"),
+    "NaN weight": (STUDY.replace("weight = 1.0", "weight = nan"), "network.feeds[2].weight"),
+    "infinite weight": (STUDY.replace("weight = 1.0", "weight = inf"), "network.feeds[2].weight"),
+    "zero weight": (STUDY.replace("weight = 1.0", "weight = 0.0"), "network.feeds[2].weight"),
+    "NaN theta": (STUDY.replace("[0.5, -0.5]", "[0.5, nan]"), "family.theta"),
+    "empty theta": (STUDY.replace("[0.5, -0.5]", "[]"), "family.theta"),
+    "theta no list": (STUDY.replace("[0.5, -0.5]", "0.5"), "family.theta"),
+    "huge number": (STUDY.replace("chains = 256", "chains = 1" + "0" * 30), "run.chains"),
+    "duplicate model": (STUDY.replace('"c"]', '"a"]'), "network.models"),
+    "duplicate feed": (STUDY.replace('from = "real"', 'from = "a"'), "network.feeds[1]"),
+    "model named real": (STUDY.replace('"c"]', '"real"]'), "network.models"),
+    "feed into real": (STUDY.replace('to = "b"', 'to = "real"'), "network.feeds[2].to"),
+    "no models": (STUDY.replace('["a", "b", "c"]', "[]"), "network.models"),
+    "p not below n": (STUDY.replace("[0.5, -0.5]", str([0.1] * 200)), "network.initial"),
+    "p not below feeds": (
+        STUDY.replace("[0.5, -0.5]", str([0.1] * 150)).replace("samples = 200", "samples = 150"),
+        "network.feeds",
+    ),
+    "initial incomplete": (STUDY.replace("initial = 200", "initial = {a = 200}"), "model 'b'"),
+    "tolerance": (STUDY.replace("tolerance = 0.5", "tolerance = 1.5"), "run.tolerance"),
+    "confidence": (STUDY.replace("confidence = 0.99", "confidence = nan"), "run.confidence"),
+    "seed": (STUDY.replace("seed = 0", "seed = -1"), "run.seed"),
+    "precision": (STUDY + 'precision = "half"', "run.precision"),
+    "memory": (
+        STUDY.replace("initial = 200", 'initial = 200\nmemory = "accumulate"'),
+        "network.memory",
+    ),
+    "draws": (STUDY.replace("initial = 200", 'initial = 200\ndraws = "shard"'), "did you mean"),
+    "shared counts": (
+        STUDY.replace("initial = 200", 'initial = 200\ndraws = "shared"'),
+        "network.feeds[2].samples",
+    ),
+    "reused counts": (
+        STUDY.replace("initial = 200", 'initial = 200\nreal = "reused"'),
+        "network.feeds[1].samples",
+    ),
+    "no family": (STUDY.replace("[family]", "[run.x]"), "run.x"),
+    "no network": ('[family]\nname = "linear"\ntheta = [1.0]\n', "network"),
+    "noise": (STUDY.replace('"linear"', '"huber"\nnoise = "cauchy"'), "family.noise"),
+    "noise parameter": (
+        STUDY.replace('"linear"', '"huber"\nnoise = { name = "student_t" }'),
+        "family.noise.df",
+    ),
+    "sigma": (STUDY.replace('"linear"', '"linear"\nsigma = -1.0'), "family.sigma"),
+    "asymmetric covariance": (
+        STUDY + "[covariates]\ncovariance = [[1.0, 0.5], [0.4, 1.0]]",
+        "covariates.covariance",
+    ),
+    "indefinite covariance": (
+        STUDY + "[covariates]\ncovariance = [[1.0, 2.0], [2.0, 1.0]]",
+        "covariates.covariance",
+    ),
+    "covariance of another size": (
+        STUDY + "[covariates]\ncovariance = [[1.0]]",
+        "covariates.covariance",
+    ),
+    "scale": (STUDY + "[grid]\nscale = [0.001]", "grid.scale"),
+    "scale twice": (STUDY + "[grid]\nscale = [1, 1]", "grid"),
+    "user file missing": (STUDY.replace('name = "linear"', 'file = "none.py"'), "none.py"),
+}
+
+
+@pytest.mark.parametrize("name", SPOILT)
+def test_one_sentence(name, tmp_path, call):
+    text, expected = SPOILT[name]
+    path = tmp_path / "spoilt.toml"
+    path.write_text(text)
+    status, out, err = call("verify", path)
+    assert status == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("mcjax: ")
+    assert str(tmp_path) in err
+    assert expected in err
+    assert "Traceback" not in err
+
+
+def test_the_whole_file_is_good(study_file, call):
+    """The companion: unspoilt, it runs."""
+    assert call("verify", study_file, "--quiet")[0] == 0
+
+
+@pytest.mark.parametrize("command", ["diagnose", "predict", "verify"])
+def test_no_such_file_and_a_directory(command, tmp_path, call):
+    for path in (tmp_path / "none.toml", tmp_path):
+        status, _, err = call(command, path)
+        assert status == 2
+        assert err.count("\n") == 1
+        assert str(path) in err
+
+
+def test_binary_file(tmp_path, call):
+    path = tmp_path / "study.toml"
+    path.write_bytes(bytes(range(256)))
+    status, _, err = call("diagnose", path)
+    assert (status, err.count("\n")) == (2, 1)
+
+
+def test_usage(call):
+    assert call("verfy")[0] == 2
+    assert call("verify", "a", "b")[0] == 2
+    assert call("verify", "--chains", "x")[0] == 2
+    assert call("figures", "flop")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("def loss(theta, x, y): return 0.0", "sample"),
+        ("sample = 3\nloss = 4", "no function"),
+        ("import nothing_of_the_kind", "nothing_of_the_kind"),
+        ("def loss(:", "SyntaxError"),
+    ],
+)
+def test_user_family_file(code, expected, tmp_path, study_file, call):
+    (tmp_path / "mine.py").write_text(code)
+    study_file.write_text(study_file.read_text().replace('name = "linear"', 'file = "mine.py"'))
+    status, _, err = call("verify", study_file)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "mine.py" in err
+    assert expected in err
+
+
+def test_results_of_another_study_are_not_touched(study_file, tmp_path, call):
+    out = tmp_path / "results"
+    assert call("verify", study_file, "--quiet", "--out", out)[0] == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    study_file.write_text(study_file.read_text().replace("seed = 0", "seed = 1"))
+    status, _, err = call("verify", study_file, "--out", out)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "another study" in err
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_a_folder_with_other_things_is_not_used(study_file, tmp_path, call):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "diary.txt").write_text("dear diary")
+    status, _, err = call("verify", study_file, "--out", tmp_path / "notes")
+    assert (status, err.count("\n")) == (2, 1)
+    assert call("verify", study_file, "--out", study_file)[0] == 2

@@ -1,0 +1,100 @@
+"""A user's family: its information, its errors, and the law built on them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mcjax import api
+from mcjax.families.location import huber, linear
+from mcjax.families.user import family_from_object, user_family
+from mcjax.network import topologies
+from mcjax.study.study import Study, condition
+from mcjax.verdicts.equivalence import VERIFIED
+
+THETA = np.array([0.5, -0.5])
+
+
+def squared(theta, x, y):
+    return 0.5 * (y - x @ theta) ** 2
+
+
+def gaussian(key, theta, x):
+    return x @ theta + jax.random.normal(key)
+
+
+def test_law_of_a_user_family_is_that_of_the_same_built_in_one():
+    net = topologies.ring(3, samples=100, real=100, initial=200)
+    laws = {}
+    for name, family in {"own": user_family(squared, gaussian), "built in": linear()}.items():
+        study = Study((condition(net, family, THETA),), generations=4)
+        laws[name] = api.predict(study)[0].laws["first_order"]
+    error = laws["own"].standard_error
+    assert (error > 0).all()
+    assert (error < 0.01 * laws["own"].mse).all()
+    assert (np.abs(laws["own"].mse - laws["built in"].mse) < 5 * error).all()
+    assert (laws["built in"].standard_error == 0).all()
+
+
+def test_probit_end_to_end():
+    """A family that is not built in: probit regression, simulated and judged."""
+
+    class Probit:
+        name = "probit"
+
+        @staticmethod
+        def loss(theta, x, y):
+            return -jax.scipy.stats.norm.logcdf((2 * y - 1) * (x @ theta))
+
+        @staticmethod
+        def sample(key, theta, x):
+            return (x @ theta + jax.random.normal(key) > 0).astype(theta.dtype)
+
+    family = family_from_object(Probit)
+    net = topologies.self_loop(samples=500, real=500, initial=1000)
+    study = Study((condition(net, family, THETA),), generations=3, chains=2048, tolerance=0.15)
+    result = api.verify(study)
+    assert family.name == "probit"
+    assert result.verdict == VERIFIED
+
+
+def reason(loss, sample, **params):
+    net = topologies.self_loop(samples=50, initial=50)
+    study = Study((condition(net, user_family(loss, sample, **params), THETA),))
+    predictions = api.predict(study)[0]
+    assert not predictions.laws
+    return predictions.inapplicable["first_order"]
+
+
+def test_a_loss_that_aims_elsewhere_is_told():
+    def biased(key, theta, x):
+        return x @ theta + 0.1 * x[0] + jax.random.normal(key)
+
+    assert "not minimised at theta" in reason(squared, biased)
+
+
+def test_a_loss_without_curvature_is_told():
+    def absolute(theta, x, y):
+        return jnp.abs(y - x @ theta)
+
+    assert "singular" in reason(absolute, gaussian)
+
+
+def test_derivatives_that_are_not_finite_are_told():
+    def broken(theta, x, y):
+        return squared(theta, x, y) + jnp.log(jnp.abs(theta[0]) - 1)
+
+    assert "not finite" in reason(broken, gaussian)
+
+
+@pytest.mark.parametrize(
+    ("family", "covariance", "expected"),
+    [
+        (linear(noise={"name": "student_t", "df": 2}), None, "heavy-tailed"),
+        (huber(), [[1.0, 1.0], [1.0, 1.0]], "singular"),
+    ],
+)
+def test_built_in_families_say_when_the_law_does_not_apply(family, covariance, expected):
+    net = topologies.self_loop(samples=50, initial=50)
+    predictions = api.predict(Study((condition(net, family, THETA, covariance),)))[0]
+    assert expected in predictions.inapplicable["first_order"]

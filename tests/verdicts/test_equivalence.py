@@ -1,0 +1,79 @@
+"""The verdict procedure on ratios whose law is known."""
+
+import numpy as np
+import pytest
+
+from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, equivalence, worst
+
+
+def one(ratio, error, tolerance=0.05, confidence=0.99):
+    verdicts, low, high = equivalence(np.array([ratio]), np.array([error]), tolerance, confidence)
+    return verdicts[0], low[0], high[0]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "error", "expected"),
+    [
+        (1.0, 0.01, VERIFIED),
+        (1.0, 0.03, INCONCLUSIVE),
+        (1.045, 0.01, INCONCLUSIVE),
+        (1.2, 0.01, REFUTED),
+        (0.8, 0.01, REFUTED),
+        (1.06, 0.01, INCONCLUSIVE),
+        (np.nan, 0.01, INCONCLUSIVE),
+        (1.0, np.inf, INCONCLUSIVE),
+        (1.0, 0.0, VERIFIED),
+        (1.051, 0.0, REFUTED),
+    ],
+)
+def test_one_cell(ratio, error, expected):
+    verdict, low, high = one(ratio, error)
+    assert verdict == expected
+    if np.isfinite(ratio) and np.isfinite(error):
+        inside = low > 0.95 and high < 1.05
+        outside = high < 0.95 or low > 1.05
+        assert (verdict == VERIFIED, verdict == REFUTED) == (inside, outside)
+
+
+def test_one_cell_has_the_plain_interval():
+    _, low, high = one(1.0, 0.01)
+    assert abs((high - low) / 2 / 0.01 - 2.5758) < 1e-3
+
+
+def test_interval_and_verdict_agree_in_large_families():
+    rng = np.random.default_rng(0)
+    ratio, error = 1 + 0.1 * rng.normal(size=500), rng.uniform(0.001, 0.05, 500)
+    verdicts, low, high = equivalence(ratio, error, 0.05, 0.99)
+    assert ((verdicts == VERIFIED) == ((low > 0.95) & (high < 1.05))).all()
+    assert ((verdicts == REFUTED) == ((high < 0.95) | (low > 1.05))).all()
+    assert {VERIFIED, REFUTED, INCONCLUSIVE} == set(verdicts)
+
+
+def wrong_claims(step_down, runs=4000, cells=20):
+    """Runs with any wrong claim, when all cells sit on the edge of the null they may reject."""
+    rng = np.random.default_rng(1)
+    truth = np.where(np.arange(cells) % 2, 1.05, 0.95)
+    wrong = 0
+    for _ in range(runs):
+        ratio = truth + 0.01 * rng.normal(size=cells)
+        if step_down:
+            verdicts, _, _ = equivalence(ratio, np.full(cells, 0.01), 0.05, 0.9)
+            claims = verdicts != INCONCLUSIVE
+        else:
+            distance = np.abs(np.abs(ratio - 1) - 0.05)
+            claims = distance > 1.645 * 0.01
+        wrong += claims.any()
+    return wrong / runs
+
+
+def test_family_wise_error():
+    """At most 1 - confidence = 10%; without the correction, far more."""
+    assert wrong_claims(step_down=True) < 0.1 + 3 * np.sqrt(0.09 / 4000)
+    assert wrong_claims(step_down=False) > 0.5
+
+
+def test_worst():
+    assert worst(np.array([VERIFIED, REFUTED, INCONCLUSIVE])) == REFUTED
+    assert worst(np.array([VERIFIED, INCONCLUSIVE])) == INCONCLUSIVE
+    assert worst(np.array([VERIFIED, VERIFIED])) == VERIFIED
+    assert worst(np.array([])) == INCONCLUSIVE
