@@ -51,11 +51,12 @@ def limit(system: LinearSystem, stable: np.ndarray) -> np.ndarray:
 
     # What remains of xi in each error: a linear map, the identity for frozen models.
     rows = np.flatnonzero(moving)[settled]
-    forcing = np.where(still, system.transition[rows], system.reuse[rows])
-    constant = np.zeros_like(system.transition)
-    constant[still, still] = 1
+    drawn = np.flatnonzero(still | (moving & system.reuse.any(0)))
+    at = np.ix_(rows, drawn)
+    forcing = np.where(still[drawn], system.transition[at], system.reuse[at])
+    constant = np.eye(len(system.transition))[:, drawn] * still[:, None]
     constant[rows] = np.linalg.solve(np.eye(len(rows)) - own[np.ix_(settled, settled)], forcing)
-    covariance = constant @ system.initial @ constant.T
+    covariance = constant @ system.initial[np.ix_(drawn, drawn)] @ constant.T
     covariance[np.ix_(moving, moving)] += sums
     lost = np.flatnonzero(moving)[~settled]
     inside = np.flatnonzero(moving | still)

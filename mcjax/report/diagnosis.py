@@ -42,7 +42,7 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
             f"Any one of {_count(diagnosis.flips, 'new feed')} would make a stable model collapse:"
         )
         _edges(diagnosis.flips)
-    else:
+    elif len(doomed) < total:
         click.echo("No single new feed would make a stable model collapse.")
 
 

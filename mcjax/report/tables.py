@@ -92,7 +92,7 @@ def _verdict_table(heading: bool) -> Table:
     table = Table(box=None, show_header=heading, padding=(0, 1), header_style="dim")
     for name, width, justify in (
         ("model", 12, "left"),
-        ("by the law it", 17, "left"),
+        ("by the law it", 20, "left"),
         ("simulated", 13, "right"),
         ("predicted", 10, "right"),
         ("ratio (interval)", 22, "right"),

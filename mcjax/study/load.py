@@ -65,7 +65,10 @@ def _conditions(content: StudyFile, path: Path) -> list[Condition]:
         labels = (net_label, fam_label, "" if scale is None else f"scale={scale:g}")
         label = ", ".join(part for part in labels if part)
         scaled = net if scale is None else net.scaled(scale)
-        found.append(condition(scaled, family, theta, covariance, label, seed))
+        name = label
+        if grid.seed is not None:
+            name = f"{label}, seed={seed}" if label else f"seed={seed}"
+        found.append(condition(scaled, family, theta, covariance, label, seed, name))
     return found
 
 

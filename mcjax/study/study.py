@@ -28,24 +28,21 @@ class Condition:
 
     Attributes
     ----------
-    label: what tells it from the study's other conditions; it selects the random draws.
+    name: unique in a study.
+    label: selects, with the seed, the random draws; the name, but for the seed in it.
     network, family: who feeds whom, and what they estimate.
     theta: the truth, shape (p,).
     covariance: of the covariates, x ~ N(0, covariance), shape (p, p).
     seed: of the draws.
     """
 
+    name: str
     label: str
     network: Network
     family: Family
     theta: np.ndarray
     covariance: np.ndarray
     seed: int = 0
-
-    @property
-    def name(self) -> str:
-        """Label and, when it is not 0, seed: unique in a study."""
-        return ", ".join(part for part in (self.label, f"seed={self.seed}") if part)
 
     def with_network(self, change: Callable[[Network], Network]) -> Condition:
         """The same condition on a changed network."""
@@ -102,8 +99,9 @@ def condition(
     covariance: Any = None,
     label: str = "",
     seed: int = 0,
+    name: str | None = None,
 ) -> Condition:
-    """Build a :class:`Condition`.
+    """Build a :class:`Condition`; its name is the label unless told.
 
     Raises
     ------
@@ -115,7 +113,7 @@ def condition(
         raise InputError("family.theta", "must be a list of finite numbers, one per parameter")
     p = len(truth)
     cov = np.eye(p) if covariance is None else read_covariance(covariance, p)
-    for i, name in enumerate(network.models):
+    for i, model in enumerate(network.models):
         rows = {"network.initial": network.initial[i]}
         if network.feeds_by_reader[i]:
             rows["network.feeds"] = sum(f.samples for f in network.feeds_by_reader[i])
@@ -123,12 +121,12 @@ def condition(
             if count <= p:
                 raise InputError(
                     field,
-                    f"gives model {name!r} {count} samples for {p} parameters; it needs more"
+                    f"gives model {model!r} {count} samples for {p} parameters; it needs more"
                     f" than {p}",
                 )
     if not 0 <= seed < 2**64:
         raise InputError("run.seed", f"is {seed}; give a whole number from 0 to 2**64 - 1")
-    return Condition(label, network, family, truth, cov, seed)
+    return Condition(label if name is None else name, label, network, family, truth, cov, seed)
 
 
 def read_covariance(rows: Any, p: int) -> np.ndarray:

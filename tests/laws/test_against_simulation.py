@@ -18,18 +18,21 @@ FAMILIES = {
     "logistic": logistic(),
     "poisson": poisson(),
     # real noise is not what models generate: H and V differ between batches
-    "huber": huber(noise="laplace", real_noise={"name": "student_t", "df": 4}),
+    "huber": huber(threshold=0.7, noise="laplace", real_noise={"name": "student_t", "df": 4}),
 }
 THETA = (0.4, -0.3)
 SIGMA = ((1.0, 0.3), (0.3, 1.0))
+by_family = pytest.mark.parametrize(  # one process runs all tests of a family, on one simulation
+    "name", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in FAMILIES]
+)
 MODES = [(draws, real) for draws in ("private", "shared") for real in ("fresh", "reused")]
 FEEDS = [
-    ("0", "0", 1000),
-    ("real", "0", 2000),
-    ("0", "1", 1000),
-    ("real", "1", 2000, 0.5),
-    ("0", "2", 1000),
-    ("1", "2", 1000, 2.0),
+    ("0", "0", 500),
+    ("real", "0", 1000),
+    ("0", "1", 500),
+    ("real", "1", 1000, 0.5),
+    ("0", "2", 500),
+    ("1", "2", 500, 2.0),
 ]
 CHAINS = 4096
 T = 4
@@ -39,7 +42,7 @@ T = 4
 def study(name):
     conditions = tuple(
         condition(
-            build_network(3, FEEDS, 2000, draws=draws, real=real),
+            build_network(3, FEEDS, 1000, draws=draws, real=real),
             FAMILIES[name],
             THETA,
             SIGMA,
@@ -70,13 +73,13 @@ def verdicts(name, predictions):
     }
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@by_family
 def test_mse_is_verified_in_every_mode(name):
     for label, found in verdicts(name, api.predict(study(name))).items():
         assert set(found) == {VERIFIED}, label
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@by_family
 def test_whole_covariance(name, z_limit):
     """Every entry of the 6 x 6 covariance, off-diagonal blocks included, inside its interval; the
     allowance for terms of order 1/n is 2% of the standard deviations involved."""
@@ -100,13 +103,13 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-@pytest.mark.parametrize("name", FAMILIES)
+@by_family
 def test_wrong_laws_are_refuted(name, wrong):
     for label, found in verdicts(name, changed(name, WRONG[wrong])).items():
         assert REFUTED in found, label
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@by_family
 def test_the_modes_differ(name, z_limit):
     """Private is not shared, fresh is not reused: each law is refuted by the other's chains, here
     in some entry of the covariance."""
@@ -118,6 +121,7 @@ def test_the_modes_differ(name, z_limit):
             assert (i == k) == (np.nanmax(off) < 1.5 * z_limit)
 
 
+@pytest.mark.xdist_group("huber")
 def test_sandwich_is_needed():
     """Contaminated real data: the inverse of the Hessian alone is a wrong law."""
     own = study("huber")
