@@ -115,8 +115,8 @@ def _diagram(axes: Axes, net: Network, before: Network) -> None:
             place[feed.origin],
             arrowprops={
                 "arrowstyle": "-|>",
-                "shrinkA": 24,
-                "shrinkB": 24,
+                "shrinkA": 40,
+                "shrinkB": 40,
                 "color": PALETTE[1] if new else "0.3",
                 "linestyle": "--" if new else "-",
                 "connectionstyle": "arc3,rad=-0.25" if new else "arc3",

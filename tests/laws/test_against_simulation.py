@@ -22,9 +22,7 @@ FAMILIES = {
 }
 THETA = (0.4, -0.3)
 SIGMA = ((1.0, 0.3), (0.3, 1.0))
-by_family = pytest.mark.parametrize(  # one process runs all tests of a family, on one simulation
-    "name", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in FAMILIES]
-)
+by_family = pytest.mark.parametrize("name", FAMILIES)
 MODES = [(draws, real) for draws in ("private", "shared") for real in ("fresh", "reused")]
 FEEDS = [
     ("0", "0", 500),
@@ -121,7 +119,6 @@ def test_the_modes_differ(name, z_limit):
             assert (i == k) == (np.nanmax(off) < 1.5 * z_limit)
 
 
-@pytest.mark.xdist_group("huber")
 def test_sandwich_is_needed():
     """Contaminated real data: the inverse of the Hessian alone is a wrong law."""
     own = study("huber")
