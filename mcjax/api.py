@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import jax
 import numpy as np
@@ -49,21 +50,22 @@ def simulate(
             for i in missing
         ]
 
-        def relay(lanes, current, own=tuple(missing)):
+        def relay(lanes: int, current: Callable[[], list[Tally]], own: tuple[int, ...]) -> None:
             def everything() -> list[Tally]:
                 merged = list(tallies)
                 for i, tally in zip(own, current(), strict=True):
                     merged[i] = tally
                 return merged
 
-            report(lanes, everything)
+            if report is not None:
+                report(lanes, everything)
 
         found = engine.simulate(
             tasks,
             _program(study, shape, len(study.conditions[members[0]].theta)),
             study.chunk,
             [tallies[i] for i in missing],
-            None if report is None else relay,
+            partial(relay, own=tuple(missing)),
         )
         for i, tally in zip(missing, found, strict=True):
             tallies[i] = tally

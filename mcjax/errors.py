@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class InputError(ValueError):
@@ -15,9 +16,16 @@ class InputError(ValueError):
         self.file = file
         super().__init__(": ".join(part for part in (file, field, message) if part))
 
-    def within(self, file: str) -> InputError:
-        """The same error, naming the file it came from (an inner file's name is kept)."""
-        return self if self.file else InputError(self.field, self.message, file)
+
+@contextmanager
+def naming(file: object) -> Iterator[None]:
+    """Let input errors raised inside name the file they came from, unless they name one already."""
+    try:
+        yield
+    except InputError as error:
+        if error.file:
+            raise
+        raise InputError(error.field, error.message, str(file)) from error
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

@@ -40,9 +40,9 @@ class Program(NamedTuple):
 class Trajectory(NamedTuple):
     """What a chain reports."""
 
-    theta: Array  # (T + 1, M, p), not-a-number where a fit failed
-    status: Array  # (T + 1, M), Status codes
-    steps: Array  # (T + 1, M), gradients evaluated
+    theta: Any  # (T + 1, M, p), not-a-number where a fit failed
+    status: Any  # (T + 1, M), Status codes
+    steps: Any  # (T + 1, M), gradients evaluated
 
 
 class _State(NamedTuple):

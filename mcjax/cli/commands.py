@@ -123,7 +123,7 @@ def _reporting(store: Store | None, progress: LaneProgress) -> Report:
 
 def run_families(as_json: bool) -> None:
     """``mcjax families``"""
-    described = {
+    described: dict[str, dict[str, Any]] = {
         name: {
             "summary": (inspect.getdoc(make) or "").split("\n\n")[0].replace("\n", " "),
             "parameters": {

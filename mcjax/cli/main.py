@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from mcjax.errors import InputError
+from mcjax.errors import InputError, naming
 
 EXIT = {"verified": 0, "refuted": 1, "inconclusive": 3}
 BAD_INPUT = 2
+STOPPED = 130  # as shells report an interrupt; 1 would say refuted
 
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -49,7 +50,8 @@ def predict(file: Path, as_json: bool) -> None:
     _use_double_precision()
     from mcjax.cli.commands import run_predict
 
-    run_predict(file, as_json)
+    with naming(file):
+        run_predict(file, as_json)
 
 
 @cli.command()
@@ -78,7 +80,9 @@ def verify(
     _use_double_precision()
     from mcjax.cli.commands import run_verify
 
-    sys.exit(EXIT[run_verify(file, as_json, out, theory, chains, quiet)])
+    with naming(file or "the built-in study"):
+        verdict = run_verify(file, as_json, out, theory, chains, quiet)
+    sys.exit(EXIT[verdict])
 
 
 @cli.command()
@@ -111,12 +115,16 @@ def figures(names: tuple[str, ...], out: Path, chains: int | None) -> None:
 def run() -> None:
     """Entry point: one sentence and exit status 2 for bad input."""
     try:
-        cli()
+        sys.exit(cli(standalone_mode=False))
     except InputError as error:
         click.echo(f"mcjax: {error}", err=True)
         sys.exit(BAD_INPUT)
-    except BrokenPipeError:
-        sys.exit(0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(BAD_INPUT)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("mcjax: stopped; with --out, the same command goes on from here", err=True)
+        sys.exit(STOPPED)
 
 
 def _use_double_precision() -> None:

@@ -88,7 +88,9 @@ def trajectories(
     ------
     InputError: if the program needs float64 and JAX has it switched off.
     """
-    if "float64" in (program.draw_dtype, program.fit_dtype) and not jax.config.jax_enable_x64:
+    if "float64" in (program.draw_dtype, program.fit_dtype) and not jax.config.read(
+        "jax_enable_x64"
+    ):
         raise InputError(
             "run.precision",
             "needs 64-bit numbers: call jax.config.update('jax_enable_x64', True) first,"

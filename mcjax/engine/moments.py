@@ -23,17 +23,17 @@ class Moments(NamedTuple):
 
     Attributes
     ----------
-    count: chains, same leading axes as ``mean``.
+    chains: how many count, same leading axes as ``mean``.
     mean: of a statistic. square: sum of squared deviations from the mean.
     """
 
-    count: np.ndarray
+    chains: np.ndarray
     mean: np.ndarray
     square: np.ndarray
 
     def standard_error(self) -> np.ndarray:
         """Of the mean, from the chains' own spread; infinite for fewer than two chains."""
-        count = self.count.astype(float)
+        count = self.chains.astype(float)
         with np.errstate(divide="ignore", invalid="ignore"):
             error = np.sqrt(self.square / (count * (count - 1)))
         return np.where(count >= 2, error, np.inf)
@@ -89,8 +89,12 @@ def tile_moments(theta: np.ndarray, truth: np.ndarray) -> ErrorMoments:
 
 def merge(first: ErrorMoments, second: ErrorMoments) -> ErrorMoments:
     """The moments of both sets of chains together."""
-    plain = [_merge(a, b) for a, b in zip(first[:3], second[:3], strict=True)]
-    return ErrorMoments(*plain, across=_merge_across(first.across, second.across))
+    return ErrorMoments(
+        error=_merge(first.error, second.error),
+        product=_merge(first.product, second.product),
+        squared=_merge(first.squared, second.squared),
+        across=_merge_across(first.across, second.across),
+    )
 
 
 def _moments(values: np.ndarray, valid: np.ndarray) -> Moments:
@@ -101,10 +105,10 @@ def _moments(values: np.ndarray, valid: np.ndarray) -> Moments:
 
 
 def _merge(a: Moments, b: Moments) -> Moments:
-    count = a.count + b.count
-    share = b.count / np.maximum(count, 1)
+    count = a.chains + b.chains
+    share = b.chains / np.maximum(count, 1)
     shift = b.mean - a.mean
-    return Moments(count, a.mean + shift * share, a.square + b.square + shift**2 * a.count * share)
+    return Moments(count, a.mean + shift * share, a.square + b.square + shift**2 * a.chains * share)
 
 
 def _across(squared: np.ndarray, valid: np.ndarray) -> Moments:
@@ -116,8 +120,8 @@ def _across(squared: np.ndarray, valid: np.ndarray) -> Moments:
 
 
 def _merge_across(a: Moments, b: Moments) -> Moments:
-    count = a.count + b.count
-    share = b.count / np.maximum(count, 1)
+    count = a.chains + b.chains
+    share = b.chains / np.maximum(count, 1)
     shift = b.mean - a.mean
-    outer = shift[:, :, None] * shift[:, None, :] * (a.count * share)[:, None, None]
+    outer = shift[:, :, None] * shift[:, None, :] * (a.chains * share)[:, None, None]
     return Moments(count, a.mean + shift * share[:, None], a.square + b.square + outer)

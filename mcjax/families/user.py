@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from mcjax.errors import InputError
+from mcjax.errors import InputError, naming
 from mcjax.families.family import Family, Params, Words
 
 
@@ -82,10 +82,26 @@ def family_from_file(path: Path, **params: float) -> Family:
             )
     real = names.get("sample_real")
     name = str(names.get("name", path.stem))
-    try:
+    with naming(path):
         return user_family(names["loss"], names["sample"], real, name, **params)
-    except InputError as error:
-        raise error.within(str(path)) from error
+
+
+def _scalar(
+    name: str, function: Callable[..., Any], arguments: tuple[Any, ...], params: Params
+) -> Array:
+    """Call the user's function; what goes wrong in it is told in a sentence."""
+    try:
+        value = jnp.asarray(function(*arguments, **params))
+    except Exception as error:
+        reason = str(error).strip().splitlines() or [""]
+        raise InputError(
+            f"family.{name}", f"failed with {type(error).__name__}: {reason[0]}"
+        ) from error
+    if value.shape != ():
+        raise InputError(
+            f"family.{name}", f"returned shape {value.shape} for one observation; return a scalar"
+        )
+    return value
 
 
 def _digest(*functions: Callable[..., Any]) -> str:
@@ -109,7 +125,7 @@ def _number(key: str, value: Any) -> float:
 @cache  # one adapter for each function, so that equal families compile once
 def _loss(loss: Callable[..., Any]) -> Callable[..., Any]:
     def adapted(params: Params, theta: Array, x: Array, y: Array) -> Array:
-        return loss(theta, x, y, **params)
+        return _scalar("loss", loss, (theta, x, y), params)
 
     return adapted
 
@@ -118,6 +134,6 @@ def _loss(loss: Callable[..., Any]) -> Callable[..., Any]:
 def _sample(sample: Callable[..., Any]) -> Callable[..., Any]:
     def adapted(params: Params, theta: Array, x: Array, words: Words) -> Array:
         key = jax.random.wrap_key_data(jnp.stack(words), impl="threefry2x32")
-        return jnp.asarray(sample(key, theta, x, **params)).astype(theta.dtype)
+        return _scalar("sample", sample, (key, theta, x), params).astype(theta.dtype)
 
     return adapted

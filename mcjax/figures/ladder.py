@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
@@ -21,7 +22,7 @@ def ladder(folder: Path, chains: int | None) -> list[Path]:
     One model that reads itself and as much real data, at generation 5.
     """
     theta, last = (0.5, -0.5), 5
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, make in FAMILIES.items():
         conditions = tuple(
             condition(

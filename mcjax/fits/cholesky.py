@@ -21,7 +21,7 @@ def solve_positive(matrix: Array, right: Array) -> tuple[Array, Array]:
     x: shape (p,). pivot: the smallest pivot as a share of its diagonal entry, 1 - R^2 of that
     variable on those before it; of the order of the rounding unit for a singular matrix.
     """
-    floor = 16 * jnp.finfo(matrix.dtype).eps
+    floor = 16 * float(jnp.finfo(matrix.dtype).eps)
     if matrix.shape[0] <= UNROLLED:
         return _unrolled(matrix, right, floor)
     diagonal = jnp.diagonal(matrix)

@@ -90,15 +90,11 @@ def show_verification(
 def _verdict_table(heading: bool) -> Table:
     """Columns of one width in every condition, so that the tables line up."""
     table = Table(box=None, show_header=heading, padding=(0, 1), header_style="dim")
-    for name, width, justify in (
-        ("model", 12, "left"),
-        ("by the law it", 20, "left"),
-        ("simulated", 13, "right"),
-        ("predicted", 10, "right"),
-        ("ratio (interval)", 22, "right"),
-        ("verdict", 18, "left"),
-    ):
-        table.add_column(name, width=width, justify=justify)
+    for name, width in (("model", 12), ("by the law it", 20)):
+        table.add_column(name, width=width)
+    for name, width in (("simulated", 13), ("predicted", 10), ("ratio (interval)", 22)):
+        table.add_column(name, width=width, justify="right")
+    table.add_column("verdict", width=18)
     return table
 
 

@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from mcjax.errors import InputError
+from mcjax.errors import InputError, naming
 from mcjax.families.registry import make_family
 from mcjax.network import Network
 from mcjax.study.networks import network_in, read_network
@@ -24,10 +24,8 @@ def load_study(path: str | Path) -> Study:
     """
     path = Path(path)
     content = read_file(path)
-    try:
+    with naming(path):
         return _study(content, path)
-    except InputError as error:
-        raise error.within(str(path)) from error
 
 
 def builtin_study() -> Study:
@@ -80,7 +78,7 @@ def _networks(content: StudyFile, path: Path) -> list[tuple[str, Network]]:
         return [(f"network={Path(n).stem}", read_network(path.parent / n)) for n in names]
     if content.network is None:
         raise InputError("network", "is missing; add a [network] table")
-    return [("", network_in(content.network, str(path)))]
+    return [("", network_in(content.network))]
 
 
 def _families(content: StudyFile, path: Path) -> list[tuple[str, tuple[Any, list[float]]]]:
@@ -91,7 +89,7 @@ def _families(content: StudyFile, path: Path) -> list[tuple[str, tuple[Any, list
         return [("", _family(base, path))]
     found = []
     for entry in content.grid.family:
-        spec = {"name": entry} if isinstance(entry, str) else dict(entry)
+        spec: dict[str, Any] = {"name": entry} if isinstance(entry, str) else dict(entry)
         if spec.get("name") == base.get("name") and isinstance(entry, str):
             spec = base | spec  # the [family] table describes this one
         spec.setdefault("theta", base.get("theta"))

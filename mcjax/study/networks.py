@@ -6,7 +6,7 @@ import inspect
 from pathlib import Path
 from typing import Any
 
-from mcjax.errors import InputError, did_you_mean
+from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.network.graphs import GRAPH_SUFFIXES, read_graph
 from mcjax.network.network import Feed, Network, build_network
 from mcjax.network.topologies import TOPOLOGIES
@@ -20,25 +20,18 @@ def read_network(path: Path) -> Network:
     ------
     InputError: naming file and field.
     """
-    if path.suffix in GRAPH_SUFFIXES and path.is_file():
-        build, argument = read_graph, path
-    else:
+    with naming(path):
+        if path.suffix in GRAPH_SUFFIXES and path.is_file():
+            return read_graph(path)
         table = read_file(path).network
         if table is None:
-            raise InputError("network", "is missing; add a [network] table", str(path))
-        return network_in(table, str(path))
-    try:
-        return build(argument)
-    except InputError as error:
-        raise error.within(str(path)) from error
+            raise InputError("network", "is missing; add a [network] table")
+        return network_in(table)
 
 
-def network_in(table: NetworkTable, file: str) -> Network:
-    """The network that a ``[network]`` table describes; ``file`` names it in errors."""
-    try:
-        return _topology(table) if table.topology is not None else _feeds(table)
-    except InputError as error:
-        raise error.within(file) from error
+def network_in(table: NetworkTable) -> Network:
+    """The network that a ``[network]`` table describes."""
+    return _topology(table) if table.topology is not None else _feeds(table)
 
 
 def _feeds(table: NetworkTable) -> Network:

@@ -118,12 +118,12 @@ def _mse_cells(name: str, models: Sequence[str], law, outcome: Outcome) -> list[
     return [
         _Raw(
             place=(name, model, t, "mse", law.law),
-            empirical=float(squared.mean[t, i]) if squared.count[t, i] else math.nan,
+            empirical=float(squared.mean[t, i]) if squared.chains[t, i] else math.nan,
             standard_error=float(error[t, i]),
             predicted=float(law.mse[t, i]),
             prediction_error=float(law.standard_error[t, i]),
-            chains=int(squared.count[t, i]),
-            lost=outcome.chains - int(squared.count[t, i]),
+            chains=int(squared.chains[t, i]),
+            lost=outcome.chains - int(squared.chains[t, i]),
         )
         for t in range(len(law.mse))
         for i, model in enumerate(models)

@@ -156,3 +156,25 @@ def test_a_folder_with_other_things_is_not_used(study_file, tmp_path, call):
     status, _, err = call("verify", study_file, "--out", tmp_path / "notes")
     assert (status, err.count("\n")) == (2, 1)
     assert call("verify", study_file, "--out", study_file)[0] == 2
+
+
+BROKEN = {
+    "loss that raises": ("return undefined_name", "return x @ theta", "family.loss"),
+    "loss of the wrong shape": ("return (y - x) ** 2", "return x @ theta", "family.loss"),
+    "sample of the wrong shape": ("return (y - x @ theta) ** 2", "return x", "family.sample"),
+    "parameter it does not take": ("return y", "return y", "sharpness"),
+}
+
+
+@pytest.mark.parametrize("command", ["predict", "verify"])
+@pytest.mark.parametrize("name", BROKEN)
+def test_user_family_that_breaks_when_called(name, command, tmp_path, study_file, call):
+    loss, sample, expected = BROKEN[name]
+    code = f"def loss(theta, x, y): {loss}\ndef sample(key, theta, x): {sample}\n"
+    (tmp_path / "mine.py").write_text(code)
+    spec = 'file = "mine.py"' + ("\nsharpness = 2.0" if expected == "sharpness" else "")
+    study_file.write_text(study_file.read_text().replace('name = "linear"', spec))
+    status, out, err = call(command, study_file)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert str(study_file) in err
+    assert expected in err

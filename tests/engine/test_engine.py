@@ -180,7 +180,7 @@ def test_failures_are_counted_and_harm_no_other_chain(name):
     outcome = api.simulate(study)[0].outcome
     counts = {s.reason: int(outcome.fits[..., s].sum()) for s in Status}
     assert counts[name] > 0
-    valid = outcome.moments.squared.count
+    valid = outcome.moments.squared.chains
     assert np.isfinite(outcome.moments.squared.mean[valid > 0]).all()
     assert (valid <= 64).all()
     found = estimates(study)[0]

@@ -31,7 +31,7 @@ def test_against_direct_computation(theta, size):
     squared = (error**2).sum(-1)
     np.testing.assert_allclose(found.error.mean, np.nanmean(error, 0), rtol=1e-10, atol=1e-14)
     np.testing.assert_allclose(found.squared.mean, np.nanmean(squared, 0), rtol=1e-10)
-    np.testing.assert_array_equal(found.squared.count, np.isfinite(squared).sum(0))
+    np.testing.assert_array_equal(found.squared.chains, np.isfinite(squared).sum(0))
     count = np.isfinite(squared).sum(0)
     se = np.nanstd(squared, 0, ddof=1) / np.sqrt(count)
     np.testing.assert_allclose(found.squared.standard_error(), se, rtol=1e-9)
@@ -59,5 +59,5 @@ def test_stable_far_from_zero():
 def test_no_chain_counts():
     nothing = np.full((5, 2, 1, 2), np.nan)
     found = merge(tile_moments(nothing, TRUTH), tile_moments(nothing, TRUTH))
-    assert (found.squared.count == 0).all()
+    assert (found.squared.chains == 0).all()
     assert np.isinf(found.squared.standard_error()).all()
