@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from mcjax.diagnosis.cures import Edge, flips, repairs
+from mcjax.families.information import UNIT
 from mcjax.laws.asymptotics import growth, limit
 from mcjax.laws.sources import (
     DataFlow,
@@ -25,7 +26,7 @@ from mcjax.laws.sources import (
     strong_components,
     unstable_sources,
 )
-from mcjax.laws.system import UNIT, linear_system
+from mcjax.laws.system import linear_system
 from mcjax.network.network import Network
 
 

@@ -33,17 +33,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcjax.errors import InputError
-from mcjax.families.information import UNIT, BatchInformation, Information
+from mcjax.families.information import Information
 from mcjax.network.network import REAL, Network
-
-__all__ = [
-    "UNIT",
-    "BatchInformation",
-    "Information",
-    "LinearSystem",
-    "covariances",
-    "linear_system",
-]
 
 LARGEST_CONDITION = 1e14
 """Condition number from which a matrix counts as singular."""

@@ -17,7 +17,7 @@ from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.judge import Cell, Verification
 
 STYLE = {VERIFIED: "blue", REFUTED: "bold red", INCONCLUSIVE: "yellow"}
-PIPE_WIDTH = 110
+PIPE_WIDTH = 126
 MARK = {VERIFIED: "+", REFUTED: "x", INCONCLUSIVE: "?"}
 """Verdicts differ by mark and word as well as by colour."""
 
@@ -62,12 +62,15 @@ def show_verification(
     by_row: dict[tuple[str, str, str], list[Cell]] = {}
     for cell in verification.cells:
         by_row.setdefault((cell.condition, cell.model, cell.law), []).append(cell)
+    slopes = {(g.condition, g.model, g.law): g for g in verification.growth}
     for number_of, (condition, found) in enumerate(zip(study.conditions, predictions, strict=True)):
         table = _verdict_table(heading=number_of == 0)
         for law in found.laws.values():
             for i, model in enumerate(condition.network.models):
-                cells = by_row[condition.name, model, law.law]
-                table.add_row(model, _fate(law, i), *_row(cells))
+                place = (condition.name, model, law.law)
+                slope = slopes.get(place)
+                seen = with_error(slope.empirical, slope.standard_error) if slope else ""
+                table.add_row(model, _fate(law, i), seen, *_row(by_row[place]))
         if condition.name:
             console.print(condition.name, style="italic")
         console.print(table)
@@ -92,7 +95,12 @@ def _verdict_table(heading: bool) -> Table:
     table = Table(box=None, show_header=heading, padding=(0, 1), header_style="dim")
     for name, width in (("model", 12), ("by the law it", 20)):
         table.add_column(name, width=width)
-    for name, width in (("simulated", 13), ("predicted", 10), ("ratio (interval)", 22)):
+    for name, width in (
+        ("growth seen", 15),
+        ("simulated", 13),
+        ("predicted", 10),
+        ("ratio (interval)", 22),
+    ):
         table.add_column(name, width=width, justify="right")
     table.add_column("verdict", width=18)
     return table

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -44,14 +44,10 @@ class Condition:
     covariance: np.ndarray
     seed: int = 0
 
-    def with_network(self, change: Callable[[Network], Network]) -> Condition:
-        """The same condition on a changed network."""
-        return replace(self, network=change(self.network))
-
 
 @dataclass(frozen=True)
 class Study:
-    """Conditions and how to run them; :func:`study` builds and checks one.
+    """Conditions and how to run them.
 
     Attributes
     ----------
@@ -60,6 +56,10 @@ class Study:
     confidence: of all verdicts of the study together.
     precision: mixed (float32 draws, float64 fits), float64 or float32.
     solver: auto, newton or lbfgs. chunk: lanes a call.
+
+    Raises
+    ------
+    InputError: for settings out of range, and for conditions that share a name.
     """
 
     conditions: tuple[Condition, ...]

@@ -10,9 +10,10 @@ import numpy as np
 
 from mcjax.engine.outcome import Outcome
 from mcjax.fits.status import FAILURES
-from mcjax.laws.prediction import Predictions
+from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.study.study import Study
 from mcjax.verdicts.equivalence import INCONCLUSIVE, equivalence, worst
+from mcjax.verdicts.growth import Growth, growth_of
 
 LOST_SHARE = 0.1
 """A cell is judged only if the share of chains it lost is below this part of the tolerance."""
@@ -55,12 +56,14 @@ class Verification:
     Attributes
     ----------
     cells: every comparison. verdict: of all of them together.
+    growth: slopes of the MSE beside those the laws predict, for the eye; they are not judged.
     failures: reason -> number of fits. chains: for each condition.
     inapplicable: condition -> law -> why it was not judged.
     """
 
     cells: tuple[Cell, ...]
     verdict: str
+    growth: tuple[Growth, ...]
     failures: dict[str, int]
     chains: int
     inapplicable: dict[str, dict[str, str]]
@@ -89,6 +92,14 @@ def judge(
     return Verification(
         cells=cells,
         verdict=worst(np.array([cell.verdict for cell in cells])),
+        growth=tuple(
+            growth
+            for condition, laws, outcome in zip(
+                study.conditions, predictions, outcomes, strict=True
+            )
+            for law in laws.laws.values()
+            for growth in growth_of(condition.name, condition.network.models, law, outcome)
+        ),
         failures=failures,
         chains=min(outcome.chains for outcome in outcomes),
         inapplicable={
@@ -112,7 +123,7 @@ class _Raw:
     lost: int
 
 
-def _mse_cells(name: str, models: Sequence[str], law, outcome: Outcome) -> list[_Raw]:
+def _mse_cells(name: str, models: Sequence[str], law: Prediction, outcome: Outcome) -> list[_Raw]:
     squared = outcome.moments.squared
     error = squared.standard_error()
     return [

@@ -59,7 +59,7 @@ def outcomes(name):
 def changed(name, change):
     """The laws of the study with every network changed."""
     own = study(name)
-    conditions = tuple(c.with_network(change) for c in own.conditions)
+    conditions = tuple(replace(c, network=change(c.network)) for c in own.conditions)
     return api.predict(replace(own, conditions=conditions))
 
 

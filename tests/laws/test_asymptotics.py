@@ -8,9 +8,10 @@ import itertools
 import numpy as np
 import pytest
 
+from mcjax.families.information import UNIT, BatchInformation, Information
 from mcjax.laws.asymptotics import growth, limit, stationary_distribution
 from mcjax.laws.sources import strong_components, unstable_sources
-from mcjax.laws.system import UNIT, BatchInformation, Information, LinearSystem, linear_system
+from mcjax.laws.system import LinearSystem, linear_system
 from mcjax.network import REAL, Network, build_network
 
 MODES = list(itertools.product(["private", "shared"], ["fresh", "reused"]))
