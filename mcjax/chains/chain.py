@@ -83,6 +83,7 @@ def _generation(
     """Fit every model once."""
     truth = jnp.asarray(condition.truth, program.fit_dtype)
     parents = jnp.concatenate([state.theta, truth])
+    visible = parents.astype(program.draw_dtype)
     known = jnp.concatenate([state.known, jnp.ones(len(truth), bool)])
     drawing = _cast(condition.family, program.draw_dtype)
     fitting = _cast(condition.family, program.fit_dtype)
@@ -93,7 +94,7 @@ def _generation(
         lost = jnp.any(reads & ~known[own.origin])
         typed = own._replace(weight=own.weight.astype(program.draw_dtype))
         data = draw_dataset(
-            drawing, factor, parents.astype(program.draw_dtype), typed, key, t, program.pairs
+            drawing, factor, visible, typed, key, t, len(state.theta), program.pairs
         )
         mass = own.samples.astype(program.fit_dtype) * own.weight.astype(program.fit_dtype)
         start = (mass / jnp.maximum(mass.sum(), 1)) @ parents[own.origin]

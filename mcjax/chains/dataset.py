@@ -25,6 +25,7 @@ def draw_dataset(
     feeds: Feeds,
     key: Array,
     generation: Array,
+    models: int,
     pairs: int,
 ) -> Dataset:
     """Draw the rows of all feeds of one model, feed after feed, padded to ``pairs`` pairs.
@@ -34,7 +35,7 @@ def draw_dataset(
     factor: a root of the covariate covariance, shape (p, p).
     parents: parameters of the models, then of the real sources, shape (M + S, p).
     feeds: one model's row of the table, each entry of shape (B,).
-    key: chain key, shape (2,). generation: t, int32 scalar.
+    key: chain key, shape (2,). generation: t, int32 scalar. models: M.
 
     Returns
     -------
@@ -47,11 +48,10 @@ def draw_dataset(
     place = jnp.arange(pairs, dtype=ends.dtype)
     slot = jnp.minimum(jnp.sum(place[:, None] >= ends[None, :], axis=1), len(ends) - 1)
     within = place - (ends - taken)[slot]
-    real_from = len(parents) - 1
 
     def gather() -> tuple[Array, ...]:
         origin = feeds.origin[slot]
-        return streams[0][slot], streams[1][slot], origin >= real_from, parents.T[:, origin]
+        return streams[0][slot], streams[1][slot], origin >= models, parents.T[:, origin]
 
     *keys, real, theta = _once(generation, gather)
     pair = within.astype(jnp.uint32)
