@@ -92,11 +92,11 @@ def _generation(
     def refit(own: Feeds) -> Fit:
         reads = own.samples > 0
         lost = jnp.any(reads & ~known[own.origin])
-        typed = own._replace(weight=own.weight.astype(program.draw_dtype))
+        typed = own._replace(weight=own.weight.astype(program.fit_dtype))
         data = draw_dataset(
             drawing, factor, visible, typed, key, t, len(state.theta), program.pairs
         )
-        mass = own.samples.astype(program.fit_dtype) * own.weight.astype(program.fit_dtype)
+        mass = own.samples.astype(program.fit_dtype) * typed.weight
         start = (mass / jnp.maximum(mass.sum(), 1)) @ parents[own.origin]
         data = jax.tree.map(lambda a: a.astype(program.fit_dtype), data)
         result = fit(fitting, data, start, jnp.any(reads) & ~lost, program.solver)

@@ -20,7 +20,7 @@ class Feeds(NamedTuple):
     """What each model reads in one generation; M models, B feed slots, empty slots last."""
 
     samples: np.ndarray  # (M, B) int32, 0 in an empty slot
-    weight: np.ndarray  # (M, B) float64, of each observation in the loss
+    weight: np.ndarray  # (M, B) float64, of each observation, relative to the reader's largest
     origin: np.ndarray  # (M, B) int32, a model, or M + s for real source s
     stream: np.ndarray  # (M, B) uint32, see mcjax.draws.streams
     renewed: np.ndarray  # (M, B) bool, drawn anew each generation (else generation 0's sample)
@@ -61,6 +61,7 @@ def network_arrays(net: Network, shape: Shape) -> NetworkArrays:
     for i, count in enumerate(net.initial):
         _fill(initial, i, 0, count, 1.0, real_origin, real_stream(i), renewed=False)
     for i, incoming in enumerate(net.feeds_by_reader):
+        largest = max((feed.weight for feed in incoming), default=1.0)
         for b, feed in enumerate(incoming):
             if feed.origin == REAL:
                 origin, stream, renewed = real_origin, real_stream(i), net.real == "fresh"
@@ -68,7 +69,7 @@ def network_arrays(net: Network, shape: Shape) -> NetworkArrays:
                 origin, renewed = net.index[feed.origin], True
                 shared = net.draws == "shared"
                 stream = published_stream(origin) if shared else private_stream(i, origin)
-            _fill(feeds, i, b, feed.samples, feed.weight, origin, stream, renewed)
+            _fill(feeds, i, b, feed.samples, feed.weight / largest, origin, stream, renewed)
     return NetworkArrays(initial, feeds, frozen)
 
 

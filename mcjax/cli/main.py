@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ from mcjax.errors import InputError, naming
 
 EXIT = {"verified": 0, "refuted": 1, "inconclusive": 3}
 BAD_INPUT = 2
-STOPPED = 130  # as shells report an interrupt; 1 would say refuted
+STOPPED, FAULT = 130, 70  # an interrupt, a fault of the program: 1 would say refuted
 
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -125,6 +126,10 @@ def run() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("mcjax: stopped; with --out, the same command goes on from here", err=True)
         sys.exit(STOPPED)
+    except Exception:
+        traceback.print_exc()
+        click.echo("mcjax: the lines above show a fault of mcjax, not of your input", err=True)
+        sys.exit(FAULT)
 
 
 def _use_double_precision() -> None:

@@ -83,12 +83,14 @@ def logistic_information(params: Params, theta: np.ndarray, cov: np.ndarray) -> 
 
     gamma^2 = theta' Sigma theta is the variance of eta = gamma z, z standard normal;
     ``a = E s(1 - s)`` and ``b = E s(1 - s) z^2`` with s = sigmoid(gamma z). (Split x into its
-    regression on eta and an independent rest.) Trapezoidal rule on (-12, 12), which converges
-    geometrically for these analytic integrands; the step resolves their poles at i pi / gamma.
+    regression on eta and an independent rest.) Trapezoidal rule, which converges geometrically for
+    these analytic integrands, on an interval outside of which they are below rounding; the step
+    is small against the distance pi / gamma of their poles from the real line.
     """
     direction = cov @ theta
     gamma = math.sqrt(float(theta @ direction))
-    z = np.linspace(-12.0, 12.0, 2 * round(400 * (1 + gamma)) + 1)
+    width = min(12.0, 45.0 / max(gamma, 1e-9))
+    z = np.linspace(-width, width, 1201)
     half = np.exp(-np.abs(gamma * z))  # s(1 - s) without overflow
     mass = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi) * (z[1] - z[0]) * half / (1 + half) ** 2
     a, b = float(mass.sum()), float(mass @ z**2)
@@ -103,6 +105,7 @@ def poisson_information(params: Params, theta: np.ndarray, cov: np.ndarray) -> I
     (Completing the square in E[exp(x'theta) x x'].)
     """
     direction = cov @ theta
-    scale = math.exp(0.5 * float(theta @ direction))
-    hessian = scale * (cov + np.outer(direction, direction))
+    with np.errstate(over="ignore", invalid="ignore"):  # infinite where theta is too large
+        scale = np.exp(0.5 * float(theta @ direction))
+        hessian = scale * (cov + np.outer(direction, direction))
     return same_information(hessian, hessian)

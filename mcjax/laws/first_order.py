@@ -39,7 +39,9 @@ def information_of(condition: Condition) -> tuple[Information, list[Information]
         found, without = family.information(family.params, theta, cov), []
     for batch in (found.real, found.synthetic):
         if not np.isfinite(batch.score_covariance).all():
-            raise Inapplicable("the score has no finite covariance (noise too heavy-tailed)")
+            raise Inapplicable(
+                "the score has no finite covariance (noise too heavy-tailed, or theta too large)"
+            )
         if not np.linalg.cond(batch.hessian) < 1e12:
             raise Inapplicable(
                 "the expected Hessian is singular (covariates of low rank, or a loss without"

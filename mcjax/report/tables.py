@@ -86,7 +86,8 @@ def show_verification(
     console.print(
         f"[{STYLE[verification.verdict]}]{verification.verdict}[/]: {len(verification.cells)} cells"
         f" ({parts}) at ±{study.tolerance:.0%} with confidence {study.confidence:.0%} together;"
-        f" {verification.chains} chains for each condition; {seconds:.0f} s"
+        f" {verification.chains} chains for each condition; {seconds:.0f} s",
+        soft_wrap=True,
     )
 
 

@@ -10,24 +10,25 @@ Statistics 6, 1979) bounds the probability of any wrong claim in the family by 1
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import stdtr, stdtrit
 
 VERIFIED, REFUTED, INCONCLUSIVE = "verified", "refuted", "inconclusive"
 
 
 def equivalence(
-    ratio: np.ndarray, error: np.ndarray, tolerance: float, confidence: float
+    ratio: np.ndarray, error: np.ndarray, chains: np.ndarray, tolerance: float, confidence: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Verdicts on a family of ratios.
 
-    Each interval is a normal one, two-sided, at the level Holm's procedure gives the cell: the
-    cell of rank k by p-value (the smallest first) has level (1 - confidence) / (K - k + 1), and
+    Each interval is Student's, two-sided, at the level Holm's procedure gives the cell: the cell
+    of rank k by p-value (the smallest first) has level (1 - confidence) / (K - k + 1), and
     from the first undecided one on all keep its level. So interval and verdict always agree.
 
     Parameters
     ----------
     ratio, error: estimates and standard errors, shape (K,); a cell that is not finite is
         inconclusive, with an infinite interval.
+    chains: behind each estimate, shape (K,); its error has one degree of freedom less.
     tolerance: delta. confidence: of all claims together.
 
     Returns
@@ -35,11 +36,12 @@ def equivalence(
     verdicts: array of strings, shape (K,). low, high: interval ends, shape (K,).
     """
     alpha = 1 - confidence
-    usable = np.isfinite(ratio) & np.isfinite(error)
+    usable = np.isfinite(ratio) & np.isfinite(error) & (chains >= 2)
+    freedom = np.maximum(chains - 1, 1)
     centre = np.where(usable, ratio, 1.0)
     spread = np.where(usable, np.maximum(error, 1e-300), np.inf)
     distance = np.abs(np.abs(centre - 1) - tolerance)
-    p_value = np.where(usable, 2 * ndtr(-distance / spread), 1.0)
+    p_value = np.where(usable, 2 * stdtr(freedom, -distance / spread), 1.0)
     level = np.empty(len(ratio))
     reached = 0.0
     undecided = False
@@ -48,7 +50,7 @@ def equivalence(
             reached = alpha / (len(ratio) - k)
             undecided = bool(p_value[cell] >= reached)
         level[cell] = reached
-    half = -ndtri(level / 2) * spread
+    half = -stdtrit(freedom, level / 2) * spread
     low = np.where(usable, centre - half, -np.inf)
     high = np.where(usable, centre + half, np.inf)
     inside = (low > 1 - tolerance) & (high < 1 + tolerance)

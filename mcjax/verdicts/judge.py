@@ -12,7 +12,7 @@ from mcjax.engine.outcome import Outcome
 from mcjax.fits.status import FAILURES
 from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.study.study import Study
-from mcjax.verdicts.equivalence import INCONCLUSIVE, equivalence, worst
+from mcjax.verdicts.equivalence import INCONCLUSIVE, VERIFIED, equivalence, worst
 from mcjax.verdicts.growth import Growth, growth_of
 
 LOST_SHARE = 0.1
@@ -91,7 +91,7 @@ def judge(
     }
     return Verification(
         cells=cells,
-        verdict=worst(np.array([cell.verdict for cell in cells])),
+        verdict=_overall(cells, predictions),
         growth=tuple(
             growth
             for condition, laws, outcome in zip(
@@ -108,6 +108,13 @@ def judge(
             if p.inapplicable
         },
     )
+
+
+def _overall(cells: Sequence[Cell], predictions: Sequence[Predictions]) -> str:
+    """The worst cell; but a study is not verified while no law speaks of one of its conditions."""
+    verdict = worst(np.array([cell.verdict for cell in cells]))
+    silent = any(not found.laws for found in predictions)
+    return INCONCLUSIVE if silent and verdict == VERIFIED else verdict
 
 
 @dataclass(frozen=True)
@@ -152,7 +159,8 @@ def _decide(raw: Sequence[_Raw], study: Study) -> tuple[Cell, ...]:
     allowed = LOST_SHARE * study.tolerance
     too_few = np.array([c.lost > allowed * (c.lost + c.chains) for c in raw], bool)
     judged = np.where(too_few, np.nan, ratio)
-    verdicts, low, high = equivalence(judged, error, study.tolerance, study.confidence)
+    chains = np.array([c.chains for c in raw], int)
+    verdicts, low, high = equivalence(judged, error, chains, study.tolerance, study.confidence)
     cells = []
     for k, cell in enumerate(raw):
         condition, model, generation, quantity, law = cell.place

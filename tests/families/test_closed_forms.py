@@ -112,3 +112,5 @@ def test_logistic_information_far_from_zero():
     limit = 1 / (30 * np.sqrt(2 * np.pi))  # E s(1 - s) -> density of z at 0, over gamma
     assert abs(hessian[1, 1] / limit - 1) < 0.01
     assert np.linalg.eigvalsh(hessian)[0] > 0
+    huge = logistic().information({}, 1e6 * np.ones(2), np.eye(2)).real.hessian
+    assert abs(huge[0, 0] - huge[0, 1] - 1 / (np.sqrt(2) * 1e6 * np.sqrt(2 * np.pi))) < 1e-12

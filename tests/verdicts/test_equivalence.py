@@ -6,8 +6,10 @@ import pytest
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, equivalence, worst
 
 
-def one(ratio, error, tolerance=0.05, confidence=0.99):
-    verdicts, low, high = equivalence(np.array([ratio]), np.array([error]), tolerance, confidence)
+def one(ratio, error, chains=10**6, tolerance=0.05, confidence=0.99):
+    verdicts, low, high = equivalence(
+        np.array([ratio]), np.array([error]), np.array([chains]), tolerance, confidence
+    )
     return verdicts[0], low[0], high[0]
 
 
@@ -40,10 +42,21 @@ def test_one_cell_has_the_plain_interval():
     assert abs((high - low) / 2 / 0.01 - 2.5758) < 1e-3
 
 
+@pytest.mark.parametrize(("chains", "quantile"), [(2, 63.657), (3, 9.925), (11, 3.169)])
+def test_few_chains_have_students_interval(chains, quantile):
+    """With two chains the standard error itself is a guess; nothing may be claimed on it."""
+    _, low, high = one(1.0, 0.01, chains=chains)
+    assert abs((high - low) / 2 / 0.01 / quantile - 1) < 1e-3
+
+
+def test_one_chain_says_nothing():
+    assert one(1.0, 0.0, chains=1)[0] == INCONCLUSIVE
+
+
 def test_interval_and_verdict_agree_in_large_families():
     rng = np.random.default_rng(0)
     ratio, error = 1 + 0.1 * rng.normal(size=500), rng.uniform(0.001, 0.05, 500)
-    verdicts, low, high = equivalence(ratio, error, 0.05, 0.99)
+    verdicts, low, high = equivalence(ratio, error, np.full(500, 999), 0.05, 0.99)
     assert ((verdicts == VERIFIED) == ((low > 0.95) & (high < 1.05))).all()
     assert ((verdicts == REFUTED) == ((high < 0.95) | (low > 1.05))).all()
     assert {VERIFIED, REFUTED, INCONCLUSIVE} == set(verdicts)
@@ -57,7 +70,9 @@ def wrong_claims(step_down, runs=4000, cells=20):
     for _ in range(runs):
         ratio = truth + 0.01 * rng.normal(size=cells)
         if step_down:
-            verdicts, _, _ = equivalence(ratio, np.full(cells, 0.01), 0.05, 0.9)
+            verdicts, _, _ = equivalence(
+                ratio, np.full(cells, 0.01), np.full(cells, 10**6), 0.05, 0.9
+            )
             claims = verdicts != INCONCLUSIVE
         else:
             distance = np.abs(np.abs(ratio - 1) - 0.05)
