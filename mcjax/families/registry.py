@@ -39,7 +39,7 @@ def make_family(spec: Mapping[str, Any], folder: Path) -> Family:
     name = spec.get("name")
     if name not in FAMILIES:
         known = ", ".join(FAMILIES)
-        hint = did_you_mean(str(name), FAMILIES)
+        hint = did_you_mean(name, FAMILIES)
         raise InputError("family.name", f"is {name!r}, not one of {known}{hint}")
     allowed = inspect.signature(FAMILIES[name]).parameters
     for key in params:

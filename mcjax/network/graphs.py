@@ -73,10 +73,11 @@ def read_graph(path: Path) -> Network:
 
 
 def _whole(value: Any, field: str) -> int:
-    if isinstance(value, str) and value.isdigit():
+    """A count, which graph files may also write as text or as 100.0."""
+    if isinstance(value, str) and value.isdecimal():
         value = int(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise InputError(field, f"is {value!r}; give a positive whole number")
     return value

@@ -70,7 +70,7 @@ class Network:
             ("memory", self.memory, MEMORIES),
         ):
             if value not in choices:
-                hint = did_you_mean(str(value), choices)
+                hint = did_you_mean(value, choices)
                 raise InputError(f"network.{field}", f"is {value!r}, not one of {choices}{hint}")
         if self.memory != "replace":
             raise InputError("network.memory", f"{self.memory!r} is not available; use 'replace'")
@@ -203,7 +203,7 @@ def _check_feeds(net: Network) -> None:
             if end == "to" and name == REAL:
                 raise InputError(f"{field}.to", f"is {REAL!r}: nothing can feed the real source")
             if name not in net.index and name != REAL:
-                hint = did_you_mean(str(name), choices)
+                hint = did_you_mean(name, choices)
                 raise InputError(f"{field}.{end}", f"is the unknown model {name!r}{hint}")
         _check_count(f"{field}.samples", feed.samples)
         if not (isinstance(feed.weight, int | float) and 0 < feed.weight < math.inf):

@@ -48,7 +48,7 @@ def _feeds(table: NetworkTable) -> Network:
 def _topology(table: NetworkTable) -> Network:
     name = table.topology
     if name not in TOPOLOGIES:
-        hint = did_you_mean(str(name), TOPOLOGIES)
+        hint = did_you_mean(name, TOPOLOGIES)
         known = ", ".join(TOPOLOGIES)
         raise InputError("network.topology", f"is {name!r}, not one of {known}{hint}")
     if table.feeds:

@@ -77,7 +77,7 @@ class Study:
             ("solver", self.solver, ("auto", *SOLVERS)),
         ):
             if value not in choices:
-                hint = did_you_mean(str(value), choices)
+                hint = did_you_mean(value, choices)
                 raise InputError(f"run.{field}", f"is {value!r}, not one of {choices}{hint}")
         if not self.conditions:
             raise InputError("grid", "has no condition")

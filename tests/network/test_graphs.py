@@ -1,0 +1,289 @@
+"""Networks from networkx and from the files it reads; broken ones are named."""
+
+import json
+import sys
+
+import networkx as nx
+import pytest
+
+from mcjax.cli import main
+from mcjax.errors import InputError
+from mcjax.network import Feed, build_network, from_networkx
+from mcjax.network.graphs import read_graph
+from mcjax.study.networks import read_network
+
+TOML = """
+[network]
+models = ["lone", "reader", "anchored"]
+initial = { lone = 100, reader = 70, anchored = 80 }
+
+[[network.feeds]]
+from = "lone"
+to = "lone"
+samples = 100
+
+[[network.feeds]]
+from = "lone"
+to = "reader"
+samples = 40
+weight = 0.5
+
+[[network.feeds]]
+from = "anchored"
+to = "anchored"
+samples = 50
+
+[[network.feeds]]
+from = "real"
+to = "reader"
+samples = 30
+
+[[network.feeds]]
+from = "real"
+to = "anchored"
+samples = 30
+"""
+
+
+@pytest.fixture
+def graph():
+    graph = nx.DiGraph()
+    graph.add_nodes_from(["lone", "reader", "anchored", "real"])
+    graph.add_edge("lone", "lone")
+    graph.add_edge("lone", "reader", samples=40, weight=0.5)
+    graph.add_edge("anchored", "anchored", samples=50)
+    graph.add_edge("real", "reader", samples=30)
+    graph.add_edge("real", "anchored", samples=30)
+    return graph
+
+
+@pytest.fixture
+def expected():
+    feeds = [
+        Feed("lone", "lone", 100),
+        Feed("lone", "reader", 40, 0.5),
+        Feed("anchored", "anchored", 50),
+        Feed("real", "reader", 30),
+        Feed("real", "anchored", 30),
+    ]
+    initial = {"lone": 100, "reader": 70, "anchored": 80}
+    return build_network(["lone", "reader", "anchored"], feeds, initial)
+
+
+@pytest.fixture
+def diagnose(monkeypatch, capsys):
+    """``mcjax diagnose FILE --json``: exit status, object or text, messages."""
+
+    def run(path):
+        monkeypatch.setattr(sys, "argv", ["mcjax", "diagnose", str(path), "--json"])
+        with pytest.raises(SystemExit) as stop:
+            main.run()
+        out, err = capsys.readouterr()
+        return stop.value.code or 0, json.loads(out) if out else None, err
+
+    return run
+
+
+def written(graph, folder, kind):
+    """``graph`` in a file of a kind that networkx writes."""
+    if kind == "graphml":
+        nx.write_graphml(graph, folder / "net.graphml")
+        return folder / "net.graphml"
+    if kind == "gml":
+        nx.write_gml(graph, folder / "net.gml")
+        return folder / "net.gml"
+    path = folder / "net.json"
+    path.write_text(json.dumps(nx.node_link_data(graph, edges=kind)))
+    return path
+
+
+KINDS = ("graphml", "gml", "edges", "links")
+
+
+def test_attributes_and_defaults(graph, expected):
+    """100 samples and weight 1 unless told; generation 0 as large as what a model reads later."""
+    assert from_networkx(graph) == expected
+
+
+def test_initial_attribute(graph, expected):
+    graph.nodes["reader"]["initial"] = 25
+    graph.nodes["real"]["initial"] = "a word nobody reads"
+    assert from_networkx(graph).initial == (100, 25, 80)
+    assert from_networkx(graph).feeds == expected.feeds
+
+
+def test_model_that_reads_nothing():
+    graph = nx.DiGraph([("teacher", "student")])
+    net = from_networkx(graph)
+    assert net.frozen == (True, False)
+    assert net.initial == (100, 100)
+
+
+def test_labels_are_names():
+    graph = nx.DiGraph()
+    graph.add_node(1, label="a")
+    graph.add_node(2)
+    graph.add_node(3, label="real")
+    graph.add_edge(3, 1, samples=10)
+    graph.add_edge(1, 2, samples=10)
+    net = from_networkx(graph)
+    assert net.models == ("a", "2")
+    assert set(net.feeds) == {Feed("real", "a", 10), Feed("a", "2", 10)}
+
+
+@pytest.mark.parametrize("samples", [40, 40.0, "40"])
+def test_whole_numbers_in_any_spelling(samples):
+    """Files without types give numbers as text or as floats."""
+    graph = nx.DiGraph()
+    graph.add_edge("a", "b", samples=samples)
+    assert from_networkx(graph).feeds == (Feed("a", "b", 40),)
+
+
+def test_options(graph):
+    graph.remove_edge("lone", "reader")
+    net = from_networkx(graph, draws="shared", real="reused")
+    assert (net.draws, net.real) == ("shared", "reused")
+    assert net.initial == (100, 30, 30)  # reused data are the whole generation-0 sample
+
+
+def test_undirected_is_refused(graph):
+    with pytest.raises(InputError, match=r"^graph: is undirected, but"):
+        from_networkx(graph.to_undirected())
+
+
+def test_parallel_edges_are_refused():
+    graph = nx.MultiDiGraph()
+    graph.add_edge("a", "b", samples=10)
+    assert from_networkx(graph).feeds == (Feed("a", "b", 10),)
+    graph.add_edge("a", "b", samples=20)
+    with pytest.raises(InputError, match="repeats the feed from 'a' to 'b'; add up"):
+        from_networkx(graph)
+
+
+def test_edge_into_the_real_source():
+    with pytest.raises(InputError, match="nothing can feed the real source"):
+        from_networkx(nx.DiGraph([("a", "real")]))
+
+
+def test_two_nodes_of_one_label():
+    graph = nx.DiGraph()
+    graph.add_node(1, label="a")
+    graph.add_node(2, label="a")
+    with pytest.raises(InputError, match="'a' twice"):
+        from_networkx(graph)
+
+
+@pytest.mark.parametrize("samples", [0, -5, 2.5, "many", "²", None, True, float("nan"), [3]])
+def test_samples_refused(samples):
+    graph = nx.DiGraph()
+    graph.add_edge("a", "b", samples=samples)
+    with pytest.raises(InputError) as caught:
+        from_networkx(graph)
+    assert "samples" in caught.value.field
+    assert repr(samples) in caught.value.message
+
+
+@pytest.mark.parametrize("weight", [0, -1.0, "heavy", None, True, float("inf")])
+def test_weight_refused(weight):
+    graph = nx.DiGraph()
+    graph.add_edge("a", "b", weight=weight)
+    with pytest.raises(InputError, match=r"weight: is .*; give a positive number"):
+        from_networkx(graph)
+
+
+@pytest.mark.parametrize("initial", [0, 1.5, "some", None, True])
+def test_initial_refused(initial):
+    graph = nx.DiGraph()
+    graph.add_node("a", initial=initial)
+    with pytest.raises(InputError) as caught:
+        from_networkx(graph)
+    assert "initial" in caught.value.field
+    assert "a" in caught.value.field
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_files_round_trip(kind, graph, expected, tmp_path):
+    graph.nodes["reader"]["initial"] = 25
+    net = read_graph(written(graph, tmp_path, kind))
+    assert net.models == expected.models
+    assert net.initial == (100, 25, 80)
+    assert set(net.feeds) == set(expected.feeds)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_diagnosis_of_a_graph_file_is_that_of_the_toml(kind, graph, tmp_path, diagnose):
+    (tmp_path / "net.toml").write_text(TOML)
+    status, wanted, _ = diagnose(tmp_path / "net.toml")
+    assert status == 0
+    assert [name for name, m in wanted["models"].items() if m["collapses"]] == ["lone", "reader"]
+    assert diagnose(written(graph, tmp_path, kind)) == (0, wanted, "")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_undirected_files_are_named(kind, graph, tmp_path, diagnose):
+    path = written(graph.to_undirected(), tmp_path, kind)
+    status, found, err = diagnose(path)
+    assert (status, found) == (2, None)
+    assert err.startswith(f"mcjax: {path}: graph: is undirected")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_parallel_edges_in_files(kind, tmp_path, diagnose):
+    graph = nx.MultiDiGraph([("a", "b"), ("a", "b")])
+    path = written(graph, tmp_path, kind)
+    status, found, err = diagnose(path)
+    assert (status, found) == (2, None)
+    assert err.startswith(f"mcjax: {path}: network.feeds[1]: repeats the feed")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_truncated_files_are_named(kind, graph, tmp_path, diagnose):
+    path = written(graph, tmp_path, kind)
+    path.write_bytes(path.read_bytes()[:-40])
+    status, found, err = diagnose(path)
+    assert (status, found) == (2, None)
+    assert err.startswith(f"mcjax: {path}: is no {path.suffix[1:]} graph (")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("empty.graphml", b""),
+        ("empty.gml", b""),
+        ("empty.json", b""),
+        ("words.graphml", b"not a graph"),
+        ("words.gml", b"not a graph"),
+        ("words.json", b"not a graph"),
+        ("bytes.graphml", bytes(range(256))),
+        ("bytes.gml", bytes(range(256))),
+        ("bytes.json", bytes(range(256))),
+        ("number.json", b"3"),
+        ("list.json", b"[]"),
+        ("nothing.json", b"{}"),
+        ("no_target.json", b'{"directed": true, "nodes": [{"id": "a"}], "edges": [{}]}'),
+    ],
+)
+def test_files_that_are_no_graphs(name, content, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        read_network(path)
+    assert caught.value.file == str(path)
+    assert f"is no {path.suffix[1:]} graph" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["none.graphml", "none.gml", "none.json", "none.toml"])
+def test_files_that_are_not_there(name, tmp_path):
+    with pytest.raises(InputError, match="does not exist") as caught:
+        read_network(tmp_path / name)
+    assert caught.value.file == str(tmp_path / name)
+
+
+def test_attribute_errors_name_the_file(graph, tmp_path):
+    graph.edges["lone", "reader"]["samples"] = 2.5
+    path = written(graph, tmp_path, "edges")
+    with pytest.raises(InputError, match=r"edge 'lone' -> 'reader': samples: is 2\.5") as caught:
+        read_network(path)
+    assert caught.value.file == str(path)

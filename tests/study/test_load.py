@@ -1,0 +1,521 @@
+"""From a study file to the conditions it describes."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from mcjax.diagnosis import diagnose
+from mcjax.errors import InputError
+from mcjax.families.registry import FAMILIES
+from mcjax.network import Feed, build_network, topologies
+from mcjax.study.load import builtin_study, load_study
+from mcjax.study.networks import read_network
+from mcjax.study.study import Study, condition, covariance_root, read_covariance
+
+FULL = """
+[network]
+models = ["a", "b"]
+initial = { a = 100, b = 200 }
+draws = "shared"
+real = "reused"
+
+[[network.feeds]]
+from = "real"
+to = "a"
+samples = 100
+weight = 0.5
+
+[[network.feeds]]
+from = "a"
+to = "b"
+samples = 150
+
+[family]
+name = "huber"
+theta = [1, -0.5]
+threshold = 2.0
+sigma = 1.5
+noise = { name = "student_t", df = 3 }
+real_noise = "laplace"
+
+[covariates]
+covariance = [[2.0, 0.5], [0.5, 1.0]]
+
+[run]
+generations = 7
+chains = 64
+seed = 9
+tolerance = 0.2
+confidence = 0.9
+precision = "float64"
+solver = "lbfgs"
+chunk = 128
+"""
+
+SMALL = """
+[network]
+models = 1
+initial = 100
+feeds = [{ from = "0", to = "0", samples = 50 }]
+
+[family]
+name = "linear"
+theta = [0.5]
+"""
+
+USER = """
+def loss(theta, x, y, scale=1.0):
+    return scale * (y - x @ theta) ** 2
+
+def sample(key, theta, x, scale=1.0):
+    return x @ theta
+"""
+
+
+@pytest.fixture
+def load(tmp_path):
+    def run(text):
+        path = tmp_path / "study.toml"
+        path.write_text(text)
+        return load_study(path)
+
+    return run
+
+
+@pytest.fixture
+def refused(load, tmp_path):
+    """Loading fails, naming file and field."""
+
+    def run(text, field, says=""):
+        with pytest.raises(InputError) as caught:
+            load(text)
+        assert caught.value.file == str(tmp_path / "study.toml")
+        assert caught.value.field == field
+        assert says in caught.value.message
+        assert "\n" not in str(caught.value)
+
+    return run
+
+
+def test_a_full_file(load):
+    study = load(FULL)
+    assert (study.generations, study.chains, study.chunk) == (7, 64, 128)
+    assert (study.tolerance, study.confidence) == (0.2, 0.9)
+    assert (study.precision, study.solver) == ("float64", "lbfgs")
+    [only] = study.conditions
+    assert (only.name, only.label, only.seed) == ("", "", 9)
+    feeds = [Feed("real", "a", 100, 0.5), Feed("a", "b", 150)]
+    initial = {"a": 100, "b": 200}
+    assert only.network == build_network("ab", feeds, initial, draws="shared", real="reused")
+    assert only.family.name == "huber"
+    assert only.family.variant == "noise=student_t, real_noise=laplace"
+    assert only.family.params == {
+        "threshold": 2.0,
+        "sigma": 1.5,
+        "noise": {"df": 3.0},
+        "real_noise": {},
+    }
+    np.testing.assert_array_equal(only.theta, [1.0, -0.5])
+    assert only.theta.dtype == np.float64
+    np.testing.assert_array_equal(only.covariance, [[2.0, 0.5], [0.5, 1.0]])
+
+
+def test_defaults(load):
+    study = load(SMALL)
+    assert study == Study(study.conditions)
+    assert (study.generations, study.chains, study.chunk) == (10, 4096, 1024)
+    assert (study.tolerance, study.confidence) == (0.05, 0.99)
+    assert (study.precision, study.solver) == ("mixed", "auto")
+    [only] = study.conditions
+    assert (only.seed, only.network.draws, only.network.real) == (0, "private", "fresh")
+    np.testing.assert_array_equal(only.covariance, [[1.0]])
+    assert only.family.params["sigma"] == 1.0
+
+
+def test_grid_makes_every_combination(load, tmp_path):
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "ring.toml").write_text(
+        '[network]\ntopology = "ring"\nmodels = 3\ninitial = 40\nsamples = 20\n'
+    )
+    (tmp_path / "nets" / "pair.json").write_text(
+        '{"directed": true, "nodes": [{"id": "a"}, {"id": "b"}],'
+        ' "edges": [{"source": "a", "target": "b", "samples": 30}]}'
+    )
+    study = load("""
+[family]
+name = "logistic"
+theta = [0.5, 0.5]
+[grid]
+network = ["ring.toml", "nets/pair.json"]
+family = ["logistic", "poisson"]
+scale = [1, 0.5, 2]
+seed = [3, 5]
+""")
+    networks = {
+        "ring": topologies.ring(3, samples=20, initial=40),
+        "pair": build_network("ab", [("a", "b", 30)], {"a": 100, "b": 30}),
+    }
+    wanted = list(itertools.product(networks, ("logistic", "poisson"), (1, 0.5, 2), (3, 5)))
+    assert len(study.conditions) == len(wanted)
+    for found, (net, family, scale, seed) in zip(study.conditions, wanted, strict=True):
+        assert found.label == f"network={net}, family={family}, scale={scale}"
+        assert found.name == f"{found.label}, seed={seed}"
+        assert found.network == networks[net].scaled(scale)
+        assert found.family.name == family
+        assert found.seed == seed
+
+
+def test_one_sweep_alone_labels_by_it(load):
+    scales = load(SMALL + "[grid]\nscale = [1, 2.5]").conditions
+    assert [(c.label, c.name) for c in scales] == [("scale=1",) * 2, ("scale=2.5",) * 2]
+    assert [c.network.initial for c in scales] == [(100,), (250,)]
+    assert [c.network.feeds[0].samples for c in scales] == [50, 125]
+    seeds = load(SMALL + "[grid]\nseed = [0, 7]").conditions
+    assert [(c.label, c.name, c.seed) for c in seeds] == [("", "seed=0", 0), ("", "seed=7", 7)]
+
+
+def test_families_by_name_and_by_table(load):
+    """[family] describes the entry that is its name alone; theta serves all that have none."""
+    base = SMALL.replace('"linear"', '"huber"\nthreshold = 0.7\nsigma = 3.0')
+    grid = """
+[grid]
+family = [
+  "huber", "linear", { name = "huber", threshold = 2.0 }, { name = "poisson", theta = [1.5] }
+]
+"""
+    found = load(base + grid).conditions
+    assert [c.name for c in found] == [
+        "family=huber",
+        "family=linear",
+        "family=huber, threshold=2.0",
+        "family=poisson",
+    ]
+    assert [c.family.params.get("threshold") for c in found] == [0.7, None, 2.0, None]
+    assert [c.family.params.get("sigma") for c in found] == [3.0, 1.0, 1.0, None]
+    assert [c.theta.tolist() for c in found] == [[0.5], [0.5], [0.5], [1.5]]
+
+
+def test_user_family_file_lies_beside_the_study(load, tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "square.py").write_text(USER)
+    monkeypatch.chdir("/")
+    text = SMALL.replace('name = "linear"', 'file = "mine/square.py"\nscale = 2.0')
+    [only] = load(text).conditions
+    assert only.family.name == "square"
+    assert only.family.params == {"scale": 2.0}
+    grid = '[grid]\nfamily = ["linear", { file = "mine/square.py", scale = 3.0 }]'
+    found = load(SMALL + grid).conditions
+    assert [c.name for c in found] == ["family=linear", "family=mine/square.py, scale=3.0"]
+    assert found[1].family.params == {"scale": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "says"),
+    [
+        pytest.param(SMALL + "[grid]\nscale = [0.001]", "grid.scale", "0.001", id="scale"),
+        pytest.param(SMALL + "[grid]\nscale = []", "grid.scale", "1", id="no scale"),
+        pytest.param(SMALL + "[grid]\nseed = [1, -1]", "grid.seed[1]", "0", id="seed"),
+        pytest.param(SMALL + "[grid]\nscale = [1, 1]", "grid", "'scale=1' twice", id="twice"),
+        pytest.param(SMALL + "[grid]\nseed = [2, 2]", "grid", "'seed=2' twice", id="seed twice"),
+        pytest.param(
+            SMALL + '[grid]\nfamily = ["linear", "linear"]', "grid", "twice", id="family twice"
+        ),
+        pytest.param(
+            SMALL + '[grid]\nfamily = ["linaer"]', "family.name", "'linear'", id="family name"
+        ),
+        pytest.param(SMALL + "[grid]\nfamily = [{}]", "family.name", "not one of", id="no name"),
+        pytest.param(
+            SMALL + '[grid]\nfamily = [{ name = "huber", treshold = 1.0 }]',
+            "family.treshold",
+            "'threshold'",
+            id="family parameter",
+        ),
+        pytest.param(
+            SMALL + '[grid]\nfamily = [{ name = ["huber"] }]', "family.name", "", id="name a list"
+        ),
+        pytest.param(
+            SMALL.replace('"linear"', '["linear"]'), "family.name", "", id="[family] name a list"
+        ),
+        pytest.param(
+            SMALL + '[grid]\nnetwork = ["a.toml"]', "grid.network", "exclude", id="two networks"
+        ),
+        pytest.param('[family]\nname = "linear"\ntheta = [1]', "network", "missing", id="none"),
+        pytest.param("[network]\nmodels = 1\ninitial = 9", "family", "missing", id="no family"),
+        pytest.param(SMALL.replace("[0.5]", "[]"), "family.theta", "list", id="theta empty"),
+        pytest.param(SMALL.replace("[0.5]", "[true]"), "family.theta", "list", id="theta bool"),
+        pytest.param(SMALL.replace("[0.5]", "[[1]]"), "family.theta", "list", id="theta nested"),
+        pytest.param(SMALL.replace("[0.5]", "[inf]"), "family.theta", "finite", id="theta inf"),
+        pytest.param(
+            SMALL.replace("[0.5]", "[1" + "0" * 400 + "]"), "family.theta", "", id="theta huge"
+        ),
+        pytest.param(
+            SMALL + "sigma = 1" + "0" * 400, "family.sigma", "positive number", id="sigma huge"
+        ),
+        pytest.param(
+            SMALL.replace("samples = 50", "samples = 1"), "network.feeds", "1 param", id="few rows"
+        ),
+        pytest.param(SMALL + "[run]\nprecision = 'half'", "run.precision", "", id="precision"),
+        pytest.param(SMALL + "[run]\nsolver = 'newtn'", "run.solver", "'newton'", id="solver"),
+        pytest.param(SMALL + "[run]\ntolerance = nan", "run.tolerance", "", id="tolerance nan"),
+    ],
+)
+def test_refused(text, field, says, refused):
+    refused(text, field, says)
+
+
+def test_errors_in_a_network_file_name_that_file(load, tmp_path):
+    text = '[family]\nname = "linear"\ntheta = [1]\n[grid]\nnetwork = ["net.toml"]'
+    for content, says in (
+        ("[network]\nmodels = 1\ninitial = 0", "network.initial"),
+        ("[network]\nmodels = ['real']\ninitial = 9", "network.models"),
+        ("[run]\nchains = 9", "network: is missing"),
+    ):
+        (tmp_path / "net.toml").write_text(content)
+        with pytest.raises(InputError, match=says) as caught:
+            load(text)
+        assert caught.value.file == str(tmp_path / "net.toml")
+
+
+# -- covariances
+
+
+def covariances():
+    rng = np.random.default_rng(0)
+    thin = rng.normal(size=(4, 2))
+    full = rng.normal(size=(5, 5))
+    return {
+        "identity": np.eye(3),
+        "scaled identity": 4 * np.eye(3),
+        "diagonal": np.diag([1.0, 2.0, 0.0]),
+        "full": full @ full.T,
+        "low rank": thin @ thin.T,
+        "all one": np.ones((3, 3)),
+        "one by one": np.array([[2.0]]),
+        "tiny": 1e-8 * full @ full.T,
+    }
+
+
+@pytest.mark.parametrize("name", covariances())
+def test_covariance_root(name):
+    """F F' = cov, low rank included."""
+    cov = covariances()[name]
+    root = covariance_root(read_covariance(cov.tolist(), len(cov)))
+    assert root.shape == cov.shape
+    np.testing.assert_allclose(root @ root.T, cov, rtol=1e-12, atol=1e-13 * np.abs(cov).max())
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([[1.0]], "2 rows of 2"),
+        ([[1.0, 0.0]], "2 rows of 2"),
+        ([[1.0, 0.0], [0.0]], "2 rows of 2"),
+        ([[1.0, 0.0], [0.0, float("nan")]], "finite"),
+        ([[1.0, 0.0], [0.0, float("inf")]], "finite"),
+        ([[1.0, 0.3], [0.2, 1.0]], "not symmetric"),
+        ([[1.0, 2.0], [2.0, 1.0]], "not positive semi-definite (eigenvalue -1)"),
+        ([[0.0, 0.0], [0.0, 0.0]], "not positive semi-definite"),
+        ("ab", "2 rows of 2"),
+    ],
+)
+def test_covariance_refused(rows, says):
+    with pytest.raises(InputError) as caught:
+        read_covariance(rows, 2)
+    assert caught.value.field == "covariates.covariance"
+    assert says in caught.value.message
+
+
+def test_covariance_errors_name_the_file(refused):
+    refused(SMALL + "[covariates]\ncovariance = [[1.0, 2.0]]", "covariates.covariance", "1 rows")
+    refused(SMALL + "[covariates]\ncovariance = 1.0", "covariates.covariance", "array")
+
+
+# -- studies made in Python
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64])
+def test_seeds_are_64_bits(seed):
+    net = topologies.self_loop(samples=9, initial=9)
+    assert condition(net, FAMILIES["linear"](), [1.0], seed=2**64 - 1).seed == 2**64 - 1
+    with pytest.raises(InputError, match="seed"):
+        condition(net, FAMILIES["linear"](), [1.0], seed=seed)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"chains": 1}, {"generations": -1}, {"chunk": 0}, {"tolerance": 0}, {"confidence": 1}],
+)
+def test_settings_refused(settings):
+    net = topologies.self_loop(samples=9, initial=9)
+    only = condition(net, FAMILIES["linear"](), [1.0])
+    with pytest.raises(InputError, match="run"):
+        Study((only,), **settings)
+
+
+def test_no_conditions():
+    with pytest.raises(InputError, match="no condition"):
+        Study(())
+
+
+# -- named topologies in [network]
+
+TOPOLOGY = {
+    "self_loop": ("", topologies.self_loop),
+    "chain": ("models = 3", lambda **o: topologies.chain(3, **o)),
+    "ring": ("models = 3", lambda **o: topologies.ring(3, **o)),
+    "star": ("models = 3", lambda **o: topologies.star(3, **o)),
+    "complete": ("models = 3", lambda **o: topologies.complete(3, **o)),
+    "random_directed": (
+        "models = 6\nprobability = 0.4\nseed = 2",
+        lambda **o: topologies.random_directed(6, probability=0.4, seed=2, **o),
+    ),
+    "stochastic_block": (
+        "sizes = [2, 3]\nprobabilities = [[0.9, 0.1], [0.5, 0.5]]\nseed = 2",
+        lambda **o: topologies.stochastic_block(
+            [2, 3], probabilities=[[0.9, 0.1], [0.5, 0.5]], seed=2, **o
+        ),
+    ),
+}
+
+
+def topology(name, own=None, more=""):
+    own = TOPOLOGY[name][0] if own is None else own
+    return f'[network]\ntopology = "{name}"\ninitial = 40\nsamples = 20\n{own}\n{more}\n'
+
+
+@pytest.fixture
+def read(tmp_path):
+    def run(text):
+        path = tmp_path / "net.toml"
+        path.write_text(text)
+        return read_network(path)
+
+    return run
+
+
+@pytest.mark.parametrize("name", TOPOLOGY)
+def test_topology(name, read):
+    make = TOPOLOGY[name][1]
+    assert read(topology(name)) == make(samples=20, initial=40)
+    more = 'real_samples = 40\ndraws = "shared"\nreal = "reused"'
+    options = {"real": 40, "draws": "shared", "real_data": "reused"}
+    assert read(topology(name, more=more)) == make(samples=20, initial=40, **options)
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "says"),
+    [
+        pytest.param(topology("rnig", "models = 3"), "topology", "'ring'", id="misspelt"),
+        pytest.param(topology("ring", ""), "models", "is missing", id="no size"),
+        pytest.param(topology("ring", 'models = ["a", "b"]'), "models", "number of", id="names"),
+        pytest.param(topology("ring", "models = 0"), "models", "number of models", id="size 0"),
+        pytest.param(topology("ring", "models = 99999"), "models", "number of models", id="many"),
+        pytest.param(topology("self_loop", "models = 1"), "models", "no parameter", id="loop"),
+        pytest.param(
+            topology("ring", more="probability = 0.5"), "probability", "no parameter", id="extra"
+        ),
+        pytest.param(topology("ring", more="seed = 1"), "seed", "no parameter", id="ring seed"),
+        pytest.param(
+            topology("random_directed", "models = 3\nseed = 1"), "probability", "missing", id="p"
+        ),
+        pytest.param(
+            topology("random_directed", "models = 3\nprobability = 0.5"), "seed", "missing", id="s"
+        ),
+        pytest.param(
+            topology("random_directed", "models = 3\nprobability = 1.5\nseed = 1"),
+            "probability",
+            "between 0 and 1",
+            id="probability",
+        ),
+        pytest.param(
+            topology("stochastic_block", "sizes = [2, 3]\nprobabilities = [[0.5]]\nseed = 1"),
+            "probabilities",
+            "2 rows of 2",
+            id="block shape",
+        ),
+        pytest.param(
+            topology(
+                "stochastic_block", "sizes = [2, 3]\nprobabilities = [[0.5, 0.5], [1]]\nseed = 1"
+            ),
+            "probabilities",
+            "2 rows of 2",
+            id="ragged",
+        ),
+        pytest.param(
+            topology("ring").replace("samples = 20", ""), "samples", "is missing", id="samples"
+        ),
+        pytest.param(
+            topology("ring").replace("initial = 40", "initial = { a = 40 }"),
+            "initial",
+            "one number",
+            id="initial by name",
+        ),
+        pytest.param(topology("ring", more='memory = "subsample"'), "memory", "", id="memory"),
+        pytest.param(
+            topology("ring", more='feeds = [{ from = "0", to = "0", samples = 9 }]'),
+            "feeds",
+            "leave them out",
+            id="feeds",
+        ),
+        pytest.param("[network]\ninitial = 9", "models", "is missing", id="no models"),
+        pytest.param(
+            "[network]\nmodels = 3\ninitial = 9\nsamples = 9", "samples", "topology", id="samples!"
+        ),
+        pytest.param(
+            "[network]\nmodels = 3\ninitial = 9\nprobability = 0.5",
+            "probability",
+            "topology",
+            id="probability without topology",
+        ),
+        pytest.param(
+            "[network]\nmodels = 3\ninitial = 9\nreal_samples = 9",
+            "real_samples",
+            "topology",
+            id="real_samples without topology",
+        ),
+    ],
+)
+def test_topology_refused(text, field, says, read, tmp_path):
+    with pytest.raises(InputError) as caught:
+        read(text)
+    assert caught.value.file == str(tmp_path / "net.toml")
+    assert caught.value.field == f"network.{field}"
+    assert says in caught.value.message
+
+
+# -- the built-in study
+
+
+@pytest.fixture(scope="module")
+def builtin():
+    return builtin_study()
+
+
+def test_builtin_covers_three_networks_and_four_families(builtin):
+    names = {c.name for c in builtin.conditions}
+    wanted = itertools.product(("collapsing", "stable", "flipped"), FAMILIES)
+    assert names >= {f"network={net}, family={family}" for net, family in wanted}
+    assert len(builtin.conditions) == 12
+
+
+def test_builtin_networks_do_what_their_comments_say(builtin):
+    doomed = {}
+    for c in builtin.conditions:
+        name = c.label.split(",")[0].removeprefix("network=")
+        verdicts = diagnose(c.network).models
+        doomed[name] = {model for model, verdict in verdicts.items() if verdict.collapses}
+    assert doomed == {
+        "collapsing": {"lone", "reader"},
+        "stable": set(),
+        "flipped": {"teacher", "student", "apprentice"},
+    }
+
+
+def test_builtin_flip_is_a_single_feed(builtin):
+    nets = {c.label.split(",")[0].removeprefix("network="): c.network for c in builtin.conditions}
+    stable, flipped = nets["stable"], nets["flipped"]
+    assert set(stable.feeds) < set(flipped.feeds)
+    [more] = set(flipped.feeds) - set(stable.feeds)
+    assert (more.origin, more.reader) in diagnose(stable).flips
+    assert stable.frozen == (True, False, False)
