@@ -8,6 +8,7 @@ variance df / (df - 2).
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -130,7 +131,7 @@ def read_noise(spec: Any, field: str) -> tuple[str, dict[str, float]]:
 def positive(value: Any, field: str) -> float:
     """``value`` as a positive finite float, or a sentence."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (number and 0 < value < math.inf):
+    if not (number and 0 < value <= sys.float_info.max):
         raise InputError(field, f"is {value!r}; give a positive number")
     return float(value)
 

@@ -37,7 +37,7 @@ def make_family(spec: Mapping[str, Any], folder: Path) -> Family:
             raise InputError("family.file", "needs the name of a Python file")
         return family_from_file(folder / spec["file"], **params)
     name = spec.get("name")
-    if name not in FAMILIES:
+    if not isinstance(name, str) or name not in FAMILIES:
         known = ", ".join(FAMILIES)
         hint = did_you_mean(name, FAMILIES)
         raise InputError("family.name", f"is {name!r}, not one of {known}{hint}")

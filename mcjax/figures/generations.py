@@ -107,6 +107,12 @@ def _legend(axes: Axes, models: bool = False) -> None:
 def _diagram(axes: Axes, net: Network, before: Network) -> None:
     """The network's models and feeds; feeds that ``before`` lacks are dashed."""
     place = {"teacher": (0.0, 0.0), "student": (1.0, 0.55), "apprentice": (2.0, 0.0)}
+    box = {"boxstyle": "round,pad=0.4", "facecolor": "none", "edgecolor": "none"}
+    style: dict[str, Any] = {"ha": "center", "va": "center", "weight": "bold", "bbox": box}
+    labels = {
+        model: axes.text(*place[model], model, color=PALETTE[i], **style)
+        for i, model in enumerate(net.models)
+    }
     for feed in net.feeds:
         new = feed not in before.feeds
         axes.annotate(
@@ -115,15 +121,13 @@ def _diagram(axes: Axes, net: Network, before: Network) -> None:
             place[feed.origin],
             arrowprops={
                 "arrowstyle": "-|>",
-                "shrinkA": 40,
-                "shrinkB": 40,
+                "patchA": labels[feed.origin].get_bbox_patch(),  # arrows end at the labels
+                "patchB": labels[feed.reader].get_bbox_patch(),
                 "color": PALETTE[1] if new else "0.3",
                 "linestyle": "--" if new else "-",
-                "connectionstyle": "arc3,rad=-0.25" if new else "arc3",
+                "connectionstyle": "arc3,rad=-0.3" if new else "arc3",
             },
         )
-    for i, model in enumerate(net.models):
-        axes.text(*place[model], model, color=PALETTE[i], ha="center", va="center", weight="bold")
     axes.set_xlim(-0.5, 2.5)
     axes.set_ylim(-0.5, 0.8)
     axes.axis("off")

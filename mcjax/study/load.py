@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -103,9 +104,10 @@ def _families(content: StudyFile, path: Path) -> list[tuple[str, tuple[Any, list
 def _family(spec: dict[str, Any], path: Path) -> tuple[Any, list[float]]:
     theta = spec.get("theta")
     numbers = isinstance(theta, list) and all(
-        isinstance(v, int | float) and not isinstance(v, bool) for v in theta
+        isinstance(v, int | float) and not isinstance(v, bool) and abs(v) <= sys.float_info.max
+        for v in theta
     )
     if not numbers or not theta:
-        raise InputError("family.theta", "must be a list of numbers, one per parameter")
+        raise InputError("family.theta", "must be a list of finite numbers, one per parameter")
     params = {key: value for key, value in spec.items() if key != "theta"}
     return make_family(params, path.parent), theta

@@ -21,7 +21,7 @@ def read_network(path: Path) -> Network:
     InputError: naming file and field.
     """
     with naming(path):
-        if path.suffix in GRAPH_SUFFIXES and path.is_file():
+        if path.suffix in GRAPH_SUFFIXES:
             return read_graph(path)
         table = read_file(path).network
         if table is None:
@@ -35,7 +35,7 @@ def network_in(table: NetworkTable) -> Network:
 
 
 def _feeds(table: NetworkTable) -> Network:
-    for name in ("samples", "sizes", "probability", "probabilities", "seed"):
+    for name in ("samples", "real_samples", "sizes", "probability", "probabilities", "seed"):
         if getattr(table, name) is not None:
             raise InputError(f"network.{name}", "belongs to a named topology; add `topology`")
     if table.models is None:
@@ -78,7 +78,7 @@ def _topology(table: NetworkTable) -> Network:
     return TOPOLOGIES[name](
         **{key: value for key, value in given.items() if key in takes},
         initial=table.initial,
-        real=table.real_samples,
+        real=table.real_samples or 0,
         draws=table.draws,
         real_data=table.real,
     )

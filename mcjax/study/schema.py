@@ -39,7 +39,7 @@ class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
     memory: str = "replace"
     topology: str | None = None
     samples: Count | None = None
-    real_samples: Annotated[int, msgspec.Meta(ge=0)] = 0
+    real_samples: Annotated[int, msgspec.Meta(ge=0)] | None = None
     sizes: list[Count] | None = None
     probability: float | None = None
     probabilities: list[list[float]] | None = None
@@ -106,16 +106,18 @@ def read_file(path: Path) -> StudyFile:
 
 def read_text(path: Path) -> str:
     """The text of a file, or a sentence saying why there is none."""
-    if path.is_dir():
-        raise InputError("", "is a directory; name a study file", str(path))
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise InputError("", "does not exist; name a study file", str(path)) from error
+    except IsADirectoryError as error:
+        raise InputError("", "is a directory; name a study file", str(path)) from error
     except OSError as error:
         raise InputError("", f"cannot be read: {error.strerror}", str(path)) from error
     except UnicodeDecodeError as error:
         raise InputError("", "is no text in UTF-8; a study file is TOML", str(path)) from error
+    except ValueError as error:  # a zero byte in the name
+        raise InputError("", "is no file name; name a study file", str(path)) from error
 
 
 def parse_study(text: str, file: str) -> StudyFile:
@@ -124,6 +126,8 @@ def parse_study(text: str, file: str) -> StudyFile:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError("", f"is not TOML: {error}", file) from error
+    except RecursionError as error:
+        raise InputError("", "is not TOML: nested too deeply", file) from error
     if not data:
         raise InputError("", "is empty; a study file has at least a [network] table", file)
     try:
