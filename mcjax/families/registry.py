@@ -35,7 +35,7 @@ def make_family(spec: Mapping[str, Any], folder: Path) -> Family:
     if "file" in spec:
         if not isinstance(spec["file"], str):
             raise InputError("family.file", "needs the name of a Python file")
-        return family_from_file(folder / spec["file"], **params)
+        return family_from_file(folder / spec["file"], spec.get("name"), **params)
     name = spec.get("name")
     if not isinstance(name, str) or name not in FAMILIES:
         known = ", ".join(FAMILIES)

@@ -66,13 +66,13 @@ def family_from_object(thing: Any, **params: float) -> Family:
     return user_family(thing.loss, thing.sample, real, str(name), **params)
 
 
-def family_from_file(path: Path, **params: float) -> Family:
-    """A family from a Python file that defines ``loss`` and ``sample``."""
+def family_from_file(path: Path, name: str | None = None, **params: float) -> Family:
+    """A family from a Python file that defines ``loss`` and ``sample``; the name is the file's."""
     try:
         names = runpy.run_path(str(path))
     except OSError as error:
         raise InputError("", f"cannot be read: {error.strerror}", str(path)) from error
-    except Exception as error:  # the file is the user's program: anything can be raised
+    except (Exception, SystemExit) as error:  # the user's program: anything can be raised
         reason = f"{type(error).__name__}: {error}"
         raise InputError("", f"does not run as Python ({reason})", str(path)) from error
     for field in ("loss", "sample"):
@@ -81,9 +81,8 @@ def family_from_file(path: Path, **params: float) -> Family:
                 field, "is missing; define loss(theta, x, y) and sample(key, theta, x)", str(path)
             )
     real = names.get("sample_real")
-    name = str(names.get("name", path.stem))
     with naming(path):
-        return user_family(names["loss"], names["sample"], real, name, **params)
+        return user_family(names["loss"], names["sample"], real, name or path.stem, **params)
 
 
 def _scalar(

@@ -63,6 +63,8 @@ def read_graph(path: Path) -> Network:
             data = json.loads(path.read_text(encoding="utf-8"))
             key = "edges" if "edges" in data else "links"
             graph = nx.node_link_graph(data, edges=key)
+    except FileNotFoundError as error:
+        raise InputError("", "does not exist; name a graph file", str(path)) from error
     except OSError as error:
         raise InputError("", f"cannot be read: {error.strerror}", str(path)) from error
     except Exception as error:  # networkx and its parsers raise a dozen unrelated types

@@ -166,8 +166,16 @@ def build_network(
         counts = tuple(initial[name] for name in names)
     else:
         counts = (initial,) * len(names)
-    edges = tuple(f if isinstance(f, Feed) else Feed(*f) for f in feeds)
+    edges = tuple(f if isinstance(f, Feed) else _feed(f) for f in feeds)
     return Network(names, edges, counts, draws, real, memory)
+
+
+def _feed(values: tuple) -> Feed:
+    if not 3 <= len(values) <= 4:
+        raise InputError(
+            "network.feeds", f"has {values!r}; give (origin, reader, samples[, weight])"
+        )
+    return Feed(*values)
 
 
 def _check_models(models: tuple[str, ...]) -> None:
@@ -206,7 +214,8 @@ def _check_feeds(net: Network) -> None:
                 hint = did_you_mean(name, choices)
                 raise InputError(f"{field}.{end}", f"is the unknown model {name!r}{hint}")
         _check_count(f"{field}.samples", feed.samples)
-        if not (isinstance(feed.weight, int | float) and 0 < feed.weight < math.inf):
+        number = isinstance(feed.weight, int | float) and not isinstance(feed.weight, bool)
+        if not (number and 0 < feed.weight < math.inf):
             raise InputError(f"{field}.weight", f"is {feed.weight!r}; give a positive number")
         edge = (feed.origin, feed.reader)
         if edge in seen:

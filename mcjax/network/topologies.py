@@ -92,7 +92,7 @@ def stochastic_block(
 ) -> Network:
     """Blocks of models; a feed from block a to block b is there with ``probabilities[a][b]``."""
     block = np.repeat(np.arange(len(sizes)), sizes)
-    if {len(probabilities), *map(len, probabilities)} != {len(sizes)}:
+    if not sizes or {len(probabilities), *map(len, probabilities)} != {len(sizes)}:
         raise InputError("network.probabilities", f"needs {len(sizes)} rows of {len(sizes)}")
     table = np.asarray(probabilities, float)
     return _random(table[np.ix_(block, block)], seed, samples, initial, real, options)

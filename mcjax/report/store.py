@@ -14,12 +14,12 @@ import io
 import json
 import os
 import platform
-import zipfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
+from zipfile import BadZipFile
 
 import jax
 import numpy as np
@@ -28,8 +28,12 @@ from mcjax.engine.moments import ErrorMoments, Moments
 from mcjax.engine.outcome import Outcome, Tally
 from mcjax.errors import InputError
 from mcjax.report.text import strict_json
+from mcjax.report.verification import verification_json
 from mcjax.study.study import Study
 from mcjax.verdicts.judge import Verification
+
+PART = ".part"
+"""Ending of a file that is still being written."""
 
 
 class Store:
@@ -43,7 +47,7 @@ class Store:
 
     def __init__(self, folder: Path, study: Study):
         self.folder = folder
-        self._conditions = len(study.conditions)
+        self.study = study
         about = describe(study)
         identity = _identity(about)
         try:
@@ -52,12 +56,12 @@ class Store:
             raise InputError("--out", f"is no usable folder: {error.strerror}", str(folder)) from (
                 error
             )
-        if self._study.exists():
+        if self._about.exists():
             if self._read_identity() != identity:
                 raise InputError(
                     "--out", "holds the results of another study; name another folder", str(folder)
                 )
-        elif any(folder.iterdir()):
+        elif any(path.suffix != PART for path in folder.iterdir()):
             raise InputError("--out", "is not empty; name a new folder", str(folder))
         environment = {
             "versions": {name: version(name) for name in ("mcjax", "jax", "jaxlib", "numpy")},
@@ -66,10 +70,10 @@ class Store:
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         text = strict_json({"identity": identity, **about, "environment": environment})
-        _write(self._study, lambda file: file.write(text.encode()))
+        _write(self._about, lambda file: file.write(text.encode()))
 
     @property
-    def _study(self) -> Path:
+    def _about(self) -> Path:
         return self.folder / "study.json"
 
     @property
@@ -81,12 +85,12 @@ class Store:
         if not self._tallies.exists():
             return None
         try:
-            with np.load(self._tallies) as data:
+            with self._tallies.open("rb") as file, np.load(file) as data:
                 return [
                     Tally(*(_unpack(data, f"{i}/{part}") for part in Tally._fields))
-                    for i in range(self._conditions)
+                    for i in range(len(self.study.conditions))
                 ]
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile) as error:
             raise InputError(
                 "", "is damaged; remove it to simulate anew", str(self._tallies)
             ) from error
@@ -102,7 +106,7 @@ class Store:
 
     def finish(self, verification: Verification) -> None:
         """Keep the verdicts as JSON and CSV."""
-        text = strict_json(dataclasses.asdict(verification))
+        text = strict_json(verification_json(self.study, verification))
         _write(self.folder / "verification.json", lambda file: file.write(text.encode()))
         rows = [dataclasses.asdict(cell) for cell in verification.cells]
         for row in rows:
@@ -115,9 +119,9 @@ class Store:
 
     def _read_identity(self) -> str:
         try:
-            return str(json.loads(self._study.read_text(encoding="utf-8"))["identity"])
+            return str(json.loads(self._about.read_text(encoding="utf-8"))["identity"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError("", "is damaged; name another folder", str(self._study)) from error
+            raise InputError("", "is damaged; name another folder", str(self._about)) from error
 
 
 def describe(study: Study) -> dict[str, Any]:
@@ -154,7 +158,7 @@ def _identity(about: dict[str, Any]) -> str:
 
 
 def _write(path: Path, fill: Callable[[IO[bytes]], Any]) -> None:
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(path.name + PART)
     try:
         with part.open("wb") as file:
             fill(file)

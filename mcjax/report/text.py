@@ -38,6 +38,8 @@ def with_error(value: float, error: float) -> str:
     if error <= 0:
         return number(value)
     places = max(0, 1 - math.floor(math.log10(error)))
+    if places > 308:  # beyond what ten to that power can be
+        return number(value)
     if places == 0:
         return f"{value:.0f}({error:.0f})"
     return f"{value:.{places}f}({round(error * 10**places)})"

@@ -76,7 +76,8 @@ def _networks(content: StudyFile, path: Path) -> list[tuple[str, Network]]:
         if content.network is not None:
             raise InputError("grid.network", "and [network] exclude each other; keep one")
         names = content.grid.network
-        return [(f"network={Path(n).stem}", read_network(path.parent / n)) for n in names]
+        label = {name: str(Path(name).with_suffix("")) for name in names}
+        return [(f"network={label[n]}", read_network(path.parent / n)) for n in names]
     if content.network is None:
         raise InputError("network", "is missing; add a [network] table")
     return [("", network_in(content.network))]
@@ -94,8 +95,8 @@ def _families(content: StudyFile, path: Path) -> list[tuple[str, tuple[Any, list
         if spec.get("name") == base.get("name") and isinstance(entry, str):
             spec = base | spec  # the [family] table describes this one
         spec.setdefault("theta", base.get("theta"))
-        numbers = (f"{k}={v}" for k, v in spec.items() if k not in ("name", "file", "theta"))
-        shown = numbers if not isinstance(entry, str) else ()
+        own = entry if isinstance(entry, dict) else {}
+        shown = (f"{key}={value}" for key, value in own.items() if key not in ("name", "file"))
         label = ", ".join((f"family={spec.get('name') or spec.get('file')}", *shown))
         found.append((label, _family(spec, path)))
     return found

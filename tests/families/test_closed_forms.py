@@ -114,3 +114,10 @@ def test_logistic_information_far_from_zero():
     assert np.linalg.eigvalsh(hessian)[0] > 0
     huge = logistic().information({}, 1e6 * np.ones(2), np.eye(2)).real.hessian
     assert abs(huge[0, 0] - huge[0, 1] - 1 / (np.sqrt(2) * 1e6 * np.sqrt(2 * np.pi))) < 1e-12
+
+
+def test_families_of_one_law_are_one_static_structure():
+    """What a sweep changes is data: the structure, which is compiled for, stays equal."""
+    structures = [jax.tree.structure(huber(threshold=k)) for k in (1.0, 2.0)]
+    assert structures[0] == structures[1]
+    assert structures[0] != jax.tree.structure(huber(noise="laplace"))

@@ -154,6 +154,11 @@ def test_probabilities_refused(chance):
         topologies.stochastic_block([2, 3], probabilities=chance, seed=0, **COUNTS)
 
 
+def test_no_blocks():
+    with pytest.raises(InputError, match=r"network\."):
+        topologies.stochastic_block([], probabilities=[], seed=0, **COUNTS)
+
+
 @pytest.mark.parametrize("name", ["chain", "ring", "star", "complete"])
 def test_size_refused(name):
     with pytest.raises(InputError, match=r"network\.models"):

@@ -154,7 +154,7 @@ seed = [3, 5]
 """)
     networks = {
         "ring": topologies.ring(3, samples=20, initial=40),
-        "pair": build_network("ab", [("a", "b", 30)], {"a": 100, "b": 30}),
+        "nets/pair": build_network("ab", [("a", "b", 30)], {"a": 100, "b": 30}),
     }
     wanted = list(itertools.product(networks, ("logistic", "poisson"), (1, 0.5, 2), (3, 5)))
     assert len(study.conditions) == len(wanted)
@@ -189,7 +189,7 @@ family = [
         "family=huber",
         "family=linear",
         "family=huber, threshold=2.0",
-        "family=poisson",
+        "family=poisson, theta=[1.5]",
     ]
     assert [c.family.params.get("threshold") for c in found] == [0.7, None, 2.0, None]
     assert [c.family.params.get("sigma") for c in found] == [3.0, 1.0, 1.0, None]

@@ -63,7 +63,7 @@ REFUSED = {
         "1",
     ),
     "count too large": (GOOD.replace("= 100", "= 2147483648"), "network.initial", "2147483"),
-    "huge": (GOOD + "[run]\nchains = 1" + "0" * 400, "run.chains", "range"),
+    "huge": (GOOD + "[run]\nchains = 1" + "0" * 400, "run.chains", "int <= 4294967295"),
     "one chain": (GOOD + "[run]\nchains = 1", "run.chains", "int >= 2"),
     "no generation": (GOOD + "[run]\ngenerations = -1", "run.generations", "int >= 0"),
     "no chunk": (GOOD + "[run]\nchunk = 0", "run.chunk", "int >= 1"),

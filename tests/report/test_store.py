@@ -1,0 +1,415 @@
+"""What is kept on disk is what was found, and nothing kept is ever lost."""
+
+import csv
+import gc
+import json
+import os
+from dataclasses import asdict, replace
+
+import jax
+import numpy as np
+import pytest
+
+from mcjax import api
+from mcjax.engine.outcome import Tally
+from mcjax.errors import InputError
+from mcjax.families.location import linear
+from mcjax.network import build_network
+from mcjax.report.store import Store, describe
+from mcjax.study.study import Study, condition
+from mcjax.verdicts.judge import judge
+
+CHAINS = 130  # two full tiles and a rest
+
+
+def make(theta=(0.5,), samples=20, sigma=1.0, seed=0, label="one", **settings):
+    feeds = [("a", "a", samples), ("a", "b", 20)]
+    pair = build_network("ab", feeds, 20)
+    lone = build_network(["c"], [("c", "c", 20)], 20)
+    conditions = (
+        condition(pair, linear(sigma=sigma), theta, label=label, seed=seed),
+        condition(lone, linear(), theta, label="two"),
+    )
+    settings = {"generations": 2, "chains": CHAINS, "chunk": 64, "tolerance": 0.5} | settings
+    return Study(conditions, **settings)
+
+
+@pytest.fixture(scope="module")
+def study():
+    return make()
+
+
+@pytest.fixture(scope="module")
+def tallies(study):
+    return api.simulate(study)
+
+
+@pytest.fixture(scope="module")
+def verification(study, tallies):
+    return judge(study, api.predict(study), [tally.outcome for tally in tallies])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "results"
+
+
+def assert_equal(found, expected):
+    """To the last bit, types of parts included; None stays None."""
+    assert jax.tree.structure(found) == jax.tree.structure(expected)
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        assert np.asarray(a).dtype == np.asarray(b).dtype
+        np.testing.assert_array_equal(a, b)
+
+
+def content(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+# -- round trip
+
+
+def test_tallies_come_back_to_the_last_bit(study, tallies, folder):
+    Store(folder, study).save(tallies)
+    found = Store(folder, study).load()
+    assert [(t.tiled, t.chains) for t in found] == [(128, 130)] * 2
+    assert_equal(found, tallies)
+
+
+@pytest.mark.parametrize("part", ["whole", "rest"])
+def test_missing_parts_stay_missing(part, study, tallies, folder):
+    partial = [tallies[0]._replace(**{part: None}), Tally()]
+    Store(folder, study).save(partial)
+    found = Store(folder, study).load()
+    assert_equal(found, partial)
+    assert getattr(found[0], part) is None
+    assert found[1] == (None, None)
+
+
+def test_counts_are_whole_numbers_again(study, tallies, folder):
+    store = Store(folder, study)
+    store.save(tallies)
+    whole = store.load()[0].whole
+    assert type(whole.chains) is int
+    assert type(whole.steps) is int
+
+
+def test_moments_that_are_not_finite_come_back(study, tallies, folder):
+    """A chain lost in every fit leaves not-a-numbers behind."""
+    whole = tallies[0].whole
+    squared = whole.moments.squared
+    lost = squared._replace(mean=np.full_like(squared.mean, np.nan))
+    odd = whole._replace(moments=whole.moments._replace(squared=lost))
+    store = Store(folder, study)
+    store.save([Tally(odd), tallies[1]])
+    assert_equal(store.load()[0], Tally(odd))
+
+
+def test_nothing_known_of_a_new_folder(study, folder):
+    assert Store(folder, study).load() is None
+
+
+def test_folders_are_made(study, tmp_path):
+    assert Store(tmp_path / "a" / "b" / "c", study).load() is None
+    assert (tmp_path / "a" / "b" / "c" / "study.json").exists()
+
+
+# -- going on
+
+
+class Stop(Exception):
+    """The machine goes down."""
+
+
+def test_an_interrupted_run_resumes_to_the_same_numbers(study, tallies, folder):
+    """Saved after every chunk and stopped in the middle of the second condition."""
+    store = Store(folder, study)
+    seen = []
+
+    def report(lanes, current):
+        store.save(current())
+        seen.append(lanes)
+        if sum(seen) > CHAINS + 10:
+            raise Stop
+
+    with pytest.raises(Stop):
+        api.simulate(study, report=report)
+    known = Store(folder, study).load()
+    assert known[0].chains == CHAINS
+    assert known[1].chains < CHAINS
+    ran = []
+    found = api.simulate(study, known, lambda lanes, _: ran.append(lanes))
+    assert_equal(found, tallies)
+    assert 0 < sum(ran) < 2 * CHAINS
+
+
+@pytest.mark.parametrize("first", [20, 64, 100])
+def test_more_chains_later_equal_one_run(first, study, tallies, folder):
+    """Below a tile, a tile, and more."""
+    small = replace(study, chains=first)
+    Store(folder, small).save(api.simulate(small))
+    known = Store(folder, study).load()
+    assert [t.chains for t in known] == [first] * 2
+    assert_equal(api.simulate(study, known), tallies)
+
+
+def test_a_finished_run_simulates_nothing(study, tallies, folder):
+    store = Store(folder, study)
+    store.save(tallies)
+    ran = []
+    assert_equal(api.simulate(study, store.load(), lambda lanes, _: ran.append(lanes)), tallies)
+    assert ran == []
+
+
+# -- whose folder
+
+
+OTHERS = {
+    "theta": {"theta": (0.6,)},
+    "dimension": {"theta": (0.5, 0.5)},
+    "samples": {"samples": 21},
+    "family parameter": {"sigma": 2.0},
+    "seed": {"seed": 1},
+    "label": {"label": "another"},
+    "generations": {"generations": 3},
+    "precision": {"precision": "float64"},
+    "solver": {"solver": "lbfgs"},
+}
+
+SAME = {
+    "chains": {"chains": 64},
+    "tolerance": {"tolerance": 0.1},
+    "confidence": {"confidence": 0.9},
+    "chunk": {"chunk": 1024},
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_another_study_is_refused_and_nothing_touched(name, study, tallies, verification, folder):
+    store = Store(folder, study)
+    store.save(tallies)
+    store.finish(verification)
+    before = content(folder)
+    with pytest.raises(InputError, match="another study; name another folder") as caught:
+        Store(folder, make(**OTHERS[name]))
+    assert caught.value.file == str(folder)
+    assert content(folder) == before
+
+
+def test_another_network_or_number_of_conditions_is_refused(study, folder):
+    Store(folder, study)
+    first, second = study.conditions
+    flipped = replace(first, network=first.network.with_feed("b", "a", 5))
+    for conditions in ((flipped, second), (first,), (second, first)):
+        with pytest.raises(InputError, match="another study"):
+            Store(folder, replace(study, conditions=conditions))
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_the_same_numbers_judged_otherwise_are_the_same_study(name, study, tallies, folder):
+    Store(folder, study).save(tallies)
+    assert_equal(Store(folder, make(**SAME[name])).load(), tallies)
+
+
+def test_a_folder_of_other_things_is_refused(study, folder):
+    folder.mkdir()
+    (folder / "diary.txt").write_text("dear diary")
+    with pytest.raises(InputError, match="not empty; name a new folder"):
+        Store(folder, study)
+    assert content(folder) == {"diary.txt": b"dear diary"}
+
+
+def test_a_file_is_no_folder(study, tmp_path):
+    (tmp_path / "file").write_text("x")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(InputError, match="no usable folder"):
+            Store(path, study)
+    assert (tmp_path / "file").read_text() == "x"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null"])
+def test_a_damaged_study_file_is_named(text, study, folder):
+    Store(folder, study)
+    (folder / "study.json").write_text(text)
+    with pytest.raises(InputError, match="damaged") as caught:
+        Store(folder, study)
+    assert caught.value.file == str(folder / "study.json")
+    assert (folder / "study.json").read_text() == text
+
+
+# -- damage
+
+
+@pytest.mark.parametrize("kept", [0, 1, 4, 100, 0.5, -1, -200])
+def test_truncated_tallies_are_named(kept, study, tallies, folder):
+    """However much is missing; the file is left for its owner to look at."""
+    store = Store(folder, study)
+    store.save(tallies)
+    path = folder / "tallies.npz"
+    whole = path.read_bytes()
+    short = whole[: int(len(whole) * kept) if isinstance(kept, float) else kept]
+    path.write_bytes(short)
+    with pytest.raises(InputError, match="is damaged; remove it") as caught:
+        store.load()
+    assert caught.value.file == str(path)
+    assert path.read_bytes() == short
+    del caught
+    gc.collect()  # a file left open would warn now
+
+
+def test_tallies_of_another_kind_are_damaged(study, folder):
+    store = Store(folder, study)
+    for saved in ({"0/whole/chains": np.array(3)}, {"0/whole/chains": np.array("x")}):
+        np.savez(folder / "tallies.npz", **saved)
+        with pytest.raises(InputError, match="is damaged"):
+            store.load()
+
+
+def test_bits_flipped_in_the_middle_are_noticed(study, tallies, folder):
+    """The archive's checksums cover every array."""
+    store = Store(folder, study)
+    store.save(tallies)
+    path = folder / "tallies.npz"
+    data = bytearray(path.read_bytes())
+    with np.load(path) as arrays:
+        wanted = arrays["0/whole/squared/mean"].tobytes()
+    place = bytes(data).index(wanted)
+    data[place + 3] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="is damaged"):
+        store.load()
+
+
+# -- writing
+
+
+def no_space(*_, **__):
+    raise OSError(28, "No space left on device")
+
+
+def test_a_failing_write_leaves_the_old_file(study, tallies, folder, monkeypatch):
+    store = Store(folder, study)
+    store.save(tallies)
+    before = content(folder)
+
+    def half(file, **arrays):
+        file.write(b"PK half of it")
+        no_space()
+
+    for savez in (no_space, half):
+        monkeypatch.setattr(np, "savez", savez)
+        with pytest.raises(InputError, match="No space left on device") as caught:
+            store.save([Tally(), Tally()])
+        assert str(caught.value.file) == str(folder / "tallies.npz")
+        assert "\n" not in str(caught.value)
+        assert content(folder) == before  # no .part either
+    monkeypatch.undo()
+    assert_equal(store.load(), tallies)
+
+
+def test_a_failing_sync_or_rename_leaves_the_old_file(
+    study, tallies, verification, folder, monkeypatch
+):
+    store = Store(folder, study)
+    store.save(tallies)
+    store.finish(verification)
+    before = content(folder)
+    for owner, name in ((os, "fsync"), (type(folder), "replace")):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, no_space)
+            for action in (
+                lambda: store.save([Tally(), Tally()]),
+                lambda: store.finish(replace(verification, verdict="refuted")),
+                lambda: Store(folder, study),
+            ):
+                with pytest.raises(InputError, match="No space left"):
+                    action()
+                assert content(folder) == before
+
+
+def test_files_are_complete_before_they_get_their_name(study, tallies, folder, monkeypatch):
+    """While a file is being written, its name still holds the old content."""
+    store = Store(folder, study)
+    store.save(tallies)
+    before = (folder / "tallies.npz").read_bytes()
+    real, seen = np.savez, []
+
+    def watch(file, **arrays):
+        real(file, **arrays)
+        seen.append((folder / "tallies.npz").read_bytes())
+
+    monkeypatch.setattr(np, "savez", watch)
+    store.save([tallies[0], Tally()])
+    assert seen == [before]
+    assert (folder / "tallies.npz").read_bytes() != before
+    assert set(content(folder)) == {"study.json", "tallies.npz"}
+
+
+# -- what others read
+
+
+def test_verification_json_agrees(study, verification, folder):
+    Store(folder, study).finish(verification)
+    text = (folder / "verification.json").read_text()
+    found = json.loads(text, parse_constant=lambda c: pytest.fail(f"{c} in JSON"))
+    assert found["verdict"] == verification.verdict
+    assert found["chains"] == CHAINS
+    assert found["failures"] == verification.failures
+    assert len(found["cells"]) == 3 * (2 + 1)
+    for cell, expected in zip(found["cells"], verification.cells, strict=True):
+        assert cell == asdict(expected) | {"interval": list(expected.interval)}
+    assert [g["empirical"] for g in found["growth"]] == [g.empirical for g in verification.growth]
+
+
+def test_cells_csv_agrees(study, verification, folder):
+    Store(folder, study).finish(verification)
+    with (folder / "cells.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(verification.cells)
+    for row, cell in zip(rows, verification.cells, strict=True):
+        expected = asdict(cell)
+        expected["low"], expected["high"] = expected.pop("interval")
+        assert set(row) == set(expected)
+        for name, value in expected.items():
+            if isinstance(value, float):
+                assert float(row[name]) == value
+            else:
+                assert row[name] == ("" if value is None else str(value))
+
+
+def test_numbers_that_are_not_finite_are_null_and_empty_studies_fit(study, verification, folder):
+    store = Store(folder, study)
+    cell = replace(verification.cells[0], empirical=float("nan"), interval=(0.0, float("inf")))
+    store.finish(replace(verification, cells=(cell,)))
+    [found] = json.loads((folder / "verification.json").read_text())["cells"]
+    assert found["empirical"] is None
+    assert found["interval"] == [0.0, None]
+    store.finish(replace(verification, cells=()))
+    assert json.loads((folder / "verification.json").read_text())["cells"] == []
+    assert (folder / "cells.csv").read_text().splitlines() == ["condition"]
+
+
+def test_study_json_says_how_to_repeat_it(study, folder):
+    Store(folder, study)
+    found = json.loads((folder / "study.json").read_text())
+    assert len(found["identity"]) == 64
+    versions = found["environment"]["versions"]
+    assert versions["jax"] == jax.__version__
+    assert versions["numpy"] == np.__version__
+    assert set(versions) >= {"mcjax", "jaxlib"}
+    assert found["environment"]["device"] == jax.devices()[0].device_kind
+    assert found["settings"] == describe(study)["settings"]
+    assert found["settings"]["chains"] == CHAINS
+    assert [c["label"] for c in found["conditions"]] == ["one", "two"]
+    first = found["conditions"][0]
+    assert first["seed"] == 0
+    assert first["network"]["models"] == ["a", "b"]
+    assert first["network"]["feeds"][1]["reader"] == "b"
+    assert first["family"]["name"] == "linear"
+    assert first["family"]["params"]["sigma"] == 1.0
+    assert first["theta"] == [0.5]
+    assert first["covariance"] == [[1.0]]
+    Store(folder, replace(study, chains=64))
+    again = json.loads((folder / "study.json").read_text())
+    assert again["identity"] == found["identity"]
+    assert again["settings"]["chains"] == 64
