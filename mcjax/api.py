@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -36,12 +37,13 @@ def simulate(
 
     Parameters
     ----------
-    known: tallies of an earlier run of the same study, to be continued.
+    known: tallies of an earlier run of the same study, to be continued; those that have the
+        study's chains already, or more, are returned as they are.
     report: called after every chunk with the lanes it ran and a function that gives all tallies.
     """
     tallies = list(known or [Tally()] * len(study.conditions))
     for members in _groups(study):
-        missing = [i for i in members if tallies[i].chains != study.chains]
+        missing = [i for i in members if tallies[i].chains < study.chains]
         if not missing:
             continue
         shape = shape_of([study.conditions[i].network for i in members])
@@ -80,8 +82,21 @@ def verify(study: Study, theory: Study | None = None, report: Report | None = No
     theory: a study with the same conditions from which the laws take their predictions, if not
         the simulated one: what would be found if the theory were wrong about the pipeline?
     """
-    predictions = predict(study if theory is None else theory)
+    predictions = predict(study if theory is None else theory_for(study, theory))
     return judge(study, predictions, [tally.outcome for tally in simulate(study, report=report)])
+
+
+def theory_for(study: Study, theory: Study) -> Study:
+    """``theory`` as a source of predictions for ``study``.
+
+    Raises
+    ------
+    InputError: if their conditions or models do not correspond.
+    """
+    ours, theirs = ([(c.name, c.network.models) for c in s.conditions] for s in (study, theory))
+    if ours != theirs:
+        raise InputError("theory", "must have the study's conditions and models")
+    return replace(theory, generations=study.generations)
 
 
 def replay(study: Study, condition: str, chain: int) -> Trajectory:

@@ -61,22 +61,25 @@ def draw_dataset(
     x = jnp.matmul(factor, _halves(z.real, z.imag), precision="highest")
     y = _once(
         generation,
-        lambda: draw_labels(
-            family, _halves(theta, theta), x, _halves(real, real), (keys[0], keys[1]), pair
-        ),
+        lambda: draw_labels(family, _both(theta), x, _both(real), (keys[0], keys[1]), pair),
     )
     row = _halves(2 * within, 2 * within + 1)
-    valid = (row < _halves(*[feeds.samples[slot]] * 2)) & _halves(*[place < ends[-1]] * 2)
+    valid = (row < _both(feeds.samples[slot])) & _both(place < ends[-1])
     return Dataset(
         x=jnp.where(valid[None, :], x, 0),
         y=jnp.where(valid, y, 0),
-        weight=jnp.where(valid, _halves(*[feeds.weight[slot]] * 2), 0),
+        weight=jnp.where(valid, _both(feeds.weight[slot]), 0),
     )
 
 
 def _halves(even: Array, odd: Array) -> Array:
     """Even rows, then odd rows, along the last axis."""
     return jnp.concatenate([even, odd], axis=-1)
+
+
+def _both(pairs: Array) -> Array:
+    """The same for the even and the odd row of each pair."""
+    return _halves(pairs, pairs)
 
 
 def _once(generation: Array, compute: Callable[[], Tree]) -> Tree:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from mcjax import api
 from mcjax.engine.engine import Report
-from mcjax.errors import InputError, did_you_mean
+from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.families.registry import FAMILIES
 from mcjax.laws.prediction import Predictions
 from mcjax.report.progress import LaneProgress
@@ -22,7 +22,6 @@ from mcjax.report.tables import show_predictions, show_verification, table_conso
 from mcjax.report.text import strict_json
 from mcjax.report.verification import verification_json
 from mcjax.study.load import builtin_study, load_study
-from mcjax.study.study import Study
 from mcjax.verdicts.judge import judge
 
 SAVE_EVERY = 20.0  # seconds
@@ -76,7 +75,11 @@ def run_verify(
     study = builtin_study() if file is None else load_study(file)
     if chains is not None:
         study = replace(study, chains=chains)
-    predictions = api.predict(study if theory is None else _theory(theory, study))
+    judged_by = study
+    if theory is not None:
+        with naming(theory):
+            judged_by = api.theory_for(study, load_study(theory))
+    predictions = api.predict(judged_by)
     store = None if out is None else Store(out, study)
     known = None if store is None else store.load()
     done = 0 if known is None else sum(min(t.chains, study.chains) for t in known)
@@ -95,16 +98,6 @@ def run_verify(
     else:
         show_verification(table_console(), study, predictions, verification, seconds)
     return verification.verdict
-
-
-def _theory(path: Path, study: Study) -> Study:
-    """The study whose laws are judged against another's chains."""
-    theory = replace(load_study(path), generations=study.generations)
-    ours = [(c.name, c.network.models) for c in study.conditions]
-    theirs = [(c.name, c.network.models) for c in theory.conditions]
-    if ours != theirs:
-        raise InputError("--theory", "must have the study's conditions and models", str(path))
-    return theory
 
 
 def _reporting(store: Store | None, progress: LaneProgress) -> Report:

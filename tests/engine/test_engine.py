@@ -114,6 +114,14 @@ def test_topping_up_equals_one_run():
         np.testing.assert_array_equal(a, b)
 
 
+def test_more_chains_than_asked_for_are_kept():
+    study = grid(linear(), scales=(1,), chains=130)
+    known = api.simulate(study)
+    fewer = api.simulate(replace(study, chains=70), known=known)
+    for a, b in zip(jax.tree.leaves(known), jax.tree.leaves(fewer), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_padding_changes_rounding_at_most(name):
     """A condition alone, and beside larger ones: the same draws, estimates to the tolerance of a
