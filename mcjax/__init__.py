@@ -3,19 +3,22 @@
 Networks of models that train on each other's output: the law of who collapses, the laws of every
 model's error, thousands of seeded chains that simulate them, and verdicts on whether they agree.
 
-The rooms, in the order in which data flow::
+The rooms, each using only those above it (a test holds them to it)::
 
-    study      files and settings          -> network, families
-    network    who feeds whom              -> diagnosis, chains, laws
-    families   loss, sampler, information  -> chains, laws
-    draws      random numbers by position  -> chains
-    fits       one M-estimate              -> chains
-    chains     one chain of one network    -> engine
-    engine     many chains, their moments  -> verdicts
-    diagnosis  the collapse law            -> laws, report
-    laws       predicted moments           -> verdicts
-    verdicts   simulation against law      -> report
-    report     tables, JSON, results on disk, figures
+    draws      random numbers by position
+    network    who feeds whom
+    families   loss, sampler, information
+    fits       one M-estimate
+    chains     one chain of one network
+    study      conditions and settings, from Python or a file
+    engine     many chains, their moments
+    laws       the collapse law; predicted moments
+    diagnosis  the collapse law applied to one network
+    verdicts   simulation against law
+    api        from a study to predictions, simulations and verdicts
+    report     tables, JSON, results on disk
+    figures    paper figures
+    cli        the command line
 
 Importing mcjax imports no JAX, changes no setting and allocates nothing; names below are loaded
 when first used.

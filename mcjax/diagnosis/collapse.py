@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from mcjax.laws.asymptotics import growth, limit
 from mcjax.laws.sources import (
     DataFlow,
     UnstableSource,
+    collapsing,
     data_flow,
     strong_components,
     unstable_sources,
@@ -76,11 +76,6 @@ class Diagnosis:
         """Whether any model does."""
         return bool(self.unstable_sources)
 
-    @cached_property
-    def stable(self) -> np.ndarray:
-        """Which models do not collapse, shape (M,)."""
-        return np.array([not verdict.collapses for verdict in self.models.values()])
-
     def to_json(self) -> dict[str, Any]:
         """Plain dictionaries, lists, strings, bools and finite numbers; other numbers are None."""
         return {
@@ -111,13 +106,13 @@ def diagnose(net: Network) -> Diagnosis:
     sources = unstable_sources(net, flow)
     reaching = _reaching(flow, sources)
     paths = _paths(flow, sources)
-    collapsed = np.array([bool(found) for found in reaching])
+    collapsed = np.array(collapsing(flow, sources))
     system = linear_system(net, UNIT)
     slopes = growth(system, sources)[:, 0, 0].tolist()
     limits = np.diagonal(limit(system, ~collapsed)).tolist()
     models = {}
     for i, name in enumerate(net.models):
-        fails = bool(reaching[i])
+        fails = bool(collapsed[i])
         models[name] = ModelVerdict(
             collapses=fails,
             growth=slopes[i] if fails else None,

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from mcjax.diagnosis import Diagnosis
 from mcjax.families.information import Information
 from mcjax.laws.asymptotics import growth, limit
 from mcjax.laws.estimated import estimate_information, jackknife_error
 from mcjax.laws.inapplicable import Inapplicable
 from mcjax.laws.prediction import Prediction
+from mcjax.laws.sources import collapsing, data_flow, unstable_sources
 from mcjax.laws.system import covariances, linear_system
 from mcjax.study.study import Condition, covariance_root
 
@@ -50,7 +50,7 @@ def information_of(condition: Condition) -> tuple[Information, list[Information]
     return found, without
 
 
-def first_order(condition: Condition, generations: int, diagnosis: Diagnosis) -> Prediction:
+def first_order(condition: Condition, generations: int) -> Prediction:
     """The law's moments of one condition; see :class:`Prediction` for shapes.
 
     Raises
@@ -65,8 +65,10 @@ def first_order(condition: Condition, generations: int, diagnosis: Diagnosis) ->
     if without:
         mses = [_mse(covariances(linear_system(net, w), generations), net.size) for w in without]
         error = jackknife_error(np.array(mses))
-    slopes = np.trace(growth(system, diagnosis.unstable_sources), axis1=1, axis2=2)
-    limits = _mse(limit(system, diagnosis.stable), net.size)
+    sources = unstable_sources(net)
+    stable = ~np.array(collapsing(data_flow(net), sources))
+    slopes = np.trace(growth(system, sources), axis1=1, axis2=2)
+    limits = _mse(limit(system, stable), net.size)
     return Prediction(
         law=NAME,
         source=SOURCE,
@@ -74,8 +76,8 @@ def first_order(condition: Condition, generations: int, diagnosis: Diagnosis) ->
         covariance=covariance,
         mse=_mse(covariance, net.size),
         standard_error=error,
-        growth=np.where(diagnosis.stable, np.nan, slopes),
-        limit=np.where(diagnosis.stable, limits, np.nan),
+        growth=np.where(stable, np.nan, slopes),
+        limit=np.where(stable, limits, np.nan),
     )
 
 

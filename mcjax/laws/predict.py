@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mcjax.diagnosis import diagnose
 from mcjax.laws.first_order import NAME, first_order
 from mcjax.laws.inapplicable import Inapplicable
 from mcjax.laws.prediction import Prediction, Predictions
@@ -13,12 +12,11 @@ LAWS = {NAME: first_order}
 
 def predict_condition(condition: Condition, generations: int) -> Predictions:
     """Every law that applies, and why the others do not."""
-    diagnosis = diagnose(condition.network)
     laws: dict[str, Prediction] = {}
     inapplicable: dict[str, str] = {}
     for name, law in LAWS.items():
         try:
-            laws[name] = law(condition, generations, diagnosis)
+            laws[name] = law(condition, generations)
         except Inapplicable as reason:
             inapplicable[name] = str(reason)
     return Predictions(laws, inapplicable)

@@ -138,6 +138,20 @@ def unstable_sources(net: Network, flow: DataFlow | None = None) -> tuple[Unstab
     return tuple(sorted(sources, key=lambda source: source.indices))
 
 
+def collapsing(flow: DataFlow, sources: tuple[UnstableSource, ...]) -> list[bool]:
+    """The law: which models an unstable source reaches, its members included."""
+    waiting = [i for source in sources for i in source.indices]
+    reached = [False] * len(flow.readers)
+    for i in waiting:
+        reached[i] = True
+    while waiting:
+        for i in flow.readers[waiting.pop()]:
+            if not reached[i]:
+                reached[i] = True
+                waiting.append(i)
+    return reached
+
+
 def _cyclic_classes(
     root: int, readers: list[list[int]], inside: set[int]
 ) -> tuple[int, dict[int, int]]:
