@@ -50,22 +50,27 @@ def kinds(net: Network, diagnosis: Diagnosis) -> set[str]:
     return found
 
 
+def compare(net: Network, diagnosis: Diagnosis) -> None:
+    """Verdict, growth and limit of every model against the recursion."""
+    recursion = Recursion(net)
+    diverges = recursion.diverges()
+    verdicts = list(diagnosis.models.values())
+    assert [v.collapses for v in verdicts] == diverges.tolist(), net
+    slope, final = recursion.slopes(), recursion.limits()
+    for i, verdict in enumerate(verdicts):
+        if diverges[i]:
+            assert verdict.growth == pytest.approx(slope[i], rel=1e-6, abs=1e-12), net
+            assert verdict.limit is None
+        else:
+            assert verdict.limit == pytest.approx(final[i], rel=1e-6, abs=1e-12), net
+            assert verdict.growth is None
+
+
 def test_verdict_growth_and_limit_on_random_networks(networks):
     seen: collections.Counter[str] = collections.Counter()
     for net in networks:
         diagnosis = diagnose(net)
-        recursion = Recursion(net)
-        diverges = recursion.diverges()
-        verdicts = list(diagnosis.models.values())
-        assert [v.collapses for v in verdicts] == diverges.tolist(), net
-        slope, final = recursion.slopes(), recursion.limits()
-        for i, verdict in enumerate(verdicts):
-            if diverges[i]:
-                assert verdict.growth == pytest.approx(slope[i], rel=1e-6, abs=1e-12), net
-                assert verdict.limit is None
-            else:
-                assert verdict.limit == pytest.approx(final[i], rel=1e-6, abs=1e-12), net
-                assert verdict.growth is None
+        compare(net, diagnosis)
         seen.update(kinds(net, diagnosis))
     least = {
         "private": 500,
@@ -83,6 +88,16 @@ def test_verdict_growth_and_limit_on_random_networks(networks):
         "reads reused data": 300,
     }
     assert {kind: seen[kind] for kind, count in least.items() if seen[kind] < count} == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(8))
+def test_random_networks_of_any_seed(seed):
+    """16,000 networks more."""
+    rng = np.random.default_rng(seed)
+    for _ in range(NETWORKS):
+        net = random_network(rng)
+        compare(net, diagnose(net))
 
 
 # Laws that are wrong in one respect, and the right one, in terms of networkx alone.

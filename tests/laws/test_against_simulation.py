@@ -37,7 +37,7 @@ T = 4
 
 
 @cache
-def study(name):
+def study(name, seed=0):
     conditions = tuple(
         condition(
             build_network(3, FEEDS, 1000, draws=draws, real=real),
@@ -45,6 +45,7 @@ def study(name):
             THETA,
             SIGMA,
             label=f"{draws}, {real}",
+            seed=seed,
         )
         for draws, real in MODES
     )
@@ -54,6 +55,14 @@ def study(name):
 @cache
 def outcomes(name):
     return [tally.outcome for tally in api.simulate(study(name))]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 6))
+@pytest.mark.parametrize("name", FAMILIES)
+def test_other_seeds(name, seed):
+    """The laws hold for any seed, not for the one that the quick tests use."""
+    assert api.verify(study(name, seed)).verdict == VERIFIED
 
 
 def changed(name, change):
