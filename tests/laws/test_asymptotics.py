@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 
+import networkx as nx
 import numpy as np
 import pytest
 
@@ -191,7 +192,7 @@ def test_nothing_to_sum():
 
 
 def test_components_come_before_what_they_feed():
-    nx = pytest.importorskip("networkx")
+
     rng = np.random.default_rng(1)
     for _ in range(300):
         size = int(rng.integers(1, 12))
