@@ -11,6 +11,7 @@ import numpy as np
 
 from mcjax.chains.chain import ConditionArrays, Program, Trajectory
 from mcjax.chains.layout import Shape, network_arrays, shape_of
+from mcjax.chains.statistics import FEW_ROWS
 from mcjax.draws.streams import condition_word
 from mcjax.engine import engine
 from mcjax.engine.engine import Report, Task
@@ -19,7 +20,7 @@ from mcjax.errors import InputError, did_you_mean
 from mcjax.fits.fit import default_solver
 from mcjax.laws.predict import predict_condition
 from mcjax.laws.prediction import Predictions
-from mcjax.study.study import PRECISIONS, Condition, Study, covariance_root
+from mcjax.study.study import PRECISIONS, Condition, Study, covariance_root, sampling_of, whitener
 from mcjax.verdicts.judge import Verification, judge
 
 
@@ -64,7 +65,7 @@ def simulate(
 
         found = engine.simulate(
             tasks,
-            _program(study, shape, len(study.conditions[members[0]].theta)),
+            _program(study, members),
             study.chunk,
             [tallies[i] for i in missing],
             partial(relay, own=tuple(missing)),
@@ -116,7 +117,7 @@ def replay(study: Study, condition: str, chain: int) -> Trajectory:
     shape = shape_of([study.conditions[i].network for i in members])
     chosen = study.conditions[index]
     task = _task(chosen, shape, np.array([chain]))
-    program = _program(study, shape, len(chosen.theta))
+    program = _program(study, members)
     [[(_, trajectory)]] = engine.trajectories([task], program, study.chunk)
     return Trajectory(*(leaf[0] for leaf in trajectory))
 
@@ -125,7 +126,8 @@ def _groups(study: Study) -> list[list[int]]:
     """Conditions that one program serves, by position."""
     groups: dict[object, list[int]] = {}
     for i, condition in enumerate(study.conditions):
-        key = (jax.tree.structure(condition.family), len(condition.theta))
+        how = sampling_of(condition, study.sampling)
+        key = (jax.tree.structure(condition.family), len(condition.theta), how)
         groups.setdefault(key, []).append(i)
     return list(groups.values())
 
@@ -135,13 +137,20 @@ def _task(condition: Condition, shape: Shape, chains: np.ndarray) -> Task:
         network=network_arrays(condition.network, shape),
         truth=condition.theta[None],
         factor=covariance_root(condition.covariance),
+        whitener=whitener(condition.covariance),
         family=condition.family,
     )
     word = condition_word(condition.label)
     return Task(arrays, condition.seed, word, chains, condition.network.size)
 
 
-def _program(study: Study, shape: Shape, p: int) -> Program:
+def _program(study: Study, members: Sequence[int]) -> Program:
     draws, fits = PRECISIONS[study.precision]
+    conditions = [study.conditions[i] for i in members]
+    networks = [c.network for c in conditions]
+    p = len(conditions[0].theta)
     solver = default_solver(p) if study.solver == "auto" else study.solver
-    return Program(study.generations, shape.pairs, solver, draws, fits)
+    if sampling_of(conditions[0], study.sampling) == "rows":
+        return Program(study.generations, shape_of(networks).pairs, False, solver, draws, fits)
+    smallest = min(n for net in networks for n in (*net.initial, *(f.samples for f in net.feeds)))
+    return Program(study.generations, 0, smallest - p + 1 < FEW_ROWS, "newton", draws, fits)

@@ -23,7 +23,8 @@ class ConditionArrays(NamedTuple):
 
     network: NetworkArrays
     truth: Any  # (S, p), the parameters of the real sources
-    factor: Any  # (p, p), a root of the covariance of x
+    factor: Any  # (p, p), a root F of the covariance of x
+    whitener: Any  # (p, p), F^-T, or zero where F is singular
     family: Family
 
 
@@ -31,7 +32,8 @@ class Program(NamedTuple):
     """What a program is compiled for; everything else is data."""
 
     generations: int  # T
-    pairs: int  # pairs of rows a fit
+    pairs: int  # pairs of rows a fit; 0: chains draw sufficient statistics, not rows
+    few_rows: bool  # whether some feed is too small for the cheap statistics
     solver: str  # newton | lbfgs
     draw_dtype: str  # precision of covariates and labels
     fit_dtype: str  # precision of the fits

@@ -53,13 +53,13 @@ def draw_dataset(
         origin = feeds.origin[slot]
         return streams[0][slot], streams[1][slot], origin >= models, parents.T[:, origin]
 
-    *keys, real, theta = _once(generation, gather)
+    *keys, real, theta = once(generation, gather)
     pair = within.astype(jnp.uint32)
-    z = _once(
+    z = once(
         generation, lambda: draw_normals((keys[0], keys[1]), pair, parents.shape[1], parents.dtype)
     )
     x = jnp.matmul(factor, _halves(z.real, z.imag), precision="highest")
-    y = _once(
+    y = once(
         generation,
         lambda: draw_labels(family, _both(theta), x, _both(real), (keys[0], keys[1]), pair),
     )
@@ -82,7 +82,7 @@ def _both(pairs: Array) -> Array:
     return _halves(pairs, pairs)
 
 
-def _once(generation: Array, compute: Callable[[], Tree]) -> Tree:
+def once(generation: Array, compute: Callable[[], Tree]) -> Tree:
     """Compute arrays once, and keep them.
 
     XLA's CPU compiler would otherwise work them out again in each loop that uses them, random

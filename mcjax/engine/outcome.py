@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mcjax.chains.chain import Trajectory
-from mcjax.engine.moments import TILE, ErrorMoments, merge, tile_moments
+from mcjax.engine.moments import TILE, ErrorMoments, Moments, merge, tile_moments
 from mcjax.fits.status import Status
 
 
@@ -54,15 +54,21 @@ class Tally(NamedTuple):
         return self.tiled + (0 if self.rest is None else self.rest.chains)
 
 
-def summarise(tile: Trajectory, truth: np.ndarray) -> Outcome:
-    """The summary of up to 64 chains; leading axis of every array: chains."""
-    status = np.asarray(tile.status)
-    return Outcome(
-        moments=tile_moments(np.asarray(tile.theta), truth),
-        fits=np.stack([(status == code).sum(0) for code in Status], axis=-1),
-        steps=int(np.asarray(tile.steps).sum()),
-        chains=len(status),
-    )
+def summarise(tiles: Trajectory, truth: np.ndarray) -> list[Outcome]:
+    """The summary of each tile; leading axes of every array: tiles, chains."""
+    status = np.asarray(tiles.status)
+    moments = tile_moments(np.asarray(tiles.theta), truth)
+    fits = np.stack([(status == code).sum(1) for code in Status], axis=-1)
+    steps = np.asarray(tiles.steps).sum((1, 2, 3))
+    return [
+        Outcome(
+            ErrorMoments(*(Moments(*(leaf[k] for leaf in part)) for part in moments)),
+            fits[k],
+            int(steps[k]),
+            status.shape[1],
+        )
+        for k in range(len(status))
+    ]
 
 
 def merge_outcomes(first: Outcome, second: Outcome) -> Outcome:
@@ -81,21 +87,25 @@ class Gather:
     def __init__(self, truth: np.ndarray, whole: Outcome | None = None):
         self._truth = truth
         self._whole = whole
-        self._waiting: list[Trajectory] = []
+        self._waiting: Trajectory | None = None
 
     def add(self, part: Trajectory) -> None:
         """``part``: the next chains, any number of them."""
-        chains = len(part.theta)
-        self._waiting.extend(Trajectory(*(leaf[c] for leaf in part)) for c in range(chains))
-        while len(self._waiting) >= TILE:
-            new = self._summary(self._waiting[:TILE])
-            self._whole = new if self._whole is None else merge_outcomes(self._whole, new)
-            self._waiting = self._waiting[TILE:]
+        if self._waiting is not None:
+            part = Trajectory(
+                *(np.concatenate(both) for both in zip(self._waiting, part, strict=True))
+            )
+        whole = len(part.theta) // TILE * TILE
+        if whole:
+            tiles = (leaf[:whole].reshape(-1, TILE, *leaf.shape[1:]) for leaf in part)
+            for new in summarise(Trajectory(*tiles), self._truth):
+                self._whole = new if self._whole is None else merge_outcomes(self._whole, new)
+        rest = Trajectory(*(leaf[whole:] for leaf in part))
+        self._waiting = rest if len(rest.theta) else None
 
     def tally(self) -> Tally:
         """All chains added so far."""
-        return Tally(self._whole, self._summary(self._waiting) if self._waiting else None)
-
-    def _summary(self, chains: list[Trajectory]) -> Outcome:
-        columns = (np.stack(column) for column in zip(*chains, strict=True))
-        return summarise(Trajectory(*columns), self._truth)
+        if self._waiting is None:
+            return Tally(self._whole, None)
+        one = Trajectory(*(leaf[None] for leaf in self._waiting))
+        return Tally(self._whole, summarise(one, self._truth)[0])

@@ -40,6 +40,8 @@ Words = tuple[Array, Array]
         "slopes",
         "separates",
         "information",
+        "noise_variances",
+        "gaussian",
     ],
 )
 @dataclass(frozen=True)
@@ -67,6 +69,10 @@ class Family:
         certifies that no M-estimate exists. None: never.
     information: ``(params, theta, covariance) -> Information`` on the host, in closed form, for
         x ~ N(0, covariance); None: by autodiff and Monte Carlo, with a standard error.
+    noise_variances: of a family that is least squares, ``y = x'theta + noise`` with the squared
+        loss: ``params -> (variance in synthetic labels, variance in real labels)``. None: no such.
+    gaussian: whether, besides, all that noise is normal, so that ``X'X`` and ``X'y`` are sufficient
+        and a chain needs no rows.
     """
 
     params: Params
@@ -78,6 +84,8 @@ class Family:
     slopes: Callable[..., tuple[Any, Any]] | None
     separates: Callable[..., Any] | None
     information: Callable[..., Information] | None
+    noise_variances: Callable[[Params], tuple[Any, Any]] | None = None
+    gaussian: bool = False
 
 
 def linear_predictor(x: Array, theta: Array) -> Array:

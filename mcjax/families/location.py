@@ -61,6 +61,8 @@ def _location(name: str, own: Params, sigma: float, noise: Any, real_noise: Any)
         slopes=_SLOPES[name],
         separates=None,
         information=_information(name, kind, real_kind),
+        noise_variances=_variances(kind, real_kind) if name == "linear" else None,
+        gaussian=name == "linear" and kind == real_kind == "normal",
     )
 
 
@@ -71,6 +73,18 @@ def _sampler(kind: str, key: str) -> Callable[..., Array]:
         return linear_predictor(x, theta) + params["sigma"] * noise
 
     return sample
+
+
+@cache
+def _variances(kind: str, real_kind: str) -> Callable[[Params], tuple[Any, Any]]:
+    def variances(params: Params) -> tuple[Any, Any]:
+        scale = params["sigma"] ** 2
+        return (
+            scale * NOISES[kind].variance(params["noise"]),
+            scale * NOISES[real_kind].variance(params["real_noise"]),
+        )
+
+    return variances
 
 
 def _linear_loss(params: Params, theta: Array, x: Array, y: Array) -> Array:

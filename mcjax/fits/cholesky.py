@@ -13,6 +13,8 @@ UNROLLED = 8
 def solve_positive(matrix: Array, right: Array) -> tuple[Array, Array]:
     """Solve ``matrix x = right`` for a symmetric positive semi-definite matrix.
 
+    Up to p = ``UNROLLED`` both may have further axes behind, and the upper triangle is not read.
+
     A pivot that falls below rounding is lifted to it, so that the solution is finite and a descent
     direction remains one.
 
@@ -50,4 +52,4 @@ def _unrolled(matrix: Array, right: Array, floor: float) -> tuple[Array, Array]:
     x: list[Array] = [half[0]] * p
     for i in reversed(range(p)):
         x[i] = (half[i] - sum(lower[k, i] * x[k] for k in range(i + 1, p))) * inverse[i]
-    return jnp.stack(x), jnp.min(jnp.stack(shares))
+    return jnp.stack(x), jnp.min(jnp.stack(shares), axis=0)

@@ -69,7 +69,7 @@ def fit(family: Family, data: Dataset, start: Array, active: Array, solver: str 
         whole = optax.tree.get(state, "fraction") == 1
         near = _standard_errors(data, gradient, updates) <= _tolerance(start)
         settled = whole & near & _short(updates, loop.theta)
-        singular = optax.tree.get(state, "pivot") < _singular(start)
+        singular = optax.tree.get(state, "pivot") < singular_share(start)
         status = _first(
             (separated(family, data, loop.theta), Status.SEPARATED),
             ((loop.steps == 0) & ~_finite(gradient, hessian), Status.OVERFLOW),
@@ -108,7 +108,7 @@ def _lbfgs(family: Family, data: Dataset, start: Array, active: Array) -> Fit:
     newton, pivot = solve_positive(hessian, gradient)
     far = (_standard_errors(data, gradient, -newton) > 0.1) | ~_short(newton, loop.theta)
     judged = _first(
-        (pivot < _singular(start), Status.RANK_DEFICIENT),
+        (pivot < singular_share(start), Status.RANK_DEFICIENT),
         (far, Status.STEP_LIMIT),
         otherwise=Status.CONVERGED,
     )
@@ -169,6 +169,6 @@ def _tolerance(like: Array) -> float:
     return 1e-5 if like.dtype == jnp.float64 else 2e-3
 
 
-def _singular(like: Array) -> float:
+def singular_share(like: Array) -> float:
     """Pivots below this share of their diagonal are rounding."""
     return 1e3 * float(jnp.finfo(like.dtype).eps)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from mcjax.laws.first_order import NAME, first_order
+from mcjax.laws import finite_sample, first_order
 from mcjax.laws.inapplicable import Inapplicable
 from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.study.study import Condition
 
-LAWS = {NAME: first_order}
+LAWS = {
+    first_order.NAME: first_order.first_order,
+    finite_sample.NAME: finite_sample.finite_sample,
+}
 
 
 def predict_condition(condition: Condition, generations: int) -> Predictions:

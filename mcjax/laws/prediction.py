@@ -17,8 +17,9 @@ class Prediction:
     covariance: of the stacked errors, shape (T + 1, Mp, Mp).
     mse: ``E ||e||^2``, shape (T + 1, M); standard_error: of ``mse``, the same shape, 0 where the
         law is in closed form.
-    growth: slope of the MSE per generation, of models that collapse, shape (M,), else nan.
-    limit: of the MSE as t -> infinity, of models that do not, shape (M,), else nan.
+    growth: slope of the MSE per generation, of models that collapse, shape (M,), else nan; infinite
+        where the second moment explodes, growing by a factor every generation.
+    limit: of the MSE as t -> infinity, of models that do neither, shape (M,), else nan.
     """
 
     law: str

@@ -152,7 +152,7 @@ def describe(study: Study) -> dict[str, Any]:
 
 def _identity(about: dict[str, Any]) -> str:
     """A digest of what the numbers depend on; how many chains, and their judging, may change."""
-    settings = {k: about["settings"][k] for k in ("generations", "precision", "solver")}
+    settings = {k: about["settings"][k] for k in ("generations", "precision", "solver", "sampling")}
     text = json.dumps([settings, about["conditions"]], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

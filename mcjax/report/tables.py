@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -17,7 +17,7 @@ from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.judge import Cell, Verification
 
 STYLE = {VERIFIED: "blue", REFUTED: "bold red", INCONCLUSIVE: "yellow"}
-PIPE_WIDTH = 126
+PIPE_WIDTH = 132
 MARK = {VERIFIED: "+", REFUTED: "x", INCONCLUSIVE: "?"}
 """Verdicts differ by mark and word as well as by colour."""
 
@@ -43,8 +43,10 @@ def show_predictions(console: Console, study: Study, predictions: Sequence[Predi
                 values = [number(law.mse[t, i]) for t in shown]
                 table.add_row(model, *values, _fate(law, i))
             console.print(table)
-        for name, reason in found.inapplicable.items():
-            console.print(f"{condition.name or 'study'}: {name} does not apply: {reason}")
+    _show_inapplicable(
+        console,
+        {c.name: p.inapplicable for c, p in zip(study.conditions, predictions, strict=True)},
+    )
 
 
 def show_verification(
@@ -70,7 +72,8 @@ def show_verification(
                 place = (condition.name, model, law.law)
                 slope = slopes.get(place)
                 seen = with_error(slope.empirical, slope.standard_error) if slope else ""
-                table.add_row(model, _fate(law, i), seen, *_row(by_row[place]))
+                fate = f"{law.law}: {_fate(law, i)}"
+                table.add_row(model, fate, seen, *_row(by_row[place]))
         if condition.name:
             console.print(condition.name, style="italic")
         console.print(table)
@@ -78,9 +81,7 @@ def show_verification(
     for reason, count in verification.failures.items():
         advice = Status[reason.upper()].advice
         console.print(f"[bold]{count}[/] fits ended as [bold]{reason}[/]: {advice}")
-    for condition_name, laws in verification.inapplicable.items():
-        for name, reason in laws.items():
-            console.print(f"{condition_name or 'study'}: {name} does not apply: {reason}")
+    _show_inapplicable(console, verification.inapplicable)
     counts = Counter(cell.verdict for cell in verification.cells)
     parts = ", ".join(f"{counts[v]} {v}" for v in (VERIFIED, REFUTED, INCONCLUSIVE))
     console.print(
@@ -91,16 +92,27 @@ def show_verification(
     )
 
 
+def _show_inapplicable(console: Console, inapplicable: Mapping[str, Mapping[str, str]]) -> None:
+    """Which laws do not apply and why, each reason once."""
+    where: dict[tuple[str, str], list[str]] = {}
+    for condition, laws in inapplicable.items():
+        for law, reason in laws.items():
+            where.setdefault((law, reason), []).append(condition)
+    for (law, reason), conditions in where.items():
+        place = conditions[0] if len(conditions) == 1 else f"{len(conditions)} conditions"
+        console.print(f"{law} does not apply{f' to {place}' if place else ''}: {reason}")
+
+
 def _verdict_table(heading: bool) -> Table:
     """Columns of one width in every condition, so that the tables line up."""
     table = Table(box=None, show_header=heading, padding=(0, 1), header_style="dim")
-    for name, width in (("model", 12), ("by the law it", 20)):
+    for name, width in (("model", 12), ("law", 34)):
         table.add_column(name, width=width)
     for name, width in (
-        ("growth seen", 15),
-        ("simulated", 13),
+        ("growth seen", 12),
+        ("simulated", 12),
         ("predicted", 10),
-        ("ratio (interval)", 22),
+        ("ratio (interval)", 20),
     ):
         table.add_column(name, width=width, justify="right")
     table.add_column("verdict", width=18)
@@ -129,6 +141,8 @@ def _row(cells: Sequence[Cell]) -> list[str]:
 
 
 def _fate(law: Prediction, model: int) -> str:
+    if law.growth[model] == math.inf:
+        return "explodes"
     if math.isfinite(law.growth[model]):
         return f"grows {number(law.growth[model], 3)}/gen."
     return f"settles at {number(law.limit[model], 3)}"

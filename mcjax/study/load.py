@@ -46,6 +46,7 @@ def _study(content: StudyFile, path: Path) -> Study:
         precision=run.precision,
         solver=run.solver,
         chunk=run.chunk,
+        sampling=run.sampling,
     )
 
 

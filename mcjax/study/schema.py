@@ -63,6 +63,7 @@ class RunTable(msgspec.Struct, forbid_unknown_fields=True):
     precision: str = "mixed"
     solver: str = "auto"
     chunk: Count = 1024
+    sampling: str = "auto"
 
 
 class GridTable(msgspec.Struct, forbid_unknown_fields=True):

@@ -56,6 +56,7 @@ class Study:
     confidence: of all verdicts of the study together.
     precision: mixed (float32 draws, float64 fits), float64 or float32.
     solver: auto, newton or lbfgs. chunk: lanes a call.
+    sampling: auto (sufficient statistics where they are all that matters, rows elsewhere) or rows.
 
     Raises
     ------
@@ -70,11 +71,13 @@ class Study:
     precision: str = "mixed"
     solver: str = "auto"
     chunk: int = 1024
+    sampling: str = "auto"
 
     def __post_init__(self) -> None:
         for field, value, choices in (
             ("precision", self.precision, tuple(PRECISIONS)),
             ("solver", self.solver, ("auto", *SOLVERS)),
+            ("sampling", self.sampling, ("auto", "rows")),
         ):
             if value not in choices:
                 hint = did_you_mean(value, choices)
@@ -144,6 +147,21 @@ def read_covariance(rows: Any, p: int) -> np.ndarray:
     if lowest < -1e-10 * max(1.0, float(np.abs(cov).max())) or not np.trace(cov) > 0:
         raise InputError(field, f"is not positive semi-definite (eigenvalue {lowest:.3g})")
     return cov
+
+
+def sampling_of(condition: Condition, setting: str) -> str:
+    """How samples are drawn: ``statistics`` for least squares with normal noise and covariates that
+    determine every parameter, unless rows are asked for; else ``rows``."""
+    exact = condition.family.gaussian and whitener(condition.covariance).any()
+    return "statistics" if exact and setting == "auto" else "rows"
+
+
+def whitener(cov: np.ndarray) -> np.ndarray:
+    """``F^-T`` for the root F of a covariance, which turns errors of least squares under
+    x ~ N(0, I) into those under x ~ N(0, cov); zero where F is singular."""
+    root = covariance_root(cov)
+    regular = np.linalg.cond(root) < 1e6
+    return np.linalg.inv(root).T if regular else np.zeros_like(root)
 
 
 def covariance_root(cov: np.ndarray) -> np.ndarray:

@@ -109,10 +109,10 @@ def test_verify_json(study_file, call_json):
     assert (status, found["verdict"]) == (0, "verified")
     assert found["chains"] == 256
     assert found["failures"] == {}
-    assert len(found["cells"]) == 4 * 3
+    laws = [cell["law"] for cell in found["cells"]]
+    assert laws.count("first_order") == laws.count("finite_sample") == len(laws) / 2 == 4 * 3
     for cell in found["cells"]:
         assert cell["quantity"] == "mse"
-        assert cell["law"] == "first_order"
         assert cell["ratio"] == pytest.approx(cell["empirical"] / cell["predicted"])
         low, high = cell["interval"]
         assert low < cell["ratio"] < high
@@ -206,7 +206,7 @@ def test_an_interrupted_run_goes_on(study_file, tmp_path, call_json, monkeypatch
 
     def dies(*arguments):
         calls.append(1)
-        if len(calls) == 5:
+        if len(calls) == 3:
             raise KeyboardInterrupt
         return real(*arguments)
 
@@ -217,7 +217,7 @@ def test_an_interrupted_run_goes_on(study_file, tmp_path, call_json, monkeypatch
     monkeypatch.setattr(engine, "run_blocks", real)
     _, resumed = call_json("verify", study_file, "--quiet", "--out", out)
     assert resumed == whole
-    assert 0 < len(calls) < 8
+    assert 0 < len(calls) < 4
 
 
 def test_families(call, call_json):

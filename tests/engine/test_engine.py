@@ -41,7 +41,7 @@ def estimates(study):
     """All chains of all conditions, straight from the engine."""
     shape = api.shape_of([c.network for c in study.conditions])
     tasks = [api._task(c, shape, np.arange(study.chains)) for c in study.conditions]
-    program = api._program(study, shape, len(THETA))
+    program = api._program(study, range(len(study.conditions)))
     found = [[] for _ in tasks]
     for part in engine.trajectories(tasks, program, study.chunk):
         for task, trajectory in part:

@@ -31,13 +31,14 @@ def with_law(predictions, **changes):
 def test_verified(run):
     result = judge(*run)
     assert result.verdict == VERIFIED
-    assert len(result.cells) == 5
+    assert [c.law for c in result.cells].count("first_order") == 5
     assert all(c.chains == 512 and c.lost == 0 for c in result.cells)
 
 
 def test_growth_seen_is_growth_predicted(run, z_limit):
     study, predictions, outcomes = run
-    (growth,) = judge(study, predictions, outcomes).growth
+    growth = judge(study, predictions, outcomes).growth[0]
+    assert growth.law == "first_order"
     mse = predictions[0].laws["first_order"].mse[:, 0]
     assert growth.predicted == pytest.approx((mse[4] - mse[2]) / 2)
     assert abs(growth.empirical - growth.predicted) < z_limit * growth.standard_error

@@ -1,0 +1,205 @@
+"""Least squares without rows: the sufficient statistics of a sample, drawn directly.
+
+With ``x ~ N(0, I)`` and normal noise, a sample of n rows matters to least squares only through
+``S = X'X`` and ``X'y = S theta + X' eps``. In law ``S = L L'`` with L lower triangular,
+``L_ii ~ chi(n - i)`` for i = 0, 1, ... and ``L_ij ~ N(0, 1)`` below the diagonal (Bartlett 1933),
+and ``X' eps = sigma L z`` with z standard normal: ``p (p + 3) / 2`` random numbers instead of
+``n (p + 1)``. With fewer rows than parameters the columns of L from n on are zero, and all of this
+still holds. General covariances ``F F'`` are reached by equivariance: errors are ``F^-T`` times
+those for the identity.
+
+A statistic, like a row, is a function of its stream and its place: a sample that two models share
+has one S and one ``X' eps``, and reused real data are those of generation 0.
+
+Lanes come last in every array here, and arithmetic on matrices is written out entry by entry: an
+entry is then one long vector.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from mcjax.chains.chain import ConditionArrays, Program, Trajectory
+from mcjax.chains.dataset import once
+from mcjax.chains.layout import Feeds
+from mcjax.draws.samplers import GAMMA_RAISES, GAMMA_SWITCH, chi, normal_pair, uniform
+from mcjax.draws.streams import STATISTIC
+from mcjax.draws.threefry import threefry
+from mcjax.fits.cholesky import UNROLLED, solve_positive
+from mcjax.fits.fit import singular_share
+from mcjax.fits.status import Status
+
+FEW_ROWS = int(2 * GAMMA_SWITCH)
+"""Chi variates with fewer degrees of freedom cost six uniforms more."""
+
+
+class _State(NamedTuple):
+    error: Array  # (p, M, lanes), for covariates N(0, I); finite even where not known
+    known: Array  # (M, lanes)
+
+
+def run_statistics(conditions: ConditionArrays, keys: Array, program: Program) -> Trajectory:
+    """Run a block of chains; arrays have a leading axis of lanes, as has the result."""
+    net = jax.tree.map(_lanes_last, conditions.network)
+    truth = _lanes_last(jnp.asarray(conditions.truth, program.fit_dtype))[0]
+    variances = conditions.family.noise_variances
+    assert variances is not None  # such a family alone is run here
+    variance, _ = variances(conditions.family.params)
+    sigma = jnp.sqrt(jnp.asarray(variance, program.fit_dtype))[None, None]
+    p, models = truth.shape[0], net.frozen.shape[0]
+    begin = _State(
+        jnp.zeros((p, models, len(keys)), program.fit_dtype), jnp.ones((models, len(keys)), bool)
+    )
+    key = _lanes_last(keys)[:, None, None]
+
+    def step(state: _State, t: Array) -> tuple[_State, tuple[Array, Array]]:
+        feeds = jax.tree.map(lambda a, b: jnp.where(t == 0, a, b), net.initial, net.feeds)
+        reads = feeds.samples > 0
+        known = _parents(state.known, feeds.origin, True)
+        lost = jnp.any(reads & ~known, axis=1)
+        gram, right = _sums(feeds, state.error, sigma, key, t, program)
+        error, pivot = once(t, lambda: _solve(gram, right))
+        finite = jnp.isfinite(error).all(0)
+        status = jnp.full(lost.shape, int(Status.CONVERGED), jnp.int32)
+        for holds, code in (
+            (pivot < singular_share(error), Status.RANK_DEFICIENT),
+            (~finite, Status.OVERFLOW),
+            (lost, Status.PARENT_FAILED),
+            (~reads.any(1), Status.NOT_FITTED),
+        ):
+            status = jnp.where(holds, int(code), status)
+        kept = status == Status.NOT_FITTED
+        fitted = status == Status.CONVERGED
+        error = jnp.where(kept[None], state.error, jnp.where(fitted[None], error, 0))
+        now = _State(error, jnp.where(kept, state.known, fitted))
+        return now, (jnp.where(now.known[None], error, jnp.nan), status)
+
+    _, (white, status) = lax.scan(step, begin, jnp.arange(program.generations + 1, dtype=jnp.int32))
+    back = _lanes_last(jnp.asarray(conditions.whitener, program.fit_dtype))
+    # F^-T error, written out because lanes differ in F
+    theta = truth[None, :, None] + sum(back[None, :, k, None] * white[:, k, None] for k in range(p))
+    fits = (status != Status.NOT_FITTED) & (status != Status.PARENT_FAILED)
+    return Trajectory(
+        jnp.transpose(theta, (3, 0, 2, 1)),
+        jnp.transpose(status, (2, 0, 1)),
+        jnp.transpose(fits.astype(jnp.int32), (2, 0, 1)),
+    )
+
+
+def _lanes_last(array: Array) -> Array:
+    return jnp.moveaxis(jnp.asarray(array), 0, -1)
+
+
+def _parents(values: Array, origin: Array, real: bool | float) -> Array:
+    """What each feed's origin has; models (..., M, lanes) to feeds (..., M, B, lanes)."""
+    models = values.shape[-2]
+    shape = (*values.shape[:-2], *origin.shape)
+    found = jnp.full(shape, real, values.dtype)
+    if models <= UNROLLED:  # comparisons are vector instructions, a gather is none
+        for j in range(models):
+            found = jnp.where(
+                (origin == j).reshape((1,) * (found.ndim - 3) + origin.shape),
+                values[..., j, None, None, :],
+                found,
+            )
+        return found
+    flat = jnp.minimum(origin, models - 1).reshape(-1, origin.shape[-1])
+    picked = jnp.take_along_axis(values, jnp.broadcast_to(flat, (*shape[:-3], *flat.shape)), -2)
+    model = (origin < models).reshape((1,) * (found.ndim - 3) + origin.shape)
+    return jnp.where(model, picked.reshape(shape), found)
+
+
+def _sums(
+    feeds: Feeds, error: Array, sigma: Array, key: Array, t: Array, program: Program
+) -> tuple[Array, Array]:
+    """``sum_b w_b S_b`` and ``sum_b w_b (S_b e_b + X_b' eps_b)`` of every model's fit.
+
+    Returns
+    -------
+    Shapes (p, p, M, lanes), of which the lower triangle counts, and (p, M, lanes).
+    """
+    p = error.shape[0]
+    lower, z = _bartlett(feeds, key, t, p, program)
+    weight = jnp.asarray(feeds.weight, error.dtype)
+    origin = jnp.asarray(feeds.origin)
+
+    def sums() -> tuple[Array, Array]:
+        parents = _parents(error, origin, 0.0)
+        entry = {place: value.astype(error.dtype) for place, value in lower.items()}
+        seen = [
+            sigma * z[k].astype(error.dtype) + sum(entry[i, k] * parents[i] for i in range(k, p))
+            for k in range(p)
+        ]
+        zero = jnp.zeros(error.shape[1:], error.dtype)
+        gram = [[zero] * p for _ in range(p)]
+        right = []
+        for i in range(p):
+            right.append((weight * sum(entry[i, k] * seen[k] for k in range(i + 1))).sum(1))
+            for j in range(i + 1):
+                products = sum(entry[i, k] * entry[j, k] for k in range(j + 1))
+                gram[i][j] = (weight * products).sum(1)
+        return jnp.stack([jnp.stack(row) for row in gram]), jnp.stack(right)
+
+    return once(t, sums)
+
+
+def _bartlett(
+    feeds: Feeds, key: Array, t: Array, p: int, program: Program
+) -> tuple[dict[tuple[int, int], Array], list[Array]]:
+    """The entries of L and the vector z of every feed, each of shape (M, B, lanes)."""
+    dtype = jnp.dtype(program.draw_dtype)
+    count = p * (p + 3) // 2
+    half = -(-count // 2)
+
+    def normals() -> Array:
+        return lax.complex(*normal_pair(_words(feeds, key, t, half, 0), dtype))
+
+    drawn = once(t, normals)
+    normal = [drawn[k].real if k < half else drawn[k - half].imag for k in range(count)]
+
+    def diagonal() -> Array:
+        uniforms = []
+        if program.few_rows:
+            each = GAMMA_RAISES // 2
+            words = _words(feeds, key, t, p * each, 1)
+            uniforms = [
+                [uniform(w[i * each + j], dtype) for w in words for j in range(each)]
+                for i in range(p)
+            ]
+        degrees = [jnp.asarray(feeds.samples - i, dtype) for i in range(p)]
+        return jnp.stack(
+            [chi(normal[i], degrees[i], uniforms[i] if uniforms else ()) for i in range(p)]
+        )
+
+    chis = once(t, diagonal)
+    lower = {(i, i): chis[i] for i in range(p)}
+    place = 2 * p
+    for i in range(p):
+        for j in range(i):
+            value = normal[place]
+            lower[i, j] = jnp.where(feeds.samples > j, value, 0) if program.few_rows else value
+            place += 1
+    return lower, normal[p : 2 * p]
+
+
+def _words(feeds: Feeds, key: Array, t: Array, count: int, kind: int) -> tuple[Array, Array]:
+    """``count`` pairs of words for every feed, shapes (count, M, B, lanes)."""
+    stamp = jnp.where(feeds.renewed, t, 0).astype(jnp.uint32)
+    stream = [word[None] for word in threefry((key[0], key[1]), (stamp, feeds.stream))]
+    place = lax.broadcasted_iota(jnp.uint32, (count, *feeds.stream.shape), 0)
+    return threefry((stream[0], stream[1]), (place, jnp.uint32(STATISTIC + kind)))
+
+
+def _solve(gram: Array, right: Array) -> tuple[Array, Array]:
+    """Solution (p, M, lanes) and pivot (M, lanes), see :func:`solve_positive`."""
+    if len(gram) <= UNROLLED:
+        return solve_positive(gram, right)
+    p = len(gram)
+    lower = gram.reshape(p, p, -1)
+    whole = lower + jnp.swapaxes(jnp.tril(jnp.moveaxis(lower, -1, 0), -1), 1, 2).transpose(1, 2, 0)
+    found, pivot = jax.vmap(solve_positive, -1, -1)(whole, right.reshape(p, -1))
+    return found.reshape(right.shape), pivot.reshape(right.shape[1:])
