@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -15,13 +15,19 @@ from mcjax.chains.statistics import FEW_ROWS
 from mcjax.draws.streams import condition_word
 from mcjax.engine import engine
 from mcjax.engine.engine import Report, Task
+from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import Tally
+from mcjax.engine.survey import SurveyMoments, run_pieces
 from mcjax.errors import InputError, did_you_mean
+from mcjax.families.location import linear
 from mcjax.fits.fit import default_solver
+from mcjax.laws.fate import fate_without
 from mcjax.laws.predict import predict_condition
 from mcjax.laws.prediction import Predictions
 from mcjax.study.study import PRECISIONS, Condition, Study, covariance_root, sampling_of, whitener
+from mcjax.study.survey import Survey
 from mcjax.verdicts.judge import Verification, judge
+from mcjax.verdicts.survey import SurveyVerdict, judge_survey
 
 
 def predict(study: Study) -> list[Predictions]:
@@ -85,6 +91,37 @@ def verify(study: Study, theory: Study | None = None, report: Report | None = No
     """
     predictions = predict(study if theory is None else theory_for(study, theory))
     return judge(study, predictions, [tally.outcome for tally in simulate(study, report=report)])
+
+
+def survey_pieces(
+    survey: Survey, known: Container[int] = ()
+) -> Iterator[tuple[int, SurveyMoments]]:
+    """Simulate the pieces of a survey that are not ``known``; yields their numbers and moments."""
+    codes, _ = survey.codes()
+    pieces = {
+        k: codes[begin : begin + survey.piece]
+        for k, begin in enumerate(range(0, len(codes), survey.piece))
+        if k not in known
+    }
+    return run_pieces(survey, pieces, linear())
+
+
+def judge_pieces(
+    survey: Survey, pieces: Sequence[SurveyMoments], without: str | None = None
+) -> SurveyVerdict:
+    """The verdict on a survey, from all its pieces in order.
+
+    Parameters
+    ----------
+    without: a clause of the collapse law to leave out, see :data:`mcjax.laws.sources.CLAUSES`.
+    """
+    codes, sizes = survey.codes()
+    late = Moments(
+        *(np.concatenate(leaves) for leaves in zip(*(p.late for p in pieces), strict=True))
+    )
+    found = SurveyMoments(late, np.concatenate([piece.failures for piece in pieces]))
+    fates = [fate_without(survey.network(int(code)), without) for code in codes]
+    return judge_survey(survey, codes, sizes, fates, found)
 
 
 def theory_for(study: Study, theory: Study) -> Study:

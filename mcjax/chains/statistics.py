@@ -44,13 +44,33 @@ class _State(NamedTuple):
 
 def run_statistics(conditions: ConditionArrays, keys: Array, program: Program) -> Trajectory:
     """Run a block of chains; arrays have a leading axis of lanes, as has the result."""
-    net = jax.tree.map(_lanes_last, conditions.network)
+    white, status = run_white(conditions, keys, program)
     truth = _lanes_last(jnp.asarray(conditions.truth, program.fit_dtype))[0]
+    back = _lanes_last(jnp.asarray(conditions.whitener, program.fit_dtype))
+    # F^-T error, written out because lanes differ in F
+    columns = (back[None, :, k, None] * white[:, k, None] for k in range(len(truth)))
+    theta = truth[None, :, None] + sum(columns)
+    fits = (status != Status.NOT_FITTED) & (status != Status.PARENT_FAILED)
+    return Trajectory(
+        jnp.transpose(theta, (3, 0, 2, 1)),
+        jnp.transpose(status, (2, 0, 1)),
+        jnp.transpose(fits.astype(jnp.int32), (2, 0, 1)),
+    )
+
+
+def run_white(conditions: ConditionArrays, keys: Array, program: Program) -> tuple[Array, Array]:
+    """Errors for covariates N(0, I), and statuses, with lanes last.
+
+    Returns
+    -------
+    Shapes (T + 1, p, M, lanes), not-a-number where a fit failed, and (T + 1, M, lanes).
+    """
+    net = jax.tree.map(_lanes_last, conditions.network)
     variances = conditions.family.noise_variances
     assert variances is not None  # such a family alone is run here
     variance, _ = variances(conditions.family.params)
     sigma = jnp.sqrt(jnp.asarray(variance, program.fit_dtype))[None, None]
-    p, models = truth.shape[0], net.frozen.shape[0]
+    p, models = conditions.truth.shape[-1], net.frozen.shape[0]
     begin = _State(
         jnp.zeros((p, models, len(keys)), program.fit_dtype), jnp.ones((models, len(keys)), bool)
     )
@@ -78,16 +98,8 @@ def run_statistics(conditions: ConditionArrays, keys: Array, program: Program) -
         now = _State(error, jnp.where(kept, state.known, fitted))
         return now, (jnp.where(now.known[None], error, jnp.nan), status)
 
-    _, (white, status) = lax.scan(step, begin, jnp.arange(program.generations + 1, dtype=jnp.int32))
-    back = _lanes_last(jnp.asarray(conditions.whitener, program.fit_dtype))
-    # F^-T error, written out because lanes differ in F
-    theta = truth[None, :, None] + sum(back[None, :, k, None] * white[:, k, None] for k in range(p))
-    fits = (status != Status.NOT_FITTED) & (status != Status.PARENT_FAILED)
-    return Trajectory(
-        jnp.transpose(theta, (3, 0, 2, 1)),
-        jnp.transpose(status, (2, 0, 1)),
-        jnp.transpose(fits.astype(jnp.int32), (2, 0, 1)),
-    )
+    _, found = lax.scan(step, begin, jnp.arange(program.generations + 1, dtype=jnp.int32))
+    return found
 
 
 def _lanes_last(array: Array) -> Array:

@@ -12,16 +12,17 @@ import click
 from rich.console import Console
 
 from mcjax import api
+from mcjax.cli.survey import run_survey
 from mcjax.engine.engine import Report
 from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.families.registry import FAMILIES
 from mcjax.laws.prediction import Predictions
-from mcjax.report.progress import LaneProgress
+from mcjax.report.progress import Progress
 from mcjax.report.store import Store
 from mcjax.report.tables import show_predictions, show_verification, table_console
 from mcjax.report.text import strict_json
 from mcjax.report.verification import verification_json
-from mcjax.study.load import builtin_study, load_study
+from mcjax.study.load import builtin_study, load_study, load_survey
 from mcjax.verdicts.judge import judge
 
 SAVE_EVERY = 20.0  # seconds
@@ -70,8 +71,16 @@ def run_verify(
     theory: Path | None,
     chains: int | None,
     quiet: bool,
+    without: str | None = None,
 ) -> str:
     """``mcjax verify``; returns the verdict."""
+    if file is not None and (survey := load_survey(file)) is not None:
+        if theory is not None:
+            raise InputError("--theory", "is for a study; a survey has --without")
+        survey = survey if chains is None else replace(survey, chains=chains)
+        return run_survey(survey, as_json, out, without, quiet)
+    if without is not None:
+        raise InputError("--without", "is for a survey; a study has --theory")
     study = builtin_study() if file is None else load_study(file)
     if chains is not None:
         study = replace(study, chains=chains)
@@ -86,7 +95,7 @@ def run_verify(
     total = study.chains * len(study.conditions)
     began = time.monotonic()
     console = Console(stderr=True)
-    with LaneProgress(console, total, done, quiet) as progress:
+    with Progress(console, total, done, quiet) as progress:
         tallies = api.simulate(study, known, _reporting(store, progress))
     verification = judge(study, predictions, [tally.outcome for tally in tallies])
     seconds = time.monotonic() - began
@@ -100,7 +109,7 @@ def run_verify(
     return verification.verdict
 
 
-def _reporting(store: Store | None, progress: LaneProgress) -> Report:
+def _reporting(store: Store | None, progress: Progress) -> Report:
     """Progress after every chunk, and from time to time what has been found so far."""
     saved = time.monotonic()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from mcjax.errors import InputError, naming
+from mcjax.laws.sources import CLAUSES
 
 EXIT = {"verified": 0, "refuted": 1, "inconclusive": 3}
 BAD_INPUT = 2
@@ -30,9 +31,9 @@ def cli() -> None:
 def diagnose(file: Path, as_json: bool) -> None:
     """Will this network collapse, why, and what is the smallest cure? No simulation."""
     from mcjax.diagnosis import diagnose as run
-    from mcjax.study.networks import read_network
+    from mcjax.study.networks import read_pipeline
 
-    diagnosis = run(read_network(file))
+    diagnosis = run(*read_pipeline(file))
     if as_json:
         from mcjax.report.text import strict_json
 
@@ -66,6 +67,12 @@ def predict(file: Path, as_json: bool) -> None:
 )
 @click.option("--chains", type=click.IntRange(min=2), help="Chains, instead of the file's.")
 @click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--builtin", help="Instead of FILE, a built-in one: study, every-3 or every-4.")
+@click.option(
+    "--without",
+    type=click.Choice(CLAUSES),
+    help="Judge a survey by the collapse law without one of its clauses.",
+)
 def verify(
     file: Path | None,
     as_json: bool,
@@ -73,6 +80,8 @@ def verify(
     theory: Path | None,
     chains: int | None,
     quiet: bool,
+    builtin: str | None,
+    without: str | None,
 ) -> None:
     """Simulate, compare with the laws, judge. Without FILE: a built-in study.
 
@@ -80,9 +89,14 @@ def verify(
     """
     _use_double_precision()
     from mcjax.cli.commands import run_verify
+    from mcjax.study.load import builtin_file
 
+    if builtin is not None:
+        if file is not None:
+            raise InputError("--builtin", "and FILE exclude each other; keep one")
+        file = builtin_file(builtin)
     with naming(file or "the built-in study"):
-        verdict = run_verify(file, as_json, out, theory, chains, quiet)
+        verdict = run_verify(file, as_json, out, theory, chains, quiet, without)
     sys.exit(EXIT[verdict])
 
 

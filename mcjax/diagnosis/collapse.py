@@ -13,15 +13,13 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from mcjax.diagnosis.cures import Edge, flips, repairs
+from mcjax.diagnosis.explosion import FiniteSample, finite_sample
 from mcjax.families.information import UNIT
-from mcjax.laws.asymptotics import growth, limit
+from mcjax.laws.fate import fate
 from mcjax.laws.sources import (
     DataFlow,
     UnstableSource,
-    collapsing,
     data_flow,
     strong_components,
     unstable_sources,
@@ -64,12 +62,15 @@ class Diagnosis:
     unstable_sources: where collapse comes from.
     repairs: a smallest set of new real feeds after which nothing collapses.
     flips: every single new feed that makes a model collapse which is stable now.
+    finite_sample: what the sample counts do to linear regressions on this network, or why that is
+        not known; None unless the number of parameters was given.
     """
 
     models: dict[str, ModelVerdict]
     unstable_sources: tuple[UnstableSource, ...]
     repairs: tuple[Edge, ...]
     flips: tuple[Edge, ...]
+    finite_sample: FiniteSample | str | None = None
 
     @property
     def collapses(self) -> bool:
@@ -78,6 +79,11 @@ class Diagnosis:
 
     def to_json(self) -> dict[str, Any]:
         """Plain dictionaries, lists, strings, bools and finite numbers; other numbers are None."""
+        exact = self.finite_sample
+        if isinstance(exact, str):
+            finite: dict[str, Any] | None = {"inapplicable": exact}
+        else:
+            finite = None if exact is None else exact.to_json()
         return {
             "collapses": self.collapses,
             "models": {
@@ -97,31 +103,37 @@ class Diagnosis:
             ],
             "repairs": [{"from": origin, "to": reader} for origin, reader in self.repairs],
             "flips": [{"from": origin, "to": reader} for origin, reader in self.flips],
+            "finite_sample": finite,
         }
 
 
-def diagnose(net: Network) -> Diagnosis:
-    """Apply the collapse law to a network."""
+def diagnose(net: Network, parameters: int | None = None) -> Diagnosis:
+    """Apply the collapse law to a network.
+
+    Parameters
+    ----------
+    parameters: p, if the models are linear regressions: for the exact law at the network's sample
+        counts.
+    """
     flow = data_flow(net)
     sources = unstable_sources(net, flow)
     reaching = _reaching(flow, sources)
     paths = _paths(flow, sources)
-    collapsed = np.array(collapsing(flow, sources))
     system = linear_system(net, UNIT)
-    slopes = growth(system, sources)[:, 0, 0].tolist()
-    limits = np.diagonal(limit(system, ~collapsed)).tolist()
+    found = fate(flow, sources, system)
     models = {}
     for i, name in enumerate(net.models):
-        fails = bool(collapsed[i])
+        fails = bool(found.collapses[i])
         models[name] = ModelVerdict(
             collapses=fails,
-            growth=slopes[i] if fails else None,
-            limit=None if fails else limits[i],
+            growth=float(found.growth[i]) if fails else None,
+            limit=None if fails else float(found.limit[i]),
             sources=reaching[i],
             path=tuple(net.models[k] for k in paths[i]),
             frozen=bool(system.frozen[i]),
         )
-    return Diagnosis(models, sources, repairs(sources), flips(net, flow, collapsed))
+    exact = None if parameters is None else finite_sample(net, parameters, flow, sources)
+    return Diagnosis(models, sources, repairs(sources), flips(net, flow, found.collapses), exact)
 
 
 def _reaching(

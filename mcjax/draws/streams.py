@@ -13,9 +13,9 @@ share is drawn again by each of them instead of being stored, and reused real da
 generation 0's.
 
 A *role* is the purpose of a number within an observation: covariate k is role k; the numbers
-behind the label start at ``LABEL``, and those of a sample's sufficient statistics, drawn instead of
-its rows, at ``STATISTIC`` (there the pair counts entries, not rows). One call serves rows 2q and 2q + 1, because the hash makes two
-words and Box-Muller two normals at a time.
+behind the label start at ``LABEL``, and those of a sample's sufficient statistics, drawn instead
+of its rows, at ``STATISTIC`` (there the pair counts entries, not rows). One call serves rows 2q
+and 2q + 1, because the hash makes two words and Box-Muller two normals at a time.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ def merge(first: ErrorMoments, second: ErrorMoments) -> ErrorMoments:
         error=_merge(first.error, second.error),
         product=_merge(first.product, second.product),
         squared=_merge(first.squared, second.squared),
-        across=_merge_across(first.across, second.across),
+        across=merge_across(first.across, second.across),
     )
 
 
@@ -149,9 +149,10 @@ def _across(squared: np.ndarray, valid: np.ndarray) -> Moments:
     return Moments(count, mean, path @ _transposed(path))
 
 
-def _merge_across(a: Moments, b: Moments) -> Moments:
+def merge_across(a: Moments, b: Moments) -> Moments:
+    """Moments of vectors: chains (...), mean (..., K), square (..., K, K)."""
     count = a.chains + b.chains
     share = b.chains / np.maximum(count, 1)
     shift = b.mean - a.mean
-    outer = shift[:, :, None] * shift[:, None, :] * (a.chains * share)[:, None, None]
-    return Moments(count, a.mean + shift * share[:, None], a.square + b.square + outer)
+    outer = shift[..., :, None] * shift[..., None, :] * (a.chains * share)[..., None, None]
+    return Moments(count, a.mean + shift * share[..., None], a.square + b.square + outer)

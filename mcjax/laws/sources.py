@@ -31,6 +31,10 @@ from dataclasses import dataclass
 
 from mcjax.network.network import REAL, Network
 
+CLAUSES = ("closed", "self-loop", "period")
+"""What the law says that one could overlook: a source has no feed from outside; a self-loop is a
+cycle; cyclic classes do not average one another's noise."""
+
 
 @dataclass(frozen=True)
 class UnstableSource:
@@ -117,16 +121,29 @@ def strong_components(readers: list[list[int]]) -> list[list[int]]:
     return found[::-1]
 
 
-def unstable_sources(net: Network, flow: DataFlow | None = None) -> tuple[UnstableSource, ...]:
-    """All unstable sources of a network, in the order of their first members."""
+def unstable_sources(
+    net: Network, flow: DataFlow | None = None, without: str | None = None
+) -> tuple[UnstableSource, ...]:
+    """All unstable sources of a network, in the order of their first members.
+
+    Parameters
+    ----------
+    without: one of ``CLAUSES`` to leave out of the law, to see that a simulation then refutes it.
+    """
     flow = flow or data_flow(net)
     sources = []
     for component in strong_components(flow.readers):
         inside = set(component)
         feeders = [j for i in component for j in flow.feeders[i]]
-        if feeders and inside.issuperset(feeders) and not any(flow.anchored[i] for i in component):
+        closed = inside.issuperset(feeders) or without == "closed"
+        cyclic = not inside.isdisjoint(feeders)
+        if without == "self-loop" and len(component) == 1:
+            cyclic = False
+        if cyclic and closed and not any(flow.anchored[i] for i in component):
             members = sorted(component)
             period, phase = _cyclic_classes(members[0], flow.readers, inside)
+            if without == "period":
+                period, phase = 1, dict.fromkeys(phase, 0)
             sources.append(
                 UnstableSource(
                     members=tuple(net.models[i] for i in members),

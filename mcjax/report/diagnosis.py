@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import click
 
 from mcjax.diagnosis import Diagnosis
+from mcjax.diagnosis.explosion import Explosive, FiniteSample
+from mcjax.laws.explosion import ROUNDING
 from mcjax.report.text import number
 
 SHOWN = 12
@@ -44,6 +48,40 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
         _edges(diagnosis.flips)
     elif len(doomed) < total:
         click.echo("No single new feed would make a stable model collapse.")
+    if diagnosis.finite_sample is not None:
+        click.echo()
+        _show_finite_sample(diagnosis.finite_sample)
+
+
+def _show_finite_sample(found: FiniteSample | str) -> None:
+    if isinstance(found, str):
+        click.echo(f"The exact law at these sample counts does not apply: {found}.")
+        return
+    doomed = [name for name, explodes in found.explodes.items() if explodes]
+    what = f"as linear regressions with {found.parameters} parameters, at these sample counts"
+    if doomed:
+        click.secho(f"Exactly, {what}: {_some(tuple(doomed))} explode.", bold=True)
+    else:
+        highest = max(found.radius.values())
+        click.echo(f"Exactly, {what}: nothing explodes (largest radius {number(highest, 5)}).")
+    for cure in found.cures:
+        click.echo(f"  {_some(cure.members)}: {_factor(cure)} a generation")
+        if cure.real:
+            click.echo(
+                f"    settles with {cure.real[1]} real samples a generation to {cure.real[0]}"
+            )
+        else:
+            click.echo("    no single real feed is enough")
+        if cure.factor is not None:
+            click.echo(f"    settles with {cure.factor:g} times as many samples everywhere")
+
+
+def _factor(cure: Explosive) -> str:
+    if not math.isfinite(cure.radius):
+        return "so few rows in a fit that its mean squared error is infinite from the first"
+    if cure.radius > 1 + ROUNDING:
+        return f"mean squared error times {number(cure.radius, 5)}"
+    return "mean squared error up by a constant"
 
 
 def _edges(edges: tuple[tuple[str, str], ...]) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from types import TracebackType
 
+from rich import progress
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -17,16 +17,24 @@ from rich.progress import (
 MILESTONES = 10
 
 
-class LaneProgress:
+class Progress:
     """A bar on a terminal; elsewhere a line at every tenth of the work."""
 
-    def __init__(self, console: Console, total: int, done: int = 0, quiet: bool = False):
+    def __init__(
+        self,
+        console: Console,
+        total: int,
+        done: int = 0,
+        quiet: bool = False,
+        what: str = "chains",
+    ):
         self._console = console
+        self._what = what
         self._total = total
         self._done = done
         self._silent = quiet or done >= total
-        self._bar = Progress(
-            TextColumn("chains"),
+        self._bar = progress.Progress(
+            TextColumn(what),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -36,9 +44,9 @@ class LaneProgress:
             transient=True,
             disable=self._silent or not console.is_terminal,
         )
-        self._task = self._bar.add_task("chains", total=total, completed=done)
+        self._task = self._bar.add_task(what, total=total, completed=done)
 
-    def __enter__(self) -> LaneProgress:
+    def __enter__(self) -> Progress:
         self._bar.start()
         return self
 
@@ -50,13 +58,13 @@ class LaneProgress:
     ) -> None:
         self._bar.stop()
 
-    def advance(self, lanes: int) -> None:
-        """``lanes`` more chains have run."""
+    def advance(self, more: int) -> None:
+        """So many more have run."""
         before = self._done * MILESTONES // self._total
-        self._done += lanes
-        self._bar.advance(self._task, lanes)
+        self._done += more
+        self._bar.advance(self._task, more)
         after = self._done * MILESTONES // self._total
         if not self._silent and not self._console.is_terminal and after > before:
             left = self._bar.tasks[0].time_remaining
             note = "" if left is None else f", about {left:.0f} s left"
-            self._console.print(f"{self._done} of {self._total} chains{note}")
+            self._console.print(f"{self._done} of {self._total} {self._what}{note}")

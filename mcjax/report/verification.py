@@ -1,12 +1,16 @@
-"""A verification as the JSON object of ``mcjax verify --json``."""
+"""Verdicts as plain data: what ``mcjax verify --json`` prints, and rows of a table."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from mcjax.study.study import Study
-from mcjax.verdicts.judge import Verification
+from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
+from mcjax.verdicts.judge import Cell, Verification
+from mcjax.verdicts.survey import SurveyVerdict
 
 
 def verification_json(study: Study, verification: Verification) -> dict[str, Any]:
@@ -15,3 +19,35 @@ def verification_json(study: Study, verification: Verification) -> dict[str, Any
         "tolerance": study.tolerance,
         "confidence": study.confidence,
     }
+
+
+def survey_json(verdict: SurveyVerdict) -> dict[str, Any]:
+    """The same of a survey, and the number of networks with each verdict."""
+    survey = verdict.survey
+    return {
+        "cells": [vars(cell) for cell in verdict.cells()],
+        "failures": {"no estimate": verdict.failures} if verdict.failures else {},
+        "chains": survey.chains,
+        "verdict": verdict.verdict,
+        "networks": network_counts(verdict),
+        "tolerance": survey.tolerance,
+        "confidence": survey.confidence,
+    }
+
+
+def network_counts(verdict: SurveyVerdict) -> dict[str, int]:
+    """Networks simulated, labelled networks they stand for, and how many had each verdict."""
+    counts = Counter(verdict.networks.tolist())
+    return {
+        "simulated": len(verdict.codes),
+        "labelled": int(verdict.sizes.sum()),
+        **{name: counts[name] for name in (VERIFIED, REFUTED, INCONCLUSIVE)},
+    }
+
+
+def cell_rows(cells: Sequence[Cell]) -> list[dict[str, Any]]:
+    """One flat row a cell, the interval as two columns."""
+    rows = [dict(vars(cell)) for cell in cells]
+    for row in rows:
+        row["low"], row["high"] = row.pop("interval")
+    return rows

@@ -8,12 +8,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from mcjax.errors import InputError, naming
+from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.families.registry import make_family
 from mcjax.network import Network
+from mcjax.network.graphs import GRAPH_SUFFIXES
 from mcjax.study.networks import network_in, read_network
 from mcjax.study.schema import StudyFile, read_file
 from mcjax.study.study import Condition, Study, condition
+from mcjax.study.survey import Survey
+
+BUILTIN = ("study", "every-3", "every-4")
 
 
 def load_study(path: str | Path) -> Study:
@@ -29,10 +33,54 @@ def load_study(path: str | Path) -> Study:
         return _study(content, path)
 
 
+def load_survey(path: str | Path) -> Survey | None:
+    """Read a study file that has a ``[survey]`` table; None if it has none.
+
+    Raises
+    ------
+    InputError: one sentence that names file, field and remedy.
+    """
+    path = Path(path)
+    if path.suffix in GRAPH_SUFFIXES:
+        return None
+    content = read_file(path)
+    if content.survey is None:
+        return None
+    run, table = content.run, content.survey
+    with naming(path):
+        for field in ("network", "family", "covariates"):
+            if getattr(content, field) is not None:
+                raise InputError(field, "and [survey] exclude each other; keep one")
+        return Survey(
+            models=table.models,
+            samples=table.samples,
+            labelled=table.labelled,
+            piece=table.piece,
+            generations=run.generations,
+            chains=run.chains,
+            seed=run.seed,
+            tolerance=run.tolerance,
+            confidence=run.confidence,
+        )
+
+
 def builtin_study() -> Study:
     """The study that runs when no file is named: collapse, no collapse, and a flip."""
-    with resources.as_file(resources.files("mcjax.study") / "builtin") as folder:
-        return load_study(folder / "study.toml")
+    return load_study(builtin_file("study"))
+
+
+def builtin_file(name: str) -> Path:
+    """The file of a built-in study or survey.
+
+    Raises
+    ------
+    InputError: for a name that is none.
+    """
+    folder = Path(str(resources.files("mcjax.study"))) / "builtin"
+    if name not in BUILTIN:
+        hint = did_you_mean(name, BUILTIN)
+        raise InputError("--builtin", f"is {name!r}, not one of {', '.join(BUILTIN)}{hint}")
+    return folder / f"{name}.toml"
 
 
 def _study(content: StudyFile, path: Path) -> Study:

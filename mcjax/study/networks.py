@@ -29,6 +29,26 @@ def read_network(path: Path) -> Network:
         return network_in(table)
 
 
+def read_pipeline(path: Path) -> tuple[Network, int | None]:
+    """The network of a file, and the number of parameters if its family is linear.
+
+    Raises
+    ------
+    InputError: naming file and field.
+    """
+    net = read_network(path)
+    if path.suffix in GRAPH_SUFFIXES:
+        return net, None
+    family = read_file(path).family or {}
+    if family.get("name") != "linear":
+        return net, None
+    theta = family.get("theta")
+    if not isinstance(theta, list) or not theta:
+        field = "family.theta"
+        raise InputError(field, "must be a list of numbers, one per parameter", str(path))
+    return net, len(theta)
+
+
 def network_in(table: NetworkTable) -> Network:
     """The network that a ``[network]`` table describes."""
     return _topology(table) if table.topology is not None else _feeds(table)

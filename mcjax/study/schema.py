@@ -75,6 +75,15 @@ class GridTable(msgspec.Struct, forbid_unknown_fields=True):
     seed: Annotated[list[Seed], msgspec.Meta(min_length=1)] | None = None
 
 
+class SurveyTable(msgspec.Struct, forbid_unknown_fields=True):
+    """``[survey]``: every network of a few models, instead of a network and a family."""
+
+    models: Count
+    samples: Count = 1000
+    labelled: bool = True
+    piece: Count = 256
+
+
 class StudyFile(msgspec.Struct, forbid_unknown_fields=True):
     """A whole study file."""
 
@@ -83,6 +92,7 @@ class StudyFile(msgspec.Struct, forbid_unknown_fields=True):
     covariates: CovariateTable | None = None
     run: RunTable = msgspec.field(default_factory=RunTable)
     grid: GridTable = msgspec.field(default_factory=GridTable)
+    survey: SurveyTable | None = None
 
 
 _TABLES: dict[str, type[msgspec.Struct]] = {
@@ -92,6 +102,7 @@ _TABLES: dict[str, type[msgspec.Struct]] = {
     "covariates": CovariateTable,
     "run": RunTable,
     "grid": GridTable,
+    "survey": SurveyTable,
 }
 
 

@@ -35,26 +35,40 @@ def equivalence(
     -------
     verdicts: array of strings, shape (K,). low, high: interval ends, shape (K,).
     """
+    lower, upper = np.full(len(ratio), 1 - tolerance), np.full(len(ratio), 1 + tolerance)
+    return decide(ratio, error, chains, lower, upper, confidence)
+
+
+def decide(
+    estimate: np.ndarray,
+    error: np.ndarray,
+    chains: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    confidence: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As :func:`equivalence`, for claims that each estimate's mean lies between ``lower`` and
+    ``upper``, shape (K,), of which one may be infinite."""
     alpha = 1 - confidence
-    usable = np.isfinite(ratio) & np.isfinite(error) & (chains >= 2)
+    usable = np.isfinite(estimate) & np.isfinite(error) & (chains >= 2)
     freedom = np.maximum(chains - 1, 1)
-    centre = np.where(usable, ratio, 1.0)
+    centre = np.where(usable, estimate, 1.0)
     spread = np.where(usable, np.maximum(error, 1e-300), np.inf)
-    distance = np.abs(np.abs(centre - 1) - tolerance)
+    distance = np.minimum(np.abs(centre - lower), np.abs(centre - upper))
     p_value = np.where(usable, 2 * stdtr(freedom, -distance / spread), 1.0)
-    level = np.empty(len(ratio))
+    level = np.empty(len(estimate))
     reached = 0.0
     undecided = False
     for k, cell in enumerate(np.argsort(p_value, kind="stable")):
         if not undecided:
-            reached = alpha / (len(ratio) - k)
+            reached = alpha / (len(estimate) - k)
             undecided = bool(p_value[cell] >= reached)
         level[cell] = reached
     half = -stdtrit(freedom, level / 2) * spread
     low = np.where(usable, centre - half, -np.inf)
     high = np.where(usable, centre + half, np.inf)
-    inside = (low > 1 - tolerance) & (high < 1 + tolerance)
-    outside = (high < 1 - tolerance) | (low > 1 + tolerance)
+    inside = (low > lower) & (high < upper)
+    outside = (high < lower) | (low > upper)
     verdicts = np.where(inside, VERIFIED, np.where(outside, REFUTED, INCONCLUSIVE))
     return verdicts, low, high
 

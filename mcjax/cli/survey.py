@@ -1,0 +1,43 @@
+"""``mcjax verify`` of a survey."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from mcjax import api
+from mcjax.report.progress import Progress
+from mcjax.report.survey import SurveyStore, show_survey
+from mcjax.report.tables import table_console
+from mcjax.report.text import strict_json
+from mcjax.report.verification import survey_json
+from mcjax.study.survey import Survey
+
+
+def run_survey(
+    survey: Survey, as_json: bool, out: Path | None, without: str | None, quiet: bool
+) -> str:
+    """Simulate what is missing, judge all; returns the verdict."""
+    store = None if out is None else SurveyStore(out, survey)
+    began = time.monotonic()
+    codes, _ = survey.codes()
+    pieces = range(-(-len(codes) // survey.piece))
+    known = {} if store is None else {k: p for k in pieces if (p := store.load(k)) is not None}
+    done = sum(len(piece.failures) for piece in known.values())
+    with Progress(Console(stderr=True), len(codes), done, quiet, "networks") as progress:
+        for k, piece in api.survey_pieces(survey, known):
+            progress.advance(len(piece.failures))
+            if store is not None:
+                store.save(k, piece)
+            known[k] = piece
+    verdict = api.judge_pieces(survey, [known[k] for k in pieces], without)
+    if store is not None:
+        store.finish(verdict)
+    if as_json:
+        click.echo(strict_json(survey_json(verdict)))
+    else:
+        show_survey(table_console(), verdict, without, time.monotonic() - began)
+    return verdict.verdict

@@ -1,0 +1,82 @@
+"""Every network of M models, by number.
+
+Bit ``i (M + 1) + j`` of a code says whether model j feeds model i; j = M is the real source. So
+there are ``2**(M (M + 1))`` labelled networks: 4,096 of 3 models, 1,048,576 of 4.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import permutations
+
+import numpy as np
+
+from mcjax.network.network import REAL, Network, build_network
+
+MOST_ENUMERATED = 4
+
+
+def code_count(models: int) -> int:
+    """How many labelled networks there are."""
+    return 1 << models * (models + 1)
+
+
+def network_of(code: int, models: int, samples: int) -> Network:
+    """The network with this code; every feed, and generation 0, has ``samples`` samples."""
+    feeds = [(origin, reader, samples) for origin, reader in feeds_of(code, models)]
+    return build_network(models, feeds, initial=samples)
+
+
+def feeds_of(code: int, models: int) -> list[tuple[str, str]]:
+    """(origin, reader) of every feed."""
+    names = [*map(str, range(models)), REAL]
+    return [
+        (names[j], str(i))
+        for i in range(models)
+        for j in range(models + 1)
+        if code >> (i * (models + 1) + j) & 1
+    ]
+
+
+def describe_code(code: int, models: int) -> str:
+    """The feeds on one line, such as ``0->1 real->1``."""
+    return " ".join(f"{a}->{b}" for a, b in feeds_of(code, models)) or "no feeds"
+
+
+def isomorphism_classes(models: int) -> tuple[np.ndarray, np.ndarray]:
+    """One network of each class of networks that differ only in the numbering of models.
+
+    Returns
+    -------
+    codes: the smallest code of each class, ascending, shape (K,). sizes: how many labelled networks
+    are in the class, shape (K,); they add up to all.
+    """
+    codes = np.arange(code_count(models), dtype=np.int64)
+    smallest = codes.copy()
+    for order in permutations(range(models)):
+        moved = np.zeros_like(codes)
+        for i in range(models):
+            for j in range(models + 1):
+                target = order[i] * (models + 1) + (order[j] if j < models else models)
+                moved |= (codes >> (i * (models + 1) + j) & 1) << target
+        np.minimum(smallest, moved, out=smallest)
+    return np.unique(smallest, return_counts=True)
+
+
+def burnside_count(models: int) -> int:
+    """The number of classes by Burnside's lemma: the mean, over all renumberings, of the number of
+    networks they leave as they are, 2 to the number of cycles on the feeds."""
+    total = 0
+    for order in permutations(range(models)):
+        feeds = [(i, j) for i in range(models) for j in range(models + 1)]
+        moved = {(i, j): (order[i], order[j] if j < models else j) for i, j in feeds}
+        cycles = 0
+        unseen = set(feeds)
+        while unseen:
+            feed = unseen.pop()
+            cycles += 1
+            while moved[feed] in unseen:
+                feed = moved[feed]
+                unseen.remove(feed)
+        total += 1 << cycles
+    return total // math.factorial(models)

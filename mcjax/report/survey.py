@@ -1,0 +1,108 @@
+"""A survey on disk, piece by piece, and its verdict for a person."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from mcjax.engine.moments import Moments
+from mcjax.engine.survey import SurveyMoments
+from mcjax.report.folder import ResultFolder
+from mcjax.report.tables import MARK, STYLE
+from mcjax.report.verification import cell_rows, network_counts, survey_json
+from mcjax.study.survey import Survey
+from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
+from mcjax.verdicts.survey import SurveyVerdict
+
+SHOWN = 5
+
+
+class SurveyStore:
+    """One folder with a file for every finished piece, so that a survey goes on where it stopped.
+
+    Raises
+    ------
+    InputError: see :class:`mcjax.report.folder.ResultFolder`.
+    """
+
+    def __init__(self, folder: Path, survey: Survey):
+        settings = dataclasses.asdict(survey)
+        judged = ("tolerance", "confidence")  # may change, the numbers do not
+        text = json.dumps({k: v for k, v in settings.items() if k not in judged}, sort_keys=True)
+        identity = hashlib.sha256(text.encode()).hexdigest()
+        self._folder = ResultFolder(folder, {"survey": settings}, identity)
+
+    def load(self, piece: int) -> SurveyMoments | None:
+        """A piece that ran before."""
+
+        def unpack(data: Any) -> SurveyMoments:
+            late = Moments(*(data[name] for name in Moments._fields))
+            return SurveyMoments(late, data["failures"])
+
+        return self._folder.read_arrays(_name(piece), unpack)
+
+    def save(self, piece: int, found: SurveyMoments) -> None:
+        """Keep a piece."""
+        arrays = found.late._asdict() | {"failures": found.failures}
+        self._folder.write_arrays(_name(piece), arrays)
+
+    def finish(self, verdict: SurveyVerdict) -> None:
+        """Keep the verdicts as JSON and CSV."""
+        self._folder.write_json("verification.json", survey_json(verdict))
+        self._folder.write_csv("cells.csv", cell_rows(verdict.cells()), ["condition"])
+
+
+def _name(piece: int) -> str:
+    return f"piece-{piece:05d}.npz"
+
+
+def show_survey(
+    console: Console, verdict: SurveyVerdict, without: str | None, seconds: float
+) -> None:
+    """Networks by what the law says of them, claims by kind, and what was refuted."""
+    survey = verdict.survey
+    collapses = np.array([fate.collapses for fate in verdict.fates])
+    doomed = collapses.sum(1)
+    law = "the collapse law" if without is None else f"the collapse law without {without!r}"
+    kinds = {
+        "networks in which no model collapses": verdict.networks[doomed == 0],
+        "networks in which some models collapse": verdict.networks[
+            (doomed > 0) & (doomed < survey.models)
+        ],
+        "networks in which all models collapse": verdict.networks[doomed == survey.models],
+        "models: whether they collapse": verdict.verdicts[..., 0].ravel(),
+        "models: rate of growth": verdict.verdicts[..., 1][collapses],
+        "models: limit": verdict.verdicts[..., 1][~collapses],
+    }
+    table = Table(title=f"Every network of {survey.models} models, by {law}")
+    for heading in ("by the law", VERIFIED, REFUTED, INCONCLUSIVE):
+        table.add_column(heading, justify="left" if heading == "by the law" else "right")
+    for kind, verdicts in kinds.items():
+        found = Counter(verdicts.tolist())
+        table.add_row(kind, *(str(found[name]) for name in (VERIFIED, REFUTED, INCONCLUSIVE)))
+    console.print(table)
+    for name in (REFUTED, INCONCLUSIVE):
+        for k in np.flatnonzero(verdict.networks == name)[:SHOWN]:
+            console.print(
+                f"{MARK[name]} {name}: {survey.name(int(verdict.codes[k]))}", markup=False
+            )
+    if verdict.failures:
+        console.print(f"[bold]{verdict.failures}[/] fits ended without an estimate")
+    counts = network_counts(verdict)
+    stands = "" if survey.labelled else f", which stand for {counts['labelled']:,} labelled ones"
+    console.print(
+        f"[{STYLE[verdict.verdict]}]{verdict.verdict}[/]: {counts['simulated']:,} networks{stands}:"
+        f" {counts[VERIFIED]:,} verified, {counts[REFUTED]:,} refuted,"
+        f" {counts[INCONCLUSIVE]:,} inconclusive; {(verdict.verdicts != '').sum():,} claims at"
+        f" ±{survey.tolerance:.0%} with confidence {survey.confidence:.0%} together;"
+        f" {survey.chains:,} chains and {survey.generations} generations each; {seconds:.0f} s",
+        soft_wrap=True,
+    )
