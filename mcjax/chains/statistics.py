@@ -29,8 +29,7 @@ from mcjax.chains.layout import Feeds
 from mcjax.draws.samplers import GAMMA_RAISES, GAMMA_SWITCH, chi, normal_pair, uniform
 from mcjax.draws.streams import STATISTIC
 from mcjax.draws.threefry import threefry
-from mcjax.fits.cholesky import UNROLLED, solve_positive
-from mcjax.fits.fit import singular_share
+from mcjax.fits.cholesky import UNROLLED, singular_share, solve_positive
 from mcjax.fits.status import Status
 
 FEW_ROWS = int(2 * GAMMA_SWITCH)
@@ -82,11 +81,11 @@ def run_white(conditions: ConditionArrays, keys: Array, program: Program) -> tup
         known = _parents(state.known, feeds.origin, True)
         lost = jnp.any(reads & ~known, axis=1)
         gram, right = _sums(feeds, state.error, sigma, key, t, program)
-        error, pivot = once(t, lambda: _solve(gram, right))
+        error, unexplained = once(t, lambda: _solve(gram, right))
         finite = jnp.isfinite(error).all(0)
         status = jnp.full(lost.shape, int(Status.CONVERGED), jnp.int32)
         for holds, code in (
-            (pivot < singular_share(error), Status.RANK_DEFICIENT),
+            (unexplained < singular_share(error), Status.RANK_DEFICIENT),
             (~finite, Status.OVERFLOW),
             (lost, Status.PARENT_FAILED),
             (~reads.any(1), Status.NOT_FITTED),
@@ -207,11 +206,11 @@ def _words(feeds: Feeds, key: Array, t: Array, count: int, kind: int) -> tuple[A
 
 
 def _solve(gram: Array, right: Array) -> tuple[Array, Array]:
-    """Solution (p, M, lanes) and pivot (M, lanes), see :func:`solve_positive`."""
+    """Solution (p, M, lanes) and unexplained share (M, lanes), see :func:`solve_positive`."""
     if len(gram) <= UNROLLED:
         return solve_positive(gram, right)
     p = len(gram)
     lower = gram.reshape(p, p, -1)
     whole = lower + jnp.swapaxes(jnp.tril(jnp.moveaxis(lower, -1, 0), -1), 1, 2).transpose(1, 2, 0)
-    found, pivot = jax.vmap(solve_positive, -1, -1)(whole, right.reshape(p, -1))
-    return found.reshape(right.shape), pivot.reshape(right.shape[1:])
+    found, unexplained = jax.vmap(solve_positive, -1, -1)(whole, right.reshape(p, -1))
+    return found.reshape(right.shape), unexplained.reshape(right.shape[1:])

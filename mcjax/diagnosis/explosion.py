@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from mcjax.laws.design_moments import SecondMomentMap, second_moment_map
+from mcjax.laws.design_moments import SecondMomentMap, second_moment_map, unusual_feeds
 from mcjax.laws.explosion import ROUNDING, explosion, spectral_radius
-from mcjax.laws.finite_sample import unusual_feeds
 from mcjax.laws.sources import DataFlow, UnstableSource, strong_components
 from mcjax.network.network import REAL, Network
 

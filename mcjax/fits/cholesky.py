@@ -20,36 +20,48 @@ def solve_positive(matrix: Array, right: Array) -> tuple[Array, Array]:
 
     Returns
     -------
-    x: shape (p,). pivot: the smallest pivot as a share of its diagonal entry, 1 - R^2 of that
-    variable on those before it; of the order of the rounding unit for a singular matrix.
+    x: shape (p,). unexplained: the smallest 1 - R^2 of a variable on all the others (1 over the
+    largest variance inflation factor); of the order of the rounding unit for a singular matrix,
+    which a last pivot is not where its variable is a large combination of the others.
     """
-    floor = 16 * float(jnp.finfo(matrix.dtype).eps)
-    if matrix.shape[0] <= UNROLLED:
-        return _unrolled(matrix, right, floor)
+    p = matrix.shape[0]
+    eps = float(jnp.finfo(matrix.dtype).eps)
+    if p <= UNROLLED:
+        return _unrolled(matrix, right, 16 * eps)
     diagonal = jnp.diagonal(matrix)
-    lower = jnp.linalg.cholesky(matrix + jnp.diag(floor * matrix.shape[0] * diagonal))
-    half = solve_triangular(lower, right, lower=True)
-    pivots = jnp.diagonal(lower) ** 2 / diagonal
-    return solve_triangular(lower, half, lower=True, trans="T"), jnp.min(pivots)
+    lower = jnp.linalg.cholesky(matrix + jnp.diag(4 * p * eps * diagonal))
+    inverse = solve_triangular(lower, jnp.eye(p, dtype=matrix.dtype), lower=True)
+    inflation = jnp.sum(inverse**2, 0) * diagonal
+    x = jnp.matmul(inverse.T, jnp.matmul(inverse, right, precision="highest"), precision="highest")
+    return x, 1 / jnp.max(inflation)
+
+
+def singular_share(matrix: Array) -> float:
+    """What is unexplained below this share is rounding; ``matrix``: has p as its first axis.
+
+    A lifted singular matrix has at most 4 p^2 units of rounding, see :func:`solve_positive`: its
+    null vector has an entry of at least 1 / sqrt(p).
+    """
+    p = matrix.shape[0]
+    return max(1e3, 8.0 * p**2) * float(jnp.finfo(matrix.dtype).eps)
 
 
 def _unrolled(matrix: Array, right: Array, floor: float) -> tuple[Array, Array]:
     p = matrix.shape[0]
     lower: dict[tuple[int, int], Array] = {}
-    inverse: list[Array] = []
-    shares: list[Array] = []
+    inverse: dict[tuple[int, int], Array] = {}  # of the factor
     for j in range(p):
         diagonal = matrix[j, j]
         pivot = diagonal - sum((lower[j, k] ** 2 for k in range(j)), jnp.zeros_like(diagonal))
-        shares.append(pivot / diagonal)
-        inverse.append(1 / jnp.sqrt(jnp.maximum(pivot, floor * diagonal)))
+        inverse[j, j] = 1 / jnp.sqrt(jnp.maximum(pivot, floor * diagonal))
         for i in range(j + 1, p):
             dot = sum((lower[i, k] * lower[j, k] for k in range(j)), jnp.zeros_like(diagonal))
-            lower[i, j] = (matrix[i, j] - dot) * inverse[j]
-    half: list[Array] = []
-    for i in range(p):
-        half.append((right[i] - sum(lower[i, k] * half[k] for k in range(i))) * inverse[i])
-    x: list[Array] = [half[0]] * p
-    for i in reversed(range(p)):
-        x[i] = (half[i] - sum(lower[k, i] * x[k] for k in range(i + 1, p))) * inverse[i]
-    return jnp.stack(x), jnp.min(jnp.stack(shares), axis=0)
+            lower[i, j] = (matrix[i, j] - dot) * inverse[j, j]
+    for j in range(p):
+        for i in range(j + 1, p):
+            dots = (lower[i, k] * inverse[k, j] for k in range(j, i))
+            inverse[i, j] = -inverse[i, i] * sum(dots)
+    half = [sum(inverse[i, k] * right[k] for k in range(i + 1)) for i in range(p)]
+    x = [sum(inverse[k, i] * half[k] for k in range(i, p)) for i in range(p)]
+    inflation = [matrix[j, j] * sum(inverse[i, j] ** 2 for i in range(j, p)) for j in range(p)]
+    return jnp.stack(x), 1 / jnp.max(jnp.stack(inflation), axis=0)

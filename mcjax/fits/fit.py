@@ -11,7 +11,7 @@ import optax
 from jax import Array, lax
 
 from mcjax.families.family import Family
-from mcjax.fits.cholesky import solve_positive
+from mcjax.fits.cholesky import singular_share, solve_positive
 from mcjax.fits.newton import damped_newton
 from mcjax.fits.objective import Dataset, gradient_and_hessian, mean_loss, separated
 from mcjax.fits.status import Status
@@ -69,7 +69,7 @@ def fit(family: Family, data: Dataset, start: Array, active: Array, solver: str 
         whole = optax.tree.get(state, "fraction") == 1
         near = _standard_errors(data, gradient, updates) <= _tolerance(start)
         settled = whole & near & _short(updates, loop.theta)
-        singular = optax.tree.get(state, "pivot") < singular_share(start)
+        singular = optax.tree.get(state, "unexplained") < singular_share(start)
         status = _first(
             (separated(family, data, loop.theta), Status.SEPARATED),
             ((loop.steps == 0) & ~_finite(gradient, hessian), Status.OVERFLOW),
@@ -105,10 +105,10 @@ def _lbfgs(family: Family, data: Dataset, start: Array, active: Array) -> Fit:
 
     loop = _run(step, optimiser, start, active, LBFGS_LIMIT)
     gradient, hessian = gradient_and_hessian(family, data, loop.theta)
-    newton, pivot = solve_positive(hessian, gradient)
+    newton, unexplained = solve_positive(hessian, gradient)
     far = (_standard_errors(data, gradient, -newton) > 0.1) | ~_short(newton, loop.theta)
     judged = _first(
-        (pivot < singular_share(start), Status.RANK_DEFICIENT),
+        (unexplained < singular_share(start), Status.RANK_DEFICIENT),
         (far, Status.STEP_LIMIT),
         otherwise=Status.CONVERGED,
     )
@@ -167,8 +167,3 @@ def _short(step: Array, theta: Array) -> Array:
 
 def _tolerance(like: Array) -> float:
     return 1e-5 if like.dtype == jnp.float64 else 2e-3
-
-
-def singular_share(like: Array) -> float:
-    """Pivots below this share of their diagonal are rounding."""
-    return 1e3 * float(jnp.finfo(like.dtype).eps)

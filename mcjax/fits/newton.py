@@ -21,9 +21,9 @@ OVERSHOT = 0.9
 
 
 class NewtonState(NamedTuple):
-    """pivot: smallest pivot of the last Cholesky factor relative to its diagonal; 0 is singular."""
+    """unexplained: of the last Hessian, see :func:`solve_positive`; of a singular one, rounding."""
 
-    pivot: Array
+    unexplained: Array
 
 
 class RetreatState(NamedTuple):
@@ -44,8 +44,8 @@ def scale_by_newton() -> optax.GradientTransformationExtraArgs:
     def update(
         updates: Array, state: NewtonState, params: Any = None, *, hessian: Array, **extra: Any
     ) -> tuple[Array, NewtonState]:
-        solution, pivot = solve_positive(hessian, updates)
-        return -solution, NewtonState(pivot)
+        solution, unexplained = solve_positive(hessian, updates)
+        return -solution, NewtonState(unexplained)
 
     return optax.GradientTransformationExtraArgs(init, update)
 

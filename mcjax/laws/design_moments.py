@@ -33,11 +33,19 @@ of the Wishart and inverse Wishart; the combination is derived here.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
 from mcjax.network.network import REAL, Network
+
+WEIGHTED = "a model's feeds have different weights; the closed form needs equal ones"
+SHARED = "two models read one published sample; the closed form needs samples with one reader"
+REUSED = (
+    "real data are reused: their design is the same in every generation, so errors depend on it"
+    " for ever and generations are not independent given the last"
+)
 
 
 @dataclass(frozen=True)
@@ -130,9 +138,43 @@ def second_moments(one: SecondMomentMap, start: np.ndarray, generations: int) ->
     same = np.eye(p, dtype=bool)[None, :, None, :]
     for t in range(generations + 1):
         result[t] = np.where(same, trace[:, None, :, None], 0.0) + rest
-        with np.errstate(over="ignore", invalid="ignore"):
-            trace = one.isotropic(trace) + np.diag(one.noise)
-        trace[np.isnan(trace)] = np.inf  # 0 x infinity
+        trace = _advance(one, trace)
         for a, b in entries:
             rest[:, a, :, b] = one.traceless(rest[:, a, :, b])
     return result.reshape(generations + 1, size * p, size * p)
+
+
+def _advance(one: SecondMomentMap, m: np.ndarray) -> np.ndarray:
+    """A generation of ``m``, in which infinite entries touch those that depend on them alone."""
+    infinite = ~np.isfinite(m)
+    depends = (one.shares > 0).astype(float)
+    with np.errstate(over="ignore", invalid="ignore"):  # infinity - infinity at the range's end
+        result = one.isotropic(np.where(infinite, 0.0, m)) + np.diag(one.noise)
+    result[(depends @ infinite @ depends.T > 0) | np.isnan(result)] = np.inf
+    return result
+
+
+def few_rows(net: Network, p: int, more: int) -> str:
+    """A fit with no more than ``p + more`` rows, as a sentence; empty if there is none."""
+    for i, name in enumerate(net.models):
+        counts = [net.initial[i]]
+        if net.feeds_by_reader[i]:
+            counts.append(sum(feed.samples for feed in net.feeds_by_reader[i]))
+        if min(counts) <= p + more:
+            return (
+                f"model {name!r} fits {min(counts)} rows; second moments need more than"
+                f" p + {more} = {p + more}"
+            )
+    return ""
+
+
+def unusual_feeds(net: Network) -> str:
+    """Weights, samples with several readers or reused real data, as a sentence."""
+    if any(len({feed.weight for feed in feeds}) > 1 for feeds in net.feeds_by_reader):
+        return WEIGHTED
+    readers = Counter(feed.origin for feed in net.feeds if feed.origin != REAL)
+    if net.draws == "shared" and max(readers.values(), default=0) > 1:
+        return SHARED
+    if net.real == "reused" and any(feed.origin == REAL for feed in net.feeds):
+        return REUSED
+    return ""

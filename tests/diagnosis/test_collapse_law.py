@@ -247,7 +247,9 @@ def test_json_is_plain():
     assert plain["unstable_sources"] == [{"members": ["0"], "period": 1}]
     assert plain["repairs"] == [{"from": REAL, "to": "0"}]
     assert {"from": "2", "to": "3"} in plain["flips"]
-    assert set(plain) == {"collapses", "models", "unstable_sources", "repairs", "flips"}
+    assert plain["finite_sample"] is None
+    parts = {"collapses", "models", "unstable_sources", "repairs", "flips", "finite_sample"}
+    assert set(plain) == parts
 
 
 def test_unresolvable_limit_is_null():

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from mcjax.families.glm import logistic, poisson
 from mcjax.families.location import huber, linear
 from mcjax.families.user import user_family
-from mcjax.fits.cholesky import solve_positive
+from mcjax.fits.cholesky import singular_share, solve_positive
 from mcjax.fits.fit import fit
 from mcjax.fits.newton import damped_newton
 from mcjax.fits.objective import Dataset, gradient_and_hessian, mean_loss
@@ -188,12 +188,21 @@ def test_solve_positive(p):
     rng = np.random.default_rng(p)
     root = rng.normal(size=(p, 2 * p))
     matrix, right = jnp.asarray(root @ root.T), jnp.asarray(rng.normal(size=p))
-    x, pivot = solve_positive(matrix, right)
+    x, unexplained = solve_positive(matrix, right)
     np.testing.assert_allclose(matrix @ x, right, atol=1e-9 * np.abs(matrix).max())
-    assert 0.001 < pivot <= 1 + 1e-12
-    if p > 1:
-        flat = matrix.at[-1].set(matrix[0]).at[:, -1].set(matrix[:, 0])
-        flat = flat.at[-1, -1].set(matrix[0, 0])
-        x, pivot = solve_positive(flat, right)
-        assert pivot < 1e-11
+    inflation = np.diagonal(np.linalg.inv(matrix)) * np.diagonal(matrix)
+    assert unexplained == pytest.approx(1 / inflation.max(), rel=1e-9)
+
+
+@pytest.mark.parametrize("p", [2, 3, 8, 9, 30])
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_a_singular_matrix_is_seen(p, dtype):
+    """Of every rank; with as many rows as p - 1 the last variable is often a large combination of
+    the others, which its pivot alone would not tell from a regular matrix."""
+    rng = np.random.default_rng(p)
+    for rank in sorted({1, p // 2, p - 1}):
+        root = rng.normal(size=(200, p, rank))
+        matrix = jnp.asarray(root @ np.swapaxes(root, 1, 2), dtype)
+        x, unexplained = jax.vmap(solve_positive)(matrix, jnp.ones((200, p), dtype))
         assert jnp.isfinite(x).all()
+        assert (unexplained < singular_share(matrix[0])).all()

@@ -1,0 +1,565 @@
+"""Sufficient statistics in place of rows: their law, whose they are, and the chains they make."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from mcjax import api
+from mcjax.chains.chain import Program, Trajectory
+from mcjax.chains.layout import Feeds, Shape, network_arrays, shape_of
+from mcjax.chains.statistics import _bartlett, _solve, _sums
+from mcjax.draws.streams import chain_keys
+from mcjax.engine import engine
+from mcjax.engine.outcome import Gather
+from mcjax.families.location import linear
+from mcjax.fits.status import Status
+from mcjax.network import build_network
+from mcjax.study.study import Study, condition, covariance_root
+
+BUDGET = 1e-3
+"""Probability that a correct program fails one of the batteries below."""
+
+
+def rejected(cells, budget=BUDGET):
+    """Names of the hypotheses that Holm's procedure rejects; ``cells``: name -> p-value."""
+    found = []
+    for left, name in zip(range(len(cells), 0, -1), sorted(cells, key=cells.get), strict=True):
+        if not cells[name] <= budget / left:
+            break
+        found.append(name)
+    return found
+
+
+# -- the statistics of one sample
+
+
+def program(few_rows=True, draws="float64", generations=3):
+    return Program(generations, 0, few_rows, "newton", draws, "float64")
+
+
+def lanes_last(feeds, lanes):
+    return Feeds(*(jnp.broadcast_to(leaf[..., None], (*leaf.shape, lanes)) for leaf in feeds))
+
+
+@partial(jax.jit, static_argnames=("p", "program"))
+def bartlett(feeds, keys, t, p, program):
+    lower, z = _bartlett(lanes_last(feeds, len(keys)), keys.T[:, None, None], t, p, program)
+    zero = jnp.zeros_like(z[0])
+    rows = [jnp.stack([lower.get((i, j), zero) for j in range(p)], -1) for i in range(p)]
+    return jnp.moveaxis(jnp.stack(rows, -2), 2, 0), jnp.moveaxis(jnp.stack(z, -1), 2, 0)
+
+
+@partial(jax.jit, static_argnames="program")
+def sums(feeds, error, sigma, keys, t, program):
+    return _sums(lanes_last(feeds, len(keys)), error, sigma, keys.T[:, None, None], t, program)
+
+
+def drawn(feeds, p, chains=3, t=1, seed=3, **options):
+    """L and z of every feed, shapes (chains, M, B, p, p) and (chains, M, B, p)."""
+    keys = chain_keys(seed, 0, np.arange(chains))
+    found = bartlett(feeds, keys, jnp.int32(t), p, program(**options))
+    return tuple(np.asarray(leaf, float) for leaf in found)
+
+
+def gram(lower):
+    return lower @ np.swapaxes(lower, -1, -2)
+
+
+def apart(counts):
+    """One model with a feed for each of ``counts``, all from different streams."""
+    samples = np.asarray([counts], np.int32)
+    return Feeds(
+        samples=samples,
+        weight=(samples > 0).astype(float),
+        origin=np.zeros_like(samples),
+        stream=np.arange(samples.size, dtype=np.uint32)[None],
+        renewed=np.ones_like(samples, bool),
+    )
+
+
+P = 4
+COUNTS = (1, 2, 3, 4, 7, 16, 50)
+COVARIANCE = np.array([[2.0, 0.6, 0.0, 0.3], [0.6, 1.0, -0.4, 0.0], [0, -0.4, 1.5, 0.2]])
+COVARIANCE = np.vstack([COVARIANCE, [0.3, 0.0, 0.2, 0.5]])
+DRAWS = 30_000
+
+
+@pytest.fixture(scope="module", params=["float64", "float32"])
+def sample(request):
+    """L and z for each of ``COUNTS``."""
+    lower, z = drawn(apart(COUNTS), P, chains=DRAWS, draws=request.param)
+    return {n: (lower[:, 0, b], z[:, 0, b]) for b, n in enumerate(COUNTS)}
+
+
+def moment_cells(values, mean, covariance):
+    """p-values of means and covariances; ``values``: (draws, entries)."""
+    names = np.triu_indices(values.shape[1])
+    spread = np.sqrt(np.diag(covariance) / len(values))
+    cells = {("mean", i): z for i, z in enumerate((values.mean(0) - mean) / spread)}
+    products = (values - mean)[:, names[0]] * (values - mean)[:, names[1]]
+    error = products.std(0) / np.sqrt(len(values))
+    off = (products.mean(0) - covariance[names]) / error
+    cells |= {
+        ("covariance", *pair): z for pair, z in zip(zip(*names, strict=True), off, strict=True)
+    }
+    return {name: 2 * stats.norm.sf(abs(z)) for name, z in cells.items()}
+
+
+def wishart_cells(sample, degrees=0):
+    """S and X'eps for x ~ N(0, COVARIANCE) and sigma = 1, of samples of n + degrees rows."""
+    root = covariance_root(COVARIANCE)
+    i, j = np.tril_indices(P)
+    cells = {}
+    for n, (lower, z) in sample.items():
+        factor = root @ lower
+        s, right = gram(factor)[:, i, j], (factor @ z[..., None])[..., 0]
+        rows = n + degrees
+        cross = rows * (
+            COVARIANCE[np.ix_(i, i)] * COVARIANCE[np.ix_(j, j)]
+            + COVARIANCE[np.ix_(i, j)] * COVARIANCE[np.ix_(j, i)]
+        )
+        whole = np.zeros((len(i) + P, len(i) + P))
+        whole[: len(i), : len(i)] = cross
+        whole[len(i) :, len(i) :] = rows * COVARIANCE
+        mean = np.concatenate([rows * COVARIANCE[i, j], np.zeros(P)])
+        found = moment_cells(np.concatenate([s, right], 1), mean, whole)
+        cells |= {(n, *name): p for name, p in found.items()}
+    return cells
+
+
+def test_statistics_have_the_moments_of_rows(sample):
+    """E S = n Sigma, Cov(S_ij, S_kl) = n (Sigma_ik Sigma_jl + Sigma_il Sigma_jk), and X'eps has
+    mean 0, covariance n Sigma and none with S."""
+    assert rejected(wishart_cells(sample)) == []
+
+
+def test_one_row_more_is_noticed(sample):
+    """The companion of the test above, for each n."""
+    for n in COUNTS:
+        assert rejected(wishart_cells({n: sample[n]}, degrees=1))
+
+
+def law_cells(sample, degrees=0):
+    """Exact laws: u'Su, trace S and 1 / u'S^-1u are chi-squared, as are the fit's squares."""
+    rng = np.random.default_rng(0)
+    cells = {}
+    for n, (lower, z) in sample.items():
+        rows = n + degrees
+        s = gram(lower)
+        for k, u in enumerate([*np.eye(P)[::3], *rng.normal(size=(2, P))]):
+            u = u / np.linalg.norm(u)
+            along = np.einsum("i,cij,j->c", u, s, u)
+            cells[n, "along", k] = stats.kstest(along, stats.chi2(rows).cdf).pvalue
+            if n >= P:
+                inverse = 1 / np.einsum("i,cij,j->c", u, np.linalg.inv(s), u)
+                law = stats.chi2(rows - P + 1)
+                cells[n, "inverse", k] = stats.kstest(inverse, law.cdf).pvalue
+            noise = np.einsum("i,cij,cj->c", u, lower, z) / np.sqrt(along)
+            cells[n, "noise", k] = stats.kstest(noise, stats.norm.cdf).pvalue
+        total = np.trace(s, axis1=1, axis2=2)
+        cells[n, "trace"] = stats.kstest(total, stats.chi2(rows * P).cdf).pvalue
+    return cells
+
+
+def test_statistics_have_the_laws_of_rows(sample):
+    assert rejected(law_cells(sample)) == []
+
+
+def test_one_row_more_has_other_laws(sample):
+    for n in COUNTS:
+        assert rejected(law_cells({n: sample[n]}, degrees=1))
+
+
+def test_rank_is_the_number_of_rows(sample):
+    """And X'eps lies in the space of the rows: columns of L beyond the rows are zero."""
+    for n, (lower, _) in sample.items():
+        assert (lower[:, :, n:] == 0).all()
+        assert (np.diagonal(lower, axis1=1, axis2=2)[:, :n] > 0).all()
+        assert (lower[:, *np.triu_indices(P, 1)] == 0).all()
+
+
+def test_samples_are_independent(sample, z_limit):
+    """Of each other and of the noise: no two numbers correlate."""
+    entries = np.tril_indices(P)
+    numbers = [np.concatenate([lower[:, *entries], z], 1) for lower, z in sample.values()]
+    flat = np.concatenate(numbers, 1)
+    flat = flat[:, flat.std(0) > 0]
+    correlation = np.corrcoef(flat.T)[np.triu_indices(flat.shape[1], 1)]
+    assert np.abs(correlation).max() * np.sqrt(DRAWS) < z_limit + 1  # some 4,000 pairs
+
+
+# -- whose statistics
+
+
+def table(net, shape=None, first=False):
+    arrays = network_arrays(net, shape or shape_of([net]))
+    return arrays.initial if first else arrays.feeds
+
+
+def by_feed(net, found):
+    """(reader, origin) -> L and z of the feed."""
+    lower, z = found
+    return {
+        (feed.reader, feed.origin): (lower[:, i, b], z[:, i, b])
+        for i, feeds in enumerate(net.feeds_by_reader)
+        for b, feed in enumerate(feeds)
+    }
+
+
+def same(a, b):
+    return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def disjoint(a, b):
+    return all((x != y)[..., 0].all() for x, y in zip(a, b, strict=True))
+
+
+FEEDS = [
+    ("a", "a", 31),
+    ("b", "a", 20, 0.5),
+    ("real", "a", 7, 3.0),
+    ("a", "b", 31),
+    ("real", "b", 40),
+    ("b", "d", 20),
+    ("real", "d", 33),
+]
+INITIAL = {"a": 7, "b": 40, "c": 25, "d": 33}
+
+
+def network(**options):
+    return build_network("abcd", FEEDS, INITIAL, **options)
+
+
+def test_private_samples_all_differ():
+    found = by_feed(network(), drawn(table(network()), 3))
+    names = list(found)
+    for k, name in enumerate(names):
+        assert all(disjoint(found[name], found[other]) for other in names[:k])
+
+
+def test_two_readers_of_a_shared_sample_get_one_statistic():
+    net = network(draws="shared")
+    found = by_feed(net, drawn(table(net), 3))
+    assert same(found["a", "a"], found["b", "a"])
+    assert same(found["a", "b"], found["d", "b"])
+    assert disjoint(found["a", "a"], found["a", "b"])
+    assert disjoint(found["a", "real"], found["b", "real"])
+
+
+def test_reused_real_data_repeat_the_statistic_of_generation_0():
+    net = network(real="reused")
+    lower, z = drawn(table(net, first=True), 3, t=0)
+    later = {t: by_feed(net, drawn(table(net), 3, t=t)) for t in (1, 2)}
+    for reader in "abd":
+        i = net.index[reader]
+        for t in (1, 2):
+            assert same(later[t][reader, "real"], (lower[:, i, 0], z[:, i, 0]))
+        if (reader, reader) in later[1]:
+            assert disjoint(later[1][reader, reader], later[2][reader, reader])
+
+
+def test_fresh_real_data_repeat_nothing():
+    net = network()
+    lower, z = drawn(table(net, first=True), 3, t=0)
+    one, two = (by_feed(net, drawn(table(net), 3, t=t)) for t in (1, 2))
+    for reader in "abd":
+        i = net.index[reader]
+        assert disjoint(one[reader, "real"], (lower[:, i, 0], z[:, i, 0]))
+        assert disjoint(one[reader, "real"], two[reader, "real"])
+
+
+@pytest.mark.parametrize("dropped", [("a", "a"), ("b", "a"), ("real", "a"), ("real", "d")])
+def test_a_feed_dropped_leaves_the_statistics_of_the_others(dropped):
+    net = network()
+    smaller = net.without_feed(*dropped)
+    before = by_feed(net, drawn(table(net), 3))
+    after = by_feed(smaller, drawn(table(smaller), 3))
+    assert len(after) == len(before) - 1
+    assert all(same(before[name], after[name]) for name in after)
+
+
+@pytest.mark.parametrize("shape", [Shape(4, 9, 0), Shape(6, 3, 0), Shape(12, 5, 0)])
+@pytest.mark.parametrize("draws", ["private", "shared"])
+def test_padding_leaves_the_statistics(shape, draws):
+    net = network(draws=draws)
+    before = by_feed(net, drawn(table(net), 3))
+    after = by_feed(net, drawn(table(net, shape), 3))
+    assert all(same(before[name], after[name]) for name in before)
+
+
+def test_the_order_of_feeds_and_their_weights_change_no_statistic():
+    net = network()
+    turned = build_network("abcd", [(*f[:3], 7.0) for f in FEEDS[::-1]], INITIAL)
+    before, after = (by_feed(n, drawn(table(n), 3)) for n in (net, turned))
+    assert all(same(before[name], after[name]) for name in before)
+
+
+def test_few_rows_elsewhere_leave_the_statistics_of_many():
+    """Uniforms are drawn for small samples only, and large ones do not notice."""
+    few, many = (drawn(apart((16, 40, 300)), P, few_rows=few) for few in (True, False))
+    assert same(few, many)
+
+
+@pytest.mark.parametrize("models", [3, 8, 9, 12])
+@pytest.mark.parametrize("p", [1, 3])
+def test_sums_are_the_normal_equations(models, p):
+    """``sum w S`` and ``sum w (S e + sigma L z)`` by NumPy, with few models and with many."""
+    rng = np.random.default_rng(models)
+    chains, slots = 5, 3
+    size = (models, slots)
+    feeds = Feeds(
+        samples=rng.integers(0, 20, size).astype(np.int32),
+        weight=rng.random(size),
+        origin=rng.integers(0, models + 1, size).astype(np.int32),
+        stream=rng.integers(0, 2**32, size, np.uint32),
+        renewed=rng.random(size) < 0.5,
+    )
+    error = rng.normal(size=(p, models, chains))
+    sigma = rng.random(chains) + 0.5
+    keys = chain_keys(3, 0, np.arange(chains))
+    found = sums(feeds, error, sigma[None, None], keys, jnp.int32(1), program())
+    lower, z = drawn(feeds, p, chains)
+    parents = np.concatenate([np.moveaxis(error, -1, 0), np.zeros((chains, p, 1))], -1)
+    parents = np.moveaxis(parents, 1, 2)[:, feeds.origin]
+    noise = sigma[:, None, None, None] * (lower @ z[..., None])[..., 0]
+    right = (gram(lower) @ parents[..., None])[..., 0] + noise
+    whole = np.einsum("mb,cmbij->ijmc", feeds.weight, gram(lower))
+    i, j = np.tril_indices(p)
+    np.testing.assert_allclose(np.asarray(found[0])[i, j], whole[i, j], rtol=1e-12, atol=1e-12)
+    expected = np.einsum("mb,cmbi->imc", feeds.weight, right)
+    np.testing.assert_allclose(found[1], expected, rtol=1e-12, atol=1e-11)
+
+
+@pytest.mark.parametrize("p", [1, 2, 8, 9, 11])
+def test_solve_is_the_solution(p):
+    """Of the lower triangle alone; to rounding, magnified by the condition number."""
+    rng = np.random.default_rng(p)
+    x = rng.normal(size=(2, 5, 4 * p, p))
+    whole = np.swapaxes(x, -1, -2) @ x
+    right = rng.normal(size=(2, 5, p))
+    lower = jnp.asarray(np.moveaxis(np.tril(whole), (0, 1), (2, 3)))
+    found, unexplained = _solve(lower, jnp.asarray(np.moveaxis(right, -1, 0)))
+    exact = np.moveaxis(np.linalg.solve(whole, right[..., None])[..., 0], -1, 0)
+    np.testing.assert_allclose(found, exact, rtol=0, atol=1e-12)
+    inflation = np.diagonal(np.linalg.inv(whole), axis1=-2, axis2=-1)
+    inflation = (inflation * np.diagonal(whole, axis1=-2, axis2=-1)).max(-1)
+    np.testing.assert_allclose(unexplained, 1 / inflation, rtol=1e-9)
+
+
+# -- chains
+
+
+def trajectories(*conditions, **options):
+    """Every condition's chains, run in one program."""
+    study = Study(conditions, **options)
+    shape = shape_of([c.network for c in conditions])
+    tasks = [api._task(c, shape, np.arange(study.chains)) for c in conditions]
+    parts = [[] for _ in tasks]
+    program = api._program(study, range(len(tasks)))
+    for chunk in engine.trajectories(tasks, program, study.chunk):
+        for task, trajectory in chunk:
+            parts[task].append(trajectory)
+    return [Trajectory(*map(np.concatenate, zip(*found, strict=True))) for found in parts]
+
+
+def two_parameters():
+    few = [("0", "0", 1), ("1", "0", 1), ("2", "0", 3), ("real", "0", 12)]
+    few += [("0", "1", 1), ("2", "1", 20, 0.3), ("1", "2", 1), ("real", "2", 15, 2.5)]
+    pair = [("0", "0", 20), ("0", "1", 20), ("1", "2", 14), ("1", "0", 14), ("real", "2", 9)]
+    anchor = [("0", "0", 20), ("real", "0", 18), ("0", "1", 11, 2.0), ("real", "1", 18, 0.5)]
+    mixed = [("0", "1", 16), ("0", "2", 16), ("1", "2", 9), ("2", "0", 24), ("real", "2", 22)]
+    return {
+        "self loop": build_network(1, [("0", "0", 20)], 24),
+        "three rows fewer": build_network(1, [("0", "0", 17)], 24),
+        "few rows": build_network(3, few, 18),
+        "shared": build_network(3, pair, 20, draws="shared"),
+        "private": build_network(3, pair, 20),
+        "reused": build_network(2, anchor, 18, real="reused"),
+        "fresh": build_network(2, anchor, 18),
+        "shared, reused": build_network(3, mixed, 22, draws="shared", real="reused"),
+    }
+
+
+def few_rows(p):
+    """Shared and reused samples with fewer rows than parameters, which together determine all."""
+    few, many, own = p // 2, p + 10, p // 2 + 15
+    feeds = [("0", "0", few), ("1", "0", many), ("real", "0", own, 0.5)]
+    feeds += [("0", "1", few), ("1", "1", many), ("0", "2", few, 3.0), ("1", "2", many)]
+    return build_network(3, feeds, own, draws="shared", real="reused")
+
+
+def ten_models():
+    feeds = [(str(i), str((3 * i + 1) % 10), 14) for i in range(10)]
+    feeds += [("2", str(i), 14) for i in (0, 3, 5)] + [("real", "4", 8), ("real", "9", 20, 0.5)]
+    return build_network(10, feeds, 16, draws="shared")
+
+
+def covariance_of(p):
+    root = np.random.default_rng(p).normal(size=(p, p + 2))
+    return root @ root.T / p
+
+
+GRIDS = {
+    "p = 1": [
+        condition(build_network(2, [*ring, ("real", "0", 12)], 15), linear(2.0), (2.0,), [[3.0]])
+        for ring in [[("0", "1", 15), ("1", "0", 3)]]
+    ],
+    "p = 2": [
+        condition(net, linear(0.8), (0.7, -1.3), label=name)
+        for name, net in two_parameters().items()
+    ],
+    "p = 2, correlated": [
+        condition(ten_models(), linear(), (0.7, -1.3), [[2.0, 0.9], [0.9, 1.0]], label="ten")
+    ],
+    "p = 5": [condition(few_rows(5), linear(), np.arange(5.0), covariance_of(5))],
+    "p = 10": [condition(few_rows(10), linear(), np.arange(10.0))],
+}
+GENERATIONS, CHAINS = 3, 4096
+
+
+@pytest.fixture(scope="module")
+def runs():
+    """(grid, condition) -> setting -> all its chains."""
+    found = {}
+    for name, conditions in GRIDS.items():
+        for setting in ("auto", "rows"):
+            parts = trajectories(
+                *conditions, generations=GENERATIONS, chains=CHAINS, sampling=setting
+            )
+            for each, part in zip(conditions, parts, strict=True):
+                found.setdefault((name, each.label), {})[setting] = part, each.theta
+    return found
+
+
+def differences(first, second):
+    """z of two means with their standard errors, one for each entry."""
+    error = np.hypot(first.standard_error(), second.standard_error())
+    return (first.mean - second.mean) / error
+
+
+def two_sample(first, second):
+    """p-values for two sets of chains to have one law."""
+    (one, truth), (two, _) = first, second
+    outcomes = []
+    for part in (one, two):
+        gather = Gather(truth)
+        gather.add(part)
+        outcomes.append(gather.tally().outcome.moments)
+    z = {}
+    for t in (0, 1, GENERATIONS):
+        means = differences(*(moments.error for moments in outcomes))[t]
+        z |= {("mean", t, *place): value for place, value in np.ndenumerate(means)}
+        products = differences(*(moments.product for moments in outcomes))[t]
+        i, j = np.tril_indices(len(products))
+        z |= {("product", t, a, b): products[a, b] for a, b in zip(i, j, strict=True)}
+    errors = [part.theta - truth for part in (one, two)]
+    across = [np.einsum("cmi,cmi->cm", e[:, -1], e[:, 0]) for e in errors]
+    spread = np.sqrt(sum(a.var(0) / len(a) for a in across))
+    values = (across[0].mean(0) - across[1].mean(0)) / spread
+    z |= {("across generations", *place): value for place, value in np.ndenumerate(values)}
+    cells = {name: 2 * stats.norm.sf(abs(value)) for name, value in z.items()}
+    last = [np.concatenate([e[:, -1], (e[:, -1] ** 2).sum(-1, keepdims=True)], -1) for e in errors]
+    for m, k in np.ndindex(last[0].shape[1:]):
+        pair = [e[:, m, k] for e in last]
+        cells["law", m, k] = stats.ks_2samp(*pair, method="asymp").pvalue
+    return cells
+
+
+def test_chains_of_statistics_have_the_law_of_chains_of_rows(runs):
+    """Means, full covariances, covariances with generation 0 and laws of single coordinates."""
+    cells = {
+        (*name, *cell): p
+        for name, run in runs.items()
+        for cell, p in two_sample(run["auto"], run["rows"]).items()
+    }
+    assert all(np.isfinite(run[0].theta).all() for pair in runs.values() for run in pair.values())
+    assert rejected(cells) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [("self loop", "three rows fewer"), ("shared", "private"), ("reused", "fresh")],
+)
+def test_another_network_is_noticed(runs, name, other):
+    """The companion: rows, sharing and reuse all show in the law of a chain."""
+    cells = two_sample(runs["p = 2", name]["auto"], runs["p = 2", other]["rows"])
+    assert rejected(cells)
+
+
+def test_readers_of_one_shared_sample_are_the_same_model():
+    """And a model that reads only its reused real sample never moves."""
+    feeds = [("0", "0", 30), ("0", "1", 30), ("0", "2", 30), ("real", "3", 30)]
+    for options, equal in (({"draws": "shared", "real": "reused"}, True), ({}, False)):
+        net = build_network(4, feeds, 30, **options)
+        [found] = trajectories(condition(net, linear(), (0.5, -0.5)), generations=3, chains=64)
+        theta = found.theta
+        assert np.array_equal(theta[:, 1:, 0], theta[:, 1:, 1]) == equal
+        assert np.array_equal(theta[:, 1:, 1], theta[:, 1:, 2]) == equal
+        assert np.array_equal(theta[:, 1:, 3], theta[:, :-1, 3]) == equal
+
+
+@pytest.mark.parametrize("grid", ["p = 2", "p = 2, correlated", "p = 10"])
+def test_chunks_and_replay_are_bit_equal(grid):
+    options = {"generations": 2, "chains": 600}
+    conditions = GRIDS[grid][-2:]
+    small, large = (trajectories(*conditions, chunk=chunk, **options) for chunk in (256, 1024))
+    study = Study(tuple(conditions), **options)
+    for each, one, two in zip(conditions, small, large, strict=True):
+        assert all(map(np.array_equal, one, two))
+        for chain in (0, 255, 256, 599):
+            alone = api.replay(study, each.name, chain)
+            assert all(np.array_equal(a, b[chain]) for a, b in zip(alone, one, strict=True))
+
+
+@pytest.mark.parametrize("name", ["few rows", "shared, reused"])
+def test_a_condition_beside_others_keeps_its_chains(name):
+    """To the rounding of sums over more slots."""
+    options = {"generations": 3, "chains": 100}
+    [chosen] = [c for c in GRIDS["p = 2"] if c.label == name]
+    large = condition(ten_models(), linear(), (0.0, 0.0), label="large")
+    [alone] = trajectories(chosen, **options)
+    _, beside = trajectories(large, chosen, **options)
+    np.testing.assert_array_equal(alone.status, beside.status)
+    np.testing.assert_allclose(alone.theta, beside.theta, rtol=0, atol=1e-12)
+
+
+# -- how fits end
+
+
+def consistent(run):
+    """A model has an estimate where its fit converged, or where it keeps one; nowhere else."""
+    known = np.ones(run.status.shape[::2], bool)
+    for t in range(run.status.shape[1]):
+        now = run.status[:, t]
+        known = np.where(now == Status.NOT_FITTED, known, now == Status.CONVERGED)
+        assert (np.isfinite(run.theta[:, t]).all(-1) == known).all()
+        assert (np.isnan(run.theta[:, t]).all(-1) == ~known).all()
+
+
+@pytest.mark.parametrize("sampling", ["auto", "rows"])
+@pytest.mark.parametrize("p", [2, 9])
+def test_a_lost_model_takes_its_readers_along(p, sampling):
+    """Weights leave model a with as good as p - 1 rows; b reads a, c reads b, and d, e do not."""
+    feeds = [("d", "a", p - 1), ("real", "a", 30, 1e-20), ("a", "b", 30), ("b", "c", 30)]
+    feeds += [("d", "d", 30), ("real", "d", 40), ("e", "d", 1)]
+    net = build_network("abcde", feeds, 30)
+    [run] = trajectories(
+        condition(net, linear(), np.ones(p)), generations=3, chains=64, sampling=sampling
+    )
+    fitted, kept, alone = Status.CONVERGED, Status.NOT_FITTED, Status.RANK_DEFICIENT
+    lost = Status.PARENT_FAILED
+    expected = [
+        [fitted, fitted, fitted, fitted, fitted],
+        [alone, fitted, fitted, fitted, kept],
+        [alone, lost, fitted, fitted, kept],
+        [alone, lost, lost, fitted, kept],
+    ]
+    steps = run.status == Status.STEP_LIMIT  # how Newton's steps on rows may end there, too
+    assert not steps[:, :, 1:].any()
+    assert (np.where(steps, alone, run.status) == np.asarray(expected)).all()
+    consistent(run)
+    assert (run.theta[:, 1:, 4] == run.theta[:, :1, 4]).all()
