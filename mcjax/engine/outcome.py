@@ -16,12 +16,13 @@ class Outcome(NamedTuple):
 
     Attributes
     ----------
-    moments: of the errors.
+    moments: of the errors. largest: ||e||^2 of the chain farthest off, 0 without any, (T + 1, M).
     fits: number of fits by outcome, shape (T + 1, M, number of :class:`Status` codes).
     steps: gradients evaluated, in all. chains: C.
     """
 
     moments: ErrorMoments
+    largest: np.ndarray
     fits: np.ndarray
     steps: int
     chains: int
@@ -56,13 +57,16 @@ class Tally(NamedTuple):
 
 def summarise(tiles: Trajectory, truth: np.ndarray) -> list[Outcome]:
     """The summary of each tile; leading axes of every array: tiles, chains."""
-    status = np.asarray(tiles.status)
-    moments = tile_moments(np.asarray(tiles.theta), truth)
+    status, theta = np.asarray(tiles.status), np.asarray(tiles.theta)
+    moments = tile_moments(theta, truth)
+    squared = np.square(theta - truth, dtype=float).sum(-1)
+    largest = np.where(np.isfinite(squared), squared, 0.0).max(1)
     fits = np.stack([(status == code).sum(1) for code in Status], axis=-1)
     steps = np.asarray(tiles.steps).sum((1, 2, 3))
     return [
         Outcome(
             ErrorMoments(*(Moments(*(leaf[k] for leaf in part)) for part in moments)),
+            largest[k],
             fits[k],
             int(steps[k]),
             status.shape[1],
@@ -75,6 +79,7 @@ def merge_outcomes(first: Outcome, second: Outcome) -> Outcome:
     """The summary of both sets of chains."""
     return Outcome(
         merge(first.moments, second.moments),
+        np.maximum(first.largest, second.largest),
         first.fits + second.fits,
         first.steps + second.steps,
         first.chains + second.chains,

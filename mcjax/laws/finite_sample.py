@@ -35,18 +35,19 @@ def finite_sample(condition: Condition, generations: int) -> Prediction:
     initial = real_variance / (np.array(net.initial, float) - p - 1)
     white = second_moments(one, np.diag(np.repeat(initial, p)), generations)
     inverse = np.linalg.inv(condition.covariance)
-    scalar = white[:, ::p, ::p]  # E e_i e_k' = m_ik I
-    found = fates(one, net, initial)
     size = float(np.trace(inverse))
-    with np.errstate(invalid="ignore"):
+    found = fates(one, net, initial)
+    scalar = white[:, ::p, ::p]  # E e_i e_k' = m_ik I
+    with np.errstate(over="ignore", invalid="ignore"):
         covariance = np.kron(scalar, inverse)
+        mse = np.diagonal(scalar, axis1=1, axis2=2) * size
     covariance[np.isnan(covariance)] = 0  # infinity x 0, which any finite number leaves 0
     return Prediction(
         law=NAME,
         source=SOURCE,
         exact=True,
         covariance=covariance,
-        mse=np.diagonal(scalar, axis1=1, axis2=2) * size,
+        mse=mse,
         standard_error=np.zeros((generations + 1, net.size)),
         growth=found.growth * size,
         limit=found.limit * size,

@@ -97,7 +97,8 @@ def _identity(about: dict[str, Any]) -> str:
 
 
 def _pack(outcome: Outcome, prefix: str) -> dict[str, Any]:
-    arrays = {f"{prefix}/{name}": getattr(outcome, name) for name in ("fits", "steps", "chains")}
+    plain = set(Outcome._fields) - {"moments"}
+    arrays = {f"{prefix}/{name}": getattr(outcome, name) for name in plain}
     for name, moments in outcome.moments._asdict().items():
         arrays |= {f"{prefix}/{name}/{k}": v for k, v in moments._asdict().items()}
     return arrays
@@ -113,4 +114,4 @@ def _unpack(data: Any, prefix: str) -> Outcome | None:
         )
     )
     steps, chains = int(data[f"{prefix}/steps"]), int(data[f"{prefix}/chains"])
-    return Outcome(moments, data[f"{prefix}/fits"], steps, chains)
+    return Outcome(moments, data[f"{prefix}/largest"], data[f"{prefix}/fits"], steps, chains)

@@ -14,9 +14,15 @@ from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.study.study import Study
 from mcjax.verdicts.equivalence import INCONCLUSIVE, VERIFIED, equivalence, worst
 from mcjax.verdicts.growth import Growth, growth_of
+from mcjax.verdicts.tails import LARGE_SHARE, dominated
 
 LOST_SHARE = 0.1
 """A cell is judged only if the share of chains it lost is below this part of the tolerance."""
+
+HEAVY = (
+    f"heavy tail: a single chain makes more than {LARGE_SHARE:.0%} of the spread, far from what"
+    " normal errors do, so the standard error is not credible"
+)
 
 
 @dataclass(frozen=True)
@@ -126,13 +132,14 @@ class _Raw:
     standard_error: float
     predicted: float
     prediction_error: float
+    dominated: float
     chains: int
     lost: int
 
 
 def _mse_cells(name: str, models: Sequence[str], law: Prediction, outcome: Outcome) -> list[_Raw]:
     squared = outcome.moments.squared
-    error = squared.standard_error()
+    error, share = squared.standard_error(), dominated(outcome)
     return [
         _Raw(
             place=(name, model, t, "mse", law.law),
@@ -140,6 +147,7 @@ def _mse_cells(name: str, models: Sequence[str], law: Prediction, outcome: Outco
             standard_error=float(error[t, i]),
             predicted=float(law.mse[t, i]),
             prediction_error=float(law.standard_error[t, i]),
+            dominated=float(share[t, i]),
             chains=int(squared.chains[t, i]),
             lost=outcome.chains - int(squared.chains[t, i]),
         )
@@ -158,7 +166,8 @@ def _decide(raw: Sequence[_Raw], study: Study) -> tuple[Cell, ...]:
         error = np.hypot(own, ratio * theirs) / predicted
     allowed = LOST_SHARE * study.tolerance
     too_few = np.array([c.lost > allowed * (c.lost + c.chains) for c in raw], bool)
-    judged = np.where(too_few, np.nan, ratio)
+    heavy = np.array([c.dominated > 0 for c in raw], bool)
+    judged = np.where(too_few | heavy, np.nan, ratio)
     chains = np.array([c.chains for c in raw], int)
     verdicts, low, high = equivalence(judged, error, chains, study.tolerance, study.confidence)
     cells = []
@@ -169,6 +178,8 @@ def _decide(raw: Sequence[_Raw], study: Study) -> tuple[Cell, ...]:
             note = f"{cell.lost} of {cell.lost + cell.chains} chains have no estimate"
         elif not math.isfinite(ratio[k]):
             note = "the law predicts 0" if predicted[k] == 0 else "no finite estimate or prediction"
+        elif heavy[k]:
+            note = HEAVY
         elif verdicts[k] == INCONCLUSIVE:
             needed = _chains_needed(cell, float(ratio[k]), high[k] - low[k], study.tolerance)
         cells.append(

@@ -1,0 +1,416 @@
+"""Surveys: what the chains of every small network did, and the verdicts on it, end to end."""
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from mcjax import api
+from mcjax.engine import survey as engine
+from mcjax.engine.moments import Moments
+from mcjax.engine.survey import SurveyMoments
+from mcjax.laws.fate import fate_without
+from mcjax.laws.sources import CLAUSES
+from mcjax.study.load import builtin_file, load_survey
+from mcjax.study.survey import Survey
+from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, decide
+from mcjax.verdicts.survey import judge_survey
+
+ALL = Survey(models=2, generations=16, chains=1536, piece=64)
+"""All 64 labelled networks of 2 models, the fewest generations, in one piece."""
+CODES = range(64)
+
+
+def run(survey, known=()):
+    return dict(api.survey_pieces(survey, known))
+
+
+def arrays(pieces):
+    """The moments of all networks, whatever the pieces."""
+    each = [(*pieces[k].late, pieces[k].failures) for k in sorted(pieces)]
+    return [np.concatenate(leaves) for leaves in zip(*each, strict=True)]
+
+
+def assert_same(found, expected, **tolerance):
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, **{"rtol": 0.0, "atol": 0.0} | tolerance)
+
+
+def judge(survey, pieces, without=None):
+    return api.judge_pieces(survey, [pieces[k] for k in sorted(pieces)], without)
+
+
+@pytest.fixture(scope="module")
+def pieces():
+    return run(ALL)
+
+
+@pytest.fixture(scope="module")
+def verdict(pieces):
+    return judge(ALL, pieces)
+
+
+# ------------------------------------------------------------------- the law, in terms of its own
+
+
+def rows_of(code, models):
+    """What each model reads; the last number is the real source."""
+    width = models + 1
+    return [{j for j in range(width) if code >> (i * width + j) & 1} for i in range(models)]
+
+
+def collapse_of(code, models):
+    """A model collapses if, against the data flow, one gets from it to a model from which one gets
+    to nothing that stays: neither to real data nor to a frozen model."""
+    rows = rows_of(code, models)
+    behind = [{i} for i in range(models)]
+    for _ in range(models):
+        behind = [b.union(*(rows[j] - {models} for j in b)) for b in behind]
+    lost = [not any(models in rows[j] or not rows[j] for j in b) for b in behind]
+    return [any(lost[j] for j in b) for b in behind]
+
+
+def assert_if_and_only_if(verdict):
+    """Growth is shown by every model that the law says collapses, and by no other: with its
+    interval on its own side of the boundary, not only its estimate."""
+    models = verdict.survey.models
+    doomed = np.array([collapse_of(int(code), models) for code in verdict.codes])
+    np.testing.assert_array_equal(doomed, [fate.collapses for fate in verdict.fates])
+    assert 0.2 < doomed.mean() < 0.8
+    assert (verdict.low[..., 0][doomed] > 0.4).all()
+    assert (verdict.high[..., 0][~doomed] < 0.4).all()
+    assert (verdict.verdicts == VERIFIED).all()
+    assert (verdict.networks == VERIFIED).all()
+    assert verdict.verdict == VERIFIED
+
+
+def test_every_network_of_two_models_is_verified(verdict):
+    assert verdict.codes.tolist() == list(CODES)
+    assert verdict.networks.shape == (64,)
+    assert verdict.failures == 0
+    assert_if_and_only_if(verdict)
+
+
+def cyclic_alone(rows):
+    """The ring of two: the only source with a period."""
+    return rows == [{1}, {0}]
+
+
+def fed_source(rows):
+    """A self-loop fed by a model that does not read it: no source, though it looks like one."""
+    return any(rows[i] == {0, 1} and i not in rows[1 - i] for i in (0, 1))
+
+
+def lone_loop(rows):
+    return any(rows[i] == {i} for i in (0, 1))
+
+
+MATTERS = {"closed": (fed_source, 8), "self-loop": (lone_loop, 15), "period": (cyclic_alone, 1)}
+"""By which networks of two models a law without the clause is refuted, and how many they are."""
+
+
+@pytest.mark.parametrize("clause", CLAUSES)
+def test_without_a_clause_the_law_is_refuted(clause, pieces):
+    matters, count = MATTERS[clause]
+    found = judge(ALL, pieces, clause)
+    assert found.verdict == REFUTED
+    refuted = set(found.codes[found.networks == REFUTED].tolist())
+    assert refuted == {code for code in CODES if matters(rows_of(code, 2))}
+    assert len(refuted) == count
+    assert set(found.networks) == {VERIFIED, REFUTED}
+    # a wrong period says who collapses, but not how fast
+    assert (found.verdicts[..., 0] == REFUTED).any() == (clause != "period")
+    cells = [cell.verdict for cell in found.cells()]
+    assert cells.count(REFUTED) == (found.verdicts == REFUTED).sum()
+
+
+def test_one_model_needs_the_self_loop_alone():
+    """The other clauses are about two models at least."""
+    survey = Survey(models=1, generations=16, chains=1536)
+    alone = run(survey)
+    for clause in (None, *CLAUSES):
+        expected = {0b01} if clause == "self-loop" else set()
+        found = judge(survey, alone, clause)
+        assert set(found.codes[found.networks == REFUTED].tolist()) == expected
+        assert (found.networks == VERIFIED).sum() == 4 - len(expected)
+
+
+@pytest.mark.slow
+def test_every_network_of_three_models():
+    """4,096 labelled networks, 2,560 chains of 64 generations each: 24,576 claims (of each model,
+    whether it collapses, and its rate or limit to 40%), all of them together wrong with
+    probability at most 1%."""
+    survey = load_survey(builtin_file("every-3"))
+    assert (survey.models, survey.labelled, survey.samples) == (3, True, 1000)
+    assert (survey.generations, survey.chains) == (64, 2560)
+    assert (survey.tolerance, survey.confidence) == (0.4, 0.99)
+    found = run(survey)
+    verdict = judge(survey, found)
+    assert len(verdict.networks) == 4_096
+    assert verdict.verdicts.size == len(verdict.cells()) == 24_576
+    assert verdict.failures == 0
+    assert not (verdict.verdicts == REFUTED).any()
+    assert not (verdict.verdicts == INCONCLUSIVE).any()
+    assert_if_and_only_if(verdict)
+    for clause in CLAUSES:
+        assert judge(survey, found, clause).verdict == REFUTED
+
+
+# ---------------------------------------------------------------------------------- the chains
+
+
+def test_slope_and_level_are_those_of_the_recursion(pieces):
+    """Windows of 16 generations: slopes from 4, 5 to 15, 16; levels over 8 to 16."""
+    count = 64 * 2 * 2
+    limit = norm.isf(1e-6 / 2 / count)
+    chains, mean, square, failures = arrays(pieces)
+    error = np.sqrt(np.diagonal(square, axis1=2, axis2=3) / (chains * (chains - 1.0))[..., None])
+    assert (chains == 1536).all()
+    assert not failures.any()
+    for code in CODES:
+        rows = rows_of(code, 2)
+        shares = np.array([[(j in r) / len(r) if r else i == j for j in (0, 1)]
+                           for i, r in enumerate(rows)])  # fmt: skip
+        noise = np.diag([1e-3 / len(r) if r else 0.0 for r in rows])
+        covariances = [np.eye(2) / 1000]
+        for _ in range(16):
+            covariances.append(shares @ covariances[-1] @ shares.T + noise)
+        c = np.diagonal(covariances, axis1=1, axis2=2)
+        slope = (c[[15, 16]].mean(0) - c[[4, 5]].mean(0)) / 11
+        expected = np.stack([slope, c[8:17].mean(0)], axis=1)
+        assert (np.abs(mean[code] - expected) <= limit * error[code] + 3e-3 * expected).all(), code
+
+
+def test_a_frozen_model_has_the_error_of_one_square(verdict):
+    """Squares of a normal number with variance 1/1000: standard deviation sqrt(2)/1000."""
+    frozen = [(code, i) for code in CODES for i in (0, 1) if not rows_of(code, 2)[i]]
+    assert len(frozen) == 16
+    error = np.array([verdict.standard_error[place] for place in frozen])
+    # the standard deviation of a fourth moment: ((105 - 60 + 24 ... ) / 4) ** 0.5 is below 2
+    np.testing.assert_allclose(error, np.sqrt(2 / 1536) / 1000, rtol=5 * 2 / np.sqrt(1536))
+    assert all(verdict.share[place] == verdict.share_error[place] == 0 for place in frozen)
+
+
+@pytest.mark.parametrize("piece", [24, 40])
+def test_pieces_change_no_bit(piece, pieces):
+    cut = run(replace(ALL, piece=piece))
+    assert len(cut) == -(-64 // piece)
+    assert [len(cut[k].failures) for k in cut] == [piece] * (64 // piece) + [64 % piece]
+    assert_same(arrays(cut), arrays(pieces))
+
+
+def test_resuming_changes_no_bit(pieces):
+    """Only what is missing runs."""
+    survey = replace(ALL, piece=24)
+    kept = {1: SurveyMoments(Moments(*(leaf[24:48] for leaf in pieces[0].late)),
+                             pieces[0].failures[24:48])}  # fmt: skip
+    rest = run(survey, kept)
+    assert list(rest) == [0, 2]
+    assert_same(arrays(rest | kept), arrays(pieces))
+
+
+def test_a_class_runs_as_its_first_network_does(pieces):
+    """A network's draws depend on its code alone, so that a class's verdict is its network's."""
+    survey = replace(ALL, labelled=False)
+    codes, sizes = survey.codes()
+    found = run(survey)
+    assert_same(arrays(found), [leaf[codes] for leaf in arrays(pieces)])
+    verdict = judge(survey, found)
+    assert (len(verdict.networks), verdict.sizes.sum()) == (36, 64)
+    assert_if_and_only_if(verdict)
+    assert verdict.sizes.tolist() == sizes.tolist()
+
+
+def test_draws_differ_between_networks_and_seeds(pieces):
+    """Frozen models have nothing but their generation 0; no two networks share it."""
+    _, mean, _, _ = arrays(pieces)
+    frozen = [mean[code, 0, 1] for code in CODES if not rows_of(code, 2)[0]]
+    assert len(set(frozen)) == len(frozen) == 8
+    _, other, _, _ = arrays(run(replace(ALL, seed=1)))
+    assert (other[..., 1] != mean[..., 1]).all()
+
+
+def test_blocks_of_an_accelerator_find_the_same(pieces, monkeypatch):
+    """Many networks a block, the last one filled up: the same numbers up to the order of sums."""
+    monkeypatch.setattr(engine, "DEVICE_NETWORKS", 5)
+    monkeypatch.setattr(jax, "default_backend", lambda: "accelerator")
+    assert_same(arrays(run(ALL)), arrays(pieces), rtol=1e-10, atol=1e-18)
+
+
+def test_too_few_chains_leave_networks_open():
+    """Undecided is not verified, and not refuted either."""
+    survey = replace(ALL, chains=256)
+    found = judge(survey, run(survey))
+    assert found.verdict == INCONCLUSIVE
+    assert set(found.networks) == {VERIFIED, INCONCLUSIVE}
+    open_claims = (found.verdicts == INCONCLUSIVE).any((1, 2))
+    np.testing.assert_array_equal(found.networks == INCONCLUSIVE, open_claims)
+
+
+# -------------------------------------------------------------- the judgement of numbers made up
+
+ONE = Survey(models=1, generations=64, chains=4096)
+SPAN = 48.0  # the middle of generations 32 to 64
+
+
+def made_up(shares, rates, chains=4096, seed=0):
+    """Slopes and levels of the four networks of one model (frozen, loop, real, loop and real)
+    that have these shares of growth and these ratios of the loop's growth or another's limit."""
+    codes = np.arange(4)
+    fates = [fate_without(ONE.network(code)) for code in codes]
+    truth = np.array([f.growth[0] if f.collapses[0] else f.limit[0] for f in fates])
+    collapses = np.array([f.collapses[0] for f in fates])
+    rate, share = truth * rates, np.asarray(shares, float)
+    slope = np.where(collapses, rate, share * rate / SPAN)
+    level = np.where(collapses, SPAN * rate / np.where(share == 0, 1, share), rate)
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(size=(4, chains, 2)) * [0.5, 1.0] @ [[1.0, 0.8], [0.0, 0.6]]
+    noise -= noise.mean(1, keepdims=True)
+    both = np.stack([slope, level], -1)[:, None] * (1 + noise)
+    return codes, fates, both
+
+
+def moments(both):
+    """Of chains of (slope, level), shape (4, chains, 2)."""
+    mean = both.mean(1)
+    centred = both - mean[:, None]
+    square = np.einsum("kna,knb->kab", centred, centred)
+    count = np.full((4, 1), both.shape[1])
+    return SurveyMoments(Moments(count, mean[:, None], square[:, None]), np.zeros((4, 1), int))
+
+
+def judged(shares, rates, **settings):
+    codes, fates, both = made_up(shares, rates, **settings)
+    return judge_survey(ONE, codes, np.ones(4, int), fates, moments(both))
+
+
+RIGHT = [0.0, 0.9, 0.0, 0.05]
+
+
+@pytest.mark.parametrize(
+    ("shares", "rates", "expected"),
+    [
+        (RIGHT, [1, 1, 1, 1], "vvvv"),
+        ([0.0, 0.1, 0.0, 0.05], [1, 1, 1, 1], "vrvv"),  # who should collapse, does not
+        ([0.0, 0.9, 0.8, 0.05], [1, 1, 1, 1], "vvrv"),  # who should not, does
+        (RIGHT, [1, 1.8, 1, 1], "vrvv"),  # collapses as it should, but too fast
+        (RIGHT, [1, 1, 1, 0.3], "vvvr"),  # settles too low
+        (RIGHT, [1, 1, 1.4, 1], "vviv"),  # on the edge
+        ([0.0, 0.4, 0.0, 0.4], [1, 1, 1, 1], "vivi"),
+    ],
+)
+def test_a_network_is_as_good_as_its_worst_claim(shares, rates, expected):
+    found = judged(shares, rates)
+    assert "".join(word[0] for word in found.networks) == expected
+    overall = REFUTED if "r" in expected else INCONCLUSIVE if "i" in expected else VERIFIED
+    assert found.verdict == overall
+    np.testing.assert_allclose(found.share[:, 0], shares, atol=1e-12)
+    np.testing.assert_allclose((found.rate / found.predicted)[:, 0], rates)
+
+
+def test_error_of_the_share_is_that_of_a_jackknife():
+    """Slope and level of one chain go together, so that their ratio is surer than either."""
+    codes, fates, both = made_up([0.2, 0.9, 0.3, 0.05], [1, 1, 1, 1], chains=500)
+    found = judge_survey(ONE, codes, np.ones(4, int), fates, moments(both))
+    others = (both.sum(1)[:, None] - both) / 499
+    share = SPAN * others[..., 0] / others[..., 1]
+    jackknife = np.sqrt(499 / 500 * ((share - share.mean(1, keepdims=True)) ** 2).sum(1))
+    np.testing.assert_allclose(found.share_error[:, 0], jackknife, rtol=0.01)
+    alone = np.abs(found.share[:, 0]) * both[..., 0].std(1) / both[..., 0].mean(1) / np.sqrt(500)
+    assert (np.abs(found.share_error[:, 0] / alone - 1) > 0.1).all()
+
+
+@pytest.mark.parametrize("lost", ["chains", "mean"])
+def test_lost_chains_prove_nothing(lost):
+    codes, fates, both = made_up(RIGHT, [1, 1, 1, 1])
+    late, failures = moments(both)
+    if lost == "chains":
+        late.chains[2], late.mean[2], late.square[2] = 0, 0, 0
+    else:
+        late.mean[2] = np.nan
+    failures[2] = 7
+    found = judge_survey(ONE, codes, np.ones(4, int), fates, SurveyMoments(late, failures))
+    assert found.networks.tolist() == [VERIFIED, VERIFIED, INCONCLUSIVE, VERIFIED]
+    assert (found.verdict, found.failures) == (INCONCLUSIVE, 7)
+    assert {cell.verdict for cell in found.cells() if cell.condition == "real->0"} == {INCONCLUSIVE}
+
+
+# --------------------------------------------------------------------------------- the decision
+
+
+def decided(estimate, error, lower, upper, chains=10**6, confidence=0.99):
+    verdicts, low, high = decide(
+        *(np.array([x], float) for x in (estimate, error)),
+        np.array([chains]),
+        *(np.array([x], float) for x in (lower, upper)),
+        confidence,
+    )
+    return verdicts[0], low[0], high[0]
+
+
+INF, NAN = np.inf, np.nan
+
+
+@pytest.mark.parametrize(
+    ("estimate", "error", "lower", "upper", "expected"),
+    [
+        (0.6, 0.05, 0.4, INF, VERIFIED),
+        (0.2, 0.05, 0.4, INF, REFUTED),
+        (0.45, 0.05, 0.4, INF, INCONCLUSIVE),
+        (0.35, 0.05, 0.4, INF, INCONCLUSIVE),
+        (0.2, 0.05, -INF, 0.4, VERIFIED),
+        (0.6, 0.05, -INF, 0.4, REFUTED),
+        (-9.0, 0.05, -INF, 0.4, VERIFIED),
+        (1e9, 0.05, 0.4, INF, VERIFIED),
+        (1.0, 0.01, 0.6, 1.4, VERIFIED),
+        (1.7, 0.01, 0.6, 1.4, REFUTED),
+        (0.3, 0.01, 0.6, 1.4, REFUTED),
+        # a bound itself belongs to neither side, however small the error
+        (0.4, 0.05, 0.4, INF, INCONCLUSIVE),
+        (0.4, 0.0, 0.4, INF, INCONCLUSIVE),
+        (0.4, 0.0, -INF, 0.4, INCONCLUSIVE),
+        (0.4000001, 0.0, 0.4, INF, VERIFIED),
+        (0.3999999, 0.0, 0.4, INF, REFUTED),
+        # the interval's end, 2.5758 errors away, on either side of the bound
+        (0.4 + 2.57 * 0.05, 0.05, 0.4, INF, INCONCLUSIVE),
+        (0.4 + 2.58 * 0.05, 0.05, 0.4, INF, VERIFIED),
+        (0.4 - 2.57 * 0.05, 0.05, 0.4, INF, INCONCLUSIVE),
+        (0.4 - 2.58 * 0.05, 0.05, 0.4, INF, REFUTED),
+        # what is no number is no evidence, not even for a claim that it would satisfy
+        (NAN, 0.05, 0.4, INF, INCONCLUSIVE),
+        (INF, 0.05, 0.4, INF, INCONCLUSIVE),
+        (-INF, 0.05, -INF, 0.4, INCONCLUSIVE),
+        (9.0, NAN, 0.4, INF, INCONCLUSIVE),
+        (9.0, INF, 0.4, INF, INCONCLUSIVE),
+    ],
+)
+def test_one_claim(estimate, error, lower, upper, expected):
+    verdict, low, high = decided(estimate, error, lower, upper)
+    assert verdict == expected
+    if np.isfinite(estimate) and np.isfinite(error):
+        assert low == pytest.approx(estimate - 2.5758 * error, rel=1e-4)
+        assert high == pytest.approx(estimate + 2.5758 * error, rel=1e-4)
+    else:
+        assert (low, high) == (-INF, INF)
+
+
+def test_one_chain_proves_nothing():
+    assert decided(9.0, 0.01, 0.4, INF, chains=1)[0] == INCONCLUSIVE
+    assert decided(9.0, 0.01, 0.4, INF, chains=2)[0] == VERIFIED
+
+
+def test_claims_of_a_family_share_its_budget():
+    """The clearest claim has a hundredth of it, and the next a little more; all claims from the
+    first undecided one on have its level, missing numbers among them counted as claims."""
+    estimate = np.array([2.0, 1.5, 0.41, *[0.42] * 96, NAN])
+    count = len(estimate)
+    verdicts, low, high = decide(
+        estimate, np.full(count, 0.1), np.full(count, 10**6), np.full(count, 0.4),
+        np.full(count, INF), 0.9,
+    )  # fmt: skip
+    quantile = (high - low)[:-1] / 2 / 0.1
+    expected = [norm.isf(0.1 / 2 / left) for left in (100, 99, *[98] * 97)]
+    np.testing.assert_allclose(quantile, expected, rtol=1e-3)
+    assert verdicts.tolist() == [VERIFIED] * 2 + [INCONCLUSIVE] * 98

@@ -1,0 +1,115 @@
+"""Standard errors near the finite-sample threshold: they hold, or the cell says why not."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from mcjax import api
+from mcjax.chains.chain import Trajectory
+from mcjax.chains.layout import shape_of
+from mcjax.engine import engine
+from mcjax.engine.outcome import summarise
+from mcjax.families.location import linear
+from mcjax.laws.design_moments import second_moment_map
+from mcjax.laws.explosion import spectral_radius
+from mcjax.network import build_network
+from mcjax.study.study import Study, condition
+from mcjax.verdicts.equivalence import INCONCLUSIVE
+from mcjax.verdicts.judge import HEAVY, judge
+from mcjax.verdicts.tails import RARE, dominated
+
+SEEDS, CHAINS = 200, 512
+MOST = int(stats.binom.isf(1e-5, SEEDS, 0.05))
+"""Intervals at 95% that may miss the truth, of one for each seed."""
+
+
+def anchored(p, samples, real):
+    """One model that reads itself and a little real data."""
+    net = build_network(1, [("0", "0", samples), ("real", "0", real)], 100)
+    return condition(net, linear(), np.zeros(p))
+
+
+def outcomes(one, generations):
+    """The outcomes of 200 runs of 512 chains: no two seeds, and no two chains, share a number."""
+    study = Study((one,), generations=generations, chains=SEEDS * CHAINS)
+    task = api._task(one, shape_of([one.network]), np.arange(study.chains))
+    chunks = engine.trajectories([task], api._program(study, range(1)), study.chunk)
+    parts = [part for chunk in chunks for _, part in chunk]
+    runs = [np.concatenate(leaf) for leaf in zip(*parts, strict=True)]
+    tiles = Trajectory(*(leaf.reshape(SEEDS, CHAINS, *leaf.shape[1:]) for leaf in runs))
+    return study, summarise(tiles, one.theta)
+
+
+def misses(study, found):
+    """Of each seed: whether the last generation's 95% interval misses, and whether it is used."""
+    law = api.predict(study)[0].laws["finite_sample"].mse[-1, 0]
+    squared = [outcome.moments.squared for outcome in found]
+    scores = np.array([(s.mean[-1, 0] - law) / s.standard_error()[-1, 0] for s in squared])
+    used = np.array([dominated(outcome)[-1, 0] == 0 for outcome in found])
+    return np.abs(scores) > stats.t.isf(0.025, CHAINS - 1), used
+
+
+HEAVY_CASES = [
+    (4, 6, 1, 20),
+    pytest.param(4, 6, 1, 40, marks=pytest.mark.slow),
+    pytest.param(10, 13, 3, 40, marks=pytest.mark.slow),
+    pytest.param(10, 15, 1, 40, marks=pytest.mark.slow),
+    pytest.param(20, 23, 7, 40, marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("p", "samples", "real", "generations"), HEAVY_CASES)
+def test_near_the_threshold_intervals_hold_or_are_not_used(p, samples, real, generations):
+    one = anchored(p, samples, real)
+    assert 0.95 < spectral_radius(second_moment_map(one.network, p, 1, 1)) < 1
+    missed, used = misses(*outcomes(one, generations))
+    assert (missed & used).sum() <= MOST
+    assert (~used).sum() > SEEDS / 2
+    if p == 4:  # and without the rule they do not hold
+        assert missed.sum() > MOST
+
+
+@pytest.mark.parametrize(
+    ("p", "samples", "real", "generations"),
+    [(4, 24, 1, 4), pytest.param(10, 60, 1, 40, marks=pytest.mark.slow)],
+)
+def test_intervals_of_larger_samples_hold_and_are_used(p, samples, real, generations):
+    """Radii of .930 and .971."""
+    missed, used = misses(*outcomes(anchored(p, samples, real), generations))
+    assert missed.sum() <= MOST
+    assert used.sum() > SEEDS - 10
+
+
+def test_a_cell_with_a_heavy_tail_is_inconclusive_and_says_so():
+    study, found = outcomes(anchored(4, 6, 1), 20)
+    heavy = next(outcome for outcome in found if dominated(outcome)[-1, 0] > 0)
+    cells = [c for c in judge(study, api.predict(study), [heavy]).cells if c.generation == 20]
+    assert {c.law for c in cells} == {"finite_sample", "first_order"}
+    for cell in cells:
+        assert cell.verdict == INCONCLUSIVE
+        assert cell.note == HEAVY
+        assert cell.interval == (-np.inf, np.inf)
+        assert cell.chains_needed is None
+
+
+@pytest.mark.parametrize("p", [1, 2, 5])
+@pytest.mark.parametrize("chains", [4, 64, 1024])
+def test_normal_errors_are_not_called_heavy(p, chains):
+    """Even where few chains let one of them make much of the spread; models differ in scale."""
+    rng = np.random.default_rng([p, chains])
+    runs, scale = 2_000_000 // (p * chains), np.array([1e-9, 1.0, 1e9])[:, None]
+    theta = rng.standard_normal((min(runs, 20_000), chains, 1, 3, p)) * scale
+    ended = np.zeros(theta.shape[:-1], np.int32)
+    found = summarise(Trajectory(theta, ended, ended), np.zeros(p))
+    called = sum(np.count_nonzero(dominated(outcome)) for outcome in found)
+    assert called <= stats.binom.isf(1e-6, 3 * len(found), RARE)
+
+
+def test_one_wild_chain_is_seen():
+    rng = np.random.default_rng(0)
+    theta = rng.standard_normal((1, 1000, 2, 2, 3))
+    theta[0, 17, 1, 0] *= 20
+    theta[0, 18, 0, 1] = np.nan  # has no estimate, and no part in this
+    ended = np.zeros(theta.shape[:-1], np.int32)
+    [found] = summarise(Trajectory(theta, ended, ended), np.zeros(3))
+    np.testing.assert_array_equal(dominated(found) > 0, [[False, False], [True, False]])
