@@ -12,7 +12,7 @@ import numpy as np
 from mcjax.chains.chain import ConditionArrays, Program, Trajectory
 from mcjax.chains.layout import Shape, network_arrays, shape_of
 from mcjax.chains.statistics import FEW_ROWS
-from mcjax.draws.streams import condition_word
+from mcjax.draws.streams import condition_word, design_key
 from mcjax.engine import engine
 from mcjax.engine.engine import Report, Task
 from mcjax.engine.moments import Moments
@@ -164,20 +164,22 @@ def _groups(study: Study) -> list[list[int]]:
     groups: dict[object, list[int]] = {}
     for i, condition in enumerate(study.conditions):
         how = sampling_of(condition, study.sampling)
-        key = (jax.tree.structure(condition.family), len(condition.theta), how)
+        kind = jax.tree.structure(condition.family)
+        key = (kind, len(condition.theta), how, condition.design)
         groups.setdefault(key, []).append(i)
     return list(groups.values())
 
 
 def _task(condition: Condition, shape: Shape, chains: np.ndarray) -> Task:
+    word = condition_word(condition.label)
     arrays = ConditionArrays(
         network=network_arrays(condition.network, shape),
         truth=condition.theta[None],
         factor=covariance_root(condition.covariance),
         whitener=whitener(condition.covariance),
         family=condition.family,
+        design=design_key(condition.seed, word) if condition.design == "fixed" else None,
     )
-    word = condition_word(condition.label)
     return Task(arrays, condition.seed, word, chains, condition.network.size)
 
 

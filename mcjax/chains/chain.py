@@ -26,6 +26,7 @@ class ConditionArrays(NamedTuple):
     factor: Any  # (p, p), a root F of the covariance of x
     whitener: Any  # (p, p), F^-T, or zero where F is singular
     family: Family
+    design: Any = None  # (2,), the key of fixed designs; None where designs are random
 
 
 class Program(NamedTuple):
@@ -96,7 +97,15 @@ def _generation(
         lost = jnp.any(reads & ~known[own.origin])
         typed = own._replace(weight=own.weight.astype(program.fit_dtype))
         data = draw_dataset(
-            drawing, factor, visible, typed, key, t, len(state.theta), program.pairs
+            drawing,
+            factor,
+            visible,
+            typed,
+            key,
+            t,
+            len(state.theta),
+            program.pairs,
+            condition.design,
         )
         mass = own.samples.astype(program.fit_dtype) * typed.weight
         start = (mass / jnp.maximum(mass.sum(), 1)) @ parents[own.origin]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +27,7 @@ def draw_dataset(
     generation: Array,
     models: int,
     pairs: int,
+    design: Array | None = None,
 ) -> Dataset:
     """Draw the rows of all feeds of one model, feed after feed, padded to ``pairs`` pairs.
 
@@ -36,6 +37,7 @@ def draw_dataset(
     parents: parameters of the models, then of the real sources, shape (M + S, p).
     feeds: one model's row of the table, each entry of shape (B,).
     key: chain key, shape (2,). generation: t, int32 scalar. models: M.
+    design: the key of fixed designs, shape (2,), or None if covariates are drawn anew each time.
 
     Returns
     -------
@@ -43,6 +45,7 @@ def draw_dataset(
     """
     stamp = jnp.where(feeds.renewed, generation, 0).astype(jnp.uint32)
     streams = threefry((key[0], key[1]), (stamp, feeds.stream))
+    designs = streams if design is None else design_streams(design, feeds.stream)
     taken = (feeds.samples + 1) // 2
     ends = jnp.cumsum(taken)
     place = jnp.arange(pairs, dtype=ends.dtype)
@@ -51,12 +54,13 @@ def draw_dataset(
 
     def gather() -> tuple[Array, ...]:
         origin = feeds.origin[slot]
-        return streams[0][slot], streams[1][slot], origin >= models, parents.T[:, origin]
+        keys = (word[slot] for word in (*streams, *designs))
+        return *keys, origin >= models, parents.T[:, origin]
 
     *keys, real, theta = once(generation, gather)
     pair = within.astype(jnp.uint32)
     z = once(
-        generation, lambda: draw_normals((keys[0], keys[1]), pair, parents.shape[1], parents.dtype)
+        generation, lambda: draw_normals((keys[2], keys[3]), pair, parents.shape[1], parents.dtype)
     )
     x = jnp.matmul(factor, _halves(z.real, z.imag), precision="highest")
     y = once(
@@ -70,6 +74,12 @@ def draw_dataset(
         y=jnp.where(valid, y, 0),
         weight=jnp.where(valid, _both(feeds.weight[slot]), 0),
     )
+
+
+def design_streams(design: Array, stream: Any) -> tuple[Array, Array]:
+    """Stream keys of the covariates of fixed designs, words of the shape of ``stream``."""
+    zero = jnp.zeros_like(stream)
+    return threefry((design[0] + zero, design[1] + zero), (zero, stream))
 
 
 def _halves(even: Array, odd: Array) -> Array:

@@ -12,6 +12,9 @@ leaves the other feeds' data as they were, padding changes nothing, a sample tha
 share is drawn again by each of them instead of being stored, and reused real data are simply
 generation 0's.
 
+Where designs are fixed, the covariates of a sample come from a chain key of their own that all
+chains share, at generation 0, and so depend on its stream alone; the labels stay as above.
+
 A *role* is the purpose of a number within an observation: covariate k is role k; the numbers
 behind the label start at ``LABEL``, and those of a sample's sufficient statistics, drawn instead
 of its rows, at ``STATISTIC`` (there the pair counts entries, not rows). One call serves rows 2q
@@ -30,6 +33,8 @@ from mcjax.draws.threefry import threefry
 LABEL = 1 << 31
 STATISTIC = 1 << 30
 PUBLIC = 0xFFFF
+DESIGN = 0xFFFFFFFF
+"""The chain number of fixed designs, above that of any chain."""
 
 
 def private_stream(reader: int, origin: int) -> int:
@@ -69,6 +74,11 @@ def chain_keys(seed: int, condition: int, chains: np.ndarray) -> np.ndarray:
     low = np.full(len(chains), seed & 0xFFFFFFFF, np.uint32)
     high = np.full(len(chains), seed >> 32, np.uint32)
     return np.stack(threefry((low, high), (chains.astype(np.uint32), word)), axis=-1)
+
+
+def design_key(seed: int, condition: int) -> np.ndarray:
+    """The key of a condition's fixed designs, uint32 of shape (2,)."""
+    return chain_keys(seed, condition, np.array([DESIGN]))[0]
 
 
 def row_words(key: Any, pairs: Any, role: Any) -> tuple[Any, Any]:

@@ -23,9 +23,11 @@ def finite_sample(condition: Condition, generations: int) -> Prediction:
 
     Raises
     ------
-    Inapplicable: for another family, singular covariates, weights, samples that two models read,
-        reused real data, or fits without a second moment.
+    Inapplicable: for fixed designs, another family, singular covariates, weights, samples that two
+        models read, reused real data, or fits without a second moment.
     """
+    if condition.design == "fixed":
+        raise Inapplicable("designs are fixed; the closed form averages over random ones")
     variance, real_variance = check_least_squares(condition)
     net, p = condition.network, len(condition.theta)
     reason = few_rows(net, p, 1) or unusual_feeds(net)

@@ -83,6 +83,7 @@ def describe(study: Study) -> dict[str, Any]:
                 },
                 "theta": c.theta.tolist(),
                 "covariance": c.covariance.tolist(),
+                "design": c.design,
             }
             for c in study.conditions
         ],

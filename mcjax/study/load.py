@@ -13,7 +13,7 @@ from mcjax.families.registry import make_family
 from mcjax.network import Network
 from mcjax.network.graphs import GRAPH_SUFFIXES
 from mcjax.study.networks import network_in, read_network
-from mcjax.study.schema import StudyFile, read_file
+from mcjax.study.schema import CovariateTable, StudyFile, read_file
 from mcjax.study.study import Condition, Study, condition
 from mcjax.study.survey import Survey
 
@@ -105,7 +105,7 @@ def _conditions(content: StudyFile, path: Path) -> list[Condition]:
     families = _families(content, path)
     scales: list[float | None] = [None] if grid.scale is None else list(grid.scale)
     seeds = [content.run.seed] if grid.seed is None else grid.seed
-    covariance = content.covariates.covariance if content.covariates else None
+    covariates = content.covariates or CovariateTable()
     found = []
     for (net_label, net), (fam_label, (family, theta)), scale, seed in itertools.product(
         networks, families, scales, seeds
@@ -116,7 +116,18 @@ def _conditions(content: StudyFile, path: Path) -> list[Condition]:
         name = label
         if grid.seed is not None:
             name = f"{label}, seed={seed}" if label else f"seed={seed}"
-        found.append(condition(scaled, family, theta, covariance, label, seed, name))
+        found.append(
+            condition(
+                scaled,
+                family,
+                theta,
+                covariates.covariance,
+                label,
+                seed,
+                name,
+                covariates.design,
+            )
+        )
     return found
 
 

@@ -49,7 +49,8 @@ class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
 class CovariateTable(msgspec.Struct, forbid_unknown_fields=True):
     """``[covariates]``: ``x ~ N(0, covariance)``; the identity unless told."""
 
-    covariance: list[list[float]]
+    covariance: list[list[float]] | None = None
+    design: str = "random"
 
 
 class RunTable(msgspec.Struct, forbid_unknown_fields=True):

@@ -20,6 +20,7 @@ PRECISIONS = {
     "float32": ("float32", "float32"),
 }
 """Precision of draws and of fits, by the name of the setting."""
+DESIGNS = ("random", "fixed")
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Condition:
     theta: the truth, shape (p,).
     covariance: of the covariates, x ~ N(0, covariance), shape (p, p).
     seed: of the draws.
+    design: random (covariates drawn anew for every sample) or fixed (once: those of a sample are
+        the same in every generation and every chain, and only labels are drawn anew).
     """
 
     name: str
@@ -43,6 +46,7 @@ class Condition:
     theta: np.ndarray
     covariance: np.ndarray
     seed: int = 0
+    design: str = "random"
 
 
 @dataclass(frozen=True)
@@ -103,13 +107,15 @@ def condition(
     label: str = "",
     seed: int = 0,
     name: str | None = None,
+    design: str = "random",
 ) -> Condition:
     """Build a :class:`Condition`; its name is the label unless told.
 
     Raises
     ------
     InputError: if theta is no list of finite numbers, the covariance is none of its size, a fit
-        would have no more rows than parameters, or the seed is out of range.
+        would have no more rows than parameters, the seed is out of range, or the design is
+        neither random nor fixed.
     """
     truth = np.asarray(list(theta), float)
     if truth.size == 0 or not np.isfinite(truth).all():
@@ -129,7 +135,11 @@ def condition(
                 )
     if not 0 <= seed < 2**64:
         raise InputError("run.seed", f"is {seed}; give a whole number from 0 to 2**64 - 1")
-    return Condition(label if name is None else name, label, network, family, truth, cov, seed)
+    if design not in DESIGNS:
+        hint = did_you_mean(design, DESIGNS)
+        raise InputError("covariates.design", f"is {design!r}, not one of {DESIGNS}{hint}")
+    own = label if name is None else name
+    return Condition(own, label, network, family, truth, cov, seed, design)
 
 
 def read_covariance(rows: Any, p: int) -> np.ndarray:
@@ -150,9 +160,10 @@ def read_covariance(rows: Any, p: int) -> np.ndarray:
 
 
 def sampling_of(condition: Condition, setting: str) -> str:
-    """How samples are drawn: ``statistics`` for least squares with normal noise and covariates that
-    determine every parameter, unless rows are asked for; else ``rows``."""
-    exact = condition.family.gaussian and whitener(condition.covariance).any()
+    """How samples are drawn: ``statistics`` for least squares with normal noise and random
+    covariates that determine every parameter, unless rows are asked for; else ``rows``."""
+    random = condition.design == "random"
+    exact = random and condition.family.gaussian and whitener(condition.covariance).any()
     return "statistics" if exact and setting == "auto" else "rows"
 
 

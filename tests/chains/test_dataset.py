@@ -13,7 +13,7 @@ from scipy import stats
 
 from mcjax.chains.dataset import draw_dataset
 from mcjax.chains.layout import Shape, network_arrays, shape_of
-from mcjax.draws.streams import chain_keys
+from mcjax.draws.streams import chain_keys, design_key
 from mcjax.families.location import linear
 from mcjax.network import build_network
 
@@ -373,3 +373,34 @@ def test_shared_samples_fail_the_battery():
     assert between > limit(len(joint) ** 2)
     synthetic = CHAINS * len(TIMES) * MODELS * ROWS
     assert len(np.unique(joint[..., 0])) == synthetic + CHAINS * len(TIMES) * MODELS * ROWS
+
+
+# -- fixed designs
+
+
+def test_fixed_designs_are_those_of_generation_0_in_every_chain():
+    """x belongs to the stream alone; y is drawn anew, from the parent of the generation."""
+    net = network(real="fresh")
+    arrays = network_arrays(net, COMMON)
+    parents = np.zeros((COMMON.models + 1, P))
+    one = partial(draw_dataset, jax.tree.map(float, linear()), np.eye(P), parents)
+
+    def data(feeds, chain, t, design):
+        key = chain_keys(5, 0, np.array([chain]))[0]
+        found = one(feeds, key, np.int32(t), COMMON.models, COMMON.pairs, design)
+        return np.asarray(found.x), np.asarray(found.y)
+
+    design = design_key(5, 0)
+    own = jax.tree.map(lambda leaf: leaf[1], arrays.feeds)  # model b
+    first = jax.tree.map(lambda leaf: leaf[1], arrays.initial)
+    x, y = data(own, 0, 1, design)
+    for chain, t in [(0, 2), (7, 1), (7, 0)]:
+        again, labels = data(own, chain, t, design)
+        np.testing.assert_array_equal(again, x)
+        assert (labels != y)[y != 0].all()
+    assert not np.array_equal(data(own, 0, 1, None)[0], x)
+    assert not np.array_equal(data(own, 0, 1, design_key(6, 0))[0], x)
+    initial, _ = data(first, 3, 0, design)
+    real = initial[:, (initial != 0).any(0)]
+    assert {tuple(row) for row in real.T} <= {tuple(row) for row in x.T}  # one real source, one X
+    assert len(real.T) == 40

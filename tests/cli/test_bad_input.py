@@ -72,6 +72,7 @@ SPOILT = {
         STUDY + "[covariates]\ncovariance = [[1.0]]",
         "covariates.covariance",
     ),
+    "design": (STUDY + '[covariates]\ndesign = "fixd"', "covariates.design"),
     "scale": (STUDY + "[grid]\nscale = [0.001]", "grid.scale"),
     "scale twice": (STUDY + "[grid]\nscale = [1, 1]", "grid"),
     "user file missing": (STUDY.replace('name = "linear"', 'file = "none.py"'), "none.py"),
