@@ -66,6 +66,11 @@ class SecondMomentMap:
     frozen: np.ndarray
     p: int
 
+    @property
+    def added(self) -> np.ndarray:
+        """What noise adds to ``m_ik`` in a generation, shape (M, M)."""
+        return np.diag(self.noise)
+
     def isotropic(self, m: np.ndarray) -> np.ndarray:
         """The linear part for second moments ``m_ik I``; shape (M, M) to (M, M)."""
         return self._advance(m, (self.rows * self.p - 2) / (self.rows - self.p - 1))
@@ -149,7 +154,7 @@ def _advance(one: SecondMomentMap, m: np.ndarray) -> np.ndarray:
     infinite = ~np.isfinite(m)
     depends = (one.shares > 0).astype(float)
     with np.errstate(over="ignore", invalid="ignore"):  # infinity - infinity at the range's end
-        result = one.isotropic(np.where(infinite, 0.0, m)) + np.diag(one.noise)
+        result = one.isotropic(np.where(infinite, 0.0, m)) + one.added
     result[(depends @ infinite @ depends.T > 0) | np.isnan(result)] = np.inf
     return result
 

@@ -127,20 +127,20 @@ def _slopes(
         together = phases[:, None] == phases[None, :]
         own = one.restricted(members)
         apply, _ = _on_pairs(own, together)
-        noise = np.diag(own.noise)[_pairs(together)]
+        noise = own.added[_pairs(together)]
 
         def bordered(x: np.ndarray, apply: Callable = apply) -> np.ndarray:
             return np.append(x[:-1] - apply(x[:-1]) + x[-1], x[:-1].sum())
 
         found = _solve(bordered, np.append(noise, 0.0))
         slope[np.ix_(members, members)] = found[-1] * together
-    return np.diagonal(_fixed_point(one, slope, np.zeros(len(collapses)), collapses, inside))
+    return np.diagonal(_fixed_point(one, slope, np.zeros_like(slope), collapses, inside))
 
 
 def _limits(one: SecondMomentMap, stable: np.ndarray, initial: np.ndarray) -> np.ndarray:
     still = stable & one.frozen
     start = np.diag(np.where(still, initial, 0.0))
-    return np.diagonal(_fixed_point(one, start, one.noise, stable, still))
+    return np.diagonal(_fixed_point(one, start, one.added, stable, still))
 
 
 def _fixed_point(
@@ -156,7 +156,7 @@ def _fixed_point(
         return known
     apply, _ = _on_pairs(one, unknown)
     pairs = _pairs(unknown)
-    right = (one.isotropic(known) + np.diag(noise))[pairs]
+    right = (one.isotropic(known) + noise)[pairs]
     result = known.copy()
     result[pairs] = _solve(lambda x: x - apply(x), right)
     result.T[pairs] = result[pairs]
