@@ -121,7 +121,7 @@ def judge_pieces(
     )
     found = SurveyMoments(late, np.concatenate([piece.failures for piece in pieces]))
     fates = [fate_without(survey.network(int(code)), without) for code in codes]
-    return judge_survey(survey, codes, sizes, fates, found)
+    return judge_survey(survey, codes, sizes, fates, found, without)
 
 
 def theory_for(study: Study, theory: Study) -> Study:

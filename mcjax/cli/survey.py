@@ -39,5 +39,5 @@ def run_survey(
     if as_json:
         click.echo(strict_json(survey_json(verdict)))
     else:
-        show_survey(table_console(), verdict, without, time.monotonic() - began)
+        show_survey(table_console(), verdict, time.monotonic() - began)
     return verdict.verdict

@@ -23,7 +23,7 @@ CANDIDATES = 8
 """So many members of a component are tried as readers of a new real feed: those with the most
 weight in the mode that grows."""
 LARGEST_FEED = 2**31 - 1
-HIGHEST_FACTOR = 2.0**20
+HIGHEST_FACTOR = 2**20
 
 
 @dataclass(frozen=True)
@@ -149,18 +149,18 @@ def _smallest_feed(own: SecondMomentMap) -> tuple[int, int] | None:
 
 
 def _least_factor(own: SecondMomentMap) -> float | None:
-    low, high = 1.0, 2.0
-    while not _settles(replace(own, rows=own.rows * high)):
+    low, high = 100, 200  # hundredths
+    while not _settles(replace(own, rows=own.rows * high / 100)):
         low, high = high, 2 * high
-        if high > HIGHEST_FACTOR:
+        if high > 100 * HIGHEST_FACTOR:
             return None
-    while high - low > 1e-4:
-        middle = (low + high) / 2
-        if _settles(replace(own, rows=own.rows * middle)):
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _settles(replace(own, rows=own.rows * middle / 100)):
             high = middle
         else:
             low = middle
-    return math.ceil(high * 100) / 100
+    return high / 100
 
 
 def _settles(own: SecondMomentMap) -> bool:

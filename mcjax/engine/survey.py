@@ -133,9 +133,9 @@ def _late_moments(white: Array, status: Array) -> tuple[Array, Array, Array, Arr
     both = jnp.moveaxis(both.reshape(*both.shape[:2], -1, TILE), 2, 0)  # (networks, M, 2, TILE)
     valid = jnp.isfinite(both).all(2, keepdims=True)
     count = valid.sum((2, 3))
-    mean = jnp.where(valid, both, 0).sum(-1) / jnp.maximum(count, 1)[..., None]
+    mean = jnp.where(valid, both, 0).sum(-1) / jnp.maximum(count, 1).astype(both.dtype)[..., None]
     centred = jnp.where(valid, both - mean[..., None], 0)
     square = (centred[:, :, :, None] * centred[:, :, None]).sum(-1)
-    failed = jnp.isin(status, jnp.array(FAILURES)).astype(jnp.int32)
+    failed = jnp.isin(status, jnp.array(FAILURES, status.dtype)).astype(jnp.int32)
     failures = jnp.moveaxis(failed.sum(0).reshape(len(both[0]), -1, TILE), 1, 0).sum(-1)
     return count, mean, square, failures

@@ -19,15 +19,13 @@ SOURCE = "Wishart and matrix-variate Dirichlet moments, derived in mcjax.laws.de
 
 
 def finite_sample(condition: Condition, generations: int) -> Prediction:
-    """The law's moments of one condition; see :class:`Prediction` for shapes.
+    """The law's moments of one condition with random designs; see :class:`Prediction` for shapes.
 
     Raises
     ------
-    Inapplicable: for fixed designs, another family, singular covariates, weights, samples that two
+    Inapplicable: for another family, singular covariates, weights, samples that two
         models read, reused real data, or fits without a second moment.
     """
-    if condition.design == "fixed":
-        raise Inapplicable("designs are fixed; the closed form averages over random ones")
     variance, real_variance = check_least_squares(condition)
     net, p = condition.network, len(condition.theta)
     reason = few_rows(net, p, 1) or unusual_feeds(net)

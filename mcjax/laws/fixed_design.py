@@ -49,14 +49,12 @@ UNIT = 1e-9
 
 
 def fixed_design(condition: Condition, generations: int) -> Prediction:
-    """The law's moments of one condition; see :class:`Prediction` for shapes.
+    """The law's moments of one condition, its designs taken for fixed; see :class:`Prediction`.
 
     Raises
     ------
-    Inapplicable: for random designs, another family, or designs that do not determine a fit.
+    Inapplicable: for another family, or designs that do not determine a fit.
     """
-    if condition.design != "fixed":
-        raise Inapplicable("designs are random; it needs [covariates] design = 'fixed'")
     system = design_system(condition, *check_least_squares(condition))
     size, p = condition.network.size, system.p
     covariance = covariances(system, generations)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mcjax.laws import finite_sample, first_order, fixed_design, simulated_moments
+from mcjax.laws.design_moments import unusual_feeds
 from mcjax.laws.inapplicable import Inapplicable
 from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.study.study import Condition
 
-LAWS = {
+LAWS: dict[str, Callable[[Condition, int], Prediction]] = {
     first_order.NAME: first_order.first_order,
     finite_sample.NAME: finite_sample.finite_sample,
     simulated_moments.NAME: simulated_moments.finite_sample_monte_carlo,
@@ -16,12 +19,22 @@ LAWS = {
 
 
 def predict_condition(condition: Condition, generations: int) -> Predictions:
-    """Every law that applies, and why the others do not."""
+    """Every law that applies, and why others do not that might be looked for."""
     laws: dict[str, Prediction] = {}
     inapplicable: dict[str, str] = {}
-    for name, law in LAWS.items():
+    for name in _candidates(condition):
         try:
-            laws[name] = law(condition, generations)
+            laws[name] = LAWS[name](condition, generations)
         except Inapplicable as reason:
             inapplicable[name] = str(reason)
     return Predictions(laws, inapplicable)
+
+
+def _candidates(condition: Condition) -> list[str]:
+    """The first-order law, and that for every sample size which the designs call for."""
+    if condition.design == "fixed":
+        return [first_order.NAME, fixed_design.NAME]
+    found = [first_order.NAME, finite_sample.NAME]
+    if condition.family.noise_variances is not None and unusual_feeds(condition.network):
+        found.append(simulated_moments.NAME)
+    return found

@@ -32,7 +32,6 @@ from mcjax.laws.design_moments import (
     few_rows,
     second_moment_map,
     second_moments,
-    unusual_feeds,
 )
 from mcjax.laws.estimated import jackknife_error
 from mcjax.laws.explosion import fates
@@ -86,18 +85,14 @@ class SimulatedMap(SecondMomentMap):
 
 
 def finite_sample_monte_carlo(condition: Condition, generations: int) -> Prediction:
-    """The law's moments of one condition; see :class:`Prediction` for shapes.
+    """The law's moments of one condition with random designs; see :class:`Prediction` for shapes.
 
     Raises
     ------
-    Inapplicable: where the closed form applies, or this does not.
+    Inapplicable: for another family, reused real data, fits of few rows, or very many parameters.
     """
-    if condition.design == "fixed":
-        raise Inapplicable("designs are fixed; it averages over random ones")
     variance, real_variance = check_least_squares(condition)
     net, p = condition.network, len(condition.theta)
-    if not unusual_feeds(net):
-        raise Inapplicable("the closed form of finite_sample says it exactly")
     if net.real == "reused" and any(feed.origin == REAL for feed in net.feeds):
         raise Inapplicable(REUSED)
     reason = few_rows(net, p, 3)

@@ -67,9 +67,8 @@ def _show_finite_sample(found: FiniteSample | str) -> None:
     for cure in found.cures:
         click.echo(f"  {_some(cure.members)}: {_factor(cure)} a generation")
         if cure.real:
-            click.echo(
-                f"    settles with {cure.real[1]} real samples a generation to {cure.real[0]}"
-            )
+            samples = "real sample" if cure.real[1] == 1 else "real samples"
+            click.echo(f"    settles with {cure.real[1]} {samples} a generation to {cure.real[0]}")
         else:
             click.echo("    no single real feed is enough")
         if cure.factor is not None:

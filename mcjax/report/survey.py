@@ -64,14 +64,14 @@ def _name(piece: int) -> str:
     return f"piece-{piece:05d}.npz"
 
 
-def show_survey(
-    console: Console, verdict: SurveyVerdict, without: str | None, seconds: float
-) -> None:
+def show_survey(console: Console, verdict: SurveyVerdict, seconds: float) -> None:
     """Networks by what the law says of them, claims by kind, and what was refuted."""
     survey = verdict.survey
     collapses = np.array([fate.collapses for fate in verdict.fates])
     doomed = collapses.sum(1)
-    law = "the collapse law" if without is None else f"the collapse law without {without!r}"
+    law = "the collapse law"
+    if verdict.without is not None:
+        law += f" without {verdict.without!r}"
     kinds = {
         "networks in which no model collapses": verdict.networks[doomed == 0],
         "networks in which some models collapse": verdict.networks[

@@ -29,6 +29,7 @@ def survey_json(verdict: SurveyVerdict) -> dict[str, Any]:
         "failures": {"no estimate": verdict.failures} if verdict.failures else {},
         "chains": survey.chains,
         "verdict": verdict.verdict,
+        "without": verdict.without,
         "networks": network_counts(verdict),
         "tolerance": survey.tolerance,
         "confidence": survey.confidence,

@@ -13,7 +13,7 @@ from mcjax.families.registry import make_family
 from mcjax.network import Network
 from mcjax.network.graphs import GRAPH_SUFFIXES
 from mcjax.study.networks import network_in, read_network
-from mcjax.study.schema import CovariateTable, StudyFile, read_file
+from mcjax.study.schema import CovariateTable, GridTable, RunTable, StudyFile, read_file
 from mcjax.study.study import Condition, Study, condition
 from mcjax.study.survey import Survey
 
@@ -51,6 +51,11 @@ def load_survey(path: str | Path) -> Survey | None:
         for field in ("network", "family", "covariates"):
             if getattr(content, field) is not None:
                 raise InputError(field, "and [survey] exclude each other; keep one")
+        if content.grid != GridTable():
+            raise InputError("grid", "and [survey] exclude each other; keep one")
+        for field in ("precision", "solver", "chunk", "sampling"):
+            if getattr(run, field) != getattr(RunTable(), field):
+                raise InputError(f"run.{field}", "has no meaning in a survey; leave it out")
         return Survey(
             models=table.models,
             samples=table.samples,

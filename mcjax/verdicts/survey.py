@@ -44,7 +44,7 @@ class SurveyVerdict:
         gives no number.
     low, high: intervals, of r and of the ratio, shape (K, M, 2).
     networks: the worst verdict on each network, shape (K,). verdict: of all.
-    failures: fits without an estimate.
+    failures: fits without an estimate. without: the clause left out of the law, if any.
     """
 
     survey: Survey
@@ -62,6 +62,7 @@ class SurveyVerdict:
     networks: np.ndarray
     verdict: str
     failures: int
+    without: str | None
 
     def cells(self) -> list[Cell]:
         """Every claim as a cell."""
@@ -110,8 +111,9 @@ def judge_survey(
     sizes: np.ndarray,
     fates: Sequence[Fate],
     found: SurveyMoments,
+    without: str | None = None,
 ) -> SurveyVerdict:
-    """Compare the law's fates with what the chains did."""
+    """Compare the law's fates, by all its clauses but ``without``, with what the chains did."""
     collapses = np.array([fate.collapses for fate in fates])
     growth = np.array([fate.growth for fate in fates])
     limit = np.array([fate.limit for fate in fates])
@@ -171,4 +173,5 @@ def judge_survey(
         networks=networks,
         verdict=worst(networks),
         failures=int(found.failures.sum()),
+        without=without,
     )

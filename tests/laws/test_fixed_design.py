@@ -184,7 +184,6 @@ def test_constants_push_in_no_unseen_direction(draws, seed):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"design": "random"}, "designs are random"),
         ({"family": logistic()}, "logistic is not"),
         ({"family": huber()}, "huber is not"),
         ({"covariance": np.diag([1.0, 1.0, 0.0])}, "low rank"),
@@ -195,11 +194,13 @@ def test_says_why_it_does_not_apply(change, reason):
     assert reason in predict_condition(one, 2).inapplicable["fixed_design"]
 
 
-def test_the_closed_form_for_random_designs_does_not_apply():
-    found = predict_condition(conditions()[0], 2).inapplicable
-    assert found == {
-        "finite_sample": "designs are fixed; the closed form averages over random ones"
-    }
+def test_designs_choose_the_law():
+    one = conditions()[0]
+    fixed, random = (predict_condition(each, 2) for each in (one, replace(one, design="random")))
+    assert set(fixed.laws) == {"first_order", "fixed_design"}
+    assert set(random.laws) == {"first_order", "finite_sample_monte_carlo"}
+    assert fixed.inapplicable == {}
+    assert set(random.inapplicable) == {"finite_sample"}
 
 
 def test_weights_that_leave_a_fit_undetermined():

@@ -147,14 +147,11 @@ def test_an_explosion_is_told():
 
 
 REASONS = {
-    "closed form": (ring(2, samples=20, initial=20), {}, "closed form"),
-    "fixed": (NETWORKS["weights"], {"design": "fixed"}, "fixed"),
     "few rows": (
         build_network(1, [("0", "0", 5), ("real", "0", 1, 2.0)], 9),
         {},
         "more than p + 3 = 6",
     ),
-    "huber": (NETWORKS["weights"], {"family": huber()}, "huber is not"),
     "reused": (
         build_network(1, [("0", "0", 9), ("real", "0", 9, 2.0)], 9, real="reused"),
         {},
@@ -176,3 +173,12 @@ def test_it_stands_in_only_where_the_closed_form_is_silent():
         predict_condition(one, 0).inapplicable["finite_sample"] for one in simulated()[0].conditions
     ]
     assert reasons == [WEIGHTED, SHARED, WEIGHTED]
+    one = simulated()[0].conditions[0]
+    for other in (
+        replace(one, network=ring(2, samples=20, initial=20)),
+        replace(one, family=huber()),
+        replace(one, design="fixed"),
+    ):
+        found = predict_condition(other, 0)
+        assert NAME not in found.laws
+        assert NAME not in found.inapplicable

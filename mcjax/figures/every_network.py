@@ -1,0 +1,96 @@
+"""All labelled networks of three models: what the collapse law says, and what chains did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
+
+from mcjax import api
+from mcjax.figures.style import MARKERS, PALETTE, figure, save
+from mcjax.study.survey import TILE, Survey
+from mcjax.verdicts.survey import BOUNDARY, SurveyVerdict
+
+REGIMES = {False: ("settles", PALETTE[0], MARKERS[0]), True: ("collapses", PALETTE[1], MARKERS[1])}
+
+
+def every_network(folder: Path, chains: int | None) -> list[Path]:
+    """Predicted against simulated growth, and limit, of every model of all 4,096 networks; and how
+    far apart the two regimes are."""
+    survey = Survey(models=3, chains=-(-chains // TILE) * TILE if chains else 2560)
+    pieces = [piece for _, piece in api.survey_pieces(survey)]
+    found = api.judge_pieces(survey, pieces)
+    collapses = np.array([fate.collapses for fate in found.fates])
+    with figure(1, 3, 2.7) as (fig, panels):
+        _regimes(panels[0, 0], found, collapses)
+        for axes, kind in zip(panels[0, 1:], (True, False), strict=True):
+            _scatter(axes, found, collapses == kind, kind)
+        fig.suptitle(
+            f"{len(found.codes):,} networks of 3 linear models, {survey.chains:,} chains each:"
+            f" {(found.networks == 'refuted').sum()} refuted",
+            fontsize=9,
+        )
+        return save(fig, folder, "every-network", _rows(found, collapses))
+
+
+def _regimes(axes: Axes, found: SurveyVerdict, collapses: np.ndarray) -> None:
+    """Histogram of growth as a share of the level."""
+    bins = np.linspace(-0.4, 1.3, 69).tolist()
+    for kind, (label, colour, _) in REGIMES.items():
+        axes.hist(found.share[collapses == kind], bins, color=colour, label=label, alpha=0.8)
+    axes.axvline(BOUNDARY, ymax=0.85, color="0.3", linestyle="--", linewidth=0.8)
+    axes.set_yscale("log")
+    axes.set_title("growth as a share of the error")
+    axes.set_xlabel("simulated")
+    axes.set_ylabel("models")
+    axes.set_ylim(top=4e4)  # room for the legend
+    axes.legend(loc="upper right", ncols=2, columnspacing=1, handlelength=1)
+
+
+def _scatter(axes: Axes, found: SurveyVerdict, chosen: np.ndarray, kind: bool) -> None:
+    _, colour, marker = REGIMES[kind]
+    seen, error, told = (
+        1000 * values[chosen] for values in (found.rate, found.standard_error, found.predicted)
+    )
+    ends = np.array([told.min() * 0.7, told.max() * 1.4])
+    axes.plot(ends, ends, color="0.3", linewidth=0.8)
+    axes.errorbar(
+        told,
+        seen,
+        1.96 * error,
+        color=colour,
+        marker=marker,
+        markersize=1.5,
+        linestyle="",
+        elinewidth=0.3,
+        alpha=0.4,
+        rasterized=True,  # thousands of points; axes and text stay vectors
+    )
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    ticks = (0.05, 0.1, 0.2, 0.5, 1) if kind else (0.3, 0.5, 1, 2, 4)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(FixedLocator(ticks))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_locator(NullLocator())
+    axes.set_title("growth per generation, 1/1000" if kind else "limit, 1/1000")
+    axes.set_xlabel("by the law")
+    axes.set_ylabel("simulated")
+
+
+def _rows(found: SurveyVerdict, collapses: np.ndarray) -> list[dict[str, Any]]:
+    numbers = {
+        "share": found.share,
+        "simulated": found.rate,
+        "standard_error": found.standard_error,
+        "predicted": found.predicted,
+    }
+    return [
+        {"code": int(code), "model": i, "collapses": bool(collapses[k, i])}
+        | {name: f"{values[k, i]:.4g}" for name, values in numbers.items()}
+        for k, code in enumerate(found.codes)
+        for i in range(found.survey.models)
+    ]

@@ -1,0 +1,73 @@
+"""Where real data do not prevent collapse: few rows for many parameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.colors import TwoSlopeNorm
+
+from mcjax.figures.style import figure, save
+from mcjax.laws.design_moments import SecondMomentMap
+from mcjax.laws.explosion import ROUNDING, spectral_radius
+
+PARAMETERS = (3, 5, 10, 30)
+SHARES = np.linspace(0, 0.6, 121)
+LOWEST, HIGHEST = 0.2, 2.0
+
+
+def explosion_map(folder: Path, chains: int | None) -> list[Path]:
+    """Factor by which a linear regression's MSE is multiplied every generation, exactly.
+
+    One model that reads itself and a share of fresh real data, against the rows of its fit; nothing
+    is simulated.
+    """
+    rows = []
+    with figure(1, len(PARAMETERS), 2.9) as (fig, panels):
+        for axes, p in zip(panels[0], PARAMETERS, strict=True):
+            counts = np.unique(np.geomspace(p + 2, 5 * p, 150).round().astype(int))
+            radius = np.array([[_radius(p, int(n), s) for n in counts] for s in SHARES])
+            mesh = axes.pcolormesh(
+                counts / p,
+                SHARES,
+                np.clip(radius, LOWEST, HIGHEST),
+                cmap="PuOr_r",
+                norm=TwoSlopeNorm(1.0, LOWEST, HIGHEST),
+                shading="nearest",
+                rasterized=True,
+            )
+            axes.contour(counts / p, SHARES, radius, [1 + ROUNDING], colors="black", linewidths=1.3)
+            axes.set_xscale("log")
+            axes.set_xlim(1, 5)
+            axes.set_xticks([1, 1.5, 2, 3, 5], ["1", "1.5", "2", "3", "5"])
+            axes.set_xticks([], minor=True)
+            axes.set_xlabel("rows a fit / parameters")
+            axes.set_title(f"p = {p}")
+            axes.text(3, 0.5, "settles", ha="center", color="white")
+            axes.set_facecolor("0.85")
+            edge = {"ha": "center", "va": "center", "rotation": 90}
+            axes.text(0.5 * (1 + (p + 1.5) / p), 0.3, "no second moment" if p < 10 else "", **edge)
+            if p >= 10:
+                axes.text((p + 2.5) / p, 0.4, "explodes", color="white", **edge)
+            rows += [
+                {"p": p, "rows": int(n), "real_share": round(float(s), 4), "radius": f"{r:.5g}"}
+                for s, line in zip(SHARES[::4], radius[::4], strict=True)
+                for n, r in zip(counts, line, strict=True)
+            ]
+        for axes in panels[0, 1:]:
+            axes.set_yticklabels([])
+        panels[0, 0].set_ylabel("share of fresh real data")
+        bar = fig.colorbar(mesh, ax=panels[0, -1], extend="both", ticks=[0.2, 0.6, 1, 1.5, 2])
+        bar.set_label("factor a generation (line: 1)")
+        return save(fig, folder, "explosion-map", rows)
+
+
+def _radius(p: int, rows: int, share: float) -> float:
+    one = SecondMomentMap(
+        shares=np.array([[1 - share]]),
+        rows=np.array([float(rows)]),
+        noise=np.zeros(1),
+        frozen=np.zeros(1, bool),
+        p=p,
+    )
+    return spectral_radius(one)
