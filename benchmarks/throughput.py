@@ -10,17 +10,13 @@ the time: a fast fit that did not converge is worth nothing.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import statistics
 import time
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import jax
+from machine import keep
 
 import mcjax
 from mcjax.fits.status import Status
@@ -88,15 +84,7 @@ def main() -> None:
                 f"{r['compile_seconds']:8.1f}{r['converged']:11.4f}"
             )
     if out is not None:
-        about = {
-            "date": datetime.now(UTC).date().isoformat(),
-            "device": jax.devices()[0].device_kind,
-            "cores": os.cpu_count(),
-            "machine": platform.machine(),
-            "versions": {name: version(name) for name in ("mcjax", "jax", "jaxlib")},
-        }
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps({"about": about, "results": results}, indent=1) + "\n")
+        keep(out, results)
 
 
 if __name__ == "__main__":
