@@ -1,6 +1,8 @@
+from .api import judge_pieces as judge_pieces
 from .api import predict as predict
 from .api import replay as replay
 from .api import simulate as simulate
+from .api import survey_pieces as survey_pieces
 from .api import verify as verify
 from .diagnosis import Diagnosis as Diagnosis
 from .diagnosis import diagnose as diagnose
@@ -24,6 +26,8 @@ from .study.load import load_study as load_study
 from .study.study import Condition as Condition
 from .study.study import Study as Study
 from .study.study import condition as condition
+from .study.survey import Survey as Survey
 from .verdicts.judge import Cell as Cell
 from .verdicts.judge import Verification as Verification
 from .verdicts.judge import judge as judge
+from .verdicts.survey import SurveyVerdict as SurveyVerdict

@@ -60,7 +60,8 @@ def _show_finite_sample(found: FiniteSample | str) -> None:
     doomed = [name for name, explodes in found.explodes.items() if explodes]
     what = f"as linear regressions with {found.parameters} parameters, at these sample counts"
     if doomed:
-        click.secho(f"Exactly, {what}: {_some(tuple(doomed))} explode.", bold=True)
+        verb = "explodes" if len(doomed) == 1 else "explode"
+        click.secho(f"Exactly, {what}: {_some(tuple(doomed))} {verb}.", bold=True)
     else:
         highest = max(found.radius.values())
         click.echo(f"Exactly, {what}: nothing explodes (largest radius {number(highest, 5)}).")
