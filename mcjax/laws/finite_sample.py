@@ -19,14 +19,16 @@ SOURCE = "Wishart and matrix-variate Dirichlet moments, derived in mcjax.laws.de
 
 
 def finite_sample(condition: Condition, generations: int) -> Prediction:
-    """The law's moments of one condition with random designs; see :class:`Prediction` for shapes.
+    """The law's moments of one condition; see :class:`Prediction` for shapes.
 
     Raises
     ------
-    Inapplicable: for another family, singular covariates, weights, samples that two
+    Inapplicable: for fixed designs, another family, singular covariates, weights, samples that two
         models read, reused real data, or fits without a second moment.
     """
     variance, real_variance = check_least_squares(condition)
+    if condition.design == "fixed":
+        raise Inapplicable("designs are fixed, and it averages over random ones")
     net, p = condition.network, len(condition.theta)
     reason = few_rows(net, p, 1) or unusual_feeds(net)
     if reason:

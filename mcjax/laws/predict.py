@@ -33,7 +33,7 @@ def predict_condition(condition: Condition, generations: int) -> Predictions:
 def _candidates(condition: Condition) -> list[str]:
     """The first-order law, and that for every sample size which the designs call for."""
     if condition.design == "fixed":
-        return [first_order.NAME, fixed_design.NAME]
+        return [first_order.NAME, finite_sample.NAME, fixed_design.NAME]
     found = [first_order.NAME, finite_sample.NAME]
     if condition.family.noise_variances is not None and unusual_feeds(condition.network):
         found.append(simulated_moments.NAME)

@@ -199,7 +199,9 @@ def test_designs_choose_the_law():
     fixed, random = (predict_condition(each, 2) for each in (one, replace(one, design="random")))
     assert set(fixed.laws) == {"first_order", "fixed_design"}
     assert set(random.laws) == {"first_order", "finite_sample_monte_carlo"}
-    assert fixed.inapplicable == {}
+    assert fixed.inapplicable == {
+        "finite_sample": "designs are fixed, and it averages over random ones"
+    }
     assert set(random.inapplicable) == {"finite_sample"}
 
 
