@@ -42,7 +42,11 @@ REFUSED = {
         "network.feeds[1].from",
         "is missing",
     ),
-    "text covariance": (GOOD + "[covariates]\ncovariance = \"I\"", "covariates.covariance", "is str"),
+    "text covariance": (
+        GOOD + '[covariates]\ncovariance = "I"',
+        "covariates.covariance",
+        "is str",
+    ),
     "text": (GOOD + '[run]\nchains = "64"', "run.chains", "is str; give int"),
     "bool": (GOOD + "[run]\nchains = true", "run.chains", "is bool; give int"),
     "fraction": (GOOD + "[run]\ngenerations = 1.5", "run.generations", "is float; give int"),
