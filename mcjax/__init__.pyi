@@ -27,7 +27,7 @@ from .study.study import Condition as Condition
 from .study.study import Study as Study
 from .study.study import condition as condition
 from .study.survey import Survey as Survey
-from .verdicts.judge import Cell as Cell
+from .verdicts.claims import Cell as Cell
 from .verdicts.judge import Verification as Verification
 from .verdicts.judge import judge as judge
 from .verdicts.survey import SurveyVerdict as SurveyVerdict

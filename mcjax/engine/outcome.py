@@ -10,18 +10,25 @@ from mcjax.chains.chain import Trajectory
 from mcjax.engine.moments import TILE, ErrorMoments, Moments, merge, tile_moments
 from mcjax.fits.status import Status
 
+KEPT = 1 << 18
+"""Numbers of one condition that are kept as they are, not as moments: a megabyte."""
+
 
 class Outcome(NamedTuple):
     """A summary of C chains.
 
     Attributes
     ----------
-    moments: of the errors. largest: ||e||^2 of the chain farthest off, 0 without any, (T + 1, M).
+    moments: of the errors.
+    sample: errors at generation T of the first chains, (K, M, p), single precision, not-a-number
+        where there is none; as many as make ``KEPT`` numbers.
+    largest: ||e||^2 of the chain farthest off, 0 without any, (T + 1, M).
     fits: number of fits by outcome, shape (T + 1, M, number of :class:`Status` codes).
     steps: gradients evaluated, in all. chains: C.
     """
 
     moments: ErrorMoments
+    sample: np.ndarray
     largest: np.ndarray
     fits: np.ndarray
     steps: int
@@ -59,13 +66,16 @@ def summarise(tiles: Trajectory, truth: np.ndarray) -> list[Outcome]:
     """The summary of each tile; leading axes of every array: tiles, chains."""
     status, theta = np.asarray(tiles.status), np.asarray(tiles.theta)
     moments = tile_moments(theta, truth)
-    squared = np.square(theta - truth, dtype=float).sum(-1)
+    error = theta - truth
+    sample = error[:, :, -1].astype(np.float32)
+    squared = np.square(error, dtype=float).sum(-1)
     largest = np.where(np.isfinite(squared), squared, 0.0).max(1)
     fits = np.stack([(status == code).sum(1) for code in Status], axis=-1)
     steps = np.asarray(tiles.steps).sum((1, 2, 3))
     return [
         Outcome(
             ErrorMoments(*(Moments(*(leaf[k] for leaf in part)) for part in moments)),
+            sample[k, : _kept(sample)],
             largest[k],
             fits[k],
             int(steps[k]),
@@ -77,13 +87,21 @@ def summarise(tiles: Trajectory, truth: np.ndarray) -> list[Outcome]:
 
 def merge_outcomes(first: Outcome, second: Outcome) -> Outcome:
     """The summary of both sets of chains."""
+    sample = first.sample
+    if len(sample) < _kept(sample):
+        sample = np.concatenate([sample, second.sample])[: _kept(sample)]
     return Outcome(
         merge(first.moments, second.moments),
+        sample,
         np.maximum(first.largest, second.largest),
         first.fits + second.fits,
         first.steps + second.steps,
         first.chains + second.chains,
     )
+
+
+def _kept(sample: np.ndarray) -> int:
+    return max(1, KEPT // (sample.shape[-2] * sample.shape[-1]))
 
 
 class Gather:

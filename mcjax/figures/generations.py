@@ -16,7 +16,7 @@ from mcjax.families.location import linear
 from mcjax.figures.style import MARKERS, PALETTE, band, figure, save
 from mcjax.network import Network, build_network, topologies
 from mcjax.study.study import Study, condition
-from mcjax.verdicts.judge import Cell
+from mcjax.verdicts.claims import Cell
 
 
 def topology_panel(folder: Path, chains: int | None) -> list[Path]:

@@ -78,6 +78,7 @@ def first_order(condition: Condition, generations: int) -> Prediction:
         standard_error=error,
         growth=np.where(stable, np.nan, slopes),
         limit=np.where(stable, limits, np.nan),
+        normal=True,
     )
 
 

@@ -19,6 +19,7 @@ class Prediction:
         law is in closed form.
     growth: slope of the MSE per generation, of models that collapse, shape (M,), else nan; infinite
         where the second moment explodes, growing by a factor every generation.
+    normal: whether it says that errors are normal, as limits of M-estimators are.
     limit: of the MSE as t -> infinity, of models that do neither, shape (M,), else nan.
     """
 
@@ -30,6 +31,7 @@ class Prediction:
     standard_error: np.ndarray
     growth: np.ndarray
     limit: np.ndarray
+    normal: bool = False
 
 
 @dataclass(frozen=True)

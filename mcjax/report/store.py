@@ -67,7 +67,7 @@ def describe(study: Study) -> dict[str, Any]:
     """A study as plain data."""
     return {
         "settings": {
-            f.name: getattr(study, f.name)
+            f.name: _plain(getattr(study, f.name))
             for f in dataclasses.fields(study)
             if f.name != "conditions"
         },
@@ -88,6 +88,10 @@ def describe(study: Study) -> dict[str, Any]:
             for c in study.conditions
         ],
     }
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _identity(about: dict[str, Any]) -> str:
@@ -115,4 +119,5 @@ def _unpack(data: Any, prefix: str) -> Outcome | None:
         )
     )
     steps, chains = int(data[f"{prefix}/steps"]), int(data[f"{prefix}/chains"])
-    return Outcome(moments, data[f"{prefix}/largest"], data[f"{prefix}/fits"], steps, chains)
+    sample, largest, fits = (data[f"{prefix}/{name}"] for name in ("sample", "largest", "fits"))
+    return Outcome(moments, sample, largest, fits, steps, chains)

@@ -13,8 +13,9 @@ from mcjax.fits.status import Status
 from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.report.text import number, with_error
 from mcjax.study.study import Condition, Study
+from mcjax.verdicts.claims import Cell
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
-from mcjax.verdicts.judge import Cell, Verification
+from mcjax.verdicts.judge import Verification
 
 STYLE = {VERIFIED: "blue", REFUTED: "bold red", INCONCLUSIVE: "yellow"}
 PIPE_WIDTH = 132

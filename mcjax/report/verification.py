@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from mcjax.study.study import Study
+from mcjax.verdicts.claims import Cell
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
-from mcjax.verdicts.judge import Cell, Verification
+from mcjax.verdicts.judge import Verification
 from mcjax.verdicts.survey import SurveyVerdict
 
 

@@ -53,7 +53,7 @@ def load_survey(path: str | Path) -> Survey | None:
                 raise InputError(field, "and [survey] exclude each other; keep one")
         if content.grid != GridTable():
             raise InputError("grid", "and [survey] exclude each other; keep one")
-        for field in ("precision", "solver", "chunk", "sampling"):
+        for field in ("precision", "solver", "chunk", "sampling", "quantities"):
             if getattr(run, field) != getattr(RunTable(), field):
                 raise InputError(f"run.{field}", "has no meaning in a survey; leave it out")
         return Survey(
@@ -100,6 +100,7 @@ def _study(content: StudyFile, path: Path) -> Study:
         solver=run.solver,
         chunk=run.chunk,
         sampling=run.sampling,
+        quantities=run.quantities,
     )
 
 

@@ -65,6 +65,7 @@ class RunTable(msgspec.Struct, forbid_unknown_fields=True):
     solver: str = "auto"
     chunk: Count = 1024
     sampling: str = "auto"
+    quantities: tuple[str, ...] = ("mse",)
 
 
 class GridTable(msgspec.Struct, forbid_unknown_fields=True):

@@ -20,6 +20,8 @@ PRECISIONS = {
     "float32": ("float32", "float32"),
 }
 """Precision of draws and of fits, by the name of the setting."""
+QUANTITIES = ("mse", "growth", "bias", "covariance", "normality")
+"""What can be judged."""
 DESIGNS = ("random", "fixed")
 
 
@@ -60,6 +62,7 @@ class Study:
     confidence: of all verdicts of the study together.
     precision: mixed (float32 draws, float64 fits), float64 or float32.
     solver: auto, newton or lbfgs. chunk: lanes a call.
+    quantities: what is judged, of :data:`QUANTITIES`.
     sampling: auto (sufficient statistics where they are all that matters, rows elsewhere) or rows.
 
     Raises
@@ -76,6 +79,7 @@ class Study:
     solver: str = "auto"
     chunk: int = 1024
     sampling: str = "auto"
+    quantities: tuple[str, ...] = ("mse",)
 
     def __post_init__(self) -> None:
         for field, value, choices in (
@@ -86,6 +90,12 @@ class Study:
             if value not in choices:
                 hint = did_you_mean(value, choices)
                 raise InputError(f"run.{field}", f"is {value!r}, not one of {choices}{hint}")
+        for name in self.quantities:
+            if name not in QUANTITIES:
+                hint = did_you_mean(name, QUANTITIES)
+                raise InputError("run.quantities", f"has {name!r}, not one of {QUANTITIES}{hint}")
+        if not self.quantities:
+            raise InputError("run.quantities", "is empty; name at least 'mse'")
         if not self.conditions:
             raise InputError("grid", "has no condition")
         names = [c.name for c in self.conditions]

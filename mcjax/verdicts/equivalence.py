@@ -15,30 +15,6 @@ from scipy.special import stdtr, stdtrit
 VERIFIED, REFUTED, INCONCLUSIVE = "verified", "refuted", "inconclusive"
 
 
-def equivalence(
-    ratio: np.ndarray, error: np.ndarray, chains: np.ndarray, tolerance: float, confidence: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Verdicts on a family of ratios.
-
-    Each interval is Student's, two-sided, at the level Holm's procedure gives the cell: the cell
-    of rank k by p-value (the smallest first) has level (1 - confidence) / (K - k + 1), and
-    from the first undecided one on all keep its level. So interval and verdict always agree.
-
-    Parameters
-    ----------
-    ratio, error: estimates and standard errors, shape (K,); a cell that is not finite is
-        inconclusive, with an infinite interval.
-    chains: behind each estimate, shape (K,); its error has one degree of freedom less.
-    tolerance: delta. confidence: of all claims together.
-
-    Returns
-    -------
-    verdicts: array of strings, shape (K,). low, high: interval ends, shape (K,).
-    """
-    lower, upper = np.full(len(ratio), 1 - tolerance), np.full(len(ratio), 1 + tolerance)
-    return decide(ratio, error, chains, lower, upper, confidence)
-
-
 def decide(
     estimate: np.ndarray,
     error: np.ndarray,
@@ -47,23 +23,29 @@ def decide(
     upper: np.ndarray,
     confidence: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """As :func:`equivalence`, for claims that each estimate's mean lies between ``lower`` and
-    ``upper``, shape (K,), of which one may be infinite."""
+    """Verdicts on a family of claims that each estimate's mean lies between two bounds.
+
+    Each interval is Student's, two-sided, at the level Holm's procedure gives the cell, see
+    :func:`holm`. So interval and verdict always agree.
+
+    Parameters
+    ----------
+    estimate, error: with standard errors, shape (K,); a cell that is not finite is inconclusive,
+        with an infinite interval.
+    chains: behind each estimate, shape (K,); its error has one degree of freedom less.
+    lower, upper: shape (K,), of which one may be infinite. confidence: of all claims together.
+
+    Returns
+    -------
+    verdicts: array of strings, shape (K,). low, high: interval ends, shape (K,).
+    """
     alpha = 1 - confidence
     usable = np.isfinite(estimate) & np.isfinite(error) & (chains >= 2)
     freedom = np.maximum(chains - 1, 1)
     centre = np.where(usable, estimate, 1.0)
     spread = np.where(usable, np.maximum(error, 1e-300), np.inf)
     distance = np.minimum(np.abs(centre - lower), np.abs(centre - upper))
-    p_value = np.where(usable, 2 * stdtr(freedom, -distance / spread), 1.0)
-    level = np.empty(len(estimate))
-    reached = 0.0
-    undecided = False
-    for k, cell in enumerate(np.argsort(p_value, kind="stable")):
-        if not undecided:
-            reached = alpha / (len(estimate) - k)
-            undecided = bool(p_value[cell] >= reached)
-        level[cell] = reached
+    level, _ = holm(np.where(usable, 2 * stdtr(freedom, -distance / spread), 1.0), alpha)
     half = -stdtrit(freedom, level / 2) * spread
     low = np.where(usable, centre - half, -np.inf)
     high = np.where(usable, centre + half, np.inf)
@@ -71,6 +53,25 @@ def decide(
     outside = (high < lower) | (low > upper)
     verdicts = np.where(inside, VERIFIED, np.where(outside, REFUTED, INCONCLUSIVE))
     return verdicts, low, high
+
+
+def holm(p_values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+    """Levels of K hypotheses, and which of them are rejected; shapes (K,).
+
+    The hypothesis of rank k by p-value (the smallest first) has level ``alpha / (K - k + 1)``, and
+    from the first that is not rejected on all keep its level.
+    """
+    level = np.empty(len(p_values))
+    rejected = np.zeros(len(p_values), bool)
+    reached = 0.0
+    undecided = False
+    for k, cell in enumerate(np.argsort(p_values, kind="stable")):
+        if not undecided:
+            reached = alpha / (len(p_values) - k)
+            undecided = bool(p_values[cell] >= reached)
+        level[cell] = reached
+        rejected[cell] = not undecided
+    return level, rejected
 
 
 def worst(verdicts: np.ndarray) -> str:

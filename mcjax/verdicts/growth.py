@@ -9,6 +9,8 @@ import numpy as np
 
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
+from mcjax.verdicts.claims import Claim, lost_note, ratio_claim
+from mcjax.verdicts.tails import HEAVY, dominated
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,7 @@ def growth_of(
     chain that is far off stays far off.
     """
     across = outcome.moments.across
-    last = len(law.mse) - 1
-    first = last // 2
+    first, last = _ends(law)
     if last == first:
         return []
     found = []
@@ -62,3 +63,35 @@ def growth_of(
             )
         )
     return found
+
+
+def growth_claims(
+    condition: str, models: tuple[str, ...], law: Prediction, outcome: Outcome, tolerance: float
+) -> list[Claim]:
+    """The slope of every model that collapses by the law, as a ratio."""
+    first, last = _ends(law)
+    heavy = dominated(outcome)[last] > 0
+    claims = []
+    for i, slope in enumerate(growth_of(condition, models, law, outcome)):
+        if math.isnan(law.growth[i]):
+            continue
+        # the errors of the two ends of a prediction, as if they were independent
+        theirs = math.hypot(*law.standard_error[[first, last], i]) / (last - first)
+        chains = int(outcome.moments.across.chains[i])
+        claims.append(
+            ratio_claim(
+                (condition, slope.model, last, "growth", law.law),
+                (slope.empirical, slope.standard_error),
+                (slope.predicted, theirs),
+                tolerance,
+                chains,
+                outcome.chains - chains,
+                lost_note(chains, outcome.chains, tolerance) or (HEAVY if heavy[i] else ""),
+            )
+        )
+    return claims
+
+
+def _ends(law: Prediction) -> tuple[int, int]:
+    last = len(law.mse) - 1
+    return last // 2, last

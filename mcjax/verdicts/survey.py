@@ -24,8 +24,8 @@ import numpy as np
 from mcjax.engine.survey import SurveyMoments, late_windows
 from mcjax.laws.fate import Fate
 from mcjax.study.survey import Survey
+from mcjax.verdicts.claims import Cell
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, decide, worst
-from mcjax.verdicts.judge import Cell
 
 BOUNDARY = 0.4
 LAW = "collapse_law"

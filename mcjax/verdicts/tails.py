@@ -20,6 +20,10 @@ from scipy.special import chdtrc
 from mcjax.engine.outcome import Outcome
 
 LARGE_SHARE = 0.05
+HEAVY = (
+    f"heavy tail: a single chain makes more than {LARGE_SHARE:.0%} of the spread, far from what"
+    " normal errors do, so the standard error is not credible"
+)
 RARE = 1e-4
 """Probability, cell by cell, that normal errors are called heavy-tailed."""
 
@@ -30,15 +34,17 @@ def dominated(outcome: Outcome) -> np.ndarray:
     squared, largest = outcome.moments.squared, outcome.largest
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         share = (largest - squared.mean) ** 2 / squared.square
-        second = _own_blocks(outcome.moments.product.mean, *outcome.moments.error.mean.shape)
+        second = own_blocks(outcome)
         trace = np.einsum("tiaa->ti", second)
         freedom = trace**2 / np.einsum("tiab,tiab->ti", second, second)
         odds = squared.chains * chdtrc(freedom, freedom * largest / squared.mean)
     return np.where((share > LARGE_SHARE) & (odds < RARE), share, 0.0)
 
 
-def _own_blocks(product: np.ndarray, times: int, models: int, p: int) -> np.ndarray:
-    """Each model's own part of second moments, shape (T + 1, M, p, p)."""
+def own_blocks(outcome: Outcome) -> np.ndarray:
+    """Each model's own part of the second moments, shape (T + 1, M, p, p)."""
+    product = outcome.moments.product.mean
+    times, models, p = outcome.moments.error.mean.shape
     if product.ndim == 4:
         return product
     return np.einsum("tiaib->tiab", product.reshape(times, models, p, models, p))

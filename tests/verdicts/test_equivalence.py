@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, equivalence, worst
+from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, decide, worst
+
+
+def equivalence(ratio, error, chains, tolerance, confidence):
+    bounds = (np.full(len(ratio), 1 + sign * tolerance) for sign in (-1, 1))
+    return decide(ratio, error, chains, *bounds, confidence)
 
 
 def one(ratio, error, chains=10**6, tolerance=0.05, confidence=0.99):

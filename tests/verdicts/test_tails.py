@@ -15,8 +15,8 @@ from mcjax.laws.explosion import spectral_radius
 from mcjax.network import build_network
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import INCONCLUSIVE
-from mcjax.verdicts.judge import HEAVY, judge
-from mcjax.verdicts.tails import RARE, dominated
+from mcjax.verdicts.judge import judge
+from mcjax.verdicts.tails import HEAVY, RARE, dominated
 
 SEEDS, CHAINS = 200, 512
 MOST = int(stats.binom.isf(1e-5, SEEDS, 0.05))

@@ -1,0 +1,101 @@
+"""Whether estimates are centred where a law says.
+
+A law without bias says ``E e = 0``. What is judged is how far off the mean is, in units of the
+spread: ``D = sqrt(m' C^-1 m)`` for the mean m and covariance C of a model's errors, the largest
+bias of any linear combination of parameters as a share of its standard deviation. The claim is
+``D <= tolerance``. Hotelling's ``T^2 = n m' C^-1 m`` of n chains is, for normal errors, such that
+``(n - p) / (p (n - 1)) T^2`` has the noncentral F distribution with (p, n - p) degrees of freedom
+and noncentrality ``n D^2`` (Anderson, "An Introduction to Multivariate Statistical Analysis", 2003,
+5.2); for others, by the central limit theorem.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import ncfdtr
+
+from mcjax.engine.outcome import Outcome
+from mcjax.laws.prediction import Prediction
+from mcjax.verdicts.claims import Claim, Interval, lost_note
+from mcjax.verdicts.tails import own_blocks
+
+
+def bias_claims(
+    condition: str, models: tuple[str, ...], law: Prediction, outcome: Outcome, tolerance: float
+) -> list[Claim]:
+    """Of every model at every generation."""
+    mean = outcome.moments.error.mean
+    second = own_blocks(outcome)
+    chains = outcome.moments.squared.chains
+    return [
+        _claim(
+            (condition, model, t, "bias", law.law),
+            mean[t, i],
+            second[t, i],
+            int(chains[t, i]),
+            outcome.chains,
+            tolerance,
+        )
+        for t in range(len(law.mse))
+        for i, model in enumerate(models)
+    ]
+
+
+def _claim(
+    place: tuple[str, str, int, str, str],
+    mean: np.ndarray,
+    second: np.ndarray,
+    chains: int,
+    drawn: int,
+    tolerance: float,
+) -> Claim:
+    p = len(mean)
+    statistic, note = math.nan, lost_note(chains, drawn, tolerance)
+    if chains > p + 1 and not note:
+        spread = (second - np.outer(mean, mean)) * chains / (chains - 1)
+        regular = np.isfinite(spread).all() and np.linalg.cond(spread) < 1e12
+        if regular:
+            statistic = float(mean @ np.linalg.solve(spread, mean))
+    if not note and not math.isfinite(statistic):
+        note = "too few chains for the covariance of the errors, or a singular one"
+    scale = chains * (chains - p) / (p * (chains - 1.0)) if chains > p else math.nan
+
+    def below(distance: float) -> float:
+        """Probability of a statistic no larger than that seen, if D were ``distance``."""
+        return float(ncfdtr(p, chains - p, chains * distance**2, scale * statistic))
+
+    # without bias, T^2 / n is p / (n - p) on average
+    estimate = math.sqrt(max(0.0, statistic - p / max(chains - p, 1))) if not note else math.nan
+    return Claim(
+        place=place,
+        empirical=estimate,
+        standard_error=1 / math.sqrt(max(chains, 1)),
+        predicted=0.0,
+        ratio=math.nan,
+        within=1.0 if note else min(1.0, 2 * below(tolerance)),
+        beyond=1.0 if note else min(1.0, 2 * (1 - below(tolerance))),
+        interval=_interval(below, estimate),
+        distance=abs(estimate - tolerance),
+        chains=chains,
+        lost=drawn - chains,
+        note=note,
+    )
+
+
+def _interval(below: Callable[[float], float], estimate: float) -> Callable[[float], Interval]:
+    def bound(probability: float) -> float:
+        high = max(2 * estimate, 1e-3)
+        while below(high) > probability:
+            high *= 2
+        return float(brentq(lambda d: below(d) - probability, 0.0, high, xtol=1e-9))
+
+    def interval(level: float) -> Interval:
+        low = 0.0 if below(0.0) <= 1 - level / 2 else bound(1 - level / 2)
+        high = 0.0 if below(0.0) <= level / 2 else bound(level / 2)
+        return low, high
+
+    return interval

@@ -1,0 +1,171 @@
+"""Claims about one quantity each, judged together.
+
+A claim compares a number seen with a number predicted. What the data say of it is a distance with
+an interval: *verified* when the interval lies inside the margin, *refuted* when it lies wholly
+outside. A claim knows, for both, the p-value of the null hypothesis that a verdict would reject,
+and its interval at any level; :func:`settle` gives each its level under one error budget.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, holm
+
+Interval = tuple[float, float]
+LOST_SHARE = 0.1
+"""A cell is judged only if the share of chains it lost is below this part of the tolerance."""
+NOTHING: Interval = (-math.inf, math.inf)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One comparison, judged.
+
+    Attributes
+    ----------
+    empirical: seen over chains; standard_error: of it, from the chains' own spread.
+    predicted: by ``law``. ratio: empirical / predicted, where the quantity is judged as a ratio.
+    interval: of the ratio; of a quantity that is none, of the quantity itself.
+    chains: that count here; lost: that have no estimate here.
+    chains_needed: that would decide an inconclusive cell, if the numbers stayed where they are.
+    note: why a cell is not judged, or empty.
+    """
+
+    condition: str
+    model: str
+    generation: int
+    quantity: str
+    law: str
+    empirical: float
+    standard_error: float
+    predicted: float
+    ratio: float
+    interval: Interval
+    verdict: str
+    chains: int
+    lost: int
+    chains_needed: int | None
+    note: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A comparison that waits for its level.
+
+    Attributes
+    ----------
+    place: condition, model, generation, quantity, law.
+    within, beyond: p-values of the nulls that the truth lies outside, and inside, the margin.
+    interval: at a level. distance: of the estimate from the margin, in units of the interval.
+    """
+
+    place: tuple[str, str, int, str, str]
+    empirical: float
+    standard_error: float
+    predicted: float
+    ratio: float
+    within: float
+    beyond: float
+    interval: Callable[[float], Interval]
+    distance: float
+    chains: int
+    lost: int = 0
+    note: str = ""
+
+
+def settle(claims: Sequence[Claim], confidence: float) -> tuple[Cell, ...]:
+    """Judge claims: the chance of any wrong verdict is at most ``1 - confidence`` (Holm)."""
+    p_values = np.array([min(c.within, c.beyond, 1.0) for c in claims])
+    levels, claimed = holm(p_values, 1 - confidence)
+    cells = []
+    for claim, level, decided in zip(claims, levels, claimed, strict=True):
+        verdict = INCONCLUSIVE
+        if decided and not claim.note:
+            verdict = VERIFIED if claim.within < claim.beyond else REFUTED
+        interval = NOTHING if claim.note else claim.interval(float(level))
+        needed = None
+        if verdict == INCONCLUSIVE and not claim.note:
+            needed = _chains_needed(claim, interval)
+        cells.append(
+            Cell(
+                *claim.place,
+                claim.empirical,
+                claim.standard_error,
+                claim.predicted,
+                claim.ratio,
+                interval,
+                verdict,
+                claim.chains,
+                claim.lost,
+                needed,
+                claim.note,
+            )
+        )
+    return tuple(cells)
+
+
+def ratio_claim(
+    place: tuple[str, str, int, str, str],
+    seen: tuple[float, float],
+    told: tuple[float, float],
+    tolerance: float,
+    chains: int,
+    lost: int = 0,
+    note: str = "",
+) -> Claim:
+    """The claim that seen / told lies within 1 +- tolerance, by Student's interval.
+
+    Parameters
+    ----------
+    seen, told: numbers with their standard errors.
+    """
+    (empirical, own), (predicted, theirs) = seen, told
+    ratio = empirical / predicted if predicted else math.nan
+    error = math.hypot(own, ratio * theirs) / abs(predicted) if predicted else math.inf
+    if not note and predicted == 0:
+        note = "the law predicts 0"
+    if not note and not (math.isfinite(ratio) and math.isfinite(error) and chains >= 2):
+        note = "no finite estimate or prediction"
+    spread, freedom = max(error, 1e-300), max(chains - 1, 1)
+    off = abs(ratio - 1) - tolerance  # beyond the margin if positive
+    p_value = float(2 * stdtr(freedom, -abs(off) / spread)) if not note else 1.0
+
+    def interval(level: float) -> Interval:
+        half = -float(stdtrit(freedom, level / 2)) * spread
+        return ratio - half, ratio + half
+
+    return Claim(
+        place=place,
+        empirical=empirical,
+        standard_error=own,
+        predicted=predicted,
+        ratio=ratio,
+        within=p_value if off < 0 else 1.0,
+        beyond=p_value if off > 0 else 1.0,
+        interval=interval,
+        distance=abs(off),
+        chains=chains,
+        lost=lost,
+        note=note,
+    )
+
+
+def lost_note(chains: int, drawn: int, tolerance: float) -> str:
+    """Why a quantity with so few of the drawn chains is not judged, or nothing."""
+    if drawn - chains > LOST_SHARE * tolerance * drawn:
+        return f"{drawn - chains} of {drawn} chains have no estimate"
+    return ""
+
+
+def _chains_needed(claim: Claim, interval: Interval) -> int | None:
+    """Chains that shrink the interval until it no longer crosses the margin."""
+    half = (interval[1] - interval[0]) / 2
+    if not (claim.distance > 0 and math.isfinite(half)):
+        return None
+    return math.ceil(claim.chains * (half / claim.distance) ** 2)
