@@ -19,7 +19,9 @@ class Prediction:
         law is in closed form.
     growth: slope of the MSE per generation, of models that collapse, shape (M,), else nan; infinite
         where the second moment explodes, growing by a factor every generation.
-    normal: whether it says that errors are normal, as limits of M-estimators are.
+    asymptotic: whether it is a limit as sample counts grow, in which errors are normal.
+    allowance: of an asymptotic law, relative departures of second moments that are no evidence
+        against it at these sample counts, to be broadcast to (T + 1, M); 0 of any other.
     limit: of the MSE as t -> infinity, of models that do neither, shape (M,), else nan.
     """
 
@@ -31,7 +33,8 @@ class Prediction:
     standard_error: np.ndarray
     growth: np.ndarray
     limit: np.ndarray
-    normal: bool = False
+    asymptotic: bool = False
+    allowance: np.ndarray | float = 0.0
 
 
 @dataclass(frozen=True)

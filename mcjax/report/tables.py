@@ -16,8 +16,16 @@ from mcjax.study.study import Condition, Study
 from mcjax.verdicts.claims import Cell
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.judge import Verification
+from mcjax.verdicts.ladder import QUANTITY
 
 STYLE = {VERIFIED: "blue", REFUTED: "bold red", INCONCLUSIVE: "yellow"}
+UNITS = {
+    "growth": "seen / predicted",
+    "bias": "standard deviations",
+    "covariance": "off the whitened identity",
+    "cross_covariance": "off the whitened prediction",
+    "normality": "between distribution functions",
+}
 PIPE_WIDTH = 132
 MARK = {VERIFIED: "+", REFUTED: "x", INCONCLUSIVE: "?"}
 """Verdicts differ by mark and word as well as by colour."""
@@ -64,6 +72,8 @@ def show_verification(
     )
     by_row: dict[tuple[str, str, str], list[Cell]] = {}
     for cell in verification.cells:
+        if cell.quantity != "mse":
+            continue
         by_row.setdefault((cell.condition, cell.model, cell.law), []).append(cell)
     slopes = {(g.condition, g.model, g.law): g for g in verification.growth}
     for number_of, (condition, found) in enumerate(zip(study.conditions, predictions, strict=True)):
@@ -74,10 +84,12 @@ def show_verification(
                 slope = slopes.get(place)
                 seen = with_error(slope.empirical, slope.standard_error) if slope else ""
                 fate = f"{law.law}: {_fate(law, i)}"
-                table.add_row(model, fate, seen, *_row(by_row[place]))
+                table.add_row(model, fate, seen, *_row(by_row.get(place, [])))
         if condition.name:
             console.print(condition.name, style="italic")
         console.print(table)
+    _show_quantities(console, verification)
+    _show_ladders(console, verification)
     _show_undecided(console, verification)
     for reason, count in verification.failures.items():
         advice = Status[reason.upper()].advice
@@ -120,25 +132,78 @@ def _verdict_table(heading: bool) -> Table:
     return table
 
 
+def _show_quantities(console: Console, verification: Verification) -> None:
+    """Other quantities, one line for each law: the verdicts, and the interval farthest off."""
+    groups: dict[tuple[str, str], list[Cell]] = {}
+    for cell in verification.cells:
+        if cell.quantity not in ("mse", QUANTITY):
+            groups.setdefault((cell.law, cell.quantity), []).append(cell)
+    if not groups:
+        return
+    table = Table(box=None, padding=(0, 1), header_style="dim")
+    for heading in ("law", "quantity", "widest interval", "verdict"):
+        table.add_column(heading)
+    for (law, quantity), cells in groups.items():
+        low, high = min(c.interval[0] for c in cells), max(c.interval[1] for c in cells)
+        reach = f"({number(low, 3)}, {number(high, 3)}) {UNITS[quantity]}"
+        table.add_row(law, quantity, reach, _counted(cells))
+    console.print(table)
+
+
+def _show_ladders(console: Console, verification: Verification) -> None:
+    """What asymptotic laws come to on their ladders, at the last generation."""
+    if not verification.ladders:
+        return
+    last = max(ladder.generation for ladder in verification.ladders)
+    console.print(f"Ladder of sample sizes, generation {last}", style="bold")
+    table = Table(box=None, padding=(0, 1), header_style="dim")
+    for heading in ("ladder", "model", "law", "limit of the ratio", "cost at scale 1", "verdict"):
+        table.add_column(heading)
+    cells: dict[tuple[str, str, str], list[Cell]] = {}
+    for cell in verification.cells:
+        if cell.quantity == QUANTITY:
+            cells.setdefault((cell.condition, cell.model, cell.law), []).append(cell)
+    for ladder in verification.ladders:
+        if ladder.generation == last:
+            own = cells[ladder.condition, ladder.model, ladder.law]
+            low, high = own[-1].interval
+            table.add_row(
+                ladder.condition or "-",
+                ladder.model,
+                ladder.law,
+                f"{number(ladder.intercept)} ({number(low, 3)}, {number(high, 3)})",
+                with_error(ladder.cost, ladder.cost_error),
+                _counted(own),
+            )
+    console.print(table)
+
+
 def _show_undecided(console: Console, verification: Verification) -> None:
     needed = [c.chains_needed for c in verification.cells if c.chains_needed is not None]
     if needed:
         console.print(f"The undecided cells need up to {max(needed)} chains to be decided.")
     for note in sorted({c.note for c in verification.cells if c.note}):
-        console.print(f"Not judged: {note}")
+        console.print(f"Not judged: {note}", markup=False)
 
 
 def _row(cells: Sequence[Cell]) -> list[str]:
+    if not cells:
+        return ["", "", "", ""]
     last = cells[-1]
-    counts = Counter(cell.verdict for cell in cells)
-    verdict = next(v for v in (REFUTED, INCONCLUSIVE, VERIFIED) if counts[v])
     low, high = last.interval
     return [
         with_error(last.empirical, last.standard_error),
         number(last.predicted),
         f"{number(last.ratio)} ({number(low, 3)}, {number(high, 3)})",
-        f"[{STYLE[verdict]}]{MARK[verdict]} {verdict} {counts[verdict]}/{len(cells)}[/]",
+        _counted(cells),
     ]
+
+
+def _counted(cells: Sequence[Cell]) -> str:
+    """The worst verdict, and how many cells of how many have it."""
+    counts = Counter(cell.verdict for cell in cells)
+    verdict = next(v for v in (REFUTED, INCONCLUSIVE, VERIFIED) if counts[v])
+    return f"[{STYLE[verdict]}]{MARK[verdict]} {verdict} {counts[verdict]}/{len(cells)}[/]"
 
 
 def _fate(law: Prediction, model: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -116,25 +117,26 @@ def _conditions(content: StudyFile, path: Path) -> list[Condition]:
     for (net_label, net), (fam_label, (family, theta)), scale, seed in itertools.product(
         networks, families, scales, seeds
     ):
-        labels = (net_label, fam_label, "" if scale is None else f"scale={scale:g}")
-        label = ", ".join(part for part in labels if part)
-        scaled = net if scale is None else net.scaled(scale)
-        name = label
-        if grid.seed is not None:
-            name = f"{label}, seed={seed}" if label else f"seed={seed}"
-        found.append(
-            condition(
-                scaled,
-                family,
-                theta,
-                covariates.covariance,
-                label,
-                seed,
-                name,
-                covariates.design,
-            )
+        step = "" if scale is None else f"scale={scale:g}"
+        seeded = "" if grid.seed is None else f"seed={seed}"
+        made = condition(
+            net if scale is None else net.scaled(scale),
+            family,
+            theta,
+            covariates.covariance,
+            _joined(net_label, fam_label, step),
+            seed,
+            _joined(net_label, fam_label, step, seeded),
+            covariates.design,
         )
+        if scale is not None:
+            made = replace(made, ladder=_joined(net_label, fam_label, seeded), scale=scale)
+        found.append(made)
     return found
+
+
+def _joined(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)
 
 
 def _networks(content: StudyFile, path: Path) -> list[tuple[str, Network]]:

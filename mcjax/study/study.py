@@ -37,6 +37,8 @@ class Condition:
     theta: the truth, shape (p,).
     covariance: of the covariates, x ~ N(0, covariance), shape (p, p).
     seed: of the draws.
+    ladder, scale: conditions of one ladder differ only in their sample counts, which are
+        ``scale`` times the ladder's; None if on none.
     design: random (covariates drawn anew for every sample) or fixed (once: those of a sample are
         the same in every generation and every chain, and only labels are drawn anew).
     """
@@ -49,6 +51,8 @@ class Condition:
     covariance: np.ndarray
     seed: int = 0
     design: str = "random"
+    ladder: str | None = None
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ bias of any linear combination of parameters as a share of its standard deviatio
 ``D <= tolerance``. Hotelling's ``T^2 = n m' C^-1 m`` of n chains is, for normal errors, such that
 ``(n - p) / (p (n - 1)) T^2`` has the noncentral F distribution with (p, n - p) degrees of freedom
 and noncentrality ``n D^2`` (Anderson, "An Introduction to Multivariate Statistical Analysis", 2003,
-5.2); for others, by the central limit theorem.
+5.2); for others, by the central limit theorem. Biases are of the order of 1/n and spreads of
+1/sqrt(n), so an asymptotic law is allowed the root of what it is allowed for second moments.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ def bias_claims(
     """Of every model at every generation."""
     mean = outcome.moments.error.mean
     second = own_blocks(outcome)
+    allowed = np.sqrt(np.broadcast_to(law.allowance, law.mse.shape))
     chains = outcome.moments.squared.chains
     return [
         _claim(
@@ -39,6 +41,7 @@ def bias_claims(
             int(chains[t, i]),
             outcome.chains,
             tolerance,
+            float(allowed[t, i]),
         )
         for t in range(len(law.mse))
         for i, model in enumerate(models)
@@ -52,6 +55,7 @@ def _claim(
     chains: int,
     drawn: int,
     tolerance: float,
+    allowed: float,
 ) -> Claim:
     p = len(mean)
     statistic, note = math.nan, lost_note(chains, drawn, tolerance)
@@ -77,9 +81,9 @@ def _claim(
         predicted=0.0,
         ratio=math.nan,
         within=1.0 if note else min(1.0, 2 * below(tolerance)),
-        beyond=1.0 if note else min(1.0, 2 * (1 - below(tolerance))),
+        beyond=1.0 if note else min(1.0, 2 * (1 - below(tolerance + allowed))),
         interval=_interval(below, estimate),
-        distance=abs(estimate - tolerance),
+        distance=max(tolerance - estimate, estimate - tolerance - allowed),
         chains=chains,
         lost=drawn - chains,
         note=note,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
@@ -20,6 +20,10 @@ from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, holm
 Interval = tuple[float, float]
 LOST_SHARE = 0.1
 """A cell is judged only if the share of chains it lost is below this part of the tolerance."""
+ALLOWED = (
+    "outside the tolerance by no more than an asymptotic law may be off at this sample size; a"
+    " ladder of sizes ([grid] scale) tells"
+)
 NOTHING: Interval = (-math.inf, math.inf)
 
 
@@ -61,8 +65,10 @@ class Claim:
     Attributes
     ----------
     place: condition, model, generation, quantity, law.
-    within, beyond: p-values of the nulls that the truth lies outside, and inside, the margin.
-    interval: at a level. distance: of the estimate from the margin, in units of the interval.
+    within, beyond: p-values of the nulls that the truth lies outside, and inside, the margin; the
+        latter with what the law allows for at these sample counts.
+    interval: at a level. distance: from the estimate to where it would be claimed, in its units;
+        negative where it never is, beyond the margin by no more than allowed.
     """
 
     place: tuple[str, str, int, str, str]
@@ -92,6 +98,9 @@ def settle(claims: Sequence[Claim], confidence: float) -> tuple[Cell, ...]:
         needed = None
         if verdict == INCONCLUSIVE and not claim.note:
             needed = _chains_needed(claim, interval)
+        note = claim.note
+        if verdict == INCONCLUSIVE and not note and claim.distance < 0:
+            note = ALLOWED
         cells.append(
             Cell(
                 *claim.place,
@@ -104,7 +113,7 @@ def settle(claims: Sequence[Claim], confidence: float) -> tuple[Cell, ...]:
                 claim.chains,
                 claim.lost,
                 needed,
-                claim.note,
+                note,
             )
         )
     return tuple(cells)
@@ -118,12 +127,14 @@ def ratio_claim(
     chains: int,
     lost: int = 0,
     note: str = "",
+    allowed: float = 0.0,
 ) -> Claim:
     """The claim that seen / told lies within 1 +- tolerance, by Student's interval.
 
     Parameters
     ----------
     seen, told: numbers with their standard errors.
+    allowed: beyond the tolerance, what is no refutation.
     """
     (empirical, own), (predicted, theirs) = seen, told
     ratio = empirical / predicted if predicted else math.nan
@@ -134,7 +145,9 @@ def ratio_claim(
         note = "no finite estimate or prediction"
     spread, freedom = max(error, 1e-300), max(chains - 1, 1)
     off = abs(ratio - 1) - tolerance  # beyond the margin if positive
-    p_value = float(2 * stdtr(freedom, -abs(off) / spread)) if not note else 1.0
+
+    def p_value(distance: float) -> float:
+        return float(2 * stdtr(freedom, -distance / spread)) if distance > 0 and not note else 1.0
 
     def interval(level: float) -> Interval:
         half = -float(stdtrit(freedom, level / 2)) * spread
@@ -146,14 +159,19 @@ def ratio_claim(
         standard_error=own,
         predicted=predicted,
         ratio=ratio,
-        within=p_value if off < 0 else 1.0,
-        beyond=p_value if off > 0 else 1.0,
+        within=p_value(-off),
+        beyond=p_value(off - allowed),
         interval=interval,
-        distance=abs(off),
+        distance=max(-off, off - allowed),
         chains=chains,
         lost=lost,
         note=note,
     )
+
+
+def never_refuted(claim: Claim) -> Claim:
+    """The claim where nothing beyond the margin is a refutation."""
+    return replace(claim, beyond=1.0, distance=claim.distance if claim.within < 1 else -1.0)
 
 
 def lost_note(chains: int, drawn: int, tolerance: float) -> str:
@@ -164,7 +182,8 @@ def lost_note(chains: int, drawn: int, tolerance: float) -> str:
 
 
 def _chains_needed(claim: Claim, interval: Interval) -> int | None:
-    """Chains that shrink the interval until it no longer crosses the margin."""
+    """Chains that shrink the interval until it no longer crosses the margin; None if the estimate
+    lies on it, or in what is allowed beyond it."""
     half = (interval[1] - interval[0]) / 2
     if not (claim.distance > 0 and math.isfinite(half)):
         return None

@@ -55,7 +55,11 @@ def covariance_claims(
             error = theirs[i] if quantity == "covariance" else theirs.max()
             numbers[2] = np.hypot(numbers[2], np.abs(numbers[1]) * error)
             place = (condition, model, last, quantity, law.law)
-            claims.append(_claim(place, numbers, len(w), outcome, tolerance, note or str(tail)))
+            why, allowed = (
+                note or str(tail),
+                float(np.broadcast_to(law.allowance, law.mse.shape)[last, i]),
+            )
+            claims.append(_claim(place, numbers, len(w), outcome, tolerance, why, allowed))
     return claims
 
 
@@ -111,15 +115,20 @@ def _claim(
     outcome: Outcome,
     tolerance: float,
     note: str,
+    allowed: float,
 ) -> Claim:
     seen, told, error = numbers
     off = seen - told
     spread, freedom = np.maximum(error, 1e-300), max(chains // 2 - 1, 1)
     worst = int(np.argmax((np.abs(off) - tolerance) / spread)) if not note else 0
-    beyond = np.abs(off) - tolerance
-    p_values = 2 * stdtr(freedom, -np.abs(beyond) / spread)
-    within = float(np.where(beyond < 0, p_values, 1.0).max())
-    outside = float(min(1.0, len(off) * np.where(beyond > 0, p_values, 1.0).min()))
+    inside = tolerance - np.abs(off)
+    beyond = -inside - allowed
+
+    def p_values(distance: np.ndarray) -> np.ndarray:
+        tail = 2 * stdtr(freedom, -np.abs(distance) / spread)
+        return np.where(distance > 0, tail, 1.0)
+
+    outside = min(1.0, len(off) * float(p_values(beyond).min()))
 
     def interval(level: float) -> Interval:
         if outside < level:
@@ -134,10 +143,10 @@ def _claim(
         standard_error=float(error[worst]),
         predicted=float(told[worst]),
         ratio=math.nan,
-        within=1.0 if note else within,
+        within=1.0 if note else float(p_values(inside).max()),
         beyond=1.0 if note else outside,
         interval=interval,
-        distance=float(abs(beyond[worst])),
+        distance=float(max(inside[worst], beyond[worst])),
         chains=chains,
         lost=len(outcome.sample) - chains,
         note=note,

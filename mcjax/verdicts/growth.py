@@ -71,6 +71,7 @@ def growth_claims(
     """The slope of every model that collapses by the law, as a ratio."""
     first, last = _ends(law)
     heavy = dominated(outcome)[last] > 0
+    allowed = np.broadcast_to(law.allowance, law.mse.shape)[last]
     claims = []
     for i, slope in enumerate(growth_of(condition, models, law, outcome)):
         if math.isnan(law.growth[i]):
@@ -87,6 +88,7 @@ def growth_claims(
                 chains,
                 outcome.chains - chains,
                 lost_note(chains, outcome.chains, tolerance) or (HEAVY if heavy[i] else ""),
+                float(allowed[i]),
             )
         )
     return claims

@@ -12,10 +12,11 @@ from mcjax.fits.status import FAILURES
 from mcjax.laws.prediction import Predictions
 from mcjax.study.study import Study
 from mcjax.verdicts.bias import bias_claims
-from mcjax.verdicts.claims import Cell, settle
+from mcjax.verdicts.claims import Cell, Claim, never_refuted, settle
 from mcjax.verdicts.covariance import covariance_claims
 from mcjax.verdicts.equivalence import INCONCLUSIVE, VERIFIED, worst
 from mcjax.verdicts.growth import Growth, growth_claims, growth_of
+from mcjax.verdicts.ladder import Ladder, Rung, climb
 from mcjax.verdicts.mse import mse_claims
 from mcjax.verdicts.normality import normality_claims
 
@@ -35,6 +36,7 @@ class Verification:
     Attributes
     ----------
     cells: every comparison. verdict: of all of them together.
+    ladders: fits of asymptotic laws to several sample sizes.
     growth: slopes of the MSE beside those the laws predict, of models that settle too.
     failures: reason -> number of fits. chains: for each condition.
     inapplicable: condition -> law -> why it was not judged.
@@ -43,6 +45,7 @@ class Verification:
     cells: tuple[Cell, ...]
     verdict: str
     growth: tuple[Growth, ...]
+    ladders: tuple[Ladder, ...]
     failures: dict[str, int]
     chains: int
     inapplicable: dict[str, dict[str, str]]
@@ -54,7 +57,7 @@ def judge(
     """Compare simulation and laws, one prediction and one outcome for each condition.
 
     Cells: the study's quantities, for every model and every law that applies. They share one error
-    budget.
+    budget. Where an asymptotic law has a ladder of sample sizes, that decides, not its rungs.
     """
     claims = [
         claim
@@ -65,7 +68,12 @@ def judge(
             condition.name, condition.network.models, law, outcome, study.tolerance
         )
     ]
-    cells = settle(claims, study.confidence)
+    rungs = _rungs(study, predictions, claims)
+    steps, ladders = climb(rungs, study.tolerance)
+    climbed = {(ladder.condition, ladder.law) for ladder in ladders}
+    settled = {r.claim.place for r in rungs if (r.ladder, r.claim.place[4]) in climbed}
+    claims = [never_refuted(c) if c.place in settled else c for c in claims]
+    cells = settle([*claims, *steps], study.confidence)
     failures = {
         status.reason: count
         for status in FAILURES
@@ -73,7 +81,8 @@ def judge(
     }
     return Verification(
         cells=cells,
-        verdict=_overall(cells, predictions),
+        verdict=_overall([c for c in cells if _place(c) not in settled], predictions),
+        ladders=tuple(ladders),
         growth=tuple(
             growth
             for condition, laws, outcome in zip(
@@ -92,8 +101,28 @@ def judge(
     )
 
 
+def _rungs(study: Study, predictions: Sequence[Predictions], claims: Sequence[Claim]) -> list[Rung]:
+    """The claims about MSEs by asymptotic laws in conditions that are on a ladder."""
+    where = {
+        (condition.name, law.law): condition
+        for condition, laws in zip(study.conditions, predictions, strict=True)
+        for law in laws.laws.values()
+        if law.asymptotic and condition.ladder is not None
+    }
+    return [
+        Rung(str(condition.ladder), condition.scale, claim)
+        for claim in claims
+        if claim.place[3] == "mse"
+        and (condition := where.get((claim.place[0], claim.place[4]))) is not None
+    ]
+
+
 def _overall(cells: Sequence[Cell], predictions: Sequence[Predictions]) -> str:
     """The worst cell; but a study is not verified while no law speaks of one of its conditions."""
     verdict = worst(np.array([cell.verdict for cell in cells]))
     silent = any(not found.laws for found in predictions)
     return INCONCLUSIVE if silent and verdict == VERIFIED else verdict
+
+
+def _place(cell: Cell) -> tuple[str, str, int, str, str]:
+    return cell.condition, cell.model, cell.generation, cell.quantity, cell.law

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
 from mcjax.verdicts.claims import Claim, lost_note, ratio_claim
@@ -15,6 +17,7 @@ def mse_claims(
 ) -> list[Claim]:
     """One claim for each model and generation."""
     squared = outcome.moments.squared
+    allowed = np.broadcast_to(law.allowance, law.mse.shape)
     error, heavy = squared.standard_error(), dominated(outcome) > 0
     claims = []
     for t in range(len(law.mse)):
@@ -30,6 +33,7 @@ def mse_claims(
                     chains,
                     outcome.chains - chains,
                     note or (HEAVY if heavy[t, i] else ""),
+                    float(allowed[t, i]),
                 )
             )
     return claims

@@ -7,7 +7,8 @@ the chains' own (Kolmogorov), over coordinates. The claim is that it is at most 
 interval is that of Dvoretzky, Kiefer & Wolfowitz with Massart's constant (Annals of Probability 18,
 1990): the chains' distribution function is nowhere more than eps from the true one, but with
 probability ``2 exp(-2 K eps^2)`` for K chains. (That the mean is taken off makes it narrower than
-told, not wider, to first order.)
+told, not wider, to first order.) Skewness is of the order of 1/sqrt(n), so an asymptotic law is
+allowed the root of what it is allowed for second moments.
 """
 
 from __future__ import annotations
@@ -27,13 +28,21 @@ def normality_claims(
     condition: str, models: tuple[str, ...], law: Prediction, outcome: Outcome, tolerance: float
 ) -> list[Claim]:
     """One for each model, if the law is about a normal limit."""
-    if not law.normal:
+    if not law.asymptotic:
         return []
     w, _, note = whitened(law, outcome)
     note = note or lost_note(len(w), len(outcome.sample), tolerance)
     last = len(law.mse) - 1
+    allowed = np.sqrt(np.broadcast_to(law.allowance, law.mse.shape)[last])
     return [
-        _claim((condition, model, last, "normality", law.law), w[:, i], outcome, tolerance, note)
+        _claim(
+            (condition, model, last, "normality", law.law),
+            w[:, i],
+            outcome,
+            tolerance,
+            note,
+            float(allowed[i]),
+        )
         for i, model in enumerate(models)
     ]
 
@@ -44,11 +53,16 @@ def _claim(
     outcome: Outcome,
     tolerance: float,
     note: str,
+    allowed: float,
 ) -> Claim:
     chains, p = w.shape
     distance = math.nan if note else float(kolmogorov(w).max())
     off = distance - tolerance
-    p_value = 1.0 if note else min(1.0, 2 * p * math.exp(-2 * chains * off**2))
+
+    def p_value(beyond: float) -> float:
+        if note or not beyond > 0:
+            return 1.0
+        return min(1.0, 2 * p * math.exp(-2 * chains * beyond**2))
 
     def interval(level: float) -> Interval:
         half = math.sqrt(math.log(2 * p / level) / (2 * chains))
@@ -60,10 +74,10 @@ def _claim(
         standard_error=0.5 / math.sqrt(max(chains, 1)),
         predicted=0.0,
         ratio=math.nan,
-        within=p_value if off < 0 else 1.0,
-        beyond=p_value if off > 0 else 1.0,
+        within=p_value(-off),
+        beyond=p_value(off - allowed),
         interval=interval,
-        distance=abs(off),
+        distance=max(-off, off - allowed),
         chains=chains,
         lost=len(outcome.sample) - chains,
         note=note,
