@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -73,6 +74,14 @@ def predict(file: Path, as_json: bool) -> None:
     type=click.Choice(CLAUSES),
     help="Judge a survey by the collapse law without one of its clauses.",
 )
+@click.option("--plan", is_flag=True, help="Only say how many chains, and how long, it takes.")
+@click.option(
+    "--power",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.9,
+    show_default=True,
+    help="With --plan: probability that laws are all verified, if they are true.",
+)
 def verify(
     file: Path | None,
     as_json: bool,
@@ -82,6 +91,8 @@ def verify(
     quiet: bool,
     builtin: str | None,
     without: str | None,
+    plan: bool,
+    power: float,
 ) -> None:
     """Simulate, compare with the laws, judge. Without FILE: a built-in study.
 
@@ -95,6 +106,17 @@ def verify(
         if file is not None:
             raise InputError("--builtin", "and FILE exclude each other; keep one")
         file = builtin_file(builtin)
+    if plan:
+        from mcjax.cli.plan import run_plan
+        from mcjax.study.load import builtin_study, load_study, load_survey
+
+        with naming(file or "the built-in study"):
+            if file is not None and load_survey(file) is not None:
+                raise InputError("--plan", "is for a study, and this is a survey")
+            study = builtin_study() if file is None else load_study(file)
+            study = study if chains is None else replace(study, chains=chains)
+            run_plan(study, as_json, power)
+        return
     with naming(file or "the built-in study"):
         verdict = run_verify(file, as_json, out, theory, chains, quiet, without)
     sys.exit(EXIT[verdict])

@@ -1,0 +1,86 @@
+"""``mcjax verify --plan``: chains, time and memory, before a long run."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+import time
+from dataclasses import replace
+from typing import Any
+
+import click
+from rich.table import Table
+
+from mcjax import api
+from mcjax.report.tables import table_console
+from mcjax.report.text import number, strict_json
+from mcjax.study.study import Study
+from mcjax.verdicts.plan import plan
+
+PILOT = 256
+"""Chains of each condition that are run twice, to compile and to measure."""
+
+
+def run_plan(study: Study, as_json: bool, power: float) -> None:
+    """Print what the study needs; only the pilot is simulated."""
+    found = plan(study, api.predict(study), power)
+    pilot = replace(study, chains=min(PILOT, study.chains))
+    api.simulate(pilot)
+    began = time.perf_counter()
+    api.simulate(pilot)
+    each = (time.perf_counter() - began) / pilot.chains
+    cost = {
+        "chains": study.chains,
+        "seconds": each * study.chains,
+        "seconds_needed": None if found.chains is None else each * found.chains,
+        "memory_bytes": _peak_memory(),
+    }
+    if as_json:
+        needs = [dataclasses.asdict(need) for need in found.needs]
+        about = {"needs": needs, "chains_needed": found.chains, "power": power}
+        click.echo(strict_json(about | cost))
+        return
+    table = Table(title=f"To verify at \u00b1{study.tolerance:.0%} with power {power:.0%}")
+    for name in ("law", "quantity", "cells", "chains needed", f"refuted by {study.chains:,}"):
+        table.add_column(name, justify="left" if name in ("law", "quantity") else "right")
+    for need in found.needs:
+        table.add_row(
+            need.law,
+            need.quantity,
+            f"{need.cells:,}",
+            "no number is enough" if need.chains is None else f"{need.chains:,}",
+            "-" if math.isinf(need.refuted) else f"off by {number(need.refuted, 3)}",
+        )
+    console = table_console()
+    console.print(table)
+    console.print(
+        f"{study.chains:,} chains for each condition ({len(study.conditions)} in all), as asked:"
+        f" about {_duration(cost['seconds'])}.",
+        markup=False,
+    )
+    if found.chains is not None:
+        needed = _duration(cost["seconds_needed"])
+        console.print(f"The {found.chains:,} chains needed: about {needed}.", markup=False)
+    if cost["memory_bytes"]:
+        console.print(
+            f"Memory so far {cost['memory_bytes'] / 2**20:,.0f} MiB at most; it does not grow with"
+            " the number of chains.",
+            markup=False,
+        )
+
+
+def _duration(seconds: Any) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _peak_memory() -> int | None:
+    """Bytes of this process at its largest, where the system tells."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak if sys.platform == "darwin" else 1024 * peak)

@@ -1,0 +1,185 @@
+"""How many chains a study needs, from its laws alone.
+
+If errors are normal with a law's covariance C_i, then ``||e||^2`` of model i has mean tr(C_i) and
+variance 2 tr(C_i^2), so the ratio of the simulated MSE to a true law's has the standard error
+``sd / sqrt(n)`` with ``sd = sqrt(2 tr(C_i^2)) / tr(C_i)`` for n chains. The interval at
+level a lies inside 1 +- tolerance, and the cell is verified, with probability 1 - b if
+
+    (z_(a/2) + z_b) sd / sqrt(n) <= tolerance,
+
+z_q being the normal quantile exceeded with probability q. With K cells and one budget, a is
+(1 - confidence) / K, the first step of Holm's procedure, and b is (1 - power) / K, so that all
+cells are verified together with the power asked for (Bonferroni; more chains than needed where
+cells go together). A true ratio r is refuted with that power, in a cell by itself, from
+
+    r = (1 + tolerance + allowance) / (1 - (z_(a/2) + z_(1 - power)) sd / sqrt(n))
+
+on. Other quantities, for whitened errors: an entry of the covariance has sd 2 at most (the extreme
+directions, of which half the chains tell); T^2 without bias is chi-squared with p degrees of
+freedom; the distribution function is off as Dvoretzky, Kiefer & Wolfowitz say; a slope is as if its
+two ends were independent, which takes more chains than needed. Errors with heavier tails than
+normal ones, as at few rows a fit, take more.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import chdtri, ndtri
+
+from mcjax.laws.prediction import Prediction, Predictions
+from mcjax.study.study import Study
+from mcjax.verdicts.ladder import FEWEST, QUANTITY
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one quantity of one law takes.
+
+    Attributes
+    ----------
+    cells: how many claims. chains: that verify all of them, if the law is true, with the power;
+        None where the law's own error is too large for that.
+    refuted: a departure (of a ratio from 1, or of what has no ratio, from the law) that the study's
+        own number of chains refutes in any one cell with the power; infinite if none.
+    """
+
+    law: str
+    quantity: str
+    cells: int
+    chains: int | None
+    refuted: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """needs: by law and quantity. chains: that serve all of them, None if no number does. power:
+    asked for."""
+
+    needs: tuple[Need, ...]
+    chains: int | None
+    power: float
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Cells alike. spread: sd of a chain (K,). theirs: relative error of the prediction (K,).
+    allowed: beyond the margin (K,)."""
+
+    law: str
+    quantity: str
+    spread: np.ndarray
+    theirs: np.ndarray
+    allowed: np.ndarray
+    p: int
+
+
+def plan(study: Study, predictions: Sequence[Predictions], power: float) -> Plan:
+    """Chains for all of a study's cells; ``power``: probability that all true laws are verified."""
+    groups: dict[tuple[str, str], list[_Cells]] = {}
+    scales: dict[str | None, list[float]] = {}
+    for condition in study.conditions:
+        scales.setdefault(condition.ladder, []).append(condition.scale)
+    for condition, found in zip(study.conditions, predictions, strict=True):
+        rungs = scales[condition.ladder] if condition.ladder is not None else []
+        for law in found.laws.values():
+            for quantity in study.quantities:
+                own = _cells(law, quantity)
+                if quantity == "mse" and law.asymptotic and len(set(rungs)) >= FEWEST:
+                    if condition.scale != max(rungs):
+                        continue  # one for the whole ladder
+                    own = replace(
+                        own,
+                        quantity=QUANTITY,
+                        spread=own.spread * _amplification(rungs),
+                        allowed=0 * own.allowed,
+                    )
+                if len(own.spread):
+                    groups.setdefault((law.law, own.quantity), []).append(own)
+    total = sum(len(own.spread) for group in groups.values() for own in group)
+    level = (1 - study.confidence) / max(total, 1)
+    needs = tuple(_need(group, study, level, power, total) for group in groups.values())
+    known = [need.chains for need in needs if need.chains is not None]
+    return Plan(needs, max(known) if len(known) == len(needs) and known else None, power)
+
+
+def _amplification(rungs: Sequence[float]) -> float:
+    """Standard error of a ladder's limit over that of a rung, if those of all rungs are equal."""
+    design = np.vander(1 / np.array(rungs), 3, increasing=True)
+    return float(np.linalg.norm(np.linalg.pinv(design)[0]))
+
+
+def _cells(law: Prediction, quantity: str) -> _Cells:
+    times, models = law.mse.shape
+    p = law.covariance.shape[1] // models
+    blocks = np.einsum("tiaib->tiab", law.covariance.reshape(times, models, p, models, p))
+    trace = np.einsum("tiaa->ti", blocks)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = np.sqrt(2 * np.einsum("tiab,tiab->ti", blocks, blocks)) / trace
+        theirs = law.standard_error / law.mse
+    allowed = np.broadcast_to(law.allowance, law.mse.shape)
+    last, half = times - 1, (times - 1) // 2
+    if quantity == "growth":
+        slope = np.abs(law.mse[last] - law.mse[half])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            own = np.hypot(*(spread[[last, half]] * law.mse[[last, half]])) / slope
+            error = np.hypot(*law.standard_error[[last, half]]) / slope
+        judged = ~np.isnan(law.growth) & (last > half)
+        return _Cells(law.law, quantity, own[judged], error[judged], allowed[last][judged], p)
+    if quantity == "covariance":
+        kinds = 1 if models == 1 else 2
+        ones = np.ones(models * kinds)
+        return _Cells(
+            law.law,
+            quantity,
+            2 * ones,
+            np.tile(theirs[last], kinds),
+            np.tile(allowed[last], kinds),
+            p,
+        )
+    if quantity == "normality":
+        count = models if law.asymptotic else 0
+        ones = np.ones(count)
+        return _Cells(law.law, quantity, ones, 0 * ones, np.sqrt(allowed[last][:count]), p)
+    if quantity == "bias":
+        ones = np.ones(times * models)
+        return _Cells(law.law, quantity, ones, 0 * ones, np.sqrt(allowed.ravel()), p)
+    return _Cells(law.law, quantity, spread.ravel(), theirs.ravel(), allowed.ravel(), p)
+
+
+def _need(group: Sequence[_Cells], study: Study, level: float, power: float, total: int) -> Need:
+    law, quantity, p = group[0].law, group[0].quantity, max(own.p for own in group)
+    spread, theirs, allowed = (
+        np.concatenate([getattr(own, name) for own in group])
+        for name in ("spread", "theirs", "allowed")
+    )
+    z, each = -float(ndtri(level / 2)), (1 - power) / total
+    if quantity == "bias":
+        sure, alone = (z + math.sqrt(float(chdtri(p, q))) for q in (each, 1 - power))
+    elif quantity == "normality":
+        sure, alone = (
+            math.sqrt(math.log(2 * p / level) / 2) + math.sqrt(math.log(2 * p / q) / 2)
+            for q in (each, 1 - power)
+        )
+    else:
+        entries = p * (p + 1) / 2 + 2 if quantity == "covariance" else 1
+        sure, alone = z - float(ndtri(each / entries)), z - float(ndtri(1 - power))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        room = (study.tolerance / sure) ** 2 - theirs**2
+        needed = float(np.max(np.where(room > 0, spread**2 / room, np.inf)))
+        reach = alone * np.hypot(spread / math.sqrt(study.chains), theirs)
+        edge = study.tolerance + allowed
+        if quantity in ("mse", "growth", QUANTITY):
+            departures = np.where(reach < 1, (1 + edge) / (1 - reach) - 1, np.inf)
+        else:
+            departures = edge + reach
+    return Need(
+        law,
+        quantity,
+        len(spread),
+        math.ceil(needed) if math.isfinite(needed) else None,
+        float(departures.max()),
+    )

@@ -1,0 +1,83 @@
+"""The command line on more quantities than the MSE, on ladders, and before a run."""
+
+import pytest
+from sample_study import STUDY
+
+EVERY = 'quantities = ["mse", "growth", "bias", "covariance", "normality"]\n'
+
+
+@pytest.fixture
+def ladder_file(tmp_path):
+    path = tmp_path / "ladder.toml"
+    text = STUDY.replace("[run]\n", f"[run]\n{EVERY}")
+    path.write_text(text + "\n[grid]\nscale = [1, 2, 4]\n")
+    return path
+
+
+def test_every_quantity_and_the_ladder_are_shown(ladder_file, call, call_json):
+    status, out, _ = call("verify", ladder_file, "--quiet")
+    assert status in (0, 3)
+    for words in (
+        "Ladder of sample sizes, generation 3",
+        "limit of the ratio",
+        "cross_covariance",
+        "standard deviations",
+        "between distribution functions",
+    ):
+        assert words in out
+    same, found = call_json("verify", ladder_file, "--quiet")
+    assert same == status
+    quantities = {cell["quantity"] for cell in found["cells"]}
+    assert quantities == {
+        *("mse", "bias", "covariance", "cross_covariance", "normality", "mse_asymptote")
+    }
+    assert len(found["ladders"]) == 4 * 3
+    ladder = found["ladders"][0]
+    assert (ladder["condition"], ladder["law"], ladder["rungs"]) == ("", "first_order", 3)
+    assert ladder["misfit"] is None  # three rungs fit any such curve
+    bias = next(cell for cell in found["cells"] if cell["quantity"] == "bias")
+    assert bias["ratio"] is None
+    assert bias["predicted"] == 0
+    assert 0 <= bias["interval"][0] <= bias["empirical"] <= bias["interval"][1]
+
+
+def test_a_plan_runs_no_study(study_file, call, call_json, tmp_path):
+    status, out, _ = call("verify", study_file, "--plan")
+    assert status == 0
+    assert "To verify at ±50% with power 90%" in out
+    assert "256 chains for each condition (1 in all)" in out
+    status, found = call_json("verify", study_file, "--plan", "--power", "0.99", "--chains", "999")
+    assert status == 0
+    assert found["chains"] == 999
+    assert found["power"] == 0.99
+    assert found["chains_needed"] == max(need["chains"] for need in found["needs"])
+    assert {(n["law"], n["quantity"], n["cells"]) for n in found["needs"]} == {
+        ("first_order", "mse", 12),
+        ("finite_sample", "mse", 12),
+    }
+    assert found["seconds"] > 0
+    assert found["memory_bytes"] is None or found["memory_bytes"] > 2**20
+
+
+def test_a_plan_for_no_study(call, tmp_path):
+    status, _, err = call("verify", "--builtin", "every-3", "--plan")
+    assert status == 2
+    assert "--plan: is for a study" in err
+    assert call("verify", "--plan", "--power", "1")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ('quantities = ["mse", "grwth"]', "did you mean 'growth'"),
+        ("quantities = []", "name at least"),
+        ('quantities = "mse"', "is str"),
+    ],
+)
+def test_quantities_that_are_none(study_file, call, setting, words):
+    study_file.write_text(STUDY.replace("[run]\n", f"[run]\n{setting}\n"))
+    status, _, err = call("verify", study_file)
+    assert status == 2
+    assert "run.quantities" in err
+    assert words in err
+    assert err.count("\n") == 1

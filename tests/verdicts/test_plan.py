@@ -1,0 +1,126 @@
+"""What a plan announces is what happens."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from mcjax import api
+from mcjax.chains.chain import Trajectory
+from mcjax.engine.outcome import summarise
+from mcjax.families.location import linear
+from mcjax.network import topologies
+from mcjax.study.study import QUANTITIES, Study, condition
+from mcjax.verdicts.equivalence import REFUTED, VERIFIED
+from mcjax.verdicts.judge import judge
+from mcjax.verdicts.plan import plan
+
+POWER = 0.9
+RUNS = 100
+FEWEST = int(stats.binom.ppf(1e-4, RUNS, POWER))
+"""Fewest runs of 100 that succeed, if each does with the power."""
+
+
+@pytest.fixture(scope="module")
+def base():
+    """Two models that read each other, with 400 rows a fit: its study and its exact law."""
+    net = topologies.ring(2, samples=400, initial=400)
+    study = Study((condition(net, linear(), np.ones(3)),), generations=3, tolerance=0.2)
+    [found] = api.predict(study)
+    return study, [replace(found, laws={"finite_sample": found.laws["finite_sample"]})]
+
+
+def normal_runs(law, chains, seed):
+    """Outcomes of normal errors with the law's covariances, generations independent."""
+    rng = np.random.default_rng(seed)
+    times, size = law.covariance.shape[:2]
+    models = law.mse.shape[1]
+    roots = np.linalg.cholesky(law.covariance)
+    z = rng.standard_normal((RUNS, chains, times, size))
+    theta = np.einsum("tab,rctb->rcta", roots, z).reshape(RUNS, chains, times, models, -1)
+    ended = np.zeros(theta.shape[:-1], np.int32)
+    return summarise(Trajectory(theta, ended, ended), np.zeros(theta.shape[-1]))
+
+
+def verdicts(study, predictions, chains):
+    law = predictions[0].laws["finite_sample"]
+    return [
+        judge(study, predictions, [outcome]).verdict for outcome in normal_runs(law, chains, chains)
+    ]
+
+
+@pytest.mark.parametrize("quantity", [q for q in QUANTITIES if q != "normality"])
+def test_a_true_law_is_verified_with_the_power(base, quantity):
+    study, predictions = base
+    study = replace(study, quantities=(quantity,))
+    found = plan(study, predictions, POWER)
+    assert found.chains is not None
+    full = verdicts(study, predictions, found.chains).count(VERIFIED)
+    assert full >= FEWEST
+    quarter = verdicts(study, predictions, found.chains // 4).count(VERIFIED)
+    assert quarter < RUNS / 2  # and the number asked for is not out of all proportion
+
+
+def test_an_announced_departure_is_refuted_with_the_power(base):
+    """Every MSE off by as much as the plan says one must be."""
+    study, predictions = base
+    study = replace(study, chains=400)
+    [need] = plan(study, predictions, POWER).needs
+    law = predictions[0].laws["finite_sample"]
+    wrong = [
+        replace(
+            predictions[0],
+            laws={"finite_sample": replace(law, mse=law.mse / (1 + need.refuted))},
+        )
+    ]
+    found = [judge(study, wrong, [outcome]).verdict for outcome in normal_runs(law, 400, 1)]
+    assert found.count(REFUTED) >= FEWEST
+
+
+def test_normality_of_normal_errors(base):
+    study, predictions = base
+    study = replace(study, quantities=("normality",), tolerance=0.1)
+    law = replace(predictions[0].laws["finite_sample"], asymptotic=True)
+    predictions = [replace(predictions[0], laws={"finite_sample": law})]
+    chains = plan(study, predictions, POWER).chains
+    assert verdicts(study, predictions, chains).count(VERIFIED) >= FEWEST
+
+
+def test_more_cells_and_tighter_margins_take_more_chains(base):
+    study, predictions = base
+    chains = plan(study, predictions, POWER).chains
+    assert plan(replace(study, tolerance=0.1), predictions, POWER).chains > 3.5 * chains
+    assert plan(study, predictions, 0.999).chains > chains
+    assert plan(replace(study, confidence=0.9999), predictions, POWER).chains > chains
+    every = plan(replace(study, quantities=QUANTITIES), predictions, POWER)
+    assert every.chains == max(need.chains for need in every.needs)
+    assert [need.quantity for need in every.needs] == [q for q in QUANTITIES if q != "normality"]
+
+
+def test_a_law_that_is_itself_in_doubt_may_need_what_no_number_gives(base):
+    study, predictions = base
+    law = predictions[0].laws["finite_sample"]
+    doubtful = replace(law, standard_error=0.1 * law.mse)
+    found = plan(study, [replace(predictions[0], laws={"finite_sample": doubtful})], POWER)
+    assert found.chains is None
+    assert found.needs[0].chains is None
+
+
+def test_a_ladder_is_planned_as_one():
+    net = topologies.self_loop(samples=50, real=50, initial=100)
+    one = condition(net, linear(), np.ones(3))
+    conditions = tuple(
+        replace(one, name=str(s), network=net.scaled(s), ladder="", scale=float(s))
+        for s in (1, 2, 4, 8)
+    )
+    study = Study(conditions, generations=2, tolerance=0.1)
+    found = plan(study, api.predict(study), POWER)
+    needs = {(need.law, need.quantity): need for need in found.needs}
+    assert set(needs) == {("first_order", "mse_asymptote"), ("finite_sample", "mse")}
+    ladder = needs["first_order", "mse_asymptote"]
+    assert ladder.cells == 3
+    assert ladder.chains > 2 * needs["finite_sample", "mse"].chains
+    outcomes = [t.outcome for t in api.simulate(replace(study, chains=ladder.chains))]
+    cells = judge(replace(study, chains=ladder.chains), api.predict(study), outcomes).cells
+    assert {c.verdict for c in cells if c.quantity == "mse_asymptote"} == {VERIFIED}
