@@ -15,6 +15,7 @@ from .families.location import linear as linear
 from .families.user import family_from_file as family_from_file
 from .families.user import family_from_object as family_from_object
 from .families.user import user_family as user_family
+from .laws.user import user_law as user_law
 from .network import REAL as REAL
 from .network import Feed as Feed
 from .network import Network as Network

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -22,17 +22,30 @@ from mcjax.errors import InputError, did_you_mean
 from mcjax.families.location import linear
 from mcjax.fits.fit import default_solver
 from mcjax.laws.fate import fate_without
-from mcjax.laws.predict import predict_condition
+from mcjax.laws.predict import LAWS, predict_condition
 from mcjax.laws.prediction import Predictions
+from mcjax.laws.user import Law
 from mcjax.study.study import PRECISIONS, Condition, Study, covariance_root, sampling_of, whitener
 from mcjax.study.survey import Survey
 from mcjax.verdicts.judge import Verification, judge
 from mcjax.verdicts.survey import SurveyVerdict, judge_survey
 
 
-def predict(study: Study) -> list[Predictions]:
-    """What the laws say of each condition, without simulation."""
-    return [predict_condition(c, study.generations) for c in study.conditions]
+def predict(study: Study, laws: Mapping[str, Law] | None = None) -> list[Predictions]:
+    """What the laws say of each condition, without simulation.
+
+    Parameters
+    ----------
+    laws: further ones by name, see :func:`mcjax.user_law`.
+
+    Raises
+    ------
+    InputError: if a name is that of a built-in law.
+    """
+    for name in laws or {}:
+        if name in LAWS:
+            raise InputError(f"law.{name}", "is the name of a built-in law; choose another")
+    return [predict_condition(c, study.generations, laws) for c in study.conditions]
 
 
 def simulate(
@@ -81,15 +94,21 @@ def simulate(
     return tallies
 
 
-def verify(study: Study, theory: Study | None = None, report: Report | None = None) -> Verification:
+def verify(
+    study: Study,
+    theory: Study | None = None,
+    report: Report | None = None,
+    laws: Mapping[str, Law] | None = None,
+) -> Verification:
     """Simulate, compare with the laws and judge.
 
     Parameters
     ----------
     theory: a study with the same conditions from which the laws take their predictions, if not
         the simulated one: what would be found if the theory were wrong about the pipeline?
+    laws: further ones by name, judged beside the built-in ones, see :func:`mcjax.user_law`.
     """
-    predictions = predict(study if theory is None else theory_for(study, theory))
+    predictions = predict(study if theory is None else theory_for(study, theory), laws)
     return judge(study, predictions, [tally.outcome for tally in simulate(study, report=report)])
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 from rich.console import Console
 
 from mcjax import api
@@ -17,6 +18,7 @@ from mcjax.engine.engine import Report
 from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.families.registry import FAMILIES
 from mcjax.laws.prediction import Predictions
+from mcjax.laws.user import law_from_file
 from mcjax.report.progress import Progress
 from mcjax.report.store import Store
 from mcjax.report.tables import show_predictions, show_verification, table_console
@@ -28,10 +30,10 @@ from mcjax.verdicts.judge import judge
 SAVE_EVERY = 20.0  # seconds
 
 
-def run_predict(file: Path, as_json: bool) -> None:
+def run_predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
     """``mcjax predict``"""
     study = load_study(file)
-    predictions = api.predict(study)
+    predictions = api.predict(study, dict(map(law_from_file, laws)))
     if not as_json:
         show_predictions(table_console(), study, predictions)
         return
@@ -55,6 +57,7 @@ def _prediction_json(models: tuple[str, ...], predictions: Predictions) -> dict[
                 "standard_error": law.standard_error,
                 "growth": law.growth,
                 "limit": law.limit,
+                **({} if law.mean is None else {"bias": np.linalg.norm(law.mean, axis=-1)}),
                 "exact": law.exact,
                 "source": law.source,
             }
@@ -72,11 +75,14 @@ def run_verify(
     chains: int | None,
     quiet: bool,
     without: str | None = None,
+    laws: tuple[Path, ...] = (),
 ) -> str:
     """``mcjax verify``; returns the verdict."""
     if file is not None and (survey := load_survey(file)) is not None:
         if theory is not None:
             raise InputError("--theory", "is for a study; a survey has --without")
+        if laws:
+            raise InputError("--law", "is for a study; a survey is judged by the collapse law")
         survey = survey if chains is None else replace(survey, chains=chains)
         return run_survey(survey, as_json, out, without, quiet)
     if without is not None:
@@ -88,7 +94,7 @@ def run_verify(
     if theory is not None:
         with naming(theory):
             judged_by = api.theory_for(study, load_study(theory))
-    predictions = api.predict(judged_by)
+    predictions = api.predict(judged_by, dict(map(law_from_file, laws)))
     store = None if out is None else Store(out, study)
     known = None if store is None else store.load()
     done = 0 if known is None else sum(min(t.chains, study.chains) for t in known)

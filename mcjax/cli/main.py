@@ -18,6 +18,13 @@ STOPPED, FAULT = 130, 70  # an interrupt, a fault of the program: 1 would say re
 
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+law_option = click.option(
+    "--law",
+    "laws",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A law of your own: a Python file with law(condition, generations).",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,13 +55,14 @@ def diagnose(file: Path, as_json: bool) -> None:
 @cli.command()
 @file_argument
 @json_option
-def predict(file: Path, as_json: bool) -> None:
+@law_option
+def predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
     """What the laws say of the study's errors, generation by generation. No simulation."""
     _use_double_precision()
     from mcjax.cli.commands import run_predict
 
     with naming(file):
-        run_predict(file, as_json)
+        run_predict(file, as_json, laws)
 
 
 @cli.command()
@@ -74,6 +82,7 @@ def predict(file: Path, as_json: bool) -> None:
     type=click.Choice(CLAUSES),
     help="Judge a survey by the collapse law without one of its clauses.",
 )
+@law_option
 @click.option("--plan", is_flag=True, help="Only say how many chains, and how long, it takes.")
 @click.option(
     "--power",
@@ -93,6 +102,7 @@ def verify(
     without: str | None,
     plan: bool,
     power: float,
+    laws: tuple[Path, ...],
 ) -> None:
     """Simulate, compare with the laws, judge. Without FILE: a built-in study.
 
@@ -115,10 +125,10 @@ def verify(
                 raise InputError("--plan", "is for a study, and this is a survey")
             study = builtin_study() if file is None else load_study(file)
             study = study if chains is None else replace(study, chains=chains)
-            run_plan(study, as_json, power)
+            run_plan(study, as_json, power, laws)
         return
     with naming(file or "the built-in study"):
-        verdict = run_verify(file, as_json, out, theory, chains, quiet, without)
+        verdict = run_verify(file, as_json, out, theory, chains, quiet, without, laws)
     sys.exit(EXIT[verdict])
 
 

@@ -7,12 +7,14 @@ import math
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.table import Table
 
 from mcjax import api
+from mcjax.laws.user import law_from_file
 from mcjax.report.tables import table_console
 from mcjax.report.text import number, strict_json
 from mcjax.study.study import Study
@@ -22,9 +24,9 @@ PILOT = 256
 """Chains of each condition that are run twice, to compile and to measure."""
 
 
-def run_plan(study: Study, as_json: bool, power: float) -> None:
+def run_plan(study: Study, as_json: bool, power: float, laws: tuple[Path, ...]) -> None:
     """Print what the study needs; only the pilot is simulated."""
-    found = plan(study, api.predict(study), power)
+    found = plan(study, api.predict(study, dict(map(law_from_file, laws))), power)
     pilot = replace(study, chains=min(PILOT, study.chains))
     api.simulate(pilot)
     began = time.perf_counter()

@@ -68,13 +68,7 @@ def family_from_object(thing: Any, **params: float) -> Family:
 
 def family_from_file(path: Path, name: str | None = None, **params: float) -> Family:
     """A family from a Python file that defines ``loss`` and ``sample``; the name is the file's."""
-    try:
-        names = runpy.run_path(str(path))
-    except OSError as error:
-        raise InputError("", f"cannot be read: {error.strerror}", str(path)) from error
-    except (Exception, SystemExit) as error:  # the user's program: anything can be raised
-        reason = f"{type(error).__name__}: {error}"
-        raise InputError("", f"does not run as Python ({reason})", str(path)) from error
+    names = run_file(path)
     for field in ("loss", "sample"):
         if field not in names:
             raise InputError(
@@ -83,6 +77,22 @@ def family_from_file(path: Path, name: str | None = None, **params: float) -> Fa
     real = names.get("sample_real")
     with naming(path):
         return user_family(names["loss"], names["sample"], real, name or path.stem, **params)
+
+
+def run_file(path: Path) -> dict[str, Any]:
+    """What a user's Python file defines.
+
+    Raises
+    ------
+    InputError: if it cannot be read or does not run.
+    """
+    try:
+        return runpy.run_path(str(path))
+    except OSError as error:
+        raise InputError("", f"cannot be read: {error.strerror}", str(path)) from error
+    except (Exception, SystemExit) as error:  # the user's program: anything can be raised
+        reason = f"{type(error).__name__}: {error}"
+        raise InputError("", f"does not run as Python ({reason})", str(path)) from error
 
 
 def _scalar(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
 from mcjax.laws import finite_sample, first_order, fixed_design, simulated_moments
 from mcjax.laws.design_moments import unusual_feeds
 from mcjax.laws.inapplicable import Inapplicable
 from mcjax.laws.prediction import Prediction, Predictions
+from mcjax.laws.user import Law
 from mcjax.study.study import Condition
 
-LAWS: dict[str, Callable[[Condition, int], Prediction]] = {
+LAWS: dict[str, Law] = {
     first_order.NAME: first_order.first_order,
     finite_sample.NAME: finite_sample.finite_sample,
     simulated_moments.NAME: simulated_moments.finite_sample_monte_carlo,
@@ -18,8 +19,11 @@ LAWS: dict[str, Callable[[Condition, int], Prediction]] = {
 }
 
 
-def predict_condition(condition: Condition, generations: int) -> Predictions:
-    """Every law that applies, and why others do not that might be looked for."""
+def predict_condition(
+    condition: Condition, generations: int, more: Mapping[str, Law] | None = None
+) -> Predictions:
+    """Every law that applies, ``more`` of the user's own, and why others do not that might be
+    looked for."""
     laws: dict[str, Prediction] = {}
     inapplicable: dict[str, str] = {}
     for name in _candidates(condition):
@@ -27,6 +31,8 @@ def predict_condition(condition: Condition, generations: int) -> Predictions:
             laws[name] = LAWS[name](condition, generations)
         except Inapplicable as reason:
             inapplicable[name] = str(reason)
+    for name, law in (more or {}).items():
+        laws[name] = law(condition, generations)
     return Predictions(laws, inapplicable)
 
 

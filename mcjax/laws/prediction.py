@@ -19,10 +19,13 @@ class Prediction:
         law is in closed form.
     growth: slope of the MSE per generation, of models that collapse, shape (M,), else nan; infinite
         where the second moment explodes, growing by a factor every generation.
+    mean: of each model's error, shape (T + 1, M, p); None for a law without bias, whose second
+        moments are its covariances.
     asymptotic: whether it is a limit as sample counts grow, in which errors are normal.
     allowance: of an asymptotic law, relative departures of second moments that are no evidence
         against it at these sample counts, to be broadcast to (T + 1, M); 0 of any other.
-    limit: of the MSE as t -> infinity, of models that do neither, shape (M,), else nan.
+    limit: of the MSE as t -> infinity, of models that do neither, shape (M,), else nan. A user's
+        law has neither.
     """
 
     law: str
@@ -33,6 +36,7 @@ class Prediction:
     standard_error: np.ndarray
     growth: np.ndarray
     limit: np.ndarray
+    mean: np.ndarray | None = None
     asymptotic: bool = False
     allowance: np.ndarray | float = 0.0
 

@@ -211,7 +211,9 @@ def _fate(law: Prediction, model: int) -> str:
         return "explodes"
     if math.isfinite(law.growth[model]):
         return f"grows {number(law.growth[model], 3)}/gen."
-    return f"settles at {number(law.limit[model], 3)}"
+    if math.isfinite(law.limit[model]):
+        return f"settles at {number(law.limit[model], 3)}"
+    return "fate not told"
 
 
 def _title(condition: Condition, text: str) -> str:

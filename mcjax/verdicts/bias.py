@@ -1,9 +1,9 @@
 """Whether estimates are centred where a law says.
 
-A law without bias says ``E e = 0``. What is judged is how far off the mean is, in units of the
-spread: ``D = sqrt(m' C^-1 m)`` for the mean m and covariance C of a model's errors, the largest
-bias of any linear combination of parameters as a share of its standard deviation. The claim is
-``D <= tolerance``. Hotelling's ``T^2 = n m' C^-1 m`` of n chains is, for normal errors, such that
+A law without bias says ``E e = 0``. What is judged is how far the mean is off, in units of the
+spread: ``D = sqrt(m' C^-1 m)`` for the mean m, less the law's, and the covariance C of a model's
+errors, the largest bias of any linear combination of parameters as a share of its standard
+deviation. The claim is ``D <= tolerance``. Hotelling's ``T^2 = n m' C^-1 m`` of n chains is, for normal errors, such that
 ``(n - p) / (p (n - 1)) T^2`` has the noncentral F distribution with (p, n - p) degrees of freedom
 and noncentrality ``n D^2`` (Anderson, "An Introduction to Multivariate Statistical Analysis", 2003,
 5.2); for others, by the central limit theorem. Biases are of the order of 1/n and spreads of
@@ -30,14 +30,15 @@ def bias_claims(
 ) -> list[Claim]:
     """Of every model at every generation."""
     mean = outcome.moments.error.mean
+    told = np.zeros_like(mean) if law.mean is None else law.mean
     second = own_blocks(outcome)
     allowed = np.sqrt(np.broadcast_to(law.allowance, law.mse.shape))
     chains = outcome.moments.squared.chains
     return [
         _claim(
             (condition, model, t, "bias", law.law),
-            mean[t, i],
-            second[t, i],
+            mean[t, i] - told[t, i],
+            second[t, i] - np.outer(mean[t, i], mean[t, i]),
             int(chains[t, i]),
             outcome.chains,
             tolerance,
@@ -50,20 +51,20 @@ def bias_claims(
 
 def _claim(
     place: tuple[str, str, int, str, str],
-    mean: np.ndarray,
-    second: np.ndarray,
+    off: np.ndarray,
+    covariance: np.ndarray,
     chains: int,
     drawn: int,
     tolerance: float,
     allowed: float,
 ) -> Claim:
-    p = len(mean)
+    p = len(off)
     statistic, note = math.nan, lost_note(chains, drawn, tolerance)
     if chains > p + 1 and not note:
-        spread = (second - np.outer(mean, mean)) * chains / (chains - 1)
+        spread = covariance * chains / (chains - 1)
         regular = np.isfinite(spread).all() and np.linalg.cond(spread) < 1e12
         if regular:
-            statistic = float(mean @ np.linalg.solve(spread, mean))
+            statistic = float(off @ np.linalg.solve(spread, off))
     if not note and not math.isfinite(statistic):
         note = "too few chains for the covariance of the errors, or a singular one"
     scale = chains * (chains - p) / (p * (chains - 1.0)) if chains > p else math.nan

@@ -1,0 +1,151 @@
+"""A law of the user's own, judged beside the built-in ones."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mcjax import InputError, api, judge, user_law
+from mcjax.families.location import linear
+from mcjax.network import topologies
+from mcjax.study.study import QUANTITIES, Study, condition
+from mcjax.verdicts.equivalence import REFUTED, VERIFIED
+
+
+def independent(condition, generations, factor=1.0):
+    """One model that reads itself, exactly: variances add up, 1 / (n - p - 1) at a time."""
+    p = len(condition.theta)
+    counts = [condition.network.initial[0]]
+    counts += [condition.network.feeds[0].samples] * generations
+    total = np.cumsum([1 / (n - p - 1) for n in counts])
+    return None, factor * total[:, None, None] * np.eye(p)
+
+
+@pytest.fixture(scope="module")
+def run():
+    one = condition(topologies.self_loop(samples=30, initial=60), linear(), np.ones(3))
+    study = Study((one,), generations=3, chains=20_000, tolerance=0.12, quantities=QUANTITIES)
+    return study, [tally.outcome for tally in api.simulate(study)]
+
+
+def verdicts(run, function, **options):
+    study, outcomes = run
+    predictions = api.predict(study, {"mine": user_law(function, "mine", **options)})
+    found = {}
+    for cell in judge(study, predictions, outcomes).cells:
+        if cell.law == "mine":
+            found.setdefault(cell.quantity, set()).add(cell.verdict)
+    return found
+
+
+def test_a_true_law_is_verified_in_every_quantity(run):
+    assert verdicts(run, independent) == {
+        name: {VERIFIED} for name in ("mse", "bias", "covariance")
+    }
+    assert verdicts(run, independent, asymptotic=True)["normality"] == {VERIFIED}
+
+
+def test_a_wrong_covariance_is_refuted(run):
+    found = verdicts(run, lambda c, t: independent(c, t, 1.25))
+    assert found["mse"] == {REFUTED}
+    assert found["covariance"] == {REFUTED}
+    assert found["bias"] == {VERIFIED}
+
+
+def test_a_wrong_mean_is_refuted(run):
+    """Half a standard deviation in one parameter, with its covariance made smaller by as much: the
+    second moments stay."""
+
+    def shifted(condition, generations):
+        _, covariance = independent(condition, generations)
+        mean = np.zeros((generations + 1, 1, 3))
+        mean[:, 0, 1] = np.sqrt(covariance[:, 1, 1]) / 2
+        covariance = covariance.copy()
+        covariance[:, 1, 1] *= 0.75
+        return mean, covariance
+
+    found = verdicts(run, shifted)
+    assert found["mse"] == {VERIFIED}
+    assert found["bias"] == {REFUTED}
+    assert found["covariance"] == {REFUTED}
+
+
+def test_growth_and_limit_are_not_told(run):
+    study, _ = run
+    law = api.predict(study, {"mine": user_law(independent, "mine")})[0].laws["mine"]
+    assert np.isnan(law.growth).all()
+    assert np.isnan(law.limit).all()
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (3, "is no function"),
+        (lambda c, t: None, "failed with TypeError"),
+        (lambda c, t: 1 / 0, "failed with ZeroDivisionError: division by zero"),
+        (lambda c, t: (None, np.zeros((4, 2, 2))), r"shape \(4, 2, 2\); return \(4, 3, 3\)"),
+        (lambda c, t: (np.zeros(3), np.zeros((4, 3, 3))), r"mean of shape \(3,\)"),
+        (lambda c, t: (None, np.full((4, 3, 3), np.nan)), "not a number"),
+    ],
+)
+def test_a_broken_law_gets_a_sentence(run, function, words):
+    with pytest.raises(InputError, match=words):
+        api.predict(run[0], {"mine": user_law(function, "mine")})
+
+
+def test_a_built_in_name_is_taken(run):
+    with pytest.raises(InputError, match="built-in"):
+        api.predict(run[0], {"first_order": user_law(independent)})
+
+
+STUDY = """
+[network]
+models = 1
+initial = 60
+feeds = [{ from = "0", to = "0", samples = 30 }]
+[family]
+name = "linear"
+theta = [1.0, 1.0]
+[run]
+generations = 2
+chains = 4096
+tolerance = 0.2
+"""
+LAW = """
+import numpy as np
+
+def law(condition, generations):
+    total = np.cumsum([1 / 57] + [1 / 27] * generations)
+    return np.zeros((generations + 1, 1, 2)), FACTOR * total[:, None, None] * np.eye(2)
+"""
+
+
+@pytest.mark.parametrize(("factor", "status"), [("1", 0), ("2", 1)])
+def test_from_the_command_line(tmp_path, capsys, monkeypatch, factor, status):
+    from mcjax.cli import main
+
+    (tmp_path / "study.toml").write_text(STUDY)
+    (tmp_path / "sums.py").write_text(LAW.replace("FACTOR", factor))
+    arguments = [str(tmp_path / "study.toml"), "--law", str(tmp_path / "sums.py"), "--json"]
+    found = {}
+    for command in ("predict", "verify"):
+        monkeypatch.setattr("sys.argv", ["mcjax", command, *arguments])
+        with pytest.raises(SystemExit) as stop:
+            main.run()
+        found[command] = stop.value.code or 0, json.loads(capsys.readouterr().out)
+    assert found["predict"][0] == 0
+    law = found["predict"][1]["laws"]["sums"]
+    assert law["bias"] == [[0.0]] * 3
+    assert law["mse"][0][0] == pytest.approx(int(factor) * 2 / 57)
+    assert found["verify"][0] == status
+    cells = [cell for cell in found["verify"][1]["cells"] if cell["law"] == "sums"]
+    assert {cell["verdict"] for cell in cells} == {"refuted" if status else "verified"}
+
+
+def test_a_file_without_a_law(tmp_path):
+    from mcjax.laws.user import law_from_file
+
+    path = tmp_path / "none.py"
+    path.write_text("x = 1")
+    with pytest.raises(InputError, match=r"define law\(condition, generations\)"):
+        law_from_file(path)
