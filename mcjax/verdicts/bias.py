@@ -3,7 +3,9 @@
 A law without bias says ``E e = 0``. What is judged is how far the mean is off, in units of the
 spread: ``D = sqrt(m' C^-1 m)`` for the mean m, less the law's, and the covariance C of a model's
 errors, the largest bias of any linear combination of parameters as a share of its standard
-deviation. The claim is ``D <= tolerance``. Hotelling's ``T^2 = n m' C^-1 m`` of n chains is, for normal errors, such that
+deviation. The claim is ``D <= tolerance``.
+
+Hotelling's ``T^2 = n m' C^-1 m`` of n chains is, for normal errors, such that
 ``(n - p) / (p (n - 1)) T^2`` has the noncentral F distribution with (p, n - p) degrees of freedom
 and noncentrality ``n D^2`` (Anderson, "An Introduction to Multivariate Statistical Analysis", 2003,
 5.2); for others, by the central limit theorem. Biases are of the order of 1/n and spreads of
