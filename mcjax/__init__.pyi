@@ -4,6 +4,7 @@ from .api import replay as replay
 from .api import simulate as simulate
 from .api import survey_pieces as survey_pieces
 from .api import verify as verify
+from .api import verify_until_decided as verify_until_decided
 from .diagnosis import Diagnosis as Diagnosis
 from .diagnosis import diagnose as diagnose
 from .errors import InputError as InputError

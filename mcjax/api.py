@@ -27,8 +27,13 @@ from mcjax.laws.prediction import Predictions
 from mcjax.laws.user import Law
 from mcjax.study.study import PRECISIONS, Condition, Study, covariance_root, sampling_of, whitener
 from mcjax.study.survey import Survey
+from mcjax.verdicts.claims import Cell
+from mcjax.verdicts.equivalence import INCONCLUSIVE
 from mcjax.verdicts.judge import Verification, judge
 from mcjax.verdicts.survey import SurveyVerdict, judge_survey
+
+FIRST_LOOK = 256
+"""Chains of each condition before the first of several looks."""
 
 
 def predict(study: Study, laws: Mapping[str, Law] | None = None) -> list[Predictions]:
@@ -49,7 +54,10 @@ def predict(study: Study, laws: Mapping[str, Law] | None = None) -> list[Predict
 
 
 def simulate(
-    study: Study, known: Sequence[Tally] | None = None, report: Report | None = None
+    study: Study,
+    known: Sequence[Tally] | None = None,
+    report: Report | None = None,
+    chains: Sequence[int] | None = None,
 ) -> list[Tally]:
     """Run the study's chains; one tally for each condition.
 
@@ -60,15 +68,17 @@ def simulate(
     known: tallies of an earlier run of the same study, to be continued; those that have the
         study's chains already, or more, are returned as they are.
     report: called after every chunk with the lanes it ran and a function that gives all tallies.
+    chains: of each condition, instead of the study's for all.
     """
     tallies = list(known or [Tally()] * len(study.conditions))
+    wanted = [study.chains] * len(tallies) if chains is None else chains
     for members in _groups(study):
-        missing = [i for i in members if tallies[i].chains < study.chains]
+        missing = [i for i in members if tallies[i].chains < wanted[i]]
         if not missing:
             continue
         shape = shape_of([study.conditions[i].network for i in members])
         tasks = [
-            _task(study.conditions[i], shape, np.arange(tallies[i].tiled, study.chains))
+            _task(study.conditions[i], shape, np.arange(tallies[i].tiled, wanted[i]))
             for i in missing
         ]
 
@@ -110,6 +120,47 @@ def verify(
     """
     predictions = predict(study if theory is None else theory_for(study, theory), laws)
     return judge(study, predictions, [tally.outcome for tally in simulate(study, report=report)])
+
+
+def verify_until_decided(
+    study: Study,
+    predictions: Sequence[Predictions],
+    known: Sequence[Tally] | None = None,
+    report: Report | None = None,
+) -> tuple[Verification, list[Tally]]:
+    """Simulate until every cell is decided, or the study's chains are spent.
+
+    Looks are taken at :data:`FIRST_LOOK` chains of each condition and at twice as many each time;
+    conditions without an undecided cell get no more chains, and a cell that one look decides stays
+    decided. Look k of K may make a wrong claim with probability ``(1 - confidence) 2^-k``, the last
+    with what is left, so all looks together with at most ``1 - confidence`` (the error is spent as
+    in Lan & DeMets, Biometrika 70, 1983, and added up by Bonferroni's inequality, which holds
+    whatever the dependence between looks).
+
+    Returns
+    -------
+    The verdict, in which each cell tells its chains; and the tallies.
+    """
+    looks = [min(FIRST_LOOK, study.chains)]
+    while looks[-1] < study.chains:
+        looks.append(min(2 * looks[-1], study.chains))
+    tallies = list(known or [Tally()] * len(study.conditions))
+    wanted = [looks[0]] * len(tallies)
+    decided: list[Cell] = []
+    for k in range(len(looks)):
+        tallies = simulate(study, tallies, report, wanted)
+        error = (1 - study.confidence) * 0.5 ** min(k + 1, len(looks) - 1)
+        outcomes = [tally.outcome for tally in tallies]
+        found = judge(replace(study, confidence=1 - error), predictions, outcomes, decided)
+        if not found.waiting:
+            break
+        decided = [cell for cell in found.cells if cell.verdict != INCONCLUSIVE]
+        following = looks[min(k + 1, len(looks) - 1)]
+        wanted = [
+            following if c.name in found.waiting else chains
+            for c, chains in zip(study.conditions, wanted, strict=True)
+        ]
+    return found, tallies
 
 
 def survey_pieces(

@@ -76,11 +76,14 @@ def run_verify(
     quiet: bool,
     without: str | None = None,
     laws: tuple[Path, ...] = (),
+    until_decided: bool = False,
 ) -> str:
     """``mcjax verify``; returns the verdict."""
     if file is not None and (survey := load_survey(file)) is not None:
         if theory is not None:
             raise InputError("--theory", "is for a study; a survey has --without")
+        if until_decided:
+            raise InputError("--until-decided", "is for a study, and this is a survey")
         if laws:
             raise InputError("--law", "is for a study; a survey is judged by the collapse law")
         survey = survey if chains is None else replace(survey, chains=chains)
@@ -102,8 +105,12 @@ def run_verify(
     began = time.monotonic()
     console = Console(stderr=True)
     with Progress(console, total, done, quiet) as progress:
-        tallies = api.simulate(study, known, _reporting(store, progress))
-    verification = judge(study, predictions, [tally.outcome for tally in tallies])
+        report = _reporting(store, progress)
+        if until_decided:
+            verification, tallies = api.verify_until_decided(study, predictions, known, report)
+        else:
+            tallies = api.simulate(study, known, report)
+            verification = judge(study, predictions, [tally.outcome for tally in tallies])
     seconds = time.monotonic() - began
     if store is not None:
         store.save(tallies)

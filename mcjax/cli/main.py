@@ -83,6 +83,11 @@ def predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
     help="Judge a survey by the collapse law without one of its clauses.",
 )
 @law_option
+@click.option(
+    "--until-decided",
+    is_flag=True,
+    help="Add chains only where cells are undecided, up to the study's number.",
+)
 @click.option("--plan", is_flag=True, help="Only say how many chains, and how long, it takes.")
 @click.option(
     "--power",
@@ -103,6 +108,7 @@ def verify(
     plan: bool,
     power: float,
     laws: tuple[Path, ...],
+    until_decided: bool,
 ) -> None:
     """Simulate, compare with the laws, judge. Without FILE: a built-in study.
 
@@ -128,7 +134,9 @@ def verify(
             run_plan(study, as_json, power, laws)
         return
     with naming(file or "the built-in study"):
-        verdict = run_verify(file, as_json, out, theory, chains, quiet, without, laws)
+        verdict = run_verify(
+            file, as_json, out, theory, chains, quiet, without, laws, until_decided
+        )
     sys.exit(EXIT[verdict])
 
 

@@ -16,7 +16,7 @@ from mcjax.verdicts.claims import Cell, Claim, never_refuted, settle
 from mcjax.verdicts.covariance import covariance_claims
 from mcjax.verdicts.equivalence import INCONCLUSIVE, VERIFIED, worst
 from mcjax.verdicts.growth import Growth, growth_claims, growth_of
-from mcjax.verdicts.ladder import Ladder, Rung, climb
+from mcjax.verdicts.ladder import QUANTITY, Ladder, Rung, climb
 from mcjax.verdicts.mse import mse_claims
 from mcjax.verdicts.normality import normality_claims
 
@@ -40,6 +40,7 @@ class Verification:
     growth: slopes of the MSE beside those the laws predict, of models that settle too.
     failures: reason -> number of fits. chains: for each condition.
     inapplicable: condition -> law -> why it was not judged.
+    waiting: conditions of which more chains could decide something.
     """
 
     cells: tuple[Cell, ...]
@@ -49,15 +50,23 @@ class Verification:
     failures: dict[str, int]
     chains: int
     inapplicable: dict[str, dict[str, str]]
+    waiting: tuple[str, ...]
 
 
 def judge(
-    study: Study, predictions: Sequence[Predictions], outcomes: Sequence[Outcome]
+    study: Study,
+    predictions: Sequence[Predictions],
+    outcomes: Sequence[Outcome],
+    decided: Sequence[Cell] = (),
 ) -> Verification:
     """Compare simulation and laws, one prediction and one outcome for each condition.
 
     Cells: the study's quantities, for every model and every law that applies. They share one error
     budget. Where an asymptotic law has a ladder of sample sizes, that decides, not its rungs.
+
+    Parameters
+    ----------
+    decided: cells that an earlier look has decided, and that stay as they are.
     """
     claims = [
         claim
@@ -73,7 +82,10 @@ def judge(
     climbed = {(ladder.condition, ladder.law) for ladder in ladders}
     settled = {r.claim.place for r in rungs if (r.ladder, r.claim.place[4]) in climbed}
     claims = [never_refuted(c) if c.place in settled else c for c in claims]
-    cells = settle([*claims, *steps], study.confidence)
+    kept = {_place(cell): cell for cell in decided}
+    found = settle([*claims, *steps], study.confidence)
+    cells = tuple(kept.get(_place(cell), cell) for cell in found)
+    decisive = [cell for cell in cells if _place(cell) not in settled]
     failures = {
         status.reason: count
         for status in FAILURES
@@ -81,7 +93,7 @@ def judge(
     }
     return Verification(
         cells=cells,
-        verdict=_overall([c for c in cells if _place(c) not in settled], predictions),
+        verdict=_overall(decisive, predictions),
         ladders=tuple(ladders),
         growth=tuple(
             growth
@@ -98,6 +110,7 @@ def judge(
             for c, p in zip(study.conditions, predictions, strict=True)
             if p.inapplicable
         },
+        waiting=_waiting(study, decisive),
     )
 
 
@@ -122,6 +135,14 @@ def _overall(cells: Sequence[Cell], predictions: Sequence[Predictions]) -> str:
     verdict = worst(np.array([cell.verdict for cell in cells]))
     silent = any(not found.laws for found in predictions)
     return INCONCLUSIVE if silent and verdict == VERIFIED else verdict
+
+
+def _waiting(study: Study, cells: Sequence[Cell]) -> tuple[str, ...]:
+    """Conditions with an undecided cell that chains can decide; of a ladder, all its rungs."""
+    open_cells = {(c.condition, c.quantity == QUANTITY) for c in cells if c.chains_needed}
+    return tuple(
+        c.name for c in study.conditions if {(c.name, False), (c.ladder, True)} & open_cells
+    )
 
 
 def _place(cell: Cell) -> tuple[str, str, int, str, str]:

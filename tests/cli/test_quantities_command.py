@@ -59,6 +59,14 @@ def test_a_plan_runs_no_study(study_file, call, call_json, tmp_path):
     assert found["memory_bytes"] is None or found["memory_bytes"] > 2**20
 
 
+def test_until_decided(study_file, call_json, call):
+    status, found = call_json("verify", study_file, "--until-decided", "--chains", "4096")
+    assert (status, found["verdict"]) == (0, "verified")
+    assert max(cell["chains"] for cell in found["cells"]) < 4096
+    assert found["waiting"] == []
+    assert call("verify", "--builtin", "every-3", "--until-decided")[0] == 2
+
+
 def test_a_plan_for_no_study(call, tmp_path):
     status, _, err = call("verify", "--builtin", "every-3", "--plan")
     assert status == 2
