@@ -13,7 +13,7 @@ from mcjax.fits.status import Status
 from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.report.text import number, with_error
 from mcjax.study.study import Condition, Study
-from mcjax.verdicts.claims import Cell
+from mcjax.verdicts.claims import NO_ESTIMATE, Cell
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.judge import Verification
 from mcjax.verdicts.ladder import QUANTITY
@@ -83,6 +83,8 @@ def show_verification(
                 place = (condition.name, model, law.law)
                 slope = slopes.get(place)
                 seen = with_error(slope.empirical, slope.standard_error) if slope else ""
+                if any(c.note.endswith(NO_ESTIMATE) for c in by_row.get(place, [])[-1:]):
+                    seen = ""
                 fate = f"{law.law}: {_fate(law, i)}"
                 table.add_row(model, fate, seen, *_row(by_row.get(place, [])))
         if condition.name:
@@ -94,6 +96,7 @@ def show_verification(
     for reason, count in verification.failures.items():
         advice = Status[reason.upper()].advice
         console.print(f"[bold]{count}[/] fits ended as [bold]{reason}[/]: {advice}")
+    _show_losses(console, verification)
     _show_inapplicable(console, verification.inapplicable)
     counts = Counter(cell.verdict for cell in verification.cells)
     parts = ", ".join(f"{counts[v]} {v}" for v in (VERIFIED, REFUTED, INCONCLUSIVE))
@@ -103,6 +106,32 @@ def show_verification(
         f" {verification.chains} chains for each condition; {seconds:.0f} s",
         soft_wrap=True,
     )
+
+
+def _show_losses(console: Console, verification: Verification) -> None:
+    """Where chains were lost: from when on, how many in the end, and what the rest is worth."""
+    if not verification.losses:
+        return
+    table = Table(title="Chains lost", title_justify="left", box=None, header_style="dim")
+    headings = ("condition", "model", "from", "reason", "highest rate", "lost in the end")
+    for heading in (*headings, "MSE half-way", "of complete chains"):
+        table.add_column(heading)
+    for loss in verification.losses:
+        half = len(loss.lost) // 2
+        for reason, rates in loss.rates.items():
+            first = next(t for t, rate in enumerate(rates) if rate)
+            peak = max(range(len(rates)), key=rates.__getitem__)
+            table.add_row(
+                loss.condition or "-",
+                loss.model,
+                f"t = {first}",
+                reason,
+                f"{rates[peak]:.2%} at t = {peak}",
+                f"{loss.lost[-1]:.1%}",
+                number(loss.mse[half]),
+                number(loss.mse_complete[half]),
+            )
+    console.print(table)
 
 
 def _show_inapplicable(console: Console, inapplicable: Mapping[str, Mapping[str, str]]) -> None:
@@ -182,7 +211,11 @@ def _show_undecided(console: Console, verification: Verification) -> None:
     needed = [c.chains_needed for c in verification.cells if c.chains_needed is not None]
     if needed:
         console.print(f"The undecided cells need up to {max(needed)} chains to be decided.")
-    for note in sorted({c.note for c in verification.cells if c.note}):
+    few = sum(c.note.endswith(NO_ESTIMATE) for c in verification.cells)
+    if few:
+        console.print(f"Not judged: {few} cells, in which too many {NO_ESTIMATE}")
+    notes = {c.note for c in verification.cells if c.note}
+    for note in sorted(n for n in notes if not n.endswith(NO_ESTIMATE)):
         console.print(f"Not judged: {note}", markup=False)
 
 
@@ -191,6 +224,8 @@ def _row(cells: Sequence[Cell]) -> list[str]:
         return ["", "", "", ""]
     last = cells[-1]
     low, high = last.interval
+    if last.note.endswith(NO_ESTIMATE):  # no mean of survivors
+        return [f"{last.chains} left", number(last.predicted), "", _counted(cells)]
     return [
         with_error(last.empirical, last.standard_error),
         number(last.predicted),

@@ -20,6 +20,7 @@ from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, holm
 Interval = tuple[float, float]
 LOST_SHARE = 0.1
 """A cell is judged only if the share of chains it lost is below this part of the tolerance."""
+NO_ESTIMATE = "chains have no estimate"
 ALLOWED = (
     "outside the tolerance by no more than an asymptotic law may be off at this sample size; a"
     " ladder of sizes ([grid] scale) tells"
@@ -177,7 +178,7 @@ def never_refuted(claim: Claim) -> Claim:
 def lost_note(chains: int, drawn: int, tolerance: float) -> str:
     """Why a quantity with so few of the drawn chains is not judged, or nothing."""
     if drawn - chains > LOST_SHARE * tolerance * drawn:
-        return f"{drawn - chains} of {drawn} chains have no estimate"
+        return f"{drawn - chains} of {drawn} {NO_ESTIMATE}"
     return ""
 
 

@@ -15,6 +15,7 @@ from mcjax.verdicts.bias import bias_claims
 from mcjax.verdicts.claims import Cell, Claim, never_refuted, settle
 from mcjax.verdicts.covariance import covariance_claims
 from mcjax.verdicts.equivalence import INCONCLUSIVE, VERIFIED, worst
+from mcjax.verdicts.failures import Loss, losses
 from mcjax.verdicts.growth import Growth, growth_claims, growth_of
 from mcjax.verdicts.ladder import QUANTITY, Ladder, Rung, climb
 from mcjax.verdicts.mse import mse_claims
@@ -38,7 +39,8 @@ class Verification:
     cells: every comparison. verdict: of all of them together.
     ladders: fits of asymptotic laws to several sample sizes.
     growth: slopes of the MSE beside those the laws predict, of models that settle too.
-    failures: reason -> number of fits. chains: for each condition.
+    failures: reason -> number of fits. losses: models that lost chains, by generation.
+    chains: for each condition.
     inapplicable: condition -> law -> why it was not judged.
     waiting: conditions of which more chains could decide something.
     """
@@ -48,6 +50,7 @@ class Verification:
     growth: tuple[Growth, ...]
     ladders: tuple[Ladder, ...]
     failures: dict[str, int]
+    losses: tuple[Loss, ...]
     chains: int
     inapplicable: dict[str, dict[str, str]]
     waiting: tuple[str, ...]
@@ -104,6 +107,7 @@ def judge(
             for growth in growth_of(condition.name, condition.network.models, law, outcome)
         ),
         failures=failures,
+        losses=losses(study.conditions, outcomes),
         chains=min(outcome.chains for outcome in outcomes),
         inapplicable={
             c.name: p.inapplicable
