@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import shlex
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +26,7 @@ from mcjax.report.store import Store
 from mcjax.report.tables import show_predictions, show_verification, table_console
 from mcjax.report.text import strict_json
 from mcjax.report.verification import verification_json
-from mcjax.study.load import builtin_study, load_study, load_survey
+from mcjax.study.load import builtin_file, builtin_study, load_study, load_survey
 from mcjax.verdicts.judge import judge
 
 SAVE_EVERY = 20.0  # seconds
@@ -114,7 +116,14 @@ def run_verify(
     seconds = time.monotonic() - began
     if store is not None:
         store.save(tallies)
-        store.finish(verification)
+        about = {
+            "command": shlex.join(["mcjax", *sys.argv[1:]]),
+            "file": (file or builtin_file("study")).read_text(encoding="utf-8"),
+            "environment": store.environment,
+        }
+        from mcjax.figures.page import pages  # matplotlib is heavy, and for --out alone
+
+        store.finish(verification, pages(study, predictions, verification, seconds, about))
     if as_json:
         click.echo(strict_json(verification_json(study, verification)))
     else:

@@ -52,13 +52,15 @@ class ResultFolder:
                 )
         elif any(path.suffix != PART for path in folder.iterdir()):
             raise InputError("--out", "is not empty; name a new folder", str(folder))
-        environment = {
+        self.environment = {
             "versions": {name: version(name) for name in ("mcjax", "jax", "jaxlib", "numpy")},
             "python": platform.python_version(),
             "device": str(jax.devices()[0].device_kind),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        self.write_json("study.json", {"identity": identity, **about, "environment": environment})
+        self.write_json(
+            "study.json", {"identity": identity, **about, "environment": self.environment}
+        )
 
     @property
     def _about(self) -> Path:
@@ -73,6 +75,10 @@ class ResultFolder:
     def write_json(self, name: str, value: Any) -> None:
         """Strict JSON: what is not a finite number is null."""
         text = strict_json(value)
+        self._write(name, lambda file: file.write(text.encode()))
+
+    def write_text(self, name: str, text: str) -> None:
+        """Plain text, or a page."""
         self._write(name, lambda file: file.write(text.encode()))
 
     def write_csv(

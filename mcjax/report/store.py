@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,15 @@ class Store:
                     arrays |= _pack(outcome, f"{i}/{part}")
         self._folder.write_arrays(TALLIES, arrays)
 
-    def finish(self, verification: Verification) -> None:
-        """Keep the verdicts as JSON and CSV."""
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Versions, device and when the run began."""
+        return self._folder.environment
+
+    def finish(self, verification: Verification, pages: Mapping[str, str] | None = None) -> None:
+        """Keep the verdicts as JSON and CSV, and pages about them by name."""
+        for name, text in (pages or {}).items():
+            self._folder.write_text(name, text)
         self._folder.write_json("verification.json", verification_json(self.study, verification))
         self._folder.write_csv("cells.csv", cell_rows(verification.cells), ["condition"])
 

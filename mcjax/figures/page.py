@@ -1,0 +1,110 @@
+"""One self-contained page about one run, as HTML and as Markdown."""
+
+from __future__ import annotations
+
+import html
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+
+from mcjax.figures.style import MARKERS, PALETTE, band, figure
+from mcjax.laws.prediction import Predictions
+from mcjax.report.tables import PIPE_WIDTH, show_verification
+from mcjax.study.study import Study
+from mcjax.verdicts.judge import Verification
+
+PANELS = 12
+"""Conditions that are drawn."""
+STYLE = (
+    "body{font:15px/1.5 sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#222}"
+    "pre{background:#f6f6f6;padding:.8rem;overflow:auto;font-size:12px;line-height:1.35}"
+    "svg{max-width:100%;height:auto}dt{font-weight:bold}"
+)
+
+
+def pages(
+    study: Study,
+    predictions: Sequence[Predictions],
+    verification: Verification,
+    seconds: float,
+    about: Mapping[str, Any],
+) -> dict[str, str]:
+    """``report.html`` and ``report.md``, by name.
+
+    Parameters
+    ----------
+    about: ``command``, ``file`` (the study file's text), ``environment`` (versions and device).
+    """
+    console = Console(record=True, file=io.StringIO(), width=PIPE_WIDTH)
+    show_verification(console, study, predictions, verification, seconds)
+    shown = console.export_html(inline_styles=True, code_format="{code}", clear=False)
+    laws = sorted({name for found in predictions for name in found.laws})
+    question = (
+        f"Do {' and '.join(laws) or 'no laws'} hold for {len(study.conditions)} conditions,"
+        f" {study.generations} generations and {verification.chains:,} chains each, within"
+        f" {study.tolerance:.0%}?"
+    )
+    environment = "\n".join(f"{key}: {value}" for key, value in _flat(about["environment"]))
+    answer = f"{verification.verdict}, {len(verification.cells):,} cells judged together at"
+    answer += f" {study.confidence:.0%} confidence."
+    parts = {
+        "Verdicts": console.export_text(),
+        "To run it again": about["command"],
+        "The study file": about["file"],
+        "Made with": environment,
+    }
+    text = [f"# {question}\n\n**{answer}**\n"]
+    text += [f"## {title}\n\n```text\n{body.rstrip()}\n```\n" for title, body in parts.items()]
+    blocks = {**{k: html.escape(v) for k, v in parts.items()}, "Verdicts": shown}
+    body = "".join(f"<h2>{title}</h2>\n<pre>{block}</pre>\n" for title, block in blocks.items())
+    page = (
+        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{html.escape(question)}'
+        f"</title>\n<style>{STYLE}</style>\n<h1>{html.escape(question)}</h1>\n"
+        f"<p><strong>{html.escape(answer)}</strong></p>\n{_chart(study, verification)}\n{body}"
+        "</html>\n"
+    )
+    return {"report.html": page, "report.md": "\n".join(text)}
+
+
+def _flat(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    flat = []
+    for key, value in values.items():
+        flat += _flat(value) if isinstance(value, Mapping) else [(key, value)]
+    return flat
+
+
+def _chart(study: Study, verification: Verification) -> str:
+    """Simulated MSEs with 95% bands, and the first law of each condition as lines, as SVG."""
+    shown = [
+        condition
+        for condition in study.conditions[:PANELS]
+        if any(c.condition == condition.name and c.quantity == "mse" for c in verification.cells)
+    ]
+    if not shown:
+        return ""
+    columns = min(3, len(shown))
+    rows = -(-len(shown) // columns)
+    with figure(rows, columns, 2.2 * rows + 0.3) as (fig, panels):
+        for axes in panels.flat[len(shown) :]:
+            axes.axis("off")
+        for axes, condition in zip(panels.flat, shown, strict=False):
+            own = [
+                c
+                for c in verification.cells
+                if c.condition == condition.name and c.quantity == "mse"
+            ]
+            first = [c for c in own if c.law == own[0].law]
+            for i, model in enumerate(condition.network.models[: len(PALETTE)]):
+                cells = [c for c in first if c.model == model]
+                band(axes, cells, PALETTE[i], MARKERS[i], model)
+            axes.set_title(condition.name or first[0].law)
+            axes.set_xlabel("generation")
+            axes.set_ylim(bottom=0)
+            if len(condition.network.models) <= len(PALETTE):
+                axes.legend()
+        panels[0, 0].set_ylabel("mean squared error")
+        text = io.StringIO()
+        fig.savefig(text, format="svg", metadata={"Date": None})
+    return text.getvalue()[text.getvalue().index("<svg") :]
