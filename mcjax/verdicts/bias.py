@@ -19,7 +19,7 @@ from collections.abc import Callable
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import ncfdtr
+from scipy.special import ncfdtr, ndtr
 
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
@@ -69,28 +69,52 @@ def _claim(
             statistic = float(off @ np.linalg.solve(spread, off))
     if not note and not math.isfinite(statistic):
         note = "too few chains for the covariance of the errors, or a singular one"
-    scale = chains * (chains - p) / (p * (chains - 1.0)) if chains > p else math.nan
 
-    def below(distance: float) -> float:
-        """Probability of a statistic no larger than that seen, if D were ``distance``."""
-        return float(ncfdtr(p, chains - p, chains * distance**2, scale * statistic))
+    def below(distance: float, more: float = 1.0) -> float:
+        """Probability of a statistic no larger than that seen, if D were ``distance``, with so many
+        times the chains."""
+        n = more * chains
+        seen, noncentral = n * (n - p) / (p * (n - 1)) * statistic, n * distance**2
+        found = float(ncfdtr(p, n - p, noncentral, seen))
+        return found if math.isfinite(found) else _patnaik(p, noncentral, p * seen)
+
+    def within(more: float = 1.0) -> float:
+        return 1.0 if note else min(1.0, 2 * below(tolerance, more))
+
+    def beyond(more: float = 1.0) -> float:
+        return 1.0 if note else min(1.0, 2 * (1 - below(tolerance + allowed, more)))
 
     # without bias, T^2 / n is p / (n - p) on average
     estimate = math.sqrt(max(0.0, statistic - p / max(chains - p, 1))) if not note else math.nan
+
+    def factor(level: float) -> float:
+        p_value = within if math.sqrt(statistic) < tolerance else beyond
+        most = next((2.0**k for k in range(1, 31) if p_value(2.0**k) < level), math.inf)
+        if math.isinf(most):
+            return math.inf
+        return float(brentq(lambda more: p_value(more) - level, 1.0, most))
+
     return Claim(
         place=place,
         empirical=estimate,
         standard_error=1 / math.sqrt(max(chains, 1)),
         predicted=0.0,
         ratio=math.nan,
-        within=1.0 if note else min(1.0, 2 * below(tolerance)),
-        beyond=1.0 if note else min(1.0, 2 * (1 - below(tolerance + allowed))),
+        within=within(),
+        beyond=beyond(),
         interval=_interval(below, estimate),
-        distance=max(tolerance - estimate, estimate - tolerance - allowed),
+        factor=factor,
         chains=chains,
         lost=drawn - chains,
         note=note,
     )
+
+
+def _patnaik(freedom: int, noncentral: float, x: float) -> float:
+    """Noncentral chi-squared distribution function, by moments (Patnaik, Biometrika 36, 1949) and
+    Fisher's root: for the far tails, in which scipy's noncentral F has no value."""
+    mean, share = freedom + noncentral, (freedom + 2 * noncentral) / (freedom + noncentral)
+    return float(ndtr(math.sqrt(2 * x / share) - math.sqrt(max(2 * mean / share - 1, 0))))
 
 
 def _interval(below: Callable[[float], float], estimate: float) -> Callable[[float], Interval]:

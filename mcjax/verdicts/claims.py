@@ -68,8 +68,9 @@ class Claim:
     place: condition, model, generation, quantity, law.
     within, beyond: p-values of the nulls that the truth lies outside, and inside, the margin; the
         latter with what the law allows for at these sample counts.
-    interval: at a level. distance: from the estimate to where it would be claimed, in its units;
-        negative where it never is, beyond the margin by no more than allowed.
+    interval: at a level.
+    factor: at a level, by how much more chains would decide it, if the numbers stayed where they
+        are; infinite where none would, beyond the margin by no more than allowed.
     """
 
     place: tuple[str, str, int, str, str]
@@ -80,7 +81,7 @@ class Claim:
     within: float
     beyond: float
     interval: Callable[[float], Interval]
-    distance: float
+    factor: Callable[[float], float]
     chains: int
     lost: int = 0
     note: str = ""
@@ -98,9 +99,10 @@ def settle(claims: Sequence[Claim], confidence: float) -> tuple[Cell, ...]:
         interval = NOTHING if claim.note else claim.interval(float(level))
         needed = None
         if verdict == INCONCLUSIVE and not claim.note:
-            needed = _chains_needed(claim, interval)
+            factor = claim.factor(float(level))
+            needed = math.ceil(claim.chains * factor) if math.isfinite(factor) else None
         note = claim.note
-        if verdict == INCONCLUSIVE and not note and claim.distance < 0:
+        if verdict == INCONCLUSIVE and not note and needed is None:
             note = ALLOWED
         cells.append(
             Cell(
@@ -142,7 +144,8 @@ def ratio_claim(
     error = math.hypot(own, ratio * theirs) / abs(predicted) if predicted else math.inf
     if not note and predicted == 0:
         note = "the law predicts 0"
-    if not note and not (math.isfinite(ratio) and math.isfinite(error) and chains >= 2):
+    known = all(map(math.isfinite, (ratio, error, predicted)))
+    if not note and not (known and chains >= 2):
         note = "no finite estimate or prediction"
     spread, freedom = max(error, 1e-300), max(chains - 1, 1)
     off = abs(ratio - 1) - tolerance  # beyond the margin if positive
@@ -150,9 +153,8 @@ def ratio_claim(
     def p_value(distance: float) -> float:
         return float(2 * stdtr(freedom, -distance / spread)) if distance > 0 and not note else 1.0
 
-    def interval(level: float) -> Interval:
-        half = -float(stdtrit(freedom, level / 2)) * spread
-        return ratio - half, ratio + half
+    def half(level: float) -> float:
+        return -float(stdtrit(freedom, level / 2)) * spread
 
     return Claim(
         place=place,
@@ -162,8 +164,8 @@ def ratio_claim(
         ratio=ratio,
         within=p_value(-off),
         beyond=p_value(off - allowed),
-        interval=interval,
-        distance=max(-off, off - allowed),
+        interval=lambda level: (ratio - half(level), ratio + half(level)),
+        factor=lambda level: more_chains(half(level), max(-off, off - allowed)),
         chains=chains,
         lost=lost,
         note=note,
@@ -172,7 +174,9 @@ def ratio_claim(
 
 def never_refuted(claim: Claim) -> Claim:
     """The claim where nothing beyond the margin is a refutation."""
-    return replace(claim, beyond=1.0, distance=claim.distance if claim.within < 1 else -1.0)
+    if claim.within < 1:
+        return replace(claim, beyond=1.0)
+    return replace(claim, beyond=1.0, factor=lambda level: math.inf)
 
 
 def lost_note(chains: int, drawn: int, tolerance: float) -> str:
@@ -182,10 +186,6 @@ def lost_note(chains: int, drawn: int, tolerance: float) -> str:
     return ""
 
 
-def _chains_needed(claim: Claim, interval: Interval) -> int | None:
-    """Chains that shrink the interval until it no longer crosses the margin; None if the estimate
-    lies on it, or in what is allowed beyond it."""
-    half = (interval[1] - interval[0]) / 2
-    if not (claim.distance > 0 and math.isfinite(half)):
-        return None
-    return math.ceil(claim.chains * (half / claim.distance) ** 2)
+def more_chains(reach: float, distance: float) -> float:
+    """What shrinks an interval that reaches so far to a distance, by the root of the chains."""
+    return (reach / distance) ** 2 if distance > 0 else math.inf

@@ -3,10 +3,11 @@
 With L_i a root of the law's covariance of model i, ``w_i = L_i^-1 e_i`` has the identity as its own
 covariance, and ``R_ik = L_i^-1 C_ik L_k^-T`` with another model, if the law is right. Two claims:
 
-``covariance`` of model i: every entry of the covariance of w_i, and its variance in the directions
-in which it is largest and smallest, is within the tolerance of the identity's. The directions are
-those of one half of the chains, the variance in them is that of the other half, so that looking for
-an extreme does not make one.
+``covariance`` of model i: every entry of the covariance of w_i is within the tolerance of the
+identity's, and so are its variances in two further directions: those in which one half of the
+chains spread most and least, with the variance of the other half, so that looking for an extreme
+does not make one. (They are close to the extreme eigenvalues where there are many more chains than
+parameters squared over tolerance squared, and no bound on them.)
 
 ``cross_covariance`` of model i: every entry of its covariance with every other w_k is within the
 tolerance of R_ik.
@@ -26,7 +27,7 @@ from scipy.special import stdtr, stdtrit
 
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
-from mcjax.verdicts.claims import Claim, Interval, lost_note
+from mcjax.verdicts.claims import Claim, Interval, lost_note, more_chains
 from mcjax.verdicts.tails import HEAVY, dominated
 
 FEWEST = 30
@@ -86,11 +87,8 @@ def _own(w: np.ndarray) -> np.ndarray:
     _, directions = np.linalg.eigh(w[:half].T @ w[:half])
     extremes = w[half:] @ directions[:, [0, -1]]
     rows, columns = np.tril_indices(p)
-    found = [
-        _mean(w[:, rows] * w[:, columns], (rows == columns).astype(float)),
-        _mean(extremes**2, np.ones(2)),
-    ]
-    return np.hstack(found)
+    entries = _mean(w[:, rows] * w[:, columns], (rows == columns).astype(float))
+    return entries if p == 1 else np.hstack([entries, _mean(extremes**2, np.ones(2))])
 
 
 def _cross(w: np.ndarray, between: np.ndarray, i: int) -> np.ndarray:
@@ -130,12 +128,24 @@ def _claim(
 
     outside = min(1.0, len(off) * float(p_values(beyond).min()))
 
+    every = float(p_values(inside).max())
+
+    def halves(level: float) -> np.ndarray:
+        return -stdtrit(freedom, level / 2) * spread
+
     def interval(level: float) -> Interval:
         if outside < level:
-            half = -float(stdtrit(freedom, level / len(off) / 2)) * spread[worst]
+            half = halves(level / len(off))[worst]
             return float(off[worst] - half), float(off[worst] + half)
-        halves = -stdtrit(freedom, level / 2) * spread
-        return float((off - halves).min()), float((off + halves).max())
+        half = halves(level if every < level else level / len(off))
+        return float((off - half).min()), float((off + half).max())
+
+    def factor(level: float) -> float:
+        if (beyond > 0).any():
+            reach = zip(halves(level / len(off)), beyond, strict=True)
+            return min(more_chains(float(a), float(b)) for a, b in reach)
+        reach = zip(halves(level), inside, strict=True)
+        return max(more_chains(float(a), float(b)) for a, b in reach)
 
     return Claim(
         place=place,
@@ -143,10 +153,10 @@ def _claim(
         standard_error=float(error[worst]),
         predicted=float(told[worst]),
         ratio=math.nan,
-        within=1.0 if note else float(p_values(inside).max()),
+        within=1.0 if note else every,
         beyond=1.0 if note else outside,
         interval=interval,
-        distance=float(max(inside[worst], beyond[worst])),
+        factor=factor,
         chains=chains,
         lost=len(outcome.sample) - chains,
         note=note,

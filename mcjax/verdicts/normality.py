@@ -20,7 +20,7 @@ from scipy.special import ndtr
 
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
-from mcjax.verdicts.claims import Claim, Interval, lost_note
+from mcjax.verdicts.claims import Claim, Interval, lost_note, more_chains
 from mcjax.verdicts.covariance import whitened
 
 
@@ -64,9 +64,11 @@ def _claim(
             return 1.0
         return min(1.0, 2 * p * math.exp(-2 * chains * beyond**2))
 
+    def half(level: float) -> float:
+        return math.sqrt(math.log(2 * p / level) / (2 * chains))
+
     def interval(level: float) -> Interval:
-        half = math.sqrt(math.log(2 * p / level) / (2 * chains))
-        return max(0.0, distance - half), distance + half
+        return max(0.0, distance - half(level)), distance + half(level)
 
     return Claim(
         place=place,
@@ -77,7 +79,7 @@ def _claim(
         within=p_value(-off),
         beyond=p_value(off - allowed),
         interval=interval,
-        distance=max(-off, off - allowed),
+        factor=lambda level: more_chains(half(level), max(-off, off - allowed)),
         chains=chains,
         lost=len(outcome.sample) - chains,
         note=note,

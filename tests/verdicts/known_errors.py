@@ -1,0 +1,74 @@
+"""Outcomes of errors whose law is known: no chain is run."""
+
+import numpy as np
+from scipy.linalg import block_diag
+
+from mcjax.chains.chain import Trajectory
+from mcjax.engine.outcome import summarise
+from mcjax.laws.prediction import Prediction
+from mcjax.verdicts.judge import QUANTITIES
+
+MODELS = ("a", "b")
+SPREAD = np.array(
+    [[2.0, 0.6, 0.5, -0.2], [0.6, 1.0, 0.1, 0.3], [0.5, 0.1, 1.5, -0.4], [-0.2, 0.3, -0.4, 0.8]]
+)
+"""Covariance of what every generation adds to the errors of two models of two parameters."""
+
+
+def normal(rng, shape):
+    return rng.standard_normal(shape)
+
+
+def mixture(rng, shape):
+    """Uncorrelated with variance 1 and kurtosis 4.5; a chain is wide or narrow as a whole."""
+    wide = rng.random((*shape[:-2], 1, 1)) < 1 / 3
+    return rng.standard_normal(shape) * np.where(wide, 2.0, 0.5) ** 0.5
+
+
+def paths(rng, runs, chains, generations, spread=SPREAD, draw=normal, models=2):
+    """Errors that add up: (runs, chains, T + 1, M, p), covariance (t + 1) ``spread`` at t."""
+    added = draw(rng, (runs, chains, generations + 1, len(spread))) @ np.linalg.cholesky(spread).T
+    return np.cumsum(added, axis=2).reshape(*added.shape[:3], models, -1)
+
+
+def law(covariance, models=2, generations=2, **changes):
+    """That errors are normal paths whose covariance grows by ``covariance``."""
+    steps = np.arange(1, generations + 2)
+    slope = np.array([np.trace(block) for block in own(covariance, models)])
+    told = {
+        "law": "law",
+        "source": "",
+        "exact": True,
+        "covariance": steps[:, None, None] * covariance,
+        "mse": steps[:, None] * slope,
+        "standard_error": np.zeros((generations + 1, models)),
+        "growth": slope,
+        "limit": np.full(models, np.nan),
+        "asymptotic": True,
+    }
+    return Prediction(**(told | changes))
+
+
+def own(covariance, models=2):
+    """Each model's part of a covariance, (M, p, p)."""
+    p = len(covariance) // models
+    return np.einsum("iaib->iab", covariance.reshape(models, p, models, p))
+
+
+def root(covariance, models=2):
+    """Block diagonal: turns whitened errors into those with this covariance."""
+    return block_diag(*np.linalg.cholesky(own(covariance, models)))
+
+
+def outcomes(errors):
+    """One for each run; errors: (runs, chains, T + 1, M, p)."""
+    ended = np.zeros(errors.shape[:-1], np.int32)
+    return summarise(Trajectory(errors, ended, ended), np.zeros(errors.shape[-1]))
+
+
+def claims(name, told, outcome, tolerance):
+    """Of one entry of ``QUANTITIES``, or of cross_covariance alone."""
+    find = QUANTITIES["covariance" if name == "cross_covariance" else name]
+    models = tuple("abcdefgh"[: outcome.sample.shape[1]])
+    found = find("here", models, told, outcome, tolerance)
+    return [claim for claim in found if claim.place[3] == name]
