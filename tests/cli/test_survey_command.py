@@ -288,4 +288,4 @@ def test_builtin(call, monkeypatch):
     monkeypatch.setattr(commands, "run_survey", stop)
     assert call("verify", "--builtin", "every-3", "--without", "period")[0] == 0
     assert call("verify", "--builtin", "every-4", "--chains", "512")[0] == 0
-    assert seen == [(3, True, 64, 2560, "period"), (4, False, 96, 512, None)]
+    assert seen == [(3, True, 64, 2560, "period"), (4, False, 384, 512, None)]
