@@ -123,6 +123,14 @@ def verify(
             raise InputError("--builtin", "and FILE exclude each other; keep one")
         file = builtin_file(builtin)
     if plan:
+        for option, given in (
+            ("--out", out),
+            ("--theory", theory),
+            ("--without", without),
+            ("--until-decided", until_decided),
+        ):
+            if given:
+                raise InputError(option, "does nothing with --plan, which runs no study; drop one")
         from mcjax.cli.plan import run_plan
         from mcjax.study.load import builtin_study, load_study, load_survey
 

@@ -12,6 +12,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 from mcjax import api
 from mcjax.figures.style import MARKERS, PALETTE, figure, save
 from mcjax.study.survey import TILE, Survey
+from mcjax.verdicts.equivalence import REFUTED
 from mcjax.verdicts.survey import BOUNDARY, SurveyVerdict
 
 REGIMES = {False: ("settles", PALETTE[0], MARKERS[0]), True: ("collapses", PALETTE[1], MARKERS[1])}
@@ -30,7 +31,7 @@ def every_network(folder: Path, chains: int | None) -> list[Path]:
             _scatter(axes, found, collapses == kind, kind)
         fig.suptitle(
             f"{len(found.codes):,} networks of 3 linear models, {survey.chains:,} chains each:"
-            f" {(found.networks == 'refuted').sum()} refuted",
+            f" {(found.networks == REFUTED).sum()} refuted",
             fontsize=9,
         )
         return save(fig, folder, "every-network", _rows(found, collapses))

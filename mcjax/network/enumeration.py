@@ -6,7 +6,6 @@ there are ``2**(M (M + 1))`` labelled networks: 4,096 of 3 models, 1,048,576 of 
 
 from __future__ import annotations
 
-import math
 from itertools import permutations
 
 import numpy as np
@@ -61,22 +60,3 @@ def isomorphism_classes(models: int) -> tuple[np.ndarray, np.ndarray]:
                 moved |= (codes >> (i * (models + 1) + j) & 1) << target
         np.minimum(smallest, moved, out=smallest)
     return np.unique(smallest, return_counts=True)
-
-
-def burnside_count(models: int) -> int:
-    """The number of classes by Burnside's lemma: the mean, over all renumberings, of the number of
-    networks they leave as they are, 2 to the number of cycles on the feeds."""
-    total = 0
-    for order in permutations(range(models)):
-        feeds = [(i, j) for i in range(models) for j in range(models + 1)]
-        moved = {(i, j): (order[i], order[j] if j < models else j) for i, j in feeds}
-        cycles = 0
-        unseen = set(feeds)
-        while unseen:
-            feed = unseen.pop()
-            cycles += 1
-            while moved[feed] in unseen:
-                feed = moved[feed]
-                unseen.remove(feed)
-        total += 1 << cycles
-    return total // math.factorial(models)

@@ -5,8 +5,9 @@ Each model of each network makes two claims.
 ``collapse``: whether it collapses. Of its squared error in the late generations, let r be the
 growth (slope times the time from generation 0 to the middle of the window) as a share of the level.
 A straight line through 0 has r = 1, a level line r = 0. The claim "collapses" says r > 2/5, its
-opposite r < 2/5: the slowest collapse of few models starts from a level that its growth has
-multiplied several times by then.
+opposite r < 2/5. That takes generations enough for growth to outweigh what settles, and for that to
+settle: by the law r is at least .78, and elsewhere at most .12, after 64 generations of 3 models;
+.62 and .07 after 384 generations of 4.
 
 ``growth`` of a model that collapses, or ``limit`` of one that does not: the simulated number as a
 ratio to the law's, inside 1 +- tolerance.

@@ -41,7 +41,7 @@ def test_every_quantity_and_the_ladder_are_shown(ladder_file, call, call_json):
     assert 0 <= bias["interval"][0] <= bias["empirical"] <= bias["interval"][1]
 
 
-def test_a_plan_runs_no_study(study_file, call, call_json, tmp_path):
+def test_a_plan_runs_no_study(study_file, call, call_json):
     status, out, _ = call("verify", study_file, "--plan")
     assert status == 0
     assert "To verify at ±50% with power 90%" in out
@@ -72,6 +72,11 @@ def test_a_plan_for_no_study(call, tmp_path):
     assert status == 2
     assert "--plan: is for a study" in err
     assert call("verify", "--plan", "--power", "1")[0] == 2
+    for option in (["--out", tmp_path / "x"], ["--until-decided"], ["--without", "period"]):
+        status, _, err = call("verify", "--plan", *option)
+        assert status == 2
+        assert f"{option[0]}: does nothing with --plan" in err
+    assert not (tmp_path / "x").exists()
 
 
 @pytest.mark.parametrize(

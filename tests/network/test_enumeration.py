@@ -1,5 +1,6 @@
 """Codes of networks, and classes up to renumbering, against plain enumeration."""
 
+import math
 from collections import Counter
 from itertools import permutations
 
@@ -8,7 +9,6 @@ import pytest
 
 from mcjax.network import REAL
 from mcjax.network.enumeration import (
-    burnside_count,
     code_count,
     describe_code,
     feeds_of,
@@ -108,6 +108,25 @@ def test_classes_are_those_of_brute_force(models):
     assert dict(zip(codes.tolist(), sizes.tolist(), strict=True)) == smallest
     for code, size in zip(codes.tolist(), sizes.tolist(), strict=True):
         assert len(orbit(code, models)) == size
+
+
+def burnside_count(models: int) -> int:
+    """The number of classes by Burnside's lemma: the mean, over all renumberings, of the number of
+    networks they leave as they are, 2 to the number of cycles on the feeds."""
+    total = 0
+    for order in permutations(range(models)):
+        feeds = [(i, j) for i in range(models) for j in range(models + 1)]
+        moved = {(i, j): (order[i], order[j] if j < models else j) for i, j in feeds}
+        cycles = 0
+        unseen = set(feeds)
+        while unseen:
+            feed = unseen.pop()
+            cycles += 1
+            while moved[feed] in unseen:
+                feed = moved[feed]
+                unseen.remove(feed)
+        total += 1 << cycles
+    return total // math.factorial(models)
 
 
 @pytest.mark.parametrize("models", CLASSES)
