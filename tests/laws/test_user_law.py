@@ -64,6 +64,9 @@ def test_a_wrong_mean_is_refuted(run):
         covariance[:, 1, 1] *= 0.75
         return mean, covariance
 
+    law = api.predict(run[0], {"mine": user_law(shifted, "mine")})[0].laws["mine"]
+    exact = api.predict(run[0])[0].laws["finite_sample"]
+    np.testing.assert_allclose(law.mse, exact.mse)
     found = verdicts(run, shifted)
     assert found["mse"] == {VERIFIED}
     assert found["bias"] == {REFUTED}
