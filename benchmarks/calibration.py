@@ -83,9 +83,9 @@ def measure(condition: mcjax.Condition, law: Any, exact: bool) -> dict[str, Any]
                 continue
             quantity = claim.place[3]
             refuted[quantity].append(claim.beyond < LEVEL)
-            if exact and quantity in ("mse", "growth", "bias"):
+            if exact:
                 low, high = claim.interval(LEVEL)
-                truth = 0.0 if quantity == "bias" else 1.0
+                truth = 1.0 if quantity in ("mse", "growth") else 0.0
                 covered[quantity].append(low <= truth <= high)
     return {
         "refuted": {name: float(np.mean(v)) for name, v in refuted.items()},

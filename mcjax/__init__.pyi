@@ -28,6 +28,7 @@ from .study.load import load_study as load_study
 from .study.study import Condition as Condition
 from .study.study import Study as Study
 from .study.study import condition as condition
+from .study.study import ladder as ladder
 from .study.survey import Survey as Survey
 from .verdicts.claims import Cell as Cell
 from .verdicts.judge import Verification as Verification

@@ -125,7 +125,6 @@ def verify(
     if plan:
         for option, given in (
             ("--out", out),
-            ("--theory", theory),
             ("--without", without),
             ("--until-decided", until_decided),
         ):
@@ -139,7 +138,7 @@ def verify(
                 raise InputError("--plan", "is for a study, and this is a survey")
             study = builtin_study() if file is None else load_study(file)
             study = study if chains is None else replace(study, chains=chains)
-            run_plan(study, as_json, power, laws)
+            run_plan(study, as_json, power, laws, theory)
         return
     with naming(file or "the built-in study"):
         verdict = run_verify(

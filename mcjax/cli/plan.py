@@ -14,9 +14,11 @@ import click
 from rich.table import Table
 
 from mcjax import api
+from mcjax.errors import naming
 from mcjax.laws.user import law_from_file
 from mcjax.report.tables import table_console
 from mcjax.report.text import number, strict_json
+from mcjax.study.load import load_study
 from mcjax.study.study import Study
 from mcjax.verdicts.plan import plan
 
@@ -24,9 +26,16 @@ PILOT = 256
 """Chains of each condition that are run twice, to compile and to measure."""
 
 
-def run_plan(study: Study, as_json: bool, power: float, laws: tuple[Path, ...]) -> None:
+def run_plan(
+    study: Study, as_json: bool, power: float, laws: tuple[Path, ...], theory: Path | None
+) -> None:
     """Print what the study needs; only the pilot is simulated."""
-    found = plan(study, api.predict(study, dict(map(law_from_file, laws))), power)
+    judged = study
+    if theory is not None:
+        with naming(theory):
+            judged = api.theory_for(study, load_study(theory))
+    own = api.predict(study) if theory is not None or laws else None
+    found = plan(study, api.predict(judged, dict(map(law_from_file, laws))), power, own)
     pilot = replace(study, chains=min(PILOT, study.chains))
     api.simulate(pilot)
     began = time.perf_counter()
@@ -46,13 +55,21 @@ def run_plan(study: Study, as_json: bool, power: float, laws: tuple[Path, ...]) 
     table = Table(title=f"To verify at \u00b1{study.tolerance:.0%} with power {power:.0%}")
     for name in ("law", "quantity", "cells", "chains needed", f"refuted by {study.chains:,}"):
         table.add_column(name, justify="left" if name in ("law", "quantity") else "right")
+    if own is not None:
+        table.add_column(f"chance that {study.chains:,} refute it", justify="right")
+        table.add_column("chains to refute it", justify="right")
     for need in found.needs:
+        against = (
+            "-" if need.chance is None else f"{need.chance:.0%}",
+            "-" if need.refuting is None else f"{need.refuting:,}",
+        )
         table.add_row(
             need.law,
             need.quantity,
             f"{need.cells:,}",
             "no number is enough" if need.chains is None else f"{need.chains:,}",
             "-" if math.isinf(need.refuted) else f"off by {number(need.refuted, 3)}",
+            *(against if own is not None else ()),
         )
     console = table_console()
     console.print(table)

@@ -75,7 +75,7 @@ def summarise(tiles: Trajectory, truth: np.ndarray) -> list[Outcome]:
     return [
         Outcome(
             ErrorMoments(*(Moments(*(leaf[k] for leaf in part)) for part in moments)),
-            sample[k, : _kept(sample)],
+            sample[k, : kept(sample[k, 0].size)],
             largest[k],
             fits[k],
             int(steps[k]),
@@ -88,8 +88,9 @@ def summarise(tiles: Trajectory, truth: np.ndarray) -> list[Outcome]:
 def merge_outcomes(first: Outcome, second: Outcome) -> Outcome:
     """The summary of both sets of chains."""
     sample = first.sample
-    if len(sample) < _kept(sample):
-        sample = np.concatenate([sample, second.sample])[: _kept(sample)]
+    most = kept(sample[0].size)
+    if len(sample) < most:
+        sample = np.concatenate([sample, second.sample])[:most]
     return Outcome(
         merge(first.moments, second.moments),
         sample,
@@ -100,8 +101,9 @@ def merge_outcomes(first: Outcome, second: Outcome) -> Outcome:
     )
 
 
-def _kept(sample: np.ndarray) -> int:
-    return max(1, KEPT // (sample.shape[-2] * sample.shape[-1]))
+def kept(numbers: int) -> int:
+    """Chains whose errors are kept, if each has so many numbers."""
+    return max(1, KEPT // numbers)
 
 
 class Gather:

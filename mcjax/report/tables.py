@@ -20,6 +20,7 @@ from mcjax.verdicts.ladder import QUANTITY
 
 STYLE = {VERIFIED: "blue", REFUTED: "bold red", INCONCLUSIVE: "yellow"}
 UNITS = {
+    "collapse": "growth as a share of the level",
     "growth": "seen / predicted",
     "bias": "standard deviations",
     "covariance": "off the whitened identity",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ PRECISIONS = {
     "float32": ("float32", "float32"),
 }
 """Precision of draws and of fits, by the name of the setting."""
-QUANTITIES = ("mse", "growth", "bias", "covariance", "normality")
+QUANTITIES = ("mse", "collapse", "growth", "bias", "covariance", "normality")
 """What can be judged."""
 DESIGNS = ("random", "fixed")
 
@@ -71,7 +71,8 @@ class Study:
 
     Raises
     ------
-    InputError: for settings out of range, and for conditions that share a name.
+    InputError: for settings out of range, for conditions that share a name, and for a ladder whose
+        rungs share their draws and so are not independent.
     """
 
     conditions: tuple[Condition, ...]
@@ -106,6 +107,9 @@ class Study:
         for name in names:
             if names.count(name) > 1:
                 raise InputError("grid", f"makes the condition {name!r} twice; drop one")
+        rungs = [(c.ladder, c.label, c.seed) for c in self.conditions if c.ladder is not None]
+        if len(set(rungs)) < len(rungs):
+            raise InputError("grid.scale", "has sizes with the same draws; give each its own label")
         for field in ("tolerance", "confidence"):
             if not 0 < getattr(self, field) < 1:
                 raise InputError(f"run.{field}", "must lie between 0 and 1")
@@ -154,6 +158,32 @@ def condition(
         raise InputError("covariates.design", f"is {design!r}, not one of {DESIGNS}{hint}")
     own = label if name is None else name
     return Condition(own, label, network, family, truth, cov, seed, design)
+
+
+def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:
+    """A condition at several sizes, every sample count multiplied; each size has draws of its own.
+
+    Raises
+    ------
+    InputError: as :func:`condition`, and for a scale that makes no whole number of samples.
+    """
+    found = []
+    for scale in scales:
+        label, name = (
+            ", ".join(filter(None, (part, f"scale={scale:g}"))) for part in (base.label, base.name)
+        )
+        own = condition(
+            base.network.scaled(scale),
+            base.family,
+            base.theta,
+            base.covariance,
+            label,
+            base.seed,
+            name,
+            base.design,
+        )
+        found.append(replace(own, ladder=base.name, scale=float(scale)))
+    return tuple(found)
 
 
 def read_covariance(rows: Any, p: int) -> np.ndarray:

@@ -145,10 +145,45 @@ def ratio_claim(
     if not note and predicted == 0:
         note = "the law predicts 0"
     known = all(map(math.isfinite, (ratio, error, predicted)))
-    if not note and not (known and chains >= 2):
+    if not note and not known:
+        note = "no finite estimate or prediction"
+    return student_claim(
+        place,
+        seen,
+        (predicted, ratio),
+        (ratio, error),
+        abs(ratio - 1) - tolerance,
+        chains,
+        lost,
+        note,
+        allowed,
+    )
+
+
+def student_claim(
+    place: tuple[str, str, int, str, str],
+    seen: tuple[float, float],
+    told: tuple[float, float],
+    judged: tuple[float, float],
+    off: float,
+    chains: int,
+    lost: int,
+    note: str,
+    allowed: float,
+) -> Claim:
+    """A claim about a mean, by Student's interval.
+
+    Parameters
+    ----------
+    seen: with its standard error. told: prediction and ratio. judged: centre of the interval, with
+        its standard error.
+    off: how far the centre is beyond the margin; negative inside.
+    allowed: beyond the margin, what is no refutation.
+    """
+    centre, error = judged
+    if not note and chains < 2:
         note = "no finite estimate or prediction"
     spread, freedom = max(error, 1e-300), max(chains - 1, 1)
-    off = abs(ratio - 1) - tolerance  # beyond the margin if positive
 
     def p_value(distance: float) -> float:
         return float(2 * stdtr(freedom, -distance / spread)) if distance > 0 and not note else 1.0
@@ -158,13 +193,13 @@ def ratio_claim(
 
     return Claim(
         place=place,
-        empirical=empirical,
-        standard_error=own,
-        predicted=predicted,
-        ratio=ratio,
+        empirical=seen[0],
+        standard_error=seen[1],
+        predicted=told[0],
+        ratio=told[1],
         within=p_value(-off),
         beyond=p_value(off - allowed),
-        interval=lambda level: (ratio - half(level), ratio + half(level)),
+        interval=lambda level: (centre - half(level), centre + half(level)),
         factor=lambda level: more_chains(half(level), max(-off, off - allowed)),
         chains=chains,
         lost=lost,

@@ -13,6 +13,7 @@ from mcjax.laws.prediction import Predictions
 from mcjax.study.study import Study
 from mcjax.verdicts.bias import bias_claims
 from mcjax.verdicts.claims import Cell, Claim, never_refuted, settle
+from mcjax.verdicts.collapse import collapse_claims
 from mcjax.verdicts.covariance import covariance_claims
 from mcjax.verdicts.equivalence import INCONCLUSIVE, VERIFIED, worst
 from mcjax.verdicts.failures import Loss, losses
@@ -23,6 +24,7 @@ from mcjax.verdicts.normality import normality_claims
 
 QUANTITIES = {
     "mse": mse_claims,
+    "collapse": collapse_claims,
     "growth": growth_claims,
     "bias": bias_claims,
     "covariance": covariance_claims,
@@ -71,22 +73,9 @@ def judge(
     ----------
     decided: cells that an earlier look has decided, and that stay as they are.
     """
-    claims = [
-        claim
-        for condition, laws, outcome in zip(study.conditions, predictions, outcomes, strict=True)
-        for law in laws.laws.values()
-        for quantity in study.quantities
-        for claim in QUANTITIES[quantity](
-            condition.name, condition.network.models, law, outcome, study.tolerance
-        )
-    ]
-    rungs = _rungs(study, predictions, claims)
-    steps, ladders = climb(rungs, study.tolerance)
-    climbed = {(ladder.condition, ladder.law) for ladder in ladders}
-    settled = {r.claim.place for r in rungs if (r.ladder, r.claim.place[4]) in climbed}
-    claims = [never_refuted(c) if c.place in settled else c for c in claims]
+    claims, ladders, settled = claims_of(study, predictions, outcomes)
     kept = {_place(cell): cell for cell in decided}
-    found = settle([*claims, *steps], study.confidence)
+    found = settle(claims, study.confidence)
     cells = tuple(kept.get(_place(cell), cell) for cell in found)
     decisive = [cell for cell in cells if _place(cell) not in settled]
     failures = {
@@ -97,7 +86,7 @@ def judge(
     return Verification(
         cells=cells,
         verdict=_overall(decisive, predictions),
-        ladders=tuple(ladders),
+        ladders=ladders,
         growth=tuple(
             growth
             for condition, laws, outcome in zip(
@@ -116,6 +105,27 @@ def judge(
         },
         waiting=_waiting(study, decisive),
     )
+
+
+def claims_of(
+    study: Study, predictions: Sequence[Predictions], outcomes: Sequence[Outcome]
+) -> tuple[list[Claim], tuple[Ladder, ...], set[tuple[str, str, int, str, str]]]:
+    """All claims; fits of asymptotic laws to ladders of sizes, and places that these settle."""
+    claims = [
+        claim
+        for condition, laws, outcome in zip(study.conditions, predictions, outcomes, strict=True)
+        for law in laws.laws.values()
+        for quantity in study.quantities
+        for claim in QUANTITIES[quantity](
+            condition.name, condition.network.models, law, outcome, study.tolerance
+        )
+    ]
+    rungs = _rungs(study, predictions, claims)
+    steps, ladders = climb(rungs, study.tolerance)
+    climbed = {(ladder.condition, ladder.law) for ladder in ladders}
+    settled = {r.claim.place for r in rungs if (r.ladder, r.claim.place[4]) in climbed}
+    claims = [never_refuted(c) if c.place in settled else c for c in claims]
+    return [*claims, *steps], tuple(ladders), settled
 
 
 def _rungs(study: Study, predictions: Sequence[Predictions], claims: Sequence[Claim]) -> list[Rung]:

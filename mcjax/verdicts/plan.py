@@ -17,22 +17,34 @@ cells go together). A true ratio r is refuted with that power, in a cell by itse
 on. Other quantities, for whitened errors: an entry of the covariance has sd 2 at most (the extreme
 directions, of which half the chains tell); T^2 without bias is chi-squared with p degrees of
 freedom; the distribution function is off as Dvoretzky, Kiefer & Wolfowitz say; a slope is as if its
-two ends were independent, which takes more chains than needed. Errors with heavier tails than
+two ends were independent, which takes more chains than needed; so is a growth share, which has the
+distance to its boundary for a margin. Errors with heavier tails than
 normal ones, as at few rows a fit, take more.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from scipy.special import chdtri, ndtri
 
 from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.study.study import Study
+from mcjax.verdicts.collapse import BOUNDARY, ROOM, growth_share, sides_of
 from mcjax.verdicts.ladder import FEWEST, QUANTITY
+from mcjax.verdicts.power import (
+    Chance,
+    chances,
+    likeliest,
+    relative_spread,
+    share_error,
+    share_spread,
+    true_law,
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +57,10 @@ class Need:
         None where the law's own error is too large for that.
     refuted: a departure (of a ratio from 1, or of what has no ratio, from the law) that the study's
         own number of chains refutes in any one cell with the power; infinite if none.
+    chance: that the study's own number of chains refutes it, if the study's own laws are true; of
+        the cell where that is likeliest. None if nothing says what is true.
+    likeliest: that cell's number among the quantity's.
+    refuting: chains that refute it so with the power; None where no number does.
     """
 
     law: str
@@ -52,14 +68,18 @@ class Need:
     cells: int
     chains: int | None
     refuted: float
+    chance: float | None = None
+    likeliest: int = 0
+    refuting: int | None = None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """needs: by law and quantity. chains: that serve all of them, None if no number does. power:
-    asked for."""
+    """needs: by law and quantity. claims: that share the error budget. chains: that serve all of
+    them, None if no number does. power: asked for."""
 
     needs: tuple[Need, ...]
+    claims: int
     chains: int | None
     power: float
 
@@ -77,33 +97,64 @@ class _Cells:
     p: int
 
 
-def plan(study: Study, predictions: Sequence[Predictions], power: float) -> Plan:
-    """Chains for all of a study's cells; ``power``: probability that all true laws are verified."""
+def plan(
+    study: Study,
+    predictions: Sequence[Predictions],
+    power: float,
+    own: Sequence[Predictions] | None = None,
+) -> Plan:
+    """Chains for all of a study's cells.
+
+    Parameters
+    ----------
+    power: probability that all laws are verified, if they are true.
+    own: what the study's own laws say, if others are judged: how likely are those to be refuted?
+    """
     groups: dict[tuple[str, str], list[_Cells]] = {}
+    odds: dict[tuple[str, str], list[Callable[[float], list[Chance]]]] = {}
     scales: dict[str | None, list[float]] = {}
     for condition in study.conditions:
         scales.setdefault(condition.ladder, []).append(condition.scale)
-    for condition, found in zip(study.conditions, predictions, strict=True):
+    total = 0
+    truths = [None] * len(predictions) if own is None else own
+    for condition, found, truth in zip(study.conditions, predictions, truths, strict=True):
         rungs = scales[condition.ladder] if condition.ladder is not None else []
         for law in found.laws.values():
             for quantity in study.quantities:
-                own = _cells(law, quantity)
+                cells, limit = _cells(law, quantity, study.tolerance), None
+                total += len(cells.spread)
                 if quantity == "mse" and law.asymptotic and len(set(rungs)) >= FEWEST:
                     if condition.scale != max(rungs):
                         continue  # one for the whole ladder
-                    own = replace(
-                        own,
+                    limit = _amplification(rungs)
+                    total += len(cells.spread)
+                    cells = replace(
+                        cells,
                         quantity=QUANTITY,
-                        spread=own.spread * _amplification(rungs),
-                        allowed=0 * own.allowed,
+                        spread=cells.spread * limit,
+                        allowed=0 * cells.allowed,
                     )
-                if len(own.spread):
-                    groups.setdefault((law.law, own.quantity), []).append(own)
-    total = sum(len(own.spread) for group in groups.values() for own in group)
+                if not len(cells.spread):
+                    continue
+                key = law.law, cells.quantity
+                groups.setdefault(key, []).append(cells)
+                true = None if truth is None else true_law(truth, limit is not None)
+                if true is not None:
+                    odds.setdefault(key, []).append(
+                        partial(chances, quantity, law, true, study.tolerance, limit=limit)
+                    )
     level = (1 - study.confidence) / max(total, 1)
-    needs = tuple(_need(group, study, level, power, total) for group in groups.values())
-    known = [need.chains for need in needs if need.chains is not None]
-    return Plan(needs, max(known) if len(known) == len(needs) and known else None, power)
+    needs = []
+    for key, group in groups.items():
+        need = _need(group, study, level, power, total)
+        found_odds = [chance for of in odds.get(key, []) for chance in of(level)]
+        if found_odds:
+            which, chance, refuting = likeliest(found_odds, study.chains, power)
+            need = replace(need, chance=chance, likeliest=which, refuting=refuting)
+        needs.append(need)
+    every = [math.inf if need.chains is None else need.chains for need in needs]
+    chains = max(every, default=math.inf)
+    return Plan(tuple(needs), total, int(chains) if math.isfinite(chains) else None, power)
 
 
 def _amplification(rungs: Sequence[float]) -> float:
@@ -112,13 +163,11 @@ def _amplification(rungs: Sequence[float]) -> float:
     return float(np.linalg.norm(np.linalg.pinv(design)[0]))
 
 
-def _cells(law: Prediction, quantity: str) -> _Cells:
+def _cells(law: Prediction, quantity: str, tolerance: float) -> _Cells:
     times, models = law.mse.shape
     p = law.covariance.shape[1] // models
-    blocks = np.einsum("tiaib->tiab", law.covariance.reshape(times, models, p, models, p))
-    trace = np.einsum("tiaa->ti", blocks)
+    spread = relative_spread(law)
     with np.errstate(divide="ignore", invalid="ignore"):
-        spread = np.sqrt(2 * np.einsum("tiab,tiab->ti", blocks, blocks)) / trace
         theirs = law.standard_error / law.mse
     allowed = np.broadcast_to(law.allowance, law.mse.shape)
     last, half = times - 1, (times - 1) // 2
@@ -129,6 +178,14 @@ def _cells(law: Prediction, quantity: str) -> _Cells:
             error = np.hypot(*law.standard_error[[last, half]]) / slope
         judged = ~np.isnan(law.growth) & (last > half)
         return _Cells(law.law, quantity, own[judged], error[judged], allowed[last][judged], p)
+    if quantity == "collapse":
+        sides = sides_of(law)
+        room = sides * (growth_share(law.mse) - BOUNDARY)
+        # in units of the distance to the boundary; none is enough without room
+        scale = np.where(room > ROOM, tolerance / np.maximum(room, ROOM), np.inf)
+        own, error = share_spread(law) * scale, share_error(law) * scale
+        told = sides != 0
+        return _Cells(law.law, quantity, own[told], error[told], allowed[last][told], p)
     if quantity == "covariance":
         kinds = 1 if models == 1 else 2
         ones = np.ones(models * kinds)
@@ -176,6 +233,8 @@ def _need(group: Sequence[_Cells], study: Study, level: float, power: float, tot
             departures = np.where(reach < 1, (1 + edge) / (1 - reach) - 1, np.inf)
         else:
             departures = edge + reach
+        if quantity == "collapse":
+            departures = np.full(1, np.inf)  # a law of the other kind is refuted, no departure
     return Need(
         law,
         quantity,

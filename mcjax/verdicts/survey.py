@@ -26,9 +26,9 @@ from mcjax.engine.survey import SurveyMoments, late_windows
 from mcjax.laws.fate import Fate
 from mcjax.study.survey import Survey
 from mcjax.verdicts.claims import Cell
+from mcjax.verdicts.collapse import BOUNDARY
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, decide, worst
 
-BOUNDARY = 0.4
 LAW = "collapse_law"
 
 

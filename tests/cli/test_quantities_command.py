@@ -3,7 +3,7 @@
 import pytest
 from sample_study import STUDY
 
-EVERY = 'quantities = ["mse", "growth", "bias", "covariance", "normality"]\n'
+EVERY = 'quantities = ["mse", "collapse", "growth", "bias", "covariance", "normality"]\n'
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_every_quantity_and_the_ladder_are_shown(ladder_file, call, call_json):
     assert same == status
     quantities = {cell["quantity"] for cell in found["cells"]}
     assert quantities == {
-        *("mse", "bias", "covariance", "cross_covariance", "normality", "mse_asymptote")
+        *("mse", "collapse", "bias", "covariance", "cross_covariance", "normality", "mse_asymptote")
     }
     assert len(found["ladders"]) == 4 * 3
     ladder = found["ladders"][0]
@@ -57,6 +57,31 @@ def test_a_plan_runs_no_study(study_file, call, call_json):
     }
     assert found["seconds"] > 0
     assert found["memory_bytes"] is None or found["memory_bytes"] > 2**20
+
+
+def test_a_plan_against_another_theory(study_file, call, call_json, tmp_path):
+    """How likely is it that the law of a pipeline without its real feed is refuted?"""
+    other = tmp_path / "other.toml"
+    real = """[[network.feeds]]
+from = "real"
+to = "a"
+samples = 100
+"""
+    other.write_text(study_file.read_text().replace(real, ""))
+    status, found = call_json("verify", study_file, "--plan", "--theory", other)
+    assert status == 0
+    for need in found["needs"]:
+        assert need["chance"] > 0.5
+        assert 32 <= need["refuting"] < 512
+    status, out, _ = call("verify", study_file, "--plan", "--theory", other)
+    assert status == 0
+    assert "chance that 256" in out
+    assert "chains to refute" in out
+    status, found = call_json("verify", study_file, "--plan")
+    assert {need["chance"] for need in found["needs"]} == {None}
+    status, _, err = call("verify", study_file, "--plan", "--theory", tmp_path / "none.toml")
+    assert status == 2
+    assert "none.toml" in err
 
 
 def test_until_decided(study_file, call_json, call):

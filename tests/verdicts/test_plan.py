@@ -11,7 +11,7 @@ from mcjax.chains.chain import Trajectory
 from mcjax.engine.outcome import summarise
 from mcjax.families.location import linear
 from mcjax.network import topologies
-from mcjax.study.study import QUANTITIES, Study, condition
+from mcjax.study.study import QUANTITIES, Study, condition, ladder
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
 from mcjax.verdicts.judge import judge
 from mcjax.verdicts.plan import plan
@@ -110,17 +110,13 @@ def test_a_law_that_is_itself_in_doubt_may_need_what_no_number_gives(base):
 def test_a_ladder_is_planned_as_one():
     net = topologies.self_loop(samples=50, real=50, initial=100)
     one = condition(net, linear(), np.ones(3))
-    conditions = tuple(
-        replace(one, name=str(s), network=net.scaled(s), ladder="", scale=float(s))
-        for s in (1, 2, 4, 8)
-    )
-    study = Study(conditions, generations=2, tolerance=0.1)
+    study = Study(ladder(one, (1, 2, 4, 8)), generations=2, tolerance=0.1)
     found = plan(study, api.predict(study), POWER)
     needs = {(need.law, need.quantity): need for need in found.needs}
     assert set(needs) == {("first_order", "mse_asymptote"), ("finite_sample", "mse")}
-    ladder = needs["first_order", "mse_asymptote"]
-    assert ladder.cells == 3
-    assert ladder.chains > 2 * needs["finite_sample", "mse"].chains
-    outcomes = [t.outcome for t in api.simulate(replace(study, chains=ladder.chains))]
-    cells = judge(replace(study, chains=ladder.chains), api.predict(study), outcomes).cells
+    limit = needs["first_order", "mse_asymptote"]
+    assert limit.cells == 3
+    assert limit.chains > 2 * needs["finite_sample", "mse"].chains
+    outcomes = [t.outcome for t in api.simulate(replace(study, chains=limit.chains))]
+    cells = judge(replace(study, chains=limit.chains), api.predict(study), outcomes).cells
     assert {c.verdict for c in cells if c.quantity == "mse_asymptote"} == {VERIFIED}

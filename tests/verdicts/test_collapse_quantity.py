@@ -1,0 +1,129 @@
+"""Collapse as a claim of its own: growth as a share of the level."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from known_errors import SPREAD, claims, law, outcomes, paths
+from scipy import optimize, stats
+
+from mcjax import api
+from mcjax.families.location import linear
+from mcjax.network import topologies
+from mcjax.study.study import Study, condition
+from mcjax.verdicts.claims import settle
+from mcjax.verdicts.collapse import TOO_FEW, growth_share, share_slopes
+from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
+
+LAST = 7
+NOTHING = np.full(2, np.nan)
+
+
+def grows(**changes):
+    return law(SPREAD, generations=LAST, **changes)
+
+
+def settles(**changes):
+    """That errors are level."""
+    level = np.repeat(grows().mse[:1], LAST + 1, axis=0)
+    return replace(grows(), mse=level, growth=NOTHING, limit=level[0], **changes)
+
+
+def level_paths(rng, runs, chains):
+    """Independent errors of the same spread at every generation."""
+    return np.concatenate([paths(rng, runs, chains, 0) for _ in range(LAST + 1)], axis=2)
+
+
+def cells(told, errors, confidence=0.99):
+    [outcome] = outcomes(errors)
+    return settle(claims("collapse", told, outcome, 0.1), confidence)
+
+
+def test_a_line_through_zero_has_share_1_and_a_level_0():
+    for last in (2, 3, 8, 9):
+        t = np.arange(last + 1.0)[:, None]
+        assert growth_share(t) == pytest.approx(1)
+        assert growth_share(0 * t + 5) == pytest.approx(0)
+        ends = np.array([2.0, 3.0])
+
+        def share(two, last=last):
+            mse = np.zeros((last + 1, 1))
+            mse[[last // 2, last], 0] = two
+            return growth_share(mse)[0]
+
+        slopes = optimize.approx_fprime(ends, share, 1e-7)
+        np.testing.assert_allclose(share_slopes(ends, last), slopes, rtol=1e-5)
+
+
+def test_right_and_wrong_laws():
+    rng = np.random.default_rng(0)
+    growing, level = paths(rng, 1, 2048, LAST), level_paths(rng, 1, 2048)
+    for told, errors, verdict in (
+        (grows(), growing, VERIFIED),
+        (settles(), level, VERIFIED),
+        (settles(), growing, REFUTED),
+        (grows(), level, REFUTED),
+    ):
+        found = cells(told, errors)
+        assert [cell.model for cell in found] == ["a", "b"]
+        assert {cell.verdict for cell in found} == {verdict}
+        for cell in found:
+            assert cell.predicted == growth_share(told.mse)[0]
+            low, high = cell.interval
+            assert low < cell.empirical < high
+            assert low > 0.4 or high < 0.4
+    assert {cell.verdict for cell in cells(grows(), growing[:, :8])} == {INCONCLUSIVE}
+
+
+def test_intervals_hold_the_truth():
+    told = grows()
+    true, inside, runs = growth_share(told.mse)[0], [], 1000
+    for outcome in outcomes(paths(np.random.default_rng(1), runs, 512, LAST)):
+        for claim in claims("collapse", told, outcome, 0.1):
+            low, high = claim.interval(0.1)
+            inside.append(low < true < high)
+    # two models that go together count as one
+    assert stats.binom.sf(np.mean(inside) * runs, runs, 0.9) > 1e-4
+    assert stats.binom.cdf(np.mean(inside) * runs, runs, 0.9) > 1e-4
+
+
+def test_what_is_not_judged():
+    errors = paths(np.random.default_rng(2), 1, 512, LAST)
+    slow = grows(mse=grows().mse + 100)  # grows, but not by enough to be seen so early
+    assert {cell.note for cell in cells(slow, errors)} == {TOO_FEW}
+    assert {cell.verdict for cell in cells(slow, errors)} == {INCONCLUSIVE}
+    assert cells(grows(growth=NOTHING), errors) == ()  # a law that does not tell
+    assert [c.model for c in cells(grows(growth=np.array([np.nan, 1.0])), errors)] == ["b"]
+    lost = errors.copy()
+    lost[:, :100] = np.nan
+    assert all("have no estimate" in cell.note for cell in cells(grows(), lost))
+    short = law(SPREAD, generations=1)
+    [outcome] = outcomes(errors[:, :, :2])
+    assert claims("collapse", short, outcome, 0.1) == []
+
+
+def test_an_asymptotic_law_is_allowed_its_error():
+    errors = level_paths(np.random.default_rng(3), 1, 2048)
+    assert {cell.verdict for cell in cells(grows(allowance=1.0), errors)} == {INCONCLUSIVE}
+
+
+@pytest.mark.parametrize("real", [0, 100])
+def test_networks(real):
+    """By their own law verified, by that of the other refuted."""
+
+    def study(real):
+        loop = topologies.self_loop(samples=100, real=real, initial=100)
+        one = condition(loop, linear(), [1.0])
+        return Study((one,), generations=12, chains=2048, quantities=("collapse",))
+
+    one, other = study(real), study(100 - real)
+    assert api.verify(one).verdict == VERIFIED
+    assert api.verify(one, theory=other).verdict == REFUTED
+
+
+def test_a_frozen_model_does_not_collapse():
+    net = topologies.chain(2, samples=100, initial=100)
+    study = Study(
+        (condition(net, linear(), [1.0]),), generations=12, chains=512, quantities=("collapse",)
+    )
+    assert api.verify(study).verdict == VERIFIED
