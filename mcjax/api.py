@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import jax
 import numpy as np
@@ -14,6 +15,7 @@ from mcjax.chains.layout import Shape, network_arrays, shape_of
 from mcjax.chains.statistics import FEW_ROWS
 from mcjax.draws.streams import condition_word, design_key
 from mcjax.engine import engine
+from mcjax.engine.buckets import buckets
 from mcjax.engine.engine import Report, Task
 from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import Tally
@@ -61,7 +63,7 @@ def simulate(
 ) -> list[Tally]:
     """Run the study's chains; one tally for each condition.
 
-    Conditions of one family structure and one p share a compiled program.
+    Conditions of one family structure, one p and similar size share a compiled program.
 
     Parameters
     ----------
@@ -72,7 +74,7 @@ def simulate(
     """
     tallies = list(known or [Tally()] * len(study.conditions))
     wanted = [study.chains] * len(tallies) if chains is None else chains
-    for members in _groups(study):
+    for members in programs(study):
         missing = [i for i in members if tallies[i].chains < wanted[i]]
         if not missing:
             continue
@@ -220,7 +222,7 @@ def replay(study: Study, condition: str, chain: int) -> Trajectory:
         hint = did_you_mean(condition, names)
         raise InputError("condition", f"{condition!r} is none of the study's{hint}")
     index = names.index(condition)
-    members = next(group for group in _groups(study) if index in group)
+    members = next(group for group in programs(study) if index in group)
     shape = shape_of([study.conditions[i].network for i in members])
     chosen = study.conditions[index]
     task = _task(chosen, shape, np.array([chain]))
@@ -229,15 +231,23 @@ def replay(study: Study, condition: str, chain: int) -> Trajectory:
     return Trajectory(*(leaf[0] for leaf in trajectory))
 
 
-def _groups(study: Study) -> list[list[int]]:
-    """Conditions that one program serves, by position."""
-    groups: dict[object, list[int]] = {}
+def programs(study: Study) -> list[list[int]]:
+    """Positions of the conditions that one compiled program serves, for each program."""
+    kinds: dict[tuple[Any, int, str, str], list[int]] = {}
     for i, condition in enumerate(study.conditions):
         how = sampling_of(condition, study.sampling)
         kind = jax.tree.structure(condition.family)
         key = (kind, len(condition.theta), how, condition.design)
-        groups.setdefault(key, []).append(i)
-    return list(groups.values())
+        kinds.setdefault(key, []).append(i)
+    found = []
+    for (_, _, how, _), members in kinds.items():
+        if how == "statistics":  # as quick whatever the sample counts
+            found.append(members)
+            continue
+        networks = [study.conditions[i].network for i in members]
+        sizes = [(net.size, 2 * shape_of([net]).pairs) for net in networks]
+        found += [[members[k] for k in run] for run in buckets(sizes)]
+    return found
 
 
 def _task(condition: Condition, shape: Shape, chains: np.ndarray) -> Task:

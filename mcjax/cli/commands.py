@@ -29,7 +29,8 @@ from mcjax.report.verification import verification_json
 from mcjax.study.load import builtin_file, builtin_study, load_study, load_survey
 from mcjax.verdicts.judge import judge
 
-SAVE_EVERY = 20.0  # seconds
+SAVE_EVERY, SAVE_SHARE = 1.0, 0.05
+"""What has been found is saved every so many seconds, and in no more than this share of them."""
 
 
 def run_predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
@@ -133,14 +134,16 @@ def run_verify(
 
 def _reporting(store: Store | None, progress: Progress) -> Report:
     """Progress after every chunk, and from time to time what has been found so far."""
-    saved = time.monotonic()
+    following = time.monotonic() + SAVE_EVERY
 
     def report(lanes: int, current: Any) -> None:
-        nonlocal saved
+        nonlocal following
         progress.advance(lanes)
-        if store is not None and time.monotonic() - saved > SAVE_EVERY:
+        began = time.monotonic()
+        if store is not None and began > following:
             store.save(current())
-            saved = time.monotonic()
+            ended = time.monotonic()
+            following = ended + max(SAVE_EVERY, (ended - began) / SAVE_SHARE)
 
     return report
 

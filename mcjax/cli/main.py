@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,7 +60,7 @@ def diagnose(file: Path, as_json: bool) -> None:
 @law_option
 def predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
     """What the laws say of the study's errors, generation by generation. No simulation."""
-    _use_double_precision()
+    _configure_jax()
     from mcjax.cli.commands import run_predict
 
     with naming(file):
@@ -114,7 +116,7 @@ def verify(
 
     Exit status: 0 verified, 1 refuted, 2 bad input, 3 inconclusive.
     """
-    _use_double_precision()
+    _configure_jax()
     from mcjax.cli.commands import run_verify
     from mcjax.study.load import builtin_file
 
@@ -168,7 +170,7 @@ def families(as_json: bool) -> None:
 @click.option("--chains", type=click.IntRange(min=64), help="Chains, instead of the figure's own.")
 def figures(names: tuple[str, ...], out: Path, chains: int | None) -> None:
     """Draw the figures NAMES (default: all), each as PDF and PNG with its data beside it."""
-    _use_double_precision()
+    _configure_jax()
     from mcjax.cli.commands import run_figures
 
     run_figures(names, out, chains)
@@ -193,8 +195,13 @@ def run() -> None:
         sys.exit(FAULT)
 
 
-def _use_double_precision() -> None:
+def _configure_jax() -> None:
     """Once, in the entry point, before any array exists; importing mcjax changes no setting."""
     import jax
 
     jax.config.update("jax_enable_x64", True)
+    flags = os.environ.get("XLA_FLAGS", "")
+    if getattr(jax.config, "jax_num_cpu_devices", 1) < 1 and "device_count" not in flags:
+        cores = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)
+        with suppress(RuntimeError):  # where the program that calls has begun to use JAX
+            jax.config.update("jax_num_cpu_devices", len(cores))

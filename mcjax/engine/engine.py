@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from jax import lax
+from jax.sharding import Mesh, PartitionSpec
 
 from mcjax.chains.chain import ConditionArrays, Program, Trajectory, run_chain
 from mcjax.chains.statistics import run_statistics
@@ -42,14 +43,26 @@ class Task(NamedTuple):
     models: int  # without padding
 
 
-@partial(jax.jit, static_argnames="program")
-def run_blocks(conditions: ConditionArrays, keys: Any, program: Program) -> Trajectory:
-    """Run blocks one after the other; every array has leading axes (blocks, lanes)."""
+@partial(jax.jit, static_argnames=("program", "devices"))
+def run_blocks(
+    conditions: ConditionArrays, keys: Any, program: Program, devices: tuple[jax.Device, ...]
+) -> Trajectory:
+    """Run blocks, each device its share of them one after the other.
+
+    Every array has leading axes (blocks, lanes). Devices do not talk to each other.
+    """
     if program.pairs == 0:
         batch = partial(run_statistics, program=program)
     else:
         batch = jax.vmap(partial(run_chain, program=program))
-    return lax.map(lambda block: batch(*block), (conditions, keys))
+
+    def share(conditions: ConditionArrays, keys: Any) -> Trajectory:
+        return lax.map(lambda block: batch(*block), (conditions, keys))
+
+    mesh, blocks = Mesh(np.array(devices), "blocks"), PartitionSpec("blocks")
+    return jax.shard_map(
+        share, mesh=mesh, in_specs=(blocks, blocks), out_specs=blocks, check_vma=False
+    )(conditions, keys)
 
 
 def simulate(
@@ -103,8 +116,10 @@ def trajectories(
     owner = np.concatenate([np.full(len(t.chains), i) for i, t in enumerate(tasks)])
     keys = np.concatenate([chain_keys(t.seed, t.word, t.chains) for t in tasks])
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *(t.arrays for t in tasks))
-    block = block_size(tasks[0], program, len(keys))
-    lanes = block * max(1, min(chunk, _round_up(len(keys), block)) // block)
+    devices = tuple(jax.local_devices())
+    block = block_size(tasks[0], program, -(-len(keys) // len(devices)))
+    row = block * len(devices)
+    lanes = row * max(1, min(chunk, _round_up(len(keys), row)) // row)
     pending: tuple[np.ndarray, Trajectory] | None = None
     for begin in range(0, len(keys), lanes):
         # the last chunk is filled up with copies of the last lane, dropped afterwards
@@ -114,7 +129,7 @@ def trajectories(
             return leaf[index].reshape(-1, block, *leaf.shape[1:])
 
         conditions = jax.tree.map(lambda leaf, at=owner[lane]: blocks(leaf, at), stacked)
-        result = run_blocks(conditions, blocks(keys, lane), program)
+        result = run_blocks(conditions, blocks(keys, lane), program, devices)
         if pending is not None:  # the device works on this chunk while the last one is read
             yield _split(*pending, tasks)
         pending = owner[begin : begin + lanes], result

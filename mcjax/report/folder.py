@@ -16,12 +16,14 @@ from zipfile import BadZipFile
 
 import jax
 import numpy as np
+from filelock import FileLock, Timeout
 
 from mcjax.errors import InputError
 from mcjax.report.text import strict_json
 
 PART = ".part"
 """Ending of a file that is still being written."""
+LOCK = ".lock"
 
 
 class ResultFolder:
@@ -34,7 +36,8 @@ class ResultFolder:
 
     Raises
     ------
-    InputError: if the folder holds other results or cannot be used; nothing in it is touched then.
+    InputError: if the folder holds other results, cannot be used, or is in use by another process;
+        nothing in it is touched then.
     """
 
     def __init__(self, folder: Path, about: dict[str, Any], identity: str):
@@ -45,13 +48,28 @@ class ResultFolder:
             raise InputError("--out", f"is no usable folder: {error.strerror}", str(folder)) from (
                 error
             )
-        if self._about.exists():
-            if self._read_identity() != identity:
-                raise InputError(
-                    "--out", "holds the results of another study; name another folder", str(folder)
-                )
-        elif any(path.suffix != PART for path in folder.iterdir()):
+        if not self._about.exists() and any(
+            path.suffix != PART and path.name != LOCK for path in folder.iterdir()
+        ):
             raise InputError("--out", "is not empty; name a new folder", str(folder))
+        # the system frees it when the process ends, however it ends
+        self._lock = FileLock(folder / LOCK, timeout=0, is_singleton=True)
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise InputError(
+                "--out",
+                "is in use by another mcjax process; wait for it or name another folder",
+                str(folder),
+            ) from error
+        except OSError as error:
+            raise InputError("--out", f"cannot be written: {error.strerror}", str(folder)) from (
+                error
+            )
+        if self._about.exists() and self._read_identity() != identity:
+            raise InputError(
+                "--out", "holds the results of another study; name another folder", str(folder)
+            )
         self.environment = {
             "versions": {name: version(name) for name in ("mcjax", "jax", "jaxlib", "numpy")},
             "python": platform.python_version(),

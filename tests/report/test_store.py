@@ -342,7 +342,7 @@ def test_files_are_complete_before_they_get_their_name(study, tallies, folder, m
     store.save([tallies[0], Tally()])
     assert seen == [before]
     assert (folder / "tallies.npz").read_bytes() != before
-    assert set(content(folder)) == {"study.json", "tallies.npz"}
+    assert set(content(folder)) == {".lock", "study.json", "tallies.npz"}
 
 
 # -- what others read
