@@ -19,6 +19,7 @@ from mcjax.engine.buckets import buckets
 from mcjax.engine.engine import Report, Task
 from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import Tally
+from mcjax.engine.processes import exchange
 from mcjax.engine.survey import SurveyMoments, run_pieces
 from mcjax.errors import InputError, did_you_mean
 from mcjax.families.location import linear
@@ -154,12 +155,13 @@ def verify_until_decided(
         error = (1 - study.confidence) * 0.5 ** min(k + 1, len(looks) - 1)
         outcomes = [tally.outcome for tally in tallies]
         found = judge(replace(study, confidence=1 - error), predictions, outcomes, decided)
-        if not found.waiting:
+        waiting = exchange(found.waiting)[0]  # the same in all processes, to the last bit
+        if not waiting:
             break
         decided = [cell for cell in found.cells if cell.verdict != INCONCLUSIVE]
         following = looks[min(k + 1, len(looks) - 1)]
         wanted = [
-            following if c.name in found.waiting else chains
+            following if c.name in waiting else chains
             for c, chains in zip(study.conditions, wanted, strict=True)
         ]
     return found, tallies

@@ -14,7 +14,10 @@ class InputError(ValueError):
         self.field = field
         self.message = message
         self.file = file
-        super().__init__(": ".join(part for part in (file, field, message) if part))
+        super().__init__(field, message, file)  # as pickle will call it again
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.file, self.field, self.message) if part)
 
 
 @contextmanager

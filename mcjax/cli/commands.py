@@ -11,18 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import click
+import jax
 import numpy as np
 from rich.console import Console
 
 from mcjax import api
 from mcjax.cli.survey import run_survey
 from mcjax.engine.engine import Report
+from mcjax.engine.outcome import Tally
+from mcjax.engine.processes import exchange, first_alone
 from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.families.registry import FAMILIES
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.user import law_from_file
 from mcjax.report.progress import Progress
-from mcjax.report.store import Store
+from mcjax.report.store import Store, identity
 from mcjax.report.tables import show_predictions, show_verification, table_console
 from mcjax.report.text import strict_json
 from mcjax.report.verification import verification_json
@@ -87,6 +90,8 @@ def run_verify(
             raise InputError("--theory", "is for a study; a survey has --without")
         if until_decided:
             raise InputError("--until-decided", "is for a study, and this is a survey")
+        if jax.process_count() > 1:
+            raise InputError("--distributed", "is for a study, and this is a survey")
         if laws:
             raise InputError("--law", "is for a study; a survey is judged by the collapse law")
         survey = survey if chains is None else replace(survey, chains=chains)
@@ -101,8 +106,18 @@ def run_verify(
         with naming(theory):
             judged_by = api.theory_for(study, load_study(theory))
     predictions = api.predict(judged_by, dict(map(law_from_file, laws)))
-    store = None if out is None else Store(out, study)
-    known = None if store is None else store.load()
+    if len(set(exchange(identity(study)))) > 1:
+        raise InputError("--distributed", "has processes with different studies; give all the same")
+    first = jax.process_index() == 0  # it alone reads, writes and speaks
+    quiet = quiet or not first
+    store: Store | None = None
+
+    def open_store() -> list[Tally] | None:
+        nonlocal store
+        store = None if out is None else Store(out, study)
+        return None if store is None else store.load()
+
+    known = first_alone(open_store)
     done = 0 if known is None else sum(min(t.chains, study.chains) for t in known)
     total = study.chains * len(study.conditions)
     began = time.monotonic()
@@ -125,9 +140,9 @@ def run_verify(
         from mcjax.figures.page import pages  # matplotlib is heavy, and for --out alone
 
         store.finish(verification, pages(study, predictions, verification, seconds, about))
-    if as_json:
+    if first and as_json:
         click.echo(strict_json(verification_json(study, verification)))
-    else:
+    elif first:
         show_verification(table_console(), study, predictions, verification, seconds)
     return verification.verdict
 

@@ -90,6 +90,11 @@ def predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
     is_flag=True,
     help="Add chains only where cells are undecided, up to the study's number.",
 )
+@click.option(
+    "--distributed",
+    help="Work together with other processes: 'auto' in a SLURM, MPI or TPU job, else"
+    " HOST:PORT,INDEX,COUNT.",
+)
 @click.option("--plan", is_flag=True, help="Only say how many chains, and how long, it takes.")
 @click.option(
     "--power",
@@ -111,6 +116,7 @@ def verify(
     power: float,
     laws: tuple[Path, ...],
     until_decided: bool,
+    distributed: str | None,
 ) -> None:
     """Simulate, compare with the laws, judge. Without FILE: a built-in study.
 
@@ -124,8 +130,13 @@ def verify(
         if file is not None:
             raise InputError("--builtin", "and FILE exclude each other; keep one")
         file = builtin_file(builtin)
+    if distributed is not None and not plan:
+        from mcjax.engine.processes import start
+
+        start(distributed)
     if plan:
         for option, given in (
+            ("--distributed", distributed),
             ("--out", out),
             ("--without", without),
             ("--until-decided", until_decided),

@@ -20,7 +20,9 @@ from jax.sharding import Mesh, PartitionSpec
 from mcjax.chains.chain import ConditionArrays, Program, Trajectory, run_chain
 from mcjax.chains.statistics import run_statistics
 from mcjax.draws.streams import chain_keys
-from mcjax.engine.outcome import Gather, Tally
+from mcjax.engine.moments import TILE
+from mcjax.engine.outcome import Gather, Outcome, Tally, Tiles
+from mcjax.engine.processes import together
 from mcjax.errors import InputError
 
 CPU_LANES, CPU_STATISTICS_LANES, CPU_BYTES = 64, 256, 8 * 2**20
@@ -74,26 +76,45 @@ def simulate(
 ) -> list[Tally]:
     """Run all tasks in one compiled program and summarise each.
 
-    The tasks' arrays must have one shape and one family structure.
+    The tasks' arrays must have one shape and one family structure. Where several processes were
+    started together each runs its share of the tiles, and all get all tallies.
 
     Parameters
     ----------
-    known: what earlier runs found of each task; its chains up to ``known.tiled`` must not be
-        among those of the task.
-    report: called after every chunk with the number of lanes it ran and the tallies so far.
+    known: what earlier runs found of each task, the same in all processes; its chains up to
+        ``known.tiled`` must not be among those of the task.
+    report: called after every chunk with the number of chains it added and the tallies so far.
     """
-    known = known or [Tally()] * len(tasks)
-    gathers = [
-        Gather(np.asarray(task.arrays.truth)[0], tally.whole)
-        for task, tally in zip(tasks, known, strict=True)
-    ]
-    for part in trajectories(tasks, program, chunk):
-        for task, trajectory in part:
-            gathers[task].add(trajectory)
+    gathers = [Gather(tally) for tally in known or [Tally()] * len(tasks)]
+    for found in together(_summaries(_own_share(tasks), program, chunk)):
+        for task, tile, outcome in found:
+            gathers[task].add(tile, outcome)
         if report is not None:
-            lanes = sum(len(trajectory.theta) for _, trajectory in part)
-            report(lanes, lambda: [gather.tally() for gather in gathers])
+            added = sum(outcome.chains for _, _, outcome in found)
+            report(added, lambda: [gather.tally() for gather in gathers])
     return [gather.tally() for gather in gathers]
+
+
+def _own_share(tasks: Sequence[Task]) -> list[Task]:
+    """This process's tiles of every task, dealt out in turn."""
+    index, count = jax.process_index(), jax.process_count()
+    return [
+        task._replace(chains=task.chains[(task.chains // TILE + k) % count == index])
+        for k, task in enumerate(tasks)
+    ]
+
+
+def _summaries(
+    tasks: Sequence[Task], program: Program, chunk: int
+) -> Iterator[list[tuple[int, int, Outcome]]]:
+    """Chunk by chunk, the tiles that it completes: task, number and summary."""
+    tiles = [Tiles(np.asarray(task.arrays.truth)[0], task.chains) for task in tasks]
+    for part in trajectories(tasks, program, chunk):
+        yield [
+            (task, tile, outcome)
+            for task, trajectory in part
+            for tile, outcome in tiles[task].add(trajectory)
+        ]
 
 
 def trajectories(
@@ -113,6 +134,8 @@ def trajectories(
             "needs 64-bit numbers: call jax.config.update('jax_enable_x64', True) first,"
             " or choose precision = 'float32'",
         )
+    if not any(len(task.chains) for task in tasks):
+        return
     owner = np.concatenate([np.full(len(t.chains), i) for i, t in enumerate(tasks)])
     keys = np.concatenate([chain_keys(t.seed, t.word, t.chains) for t in tasks])
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *(t.arrays for t in tasks))

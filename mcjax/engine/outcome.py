@@ -106,31 +106,63 @@ def kept(numbers: int) -> int:
     return max(1, KEPT // numbers)
 
 
-class Gather:
-    """Takes one condition's trajectories in the order of chains and keeps a :class:`Tally`."""
+class Tiles:
+    """Takes one condition's trajectories in the order of its chains and summarises tile by tile.
 
-    def __init__(self, truth: np.ndarray, whole: Outcome | None = None):
+    Parameters
+    ----------
+    truth: shape (p,). chains: the numbers of those to come, ascending, whole tiles but the last.
+    """
+
+    def __init__(self, truth: np.ndarray, chains: np.ndarray):
         self._truth = truth
-        self._whole = whole
-        self._waiting: Trajectory | None = None
+        self._chains = chains
+        self._waiting: list[Trajectory] = []
+        self._done = 0
 
-    def add(self, part: Trajectory) -> None:
-        """``part``: the next chains, any number of them."""
-        if self._waiting is not None:
-            part = Trajectory(
-                *(np.concatenate(both) for both in zip(self._waiting, part, strict=True))
-            )
-        whole = len(part.theta) // TILE * TILE
+    def add(self, part: Trajectory) -> list[tuple[int, Outcome]]:
+        """``part``: the next chains, any number of them. Tiles that are now whole, by number."""
+        self._waiting.append(part)
+        have = sum(len(part.theta) for part in self._waiting)
+        last = self._done + have == len(self._chains)
+        if have < TILE and not last:
+            return []
+        leaves = [np.concatenate(leaf) for leaf in zip(*self._waiting, strict=True)]
+        whole = have // TILE * TILE
+        found: list[Outcome] = []
         if whole:
-            tiles = (leaf[:whole].reshape(-1, TILE, *leaf.shape[1:]) for leaf in part)
-            for new in summarise(Trajectory(*tiles), self._truth):
-                self._whole = new if self._whole is None else merge_outcomes(self._whole, new)
-        rest = Trajectory(*(leaf[whole:] for leaf in part))
-        self._waiting = rest if len(rest.theta) else None
+            tiles = (leaf[:whole].reshape(-1, TILE, *leaf.shape[1:]) for leaf in leaves)
+            found += summarise(Trajectory(*tiles), self._truth)
+        if last and whole < have:
+            found += summarise(Trajectory(*(leaf[None, whole:] for leaf in leaves)), self._truth)
+            whole = have
+        first = self._chains[self._done : self._done + whole : TILE] // TILE
+        self._done += whole
+        self._waiting = [Trajectory(*(leaf[whole:] for leaf in leaves))]
+        return list(zip(first.tolist(), found, strict=True))
+
+
+class Gather:
+    """Merges one condition's tiles in the order of their numbers, whatever order they come in."""
+
+    def __init__(self, known: Tally):
+        self._whole = known.whole
+        self._rest: Outcome | None = None
+        self._next = known.tiled // TILE
+        self._early: dict[int, Outcome] = {}
+
+    def add(self, tile: int, found: Outcome) -> None:
+        """Tile ``tile``, of 64 chains or, the last one, fewer."""
+        self._early[tile] = found
+        while self._next in self._early:
+            following = self._early.pop(self._next)
+            if following.chains < TILE:
+                self._rest = following
+            else:
+                whole = self._whole
+                self._whole = following if whole is None else merge_outcomes(whole, following)
+            self._next += 1
 
     def tally(self) -> Tally:
-        """All chains added so far."""
-        if self._waiting is None:
-            return Tally(self._whole, None)
-        one = Trajectory(*(leaf[None] for leaf in self._waiting))
-        return Tally(self._whole, summarise(one, self._truth)[0])
+        """All tiles so far that no other is missing before."""
+        return Tally(self._whole, self._rest)

@@ -34,8 +34,7 @@ class Store:
 
     def __init__(self, folder: Path, study: Study):
         self.study = study
-        about = describe(study)
-        self._folder = ResultFolder(folder, about, _identity(about))
+        self._folder = ResultFolder(folder, describe(study), identity(study))
 
     def load(self) -> list[Tally] | None:
         """What earlier runs found, if anything."""
@@ -101,8 +100,9 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _identity(about: dict[str, Any]) -> str:
+def identity(study: Study) -> str:
     """A digest of what the numbers depend on; how many chains, and their judging, may change."""
+    about = describe(study)
     settings = {k: about["settings"][k] for k in ("generations", "precision", "solver", "sampling")}
     text = json.dumps([settings, about["conditions"]], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -14,7 +14,7 @@ from mcjax.chains.layout import Feeds, Shape, network_arrays, shape_of
 from mcjax.chains.statistics import _bartlett, _solve, _sums
 from mcjax.draws.streams import chain_keys
 from mcjax.engine import engine
-from mcjax.engine.outcome import Gather
+from mcjax.engine.outcome import Gather, Tally, Tiles
 from mcjax.families.location import linear
 from mcjax.fits.status import Status
 from mcjax.network import build_network
@@ -446,8 +446,9 @@ def two_sample(first, second):
     (one, truth), (two, _) = first, second
     outcomes = []
     for part in (one, two):
-        gather = Gather(truth)
-        gather.add(part)
+        gather = Gather(Tally())
+        for tile in Tiles(truth, np.arange(len(part.theta))).add(part):
+            gather.add(*tile)
         outcomes.append(gather.tally().outcome.moments)
     z = {}
     for t in (0, 1, GENERATIONS):

@@ -1,0 +1,106 @@
+"""Several processes, on one machine or many, that work on one study.
+
+Every process runs the same program on its own devices, with chains of its own, and no collective
+takes part in that. Between chunks they exchange summaries of whole tiles, a few kilobytes each, by
+JAX's own collectives (gloo on CPUs, NCCL on GPUs), so that all of them know all there is: any can
+judge, and one can write. Values are pickled: all processes belong to one user's one job.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from mcjax.errors import InputError
+
+Value = TypeVar("Value")
+
+
+def start(spec: str) -> None:
+    """Join the other processes of a job; to be called before JAX is used.
+
+    Parameters
+    ----------
+    spec: ``auto`` where the environment tells (SLURM, Open MPI, TPU pods, Kubernetes), else
+        ``HOST:PORT,INDEX,COUNT`` with the address of process 0.
+
+    Raises
+    ------
+    InputError: if it is neither, or the others are not to be found.
+    """
+    field = "--distributed"
+    try:
+        if spec == "auto":
+            jax.distributed.initialize()
+            return _meet()
+        address, index, count = spec.split(",")
+        host, port = address.rsplit(":", 1)
+        numbers = int(port), int(index), int(count)
+    except ValueError as error:
+        raise InputError(
+            field,
+            f"is {spec!r}, and no job of several processes is in sight; give 'auto' inside one, or"
+            " HOST:PORT,INDEX,COUNT such as localhost:9876,0,2",
+        ) from error
+    if not (host and 0 < numbers[0] < 2**16 and 0 <= numbers[1] < numbers[2]):
+        raise InputError(field, f"is {spec!r}; INDEX counts from 0 and is below COUNT")
+    jax.distributed.initialize(address, numbers[2], numbers[1])
+    _meet()
+
+
+def _meet() -> None:
+    """The first exchange, in which gloo greets on standard output, where results are to go."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        exchange(None)
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def exchange(value: Value) -> list[Value]:
+    """What each process has, in order; all must call it together."""
+    if jax.process_count() == 1:
+        return [value]
+    data = np.frombuffer(pickle.dumps(value), np.uint8)
+    sizes = np.ravel(multihost_utils.process_allgather(np.array([len(data)], np.int32)))
+    padded = np.zeros(int(sizes.max()), np.uint8)
+    padded[: len(data)] = data
+    rows = np.asarray(multihost_utils.process_allgather(padded))
+    return [pickle.loads(row[:size].tobytes()) for row, size in zip(rows, sizes, strict=True)]
+
+
+def first_alone(work: Callable[[], Value]) -> Value:
+    """What process 0 comes to, in all of them; or the error that it meets."""
+    found: Value | InputError | None = None
+    if jax.process_index() == 0:
+        try:
+            found = work()
+        except InputError as error:
+            found = error
+    answer = exchange(found)[0]
+    if isinstance(answer, InputError):
+        raise answer
+    return answer  # type: ignore[return-value]
+
+
+def together(own: Iterator[list[Any]]) -> Iterator[list[Any]]:
+    """Lists of this process, each joined with those that the others have at that time, until none
+    has more."""
+    if jax.process_count() == 1:
+        yield from own
+        return
+    while True:
+        parts = exchange(next(own, None))
+        if all(part is None for part in parts):
+            return
+        yield [item for part in parts if part is not None for item in part]

@@ -1,0 +1,122 @@
+"""Several processes over loopback: one result, and the one that a single process finds."""
+
+import json
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+STUDY = """
+[network]
+models = ["a", "b"]
+initial = 40
+feeds = [
+    { from = "a", to = "a", samples = 20 },
+    { from = "real", to = "a", samples = 20 },
+    { from = "a", to = "b", samples = 40 },
+]
+[family]
+name = "logistic"
+theta = [0.5, -0.5]
+[run]
+generations = 3
+chains = 1500
+chunk = 256
+tolerance = 0.5
+[grid]
+family = ["logistic", "linear"]
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text(STUDY)
+    return path
+
+
+def start(*arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "mcjax", "verify", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def together(*runs):
+    """Exit status, standard output and error of each of several processes with these arguments."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    started = [
+        start(*run, "--distributed", f"localhost:{port},{k},{len(runs)}")
+        for k, run in enumerate(runs)
+    ]
+    return [(process.returncode, out, err) for process in started for out, err in [finish(process)]]
+
+
+def finish(process):
+    return process.communicate(timeout=120)
+
+
+def numbers(folder):
+    with np.load(folder / "tallies.npz") as data:
+        return {name: data[name] for name in data.files}
+
+
+def test_two_processes_find_what_one_does(file, tmp_path):
+    alone = start(file, "--json", "--quiet", "--out", tmp_path / "one")
+    expected, _ = finish(alone)
+    run = (file, "--json", "--quiet", "--out", tmp_path / "two")
+    (status, out, _), (other, nothing, _) = together(run, run)
+    assert status == other == alone.returncode
+    assert json.loads(out) == json.loads(expected)
+    assert nothing == ""  # one speaks for all
+    one, two = numbers(tmp_path / "one"), numbers(tmp_path / "two")
+    assert one.keys() == two.keys()
+    for name, value in one.items():
+        np.testing.assert_array_equal(two[name], value)
+
+    # and what one of them began two go on with
+    part = tmp_path / "part"
+    finish(start(file, "--quiet", "--out", part, "--chains", "700"))
+    together(*[(file, "--quiet", "--out", part)] * 2)
+    for name, value in one.items():
+        np.testing.assert_array_equal(numbers(part)[name], value)
+
+
+def test_what_one_cannot_do_all_say(file, tmp_path):
+    """An error of the first process reaches the others, and different studies are no job."""
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    (taken / "diary.txt").write_text("dear diary")
+    other = tmp_path / "other.toml"
+    other.write_text(STUDY.replace("samples = 40", "samples = 50"))
+    for runs, words in (
+        ([(file, "--out", taken)] * 2, "is not empty; name a new folder"),
+        ([(file,), (other,)], "has processes with different studies; give all the same"),
+    ):
+        for status, out, err in together(*runs):
+            assert (status, out) == (2, "")
+            assert words in err
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("auto", "no job of several processes is in sight"),
+        ("localhost", "HOST:PORT,INDEX,COUNT such as"),
+        ("localhost:9876,2,2", "INDEX counts from 0 and is below COUNT"),
+        ("localhost:0,0,2", "INDEX counts from 0"),
+        (":9876,0,2", "INDEX counts from 0"),
+    ],
+)
+def test_no_such_job(spec, words, file):
+    process = start(file, "--distributed", spec)
+    out, err = finish(process)
+    assert (process.returncode, out) == (2, "")
+    assert words in err
+    assert len(err.strip().splitlines()) == 1
