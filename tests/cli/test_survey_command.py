@@ -114,7 +114,7 @@ def test_json(results, survey_file, call_json):
 def test_what_is_kept(results, survey_file, call_json):
     _, found = call_json("verify", survey_file, "--out", results)
     assert {path.name for path in results.iterdir()} == {
-        "study.json", "verification.json", "cells.csv", "cells.parquet",
+        ".lock", "study.json", "verification.json", "cells.csv", "cells.parquet",
         *(f"piece-0000{k}.npz" for k in range(4)),
     }  # fmt: skip
     assert json.loads((results / "verification.json").read_text()) == found
