@@ -23,6 +23,7 @@ from .network import Network as Network
 from .network import build_network as build_network
 from .network import from_networkx as from_networkx
 from .network import topologies as topologies
+from .report.dataset import dataset as dataset
 from .study.load import builtin_study as builtin_study
 from .study.load import load_study as load_study
 from .study.study import Condition as Condition

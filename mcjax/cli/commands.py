@@ -24,6 +24,7 @@ from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.families.registry import FAMILIES
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.user import law_from_file
+from mcjax.report.dataset import dataset, netcdf
 from mcjax.report.progress import Progress
 from mcjax.report.store import Store, identity
 from mcjax.report.tables import show_predictions, show_verification, table_console
@@ -132,14 +133,28 @@ def run_verify(
     seconds = time.monotonic() - began
     if store is not None:
         store.save(tallies)
-        about = {
-            "command": shlex.join(["mcjax", *sys.argv[1:]]),
-            "file": (file or builtin_file("study")).read_text(encoding="utf-8"),
-            "environment": store.environment,
-        }
+        command = shlex.join(["mcjax", *sys.argv[1:]])
+        text = (file or builtin_file("study")).read_text(encoding="utf-8")
+        about = {"command": command, "file": text, "environment": store.environment}
         from mcjax.figures.page import pages  # matplotlib is heavy, and for --out alone
 
-        store.finish(verification, pages(study, predictions, verification, seconds, about))
+        labelled = dataset(
+            study,
+            predictions,
+            [tally.outcome for tally in tallies],
+            verification,
+            {
+                "command": command,
+                "study_file": text,
+                "started": store.environment["started"],
+                "wall_seconds": seconds,
+            },
+        )
+        store.finish(
+            verification,
+            pages(study, predictions, verification, seconds, about)
+            | {"results.nc": netcdf(labelled)},
+        )
     if first and as_json:
         click.echo(strict_json(verification_json(study, verification)))
     elif first:

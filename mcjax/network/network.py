@@ -187,6 +187,8 @@ def _check_models(models: tuple[str, ...]) -> None:
     for name in models:
         if not isinstance(name, str) or not name:
             raise InputError("network.models", f"has {name!r}; names are non-empty strings")
+        if "\0" in name:
+            raise InputError("network.models", f"has {name!r}; files cannot keep a NUL character")
         if name == REAL:
             raise InputError("network.models", f"has {REAL!r}, which names the real source")
         if name in seen:

@@ -70,11 +70,8 @@ class ResultFolder:
             raise InputError(
                 "--out", "holds the results of another study; name another folder", str(folder)
             )
-        self.environment = {
-            "versions": {name: version(name) for name in ("mcjax", "jax", "jaxlib", "numpy")},
-            "python": platform.python_version(),
-            "device": str(jax.devices()[0].device_kind),
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        self.environment = environment() | {
+            "started": datetime.now(UTC).isoformat(timespec="seconds")
         }
         self.write_json(
             "study.json", {"identity": identity, **about, "environment": self.environment}
@@ -97,7 +94,11 @@ class ResultFolder:
 
     def write_text(self, name: str, text: str) -> None:
         """Plain text, or a page."""
-        self._write(name, lambda file: file.write(text.encode()))
+        self.write_bytes(name, text.encode())
+
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """A file of any format."""
+        self._write(name, lambda file: file.write(content))
 
     def write_csv(
         self, name: str, rows: Sequence[dict[str, Any]], otherwise: Sequence[str]
@@ -141,3 +142,12 @@ class ResultFolder:
         except OSError as error:
             part.unlink(missing_ok=True)
             raise InputError("--out", f"cannot be written: {error.strerror}", str(path)) from error
+
+
+def environment() -> dict[str, Any]:
+    """What numbers are made with: versions by package, Python, device."""
+    return {
+        "versions": {name: version(name) for name in ("mcjax", "jax", "jaxlib", "numpy")},
+        "python": platform.python_version(),
+        "device": str(jax.devices()[0].device_kind),
+    }

@@ -1,7 +1,8 @@
 """Results on disk: the numbers, and beside them all that is needed to read or repeat them.
 
 A folder holds ``study.json`` (conditions, settings, versions, device), ``tallies.npz`` (moments
-and counts of every condition), ``verification.json`` (what ``--json`` prints) and ``cells.csv``.
+and counts of every condition), ``verification.json`` (what ``--json`` prints), ``cells.csv`` and
+the same table as ``cells.parquet``; the command line adds pages and ``results.nc``.
 Files are replaced whole or not at all.
 """
 
@@ -17,7 +18,7 @@ from typing import Any
 from mcjax.engine.moments import ErrorMoments, Moments
 from mcjax.engine.outcome import Outcome, Tally
 from mcjax.report.folder import ResultFolder
-from mcjax.report.verification import cell_rows, verification_json
+from mcjax.report.verification import cell_rows, cells_parquet, verification_json
 from mcjax.study.study import Study
 from mcjax.verdicts.judge import Verification
 
@@ -61,12 +62,18 @@ class Store:
         """Versions, device and when the run began."""
         return self._folder.environment
 
-    def finish(self, verification: Verification, pages: Mapping[str, str] | None = None) -> None:
-        """Keep the verdicts as JSON and CSV, and pages about them by name."""
-        for name, text in (pages or {}).items():
-            self._folder.write_text(name, text)
+    def finish(
+        self, verification: Verification, files: Mapping[str, str | bytes] | None = None
+    ) -> None:
+        """Keep the verdicts as JSON, CSV and Parquet, and files about them by name."""
+        for name, content in (files or {}).items():
+            if isinstance(content, str):
+                self._folder.write_text(name, content)
+            else:
+                self._folder.write_bytes(name, content)
         self._folder.write_json("verification.json", verification_json(self.study, verification))
         self._folder.write_csv("cells.csv", cell_rows(verification.cells), ["condition"])
+        self._folder.write_bytes("cells.parquet", cells_parquet(verification.cells))
 
 
 def describe(study: Study) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from mcjax.engine.moments import Moments
 from mcjax.engine.survey import SurveyMoments
 from mcjax.report.folder import ResultFolder
 from mcjax.report.tables import MARK, STYLE
-from mcjax.report.verification import cell_rows, network_counts, survey_json
+from mcjax.report.verification import cell_rows, cells_parquet, network_counts, survey_json
 from mcjax.study.survey import Survey
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.survey import SurveyVerdict
@@ -55,9 +55,11 @@ class SurveyStore:
         self._folder.write_arrays(_name(piece), arrays)
 
     def finish(self, verdict: SurveyVerdict) -> None:
-        """Keep the verdicts as JSON and CSV."""
+        """Keep the verdicts as JSON, CSV and Parquet."""
+        cells = verdict.cells()
         self._folder.write_json("verification.json", survey_json(verdict))
-        self._folder.write_csv("cells.csv", cell_rows(verdict.cells()), ["condition"])
+        self._folder.write_csv("cells.csv", cell_rows(cells), ["condition"])
+        self._folder.write_bytes("cells.parquet", cells_parquet(cells))
 
 
 def _name(piece: int) -> str:

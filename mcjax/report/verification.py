@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,10 @@ from mcjax.verdicts.claims import Cell
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.judge import Verification
 from mcjax.verdicts.survey import SurveyVerdict
+
+TEXTS = ("condition", "model", "quantity", "law", "verdict", "note")
+COUNTS = ("generation", "chains", "lost", "chains_needed")
+"""Columns of a table of cells that hold text and whole numbers; the others are floating."""
 
 
 def verification_json(study: Study, verification: Verification) -> dict[str, Any]:
@@ -53,3 +58,26 @@ def cell_rows(cells: Sequence[Cell]) -> list[dict[str, Any]]:
     for row in rows:
         row["low"], row["high"] = row.pop("interval")
     return rows
+
+
+def cell_columns(cells: Sequence[Cell]) -> dict[str, list[Any]]:
+    """The same table by columns."""
+    columns = {
+        field.name: [getattr(cell, field.name) for cell in cells]
+        for field in dataclasses.fields(Cell)
+    }
+    intervals = columns.pop("interval")
+    return columns | {"low": [low for low, _ in intervals], "high": [high for _, high in intervals]}
+
+
+def cells_parquet(cells: Sequence[Cell]) -> bytes:
+    """The same table as a Parquet file; only ``chains_needed`` can be null."""
+    import pyarrow  # heavy, and for results on disk alone
+    from pyarrow import parquet
+
+    columns = cell_columns(cells)
+    kinds = dict.fromkeys(TEXTS, pyarrow.string()) | dict.fromkeys(COUNTS, pyarrow.int64())
+    schema = pyarrow.schema([(name, kinds.get(name, pyarrow.float64())) for name in columns])
+    file = io.BytesIO()
+    parquet.write_table(pyarrow.table(columns, schema), file)
+    return file.getvalue()

@@ -6,6 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
+import pandas
 import pytest
 
 from mcjax.cli import commands
@@ -113,7 +114,7 @@ def test_json(results, survey_file, call_json):
 def test_what_is_kept(results, survey_file, call_json):
     _, found = call_json("verify", survey_file, "--out", results)
     assert {path.name for path in results.iterdir()} == {
-        "study.json", "verification.json", "cells.csv",
+        ".lock", "study.json", "verification.json", "cells.csv", "cells.parquet",
         *(f"piece-0000{k}.npz" for k in range(4)),
     }  # fmt: skip
     assert json.loads((results / "verification.json").read_text()) == found
@@ -127,6 +128,10 @@ def test_what_is_kept(results, survey_file, call_json):
         rows = list(csv.DictReader(file))
     assert [row["verdict"] for row in rows] == [cell["verdict"] for cell in found["cells"]]
     assert [float(row["low"]) for row in rows] == [cell["interval"][0] for cell in found["cells"]]
+    table = pandas.read_parquet(results / "cells.parquet")
+    assert table.columns.tolist() == list(rows[0])
+    assert table.low.tolist() == [cell["interval"][0] for cell in found["cells"]]
+    assert table.verdict.tolist() == [row["verdict"] for row in rows]
 
 
 @pytest.mark.parametrize(("clause", "networks"), [("closed", 8), ("self-loop", 15), ("period", 1)])

@@ -133,6 +133,7 @@ def test_scaled_refuses_more_than_fits(net):
         ([], "empty"),
         (["a", ""], "non-empty"),
         (["a", 1], "non-empty strings"),
+        (["a", "b\0"], "NUL"),
         (["a", "real"], "the real source"),
         (["a", "b", "a"], "'a' twice"),
         (0, "whole number"),

@@ -1,0 +1,257 @@
+"""Judged results as labelled arrays: an xarray Dataset, and its netCDF4 file.
+
+Dimensions are condition, generation, model, quantity and law, and parameter for what is simulated.
+Models that a condition lacks, and places without a cell, hold not-a-number or no text.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mcjax.engine.outcome import Outcome
+from mcjax.errors import InputError
+from mcjax.laws.prediction import Predictions
+from mcjax.report.folder import environment
+from mcjax.report.store import identity
+from mcjax.report.tables import UNITS
+from mcjax.report.verification import cell_columns
+from mcjax.study.study import Condition, Study
+from mcjax.verdicts.judge import Verification
+
+if TYPE_CHECKING:
+    import xarray
+
+Axes = dict[str, dict[Any, int]]
+"""Dimension -> label -> position."""
+Variables = dict[str, tuple[tuple[str, ...], np.ndarray]]
+
+LONG_NAMES = {
+    "empirical": "seen over chains",
+    "standard_error": "standard error of empirical, from the chains' own spread",
+    "predicted": "predicted by the law",
+    "ratio": "empirical over predicted, where that is judged",
+    "low": "lower end of the interval that is judged",
+    "high": "upper end of the interval that is judged",
+    "verdict": "verdict on the cell, empty where there is none",
+    "chains": "chains that count in the cell",
+    "lost": "chains without an estimate in the cell",
+    "chains_needed": "chains that would decide an inconclusive cell",
+    "note": "why the cell is not judged",
+    "mse": "simulated mean squared error of a model",
+    "mse_error": "standard error of mse",
+    "mean_error": "simulated mean of estimate less truth",
+    "mean_error_error": "standard error of mean_error",
+    "chains_counted": "chains with an estimate",
+    "predicted_growth": "predicted mean squared error per generation of a model that collapses",
+    "predicted_limit": "predicted mean squared error in the long run of a model that does not",
+    "inapplicable": "why the law does not apply",
+    "theta": "true parameters",
+    "scale": "what sample counts are multiplied by",
+    "interval_of": "what low and high are about",
+}
+
+
+def dataset(
+    study: Study,
+    predictions: Sequence[Predictions],
+    outcomes: Sequence[Outcome],
+    verification: Verification,
+    about: Mapping[str, str | float] | None = None,
+) -> xarray.Dataset:
+    """All results of a study in one xarray Dataset.
+
+    The cells are variables over (condition, generation, model, quantity, law). What was simulated
+    (``mse``, ``mean_error``, ...) has neither quantity nor law. A ladder of sample sizes is a
+    condition of its own if it was judged.
+
+    Parameters
+    ----------
+    predictions, outcomes: one for each condition, as for :func:`mcjax.judge`.
+    about: further attributes.
+
+    Raises
+    ------
+    InputError: if the verification is of another study.
+    """
+    import xarray  # heavy, and for labelled results alone
+
+    axes = _axes(study, predictions, verification)
+    rows = _rows(study, axes["condition"])
+    variables = (
+        _cells(verification, axes)
+        | _simulated(study.conditions, outcomes, axes)
+        | _predicted(study.conditions, predictions, axes)
+    )
+    coordinates = _coordinates(rows, axes)
+    found = xarray.Dataset(variables, coordinates, _provenance(study, verification, about or {}))
+    for name, variable in found.variables.items():
+        if str(name) in LONG_NAMES:
+            variable.attrs["long_name"] = LONG_NAMES[str(name)]
+        if variable.dtype.kind == "f":
+            variable.attrs["units"] = "1"  # parameters are pure numbers, and so is all else
+    return found
+
+
+def netcdf(labelled: xarray.Dataset) -> bytes:
+    """A Dataset as a netCDF4 file."""
+    packed = {"zlib": True, "complevel": 1}
+    encoding: dict[Any, dict[str, Any]] = {
+        # texts of cells as characters: as strings of variable length they are not compressed
+        name: packed | ({"dtype": "S1"} if variable.dtype.kind == "O" else {})
+        for name, variable in labelled.data_vars.items()
+    }
+    file = io.BytesIO()
+    labelled.to_netcdf(file, engine="h5netcdf", encoding=encoding)
+    return file.getvalue()
+
+
+def _axes(study: Study, predictions: Sequence[Predictions], verification: Verification) -> Axes:
+    conditions = study.conditions
+    labels: dict[str, list[Any]] = {
+        "condition": [c.name for c in conditions] + [x.condition for x in verification.ladders],
+        "generation": list(range(study.generations + 1)),
+        "model": [model for c in conditions for model in c.network.models],
+        "quantity": [*study.quantities, *(cell.quantity for cell in verification.cells)],
+        # those that apply nowhere too, so that there is a place for the reason
+        "law": [law for p in predictions for law in p.laws]
+        + [law for p in predictions for law in p.inapplicable],
+    }
+    return {
+        name: {label: i for i, label in enumerate(dict.fromkeys(own))}
+        for name, own in labels.items()
+    }
+
+
+def _rows(study: Study, names: Mapping[str, int]) -> list[Condition]:
+    """The conditions in order; a ladder is one of its rungs, but for what tells those apart."""
+    ladders = {
+        c.ladder: dataclasses.replace(c, label=c.ladder, scale=math.nan)
+        for c in study.conditions
+        if c.ladder is not None
+    }
+    known = ladders | {c.name: c for c in study.conditions}
+    return [_found(known, name) for name in names]
+
+
+def _found(known: Mapping[Any, Any], label: Any) -> Any:
+    if label not in known:
+        raise InputError("verification", f"is of another study: it has {label!r}")
+    return known[label]
+
+
+def _cells(verification: Verification, axes: Axes) -> Variables:
+    columns = cell_columns(verification.cells)
+    shape = tuple(map(len, axes.values()))
+    index = [[_found(at, label) for label in columns.pop(name)] for name, at in axes.items()]
+    places = np.ravel_multi_index(tuple(np.array(index, int)), shape)
+    variables = {}
+    for name, values in columns.items():
+        text = name in ("verdict", "note")
+        grid = np.full(shape, "" if text else math.nan, object if text else float)
+        # None, of chains_needed, becomes not-a-number
+        grid.flat[places] = np.array(values, grid.dtype)
+        variables[name] = tuple(axes), grid
+    return variables
+
+
+def _simulated(
+    conditions: Sequence[Condition], outcomes: Sequence[Outcome], axes: Axes
+) -> Variables:
+    """Moments as they were streamed; a mean over no chain is not-a-number."""
+    shape = tuple(len(axes[name]) for name in ("condition", "generation", "model"))
+    longer = (*shape, max(len(c.theta) for c in conditions))
+    mse, mse_error, counted = (np.full(shape, math.nan) for _ in range(3))
+    mean, mean_error = (np.full(longer, math.nan) for _ in range(2))
+    for k, (condition, outcome) in enumerate(zip(conditions, outcomes, strict=True)):
+        own = [axes["model"][model] for model in condition.network.models]
+        p = len(condition.theta)
+        squared, error = outcome.moments.squared, outcome.moments.error
+        mse[k][:, own] = np.where(squared.chains > 0, squared.mean, math.nan)
+        mse_error[k][:, own] = squared.standard_error()
+        counted[k][:, own] = squared.chains
+        mean[k][:, own, :p] = np.where(error.chains > 0, error.mean, math.nan)
+        mean_error[k][:, own, :p] = error.standard_error()
+    dims = ("condition", "generation", "model")
+    return {
+        "mse": (dims, mse),
+        "mse_error": (dims, mse_error),
+        "chains_counted": (dims, counted),
+        "mean_error": ((*dims, "parameter"), mean),
+        "mean_error_error": ((*dims, "parameter"), mean_error),
+    }
+
+
+def _predicted(
+    conditions: Sequence[Condition], predictions: Sequence[Predictions], axes: Axes
+) -> Variables:
+    dims = ("condition", "model", "law")
+    growth, limit = (np.full([len(axes[name]) for name in dims], math.nan) for _ in range(2))
+    reasons = np.full((len(axes["condition"]), len(axes["law"])), "", object)
+    for k, (condition, found) in enumerate(zip(conditions, predictions, strict=True)):
+        own = [axes["model"][model] for model in condition.network.models]
+        for name, law in found.laws.items():
+            growth[k][own, axes["law"][name]] = law.growth
+            limit[k][own, axes["law"][name]] = law.limit
+        for name, reason in found.inapplicable.items():
+            reasons[k, axes["law"][name]] = reason
+    return {
+        "predicted_growth": (dims, growth),
+        "predicted_limit": (dims, limit),
+        "inapplicable": (("condition", "law"), reasons),
+    }
+
+
+def _coordinates(rows: Sequence[Condition], axes: Axes) -> dict[str, Any]:
+    theta = np.full((len(rows), max(len(c.theta) for c in rows)), math.nan)
+    for k, row in enumerate(rows):
+        theta[k, : len(row.theta)] = row.theta
+
+    def each(value: Any) -> tuple[str, list[Any]]:
+        return "condition", [value(row) for row in rows]
+
+    def network(row: Condition) -> str:
+        return "" if math.isnan(row.scale) else json.dumps(dataclasses.asdict(row.network))
+
+    quantities = axes["quantity"]
+    return {name: list(labels) for name, labels in axes.items()} | {
+        "label": each(lambda c: c.label),
+        "family": each(lambda c: c.family.name),
+        "network": each(network),
+        "design": each(lambda c: c.design),
+        "ladder": each(lambda c: c.ladder or ""),
+        "scale": each(lambda c: c.scale),
+        "seed": ("condition", np.array([row.seed for row in rows], np.uint64)),
+        "theta": (("condition", "parameter"), theta),
+        "interval_of": ("quantity", [UNITS.get(name, "seen / predicted") for name in quantities]),
+    }
+
+
+def _provenance(
+    study: Study, verification: Verification, about: Mapping[str, str | float]
+) -> dict[str, str | float]:
+    """What it takes to know, and to repeat, a run."""
+    here = environment()
+    return {
+        "title": "Interacting models: simulated errors against laws",
+        "verdict": verification.verdict,
+        "failures": json.dumps(verification.failures),
+        "tolerance": study.tolerance,
+        "confidence": study.confidence,
+        "chains": verification.chains,
+        "precision": study.precision,
+        "solver": study.solver,
+        "sampling": study.sampling,
+        "seed": ", ".join(str(seed) for seed in sorted({c.seed for c in study.conditions})),
+        "identity": identity(study),
+        "versions": ", ".join(f"{name} {of}" for name, of in here["versions"].items()),
+        "python": here["python"],
+        "device": here["device"],
+        **about,
+    }
