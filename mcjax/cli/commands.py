@@ -101,7 +101,7 @@ def run_verify(
         with naming(theory):
             judged_by = api.theory_for(study, load_study(theory))
     predictions = api.predict(judged_by, dict(map(law_from_file, laws)))
-    store = None if out is None else Store(out, study)
+    store = None if out is None else Store(out, study, file or builtin_file("study"))
     known = None if store is None else store.load()
     done = 0 if known is None else sum(min(t.chains, study.chains) for t in known)
     total = study.chains * len(study.conditions)
