@@ -162,7 +162,8 @@ def replay(
     _configure_jax()
     from mcjax.cli.replay import run_replay
 
-    run_replay(folder, condition, chain, file, as_json)
+    with naming(folder):
+        run_replay(folder, condition, chain, file, as_json)
 
 
 @cli.command()

@@ -39,10 +39,12 @@ def run_replay(
 def _chosen(study: Study, name: str | None) -> str:
     """The condition asked for, or the only one."""
     names = [c.name for c in study.conditions]
-    if name in names:
-        return str(name)
     if name is None and len(names) == 1:
         return names[0]
+    if name is not None and name in names:
+        return name
+    if len(names) == 1:
+        raise InputError("--condition", f"{name!r} is not the study's only one; leave it out")
     fault = "is missing" if name is None else f"{name!r} is none of the study's"
     rest = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     known = ", ".join(map(repr, names[:NAMED])) + rest

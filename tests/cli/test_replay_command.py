@@ -18,7 +18,7 @@ import jax
 def loss(theta, x, y):
     return (y - x @ theta) ** 2
 def sample(key, theta, x):
-    return x @ theta + 1.0 * jax.random.normal(key)
+    return x @ theta + 1.0 * jax.random.normal(key, dtype=x.dtype)
 """
 
 
@@ -165,6 +165,12 @@ def test_many_parameters_and_odd_names(study_file, tmp_path, call):
     shown, rest = first.split("converged")[1].split("...")
     assert len(shown.split()) == 4
     assert rest.split()[2:4] == ["real", "200"]
+
+
+def test_a_condition_of_a_study_that_has_one(kept, call):
+    assert call("replay", kept, "--chain", 0, "--condition", "")[0] == 0
+    found = call("replay", kept, "--chain", 0, "--condition", "x")
+    sentence(found, "--condition: 'x' is not", "leave it out")
 
 
 @pytest.mark.parametrize("chain", [8, 2**32 - 1])
