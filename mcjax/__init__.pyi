@@ -1,6 +1,7 @@
 from .api import judge_pieces as judge_pieces
 from .api import predict as predict
 from .api import replay as replay
+from .api import replay_data as replay_data
 from .api import simulate as simulate
 from .api import survey_pieces as survey_pieces
 from .api import verify as verify

@@ -20,10 +20,13 @@ from mcjax.engine.engine import Report, Task
 from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import Tally
 from mcjax.engine.processes import exchange
+from mcjax.engine.redraw import redraw
 from mcjax.engine.survey import SurveyMoments, run_pieces
 from mcjax.errors import InputError, did_you_mean
 from mcjax.families.location import linear
 from mcjax.fits.fit import default_solver
+from mcjax.fits.objective import Dataset
+from mcjax.fits.status import Status
 from mcjax.laws.fate import fate_without
 from mcjax.laws.predict import LAWS, predict_condition
 from mcjax.laws.prediction import Predictions
@@ -218,12 +221,14 @@ def replay(study: Study, condition: str, chain: int) -> Trajectory:
     -------
     Estimates (T + 1, M, p), statuses and steps (T + 1, M), as NumPy arrays: what this chain did
     in the study.
+
+    Raises
+    ------
+    InputError: if the study has no such condition, or no chain can have that number.
     """
-    names = [c.name for c in study.conditions]
-    if condition not in names:
-        hint = did_you_mean(condition, names)
-        raise InputError("condition", f"{condition!r} is none of the study's{hint}")
-    index = names.index(condition)
+    index = _position(study, condition)
+    if not 0 <= chain < 2**32:
+        raise InputError("chain", f"is {chain}; give a whole number from 0 to 2**32 - 1")
     members = next(group for group in programs(study) if index in group)
     shape = shape_of([study.conditions[i].network for i in members])
     chosen = study.conditions[index]
@@ -231,6 +236,41 @@ def replay(study: Study, condition: str, chain: int) -> Trajectory:
     program = _program(study, members)
     [[(_, trajectory)]] = engine.trajectories([task], program, study.chunk)
     return Trajectory(*(leaf[0] for leaf in trajectory))
+
+
+def replay_data(
+    study: Study, condition: str, chain: int, found: Trajectory
+) -> Iterator[list[dict[str, Dataset]]]:
+    """The rows behind the fits of a replayed chain, drawn again.
+
+    Parameters
+    ----------
+    found: what :func:`replay` returned of the same chain.
+
+    Yields
+    ------
+    For each generation and model, by origin (a model, or ``real``), the rows that it fitted, in
+    NumPy arrays; none where it fitted nothing.
+
+    Raises
+    ------
+    InputError: if the condition's chains draw sufficient statistics, so that there are no rows.
+    """
+    index = _position(study, condition)
+    chosen, net = study.conditions[index], study.conditions[index].network
+    if sampling_of(chosen, study.sampling) != "rows":
+        raise InputError("run.sampling", "drew sufficient statistics here, so there are no rows")
+    task = _task(chosen, shape_of([net]), np.array([chain]))
+    for t, drawn in enumerate(redraw(task, found.theta, _program(study, [index]))):
+        rows: list[dict[str, Dataset]] = [{} for _ in net.models]
+        for i, origins in enumerate(net.reads(t)):
+            if found.status[t, i] in (Status.NOT_FITTED, Status.PARENT_FAILED):
+                continue
+            for b, origin in enumerate(origins):
+                x, y, weight = (leaf[i, b] for leaf in drawn)
+                kept = weight > 0
+                rows[i][origin] = Dataset(x[:, kept], y[kept], weight[kept])
+        yield rows
 
 
 def programs(study: Study) -> list[list[int]]:
@@ -250,6 +290,15 @@ def programs(study: Study) -> list[list[int]]:
         sizes = [(net.size, 2 * shape_of([net]).pairs) for net in networks]
         found += [[members[k] for k in run] for run in buckets(sizes)]
     return found
+
+
+def _position(study: Study, name: str) -> int:
+    """Where a condition stands in a study."""
+    names = [c.name for c in study.conditions]
+    if name not in names:
+        hint = did_you_mean(name, names)
+        raise InputError("condition", f"{name!r} is none of the study's{hint}")
+    return names.index(name)
 
 
 def _task(condition: Condition, shape: Shape, chains: np.ndarray) -> Task:

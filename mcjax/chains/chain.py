@@ -15,6 +15,7 @@ from mcjax.chains.dataset import draw_dataset
 from mcjax.chains.layout import Feeds, NetworkArrays
 from mcjax.families.family import Family
 from mcjax.fits.fit import Fit, fit
+from mcjax.fits.objective import Dataset
 from mcjax.fits.status import Status
 
 
@@ -115,6 +116,36 @@ def _generation(
         return result._replace(status=status)
 
     return jax.vmap(refit)(feeds)
+
+
+def draw_samples(
+    condition: ConditionArrays, parents: Array, feeds: Feeds, key: Array, t: Array, program: Program
+) -> Dataset:
+    """One generation's data as :func:`run_chain` draws them, each feed's sample by itself.
+
+    A row depends on its stream and its place in the sample, so these are the rows of every fit.
+
+    Parameters
+    ----------
+    parents: parameters of the models, finite, then of the real sources, shape (M + S, p).
+    feeds: those of generation t, (M, B).
+
+    Returns
+    -------
+    A :class:`Dataset` with leading axes (M, B).
+    """
+    drawing = _cast(condition.family, program.draw_dtype)
+    factor = jnp.asarray(condition.factor, program.draw_dtype)
+    visible = parents.astype(program.draw_dtype)
+    models = condition.network.frozen.shape[0]
+
+    def draw(feed: Feeds) -> Dataset:
+        alone = jax.tree.map(lambda value: value[None], feed)
+        return draw_dataset(
+            drawing, factor, visible, alone, key, t, models, program.pairs, condition.design
+        )
+
+    return jax.vmap(jax.vmap(draw))(feeds)
 
 
 def _cast(family: Family, dtype: str) -> Family:

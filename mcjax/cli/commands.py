@@ -115,7 +115,7 @@ def run_verify(
 
     def open_store() -> list[Tally] | None:
         nonlocal store
-        store = None if out is None else Store(out, study)
+        store = None if out is None else Store(out, study, file or builtin_file("study"))
         return None if store is None else store.load()
 
     known = first_alone(open_store)

@@ -161,6 +161,23 @@ def verify(
 
 
 @cli.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--condition", help="Its name, if the study has more than one.")
+@click.option("--chain", required=True, help="Its number, from 0; it need not have run.")
+@click.option("--file", type=click.Path(path_type=Path), help="The study's file, if it has moved.")
+@json_option
+def replay(
+    folder: Path, condition: str | None, chain: str, file: Path | None, as_json: bool
+) -> None:
+    """Run one chain of the study in DIR again: estimates, fit statuses, and data behind them."""
+    _configure_jax()
+    from mcjax.cli.replay import run_replay
+
+    with naming(folder):
+        run_replay(folder, condition, chain, file, as_json)
+
+
+@cli.command()
 @json_option
 def families(as_json: bool) -> None:
     """The families a study can name, with their parameters."""

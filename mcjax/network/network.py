@@ -98,6 +98,12 @@ class Network:
             table[self.index[feed.reader]].append(feed)
         return tuple(tuple(feeds) for feeds in table)
 
+    def reads(self, generation: int) -> tuple[dict[str, int], ...]:
+        """The samples that each model fits in a generation, by origin."""
+        if generation == 0:
+            return tuple({REAL: count} for count in self.initial)
+        return tuple({f.origin: f.samples for f in feeds} for feeds in self.feeds_by_reader)
+
     @property
     def frozen(self) -> tuple[bool, ...]:
         """Which models have no feeds and so never change after generation 0."""

@@ -1,7 +1,7 @@
 """Results on disk: the numbers, and beside them all that is needed to read or repeat them.
 
-A folder holds ``study.json`` (conditions, settings, versions, device), ``tallies.npz`` (moments
-and counts of every condition), ``verification.json`` (what ``--json`` prints), ``cells.csv`` and
+A folder holds ``study.json`` (conditions, settings, study file, versions, device), ``tallies.npz``
+(moments and counts of every condition), ``verification.json`` (what ``--json`` prints), ``cells.csv`` and
 the same table as ``cells.parquet``; the command line adds pages and ``results.nc``.
 Files are replaced whole or not at all.
 """
@@ -19,6 +19,8 @@ from mcjax.engine.moments import ErrorMoments, Moments
 from mcjax.engine.outcome import Outcome, Tally
 from mcjax.report.folder import ResultFolder
 from mcjax.report.verification import cell_rows, cells_parquet, verification_json
+from mcjax.study.load import builtin_file
+from mcjax.study.schema import read_text
 from mcjax.study.study import Study
 from mcjax.verdicts.judge import Verification
 
@@ -28,14 +30,19 @@ TALLIES = "tallies.npz"
 class Store:
     """One folder of results, belonging to one study.
 
+    Parameters
+    ----------
+    file: the study file, if the study comes from one.
+
     Raises
     ------
     InputError: see :class:`mcjax.report.folder.ResultFolder`.
     """
 
-    def __init__(self, folder: Path, study: Study):
+    def __init__(self, folder: Path, study: Study, file: Path | None = None):
         self.study = study
-        self._folder = ResultFolder(folder, describe(study), identity(study))
+        about = describe(study) | {"source": None if file is None else _source(file)}
+        self._folder = ResultFolder(folder, about, identity(study))
 
     def load(self) -> list[Tally] | None:
         """What earlier runs found, if anything."""
@@ -105,6 +112,14 @@ def describe(study: Study) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
+
+
+def _source(file: Path) -> dict[str, Any]:
+    """Where a study comes from; a built-in one may lie elsewhere when it is looked for again."""
+    if file == builtin_file("study"):
+        return {"builtin": "study"}
+    # not resolved: files that the study names lie beside a link, not beside what it points to
+    return {"file": str(file.absolute()), "text": read_text(file)}
 
 
 def identity(study: Study) -> str:

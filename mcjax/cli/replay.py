@@ -1,0 +1,52 @@
+"""``mcjax replay``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mcjax.errors import InputError, did_you_mean
+from mcjax.report.origin import elsewhere, load_again, read_about
+from mcjax.report.replay import replay_json, show_replay
+from mcjax.report.tables import table_console
+from mcjax.report.text import strict_json
+from mcjax.study.study import Study
+
+NAMED = 4
+"""Conditions that a sentence lists."""
+
+
+def run_replay(
+    folder: Path, condition: str | None, chain: str, file: Path | None, as_json: bool
+) -> None:
+    """Replay one chain, and show it."""
+    try:
+        number = int(chain)
+    except ValueError as error:
+        raise InputError("chain", f"is {chain!r}; give a whole number") from error
+    about = read_about(folder)
+    study = load_again(folder, about, file)
+    found = replay_json(study, _chosen(study, condition), number)
+    if difference := elsewhere(about):
+        click.echo(f"last digits may differ from the study's: {difference}", err=True)
+    if as_json:
+        click.echo(strict_json(found))
+    else:
+        show_replay(table_console(), found)
+
+
+def _chosen(study: Study, name: str | None) -> str:
+    """The condition asked for, or the only one."""
+    names = [c.name for c in study.conditions]
+    if name is None and len(names) == 1:
+        return names[0]
+    if name is not None and name in names:
+        return name
+    if len(names) == 1:
+        raise InputError("--condition", f"{name!r} is not the study's only one; leave it out")
+    fault = "is missing" if name is None else f"{name!r} is none of the study's"
+    rest = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    known = ", ".join(map(repr, names[:NAMED])) + rest
+    hint = "" if name is None else did_you_mean(name, names)
+    raise InputError("--condition", f"{fault}{hint}; name one of {known}")

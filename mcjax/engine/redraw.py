@@ -1,0 +1,50 @@
+"""The data behind one chain's fits, drawn again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from mcjax.chains.chain import ConditionArrays, Program, draw_samples
+from mcjax.chains.layout import Feeds
+from mcjax.draws.streams import chain_keys
+from mcjax.engine.engine import Task
+from mcjax.fits.objective import Dataset
+
+
+def redraw(task: Task, theta: np.ndarray, program: Program) -> Iterator[Dataset]:
+    """What every feed of a chain gave in each generation, from the chain's own estimates.
+
+    Parameters
+    ----------
+    task: of one chain, without padding models.
+    theta: its estimates, shape (T + 1, M, p), not-a-number where a model had none.
+
+    Yields
+    ------
+    Samples in NumPy arrays, with leading axes for reader and feed slot (M, B).
+    """
+    key = chain_keys(task.seed, task.word, task.chains)[0]
+    network = task.arrays.network
+    largest = max(feeds.samples.max() for feeds in (network.initial, network.feeds))
+    program = program._replace(pairs=int(-(-largest // 2)))  # of one feed, not of a whole fit
+    truth = np.asarray(task.arrays.truth, theta.dtype)
+    for t in range(len(theta)):
+        # generation 0 reads real data alone; whoever reads a lost model fits nothing
+        before = theta[max(t - 1, 0)]
+        parents = np.concatenate([np.where(np.isnan(before), truth[:1], before), truth])
+        feeds = network.feeds if t else network.initial
+        drawn = _draw(task.arrays, parents, feeds, key, jnp.int32(t), program)
+        yield jax.tree.map(np.asarray, drawn)
+
+
+@partial(jax.jit, static_argnames="program")
+def _draw(
+    condition: ConditionArrays, parents: Array, feeds: Feeds, key: Array, t: Array, program: Program
+) -> Dataset:
+    return draw_samples(condition, parents, feeds, key, t, program)
