@@ -11,6 +11,7 @@ import pytest
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_num_cpu_devices", 1)  # else the first call of the command line decides
 
 ALPHA = 1e-6
 Z = 4.892  # two-sided normal quantile of ALPHA

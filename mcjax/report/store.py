@@ -1,9 +1,9 @@
 """Results on disk: the numbers, and beside them all that is needed to read or repeat them.
 
 A folder holds ``study.json`` (conditions, settings, study file, versions, device), ``tallies.npz``
-(moments and counts of every condition), ``verification.json`` (what ``--json`` prints), ``cells.csv`` and
-the same table as ``cells.parquet``; the command line adds pages and ``results.nc``.
-Files are replaced whole or not at all.
+(moments and counts of every condition), ``verification.json`` (what ``--json`` prints),
+``cells.csv`` and the same table as ``cells.parquet``; the command line adds pages and
+``results.nc``. Files are replaced whole or not at all.
 """
 
 from __future__ import annotations
