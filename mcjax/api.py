@@ -84,7 +84,9 @@ def simulate(
             continue
         shape = shape_of([study.conditions[i].network for i in members])
         tasks = [
-            _task(study.conditions[i], shape, np.arange(tallies[i].tiled, wanted[i]))
+            _task(
+                study.conditions[i], shape, np.arange(tallies[i].tiled, wanted[i], dtype=np.uint32)
+            )
             for i in missing
         ]
 
@@ -101,7 +103,7 @@ def simulate(
         found = engine.simulate(
             tasks,
             _program(study, members),
-            study.chunk,
+            chunk_of(study, members),
             [tallies[i] for i in missing],
             partial(relay, own=tuple(missing)),
         )
@@ -299,6 +301,14 @@ def _position(study: Study, name: str) -> int:
         hint = did_you_mean(name, names)
         raise InputError("condition", f"{name!r} is none of the study's{hint}")
     return names.index(name)
+
+
+def chunk_of(study: Study, members: Sequence[int]) -> int:
+    """Chains that one call of a program runs: the study's chunk, or what its memory allows."""
+    shape = shape_of([study.conditions[i].network for i in members])
+    task = _task(study.conditions[members[0]], shape, np.arange(0))
+    within = engine.chunk_within(study.memory * 2**30, task, _program(study, members))
+    return min(study.chunk, within)
 
 
 def _task(condition: Condition, shape: Shape, chains: np.ndarray) -> Task:

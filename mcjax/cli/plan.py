@@ -14,12 +14,13 @@ import click
 from rich.table import Table
 
 from mcjax import api
+from mcjax.chains.layout import shape_of
 from mcjax.errors import naming
 from mcjax.laws.user import law_from_file
 from mcjax.report.tables import table_console
 from mcjax.report.text import number, strict_json
 from mcjax.study.load import load_study
-from mcjax.study.study import Study
+from mcjax.study.study import Study, sampling_of
 from mcjax.verdicts.plan import plan
 
 PILOT = 256
@@ -41,7 +42,9 @@ def run_plan(
     began = time.perf_counter()
     api.simulate(pilot)
     each = (time.perf_counter() - began) / pilot.chains
-    cost = {
+    programs = _programs(study)
+    cost: dict[str, Any] = {
+        "programs": programs,
         "chains": study.chains,
         "seconds": each * study.chains,
         "seconds_needed": None if found.chains is None else each * found.chains,
@@ -73,6 +76,13 @@ def run_plan(
         )
     console = table_console()
     console.print(table)
+    for about in programs:
+        console.print(
+            f"Program: {about['conditions']} conditions of the {about['family']} family at"
+            f" {about['models']} models, {about['rows']:,} rows a fit at most"
+            f" ({about['sampling']} drawn), {about['chunk']:,} chains at a time.",
+            markup=False,
+        )
     console.print(
         f"{study.chains:,} chains for each condition ({len(study.conditions)} in all), as asked:"
         f" about {_duration(cost['seconds'])}.",
@@ -87,6 +97,25 @@ def run_plan(
             " the number of chains.",
             markup=False,
         )
+
+
+def _programs(study: Study) -> list[dict[str, Any]]:
+    """What is compiled, and for how much."""
+    found = []
+    for members in api.programs(study):
+        conditions = [study.conditions[i] for i in members]
+        shape = shape_of([c.network for c in conditions])
+        found.append(
+            {
+                "conditions": len(members),
+                "family": conditions[0].family.name,
+                "models": shape.models,
+                "rows": 2 * shape.pairs,
+                "sampling": sampling_of(conditions[0], study.sampling),
+                "chunk": api.chunk_of(study, members),
+            }
+        )
+    return found
 
 
 def _duration(seconds: Any) -> str:

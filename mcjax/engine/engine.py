@@ -8,6 +8,8 @@ same in any chunk; memory is bounded by the block.
 
 from __future__ import annotations
 
+import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -26,7 +28,7 @@ from mcjax.engine.processes import together
 from mcjax.errors import InputError
 
 CPU_LANES, CPU_STATISTICS_LANES, CPU_BYTES = 64, 256, 8 * 2**20
-DEVICE_LANES, DEVICE_BYTES = 65_536, 4 * 2**30
+DEVICE_LANES, DEVICE_BYTES, SMALLEST_BLOCK = 65_536, 4 * 2**30, 64
 """Most lanes of a block, and bytes of its data. On a CPU a block must stay in cache: at 2,000 rows
 a fit, 64 lanes cost 2.6 times as much a fit as 8. Another device it must fill."""
 
@@ -134,30 +136,73 @@ def trajectories(
             "needs 64-bit numbers: call jax.config.update('jax_enable_x64', True) first,"
             " or choose precision = 'float32'",
         )
-    if not any(len(task.chains) for task in tasks):
+    ends = np.cumsum([len(task.chains) for task in tasks])
+    if not ends[-1]:
         return
-    owner = np.concatenate([np.full(len(t.chains), i) for i, t in enumerate(tasks)])
-    keys = np.concatenate([chain_keys(t.seed, t.word, t.chains) for t in tasks])
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *(t.arrays for t in tasks))
     devices = tuple(jax.local_devices())
-    block = block_size(tasks[0], program, -(-len(keys) // len(devices)))
+    block = block_size(tasks[0], program, -(-int(ends[-1]) // len(devices)))
     row = block * len(devices)
-    lanes = row * max(1, min(chunk, _round_up(len(keys), row)) // row)
-    pending: tuple[np.ndarray, Trajectory] | None = None
-    for begin in range(0, len(keys), lanes):
+    rows = max(1, min(chunk, _round_up(int(ends[-1]), row)) // row)
+
+    def run(begin: int) -> tuple[np.ndarray, Trajectory]:
+        """Owners of the lanes from ``begin`` on, and what they do, which need not be there yet."""
         # the last chunk is filled up with copies of the last lane, dropped afterwards
-        lane = np.minimum(np.arange(begin, begin + lanes), len(keys) - 1)
+        lane = np.minimum(np.arange(begin, begin + rows * row), ends[-1] - 1)
+        owner = np.searchsorted(ends, lane, side="right")
+        keys = np.concatenate(
+            [
+                chain_keys(t.seed, t.word, t.chains[lane[owner == i] - (ends[i] - len(t.chains))])
+                for i, t in enumerate(tasks)
+            ]
+        )
+        blocks = [a.reshape(-1, block, *a.shape[1:]) for a in (owner, keys)]
+        conditions = jax.tree.map(lambda leaf: leaf[blocks[0]], stacked)
+        return owner[: ends[-1] - begin], run_blocks(conditions, blocks[1], program, devices)
 
-        def blocks(leaf: np.ndarray, index: np.ndarray) -> np.ndarray:
-            return leaf[index].reshape(-1, block, *leaf.shape[1:])
+    begin = 0
+    waiting: deque[tuple[int, tuple[np.ndarray, Trajectory]]] = deque()
+    while begin < ends[-1] or waiting:
+        try:
+            # the device works on one chunk while the one before is read
+            while begin < ends[-1] and len(waiting) < 2:
+                waiting.append((begin, run(begin)))
+                begin += rows * row
+            part = _split(*waiting[0][1], tasks)
+        except jax.errors.JaxRuntimeError as error:
+            if "RESOURCE_EXHAUSTED" not in str(error):
+                raise
+            before = rows * row
+            if rows > 1:
+                rows //= 2
+            elif block > SMALLEST_BLOCK and jax.default_backend() != "cpu":
+                block, row = block // 2, row // 2
+            else:
+                raise InputError(
+                    "run.chunk",
+                    f"leaves a device without memory even at {row} chains; use a device with more,"
+                    " fewer samples or fewer generations",
+                ) from error
+            begin = waiting[0][0] if waiting else begin
+            waiting.clear()
+            warnings.warn(
+                f"a device ran out of memory; going on with {rows * row} chains at a time instead"
+                f" of {before}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            continue
+        waiting.popleft()
+        yield part
 
-        conditions = jax.tree.map(lambda leaf, at=owner[lane]: blocks(leaf, at), stacked)
-        result = run_blocks(conditions, blocks(keys, lane), program, devices)
-        if pending is not None:  # the device works on this chunk while the last one is read
-            yield _split(*pending, tasks)
-        pending = owner[begin : begin + lanes], result
-    if pending is not None:
-        yield _split(*pending, tasks)
+
+def chunk_within(memory: float, task: Task, program: Program) -> int:
+    """Chains a chunk may have for its inputs and results, and those of the chunk before, to take no
+    more than so many bytes."""
+    models, p = len(task.arrays.network.frozen), task.arrays.truth.shape[1]
+    results = (program.generations + 1) * models * (np.dtype(program.fit_dtype).itemsize * p + 8)
+    inputs = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(task.arrays))
+    return max(1, int(memory // (2 * (results + inputs))))
 
 
 def block_size(task: Task, program: Program, lanes: int) -> int:

@@ -54,7 +54,7 @@ def load_survey(path: str | Path) -> Survey | None:
                 raise InputError(field, "and [survey] exclude each other; keep one")
         if content.grid != GridTable():
             raise InputError("grid", "and [survey] exclude each other; keep one")
-        for field in ("precision", "solver", "chunk", "sampling", "quantities"):
+        for field in ("precision", "solver", "chunk", "memory", "sampling", "quantities"):
             if getattr(run, field) != getattr(RunTable(), field):
                 raise InputError(f"run.{field}", "has no meaning in a survey; leave it out")
         return Survey(
@@ -100,6 +100,7 @@ def _study(content: StudyFile, path: Path) -> Study:
         precision=run.precision,
         solver=run.solver,
         chunk=run.chunk,
+        memory=run.memory,
         sampling=run.sampling,
         quantities=run.quantities,
     )
@@ -124,12 +125,12 @@ def _conditions(content: StudyFile, path: Path) -> list[Condition]:
             family,
             theta,
             covariates.covariance,
-            _joined(net_label, fam_label, step),
+            "" if grid.common_draws else _joined(net_label, fam_label, step),
             seed,
             _joined(net_label, fam_label, step, seeded),
             covariates.design,
         )
-        if scale is not None:
+        if scale is not None and not grid.common_draws:  # rungs of a ladder are independent
             made = replace(made, ladder=_joined(net_label, fam_label, seeded), scale=scale)
         found.append(made)
     return found

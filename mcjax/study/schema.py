@@ -64,6 +64,7 @@ class RunTable(msgspec.Struct, forbid_unknown_fields=True):
     precision: str = "mixed"
     solver: str = "auto"
     chunk: Count = 1024
+    memory: float = 1.0
     sampling: str = "auto"
     quantities: tuple[str, ...] = ("mse",)
 
@@ -75,6 +76,7 @@ class GridTable(msgspec.Struct, forbid_unknown_fields=True):
     family: Annotated[list[str | dict[str, Any]], msgspec.Meta(min_length=1)] | None = None
     scale: Annotated[list[float], msgspec.Meta(min_length=1)] | None = None
     seed: Annotated[list[Seed], msgspec.Meta(min_length=1)] | None = None
+    common_draws: bool = False
 
 
 class SurveyTable(msgspec.Struct, forbid_unknown_fields=True):

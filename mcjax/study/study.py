@@ -65,7 +65,9 @@ class Study:
     tolerance: delta, the relative departure from a law that still counts as agreement.
     confidence: of all verdicts of the study together.
     precision: mixed (float32 draws, float64 fits), float64 or float32.
-    solver: auto, newton or lbfgs. chunk: lanes a call.
+    solver: auto, newton or lbfgs. chunk: chains of all conditions that run in one call, at most.
+    memory: GiB that the inputs and results of such a call may take; fewer chains where they would
+        take more.
     quantities: what is judged, of :data:`QUANTITIES`.
     sampling: auto (sufficient statistics where they are all that matters, rows elsewhere) or rows.
 
@@ -85,6 +87,7 @@ class Study:
     chunk: int = 1024
     sampling: str = "auto"
     quantities: tuple[str, ...] = ("mse",)
+    memory: float = 1.0
 
     def __post_init__(self) -> None:
         for field, value, choices in (
@@ -113,6 +116,8 @@ class Study:
         for field in ("tolerance", "confidence"):
             if not 0 < getattr(self, field) < 1:
                 raise InputError(f"run.{field}", "must lie between 0 and 1")
+        if not 0 < self.memory < math.inf:
+            raise InputError("run.memory", f"is {self.memory}; give GiB, more than 0")
         if self.chains < 2 or self.generations < 0 or self.chunk < 1:
             raise InputError("run", "needs chains >= 2, generations >= 0 and chunk >= 1")
 

@@ -519,3 +519,31 @@ def test_builtin_flip_is_a_single_feed(builtin):
     [more] = set(flipped.feeds) - set(stable.feeds)
     assert (more.origin, more.reader) in diagnose(stable).flips
     assert stable.frozen == (True, False, False)
+
+
+def test_common_draws(tmp_path):
+    """Conditions share their draws, and then a list of scales is no ladder."""
+    text = STUDY_WITH_SCALES
+    path = tmp_path / "study.toml"
+    path.write_text(text)
+    apart = load_study(path)
+    assert len({c.label for c in apart.conditions}) == 2
+    assert {c.ladder for c in apart.conditions} == {""}
+    path.write_text(text + "common_draws = true\n")
+    common = load_study(path)
+    assert [c.name for c in common.conditions] == [c.name for c in apart.conditions]
+    assert {c.label for c in common.conditions} == {""}
+    assert {c.ladder for c in common.conditions} == {None}
+
+
+STUDY_WITH_SCALES = """
+[network]
+models = 1
+initial = 40
+feeds = [{ from = "0", to = "0", samples = 20 }]
+[family]
+name = "linear"
+theta = [1.0]
+[grid]
+scale = [1, 2]
+"""

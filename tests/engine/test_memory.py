@@ -1,0 +1,86 @@
+"""Chunks within a cap, and devices that run out of memory."""
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+
+from mcjax import api
+from mcjax.engine import engine
+from mcjax.errors import InputError
+from mcjax.families.glm import logistic
+from mcjax.network import topologies
+from mcjax.study.study import Study, condition
+
+
+@pytest.fixture
+def study():
+    net = topologies.ring(2, samples=20, real=20, initial=40)
+    one, other = (condition(net, logistic(), [0.5, -0.5], label=name) for name in "ab")
+    return Study((one, other), generations=2, chains=300, chunk=512)
+
+
+def exhausted(monkeypatch, most, word="RESOURCE_EXHAUSTED: no memory for 1 byte"):
+    """A device that has room for so many chains at a time; returns what it was asked for."""
+    real, asked = engine.run_blocks, []
+
+    def run(conditions, keys, program, devices):
+        lanes = keys.shape[0] * keys.shape[1]
+        asked.append(lanes)
+        if lanes > most:
+            raise jax.errors.JaxRuntimeError(word)
+        return real(conditions, keys, program, devices)
+
+    monkeypatch.setattr(engine, "run_blocks", run)
+    return asked
+
+
+def test_half_the_chunk_and_the_same_numbers(study, monkeypatch):
+    expected = api.simulate(study)
+    asked = exhausted(monkeypatch, 128)
+    with pytest.warns(RuntimeWarning, match="ran out of memory") as said:
+        found = api.simulate(study)
+    assert [str(w.message).split("with ")[1] for w in said] == [
+        "256 chains at a time instead of 512",
+        "128 chains at a time instead of 256",
+    ]
+    assert asked == [512, 256] + [128] * 5  # 600 chains, none left out, none twice
+    for one, other in zip(found, expected, strict=True):
+        jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def test_no_room_for_a_single_block(study, monkeypatch):
+    exhausted(monkeypatch, 10)
+    with (
+        pytest.warns(RuntimeWarning, match="ran out of memory"),
+        pytest.raises(InputError, match=r"run\.chunk: leaves a device without memory even at 64"),
+    ):
+        api.simulate(study)
+
+
+def test_other_faults_are_no_lack_of_memory(study, monkeypatch):
+    exhausted(monkeypatch, 10, "INTERNAL: something else")
+    with pytest.raises(jax.errors.JaxRuntimeError, match="something else"):
+        api.simulate(study)
+
+
+def test_a_cap_makes_chunks_smaller_and_changes_no_number(study, monkeypatch):
+    expected = api.simulate(study)
+    capped = replace(study, memory=2e-4)
+    [members] = api.programs(capped)
+    chunk = api.chunk_of(capped, members)
+    assert 64 < chunk < 512
+    asked = exhausted(monkeypatch, 512)
+    for one, other in zip(api.simulate(capped), expected, strict=True):
+        jax.tree.map(np.testing.assert_array_equal, one, other)
+    assert max(asked) <= chunk
+    # what a chunk holds is what was counted: two chunks of results and inputs
+    task = api._task(study.conditions[0], api.shape_of([study.conditions[0].network]), np.arange(1))
+    program = api._program(study, members)
+    [[(_, trajectory)]] = engine.trajectories([task], program)
+    results = sum(leaf.nbytes for leaf in trajectory)
+    inputs = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(task.arrays))
+    assert engine.chunk_within(1e6, task, program) == int(1e6 / 2 / (results + inputs))
+    with pytest.raises(InputError, match=r"run\.memory: is 0; give GiB, more than 0"):
+        replace(study, memory=0)
