@@ -123,7 +123,7 @@ def verify(
     Exit status: 0 verified, 1 refuted, 2 bad input, 3 inconclusive.
     """
     _configure_jax()
-    from mcjax.cli.commands import run_verify
+    from mcjax.cli.verify import run_verify
     from mcjax.study.load import builtin_file
 
     if builtin is not None:

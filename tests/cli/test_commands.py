@@ -79,7 +79,7 @@ def test_importing_mcjax_changes_nothing():
         "import sys, mcjax; assert 'jax' not in sys.modules\n"
         "import jax; before = dict(jax.config.values)\n"
         "for name in mcjax.__all__: getattr(mcjax, name)\n"
-        "import mcjax.cli.commands, mcjax.figures.catalogue\n"
+        "import mcjax.cli.commands, mcjax.cli.verify, mcjax.figures.catalogue\n"
         "assert dict(jax.config.values) == before\n"
         "assert not jax.live_arrays(), 'arrays allocated at import'"
     )

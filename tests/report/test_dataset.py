@@ -339,7 +339,7 @@ def test_nothing_heavy_until_it_is_used():
     code = (
         "import sys, mcjax\n"
         "for name in mcjax.__all__: getattr(mcjax, name)\n"
-        "import mcjax.cli.commands\n"
+        "import mcjax.cli.commands, mcjax.cli.verify, mcjax.cli.plan, mcjax.cli.replay\n"
         "assert not {'xarray', 'pandas', 'pyarrow', 'h5py'} & set(sys.modules), 'heavy import'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

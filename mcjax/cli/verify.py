@@ -1,0 +1,147 @@
+"""``mcjax verify`` of a study: simulate, judge, keep, show."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import jax
+from rich.console import Console
+
+from mcjax import api
+from mcjax.cli.survey import run_survey
+from mcjax.engine.engine import Report
+from mcjax.engine.outcome import Tally
+from mcjax.engine.processes import exchange, first_alone
+from mcjax.errors import InputError, naming
+from mcjax.laws.prediction import Predictions
+from mcjax.laws.user import law_from_file
+from mcjax.report.dataset import dataset, netcdf
+from mcjax.report.progress import Progress
+from mcjax.report.store import Store, identity
+from mcjax.report.tables import show_verification, table_console
+from mcjax.report.text import strict_json
+from mcjax.report.verification import verification_json
+from mcjax.study.load import builtin_file, builtin_study, load_study, load_survey
+from mcjax.study.study import Study
+from mcjax.verdicts.judge import Verification, judge
+
+SAVE_EVERY, SAVE_SHARE = 1.0, 0.05
+"""What has been found is saved every so many seconds, and in no more than this share of them."""
+
+
+def run_verify(
+    file: Path | None,
+    as_json: bool,
+    out: Path | None,
+    theory: Path | None,
+    chains: int | None,
+    quiet: bool,
+    without: str | None = None,
+    laws: tuple[Path, ...] = (),
+    until_decided: bool = False,
+) -> str:
+    """``mcjax verify``; returns the verdict."""
+    if file is not None and (survey := load_survey(file)) is not None:
+        for option, given, remedy in (
+            ("--theory", theory, "is for a study; a survey has --without"),
+            ("--law", laws, "is for a study; a survey is judged by the collapse law"),
+            ("--until-decided", until_decided, "is for a study, and this is a survey"),
+            ("--distributed", jax.process_count() > 1, "is for a study, and this is a survey"),
+        ):
+            if given:
+                raise InputError(option, remedy)
+        survey = survey if chains is None else replace(survey, chains=chains)
+        return run_survey(survey, as_json, out, without, quiet)
+    if without is not None:
+        raise InputError("--without", "is for a survey; a study has --theory")
+    study = builtin_study() if file is None else load_study(file)
+    if chains is not None:
+        study = replace(study, chains=chains)
+    judged_by = study
+    if theory is not None:
+        with naming(theory):
+            judged_by = api.theory_for(study, load_study(theory))
+    predictions = api.predict(judged_by, dict(map(law_from_file, laws)))
+    if len(set(exchange(identity(study)))) > 1:
+        raise InputError("--distributed", "has processes with different studies; give all the same")
+    first = jax.process_index() == 0  # it alone reads, writes and speaks
+    quiet = quiet or not first
+    store: Store | None = None
+
+    def open_store() -> list[Tally] | None:
+        nonlocal store
+        store = None if out is None else Store(out, study, file or builtin_file("study"))
+        return None if store is None else store.load()
+
+    known = first_alone(open_store)
+    done = 0 if known is None else sum(min(t.chains, study.chains) for t in known)
+    total = study.chains * len(study.conditions)
+    began = time.monotonic()
+    console = Console(stderr=True)
+    with Progress(console, total, done, quiet) as progress:
+        report = _reporting(store, progress)
+        if until_decided:
+            verification, tallies = api.verify_until_decided(study, predictions, known, report)
+        else:
+            tallies = api.simulate(study, known, report)
+            verification = judge(study, predictions, [tally.outcome for tally in tallies])
+    seconds = time.monotonic() - began
+    if store is not None:
+        path = file or builtin_file("study")
+        _keep(store, study, path, predictions, verification, tallies, seconds)
+    if first and as_json:
+        click.echo(strict_json(verification_json(study, verification)))
+    elif first:
+        show_verification(table_console(), study, predictions, verification, seconds)
+    return verification.verdict
+
+
+def _keep(
+    store: Store,
+    study: Study,
+    file: Path,
+    predictions: Sequence[Predictions],
+    verification: Verification,
+    tallies: Sequence[Tally],
+    seconds: float,
+) -> None:
+    """All that a folder of results holds."""
+    from mcjax.figures.page import pages  # matplotlib is heavy, and for --out alone
+
+    store.save(tallies)
+    command = shlex.join(["mcjax", *sys.argv[1:]])
+    text = file.read_text(encoding="utf-8")
+    about = {"command": command, "file": text, "environment": store.environment}
+    origin = {
+        "command": command,
+        "study_file": text,
+        "started": store.environment["started"],
+        "wall_seconds": seconds,
+    }
+    outcomes = [tally.outcome for tally in tallies]
+    labelled = dataset(study, predictions, outcomes, verification, origin)
+    files = pages(study, predictions, verification, seconds, about)
+    store.finish(verification, files | {"results.nc": netcdf(labelled)})
+
+
+def _reporting(store: Store | None, progress: Progress) -> Report:
+    """Progress after every chunk, and from time to time what has been found so far."""
+    following = time.monotonic() + SAVE_EVERY
+
+    def report(lanes: int, current: Any) -> None:
+        nonlocal following
+        progress.advance(lanes)
+        began = time.monotonic()
+        if store is not None and began > following:
+            store.save(current())
+            ended = time.monotonic()
+            following = ended + max(SAVE_EVERY, (ended - began) / SAVE_SHARE)
+
+    return report
