@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from mcjax.cli import commands
+from mcjax.cli import verify
 from mcjax.engine import engine
 
 FLIPPED = """
@@ -201,7 +201,7 @@ def test_an_interrupted_run_goes_on(study_file, tmp_path, call_json, monkeypatch
     text = study_file.read_text()
     study_file.write_text(text.replace("chains = 256", "chains = 1024\nchunk = 128"))
     _, whole = call_json("verify", study_file, "--quiet")
-    monkeypatch.setattr(commands, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(verify, "SAVE_EVERY", 0.0)
     real, calls = engine.run_blocks, []
 
     def dies(*arguments):
@@ -213,7 +213,7 @@ def test_an_interrupted_run_goes_on(study_file, tmp_path, call_json, monkeypatch
     monkeypatch.setattr(engine, "run_blocks", dies)
     out = tmp_path / "results"
     with pytest.raises(KeyboardInterrupt):
-        commands.run_verify(study_file, True, out, None, None, True)
+        verify.run_verify(study_file, True, out, None, None, True)
     monkeypatch.setattr(engine, "run_blocks", real)
     _, resumed = call_json("verify", study_file, "--quiet", "--out", out)
     assert resumed == whole

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas
 import pytest
 
-from mcjax.cli import commands
+from mcjax.cli import verify
 from mcjax.engine import survey as engine
 
 SURVEY = """
@@ -290,7 +290,7 @@ def test_builtin(call, monkeypatch):
         seen.append((survey.models, survey.labelled, survey.generations, survey.chains, without))
         return "verified"
 
-    monkeypatch.setattr(commands, "run_survey", stop)
+    monkeypatch.setattr(verify, "run_survey", stop)
     assert call("verify", "--builtin", "every-3", "--without", "period")[0] == 0
     assert call("verify", "--builtin", "every-4", "--chains", "512")[0] == 0
     assert seen == [(3, True, 64, 2560, "period"), (4, False, 384, 512, None)]
