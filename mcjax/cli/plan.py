@@ -77,8 +77,9 @@ def run_plan(
     console = table_console()
     console.print(table)
     for about in programs:
+        many = "s" if about["conditions"] > 1 else ""
         console.print(
-            f"Program: {about['conditions']} conditions of the {about['family']} family at"
+            f"Program: {about['conditions']} condition{many} of the {about['family']} family at"
             f" {about['models']} models, {about['rows']:,} rows a fit at most"
             f" ({about['sampling']} drawn), {about['chunk']:,} chains at a time.",
             markup=False,
