@@ -277,14 +277,14 @@ def replay_data(
 
 def programs(study: Study) -> list[list[int]]:
     """Positions of the conditions that one compiled program serves, for each program."""
-    kinds: dict[tuple[Any, int, str, str], list[int]] = {}
+    kinds: dict[tuple[Any, int, str, str, str], list[int]] = {}
     for i, condition in enumerate(study.conditions):
         how = sampling_of(condition, study.sampling)
         kind = jax.tree.structure(condition.family)
-        key = (kind, len(condition.theta), how, condition.design)
+        key = (kind, len(condition.theta), how, condition.design, condition.network.memory)
         kinds.setdefault(key, []).append(i)
     found = []
-    for (_, _, how, _), members in kinds.items():
+    for (_, _, how, _, _), members in kinds.items():
         if how == "statistics":  # as quick whatever the sample counts
             found.append(members)
             continue
@@ -333,4 +333,6 @@ def _program(study: Study, members: Sequence[int]) -> Program:
     if sampling_of(conditions[0], study.sampling) == "rows":
         return Program(study.generations, shape_of(networks).pairs, False, solver, draws, fits)
     smallest = min(n for net in networks for n in (*net.initial, *(f.samples for f in net.feeds)))
-    return Program(study.generations, 0, smallest - p + 1 < FEW_ROWS, "newton", draws, fits)
+    few = smallest - p + 1 < FEW_ROWS
+    accumulates = networks[0].memory == "accumulate"
+    return Program(study.generations, 0, few, "newton", draws, fits, accumulates)

@@ -39,6 +39,7 @@ class Program(NamedTuple):
     solver: str  # newton | lbfgs
     draw_dtype: str  # precision of covariates and labels
     fit_dtype: str  # precision of the fits
+    accumulates: bool = False  # whether fits are of all generations' data, not of the last one's
 
 
 class Trajectory(NamedTuple):

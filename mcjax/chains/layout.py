@@ -58,10 +58,10 @@ def network_arrays(net: Network, shape: Shape) -> NetworkArrays:
     feeds = _empty(shape)
     frozen = np.ones(shape.models, bool)
     frozen[: net.size] = net.frozen
-    for i, count in enumerate(net.initial):
-        _fill(initial, i, 0, count, 1.0, real_origin, real_stream(i), renewed=False)
     for i, incoming in enumerate(net.feeds_by_reader):
         largest = max((feed.weight for feed in incoming), default=1.0)
+        first = 1 / largest if net.memory == "accumulate" else 1.0  # in one pool with the feeds
+        _fill(initial, i, 0, net.initial[i], first, real_origin, real_stream(i), renewed=False)
         for b, feed in enumerate(incoming):
             if feed.origin == REAL:
                 origin, stream, renewed = real_origin, real_stream(i), net.real == "fresh"

@@ -11,6 +11,9 @@ those for the identity.
 A statistic, like a row, is a function of its stream and its place: a sample that two models share
 has one S and one ``X' eps``, and reused real data are those of generation 0.
 
+Data that accumulate over generations are the sums of their statistics: a generation costs the same
+however many there were before.
+
 Lanes come last in every array here, and arithmetic on matrices is written out entry by entry: an
 entry is then one long vector.
 """
@@ -39,6 +42,7 @@ FEW_ROWS = int(2 * GAMMA_SWITCH)
 class _State(NamedTuple):
     error: Array  # (p, M, lanes), for covariates N(0, I); finite even where not known
     known: Array  # (M, lanes)
+    pool: tuple[Array, Array] | None = None  # sums over all data so far, where they accumulate
 
 
 def run_statistics(conditions: ConditionArrays, keys: Array, program: Program) -> Trajectory:
@@ -70,8 +74,12 @@ def run_white(conditions: ConditionArrays, keys: Array, program: Program) -> tup
     variance, _ = variances(conditions.family.params)
     sigma = jnp.sqrt(jnp.asarray(variance, program.fit_dtype))[None, None]
     p, models = conditions.truth.shape[-1], net.frozen.shape[0]
+    shape, dtype = (models, len(keys)), program.fit_dtype
+    empty = jnp.zeros((p, p, *shape), dtype), jnp.zeros((p, *shape), dtype)
     begin = _State(
-        jnp.zeros((p, models, len(keys)), program.fit_dtype), jnp.ones((models, len(keys)), bool)
+        jnp.zeros((p, *shape), dtype),
+        jnp.ones(shape, bool),
+        empty if program.accumulates else None,
     )
     key = _lanes_last(keys)[:, None, None]
 
@@ -81,6 +89,10 @@ def run_white(conditions: ConditionArrays, keys: Array, program: Program) -> tup
         known = _parents(state.known, feeds.origin, True)
         lost = jnp.any(reads & ~known, axis=1)
         gram, right = _sums(feeds, state.error, sigma, key, t, program)
+        pool = None
+        if state.pool is not None:
+            pool = gram, right = state.pool[0] + gram, state.pool[1] + right
+            lost = lost | (reads.any(1) & ~state.known)  # its pool lacks a generation
         error, unexplained = once(t, lambda: _solve(gram, right))
         finite = jnp.isfinite(error).all(0)
         status = jnp.full(lost.shape, int(Status.CONVERGED), jnp.int32)
@@ -94,7 +106,7 @@ def run_white(conditions: ConditionArrays, keys: Array, program: Program) -> tup
         kept = status == Status.NOT_FITTED
         fitted = status == Status.CONVERGED
         error = jnp.where(kept[None], state.error, jnp.where(fitted[None], error, 0))
-        now = _State(error, jnp.where(kept, state.known, fitted))
+        now = _State(error, jnp.where(kept, state.known, fitted), pool)
         return now, (jnp.where(now.known[None], error, jnp.nan), status)
 
     _, found = lax.scan(step, begin, jnp.arange(program.generations + 1, dtype=jnp.int32))

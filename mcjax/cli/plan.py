@@ -76,12 +76,12 @@ def run_plan(
         )
     console = table_console()
     console.print(table)
-    for about in programs:
-        many = "s" if about["conditions"] > 1 else ""
+    for program in programs:
+        many = "s" if program["conditions"] > 1 else ""
         console.print(
-            f"Program: {about['conditions']} condition{many} of the {about['family']} family at"
-            f" {about['models']} models, {about['rows']:,} rows a fit at most"
-            f" ({about['sampling']} drawn), {about['chunk']:,} chains at a time.",
+            f"Program: {program['conditions']} condition{many} of the {program['family']} family at"
+            f" {program['models']} models, {program['rows']:,} rows a fit at most"
+            f" ({program['sampling']} drawn), {program['chunk']:,} chains at a time.",
             markup=False,
         )
     console.print(

@@ -54,8 +54,11 @@ def flips(net: Network, flow: DataFlow, collapsed: np.ndarray) -> tuple[Edge, ..
 
     Returns
     -------
-    In the order of the network, by origin and then by reader. None of them exists already.
+    In the order of the network, by origin and then by reader. None of them exists already, and
+    there is none where data accumulate.
     """
+    if net.memory == "accumulate":
+        return ()
     flipping = np.outer(collapsed, ~collapsed)
     for j, i in enumerate(_only_anchor(flow)):
         if i >= 0 and not flow.anchored[i]:

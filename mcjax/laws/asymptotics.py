@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from mcjax.laws.accumulation import accumulated_limit
 from mcjax.laws.sources import UnstableSource
 from mcjax.laws.system import LinearSystem
 
@@ -42,6 +43,8 @@ def limit(system: LinearSystem, stable: np.ndarray) -> np.ndarray:
     -------
     Shape (Mp, Mp), zero in the rows and columns of other models.
     """
+    if system.inertia is not None:
+        return accumulated_limit(system)
     stable = np.asarray(stable, bool)
     moving = np.repeat(stable & ~system.frozen, system.p)
     still = np.repeat(stable & system.frozen, system.p)

@@ -2,11 +2,20 @@
 
 The moments are those of :mod:`mcjax.laws.design_moments`, which is also their derivation; here is
 where they apply.
+
+Where data accumulate, the law is in closed form if every model reads itself alone. With S_t the
+Gram matrix of the N_t = n_0 + t n rows of its pool and e_{t-1} what all new labels are centred on,
+``e_t = e_{t-1} + S_t^-1 X_t' eps_t``, and by exchangeability of the rows of a pool
+
+    E[S_t^-1 X_t' X_t S_t^-1] = (n / N_t) E[S_t^-1] = (n / N_t) Sigma^-1 / (N_t - p - 1) ,
+
+so that the sum over generations is exact (derived here).
 """
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import digamma
 
 from mcjax.laws.design_moments import few_rows, second_moment_map, second_moments, unusual_feeds
 from mcjax.laws.explosion import fates
@@ -30,6 +39,8 @@ def finite_sample(condition: Condition, generations: int) -> Prediction:
     if condition.design == "fixed":
         raise Inapplicable("designs are fixed, and it averages over random ones")
     net, p = condition.network, len(condition.theta)
+    if net.memory == "accumulate":
+        return _pooled_loops(condition, generations, variance, real_variance)
     reason = few_rows(net, p, 1) or unusual_feeds(net)
     if reason:
         raise Inapplicable(reason)
@@ -53,6 +64,41 @@ def finite_sample(condition: Condition, generations: int) -> Prediction:
         standard_error=np.zeros((generations + 1, net.size)),
         growth=found.growth * size,
         limit=found.limit * size,
+    )
+
+
+def _pooled_loops(
+    condition: Condition, generations: int, variance: float, real_variance: float
+) -> Prediction:
+    """The law where data accumulate and every model reads itself alone, or nothing."""
+    net, p = condition.network, len(condition.theta)
+    for feed in net.feeds:
+        if feed.origin != feed.reader:
+            raise Inapplicable("data accumulate, and not every model reads itself alone")
+        if feed.weight != 1:
+            raise Inapplicable("data accumulate with weights other than 1")
+    if min(net.initial) <= p + 1:
+        raise Inapplicable(f"a fit has {min(net.initial)} rows, and p + 1 = {p + 1} are too few")
+    fed = np.array([sum(feed.samples for feed in feeds) for feeds in net.feeds_by_reader], float)
+    rows = np.array(net.initial) + np.arange(generations + 1.0)[:, None] * fed
+    added = variance * fed / rows / (rows - p - 1)
+    added[0] = real_variance / (rows[0] - p - 1)
+    inverse = np.linalg.inv(condition.covariance)
+    scalar = np.cumsum(added, axis=0)
+    short, least = p + 1.0, np.array(net.initial, float)
+    tail = digamma(1 + least / np.maximum(fed, 1)) - digamma(
+        1 + (least - short) / np.maximum(fed, 1)
+    )
+    limit = scalar[0] + np.where(fed > 0, variance * tail / short, 0)
+    return Prediction(
+        law=NAME,
+        source="sums over exchangeable rows, derived in mcjax.laws.finite_sample",
+        exact=True,
+        covariance=np.kron(scalar[:, None] * np.eye(net.size), inverse),
+        mse=scalar * float(np.trace(inverse)),
+        standard_error=np.zeros((generations + 1, net.size)),
+        growth=np.full(net.size, np.nan),
+        limit=limit * float(np.trace(inverse)),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mcjax.laws import finite_sample, first_order, fixed_design, simulated_moments
-from mcjax.laws.design_moments import unusual_feeds
+from mcjax.laws.design_moments import ACCUMULATED, unusual_feeds
 from mcjax.laws.inapplicable import Inapplicable
 from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.laws.user import Law
@@ -41,6 +41,7 @@ def _candidates(condition: Condition) -> list[str]:
     if condition.design == "fixed":
         return [first_order.NAME, finite_sample.NAME, fixed_design.NAME]
     found = [first_order.NAME, finite_sample.NAME]
-    if condition.family.noise_variances is not None and unusual_feeds(condition.network):
+    reason = unusual_feeds(condition.network)
+    if condition.family.noise_variances is not None and reason not in ("", ACCUMULATED):
         found.append(simulated_moments.NAME)
     return found

@@ -18,6 +18,9 @@ whose rows sum to 1 less the real share:
   transition probabilities W leaves, for real data or for a frozen model. So the spectral radius of
   the rest of W is below 1, and the covariance converges.
 
+Where data accumulate nothing collapses: generation t is a share of 1 / t of a model's data, so what
+it adds to the variance is of the order of 1 / t^2 (:mod:`mcjax.laws.accumulation`).
+
 With p parameters, and different positive definite H for real and synthetic data, the verdict is the
 same. In coordinates in which both are diagonal the errors follow p networks of their own, coupled
 only by their noise, in which just the real shares differ: positive still where they were.
@@ -131,7 +134,9 @@ def unstable_sources(
     without: one of ``CLAUSES`` to leave out of the law, to see that a simulation then refutes it.
     """
     flow = flow or data_flow(net)
-    sources = []
+    sources: list[UnstableSource] = []
+    if net.memory == "accumulate":
+        return ()
     for component in strong_components(flow.readers):
         inside = set(component)
         feeders = [j for i in component for j in flow.feeders[i]]

@@ -34,6 +34,7 @@ import numpy as np
 
 from mcjax.errors import InputError
 from mcjax.families.information import Information
+from mcjax.laws.accumulation import accumulated
 from mcjax.network.network import REAL, Network
 
 LARGEST_CONDITION = 1e14
@@ -52,6 +53,9 @@ class LinearSystem:
     initial: ``X = Cov(e_0)``, block diagonal, shape (Mp, Mp).
     frozen: which models never change, shape (M,).
     p: number of parameters of each model.
+    inertia: where data accumulate, ``K_i^-1 K_{i,0}`` of each model, block diagonal, (Mp, Mp): how
+        many generations of feeds its generation-0 sample is worth; else None. The law is then that
+        of :mod:`mcjax.laws.accumulation`, of which this is one generation's data.
     """
 
     transition: np.ndarray
@@ -60,6 +64,7 @@ class LinearSystem:
     initial: np.ndarray
     frozen: np.ndarray
     p: int
+    inertia: np.ndarray | None = None
 
 
 def linear_system(net: Network, information: Information) -> LinearSystem:
@@ -108,6 +113,13 @@ def linear_system(net: Network, information: Information) -> LinearSystem:
     initial = np.zeros_like(transition)
     initial[models, :, models, :] = _blocks(1 / np.array(net.initial, float), sandwich)
     flat = (net.size * p, net.size * p)
+    inertia = None
+    if net.memory == "accumulate":
+        inertia = np.zeros_like(transition)
+        fed = [sum(f.weight * f.samples for f in feeds) for feeds in net.feeds_by_reader]
+        worth = np.array(net.initial, float) / np.where(frozen, 1, fed)
+        inertia[models, :, models, :] = _blocks(worth, inverse @ real_h)
+        inertia = inertia.reshape(flat)
     return LinearSystem(
         transition=transition.reshape(flat),
         noise=noise.reshape(flat),
@@ -115,6 +127,7 @@ def linear_system(net: Network, information: Information) -> LinearSystem:
         initial=initial.reshape(flat),
         frozen=frozen,
         p=p,
+        inertia=inertia,
     )
 
 
@@ -130,6 +143,8 @@ def covariances(system: LinearSystem, generations: int) -> np.ndarray:
     -------
     Shape (T + 1, Mp, Mp).
     """
+    if system.inertia is not None:
+        return accumulated(system, generations)
     a, r, x = system.transition, system.reuse, system.initial
     result = np.empty((generations + 1, *x.shape))
     result[0] = x

@@ -48,7 +48,8 @@ class Network:
     draws: ``private`` (each reader gets its own sample of a model) or ``shared`` (a model
         publishes one sample a generation, and all its readers read that one).
     real: ``fresh`` (new real data every generation) or ``reused`` (the generation-0 sample).
-    memory: ``replace``: a model fits this generation's feeds only.
+    memory: ``replace``: a model fits this generation's feeds only; ``accumulate``: it fits all
+        feeds of all generations so far, and its generation-0 sample (of weight 1).
 
     Raises
     ------
@@ -72,8 +73,15 @@ class Network:
             if value not in choices:
                 hint = did_you_mean(value, choices)
                 raise InputError(f"network.{field}", f"is {value!r}, not one of {choices}{hint}")
-        if self.memory != "replace":
-            raise InputError("network.memory", f"{self.memory!r} is not available; use 'replace'")
+        if self.memory == "subsample":
+            raise InputError(
+                "network.memory", "'subsample' is not available; use 'replace' or 'accumulate'"
+            )
+        if (self.memory, self.real) == ("accumulate", "reused"):
+            raise InputError(
+                "network.real",
+                "is 'reused', but what accumulates keeps its generation-0 sample; use 'fresh'",
+            )
         if len(self.initial) != len(self.models):
             raise InputError("network.initial", "needs one number for each model")
         for name, count in zip(self.models, self.initial, strict=True):

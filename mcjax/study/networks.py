@@ -75,8 +75,6 @@ def _topology(table: NetworkTable) -> Network:
         raise InputError("network.feeds", f"are those of the {name}; leave them out")
     if not isinstance(table.initial, int):
         raise InputError("network.initial", f"is one number for all models of a {name}")
-    if table.memory != "replace":
-        raise InputError("network.memory", f"{table.memory!r} is not available; use 'replace'")
     given: dict[str, Any] = {
         "size": table.models,
         "samples": table.samples,
@@ -101,4 +99,5 @@ def _topology(table: NetworkTable) -> Network:
         real=table.real_samples or 0,
         draws=table.draws,
         real_data=table.real,
+        memory=table.memory,
     )

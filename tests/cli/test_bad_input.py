@@ -40,8 +40,14 @@ SPOILT = {
     "seed": (STUDY.replace("seed = 0", "seed = -1"), "run.seed"),
     "precision": (STUDY + 'precision = "half"', "run.precision"),
     "memory": (
-        STUDY.replace("initial = 200", 'initial = 200\nmemory = "accumulate"'),
+        STUDY.replace("initial = 200", 'initial = 200\nmemory = "subsample"'),
         "network.memory",
+    ),
+    "memory of rows": (
+        STUDY.replace("initial = 200", 'initial = 200\nmemory = "accumulate"').replace(
+            'name = "linear"', 'name = "logistic"'
+        ),
+        "network.memory: is 'accumulate', which takes sufficient statistics",
     ),
     "draws": (STUDY.replace("initial = 200", 'initial = 200\ndraws = "shard"'), "did you mean"),
     "shared counts": (

@@ -210,7 +210,6 @@ def test_repeated_feed():
         ("real", "reuse", "did you mean 'reused'"),
         ("real", None, "None"),
         ("memory", "replaced", "did you mean 'replace'"),
-        ("memory", "accumulate", "not available"),
         ("memory", "subsample", "not available"),
     ],
 )

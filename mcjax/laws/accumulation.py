@@ -1,0 +1,78 @@
+"""The first-order law where data accumulate: each model fits all data that it was ever fed.
+
+Let K_i be what one generation of feeds adds to model i's curvature, and K_i0 what its generation-0
+sample did (:mod:`mcjax.laws.system`). The stationarity conditions of generations t and t - 1 differ
+by one generation's data, so to first order
+
+    (K_i0 + t K_i) e_{i,t} = (K_i0 + (t - 1) K_i) e_{i,t-1} + K_i (A e_{t-1} + noise_t)_i ,
+
+where A and the noise are those of a model that fits one generation alone. Derived here: with the
+*inertia* ``rho_i = K_i^-1 K_i0`` and the step ``g_t = (rho + t)^-1``,
+
+    e_t = e_{t-1} + g_t ((A - I) e_{t-1} + noise_t) ,
+
+a stochastic approximation with steps that vanish like 1 / t. Hence nothing collapses: noise adds
+up to ``sum 1 / t^2``. One model on its own output with as many samples at generation 0 has the
+variance ``V sum_{k <= t + 1} 1 / k^2`` (Gerstgrasser et al. 2024; Dey & Donoho 2024), and M models
+that read one another with doubly stochastic shares, aperiodic or not, tend to ``pi^2 / (6 M)``.
+
+**Limit.** Deviations along eigenvectors of A with eigenvalue lambda decay like
+``t^-(1 - lambda)``: what remains is in the space of eigenvalue 1, whose projector is P. So the
+models of a closed synthetic source end with one error, what real data reach ends with none, and
+from a late generation T on
+
+    lim C = P C_T P' + sum_{t > T} P g_t N g_t' P' ,
+
+exactly if inertias are equal, up to relative terms of the order of their spread over T if not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.linalg import null_space
+
+if TYPE_CHECKING:
+    from mcjax.laws.system import LinearSystem
+
+LATE, OPERATIONS = 4096, 4e9
+"""T, and multiplications that it may take: fewer generations for networks of hundreds of models."""
+
+
+def accumulated(system: LinearSystem, generations: int) -> np.ndarray:
+    """Covariances of the stacked errors at generations 0 to T, shape (T + 1, Mp, Mp)."""
+    result = np.empty((generations + 1, *system.initial.shape))
+    result[0] = system.initial
+    for t in range(generations):
+        result[t + 1] = _following(system, result[t], t + 1)
+    return result
+
+
+def accumulated_limit(system: LinearSystem) -> np.ndarray:
+    """Covariance of the stacked errors as t -> infinity, shape (Mp, Mp)."""
+    size = len(system.initial)
+    late = int(np.clip(OPERATIONS / (4.0 * size**3), 64, LATE))
+    covariance = system.initial
+    for t in range(1, late + 1):
+        covariance = _following(system, covariance, t)
+    off = np.eye(size) - system.transition
+    right, left = null_space(off, rcond=1e-12), null_space(off.T, rcond=1e-12)
+    projector = right @ np.linalg.solve(left.T @ right, left.T)
+    inertia = np.diagonal(_inertia(system))
+    # sum over t > T of 1 / (t + a)(t + b), as an integral from T + 1/2
+    rest = 1 / (late + 0.5 + (inertia[:, None] + inertia) / 2)
+    return projector @ (covariance + system.noise * rest) @ projector.T
+
+
+def _inertia(system: LinearSystem) -> np.ndarray:
+    assert system.inertia is not None  # this law is of no other system
+    return system.inertia
+
+
+def _following(system: LinearSystem, covariance: np.ndarray, t: int) -> np.ndarray:
+    size = len(covariance)
+    gain = np.linalg.inv(_inertia(system) + t * np.eye(size))
+    map_ = np.eye(size) + gain @ (system.transition - np.eye(size))
+    following = map_ @ covariance @ map_.T + gain @ system.noise @ gain.T
+    return (following + following.T) / 2

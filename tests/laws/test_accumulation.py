@@ -1,0 +1,207 @@
+"""Data that accumulate: the law, its limit, and chains that follow it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.special import polygamma
+
+from mcjax import api
+from mcjax.diagnosis import diagnose
+from mcjax.errors import InputError
+from mcjax.families.glm import logistic
+from mcjax.families.information import UNIT
+from mcjax.families.location import linear
+from mcjax.laws.accumulation import accumulated_limit
+from mcjax.laws.system import covariances, linear_system
+from mcjax.network import build_network, topologies
+from mcjax.study.study import Study, condition
+from mcjax.verdicts.equivalence import REFUTED, VERIFIED
+
+POOL = {"memory": "accumulate"}
+
+
+def loop(n=50, **options):
+    return topologies.self_loop(samples=n, initial=n, **POOL, **options)
+
+
+def networks():
+    """Whatever can differ between pools."""
+    some = [("a", "a", 30), ("a", "b", 50), ("real", "b", 10), ("c", "b", 20)]
+    weighted = [("a", "a", 40, 2.0), ("b", "a", 20, 0.5), ("a", "b", 30, 3.0), ("real", "b", 150)]
+    return {
+        "loop": loop(),
+        "ring": topologies.ring(3, samples=40, initial=60, **POOL),
+        "a frozen model and real data": build_network(
+            "abc", some, {"a": 60, "b": 90, "c": 30}, **POOL
+        ),
+        "weights": build_network("ab", weighted, {"a": 50, "b": 70}, **POOL),
+        "shared": topologies.complete(3, samples=30, initial=45, draws="shared", **POOL),
+    }
+
+
+# ------------------------------------------------------------------------------------------ the law
+
+
+def pooled(net, generations, chains, rng):
+    """Means of numbers with variance 1, each the weighted mean of all that a model was ever fed:
+    what the law with H = V = 1 says exactly. Returns estimates (chains, T + 1, M)."""
+    truth = {"real": np.zeros(chains)}
+    now = {}
+    total, mass = {}, {}
+    for name, count in zip(net.models, net.initial, strict=True):
+        total[name] = rng.standard_normal(chains) * np.sqrt(count)
+        mass[name] = float(count)
+        now[name] = total[name] / count
+    found = [[now[name] for name in net.models]]
+    for _ in range(generations):
+        published = {}
+        seen = dict(now) | truth
+        following = dict(now)
+        for name, feeds in zip(net.models, net.feeds_by_reader, strict=True):
+            for feed in feeds:
+                noise = rng.standard_normal(chains) * np.sqrt(feed.samples)
+                if net.draws == "shared" and feed.origin != "real":
+                    noise = published.setdefault(feed.origin, noise)
+                total[name] = total[name] + feed.weight * (feed.samples * seen[feed.origin] + noise)
+                mass[name] += feed.weight * feed.samples
+            following[name] = total[name] / mass[name]
+        now = following
+        found.append([now[name] for name in net.models])
+    return np.moveaxis(np.array(found), -1, 0)
+
+
+@pytest.mark.parametrize("name", networks())
+def test_against_pools_of_numbers(name, z_limit):
+    net = networks()[name]
+    law = covariances(linear_system(net, UNIT), 6)
+    e = pooled(net, 6, 40_000, np.random.default_rng(0))
+    products = np.einsum("cti,ctk->ctik", e, e)
+    error = products.std(0) / np.sqrt(len(e))
+    assert np.abs((products.mean(0) - law) / np.where(error > 0, error, 1)).max() < z_limit
+
+
+def test_sums_of_squares():
+    """V (1 + 1/4 + 1/9 + ...): 1.25, 1.46361, 1.54977 and 1.63498 after 2, 5, 10, 100 fits."""
+    law = 50 * covariances(linear_system(loop(), UNIT), 99)[:, 0, 0]
+    np.testing.assert_allclose(law[[1, 4, 9, 99]], [1.25, 1.46361, 1.54977, 1.63498], atol=5e-6)
+    assert 50 * diagnose(loop()).models["0"].limit == pytest.approx(np.pi**2 / 6, rel=1e-7)
+    ring = topologies.ring(8, samples=50, initial=50, **POOL)
+    late = 50 * covariances(linear_system(ring, UNIT), 20_000)[-1, 0, 0]
+    assert late == pytest.approx(0.20867, abs=5e-6)
+    assert 50 * diagnose(ring).models["0"].limit == pytest.approx(np.pi**2 / 48, rel=1e-6)
+
+
+def test_a_larger_first_sample_counts_for_more_generations():
+    net = topologies.self_loop(samples=20, initial=60, **POOL)
+    found = 20 * diagnose(net).models["0"].limit
+    assert found == pytest.approx(1 / 3 + polygamma(1, 4), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", networks())
+def test_nothing_collapses(name):
+    """Whatever feeds whom; and the limit is where the law goes."""
+    net = networks()[name]
+    found = diagnose(net)
+    assert not found.collapses
+    assert found.repairs == found.flips == ()
+    assert diagnose(replace(net, memory="replace")).collapses or name != "loop"
+    limit = np.diagonal(accumulated_limit(linear_system(net, UNIT)))
+    path = np.diagonal(covariances(linear_system(net, UNIT), 30_000), axis1=1, axis2=2)
+    off = np.abs(path[[0, 3000, 30_000]] - limit)  # a model that reads itself most forgets slowly
+    assert (off[2] <= 0.8 * off[1] + 1e-3 * off[0]).all()
+    assert (off[2] <= 0.6 * off[0]).all()
+    assert [found.models[m].limit for m in net.models] == pytest.approx(list(limit))
+
+
+# ----------------------------------------------------------------------------------------- chains
+
+
+def study(net, p=2, **options):
+    settings = {"generations": 6, "chains": 8192, "tolerance": 0.1} | options
+    cov = np.array([[1.0, 0.4], [0.4, 2.0]])
+    return Study((condition(net, linear(), np.ones(p), cov if p == 2 else None),), **settings)
+
+
+def test_the_exact_law_and_its_check_value():
+    """50 rows a fit, p = 5, 10 fits: .17111, below the bound .17611."""
+    one = study(loop(), p=5, generations=9)
+    [found] = api.predict(one)
+    exact = found.laws["finite_sample"]
+    by_hand = sum(5 / (g * (g * 50 - 6)) for g in range(1, 11))
+    assert exact.mse[-1, 0] == pytest.approx(by_hand)
+    assert exact.mse[-1, 0] == pytest.approx(0.17111, abs=5e-6)
+    terms = 1 / (np.arange(1, 10**6) * (np.arange(1, 10**6) * 50.0 - 6))
+    assert exact.limit[0] == pytest.approx(5 * terms.sum(), rel=1e-5)
+    result = api.verify(replace(one, tolerance=0.05, chains=16_384))
+    cells = {c.verdict for c in result.cells if c.law == "finite_sample"}
+    assert cells == {VERIFIED}
+    off = replace(exact, mse=1.12 * exact.mse)
+    wrong = [replace(found, laws={"finite_sample": off})]
+    outcomes = [t.outcome for t in api.simulate(replace(one, chains=16_384))]
+    assert api.judge(replace(one, tolerance=0.05), wrong, outcomes).verdict == REFUTED
+
+
+@pytest.mark.parametrize("name", networks())
+def test_chains_follow_the_law(name):
+    """Ten times the rows, so that the first-order law holds to well within the margin; and the law
+    of models that forget is refuted."""
+    one = study(networks()[name].scaled(10))
+    assert api.verify(one).verdict == VERIFIED
+    forgetful = study(replace(networks()[name].scaled(10), memory="replace"))
+    assert api.verify(one, theory=forgetful).verdict == REFUTED
+
+
+def test_collapse_as_a_quantity():
+    """A network that collapses when it forgets does not when it remembers."""
+    one = study(loop(500), generations=24, chains=2048, quantities=("collapse",))
+    assert api.verify(one).verdict == VERIFIED
+    forgetful = study(replace(loop(500), memory="replace"), generations=24)
+    assert api.verify(one, theory=forgetful).verdict == REFUTED
+
+
+def test_least_squares_of_the_pool(z_limit):
+    """Estimates have the second moments of least squares on all rows so far, drawn row by row."""
+    net, p, chains = networks()["weights"], 2, 20_000
+    rng = np.random.default_rng(1)
+    gram = {m: np.zeros((chains, p, p)) for m in net.models}
+    right = {m: np.zeros((chains, p)) for m in net.models}
+    now = {"real": np.zeros((chains, p))}
+
+    def add(model, count, weight, origin):
+        x = rng.standard_normal((chains, count, p))
+        y = np.einsum("cni,ci->cn", x, now[origin]) + rng.standard_normal((chains, count))
+        gram[model] += weight * np.einsum("cni,cnj->cij", x, x)
+        right[model] += weight * np.einsum("cni,cn->ci", x, y)
+
+    expected = []
+    for t in range(4):
+        for i, model in enumerate(net.models):
+            if t == 0:
+                add(model, net.initial[i], 1.0, "real")
+            else:
+                for feed in net.feeds_by_reader[i]:
+                    add(model, feed.samples, feed.weight, feed.origin)
+        solved = {m: np.linalg.solve(gram[m], right[m][..., None])[..., 0] for m in net.models}
+        now = {"real": now["real"]} | solved
+        expected.append([solved[m] for m in net.models])
+    e = np.moveaxis(np.array(expected), 2, 0)  # (chains, T + 1, M, p)
+    one = Study((condition(net, linear(), np.zeros(p)),), generations=3, chains=chains)
+    [tally] = api.simulate(one)
+    moments = tally.outcome.moments.squared
+    squared = (e**2).sum(-1)
+    error = np.hypot(squared.std(0) / np.sqrt(chains), moments.standard_error())
+    assert np.abs((squared.mean(0) - moments.mean) / error).max() < z_limit
+
+
+def test_what_cannot_accumulate():
+    with pytest.raises(InputError, match=r"network\.memory: is 'accumulate', which takes suff"):
+        condition(loop(), logistic(), [1.0])
+    with pytest.raises(InputError, match=r"network\.memory: is 'accumulate'"):
+        condition(loop(), linear(), [1.0], design="fixed")
+    with pytest.raises(InputError, match=r"network\.real: is 'reused', but what accumulates"):
+        loop(real=50, real_data="reused")
+    with pytest.raises(InputError, match=r"run\.sampling: is 'rows', but what accumulates"):
+        study(loop(), sampling="rows")
+    few = topologies.self_loop(samples=1, initial=10, **POOL)  # small feeds do no harm
+    assert api.verify(study(few, p=3, tolerance=0.3, chains=4096, generations=20)).failures == {}
