@@ -31,7 +31,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import null_space
 
 if TYPE_CHECKING:
     from mcjax.laws.system import LinearSystem
@@ -57,7 +56,9 @@ def accumulated_limit(system: LinearSystem) -> np.ndarray:
     for t in range(1, late + 1):
         covariance = _following(system, covariance, t)
     off = np.eye(size) - system.transition
-    right, left = null_space(off, rcond=1e-12), null_space(off.T, rcond=1e-12)
+    left, sizes, right = np.linalg.svd(off)
+    kept = sizes < 1e-12  # the space of eigenvalue 1
+    left, right = left[:, kept], right[kept].T
     projector = right @ np.linalg.solve(left.T @ right, left.T)
     inertia = np.diagonal(_inertia(system))
     # sum over t > T of 1 / (t + a)(t + b), as an integral from T + 1/2
