@@ -153,9 +153,12 @@ def verify_until_decided(
     while looks[-1] < study.chains:
         looks.append(min(2 * looks[-1], study.chains))
     tallies = list(known or [Tally()] * len(study.conditions))
-    wanted = [looks[0]] * len(tallies)
+    # what is known already was looked at: go on with the look that comes next
+    most = max(tally.chains for tally in tallies)
+    begin = next((k for k, look in enumerate(looks) if look >= most), len(looks) - 1)
+    wanted = [looks[begin]] * len(tallies)
     decided: list[Cell] = []
-    for k in range(len(looks)):
+    for k in range(begin, len(looks)):
         tallies = simulate(study, tallies, report, wanted)
         error = (1 - study.confidence) * 0.5 ** min(k + 1, len(looks) - 1)
         outcomes = [tally.outcome for tally in tallies]

@@ -20,13 +20,17 @@ class InputError(ValueError):
         return ": ".join(part for part in (self.file, self.field, self.message) if part)
 
 
+class SharedError(InputError):
+    """An input error that all processes of a job have come to, so that each can end by itself."""
+
+
 @contextmanager
 def naming(file: object) -> Iterator[None]:
     """Let input errors raised inside name the file they came from, unless they name one already."""
     try:
         yield
     except InputError as error:
-        if error.file:
+        if error.file or isinstance(error, SharedError):
             raise
         raise InputError(error.field, error.message, str(file)) from error
 

@@ -13,7 +13,7 @@ from mcjax import api
 from mcjax.errors import InputError, did_you_mean
 from mcjax.families.registry import FAMILIES
 from mcjax.laws.prediction import Predictions
-from mcjax.laws.user import law_from_file
+from mcjax.laws.user import laws_from_files
 from mcjax.report.tables import show_predictions, table_console
 from mcjax.report.text import strict_json
 from mcjax.study.load import load_study
@@ -22,7 +22,7 @@ from mcjax.study.load import load_study
 def run_predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
     """``mcjax predict``"""
     study = load_study(file)
-    predictions = api.predict(study, dict(map(law_from_file, laws)))
+    predictions = api.predict(study, laws_from_files(laws))
     if not as_json:
         show_predictions(table_console(), study, predictions)
         return

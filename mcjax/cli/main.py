@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from mcjax.errors import InputError, naming
+from mcjax.errors import InputError, SharedError, naming
 from mcjax.laws.sources import CLAUSES
 
 EXIT = {"verified": 0, "refuted": 1, "inconclusive": 3}
@@ -208,19 +208,29 @@ def run() -> None:
     """Entry point: one sentence and exit status 2 for bad input."""
     try:
         sys.exit(cli(standalone_mode=False))
-    except InputError as error:
+    except SharedError as error:
         click.echo(f"mcjax: {error}", err=True)
         sys.exit(BAD_INPUT)
+    except InputError as error:
+        click.echo(f"mcjax: {error}", err=True)
+        status = BAD_INPUT
     except click.ClickException as error:
         error.show()
-        sys.exit(BAD_INPUT)
+        status = BAD_INPUT
     except (click.Abort, KeyboardInterrupt):
         click.echo("mcjax: stopped; with --out, the same command goes on from here", err=True)
-        sys.exit(STOPPED)
+        status = STOPPED
     except Exception:
         traceback.print_exc()
         click.echo("mcjax: the lines above show a fault of mcjax, not of your input", err=True)
-        sys.exit(FAULT)
+        status = FAULT
+    processes = sys.modules.get("mcjax.engine.processes")
+    if processes is not None and processes.several():
+        # an orderly exit waits for the others, who wait for this one
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def _configure_jax() -> None:

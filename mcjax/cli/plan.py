@@ -16,7 +16,7 @@ from rich.table import Table
 from mcjax import api
 from mcjax.chains.layout import shape_of
 from mcjax.errors import naming
-from mcjax.laws.user import law_from_file
+from mcjax.laws.user import laws_from_files
 from mcjax.report.tables import table_console
 from mcjax.report.text import number, strict_json
 from mcjax.study.load import load_study
@@ -36,7 +36,7 @@ def run_plan(
         with naming(theory):
             judged = api.theory_for(study, load_study(theory))
     own = api.predict(study) if theory is not None or laws else None
-    found = plan(study, api.predict(judged, dict(map(law_from_file, laws))), power, own)
+    found = plan(study, api.predict(judged, laws_from_files(laws)), power, own)
     pilot = replace(study, chains=min(PILOT, study.chains))
     api.simulate(pilot)
     began = time.perf_counter()

@@ -18,17 +18,18 @@ from mcjax import api
 from mcjax.cli.survey import run_survey
 from mcjax.engine.engine import Report
 from mcjax.engine.outcome import Tally
-from mcjax.engine.processes import exchange, first_alone
-from mcjax.errors import InputError, naming
+from mcjax.engine.processes import agreed, exchange, first_alone
+from mcjax.errors import InputError, SharedError, naming
 from mcjax.laws.prediction import Predictions
-from mcjax.laws.user import law_from_file
+from mcjax.laws.user import laws_from_files
 from mcjax.report.dataset import dataset, netcdf
 from mcjax.report.progress import Progress
-from mcjax.report.store import Store, identity
+from mcjax.report.store import Store, describe, identity
 from mcjax.report.tables import show_verification, table_console
 from mcjax.report.text import strict_json
 from mcjax.report.verification import verification_json
 from mcjax.study.load import builtin_file, builtin_study, load_study, load_survey
+from mcjax.study.schema import read_text
 from mcjax.study.study import Study
 from mcjax.verdicts.judge import Verification, judge
 
@@ -48,7 +49,8 @@ def run_verify(
     until_decided: bool = False,
 ) -> str:
     """``mcjax verify``; returns the verdict."""
-    if file is not None and (survey := load_survey(file)) is not None:
+    survey = agreed(lambda: None if file is None else load_survey(file))
+    if survey is not None:
         for option, given, remedy in (
             ("--theory", theory, "is for a study; a survey has --without"),
             ("--law", laws, "is for a study; a survey is judged by the collapse law"),
@@ -61,27 +63,35 @@ def run_verify(
         return run_survey(survey, as_json, out, without, quiet)
     if without is not None:
         raise InputError("--without", "is for a survey; a study has --theory")
-    study = builtin_study() if file is None else load_study(file)
-    if chains is not None:
-        study = replace(study, chains=chains)
-    judged_by = study
-    if theory is not None:
-        with naming(theory):
-            judged_by = api.theory_for(study, load_study(theory))
-    predictions = api.predict(judged_by, dict(map(law_from_file, laws)))
-    if len(set(exchange(identity(study)))) > 1:
-        raise InputError("--distributed", "has processes with different studies; give all the same")
+
+    def prepare() -> tuple[Study, list[Predictions], Path, str]:
+        path = file or builtin_file("study")
+        study = builtin_study() if file is None else load_study(file)
+        study = study if chains is None else replace(study, chains=chains)
+        judged_by = study
+        if theory is not None:
+            with naming(theory):
+                judged_by = api.theory_for(study, load_study(theory))
+        return study, api.predict(judged_by, laws_from_files(laws)), path, read_text(path)
+
+    study, predictions, path, text = agreed(prepare)
+    job = [str(f) for f in (describe(study)["settings"], identity(study), until_decided)]
+    if len(set(map(tuple, exchange(job)))) > 1:
+        raise SharedError(
+            "--distributed", "has processes with different studies or settings; give all the same"
+        )
     first = jax.process_index() == 0  # it alone reads, writes and speaks
     quiet = quiet or not first
     store: Store | None = None
 
     def open_store() -> list[Tally] | None:
         nonlocal store
-        store = None if out is None else Store(out, study, file or builtin_file("study"))
+        store = None if out is None else Store(out, study, path)
         return None if store is None else store.load()
 
     known = first_alone(open_store)
-    done = 0 if known is None else sum(min(t.chains, study.chains) for t in known)
+    ran = (t.tiled if t.chains < study.chains else study.chains for t in known or ())
+    done = sum(ran)  # a last tile that was not full is run again
     total = study.chains * len(study.conditions)
     began = time.monotonic()
     console = Console(stderr=True)
@@ -94,8 +104,7 @@ def run_verify(
             verification = judge(study, predictions, [tally.outcome for tally in tallies])
     seconds = time.monotonic() - began
     if store is not None:
-        path = file or builtin_file("study")
-        _keep(store, study, path, predictions, verification, tallies, seconds)
+        _keep(store, study, text, predictions, verification, tallies, seconds)
     if first and as_json:
         click.echo(strict_json(verification_json(study, verification)))
     elif first:
@@ -106,18 +115,17 @@ def run_verify(
 def _keep(
     store: Store,
     study: Study,
-    file: Path,
+    text: str,
     predictions: Sequence[Predictions],
     verification: Verification,
     tallies: Sequence[Tally],
     seconds: float,
 ) -> None:
-    """All that a folder of results holds."""
+    """All that a folder of results holds. ``text``: of the study file, as it was read."""
     from mcjax.figures.page import pages  # matplotlib is heavy, and for --out alone
 
     store.save(tallies)
     command = shlex.join(["mcjax", *sys.argv[1:]])
-    text = file.read_text(encoding="utf-8")
     about = {"command": command, "file": text, "environment": store.environment}
     origin = {
         "command": command,

@@ -29,8 +29,10 @@ from mcjax.errors import InputError
 
 CPU_LANES, CPU_STATISTICS_LANES, CPU_BYTES = 64, 256, 8 * 2**20
 DEVICE_LANES, DEVICE_BYTES, SMALLEST_BLOCK = 65_536, 4 * 2**30, 64
-"""Most lanes of a block, and bytes of its data. On a CPU a block must stay in cache: at 2,000 rows
-a fit, 64 lanes cost 2.6 times as much a fit as 8. Another device it must fill."""
+RESULTS_COPIES = 4
+"""Most lanes of a block, and bytes of its data or, on the way to moments, of copies of its
+results. On a CPU a block must stay in cache: at 2,000 rows a fit, 64 lanes cost 2.6 times as much a
+fit as 8. Another device it must fill."""
 
 CHUNK = 1024
 
@@ -212,6 +214,7 @@ def block_size(task: Task, program: Program, lanes: int) -> int:
     another device is not filled with more than the ``lanes`` there are.
     """
     models, p = len(task.arrays.network.frozen), task.arrays.truth.shape[1]
+    results = (program.generations + 1) * models * (p + 1) * 8
     if program.pairs == 0:
         slots = task.arrays.network.feeds.samples.size
         lane = slots * p * (p + 6) * 8
@@ -222,6 +225,7 @@ def block_size(task: Task, program: Program, lanes: int) -> int:
         limit = CPU_BYTES
     else:
         block, limit = min(DEVICE_LANES, 1 << (lanes - 1).bit_length()), DEVICE_BYTES
+        lane = max(lane, RESULTS_COPIES * results)
     while block > 1 and block * lane > limit:
         block //= 2
     return block

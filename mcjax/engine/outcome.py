@@ -153,6 +153,7 @@ class Gather:
 
     def add(self, tile: int, found: Outcome) -> None:
         """Tile ``tile``, of 64 chains or, the last one, fewer."""
+        assert self._rest is None, "no tile follows one that is not full"
         self._early[tile] = found
         while self._next in self._early:
             following = self._early.pop(self._next)

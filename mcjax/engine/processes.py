@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import pickle
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from mcjax.errors import InputError
+from mcjax.errors import InputError, SharedError
 
 Value = TypeVar("Value")
 
@@ -51,7 +52,11 @@ def start(spec: str) -> None:
         ) from error
     if not (host and 0 < numbers[0] < 2**16 and 0 <= numbers[1] < numbers[2]):
         raise InputError(field, f"is {spec!r}; INDEX counts from 0 and is below COUNT")
-    jax.distributed.initialize(address, numbers[2], numbers[1])
+    try:
+        jax.distributed.initialize(address, numbers[2], numbers[1])
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(field, f"found no such job at {address}: {reason}") from error
     _meet()
 
 
@@ -67,40 +72,67 @@ def _meet() -> None:
         os.close(kept)
 
 
+def several() -> bool:
+    """Whether this process was started together with others."""
+    return jax.distributed.is_initialized() and jax.process_count() > 1
+
+
 def exchange(value: Value) -> list[Value]:
     """What each process has, in order; all must call it together."""
     if jax.process_count() == 1:
         return [value]
     data = np.frombuffer(pickle.dumps(value), np.uint8)
     sizes = np.ravel(multihost_utils.process_allgather(np.array([len(data)], np.int32)))
-    padded = np.zeros(int(sizes.max()), np.uint8)
+    # every size is compiled for, so there are few
+    padded = np.zeros(1 << int(sizes.max() - 1).bit_length(), np.uint8)
     padded[: len(data)] = data
     rows = np.asarray(multihost_utils.process_allgather(padded))
     return [pickle.loads(row[:size].tobytes()) for row, size in zip(rows, sizes, strict=True)]
 
 
+def shared(work: Callable[[], Value]) -> list[Value]:
+    """What each process comes to, in order; all must call it together.
+
+    Raises
+    ------
+    SharedError: in all processes, if ``work`` fails in any of them.
+    """
+    if jax.process_count() == 1:
+        return [work()]
+    found: Value | None = None
+    fault: InputError | None = None
+    try:
+        found = work()
+    except InputError as error:
+        fault = error
+    except Exception as error:  # whatever it is, the others must not wait for ever
+        traceback.print_exc()
+        fault = InputError("--distributed", f"process {jax.process_index()}: {error!r}")
+    parts = exchange((found, fault))
+    for _, met in parts:
+        if met is not None:
+            raise SharedError(met.field, met.message, met.file)
+    return [value for value, _ in parts]  # type: ignore[misc]
+
+
+def agreed(work: Callable[[], Value]) -> Value:
+    """``work`` done in each process for itself, and by all or by none."""
+    own: list[Value] = []
+    shared(lambda: own.append(work()))
+    return own[0]
+
+
 def first_alone(work: Callable[[], Value]) -> Value:
-    """What process 0 comes to, in all of them; or the error that it meets."""
-    found: Value | InputError | None = None
-    if jax.process_index() == 0:
-        try:
-            found = work()
-        except InputError as error:
-            found = error
-    answer = exchange(found)[0]
-    if isinstance(answer, InputError):
-        raise answer
-    return answer  # type: ignore[return-value]
+    """What process 0 comes to, in all of them."""
+    found = shared(lambda: work() if jax.process_index() == 0 else None)[0]
+    return found  # type: ignore[return-value]
 
 
 def together(own: Iterator[list[Any]]) -> Iterator[list[Any]]:
     """Lists of this process, each joined with those that the others have at that time, until none
     has more."""
-    if jax.process_count() == 1:
-        yield from own
-        return
     while True:
-        parts = exchange(next(own, None))
+        parts = shared(lambda: next(own, None))
         if all(part is None for part in parts):
             return
         yield [item for part in parts if part is not None for item in part]

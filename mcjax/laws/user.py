@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,18 @@ def user_law(
                 )
             if np.isnan(array).any():
                 raise InputError(f"law.{name}", f"returned a {part} that is not a number")
+        with np.errstate(invalid="ignore"):
+            apart = np.abs(covariance - np.swapaxes(covariance, 1, 2)).max()
+        if np.isfinite(covariance).all() and apart > 1e-8 * np.abs(covariance).max():
+            raise InputError(f"law.{name}", "returned a covariance that is not symmetric")
+        finite = covariance[np.isfinite(covariance).all((1, 2))]
+        if len(finite):
+            lowest = np.linalg.eigvalsh(finite).min(1)
+            if (lowest < -1e-8 * np.abs(finite).max((1, 2))).any():
+                raise InputError(
+                    f"law.{name}",
+                    f"returned a covariance with the negative eigenvalue {lowest.min():.3g}",
+                )
         blocks = covariance.reshape(-1, size, p, size, p)
         nothing = np.full(size, np.nan)
         return Prediction(
@@ -74,6 +86,22 @@ def user_law(
         )
 
     return law
+
+
+def laws_from_files(paths: Sequence[Path]) -> dict[str, Law]:
+    """The laws of several files, by name.
+
+    Raises
+    ------
+    InputError: see :func:`law_from_file`; and if two have one name.
+    """
+    found: dict[str, Law] = {}
+    for path in paths:
+        name, law = law_from_file(path)
+        if name in found:
+            raise InputError("--law", f"gives two laws named {name!r}; rename one", str(path))
+        found[name] = law
+    return found
 
 
 def law_from_file(path: Path) -> tuple[str, Law]:

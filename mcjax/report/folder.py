@@ -8,6 +8,7 @@ import json
 import os
 import platform
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -48,9 +49,13 @@ class ResultFolder:
             raise InputError("--out", f"is no usable folder: {error.strerror}", str(folder)) from (
                 error
             )
-        if not self._about.exists() and any(
-            path.suffix != PART and path.name != LOCK for path in folder.iterdir()
-        ):
+        try:
+            foreign = not self._about.exists() and any(
+                path.suffix != PART and path.name != LOCK for path in folder.iterdir()
+            )
+        except OSError as error:
+            raise InputError("--out", f"cannot be read: {error.strerror}", str(folder)) from error
+        if foreign:
             raise InputError("--out", "is not empty; name a new folder", str(folder))
         # the system frees it when the process ends, however it ends
         self._lock = FileLock(folder / LOCK, timeout=0, is_singleton=True)
@@ -140,7 +145,8 @@ class ResultFolder:
                 os.fsync(file.fileno())
             part.replace(path)
         except OSError as error:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
             raise InputError("--out", f"cannot be written: {error.strerror}", str(path)) from error
 
 

@@ -25,6 +25,8 @@ ALLOWED = (
     "outside the tolerance by no more than an asymptotic law may be off at this sample size; a"
     " ladder of sizes ([grid] scale) tells"
 )
+MOST = 2**53
+"""Chains needed beyond which no number is told."""
 NOTHING: Interval = (-math.inf, math.inf)
 
 
@@ -97,13 +99,11 @@ def settle(claims: Sequence[Claim], confidence: float) -> tuple[Cell, ...]:
         if decided and not claim.note:
             verdict = VERIFIED if claim.within < claim.beyond else REFUTED
         interval = NOTHING if claim.note else claim.interval(float(level))
-        needed = None
+        needed, note = None, claim.note
         if verdict == INCONCLUSIVE and not claim.note:
             factor = claim.factor(float(level))
-            needed = math.ceil(claim.chains * factor) if math.isfinite(factor) else None
-        note = claim.note
-        if verdict == INCONCLUSIVE and not note and needed is None:
-            note = ALLOWED
+            note = note or ("" if math.isfinite(factor) else ALLOWED)
+            needed = math.ceil(claim.chains * factor) if claim.chains * factor < MOST else None
         cells.append(
             Cell(
                 *claim.place,

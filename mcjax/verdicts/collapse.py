@@ -49,7 +49,9 @@ def collapse_claims(
             variance = slopes @ across.square[i][ends] @ slopes / (chains * (chains - 1))
             error = math.sqrt(max(variance, 0.0))  # rounding, of a model that nothing feeds
         note = lost_note(chains, outcome.chains, tolerance) or (HEAVY if heavy[i] else "")
-        if not sides[i] * (told[i] - BOUNDARY) > ROOM:
+        if not math.isfinite(told[i]):
+            note = "the law has no finite error at these generations"
+        elif not sides[i] * (told[i] - BOUNDARY) > ROOM:
             note = TOO_FEW
         elif not note and not math.isfinite(seen):
             note = "no finite estimate"
@@ -81,6 +83,8 @@ def growth_share(mse: np.ndarray) -> np.ndarray:
     """r of errors (T + 1, M), shape (M,)."""
     last = len(mse) - 1
     middle = last // 2
+    if last == middle:
+        return np.full(mse.shape[1], np.nan)
     with np.errstate(all="ignore"):
         change = (mse[last] - mse[middle]) / (mse[last] + mse[middle])
     return (last + middle) / (last - middle) * change

@@ -41,7 +41,6 @@ from mcjax.verdicts.power import (
     chances,
     likeliest,
     relative_spread,
-    share_error,
     share_spread,
     true_law,
 )
@@ -163,6 +162,7 @@ def _amplification(rungs: Sequence[float]) -> float:
     return float(np.linalg.norm(np.linalg.pinv(design)[0]))
 
 
+@np.errstate(all="ignore")  # what has no number of chains is infinite
 def _cells(law: Prediction, quantity: str, tolerance: float) -> _Cells:
     times, models = law.mse.shape
     p = law.covariance.shape[1] // models
@@ -183,9 +183,9 @@ def _cells(law: Prediction, quantity: str, tolerance: float) -> _Cells:
         room = sides * (growth_share(law.mse) - BOUNDARY)
         # in units of the distance to the boundary; none is enough without room
         scale = np.where(room > ROOM, tolerance / np.maximum(room, ROOM), np.inf)
-        own, error = share_spread(law) * scale, share_error(law) * scale
         told = sides != 0
-        return _Cells(law.law, quantity, own[told], error[told], allowed[last][told], p)
+        own = (share_spread(law) * scale)[told]
+        return _Cells(law.law, quantity, own, np.zeros(len(own)), allowed[last][told], p)
     if quantity == "covariance":
         kinds = 1 if models == 1 else 2
         ones = np.ones(models * kinds)

@@ -40,6 +40,7 @@ def true_law(own: Predictions, asymptotic: bool) -> Prediction | None:
     return laws[0] if laws else None
 
 
+@np.errstate(all="ignore")  # a chance that is no number is 0
 def chances(
     quantity: str,
     judged: Prediction,
@@ -96,12 +97,13 @@ def likeliest(
 
 
 def relative_spread(law: Prediction) -> np.ndarray:
-    """Of one chain's ``||e||^2`` about its mean, over that mean; (T + 1, M)."""
+    """Of one chain's ``||e||^2`` about its mean, over that mean; (T + 1, M). With a mean m of the
+    errors the variance is ``2 tr(C^2) + 4 m'Cm``."""
     blocks = own_covariances(law)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.sqrt(2 * np.einsum("tiab,tiab->ti", blocks, blocks)) / np.einsum(
-            "tiaa->ti", blocks
-        )
+    variance = 2 * np.einsum("tiab,tiab->ti", blocks, blocks)
+    if law.mean is not None:
+        variance = variance + 4 * np.einsum("tia,tiab,tib->ti", law.mean, blocks, law.mean)
+    return np.sqrt(variance) / law.mse
 
 
 def own_covariances(law: Prediction) -> np.ndarray:
@@ -166,30 +168,21 @@ def _collapse(
     judged: Prediction, truth: Prediction, allowed: np.ndarray, level: float
 ) -> list[Chance]:
     sides, told, true = sides_of(judged), growth_share(judged.mse), growth_share(truth.mse)
-    sd, theirs = share_spread(truth), share_error(judged)
+    sd = share_spread(truth)
     clear = sides * (told - BOUNDARY) > ROOM
     off = np.where(clear, sides * (BOUNDARY - true) - allowed, -np.inf)
-    parts = [off, -sides, sd, theirs, 0 * sd, 0 * sd]
+    none = 0 * sd
+    parts = [off, -sides, sd, none, none, none]
     return [_mean(cell, level) for cell in np.stack(parts, axis=-1)[sides != 0]]
 
 
 def share_spread(law: Prediction) -> np.ndarray:
     """Of one chain's part in r (see :mod:`mcjax.verdicts.collapse`), as if its two ends were
     independent; (M,)."""
-    return _share_scaled(law, relative_spread(law) * law.mse)
-
-
-def share_error(law: Prediction) -> np.ndarray:
-    """Of the law's own r, likewise."""
-    return _share_scaled(law, law.standard_error)
-
-
-def _share_scaled(law: Prediction, spread: np.ndarray) -> np.ndarray:
     last = len(law.mse) - 1
     ends = [last // 2, last]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slopes = share_slopes(law.mse[ends], last) if last else np.zeros((2, 1))
-        return np.hypot(*(slopes * spread[ends]))
+    slopes = share_slopes(law.mse[ends], last) if last else np.zeros((2, 1))
+    return np.hypot(*(slopes * (relative_spread(law) * law.mse)[ends]))
 
 
 def _bias(judged: Prediction, truth: Prediction, edge: np.ndarray, level: float) -> list[Chance]:
@@ -236,11 +229,16 @@ def _covariance(
         if models > 1:
             pairs["cross"] = (np.repeat(mine, len(others)), np.tile(others, p), theirs.max(), 0)
         for u, v, error, more in pairs.values():
+            each = level / (len(u) + more)
+            variance = true[u, u] * true[v, v] + true[u, v] ** 2
+            beyond = (np.abs(true[u, v] - told[u, v]) - edge[i]) / np.sqrt(variance)
+            order = np.argsort(-np.nan_to_num(beyond))[:LIKELIEST]
+            u, v = u[order], v[order]
             spread = (
                 true[np.ix_(u, u)] * true[np.ix_(v, v)] + true[np.ix_(u, v)] * true[np.ix_(v, u)]
             )
             off, known = true[u, v] - told[u, v], np.abs(told[u, v]) * error
-            each, shape = level / (len(u) + more), _product_shape(true, u, v)
+            shape = _product_shape(true, u, v)
             found.append(_any(off, spread, shape, known, float(edge[i]), each, most))
     return found
 
@@ -265,18 +263,18 @@ def _any(
 ) -> Chance:
     """That any one of several means is seen beyond an edge."""
     sd = np.sqrt(np.diagonal(covariance))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        order = np.argsort(-np.nan_to_num((np.abs(off) - edge) / sd))[:LIKELIEST]
-    values, vectors = np.linalg.eigh(covariance[np.ix_(order, order)])
-    normal = np.random.default_rng(0).standard_normal((DRAWS, len(order)))
+    values, vectors = np.linalg.eigh(covariance)
+    normal = np.random.default_rng(0).standard_normal((DRAWS, len(off)))
     drawn = (normal * np.sqrt(np.maximum(values, 0))) @ vectors.T
 
     def chance(n: float) -> float:
         n = min(n, most)
+        if n < FEWEST:
+            return 0.0
         z = float(stdtrit(n // 2 - 1, level / 2))
-        end = _end(z * np.sign(off), shape[0], shape[1], n)[order]
+        end = _end(z * np.sign(off), shape[0], shape[1], n)
         reach = z * np.hypot(sd / math.sqrt(n), theirs)
-        seen = np.sign(off[order]) * (off[order] + end * drawn / math.sqrt(n))
-        return float((seen + reach[order] > edge).any(1).mean())
+        seen = np.sign(off) * (off + end * drawn / math.sqrt(n))
+        return float((seen + reach > edge).any(1).mean())
 
     return chance

@@ -243,3 +243,25 @@ def test_figures_leave_pdf_png_and_data(tmp_path, call):
     names = {line.rsplit("/")[-1] for line in out.split()}
     assert names == {"flip.pdf", "flip.png", "flip.csv"}
     assert all((tmp_path / name).stat().st_size > 500 for name in names)
+
+
+def test_a_study_file_that_goes_while_it_runs(study_file, tmp_path, call, monkeypatch):
+    """It was read; the results are kept and shown all the same."""
+    real = verify.judge
+
+    def judge(*arguments):
+        study_file.unlink()
+        return real(*arguments)
+
+    monkeypatch.setattr(verify, "judge", judge)
+    status, out, _ = call("verify", study_file, "--quiet", "--out", tmp_path / "out")
+    assert status == 0
+    assert "verified" in out
+    assert "samples = 100" in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_progress_of_a_run_that_goes_on(study_file, tmp_path, call):
+    """A last tile that was not full is run again, and no chain counted twice."""
+    call("verify", study_file, "--quiet", "--out", tmp_path / "out", "--chains", "100")
+    _, _, err = call("verify", study_file, "--out", tmp_path / "out", "--chains", "256")
+    assert "256 of 256 chains" in err

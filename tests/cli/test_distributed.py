@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -89,7 +90,7 @@ def test_two_processes_find_what_one_does(file, tmp_path):
 
 
 def test_what_one_cannot_do_all_say(file, tmp_path):
-    """An error of the first process reaches the others, and different studies are no job."""
+    """An error of one process reaches the others, and different studies are no job."""
     taken = tmp_path / "taken"
     taken.mkdir()
     (taken / "diary.txt").write_text("dear diary")
@@ -97,7 +98,10 @@ def test_what_one_cannot_do_all_say(file, tmp_path):
     other.write_text(STUDY.replace("samples = 40", "samples = 50"))
     for runs, words in (
         ([(file, "--out", taken)] * 2, "is not empty; name a new folder"),
-        ([(file,), (other,)], "has processes with different studies; give all the same"),
+        ([(file,), (other,)], "has processes with different studies or settings; give all"),
+        ([(file,), (file, "--chains", "700")], "has processes with different studies or settings"),
+        ([(file,), (file, "--until-decided")], "has processes with different studies or settings"),
+        ([(file,), (tmp_path / "gone.toml",)], "gone.toml"),
     ):
         for status, out, err in together(*runs):
             assert (status, out) == (2, "")
@@ -120,3 +124,32 @@ def test_no_such_job(spec, words, file):
     assert (process.returncode, out) == (2, "")
     assert words in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_no_other_is_left_waiting(file, tmp_path):
+    """One process dies of its own: the others end too, and soon."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    script = (
+        "import sys\n"
+        "from mcjax.cli import main, verify\n"
+        "def dies(*arguments): raise OSError('no such luck')\n"
+        "verify.judge = dies\n"
+        "main.run()\n"
+    )
+    spec = f"localhost:{port},{{}},2"
+    began = time.monotonic()
+    options = [str(file), "--quiet", "--out", str(tmp_path / "out"), "--distributed"]
+    first = subprocess.Popen(
+        [sys.executable, "-c", script, "verify", *options, spec.format(0)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    second = start(*options, spec.format(1))
+    _, said = finish(first)
+    finish(second)
+    assert first.returncode == 70
+    assert "no such luck" in said
+    assert time.monotonic() - began < 60

@@ -7,6 +7,7 @@ import pytest
 
 from mcjax import InputError, api, judge, user_law
 from mcjax.families.location import linear
+from mcjax.laws.user import laws_from_files
 from mcjax.network import topologies
 from mcjax.study.study import QUANTITIES, Study, condition
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
@@ -152,3 +153,28 @@ def test_a_file_without_a_law(tmp_path):
     path.write_text("x = 1")
     with pytest.raises(InputError, match=r"define law\(condition, generations\)"):
         law_from_file(path)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "says"),
+    [
+        ([[1.0, 0.5], [0.4, 1.0]], "not symmetric"),
+        ([[1.0, 2.0], [2.0, 1.0]], "the negative eigenvalue -1"),
+    ],
+)
+def test_a_covariance_is_one(matrix, says):
+    law = user_law(lambda condition, generations: (None, np.tile(matrix, (generations + 1, 1, 1))))
+    one = condition(topologies.self_loop(samples=20, initial=20), linear(), [1.0, 0.0])
+    with pytest.raises(InputError, match=says):
+        law(one, 2)
+
+
+def test_two_laws_of_one_name(tmp_path):
+    files = []
+    for folder in "ab":
+        (tmp_path / folder).mkdir()
+        files.append(tmp_path / folder / "mine.py")
+        files[-1].write_text("def law(condition, generations): ...\n")
+    assert set(laws_from_files(files[:1])) == {"mine"}
+    with pytest.raises(InputError, match="gives two laws named 'mine'; rename one"):
+        laws_from_files(files)

@@ -413,3 +413,10 @@ def test_study_json_says_how_to_repeat_it(study, folder):
     again = json.loads((folder / "study.json").read_text())
     assert again["identity"] == found["identity"]
     assert again["settings"]["chains"] == 64
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root reads everything")
+def test_a_folder_that_cannot_be_read(study, folder):
+    folder.mkdir(mode=0)
+    with pytest.raises(InputError, match="--out: cannot be read: Permission denied"):
+        Store(folder, study)

@@ -97,9 +97,12 @@ def test_what_is_not_judged():
     lost = errors.copy()
     lost[:, :100] = np.nan
     assert all("have no estimate" in cell.note for cell in cells(grows(), lost))
-    short = law(SPREAD, generations=1)
-    [outcome] = outcomes(errors[:, :, :2])
-    assert claims("collapse", short, outcome, 0.1) == []
+    for last in (0, 1):
+        short = law(SPREAD, generations=last)
+        [outcome] = outcomes(errors[:, :, : last + 1])
+        assert claims("collapse", short, outcome, 0.1) == []
+    [cell, _] = cells(grows(mse=np.where(grows().mse > 20, np.inf, grows().mse)), errors)
+    assert cell.note == "the law has no finite error at these generations"
 
 
 def test_an_asymptotic_law_is_allowed_its_error():

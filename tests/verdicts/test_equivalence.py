@@ -1,8 +1,11 @@
 """The verdict procedure on ratios whose law is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from mcjax.verdicts.claims import ratio_claim, settle
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, decide, worst
 
 
@@ -97,3 +100,11 @@ def test_worst():
     assert worst(np.array([VERIFIED, INCONCLUSIVE])) == INCONCLUSIVE
     assert worst(np.array([VERIFIED, VERIFIED])) == VERIFIED
     assert worst(np.array([])) == INCONCLUSIVE
+
+
+def test_no_number_of_chains_beyond_what_a_table_holds():
+    claim = ratio_claim(("c", "m", 0, "mse", "law"), (1.0, 0.3), (1.0, 0.0), 0.1, 2)
+    [cell] = settle([replace(claim, factor=lambda level: 1e30)], 0.99)
+    assert cell.verdict == INCONCLUSIVE
+    assert cell.chains_needed is None
+    assert cell.note == ""

@@ -12,6 +12,7 @@ from mcjax.families.location import linear
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
+from mcjax.verdicts.judge import judge
 from mcjax.verdicts.plan import plan
 
 NET = topologies.self_loop(samples=50, initial=50)
@@ -105,3 +106,18 @@ def test_what_chains_cannot_decide_ends_the_run():
     found, tallies = verify_until_decided(one, exact(one, 0.0))
     assert {cell.note for cell in found.cells} == {"the law predicts 0"}
     assert tallies[0].chains == FIRST_LOOK
+
+
+def test_a_run_that_goes_on_does_not_look_again():
+    """What an earlier run has looked at counts as looked at."""
+    one = study(0, chains=2048, confidence=0.99)
+    predictions = exact(one, 1 / (1 + DELTA))  # on the margin: nothing is decided early
+    _, tallies = verify_until_decided(one, predictions)
+    seen = []
+    again, _ = verify_until_decided(
+        one, predictions, tallies, lambda lanes, current: seen.append(lanes)
+    )
+    assert not seen
+    last = 1 - 0.01 * 0.5**3  # four looks, of which the last has the third's share again
+    whole = judge(replace(one, confidence=last), predictions, [t.outcome for t in tallies])
+    assert [c.interval for c in again.cells] == [c.interval for c in whole.cells]
