@@ -167,15 +167,13 @@ def _cells(law: Prediction, quantity: str, tolerance: float) -> _Cells:
     times, models = law.mse.shape
     p = law.covariance.shape[1] // models
     spread = relative_spread(law)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        theirs = law.standard_error / law.mse
+    theirs = law.standard_error / law.mse
     allowed = np.broadcast_to(law.allowance, law.mse.shape)
     last, half = times - 1, (times - 1) // 2
     if quantity == "growth":
         slope = np.abs(law.mse[last] - law.mse[half])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            own = np.hypot(*(spread[[last, half]] * law.mse[[last, half]])) / slope
-            error = np.hypot(*law.standard_error[[last, half]]) / slope
+        own = np.hypot(*(spread[[last, half]] * law.mse[[last, half]])) / slope
+        error = np.hypot(*law.standard_error[[last, half]]) / slope
         judged = ~np.isnan(law.growth) & (last > half)
         return _Cells(law.law, quantity, own[judged], error[judged], allowed[last][judged], p)
     if quantity == "collapse":

@@ -59,9 +59,8 @@ def chances(
     allowed = np.broadcast_to(judged.allowance, judged.mse.shape)
     edge = tolerance + (0 * allowed if limit is not None else allowed)
     if quantity == "mse":
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = (truth.mse / judged.mse).ravel()
-            theirs = (judged.standard_error / judged.mse).ravel()
+        ratio = (truth.mse / judged.mse).ravel()
+        theirs = (judged.standard_error / judged.mse).ravel()
         sd = ratio * relative_spread(truth).ravel() * (1.0 if limit is None else limit)
         shape = _shape(truth) if limit is None else np.zeros((*truth.mse.shape, 2))
         beyond = np.abs(ratio - 1) - edge.ravel()
@@ -121,8 +120,7 @@ def _shape(law: Prediction) -> np.ndarray:
         np.einsum("tiab,tiab->ti", one, other)
         for one, other in ((blocks, blocks), (squares, blocks), (squares, squares))
     )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.stack([8 * third / (2 * second) ** 1.5, 12 * fourth / second**2], axis=-1)
+    return np.stack([8 * third / (2 * second) ** 1.5, 12 * fourth / second**2], axis=-1)
 
 
 def _mean(cell: np.ndarray, level: float) -> Chance:

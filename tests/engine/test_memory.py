@@ -50,6 +50,25 @@ def test_half_the_chunk_and_the_same_numbers(study, monkeypatch):
         jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
+def test_memory_that_runs_out_later(study, monkeypatch):
+    """The chunk that the device was still at is run again with the others, and none twice."""
+    expected = api.simulate(replace(study, chunk=256))
+    real, asked = engine.run_blocks, []
+
+    def run(*arguments):
+        asked.append(1)
+        if len(asked) == 2:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: taken by another")
+        return real(*arguments)
+
+    monkeypatch.setattr(engine, "run_blocks", run)
+    with pytest.warns(RuntimeWarning, match="going on with 128 chains at a time instead of 256"):
+        found = api.simulate(replace(study, chunk=256))
+    assert len(asked) == 2 + 5
+    for one, other in zip(found, expected, strict=True):
+        jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
 def test_no_room_for_a_single_block(study, monkeypatch):
     exhausted(monkeypatch, 10)
     with (

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from known_errors import SPREAD, claims, law, outcomes, paths
+from scipy import stats
 
 from mcjax import api
 from mcjax.families.location import linear
@@ -49,6 +50,21 @@ def test_announced_is_what_comes(runs, quantity):
     error = np.sqrt(np.maximum(announced * (1 - announced), 0.01) / RUNS)
     assert (seen > announced - 4 * error).all()
     assert (seen < announced + 4 * error + (0 if quantity in ("mse", "bias") else 0.3)).all()
+
+
+@pytest.mark.parametrize("told", [0.7, 1.37])
+def test_few_chains_of_skewed_squares(told):
+    """On one side the end of an interval varies by more than the mean, on the other by less."""
+    chains, runs = 150, 40_000
+    squares = np.random.default_rng(5).chisquare(2, (runs, chains))
+    mean, error = squares.mean(1) / 2 / told, squares.std(1, ddof=1) / 2 / told / chains**0.5
+    half = stats.t.isf(LEVEL / 2, chains - 1) * error
+    low, high = mean - half, mean + half
+    seen = np.mean((low > 1 + TOLERANCE) | (high < 1 - TOLERANCE))
+    one, wrong = (law(size * np.eye(2), models=1, generations=0) for size in (1.0, told))
+    [chance] = chances("mse", wrong, one, TOLERANCE, LEVEL)
+    assert 0.5 < seen < 0.98
+    assert chance(chains) == pytest.approx(seen, abs=0.025)
 
 
 @pytest.mark.parametrize("quantity", ["mse", "growth", "bias", "covariance"])
