@@ -1,9 +1,9 @@
 """Several processes, on one machine or many, that work on one study.
 
 Every process runs the same program on its own devices, with chains of its own, and no collective
-takes part in that. Between chunks they exchange summaries of whole tiles, less than their chains would be, by
-JAX's own collectives (gloo on CPUs, NCCL on GPUs), so that all of them know all there is: any can
-judge, and one can write. Values are pickled: all processes belong to one user's one job.
+takes part in that. Between chunks they exchange summaries of whole tiles by JAX's own collectives
+(gloo on CPUs, NCCL on GPUs), so that all of them know all there is: any can judge, and one can
+write. Values are pickled: all processes belong to one user's one job.
 """
 
 from __future__ import annotations
