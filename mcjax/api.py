@@ -337,5 +337,5 @@ def _program(study: Study, members: Sequence[int]) -> Program:
         return Program(study.generations, shape_of(networks).pairs, False, solver, draws, fits)
     smallest = min(n for net in networks for n in (*net.initial, *(f.samples for f in net.feeds)))
     few = smallest - p + 1 < FEW_ROWS
-    accumulates = networks[0].memory == "accumulate"
-    return Program(study.generations, 0, few, "newton", draws, fits, accumulates)
+    memory = networks[0].memory
+    return Program(study.generations, 0, few, "newton", draws, fits, memory)

@@ -39,7 +39,7 @@ class Program(NamedTuple):
     solver: str  # newton | lbfgs
     draw_dtype: str  # precision of covariates and labels
     fit_dtype: str  # precision of the fits
-    accumulates: bool = False  # whether fits are of all generations' data, not of the last one's
+    memory: str = "replace"  # what a fit is of: this generation's data, or all so far
 
 
 class Trajectory(NamedTuple):

@@ -79,7 +79,7 @@ def run_white(conditions: ConditionArrays, keys: Array, program: Program) -> tup
     begin = _State(
         jnp.zeros((p, *shape), dtype),
         jnp.ones(shape, bool),
-        empty if program.accumulates else None,
+        empty if program.memory == "accumulate" else None,
     )
     key = _lanes_last(keys)[:, None, None]
 

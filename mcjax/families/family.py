@@ -42,6 +42,12 @@ Words = tuple[Array, Array]
         "information",
         "noise_variances",
         "gaussian",
+        "solve",
+        "covariates",
+        "summary",
+        "estimate",
+        "functionals",
+        "least_rows",
     ],
 )
 @dataclass(frozen=True)
@@ -73,6 +79,20 @@ class Family:
         loss: ``params -> (variance in synthetic labels, variance in real labels)``. None: no such.
     gaussian: whether, besides, all that noise is normal, so that ``X'X`` and ``X'y`` are sufficient
         and a chain needs no rows.
+    solve: ``(params, data, start) -> (theta, status, steps)``, this family's own solver for one
+        :class:`~mcjax.fits.objective.Dataset`, where Newton's method does not lead to the
+        minimiser; see :class:`~mcjax.fits.fit.Fit`. None: Newton's method or L-BFGS on the loss.
+    covariates: whether an observation has covariates. Without, theta describes the law of y alone,
+        and x has shape (0,), or (0, N).
+    summary: ``(params, pivot, x, y) -> (k,)``, of which the weighted sums over observations suffice
+        for the estimate. ``pivot``, shape (p,), is a point near the estimate about which sums lose
+        no digits. None: there is no such, or it is not known.
+    estimate: ``(params, pivot, sums, mass, rows) -> (theta, status)``, the estimate from these
+        sums; ``mass`` is the sum of weights, ``rows`` the observations it is worth,
+        ``(sum w)^2 / sum w^2``. None where ``summary`` is.
+    functionals: pairs of a name and ``(theta, truth) -> (...)``, NumPy functions of estimates of
+        shape (..., p) and the truth of shape (p,), whose means over chains can be judged.
+    least_rows: rows without which there is no estimate; None: more than p.
     """
 
     params: Params
@@ -86,6 +106,12 @@ class Family:
     information: Callable[..., Information] | None
     noise_variances: Callable[[Params], tuple[Any, Any]] | None = None
     gaussian: bool = False
+    solve: Callable[..., tuple[Any, Any, Any]] | None = None
+    covariates: bool = True
+    summary: Callable[..., Any] | None = None
+    estimate: Callable[..., tuple[Any, Any]] | None = None
+    functionals: tuple[tuple[str, Callable[..., Any]], ...] = ()
+    least_rows: int | None = None
 
 
 def linear_predictor(x: Array, theta: Array) -> Array:
