@@ -36,7 +36,8 @@ def draw_dataset(
     factor: a root of the covariate covariance, shape (p, p).
     parents: parameters of the models, then of the real sources, shape (M + S, p).
     feeds: one model's row of the table, each entry of shape (B,).
-    key: chain key, shape (2,). generation: t, int32 scalar. models: M.
+    key: chain key, shape (2,). generation: in which each feed is drawn, int32, scalar or (B,).
+    models: origins from which on they are real, M.
     design: the key of fixed designs, shape (2,), or None if covariates are drawn anew each time.
 
     Returns
@@ -101,4 +102,4 @@ def once(generation: Array, compute: Callable[[], Tree]) -> Tree:
     """
     shapes = jax.eval_shape(compute)
     empty = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
-    return lax.cond(generation >= 0, compute, lambda: empty)
+    return lax.cond(jnp.all(generation >= 0), compute, lambda: empty)

@@ -105,7 +105,7 @@ def _programs(study: Study) -> list[dict[str, Any]]:
     found = []
     for members in api.programs(study):
         conditions = [study.conditions[i] for i in members]
-        shape = shape_of([c.network for c in conditions])
+        shape = shape_of([c.network for c in conditions], study.generations)
         found.append(
             {
                 "conditions": len(members),
