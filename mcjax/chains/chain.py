@@ -16,7 +16,7 @@ from mcjax.chains.layout import Feeds, NetworkArrays
 from mcjax.families.family import Family
 from mcjax.fits.fit import Fit, fit
 from mcjax.fits.objective import Dataset
-from mcjax.fits.status import Status
+from mcjax.solvers.status import Status
 
 
 class ConditionArrays(NamedTuple):

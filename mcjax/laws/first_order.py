@@ -21,7 +21,7 @@ from mcjax.laws.system import covariances, linear_system
 from mcjax.study.study import Condition, covariance_root
 
 NAME = "first_order"
-ALLOWANCES = {"linear": 2.0, "huber": 2.0, "logistic": 4.0, "poisson": 12.0}
+ALLOWANCES = {"linear": 2.0, "huber": 2.0, "minimum_norm": 2.0, "logistic": 4.0, "poisson": 12.0}
 SOURCE = "first-order expansion of M-estimators on a network, derived in mcjax.laws.system"
 
 
@@ -56,8 +56,11 @@ def first_order(condition: Condition, generations: int) -> Prediction:
 
     Raises
     ------
-    Inapplicable: see :func:`information_of`.
+    Inapplicable: see :func:`information_of`; and if a fit has no more rows than parameters.
     """
+    rows, p = _fewest_rows(condition), len(condition.theta)
+    if condition.family.covariates and rows <= p:
+        raise Inapplicable(f"a fit has {rows} rows for {p} parameters, and it is for many rows")
     information, without = information_of(condition)
     net = condition.network
     system = linear_system(net, information)
@@ -94,11 +97,16 @@ def allowance(condition: Condition, generations: int) -> np.ndarray:
     (theta = (1, 1), generation 0).
     """
     net, p = condition.network, len(condition.theta)
-    rows = [*net.initial, *(sum(f.samples for f in own) for own in net.feeds_by_reader if own)]
-    spare = min(rows) - p - 1
+    spare = _fewest_rows(condition) - p - 1
     factor = ALLOWANCES.get(condition.family.name, max(ALLOWANCES.values()))
     share = factor * (p + 1) / spare if spare > 0 else np.inf
     return np.repeat(share * np.arange(1, generations + 2)[:, None], net.size, axis=1)
+
+
+def _fewest_rows(condition: Condition) -> int:
+    net = condition.network
+    later = (sum(feed.samples for feed in own) for own in net.feeds_by_reader if own)
+    return min([*net.initial, *later])
 
 
 def _mse(covariance: np.ndarray, models: int) -> np.ndarray:
