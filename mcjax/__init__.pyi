@@ -14,6 +14,8 @@ from .families.glm import logistic as logistic
 from .families.glm import poisson as poisson
 from .families.location import huber as huber
 from .families.location import linear as linear
+from .families.minimum_norm import minimum_norm as minimum_norm
+from .families.quantile import quantile as quantile
 from .families.user import family_from_file as family_from_file
 from .families.user import family_from_object as family_from_object
 from .families.user import user_family as user_family

@@ -26,11 +26,11 @@ from mcjax.errors import InputError, did_you_mean
 from mcjax.families.location import linear
 from mcjax.fits.fit import default_solver
 from mcjax.fits.objective import Dataset
-from mcjax.fits.status import Status
 from mcjax.laws.fate import fate_without
 from mcjax.laws.predict import LAWS, predict_condition
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.user import Law
+from mcjax.solvers.status import Status
 from mcjax.study.study import PRECISIONS, Condition, Study, covariance_root, sampling_of, whitener
 from mcjax.study.survey import Survey
 from mcjax.verdicts.claims import Cell

@@ -17,7 +17,7 @@ from mcjax.chains.pool import Past, draw_subsample, pooled
 from mcjax.families.family import Family
 from mcjax.fits.fit import Fit, fit
 from mcjax.fits.objective import Dataset
-from mcjax.fits.status import Status
+from mcjax.solvers.status import Status
 
 
 class ConditionArrays(NamedTuple):

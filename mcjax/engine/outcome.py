@@ -8,7 +8,7 @@ import numpy as np
 
 from mcjax.chains.chain import Trajectory
 from mcjax.engine.moments import TILE, ErrorMoments, Moments, merge, tile_moments
-from mcjax.fits.status import Status
+from mcjax.solvers.status import Status
 
 KEPT = 1 << 18
 """Numbers of one condition that are kept as they are, not as moments: a megabyte."""

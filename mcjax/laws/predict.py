@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mcjax.laws import finite_sample, first_order, fixed_design, simulated_moments
+from mcjax.laws import finite_sample, first_order, fixed_design, minimum_norm, simulated_moments
 from mcjax.laws.design_moments import POOLED, unusual_feeds
 from mcjax.laws.inapplicable import Inapplicable
 from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.laws.user import Law
+from mcjax.solvers.minimum_norm import solve_minimum_norm
 from mcjax.study.study import Condition
 
 LAWS: dict[str, Law] = {
@@ -16,6 +17,7 @@ LAWS: dict[str, Law] = {
     finite_sample.NAME: finite_sample.finite_sample,
     simulated_moments.NAME: simulated_moments.finite_sample_monte_carlo,
     fixed_design.NAME: fixed_design.fixed_design,
+    minimum_norm.NAME: minimum_norm.minimum_norm,
 }
 
 
@@ -37,10 +39,12 @@ def predict_condition(
 
 
 def _candidates(condition: Condition) -> list[str]:
-    """The first-order law, and that for every sample size which the designs call for."""
-    if condition.design == "fixed":
-        return [first_order.NAME, finite_sample.NAME, fixed_design.NAME]
+    """The first-order law, and those for every sample size which designs and family call for."""
     found = [first_order.NAME, finite_sample.NAME]
+    if condition.family.solve is solve_minimum_norm:
+        found.append(minimum_norm.NAME)
+    if condition.design == "fixed":
+        return [*found, fixed_design.NAME]
     reason = unusual_feeds(condition.network)
     if condition.family.noise_variances is not None and reason not in ("", POOLED):
         found.append(simulated_moments.NAME)

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from mcjax.fits.status import Status
 from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.report.text import number, with_error
+from mcjax.solvers.status import Status
 from mcjax.study.study import Condition, Study
 from mcjax.verdicts.claims import NO_ESTIMATE, Cell
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED

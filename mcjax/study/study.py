@@ -137,7 +137,7 @@ def condition(
     Raises
     ------
     InputError: if theta is no list of finite numbers, the covariance is none of its size, a fit
-        would have no more rows than parameters, the seed is out of range, or the design is
+        would have fewer rows than the family needs, the seed is out of range, or the design is
         neither random nor fixed.
     """
     truth = np.asarray(list(theta), float)
@@ -150,7 +150,7 @@ def condition(
         if network.feeds_by_reader[i] and network.memory != "accumulate":
             rows["network.feeds"] = sum(f.samples for f in network.feeds_by_reader[i])
         for field, count in rows.items():
-            if count <= p:
+            if count < (p + 1 if family.least_rows is None else family.least_rows):
                 raise InputError(
                     field,
                     f"gives model {model!r} {count} samples for {p} parameters; it needs more"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcjax.engine.outcome import Outcome
-from mcjax.fits.status import FAILURES
 from mcjax.laws.prediction import Predictions
+from mcjax.solvers.status import FAILURES
 from mcjax.study.study import Study
 from mcjax.verdicts.bias import bias_claims
 from mcjax.verdicts.claims import Cell, Claim, never_refuted, settle
