@@ -334,8 +334,8 @@ def _program(study: Study, members: Sequence[int]) -> Program:
     p = len(conditions[0].theta)
     solver = default_solver(p) if study.solver == "auto" else study.solver
     if sampling_of(conditions[0], study.sampling) == "rows":
-        return Program(study.generations, shape_of(networks).pairs, False, solver, draws, fits)
+        pairs, memory = shape_of(networks).pairs, networks[0].memory
+        return Program(study.generations, pairs, False, solver, draws, fits, memory)
     smallest = min(n for net in networks for n in (*net.initial, *(f.samples for f in net.feeds)))
     few = smallest - p + 1 < FEW_ROWS
-    memory = networks[0].memory
-    return Program(study.generations, 0, few, "newton", draws, fits, memory)
+    return Program(study.generations, 0, few, "newton", draws, fits, networks[0].memory)

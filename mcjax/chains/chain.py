@@ -13,6 +13,7 @@ from jax import Array, lax
 
 from mcjax.chains.dataset import draw_dataset
 from mcjax.chains.layout import Feeds, NetworkArrays
+from mcjax.chains.sums import Sums, fit_sums, fits_sums, no_sums, sums_of
 from mcjax.families.family import Family
 from mcjax.fits.fit import Fit, fit
 from mcjax.fits.objective import Dataset
@@ -56,6 +57,7 @@ class _State(NamedTuple):
 
     theta: Array  # (M, p)
     known: Array  # (M,) bool, whether the model has an estimate
+    sums: Sums | None = None  # over all data so far, (M, ...), where they accumulate
 
 
 def run_chain(condition: ConditionArrays, key: Array, program: Program) -> Trajectory:
@@ -65,17 +67,20 @@ def run_chain(condition: ConditionArrays, key: Array, program: Program) -> Traje
     begin = _State(
         theta=jnp.broadcast_to(truth[0], (models, truth.shape[1])),
         known=jnp.ones(models, bool),
+        sums=no_sums(_cast(condition.family, program.fit_dtype), truth[0], models)
+        if program.memory == "accumulate"
+        else None,
     )
 
     def step(state: _State, t: Array) -> tuple[_State, Trajectory]:
         first, later = condition.network.initial, condition.network.feeds
         feeds = jax.tree.map(lambda a, b: jnp.where(t == 0, a, b), first, later)
-        result = _generation(condition, state, feeds, key, t, program)
+        result, sums = _generation(condition, state, feeds, key, t, program)
         kept = result.status == Status.NOT_FITTED
         theta = jnp.where(kept[:, None], state.theta, result.theta)
         known = jnp.where(kept, state.known, result.status == Status.CONVERGED)
         seen = jnp.where(known[:, None], theta, jnp.nan)
-        carried = _State(jnp.where(known[:, None], theta, truth[:1]), known)
+        carried = _State(jnp.where(known[:, None], theta, truth[:1]), known, sums)
         return carried, Trajectory(seen, result.status, result.steps)
 
     _, trajectory = lax.scan(step, begin, jnp.arange(program.generations + 1, dtype=jnp.int32))
@@ -84,8 +89,8 @@ def run_chain(condition: ConditionArrays, key: Array, program: Program) -> Traje
 
 def _generation(
     condition: ConditionArrays, state: _State, feeds: Feeds, key: Array, t: Array, program: Program
-) -> Fit:
-    """Fit every model once."""
+) -> tuple[Fit, Sums | None]:
+    """Fit every model once; with it, the sums over all data so far, where they accumulate."""
     truth = jnp.asarray(condition.truth, program.fit_dtype)
     parents = jnp.concatenate([state.theta, truth])
     visible = parents.astype(program.draw_dtype)
@@ -94,9 +99,11 @@ def _generation(
     fitting = _cast(condition.family, program.fit_dtype)
     factor = jnp.asarray(condition.factor, program.draw_dtype)
 
-    def refit(own: Feeds) -> Fit:
+    def refit(own: Feeds, before: Sums | None, whole: Array) -> tuple[Fit, Sums | None]:
         reads = own.samples > 0
         lost = jnp.any(reads & ~known[own.origin])
+        if before is not None:
+            lost = lost | (jnp.any(reads) & ~whole)  # what it accumulates lacks a generation
         typed = own._replace(weight=own.weight.astype(program.fit_dtype))
         data = draw_dataset(
             drawing,
@@ -112,11 +119,19 @@ def _generation(
         mass = own.samples.astype(program.fit_dtype) * typed.weight
         start = (mass / jnp.maximum(mass.sum(), 1)) @ parents[own.origin]
         data = jax.tree.map(lambda a: a.astype(program.fit_dtype), data)
-        result = fit(fitting, data, start, jnp.any(reads) & ~lost, program.solver)
+        active, sums = jnp.any(reads) & ~lost, None
+        if fits_sums(fitting, program.memory):
+            pivot = start if before is None else truth[0]
+            own_sums = sums_of(fitting, pivot, data)
+            if before is not None:
+                own_sums = sums = jax.tree.map(jnp.add, before, own_sums)
+            result = fit_sums(fitting, pivot, own_sums, active)
+        else:
+            result = fit(fitting, data, start, active, program.solver)
         status = jnp.where(lost, int(Status.PARENT_FAILED), result.status)
-        return result._replace(status=status)
+        return result._replace(status=status), sums
 
-    return jax.vmap(refit)(feeds)
+    return jax.vmap(refit)(feeds, state.sums, state.known)
 
 
 def draw_samples(

@@ -9,6 +9,7 @@ from typing import Any
 
 from mcjax.errors import InputError, did_you_mean
 from mcjax.families.family import Family
+from mcjax.families.generative import bernoulli, categorical, gaussian, poisson_mean
 from mcjax.families.glm import logistic, poisson
 from mcjax.families.location import huber, linear
 from mcjax.families.user import family_from_file
@@ -18,6 +19,10 @@ FAMILIES: dict[str, Callable[..., Family]] = {
     "logistic": logistic,
     "poisson": poisson,
     "huber": huber,
+    "gaussian": gaussian,
+    "categorical": categorical,
+    "bernoulli": bernoulli,
+    "poisson_mean": poisson_mean,
 }
 
 

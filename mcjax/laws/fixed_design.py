@@ -35,6 +35,7 @@ from mcjax.chains.layout import Feeds, network_arrays, shape_of
 from mcjax.draws.streams import condition_word, design_key
 from mcjax.families.observations import draw_normals
 from mcjax.laws.asymptotics import limit
+from mcjax.laws.design_moments import ACCUMULATED
 from mcjax.laws.finite_sample import check_least_squares
 from mcjax.laws.inapplicable import Inapplicable
 from mcjax.laws.prediction import Prediction
@@ -53,8 +54,10 @@ def fixed_design(condition: Condition, generations: int) -> Prediction:
 
     Raises
     ------
-    Inapplicable: for another family, or designs that do not determine a fit.
+    Inapplicable: for another family, data that accumulate, or designs that do not determine a fit.
     """
+    if condition.network.memory == "accumulate":
+        raise Inapplicable(ACCUMULATED)
     system = design_system(condition, *check_least_squares(condition))
     size, p = condition.network.size, system.p
     covariance = covariances(system, generations)

@@ -20,7 +20,7 @@ PRECISIONS = {
     "float32": ("float32", "float32"),
 }
 """Precision of draws and of fits, by the name of the setting."""
-QUANTITIES = ("mse", "collapse", "growth", "bias", "covariance", "normality")
+QUANTITIES = ("mse", "collapse", "growth", "bias", "covariance", "normality", "functional")
 """What can be judged."""
 DESIGNS = ("random", "fixed")
 
@@ -110,10 +110,6 @@ class Study:
         for name in names:
             if names.count(name) > 1:
                 raise InputError("grid", f"makes the condition {name!r} twice; drop one")
-        if self.sampling == "rows" and any(
-            c.network.memory == "accumulate" for c in self.conditions
-        ):
-            raise InputError("run.sampling", "is 'rows', but what accumulates has none; use 'auto'")
         rungs = [(c.ladder, c.label, c.seed) for c in self.conditions if c.ladder is not None]
         if len(set(rungs)) < len(rungs):
             raise InputError("grid.scale", "has sizes with the same draws; give each its own label")
@@ -140,25 +136,32 @@ def condition(
 
     Raises
     ------
-    InputError: if theta is no list of finite numbers, the covariance is none of its size, a fit
-        would have no more rows than parameters, the seed is out of range, the design is neither
-        random nor fixed, or data accumulate that have no sufficient statistics.
+    InputError: if theta is no list of finite numbers, or no truth of the family's; if the
+        covariance is none of its size, or there are no covariates to have one; if a fit would have
+        too few rows, the seed is out of range, the design is neither random nor fixed, or data
+        accumulate that have no sufficient statistics.
     """
     truth = np.asarray(list(theta), float)
     if truth.size == 0 or not np.isfinite(truth).all():
         raise InputError("family.theta", "must be a list of finite numbers, one per parameter")
+    wrong = family.check(truth) if family.check is not None else ""
+    if wrong:
+        raise InputError("family.theta", wrong)
+    if not family.covariates and (covariance is not None or design != "random"):
+        raise InputError("covariates", f"are none in the family {family.name!r}; leave them out")
     p = len(truth)
+    least = p + 1 if family.least_rows is None else family.least_rows
     cov = np.eye(p) if covariance is None else read_covariance(covariance, p)
     for i, model in enumerate(network.models):
         rows = {"network.initial": network.initial[i]}
         if network.feeds_by_reader[i] and network.memory == "replace":
             rows["network.feeds"] = sum(f.samples for f in network.feeds_by_reader[i])
         for field, count in rows.items():
-            if count <= p:
+            if count < least:
                 raise InputError(
                     field,
                     f"gives model {model!r} {count} samples for {p} parameters; it needs more"
-                    f" than {p}",
+                    f" than {least - 1}",
                 )
     if not 0 <= seed < 2**64:
         raise InputError("run.seed", f"is {seed}; give a whole number from 0 to 2**64 - 1")
@@ -167,11 +170,11 @@ def condition(
         raise InputError("covariates.design", f"is {design!r}, not one of {DESIGNS}{hint}")
     own = label if name is None else name
     made = Condition(own, label, network, family, truth, cov, seed, design)
-    if network.memory == "accumulate" and sampling_of(made, "auto") != "statistics":
+    if network.memory == "accumulate" and family.summary is None:
         raise InputError(
             "network.memory",
-            "is 'accumulate', which takes sufficient statistics: least squares with normal noise"
-            " and random covariates; use family 'linear' or memory = 'replace'",
+            f"is 'accumulate', which takes sufficient statistics, and {family.name!r} has none; use"
+            " family 'linear' or memory = 'replace'",
         )
     return made
 
