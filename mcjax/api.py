@@ -28,7 +28,7 @@ from mcjax.fits.fit import default_solver
 from mcjax.fits.objective import Dataset
 from mcjax.fits.status import Status
 from mcjax.laws.fate import fate_without
-from mcjax.laws.predict import LAWS, predict_condition
+from mcjax.laws.predict import FUNCTIONAL_LAWS, LAWS, predict_condition
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.user import Law
 from mcjax.study.study import PRECISIONS, Condition, Study, covariance_root, sampling_of, whitener
@@ -54,7 +54,7 @@ def predict(study: Study, laws: Mapping[str, Law] | None = None) -> list[Predict
     InputError: if a name is that of a built-in law.
     """
     for name in laws or {}:
-        if name in LAWS:
+        if name in LAWS or any(name in own for own in FUNCTIONAL_LAWS.values()):
             raise InputError(f"law.{name}", "is the name of a built-in law; choose another")
     return [predict_condition(c, study.generations, laws) for c in study.conditions]
 

@@ -52,7 +52,8 @@ def run_plan(
     }
     if as_json:
         needs = [dataclasses.asdict(need) for need in found.needs]
-        about = {"needs": needs, "chains_needed": found.chains, "power": power}
+        untold = [{"law": law, "quantity": name} for law, name in found.untold]
+        about = {"needs": needs, "chains_needed": found.chains, "power": power, "untold": untold}
         click.echo(strict_json(about | cost))
         return
     table = Table(title=f"To verify at \u00b1{study.tolerance:.0%} with power {power:.0%}")
@@ -76,6 +77,10 @@ def run_plan(
         )
     console = table_console()
     console.print(table)
+    for law, name in found.untold:
+        console.print(
+            f"No number of chains is told for {name}: the law {law} tells no spread.", markup=False
+        )
     for program in programs:
         many = "s" if program["conditions"] > 1 else ""
         console.print(

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from mcjax.laws import finite_sample, first_order, fixed_design, simulated_moments
+from mcjax.laws import (
+    extinction,
+    finite_sample,
+    first_order,
+    fixed_design,
+    generative,
+    lineage,
+    simulated_moments,
+)
 from mcjax.laws.design_moments import ACCUMULATED, unusual_feeds
 from mcjax.laws.inapplicable import Inapplicable
-from mcjax.laws.prediction import Prediction, Predictions
+from mcjax.laws.prediction import FunctionalPrediction, Prediction, Predictions
 from mcjax.laws.user import Law
 from mcjax.study.study import Condition
 
@@ -16,7 +24,21 @@ LAWS: dict[str, Law] = {
     finite_sample.NAME: finite_sample.finite_sample,
     simulated_moments.NAME: simulated_moments.finite_sample_monte_carlo,
     fixed_design.NAME: fixed_design.fixed_design,
+    generative.NAME: generative.generative,
 }
+
+FunctionalLaw = Callable[[Condition, int], FunctionalPrediction]
+_CLASSES: dict[str, FunctionalLaw] = {
+    generative.NAME: generative.heterozygosity,
+    extinction.NAME: extinction.wright_fisher,
+}
+FUNCTIONAL_LAWS: dict[str, dict[str, FunctionalLaw]] = {
+    "gaussian": {generative.NAME: generative.gaussian_moments, lineage.NAME: lineage.lineage},
+    "categorical": _CLASSES,
+    "bernoulli": _CLASSES,
+    "poisson_mean": {extinction.NAME: extinction.poisson_extinction},
+}
+"""Of functionals, by the family that has them."""
 
 
 def predict_condition(
@@ -33,11 +55,22 @@ def predict_condition(
             inapplicable[name] = str(reason)
     for name, law in (more or {}).items():
         laws[name] = law(condition, generations)
-    return Predictions(laws, inapplicable)
+    functionals: dict[str, FunctionalPrediction] = {}
+    for name, of in FUNCTIONAL_LAWS.get(condition.family.name, {}).items():
+        if not condition.family.functionals:  # a user's family of that name
+            break
+        try:
+            functionals[name] = of(condition, generations)
+        except Inapplicable as reason:
+            inapplicable[name] = str(reason)
+    return Predictions(laws, inapplicable, functionals)
 
 
 def _candidates(condition: Condition) -> list[str]:
     """The first-order law, and that for every sample size which the designs call for."""
+    if not condition.family.covariates:
+        moments = condition.family.name != "gaussian"
+        return [first_order.NAME, *([generative.NAME] if moments else [])]
     if condition.design == "fixed":
         return [first_order.NAME, finite_sample.NAME, fixed_design.NAME]
     found = [first_order.NAME, finite_sample.NAME]

@@ -106,6 +106,11 @@ class Study:
             raise InputError("run.quantities", "is empty; name at least 'mse'")
         if not self.conditions:
             raise InputError("grid", "has no condition")
+        if "functional" in self.quantities and not any(
+            c.family.functionals for c in self.conditions
+        ):
+            own = ", ".join(sorted({c.family.name for c in self.conditions}))
+            raise InputError("run.quantities", f"has 'functional', and {own} has none; drop it")
         names = [c.name for c in self.conditions]
         for name in names:
             if names.count(name) > 1:
