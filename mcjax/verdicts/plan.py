@@ -44,6 +44,7 @@ from mcjax.verdicts.power import (
     likeliest,
     relative_spread,
     share_spread,
+    singular,
     true_law,
 )
 
@@ -205,6 +206,8 @@ def _cells(law: Prediction, quantity: str, tolerance: float) -> _Cells:
     theirs = law.standard_error / law.mse
     allowed = np.broadcast_to(law.allowance, law.mse.shape)
     last, half = times - 1, (times - 1) // 2
+    # what whitens by a singular covariance is not judged
+    whole = np.where(singular(law), np.inf, 1.0)
     if quantity == "growth":
         slope = np.abs(law.mse[last] - law.mse[half])
         own = np.hypot(*(spread[[last, half]] * law.mse[[last, half]])) / slope
@@ -221,22 +224,23 @@ def _cells(law: Prediction, quantity: str, tolerance: float) -> _Cells:
         return _Cells(law.law, quantity, own, np.zeros(len(own)), allowed[last][told], p)
     if quantity == "covariance":
         kinds = 1 if models == 1 else 2
-        ones = np.ones(models * kinds)
         return _Cells(
             law.law,
             quantity,
-            2 * ones,
+            2 * np.tile(whole[last], kinds),
             np.tile(theirs[last], kinds),
             np.tile(allowed[last], kinds),
             p,
         )
     if quantity == "normality":
         count = models if law.asymptotic else 0
-        ones = np.ones(count)
-        return _Cells(law.law, quantity, ones, 0 * ones, np.sqrt(allowed[last][:count]), p)
+        none = np.zeros(count)
+        return _Cells(
+            law.law, quantity, whole[last][:count], none, np.sqrt(allowed[last][:count]), p
+        )
     if quantity == "bias":
-        ones = np.ones(times * models)
-        return _Cells(law.law, quantity, ones, 0 * ones, np.sqrt(allowed.ravel()), p)
+        none = np.zeros(times * models)
+        return _Cells(law.law, quantity, whole.ravel(), none, np.sqrt(allowed.ravel()), p)
     return _Cells(law.law, quantity, spread.ravel(), theirs.ravel(), allowed.ravel(), p)
 
 
