@@ -10,6 +10,10 @@ from .diagnosis import Diagnosis as Diagnosis
 from .diagnosis import diagnose as diagnose
 from .errors import InputError as InputError
 from .families.family import Family as Family
+from .families.generative import bernoulli as bernoulli
+from .families.generative import categorical as categorical
+from .families.generative import gaussian as gaussian
+from .families.generative import poisson_mean as poisson_mean
 from .families.glm import logistic as logistic
 from .families.glm import poisson as poisson
 from .families.location import huber as huber

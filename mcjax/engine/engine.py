@@ -112,7 +112,10 @@ def _summaries(
     tasks: Sequence[Task], program: Program, chunk: int
 ) -> Iterator[list[tuple[int, int, Outcome]]]:
     """Chunk by chunk, the tiles that it completes: task, number and summary."""
-    tiles = [Tiles(np.asarray(task.arrays.truth)[0], task.chains) for task in tasks]
+    tiles = [
+        Tiles(np.asarray(task.arrays.truth)[0], task.chains, task.arrays.family.functionals)
+        for task in tasks
+    ]
     for part in trajectories(tasks, program, chunk):
         yield [
             (task, tile, outcome)

@@ -63,6 +63,8 @@ def _location(name: str, own: Params, sigma: float, noise: Any, real_noise: Any)
         information=_information(name, kind, real_kind),
         noise_variances=_variances(kind, real_kind) if name == "linear" else None,
         gaussian=name == "linear" and kind == real_kind == "normal",
+        summary=_linear_summary if name == "linear" else None,
+        estimate=_linear_estimate if name == "linear" else None,
     )
 
 
@@ -93,6 +95,26 @@ def _linear_loss(params: Params, theta: Array, x: Array, y: Array) -> Array:
 
 def _linear_slopes(params: Params, eta: Array, y: Array) -> tuple[Array, Array]:
     return eta - y, jnp.ones_like(eta)
+
+
+def _linear_summary(params: Params, pivot: Array, x: Array, y: Array) -> Array:
+    """``x (y - x'pivot)`` and the lower triangle of ``x x'``."""
+    rows, columns = np.tril_indices(len(pivot))
+    return jnp.concatenate([x * (y - linear_predictor(x, pivot)), x[rows] * x[columns]])
+
+
+def _linear_estimate(
+    params: Params, pivot: Array, sums: Array, mass: Array, rows: Array
+) -> tuple[Array, Array]:
+    p = len(pivot)
+    lower = jnp.zeros((p, p), sums.dtype).at[np.tril_indices(p)].set(sums[p:])
+    size = jnp.sqrt(jnp.diagonal(lower))  # columns are brought to length 1
+    gram = (lower + jnp.tril(lower, -1).T) / (size[:, None] * size[None, :])
+    inverse = jnp.linalg.inv(gram)
+    unexplained = 1 / jnp.max(jnp.diagonal(inverse))  # see mcjax.solvers.cholesky
+    step = jnp.matmul(inverse, sums[:p] / size, precision="highest") / size
+    rounding = max(1e3, 8.0 * p**2) * float(jnp.finfo(sums.dtype).eps)
+    return pivot + step, unexplained >= rounding
 
 
 def _huber_loss(params: Params, theta: Array, x: Array, y: Array) -> Array:

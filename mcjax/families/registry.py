@@ -9,6 +9,7 @@ from typing import Any
 
 from mcjax.errors import InputError, did_you_mean
 from mcjax.families.family import Family
+from mcjax.families.generative import bernoulli, categorical, gaussian, poisson_mean
 from mcjax.families.glm import logistic, poisson
 from mcjax.families.location import huber, linear
 from mcjax.families.minimum_norm import minimum_norm
@@ -22,6 +23,10 @@ FAMILIES: dict[str, Callable[..., Family]] = {
     "huber": huber,
     "quantile": quantile,
     "minimum_norm": minimum_norm,
+    "gaussian": gaussian,
+    "categorical": categorical,
+    "bernoulli": bernoulli,
+    "poisson_mean": poisson_mean,
 }
 
 

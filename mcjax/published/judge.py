@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mcjax import api
-from mcjax.laws.prediction import Predictions
 from mcjax.engine.outcome import Outcome
+from mcjax.laws.prediction import Predictions
 from mcjax.published.entry import BOUND, Entry, Row
 from mcjax.study.study import Study
 from mcjax.verdicts.claims import Cell, Claim, lost_note, ratio_claim, settle, student_claim

@@ -14,8 +14,8 @@ from mcjax.published.entry import (
     EXACT,
     Entry,
     Row,
-    mean_square,
     limit_ratio,
+    mean_square,
     risk_ratio,
     study_of,
 )
@@ -49,11 +49,11 @@ def _subsample(depth: int) -> Study:
 
 def graphs(n: int) -> dict[str, Network]:
     """Networks with doubly stochastic shares, whose models accumulate n samples a feed."""
-    make = {"samples": n, "initial": n, "memory": "accumulate"}
+    pool = "accumulate"
     return {
-        "ring of 8": topologies.ring(8, **make),
-        "ring of 4": topologies.ring(4, **make),
-        "complete of 4": topologies.complete(4, samples=n // 4, initial=n, memory="accumulate"),
+        "ring of 8": topologies.ring(8, samples=n, initial=n, memory=pool),
+        "ring of 4": topologies.ring(4, samples=n, initial=n, memory=pool),
+        "complete of 4": topologies.complete(4, samples=n // 4, initial=n, memory=pool),
     }
 
 
