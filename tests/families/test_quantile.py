@@ -57,7 +57,7 @@ def by_linear_programming(level, data):
 
 
 @pytest.mark.parametrize("level", [0.5, 0.1, 0.95])
-@pytest.mark.parametrize(("p", "rows"), [(1, 30), (3, 200), (10, 120)])
+@pytest.mark.parametrize(("p", "rows"), [(3, 200), (10, 120)])
 def test_objective_against_linear_programming(p, rows, level):
     family, data = quantile(level), data_sets(p, rows, seed=p)
     found = batch_fit(family, data)
@@ -84,7 +84,7 @@ def test_lanes_of_a_batch_are_single_fits():
 
 
 def test_padding_does_not_matter():
-    data = data_sets(2, 60)
+    data = data_sets(3, 200)
     noisy = jnp.where(data.weight > 0, data.y, 1e3)
     np.testing.assert_allclose(
         batch_fit(quantile(), data._replace(y=noisy)).theta, batch_fit(quantile(), data).theta
@@ -92,8 +92,8 @@ def test_padding_does_not_matter():
 
 
 def test_ends():
-    whole = lane(data_sets(2, 60), 0)
-    flat = whole._replace(x=jnp.stack([whole.x[0], -2 * whole.x[0]]))
+    whole = lane(data_sets(3, 200), 0)
+    flat = whole._replace(x=whole.x.at[2].set(whole.x[0] - 2 * whole.x[1]))
     huge = whole._replace(y=whole.y.at[3].set(jnp.inf).at[4].set(-jnp.inf))
     huge = huge._replace(weight=jnp.ones_like(whole.weight))
     exact = whole._replace(y=whole.x.sum(0))
@@ -106,7 +106,7 @@ def test_ends():
         found = one_fit(quantile(), data)
         assert found.status == status
         assert jnp.isfinite(found.theta).all() == (status == Status.CONVERGED)
-    np.testing.assert_allclose(one_fit(quantile(), exact).theta, [1, 1], atol=1e-9)
+    np.testing.assert_allclose(one_fit(quantile(), exact).theta, [1, 1, 1], atol=1e-9)
     idle = one_fit(quantile(), whole, active=False)
     assert (idle.status, idle.steps) == (Status.NOT_FITTED, 0)
 
@@ -161,14 +161,14 @@ def test_a_kink_in_the_density_is_allowed_for():
 STUDY = Study(
     (
         condition(
-            topologies.self_loop(samples=400, real=400, initial=800),
+            topologies.self_loop(samples=200, real=200, initial=400),
             quantile(0.3, noise="contaminated_normal", real_noise=T3),
             (0.4, -0.3),
             ((1.0, 0.3), (0.3, 1.0)),
             label="anchored",
         ),
         condition(
-            topologies.ring(2, samples=600, initial=600), quantile(), (0.4, -0.3), label="ring"
+            topologies.ring(2, samples=400, initial=400), quantile(), (0.4, -0.3), label="ring"
         ),
     ),
     generations=2,
