@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import Outcome
-from mcjax.laws.prediction import Prediction, Predictions
+from mcjax.laws.prediction import Predictions
 from mcjax.study.study import Condition, Study
 
 EXACT, ASYMPTOTIC, BOUND = "exact", "asymptotic", "bound"
@@ -28,8 +29,16 @@ class Estimate(NamedTuple):
     lost: int = 0
 
 
-Seen = Callable[[Sequence[Outcome]], Estimate]
-Told = Callable[[Sequence[Predictions]], float]
+class Found(NamedTuple):
+    """What one condition's chains did, and what laws say of it."""
+
+    condition: Condition
+    outcome: Outcome
+    predictions: Predictions
+
+
+Seen = Callable[[Sequence[Found]], Estimate]
+Told = Callable[[Sequence[Found]], float]
 
 
 @dataclass(frozen=True)
@@ -39,8 +48,7 @@ class Row:
     Attributes
     ----------
     setting: what tells it from the entry's other rows.
-    seen: from one outcome for each condition of the study.
-    told: from one set of predictions for each condition.
+    seen, told: by the chains and by a law, from what was found of each condition of the study.
     constant: as published, or as the published formula has it; None where there is none.
     """
 
@@ -80,58 +88,64 @@ def study_of(
     return Study(tuple(conditions), generations, chains, **settings)  # type: ignore[arg-type]
 
 
-def law_of(predictions: Sequence[Predictions], condition: int, law: str) -> Prediction:
-    """A law's prediction of one condition; a law that does not apply is a fault of the entry."""
-    return predictions[condition].laws[law]
+def mean_square(law: str, t: int, place: int = 0) -> tuple[Seen, Told]:
+    """``E ||e_t||^2`` of the first model of the condition in one place of the study."""
 
+    def seen(found: Sequence[Found]) -> Estimate:
+        outcome = found[place].outcome
+        return _estimate(outcome.moments.squared, (t, 0), outcome)
 
-def mean_square(
-    law: str, t: int, unit: float = 1.0, condition: int = 0, model: int = 0
-) -> tuple[Seen, Told]:
-    """``E ||e_t||^2 / unit`` of one model."""
-
-    def seen(outcomes: Sequence[Outcome]) -> Estimate:
-        outcome = outcomes[condition]
-        squared = outcome.moments.squared
-        chains = int(squared.chains[t, model])
-        return Estimate(
-            float(squared.mean[t, model]) / unit,
-            float(squared.standard_error()[t, model]) / unit,
-            chains,
-            outcome.chains - chains,
-        )
-
-    def told(predictions: Sequence[Predictions]) -> float:
-        return float(law_of(predictions, condition, law).mse[t, model]) / unit
+    def told(found: Sequence[Found]) -> float:
+        return float(found[place].predictions.laws[law].mse[t, 0])
 
     return seen, told
 
 
-def risk_ratio(law: str, t: int, condition: int = 0, model: int = 0) -> tuple[Seen, Told]:
+def risk_ratio(law: str, t: int, place: int = 0) -> tuple[Seen, Told]:
     """``M = E ||e_t||^2 / E ||e_0||^2``: the risk after t + 1 fits over that of the first."""
 
-    def seen(outcomes: Sequence[Outcome]) -> Estimate:
-        outcome = outcomes[condition]
+    def seen(found: Sequence[Found]) -> Estimate:
+        outcome = found[place].outcome
         across = outcome.moments.across
-        chains = int(across.chains[model])
-        first, last = across.mean[model, [0, t]]
-        spread = across.square[model][np.ix_([t, 0], [t, 0])]
+        chains = int(across.chains[0])
+        first, last = across.mean[0, [0, t]]
+        spread = across.square[0][np.ix_([t, 0], [t, 0])]
         slope = np.array([1 / first, -last / first**2])
         error = np.sqrt(slope @ spread @ slope / (chains * (chains - 1)))
         return Estimate(float(last / first), float(error), chains, outcome.chains - chains)
 
-    def told(predictions: Sequence[Predictions]) -> float:
-        mse = law_of(predictions, condition, law).mse[:, model]
+    def told(found: Sequence[Found]) -> float:
+        mse = found[place].predictions.laws[law].mse[:, 0]
         return float(mse[t] / mse[0])
 
     return seen, told
 
 
-def limit_ratio(law: str, condition: int = 0, model: int = 0) -> Told:
+def limit_ratio(law: str, place: int = 0) -> Told:
     """The limit of the risk over that of the first fit."""
 
-    def told(predictions: Sequence[Predictions]) -> float:
-        found = law_of(predictions, condition, law)
-        return float(found.limit[model] / found.mse[0, model])
+    def told(found: Sequence[Found]) -> float:
+        prediction = found[place].predictions.laws[law]
+        return float(prediction.limit[0] / prediction.mse[0, 0])
 
     return told
+
+
+def functional(name: str, law: str, t: int, place: int = 0) -> tuple[Seen, Told]:
+    """The mean of a family's functional over the estimates of the first model."""
+
+    def seen(found: Sequence[Found]) -> Estimate:
+        names = [functional.name for functional in found[place].condition.family.functionals]
+        outcome = found[place].outcome
+        return _estimate(outcome.moments.functional, (t, 0, names.index(name)), outcome)
+
+    def told(found: Sequence[Found]) -> float:
+        return float(found[place].predictions.functionals[law].values[name][t, 0])
+
+    return seen, told
+
+
+def _estimate(moments: Moments, index: tuple[int, ...], outcome: Outcome) -> Estimate:
+    chains = int(moments.chains[index])
+    error = float(moments.standard_error()[index])
+    return Estimate(float(moments.mean[index]), error, chains, outcome.chains - chains)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcjax import api
-from mcjax.engine.outcome import Outcome
-from mcjax.laws.prediction import Predictions
-from mcjax.published.entry import BOUND, Entry, Row
+from mcjax.engine.engine import Report
+from mcjax.engine.outcome import Tally
+from mcjax.published.entry import BOUND, Entry, Found, Row
 from mcjax.study.study import Study
 from mcjax.verdicts.claims import Cell, Claim, lost_note, ratio_claim, settle, student_claim
 
@@ -40,22 +40,28 @@ class Run:
 
     entry: Entry
     study: Study
-    predictions: list[Predictions]
-    outcomes: list[Outcome]
+    found: list[Found]
+    tallies: list[Tally]
 
 
-def run_entry(entry: Entry, depth: int = 1, report: Callable[[int], None] | None = None) -> Run:
+def run_entry(
+    entry: Entry,
+    depth: int = 1,
+    known: Sequence[Tally] | None = None,
+    report: Report | None = None,
+) -> Run:
     """Simulate an entry's study.
 
     Parameters
     ----------
-    depth: see :class:`Entry`. report: called with the number of chains that each chunk added.
+    depth: see :class:`Entry`. known: tallies of an earlier run of the same study, to go on with.
+    report: see :func:`mcjax.simulate`.
     """
     study = entry.study(depth)
-    predictions = api.predict(study)
-    progress = None if report is None else (lambda lanes, _: report(lanes))
-    tallies = api.simulate(study, report=progress)
-    return Run(entry, study, predictions, [tally.outcome for tally in tallies])
+    tallies = api.simulate(study, known, report)
+    parts = zip(study.conditions, tallies, api.predict(study), strict=True)
+    found = [Found(condition, tally.outcome, laws) for condition, tally, laws in parts]
+    return Run(entry, study, found, tallies)
 
 
 def judge_runs(runs: Sequence[Run], tolerance: float) -> list[Result]:
@@ -74,9 +80,9 @@ def judge_runs(runs: Sequence[Run], tolerance: float) -> list[Result]:
 
 def _claim(run: Run, row: Row, tolerance: float, factor: float) -> Claim:
     """That the number seen is the one told, times or, for a bound, over ``factor``."""
-    seen = row.seen(run.outcomes)
+    seen = row.seen(run.found)
     bound = run.entry.kind == BOUND
-    told = row.told(run.predictions)
+    told = row.told(run.found)
     told = told / factor if bound else told * factor
     place = (run.entry.id, row.setting, 0, run.entry.id, run.entry.kind)
     note = lost_note(seen.chains, seen.chains + seen.lost, tolerance)
