@@ -38,7 +38,7 @@ from mcjax.network.network import REAL
 from mcjax.study.study import Condition
 
 NAME = "extinction"
-LARGEST = 2048
+LARGEST = 1024
 """Rows of a fit up to which transition matrices are made."""
 
 

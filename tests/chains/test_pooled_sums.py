@@ -5,7 +5,7 @@ import pytest
 
 from mcjax import api
 from mcjax.chains.sums import fits_sums
-from mcjax.families.generative import bernoulli, categorical, gaussian, poisson_mean
+from mcjax.families.generative import categorical, gaussian
 from mcjax.families.location import linear
 from mcjax.network import build_network, topologies
 from mcjax.solvers.status import Status
@@ -17,8 +17,6 @@ FAMILIES = {
     "gaussian": (gaussian(), [3.0, 2.0], {}),
     "biased gaussian": (gaussian(unbiased=False), [3.0, 2.0], {}),
     "categorical": (categorical(), [0.5, 0.4, 0.1], {}),
-    "bernoulli": (bernoulli(), [0.2], {}),
-    "poisson_mean": (poisson_mean(), [1.5], {}),
     "linear": (linear(noise={"name": "student_t", "df": 3}), [1.0, -1.0], {}),
     "linear, fixed designs": (linear(), [1.0, -1.0], {"design": "fixed"}),
 }
@@ -40,7 +38,7 @@ def direct(name, x, y, w, p):
 
 
 CASES = [(name, "accumulate") for name in FAMILIES] + [
-    (name, "replace") for name in FAMILIES if "gaussian" in name or name == "categorical"
+    (name, "replace") for name in FAMILIES if "gaussian" in name
 ]
 
 
@@ -103,7 +101,7 @@ def test_rows_and_statistics_accumulate_to_one_law(z_limit):
     net = topologies.self_loop(samples=12, initial=12, memory="accumulate")
     one = condition(net, linear(), [1.0, 1.0])
     moments = [
-        api.simulate(Study((one,), generations=4, chains=4096, sampling=sampling))[0].outcome
+        api.simulate(Study((one,), generations=3, chains=2048, sampling=sampling))[0].outcome
         for sampling in ("auto", "rows")
     ]
     ways = [outcome.moments.squared for outcome in moments]

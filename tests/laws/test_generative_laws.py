@@ -379,7 +379,10 @@ CHAINS = {
 """With the number of quantities that exact laws tell."""
 
 
-@pytest.mark.parametrize("name", CHAINS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] if "shared" in n else []) for n in CHAINS],
+)
 def test_chains_follow_their_exact_laws(name):
     family, theta, net, count = CHAINS[name]
     own = condition(net, family, theta)
