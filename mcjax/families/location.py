@@ -18,6 +18,7 @@ from jax import Array
 from mcjax.families.family import Family, Params, Words, linear_predictor, uniforms
 from mcjax.families.information import BatchInformation, Information
 from mcjax.families.noise import NOISES, huber_moments, positive, read_noise
+from mcjax.solvers.cholesky import singular_share, solve_positive
 
 OUTSIDE = 0.02
 """Curvature given to a residual beyond Huber's threshold, as a part of its weight k / |r|. The true
@@ -109,12 +110,8 @@ def _linear_estimate(
     p = len(pivot)
     lower = jnp.zeros((p, p), sums.dtype).at[np.tril_indices(p)].set(sums[p:])
     size = jnp.sqrt(jnp.diagonal(lower))  # columns are brought to length 1
-    gram = (lower + jnp.tril(lower, -1).T) / (size[:, None] * size[None, :])
-    inverse = jnp.linalg.inv(gram)
-    unexplained = 1 / jnp.max(jnp.diagonal(inverse))  # see mcjax.solvers.cholesky
-    step = jnp.matmul(inverse, sums[:p] / size, precision="highest") / size
-    rounding = max(1e3, 8.0 * p**2) * float(jnp.finfo(sums.dtype).eps)
-    return pivot + step, unexplained >= rounding
+    step, unexplained = solve_positive(lower / (size[:, None] * size[None, :]), sums[:p] / size)
+    return pivot + step / size, unexplained >= singular_share(lower)
 
 
 def _huber_loss(params: Params, theta: Array, x: Array, y: Array) -> Array:

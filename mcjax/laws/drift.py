@@ -31,7 +31,7 @@ import numpy as np
 from mcjax.families.information import UNIT
 from mcjax.laws.accumulation import accumulated_limit
 from mcjax.laws.asymptotics import limit
-from mcjax.laws.inapplicable import Inapplicable
+from mcjax.laws.inapplicable import GROWING, Inapplicable
 from mcjax.laws.system import LinearSystem, linear_system
 from mcjax.network.network import Network
 
@@ -84,6 +84,8 @@ def drift_of(net: Network) -> Drift:
     """
     if net.memory not in ("replace", "accumulate"):
         raise Inapplicable(f"memory is {net.memory!r}; moments are those of all data, or the last")
+    if net.growth:
+        raise Inapplicable(GROWING)
     system = linear_system(net, UNIT)
     roots = np.zeros((net.size, net.size))
     for feed in net.feeds:

@@ -31,7 +31,7 @@ import numpy as np
 from scipy.stats import binom
 
 from mcjax.families.generative import both_classes
-from mcjax.laws.inapplicable import Inapplicable
+from mcjax.laws.inapplicable import GROWING, Inapplicable
 from mcjax.laws.lineage import one_parent
 from mcjax.laws.prediction import FunctionalPrediction
 from mcjax.network.network import REAL
@@ -98,6 +98,8 @@ def poisson_extinction(condition: Condition, generations: int) -> FunctionalPred
     net, rate = condition.network, float(condition.theta[0])
     if net.memory != "replace":
         raise Inapplicable("a fit is not of one generation's data; the recursion is for those")
+    if net.growth:
+        raise Inapplicable(GROWING)
     size, frozen = net.size, np.array(net.frozen)
     initial = np.array(net.initial, float)
     feeds = np.zeros((size, size + 1))  # samples

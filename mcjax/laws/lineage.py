@@ -20,7 +20,7 @@ import math
 import numpy as np
 from scipy.special import digamma, gammaln
 
-from mcjax.laws.inapplicable import Inapplicable
+from mcjax.laws.inapplicable import GROWING, Inapplicable
 from mcjax.laws.prediction import FunctionalPrediction
 from mcjax.network.network import REAL, Network
 from mcjax.study.study import Condition
@@ -70,6 +70,8 @@ def one_parent(net: Network) -> None:
     """
     if net.memory != "replace":
         raise Inapplicable("a fit is not of one generation's data, so it has more than one parent")
+    if net.growth:
+        raise Inapplicable(GROWING)
     for model, own in zip(net.models, net.feeds_by_reader, strict=True):
         if len(own) > 1:
             raise Inapplicable(f"model {model!r} reads more than one origin")

@@ -42,7 +42,7 @@ from __future__ import annotations
 import numpy as np
 
 from mcjax.laws.design_moments import unusual_feeds
-from mcjax.laws.inapplicable import Inapplicable
+from mcjax.laws.inapplicable import GROWING, Inapplicable
 from mcjax.laws.prediction import Prediction
 from mcjax.network.network import REAL
 from mcjax.study.study import Condition
@@ -63,6 +63,8 @@ def minimum_norm(condition: Condition, generations: int) -> Prediction:
     net, theta, family = condition.network, condition.theta, condition.family
     p, size, square = len(theta), net.size, float(theta @ theta)
     _check(condition)
+    if net.growth:
+        raise Inapplicable(GROWING)
     assert family.noise_variances is not None
     variances = family.noise_variances(family.params)  # of synthetic, of real labels
     scale = float(condition.covariance[0, 0])
