@@ -29,10 +29,10 @@ def _loop(family: Family, memory: str, n: int) -> Condition:
 
 def _any_estimator(depth: int) -> Study:
     conditions = [
-        _loop(logistic(), "replace", 800 * depth),
+        _loop(logistic(), "replace", 3000 * depth),
         _loop(quantile(), "replace", 200 * depth),
-        _loop(logistic(), "accumulate", 800 * depth),
-        _loop(huber(), "accumulate", 400 * depth),
+        _loop(logistic(), "accumulate", 500 * depth),
+        _loop(huber(), "accumulate", 250 * depth),
     ]
     return study_of(conditions, FITS - 1, 65_536 * depth)
 
