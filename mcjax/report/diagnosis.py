@@ -31,7 +31,10 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
         if verdict.collapses:
             path = " -> ".join(verdict.path)
             reason = "in an unstable source" if len(verdict.path) == 1 else f"by {path}"
-            text = f"collapses  {number(verdict.growth, 5):>11} a generation  {reason}"
+            speed = f"{number(verdict.growth, 5):>11} a generation"
+            if verdict.growth == 0:  # sample counts grow, but not fast enough
+                speed = f"{'ever slower':>24}"
+            text = f"collapses  {speed}  {reason}"
         else:
             frozen = "  frozen" if verdict.frozen else ""
             text = f"stable     {number(verdict.limit, 5):>11} in the limit{frozen}"
