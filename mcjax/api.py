@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from mcjax.chains.chain import ConditionArrays, Program, Trajectory
+from mcjax.chains.dataset import SourceArrays
 from mcjax.chains.layout import Shape, network_arrays, shape_of
 from mcjax.chains.statistics import FEW_ROWS
 from mcjax.draws.streams import condition_word, design_key
@@ -254,7 +255,7 @@ def replay_data(
 
     Yields
     ------
-    For each generation and model, by origin (a model, or ``real``), the rows that it fitted, in
+    For each generation and model, by origin (a model or a real source), the rows that it fitted, in
     NumPy arrays; none where it fitted nothing.
 
     Raises
@@ -280,14 +281,16 @@ def replay_data(
 
 def programs(study: Study) -> list[list[int]]:
     """Positions of the conditions that one compiled program serves, for each program."""
-    kinds: dict[tuple[Any, int, str, str, str], list[int]] = {}
+    kinds: dict[tuple[Any, int, str, str, str, tuple[int, Any]], list[int]] = {}
     for i, condition in enumerate(study.conditions):
         how = sampling_of(condition, study.sampling)
         kind = jax.tree.structure(condition.family)
-        key = (kind, len(condition.theta), how, condition.design, condition.network.memory)
+        real = (len(condition.sources.theta), jax.tree.structure(_source_arrays(condition)))
+        memory = condition.network.memory
+        key = (kind, len(condition.theta), how, condition.design, memory, real)
         kinds.setdefault(key, []).append(i)
     found = []
-    for (_, _, how, _, _), members in kinds.items():
+    for (_, _, how, *_), members in kinds.items():
         if how == "statistics":  # as quick whatever the sample counts
             found.append(members)
             continue
@@ -318,13 +321,23 @@ def _task(condition: Condition, shape: Shape, chains: np.ndarray) -> Task:
     word = condition_word(condition.label)
     arrays = ConditionArrays(
         network=network_arrays(condition.network, shape),
-        truth=condition.theta[None],
+        truth=condition.sources.theta,
         factor=covariance_root(condition.covariance),
         whitener=whitener(condition.covariance),
         family=condition.family,
         design=design_key(condition.seed, word) if condition.design == "fixed" else None,
+        sources=_source_arrays(condition),
     )
     return Task(arrays, condition.seed, word, chains, condition.network.size)
+
+
+def _source_arrays(condition: Condition) -> SourceArrays | None:
+    """What tells the condition's real sources apart, beside their truths."""
+    laws, own = condition.sources, condition.network.sources
+    factor = None
+    if any(source.covariance is not None for source in own):
+        factor = np.array([covariance_root(one) for one in laws.covariance])
+    return None if factor is None and laws.sigma is None else SourceArrays(factor, laws.sigma)
 
 
 def _program(study: Study, members: Sequence[int]) -> Program:

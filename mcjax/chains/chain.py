@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from mcjax.chains.dataset import draw_dataset
+from mcjax.chains.dataset import SourceArrays, draw_dataset
 from mcjax.chains.layout import Feeds, NetworkArrays
 from mcjax.families.family import Family
 from mcjax.fits.fit import Fit, fit
@@ -28,6 +28,7 @@ class ConditionArrays(NamedTuple):
     whitener: Any  # (p, p), F^-T, or zero where F is singular
     family: Family
     design: Any = None  # (2,), the key of fixed designs; None where designs are random
+    sources: SourceArrays | None = None  # real sources' own laws, where some have one
 
 
 class Program(NamedTuple):
@@ -108,6 +109,7 @@ def _generation(
             len(state.theta),
             program.pairs,
             condition.design,
+            condition.sources,
         )
         mass = own.samples.astype(program.fit_dtype) * typed.weight
         start = (mass / jnp.maximum(mass.sum(), 1)) @ parents[own.origin]
@@ -143,7 +145,16 @@ def draw_samples(
     def draw(feed: Feeds) -> Dataset:
         alone = jax.tree.map(lambda value: value[None], feed)
         return draw_dataset(
-            drawing, factor, visible, alone, key, t, models, program.pairs, condition.design
+            drawing,
+            factor,
+            visible,
+            alone,
+            key,
+            t,
+            models,
+            program.pairs,
+            condition.design,
+            condition.sources,
         )
 
     return jax.vmap(jax.vmap(draw))(feeds)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mcjax.draws.streams import private_stream, published_stream, real_stream
+from mcjax.draws.streams import private_stream, published_stream, real_stream, source_stream
 from mcjax.network import REAL, Network
 
 
@@ -46,7 +46,9 @@ def shape_of(networks: Sequence[Network]) -> Shape:
     """The smallest shape that holds all networks."""
     return Shape(
         models=max(net.size for net in networks),
-        slots=max(1, *(len(feeds) for net in networks for feeds in net.feeds_by_reader)),
+        slots=max(
+            len(feeds) for net in networks for feeds in (*net.first_by_reader, *net.feeds_by_reader)
+        ),
         pairs=max(_pairs(net) for net in networks),
     )
 
@@ -61,10 +63,16 @@ def network_arrays(net: Network, shape: Shape) -> NetworkArrays:
     for i, incoming in enumerate(net.feeds_by_reader):
         largest = max((feed.weight for feed in incoming), default=1.0)
         first = 1 / largest if net.memory == "accumulate" else 1.0  # in one pool with the feeds
-        _fill(initial, i, 0, net.initial[i], first, real_origin, real_stream(i), renewed=False)
+        begun = net.first_by_reader[i]
+        most = max(feed.weight for feed in begun)
+        for b, feed in enumerate(begun):
+            origin, stream = _real(net, feed.origin, i, real_origin)
+            weight = first * feed.weight / most
+            _fill(initial, i, b, feed.samples, weight, origin, stream, renewed=False)
         for b, feed in enumerate(incoming):
-            if feed.origin == REAL:
-                origin, stream, renewed = real_origin, real_stream(i), net.real == "fresh"
+            if feed.origin in net.source_index:
+                origin, stream = _real(net, feed.origin, i, real_origin)
+                renewed = net.renews(feed.origin)
             else:
                 origin, renewed = net.index[feed.origin], True
                 shared = net.draws == "shared"
@@ -73,10 +81,19 @@ def network_arrays(net: Network, shape: Shape) -> NetworkArrays:
     return NetworkArrays(initial, feeds, frozen)
 
 
+def _real(net: Network, name: str, reader: int, first: int) -> tuple[int, int]:
+    """Origin and stream of what a real source gives a model; ``first``: the origin of ``real``."""
+    source = net.source_index[name]
+    if name == REAL:
+        return first, real_stream(reader)
+    public = net.sources[source - 1].public
+    return first + source, source_stream(source, None if public else reader)
+
+
 def _pairs(net: Network) -> int:
     """Pairs of rows of the largest fit; a feed with an odd count leaves half a pair empty."""
-    later = [sum(-(-f.samples // 2) for f in feeds) for feeds in net.feeds_by_reader]
-    return max(max(later), *(-(-count // 2) for count in net.initial))
+    fits = (*net.first_by_reader, *net.feeds_by_reader)
+    return max(sum(-(-feed.samples // 2) for feed in feeds) for feeds in fits)
 
 
 def _empty(shape: Shape) -> Feeds:

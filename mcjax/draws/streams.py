@@ -52,6 +52,15 @@ def real_stream(reader: int) -> int:
     return reader << 16 | PUBLIC
 
 
+def source_stream(source: int, reader: int | None = None) -> int:
+    """The sample of a further real source, numbered from 1, for one model, or for all in public.
+
+    Its place among origins is counted down from that of the real data, which no model reaches in a
+    network of fewer than 65,535 models and sources.
+    """
+    return (PUBLIC if reader is None else reader) << 16 | PUBLIC - source
+
+
 def condition_word(label: str) -> int:
     """32 bits that stand for a condition, from its label; the empty label is 0."""
     return int.from_bytes(hashlib.sha256(label.encode()).digest()[:4], "big") if label else 0

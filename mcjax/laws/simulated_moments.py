@@ -47,6 +47,7 @@ BATCHES, DRAWS = 32, 1024
 """Batches, and designs drawn in each."""
 SEED = 0xD0E
 """The estimate is part of the law, not of the simulation: its draws never change."""
+SOURCES = "there are several real sources, and it is for one"
 LARGEST = 64
 """Most models times parameters."""
 
@@ -95,6 +96,8 @@ def finite_sample_monte_carlo(condition: Condition, generations: int) -> Predict
     net, p = condition.network, len(condition.theta)
     if net.real == "reused" and any(feed.origin == REAL for feed in net.feeds):
         raise Inapplicable(REUSED)
+    if not net.plain:
+        raise Inapplicable(SOURCES)
     reason = few_rows(net, p, 3)
     if reason:
         raise Inapplicable(reason)

@@ -43,16 +43,20 @@ LARGEST_CONDITION = 1e14
 
 @dataclass(frozen=True)
 class LinearSystem:
-    """``e_t = transition e_{t-1} + reuse e_0 + noise_t`` for the stacked errors of M models.
+    """``e_t = transition e_{t-1} + reuse xi + push + noise_t`` for the stacked errors of M models.
 
     Attributes
     ----------
     transition: A, shape (Mp, Mp).
     noise: covariance N of one generation's noise, shape (Mp, Mp).
-    reuse: R, block diagonal, shape (Mp, Mp); zero when real data are fresh.
-    initial: ``X = Cov(e_0)``, block diagonal, shape (Mp, Mp).
+    reuse: R, shape (Mp, Q); zero when real data are fresh.
+    initial: ``X = Cov(xi)`` of all that is drawn once, shape (Q, Q). The first Mp of xi are the
+        generation-0 errors e_0, and they are all of it but where several sources' samples are used
+        again (:mod:`mcjax.laws.batches`).
     frozen: which models never change, shape (M,).
     p: number of parameters of each model.
+    push, start: what other truths of real sources add to the mean in every later generation, and
+        the mean at generation 0, (Mp,); None for 0.
     inertia: where data accumulate, ``K_i^-1 K_{i,0}`` of each model, block diagonal, (Mp, Mp): how
         many generations of feeds its generation-0 sample is worth; else None. The law is then that
         of :mod:`mcjax.laws.accumulation`, of which this is one generation's data.
@@ -65,15 +69,18 @@ class LinearSystem:
     frozen: np.ndarray
     p: int
     inertia: np.ndarray | None = None
+    push: np.ndarray | None = None
+    start: np.ndarray | None = None
 
 
 def linear_system(net: Network, information: Information) -> LinearSystem:
-    """The law of a network whose families' H and V are given.
+    """The law of a network of one real source whose families' H and V are given.
 
     Raises
     ------
     InputError: if an expected Hessian, or a model's weighted sum K_i of them, is singular.
     """
+    assert net.plain, "see mcjax.laws.batches.system_of"
     shares, variances, real, real_variances = _shares(net)
     frozen = np.array(net.frozen)
     synthetic_h = np.asarray(information.synthetic.hessian, float)
@@ -81,8 +88,8 @@ def linear_system(net: Network, information: Information) -> LinearSystem:
     p = len(real_h)
     curvature = _blocks(shares.sum(1), synthetic_h) + _blocks(real, real_h)
     curvature[frozen] = np.eye(p)
-    _check_regular(real_h[None], ["generation 0"])
-    _check_regular(curvature, [f"model {name!r}" for name in net.models])
+    check_regular(real_h[None], ["generation 0"])
+    check_regular(curvature, [f"model {name!r}" for name in net.models])
     inverse = np.linalg.inv(curvature)
 
     gain = inverse @ synthetic_h
@@ -134,7 +141,7 @@ def linear_system(net: Network, information: Information) -> LinearSystem:
 def covariances(system: LinearSystem, generations: int) -> np.ndarray:
     """Covariances of the stacked errors at generations 0 to T.
 
-    With ``D_t = Cov(e_t, e_0)``, from ``C_0 = D_0 = X``:
+    With ``D_t = Cov(e_t, xi)``, from ``D_0`` and ``C_0``, the first Mp rows of X:
 
         C_t = A C_{t-1} A' + A D_{t-1} R' + R D_{t-1}' A' + R X R' + N
         D_t = A D_{t-1} + R X
@@ -146,16 +153,31 @@ def covariances(system: LinearSystem, generations: int) -> np.ndarray:
     if system.inertia is not None:
         return accumulated(system, generations)
     a, r, x = system.transition, system.reuse, system.initial
-    result = np.empty((generations + 1, *x.shape))
-    result[0] = x
+    size = len(a)
+    result = np.empty((generations + 1, size, size))
+    result[0] = x[:size, :size]
     constant = system.noise + r @ x @ r.T
-    cross = x
+    cross = x[:size]
     for t in range(generations):
         mixed = a @ cross @ r.T
         following = a @ result[t] @ a.T + mixed + mixed.T + constant
         result[t + 1] = (following + following.T) / 2
         cross = a @ cross + r @ x
     return result
+
+
+def means(system: LinearSystem, generations: int) -> np.ndarray:
+    """Means of the models' errors at generations 0 to T, ``m_t = A m_{t-1} + push``, (T + 1, M, p).
+
+    Errors of estimates centred on theta*: 0 where all real sources have that truth.
+    """
+    size = len(system.transition)
+    result = np.zeros((generations + 1, size))
+    if system.start is not None and system.push is not None:
+        result[0] = system.start
+        for t in range(generations):
+            result[t + 1] = system.transition @ result[t] + system.push
+    return result.reshape(generations + 1, -1, system.p)
 
 
 def _shares(net: Network) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -193,7 +215,13 @@ def _transposed(matrices: np.ndarray) -> np.ndarray:
     return np.swapaxes(matrices, -1, -2)
 
 
-def _check_regular(matrices: np.ndarray, owners: list[str]) -> None:
+def check_regular(matrices: np.ndarray, owners: list[str]) -> None:
+    """That weighted sums of expected Hessians, (K, p, p), are regular.
+
+    Raises
+    ------
+    InputError: naming the owner of one that is singular.
+    """
     for condition, owner in zip(np.linalg.cond(matrices), owners, strict=True):
         if not condition < LARGEST_CONDITION:
             raise InputError(

@@ -3,5 +3,6 @@
 from mcjax.network import topologies
 from mcjax.network.graphs import from_networkx
 from mcjax.network.network import REAL, Feed, Network, build_network
+from mcjax.network.source import Source
 
-__all__ = ["REAL", "Feed", "Network", "build_network", "from_networkx", "topologies"]
+__all__ = ["REAL", "Feed", "Network", "Source", "build_network", "from_networkx", "topologies"]

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from mcjax.errors import InputError, did_you_mean
+from mcjax.network.source import REAL_DATA, Source
 
 REAL = "real"
 """The name of the real source: data from the true distribution."""
 
 DRAWS = ("private", "shared")
-REAL_DATA = ("fresh", "reused")
 MEMORIES = ("replace", "accumulate", "subsample")
 MOST_MODELS = 65_534  # a feed is labelled by two 16-bit numbers, see mcjax.draws.streams
 
@@ -50,6 +51,10 @@ class Network:
     real: ``fresh`` (new real data every generation) or ``reused`` (the generation-0 sample).
     memory: ``replace``: a model fits this generation's feeds only; ``accumulate``: it fits all
         feeds of all generations so far, and its generation-0 sample (of weight 1).
+    sources: real sources beside ``real``, which feeds name as origin. Models' own data have the
+        covariates of the source ``real``.
+    first: feeds of generation 0, from real sources. A model that has some fits these then, and
+        ``initial`` is their sum; others fit ``initial`` samples of ``real``.
 
     Raises
     ------
@@ -62,9 +67,12 @@ class Network:
     draws: str = "private"
     real: str = "fresh"
     memory: str = "replace"
+    sources: tuple[Source, ...] = ()
+    first: tuple[Feed, ...] = ()
 
     def __post_init__(self) -> None:
         _check_models(self.models)
+        _check_sources(self)
         for field, value, choices in (
             ("draws", self.draws, DRAWS),
             ("real", self.real, REAL_DATA),
@@ -86,7 +94,10 @@ class Network:
             raise InputError("network.initial", "needs one number for each model")
         for name, count in zip(self.models, self.initial, strict=True):
             _check_count(f"network.initial ({name})", count)
-        _check_feeds(self)
+        for table in ("first", "feeds"):
+            _check_feeds(self, table)
+        if self.sources or self.first:
+            _check_samples(self)
 
     @property
     def size(self) -> int:
@@ -106,11 +117,36 @@ class Network:
             table[self.index[feed.reader]].append(feed)
         return tuple(tuple(feeds) for feeds in table)
 
+    @cached_property
+    def first_by_reader(self) -> tuple[tuple[Feed, ...], ...]:
+        """What each model fits at generation 0, in the order of ``models``."""
+        table: list[list[Feed]] = [[] for _ in self.models]
+        for feed in self.first:
+            table[self.index[feed.reader]].append(feed)
+        return tuple(
+            tuple(feeds) or (Feed(REAL, name, count),)
+            for name, count, feeds in zip(self.models, self.initial, table, strict=True)
+        )
+
+    @cached_property
+    def source_index(self) -> dict[str, int]:
+        """Number of each real source: 0 for ``real``, then ``sources`` in order."""
+        return {name: s for s, name in enumerate((REAL, *(own.name for own in self.sources)))}
+
+    @property
+    def plain(self) -> bool:
+        """Whether ``real`` is the only real source, of which alone generation 0 is fitted."""
+        return not self.sources and not self.first
+
+    def renews(self, origin: str) -> bool:
+        """Whether a real source gives new samples in every generation."""
+        own = None if origin == REAL else self.sources[self.source_index[origin] - 1].real
+        return (own or self.real) == "fresh"
+
     def reads(self, generation: int) -> tuple[dict[str, int], ...]:
         """The samples that each model fits in a generation, by origin."""
-        if generation == 0:
-            return tuple({REAL: count} for count in self.initial)
-        return tuple({f.origin: f.samples for f in feeds} for feeds in self.feeds_by_reader)
+        table = self.feeds_by_reader if generation else self.first_by_reader
+        return tuple({f.origin: f.samples for f in feeds} for feeds in table)
 
     @property
     def frozen(self) -> tuple[bool, ...]:
@@ -143,24 +179,36 @@ class Network:
             self,
             initial=tuple(scale(n) for n in self.initial),
             feeds=tuple(replace(f, samples=scale(f.samples)) for f in self.feeds),
+            sources=tuple(s.scaled(s.samples and scale(s.samples)) for s in self.sources),
+            first=tuple(replace(f, samples=scale(f.samples)) for f in self.first),
         )
+
+    def described(self) -> dict[str, Any]:
+        """Plain data; what a network without further sources lacks is left out."""
+        found = asdict(self)
+        return {k: v for k, v in found.items() if v or k not in ("sources", "first")}
 
 
 def build_network(
     models: int | Iterable[str],
     feeds: Iterable[Feed | tuple],
-    initial: int | Mapping[str, int],
+    initial: int | Mapping[str, int] | None = None,
     draws: str = "private",
     real: str = "fresh",
     memory: str = "replace",
+    sources: Iterable[Source] = (),
+    first: Iterable[Feed | tuple] = (),
 ) -> Network:
     """Build a :class:`Network`.
 
     Parameters
     ----------
     models: names, or a count (3 means "0", "1", "2").
-    feeds: :class:`Feed` objects or tuples ``(origin, reader, samples[, weight])``.
-    initial: one number for all models, or a mapping by name.
+    feeds: :class:`Feed` objects or tuples ``(origin, reader, samples[, weight])``; samples may be
+        None in a feed from a source that has ``samples``.
+    initial: one number for all models, or a mapping by name; it says nothing of models that
+        ``first`` feeds.
+    sources, first: see :class:`Network`.
     """
     if isinstance(models, int):
         _check_count("network.models", models)
@@ -169,27 +217,39 @@ def build_network(
         names = tuple(str(i) for i in range(models))
     else:
         names = tuple(models)
+    own = tuple(sources)
+    counts = {source.name: source.samples for source in own}
+    edges, beginning = (
+        tuple(_feed(feed, f"network.{field}", counts) for feed in given)
+        for field, given in (("feeds", feeds), ("first", first))
+    )
+    rows: dict[str, int] = {}
+    for feed in beginning:
+        rows[feed.reader] = rows.get(feed.reader, 0) + (feed.samples or 1)  # refused below
+    begin: dict[str, Any] = dict.fromkeys(names, initial) if not rows or initial else {}
     if isinstance(initial, Mapping):
         for name in initial:
             if name not in names:
                 hint = did_you_mean(name, names)
                 raise InputError("network.initial", f"names the unknown model {name!r}{hint}")
-        missing = [name for name in names if name not in initial]
-        if missing:
-            raise InputError("network.initial", f"says nothing of model {missing[0]!r}; add it")
-        counts = tuple(initial[name] for name in names)
-    else:
-        counts = (initial,) * len(names)
-    edges = tuple(f if isinstance(f, Feed) else _feed(f) for f in feeds)
-    return Network(names, edges, counts, draws, real, memory)
+        begin = dict(initial)
+    begin |= rows
+    missing = [name for name in names if name not in begin]
+    if missing:
+        raise InputError("network.initial", f"says nothing of model {missing[0]!r}; add it")
+    numbers = tuple(begin[name] for name in names)
+    return Network(names, edges, numbers, draws, real, memory, own, beginning)
 
 
-def _feed(values: tuple) -> Feed:
-    if not 3 <= len(values) <= 4:
-        raise InputError(
-            "network.feeds", f"has {values!r}; give (origin, reader, samples[, weight])"
-        )
-    return Feed(*values)
+def _feed(feed: Feed | tuple, field: str, counts: Mapping[str, int | None]) -> Feed:
+    """``counts``: samples of the feeds of each source that do not say."""
+    if not isinstance(feed, Feed):
+        if not 3 <= len(feed) <= 4:
+            raise InputError(field, f"has {feed!r}; give (origin, reader, samples[, weight])")
+        feed = Feed(*feed)
+    if feed.samples is None:
+        return replace(feed, samples=counts.get(feed.origin))
+    return feed
 
 
 def _check_models(models: tuple[str, ...]) -> None:
@@ -215,18 +275,69 @@ def _check_count(field: str, count: int) -> None:
         raise InputError(field, f"is {count!r}; give a whole number from 1 to 2147483647")
 
 
-def _check_feeds(net: Network) -> None:
+def _check_sources(net: Network) -> None:
+    names = [source.name for source in net.sources]
+    for name in names:
+        if name == REAL or name in net.models or names.count(name) > 1:
+            raise InputError("network.sources", f"names {name!r} twice; names must differ")
+    for source in net.sources:
+        if source.samples is not None:
+            _check_count(f"network.sources ({source.name}).samples", source.samples)
+    if net.size + len(names) > MOST_MODELS:
+        raise InputError("network.sources", f"and models are above {MOST_MODELS} together")
+    if not net.plain and net.memory != "replace":
+        raise InputError("network.memory", "is for networks of one real source; use 'replace'")
+
+
+def _check_samples(net: Network) -> None:
+    """One sample has one size: that of a public source, and that which is reused."""
+    sizes: dict[tuple[str, str], int] = {}
+    if not net.renews(REAL):
+        begun = {feed.reader for feed in net.first}
+        counts = zip(net.models, net.initial, strict=True)
+        sizes = {(REAL, name): count for name, count in counts if name not in begun}
+    for name, feeds in (("first", net.first), ("feeds", net.feeds)):
+        for k, feed in enumerate(feeds):
+            s = net.source_index.get(feed.origin)
+            if s is None:
+                if name == "first":
+                    raise InputError(
+                        f"network.first[{k}].from",
+                        f"is the model {feed.origin!r}; generation 0 has real data alone",
+                    )
+                continue
+            public = s > 0 and net.sources[s - 1].public
+            if not public and net.renews(feed.origin):
+                continue
+            key = (feed.origin, "" if public else feed.reader)
+            if sizes.setdefault(key, feed.samples) != feed.samples:
+                what = "public" if public else "reused"
+                raise InputError(
+                    f"network.{name}[{k}].samples",
+                    f"is {feed.samples}, but source {feed.origin!r} is {what}, one sample of"
+                    f" {sizes[key]}; make them equal",
+                )
+    for name, count, feeds in zip(net.models, net.initial, net.first_by_reader, strict=True):
+        if count != sum(feed.samples for feed in feeds):
+            raise InputError(
+                f"network.initial ({name})", "must be the sum of its samples in network.first"
+            )
+
+
+def _check_feeds(net: Network, table: str) -> None:
     seen: set[tuple[str, str]] = set()
     published: dict[str, int] = {}
-    for k, feed in enumerate(net.feeds):
-        field = f"network.feeds[{k}]"
+    for k, feed in enumerate(getattr(net, table)):
+        field = f"network.{table}[{k}]"
         for end, name, choices in (
-            ("from", feed.origin, (*net.models, REAL)),
+            ("from", feed.origin, (*net.models, *net.source_index)),
             ("to", feed.reader, net.models),
         ):
             if end == "to" and name == REAL:
                 raise InputError(f"{field}.to", f"is {REAL!r}: nothing can feed the real source")
-            if name not in net.index and name != REAL:
+            if end == "to" and name in net.source_index:
+                raise InputError(f"{field}.to", f"is {name!r}: nothing can feed a real source")
+            if name not in net.index and name not in net.source_index:
                 hint = did_you_mean(name, choices)
                 raise InputError(f"{field}.{end}", f"is the unknown model {name!r}{hint}")
         _check_count(f"{field}.samples", feed.samples)
@@ -241,12 +352,14 @@ def _check_feeds(net: Network) -> None:
         seen.add(edge)
         if feed.origin == REAL:
             own = net.initial[net.index[feed.reader]]
-            if net.real == "reused" and feed.samples != own:
+            if net.plain and net.real == "reused" and feed.samples != own:
                 raise InputError(
                     f"{field}.samples",
                     f"is {feed.samples}, but reused real data are the generation-0 sample of "
                     f"{feed.reader!r}, which has {own}; make them equal",
                 )
+        elif feed.origin in net.source_index:
+            continue
         elif net.draws == "shared" and published.setdefault(feed.origin, feed.samples) != (
             feed.samples
         ):

@@ -6,11 +6,14 @@ import inspect
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.network.graphs import GRAPH_SUFFIXES, read_graph
-from mcjax.network.network import Feed, Network, build_network
+from mcjax.network.network import Network, build_network
+from mcjax.network.source import Source
 from mcjax.network.topologies import TOPOLOGIES
-from mcjax.study.schema import NetworkTable, read_file
+from mcjax.study.schema import FeedTable, NetworkTable, read_file
 
 
 def read_network(path: Path) -> Network:
@@ -60,9 +63,16 @@ def _feeds(table: NetworkTable) -> Network:
             raise InputError(f"network.{name}", "belongs to a named topology; add `topology`")
     if table.models is None:
         raise InputError("network.models", "is missing; give names or a count")
-    feeds = [Feed(f.origin, f.to, f.samples, f.weight) for f in table.feeds]
     options = {"draws": table.draws, "real": table.real, "memory": table.memory}
-    return build_network(table.models, feeds, table.initial, **options)
+    sources = [Source(**msgspec.structs.asdict(source)) for source in table.sources]
+    feeds, first = (list(map(_feed, given)) for given in (table.feeds, table.first))
+    return build_network(
+        table.models, feeds, table.initial, **options, sources=sources, first=first
+    )
+
+
+def _feed(table: FeedTable) -> tuple[str, str, int | None, float]:
+    return table.origin, table.to, table.samples, table.weight
 
 
 def _topology(table: NetworkTable) -> Network:
@@ -71,8 +81,9 @@ def _topology(table: NetworkTable) -> Network:
         hint = did_you_mean(name, TOPOLOGIES)
         known = ", ".join(TOPOLOGIES)
         raise InputError("network.topology", f"is {name!r}, not one of {known}{hint}")
-    if table.feeds:
-        raise InputError("network.feeds", f"are those of the {name}; leave them out")
+    for field in ("feeds", "first", "sources"):
+        if getattr(table, field):
+            raise InputError(f"network.{field}", f"are those of the {name}; leave them out")
     if not isinstance(table.initial, int):
         raise InputError("network.initial", f"is one number for all models of a {name}")
     given: dict[str, Any] = {

@@ -24,16 +24,31 @@ class FeedTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "f
 
     origin: str
     to: str
-    samples: Count
+    samples: Count | None = None
     weight: float = 1.0
+
+
+class SourceTable(msgspec.Struct, forbid_unknown_fields=True):
+    """``[[network.sources]]``: a real source beside ``real``."""
+
+    name: str
+    samples: Count | None = None
+    theta: list[float] | None = None
+    shift: list[float] | None = None
+    covariance: list[list[float]] | None = None
+    noise: float | None = None
+    public: bool = False
+    real: str | None = None
 
 
 class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
     """``[network]``: models and feeds, or a named topology with its counts."""
 
-    initial: Count | dict[str, Count]
+    initial: Count | dict[str, Count] | None = None
     models: int | list[str] | None = None
     feeds: list[FeedTable] = []
+    first: list[FeedTable] = []
+    sources: list[SourceTable] = []
     draws: str = "private"
     real: str = "fresh"
     memory: str = "replace"
@@ -44,6 +59,10 @@ class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
     probability: float | None = None
     probabilities: list[list[float]] | None = None
     seed: Seed | None = None
+
+    def __post_init__(self) -> None:
+        if self.initial is None and not self.first:  # in the words of msgspec
+            raise ValueError("Object missing required field `initial`")
 
 
 class CovariateTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -103,6 +122,8 @@ _TABLES: dict[str, type[msgspec.Struct]] = {
     "": StudyFile,
     "network": NetworkTable,
     "network.feeds": FeedTable,
+    "network.first": FeedTable,
+    "network.sources": SourceTable,
     "covariates": CovariateTable,
     "run": RunTable,
     "grid": GridTable,

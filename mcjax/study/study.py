@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from mcjax.errors import InputError, did_you_mean
 from mcjax.families.family import Family
 from mcjax.fits.fit import SOLVERS
 from mcjax.network import Network
+from mcjax.study.sources import SourceLaws, check_determined, read_covariance, source_laws
 
 PRECISIONS = {
     "mixed": ("float32", "float64"),
@@ -53,6 +55,11 @@ class Condition:
     design: str = "random"
     ladder: str | None = None
     scale: float = 1.0
+
+    @cached_property
+    def sources(self) -> SourceLaws:
+        """The laws of its real sources."""
+        return source_laws(self.network, self.family, self.theta, self.covariance)
 
 
 @dataclass(frozen=True)
@@ -141,7 +148,8 @@ def condition(
     Raises
     ------
     InputError: if theta is no list of finite numbers, the covariance is none of its size, a fit
-        would have no more rows than parameters, the seed is out of range, the design is neither
+        would have no more rows than parameters or covariates that do not determine them, a source
+        is none of this family, the seed is out of range, the design is neither
         random nor fixed, or data accumulate that have no sufficient statistics.
     """
     truth = np.asarray(list(theta), float)
@@ -166,6 +174,8 @@ def condition(
         hint = did_you_mean(design, DESIGNS)
         raise InputError("covariates.design", f"is {design!r}, not one of {DESIGNS}{hint}")
     own = label if name is None else name
+    if not network.plain:
+        check_determined(network, source_laws(network, family, truth, cov))
     made = Condition(own, label, network, family, truth, cov, seed, design)
     if network.memory == "accumulate" and sampling_of(made, "auto") != "statistics":
         raise InputError(
@@ -202,27 +212,10 @@ def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:
     return tuple(found)
 
 
-def read_covariance(rows: Any, p: int) -> np.ndarray:
-    """A covariance matrix of size p, from lists of numbers."""
-    field = "covariates.covariance"
-    try:
-        cov = np.asarray(rows, float)
-    except (TypeError, ValueError) as error:
-        raise InputError(field, f"must be {p} rows of {p} numbers") from error
-    if cov.shape != (p, p) or not np.isfinite(cov).all():
-        raise InputError(field, f"must be {p} rows of {p} finite numbers, as theta has {p}")
-    if not np.allclose(cov, cov.T, rtol=1e-9, atol=0):
-        raise InputError(field, "is not symmetric; make entry (i, j) equal to entry (j, i)")
-    lowest = float(np.linalg.eigvalsh(cov)[0])
-    if lowest < -1e-10 * max(1.0, float(np.abs(cov).max())) or not np.trace(cov) > 0:
-        raise InputError(field, f"is not positive semi-definite (eigenvalue {lowest:.3g})")
-    return cov
-
-
 def sampling_of(condition: Condition, setting: str) -> str:
-    """How samples are drawn: ``statistics`` for least squares with normal noise and random
-    covariates that determine every parameter, unless rows are asked for; else ``rows``."""
-    random = condition.design == "random"
+    """How samples are drawn: ``statistics`` for least squares with normal noise, random covariates
+    that determine every parameter and one real source, unless rows are asked for; else ``rows``."""
+    random = condition.design == "random" and condition.network.plain
     exact = random and condition.family.gaussian and whitener(condition.covariance).any()
     return "statistics" if exact and setting == "auto" else "rows"
 
