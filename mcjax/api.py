@@ -281,11 +281,12 @@ def replay_data(
 
 def programs(study: Study) -> list[list[int]]:
     """Positions of the conditions that one compiled program serves, for each program."""
-    kinds: dict[tuple[Any, int, str, str, str, tuple[int, Any]], list[int]] = {}
+    kinds: dict[tuple[Any, int, str, str, str, tuple[int, bool, Any]], list[int]] = {}
     for i, condition in enumerate(study.conditions):
         how = sampling_of(condition, study.sampling)
         kind = jax.tree.structure(condition.family)
-        real = (len(condition.sources.theta), jax.tree.structure(_source_arrays(condition)))
+        own = jax.tree.structure(_source_arrays(condition))
+        real = (len(condition.sources.theta), condition.network.steps > 0, own)
         memory = condition.network.memory
         key = (kind, len(condition.theta), how, condition.design, memory, real)
         kinds.setdefault(key, []).append(i)

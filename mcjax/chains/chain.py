@@ -70,6 +70,10 @@ def run_chain(condition: ConditionArrays, key: Array, program: Program) -> Traje
 
     def step(state: _State, t: Array) -> tuple[_State, Trajectory]:
         first, later = condition.network.initial, condition.network.feeds
+        schedule = condition.network.schedule
+        if schedule is not None:
+            place = jnp.clip(t - 1, 0, len(schedule) - 1)
+            later = jax.tree.map(jnp.asarray, later)._replace(weight=jnp.asarray(schedule)[place])
         feeds = jax.tree.map(lambda a, b: jnp.where(t == 0, a, b), first, later)
         result = _generation(condition, state, feeds, key, t, program)
         kept = result.status == Status.NOT_FITTED

@@ -32,6 +32,7 @@ class Shape(NamedTuple):
     models: int
     slots: int
     pairs: int  # pairs of rows a fit
+    steps: int = 0  # generations until weights stay what they are
 
 
 class NetworkArrays(NamedTuple):
@@ -40,6 +41,7 @@ class NetworkArrays(NamedTuple):
     initial: Feeds  # generation 0
     feeds: Feeds  # every later generation
     frozen: np.ndarray  # (M,) bool
+    schedule: np.ndarray | None = None  # (L, M, B), weights of generations 1 to L, the last stays
 
 
 def shape_of(networks: Sequence[Network]) -> Shape:
@@ -50,6 +52,7 @@ def shape_of(networks: Sequence[Network]) -> Shape:
             len(feeds) for net in networks for feeds in (*net.first_by_reader, *net.feeds_by_reader)
         ),
         pairs=max(_pairs(net) for net in networks),
+        steps=max(net.steps for net in networks),
     )
 
 
@@ -78,7 +81,18 @@ def network_arrays(net: Network, shape: Shape) -> NetworkArrays:
                 shared = net.draws == "shared"
                 stream = published_stream(origin) if shared else private_stream(i, origin)
             _fill(feeds, i, b, feed.samples, feed.weight / largest, origin, stream, renewed)
-    return NetworkArrays(initial, feeds, frozen)
+    schedule = _schedule(net, shape) if shape.steps else None
+    return NetworkArrays(initial, feeds, frozen, schedule)
+
+
+def _schedule(net: Network, shape: Shape) -> np.ndarray:
+    found = np.zeros((shape.steps + 1, shape.models, shape.slots))
+    for i, incoming in enumerate(net.feeds_by_reader):
+        for b, feed in enumerate(incoming):
+            weights = np.array(feed.weights)
+            found[:, i, b] = weights[np.minimum(np.arange(len(found)), len(weights) - 1)]
+    largest = found.max(2, keepdims=True)
+    return found / np.where(largest > 0, largest, 1)
 
 
 def _real(net: Network, name: str, reader: int, first: int) -> tuple[int, int]:

@@ -115,6 +115,7 @@ def diagnose(net: Network, parameters: int | None = None) -> Diagnosis:
     parameters: p, if the models are linear regressions: for the exact law at the network's sample
         counts.
     """
+    net = net.settled
     flow = data_flow(net)
     sources = unstable_sources(net, flow)
     reaching = _reaching(flow, sources)

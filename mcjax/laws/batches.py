@@ -22,6 +22,8 @@ H the blocks of a row of A have norms that sum to at most 1.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -64,27 +66,42 @@ def system_of(
     kinds = [information.synthetic] * net.size + [information.real, *own]
     hessians = np.array([kind.hessian for kind in kinds], float)
     scores = np.array([kind.score_covariance for kind in kinds], float)
-    batches = []
-    for feeds, when in ((arrays.initial, " at generation 0"), (arrays.feeds, "")):
+
+    def batches(feeds: Feeds) -> Batches:
         counts = feeds.samples[..., None, None].astype(float)
         weighted = feeds.weight[..., None, None] * counts * hessians[feeds.origin]
         reads = np.flatnonzero((feeds.samples > 0).any(1))
-        check_regular(weighted.sum(1)[reads], [f"model {net.models[i]!r}{when}" for i in reads])
-        batches.append(Batches(weighted, counts * scores[feeds.origin]))
+        check_regular(weighted.sum(1)[reads], [f"model {net.models[i]!r}" for i in reads])
+        return Batches(weighted, counts * scores[feeds.origin])
+
     truths = np.zeros((1 + len(net.sources), hessians.shape[-1])) if offsets is None else offsets
-    return batch_system(arrays, batches[0], batches[1], truths)
+    return batch_system(arrays, batches, truths)
 
 
 def batch_system(
-    arrays: NetworkArrays, first: Batches, later: Batches, offsets: np.ndarray
+    arrays: NetworkArrays, batches: Callable[[Feeds], Batches], offsets: np.ndarray
 ) -> LinearSystem:
     """The system of a network without padding.
 
     Parameters
     ----------
-    first, later: batches of generation 0 and of every later one. offsets: delta of the real
-        sources, (S, p). Every K_i must be regular.
+    batches: of the feeds of a generation; their K_i must be regular, of models that read.
+    offsets: delta of the real sources, (S, p).
     """
+    first = batches(arrays.initial)
+    if arrays.schedule is None:
+        return _system(arrays, first, batches(arrays.feeds), offsets)
+    *before, last = (
+        _system(arrays._replace(feeds=feeds), first, batches(feeds), offsets)
+        for feeds in (arrays.feeds._replace(weight=weight) for weight in arrays.schedule)
+    )
+    return replace(last, before=tuple(before))
+
+
+def _system(
+    arrays: NetworkArrays, first: Batches, later: Batches, offsets: np.ndarray
+) -> LinearSystem:
+    """The system while weights stay; batches of generation 0 and of later ones."""
     frozen = np.asarray(arrays.frozen)
     size, p = len(frozen), offsets.shape[1]
     start = np.linalg.inv(first.curvature.sum(1))

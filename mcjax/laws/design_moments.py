@@ -180,7 +180,7 @@ def unusual_feeds(net: Network) -> str:
     if net.memory == "accumulate":
         return ACCUMULATED
     tables = (*net.first_by_reader, *net.feeds_by_reader)
-    if any(len({feed.weight for feed in feeds}) > 1 for feeds in tables):
+    if any(len({feed.weights for feed in feeds}) > 1 for feeds in tables):
         return WEIGHTED
     public = {source.name for source in net.sources if source.public}
     shared = public | set(net.models if net.draws == "shared" else ())

@@ -87,21 +87,17 @@ def design_system(condition: Condition, variance: float, real_variance: float) -
     spread = np.concatenate(
         [np.full(net.size, variance), source_variances(condition, real_variance)]
     )
-    batches = []
-    for feeds in (arrays.initial, arrays.feeds):
-        gram = _grams(condition, feeds)
-        batches.append(
-            Batches(
-                curvature=feeds.weight[..., None, None] * gram,
-                score=spread[feeds.origin][..., None, None] * gram,
-            )
-        )
-    first, later = batches
-    moving = ~np.asarray(arrays.frozen)
-    total = np.concatenate([first.curvature.sum(1), later.curvature.sum(1)[moving]])
-    if not (np.linalg.cond(total) < LARGEST_CONDITION).all():
-        raise Inapplicable("the designs of a fit do not determine every parameter")
-    return batch_system(arrays, first, later, laws.offsets)
+    grams = [_grams(condition, feeds) for feeds in (arrays.initial, arrays.feeds)]
+
+    def batches(feeds: Feeds) -> Batches:
+        gram = grams[0 if feeds is arrays.initial else 1]
+        weighted = feeds.weight[..., None, None] * gram
+        reads = (feeds.samples > 0).any(1)
+        if not (np.linalg.cond(weighted.sum(1)[reads]) < LARGEST_CONDITION).all():
+            raise Inapplicable("the designs of a fit do not determine every parameter")
+        return Batches(weighted, spread[feeds.origin][..., None, None] * gram)
+
+    return batch_system(arrays, batches, laws.offsets)
 
 
 def long_run(system: LinearSystem, condition: Condition) -> tuple[np.ndarray, np.ndarray]:

@@ -71,6 +71,11 @@ class LinearSystem:
     inertia: np.ndarray | None = None
     push: np.ndarray | None = None
     start: np.ndarray | None = None
+    before: tuple[LinearSystem, ...] = ()
+
+    def at(self, generation: int) -> LinearSystem:
+        """The system that leads to a generation, from 1 on."""
+        return self.before[generation - 1] if generation <= len(self.before) else self
 
 
 def linear_system(net: Network, information: Information) -> LinearSystem:
@@ -152,13 +157,14 @@ def covariances(system: LinearSystem, generations: int) -> np.ndarray:
     """
     if system.inertia is not None:
         return accumulated(system, generations)
-    a, r, x = system.transition, system.reuse, system.initial
-    size = len(a)
+    x, size = system.initial, len(system.transition)
     result = np.empty((generations + 1, size, size))
     result[0] = x[:size, :size]
-    constant = system.noise + r @ x @ r.T
     cross = x[:size]
     for t in range(generations):
+        a, r = system.at(t + 1).transition, system.at(t + 1).reuse
+        if t <= len(system.before):
+            constant = system.at(t + 1).noise + r @ x @ r.T
         mixed = a @ cross @ r.T
         following = a @ result[t] @ a.T + mixed + mixed.T + constant
         result[t + 1] = (following + following.T) / 2
@@ -176,7 +182,8 @@ def means(system: LinearSystem, generations: int) -> np.ndarray:
     if system.start is not None and system.push is not None:
         result[0] = system.start
         for t in range(generations):
-            result[t + 1] = system.transition @ result[t] + system.push
+            now = system.at(t + 1)
+            result[t + 1] = now.transition @ result[t] + now.push
     return result.reshape(generations + 1, -1, system.p)
 
 

@@ -27,13 +27,20 @@ MOST_MODELS = 65_534  # a feed is labelled by two 16-bit numbers, see mcjax.draw
 class Feed:
     """``samples`` observations from ``origin`` to ``reader`` every generation.
 
-    ``weight`` multiplies the reader's loss on each of these observations.
+    ``weight`` multiplies the reader's loss on each of these observations. ``schedule``: its weights
+    in generations 1, 2, ..., before ``weight`` is reached.
     """
 
     origin: str
     reader: str
     samples: int
     weight: float = 1.0
+    schedule: tuple[float, ...] = ()
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """By generation, from 1; the last one stays."""
+        return (*self.schedule, self.weight)
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,7 @@ class Network:
             _check_count(f"network.initial ({name})", count)
         for table in ("first", "feeds"):
             _check_feeds(self, table)
+        _check_weights(self)
         if self.sources or self.first:
             _check_samples(self)
 
@@ -135,8 +143,20 @@ class Network:
 
     @property
     def plain(self) -> bool:
-        """Whether ``real`` is the only real source, of which alone generation 0 is fitted."""
-        return not self.sources and not self.first
+        """Whether ``real`` is the only real source, of which alone generation 0 is fitted, and
+        weights stay what they are."""
+        return not self.sources and not self.first and not self.steps
+
+    @property
+    def steps(self) -> int:
+        """Generations until all weights stay what they are; 0 if they always do."""
+        return max((len(feed.schedule) for feed in self.feeds), default=0)
+
+    @property
+    def settled(self) -> Network:
+        """The network with the weights that stay; what has none is no feed."""
+        kept = tuple(replace(feed, schedule=()) for feed in self.feeds if feed.weight)
+        return self if self.steps == 0 else replace(self, feeds=kept)
 
     def renews(self, origin: str) -> bool:
         """Whether a real source gives new samples in every generation."""
@@ -186,6 +206,9 @@ class Network:
     def described(self) -> dict[str, Any]:
         """Plain data; what a network without further sources lacks is left out."""
         found = asdict(self)
+        for feed in (*found["feeds"], *found["first"]):
+            if not feed["schedule"]:
+                del feed["schedule"]
         return {k: v for k, v in found.items() if v or k not in ("sources", "first")}
 
 
@@ -246,7 +269,12 @@ def _feed(feed: Feed | tuple, field: str, counts: Mapping[str, int | None]) -> F
     if not isinstance(feed, Feed):
         if not 3 <= len(feed) <= 4:
             raise InputError(field, f"has {feed!r}; give (origin, reader, samples[, weight])")
-        feed = Feed(*feed)
+        origin, reader, samples, *rest = feed
+        weight: Any = rest[0] if rest else 1.0
+        if isinstance(weight, list | tuple) and weight:  # by generation
+            feed = Feed(origin, reader, samples, weight[-1], tuple(weight[:-1]))
+        else:
+            feed = Feed(origin, reader, samples, weight)
     if feed.samples is None:
         return replace(feed, samples=counts.get(feed.origin))
     return feed
@@ -286,7 +314,9 @@ def _check_sources(net: Network) -> None:
     if net.size + len(names) > MOST_MODELS:
         raise InputError("network.sources", f"and models are above {MOST_MODELS} together")
     if not net.plain and net.memory != "replace":
-        raise InputError("network.memory", "is for networks of one real source; use 'replace'")
+        raise InputError(
+            "network.memory", "is for one real source and constant weights; use 'replace'"
+        )
 
 
 def _check_samples(net: Network) -> None:
@@ -324,6 +354,18 @@ def _check_samples(net: Network) -> None:
             )
 
 
+def _check_weights(net: Network) -> None:
+    if any(feed.schedule for feed in net.first):
+        raise InputError("network.first", "has a weight by generation, and is of one; give one")
+    for name, feeds in zip(net.models, net.feeds_by_reader, strict=True):
+        for t in range(1, net.steps + 2):
+            if feeds and not any(feed.weights[min(t, len(feed.weights)) - 1] for feed in feeds):
+                raise InputError(
+                    "network.feeds",
+                    f"of model {name!r} all have weight 0 in generation {t}; give one another",
+                )
+
+
 def _check_feeds(net: Network, table: str) -> None:
     seen: set[tuple[str, str]] = set()
     published: dict[str, int] = {}
@@ -341,9 +383,10 @@ def _check_feeds(net: Network, table: str) -> None:
                 hint = did_you_mean(name, choices)
                 raise InputError(f"{field}.{end}", f"is the unknown model {name!r}{hint}")
         _check_count(f"{field}.samples", feed.samples)
-        number = isinstance(feed.weight, int | float) and not isinstance(feed.weight, bool)
-        if not (number and 0 < feed.weight < math.inf):
-            raise InputError(f"{field}.weight", f"is {feed.weight!r}; give a positive number")
+        for weight in feed.weights:
+            number = isinstance(weight, int | float) and not isinstance(weight, bool)
+            if not (number and 0 <= weight < math.inf and (weight or feed.schedule)):
+                raise InputError(f"{field}.weight", f"is {weight!r}; give a positive number")
         edge = (feed.origin, feed.reader)
         if edge in seen:
             raise InputError(

@@ -9,11 +9,12 @@ from typing import Any
 import msgspec
 
 from mcjax.errors import InputError, did_you_mean, naming
+from mcjax.network.data_mediated import data_mediated
 from mcjax.network.graphs import GRAPH_SUFFIXES, read_graph
 from mcjax.network.network import Network, build_network
 from mcjax.network.source import Source
 from mcjax.network.topologies import TOPOLOGIES
-from mcjax.study.schema import FeedTable, NetworkTable, read_file
+from mcjax.study.schema import FeedTable, NetworkTable, StudyFile, read_file
 
 
 def read_network(path: Path) -> Network:
@@ -26,10 +27,10 @@ def read_network(path: Path) -> Network:
     with naming(path):
         if path.suffix in GRAPH_SUFFIXES:
             return read_graph(path)
-        table = read_file(path).network
-        if table is None:
+        found = network_of(read_file(path))
+        if found is None:
             raise InputError("network", "is missing; add a [network] table")
-        return network_in(table)
+        return found
 
 
 def read_pipeline(path: Path) -> tuple[Network, int | None]:
@@ -52,6 +53,16 @@ def read_pipeline(path: Path) -> tuple[Network, int | None]:
     return net, len(theta)
 
 
+def network_of(content: StudyFile) -> Network | None:
+    """The network of a study file, from whichever table describes it."""
+    mediated = content.data_mediated
+    if mediated is None:
+        return None if content.network is None else network_in(content.network)
+    if content.network is not None:
+        raise InputError("data_mediated", "and [network] exclude each other; keep one")
+    return data_mediated(**msgspec.structs.asdict(mediated))
+
+
 def network_in(table: NetworkTable) -> Network:
     """The network that a ``[network]`` table describes."""
     return _topology(table) if table.topology is not None else _feeds(table)
@@ -71,7 +82,7 @@ def _feeds(table: NetworkTable) -> Network:
     )
 
 
-def _feed(table: FeedTable) -> tuple[str, str, int | None, float]:
+def _feed(table: FeedTable) -> tuple[str, str, int | None, float | list[float]]:
     return table.origin, table.to, table.samples, table.weight
 
 

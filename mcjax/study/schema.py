@@ -25,7 +25,7 @@ class FeedTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "f
     origin: str
     to: str
     samples: Count | None = None
-    weight: float = 1.0
+    weight: float | list[float] = 1.0
 
 
 class SourceTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -63,6 +63,22 @@ class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.initial is None and not self.first:  # in the words of msgspec
             raise ValueError("Object missing required field `initial`")
+
+
+class DataMediatedTable(msgspec.Struct, forbid_unknown_fields=True):
+    """``[data_mediated]``: entities that meet in one pool of synthetic data, as a network."""
+
+    entities: Count | list[str]
+    private: Count | list[Count]
+    public: Count
+    synthetic: Count | list[Count]
+    alpha: float | list[float] = 0.5
+    beta: float | list[float] = 0.5
+    theta: list[list[float]] | None = None
+    shift: list[list[float]] | None = None
+    covariance: list[list[list[float]]] | None = None
+    noise: float | list[float] | None = None
+    real: str = "reused"
 
 
 class CovariateTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -111,6 +127,7 @@ class StudyFile(msgspec.Struct, forbid_unknown_fields=True):
     """A whole study file."""
 
     network: NetworkTable | None = None
+    data_mediated: DataMediatedTable | None = None
     family: dict[str, Any] | None = None
     covariates: CovariateTable | None = None
     run: RunTable = msgspec.field(default_factory=RunTable)
@@ -124,6 +141,7 @@ _TABLES: dict[str, type[msgspec.Struct]] = {
     "network.feeds": FeedTable,
     "network.first": FeedTable,
     "network.sources": SourceTable,
+    "data_mediated": DataMediatedTable,
     "covariates": CovariateTable,
     "run": RunTable,
     "grid": GridTable,

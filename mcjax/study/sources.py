@@ -75,16 +75,18 @@ def check_determined(net: Network, laws: SourceLaws) -> None:
     ------
     InputError: if the sum of the covariances of what a model reads is singular.
     """
-    for field, table in (("first", net.first_by_reader), ("feeds", net.feeds_by_reader)):
+    steps = range(1, net.steps + 2)
+    for t, table in ((0, net.first_by_reader), *((t, net.feeds_by_reader) for t in steps)):
         for name, feeds in zip(net.models, table, strict=True):
-            if not feeds:
+            read = [f for f in feeds if f.weights[max(0, min(t, len(f.weights)) - 1)]]
+            if not read:
                 continue
-            total = sum(laws.covariance[net.source_index.get(f.origin, 0)] for f in feeds)
+            total = sum(laws.covariance[net.source_index.get(f.origin, 0)] for f in read)
             if not np.linalg.cond(total) < 1e12:
                 raise InputError(
-                    f"network.{field}",
-                    f"give model {name!r} covariates whose covariances have a singular sum; add a"
-                    " feed that shows it the other directions",
+                    f"network.{'feeds' if t else 'first'}",
+                    f"give model {name!r} in generation {t} covariates whose covariances have a"
+                    " singular sum; add a feed that shows it the other directions",
                 )
 
 

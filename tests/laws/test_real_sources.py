@@ -306,7 +306,9 @@ def test_malformed_sources(tmp_path, old, new, sentence):
 def test_covariances_with_a_singular_sum():
     feeds = [("web", "0", 20)]
     net = build_network(1, feeds, 20, sources=[Source("web", covariance=FLAT)])
-    with pytest.raises(InputError, match="'0' covariates whose covariances have a singular sum"):
+    with pytest.raises(
+        InputError, match="'0' in generation 1 covariates whose covariances have a singular sum"
+    ):
         condition(net, linear(), np.ones(3))
 
 
