@@ -30,7 +30,7 @@ import numpy as np
 
 from mcjax.chains.layout import Feeds, NetworkArrays, network_arrays, shape_of
 from mcjax.families.information import Information
-from mcjax.laws.system import LinearSystem, check_regular, linear_system
+from mcjax.laws.system import LARGEST_CONDITION, LinearSystem, check_regular, linear_system
 from mcjax.network.network import Network
 
 
@@ -61,6 +61,19 @@ def system_of(
     """
     if net.plain:
         return linear_system(net, information)
+    return batch_system(*_first_order(net, information, offsets))
+
+
+def pooled_first_order(
+    net: Network, information: Information, offsets: np.ndarray | None = None
+) -> float | None:
+    """:func:`pooled_mse` to first order."""
+    return pooled_mse(*_first_order(net, information, offsets))
+
+
+def _first_order(
+    net: Network, information: Information, offsets: np.ndarray | None
+) -> tuple[NetworkArrays, Callable[[Feeds], Batches], np.ndarray]:
     arrays = network_arrays(net, shape_of([net]))
     own = information.sources or (information.real,) * len(net.sources)
     kinds = [information.synthetic] * net.size + [information.real, *own]
@@ -75,7 +88,7 @@ def system_of(
         return Batches(weighted, counts * scores[feeds.origin])
 
     truths = np.zeros((1 + len(net.sources), hessians.shape[-1])) if offsets is None else offsets
-    return batch_system(arrays, batches, truths)
+    return arrays, batches, truths
 
 
 def batch_system(
@@ -96,6 +109,31 @@ def batch_system(
         for feeds in (arrays.feeds._replace(weight=weight) for weight in arrays.schedule)
     )
     return replace(last, before=tuple(before))
+
+
+def pooled_mse(
+    arrays: NetworkArrays, batches: Callable[[Feeds], Batches], offsets: np.ndarray
+) -> float | None:
+    """MSE of the estimator that holds every real sample of a generation, each once and unweighted;
+    None if they do not determine all parameters."""
+    size, p = len(arrays.frozen), offsets.shape[1]
+    seen: set[int] = set()
+    total, spread, pull = np.zeros((p, p)), np.zeros((p, p)), np.zeros(p)
+    for feeds in (arrays.initial, arrays.feeds):
+        even = feeds._replace(weight=np.ones_like(feeds.weight))
+        found = batches(even)
+        for stream, [(i, b), *_] in _by_stream(feeds).items():
+            if feeds.origin[i, b] < size or stream in seen:
+                continue
+            seen.add(stream)
+            total += found.curvature[i, b]
+            spread += found.score[i, b]
+            pull += found.curvature[i, b] @ offsets[feeds.origin[i, b] - size]
+    if not np.linalg.cond(total) < LARGEST_CONDITION:
+        return None
+    inverse = np.linalg.inv(total)
+    mean = inverse @ pull
+    return float(np.trace(inverse @ spread @ inverse) + mean @ mean)
 
 
 def _system(

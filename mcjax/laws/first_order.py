@@ -15,7 +15,7 @@ import numpy as np
 
 from mcjax.families.information import BatchInformation, Information
 from mcjax.laws.asymptotics import growth, limit, mean_limit
-from mcjax.laws.batches import system_of
+from mcjax.laws.batches import pooled_first_order, system_of
 from mcjax.laws.estimated import estimate_information, jackknife_error
 from mcjax.laws.fixed_design import long_run
 from mcjax.laws.inapplicable import Inapplicable
@@ -93,6 +93,7 @@ def first_order(condition: Condition, generations: int) -> Prediction:
         mean=mean if offsets.any() else None,
         asymptotic=True,
         allowance=allowance(condition, generations),
+        pooled=None if net.plain else pooled_first_order(net, information, offsets),
     )
 
 

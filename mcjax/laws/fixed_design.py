@@ -26,15 +26,17 @@ study in float64 they differ by rounding, some 1e-7 of themselves.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax.numpy as jnp
 import numpy as np
 
 from mcjax.chains.dataset import design_streams
-from mcjax.chains.layout import Feeds, network_arrays, shape_of
+from mcjax.chains.layout import Feeds, NetworkArrays, network_arrays, shape_of
 from mcjax.draws.streams import condition_word, design_key
 from mcjax.families.observations import draw_normals
 from mcjax.laws.asymptotics import limit, mean_limit
-from mcjax.laws.batches import Batches, batch_system
+from mcjax.laws.batches import Batches, batch_system, pooled_mse
 from mcjax.laws.finite_sample import check_least_squares, source_variances
 from mcjax.laws.inapplicable import Inapplicable
 from mcjax.laws.prediction import Prediction
@@ -55,7 +57,8 @@ def fixed_design(condition: Condition, generations: int) -> Prediction:
     ------
     Inapplicable: for another family, or designs that do not determine a fit.
     """
-    system = design_system(condition, *check_least_squares(condition))
+    arrays, batches, offsets = _designs(condition, *check_least_squares(condition))
+    system = batch_system(arrays, batches, offsets)
     size, p = condition.network.size, system.p
     covariance, mean = covariances(system, generations), means(system, generations)
     blocks = covariance.reshape(-1, size, p, size, p)
@@ -71,7 +74,8 @@ def fixed_design(condition: Condition, generations: int) -> Prediction:
         standard_error=np.zeros((generations + 1, size)),
         growth=slope,
         limit=np.where(settled, limits, np.nan),
-        mean=mean if condition.sources.offsets.any() else None,
+        mean=mean if offsets.any() else None,
+        pooled=pooled_mse(arrays, batches, offsets),
     )
 
 
@@ -82,6 +86,12 @@ def design_system(condition: Condition, variance: float, real_variance: float) -
     ------
     Inapplicable: if the weighted designs of a fit do not determine every parameter.
     """
+    return batch_system(*_designs(condition, variance, real_variance))
+
+
+def _designs(
+    condition: Condition, variance: float, real_variance: float
+) -> tuple[NetworkArrays, Callable[[Feeds], Batches], np.ndarray]:
     net, laws = condition.network, condition.sources
     arrays = network_arrays(net, shape_of([net]))
     spread = np.concatenate(
@@ -90,14 +100,14 @@ def design_system(condition: Condition, variance: float, real_variance: float) -
     grams = [_grams(condition, feeds) for feeds in (arrays.initial, arrays.feeds)]
 
     def batches(feeds: Feeds) -> Batches:
-        gram = grams[0 if feeds is arrays.initial else 1]
+        gram = grams[0 if feeds.samples is arrays.initial.samples else 1]
         weighted = feeds.weight[..., None, None] * gram
         reads = (feeds.samples > 0).any(1)
         if not (np.linalg.cond(weighted.sum(1)[reads]) < LARGEST_CONDITION).all():
             raise Inapplicable("the designs of a fit do not determine every parameter")
         return Batches(weighted, spread[feeds.origin][..., None, None] * gram)
 
-    return batch_system(arrays, batches, laws.offsets)
+    return arrays, batches, laws.offsets
 
 
 def long_run(system: LinearSystem, condition: Condition) -> tuple[np.ndarray, np.ndarray]:

@@ -26,6 +26,11 @@ UNITS = {
     "covariance": "off the whitened identity",
     "cross_covariance": "off the whitened prediction",
     "normality": "between distribution functions",
+    "efficiency": "seen / predicted",
+    "spread": "seen / predicted",
+    "cosine": "off the predicted cosine",
+    "public_cosine": "off the predicted cosine",
+    "private_cosine": "off the predicted cosine",
 }
 PIPE_WIDTH = 132
 MARK = {VERIFIED: "+", REFUTED: "x", INCONCLUSIVE: "?"}

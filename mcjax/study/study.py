@@ -22,7 +22,16 @@ PRECISIONS = {
     "float32": ("float32", "float32"),
 }
 """Precision of draws and of fits, by the name of the setting."""
-QUANTITIES = ("mse", "collapse", "growth", "bias", "covariance", "normality")
+QUANTITIES = (
+    "mse",
+    "collapse",
+    "growth",
+    "bias",
+    "covariance",
+    "normality",
+    "efficiency",
+    "homogenisation",
+)
 """What can be judged."""
 DESIGNS = ("random", "fixed")
 
