@@ -27,7 +27,9 @@ from .laws.user import user_law as user_law
 from .network import REAL as REAL
 from .network import Feed as Feed
 from .network import Network as Network
+from .network import Source as Source
 from .network import build_network as build_network
+from .network import data_mediated as data_mediated
 from .network import from_networkx as from_networkx
 from .network import topologies as topologies
 from .report.dataset import dataset as dataset

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from mcjax.chains.chain import ConditionArrays, Program, Trajectory
+from mcjax.chains.dataset import SourceArrays
 from mcjax.chains.layout import Shape, network_arrays, shape_of
 from mcjax.chains.statistics import FEW_ROWS
 from mcjax.chains.sums import fits_sums
@@ -255,7 +256,7 @@ def replay_data(
 
     Yields
     ------
-    For each generation and model, by origin (a model, or ``real``), the rows that it fitted, in
+    For each generation and model, by origin (a model or a real source), the rows that it fitted, in
     NumPy arrays; none where it fitted nothing.
 
     Raises
@@ -285,8 +286,10 @@ def programs(study: Study) -> list[list[int]]:
     for i, condition in enumerate(study.conditions):
         how = sampling_of(condition, study.sampling)
         kind = jax.tree.structure(condition.family)
+        own = jax.tree.structure(_source_arrays(condition))
         net = condition.network
-        key = (kind, len(condition.theta), how, condition.design, net.memory, net.growth)
+        real = (len(condition.sources.theta), net.steps > 0, own)
+        key = (kind, len(condition.theta), how, condition.design, net.memory, net.growth, real)
         kinds.setdefault(key, []).append(i)
     found = []
     for (_, _, how, *_), members in kinds.items():
@@ -329,13 +332,23 @@ def _task(condition: Condition, shape: Shape, chains: np.ndarray) -> Task:
     word = condition_word(condition.label)
     arrays = ConditionArrays(
         network=network_arrays(condition.network, shape),
-        truth=condition.theta[None],
+        truth=condition.sources.theta,
         factor=covariance_root(condition.covariance),
         whitener=whitener(condition.covariance),
         family=condition.family,
         design=design_key(condition.seed, word) if condition.design == "fixed" else None,
+        sources=_source_arrays(condition),
     )
     return Task(arrays, condition.seed, word, chains, condition.network.size)
+
+
+def _source_arrays(condition: Condition) -> SourceArrays | None:
+    """What tells the condition's real sources apart, beside their truths."""
+    laws, own = condition.sources, condition.network.sources
+    factor = None
+    if any(source.covariance is not None for source in own):
+        factor = np.array([covariance_root(one) for one in laws.covariance])
+    return None if factor is None and laws.sigma is None else SourceArrays(factor, laws.sigma)
 
 
 def _program(study: Study, members: Sequence[int]) -> Program:

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from mcjax.chains.dataset import draw_dataset
+from mcjax.chains.dataset import SourceArrays, draw_dataset
 from mcjax.chains.layout import Feeds, NetworkArrays, grown
 from mcjax.chains.pool import Past, draw_subsample, pooled
 from mcjax.chains.sums import Sums, fit_sums, fits_sums, no_sums, sums_of
@@ -30,6 +30,7 @@ class ConditionArrays(NamedTuple):
     whitener: Any  # (p, p), F^-T, or zero where F is singular
     family: Family
     design: Any = None  # (2,), the key of fixed designs; None where designs are random
+    sources: SourceArrays | None = None  # real sources' own laws, where some have one
 
 
 class Program(NamedTuple):
@@ -109,9 +110,7 @@ def _generation(
 ) -> tuple[Fit, Sums | None]:
     """Fit every model once; with it, the sums over all data so far, where they accumulate."""
     truth = jnp.asarray(condition.truth, program.fit_dtype)
-    first, later = condition.network.initial, condition.network.feeds
-    counts: Any = grown(jnp.asarray(later.samples), t, program.generations, program.growth)
-    later = later._replace(samples=counts)
+    first, later = condition.network.initial, _later(condition.network, t, program)
     now = jax.tree.map(lambda a, b: jnp.where(t == 0, a, b), first, later)
     active = jnp.any(now.samples > 0, axis=1)
     theta, seen, feeds, when = state.theta, state.known, now, t
@@ -130,7 +129,8 @@ def _generation(
         if program.memory == "subsample":
             size = (len(theta), 2 * program.pairs)
             return draw_subsample(*shared, t, reads.reader, reads.take, *size, condition.design)
-        return draw_dataset(*shared, len(theta), program.pairs, condition.design)
+        own = (condition.design, condition.sources)
+        return draw_dataset(*shared, len(theta), program.pairs, *own)
 
     def refit(reads: _Reads, before: Sums | None, whole: Array) -> tuple[Fit, Sums | None]:
         own = reads.feeds._replace(weight=reads.feeds.weight.astype(program.fit_dtype))
@@ -158,6 +158,16 @@ def _generation(
     return jax.vmap(refit)(reads, state.sums, state.known)
 
 
+def _later(network: NetworkArrays, t: Array, program: Program) -> Feeds:
+    """The feeds of generation t, from 1 on."""
+    feeds = jax.tree.map(jnp.asarray, network.feeds)
+    if network.schedule is not None:
+        place = jnp.clip(t - 1, 0, len(network.schedule) - 1)
+        feeds = feeds._replace(weight=jnp.asarray(network.schedule)[place])
+    samples = grown(feeds.samples, t, program.generations, program.growth)
+    return feeds._replace(samples=samples)
+
+
 def draw_samples(
     condition: ConditionArrays, parents: Array, feeds: Feeds, key: Array, t: Array, program: Program
 ) -> Dataset:
@@ -182,7 +192,16 @@ def draw_samples(
     def draw(feed: Feeds) -> Dataset:
         alone = jax.tree.map(lambda value: value[None], feed)
         return draw_dataset(
-            drawing, factor, visible, alone, key, t, models, program.pairs, condition.design
+            drawing,
+            factor,
+            visible,
+            alone,
+            key,
+            t,
+            models,
+            program.pairs,
+            condition.design,
+            condition.sources,
         )
 
     return jax.vmap(jax.vmap(draw))(feeds)

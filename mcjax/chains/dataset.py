@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,13 @@ from mcjax.fits.objective import Dataset
 Tree = TypeVar("Tree")
 
 
+class SourceArrays(NamedTuple):
+    """What real sources have of their own, ``real`` (and models) first; None: all as that one."""
+
+    factor: Any  # (S, p, p), roots of the covariances of x
+    sigma: Any  # (S,), noise scales
+
+
 def draw_dataset(
     family: Family,
     factor: Array,
@@ -28,6 +35,7 @@ def draw_dataset(
     models: int,
     pairs: int,
     design: Array | None = None,
+    sources: SourceArrays | None = None,
 ) -> Dataset:
     """Draw the rows of all feeds of one model, feed after feed, padded to ``pairs`` pairs.
 
@@ -39,6 +47,7 @@ def draw_dataset(
     key: chain key, shape (2,). generation: in which each feed is drawn, int32, scalar or (B,).
     models: origins from which on they are real, M.
     design: the key of fixed designs, shape (2,), or None if covariates are drawn anew each time.
+    sources: real sources' own laws, or None if all are as ``real``.
 
     Returns
     -------
@@ -61,16 +70,25 @@ def draw_dataset(
 
     *keys, real, theta = once(generation, gather)
     pair = within.astype(jnp.uint32)
-    x = jnp.zeros((0, 2 * pairs), parents.dtype)
+    normals, sigma = jnp.zeros((0, 2 * pairs), parents.dtype), None
+    x = normals
     if family.covariates:
         z = once(
             generation,
             lambda: draw_normals((keys[2], keys[3]), pair, parents.shape[1], parents.dtype),
         )
-        x = jnp.matmul(factor, _halves(z.real, z.imag), precision="highest")
+        normals = _halves(z.real, z.imag)
+        x = jnp.matmul(factor, normals, precision="highest")
+    if sources is not None:
+        source = jnp.maximum(feeds.origin - models, 0)
+        if sources.factor is not None:
+            roots = jnp.moveaxis(jnp.asarray(sources.factor, x.dtype)[source], 0, -1)
+            x = once(generation, lambda: (_both(roots[:, :, slot]) * normals[None]).sum(1))
+        if sources.sigma is not None:
+            sigma = _both(jnp.asarray(sources.sigma, x.dtype)[source][slot])
     y = once(
         generation,
-        lambda: draw_labels(family, _both(theta), x, _both(real), (keys[0], keys[1]), pair),
+        lambda: draw_labels(family, _both(theta), x, _both(real), (keys[0], keys[1]), pair, sigma),
     )
     row = _halves(2 * within, 2 * within + 1)
     valid = (row < _both(feeds.samples[slot])) & _both(place < ends[-1])

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from mcjax.draws.streams import private_stream, published_stream, real_stream
+from mcjax.draws.streams import private_stream, published_stream, real_stream, source_stream
 from mcjax.network import REAL, Network
 from mcjax.network.network import growth_factors
 
@@ -35,6 +35,7 @@ class Shape(NamedTuple):
     models: int
     slots: int
     pairs: int  # pairs of rows a fit
+    steps: int = 0  # generations until weights stay what they are
 
 
 class NetworkArrays(NamedTuple):
@@ -43,6 +44,7 @@ class NetworkArrays(NamedTuple):
     initial: Feeds  # generation 0
     feeds: Feeds  # every later generation
     frozen: np.ndarray  # (M,) bool
+    schedule: np.ndarray | None = None  # (L, M, B), weights of generations 1 to L, the last stays
 
 
 def shape_of(networks: Sequence[Network], generations: int = 1, pooled: bool = False) -> Shape:
@@ -50,8 +52,11 @@ def shape_of(networks: Sequence[Network], generations: int = 1, pooled: bool = F
     all rows so far."""
     return Shape(
         models=max(net.size for net in networks),
-        slots=max(1, *(len(feeds) for net in networks for feeds in net.feeds_by_reader)),
+        slots=max(
+            len(feeds) for net in networks for feeds in (*net.first_by_reader, *net.feeds_by_reader)
+        ),
         pairs=max(_pairs(net, generations, pooled) for net in networks),
+        steps=max(net.steps for net in networks),
     )
 
 
@@ -65,16 +70,42 @@ def network_arrays(net: Network, shape: Shape) -> NetworkArrays:
     for i, incoming in enumerate(net.feeds_by_reader):
         largest = max((feed.weight for feed in incoming), default=1.0)
         first = 1 / largest if net.memory != "replace" else 1.0  # in one pool with the feeds
-        _fill(initial, i, 0, net.initial[i], first, real_origin, real_stream(i), renewed=False)
+        begun = net.first_by_reader[i]
+        most = max(feed.weight for feed in begun)
+        for b, feed in enumerate(begun):
+            origin, stream = _real(net, feed.origin, i, real_origin)
+            weight = first * feed.weight / most
+            _fill(initial, i, b, feed.samples, weight, origin, stream, renewed=False)
         for b, feed in enumerate(incoming):
-            if feed.origin == REAL:
-                origin, stream, renewed = real_origin, real_stream(i), net.real == "fresh"
+            if feed.origin in net.source_index:
+                origin, stream = _real(net, feed.origin, i, real_origin)
+                renewed = net.renews(feed.origin)
             else:
                 origin, renewed = net.index[feed.origin], True
                 shared = net.draws == "shared"
                 stream = published_stream(origin) if shared else private_stream(i, origin)
             _fill(feeds, i, b, feed.samples, feed.weight / largest, origin, stream, renewed)
-    return NetworkArrays(initial, feeds, frozen)
+    schedule = _schedule(net, shape) if shape.steps else None
+    return NetworkArrays(initial, feeds, frozen, schedule)
+
+
+def _schedule(net: Network, shape: Shape) -> np.ndarray:
+    found = np.zeros((shape.steps + 1, shape.models, shape.slots))
+    for i, incoming in enumerate(net.feeds_by_reader):
+        for b, feed in enumerate(incoming):
+            weights = np.array(feed.weights)
+            found[:, i, b] = weights[np.minimum(np.arange(len(found)), len(weights) - 1)]
+    largest = found.max(2, keepdims=True)
+    return found / np.where(largest > 0, largest, 1)
+
+
+def _real(net: Network, name: str, reader: int, first: int) -> tuple[int, int]:
+    """Origin and stream of what a real source gives a model; ``first``: the origin of ``real``."""
+    source = net.source_index[name]
+    if name == REAL:
+        return first, real_stream(reader)
+    public = net.sources[source - 1].public
+    return first + source, source_stream(source, None if public else reader)
 
 
 def grown(samples: Array, t: Array, generations: int, growth: float) -> Array:
@@ -87,7 +118,7 @@ def grown(samples: Array, t: Array, generations: int, growth: float) -> Array:
 
 def _pairs(net: Network, generations: int, pooled: bool) -> int:
     """Pairs of rows of the largest fit; a feed with an odd count leaves half a pair empty."""
-    first = [-(-count // 2) for count in net.initial]
+    first = [sum(-(-f.samples // 2) for f in feeds) for feeds in net.first_by_reader]
     largest = net.at(generations)
     if net.memory == "subsample":  # rows are drawn one by one
         later = [-(-sum(f.samples for f in feeds) // 2) for feeds in largest.feeds_by_reader]

@@ -16,6 +16,7 @@ from typing import Any
 from mcjax.diagnosis.cures import Edge, flips, repairs
 from mcjax.diagnosis.explosion import FiniteSample, finite_sample
 from mcjax.families.information import UNIT
+from mcjax.laws.batches import system_of
 from mcjax.laws.fate import fate
 from mcjax.laws.sources import (
     DataFlow,
@@ -24,7 +25,6 @@ from mcjax.laws.sources import (
     strong_components,
     unstable_sources,
 )
-from mcjax.laws.system import linear_system
 from mcjax.network.network import Network
 
 
@@ -115,11 +115,12 @@ def diagnose(net: Network, parameters: int | None = None) -> Diagnosis:
     parameters: p, if the models are linear regressions: for the exact law at the network's sample
         counts.
     """
+    net = net.settled
     flow = data_flow(net)
     sources = unstable_sources(net, flow)
     reaching = _reaching(flow, sources)
     paths = _paths(flow, sources)
-    system = linear_system(net, UNIT)
+    system = system_of(net, UNIT)
     found = fate(flow, sources, system)
     models = {}
     for i, name in enumerate(net.models):

@@ -55,6 +55,15 @@ def real_stream(reader: int) -> int:
     return reader << 16 | PUBLIC
 
 
+def source_stream(source: int, reader: int | None = None) -> int:
+    """The sample of a further real source, numbered from 1, for one model, or for all in public.
+
+    Its place among origins is counted down from that of selections, which no model reaches in a
+    network of fewer than 65,535 models and sources.
+    """
+    return (PUBLIC if reader is None else reader) << 16 | SELECTION - source
+
+
 def selection_stream(reader: Any) -> Any:
     """Which rows of its pool model ``reader`` fits, where it fits a subsample."""
     return reader << 16 | SELECTION

@@ -40,6 +40,8 @@ def redraw(task: Task, theta: np.ndarray, program: Program) -> Iterator[Dataset]
         before = theta[max(t - 1, 0)]
         parents = np.concatenate([np.where(np.isnan(before), truth[:1], before), truth])
         feeds = network.feeds._replace(samples=counts[t]) if t else network.initial
+        if t and network.schedule is not None:
+            feeds = feeds._replace(weight=network.schedule[min(t, len(network.schedule)) - 1])
         drawn = _draw(task.arrays, parents, feeds, key, jnp.int32(t), program)
         yield jax.tree.map(np.asarray, drawn)
 

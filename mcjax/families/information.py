@@ -23,10 +23,14 @@ class BatchInformation:
 
 @dataclass(frozen=True)
 class Information:
-    """The matrices of real data and of data that a model generates."""
+    """The matrices of real data and of data that a model generates.
+
+    ``sources``: of further real sources, in order, where they are not those of ``real``.
+    """
 
     real: BatchInformation
     synthetic: BatchInformation
+    sources: tuple[BatchInformation, ...] = ()
 
 
 def same_information(hessian: np.ndarray, score_covariance: np.ndarray) -> Information:

@@ -38,7 +38,13 @@ def draw_normals(keys: Words, pairs: Array, p: int, dtype: Any) -> Array:
 
 
 def draw_labels(
-    family: Family, theta: Array, x: Array, real: Array, keys: Words, pairs: Array
+    family: Family,
+    theta: Array,
+    x: Array,
+    real: Array,
+    keys: Words,
+    pairs: Array,
+    sigma: Array | None = None,
 ) -> Array:
     """Labels from the law of each row's parent.
 
@@ -46,13 +52,14 @@ def draw_labels(
     ----------
     theta: parameters of each row's parent, shape (p, 2H). x: covariates, shape (p, 2H).
     real: whether the parent is a real source, shape (2H,). keys, pairs: as for the covariates.
+    sigma: noise scale of each row in place of the family's, shape (2H,), or None.
 
     Returns
     -------
     y: shape (2H,).
     """
     words = [row_words(keys, pairs, jnp.uint32(LABEL + k)) for k in range(2)]
-    return _labels(family, theta, x, real, [jnp.concatenate(word) for word in words])
+    return _labels(family, theta, x, real, [jnp.concatenate(word) for word in words], sigma)
 
 
 def draw_single(
@@ -85,10 +92,21 @@ def draw_single(
     return x, _labels(family, theta, x, real, [jnp.where(odd, *word[::-1]) for word in words])
 
 
-def _labels(family: Family, theta: Array, x: Array, real: Array, pair: list[Array]) -> Array:
+def _labels(
+    family: Family,
+    theta: Array,
+    x: Array,
+    real: Array,
+    pair: list[Array],
+    sigma: Array | None = None,
+) -> Array:
     words = (pair[0], pair[1])
-    y = jax.vmap(family.sample, (None, 1, 1, 0))(family.params, theta, x, words)
+    params, axes = family.params, None
+    if sigma is not None:
+        params = params | {"sigma": sigma}
+        axes = jax.tree.map(lambda _: None, family.params) | {"sigma": 0}
+    y = jax.vmap(family.sample, (axes, 1, 1, 0))(params, theta, x, words)
     if family.sample_real is family.sample:
         return y
-    y_real = jax.vmap(family.sample_real, (None, 1, 1, 0))(family.params, theta, x, words)
+    y_real = jax.vmap(family.sample_real, (axes, 1, 1, 0))(params, theta, x, words)
     return jnp.where(real, y_real, y)

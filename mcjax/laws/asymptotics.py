@@ -63,10 +63,14 @@ def limit(system: LinearSystem, stable: np.ndarray) -> np.ndarray:
 
     # What remains of xi in each error: a linear map, the identity for frozen models.
     rows = np.flatnonzero(moving)[settled]
-    drawn = np.flatnonzero(still | (moving & system.reuse.any(0)))
+    constants = np.zeros(system.reuse.shape[1], bool)
+    constants[: len(still)] = still
+    drawn = np.flatnonzero(constants | system.reuse[moving].any(0))
     at = np.ix_(rows, drawn)
-    forcing = np.where(still[drawn], system.transition[at], system.reuse[at])
-    constant = np.eye(len(system.transition))[:, drawn] * still[:, None]
+    carried = np.zeros_like(system.reuse)
+    carried[:, : len(still)] = system.transition
+    forcing = np.where(constants[drawn], carried[at], system.reuse[at])
+    constant = np.eye(*system.reuse.shape)[:, drawn] * still[:, None]
     constant[rows] = np.linalg.solve(np.eye(len(rows)) - own[np.ix_(settled, settled)], forcing)
     covariance = constant @ system.initial[np.ix_(drawn, drawn)] @ constant.T
     covariance[np.ix_(moving, moving)] += sums
@@ -75,6 +79,28 @@ def limit(system: LinearSystem, stable: np.ndarray) -> np.ndarray:
     covariance[np.ix_(lost, inside)] = np.nan
     covariance[np.ix_(inside, lost)] = np.nan
     return covariance
+
+
+def mean_limit(system: LinearSystem, stable: np.ndarray) -> np.ndarray:
+    """Mean errors of the stable models as t -> infinity, ``m = A m + push``; shape (M, p).
+
+    Of other models 0; of models that do not settle in double precision, see above, nan.
+    """
+    result = np.zeros(len(system.transition))
+    if system.push is None or system.start is None:
+        return result.reshape(-1, system.p)
+    stable = np.asarray(stable, bool)
+    moving = np.repeat(stable & ~system.frozen, system.p)
+    still = np.repeat(stable & system.frozen, system.p)
+    result[still] = system.start[still]
+    own = system.transition[np.ix_(moving, moving)]
+    forcing = system.push[moving] + system.transition[np.ix_(moving, still)] @ result[still]
+    lost = _with_readers(own, _noise_sum(own, np.eye(len(own)))[1])
+    inside = own[np.ix_(~lost, ~lost)]
+    found = np.full(len(own), np.nan)
+    found[~lost] = np.linalg.solve(np.eye(len(inside)) - inside, forcing[~lost])
+    result[moving] = found
+    return result.reshape(-1, system.p)
 
 
 def growth(system: LinearSystem, sources: Sequence[UnstableSource]) -> np.ndarray:

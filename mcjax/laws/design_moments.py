@@ -38,7 +38,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mcjax.network.network import REAL, Network
+from mcjax.network.network import Network
 
 WEIGHTED = "a model's feeds have different weights; the closed form needs equal ones"
 POOLED = "data accumulate; the closed form is for fits of one generation's data"
@@ -47,6 +47,8 @@ REUSED = (
     "real data are reused: their design is the same in every generation, so errors depend on it"
     " for ever and generations are not independent given the last"
 )
+SOURCES = "there are several real sources, and it is for one"
+OWN_COVARIATES = "a source has covariates of its own; the closed form needs one law for all"
 
 
 @dataclass(frozen=True)
@@ -112,8 +114,8 @@ def second_moment_map(
     """
     counts = np.zeros((net.size, net.size + 1))
     for feed in net.feeds:
-        j = net.size if feed.origin == REAL else net.index[feed.origin]
-        counts[net.index[feed.reader], j] = feed.samples
+        j = net.index.get(feed.origin, net.size)
+        counts[net.index[feed.reader], j] += feed.samples
     rows = counts.sum(1)
     frozen = rows == 0
     rows[frozen] = p + 2  # any number that divides: a frozen model's entries are not used
@@ -178,11 +180,16 @@ def unusual_feeds(net: Network) -> str:
     """Weights, samples with several readers, reused real data or memory, as a sentence."""
     if net.memory != "replace":
         return POOLED
-    if any(len({feed.weight for feed in feeds}) > 1 for feeds in net.feeds_by_reader):
+    tables = (*net.first_by_reader, *net.feeds_by_reader)
+    if any(len({feed.weights for feed in feeds}) > 1 for feeds in tables):
         return WEIGHTED
-    readers = Counter(feed.origin for feed in net.feeds if feed.origin != REAL)
-    if net.draws == "shared" and max(readers.values(), default=0) > 1:
-        return SHARED
-    if net.real == "reused" and any(feed.origin == REAL for feed in net.feeds):
+    public = {source.name for source in net.sources if source.public}
+    shared = public | set(net.models if net.draws == "shared" else ())
+    for feeds in (net.first, net.feeds):
+        if max(Counter(f.origin for f in feeds if f.origin in shared).values(), default=0) > 1:
+            return SHARED
+    if any(f.origin in net.source_index and not net.renews(f.origin) for f in net.feeds):
         return REUSED
+    if any(source.covariance is not None for source in net.sources):
+        return OWN_COVARIATES
     return ""

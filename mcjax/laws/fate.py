@@ -8,8 +8,9 @@ import numpy as np
 
 from mcjax.families.information import UNIT
 from mcjax.laws.asymptotics import growth, limit
+from mcjax.laws.batches import system_of
 from mcjax.laws.sources import DataFlow, UnstableSource, collapsing, data_flow, unstable_sources
-from mcjax.laws.system import LinearSystem, linear_system
+from mcjax.laws.system import LinearSystem
 from mcjax.network.network import Network
 
 
@@ -43,7 +44,7 @@ def fate_without(net: Network, without: str | None = None) -> Fate:
     sources = unstable_sources(net, flow, without)
     with np.errstate(all="ignore"):
         try:
-            return fate(flow, sources, linear_system(net, UNIT))
+            return fate(flow, sources, system_of(net, UNIT))
         except np.linalg.LinAlgError:
             nothing = np.full(net.size, np.nan)
             return Fate(np.array(collapsing(flow, sources)), nothing, nothing)

@@ -17,11 +17,18 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import digamma
 
-from mcjax.laws.design_moments import few_rows, second_moment_map, second_moments, unusual_feeds
+from mcjax.laws.biased_moments import biased_moments
+from mcjax.laws.design_moments import (
+    SecondMomentMap,
+    few_rows,
+    second_moment_map,
+    second_moments,
+    unusual_feeds,
+)
 from mcjax.laws.explosion import fates
 from mcjax.laws.inapplicable import Inapplicable
 from mcjax.laws.prediction import Prediction
-from mcjax.study.study import Condition
+from mcjax.study.study import Condition, covariance_root, whitener
 
 NAME = "finite_sample"
 SOURCE = "Wishart and matrix-variate Dirichlet moments, derived in mcjax.laws.design_moments"
@@ -47,6 +54,8 @@ def finite_sample(condition: Condition, generations: int) -> Prediction:
     if net.growth:
         return _growing(condition, generations, variance, real_variance)
     one = second_moment_map(net, p, variance, real_variance)
+    if not net.plain:
+        return _with_sources(condition, generations, one, variance, real_variance)
     initial = real_variance / (np.array(net.initial, float) - p - 1)
     white = second_moments(one, np.diag(np.repeat(initial, p)), generations)
     inverse = np.linalg.inv(condition.covariance)
@@ -94,6 +103,51 @@ def _growing(
         growth=nothing,
         limit=nothing,
     )
+
+
+def _with_sources(
+    condition: Condition,
+    generations: int,
+    one: SecondMomentMap,
+    variance: float,
+    real_variance: float,
+) -> Prediction:
+    """The law where there are several real sources, in coordinates in which Sigma = I."""
+    net, size, p = condition.network, condition.network.size, len(condition.theta)
+    back = whitener(condition.covariance)  # of errors in these coordinates
+    noise = np.concatenate([[variance], source_variances(condition, real_variance)])
+    offsets = condition.sources.offsets @ covariance_root(condition.covariance)
+    second, mean, late = biased_moments(net, noise, offsets, generations)
+    both = np.kron(np.eye(size), back)
+    found = fates(one, net, np.zeros(size))
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = mean @ back.T
+        second = np.nan_to_num(both @ second @ both.T, nan=np.inf, posinf=np.inf)
+        flat = mean.reshape(generations + 1, size * p)
+        diagonal = np.diagonal(second, axis1=1, axis2=2).reshape(mean.shape)
+        limit = np.einsum("ab,ibc,ac->i", back, late, back)
+        covariance = second - flat[:, :, None] * flat[:, None, :]
+        growth = found.growth * float(np.trace(back @ back.T))
+    return Prediction(
+        law=NAME,
+        source="the same, and frozen sources, derived in mcjax.laws.biased_moments",
+        exact=True,
+        covariance=covariance,
+        mse=diagonal.sum(-1),
+        standard_error=np.zeros((generations + 1, size)),
+        growth=growth,
+        limit=np.where(np.isnan(found.growth), limit, np.nan),
+        mean=mean if offsets.any() else None,
+    )
+
+
+def source_variances(condition: Condition, real_variance: float) -> np.ndarray:
+    """Noise variances of the real sources' labels, (S,), given that of ``real``."""
+    family, sigma = condition.family, condition.sources.sigma
+    if sigma is None:
+        return np.full(len(condition.sources.theta), real_variance)
+    assert family.noise_variances is not None  # of all families of these laws
+    return np.array([family.noise_variances(family.params | {"sigma": s})[1] for s in sigma])
 
 
 def _pooled_loops(

@@ -9,16 +9,20 @@ rows a fit and a few parameters.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from mcjax.families.information import Information
+from mcjax.families.information import BatchInformation, Information
 from mcjax.families.quantile import kinked
-from mcjax.laws.asymptotics import growth, limit
+from mcjax.laws.asymptotics import growth, limit, mean_limit
+from mcjax.laws.batches import pooled_first_order, system_of
 from mcjax.laws.estimated import estimate_information, jackknife_error
+from mcjax.laws.fixed_design import long_run
 from mcjax.laws.inapplicable import Inapplicable
 from mcjax.laws.prediction import Prediction
 from mcjax.laws.sources import collapsing, data_flow, unstable_sources
-from mcjax.laws.system import covariances, linear_system
+from mcjax.laws.system import covariances, means
 from mcjax.solvers.interior_point import solve_quantile
 from mcjax.study.study import Condition, covariance_root
 
@@ -47,6 +51,8 @@ def information_of(condition: Condition) -> tuple[Information, list[Information]
         found, without = estimate_information(family, theta, covariance_root(cov))
     else:
         found, without = family.information(family.params, theta, cov), []
+    if condition.network.sources:
+        found, without = _with_sources(condition, found, without)
     for batch in (found.real, found.synthetic):
         if not np.isfinite(batch.score_covariance).all():
             raise Inapplicable(
@@ -71,28 +77,35 @@ def first_order(condition: Condition, generations: int) -> Prediction:
     if condition.family.covariates and rows <= p:
         raise Inapplicable(f"a fit has {rows} rows for {p} parameters, and it is for many rows")
     information, without = information_of(condition)
-    net = condition.network
-    system = linear_system(net, information)
-    covariance = covariances(system, generations)
+    net, offsets = condition.network, condition.sources.offsets
+    system = system_of(net, information, offsets)
+    covariance, mean = covariances(system, generations), means(system, generations)
     error = np.zeros((generations + 1, net.size))
     if without:
-        mses = [_mse(covariances(linear_system(net, w), generations), net.size) for w in without]
-        error = jackknife_error(np.array(mses))
-    sources = unstable_sources(net)
-    stable = ~np.array(collapsing(data_flow(net), sources))
-    slopes = np.trace(growth(system, sources), axis1=1, axis2=2)
-    limits = _mse(limit(system, stable), net.size)
+        systems = [system_of(net, w, offsets) for w in without]
+        error = jackknife_error(
+            np.array([_mse(covariances(s, generations), means(s, generations)) for s in systems])
+        )
+    if net.plain:
+        sources = unstable_sources(net)
+        stable = ~np.array(collapsing(data_flow(net), sources))
+        slopes = np.trace(growth(system, sources), axis1=1, axis2=2)
+    else:  # a real source may leave directions unseen
+        slopes, stable = long_run(system, condition)
+    limits = _mse(limit(system, stable), mean_limit(system, stable))
     return Prediction(
         law=NAME,
         source=SOURCE,
         exact=False,
         covariance=covariance,
-        mse=_mse(covariance, net.size),
+        mse=_mse(covariance, mean),
         standard_error=error,
         growth=np.where(stable, np.nan, slopes),
         limit=np.where(stable, limits, np.nan),
+        mean=mean if offsets.any() else None,
         asymptotic=True,
         allowance=allowance(condition, generations),
+        pooled=None if net.plain else pooled_first_order(net, information, offsets),
     )
 
 
@@ -125,7 +138,43 @@ def _fewest_rows(condition: Condition) -> int:
     return min([*net.initial, *later])
 
 
-def _mse(covariance: np.ndarray, models: int) -> np.ndarray:
-    """Traces of the diagonal blocks: (..., Mp, Mp) to (..., M)."""
+def _with_sources(
+    condition: Condition, found: Information, without: list[Information]
+) -> tuple[Information, list[Information]]:
+    """The information with that of the further real sources, each at its own truth.
+
+    Raises
+    ------
+    Inapplicable: if a truth stays at a distance as samples grow, and the family is not least
+        squares, of which alone the mean is linear in that distance.
+    """
+    family, laws = condition.family, condition.sources
+    sources: list[BatchInformation] = []
+    parts: list[list[BatchInformation]] = [[] for _ in without]
+    for s, source in enumerate(condition.network.sources, 1):
+        if source.theta is not None and laws.offsets[s].any() and family.noise_variances is None:
+            raise Inapplicable(
+                f"source {source.name!r} has a theta of its own, a distance that does not shrink as"
+                " samples grow; give its shift instead"
+            )
+        if family.information is None:
+            root = covariance_root(laws.covariance[s])
+            own, drawn = estimate_information(family, laws.theta[s], root)
+            for part, one in zip(parts, drawn, strict=True):
+                part.append(one.real)
+        else:
+            params = family.params
+            if laws.sigma is not None:
+                params = params | {"sigma": laws.sigma[s]}
+            own = family.information(params, laws.theta[s], laws.covariance[s])
+        if not np.isfinite(own.real.score_covariance).all():
+            raise Inapplicable(f"the score of source {source.name!r} has no finite covariance")
+        sources.append(own.real)
+    others = [replace(one, sources=tuple(p)) for one, p in zip(without, parts, strict=True)]
+    return replace(found, sources=tuple(sources)), others
+
+
+def _mse(covariance: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Second moments of the models: covariances (..., Mp, Mp) and means (..., M, p) to (..., M)."""
     diagonal = np.diagonal(covariance, axis1=-2, axis2=-1)
-    return diagonal.reshape(*diagonal.shape[:-1], models, -1).sum(-1)
+    return (diagonal.reshape(mean.shape) + mean**2).sum(-1)

@@ -6,10 +6,9 @@ of its parents and in the noise,
 
     e_i = K_i^-1 sum_b w_b (S_b e_{parent(b)} + X_b' eps_b),     K_i = sum_b w_b S_b,
 
-exactly and at every sample size, which is the linear system of :mod:`mcjax.laws.system` with
-``S_b`` in place of ``n_b H_b``. Two readers of one shared sample have the noise covariance
-``w_ij w_kj var K_i^-1 S_j K_k^-1``; reused real data are generation 0's, with
-``X_r' eps = S_r e_{i,0}``.
+exactly and at every sample size, with ``e = delta``, its truth less theta*, of a real source. This
+is the linear system of :mod:`mcjax.laws.batches` with ``S_b`` in place of ``n_b H_b``. Two readers
+of one sample have the noise covariance ``w_ij w_kj var K_i^-1 S_j K_k^-1``.
 
 In the long run topology is not enough: the W of the collapse law is replaced by blocks
 ``K_i^-1 w_b S_b``, which do not average in one common metric. A component whose transition has a
@@ -27,20 +26,26 @@ study in float64 they differ by rounding, some 1e-7 of themselves.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
+from scipy.linalg import block_diag
 
 from mcjax.chains.dataset import design_streams
-from mcjax.chains.layout import Feeds, network_arrays, shape_of
+from mcjax.chains.layout import Feeds, NetworkArrays, network_arrays, shape_of
 from mcjax.draws.streams import condition_word, design_key
 from mcjax.families.observations import draw_normals
-from mcjax.laws.asymptotics import limit
-from mcjax.laws.finite_sample import check_least_squares
+from mcjax.laws.asymptotics import limit, mean_limit
+from mcjax.laws.batches import Batches, batch_system, pooled_mse
+from mcjax.laws.finite_sample import check_least_squares, source_variances
 from mcjax.laws.growing import UNIT, unit_projectors
 from mcjax.laws.inapplicable import Inapplicable
 from mcjax.laws.prediction import Prediction
 from mcjax.laws.sources import data_flow, strong_components
-from mcjax.laws.system import LARGEST_CONDITION, LinearSystem, covariances
+from mcjax.laws.system import LARGEST_CONDITION, LinearSystem, covariances, means
+from mcjax.network.network import Network
 from mcjax.study.study import Condition, covariance_root
 
 NAME = "fixed_design"
@@ -62,21 +67,25 @@ def fixed_design(condition: Condition, generations: int) -> Prediction:
     ):
         if holds:
             raise Inapplicable(reason)
-    system = design_system(condition, *variances)
+    arrays, batches, offsets = _designs(condition, *variances)
+    system = _system(condition.network, arrays, batches, offsets)
     size, p = condition.network.size, system.p
-    covariance = covariances(system, generations)
+    covariance, mean = covariances(system, generations), means(system, generations)
     blocks = covariance.reshape(-1, size, p, size, p)
     slope, settled = long_run(system, condition)
     limits = limit(system, settled).reshape(size, p, size, p)
+    limits = np.einsum("iaia->i", limits) + (mean_limit(system, settled) ** 2).sum(1)
     return Prediction(
         law=NAME,
         source=SOURCE,
         exact=True,
         covariance=covariance,
-        mse=np.einsum("tiaia->ti", blocks),
+        mse=np.einsum("tiaia->ti", blocks) + (mean**2).sum(-1),
         standard_error=np.zeros((generations + 1, size)),
         growth=slope,
-        limit=np.where(settled, np.einsum("iaia->i", limits), np.nan),
+        limit=np.where(settled, limits, np.nan),
+        mean=mean if offsets.any() else None,
+        pooled=pooled_mse(arrays, batches, offsets),
     )
 
 
@@ -87,47 +96,39 @@ def design_system(condition: Condition, variance: float, real_variance: float) -
     ------
     Inapplicable: if the weighted designs of a fit do not determine every parameter.
     """
-    net, p = condition.network, len(condition.theta)
-    arrays = network_arrays(net, shape_of([net]))
-    start, later = _grams(condition, arrays.initial), _grams(condition, arrays.feeds)
-    frozen = np.array(net.frozen)
-    feeds = arrays.feeds
-    weighted = feeds.weight[..., None, None] * later
-    curvature = weighted.sum(1)
-    curvature[frozen] = np.eye(p)
-    conditions = np.linalg.cond(np.concatenate([start[:, 0], curvature]))
-    if not (conditions < LARGEST_CONDITION).all():
-        raise Inapplicable("the designs of a fit do not determine every parameter")
-    inverse = np.linalg.inv(curvature)
-    gains = inverse[:, None] @ weighted  # (M, B, p, p)
+    return _system(condition.network, *_designs(condition, variance, real_variance))
 
-    transition = np.zeros((net.size, p, net.size, p))
-    noise, reuse, initial = (np.zeros_like(transition) for _ in range(3))
-    places = [(i, b) for i, b in np.argwhere(feeds.samples > 0)]
-    for i, b in places:
-        origin = feeds.origin[i, b]
-        if origin < net.size:
-            transition[i, :, origin] += gains[i, b]
-        elif not feeds.renewed[i, b]:
-            reuse[i, :, i] += gains[i, b]
-            continue
-        spread = variance if origin < net.size else real_variance
-        for k, c in places:
-            if feeds.stream[k, c] == feeds.stream[i, b]:  # one sample, and so one noise
-                noise[i, :, k] += spread * feeds.weight[k, c] * gains[i, b] @ inverse[k]
-    for i in range(net.size):
-        initial[i, :, i] = real_variance * np.linalg.inv(start[i, 0])
-        if frozen[i]:
-            transition[i, :, i] = np.eye(p)
-    flat = (net.size * p, net.size * p)
-    a, n, r, x = (part.reshape(flat) for part in (transition, noise, reuse, initial))
-    inertia = None
-    if net.memory == "accumulate":
-        worth = np.zeros_like(transition)
-        for i in range(net.size):
-            worth[i, :, i] = arrays.initial.weight[i, 0] * inverse[i] @ start[i, 0]
-        inertia = worth.reshape(flat)
-    return LinearSystem(a, n, r, x, frozen, p, inertia)
+
+def _system(
+    net: Network, arrays: NetworkArrays, batches: Callable[[Feeds], Batches], offsets: np.ndarray
+) -> LinearSystem:
+    system = batch_system(arrays, batches, offsets)
+    if net.memory != "accumulate":
+        return system
+    first, later = (batches(feeds).curvature.sum(1) for feeds in (arrays.initial, arrays.feeds))
+    later[system.frozen] = np.eye(system.p)
+    return replace(system, inertia=block_diag(*np.linalg.solve(later, first)))
+
+
+def _designs(
+    condition: Condition, variance: float, real_variance: float
+) -> tuple[NetworkArrays, Callable[[Feeds], Batches], np.ndarray]:
+    net, laws = condition.network, condition.sources
+    arrays = network_arrays(net, shape_of([net]))
+    spread = np.concatenate(
+        [np.full(net.size, variance), source_variances(condition, real_variance)]
+    )
+    grams = [_grams(condition, feeds) for feeds in (arrays.initial, arrays.feeds)]
+
+    def batches(feeds: Feeds) -> Batches:
+        gram = grams[0 if feeds.samples is arrays.initial.samples else 1]
+        weighted = feeds.weight[..., None, None] * gram
+        reads = (feeds.samples > 0).any(1)
+        if not (np.linalg.cond(weighted.sum(1)[reads]) < LARGEST_CONDITION).all():
+            raise Inapplicable("the designs of a fit do not determine every parameter")
+        return Batches(weighted, spread[feeds.origin][..., None, None] * gram)
+
+    return arrays, batches, laws.offsets
 
 
 def long_run(system: LinearSystem, condition: Condition) -> tuple[np.ndarray, np.ndarray]:
@@ -170,5 +171,6 @@ def _grams(condition: Condition, feeds: Feeds) -> np.ndarray:
     rows = np.stack([z.real, z.imag], -1).reshape(p, *feeds.stream.shape, 2 * pairs).astype(float)
     used = np.arange(2 * pairs) < feeds.samples[..., None]
     x = np.moveaxis(np.where(used, rows, 0.0), 0, -2)  # (M, B, p, rows)
-    factor = covariance_root(condition.covariance)
-    return factor @ (x @ np.swapaxes(x, -1, -2)) @ factor.T
+    roots = np.array([covariance_root(own) for own in condition.sources.covariance])
+    factor = roots[np.maximum(feeds.origin - condition.network.size, 0)]
+    return factor @ (x @ np.swapaxes(x, -1, -2)) @ np.swapaxes(factor, -1, -2)

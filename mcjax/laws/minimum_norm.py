@@ -41,7 +41,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mcjax.laws.design_moments import unusual_feeds
+from mcjax.laws.design_moments import SOURCES, unusual_feeds
 from mcjax.laws.inapplicable import GROWING, Inapplicable
 from mcjax.laws.prediction import Prediction
 from mcjax.network.network import REAL
@@ -122,7 +122,7 @@ def _check(condition: Condition) -> None:
         raise Inapplicable("designs are fixed, and it averages over random ones")
     if not np.allclose(cov, cov[0, 0] * np.eye(len(cov)), rtol=1e-12, atol=0):
         raise Inapplicable("covariates are not isotropic, and row spaces not uniformly random")
-    reason = unusual_feeds(net)
+    reason = unusual_feeds(net) or ("" if net.plain else SOURCES)
     if reason:
         raise Inapplicable(reason)
     for name, feeds in zip(net.models, net.feeds_by_reader, strict=True):

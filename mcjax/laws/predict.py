@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
 
 from mcjax.laws import (
     extinction,
@@ -66,7 +69,25 @@ def predict_condition(
             functionals[name] = of(condition, generations)
         except Inapplicable as reason:
             inapplicable[name] = str(reason)
+    if condition.network.sources:
+        views = condition.covariance, private_covariances(condition)
+        laws = {name: replace(law, views=views) for name, law in laws.items()}
     return Predictions(laws, inapplicable, functionals)
+
+
+def private_covariances(condition: Condition) -> np.ndarray:
+    """Mean covariance of the covariates in each model's own real data, (M, p, p)."""
+    net, found = condition.network, []
+    public = {source.name for source in net.sources if source.public}
+    for feeds in zip(net.first_by_reader, net.feeds_by_reader, strict=True):
+        own = [f for part in feeds for f in part if f.origin in net.source_index]
+        own = [feed for feed in own if feed.origin not in public]
+        covariances = [condition.sources.covariance[net.source_index[f.origin]] for f in own]
+        weights = [feed.samples for feed in own]
+        found.append(
+            np.average(covariances, axis=0, weights=weights) if own else condition.covariance
+        )
+    return np.array(found)
 
 
 def _candidates(condition: Condition) -> list[str]:

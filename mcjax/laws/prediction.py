@@ -27,6 +27,9 @@ class Prediction:
         against it at these sample counts, to be broadcast to (T + 1, M); 0 of any other.
     limit: of the MSE as t -> infinity, of models that do neither, shape (M,), else nan. A user's
         law has neither, and so has one that tells of a model neither endless growth nor a limit.
+    pooled: MSE of the estimator that holds all real data of a generation, None if not known.
+    views: covariances of the covariates of the study, (p, p), and of those that each model sees in
+        real data of its own, (M, p, p); None where these are the same.
     """
 
     law: str
@@ -40,6 +43,8 @@ class Prediction:
     mean: np.ndarray | None = None
     asymptotic: bool = False
     allowance: np.ndarray | float = 0.0
+    pooled: float | None = None
+    views: tuple[np.ndarray, np.ndarray] | None = None
 
 
 @dataclass(frozen=True)

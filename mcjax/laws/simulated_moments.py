@@ -28,6 +28,7 @@ import numpy as np
 from mcjax.chains.layout import network_arrays, shape_of
 from mcjax.laws.design_moments import (
     REUSED,
+    SOURCES,
     SecondMomentMap,
     few_rows,
     second_moment_map,
@@ -95,8 +96,9 @@ def finite_sample_monte_carlo(condition: Condition, generations: int) -> Predict
     net, p = condition.network, len(condition.theta)
     if net.real == "reused" and any(feed.origin == REAL for feed in net.feeds):
         raise Inapplicable(REUSED)
-    if net.growth:
-        raise Inapplicable(GROWING)
+    for reason, holds in ((GROWING, net.growth > 0), (SOURCES, not net.plain)):
+        if holds:
+            raise Inapplicable(reason)
     reason = few_rows(net, p, 3)
     if reason:
         raise Inapplicable(reason)

@@ -21,6 +21,10 @@ whose rows sum to 1 less the real share:
 Where data accumulate nothing collapses: generation t is a share of 1 / t of a model's data, so what
 it adds to the variance is of the order of 1 / t^2 (:mod:`mcjax.laws.accumulation`).
 
+Any real source counts as real data, one whose truth is another too: constants do not change the
+variance. One whose covariates leave directions unseen does not end a collapse in those, which
+:func:`mcjax.laws.fixed_design.long_run` finds from the system itself.
+
 With p parameters, and different positive definite H for real and synthetic data, the verdict is the
 same. In coordinates in which both are diagonal the errors follow p networks of their own, coupled
 only by their noise, in which just the real shares differ: positive still where they were.
@@ -32,7 +36,7 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
-from mcjax.network.network import REAL, Network
+from mcjax.network.network import Network
 
 CLAUSES = ("closed", "self-loop", "period")
 """What the law says that one could overlook: a source has no feed from outside; a self-loop is a
@@ -73,7 +77,7 @@ def data_flow(net: Network) -> DataFlow:
     anchored = [False] * net.size
     for feed in net.feeds:
         i = net.index[feed.reader]
-        if feed.origin == REAL:
+        if feed.origin in net.source_index:
             anchored[i] = True
         else:
             j = net.index[feed.origin]

@@ -31,6 +31,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import block_diag
 
 from mcjax.errors import InputError
 from mcjax.families.information import Information
@@ -43,14 +44,16 @@ LARGEST_CONDITION = 1e14
 
 @dataclass(frozen=True)
 class LinearSystem:
-    """``e_t = transition e_{t-1} + reuse e_0 + noise_t`` for the stacked errors of M models.
+    """``e_t = transition e_{t-1} + reuse xi + push + noise_t`` for the stacked errors of M models.
 
     Attributes
     ----------
     transition: A, shape (Mp, Mp).
     noise: covariance N of one generation's noise, shape (Mp, Mp).
-    reuse: R, block diagonal, shape (Mp, Mp); zero when real data are fresh.
-    initial: ``X = Cov(e_0)``, block diagonal, shape (Mp, Mp).
+    reuse: R, shape (Mp, Q); zero when real data are fresh.
+    initial: ``X = Cov(xi)`` of all that is drawn once, shape (Q, Q). The first Mp of xi are the
+        generation-0 errors e_0, and they are all of it but where several sources' samples are used
+        again (:mod:`mcjax.laws.batches`).
     frozen: which models never change, shape (M,).
     p: number of parameters of each model.
     inertia: where data accumulate, ``K_i^-1 K_{i,0}`` of each model, block diagonal, (Mp, Mp): how
@@ -59,6 +62,10 @@ class LinearSystem:
     selection: where models fit a subsample of what accumulates, what its noise follows from.
     growth: where sample counts grow like ``t^growth``: the noise of generation t has the covariance
         ``N t^-growth``.
+    push, start: what other truths of real sources add to the mean in every later generation, and
+        the mean at generation 0, (Mp,); None for 0.
+    before: where weights go by generation, the systems that lead to generations 1, 2, ... before
+        this one.
     """
 
     transition: np.ndarray
@@ -70,15 +77,23 @@ class LinearSystem:
     inertia: np.ndarray | None = None
     selection: Selection | None = None
     growth: float = 0.0
+    push: np.ndarray | None = None
+    start: np.ndarray | None = None
+    before: tuple[LinearSystem, ...] = ()
+
+    def at(self, generation: int) -> LinearSystem:
+        """The system that leads to a generation, from 1 on."""
+        return self.before[generation - 1] if generation <= len(self.before) else self
 
 
 def linear_system(net: Network, information: Information) -> LinearSystem:
-    """The law of a network whose families' H and V are given.
+    """The law of a network of one real source whose families' H and V are given.
 
     Raises
     ------
     InputError: if an expected Hessian, or a model's weighted sum K_i of them, is singular.
     """
+    assert net.plain, "see mcjax.laws.batches.system_of"
     shares, variances, real, real_variances = _shares(net)
     frozen = np.array(net.frozen)
     synthetic_h = np.asarray(information.synthetic.hessian, float)
@@ -86,8 +101,8 @@ def linear_system(net: Network, information: Information) -> LinearSystem:
     p = len(real_h)
     curvature = _blocks(shares.sum(1), synthetic_h) + _blocks(real, real_h)
     curvature[frozen] = np.eye(p)
-    _check_regular(real_h[None], ["generation 0"])
-    _check_regular(curvature, [f"model {name!r}" for name in net.models])
+    check_regular(real_h[None], ["generation 0"])
+    check_regular(curvature, [f"model {name!r}" for name in net.models])
     inverse = np.linalg.inv(curvature)
 
     gain = inverse @ synthetic_h
@@ -118,29 +133,19 @@ def linear_system(net: Network, information: Information) -> LinearSystem:
     initial = np.zeros_like(transition)
     initial[models, :, models, :] = _blocks(1 / np.array(net.initial, float), sandwich)
     flat = (net.size * p, net.size * p)
-    inertia = None
-    selection = None
+    inertia, selection = None, None
     if net.memory != "replace":
-        inertia = np.zeros_like(transition)
+        first = np.array(net.initial, float)
         fed = np.array([sum(f.weight * f.samples for f in own) for own in net.feeds_by_reader])
         fed[frozen] = 1
-        first = np.array(net.initial, float)
-        inertia[models, :, models, :] = _blocks(first / fed, inverse @ real_h)
-        inertia = inertia.reshape(flat)
+        inertia = block_diag(*_blocks(first / fed, inverse @ real_h))
     if net.memory == "subsample":
-        start_scores = np.zeros_like(transition)
-        own_scores = np.zeros_like(transition)
-        moving = np.where(frozen, 0.0, 1.0)
-        start_scores[models, :, models, :] = _blocks(
-            moving * first / fed**2, real_v @ _transposed(inverse)
-        )
-        own_scores[models, :, models, :] = _blocks(
-            (shares**2 * variances).sum(1), synthetic_v @ _transposed(inverse)
-        ) + _blocks(real**2 * real_variances, real_v @ _transposed(inverse))
         rows = np.array([max(1, sum(f.samples for f in own)) for own in net.feeds_by_reader])
-        selection = Selection(
-            start_scores.reshape(flat), own_scores.reshape(flat), np.repeat(first / rows, p)
-        )
+        real_scores, scores = (v @ _transposed(inverse) for v in (real_v, synthetic_v))
+        own = _blocks((shares**2 * variances).sum(1), scores)
+        own += _blocks(real**2 * real_variances, real_scores)
+        begun = _blocks(np.where(frozen, 0.0, first / fed**2), real_scores)
+        selection = Selection(block_diag(*begun), block_diag(*own), np.repeat(first / rows, p))
     return LinearSystem(
         transition=transition.reshape(flat),
         noise=noise.reshape(flat),
@@ -157,7 +162,7 @@ def linear_system(net: Network, information: Information) -> LinearSystem:
 def covariances(system: LinearSystem, generations: int) -> np.ndarray:
     """Covariances of the stacked errors at generations 0 to T.
 
-    With ``D_t = Cov(e_t, e_0)``, from ``C_0 = D_0 = X``:
+    With ``D_t = Cov(e_t, xi)``, from ``D_0`` and ``C_0``, the first Mp rows of X:
 
         C_t = A C_{t-1} A' + A D_{t-1} R' + R D_{t-1}' A' + R X R' + N
         D_t = A D_{t-1} + R X
@@ -168,18 +173,35 @@ def covariances(system: LinearSystem, generations: int) -> np.ndarray:
     """
     if system.inertia is not None:
         return accumulated(system, generations)
-    a, r, x = system.transition, system.reuse, system.initial
-    result = np.empty((generations + 1, *x.shape))
-    result[0] = x
-    constant = r @ x @ r.T
-    cross = x
+    x, size = system.initial, len(system.transition)
+    result = np.empty((generations + 1, size, size))
+    result[0] = x[:size, :size]
+    cross = x[:size]
     for t in range(generations):
+        a, r = system.at(t + 1).transition, system.at(t + 1).reuse
+        if t <= len(system.before):
+            constant = r @ x @ r.T
         mixed = a @ cross @ r.T
-        noise = system.noise * (t + 1.0) ** -system.growth
+        noise = system.at(t + 1).noise * (t + 1.0) ** -system.growth
         following = a @ result[t] @ a.T + mixed + mixed.T + constant + noise
         result[t + 1] = (following + following.T) / 2
         cross = a @ cross + r @ x
     return result
+
+
+def means(system: LinearSystem, generations: int) -> np.ndarray:
+    """Means of the models' errors at generations 0 to T, ``m_t = A m_{t-1} + push``, (T + 1, M, p).
+
+    Errors of estimates centred on theta*: 0 where all real sources have that truth.
+    """
+    size = len(system.transition)
+    result = np.zeros((generations + 1, size))
+    if system.start is not None and system.push is not None:
+        result[0] = system.start
+        for t in range(generations):
+            now = system.at(t + 1)
+            result[t + 1] = now.transition @ result[t] + now.push
+    return result.reshape(generations + 1, -1, system.p)
 
 
 def _shares(net: Network) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -217,7 +239,13 @@ def _transposed(matrices: np.ndarray) -> np.ndarray:
     return np.swapaxes(matrices, -1, -2)
 
 
-def _check_regular(matrices: np.ndarray, owners: list[str]) -> None:
+def check_regular(matrices: np.ndarray, owners: list[str]) -> None:
+    """That weighted sums of expected Hessians, (K, p, p), are regular.
+
+    Raises
+    ------
+    InputError: naming the owner of one that is singular.
+    """
     for condition, owner in zip(np.linalg.cond(matrices), owners, strict=True):
         if not condition < LARGEST_CONDITION:
             raise InputError(

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from mcjax.errors import InputError, did_you_mean
+from mcjax.network.source import REAL_DATA, Source
 
 REAL = "real"
 """The name of the real source: data from the true distribution."""
 
 DRAWS = ("private", "shared")
-REAL_DATA = ("fresh", "reused")
 MEMORIES = ("replace", "accumulate", "subsample")
 MOST_MODELS = 65_534  # a feed is labelled by two 16-bit numbers, see mcjax.draws.streams
 
@@ -28,13 +29,20 @@ MOST_MODELS = 65_534  # a feed is labelled by two 16-bit numbers, see mcjax.draw
 class Feed:
     """``samples`` observations from ``origin`` to ``reader`` every generation.
 
-    ``weight`` multiplies the reader's loss on each of these observations.
+    ``weight`` multiplies the reader's loss on each of these observations. ``schedule``: its weights
+    in generations 1, 2, ..., before ``weight`` is reached.
     """
 
     origin: str
     reader: str
     samples: int
     weight: float = 1.0
+    schedule: tuple[float, ...] = ()
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """By generation, from 1; the last one stays."""
+        return (*self.schedule, self.weight)
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,10 @@ class Network:
         ``subsample``: it fits as many rows as its feeds give in a generation, drawn without
         replacement from all that, anew in each generation.
     growth: each feed of generation t >= 1 has ``samples * t^growth`` observations, rounded.
+    sources: real sources beside ``real``, which feeds name as origin. Models' own data have the
+        covariates of the source ``real``.
+    first: feeds of generation 0, from real sources. A model that has some fits these then, and
+        ``initial`` is their sum; others fit ``initial`` samples of ``real``.
 
     Raises
     ------
@@ -68,9 +80,12 @@ class Network:
     real: str = "fresh"
     memory: str = "replace"
     growth: float = 0.0
+    sources: tuple[Source, ...] = ()
+    first: tuple[Feed, ...] = ()
 
     def __post_init__(self) -> None:
         _check_models(self.models)
+        _check_sources(self)
         for field, value, choices in (
             ("draws", self.draws, DRAWS),
             ("real", self.real, REAL_DATA),
@@ -92,11 +107,21 @@ class Network:
                 "network.growth",
                 "is for memory = 'replace' and real = 'fresh'; leave it out, or change those",
             )
+        if self.growth and not self.plain:
+            raise InputError(
+                "network.growth",
+                "is for one real source and constant weights; leave it out, or sources, first and"
+                " weights by generation",
+            )
         if len(self.initial) != len(self.models):
             raise InputError("network.initial", "needs one number for each model")
         for name, count in zip(self.models, self.initial, strict=True):
             _check_count(f"network.initial ({name})", count)
-        _check_feeds(self)
+        for table in ("first", "feeds"):
+            _check_feeds(self, table)
+        _check_weights(self)
+        if self.sources or self.first:
+            _check_samples(self)
 
     @property
     def size(self) -> int:
@@ -116,12 +141,48 @@ class Network:
             table[self.index[feed.reader]].append(feed)
         return tuple(tuple(feeds) for feeds in table)
 
+    @cached_property
+    def first_by_reader(self) -> tuple[tuple[Feed, ...], ...]:
+        """What each model fits at generation 0, in the order of ``models``."""
+        table: list[list[Feed]] = [[] for _ in self.models]
+        for feed in self.first:
+            table[self.index[feed.reader]].append(feed)
+        return tuple(
+            tuple(feeds) or (Feed(REAL, name, count),)
+            for name, count, feeds in zip(self.models, self.initial, table, strict=True)
+        )
+
+    @cached_property
+    def source_index(self) -> dict[str, int]:
+        """Number of each real source: 0 for ``real``, then ``sources`` in order."""
+        return {name: s for s, name in enumerate((REAL, *(own.name for own in self.sources)))}
+
+    @property
+    def plain(self) -> bool:
+        """Whether ``real`` is the only real source, of which alone generation 0 is fitted, and
+        weights stay what they are."""
+        return not self.sources and not self.first and not self.steps
+
+    @property
+    def steps(self) -> int:
+        """Generations until all weights stay what they are; 0 if they always do."""
+        return max((len(feed.schedule) for feed in self.feeds), default=0)
+
+    @property
+    def settled(self) -> Network:
+        """The network with the weights that stay; what has none is no feed."""
+        kept = tuple(replace(feed, schedule=()) for feed in self.feeds if feed.weight)
+        return self if self.steps == 0 else replace(self, feeds=kept)
+
+    def renews(self, origin: str) -> bool:
+        """Whether a real source gives new samples in every generation."""
+        own = None if origin == REAL else self.sources[self.source_index[origin] - 1].real
+        return (own or self.real) == "fresh"
+
     def reads(self, generation: int) -> tuple[dict[str, int], ...]:
         """The samples that each model is fed in a generation, by origin."""
-        if generation == 0:
-            return tuple({REAL: count} for count in self.initial)
-        now = self.at(generation)
-        return tuple({f.origin: f.samples for f in feeds} for feeds in now.feeds_by_reader)
+        table = self.at(generation).feeds_by_reader if generation else self.first_by_reader
+        return tuple({f.origin: f.samples for f in feeds} for feeds in table)
 
     def at(self, generation: int) -> Network:
         """The network with the sample counts of one generation, which then do not grow."""
@@ -174,7 +235,17 @@ class Network:
             self,
             initial=tuple(scale(n) for n in self.initial),
             feeds=tuple(replace(f, samples=scale(f.samples)) for f in self.feeds),
+            sources=tuple(s.scaled(s.samples and scale(s.samples)) for s in self.sources),
+            first=tuple(replace(f, samples=scale(f.samples)) for f in self.first),
         )
+
+    def described(self) -> dict[str, Any]:
+        """Plain data; what a network without further sources lacks is left out."""
+        found = asdict(self)
+        for feed in (*found["feeds"], *found["first"]):
+            if not feed["schedule"]:
+                del feed["schedule"]
+        return {k: v for k, v in found.items() if v or k not in ("sources", "first")}
 
 
 def growth_factors(generation: np.ndarray, growth: float) -> np.ndarray:
@@ -185,19 +256,24 @@ def growth_factors(generation: np.ndarray, growth: float) -> np.ndarray:
 def build_network(
     models: int | Iterable[str],
     feeds: Iterable[Feed | tuple],
-    initial: int | Mapping[str, int],
+    initial: int | Mapping[str, int] | None = None,
     draws: str = "private",
     real: str = "fresh",
     memory: str = "replace",
     growth: float = 0.0,
+    sources: Iterable[Source] = (),
+    first: Iterable[Feed | tuple] = (),
 ) -> Network:
     """Build a :class:`Network`.
 
     Parameters
     ----------
     models: names, or a count (3 means "0", "1", "2").
-    feeds: :class:`Feed` objects or tuples ``(origin, reader, samples[, weight])``.
-    initial: one number for all models, or a mapping by name.
+    feeds: :class:`Feed` objects or tuples ``(origin, reader, samples[, weight])``; samples may be
+        None in a feed from a source that has ``samples``.
+    initial: one number for all models, or a mapping by name; it says nothing of models that
+        ``first`` feeds.
+    sources, first: see :class:`Network`.
     """
     if isinstance(models, int):
         _check_count("network.models", models)
@@ -206,27 +282,44 @@ def build_network(
         names = tuple(str(i) for i in range(models))
     else:
         names = tuple(models)
+    own = tuple(sources)
+    counts = {source.name: source.samples for source in own}
+    edges, beginning = (
+        tuple(_feed(feed, f"network.{field}", counts) for feed in given)
+        for field, given in (("feeds", feeds), ("first", first))
+    )
+    rows: dict[str, int] = {}
+    for feed in beginning:
+        rows[feed.reader] = rows.get(feed.reader, 0) + (feed.samples or 1)  # refused below
+    begin: dict[str, Any] = dict.fromkeys(names, initial) if not rows or initial else {}
     if isinstance(initial, Mapping):
         for name in initial:
             if name not in names:
                 hint = did_you_mean(name, names)
                 raise InputError("network.initial", f"names the unknown model {name!r}{hint}")
-        missing = [name for name in names if name not in initial]
-        if missing:
-            raise InputError("network.initial", f"says nothing of model {missing[0]!r}; add it")
-        counts = tuple(initial[name] for name in names)
-    else:
-        counts = (initial,) * len(names)
-    edges = tuple(f if isinstance(f, Feed) else _feed(f) for f in feeds)
-    return Network(names, edges, counts, draws, real, memory, growth)
+        begin = dict(initial)
+    begin |= rows
+    missing = [name for name in names if name not in begin]
+    if missing:
+        raise InputError("network.initial", f"says nothing of model {missing[0]!r}; add it")
+    numbers = tuple(begin[name] for name in names)
+    return Network(names, edges, numbers, draws, real, memory, growth, own, beginning)
 
 
-def _feed(values: tuple) -> Feed:
-    if not 3 <= len(values) <= 4:
-        raise InputError(
-            "network.feeds", f"has {values!r}; give (origin, reader, samples[, weight])"
-        )
-    return Feed(*values)
+def _feed(feed: Feed | tuple, field: str, counts: Mapping[str, int | None]) -> Feed:
+    """``counts``: samples of the feeds of each source that do not say."""
+    if not isinstance(feed, Feed):
+        if not 3 <= len(feed) <= 4:
+            raise InputError(field, f"has {feed!r}; give (origin, reader, samples[, weight])")
+        origin, reader, samples, *rest = feed
+        weight: Any = rest[0] if rest else 1.0
+        if isinstance(weight, list | tuple) and weight:  # by generation
+            feed = Feed(origin, reader, samples, weight[-1], tuple(weight[:-1]))
+        else:
+            feed = Feed(origin, reader, samples, weight)
+    if feed.samples is None:
+        return replace(feed, samples=counts.get(feed.origin))
+    return feed
 
 
 def _check_models(models: tuple[str, ...]) -> None:
@@ -252,24 +345,90 @@ def _check_count(field: str, count: int) -> None:
         raise InputError(field, f"is {count!r}; give a whole number from 1 to 2147483647")
 
 
-def _check_feeds(net: Network) -> None:
+def _check_sources(net: Network) -> None:
+    names = [source.name for source in net.sources]
+    for name in names:
+        if name == REAL or name in net.models or names.count(name) > 1:
+            raise InputError("network.sources", f"names {name!r} twice; names must differ")
+    for source in net.sources:
+        if source.samples is not None:
+            _check_count(f"network.sources ({source.name}).samples", source.samples)
+    if net.size + len(names) > MOST_MODELS:
+        raise InputError("network.sources", f"and models are above {MOST_MODELS} together")
+    if not net.plain and net.memory != "replace":
+        raise InputError(
+            "network.memory", "is for one real source and constant weights; use 'replace'"
+        )
+
+
+def _check_samples(net: Network) -> None:
+    """One sample has one size: that of a public source, and that which is reused."""
+    sizes: dict[tuple[str, str], int] = {}
+    if not net.renews(REAL):
+        begun = {feed.reader for feed in net.first}
+        counts = zip(net.models, net.initial, strict=True)
+        sizes = {(REAL, name): count for name, count in counts if name not in begun}
+    for name, feeds in (("first", net.first), ("feeds", net.feeds)):
+        for k, feed in enumerate(feeds):
+            s = net.source_index.get(feed.origin)
+            if s is None:
+                if name == "first":
+                    raise InputError(
+                        f"network.first[{k}].from",
+                        f"is the model {feed.origin!r}; generation 0 has real data alone",
+                    )
+                continue
+            public = s > 0 and net.sources[s - 1].public
+            if not public and net.renews(feed.origin):
+                continue
+            key = (feed.origin, "" if public else feed.reader)
+            if sizes.setdefault(key, feed.samples) != feed.samples:
+                what = "public" if public else "reused"
+                raise InputError(
+                    f"network.{name}[{k}].samples",
+                    f"is {feed.samples}, but source {feed.origin!r} is {what}, one sample of"
+                    f" {sizes[key]}; make them equal",
+                )
+    for name, count, feeds in zip(net.models, net.initial, net.first_by_reader, strict=True):
+        if count != sum(feed.samples for feed in feeds):
+            raise InputError(
+                f"network.initial ({name})", "must be the sum of its samples in network.first"
+            )
+
+
+def _check_weights(net: Network) -> None:
+    if any(feed.schedule for feed in net.first):
+        raise InputError("network.first", "has a weight by generation, and is of one; give one")
+    for name, feeds in zip(net.models, net.feeds_by_reader, strict=True):
+        for t in range(1, net.steps + 2):
+            if feeds and not any(feed.weights[min(t, len(feed.weights)) - 1] for feed in feeds):
+                raise InputError(
+                    "network.feeds",
+                    f"of model {name!r} all have weight 0 in generation {t}; give one another",
+                )
+
+
+def _check_feeds(net: Network, table: str) -> None:
     seen: set[tuple[str, str]] = set()
     published: dict[str, int] = {}
-    for k, feed in enumerate(net.feeds):
-        field = f"network.feeds[{k}]"
+    for k, feed in enumerate(getattr(net, table)):
+        field = f"network.{table}[{k}]"
         for end, name, choices in (
-            ("from", feed.origin, (*net.models, REAL)),
+            ("from", feed.origin, (*net.models, *net.source_index)),
             ("to", feed.reader, net.models),
         ):
             if end == "to" and name == REAL:
                 raise InputError(f"{field}.to", f"is {REAL!r}: nothing can feed the real source")
-            if name not in net.index and name != REAL:
+            if end == "to" and name in net.source_index:
+                raise InputError(f"{field}.to", f"is {name!r}: nothing can feed a real source")
+            if name not in net.index and name not in net.source_index:
                 hint = did_you_mean(name, choices)
                 raise InputError(f"{field}.{end}", f"is the unknown model {name!r}{hint}")
         _check_count(f"{field}.samples", feed.samples)
-        number = isinstance(feed.weight, int | float) and not isinstance(feed.weight, bool)
-        if not (number and 0 < feed.weight < math.inf):
-            raise InputError(f"{field}.weight", f"is {feed.weight!r}; give a positive number")
+        for weight in feed.weights:
+            number = isinstance(weight, int | float) and not isinstance(weight, bool)
+            if not (number and 0 <= weight < math.inf and (weight or feed.schedule)):
+                raise InputError(f"{field}.weight", f"is {weight!r}; give a positive number")
         edge = (feed.origin, feed.reader)
         if edge in seen:
             raise InputError(
@@ -278,12 +437,14 @@ def _check_feeds(net: Network) -> None:
         seen.add(edge)
         if feed.origin == REAL:
             own = net.initial[net.index[feed.reader]]
-            if net.real == "reused" and feed.samples != own:
+            if net.plain and net.real == "reused" and feed.samples != own:
                 raise InputError(
                     f"{field}.samples",
                     f"is {feed.samples}, but reused real data are the generation-0 sample of "
                     f"{feed.reader!r}, which has {own}; make them equal",
                 )
+        elif feed.origin in net.source_index:
+            continue
         elif net.draws == "shared" and published.setdefault(feed.origin, feed.samples) != (
             feed.samples
         ):

@@ -217,7 +217,7 @@ def _coordinates(rows: Sequence[Condition], axes: Axes) -> dict[str, Any]:
         return "condition", [value(row) for row in rows]
 
     def network(row: Condition) -> str:
-        return "" if math.isnan(row.scale) else json.dumps(dataclasses.asdict(row.network))
+        return "" if math.isnan(row.scale) else json.dumps(row.network.described())
 
     quantities = axes["quantity"]
     return {name: list(labels) for name, labels in axes.items()} | {

@@ -95,7 +95,7 @@ def describe(study: Study) -> dict[str, Any]:
             {
                 "label": c.label,
                 "seed": c.seed,
-                "network": dataclasses.asdict(c.network),
+                "network": c.network.described(),
                 "family": {
                     "name": c.family.name,
                     "variant": c.family.variant,

@@ -29,6 +29,11 @@ UNITS = {
     "functional:log_deviation": "1 + seen - predicted",
     "functional:rarest_extinct": "seen / predicted, in tenths where that is less",
     "functional:alive": "seen / predicted, in tenths where that is less",
+    "efficiency": "seen / predicted",
+    "spread": "seen / predicted",
+    "cosine": "off the predicted cosine",
+    "public_cosine": "off the predicted cosine",
+    "private_cosine": "off the predicted cosine",
 }
 PIPE_WIDTH = 132
 MARK = {VERIFIED: "+", REFUTED: "x", INCONCLUSIVE: "?"}

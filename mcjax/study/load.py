@@ -13,7 +13,7 @@ from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.families.registry import make_family
 from mcjax.network import Network
 from mcjax.network.graphs import GRAPH_SUFFIXES
-from mcjax.study.networks import network_in, read_network
+from mcjax.study.networks import network_of, read_network
 from mcjax.study.schema import CovariateTable, GridTable, RunTable, StudyFile, read_file
 from mcjax.study.study import Condition, Study, condition
 from mcjax.study.survey import Survey
@@ -49,7 +49,7 @@ def load_survey(path: str | Path) -> Survey | None:
         return None
     run, table = content.run, content.survey
     with naming(path):
-        for field in ("network", "family", "covariates"):
+        for field in ("network", "data_mediated", "family", "covariates"):
             if getattr(content, field) is not None:
                 raise InputError(field, "and [survey] exclude each other; keep one")
         if content.grid != GridTable():
@@ -142,14 +142,16 @@ def _joined(*parts: str) -> str:
 
 def _networks(content: StudyFile, path: Path) -> list[tuple[str, Network]]:
     if content.grid.network is not None:
-        if content.network is not None:
-            raise InputError("grid.network", "and [network] exclude each other; keep one")
+        for field in ("network", "data_mediated"):
+            if getattr(content, field) is not None:
+                raise InputError("grid.network", f"and [{field}] exclude each other; keep one")
         names = content.grid.network
         label = {name: str(Path(name).with_suffix("")) for name in names}
         return [(f"network={label[n]}", read_network(path.parent / n)) for n in names]
-    if content.network is None:
+    found = network_of(content)
+    if found is None:
         raise InputError("network", "is missing; add a [network] table")
-    return [("", network_in(content.network))]
+    return [("", found)]
 
 
 def _families(content: StudyFile, path: Path) -> list[tuple[str, tuple[Any, list[float]]]]:

@@ -6,11 +6,15 @@ import inspect
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from mcjax.errors import InputError, did_you_mean, naming
+from mcjax.network.data_mediated import data_mediated
 from mcjax.network.graphs import GRAPH_SUFFIXES, read_graph
-from mcjax.network.network import Feed, Network, build_network
+from mcjax.network.network import Network, build_network
+from mcjax.network.source import Source
 from mcjax.network.topologies import TOPOLOGIES
-from mcjax.study.schema import NetworkTable, read_file
+from mcjax.study.schema import FeedTable, NetworkTable, StudyFile, read_file
 
 
 def read_network(path: Path) -> Network:
@@ -23,10 +27,10 @@ def read_network(path: Path) -> Network:
     with naming(path):
         if path.suffix in GRAPH_SUFFIXES:
             return read_graph(path)
-        table = read_file(path).network
-        if table is None:
+        found = network_of(read_file(path))
+        if found is None:
             raise InputError("network", "is missing; add a [network] table")
-        return network_in(table)
+        return found
 
 
 def read_pipeline(path: Path) -> tuple[Network, int | None]:
@@ -49,6 +53,16 @@ def read_pipeline(path: Path) -> tuple[Network, int | None]:
     return net, len(theta)
 
 
+def network_of(content: StudyFile) -> Network | None:
+    """The network of a study file, from whichever table describes it."""
+    mediated = content.data_mediated
+    if mediated is None:
+        return None if content.network is None else network_in(content.network)
+    if content.network is not None:
+        raise InputError("data_mediated", "and [network] exclude each other; keep one")
+    return data_mediated(**msgspec.structs.asdict(mediated))
+
+
 def network_in(table: NetworkTable) -> Network:
     """The network that a ``[network]`` table describes."""
     return _topology(table) if table.topology is not None else _feeds(table)
@@ -60,10 +74,19 @@ def _feeds(table: NetworkTable) -> Network:
             raise InputError(f"network.{name}", "belongs to a named topology; add `topology`")
     if table.models is None:
         raise InputError("network.models", "is missing; give names or a count")
-    feeds = [Feed(f.origin, f.to, f.samples, f.weight) for f in table.feeds]
-    return build_network(
-        table.models, feeds, table.initial, table.draws, table.real, table.memory, table.growth
-    )
+    options: dict[str, Any] = {
+        "draws": table.draws,
+        "real": table.real,
+        "memory": table.memory,
+        "growth": table.growth,
+        "sources": [Source(**msgspec.structs.asdict(source)) for source in table.sources],
+    }
+    feeds, first = (list(map(_feed, given)) for given in (table.feeds, table.first))
+    return build_network(table.models, feeds, table.initial, first=first, **options)
+
+
+def _feed(table: FeedTable) -> tuple[str, str, int | None, float | list[float]]:
+    return table.origin, table.to, table.samples, table.weight
 
 
 def _topology(table: NetworkTable) -> Network:
@@ -72,8 +95,9 @@ def _topology(table: NetworkTable) -> Network:
         hint = did_you_mean(name, TOPOLOGIES)
         known = ", ".join(TOPOLOGIES)
         raise InputError("network.topology", f"is {name!r}, not one of {known}{hint}")
-    if table.feeds:
-        raise InputError("network.feeds", f"are those of the {name}; leave them out")
+    for field in ("feeds", "first", "sources"):
+        if getattr(table, field):
+            raise InputError(f"network.{field}", f"are those of the {name}; leave them out")
     if not isinstance(table.initial, int):
         raise InputError("network.initial", f"is one number for all models of a {name}")
     given: dict[str, Any] = {

@@ -24,16 +24,31 @@ class FeedTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "f
 
     origin: str
     to: str
-    samples: Count
-    weight: float = 1.0
+    samples: Count | None = None
+    weight: float | list[float] = 1.0
+
+
+class SourceTable(msgspec.Struct, forbid_unknown_fields=True):
+    """``[[network.sources]]``: a real source beside ``real``."""
+
+    name: str
+    samples: Count | None = None
+    theta: list[float] | None = None
+    shift: list[float] | None = None
+    covariance: list[list[float]] | None = None
+    noise: float | None = None
+    public: bool = False
+    real: str | None = None
 
 
 class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
     """``[network]``: models and feeds, or a named topology with its counts."""
 
-    initial: Count | dict[str, Count]
+    initial: Count | dict[str, Count] | None = None
     models: int | list[str] | None = None
     feeds: list[FeedTable] = []
+    first: list[FeedTable] = []
+    sources: list[SourceTable] = []
     draws: str = "private"
     real: str = "fresh"
     memory: str = "replace"
@@ -45,6 +60,26 @@ class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
     probability: float | None = None
     probabilities: list[list[float]] | None = None
     seed: Seed | None = None
+
+    def __post_init__(self) -> None:
+        if self.initial is None and not self.first:  # in the words of msgspec
+            raise ValueError("Object missing required field `initial`")
+
+
+class DataMediatedTable(msgspec.Struct, forbid_unknown_fields=True):
+    """``[data_mediated]``: entities that meet in one pool of synthetic data, as a network."""
+
+    entities: Count | list[str]
+    private: Count | list[Count]
+    public: Count
+    synthetic: Count | list[Count]
+    alpha: float | list[float] = 0.5
+    beta: float | list[float] = 0.5
+    theta: list[list[float]] | None = None
+    shift: list[list[float]] | None = None
+    covariance: list[list[list[float]]] | None = None
+    noise: float | list[float] | None = None
+    real: str = "reused"
 
 
 class CovariateTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -93,6 +128,7 @@ class StudyFile(msgspec.Struct, forbid_unknown_fields=True):
     """A whole study file."""
 
     network: NetworkTable | None = None
+    data_mediated: DataMediatedTable | None = None
     family: dict[str, Any] | None = None
     covariates: CovariateTable | None = None
     run: RunTable = msgspec.field(default_factory=RunTable)
@@ -104,6 +140,9 @@ _TABLES: dict[str, type[msgspec.Struct]] = {
     "": StudyFile,
     "network": NetworkTable,
     "network.feeds": FeedTable,
+    "network.first": FeedTable,
+    "network.sources": SourceTable,
+    "data_mediated": DataMediatedTable,
     "covariates": CovariateTable,
     "run": RunTable,
     "grid": GridTable,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from mcjax.errors import InputError, did_you_mean
 from mcjax.families.family import Family
 from mcjax.fits.fit import SOLVERS
 from mcjax.network import Network
+from mcjax.study.sources import SourceLaws, check_determined, read_covariance, source_laws
 
 PRECISIONS = {
     "mixed": ("float32", "float64"),
@@ -20,7 +22,17 @@ PRECISIONS = {
     "float32": ("float32", "float32"),
 }
 """Precision of draws and of fits, by the name of the setting."""
-QUANTITIES = ("mse", "collapse", "growth", "bias", "covariance", "normality", "functional")
+QUANTITIES = (
+    "mse",
+    "collapse",
+    "growth",
+    "bias",
+    "covariance",
+    "normality",
+    "efficiency",
+    "homogenisation",
+    "functional",
+)
 """What can be judged."""
 DESIGNS = ("random", "fixed")
 
@@ -53,6 +65,11 @@ class Condition:
     design: str = "random"
     ladder: str | None = None
     scale: float = 1.0
+
+    @cached_property
+    def sources(self) -> SourceLaws:
+        """The laws of its real sources."""
+        return source_laws(self.network, self.family, self.theta, self.covariance)
 
 
 @dataclass(frozen=True)
@@ -143,7 +160,8 @@ def condition(
     ------
     InputError: if theta is no list of finite numbers, or no truth of the family's; if the
         covariance is none of its size, or there are no covariates to have one; if a fit would have
-        too few rows, the seed is out of range, or the design is neither random nor fixed.
+        too few rows, or covariates that do not determine its parameters; if a source is none of
+        this family, the seed is out of range, or the design is neither random nor fixed.
     """
     truth = np.asarray(list(theta), float)
     if truth.size == 0 or not np.isfinite(truth).all():
@@ -173,6 +191,14 @@ def condition(
         hint = did_you_mean(design, DESIGNS)
         raise InputError("covariates.design", f"is {design!r}, not one of {DESIGNS}{hint}")
     own = label if name is None else name
+    if not network.plain:
+        if not family.covariates:
+            raise InputError(
+                "network",
+                "has sources, first or weights by generation, which are for families with"
+                f" covariates, and {family.name} has none; leave them out",
+            )
+        check_determined(network, source_laws(network, family, truth, cov))
     return Condition(own, label, network, family, truth, cov, seed, design)
 
 
@@ -202,28 +228,12 @@ def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:
     return tuple(found)
 
 
-def read_covariance(rows: Any, p: int) -> np.ndarray:
-    """A covariance matrix of size p, from lists of numbers."""
-    field = "covariates.covariance"
-    try:
-        cov = np.asarray(rows, float)
-    except (TypeError, ValueError) as error:
-        raise InputError(field, f"must be {p} rows of {p} numbers") from error
-    if cov.shape != (p, p) or not np.isfinite(cov).all():
-        raise InputError(field, f"must be {p} rows of {p} finite numbers, as theta has {p}")
-    if not np.allclose(cov, cov.T, rtol=1e-9, atol=0):
-        raise InputError(field, "is not symmetric; make entry (i, j) equal to entry (j, i)")
-    lowest = float(np.linalg.eigvalsh(cov)[0])
-    if lowest < -1e-10 * max(1.0, float(np.abs(cov).max())) or not np.trace(cov) > 0:
-        raise InputError(field, f"is not positive semi-definite (eigenvalue {lowest:.3g})")
-    return cov
-
-
 def sampling_of(condition: Condition, setting: str) -> str:
-    """How samples are drawn: ``statistics`` for least squares with normal noise and random
-    covariates that determine every parameter, unless rows are asked for or fits are of some rows of
-    a pool; else ``rows``."""
-    whole = condition.design == "random" and condition.network.memory != "subsample"
+    """How samples are drawn: ``statistics`` for least squares with normal noise, random covariates
+    that determine every parameter and one real source, unless rows are asked for or fits are of
+    some rows of a pool; else ``rows``."""
+    net = condition.network
+    whole = condition.design == "random" and net.plain and net.memory != "subsample"
     exact = whole and condition.family.gaussian and whitener(condition.covariance).any()
     return "statistics" if exact and setting == "auto" else "rows"
 

@@ -15,10 +15,12 @@ from mcjax.verdicts.bias import bias_claims
 from mcjax.verdicts.claims import Cell, Claim, never_refuted, settle
 from mcjax.verdicts.collapse import collapse_claims
 from mcjax.verdicts.covariance import covariance_claims
+from mcjax.verdicts.efficiency import efficiency_claims
 from mcjax.verdicts.equivalence import INCONCLUSIVE, VERIFIED, worst
 from mcjax.verdicts.failures import Loss, losses
 from mcjax.verdicts.functional import functional_claims
 from mcjax.verdicts.growth import Growth, growth_claims, growth_of
+from mcjax.verdicts.homogenisation import homogenisation_claims
 from mcjax.verdicts.ladder import QUANTITY, Ladder, Rung, climb
 from mcjax.verdicts.mse import mse_claims
 from mcjax.verdicts.normality import normality_claims
@@ -30,6 +32,8 @@ QUANTITIES = {  # of laws of errors; functionals have laws of their own
     "bias": bias_claims,
     "covariance": covariance_claims,
     "normality": normality_claims,
+    "efficiency": efficiency_claims,
+    "homogenisation": homogenisation_claims,
 }
 
 

@@ -37,6 +37,7 @@ from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.study.study import Study
 from mcjax.verdicts.collapse import BOUNDARY, ROOM, growth_share, sides_of
 from mcjax.verdicts.functional import chance_chains, chance_reach
+from mcjax.verdicts.homogenisation import chain_spreads
 from mcjax.verdicts.ladder import FEWEST, QUANTITY
 from mcjax.verdicts.power import (
     Chance,
@@ -238,6 +239,14 @@ def _cells(law: Prediction, quantity: str, tolerance: float) -> _Cells:
         return _Cells(
             law.law, quantity, whole[last][:count], none, np.sqrt(allowed[last][:count]), p
         )
+    if quantity == "homogenisation":
+        own = chain_spreads(law)
+        each = len(own) // models
+        error, most = (np.repeat(part[last], each) for part in (theirs, allowed))
+        return _Cells(law.law, quantity, own, error, most, p)
+    if quantity == "efficiency" and law.pooled is None:
+        none = np.zeros(0)
+        return _Cells(law.law, quantity, none, none, none, p)
     if quantity == "bias":
         none = np.zeros(times * models)
         return _Cells(law.law, quantity, whole.ravel(), none, np.sqrt(allowed.ravel()), p)
@@ -266,7 +275,7 @@ def _need(group: Sequence[_Cells], study: Study, level: float, power: float, tot
         needed = float(np.max(np.where(room > 0, spread**2 / room, np.inf)))
         reach = alone * np.hypot(spread / math.sqrt(study.chains), theirs)
         edge = study.tolerance + allowed
-        if quantity in ("mse", "growth", QUANTITY):
+        if quantity in ("mse", "growth", "efficiency", QUANTITY):
             departures = np.where(reach < 1, (1 + edge) / (1 - reach) - 1, np.inf)
         else:
             departures = edge + reach

@@ -58,5 +58,7 @@ def test_streams_are_distinct():
     labels = [streams.real_stream(i) for i in range(20)]
     labels += [streams.published_stream(i) for i in range(20)]
     labels += [streams.private_stream(i, j) for i in range(20) for j in range(20)]
+    labels += [streams.selection_stream(i) for i in range(20)]
+    labels += [streams.source_stream(s, i) for s in range(1, 9) for i in (*range(20), None)]
     assert len(set(labels)) == len(labels)
     assert streams.condition_word("") == 0

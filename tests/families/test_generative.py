@@ -146,6 +146,11 @@ def test_what_else_is_refused():
         mcjax.condition(loop, poisson_mean(), [1.0], design="fixed")
     with pytest.raises(InputError, match=r"network\.feeds: gives .* 1 samples .* more than 1"):
         mcjax.condition(loop, gaussian(), [0.0, 1.0])
+    begun = mcjax.build_network(1, [("0", "0", 9)], first=[("real", "0", 9)])
+    with pytest.raises(
+        InputError, match=r"network: has sources, first or .* poisson_mean has none"
+    ):
+        mcjax.condition(begun, poisson_mean(), [1.0])
     mcjax.condition(loop, poisson_mean(), [1.0])  # one row is enough for a mean
     with pytest.raises(InputError, match=r"family\.unbiased: is 'no'"):
         make_family({"name": "gaussian", "unbiased": "no"}, Path())

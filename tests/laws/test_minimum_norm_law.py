@@ -11,7 +11,7 @@ from mcjax.families.minimum_norm import minimum_norm
 from mcjax.laws.inapplicable import Inapplicable
 from mcjax.laws.minimum_norm import NAME
 from mcjax.laws.minimum_norm import minimum_norm as law
-from mcjax.network import build_network, topologies
+from mcjax.network import Source, build_network, topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
 
@@ -135,6 +135,7 @@ def test_growth_and_waves():
     [
         (loop(real=6), {}, "reads 2 origins"),
         (loop(10), {}, "10 rows for 10 parameters"),
+        (build_network(1, [("s", "0", 6)], 6, sources=[Source("s")]), {}, "several real sources"),
         (loop(), {"design": "fixed"}, "fixed"),
         (loop(), {"covariance": np.diag([2.0] + [1.0] * 9)}, "isotropic"),
     ],

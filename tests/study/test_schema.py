@@ -17,7 +17,7 @@ feeds = [
 
 REFUSED = {
     "unknown table": (GOOD + "[famly]", "famly", "did you mean 'family'"),
-    "unknown table, like none": (GOOD + "[xyz]", "xyz", "known are network, family, covariates"),
+    "unknown table, like none": (GOOD + "[xyz]", "xyz", "known are network, data_mediated, family"),
     "unknown key": ("[network]\ninital = 3", "network.inital", "did you mean 'initial'"),
     "unknown key of run": (GOOD + "[run]\nchians = 3", "run.chians", "did you mean 'chains'"),
     "unknown key of grid": (GOOD + "[grid]\nscales = [1]", "grid.scales", "did you mean 'scale'"),

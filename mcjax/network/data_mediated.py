@@ -1,0 +1,126 @@
+"""Data-mediated interaction: entities that meet in one pool of synthetic data.
+
+K entities have private real data each, public real data in common, and one pool to which every
+entity adds what its model generates, and which all of them read. With L(D) the mean loss over a
+sample D, entity k minimises
+
+    beta_0 L(private_k) + (1 - beta_0) L(public)                                  at generation 0,
+    (1 - alpha_t) (beta_t L(private_k) + (1 - beta_t) L(public))
+        + alpha_t / K sum_j L(pool_{t,j})                                         at t = 1, 2, ...
+
+(Vu, Reeves & Wenger, ICLR 2026, arXiv 2505.21677; pool_{t,j} is what the model of entity j at
+generation t - 1 generates). A mean loss of n observations is n losses of weight 1 / n. Covariates
+of the pool are those of the study, whatever an entity sees in private: who reads synthetic data
+does not know whose they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from mcjax.errors import InputError
+from mcjax.network.network import Feed, Network, build_network
+from mcjax.network.source import Source
+
+PUBLIC = "public"
+"""The name of the source of common real data."""
+
+
+def private_source(entity: str) -> str:
+    """The name of the source of an entity's private data."""
+    return f"private {entity}"
+
+
+def data_mediated(
+    entities: int | Iterable[str],
+    alpha: float | Sequence[float],
+    beta: float | Sequence[float],
+    private: int | Sequence[int],
+    public: int,
+    synthetic: int | Sequence[int],
+    theta: Sequence[Sequence[float]] | None = None,
+    shift: Sequence[Sequence[float]] | None = None,
+    covariance: Sequence[Any] | None = None,
+    noise: float | Sequence[float] | None = None,
+    real: str = "reused",
+) -> Network:
+    """The network of data-mediated interaction.
+
+    Parameters
+    ----------
+    entities: names, or how many.
+    alpha: weight of the pool, 0 to 1, or one for each generation 1, 2, ...; the last one stays.
+    beta: weight of private among real data, 0 to 1, or one for each generation 0, 1, ...
+    private, synthetic: samples of each entity's private data, and of what it adds to the pool;
+        numbers for all, or one for each.
+    public: samples of the common real data.
+    theta, shift, covariance, noise: of the private data of each entity, see
+        :class:`mcjax.Source`.
+    real: ``reused`` (real data are the same in every generation) or ``fresh``.
+
+    Raises
+    ------
+    InputError: naming what is out of range, or of another length than the entities.
+    """
+    names = [str(k) for k in range(entities)] if isinstance(entities, int) else list(entities)
+    count = len(names)
+    mixing, trust = _schedule("alpha", alpha), _schedule("beta", beta)
+    rows, drawn = (
+        _each(field, value, count)
+        for field, value in (("private", private), ("synthetic", synthetic))
+    )
+    own = {"theta": theta, "shift": shift, "covariance": covariance, "noise": noise}
+    laws = {field: _each(field, value, count) for field, value in own.items() if value is not None}
+    sources = [
+        Source(private_source(name), rows[k], **{field: of[k] for field, of in laws.items()})
+        for k, name in enumerate(names)
+    ]
+    sources.append(Source(PUBLIC, public, public=True))
+
+    length = max(len(mixing), len(trust) - 1)
+    alphas = [mixing[min(t, len(mixing) - 1)] for t in range(length)]
+    betas = [trust[min(t, len(trust) - 1)] for t in range(length + 1)]
+    inside = [(1 - a) * b for a, b in zip(alphas, betas[1:], strict=True)]
+    common = [(1 - a) * (1 - b) for a, b in zip(alphas, betas[1:], strict=True)]
+    first: list[Feed] = []
+    feeds: list[Feed] = []
+    for k, name in enumerate(names):
+        _add(first, private_source(name), name, rows[k], [betas[0]])
+        _add(first, PUBLIC, name, public, [1 - betas[0]])
+        _add(feeds, private_source(name), name, rows[k], inside)
+        _add(feeds, PUBLIC, name, public, common)
+        for j, origin in enumerate(names):
+            _add(feeds, origin, name, drawn[j], [a / count for a in alphas])
+    return build_network(names, feeds, draws="shared", real=real, sources=sources, first=first)
+
+
+def _add(table: list[Feed], origin: str, reader: str, samples: int, shares: list[float]) -> None:
+    """A feed of mean loss with these weights by generation, if one of them is not 0."""
+    if any(shares) and samples:
+        while len(shares) > 1 and shares[-1] == shares[-2]:
+            shares = shares[:-1]
+        weights = [share / samples for share in shares]
+        table.append(Feed(origin, reader, samples, weights[-1], tuple(weights[:-1])))
+
+
+def _schedule(field: str, value: float | Sequence[float]) -> list[float]:
+    values = [value] if isinstance(value, int | float) else list(value)
+    for one in values:
+        if isinstance(one, bool) or not isinstance(one, int | float) or not 0 <= one <= 1:
+            raise InputError(f"data_mediated.{field}", f"has {one!r}; give numbers from 0 to 1")
+    if not values:
+        raise InputError(f"data_mediated.{field}", "is empty; give a number")
+    return [float(one) for one in values]
+
+
+def _each(field: str, value: Any, count: int) -> list[Any]:
+    """One value for each entity."""
+    if isinstance(value, int | float):
+        return [value] * count
+    values = list(value)
+    if len(values) != count:
+        raise InputError(
+            f"data_mediated.{field}", f"has {len(values)} entries; give {count}, one an entity"
+        )
+    return values

@@ -1,0 +1,84 @@
+"""Real sources beside ``real``: other truths, other covariates, other noise, public samples."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from mcjax.errors import InputError, did_you_mean
+
+REAL_DATA = ("fresh", "reused")
+
+Rows = tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A real source with a law of its own. What is not given is as in the source ``real``.
+
+    Attributes
+    ----------
+    name: what feeds name as their origin.
+    samples: of each of its feeds that does not say.
+    theta: its truth, p numbers.
+    shift: h, p numbers, instead of theta: its truth is ``theta* + h / sqrt(samples)``, at the
+        distance at which first-order laws speak of means.
+    covariance: of its covariates, ``x ~ N(0, covariance)``, p rows of p numbers; any rank.
+    noise: its noise scale, in place of the family's ``sigma``.
+    public: whether all its readers get one sample (else each its own).
+    real: ``fresh`` (a new sample each generation) or ``reused`` (always that of generation 0);
+        None: as the network's real data.
+
+    Raises
+    ------
+    InputError: for what makes no source; p is checked where a family is known.
+    """
+
+    name: str
+    samples: int | None = None
+    theta: tuple[float, ...] | None = None
+    shift: tuple[float, ...] | None = None
+    covariance: Rows | None = None
+    noise: float | None = None
+    public: bool = False
+    real: str | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name or "\0" in self.name:
+            raise InputError("network.sources", f"has the name {self.name!r}; give a word")
+        for field in ("theta", "shift"):
+            value = getattr(self, field)
+            if value is not None:
+                object.__setattr__(self, field, self._numbers(field, value))
+        if self.covariance is not None:
+            try:
+                rows = tuple(self._numbers("covariance", row) for row in self.covariance)
+            except TypeError as error:
+                raise self._error("covariance", "must be rows of numbers") from error
+            object.__setattr__(self, "covariance", rows)
+        if self.shift is not None and self.theta is not None:
+            raise self._error("shift", "and theta exclude each other; keep one")
+        if self.shift is not None and self.samples is None:
+            raise self._error("samples", "is missing; a shift is over the root of it")
+        number = isinstance(self.noise, int | float) and not isinstance(self.noise, bool)
+        if self.noise is not None and not (number and 0 < self.noise < math.inf):
+            raise self._error("noise", f"is {self.noise!r}; give a positive number")
+        if self.real not in (None, *REAL_DATA):
+            hint = did_you_mean(self.real, REAL_DATA)
+            raise self._error("real", f"is {self.real!r}, not one of {REAL_DATA}{hint}")
+
+    def scaled(self, samples: int | None) -> Source:
+        """The source with another number of samples."""
+        return replace(self, samples=samples)
+
+    def _numbers(self, field: str, values: object) -> tuple[float, ...]:
+        try:
+            found = tuple(float(v) for v in values)  # type: ignore[attr-defined]
+        except (TypeError, ValueError) as error:
+            raise self._error(field, "must be numbers") from error
+        if not all(map(math.isfinite, found)):
+            raise self._error(field, "must be finite numbers")
+        return found
+
+    def _error(self, field: str, sentence: str) -> InputError:
+        return InputError(f"network.sources ({self.name}).{field}", sentence)

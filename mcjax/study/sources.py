@@ -1,0 +1,117 @@
+"""The laws of a condition's real sources, as arrays."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mcjax.errors import InputError
+from mcjax.families.family import Family
+from mcjax.network import Network
+from mcjax.network.source import Source
+
+
+class SourceLaws(NamedTuple):
+    """S real sources, ``real`` first.
+
+    Attributes
+    ----------
+    theta: their truths, (S, p). covariance: of their covariates, (S, p, p). sigma: their noise
+        scales, (S,), or None if none has its own.
+    """
+
+    theta: np.ndarray
+    covariance: np.ndarray
+    sigma: np.ndarray | None
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """Their truths less that of ``real``, (S, p)."""
+        return self.theta - self.theta[0]
+
+
+def source_laws(
+    net: Network, family: Family, theta: np.ndarray, covariance: np.ndarray
+) -> SourceLaws:
+    """The laws of a network's real sources.
+
+    Raises
+    ------
+    InputError: if a source has another number of parameters, a covariance that is none, or noise
+        in a family without a scale for it.
+    """
+    p = len(theta)
+    truths, covariances = [theta], [covariance]
+    for source in net.sources:
+        field = f"network.sources ({source.name})"
+        for name in ("theta", "shift"):
+            value = getattr(source, name)
+            if value is not None and len(value) != p:
+                raise InputError(f"{field}.{name}", f"has {len(value)} numbers; give {p}, as theta")
+        if source.noise is not None and not scales(family):
+            raise InputError(f"{field}.noise", f"means nothing in a {family.name} family; drop it")
+        truths.append(_truth(source, theta))
+        own = source.covariance
+        covariances.append(
+            covariance if own is None else read_covariance(own, p, f"{field}.covariance")
+        )
+    sigma = None
+    if any(source.noise is not None for source in net.sources):
+        common = float(family.params["sigma"])
+        sigma = np.array([common, *(s.noise or common for s in net.sources)])
+    return SourceLaws(np.array(truths), np.array(covariances), sigma)
+
+
+def scales(family: Family) -> bool:
+    """Whether noise has a scale, the parameter ``sigma``, that the loss does not know."""
+    return "sigma" in family.params and family.information is not None
+
+
+def check_determined(net: Network, laws: SourceLaws) -> None:
+    """That the covariates of every fit determine every parameter.
+
+    Raises
+    ------
+    InputError: if the sum of the covariances of what a model reads is singular.
+    """
+    steps = range(1, net.steps + 2)
+    for t, table in ((0, net.first_by_reader), *((t, net.feeds_by_reader) for t in steps)):
+        for name, feeds in zip(net.models, table, strict=True):
+            read = [f for f in feeds if f.weights[max(0, min(t, len(f.weights)) - 1)]]
+            if not read:
+                continue
+            total = sum(laws.covariance[net.source_index.get(f.origin, 0)] for f in read)
+            if not np.linalg.cond(total) < 1e12:
+                raise InputError(
+                    f"network.{'feeds' if t else 'first'}",
+                    f"give model {name!r} in generation {t} covariates whose covariances have a"
+                    " singular sum; add a feed that shows it the other directions",
+                )
+
+
+def read_covariance(rows: object, p: int, field: str = "covariates.covariance") -> np.ndarray:
+    """A covariance matrix of size p, from lists of numbers.
+
+    Raises
+    ------
+    InputError: naming the field, if it is none.
+    """
+    try:
+        cov = np.asarray(rows, float)
+    except (TypeError, ValueError) as error:
+        raise InputError(field, f"must be {p} rows of {p} numbers") from error
+    if cov.shape != (p, p) or not np.isfinite(cov).all():
+        raise InputError(field, f"must be {p} rows of {p} finite numbers, as theta has {p}")
+    if not np.allclose(cov, cov.T, rtol=1e-9, atol=0):
+        raise InputError(field, "is not symmetric; make entry (i, j) equal to entry (j, i)")
+    lowest = float(np.linalg.eigvalsh(cov)[0])
+    if lowest < -1e-10 * max(1.0, float(np.abs(cov).max())) or not np.trace(cov) > 0:
+        raise InputError(field, f"is not positive semi-definite (eigenvalue {lowest:.3g})")
+    return cov
+
+
+def _truth(source: Source, theta: np.ndarray) -> np.ndarray:
+    if source.shift is not None and source.samples is not None:
+        return theta + np.array(source.shift) / np.sqrt(source.samples)
+    return theta if source.theta is None else np.array(source.theta)
