@@ -52,9 +52,9 @@ def efficiency_maps(folder: Path, chains: int | None) -> list[Path]:
                     ]
                 ]
         for axes in panels[1]:
-            axes.set_xlabel("alpha, weight of the pool")
+            axes.set_xlabel("alpha")
         for axes in panels[:, 0]:
-            axes.set_ylabel("beta, of private data")
+            axes.set_ylabel("beta")
         fig.colorbar(mesh, ax=panels[:, -1], label="relative efficiency")
         return save(fig, folder, "mediated-map", rows)
 

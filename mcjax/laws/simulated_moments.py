@@ -14,6 +14,7 @@ over the batches b of i and c of k that are one sample. Each expectation is a me
 drawn here, Wishart matrices by Bartlett's decomposition, so what follows from them has a Monte
 Carlo error, which the jackknife over 32 batches of draws gives. Its variance is finite for fits of
 more than p + 3 rows. Reused real data have the design of generation 0 for ever: not covered.
+Networks of several real sources are the business of :mod:`mcjax.laws.simulated_designs`.
 
 That models which agree go on to agree holds in every draw, so an unstable source has its radius of
 1 here too, and growth its meaning.
@@ -38,6 +39,7 @@ from mcjax.laws.explosion import fates
 from mcjax.laws.finite_sample import check_least_squares
 from mcjax.laws.inapplicable import Inapplicable
 from mcjax.laws.prediction import Prediction
+from mcjax.laws.simulated_designs import simulated_designs
 from mcjax.network.network import REAL, Network
 from mcjax.study.study import Condition
 
@@ -47,7 +49,6 @@ BATCHES, DRAWS = 32, 1024
 """Batches, and designs drawn in each."""
 SEED = 0xD0E
 """The estimate is part of the law, not of the simulation: its draws never change."""
-SOURCES = "there are several real sources, and it is for one"
 LARGEST = 64
 """Most models times parameters."""
 
@@ -94,15 +95,15 @@ def finite_sample_monte_carlo(condition: Condition, generations: int) -> Predict
     """
     variance, real_variance = check_least_squares(condition)
     net, p = condition.network, len(condition.theta)
-    if net.real == "reused" and any(feed.origin == REAL for feed in net.feeds):
+    if net.plain and net.real == "reused" and any(feed.origin == REAL for feed in net.feeds):
         raise Inapplicable(REUSED)
-    if not net.plain:
-        raise Inapplicable(SOURCES)
     reason = few_rows(net, p, 3)
     if reason:
         raise Inapplicable(reason)
     if net.size * p > LARGEST:
         raise Inapplicable(f"M p is above {LARGEST}: too many moments to simulate")
+    if not net.plain:
+        return simulated_designs(condition, generations, NAME)
 
     coefficients, spread = _batches(net, p, variance, real_variance)
     plain = second_moment_map(net, p, variance, real_variance)
