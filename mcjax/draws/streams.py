@@ -55,10 +55,10 @@ def real_stream(reader: int) -> int:
 def source_stream(source: int, reader: int | None = None) -> int:
     """The sample of a further real source, numbered from 1, for one model, or for all in public.
 
-    Its place among origins is counted down from that of the real data, which no model reaches in a
-    network of fewer than 65,535 models and sources.
+    Its place among origins is counted down from 0xFFFD, which no model reaches in a network of at
+    most 65,534 models and sources; 0xFFFE is left for other purposes of a reader.
     """
-    return (PUBLIC if reader is None else reader) << 16 | PUBLIC - source
+    return (PUBLIC if reader is None else reader) << 16 | PUBLIC - 1 - source
 
 
 def condition_word(label: str) -> int:
