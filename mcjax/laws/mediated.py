@@ -151,8 +151,8 @@ def mediated_moments(designs: Designs, alpha: Any, beta: Any) -> tuple[Array, Ar
 def mediated_limit(designs: Designs, alpha: Any, beta: Any) -> tuple[Array, Array]:
     """Mean (K p,) and covariance (K p, K p) as t -> infinity, where the radius of Q is below 1.
 
-    The sum of the noise is found by doubling, ``C <- C + Q^n C Q'^n``: 30 of them reach below
-    rounding for radii up to ``1 - 1e-7``.
+    The sum of the noise is found by doubling, ``C <- C + Q^n C Q'^n``: 24 of them reach below
+    rounding for radii up to ``1 - 1e-5``.
     """
     now = mediated_system(designs, alpha, beta)
     size = len(now.push)
@@ -162,7 +162,7 @@ def mediated_limit(designs: Designs, alpha: Any, beta: Any) -> tuple[Array, Arra
         power, total = state
         return (power @ power, total + power @ total @ power.T), None
 
-    (_, noise), _ = lax.scan(double, (now.q, now.noise), None, length=30)
+    (_, noise), _ = lax.scan(double, (now.q, now.noise), None, length=24)
     kept = resolvent @ now.score
     return resolvent @ now.push, kept @ score_covariance(designs) @ kept.T + noise
 

@@ -14,6 +14,7 @@ over the batches b of i and c of k that are one sample. Each expectation is a me
 drawn here, Wishart matrices by Bartlett's decomposition, so what follows from them has a Monte
 Carlo error, which the jackknife over 32 batches of draws gives. Its variance is finite for fits of
 more than p + 3 rows. Reused real data have the design of generation 0 for ever: not covered.
+Networks of several real sources are the business of :mod:`mcjax.laws.simulated_designs`.
 
 That models which agree go on to agree holds in every draw, so an unstable source has its radius of
 1 here too, and growth its meaning.
@@ -28,7 +29,6 @@ import numpy as np
 from mcjax.chains.layout import network_arrays, shape_of
 from mcjax.laws.design_moments import (
     REUSED,
-    SOURCES,
     SecondMomentMap,
     few_rows,
     second_moment_map,
@@ -39,6 +39,7 @@ from mcjax.laws.explosion import fates
 from mcjax.laws.finite_sample import check_least_squares
 from mcjax.laws.inapplicable import GROWING, Inapplicable
 from mcjax.laws.prediction import Prediction
+from mcjax.laws.simulated_designs import simulated_designs
 from mcjax.network.network import REAL, Network
 from mcjax.study.study import Condition
 
@@ -94,16 +95,17 @@ def finite_sample_monte_carlo(condition: Condition, generations: int) -> Predict
     """
     variance, real_variance = check_least_squares(condition)
     net, p = condition.network, len(condition.theta)
-    if net.real == "reused" and any(feed.origin == REAL for feed in net.feeds):
+    if net.plain and net.real == "reused" and any(feed.origin == REAL for feed in net.feeds):
         raise Inapplicable(REUSED)
-    for reason, holds in ((GROWING, net.growth > 0), (SOURCES, not net.plain)):
-        if holds:
-            raise Inapplicable(reason)
+    if net.growth:
+        raise Inapplicable(GROWING)
     reason = few_rows(net, p, 3)
     if reason:
         raise Inapplicable(reason)
     if net.size * p > LARGEST:
         raise Inapplicable(f"M p is above {LARGEST}: too many moments to simulate")
+    if not net.plain:
+        return simulated_designs(condition, generations, NAME)
 
     coefficients, spread = _batches(net, p, variance, real_variance)
     plain = second_moment_map(net, p, variance, real_variance)

@@ -25,7 +25,7 @@ from mcjax.study.study import Study, condition
 
 ALPHA = 1e-6
 SYSTEMS = range(20)
-FEW = [pytest.param(seed, marks=pytest.mark.slow if seed > 4 else ()) for seed in SYSTEMS]
+FEW = [pytest.param(seed, marks=pytest.mark.slow if seed > 2 else ()) for seed in SYSTEMS]
 
 
 def random_design(rng, rows, p, rank):

@@ -6,7 +6,7 @@ import json
 import math
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas
@@ -178,7 +178,7 @@ def test_conditions_are_described(results, labelled):
     assert labelled.scale.values.tolist() == [1, 1]
     np.testing.assert_array_equal(labelled.theta, [[0.5, math.nan], [1, -1]])
     networks = [json.loads(text) for text in labelled.network.values]
-    assert networks == [json.loads(json.dumps(asdict(c.network))) for c in study.conditions]
+    assert networks == [json.loads(json.dumps(c.network.described())) for c in study.conditions]
 
 
 def test_every_variable_says_what_it_is(labelled):

@@ -1,0 +1,168 @@
+"""Data-mediated interaction: who gains from whom, how alike models become, and why it settles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mcjax import api
+from mcjax.families.location import linear
+from mcjax.figures.style import MARKERS, PALETTE, figure, save
+from mcjax.laws.mediated import mediated_moments, mediated_system
+from mcjax.laws.mediated_map import best_weights, efficiency_map, random_designs
+from mcjax.network import data_mediated
+from mcjax.study.study import Study, condition
+
+ALPHAS = (0.0, 0.5, 1.0)
+COUNTS = (1, 2, 4, 8)
+DRAWS, GENERATIONS = 8, 12
+TRUTHS = ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0), (0.0, 0.0, 0.0, 1.0))
+
+
+def efficiency_maps(folder: Path, chains: int | None) -> list[Path]:
+    """Relative efficiency in the limit over (alpha, beta), of the entity that is worst off.
+
+    By the exact law, averaged over 8 sets of Gaussian designs of 20 rows, p = 4; private covariates
+    of rank 4 (above) and 2 (below). Nothing is simulated.
+    """
+    alphas, betas = np.linspace(0, 0.96, 25), np.linspace(0.02, 0.98, 25)
+    rows: list[dict[str, Any]] = []
+    with figure(2, len(COUNTS), 3.8) as (fig, panels):
+        for line, rank in zip(panels, (4, 2), strict=True):
+            for axes, count in zip(line, COUNTS, strict=True):
+                designs = random_designs(count, 4, rank, (20, 20, 20), DRAWS)
+                worst = np.asarray(efficiency_map(designs, alphas, betas)).min(-1)
+                best = best_weights(designs)
+                mesh = axes.pcolormesh(
+                    alphas, betas, worst.T, cmap="viridis", vmin=0, vmax=1, rasterized=True
+                )
+                axes.plot(best.alpha, best.beta, "*", color="white", markersize=9)
+                axes.plot(0.5, 0.5, "o", color="white", markerfacecolor="none", markersize=5)
+                axes.set_title(f"K = {count}, rank {rank}: {best.efficiency:.2f}")
+                rows += [
+                    {"entities": count, "rank": rank, "kind": kind, "alpha": f"{a:.4g}"}
+                    | {"beta": f"{b:.4g}", "efficiency": f"{e:.5g}"}
+                    for kind, a, b, e in [("best", *best)]
+                    + [
+                        ("grid", a, b, worst[i, j])
+                        for i, a in enumerate(alphas)
+                        for j, b in enumerate(betas)
+                    ]
+                ]
+        for axes in panels[1]:
+            axes.set_xlabel("alpha")
+        for axes in panels[:, 0]:
+            axes.set_ylabel("beta")
+        fig.colorbar(mesh, ax=panels[:, -1], label="relative efficiency")
+        return save(fig, folder, "mediated-map", rows)
+
+
+def transfer(folder: Path, chains: int | None) -> list[Path]:
+    """MSE on an entity's own task and on those of others, and likeness, against generation.
+
+    Four entities with truths of their own; lines: exact law on fixed designs, points: simulation.
+    """
+    rows: list[dict[str, Any]] = []
+    names = {"own": "own task", "others": "tasks of others", "spread": "spread between models"}
+    with figure(1, 3, 2.6) as (fig, panels):
+        for alpha, colour, marker in zip(ALPHAS, PALETTE, MARKERS, strict=False):
+            net = data_mediated(4, alpha, 0.5, 20, 20, 20, theta=TRUTHS)
+            one = condition(net, linear(), np.zeros(4), design="fixed")
+            study = Study((one,), generations=GENERATIONS, chains=chains or 2048)
+            law = api.predict(study)[0].laws["fixed_design"]
+            assert law.mean is not None  # truths differ
+            second = law.covariance + _outer(law.mean)
+            moments = api.simulate(study)[0].outcome.moments
+            told = _tasks(law.mean, second)
+            seen = _tasks(moments.error.mean, moments.product.mean)
+            for axes, (key, title) in zip(panels[0], names.items(), strict=True):
+                axes.plot(told[key], color=colour)
+                axes.plot(seen[key], marker, color=colour, markersize=3, label=f"alpha = {alpha:g}")
+                axes.set_title(title)
+                axes.set_xlabel("generation")
+                rows += [
+                    {"alpha": alpha, "generation": t, "quantity": key}
+                    | {"law": f"{a:.6g}", "simulated": f"{b:.6g}"}
+                    for t, (a, b) in enumerate(zip(told[key], seen[key], strict=True))
+                ]
+        panels[0, 0].set_ylabel("squared distance")
+        panels[0, 2].legend()
+        return save(fig, folder, "mediated-transfer", rows)
+
+
+def homogenisation(folder: Path, chains: int | None) -> list[Path]:
+    """Spread between models relative to generation 0, designs equal and not, and eigenvalues of Q.
+
+    Equal designs shrink errors apart by (1 - alpha), spread by its square; exact laws.
+    """
+    rows: list[dict[str, Any]] = []
+    with figure(1, 3, 2.6) as (fig, panels):
+        left, middle, right = panels[0]
+        for alpha, colour in zip((0.25, 0.5, 0.75, 1.0), PALETTE, strict=False):
+            weights = np.full(GENERATIONS + 1, alpha), np.full(GENERATIONS + 1, 0.5)
+            for axes, rank in ((left, None), (middle, 2)):
+                many = random_designs(4, 4, rank or 4, (20, 20, 20), 1, distance=1.0)
+                one = many._replace(**{k: getattr(many, k)[0] for k in ("private", "public")})
+                one = one._replace(
+                    synthetic=many.synthetic[0],
+                    rows=tuple(part[0] for part in many.rows),
+                    truths=many.truths[0],
+                    variances=tuple(part[0] for part in many.variances),
+                )
+                if rank is None:
+                    same = np.stack([one.public] * 4)
+                    one = one._replace(private=same, synthetic=same)
+                mean, covariance = (np.asarray(part) for part in mediated_moments(one, *weights))
+                spread = _tasks(mean.reshape(-1, 4, 4), covariance + _outer(mean))["spread"]
+                axes.plot(spread / spread[0], color=colour, label=f"alpha = {alpha:g}")
+                rows += [
+                    {"designs": "equal" if rank is None else "rank 2", "alpha": alpha}
+                    | {"index": t, "real": f"{value:.6g}", "imaginary": 0}
+                    for t, value in enumerate(spread / spread[0])
+                ]
+                if rank is None:
+                    axes.axhline((1 - alpha) ** 2, color=colour, linestyle=":", linewidth=0.8)
+            values = np.linalg.eigvals(np.asarray(mediated_system(one, alpha, 0.5).q))
+            right.plot(values.real, values.imag, ".", color=colour, markersize=4)
+            rows += [
+                {"designs": "eigenvalues, rank 2", "alpha": alpha, "index": k}
+                | {"real": f"{v.real:.6g}", "imaginary": f"{v.imag:.6g}"}
+                for k, v in enumerate(values)
+            ]
+        angle = np.linspace(0, 2 * np.pi, 200)
+        right.plot(np.cos(angle), np.sin(angle), color="0.6", linewidth=0.8)
+        right.set_aspect("equal")
+        for axes, title in zip(
+            panels[0], ("equal designs", "private rank 2", "eigenvalues of Q"), strict=True
+        ):
+            axes.set_title(title)
+        for axes in (left, middle):
+            axes.set_xlabel("generation")
+        left.set_ylabel("spread, of generation 0")
+        middle.legend()
+        return save(fig, folder, "mediated-homogenisation", rows)
+
+
+def _outer(mean: np.ndarray) -> np.ndarray:
+    flat = mean.reshape(len(mean), -1)
+    found: np.ndarray = flat[:, :, None] * flat[:, None, :]
+    return found
+
+
+def _tasks(mean: np.ndarray, second: np.ndarray) -> dict[str, np.ndarray]:
+    """Averages over entities by generation, from moments of errors about 0."""
+    size, p = mean.shape[1:]
+    blocks = second.reshape(-1, size, p, size, p)
+    own = np.einsum("tiaia->ti", blocks)
+    truths = np.array(TRUTHS)
+    # ||e_i - truth_k||^2 for every pair
+    pairs = own[:, :, None] - 2 * mean @ truths.T + (truths**2).sum(1)
+    mine = np.einsum("tii->t", pairs) / size
+    cross = np.einsum("tiaka->tik", blocks)
+    return {
+        "own": mine,
+        "others": (pairs.sum((1, 2)) / size - mine) / (size - 1),
+        "spread": own.mean(1) - cross.mean((1, 2)),
+    }

@@ -1,0 +1,165 @@
+"""Moments of least squares on random designs where several real sources, low ranks or reused
+samples leave no closed form: conditional moments, averaged over simulated designs.
+
+Given all designs of a path of generations, errors are linear in the noise
+(:mod:`mcjax.laws.batches`), so their mean m_t and covariance C_t follow from
+
+    m_t = A_t m_{t-1} + q_t,    D_t = A_t D_{t-1} + R_t,    N_t <- A_t N_{t-1} A_t' + noise_t,
+    C_t = N_t + D_t Cov(zeta) D_t' ,
+
+with zeta the scores of samples that are used again, whose designs stay. Grams are drawn as Wishart
+matrices. Then ``E e_t = E m_t`` and ``E e_t e_t' = E (C_t + m_t m_t')``, means over paths with
+their standard errors. What a path averages out is all noise in labels, so few paths tell much.
+Nothing is said of the long run. Where rows are few the average hangs on rare designs, as errors do.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mcjax.chains.layout import Feeds, network_arrays, shape_of
+from mcjax.laws.finite_sample import check_least_squares, source_variances
+from mcjax.laws.prediction import Prediction
+from mcjax.study.study import Condition, covariance_root
+
+SOURCE = "conditional moments over simulated designs, derived in mcjax.laws.simulated_designs"
+PATHS = 4096
+SEED = 0xDE5
+"""The estimate is part of the law, not of the simulation: its draws never change."""
+
+
+class _Step(NamedTuple):
+    """One generation on every path: A (D, Mp, Mp), R (D, Mp, Q), q (D, Mp), noise (D, Mp, Mp)."""
+
+    transition: np.ndarray
+    score: np.ndarray
+    push: np.ndarray
+    noise: np.ndarray
+
+
+class _Paths:
+    """Designs as they are drawn, and the linear maps that they make."""
+
+    def __init__(self, condition: Condition):
+        variance, real_variance = check_least_squares(condition)
+        self.net, self.laws = condition.network, condition.sources
+        self.p = len(condition.theta)
+        self.arrays = network_arrays(self.net, shape_of([self.net]))
+        of_real = source_variances(condition, real_variance)
+        self.variances = np.concatenate([np.full(self.net.size, variance), of_real])
+        self.roots = [covariance_root(own) for own in self.laws.covariance]
+        self.rng = np.random.default_rng(SEED)
+        feeds = self.arrays.feeds
+        used = (feeds.samples > 0) & ~feeds.renewed
+        self.again = sorted({int(stream) for stream in feeds.stream[used]})
+        self.kept: dict[int, np.ndarray] = {}
+        self.spread = np.zeros((PATHS, len(self.again) * self.p, len(self.again) * self.p))
+
+    def step(self, feeds: Feeds, first: bool) -> _Step:
+        """Draw a generation's designs."""
+        size, p = self.net.size, self.p
+        places = [(int(i), int(b)) for i, b in np.argwhere(feeds.samples > 0)]
+        grams: dict[int, np.ndarray] = {}
+        for at in places:
+            stream = int(feeds.stream[at])
+            if stream not in grams:
+                grams[stream] = self._gram(stream, int(feeds.samples[at]), int(feeds.origin[at]))
+        total = np.zeros((size, PATHS, p, p))
+        for i, b in places:
+            total[i] += feeds.weight[i, b] * grams[int(feeds.stream[i, b])]
+        frozen = [i for i in range(size) if not feeds.samples[i].any()]
+        total[frozen] = np.eye(p)
+        inverse = np.linalg.inv(total)
+        transition, noise = (np.zeros((PATHS, size, p, size, p)) for _ in range(2))
+        score = np.zeros((PATHS, size, p, len(self.again), p))
+        push = np.zeros((PATHS, size, p))
+        for i, b in places:
+            stream, origin = int(feeds.stream[i, b]), int(feeds.origin[i, b])
+            gain = feeds.weight[i, b] * inverse[i] @ grams[stream]
+            if origin < size:
+                transition[:, i, :, origin] += gain
+            else:
+                push[:, i] += gain @ self.laws.offsets[origin - size]
+            if stream in self.again:
+                score[:, i, :, self.again.index(stream)] = feeds.weight[i, b] * inverse[i]
+                continue
+            for k, c in places:
+                if int(feeds.stream[k, c]) == stream:
+                    common = feeds.weight[k, c] * gain @ inverse[k]
+                    noise[:, i, :, k] += self.variances[origin] * common
+        for i in frozen if not first else []:
+            transition[:, i, :, i] = np.eye(p)
+        flat = size * p
+        return _Step(
+            transition.reshape(PATHS, flat, flat),
+            score.reshape(PATHS, flat, -1),
+            push.reshape(PATHS, flat),
+            noise.reshape(PATHS, flat, flat),
+        )
+
+    def _gram(self, stream: int, rows: int, origin: int) -> np.ndarray:
+        if stream in self.kept:
+            return self.kept[stream]
+        p = self.p
+        root = self.roots[max(origin - self.net.size, 0)]
+        lower = np.tril(self.rng.standard_normal((PATHS, p, p)), -1)
+        lower[:, :, rows:] = 0
+        for i in range(min(p, rows)):
+            lower[:, i, i] = np.sqrt(self.rng.chisquare(rows - i, PATHS))
+        half = root @ lower
+        gram: np.ndarray = half @ np.swapaxes(half, 1, 2)
+        if stream in self.again:
+            self.kept[stream] = gram
+            own = slice(self.again.index(stream) * p, (self.again.index(stream) + 1) * p)
+            self.spread[:, own, own] = self.variances[origin] * gram
+        return gram
+
+
+def simulated_designs(condition: Condition, generations: int, name: str) -> Prediction:
+    """The law's moments of one condition with random designs; see :class:`Prediction` for shapes.
+
+    Raises
+    ------
+    Inapplicable: for another family.
+    """
+    paths = _Paths(condition)
+    size, p = paths.net.size, paths.p
+    flat = size * p
+    mean, noise = np.zeros((PATHS, flat)), np.zeros((PATHS, flat, flat))
+    carried = np.zeros((PATHS, flat, len(paths.again) * p))
+    second = np.empty((generations + 1, flat, flat))
+    means, mse, error = (np.empty((generations + 1, size, n)) for n in (p, 1, 1))
+    later = paths.arrays.feeds
+    for t in range(generations + 1):
+        feeds = paths.arrays.initial
+        if t:
+            schedule = paths.arrays.schedule
+            last = None if schedule is None else schedule[min(t, len(schedule)) - 1]
+            feeds = later if last is None else later._replace(weight=last)
+        now = paths.step(feeds, first=t == 0)
+        mean = np.einsum("dab,db->da", now.transition, mean) + now.push
+        carried = now.transition @ carried + now.score
+        noise = now.transition @ noise @ np.swapaxes(now.transition, 1, 2) + now.noise
+        of_scores = carried @ paths.spread @ np.swapaxes(carried, 1, 2)
+        each = noise + of_scores + mean[:, :, None] * mean[:, None, :]
+        second[t] = each.mean(0)
+        means[t] = mean.mean(0).reshape(size, p)
+        squares = np.diagonal(each, axis1=1, axis2=2).reshape(PATHS, size, p).sum(-1)
+        mse[t, :, 0] = squares.mean(0)
+        error[t, :, 0] = squares.std(0, ddof=1) / np.sqrt(PATHS)
+    biased = condition.sources.offsets.any()
+    centre = means.reshape(generations + 1, flat) * bool(biased)
+    nothing = np.full(size, np.nan)
+    return Prediction(
+        law=name,
+        source=SOURCE,
+        exact=False,
+        covariance=second - centre[:, :, None] * centre[:, None, :],
+        mse=mse[..., 0],
+        standard_error=error[..., 0],
+        growth=nothing,
+        limit=nothing,
+        mean=means if biased else None,
+    )
