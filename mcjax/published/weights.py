@@ -12,7 +12,7 @@ from mcjax.families.information import UNIT
 from mcjax.families.location import linear
 from mcjax.laws.asymptotics import limit
 from mcjax.laws.system import linear_system
-from mcjax.network import Network, build_network, topologies
+from mcjax.network import Network, Source, build_network, topologies
 from mcjax.published.entry import (
     ASYMPTOTIC,
     Entry,
@@ -22,6 +22,7 @@ from mcjax.published.entry import (
     Seen,
     Told,
     limit_ratio,
+    mean_square,
     risk_ratio,
     study_of,
 )
@@ -30,6 +31,8 @@ from mcjax.study.study import Condition, Study, condition
 HE = "He, Xu & Cheng 2025"
 P, LATE, N = 5, 15, 10_000
 """Parameters of these regressions; a generation that has settled; rows of a feed."""
+BIASED = 0.2
+"""The share of biased labels."""
 SPAN, DEGREE = np.linspace(-0.2, 0.2, 9), 3
 """Weights about the best one, among which the simulation looks for its own: where a polynomial of
 that degree is lowest, which by the law itself is 0.1% too low."""
@@ -106,6 +109,24 @@ def _growing(depth: int) -> Study:
     return study_of(conditions, 29, 65_536 * depth)
 
 
+def _biased(depth: int) -> Study:
+    rows, delta = 20_000 * depth, np.full(P, P**-0.5)
+    off = Source("biased", theta=tuple(np.ones(P) + delta))
+    feeds = [
+        ("real", "model", round(rows * (1 - BIASED))),
+        ("biased", "model", round(rows * BIASED)),
+    ]
+    net = build_network(["model"], feeds, rows, sources=[off])
+    return study_of([condition(net, linear(), np.ones(P))], 1, 1024 * depth)
+
+
+def _floor(found: Sequence[Found]) -> float:
+    """What is left of the risk as n grows: the square of the law's mean error."""
+    mean = found[0].predictions.laws["first_order"].mean
+    assert mean is not None  # a source is biased
+    return float((mean[1, 0] ** 2).sum())
+
+
 MIDDLE = len(SPAN) // 2
 GOLDEN = (math.sqrt(5) - 1) / 2
 ENTRIES = (
@@ -146,5 +167,15 @@ ENTRIES = (
                 1 + sum(1 / t**2 for t in range(1, 30)),
             ),
         ),
+    ),
+    Entry(
+        "A11",
+        "weights",
+        "a constant share of biased labels: risk has a floor that no number of samples lowers",
+        "risk -> p_2^2 ||delta||^2",
+        "Dohmatob et al. 2025",
+        ASYMPTOTIC,
+        _biased,
+        (Row("p_2 = 0.2, ||delta|| = 1", mean_square("first_order", 1)[0], _floor, BIASED**2),),
     ),
 )
