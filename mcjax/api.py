@@ -31,7 +31,15 @@ from mcjax.laws.fate import fate_without
 from mcjax.laws.predict import LAWS, predict_condition
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.user import Law
-from mcjax.study.study import PRECISIONS, Condition, Study, covariance_root, sampling_of, whitener
+from mcjax.study.study import (
+    PRECISIONS,
+    Condition,
+    Study,
+    covariance_root,
+    path_of,
+    sampling_of,
+    whitener,
+)
 from mcjax.study.survey import Survey
 from mcjax.verdicts.claims import Cell
 from mcjax.verdicts.equivalence import INCONCLUSIVE
@@ -82,7 +90,7 @@ def simulate(
         missing = [i for i in members if tallies[i].chains < wanted[i]]
         if not missing:
             continue
-        shape = shape_of([study.conditions[i].network for i in members])
+        shape = _shape(study, members)
         tasks = [
             _task(
                 study.conditions[i], shape, np.arange(tallies[i].tiled, wanted[i], dtype=np.uint32)
@@ -235,7 +243,7 @@ def replay(study: Study, condition: str, chain: int) -> Trajectory:
     if not 0 <= chain < 2**32:
         raise InputError("chain", f"is {chain}; give a whole number from 0 to 2**32 - 1")
     members = next(group for group in programs(study) if index in group)
-    shape = shape_of([study.conditions[i].network for i in members])
+    shape = _shape(study, members)
     chosen = study.conditions[index]
     task = _task(chosen, shape, np.array([chain]))
     program = _program(study, members)
@@ -280,19 +288,20 @@ def replay_data(
 
 def programs(study: Study) -> list[list[int]]:
     """Positions of the conditions that one compiled program serves, for each program."""
-    kinds: dict[tuple[Any, int, str, str, str], list[int]] = {}
+    kinds: dict[tuple[Any, ...], list[int]] = {}
     for i, condition in enumerate(study.conditions):
         how = sampling_of(condition, study.sampling)
         kind = jax.tree.structure(condition.family)
-        key = (kind, len(condition.theta), how, condition.design, condition.network.memory)
+        net = condition.network
+        key = (kind, len(condition.theta), how, condition.design, net.memory, net.growth)
         kinds.setdefault(key, []).append(i)
     found = []
-    for (_, _, how, _, _), members in kinds.items():
+    for (_, _, how, *_), members in kinds.items():
         if how == "statistics":  # as quick whatever the sample counts
             found.append(members)
             continue
         networks = [study.conditions[i].network for i in members]
-        sizes = [(net.size, 2 * shape_of([net]).pairs) for net in networks]
+        sizes = [(net.size, 2 * shape_of([net], study.generations).pairs) for net in networks]
         found += [[members[k] for k in run] for run in buckets(sizes)]
     return found
 
@@ -308,10 +317,14 @@ def _position(study: Study, name: str) -> int:
 
 def chunk_of(study: Study, members: Sequence[int]) -> int:
     """Chains that one call of a program runs: the study's chunk, or what its memory allows."""
-    shape = shape_of([study.conditions[i].network for i in members])
+    shape = _shape(study, members)
     task = _task(study.conditions[members[0]], shape, np.arange(0))
     within = engine.chunk_within(study.memory * 2**30, task, _program(study, members))
     return min(study.chunk, within)
+
+
+def _shape(study: Study, members: Sequence[int]) -> Shape:
+    return shape_of([study.conditions[i].network for i in members], study.generations)
 
 
 def _task(condition: Condition, shape: Shape, chains: np.ndarray) -> Task:
@@ -334,8 +347,19 @@ def _program(study: Study, members: Sequence[int]) -> Program:
     p = len(conditions[0].theta)
     solver = default_solver(p) if study.solver == "auto" else study.solver
     if sampling_of(conditions[0], study.sampling) == "rows":
-        return Program(study.generations, shape_of(networks).pairs, False, solver, draws, fits)
+        pairs = shape_of(networks, study.generations).pairs
+        return Program(
+            study.generations,
+            pairs,
+            False,
+            solver,
+            draws,
+            fits,
+            networks[0].memory,
+            networks[0].growth,
+            path_of(conditions[0], study),
+        )
     smallest = min(n for net in networks for n in (*net.initial, *(f.samples for f in net.feeds)))
     few = smallest - p + 1 < FEW_ROWS
-    memory = networks[0].memory
-    return Program(study.generations, 0, few, "newton", draws, fits, memory)
+    memory, growth = networks[0].memory, networks[0].growth
+    return Program(study.generations, 0, few, "newton", draws, fits, memory, growth)

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from mcjax.chains.dataset import draw_dataset
-from mcjax.chains.layout import Feeds, NetworkArrays
+from mcjax.chains.layout import Feeds, NetworkArrays, grown
+from mcjax.chains.pool import Past, draw_subsample, pooled
 from mcjax.families.family import Family
 from mcjax.fits.fit import Fit, fit
 from mcjax.fits.objective import Dataset
@@ -39,7 +40,9 @@ class Program(NamedTuple):
     solver: str  # newton | lbfgs
     draw_dtype: str  # precision of covariates and labels
     fit_dtype: str  # precision of the fits
-    memory: str = "replace"  # what a fit is of: this generation's data, or all so far
+    memory: str = "replace"  # what a fit is of: this generation's data, all so far, or some of all
+    growth: float = 0.0  # generation t feeds t^growth times the samples of the first
+    path: str = "reference"  # reference: run_chain; fast: see mcjax.chains.fast
 
 
 class Trajectory(NamedTuple):
@@ -56,6 +59,7 @@ class _State(NamedTuple):
 
     theta: Array  # (M, p)
     known: Array  # (M,) bool, whether the model has an estimate
+    past: Past | None  # where fits are of earlier generations' data too
 
 
 def run_chain(condition: ConditionArrays, key: Array, program: Program) -> Trajectory:
@@ -65,17 +69,22 @@ def run_chain(condition: ConditionArrays, key: Array, program: Program) -> Traje
     begin = _State(
         theta=jnp.broadcast_to(truth[0], (models, truth.shape[1])),
         known=jnp.ones(models, bool),
+        past=None,
     )
+    if program.memory != "replace":
+        whole = (program.generations + 1, models)
+        past = Past(jnp.zeros((*whole, truth.shape[1]), truth.dtype), jnp.zeros(whole, bool))
+        begin = begin._replace(past=past)
 
     def step(state: _State, t: Array) -> tuple[_State, Trajectory]:
-        first, later = condition.network.initial, condition.network.feeds
-        feeds = jax.tree.map(lambda a, b: jnp.where(t == 0, a, b), first, later)
-        result = _generation(condition, state, feeds, key, t, program)
+        result = _generation(condition, state, key, t, program)
         kept = result.status == Status.NOT_FITTED
         theta = jnp.where(kept[:, None], state.theta, result.theta)
         known = jnp.where(kept, state.known, result.status == Status.CONVERGED)
         seen = jnp.where(known[:, None], theta, jnp.nan)
-        carried = _State(jnp.where(known[:, None], theta, truth[:1]), known)
+        theta = jnp.where(known[:, None], theta, truth[:1])
+        past = state.past and state.past.with_generation(t, theta, known)
+        carried = _State(theta, known, past)
         return carried, Trajectory(seen, result.status, result.steps)
 
     _, trajectory = lax.scan(step, begin, jnp.arange(program.generations + 1, dtype=jnp.int32))
@@ -83,40 +92,46 @@ def run_chain(condition: ConditionArrays, key: Array, program: Program) -> Traje
 
 
 def _generation(
-    condition: ConditionArrays, state: _State, feeds: Feeds, key: Array, t: Array, program: Program
+    condition: ConditionArrays, state: _State, key: Array, t: Array, program: Program
 ) -> Fit:
     """Fit every model once."""
     truth = jnp.asarray(condition.truth, program.fit_dtype)
-    parents = jnp.concatenate([state.theta, truth])
+    first, later = condition.network.initial, condition.network.feeds
+    counts: Any = grown(jnp.asarray(later.samples), t, program.generations, program.growth)
+    later = later._replace(samples=counts)
+    now = jax.tree.map(lambda a, b: jnp.where(t == 0, a, b), first, later)
+    active = jnp.any(now.samples > 0, axis=1)
+    theta, seen, feeds, when = state.theta, state.known, now, t
+    if state.past is not None:
+        feeds, when = pooled(first, later, t, program.generations)
+        theta, seen = state.past.theta.reshape(-1, theta.shape[1]), state.past.known.ravel()
+    parents = jnp.concatenate([theta, truth])
     visible = parents.astype(program.draw_dtype)
-    known = jnp.concatenate([state.known, jnp.ones(len(truth), bool)])
+    known = jnp.concatenate([seen, jnp.ones(len(truth), bool)])
     drawing = _cast(condition.family, program.draw_dtype)
     fitting = _cast(condition.family, program.fit_dtype)
     factor = jnp.asarray(condition.factor, program.draw_dtype)
 
-    def refit(own: Feeds) -> Fit:
-        reads = own.samples > 0
-        lost = jnp.any(reads & ~known[own.origin])
+    def draw(own: Feeds, reader: Array, take: Array) -> Dataset:
+        shared = (drawing, factor, visible, own, key, when)
+        if program.memory == "subsample":
+            rows = 2 * program.pairs
+            return draw_subsample(*shared, t, reader, take, len(theta), rows, condition.design)
+        return draw_dataset(*shared, len(theta), program.pairs, condition.design)
+
+    def refit(own: Feeds, reader: Array, take: Array, active: Array) -> Fit:
+        lost = active & jnp.any((own.samples > 0) & ~known[own.origin])
         typed = own._replace(weight=own.weight.astype(program.fit_dtype))
-        data = draw_dataset(
-            drawing,
-            factor,
-            visible,
-            typed,
-            key,
-            t,
-            len(state.theta),
-            program.pairs,
-            condition.design,
-        )
+        data = draw(typed, reader, take)
         mass = own.samples.astype(program.fit_dtype) * typed.weight
         start = (mass / jnp.maximum(mass.sum(), 1)) @ parents[own.origin]
         data = jax.tree.map(lambda a: a.astype(program.fit_dtype), data)
-        result = fit(fitting, data, start, jnp.any(reads) & ~lost, program.solver)
+        result = fit(fitting, data, start, active & ~lost, program.solver)
         status = jnp.where(lost, int(Status.PARENT_FAILED), result.status)
         return result._replace(status=status)
 
-    return jax.vmap(refit)(feeds)
+    models = jnp.arange(len(active), dtype=jnp.int32)
+    return jax.vmap(refit)(feeds, models, now.samples.sum(1, dtype=jnp.int32), active)
 
 
 def draw_samples(

@@ -33,7 +33,8 @@ def draw_dataset(
     factor: a root of the covariate covariance, shape (p, p).
     parents: parameters of the models, then of the real sources, shape (M + S, p).
     feeds: one model's row of the table, each entry of shape (B,).
-    key: chain key, shape (2,). generation: t, int32 scalar. models: M.
+    key: chain key, shape (2,). generation: in which each feed is drawn, int32, scalar or (B,).
+    models: origins from which on they are real, M.
     design: the key of fixed designs, shape (2,), or None if covariates are drawn anew each time.
 
     Returns

@@ -9,7 +9,7 @@ test compares estimates with those of the reference.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ from jax import Array, lax
 
 from mcjax.chains.chain import ConditionArrays, Program, Trajectory
 from mcjax.chains.dataset import design_streams
-from mcjax.chains.layout import Feeds
+from mcjax.chains.layout import Feeds, grown
 from mcjax.draws.samplers import normal_pair
 from mcjax.draws.streams import LABEL, row_words
 from mcjax.draws.threefry import threefry
@@ -66,7 +66,9 @@ def run_block(conditions: ConditionArrays, keys: Array, program: Program) -> Tra
     )
 
     def step(state: _State, t: Array) -> tuple[_State, Trajectory]:
-        feeds = jax.tree.map(lambda a, b: jnp.where(t == 0, a, b), net.initial, net.feeds)
+        counts: Any = grown(jnp.asarray(net.feeds.samples), t, program.generations, program.growth)
+        later = net.feeds._replace(samples=counts)
+        feeds = jax.tree.map(lambda a, b: jnp.where(t == 0, a, b), net.initial, later)
         result = _generation(conditions, state, truth, feeds, keys, t, program)
         kept = result.status == Status.NOT_FITTED
         theta = jnp.where(kept[None], state.theta, result.theta)

@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from mcjax.draws.streams import private_stream, published_stream, real_stream
 from mcjax.network import REAL, Network
+from mcjax.network.network import growth_factors
 
 
 class Feeds(NamedTuple):
@@ -42,12 +45,12 @@ class NetworkArrays(NamedTuple):
     frozen: np.ndarray  # (M,) bool
 
 
-def shape_of(networks: Sequence[Network]) -> Shape:
-    """The smallest shape that holds all networks."""
+def shape_of(networks: Sequence[Network], generations: int = 1) -> Shape:
+    """The smallest shape that holds all networks over so many generations."""
     return Shape(
         models=max(net.size for net in networks),
         slots=max(1, *(len(feeds) for net in networks for feeds in net.feeds_by_reader)),
-        pairs=max(_pairs(net) for net in networks),
+        pairs=max(_pairs(net, generations) for net in networks),
     )
 
 
@@ -60,7 +63,7 @@ def network_arrays(net: Network, shape: Shape) -> NetworkArrays:
     frozen[: net.size] = net.frozen
     for i, incoming in enumerate(net.feeds_by_reader):
         largest = max((feed.weight for feed in incoming), default=1.0)
-        first = 1 / largest if net.memory == "accumulate" else 1.0  # in one pool with the feeds
+        first = 1 / largest if net.memory != "replace" else 1.0  # in one pool with the feeds
         _fill(initial, i, 0, net.initial[i], first, real_origin, real_stream(i), renewed=False)
         for b, feed in enumerate(incoming):
             if feed.origin == REAL:
@@ -73,10 +76,25 @@ def network_arrays(net: Network, shape: Shape) -> NetworkArrays:
     return NetworkArrays(initial, feeds, frozen)
 
 
-def _pairs(net: Network) -> int:
+def grown(samples: Array, t: Array, generations: int, growth: float) -> Array:
+    """Sample counts of later generations at generation t, as :meth:`Network.at` has them."""
+    if growth == 0:
+        return samples
+    factor = jnp.asarray(growth_factors(np.arange(generations + 1), growth))[t]
+    return jnp.rint(samples.astype(jnp.float32) * factor).astype(jnp.int32)
+
+
+def _pairs(net: Network, generations: int) -> int:
     """Pairs of rows of the largest fit; a feed with an odd count leaves half a pair empty."""
-    later = [sum(-(-f.samples // 2) for f in feeds) for feeds in net.feeds_by_reader]
-    return max(max(later), *(-(-count // 2) for count in net.initial))
+    first = [-(-count // 2) for count in net.initial]
+    largest = net.at(generations)
+    if net.memory == "subsample":  # rows are drawn one by one
+        later = [-(-sum(f.samples for f in feeds) // 2) for feeds in largest.feeds_by_reader]
+    else:
+        later = [sum(-(-f.samples // 2) for f in feeds) for feeds in largest.feeds_by_reader]
+    if net.memory == "accumulate":
+        return max(n + generations * m for n, m in zip(first, later, strict=True))
+    return max(*first, *later)
 
 
 def _empty(shape: Shape) -> Feeds:

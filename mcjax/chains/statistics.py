@@ -27,12 +27,12 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from mcjax.chains.chain import ConditionArrays, Program, Trajectory
-from mcjax.chains.layout import Feeds
+from mcjax.chains.dataset import once
+from mcjax.chains.layout import Feeds, grown
 from mcjax.draws.samplers import GAMMA_RAISES, GAMMA_SWITCH, chi, normal_pair, uniform
 from mcjax.draws.streams import STATISTIC
 from mcjax.draws.threefry import threefry
 from mcjax.fits.cholesky import UNROLLED, singular_share, solve_positive
-from mcjax.fits.once import once
 from mcjax.fits.status import Status
 
 FEW_ROWS = int(2 * GAMMA_SWITCH)
@@ -84,7 +84,9 @@ def run_white(conditions: ConditionArrays, keys: Array, program: Program) -> tup
     key = _lanes_last(keys)[:, None, None]
 
     def step(state: _State, t: Array) -> tuple[_State, tuple[Array, Array]]:
-        feeds = jax.tree.map(lambda a, b: jnp.where(t == 0, a, b), net.initial, net.feeds)
+        samples = grown(net.feeds.samples, t, program.generations, program.growth)
+        later = net.feeds._replace(samples=samples)
+        feeds = jax.tree.map(lambda a, b: jnp.where(t == 0, a, b), net.initial, later)
         reads = feeds.samples > 0
         known = _parents(state.known, feeds.origin, True)
         lost = jnp.any(reads & ~known, axis=1)

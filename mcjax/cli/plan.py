@@ -20,7 +20,7 @@ from mcjax.laws.user import laws_from_files
 from mcjax.report.tables import table_console
 from mcjax.report.text import number, strict_json
 from mcjax.study.load import load_study
-from mcjax.study.study import Study, sampling_of
+from mcjax.study.study import Study, path_of, sampling_of
 from mcjax.verdicts.plan import plan
 
 PILOT = 256
@@ -105,7 +105,7 @@ def _programs(study: Study) -> list[dict[str, Any]]:
     found = []
     for members in api.programs(study):
         conditions = [study.conditions[i] for i in members]
-        shape = shape_of([c.network for c in conditions])
+        shape = shape_of([c.network for c in conditions], study.generations)
         found.append(
             {
                 "conditions": len(members),
@@ -113,6 +113,7 @@ def _programs(study: Study) -> list[dict[str, Any]]:
                 "models": shape.models,
                 "rows": 2 * shape.pairs,
                 "sampling": sampling_of(conditions[0], study.sampling),
+                "path": path_of(conditions[0], study),
                 "chunk": api.chunk_of(study, members),
             }
         )

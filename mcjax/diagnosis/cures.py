@@ -55,9 +55,9 @@ def flips(net: Network, flow: DataFlow, collapsed: np.ndarray) -> tuple[Edge, ..
     Returns
     -------
     In the order of the network, by origin and then by reader. None of them exists already, and
-    there is none where data accumulate.
+    there is none where data accumulate or sample counts grow fast enough.
     """
-    if net.memory == "accumulate":
+    if net.forgives:
         return ()
     flipping = np.outer(collapsed, ~collapsed)
     for j, i in enumerate(_only_anchor(flow)):

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mcjax.laws.design_moments import SecondMomentMap, second_moment_map, unusual_feeds
+from mcjax.laws.design_moments import GROWING, SecondMomentMap, second_moment_map, unusual_feeds
 from mcjax.laws.explosion import ROUNDING, explosion, spectral_radius
 from mcjax.laws.sources import DataFlow, UnstableSource, strong_components
 from mcjax.network.network import REAL, Network
@@ -90,7 +90,7 @@ def finite_sample(
     net: Network, p: int, flow: DataFlow, sources: tuple[UnstableSource, ...]
 ) -> FiniteSample | str:
     """Radius and cures of a network of linear regressions; a sentence if the law is silent."""
-    reason = unusual_feeds(net)
+    reason = GROWING if net.growth else unusual_feeds(net)
     if reason:
         return reason
     one = second_moment_map(net, p, 1.0, 1.0)

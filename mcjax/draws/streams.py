@@ -15,6 +15,8 @@ generation 0's.
 Where designs are fixed, the covariates of a sample come from a chain key of their own that all
 chains share, at generation 0, and so depend on its stream alone; the labels stay as above.
 
+A model that fits a subsample of its past draws the choice from a stream of its own.
+
 A *role* is the purpose of a number within an observation: covariate k is role k; the numbers
 behind the label start at ``LABEL``, and those of a sample's sufficient statistics, drawn instead
 of its rows, at ``STATISTIC`` (there the pair counts entries, not rows). One call serves rows 2q
@@ -33,6 +35,7 @@ from mcjax.draws.threefry import threefry
 LABEL = 1 << 31
 STATISTIC = 1 << 30
 PUBLIC = 0xFFFF
+SELECTION = 0xFFFE
 DESIGN = 0xFFFFFFFF
 """The chain number of fixed designs, above that of any chain."""
 
@@ -50,6 +53,11 @@ def published_stream(origin: int) -> int:
 def real_stream(reader: int) -> int:
     """The real data of model ``reader``."""
     return reader << 16 | PUBLIC
+
+
+def selection_stream(reader: Any) -> Any:
+    """Which rows of its pool model ``reader`` fits, where it fits a subsample."""
+    return reader << 16 | SELECTION
 
 
 def condition_word(label: str) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 
 from mcjax.chains.chain import ConditionArrays, Program, draw_samples
-from mcjax.chains.layout import Feeds
+from mcjax.chains.layout import Feeds, grown
 from mcjax.draws.streams import chain_keys
 from mcjax.engine.engine import Task
 from mcjax.fits.objective import Dataset
@@ -31,16 +31,22 @@ def redraw(task: Task, theta: np.ndarray, program: Program) -> Iterator[Dataset]
     """
     key = chain_keys(task.seed, task.word, task.chains)[0]
     network = task.arrays.network
-    largest = max(feeds.samples.max() for feeds in (network.initial, network.feeds))
+    counts = [_counts(network.feeds, t, program) for t in range(len(theta))]
+    largest = max(part.max() for part in (network.initial.samples, *counts))
     program = program._replace(pairs=int(-(-largest // 2)))  # of one feed, not of a whole fit
     truth = np.asarray(task.arrays.truth, theta.dtype)
     for t in range(len(theta)):
         # generation 0 reads real data alone; whoever reads a lost model fits nothing
         before = theta[max(t - 1, 0)]
         parents = np.concatenate([np.where(np.isnan(before), truth[:1], before), truth])
-        feeds = network.feeds if t else network.initial
+        feeds = network.feeds._replace(samples=counts[t]) if t else network.initial
         drawn = _draw(task.arrays, parents, feeds, key, jnp.int32(t), program)
         yield jax.tree.map(np.asarray, drawn)
+
+
+def _counts(feeds: Feeds, t: int, program: Program) -> np.ndarray:
+    samples = jnp.asarray(feeds.samples)
+    return np.asarray(grown(samples, jnp.int32(t), program.generations, program.growth))
 
 
 @partial(jax.jit, static_argnames="program")

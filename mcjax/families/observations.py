@@ -51,7 +51,40 @@ def draw_labels(
     -------
     y: shape (2H,).
     """
-    words = tuple(jnp.concatenate(row_words(keys, pairs, jnp.uint32(LABEL + k))) for k in range(2))
+    words = [row_words(keys, pairs, jnp.uint32(LABEL + k)) for k in range(2)]
+    return _labels(family, theta, x, real, [jnp.concatenate(word) for word in words])
+
+
+def draw_single(
+    family: Family,
+    theta: Array,
+    factor: Array,
+    real: Array,
+    keys: Words,
+    designs: Words,
+    row: Array,
+) -> tuple[Array, Array]:
+    """Single rows of any samples, the same as in :func:`draw_normals` and :func:`draw_labels`.
+
+    Parameters
+    ----------
+    theta: parameters of each row's parent, shape (p, n). factor: a root of the covariance, (p, p).
+    real: shape (n,). keys: stream keys, two words of shape (n,); designs: those of covariates.
+    row: place in its sample, shape (n,).
+
+    Returns
+    -------
+    x, shape (p, n), and y, shape (n,).
+    """
+    pair, odd = (row // 2).astype(jnp.uint32), row % 2 == 1
+    z = draw_normals(designs, pair, len(theta), theta.dtype)
+    x = jnp.matmul(factor, jnp.where(odd, z.imag, z.real), precision="highest")
+    words = [row_words(keys, pair, jnp.uint32(LABEL + k)) for k in range(2)]
+    return x, _labels(family, theta, x, real, [jnp.where(odd, *word[::-1]) for word in words])
+
+
+def _labels(family: Family, theta: Array, x: Array, real: Array, pair: list[Array]) -> Array:
+    words = (pair[0], pair[1])
     y = jax.vmap(family.sample, (None, 1, 1, 0))(family.params, theta, x, words)
     if family.sample_real is family.sample:
         return y

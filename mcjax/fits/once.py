@@ -19,6 +19,8 @@ def once(count: Array, compute: Callable[[], Tree]) -> Tree:
     numbers included. A condition known only at run time, true though it is, is a border that
     fusion does not cross.
     """
+    if jax.default_backend() != "cpu":  # elsewhere a condition costs a round trip to the host
+        return compute()
     shapes = jax.eval_shape(compute)
     empty = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
-    return lax.cond(count >= 0, compute, lambda: empty)
+    return lax.cond(jnp.all(count >= 0), compute, lambda: empty)

@@ -77,10 +77,10 @@ def fit_rows(family: Family, rows: Rows, start: Array, active: Array) -> Fit:
         single = rows.y[0].dtype
         near = _newton(_cast(family, single), rows, start.astype(single), active)
         use = (near.status == Status.CONVERGED) | (near.status == Status.SEPARATED)
-        start = jnp.where(use, near.theta.astype(start.dtype), start)
+        start = jnp.where(use[None], near.theta.astype(start.dtype), start)
         steps = near.steps
     end = _newton(family, rows, start, active)
-    theta = jnp.where(end.status == Status.CONVERGED, end.theta, jnp.nan)
+    theta = jnp.where((end.status == Status.CONVERGED)[None], end.theta, jnp.nan)
     return Fit(theta, end.status, steps + end.steps)
 
 
@@ -101,7 +101,7 @@ def _newton(family: Family, rows: Rows, start: Array, active: Array) -> _Loop:
         g, newton = jnp.stack(gradient), -solution
         overshot = ~((g * loop.step).sum(0) <= OVERSHOT * jnp.abs(loop.slope))
         half = loop.fraction / 2
-        update = jnp.where(overshot, -half * loop.step, newton)
+        update = jnp.where(overshot[None], -half[None] * loop.step, newton)
         fraction = jnp.where(overshot, half, 1)
         length = jnp.sqrt(count * jnp.abs((g * update).sum(0)))
         size, at = jnp.abs(update).max(0), jnp.abs(loop.theta).max(0)
@@ -119,7 +119,7 @@ def _newton(family: Family, rows: Rows, start: Array, active: Array) -> _Loop:
             status = jnp.where(holds, int(code), status)
         after = _Loop(
             loop.theta + update,
-            jnp.where(overshot, loop.step, newton),
+            jnp.where(overshot[None], loop.step, newton),
             fraction,
             jnp.where(overshot, loop.slope, (g * newton).sum(0)),
             status,
@@ -127,7 +127,11 @@ def _newton(family: Family, rows: Rows, start: Array, active: Array) -> _Loop:
         )
         # a fit that has ended changes no more, whatever the others of its block do
         running = loop.status == Status.RUNNING
-        return jax.tree.map(lambda new, old: jnp.where(running, new, old), after, loop)
+        return jax.tree.map(
+            lambda new, old: jnp.where(running if new.ndim == 1 else running[None], new, old),
+            after,
+            loop,
+        )
 
     zero = jnp.zeros(active.shape, dtype)
     begin = _Loop(

@@ -1,4 +1,5 @@
-"""The first-order law where data accumulate: each model fits all data that it was ever fed.
+"""The first-order law where data accumulate: each model fits all data that it was ever fed, or
+a subsample of them.
 
 Let K_i be what one generation of feeds adds to model i's curvature, and K_i0 what its generation-0
 sample did (:mod:`mcjax.laws.system`). The stationarity conditions of generations t and t - 1 differ
@@ -24,11 +25,26 @@ from a late generation T on
     lim C = P C_T P' + sum_{t > T} P g_t N g_t' P' ,
 
 exactly if inertias are equal, up to relative terms of the order of their spread over T if not.
+
+**Subsamples.** Let each model fit n of the N_t rows of its pool, drawn without replacement, and
+call P_t the estimate from the whole pool. Given the pools the sum of n scores has the covariance
+``n (1 - n / N) (Q / N)``, Q the score covariance of all rows of the pool, whose curvature is K. So
+the estimate is ``P_t + u_t``, where u_t has mean 0 given the pools,
+
+    Cov(u_t) = U_t = (N_t / n - 1) K^-1 Q K^-1 ,
+
+and models choose independently. The rows that are fed next are centred on ``P_t + u_t``, hence
+
+    P_t = P_{t-1} + g_t ((A - I) P_{t-1} + A u_{t-1} + noise_t) ,
+
+the law above with the noise ``N + A U_{t-1} A'``, and the covariance of the estimates is that of
+P_t plus U_t. For one model on its own output (workflow of Kazdan et al. 2024; derived here) the
+variance tends to ``pi^2 / 2 - 2`` times that of one fit.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -39,12 +55,28 @@ LATE, OPERATIONS = 4096, 4e9
 """T, and multiplications that it may take: fewer generations for networks of hundreds of models."""
 
 
+class Selection(NamedTuple):
+    """What the noise of a subsample follows from; K is the curvature of one generation's feeds.
+
+    Attributes
+    ----------
+    start, later: ``K^-1 Q K^-1`` with the scores Q of the generation-0 sample and of one
+        generation's feeds, block diagonal, shape (Mp, Mp); zero for frozen models.
+    ratio: rows of the generation-0 sample over those of a generation's feeds, shape (Mp,).
+    """
+
+    start: np.ndarray
+    later: np.ndarray
+    ratio: np.ndarray
+
+
 def accumulated(system: LinearSystem, generations: int) -> np.ndarray:
     """Covariances of the stacked errors at generations 0 to T, shape (T + 1, Mp, Mp)."""
     result = np.empty((generations + 1, *system.initial.shape))
-    result[0] = system.initial
-    for t in range(generations):
-        result[t + 1] = _following(system, result[t], t + 1)
+    pool = result[0] = system.initial
+    for t in range(1, generations + 1):
+        pool = _following(system, pool, t)
+        result[t] = pool + _selected(system, t)
     return result
 
 
@@ -63,7 +95,10 @@ def accumulated_limit(system: LinearSystem) -> np.ndarray:
     inertia = np.diagonal(_inertia(system))
     # sum over t > T of 1 / (t + a)(t + b), as an integral from T + 1/2
     rest = 1 / (late + 0.5 + (inertia[:, None] + inertia) / 2)
-    return projector @ (covariance + system.noise * rest) @ projector.T
+    noise = system.noise
+    chosen = np.zeros_like(noise) if system.selection is None else system.selection.later
+    noise = noise + system.transition @ chosen @ system.transition.T
+    return projector @ (covariance + noise * rest) @ projector.T + chosen
 
 
 def _inertia(system: LinearSystem) -> np.ndarray:
@@ -75,5 +110,15 @@ def _following(system: LinearSystem, covariance: np.ndarray, t: int) -> np.ndarr
     size = len(covariance)
     gain = np.linalg.inv(_inertia(system) + t * np.eye(size))
     map_ = np.eye(size) + gain @ (system.transition - np.eye(size))
-    following = map_ @ covariance @ map_.T + gain @ system.noise @ gain.T
+    seen = system.transition @ _selected(system, t - 1) @ system.transition.T
+    following = map_ @ covariance @ map_.T + gain @ (system.noise + seen) @ gain.T
     return (following + following.T) / 2
+
+
+def _selected(system: LinearSystem, t: int) -> np.ndarray:
+    """``U_t``: what the choice of a subsample adds; 0 at generation 0, which is fitted whole."""
+    if system.selection is None or t == 0:
+        return np.zeros_like(system.noise)
+    start, later, ratio = system.selection
+    gain = np.linalg.inv(_inertia(system) + t * np.eye(len(ratio)))
+    return (ratio + t - 1)[:, None] * (gain @ (start + t * later) @ gain.T)

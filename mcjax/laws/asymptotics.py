@@ -11,10 +11,12 @@ of the sum so far satisfy ``|A^n| d <= eps d``, the full sum exceeds d by a fact
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from mcjax.laws.accumulation import accumulated_limit
+from mcjax.laws.growing import faded_limit
 from mcjax.laws.sources import UnstableSource
 from mcjax.laws.system import LinearSystem
 
@@ -35,6 +37,9 @@ def limit(system: LinearSystem, stable: np.ndarray) -> np.ndarray:
     and their covariance with a frozen model is ``(I - A)^-1 A_frozen X_frozen``. The sum solves
     ``C = A C A' + N`` and is found by doubling, ``C <- C + A^n C A'^n``.
 
+    Where data accumulate, see :mod:`mcjax.laws.accumulation`; where sample counts grow,
+    :mod:`mcjax.laws.growing`.
+
     Parameters
     ----------
     stable: the models that do not collapse, shape (M,). They read none that does.
@@ -45,6 +50,10 @@ def limit(system: LinearSystem, stable: np.ndarray) -> np.ndarray:
     """
     if system.inertia is not None:
         return accumulated_limit(system)
+    if system.growth > 1:
+        return faded_limit(system)
+    if system.growth:  # noise vanishes, and these models forget what there was
+        system = replace(system, noise=np.zeros_like(system.noise))
     stable = np.asarray(stable, bool)
     moving = np.repeat(stable & ~system.frozen, system.p)
     still = np.repeat(stable & system.frozen, system.p)
@@ -93,7 +102,7 @@ def growth(system: LinearSystem, sources: Sequence[UnstableSource]) -> np.ndarra
     """
     p, size = system.p, len(system.frozen)
     slopes = np.zeros((size, p, p))
-    if not sources:
+    if not sources or system.growth:  # with more samples every time, growth slows down to nothing
         return slopes
     periods = [source.period for source in sources]
     starts = np.concatenate([[0], np.cumsum(periods)[:-1]])

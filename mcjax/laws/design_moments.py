@@ -41,7 +41,8 @@ import numpy as np
 from mcjax.network.network import REAL, Network
 
 WEIGHTED = "a model's feeds have different weights; the closed form needs equal ones"
-ACCUMULATED = "data accumulate; the closed form is for fits of one generation's data"
+POOLED = "data accumulate; the closed form is for fits of one generation's data"
+GROWING = "sample counts grow; the long run is that of the first-order law"
 SHARED = "two models read one published sample; the closed form needs samples with one reader"
 REUSED = (
     "real data are reused: their design is the same in every generation, so errors depend on it"
@@ -176,8 +177,8 @@ def few_rows(net: Network, p: int, more: int) -> str:
 
 def unusual_feeds(net: Network) -> str:
     """Weights, samples with several readers, reused real data or memory, as a sentence."""
-    if net.memory == "accumulate":
-        return ACCUMULATED
+    if net.memory != "replace":
+        return POOLED
     if any(len({feed.weight for feed in feeds}) > 1 for feeds in net.feeds_by_reader):
         return WEIGHTED
     readers = Counter(feed.origin for feed in net.feeds if feed.origin != REAL)

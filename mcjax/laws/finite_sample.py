@@ -44,6 +44,8 @@ def finite_sample(condition: Condition, generations: int) -> Prediction:
     reason = few_rows(net, p, 1) or unusual_feeds(net)
     if reason:
         raise Inapplicable(reason)
+    if net.growth:
+        return _growing(condition, generations, variance, real_variance)
     one = second_moment_map(net, p, variance, real_variance)
     initial = real_variance / (np.array(net.initial, float) - p - 1)
     white = second_moments(one, np.diag(np.repeat(initial, p)), generations)
@@ -64,6 +66,33 @@ def finite_sample(condition: Condition, generations: int) -> Prediction:
         standard_error=np.zeros((generations + 1, net.size)),
         growth=found.growth * size,
         limit=found.limit * size,
+    )
+
+
+def _growing(
+    condition: Condition, generations: int, variance: float, real_variance: float
+) -> Prediction:
+    """The law where sample counts grow: each generation has a map of its own. Long run: none."""
+    net, p = condition.network, len(condition.theta)
+    m = np.diag(real_variance / (np.array(net.initial, float) - p - 1))
+    scalar = [m]
+    for t in range(1, generations + 1):
+        one = second_moment_map(net.at(t), p, variance, real_variance)
+        m = one.isotropic(m) + one.added
+        scalar.append(m)
+    inverse = np.linalg.inv(condition.covariance)
+    covariance = np.kron(np.array(scalar), inverse)
+    size = float(np.trace(inverse))
+    nothing = np.full(net.size, np.nan)
+    return Prediction(
+        law=NAME,
+        source=SOURCE,
+        exact=True,
+        covariance=covariance,
+        mse=np.diagonal(np.array(scalar), axis1=1, axis2=2) * size,
+        standard_error=np.zeros((generations + 1, net.size)),
+        growth=nothing,
+        limit=nothing,
     )
 
 

@@ -36,6 +36,7 @@ from mcjax.draws.streams import condition_word, design_key
 from mcjax.families.observations import draw_normals
 from mcjax.laws.asymptotics import limit
 from mcjax.laws.finite_sample import check_least_squares
+from mcjax.laws.growing import UNIT, unit_projectors
 from mcjax.laws.inapplicable import Inapplicable
 from mcjax.laws.prediction import Prediction
 from mcjax.laws.sources import data_flow, strong_components
@@ -44,8 +45,6 @@ from mcjax.study.study import Condition, covariance_root
 
 NAME = "fixed_design"
 SOURCE = "linear in the noise given the designs, derived in mcjax.laws.fixed_design"
-UNIT = 1e-9
-"""Eigenvalues so close to modulus 1 count as such."""
 
 
 def fixed_design(condition: Condition, generations: int) -> Prediction:
@@ -55,7 +54,14 @@ def fixed_design(condition: Condition, generations: int) -> Prediction:
     ------
     Inapplicable: for another family, or designs that do not determine a fit.
     """
-    system = design_system(condition, *check_least_squares(condition))
+    variances = check_least_squares(condition)
+    for reason, holds in (
+        ("a model fits a subsample of its past", condition.network.memory == "subsample"),
+        ("sample counts grow, and so do the designs", condition.network.growth > 0),
+    ):
+        if holds:
+            raise Inapplicable(reason)
+    system = design_system(condition, *variances)
     size, p = condition.network.size, system.p
     covariance = covariances(system, generations)
     blocks = covariance.reshape(-1, size, p, size, p)
@@ -114,7 +120,13 @@ def design_system(condition: Condition, variance: float, real_variance: float) -
             transition[i, :, i] = np.eye(p)
     flat = (net.size * p, net.size * p)
     a, n, r, x = (part.reshape(flat) for part in (transition, noise, reuse, initial))
-    return LinearSystem(a, n, r, x, frozen, p)
+    inertia = None
+    if net.memory == "accumulate":
+        worth = np.zeros_like(transition)
+        for i in range(net.size):
+            worth[i, :, i] = arrays.initial.weight[i, 0] * inverse[i] @ start[i, 0]
+        inertia = worth.reshape(flat)
+    return LinearSystem(a, n, r, x, frozen, p, inertia)
 
 
 def long_run(system: LinearSystem, condition: Condition) -> tuple[np.ndarray, np.ndarray]:
@@ -122,16 +134,19 @@ def long_run(system: LinearSystem, condition: Condition) -> tuple[np.ndarray, np
     p, size = system.p, len(system.frozen)
     flow = data_flow(condition.network)
     explodes = np.zeros(size, bool)
+    pooled = system.inertia is not None
     for component in strong_components(flow.readers):  # feeders before readers
         members = np.array(component)
         own = np.repeat(np.isin(np.arange(size), members), p)
         radius = np.abs(np.linalg.eigvals(system.transition[np.ix_(own, own)])).max()
         above = any(explodes[j] for i in component for j in flow.feeders[i])
         explodes[members] = above or bool(radius > 1 + UNIT)
+    if pooled:  # noise fades, so only what amplifies has no limit
+        return np.where(explodes, np.inf, np.nan), ~explodes
     moving = np.repeat(~system.frozen & ~explodes, p)
     a = system.transition[np.ix_(moving, moving)]
     growth = np.zeros(len(a))
-    for projector in _unit_projectors(a):
+    for projector in unit_projectors(a):
         grown = projector @ system.noise[np.ix_(moving, moving)] @ projector.conj().T
         growth += np.diagonal(grown).real
     slope = np.zeros((size, p))
@@ -140,21 +155,6 @@ def long_run(system: LinearSystem, condition: Condition) -> tuple[np.ndarray, np
     total = slope.sum(1)
     settled = total <= UNIT * np.diagonal(system.noise).max(initial=0)
     return np.where(settled, np.nan, total), settled
-
-
-def _unit_projectors(a: np.ndarray) -> list[np.ndarray]:
-    """Spectral projectors of the eigenvalues of modulus 1, which are semisimple."""
-    values = np.linalg.eigvals(a)
-    unit = values[np.abs(values) > 1 - UNIT]
-    found = []
-    while len(unit):
-        near = np.abs(unit - unit[0]) < 1e-6
-        left, _, right = np.linalg.svd(a - unit[near].mean() * np.eye(len(a)))
-        count = int(near.sum())
-        basis, dual = right[-count:].conj().T, left[:, -count:].conj().T
-        found.append(basis @ np.linalg.solve(dual @ basis, dual))
-        unit = unit[~near]
-    return found
 
 
 def _grams(condition: Condition, feeds: Feeds) -> np.ndarray:

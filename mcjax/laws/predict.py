@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mcjax.laws import finite_sample, first_order, fixed_design, simulated_moments
-from mcjax.laws.design_moments import ACCUMULATED, unusual_feeds
+from mcjax.laws.design_moments import POOLED, unusual_feeds
 from mcjax.laws.inapplicable import Inapplicable
 from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.laws.user import Law
@@ -42,6 +42,6 @@ def _candidates(condition: Condition) -> list[str]:
         return [first_order.NAME, finite_sample.NAME, fixed_design.NAME]
     found = [first_order.NAME, finite_sample.NAME]
     reason = unusual_feeds(condition.network)
-    if condition.family.noise_variances is not None and reason not in ("", ACCUMULATED):
+    if condition.family.noise_variances is not None and reason not in ("", POOLED):
         found.append(simulated_moments.NAME)
     return found

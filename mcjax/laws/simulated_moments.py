@@ -27,6 +27,7 @@ import numpy as np
 
 from mcjax.chains.layout import network_arrays, shape_of
 from mcjax.laws.design_moments import (
+    GROWING,
     REUSED,
     SecondMomentMap,
     few_rows,
@@ -95,6 +96,8 @@ def finite_sample_monte_carlo(condition: Condition, generations: int) -> Predict
     net, p = condition.network, len(condition.theta)
     if net.real == "reused" and any(feed.origin == REAL for feed in net.feeds):
         raise Inapplicable(REUSED)
+    if net.growth:
+        raise Inapplicable(GROWING)
     reason = few_rows(net, p, 3)
     if reason:
         raise Inapplicable(reason)

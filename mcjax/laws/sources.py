@@ -135,7 +135,7 @@ def unstable_sources(
     """
     flow = flow or data_flow(net)
     sources: list[UnstableSource] = []
-    if net.memory == "accumulate":
+    if net.forgives:
         return ()
     for component in strong_components(flow.readers):
         inside = set(component)

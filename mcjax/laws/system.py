@@ -34,7 +34,7 @@ import numpy as np
 
 from mcjax.errors import InputError
 from mcjax.families.information import Information
-from mcjax.laws.accumulation import accumulated
+from mcjax.laws.accumulation import Selection, accumulated
 from mcjax.network.network import REAL, Network
 
 LARGEST_CONDITION = 1e14
@@ -56,6 +56,9 @@ class LinearSystem:
     inertia: where data accumulate, ``K_i^-1 K_{i,0}`` of each model, block diagonal, (Mp, Mp): how
         many generations of feeds its generation-0 sample is worth; else None. The law is then that
         of :mod:`mcjax.laws.accumulation`, of which this is one generation's data.
+    selection: where models fit a subsample of what accumulates, what its noise follows from.
+    growth: where sample counts grow like ``t^growth``: the noise of generation t has the covariance
+        ``N t^-growth``.
     """
 
     transition: np.ndarray
@@ -65,6 +68,8 @@ class LinearSystem:
     frozen: np.ndarray
     p: int
     inertia: np.ndarray | None = None
+    selection: Selection | None = None
+    growth: float = 0.0
 
 
 def linear_system(net: Network, information: Information) -> LinearSystem:
@@ -114,12 +119,28 @@ def linear_system(net: Network, information: Information) -> LinearSystem:
     initial[models, :, models, :] = _blocks(1 / np.array(net.initial, float), sandwich)
     flat = (net.size * p, net.size * p)
     inertia = None
-    if net.memory == "accumulate":
+    selection = None
+    if net.memory != "replace":
         inertia = np.zeros_like(transition)
-        fed = [sum(f.weight * f.samples for f in feeds) for feeds in net.feeds_by_reader]
-        worth = np.array(net.initial, float) / np.where(frozen, 1, fed)
-        inertia[models, :, models, :] = _blocks(worth, inverse @ real_h)
+        fed = np.array([sum(f.weight * f.samples for f in own) for own in net.feeds_by_reader])
+        fed[frozen] = 1
+        first = np.array(net.initial, float)
+        inertia[models, :, models, :] = _blocks(first / fed, inverse @ real_h)
         inertia = inertia.reshape(flat)
+    if net.memory == "subsample":
+        start_scores = np.zeros_like(transition)
+        own_scores = np.zeros_like(transition)
+        moving = np.where(frozen, 0.0, 1.0)
+        start_scores[models, :, models, :] = _blocks(
+            moving * first / fed**2, real_v @ _transposed(inverse)
+        )
+        own_scores[models, :, models, :] = _blocks(
+            (shares**2 * variances).sum(1), synthetic_v @ _transposed(inverse)
+        ) + _blocks(real**2 * real_variances, real_v @ _transposed(inverse))
+        rows = np.array([max(1, sum(f.samples for f in own)) for own in net.feeds_by_reader])
+        selection = Selection(
+            start_scores.reshape(flat), own_scores.reshape(flat), np.repeat(first / rows, p)
+        )
     return LinearSystem(
         transition=transition.reshape(flat),
         noise=noise.reshape(flat),
@@ -128,6 +149,8 @@ def linear_system(net: Network, information: Information) -> LinearSystem:
         frozen=frozen,
         p=p,
         inertia=inertia,
+        selection=selection,
+        growth=net.growth,
     )
 
 
@@ -148,11 +171,12 @@ def covariances(system: LinearSystem, generations: int) -> np.ndarray:
     a, r, x = system.transition, system.reuse, system.initial
     result = np.empty((generations + 1, *x.shape))
     result[0] = x
-    constant = system.noise + r @ x @ r.T
+    constant = r @ x @ r.T
     cross = x
     for t in range(generations):
         mixed = a @ cross @ r.T
-        following = a @ result[t] @ a.T + mixed + mixed.T + constant
+        noise = system.noise * (t + 1.0) ** -system.growth
+        following = a @ result[t] @ a.T + mixed + mixed.T + constant + noise
         result[t + 1] = (following + following.T) / 2
         cross = a @ cross + r @ x
     return result

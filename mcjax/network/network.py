@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
+
 from mcjax.errors import InputError, did_you_mean
 
 REAL = "real"
@@ -49,7 +51,10 @@ class Network:
         publishes one sample a generation, and all its readers read that one).
     real: ``fresh`` (new real data every generation) or ``reused`` (the generation-0 sample).
     memory: ``replace``: a model fits this generation's feeds only; ``accumulate``: it fits all
-        feeds of all generations so far, and its generation-0 sample (of weight 1).
+        feeds of all generations so far, and its generation-0 sample (of weight 1);
+        ``subsample``: it fits as many rows as its feeds give in a generation, drawn without
+        replacement from all that, anew in each generation.
+    growth: each feed of generation t >= 1 has ``samples * t^growth`` observations, rounded.
 
     Raises
     ------
@@ -62,6 +67,7 @@ class Network:
     draws: str = "private"
     real: str = "fresh"
     memory: str = "replace"
+    growth: float = 0.0
 
     def __post_init__(self) -> None:
         _check_models(self.models)
@@ -73,14 +79,18 @@ class Network:
             if value not in choices:
                 hint = did_you_mean(value, choices)
                 raise InputError(f"network.{field}", f"is {value!r}, not one of {choices}{hint}")
-        if self.memory == "subsample":
-            raise InputError(
-                "network.memory", "'subsample' is not available; use 'replace' or 'accumulate'"
-            )
-        if (self.memory, self.real) == ("accumulate", "reused"):
+        if self.memory != "replace" and self.real == "reused":
             raise InputError(
                 "network.real",
                 "is 'reused', but what accumulates keeps its generation-0 sample; use 'fresh'",
+            )
+        number = isinstance(self.growth, int | float) and not isinstance(self.growth, bool)
+        if not (number and 0 <= self.growth <= 10):
+            raise InputError("network.growth", f"is {self.growth!r}; give a number from 0 to 10")
+        if self.growth and (self.memory != "replace" or self.real == "reused"):
+            raise InputError(
+                "network.growth",
+                "is for memory = 'replace' and real = 'fresh'; leave it out, or change those",
             )
         if len(self.initial) != len(self.models):
             raise InputError("network.initial", "needs one number for each model")
@@ -107,10 +117,31 @@ class Network:
         return tuple(tuple(feeds) for feeds in table)
 
     def reads(self, generation: int) -> tuple[dict[str, int], ...]:
-        """The samples that each model fits in a generation, by origin."""
+        """The samples that each model is fed in a generation, by origin."""
         if generation == 0:
             return tuple({REAL: count} for count in self.initial)
-        return tuple({f.origin: f.samples for f in feeds} for feeds in self.feeds_by_reader)
+        now = self.at(generation)
+        return tuple({f.origin: f.samples for f in feeds} for feeds in now.feeds_by_reader)
+
+    def at(self, generation: int) -> Network:
+        """The network with the sample counts of one generation, which then do not grow."""
+        if not self.growth:
+            return self
+        factor = growth_factors(np.array(generation), self.growth)
+        counts = [int(np.rint(np.float32(f.samples) * factor)) for f in self.feeds]
+        if max(counts, default=0) >= 2**31:
+            raise InputError(
+                "network.growth",
+                f"makes {max(counts)} samples at generation {generation}; give less than 2**31",
+            )
+        feeds = tuple(replace(f, samples=n) for f, n in zip(self.feeds, counts, strict=True))
+        return replace(self, feeds=feeds, growth=0.0)
+
+    @property
+    def forgives(self) -> bool:
+        """Whether no network of these feeds can collapse: each generation adds less than the one
+        before, because data accumulate or sample counts grow faster than t."""
+        return self.memory != "replace" or self.growth > 1
 
     @property
     def frozen(self) -> tuple[bool, ...]:
@@ -146,6 +177,11 @@ class Network:
         )
 
 
+def growth_factors(generation: np.ndarray, growth: float) -> np.ndarray:
+    """``t^growth``, 1 at generation 0, in single precision: the same on every device."""
+    return np.maximum(generation, 1).astype(float).__pow__(growth).astype(np.float32)
+
+
 def build_network(
     models: int | Iterable[str],
     feeds: Iterable[Feed | tuple],
@@ -153,6 +189,7 @@ def build_network(
     draws: str = "private",
     real: str = "fresh",
     memory: str = "replace",
+    growth: float = 0.0,
 ) -> Network:
     """Build a :class:`Network`.
 
@@ -181,7 +218,7 @@ def build_network(
     else:
         counts = (initial,) * len(names)
     edges = tuple(f if isinstance(f, Feed) else _feed(f) for f in feeds)
-    return Network(names, edges, counts, draws, real, memory)
+    return Network(names, edges, counts, draws, real, memory, growth)
 
 
 def _feed(values: tuple) -> Feed:

@@ -2,7 +2,7 @@
 
 ``samples``: of every model-to-model feed; ``real``: of every real feed, 0 for none (of all models
 unless said otherwise); ``initial``: of generation 0. Further keyword arguments (``draws``,
-``real_data``, ``memory``) go to the network.
+``real_data``, ``memory``, ``growth``) go to the network.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ def _build(
     draws: str = "private",
     real_data: str = "fresh",
     memory: str = "replace",
+    growth: float = 0.0,
 ) -> Network:
     feeds = [Feed(str(j), str(i), samples) for j, i in edges]
     if real:
         feeds += [Feed(REAL, str(i), real) for i in anchored]
-    return build_network(size, feeds, initial, draws, real_data, memory)
+    return build_network(size, feeds, initial, draws, real_data, memory, growth)
 
 
 def self_loop(*, samples: int, initial: int, real: int = 0, **options: Any) -> Network:

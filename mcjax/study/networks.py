@@ -61,8 +61,9 @@ def _feeds(table: NetworkTable) -> Network:
     if table.models is None:
         raise InputError("network.models", "is missing; give names or a count")
     feeds = [Feed(f.origin, f.to, f.samples, f.weight) for f in table.feeds]
-    options = {"draws": table.draws, "real": table.real, "memory": table.memory}
-    return build_network(table.models, feeds, table.initial, **options)
+    return build_network(
+        table.models, feeds, table.initial, table.draws, table.real, table.memory, table.growth
+    )
 
 
 def _topology(table: NetworkTable) -> Network:
@@ -100,4 +101,5 @@ def _topology(table: NetworkTable) -> Network:
         draws=table.draws,
         real_data=table.real,
         memory=table.memory,
+        growth=table.growth,
     )

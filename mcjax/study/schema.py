@@ -37,6 +37,7 @@ class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
     draws: str = "private"
     real: str = "fresh"
     memory: str = "replace"
+    growth: float = 0.0
     topology: str | None = None
     samples: Count | None = None
     real_samples: Annotated[int, msgspec.Meta(ge=0)] | None = None
@@ -66,6 +67,7 @@ class RunTable(msgspec.Struct, forbid_unknown_fields=True):
     chunk: Count = 1024
     memory: float = 1.0
     sampling: str = "auto"
+    path: str = "auto"
     quantities: tuple[str, ...] = ("mse",)
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from mcjax.chains.fast import knows
 from mcjax.errors import InputError, did_you_mean
 from mcjax.families.family import Family
-from mcjax.fits.fit import SOLVERS
+from mcjax.fits.fit import SOLVERS, default_solver
 from mcjax.network import Network
 
 PRECISIONS = {
@@ -70,6 +71,7 @@ class Study:
         take more.
     quantities: what is judged, of :data:`QUANTITIES`.
     sampling: auto (sufficient statistics where they are all that matters, rows elsewhere) or rows.
+    path: auto (the fast path where it is known, see :func:`path_of`) or reference.
 
     Raises
     ------
@@ -88,12 +90,14 @@ class Study:
     sampling: str = "auto"
     quantities: tuple[str, ...] = ("mse",)
     memory: float = 1.0
+    path: str = "auto"
 
     def __post_init__(self) -> None:
         for field, value, choices in (
             ("precision", self.precision, tuple(PRECISIONS)),
             ("solver", self.solver, ("auto", *SOLVERS)),
             ("sampling", self.sampling, ("auto", "rows")),
+            ("path", self.path, ("auto", "reference")),
         ):
             if value not in choices:
                 hint = did_you_mean(value, choices)
@@ -110,10 +114,6 @@ class Study:
         for name in names:
             if names.count(name) > 1:
                 raise InputError("grid", f"makes the condition {name!r} twice; drop one")
-        if self.sampling == "rows" and any(
-            c.network.memory == "accumulate" for c in self.conditions
-        ):
-            raise InputError("run.sampling", "is 'rows', but what accumulates has none; use 'auto'")
         rungs = [(c.ladder, c.label, c.seed) for c in self.conditions if c.ladder is not None]
         if len(set(rungs)) < len(rungs):
             raise InputError("grid.scale", "has sizes with the same draws; give each its own label")
@@ -141,8 +141,8 @@ def condition(
     Raises
     ------
     InputError: if theta is no list of finite numbers, the covariance is none of its size, a fit
-        would have no more rows than parameters, the seed is out of range, the design is neither
-        random nor fixed, or data accumulate that have no sufficient statistics.
+        would have no more rows than parameters, the seed is out of range, or the design is
+        neither random nor fixed.
     """
     truth = np.asarray(list(theta), float)
     if truth.size == 0 or not np.isfinite(truth).all():
@@ -151,7 +151,7 @@ def condition(
     cov = np.eye(p) if covariance is None else read_covariance(covariance, p)
     for i, model in enumerate(network.models):
         rows = {"network.initial": network.initial[i]}
-        if network.feeds_by_reader[i] and network.memory == "replace":
+        if network.feeds_by_reader[i] and network.memory != "accumulate":
             rows["network.feeds"] = sum(f.samples for f in network.feeds_by_reader[i])
         for field, count in rows.items():
             if count <= p:
@@ -166,14 +166,7 @@ def condition(
         hint = did_you_mean(design, DESIGNS)
         raise InputError("covariates.design", f"is {design!r}, not one of {DESIGNS}{hint}")
     own = label if name is None else name
-    made = Condition(own, label, network, family, truth, cov, seed, design)
-    if network.memory == "accumulate" and sampling_of(made, "auto") != "statistics":
-        raise InputError(
-            "network.memory",
-            "is 'accumulate', which takes sufficient statistics: least squares with normal noise"
-            " and random covariates; use family 'linear' or memory = 'replace'",
-        )
-    return made
+    return Condition(own, label, network, family, truth, cov, seed, design)
 
 
 def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:
@@ -221,10 +214,23 @@ def read_covariance(rows: Any, p: int) -> np.ndarray:
 
 def sampling_of(condition: Condition, setting: str) -> str:
     """How samples are drawn: ``statistics`` for least squares with normal noise and random
-    covariates that determine every parameter, unless rows are asked for; else ``rows``."""
-    random = condition.design == "random"
-    exact = random and condition.family.gaussian and whitener(condition.covariance).any()
+    covariates that determine every parameter, unless rows are asked for or fits are of some rows of
+    a pool; else ``rows``."""
+    whole = condition.design == "random" and condition.network.memory != "subsample"
+    exact = whole and condition.family.gaussian and whitener(condition.covariance).any()
     return "statistics" if exact and setting == "auto" else "rows"
+
+
+def path_of(condition: Condition, study: Study) -> str:
+    """What runs a condition's chains: ``statistics`` where no rows are drawn, ``fast`` for the
+    built-in families at up to 20 parameters, Newton's method and data that are replaced, and
+    ``reference`` for all else, or where it is asked for."""
+    if sampling_of(condition, study.sampling) == "statistics":
+        return "statistics"
+    p, memory = len(condition.theta), condition.network.memory
+    solver = default_solver(p) if study.solver == "auto" else study.solver
+    known = study.path == "auto" and knows(condition.family, p, solver, memory)
+    return "fast" if known else "reference"
 
 
 def whitener(cov: np.ndarray) -> np.ndarray:

@@ -9,7 +9,6 @@ from scipy.special import polygamma
 from mcjax import api
 from mcjax.diagnosis import diagnose
 from mcjax.errors import InputError
-from mcjax.families.glm import logistic
 from mcjax.families.information import UNIT
 from mcjax.families.location import linear
 from mcjax.laws.accumulation import accumulated_limit
@@ -195,13 +194,7 @@ def test_least_squares_of_the_pool(z_limit):
 
 
 def test_what_cannot_accumulate():
-    with pytest.raises(InputError, match=r"network\.memory: is 'accumulate', which takes suff"):
-        condition(loop(), logistic(), [1.0])
-    with pytest.raises(InputError, match=r"network\.memory: is 'accumulate'"):
-        condition(loop(), linear(), [1.0], design="fixed")
     with pytest.raises(InputError, match=r"network\.real: is 'reused', but what accumulates"):
         loop(real=50, real_data="reused")
-    with pytest.raises(InputError, match=r"run\.sampling: is 'rows', but what accumulates"):
-        study(loop(), sampling="rows")
     few = topologies.self_loop(samples=1, initial=10, **POOL)  # small feeds do no harm
     assert api.verify(study(few, p=3, tolerance=0.3, chains=4096, generations=20)).failures == {}

@@ -210,7 +210,8 @@ def test_repeated_feed():
         ("real", "reuse", "did you mean 'reused'"),
         ("real", None, "None"),
         ("memory", "replaced", "did you mean 'replace'"),
-        ("memory", "subsample", "not available"),
+        ("growth", -1, "from 0 to 10"),
+        ("growth", "fast", "from 0 to 10"),
     ],
 )
 def test_options_refused(option, value, says):

@@ -451,7 +451,7 @@ def test_topology(name, read):
             "one number",
             id="initial by name",
         ),
-        pytest.param(topology("ring", more='memory = "subsample"'), "memory", "", id="memory"),
+        pytest.param(topology("ring", more='memory = "sample"'), "memory", "", id="memory"),
         pytest.param(
             topology("ring", more='feeds = [{ from = "0", to = "0", samples = 9 }]'),
             "feeds",

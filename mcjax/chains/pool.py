@@ -1,0 +1,117 @@
+"""All data that a model was ever fed, as one table of samples that are drawn again when needed.
+
+No rows are kept: a row is a function of its stream, its place and its parent's parameters, so a
+chain carries its estimates of all generations instead, and the pool of generation t is a table of
+the samples of generations 0 to t. What *accumulates* is drawn again as a whole at each fit: work in
+proportion to the rows so far. A *subsample* draws only the rows that it takes: constant work,
+however large the pool.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from mcjax.chains.dataset import design_streams, once
+from mcjax.chains.layout import Feeds
+from mcjax.draws.permutation import permuted
+from mcjax.draws.streams import selection_stream
+from mcjax.draws.threefry import threefry
+from mcjax.families.family import Family
+from mcjax.families.observations import draw_single
+from mcjax.fits.objective import Dataset
+
+
+class Past(NamedTuple):
+    """Of all generations; those to come are zero."""
+
+    theta: Array  # (T + 1, M, p)
+    known: Array  # (T + 1, M) bool
+
+    def with_generation(self, t: Array, theta: Array, known: Array) -> Past:
+        """With generation t filled in."""
+        return Past(self.theta.at[t].set(theta), self.known.at[t].set(known))
+
+
+def pooled(initial: Feeds, feeds: Feeds, t: Array, generations: int) -> tuple[Feeds, Array]:
+    """One table of all samples fed up to generation t.
+
+    Parameters
+    ----------
+    initial, feeds: of generation 0 and of every later one, entries of shape (M, B).
+
+    Returns
+    -------
+    A table of shape (M, (T + 1) B), in which the origin ``s M + j`` is model j as it was at
+    generation s, and ``(T + 1) M + s`` real source s; and each slot's generation, ((T + 1) B,).
+    """
+    models, slots = feeds.samples.shape
+    when = jnp.repeat(jnp.arange(generations + 1, dtype=jnp.int32), slots)
+
+    def joined(first: Array, later: Array) -> Array:
+        return jnp.concatenate([jnp.asarray(first), jnp.tile(later, (1, generations))], axis=1)
+
+    table = jax.tree.map(joined, initial, feeds)
+    parent = table.origin + (when - 1)[None] * models  # a generation before
+    real = table.origin + generations * models
+    return table._replace(
+        samples=jnp.where((when <= t)[None], table.samples, 0),
+        origin=jnp.where(table.origin < models, parent, real),
+    ), when
+
+
+def draw_subsample(
+    family: Family,
+    factor: Array,
+    parents: Array,
+    pool: Feeds,
+    key: Array,
+    when: Array,
+    t: Array,
+    reader: Array,
+    take: Array,
+    models: int,
+    rows: int,
+    design: Array | None = None,
+) -> Dataset:
+    """Rows drawn from a pool without replacement, each with the same chance, padded to ``rows``.
+
+    Parameters
+    ----------
+    pool: one model's row of the table of :func:`pooled`; when: each slot's generation.
+    t: generation of the fit. reader: the model, int32. take: how many rows, int32.
+    models: origins from which on they are real. Others: as for
+        :func:`~mcjax.chains.dataset.draw_dataset`.
+    """
+    stamp = jnp.where(pool.renewed, when, 0).astype(jnp.uint32)
+    chain = (key[0], key[1])
+    streams = threefry(chain, (stamp, pool.stream))
+    designs = streams if design is None else design_streams(design, pool.stream)
+    selection = threefry(chain, (t.astype(jnp.uint32), selection_stream(reader.astype(jnp.uint32))))
+    ends = jnp.cumsum(pool.samples)
+    place = jnp.arange(rows, dtype=ends.dtype)
+
+    def choose() -> tuple[Array, Array]:
+        chosen = permuted(selection, jnp.minimum(place, ends[-1] - 1), ends[-1])
+        slot = jnp.searchsorted(ends, chosen, side="right", method="scan_unrolled")
+        return slot, chosen - (ends - pool.samples)[slot]
+
+    slot, row = once(t, choose)
+
+    def draw() -> tuple[Array, Array]:
+        origin = pool.origin[slot]
+        keys, designed = ((words[0][slot], words[1][slot]) for words in (streams, designs))
+        return draw_single(
+            family, parents.T[:, origin], factor, origin >= models, keys, designed, row
+        )
+
+    x, y = once(t, draw)
+    valid = place < jnp.minimum(take, ends[-1])
+    return Dataset(
+        x=jnp.where(valid[None], x, 0),
+        y=jnp.where(valid, y, 0),
+        weight=jnp.where(valid, pool.weight[slot], 0),
+    )
