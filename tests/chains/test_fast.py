@@ -2,19 +2,16 @@
 
 from dataclasses import replace
 
-import jax
 import numpy as np
 import pytest
 
 from mcjax import api
-from mcjax.chains.fast import knows
 from mcjax.engine import engine
 from mcjax.families.glm import logistic, poisson
 from mcjax.families.location import huber, linear
-from mcjax.families.user import user_family
 from mcjax.fits.status import Status
 from mcjax.network import build_network, topologies
-from mcjax.study.study import Study, condition, path_of
+from mcjax.study.study import Study, condition
 
 FAMILIES = {
     "linear": linear(noise="laplace"),
