@@ -159,10 +159,11 @@ def chains_section(
     import peers
 
     dtype = np.dtype("float32" if precision == "float32" else "float64")
-    chains = 128 if quick else 512
+    chains = 1024
     few = 64 if quick else 256
     each = peers.MODELS * GENERATIONS
-    own = study(family, rows, p, chains, precision=precision, sampling="auto")
+    chains *= 4 if family == "linear" else 1
+    own = study(family, rows, p, chains, precision=precision)
     racing = {f"mcjax {precision}": ours(own)}
 
     def jax_peer(fit: Any) -> Any:

@@ -30,7 +30,7 @@ from mcjax.engine.processes import together
 from mcjax.errors import InputError
 from mcjax.fits.cholesky import UNROLLED
 
-CPU_LANES, CPU_STATISTICS_LANES, CPU_BYTES = 64, 256, 8 * 2**20
+CPU_LANES, CPU_STATISTICS_LANES, CPU_BYTES = 64, 128, 8 * 2**20
 DEVICE_LANES, DEVICE_BYTES, SMALLEST_BLOCK = 65_536, 4 * 2**30, 64
 RESULTS_COPIES = 4
 """Most lanes of a block, and bytes of its data or, on the way to moments, of copies of its
@@ -63,7 +63,8 @@ def run_blocks(
 
     Every array has leading axes (blocks, lanes). Devices do not talk to each other.
     """
-    return _compiled(program.path, devices[0].platform)(conditions, keys, program, devices)
+    path = program.path if program.pairs else "statistics"
+    return _compiled(path, devices[0].platform)(conditions, keys, program, devices)
 
 
 @cache
