@@ -243,17 +243,18 @@ def fits_section(family: str, quick: bool) -> list[dict[str, Any]]:
         start = jnp.zeros((p, batch))
         return fit_rows(params, rows, start, jnp.ones(batch, bool)).theta.T
 
-    given = (*half, y[:, ::2].copy(), y[:, 1::2].copy())
+    given = jax.device_put((*half, y[:, ::2].copy(), y[:, 1::2].copy()))
+    arrays = jax.device_put((np.zeros((batch, p)), x, y))
     compiled = jax.jit(own, compiler_options=compiler_options("fast", "cpu"))
     enter("mcjax float64", lambda: jax.block_until_ready(compiled(*given)))
     for name, fit in (("vmap Newton", peers.newton), ("vmap optax.lbfgs", peers.lbfgs)):
         batched = jax.jit(jax.vmap(fit(family)))
-        enter(name, lambda f=batched: jax.block_until_ready(f(np.zeros((batch, p)), x, y)))
+        enter(name, lambda f=batched: jax.block_until_ready(f(*arrays)))
     if find_spec("optimistix"):
         batched = jax.jit(jax.vmap(peers.bfgs(family)))
         enter(
             "vmap optimistix BFGS",
-            lambda f=batched: jax.block_until_ready(f(np.zeros((batch, p)), x, y)),
+            lambda f=batched: jax.block_until_ready(f(*arrays)),
         )
     enter("NumPy matmul", lambda: peers.numpy_newton(family, np.zeros((batch, p)), x, y))
     for package in ("statsmodels", "sklearn"):
@@ -366,12 +367,10 @@ def parts_section(quick: bool) -> dict[str, Any]:
     kept, sizes = engine.FAST_BYTES, {}
     for power in (16, 17, 18, 19, 20, 21):
         engine.FAST_BYTES = 2**power
-        sizes[f"mcjax, blocks of {engine.block_size(task, program, 64)}"] = ours(
-            study("logistic", ROWS, 5, 256, precision="float32")
-        )
-        engine._compiled.cache_clear()
+        name = f"mcjax, blocks of {engine.block_size(task, program, 64)}"
+        sizes[name] = _with_blocks(2**power, study("logistic", ROWS, 5, 512, precision="float32"))
+    found["blocks"] = race(sizes, 3 if quick else 7)
     engine.FAST_BYTES = kept
-    found["blocks"] = _taking_turns_with(sizes, quick)
 
     calm = study("logistic", 60, 5, 256, generations=30)
     loop_net = mcjax.topologies.ring(4, samples=60, initial=60)
@@ -388,8 +387,17 @@ def parts_section(quick: bool) -> dict[str, Any]:
     return found
 
 
-def _taking_turns_with(sizes: dict[str, Contestant], quick: bool) -> list[dict[str, Any]]:
-    return race(sizes, 3 if quick else 7)
+def _with_blocks(size: int, asked: Any) -> Contestant:
+    """mcjax with blocks of so many bytes."""
+    from mcjax.engine import engine
+
+    own = ours(asked)
+
+    def run() -> Any:
+        engine.FAST_BYTES = size
+        return own.run()
+
+    return own._replace(run=run)
 
 
 def study_section(quick: bool) -> dict[str, Any]:
