@@ -2,16 +2,20 @@
 
 from dataclasses import replace
 
+import jax
 import numpy as np
 import pytest
 
 from mcjax import api
+from mcjax.chains.fast import knows
 from mcjax.engine import engine
+from mcjax.engine.compiler import compiler_options
 from mcjax.families.glm import logistic, poisson
 from mcjax.families.location import huber, linear
+from mcjax.families.user import user_family
 from mcjax.fits.status import Status
 from mcjax.network import build_network, topologies
-from mcjax.study.study import Study, condition
+from mcjax.study.study import Study, condition, path_of
 
 FAMILIES = {
     "linear": linear(noise="laplace"),
@@ -78,11 +82,15 @@ def compare(family, network, p, precision, generations=2, chains=24, **options):
     return status
 
 
-@pytest.mark.parametrize("precision", ["mixed", "float32"])
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(("name", "precision"), [("logistic", "mixed"), ("poisson", "float32")])
 def test_families_and_precisions(name, precision):
     status = compare(FAMILIES[name], NETWORKS["ring"](60), 2, precision)
     assert (status == Status.CONVERGED).mean() > 0.99
+
+
+def test_every_kind_of_feed_at_once():
+    covariance = [[1, 0.4, 0], [0.4, 2, 0], [0, 0, 1]]
+    compare(FAMILIES["huber"], feeds_of_all_kinds(), 3, "mixed", covariance=covariance)
 
 
 @pytest.mark.slow
@@ -95,11 +103,52 @@ def test_all(name, precision, p, network):
     compare(FAMILIES[name], NETWORKS[network](rows), p, precision)
 
 
-def test_every_kind_of_feed_at_once():
-    compare(
-        FAMILIES["huber"],
-        feeds_of_all_kinds(),
-        3,
-        "mixed",
-        covariance=[[1, 0.4, 0], [0.4, 2, 0], [0, 0, 1]],
-    )
+@pytest.mark.slow
+@pytest.mark.parametrize("design", ["fixed", "random"])
+def test_designs_and_growing_samples(design):
+    net = replace(topologies.ring(3, samples=30, real=30, initial=40), growth=0.5)
+    compare(FAMILIES["logistic"], net, 2, "mixed", design=design)
+
+
+def test_statuses():
+    """Few rows of one loop: separation, and all that follows from it."""
+    net = topologies.self_loop(samples=8, initial=8)
+    status = compare(logistic(), net, 2, "mixed", generations=6, chains=128)
+    seen = set(np.unique(status))
+    assert {Status.CONVERGED, Status.SEPARATED, Status.PARENT_FAILED} <= seen
+
+
+@pytest.mark.slow
+def test_settings_of_another_platform(monkeypatch):
+    """Where the backend is no CPU, stages are left to the compiler, and no option is set."""
+    own = condition(NETWORKS["ring"](60), logistic(), [0.5, -0.5])
+    study = Study((own,), generations=2, chains=24, precision="float64")
+    (theta, status, _), _ = run(study)
+    jax.clear_caches()
+    engine._compiled.cache_clear()
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(engine, "compiler_options", lambda path, platform: {})
+    (ours, codes, _), path = run(study)
+    engine._compiled.cache_clear()
+    assert path == "fast"
+    np.testing.assert_array_equal(status, codes)
+    np.testing.assert_allclose(theta, ours, atol=1e-7)
+
+
+def test_what_the_fast_path_knows():
+    own = user_family(lambda t, x, y: (y - x @ t) ** 2, lambda key, t, x: x @ t)
+    assert all(knows(family, 5, "newton", "replace") for family in FAMILIES.values())
+    assert not knows(own, 5, "newton", "replace")
+    assert not knows(logistic(), 21, "newton", "replace")
+    assert not knows(logistic(), 5, "lbfgs", "replace")
+    assert not knows(logistic(), 5, "newton", "subsample")
+    plain = condition(NETWORKS["loop"](60), linear(), [0.5])
+    assert path_of(plain, Study((plain,))) == "statistics"
+    assert path_of(plain, Study((plain,), sampling="rows")) == "fast"
+    assert path_of(plain, Study((plain,), sampling="rows", path="reference")) == "reference"
+
+
+def test_options_are_per_platform():
+    assert compiler_options("fast", "cpu")["xla_cpu_prefer_vector_width"] == 512
+    assert not compiler_options("fast", "gpu")
+    assert not compiler_options("reference", "cpu")
