@@ -107,7 +107,7 @@ def ours(asked: Any) -> Contestant:
 
     [condition] = asked.conditions
     program = api._program(asked, [0])
-    task = api._task(condition, api._shape(asked, [0]), np.arange(asked.chains))
+    task = api._task(condition, api.shape_in(asked, [0]), np.arange(asked.chains))
 
     def run() -> Any:
         parts = engine.trajectories([task], program, asked.chunk)
@@ -306,7 +306,7 @@ def parts_section(quick: bool) -> dict[str, Any]:
     from mcjax.draws.threefry import threefry
     from mcjax.engine import engine
     from mcjax.engine.compiler import compiler_options
-    from mcjax.fits.once import once
+    from mcjax.solvers.once import once
 
     found: dict[str, Any] = {}
     shape, times = (128, 112 * 5), 200
@@ -345,7 +345,7 @@ def parts_section(quick: bool) -> dict[str, Any]:
     usual = study("logistic", ROWS, 5, 64)
     program, task = (
         api._program(usual, [0]),
-        api._task(usual.conditions[0], api._shape(usual, [0]), np.arange(64)),
+        api._task(usual.conditions[0], api.shape_in(usual, [0]), np.arange(64)),
     )
     devices = tuple(jax.local_devices())
     block = engine.block_size(task, program, 64)

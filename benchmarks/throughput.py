@@ -19,7 +19,7 @@ import jax
 from machine import keep
 
 import mcjax
-from mcjax.fits.status import Status
+from mcjax.solvers.status import Status
 
 SETTINGS = [(200, 5), (2000, 3)]  # rows a fit, parameters
 GENERATIONS = 10

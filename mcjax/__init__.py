@@ -7,6 +7,7 @@ The rooms, each using only those above it (a test holds them to it)::
 
     draws      random numbers by position
     network    who feeds whom
+    solvers    linear systems, linear programs, and how they end
     families   loss, sampler, information
     fits       one M-estimate
     chains     one chain of one network
@@ -16,6 +17,7 @@ The rooms, each using only those above it (a test holds them to it)::
     diagnosis  the collapse law applied to one network
     verdicts   simulation against law
     api        from a study to predictions, simulations and verdicts
+    published  published results, each with the study that shows it
     report     tables, JSON, results on disk
     figures    paper figures
     cli        the command line

@@ -10,10 +10,16 @@ from .diagnosis import Diagnosis as Diagnosis
 from .diagnosis import diagnose as diagnose
 from .errors import InputError as InputError
 from .families.family import Family as Family
+from .families.generative import bernoulli as bernoulli
+from .families.generative import categorical as categorical
+from .families.generative import gaussian as gaussian
+from .families.generative import poisson_mean as poisson_mean
 from .families.glm import logistic as logistic
 from .families.glm import poisson as poisson
 from .families.location import huber as huber
 from .families.location import linear as linear
+from .families.minimum_norm import minimum_norm as minimum_norm
+from .families.quantile import quantile as quantile
 from .families.user import family_from_file as family_from_file
 from .families.user import family_from_object as family_from_object
 from .families.user import user_family as user_family

@@ -13,6 +13,7 @@ import numpy as np
 from mcjax.chains.chain import ConditionArrays, Program, Trajectory
 from mcjax.chains.layout import Shape, network_arrays, shape_of
 from mcjax.chains.statistics import FEW_ROWS
+from mcjax.chains.sums import fits_sums
 from mcjax.draws.streams import condition_word, design_key
 from mcjax.engine import engine
 from mcjax.engine.buckets import buckets
@@ -26,11 +27,11 @@ from mcjax.errors import InputError, did_you_mean
 from mcjax.families.location import linear
 from mcjax.fits.fit import default_solver
 from mcjax.fits.objective import Dataset
-from mcjax.fits.status import Status
 from mcjax.laws.fate import fate_without
-from mcjax.laws.predict import LAWS, predict_condition
+from mcjax.laws.predict import FUNCTIONAL_LAWS, LAWS, predict_condition
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.user import Law
+from mcjax.solvers.status import Status
 from mcjax.study.study import (
     PRECISIONS,
     Condition,
@@ -62,7 +63,7 @@ def predict(study: Study, laws: Mapping[str, Law] | None = None) -> list[Predict
     InputError: if a name is that of a built-in law.
     """
     for name in laws or {}:
-        if name in LAWS:
+        if name in LAWS or any(name in own for own in FUNCTIONAL_LAWS.values()):
             raise InputError(f"law.{name}", "is the name of a built-in law; choose another")
     return [predict_condition(c, study.generations, laws) for c in study.conditions]
 
@@ -90,7 +91,7 @@ def simulate(
         missing = [i for i in members if tallies[i].chains < wanted[i]]
         if not missing:
             continue
-        shape = _shape(study, members)
+        shape = shape_in(study, members)
         tasks = [
             _task(
                 study.conditions[i], shape, np.arange(tallies[i].tiled, wanted[i], dtype=np.uint32)
@@ -243,7 +244,7 @@ def replay(study: Study, condition: str, chain: int) -> Trajectory:
     if not 0 <= chain < 2**32:
         raise InputError("chain", f"is {chain}; give a whole number from 0 to 2**32 - 1")
     members = next(group for group in programs(study) if index in group)
-    shape = _shape(study, members)
+    shape = shape_in(study, members)
     chosen = study.conditions[index]
     task = _task(chosen, shape, np.array([chain]))
     program = _program(study, members)
@@ -300,8 +301,9 @@ def programs(study: Study) -> list[list[int]]:
         if how == "statistics":  # as quick whatever the sample counts
             found.append(members)
             continue
-        networks = [study.conditions[i].network for i in members]
-        sizes = [(net.size, 2 * shape_of([net], study.generations).pairs) for net in networks]
+        sizes = [
+            (study.conditions[i].network.size, 2 * shape_in(study, [i]).pairs) for i in members
+        ]
         found += [[members[k] for k in run] for run in buckets(sizes)]
     return found
 
@@ -317,14 +319,18 @@ def _position(study: Study, name: str) -> int:
 
 def chunk_of(study: Study, members: Sequence[int]) -> int:
     """Chains that one call of a program runs: the study's chunk, or what its memory allows."""
-    shape = _shape(study, members)
+    shape = shape_in(study, members)
     task = _task(study.conditions[members[0]], shape, np.arange(0))
     within = engine.chunk_within(study.memory * 2**30, task, _program(study, members))
     return min(study.chunk, within)
 
 
-def _shape(study: Study, members: Sequence[int]) -> Shape:
-    return shape_of([study.conditions[i].network for i in members], study.generations)
+def shape_in(study: Study, members: Sequence[int]) -> Shape:
+    """The padded sizes of the program of these conditions."""
+    conditions = [study.conditions[i] for i in members]
+    memory = conditions[0].network.memory
+    rows = memory == "accumulate" and not fits_sums(conditions[0].family, memory)
+    return shape_of([c.network for c in conditions], study.generations, rows)
 
 
 def _task(condition: Condition, shape: Shape, chains: np.ndarray) -> Task:
@@ -347,7 +353,7 @@ def _program(study: Study, members: Sequence[int]) -> Program:
     p = len(conditions[0].theta)
     solver = default_solver(p) if study.solver == "auto" else study.solver
     if sampling_of(conditions[0], study.sampling) == "rows":
-        pairs = shape_of(networks, study.generations).pairs
+        pairs = shape_in(study, members).pairs
         return Program(
             study.generations,
             pairs,

@@ -14,10 +14,11 @@ from jax import Array, lax
 from mcjax.chains.dataset import draw_dataset
 from mcjax.chains.layout import Feeds, NetworkArrays, grown
 from mcjax.chains.pool import Past, draw_subsample, pooled
+from mcjax.chains.sums import Sums, fit_sums, fits_sums, no_sums, sums_of
 from mcjax.families.family import Family
 from mcjax.fits.fit import Fit, fit
 from mcjax.fits.objective import Dataset
-from mcjax.fits.status import Status
+from mcjax.solvers.status import Status
 
 
 class ConditionArrays(NamedTuple):
@@ -59,42 +60,55 @@ class _State(NamedTuple):
 
     theta: Array  # (M, p)
     known: Array  # (M,) bool, whether the model has an estimate
-    past: Past | None  # where fits are of earlier generations' data too
+    sums: Sums | None = None  # over all data so far, (M, ...), where these accumulate
+    past: Past | None = None  # where fits are of rows of earlier generations
+
+
+class _Reads(NamedTuple):
+    """What one model fits."""
+
+    feeds: Feeds  # its row of the table, (B,)
+    reader: Array  # its position
+    take: Array  # rows of a subsample
+    active: Array  # whether it fits at all
 
 
 def run_chain(condition: ConditionArrays, key: Array, program: Program) -> Trajectory:
     """Run one chain. ``key``: uint32, shape (2,)."""
-    models = condition.network.frozen.shape[0]
     truth = jnp.asarray(condition.truth, program.fit_dtype)
-    begin = _State(
-        theta=jnp.broadcast_to(truth[0], (models, truth.shape[1])),
-        known=jnp.ones(models, bool),
-        past=None,
-    )
-    if program.memory != "replace":
-        whole = (program.generations + 1, models)
-        past = Past(jnp.zeros((*whole, truth.shape[1]), truth.dtype), jnp.zeros(whole, bool))
-        begin = begin._replace(past=past)
+    begin = _beginning(condition, truth, program)
 
     def step(state: _State, t: Array) -> tuple[_State, Trajectory]:
-        result = _generation(condition, state, key, t, program)
+        result, sums = _generation(condition, state, key, t, program)
         kept = result.status == Status.NOT_FITTED
         theta = jnp.where(kept[:, None], state.theta, result.theta)
         known = jnp.where(kept, state.known, result.status == Status.CONVERGED)
         seen = jnp.where(known[:, None], theta, jnp.nan)
         theta = jnp.where(known[:, None], theta, truth[:1])
         past = state.past and state.past.with_generation(t, theta, known)
-        carried = _State(theta, known, past)
-        return carried, Trajectory(seen, result.status, result.steps)
+        return _State(theta, known, sums, past), Trajectory(seen, result.status, result.steps)
 
     _, trajectory = lax.scan(step, begin, jnp.arange(program.generations + 1, dtype=jnp.int32))
     return trajectory
 
 
+def _beginning(condition: ConditionArrays, truth: Array, program: Program) -> _State:
+    """The state before generation 0."""
+    models, p = condition.network.frozen.shape[0], truth.shape[1]
+    state = _State(jnp.broadcast_to(truth[0], (models, p)), jnp.ones(models, bool))
+    if program.memory == "replace":
+        return state
+    if fits_sums(condition.family, program.memory):
+        family = _cast(condition.family, program.fit_dtype)
+        return state._replace(sums=no_sums(family, truth[0], models))
+    whole = (program.generations + 1, models)
+    return state._replace(past=Past(jnp.zeros((*whole, p), truth.dtype), jnp.zeros(whole, bool)))
+
+
 def _generation(
     condition: ConditionArrays, state: _State, key: Array, t: Array, program: Program
-) -> Fit:
-    """Fit every model once."""
+) -> tuple[Fit, Sums | None]:
+    """Fit every model once; with it, the sums over all data so far, where they accumulate."""
     truth = jnp.asarray(condition.truth, program.fit_dtype)
     first, later = condition.network.initial, condition.network.feeds
     counts: Any = grown(jnp.asarray(later.samples), t, program.generations, program.growth)
@@ -112,26 +126,37 @@ def _generation(
     fitting = _cast(condition.family, program.fit_dtype)
     factor = jnp.asarray(condition.factor, program.draw_dtype)
 
-    def draw(own: Feeds, reader: Array, take: Array) -> Dataset:
-        shared = (drawing, factor, visible, own, key, when)
+    def draw(reads: _Reads) -> Dataset:
+        shared = (drawing, factor, visible, reads.feeds, key, when)
         if program.memory == "subsample":
-            rows = 2 * program.pairs
-            return draw_subsample(*shared, t, reader, take, len(theta), rows, condition.design)
+            size = (len(theta), 2 * program.pairs)
+            return draw_subsample(*shared, t, reads.reader, reads.take, *size, condition.design)
         return draw_dataset(*shared, len(theta), program.pairs, condition.design)
 
-    def refit(own: Feeds, reader: Array, take: Array, active: Array) -> Fit:
-        lost = active & jnp.any((own.samples > 0) & ~known[own.origin])
-        typed = own._replace(weight=own.weight.astype(program.fit_dtype))
-        data = draw(typed, reader, take)
-        mass = own.samples.astype(program.fit_dtype) * typed.weight
+    def refit(reads: _Reads, before: Sums | None, whole: Array) -> tuple[Fit, Sums | None]:
+        own = reads.feeds._replace(weight=reads.feeds.weight.astype(program.fit_dtype))
+        lost = reads.active & jnp.any((own.samples > 0) & ~known[own.origin])
+        if before is not None:
+            lost = lost | (reads.active & ~whole)  # what it accumulates lacks a generation
+        data = draw(reads._replace(feeds=own))
+        mass = own.samples.astype(program.fit_dtype) * own.weight
         start = (mass / jnp.maximum(mass.sum(), 1)) @ parents[own.origin]
         data = jax.tree.map(lambda a: a.astype(program.fit_dtype), data)
-        result = fit(fitting, data, start, active & ~lost, program.solver)
+        active, sums = reads.active & ~lost, None
+        if fits_sums(fitting, program.memory):
+            pivot = start if before is None else truth[0]
+            every = sums_of(fitting, pivot, data)
+            if before is not None:
+                every = sums = jax.tree.map(jnp.add, before, every)
+            result = fit_sums(fitting, pivot, every, active)
+        else:
+            result = fit(fitting, data, start, active, program.solver)
         status = jnp.where(lost, int(Status.PARENT_FAILED), result.status)
-        return result._replace(status=status)
+        return result._replace(status=status), sums
 
-    models = jnp.arange(len(active), dtype=jnp.int32)
-    return jax.vmap(refit)(feeds, models, now.samples.sum(1, dtype=jnp.int32), active)
+    position = jnp.arange(len(active), dtype=jnp.int32)
+    reads = _Reads(feeds, position, now.samples.sum(1, dtype=jnp.int32), active)
+    return jax.vmap(refit)(reads, state.sums, state.known)
 
 
 def draw_samples(

@@ -12,7 +12,7 @@ from mcjax.draws.threefry import threefry
 from mcjax.families.family import Family
 from mcjax.families.observations import draw_labels, draw_normals
 from mcjax.fits.objective import Dataset
-from mcjax.fits.once import once
+from mcjax.solvers.once import once
 
 
 def draw_dataset(
@@ -39,7 +39,8 @@ def draw_dataset(
 
     Returns
     -------
-    A :class:`Dataset` of N = 2 pairs rows; padding has weight 0 and zero x and y.
+    A :class:`Dataset` of N = 2 pairs rows; padding has weight 0 and zero x and y. Without
+    covariates x has shape (0, N).
     """
     stamp = jnp.where(feeds.renewed, generation, 0).astype(jnp.uint32)
     streams = threefry((key[0], key[1]), (stamp, feeds.stream))
@@ -57,10 +58,13 @@ def draw_dataset(
 
     *keys, real, theta = once(generation, gather)
     pair = within.astype(jnp.uint32)
-    z = once(
-        generation, lambda: draw_normals((keys[2], keys[3]), pair, parents.shape[1], parents.dtype)
-    )
-    x = jnp.matmul(factor, _halves(z.real, z.imag), precision="highest")
+    x = jnp.zeros((0, 2 * pairs), parents.dtype)
+    if family.covariates:
+        z = once(
+            generation,
+            lambda: draw_normals((keys[2], keys[3]), pair, parents.shape[1], parents.dtype),
+        )
+        x = jnp.matmul(factor, _halves(z.real, z.imag), precision="highest")
     y = once(
         generation,
         lambda: draw_labels(family, _both(theta), x, _both(real), (keys[0], keys[1]), pair),

@@ -23,9 +23,9 @@ from mcjax.draws.streams import LABEL, row_words
 from mcjax.draws.threefry import threefry
 from mcjax.families.family import Family
 from mcjax.fits.fit import Fit
-from mcjax.fits.once import once
 from mcjax.fits.rows import MOST, Rows, fit_rows
-from mcjax.fits.status import Status
+from mcjax.solvers.once import once
+from mcjax.solvers.status import Status
 
 VECTOR = 16
 """Numbers of single precision in the longest vector of a processor."""
@@ -34,10 +34,16 @@ FEW = 8
 
 
 def knows(family: Family, p: int, solver: str, memory: str) -> bool:
-    """Whether the fast path runs such chains: for all else there is the reference."""
+    """Whether the fast path runs such chains: for all else there is the reference. A family with
+    ``slopes`` draws its labels from ``x'theta`` alone, too."""
     ordinary = family.slopes is not None and family.covariates
-    own = family.solve is not None or family.summary is not None
-    return ordinary and not own and p <= MOST and solver == "newton" and memory == "replace"
+    return (
+        ordinary
+        and family.solve is None
+        and p <= MOST
+        and solver == "newton"
+        and memory == "replace"
+    )
 
 
 class _State(NamedTuple):

@@ -45,12 +45,13 @@ class NetworkArrays(NamedTuple):
     frozen: np.ndarray  # (M,) bool
 
 
-def shape_of(networks: Sequence[Network], generations: int = 1) -> Shape:
-    """The smallest shape that holds all networks over so many generations."""
+def shape_of(networks: Sequence[Network], generations: int = 1, pooled: bool = False) -> Shape:
+    """The smallest shape that holds all networks over so many generations; ``pooled``: fits are of
+    all rows so far."""
     return Shape(
         models=max(net.size for net in networks),
         slots=max(1, *(len(feeds) for net in networks for feeds in net.feeds_by_reader)),
-        pairs=max(_pairs(net, generations) for net in networks),
+        pairs=max(_pairs(net, generations, pooled) for net in networks),
     )
 
 
@@ -84,7 +85,7 @@ def grown(samples: Array, t: Array, generations: int, growth: float) -> Array:
     return jnp.rint(samples.astype(jnp.float32) * factor).astype(jnp.int32)
 
 
-def _pairs(net: Network, generations: int) -> int:
+def _pairs(net: Network, generations: int, pooled: bool) -> int:
     """Pairs of rows of the largest fit; a feed with an odd count leaves half a pair empty."""
     first = [-(-count // 2) for count in net.initial]
     largest = net.at(generations)
@@ -92,7 +93,7 @@ def _pairs(net: Network, generations: int) -> int:
         later = [-(-sum(f.samples for f in feeds) // 2) for feeds in largest.feeds_by_reader]
     else:
         later = [sum(-(-f.samples // 2) for f in feeds) for feeds in largest.feeds_by_reader]
-    if net.memory == "accumulate":
+    if pooled:
         return max(n + generations * m for n, m in zip(first, later, strict=True))
     return max(*first, *later)
 

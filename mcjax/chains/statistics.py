@@ -32,8 +32,8 @@ from mcjax.chains.layout import Feeds, grown
 from mcjax.draws.samplers import GAMMA_RAISES, GAMMA_SWITCH, chi, normal_pair, uniform
 from mcjax.draws.streams import STATISTIC
 from mcjax.draws.threefry import threefry
-from mcjax.fits.cholesky import UNROLLED, singular_share, solve_positive
-from mcjax.fits.status import Status
+from mcjax.solvers.cholesky import UNROLLED, singular_share, solve_positive
+from mcjax.solvers.status import Status
 
 FEW_ROWS = int(2 * GAMMA_SWITCH)
 """Chi variates with fewer degrees of freedom cost six uniforms more."""

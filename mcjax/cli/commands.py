@@ -38,22 +38,25 @@ def run_predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
 
 
 def _prediction_json(models: tuple[str, ...], predictions: Predictions) -> dict[str, Any]:
-    return {
-        "models": models,
-        "laws": {
-            name: {
-                "mse": law.mse,
-                "standard_error": law.standard_error,
-                "growth": law.growth,
-                "limit": law.limit,
-                **({} if law.mean is None else {"bias": np.linalg.norm(law.mean, axis=-1)}),
-                "exact": law.exact,
-                "source": law.source,
-            }
-            for name, law in predictions.laws.items()
-        },
-        "inapplicable": predictions.inapplicable,
+    laws: dict[str, dict[str, Any]] = {
+        name: {
+            "mse": law.mse,
+            "standard_error": law.standard_error,
+            "growth": law.growth,
+            "limit": law.limit,
+            **({} if law.mean is None else {"bias": np.linalg.norm(law.mean, axis=-1)}),
+            "exact": law.exact,
+            "source": law.source,
+        }
+        for name, law in predictions.laws.items()
     }
+    for name, told in predictions.functionals.items():
+        nothing = np.full_like(next(iter(told.values.values())), np.nan)
+        silent = {key: nothing for key in ("mse", "standard_error")}
+        silent |= {key: nothing[0] for key in ("growth", "limit")}
+        own = laws.setdefault(name, silent | {"exact": True, "source": told.source})
+        own["functionals"] = dict(told.values)
+    return {"models": models, "laws": laws, "inapplicable": predictions.inapplicable}
 
 
 def run_families(as_json: bool) -> None:

@@ -192,6 +192,22 @@ def replay(
 
 
 @cli.command()
+@click.argument("names", metavar="[ID]...", nargs=-1)
+@json_option
+@click.option("--out", type=click.Path(path_type=Path), help="Keep data and figure in this folder.")
+@click.option("--deep", is_flag=True, help="To 1%, in many times the time, instead of 3%.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def published(
+    names: tuple[str, ...], as_json: bool, out: Path | None, deep: bool, quiet: bool
+) -> None:
+    """The field's published numbers, simulated and judged: all, or those of an ID or a group."""
+    _configure_jax()
+    from mcjax.cli.published import run_published
+
+    sys.exit(EXIT[run_published(names, as_json, out, deep, quiet)])
+
+
+@cli.command()
 @json_option
 def families(as_json: bool) -> None:
     """The families a study can name, with their parameters."""

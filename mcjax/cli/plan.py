@@ -14,7 +14,6 @@ import click
 from rich.table import Table
 
 from mcjax import api
-from mcjax.chains.layout import shape_of
 from mcjax.errors import naming
 from mcjax.laws.user import laws_from_files
 from mcjax.report.tables import table_console
@@ -52,7 +51,8 @@ def run_plan(
     }
     if as_json:
         needs = [dataclasses.asdict(need) for need in found.needs]
-        about = {"needs": needs, "chains_needed": found.chains, "power": power}
+        untold = [{"law": law, "quantity": name} for law, name in found.untold]
+        about = {"needs": needs, "chains_needed": found.chains, "power": power, "untold": untold}
         click.echo(strict_json(about | cost))
         return
     table = Table(title=f"To verify at \u00b1{study.tolerance:.0%} with power {power:.0%}")
@@ -76,6 +76,10 @@ def run_plan(
         )
     console = table_console()
     console.print(table)
+    for law, name in found.untold:
+        console.print(
+            f"No number of chains is told for {name}: the law {law} tells no spread.", markup=False
+        )
     for program in programs:
         many = "s" if program["conditions"] > 1 else ""
         console.print(
@@ -105,7 +109,7 @@ def _programs(study: Study) -> list[dict[str, Any]]:
     found = []
     for members in api.programs(study):
         conditions = [study.conditions[i] for i in members]
-        shape = shape_of([c.network for c in conditions], study.generations)
+        shape = api.shape_in(study, members)
         found.append(
             {
                 "conditions": len(members),

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from mcjax.laws.design_moments import GROWING, SecondMomentMap, second_moment_map, unusual_feeds
+from mcjax.laws.design_moments import SecondMomentMap, second_moment_map, unusual_feeds
 from mcjax.laws.explosion import ROUNDING, explosion, spectral_radius
+from mcjax.laws.inapplicable import GROWING
 from mcjax.laws.sources import DataFlow, UnstableSource, strong_components
 from mcjax.network.network import REAL, Network
 

@@ -44,8 +44,8 @@ def permuted(key: tuple[Array, Array], position: Array, size: Array) -> Array:
     def mix(index: Array) -> Array:
         high, low = index // right, index % right
         for k in range(0, ROUNDS, 2):
-            high = (high + _hash(low ^ keys[k]) % left) % left
-            low = (low + _hash(high ^ keys[k + 1]) % right) % right
+            high = _turned(high, low ^ keys[k], left)
+            low = _turned(low, high ^ keys[k + 1], right)
         return high * right + low
 
     def walk(index: Array) -> Array:
@@ -57,8 +57,13 @@ def permuted(key: tuple[Array, Array], position: Array, size: Array) -> Array:
     return found.astype(jnp.int32)
 
 
-def _hash(word: Array) -> Array:
-    """A mixing of 32 bits (Appleby's finaliser of MurmurHash3)."""
+def _turned(half: Array, word: Array, size: Array) -> Array:
+    """``half`` plus a hash of ``word`` modulo ``size``, which is at most 2**16.
+
+    The hash mixes 32 bits (Appleby's finaliser of MurmurHash3) and scales the upper half of them
+    down to ``size``; a remainder would be no vector instruction.
+    """
     word = (word ^ (word >> 16)) * jnp.uint32(0x85EBCA6B)
     word = (word ^ (word >> 13)) * jnp.uint32(0xC2B2AE35)
-    return word ^ (word >> 16)
+    moved = half + ((((word ^ (word >> 16)) >> 16) * size) >> 16)
+    return jnp.where(moved < size, moved, moved - size)

@@ -28,7 +28,7 @@ from mcjax.engine.moments import TILE
 from mcjax.engine.outcome import Gather, Outcome, Tally, Tiles
 from mcjax.engine.processes import together
 from mcjax.errors import InputError
-from mcjax.fits.cholesky import UNROLLED
+from mcjax.solvers.cholesky import UNROLLED
 
 CPU_LANES, CPU_STATISTICS_LANES, CPU_BYTES = 64, 128, 8 * 2**20
 DEVICE_LANES, DEVICE_BYTES, SMALLEST_BLOCK = 65_536, 4 * 2**30, 64
@@ -135,7 +135,10 @@ def _summaries(
     tasks: Sequence[Task], program: Program, chunk: int
 ) -> Iterator[list[tuple[int, int, Outcome]]]:
     """Chunk by chunk, the tiles that it completes: task, number and summary."""
-    tiles = [Tiles(np.asarray(task.arrays.truth)[0], task.chains) for task in tasks]
+    tiles = [
+        Tiles(np.asarray(task.arrays.truth)[0], task.chains, task.arrays.family.functionals)
+        for task in tasks
+    ]
     for part in trajectories(tasks, program, chunk):
         yield [
             (task, tile, outcome)

@@ -50,15 +50,20 @@ class ErrorMoments(NamedTuple):
     squared: of ||e||^2, mean of shape (T + 1, M).
     across: sums of products of ||e_t||^2 - mean between generations, (M, T + 1, T + 1), over the
         chains that count at every generation; with their number (M,) and mean (M, T + 1).
+    functional: of the family's F functionals, mean of shape (T + 1, M, F); a chain counts where
+        its value is finite.
     """
 
     error: Moments
     product: Moments
     squared: Moments
     across: Moments
+    functional: Moments
 
 
-def tile_moments(theta: np.ndarray, truth: np.ndarray) -> ErrorMoments:
+def tile_moments(
+    theta: np.ndarray, truth: np.ndarray, values: np.ndarray | None = None
+) -> ErrorMoments:
     """Moments of tiles of chains.
 
     Parameters
@@ -66,6 +71,8 @@ def tile_moments(theta: np.ndarray, truth: np.ndarray) -> ErrorMoments:
     theta: estimates, shape (..., C, T + 1, M, p) for C chains a tile, not-a-number where there is
         none.
     truth: shape (p,).
+    values: of the functionals, shape (..., C, T + 1, M, F), not finite where there is none; None of
+        a family that has none.
 
     Returns
     -------
@@ -78,6 +85,10 @@ def tile_moments(theta: np.ndarray, truth: np.ndarray) -> ErrorMoments:
         error = np.where(valid[..., None], error, 0.0)
     *lead, chains, models, p = error.shape
     squared = np.einsum("...p,...p->...", error, error)
+    if values is None:
+        values = np.zeros((*theta.shape[:-1], 0))
+    functional = np.moveaxis(values, -4, -3)
+    finite = np.isfinite(functional)
     if models * p <= LARGEST:
         flat = error.reshape(*lead, chains, models * p)
         present = np.repeat(valid, p, axis=-1)
@@ -88,6 +99,7 @@ def tile_moments(theta: np.ndarray, truth: np.ndarray) -> ErrorMoments:
         product=_products(flat, None if whole else np.broadcast_to(present, flat.shape)),
         squared=_moments(squared, valid, -2),
         across=_across(squared, valid.all(-3)),
+        functional=_moments(np.where(finite, functional, 0.0), finite, -3),
     )
 
 
@@ -98,6 +110,7 @@ def merge(first: ErrorMoments, second: ErrorMoments) -> ErrorMoments:
         product=_merge(first.product, second.product),
         squared=_merge(first.squared, second.squared),
         across=merge_across(first.across, second.across),
+        functional=_merge(first.functional, second.functional),
     )
 
 

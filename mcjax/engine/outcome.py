@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from mcjax.chains.chain import Trajectory
 from mcjax.engine.moments import TILE, ErrorMoments, Moments, merge, tile_moments
-from mcjax.fits.status import Status
+from mcjax.families.family import Functional
+from mcjax.solvers.status import Status
 
 KEPT = 1 << 18
 """Numbers of one condition that are kept as they are, not as moments: a megabyte."""
@@ -23,6 +25,8 @@ class Outcome(NamedTuple):
     sample: errors at generation T of the first chains, (K, M, p), single precision, not-a-number
         where there is none; as many as make ``KEPT`` numbers.
     largest: ||e||^2 of the chain farthest off, 0 without any, (T + 1, M).
+    highest: value of each functional in the chain where it is highest, minus infinity without any,
+        (T + 1, M, F).
     fits: number of fits by outcome, shape (T + 1, M, number of :class:`Status` codes).
     steps: gradients evaluated, in all. chains: C.
     """
@@ -30,6 +34,7 @@ class Outcome(NamedTuple):
     moments: ErrorMoments
     sample: np.ndarray
     largest: np.ndarray
+    highest: np.ndarray
     fits: np.ndarray
     steps: int
     chains: int
@@ -62,14 +67,18 @@ class Tally(NamedTuple):
         return self.tiled + (0 if self.rest is None else self.rest.chains)
 
 
-def summarise(tiles: Trajectory, truth: np.ndarray) -> list[Outcome]:
+def summarise(
+    tiles: Trajectory, truth: np.ndarray, functionals: Sequence[Functional] = ()
+) -> list[Outcome]:
     """The summary of each tile; leading axes of every array: tiles, chains."""
     status, theta = np.asarray(tiles.status), np.asarray(tiles.theta)
-    moments = tile_moments(theta, truth)
+    values = functional_values(theta, truth, functionals)
+    moments = tile_moments(theta, truth, values)
     error = theta - truth
     sample = error[:, :, -1].astype(np.float32)
     squared = np.square(error, dtype=float).sum(-1)
     largest = np.where(np.isfinite(squared), squared, 0.0).max(1)
+    highest = np.where(np.isfinite(values), values, -np.inf).max(1)
     fits = np.stack([(status == code).sum(1) for code in Status], axis=-1)
     steps = np.asarray(tiles.steps).sum((1, 2, 3))
     return [
@@ -77,12 +86,25 @@ def summarise(tiles: Trajectory, truth: np.ndarray) -> list[Outcome]:
             ErrorMoments(*(Moments(*(leaf[k] for leaf in part)) for part in moments)),
             sample[k, : kept(sample[k, 0].size)],
             largest[k],
+            highest[k],
             fits[k],
             int(steps[k]),
             status.shape[1],
         )
         for k in range(len(status))
     ]
+
+
+def functional_values(
+    theta: np.ndarray, truth: np.ndarray, functionals: Sequence[Functional]
+) -> np.ndarray:
+    """The functionals of estimates (..., p), shape (..., F); not-a-number where there is none."""
+    found = np.full((*theta.shape[:-1], len(functionals)), np.nan)
+    known = np.isfinite(theta).all(-1)
+    estimates = np.asarray(theta[known], float)
+    for k, functional in enumerate(functionals):
+        found[known, k] = functional.value(estimates, truth)
+    return found
 
 
 def merge_outcomes(first: Outcome, second: Outcome) -> Outcome:
@@ -95,6 +117,7 @@ def merge_outcomes(first: Outcome, second: Outcome) -> Outcome:
         merge(first.moments, second.moments),
         sample,
         np.maximum(first.largest, second.largest),
+        np.maximum(first.highest, second.highest),
         first.fits + second.fits,
         first.steps + second.steps,
         first.chains + second.chains,
@@ -112,11 +135,15 @@ class Tiles:
     Parameters
     ----------
     truth: shape (p,). chains: the numbers of those to come, ascending, whole tiles but the last.
+    functionals: the family's.
     """
 
-    def __init__(self, truth: np.ndarray, chains: np.ndarray):
+    def __init__(
+        self, truth: np.ndarray, chains: np.ndarray, functionals: Sequence[Functional] = ()
+    ):
         self._truth = truth
         self._chains = chains
+        self._functionals = functionals
         self._waiting: list[Trajectory] = []
         self._done = 0
 
@@ -132,9 +159,10 @@ class Tiles:
         found: list[Outcome] = []
         if whole:
             tiles = (leaf[:whole].reshape(-1, TILE, *leaf.shape[1:]) for leaf in leaves)
-            found += summarise(Trajectory(*tiles), self._truth)
+            found += summarise(Trajectory(*tiles), self._truth, self._functionals)
         if last and whole < have:
-            found += summarise(Trajectory(*(leaf[None, whole:] for leaf in leaves)), self._truth)
+            rest = Trajectory(*(leaf[None, whole:] for leaf in leaves))
+            found += summarise(rest, self._truth, self._functionals)
             whole = have
         first = self._chains[self._done : self._done + whole : TILE] // TILE
         self._done += whole

@@ -25,7 +25,7 @@ from mcjax.chains.statistics import run_white
 from mcjax.draws.streams import chain_keys
 from mcjax.engine.moments import Moments, merge_across
 from mcjax.families.family import Family
-from mcjax.fits.status import FAILURES
+from mcjax.solvers.status import FAILURES
 from mcjax.study.survey import TILE, Survey
 
 DEVICE_NETWORKS = 256

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +26,25 @@ Params = dict[str, Any]
 
 Words = tuple[Array, Array]
 """Two random 32-bit words: all the randomness a label has."""
+
+
+class Functional(NamedTuple):
+    """A number made of one estimate, whose mean over chains is told by laws and judged.
+
+    Attributes
+    ----------
+    name: for tables.
+    value: ``(theta, truth) -> (...)`` in NumPy, for estimates (..., p) and the truth (p,).
+    scale: how a departure from a law is measured: ``ratio`` (as a share of what the law says),
+        ``chance`` (the same of a probability, and of 1/10 for a smaller one) or ``logarithm`` (as
+        it is, for a difference of logarithms is a share).
+    span: ``p -> `` the largest difference between two values, infinite if there is none.
+    """
+
+    name: str
+    value: Callable[..., Any]
+    scale: str
+    span: Callable[[int], float]
 
 
 @partial(
@@ -48,6 +67,7 @@ Words = tuple[Array, Array]
         "estimate",
         "functionals",
         "least_rows",
+        "check",
     ],
 )
 @dataclass(frozen=True)
@@ -87,12 +107,14 @@ class Family:
     summary: ``(params, pivot, x, y) -> (k,)``, of which the weighted sums over observations suffice
         for the estimate. ``pivot``, shape (p,), is a point near the estimate about which sums lose
         no digits. None: there is no such, or it is not known.
-    estimate: ``(params, pivot, sums, mass, rows) -> (theta, status)``, the estimate from these
-        sums; ``mass`` is the sum of weights, ``rows`` the observations it is worth,
-        ``(sum w)^2 / sum w^2``. None where ``summary`` is.
-    functionals: pairs of a name and ``(theta, truth) -> (...)``, NumPy functions of estimates of
-        shape (..., p) and the truth of shape (p,), whose means over chains can be judged.
+    estimate: ``(params, pivot, sums, mass, rows) -> (theta, determined)``, the estimate from these
+        sums, and whether they determine every parameter; ``mass`` is the sum of weights, ``rows``
+        the observations it is worth, ``(sum w)^2 / sum w^2``. None where ``summary`` is. A family
+        with covariates is fitted so only where data accumulate.
+    functionals: numbers made of an estimate, whose means over chains can be judged.
     least_rows: rows without which there is no estimate; None: more than p.
+    check: ``truth -> sentence``, what is wrong with a truth of shape (p,), or nothing. None: any
+        finite truth will do.
     """
 
     params: Params
@@ -110,8 +132,9 @@ class Family:
     covariates: bool = True
     summary: Callable[..., Any] | None = None
     estimate: Callable[..., tuple[Any, Any]] | None = None
-    functionals: tuple[tuple[str, Callable[..., Any]], ...] = ()
+    functionals: tuple[Functional, ...] = ()
     least_rows: int | None = None
+    check: Callable[..., str] | None = None
 
 
 def linear_predictor(x: Array, theta: Array) -> Array:

@@ -18,6 +18,7 @@ from jax import Array
 from mcjax.families.family import Family, Params, Words, linear_predictor, uniforms
 from mcjax.families.information import BatchInformation, Information
 from mcjax.families.noise import NOISES, huber_moments, positive, read_noise
+from mcjax.solvers.cholesky import singular_share, solve_positive
 
 OUTSIDE = 0.02
 """Curvature given to a residual beyond Huber's threshold, as a part of its weight k / |r|. The true
@@ -63,6 +64,8 @@ def _location(name: str, own: Params, sigma: float, noise: Any, real_noise: Any)
         information=_information(name, kind, real_kind),
         noise_variances=_variances(kind, real_kind) if name == "linear" else None,
         gaussian=name == "linear" and kind == real_kind == "normal",
+        summary=_linear_summary if name == "linear" else None,
+        estimate=_linear_estimate if name == "linear" else None,
     )
 
 
@@ -93,6 +96,22 @@ def _linear_loss(params: Params, theta: Array, x: Array, y: Array) -> Array:
 
 def _linear_slopes(params: Params, eta: Array, y: Array) -> tuple[Array, Array]:
     return eta - y, jnp.ones_like(eta)
+
+
+def _linear_summary(params: Params, pivot: Array, x: Array, y: Array) -> Array:
+    """``x (y - x'pivot)`` and the lower triangle of ``x x'``."""
+    rows, columns = np.tril_indices(len(pivot))
+    return jnp.concatenate([x * (y - linear_predictor(x, pivot)), x[rows] * x[columns]])
+
+
+def _linear_estimate(
+    params: Params, pivot: Array, sums: Array, mass: Array, rows: Array
+) -> tuple[Array, Array]:
+    p = len(pivot)
+    lower = jnp.zeros((p, p), sums.dtype).at[np.tril_indices(p)].set(sums[p:])
+    size = jnp.sqrt(jnp.diagonal(lower))  # columns are brought to length 1
+    step, unexplained = solve_positive(lower / (size[:, None] * size[None, :]), sums[:p] / size)
+    return pivot + step / size, unexplained >= singular_share(lower)
 
 
 def _huber_loss(params: Params, theta: Array, x: Array, y: Array) -> Array:

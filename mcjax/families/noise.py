@@ -11,11 +11,14 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from scipy.optimize import brentq
+from scipy.special import stdtrit
 
 from mcjax.draws import samplers
 from mcjax.errors import InputError, did_you_mean
@@ -32,6 +35,7 @@ class NoiseLaw:
     draw: ``(params, u, v) -> eps`` from two uniforms.
     density: ``(params, x) -> f(x)`` on NumPy arrays.
     variance: ``(params) -> Var(eps)``, ``inf`` where there is none.
+    quantile: ``(params, level) -> q`` with ``P(eps < q) = level``, on the host.
     defaults: parameter names and default values (``None``: must be given).
     check: parameter name -> (largest allowed bound excluded, smallest allowed bound excluded).
     """
@@ -39,6 +43,7 @@ class NoiseLaw:
     draw: Callable[[Params, Array, Array], Array]
     density: Callable[[Params, np.ndarray], np.ndarray]
     variance: Callable[[Params], float]
+    quantile: Callable[[Params, float], float]
     defaults: dict[str, float | None]
     below: float = math.inf
 
@@ -64,6 +69,18 @@ def _contaminated_density(params: Params, x: np.ndarray) -> np.ndarray:
     return (1 - share) * _normal_density(x) + share * _normal_density(x, scale)
 
 
+def _contaminated_quantile(params: Params, level: float) -> float:
+    """Between the quantiles of the two parts of the mixture."""
+    share, scale = params["share"], params["scale"]
+    tame, wild = NormalDist(), NormalDist(0, scale)
+
+    def excess(x: float) -> float:
+        return (1 - share) * tame.cdf(x) + share * wild.cdf(x) - level
+
+    low, high = sorted((tame.inv_cdf(level), wild.inv_cdf(level)))
+    return float(brentq(excess, low, high, xtol=1e-14)) if excess(low) < 0 < excess(high) else low
+
+
 def _student_density(params: Params, x: np.ndarray) -> np.ndarray:
     df = params["df"]
     log_constant = math.lgamma((df + 1) / 2) - math.lgamma(df / 2) - 0.5 * math.log(df * math.pi)
@@ -75,24 +92,30 @@ NOISES: dict[str, NoiseLaw] = {
         draw=lambda params, u, v: _normal(u, v),
         density=lambda params, x: _normal_density(x),
         variance=lambda params: 1.0,
+        quantile=lambda params, level: NormalDist().inv_cdf(level),
         defaults={},
     ),
     "student_t": NoiseLaw(
         draw=lambda params, u, v: samplers.student_t(u, v, params["df"]),
         density=_student_density,
         variance=lambda params: params["df"] / (params["df"] - 2) if params["df"] > 2 else math.inf,
+        quantile=lambda params, level: float(stdtrit(params["df"], level)),
         defaults={"df": None},
     ),
     "laplace": NoiseLaw(
         draw=lambda params, u, v: samplers.laplace(u),
         density=lambda params, x: 0.5 * np.exp(-np.abs(x)),
         variance=lambda params: 2.0,
+        quantile=lambda params, level: math.copysign(
+            math.log(2 * min(level, 1 - level)), level - 0.5
+        ),
         defaults={},
     ),
     "contaminated_normal": NoiseLaw(
         draw=_contaminated,
         density=_contaminated_density,
         variance=lambda params: 1 + params["share"] * (params["scale"] ** 2 - 1),
+        quantile=_contaminated_quantile,
         defaults={"share": 0.1, "scale": 3.0},
     ),
 }

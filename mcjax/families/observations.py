@@ -77,8 +77,10 @@ def draw_single(
     x, shape (p, n), and y, shape (n,).
     """
     pair, odd = (row // 2).astype(jnp.uint32), row % 2 == 1
-    z = draw_normals(designs, pair, len(theta), theta.dtype)
-    x = jnp.matmul(factor, jnp.where(odd, z.imag, z.real), precision="highest")
+    x = jnp.zeros((0, len(row)), theta.dtype)
+    if family.covariates:
+        z = draw_normals(designs, pair, len(theta), theta.dtype)
+        x = jnp.matmul(factor, jnp.where(odd, z.imag, z.real), precision="highest")
     words = [row_words(keys, pair, jnp.uint32(LABEL + k)) for k in range(2)]
     return x, _labels(family, theta, x, real, [jnp.where(odd, *word[::-1]) for word in words])
 

@@ -9,8 +9,11 @@ from typing import Any
 
 from mcjax.errors import InputError, did_you_mean
 from mcjax.families.family import Family
+from mcjax.families.generative import bernoulli, categorical, gaussian, poisson_mean
 from mcjax.families.glm import logistic, poisson
 from mcjax.families.location import huber, linear
+from mcjax.families.minimum_norm import minimum_norm
+from mcjax.families.quantile import quantile
 from mcjax.families.user import family_from_file
 
 FAMILIES: dict[str, Callable[..., Family]] = {
@@ -18,6 +21,12 @@ FAMILIES: dict[str, Callable[..., Family]] = {
     "logistic": logistic,
     "poisson": poisson,
     "huber": huber,
+    "quantile": quantile,
+    "minimum_norm": minimum_norm,
+    "gaussian": gaussian,
+    "categorical": categorical,
+    "bernoulli": bernoulli,
+    "poisson_mean": poisson_mean,
 }
 
 

@@ -9,6 +9,7 @@ from mcjax.figures.every_network import every_network
 from mcjax.figures.explosion_map import explosion_map
 from mcjax.figures.generations import flip, topology_panel
 from mcjax.figures.ladder import ladder
+from mcjax.figures.workflows import workflows
 
 FIGURES: dict[str, Callable[[Path, int | None], list[Path]]] = {
     "topologies": topology_panel,
@@ -16,5 +17,6 @@ FIGURES: dict[str, Callable[[Path, int | None], list[Path]]] = {
     "ladder": ladder,
     "every-network": every_network,
     "explosion-map": explosion_map,
+    "workflows": workflows,
 }
 """Each draws into a folder, with the given number of chains or its own, and returns its files."""

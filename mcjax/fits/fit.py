@@ -11,10 +11,10 @@ import optax
 from jax import Array, lax
 
 from mcjax.families.family import Family
-from mcjax.fits.cholesky import singular_share, solve_positive
 from mcjax.fits.newton import damped_newton
 from mcjax.fits.objective import Dataset, gradient_and_hessian, mean_loss, separated
-from mcjax.fits.status import Status
+from mcjax.solvers.cholesky import singular_share, solve_positive
+from mcjax.solvers.status import Status
 
 NEWTON_LIMIT = 100
 LBFGS_LIMIT = 500
@@ -50,6 +50,7 @@ def default_solver(p: int) -> str:
 def fit(family: Family, data: Dataset, start: Array, active: Array, solver: str = "newton") -> Fit:
     """Minimise the weighted mean loss of ``family`` on ``data`` from ``start``.
 
+    A family that brings its own solver is fitted with that one, whatever ``solver`` says.
     Converged means that the Newton step is shorter than 1e-5 (float32: 2e-3) standard errors; it
     is still taken, which squares what is left of the error. A lane that has ended changes no
     more, whatever the other lanes of a batch do.
@@ -59,6 +60,10 @@ def fit(family: Family, data: Dataset, start: Array, active: Array, solver: str 
     start: shape (p,). active: scalar bool; an inactive fit ends at once, with ``NOT_FITTED``.
     solver: ``newton`` (damped, closed-form or autodiff Hessian) or ``lbfgs``.
     """
+    if family.solve is not None:
+        theta, status, steps = family.solve(family.params, data, start)
+        ended = jnp.where(active, status, _code(Status.NOT_FITTED))
+        return _result(_Loop(theta, None, ended, jnp.where(active, steps, 0)))
     if solver == "lbfgs":
         return _lbfgs(family, data, start, active)
     optimiser = damped_newton()

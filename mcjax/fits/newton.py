@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from mcjax.fits.cholesky import solve_positive
+from mcjax.solvers.cholesky import solve_positive
 
 OVERSHOT = 0.9
 """A step overshot if the slope along it has grown to this share of its size, sign reversed."""

@@ -16,11 +16,11 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from mcjax.families.family import Family
-from mcjax.fits.cholesky import singular_share, solve_entries
 from mcjax.fits.fit import NEWTON_LIMIT, TOLERANCE, Fit
 from mcjax.fits.newton import OVERSHOT
-from mcjax.fits.once import once
-from mcjax.fits.status import Status
+from mcjax.solvers.cholesky import singular_share, solve_entries
+from mcjax.solvers.once import once
+from mcjax.solvers.status import Status
 
 AT_ONCE = 8
 """Up to this p one pass over the rows makes gradient and Hessian; above, there are not registers

@@ -42,7 +42,6 @@ from mcjax.network.network import REAL, Network
 
 WEIGHTED = "a model's feeds have different weights; the closed form needs equal ones"
 POOLED = "data accumulate; the closed form is for fits of one generation's data"
-GROWING = "sample counts grow; the long run is that of the first-order law"
 SHARED = "two models read one published sample; the closed form needs samples with one reader"
 REUSED = (
     "real data are reused: their design is the same in every generation, so errors depend on it"

@@ -74,10 +74,12 @@ def _batches(family: Family, theta: Array, factor: Array, real: bool) -> _Batch:
 
     def one(key: Array) -> _Batch:
         pairs = jnp.arange(PAIRS, dtype=jnp.uint32)
-        z = draw_normals((key[0], key[1]), pairs, len(theta), theta.dtype)
-        x = factor @ jnp.concatenate([z.real, z.imag], axis=1)
-        rows = x.shape[1]
-        parent = jnp.broadcast_to(theta[:, None], x.shape)
+        rows = 2 * PAIRS
+        x = jnp.zeros((0, rows), theta.dtype)
+        if family.covariates:
+            z = draw_normals((key[0], key[1]), pairs, len(theta), theta.dtype)
+            x = factor @ jnp.concatenate([z.real, z.imag], axis=1)
+        parent = jnp.broadcast_to(theta[:, None], (len(theta), rows))
         y = draw_labels(family, parent, x, jnp.full(rows, real), (key[0], key[1]), pairs)
         score = jax.vmap(jax.grad(family.loss, 1), (None, None, 1, 0), 1)
         hessian = jax.vmap(jax.hessian(family.loss, 1), (None, None, 1, 0))

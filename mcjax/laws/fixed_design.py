@@ -52,7 +52,8 @@ def fixed_design(condition: Condition, generations: int) -> Prediction:
 
     Raises
     ------
-    Inapplicable: for another family, or designs that do not determine a fit.
+    Inapplicable: for another family, subsamples, growing sample counts, or designs that do not
+        determine a fit.
     """
     variances = check_least_squares(condition)
     for reason, holds in (

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from mcjax.laws import finite_sample, first_order, fixed_design, simulated_moments
+from mcjax.laws import (
+    extinction,
+    finite_sample,
+    first_order,
+    fixed_design,
+    generative,
+    lineage,
+    minimum_norm,
+    simulated_moments,
+)
 from mcjax.laws.design_moments import POOLED, unusual_feeds
 from mcjax.laws.inapplicable import Inapplicable
-from mcjax.laws.prediction import Prediction, Predictions
+from mcjax.laws.prediction import FunctionalPrediction, Prediction, Predictions
 from mcjax.laws.user import Law
+from mcjax.solvers.minimum_norm import solve_minimum_norm
 from mcjax.study.study import Condition
 
 LAWS: dict[str, Law] = {
@@ -16,7 +26,22 @@ LAWS: dict[str, Law] = {
     finite_sample.NAME: finite_sample.finite_sample,
     simulated_moments.NAME: simulated_moments.finite_sample_monte_carlo,
     fixed_design.NAME: fixed_design.fixed_design,
+    minimum_norm.NAME: minimum_norm.minimum_norm,
+    generative.NAME: generative.generative,
 }
+
+FunctionalLaw = Callable[[Condition, int], FunctionalPrediction]
+_CLASSES: dict[str, FunctionalLaw] = {
+    generative.NAME: generative.heterozygosity,
+    extinction.NAME: extinction.wright_fisher,
+}
+FUNCTIONAL_LAWS: dict[str, dict[str, FunctionalLaw]] = {
+    "gaussian": {generative.NAME: generative.gaussian_moments, lineage.NAME: lineage.lineage},
+    "categorical": _CLASSES,
+    "bernoulli": _CLASSES,
+    "poisson_mean": {extinction.NAME: extinction.poisson_extinction},
+}
+"""Of functionals, by the family that has them."""
 
 
 def predict_condition(
@@ -33,14 +58,27 @@ def predict_condition(
             inapplicable[name] = str(reason)
     for name, law in (more or {}).items():
         laws[name] = law(condition, generations)
-    return Predictions(laws, inapplicable)
+    functionals: dict[str, FunctionalPrediction] = {}
+    for name, of in FUNCTIONAL_LAWS.get(condition.family.name, {}).items():
+        if not condition.family.functionals:  # a user's family of that name
+            break
+        try:
+            functionals[name] = of(condition, generations)
+        except Inapplicable as reason:
+            inapplicable[name] = str(reason)
+    return Predictions(laws, inapplicable, functionals)
 
 
 def _candidates(condition: Condition) -> list[str]:
-    """The first-order law, and that for every sample size which the designs call for."""
-    if condition.design == "fixed":
-        return [first_order.NAME, finite_sample.NAME, fixed_design.NAME]
+    """The first-order law, and those for every sample size which designs and family call for."""
+    if not condition.family.covariates:
+        moments = condition.family.name != "gaussian"
+        return [first_order.NAME, *([generative.NAME] if moments else [])]
     found = [first_order.NAME, finite_sample.NAME]
+    if condition.family.solve is solve_minimum_norm:
+        found.append(minimum_norm.NAME)
+    if condition.design == "fixed":
+        return [*found, fixed_design.NAME]
     reason = unusual_feeds(condition.network)
     if condition.family.noise_variances is not None and reason not in ("", POOLED):
         found.append(simulated_moments.NAME)

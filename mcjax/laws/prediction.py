@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,7 +26,7 @@ class Prediction:
     allowance: of an asymptotic law, relative departures of second moments that are no evidence
         against it at these sample counts, to be broadcast to (T + 1, M); 0 of any other.
     limit: of the MSE as t -> infinity, of models that do neither, shape (M,), else nan. A user's
-        law has neither.
+        law has neither, and so has one that tells of a model neither endless growth nor a limit.
     """
 
     law: str
@@ -42,8 +43,25 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class FunctionalPrediction:
+    """What a law, exact at every sample size, says of a family's functionals.
+
+    Attributes
+    ----------
+    law: its name. source: where it comes from.
+    values: expectations by the functional's name, shape (T + 1, M).
+    """
+
+    law: str
+    source: str
+    values: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
 class Predictions:
-    """All laws on one condition: those that apply by name, and why the others do not."""
+    """All laws on one condition: those of errors and those of functionals that apply, by name, and
+    why the others do not."""
 
     laws: dict[str, Prediction]
     inapplicable: dict[str, str]
+    functionals: dict[str, FunctionalPrediction] = field(default_factory=dict)

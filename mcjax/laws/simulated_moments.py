@@ -27,7 +27,6 @@ import numpy as np
 
 from mcjax.chains.layout import network_arrays, shape_of
 from mcjax.laws.design_moments import (
-    GROWING,
     REUSED,
     SecondMomentMap,
     few_rows,
@@ -37,7 +36,7 @@ from mcjax.laws.design_moments import (
 from mcjax.laws.estimated import jackknife_error
 from mcjax.laws.explosion import fates
 from mcjax.laws.finite_sample import check_least_squares
-from mcjax.laws.inapplicable import Inapplicable
+from mcjax.laws.inapplicable import GROWING, Inapplicable
 from mcjax.laws.prediction import Prediction
 from mcjax.network.network import REAL, Network
 from mcjax.study.study import Condition

@@ -121,7 +121,7 @@ def _axes(study: Study, predictions: Sequence[Predictions], verification: Verifi
         "quantity": [*study.quantities, *(cell.quantity for cell in verification.cells)],
         # those that apply nowhere too, so that there is a place for the reason
         "law": [law for p in predictions for law in p.laws]
-        + [law for p in predictions for law in p.inapplicable],
+        + [law for p in predictions for law in (*p.functionals, *p.inapplicable)],
     }
     return {
         name: {label: i for i, label in enumerate(dict.fromkeys(own))}

@@ -12,8 +12,8 @@ from rich.table import Table
 
 from mcjax import api
 from mcjax.fits.objective import Dataset
-from mcjax.fits.status import FAILURES, Status
 from mcjax.report.text import number
+from mcjax.solvers.status import FAILURES, Status
 from mcjax.study.study import Study, path_of, sampling_of
 
 SHOWN = 4

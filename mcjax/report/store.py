@@ -149,5 +149,6 @@ def _unpack(data: Any, prefix: str) -> Outcome | None:
         )
     )
     steps, chains = int(data[f"{prefix}/steps"]), int(data[f"{prefix}/chains"])
-    sample, largest, fits = (data[f"{prefix}/{name}"] for name in ("sample", "largest", "fits"))
-    return Outcome(moments, sample, largest, fits, steps, chains)
+    names = ("sample", "largest", "highest", "fits")
+    sample, largest, highest, fits = (data[f"{prefix}/{name}"] for name in names)
+    return Outcome(moments, sample, largest, highest, fits, steps, chains)

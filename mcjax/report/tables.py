@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from mcjax.fits.status import Status
 from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.report.text import number, with_error
+from mcjax.solvers.status import Status
 from mcjax.study.study import Condition, Study, path_of
 from mcjax.verdicts.claims import NO_ESTIMATE, Cell
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
@@ -26,6 +26,9 @@ UNITS = {
     "covariance": "off the whitened identity",
     "cross_covariance": "off the whitened prediction",
     "normality": "between distribution functions",
+    "functional:log_deviation": "1 + seen - predicted",
+    "functional:rarest_extinct": "seen / predicted, in tenths where that is less",
+    "functional:alive": "seen / predicted, in tenths where that is less",
 }
 PIPE_WIDTH = 132
 MARK = {VERIFIED: "+", REFUTED: "x", INCONCLUSIVE: "?"}
@@ -52,6 +55,14 @@ def show_predictions(console: Console, study: Study, predictions: Sequence[Predi
             for i, model in enumerate(condition.network.models):
                 values = [number(law.mse[t, i]) for t in shown]
                 table.add_row(model, *values, _fate(law, i))
+            console.print(table)
+        for name, told in found.functionals.items():
+            table = Table(title=_title(condition, f"{name} (exact), predicted means"))
+            for heading in ("functional", "model", *(f"t = {t}" for t in shown)):
+                table.add_column(heading, justify="right" if " = " in heading else "left")
+            for functional, means in told.values.items():
+                for i, model in enumerate(condition.network.models):
+                    table.add_row(functional, model, *(number(means[t, i]) for t in shown))
             console.print(table)
     _show_inapplicable(
         console,
@@ -176,7 +187,7 @@ def _show_quantities(console: Console, verification: Verification) -> None:
         table.add_column(heading)
     for (law, quantity), cells in groups.items():
         low, high = min(c.interval[0] for c in cells), max(c.interval[1] for c in cells)
-        reach = f"({number(low, 3)}, {number(high, 3)}) {UNITS[quantity]}"
+        reach = f"({number(low, 3)}, {number(high, 3)}) {UNITS.get(quantity, 'seen / predicted')}"
         table.add_row(law, quantity, reach, _counted(cells))
     console.print(table)
 

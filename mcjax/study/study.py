@@ -21,7 +21,7 @@ PRECISIONS = {
     "float32": ("float32", "float32"),
 }
 """Precision of draws and of fits, by the name of the setting."""
-QUANTITIES = ("mse", "collapse", "growth", "bias", "covariance", "normality")
+QUANTITIES = ("mse", "collapse", "growth", "bias", "covariance", "normality", "functional")
 """What can be judged."""
 DESIGNS = ("random", "fixed")
 
@@ -110,6 +110,11 @@ class Study:
             raise InputError("run.quantities", "is empty; name at least 'mse'")
         if not self.conditions:
             raise InputError("grid", "has no condition")
+        if "functional" in self.quantities and not any(
+            c.family.functionals for c in self.conditions
+        ):
+            own = ", ".join(sorted({c.family.name for c in self.conditions}))
+            raise InputError("run.quantities", f"has 'functional', and {own} has none; drop it")
         names = [c.name for c in self.conditions]
         for name in names:
             if names.count(name) > 1:
@@ -140,25 +145,31 @@ def condition(
 
     Raises
     ------
-    InputError: if theta is no list of finite numbers, the covariance is none of its size, a fit
-        would have no more rows than parameters, the seed is out of range, or the design is
-        neither random nor fixed.
+    InputError: if theta is no list of finite numbers, or no truth of the family's; if the
+        covariance is none of its size, or there are no covariates to have one; if a fit would have
+        too few rows, the seed is out of range, or the design is neither random nor fixed.
     """
     truth = np.asarray(list(theta), float)
     if truth.size == 0 or not np.isfinite(truth).all():
         raise InputError("family.theta", "must be a list of finite numbers, one per parameter")
+    wrong = family.check(truth) if family.check is not None else ""
+    if wrong:
+        raise InputError("family.theta", wrong)
+    if not family.covariates and (covariance is not None or design != "random"):
+        raise InputError("covariates", f"are none in the family {family.name!r}; leave them out")
     p = len(truth)
+    least = p + 1 if family.least_rows is None else family.least_rows
     cov = np.eye(p) if covariance is None else read_covariance(covariance, p)
     for i, model in enumerate(network.models):
         rows = {"network.initial": network.initial[i]}
         if network.feeds_by_reader[i] and network.memory != "accumulate":
             rows["network.feeds"] = sum(f.samples for f in network.feeds_by_reader[i])
         for field, count in rows.items():
-            if count <= p:
+            if count < least:
                 raise InputError(
                     field,
                     f"gives model {model!r} {count} samples for {p} parameters; it needs more"
-                    f" than {p}",
+                    f" than {least - 1}",
                 )
     if not 0 <= seed < 2**64:
         raise InputError("run.seed", f"is {seed}; give a whole number from 0 to 2**64 - 1")

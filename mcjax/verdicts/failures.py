@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcjax.engine.outcome import Outcome
-from mcjax.fits.status import FAILURES
+from mcjax.solvers.status import FAILURES
 from mcjax.study.study import Condition
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcjax.engine.outcome import Outcome
-from mcjax.fits.status import FAILURES
 from mcjax.laws.prediction import Predictions
+from mcjax.solvers.status import FAILURES
 from mcjax.study.study import Study
 from mcjax.verdicts.bias import bias_claims
 from mcjax.verdicts.claims import Cell, Claim, never_refuted, settle
@@ -17,12 +17,13 @@ from mcjax.verdicts.collapse import collapse_claims
 from mcjax.verdicts.covariance import covariance_claims
 from mcjax.verdicts.equivalence import INCONCLUSIVE, VERIFIED, worst
 from mcjax.verdicts.failures import Loss, losses
+from mcjax.verdicts.functional import functional_claims
 from mcjax.verdicts.growth import Growth, growth_claims, growth_of
 from mcjax.verdicts.ladder import QUANTITY, Ladder, Rung, climb
 from mcjax.verdicts.mse import mse_claims
 from mcjax.verdicts.normality import normality_claims
 
-QUANTITIES = {
+QUANTITIES = {  # of laws of errors; functionals have laws of their own
     "mse": mse_claims,
     "collapse": collapse_claims,
     "growth": growth_claims,
@@ -116,10 +117,20 @@ def claims_of(
         for condition, laws, outcome in zip(study.conditions, predictions, outcomes, strict=True)
         for law in laws.laws.values()
         for quantity in study.quantities
+        if quantity in QUANTITIES
         for claim in QUANTITIES[quantity](
             condition.name, condition.network.models, law, outcome, study.tolerance
         )
     ]
+    if "functional" in study.quantities:
+        claims += [
+            claim
+            for condition, laws, outcome in zip(
+                study.conditions, predictions, outcomes, strict=True
+            )
+            for law in laws.functionals.values()
+            for claim in functional_claims(condition, law, outcome, study.tolerance)
+        ]
     rungs = _rungs(study, predictions, claims)
     steps, ladders = climb(rungs, study.tolerance)
     climbed = {(ladder.condition, ladder.law) for ladder in ladders}

@@ -19,7 +19,8 @@ directions, of which half the chains tell); T^2 without bias is chi-squared with
 freedom; the distribution function is off as Dvoretzky, Kiefer & Wolfowitz say; a slope is as if its
 two ends were independent, which takes more chains than needed; so is a growth share, which has the
 distance to its boundary for a margin. Errors with heavier tails than
-normal ones, as at few rows a fit, take more.
+normal ones, as at few rows a fit, take more. Of functionals, a chance c has the spread
+``c (1 - c)``; the laws of others tell means alone, so that no number of chains is told for them.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from scipy.special import chdtri, ndtri
 from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.study.study import Study
 from mcjax.verdicts.collapse import BOUNDARY, ROOM, growth_share, sides_of
+from mcjax.verdicts.functional import chance_chains, chance_reach
 from mcjax.verdicts.ladder import FEWEST, QUANTITY
 from mcjax.verdicts.power import (
     Chance,
@@ -42,6 +44,7 @@ from mcjax.verdicts.power import (
     likeliest,
     relative_spread,
     share_spread,
+    singular,
     true_law,
 )
 
@@ -75,12 +78,14 @@ class Need:
 @dataclass(frozen=True)
 class Plan:
     """needs: by law and quantity. claims: that share the error budget. chains: that serve all of
-    them, None if no number does. power: asked for."""
+    them, None if no number does. power: asked for. untold: law and quantity of claims for which
+    nothing tells how many chains they take."""
 
     needs: tuple[Need, ...]
     claims: int
     chains: int | None
     power: float
+    untold: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,8 @@ def plan(
         rungs = scales[condition.ladder] if condition.ladder is not None else []
         for law in found.laws.values():
             for quantity in study.quantities:
+                if quantity == "functional":
+                    continue
                 cells, limit = _cells(law, quantity, study.tolerance), None
                 total += len(cells.spread)
                 if quantity == "mse" and law.asymptotic and len(set(rungs)) >= FEWEST:
@@ -142,6 +149,8 @@ def plan(
                     odds.setdefault(key, []).append(
                         partial(chances, quantity, law, true, study.tolerance, limit=limit)
                     )
+    functionals = _functionals(study, predictions)
+    total += sum(told.size for told in functionals.values())
     level = (1 - study.confidence) / max(total, 1)
     needs = []
     for key, group in groups.items():
@@ -151,9 +160,36 @@ def plan(
             which, chance, refuting = likeliest(found_odds, study.chains, power)
             need = replace(need, chance=chance, likeliest=which, refuting=refuting)
         needs.append(need)
+    untold = []
+    for (of, name, scale), told in functionals.items():
+        if scale != "chance":
+            untold.append((of, name))
+            continue
+        chances_needed = chance_chains(told, study.tolerance, level, (1 - power) / total)
+        reach = chance_reach(told, study.tolerance, level, 1 - power, study.chains)
+        needs.append(Need(of, name, told.size, math.ceil(chances_needed), reach))
     every = [math.inf if need.chains is None else need.chains for need in needs]
     chains = max(every, default=math.inf)
-    return Plan(tuple(needs), total, int(chains) if math.isfinite(chains) else None, power)
+    return Plan(
+        tuple(needs), total, int(chains) if math.isfinite(chains) else None, power, tuple(untold)
+    )
+
+
+def _functionals(
+    study: Study, predictions: Sequence[Predictions]
+) -> dict[tuple[str, str, str], np.ndarray]:
+    """What laws tell of functionals, (K,), by law, quantity and scale; none if none is judged."""
+    found: dict[tuple[str, str, str], np.ndarray] = {}
+    if "functional" not in study.quantities:
+        return found
+    for condition, laws in zip(study.conditions, predictions, strict=True):
+        for law in laws.functionals.values():
+            for functional in condition.family.functionals:
+                if functional.name in law.values:
+                    key = law.law, f"functional:{functional.name}", functional.scale
+                    before = found.get(key, np.zeros(0))
+                    found[key] = np.append(before, law.values[functional.name])
+    return found
 
 
 def _amplification(rungs: Sequence[float]) -> float:
@@ -170,6 +206,8 @@ def _cells(law: Prediction, quantity: str, tolerance: float) -> _Cells:
     theirs = law.standard_error / law.mse
     allowed = np.broadcast_to(law.allowance, law.mse.shape)
     last, half = times - 1, (times - 1) // 2
+    # what whitens by a singular covariance is not judged
+    whole = np.where(singular(law), np.inf, 1.0)
     if quantity == "growth":
         slope = np.abs(law.mse[last] - law.mse[half])
         own = np.hypot(*(spread[[last, half]] * law.mse[[last, half]])) / slope
@@ -186,22 +224,23 @@ def _cells(law: Prediction, quantity: str, tolerance: float) -> _Cells:
         return _Cells(law.law, quantity, own, np.zeros(len(own)), allowed[last][told], p)
     if quantity == "covariance":
         kinds = 1 if models == 1 else 2
-        ones = np.ones(models * kinds)
         return _Cells(
             law.law,
             quantity,
-            2 * ones,
+            2 * np.tile(whole[last], kinds),
             np.tile(theirs[last], kinds),
             np.tile(allowed[last], kinds),
             p,
         )
     if quantity == "normality":
         count = models if law.asymptotic else 0
-        ones = np.ones(count)
-        return _Cells(law.law, quantity, ones, 0 * ones, np.sqrt(allowed[last][:count]), p)
+        none = np.zeros(count)
+        return _Cells(
+            law.law, quantity, whole[last][:count], none, np.sqrt(allowed[last][:count]), p
+        )
     if quantity == "bias":
-        ones = np.ones(times * models)
-        return _Cells(law.law, quantity, ones, 0 * ones, np.sqrt(allowed.ravel()), p)
+        none = np.zeros(times * models)
+        return _Cells(law.law, quantity, whole.ravel(), none, np.sqrt(allowed.ravel()), p)
     return _Cells(law.law, quantity, spread.ravel(), theirs.ravel(), allowed.ravel(), p)
 
 

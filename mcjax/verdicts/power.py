@@ -112,6 +112,14 @@ def own_covariances(law: Prediction) -> np.ndarray:
     return np.einsum("tiaib->tiab", law.covariance.reshape(times, models, p, models, p))
 
 
+def singular(law: Prediction) -> np.ndarray:
+    """Which models' own covariances are finite and singular, (T + 1, M)."""
+    blocks = own_covariances(law)
+    finite = np.isfinite(blocks).all((-2, -1))
+    safe = np.where(finite[..., None, None], blocks, np.eye(blocks.shape[-1]))
+    return finite & ~(np.linalg.cond(safe) < 1e12)
+
+
 def _shape(law: Prediction) -> np.ndarray:
     """Skewness and excess kurtosis of ``||e||^2``, (T + 1, M, 2)."""
     blocks = own_covariances(law)

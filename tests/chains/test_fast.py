@@ -13,8 +13,8 @@ from mcjax.engine.compiler import compiler_options
 from mcjax.families.glm import logistic, poisson
 from mcjax.families.location import huber, linear
 from mcjax.families.user import user_family
-from mcjax.fits.status import Status
 from mcjax.network import build_network, topologies
+from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition, path_of
 
 FAMILIES = {

@@ -16,8 +16,8 @@ from mcjax.families.glm import logistic, poisson
 from mcjax.families.location import linear
 from mcjax.fits.fit import fit
 from mcjax.fits.objective import Dataset
-from mcjax.fits.status import Status
 from mcjax.network import build_network, topologies
+from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition
 
 NET = build_network(

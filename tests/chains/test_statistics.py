@@ -16,8 +16,8 @@ from mcjax.draws.streams import chain_keys
 from mcjax.engine import engine
 from mcjax.engine.outcome import Gather, Tally, Tiles
 from mcjax.families.location import linear
-from mcjax.fits.status import Status
 from mcjax.network import build_network
+from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition, covariance_root
 
 BUDGET = 1e-3

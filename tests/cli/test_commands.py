@@ -223,7 +223,7 @@ def test_an_interrupted_run_goes_on(study_file, tmp_path, call_json, monkeypatch
 def test_families(call, call_json):
     status, found = call_json("families")
     assert status == 0
-    assert set(found) >= {"linear", "logistic", "poisson", "huber"}
+    assert set(found) >= {"linear", "logistic", "poisson", "huber", "quantile", "minimum_norm"}
     assert found["huber"]["parameters"]["threshold"] == 1.345
     _, out, _ = call("families")
     assert "loss(theta, x, y)" in out

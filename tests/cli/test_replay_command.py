@@ -8,8 +8,8 @@ from sample_study import STUDY
 
 import mcjax
 from mcjax.engine import engine
-from mcjax.fits.status import Status
 from mcjax.report.store import Store
+from mcjax.solvers.status import Status
 from mcjax.study.load import builtin_file, load_study
 
 LOGISTIC = STUDY.replace('"linear"', '"logistic"').replace("chains = 256", "chains = 8")

@@ -25,6 +25,8 @@ conditions = tuple(
     mcjax.condition(net, family, (0.5, -0.5), label=family.name, seed=3)
     for family in (mcjax.logistic(), mcjax.linear())
 )
+wide = mcjax.condition(net, mcjax.logistic(), [0.1] * 10, label="wide")  # no unrolled solver
+conditions = (*conditions, wide)
 study = mcjax.Study(conditions, generations=3, chains=1500, chunk=int(sys.argv[2]))
 found = hashlib.sha256()
 for tally in mcjax.simulate(study):
@@ -42,6 +44,7 @@ def digest(devices, chunk):
         capture_output=True,
         text=True,
         check=True,
+        timeout=400,  # devices that wait for one another do so for ever
         env={k: v for k, v in os.environ.items() if k != "XLA_FLAGS"},
     )
     count, found = process.stdout.split()

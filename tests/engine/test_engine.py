@@ -10,8 +10,8 @@ from mcjax import api
 from mcjax.engine import engine
 from mcjax.families.glm import logistic, poisson
 from mcjax.families.location import huber, linear
-from mcjax.fits.status import Status
 from mcjax.network import build_network, topologies
+from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition
 
 FAMILIES = {"linear": linear(), "logistic": logistic(), "poisson": poisson(), "huber": huber()}

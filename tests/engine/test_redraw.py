@@ -7,8 +7,8 @@ from mcjax import api
 from mcjax.errors import InputError
 from mcjax.families.glm import logistic
 from mcjax.families.location import linear
-from mcjax.fits.status import Status
 from mcjax.network import build_network, topologies
+from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition
 
 THETA = (0.5, -0.5)

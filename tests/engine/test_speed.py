@@ -26,7 +26,7 @@ def test_at_least_twice_as_fast_as_numpy():
     net = topologies.ring(4, samples=100, real=100, initial=200)
     own = condition(net, logistic(), peers.truth(5))
     study = Study((own,), generations=GENERATIONS - 1, chains=256, precision="float32")
-    task = api._task(own, api._shape(study, [0]), np.arange(256))
+    task = api._task(own, api.shape_in(study, [0]), np.arange(256))
     program = api._program(study, [0])
     assert program.path == "fast"
 

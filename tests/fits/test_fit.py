@@ -10,11 +10,11 @@ from scipy.optimize import minimize
 from mcjax.families.glm import logistic, poisson
 from mcjax.families.location import huber, linear
 from mcjax.families.user import user_family
-from mcjax.fits.cholesky import singular_share, solve_positive
 from mcjax.fits.fit import fit
 from mcjax.fits.newton import damped_newton
 from mcjax.fits.objective import Dataset, gradient_and_hessian, mean_loss
-from mcjax.fits.status import Status
+from mcjax.solvers.cholesky import singular_share, solve_positive
+from mcjax.solvers.status import Status
 
 FAMILIES = {"linear": linear(), "logistic": logistic(), "poisson": poisson(), "huber": huber()}
 LANES = 16

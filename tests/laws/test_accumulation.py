@@ -198,3 +198,10 @@ def test_what_cannot_accumulate():
         loop(real=50, real_data="reused")
     few = topologies.self_loop(samples=1, initial=10, **POOL)  # small feeds do no harm
     assert api.verify(study(few, p=3, tolerance=0.3, chains=4096, generations=20)).failures == {}
+
+
+def test_designs_that_accumulate_have_the_first_order_law_alone():
+    one = condition(loop(), linear(), [1.0], design="fixed")
+    [found] = api.predict(Study((one,), generations=2))
+    assert set(found.laws) == {"first_order"}
+    assert "data accumulate" in found.inapplicable["fixed_design"]

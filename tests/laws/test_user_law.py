@@ -9,8 +9,9 @@ from mcjax import InputError, api, judge, user_law
 from mcjax.families.location import linear
 from mcjax.laws.user import laws_from_files
 from mcjax.network import topologies
-from mcjax.study.study import QUANTITIES, Study, condition
+from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
+from mcjax.verdicts.judge import QUANTITIES
 
 
 def independent(condition, generations, factor=1.0):
@@ -25,7 +26,9 @@ def independent(condition, generations, factor=1.0):
 @pytest.fixture(scope="module")
 def run():
     one = condition(topologies.self_loop(samples=30, initial=60), linear(), np.ones(3))
-    study = Study((one,), generations=3, chains=20_000, tolerance=0.12, quantities=QUANTITIES)
+    study = Study(
+        (one,), generations=3, chains=20_000, tolerance=0.12, quantities=tuple(QUANTITIES)
+    )
     return study, [tally.outcome for tally in api.simulate(study)]
 
 

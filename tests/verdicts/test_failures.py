@@ -8,8 +8,8 @@ from mcjax.chains.chain import Trajectory
 from mcjax.engine.outcome import summarise
 from mcjax.families.glm import logistic
 from mcjax.families.location import linear
-from mcjax.fits.status import Status
 from mcjax.network import build_network
+from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import INCONCLUSIVE
 from mcjax.verdicts.failures import losses

@@ -11,9 +11,9 @@ from mcjax.chains.chain import Trajectory
 from mcjax.engine.outcome import summarise
 from mcjax.families.location import linear
 from mcjax.network import topologies
-from mcjax.study.study import QUANTITIES, Study, condition, ladder
+from mcjax.study.study import Study, condition, ladder
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
-from mcjax.verdicts.judge import judge
+from mcjax.verdicts.judge import QUANTITIES, judge
 from mcjax.verdicts.plan import plan
 
 POWER = 0.9
@@ -93,7 +93,7 @@ def test_more_cells_and_tighter_margins_take_more_chains(base):
     assert plan(replace(study, tolerance=0.1), predictions, POWER).chains > 3.5 * chains
     assert plan(study, predictions, 0.999).chains > chains
     assert plan(replace(study, confidence=0.9999), predictions, POWER).chains > chains
-    every = plan(replace(study, quantities=QUANTITIES), predictions, POWER)
+    every = plan(replace(study, quantities=tuple(QUANTITIES)), predictions, POWER)
     assert every.chains == max(need.chains for need in every.needs)
     assert [need.quantity for need in every.needs] == [q for q in QUANTITIES if q != "normality"]
 

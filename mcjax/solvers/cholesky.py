@@ -6,12 +6,11 @@ from typing import Any
 
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.scipy.linalg import solve_triangular
 
-from mcjax.fits.once import once
+from mcjax.solvers.once import once
 
 UNROLLED = 8
-"""Up to this p the factorisation is written out: batched LAPACK calls cost ten times as much."""
+"""Up to this p the factorisation is written out."""
 
 
 def solve_positive(matrix: Array, right: Array) -> tuple[Array, Array]:
@@ -33,11 +32,9 @@ def solve_positive(matrix: Array, right: Array) -> tuple[Array, Array]:
     if p <= UNROLLED:
         return _unrolled(matrix, right, 16 * eps)
     diagonal = jnp.diagonal(matrix)
-    lower = jnp.linalg.cholesky(matrix + jnp.diag(4 * p * eps * diagonal))
-    inverse = solve_triangular(lower, jnp.eye(p, dtype=matrix.dtype), lower=True)
-    inflation = jnp.sum(inverse**2, 0) * diagonal
-    x = jnp.matmul(inverse.T, jnp.matmul(inverse, right, precision="highest"), precision="highest")
-    return x, 1 / jnp.max(inflation)
+    inverse = _inverse(matrix + jnp.diag(4 * p * eps * diagonal), eps * diagonal)
+    x = jnp.matmul(inverse, right, precision="highest")
+    return x, 1 / jnp.max(jnp.diagonal(inverse) * diagonal)
 
 
 def solve_entries(lower: list[list[Array]], right: list[Array]) -> tuple[Array, Array]:
@@ -92,6 +89,26 @@ def singular_share(matrix: Array) -> float:
     """
     p = matrix.shape[0]
     return max(1e3, 8.0 * p**2) * float(jnp.finfo(matrix.dtype).eps)
+
+
+def _inverse(matrix: Array, floor: Array) -> Array:
+    """Inverse of a positive definite matrix, by elimination with one pivot after the other.
+
+    No LAPACK: its batched calls can wait for one another for ever where two devices of one CPU run
+    them at the same time (jaxlib 0.10), and such a matrix needs no other order of pivots.
+    """
+    p = matrix.shape[0]
+    whole = matrix + jnp.tril(matrix, -1).T - jnp.triu(matrix, 1)
+
+    def eliminate(k: Array, a: Array) -> Array:
+        here = jnp.arange(p) == k
+        scale = 1 / jnp.maximum(a[k, k], floor[k])
+        row = jnp.where(here, 1, a[k]) * scale
+        column = jnp.where(here, -1, a[:, k])
+        kept = jnp.where(here[None, :] | here[:, None], 0, a)
+        return kept - column[:, None] * row[None, :]
+
+    return lax.fori_loop(0, p, eliminate, whole)
 
 
 def _unrolled(matrix: Any, right: Any, floor: float) -> tuple[Array, Array]:

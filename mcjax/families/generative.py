@@ -1,0 +1,351 @@
+"""Families without covariates: a model fits the law of y itself and generates from what it fitted.
+
+Estimates are means over the rows of a fit, so sums suffice, and data that accumulate cost the same
+in every generation. An estimate may be degenerate: no variance left, a class or all events gone. It
+is an estimate like any other, and one that its own output never leaves.
+
+Labels are drawn in the study's draw precision. In float32, a standard deviation below about 1e-7 of
+the mean is lost in rounding, and the chance of a class is met within 2e-7; ``precision =
+"float64"`` goes further. Sums are taken in the fit's precision about a point near the estimate.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from mcjax.draws import samplers
+from mcjax.errors import InputError
+from mcjax.families.family import Family, Functional, Params, Words, uniforms
+from mcjax.families.information import Information, same_information
+
+SUM = 1e-9
+"""How far class probabilities may be from adding up to 1."""
+
+
+def gaussian(unbiased: bool = True) -> Family:
+    """Normal y, theta = (mean, variance): ``y ~ N(theta_1, theta_2)``.
+
+    unbiased: whether N rows estimate the variance by ``sum (y - mean)^2 / (N - 1)``, or by 1/N.
+    As an M-estimator its loss is ``-log density`` and ``H = V = diag(1/s, 1/(2 s^2))``, s the
+    variance. With weights w, N stands for ``(sum w)^2 / sum w^2``.
+    """
+    if not isinstance(unbiased, bool):
+        raise InputError("family.unbiased", f"is {unbiased!r}; give true or false")
+    return _family(
+        "gaussian",
+        {"unbiased": float(unbiased)},
+        _gaussian_loss,
+        _gaussian_sample,
+        gaussian_information,
+        _gaussian_summary,
+        _gaussian_estimate,
+        _gaussian_check,
+        (
+            Functional("variance", _variance, "ratio", _endless),
+            Functional("deviation", _deviation, "ratio", _endless),
+            Functional("log_deviation", _log_deviation, "logarithm", _endless),
+            Functional("mean_square", _mean_square, "ratio", _endless),
+        ),
+        least_rows=2,
+    )
+
+
+def categorical() -> Family:
+    """One of K classes, theta = their probabilities: y = 0, ..., K - 1 is the number of a class.
+
+    As an M-estimator its loss is the squared distance of the class's unit vector,
+    ``|1_y - theta|^2 / 2``: H is the identity and ``V = diag(theta) - theta theta'``, singular
+    because probabilities add up to 1.
+    """
+    return _family(
+        "categorical",
+        {},
+        _categorical_loss,
+        _categorical_sample,
+        categorical_information,
+        _categorical_summary,
+        _categorical_estimate,
+        _categorical_check,
+        (
+            Functional("heterozygosity", _heterozygosity, "ratio", _one),
+            Functional("richness", _richness, "ratio", _others),
+            Functional("rarest_extinct", _rarest_extinct, "chance", _one),
+        ),
+    )
+
+
+def bernoulli() -> Family:
+    """Yes or no, theta = (probability of y = 1,): the categorical family of two classes.
+
+    Squared loss ``(y - theta)^2 / 2``: ``H = 1``, ``V = theta (1 - theta)``.
+    """
+    return _family(
+        "bernoulli",
+        {},
+        _squared_loss,
+        _bernoulli_sample,
+        bernoulli_information,
+        _bernoulli_summary,
+        _bernoulli_estimate,
+        _bernoulli_check,
+        (
+            Functional("heterozygosity", _bernoulli_heterozygosity, "ratio", _one),
+            Functional("richness", _bernoulli_richness, "ratio", _one),
+            Functional("rarest_extinct", _bernoulli_rarest_extinct, "chance", _one),
+        ),
+    )
+
+
+def poisson_mean() -> Family:
+    """Counts, theta = (rate,): ``y ~ Poisson(theta)``.
+
+    Squared loss ``(y - theta)^2 / 2``: ``H = 1``, ``V = theta``.
+    """
+    return _family(
+        "poisson_mean",
+        {},
+        _squared_loss,
+        _poisson_sample,
+        poisson_mean_information,
+        _poisson_summary,
+        _poisson_estimate,
+        _poisson_check,
+        (Functional("alive", _alive, "chance", _one),),
+    )
+
+
+def _family(
+    name: str,
+    params: Params,
+    loss: Any,
+    sample: Any,
+    information: Any,
+    summary: Any,
+    estimate: Any,
+    check: Any,
+    functionals: tuple[Functional, ...],
+    least_rows: int = 1,
+) -> Family:
+    return Family(
+        params=params,
+        name=name,
+        variant="",
+        loss=loss,
+        sample=sample,
+        sample_real=sample,
+        slopes=None,
+        separates=None,
+        information=information,
+        covariates=False,
+        summary=summary,
+        estimate=estimate,
+        functionals=functionals,
+        least_rows=least_rows,
+        check=check,
+    )
+
+
+def _endless(p: int) -> float:
+    return math.inf
+
+
+def _one(p: int) -> float:
+    return 1.0
+
+
+def _others(p: int) -> float:
+    return p - 1.0
+
+
+# ---------------------------------------------------------------------------------------- gaussian
+
+
+def _gaussian_loss(params: Params, theta: Array, x: Array, y: Array) -> Array:
+    return 0.5 * (jnp.log(theta[1]) + (y - theta[0]) ** 2 / theta[1])
+
+
+def _gaussian_sample(params: Params, theta: Array, x: Array, words: Words) -> Array:
+    u, v = uniforms(words, theta.dtype)
+    return theta[0] + jnp.sqrt(theta[1]) * jnp.sqrt(-2 * jnp.log(u)) * samplers.turn(v)[0]
+
+
+def _gaussian_summary(params: Params, pivot: Array, x: Array, y: Array) -> Array:
+    off = y - pivot[0]
+    return jnp.stack([off, off**2])
+
+
+def _gaussian_estimate(
+    params: Params, pivot: Array, sums: Array, mass: Array, rows: Array
+) -> tuple[Array, Array]:
+    mean = sums[0] / mass
+    spread = jnp.maximum(sums[1] / mass - mean**2, 0)
+    theta = jnp.stack([pivot[0] + mean, spread * rows / (rows - params["unbiased"])])
+    return theta, jnp.asarray(True)
+
+
+def _gaussian_check(truth: np.ndarray) -> str:
+    if len(truth) != 2 or not truth[1] > 0:
+        return "must be two numbers, a mean and a positive variance"
+    return ""
+
+
+def gaussian_information(params: Params, theta: np.ndarray, cov: np.ndarray) -> Information:
+    """``H = V = diag(1/s, 1/(2 s^2))`` for the variance s, the Fisher information."""
+    one = np.diag([1 / theta[1], 0.5 / theta[1] ** 2])
+    return same_information(one, one)
+
+
+def _variance(theta: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    return theta[..., 1]
+
+
+def _deviation(theta: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    return np.sqrt(theta[..., 1])
+
+
+def _log_deviation(theta: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore"):  # no variance left
+        return 0.5 * np.log(theta[..., 1])
+
+
+def _mean_square(theta: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    return (theta[..., 0] - truth[0]) ** 2
+
+
+# ------------------------------------------------------------------------------------- categorical
+
+
+def _categorical_loss(params: Params, theta: Array, x: Array, y: Array) -> Array:
+    return 0.5 * jnp.sum((_categorical_summary(params, theta, x, y) - theta) ** 2)
+
+
+def _categorical_sample(params: Params, theta: Array, x: Array, words: Words) -> Array:
+    """The first class that is not extinct with more than a uniform share of the whole below its
+    end; how sums round can thus bring no class back."""
+    u, _ = uniforms(words, theta.dtype)
+    ends = jnp.where(theta > 0, jnp.cumsum(theta), -1)
+    return jnp.argmax(ends > u * ends.max()).astype(theta.dtype)
+
+
+def _categorical_summary(params: Params, pivot: Array, x: Array, y: Array) -> Array:
+    return (y == jnp.arange(len(pivot), dtype=y.dtype)).astype(y.dtype)
+
+
+def _categorical_estimate(
+    params: Params, pivot: Array, sums: Array, mass: Array, rows: Array
+) -> tuple[Array, Array]:
+    theta = sums / sums.sum()  # and not by the mass: a class that is left alone has exactly 1
+    return theta, jnp.asarray(True)
+
+
+def _categorical_check(truth: np.ndarray) -> str:
+    if len(truth) < 2 or (truth < 0).any() or abs(truth.sum() - 1) > SUM:
+        return "must be the probabilities of two or more classes, which add up to 1"
+    return ""
+
+
+def categorical_information(params: Params, theta: np.ndarray, cov: np.ndarray) -> Information:
+    """``H = I``, ``V = diag(theta) - theta theta'``, of the squared loss."""
+    return same_information(np.eye(len(theta)), np.diag(theta) - np.outer(theta, theta))
+
+
+def _heterozygosity(theta: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    return np.sum(theta * (1 - theta), axis=-1)
+
+
+def _richness(theta: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    return np.sum(theta > 0, axis=-1)
+
+
+def _rarest_extinct(theta: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    return theta[..., int(np.argmin(truth))] == 0
+
+
+# --------------------------------------------------------------------------------------- bernoulli
+
+
+def _squared_loss(params: Params, theta: Array, x: Array, y: Array) -> Array:
+    return 0.5 * (y - theta[0]) ** 2
+
+
+def _bernoulli_sample(params: Params, theta: Array, x: Array, words: Words) -> Array:
+    u, _ = uniforms(words, theta.dtype)
+    return (u < theta[0]).astype(theta.dtype)
+
+
+def _bernoulli_summary(params: Params, pivot: Array, x: Array, y: Array) -> Array:
+    return jnp.stack([y, 1 - y])
+
+
+def _bernoulli_estimate(
+    params: Params, pivot: Array, sums: Array, mass: Array, rows: Array
+) -> tuple[Array, Array]:
+    theta = sums[:1] / sums.sum()
+    return theta, jnp.asarray(True)
+
+
+def _bernoulli_check(truth: np.ndarray) -> str:
+    if len(truth) != 1 or not 0 <= truth[0] <= 1:
+        return "must be one probability, from 0 to 1"
+    return ""
+
+
+def bernoulli_information(params: Params, theta: np.ndarray, cov: np.ndarray) -> Information:
+    """``H = 1``, ``V = theta (1 - theta)``, of the squared loss."""
+    return same_information(np.eye(1), np.diag(theta * (1 - theta)))
+
+
+def both_classes(theta: np.ndarray) -> np.ndarray:
+    """Probabilities of yes and no, shape (..., 2)."""
+    return np.concatenate([theta, 1 - theta], axis=-1)
+
+
+def _bernoulli_heterozygosity(theta: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    return _heterozygosity(both_classes(theta), truth)
+
+
+def _bernoulli_richness(theta: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    return _richness(both_classes(theta), truth)
+
+
+def _bernoulli_rarest_extinct(theta: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    return _rarest_extinct(both_classes(theta), both_classes(truth))
+
+
+# ------------------------------------------------------------------------------------ poisson_mean
+
+
+def _poisson_sample(params: Params, theta: Array, x: Array, words: Words) -> Array:
+    u, _ = uniforms(words, theta.dtype)
+    return samplers.poisson(u, theta[0])
+
+
+def _poisson_summary(params: Params, pivot: Array, x: Array, y: Array) -> Array:
+    return y[None]
+
+
+def _poisson_estimate(
+    params: Params, pivot: Array, sums: Array, mass: Array, rows: Array
+) -> tuple[Array, Array]:
+    theta = sums / mass
+    return theta, jnp.asarray(True)
+
+
+def _poisson_check(truth: np.ndarray) -> str:
+    if len(truth) != 1 or not truth[0] > 0:
+        return "must be one positive number, a rate"
+    return ""
+
+
+def poisson_mean_information(params: Params, theta: np.ndarray, cov: np.ndarray) -> Information:
+    """``H = 1``, ``V = theta``, of the squared loss."""
+    return same_information(np.eye(1), np.diag(theta))
+
+
+def _alive(theta: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    return theta[..., 0] > 0

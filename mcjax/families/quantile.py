@@ -1,0 +1,98 @@
+"""Quantile regression: ``y = x'theta + sigma (eps - q)``, q the level-quantile of eps.
+
+So theta is the truth of this very quantile regression. Real noise may follow another law, which is
+centred on its own quantile: it changes the spread, never the target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+from jax import Array
+
+from mcjax.errors import InputError
+from mcjax.families.family import Family, Params, Words, linear_predictor, uniforms
+from mcjax.families.information import BatchInformation, Information
+from mcjax.families.noise import NOISES, positive, read_noise
+from mcjax.solvers.interior_point import solve_quantile
+
+
+def quantile(
+    level: float = 0.5, sigma: float = 1.0, noise: Any = "normal", real_noise: Any = None
+) -> Family:
+    """Quantile regression: ``H = f(0) Sigma`` with f the density of the centred noise, ``V = level
+    (1 - level) Sigma``.
+
+    level: tau, between 0 and 1; the loss is ``r (tau - 1[r < 0])`` of ``r = y - x'theta`` (Koenker
+    & Bassett, Econometrica 46, 1978). sigma, noise, real_noise: as in linear, the noise centred on
+    its level-quantile.
+    """
+    kind, noise_params = read_noise(noise, "family.noise")
+    real = noise if real_noise is None else real_noise
+    real_kind, real_params = read_noise(real, "family.real_noise")
+    tau = positive(level, "family.level")
+    if tau >= 1:
+        raise InputError("family.level", f"is {level!r}; give a level between 0 and 1")
+    sample = _sampler(kind, "noise")
+    return Family(
+        params={
+            "level": tau,
+            "sigma": positive(sigma, "family.sigma"),
+            "noise": {**noise_params, "centre": NOISES[kind].quantile(noise_params, tau)},
+            "real_noise": {**real_params, "centre": NOISES[real_kind].quantile(real_params, tau)},
+        },
+        name="quantile",
+        variant=f"noise={kind}, real_noise={real_kind}",
+        loss=_loss,
+        sample=sample,
+        sample_real=sample if real_noise is None else _sampler(real_kind, "real_noise"),
+        slopes=None,
+        separates=None,
+        information=_information(kind, real_kind),
+        solve=solve_quantile,
+    )
+
+
+def kinked(family: Family) -> bool:
+    """Whether the density of some noise has a kink where the loss aims: Laplace's at its median.
+
+    The first-order law of quantiles is then approached like ``1 / sqrt(n)`` and not ``1 / n``: of
+    the Laplace median the variance is ``(1 + 1.6 / sqrt(n)) / n``, by expanding the inverse of its
+    distribution function (derived here).
+    """
+    laws = ("noise", "real_noise")
+    kinds = dict(part.split("=") for part in family.variant.split(", "))
+    return any(kinds[law] == "laplace" and family.params[law]["centre"] == 0 for law in laws)
+
+
+@cache  # one function object for each law, so that equal families compile once
+def _sampler(kind: str, key: str) -> Callable[..., Array]:
+    def sample(params: Params, theta: Array, x: Array, words: Words) -> Array:
+        noise = NOISES[kind].draw(params[key], *uniforms(words, theta.dtype))
+        return linear_predictor(x, theta) + params["sigma"] * (noise - params[key]["centre"])
+
+    return sample
+
+
+def _loss(params: Params, theta: Array, x: Array, y: Array) -> Array:
+    residual = y - linear_predictor(x, theta)
+    return residual * (params["level"] - (residual < 0).astype(residual.dtype))
+
+
+@cache
+def _information(kind: str, real_kind: str) -> Callable[..., Information]:
+    def batch(law: str, noise: Params, params: Params, cov: np.ndarray) -> BatchInformation:
+        level = float(params["level"])
+        density = float(NOISES[law].density(noise, np.asarray(noise["centre"], float)))
+        return BatchInformation(density / float(params["sigma"]) * cov, level * (1 - level) * cov)
+
+    def information(params: Params, theta: np.ndarray, cov: np.ndarray) -> Information:
+        return Information(
+            real=batch(real_kind, params["real_noise"], params, cov),
+            synthetic=batch(kind, params["noise"], params, cov),
+        )
+
+    return information

@@ -1,0 +1,49 @@
+"""Published numbers against simulation, and the curves behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from mcjax.figures.style import MARKERS, PALETTE, figure, save
+from mcjax.published.judge import Result, Run
+from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
+
+COLOUR = {VERIFIED: PALETTE[0], REFUTED: PALETTE[1], INCONCLUSIVE: PALETTE[4]}
+SHAPE = dict(zip((VERIFIED, REFUTED, INCONCLUSIVE), MARKERS, strict=False))
+
+
+def published_figure(
+    folder: Path, runs: Sequence[Run], results: Sequence[Result], tolerance: float
+) -> list[Path]:
+    """Every number's ratio to the law with its interval, beside the margin."""
+    height = 1.2 + 0.19 * len(results)
+    rows: list[dict[str, Any]] = []
+    with figure(1, 1, height) as (fig, panels):
+        axes: Axes = panels[0, 0]
+        axes.axvspan(1 - tolerance, 1 + tolerance, color="0.93", linewidth=0)
+        axes.axvline(1, color="0.5", linewidth=0.8)
+        for k, result in enumerate(results):
+            cell = result.cell
+            low, high = cell.interval
+            axes.plot([low, high], [k, k], color=COLOUR[cell.verdict], linewidth=1)
+            axes.plot(cell.ratio, k, SHAPE[cell.verdict], color=COLOUR[cell.verdict], markersize=4)
+            rows.append(
+                {
+                    "id": result.entry.id,
+                    "setting": result.row.setting,
+                    "ratio": cell.ratio,
+                    "low": low,
+                    "high": high,
+                    "verdict": cell.verdict,
+                }
+            )
+        axes.set_yticks(range(len(results)))
+        axes.set_yticklabels([f"{r.entry.id}  {r.row.setting}" for r in results], fontsize=7)
+        axes.invert_yaxis()
+        axes.set_xlim(1 - 2.2 * tolerance, 1 + 2.2 * tolerance)
+        axes.set_xlabel("simulated / law (of a bound: / bound); band: the margin")
+        return save(fig, folder, "published", rows)

@@ -1,0 +1,204 @@
+"""What is published about collapse, in six panels: simulated points with 95% bands, and laws."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from mcjax import api
+from mcjax.families.family import Family
+from mcjax.families.generative import categorical, gaussian
+from mcjax.families.location import linear
+from mcjax.figures.style import MARKERS, PALETTE, figure, save
+from mcjax.network import Network, topologies
+from mcjax.published.entry import Found, functional, risk_ratio
+from mcjax.published.memory import graphs
+from mcjax.published.weights import best_weight, settled_risk, weighted_loop
+from mcjax.study.study import Study, condition
+
+LAST, P, N = 20, 5, 10_000
+
+
+class Curve(NamedTuple):
+    """A line of a panel."""
+
+    name: str
+    x: Sequence[float]
+    seen: Sequence[float]
+    error: Sequence[float]
+    told: Sequence[float]
+
+
+def workflows(folder: Path, chains: int | None) -> list[Path]:
+    """Memory, weights, graphs, growing samples, normal and categorical models."""
+    count = chains or 8192
+    panels: dict[str, Callable[[int], list[Curve]]] = {
+        "what is kept of the past": _memory,
+        "weight of fresh real data": _weights,
+        "accumulating on graphs": _graphs,
+        "samples that grow like t^a": _growing,
+        "normal, 10 rows a fit": _normal,
+        "categorical, 50 rows a fit": _categorical,
+    }
+    labels = {
+        "what is kept of the past": ("fits T", "risk / risk of the first fit"),
+        "weight of fresh real data": ("weight w", "settled risk / risk of the first fit"),
+        "accumulating on graphs": ("generation", "models x risk / risk of the first fit"),
+        "samples that grow like t^a": ("generation", "risk / risk of the first fit"),
+        "normal, 10 rows a fit": ("generation", "standard deviation, variance"),
+        "categorical, 50 rows a fit": ("generation", "chance, diversity"),
+    }
+    rows: list[dict[str, Any]] = []
+    with figure(2, 3, 4.8) as (fig, axes):
+        for panel, (title, make) in zip(axes.flat, panels.items(), strict=True):
+            curves = make(count)
+            _draw(panel, curves)
+            panel.set_title(title)
+            panel.set_xlabel(labels[title][0])
+            panel.set_ylabel(labels[title][1])
+            rows += _rows(title, curves)
+        axes[0, 0].set_yscale("log")
+        axes[0, 1].plot([0.3, 0.9], [0.3, 0.9], color="0.6", linewidth=0.8, linestyle="--")
+        axes[0, 2].set_xscale("log")
+        axes[0, 2].axhline(math.pi**2 / 6, color="0.6", linewidth=0.8, linestyle="--")
+        return save(fig, folder, "workflows", rows)
+
+
+def _draw(axes: Axes, curves: Sequence[Curve]) -> None:
+    for k, curve in enumerate(curves):
+        x, seen, error = (np.asarray(v) for v in (curve.x, curve.seen, curve.error))
+        axes.plot(x, curve.told, color=PALETTE[k], linewidth=1)
+        axes.fill_between(
+            x, seen - 1.96 * error, seen + 1.96 * error, color=PALETTE[k], alpha=0.25, linewidth=0
+        )
+        shown = (
+            slice(None) if len(x) < 25 else np.unique(np.geomspace(1, len(x), 16).astype(int)) - 1
+        )
+        axes.plot(
+            x[shown], seen[shown], MARKERS[k], color=PALETTE[k], markersize=3, label=curve.name
+        )
+    axes.legend(fontsize=7)
+
+
+def _rows(title: str, curves: Sequence[Curve]) -> list[dict[str, Any]]:
+    keys = ("x", "simulated", "standard_error", "law")
+    return [
+        {"panel": title, "curve": curve.name} | dict(zip(keys, point, strict=True))
+        for curve in curves
+        for point in zip(*curve[1:], strict=True)
+    ]
+
+
+def _found(
+    networks: Mapping[str, Network], family: Family, theta: Any, last: int, chains: int
+) -> list[Found]:
+    conditions = tuple(condition(net, family, theta, label=name) for name, net in networks.items())
+    study = Study(conditions, last, chains)
+    parts = zip(study.conditions, api.simulate(study), api.predict(study), strict=True)
+    return [Found(c, tally.outcome, laws) for c, tally, laws in parts]
+
+
+def _risks(
+    networks: Mapping[str, Network], last: int, chains: int, scale: Sequence[float] | None = None
+) -> list[Curve]:
+    """Risk over that of the first fit against generation; ``scale``: of each network's curve."""
+    found = _found(networks, linear(), np.ones(P), last, chains)
+    curves = []
+    for place, name in enumerate(networks):
+        by = 1.0 if scale is None else scale[place]
+        readers = [risk_ratio("first_order", t, place) for t in range(last + 1)]
+        seen = [reader[0](found) for reader in readers]
+        curves.append(
+            Curve(
+                name,
+                list(range(1, last + 2)),
+                [by * s.value for s in seen],
+                [by * s.error for s in seen],
+                [by * reader[1](found) for reader in readers],
+            )
+        )
+    return curves
+
+
+def _memory(chains: int) -> list[Curve]:
+    def loop(n: int, memory: str) -> dict[str, Network]:
+        return {memory: topologies.self_loop(samples=n, initial=n, memory=memory)}
+
+    forgets, keeps = (_risks(loop(N, m), LAST, chains)[0] for m in ("replace", "accumulate"))
+    return [forgets, keeps, *_risks(loop(250, "subsample"), LAST, chains)]
+
+
+def _weights(chains: int) -> list[Curve]:
+    curves = []
+    for ratio in (1, 2):
+        weights = np.append(np.arange(0.35, 0.96, 0.1), best_weight(ratio))
+        weights.sort()
+        nets = {f"w={w:.3f}": weighted_loop(float(w), ratio, N) for w in weights}
+        points = [(c.seen[-1], c.error[-1]) for c in _risks(nets, LAST, chains)]
+        told = [settled_risk(float(w), ratio) for w in weights]
+        seen, error = zip(*points, strict=True)
+        curves.append(Curve(f"{ratio} real : 1 synthetic", weights.tolist(), seen, error, told))
+    return curves
+
+
+def _graphs(chains: int) -> list[Curve]:
+    nets = graphs(N)
+    sizes = [float(net.size) for net in nets.values()]
+    return _risks(nets, 10 * LAST, max(64, chains // 2), sizes)
+
+
+def _growing(chains: int) -> list[Curve]:
+    nets = {
+        f"a = {a:g}": topologies.self_loop(samples=N, initial=N, growth=a)
+        for a in (0.0, 0.5, 1.0, 2.0)
+    }
+    return [_risks({name: net}, LAST, chains)[0] for name, net in nets.items()]
+
+
+def _functionals(
+    found: list[Found], wanted: Mapping[str, tuple[str, str, Callable[[float], float]]]
+) -> list[Curve]:
+    """Means of functionals by their law against generation; the third entry maps them."""
+    curves = []
+    for title, (name, law, shown) in wanted.items():
+        readers = [functional(name, law, t) for t in range(LAST + 1)]
+        seen = [reader[0](found) for reader in readers]
+        slope = [(shown(s.value + 1e-6) - shown(s.value)) / 1e-6 for s in seen]
+        curves.append(
+            Curve(
+                title,
+                list(range(LAST + 1)),
+                [shown(s.value) for s in seen],
+                [abs(d) * s.error for d, s in zip(slope, seen, strict=True)],
+                [shown(reader[1](found)) for reader in readers],
+            )
+        )
+    return curves
+
+
+def _same(value: float) -> float:
+    return value
+
+
+def _normal(chains: int) -> list[Curve]:
+    net = {"": topologies.self_loop(samples=10, initial=10)}
+    wanted = {
+        "mean variance": ("variance", "generative", _same),
+        "mean deviation": ("deviation", "lineage", _same),
+        "exp mean log deviation": ("log_deviation", "lineage", math.exp),
+    }
+    return _functionals(_found(net, gaussian(), [0.0, 1.0], LAST, 8 * chains), wanted)
+
+
+def _categorical(chains: int) -> list[Curve]:
+    net = {"": topologies.self_loop(samples=50, initial=50)}
+    wanted = {
+        "rare class (.1) extinct": ("rarest_extinct", "extinction", _same),
+        "diversity": ("heterozygosity", "generative", _same),
+    }
+    return _functionals(_found(net, categorical(), [0.1, 0.9], LAST, chains), wanted)

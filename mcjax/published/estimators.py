@@ -1,0 +1,70 @@
+"""Other estimators: minimum norm, and the same laws for any regular M-estimator."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mcjax.families.family import Family
+from mcjax.families.glm import logistic
+from mcjax.families.location import huber
+from mcjax.families.minimum_norm import minimum_norm
+from mcjax.families.quantile import quantile
+from mcjax.network import topologies
+from mcjax.published.entry import ASYMPTOTIC, EXACT, Entry, Row, mean_square, risk_ratio, study_of
+from mcjax.study.study import Condition, Study, condition
+
+ROWS, PARAMETERS, FITS = 30, 50, 3
+
+
+def _ridgeless(depth: int) -> Study:
+    theta = np.full(PARAMETERS, PARAMETERS**-0.5)
+    net = topologies.self_loop(samples=ROWS, initial=ROWS)
+    return study_of([condition(net, minimum_norm(), theta)], 3, 8192 * depth)
+
+
+def _loop(family: Family, memory: str, n: int) -> Condition:
+    net = topologies.self_loop(samples=n, initial=n, memory=memory)
+    return condition(net, family, [0.5, -0.5, 0.5, -0.5], label=f"{family.name}, {memory}")
+
+
+def _any_estimator(depth: int) -> Study:
+    conditions = [
+        _loop(logistic(), "replace", 3000 * depth),
+        _loop(quantile(), "replace", 200 * depth),
+        _loop(logistic(), "accumulate", 500 * depth),
+        _loop(huber(), "accumulate", 250 * depth),
+    ]
+    return study_of(conditions, FITS - 1, 65_536 * depth)
+
+
+POOLED = 1 + 1 / 4 + 1 / 9
+ENTRIES = (
+    Entry(
+        "A2",
+        "estimators",
+        "minimum-norm least squares with fewer rows than parameters, without noise",
+        "E ||theta_g - theta*||^2 = ||theta*||^2 (1 - (n/p)^g)",
+        "Dohmatob et al. 2024; derived in mcjax.laws.minimum_norm",
+        EXACT,
+        _ridgeless,
+        tuple(
+            Row(f"n/p = 0.6, g = {g}", *mean_square("minimum_norm", g - 1), 1 - 0.6**g)
+            for g in (1, 2, 3, 4)
+        ),
+    ),
+    Entry(
+        "A4",
+        "estimators",
+        "A1 and A3 for any regular estimator",
+        "M_T = T (replace);  M_T = sum_{i <= T} 1 / i^2 (accumulate)",
+        "Dey & Donoho 2024",
+        ASYMPTOTIC,
+        _any_estimator,
+        (
+            Row("logistic, replace, T = 3", *risk_ratio("first_order", 2, 0), 3.0),
+            Row("median, replace, T = 3", *risk_ratio("first_order", 2, 1), 3.0),
+            Row("logistic, accumulate, T = 3", *risk_ratio("first_order", 2, 2), POOLED),
+            Row("Huber, accumulate, T = 3", *risk_ratio("first_order", 2, 3), POOLED),
+        ),
+    ),
+)

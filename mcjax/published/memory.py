@@ -1,0 +1,155 @@
+"""What models keep of the past: replace, accumulate, subsample."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from mcjax.families.location import linear
+from mcjax.network import Network, topologies
+from mcjax.published.entry import (
+    ASYMPTOTIC,
+    BOUND,
+    EXACT,
+    Entry,
+    Row,
+    limit_ratio,
+    mean_square,
+    risk_ratio,
+    study_of,
+)
+from mcjax.study.study import Condition, Study, condition
+
+GERSTGRASSER = "Gerstgrasser et al. 2024"
+P, LATE = 5, 99
+"""Parameters of these regressions, and the last generation of those that accumulate."""
+
+
+def _loop(n: int, memory: str) -> Condition:
+    net = topologies.self_loop(samples=n, initial=n, memory=memory)
+    return condition(net, linear(), np.ones(P), label=memory)
+
+
+def _replace(depth: int) -> Study:
+    return study_of([_loop(50, "replace")], 9, 65_536 * depth)
+
+
+def _accumulate(depth: int) -> Study:
+    return study_of([_loop(10_000 * depth, "accumulate")], LATE, 65_536 * depth)
+
+
+def _accumulate_few(depth: int) -> Study:
+    return study_of([_loop(50, "accumulate")], 9, 65_536 * depth)
+
+
+def _subsample(depth: int) -> Study:
+    return study_of([_loop(250 * depth, "subsample")], 9, 65_536 * depth)
+
+
+def graphs(n: int) -> dict[str, Network]:
+    """Networks with doubly stochastic shares, whose models accumulate n samples a feed."""
+    pool = "accumulate"
+    return {
+        "ring of 8": topologies.ring(8, samples=n, initial=n, memory=pool),
+        "ring of 4": topologies.ring(4, samples=n, initial=n, memory=pool),
+        "complete of 4": topologies.complete(4, samples=n // 4, initial=n, memory=pool),
+    }
+
+
+def _on_graphs(depth: int) -> Study:
+    conditions = [
+        condition(net, linear(), np.ones(P), label=name)
+        for name, net in graphs(10_000 * depth).items()
+    ]
+    return study_of(conditions, 29, 49_152 * depth)
+
+
+def _harmonic(fits: int) -> float:
+    return sum(1 / i**2 for i in range(1, fits + 1))
+
+
+def _exact_pool(n: int, fits: int) -> float:
+    return sum(P / (g * (g * n - P - 1)) for g in range(1, fits + 1))
+
+
+SUBSAMPLED = {2: 1.75, 5: 2.390833, 10: 2.649303}
+
+ENTRIES = (
+    Entry(
+        "A1",
+        "memory",
+        "replace: error adds up, generation by generation",
+        "MSE_T = T sigma^2 p / (n - p - 1)",
+        f"Dohmatob et al. 2024; {GERSTGRASSER}",
+        EXACT,
+        _replace,
+        (Row("n = 50, p = 5, T = 10", *mean_square("finite_sample", 9), 1.13636),),
+    ),
+    Entry(
+        "A3",
+        "memory",
+        "accumulate: error stays bounded",
+        "M_T = sum_{i <= T} 1 / i^2 -> pi^2 / 6",
+        f"{GERSTGRASSER}; Dey & Donoho 2024",
+        ASYMPTOTIC,
+        _accumulate,
+        tuple(
+            Row(f"T = {fits}", *risk_ratio("first_order", fits - 1), _harmonic(fits))
+            for fits in (2, 5, 10, 100)
+        ),
+    ),
+    Entry(
+        "A3'",
+        "memory",
+        "accumulate, fresh Gaussian designs, at every sample size",
+        "MSE_T = sigma^2 p sum_g 1 / (g (g n - p - 1))",
+        "derived in mcjax.laws.finite_sample",
+        EXACT,
+        _accumulate_few,
+        (Row("n = 50, p = 5, T = 10", *mean_square("finite_sample", 9), _exact_pool(50, 10)),),
+    ),
+    Entry(
+        "A3''",
+        "memory",
+        "accumulate on a graph: topology sets the speed, not the limit pi^2 / (6 M)",
+        "N_t e_t = N_{t-1} e_{t-1} + sum_j n_ij (e_{j,t-1} + noise)",
+        "derived in mcjax.laws.accumulation",
+        ASYMPTOTIC,
+        _on_graphs,
+        tuple(
+            Row(f"{name}, T = 30", *risk_ratio("first_order", 29, k))
+            for k, name in enumerate(graphs(4))
+        ),
+    ),
+    Entry(
+        "A5",
+        "memory",
+        "accumulate, then fit n of all rows so far",
+        "A_{g+1} = A_g + (2 - 1/g) / (g+1)^2, M_g = A_g + 1 - 1/g -> pi^2 / 2 - 2",
+        "workflow of Kazdan et al. 2024; derived in mcjax.laws.accumulation",
+        ASYMPTOTIC,
+        _subsample,
+        tuple(
+            Row(f"T = {fits}", *risk_ratio("first_order", fits - 1), value)
+            for fits, value in SUBSAMPLED.items()
+        ),
+    ),
+    Entry(
+        "A10",
+        "memory",
+        "accumulate: the supremum over generations",
+        "sup_T n MSE_T / V <= pi^2 / 6",
+        "Barzilai & Shamir 2025",
+        BOUND,
+        _accumulate,
+        (
+            Row(
+                "T = 100, where it is largest",
+                risk_ratio("first_order", LATE)[0],
+                limit_ratio("first_order"),
+                math.pi**2 / 6,
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,34 @@
+"""All published results, by id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mcjax.errors import InputError, did_you_mean
+from mcjax.published import estimators, generative, memory, weights
+from mcjax.published.entry import Entry
+
+ENTRIES: dict[str, Entry] = {
+    entry.id: entry
+    for entry in sorted(
+        (*memory.ENTRIES, *weights.ENTRIES, *estimators.ENTRIES, *generative.ENTRIES),
+        key=lambda entry: (entry.id[0], int(entry.id[1:].strip("'")), entry.id),
+    )
+}
+GROUPS = tuple(dict.fromkeys(entry.group for entry in ENTRIES.values()))
+
+
+def chosen(names: Iterable[str]) -> list[Entry]:
+    """Entries by id or by group, each once and in the registry's order; all if none is named.
+
+    Raises
+    ------
+    InputError: for a name that is neither.
+    """
+    wanted = list(names)
+    for name in wanted:
+        if name not in ENTRIES and name not in GROUPS:
+            hint = did_you_mean(name, (*ENTRIES, *GROUPS))
+            known = f"{', '.join(ENTRIES)}, nor a group: {', '.join(GROUPS)}"
+            raise InputError("ID", f"{name!r} is none of {known}{hint}")
+    return [e for e in ENTRIES.values() if not wanted or {e.id, e.group} & set(wanted)]

@@ -1,0 +1,150 @@
+"""Weights of real data, growing samples, and labels that are off."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from mcjax.families.information import UNIT
+from mcjax.families.location import linear
+from mcjax.laws.asymptotics import limit
+from mcjax.laws.system import linear_system
+from mcjax.network import Network, build_network, topologies
+from mcjax.published.entry import (
+    ASYMPTOTIC,
+    Entry,
+    Estimate,
+    Found,
+    Row,
+    Seen,
+    Told,
+    limit_ratio,
+    risk_ratio,
+    study_of,
+)
+from mcjax.study.study import Condition, Study, condition
+
+HE = "He, Xu & Cheng 2025"
+P, LATE, N = 5, 15, 10_000
+"""Parameters of these regressions; a generation that has settled; rows of a feed."""
+SPAN, DEGREE = np.linspace(-0.2, 0.2, 9), 3
+"""Weights about the best one, among which the simulation looks for its own: where a polynomial of
+that degree is lowest, which by the law itself is 0.1% too low."""
+
+
+def weighted_loop(weight: float, ratio: int, n: int) -> Network:
+    """One model that fits ``ratio n`` fresh real rows, which weigh ``weight`` together, and n rows
+    of its own output of the last generation."""
+    feeds = [("real", "model", ratio * n, weight / ratio), ("model", "model", n, 1 - weight)]
+    return build_network(["model"], feeds, ratio * n)
+
+
+def settled_risk(weight: float, ratio: int) -> float:
+    """The limit of the risk of the weighted loop over that of the first fit, by the law."""
+    system = linear_system(weighted_loop(weight, ratio, 1000), UNIT)
+    return float(limit(system, np.array([True]))[0, 0] / system.initial[0, 0])
+
+
+def best_weight(ratio: int) -> float:
+    """The weight of real data at which the law's limit is lowest, found by a search."""
+    found = minimize_scalar(
+        settled_risk, bounds=(0.01, 0.99), args=(ratio,), method="bounded", options={"xatol": 1e-9}
+    )
+    return float(found.x)
+
+
+def _loop(weight: float, ratio: int, depth: int) -> Condition:
+    net = weighted_loop(weight, ratio, N * depth)
+    return condition(net, linear(), np.ones(P), label=f"k={ratio}, w={weight:.3f}")
+
+
+def _weights(depth: int) -> Study:
+    best = best_weight(1)
+    about = [_loop(best + off, 1, depth) for off in SPAN]
+    others = [_loop(0.5, 1, depth), _loop(0.8, 1, depth), _loop(best_weight(2), 2, depth)]
+    pool = build_network(
+        ["model"], [("real", "model", 2 * N * depth), ("model", "model", N * depth)], 2 * N * depth
+    )
+    pooled = condition(pool, linear(), np.ones(P), label="pooled")
+    return study_of([*about, *others, pooled], LATE, 65_536 * depth)
+
+
+def _simulated_best(found: Sequence[Found]) -> Estimate:
+    """Where a polynomial through the simulated risks is lowest; its error by linearisation."""
+    weights = best_weight(1) + SPAN
+    risks = [risk_ratio("first_order", LATE, k)[0](found) for k in range(len(SPAN))]
+    values = np.array([risk.value for risk in risks])
+
+    def lowest(risk: np.ndarray) -> float:
+        curve = np.polynomial.Polynomial.fit(weights, risk, DEGREE)
+        ends = (weights[0], weights[-1])
+        return float(minimize_scalar(curve, bounds=ends, method="bounded").x)
+
+    at, step = lowest(values), 1e-4
+    slopes = [(lowest(values + step * unit) - at) / step for unit in np.eye(len(values))]
+    error = math.hypot(*(s * r.error for s, r in zip(slopes, risks, strict=True)))
+    return Estimate(at, error, risks[0].chains, risks[0].lost)
+
+
+def _settled(place: int) -> tuple[Seen, Told]:
+    return risk_ratio("first_order", LATE, place)[0], limit_ratio("first_order", place)
+
+
+def _growing(depth: int) -> Study:
+    conditions = [
+        condition(
+            topologies.self_loop(samples=N * depth, initial=N * depth, growth=growth),
+            linear(),
+            np.ones(P),
+            label=f"growth={growth}",
+        )
+        for growth in (1.0, 2.0)
+    ]
+    return study_of(conditions, 29, 65_536 * depth)
+
+
+MIDDLE = len(SPAN) // 2
+GOLDEN = (math.sqrt(5) - 1) / 2
+ENTRIES = (
+    Entry(
+        "A6",
+        "weights",
+        "fresh real data of weight w and the last synthetic data; the best w is the golden ratio's",
+        "M_t = (1-w)^2 M_{t-1} + w^2 + k (1-w)^2;  w* = (sqrt(k^2 + 4 k) - k) / 2 = M_inf(w*)",
+        HE,
+        ASYMPTOTIC,
+        _weights,
+        (
+            Row("best w, k = 1", _simulated_best, lambda found: best_weight(1), GOLDEN),
+            Row("risk at the best w, k = 1", *_settled(MIDDLE), GOLDEN),
+            Row("risk at w = 0.5, k = 1", *_settled(len(SPAN)), 2 / 3),
+            Row("risk at w = 0.8, k = 1", *_settled(len(SPAN) + 1), 0.708333),
+            Row("risk at the best w, k = 2", *_settled(len(SPAN) + 2), math.sqrt(3) - 1),
+            Row("risk of pooling, k = 2", *_settled(len(SPAN) + 3), 3 / 4),
+        ),
+    ),
+    Entry(
+        "A9",
+        "weights",
+        "growing samples: error is bounded if and only if sum 1/n_t is",
+        "MSE_T = V sum_{t <= T} 1 / n_t",
+        "Xu, He & Cheng 2025",
+        ASYMPTOTIC,
+        _growing,
+        (
+            Row(
+                "n_t = n t, T = 30",
+                *risk_ratio("first_order", 29, 0),
+                1 + sum(1 / t for t in range(1, 30)),
+            ),
+            Row(
+                "n_t = n t^2, T = 30",
+                *risk_ratio("first_order", 29, 1),
+                1 + sum(1 / t**2 for t in range(1, 30)),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,156 @@
+"""The table of published results, for a terminal, as JSON and on disk."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from mcjax.engine.outcome import Tally
+from mcjax.published.entry import BOUND, Entry
+from mcjax.published.judge import CONFIDENCE, PLANTED, Result
+from mcjax.report.folder import ResultFolder
+from mcjax.report.store import Store
+from mcjax.report.tables import MARK, STYLE
+from mcjax.report.text import number, with_error
+from mcjax.study.study import Study
+from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, worst
+
+
+class PublishedStore:
+    """A folder with the table, and one of results for each entry's study.
+
+    Raises
+    ------
+    InputError: see :class:`mcjax.report.folder.ResultFolder`.
+    """
+
+    def __init__(self, folder: Path):
+        self._folder = ResultFolder(folder, {"holds": "published results"}, "published")
+        self._stores: dict[str, Store] = {}
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self._folder.path
+
+    def load(self, entry: Entry, depth: int, study: Study) -> list[Tally] | None:
+        """What earlier runs of the entry found, if anything."""
+        name = f"{slug(entry)}-deep" if depth > 1 else slug(entry)
+        self._stores[entry.id] = Store(self._folder.path / name, study)
+        return self._stores[entry.id].load()
+
+    def save(self, entry: Entry, tallies: Sequence[Tally]) -> None:
+        """Keep what an entry's chains did."""
+        self._stores[entry.id].save(tallies)
+
+    def finish(self, results: Sequence[Result], tolerance: float) -> None:
+        """Keep the table, as ``published.json`` and ``published.csv``."""
+        self._folder.write_json("published.json", published_json(results, tolerance))
+        self._folder.write_csv("published.csv", [_row(r) for r in results], ["id"])
+
+
+def slug(entry: Entry) -> str:
+    """An entry's id as a file name."""
+    return entry.id.replace("'", "p")
+
+
+def verdict_of(results: Sequence[Result]) -> str:
+    """The worst verdict."""
+    return worst(np.array([result.cell.verdict for result in results]))
+
+
+def published_json(results: Sequence[Result], tolerance: float) -> dict[str, Any]:
+    """What ``mcjax published --json`` prints."""
+    return {
+        "results": [_row(result) for result in results],
+        "tolerance": tolerance,
+        "confidence": CONFIDENCE,
+        "planted_error": PLANTED,
+        "verdict": verdict_of(results),
+    }
+
+
+def _row(result: Result) -> dict[str, Any]:
+    entry, row, cell = result.entry, result.row, result.cell
+    return {
+        "id": entry.id,
+        "setting": row.setting,
+        "claim": entry.claim,
+        "formula": entry.formula,
+        "source": entry.source,
+        "kind": entry.kind,
+        "expected": cell.predicted,
+        "published": row.constant,
+        "empirical": cell.empirical,
+        "standard_error": cell.standard_error,
+        "ratio": cell.ratio,
+        "low": cell.interval[0],
+        "high": cell.interval[1],
+        "verdict": cell.verdict,
+        "planted_verdict": result.planted,
+        "chains": cell.chains,
+        "lost": cell.lost,
+        "note": cell.note,
+    }
+
+
+def show_published(
+    console: Console, results: Sequence[Result], tolerance: float, seconds: float
+) -> None:
+    """The table, entry by entry, and a line on all of it."""
+    table = Table(title="Published results, simulated", show_lines=False)
+    for heading, side in (
+        ("", "left"),
+        ("setting", "left"),
+        ("published", "right"),
+        ("by the law", "right"),
+        ("simulated", "right"),
+        ("ratio", "right"),
+        ("verdict", "left"),
+        (f"{PLANTED:.0%} off", "left"),
+    ):
+        table.add_column(heading, justify="left" if side == "left" else "right")
+    shown = ""
+    for result in results:
+        entry, cell = result.entry, result.cell
+        if entry.id != shown:
+            shown = entry.id
+            table.add_section()
+            table.add_row(f"[bold]{entry.id}[/]", f"[italic]{entry.claim}[/]")
+        bound = "<= " if entry.kind == BOUND else ""
+        table.add_row(
+            "",
+            result.row.setting,
+            number(result.row.constant, 6),
+            bound + number(cell.predicted, 6),
+            with_error(cell.empirical, cell.standard_error),
+            f"{cell.ratio:.4f}" if math.isfinite(cell.ratio) else "-",
+            f"[{STYLE[cell.verdict]}]{MARK[cell.verdict]} {cell.verdict}[/]",
+            f"[{STYLE[result.planted]}]{result.planted}[/]",
+        )
+    console.print(table)
+    for entry in dict.fromkeys(result.entry for result in results):
+        console.print(f"{entry.id}: {entry.formula}  ({entry.kind}; {entry.source})", markup=False)
+    for result in results:
+        if result.cell.note:
+            console.print(
+                f"{result.entry.id}, {result.row.setting}: {result.cell.note}", markup=False
+            )
+    counts = Counter(result.cell.verdict for result in results)
+    parts = ", ".join(f"{counts[v]} {v}" for v in (VERIFIED, REFUTED, INCONCLUSIVE))
+    planted = Counter(result.planted for result in results)
+    verdict = verdict_of(results)
+    console.print(
+        f"[{STYLE[verdict]}]{verdict}[/]: {len(results)} numbers ({parts}) at ±{tolerance:.0%} with"
+        f" confidence {CONFIDENCE:.0%} together; constants that are off by {PLANTED:.0%}:"
+        f" {planted[REFUTED]} refuted, {planted[VERIFIED] + planted[INCONCLUSIVE]} not;"
+        f" {seconds:.0f} s",
+        soft_wrap=True,
+    )

@@ -1,0 +1,74 @@
+"""Least squares of minimum norm, ``theta = pinv(X) y``, for any number of rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array
+
+from mcjax.solvers.cholesky import singular_share, solve_positive
+from mcjax.solvers.status import Status
+
+
+def solve_minimum_norm(
+    params: dict[str, Any], data: Any, start: Array
+) -> tuple[Array, Array, Array]:
+    """The shortest of the minimisers of the weighted sum of squares.
+
+    With n rows (those of positive weight) and p parameters it is ``(X'WX)^-1 X'Wy`` for n > p and
+    ``X'(XX')^-1 y``, which passes through all labels whatever their weights, for n <= p. Either is
+    one positive definite system of at most p equations, so one Cholesky factor serves both, with
+    rows of padding as rows of the identity; and the second form lies in the row space exactly,
+    which the eigenvectors of a p x p Gram matrix would only do to rounding. Both square the
+    condition number; a second solve, of what the first leaves of the labels, makes up for that.
+    The rank is judged by the Gram matrix in use: a float64 fit fails where a row (or column) is
+    explained by the others to less than a relative 5e-7, the root of ``singular_share``. That is
+    seldom even at n = p, where the squared distance of a row from the others is a chi-squared
+    variable of one degree of freedom, and errors have no second moment.
+
+    Parameters
+    ----------
+    data: x of shape (p, N), y and weight of shape (N,). start: shape (p,), not used.
+
+    Returns
+    -------
+    theta, status and steps (1) of :class:`mcjax.fits.fit.Fit`.
+    """
+    p, rows = data.x.shape
+    number = data.x.dtype
+    few = min(p, rows)
+    used = data.weight > 0
+    wide = jnp.sum(used) <= p
+    first = jnp.argsort(~used, stable=True)[:few]  # every row of a fit of at most p rows
+    real = used[first]
+    x = jnp.where(real[None, :], data.x[:, first], 0)
+    matrix = _times(x.T, x) + jnp.diag((~real).astype(number))
+    weighted = data.x * data.weight[None, :]
+    if few == p:
+        matrix = jnp.where(wide, matrix, _times(weighted, data.x.T))
+
+    def advance(left: Array) -> tuple[Array, Array]:
+        """What labels ``left`` over add to theta."""
+        right = jnp.where(real, left[first], 0)
+        if few == p:
+            right = jnp.where(wide, right, _times(weighted, left))
+        solution, unexplained = solve_positive(matrix, right)
+        wide_theta = _times(x, solution)
+        return (jnp.where(wide, wide_theta, solution) if few == p else wide_theta), unexplained
+
+    theta, unexplained = advance(data.y)
+    more, _ = advance(data.y - _times(theta, data.x))
+    theta = theta + more
+    finite = jnp.isfinite(matrix).all() & jnp.isfinite(data.y).all()
+    deficient = ~(unexplained >= singular_share(matrix))
+    status = jnp.where(
+        finite,
+        jnp.where(deficient, int(Status.RANK_DEFICIENT), int(Status.CONVERGED)),
+        int(Status.OVERFLOW),
+    )
+    return theta, status.astype(jnp.int32), jnp.ones((), jnp.int32)
+
+
+def _times(a: Array, b: Array) -> Array:
+    return jnp.matmul(a, b, precision="highest")

@@ -1,0 +1,88 @@
+"""Least squares of minimum norm against the pseudo-inverse."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mcjax.errors import InputError
+from mcjax.families.location import linear
+from mcjax.families.minimum_norm import minimum_norm
+from mcjax.fits.fit import fit
+from mcjax.fits.objective import Dataset
+from mcjax.network import topologies
+from mcjax.solvers.status import Status
+from mcjax.study.study import condition
+
+LANES = 16
+
+
+@jax.jit
+def one_fit(data, active=True):
+    start = jnp.zeros(data.x.shape[0], data.x.dtype)
+    return fit(minimum_norm(), data, start, jnp.asarray(active))
+
+
+batch_fit = jax.jit(jax.vmap(one_fit))
+
+
+def data_sets(p, rows, seed=0, padded=0.2):
+    rng = np.random.default_rng(seed)
+    shape = (LANES, rows)
+    weight = np.where(rng.random(shape) < padded, 0.0, rng.uniform(0.5, 2, shape))
+    x = rng.normal(size=(LANES, p, rows))
+    return Dataset(jnp.asarray(x), jnp.asarray(rng.normal(size=shape)), jnp.asarray(weight))
+
+
+def pseudo_inverse(data, i):
+    x, y, w = (np.asarray(value[i]) for value in data)
+    root = np.sqrt(w)
+    return np.linalg.pinv(x.T * root[:, None]) @ (root * y)
+
+
+@pytest.mark.parametrize(
+    ("p", "rows"),
+    [(5, 4), (5, 6), (5, 12), (20, 12), (20, 20), (20, 25), (20, 60)],
+)
+def test_against_the_pseudo_inverse(p, rows):
+    """Few rows, many, and, where padding is random, some lanes of each."""
+    data = data_sets(p, rows)
+    found = batch_fit(data)
+    assert (found.status == Status.CONVERGED).all()
+    for i in range(LANES):
+        peer = pseudo_inverse(data, i)
+        np.testing.assert_allclose(found.theta[i], peer, rtol=1e-8, atol=1e-9 * abs(peer).max())
+
+
+def test_single_precision():
+    data = data_sets(20, 12)
+    found = batch_fit(jax.tree.map(lambda a: a.astype(jnp.float32), data))
+    for i in range(LANES):
+        np.testing.assert_allclose(found.theta[i], pseudo_inverse(data, i), rtol=0, atol=1e-5)
+
+
+def test_ends():
+    whole = jax.tree.map(lambda a: a[0], data_sets(6, 4, padded=0.0))
+    twice = whole._replace(x=whole.x.at[:, 1].set(whole.x[:, 0]))
+    huge = whole._replace(y=whole.y.at[0].set(jnp.inf))
+    tall = jax.tree.map(lambda a: a[0], data_sets(6, 40, padded=0.0))
+    flat = tall._replace(x=tall.x.at[1].set(tall.x[0]))
+    for data, status in (
+        (whole, Status.CONVERGED),
+        (twice, Status.RANK_DEFICIENT),
+        (flat, Status.RANK_DEFICIENT),
+        (huge, Status.OVERFLOW),
+    ):
+        found = one_fit(data)
+        assert found.status == status
+        assert jnp.isfinite(found.theta).all() == (status == Status.CONVERGED)
+    assert one_fit(whole, False).status == Status.NOT_FITTED
+
+
+def test_few_rows_are_allowed_for_this_family_alone():
+    net = topologies.self_loop(samples=2, initial=1)
+    assert condition(net, minimum_norm(), [1.0] * 5).family.least_rows == 1
+    with pytest.raises(InputError, match="more than 5"):
+        condition(net, linear(), [1.0] * 5)
+    with pytest.raises(InputError, match=r"family\.sigma"):
+        minimum_norm(sigma=-1)

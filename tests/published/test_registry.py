@@ -1,0 +1,130 @@
+"""Published results: constants against laws, and the table from simulation to verdict."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mcjax import api
+from mcjax.engine.outcome import Tally
+from mcjax.errors import InputError
+from mcjax.published.entry import BOUND, EXACT, Found
+from mcjax.published.judge import Run, judge_runs, run_entry
+from mcjax.published.registry import ENTRIES, GROUPS, chosen
+from mcjax.published.weights import best_weight, settled_risk
+from mcjax.report.published import published_json
+from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
+
+PRINTED = {  # of check values given to a few places
+    ("A1", 5e-6),
+    ("A3'", 5e-6),
+    ("A6", 1e-6),
+    ("B1", 5e-6),
+    ("B5", 5e-6),
+    ("A5", 1e-6),
+}
+
+
+def told(entry, depth=1):
+    """What laws say, row by row, without simulation."""
+    study = entry.study(depth)
+    laws = api.predict(study)
+    found = [Found(c, None, p) for c, p in zip(study.conditions, laws, strict=True)]
+    return [row.told(found) for row in entry.rows]
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_constants_are_what_laws_say(name):
+    """The published constant and the law's code agree to the places that are published."""
+    entry = ENTRIES[name]
+    off = dict(PRINTED).get(name, 1e-8)
+    for row, value in zip(entry.rows, told(entry), strict=True):
+        if row.constant is not None:
+            assert value == pytest.approx(row.constant, rel=1e-8, abs=off), row.setting
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_entries_are_complete(name):
+    entry = ENTRIES[name]
+    assert all((entry.claim, entry.formula, entry.source))
+    assert len({row.setting for row in entry.rows}) == len(entry.rows)
+    deep, plain = entry.study(4), entry.study(1)
+    assert deep.chains == 4 * plain.chains
+    first = [c.network.initial[0] for c in plain.conditions]
+    more = [c.network.initial[0] for c in deep.conditions]
+    assert more == ([n for n in first] if entry.kind == EXACT else [4 * n for n in first])
+
+
+def test_the_golden_ratio_is_found():
+    """By a search on the law: the best weight, and the risk there, are its reciprocal."""
+    golden = 2 / (1 + math.sqrt(5))
+    assert best_weight(1) == pytest.approx(golden, abs=1e-6)
+    assert settled_risk(golden, 1) == pytest.approx(golden, abs=1e-9)
+    assert best_weight(2) == pytest.approx(math.sqrt(3) - 1, abs=1e-6)
+
+
+def test_choice():
+    assert chosen([]) == list(ENTRIES.values())
+    assert [e.id for e in chosen(["A6", "A1"])] == ["A1", "A6"]
+    assert {e.group for e in chosen(["memory"])} == {"memory"}
+    assert set(GROUPS) == {"memory", "weights", "estimators", "generative"}
+    with pytest.raises(InputError, match=r"ID: 'A99' is none of A1, .* \(did you mean 'A9'\?\)"):
+        chosen(["A99"])
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return [run_entry(ENTRIES[name]) for name in ("A1", "A10")]
+
+
+def test_the_law_is_verified_and_an_error_of_5_percent_refuted(runs):
+    results = judge_runs(runs, 0.03)
+    assert [(r.cell.verdict, r.planted) for r in results] == [(VERIFIED, REFUTED)] * 2
+    assert {r.entry.kind for r in results} == {EXACT, BOUND}
+
+
+def test_a_bound_is_one_sided(runs):
+    """Far below it is no refutation, unlike far from a number that is claimed."""
+    run = runs[1]
+    early = Run(run.entry, run.study, run.found, run.tallies)
+    row = run.entry.rows[0]
+
+    def below(found):
+        return row.seen(found)._replace(value=0.5)
+
+    low = replace(run.entry, rows=(replace(row, seen=below),))
+    [result] = judge_runs([replace(early, entry=low)], 0.03)
+    assert result.cell.verdict == VERIFIED
+    asymptotic = replace(low, kind="asymptotic")
+    [result] = judge_runs([replace(early, entry=asymptotic)], 0.03)
+    assert result.cell.verdict == REFUTED
+
+
+def test_few_chains_are_inconclusive():
+    """Not verified, whatever they show."""
+    entry = ENTRIES["A1"]
+    study = entry.study(1)
+    [tally] = api.simulate(study, chains=[256])
+    assert isinstance(tally, Tally)
+    found = [Found(study.conditions[0], tally.outcome, api.predict(study)[0])]
+    [result] = judge_runs([Run(entry, study, found, [tally])], 0.03)
+    assert result.cell.verdict == INCONCLUSIVE
+    assert result.cell.chains_needed > 256
+
+
+def test_json(runs):
+    made = json.loads(json.dumps(published_json(judge_runs(runs, 0.03), 0.03)))
+    assert made["verdict"] == VERIFIED
+    for row in made["results"]:
+        assert {"id", "formula", "expected", "empirical", "standard_error", "verdict"} <= set(row)
+        assert np.isfinite([row["expected"], row["empirical"], row["standard_error"]]).all()
+
+
+@pytest.mark.slow
+def test_the_whole_table():
+    """Every number verified at 3%, every constant that is off by 5% refuted."""
+    results = judge_runs([run_entry(entry) for entry in ENTRIES.values()], 0.03)
+    assert {r.cell.verdict for r in results} == {VERIFIED}
+    assert {r.planted for r in results} == {REFUTED}
