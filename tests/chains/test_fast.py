@@ -58,7 +58,7 @@ NETWORKS = {
 def run(study, chains=None):
     """Trajectories of the first condition's chains, and the path that ran them."""
     chosen = study.conditions[0]
-    shape = api.shape_of([chosen.network], study.generations)
+    shape = api.shape_in(study, [0])
     task = api._task(chosen, shape, np.arange(chains or study.chains))
     program = api._program(study, [0])
     parts = [part for [(_, part)] in engine.trajectories([task], program, study.chunk)]
