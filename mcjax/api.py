@@ -33,7 +33,15 @@ from mcjax.laws.predict import FUNCTIONAL_LAWS, LAWS, predict_condition
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.user import Law
 from mcjax.solvers.status import Status
-from mcjax.study.study import PRECISIONS, Condition, Study, covariance_root, sampling_of, whitener
+from mcjax.study.study import (
+    PRECISIONS,
+    Condition,
+    Study,
+    covariance_root,
+    path_of,
+    sampling_of,
+    whitener,
+)
 from mcjax.study.survey import Survey
 from mcjax.verdicts.claims import Cell
 from mcjax.verdicts.equivalence import INCONCLUSIVE
@@ -368,6 +376,7 @@ def _program(study: Study, members: Sequence[int]) -> Program:
             fits,
             networks[0].memory,
             networks[0].growth,
+            path_of(conditions[0], study),
         )
     smallest = min(n for net in networks for n in (*net.initial, *(f.samples for f in net.feeds)))
     few = smallest - p + 1 < FEW_ROWS

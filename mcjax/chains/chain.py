@@ -44,6 +44,7 @@ class Program(NamedTuple):
     fit_dtype: str  # precision of the fits
     memory: str = "replace"  # what a fit is of: this generation's data, all so far, or some of all
     growth: float = 0.0  # generation t feeds t^growth times the samples of the first
+    path: str = "reference"  # reference: run_chain; fast: see mcjax.chains.fast
 
 
 class Trajectory(NamedTuple):

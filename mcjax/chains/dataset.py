@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 
 from mcjax.chains.layout import Feeds
 from mcjax.draws.threefry import threefry
 from mcjax.families.family import Family
 from mcjax.families.observations import draw_labels, draw_normals
 from mcjax.fits.objective import Dataset
-
-Tree = TypeVar("Tree")
+from mcjax.solvers.once import once
 
 
 class SourceArrays(NamedTuple):
@@ -113,15 +110,3 @@ def _halves(even: Array, odd: Array) -> Array:
 def _both(pairs: Array) -> Array:
     """The same for the even and the odd row of each pair."""
     return _halves(pairs, pairs)
-
-
-def once(generation: Array, compute: Callable[[], Tree]) -> Tree:
-    """Compute arrays once, and keep them.
-
-    XLA's CPU compiler would otherwise work them out again in each loop that uses them, random
-    numbers included. A condition known only at run time, true though it is, is a border that
-    fusion does not cross.
-    """
-    shapes = jax.eval_shape(compute)
-    empty = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
-    return lax.cond(jnp.all(generation >= 0), compute, lambda: empty)

@@ -27,6 +27,11 @@ law_option = click.option(
     multiple=True,
     help="A law of your own: a Python file with law(condition, generations).",
 )
+path_option = click.option(
+    "--path",
+    type=click.Choice(["auto", "reference"]),
+    help="reference: no fast path, whatever the family.",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -95,6 +100,7 @@ def predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
     help="Work together with other processes: 'auto' in a SLURM, MPI or TPU job, else"
     " HOST:PORT,INDEX,COUNT.",
 )
+@path_option
 @click.option("--plan", is_flag=True, help="Only say how many chains, and how long, it takes.")
 @click.option(
     "--power",
@@ -117,6 +123,7 @@ def verify(
     laws: tuple[Path, ...],
     until_decided: bool,
     distributed: str | None,
+    path: str | None,
 ) -> None:
     """Simulate, compare with the laws, judge. Without FILE: a built-in study.
 
@@ -151,11 +158,12 @@ def verify(
                 raise InputError("--plan", "is for a study, and this is a survey")
             study = builtin_study() if file is None else load_study(file)
             study = study if chains is None else replace(study, chains=chains)
+            study = study if path is None else replace(study, path=path)
             run_plan(study, as_json, power, laws, theory)
         return
     with naming(file or "the built-in study"):
         verdict = run_verify(
-            file, as_json, out, theory, chains, quiet, without, laws, until_decided
+            file, as_json, out, theory, chains, quiet, without, laws, until_decided, path
         )
     sys.exit(EXIT[verdict])
 
@@ -165,16 +173,22 @@ def verify(
 @click.option("--condition", help="Its name, if the study has more than one.")
 @click.option("--chain", required=True, help="Its number, from 0; it need not have run.")
 @click.option("--file", type=click.Path(path_type=Path), help="The study's file, if it has moved.")
+@path_option
 @json_option
 def replay(
-    folder: Path, condition: str | None, chain: str, file: Path | None, as_json: bool
+    folder: Path,
+    condition: str | None,
+    chain: str,
+    file: Path | None,
+    path: str | None,
+    as_json: bool,
 ) -> None:
     """Run one chain of the study in DIR again: estimates, fit statuses, and data behind them."""
     _configure_jax()
     from mcjax.cli.replay import run_replay
 
     with naming(folder):
-        run_replay(folder, condition, chain, file, as_json)
+        run_replay(folder, condition, chain, file, path, as_json)
 
 
 @cli.command()

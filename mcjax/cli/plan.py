@@ -19,7 +19,7 @@ from mcjax.laws.user import laws_from_files
 from mcjax.report.tables import table_console
 from mcjax.report.text import number, strict_json
 from mcjax.study.load import load_study
-from mcjax.study.study import Study, sampling_of
+from mcjax.study.study import Study, path_of, sampling_of
 from mcjax.verdicts.plan import plan
 
 PILOT = 256
@@ -117,6 +117,7 @@ def _programs(study: Study) -> list[dict[str, Any]]:
                 "models": shape.models,
                 "rows": 2 * shape.pairs,
                 "sampling": sampling_of(conditions[0], study.sampling),
+                "path": path_of(conditions[0], study),
                 "chunk": api.chunk_of(study, members),
             }
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -18,7 +19,12 @@ NAMED = 4
 
 
 def run_replay(
-    folder: Path, condition: str | None, chain: str, file: Path | None, as_json: bool
+    folder: Path,
+    condition: str | None,
+    chain: str,
+    file: Path | None,
+    engine_path: str | None,
+    as_json: bool,
 ) -> None:
     """Replay one chain, and show it."""
     try:
@@ -27,6 +33,7 @@ def run_replay(
         raise InputError("chain", f"is {chain!r}; give a whole number") from error
     about = read_about(folder)
     study = load_again(folder, about, file)
+    study = study if engine_path is None else replace(study, path=engine_path)
     found = replay_json(study, _chosen(study, condition), number)
     if difference := elsewhere(about):
         click.echo(f"last digits may differ from the study's: {difference}", err=True)

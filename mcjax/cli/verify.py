@@ -47,6 +47,7 @@ def run_verify(
     without: str | None = None,
     laws: tuple[Path, ...] = (),
     until_decided: bool = False,
+    engine_path: str | None = None,
 ) -> str:
     """``mcjax verify``; returns the verdict."""
     survey = agreed(lambda: None if file is None else load_survey(file))
@@ -54,6 +55,7 @@ def run_verify(
         for option, given, remedy in (
             ("--theory", theory, "is for a study; a survey has --without"),
             ("--law", laws, "is for a study; a survey is judged by the collapse law"),
+            ("--path", engine_path, "is for a study; a survey draws no rows"),
             ("--until-decided", until_decided, "is for a study, and this is a survey"),
             ("--distributed", jax.process_count() > 1, "is for a study, and this is a survey"),
         ):
@@ -69,6 +71,7 @@ def run_verify(
         study = builtin_study() if file is None else load_study(file)
         study = study if chains is None else replace(study, chains=chains)
         judged_by = study
+        study = study if engine_path is None else replace(study, path=engine_path)
         if theory is not None:
             with naming(theory):
                 judged_by = api.theory_for(study, load_study(theory))

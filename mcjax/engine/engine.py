@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -20,19 +20,26 @@ from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 
 from mcjax.chains.chain import ConditionArrays, Program, Trajectory, run_chain
+from mcjax.chains.fast import VECTOR, run_block
 from mcjax.chains.statistics import run_statistics
 from mcjax.draws.streams import chain_keys
+from mcjax.engine.compiler import compiler_options
 from mcjax.engine.moments import TILE
 from mcjax.engine.outcome import Gather, Outcome, Tally, Tiles
 from mcjax.engine.processes import together
 from mcjax.errors import InputError
+from mcjax.solvers.cholesky import UNROLLED
 
-CPU_LANES, CPU_STATISTICS_LANES, CPU_BYTES = 64, 256, 8 * 2**20
+CPU_LANES, CPU_STATISTICS_LANES, CPU_BYTES = 64, 128, 8 * 2**20
 DEVICE_LANES, DEVICE_BYTES, SMALLEST_BLOCK = 65_536, 4 * 2**30, 64
 RESULTS_COPIES = 4
 """Most lanes of a block, and bytes of its data or, on the way to moments, of copies of its
 results. On a CPU a block must stay in cache: at 2,000 rows a fit, 64 lanes cost 2.6 times as much a
 fit as 8. Another device it must fill."""
+
+FAST_BYTES, FAST_FITS = 2**19, 64
+"""On the fast path a block's rows fit the second cache of a core, beside what is made of them; but
+a block has so many fits at least where matrices are large, for vectors run over fits there."""
 
 CHUNK = 1024
 
@@ -49,7 +56,6 @@ class Task(NamedTuple):
     models: int  # without padding
 
 
-@partial(jax.jit, static_argnames=("program", "devices"))
 def run_blocks(
     conditions: ConditionArrays, keys: Any, program: Program, devices: tuple[jax.Device, ...]
 ) -> Trajectory:
@@ -57,8 +63,25 @@ def run_blocks(
 
     Every array has leading axes (blocks, lanes). Devices do not talk to each other.
     """
+    path = program.path if program.pairs else "statistics"
+    return _compiled(path, devices[0].platform)(conditions, keys, program, devices)
+
+
+@cache
+def _compiled(path: str, platform: str) -> Callable[..., Trajectory]:
+    options = compiler_options(path, platform)
+    return jax.jit(
+        _run_blocks, static_argnames=("program", "devices"), compiler_options=options or None
+    )
+
+
+def _run_blocks(
+    conditions: ConditionArrays, keys: Any, program: Program, devices: tuple[jax.Device, ...]
+) -> Trajectory:
     if program.pairs == 0:
         batch = partial(run_statistics, program=program)
+    elif program.path == "fast":
+        batch = partial(run_block, program=program)
     else:
         batch = jax.vmap(partial(run_chain, program=program))
 
@@ -226,6 +249,11 @@ def block_size(task: Task, program: Program, lanes: int) -> int:
     if jax.default_backend() == "cpu":
         block = CPU_STATISTICS_LANES if program.pairs == 0 else CPU_LANES
         limit = CPU_BYTES
+        if program.path == "fast":
+            rows = -(-program.pairs // VECTOR) * VECTOR * 2
+            lane = models * rows * (p + 1) * np.dtype(program.draw_dtype).itemsize
+            least = FAST_FITS * lane // models if p > UNROLLED else 0
+            limit = max(FAST_BYTES, least)
     else:
         block, limit = min(DEVICE_LANES, 1 << (lanes - 1).bit_length()), DEVICE_BYTES
         lane = max(lane, RESULTS_COPIES * results)

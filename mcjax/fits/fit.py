@@ -22,6 +22,8 @@ LARGE = 64
 """Above this p a Hessian at every step costs more than it saves: L-BFGS is the default."""
 
 SOLVERS = ("newton", "lbfgs")
+TOLERANCE = {"float64": 1e-5, "float32": 2e-3}
+"""Length of the last Newton step, in standard errors."""
 
 
 class Fit(NamedTuple):
@@ -171,4 +173,4 @@ def _short(step: Array, theta: Array) -> Array:
 
 
 def _tolerance(like: Array) -> float:
-    return 1e-5 if like.dtype == jnp.float64 else 2e-3
+    return TOLERANCE[like.dtype.name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ def read_about(folder: Path) -> dict[str, Any]:
             "identity": about["identity"],
             "source": dict(about.get("source") or {}),
             "environment": dict(about.get("environment") or {}),
+            "path": str(dict(about.get("settings") or {}).get("path", "auto")),
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError("", "is damaged; run verify into another folder", str(path)) from error
@@ -72,6 +74,7 @@ def load_again(folder: Path, about: dict[str, Any], file: Path | None = None) ->
             raise
         problem = f"{error.message}; {folder} came from {path}: restore it, or {REMEDY}"
         raise InputError(error.field, problem, error.file) from error
+    study = replace(study, path=about["path"])  # which ``--path`` may have changed
     if identity(study) != about["identity"]:
         if file is not None:
             raise InputError("", f"is not the study of {folder}; name another --file", str(path))

@@ -14,7 +14,7 @@ from mcjax import api
 from mcjax.fits.objective import Dataset
 from mcjax.report.text import number
 from mcjax.solvers.status import FAILURES, Status
-from mcjax.study.study import Study, sampling_of
+from mcjax.study.study import Study, path_of, sampling_of
 
 SHOWN = 4
 """Entries of theta in a table."""
@@ -47,6 +47,7 @@ def replay_json(study: Study, condition: str, chain: int) -> dict[str, Any]:
         "chain": chain,
         "models": chosen.network.models,
         "sampling": sampling,
+        "path": path_of(chosen, study),
         "generations": [
             {
                 "generation": t,

@@ -125,7 +125,8 @@ def _source(file: Path) -> dict[str, Any]:
 def identity(study: Study) -> str:
     """A digest of what the numbers depend on; how many chains, and their judging, may change."""
     about = describe(study)
-    settings = {k: about["settings"][k] for k in ("generations", "precision", "solver", "sampling")}
+    kept = ("generations", "precision", "solver", "sampling", "path")
+    settings = {k: about["settings"][k] for k in kept}
     text = json.dumps([settings, about["conditions"]], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.report.text import number, with_error
 from mcjax.solvers.status import Status
-from mcjax.study.study import Condition, Study
+from mcjax.study.study import Condition, Study, path_of
 from mcjax.verdicts.claims import NO_ESTIMATE, Cell
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.judge import Verification
@@ -120,7 +120,8 @@ def show_verification(
     console.print(
         f"[{STYLE[verification.verdict]}]{verification.verdict}[/]: {len(verification.cells)} cells"
         f" ({parts}) at ±{study.tolerance:.0%} with confidence {study.confidence:.0%} together;"
-        f" {verification.chains} chains for each condition; {seconds:.0f} s",
+        f" {verification.chains} chains for each condition; {seconds:.0f} s on the"
+        f" {' and '.join(sorted({path_of(c, study) for c in study.conditions}))} path",
         soft_wrap=True,
     )
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from mcjax.study.study import Study
+from mcjax.study.study import Study, path_of
 from mcjax.verdicts.claims import Cell
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.judge import Verification
@@ -20,10 +20,11 @@ COUNTS = ("generation", "chains", "lost", "chains_needed")
 
 
 def verification_json(study: Study, verification: Verification) -> dict[str, Any]:
-    """Cells, failures, chains and verdict, and the settings they were judged by."""
+    """Cells, failures, chains and verdict, the settings they were judged by, and how chains ran."""
     return dataclasses.asdict(verification) | {
         "tolerance": study.tolerance,
         "confidence": study.confidence,
+        "paths": {condition.name: path_of(condition, study) for condition in study.conditions},
     }
 
 

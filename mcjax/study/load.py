@@ -54,7 +54,7 @@ def load_survey(path: str | Path) -> Survey | None:
                 raise InputError(field, "and [survey] exclude each other; keep one")
         if content.grid != GridTable():
             raise InputError("grid", "and [survey] exclude each other; keep one")
-        for field in ("precision", "solver", "chunk", "memory", "sampling", "quantities"):
+        for field in ("precision", "solver", "chunk", "memory", "sampling", "path", "quantities"):
             if getattr(run, field) != getattr(RunTable(), field):
                 raise InputError(f"run.{field}", "has no meaning in a survey; leave it out")
         return Survey(
@@ -102,6 +102,7 @@ def _study(content: StudyFile, path: Path) -> Study:
         chunk=run.chunk,
         memory=run.memory,
         sampling=run.sampling,
+        path=run.path,
         quantities=run.quantities,
     )
 

@@ -102,6 +102,7 @@ class RunTable(msgspec.Struct, forbid_unknown_fields=True):
     chunk: Count = 1024
     memory: float = 1.0
     sampling: str = "auto"
+    path: str = "auto"
     quantities: tuple[str, ...] = ("mse",)
 
 

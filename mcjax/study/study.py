@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from mcjax.chains.fast import knows
 from mcjax.errors import InputError, did_you_mean
 from mcjax.families.family import Family
-from mcjax.fits.fit import SOLVERS
+from mcjax.fits.fit import SOLVERS, default_solver
 from mcjax.network import Network
 from mcjax.study.sources import SourceLaws, check_determined, read_covariance, source_laws
 
@@ -87,6 +88,7 @@ class Study:
         take more.
     quantities: what is judged, of :data:`QUANTITIES`.
     sampling: auto (sufficient statistics where they are all that matters, rows elsewhere) or rows.
+    path: auto (the fast path where it is known, see :func:`path_of`) or reference.
 
     Raises
     ------
@@ -105,12 +107,14 @@ class Study:
     sampling: str = "auto"
     quantities: tuple[str, ...] = ("mse",)
     memory: float = 1.0
+    path: str = "auto"
 
     def __post_init__(self) -> None:
         for field, value, choices in (
             ("precision", self.precision, tuple(PRECISIONS)),
             ("solver", self.solver, ("auto", *SOLVERS)),
             ("sampling", self.sampling, ("auto", "rows")),
+            ("path", self.path, ("auto", "reference")),
         ):
             if value not in choices:
                 hint = did_you_mean(value, choices)
@@ -236,6 +240,19 @@ def sampling_of(condition: Condition, setting: str) -> str:
     whole = condition.design == "random" and net.plain and net.memory != "subsample"
     exact = whole and condition.family.gaussian and whitener(condition.covariance).any()
     return "statistics" if exact and setting == "auto" else "rows"
+
+
+def path_of(condition: Condition, study: Study) -> str:
+    """What runs a condition's chains: ``statistics`` where no rows are drawn, ``fast`` for the
+    built-in families at up to 20 parameters, Newton's method, one real source and data that are
+    replaced, and
+    ``reference`` for all else, or where it is asked for."""
+    if sampling_of(condition, study.sampling) == "statistics":
+        return "statistics"
+    p, memory = len(condition.theta), condition.network.memory
+    solver = default_solver(p) if study.solver == "auto" else study.solver
+    known = condition.network.plain and knows(condition.family, p, solver, memory)
+    return "fast" if known and study.path == "auto" else "reference"
 
 
 def whitener(cov: np.ndarray) -> np.ndarray:

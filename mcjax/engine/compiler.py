@@ -1,0 +1,23 @@
+"""What the engine asks of the compiler, and why. Options count for the outermost program alone, so
+the engine owns its top-level programs."""
+
+from __future__ import annotations
+
+
+def compiler_options(path: str, platform: str) -> dict[str, bool | int]:
+    """Options for one path on one platform; none where the defaults are right: on a GPU, and for
+    the reference, which is to be the same whatever the compiler is told."""
+    if path == "reference" or platform != "cpu":
+        return {}
+    return {
+        # sums may be reordered: without it no sum over rows becomes a vector loop (7 times as slow)
+        "xla_cpu_enable_fast_math": True,
+        # but not-a-number and infinity remain what they are, for they tell how a fit ended, and
+        # division and functions exact
+        "xla_cpu_fast_math_honor_nans": True,
+        "xla_cpu_fast_math_honor_infs": True,
+        "xla_cpu_fast_math_honor_division": True,
+        "xla_cpu_fast_math_honor_functions": True,
+        # the longest vectors a processor has; the compiler stops at half of them (2 times as slow)
+        "xla_cpu_prefer_vector_width": 512,
+    }

@@ -1,0 +1,26 @@
+"""A border between stages of a program that its compiler keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+Tree = TypeVar("Tree")
+
+
+def once(count: Array, compute: Callable[[], Tree]) -> Tree:
+    """Compute arrays once, and keep them. ``count``: not negative, known only at run time.
+
+    XLA's CPU compiler would otherwise work them out again in each loop that uses them, random
+    numbers included. A condition known only at run time, true though it is, is a border that
+    fusion does not cross.
+    """
+    if jax.default_backend() != "cpu":  # elsewhere a condition costs a round trip to the host
+        return compute()
+    shapes = jax.eval_shape(compute)
+    empty = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+    return lax.cond(jnp.all(count >= 0), compute, lambda: empty)

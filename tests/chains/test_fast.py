@@ -1,0 +1,154 @@
+"""The fast path against the reference: the same draws, the same chains, the same estimates."""
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+
+from mcjax import api
+from mcjax.chains.fast import knows
+from mcjax.engine import engine
+from mcjax.engine.compiler import compiler_options
+from mcjax.families.glm import logistic, poisson
+from mcjax.families.location import huber, linear
+from mcjax.families.user import user_family
+from mcjax.network import build_network, topologies
+from mcjax.solvers.status import Status
+from mcjax.study.study import Study, condition, path_of
+
+FAMILIES = {
+    "linear": linear(noise="laplace"),
+    "logistic": logistic(),
+    "poisson": poisson(),
+    "huber": huber(noise="normal", real_noise={"name": "student_t", "df": 4}),
+}
+SHARE = {"mixed": 1e-4, "float64": 1e-4, "float32": 4e-2}
+"""How far two estimates may be apart, in standard errors of one: both end within the tolerance of
+the Newton step (1e-5 or 2e-3), squared, and single precision adds the rounding of sums."""
+
+
+def feeds_of_all_kinds():
+    """Unequal, odd and weighted feeds, a frozen model, data that several read, reused real data."""
+    feeds = [
+        ("a", "a", 41),
+        ("real", "a", 60, 2.0),
+        ("a", "b", 41),
+        ("f", "b", 37, 0.5),
+        ("b", "c", 75),
+        ("real", "c", 75),
+    ]
+    return build_network(
+        ["a", "b", "c", "f"],
+        feeds,
+        {"a": 60, "b": 150, "c": 75, "f": 150},
+        draws="shared",
+        real="reused",
+    )
+
+
+NETWORKS = {
+    "loop": lambda n: topologies.self_loop(samples=n // 2, real=n // 2, initial=n),
+    "ring": lambda n: topologies.ring(4, samples=n // 2, real=n // 2, initial=2 * n),
+    "complete": lambda n: topologies.complete(3, samples=n // 2, real=n, initial=n),
+    "kinds": lambda n: feeds_of_all_kinds(),
+}
+
+
+def run(study, chains=None):
+    """Trajectories of the first condition's chains, and the path that ran them."""
+    chosen = study.conditions[0]
+    shape = api.shape_in(study, [0])
+    task = api._task(chosen, shape, np.arange(chains or study.chains))
+    program = api._program(study, [0])
+    parts = [part for [(_, part)] in engine.trajectories([task], program, study.chunk)]
+    return [np.concatenate(leaf) for leaf in zip(*parts, strict=True)], program.path
+
+
+def compare(family, network, p, precision, generations=2, chains=24, **options):
+    truth = [0.5] + [0.2] * (p - 1) if p < 8 else [0.3] + [0.0] * (p - 1)
+    own = condition(network, family, truth, **options)
+    study = Study((own,), generations=generations, chains=chains, precision=precision)
+    (theta, status, _), path = run(study)
+    (ours, codes, _), other = run(replace(study, path="reference"))
+    assert (path, other) == ("fast", "reference")
+    np.testing.assert_array_equal(np.isnan(theta), np.isnan(ours))
+    # a label whose uniform lies within rounding of its edge may fall to the other side, once in
+    # ten million labels, and with it every later estimate of its chain
+    apart = (status != codes).any((1, 2))
+    spread = np.nanstd(ours, axis=0, keepdims=True) + 1e-12
+    apart |= np.nan_to_num(np.abs(theta - ours) / spread).max((1, 2, 3)) > SHARE[precision]
+    assert apart.sum() <= 1
+    return status
+
+
+@pytest.mark.parametrize(("name", "precision"), [("logistic", "mixed"), ("poisson", "float32")])
+def test_families_and_precisions(name, precision):
+    status = compare(FAMILIES[name], NETWORKS["ring"](60), 2, precision)
+    assert (status == Status.CONVERGED).mean() > 0.99
+
+
+def test_every_kind_of_feed_at_once():
+    covariance = [[1, 0.4, 0], [0.4, 2, 0], [0, 0, 1]]
+    compare(FAMILIES["huber"], feeds_of_all_kinds(), 3, "mixed", covariance=covariance)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("p", [1, 3, 8, 12, 20])
+@pytest.mark.parametrize("precision", ["mixed", "float64", "float32"])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_all(name, precision, p, network):
+    rows = 100 if p < 8 else 12 * p
+    compare(FAMILIES[name], NETWORKS[network](rows), p, precision)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("design", ["fixed", "random"])
+def test_designs_and_growing_samples(design):
+    net = replace(topologies.ring(3, samples=30, real=30, initial=40), growth=0.5)
+    compare(FAMILIES["logistic"], net, 2, "mixed", design=design)
+
+
+def test_statuses():
+    """Few rows of one loop: separation, and all that follows from it."""
+    net = topologies.self_loop(samples=8, initial=8)
+    status = compare(logistic(), net, 2, "mixed", generations=6, chains=128)
+    seen = set(np.unique(status))
+    assert {Status.CONVERGED, Status.SEPARATED, Status.PARENT_FAILED} <= seen
+
+
+@pytest.mark.slow
+def test_settings_of_another_platform(monkeypatch):
+    """Where the backend is no CPU, stages are left to the compiler, and no option is set."""
+    own = condition(NETWORKS["ring"](60), logistic(), [0.5, -0.5])
+    study = Study((own,), generations=2, chains=24, precision="float64")
+    (theta, status, _), _ = run(study)
+    jax.clear_caches()
+    engine._compiled.cache_clear()
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(engine, "compiler_options", lambda path, platform: {})
+    (ours, codes, _), path = run(study)
+    engine._compiled.cache_clear()
+    assert path == "fast"
+    np.testing.assert_array_equal(status, codes)
+    np.testing.assert_allclose(theta, ours, atol=1e-7)
+
+
+def test_what_the_fast_path_knows():
+    own = user_family(lambda t, x, y: (y - x @ t) ** 2, lambda key, t, x: x @ t)
+    assert all(knows(family, 5, "newton", "replace") for family in FAMILIES.values())
+    assert not knows(own, 5, "newton", "replace")
+    assert not knows(logistic(), 21, "newton", "replace")
+    assert not knows(logistic(), 5, "lbfgs", "replace")
+    assert not knows(logistic(), 5, "newton", "subsample")
+    plain = condition(NETWORKS["loop"](60), linear(), [0.5])
+    assert path_of(plain, Study((plain,))) == "statistics"
+    assert path_of(plain, Study((plain,), sampling="rows")) == "fast"
+    assert path_of(plain, Study((plain,), sampling="rows", path="reference")) == "reference"
+
+
+def test_options_are_per_platform():
+    assert compiler_options("fast", "cpu")["xla_cpu_prefer_vector_width"] == 512
+    assert not compiler_options("fast", "gpu")
+    assert not compiler_options("reference", "cpu")

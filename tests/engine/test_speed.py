@@ -1,0 +1,48 @@
+"""A coarse ratio, so that a compiler that loses the vector loops is found out. Benchmarks are in
+``benchmarks/speed.py``."""
+
+import importlib.util
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+
+from mcjax import api
+from mcjax.engine import engine
+from mcjax.families.glm import logistic
+from mcjax.network import topologies
+from mcjax.study.study import Study, condition
+
+PEERS = Path(__file__).parents[2] / "benchmarks" / "peers.py"
+GENERATIONS = 6
+
+
+def test_at_least_twice_as_fast_as_numpy():
+    """Processor time a fit, in alternation, so that what else runs here disturbs little."""
+    spec = importlib.util.spec_from_file_location("peers", PEERS)
+    peers = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(peers)
+    net = topologies.ring(4, samples=100, real=100, initial=200)
+    own = condition(net, logistic(), peers.truth(5))
+    study = Study((own,), generations=GENERATIONS - 1, chains=256, precision="float32")
+    task = api._task(own, api.shape_in(study, [0]), np.arange(256))
+    program = api._program(study, [0])
+    assert program.path == "fast"
+
+    def ours():
+        return list(engine.trajectories([task], program, 256))
+
+    def theirs():
+        given = (200, 5, GENERATIONS, np.float32, 64, 64, True)
+        return peers.numpy_chains("logistic", *given)
+
+    ours()
+    ratios = []
+    for _ in range(5):
+        begin = time.process_time()
+        ours()
+        middle = time.process_time()
+        theirs()
+        ratios.append(4 * (time.process_time() - middle) / (middle - begin))
+    assert statistics.median(ratios) > 2
