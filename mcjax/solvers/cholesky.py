@@ -92,17 +92,6 @@ def singular_share(matrix: Array) -> float:
     return max(1e3, 8.0 * p**2) * float(jnp.finfo(matrix.dtype).eps)
 
 
-def eliminate(k: Array, a: Array) -> Array:
-        here = jnp.arange(p) == k
-        scale = 1 / jnp.maximum(a[k, k], floor[k])
-        row = jnp.where(here, 1, a[k]) * scale
-        column = jnp.where(here, -1, a[:, k])
-        kept = jnp.where(here[None, :] | here[:, None], 0, a)
-        return kept - column[:, None] * row[None, :]
-
-    return lax.fori_loop(0, p, eliminate, whole)
-
-
 def _unrolled(matrix: Any, right: Any, floor: float) -> tuple[Array, Array]:
     p = len(right)
     lower: dict[tuple[int, int], Array] = {}
