@@ -27,8 +27,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from mcjax.chains.chain import ConditionArrays, Program, Trajectory
-from mcjax.chains.dataset import once
-from mcjax.chains.layout import Feeds, grown
+from mcjax.chains.dataset import grown, once
+from mcjax.chains.layout import Feeds
 from mcjax.draws.samplers import GAMMA_RAISES, GAMMA_SWITCH, chi, normal_pair, uniform
 from mcjax.draws.streams import STATISTIC
 from mcjax.draws.threefry import threefry
