@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from mcjax.chains.dataset import SourceArrays, draw_dataset
-from mcjax.chains.layout import Feeds, NetworkArrays, grown
+from mcjax.chains.dataset import SourceArrays, draw_dataset, grown
+from mcjax.chains.layout import Feeds, NetworkArrays
 from mcjax.chains.pool import Past, draw_subsample, pooled
 from mcjax.chains.sums import Sums, fit_sums, fits_sums, no_sums, sums_of
 from mcjax.families.family import Family

@@ -16,8 +16,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from mcjax.chains.chain import ConditionArrays, Program, Trajectory
-from mcjax.chains.dataset import design_streams
-from mcjax.chains.layout import Feeds, grown
+from mcjax.chains.dataset import design_streams, grown
+from mcjax.chains.layout import Feeds
 from mcjax.draws.samplers import normal_pair
 from mcjax.draws.streams import LABEL, row_words
 from mcjax.draws.threefry import threefry

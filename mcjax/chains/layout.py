@@ -2,7 +2,7 @@
 
 Everything that distinguishes one condition from another is a value in these arrays, padded to a
 common shape. So one compiled program serves every network, sample size, weight and seed up to
-that shape.
+that shape. Imports no JAX.
 """
 
 from __future__ import annotations
@@ -10,13 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from mcjax.draws.streams import private_stream, published_stream, real_stream, source_stream
 from mcjax.network import REAL, Network
-from mcjax.network.network import growth_factors
 
 
 class Feeds(NamedTuple):
@@ -106,14 +103,6 @@ def _real(net: Network, name: str, reader: int, first: int) -> tuple[int, int]:
         return first, real_stream(reader)
     public = net.sources[source - 1].public
     return first + source, source_stream(source, None if public else reader)
-
-
-def grown(samples: Array, t: Array, generations: int, growth: float) -> Array:
-    """Sample counts of later generations at generation t, as :meth:`Network.at` has them."""
-    if growth == 0:
-        return samples
-    factor = jnp.asarray(growth_factors(np.arange(generations + 1), growth))[t]
-    return jnp.rint(samples.astype(jnp.float32) * factor).astype(jnp.int32)
 
 
 def _pairs(net: Network, generations: int, pooled: bool) -> int:

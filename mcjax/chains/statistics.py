@@ -27,12 +27,13 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from mcjax.chains.chain import ConditionArrays, Program, Trajectory
-from mcjax.chains.dataset import once
-from mcjax.chains.layout import Feeds, grown
+from mcjax.chains.dataset import grown
+from mcjax.chains.layout import Feeds
 from mcjax.draws.samplers import GAMMA_RAISES, GAMMA_SWITCH, chi, normal_pair, uniform
 from mcjax.draws.streams import STATISTIC
 from mcjax.draws.threefry import threefry
 from mcjax.solvers.cholesky import UNROLLED, singular_share, solve_positive
+from mcjax.solvers.once import once
 from mcjax.solvers.status import Status
 
 FEW_ROWS = int(2 * GAMMA_SWITCH)

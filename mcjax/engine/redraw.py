@@ -11,7 +11,8 @@ import numpy as np
 from jax import Array
 
 from mcjax.chains.chain import ConditionArrays, Program, draw_samples
-from mcjax.chains.layout import Feeds, grown
+from mcjax.chains.dataset import grown
+from mcjax.chains.layout import Feeds
 from mcjax.draws.streams import chain_keys
 from mcjax.engine.engine import Task
 from mcjax.fits.objective import Dataset

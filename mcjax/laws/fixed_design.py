@@ -31,7 +31,6 @@ from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
-from scipy.linalg import block_diag
 
 from mcjax.chains.dataset import design_streams
 from mcjax.chains.layout import Feeds, NetworkArrays, network_arrays, shape_of
@@ -44,7 +43,7 @@ from mcjax.laws.growing import UNIT, unit_projectors
 from mcjax.laws.inapplicable import Inapplicable
 from mcjax.laws.prediction import Prediction
 from mcjax.laws.sources import data_flow, strong_components
-from mcjax.laws.system import LARGEST_CONDITION, LinearSystem, covariances, means
+from mcjax.laws.system import LARGEST_CONDITION, LinearSystem, block_diagonal, covariances, means
 from mcjax.network.network import Network
 from mcjax.study.study import Condition, covariance_root
 
@@ -107,7 +106,7 @@ def _system(
         return system
     first, later = (batches(feeds).curvature.sum(1) for feeds in (arrays.initial, arrays.feeds))
     later[system.frozen] = np.eye(system.p)
-    return replace(system, inertia=block_diag(*np.linalg.solve(later, first)))
+    return replace(system, inertia=block_diagonal(np.linalg.solve(later, first)))
 
 
 def _designs(

@@ -31,7 +31,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import block_diag
 
 from mcjax.errors import InputError
 from mcjax.families.information import Information
@@ -138,14 +137,16 @@ def linear_system(net: Network, information: Information) -> LinearSystem:
         first = np.array(net.initial, float)
         fed = np.array([sum(f.weight * f.samples for f in own) for own in net.feeds_by_reader])
         fed[frozen] = 1
-        inertia = block_diag(*_blocks(first / fed, inverse @ real_h))
+        inertia = block_diagonal(_blocks(first / fed, inverse @ real_h))
     if net.memory == "subsample":
         rows = np.array([max(1, sum(f.samples for f in own)) for own in net.feeds_by_reader])
         real_scores, scores = (v @ _transposed(inverse) for v in (real_v, synthetic_v))
         own = _blocks((shares**2 * variances).sum(1), scores)
         own += _blocks(real**2 * real_variances, real_scores)
         begun = _blocks(np.where(frozen, 0.0, first / fed**2), real_scores)
-        selection = Selection(block_diag(*begun), block_diag(*own), np.repeat(first / rows, p))
+        selection = Selection(
+            block_diagonal(begun), block_diagonal(own), np.repeat(first / rows, p)
+        )
     return LinearSystem(
         transition=transition.reshape(flat),
         noise=noise.reshape(flat),
@@ -237,6 +238,14 @@ def _blocks(factors: np.ndarray, matrices: np.ndarray) -> np.ndarray:
 
 def _transposed(matrices: np.ndarray) -> np.ndarray:
     return np.swapaxes(matrices, -1, -2)
+
+
+def block_diagonal(matrices: np.ndarray) -> np.ndarray:
+    """One matrix of shape (Mp, Mp) from M of shape (p, p)."""
+    size, p, _ = matrices.shape
+    result = np.zeros((size, p, size, p))
+    result[np.arange(size), :, np.arange(size), :] = matrices
+    return result.reshape(size * p, size * p)
 
 
 def check_regular(matrices: np.ndarray, owners: list[str]) -> None:
