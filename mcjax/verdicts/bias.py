@@ -45,6 +45,7 @@ def bias_claims(
             outcome.chains,
             tolerance,
             float(allowed[t, i]),
+            "the law predicts 0" if law.mse[t, i] == 0 else "",
         )
         for t in range(len(law.mse))
         for i, model in enumerate(models)
@@ -59,13 +60,14 @@ def _claim(
     drawn: int,
     tolerance: float,
     allowed: float,
+    silent: str,
 ) -> Claim:
     p = len(off)
-    statistic, note = math.nan, lost_note(chains, drawn, tolerance)
+    statistic, note = math.nan, silent or lost_note(chains, drawn, tolerance)
     if chains > p + 1 and not note:
         spread = covariance * chains / (chains - 1)
-        regular = np.isfinite(spread).all() and np.linalg.cond(spread) < 1e12
-        if regular:
+        values = np.linalg.eigvalsh(spread) if np.isfinite(spread).all() else np.zeros(1)
+        if values[0] > 1e-12 * values[-1]:
             statistic = float(off @ np.linalg.solve(spread, off))
     if not note and not math.isfinite(statistic):
         note = "too few chains for the covariance of the errors, or a singular one"
