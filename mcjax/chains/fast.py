@@ -125,7 +125,7 @@ def _generation(
             covariate,
             theta,
             flat.origin >= models,
-            flat.samples,
+            jnp.where(flat.weight > 0, flat.samples, 0),  # of no weight: no row of the fit
             flat.weight.astype(dtype) / total,
         )
         return given, jnp.take_along_axis(known, origin, -1).reshape(fits, slots)

@@ -245,8 +245,7 @@ def sampling_of(condition: Condition, setting: str) -> str:
 def path_of(condition: Condition, study: Study) -> str:
     """What runs a condition's chains: ``statistics`` where no rows are drawn, ``fast`` for the
     built-in families at up to 20 parameters, Newton's method, one real source and data that are
-    replaced, and
-    ``reference`` for all else, or where it is asked for."""
+    replaced, and ``reference`` for all else, or where it is asked for."""
     if sampling_of(condition, study.sampling) == "statistics":
         return "statistics"
     p, memory = len(condition.theta), condition.network.memory
