@@ -40,14 +40,12 @@ SPOILT = {
     "seed": (STUDY.replace("seed = 0", "seed = -1"), "run.seed"),
     "precision": (STUDY + 'precision = "half"', "run.precision"),
     "memory": (
-        STUDY.replace("initial = 200", 'initial = 200\nmemory = "subsample"'),
-        "network.memory",
+        STUDY.replace("initial = 200", 'initial = 200\nmemory = "subsampled"'),
+        "did you mean 'subsample'",
     ),
-    "memory of rows": (
-        STUDY.replace("initial = 200", 'initial = 200\nmemory = "accumulate"').replace(
-            'name = "linear"', 'name = "logistic"'
-        ),
-        "network.memory: is 'accumulate', which takes sufficient statistics",
+    "memory that grows": (
+        STUDY.replace("initial = 200", 'initial = 200\nmemory = "accumulate"\ngrowth = 1.0'),
+        "network.growth: is for memory = 'replace'",
     ),
     "draws": (STUDY.replace("initial = 200", 'initial = 200\ndraws = "shard"'), "did you mean"),
     "shared counts": (
