@@ -200,8 +200,14 @@ def test_what_cannot_accumulate():
     assert api.verify(study(few, p=3, tolerance=0.3, chains=4096, generations=20)).failures == {}
 
 
-def test_designs_that_accumulate_have_the_first_order_law_alone():
-    one = condition(loop(), linear(), [1.0], design="fixed")
-    [found] = api.predict(Study((one,), generations=2))
-    assert set(found.laws) == {"first_order"}
-    assert "data accumulate" in found.inapplicable["fixed_design"]
+@pytest.mark.parametrize("name", ["loop", "weights", "a frozen model and real data"])
+def test_fixed_designs_that_accumulate_are_exact(name):
+    """One law, given the designs; that of models that forget is refuted."""
+    net = networks()[name]
+    one = condition(net, linear(), [1.0, -1.0], design="fixed")
+    study = Study((one,), generations=4, chains=8192, tolerance=0.1)
+    found = api.verify(study)
+    assert {c.verdict for c in found.cells if c.law == "fixed_design"} == {VERIFIED}
+    forgetful = condition(replace(net, memory="replace"), linear(), [1.0, -1.0], design="fixed")
+    wrong = api.verify(study, theory=replace(study, conditions=(forgetful,)))
+    assert REFUTED in {c.verdict for c in wrong.cells if c.law == "fixed_design"}

@@ -112,7 +112,7 @@ def test_a_schedule_of_one_weight_is_that_weight():
     found = []
     for net in (constant, varied):
         one = condition(net, linear(), [1.0, 1.0], design="fixed")
-        study = Study((one,), generations=5, chains=2)
+        study = Study((one,), generations=5, chains=2, path="reference")
         found.append((api.replay(study, "", 1), api.predict(study)[0].laws))
     np.testing.assert_array_equal(found[0][0].theta, found[1][0].theta)
     for name, law in found[0][1].items():

@@ -245,10 +245,11 @@ def test_draws_differ_between_networks_and_seeds(pieces):
 
 
 def test_blocks_of_an_accelerator_find_the_same(pieces, monkeypatch):
-    """Many networks a block, the last one filled up: the same numbers up to the order of sums."""
+    """Many networks a block, the last one filled up: the same numbers up to the order of sums, and
+    to the rounding of draws in single precision where stages are fused that a CPU keeps apart."""
     monkeypatch.setattr(engine, "DEVICE_NETWORKS", 5)
     monkeypatch.setattr(jax, "default_backend", lambda: "accelerator")
-    assert_same(arrays(run(ALL)), arrays(pieces), rtol=1e-10, atol=1e-18)
+    assert_same(arrays(run(ALL)), arrays(pieces), rtol=2e-4, atol=1e-18)
 
 
 def test_too_few_chains_leave_networks_open():
