@@ -29,7 +29,7 @@ def _loop(family: Family, memory: str, n: int) -> Condition:
 
 def _any_estimator(depth: int) -> Study:
     conditions = [
-        _loop(logistic(), "replace", 3000 * depth),
+        _loop(logistic(), "replace", 10_000 * depth),
         _loop(quantile(), "replace", 200 * depth),
         _loop(logistic(), "accumulate", 500 * depth),
         _loop(huber(), "accumulate", 250 * depth),

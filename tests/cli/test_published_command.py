@@ -15,10 +15,12 @@ def test_published(call, tmp_path):
     assert row["planted_verdict"] == "refuted"
     assert abs(row["expected"] - 1.13636) < 5e-6
     assert json.loads((out / "published.json").read_text())["results"] == [row]
-    for name in ("published.pdf", "published.png", "A1/tallies.npz"):
+    for name in ("ratios.pdf", "ratios.png", "A1/tallies.npz"):
         assert (out / name).stat().st_size > 1000
     with (out / "published.csv").open() as file:
-        assert [r["id"] for r in csv.DictReader(file)] == ["A1"]
+        [kept] = csv.DictReader(file)
+    assert kept["source"] == row["source"]
+    assert float(kept["empirical"]) == row["empirical"]
     status, shown, said = call("published", "A1", "--out", out)
     assert (status, said) == (0, "")  # nothing ran
     assert "verified: 1 numbers (1 verified, 0 refuted, 0 inconclusive) at ±3%" in shown
