@@ -293,3 +293,17 @@ def test_it_can_be_differentiated():
         step = jnp.zeros(2).at[k].set(1e-5)
         slope = float(worst(at + step) - worst(at - step)) / 2e-5
         assert float(found[k]) == pytest.approx(slope, rel=1e-4)
+
+
+def test_a_chain_on_equal_designs_homogenises_by_one_minus_alpha():
+    """Designs of very many rows are as good as equal: their Gram matrices differ by sqrt(2 / n),
+    relatively, and so does the share of the spread that is left, in every chain by itself."""
+    rows, alpha = 300_000, 0.4
+    truths = [[1.0, 0.0], [0.0, 2.0]]
+    net = data_mediated(2, alpha, 0.7, rows, rows, rows, theta=truths)
+    one = Study((condition(net, linear(), [0.0, 0.0]),), generations=3, chains=2)
+    theta = np.asarray(api.replay(one, "", 0).theta)
+    apart = np.linalg.norm(theta[:, 0] - theta[:, 1], axis=-1)
+    error = 4.5 * 2 * np.sqrt(2 / rows)
+    np.testing.assert_allclose(apart[1:] / apart[0], 1 - alpha, rtol=error)
+    assert np.abs(apart[1:] / apart[0] / (1 - 1.1 * alpha) - 1).min() > error
