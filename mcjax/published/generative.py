@@ -39,7 +39,7 @@ def _classes(depth: int) -> Study:
         condition(_loop(50), categorical(), [0.1, 0.9], label="loop"),
         condition(pair, categorical(), [0.6, 0.3, 0.1], label="pair"),
     ]
-    return study_of(conditions, 20, 65_536 * depth)
+    return study_of(conditions, 20, 196_608 * depth)
 
 
 def _yes_or_no(depth: int) -> Study:
