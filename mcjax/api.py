@@ -264,8 +264,9 @@ def replay_data(
 
     Yields
     ------
-    For each generation and model, by origin (a model or a real source), the rows that it fitted, in
-    NumPy arrays; none where it fitted nothing.
+    For each generation and model, by origin (a model or a real source), the rows that it was fed
+    then, in NumPy arrays; none where it fitted nothing. These are what it fitted, unless data
+    accumulate or are subsampled: then they are what that generation added.
 
     Raises
     ------

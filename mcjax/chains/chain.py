@@ -99,7 +99,7 @@ def _beginning(condition: ConditionArrays, truth: Array, program: Program) -> _S
     state = _State(jnp.broadcast_to(truth[0], (models, p)), jnp.ones(models, bool))
     if program.memory == "replace":
         return state
-    if fits_sums(condition.family, program.memory):
+    if program.memory == "accumulate" and fits_sums(condition.family, program.memory):
         family = _cast(condition.family, program.fit_dtype)
         return state._replace(sums=no_sums(family, truth[0], models))
     whole = (program.generations + 1, models)

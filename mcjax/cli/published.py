@@ -51,7 +51,7 @@ def run_published(
         from mcjax.figures.published import published_figure
 
         store.finish(results, TOLERANCE[deep])
-        published_figure(store.path, runs, results, TOLERANCE[deep])
+        published_figure(store.path, results, TOLERANCE[deep])
     if as_json:
         click.echo(strict_json(published_json(results, TOLERANCE[deep])))
     else:

@@ -1,4 +1,4 @@
-"""Published numbers against simulation, and the curves behind them."""
+"""Published numbers against simulation."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from mcjax.figures.style import MARKERS, PALETTE, figure, save
-from mcjax.published.judge import Result, Run
+from mcjax.published.judge import Result
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 
 COLOUR = {VERIFIED: PALETTE[0], REFUTED: PALETTE[1], INCONCLUSIVE: PALETTE[4]}
 SHAPE = dict(zip((VERIFIED, REFUTED, INCONCLUSIVE), MARKERS, strict=False))
 
 
-def published_figure(
-    folder: Path, runs: Sequence[Run], results: Sequence[Result], tolerance: float
-) -> list[Path]:
+def published_figure(folder: Path, results: Sequence[Result], tolerance: float) -> list[Path]:
     """Every number's ratio to the law with its interval, beside the margin."""
     height = 1.2 + 0.19 * len(results)
     rows: list[dict[str, Any]] = []

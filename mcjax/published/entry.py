@@ -81,11 +81,9 @@ class Entry:
     rows: tuple[Row, ...]
 
 
-def study_of(
-    conditions: Sequence[Condition], generations: int, chains: int, **settings: object
-) -> Study:
+def study_of(conditions: Sequence[Condition], generations: int, chains: int) -> Study:
     """A study whose verdict is not asked for, only its moments."""
-    return Study(tuple(conditions), generations, chains, **settings)  # type: ignore[arg-type]
+    return Study(tuple(conditions), generations, chains)
 
 
 def mean_square(law: str, t: int, place: int = 0) -> tuple[Seen, Told]:

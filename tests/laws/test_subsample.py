@@ -7,6 +7,7 @@ import pytest
 
 from mcjax import api
 from mcjax.diagnosis import diagnose
+from mcjax.families.generative import categorical, gaussian
 from mcjax.families.glm import logistic
 from mcjax.families.information import UNIT
 from mcjax.families.location import linear
@@ -88,3 +89,25 @@ def test_chains_follow_the_law(net, family):
     assert api.verify(one).verdict == VERIFIED
     pooled = condition(replace(net.scaled(8), memory="accumulate"), family, [0.6, -0.4])
     assert api.verify(one, theory=replace(one, conditions=(pooled,))).verdict == REFUTED
+
+
+@pytest.mark.parametrize(
+    ("family", "theta"), [(gaussian(), [0.0, 1.0]), (categorical(), [0.5, 0.3, 0.2])]
+)
+def test_models_without_covariates_follow_the_law(family, theta):
+    """Their estimates are sums over the subsample, not over all there was."""
+    net = LOOP.scaled(4)
+    one = Study((condition(net, family, theta),), 4, 8192)
+    squared = api.simulate(one)[0].outcome.moments.squared
+    found = {
+        memory: api.predict(
+            replace(one, conditions=(condition(replace(net, memory=memory), family, theta),))
+        )[0]
+        .laws["first_order"]
+        .mse[:, 0]
+        for memory in ("subsample", "accumulate")
+    }
+    error = np.hypot(squared.standard_error()[:, 0], 0.02 * squared.mean[:, 0])  # finite samples
+    off = {name: (squared.mean[:, 0] - law) / error for name, law in found.items()}
+    assert np.abs(off["subsample"]).max() < 4.5
+    assert np.abs(off["accumulate"][1:]).min() > 9
