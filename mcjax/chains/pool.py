@@ -95,7 +95,8 @@ def draw_subsample(
     place = jnp.arange(rows, dtype=ends.dtype)
 
     def choose() -> tuple[Array, Array]:
-        chosen = permuted(selection, jnp.minimum(place, ends[-1] - 1), ends[-1])
+        total = jnp.maximum(ends[-1], 1)  # padding models have no rows to choose from
+        chosen = permuted(selection, jnp.minimum(place, total - 1), total)
         slot = jnp.searchsorted(ends, chosen, side="right", method="scan_unrolled")
         return slot, chosen - (ends - pool.samples)[slot]
 

@@ -139,3 +139,14 @@ def test_programs_hold_the_whole_pool():
         4, 30 + 4 * 31, False, "newton", "float32", "float64", "accumulate", 0.0
     )
     assert isinstance(network_arrays(NET, shape_of([NET])).feeds, Feeds)
+
+
+def test_networks_of_different_size_in_one_program():
+    """Models of padding have no pool to draw from; the others' estimates stay as they are."""
+    nets = [topologies.ring(size, samples=30, initial=30, memory="subsample") for size in (1, 3)]
+    conditions = tuple(condition(net, linear(), THETA, label=str(net.size)) for net in nets)
+    both = Study(conditions, generations=2, chains=4)
+    assert len(api.programs(both)) == 1
+    beside = api.replay(both, "1", 3)
+    alone = api.replay(replace(both, conditions=conditions[:1]), "1", 3)
+    np.testing.assert_allclose(beside.theta, alone.theta, rtol=1e-9)
