@@ -27,8 +27,9 @@ from mcjax.fits.rows import MOST, Rows, fit_rows
 from mcjax.solvers.once import once
 from mcjax.solvers.status import Status
 
-VECTOR = 16
-"""Numbers of single precision in the longest vector of a processor."""
+VECTOR, FEW_LEFT = 16, 4
+"""Numbers of single precision in the longest vector of a processor; up to so many beyond whole
+vectors run one by one as quickly as in one vector more."""
 FEW = 8
 """Up to so many feeds a row finds its own by comparisons, which are vector instructions."""
 
@@ -46,6 +47,12 @@ def knows(family: Family, p: int, solver: str, memory: str) -> bool:
     )
 
 
+def padded(pairs: int) -> int:
+    """Pairs of rows of a fit, with padding that makes passes over them quick."""
+    left = pairs % VECTOR
+    return pairs if left <= FEW_LEFT else pairs + VECTOR - left
+
+
 class _State(NamedTuple):
     theta: Array  # (p, L, M), finite even where not known
     known: Array  # (L, M)
@@ -55,7 +62,7 @@ class _Sources(NamedTuple):
     """What the feeds of F fits give, (F, B) each."""
 
     label: tuple[Array, Array]  # stream keys
-    covariate: tuple[Array, Array]
+    covariate: tuple[Array, ...]  # none: those of labels
     theta: Array  # (p, F, B), of the origin
     real: Array
     samples: Array
@@ -115,7 +122,7 @@ def _generation(
         stamp = jnp.where(flat.renewed, t, 0).astype(jnp.uint32)
         key = jnp.repeat(keys, models, axis=0)
         label = threefry((key[:, :1], key[:, 1:]), (stamp, flat.stream))
-        covariate = label
+        covariate: tuple[Array, ...] = ()
         if conditions.design is not None:
             design = jnp.repeat(conditions.design, models, axis=0)
             covariate = design_streams(design.T[..., None], flat.stream)
@@ -141,25 +148,26 @@ def _generation(
         for to in (program.draw_dtype, program.fit_dtype)
     )
     factor = jnp.repeat(jnp.asarray(conditions.factor, program.draw_dtype), models, axis=0)
-    rows = _draw(drawing, factor, given, t, program)
-    found = fit_rows(fitting, rows, start, reads.any(-1) & ~lost)
+    active = reads.any(-1) & ~lost
+    # where a network collapses whole blocks end: nothing more is drawn for them
+    rows = _draw(drawing, factor, given, jnp.where(active.any(), t, -1), program)
+    found = fit_rows(fitting, rows, start, active)
     status = jnp.where(lost, int(Status.PARENT_FAILED), found.status)
     return Fit(
         *(leaf.reshape(*leaf.shape[:-1], lanes, models) for leaf in found._replace(status=status))
     )
 
 
-def _draw(family: Family, factor: Array, given: _Sources, t: Array, program: Program) -> Rows:
+def _draw(family: Family, factor: Array, given: _Sources, count: Array, program: Program) -> Rows:
     """The rows of all fits, those of :func:`mcjax.chains.dataset.draw_dataset`: feed after feed.
 
-    factor: (F, p, p).
+    factor: (F, p, p). count: negative where no row is needed.
     """
     number = jnp.dtype(program.draw_dtype)
-    p = len(given.theta)
+    p, fits, pairs = len(given.theta), len(given.samples), padded(program.pairs)
     taken = (given.samples + 1) // 2
     ends = jnp.cumsum(taken, -1, dtype=jnp.int32)
-    # whole vectors of rows: what is left over would run one by one, and take as long as a vector
-    place = lax.broadcasted_iota(jnp.int32, (1, -(-program.pairs // VECTOR) * VECTOR), 1)
+    place = lax.broadcasted_iota(jnp.int32, (1, pairs), 1)
 
     def of_pair(values: Array) -> Array:
         """What each pair of rows has of its feed: (..., F, B) to (..., F, H)."""
@@ -171,21 +179,31 @@ def _draw(family: Family, factor: Array, given: _Sources, t: Array, program: Pro
         for b in range(1, values.shape[-1]):
             past = place >= ends[:, b - 1, None]
             found = jnp.where(past.reshape(*leading, *past.shape), values[..., b, None], found)
-        return found
+        return jnp.broadcast_to(found, (*values.shape[:-1], pairs))
 
-    within = place - of_pair(ends - taken)
-    pair = within.astype(jnp.uint32)
+    def streams() -> tuple[Array, ...]:
+        """Stream keys and places of pairs; even and odd rows' shares of the weight."""
+        within = place - of_pair(ends - taken)
+        samples, inside = of_pair(given.samples), place < ends[:, -1:]
+        rows = (jnp.where((2 * within + odd < samples) & inside, 1, 0) for odd in range(2))
+        keys = (of_pair(word) for word in (*given.label, *given.covariate))
+        return *keys, within.astype(jnp.uint32), *(row.astype(number) for row in rows)
+
+    # found once for all covariates; and fits end to end, for vectors then run on over their ends:
+    # the rows of one are seldom whole vectors, and what is left over runs one by one
+    *keys, pair, even, odd = once(count, streams)
+    label, covariate = keys[:2], keys[-2:]
 
     # Two results of one computation go into one complex array: for two arrays the compiler would
     # compute twice. Words first, normals afterwards: together they need more registers than there
     # are, and take half as long again.
     def covariate_words() -> Array:
-        role = lax.broadcasted_iota(jnp.uint32, (p, 1, 1), 0)
-        key = tuple(of_pair(word)[None] for word in given.covariate)
-        words = row_words(key, pair[None], role)
+        role = lax.broadcasted_iota(jnp.uint32, (p, 1), 0)
+        key = (covariate[0].reshape(1, -1), covariate[1].reshape(1, -1))
+        words = row_words(key, pair.reshape(1, -1), role)
         return lax.complex(*(lax.bitcast_convert_type(word, jnp.float32) for word in words))
 
-    drawn = once(t, covariate_words)
+    drawn = once(count, covariate_words)
 
     def normals() -> Array:
         even, odd = drawn.real, drawn.imag
@@ -195,28 +213,26 @@ def _draw(family: Family, factor: Array, given: _Sources, t: Array, program: Pro
         )
         return lax.complex(*normal_pair(words, number))
 
-    z = once(t, normals)
+    z = once(count, normals)
 
     def halves(mix: bool) -> tuple[Array, Array]:
         """Even and odd rows apart, so that rows are contiguous; padding is zero."""
-        inside = place < ends[:, -1:]
-        samples = of_pair(given.samples)
         found = []
-        for odd, half in enumerate((z.real, z.imag)):
+        for half, row in ((z.real, even), (z.imag, odd)):
             if mix:
+                half = half.reshape(p, fits, pairs)
                 columns = [factor[:, :, k].T[..., None] * half[k][None] for k in range(p)]
-                half = sum(columns[1:], columns[0])
-            valid = (2 * within + odd < samples) & inside
-            found.append(jnp.where(valid[None], half, 0))
+                half = sum(columns[1:], columns[0]).reshape(p, -1)
+            found.append(half * row.reshape(1, -1))
         return found[0], found[1]
 
     white = jnp.all(factor == jnp.eye(p, dtype=number)[None])
-    x = lax.cond(white, lambda: halves(mix=False), lambda: halves(mix=True))
+    flat = lax.cond(white, lambda: halves(mix=False), lambda: halves(mix=True))
+    x = (flat[0].reshape(p, fits, pairs), flat[1].reshape(p, fits, pairs))
 
     def labels() -> Array:
         theta = of_pair(given.theta.astype(number))
-        key = tuple(of_pair(word) for word in given.label)
-        words = [row_words(key, pair, jnp.uint32(LABEL + k)) for k in range(2)]
+        words = [row_words((label[0], label[1]), pair, jnp.uint32(LABEL + k)) for k in range(2)]
         found = []
         for odd, half in enumerate(x):
             # to a family whose labels depend on eta alone, (eta,) and 1 are theta and x
@@ -229,7 +245,6 @@ def _draw(family: Family, factor: Array, given: _Sources, t: Array, program: Pro
             found.append(y)
         return lax.complex(*found)
 
-    both = once(t, labels)
-    y = once(t, lambda: (both.real, both.imag))
-    count = given.samples.sum(-1)
-    return Rows(x, y, lambda: of_pair(given.weight), count)
+    both = once(count, labels)
+    y = once(count, lambda: (both.real, both.imag))
+    return Rows(x, y, lambda: of_pair(given.weight), given.samples.sum(-1))

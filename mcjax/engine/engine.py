@@ -20,7 +20,7 @@ from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 
 from mcjax.chains.chain import ConditionArrays, Program, Trajectory, run_chain
-from mcjax.chains.fast import VECTOR, run_block
+from mcjax.chains.fast import padded, run_block
 from mcjax.chains.statistics import run_statistics
 from mcjax.draws.streams import chain_keys
 from mcjax.engine.compiler import compiler_options
@@ -37,9 +37,10 @@ RESULTS_COPIES = 4
 results. On a CPU a block must stay in cache: at 2,000 rows a fit, 64 lanes cost 2.6 times as much a
 fit as 8. Another device it must fill."""
 
-FAST_BYTES, FAST_FITS = 2**19, 64
-"""On the fast path a block's rows fit the second cache of a core, beside what is made of them; but
-a block has so many fits at least where matrices are large, for vectors run over fits there."""
+FAST_BYTES, FAST_FITS, MATRIX_FITS = 2**19, 128, 64
+"""On the fast path a block's rows fit the second cache of a core, beside what is made of them, and
+it has few fits, for all wait for the slowest: where a network collapses, that takes ten times as
+many passes as most. But where matrices are large, vectors run over fits, and need that many."""
 
 CHUNK = 1024
 
@@ -250,10 +251,10 @@ def block_size(task: Task, program: Program, lanes: int) -> int:
         block = CPU_STATISTICS_LANES if program.pairs == 0 else CPU_LANES
         limit = CPU_BYTES
         if program.path == "fast":
-            rows = -(-program.pairs // VECTOR) * VECTOR * 2
-            lane = models * rows * (p + 1) * np.dtype(program.draw_dtype).itemsize
-            least = FAST_FITS * lane // models if p > UNROLLED else 0
-            limit = max(FAST_BYTES, least)
+            row = (p + 1) * np.dtype(program.draw_dtype).itemsize
+            fits = FAST_BYTES // (2 * padded(program.pairs) * row)
+            least = MATRIX_FITS if p > UNROLLED else 1
+            lane, limit = models, min(max(fits, least), FAST_FITS)
     else:
         block, limit = min(DEVICE_LANES, 1 << (lanes - 1).bit_length()), DEVICE_BYTES
         lane = max(lane, RESULTS_COPIES * results)

@@ -26,6 +26,8 @@ AT_ONCE = 8
 """Up to this p one pass over the rows makes gradient and Hessian; above, there are not registers
 enough, and the Hessian is made in blocks of ``BLOCK`` by ``BLOCK``."""
 BLOCK = 5
+LOOK = 4
+"""Passes before one looks for separation."""
 MOST = 20
 """The largest p: beyond, unrolled factorisations take too long to compile."""
 
@@ -70,16 +72,16 @@ def fit_rows(family: Family, rows: Rows, start: Array, active: Array) -> Fit:
     -------
     A :class:`~mcjax.fits.fit.Fit` of shapes (p, F), (F,) and (F,).
     """
-    steps = jnp.zeros(active.shape, jnp.int32)
+    steps, suspect = jnp.zeros(active.shape, jnp.int32), jnp.zeros(active.shape, bool)
     if rows.y[0].dtype != start.dtype:
         # a pass over rows in single precision takes a third of the time; what it finds is where
         # the fit that counts begins, and mostly ends at once
         single = rows.y[0].dtype
-        near = _newton(_cast(family, single), rows, start.astype(single), active)
+        near = _newton(_cast(family, single), rows, start.astype(single), active, suspect)
         use = (near.status == Status.CONVERGED) | (near.status == Status.SEPARATED)
         start = jnp.where(use[None], near.theta.astype(start.dtype), start)
-        steps = near.steps
-    end = _newton(family, rows, start, active)
+        steps, suspect = near.steps, near.status == Status.SEPARATED
+    end = _newton(family, rows, start, active, suspect)
     theta = jnp.where((end.status == Status.CONVERGED)[None], end.theta, jnp.nan)
     return Fit(theta, end.status, steps + end.steps)
 
@@ -88,15 +90,15 @@ def _cast(family: Family, dtype: Any) -> Family:
     return jax.tree.map(lambda leaf: leaf.astype(dtype), family)
 
 
-def _newton(family: Family, rows: Rows, start: Array, active: Array) -> _Loop:
-    """Newton steps in the precision of ``start``."""
+def _newton(family: Family, rows: Rows, start: Array, active: Array, suspect: Array) -> _Loop:
+    """Newton steps in the precision of ``start``; ``suspect``: whether to look for separation from
+    the first pass on."""
     dtype = start.dtype
     count = rows.size.astype(dtype)
     singular_below = singular_share(start)
-    padding = 2 * rows.y[0].shape[-1] - count
 
     def body(loop: _Loop) -> _Loop:
-        gradient, hessian, loose = _sums(family, rows, loop)
+        gradient, hessian = _sums(family, rows, loop)
         solution, unexplained = solve_entries(hessian, gradient)
         g, newton = jnp.stack(gradient), -solution
         overshot = ~((g * loop.step).sum(0) <= OVERSHOT * jnp.abs(loop.slope))
@@ -114,7 +116,7 @@ def _newton(family: Family, rows: Rows, start: Array, active: Array) -> _Loop:
             (settled, Status.CONVERGED),
             (settled & (unexplained < singular_below), Status.RANK_DEFICIENT),
             ((loop.steps == 0) & ~finite, Status.OVERFLOW),
-            *(((loose == padding, Status.SEPARATED),) if family.separates else ()),
+            (_separated(family, rows, loop, suspect), Status.SEPARATED),
         ):
             status = jnp.where(holds, int(code), status)
         after = _Loop(
@@ -145,22 +147,48 @@ def _newton(family: Family, rows: Rows, start: Array, active: Array) -> _Loop:
     return lax.while_loop(lambda loop: (loop.status == Status.RUNNING).any(), body, begin)
 
 
-def _sums(family: Family, rows: Rows, loop: _Loop) -> tuple[list[Array], list[list[Array]], Array]:
-    """Gradient (p), lower triangle of the Hessian, and how many rows deny separation, each (F,)."""
+def _separated(family: Family, rows: Rows, loop: _Loop, suspect: Array) -> Array:
+    """Whether theta has every row of a fit on its own side, (F,).
+
+    Asked from pass ``LOOK`` on, or from the first where ``suspect``, by a pass of its own: most
+    fits end before, and no other does, for the steps of a separated one grow.
+    """
+    if family.separates is None:
+        return jnp.zeros_like(suspect)
+    separates, padding = family.separates, 2 * rows.y[0].shape[-1] - rows.size
+    due = (loop.status == Status.RUNNING) & (suspect | (loop.steps >= LOOK))
+
+    def ask() -> Array:
+        loose: list[Array] = []
+        for x, y in zip(rows.x, rows.y, strict=True):
+            eta = _eta(x, loop.theta)
+            loose.append(jnp.where(separates(eta, y.astype(eta.dtype)), 0, 1).astype(eta.dtype))
+        [count] = _reduce([loose[0] + loose[1]])
+        return count == padding.astype(count.dtype)
+
+    return due & once(jnp.where(due.any(), 0, -1), ask)
+
+
+def _eta(x: Array, theta: Array) -> Array:
+    """(p, F, H) and (p, F) to (F, H), in the precision of theta."""
+    first, *rest = (x[i].astype(theta.dtype) * theta[i][..., None] for i in range(len(theta)))
+    return sum(rest, first)
+
+
+def _sums(family: Family, rows: Rows, loop: _Loop) -> tuple[list[Array], list[list[Array]]]:
+    """Gradient (p) and lower triangle of the Hessian, each (F,)."""
     assert family.slopes is not None  # such a family alone is fitted here
     slopes = family.slopes
-    p, dtype, theta = len(loop.theta), loop.theta.dtype, loop.theta
+    p, dtype = len(loop.theta), loop.theta.dtype
 
     def residuals() -> tuple[Array, ...]:
         found: list[Array] = []
         share = rows.share().astype(dtype)
         for x, y in zip(rows.x, rows.y, strict=True):
             label = y.astype(dtype)
-            eta = sum(x[i].astype(dtype) * theta[i][..., None] for i in range(p))
+            eta = _eta(x, loop.theta)
             slope, curvature = slopes(family.params, eta, label)
             found += [share * slope, share * curvature]
-            if family.separates is not None:
-                found.append(jnp.where(family.separates(eta, label), 0, 1).astype(dtype))
         return tuple(found)
 
     at_once = p <= AT_ONCE
@@ -168,8 +196,6 @@ def _sums(family: Family, rows: Rows, loop: _Loop) -> tuple[list[Array], list[li
     even, odd = found[: len(found) // 2], found[len(found) // 2 :]
     xe, xo = ([x[i].astype(dtype) for i in range(p)] for x in rows.x)
     gradients = [xe[i] * even[0] + xo[i] * odd[0] for i in range(p)]
-    if family.separates is not None:
-        gradients.append(even[2] + odd[2])
 
     def products(places: Sequence[tuple[int, int]]) -> list[Array]:
         return [xe[i] * even[1] * xe[j] + xo[i] * odd[1] * xo[j] for i, j in places]
@@ -188,7 +214,7 @@ def _sums(family: Family, rows: Rows, loop: _Loop) -> tuple[list[Array], list[li
                 places = [ij for ij in lower if a <= ij[0] < a + BLOCK and b <= ij[1] < b + BLOCK]
                 entries |= dict(zip(places, _reduce(products(places)), strict=True))
     hessian = [[entries[i, j] for j in range(i + 1)] for i in range(p)]
-    return gradient[:p], hessian, gradient[-1]
+    return gradient, hessian
 
 
 def _reduce(rows: list[Array]) -> list[Array]:

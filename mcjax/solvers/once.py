@@ -13,7 +13,7 @@ Tree = TypeVar("Tree")
 
 
 def once(count: Array, compute: Callable[[], Tree]) -> Tree:
-    """Compute arrays once, and keep them. ``count``: not negative, known only at run time.
+    """Compute arrays once, and keep them. ``count``: known only at run time; zeros where negative.
 
     XLA's CPU compiler would otherwise work them out again in each loop that uses them, random
     numbers included. A condition known only at run time, true though it is, is a border that
