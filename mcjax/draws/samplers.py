@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 from jax.scipy.special import ndtri
 
 POISSON_SWITCH = 10.0
@@ -29,6 +29,35 @@ def uniform(word: Array, dtype: jnp.dtype) -> Array:
         cell = (word >> 9).astype(jnp.int32).astype(dtype)
         return (cell + 0.5) * dtype.type(2.0**-23)
     return (word.astype(dtype) + 0.5) * dtype.type(2.0**-32)
+
+
+LOGARITHM = (
+    7.0376836292e-2,
+    -1.1514610310e-1,
+    1.1676998740e-1,
+    -1.2420140846e-1,
+    1.4249322787e-1,
+    -1.6668057665e-1,
+    2.0000714765e-1,
+    -2.4999993993e-1,
+    3.3333331174e-1,
+)
+"""Of ``(log(1 + f) - f + f^2 / 2) / f^3``, single precision (Moshier's Cephes library, ``logf``)."""
+ROOT_HALF = 0x3F3504F3  # sqrt(1/2), as a word
+
+
+def log_of(u: Array) -> Array:
+    """Logarithm of a uniform, to rounding: in single precision without the special cases that take
+    a library's half its time."""
+    if u.dtype != jnp.float32:
+        return jnp.log(u)
+    word = lax.bitcast_convert_type(u, jnp.int32)
+    exponent = (word - ROOT_HALF) >> 23
+    f = lax.bitcast_convert_type(word - (exponent << 23), jnp.float32) - 1
+    total = jnp.full_like(f, LOGARITHM[0])
+    for coefficient in LOGARITHM[1:]:
+        total = total * f + coefficient
+    return (total * f - 0.5) * (f * f) + f + exponent.astype(jnp.float32) * math.log(2)
 
 
 def turn(u: Array) -> tuple[Array, Array]:
@@ -61,7 +90,7 @@ def normal_pair(words: tuple[Array, Array], dtype: jnp.dtype) -> tuple[Array, Ar
     The tail ends at 5.8 (float32) or 6.7 (float64) standard deviations, beyond which lies a
     probability of 1e-8 or 3e-11; the variance is off by less than 1e-7.
     """
-    radius = jnp.sqrt(-2 * jnp.log(uniform(words[0], dtype)))
+    radius = jnp.sqrt(-2 * log_of(uniform(words[0], dtype)))
     cosine, sine = turn(uniform(words[1], dtype))
     return radius * cosine, radius * sine
 
@@ -146,12 +175,12 @@ def poisson(u: Array, rate: Array) -> Array:
     """
     small = jnp.minimum(rate, POISSON_SWITCH)
     mass = jnp.exp(-small)
-    below = mass
+    left = u - mass
     count = jnp.zeros_like(rate)
     for k in range(1, POISSON_TERMS):
-        count = count + (u > below).astype(u.dtype)
-        mass = mass * (small / k)
-        below = below + mass
+        count = jnp.where(left > 0, k, count)
+        mass = mass * (small * (1 / k))  # a division would take as long as the rest of a term
+        left = left - mass
     large = jnp.maximum(rate, POISSON_SWITCH)
     w = ndtri(u)
     root = jnp.sqrt(large)
