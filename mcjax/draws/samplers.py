@@ -42,7 +42,7 @@ LOGARITHM = (
     -2.4999993993e-1,
     3.3333331174e-1,
 )
-"""Of ``(log(1 + f) - f + f^2 / 2) / f^3``, single precision (Moshier's Cephes library, ``logf``)."""
+"""Of ``(log(1 + f) - f + f^2 / 2) / f^3`` in single precision (Moshier, Cephes library)."""
 ROOT_HALF = 0x3F3504F3  # sqrt(1/2), as a word
 
 
