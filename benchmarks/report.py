@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from matplotlib.ticker import FixedLocator, NullLocator
+
 from mcjax.figures.style import MARKERS, PALETTE, figure, save
 
 
@@ -34,89 +36,97 @@ def table(name: str, found: Any) -> str:
     return "\n".join(lines) + "\n"
 
 
+TITLES = {
+    "mcjax float32": "mcjax",
+    "C, AVX-512": "C, AVX-512, by hand",
+    "sklearn": "scikit-learn",
+}
+
+
+def races(results: dict[str, Any]) -> list[tuple[str, list[dict[str, Any] | None]]]:
+    """Contestants of logistic regression on one core and on two, the quickest first; of NumPy's
+    layouts the best one."""
+    found: dict[str, list[dict[str, Any] | None]] = {}
+    for column, cores in enumerate(("1 core", "2 cores")):
+        rows = results[f"logistic, {cores}"]
+        numpy = min(
+            (r for r in rows if r["name"].startswith("NumPy")),
+            key=lambda r: r["microseconds"],
+            default=None,
+        )
+        for row in rows:
+            if row["name"].startswith("NumPy") and row is not numpy:
+                continue
+            name = "NumPy, by hand" if row is numpy else TITLES.get(row["name"], row["name"])
+            found.setdefault(name, [None, None])[column] = row
+    quickest = {
+        name: min(r["times_mcjax"] for r in rows if r is not None) for name, rows in found.items()
+    }
+    return sorted(found.items(), key=lambda item: quickest[item[0]])
+
+
 def summary(results: dict[str, Any]) -> str:
     """How many times mcjax's time a fit others take, logistic regression, as Markdown."""
-    one, two = (
-        {row["name"]: row for row in results[f"logistic, {cores}"]}
-        for cores in ("1 core", "2 cores")
-    )
     lines = ["| | one core | two cores |", "|---|---|---|"]
-
-    def cells(own: Any) -> list[str]:
-        return [f"{own(rows):.3g}" if own(rows) is not None else "" for rows in (one, two)]
-
-    lines.append(
-        "| **mcjax, µs a fit** | **"
-        + "** | **".join(cells(lambda rows: rows["mcjax float32"]["microseconds"]))
-        + "** |"
-    )
-
-    def times(name: str) -> Any:
-        return lambda rows: rows[name]["times_mcjax"] if name in rows else None
-
-    numpy = min((n for n in one if n.startswith("NumPy")), key=lambda n: one[n]["microseconds"])
-    titles = {"C, AVX-512": "C, AVX-512, by hand", numpy: "NumPy, by hand, best of four layouts"}
-    for name in [n for n in {**one, **two} if n in titles or not n.startswith(("NumPy", "mcjax"))]:
-        low, high = cells(times(name))
-        if low or high:
-            lines.append(f"| {titles.get(name, name)} | {low} | {high} |")
-    order = lines[:3] + sorted(lines[3:], key=_first_number)
-    return "\n".join(order) + "\n"
-
-
-def _first_number(line: str) -> float:
-    return float(next(cell for cell in line.split("|")[2:] if cell.strip()))
+    for name, rows in races(results):
+        if name == "mcjax":
+            cells = [f"**{row['microseconds']:.3g} µs**" if row else "" for row in rows]
+        else:
+            cells = [f"{row['times_mcjax']:.3g} times" if row else "" for row in rows]
+        lines.append(f"| {name} | {cells[0]} | {cells[1]} |")
+    return "\n".join(lines) + "\n"
 
 
 def draw(results: dict[str, Any], folder: Path) -> list[Path]:
     """Microseconds a fit: of all contestants, and of mcjax against rows and parameters."""
     rows: list[dict[str, Any]] = []
-    with figure(1, 3, height=3.4) as (fig, [[left, middle, right]]):
-        names: dict[str, float] = {}
-        for cores, marker, colour in (("1 core", "o", PALETTE[0]), ("2 cores", "s", PALETTE[1])):
-            found = results.get(f"logistic, {cores}", [])
-            for row in found:
-                names.setdefault(row["name"], row["microseconds"])
-                rows.append(
-                    {"panel": cores, "name": row["name"], "value": "", "us": row["microseconds"]}
-                )
+    with figure(1, 3, height=3.0) as (fig, [[left, middle, right]]):
+        left.get_gridspec().set_width_ratios([1.6, 1, 1])
+        right.sharey(middle)
+        named = races(results)
+        for column, label in enumerate(("one core", "two cores")):
+            shown = [(k, name, own[column]) for k, (name, own) in enumerate(named) if own[column]]
             left.plot(
-                [row["microseconds"] for row in found],
-                [row["name"] for row in found],
-                marker,
-                color=colour,
-                label=cores,
+                [row["microseconds"] for *_, row in shown],
+                [place for place, *_ in shown],
+                MARKERS[column],
+                color=PALETTE[column],
+                label=label,
                 ms=4,
             )
+            rows += [
+                {"panel": label, "name": name, "value": "", "microseconds": row["microseconds"]}
+                for _, name, row in shown
+            ]
         left.set(xscale="log", xlabel="µs a fit, data included")
-        left.tick_params(axis="y", labelsize=6)
+        left.set_yticks(range(len(named)), [name for name, _ in named], fontsize=7)
         left.grid(axis="x", alpha=0.3)
-        left.invert_yaxis()
-        left.legend(loc="lower right")
+        left.set_ylim(len(named) - 0.5, -0.5)
+        left.legend(loc="upper right")
         for axes, swept, label in ((middle, "rows", "rows a fit"), (right, "p", "parameters")):
             for k, precision in enumerate(("float32", "mixed")):
                 own = [
                     row
-                    for row in results.get("curves", [])
+                    for row in results["curves"]
                     if (row["swept"], row["precision"]) == (swept, precision)
                 ]
+                at, taken = ([row[key] for row in own] for key in ("value", "microseconds"))
+                style = {"marker": MARKERS[k], "color": PALETTE[k], "ms": 4}
+                axes.plot(at, taken, label=precision, **style)
                 rows += [
-                    {
-                        "panel": swept,
-                        "name": precision,
-                        "value": r["value"],
-                        "us": r["microseconds"],
-                    }
-                    for r in own
+                    {"panel": swept, "name": precision, "value": v, "microseconds": us}
+                    for v, us in zip(at, taken, strict=True)
                 ]
-                axes.plot(
-                    [row["value"] for row in own],
-                    [row["microseconds"] for row in own],
-                    marker=MARKERS[k],
-                    color=PALETTE[k],
-                    label=precision,
-                    ms=4,
-                )
-            axes.set(xscale="log", yscale="log", xlabel=label, ylabel="µs a fit, one core")
-            axes.legend()
+            axes.set(xscale="log", yscale="log", xlabel=label)
+            _plain(axes.xaxis, at)
+            _plain(axes.yaxis, [0.5, 1, 2, 5, 10, 20, 50])
+        middle.set_ylabel("µs a fit, one core")
+        middle.legend()
         return save(fig, folder, "speed", rows)
+
+
+def _plain(axis: Any, ticks: list[float]) -> None:
+    """Ticks as numbers, not as powers of ten."""
+    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_locator(NullLocator())
