@@ -9,23 +9,27 @@ compares the two. Each trick says what it buys.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from mcjax.families.family import Family
 from mcjax.fits.fit import NEWTON_LIMIT, TOLERANCE, Fit
 from mcjax.fits.newton import OVERSHOT
-from mcjax.solvers.cholesky import singular_share, solve_entries
-from mcjax.solvers.once import once
+from mcjax.solvers.cholesky import singular_share, solve_entries, solve_positive
+from mcjax.solvers.once import once, one_kernel
 from mcjax.solvers.status import Status
 
 AT_ONCE = 8
 """Up to this p one pass over the rows makes gradient and Hessian; above, there are not registers
 enough, and the Hessian is made in blocks of ``BLOCK`` by ``BLOCK``."""
 BLOCK = 5
+VECTOR = 16
+"""Numbers of single precision in the longest vector of a processor."""
 LOOK = 4
 """Passes before one looks for separation."""
 MOST = 20
@@ -98,17 +102,16 @@ def _newton(family: Family, rows: Rows, start: Array, active: Array, suspect: Ar
     singular_below = singular_share(start)
 
     def body(loop: _Loop) -> _Loop:
-        gradient, hessian = _sums(family, rows, loop)
-        solution, unexplained = solve_entries(hessian, gradient)
-        g, newton = jnp.stack(gradient), -solution
-        overshot = ~((g * loop.step).sum(0) <= OVERSHOT * jnp.abs(loop.slope))
+        running = loop.status == Status.RUNNING
+        g, solution, unexplained, finite = _solved(family, rows, loop.theta, running)
+        newton = -solution
+        overshot = ~(_dot(g, loop.step) <= OVERSHOT * jnp.abs(loop.slope))
         half = loop.fraction / 2
         update = jnp.where(overshot[None], -half[None] * loop.step, newton)
         fraction = jnp.where(overshot, half, 1)
-        length = jnp.sqrt(count * jnp.abs((g * update).sum(0)))
-        size, at = jnp.abs(update).max(0), jnp.abs(loop.theta).max(0)
+        length = jnp.sqrt(count * jnp.abs(_dot(g, update)))
+        size, at = _largest(update), _largest(loop.theta)
         settled = (fraction == 1) & (length <= TOLERANCE[dtype.name]) & (size <= 1e-3 * (1 + at))
-        finite = jnp.isfinite(sum(gradient) + sum(h for row in hessian for h in row))
         steps = loop.steps + 1
         status = jnp.full(active.shape, int(Status.RUNNING), jnp.int32)
         for holds, code in (
@@ -123,12 +126,11 @@ def _newton(family: Family, rows: Rows, start: Array, active: Array, suspect: Ar
             loop.theta + update,
             jnp.where(overshot[None], loop.step, newton),
             fraction,
-            jnp.where(overshot, loop.slope, (g * newton).sum(0)),
+            jnp.where(overshot, loop.slope, _dot(g, newton)),
             status,
             steps,
         )
         # a fit that has ended changes no more, whatever the others of its block do
-        running = loop.status == Status.RUNNING
         return jax.tree.map(
             lambda new, old: jnp.where(running if new.ndim == 1 else running[None], new, old),
             after,
@@ -145,6 +147,33 @@ def _newton(family: Family, rows: Rows, start: Array, active: Array, suspect: Ar
         jnp.zeros(active.shape, jnp.int32),
     )
     return lax.while_loop(lambda loop: (loop.status == Status.RUNNING).any(), body, begin)
+
+
+def _dot(a: Array, b: Array) -> Array:
+    """Sum of products over the first axis. Written out: a reduction over it is no vector loop, and
+    is done again for every number made of it."""
+    return sum((a[i] * b[i] for i in range(1, len(a))), a[0] * b[0])
+
+
+def _largest(a: Array) -> Array:
+    """The largest size of (p, F), (F,); written out, see :func:`_dot`."""
+    return reduce(jnp.maximum, (jnp.abs(a[i]) for i in range(len(a))))
+
+
+def _solved(
+    family: Family, rows: Rows, theta: Array, running: Array
+) -> tuple[Array, Array, Array, Array]:
+    """The gradient (p, F), what :func:`~mcjax.solvers.cholesky.solve_positive` says of Hessian and
+    gradient, and whether both are finite."""
+    if len(theta) > AT_ONCE and jax.default_backend() == "cpu":
+        g, lower = _sums_one_by_one(family, rows, theta, running)
+        solution, unexplained = one_kernel(solve_positive, lower, g)
+        finite = jnp.isfinite(reduce(jnp.add, (*g, *reduce(jnp.add, lower))))
+        return g, solution, unexplained, finite
+    gradient, hessian = _sums(family, rows, theta)
+    solution, unexplained = solve_entries(hessian, gradient)
+    finite = jnp.isfinite(sum(gradient) + sum(h for row in hessian for h in row))
+    return jnp.stack(gradient), solution, unexplained, finite
 
 
 def _separated(family: Family, rows: Rows, loop: _Loop, suspect: Array) -> Array:
@@ -175,24 +204,16 @@ def _eta(x: Array, theta: Array) -> Array:
     return sum(rest, first)
 
 
-def _sums(family: Family, rows: Rows, loop: _Loop) -> tuple[list[Array], list[list[Array]]]:
+def _sums(family: Family, rows: Rows, theta: Array) -> tuple[list[Array], list[list[Array]]]:
     """Gradient (p) and lower triangle of the Hessian, each (F,)."""
     assert family.slopes is not None  # such a family alone is fitted here
     slopes = family.slopes
-    p, dtype = len(loop.theta), loop.theta.dtype
-
-    def residuals() -> tuple[Array, ...]:
-        found: list[Array] = []
-        share = rows.share().astype(dtype)
-        for x, y in zip(rows.x, rows.y, strict=True):
-            label = y.astype(dtype)
-            eta = _eta(x, loop.theta)
-            slope, curvature = slopes(family.params, eta, label)
-            found += [share * slope, share * curvature]
-        return tuple(found)
-
-    at_once = p <= AT_ONCE
-    found = residuals() if at_once else once(loop.steps[0], residuals)
+    p, dtype = len(theta), theta.dtype
+    share = rows.share().astype(dtype)
+    found: list[Array] = []
+    for x, y in zip(rows.x, rows.y, strict=True):
+        slope, curvature = slopes(family.params, _eta(x, theta), y.astype(dtype))
+        found += [share * slope, share * curvature]
     even, odd = found[: len(found) // 2], found[len(found) // 2 :]
     xe, xo = ([x[i].astype(dtype) for i in range(p)] for x in rows.x)
     gradients = [xe[i] * even[0] + xo[i] * odd[0] for i in range(p)]
@@ -201,7 +222,7 @@ def _sums(family: Family, rows: Rows, loop: _Loop) -> tuple[list[Array], list[li
         return [xe[i] * even[1] * xe[j] + xo[i] * odd[1] * xo[j] for i, j in places]
 
     lower = [(i, j) for i in range(p) for j in range(i + 1)]
-    if at_once:
+    if p <= AT_ONCE:
         total = _reduce(gradients + products(lower))
         gradient, entries = (
             total[: len(gradients)],
@@ -215,6 +236,93 @@ def _sums(family: Family, rows: Rows, loop: _Loop) -> tuple[list[Array], list[li
                 entries |= dict(zip(places, _reduce(products(places)), strict=True))
     hessian = [[entries[i, j] for j in range(i + 1)] for i in range(p)]
     return gradient, hessian
+
+
+def _sums_one_by_one(
+    family: Family, rows: Rows, theta: Array, running: Array
+) -> tuple[Array, Array]:
+    """Gradient (p, F) and lower triangle of the Hessian (p, p, F) of the fits that are running; the
+    upper one means nothing.
+
+    For processors and p > ``AT_ONCE``, in a loop over fits: what is read of one fit then stays in
+    the first cache from block to block, one that has ended costs nothing, and blocks share two
+    programs: those on the diagonal one, which makes the gradient as well, all others the other.
+    """
+    assert family.slopes is not None
+    slopes = family.slopes
+    (p, fits), dtype, pairs = theta.shape, theta.dtype, rows.y[0].shape[-1]
+    padding = -pairs % VECTOR
+    square = [(i, j) for i in range(BLOCK) for j in range(BLOCK)]
+    count = -(-p // BLOCK)
+    below, left = (jnp.asarray(k) for k in np.tril_indices(count, -1))
+
+    def sums(
+        params: Any,
+        xs: tuple[Array, Array],
+        ys: tuple[Array, Array],
+        share: Array,
+        theta: Array,
+        times: Array,
+    ) -> tuple[Array, Array]:
+        def fit(f: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
+            def cut(values: Array) -> Array:
+                """What is of this fit, padded to whole vectors: no row runs one by one."""
+                mine = lax.dynamic_index_in_dim(values, f, values.ndim - 2, keepdims=False)
+                return jnp.pad(mine.astype(dtype), [(0, 0)] * (mine.ndim - 1) + [(0, padding)])
+
+            own = jax.tree.map(lambda leaf: leaf[f], params)
+            halves: list[tuple[Array, Array, Array]] = []
+            for x, y in zip(map(cut, xs), map(cut, ys), strict=True):
+                found = slopes(own, _dot(x, theta[:, f]), y)
+                slope, curvature = (cut(share) * v for v in found)
+                halves.append((x, slope, curvature))
+
+            def part(a: Array) -> list[Array]:
+                return [lax.dynamic_slice_in_dim(x, a, BLOCK) for x, _, _ in halves]
+
+            def products(first: list[Array], second: list[Array], i: int, j: int) -> Array:
+                even, odd = (
+                    u[i] * w[2] * v[j] for u, w, v in zip(first, halves, second, strict=True)
+                )
+                return even + odd
+
+            # the last block may overlap the one before, and finds the same again
+            def begins(block: Array) -> Array:
+                return jnp.minimum(block * BLOCK, p - BLOCK)
+
+            def corner(k: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
+                gradient, hessian = now
+                a = begins(k)
+                own = part(a)
+                slopes = [own[0][i] * halves[0][1] + own[1][i] * halves[1][1] for i in range(BLOCK)]
+                lower = [(i, j) for i, j in square if j <= i]
+                total = _reduce(slopes + [products(own, own, i, j) for i, j in lower])
+                found = dict(zip(lower, total[BLOCK:], strict=True))
+                gradient = put(gradient, total[:BLOCK], (BLOCK, 1), (a, f))
+                values = [found[max(ij), min(ij)] for ij in square]
+                return gradient, put(hessian, values, (BLOCK, BLOCK, 1), (a, a, f))
+
+            def other(k: Array, hessian: Array) -> Array:
+                a, b = begins(below[k]), begins(left[k])
+                first, second = part(a), part(b)
+                total = _reduce([products(first, second, i, j) for i, j in square])
+                return put(hessian, total, (BLOCK, BLOCK, 1), (a, b, f))
+
+            gradient, hessian = lax.fori_loop(0, count, corner, now)
+            return gradient, lax.fori_loop(0, len(below), other, hessian)
+
+        def put(to: Array, values: list[Array], shape: tuple[int, ...], at: Any) -> Array:
+            return lax.dynamic_update_slice(to, jnp.stack(values).reshape(shape), at)
+
+        # a loop of one step or none: a condition would copy what it changes
+        def due(f: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
+            return lax.fori_loop(0, times[f], lambda _, now: fit(f, now), now)
+
+        begin = jnp.zeros((p, fits), dtype), jnp.zeros((p, p, fits), dtype)
+        return lax.fori_loop(0, fits, due, begin)
+
+    times = running.astype(jnp.int32)
+    return one_kernel(sums, family.params, rows.x, rows.y, rows.share(), theta, times)
 
 
 def _reduce(rows: list[Array]) -> list[Array]:
