@@ -17,7 +17,6 @@ from jax import Array, lax
 
 from mcjax.chains.chain import ConditionArrays, Program, Trajectory
 from mcjax.chains.dataset import design_streams, grown
-from mcjax.chains.layout import Feeds
 from mcjax.draws.samplers import normal_pair
 from mcjax.draws.streams import LABEL, row_words
 from mcjax.draws.threefry import threefry
@@ -78,16 +77,15 @@ def run_block(conditions: ConditionArrays, keys: Array, program: Program) -> Tra
         jnp.ones(net.frozen.shape, bool),
     )
 
-    def step(state: _State, t: Array) -> tuple[_State, Trajectory]:
-        counts: Any = grown(jnp.asarray(net.feeds.samples), t, program.generations, program.growth)
-        later = net.feeds._replace(samples=counts)
-        feeds = jax.tree.map(lambda a, b: jnp.where(t == 0, a, b), net.initial, later)
-        result = _generation(conditions, state, truth, feeds, keys, t, program)
+    def after(state: _State, result: Fit) -> tuple[_State, Trajectory]:
         kept = result.status == Status.NOT_FITTED
         theta = jnp.where(kept[None], state.theta, result.theta)
         known = jnp.where(kept, state.known, result.status == Status.CONVERGED)
         seen = Trajectory(jnp.where(known[None], theta, jnp.nan), result.status, result.steps)
         return _State(jnp.where(known[None], theta, truth[..., :1]), known), seen
+
+    def step(state: _State, t: Array) -> tuple[_State, Trajectory]:
+        return after(state, _generation(conditions, state, truth, keys, t, program))
 
     _, found = lax.scan(step, begin, jnp.arange(program.generations + 1, dtype=jnp.int32))
     return Trajectory(
@@ -101,22 +99,24 @@ def _generation(
     conditions: ConditionArrays,
     state: _State,
     truth: Array,
-    feeds: Feeds,
     keys: Array,
     t: Array,
     program: Program,
 ) -> Fit:
     """Fit every model of every lane once; shapes (p, L, M) and (L, M)."""
-    dtype = state.theta.dtype
-    lanes, models, slots = feeds.samples.shape
+    net, dtype = conditions.network, state.theta.dtype
+    lanes, models, slots = net.feeds.samples.shape
     fits = lanes * models
-    flat = jax.tree.map(lambda leaf: jnp.asarray(leaf).reshape(fits, slots), feeds)
-    mass = flat.samples.astype(dtype) * flat.weight.astype(dtype)
-    total = jnp.maximum(mass.sum(-1, keepdims=True), 1)
 
-    def sources() -> tuple[_Sources, Array]:
-        """And whether each origin is known."""
-        origin = jnp.asarray(feeds.origin).reshape(lanes, models * slots)
+    def sources() -> tuple[_Sources, Array, Array, Array]:
+        """And where fits begin, (p, F), whether they are to be, and whether a parent is lost."""
+        counts: Any = grown(jnp.asarray(net.feeds.samples), t, program.generations, program.growth)
+        later = net.feeds._replace(samples=counts)
+        feeds = jax.tree.map(lambda a, b: jnp.where(t == 0, a, b), net.initial, later)
+        flat = jax.tree.map(lambda leaf: leaf.reshape(fits, slots), feeds)
+        mass = flat.samples.astype(dtype) * flat.weight.astype(dtype)
+        total = jnp.maximum(mass.sum(-1, keepdims=True), 1)
+        origin = feeds.origin.reshape(lanes, models * slots)
         parents = jnp.concatenate([state.theta, truth], -1)
         known = jnp.concatenate([state.known, jnp.ones(truth.shape[1:], bool)], -1)
         stamp = jnp.where(flat.renewed, t, 0).astype(jnp.uint32)
@@ -135,20 +135,20 @@ def _generation(
             jnp.where(flat.weight > 0, flat.samples, 0),  # of no weight: no row of the fit
             flat.weight.astype(dtype) / total,
         )
-        return given, jnp.take_along_axis(known, origin, -1).reshape(fits, slots)
+        reads = flat.samples > 0
+        known = jnp.take_along_axis(known, origin, -1).reshape(fits, slots)
+        lost = jnp.any(reads & ~known, -1)
+        # the mean of the parents is a fit's best guess: four passes over the rows instead of six
+        start = ((mass / total)[None] * theta).sum(-1)
+        return given, start, reads.any(-1) & ~lost, lost
 
-    given, known = once(t, sources)
-    reads = flat.samples > 0
-    lost = jnp.any(reads & ~known, -1)
-    # the mean of the parents is a fit's best guess: four passes over the rows instead of six
-    start = ((mass / total)[None] * given.theta).sum(-1)
+    given, start, active, lost = once(t, sources)
     drawing, fitting = (
         jax.tree.map(lambda leaf, to=to: jnp.repeat(jnp.asarray(leaf, to), models)[:, None], family)
         for family in (conditions.family,)
         for to in (program.draw_dtype, program.fit_dtype)
     )
     factor = jnp.repeat(jnp.asarray(conditions.factor, program.draw_dtype), models, axis=0)
-    active = reads.any(-1) & ~lost
     # where a network collapses whole blocks end: nothing more is drawn for them
     rows = _draw(drawing, factor, given, jnp.where(active.any(), t, -1), program)
     found = fit_rows(fitting, rows, start, active)

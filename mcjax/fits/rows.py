@@ -97,47 +97,17 @@ def _cast(family: Family, dtype: Any) -> Family:
 def _newton(family: Family, rows: Rows, start: Array, active: Array, suspect: Array) -> _Loop:
     """Newton steps in the precision of ``start``; ``suspect``: whether to look for separation from
     the first pass on."""
-    dtype = start.dtype
-    count = rows.size.astype(dtype)
-    singular_below = singular_share(start)
 
     def body(loop: _Loop) -> _Loop:
-        running = loop.status == Status.RUNNING
-        g, solution, unexplained, finite = _solved(family, rows, loop.theta, running)
-        newton = -solution
-        overshot = ~(_dot(g, loop.step) <= OVERSHOT * jnp.abs(loop.slope))
-        half = loop.fraction / 2
-        update = jnp.where(overshot[None], -half[None] * loop.step, newton)
-        fraction = jnp.where(overshot, half, 1)
-        length = jnp.sqrt(count * jnp.abs(_dot(g, update)))
-        size, at = _largest(update), _largest(loop.theta)
-        settled = (fraction == 1) & (length <= TOLERANCE[dtype.name]) & (size <= 1e-3 * (1 + at))
-        steps = loop.steps + 1
-        status = jnp.full(active.shape, int(Status.RUNNING), jnp.int32)
-        for holds, code in (
-            (steps >= NEWTON_LIMIT, Status.STEP_LIMIT),
-            (settled, Status.CONVERGED),
-            (settled & (unexplained < singular_below), Status.RANK_DEFICIENT),
-            ((loop.steps == 0) & ~finite, Status.OVERFLOW),
-            (_separated(family, rows, loop, suspect), Status.SEPARATED),
-        ):
-            status = jnp.where(holds, int(code), status)
-        after = _Loop(
-            loop.theta + update,
-            jnp.where(overshot[None], loop.step, newton),
-            fraction,
-            jnp.where(overshot, loop.slope, _dot(g, newton)),
-            status,
-            steps,
-        )
-        # a fit that has ended changes no more, whatever the others of its block do
-        return jax.tree.map(
-            lambda new, old: jnp.where(running if new.ndim == 1 else running[None], new, old),
-            after,
-            loop,
-        )
+        sums: tuple[Any, Any]
+        if len(start) > AT_ONCE and jax.default_backend() == "cpu":
+            sums = _sums_one_by_one(family, rows, loop.theta, loop.status == Status.RUNNING)
+        else:
+            sums = _sums(family, rows, loop.theta)
+        separated = _separated(family, rows, loop, suspect)
+        return one_kernel(_advanced, *sums, loop, separated, rows.size)
 
-    zero = jnp.zeros(active.shape, dtype)
+    zero = jnp.zeros(active.shape, start.dtype)
     begin = _Loop(
         start,
         jnp.zeros_like(start),
@@ -149,6 +119,49 @@ def _newton(family: Family, rows: Rows, start: Array, active: Array, suspect: Ar
     return lax.while_loop(lambda loop: (loop.status == Status.RUNNING).any(), body, begin)
 
 
+def _advanced(gradient: Any, hessian: Any, loop: _Loop, separated: Array, size: Array) -> _Loop:
+    """One step on, from gradient (p, F) and lower triangle of the Hessian (p, p, F), as arrays or
+    as lists of entries."""
+    dtype, running = loop.theta.dtype, loop.status == Status.RUNNING
+    solve = solve_positive if isinstance(hessian, Array) else solve_entries
+    solution, unexplained = solve(hessian, gradient)
+    lower = [hessian[i][j] for i in range(len(solution)) for j in range(i + 1)]
+    g = jnp.stack(list(gradient))
+    newton = -solution
+    overshot = ~(_dot(g, loop.step) <= OVERSHOT * jnp.abs(loop.slope))
+    half = loop.fraction / 2
+    update = jnp.where(overshot[None], -half[None] * loop.step, newton)
+    fraction = jnp.where(overshot, half, 1)
+    length = jnp.sqrt(size.astype(dtype) * jnp.abs(_dot(g, update)))
+    longest, at = _largest(update), _largest(loop.theta)
+    settled = (fraction == 1) & (length <= TOLERANCE[dtype.name]) & (longest <= 1e-3 * (1 + at))
+    finite = jnp.isfinite(reduce(jnp.add, (*g, *lower)))
+    steps = loop.steps + 1
+    status = jnp.full(running.shape, int(Status.RUNNING), jnp.int32)
+    for holds, code in (
+        (steps >= NEWTON_LIMIT, Status.STEP_LIMIT),
+        (settled, Status.CONVERGED),
+        (settled & (unexplained < singular_share(g)), Status.RANK_DEFICIENT),
+        ((loop.steps == 0) & ~finite, Status.OVERFLOW),
+        (separated, Status.SEPARATED),
+    ):
+        status = jnp.where(holds, int(code), status)
+    after = _Loop(
+        loop.theta + update,
+        jnp.where(overshot[None], loop.step, newton),
+        fraction,
+        jnp.where(overshot, loop.slope, _dot(g, newton)),
+        status,
+        steps,
+    )
+    # a fit that has ended changes no more, whatever the others of its block do
+    return jax.tree.map(
+        lambda new, old: jnp.where(running if new.ndim == 1 else running[None], new, old),
+        after,
+        loop,
+    )
+
+
 def _dot(a: Array, b: Array) -> Array:
     """Sum of products over the first axis. Written out: a reduction over it is no vector loop, and
     is done again for every number made of it."""
@@ -158,22 +171,6 @@ def _dot(a: Array, b: Array) -> Array:
 def _largest(a: Array) -> Array:
     """The largest size of (p, F), (F,); written out, see :func:`_dot`."""
     return reduce(jnp.maximum, (jnp.abs(a[i]) for i in range(len(a))))
-
-
-def _solved(
-    family: Family, rows: Rows, theta: Array, running: Array
-) -> tuple[Array, Array, Array, Array]:
-    """The gradient (p, F), what :func:`~mcjax.solvers.cholesky.solve_positive` says of Hessian and
-    gradient, and whether both are finite."""
-    if len(theta) > AT_ONCE and jax.default_backend() == "cpu":
-        g, lower = _sums_one_by_one(family, rows, theta, running)
-        solution, unexplained = one_kernel(solve_positive, lower, g)
-        finite = jnp.isfinite(reduce(jnp.add, (*g, *reduce(jnp.add, lower))))
-        return g, solution, unexplained, finite
-    gradient, hessian = _sums(family, rows, theta)
-    solution, unexplained = solve_entries(hessian, gradient)
-    finite = jnp.isfinite(sum(gradient) + sum(h for row in hessian for h in row))
-    return jnp.stack(gradient), solution, unexplained, finite
 
 
 def _separated(family: Family, rows: Rows, loop: _Loop, suspect: Array) -> Array:
@@ -234,8 +231,7 @@ def _sums(family: Family, rows: Rows, theta: Array) -> tuple[list[Array], list[l
             for b in range(0, a + 1, BLOCK):
                 places = [ij for ij in lower if a <= ij[0] < a + BLOCK and b <= ij[1] < b + BLOCK]
                 entries |= dict(zip(places, _reduce(products(places)), strict=True))
-    hessian = [[entries[i, j] for j in range(i + 1)] for i in range(p)]
-    return gradient, hessian
+    return gradient, [[entries[i, j] for j in range(i + 1)] for i in range(p)]
 
 
 def _sums_one_by_one(

@@ -33,6 +33,9 @@ def one_kernel(compute: Callable[..., Tree], *given: Any) -> Tree:
     XLA's CPU backend otherwise runs a loop as a program, at about 0.1 us a step for each operation.
     Its own passes mark calls of the smallest loops to be one function (``xla_cpu_small_call``), and
     so is this call marked. Where a compiler does not know the mark it is an ordinary call.
+
+    For bodies of loops whose number of steps is known only at run time: around code whose inputs
+    the compiler knew, because the loop had one step, a compilation never ended (jaxlib 0.10).
     """
     if jax.default_backend() != "cpu":
         return compute(*given)

@@ -82,9 +82,12 @@ def compare(family, network, p, precision, generations=2, chains=24, **options):
     return status
 
 
-@pytest.mark.parametrize(("name", "precision"), [("logistic", "mixed"), ("poisson", "float32")])
-def test_families_and_precisions(name, precision):
-    status = compare(FAMILIES[name], NETWORKS["ring"](60), 2, precision)
+@pytest.mark.parametrize(
+    ("name", "precision", "p"),
+    [("logistic", "mixed", 2), ("poisson", "float32", 2), ("logistic", "float32", 12)],
+)
+def test_families_and_precisions(name, precision, p):
+    status = compare(FAMILIES[name], NETWORKS["ring"](30 * p), p, precision)
     assert (status == Status.CONVERGED).mean() > 0.99
 
 
