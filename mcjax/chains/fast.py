@@ -182,7 +182,7 @@ def _draw(family: Family, factor: Array, given: _Sources, count: Array, program:
         return jnp.broadcast_to(found, (*values.shape[:-1], pairs))
 
     def streams() -> tuple[Array, ...]:
-        """Stream keys and places of pairs; even and odd rows' shares of the weight."""
+        """Stream keys and places of pairs; 1 for even and for odd rows, 0 where padding is."""
         within = place - of_pair(ends - taken)
         samples, inside = of_pair(given.samples), place < ends[:, -1:]
         rows = (jnp.where((2 * within + odd < samples) & inside, 1, 0) for odd in range(2))
@@ -206,12 +206,10 @@ def _draw(family: Family, factor: Array, given: _Sources, count: Array, program:
     drawn = once(count, covariate_words)
 
     def normals() -> Array:
-        even, odd = drawn.real, drawn.imag
-        words = (
-            lax.bitcast_convert_type(even, jnp.uint32),
-            lax.bitcast_convert_type(odd, jnp.uint32),
+        first, second = (
+            lax.bitcast_convert_type(part, jnp.uint32) for part in (drawn.real, drawn.imag)
         )
-        return lax.complex(*normal_pair(words, number))
+        return lax.complex(*normal_pair((first, second), number))
 
     z = once(count, normals)
 

@@ -99,6 +99,17 @@ def test_chunks_and_replay_are_bit_equal(name):
         np.testing.assert_array_equal(alone.theta, small[k][chain])
 
 
+def test_no_bit_depends_on_the_place_in_a_block():
+    """Rows that fill no whole vectors: the last of a block run one by one, those of a chain by
+    itself do not."""
+    net = topologies.ring(3, samples=801, real=801, initial=1602)
+    own = condition(net, logistic(), THETA)
+    study = Study((own,), generations=1, chains=8, precision="float64")
+    found = estimates(study)[0]
+    for chain in (1, 3, 7):
+        np.testing.assert_array_equal(api.replay(study, own.name, chain).theta, found[chain])
+
+
 def test_moments_do_not_depend_on_chunks():
     study = grid(linear(), scales=(1,), chains=200)
     first, second = (api.simulate(replace(study, chunk=chunk)) for chunk in (64, 1024))
