@@ -38,11 +38,9 @@ def chains_section(
     naive = {"vmap Newton": peers.newton(family)}
     if family != "linear":
         naive["vmap optax.lbfgs"] = peers.lbfgs(family)
-        if find_spec("optimistix") and not quick and p <= 5:
-            naive["vmap optimistix BFGS"] = peers.bfgs(family)
     for name, fit in naive.items():
         # their best size, and all chains at once, as they are called by who has thousands
-        for count in [64] if quick or "BFGS" in name else [64, 1024]:
+        for count in [64] if quick else [64, 1024]:
             run, title = jax_peer(fit), f"{name}, {count:,} chains"
             racing[title] = theirs(run, count, count * each)
             if devices > 1:

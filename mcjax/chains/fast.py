@@ -22,13 +22,13 @@ from mcjax.draws.streams import LABEL, row_words
 from mcjax.draws.threefry import threefry
 from mcjax.families.family import Family
 from mcjax.fits.fit import Fit
-from mcjax.fits.rows import MOST, VECTOR, Rows, fit_rows
+from mcjax.fits.rows import MOST, Rows, fit_rows
 from mcjax.solvers.once import once
 from mcjax.solvers.status import Status
 
-FEW_LEFT = 4
-"""Up to so many pairs of rows beyond whole vectors run one by one as quickly as in one vector
-more."""
+VECTOR, FEW_LEFT = 16, 4
+"""Numbers of single precision in the longest vector of a processor; up to so many beyond whole
+vectors run one by one as quickly as in one vector more."""
 FEW = 8
 """Up to so many feeds a row finds its own by comparisons, which are vector instructions."""
 

@@ -14,22 +14,19 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array, lax
 
 from mcjax.families.family import Family
 from mcjax.fits.fit import NEWTON_LIMIT, TOLERANCE, Fit
 from mcjax.fits.newton import OVERSHOT
-from mcjax.solvers.cholesky import singular_share, solve_entries, solve_positive
-from mcjax.solvers.once import once, one_kernel
+from mcjax.solvers.cholesky import singular_share, solve_entries
+from mcjax.solvers.once import once
 from mcjax.solvers.status import Status
 
 AT_ONCE = 8
 """Up to this p one pass over the rows makes gradient and Hessian; above, there are not registers
 enough, and the Hessian is made in blocks of ``BLOCK`` by ``BLOCK``."""
 BLOCK = 5
-VECTOR = 16
-"""Numbers of single precision in the longest vector of a processor."""
 LOOK = 4
 """Passes before one looks for separation."""
 MOST = 20
@@ -99,13 +96,8 @@ def _newton(family: Family, rows: Rows, start: Array, active: Array, suspect: Ar
     the first pass on."""
 
     def body(loop: _Loop) -> _Loop:
-        sums: tuple[Any, Any]
-        if len(start) > AT_ONCE and jax.default_backend() == "cpu":
-            sums = _sums_one_by_one(family, rows, loop.theta, loop.status == Status.RUNNING)
-        else:
-            sums = _sums(family, rows, loop.theta)
         separated = _separated(family, rows, loop, suspect)
-        return one_kernel(_advanced, *sums, loop, separated, rows.size)
+        return _advanced(*_sums(family, rows, loop), loop, separated, rows.size)
 
     zero = jnp.zeros(active.shape, start.dtype)
     begin = _Loop(
@@ -119,14 +111,21 @@ def _newton(family: Family, rows: Rows, start: Array, active: Array, suspect: Ar
     return lax.while_loop(lambda loop: (loop.status == Status.RUNNING).any(), body, begin)
 
 
-def _advanced(gradient: Any, hessian: Any, loop: _Loop, separated: Array, size: Array) -> _Loop:
-    """One step on, from gradient (p, F) and lower triangle of the Hessian (p, p, F), as arrays or
-    as lists of entries."""
+def _advanced(
+    gradient: list[Array],
+    hessian: list[list[Array]],
+    loop: _Loop,
+    separated: Array,
+    size: Array,
+) -> _Loop:
+    """One step on."""
     dtype, running = loop.theta.dtype, loop.status == Status.RUNNING
-    solve = solve_positive if isinstance(hessian, Array) else solve_entries
-    solution, unexplained = solve(hessian, gradient)
-    lower = [hessian[i][j] for i in range(len(solution)) for j in range(i + 1)]
-    g = jnp.stack(list(gradient))
+
+    def solve() -> tuple[Array, ...]:
+        return jnp.stack(gradient), *solve_entries(hessian, gradient)
+
+    # of large matrices the solution would be worked out again for every number made of it
+    g, solution, unexplained = once(loop.steps[0], solve) if len(gradient) > AT_ONCE else solve()
     newton = -solution
     overshot = ~(_dot(g, loop.step) <= OVERSHOT * jnp.abs(loop.slope))
     half = loop.fraction / 2
@@ -135,7 +134,7 @@ def _advanced(gradient: Any, hessian: Any, loop: _Loop, separated: Array, size: 
     length = jnp.sqrt(size.astype(dtype) * jnp.abs(_dot(g, update)))
     longest, at = _largest(update), _largest(loop.theta)
     settled = (fraction == 1) & (length <= TOLERANCE[dtype.name]) & (longest <= 1e-3 * (1 + at))
-    finite = jnp.isfinite(reduce(jnp.add, (*g, *lower)))
+    finite = jnp.isfinite(sum(gradient) + sum(entry for row in hessian for entry in row))
     steps = loop.steps + 1
     status = jnp.full(running.shape, int(Status.RUNNING), jnp.int32)
     for holds, code in (
@@ -201,16 +200,22 @@ def _eta(x: Array, theta: Array) -> Array:
     return sum(rest, first)
 
 
-def _sums(family: Family, rows: Rows, theta: Array) -> tuple[list[Array], list[list[Array]]]:
+def _sums(family: Family, rows: Rows, loop: _Loop) -> tuple[list[Array], list[list[Array]]]:
     """Gradient (p) and lower triangle of the Hessian, each (F,)."""
     assert family.slopes is not None  # such a family alone is fitted here
     slopes = family.slopes
-    p, dtype = len(theta), theta.dtype
-    share = rows.share().astype(dtype)
-    found: list[Array] = []
-    for x, y in zip(rows.x, rows.y, strict=True):
-        slope, curvature = slopes(family.params, _eta(x, theta), y.astype(dtype))
-        found += [share * slope, share * curvature]
+    p, dtype = len(loop.theta), loop.theta.dtype
+
+    def residuals() -> tuple[Array, ...]:
+        found: list[Array] = []
+        share = rows.share().astype(dtype)
+        for x, y in zip(rows.x, rows.y, strict=True):
+            slope, curvature = slopes(family.params, _eta(x, loop.theta), y.astype(dtype))
+            found += [share * slope, share * curvature]
+        return tuple(found)
+
+    at_once = p <= AT_ONCE
+    found = residuals() if at_once else once(loop.steps[0], residuals)
     even, odd = found[: len(found) // 2], found[len(found) // 2 :]
     xe, xo = ([x[i].astype(dtype) for i in range(p)] for x in rows.x)
     gradients = [xe[i] * even[0] + xo[i] * odd[0] for i in range(p)]
@@ -219,7 +224,7 @@ def _sums(family: Family, rows: Rows, theta: Array) -> tuple[list[Array], list[l
         return [xe[i] * even[1] * xe[j] + xo[i] * odd[1] * xo[j] for i, j in places]
 
     lower = [(i, j) for i in range(p) for j in range(i + 1)]
-    if p <= AT_ONCE:
+    if at_once:
         total = _reduce(gradients + products(lower))
         gradient, entries = (
             total[: len(gradients)],
@@ -232,93 +237,6 @@ def _sums(family: Family, rows: Rows, theta: Array) -> tuple[list[Array], list[l
                 places = [ij for ij in lower if a <= ij[0] < a + BLOCK and b <= ij[1] < b + BLOCK]
                 entries |= dict(zip(places, _reduce(products(places)), strict=True))
     return gradient, [[entries[i, j] for j in range(i + 1)] for i in range(p)]
-
-
-def _sums_one_by_one(
-    family: Family, rows: Rows, theta: Array, running: Array
-) -> tuple[Array, Array]:
-    """Gradient (p, F) and lower triangle of the Hessian (p, p, F) of the fits that are running; the
-    upper one means nothing.
-
-    For processors and p > ``AT_ONCE``, in a loop over fits: what is read of one fit then stays in
-    the first cache from block to block, one that has ended costs nothing, and blocks share two
-    programs: those on the diagonal one, which makes the gradient as well, all others the other.
-    """
-    assert family.slopes is not None
-    slopes = family.slopes
-    (p, fits), dtype, pairs = theta.shape, theta.dtype, rows.y[0].shape[-1]
-    padding = -pairs % VECTOR
-    square = [(i, j) for i in range(BLOCK) for j in range(BLOCK)]
-    count = -(-p // BLOCK)
-    below, left = (jnp.asarray(k) for k in np.tril_indices(count, -1))
-
-    def sums(
-        params: Any,
-        xs: tuple[Array, Array],
-        ys: tuple[Array, Array],
-        share: Array,
-        theta: Array,
-        times: Array,
-    ) -> tuple[Array, Array]:
-        def fit(f: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
-            def cut(values: Array) -> Array:
-                """What is of this fit, padded to whole vectors: no row runs one by one."""
-                mine = lax.dynamic_index_in_dim(values, f, values.ndim - 2, keepdims=False)
-                return jnp.pad(mine.astype(dtype), [(0, 0)] * (mine.ndim - 1) + [(0, padding)])
-
-            own = jax.tree.map(lambda leaf: leaf[f], params)
-            halves: list[tuple[Array, Array, Array]] = []
-            for x, y in zip(map(cut, xs), map(cut, ys), strict=True):
-                found = slopes(own, _dot(x, theta[:, f]), y)
-                slope, curvature = (cut(share) * v for v in found)
-                halves.append((x, slope, curvature))
-
-            def part(a: Array) -> list[Array]:
-                return [lax.dynamic_slice_in_dim(x, a, BLOCK) for x, _, _ in halves]
-
-            def products(first: list[Array], second: list[Array], i: int, j: int) -> Array:
-                even, odd = (
-                    u[i] * w[2] * v[j] for u, w, v in zip(first, halves, second, strict=True)
-                )
-                return even + odd
-
-            # the last block may overlap the one before, and finds the same again
-            def begins(block: Array) -> Array:
-                return jnp.minimum(block * BLOCK, p - BLOCK)
-
-            def corner(k: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
-                gradient, hessian = now
-                a = begins(k)
-                own = part(a)
-                slopes = [own[0][i] * halves[0][1] + own[1][i] * halves[1][1] for i in range(BLOCK)]
-                lower = [(i, j) for i, j in square if j <= i]
-                total = _reduce(slopes + [products(own, own, i, j) for i, j in lower])
-                found = dict(zip(lower, total[BLOCK:], strict=True))
-                gradient = put(gradient, total[:BLOCK], (BLOCK, 1), (a, f))
-                values = [found[max(ij), min(ij)] for ij in square]
-                return gradient, put(hessian, values, (BLOCK, BLOCK, 1), (a, a, f))
-
-            def other(k: Array, hessian: Array) -> Array:
-                a, b = begins(below[k]), begins(left[k])
-                first, second = part(a), part(b)
-                total = _reduce([products(first, second, i, j) for i, j in square])
-                return put(hessian, total, (BLOCK, BLOCK, 1), (a, b, f))
-
-            gradient, hessian = lax.fori_loop(0, count, corner, now)
-            return gradient, lax.fori_loop(0, len(below), other, hessian)
-
-        def put(to: Array, values: list[Array], shape: tuple[int, ...], at: Any) -> Array:
-            return lax.dynamic_update_slice(to, jnp.stack(values).reshape(shape), at)
-
-        # a loop of one step or none: a condition would copy what it changes
-        def due(f: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
-            return lax.fori_loop(0, times[f], lambda _, now: fit(f, now), now)
-
-        begin = jnp.zeros((p, fits), dtype), jnp.zeros((p, p, fits), dtype)
-        return lax.fori_loop(0, fits, due, begin)
-
-    times = running.astype(jnp.int32)
-    return one_kernel(sums, family.params, rows.x, rows.y, rows.share(), theta, times)
 
 
 def _reduce(rows: list[Array]) -> list[Array]:

@@ -16,7 +16,7 @@ UNROLLED = 8
 def solve_positive(matrix: Array, right: Array) -> tuple[Array, Array]:
     """Solve ``matrix x = right`` for a symmetric positive semi-definite matrix.
 
-    Both may have further axes behind, and the upper triangle is not read.
+    Up to p = ``UNROLLED`` both may have further axes behind, and the upper triangle is not read.
 
     A pivot that falls below rounding is lifted to it, so that the solution is finite and a descent
     direction remains one.
@@ -31,8 +31,7 @@ def solve_positive(matrix: Array, right: Array) -> tuple[Array, Array]:
     eps = float(jnp.finfo(matrix.dtype).eps)
     if p <= UNROLLED:
         return _unrolled(matrix, right, 16 * eps)
-    lower = jnp.tril(jnp.ones((p, p), bool)).reshape(p, p, *(1,) * (right.ndim - 1))
-    return _swept(jnp.where(lower, matrix, jnp.swapaxes(matrix, 0, 1)), right)
+    return _swept(matrix + jnp.tril(matrix, -1).T - jnp.triu(matrix, 1), right)
 
 
 def solve_entries(lower: list[list[Array]], right: list[Array]) -> tuple[Array, Array]:
