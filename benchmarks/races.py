@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -317,12 +316,8 @@ tolerance = 0.1
 
 def study_section(quick: bool) -> dict[str, Any]:
     """A whole study, from the command line: 10,000 chains of 4 models over 100 generations, and a
-    verdict on each mean squared error; and what a loop over statsmodels would have taken."""
-    import numpy as np
-    import peers
-
+    verdict on each mean squared error."""
     chains, generations = (1000, 20) if quick else (10_000, 100)
-    fits = chains * 4 * (generations + 1)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "yardstick.toml"
         text = YARDSTICK.format(chains=chains, generations=generations)
@@ -333,20 +328,11 @@ def study_section(quick: bool) -> dict[str, Any]:
         seconds = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     said = json.loads(done.stdout)
-    found = {
+    return {
         "chains": chains,
         "generations": generations,
-        "fits": fits,
+        "fits": chains * 4 * (generations + 1),
         "seconds": seconds,
         "verdict": said["verdict"],
         "peak_bytes": peak,
     }
-    if find_spec("statsmodels"):
-        one, turns = [], 5
-        for _ in range(turns):
-            began = time.process_time()
-            peers.loop_chains("statsmodels", "logistic", ROWS, 5, GENERATIONS, 6)
-            one.append((time.process_time() - began) / (6 * 4 * GENERATIONS))
-        cores = len(os.sched_getaffinity(0))
-        found["loop_seconds"] = float(np.median(one)) * fits / cores
-    return found

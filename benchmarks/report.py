@@ -103,7 +103,11 @@ def draw(results: dict[str, Any], folder: Path) -> list[Path]:
         left.grid(axis="x", alpha=0.3)
         left.set_ylim(len(named) - 0.5, -0.5)
         left.legend(loc="upper right")
-        for axes, swept, label in ((middle, "rows", "rows a fit"), (right, "p", "parameters")):
+        panels = (
+            (middle, "rows", "rows a fit", [50, 200, 800]),
+            (right, "p", "parameters", [1, 2, 5, 10, 20]),
+        )
+        for axes, swept, label, ticks in panels:
             for k, precision in enumerate(("float32", "mixed")):
                 own = [
                     row
@@ -118,7 +122,7 @@ def draw(results: dict[str, Any], folder: Path) -> list[Path]:
                     for v, us in zip(at, taken, strict=True)
                 ]
             axes.set(xscale="log", yscale="log", xlabel=label)
-            _plain(axes.xaxis, at)
+            _plain(axes.xaxis, ticks)
             _plain(axes.yaxis, [0.5, 1, 2, 5, 10, 20, 50])
         middle.set_ylabel("µs a fit, one core")
         middle.legend()

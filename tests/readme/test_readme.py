@@ -1,5 +1,7 @@
 """The README's code blocks run, in its order, and say what it says."""
 
+import importlib.util
+import json
 import re
 import shlex
 import subprocess
@@ -46,3 +48,13 @@ def test_pictures_and_links_exist():
     assert len(targets) >= 5
     for target in targets:
         assert (README.parent / target).exists(), target
+
+
+def test_the_table_of_speed_is_the_one_measured():
+    """Which ``benchmarks/report.py`` makes of the results kept."""
+    folder = README.parent / "benchmarks"
+    spec = importlib.util.spec_from_file_location("report", folder / "report.py")
+    report = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(report)
+    kept = json.loads((folder / "results" / "speed.json").read_text(encoding="utf-8"))
+    assert report.summary(kept["results"]) in README.read_text(encoding="utf-8")
