@@ -252,7 +252,7 @@ def parts_section(quick: bool) -> dict[str, Any]:
         asked = study("logistic", ROWS, 5, 512, precision="float32")
         sizes[f"mcjax, blocks of {lanes}"] = _with_blocks(lanes, asked)
     found["blocks"] = race(sizes, 3 if quick else 9)
-    found["million"] = [_memory_of(chains) for chains in (4096, 4096 if quick else 1 << 20)]
+    found["peak_memory"] = [_memory_of(chains) for chains in (4096, 4096 if quick else 1 << 20)]
 
     calm = study("logistic", 60, 5, 256, generations=30)
     loop_net = mcjax.topologies.ring(4, samples=60, initial=60)

@@ -77,15 +77,13 @@ def run_block(conditions: ConditionArrays, keys: Array, program: Program) -> Tra
         jnp.ones(net.frozen.shape, bool),
     )
 
-    def after(state: _State, result: Fit) -> tuple[_State, Trajectory]:
+    def step(state: _State, t: Array) -> tuple[_State, Trajectory]:
+        result = _generation(conditions, state, truth, keys, t, program)
         kept = result.status == Status.NOT_FITTED
         theta = jnp.where(kept[None], state.theta, result.theta)
         known = jnp.where(kept, state.known, result.status == Status.CONVERGED)
         seen = Trajectory(jnp.where(known[None], theta, jnp.nan), result.status, result.steps)
         return _State(jnp.where(known[None], theta, truth[..., :1]), known), seen
-
-    def step(state: _State, t: Array) -> tuple[_State, Trajectory]:
-        return after(state, _generation(conditions, state, truth, keys, t, program))
 
     _, found = lax.scan(step, begin, jnp.arange(program.generations + 1, dtype=jnp.int32))
     return Trajectory(

@@ -41,8 +41,7 @@ class Rows(NamedTuple):
     Attributes
     ----------
     x: even and odd rows, each (p, F, H). y: the same, each (F, H).
-    share: makes the shares of all weight that each of two rows has, (F, H). It is called in every
-        pass over the rows: to choose between two numbers is quicker than to read many.
+    share: makes the shares of all weight that each of two rows has, (F, H).
     size: rows without padding, (F,).
     """
 
