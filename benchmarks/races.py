@@ -83,6 +83,7 @@ def fits_section(family: str, quick: bool) -> list[dict[str, Any]]:
     import mcjax
     from mcjax.engine.compiler import compiler_options
     from mcjax.fits.rows import Rows, fit_rows
+    from mcjax.solvers.status import Status
 
     p, batch = 5, 64
     rng = np.random.default_rng(0)
@@ -94,7 +95,6 @@ def fits_section(family: str, quick: bool) -> list[dict[str, Any]]:
         "huber": lambda: eta + rng.standard_normal(eta.shape),
     }[family]()
     record = getattr(mcjax, family)()
-    half = [np.ascontiguousarray(np.moveaxis(x[:, k::2], -1, 0)) for k in range(2)]
     answers: dict[str, Any] = {}
     racing: dict[str, Contestant] = {}
 
@@ -102,15 +102,15 @@ def fits_section(family: str, quick: bool) -> list[dict[str, Any]]:
         answers[name] = np.asarray(run())
         racing[name] = Contestant(lambda: run() is None or None, count)
 
-    def own(even: Any, odd: Any, ye: Any, yo: Any) -> Any:
+    def own(own_x: Any, own_y: Any) -> Any:
         params = jax.tree.map(lambda v: jnp.full((batch, 1), v, x.dtype), record)
-        rows = Rows(
-            (even, odd), (ye, yo), lambda: jnp.full(ye.shape, 1 / ROWS), jnp.full(batch, ROWS)
-        )
+        share, size = jnp.full(own_y.shape[1:], 1 / ROWS), jnp.full(batch, ROWS, x.dtype)
+        status = jnp.full(batch, int(Status.RUNNING), jnp.int32)
         start = jnp.zeros((p, batch))
-        return fit_rows(params, rows, start, jnp.ones(batch, bool)).theta.T
+        return fit_rows(params, Rows(own_x, own_y, lambda: share, size), start, status).theta.T
 
-    given = jax.device_put((*half, y[:, ::2].copy(), y[:, 1::2].copy()))
+    halves = (x.reshape(batch, -1, 2, p).transpose(2, 3, 0, 1), y.reshape(batch, -1, 2).T)
+    given = jax.device_put((halves[0].copy(), halves[1].transpose(0, 2, 1).copy()))
     arrays = jax.device_put((np.zeros((batch, p)), x, y))
     compiled = jax.jit(own, compiler_options=compiler_options("fast", "cpu"))
     enter("mcjax float64", lambda: jax.block_until_ready(compiled(*given)))

@@ -1,10 +1,13 @@
-"""A block of chains at once: the law and the draws of :mod:`mcjax.chains.chain`, near what a
+"""Blocks of chains at once: the law and the draws of :mod:`mcjax.chains.chain`, near what a
 processor can do.
 
 For losses and labels that depend on ``x'theta`` alone, fitted by Newton steps on this generation's
 data (:func:`knows`). Arrays are written out for a block of lanes: all fits of one generation, F of
 them (lanes, then models), and last the H pairs of rows of each. Each trick says what it buys; a
 test compares estimates with those of the reference.
+
+Results of one stage are packed into one array: every array that is stored is a loop of its own,
+and takes 20 ms to compile.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from mcjax.chains.chain import ConditionArrays, Program, Trajectory
@@ -30,7 +34,9 @@ VECTOR, FEW_LEFT = 16, 4
 """Numbers of single precision in the longest vector of a processor; up to so many beyond whole
 vectors run one by one as quickly as in one vector more."""
 FEW = 8
-"""Up to so many feeds a row finds its own by comparisons, which are vector instructions."""
+"""One of up to so many is found by comparisons, which are vector instructions."""
+EVEN, ODD, PAIR = 31, 30, np.uint32(2**30 - 1)
+"""Two bits say whether the rows of a pair are any of the fit's, the others are its number."""
 
 
 def knows(family: Family, p: int, solver: str, memory: str) -> bool:
@@ -52,153 +58,162 @@ def padded(pairs: int) -> int:
     return pairs if left <= FEW_LEFT else pairs + VECTOR - left
 
 
-class _State(NamedTuple):
-    theta: Array  # (p, L, M), finite even where not known
-    known: Array  # (L, M)
-
-
 class _Sources(NamedTuple):
-    """What the feeds of F fits give, (F, B) each."""
+    """What the feeds of F fits give."""
 
-    label: tuple[Array, Array]  # stream keys
-    covariate: tuple[Array, ...]  # none: those of labels
+    words: Array  # (5 or 7, F, B): ends among pairs, rows, stream keys, 1 if real
     theta: Array  # (p, F, B), of the origin
-    real: Array
-    samples: Array
-    weight: Array  # of each observation, as a share of all of the fit
+    weight: Array  # (F, B), of each observation, as a share of all of the fit
 
 
-def run_block(conditions: ConditionArrays, keys: Array, program: Program) -> Trajectory:
-    """Run a block of chains; arrays have a leading axis of lanes, as has the result."""
-    net = conditions.network
-    truth = jnp.moveaxis(jnp.asarray(conditions.truth, program.fit_dtype), 2, 0)  # (p, L, S)
-    begin = _State(
-        jnp.broadcast_to(truth[..., :1], (*truth.shape[:2], net.frozen.shape[1])),
-        jnp.ones(net.frozen.shape, bool),
+def run_chains(conditions: ConditionArrays, keys: Array, program: Program) -> Trajectory:
+    """Run blocks of chains, one after the other.
+
+    Arrays have leading axes of blocks and lanes, as has the result.
+    """
+    (blocks, lanes, models), p = conditions.network.frozen.shape, conditions.truth.shape[-1]
+    span, dtype = np.int32(program.generations + 1), jnp.dtype(program.fit_dtype)
+    shape = (blocks, lanes, int(span), models)
+
+    def step(k: Array, carry: tuple[Array, Trajectory]) -> tuple[Array, Trajectory]:
+        before, results = carry
+        block, t = lax.div(k, span), lax.rem(k, span)
+        own, key = jax.tree.map(
+            lambda a: lax.dynamic_index_in_dim(a, block, 0, False, allow_negative_indices=False),
+            (conditions, keys),
+        )
+        fit = _generation(own, before, key, t, program)
+
+        def kept(every: Array, found: Array) -> Array:
+            zero = np.int32(0)
+            place: list[Any] = [block, zero, t, *[zero] * (every.ndim - 3)]
+            one = found.reshape(1, lanes, 1, models, *every.shape[4:])
+            return lax.dynamic_update_slice(every, one, place, allow_negative_indices=False)
+
+        found = Trajectory(fit.theta.T, fit.status, fit.steps)
+        return fit.theta, jax.tree.map(kept, results, found)
+
+    begin = Trajectory(
+        jnp.zeros((*shape, p), dtype), jnp.zeros(shape, jnp.int32), jnp.zeros(shape, jnp.int32)
     )
-
-    def step(state: _State, t: Array) -> tuple[_State, Trajectory]:
-        result = _generation(conditions, state, truth, keys, t, program)
-        kept = result.status == Status.NOT_FITTED
-        theta = jnp.where(kept[None], state.theta, result.theta)
-        known = jnp.where(kept, state.known, result.status == Status.CONVERGED)
-        seen = Trajectory(jnp.where(known[None], theta, jnp.nan), result.status, result.steps)
-        return _State(jnp.where(known[None], theta, truth[..., :1]), known), seen
-
-    _, found = lax.scan(step, begin, jnp.arange(program.generations + 1, dtype=jnp.int32))
-    return Trajectory(
-        jnp.transpose(found.theta, (2, 0, 3, 1)),
-        jnp.swapaxes(found.status, 0, 1),
-        jnp.swapaxes(found.steps, 0, 1),
-    )
+    # one loop over blocks and generations: with another around it all that one writes is copied
+    before = jnp.zeros((p, lanes * models), dtype)
+    return lax.fori_loop(jnp.int32(0), jnp.int32(blocks * span), step, (before, begin))[1]
 
 
 def _generation(
-    conditions: ConditionArrays,
-    state: _State,
-    truth: Array,
-    keys: Array,
-    t: Array,
-    program: Program,
+    conditions: ConditionArrays, before: Array, key: Array, t: Array, program: Program
 ) -> Fit:
-    """Fit every model of every lane once; shapes (p, L, M) and (L, M)."""
-    net, dtype = conditions.network, state.theta.dtype
-    lanes, models, slots = net.feeds.samples.shape
-    fits = lanes * models
+    """Fit every model of every lane once; frozen ones keep their estimates.
 
-    def sources() -> tuple[_Sources, Array, Array, Array]:
-        """And where fits begin, (p, F), whether they are to be, and whether a parent is lost."""
-        counts: Any = grown(jnp.asarray(net.feeds.samples), t, program.generations, program.growth)
-        later = net.feeds._replace(samples=counts)
-        feeds = jax.tree.map(lambda a, b: jnp.where(t == 0, a, b), net.initial, later)
-        flat = jax.tree.map(lambda leaf: leaf.reshape(fits, slots), feeds)
-        mass = flat.samples.astype(dtype) * flat.weight.astype(dtype)
-        total = jnp.maximum(mass.sum(-1, keepdims=True), 1)
-        origin = feeds.origin.reshape(lanes, models * slots)
-        parents = jnp.concatenate([state.theta, truth], -1)
-        known = jnp.concatenate([state.known, jnp.ones(truth.shape[1:], bool)], -1)
-        stamp = jnp.where(flat.renewed, t, 0).astype(jnp.uint32)
-        key = jnp.repeat(keys, models, axis=0)
-        label = threefry((key[:, :1], key[:, 1:]), (stamp, flat.stream))
-        covariate: tuple[Array, ...] = ()
-        if conditions.design is not None:
-            design = jnp.repeat(conditions.design, models, axis=0)
-            covariate = design_streams(design.T[..., None], flat.stream)
-        theta = jnp.take_along_axis(parents, origin[None], -1).reshape(-1, fits, slots)
-        given = _Sources(
-            label,
-            covariate,
-            theta,
-            flat.origin >= models,
-            jnp.where(flat.weight > 0, flat.samples, 0),  # of no weight: no row of the fit
-            flat.weight.astype(dtype) / total,
-        )
-        reads = flat.samples > 0
-        known = jnp.take_along_axis(known, origin, -1).reshape(fits, slots)
-        lost = jnp.any(reads & ~known, -1)
-        # the mean of the parents is a fit's best guess: four passes over the rows instead of six
-        start = ((mass / total)[None] * theta).sum(-1)
-        return given, start, reads.any(-1) & ~lost, lost
-
-    given, start, active, lost = once(t, sources)
+    before: estimates, (p, F), not-a-number where there is none; without meaning at t = 0.
+    """
+    given, start, status = _sources(conditions, before, key, t, program)
+    models = conditions.network.frozen.shape[-1]
     drawing, fitting = (
-        jax.tree.map(lambda leaf, to=to: jnp.repeat(jnp.asarray(leaf, to), models)[:, None], family)
+        jax.tree.map(lambda leaf, to=to: jnp.repeat(leaf.astype(to), models)[:, None], family)
         for family in (conditions.family,)
         for to in (program.draw_dtype, program.fit_dtype)
     )
-    factor = jnp.repeat(jnp.asarray(conditions.factor, program.draw_dtype), models, axis=0)
     # where a network collapses whole blocks end: nothing more is drawn for them
-    rows = _draw(drawing, factor, given, jnp.where(active.any(), t, -1), program)
-    found = fit_rows(fitting, rows, start, active)
-    status = jnp.where(lost, int(Status.PARENT_FAILED), found.status)
-    return Fit(
-        *(leaf.reshape(*leaf.shape[:-1], lanes, models) for leaf in found._replace(status=status))
+    count = jnp.where((status == Status.RUNNING).any(), t, -1)
+    rows = _draw(drawing, conditions.factor, given, count, program)
+    found = fit_rows(fitting, rows, start, status)
+    truth = jnp.repeat(conditions.truth[:, 0].astype(before.dtype).T, models, axis=1)
+    frozen = jnp.where(t == 0, truth, before)
+    theta = jnp.where(found.status == Status.NOT_FITTED, frozen, found.theta)
+    return found._replace(theta=theta)
+
+
+def _sources(
+    conditions: ConditionArrays, before: Array, key: Array, t: Array, program: Program
+) -> tuple[_Sources, Array, Array]:
+    """And where fits begin, (p, F), and with which status, (F,)."""
+    net, dtype = conditions.network, before.dtype
+    lanes, models, slots = net.feeds.samples.shape
+    p, fits = before.shape
+    counts: Any = grown(jnp.asarray(net.feeds.samples), t, program.generations, program.growth)
+    later = net.feeds._replace(samples=counts)
+    feeds: Any = jax.tree.map(
+        lambda a, b: jnp.where(t == 0, a, b).reshape(fits, slots), net.initial, later
     )
+    weight = feeds.weight.astype(dtype)
+    mass = feeds.samples.astype(dtype) * weight
+    total = jnp.maximum(mass.sum(-1, keepdims=True), 1)
+    truth = jnp.moveaxis(conditions.truth.astype(dtype), 2, 0)
+    parents = jnp.concatenate([before.reshape(p, lanes, models), truth], -1)
+    theta = _chosen(parents, feeds.origin.reshape(lanes, models * slots)).reshape(p, fits, slots)
+    unknown = jnp.isnan(theta[0])
+    worst = jnp.where(feeds.samples > 0, jnp.where(unknown, 2, 1), 0).max(-1)
+    status = jnp.where(worst == 1, int(Status.RUNNING), int(Status.NOT_FITTED))
+    status = jnp.where(worst == 2, int(Status.PARENT_FAILED), status).astype(jnp.int32)
+    theta = jnp.where(unknown[None], 0, theta)  # lest it makes others' arithmetic fail
+    # the mean of the parents is a fit's best guess: four passes over the rows instead of six
+    start = ((mass / total)[None] * theta).sum(-1)
+    stamp = jnp.where(feeds.renewed, t, 0).astype(jnp.uint32)
+    own = jnp.repeat(key, models, axis=0)
+    keys: tuple[Any, ...] = threefry((own[:, :1], own[:, 1:]), (stamp, feeds.stream))
+    if conditions.design is not None:
+        design = jnp.repeat(conditions.design, models, axis=0)
+        keys += design_streams(design.T[..., None], feeds.stream)
+    rows = jnp.where(weight > 0, feeds.samples, 0)  # of no weight: no row of the fit
+    ends = ((rows + 1) // 2)[:, None, :] * np.tri(slots, dtype=np.int32)[None]
+    words = (ends.sum(-1, dtype=jnp.int32), rows, *keys, feeds.origin >= models)
+    packed = jnp.stack([word.astype(jnp.uint32) for word in words])
+    return _Sources(packed, theta, weight / total), start, status
 
 
-def _draw(family: Family, factor: Array, given: _Sources, count: Array, program: Program) -> Rows:
+def _chosen(values: Array, place: Array) -> Array:
+    """From each row of values, (..., n, S), those at its places, (n, K): (..., n, K)."""
+    if values.shape[-1] > FEW:
+        at = place.reshape((1,) * (values.ndim - 2) + place.shape)
+        return jnp.take_along_axis(values, at, -1, mode="clip")
+    found = jnp.broadcast_to(values[..., :1], (*values.shape[:-1], place.shape[-1]))
+    for k in range(1, values.shape[-1]):
+        found = jnp.where(place == k, values[..., k, None], found)
+    return found
+
+
+def _draw(family: Family, factor: Any, given: _Sources, count: Array, program: Program) -> Rows:
     """The rows of all fits, those of :func:`mcjax.chains.dataset.draw_dataset`: feed after feed.
 
-    factor: (F, p, p). count: negative where no row is needed.
+    factor: (L, p, p). count: negative where no row is needed.
     """
     number = jnp.dtype(program.draw_dtype)
-    p, fits, pairs = len(given.theta), len(given.samples), padded(program.pairs)
-    taken = (given.samples + 1) // 2
-    ends = jnp.cumsum(taken, -1, dtype=jnp.int32)
-    place = lax.broadcasted_iota(jnp.int32, (1, pairs), 1)
+    (p, fits, slots), pairs = given.theta.shape, padded(program.pairs)
 
     def of_pair(values: Array) -> Array:
         """What each pair of rows has of its feed: (..., F, B) to (..., F, H)."""
-        leading = (1,) * (values.ndim - 2)
-        if values.shape[-1] > FEW:
+        ends, place = given.words[0].astype(jnp.int32), _places(pairs)
+        if slots > FEW:
             slot = (place[..., None] >= ends[:, None, :-1]).sum(-1, dtype=jnp.int32)
-            return jnp.take_along_axis(values, slot.reshape(*leading, *slot.shape), -1)
-        found = values[..., :1]
-        for b in range(1, values.shape[-1]):
-            past = place >= ends[:, b - 1, None]
-            found = jnp.where(past.reshape(*leading, *past.shape), values[..., b, None], found)
-        return jnp.broadcast_to(found, (*values.shape[:-1], pairs))
+            return _chosen(values, slot)
+        found = jnp.broadcast_to(values[..., :1], (*values.shape[:-1], pairs))
+        for b in range(1, slots):
+            found = jnp.where(place >= ends[:, b - 1, None], values[..., b, None], found)
+        return found
 
-    def streams() -> tuple[Array, ...]:
-        """Stream keys and places of pairs; 1 for even and for odd rows, 0 where padding is."""
-        within = place - of_pair(ends - taken)
-        samples, inside = of_pair(given.samples), place < ends[:, -1:]
-        rows = (jnp.where((2 * within + odd < samples) & inside, 1, 0) for odd in range(2))
-        keys = (of_pair(word) for word in (*given.label, *given.covariate))
-        return *keys, within.astype(jnp.uint32), *(row.astype(number) for row in rows)
+    def streams() -> Array:
+        """Stream keys, and numbers of pairs with two bits more."""
+        ends, samples = (word.astype(jnp.int32) for word in given.words[:2])
+        within = _places(pairs) - of_pair(ends - (samples + 1) // 2)
+        left, inside = of_pair(samples) - 2 * within, _places(pairs) < ends[:, -1:]
+        number = within.astype(jnp.uint32) & PAIR
+        for odd, bit in enumerate((EVEN, ODD)):
+            number |= ((left > odd) & inside).astype(jnp.uint32) << bit
+        row = lax.broadcasted_iota(jnp.int32, (len(given.words) - 2, 1, 1), 0)
+        return jnp.where(row == len(row) - 1, number[None], of_pair(given.words[2:]))
 
     # found once for all covariates; and fits end to end, for vectors then run on over their ends:
     # the rows of one are seldom whole vectors, and what is left over runs one by one
-    *keys, pair, even, odd = once(count, streams)
-    label, covariate = keys[:2], keys[-2:]
+    stream = once(count, streams).reshape(-1, fits * pairs)
 
     # Two results of one computation go into one complex array: for two arrays the compiler would
     # compute twice. Words first, normals afterwards: together they need more registers than there
     # are, and take half as long again.
     def covariate_words() -> Array:
         role = lax.broadcasted_iota(jnp.uint32, (p, 1), 0)
-        key = (covariate[0].reshape(1, -1), covariate[1].reshape(1, -1))
-        words = row_words(key, pair.reshape(1, -1), role)
+        words = row_words((stream[-3:-2], stream[-2:-1]), stream[-1:] & PAIR, role)
         return lax.complex(*(lax.bitcast_convert_type(word, jnp.float32) for word in words))
 
     drawn = once(count, covariate_words)
@@ -207,40 +222,50 @@ def _draw(family: Family, factor: Array, given: _Sources, count: Array, program:
         first, second = (
             lax.bitcast_convert_type(part, jnp.uint32) for part in (drawn.real, drawn.imag)
         )
-        return lax.complex(*normal_pair((first, second), number))
+        valid = ((stream[-1:] >> bit & 1).astype(jnp.int32).astype(number) for bit in (EVEN, ODD))
+        normal = normal_pair((first, second), number)
+        return lax.complex(*(a * b for a, b in zip(normal, valid, strict=True)))
 
     z = once(count, normals)
 
-    def halves(mix: bool) -> tuple[Array, Array]:
-        """Even and odd rows apart, so that rows are contiguous; padding is zero."""
-        found = []
-        for half, row in ((z.real, even), (z.imag, odd)):
-            if mix:
-                half = half.reshape(p, fits, pairs)
-                columns = [factor[:, :, k].T[..., None] * half[k][None] for k in range(p)]
-                half = sum(columns[1:], columns[0]).reshape(p, -1)
-            found.append(half * row.reshape(1, -1))
-        return found[0], found[1]
+    mixing = jnp.asarray(factor, number)
 
-    white = jnp.all(factor == jnp.eye(p, dtype=number)[None])
-    flat = lax.cond(white, lambda: halves(mix=False), lambda: halves(mix=True))
-    x = (flat[0].reshape(p, fits, pairs), flat[1].reshape(p, fits, pairs))
+    def halves(mix: bool) -> Array:
+        """Even and odd rows apart, so that rows are contiguous: (2, p, F, H)."""
+        found = []
+        for half in (z.real, z.imag):
+            half = half.reshape(p, fits, pairs)
+            if mix:
+                each = jnp.repeat(mixing, fits // len(mixing), axis=0)
+                columns = [each[:, :, k].T[..., None] * half[k][None] for k in range(p)]
+                half = sum(columns[1:], columns[0])
+            found.append(half)
+        return jnp.stack(found)
+
+    white = jnp.all(mixing == np.eye(p, dtype=number)[None])
+    x = lax.cond(white, lambda: halves(mix=False), lambda: halves(mix=True))
 
     def labels() -> Array:
-        theta = of_pair(given.theta.astype(number))
-        words = [row_words((label[0], label[1]), pair, jnp.uint32(LABEL + k)) for k in range(2)]
+        theta, real = of_pair(given.theta.astype(number)), of_pair(given.words[-1]) > 0
+        one, two, *_, pair = stream.reshape(-1, fits, pairs)
+        words = [row_words((one, two), pair & PAIR, jnp.uint32(LABEL + k)) for k in range(2)]
         found = []
         for odd, half in enumerate(x):
             # to a family whose labels depend on eta alone, (eta,) and 1 are theta and x
-            eta = sum(half[i] * theta[i] for i in range(p))[None]
+            eta = sum((half[i] * theta[i] for i in range(1, p)), half[0] * theta[0])[None]
             own = tuple(word[odd] for word in words)
             y = family.sample(family.params, eta, jnp.ones_like(eta), own)
             if family.sample_real is not family.sample:
-                real = family.sample_real(family.params, eta, jnp.ones_like(eta), own)
-                y = jnp.where(of_pair(given.real), real, y)
+                also = family.sample_real(family.params, eta, jnp.ones_like(eta), own)
+                y = jnp.where(real, also, y)
             found.append(y)
         return lax.complex(*found)
 
     both = once(count, labels)
-    y = once(count, lambda: (both.real, both.imag))
-    return Rows(x, y, lambda: of_pair(given.weight), given.samples.sum(-1))
+    y = once(count, lambda: jnp.stack([both.real, both.imag]))
+    size = given.words[1].astype(jnp.int32).sum(-1, dtype=jnp.int32)
+    return Rows(x, y, lambda: of_pair(given.weight), size.astype(given.weight.dtype))
+
+
+def _places(pairs: int) -> Array:
+    return lax.broadcasted_iota(jnp.int32, (1, pairs), 1)

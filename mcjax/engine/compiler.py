@@ -20,7 +20,9 @@ def compiler_options(path: str, platform: str) -> dict[str, bool | int | str]:
         "xla_cpu_fast_math_honor_functions": True,
         # the longest vectors a processor has; the compiler stops at half of them (2 times as slow)
         "xla_cpu_prefer_vector_width": 512,
-        # a reduction over a block's fits as one loop, not as a tree of three (2% of the time);
-        # those over rows, whose rounding counts, are no trees anyway
-        "xla_disable_hlo_passes": "tree_reduction_rewriter",
+        # Two passes that cost more than they bring. A reduction over a block's fits as one loop,
+        # not as a tree of three (2% of the time); those over rows, whose rounding counts, are no
+        # trees anyway. And a loop as one task: its halves, on two cores, take a fifth longer than
+        # the whole on one, for blocks are small. Several cores are several devices here.
+        "xla_disable_hlo_passes": "tree_reduction_rewriter,cpu-parallel-task-assigner",
     }

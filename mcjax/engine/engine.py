@@ -19,8 +19,8 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 
+from mcjax.chains import fast
 from mcjax.chains.chain import ConditionArrays, Program, Trajectory, run_chain
-from mcjax.chains.fast import padded, run_block
 from mcjax.chains.statistics import run_statistics
 from mcjax.draws.streams import chain_keys
 from mcjax.engine.compiler import compiler_options
@@ -81,12 +81,12 @@ def _run_blocks(
 ) -> Trajectory:
     if program.pairs == 0:
         batch = partial(run_statistics, program=program)
-    elif program.path == "fast":
-        batch = partial(run_block, program=program)
     else:
         batch = jax.vmap(partial(run_chain, program=program))
 
     def share(conditions: ConditionArrays, keys: Any) -> Trajectory:
+        if program.path == "fast" and program.pairs:
+            return fast.run_chains(conditions, keys, program)
         return lax.map(lambda block: batch(*block), (conditions, keys))
 
     mesh, blocks = Mesh(np.array(devices), "blocks"), PartitionSpec("blocks")
@@ -252,7 +252,7 @@ def block_size(task: Task, program: Program, lanes: int) -> int:
         limit = CPU_BYTES
         if program.path == "fast":
             row = (p + 1) * np.dtype(program.draw_dtype).itemsize
-            fits = FAST_BYTES // (2 * padded(program.pairs) * row)
+            fits = FAST_BYTES // (2 * fast.padded(program.pairs) * row)
             least = MATRIX_FITS if p > UNROLLED else 1
             lane, limit = models, min(max(fits, least), FAST_FITS)
     else:

@@ -40,48 +40,85 @@ class Rows(NamedTuple):
 
     Attributes
     ----------
-    x: even and odd rows, each (p, F, H). y: the same, each (F, H).
+    x: of even and of odd rows, (2, p, F, H). y: the same, (2, F, H).
     share: makes the shares of all weight that each of two rows has, (F, H).
-    size: rows without padding, (F,).
+    size: rows without padding, in the precision of the fit, (F,).
     """
 
-    x: tuple[Array, Array]
-    y: tuple[Array, Array]
+    x: Array
+    y: Array
     share: Callable[[], Array]
     size: Array
 
+    def column(self, odd: int, i: int, dtype: Any) -> Array:
+        """(F, H); in one slice, for a slice of a slice is stored."""
+        end = (odd + 1, i + 1, *self.x.shape[2:])
+        return lax.squeeze(lax.slice(self.x, (odd, i, 0, 0), end), (0, 1)).astype(dtype)
+
+    def eta(self, odd: int, theta: Array) -> Array:
+        """x'theta, (F, H), in the precision of theta."""
+        first, *rest = (
+            self.column(odd, i, theta.dtype) * theta[i][..., None] for i in range(len(theta))
+        )
+        return sum(rest, first)
+
 
 class _Loop(NamedTuple):
-    theta: Array  # (p, F)
-    step: Array  # (p, F), being tried
-    fraction: Array  # how much of it is taken
-    slope: Array  # along it where it began
-    status: Array
-    steps: Array
+    """In two arrays, for each would be one loop more of the compiled program."""
+
+    numbers: Array  # (2 p + 2, F)
+    codes: Array  # (2, F)
+
+    @property
+    def theta(self) -> Array:
+        return self.numbers[: len(self.numbers) // 2 - 1]
+
+    @property
+    def step(self) -> Array:
+        """Being tried, (p, F)."""
+        return self.numbers[len(self.numbers) // 2 - 1 : -2]
+
+    @property
+    def fraction(self) -> Array:
+        """How much of it is taken."""
+        return self.numbers[-2]
+
+    @property
+    def slope(self) -> Array:
+        """Along it where it began."""
+        return self.numbers[-1]
+
+    @property
+    def status(self) -> Array:
+        return self.codes[0]
+
+    @property
+    def steps(self) -> Array:
+        return self.codes[1]
 
 
-def fit_rows(family: Family, rows: Rows, start: Array, active: Array) -> Fit:
+def fit_rows(family: Family, rows: Rows, start: Array, status: Array) -> Fit:
     """Minimise the weighted mean loss of every data set, as :func:`mcjax.fits.fit.fit` does.
 
     Parameters
     ----------
     family: its numbers of shapes that broadcast against (F, 1). start: shape (p, F).
-    active: shape (F,).
+    status: int32, shape (F,); those that are not ``RUNNING`` are not fitted, and stay as they are.
 
     Returns
     -------
     A :class:`~mcjax.fits.fit.Fit` of shapes (p, F), (F,) and (F,).
     """
-    steps, suspect = jnp.zeros(active.shape, jnp.int32), jnp.zeros(active.shape, bool)
-    if rows.y[0].dtype != start.dtype:
+    steps, suspect = jnp.zeros_like(status), jnp.zeros(status.shape, bool)
+    if rows.x.dtype != start.dtype:
         # a pass over rows in single precision takes a third of the time; what it finds is where
         # the fit that counts begins, and mostly ends at once
-        single = rows.y[0].dtype
-        near = _newton(_cast(family, single), rows, start.astype(single), active, suspect)
+        single = rows.x.dtype
+        near = _newton(_cast(family, single), rows, start.astype(single), status, suspect)
         use = (near.status == Status.CONVERGED) | (near.status == Status.SEPARATED)
         start = jnp.where(use[None], near.theta.astype(start.dtype), start)
         steps, suspect = near.steps, near.status == Status.SEPARATED
-    end = _newton(family, rows, start, active, suspect)
+    end = _newton(family, rows, start, status, suspect)
     theta = jnp.where((end.status == Status.CONVERGED)[None], end.theta, jnp.nan)
     return Fit(theta, end.status, steps + end.steps)
 
@@ -90,7 +127,7 @@ def _cast(family: Family, dtype: Any) -> Family:
     return jax.tree.map(lambda leaf: leaf.astype(dtype), family)
 
 
-def _newton(family: Family, rows: Rows, start: Array, active: Array, suspect: Array) -> _Loop:
+def _newton(family: Family, rows: Rows, start: Array, status: Array, suspect: Array) -> _Loop:
     """Newton steps in the precision of ``start``; ``suspect``: whether to look for separation from
     the first pass on."""
 
@@ -98,14 +135,10 @@ def _newton(family: Family, rows: Rows, start: Array, active: Array, suspect: Ar
         separated = _separated(family, rows, loop, suspect)
         return _advanced(*_sums(family, rows, loop), loop, separated, rows.size)
 
-    zero = jnp.zeros(active.shape, start.dtype)
+    row = jnp.zeros_like(start[:1])
     begin = _Loop(
-        start,
-        jnp.zeros_like(start),
-        zero + 1,
-        zero,
-        jnp.where(active, int(Status.RUNNING), int(Status.NOT_FITTED)).astype(jnp.int32),
-        jnp.zeros(active.shape, jnp.int32),
+        jnp.concatenate([start, jnp.zeros_like(start), row + 1, row]),
+        jnp.stack([status, jnp.zeros_like(status)]),
     )
     return lax.while_loop(lambda loop: (loop.status == Status.RUNNING).any(), body, begin)
 
@@ -121,46 +154,43 @@ def _advanced(
     dtype, running = loop.theta.dtype, loop.status == Status.RUNNING
 
     def solve() -> tuple[Array, ...]:
-        return jnp.stack(gradient), *solve_entries(hessian, gradient)
+        solution, unexplained = solve_entries(hessian, gradient)
+        newton = -solution
+        return newton, unexplained, _dot(gradient, newton), _dot(gradient, loop.step)
 
-    # of large matrices the solution would be worked out again for every number made of it
-    g, solution, unexplained = once(loop.steps[0], solve) if len(gradient) > AT_ONCE else solve()
-    newton = -solution
-    overshot = ~(_dot(g, loop.step) <= OVERSHOT * jnp.abs(loop.slope))
+    # of large matrices all this would be worked out again for every number made of it
+    solved = once(loop.steps[0], solve) if len(gradient) > AT_ONCE else solve()
+    newton, unexplained, slope, along = solved
+    overshot = ~(along <= OVERSHOT * jnp.abs(loop.slope))
     half = loop.fraction / 2
     update = jnp.where(overshot[None], -half[None] * loop.step, newton)
     fraction = jnp.where(overshot, half, 1)
-    length = jnp.sqrt(size.astype(dtype) * jnp.abs(_dot(g, update)))
+    length = jnp.sqrt(size.astype(dtype) * jnp.abs(jnp.where(overshot, half * along, slope)))
     longest, at = _largest(update), _largest(loop.theta)
     settled = (fraction == 1) & (length <= TOLERANCE[dtype.name]) & (longest <= 1e-3 * (1 + at))
-    finite = jnp.isfinite(sum(gradient) + sum(entry for row in hessian for entry in row))
+    # the other entries of a sum of squares are not larger than those on the diagonal
+    finite = jnp.isfinite(sum(gradient) + sum(row[-1] for row in hessian))
     steps = loop.steps + 1
     status = jnp.full(running.shape, int(Status.RUNNING), jnp.int32)
     for holds, code in (
         (steps >= NEWTON_LIMIT, Status.STEP_LIMIT),
         (settled, Status.CONVERGED),
-        (settled & (unexplained < singular_share(g)), Status.RANK_DEFICIENT),
+        (settled & (unexplained < singular_share(newton)), Status.RANK_DEFICIENT),
         ((loop.steps == 0) & ~finite, Status.OVERFLOW),
         (separated, Status.SEPARATED),
     ):
         status = jnp.where(holds, int(code), status)
+    step = jnp.where(overshot[None], loop.step, newton)
+    slope = jnp.where(overshot, loop.slope, slope)
     after = _Loop(
-        loop.theta + update,
-        jnp.where(overshot[None], loop.step, newton),
-        fraction,
-        jnp.where(overshot, loop.slope, _dot(g, newton)),
-        status,
-        steps,
+        jnp.concatenate([loop.theta + update, step, fraction[None], slope[None]]),
+        jnp.stack([status, steps]),
     )
     # a fit that has ended changes no more, whatever the others of its block do
-    return jax.tree.map(
-        lambda new, old: jnp.where(running if new.ndim == 1 else running[None], new, old),
-        after,
-        loop,
-    )
+    return jax.tree.map(lambda new, old: jnp.where(running[None], new, old), after, loop)
 
 
-def _dot(a: Array, b: Array) -> Array:
+def _dot(a: Sequence[Array] | Array, b: Array) -> Array:
     """Sum of products over the first axis. Written out: a reduction over it is no vector loop, and
     is done again for every number made of it."""
     return sum((a[i] * b[i] for i in range(1, len(a))), a[0] * b[0])
@@ -179,24 +209,19 @@ def _separated(family: Family, rows: Rows, loop: _Loop, suspect: Array) -> Array
     """
     if family.separates is None:
         return jnp.zeros_like(suspect)
-    separates, padding = family.separates, 2 * rows.y[0].shape[-1] - rows.size
+    separates = family.separates
     due = (loop.status == Status.RUNNING) & (suspect | (loop.steps >= LOOK))
 
     def ask() -> Array:
-        loose: list[Array] = []
-        for x, y in zip(rows.x, rows.y, strict=True):
-            eta = _eta(x, loop.theta)
-            loose.append(jnp.where(separates(eta, y.astype(eta.dtype)), 0, 1).astype(eta.dtype))
-        [count] = _reduce([loose[0] + loose[1]])
-        return count == padding.astype(count.dtype)
+        dtype = loop.theta.dtype
+        apart = (
+            separates(rows.eta(odd, loop.theta), rows.y[odd].astype(dtype)) for odd in range(2)
+        )
+        loose = _reduce([jnp.where(each, 0, 1).astype(dtype) for each in apart])
+        # padding alone is not apart
+        return loose[0] + loose[1] + rows.size.astype(dtype) == 2 * rows.y.shape[-1]
 
     return due & once(jnp.where(due.any(), 0, -1), ask)
-
-
-def _eta(x: Array, theta: Array) -> Array:
-    """(p, F, H) and (p, F) to (F, H), in the precision of theta."""
-    first, *rest = (x[i].astype(theta.dtype) * theta[i][..., None] for i in range(len(theta)))
-    return sum(rest, first)
 
 
 def _sums(family: Family, rows: Rows, loop: _Loop) -> tuple[list[Array], list[list[Array]]]:
@@ -208,15 +233,16 @@ def _sums(family: Family, rows: Rows, loop: _Loop) -> tuple[list[Array], list[li
     def residuals() -> tuple[Array, ...]:
         found: list[Array] = []
         share = rows.share().astype(dtype)
-        for x, y in zip(rows.x, rows.y, strict=True):
-            slope, curvature = slopes(family.params, _eta(x, loop.theta), y.astype(dtype))
+        for odd in range(2):
+            eta, y = rows.eta(odd, loop.theta), rows.y[odd].astype(dtype)
+            slope, curvature = slopes(family.params, eta, y)
             found += [share * slope, share * curvature]
         return tuple(found)
 
     at_once = p <= AT_ONCE
     found = residuals() if at_once else once(loop.steps[0], residuals)
     even, odd = found[: len(found) // 2], found[len(found) // 2 :]
-    xe, xo = ([x[i].astype(dtype) for i in range(p)] for x in rows.x)
+    xe, xo = ([rows.column(odd, i, dtype) for i in range(p)] for odd in range(2))
     gradients = [xe[i] * even[0] + xo[i] * odd[0] for i in range(p)]
 
     def products(places: Sequence[tuple[int, int]]) -> list[Array]:

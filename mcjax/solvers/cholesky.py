@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from mcjax.solvers.once import once
@@ -46,40 +47,42 @@ def solve_entries(lower: list[list[Array]], right: list[Array]) -> tuple[Array, 
     if p <= UNROLLED:
         entries = {(i, j): lower[i][j] for i in range(p) for j in range(i + 1)}
         return _unrolled(entries, right, 16 * eps)
-    matrix = jnp.stack(
-        [jnp.stack([lower[max(i, j)][min(i, j)] for j in range(p)]) for i in range(p)]
-    )
-    return _swept(matrix, jnp.stack(right))
+    row, column = np.maximum(*np.indices((p, p))), np.minimum(*np.indices((p, p)))
+    stacked = jnp.stack([entry for entries in lower for entry in entries])
+    return _swept(stacked[row * (row + 1) // 2 + column], jnp.stack(right))
 
 
 def _swept(matrix: Array, right: Array) -> tuple[Array, Array]:
-    """By the inverse of the matrix scaled to a unit diagonal, of shape (p, p, ...), from p sweeps
-    (Beaton 1964): a rank-one update each, in a loop that compiles at once.
+    """By the matrix, of shape (p, p, ...), scaled to a unit diagonal, with the right-hand side
+    beside it, and p sweeps (Beaton 1964): a rank-one update each, in a loop that compiles at once.
+    They leave the solution, and in place of the matrix 2 less its inverse.
 
     No LAPACK: its batched calls can wait for one another for ever where two devices of one CPU run
     them at the same time (jaxlib 0.10).
     """
-    p = len(right)
-    eps = float(jnp.finfo(right.dtype).eps)
-    one = jnp.eye(p, dtype=right.dtype).reshape(p, p, *(1,) * (right.ndim - 1))
-    scale = lax.rsqrt(jnp.stack([matrix[i, i] for i in range(p)]))
+    p, eps = len(right), float(jnp.finfo(right.dtype).eps)
+    one = np.eye(p, p + 1, dtype=right.dtype).reshape(p, p + 1, *(1,) * (right.ndim - 1))
+    diagonal = np.arange(p)
+    scale = lax.rsqrt(matrix[diagonal, diagonal])
+    scaled = jnp.concatenate([matrix * scale[None], right[:, None]], 1) * scale[:, None]
 
     def sweep(k: Array, now: Array) -> Array:
-        def step() -> tuple[Array, Array]:
-            row = lax.dynamic_index_in_dim(now, k, keepdims=False)
-            pivot = lax.dynamic_index_in_dim(row, k, keepdims=False)
-            v = row - lax.dynamic_index_in_dim(one, k, keepdims=False)
-            return v, v / jnp.maximum(pivot, eps)[None]
+        def step() -> Array:
+            row, unit = (
+                lax.dynamic_index_in_dim(a, k, 0, False, allow_negative_indices=False)
+                for a in (now, jnp.asarray(one))
+            )
+            pivot = lax.dynamic_index_in_dim(row, k, 0, False, allow_negative_indices=False)
+            return (row - unit) * lax.rsqrt(jnp.maximum(pivot, eps))[None]
 
         # the k-th diagonal entry comes out larger by 2, which no later sweep reads
-        v, scaled = once(k, step)
-        return now - scaled[:, None] * v[None]
+        v = once(k, step)
+        return now - v[:-1, None] * v[None]
 
-    begin = matrix * scale[:, None] * scale[None] + 4 * p * eps * one
-    inverse = 2 * one - lax.fori_loop(0, p, sweep, begin)
-    scaled = scale * right
-    x = scale * sum(inverse[:, j] * scaled[j][None] for j in range(p))
-    return x, 1 / jnp.max(jnp.stack([inverse[i, i] for i in range(p)]), axis=0)
+    begin = scaled + 4 * p * eps * one
+    end = lax.fori_loop(jnp.int32(0), jnp.int32(p), sweep, begin)
+    inflation = 2 - end[diagonal, diagonal]
+    return scale * end[:, -1], 1 / jnp.max(inflation, axis=0)
 
 
 def singular_share(matrix: Array) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,15 @@ def once(count: Array, compute: Callable[[], Tree]) -> Tree:
     """
     if jax.default_backend() != "cpu":  # elsewhere a condition costs a round trip to the host
         return compute()
-    shapes = jax.eval_shape(compute)
-    empty = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
-    return lax.cond(jnp.all(count >= 0), compute, lambda: empty)
+    found: list[Any] = []
+
+    def full() -> Tree:
+        found.append(compute())
+        return found[0]
+
+    def empty() -> Tree:
+        # what it returns is known from the other branch, which is traced first
+        shapes = found[0] if found else jax.eval_shape(compute)
+        return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+
+    return lax.cond(jnp.all(count >= 0), full, empty)
