@@ -153,14 +153,18 @@ def _advanced(
     """One step on."""
     dtype, running = loop.theta.dtype, loop.status == Status.RUNNING
 
-    def solve() -> tuple[Array, ...]:
+    def solve() -> list[Array]:
         solution, unexplained = solve_entries(hessian, gradient)
-        newton = -solution
-        return newton, unexplained, _dot(gradient, newton), _dot(gradient, loop.step)
+        slopes = (_dot(gradient, step)[None] for step in (-solution, loop.step))
+        return [-solution, unexplained[None], *slopes]
 
-    # of large matrices all this would be worked out again for every number made of it
-    solved = once(loop.steps[0], solve) if len(gradient) > AT_ONCE else solve()
-    newton, unexplained, slope, along = solved
+    if len(gradient) > AT_ONCE:
+        # of large matrices all this would be worked out again for every number made of it
+        solved = once(loop.steps[0], lambda: jnp.concatenate(solve()))
+        newton, others = solved[:-3], list(solved[-3:, None])
+    else:
+        newton, *others = solve()
+    unexplained, slope, along = (each[0] for each in others)
     overshot = ~(along <= OVERSHOT * jnp.abs(loop.slope))
     half = loop.fraction / 2
     update = jnp.where(overshot[None], -half[None] * loop.step, newton)
