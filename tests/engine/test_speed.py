@@ -6,6 +6,7 @@ import statistics
 import time
 from pathlib import Path
 
+import jax
 import numpy as np
 
 from mcjax import api
@@ -16,6 +17,20 @@ from mcjax.study.study import Study, condition
 
 PEERS = Path(__file__).parents[2] / "benchmarks" / "peers.py"
 GENERATIONS = 6
+
+
+def test_no_loop_is_split_over_cores():
+    """On two cores a loop in halves takes longer than whole; a compiler that calls the pass by
+    another name splits again, silently."""
+    own = condition(topologies.ring(4, samples=100, initial=200), logistic(), [0.5, 0.5])
+    study = Study((own,), generations=3, chains=256, precision="float32")
+    task = api._task(own, api.shape_in(study, [0]), np.arange(256))
+    program, blocks = api._program(study, [0]), (4, 64)
+    conditions = jax.tree.map(lambda leaf: np.stack([np.stack([leaf] * 64)] * 4), task.arrays)
+    compiled = engine._compiled("fast", "cpu").lower(
+        conditions, np.zeros((*blocks, 2), np.uint32), program, tuple(jax.devices()[:1])
+    )
+    assert "outer_dimension_partitions" not in compiled.compile().as_text()
 
 
 def test_at_least_twice_as_fast_as_numpy():
