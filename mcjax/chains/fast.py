@@ -198,11 +198,12 @@ def _draw(family: Family, factor: Any, given: _Sources, count: Array, program: P
         ends, samples = (word.astype(jnp.int32) for word in given.words[:2])
         within = _places(pairs) - of_pair(ends - (samples + 1) // 2)
         left, inside = of_pair(samples) - 2 * within, _places(pairs) < ends[:, -1:]
-        number = within.astype(jnp.uint32) & PAIR
+        pair = within.astype(jnp.uint32) & PAIR
         for odd, bit in enumerate((EVEN, ODD)):
-            number |= ((left > odd) & inside).astype(jnp.uint32) << bit
+            pair |= ((left > odd) & inside).astype(jnp.uint32) << bit
         row = lax.broadcasted_iota(jnp.int32, (len(given.words) - 2, 1, 1), 0)
-        return jnp.where(row == len(row) - 1, number[None], of_pair(given.words[2:]))
+        # in the last row, where `real` would be
+        return jnp.where(row == len(row) - 1, pair[None], of_pair(given.words[2:]))
 
     # found once for all covariates; and fits end to end, for vectors then run on over their ends:
     # the rows of one are seldom whole vectors, and what is left over runs one by one
@@ -227,7 +228,6 @@ def _draw(family: Family, factor: Any, given: _Sources, count: Array, program: P
         return lax.complex(*(a * b for a, b in zip(normal, valid, strict=True)))
 
     z = once(count, normals)
-
     mixing = jnp.asarray(factor, number)
 
     def halves(mix: bool) -> Array:
