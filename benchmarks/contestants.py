@@ -80,7 +80,7 @@ def _se(values: Any) -> float:
     return float(values.std() / len(values) ** 0.5)
 
 
-def study(family: str, rows: int, p: int, chains: int, **options: Any) -> Any:
+def study(model: str, rows: int, p: int, chains: int, **options: Any) -> Any:
     """The peers' ring as a study: generation 0 and ten more."""
     from peers import MODELS, truth
 
@@ -90,7 +90,7 @@ def study(family: str, rows: int, p: int, chains: int, **options: Any) -> Any:
         options.pop("models", MODELS), samples=rows // 2, real=rows // 2, initial=rows
     )
     make = {name: getattr(mcjax, name) for name in ("linear", "logistic", "poisson", "huber")}
-    condition = mcjax.condition(net, make[family](), truth(p))
+    condition = mcjax.condition(net, make[model](), truth(p))
     return mcjax.Study(
         (condition,), **{"generations": GENERATIONS - 1, "chains": chains, **options}
     )

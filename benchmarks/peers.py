@@ -34,43 +34,43 @@ def truth(p: int) -> np.ndarray:
 # --- JAX, as a user would write it -----------------------------------------------------------
 
 
-def residual_and_weight(family: str, eta: Array, y: Array) -> tuple[Array, Array]:
+def residual_and_weight(model: str, eta: Array, y: Array) -> tuple[Array, Array]:
     """First and second derivative of the loss."""
-    if family == "logistic":
+    if model == "logistic":
         mean = jax.nn.sigmoid(eta)
         return mean - y, mean * (1 - mean)
-    if family == "poisson":
+    if model == "poisson":
         mean = jnp.exp(eta)
         return mean - y, mean
     residual = eta - y
-    if family == "linear":
+    if model == "linear":
         return residual, jnp.ones_like(eta)
     inside = jnp.abs(residual) <= THRESHOLD
     return jnp.clip(residual, -THRESHOLD, THRESHOLD), inside.astype(eta.dtype)
 
 
-def loss(family: str, theta: Array, x: Array, y: Array) -> Array:
+def loss(model: str, theta: Array, x: Array, y: Array) -> Array:
     """Mean loss of one data set, x of shape (N, p)."""
     eta = x @ theta
-    if family == "logistic":
+    if model == "logistic":
         return jnp.mean(jnp.logaddexp(0, eta) - y * eta)
-    if family == "poisson":
+    if model == "poisson":
         return jnp.mean(jnp.exp(eta) - y * eta)
-    if family == "linear":
+    if model == "linear":
         return jnp.mean(0.5 * (y - eta) ** 2)
     return jnp.mean(optax.losses.huber_loss(eta, y, delta=THRESHOLD))
 
 
-def newton(family: str) -> Callable[..., Array]:
+def newton(model: str) -> Callable[..., Array]:
     """Newton's method on one data set, to be vmapped."""
 
     def fit(start: Array, x: Array, y: Array) -> Array:
-        if family == "linear":
+        if model == "linear":
             return jnp.linalg.solve(x.T @ x, x.T @ y)
 
         def step(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
             theta, _, k = state
-            r, w = residual_and_weight(family, x @ theta, y)
+            r, w = residual_and_weight(model, x @ theta, y)
             factor = jax.scipy.linalg.cho_factor((x.T * w) @ x, lower=True)
             move = jax.scipy.linalg.cho_solve(factor, x.T @ r)
             return theta - move, jnp.abs(move).max(), k + 1
@@ -82,13 +82,13 @@ def newton(family: str) -> Callable[..., Array]:
     return fit
 
 
-def lbfgs(family: str) -> Callable[..., Array]:
+def lbfgs(model: str) -> Callable[..., Array]:
     """optax's L-BFGS on one data set, to be vmapped."""
     optimiser = optax.lbfgs()
 
     def fit(start: Array, x: Array, y: Array) -> Array:
         def objective(theta: Array) -> Array:
-            return loss(family, theta, x, y)
+            return loss(model, theta, x, y)
 
         value_and_grad = optax.value_and_grad_from_state(objective)
 
@@ -112,14 +112,14 @@ def lbfgs(family: str) -> Callable[..., Array]:
     return fit
 
 
-def bfgs(family: str) -> Callable[..., Array]:
+def bfgs(model: str) -> Callable[..., Array]:
     """optimistix's BFGS on one data set, to be vmapped."""
     import optimistix
 
     def fit(start: Array, x: Array, y: Array) -> Array:
         small = 1e-5 if start.dtype == jnp.float32 else 1e-9
         found = optimistix.minimise(
-            lambda theta, _: loss(family, theta, x, y),
+            lambda theta, _: loss(model, theta, x, y),
             optimistix.BFGS(rtol=small, atol=small),
             start,
             max_steps=100,
@@ -130,17 +130,17 @@ def bfgs(family: str) -> Callable[..., Array]:
     return fit
 
 
-def labels(family: str, key: Array, eta: Array) -> Array:
+def labels(model: str, key: Array, eta: Array) -> Array:
     """What the models generate."""
-    if family == "logistic":
+    if model == "logistic":
         return jax.random.bernoulli(key, jax.nn.sigmoid(eta)).astype(eta.dtype)
-    if family == "poisson":
+    if model == "poisson":
         return jax.random.poisson(key, jnp.exp(eta)).astype(eta.dtype)
     return eta + jax.random.normal(key, eta.shape, eta.dtype)
 
 
 def jax_chains(
-    family: str, fit: Callable[..., Array], rows: int, p: int, generations: int, dtype: Any
+    model: str, fit: Callable[..., Array], rows: int, p: int, generations: int, dtype: Any
 ) -> Callable[[Array], Array]:
     """Chains vmapped over keys."""
     real = jnp.asarray(truth(p), dtype)
@@ -153,7 +153,7 @@ def jax_chains(
                 for_x, for_y = jax.random.split(key)
                 x = jax.random.normal(for_x, (2, rows // 2, p), dtype)
                 eta = jnp.einsum("dnp,dp->dn", x, everyone[parents])
-                y = labels(family, for_y, eta)
+                y = labels(model, for_y, eta)
                 return fit(everyone[parents].mean(0), x.reshape(-1, p), y.reshape(-1))
 
             keys = jax.random.split(jax.random.fold_in(key, t), MODELS)
@@ -175,23 +175,23 @@ def over_devices(run: Callable[[Array], Array]) -> Callable[[Array], Array]:
 # --- NumPy, vectorised by hand ----------------------------------------------------------------
 
 
-def numpy_slopes(family: str, eta: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def numpy_slopes(model: str, eta: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """First and second derivative of the loss."""
-    if family == "logistic":
+    if model == "logistic":
         mean = 1 / (1 + np.exp(-eta))
         return mean - y, mean * (1 - mean)
-    if family == "poisson":
+    if model == "poisson":
         mean = np.exp(eta)
         return mean - y, mean
     residual = eta - y
     return np.clip(residual, -THRESHOLD, THRESHOLD), (np.abs(residual) <= THRESHOLD).astype(y.dtype)
 
 
-def numpy_newton(family: str, start: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def numpy_newton(model: str, start: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Fits of (B, N, p) data sets by batched matrix products."""
     theta = start.copy()
     for _ in range(40):
-        r, w = numpy_slopes(family, np.matmul(x, theta[:, :, None])[:, :, 0], y)
+        r, w = numpy_slopes(model, np.matmul(x, theta[:, :, None])[:, :, 0], y)
         gradient = np.matmul(r[:, None, :], x)[:, 0]
         hessian = np.matmul((x * w[:, :, None]).transpose(0, 2, 1), x)
         move = np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
@@ -201,7 +201,7 @@ def numpy_newton(family: str, start: np.ndarray, x: np.ndarray, y: np.ndarray) -
     return theta
 
 
-def numpy_newton_last(family: str, start: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def numpy_newton_last(model: str, start: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Fits of (p, N, B) data sets, the batch last."""
     p, _, batch = x.shape
     theta = start.copy()
@@ -210,7 +210,7 @@ def numpy_newton_last(family: str, start: np.ndarray, x: np.ndarray, y: np.ndarr
         eta = x[0] * theta[0]
         for i in range(1, p):
             eta += x[i] * theta[i]
-        r, w = numpy_slopes(family, eta, y)
+        r, w = numpy_slopes(model, eta, y)
         for i in range(p):
             gradient[:, i, 0] = np.einsum("nb,nb->b", x[i], r)
             weighted = x[i] * w
@@ -225,7 +225,7 @@ def numpy_newton_last(family: str, start: np.ndarray, x: np.ndarray, y: np.ndarr
 
 
 def numpy_chains(
-    family: str,
+    model: str,
     rows: int,
     p: int,
     generations: int,
@@ -254,13 +254,13 @@ def numpy_chains(
                 own = parents.reshape(batch * 2, p, 1)
                 eta = np.matmul(x, own)[:, :, 0].reshape(batch, rows)
                 x, fit, start = x.reshape(batch, rows, p), numpy_newton, parents.mean(1)
-            if family == "logistic":
+            if model == "logistic":
                 y = (rng.random(eta.shape, dtype=dtype) * (1 + np.exp(-eta)) < 1).astype(dtype)
-            elif family == "poisson":
+            elif model == "poisson":
                 y = rng.poisson(np.exp(eta)).astype(dtype)
             else:
                 y = eta + rng.standard_normal(eta.shape, dtype=dtype)
-            theta = fit(family, start, x, y)
+            theta = fit(model, start, x, y)
             theta = (theta.T if last else theta).reshape(together, MODELS, p)
         found.append(theta)
     return np.concatenate(found)
@@ -269,12 +269,12 @@ def numpy_chains(
 # --- statsmodels and scikit-learn, fit by fit ---------------------------------------------------
 
 
-def loop_fit(package: str, family: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+def loop_fit(package: str, model: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """One fit of one data set, x of shape (N, p)."""
     if package == "statsmodels":
         import statsmodels.api as sm
 
-        if family == "huber":
+        if model == "huber":
             norm = sm.robust.norms.HuberT(t=THRESHOLD)
 
             def robust(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -283,21 +283,21 @@ def loop_fit(package: str, family: str) -> Callable[[np.ndarray, np.ndarray], np
                 return model.fit(update_scale=False, tol=1e-8).params
 
             return robust
-        if family == "linear":
+        if model == "linear":
             return lambda x, y: sm.OLS(y, x).fit().params
-        law = {"logistic": sm.families.Binomial, "poisson": sm.families.Poisson}[family]()
-        return lambda x, y: sm.GLM(y, x, family=law).fit().params
+        law = {"logistic": sm.families.Binomial, "poisson": sm.families.Poisson}[model]()
+        return lambda x, y: sm.GLM(y, x, model=law).fit().params
     from sklearn import linear_model
 
-    if family == "logistic":
+    if model == "logistic":
         one = linear_model.LogisticRegression(
             C=np.inf, fit_intercept=False, solver="newton-cholesky", tol=1e-8
         )
-    elif family == "poisson":
+    elif model == "poisson":
         one = linear_model.PoissonRegressor(
             alpha=0, fit_intercept=False, solver="newton-cholesky", tol=1e-8
         )
-    elif family == "linear":
+    elif model == "linear":
         one = linear_model.LinearRegression(fit_intercept=False)
     else:
         raise ValueError("scikit-learn's Huber regression estimates a scale too")
@@ -305,10 +305,10 @@ def loop_fit(package: str, family: str) -> Callable[[np.ndarray, np.ndarray], np
 
 
 def loop_chains(
-    package: str, family: str, rows: int, p: int, generations: int, chains: int
+    package: str, model: str, rows: int, p: int, generations: int, chains: int
 ) -> np.ndarray:
     """Chains fitted one by one."""
-    fit, rng, real = loop_fit(package, family), np.random.default_rng(0), truth(p)
+    fit, rng, real = loop_fit(package, model), np.random.default_rng(0), truth(p)
     half, found = rows // 2, []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -321,9 +321,9 @@ def loop_chains(
                     eta = np.concatenate(
                         [x[:half] @ everyone[parents[0]], x[half:] @ everyone[parents[1]]]
                     )
-                    if family == "logistic":
+                    if model == "logistic":
                         y = (rng.random(rows) * (1 + np.exp(-eta)) < 1).astype(float)
-                    elif family == "poisson":
+                    elif model == "poisson":
                         y = rng.poisson(np.exp(eta)).astype(float)
                     else:
                         y = eta + rng.standard_normal(rows)

@@ -62,9 +62,9 @@ def errors() -> Iterator[tuple[str, mcjax.Study, list[Predictions]]]:
     linear = mcjax.linear()
 
     def study(*networks: mcjax.Network, **changes: Any) -> mcjax.Study:
-        family = changes.pop("family", linear)
+        model = changes.pop("family", linear)
         conditions = tuple(
-            mcjax.condition(net, family, (1.0, -1.0), label=str(k), name=str(k))
+            mcjax.condition(net, model, (1.0, -1.0), label=str(k), name=str(k))
             for k, net in enumerate(networks)
         )
         return mcjax.Study(conditions, **({"confidence": 0.95, "generations": 3} | changes))
@@ -104,7 +104,7 @@ def errors() -> Iterator[tuple[str, mcjax.Study, list[Predictions]]]:
 
     huber = mcjax.huber(threshold=1.0)
     loop = mcjax.topologies.self_loop(samples=400, real=400, initial=800)
-    robust = study(loop, family=huber, tolerance=0.1)
+    robust = study(loop, model=huber, tolerance=0.1)
 
     def unit(*arguments: Any) -> Any:
         true = huber.information(*arguments)
@@ -115,7 +115,7 @@ def errors() -> Iterator[tuple[str, mcjax.Study, list[Predictions]]]:
             )
         )
 
-    naive = study(loop, family=replace(huber, information=unit))
+    naive = study(loop, model=replace(huber, information=unit))
     yield (
         "sandwich replaced by inverse information",
         robust,

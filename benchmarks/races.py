@@ -17,7 +17,7 @@ from contestants import GENERATIONS, ROWS, Contestant, by_hand, ours, race, stud
 
 
 def chains_section(
-    family: str, p: int, precision: str, devices: int, quick: bool, rows: int = ROWS
+    model: str, p: int, precision: str, devices: int, quick: bool, rows: int = ROWS
 ) -> list[dict[str, Any]]:
     """Whole chains of all contestants."""
     import jax
@@ -27,16 +27,16 @@ def chains_section(
     dtype = np.dtype("float32" if precision == "float32" else "float64")
     chains = 1024
     each = peers.MODELS * GENERATIONS
-    chains *= 4 if family == "linear" else 1
-    own = study(family, rows, p, chains, precision=precision)
+    chains *= 4 if model == "linear" else 1
+    own = study(model, rows, p, chains, precision=precision)
     racing = {f"mcjax {precision}": ours(own)}
 
     def jax_peer(fit: Any) -> Any:
-        return peers.jax_chains(family, fit, rows, p, GENERATIONS, dtype)
+        return peers.jax_chains(model, fit, rows, p, GENERATIONS, dtype)
 
-    naive = {"vmap Newton": peers.newton(family)}
-    if family != "linear":
-        naive["vmap optax.lbfgs"] = peers.lbfgs(family)
+    naive = {"vmap Newton": peers.newton(model)}
+    if model != "linear":
+        naive["vmap optax.lbfgs"] = peers.lbfgs(model)
     for name, fit in naive.items():
         # their best size, and all chains at once, as they are called by who has thousands
         for count in [64] if quick else [64, 1024]:
@@ -46,25 +46,25 @@ def chains_section(
                 spread = peers.over_devices(run)
                 racing[f"{title}, spread"] = theirs(spread, count, count * each)
     if devices == 1:
-        if family != "linear":
+        if model != "linear":
             for last in (False, True):
                 for together in (16, 64):
                     name = f"NumPy {'batch last' if last else 'matmul'} {together}"
-                    given = (family, rows, p, GENERATIONS, dtype, 64, together, last)
+                    given = (model, rows, p, GENERATIONS, dtype, 64, together, last)
                     racing[name] = Contestant(
                         lambda given=given: peers.numpy_chains(*given), 64 * each
                     )
         for package in ("statsmodels", "sklearn"):
-            if find_spec(package) and (package, family) != ("sklearn", "huber"):
+            if find_spec(package) and (package, model) != ("sklearn", "huber"):
                 loops = 2 if quick else 6
-                given = (package, family, rows, p, GENERATIONS, loops)
+                given = (package, model, rows, p, GENERATIONS, loops)
                 # so few chains that their spread says nothing
                 racing[package] = Contestant(
                     lambda given=given: peers.loop_chains(*given) is None or None, loops * each
                 )
         hand = (
             by_hand(p, 64 if quick else 256)
-            if (family, precision) == ("logistic", "float32")
+            if (model, precision) == ("logistic", "float32")
             else None
         )
         if hand is not None and rows == ROWS:
@@ -73,7 +73,7 @@ def chains_section(
     return race(racing, 3 if quick else 7)
 
 
-def fits_section(family: str, quick: bool) -> list[dict[str, Any]]:
+def fits_section(model: str, quick: bool) -> list[dict[str, Any]]:
     """Fits alone, of the same arrays: times, and how far solutions lie apart."""
     import jax
     import jax.numpy as jnp
@@ -93,8 +93,8 @@ def fits_section(family: str, quick: bool) -> list[dict[str, Any]]:
         "logistic": lambda: (rng.random(eta.shape) * (1 + np.exp(-eta)) < 1).astype(float),
         "poisson": lambda: rng.poisson(np.exp(eta)).astype(float),
         "huber": lambda: eta + rng.standard_normal(eta.shape),
-    }[family]()
-    record = getattr(mcjax, family)()
+    }[model]()
+    record = getattr(mcjax, model)()
     answers: dict[str, Any] = {}
     racing: dict[str, Contestant] = {}
 
@@ -115,18 +115,18 @@ def fits_section(family: str, quick: bool) -> list[dict[str, Any]]:
     compiled = jax.jit(own, compiler_options=compiler_options("fast", "cpu"))
     enter("mcjax float64", lambda: jax.block_until_ready(compiled(*given)))
     for name, fit in (("vmap Newton", peers.newton), ("vmap optax.lbfgs", peers.lbfgs)):
-        batched = jax.jit(jax.vmap(fit(family)))
+        batched = jax.jit(jax.vmap(fit(model)))
         enter(name, lambda f=batched: jax.block_until_ready(f(*arrays)))
     if find_spec("optimistix"):
-        batched = jax.jit(jax.vmap(peers.bfgs(family)))
+        batched = jax.jit(jax.vmap(peers.bfgs(model)))
         enter(
             "vmap optimistix BFGS",
             lambda f=batched: jax.block_until_ready(f(*arrays)),
         )
-    enter("NumPy matmul", lambda: peers.numpy_newton(family, np.zeros((batch, p)), x, y))
+    enter("NumPy matmul", lambda: peers.numpy_newton(model, np.zeros((batch, p)), x, y))
     for package in ("statsmodels", "sklearn"):
-        if find_spec(package) and (package, family) != ("sklearn", "huber"):
-            one = peers.loop_fit(package, family)
+        if find_spec(package) and (package, model) != ("sklearn", "huber"):
+            one = peers.loop_fit(package, model)
             enter(package, lambda one=one: np.stack([one(x[k], y[k]) for k in range(8)]), 8)
     results = race(racing, 3 if quick else 9)
     best = answers["NumPy matmul"]
@@ -171,9 +171,9 @@ def compile_section(quick: bool) -> dict[str, float]:
     found = {}
     for precision in ("float32", "mixed"):
         for p in (1, 20) if quick else (1, 2, 5, 10, 20):
-            for family in ("logistic", "poisson", "huber") if p == 5 else ("logistic",):
-                asked = study(family, ROWS, p, 64, precision=precision)
-                found[f"{family}, p={p}, {precision}"] = ours(asked).compile_seconds
+            for model in ("logistic", "poisson", "huber") if p == 5 else ("logistic",):
+                asked = study(model, ROWS, p, 64, precision=precision)
+                found[f"{model}, p={p}, {precision}"] = ours(asked).compile_seconds
     return found
 
 

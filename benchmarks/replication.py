@@ -55,9 +55,9 @@ def main() -> None:
         for weight in WEIGHTS:
             feeds = [("real", "model", 100, weight), ("model", "model", 100, 1 - weight)]
             network = mcjax.build_network(["model"], feeds, 100)
-            family = getattr(mcjax, name)()
+            model = getattr(mcjax, name)()
             label = f"{name}, w={weight}"
-            conditions.append(mcjax.condition(network, family, [1.0, 1.0], label=label))
+            conditions.append(mcjax.condition(network, model, [1.0, 1.0], label=label))
         study = mcjax.Study(tuple(conditions), LAST, given.chains)
         for weight, (value, error), tally in zip(
             WEIGHTS, theirs, mcjax.simulate(study), strict=True

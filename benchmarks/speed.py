@@ -27,25 +27,25 @@ SHOWN = {"logistic, 1 core", "logistic, 2 cores", "curves"}
 def sections() -> dict[str, tuple[int, str, dict[str, Any]]]:
     """Cores, function and arguments of every section."""
 
-    def chains(family: str, cores: int, precision: str = "float32", **given: Any) -> Any:
+    def chains(model: str, cores: int, precision: str = "float32", **given: Any) -> Any:
         return (
             cores,
             "chains",
-            {"family": family, "p": 5, "precision": precision, "devices": cores, **given},
+            {"family": model, "p": 5, "precision": precision, "devices": cores, **given},
         )
 
     found = {
-        f"{family}, {cores} core{'s'[: cores - 1]}": chains(family, cores)
+        f"{model}, {cores} core{'s'[: cores - 1]}": chains(model, cores)
         for cores in (1, 2)
-        for family in ("logistic", "poisson", "huber")
+        for model in ("logistic", "poisson", "huber")
     }
     found["logistic mixed, 1 core"] = chains("logistic", 1, "mixed")
     found["logistic p=10, 1 core"] = chains("logistic", 1, p=10)
     found["logistic p=20, 1 core"] = chains("logistic", 1, p=20)
     for rows in (200, 1000):
         found[f"linear N={rows}, 1 core"] = chains("linear", 1, rows=rows)
-    for family in ("logistic", "poisson", "huber"):
-        found[f"fits alone, {family}"] = (1, "fits", {"family": family})
+    for model in ("logistic", "poisson", "huber"):
+        found[f"fits alone, {model}"] = (1, "fits", {"family": model})
     found["parts"] = (1, "parts", {})
     for cores in (1, 2):
         found[f"compile, {cores} core{'s'[: cores - 1]}"] = (cores, "compile", {})

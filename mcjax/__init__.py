@@ -8,7 +8,7 @@ The rooms, each using only those above it (a test holds them to it)::
     draws      random numbers by position
     network    who feeds whom
     solvers    linear systems, linear programs, and how they end
-    families   loss, sampler, information
+    models     loss, sampler, information
     fits       one M-estimate
     chains     one chain of one network
     study      conditions and settings, from Python or a file

@@ -25,13 +25,13 @@ from mcjax.engine.processes import exchange
 from mcjax.engine.redraw import redraw
 from mcjax.engine.survey import SurveyMoments, run_pieces
 from mcjax.errors import InputError, did_you_mean
-from mcjax.families.location import linear
 from mcjax.fits.fit import default_solver
 from mcjax.fits.objective import Dataset
 from mcjax.laws.fate import fate_without
 from mcjax.laws.predict import FUNCTIONAL_LAWS, LAWS, predict_condition
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.user import Law
+from mcjax.models.location import linear
 from mcjax.solvers.status import Status
 from mcjax.study.study import (
     PRECISIONS,
@@ -294,7 +294,7 @@ def programs(study: Study) -> list[list[int]]:
     kinds: dict[tuple[Any, ...], list[int]] = {}
     for i, condition in enumerate(study.conditions):
         how = sampling_of(condition, study.sampling)
-        kind = jax.tree.structure(condition.family)
+        kind = jax.tree.structure(condition.model)
         own = jax.tree.structure(_source_arrays(condition))
         net = condition.network
         real = (len(condition.sources.theta), net.steps > 0, own)
@@ -333,7 +333,7 @@ def shape_in(study: Study, members: Sequence[int]) -> Shape:
     """The padded sizes of the program of these conditions."""
     conditions = [study.conditions[i] for i in members]
     memory = conditions[0].network.memory
-    rows = memory == "accumulate" and not fits_sums(conditions[0].family, memory)
+    rows = memory == "accumulate" and not fits_sums(conditions[0].model, memory)
     return shape_of([c.network for c in conditions], study.generations, rows)
 
 
@@ -344,7 +344,7 @@ def _task(condition: Condition, shape: Shape, chains: np.ndarray) -> Task:
         truth=condition.sources.theta,
         factor=covariance_root(condition.covariance),
         whitener=whitener(condition.covariance),
-        family=condition.family,
+        model=condition.model,
         design=design_key(condition.seed, word) if condition.design == "fixed" else None,
         sources=_source_arrays(condition),
     )

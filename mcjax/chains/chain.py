@@ -15,9 +15,9 @@ from mcjax.chains.dataset import SourceArrays, draw_dataset, grown
 from mcjax.chains.layout import Feeds, NetworkArrays
 from mcjax.chains.pool import Past, draw_subsample, pooled
 from mcjax.chains.sums import Sums, fit_sums, fits_sums, no_sums, sums_of
-from mcjax.families.family import Family
 from mcjax.fits.fit import Fit, fit
 from mcjax.fits.objective import Dataset
+from mcjax.models.model import Model
 from mcjax.solvers.status import Status
 
 
@@ -28,7 +28,7 @@ class ConditionArrays(NamedTuple):
     truth: Any  # (S, p), the parameters of the real sources
     factor: Any  # (p, p), a root F of the covariance of x
     whitener: Any  # (p, p), F^-T, or zero where F is singular
-    family: Family
+    model: Model
     design: Any = None  # (2,), the key of fixed designs; None where designs are random
     sources: SourceArrays | None = None  # real sources' own laws, where some have one
 
@@ -99,9 +99,9 @@ def _beginning(condition: ConditionArrays, truth: Array, program: Program) -> _S
     state = _State(jnp.broadcast_to(truth[0], (models, p)), jnp.ones(models, bool))
     if program.memory == "replace":
         return state
-    if program.memory == "accumulate" and fits_sums(condition.family, program.memory):
-        family = _cast(condition.family, program.fit_dtype)
-        return state._replace(sums=no_sums(family, truth[0], models))
+    if program.memory == "accumulate" and fits_sums(condition.model, program.memory):
+        model = _cast(condition.model, program.fit_dtype)
+        return state._replace(sums=no_sums(model, truth[0], models))
     whole = (program.generations + 1, models)
     return state._replace(past=Past(jnp.zeros((*whole, p), truth.dtype), jnp.zeros(whole, bool)))
 
@@ -121,8 +121,8 @@ def _generation(
     parents = jnp.concatenate([theta, truth])
     visible = parents.astype(program.draw_dtype)
     known = jnp.concatenate([seen, jnp.ones(len(truth), bool)])
-    drawing = _cast(condition.family, program.draw_dtype)
-    fitting = _cast(condition.family, program.fit_dtype)
+    drawing = _cast(condition.model, program.draw_dtype)
+    fitting = _cast(condition.model, program.fit_dtype)
     factor = jnp.asarray(condition.factor, program.draw_dtype)
 
     def draw(reads: _Reads) -> Dataset:
@@ -185,7 +185,7 @@ def draw_samples(
     -------
     A :class:`Dataset` with leading axes (M, B).
     """
-    drawing = _cast(condition.family, program.draw_dtype)
+    drawing = _cast(condition.model, program.draw_dtype)
     factor = jnp.asarray(condition.factor, program.draw_dtype)
     visible = parents.astype(program.draw_dtype)
     models = condition.network.frozen.shape[0]
@@ -208,5 +208,5 @@ def draw_samples(
     return jax.vmap(jax.vmap(draw))(feeds)
 
 
-def _cast(family: Family, dtype: str) -> Family:
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), family)
+def _cast(model: Model, dtype: str) -> Model:
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), model)

@@ -10,9 +10,9 @@ from jax import Array
 
 from mcjax.chains.layout import Feeds
 from mcjax.draws.threefry import threefry
-from mcjax.families.family import Family
-from mcjax.families.observations import draw_labels, draw_normals
 from mcjax.fits.objective import Dataset
+from mcjax.models.model import Model
+from mcjax.models.observations import draw_labels, draw_normals
 from mcjax.network.network import growth_factors
 from mcjax.solvers.once import once
 
@@ -25,7 +25,7 @@ class SourceArrays(NamedTuple):
 
 
 def draw_dataset(
-    family: Family,
+    model: Model,
     factor: Array,
     parents: Array,
     feeds: Feeds,
@@ -71,7 +71,7 @@ def draw_dataset(
     pair = within.astype(jnp.uint32)
     normals, sigma = jnp.zeros((0, 2 * pairs), parents.dtype), None
     x = normals
-    if family.covariates:
+    if model.covariates:
         z = once(
             generation,
             lambda: draw_normals((keys[2], keys[3]), pair, parents.shape[1], parents.dtype),
@@ -87,7 +87,7 @@ def draw_dataset(
             sigma = _both(jnp.asarray(sources.sigma, x.dtype)[source][slot])
     y = once(
         generation,
-        lambda: draw_labels(family, _both(theta), x, _both(real), (keys[0], keys[1]), pair, sigma),
+        lambda: draw_labels(model, _both(theta), x, _both(real), (keys[0], keys[1]), pair, sigma),
     )
     row = _halves(2 * within, 2 * within + 1)
     valid = (row < _both(feeds.samples[slot])) & _both(place < ends[-1])

@@ -24,9 +24,9 @@ from mcjax.chains.dataset import design_streams, grown
 from mcjax.draws.samplers import normal_pair
 from mcjax.draws.streams import LABEL, row_words
 from mcjax.draws.threefry import threefry
-from mcjax.families.family import Family
 from mcjax.fits.fit import Fit
 from mcjax.fits.rows import MOST, Rows, fit_rows
+from mcjax.models.model import Model
 from mcjax.solvers.once import once
 from mcjax.solvers.status import Status
 
@@ -39,13 +39,13 @@ EVEN, ODD, PAIR = 31, 30, np.uint32(2**30 - 1)
 """Two bits say whether the rows of a pair are any of the fit's, the others are its number."""
 
 
-def knows(family: Family, p: int, solver: str, memory: str) -> bool:
+def knows(model: Model, p: int, solver: str, memory: str) -> bool:
     """Whether the fast path runs such chains: for all else there is the reference. A family with
     ``slopes`` draws its labels from ``x'theta`` alone, too."""
-    ordinary = family.slopes is not None and family.covariates
+    ordinary = model.slopes is not None and model.covariates
     return (
         ordinary
-        and family.solve is None
+        and model.solve is None
         and p <= MOST
         and solver == "newton"
         and memory == "replace"
@@ -111,8 +111,8 @@ def _generation(
     given, start, status = _sources(conditions, before, key, t, program)
     models = conditions.network.frozen.shape[-1]
     drawing, fitting = (
-        jax.tree.map(lambda leaf, to=to: jnp.repeat(leaf.astype(to), models)[:, None], family)
-        for family in (conditions.family,)
+        jax.tree.map(lambda leaf, to=to: jnp.repeat(leaf.astype(to), models)[:, None], model)
+        for model in (conditions.model,)
         for to in (program.draw_dtype, program.fit_dtype)
     )
     # where a network collapses whole blocks end: nothing more is drawn for them
@@ -174,7 +174,7 @@ def _chosen(values: Array, place: Array) -> Array:
     return found
 
 
-def _draw(family: Family, factor: Any, given: _Sources, count: Array, program: Program) -> Rows:
+def _draw(model: Model, factor: Any, given: _Sources, count: Array, program: Program) -> Rows:
     """The rows of all fits, those of :func:`mcjax.chains.dataset.draw_dataset`: feed after feed.
 
     factor: (L, p, p). count: negative where no row is needed.
@@ -254,9 +254,9 @@ def _draw(family: Family, factor: Any, given: _Sources, count: Array, program: P
             # to a family whose labels depend on eta alone, (eta,) and 1 are theta and x
             eta = sum((half[i] * theta[i] for i in range(1, p)), half[0] * theta[0])[None]
             own = tuple(word[odd] for word in words)
-            y = family.sample(family.params, eta, jnp.ones_like(eta), own)
-            if family.sample_real is not family.sample:
-                also = family.sample_real(family.params, eta, jnp.ones_like(eta), own)
+            y = model.sample(model.params, eta, jnp.ones_like(eta), own)
+            if model.sample_real is not model.sample:
+                also = model.sample_real(model.params, eta, jnp.ones_like(eta), own)
                 y = jnp.where(real, also, y)
             found.append(y)
         return lax.complex(*found)

@@ -20,9 +20,9 @@ from mcjax.chains.layout import Feeds
 from mcjax.draws.permutation import permuted
 from mcjax.draws.streams import selection_stream
 from mcjax.draws.threefry import threefry
-from mcjax.families.family import Family
-from mcjax.families.observations import draw_single
 from mcjax.fits.objective import Dataset
+from mcjax.models.model import Model
+from mcjax.models.observations import draw_single
 
 
 class Past(NamedTuple):
@@ -64,7 +64,7 @@ def pooled(initial: Feeds, feeds: Feeds, t: Array, generations: int) -> tuple[Fe
 
 
 def draw_subsample(
-    family: Family,
+    model: Model,
     factor: Array,
     parents: Array,
     pool: Feeds,
@@ -106,7 +106,7 @@ def draw_subsample(
         origin = pool.origin[slot]
         keys, designed = ((words[0][slot], words[1][slot]) for words in (streams, designs))
         return draw_single(
-            family, parents.T[:, origin], factor, origin >= models, keys, designed, row
+            model, parents.T[:, origin], factor, origin >= models, keys, designed, row
         )
 
     x, y = once(t, draw)

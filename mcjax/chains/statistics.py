@@ -70,9 +70,9 @@ def run_white(conditions: ConditionArrays, keys: Array, program: Program) -> tup
     Shapes (T + 1, p, M, lanes), not-a-number where a fit failed, and (T + 1, M, lanes).
     """
     net = jax.tree.map(_lanes_last, conditions.network)
-    variances = conditions.family.noise_variances
+    variances = conditions.model.noise_variances
     assert variances is not None  # such a family alone is run here
-    variance, _ = variances(conditions.family.params)
+    variance, _ = variances(conditions.model.params)
     sigma = jnp.sqrt(jnp.asarray(variance, program.fit_dtype))[None, None]
     p, models = conditions.truth.shape[-1], net.frozen.shape[0]
     shape, dtype = (models, len(keys)), program.fit_dtype

@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from mcjax.families.family import Family
 from mcjax.fits.fit import Fit
 from mcjax.fits.objective import Dataset
+from mcjax.models.model import Model
 from mcjax.solvers.status import Status
 
 
@@ -25,35 +25,35 @@ class Sums(NamedTuple):
     squares: Array  # scalar, of the weights' squares
 
 
-def fits_sums(family: Family, memory: str) -> bool:
+def fits_sums(model: Model, memory: str) -> bool:
     """Whether chains fit sums, not rows. With covariates, fits of one generation's rows are the
     solver's, whose status tells more."""
-    return family.summary is not None and (memory == "accumulate" or not family.covariates)
+    return model.summary is not None and (memory == "accumulate" or not model.covariates)
 
 
-def no_sums(family: Family, pivot: Array, models: int) -> Sums:
+def no_sums(model: Model, pivot: Array, models: int) -> Sums:
     """Of no data, with a leading axis of models. ``pivot``: shape (p,)."""
-    assert family.summary is not None  # such families alone have sums
-    x = pivot if family.covariates else pivot[:0]
-    size = jax.eval_shape(family.summary, family.params, pivot, x, pivot[0]).shape[0]
+    assert model.summary is not None  # such families alone have sums
+    x = pivot if model.covariates else pivot[:0]
+    size = jax.eval_shape(model.summary, model.params, pivot, x, pivot[0]).shape[0]
     none = jnp.zeros(models, pivot.dtype)
     return Sums(jnp.zeros((models, size), pivot.dtype), none, none)
 
 
-def sums_of(family: Family, pivot: Array, data: Dataset) -> Sums:
+def sums_of(model: Model, pivot: Array, data: Dataset) -> Sums:
     """The sums over one data set."""
-    assert family.summary is not None
-    each = jax.vmap(family.summary, (None, None, 1, 0), 1)(family.params, pivot, data.x, data.y)
+    assert model.summary is not None
+    each = jax.vmap(model.summary, (None, None, 1, 0), 1)(model.params, pivot, data.x, data.y)
     # not by a product of matrices: where no row is in a class, its sum is 0 to the last bit
     total = jnp.sum(each * data.weight[None, :], axis=1)
     return Sums(total, data.weight.sum(), jnp.sum(data.weight**2))
 
 
-def fit_sums(family: Family, pivot: Array, sums: Sums, active: Array) -> Fit:
+def fit_sums(model: Model, pivot: Array, sums: Sums, active: Array) -> Fit:
     """The estimate from sums; an inactive one has ``NOT_FITTED``."""
-    assert family.estimate is not None
+    assert model.estimate is not None
     mass, squares = (jnp.where(active, part, 1) for part in (sums.mass, sums.squares))
-    theta, determined = family.estimate(family.params, pivot, sums.total, mass, mass**2 / squares)
+    theta, determined = model.estimate(model.params, pivot, sums.total, mass, mass**2 / squares)
     finite = jnp.isfinite(sums.total).all() & (jnp.isfinite(theta).all() | ~determined)
     status = jnp.full((), int(Status.CONVERGED), jnp.int32)
     for holds, code in (

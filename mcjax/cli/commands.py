@@ -11,9 +11,9 @@ import numpy as np
 
 from mcjax import api
 from mcjax.errors import InputError, did_you_mean
-from mcjax.families.registry import FAMILIES
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.user import laws_from_files
+from mcjax.models.registry import FAMILIES
 from mcjax.report.tables import show_predictions, table_console
 from mcjax.report.text import strict_json
 from mcjax.study.load import load_study

@@ -113,7 +113,7 @@ def _programs(study: Study) -> list[dict[str, Any]]:
         found.append(
             {
                 "conditions": len(members),
-                "family": conditions[0].family.name,
+                "family": conditions[0].model.name,
                 "models": shape.models,
                 "rows": 2 * shape.pairs,
                 "sampling": sampling_of(conditions[0], study.sampling),

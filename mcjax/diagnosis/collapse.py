@@ -15,7 +15,6 @@ from typing import Any
 
 from mcjax.diagnosis.cures import Edge, flips, repairs
 from mcjax.diagnosis.explosion import FiniteSample, finite_sample
-from mcjax.families.information import UNIT
 from mcjax.laws.batches import system_of
 from mcjax.laws.fate import fate
 from mcjax.laws.sources import (
@@ -25,6 +24,7 @@ from mcjax.laws.sources import (
     strong_components,
     unstable_sources,
 )
+from mcjax.models.information import UNIT
 from mcjax.network.network import Network
 
 

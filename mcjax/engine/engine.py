@@ -137,7 +137,7 @@ def _summaries(
 ) -> Iterator[list[tuple[int, int, Outcome]]]:
     """Chunk by chunk, the tiles that it completes: task, number and summary."""
     tiles = [
-        Tiles(np.asarray(task.arrays.truth)[0], task.chains, task.arrays.family.functionals)
+        Tiles(np.asarray(task.arrays.truth)[0], task.chains, task.arrays.model.functionals)
         for task in tasks
     ]
     for part in trajectories(tasks, program, chunk):

@@ -9,7 +9,7 @@ import numpy as np
 
 from mcjax.chains.chain import Trajectory
 from mcjax.engine.moments import TILE, ErrorMoments, Moments, merge, tile_moments
-from mcjax.families.family import Functional
+from mcjax.models.model import Functional
 from mcjax.solvers.status import Status
 
 KEPT = 1 << 18

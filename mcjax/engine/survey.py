@@ -24,7 +24,7 @@ from mcjax.chains.layout import NetworkArrays, Shape, network_arrays
 from mcjax.chains.statistics import run_white
 from mcjax.draws.streams import chain_keys
 from mcjax.engine.moments import Moments, merge_across
-from mcjax.families.family import Family
+from mcjax.models.model import Model
 from mcjax.solvers.status import FAILURES
 from mcjax.study.survey import TILE, Survey
 
@@ -46,7 +46,7 @@ class SurveyMoments(NamedTuple):
 
 
 def run_pieces(
-    survey: Survey, pieces: Mapping[int, np.ndarray], family: Family
+    survey: Survey, pieces: Mapping[int, np.ndarray], model: Model
 ) -> Iterator[tuple[int, SurveyMoments]]:
     """Simulate pieces, each a list of codes, and yield them in order.
 
@@ -57,7 +57,7 @@ def run_pieces(
     with ThreadPoolExecutor(workers) as pool:
         try:
             for k, codes in pieces.items():
-                waiting.append((k, pool.submit(run_survey, survey, codes, family)))
+                waiting.append((k, pool.submit(run_survey, survey, codes, model)))
                 if len(waiting) > workers:
                     number, done = waiting.popleft()
                     yield number, done.result()
@@ -68,7 +68,7 @@ def run_pieces(
             pool.shutdown(cancel_futures=True)
 
 
-def run_survey(survey: Survey, codes: np.ndarray, family: Family) -> SurveyMoments:
+def run_survey(survey: Survey, codes: np.ndarray, model: Model) -> SurveyMoments:
     """Simulate the networks with these codes; the draws of each depend on its code alone."""
     shape = Shape(survey.models, survey.models + 1, 0)
     arrays = [network_arrays(survey.network(int(code)), shape) for code in codes]
@@ -83,7 +83,7 @@ def run_survey(survey: Survey, codes: np.ndarray, family: Family) -> SurveyMomen
     keys = keys[owner].reshape(-1, together, tiles, TILE, 2).swapaxes(1, 2)
     program = Program(survey.generations, 0, False, "newton", "float32", "float64")
     blocks = jax.tree.map(lambda leaf: leaf[owner].reshape(-1, together, *leaf.shape[1:]), stacked)
-    found = _run_blocks(blocks, keys, family, program)
+    found = _run_blocks(blocks, keys, model, program)
     # (blocks, tiles, networks, ...) to (tiles, networks, ...)
     chains, mean, square, failures = (
         np.moveaxis(np.asarray(leaf), 1, 0).reshape(tiles, filled, *leaf.shape[3:])[:, : len(codes)]
@@ -96,7 +96,7 @@ def run_survey(survey: Survey, codes: np.ndarray, family: Family) -> SurveyMomen
 
 
 @partial(jax.jit, static_argnames="program")
-def _run_blocks(nets: NetworkArrays, keys: Any, family: Family, program: Program) -> Any:
+def _run_blocks(nets: NetworkArrays, keys: Any, model: Model, program: Program) -> Any:
     """Networks (blocks, networks, ...), keys (blocks, tiles, networks, TILE, 2)."""
 
     def block(part: tuple[NetworkArrays, Array]) -> Any:
@@ -104,8 +104,8 @@ def _run_blocks(nets: NetworkArrays, keys: Any, family: Family, program: Program
         wide = jax.tree.map(lambda leaf: jnp.repeat(leaf, TILE, axis=0), own)
         lanes = len(wide.frozen)
         one = jnp.ones((lanes, 1, 1))
-        numbers = jax.tree.map(lambda leaf: jnp.full(lanes, leaf), family)
-        conditions = ConditionArrays(wide, truth=one, factor=one, whitener=one, family=numbers)
+        numbers = jax.tree.map(lambda leaf: jnp.full(lanes, leaf), model)
+        conditions = ConditionArrays(wide, truth=one, factor=one, whitener=one, model=numbers)
 
         def tile(key: Array) -> Any:
             white, status = run_white(conditions, key.reshape(lanes, 2), program)

@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from mcjax import api
-from mcjax.families.glm import logistic
-from mcjax.families.location import linear
 from mcjax.figures.style import MARKERS, PALETTE, band, figure, save
+from mcjax.models.glm import logistic
+from mcjax.models.location import linear
 from mcjax.network import Network, build_network, topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.claims import Cell
@@ -30,9 +30,9 @@ def topology_panel(folder: Path, chains: int | None) -> list[Path]:
         "chain of 4, head half real": topologies.chain(4, **counts, real=200),
         "star of 4, hub reads real": topologies.star(4, **counts, real=200),
     }
-    family, theta = linear(), (0.5, -0.5, 0.5)
+    model, theta = linear(), (0.5, -0.5, 0.5)
     study = Study(
-        tuple(condition(net, family, theta, label=name) for name, net in nets.items()),
+        tuple(condition(net, model, theta, label=name) for name, net in nets.items()),
         generations=15,
         chains=chains or 4096,
     )

@@ -8,8 +8,8 @@ from typing import Any
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from mcjax import api
-from mcjax.families.registry import FAMILIES
 from mcjax.figures.style import MARKERS, PALETTE, figure, save
+from mcjax.models.registry import FAMILIES
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition
 

@@ -11,10 +11,10 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from mcjax import api
-from mcjax.families.family import Family
-from mcjax.families.generative import categorical, gaussian
-from mcjax.families.location import linear
 from mcjax.figures.style import MARKERS, PALETTE, figure, save
+from mcjax.models.generative import categorical, gaussian
+from mcjax.models.location import linear
+from mcjax.models.model import Model
 from mcjax.network import Network, topologies
 from mcjax.published.entry import Found, functional, risk_ratio
 from mcjax.published.memory import graphs
@@ -95,9 +95,9 @@ def _rows(title: str, curves: Sequence[Curve]) -> list[dict[str, Any]]:
 
 
 def _found(
-    networks: Mapping[str, Network], family: Family, theta: Any, last: int, chains: int
+    networks: Mapping[str, Network], model: Model, theta: Any, last: int, chains: int
 ) -> list[Found]:
-    conditions = tuple(condition(net, family, theta, label=name) for name, net in networks.items())
+    conditions = tuple(condition(net, model, theta, label=name) for name, net in networks.items())
     study = Study(conditions, last, chains)
     parts = zip(study.conditions, api.simulate(study), api.predict(study), strict=True)
     return [Found(c, tally.outcome, laws) for c, tally, laws in parts]

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import optax
 from jax import Array, lax
 
-from mcjax.families.family import Family
 from mcjax.fits.newton import damped_newton
 from mcjax.fits.objective import Dataset, gradient_and_hessian, mean_loss, separated
+from mcjax.models.model import Model
 from mcjax.solvers.cholesky import singular_share, solve_positive
 from mcjax.solvers.status import Status
 
@@ -47,7 +47,7 @@ def default_solver(p: int) -> str:
     return "newton" if p <= LARGE else "lbfgs"
 
 
-def fit(family: Family, data: Dataset, start: Array, active: Array, solver: str = "newton") -> Fit:
+def fit(model: Model, data: Dataset, start: Array, active: Array, solver: str = "newton") -> Fit:
     """Minimise the weighted mean loss of ``family`` on ``data`` from ``start``.
 
     A family that brings its own solver is fitted with that one, whatever ``solver`` says.
@@ -60,16 +60,16 @@ def fit(family: Family, data: Dataset, start: Array, active: Array, solver: str 
     start: shape (p,). active: scalar bool; an inactive fit ends at once, with ``NOT_FITTED``.
     solver: ``newton`` (damped, closed-form or autodiff Hessian) or ``lbfgs``.
     """
-    if family.solve is not None:
-        theta, status, steps = family.solve(family.params, data, start)
+    if model.solve is not None:
+        theta, status, steps = model.solve(model.params, data, start)
         ended = jnp.where(active, status, _code(Status.NOT_FITTED))
         return _result(_Loop(theta, None, ended, jnp.where(active, steps, 0)))
     if solver == "lbfgs":
-        return _lbfgs(family, data, start, active)
+        return _lbfgs(model, data, start, active)
     optimiser = damped_newton()
 
     def step(loop: _Loop) -> _Loop:
-        gradient, hessian = gradient_and_hessian(family, data, loop.theta)
+        gradient, hessian = gradient_and_hessian(model, data, loop.theta)
         updates, state = optimiser.update(
             gradient, loop.optimiser, loop.theta, gradient=gradient, hessian=hessian
         )
@@ -78,7 +78,7 @@ def fit(family: Family, data: Dataset, start: Array, active: Array, solver: str 
         settled = whole & near & _short(updates, loop.theta)
         singular = optax.tree.get(state, "unexplained") < singular_share(start)
         status = _first(
-            (separated(family, data, loop.theta), Status.SEPARATED),
+            (separated(model, data, loop.theta), Status.SEPARATED),
             ((loop.steps == 0) & ~_finite(gradient, hessian), Status.OVERFLOW),
             (settled & singular, Status.RANK_DEFICIENT),
             (settled, Status.CONVERGED),
@@ -88,12 +88,12 @@ def fit(family: Family, data: Dataset, start: Array, active: Array, solver: str 
     return _result(_run(step, optimiser, start, active, NEWTON_LIMIT))
 
 
-def _lbfgs(family: Family, data: Dataset, start: Array, active: Array) -> Fit:
+def _lbfgs(model: Model, data: Dataset, start: Array, active: Array) -> Fit:
     """optax's L-BFGS until the gradient is small, then one Newton step that also judges the end."""
     optimiser = optax.lbfgs()
 
     def objective(theta: Array) -> Array:
-        return mean_loss(family, data, theta)
+        return mean_loss(model, data, theta)
 
     def step(loop: _Loop) -> _Loop:
         value, gradient = jax.value_and_grad(objective)(loop.theta)
@@ -103,7 +103,7 @@ def _lbfgs(family: Family, data: Dataset, start: Array, active: Array) -> Fit:
         size = jnp.linalg.norm(gradient) * jnp.sqrt(_rows(data)) / jnp.maximum(1, jnp.abs(value))
         settled = size <= _tolerance(start)
         status = _first(
-            (separated(family, data, loop.theta), Status.SEPARATED),
+            (separated(model, data, loop.theta), Status.SEPARATED),
             (~_finite(value, gradient), Status.OVERFLOW),
             (settled, Status.CONVERGED),
         )
@@ -111,7 +111,7 @@ def _lbfgs(family: Family, data: Dataset, start: Array, active: Array) -> Fit:
         return _Loop(theta, state, status, loop.steps + 1)
 
     loop = _run(step, optimiser, start, active, LBFGS_LIMIT)
-    gradient, hessian = gradient_and_hessian(family, data, loop.theta)
+    gradient, hessian = gradient_and_hessian(model, data, loop.theta)
     newton, unexplained = solve_positive(hessian, gradient)
     far = (_standard_errors(data, gradient, -newton) > 0.1) | ~_short(newton, loop.theta)
     judged = _first(

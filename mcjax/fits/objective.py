@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from mcjax.families.family import Family, linear_predictor
+from mcjax.models.model import Model, linear_predictor
 
 
 class Dataset(NamedTuple):
@@ -19,34 +19,34 @@ class Dataset(NamedTuple):
     weight: Array  # (N,)
 
 
-def mean_loss(family: Family, data: Dataset, theta: Array) -> Array:
+def mean_loss(model: Model, data: Dataset, theta: Array) -> Array:
     """Weighted mean of the loss."""
-    losses = jax.vmap(family.loss, (None, None, 1, 0))(family.params, theta, data.x, data.y)
+    losses = jax.vmap(model.loss, (None, None, 1, 0))(model.params, theta, data.x, data.y)
     return _mean(data, losses)
 
 
-def gradient_and_hessian(family: Family, data: Dataset, theta: Array) -> tuple[Array, Array]:
+def gradient_and_hessian(model: Model, data: Dataset, theta: Array) -> tuple[Array, Array]:
     """Gradient, shape (p,), and Hessian, shape (p, p), of :func:`mean_loss`."""
-    if family.slopes is None:
+    if model.slopes is None:
 
         def objective(at: Array) -> Array:
-            return mean_loss(family, data, at)
+            return mean_loss(model, data, at)
 
         return jax.grad(objective)(theta), jax.hessian(objective)(theta)
     eta = linear_predictor(data.x, theta)
-    slope, curvature = jax.vmap(family.slopes, (None, 0, 0))(family.params, eta, data.y)
+    slope, curvature = jax.vmap(model.slopes, (None, 0, 0))(model.params, eta, data.y)
     share = data.weight / data.weight.sum()
     gradient = jnp.matmul(data.x, share * slope, precision="highest")
     weighted = data.x * (share * curvature)[None, :]
     return gradient, jnp.matmul(weighted, data.x.T, precision="highest")
 
 
-def separated(family: Family, data: Dataset, theta: Array) -> Array:
+def separated(model: Model, data: Dataset, theta: Array) -> Array:
     """Whether ``theta`` certifies that no estimate exists."""
-    if family.separates is None:
+    if model.separates is None:
         return jnp.asarray(False)
     eta = linear_predictor(data.x, theta)
-    apart = jax.vmap(family.separates)(eta, data.y)
+    apart = jax.vmap(model.separates)(eta, data.y)
     return jnp.all(apart | (data.weight == 0))
 
 

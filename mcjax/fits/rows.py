@@ -16,9 +16,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from mcjax.families.family import Family
 from mcjax.fits.fit import NEWTON_LIMIT, TOLERANCE, Fit
 from mcjax.fits.newton import OVERSHOT
+from mcjax.models.model import Model
 from mcjax.solvers.cholesky import singular_share, solve_entries
 from mcjax.solvers.once import once
 from mcjax.solvers.status import Status
@@ -97,7 +97,7 @@ class _Loop(NamedTuple):
         return self.codes[1]
 
 
-def fit_rows(family: Family, rows: Rows, start: Array, status: Array) -> Fit:
+def fit_rows(model: Model, rows: Rows, start: Array, status: Array) -> Fit:
     """Minimise the weighted mean loss of every data set, as :func:`mcjax.fits.fit.fit` does.
 
     Parameters
@@ -114,26 +114,26 @@ def fit_rows(family: Family, rows: Rows, start: Array, status: Array) -> Fit:
         # a pass over rows in single precision takes a third of the time; what it finds is where
         # the fit that counts begins, and mostly ends at once
         single = rows.x.dtype
-        near = _newton(_cast(family, single), rows, start.astype(single), status, suspect)
+        near = _newton(_cast(model, single), rows, start.astype(single), status, suspect)
         use = (near.status == Status.CONVERGED) | (near.status == Status.SEPARATED)
         start = jnp.where(use[None], near.theta.astype(start.dtype), start)
         steps, suspect = near.steps, near.status == Status.SEPARATED
-    end = _newton(family, rows, start, status, suspect)
+    end = _newton(model, rows, start, status, suspect)
     theta = jnp.where((end.status == Status.CONVERGED)[None], end.theta, jnp.nan)
     return Fit(theta, end.status, steps + end.steps)
 
 
-def _cast(family: Family, dtype: Any) -> Family:
-    return jax.tree.map(lambda leaf: leaf.astype(dtype), family)
+def _cast(model: Model, dtype: Any) -> Model:
+    return jax.tree.map(lambda leaf: leaf.astype(dtype), model)
 
 
-def _newton(family: Family, rows: Rows, start: Array, status: Array, suspect: Array) -> _Loop:
+def _newton(model: Model, rows: Rows, start: Array, status: Array, suspect: Array) -> _Loop:
     """Newton steps in the precision of ``start``; ``suspect``: whether to look for separation from
     the first pass on."""
 
     def body(loop: _Loop) -> _Loop:
-        separated = _separated(family, rows, loop, suspect)
-        return _advanced(*_sums(family, rows, loop), loop, separated, rows.size)
+        separated = _separated(model, rows, loop, suspect)
+        return _advanced(*_sums(model, rows, loop), loop, separated, rows.size)
 
     row = jnp.zeros_like(start[:1])
     begin = _Loop(
@@ -205,15 +205,15 @@ def _largest(a: Array) -> Array:
     return reduce(jnp.maximum, (jnp.abs(a[i]) for i in range(len(a))))
 
 
-def _separated(family: Family, rows: Rows, loop: _Loop, suspect: Array) -> Array:
+def _separated(model: Model, rows: Rows, loop: _Loop, suspect: Array) -> Array:
     """Whether theta has every row of a fit on its own side, (F,).
 
     Asked from pass ``LOOK`` on, or from the first where ``suspect``, by a pass of its own: most
     fits end before, and no other does, for the steps of a separated one grow.
     """
-    if family.separates is None:
+    if model.separates is None:
         return jnp.zeros_like(suspect)
-    separates = family.separates
+    separates = model.separates
     due = (loop.status == Status.RUNNING) & (suspect | (loop.steps >= LOOK))
 
     def ask() -> Array:
@@ -228,10 +228,10 @@ def _separated(family: Family, rows: Rows, loop: _Loop, suspect: Array) -> Array
     return due & once(jnp.where(due.any(), 0, -1), ask)
 
 
-def _sums(family: Family, rows: Rows, loop: _Loop) -> tuple[list[Array], list[list[Array]]]:
+def _sums(model: Model, rows: Rows, loop: _Loop) -> tuple[list[Array], list[list[Array]]]:
     """Gradient (p) and lower triangle of the Hessian, each (F,)."""
-    assert family.slopes is not None  # such a family alone is fitted here
-    slopes = family.slopes
+    assert model.slopes is not None  # such a family alone is fitted here
+    slopes = model.slopes
     p, dtype = len(loop.theta), loop.theta.dtype
 
     def residuals() -> tuple[Array, ...]:
@@ -239,7 +239,7 @@ def _sums(family: Family, rows: Rows, loop: _Loop) -> tuple[list[Array], list[li
         share = rows.share().astype(dtype)
         for odd in range(2):
             eta, y = rows.eta(odd, loop.theta), rows.y[odd].astype(dtype)
-            slope, curvature = slopes(family.params, eta, y)
+            slope, curvature = slopes(model.params, eta, y)
             found += [share * slope, share * curvature]
         return tuple(found)
 

@@ -29,8 +29,8 @@ from typing import NamedTuple
 import numpy as np
 
 from mcjax.chains.layout import Feeds, NetworkArrays, network_arrays, shape_of
-from mcjax.families.information import Information
 from mcjax.laws.system import LARGEST_CONDITION, LinearSystem, check_regular, linear_system
+from mcjax.models.information import Information
 from mcjax.network.network import Network
 
 

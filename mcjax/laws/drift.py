@@ -28,11 +28,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mcjax.families.information import UNIT
 from mcjax.laws.accumulation import accumulated_limit
 from mcjax.laws.asymptotics import limit
 from mcjax.laws.inapplicable import GROWING, Inapplicable
 from mcjax.laws.system import LinearSystem, linear_system
+from mcjax.models.information import UNIT
 from mcjax.network.network import Network
 
 LATE = 512

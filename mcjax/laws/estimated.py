@@ -12,10 +12,10 @@ import numpy as np
 from jax import Array, lax
 
 from mcjax.draws.streams import chain_keys
-from mcjax.families.family import Family
-from mcjax.families.information import BatchInformation, Information
-from mcjax.families.observations import draw_labels, draw_normals
 from mcjax.laws.inapplicable import Inapplicable
+from mcjax.models.information import BatchInformation, Information
+from mcjax.models.model import Model
+from mcjax.models.observations import draw_labels, draw_normals
 
 BATCHES = 32
 PAIRS = 1 << 13
@@ -32,7 +32,7 @@ class _Batch(NamedTuple):
 
 
 def estimate_information(
-    family: Family, theta: np.ndarray, factor: np.ndarray
+    model: Model, theta: np.ndarray, factor: np.ndarray
 ) -> tuple[Information, list[Information]]:
     """``H = E grad^2 loss`` and ``V = Cov(grad loss)`` at theta for x ~ N(0, factor factor').
 
@@ -50,7 +50,7 @@ def estimate_information(
     """
     kinds = {}
     for real in (True, False):
-        batches = _batches(family, jnp.asarray(theta), jnp.asarray(factor), real)
+        batches = _batches(model, jnp.asarray(theta), jnp.asarray(factor), real)
         kinds[real] = _Batch(*(np.asarray(leaf, float) for leaf in batches))
         _check(kinds[real], "sample_real" if real else "sample")
 
@@ -69,23 +69,23 @@ def jackknife_error(values: np.ndarray) -> np.ndarray:
 
 
 @partial(jax.jit, static_argnames="real")
-def _batches(family: Family, theta: Array, factor: Array, real: bool) -> _Batch:
-    family = jax.tree.map(lambda leaf: jnp.asarray(leaf, theta.dtype), family)
+def _batches(model: Model, theta: Array, factor: Array, real: bool) -> _Batch:
+    model = jax.tree.map(lambda leaf: jnp.asarray(leaf, theta.dtype), model)
 
     def one(key: Array) -> _Batch:
         pairs = jnp.arange(PAIRS, dtype=jnp.uint32)
         rows = 2 * PAIRS
         x = jnp.zeros((0, rows), theta.dtype)
-        if family.covariates:
+        if model.covariates:
             z = draw_normals((key[0], key[1]), pairs, len(theta), theta.dtype)
             x = factor @ jnp.concatenate([z.real, z.imag], axis=1)
         parent = jnp.broadcast_to(theta[:, None], (len(theta), rows))
-        y = draw_labels(family, parent, x, jnp.full(rows, real), (key[0], key[1]), pairs)
-        score = jax.vmap(jax.grad(family.loss, 1), (None, None, 1, 0), 1)
-        hessian = jax.vmap(jax.hessian(family.loss, 1), (None, None, 1, 0))
-        scores = score(family.params, theta, x, y)
+        y = draw_labels(model, parent, x, jnp.full(rows, real), (key[0], key[1]), pairs)
+        score = jax.vmap(jax.grad(model.loss, 1), (None, None, 1, 0), 1)
+        hessian = jax.vmap(jax.hessian(model.loss, 1), (None, None, 1, 0))
+        scores = score(model.params, theta, x, y)
         outer = scores @ scores.T / rows
-        return _Batch(scores.mean(1), outer, hessian(family.params, theta, x, y).mean(0))
+        return _Batch(scores.mean(1), outer, hessian(model.params, theta, x, y).mean(0))
 
     keys = chain_keys(SEED, int(real), np.arange(BATCHES))
     return lax.map(one, jnp.asarray(keys))

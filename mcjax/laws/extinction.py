@@ -30,10 +30,10 @@ from functools import lru_cache
 import numpy as np
 from scipy.stats import binom
 
-from mcjax.families.generative import both_classes
 from mcjax.laws.inapplicable import GROWING, Inapplicable
 from mcjax.laws.lineage import one_parent
 from mcjax.laws.prediction import FunctionalPrediction
+from mcjax.models.generative import both_classes
 from mcjax.network.network import REAL
 from mcjax.study.study import Condition
 

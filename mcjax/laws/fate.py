@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mcjax.families.information import UNIT
 from mcjax.laws.asymptotics import growth, limit
 from mcjax.laws.batches import system_of
 from mcjax.laws.sources import DataFlow, UnstableSource, collapsing, data_flow, unstable_sources
 from mcjax.laws.system import LinearSystem
+from mcjax.models.information import UNIT
 from mcjax.network.network import Network
 
 

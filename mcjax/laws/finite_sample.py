@@ -143,11 +143,11 @@ def _with_sources(
 
 def source_variances(condition: Condition, real_variance: float) -> np.ndarray:
     """Noise variances of the real sources' labels, (S,), given that of ``real``."""
-    family, sigma = condition.family, condition.sources.sigma
+    model, sigma = condition.model, condition.sources.sigma
     if sigma is None:
         return np.full(len(condition.sources.theta), real_variance)
-    assert family.noise_variances is not None  # of all families of these laws
-    return np.array([family.noise_variances(family.params | {"sigma": s})[1] for s in sigma])
+    assert model.noise_variances is not None  # of all families of these laws
+    return np.array([model.noise_variances(model.params | {"sigma": s})[1] for s in sigma])
 
 
 def _pooled_loops(
@@ -193,10 +193,10 @@ def check_least_squares(condition: Condition) -> tuple[float, float]:
     Inapplicable: unless the family is least squares with noise of finite variance, and covariates
         determine every parameter.
     """
-    family = condition.family
-    if family.noise_variances is None:
-        raise Inapplicable(f"exact laws are those of least squares, and {family.name} is not")
-    variance, real_variance = family.noise_variances(family.params)
+    model = condition.model
+    if model.noise_variances is None:
+        raise Inapplicable(f"exact laws are those of least squares, and {model.name} is not")
+    variance, real_variance = model.noise_variances(model.params)
     if not np.isfinite([variance, real_variance]).all():
         raise Inapplicable("the noise has no finite variance")
     if not np.linalg.cond(condition.covariance) < 1e12:

@@ -13,8 +13,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from mcjax.families.information import BatchInformation, Information
-from mcjax.families.quantile import kinked
 from mcjax.laws.asymptotics import growth, limit, mean_limit
 from mcjax.laws.batches import pooled_first_order, system_of
 from mcjax.laws.estimated import estimate_information, jackknife_error
@@ -23,6 +21,8 @@ from mcjax.laws.inapplicable import Inapplicable
 from mcjax.laws.prediction import Prediction
 from mcjax.laws.sources import collapsing, data_flow, unstable_sources
 from mcjax.laws.system import covariances, means
+from mcjax.models.information import BatchInformation, Information
+from mcjax.models.quantile import kinked
 from mcjax.solvers.interior_point import solve_quantile
 from mcjax.study.study import Condition, covariance_root
 
@@ -46,11 +46,11 @@ def information_of(condition: Condition) -> tuple[Information, list[Information]
     ------
     Inapplicable: if the matrices are not finite, or the expected Hessian is singular.
     """
-    family, theta, cov = condition.family, condition.theta, condition.covariance
-    if family.information is None:
-        found, without = estimate_information(family, theta, covariance_root(cov))
+    model, theta, cov = condition.model, condition.theta, condition.covariance
+    if model.information is None:
+        found, without = estimate_information(model, theta, covariance_root(cov))
     else:
-        found, without = family.information(family.params, theta, cov), []
+        found, without = model.information(model.params, theta, cov), []
     if condition.network.sources:
         found, without = _with_sources(condition, found, without)
     for batch in (found.real, found.synthetic):
@@ -74,7 +74,7 @@ def first_order(condition: Condition, generations: int) -> Prediction:
     Inapplicable: see :func:`information_of`; and if a fit has no more rows than parameters.
     """
     rows, p = _fewest_rows(condition), len(condition.theta)
-    if condition.family.covariates and rows <= p:
+    if condition.model.covariates and rows <= p:
         raise Inapplicable(f"a fit has {rows} rows for {p} parameters, and it is for many rows")
     information, without = information_of(condition)
     net, offsets = condition.network, condition.sources.offsets
@@ -124,10 +124,10 @@ def allowance(condition: Condition, generations: int) -> np.ndarray:
     """
     net, p = condition.network, len(condition.theta)
     spare = _fewest_rows(condition) - p - 1
-    factor = ALLOWANCES.get(condition.family.name, max(ALLOWANCES.values()))
+    factor = ALLOWANCES.get(condition.model.name, max(ALLOWANCES.values()))
     share = factor * (p + 1) / spare if spare > 0 else np.inf
     kink = 0.0
-    if condition.family.solve is solve_quantile and kinked(condition.family):
+    if condition.model.solve is solve_quantile and kinked(condition.model):
         kink = 2 * (p + 1) / np.sqrt(_fewest_rows(condition))
     return np.repeat(kink + share * np.arange(1, generations + 2)[:, None], net.size, axis=1)
 
@@ -148,25 +148,25 @@ def _with_sources(
     Inapplicable: if a truth stays at a distance as samples grow, and the family is not least
         squares, of which alone the mean is linear in that distance.
     """
-    family, laws = condition.family, condition.sources
+    model, laws = condition.model, condition.sources
     sources: list[BatchInformation] = []
     parts: list[list[BatchInformation]] = [[] for _ in without]
     for s, source in enumerate(condition.network.sources, 1):
-        if source.theta is not None and laws.offsets[s].any() and family.noise_variances is None:
+        if source.theta is not None and laws.offsets[s].any() and model.noise_variances is None:
             raise Inapplicable(
                 f"source {source.name!r} has a theta of its own, a distance that does not shrink as"
                 " samples grow; give its shift instead"
             )
-        if family.information is None:
+        if model.information is None:
             root = covariance_root(laws.covariance[s])
-            own, drawn = estimate_information(family, laws.theta[s], root)
+            own, drawn = estimate_information(model, laws.theta[s], root)
             for part, one in zip(parts, drawn, strict=True):
                 part.append(one.real)
         else:
-            params = family.params
+            params = model.params
             if laws.sigma is not None:
                 params = params | {"sigma": laws.sigma[s]}
-            own = family.information(params, laws.theta[s], laws.covariance[s])
+            own = model.information(params, laws.theta[s], laws.covariance[s])
         if not np.isfinite(own.real.score_covariance).all():
             raise Inapplicable(f"the score of source {source.name!r} has no finite covariance")
         sources.append(own.real)

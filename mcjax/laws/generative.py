@@ -31,11 +31,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from mcjax.families.family import Family
 from mcjax.laws.asymptotics import growth
 from mcjax.laws.drift import drift_of, limits, moments
 from mcjax.laws.prediction import FunctionalPrediction, Prediction
 from mcjax.laws.sources import collapsing, data_flow, unstable_sources
+from mcjax.models.model import Model
 from mcjax.network.network import Network
 from mcjax.study.study import Condition
 
@@ -50,8 +50,8 @@ def generative(condition: Condition, generations: int) -> Prediction:
     ------
     Inapplicable: for a memory that neither replaces nor accumulates.
     """
-    family, theta, net = condition.family, condition.theta, condition.network
-    drift, drifts = drift_of(net), _drifts(family)
+    model, theta, net = condition.model, condition.theta, condition.network
+    drift, drifts = drift_of(net), _drifts(model)
     variance = _variance(condition)
     c = moments(drift, generations, drifts)
     size = float(np.trace(variance))
@@ -95,7 +95,7 @@ def gaussian_moments(condition: Condition, generations: int) -> FunctionalPredic
     ------
     Inapplicable: see :func:`generative`.
     """
-    net, unbiased = condition.network, float(condition.family.params["unbiased"])
+    net, unbiased = condition.network, float(condition.model.params["unbiased"])
     drift = drift_of(net)
     a, frozen = drift.system.transition, drift.system.frozen
     c = cross = drift.system.initial
@@ -117,16 +117,16 @@ def gaussian_moments(condition: Condition, generations: int) -> FunctionalPredic
     return FunctionalPrediction(NAME, SOURCE, values)
 
 
-def _drifts(family: Family) -> float:
+def _drifts(model: Model) -> float:
     """How much spread an estimate loses with c; see the top of this file."""
-    return 0.0 if family.name == "poisson_mean" else 1.0
+    return 0.0 if model.name == "poisson_mean" else 1.0
 
 
 def _variance(condition: Condition) -> np.ndarray:
     """V, the covariance of g(y) of one real row, shape (p, p)."""
-    family = condition.family
-    assert family.information is not None  # of all these families
-    information = family.information(family.params, condition.theta, condition.covariance)
+    model = condition.model
+    assert model.information is not None  # of all these families
+    information = model.information(model.params, condition.theta, condition.covariance)
     return information.real.score_covariance
 
 

@@ -36,7 +36,7 @@ def lineage(condition: Condition, generations: int) -> FunctionalPrediction:
     ------
     Inapplicable: see :func:`one_parent`.
     """
-    net, unbiased = condition.network, float(condition.family.params["unbiased"])
+    net, unbiased = condition.network, float(condition.model.params["unbiased"])
     one_parent(net)
     start = math.sqrt(float(condition.theta[1]))
     rows = np.array(net.initial, float)

@@ -60,13 +60,13 @@ def minimum_norm(condition: Condition, generations: int) -> Prediction:
     Inapplicable: for fixed or anisotropic designs, models that read several origins, samples that
         two models read, reused or accumulated data, or noise in a fit of p - 1, p or p + 1 rows.
     """
-    net, theta, family = condition.network, condition.theta, condition.family
+    net, theta, model = condition.network, condition.theta, condition.model
     p, size, square = len(theta), net.size, float(theta @ theta)
     _check(condition)
     if net.growth:
         raise Inapplicable(GROWING)
-    assert family.noise_variances is not None
-    variances = family.noise_variances(family.params)  # of synthetic, of real labels
+    assert model.noise_variances is not None
+    variances = model.noise_variances(model.params)  # of synthetic, of real labels
     scale = float(condition.covariance[0, 0])
     parent, later = np.arange(size + 1), np.full(size + 1, float(p))  # the truth is number M
     noise, start = np.zeros(size + 1), np.zeros(size + 1)

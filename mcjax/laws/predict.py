@@ -62,8 +62,8 @@ def predict_condition(
     for name, law in (more or {}).items():
         laws[name] = law(condition, generations)
     functionals: dict[str, FunctionalPrediction] = {}
-    for name, of in FUNCTIONAL_LAWS.get(condition.family.name, {}).items():
-        if not condition.family.functionals:  # a user's family of that name
+    for name, of in FUNCTIONAL_LAWS.get(condition.model.name, {}).items():
+        if not condition.model.functionals:  # a user's family of that name
             break
         try:
             functionals[name] = of(condition, generations)
@@ -92,15 +92,15 @@ def private_covariances(condition: Condition) -> np.ndarray:
 
 def _candidates(condition: Condition) -> list[str]:
     """The first-order law, and those for every sample size which designs and family call for."""
-    if not condition.family.covariates:
-        moments = condition.family.name != "gaussian"
+    if not condition.model.covariates:
+        moments = condition.model.name != "gaussian"
         return [first_order.NAME, *([generative.NAME] if moments else [])]
     found = [first_order.NAME, finite_sample.NAME]
-    if condition.family.solve is solve_minimum_norm:
+    if condition.model.solve is solve_minimum_norm:
         found.append(minimum_norm.NAME)
     if condition.design == "fixed":
         return [*found, fixed_design.NAME]
     reason = unusual_feeds(condition.network)
-    if condition.family.noise_variances is not None and reason not in ("", POOLED):
+    if condition.model.noise_variances is not None and reason not in ("", POOLED):
         found.append(simulated_moments.NAME)
     return found

@@ -33,8 +33,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcjax.errors import InputError
-from mcjax.families.information import Information
 from mcjax.laws.accumulation import Selection, accumulated
+from mcjax.models.information import Information
 from mcjax.network.network import REAL, Network
 
 LARGEST_CONDITION = 1e14

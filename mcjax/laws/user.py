@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from mcjax.errors import InputError, naming
-from mcjax.families.user import run_file
 from mcjax.laws.prediction import Prediction
+from mcjax.models.user import run_file
 from mcjax.study.study import Condition
 
 Law = Callable[[Condition, int], Prediction]

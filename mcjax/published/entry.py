@@ -133,7 +133,7 @@ def functional(name: str, law: str, t: int, place: int = 0) -> tuple[Seen, Told]
     """The mean of a family's functional over the estimates of the first model."""
 
     def seen(found: Sequence[Found]) -> Estimate:
-        names = [functional.name for functional in found[place].condition.family.functionals]
+        names = [functional.name for functional in found[place].condition.model.functionals]
         outcome = found[place].outcome
         return _estimate(outcome.moments.functional, (t, 0, names.index(name)), outcome)
 

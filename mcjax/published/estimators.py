@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from mcjax.families.family import Family
-from mcjax.families.glm import logistic
-from mcjax.families.location import huber
-from mcjax.families.minimum_norm import minimum_norm
-from mcjax.families.quantile import quantile
+from mcjax.models.glm import logistic
+from mcjax.models.location import huber
+from mcjax.models.minimum_norm import minimum_norm
+from mcjax.models.model import Model
+from mcjax.models.quantile import quantile
 from mcjax.network import topologies
 from mcjax.published.entry import ASYMPTOTIC, EXACT, Entry, Row, mean_square, risk_ratio, study_of
 from mcjax.study.study import Condition, Study, condition
@@ -22,9 +22,9 @@ def _ridgeless(depth: int) -> Study:
     return study_of([condition(net, minimum_norm(), theta)], 3, 8192 * depth)
 
 
-def _loop(family: Family, memory: str, n: int) -> Condition:
+def _loop(model: Model, memory: str, n: int) -> Condition:
     net = topologies.self_loop(samples=n, initial=n, memory=memory)
-    return condition(net, family, [0.5, -0.5, 0.5, -0.5], label=f"{family.name}, {memory}")
+    return condition(net, model, [0.5, -0.5, 0.5, -0.5], label=f"{model.name}, {memory}")
 
 
 def _any_estimator(depth: int) -> Study:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from mcjax.families.location import linear
+from mcjax.models.location import linear
 from mcjax.network import Network, topologies
 from mcjax.published.entry import (
     ASYMPTOTIC,

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from mcjax.families.information import UNIT
-from mcjax.families.location import linear
 from mcjax.laws.asymptotics import limit
 from mcjax.laws.system import linear_system
+from mcjax.models.information import UNIT
+from mcjax.models.location import linear
 from mcjax.network import Network, Source, build_network, topologies
 from mcjax.published.entry import (
     ASYMPTOTIC,

@@ -222,7 +222,7 @@ def _coordinates(rows: Sequence[Condition], axes: Axes) -> dict[str, Any]:
     quantities = axes["quantity"]
     return {name: list(labels) for name, labels in axes.items()} | {
         "label": each(lambda c: c.label),
-        "family": each(lambda c: c.family.name),
+        "family": each(lambda c: c.model.name),
         "network": each(network),
         "design": each(lambda c: c.design),
         "ladder": each(lambda c: c.ladder or ""),

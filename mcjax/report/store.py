@@ -97,9 +97,9 @@ def describe(study: Study) -> dict[str, Any]:
                 "seed": c.seed,
                 "network": c.network.described(),
                 "family": {
-                    "name": c.family.name,
-                    "variant": c.family.variant,
-                    "params": c.family.params,
+                    "name": c.model.name,
+                    "variant": c.model.variant,
+                    "params": c.model.params,
                 },
                 "theta": c.theta.tolist(),
                 "covariance": c.covariance.tolist(),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mcjax.errors import InputError, did_you_mean, naming
-from mcjax.families.registry import make_family
+from mcjax.models.registry import make_model
 from mcjax.network import Network
 from mcjax.network.graphs import GRAPH_SUFFIXES
 from mcjax.study.networks import network_of, read_network
@@ -183,4 +183,4 @@ def _family(spec: dict[str, Any], path: Path) -> tuple[Any, list[float]]:
     if not numbers or not theta:
         raise InputError("family.theta", "must be a list of finite numbers, one per parameter")
     params = {key: value for key, value in spec.items() if key != "theta"}
-    return make_family(params, path.parent), theta
+    return make_model(params, path.parent), theta

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mcjax.errors import InputError
-from mcjax.families.family import Family
+from mcjax.models.model import Model
 from mcjax.network import Network
 from mcjax.network.source import Source
 
@@ -32,7 +32,7 @@ class SourceLaws(NamedTuple):
 
 
 def source_laws(
-    net: Network, family: Family, theta: np.ndarray, covariance: np.ndarray
+    net: Network, model: Model, theta: np.ndarray, covariance: np.ndarray
 ) -> SourceLaws:
     """The laws of a network's real sources.
 
@@ -49,8 +49,8 @@ def source_laws(
             value = getattr(source, name)
             if value is not None and len(value) != p:
                 raise InputError(f"{field}.{name}", f"has {len(value)} numbers; give {p}, as theta")
-        if source.noise is not None and not scales(family):
-            raise InputError(f"{field}.noise", f"means nothing in a {family.name} family; drop it")
+        if source.noise is not None and not scales(model):
+            raise InputError(f"{field}.noise", f"means nothing in a {model.name} family; drop it")
         truths.append(_truth(source, theta))
         own = source.covariance
         covariances.append(
@@ -58,14 +58,14 @@ def source_laws(
         )
     sigma = None
     if any(source.noise is not None for source in net.sources):
-        common = float(family.params["sigma"])
+        common = float(model.params["sigma"])
         sigma = np.array([common, *(s.noise or common for s in net.sources)])
     return SourceLaws(np.array(truths), np.array(covariances), sigma)
 
 
-def scales(family: Family) -> bool:
+def scales(model: Model) -> bool:
     """Whether noise has a scale, the parameter ``sigma``, that the loss does not know."""
-    return "sigma" in family.params and family.information is not None
+    return "sigma" in model.params and model.information is not None
 
 
 def check_determined(net: Network, laws: SourceLaws) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 
 from mcjax.chains.fast import knows
 from mcjax.errors import InputError, did_you_mean
-from mcjax.families.family import Family
 from mcjax.fits.fit import SOLVERS, default_solver
+from mcjax.models.model import Model
 from mcjax.network import Network
 from mcjax.study.sources import SourceLaws, check_determined, read_covariance, source_laws
 
@@ -59,7 +59,7 @@ class Condition:
     name: str
     label: str
     network: Network
-    family: Family
+    model: Model
     theta: np.ndarray
     covariance: np.ndarray
     seed: int = 0
@@ -70,7 +70,7 @@ class Condition:
     @cached_property
     def sources(self) -> SourceLaws:
         """The laws of its real sources."""
-        return source_laws(self.network, self.family, self.theta, self.covariance)
+        return source_laws(self.network, self.model, self.theta, self.covariance)
 
 
 @dataclass(frozen=True)
@@ -128,9 +128,9 @@ class Study:
         if not self.conditions:
             raise InputError("grid", "has no condition")
         if "functional" in self.quantities and not any(
-            c.family.functionals for c in self.conditions
+            c.model.functionals for c in self.conditions
         ):
-            own = ", ".join(sorted({c.family.name for c in self.conditions}))
+            own = ", ".join(sorted({c.model.name for c in self.conditions}))
             raise InputError("run.quantities", f"has 'functional', and {own} has none; drop it")
         names = [c.name for c in self.conditions]
         for name in names:
@@ -150,7 +150,7 @@ class Study:
 
 def condition(
     network: Network,
-    family: Family,
+    model: Model,
     theta: Iterable[float],
     covariance: Any = None,
     label: str = "",
@@ -170,15 +170,15 @@ def condition(
     truth = np.asarray(list(theta), float)
     if truth.size == 0 or not np.isfinite(truth).all():
         raise InputError("family.theta", "must be a list of finite numbers, one per parameter")
-    wrong = family.check(truth) if family.check is not None else ""
+    wrong = model.check(truth) if model.check is not None else ""
     if wrong:
         raise InputError("family.theta", wrong)
-    if not family.covariates and (covariance is not None or design != "random"):
-        raise InputError("covariates", f"are none in the family {family.name!r}; leave them out")
+    if not model.covariates and (covariance is not None or design != "random"):
+        raise InputError("covariates", f"are none in the family {model.name!r}; leave them out")
     p = len(truth)
-    least = p + 1 if family.least_rows is None else family.least_rows
+    least = p + 1 if model.least_rows is None else model.least_rows
     cov = np.eye(p) if covariance is None else read_covariance(covariance, p)
-    for i, model in enumerate(network.models):
+    for i, reader in enumerate(network.models):
         rows = {"network.initial": network.initial[i]}
         if network.feeds_by_reader[i] and network.memory != "accumulate":
             rows["network.feeds"] = sum(f.samples for f in network.feeds_by_reader[i])
@@ -186,7 +186,7 @@ def condition(
             if count < least:
                 raise InputError(
                     field,
-                    f"gives model {model!r} {count} samples for {p} parameters; it needs more"
+                    f"gives model {reader!r} {count} samples for {p} parameters; it needs more"
                     f" than {least - 1}",
                 )
     if not 0 <= seed < 2**64:
@@ -196,14 +196,14 @@ def condition(
         raise InputError("covariates.design", f"is {design!r}, not one of {DESIGNS}{hint}")
     own = label if name is None else name
     if not network.plain:
-        if not family.covariates:
+        if not model.covariates:
             raise InputError(
                 "network",
                 "has sources, first or weights by generation, which are for families with"
-                f" covariates, and {family.name} has none; leave them out",
+                f" covariates, and {model.name} has none; leave them out",
             )
-        check_determined(network, source_laws(network, family, truth, cov))
-    return Condition(own, label, network, family, truth, cov, seed, design)
+        check_determined(network, source_laws(network, model, truth, cov))
+    return Condition(own, label, network, model, truth, cov, seed, design)
 
 
 def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:
@@ -220,7 +220,7 @@ def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:
         )
         own = condition(
             base.network.scaled(scale),
-            base.family,
+            base.model,
             base.theta,
             base.covariance,
             label,
@@ -238,7 +238,7 @@ def sampling_of(condition: Condition, setting: str) -> str:
     some rows of a pool; else ``rows``."""
     net = condition.network
     whole = condition.design == "random" and net.plain and net.memory != "subsample"
-    exact = whole and condition.family.gaussian and whitener(condition.covariance).any()
+    exact = whole and condition.model.gaussian and whitener(condition.covariance).any()
     return "statistics" if exact and setting == "auto" else "rows"
 
 
@@ -250,7 +250,7 @@ def path_of(condition: Condition, study: Study) -> str:
         return "statistics"
     p, memory = len(condition.theta), condition.network.memory
     solver = default_solver(p) if study.solver == "auto" else study.solver
-    known = condition.network.plain and knows(condition.family, p, solver, memory)
+    known = condition.network.plain and knows(condition.model, p, solver, memory)
     return "fast" if known and study.path == "auto" else "reference"
 
 

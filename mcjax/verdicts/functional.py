@@ -25,8 +25,8 @@ from scipy.special import chdtrc, ndtri, stdtr, stdtrit
 
 from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import Outcome
-from mcjax.families.family import Functional
 from mcjax.laws.prediction import FunctionalPrediction
+from mcjax.models.model import Functional
 from mcjax.study.study import Condition
 from mcjax.verdicts.claims import Claim, lost_note
 from mcjax.verdicts.tails import LARGE_SHARE
@@ -50,7 +50,7 @@ def functional_claims(
     error = moments.standard_error()
     p = len(condition.theta)
     claims = []
-    for k, functional in enumerate(condition.family.functionals):
+    for k, functional in enumerate(condition.model.functionals):
         if functional.name not in law.values:
             continue
         told, span = law.values[functional.name], functional.span(p)

@@ -185,7 +185,7 @@ def _functionals(
         return found
     for condition, laws in zip(study.conditions, predictions, strict=True):
         for law in laws.functionals.values():
-            for functional in condition.family.functionals:
+            for functional in condition.model.functionals:
                 if functional.name in law.values:
                     key = law.law, f"functional:{functional.name}", functional.scale
                     before = found.get(key, np.zeros(0))

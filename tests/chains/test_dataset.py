@@ -14,7 +14,7 @@ from scipy import stats
 from mcjax.chains.dataset import draw_dataset
 from mcjax.chains.layout import Shape, network_arrays, shape_of
 from mcjax.draws.streams import chain_keys, design_key
-from mcjax.families.location import linear
+from mcjax.models.location import linear
 from mcjax.network import build_network
 
 P = 3
@@ -43,13 +43,13 @@ class Rows(NamedTuple):
 
 
 @partial(jax.jit, static_argnames=("models", "pairs"))
-def drawn(family, factor, parents, feeds, keys, times, models, pairs):
+def drawn(model, factor, parents, feeds, keys, times, models, pairs):
     """Data of all models, for all keys and generations."""
     draw = partial(draw_dataset, models=models, pairs=pairs)
     each = jax.vmap(draw, (None, None, None, 0, None, None))
     timed = jax.vmap(each, (None, None, None, None, None, 0))
     return jax.vmap(timed, (None, None, None, None, 0, None))(
-        family, factor, parents, feeds, keys, times
+        model, factor, parents, feeds, keys, times
     )
 
 
@@ -61,7 +61,7 @@ COMMON = Shape(6, 5, 120)
 TIMES = (1, 2, 4)
 
 
-def draw(net, times=TIMES, chains=3, shape=COMMON, family=CLEAN, first=False, factor=None, seed=5):
+def draw(net, times=TIMES, chains=3, shape=COMMON, model=CLEAN, first=False, factor=None, seed=5):
     """NumPy arrays with leading axes (chains, generations, models).
 
     A common shape, so that one compilation serves most tests.
@@ -72,7 +72,7 @@ def draw(net, times=TIMES, chains=3, shape=COMMON, family=CLEAN, first=False, fa
     parents[-1] = THETA[-1]
     arrays = network_arrays(net, shape)
     data = drawn(
-        jax.tree.map(float, family),
+        jax.tree.map(float, model),
         np.eye(P) if factor is None else factor,
         parents,
         arrays.initial if first else arrays.feeds,
@@ -166,7 +166,7 @@ def test_real_labels_follow_the_real_law():
         sigma=NOISE, real_noise={"name": "contaminated_normal", "share": 0.9, "scale": 1e6}
     )
     net = network()
-    data = draw(net, family=wild)
+    data = draw(net, model=wild)
     for reader in "abd":
         for origin, rows in feed_rows(net, data, reader).items():
             size = np.abs(residual(rows, origin))
@@ -309,7 +309,7 @@ def complete(**options):
 
 def streams(net):
     """Every sample as standard normals, shape (streams, rows, p + 1): x and the label's noise."""
-    data = draw(net, TIMES, CHAINS, shape=None, family=linear())
+    data = draw(net, TIMES, CHAINS, shape=None, model=linear())
     x, y, _ = (in_order(leaf) for leaf in data)
     x = x.reshape(CHAINS, len(TIMES), MODELS, P, MODELS + 1, ROWS)
     y = y.reshape(CHAINS, len(TIMES), MODELS, MODELS + 1, ROWS)

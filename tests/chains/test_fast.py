@@ -10,9 +10,9 @@ from mcjax import api
 from mcjax.chains.fast import knows
 from mcjax.engine import engine
 from mcjax.engine.compiler import compiler_options
-from mcjax.families.glm import logistic, poisson
-from mcjax.families.location import huber, linear
-from mcjax.families.user import user_family
+from mcjax.models.glm import logistic, poisson
+from mcjax.models.location import huber, linear
+from mcjax.models.user import user_model
 from mcjax.network import build_network, topologies
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition, path_of
@@ -65,9 +65,9 @@ def run(study, chains=None):
     return [np.concatenate(leaf) for leaf in zip(*parts, strict=True)], program.path
 
 
-def compare(family, network, p, precision, generations=2, chains=24, **options):
+def compare(model, network, p, precision, generations=2, chains=24, **options):
     truth = [0.5] + [0.2] * (p - 1) if p < 8 else [0.3] + [0.0] * (p - 1)
-    own = condition(network, family, truth, **options)
+    own = condition(network, model, truth, **options)
     study = Study((own,), generations=generations, chains=chains, precision=precision)
     (theta, status, _), path = run(study)
     (ours, codes, _), other = run(replace(study, path="reference"))
@@ -139,8 +139,8 @@ def test_settings_of_another_platform(monkeypatch):
 
 
 def test_what_the_fast_path_knows():
-    own = user_family(lambda t, x, y: (y - x @ t) ** 2, lambda key, t, x: x @ t)
-    assert all(knows(family, 5, "newton", "replace") for family in FAMILIES.values())
+    own = user_model(lambda t, x, y: (y - x @ t) ** 2, lambda key, t, x: x @ t)
+    assert all(knows(model, 5, "newton", "replace") for model in FAMILIES.values())
     assert not knows(own, 5, "newton", "replace")
     assert not knows(logistic(), 21, "newton", "replace")
     assert not knows(logistic(), 5, "lbfgs", "replace")

@@ -12,10 +12,10 @@ from mcjax.chains.chain import Program
 from mcjax.chains.layout import Feeds, network_arrays, shape_of
 from mcjax.chains.pool import draw_subsample, pooled
 from mcjax.draws.streams import chain_keys
-from mcjax.families.glm import logistic, poisson
-from mcjax.families.location import linear
 from mcjax.fits.fit import fit
 from mcjax.fits.objective import Dataset
+from mcjax.models.glm import logistic, poisson
+from mcjax.models.location import linear
 from mcjax.network import build_network, topologies
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition
@@ -29,14 +29,14 @@ NET = build_network(
 THETA = np.array([0.5, -0.4])
 
 
-def study(net=NET, family=None, **options):
-    one = condition(net, family or logistic(), THETA, [[1.0, 0.3], [0.3, 1.5]], seed=3)
+def study(net=NET, model=None, **options):
+    one = condition(net, model or logistic(), THETA, [[1.0, 0.3], [0.3, 1.5]], seed=3)
     return Study((one,), **({"generations": 4, "chains": 64} | options))
 
 
 @jax.jit
-def refit(family, data):
-    return fit(family, data, jnp.asarray(THETA), jnp.asarray(True)).theta
+def refit(model, data):
+    return fit(model, data, jnp.asarray(THETA), jnp.asarray(True)).theta
 
 
 def rows_fed(one, found):
@@ -44,9 +44,9 @@ def rows_fed(one, found):
     return list(api.replay_data(one, "", 5, found))
 
 
-@pytest.mark.parametrize("family", [logistic(), poisson(), linear(2.0, "laplace")])
-def test_accumulated_fits_are_fits_of_all_rows_so_far(family):
-    one = study(family=family)
+@pytest.mark.parametrize("model", [logistic(), poisson(), linear(2.0, "laplace")])
+def test_accumulated_fits_are_fits_of_all_rows_so_far(model):
+    one = study(model=model)
     found = api.replay(one, "", 5)
     fed = rows_fed(one, found)
     for i in range(2):  # c is frozen
@@ -58,7 +58,7 @@ def test_accumulated_fits_are_fits_of_all_rows_so_far(family):
                 parts.append((data.x, data.y, np.full(len(data.y), weight)))
             leaves = (np.concatenate(leaf, axis=-1) for leaf in zip(*parts, strict=True))
             whole = [np.pad(a, [(0, 0)] * (a.ndim - 1) + [(0, 400 - a.shape[-1])]) for a in leaves]
-            expected = refit(family, Dataset(*(jnp.asarray(leaf, float) for leaf in whole)))
+            expected = refit(model, Dataset(*(jnp.asarray(leaf, float) for leaf in whole)))
             np.testing.assert_allclose(found.theta[t, i], expected, rtol=1e-7)
     assert (found.status[1:, 2] == Status.NOT_FITTED).all()
     np.testing.assert_array_equal(found.theta[:, 2], found.theta[:1, 2].repeat(5, 0))

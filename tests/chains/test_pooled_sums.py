@@ -5,8 +5,8 @@ import pytest
 
 from mcjax import api
 from mcjax.chains.sums import fits_sums
-from mcjax.families.generative import categorical, gaussian
-from mcjax.families.location import linear
+from mcjax.models.generative import categorical, gaussian
+from mcjax.models.location import linear
 from mcjax.network import build_network, topologies
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition
@@ -44,9 +44,9 @@ CASES = [(name, "accumulate") for name in FAMILIES] + [
 
 @pytest.mark.parametrize(("name", "memory"), CASES)
 def test_a_fit_is_that_of_its_rows(name, memory):
-    family, theta, options = FAMILIES[name]
+    model, theta, options = FAMILIES[name]
     net = build_network("abc", FEEDS, INITIAL, memory=memory)
-    own = condition(net, family, theta, **options)
+    own = condition(net, model, theta, **options)
     study = Study((own,), generations=3, chains=64, precision="float64")
     found = api.replay(study, "", 5)
     pools = [[] for _ in net.models]

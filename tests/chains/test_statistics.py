@@ -15,7 +15,7 @@ from mcjax.chains.statistics import _bartlett, _solve, _sums
 from mcjax.draws.streams import chain_keys
 from mcjax.engine import engine
 from mcjax.engine.outcome import Gather, Tally, Tiles
-from mcjax.families.location import linear
+from mcjax.models.location import linear
 from mcjax.network import build_network
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition, covariance_root

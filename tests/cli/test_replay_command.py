@@ -51,10 +51,10 @@ def same(found, expected):
 # ------------------------------------------------------------------------------------ what it shows
 
 
-@pytest.mark.parametrize("family", ["linear", "logistic"])
-def test_estimates_are_those_of_the_study(family, study_file, tmp_path, call_json, monkeypatch):
+@pytest.mark.parametrize("model", ["linear", "logistic"])
+def test_estimates_are_those_of_the_study(model, study_file, tmp_path, call_json, monkeypatch):
     """To the last bit those from which ``verify`` took its moments."""
-    study_file.write_text(STUDY.replace('"linear"', f'"{family}"'))
+    study_file.write_text(STUDY.replace('"linear"', f'"{model}"'))
     seen, real = [], engine.trajectories
 
     def watched(*arguments):

@@ -180,10 +180,10 @@ def test_an_interrupted_survey_goes_on(results, survey_file, tmp_path, call, mon
     """Stopped after some pieces: the next run does the others, and every file is the same."""
     real, out, ran = engine.run_survey, tmp_path / "resumed", []
 
-    def dies(survey, codes, family):
+    def dies(survey, codes, model):
         if codes[0] == 32:
             raise KeyboardInterrupt
-        return real(survey, codes, family)
+        return real(survey, codes, model)
 
     monkeypatch.setattr(engine, "run_survey", dies)
     status, shown, err = call("verify", survey_file, "--out", out)
@@ -195,9 +195,9 @@ def test_an_interrupted_survey_goes_on(results, survey_file, tmp_path, call, mon
         "piece-00000.npz", "piece-00001.npz"
     }  # fmt: skip
 
-    def counts(survey, codes, family):
+    def counts(survey, codes, model):
         ran.append(int(codes[0]))
-        return real(survey, codes, family)
+        return real(survey, codes, model)
 
     monkeypatch.setattr(engine, "run_survey", counts)
     status, _, err = call("verify", survey_file, "--out", out)

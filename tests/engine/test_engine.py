@@ -8,8 +8,8 @@ import pytest
 
 from mcjax import api
 from mcjax.engine import engine
-from mcjax.families.glm import logistic, poisson
-from mcjax.families.location import huber, linear
+from mcjax.models.glm import logistic, poisson
+from mcjax.models.location import huber, linear
 from mcjax.network import build_network, topologies
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition
@@ -28,9 +28,9 @@ def networks():
     }
 
 
-def grid(family, scales=(1, 2, 3, 4), seed=0, chains=64, nets=None, **options):
+def grid(model, scales=(1, 2, 3, 4), seed=0, chains=64, nets=None, **options):
     conditions = [
-        condition(net.scaled(scale), family, THETA, label=f"{name}, {scale}", seed=seed)
+        condition(net.scaled(scale), model, THETA, label=f"{name}, {scale}", seed=seed)
         for name, net in (nets or networks()).items()
         for scale in scales
     ]
@@ -80,8 +80,8 @@ def test_one_program_serves_all(compilations):
     other["ring"] = replace(
         other["ring"], feeds=tuple(replace(f, weight=0.3) for f in other["ring"].feeds)
     )
-    family = huber(threshold=0.9, sigma=2.0)
-    changed = grid(family, scales=(0.5, 1, 1.5, 2), seed=5, chains=1024, nets=other)
+    model = huber(threshold=0.9, sigma=2.0)
+    changed = grid(model, scales=(0.5, 1, 1.5, 2), seed=5, chains=1024, nets=other)
     api.simulate(changed)
     assert len(compilations) == 1
     api.simulate(replace(changed, generations=4))  # the companion: a new shape does compile
@@ -224,9 +224,9 @@ def test_float64_needs_the_switch():
 @pytest.mark.parametrize("name", FAMILIES)
 def test_float32_leg(name):
     """All in single precision: the same chains to a fraction of their spread."""
-    family = FAMILIES[name]
-    single = estimates(grid(family, scales=(2,), precision="float32"))
-    mixed = estimates(grid(family, scales=(2,), precision="mixed"))
+    model = FAMILIES[name]
+    single = estimates(grid(model, scales=(2,), precision="float32"))
+    mixed = estimates(grid(model, scales=(2,), precision="mixed"))
     for a, b in zip(single, mixed, strict=True):
         assert a.dtype == np.float32
         spread = b.std(0).min()

@@ -9,7 +9,7 @@ import pytest
 from mcjax import api
 from mcjax.engine import engine
 from mcjax.errors import InputError
-from mcjax.families.glm import logistic
+from mcjax.models.glm import logistic
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition
 

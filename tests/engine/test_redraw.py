@@ -5,8 +5,8 @@ import pytest
 
 from mcjax import api
 from mcjax.errors import InputError
-from mcjax.families.glm import logistic
-from mcjax.families.location import linear
+from mcjax.models.glm import logistic
+from mcjax.models.location import linear
 from mcjax.network import build_network, topologies
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition
@@ -22,13 +22,13 @@ FEEDS = [
 ]
 
 
-def study_of(net, family, chains=4, **options):
+def study_of(net, model, chains=4, **options):
     """With a larger condition beside it, so that the study's program is padded."""
     own = {key: options.pop(key) for key in ("design",) if key in options}
     large = topologies.ring(5, samples=90, real=90, initial=120)
     conditions = (
-        condition(net, family, THETA, COVARIANCE, label="small", seed=3, **own),
-        condition(large, family, THETA, COVARIANCE, label="large", **own),
+        condition(net, model, THETA, COVARIANCE, label="small", seed=3, **own),
+        condition(large, model, THETA, COVARIANCE, label="large", **own),
     )
     return Study(conditions, generations=3, chains=chains, **options)
 
@@ -71,8 +71,8 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_refitting_the_data_gives_the_estimates(name):
-    net, family, refit, options = CASES[name]
-    study = study_of(net, family, **options)
+    net, model, refit, options = CASES[name]
+    study = study_of(net, model, **options)
     found = api.replay(study, "small", 2)
     other = api.replay(study, "small", 3)
     data = list(api.replay_data(study, "small", 2, found))

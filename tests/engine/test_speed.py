@@ -11,7 +11,7 @@ import numpy as np
 
 from mcjax import api
 from mcjax.engine import engine
-from mcjax.families.glm import logistic
+from mcjax.models.glm import logistic
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition
 

@@ -7,12 +7,12 @@ import optax
 import pytest
 from scipy.optimize import minimize
 
-from mcjax.families.glm import logistic, poisson
-from mcjax.families.location import huber, linear
-from mcjax.families.user import user_family
 from mcjax.fits.fit import fit
 from mcjax.fits.newton import damped_newton
 from mcjax.fits.objective import Dataset, gradient_and_hessian, mean_loss
+from mcjax.models.glm import logistic, poisson
+from mcjax.models.location import huber, linear
+from mcjax.models.user import user_model
 from mcjax.solvers.cholesky import singular_share, solve_positive
 from mcjax.solvers.status import Status
 
@@ -36,33 +36,33 @@ def data_sets(name, rows=120, p=3, lanes=LANES, seed=0):
     return Dataset(jnp.asarray(x), jnp.asarray(y), jnp.asarray(weight))
 
 
-def batch_fit(family, data, solver="newton", start=None):
+def batch_fit(model, data, solver="newton", start=None):
     lanes, p = data.x.shape[:2]
     start = jnp.zeros((lanes, p), data.x.dtype) if start is None else start
 
     def one(d, s):
-        return fit(family, d, s, jnp.asarray(True), solver)
+        return fit(model, d, s, jnp.asarray(True), solver)
 
     return jax.jit(jax.vmap(one))(data, start)
 
 
-def scipy_objective(family, data):
-    loss = jax.jit(jax.value_and_grad(lambda theta: mean_loss(family, data, theta)))
+def scipy_objective(model, data):
+    loss = jax.jit(jax.value_and_grad(lambda theta: mean_loss(model, data, theta)))
     return lambda theta: [np.asarray(value) for value in loss(theta)]
 
 
 @pytest.mark.parametrize("solver", ["newton", "lbfgs"])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_against_scipy(name, solver):
-    family, data = FAMILIES[name], data_sets(name)
+    model, data = FAMILIES[name], data_sets(name)
     with jax.numpy_dtype_promotion("standard"):  # optax's L-BFGS mixes dtypes
-        found = batch_fit(family, data, solver)
+        found = batch_fit(model, data, solver)
     assert (found.status == Status.CONVERGED).all()
     for lane in range(LANES):
         own = jax.tree.map(lambda a, i=lane: a[i], data)
-        peer = minimize(scipy_objective(family, own), np.zeros(3), jac=True, tol=1e-13)
+        peer = minimize(scipy_objective(model, own), np.zeros(3), jac=True, tol=1e-13)
         np.testing.assert_allclose(found.theta[lane], peer.x, atol=2e-6)
-        gradient, _ = gradient_and_hessian(family, own, found.theta[lane])
+        gradient, _ = gradient_and_hessian(model, own, found.theta[lane])
         assert np.abs(gradient).max() < 1e-7
 
 
@@ -78,11 +78,11 @@ def test_huber_from_a_cold_start_with_few_rows(p, threshold):
 def test_retreat_matters():
     """The companion: without it some of the same fits do not converge."""
     data = data_sets("huber", rows=80, p=20, lanes=64, seed=3)
-    family = huber(threshold=0.3)
+    model = huber(threshold=0.3)
 
     def undamped(d):
         def step(theta, _):
-            gradient, hessian = gradient_and_hessian(family, d, theta)
+            gradient, hessian = gradient_and_hessian(model, d, theta)
             return theta - solve_positive(hessian, gradient)[0], jnp.abs(gradient).max()
 
         return jax.lax.scan(step, jnp.zeros(20), None, length=60)[1][-1]
@@ -118,7 +118,7 @@ def test_user_family_agrees_with_the_built_in_one():
         return jnp.dot(x, theta) + jax.random.normal(key)
 
     data = data_sets("huber")
-    own = batch_fit(user_family(loss, sample, threshold=1.345), data)
+    own = batch_fit(user_model(loss, sample, threshold=1.345), data)
     np.testing.assert_allclose(own.theta, batch_fit(huber(), data).theta, atol=1e-7)
 
 
@@ -154,11 +154,11 @@ def test_a_bad_fit_is_named_and_harms_no_other(name, solver):
 
 def test_step_limit():
     """A loss that falls for ever without a certificate runs into the limit."""
-    family = user_family(
+    model = user_model(
         lambda theta, x, y: jnp.exp(-jnp.sum(theta)), lambda key, theta, x: jnp.float64(0)
     )
     data = data_sets("linear", p=1, lanes=1)
-    found = batch_fit(family, data)
+    found = batch_fit(model, data)
     assert Status(int(found.status[0])) in (Status.STEP_LIMIT, Status.OVERFLOW)
     assert np.isnan(found.theta).all()
 
@@ -175,8 +175,8 @@ def test_float32(name):
     """Same data, single precision: the same estimate within a fraction of a standard error."""
     data = data_sets(name)
     single = jax.tree.map(lambda a: a.astype(jnp.float32), data)
-    family = jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), FAMILIES[name])
-    found = batch_fit(family, single)
+    model = jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), FAMILIES[name])
+    found = batch_fit(model, single)
     assert found.theta.dtype == jnp.float32
     assert (found.status == Status.CONVERGED).all()
     exact = batch_fit(FAMILIES[name], data)

@@ -9,10 +9,10 @@ from scipy.special import polygamma
 from mcjax import api
 from mcjax.diagnosis import diagnose
 from mcjax.errors import InputError
-from mcjax.families.information import UNIT
-from mcjax.families.location import linear
 from mcjax.laws.accumulation import accumulated_limit
 from mcjax.laws.system import covariances, linear_system
+from mcjax.models.information import UNIT
+from mcjax.models.location import linear
 from mcjax.network import build_network, topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED

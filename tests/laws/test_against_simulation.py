@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from mcjax import api
-from mcjax.families.glm import logistic, poisson
-from mcjax.families.location import huber, linear
+from mcjax.models.glm import logistic, poisson
+from mcjax.models.location import huber, linear
 from mcjax.network import build_network
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
@@ -135,12 +135,12 @@ def test_the_modes_differ(name, z_limit):
 def test_sandwich_is_needed():
     """Contaminated real data: the inverse of the Hessian alone is a wrong law."""
     own = study("huber")
-    family = own.conditions[0].family
+    model = own.conditions[0].model
     naive = replace(
-        family,
-        information=lambda *arguments: _without_sandwich(family.information(*arguments)),
+        model,
+        information=lambda *arguments: _without_sandwich(model.information(*arguments)),
     )
-    conditions = tuple(replace(c, family=naive) for c in own.conditions)
+    conditions = tuple(replace(c, model=naive) for c in own.conditions)
     for found in verdicts("huber", api.predict(replace(own, conditions=conditions))).values():
         assert REFUTED in found
 

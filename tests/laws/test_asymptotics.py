@@ -9,10 +9,10 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from mcjax.families.information import UNIT, BatchInformation, Information
 from mcjax.laws.asymptotics import growth, limit, stationary_distribution
 from mcjax.laws.sources import strong_components, unstable_sources
 from mcjax.laws.system import LinearSystem, linear_system
+from mcjax.models.information import UNIT, BatchInformation, Information
 from mcjax.network import REAL, Network, build_network
 
 MODES = list(itertools.product(["private", "shared"], ["fresh", "reused"]))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mcjax import api
-from mcjax.families.location import huber, linear
-from mcjax.families.user import family_from_object, user_family
+from mcjax.models.location import huber, linear
+from mcjax.models.user import model_from_object, user_model
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import VERIFIED
@@ -26,8 +26,8 @@ def gaussian(key, theta, x):
 def test_law_of_a_user_family_is_that_of_the_same_built_in_one():
     net = topologies.ring(3, samples=100, real=100, initial=200)
     laws = {}
-    for name, family in {"own": user_family(squared, gaussian), "built in": linear()}.items():
-        study = Study((condition(net, family, THETA),), generations=4)
+    for name, model in {"own": user_model(squared, gaussian), "built in": linear()}.items():
+        study = Study((condition(net, model, THETA),), generations=4)
         laws[name] = api.predict(study)[0].laws["first_order"]
     error = laws["own"].standard_error
     assert (error > 0).all()
@@ -50,17 +50,17 @@ def test_probit_end_to_end():
         def sample(key, theta, x):
             return (x @ theta + jax.random.normal(key, dtype=x.dtype) > 0).astype(theta.dtype)
 
-    family = family_from_object(Probit)
+    model = model_from_object(Probit)
     net = topologies.self_loop(samples=500, real=500, initial=1000)
-    study = Study((condition(net, family, THETA),), generations=3, chains=2048, tolerance=0.15)
+    study = Study((condition(net, model, THETA),), generations=3, chains=2048, tolerance=0.15)
     result = api.verify(study)
-    assert family.name == "probit"
+    assert model.name == "probit"
     assert result.verdict == VERIFIED
 
 
 def reason(loss, sample, **params):
     net = topologies.self_loop(samples=50, initial=50)
-    study = Study((condition(net, user_family(loss, sample, **params), THETA),))
+    study = Study((condition(net, user_model(loss, sample, **params), THETA),))
     predictions = api.predict(study)[0]
     assert not predictions.laws
     return predictions.inapplicable["first_order"]
@@ -88,13 +88,13 @@ def test_derivatives_that_are_not_finite_are_told():
 
 
 @pytest.mark.parametrize(
-    ("family", "covariance", "expected"),
+    ("model", "covariance", "expected"),
     [
         (linear(noise={"name": "student_t", "df": 2}), None, "heavy-tailed"),
         (huber(), [[1.0, 1.0], [1.0, 1.0]], "singular"),
     ],
 )
-def test_built_in_families_say_when_the_law_does_not_apply(family, covariance, expected):
+def test_built_in_families_say_when_the_law_does_not_apply(model, covariance, expected):
     net = topologies.self_loop(samples=50, initial=50)
-    predictions = api.predict(Study((condition(net, family, THETA, covariance),)))[0]
+    predictions = api.predict(Study((condition(net, model, THETA, covariance),)))[0]
     assert expected in predictions.inapplicable["first_order"]

@@ -8,10 +8,10 @@ import pytest
 from scipy.stats import norm
 
 from mcjax import api
-from mcjax.families.glm import logistic
-from mcjax.families.location import huber, linear
 from mcjax.laws.design_moments import REUSED, SHARED, WEIGHTED, second_moment_map, second_moments
 from mcjax.laws.explosion import spectral_radius
+from mcjax.models.glm import logistic
+from mcjax.models.location import huber, linear
 from mcjax.network import REAL, Feed, build_network
 from mcjax.network.topologies import complete, ring, self_loop
 from mcjax.study.study import Study, condition
@@ -26,9 +26,9 @@ def limit(count, budget=ALPHA):
     return norm.isf(budget / 2 / count)
 
 
-def law(net, p, generations=0, family=None, covariance=None):
+def law(net, p, generations=0, model=None, covariance=None):
     """What the exact law says, None where it does not apply; and why not."""
-    one = condition(net, family or linear(), np.ones(p), covariance)
+    one = condition(net, model or linear(), np.ones(p), covariance)
     found = api.predict(Study((one,), generations=generations))[0]
     return found.laws.get("finite_sample"), found.inapplicable.get("finite_sample")
 
@@ -86,8 +86,8 @@ def test_growth_and_limit_are_where_the_mse_goes():
     """With covariates of a general covariance, and real noise that models do not imitate."""
     feeds = [("0", "0", 30), ("0", "1", 20), (REAL, "1", 10), (REAL, "2", 25), ("2", "2", 15)]
     covariance = random_covariance(np.random.default_rng(3), 4)
-    family = linear(sigma=1.3, real_noise={"name": "laplace"})
-    found, _ = law(build_network(3, feeds, 20), 4, 400, family, covariance)
+    model = linear(sigma=1.3, real_noise={"name": "laplace"})
+    found, _ = law(build_network(3, feeds, 20), 4, 400, model, covariance)
     np.testing.assert_allclose((found.mse[-1] - found.mse[-2])[:2], found.growth[:2], rtol=1e-9)
     assert found.mse[-1, 2] == pytest.approx(found.limit[2], rel=1e-9)
     np.testing.assert_array_equal(np.isnan(found.growth), [False, False, True])
@@ -241,9 +241,9 @@ def random_study(p):
     for k in range(p - PARAMETERS[0], NETWORKS, len(PARAMETERS)):
         rng = np.random.default_rng([5, k])
         covariance = random_covariance(rng, p) if k % 2 else None
-        family = linear(sigma=float(rng.uniform(0.5, 2.0)))
+        model = linear(sigma=float(rng.uniform(0.5, 2.0)))
         net = random_network(rng, p)
-        conditions.append(condition(net, family, rng.standard_normal(p), covariance, str(k)))
+        conditions.append(condition(net, model, rng.standard_normal(p), covariance, str(k)))
     return Study(tuple(conditions), generations=3 + p % 2)
 
 

@@ -9,13 +9,13 @@ from scipy.stats import norm
 
 from mcjax import api
 from mcjax.diagnosis import diagnose
-from mcjax.families.glm import logistic
-from mcjax.families.location import huber, linear
 from mcjax.laws.finite_sample import check_least_squares
 from mcjax.laws.fixed_design import design_system, long_run
 from mcjax.laws.inapplicable import Inapplicable
 from mcjax.laws.predict import predict_condition
 from mcjax.laws.system import covariances
+from mcjax.models.glm import logistic
+from mcjax.models.location import huber, linear
 from mcjax.network import build_network
 from mcjax.study.study import Study, condition
 
@@ -83,7 +83,7 @@ PLANTED = {
     ),
     "private for shared": lambda one: replace(one, network=replace(one.network, draws="private")),
     "fresh for reused": lambda one: replace(one, network=replace(one.network, real="fresh")),
-    "noise of models in real labels": lambda one: replace(one, family=linear(sigma=0.7)),
+    "noise of models in real labels": lambda one: replace(one, model=linear(sigma=0.7)),
 }
 
 

@@ -11,20 +11,20 @@ from scipy.stats import binom
 
 import mcjax
 from mcjax import api
-from mcjax.families.generative import bernoulli, categorical, gaussian, poisson_mean
 from mcjax.laws.predict import predict_condition
+from mcjax.models.generative import bernoulli, categorical, gaussian, poisson_mean
 from mcjax.network import build_network, topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
 
 
-def told(net, family, theta, generations):
-    return predict_condition(condition(net, family, theta), generations)
+def told(net, model, theta, generations):
+    return predict_condition(condition(net, model, theta), generations)
 
 
-def functional(net, family, theta, generations, name):
+def functional(net, model, theta, generations, name):
     """Of one functional, from whatever law tells it."""
-    found = told(net, family, theta, generations).functionals.values()
+    found = told(net, model, theta, generations).functionals.values()
     [values] = [law.values[name] for law in found if name in law.values]
     return values
 
@@ -325,8 +325,8 @@ def test_limits_are_those_of_many_generations():
         "frozen": build_network("abc", [("a", "b", 3), ("c", "b", 2), ("b", "c", 2)], 2),
     }
     for net in nets.values():
-        for family, theta in ((categorical(), [0.7, 0.2, 0.1]), (poisson_mean(), [0.4])):
-            law = told(net, family, theta, 300).laws["generative"]
+        for model, theta in ((categorical(), [0.7, 0.2, 0.1]), (poisson_mean(), [0.4])):
+            law = told(net, model, theta, 300).laws["generative"]
             np.testing.assert_allclose(law.limit, law.mse[-1], rtol=1e-9)
             assert np.isnan(law.growth).all()
     pool = topologies.ring(3, samples=6, initial=5, memory="accumulate")
@@ -384,8 +384,8 @@ CHAINS = {
     [pytest.param(n, marks=[pytest.mark.slow] if "shared" in n else []) for n in CHAINS],
 )
 def test_chains_follow_their_exact_laws(name):
-    family, theta, net, count = CHAINS[name]
-    own = condition(net, family, theta)
+    model, theta, net, count = CHAINS[name]
+    own = condition(net, model, theta)
     study = Study((own,), 3, 8192, 0.15, quantities=("mse", "functional"))
     outcomes = [tally.outcome for tally in api.simulate(study)]
 
@@ -398,10 +398,10 @@ def test_chains_follow_their_exact_laws(name):
     assert {cell.verdict for cell in right} == {VERIFIED}
     assert len({cell.quantity for cell in right}) == count
     wrong = {
-        c.quantity for c in judged(condition(net.scaled(2), family, theta)) if c.verdict == REFUTED
+        c.quantity for c in judged(condition(net.scaled(2), model, theta)) if c.verdict == REFUTED
     }
     assert wrong >= {"mse", "functional:mean_square"} & {cell.quantity for cell in right}
-    if family.name == "gaussian":
+    if model.name == "gaussian":
         biased = judged(condition(net, gaussian(unbiased=False), theta))
         shrunk = {cell.quantity for cell in biased if cell.verdict == REFUTED}
         assert shrunk == {f"functional:{of}" for of in ("variance", "log_deviation")} | (

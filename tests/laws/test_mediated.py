@@ -9,7 +9,6 @@ import pytest
 from scipy.stats import norm
 
 from mcjax import api
-from mcjax.families.location import linear
 from mcjax.laws.mediated import (
     Designs,
     mediated_limit,
@@ -20,6 +19,7 @@ from mcjax.laws.mediated import (
     relative_efficiency,
 )
 from mcjax.laws.predict import predict_condition
+from mcjax.models.location import linear
 from mcjax.network import data_mediated
 from mcjax.study.study import Study, condition
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from mcjax import api
-from mcjax.families.location import linear
-from mcjax.families.minimum_norm import minimum_norm
 from mcjax.laws.inapplicable import Inapplicable
 from mcjax.laws.minimum_norm import NAME
 from mcjax.laws.minimum_norm import minimum_norm as law
+from mcjax.models.location import linear
+from mcjax.models.minimum_norm import minimum_norm
 from mcjax.network import Source, build_network, topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED

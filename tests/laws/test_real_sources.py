@@ -10,14 +10,14 @@ from scipy.stats import norm
 from mcjax import api
 from mcjax.diagnosis import diagnose
 from mcjax.errors import InputError
-from mcjax.families.glm import logistic
-from mcjax.families.information import UNIT
-from mcjax.families.location import linear
 from mcjax.laws.batches import system_of
 from mcjax.laws.finite_sample import check_least_squares
 from mcjax.laws.fixed_design import design_system
 from mcjax.laws.predict import predict_condition
 from mcjax.laws.system import covariances, linear_system, means
+from mcjax.models.glm import logistic
+from mcjax.models.information import UNIT
+from mcjax.models.location import linear
 from mcjax.network import Source, build_network
 from mcjax.study.load import load_study
 from mcjax.study.networks import read_network

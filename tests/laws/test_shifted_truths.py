@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mcjax import api
-from mcjax.families.glm import logistic, poisson
+from mcjax.models.glm import logistic, poisson
 from mcjax.network import Source, build_network
 from mcjax.study.study import Study, condition, ladder
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
@@ -15,7 +15,7 @@ FLAT = ((1.0, 0.5), (0.5, 0.25))
 
 
 def rungs(name):
-    family, shift, size = CASES[name]
+    model, shift, size = CASES[name]
     far = Source("far", samples=100 * size, shift=shift)
     flat = Source("flat", samples=100 * size, covariance=FLAT, public=True)
     feeds = [("0", "0", 100), ("far", "0", 100), ("flat", "0", 100)]
@@ -28,7 +28,7 @@ def rungs(name):
         sources=[far, flat],
         first=[(*feed[:2], feed[2] * size) for feed in first],
     )
-    return ladder(condition(net, family, [0.5, -0.3]), [2, 4, 8, 16])
+    return ladder(condition(net, model, [0.5, -0.3]), [2, 4, 8, 16])
 
 
 @pytest.mark.slow

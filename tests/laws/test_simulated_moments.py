@@ -8,11 +8,11 @@ import pytest
 from scipy.stats import norm
 
 from mcjax import api
-from mcjax.families.location import huber, linear
 from mcjax.laws import simulated_moments
 from mcjax.laws.design_moments import REUSED, SHARED, WEIGHTED, second_moment_map
 from mcjax.laws.predict import predict_condition
 from mcjax.laws.simulated_moments import NAME, _batches
+from mcjax.models.location import huber, linear
 from mcjax.network import build_network
 from mcjax.network.topologies import complete, ring
 from mcjax.study.study import Study, condition
@@ -176,7 +176,7 @@ def test_it_stands_in_only_where_the_closed_form_is_silent():
     one = simulated()[0].conditions[0]
     for other in (
         replace(one, network=ring(2, samples=20, initial=20)),
-        replace(one, family=huber()),
+        replace(one, model=huber()),
         replace(one, design="fixed"),
     ):
         found = predict_condition(other, 0)

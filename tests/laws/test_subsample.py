@@ -7,11 +7,11 @@ import pytest
 
 from mcjax import api
 from mcjax.diagnosis import diagnose
-from mcjax.families.generative import categorical, gaussian
-from mcjax.families.glm import logistic
-from mcjax.families.information import UNIT
-from mcjax.families.location import linear
 from mcjax.laws.system import covariances, linear_system
+from mcjax.models.generative import categorical, gaussian
+from mcjax.models.glm import logistic
+from mcjax.models.information import UNIT
+from mcjax.models.location import linear
 from mcjax.network import build_network, topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
@@ -82,26 +82,26 @@ def test_against_urns(net):
 
 
 @pytest.mark.parametrize(
-    ("net", "family"), [(LOOP, linear()), (MIXED, logistic())], ids=["linear", "logistic"]
+    ("net", "model"), [(LOOP, linear()), (MIXED, logistic())], ids=["linear", "logistic"]
 )
-def test_chains_follow_the_law(net, family):
-    one = Study((condition(net.scaled(8), family, [0.6, -0.4]),), 4, 2048, tolerance=0.2, chunk=256)
+def test_chains_follow_the_law(net, model):
+    one = Study((condition(net.scaled(8), model, [0.6, -0.4]),), 4, 2048, tolerance=0.2, chunk=256)
     assert api.verify(one).verdict == VERIFIED
-    pooled = condition(replace(net.scaled(8), memory="accumulate"), family, [0.6, -0.4])
+    pooled = condition(replace(net.scaled(8), memory="accumulate"), model, [0.6, -0.4])
     assert api.verify(one, theory=replace(one, conditions=(pooled,))).verdict == REFUTED
 
 
 @pytest.mark.parametrize(
-    ("family", "theta"), [(gaussian(), [0.0, 1.0]), (categorical(), [0.5, 0.3, 0.2])]
+    ("model", "theta"), [(gaussian(), [0.0, 1.0]), (categorical(), [0.5, 0.3, 0.2])]
 )
-def test_models_without_covariates_follow_the_law(family, theta):
+def test_models_without_covariates_follow_the_law(model, theta):
     """Their estimates are sums over the subsample, not over all there was."""
     net = LOOP.scaled(4)
-    one = Study((condition(net, family, theta),), 4, 8192)
+    one = Study((condition(net, model, theta),), 4, 8192)
     squared = api.simulate(one)[0].outcome.moments.squared
     found = {
         memory: api.predict(
-            replace(one, conditions=(condition(replace(net, memory=memory), family, theta),))
+            replace(one, conditions=(condition(replace(net, memory=memory), model, theta),))
         )[0]
         .laws["first_order"]
         .mse[:, 0]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from mcjax.errors import InputError
-from mcjax.families.information import UNIT, BatchInformation, Information
 from mcjax.laws.system import LinearSystem, covariances, linear_system
+from mcjax.models.information import UNIT, BatchInformation, Information
 from mcjax.network import REAL, Network, build_network
 
 MODES = list(itertools.product(["private", "shared"], ["fresh", "reused"]))

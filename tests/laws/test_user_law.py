@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mcjax import InputError, api, judge, user_law
-from mcjax.families.location import linear
 from mcjax.laws.user import laws_from_files
+from mcjax.models.location import linear
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED

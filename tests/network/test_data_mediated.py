@@ -8,7 +8,7 @@ import pytest
 from mcjax import api
 from mcjax.diagnosis import diagnose
 from mcjax.errors import InputError
-from mcjax.families.location import linear
+from mcjax.models.location import linear
 from mcjax.network import Feed, build_network, data_mediated
 from mcjax.study.load import load_study
 from mcjax.study.networks import read_network

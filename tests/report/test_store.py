@@ -13,7 +13,7 @@ import pytest
 from mcjax import api
 from mcjax.engine.outcome import Tally
 from mcjax.errors import InputError
-from mcjax.families.location import linear
+from mcjax.models.location import linear
 from mcjax.network import build_network
 from mcjax.report.store import Store, describe
 from mcjax.study.study import Study, condition

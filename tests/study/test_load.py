@@ -7,7 +7,7 @@ import pytest
 
 from mcjax.diagnosis import diagnose
 from mcjax.errors import InputError
-from mcjax.families.registry import FAMILIES
+from mcjax.models.registry import FAMILIES
 from mcjax.network import Feed, build_network, topologies
 from mcjax.study.load import builtin_study, load_study
 from mcjax.study.networks import read_network
@@ -108,9 +108,9 @@ def test_a_full_file(load):
     feeds = [Feed("real", "a", 100, 0.5), Feed("a", "b", 150)]
     initial = {"a": 100, "b": 200}
     assert only.network == build_network("ab", feeds, initial, draws="shared", real="reused")
-    assert only.family.name == "huber"
-    assert only.family.variant == "noise=student_t, real_noise=laplace"
-    assert only.family.params == {
+    assert only.model.name == "huber"
+    assert only.model.variant == "noise=student_t, real_noise=laplace"
+    assert only.model.params == {
         "threshold": 2.0,
         "sigma": 1.5,
         "noise": {"df": 3.0},
@@ -130,7 +130,7 @@ def test_defaults(load):
     [only] = study.conditions
     assert (only.seed, only.network.draws, only.network.real) == (0, "private", "fresh")
     np.testing.assert_array_equal(only.covariance, [[1.0]])
-    assert only.family.params["sigma"] == 1.0
+    assert only.model.params["sigma"] == 1.0
 
 
 def test_grid_makes_every_combination(load, tmp_path):
@@ -158,11 +158,11 @@ seed = [3, 5]
     }
     wanted = list(itertools.product(networks, ("logistic", "poisson"), (1, 0.5, 2), (3, 5)))
     assert len(study.conditions) == len(wanted)
-    for found, (net, family, scale, seed) in zip(study.conditions, wanted, strict=True):
-        assert found.label == f"network={net}, family={family}, scale={scale}"
+    for found, (net, model, scale, seed) in zip(study.conditions, wanted, strict=True):
+        assert found.label == f"network={net}, family={model}, scale={scale}"
         assert found.name == f"{found.label}, seed={seed}"
         assert found.network == networks[net].scaled(scale)
-        assert found.family.name == family
+        assert found.model.name == model
         assert found.seed == seed
 
 
@@ -191,8 +191,8 @@ family = [
         "family=huber, threshold=2.0",
         "family=poisson, theta=[1.5]",
     ]
-    assert [c.family.params.get("threshold") for c in found] == [0.7, None, 2.0, None]
-    assert [c.family.params.get("sigma") for c in found] == [3.0, 1.0, 1.0, None]
+    assert [c.model.params.get("threshold") for c in found] == [0.7, None, 2.0, None]
+    assert [c.model.params.get("sigma") for c in found] == [3.0, 1.0, 1.0, None]
     assert [c.theta.tolist() for c in found] == [[0.5], [0.5], [0.5], [1.5]]
 
 
@@ -202,12 +202,12 @@ def test_user_family_file_lies_beside_the_study(load, tmp_path, monkeypatch):
     monkeypatch.chdir("/")
     text = SMALL.replace('name = "linear"', 'file = "mine/square.py"\nscale = 2.0')
     [only] = load(text).conditions
-    assert only.family.name == "square"
-    assert only.family.params == {"scale": 2.0}
+    assert only.model.name == "square"
+    assert only.model.params == {"scale": 2.0}
     grid = '[grid]\nfamily = ["linear", { file = "mine/square.py", scale = 3.0 }]'
     found = load(SMALL + grid).conditions
     assert [c.name for c in found] == ["family=linear", "family=mine/square.py, scale=3.0"]
-    assert found[1].family.params == {"scale": 3.0}
+    assert found[1].model.params == {"scale": 3.0}
 
 
 @pytest.mark.parametrize(
@@ -496,7 +496,7 @@ def test_builtin_covers_three_networks_and_four_families(builtin):
     names = {c.name for c in builtin.conditions}
     families = ("linear", "logistic", "poisson", "huber")
     wanted = itertools.product(("collapsing", "stable", "flipped"), families)
-    assert names >= {f"network={net}, family={family}" for net, family in wanted}
+    assert names >= {f"network={net}, family={model}" for net, model in wanted}
     assert len(builtin.conditions) == 12
 
 

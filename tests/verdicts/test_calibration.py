@@ -215,7 +215,7 @@ def test_holm_bounds_any_wrong_verdict_among_many(draw, size):
     bias = np.square(shift.reshape(3, 2, 2)).sum(-1)
     told = law(SPREAD / (1 + tolerance), mse=law(SPREAD).mse + bias)
     told = law(SPREAD / (1 + tolerance), mse=told.mse / (1 + tolerance))
-    family = alone = 0
+    model = alone = 0
     for errors in batches(6, size, DRAWS[draw]):
         for outcome in outcomes(moved(errors, np.eye(4), shift)):
             names = ("mse", "growth", "bias", "covariance")
@@ -223,7 +223,7 @@ def test_holm_bounds_any_wrong_verdict_among_many(draw, size):
             assert len(found) == 16
             inside = claims("cross_covariance", told, outcome, tolerance)
             cells = settle([*found, *inside], 1 - LEVEL)[:16]
-            family += any(cell.verdict != INCONCLUSIVE for cell in cells)
+            model += any(cell.verdict != INCONCLUSIVE for cell in cells)
             alone += any(min(c.within, c.beyond) < LEVEL for c in found)
-    assert family <= most(size[0]), family / size[0]
+    assert model <= most(size[0]), model / size[0]
     assert alone > most(size[0]), alone / size[0]

@@ -8,7 +8,7 @@ from known_errors import SPREAD, claims, law, outcomes, paths
 from scipy import optimize, stats
 
 from mcjax import api
-from mcjax.families.location import linear
+from mcjax.models.location import linear
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.claims import settle

@@ -6,8 +6,8 @@ import pytest
 from mcjax import api
 from mcjax.chains.chain import Trajectory
 from mcjax.engine.outcome import summarise
-from mcjax.families.glm import logistic
-from mcjax.families.location import linear
+from mcjax.models.glm import logistic
+from mcjax.models.location import linear
 from mcjax.network import build_network
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition

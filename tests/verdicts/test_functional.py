@@ -9,8 +9,8 @@ from mcjax import api
 from mcjax.chains.chain import Trajectory
 from mcjax.engine.moments import tile_moments
 from mcjax.engine.outcome import functional_values, merge_outcomes, summarise
-from mcjax.families.generative import categorical, gaussian, poisson_mean
 from mcjax.laws.prediction import FunctionalPrediction
+from mcjax.models.generative import categorical, gaussian, poisson_mean
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.claims import settle
@@ -85,11 +85,11 @@ def test_wrong_claims_are_as_rare_as_told():
     assert (p < level).mean() > 0.5  # and it can be verified
 
 
-def outcome_of(theta, truth, family):
+def outcome_of(theta, truth, model):
     """What so many chains of one model come to; theta: (C, T + 1, 1, p)."""
     ended = np.zeros(theta.shape[:-1], np.int32)
     [found] = summarise(
-        Trajectory(theta[None], ended[None], ended[None]), np.array(truth), family.functionals
+        Trajectory(theta[None], ended[None], ended[None]), np.array(truth), model.functionals
     )
     return found
 
@@ -130,16 +130,16 @@ def test_no_logarithm_of_nothing():
 
 
 def test_moments_of_functionals_merge():
-    rng, family = np.random.default_rng(3), categorical()
+    rng, model = np.random.default_rng(3), categorical()
     truth = np.array([0.6, 0.4])
     p = rng.random((150, 2, 1)).round(1)
     theta = np.stack([p, 1 - p], axis=-1)
     theta[7, 1] = np.nan
-    whole = outcome_of(theta, truth, family)
+    whole = outcome_of(theta, truth, model)
     parts = merge_outcomes(
-        outcome_of(theta[:64], truth, family), outcome_of(theta[64:], truth, family)
+        outcome_of(theta[:64], truth, model), outcome_of(theta[64:], truth, model)
     )
-    values = functional_values(theta, truth, family.functionals)
+    values = functional_values(theta, truth, model.functionals)
     assert np.isnan(values[7, 1]).all()
     for found in (whole, parts):
         moments = found.moments.functional

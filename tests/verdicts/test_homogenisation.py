@@ -7,8 +7,8 @@ import pytest
 from known_errors import SPREAD, claims, law, outcomes, paths
 
 from mcjax import api
-from mcjax.families.location import linear
 from mcjax.laws.predict import predict_condition
+from mcjax.models.location import linear
 from mcjax.network import data_mediated
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.claims import settle

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mcjax import api
-from mcjax.families.location import linear
+from mcjax.models.location import linear
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED

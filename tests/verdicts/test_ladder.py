@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from mcjax import api
-from mcjax.families.glm import logistic, poisson
-from mcjax.families.location import linear
+from mcjax.models.glm import logistic, poisson
+from mcjax.models.location import linear
 from mcjax.network import build_network, topologies
 from mcjax.study.load import load_study
 from mcjax.study.study import Study, condition, ladder
@@ -118,9 +118,9 @@ def test_two_rungs_are_no_ladder():
 # --------------------------------------------------------------------------------------- in studies
 
 
-def ladder_study(scales, family, theta, samples, generations=3, **options):
+def ladder_study(scales, model, theta, samples, generations=3, **options):
     net = topologies.self_loop(samples=samples, real=samples, initial=2 * samples)
-    conditions = ladder(condition(net, family, theta), scales)
+    conditions = ladder(condition(net, model, theta), scales)
     return Study(conditions, generations=generations, **options)
 
 
@@ -192,14 +192,14 @@ def test_a_planted_error_is_refuted(run, factor):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", [logistic(), poisson()], ids=lambda family: family.name)
-def test_the_ladder_verifies_what_no_single_size_does(family):
+@pytest.mark.parametrize("model", [logistic(), poisson()], ids=lambda model: model.name)
+def test_the_ladder_verifies_what_no_single_size_does(model):
     """100 to 800 real and as many synthetic rows, weighted .62 and .38 as is best for one model.
 
     At 100 rows the law is off by up to 22% (logistic) and 35% (Poisson): true all the same.
     """
     net = build_network(1, [("0", "0", 100, 0.382), ("real", "0", 100, 0.618)], 100)
-    one = condition(net, family, (1.0, 1.0))
+    one = condition(net, model, (1.0, 1.0))
     study = Study(ladder(one, SCALES), generations=4, chains=65_536, tolerance=0.05)
     result = api.verify(study)
     assert result.verdict == VERIFIED

@@ -9,7 +9,7 @@ from scipy import stats
 from mcjax import api
 from mcjax.chains.chain import Trajectory
 from mcjax.engine.outcome import summarise
-from mcjax.families.location import linear
+from mcjax.models.location import linear
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition, ladder
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED

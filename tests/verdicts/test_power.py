@@ -8,8 +8,8 @@ from known_errors import SPREAD, claims, law, outcomes, paths
 from scipy import stats
 
 from mcjax import api
-from mcjax.families.location import linear
 from mcjax.laws.prediction import Predictions
+from mcjax.models.location import linear
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition, ladder
 from mcjax.verdicts.judge import judge

@@ -8,7 +8,7 @@ from scipy import stats
 
 from mcjax import api
 from mcjax.api import FIRST_LOOK, verify_until_decided
-from mcjax.families.location import linear
+from mcjax.models.location import linear
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED

@@ -9,9 +9,9 @@ from mcjax.chains.chain import Trajectory
 from mcjax.chains.layout import shape_of
 from mcjax.engine import engine
 from mcjax.engine.outcome import summarise
-from mcjax.families.location import linear
 from mcjax.laws.design_moments import second_moment_map
 from mcjax.laws.explosion import spectral_radius
+from mcjax.models.location import linear
 from mcjax.network import build_network
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import INCONCLUSIVE

@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mcjax.families.glm import logistic, poisson
-from mcjax.families.location import huber, linear
-from mcjax.families.noise import NOISES, huber_moments
 from mcjax.laws.estimated import estimate_information, jackknife_error
+from mcjax.models.glm import logistic, poisson
+from mcjax.models.location import huber, linear
+from mcjax.models.noise import NOISES, huber_moments
 
 T3 = {"name": "student_t", "df": 3}
 FAMILIES = {
@@ -26,14 +26,14 @@ THETA = np.array([0.6, -0.3])
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_slopes_are_derivatives_of_the_loss(name):
-    family = FAMILIES[name]
+    model = FAMILIES[name]
     x = jnp.asarray([0.7, -1.1])
     for y in (0.0, 1.0, 3.0):
         theta = jnp.asarray(THETA)
-        at = (family.params, theta, x, jnp.asarray(y))
-        slope, curvature = family.slopes(family.params, x @ theta, jnp.asarray(y))
-        np.testing.assert_allclose(slope * x, jax.grad(family.loss, 1)(*at), rtol=1e-12)
-        hessian = jax.hessian(family.loss, 1)(*at)
+        at = (model.params, theta, x, jnp.asarray(y))
+        slope, curvature = model.slopes(model.params, x @ theta, jnp.asarray(y))
+        np.testing.assert_allclose(slope * x, jax.grad(model.loss, 1)(*at), rtol=1e-12)
+        hessian = jax.hessian(model.loss, 1)(*at)
         if hessian.any():
             np.testing.assert_allclose(curvature * jnp.outer(x, x), hessian, rtol=1e-12)
         else:  # Huber's loss beyond its threshold
@@ -42,10 +42,10 @@ def test_slopes_are_derivatives_of_the_loss(name):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_information_against_autodiff_and_monte_carlo(name, z_limit):
-    family = FAMILIES[name]
-    exact = family.information(family.params, THETA, SIGMA)
+    model = FAMILIES[name]
+    exact = model.information(model.params, THETA, SIGMA)
     root = np.linalg.cholesky(SIGMA)
-    found, without = estimate_information(family, THETA, root)
+    found, without = estimate_information(model, THETA, root)
     for kind in ("real", "synthetic"):
         for matrix in ("hessian", "score_covariance"):
             value = getattr(getattr(found, kind), matrix)
@@ -58,14 +58,14 @@ def test_information_against_autodiff_and_monte_carlo(name, z_limit):
             ).all()
 
 
-def trace(family, theta):
+def trace(model, theta):
     theta = np.asarray(theta, float)
-    hessian = family.information(family.params, theta, np.eye(len(theta))).real.hessian
+    hessian = model.information(model.params, theta, np.eye(len(theta))).real.hessian
     return np.trace(np.linalg.inv(hessian))
 
 
 @pytest.mark.parametrize(
-    ("family", "theta", "value", "digits"),
+    ("model", "theta", "value", "digits"),
     [
         (logistic(), [1, 1], 15.46502, 5),
         (logistic(), [1] * 4, 36.33301, 5),
@@ -74,9 +74,9 @@ def trace(family, theta):
         (poisson(), [1] * 4, 0.433073, 6),
     ],
 )
-def test_trace_of_inverse_information(family, theta, value, digits):
-    assert abs(trace(family, theta) - value) < 0.5001 * 10**-digits
-    assert abs(trace(family, 1.01 * np.array(theta)) - value) > 10**-digits
+def test_trace_of_inverse_information(model, theta, value, digits):
+    assert abs(trace(model, theta) - value) < 0.5001 * 10**-digits
+    assert abs(trace(model, 1.01 * np.array(theta)) - value) > 10**-digits
 
 
 @pytest.mark.parametrize(
@@ -92,8 +92,8 @@ def test_trace_of_inverse_information(family, theta, value, digits):
     ],
 )
 def test_huber_variance_factor(noise, threshold, factor):
-    family = huber(threshold=threshold, noise=noise)
-    batch = family.information(family.params, np.ones(1), np.eye(1)).real
+    model = huber(threshold=threshold, noise=noise)
+    batch = model.information(model.params, np.ones(1), np.eye(1)).real
     found = (batch.score_covariance / batch.hessian**2).item()
     assert abs(found - factor) < 5e-5
     inverse_information = (1 / batch.hessian).item()  # the wrong law: not a sandwich

@@ -20,14 +20,14 @@ from jax import Array
 
 from mcjax.draws import samplers
 from mcjax.errors import InputError
-from mcjax.families.family import Family, Functional, Params, Words, uniforms
-from mcjax.families.information import Information, same_information
+from mcjax.models.information import Information, same_information
+from mcjax.models.model import Functional, Model, Params, Words, uniforms
 
 SUM = 1e-9
 """How far class probabilities may be from adding up to 1."""
 
 
-def gaussian(unbiased: bool = True) -> Family:
+def gaussian(unbiased: bool = True) -> Model:
     """Normal y, theta = (mean, variance): ``y ~ N(theta_1, theta_2)``.
 
     unbiased: whether N rows estimate the variance by ``sum (y - mean)^2 / (N - 1)``, or by 1/N.
@@ -55,7 +55,7 @@ def gaussian(unbiased: bool = True) -> Family:
     )
 
 
-def categorical() -> Family:
+def categorical() -> Model:
     """One of K classes, theta = their probabilities: y = 0, ..., K - 1 is the number of a class.
 
     As an M-estimator its loss is the squared distance of the class's unit vector,
@@ -79,7 +79,7 @@ def categorical() -> Family:
     )
 
 
-def bernoulli() -> Family:
+def bernoulli() -> Model:
     """Yes or no, theta = (probability of y = 1,): the categorical family of two classes.
 
     Squared loss ``(y - theta)^2 / 2``: ``H = 1``, ``V = theta (1 - theta)``.
@@ -101,7 +101,7 @@ def bernoulli() -> Family:
     )
 
 
-def poisson_mean() -> Family:
+def poisson_mean() -> Model:
     """Counts, theta = (rate,): ``y ~ Poisson(theta)``.
 
     Squared loss ``(y - theta)^2 / 2``: ``H = 1``, ``V = theta``.
@@ -130,8 +130,8 @@ def _family(
     check: Any,
     functionals: tuple[Functional, ...],
     least_rows: int = 1,
-) -> Family:
-    return Family(
+) -> Model:
+    return Model(
         params=params,
         name=name,
         variant="",

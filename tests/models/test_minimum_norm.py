@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from mcjax.errors import InputError
-from mcjax.families.location import linear
-from mcjax.families.minimum_norm import minimum_norm
 from mcjax.fits.fit import fit
 from mcjax.fits.objective import Dataset
+from mcjax.models.location import linear
+from mcjax.models.minimum_norm import minimum_norm
 from mcjax.network import topologies
 from mcjax.solvers.status import Status
 from mcjax.study.study import condition
@@ -81,7 +81,7 @@ def test_ends():
 
 def test_few_rows_are_allowed_for_this_family_alone():
     net = topologies.self_loop(samples=2, initial=1)
-    assert condition(net, minimum_norm(), [1.0] * 5).family.least_rows == 1
+    assert condition(net, minimum_norm(), [1.0] * 5).model.least_rows == 1
     with pytest.raises(InputError, match="more than 5"):
         condition(net, linear(), [1.0] * 5)
     with pytest.raises(InputError, match=r"family\.sigma"):

@@ -10,10 +10,10 @@ import pytest
 import mcjax
 from mcjax.draws.streams import chain_keys
 from mcjax.errors import InputError
-from mcjax.families.generative import bernoulli, categorical, gaussian, poisson_mean
-from mcjax.families.observations import draw_labels
-from mcjax.families.registry import FAMILIES, make_family
 from mcjax.laws.estimated import estimate_information, jackknife_error
+from mcjax.models.generative import bernoulli, categorical, gaussian, poisson_mean
+from mcjax.models.observations import draw_labels
+from mcjax.models.registry import FAMILIES, make_model
 from mcjax.network import topologies
 
 ROWS = 1 << 17
@@ -25,23 +25,23 @@ CASES = {
 }
 
 
-def drawn(family, theta, dtype="float32", rows=ROWS):
+def drawn(model, theta, dtype="float32", rows=ROWS):
     """Labels of one parent."""
     key = chain_keys(3, 0, np.array([0]))[0]
     pairs = jnp.arange(rows // 2, dtype=jnp.uint32)
     parent = jnp.broadcast_to(jnp.asarray(theta, dtype)[:, None], (len(theta), rows))
     x = jnp.zeros((0, rows), dtype)
-    family = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), family)
-    y = draw_labels(family, parent, x, jnp.ones(rows, bool), (key[0], key[1]), pairs)
+    model = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), model)
+    y = draw_labels(model, parent, x, jnp.ones(rows, bool), (key[0], key[1]), pairs)
     return np.asarray(y, float)
 
 
 @pytest.mark.parametrize("name", ["gaussian", "categorical"])
 def test_information_against_autodiff_and_monte_carlo(name, z_limit):
-    family, theta = CASES[name]
+    model, theta = CASES[name]
     p = len(theta)
-    exact = family.information(family.params, np.array(theta), np.eye(p))
-    found, without = estimate_information(family, np.array(theta), np.eye(p))
+    exact = model.information(model.params, np.array(theta), np.eye(p))
+    found, without = estimate_information(model, np.array(theta), np.eye(p))
     for matrix in ("hessian", "score_covariance"):
         value = getattr(found.synthetic, matrix)
         spread = np.array([getattr(w.synthetic, matrix) for w in without])
@@ -53,16 +53,16 @@ def test_information_against_autodiff_and_monte_carlo(name, z_limit):
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_estimate_of_many_rows_is_what_drew_them(name, z_limit):
-    family, theta = CASES[name]
-    y = drawn(family, theta)
+    model, theta = CASES[name]
+    y = drawn(model, theta)
     pivot = jnp.asarray(theta)
-    each = jax.vmap(family.summary, (None, None, None, 0))(
-        family.params, pivot, jnp.zeros(0), jnp.asarray(y)
+    each = jax.vmap(model.summary, (None, None, None, 0))(
+        model.params, pivot, jnp.zeros(0), jnp.asarray(y)
     )
-    found, determined = family.estimate(
-        family.params, pivot, each.sum(0), jnp.asarray(float(ROWS)), jnp.asarray(float(ROWS))
+    found, determined = model.estimate(
+        model.params, pivot, each.sum(0), jnp.asarray(float(ROWS)), jnp.asarray(float(ROWS))
     )
-    information = family.information(family.params, np.array(theta), np.eye(len(theta)))
+    information = model.information(model.params, np.array(theta), np.eye(len(theta)))
     inverse = np.linalg.inv(information.real.hessian)
     error = np.sqrt(np.diagonal(inverse @ information.real.score_covariance @ inverse) / ROWS)
     assert determined
@@ -71,7 +71,7 @@ def test_the_estimate_of_many_rows_is_what_drew_them(name, z_limit):
 
 
 @pytest.mark.parametrize(
-    ("family", "theta", "only"),
+    ("model", "theta", "only"),
     [
         (gaussian(), [2.0, 0.0], 2.0),
         (categorical(), [0.0, 1.0, 0.0], 1.0),
@@ -81,8 +81,8 @@ def test_the_estimate_of_many_rows_is_what_drew_them(name, z_limit):
     ],
 )
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_degenerate_estimates_draw_one_value(family, theta, only, dtype):
-    assert (drawn(family, theta, dtype, 4096) == only).all()
+def test_degenerate_estimates_draw_one_value(model, theta, only, dtype):
+    assert (drawn(model, theta, dtype, 4096) == only).all()
 
 
 def test_rounding_brings_no_class_back():
@@ -101,8 +101,8 @@ def test_rounding_brings_no_class_back():
 
 
 def test_functionals():
-    def values(family, theta, truth):
-        return {f.name: f.value(np.array(theta), np.array(truth)) for f in family.functionals}
+    def values(model, theta, truth):
+        return {f.name: f.value(np.array(theta), np.array(truth)) for f in model.functionals}
 
     found = values(gaussian(), [[1.0, 4.0], [0.0, 0.0]], [0.5, 1.0])
     assert found["variance"].tolist() == [4, 0]
@@ -153,7 +153,7 @@ def test_what_else_is_refused():
         mcjax.condition(begun, poisson_mean(), [1.0])
     mcjax.condition(loop, poisson_mean(), [1.0])  # one row is enough for a mean
     with pytest.raises(InputError, match=r"family\.unbiased: is 'no'"):
-        make_family({"name": "gaussian", "unbiased": "no"}, Path())
+        make_model({"name": "gaussian", "unbiased": "no"}, Path())
     many = topologies.self_loop(samples=9, initial=9)
     with pytest.raises(InputError, match=r"run\.quantities: has 'functional', and linear has none"):
         mcjax.Study((mcjax.condition(many, mcjax.linear(), [1.0]),), quantities=("functional",))

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from mcjax.draws.samplers import uniform
-from mcjax.families.information import Information
+from mcjax.models.information import Information
 
 UNROLLED = 16
 
@@ -71,7 +71,7 @@ class Functional(NamedTuple):
     ],
 )
 @dataclass(frozen=True)
-class Family:
+class Model:
     """An M-estimation problem and the law of its data.
 
     The user's side of the record is ``loss`` and ``sample``; what else is known in closed form may

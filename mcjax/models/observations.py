@@ -14,7 +14,7 @@ from jax import Array, lax
 
 from mcjax.draws.samplers import normal_pair
 from mcjax.draws.streams import LABEL, row_words
-from mcjax.families.family import Family, Words
+from mcjax.models.model import Model, Words
 
 
 def draw_normals(keys: Words, pairs: Array, p: int, dtype: Any) -> Array:
@@ -38,7 +38,7 @@ def draw_normals(keys: Words, pairs: Array, p: int, dtype: Any) -> Array:
 
 
 def draw_labels(
-    family: Family,
+    model: Model,
     theta: Array,
     x: Array,
     real: Array,
@@ -59,11 +59,11 @@ def draw_labels(
     y: shape (2H,).
     """
     words = [row_words(keys, pairs, jnp.uint32(LABEL + k)) for k in range(2)]
-    return _labels(family, theta, x, real, [jnp.concatenate(word) for word in words], sigma)
+    return _labels(model, theta, x, real, [jnp.concatenate(word) for word in words], sigma)
 
 
 def draw_single(
-    family: Family,
+    model: Model,
     theta: Array,
     factor: Array,
     real: Array,
@@ -85,15 +85,15 @@ def draw_single(
     """
     pair, odd = (row // 2).astype(jnp.uint32), row % 2 == 1
     x = jnp.zeros((0, len(row)), theta.dtype)
-    if family.covariates:
+    if model.covariates:
         z = draw_normals(designs, pair, len(theta), theta.dtype)
         x = jnp.matmul(factor, jnp.where(odd, z.imag, z.real), precision="highest")
     words = [row_words(keys, pair, jnp.uint32(LABEL + k)) for k in range(2)]
-    return x, _labels(family, theta, x, real, [jnp.where(odd, *word[::-1]) for word in words])
+    return x, _labels(model, theta, x, real, [jnp.where(odd, *word[::-1]) for word in words])
 
 
 def _labels(
-    family: Family,
+    model: Model,
     theta: Array,
     x: Array,
     real: Array,
@@ -101,12 +101,12 @@ def _labels(
     sigma: Array | None = None,
 ) -> Array:
     words = (pair[0], pair[1])
-    params, axes = family.params, None
+    params, axes = model.params, None
     if sigma is not None:
         params = params | {"sigma": sigma}
-        axes = jax.tree.map(lambda _: None, family.params) | {"sigma": 0}
-    y = jax.vmap(family.sample, (axes, 1, 1, 0))(params, theta, x, words)
-    if family.sample_real is family.sample:
+        axes = jax.tree.map(lambda _: None, model.params) | {"sigma": 0}
+    y = jax.vmap(model.sample, (axes, 1, 1, 0))(params, theta, x, words)
+    if model.sample_real is model.sample:
         return y
-    y_real = jax.vmap(family.sample_real, (axes, 1, 1, 0))(params, theta, x, words)
+    y_real = jax.vmap(model.sample_real, (axes, 1, 1, 0))(params, theta, x, words)
     return jnp.where(real, y_real, y)

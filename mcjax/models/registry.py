@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from mcjax.errors import InputError, did_you_mean
-from mcjax.families.family import Family
-from mcjax.families.generative import bernoulli, categorical, gaussian, poisson_mean
-from mcjax.families.glm import logistic, poisson
-from mcjax.families.location import huber, linear
-from mcjax.families.minimum_norm import minimum_norm
-from mcjax.families.quantile import quantile
-from mcjax.families.user import family_from_file
+from mcjax.models.generative import bernoulli, categorical, gaussian, poisson_mean
+from mcjax.models.glm import logistic, poisson
+from mcjax.models.location import huber, linear
+from mcjax.models.minimum_norm import minimum_norm
+from mcjax.models.model import Model
+from mcjax.models.quantile import quantile
+from mcjax.models.user import model_from_file
 
-FAMILIES: dict[str, Callable[..., Family]] = {
+FAMILIES: dict[str, Callable[..., Model]] = {
     "linear": linear,
     "logistic": logistic,
     "poisson": poisson,
@@ -30,7 +30,7 @@ FAMILIES: dict[str, Callable[..., Family]] = {
 }
 
 
-def make_family(spec: Mapping[str, Any], folder: Path) -> Family:
+def make_model(spec: Mapping[str, Any], folder: Path) -> Model:
     """Build a family from the parameters a study file gives it.
 
     spec: ``name`` of a built-in family or ``file`` of the user's own (relative to ``folder``), and
@@ -44,7 +44,7 @@ def make_family(spec: Mapping[str, Any], folder: Path) -> Family:
     if "file" in spec:
         if not isinstance(spec["file"], str):
             raise InputError("family.file", "needs the name of a Python file")
-        return family_from_file(folder / spec["file"], spec.get("name"), **params)
+        return model_from_file(folder / spec["file"], spec.get("name"), **params)
     name = spec.get("name")
     if not isinstance(name, str) or name not in FAMILIES:
         known = ", ".join(FAMILIES)

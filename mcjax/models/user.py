@@ -15,16 +15,16 @@ import jax.numpy as jnp
 from jax import Array
 
 from mcjax.errors import InputError, naming
-from mcjax.families.family import Family, Params, Words
+from mcjax.models.model import Model, Params, Words
 
 
-def user_family(
+def user_model(
     loss: Callable[..., Any],
     sample: Callable[..., Any],
     sample_real: Callable[..., Any] | None = None,
     name: str = "user",
     **params: float,
-) -> Family:
+) -> Model:
     """A family from two functions of one observation.
 
     Parameters
@@ -43,7 +43,7 @@ def user_family(
     for field, function in functions.items():
         if not callable(function):
             raise InputError(f"family.{field}", "is no function; define it with def")
-    return Family(
+    return Model(
         params={key: _number(key, value) for key, value in params.items()},
         name=name,
         variant=_digest(loss, sample, sample_real or sample),
@@ -56,17 +56,17 @@ def user_family(
     )
 
 
-def family_from_object(thing: Any, **params: float) -> Family:
+def model_from_object(thing: Any, **params: float) -> Model:
     """A family from anything with attributes ``loss`` and ``sample`` (a module, an instance)."""
     for field in ("loss", "sample"):
         if not hasattr(thing, field):
             raise InputError(f"family.{field}", "is missing; a family needs loss and sample")
     name = getattr(thing, "name", None) or getattr(thing, "__name__", type(thing).__name__)
     real = getattr(thing, "sample_real", None)
-    return user_family(thing.loss, thing.sample, real, str(name), **params)
+    return user_model(thing.loss, thing.sample, real, str(name), **params)
 
 
-def family_from_file(path: Path, name: str | None = None, **params: float) -> Family:
+def model_from_file(path: Path, name: str | None = None, **params: float) -> Model:
     """A family from a Python file that defines ``loss`` and ``sample``; the name is the file's."""
     names = run_file(path)
     for field in ("loss", "sample"):
@@ -76,7 +76,7 @@ def family_from_file(path: Path, name: str | None = None, **params: float) -> Fa
             )
     real = names.get("sample_real")
     with naming(path):
-        return user_family(names["loss"], names["sample"], real, name or path.stem, **params)
+        return user_model(names["loss"], names["sample"], real, name or path.stem, **params)
 
 
 def run_file(path: Path) -> dict[str, Any]:

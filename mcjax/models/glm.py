@@ -9,13 +9,13 @@ import numpy as np
 from jax import Array
 
 from mcjax.draws import samplers
-from mcjax.families.family import Family, Params, Words, linear_predictor, uniforms
-from mcjax.families.information import Information, same_information
+from mcjax.models.information import Information, same_information
+from mcjax.models.model import Model, Params, Words, linear_predictor, uniforms
 
 
-def logistic() -> Family:
+def logistic() -> Model:
     """Logistic regression, no intercept: ``P(y = 1 | x) = 1 / (1 + exp(-x'theta))``, log loss."""
-    return Family(
+    return Model(
         params={},
         name="logistic",
         variant="",
@@ -28,9 +28,9 @@ def logistic() -> Family:
     )
 
 
-def poisson() -> Family:
+def poisson() -> Model:
     """Poisson regression with log link: ``y | x ~ Poisson(exp(x'theta))``, log loss."""
-    return Family(
+    return Model(
         params={},
         name="poisson",
         variant="",

@@ -10,11 +10,11 @@ from scipy.optimize import linprog
 
 from mcjax import api
 from mcjax.errors import InputError
-from mcjax.families.noise import NOISES, read_noise
-from mcjax.families.quantile import kinked, quantile
 from mcjax.fits.fit import fit
 from mcjax.fits.objective import Dataset, mean_loss
 from mcjax.laws.first_order import allowance
+from mcjax.models.noise import NOISES, read_noise
+from mcjax.models.quantile import kinked, quantile
 from mcjax.network import topologies
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition
@@ -33,9 +33,9 @@ def data_sets(p, rows, seed=0, dtype=jnp.float64):
 
 
 @jax.jit
-def one_fit(family, data, active=True):
+def one_fit(model, data, active=True):
     start = jnp.zeros(data.x.shape[0], data.x.dtype)
-    own = jax.tree.map(lambda a: jnp.asarray(a, start.dtype), family)
+    own = jax.tree.map(lambda a: jnp.asarray(a, start.dtype), model)
     return fit(own, data, start, jnp.asarray(active))
 
 
@@ -59,18 +59,18 @@ def by_linear_programming(level, data):
 @pytest.mark.parametrize("level", [0.5, 0.1, 0.95])
 @pytest.mark.parametrize(("p", "rows"), [(3, 200), (10, 120)])
 def test_objective_against_linear_programming(p, rows, level):
-    family, data = quantile(level), data_sets(p, rows, seed=p)
-    found = batch_fit(family, data)
+    model, data = quantile(level), data_sets(p, rows, seed=p)
+    found = batch_fit(model, data)
     assert (found.status == Status.CONVERGED).all()
     assert found.steps.max() < 30
-    single = batch_fit(family, jax.tree.map(lambda a: a.astype(jnp.float32), data))
+    single = batch_fit(model, jax.tree.map(lambda a: a.astype(jnp.float32), data))
     assert (single.status == Status.CONVERGED).all()
     for i in range(LANES):
         least = by_linear_programming(level, lane(data, i))
-        assert abs(mean_loss(family, lane(data, i), found.theta[i]) / least - 1) < 1e-9
-        rough = mean_loss(family, lane(data, i), single.theta[i].astype(jnp.float64))
+        assert abs(mean_loss(model, lane(data, i), found.theta[i]) / least - 1) < 1e-9
+        rough = mean_loss(model, lane(data, i), single.theta[i].astype(jnp.float64))
         assert rough / least - 1 < 1e-5
-        off = mean_loss(family, lane(data, i), found.theta[i] + 1e-2)
+        off = mean_loss(model, lane(data, i), found.theta[i] + 1e-2)
         assert off / least - 1 > 1e-6
 
 
@@ -115,20 +115,20 @@ def test_ends():
 @pytest.mark.parametrize("level", [0.5, 0.2, 0.9])
 def test_theta_is_the_quantile_and_the_information_that_of_the_density(noise, level, z_limit):
     """Draws lie below the centre with probability tau; the density there by a difference."""
-    family = quantile(level, sigma=1.5, noise=noise)
+    model = quantile(level, sigma=1.5, noise=noise)
     words = np.random.default_rng(0).integers(0, 2**32, (2, 400_000), np.uint32)
-    draw = jax.vmap(lambda a, b: family.sample(family.params, jnp.ones(1), jnp.ones(1), (a, b)))
+    draw = jax.vmap(lambda a, b: model.sample(model.params, jnp.ones(1), jnp.ones(1), (a, b)))
     residual = np.asarray(draw(*jnp.asarray(words))) - 1
     error = np.sqrt(level * (1 - level) / residual.size)
     assert abs(np.mean(residual < 0) - level) < z_limit * error
     assert abs(np.mean(residual < 0.05) - level) > z_limit * error
     kind, params = read_noise(noise, "noise")
     law = NOISES[kind]
-    centre = family.params["noise"]["centre"]
+    centre = model.params["noise"]["centre"]
     assert abs(law.quantile(params, level + 1e-6) - centre - 1e-6 / law.density(params, centre)) < (
         1e-10
     )
-    batch = family.information(family.params, np.ones(1), np.eye(1)).synthetic
+    batch = model.information(model.params, np.ones(1), np.eye(1)).synthetic
     assert abs(batch.hessian.item() - law.density(params, centre) / 1.5) < 1e-12
     near = np.mean(np.abs(residual) < 0.05) / 0.1  # bias of order 0.05^2, or 0.05 at a kink
     assert abs(near / batch.hessian.item() - 1) < 0.05
@@ -189,17 +189,17 @@ def test_first_order_law_and_a_wrong_one():
     assert {cell.verdict for cell in cells} == {VERIFIED}
 
     def flat(condition_):
-        family = condition_.family
+        model = condition_.model
 
         def information(params, theta, cov):
-            found = family.information(params, theta, cov)
+            found = model.information(params, theta, cov)
             return replace(
                 found,
                 real=replace(found.real, hessian=cov),
                 synthetic=replace(found.synthetic, hessian=cov),
             )
 
-        return replace(condition_, family=replace(family, information=information))
+        return replace(condition_, model=replace(model, information=information))
 
     wrong = api.predict(replace(STUDY, conditions=tuple(map(flat, STUDY.conditions))))
     assert {cell.verdict for cell in api.judge(STUDY, wrong, outcomes).cells} == {REFUTED}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from mcjax.families.family import Family
-from mcjax.families.location import linear
-from mcjax.families.noise import positive
+from mcjax.models.location import linear
+from mcjax.models.model import Model
+from mcjax.models.noise import positive
 from mcjax.solvers.minimum_norm import solve_minimum_norm
 
 
-def minimum_norm(sigma: float = 0.0, noise: Any = "normal", real_noise: Any = None) -> Family:
+def minimum_norm(sigma: float = 0.0, noise: Any = "normal", real_noise: Any = None) -> Model:
     """Least squares of minimum norm, ``theta = pinv(X) y``: with no more rows than parameters it
     passes through all labels.
 

@@ -14,15 +14,15 @@ import numpy as np
 from jax import Array
 
 from mcjax.errors import InputError
-from mcjax.families.family import Family, Params, Words, linear_predictor, uniforms
-from mcjax.families.information import BatchInformation, Information
-from mcjax.families.noise import NOISES, positive, read_noise
+from mcjax.models.information import BatchInformation, Information
+from mcjax.models.model import Model, Params, Words, linear_predictor, uniforms
+from mcjax.models.noise import NOISES, positive, read_noise
 from mcjax.solvers.interior_point import solve_quantile
 
 
 def quantile(
     level: float = 0.5, sigma: float = 1.0, noise: Any = "normal", real_noise: Any = None
-) -> Family:
+) -> Model:
     """Quantile regression: ``H = f(0) Sigma`` with f the density of the centred noise, ``V = level
     (1 - level) Sigma``.
 
@@ -37,7 +37,7 @@ def quantile(
     if tau >= 1:
         raise InputError("family.level", f"is {level!r}; give a level between 0 and 1")
     sample = _sampler(kind, "noise")
-    return Family(
+    return Model(
         params={
             "level": tau,
             "sigma": positive(sigma, "family.sigma"),
@@ -56,7 +56,7 @@ def quantile(
     )
 
 
-def kinked(family: Family) -> bool:
+def kinked(model: Model) -> bool:
     """Whether the density of some noise has a kink where the loss aims: Laplace's at its median.
 
     The first-order law of quantiles is then approached like ``1 / sqrt(n)`` and not ``1 / n``: of
@@ -64,8 +64,8 @@ def kinked(family: Family) -> bool:
     distribution function (derived here).
     """
     laws = ("noise", "real_noise")
-    kinds = dict(part.split("=") for part in family.variant.split(", "))
-    return any(kinds[law] == "laplace" and family.params[law]["centre"] == 0 for law in laws)
+    kinds = dict(part.split("=") for part in model.variant.split(", "))
+    return any(kinds[law] == "laplace" and model.params[law]["centre"] == 0 for law in laws)
 
 
 @cache  # one function object for each law, so that equal families compile once

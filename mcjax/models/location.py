@@ -15,9 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from mcjax.families.family import Family, Params, Words, linear_predictor, uniforms
-from mcjax.families.information import BatchInformation, Information
-from mcjax.families.noise import NOISES, huber_moments, positive, read_noise
+from mcjax.models.information import BatchInformation, Information
+from mcjax.models.model import Model, Params, Words, linear_predictor, uniforms
+from mcjax.models.noise import NOISES, huber_moments, positive, read_noise
 from mcjax.solvers.cholesky import singular_share, solve_positive
 
 OUTSIDE = 0.02
@@ -26,7 +26,7 @@ one is 0, with which a Newton step is singular whenever too few residuals lie in
 with 4 rows a parameter and a small threshold 31 converged, with this share all, in fewer steps."""
 
 
-def linear(sigma: float = 1.0, noise: Any = "normal", real_noise: Any = None) -> Family:
+def linear(sigma: float = 1.0, noise: Any = "normal", real_noise: Any = None) -> Model:
     """Least squares: ``loss = (y - x'theta)^2 / 2``, ``H = Sigma``, ``V = sigma^2 Var(eps) Sigma``.
 
     sigma: noise scale. noise: law of the noise, "normal" or e.g. { name = "student_t", df = 5 }.
@@ -37,7 +37,7 @@ def linear(sigma: float = 1.0, noise: Any = "normal", real_noise: Any = None) ->
 
 def huber(
     threshold: float = 1.345, sigma: float = 1.0, noise: Any = "normal", real_noise: Any = None
-) -> Family:
+) -> Model:
     """Huber's loss: ``H = E psi'(e) Sigma``, ``V = E psi(e)^2 Sigma``, with e = sigma eps.
 
     threshold: k, in units of y. sigma, noise, real_noise: as in linear.
@@ -45,14 +45,14 @@ def huber(
     return _location("huber", {"threshold": threshold}, sigma, noise, real_noise)
 
 
-def _location(name: str, own: Params, sigma: float, noise: Any, real_noise: Any) -> Family:
+def _location(name: str, own: Params, sigma: float, noise: Any, real_noise: Any) -> Model:
     kind, noise_params = read_noise(noise, "family.noise")
     real = noise if real_noise is None else real_noise
     real_kind, real_params = read_noise(real, "family.real_noise")
     params = {key: positive(value, f"family.{key}") for key, value in own.items()}
     params |= {"sigma": positive(sigma, "family.sigma")}
     sample = _sampler(kind, "noise")
-    return Family(
+    return Model(
         params={**params, "noise": noise_params, "real_noise": real_params},
         name=name,
         variant=f"noise={kind}, real_noise={real_kind}",
