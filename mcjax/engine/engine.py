@@ -20,7 +20,8 @@ from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 
 from mcjax.chains import fast
-from mcjax.chains.chain import ConditionArrays, Program, Trajectory, run_chain
+from mcjax.chains.program import ConditionArrays, Program, Trajectory
+from mcjax.chains.reference import run_chain
 from mcjax.chains.statistics import run_statistics
 from mcjax.draws.streams import chain_keys
 from mcjax.engine.compiler import compiler_options
@@ -64,8 +65,7 @@ def run_blocks(
 
     Every array has leading axes (blocks, lanes). Devices do not talk to each other.
     """
-    path = program.path if program.pairs else "statistics"
-    return _compiled(path, devices[0].platform)(conditions, keys, program, devices)
+    return _compiled(program.path, devices[0].platform)(conditions, keys, program, devices)
 
 
 @cache
@@ -79,13 +79,12 @@ def _compiled(path: str, platform: str) -> Callable[..., Trajectory]:
 def _run_blocks(
     conditions: ConditionArrays, keys: Any, program: Program, devices: tuple[jax.Device, ...]
 ) -> Trajectory:
-    if program.pairs == 0:
-        batch = partial(run_statistics, program=program)
-    else:
+    batch = partial(run_statistics, program=program)
+    if program.path == "reference":
         batch = jax.vmap(partial(run_chain, program=program))
 
     def share(conditions: ConditionArrays, keys: Any) -> Trajectory:
-        if program.path == "fast" and program.pairs:
+        if program.path == "fast":
             return fast.run_chains(conditions, keys, program)
         return lax.map(lambda block: batch(*block), (conditions, keys))
 
@@ -242,13 +241,13 @@ def block_size(task: Task, program: Program, lanes: int) -> int:
     """
     models, p = len(task.arrays.network.frozen), task.arrays.truth.shape[1]
     results = (program.generations + 1) * models * (p + 1) * 8
-    if program.pairs == 0:
+    if program.path == "statistics":
         slots = task.arrays.network.feeds.samples.size
         lane = slots * p * (p + 6) * 8
     else:
         lane = models * 2 * program.pairs * (4 * p + 8) * 8
     if jax.default_backend() == "cpu":
-        block = CPU_STATISTICS_LANES if program.pairs == 0 else CPU_LANES
+        block = CPU_STATISTICS_LANES if program.path == "statistics" else CPU_LANES
         limit = CPU_BYTES
         if program.path == "fast":
             row = (p + 1) * np.dtype(program.draw_dtype).itemsize

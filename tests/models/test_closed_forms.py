@@ -31,7 +31,7 @@ def test_slopes_are_derivatives_of_the_loss(name):
     for y in (0.0, 1.0, 3.0):
         theta = jnp.asarray(THETA)
         at = (model.params, theta, x, jnp.asarray(y))
-        slope, curvature = model.slopes(model.params, x @ theta, jnp.asarray(y))
+        slope, curvature = model.predictor.derivatives(model.params, x @ theta, jnp.asarray(y))
         np.testing.assert_allclose(slope * x, jax.grad(model.loss, 1)(*at), rtol=1e-12)
         hessian = jax.hessian(model.loss, 1)(*at)
         if hessian.any():
