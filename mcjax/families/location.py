@@ -17,7 +17,7 @@ from jax import Array
 
 from mcjax.families.family import Family, Params, Words, linear_predictor, uniforms
 from mcjax.families.information import BatchInformation, Information
-from mcjax.families.noise import NOISES, huber_moments, positive, read_noise
+from mcjax.families.noise import NOISES, positive, read_noise
 from mcjax.solvers.cholesky import singular_share, solve_positive
 
 OUTSIDE = 0.02
@@ -137,7 +137,8 @@ def _information(name: str, kind: str, real_kind: str) -> Callable[..., Informat
     def batch(law: str, noise: Params, params: Params, cov: np.ndarray) -> BatchInformation:
         sigma = float(params["sigma"])
         if name == "huber":
-            slope, spread = huber_moments(NOISES[law], noise, float(params["threshold"]) / sigma)
+            # E psi' = P(|eps| < k) and E psi^2 = E min(eps^2, k^2) of psi(x) = max(-k, min(k, x))
+            slope, spread = NOISES[law].clipped(noise, float(params["threshold"]) / sigma)
         else:
             slope, spread = 1.0, NOISES[law].variance(noise)
         if not math.isfinite(spread):  # least squares under noise without a variance
