@@ -23,7 +23,7 @@ from mcjax.chains import fast
 from mcjax.chains.chain import ConditionArrays, Program, Trajectory, run_chain
 from mcjax.chains.statistics import run_statistics
 from mcjax.draws.streams import chain_keys
-from mcjax.engine.compiler import compiler_options
+from mcjax.engine.compiler import compiler_options, one_device_reason
 from mcjax.engine.moments import TILE
 from mcjax.engine.outcome import Gather, Outcome, Tally, Tiles
 from mcjax.engine.processes import together
@@ -62,14 +62,41 @@ def run_blocks(
 ) -> Trajectory:
     """Run blocks, each device its share of them one after the other.
 
-    Every array has leading axes (blocks, lanes). Devices do not talk to each other.
+    Every array has leading axes (blocks, lanes). Devices do not talk to each other. A program that
+    must not be spread over several runs all blocks on the first, with the same results.
     """
     path = program.path if program.pairs else "statistics"
+    if len(devices) > 1 and devices[0].platform == "cpu":
+        leaves, structure = jax.tree.flatten((conditions, keys))
+        shapes = tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
+        if _runs_alone(path, structure, shapes, program, devices):
+            devices = devices[:1]
     return _compiled(path, devices[0].platform)(conditions, keys, program, devices)
 
 
+@cache  # the lowered program is not lost: jit keeps it for the call that compiles it
+def _runs_alone(
+    path: str,
+    structure: Any,
+    shapes: tuple[jax.ShapeDtypeStruct, ...],
+    program: Program,
+    devices: tuple[jax.Device, ...],
+) -> bool:
+    """Whether a program must run on one device; warns if so."""
+    conditions, keys = jax.tree.unflatten(structure, shapes)
+    run = _compiled(path, devices[0].platform)
+    reason = one_device_reason(run.lower(conditions, keys, program, devices).as_text())
+    if reason is not None:
+        warnings.warn(
+            f"a program runs on one device instead of {len(devices)}: {reason}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return reason is not None
+
+
 @cache
-def _compiled(path: str, platform: str) -> Callable[..., Trajectory]:
+def _compiled(path: str, platform: str) -> Any:
     options = compiler_options(path, platform)
     return jax.jit(
         _run_blocks, static_argnames=("program", "devices"), compiler_options=options or None
