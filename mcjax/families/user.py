@@ -101,7 +101,7 @@ def _scalar(
     """Call the user's function; what goes wrong in it is told in a sentence."""
     try:
         value = jnp.asarray(function(*arguments, **params))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         reason = str(error).strip().splitlines() or [""]
         raise InputError(
             f"family.{name}", f"failed with {type(error).__name__}: {reason[0]}"
