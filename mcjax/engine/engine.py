@@ -24,7 +24,7 @@ from mcjax.chains.program import ConditionArrays, Program, Trajectory
 from mcjax.chains.reference import run_chain
 from mcjax.chains.statistics import run_statistics
 from mcjax.draws.streams import chain_keys
-from mcjax.engine.compiler import compiler_options
+from mcjax.engine.compiler import compiler_options, one_device_reason
 from mcjax.engine.moments import TILE
 from mcjax.engine.outcome import Gather, Outcome, Tally, Tiles
 from mcjax.engine.processes import together
@@ -63,13 +63,32 @@ def run_blocks(
 ) -> Trajectory:
     """Run blocks, each device its share of them one after the other.
 
-    Every array has leading axes (blocks, lanes). Devices do not talk to each other.
+    Every array has leading axes (blocks, lanes). Devices do not talk to each other. A program that
+    must not be spread over several runs all blocks on the first, with the same results.
     """
+    if len(devices) > 1 and devices[0].platform == "cpu":
+        leaves, structure = jax.tree.flatten((conditions, keys))
+        shapes = tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
+        if _runs_alone(structure, shapes, program, devices):
+            devices = devices[:1]
     return _compiled(program.path, devices[0].platform)(conditions, keys, program, devices)
 
 
+@cache  # the lowered program is not lost: jit keeps it for the call that compiles it
+def _runs_alone(
+    structure: Any,
+    shapes: tuple[jax.ShapeDtypeStruct, ...],
+    program: Program,
+    devices: tuple[jax.Device, ...],
+) -> bool:
+    """Whether a program must run on one device of a CPU, because it would never end on several."""
+    conditions, keys = jax.tree.unflatten(structure, shapes)
+    run = _compiled(program.path, devices[0].platform)
+    return one_device_reason(run.lower(conditions, keys, program, devices).as_text()) is not None
+
+
 @cache
-def _compiled(path: str, platform: str) -> Callable[..., Trajectory]:
+def _compiled(path: str, platform: str) -> Any:
     options = compiler_options(path, platform)
     return jax.jit(
         _run_blocks, static_argnames=("program", "devices"), compiler_options=options or None

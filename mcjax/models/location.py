@@ -19,7 +19,7 @@ from mcjax.estimators.predictor import LinearPredictor, Params, Words, linear_pr
 from mcjax.estimators.sufficient_statistics import Statistics
 from mcjax.models.information import BatchInformation, Information
 from mcjax.models.model import LeastSquares, Model, predictor_model, uniforms
-from mcjax.models.noise import NOISES, NoiseLaw, huber_moments, positive, read_noise
+from mcjax.models.noise import NOISES, NoiseLaw, positive, read_noise
 from mcjax.solvers.cholesky import singular_share, solve_positive
 
 OUTSIDE = 0.02
@@ -166,8 +166,11 @@ def _linear_moments(law: NoiseLaw, noise: Params, params: Params) -> tuple[float
 
 
 def _huber_moments(law: NoiseLaw, noise: Params, params: Params) -> tuple[float, float]:
-    """Return ``E psi'`` and ``E psi^2 / sigma^2`` of Huber's loss."""
-    return huber_moments(law, noise, float(params["threshold"]) / float(params["sigma"]))
+    """Return ``E psi'`` and ``E psi^2 / sigma^2`` of Huber's loss.
+
+    With ``psi(x) = max(-k, min(k, x))`` these are ``P(|eps| < k)`` and ``E min(eps^2, k^2)``.
+    """
+    return law.clipped(noise, float(params["threshold"]) / float(params["sigma"]))
 
 
 @cache

@@ -168,7 +168,7 @@ def _call(
     """Call the user's function; an error in it becomes one sentence."""
     try:
         return jnp.asarray(function(*arguments, **params))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         reason = str(error).strip().splitlines() or [""]
         raise InputError(
             f"family.{name}", f"failed with {type(error).__name__}: {reason[0]}"

@@ -165,6 +165,7 @@ def test_a_folder_with_other_things_is_not_used(study_file, tmp_path, call):
 
 BROKEN = {
     "loss that raises": ("return undefined_name", "return x @ theta", "family.loss"),
+    "loss that exits": ("raise SystemExit(1)", "return x @ theta", "family.loss"),
     "loss of the wrong shape": ("return (y - x) ** 2", "return x @ theta", "family.loss"),
     "sample of the wrong shape": ("return (y - x @ theta) ** 2", "return x", "family.sample"),
     "parameter it does not take": ("return y", "return y", "sharpness"),

@@ -1,7 +1,8 @@
 """One device or eight, small chunks or large: the same numbers to the last bit.
 
 Bit-equal are the draws, the estimates and the moments, because blocks have one size, every chain is
-summarised in its own tile of 64, and tiles are merged in order.
+summarised in its own tile of 64, and tiles are merged in order. A program that several devices
+would never finish runs on one.
 """
 
 import os
@@ -38,18 +39,60 @@ print(len(jax.devices()), found.hexdigest())
 """
 
 
-def digest(devices, chunk):
+LAPACK = """
+import hashlib, sys, warnings
+import jax, jax.monitoring
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
+import jax.numpy as jnp
+import numpy as np
+import mcjax
+
+def loss(theta, x, y):
+    return 0.5 * (y - x @ theta) ** 2
+
+def plain(key, theta, x):
+    return x @ theta + jax.random.normal(key, (), theta.dtype)
+
+def solves(key, theta, x):
+    noise = jax.random.normal(key, (4,), theta.dtype)
+    matrix = jnp.eye(4, dtype=theta.dtype) * 2 + 0.01 * jnp.outer(x, x)
+    return x @ theta + 2 * jnp.linalg.solve(matrix, noise)[0]
+
+compiled = []
+jax.monitoring.register_event_duration_secs_listener(
+    lambda name, _, **about: compiled.append(name)
+    if "backend_compile" in name and "_run_blocks" in str(about) else None
+)
+feeds = [("a", "a", 20), ("real", "a", 20), ("a", "b", 40)]
+net = mcjax.build_network("ab", feeds, 40)
+family = mcjax.user_family(loss, {"plain": plain, "solves": solves}[sys.argv[2]])
+one = mcjax.condition(net, family, [0.5, -0.5, 0.2, 0.1])
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    [tally] = mcjax.simulate(mcjax.Study((one,), generations=2, chains=4096))
+alone = sum("runs on one device instead of" in str(w.message) for w in said)
+found = hashlib.sha256(np.asarray(tally.outcome.moments.error.mean).tobytes()).hexdigest()
+print(len(jax.devices()), alone, len(compiled), found)
+"""
+
+
+def run(script, devices, argument):
     process = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(devices), str(chunk)],
+        [sys.executable, "-W", "error::RuntimeWarning", "-c", script, str(devices), str(argument)],
         capture_output=True,
         text=True,
         check=True,
         timeout=400,  # devices that wait for one another do so for ever
         env={k: v for k, v in os.environ.items() if k != "XLA_FLAGS"},
     )
-    count, found = process.stdout.split()
+    count, *found = process.stdout.split()
     assert int(count) == devices
     return found
+
+
+def digest(devices, chunk):
+    return run(SCRIPT, devices, chunk)[0]
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +103,16 @@ def alone():
 @pytest.mark.parametrize(("devices", "chunk"), [(8, 1024), (1, 128), (3, 128)])
 def test_devices_and_chunks_change_no_bit(devices, chunk, alone):
     assert digest(devices, chunk) == alone
+
+
+def test_a_user_family_that_calls_lapack_ends():
+    """On several devices of a CPU its calls would wait for one another for ever."""
+    alone, several = (run(LAPACK, devices, "solves") for devices in (1, 2))
+    assert (alone[0], several[0]) == ("0", "1")  # only where there are several is it told
+    assert alone[1:] == several[1:]  # compiled as often, and equal to the last bit
+    assert several[1] == "1"
+
+
+def test_a_user_family_that_does_not_call_lapack_is_spread():
+    told, compiled, _ = run(LAPACK, 2, "plain")
+    assert (told, compiled) == ("0", "1")
