@@ -135,7 +135,7 @@ def test_usage(call):
         ("def loss(:", "SyntaxError"),
     ],
 )
-def test_user_family_file(code, expected, tmp_path, study_file, call):
+def test_user_model_file(code, expected, tmp_path, study_file, call):
     (tmp_path / "mine.py").write_text(code)
     study_file.write_text(study_file.read_text().replace('name = "linear"', 'file = "mine.py"'))
     status, _, err = call("verify", study_file)
@@ -174,7 +174,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("command", ["predict", "verify"])
 @pytest.mark.parametrize("name", BROKEN)
-def test_user_family_that_breaks_when_called(name, command, tmp_path, study_file, call):
+def test_user_model_that_breaks_when_called(name, command, tmp_path, study_file, call):
     loss, sample, expected = BROKEN[name]
     code = f"def loss(theta, x, y): {loss}\ndef sample(key, theta, x): {sample}\n"
     (tmp_path / "mine.py").write_text(code)

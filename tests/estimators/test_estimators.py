@@ -111,7 +111,7 @@ def test_damped_newton_is_an_optax_optimiser():
     assert jnp.abs(jax.grad(loss)(theta)).max() < 1e-12
 
 
-def test_user_family_agrees_with_the_built_in_one():
+def test_user_model_agrees_with_the_built_in_one():
     def loss(theta, x, y, threshold):
         size = jnp.abs(y - jnp.dot(x, theta))
         return jnp.where(size <= threshold, 0.5 * size**2, threshold * size - 0.5 * threshold**2)
