@@ -178,7 +178,7 @@ def few_rows(net: Network, p: int, more: int) -> str:
 
 def unusual_feeds(net: Network) -> str:
     """Weights, samples with several readers, reused real data or memory, as a sentence."""
-    if net.memory != "replace":
+    if not net.memory.current_only:
         return POOLED
     tables = (*net.first_by_reader, *net.feeds_by_reader)
     if any(len({feed.weights for feed in feeds}) > 1 for feeds in tables):

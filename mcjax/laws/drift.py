@@ -82,8 +82,10 @@ def drift_of(net: Network) -> Drift:
     ------
     Inapplicable: for a memory that neither replaces nor accumulates.
     """
-    if net.memory not in ("replace", "accumulate"):
-        raise Inapplicable(f"memory is {net.memory!r}; moments are those of all data, or the last")
+    if not (net.memory.current_only or net.memory.adds_up):
+        raise Inapplicable(
+            f"memory is {net.memory.name!r}; moments are those of all data, or the last"
+        )
     if net.growth:
         raise Inapplicable(GROWING)
     system = linear_system(net, UNIT)

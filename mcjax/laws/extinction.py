@@ -96,7 +96,7 @@ def poisson_extinction(condition: Condition, generations: int) -> FunctionalPred
     Inapplicable: where a fit is not of one generation's data.
     """
     net, rate = condition.network, float(condition.theta[0])
-    if net.memory != "replace":
+    if not net.memory.current_only:
         raise Inapplicable("a fit is not of one generation's data; the recursion is for those")
     if net.growth:
         raise Inapplicable(GROWING)

@@ -46,7 +46,7 @@ def finite_sample(condition: Condition, generations: int) -> Prediction:
     if condition.design == "fixed":
         raise Inapplicable("designs are fixed, and it averages over random ones")
     net, p = condition.network, len(condition.theta)
-    if net.memory == "accumulate":
+    if net.memory.adds_up:
         return _pooled_loops(condition, generations, variance, real_variance)
     reason = few_rows(net, p, 1) or unusual_feeds(net)
     if reason:

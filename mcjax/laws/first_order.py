@@ -74,6 +74,9 @@ def first_order(condition: Condition, generations: int) -> Prediction:
     Inapplicable: see :func:`information_of`; and if a fit has no more rows than parameters.
     """
     rows, p = _fewest_rows(condition), len(condition.theta)
+    memory = condition.network.memory
+    if not (memory.current_only or memory.adds_up or (memory.selects and memory.vanishing)):
+        raise Inapplicable(f"memory is {memory.name!r}, and it is for the last data, or all")
     if condition.model.covariates != 0 and rows <= p:
         raise Inapplicable(f"a fit has {rows} rows for {p} parameters, and it is for many rows")
     information, without = information_of(condition)

@@ -61,7 +61,11 @@ def fixed_design(condition: Condition, generations: int) -> Prediction:
     """
     variances = check_least_squares(condition)
     for reason, holds in (
-        ("a model fits a subsample of its past", condition.network.memory == "subsample"),
+        ("a model fits a subsample of its past", condition.network.memory.selects),
+        (
+            f"memory is {condition.network.memory.name!r}, and it is for the last data, or all",
+            not (condition.network.memory.current_only or condition.network.memory.adds_up),
+        ),
         ("sample counts grow, and so do the designs", condition.network.growth > 0),
     ):
         if holds:
@@ -102,7 +106,7 @@ def _system(
     net: Network, arrays: NetworkArrays, batches: Callable[[Feeds], Batches], offsets: np.ndarray
 ) -> LinearSystem:
     system = batch_system(arrays, batches, offsets)
-    if net.memory != "accumulate":
+    if not net.memory.adds_up:
         return system
     first, later = (batches(feeds).curvature.sum(1) for feeds in (arrays.initial, arrays.feeds))
     later[system.frozen] = np.eye(system.p)

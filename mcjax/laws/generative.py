@@ -58,9 +58,9 @@ def generative(condition: Condition, generations: int) -> Prediction:
     sources = unstable_sources(net)
     stable = ~np.array(collapsing(data_flow(net), sources))
     slopes = np.full(net.size, np.nan)
-    if not drifts and net.memory == "replace":
+    if not drifts and net.memory.current_only:
         slopes = np.where(stable, np.nan, growth(drift.system, sources)[:, 0, 0] * size)
-    settled = stable | (net.memory == "accumulate")
+    settled = stable | net.memory.adds_up
     return Prediction(
         law=NAME,
         source=SOURCE,
@@ -139,7 +139,7 @@ def _rows(net: Network, t: int) -> np.ndarray:
         largest = max(feed.weight for feed in feeds)  # no product overflows
         mass = sum(feed.weight / largest * feed.samples for feed in feeds)
         squares = sum((feed.weight / largest) ** 2 * feed.samples for feed in feeds)
-        if net.memory == "accumulate":
+        if net.memory.adds_up:
             mass = net.initial[i] / largest + t * mass
             squares = net.initial[i] / largest**2 + t * squares
         found[i] = mass**2 / squares

@@ -68,7 +68,7 @@ def one_parent(net: Network) -> None:
     ------
     Inapplicable: if not.
     """
-    if net.memory != "replace":
+    if not net.memory.current_only:
         raise Inapplicable("a fit is not of one generation's data, so it has more than one parent")
     if net.growth:
         raise Inapplicable(GROWING)

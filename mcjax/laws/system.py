@@ -133,12 +133,12 @@ def linear_system(net: Network, information: Information) -> LinearSystem:
     initial[models, :, models, :] = _blocks(1 / np.array(net.initial, float), sandwich)
     flat = (net.size * p, net.size * p)
     inertia, selection = None, None
-    if net.memory != "replace":
+    if not net.memory.current_only:
         first = np.array(net.initial, float)
         fed = np.array([sum(f.weight * f.samples for f in own) for own in net.feeds_by_reader])
         fed[frozen] = 1
         inertia = block_diagonal(_blocks(first / fed, inverse @ real_h))
-    if net.memory == "subsample":
+    if net.memory.selects:
         rows = np.array([max(1, sum(f.samples for f in own)) for own in net.feeds_by_reader])
         real_scores, scores = (v @ _transposed(inverse) for v in (real_v, synthetic_v))
         own = _blocks((shares**2 * variances).sum(1), scores)

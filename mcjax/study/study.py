@@ -229,7 +229,7 @@ def condition(
     cov = np.eye(count) if covariance is None else read_covariance(covariance, count)
     for i, reader in enumerate(network.models):
         rows = {"network.initial": network.initial[i]}
-        if network.feeds_by_reader[i] and network.memory != "accumulate":
+        if network.feeds_by_reader[i] and (network.memory.current_only or network.memory.selects):
             rows["network.feeds"] = sum(f.samples for f in network.feeds_by_reader[i])
         for field, count in rows.items():
             if count < least:
