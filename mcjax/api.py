@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -27,10 +27,10 @@ from mcjax.engine.survey import SurveyMoments, run_pieces
 from mcjax.errors import InputError, did_you_mean
 from mcjax.fits.fit import default_solver
 from mcjax.fits.objective import Dataset
-from mcjax.laws.fate import fate_without
-from mcjax.laws.predict import FUNCTIONAL_LAWS, LAWS, predict_condition
+from mcjax.laws.first_order.collapse_rates import rates_without
+from mcjax.laws.predict import predict_condition
 from mcjax.laws.prediction import Predictions
-from mcjax.laws.user import Law
+from mcjax.laws.registry import Laws
 from mcjax.models.location import linear
 from mcjax.solvers.status import Status
 from mcjax.study.study import (
@@ -52,20 +52,21 @@ FIRST_LOOK = 256
 """Chains of each condition before the first of several looks."""
 
 
-def predict(study: Study, laws: Mapping[str, Law] | None = None) -> list[Predictions]:
-    """What the laws say of each condition, without simulation.
+def predict(study: Study, laws: Laws | None = None) -> list[Predictions]:
+    """Predict the errors in each condition, without simulation.
 
     Parameters
     ----------
-    laws: further ones by name, see :func:`mcjax.user_law`.
+    study : Study
+        Its conditions and generations.
+    laws : mapping of str to Law, or iterable of Law, optional
+        Further laws, see :func:`mcjax.user_law` and :class:`mcjax.laws.law.Law`.
 
     Raises
     ------
-    InputError: if a name is that of a built-in law.
+    InputError
+        If a law has the name of a built-in one, fails, or returns no prediction.
     """
-    for name in laws or {}:
-        if name in LAWS or any(name in own for own in FUNCTIONAL_LAWS.values()):
-            raise InputError(f"law.{name}", "is the name of a built-in law; choose another")
     return [predict_condition(c, study.generations, laws) for c in study.conditions]
 
 
@@ -126,7 +127,7 @@ def verify(
     study: Study,
     theory: Study | None = None,
     report: Report | None = None,
-    laws: Mapping[str, Law] | None = None,
+    laws: Laws | None = None,
 ) -> Verification:
     """Simulate, compare with the laws and judge.
 
@@ -205,14 +206,15 @@ def judge_pieces(
 
     Parameters
     ----------
-    without: a clause of the collapse law to leave out, see :data:`mcjax.laws.sources.CLAUSES`.
+    without: a clause of the collapse law to leave out, see
+        :data:`mcjax.laws.collapse.origins.CLAUSES`.
     """
     codes, sizes = survey.codes()
     late = Moments(
         *(np.concatenate(leaves) for leaves in zip(*(p.late for p in pieces), strict=True))
     )
     found = SurveyMoments(late, np.concatenate([piece.failures for piece in pieces]))
-    fates = [fate_without(survey.network(int(code)), without) for code in codes]
+    fates = [rates_without(survey.network(int(code)), without) for code in codes]
     return judge_survey(survey, codes, sizes, fates, found, without)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from mcjax.errors import InputError, SharedError, naming
-from mcjax.laws.sources import CLAUSES
+from mcjax.laws.collapse.origins import CLAUSES
 
 EXIT = {"verified": 0, "refuted": 1, "inconclusive": 3}
 BAD_INPUT = 2

@@ -9,6 +9,7 @@ import numpy as np
 from jax import Array
 
 from mcjax.draws import samplers
+from mcjax.models.allowance import Allowance
 from mcjax.models.information import Information, same_information
 from mcjax.models.model import Model, Params, Words, linear_predictor, uniforms
 
@@ -25,6 +26,7 @@ def logistic() -> Model:
         slopes=_logistic_slopes,
         separates=_logistic_separates,
         information=logistic_information,
+        allowance=Allowance(4.0),
     )
 
 
@@ -40,6 +42,7 @@ def poisson() -> Model:
         slopes=_poisson_slopes,
         separates=None,
         information=poisson_information,
+        allowance=Allowance(12.0),
     )
 
 

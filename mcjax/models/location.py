@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from mcjax.models.allowance import Allowance
 from mcjax.models.information import BatchInformation, Information
 from mcjax.models.model import Model, Params, Words, linear_predictor, uniforms
 from mcjax.models.noise import NOISES, huber_moments, positive, read_noise
@@ -66,6 +67,7 @@ def _location(name: str, own: Params, sigma: float, noise: Any, real_noise: Any)
         gaussian=name == "linear" and kind == real_kind == "normal",
         summary=_linear_summary if name == "linear" else None,
         estimate=_linear_estimate if name == "linear" else None,
+        allowance=Allowance(2.0),
     )
 
 

@@ -26,4 +26,5 @@ def minimum_norm(sigma: float = 0.0, noise: Any = "normal", real_noise: Any = No
         gaussian=False,
         solve=solve_minimum_norm,
         least_rows=1,
+        interpolates=True,
     )

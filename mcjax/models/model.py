@@ -10,14 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from mcjax.draws.samplers import uniform
+from mcjax.models.allowance import Allowance
 from mcjax.models.information import Information
+
+if TYPE_CHECKING:
+    from mcjax.models.generative import GaussianMoments, WeightedMean
 
 UNROLLED = 16
 
@@ -68,6 +72,9 @@ class Functional(NamedTuple):
         "functionals",
         "least_rows",
         "check",
+        "allowance",
+        "generative",
+        "interpolates",
     ],
 )
 @dataclass(frozen=True)
@@ -115,6 +122,9 @@ class Model:
     least_rows: rows without which there is no estimate; None: more than p.
     check: ``truth -> sentence``, what is wrong with a truth of shape (p,), or nothing. None: any
         finite truth will do.
+    allowance: departures from the first-order law that finite samples explain; None: none.
+    generative: what exact laws need to know of a model without covariates; None: they say nothing.
+    interpolates: whether a fit of no more rows than parameters is the interpolator of least norm.
     """
 
     params: Params
@@ -135,6 +145,9 @@ class Model:
     functionals: tuple[Functional, ...] = ()
     least_rows: int | None = None
     check: Callable[..., str] | None = None
+    allowance: Allowance | None = None
+    generative: WeightedMean | GaussianMoments | None = None
+    interpolates: bool = False
 
 
 def linear_predictor(x: Array, theta: Array) -> Array:

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from mcjax.errors import InputError, naming
+from mcjax.models.allowance import UNMEASURED
 from mcjax.models.model import Model, Params, Words
 
 
@@ -53,6 +54,7 @@ def user_model(
         slopes=None,
         separates=None,
         information=None,
+        allowance=UNMEASURED,
     )
 
 

@@ -12,7 +12,7 @@ from mcjax import api
 from mcjax.errors import InputError
 from mcjax.fits.fit import fit
 from mcjax.fits.objective import Dataset, mean_loss
-from mcjax.laws.first_order import allowance
+from mcjax.laws.first_order.m_estimators import allowance
 from mcjax.models.noise import NOISES, read_noise
 from mcjax.models.quantile import kinked, quantile
 from mcjax.network import topologies
