@@ -19,8 +19,7 @@ from machine import keep
 from scipy.stats import norm
 
 import mcjax
-from mcjax import api
-from mcjax.cli.main import _configure_jax
+from mcjax.cli.start import start_jax
 from mcjax.laws.mediated.efficiency_map import best_weights, efficiency_map, random_designs
 
 ENTITIES, P, ROWS, CHAINS, GENERATIONS = 4, 4, 20, 1000, 5
@@ -32,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path)
     out = parser.parse_args().out
-    _configure_jax()
+    start_jax()
     lines = [np.diag(np.eye(P)[k]).tolist() for k in range(ENTITIES)]
     conditions = []
     for alpha in ALPHAS:
@@ -44,7 +43,7 @@ def main() -> None:
             one = mcjax.condition(net, mcjax.linear(), [0.0] * P, name=name, design="fixed")
             conditions.append(one)
     study = mcjax.Study(tuple(conditions), GENERATIONS, CHAINS)
-    programs = len(api.programs(study))
+    programs = len(mcjax.compile_study(study).programs)
     began = time.perf_counter()
     tallies = mcjax.simulate(study)
     simulated = time.perf_counter() - began

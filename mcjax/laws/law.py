@@ -32,6 +32,9 @@ GROWING = Reason(
 )
 
 
+STOPS = Reason("the estimator does not minimise the loss, and the law is of estimates that do")
+
+
 class Inapplicable(Exception):
     """Raised by ``Law.predict`` for a reason that only its computation shows, such as an expected
     Hessian that turns out to be singular; ``str(error)`` is the reason."""

@@ -168,7 +168,7 @@ def _faults(name: str) -> Iterator[None]:
         yield
     except (InputError, Inapplicable):
         raise
-    except Exception as error:  # the user's program: anything can be raised
+    except (Exception, SystemExit) as error:  # the user's program: anything can be raised
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise InputError(f"law.{name}", f"failed with {reason}") from error
 

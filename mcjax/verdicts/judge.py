@@ -50,6 +50,7 @@ class Verification:
     chains: for each condition.
     inapplicable: condition -> law -> why it was not judged.
     waiting: conditions of which more chains could decide something.
+    outcomes: what the chains of each condition did, moments included.
     """
 
     cells: tuple[Cell, ...]
@@ -61,6 +62,7 @@ class Verification:
     chains: int
     inapplicable: dict[str, dict[str, str]]
     waiting: tuple[str, ...]
+    outcomes: tuple[Outcome, ...] = ()
 
 
 def judge(
@@ -109,6 +111,7 @@ def judge(
             if p.inapplicable
         },
         waiting=_waiting(study, decisive),
+        outcomes=tuple(outcomes),
     )
 
 

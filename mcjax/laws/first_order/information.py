@@ -20,7 +20,7 @@ def distant_sources(condition: Condition) -> Reason | None:
     samples grow, in a model that is not least squares, where alone the mean is linear in it."""
     offsets, model = condition.sources.offsets, condition.model
     for s, source in enumerate(condition.network.sources, 1):
-        if source.theta is not None and offsets[s].any() and model.noise_variances is None:
+        if source.theta is not None and offsets[s].any() and model.least_squares is None:
             return Reason(
                 f"source {source.name!r} has a theta of its own, a distance that does not shrink as"
                 " samples grow; give its shift instead"

@@ -19,8 +19,9 @@ from mcjax.laws.first_order.linear_system import LinearSystem, covariances, mean
 from mcjax.laws.first_order.monte_carlo_information import jackknife_error
 from mcjax.laws.first_order.score_equations import linear_system, pooled_first_order
 from mcjax.laws.first_order.spectral_growth import spectral_growth
-from mcjax.laws.law import Reason
+from mcjax.laws.law import STOPS, Reason
 from mcjax.laws.prediction import Prediction, mean_squares
+from mcjax.models.allowance import UNMEASURED
 from mcjax.study.study import Condition
 
 
@@ -36,8 +37,10 @@ class FirstOrder:
 
     def applies(self, condition: Condition) -> Reason | None:
         """Return why the expansion does not hold, or None."""
+        if not condition.minimises:
+            return STOPS
         rows, p = _fewest_rows(condition), len(condition.theta)
-        if condition.model.covariates and rows <= p:
+        if condition.model.covariates != 0 and rows <= p:
             return Reason(f"a fit has {rows} rows for {p} parameters, and it is for many rows")
         return distant_sources(condition)
 
@@ -80,9 +83,7 @@ def allowance(condition: Condition, generations: int) -> np.ndarray:
     ndarray, shape (T + 1, M)
     """
     size, p = condition.network.size, len(condition.theta)
-    stated = condition.model.allowance
-    if stated is None:
-        return np.zeros((generations + 1, size))
+    stated = condition.model.allowance or UNMEASURED
     rows = _fewest_rows(condition)
     spare = rows - p - 1
     share = stated.per_row * (p + 1) / spare if spare > 0 else np.inf

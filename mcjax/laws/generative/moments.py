@@ -42,7 +42,7 @@ from mcjax.laws.generative.weighted_means import (
     not_weighted_means,
     weighted_means,
 )
-from mcjax.laws.law import Reason
+from mcjax.laws.law import STOPS, Reason
 from mcjax.laws.prediction import FunctionalPrediction, Prediction
 from mcjax.models.generative import ClassShares, GaussianMoments, WeightedMean
 from mcjax.network.network import Network
@@ -62,7 +62,7 @@ class Generative:
         """Return why estimates are not means over independent rows, or None."""
         if condition.model.generative is None:
             return Reason("estimates are not means of their rows", obvious=True)
-        return not_weighted_means(condition.network)
+        return not_weighted_means(condition.network) if condition.minimises else STOPS
 
     def predict(self, condition: Condition, generations: int) -> Prediction | FunctionalPrediction:
         """Predict the errors at generations 0 to T; of Gaussian models, mean variances and squared

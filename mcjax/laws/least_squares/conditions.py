@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from mcjax.laws.law import Reason
+from mcjax.laws.law import STOPS, Reason
 from mcjax.network.network import REAL, Network
 from mcjax.study.study import Condition
 
@@ -25,12 +25,14 @@ FIXED = "designs are fixed, and it averages over random ones"
 def not_least_squares(condition: Condition) -> Reason | None:
     """Return why fits are not least squares with finite noise and regular covariates, or None."""
     model = condition.model
-    if model.noise_variances is None:
+    if model.covariates != 0 and not condition.minimises:
+        return STOPS
+    if model.least_squares is None:
         return Reason(
             f"exact laws are those of least squares, and {model.name} is not",
-            obvious=not model.covariates,
+            obvious=model.covariates == 0,
         )
-    if not np.isfinite(model.noise_variances(model.params)).all():
+    if not np.isfinite(model.least_squares.variances(model.params)).all():
         return Reason("the noise has no finite variance")
     if not np.linalg.cond(condition.covariance) < 1e12:
         return Reason("the covariates do not determine every parameter (low rank)")
@@ -78,8 +80,8 @@ def reuses_plain(net: Network) -> bool:
 def label_variances(condition: Condition) -> tuple[float, float]:
     """Return the variances of the noise in synthetic and in real labels of least squares."""
     model = condition.model
-    assert model.noise_variances is not None  # laws have asked
-    synthetic, real = model.noise_variances(model.params)
+    assert model.least_squares is not None  # laws have asked
+    synthetic, real = model.least_squares.variances(model.params)
     return synthetic, real
 
 
@@ -88,5 +90,7 @@ def source_variances(condition: Condition) -> np.ndarray:
     model, sigma = condition.model, condition.sources.sigma
     if sigma is None:
         return np.full(len(condition.sources.theta), label_variances(condition)[1])
-    assert model.noise_variances is not None  # laws have asked
-    return np.array([model.noise_variances(model.params | {"sigma": s})[1] for s in sigma])
+    assert model.least_squares is not None  # laws have asked
+    assert model.noise_scale is not None
+    variances = model.least_squares.variances
+    return np.array([variances(model.params | {model.noise_scale: s})[1] for s in sigma])

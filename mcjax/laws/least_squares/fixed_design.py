@@ -22,6 +22,7 @@ import numpy as np
 
 from mcjax.chains.dataset import design_streams
 from mcjax.chains.layout import Feeds
+from mcjax.chains.observations import draw_normals
 from mcjax.draws.streams import condition_word, design_key
 from mcjax.laws.first_order.limits import limit, mean_limit
 from mcjax.laws.first_order.linear_system import LinearSystem, covariances, means
@@ -40,7 +41,6 @@ from mcjax.laws.least_squares.conditions import (
     source_variances,
 )
 from mcjax.laws.prediction import Prediction, mean_squares
-from mcjax.models.observations import draw_normals
 from mcjax.study.study import Condition, covariance_root
 
 

@@ -41,8 +41,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from mcjax.estimators.minimum_norm import MinimumNorm as Interpolator
 from mcjax.laws.doubling import squared_powers
-from mcjax.laws.law import GROWING, Reason
+from mcjax.laws.law import GROWING, STOPS, Reason
 from mcjax.laws.least_squares.conditions import (
     FIXED,
     SOURCES,
@@ -67,8 +68,10 @@ class MinimumNorm:
         """Return why row spaces are not uniformly random, or lines of descent branch; otherwise
         None."""
         net, cov = condition.network, condition.covariance
-        if not condition.model.interpolates:
+        if condition.model.estimator != Interpolator():
             return Reason("fits are not those of minimum norm", obvious=True)
+        if not condition.minimises:
+            return STOPS
         if condition.design == "fixed":
             return Reason(FIXED)
         if not np.allclose(cov, cov[0, 0] * np.eye(len(cov)), rtol=1e-12, atol=0):

@@ -73,7 +73,7 @@ class FiniteSampleMonteCarlo:
     def applies(self, condition: Condition) -> Reason | None:
         """Return why designs cannot be averaged over, or need not be; otherwise None."""
         net, p = condition.network, len(condition.theta)
-        if condition.model.noise_variances is None:
+        if condition.model.least_squares is None:
             return Reason("it is for least squares", obvious=True)
         if condition.design == "fixed":
             return Reason(FIXED, obvious=True)
