@@ -20,7 +20,7 @@ from scipy.stats import norm
 
 import mcjax
 from mcjax.cli.start import start_jax
-from mcjax.laws.mediated_map import best_weights, efficiency_map, random_designs
+from mcjax.laws.mediated.efficiency_map import best_weights, efficiency_map, random_designs
 
 ENTITIES, P, ROWS, CHAINS, GENERATIONS = 4, 4, 20, 1000, 5
 ALPHAS, BETAS = np.linspace(0.0, 1.0, 21), np.linspace(0.0, 0.95, 21)

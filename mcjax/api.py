@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,10 +16,10 @@ from mcjax.engine.outcome import Tally
 from mcjax.engine.survey import SurveyMoments, run_pieces
 from mcjax.errors import InputError
 from mcjax.estimators.estimator import Dataset
-from mcjax.laws.fate import fate_without
-from mcjax.laws.predict import FUNCTIONAL_LAWS, LAWS, predict_condition
+from mcjax.laws.first_order.collapse_rates import rates_without
+from mcjax.laws.predict import predict_condition
 from mcjax.laws.prediction import Predictions
-from mcjax.laws.user import Law
+from mcjax.laws.registry import Laws
 from mcjax.models.location import linear
 from mcjax.study.study import Study
 from mcjax.study.survey import Survey
@@ -28,24 +28,21 @@ from mcjax.verdicts.looks import judge_until_decided
 from mcjax.verdicts.survey import SurveyVerdict, judge_survey
 
 
-def predict(study: Study, laws: Mapping[str, Law] | None = None) -> list[Predictions]:
+def predict(study: Study, laws: Laws | None = None) -> list[Predictions]:
     """Predict each condition by all laws, without simulation.
 
     Parameters
     ----------
     study : Study
-        The conditions.
-    laws : mapping of str to Law, optional
-        Further laws by name; see :func:`mcjax.user_law`.
+        Its conditions and generations.
+    laws : mapping of str to Law, or iterable of Law, optional
+        Further laws, see :func:`mcjax.user_law` and :class:`mcjax.laws.law.Law`.
 
     Raises
     ------
     InputError
-        If a name is that of a built-in law.
+        If a law has the name of a built-in one, fails, or returns no prediction.
     """
-    for name in laws or {}:
-        if name in LAWS or any(name in own for own in FUNCTIONAL_LAWS.values()):
-            raise InputError(f"law.{name}", "is the name of a built-in law; choose another")
     return [predict_condition(c, study.generations, laws) for c in study.conditions]
 
 
@@ -63,7 +60,7 @@ def verify(
     study: Study,
     theory: Study | None = None,
     report: Report | None = None,
-    laws: Mapping[str, Law] | None = None,
+    laws: Laws | None = None,
 ) -> Verification:
     """Simulate a study, compare it with the laws and judge.
 
@@ -152,20 +149,16 @@ def judge_pieces(
 
     Parameters
     ----------
-    survey : Survey
-        What was simulated.
-    pieces : sequence of SurveyMoments
-        One for each piece.
-    without : str, optional
-        A clause of the collapse law to leave out; see :data:`mcjax.laws.sources.CLAUSES`.
+    without: a clause of the collapse law to leave out, see
+        :data:`mcjax.laws.collapse.origins.CLAUSES`.
     """
     codes, sizes = survey.codes()
     late = Moments(
         *(np.concatenate(leaves) for leaves in zip(*(p.late for p in pieces), strict=True))
     )
-    moments = SurveyMoments(late, np.concatenate([piece.failures for piece in pieces]))
-    fates = [fate_without(survey.network(int(code)), without) for code in codes]
-    return judge_survey(survey, codes, sizes, fates, moments, without)
+    found = SurveyMoments(late, np.concatenate([piece.failures for piece in pieces]))
+    fates = [rates_without(survey.network(int(code)), without) for code in codes]
+    return judge_survey(survey, codes, sizes, fates, found, without)
 
 
 def _compiled(study: Study | CompiledStudy) -> CompiledStudy:

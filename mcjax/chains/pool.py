@@ -18,12 +18,12 @@ from jax import Array
 from mcjax.chains.dataset import design_streams, once
 from mcjax.chains.layout import Feeds
 from mcjax.chains.observations import draw_single, of_rows
-from mcjax.chains.program import Program
 from mcjax.draws.permutation import permuted
 from mcjax.draws.streams import selection_stream
 from mcjax.draws.threefry import threefry
 from mcjax.estimators.estimator import Dataset
 from mcjax.models.model import Model
+from mcjax.network.memory import Memory
 
 
 class Past(NamedTuple):
@@ -37,7 +37,9 @@ class Past(NamedTuple):
         return Past(self.theta.at[t].set(theta), self.known.at[t].set(known))
 
 
-def pooled(initial: Feeds, feeds: Feeds, t: Array, program: Program) -> tuple[Feeds, Array]:
+def pooled(
+    initial: Feeds, feeds: Feeds, t: Array, generations: int, memory: Memory
+) -> tuple[Feeds, Array]:
     """Return one table of all samples in the pool of generation t.
 
     Parameters
@@ -49,7 +51,7 @@ def pooled(initial: Feeds, feeds: Feeds, t: Array, program: Program) -> tuple[Fe
     A table of shape (M, (T + 1) B), in which the origin ``s M + j`` is model j as it was at
     generation s, and ``(T + 1) M + s`` real source s; and each slot's generation, ((T + 1) B,).
     """
-    (models, slots), generations = feeds.samples.shape, program.generations
+    models, slots = feeds.samples.shape
     when = jnp.repeat(jnp.arange(generations + 1, dtype=jnp.int32), slots)
 
     def joined(first: Array, later: Array) -> Array:
@@ -59,7 +61,7 @@ def pooled(initial: Feeds, feeds: Feeds, t: Array, program: Program) -> tuple[Fe
     parent = table.origin + (when - 1)[None] * models  # a generation before
     real = table.origin + generations * models
     return table._replace(
-        samples=jnp.where(program.memory.keeps(when, t)[None], table.samples, 0),
+        samples=jnp.where(memory.keeps(when, t)[None], table.samples, 0),
         origin=jnp.where(table.origin < models, parent, real),
     ), when
 

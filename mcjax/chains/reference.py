@@ -101,7 +101,7 @@ def _generation(
     now = jax.tree.map(lambda a, b: jnp.where(t == 0, a, b), first, later)
     theta, known, feeds, when = state.theta, state.known, now, t
     if state.past is not None:
-        feeds, when = pooled(first, later, t, program)
+        feeds, when = pooled(first, later, t, program.generations, program.memory)
         theta, known = state.past.theta.reshape(-1, theta.shape[1]), state.past.known.ravel()
     feeds = feeds._replace(weight=feeds.weight.astype(program.fit_dtype))
     parents = jnp.concatenate([theta, truth])

@@ -46,7 +46,7 @@ def _prediction_json(models: tuple[str, ...], predictions: Predictions) -> dict[
             "limit": law.limit,
             **({} if law.mean is None else {"bias": np.linalg.norm(law.mean, axis=-1)}),
             "exact": law.exact,
-            "source": law.source,
+            "source": law.reference,
         }
         for name, law in predictions.laws.items()
     }
@@ -54,7 +54,7 @@ def _prediction_json(models: tuple[str, ...], predictions: Predictions) -> dict[
         nothing = np.full_like(next(iter(told.values.values())), np.nan)
         silent = {key: nothing for key in ("mse", "standard_error")}
         silent |= {key: nothing[0] for key in ("growth", "limit")}
-        own = laws.setdefault(name, silent | {"exact": True, "source": told.source})
+        own = laws.setdefault(name, silent | {"exact": True, "source": told.reference})
         own["functionals"] = dict(told.values)
     return {"models": models, "laws": laws, "inapplicable": predictions.inapplicable}
 

@@ -1,6 +1,6 @@
 """Which models of a network collapse, why, how fast, and what would change it. Imports no JAX."""
 
 from mcjax.diagnosis.collapse import Diagnosis, ModelVerdict, diagnose
-from mcjax.laws.sources import UnstableSource
+from mcjax.laws.collapse.origins import CollapseOrigin
 
-__all__ = ["Diagnosis", "ModelVerdict", "UnstableSource", "diagnose"]
+__all__ = ["CollapseOrigin", "Diagnosis", "ModelVerdict", "diagnose"]

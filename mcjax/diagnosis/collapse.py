@@ -1,9 +1,10 @@
-"""The collapse law applied to one network, without simulation.
+"""Apply the collapse law to one network, without simulation.
 
-A model collapses if and only if an unstable source reaches it (:mod:`mcjax.laws.sources`). Rates
-and limits are those of the coefficient ``c_ii`` of a well-specified model's covariance
-``Cov(e_{i,t}) = c_ii I(theta*)^-1`` to first order: the linear law of :mod:`mcjax.laws.system` with
-``H = V = 1``, at the network's own sample counts, weights, draws and real data.
+A model collapses if and only if a collapse origin reaches it (:mod:`mcjax.laws.collapse.origins`).
+Rates and limits are those of the coefficient ``c_ii`` of a well-specified model's covariance
+``Cov(e_{i,t}) = c_ii I(theta*)^-1`` to first order: the system of
+:mod:`mcjax.laws.first_order.score_equations` with ``H = V = 1``, at the network's own sample
+counts, weights, draws and real data.
 """
 
 from __future__ import annotations
@@ -15,15 +16,10 @@ from typing import Any
 
 from mcjax.diagnosis.cures import Edge, flips, repairs
 from mcjax.diagnosis.explosion import FiniteSample, finite_sample
-from mcjax.laws.batches import system_of
-from mcjax.laws.fate import fate
-from mcjax.laws.sources import (
-    DataFlow,
-    UnstableSource,
-    data_flow,
-    strong_components,
-    unstable_sources,
-)
+from mcjax.laws.collapse.components import DataFlow, data_flow, strong_components
+from mcjax.laws.collapse.origins import CollapseOrigin, collapse_origins
+from mcjax.laws.first_order.collapse_rates import collapse_rates
+from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.models.information import UNIT
 from mcjax.network.network import Network
 
@@ -34,14 +30,20 @@ class ModelVerdict:
 
     Attributes
     ----------
-    collapses: whether its variance grows without bound.
-    growth: slope of ``c_ii`` per generation; None for a stable model.
-    limit: ``c_ii`` as t -> infinity; None for a model that collapses. Either number is nan where
-        double precision cannot resolve it, see :mod:`mcjax.laws.asymptotics`.
-    sources: members of each unstable source that reaches it.
-    path: models along the data flow, from a member of an unstable source to this model, as few as
-        possible; a member's own path is itself, a stable model's is empty.
-    frozen: whether it reads nothing, and so keeps its generation-0 estimate.
+    collapses : bool
+        Whether its variance grows without bound.
+    growth : float or None
+        Slope of ``c_ii`` per generation; None for a stable model.
+    limit : float or None
+        ``c_ii`` as t -> infinity; None for a model that collapses. Either number is nan where
+        double precision cannot resolve it, see :mod:`mcjax.laws.first_order.limits`.
+    sources : tuple of tuple of str
+        Members of each collapse origin that reaches it.
+    path : tuple of str
+        A shortest way along the data flow from a member of a collapse origin to this model. The
+        path of a member is itself, that of a stable model empty.
+    frozen : bool
+        Whether it reads nothing, and so keeps its generation-0 estimate.
     """
 
     collapses: bool
@@ -58,27 +60,32 @@ class Diagnosis:
 
     Attributes
     ----------
-    models: the verdict on each model, by name, in the order of the network.
-    unstable_sources: where collapse comes from.
-    repairs: a smallest set of new real feeds after which nothing collapses.
-    flips: every single new feed that makes a model collapse which is stable now.
-    finite_sample: what the sample counts do to linear regressions on this network, or why that is
-        not known; None unless the number of parameters was given.
+    models : dict of str to ModelVerdict
+        The verdict on each model, in the order of the network.
+    unstable_sources : tuple of CollapseOrigin
+        Where collapse begins.
+    repairs : tuple of Edge
+        A smallest set of new real feeds after which nothing collapses.
+    flips : tuple of Edge
+        Every single new feed that makes a model collapse which is stable now.
+    finite_sample : FiniteSample or str, optional
+        What the sample counts do to linear regressions on this network, or why that is not known;
+        None unless the number of parameters was given.
     """
 
     models: dict[str, ModelVerdict]
-    unstable_sources: tuple[UnstableSource, ...]
+    unstable_sources: tuple[CollapseOrigin, ...]
     repairs: tuple[Edge, ...]
     flips: tuple[Edge, ...]
     finite_sample: FiniteSample | str | None = None
 
     @property
     def collapses(self) -> bool:
-        """Whether any model does."""
+        """Whether any model collapses."""
         return bool(self.unstable_sources)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dictionaries, lists, strings, bools and finite numbers; other numbers are None."""
+        """Return dictionaries, lists, strings, bools and finite numbers; other numbers are None."""
         exact = self.finite_sample
         if isinstance(exact, str):
             finite: dict[str, Any] | None = {"inapplicable": exact}
@@ -112,39 +119,41 @@ def diagnose(net: Network, parameters: int | None = None) -> Diagnosis:
 
     Parameters
     ----------
-    parameters: p, if the models are linear regressions: for the exact law at the network's sample
-        counts.
+    net : Network
+        The network; of weights that change with time, those that stay count.
+    parameters : int, optional
+        p, if the models are linear regressions: adds the exact law at the network's sample counts.
     """
     net = net.settled
     flow = data_flow(net)
-    sources = unstable_sources(net, flow)
-    reaching = _reaching(flow, sources)
-    paths = _paths(flow, sources)
-    system = system_of(net, UNIT)
-    found = fate(flow, sources, system)
+    origins = collapse_origins(net, flow)
+    reaching = _reaching(flow, origins)
+    paths = _paths(flow, origins)
+    system = linear_system(net, UNIT)
+    rates = collapse_rates(flow, origins, system)
     models = {}
     for i, name in enumerate(net.models):
-        fails = bool(found.collapses[i])
+        fails = bool(rates.collapses[i])
         models[name] = ModelVerdict(
             collapses=fails,
-            growth=float(found.growth[i]) if fails else None,
-            limit=None if fails else float(found.limit[i]),
+            growth=float(rates.growth[i]) if fails else None,
+            limit=None if fails else float(rates.limit[i]),
             sources=reaching[i],
             path=tuple(net.models[k] for k in paths[i]),
             frozen=bool(system.frozen[i]),
         )
-    exact = None if parameters is None else finite_sample(net, parameters, flow, sources)
-    return Diagnosis(models, sources, repairs(sources), flips(net, flow, found.collapses), exact)
+    exact = None if parameters is None else finite_sample(net, parameters, flow, origins)
+    return Diagnosis(models, origins, repairs(origins), flips(net, flow, rates.collapses), exact)
 
 
 def _reaching(
-    flow: DataFlow, sources: tuple[UnstableSource, ...]
+    flow: DataFlow, origins: tuple[CollapseOrigin, ...]
 ) -> list[tuple[tuple[str, ...], ...]]:
-    """Members of the unstable sources that reach each model.
+    """Return the members of the collapse origins that reach each model.
 
-    Sets of sources are bits of one integer, passed on from component to component.
+    Sets of origins are bits of one integer, passed on from component to component.
     """
-    own = {i: 1 << k for k, source in enumerate(sources) for i in source.indices}
+    own = {i: 1 << k for k, origin in enumerate(origins) for i in origin.indices}
     bits = [0] * len(flow.feeders)
     names: dict[int, tuple[tuple[str, ...], ...]] = {0: ()}
     for component in strong_components(flow.readers):
@@ -155,16 +164,18 @@ def _reaching(
         for i in component:
             bits[i] = total
         if total not in names:
-            names[total] = tuple(s.members for k, s in enumerate(sources) if total >> k & 1)
+            names[total] = tuple(
+                origin.members for k, origin in enumerate(origins) if total >> k & 1
+            )
     return [names[total] for total in bits]
 
 
-def _paths(flow: DataFlow, sources: tuple[UnstableSource, ...]) -> list[list[int]]:
-    """A shortest path from an unstable source to each model, empty where there is none."""
+def _paths(flow: DataFlow, origins: tuple[CollapseOrigin, ...]) -> list[list[int]]:
+    """Return a shortest path from a collapse origin to each model, empty where there is none."""
     paths: list[list[int]] = [[] for _ in flow.readers]
     queue: deque[int] = deque()
-    for source in sources:
-        for i in source.indices:
+    for origin in origins:
+        for i in origin.indices:
             paths[i] = [i]
             queue.append(i)
     while queue:

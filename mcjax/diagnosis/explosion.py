@@ -1,9 +1,9 @@
-"""Finite-sample collapse: networks of linear regressions that explode although real data reach
-them, and what stops it.
+"""Find networks of linear regressions that explode although real data reach them, and the cures.
 
-The law is that of :mod:`mcjax.laws.explosion`: the second moments of a strongly connected component
-are multiplied by its spectral radius every generation. It depends on sample counts and on the
-number of parameters, not on the noise, the truth or the covariance of the covariates.
+The law is that of :mod:`mcjax.laws.least_squares.explosion`: the second moments of a strongly
+connected component are multiplied by its spectral radius every generation. The radius depends on
+sample counts and on the number of parameters, but not on the noise, the truth or the covariance of
+the covariates.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from mcjax.laws.design_moments import SecondMomentMap, second_moment_map, unusual_feeds
-from mcjax.laws.explosion import ROUNDING, explosion, spectral_radius
-from mcjax.laws.inapplicable import GROWING
-from mcjax.laws.sources import DataFlow, UnstableSource, strong_components
+from mcjax.laws.collapse.components import DataFlow, strong_components
+from mcjax.laws.collapse.origins import CollapseOrigin
+from mcjax.laws.law import GROWING
+from mcjax.laws.least_squares.conditions import unusual_feeds
+from mcjax.laws.least_squares.explosion import ROUNDING, explosion, spectral_radius
+from mcjax.laws.least_squares.second_moments import SecondMomentMap, second_moment_map
 from mcjax.network.network import REAL, Network
 
 CANDIDATES = 8
-"""So many members of a component are tried as readers of a new real feed: those with the most
-weight in the mode that grows."""
+"""Members of a component that are tried as readers of a new real feed: those with the most weight
+in the mode that grows."""
 LARGEST_FEED = 2**31 - 1
 HIGHEST_FACTOR = 2**20
 
@@ -33,12 +35,17 @@ class Explosive:
 
     Attributes
     ----------
-    members: names. radius: growth factor of second moments per generation, at least 1; infinite if
-        a fit has no second moment at all (no more than p + 1 rows).
-    real: the smallest real feed to a single member that brings the radius under 1, as (model,
-        samples, those it has now included); None if no single feed does.
-    factor: the least multiple of all the members' sample counts that does, to two digits after the
-        point, rounded up; None for an unstable source, which no sample size saves.
+    members : tuple of str
+        Names.
+    radius : float
+        Growth factor of second moments per generation, at least 1; infinite if a fit has no second
+        moment at all (no more than p + 1 rows).
+    real : tuple of str and int, optional
+        The smallest real feed to a single member that brings the radius below 1, as (model,
+        samples), where samples include those it has now; None if no single feed does.
+    factor : float, optional
+        The least multiple of all the members' sample counts that does, rounded up to two decimals;
+        None for a collapse origin, which no sample size saves.
     """
 
     members: tuple[str, ...]
@@ -53,10 +60,14 @@ class FiniteSample:
 
     Attributes
     ----------
-    parameters: p.
-    radius: by model, of its component; 0 where there is no cycle.
-    explodes: by model, whether its mean squared error grows by a factor every generation.
-    cures: one for every component with a radius of at least 1, unstable sources included.
+    parameters : int
+        p.
+    radius : dict of str to float
+        Radius of each model's component; 0 where there is no cycle.
+    explodes : dict of str to bool
+        Whether each model's mean squared error grows by a factor every generation.
+    cures : tuple of Explosive
+        One for every component with a radius of at least 1, collapse origins included.
     """
 
     parameters: int
@@ -65,7 +76,7 @@ class FiniteSample:
     cures: tuple[Explosive, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data; an infinite radius is None."""
+        """Return plain data, in which an infinite radius is None."""
         highest = max(self.radius.values())
         return {
             "parameters": self.parameters,
@@ -88,22 +99,21 @@ class FiniteSample:
 
 
 def finite_sample(
-    net: Network, p: int, flow: DataFlow, sources: tuple[UnstableSource, ...]
+    net: Network, p: int, flow: DataFlow, origins: tuple[CollapseOrigin, ...]
 ) -> FiniteSample | str:
-    """Radius and cures of a network of linear regressions; a sentence if the law is silent."""
-    reason = GROWING if net.growth else unusual_feeds(net)
+    """Return radius and cures of a network of linear regressions, or why the law does not apply."""
+    reason = GROWING.sentence if net.growth else unusual_feeds(net)
     if reason:
         return reason
     one = second_moment_map(net, p, 1.0, 1.0)
-    radius, explodes = explosion(one, flow, sources)
+    radius, explodes = explosion(one, flow, origins)
     real = np.zeros(net.size, int)
     for feed in net.feeds:
         if feed.origin == REAL:
             real[net.index[feed.reader]] = feed.samples
-    closed = {source.indices for source in sources}
+    closed = {origin.indices for origin in origins}
     cures = []
-    for component in strong_components(flow.readers):
-        members = sorted(component)
+    for members in strong_components(flow.readers):
         if radius[members[0]] < 1 - ROUNDING:
             continue
         own = one.restricted(np.array(members))
@@ -128,13 +138,13 @@ def finite_sample(
 
 
 def _smallest_feed(own: SecondMomentMap) -> tuple[int, int] | None:
-    """Member and number of new real samples."""
+    """Return a member, and how many new real samples it needs."""
     best: tuple[int, int] | None = None
     for k in _unstable_members(own):
         limit = best[1] - 1 if best else LARGEST_FEED
         if not _settles(_with_real(own, k, limit)):
             continue
-        low, high = 0, limit  # settles at high, not at low
+        low, high = 0, limit  # it settles at high and not at low
         step = 1
         while low + step < high and not _settles(_with_real(own, k, low + step)):
             low, step = low + step, 2 * step
@@ -150,6 +160,7 @@ def _smallest_feed(own: SecondMomentMap) -> tuple[int, int] | None:
 
 
 def _least_factor(own: SecondMomentMap) -> float | None:
+    """Return the least multiple of all sample counts at which second moments settle."""
     low, high = 100, 200  # hundredths
     while not _settles(replace(own, rows=own.rows * high / 100)):
         low, high = high, 2 * high
@@ -169,7 +180,7 @@ def _settles(own: SecondMomentMap) -> bool:
 
 
 def _with_real(own: SecondMomentMap, k: int, samples: int) -> SecondMomentMap:
-    """Member k reads so many real samples more."""
+    """Return the map where member k reads so many more real samples."""
     rows = own.rows.copy()
     rows[k] += samples
     shares = own.shares.copy()
@@ -178,7 +189,7 @@ def _with_real(own: SecondMomentMap, k: int, samples: int) -> SecondMomentMap:
 
 
 def _unstable_members(own: SecondMomentMap) -> list[int]:
-    """The members in which second moments grow most, first."""
+    """Return the members by how much their second moments grow, largest first."""
     if (own.rows <= own.p + 1).any():
         return np.argsort(own.rows, kind="stable")[:CANDIDATES].tolist()
     m = np.eye(len(own.rows))

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.colors import TwoSlopeNorm
 
 from mcjax.figures.style import figure, save
-from mcjax.laws.design_moments import SecondMomentMap
-from mcjax.laws.explosion import ROUNDING, spectral_radius
+from mcjax.laws.least_squares.explosion import ROUNDING, spectral_radius
+from mcjax.laws.least_squares.second_moments import SecondMomentMap
 
 PARAMETERS = (3, 5, 10, 30)
 SHARES = np.linspace(0, 0.6, 121)

@@ -9,8 +9,8 @@ import numpy as np
 
 from mcjax import api
 from mcjax.figures.style import MARKERS, PALETTE, figure, save
-from mcjax.laws.mediated import mediated_moments, mediated_system
-from mcjax.laws.mediated_map import best_weights, efficiency_map, random_designs
+from mcjax.laws.mediated.efficiency_map import best_weights, efficiency_map, random_designs
+from mcjax.laws.mediated.interaction import mediated_moments, mediated_system
 from mcjax.models.location import linear
 from mcjax.network import data_mediated
 from mcjax.study.study import Study, condition

@@ -1,4 +1,4 @@
-"""What a law says of one condition."""
+"""What a law predicts for one condition."""
 
 from __future__ import annotations
 
@@ -10,30 +10,49 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Prediction:
-    """A law's moments, for M models, generations 0 to T and p parameters.
+    """Moments of the errors of M models with p parameters at generations 0 to T.
+
+    :meth:`of` builds one from the covariance.
 
     Attributes
     ----------
-    law: its name. source: where it comes from. exact: whether it holds at every sample size.
-    covariance: of the stacked errors, shape (T + 1, Mp, Mp).
-    mse: ``E ||e||^2``, shape (T + 1, M); standard_error: of ``mse``, the same shape, 0 where the
-        law is in closed form.
-    growth: slope of the MSE per generation, of models that collapse, shape (M,), else nan; infinite
-        where the second moment explodes, growing by a factor every generation.
-    mean: of each model's error, shape (T + 1, M, p); None for a law without bias, whose second
-        moments are its covariances.
-    asymptotic: whether it is a limit as sample counts grow, in which errors are normal.
-    allowance: of an asymptotic law, relative departures of second moments that are no evidence
-        against it at these sample counts, to be broadcast to (T + 1, M); 0 of any other.
-    limit: of the MSE as t -> infinity, of models that do neither, shape (M,), else nan. A user's
-        law has neither, and so has one that tells of a model neither endless growth nor a limit.
-    pooled: MSE of the estimator that holds all real data of a generation, None if not known.
-    views: covariances of the covariates of the study, (p, p), and of those that each model sees in
-        real data of its own, (M, p, p); None where these are the same.
+    law : str
+        Name of the law.
+    reference : str
+        Where the law comes from; empty for the law's own reference.
+    exact : bool
+        Whether the law holds at every sample size and without Monte Carlo error.
+    covariance : ndarray, shape (T + 1, M p, M p)
+        Covariance of the stacked errors.
+    mse : ndarray, shape (T + 1, M)
+        Mean squared errors ``E ||e||^2``.
+    standard_error : ndarray, shape (T + 1, M)
+        Monte Carlo error of ``mse``, 0 for a law in closed form.
+    growth : ndarray, shape (M,)
+        Slope of the MSE per generation for models that collapse, nan for others. It is infinite
+        where second moments explode, that is, grow by a factor every generation.
+    limit : ndarray, shape (M,)
+        Limit of the MSE as t -> infinity for models that neither collapse nor explode, nan for
+        others and where the law does not give it.
+    mean : ndarray, shape (T + 1, M, p), optional
+        Mean of each model's error. None for a law without bias, whose second moments are its
+        covariances.
+    asymptotic : bool
+        Whether the law is a limit as sample counts grow, in which errors are normal.
+    allowance : ndarray or float
+        For an asymptotic law, relative departures of second moments that are no evidence against
+        it at these sample counts; it broadcasts to (T + 1, M).
+    pooled : float, optional
+        MSE of the estimator that holds all real data of a generation, None if it is not known.
+    views : tuple of ndarray, optional
+        Covariances of the study's covariates, (p, p), and of those that each model sees in real
+        data of its own, (M, p, p). None where these are the same.
+    functionals : mapping of str to ndarray, shape (T + 1, M)
+        Means of functionals of the estimates, by name, if the law predicts any.
     """
 
     law: str
-    source: str
+    reference: str
     exact: bool
     covariance: np.ndarray
     mse: np.ndarray
@@ -45,27 +64,117 @@ class Prediction:
     allowance: np.ndarray | float = 0.0
     pooled: float | None = None
     views: tuple[np.ndarray, np.ndarray] | None = None
+    functionals: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        covariance: np.ndarray,
+        models: int,
+        mean: np.ndarray | None = None,
+        *,
+        mse: np.ndarray | None = None,
+        standard_error: np.ndarray | None = None,
+        growth: np.ndarray | None = None,
+        limit: np.ndarray | None = None,
+        asymptotic: bool = False,
+        allowance: np.ndarray | float = 0.0,
+        pooled: float | None = None,
+        functionals: Mapping[str, np.ndarray] | None = None,
+        reference: str = "",
+    ) -> Prediction:
+        """Build a prediction from the covariance, filling in whatever follows from it.
+
+        Parameters
+        ----------
+        covariance : ndarray, shape (T + 1, M p, M p)
+            Covariance of the stacked errors.
+        models : int
+            M.
+        mean : ndarray, shape (T + 1, M, p), optional
+            Mean of the errors; defaults to no bias.
+        mse : ndarray, shape (T + 1, M), optional
+            Defaults to the trace of each model's covariance plus its squared mean.
+        standard_error : ndarray, shape (T + 1, M), optional
+            Defaults to 0.
+        growth, limit : ndarray, shape (M,), optional
+            Default to nan, which says nothing about the long run.
+        asymptotic, allowance, pooled, functionals, reference
+            See :class:`Prediction`.
+        """
+        if mse is None:
+            mse = mean_squares(covariance, models, mean)
+        nothing = np.full(models, np.nan)
+        return cls(
+            law="",
+            reference=reference,
+            exact=False,
+            covariance=covariance,
+            mse=mse,
+            standard_error=np.zeros_like(mse) if standard_error is None else standard_error,
+            growth=nothing if growth is None else growth,
+            limit=nothing if limit is None else limit,
+            mean=mean,
+            asymptotic=asymptotic,
+            allowance=allowance,
+            pooled=pooled,
+            functionals=functionals or {},
+        )
+
+
+def mean_squares(covariance: np.ndarray, models: int, mean: np.ndarray | None = None) -> np.ndarray:
+    """Return ``E ||e||^2`` of each model.
+
+    Parameters
+    ----------
+    covariance : ndarray, shape (..., M p, M p)
+        Covariance of the stacked errors.
+    models : int
+        M.
+    mean : ndarray, shape (..., M, p), optional
+        Mean of the errors.
+
+    Returns
+    -------
+    ndarray, shape (..., M)
+    """
+    diagonal = np.diagonal(covariance, axis1=-2, axis2=-1)
+    squares = diagonal.reshape(*diagonal.shape[:-1], models, -1)
+    return (squares if mean is None else squares + mean**2).sum(-1)
 
 
 @dataclass(frozen=True)
 class FunctionalPrediction:
-    """What a law, exact at every sample size, says of a family's functionals.
+    """Means of functionals of the estimates, by a law that says nothing about errors.
 
     Attributes
     ----------
-    law: its name. source: where it comes from.
-    values: expectations by the functional's name, shape (T + 1, M).
+    law : str
+        Name of the law.
+    reference : str
+        Where the law comes from; empty for the law's own reference.
+    values : mapping of str to ndarray, shape (T + 1, M)
+        Expectations, by the name of the functional.
     """
 
     law: str
-    source: str
+    reference: str
     values: Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """All laws on one condition: those of errors and those of functionals that apply, by name, and
-    why the others do not."""
+    """What all laws say of one condition.
+
+    Attributes
+    ----------
+    laws : dict of str to Prediction
+        Laws of the errors that apply, by name.
+    inapplicable : dict of str to str
+        Why other laws do not apply, by name; laws that nobody would look for are left out.
+    functionals : dict of str to FunctionalPrediction
+        Laws of functionals that apply, by name.
+    """
 
     laws: dict[str, Prediction]
     inapplicable: dict[str, str]

@@ -1,119 +1,201 @@
-"""A user's own law: means and covariances of the errors, from a function of the condition."""
+"""A user's own law, from a function, an object or a file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mcjax.errors import InputError, naming
-from mcjax.laws.prediction import Prediction
+from mcjax.laws.law import Inapplicable, Law, Reason
+from mcjax.laws.prediction import FunctionalPrediction, Prediction
 from mcjax.models.user import run_file
 from mcjax.study.study import Condition
 
-Law = Callable[[Condition, int], Prediction]
+Moments = Callable[[Condition, int], Any]
 
 
-def user_law(
-    function: Callable[[Condition, int], Any], name: str = "user", asymptotic: bool = False
-) -> Law:
-    """A law that is judged beside the built-in ones.
+class UserLaw:
+    """A law from a function that returns means and covariances; :func:`user_law` builds one."""
+
+    reference = "given by the user"
+    exact = False
+
+    def __init__(self, function: Moments, name: str, asymptotic: bool):
+        self.name = name
+        self._function = function
+        self._asymptotic = asymptotic
+
+    def applies(self, condition: Condition) -> Reason | None:
+        """Return None: the function decides."""
+        return None
+
+    def predict(self, condition: Condition, generations: int) -> Prediction:
+        """Return the function's means and covariances as a prediction.
+
+        Raises
+        ------
+        InputError
+            If they do not have the shapes of means and covariances.
+        """
+        size, p = condition.network.size, len(condition.theta)
+        mean, covariance = self._function(condition, generations)
+        mean = np.zeros((generations + 1, size, p)) if mean is None else np.asarray(mean, float)
+        covariance = np.asarray(covariance, float)
+        _check_moments(self.name, mean, covariance, generations, size, p)
+        return Prediction.of(covariance, size, mean, asymptotic=self._asymptotic)
+
+
+class CheckedLaw:
+    """A user's law whose faults are input errors that name it."""
+
+    def __init__(self, name: str, law: Law):
+        self.name = name
+        self.reference = law.reference
+        self.exact = law.exact
+        self._law = law
+
+    def applies(self, condition: Condition) -> Reason | None:
+        """Return what the law says."""
+        with _faults(self.name):
+            return self._law.applies(condition)
+
+    def predict(self, condition: Condition, generations: int) -> Prediction | FunctionalPrediction:
+        """Return what the law predicts.
+
+        Raises
+        ------
+        InputError
+            If the law fails, or returns no prediction for these generations, models and parameters.
+        """
+        size, p = condition.network.size, len(condition.theta)
+        with _faults(self.name):
+            result = self._law.predict(condition, generations)
+        if isinstance(result, Prediction):
+            mean = np.zeros((generations + 1, size, p)) if result.mean is None else result.mean
+            _check_moments(self.name, mean, result.covariance, generations, size, p)
+            for part in ("mse", "standard_error"):
+                _check_shape(self.name, part, getattr(result, part), (generations + 1, size))
+            for part in ("growth", "limit"):
+                _check_shape(self.name, part, getattr(result, part), (size,))
+            values = result.functionals
+        elif isinstance(result, FunctionalPrediction):
+            values = result.values
+        else:
+            raise InputError(
+                f"law.{self.name}", f"returned {type(result).__name__}; return a Prediction"
+            )
+        for part, array in values.items():
+            _check_shape(self.name, part, np.asarray(array), (generations + 1, size))
+        return result
+
+
+def user_law(function: Moments, name: str = "user", asymptotic: bool = False) -> Law:
+    """Return a law that is judged beside the built-in ones.
+
+    A law that says where it applies, or that gives growth rates, limits or errors of its own, is an
+    object: see :class:`mcjax.laws.law.Law`.
 
     Parameters
     ----------
-    function: ``law(condition, generations) -> (mean, covariance)`` of the errors at generations 0
-        to T of M models with p parameters: mean of shape (T + 1, M, p), or None for none, and
-        covariance of all models' errors, shape (T + 1, M p, M p), models in the network's order.
-        ``condition`` has ``network``, ``family``, ``theta`` and ``covariance`` (of x).
-    asymptotic: whether it is a limit as sample counts grow, see ``Prediction``.
+    function : callable
+        ``function(condition, generations) -> (mean, covariance)`` of the errors at generations 0 to
+        T of M models with p parameters: ``mean`` has shape (T + 1, M, p) or is None for no bias,
+        ``covariance`` has shape (T + 1, M p, M p), with models in the network's order.
+        ``condition`` has ``network``, ``model``, ``theta`` and ``covariance`` (of x).
+    name : str, optional
+        Defaults to "user".
+    asymptotic : bool, optional
+        Whether it is a limit as sample counts grow, see
+        :class:`mcjax.laws.prediction.Prediction`.
 
     Raises
     ------
-    InputError: if it cannot be called; and, from the law, if it fails or returns something else.
+    InputError
+        If ``function`` cannot be called.
     """
     if not callable(function):
         raise InputError(f"law.{name}", "is no function; define it with def")
-
-    def law(condition: Condition, generations: int) -> Prediction:
-        size, p = condition.network.size, len(condition.theta)
-        try:
-            mean, covariance = function(condition, generations)
-            mean = np.zeros((generations + 1, size, p)) if mean is None else np.asarray(mean, float)
-            covariance = np.asarray(covariance, float)
-        except InputError:
-            raise
-        except (Exception, SystemExit) as error:  # the user's program: anything can be raised
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            raise InputError(f"law.{name}", f"failed with {reason}") from error
-        shapes = {
-            "mean": (mean, (generations + 1, size, p)),
-            "covariance": (covariance, (generations + 1, size * p, size * p)),
-        }
-        for part, (array, shape) in shapes.items():
-            if array.shape != shape:
-                raise InputError(
-                    f"law.{name}", f"returned a {part} of shape {array.shape}; return {shape}"
-                )
-            if np.isnan(array).any():
-                raise InputError(f"law.{name}", f"returned a {part} that is not a number")
-        with np.errstate(invalid="ignore"):
-            apart = np.abs(covariance - np.swapaxes(covariance, 1, 2)).max()
-        if np.isfinite(covariance).all() and apart > 1e-8 * np.abs(covariance).max():
-            raise InputError(f"law.{name}", "returned a covariance that is not symmetric")
-        finite = covariance[np.isfinite(covariance).all((1, 2))]
-        if len(finite):
-            lowest = np.linalg.eigvalsh(finite).min(1)
-            if (lowest < -1e-8 * np.abs(finite).max((1, 2))).any():
-                raise InputError(
-                    f"law.{name}",
-                    f"returned a covariance with the negative eigenvalue {lowest.min():.3g}",
-                )
-        blocks = covariance.reshape(-1, size, p, size, p)
-        nothing = np.full(size, np.nan)
-        return Prediction(
-            law=name,
-            source="given by the user",
-            exact=False,
-            covariance=covariance,
-            mse=np.einsum("tiaia->ti", blocks) + (mean**2).sum(-1),
-            standard_error=np.zeros((generations + 1, size)),
-            growth=nothing,
-            limit=nothing,
-            mean=mean,
-            asymptotic=asymptotic,
-        )
-
-    return law
+    return UserLaw(function, name, asymptotic)
 
 
 def laws_from_files(paths: Sequence[Path]) -> dict[str, Law]:
-    """The laws of several files, by name.
+    """Return the laws of several files, by name.
 
     Raises
     ------
-    InputError: see :func:`law_from_file`; and if two have one name.
+    InputError
+        See :func:`law_from_file`; and if two laws share a name.
     """
-    found: dict[str, Law] = {}
+    laws: dict[str, Law] = {}
     for path in paths:
         name, law = law_from_file(path)
-        if name in found:
+        if name in laws:
             raise InputError("--law", f"gives two laws named {name!r}; rename one", str(path))
-        found[name] = law
-    return found
+        laws[name] = law
+    return laws
 
 
 def law_from_file(path: Path) -> tuple[str, Law]:
-    """A law from a Python file that defines ``law(condition, generations)``, and perhaps
-    ``asymptotic = True``; its name is the file's.
+    """Return the law that a Python file defines, and its name.
+
+    The file defines ``law(condition, generations)``, and perhaps ``asymptotic = True``, which makes
+    a law named after the file; or ``LAW``, an object that is a :class:`mcjax.laws.law.Law`.
 
     Raises
     ------
-    InputError: if the file does not run, or defines no law.
+    InputError
+        If the file does not run, or defines no law.
     """
     names = run_file(path)
+    if "LAW" in names:
+        return str(getattr(names["LAW"], "name", path.stem)), names["LAW"]
     if "law" not in names:
-        raise InputError("law", "is missing; define law(condition, generations)", str(path))
+        raise InputError(
+            "law", "is missing; define law(condition, generations), or an object LAW", str(path)
+        )
     with naming(path):
         return path.stem, user_law(names["law"], path.stem, bool(names.get("asymptotic", False)))
+
+
+@contextmanager
+def _faults(name: str) -> Iterator[None]:
+    """Turn whatever a user's law raises into an input error that names the law."""
+    try:
+        yield
+    except (InputError, Inapplicable):
+        raise
+    except (Exception, SystemExit) as error:  # the user's program: anything can be raised
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise InputError(f"law.{name}", f"failed with {reason}") from error
+
+
+def _check_shape(name: str, part: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
+    if array.shape != shape:
+        raise InputError(f"law.{name}", f"returned a {part} of shape {array.shape}; return {shape}")
+
+
+def _check_moments(
+    name: str, mean: np.ndarray, covariance: np.ndarray, generations: int, size: int, p: int
+) -> None:
+    """Raise an input error unless these are means and covariances of the errors."""
+    _check_shape(name, "mean", mean, (generations + 1, size, p))
+    _check_shape(name, "covariance", covariance, (generations + 1, size * p, size * p))
+    for part, array in (("mean", mean), ("covariance", covariance)):
+        if np.isnan(array).any():
+            raise InputError(f"law.{name}", f"returned a {part} that is not a number")
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(covariance - np.swapaxes(covariance, 1, 2)).max()
+    if np.isfinite(covariance).all() and apart > 1e-8 * np.abs(covariance).max():
+        raise InputError(f"law.{name}", "returned a covariance that is not symmetric")
+    finite = covariance[np.isfinite(covariance).all((1, 2))]
+    if len(finite):
+        lowest = np.linalg.eigvalsh(finite).min(1)
+        if (lowest < -1e-8 * np.abs(finite).max((1, 2))).any():
+            raise InputError(
+                f"law.{name}",
+                f"returned a covariance with the negative eigenvalue {lowest.min():.3g}",
+            )

@@ -12,6 +12,8 @@ the mean is lost in rounding, and the chance of a class is met within 2e-7; ``pr
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
@@ -27,6 +29,45 @@ from mcjax.models.model import Functional, Model, uniforms
 
 SUM = 1e-9
 """How far class probabilities may be from adding up to 1."""
+
+
+@dataclass(frozen=True)
+class WeightedMean:
+    """Estimates that are weighted means of a function of the rows, as exact laws know them.
+
+    Attributes
+    ----------
+    spread_loss : float
+        How much of the spread of a row a model loses with the variance of its estimate: a row that
+        model j generates has the expected covariance ``(1 - spread_loss c_jj) V``, where V is the
+        covariance of a real row and ``c_jj V`` that of model j's estimate.
+    """
+
+    spread_loss: float
+
+
+@dataclass(frozen=True)
+class ClassShares(WeightedMean):
+    """Shares of classes among the rows.
+
+    Attributes
+    ----------
+    shares : callable
+        ``theta -> (K,)``, the probabilities of all K classes.
+    """
+
+    shares: Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class PoissonRate(WeightedMean):
+    """The mean of Poisson counts."""
+
+
+@dataclass(frozen=True)
+class GaussianMoments:
+    """The mean and the variance of normal rows; the model's parameter ``unbiased`` is 1 where
+    variances divide by N - 1, and 0 where they divide by N."""
 
 
 def gaussian(unbiased: bool = True) -> Model:
@@ -47,6 +88,7 @@ def gaussian(unbiased: bool = True) -> Model:
         _gaussian_summary,
         _gaussian_estimate,
         _gaussian_check,
+        GaussianMoments(),
         (
             Functional("variance", _variance, "ratio", _endless),
             Functional("deviation", _deviation, "ratio", _endless),
@@ -73,6 +115,7 @@ def categorical() -> Model:
         _categorical_summary,
         _categorical_estimate,
         _categorical_check,
+        ClassShares(1.0, _all_classes),
         (
             Functional("heterozygosity", _heterozygosity, "ratio", _one),
             Functional("richness", _richness, "ratio", _others),
@@ -95,6 +138,7 @@ def bernoulli() -> Model:
         _bernoulli_summary,
         _bernoulli_estimate,
         _bernoulli_check,
+        ClassShares(1.0, both_classes),
         (
             Functional("heterozygosity", _bernoulli_heterozygosity, "ratio", _one),
             Functional("richness", _bernoulli_richness, "ratio", _one),
@@ -117,6 +161,7 @@ def poisson_mean() -> Model:
         _poisson_summary,
         _poisson_estimate,
         _poisson_check,
+        PoissonRate(0.0),
         (Functional("alive", _alive, "chance", _one),),
     )
 
@@ -130,6 +175,7 @@ def _family(
     summary: Any,
     estimate: Any,
     check: Any,
+    generative: WeightedMean | GaussianMoments,
     functionals: tuple[Functional, ...],
     least_rows: int = 1,
 ) -> Model:
@@ -145,6 +191,7 @@ def _family(
         functionals=functionals,
         least_rows=least_rows,
         check=check,
+        generative=generative,
     )
 
 
@@ -250,6 +297,10 @@ def _categorical_check(truth: np.ndarray) -> str:
 def categorical_information(params: Params, theta: np.ndarray, cov: np.ndarray) -> Information:
     """``H = I``, ``V = diag(theta) - theta theta'``, of the squared loss."""
     return same_information(np.eye(len(theta)), np.diag(theta) - np.outer(theta, theta))
+
+
+def _all_classes(theta: np.ndarray) -> np.ndarray:
+    return theta
 
 
 def _heterozygosity(theta: np.ndarray, truth: np.ndarray) -> np.ndarray:

@@ -10,18 +10,23 @@ from jax import Array
 
 from mcjax.draws import samplers
 from mcjax.estimators.predictor import LinearPredictor, Params, Words
+from mcjax.models.allowance import Allowance
 from mcjax.models.information import Information, same_information
 from mcjax.models.model import Model, predictor_model, uniforms
 
 
 def logistic() -> Model:
     """Return logistic regression without intercept: ``P(y = 1 | x) = 1 / (1 + exp(-x'theta))``."""
-    return predictor_model("logistic", LOGISTIC, information=logistic_information)
+    return predictor_model(
+        "logistic", LOGISTIC, information=logistic_information, allowance=Allowance(4.0)
+    )
 
 
 def poisson() -> Model:
     """Return Poisson regression with log link: ``y | x ~ Poisson(exp(x'theta))``."""
-    return predictor_model("poisson", POISSON, information=poisson_information)
+    return predictor_model(
+        "poisson", POISSON, information=poisson_information, allowance=Allowance(12.0)
+    )
 
 
 def _logistic_loss(params: Params, eta: Array, y: Array) -> Array:

@@ -17,6 +17,7 @@ from jax import Array
 
 from mcjax.estimators.predictor import LinearPredictor, Params, Words, linear_predictor
 from mcjax.estimators.sufficient_statistics import Statistics
+from mcjax.models.allowance import Allowance
 from mcjax.models.information import BatchInformation, Information
 from mcjax.models.model import LeastSquares, Model, predictor_model, uniforms
 from mcjax.models.noise import NOISES, NoiseLaw, positive, read_noise
@@ -50,6 +51,7 @@ def linear(sigma: float = 1.0, noise: Any = "normal", real_noise: Any = None) ->
         information=_information(_linear_moments, *kinds),
         least_squares=_least_squares(*kinds),
         statistics=LINEAR_STATISTICS,
+        allowance=Allowance(2.0),
         noise_scale="sigma",
     )
 
@@ -74,6 +76,7 @@ def huber(
         {"threshold": positive(threshold, "family.threshold"), **params},
         variant=_variant(*kinds),
         information=_information(_huber_moments, *kinds),
+        allowance=Allowance(2.0),
         noise_scale="sigma",
     )
 

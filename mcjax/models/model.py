@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,8 +21,12 @@ from mcjax.draws.samplers import uniform
 from mcjax.estimators.estimator import Estimator
 from mcjax.estimators.predictor import LinearPredictor, Params, Words, linear_predictor
 from mcjax.estimators.sufficient_statistics import Statistics
+from mcjax.models.allowance import Allowance
 from mcjax.models.information import Information
 from mcjax.models.structure import Structure
+
+if TYPE_CHECKING:
+    from mcjax.models.generative import GaussianMoments, WeightedMean
 
 
 class Functional(NamedTuple):
@@ -86,6 +90,8 @@ class LeastSquares:
         "structure",
         "least_rows",
         "check",
+        "allowance",
+        "generative",
     ],
 )
 @dataclass(frozen=True)
@@ -141,6 +147,11 @@ class Model:
         Rows without which there is no estimate; defaults to more than p.
     check : callable, optional
         ``truth -> sentence``: what is wrong with a truth of shape (p,), or nothing.
+    allowance : Allowance, optional
+        Departures from the first-order law that finite samples explain; if nobody has measured
+        them, laws allow as much as for the model with the largest.
+    generative : WeightedMean or GaussianMoments, optional
+        What exact laws need to know of a model without covariates.
     """
 
     name: str
@@ -161,6 +172,8 @@ class Model:
     structure: Structure | None = None
     least_rows: int | None = None
     check: Callable[..., str] | None = None
+    allowance: Allowance | None = None
+    generative: WeightedMean | GaussianMoments | None = None
 
     def parameters(self, vector: Array) -> Any:
         """Return ``theta`` as the model's functions take it, from its p numbers."""

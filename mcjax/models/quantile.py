@@ -16,6 +16,7 @@ from jax import Array
 from mcjax.errors import InputError
 from mcjax.estimators.predictor import LinearPredictor, Params, Words
 from mcjax.estimators.quantile_lp import QuantileLP
+from mcjax.models.allowance import Allowance
 from mcjax.models.information import BatchInformation, Information
 from mcjax.models.model import Model, predictor_model, uniforms
 from mcjax.models.noise import NOISES, positive, read_noise
@@ -42,32 +43,34 @@ def quantile(
     tau = positive(level, "family.level")
     if tau >= 1:
         raise InputError("family.level", f"is {level!r}; give a level between 0 and 1")
+    centre = NOISES[kind].quantile(noise_params, tau)
+    real_centre = NOISES[real_kind].quantile(real_params, tau)
+    kink = _kinked(kind, centre) or _kinked(real_kind, real_centre)
     return predictor_model(
         "quantile",
         _predictor(kind, real_kind, real_noise is None),
         {
             "level": tau,
             "sigma": positive(sigma, "family.sigma"),
-            "noise": {**noise_params, "centre": NOISES[kind].quantile(noise_params, tau)},
-            "real_noise": {**real_params, "centre": NOISES[real_kind].quantile(real_params, tau)},
+            "noise": {**noise_params, "centre": centre},
+            "real_noise": {**real_params, "centre": real_centre},
         },
         variant=f"noise={kind}, real_noise={real_kind}",
         information=_information(kind, real_kind),
         noise_scale="sigma",
         estimator=QuantileLP(),
+        allowance=Allowance(4.0, kink),
     )
 
 
-def kinked(model: Model) -> bool:
-    """Whether the density of some noise has a kink where the loss aims: Laplace's at its median.
+def _kinked(kind: str, centre: float) -> bool:
+    """Whether the density has a kink where the loss aims: Laplace's at its median.
 
-    The first-order law of quantiles is then approached like ``1 / sqrt(n)`` and not ``1 / n``: of
-    the Laplace median the variance is ``(1 + 1.6 / sqrt(n)) / n``, by expanding the inverse of its
-    distribution function (derived here).
+    The first-order law of quantiles is then approached like ``1 / sqrt(n)`` and not like ``1 / n``:
+    the variance of the Laplace median is ``(1 + 1.6 / sqrt(n)) / n``, by expanding the inverse of
+    its distribution function (derived here).
     """
-    laws = ("noise", "real_noise")
-    kinds = dict(part.split("=") for part in model.variant.split(", "))
-    return any(kinds[law] == "laplace" and model.params[law]["centre"] == 0 for law in laws)
+    return kind == "laplace" and centre == 0
 
 
 @cache  # one predictor for each pair of laws, so that equal models compile once

@@ -44,7 +44,7 @@ ENTRIES = (
         "estimators",
         "minimum-norm least squares with fewer rows than parameters, without noise",
         "E ||theta_g - theta*||^2 = ||theta*||^2 (1 - (n/p)^g)",
-        "Dohmatob et al. 2024; derived in mcjax.laws.minimum_norm",
+        "Dohmatob et al. 2024; derived in mcjax.laws.least_squares.minimum_norm",
         EXACT,
         _ridgeless,
         tuple(

@@ -104,7 +104,7 @@ ENTRIES = (
         "memory",
         "accumulate, fresh Gaussian designs, at every sample size",
         "MSE_T = sigma^2 p sum_g 1 / (g (g n - p - 1))",
-        "derived in mcjax.laws.finite_sample",
+        "derived in mcjax.laws.least_squares.finite_sample",
         EXACT,
         _accumulate_few,
         (Row("n = 50, p = 5, T = 10", *mean_square("finite_sample", 9), _exact_pool(50, 10)),),
@@ -114,7 +114,7 @@ ENTRIES = (
         "memory",
         "accumulate on a graph: topology sets the speed, not the limit pi^2 / (6 M)",
         "N_t e_t = N_{t-1} e_{t-1} + sum_j n_ij (e_{j,t-1} + noise)",
-        "derived in mcjax.laws.accumulation",
+        "derived in mcjax.laws.first_order.accumulation",
         ASYMPTOTIC,
         _on_graphs,
         tuple(
@@ -127,7 +127,7 @@ ENTRIES = (
         "memory",
         "accumulate, then fit n of all rows so far",
         "A_{g+1} = A_g + (2 - 1/g) / (g+1)^2, M_g = A_g + 1 - 1/g -> pi^2 / 2 - 2",
-        "workflow of Kazdan et al. 2024; derived in mcjax.laws.accumulation",
+        "workflow of Kazdan et al. 2024; derived in mcjax.laws.first_order.accumulation",
         ASYMPTOTIC,
         _subsample,
         tuple(

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from mcjax.laws.asymptotics import limit
-from mcjax.laws.system import linear_system
+from mcjax.laws.first_order.limits import limit
+from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.models.information import UNIT
 from mcjax.models.location import linear
 from mcjax.network import Network, Source, build_network, topologies

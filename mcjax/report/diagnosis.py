@@ -8,7 +8,7 @@ import click
 
 from mcjax.diagnosis import Diagnosis
 from mcjax.diagnosis.explosion import Explosive, FiniteSample
-from mcjax.laws.explosion import ROUNDING
+from mcjax.laws.least_squares.explosion import ROUNDING
 from mcjax.report.text import number
 
 SHOWN = 12

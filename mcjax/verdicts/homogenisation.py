@@ -4,7 +4,7 @@ Of model i, with e its error and the mean over chains for E:
 
 ``spread``, ``E ||e_i - mean over models||^2``, as a ratio to the law's. Summed over models it
 shrinks by ``(1 - alpha)^2`` in data-mediated interaction with equal designs
-(:mod:`mcjax.laws.mediated`).
+(:mod:`mcjax.laws.mediated.interaction`).
 
 ``cosine``, the mean over other models k of ``E e_i'G e_k / sqrt(E e_i'G e_i E e_k'G e_k)`` with
 G = I: errors. ``public_cosine``: errors of predictions, G the covariance of the covariates of the

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcjax.engine.survey import SurveyMoments, late_windows
-from mcjax.laws.fate import Fate
+from mcjax.laws.first_order.collapse_rates import CollapseRates
 from mcjax.study.survey import Survey
 from mcjax.verdicts.claims import Cell
 from mcjax.verdicts.collapse import BOUNDARY
@@ -51,7 +51,7 @@ class SurveyVerdict:
     survey: Survey
     codes: np.ndarray
     sizes: np.ndarray
-    fates: tuple[Fate, ...]
+    fates: tuple[CollapseRates, ...]
     share: np.ndarray
     share_error: np.ndarray
     rate: np.ndarray
@@ -110,7 +110,7 @@ def judge_survey(
     survey: Survey,
     codes: np.ndarray,
     sizes: np.ndarray,
-    fates: Sequence[Fate],
+    fates: Sequence[CollapseRates],
     found: SurveyMoments,
     without: str | None = None,
 ) -> SurveyVerdict:

@@ -15,7 +15,8 @@ import pytest
 
 from mcjax.cli import main
 from mcjax.diagnosis import diagnose
-from mcjax.laws.design_moments import REUSED, SHARED, WEIGHTED, second_moment_map
+from mcjax.laws.least_squares.conditions import REUSED, SHARED, WEIGHTED
+from mcjax.laws.least_squares.second_moments import second_moment_map
 from mcjax.network import REAL, Feed, build_network
 from mcjax.network.topologies import ring
 

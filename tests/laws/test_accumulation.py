@@ -9,8 +9,9 @@ from scipy.special import polygamma
 from mcjax import api
 from mcjax.diagnosis import diagnose
 from mcjax.errors import InputError
-from mcjax.laws.accumulation import accumulated_limit
-from mcjax.laws.system import covariances, linear_system
+from mcjax.laws.first_order.accumulation import accumulated_limit
+from mcjax.laws.first_order.linear_system import covariances
+from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.models.information import UNIT
 from mcjax.models.location import linear
 from mcjax.network import build_network, topologies

@@ -9,9 +9,11 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from mcjax.laws.asymptotics import growth, limit, stationary_distribution
-from mcjax.laws.sources import strong_components, unstable_sources
-from mcjax.laws.system import LinearSystem, linear_system
+from mcjax.laws.collapse.components import strong_components
+from mcjax.laws.collapse.origins import collapse_origins
+from mcjax.laws.first_order.limits import growth, limit, stationary_distribution
+from mcjax.laws.first_order.linear_system import LinearSystem
+from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.models.information import UNIT, BatchInformation, Information
 from mcjax.network import REAL, Network, build_network
 
@@ -63,7 +65,7 @@ def after(system: LinearSystem, doublings: int) -> tuple[np.ndarray, np.ndarray]
 def test_growth_is_the_average_increase_over_a_period(draws, real, information):
     net = two_sources(draws, real)
     system = linear_system(net, information)
-    sources = unstable_sources(net)
+    sources = collapse_origins(net)
     assert [(s.members, s.period) for s in sources] == [(tuple("abcd"), 4), (("s",), 1)]
     found = growth(system, sources)
     power = after(system, 14)[0]
@@ -87,15 +89,15 @@ def test_growth_needs_phases_and_matching_coefficients():
     block coefficient where real data have another H."""
     net = two_sources("private", "fresh")
     system = linear_system(net, different_information())
-    found = growth(system, unstable_sources(net))
+    found = growth(system, collapse_origins(net))
     aperiodic = [
         dataclasses.replace(s, period=1, phases=(0,) * len(s.members))
-        for s in unstable_sources(net)
+        for s in collapse_origins(net)
     ]
     wrong = growth(system, aperiodic)
     assert np.abs(wrong[0] / found[0] - 1 / 4).max() < 1e-9
     assert np.abs(wrong[5] / found[5] - 1).max() > 0.05
-    scalar = growth(linear_system(net, UNIT), unstable_sources(net))
+    scalar = growth(linear_system(net, UNIT), collapse_origins(net))
     h = np.linalg.inv(different_information().synthetic.hessian)
     sandwich = h @ different_information().synthetic.score_covariance @ h
     np.testing.assert_allclose(found[0], scalar[0] * sandwich, rtol=1e-9)
@@ -153,7 +155,7 @@ def test_reader_far_behind_a_source():
     for i in range(1, length):
         feeds += [(str(i - 1), str(i), 9), (REAL, str(i), 1)]
     net = build_network(length, feeds, 5)
-    found = growth(linear_system(net, UNIT), unstable_sources(net))[:, 0, 0]
+    found = growth(linear_system(net, UNIT), collapse_origins(net))[:, 0, 0]
     assert found == pytest.approx(0.9 ** (2 * np.arange(length)) / 4, rel=1e-10)
 
 
@@ -161,7 +163,7 @@ def test_unresolved_absorption_is_nan():
     """A reader that reads itself but for 1e-25 approaches the source too slowly to say."""
     feeds = [("0", "0", 4), ("1", "1", 5), ("0", "1", 5, 1e-25), ("0", "2", 3)]
     net = build_network(3, feeds, 5)
-    found = growth(linear_system(net, UNIT), unstable_sources(net))[:, 0, 0]
+    found = growth(linear_system(net, UNIT), collapse_origins(net))[:, 0, 0]
     assert np.isnan(found[1])
     assert found[[0, 2]] == pytest.approx(1 / 4)
 
@@ -188,7 +190,7 @@ def test_nothing_to_sum():
     net = build_network(1, [], 5)
     system = linear_system(net, UNIT)
     assert limit(system, [True]) == pytest.approx(np.array([[1 / 5]]))
-    assert growth(system, unstable_sources(net)).tolist() == [[[0.0]]]
+    assert growth(system, collapse_origins(net)).tolist() == [[[0.0]]]
 
 
 def test_components_come_before_what_they_feed():

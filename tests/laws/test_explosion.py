@@ -7,10 +7,10 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from mcjax.laws import explosion
-from mcjax.laws.design_moments import second_moment_map, second_moments
-from mcjax.laws.explosion import fates, spectral_radius
-from mcjax.laws.sources import unstable_sources
+from mcjax.laws.collapse.origins import collapse_origins
+from mcjax.laws.least_squares import explosion
+from mcjax.laws.least_squares.explosion import long_run, spectral_radius
+from mcjax.laws.least_squares.second_moments import second_moment_map, second_moments
 from mcjax.network import REAL, Feed, build_network
 from mcjax.network.topologies import complete, ring, self_loop
 
@@ -135,7 +135,7 @@ def test_components_suffice():
         p = int(rng.integers(2, 12))
         net = random_network(rng, p, rows=(2, 6), anchored=0.6)
         one, moving = the_map(net, p), ~np.array(net.frozen)
-        radius = fates(one, net, np.ones(net.size)).radius
+        radius = long_run(one, net, np.ones(net.size)).radius
         whole = radius_of(matrix(one, moving))
         # a nilpotent map has the radius 0, which eigenvalues show as a root of the rounding
         assert radius.max() == pytest.approx(whole, rel=1e-6, abs=1e-3), seed
@@ -156,7 +156,7 @@ def after(one, start, noise, generations):
     return (np.linalg.matrix_power(affine, generations) @ state)[:-1].reshape(size, size)
 
 
-def long_run(one, start):
+def iterated(one, start):
     """Slope, averaged over full cycles, and value of every model's second moment in the end."""
     late, later = (np.diagonal(after(one, start, one.noise, t)) for t in (LONG, LONG + CYCLES))
     return (later - late) / CYCLES, late
@@ -188,10 +188,10 @@ def test_growth_and_limit_of_random_networks():
     kinds = set()
     for net, p, start in calm():
         one = the_map(net, p, 1.3, 0.8)
-        found = fates(one, net, start)
+        found = long_run(one, net, start)
         assert not found.explodes.any()
-        check_long_run(net, start, found, *long_run(one, start))
-        sources = unstable_sources(net)
+        check_long_run(net, start, found, *iterated(one, start))
+        sources = collapse_origins(net)
         kinds |= {f"{len(sources)} sources"} | {f"period {s.period}" for s in sources}
         kinds |= {"frozen"} if any(net.frozen) else set()
     assert kinds >= {"0 sources", "1 sources", "2 sources", "period 1", "period 2", "frozen"}
@@ -200,13 +200,13 @@ def test_growth_and_limit_of_random_networks():
 def test_gmres_finds_the_same(monkeypatch):
     for net, p, start in calm()[::4]:
         one = the_map(net, p)
-        dense = fates(one, net, start)
+        dense = long_run(one, net, start)
         with monkeypatch.context() as patch:  # radii apart: too few unknowns for ARPACK
             patch.setattr(explosion, "DENSE", 0)
             patch.setattr(
                 explosion, "explosion", lambda *_, found=dense: (found.radius, found.explodes)
             )
-            krylov = fates(one, net, start)
+            krylov = long_run(one, net, start)
         np.testing.assert_allclose(krylov.growth, dense.growth, rtol=1e-8)
         np.testing.assert_allclose(krylov.limit, dense.limit, rtol=1e-8)
 
@@ -233,7 +233,7 @@ def test_growth_and_limit_of(name):
     net = written(NAMED[name], 30)
     start = np.random.default_rng(5).uniform(0.01, 0.3, net.size)
     one = the_map(net, 3, 1.0, 2.0)
-    check_long_run(net, start, fates(one, net, start), *long_run(one, start))
+    check_long_run(net, start, long_run(one, net, start), *iterated(one, start))
 
 
 def test_many_models_grow_and_settle_as_few_do():
@@ -245,7 +245,7 @@ def test_many_models_grow_and_settle_as_few_do():
     edges += [(REAL, str(i), 20) for i in range(45, size)]
     net = build_network(size, edges, 50)
     one = the_map(net, 3)
-    found = fates(one, net, np.full(size, 0.1))
+    found = long_run(one, net, np.full(size, 0.1))
     assert size * (size + 1) // 2 > explosion.DENSE
     np.testing.assert_allclose(found.growth[:45], 1 / 46, rtol=1e-8)  # one fit's variance
     m = np.diag(np.full(size, 0.1))
@@ -263,7 +263,7 @@ def test_few_rows_explode_and_so_does_all_that_they_reach():
     net = written(feeds, 40)
     start = np.full(8, 0.1)
     one = the_map(net, 10)
-    found = fates(one, net, start)
+    found = long_run(one, net, start)
     expected = [False, True, True, True, True, False, False, False]
     np.testing.assert_array_equal(found.explodes, expected)
     np.testing.assert_array_equal(np.isinf(found.growth), expected)
@@ -296,7 +296,7 @@ def test_explosion_of_random_networks():
         net = random_network(rng, p, rows=(2, 8), anchored=0.6)
         one = the_map(net, p)
         start = rng.uniform(0.1, 1.0, net.size)
-        found = fates(one, net, start)
+        found = long_run(one, net, start)
         expected = exploding(net, one)
         np.testing.assert_array_equal(found.explodes, expected, str(seed))
         np.testing.assert_array_equal(np.isposinf(found.growth), expected)
@@ -331,14 +331,14 @@ def test_unstable_sources_have_a_radius_of_at_least_one():
         assert few >= 1 - 1e-9
         assert spectral_radius(the_map(net.scaled(10_000), p)) == pytest.approx(1, abs=1e-9)
         above += few > 1 + 1e-6
-        (source,) = unstable_sources(net)
+        (source,) = collapse_origins(net)
         assert len(source.members) == size
     assert above > 5  # few rows make more of it than a random walk
 
 
 def test_a_source_with_few_rows_has_no_slope():
     net = complete(2, samples=6, initial=20)
-    found = fates(the_map(net, 10), net, np.full(2, 0.1))
+    found = long_run(the_map(net, 10), net, np.full(2, 0.1))
     assert found.radius[0] > 1.1
     assert np.isposinf(found.growth).all()
 
@@ -358,4 +358,4 @@ def test_infinity_is_for_what_explodes():
     one = the_map(net, 10)
     mse = np.einsum("taa->ta", second_moments(one, np.eye(20) * 0.1, 2000))[-1]
     assert np.isposinf(mse[:10]).all()
-    np.testing.assert_allclose(mse[10:], fates(one, net, np.full(2, 0.1)).limit[1], rtol=1e-9)
+    np.testing.assert_allclose(mse[10:], long_run(one, net, np.full(2, 0.1)).limit[1], rtol=1e-9)

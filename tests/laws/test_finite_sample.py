@@ -8,8 +8,9 @@ import pytest
 from scipy.stats import norm
 
 from mcjax import api
-from mcjax.laws.design_moments import REUSED, SHARED, WEIGHTED, second_moment_map, second_moments
-from mcjax.laws.explosion import spectral_radius
+from mcjax.laws.least_squares.conditions import REUSED, SHARED, WEIGHTED
+from mcjax.laws.least_squares.explosion import spectral_radius
+from mcjax.laws.least_squares.second_moments import second_moment_map, second_moments
 from mcjax.models.glm import logistic
 from mcjax.models.location import huber, linear
 from mcjax.network import REAL, Feed, build_network

@@ -9,11 +9,11 @@ from scipy.stats import norm
 
 from mcjax import api
 from mcjax.diagnosis import diagnose
-from mcjax.laws.finite_sample import check_least_squares
-from mcjax.laws.fixed_design import design_system, long_run
-from mcjax.laws.inapplicable import Inapplicable
+from mcjax.laws.first_order.linear_system import covariances
+from mcjax.laws.first_order.spectral_growth import spectral_growth
+from mcjax.laws.law import Inapplicable
+from mcjax.laws.least_squares.fixed_design import design_system
 from mcjax.laws.predict import predict_condition
-from mcjax.laws.system import covariances
 from mcjax.models.glm import logistic
 from mcjax.models.location import huber, linear
 from mcjax.network import build_network
@@ -114,7 +114,7 @@ def test_verdicts_use_it():
 
 def slopes(one, late=12_000):
     """Slope of every model's MSE over a period that the cycles of these networks divide."""
-    system = design_system(one, *check_least_squares(one))
+    system = design_system(one)
     size, p = one.network.size, system.p
     mse = np.einsum("tiaia->ti", covariances(system, late + 12).reshape(-1, size, p, size, p))
     return (mse[-1] - mse[late]) / 12, mse[-1]
@@ -156,9 +156,9 @@ def test_matrix_shares_can_explode_where_scalar_ones_cannot():
     radii = []
     for seed in range(60):
         one = condition(net, linear(), np.ones(4), seed=seed, design="fixed")
-        system = design_system(one, 1.0, 1.0)
+        system = design_system(one)
         radii.append(np.abs(np.linalg.eigvals(system.transition)).max())
-        slope, settled = long_run(system, one)
+        slope, settled = spectral_growth(system, one.network)
         assert np.isposinf(slope).all() == (radii[-1] > 1 + 1e-9)
         assert not settled.any()
     assert max(radii) > 1.01
@@ -209,4 +209,4 @@ def test_weights_that_leave_a_fit_undetermined():
     feeds = [("0", "0", 2), ("real", "0", 9, 1e-20)]
     one = condition(build_network(1, feeds, 9), linear(), np.ones(3), design="fixed")
     with pytest.raises(Inapplicable, match="do not determine"):
-        design_system(one, 1.0, 1.0)
+        design_system(one)

@@ -8,8 +8,8 @@ from scipy.special import zeta
 
 from mcjax import api
 from mcjax.diagnosis import diagnose
-from mcjax.laws import growing
-from mcjax.laws.system import covariances, linear_system
+from mcjax.laws.first_order.linear_system import covariances
+from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.models.information import UNIT
 from mcjax.models.location import linear
 from mcjax.network import build_network, topologies
@@ -19,11 +19,6 @@ from mcjax.verdicts.equivalence import REFUTED, VERIFIED
 
 def loop(growth, n=40, **options):
     return topologies.self_loop(samples=n, initial=n, growth=growth, **options)
-
-
-@pytest.mark.parametrize("a", [1.001, 1.5, 2.0, 5.0])
-def test_zeta(a):
-    assert growing.zeta(a) == pytest.approx(zeta(a), rel=1e-11)
 
 
 def test_bounded_if_and_only_if_the_sum_of_variances_is():

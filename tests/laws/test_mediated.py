@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import norm
 
 from mcjax import api
-from mcjax.laws.mediated import (
+from mcjax.laws.mediated.interaction import (
     Designs,
     mediated_limit,
     mediated_moments,

@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from mcjax.laws.mediated import mediated_limit, pooled_mse
-from mcjax.laws.mediated_map import best_weights, efficiency_map, random_designs
+from mcjax.laws.mediated.efficiency_map import best_weights, efficiency_map, random_designs
+from mcjax.laws.mediated.interaction import mediated_limit, pooled_mse
 
 GRID = np.linspace(0.05, 0.9, 9)
 

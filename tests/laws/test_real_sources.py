@@ -10,11 +10,10 @@ from scipy.stats import norm
 from mcjax import api
 from mcjax.diagnosis import diagnose
 from mcjax.errors import InputError
-from mcjax.laws.batches import system_of
-from mcjax.laws.finite_sample import check_least_squares
-from mcjax.laws.fixed_design import design_system
+from mcjax.laws.first_order.linear_system import covariances, means
+from mcjax.laws.first_order.score_equations import linear_system
+from mcjax.laws.least_squares.fixed_design import design_system
 from mcjax.laws.predict import predict_condition
-from mcjax.laws.system import covariances, linear_system, means
 from mcjax.models.glm import logistic
 from mcjax.models.information import UNIT
 from mcjax.models.location import linear
@@ -164,7 +163,7 @@ def test_a_source_like_the_real_one_changes_nothing(draws, real):
     feeds = [("a", "a", 30, 2.0), ("a", "b", 30), ("b", "a", 10), ("real", "b", 20), ("c", "a", 9)]
     plain = build_network(tuple("abc"), feeds, {"a": 5, "b": 20, "c": 7}, draws=draws, real=real)
     other = replace(plain, sources=(Source("unread"),))
-    one, two = linear_system(plain, UNIT), system_of(other, UNIT)
+    one, two = linear_system(plain, UNIT), linear_system(other, UNIT)
     np.testing.assert_allclose(covariances(one, 9), covariances(two, 9), rtol=1e-12)
     assert not means(two, 9).any()
     assert diagnose(plain).to_json()["models"].keys() == diagnose(other).to_json()["models"].keys()
@@ -335,7 +334,7 @@ def test_covariances_with_a_singular_sum():
 
 def brute_force(one):
     """Means and covariances by unrolling every draw: dense maps of all noise there is."""
-    system = design_system(one, *check_least_squares(one))
+    system = design_system(one)
     size = len(system.transition)
     state = np.eye(*system.reuse.shape)
     mean, found = system.start, []

@@ -8,14 +8,17 @@ import pytest
 from scipy.stats import norm
 
 from mcjax import api
-from mcjax.laws import simulated_moments
-from mcjax.laws.design_moments import REUSED, SHARED, WEIGHTED, second_moment_map
+from mcjax.laws.least_squares import simulated_moments
+from mcjax.laws.least_squares.conditions import REUSED, SHARED, WEIGHTED
+from mcjax.laws.least_squares.second_moments import second_moment_map
+from mcjax.laws.least_squares.simulated_moments import design_batches
 from mcjax.laws.predict import predict_condition
-from mcjax.laws.simulated_moments import NAME, _batches
 from mcjax.models.location import huber, linear
 from mcjax.network import build_network
 from mcjax.network.topologies import complete, ring
 from mcjax.study.study import Study, condition
+
+NAME = "finite_sample_monte_carlo"
 
 ALPHA = 1e-6
 COVARIANCE = np.array([[2.0, 0.6, 0.0], [0.6, 1.0, -0.4], [0.0, -0.4, 1.5]])
@@ -33,7 +36,7 @@ NETWORKS = {
 def test_coefficients_are_the_closed_form_where_there_is_one(p):
     feeds = [("0", "0", 8), ("1", "0", 7), ("0", "1", 3), ("real", "1", 14), ("2", "1", 1)]
     net = build_network(3, feeds, 40)
-    coefficients, spread = _batches(net, p, 1.5, 0.7)
+    coefficients, spread = design_batches(net, p, 1.5, 0.7)
     one = second_moment_map(net, p, 1.5, 0.7)
     root = np.random.default_rng(p).standard_normal((3, 3))
     m = root @ root.T

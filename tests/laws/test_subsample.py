@@ -7,7 +7,8 @@ import pytest
 
 from mcjax import api
 from mcjax.diagnosis import diagnose
-from mcjax.laws.system import covariances, linear_system
+from mcjax.laws.first_order.linear_system import covariances
+from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.models.generative import categorical, gaussian
 from mcjax.models.glm import logistic
 from mcjax.models.information import UNIT

@@ -169,7 +169,7 @@ def test_a_covariance_is_one(matrix, says):
     law = user_law(lambda condition, generations: (None, np.tile(matrix, (generations + 1, 1, 1))))
     one = condition(topologies.self_loop(samples=20, initial=20), linear(), [1.0, 0.0])
     with pytest.raises(InputError, match=says):
-        law(one, 2)
+        law.predict(one, 2)
 
 
 def test_two_laws_of_one_name(tmp_path):

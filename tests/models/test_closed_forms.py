@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mcjax.laws.estimated import estimate_information, jackknife_error
+from mcjax.laws.first_order.monte_carlo_information import estimate_information, jackknife_error
 from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
 from mcjax.models.noise import NOISES

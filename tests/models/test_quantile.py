@@ -13,9 +13,9 @@ from mcjax.errors import InputError
 from mcjax.estimators.estimator import Dataset
 from mcjax.estimators.objective import mean_loss
 from mcjax.estimators.quantile_lp import QuantileLP
-from mcjax.laws.first_order import allowance
+from mcjax.laws.first_order.m_estimators import allowance
 from mcjax.models.noise import NOISES, read_noise
-from mcjax.models.quantile import kinked, quantile
+from mcjax.models.quantile import quantile
 from mcjax.network import topologies
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition
@@ -149,9 +149,9 @@ def test_levels_out_of_range(level):
 
 
 def test_a_kink_in_the_density_is_allowed_for():
-    assert kinked(quantile(real_noise="laplace"))
-    assert not kinked(quantile())
-    assert not kinked(quantile(0.4, noise="laplace"))
+    assert quantile(real_noise="laplace").allowance.kink
+    assert not quantile().allowance.kink
+    assert not quantile(0.4, noise="laplace").allowance.kink
     net = topologies.self_loop(samples=100, initial=100)
     smooth, kink = (
         allowance(condition(net, quantile(noise=noise), [1.0]), 1)[:, 0]

@@ -37,7 +37,7 @@ def law(covariance, models=2, generations=2, **changes):
     slope = np.array([np.trace(block) for block in own(covariance, models)])
     told = {
         "law": "law",
-        "source": "",
+        "reference": "",
         "exact": True,
         "covariance": steps[:, None, None] * covariance,
         "mse": steps[:, None] * slope,

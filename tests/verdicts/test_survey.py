@@ -11,8 +11,8 @@ from mcjax import api
 from mcjax.engine import survey as engine
 from mcjax.engine.moments import Moments
 from mcjax.engine.survey import SurveyMoments
-from mcjax.laws.fate import fate_without
-from mcjax.laws.sources import CLAUSES
+from mcjax.laws.collapse.origins import CLAUSES
+from mcjax.laws.first_order.collapse_rates import rates_without
 from mcjax.study.load import builtin_file, load_survey
 from mcjax.study.survey import Survey
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, decide
@@ -272,7 +272,7 @@ def made_up(shares, rates, chains=4096, seed=0):
     """Slopes and levels of the four networks of one model (frozen, loop, real, loop and real)
     that have these shares of growth and these ratios of the loop's growth or another's limit."""
     codes = np.arange(4)
-    fates = [fate_without(ONE.network(code)) for code in codes]
+    fates = [rates_without(ONE.network(code)) for code in codes]
     truth = np.array([f.growth[0] if f.collapses[0] else f.limit[0] for f in fates])
     collapses = np.array([f.collapses[0] for f in fates])
     rate, share = truth * rates, np.asarray(shares, float)

@@ -8,8 +8,8 @@ from mcjax import api
 from mcjax.chains.program import Trajectory
 from mcjax.engine.compiled import compile_study
 from mcjax.engine.outcome import summarise
-from mcjax.laws.design_moments import second_moment_map
-from mcjax.laws.explosion import spectral_radius
+from mcjax.laws.least_squares.explosion import spectral_radius
+from mcjax.laws.least_squares.second_moments import second_moment_map
 from mcjax.models.location import linear
 from mcjax.network import build_network
 from mcjax.study.study import Study, condition

@@ -1,0 +1,1 @@
+"""Where collapse begins in a network, and which models it reaches."""

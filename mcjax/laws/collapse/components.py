@@ -1,0 +1,127 @@
+"""The graph of models: who feeds whom, strongly connected components, and cyclic classes."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+
+from mcjax.network.network import Network
+
+
+@dataclass(frozen=True)
+class DataFlow:
+    """A network as adjacency lists, by position.
+
+    Attributes
+    ----------
+    feeders : list of list of int
+        The models that feed each model.
+    readers : list of list of int
+        The models that read each model.
+    anchored : list of bool
+        Which models read real data.
+    """
+
+    feeders: list[list[int]]
+    readers: list[list[int]]
+    anchored: list[bool]
+
+
+def data_flow(net: Network) -> DataFlow:
+    """Return who feeds whom, and who reads real data."""
+    feeders: list[list[int]] = [[] for _ in net.models]
+    readers: list[list[int]] = [[] for _ in net.models]
+    anchored = [False] * net.size
+    for feed in net.feeds:
+        i = net.index[feed.reader]
+        if feed.origin in net.source_index:
+            anchored[i] = True
+        else:
+            j = net.index[feed.origin]
+            feeders[i].append(j)
+            readers[j].append(i)
+    return DataFlow(feeders, readers, anchored)
+
+
+def strong_components(readers: list[list[int]]) -> list[list[int]]:
+    """Return the strongly connected components, each before the components that it feeds.
+
+    Parameters
+    ----------
+    readers : list of list of int
+        The models that read each model.
+
+    Returns
+    -------
+    list of list of int
+        Positions of the members of each component, in ascending order.
+    """
+    size = len(readers)
+    starts = np.cumsum([0, *map(len, readers)])
+    columns = np.fromiter(chain.from_iterable(readers), np.int32, starts[-1])
+    graph = csr_array((np.ones(len(columns), np.int8), columns, starts), shape=(size, size))
+    count, labels = connected_components(graph, connection="strong")
+    components = np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels))[:-1])
+    order = _feeders_first(graph, labels, count)
+    return [components[k].tolist() for k in order]
+
+
+def reached(readers: list[list[int]], start: Iterable[int]) -> list[bool]:
+    """Return which models some models reach along the data flow, themselves included."""
+    waiting = list(start)
+    result = [False] * len(readers)
+    for i in waiting:
+        result[i] = True
+    while waiting:
+        for i in readers[waiting.pop()]:
+            if not result[i]:
+                result[i] = True
+                waiting.append(i)
+    return result
+
+
+def cyclic_classes(
+    root: int, readers: list[list[int]], inside: set[int]
+) -> tuple[int, dict[int, int]]:
+    """Return the period of a component, and the phase of each member relative to the root.
+
+    With ``depth`` the distance from the root, the period is the greatest common divisor of
+    ``depth(j) + 1 - depth(i)`` over the feeds j -> i inside.
+    """
+    depth = {root: 0}
+    queue = deque([root])
+    period = 0
+    while queue:
+        j = queue.popleft()
+        for i in readers[j]:
+            if i not in inside:
+                continue
+            if i not in depth:
+                depth[i] = depth[j] + 1
+                queue.append(i)
+            period = math.gcd(period, depth[j] + 1 - depth[i])
+    return period, {i: d % period for i, d in depth.items()}
+
+
+def _feeders_first(graph: csr_array, labels: np.ndarray, count: int) -> list[int]:
+    """Return the components in an order in which feeders come before readers."""
+    origins = np.repeat(labels, np.diff(graph.indptr)).astype(np.int64)
+    codes = np.unique(origins * count + labels[graph.indices])
+    between = np.stack(np.divmod(codes, count))
+    between = between[:, between[0] != between[1]]
+    waits = np.bincount(between[1], minlength=count).tolist()
+    readers = np.split(between[1], np.cumsum(np.bincount(between[0], minlength=count))[:-1])
+    order = [k for k in range(count) if not waits[k]]
+    for k in order:
+        for reader in readers[k].tolist():
+            waits[reader] -= 1
+            if not waits[reader]:
+                order.append(reader)  # the loop goes on with what it finds
+    return order

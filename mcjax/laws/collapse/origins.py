@@ -1,0 +1,117 @@
+"""Collapse origins: the parts of a network where collapse begins.
+
+A *collapse origin*, or unstable source, is a strongly connected component of the graph of models
+that contains a cycle (a self-loop counts), gets no real data, and has no feed from outside itself.
+It lives on its own output alone. A frozen model has no cycle, so it is not one.
+
+**Law.** The variance of a model grows without bound if and only if a collapse origin reaches it
+along the data flow; otherwise it converges. Derived here, for the errors
+``e_t = W e_{t-1} + noise_t (+ bounded constants)`` of
+:mod:`mcjax.laws.first_order.score_equations`, where W holds the shares of the models' data, and its
+rows sum to 1 minus the share of real data:
+
+* In a collapse origin C the rows of ``W_CC`` sum to 1, so with its stationary row vector pi,
+  ``pi e_{C,t} = pi e_{C,t-1} + pi noise_t`` is a random walk. The noise of every member has
+  positive variance, so the variance of the walk grows linearly, and so does that of everything that
+  reads C, even indirectly: first-order errors do not cancel, because all shares are positive.
+* Take a set of models that contains the feeders of its members and no collapse origin. Without its
+  frozen models, which are constants, it has no recurrent class: from each model the backward walk
+  with transition probabilities W leaves for real data or for a frozen model. So the spectral radius
+  of the rest of W is below 1, and the covariance converges.
+
+Nothing collapses where data accumulate: generation t is a share of 1 / t of a model's data, so it
+adds to the variance a term of order 1 / t^2 (:mod:`mcjax.laws.first_order.accumulation`).
+
+Every real source counts as real data, even one whose truth differs, since constants do not change
+the variance. A source whose covariates leave directions unseen does not end collapse in those
+directions, which :mod:`mcjax.laws.first_order.spectral_growth` finds from the system itself.
+
+The verdict is the same with p parameters and with different positive definite H for real and
+synthetic data. In coordinates in which both are diagonal the errors follow p networks that are
+coupled only by their noise. These differ only in their shares of real data, which are positive
+wherever they were.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mcjax.laws.collapse.components import (
+    DataFlow,
+    cyclic_classes,
+    data_flow,
+    reached,
+    strong_components,
+)
+from mcjax.network.network import Network
+
+CLAUSES = ("closed", "self-loop", "period")
+"""Parts of the law that are easily overlooked: an origin has no feed from outside; a self-loop is a
+cycle; cyclic classes do not average one another's noise."""
+
+
+@dataclass(frozen=True)
+class CollapseOrigin:
+    """A closed cycle of models without real data.
+
+    Attributes
+    ----------
+    members : tuple of str
+        Names, in the order of the network.
+    period : int
+        Greatest common divisor d of the lengths of its cycles.
+    indices : tuple of int
+        Positions of the members in the network.
+    phases : tuple of int
+        Cyclic class of each member, 0 to d - 1; every feed inside leads from one class to the next.
+    """
+
+    members: tuple[str, ...]
+    period: int
+    indices: tuple[int, ...]
+    phases: tuple[int, ...]
+
+
+def collapse_origins(
+    net: Network, flow: DataFlow | None = None, without: str | None = None
+) -> tuple[CollapseOrigin, ...]:
+    """Return all collapse origins of a network, in the order of their first members.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    flow : DataFlow, optional
+        Its data flow, if that is known already.
+    without : str, optional
+        One of ``CLAUSES`` to leave out of the law, to see that a simulation then refutes it.
+    """
+    flow = flow or data_flow(net)
+    origins: list[CollapseOrigin] = []
+    if net.forgives:
+        return ()
+    for members in strong_components(flow.readers):
+        inside = set(members)
+        feeders = [j for i in members for j in flow.feeders[i]]
+        closed = inside.issuperset(feeders) or without == "closed"
+        cyclic = not inside.isdisjoint(feeders)
+        if without == "self-loop" and len(members) == 1:
+            cyclic = False
+        if cyclic and closed and not any(flow.anchored[i] for i in members):
+            period, phase = cyclic_classes(members[0], flow.readers, inside)
+            if without == "period":
+                period, phase = 1, dict.fromkeys(phase, 0)
+            origins.append(
+                CollapseOrigin(
+                    members=tuple(net.models[i] for i in members),
+                    period=period,
+                    indices=tuple(members),
+                    phases=tuple(phase[i] for i in members),
+                )
+            )
+    return tuple(sorted(origins, key=lambda origin: origin.indices))
+
+
+def collapsing(flow: DataFlow, origins: tuple[CollapseOrigin, ...]) -> list[bool]:
+    """Return which models collapse: those that an origin reaches, its members included."""
+    return reached(flow.readers, (i for origin in origins for i in origin.indices))

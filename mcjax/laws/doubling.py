@@ -1,0 +1,19 @@
+"""Powers of matrices by repeated squaring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+Matrix = TypeVar("Matrix")
+
+
+def squared_powers(a: Matrix, doublings: int) -> Iterator[Matrix]:
+    """Yield A, A^2, A^4, ..., each squared only when it is asked for.
+
+    A sum over n terms becomes one over 2n by adding to it what A^n makes of it. With
+    ``S_n = sum_{k<n} A^k N A'^k``, for instance, ``S_2n = S_n + A^n S_n A'^n``.
+    """
+    for _ in range(doublings):
+        yield a
+        a = a @ a  # type: ignore[operator]

@@ -1,0 +1,66 @@
+"""Which models of a network collapse, how fast, and where the others settle, to first order."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mcjax.laws.collapse.components import DataFlow, data_flow
+from mcjax.laws.collapse.origins import CollapseOrigin, collapse_origins, collapsing
+from mcjax.laws.first_order.limits import growth, limit
+from mcjax.laws.first_order.linear_system import LinearSystem
+from mcjax.laws.first_order.score_equations import linear_system
+from mcjax.models.information import UNIT
+from mcjax.network.network import Network
+
+
+class CollapseRates(NamedTuple):
+    """What becomes of the coefficient ``c_ii`` of every model's covariance.
+
+    Attributes
+    ----------
+    collapses : ndarray of bool, shape (M,)
+        Whether ``c_ii`` grows without bound.
+    growth : ndarray, shape (M,)
+        Its slope per generation, nan for a stable model.
+    limit : ndarray, shape (M,)
+        Its value as t -> infinity, nan for a model that collapses.
+    """
+
+    collapses: np.ndarray
+    growth: np.ndarray
+    limit: np.ndarray
+
+
+def collapse_rates(
+    flow: DataFlow, origins: tuple[CollapseOrigin, ...], system: LinearSystem
+) -> CollapseRates:
+    """Return the rates of a network from its collapse origins and its system with H = V = 1."""
+    collapses = np.array(collapsing(flow, origins))
+    slopes = growth(system, origins)[:, 0, 0]
+    limits = np.diagonal(limit(system, ~collapses))
+    return CollapseRates(
+        collapses, np.where(collapses, slopes, np.nan), np.where(collapses, np.nan, limits)
+    )
+
+
+def rates_without(net: Network, without: str | None = None) -> CollapseRates:
+    """Return the rates of a network by the collapse law less one of its clauses.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    without : str, optional
+        One of :data:`mcjax.laws.collapse.origins.CLAUSES`; defaults to the whole law. Numbers that
+        the rest of the law does not give are nan.
+    """
+    flow = data_flow(net)
+    origins = collapse_origins(net, flow, without)
+    with np.errstate(all="ignore"):
+        try:
+            return collapse_rates(flow, origins, linear_system(net, UNIT))
+        except np.linalg.LinAlgError:
+            nothing = np.full(net.size, np.nan)
+            return CollapseRates(np.array(collapsing(flow, origins)), nothing, nothing)

@@ -1,0 +1,90 @@
+"""The information of a condition: H and V of every kind of data that its models read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from mcjax.laws.first_order.monte_carlo_information import estimate_information
+from mcjax.laws.law import Inapplicable, Reason
+from mcjax.models.information import BatchInformation, Information
+from mcjax.study.study import Condition, covariance_root
+
+LARGEST_CONDITION = 1e12
+"""Condition number from which an expected Hessian counts as singular."""
+
+
+def distant_sources(condition: Condition) -> Reason | None:
+    """Return why no information describes the real sources: a truth that stays at a distance as
+    samples grow, in a model that is not least squares, where alone the mean is linear in it."""
+    offsets, model = condition.sources.offsets, condition.model
+    for s, source in enumerate(condition.network.sources, 1):
+        if source.theta is not None and offsets[s].any() and model.least_squares is None:
+            return Reason(
+                f"source {source.name!r} has a theta of its own, a distance that does not shrink as"
+                " samples grow; give its shift instead"
+            )
+    return None
+
+
+def information_of(condition: Condition) -> tuple[Information, list[Information]]:
+    """Return the information of a condition, and versions of it without one batch of draws each.
+
+    Returns
+    -------
+    information : Information
+        In closed form where the model knows it, otherwise by Monte Carlo.
+    versions : list of Information
+        Their spread gives the jackknife error of the information; empty for a closed form.
+
+    Raises
+    ------
+    Inapplicable
+        If the matrices are not finite, or the expected Hessian is singular.
+    """
+    model, theta, cov = condition.model, condition.theta, condition.covariance
+    if model.information is None:
+        information, versions = estimate_information(model, theta, covariance_root(cov))
+    else:
+        information, versions = model.information(model.params, theta, cov), []
+    if condition.network.sources:
+        information, versions = _with_sources(condition, information, versions)
+    for batch in (information.real, information.synthetic):
+        if not np.isfinite(batch.score_covariance).all():
+            raise Inapplicable(
+                "the score has no finite covariance (noise too heavy-tailed, or theta too large)"
+            )
+        if not np.linalg.cond(batch.hessian) < LARGEST_CONDITION:
+            raise Inapplicable(
+                "the expected Hessian is singular (covariates of low rank, or a loss without"
+                " curvature)"
+            )
+    return information, versions
+
+
+def _with_sources(
+    condition: Condition, information: Information, versions: list[Information]
+) -> tuple[Information, list[Information]]:
+    """Add the information of the further real sources, each at its own truth."""
+    model, laws = condition.model, condition.sources
+    sources: list[BatchInformation] = []
+    parts: list[list[BatchInformation]] = [[] for _ in versions]
+    for s, source in enumerate(condition.network.sources, 1):
+        if model.information is None:
+            root = covariance_root(laws.covariance[s])
+            own, drawn = estimate_information(model, laws.theta[s], root)
+            for part, version in zip(parts, drawn, strict=True):
+                part.append(version.real)
+        else:
+            params = model.params
+            if laws.sigma is not None:
+                params = params | {"sigma": laws.sigma[s]}
+            own = model.information(params, laws.theta[s], laws.covariance[s])
+        if not np.isfinite(own.real.score_covariance).all():
+            raise Inapplicable(f"the score of source {source.name!r} has no finite covariance")
+        sources.append(own.real)
+    others = [
+        replace(version, sources=tuple(part)) for version, part in zip(versions, parts, strict=True)
+    ]
+    return replace(information, sources=tuple(sources)), others

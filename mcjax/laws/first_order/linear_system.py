@@ -1,0 +1,115 @@
+"""Linear systems that errors follow: covariances and means, generation by generation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mcjax.laws.first_order.accumulation import Selection, accumulated
+
+
+@dataclass(frozen=True)
+class LinearSystem:
+    """``e_t = transition e_{t-1} + reuse xi + push + noise_t`` for the stacked errors of M models.
+
+    Attributes
+    ----------
+    transition : ndarray, shape (M p, M p)
+        A.
+    noise : ndarray, shape (M p, M p)
+        Covariance N of one generation's noise.
+    reuse : ndarray, shape (M p, Q)
+        R, zero where all real data are fresh.
+    initial : ndarray, shape (Q, Q)
+        ``X = Cov(xi)`` of everything that is drawn once. The first M p entries of xi are the
+        generation-0 errors e_0 less their mean; the others, if any, are scores of samples that are
+        used again.
+    frozen : ndarray of bool, shape (M,)
+        Which models never change.
+    p : int
+        Number of parameters of each model.
+    inertia : ndarray, shape (M p, M p), optional
+        Where data accumulate, ``K_i^-1 K_{i,0}`` of each model, block diagonal: how many
+        generations of feeds its generation-0 sample is worth. The system then describes the data of
+        one generation, and :mod:`mcjax.laws.first_order.accumulation` the errors.
+    selection : Selection, optional
+        Where models fit a subsample of what accumulates, the matrices behind its noise.
+    growth : float
+        Where sample counts grow like ``t^growth``: the noise of generation t has the covariance
+        ``N t^-growth``.
+    push, start : ndarray, shape (M p,), optional
+        What other truths of real sources add to the mean in every later generation, and the mean at
+        generation 0; None for 0.
+    before : tuple of LinearSystem
+        Where weights change with time, the systems that lead to generations 1, 2, ... before this
+        one.
+    """
+
+    transition: np.ndarray
+    noise: np.ndarray
+    reuse: np.ndarray
+    initial: np.ndarray
+    frozen: np.ndarray
+    p: int
+    inertia: np.ndarray | None = None
+    selection: Selection | None = None
+    growth: float = 0.0
+    push: np.ndarray | None = None
+    start: np.ndarray | None = None
+    before: tuple[LinearSystem, ...] = ()
+
+    def at(self, generation: int) -> LinearSystem:
+        """Return the system that leads to a generation, from 1 on."""
+        return self.before[generation - 1] if generation <= len(self.before) else self
+
+
+def covariances(system: LinearSystem, generations: int) -> np.ndarray:
+    """Return the covariances of the stacked errors at generations 0 to T.
+
+    Returns
+    -------
+    ndarray, shape (T + 1, M p, M p)
+
+    Notes
+    -----
+    With ``D_t = Cov(e_t, xi)``, where D_0 is the first M p rows of X and C_0 their first M p
+    columns,
+
+        C_t = A C_{t-1} A' + A D_{t-1} R' + R D_{t-1}' A' + R X R' + N
+        D_t = A D_{t-1} + R X
+    """
+    if system.inertia is not None:
+        return accumulated(system, generations)
+    x, size = system.initial, len(system.transition)
+    result = np.empty((generations + 1, size, size))
+    result[0] = x[:size, :size]
+    cross = x[:size]
+    for t in range(generations):
+        a, r = system.at(t + 1).transition, system.at(t + 1).reuse
+        if t <= len(system.before):  # R stays the same after that
+            constant = r @ x @ r.T
+        mixed = a @ cross @ r.T
+        noise = system.at(t + 1).noise * (t + 1.0) ** -system.growth
+        following = a @ result[t] @ a.T + mixed + mixed.T + constant + noise
+        result[t + 1] = (following + following.T) / 2
+        cross = a @ cross + r @ x
+    return result
+
+
+def means(system: LinearSystem, generations: int) -> np.ndarray:
+    """Return the means of the models' errors at generations 0 to T, ``m_t = A m_{t-1} + push``.
+
+    Returns
+    -------
+    ndarray, shape (T + 1, M, p)
+        Zero where all real sources have one truth.
+    """
+    size = len(system.transition)
+    result = np.zeros((generations + 1, size))
+    if system.start is not None and system.push is not None:
+        result[0] = system.start
+        for t in range(generations):
+            current = system.at(t + 1)
+            result[t + 1] = current.transition @ result[t] + current.push
+    return result.reshape(generations + 1, -1, system.p)

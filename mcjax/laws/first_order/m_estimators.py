@@ -1,0 +1,116 @@
+"""The first-order law of M-estimators on a network.
+
+With ``theta_{i,t}`` the minimiser of the weighted loss over everything fed to model i, sample
+counts growing and their shares fixed, the stacked errors follow a linear system
+(:mod:`mcjax.laws.first_order.score_equations`) whose matrices come from the network and from the
+model's H and V. The law is asymptotic: at finite n the truth departs from it by terms of order 1/n,
+which for nonlinear models are several per cent at 100 rows a fit and a few parameters.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mcjax.laws.collapse.components import data_flow
+from mcjax.laws.collapse.origins import collapse_origins, collapsing
+from mcjax.laws.first_order.information import distant_sources, information_of
+from mcjax.laws.first_order.limits import growth, limit, mean_limit
+from mcjax.laws.first_order.linear_system import LinearSystem, covariances, means
+from mcjax.laws.first_order.monte_carlo_information import jackknife_error
+from mcjax.laws.first_order.score_equations import linear_system, pooled_first_order
+from mcjax.laws.first_order.spectral_growth import spectral_growth
+from mcjax.laws.law import STOPS, Reason
+from mcjax.laws.prediction import Prediction, mean_squares
+from mcjax.models.allowance import UNMEASURED
+from mcjax.study.study import Condition
+
+
+class FirstOrder:
+    """Means and covariances of the errors of M-estimators, to first order in 1/n."""
+
+    name = "first_order"
+    reference = (
+        "first-order expansion of M-estimators on a network, derived in"
+        " mcjax.laws.first_order.score_equations"
+    )
+    exact = False
+
+    def applies(self, condition: Condition) -> Reason | None:
+        """Return why the expansion does not hold, or None."""
+        if not condition.minimises:
+            return STOPS
+        memory = condition.network.memory
+        if not (memory.current_only or memory.adds_up or (memory.selects and memory.vanishing)):
+            return Reason(f"memory is {memory.name!r}, and it is for the last data, or all")
+        rows, p = _fewest_rows(condition), len(condition.theta)
+        if condition.model.covariates != 0 and rows <= p:
+            return Reason(f"a fit has {rows} rows for {p} parameters, and it is for many rows")
+        return distant_sources(condition)
+
+    def predict(self, condition: Condition, generations: int) -> Prediction:
+        """Predict the errors at generations 0 to T, and their growth and limits.
+
+        Raises
+        ------
+        Inapplicable
+            If the information is not finite or singular.
+        """
+        information, versions = information_of(condition)
+        net, offsets = condition.network, condition.sources.offsets
+        system = linear_system(net, information, offsets)
+        error = None
+        if versions:
+            systems = [linear_system(net, version, offsets) for version in versions]
+            error = jackknife_error(np.array([_mse(s, generations) for s in systems]))
+        slopes, stable = _long_run(system, condition)
+        limits = mean_squares(limit(system, stable), net.size, mean_limit(system, stable))
+        return Prediction.of(
+            covariances(system, generations),
+            net.size,
+            means(system, generations) if offsets.any() else None,
+            standard_error=error,
+            growth=np.where(stable, np.nan, slopes),
+            limit=np.where(stable, limits, np.nan),
+            asymptotic=True,
+            allowance=allowance(condition, generations),
+            pooled=None if net.plain else pooled_first_order(net, information, offsets),
+        )
+
+
+def allowance(condition: Condition, generations: int) -> np.ndarray:
+    """Return the departures that finite samples explain, see
+    :class:`mcjax.models.allowance.Allowance`.
+
+    Returns
+    -------
+    ndarray, shape (T + 1, M)
+    """
+    size, p = condition.network.size, len(condition.theta)
+    stated = condition.model.allowance or UNMEASURED
+    rows = _fewest_rows(condition)
+    spare = rows - p - 1
+    share = stated.per_row * (p + 1) / spare if spare > 0 else np.inf
+    kink = 2 * (p + 1) / np.sqrt(rows) if stated.kink else 0.0
+    return np.repeat(kink + share * np.arange(1, generations + 2)[:, None], size, axis=1)
+
+
+def _long_run(system: LinearSystem, condition: Condition) -> tuple[np.ndarray, np.ndarray]:
+    """Return slopes of the MSEs, and which models settle, both (M,)."""
+    net = condition.network
+    if not net.plain:  # a real source may leave directions unseen
+        return spectral_growth(system, net)
+    origins = collapse_origins(net)
+    stable = ~np.array(collapsing(data_flow(net), origins))
+    return np.trace(growth(system, origins), axis1=1, axis2=2), stable
+
+
+def _mse(system: LinearSystem, generations: int) -> np.ndarray:
+    size = len(system.frozen)
+    return mean_squares(covariances(system, generations), size, means(system, generations))
+
+
+def _fewest_rows(condition: Condition) -> int:
+    """Return the rows of the smallest fit."""
+    net = condition.network
+    later = (sum(feed.samples for feed in feeds) for feeds in net.feeds_by_reader if feeds)
+    return min([*net.initial, *later])

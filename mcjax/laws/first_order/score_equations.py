@@ -1,0 +1,358 @@
+"""The linear system of a network, from the score equations of its fits.
+
+**Score equations.** At generation t model i minimises ``sum_b w_b sum_{z in b} loss(theta; z)``
+over the batches b fed to it, of n_b observations each. A batch of a real source follows the law at
+the truth of that source, a batch of model j the law that j generates at
+``theta_{j,t-1} = theta* + e_{j,t-1}``. Write H_b for the expected Hessian of the loss and V_b for
+the covariance of its gradient, both for one observation of b. Expand the stationarity condition
+around theta*. The expected score of a batch vanishes at the parameters of its parent, so to first
+order
+
+    K_i e_{i,t} = sum_b (C_b (e_{parent(b),t-1} + delta_b) - w_b U_b),     K_i = sum_b C_b,
+
+with the *curvature* ``C_b = w_b n_b H_b`` and the *score* U_b of the sample at its own truth,
+``Cov(U_b) = n_b V_b``. The error of a real parent is 0, and delta_b is the truth of a real source
+less theta* (0 for a batch of a model).
+
+Assumed: a smooth enough loss with a positive definite expected Hessian, finite V, truths at a
+distance of O(1 / sqrt(n)), and n -> infinity with the shares of the batches fixed. What is left out
+is of relative order 1/n. For least squares on given designs, ``C_b = w_b X_b'X_b`` and
+``U_b = -X_b' eps_b``, and the equations are exact (:mod:`mcjax.laws.least_squares.fixed_design`).
+
+**System.** Stacked over the M models,
+
+    e_t = A e_{t-1} + R xi + q + noise_t ,
+
+with ``A_ij = K_i^-1 C_b`` for the batch b of model j, the push
+``q_i = K_i^-1 sum_b C_b delta_b`` of truths that differ, and everything that is drawn once in xi:
+
+* Batches of one *stream* are one sample and share one U. Two readers of a sample that a model
+  publishes have the noise covariance ``w_b w_c K_i^-1 Cov(U) K_k^-1``; private samples are
+  independent.
+* Fresh real data are noise. A real sample that is *used again* has its U in xi, for ever. If a
+  model fitted that sample alone at generation 0, then ``U = -K_0 e_0 / w_0`` (e_0 less its mean) is
+  in xi already.
+* A *frozen* model, which reads nothing, has ``A_ii = I`` and no noise.
+* Where data accumulate, A and N describe a fit of one generation's data, and the inertia
+  ``K_i^-1 K_i0`` relates them to the generation-0 sample
+  (:mod:`mcjax.laws.first_order.accumulation`).
+
+A model that reads no real data has ``A_ij = W_ij I`` for the shares W of its samples, whatever H
+is. Nothing explodes to first order: all batches of models have one H, so with c_i their weight in
+model i, and positive semi-definite curvature from real sources, ``K_i - c_i H`` is positive
+semi-definite, and in the metric of H the norms of the blocks of a row of A sum to at most 1.
+
+Derived here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from mcjax.chains.layout import Feeds, network_arrays, shape_of
+from mcjax.errors import InputError
+from mcjax.laws.first_order.accumulation import Selection
+from mcjax.laws.first_order.linear_system import LinearSystem
+from mcjax.models.information import Information
+from mcjax.network.network import Network
+
+LARGEST_CONDITION = 1e14
+"""Condition number from which a matrix counts as singular."""
+
+
+class Batches(NamedTuple):
+    """Matrices of every feed slot of a generation; M models, B slots.
+
+    Attributes
+    ----------
+    curvature : ndarray, shape (M, B, p, p)
+        C_b, zero in empty slots.
+    score : ndarray, shape (M, B, p, p)
+        ``Cov(U_b)``.
+    share : ndarray, shape (M, B), optional
+        Share of each batch in the curvature of its fit, where all of a model's batches have
+        proportional curvatures; nan for other models. None: they have not.
+    """
+
+    curvature: np.ndarray
+    score: np.ndarray
+    share: np.ndarray | None = None
+
+
+BatchesOf = Callable[[Feeds], Batches]
+"""The matrices of one generation's feeds."""
+
+
+def linear_system(
+    net: Network, information: Information, offsets: np.ndarray | None = None
+) -> LinearSystem:
+    """Return the first-order system of a network.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    information : Information
+        H and V of real data, of data that models generate, and of further real sources.
+    offsets : ndarray, shape (S, p), optional
+        Truths of the real sources less theta*; defaults to one truth for all.
+
+    Raises
+    ------
+    InputError
+        If the weighted sum K_i of a model's expected Hessians is singular.
+    """
+    return assemble(net, *_expected(net, information, offsets))
+
+
+def pooled_first_order(
+    net: Network, information: Information, offsets: np.ndarray | None = None
+) -> float | None:
+    """Return :func:`pooled_mse` to first order."""
+    return pooled_mse(net, *_expected(net, information, offsets))
+
+
+def assemble(net: Network, batches: BatchesOf, offsets: np.ndarray) -> LinearSystem:
+    """Return the linear system of a network whose batches have given curvatures and scores.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    batches : callable
+        Matrices of the feeds of a generation, in the layout of :class:`mcjax.chains.layout.Feeds`;
+        the K_i of models that read must be regular.
+    offsets : ndarray, shape (S, p)
+        delta of the real sources.
+    """
+    arrays = network_arrays(net, shape_of([net]))
+    begun = _Fits(arrays.initial, batches(arrays.initial))
+    weights = [arrays.feeds.weight] if arrays.schedule is None else list(arrays.schedule)
+    *before, last = (
+        _system(net, begun, _Fits(feeds, batches(feeds)), offsets)
+        for feeds in (arrays.feeds._replace(weight=weight) for weight in weights)
+    )
+    return replace(last, before=tuple(before))
+
+
+def pooled_mse(net: Network, batches: BatchesOf, offsets: np.ndarray) -> float | None:
+    """Return the MSE of the estimator that holds every real sample of a generation, each once and
+    unweighted; None if these do not determine all parameters."""
+    size, p = net.size, offsets.shape[1]
+    arrays = network_arrays(net, shape_of([net]))
+    seen: set[int] = set()
+    total, spread, pull = np.zeros((p, p)), np.zeros((p, p)), np.zeros(p)
+    for feeds in (arrays.initial, arrays.feeds):
+        even = feeds._replace(weight=np.ones_like(feeds.weight))
+        matrices = batches(even)
+        for i, b in np.argwhere(feeds.samples > 0):
+            source, stream = feeds.origin[i, b] - size, int(feeds.stream[i, b])
+            if source < 0 or stream in seen:
+                continue
+            seen.add(stream)
+            total += matrices.curvature[i, b]
+            spread += matrices.score[i, b]
+            pull += matrices.curvature[i, b] @ offsets[source]
+    if not np.linalg.cond(total) < LARGEST_CONDITION:
+        return None
+    inverse = np.linalg.inv(total)
+    mean = inverse @ pull
+    return float(np.trace(inverse @ spread @ inverse) + mean @ mean)
+
+
+def block_diagonal(matrices: np.ndarray) -> np.ndarray:
+    """Return one matrix of shape (M p, M p) from M of shape (p, p)."""
+    size, p, _ = matrices.shape
+    result = np.zeros((size, p, size, p))
+    result[np.arange(size), :, np.arange(size), :] = matrices
+    return result.reshape(size * p, size * p)
+
+
+def _expected(
+    net: Network, information: Information, offsets: np.ndarray | None
+) -> tuple[BatchesOf, np.ndarray]:
+    """Return the expected curvatures and scores of batches, and the offsets."""
+    further = information.sources or (information.real,) * len(net.sources)
+    kinds = [information.synthetic, information.real, *further]
+    hessians = np.array([kind.hessian for kind in kinds], float)
+    scores = np.array([kind.score_covariance for kind in kinds], float)
+
+    def batches(feeds: Feeds) -> Batches:
+        source = np.maximum(feeds.origin - net.size + 1, 0)
+        counts = feeds.samples.astype(float)
+        mass = feeds.weight * counts
+        curvature = mass[..., None, None] * hessians[source]
+        used = feeds.samples > 0
+        real = (used & (source > 0)).any(1)
+        reads = np.flatnonzero(used.any(1))
+        _check_regular(curvature.sum(1)[reads], [net.models[i] for i in reads])
+        total = np.where(real | ~used.any(1), np.nan, mass.sum(1))
+        return Batches(curvature, counts[..., None, None] * scores[source], mass / total[:, None])
+
+    truths = np.zeros((1 + len(net.sources), hessians.shape[-1])) if offsets is None else offsets
+    return batches, truths
+
+
+class _Fits:
+    """The fits of one generation, one entry for each of F feeds.
+
+    Attributes
+    ----------
+    reader, origin, stream, weight, renewed, share : ndarray, shape (F,)
+        As in :class:`mcjax.chains.layout.Feeds` and :class:`Batches`.
+    curvature, score : ndarray, shape (F, p, p)
+        C_b and ``Cov(U_b)``.
+    total, inverse : ndarray, shape (M, p, p)
+        K_i and its inverse, the identity for models that read nothing.
+    gain : ndarray, shape (F, p, p)
+        ``w_b K_i^-1``, which takes the score U_b to the error.
+    """
+
+    def __init__(self, feeds: Feeds, batches: Batches):
+        used = np.nonzero(feeds.samples > 0)
+        self.reader = used[0]
+        self.origin, self.stream = feeds.origin[used], feeds.stream[used]
+        self.weight, self.renewed = feeds.weight[used], feeds.renewed[used]
+        self.curvature, self.score = batches.curvature[used], batches.score[used]
+        nothing = np.full(len(self.reader), np.nan)
+        self.share = nothing if batches.share is None else batches.share[used]
+        self.total = batches.curvature.sum(1)
+        self.total[~(feeds.samples > 0).any(1)] = np.eye(self.total.shape[-1])
+        self.inverse = np.linalg.inv(self.total)
+        self.gain = self.weight[:, None, None] * self.inverse[self.reader]
+
+    def scores_by_model(self) -> np.ndarray:
+        """Return ``K_i^-1 Cov(sum_b w_b U_b) K_i^-T`` of each model, (M, p, p)."""
+        return _sum_by(self.reader, self.gain @ self.score @ _transposed(self.gain), self.total)
+
+    def noise(self, chosen: np.ndarray) -> np.ndarray:
+        """Return the covariance of what the scores of some feeds add to errors, (M, p, M, p)."""
+        size, p = self.total.shape[:2]
+        _, place, readers = np.unique(self.stream, return_inverse=True, return_counts=True)
+        alone = chosen & (readers[place] == 1)
+        result = np.zeros((size, p, size, p))
+        models = np.arange(size)
+        own = self.gain[alone] @ self.score[alone] @ _transposed(self.gain[alone])
+        result[models, :, models, :] = _sum_by(self.reader[alone], own, self.total)
+        common = np.flatnonzero(chosen & ~alone)
+        if len(common):  # one column for each sample that several models read
+            _, first, place = np.unique(self.stream[common], return_index=True, return_inverse=True)
+            gains = np.zeros((size, len(first), p, p))
+            gains[self.reader[common], place] = self.gain[common]
+            spread = gains @ self.score[common[first]]
+            flat = (size * p, len(first) * p)
+            left, right = (np.moveaxis(m, 2, 1).reshape(flat) for m in (spread, gains))
+            result += (left @ right.T).reshape(result.shape)
+        return result
+
+
+def _system(net: Network, begun: _Fits, fits: _Fits, offsets: np.ndarray) -> LinearSystem:
+    """Return the system while weights stay, from the fits of generation 0 and of later ones."""
+    size, p = net.size, offsets.shape[1]
+    frozen = np.array(net.frozen)
+    models = np.arange(size)
+    moved = fits.inverse[fits.reader] @ fits.curvature
+    alike = ~np.isnan(fits.share)
+    moved[alike] = fits.share[alike, None, None] * np.eye(p)  # no rounding of K^-1 H
+    synthetic = fits.origin < size
+    transition = np.zeros((size, p, size, p))
+    transition[fits.reader[synthetic], :, fits.origin[synthetic], :] = moved[synthetic]
+    transition[models[frozen], :, models[frozen], :] = np.eye(p)
+
+    push = _pushed(fits.reader, moved, fits.origin - size, offsets, size)
+    first = begun.inverse[begun.reader] @ begun.curvature
+    start = _pushed(begun.reader, first, begun.origin - size, offsets, size)
+    initial, reuse = _drawn_once(begun, fits, size)
+    flat = (size * p, size * p)
+    inertia, selection = None, None
+    if not net.memory.current_only:
+        inertia = block_diagonal(fits.inverse @ begun.total)
+    if net.memory.selects:
+        scores = _sum_by(begun.reader, begun.weight[:, None, None] ** 2 * begun.score, fits.total)
+        chosen = fits.inverse @ scores @ _transposed(fits.inverse)
+        chosen[frozen] = 0
+        rows = np.array([max(1, sum(f.samples for f in feeds)) for feeds in net.feeds_by_reader])
+        selection = Selection(
+            block_diagonal(chosen),
+            block_diagonal(fits.scores_by_model()),
+            np.repeat(np.array(net.initial, float) / rows, p),
+        )
+    return LinearSystem(
+        transition=transition.reshape(flat),
+        noise=fits.noise(fits.renewed).reshape(flat),
+        reuse=reuse,
+        initial=initial,
+        frozen=frozen,
+        p=p,
+        inertia=inertia,
+        selection=selection,
+        growth=net.growth,
+        push=push if offsets.any() else None,
+        start=start if offsets.any() else None,
+    )
+
+
+def _drawn_once(begun: _Fits, fits: _Fits, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return X and R: generation-0 errors, then scores of samples that are used again."""
+    p = fits.total.shape[-1]
+    reads = np.bincount(begun.reader, minlength=size)
+    alone = {int(begun.stream[f]): f for f in np.flatnonzero(reads[begun.reader] == 1)[::-1]}
+    again = np.flatnonzero(~fits.renewed)
+    places: dict[int, int] = {}  # of scores that no generation-0 error gives
+    for stream in fits.stream[again].tolist():
+        if stream not in alone and stream not in places:
+            places[stream] = size + len(places)
+    drawn = size + len(places)
+    initial, reuse = np.zeros((drawn, p, drawn, p)), np.zeros((size, p, drawn, p))
+    initial[:size, :, :size] = begun.noise(np.ones(len(begun.reader), bool))
+    for f in again:
+        i, stream = fits.reader[f], int(fits.stream[f])
+        if stream in alone:
+            g = alone[stream]
+            k = begun.reader[g]
+            reuse[i, :, k] += fits.gain[f] @ begun.total[k] / begun.weight[g]
+        else:
+            reuse[i, :, places[stream]] = fits.gain[f]
+            initial[places[stream], :, places[stream]] = fits.score[f]
+    for g, stream in enumerate(begun.stream.tolist()):
+        if stream in places:
+            cross = begun.gain[g] @ begun.score[g]
+            initial[begun.reader[g], :, places[stream]] = cross
+            initial[places[stream], :, begun.reader[g]] = cross.T
+    return initial.reshape(drawn * p, drawn * p), reuse.reshape(size * p, drawn * p)
+
+
+def _pushed(
+    reader: np.ndarray, moved: np.ndarray, source: np.ndarray, offsets: np.ndarray, size: int
+) -> np.ndarray:
+    """Return ``sum_b K_i^-1 C_b delta_b`` over the real batches of each model, (M p,)."""
+    real = source >= 0
+    result = np.zeros((size, offsets.shape[1]))
+    np.add.at(result, reader[real], np.einsum("fab,fb->fa", moved[real], offsets[source[real]]))
+    return result.ravel()
+
+
+def _sum_by(reader: np.ndarray, matrices: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """Return the sums of matrices (F, p, p) by reader, (M, p, p)."""
+    result = np.zeros_like(like)
+    np.add.at(result, reader, matrices)
+    return result
+
+
+def _transposed(matrices: np.ndarray) -> np.ndarray:
+    return np.swapaxes(matrices, -1, -2)
+
+
+def _check_regular(matrices: np.ndarray, models: list[str]) -> None:
+    """Raise an input error that names the model of a singular matrix, (K, p, p)."""
+    for condition, name in zip(np.linalg.cond(matrices), models, strict=True):
+        if not condition < LARGEST_CONDITION:
+            raise InputError(
+                "information",
+                f"the expected Hessian of model {name!r} is singular, so its minimiser is not"
+                " unique; use a loss and covariates that determine every parameter",
+            )

@@ -1,0 +1,57 @@
+"""Growth per generation from the eigenvalues of a linear system.
+
+Topology alone decides who collapses where every real source determines all parameters. On given
+designs, or with real sources that leave directions unseen, it does not: the shares W of the
+collapse law are replaced by blocks ``K_i^-1 C_b``, which do not average in one common metric. A
+component whose transition has a spectral radius above 1 explodes. One that is anchored by fewer
+real rows than parameters keeps an eigenvalue 1 in the directions those rows do not see, and
+collapses there. So growth is computed from the transition: ``sum P N P*`` over the spectral
+projectors P of its eigenvalues of modulus 1, for models that no explosion reaches.
+
+Constants, which are reused real data and frozen models, do not push in such a direction. Summed
+over its equations, a left eigenvector ``(K_i g_i)`` of eigenvalue 1 has ``sum_i S_ri g_i = 0`` for
+the constants' designs S_r, and rows that leave a direction unseen are linearly independent (or they
+are the very same rows, with the same constant). Derived here.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mcjax.laws.collapse.components import data_flow, strong_components
+from mcjax.laws.first_order.growing_samples import NEAR_UNIT, unit_projectors
+from mcjax.laws.first_order.linear_system import LinearSystem
+from mcjax.network.network import Network
+
+
+def spectral_growth(system: LinearSystem, net: Network) -> tuple[np.ndarray, np.ndarray]:
+    """Return the slope of each model's MSE, nan where it settles, and which models settle.
+
+    Returns
+    -------
+    slope : ndarray, shape (M,)
+        Infinite for models that explode.
+    settled : ndarray of bool, shape (M,)
+    """
+    p, size = system.p, len(system.frozen)
+    flow = data_flow(net)
+    explodes = np.zeros(size, bool)
+    for members in strong_components(flow.readers):  # feeders before readers
+        own = np.repeat(np.isin(np.arange(size), members), p)
+        radius = np.abs(np.linalg.eigvals(system.transition[np.ix_(own, own)])).max()
+        above = any(explodes[j] for i in members for j in flow.feeders[i])
+        explodes[members] = above or bool(radius > 1 + NEAR_UNIT)
+    if system.inertia is not None:  # noise fades, so only what amplifies has no limit
+        return np.where(explodes, np.inf, np.nan), ~explodes
+    moving = np.repeat(~system.frozen & ~explodes, p)
+    a = system.transition[np.ix_(moving, moving)]
+    growth = np.zeros(len(a))
+    for projector in unit_projectors(a):
+        grown = projector @ system.noise[np.ix_(moving, moving)] @ projector.conj().T
+        growth += np.diagonal(grown).real
+    slope = np.zeros((size, p))
+    slope[moving.reshape(size, p)] = growth
+    slope[explodes] = np.inf
+    total = slope.sum(1)
+    settled = total <= NEAR_UNIT * np.diagonal(system.noise).max(initial=0)
+    return np.where(settled, np.nan, total), settled

@@ -1,0 +1,48 @@
+"""The exact law of absorption: whether classes, or all events, are gone."""
+
+from __future__ import annotations
+
+from mcjax.laws.generative.poisson_extinction import not_one_generation, poisson_extinction
+from mcjax.laws.generative.wright_fisher import too_large, wright_fisher
+from mcjax.laws.law import STOPS, Reason
+from mcjax.laws.prediction import FunctionalPrediction
+from mcjax.models.generative import ClassShares, PoissonRate
+from mcjax.study.study import Condition
+
+
+class Extinction:
+    """Exact chances that classes of a categorical model, or the events of a Poisson model, are
+    gone."""
+
+    name = "extinction"
+    reference = (
+        "absorption of Wright-Fisher chains and of branching Poisson variates, derived in"
+        " mcjax.laws.generative.wright_fisher and mcjax.laws.generative.poisson_extinction"
+    )
+    exact = True
+
+    def applies(self, condition: Condition) -> Reason | None:
+        """Return why nothing can go extinct, or why the chances are not known; otherwise None."""
+        known = condition.model.generative
+        if not isinstance(known, ClassShares | PoissonRate):
+            return Reason("estimates have no classes or counts that could vanish", obvious=True)
+        if not condition.minimises:
+            return STOPS
+        classes = isinstance(known, ClassShares)
+        return (too_large if classes else not_one_generation)(condition.network)
+
+    def predict(self, condition: Condition, generations: int) -> FunctionalPrediction:
+        """Predict richness and loss of the rarest class, or the chance that a rate is not 0."""
+        known = condition.model.generative
+        if isinstance(known, ClassShares):
+            shares = known.shares(condition.theta)
+            values = wright_fisher(condition.network, shares, generations)
+            reference = "absorption of a Wright-Fisher chain"
+            module = "wright_fisher"
+        else:
+            rate = float(condition.theta[0])
+            values = {"alive": poisson_extinction(condition.network, rate, generations)}
+            reference = "generating functions of Poisson variates"
+            module = "poisson_extinction"
+        reference = f"{reference}, derived in mcjax.laws.generative.{module}"
+        return FunctionalPrediction("", reference, values)

@@ -1,0 +1,82 @@
+"""The contract of a law."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from mcjax.laws.prediction import FunctionalPrediction, Prediction
+from mcjax.study.study import Condition
+
+
+class Reason(NamedTuple):
+    """Why a law does not apply to a condition.
+
+    Attributes
+    ----------
+    sentence : str
+        The reason, for the user.
+    obvious : bool
+        Whether nobody would look for the law in this condition, so that predictions need not list
+        it as inapplicable.
+    """
+
+    sentence: str
+    obvious: bool = False
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+GROWING = Reason(
+    "sample counts grow from generation to generation, and this law is of constant ones"
+)
+
+
+STOPS = Reason("the estimator does not minimise the loss, and the law is of estimates that do")
+
+
+class Inapplicable(Exception):
+    """Raised by ``Law.predict`` for a reason that only its computation shows, such as an expected
+    Hessian that turns out to be singular; ``str(error)`` is the reason."""
+
+
+class Law(Protocol):
+    """A statement about the errors of all models at every generation.
+
+    A law says where it applies and predicts means and covariances of errors, means of functionals,
+    or both. It never simulates a network.
+
+    Attributes
+    ----------
+    name : str
+        Its name in results, unique among all laws.
+    reference : str
+        A citation, or the module that derives the law.
+    exact : bool
+        Whether it holds at every sample size and without Monte Carlo error.
+    """
+
+    name: str
+    reference: str
+    exact: bool
+
+    def applies(self, condition: Condition) -> Reason | None:
+        """Return None if the law applies to the condition, otherwise the reason why not.
+
+        Reasons are those that the condition itself shows, without the computation.
+        """
+
+    def predict(self, condition: Condition, generations: int) -> Prediction | FunctionalPrediction:
+        """Predict the errors at generations 0 to T of a condition to which the law applies.
+
+        Returns
+        -------
+        Prediction or FunctionalPrediction
+            See :meth:`mcjax.laws.prediction.Prediction.of`. The name of the law, and whether it is
+            exact, need not be filled in.
+
+        Raises
+        ------
+        Inapplicable
+            If the computation shows that the law does not apply.
+        """

@@ -1,0 +1,96 @@
+"""What exact laws of least squares ask of a condition."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from mcjax.laws.law import STOPS, Reason
+from mcjax.network.network import REAL, Network
+from mcjax.study.study import Condition
+
+WEIGHTED = "a model's feeds have different weights; the closed form needs equal ones"
+POOLED = "data accumulate; the closed form is for fits of one generation's data"
+SHARED = "two models read one published sample; the closed form needs samples with one reader"
+REUSED = (
+    "real data are reused: their design is the same in every generation, so errors depend on it"
+    " for ever and generations are not independent given the last"
+)
+SOURCES = "there are several real sources, and it is for one"
+OWN_COVARIATES = "a source has covariates of its own; the closed form needs one law for all"
+FIXED = "designs are fixed, and it averages over random ones"
+
+
+def not_least_squares(condition: Condition) -> Reason | None:
+    """Return why fits are not least squares with finite noise and regular covariates, or None."""
+    model = condition.model
+    if model.covariates != 0 and not condition.minimises:
+        return STOPS
+    if model.least_squares is None:
+        return Reason(
+            f"exact laws are those of least squares, and {model.name} is not",
+            obvious=model.covariates == 0,
+        )
+    if not np.isfinite(model.least_squares.variances(model.params)).all():
+        return Reason("the noise has no finite variance")
+    if not np.linalg.cond(condition.covariance) < 1e12:
+        return Reason("the covariates do not determine every parameter (low rank)")
+    return None
+
+
+def few_rows(net: Network, p: int, more: int) -> Reason | None:
+    """Return which model has a fit of no more than ``p + more`` rows, or None."""
+    for name, first, feeds in zip(net.models, net.initial, net.feeds_by_reader, strict=True):
+        counts = [first, *([sum(feed.samples for feed in feeds)] if feeds else [])]
+        if min(counts) <= p + more:
+            return Reason(
+                f"model {name!r} fits {min(counts)} rows; second moments need more than"
+                f" p + {more} = {p + more}"
+            )
+    return None
+
+
+def unusual_feeds(net: Network) -> str:
+    """Return, in a sentence, what keeps designs from being independent and evenly weighted:
+    weights, samples with several readers, reused real data or memory; empty if nothing does."""
+    if not net.memory.current_only:
+        return POOLED
+    tables = (*net.first_by_reader, *net.feeds_by_reader)
+    if any(len({feed.weights for feed in feeds}) > 1 for feeds in tables):
+        return WEIGHTED
+    public = {source.name for source in net.sources if source.public}
+    shared = public | set(net.models if net.draws == "shared" else ())
+    for feeds in (net.first, net.feeds):
+        readers = Counter(feed.origin for feed in feeds if feed.origin in shared)
+        if max(readers.values(), default=0) > 1:
+            return SHARED
+    if any(f.origin in net.source_index and not net.renews(f.origin) for f in net.feeds):
+        return REUSED
+    if any(source.covariance is not None for source in net.sources):
+        return OWN_COVARIATES
+    return ""
+
+
+def reuses_plain(net: Network) -> bool:
+    """Whether models read their own generation-0 sample of the only real source again."""
+    return net.plain and net.real == "reused" and any(feed.origin == REAL for feed in net.feeds)
+
+
+def label_variances(condition: Condition) -> tuple[float, float]:
+    """Return the variances of the noise in synthetic and in real labels of least squares."""
+    model = condition.model
+    assert model.least_squares is not None  # laws have asked
+    synthetic, real = model.least_squares.variances(model.params)
+    return synthetic, real
+
+
+def source_variances(condition: Condition) -> np.ndarray:
+    """Return the variances of the noise in the labels of the real sources, (S,)."""
+    model, sigma = condition.model, condition.sources.sigma
+    if sigma is None:
+        return np.full(len(condition.sources.theta), label_variances(condition)[1])
+    assert model.least_squares is not None  # laws have asked
+    assert model.noise_scale is not None
+    variances = model.least_squares.variances
+    return np.array([variances(model.params | {model.noise_scale: s})[1] for s in sigma])

@@ -1,0 +1,139 @@
+"""The exact law of least squares on fixed designs, with any weights, shared or private draws.
+
+Let X_b be the covariates of batch b, the same in every generation and every chain, and
+``S_b = X_b'X_b``. The weighted least squares fit of model i is then linear in the errors of its
+parents and in the noise,
+
+    e_i = K_i^-1 sum_b w_b (S_b e_{parent(b)} + X_b' eps_b),     K_i = sum_b w_b S_b,
+
+exactly and at every sample size; the e of a real source is its truth less theta*. This is the
+linear system of :mod:`mcjax.laws.first_order.score_equations` with ``S_b`` in place of ``n_b H_b``.
+Two readers of one sample have the noise covariance ``w_ij w_kj var K_i^-1 S_j K_k^-1``. In the long
+run topology alone does not decide, see :mod:`mcjax.laws.first_order.spectral_growth`.
+
+Derived here, by linearity. Covariates are drawn in float32, as studies do by default; in a study in
+float64 they differ by rounding, some 1e-7 of themselves.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+
+from mcjax.chains.dataset import design_streams
+from mcjax.chains.layout import Feeds
+from mcjax.chains.observations import draw_normals
+from mcjax.draws.streams import condition_word, design_key
+from mcjax.laws.first_order.limits import limit, mean_limit
+from mcjax.laws.first_order.linear_system import LinearSystem, covariances, means
+from mcjax.laws.first_order.score_equations import (
+    LARGEST_CONDITION,
+    Batches,
+    BatchesOf,
+    assemble,
+    pooled_mse,
+)
+from mcjax.laws.first_order.spectral_growth import spectral_growth
+from mcjax.laws.law import Inapplicable, Reason
+from mcjax.laws.least_squares.conditions import (
+    label_variances,
+    not_least_squares,
+    source_variances,
+)
+from mcjax.laws.prediction import Prediction, mean_squares
+from mcjax.study.study import Condition, covariance_root
+
+
+class FixedDesign:
+    """Exact moments of least squares, given the designs that a study draws once."""
+
+    name = "fixed_design"
+    reference = (
+        "linear in the noise given the designs, derived in mcjax.laws.least_squares.fixed_design"
+    )
+    exact = True
+
+    def applies(self, condition: Condition) -> Reason | None:
+        """Return why errors are not linear in the noise given one set of designs, or None."""
+        if condition.design != "fixed":
+            return Reason("designs are random, and it is for fixed ones", obvious=True)
+        reason = not_least_squares(condition)
+        if reason is not None:
+            return reason
+        memory = condition.network.memory
+        if not (memory.current_only or memory.adds_up):
+            return Reason(f"memory is {memory.name!r}, and it is for the last data, or all")
+        if condition.network.growth > 0:
+            return Reason("sample counts grow, and so do the designs")
+        return None
+
+    def predict(self, condition: Condition, generations: int) -> Prediction:
+        """Predict the errors at generations 0 to T, and their growth and limits.
+
+        Raises
+        ------
+        Inapplicable
+            If the designs do not determine a fit.
+        """
+        net, offsets = condition.network, condition.sources.offsets
+        batches = _given(condition)
+        system = assemble(net, batches, offsets)
+        slope, settled = spectral_growth(system, net)
+        limits = mean_squares(limit(system, settled), net.size, mean_limit(system, settled))
+        return Prediction.of(
+            covariances(system, generations),
+            net.size,
+            means(system, generations) if offsets.any() else None,
+            growth=slope,
+            limit=np.where(settled, limits, np.nan),
+            pooled=pooled_mse(net, batches, offsets),
+        )
+
+
+def design_system(condition: Condition) -> LinearSystem:
+    """Return the linear system of a network on its fixed designs.
+
+    Raises
+    ------
+    Inapplicable
+        If the weighted designs of a fit do not determine every parameter.
+    """
+    return assemble(condition.network, _given(condition), condition.sources.offsets)
+
+
+def _given(condition: Condition) -> BatchesOf:
+    """Return the curvatures and score covariances of batches on the designs of a condition."""
+    variance, _ = label_variances(condition)
+    models = np.full(condition.network.size, variance)
+    spread = np.concatenate([models, source_variances(condition)])
+    grams: dict[bytes, np.ndarray] = {}  # weights change with time, designs do not
+
+    def batches(feeds: Feeds) -> Batches:
+        samples = feeds.samples.tobytes() + feeds.stream.tobytes()
+        if samples not in grams:
+            grams[samples] = _grams(condition, feeds)
+        gram = grams[samples]
+        weighted = feeds.weight[..., None, None] * gram
+        reads = (feeds.samples > 0).any(1)
+        if not (np.linalg.cond(weighted.sum(1)[reads]) < LARGEST_CONDITION).all():
+            raise Inapplicable("the designs of a fit do not determine every parameter")
+        return Batches(weighted, spread[feeds.origin][..., None, None] * gram)
+
+    return batches
+
+
+def _grams(condition: Condition, feeds: Feeds) -> np.ndarray:
+    """Return ``X_b'X_b`` of every feed slot, drawn as chains draw them, (M, B, p, p)."""
+    p = len(condition.theta)
+    pairs = max(1, int(feeds.samples.max() + 1) // 2)
+    key = jnp.asarray(design_key(condition.seed, condition_word(condition.label)))
+    words = design_streams(key, jnp.asarray(feeds.stream.ravel()))
+    keys = tuple(jnp.repeat(word, pairs) for word in words)
+    place = jnp.tile(jnp.arange(pairs, dtype=jnp.uint32), feeds.stream.size)
+    z = np.asarray(draw_normals((keys[0], keys[1]), place, p, jnp.float32))
+    rows = np.stack([z.real, z.imag], -1).reshape(p, *feeds.stream.shape, 2 * pairs).astype(float)
+    used = np.arange(2 * pairs) < feeds.samples[..., None]
+    x = np.moveaxis(np.where(used, rows, 0.0), 0, -2)  # (M, B, p, rows)
+    roots = np.array([covariance_root(own) for own in condition.sources.covariance])
+    factor = roots[np.maximum(feeds.origin - condition.network.size, 0)]
+    return factor @ (x @ np.swapaxes(x, -1, -2)) @ np.swapaxes(factor, -1, -2)

@@ -1,0 +1,1 @@
+"""Entities that interact through a common pool of synthetic data."""
