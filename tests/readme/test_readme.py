@@ -26,6 +26,7 @@ from pathlib import Path
 import click
 import pytest
 
+import mcjax
 from mcjax.cli.main import cli
 
 ROOT = Path(__file__).parents[2]
@@ -120,6 +121,17 @@ def test_links_and_pictures_exist(page):
 def slug(heading):
     """Return the anchor that GitHub gives a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", list(PAGES))
+def test_files_of_the_repository_that_are_named_exist(page):
+    for name in re.findall(r"`((?:mcjax|tests|benchmarks)/[\w/.-]*)`", PAGES[page]):
+        assert (ROOT / name).exists(), f"{page} names {name}"
+
+
+def test_the_map_of_the_code_lists_the_rooms_in_order():
+    rooms = re.findall(r"^    (\w+) +\w", mcjax.__doc__, re.M)
+    assert re.findall(r"^\| `(\w+)` \|", PAGES["docs/architecture.md"], re.M) == ["errors", *rooms]
 
 
 def test_every_page_is_on_the_map():
