@@ -20,6 +20,7 @@ from mcjax.engine.outcome import Outcome, Tally
 from mcjax.report.folder import ResultFolder
 from mcjax.report.verification import cell_rows, cells_parquet, verification_json
 from mcjax.study.load import builtin_file
+from mcjax.study.quantities import name_of
 from mcjax.study.schema import read_text
 from mcjax.study.study import Study
 from mcjax.verdicts.judge import Verification
@@ -111,7 +112,7 @@ def describe(study: Study) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+    return [name_of(quantity) for quantity in value] if isinstance(value, tuple) else value
 
 
 def _source(file: Path) -> dict[str, Any]:

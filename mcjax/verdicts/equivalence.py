@@ -9,10 +9,15 @@ Statistics 6, 1979) bounds the probability of any wrong claim in the family by 1
 
 from __future__ import annotations
 
+from typing import Final, Literal
+
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-VERIFIED, REFUTED, INCONCLUSIVE = "verified", "refuted", "inconclusive"
+Verdict = Literal["verified", "refuted", "inconclusive"]
+VERIFIED: Final = "verified"
+REFUTED: Final = "refuted"
+INCONCLUSIVE: Final = "inconclusive"
 
 
 def decide(
@@ -74,7 +79,7 @@ def holm(p_values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
     return level, rejected
 
 
-def worst(verdicts: np.ndarray) -> str:
+def worst(verdicts: np.ndarray) -> Verdict:
     """Refuted if any is, verified if all are, inconclusive otherwise (and if there are none)."""
     if (verdicts == REFUTED).any():
         return REFUTED

@@ -24,7 +24,7 @@ HEAVY = (
     f"heavy tail: a single chain makes more than {LARGE_SHARE:.0%} of the spread, far from what"
     " normal errors do, so the standard error is not credible"
 )
-RARE = 1e-4
+HEAVY_TAIL_ODDS = 1e-4
 """Probability, cell by cell, that normal errors are called heavy-tailed."""
 
 
@@ -38,7 +38,7 @@ def dominated(outcome: Outcome) -> np.ndarray:
         trace = np.einsum("tiaa->ti", second)
         freedom = trace**2 / np.einsum("tiab,tiab->ti", second, second)
         odds = squared.chains * chdtrc(freedom, freedom * largest / squared.mean)
-    return np.where((share > LARGE_SHARE) & (odds < RARE), share, 0.0)
+    return np.where((share > LARGE_SHARE) & (odds < HEAVY_TAIL_ODDS), share, 0.0)
 
 
 def own_blocks(outcome: Outcome) -> np.ndarray:
