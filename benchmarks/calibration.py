@@ -24,8 +24,8 @@ from machine import keep
 
 import mcjax
 from mcjax import api
-from mcjax.chains.chain import Trajectory
 from mcjax.chains.layout import shape_of
+from mcjax.chains.program import Trajectory
 from mcjax.engine import engine
 from mcjax.engine.outcome import summarise
 from mcjax.verdicts.claims import settle

@@ -20,7 +20,7 @@ from scipy.stats import norm
 
 import mcjax
 from mcjax import api
-from mcjax.cli.main import _configure_jax
+from mcjax.cli.start import start_jax
 from mcjax.laws.mediated_map import best_weights, efficiency_map, random_designs
 
 ENTITIES, P, ROWS, CHAINS, GENERATIONS = 4, 4, 20, 1000, 5
@@ -32,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path)
     out = parser.parse_args().out
-    _configure_jax()
+    start_jax()
     lines = [np.diag(np.eye(P)[k]).tolist() for k in range(ENTITIES)]
     conditions = []
     for alpha in ALPHAS:

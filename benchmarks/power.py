@@ -26,8 +26,8 @@ from machine import keep
 
 import mcjax
 from mcjax import api
-from mcjax.chains.chain import Trajectory
 from mcjax.chains.layout import shape_of
+from mcjax.chains.program import Trajectory
 from mcjax.engine import engine
 from mcjax.engine.outcome import Outcome, summarise
 from mcjax.laws.prediction import Predictions

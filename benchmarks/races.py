@@ -79,10 +79,10 @@ def fits_section(model: str, quick: bool) -> list[dict[str, Any]]:
     import jax.numpy as jnp
     import numpy as np
     import peers
+    from mcjax.estimators.rows import Rows, fit_rows
 
     import mcjax
     from mcjax.engine.compiler import compiler_options
-    from mcjax.fits.rows import Rows, fit_rows
     from mcjax.solvers.status import Status
 
     p, batch = 5, 64

@@ -8,8 +8,8 @@ The rooms, each using only those above it (a test holds them to it)::
     draws      random numbers by position
     network    who feeds whom
     solvers    linear systems, linear programs, and how they end
+    estimators how a model is fitted
     models     loss, sampler, information
-    fits       one M-estimate
     chains     one chain of one network
     study      conditions and settings, from Python or a file
     engine     many chains, their moments

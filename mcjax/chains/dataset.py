@@ -9,10 +9,10 @@ import numpy as np
 from jax import Array
 
 from mcjax.chains.layout import Feeds
+from mcjax.chains.observations import draw_labels, draw_normals, of_rows
 from mcjax.draws.threefry import threefry
-from mcjax.fits.objective import Dataset
+from mcjax.estimators.estimator import Dataset
 from mcjax.models.model import Model
-from mcjax.models.observations import draw_labels, draw_normals
 from mcjax.network.network import growth_factors
 from mcjax.solvers.once import once
 
@@ -40,18 +40,28 @@ def draw_dataset(
 
     Parameters
     ----------
-    factor: a root of the covariate covariance, shape (p, p).
-    parents: parameters of the models, then of the real sources, shape (M + S, p).
-    feeds: one model's row of the table, each entry of shape (B,).
-    key: chain key, shape (2,). generation: in which each feed is drawn, int32, scalar or (B,).
-    models: origins from which on they are real, M.
-    design: the key of fixed designs, shape (2,), or None if covariates are drawn anew each time.
-    sources: real sources' own laws, or None if all are as ``real``.
+    factor : Array
+        A root of the covariance of the covariates, shape (q, q).
+    parents : Array
+        Parameters of the models, then of the real sources, shape (M + S, p).
+    feeds : Feeds
+        One model's row of the table, each entry of shape (B,).
+    key : Array
+        Chain key, shape (2,).
+    generation : Array
+        Generation in which each feed is drawn, int32, scalar or (B,).
+    models : int
+        M: origins from this number on are real.
+    design : Array, optional
+        The key of fixed designs, shape (2,); without it covariates are drawn anew each time.
+    sources : SourceArrays, optional
+        Laws of their own of real sources.
 
     Returns
     -------
-    A :class:`Dataset` of N = 2 pairs rows; padding has weight 0 and zero x and y. Without
-    covariates x has shape (0, N).
+    Dataset
+        N = 2 pairs rows; padding has weight 0 and zero x and y. Without covariates x has shape
+        (0, N).
     """
     stamp = jnp.where(feeds.renewed, generation, 0).astype(jnp.uint32)
     streams = threefry((key[0], key[1]), (stamp, feeds.stream))
@@ -71,10 +81,10 @@ def draw_dataset(
     pair = within.astype(jnp.uint32)
     normals, sigma = jnp.zeros((0, 2 * pairs), parents.dtype), None
     x = normals
-    if model.covariates:
+    if model.covariates != 0:
         z = once(
             generation,
-            lambda: draw_normals((keys[2], keys[3]), pair, parents.shape[1], parents.dtype),
+            lambda: draw_normals((keys[2], keys[3]), pair, len(factor), parents.dtype),
         )
         normals = _halves(z.real, z.imag)
         x = jnp.matmul(factor, normals, precision="highest")
@@ -93,7 +103,7 @@ def draw_dataset(
     valid = (row < _both(feeds.samples[slot])) & _both(place < ends[-1])
     return Dataset(
         x=jnp.where(valid[None, :], x, 0),
-        y=jnp.where(valid, y, 0),
+        y=jnp.where(of_rows(valid, y), y, 0),
         weight=jnp.where(valid, _both(feeds.weight[slot]), 0),
     )
 

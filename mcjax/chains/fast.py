@@ -1,9 +1,9 @@
-"""Blocks of chains at once: the law and the draws of :mod:`mcjax.chains.chain`, near what a
-processor can do.
+"""Blocks of chains at once: the draws of :mod:`mcjax.chains.reference`, near what a processor can
+do.
 
-For losses and labels that depend on ``x'theta`` alone, fitted by Newton steps on this generation's
-data (:func:`knows`). Arrays are written out for a block of lanes: all fits of one generation, F of
-them (lanes, then models), and last the H pairs of rows of each. Each trick says what it buys; a
+For models of a linear predictor, fitted by Newton's method to this generation's data
+(:func:`reason_against`). Arrays are written out for a block of lanes: all fits of one generation, F
+of them (lanes, then models), and last the H pairs of rows of each. Each trick says what it buys; a
 test compares estimates with those of the reference.
 
 Results of one stage are packed into one array: every array that is stored is a loop of its own,
@@ -19,13 +19,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from mcjax.chains.chain import ConditionArrays, Program, Trajectory
 from mcjax.chains.dataset import design_streams, grown
+from mcjax.chains.program import ConditionArrays, Program, Trajectory
+from mcjax.chains.step import shares_of, status_before_fit
 from mcjax.draws.samplers import normal_pair
 from mcjax.draws.streams import LABEL, row_words
 from mcjax.draws.threefry import threefry
-from mcjax.fits.fit import Fit
-from mcjax.fits.rows import MOST, Rows, fit_rows
+from mcjax.estimators.estimator import Estimator, Fit
+from mcjax.estimators.newton import Newton
+from mcjax.estimators.newton_rows import MOST, Rows, fit_rows, predictor_of
 from mcjax.models.model import Model
 from mcjax.solvers.once import once
 from mcjax.solvers.status import Status
@@ -39,17 +41,15 @@ EVEN, ODD, PAIR = 31, 30, np.uint32(2**30 - 1)
 """Two bits say whether the rows of a pair are any of the fit's, the others are its number."""
 
 
-def knows(model: Model, p: int, solver: str, memory: str) -> bool:
-    """Whether the fast path runs such chains: for all else there is the reference. A family with
-    ``slopes`` draws its labels from ``x'theta`` alone, too."""
-    ordinary = model.slopes is not None and model.covariates
-    return (
-        ordinary
-        and model.solve is None
-        and p <= MOST
-        and solver == "newton"
-        and memory == "replace"
-    )
+def reason_against(model: Model, p: int, estimator: Estimator, memory: str) -> str:
+    """Return why the fast path does not run such chains, or nothing."""
+    if model.predictor is None:
+        return "the model is not one of a linear predictor"
+    if estimator != Newton():
+        return "models are not fitted by Newton's method"
+    if p > MOST:
+        return f"there are more than {MOST} parameters"
+    return "" if memory == "replace" else "data are not replaced"
 
 
 def padded(pairs: int) -> int:
@@ -138,18 +138,15 @@ def _sources(
         lambda a, b: jnp.where(t == 0, a, b).reshape(fits, slots), net.initial, later
     )
     weight = feeds.weight.astype(dtype)
-    mass = feeds.samples.astype(dtype) * weight
-    total = jnp.maximum(mass.sum(-1, keepdims=True), 1)
+    observation, share = shares_of(feeds.samples, weight, axis=-1)
     truth = jnp.moveaxis(conditions.truth.astype(dtype), 2, 0)
     parents = jnp.concatenate([before.reshape(p, lanes, models), truth], -1)
     theta = _chosen(parents, feeds.origin.reshape(lanes, models * slots)).reshape(p, fits, slots)
     unknown = jnp.isnan(theta[0])
-    worst = jnp.where(feeds.samples > 0, jnp.where(unknown, 2, 1), 0).max(-1)
-    status = jnp.where(worst == 1, int(Status.RUNNING), int(Status.NOT_FITTED))
-    status = jnp.where(worst == 2, int(Status.PARENT_FAILED), status).astype(jnp.int32)
+    status = status_before_fit(feeds.samples > 0, ~unknown, axis=-1)
     theta = jnp.where(unknown[None], 0, theta)  # lest it makes others' arithmetic fail
     # the mean of the parents is a fit's best guess: four passes over the rows instead of six
-    start = ((mass / total)[None] * theta).sum(-1)
+    start = (share[None] * theta).sum(-1)
     stamp = jnp.where(feeds.renewed, t, 0).astype(jnp.uint32)
     own = jnp.repeat(key, models, axis=0)
     keys: tuple[Any, ...] = threefry((own[:, :1], own[:, 1:]), (stamp, feeds.stream))
@@ -160,7 +157,7 @@ def _sources(
     ends = ((rows + 1) // 2)[:, None, :] * np.tri(slots, dtype=np.int32)[None]
     words = (ends.sum(-1, dtype=jnp.int32), rows, *keys, feeds.origin >= models)
     packed = jnp.stack([word.astype(jnp.uint32) for word in words])
-    return _Sources(packed, theta, weight / total), start, status
+    return _Sources(packed, theta, observation), start, status
 
 
 def _chosen(values: Array, place: Array) -> Array:
@@ -251,14 +248,9 @@ def _draw(model: Model, factor: Any, given: _Sources, count: Array, program: Pro
         words = [row_words((one, two), pair & PAIR, jnp.uint32(LABEL + k)) for k in range(2)]
         found = []
         for odd, half in enumerate(x):
-            # to a family whose labels depend on eta alone, (eta,) and 1 are theta and x
-            eta = sum((half[i] * theta[i] for i in range(1, p)), half[0] * theta[0])[None]
-            own = tuple(word[odd] for word in words)
-            y = model.sample(model.params, eta, jnp.ones_like(eta), own)
-            if model.sample_real is not model.sample:
-                also = model.sample_real(model.params, eta, jnp.ones_like(eta), own)
-                y = jnp.where(real, also, y)
-            found.append(y)
+            eta = sum((half[i] * theta[i] for i in range(1, p)), half[0] * theta[0])
+            own = (words[0][odd], words[1][odd])
+            found.append(predictor_of(model).labels(model.params, eta, real, own))
         return lax.complex(*found)
 
     both = once(count, labels)

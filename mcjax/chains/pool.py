@@ -17,12 +17,12 @@ from jax import Array
 
 from mcjax.chains.dataset import design_streams, once
 from mcjax.chains.layout import Feeds
+from mcjax.chains.observations import draw_single, of_rows
 from mcjax.draws.permutation import permuted
 from mcjax.draws.streams import selection_stream
 from mcjax.draws.threefry import threefry
-from mcjax.fits.objective import Dataset
+from mcjax.estimators.estimator import Dataset
 from mcjax.models.model import Model
-from mcjax.models.observations import draw_single
 
 
 class Past(NamedTuple):
@@ -113,6 +113,6 @@ def draw_subsample(
     valid = place < jnp.minimum(take, ends[-1])
     return Dataset(
         x=jnp.where(valid[None], x, 0),
-        y=jnp.where(valid, y, 0),
+        y=jnp.where(of_rows(valid, y), y, 0),
         weight=jnp.where(valid, pool.weight[slot], 0),
     )

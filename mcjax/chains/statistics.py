@@ -26,12 +26,14 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from mcjax.chains.chain import ConditionArrays, Program, Trajectory
 from mcjax.chains.dataset import grown
 from mcjax.chains.layout import Feeds
+from mcjax.chains.program import ConditionArrays, Program, Trajectory
+from mcjax.chains.step import known_after, status_before_fit
 from mcjax.draws.samplers import GAMMA_RAISES, GAMMA_SWITCH, chi, normal_pair, uniform
 from mcjax.draws.streams import STATISTIC
 from mcjax.draws.threefry import threefry
+from mcjax.estimators.estimator import first_that_holds
 from mcjax.solvers.cholesky import UNROLLED, singular_share, solve_positive
 from mcjax.solvers.once import once
 from mcjax.solvers.status import Status
@@ -70,9 +72,9 @@ def run_white(conditions: ConditionArrays, keys: Array, program: Program) -> tup
     Shapes (T + 1, p, M, lanes), not-a-number where a fit failed, and (T + 1, M, lanes).
     """
     net = jax.tree.map(_lanes_last, conditions.network)
-    variances = conditions.model.noise_variances
-    assert variances is not None  # such a family alone is run here
-    variance, _ = variances(conditions.model.params)
+    least_squares = conditions.model.least_squares
+    assert least_squares is not None, "only least squares runs without rows"
+    variance, _ = least_squares.variances(conditions.model.params)
     sigma = jnp.sqrt(jnp.asarray(variance, program.fit_dtype))[None, None]
     p, models = conditions.truth.shape[-1], net.frozen.shape[0]
     shape, dtype = (models, len(keys)), program.fit_dtype
@@ -88,28 +90,26 @@ def run_white(conditions: ConditionArrays, keys: Array, program: Program) -> tup
         samples = grown(net.feeds.samples, t, program.generations, program.growth)
         later = net.feeds._replace(samples=samples)
         feeds = jax.tree.map(lambda a, b: jnp.where(t == 0, a, b), net.initial, later)
-        reads = feeds.samples > 0
-        known = _parents(state.known, feeds.origin, True)
-        lost = jnp.any(reads & ~known, axis=1)
+        entering = status_before_fit(
+            feeds.samples > 0, _parents(state.known, feeds.origin, True), axis=1
+        )
         gram, right = _sums(feeds, state.error, sigma, key, t, program)
         pool = None
         if state.pool is not None:
             pool = gram, right = state.pool[0] + gram, state.pool[1] + right
-            lost = lost | (reads.any(1) & ~state.known)  # its pool lacks a generation
+            incomplete = (entering == Status.RUNNING) & ~state.known  # its pool lacks a generation
+            entering = jnp.where(incomplete, int(Status.PARENT_FAILED), entering)
         error, unexplained = once(t, lambda: _solve(gram, right))
-        finite = jnp.isfinite(error).all(0)
-        status = jnp.full(lost.shape, int(Status.CONVERGED), jnp.int32)
-        for holds, code in (
+        status = first_that_holds(
+            (~jnp.isfinite(error).all(0), Status.OVERFLOW),
             (unexplained < singular_share(error), Status.RANK_DEFICIENT),
-            (~finite, Status.OVERFLOW),
-            (lost, Status.PARENT_FAILED),
-            (~reads.any(1), Status.NOT_FITTED),
-        ):
-            status = jnp.where(holds, int(code), status)
+            otherwise=Status.CONVERGED,
+        )
+        status = jnp.where(entering == Status.RUNNING, status, entering)
         kept = status == Status.NOT_FITTED
         fitted = status == Status.CONVERGED
         error = jnp.where(kept[None], state.error, jnp.where(fitted[None], error, 0))
-        now = _State(error, jnp.where(kept, state.known, fitted), pool)
+        now = _State(error, known_after(status, state.known), pool)
         return now, (jnp.where(now.known[None], error, jnp.nan), status)
 
     _, found = lax.scan(step, begin, jnp.arange(program.generations + 1, dtype=jnp.int32))

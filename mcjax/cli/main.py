@@ -11,12 +11,14 @@ from pathlib import Path
 
 import click
 
+from mcjax.cli.start import import_jax, start_jax
 from mcjax.errors import InputError, SharedError, naming
 from mcjax.laws.sources import CLAUSES
 
 EXIT = {"verified": 0, "refuted": 1, "inconclusive": 3}
-BAD_INPUT = 2
-STOPPED, FAULT = 130, 70  # an interrupt, a fault of the program: 1 would say refuted
+BAD_INPUT = 2  # or an environment in which nothing runs
+STOPPED, CLOSED = 130, 141  # as a shell tells of a program that SIGINT or SIGPIPE has ended
+FAULT = 70  # of mcjax; 1 would say refuted, and says nothing else
 
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -65,7 +67,7 @@ def diagnose(file: Path, as_json: bool) -> None:
 @law_option
 def predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
     """What the laws say of the study's errors, generation by generation. No simulation."""
-    _configure_jax()
+    start_jax()
     from mcjax.cli.commands import run_predict
 
     with naming(file):
@@ -124,12 +126,12 @@ def verify(
     until_decided: bool,
     distributed: str | None,
     path: str | None,
-) -> None:
+) -> int:
     """Simulate, compare with the laws, judge. Without FILE: a built-in study.
 
     Exit status: 0 verified, 1 refuted, 2 bad input, 3 inconclusive.
     """
-    _configure_jax()
+    start_jax(None if plan else distributed)
     from mcjax.cli.verify import run_verify
     from mcjax.study.load import builtin_file
 
@@ -137,10 +139,6 @@ def verify(
         if file is not None:
             raise InputError("--builtin", "and FILE exclude each other; keep one")
         file = builtin_file(builtin)
-    if distributed is not None and not plan:
-        from mcjax.engine.processes import start
-
-        start(distributed)
     if plan:
         for option, given in (
             ("--distributed", distributed),
@@ -160,12 +158,12 @@ def verify(
             study = study if chains is None else replace(study, chains=chains)
             study = study if path is None else replace(study, path=path)
             run_plan(study, as_json, power, laws, theory)
-        return
+        return 0
     with naming(file or "the built-in study"):
         verdict = run_verify(
             file, as_json, out, theory, chains, quiet, without, laws, until_decided, path
         )
-    sys.exit(EXIT[verdict])
+    return EXIT[verdict]
 
 
 @cli.command()
@@ -184,7 +182,7 @@ def replay(
     as_json: bool,
 ) -> None:
     """Run one chain of the study in DIR again: estimates, fit statuses, and data behind them."""
-    _configure_jax()
+    start_jax()
     from mcjax.cli.replay import run_replay
 
     with naming(folder):
@@ -199,18 +197,19 @@ def replay(
 @click.option("--quiet", is_flag=True, help="No progress.")
 def published(
     names: tuple[str, ...], as_json: bool, out: Path | None, deep: bool, quiet: bool
-) -> None:
+) -> int:
     """The field's published numbers, simulated and judged: all, or those of an ID or a group."""
-    _configure_jax()
+    start_jax()
     from mcjax.cli.published import run_published
 
-    sys.exit(EXIT[run_published(names, as_json, out, deep, quiet)])
+    return EXIT[run_published(names, as_json, out, deep, quiet)]
 
 
 @cli.command()
 @json_option
 def families(as_json: bool) -> None:
     """The families a study can name, with their parameters."""
+    import_jax()
     from mcjax.cli.commands import run_families
 
     run_families(as_json)
@@ -228,7 +227,7 @@ def families(as_json: bool) -> None:
 @click.option("--chains", type=click.IntRange(min=64), help="Chains, instead of the figure's own.")
 def figures(names: tuple[str, ...], out: Path, chains: int | None) -> None:
     """Draw the figures NAMES (default: all), each as PDF and PNG with its data beside it."""
-    _configure_jax()
+    start_jax()
     from mcjax.cli.commands import run_figures
 
     run_figures(names, out, chains)
@@ -236,40 +235,52 @@ def figures(names: tuple[str, ...], out: Path, chains: int | None) -> None:
 
 def run() -> None:
     """Entry point: one sentence and exit status 2 for bad input."""
+    orderly = False
     try:
-        sys.exit(cli(standalone_mode=False))
-    except SharedError as error:
-        click.echo(f"mcjax: {error}", err=True)
-        sys.exit(BAD_INPUT)
+        status = cli(standalone_mode=False) or 0
+        if sys.stdout is not None:
+            sys.stdout.flush()  # what cannot be written is to be told
+        orderly = True
     except InputError as error:
-        click.echo(f"mcjax: {error}", err=True)
-        status = BAD_INPUT
+        orderly = isinstance(error, SharedError)
+        status = _told(BAD_INPUT, str(error))
     except click.ClickException as error:
-        error.show()
+        with suppress(OSError):
+            error.show()
         status = BAD_INPUT
     except (click.Abort, KeyboardInterrupt):
-        click.echo("mcjax: stopped; with --out, the same command goes on from here", err=True)
-        status = STOPPED
+        status = _told(STOPPED, "stopped; with --out, the same command goes on from here")
+    except (BrokenPipeError, SystemExit):  # click and rich exit with 1 where a pipe is closed
+        status = CLOSED
+    except OSError as error:
+        place = error.filename or "the output"
+        reason = error.strerror or error
+        status = _told(BAD_INPUT, f"{place}: cannot be used ({reason}); make room, or name another")
     except Exception:
-        traceback.print_exc()
-        click.echo("mcjax: the lines above show a fault of mcjax, not of your input", err=True)
-        status = FAULT
+        with suppress(OSError):
+            traceback.print_exc()
+        status = _told(FAULT, "the lines above show a fault of mcjax, not of your input")
+    _let_go_of_output()
     processes = sys.modules.get("mcjax.engine.processes")
-    if processes is not None and processes.several():
+    if not orderly and processes is not None and processes.several():
         # an orderly exit waits for the others, who wait for this one
-        sys.stdout.flush()
-        sys.stderr.flush()
         os._exit(status)
     sys.exit(status)
 
 
-def _configure_jax() -> None:
-    """Once, in the entry point, before any array exists; importing mcjax changes no setting."""
-    import jax
+def _told(status: int, sentence: str) -> int:
+    """Say a sentence on standard error, if that can be written; returns the status."""
+    with suppress(OSError):
+        click.echo(f"mcjax: {sentence}", err=True)
+    return status
 
-    jax.config.update("jax_enable_x64", True)
-    flags = os.environ.get("XLA_FLAGS", "")
-    if getattr(jax.config, "jax_num_cpu_devices", 1) < 1 and "device_count" not in flags:
-        cores = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)
-        with suppress(RuntimeError):  # where the program that calls has begun to use JAX
-            jax.config.update("jax_num_cpu_devices", len(cores))
+
+def _let_go_of_output() -> None:
+    """Flush, and let what cannot be written go nowhere: Python would try it again at the end, and
+    exit with a status of its own."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -14,12 +14,13 @@ import click
 from rich.table import Table
 
 from mcjax import api
+from mcjax.engine.compiled import compile_study
 from mcjax.errors import naming
 from mcjax.laws.user import laws_from_files
 from mcjax.report.tables import table_console
 from mcjax.report.text import number, strict_json
 from mcjax.study.load import load_study
-from mcjax.study.study import Study, path_of, sampling_of
+from mcjax.study.study import Study
 from mcjax.verdicts.plan import plan
 
 PILOT = 256
@@ -106,22 +107,19 @@ def run_plan(
 
 def _programs(study: Study) -> list[dict[str, Any]]:
     """What is compiled, and for how much."""
-    found = []
-    for members in api.programs(study):
-        conditions = [study.conditions[i] for i in members]
-        shape = api.shape_in(study, members)
-        found.append(
-            {
-                "conditions": len(members),
-                "family": conditions[0].model.name,
-                "models": shape.models,
-                "rows": 2 * shape.pairs,
-                "sampling": sampling_of(conditions[0], study.sampling),
-                "path": path_of(conditions[0], study),
-                "chunk": api.chunk_of(study, members),
-            }
-        )
-    return found
+    return [
+        {
+            "conditions": len(shared.members),
+            "family": study.conditions[shared.members[0]].model.name,
+            "models": shared.shape.models,
+            "rows": 2 * shared.shape.pairs,
+            "sampling": "statistics" if shared.route.path == "statistics" else "rows",
+            "path": shared.route.path,
+            "reason": shared.route.reason,
+            "chunk": shared.chunk,
+        }
+        for shared in compile_study(study).programs
+    ]
 
 
 def _duration(seconds: Any) -> str:

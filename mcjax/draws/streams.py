@@ -15,7 +15,8 @@ generation 0's.
 Where designs are fixed, the covariates of a sample come from a chain key of their own that all
 chains share, at generation 0, and so depend on its stream alone; the labels stay as above.
 
-A model that fits a subsample of its past draws the choice from a stream of its own.
+A model that fits a subsample of its past draws the choice from a stream of its own, and so does
+an estimator that draws batches or initial values.
 
 A *role* is the purpose of a number within an observation: covariate k is role k; the numbers
 behind the label start at ``LABEL``, and those of a sample's sufficient statistics, drawn instead
@@ -67,6 +68,14 @@ def source_stream(source: int, reader: int | None = None) -> int:
 def selection_stream(reader: Any) -> Any:
     """Which rows of its pool model ``reader`` fits, where it fits a subsample."""
     return reader << 16 | SELECTION
+
+
+def fitting_stream(reader: Any) -> Any:
+    """Return the stream of the random numbers that the estimator of model ``reader`` uses.
+
+    Its upper half is the number of no model: there are fewer than 65,535 of them.
+    """
+    return SELECTION << 16 | reader
 
 
 def condition_word(label: str) -> int:

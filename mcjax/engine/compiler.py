@@ -26,3 +26,22 @@ def compiler_options(path: str, platform: str) -> dict[str, bool | int | str]:
         # the whole on one, for blocks are small. Several cores are several devices here.
         "xla_disable_hlo_passes": "tree_reduction_rewriter,cpu-parallel-task-assigner",
     }
+
+
+def one_device_reason(text: str) -> str | None:
+    """Return why a program of a CPU must not be spread over several devices; None if it may be.
+
+    Parameters
+    ----------
+    text : str
+        The lowered program.
+
+    Notes
+    -----
+    The devices of a CPU share the threads on which jaxlib runs batched calls of LAPACK. When all
+    threads wait inside such calls for one more, the program never ends. The program itself tells
+    whether it makes such calls, for a user's function may.
+    """
+    if "@lapack_" not in text:
+        return None
+    return "it calls LAPACK, which need not return where a CPU has several devices"

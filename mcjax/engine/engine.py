@@ -20,10 +20,11 @@ from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 
 from mcjax.chains import fast
-from mcjax.chains.chain import ConditionArrays, Program, Trajectory, run_chain
+from mcjax.chains.program import ConditionArrays, Program, Trajectory
+from mcjax.chains.reference import run_chain
 from mcjax.chains.statistics import run_statistics
 from mcjax.draws.streams import chain_keys
-from mcjax.engine.compiler import compiler_options
+from mcjax.engine.compiler import compiler_options, one_device_reason
 from mcjax.engine.moments import TILE
 from mcjax.engine.outcome import Gather, Outcome, Tally, Tiles
 from mcjax.engine.processes import together
@@ -62,14 +63,32 @@ def run_blocks(
 ) -> Trajectory:
     """Run blocks, each device its share of them one after the other.
 
-    Every array has leading axes (blocks, lanes). Devices do not talk to each other.
+    Every array has leading axes (blocks, lanes). Devices do not talk to each other. A program that
+    must not be spread over several runs all blocks on the first, with the same results.
     """
-    path = program.path if program.pairs else "statistics"
-    return _compiled(path, devices[0].platform)(conditions, keys, program, devices)
+    if len(devices) > 1 and devices[0].platform == "cpu":
+        leaves, structure = jax.tree.flatten((conditions, keys))
+        shapes = tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
+        if _runs_alone(structure, shapes, program, devices):
+            devices = devices[:1]
+    return _compiled(program.path, devices[0].platform)(conditions, keys, program, devices)
+
+
+@cache  # the lowered program is not lost: jit keeps it for the call that compiles it
+def _runs_alone(
+    structure: Any,
+    shapes: tuple[jax.ShapeDtypeStruct, ...],
+    program: Program,
+    devices: tuple[jax.Device, ...],
+) -> bool:
+    """Whether a program must run on one device of a CPU, because it would never end on several."""
+    conditions, keys = jax.tree.unflatten(structure, shapes)
+    run = _compiled(program.path, devices[0].platform)
+    return one_device_reason(run.lower(conditions, keys, program, devices).as_text()) is not None
 
 
 @cache
-def _compiled(path: str, platform: str) -> Callable[..., Trajectory]:
+def _compiled(path: str, platform: str) -> Any:
     options = compiler_options(path, platform)
     return jax.jit(
         _run_blocks, static_argnames=("program", "devices"), compiler_options=options or None
@@ -79,13 +98,12 @@ def _compiled(path: str, platform: str) -> Callable[..., Trajectory]:
 def _run_blocks(
     conditions: ConditionArrays, keys: Any, program: Program, devices: tuple[jax.Device, ...]
 ) -> Trajectory:
-    if program.pairs == 0:
-        batch = partial(run_statistics, program=program)
-    else:
+    batch = partial(run_statistics, program=program)
+    if program.path == "reference":
         batch = jax.vmap(partial(run_chain, program=program))
 
     def share(conditions: ConditionArrays, keys: Any) -> Trajectory:
-        if program.path == "fast" and program.pairs:
+        if program.path == "fast":
             return fast.run_chains(conditions, keys, program)
         return lax.map(lambda block: batch(*block), (conditions, keys))
 
@@ -242,13 +260,13 @@ def block_size(task: Task, program: Program, lanes: int) -> int:
     """
     models, p = len(task.arrays.network.frozen), task.arrays.truth.shape[1]
     results = (program.generations + 1) * models * (p + 1) * 8
-    if program.pairs == 0:
+    if program.path == "statistics":
         slots = task.arrays.network.feeds.samples.size
         lane = slots * p * (p + 6) * 8
     else:
         lane = models * 2 * program.pairs * (4 * p + 8) * 8
     if jax.default_backend() == "cpu":
-        block = CPU_STATISTICS_LANES if program.pairs == 0 else CPU_LANES
+        block = CPU_STATISTICS_LANES if program.path == "statistics" else CPU_LANES
         limit = CPU_BYTES
         if program.path == "fast":
             row = (p + 1) * np.dtype(program.draw_dtype).itemsize

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mcjax.chains.chain import Trajectory
+from mcjax.chains.program import Trajectory
 from mcjax.engine.moments import TILE, ErrorMoments, Moments, merge, tile_moments
 from mcjax.models.model import Functional
 from mcjax.solvers.status import Status

@@ -10,12 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from mcjax.chains.chain import ConditionArrays, Program, draw_samples
 from mcjax.chains.dataset import grown
 from mcjax.chains.layout import Feeds
+from mcjax.chains.program import ConditionArrays, Program
+from mcjax.chains.reference import draw_samples
 from mcjax.draws.streams import chain_keys
 from mcjax.engine.engine import Task
-from mcjax.fits.objective import Dataset
+from mcjax.estimators.estimator import Dataset
 
 
 def redraw(task: Task, theta: np.ndarray, program: Program) -> Iterator[Dataset]:

@@ -19,11 +19,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from mcjax.chains.chain import ConditionArrays, Program
 from mcjax.chains.layout import NetworkArrays, Shape, network_arrays
+from mcjax.chains.program import ConditionArrays, Program
 from mcjax.chains.statistics import run_white
 from mcjax.draws.streams import chain_keys
 from mcjax.engine.moments import Moments, merge_across
+from mcjax.estimators.newton import Newton
 from mcjax.models.model import Model
 from mcjax.solvers.status import FAILURES
 from mcjax.study.survey import TILE, Survey
@@ -81,7 +82,13 @@ def run_survey(survey: Survey, codes: np.ndarray, model: Model) -> SurveyMoments
         [chain_keys(survey.seed, int(code), np.arange(survey.chains)) for code in codes]
     )
     keys = keys[owner].reshape(-1, together, tiles, TILE, 2).swapaxes(1, 2)
-    program = Program(survey.generations, 0, False, "newton", "float32", "float64")
+    program = Program(
+        generations=survey.generations,
+        path="statistics",
+        estimator=Newton(),
+        draw_dtype="float32",
+        fit_dtype="float64",
+    )
     blocks = jax.tree.map(lambda leaf: leaf[owner].reshape(-1, together, *leaf.shape[1:]), stacked)
     found = _run_blocks(blocks, keys, model, program)
     # (blocks, tiles, networks, ...) to (tiles, networks, ...)

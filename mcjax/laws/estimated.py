@@ -11,11 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from mcjax.chains.observations import draw_labels, draw_normals
 from mcjax.draws.streams import chain_keys
 from mcjax.laws.inapplicable import Inapplicable
 from mcjax.models.information import BatchInformation, Information
 from mcjax.models.model import Model
-from mcjax.models.observations import draw_labels, draw_normals
 
 BATCHES = 32
 PAIRS = 1 << 13
@@ -76,16 +76,18 @@ def _batches(model: Model, theta: Array, factor: Array, real: bool) -> _Batch:
         pairs = jnp.arange(PAIRS, dtype=jnp.uint32)
         rows = 2 * PAIRS
         x = jnp.zeros((0, rows), theta.dtype)
-        if model.covariates:
-            z = draw_normals((key[0], key[1]), pairs, len(theta), theta.dtype)
+        if model.covariates != 0:
+            z = draw_normals((key[0], key[1]), pairs, len(factor), theta.dtype)
             x = factor @ jnp.concatenate([z.real, z.imag], axis=1)
         parent = jnp.broadcast_to(theta[:, None], (len(theta), rows))
         y = draw_labels(model, parent, x, jnp.full(rows, real), (key[0], key[1]), pairs)
-        score = jax.vmap(jax.grad(model.loss, 1), (None, None, 1, 0), 1)
-        hessian = jax.vmap(jax.hessian(model.loss, 1), (None, None, 1, 0))
-        scores = score(model.params, theta, x, y)
-        outer = scores @ scores.T / rows
-        return _Batch(scores.mean(1), outer, hessian(model.params, theta, x, y).mean(0))
+
+        def loss(at: Array, x: Array, y: Array) -> Array:
+            return model.loss(model.params, model.parameters(at), x, y)
+
+        scores = jax.vmap(jax.grad(loss), (None, 1, -1), 1)(theta, x, y)
+        hessians = jax.vmap(jax.hessian(loss), (None, 1, -1))(theta, x, y)
+        return _Batch(scores.mean(1), scores @ scores.T / rows, hessians.mean(0))
 
     keys = chain_keys(SEED, int(real), np.arange(BATCHES))
     return lax.map(one, jnp.asarray(keys))

@@ -146,8 +146,10 @@ def source_variances(condition: Condition, real_variance: float) -> np.ndarray:
     model, sigma = condition.model, condition.sources.sigma
     if sigma is None:
         return np.full(len(condition.sources.theta), real_variance)
-    assert model.noise_variances is not None  # of all families of these laws
-    return np.array([model.noise_variances(model.params | {"sigma": s})[1] for s in sigma])
+    assert model.least_squares is not None
+    assert model.noise_scale is not None
+    variances = model.least_squares.variances
+    return np.array([variances(model.params | {model.noise_scale: s})[1] for s in sigma])
 
 
 def _pooled_loops(
@@ -194,9 +196,9 @@ def check_least_squares(condition: Condition) -> tuple[float, float]:
         determine every parameter.
     """
     model = condition.model
-    if model.noise_variances is None:
+    if model.least_squares is None:
         raise Inapplicable(f"exact laws are those of least squares, and {model.name} is not")
-    variance, real_variance = model.noise_variances(model.params)
+    variance, real_variance = model.least_squares.variances(model.params)
     if not np.isfinite([variance, real_variance]).all():
         raise Inapplicable("the noise has no finite variance")
     if not np.linalg.cond(condition.covariance) < 1e12:

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from mcjax.estimators.quantile_lp import QuantileLP
 from mcjax.laws.asymptotics import growth, limit, mean_limit
 from mcjax.laws.batches import pooled_first_order, system_of
 from mcjax.laws.estimated import estimate_information, jackknife_error
@@ -23,7 +24,6 @@ from mcjax.laws.sources import collapsing, data_flow, unstable_sources
 from mcjax.laws.system import covariances, means
 from mcjax.models.information import BatchInformation, Information
 from mcjax.models.quantile import kinked
-from mcjax.solvers.interior_point import solve_quantile
 from mcjax.study.study import Condition, covariance_root
 
 NAME = "first_order"
@@ -74,7 +74,7 @@ def first_order(condition: Condition, generations: int) -> Prediction:
     Inapplicable: see :func:`information_of`; and if a fit has no more rows than parameters.
     """
     rows, p = _fewest_rows(condition), len(condition.theta)
-    if condition.model.covariates and rows <= p:
+    if condition.model.covariates != 0 and rows <= p:
         raise Inapplicable(f"a fit has {rows} rows for {p} parameters, and it is for many rows")
     information, without = information_of(condition)
     net, offsets = condition.network, condition.sources.offsets
@@ -127,7 +127,7 @@ def allowance(condition: Condition, generations: int) -> np.ndarray:
     factor = ALLOWANCES.get(condition.model.name, max(ALLOWANCES.values()))
     share = factor * (p + 1) / spare if spare > 0 else np.inf
     kink = 0.0
-    if condition.model.solve is solve_quantile and kinked(condition.model):
+    if condition.model.estimator == QuantileLP() and kinked(condition.model):
         kink = 2 * (p + 1) / np.sqrt(_fewest_rows(condition))
     return np.repeat(kink + share * np.arange(1, generations + 2)[:, None], net.size, axis=1)
 
@@ -152,7 +152,7 @@ def _with_sources(
     sources: list[BatchInformation] = []
     parts: list[list[BatchInformation]] = [[] for _ in without]
     for s, source in enumerate(condition.network.sources, 1):
-        if source.theta is not None and laws.offsets[s].any() and model.noise_variances is None:
+        if source.theta is not None and laws.offsets[s].any() and model.least_squares is None:
             raise Inapplicable(
                 f"source {source.name!r} has a theta of its own, a distance that does not shrink as"
                 " samples grow; give its shift instead"

@@ -34,6 +34,7 @@ import numpy as np
 
 from mcjax.chains.dataset import design_streams
 from mcjax.chains.layout import Feeds, NetworkArrays, network_arrays, shape_of
+from mcjax.chains.observations import draw_normals
 from mcjax.draws.streams import condition_word, design_key
 from mcjax.laws.asymptotics import limit, mean_limit
 from mcjax.laws.batches import Batches, batch_system, pooled_mse
@@ -43,7 +44,6 @@ from mcjax.laws.inapplicable import Inapplicable
 from mcjax.laws.prediction import Prediction
 from mcjax.laws.sources import data_flow, strong_components
 from mcjax.laws.system import LARGEST_CONDITION, LinearSystem, block_diagonal, covariances, means
-from mcjax.models.observations import draw_normals
 from mcjax.network.network import Network
 from mcjax.study.study import Condition, covariance_root
 

@@ -65,8 +65,8 @@ def minimum_norm(condition: Condition, generations: int) -> Prediction:
     _check(condition)
     if net.growth:
         raise Inapplicable(GROWING)
-    assert model.noise_variances is not None
-    variances = model.noise_variances(model.params)  # of synthetic, of real labels
+    assert model.least_squares is not None
+    variances = model.least_squares.variances(model.params)  # of synthetic, of real labels
     scale = float(condition.covariance[0, 0])
     parent, later = np.arange(size + 1), np.full(size + 1, float(p))  # the truth is number M
     noise, start = np.zeros(size + 1), np.zeros(size + 1)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from mcjax.estimators.minimum_norm import MinimumNorm
 from mcjax.laws import (
     extinction,
     finite_sample,
@@ -21,7 +22,6 @@ from mcjax.laws.design_moments import POOLED, unusual_feeds
 from mcjax.laws.inapplicable import Inapplicable
 from mcjax.laws.prediction import FunctionalPrediction, Prediction, Predictions
 from mcjax.laws.user import Law
-from mcjax.solvers.minimum_norm import solve_minimum_norm
 from mcjax.study.study import Condition
 
 LAWS: dict[str, Law] = {
@@ -92,15 +92,15 @@ def private_covariances(condition: Condition) -> np.ndarray:
 
 def _candidates(condition: Condition) -> list[str]:
     """The first-order law, and those for every sample size which designs and family call for."""
-    if not condition.model.covariates:
+    if condition.model.covariates == 0:
         moments = condition.model.name != "gaussian"
         return [first_order.NAME, *([generative.NAME] if moments else [])]
     found = [first_order.NAME, finite_sample.NAME]
-    if condition.model.solve is solve_minimum_norm:
+    if condition.model.estimator == MinimumNorm():
         found.append(minimum_norm.NAME)
     if condition.design == "fixed":
         return [*found, fixed_design.NAME]
     reason = unusual_feeds(condition.network)
-    if condition.model.noise_variances is not None and reason not in ("", POOLED):
+    if condition.model.least_squares is not None and reason not in ("", POOLED):
         found.append(simulated_moments.NAME)
     return found

@@ -44,7 +44,7 @@ def user_law(
             covariance = np.asarray(covariance, float)
         except InputError:
             raise
-        except Exception as error:  # the user's program: anything can be raised
+        except (Exception, SystemExit) as error:  # the user's program: anything can be raised
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             raise InputError(f"law.{name}", f"failed with {reason}") from error
         shapes = {

@@ -20,8 +20,10 @@ from jax import Array
 
 from mcjax.draws import samplers
 from mcjax.errors import InputError
+from mcjax.estimators.predictor import Params, Words
+from mcjax.estimators.sufficient_statistics import Statistics, SufficientStatistics
 from mcjax.models.information import Information, same_information
-from mcjax.models.model import Functional, Model, Params, Words, uniforms
+from mcjax.models.model import Functional, Model, uniforms
 
 SUM = 1e-9
 """How far class probabilities may be from adding up to 1."""
@@ -132,18 +134,14 @@ def _family(
     least_rows: int = 1,
 ) -> Model:
     return Model(
-        params=params,
         name=name,
-        variant="",
         loss=loss,
         sample=sample,
-        sample_real=sample,
-        slopes=None,
-        separates=None,
+        params=params,
         information=information,
-        covariates=False,
-        summary=summary,
-        estimate=estimate,
+        covariates=0,
+        statistics=Statistics(summary, estimate),
+        estimator=SufficientStatistics(),
         functionals=functionals,
         least_rows=least_rows,
         check=check,

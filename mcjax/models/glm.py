@@ -9,48 +9,29 @@ import numpy as np
 from jax import Array
 
 from mcjax.draws import samplers
+from mcjax.estimators.predictor import LinearPredictor, Params, Words
 from mcjax.models.information import Information, same_information
-from mcjax.models.model import Model, Params, Words, linear_predictor, uniforms
+from mcjax.models.model import Model, predictor_model, uniforms
 
 
 def logistic() -> Model:
-    """Logistic regression, no intercept: ``P(y = 1 | x) = 1 / (1 + exp(-x'theta))``, log loss."""
-    return Model(
-        params={},
-        name="logistic",
-        variant="",
-        loss=_logistic_loss,
-        sample=_logistic_sample,
-        sample_real=_logistic_sample,
-        slopes=_logistic_slopes,
-        separates=_logistic_separates,
-        information=logistic_information,
-    )
+    """Return logistic regression without intercept: ``P(y = 1 | x) = 1 / (1 + exp(-x'theta))``."""
+    return predictor_model("logistic", LOGISTIC, information=logistic_information)
 
 
 def poisson() -> Model:
-    """Poisson regression with log link: ``y | x ~ Poisson(exp(x'theta))``, log loss."""
-    return Model(
-        params={},
-        name="poisson",
-        variant="",
-        loss=_poisson_loss,
-        sample=_poisson_sample,
-        sample_real=_poisson_sample,
-        slopes=_poisson_slopes,
-        separates=None,
-        information=poisson_information,
-    )
+    """Return Poisson regression with log link: ``y | x ~ Poisson(exp(x'theta))``."""
+    return predictor_model("poisson", POISSON, information=poisson_information)
 
 
-def _logistic_loss(params: Params, theta: Array, x: Array, y: Array) -> Array:
-    eta = linear_predictor(x, theta)
+def _logistic_loss(params: Params, eta: Array, y: Array) -> Array:
     return jnp.logaddexp(jnp.zeros_like(eta), eta) - y * eta
 
 
-def _logistic_sample(params: Params, theta: Array, x: Array, words: Words) -> Array:
-    u, _ = uniforms(words, theta.dtype)
-    return (u * (1 + jnp.exp(-(linear_predictor(x, theta)))) < 1).astype(theta.dtype)
+def _logistic_label(params: Params, eta: Array, words: Words) -> Array:
+    u, _ = uniforms(words, eta.dtype)
+    # u < 1 / (1 + exp(-eta)), without a division
+    return (u * (1 + jnp.exp(-eta)) < 1).astype(eta.dtype)
 
 
 def _logistic_slopes(params: Params, eta: Array, y: Array) -> tuple[Array, Array]:
@@ -63,19 +44,29 @@ def _logistic_separates(eta: Array, y: Array) -> Array:
     return (2 * y - 1) * eta > 0
 
 
-def _poisson_loss(params: Params, theta: Array, x: Array, y: Array) -> Array:
-    eta = linear_predictor(x, theta)
+LOGISTIC = LinearPredictor(
+    loss=_logistic_loss,
+    label=_logistic_label,
+    slopes=_logistic_slopes,
+    separates=_logistic_separates,
+)
+
+
+def _poisson_loss(params: Params, eta: Array, y: Array) -> Array:
     return jnp.exp(eta) - y * eta
 
 
-def _poisson_sample(params: Params, theta: Array, x: Array, words: Words) -> Array:
-    u, _ = uniforms(words, theta.dtype)
-    return samplers.poisson(u, jnp.exp(linear_predictor(x, theta)))
+def _poisson_label(params: Params, eta: Array, words: Words) -> Array:
+    u, _ = uniforms(words, eta.dtype)
+    return samplers.poisson(u, jnp.exp(eta))
 
 
 def _poisson_slopes(params: Params, eta: Array, y: Array) -> tuple[Array, Array]:
     mean = jnp.exp(eta)
     return mean - y, mean
+
+
+POISSON = LinearPredictor(loss=_poisson_loss, label=_poisson_label, slopes=_poisson_slopes)
 
 
 def logistic_information(params: Params, theta: np.ndarray, cov: np.ndarray) -> Information:

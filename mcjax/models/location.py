@@ -15,9 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from mcjax.estimators.predictor import LinearPredictor, Params, Words, linear_predictor
+from mcjax.estimators.sufficient_statistics import Statistics
 from mcjax.models.information import BatchInformation, Information
-from mcjax.models.model import Model, Params, Words, linear_predictor, uniforms
-from mcjax.models.noise import NOISES, huber_moments, positive, read_noise
+from mcjax.models.model import LeastSquares, Model, predictor_model, uniforms
+from mcjax.models.noise import NOISES, NoiseLaw, positive, read_noise
 from mcjax.solvers.cholesky import singular_share, solve_positive
 
 OUTSIDE = 0.02
@@ -27,59 +29,86 @@ with 4 rows a parameter and a small threshold 31 converged, with this share all,
 
 
 def linear(sigma: float = 1.0, noise: Any = "normal", real_noise: Any = None) -> Model:
-    """Least squares: ``loss = (y - x'theta)^2 / 2``, ``H = Sigma``, ``V = sigma^2 Var(eps) Sigma``.
+    """Return least squares: ``loss = (y - x'theta)^2 / 2``, ``H = Sigma``, ``V = sigma^2 Var(eps)
+    Sigma``.
 
-    sigma: noise scale. noise: law of the noise, "normal" or e.g. { name = "student_t", df = 5 }.
-    real_noise: law of the noise in real data (default: as noise).
+    Parameters
+    ----------
+    sigma : float
+        Noise scale.
+    noise : str or dict
+        Law of the noise, ``"normal"`` or for instance ``{"name": "student_t", "df": 5}``.
+    real_noise : str or dict, optional
+        Law of the noise in real data; defaults to ``noise``.
     """
-    return _location("linear", {}, sigma, noise, real_noise)
+    kinds, params = _noises(sigma, noise, real_noise)
+    return predictor_model(
+        "linear",
+        _predictor(_linear_loss, _linear_slopes, *kinds, real_noise is None),
+        params,
+        variant=_variant(*kinds),
+        information=_information(_linear_moments, *kinds),
+        least_squares=_least_squares(*kinds),
+        statistics=LINEAR_STATISTICS,
+        noise_scale="sigma",
+    )
 
 
 def huber(
     threshold: float = 1.345, sigma: float = 1.0, noise: Any = "normal", real_noise: Any = None
 ) -> Model:
-    """Huber's loss: ``H = E psi'(e) Sigma``, ``V = E psi(e)^2 Sigma``, with e = sigma eps.
+    """Return Huber regression: ``H = E psi'(e) Sigma``, ``V = E psi(e)^2 Sigma``, ``e = sigma
+    eps``.
 
-    threshold: k, in units of y. sigma, noise, real_noise: as in linear.
+    Parameters
+    ----------
+    threshold : float
+        k, in units of y.
+    sigma, noise, real_noise
+        As in :func:`linear`.
     """
-    return _location("huber", {"threshold": threshold}, sigma, noise, real_noise)
-
-
-def _location(name: str, own: Params, sigma: float, noise: Any, real_noise: Any) -> Model:
-    kind, noise_params = read_noise(noise, "family.noise")
-    real = noise if real_noise is None else real_noise
-    real_kind, real_params = read_noise(real, "family.real_noise")
-    params = {key: positive(value, f"family.{key}") for key, value in own.items()}
-    params |= {"sigma": positive(sigma, "family.sigma")}
-    sample = _sampler(kind, "noise")
-    return Model(
-        params={**params, "noise": noise_params, "real_noise": real_params},
-        name=name,
-        variant=f"noise={kind}, real_noise={real_kind}",
-        loss=_LOSSES[name],
-        sample=sample,
-        sample_real=sample if real_noise is None else _sampler(real_kind, "real_noise"),
-        slopes=_SLOPES[name],
-        separates=None,
-        information=_information(name, kind, real_kind),
-        noise_variances=_variances(kind, real_kind) if name == "linear" else None,
-        gaussian=name == "linear" and kind == real_kind == "normal",
-        summary=_linear_summary if name == "linear" else None,
-        estimate=_linear_estimate if name == "linear" else None,
+    kinds, params = _noises(sigma, noise, real_noise)
+    return predictor_model(
+        "huber",
+        _predictor(_huber_loss, _huber_slopes, *kinds, real_noise is None),
+        {"threshold": positive(threshold, "family.threshold"), **params},
+        variant=_variant(*kinds),
+        information=_information(_huber_moments, *kinds),
+        noise_scale="sigma",
     )
 
 
-@cache  # one function object for each law, so that equal families compile once
-def _sampler(kind: str, key: str) -> Callable[..., Array]:
-    def sample(params: Params, theta: Array, x: Array, words: Words) -> Array:
-        noise = NOISES[kind].draw(params[key], *uniforms(words, theta.dtype))
-        return linear_predictor(x, theta) + params["sigma"] * noise
+def _noises(sigma: float, noise: Any, real_noise: Any) -> tuple[tuple[str, str], Params]:
+    """Return the names of both noise laws, and the numbers of scale and noise."""
+    kind, own = read_noise(noise, "family.noise")
+    real_kind, real = read_noise(noise if real_noise is None else real_noise, "family.real_noise")
+    scale = positive(sigma, "family.sigma")
+    return (kind, real_kind), {"sigma": scale, "noise": own, "real_noise": real}
 
-    return sample
+
+def _variant(kind: str, real_kind: str) -> str:
+    return f"noise={kind}, real_noise={real_kind}"
+
+
+@cache  # one predictor for each pair of laws, so that equal models compile once
+def _predictor(
+    loss: Callable[..., Any], slopes: Callable[..., Any], kind: str, real_kind: str, same: bool
+) -> LinearPredictor:
+    real = None if same else _label(real_kind, "real_noise")
+    return LinearPredictor(loss, _label(kind, "noise"), real, slopes)
 
 
 @cache
-def _variances(kind: str, real_kind: str) -> Callable[[Params], tuple[Any, Any]]:
+def _label(kind: str, key: str) -> Callable[..., Array]:
+    def label(params: Params, eta: Array, words: Words) -> Array:
+        noise = NOISES[kind].draw(params[key], *uniforms(words, eta.dtype))
+        return eta + params["sigma"] * noise
+
+    return label
+
+
+@cache
+def _least_squares(kind: str, real_kind: str) -> LeastSquares:
     def variances(params: Params) -> tuple[Any, Any]:
         scale = params["sigma"] ** 2
         return (
@@ -87,11 +116,11 @@ def _variances(kind: str, real_kind: str) -> Callable[[Params], tuple[Any, Any]]
             scale * NOISES[real_kind].variance(params["real_noise"]),
         )
 
-    return variances
+    return LeastSquares(variances, normal=kind == real_kind == "normal")
 
 
-def _linear_loss(params: Params, theta: Array, x: Array, y: Array) -> Array:
-    return 0.5 * (y - linear_predictor(x, theta)) ** 2
+def _linear_loss(params: Params, eta: Array, y: Array) -> Array:
+    return 0.5 * (y - eta) ** 2
 
 
 def _linear_slopes(params: Params, eta: Array, y: Array) -> tuple[Array, Array]:
@@ -114,9 +143,12 @@ def _linear_estimate(
     return pivot + step / size, unexplained >= singular_share(lower)
 
 
-def _huber_loss(params: Params, theta: Array, x: Array, y: Array) -> Array:
+LINEAR_STATISTICS = Statistics(_linear_summary, _linear_estimate)
+
+
+def _huber_loss(params: Params, eta: Array, y: Array) -> Array:
     k = params["threshold"]
-    size = jnp.abs(y - linear_predictor(x, theta))
+    size = jnp.abs(y - eta)
     return jnp.where(size <= k, 0.5 * size**2, k * size - 0.5 * k**2)
 
 
@@ -128,21 +160,28 @@ def _huber_slopes(params: Params, eta: Array, y: Array) -> tuple[Array, Array]:
     return jnp.clip(residual, -k, k), curvature
 
 
-_LOSSES = {"linear": _linear_loss, "huber": _huber_loss}
-_SLOPES = {"linear": _linear_slopes, "huber": _huber_slopes}
+def _linear_moments(law: NoiseLaw, noise: Params, params: Params) -> tuple[float, float]:
+    """Return ``E psi'`` and ``E psi^2 / sigma^2`` of the squared loss."""
+    return 1.0, law.variance(noise)
+
+
+def _huber_moments(law: NoiseLaw, noise: Params, params: Params) -> tuple[float, float]:
+    """Return ``E psi'`` and ``E psi^2 / sigma^2`` of Huber's loss.
+
+    With ``psi(x) = max(-k, min(k, x))`` these are ``P(|eps| < k)`` and ``E min(eps^2, k^2)``.
+    """
+    return law.clipped(noise, float(params["threshold"]) / float(params["sigma"]))
 
 
 @cache
-def _information(name: str, kind: str, real_kind: str) -> Callable[..., Information]:
+def _information(
+    moments: Callable[..., tuple[float, float]], kind: str, real_kind: str
+) -> Callable[..., Information]:
     def batch(law: str, noise: Params, params: Params, cov: np.ndarray) -> BatchInformation:
-        sigma = float(params["sigma"])
-        if name == "huber":
-            slope, spread = huber_moments(NOISES[law], noise, float(params["threshold"]) / sigma)
-        else:
-            slope, spread = 1.0, NOISES[law].variance(noise)
+        slope, spread = moments(NOISES[law], noise, params)
         if not math.isfinite(spread):  # least squares under noise without a variance
             return BatchInformation(slope * cov, np.full_like(cov, math.inf))
-        return BatchInformation(slope * cov, sigma**2 * spread * cov)
+        return BatchInformation(slope * cov, float(params["sigma"]) ** 2 * spread * cov)
 
     def information(params: Params, theta: np.ndarray, cov: np.ndarray) -> Information:
         return Information(

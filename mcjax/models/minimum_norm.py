@@ -5,25 +5,34 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from mcjax.estimators.minimum_norm import MinimumNorm
 from mcjax.models.location import linear
-from mcjax.models.model import Model
+from mcjax.models.model import LeastSquares, Model
 from mcjax.models.noise import positive
-from mcjax.solvers.minimum_norm import solve_minimum_norm
 
 
 def minimum_norm(sigma: float = 0.0, noise: Any = "normal", real_noise: Any = None) -> Model:
-    """Least squares of minimum norm, ``theta = pinv(X) y``: with no more rows than parameters it
-    passes through all labels.
+    """Return minimum-norm least squares, ``theta = pinv(X) y``.
 
-    sigma: noise scale, which may be 0. noise, real_noise: as in linear.
+    With no more rows than parameters the estimate passes through all labels.
+
+    Parameters
+    ----------
+    sigma : float
+        Noise scale, which may be 0.
+    noise, real_noise
+        As in :func:`mcjax.linear`.
     """
     scale = 0.0 if sigma == 0 else positive(sigma, "family.sigma")
     base = linear(1.0, noise, real_noise)
+    assert base.least_squares is not None
     return replace(
         base,
         params={**base.params, "sigma": scale},
         name="minimum_norm",
-        gaussian=False,
-        solve=solve_minimum_norm,
+        # sums of X'X do not suffice for fewer rows than parameters
+        least_squares=LeastSquares(base.least_squares.variances),
+        statistics=None,
+        estimator=MinimumNorm(),
         least_rows=1,
     )

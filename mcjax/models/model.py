@@ -1,15 +1,16 @@
-"""A family: what one observation is, how a model generates it, and what a model minimises.
+"""What a statistical model is: how it generates one observation, and what its loss is.
 
-A family is a record of pure functions of a single observation; batching is nobody's business here.
-Its numbers (a threshold, a noise scale) are array leaves, its functions are static, so sweeping a
-number recompiles nothing.
+A model is a record of pure functions of a single observation; models know nothing of batching. Its
+numbers (a threshold, a noise scale) are array leaves and its functions are static, so that sweeping
+a number recompiles nothing. How a model is fitted is the business of its estimator
+(:mod:`mcjax.estimators`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -17,28 +18,28 @@ import jax.numpy as jnp
 from jax import Array
 
 from mcjax.draws.samplers import uniform
+from mcjax.estimators.estimator import Estimator
+from mcjax.estimators.predictor import LinearPredictor, Params, Words, linear_predictor
+from mcjax.estimators.sufficient_statistics import Statistics
 from mcjax.models.information import Information
-
-UNROLLED = 16
-
-Params = dict[str, Any]
-"""The numbers of a family: a dictionary whose leaves are scalars."""
-
-Words = tuple[Array, Array]
-"""Two random 32-bit words: all the randomness a label has."""
+from mcjax.models.structure import Structure
 
 
 class Functional(NamedTuple):
-    """A number made of one estimate, whose mean over chains is told by laws and judged.
+    """A number made of one estimate, whose mean over chains laws predict and studies judge.
 
     Attributes
     ----------
-    name: for tables.
-    value: ``(theta, truth) -> (...)`` in NumPy, for estimates (..., p) and the truth (p,).
-    scale: how a departure from a law is measured: ``ratio`` (as a share of what the law says),
-        ``chance`` (the same of a probability, and of 1/10 for a smaller one) or ``logarithm`` (as
-        it is, for a difference of logarithms is a share).
-    span: ``p -> `` the largest difference between two values, infinite if there is none.
+    name : str
+        Its name in tables.
+    value : callable
+        ``(theta, truth) -> (...)`` in NumPy, for estimates (..., p) and the truth (p,).
+    scale : str
+        How a departure from a law is measured: ``ratio`` (as a share of the prediction),
+        ``chance`` (the same for a probability, and as a share of 1/10 for a smaller one) or
+        ``logarithm`` (as it is, for a difference of logarithms is a share).
+    span : callable
+        ``p -> `` the largest difference between two values, infinite if there is none.
     """
 
     name: str
@@ -47,106 +48,176 @@ class Functional(NamedTuple):
     span: Callable[[int], float]
 
 
+@dataclass(frozen=True)
+class LeastSquares:
+    """What is known of a model with the squared loss and ``y = x'theta + noise``.
+
+    Attributes
+    ----------
+    variances : callable
+        ``params -> (variance of the noise in synthetic labels, the same in real labels)``.
+    normal : bool
+        Whether all that noise is normal, so that ``X'X`` and ``X'y`` are sufficient and a chain
+        needs no rows.
+    """
+
+    variances: Callable[[Params], tuple[Any, Any]]
+    normal: bool = False
+
+
 @partial(
     jax.tree_util.register_dataclass,
     data_fields=["params"],
     meta_fields=[
         "name",
-        "variant",
         "loss",
         "sample",
         "sample_real",
-        "slopes",
-        "separates",
+        "variant",
+        "predictor",
         "information",
-        "noise_variances",
-        "gaussian",
-        "solve",
-        "covariates",
-        "summary",
-        "estimate",
+        "least_squares",
+        "statistics",
+        "noise_scale",
         "functionals",
+        "covariates",
+        "estimator",
+        "init",
+        "structure",
         "least_rows",
         "check",
     ],
 )
 @dataclass(frozen=True)
 class Model:
-    """An M-estimation problem and the law of its data.
+    """A statistical model.
 
-    The user's side of the record is ``loss`` and ``sample``; what else is known in closed form may
-    be added, and replaces what autodiff and Monte Carlo would supply.
+    ``loss`` and ``sample`` make a model. What else is known in closed form replaces what automatic
+    differentiation and Monte Carlo would supply.
 
     Attributes
     ----------
-    params: numbers, passed to every function below.
-    name: for tables.
-    variant: text that, with name and params, tells this family from others (the noise laws, a
-        digest of a user's source): part of a study's identity on disk.
-    loss: ``(params, theta, x, y) -> scalar``, the loss of one observation; theta, x: shape (p,).
-    sample: ``(params, theta, x, words) -> y``, a label from the law a *model* generates, as a
-        function of two random 32-bit words.
-    sample_real: the same for real data; it may differ from what models generate (real noise that
-        is not the synthetic noise), as long as ``theta`` is what the loss aims at in both.
-    slopes: ``(params, eta, y) -> (l', c)`` for a loss that depends on theta through
-        ``eta = x'theta`` only: its derivative, and the curvature Newton steps use, l'' or a small
-        positive number where l'' vanishes. None: autodiff of ``loss``.
-    separates: ``(eta, y) -> bool``; when true of *every* observation at some theta, that theta
-        certifies that no M-estimate exists. None: never.
-    information: ``(params, theta, covariance) -> Information`` on the host, in closed form, for
-        x ~ N(0, covariance); None: by autodiff and Monte Carlo, with a standard error.
-    noise_variances: of a family that is least squares, ``y = x'theta + noise`` with the squared
-        loss: ``params -> (variance in synthetic labels, variance in real labels)``. None: no such.
-    gaussian: whether, besides, all that noise is normal, so that ``X'X`` and ``X'y`` are sufficient
-        and a chain needs no rows.
-    solve: ``(params, data, start) -> (theta, status, steps)``, this family's own solver for one
-        :class:`~mcjax.fits.objective.Dataset`, where Newton's method does not lead to the
-        minimiser; see :class:`~mcjax.fits.fit.Fit`. None: Newton's method or L-BFGS on the loss.
-    covariates: whether an observation has covariates. Without, theta describes the law of y alone,
-        and x has shape (0,), or (0, N).
-    summary: ``(params, pivot, x, y) -> (k,)``, of which the weighted sums over observations suffice
-        for the estimate. ``pivot``, shape (p,), is a point near the estimate about which sums lose
-        no digits. None: there is no such, or it is not known.
-    estimate: ``(params, pivot, sums, mass, rows) -> (theta, determined)``, the estimate from these
-        sums, and whether they determine every parameter; ``mass`` is the sum of weights, ``rows``
-        the observations it is worth, ``(sum w)^2 / sum w^2``. None where ``summary`` is. A family
-        with covariates is fitted so only where data accumulate.
-    functionals: numbers made of an estimate, whose means over chains can be judged.
-    least_rows: rows without which there is no estimate; None: more than p.
-    check: ``truth -> sentence``, what is wrong with a truth of shape (p,), or nothing. None: any
-        finite truth will do.
+    name : str
+        Its name in tables.
+    loss : callable
+        ``(params, theta, x, y) -> scalar``, the loss of one observation. ``theta`` is any pytree,
+        ``x`` has shape (q,), ``y`` any shape.
+    sample : callable
+        ``(params, theta, x, words) -> y``: an observation that a model generates, as a function of
+        two random 32-bit words.
+    sample_real : callable, optional
+        The same for real data; defaults to ``sample``. It may differ from what models generate, as
+        long as the loss aims at ``theta`` in both.
+    params : dict
+        Numbers, passed to every function.
+    variant : str
+        Text that, with name and params, tells this model from others (noise laws, a digest of a
+        user's source): part of a study's identity on disk.
+    predictor : LinearPredictor, optional
+        The scalar form of a model that depends on theta through ``x'theta`` alone.
+    information : callable, optional
+        ``(params, theta, covariance) -> Information``, in closed form, for ``x ~ N(0,
+        covariance)``; otherwise estimated by automatic differentiation and Monte Carlo.
+    least_squares : LeastSquares, optional
+        Given for the squared loss.
+    statistics : Statistics, optional
+        Sums over rows that suffice for the estimate.
+    noise_scale : str, optional
+        The name of the number in ``params`` that scales the noise of labels and is unknown to the
+        loss, so that a source may have its own.
+    functionals : tuple of Functional
+        Numbers made of an estimate, whose means over chains can be judged.
+    covariates : int, optional
+        Number of covariates q of an observation, 0 for none; defaults to the number of parameters.
+    estimator : Estimator, optional
+        What fits the model unless a study says otherwise; defaults to Newton's method, or L-BFGS
+        for many parameters.
+    init : callable, optional
+        ``key -> theta``: random parameters to begin with, for estimators that do.
+    structure : Structure, optional
+        How the p numbers of an estimate are arranged as ``theta``; a plain vector if not given.
+        Set by :func:`mcjax.condition` from the truth.
+    least_rows : int, optional
+        Rows without which there is no estimate; defaults to more than p.
+    check : callable, optional
+        ``truth -> sentence``: what is wrong with a truth of shape (p,), or nothing.
     """
 
-    params: Params
     name: str
-    variant: str
     loss: Callable[..., Any]
     sample: Callable[..., Any]
-    sample_real: Callable[..., Any]
-    slopes: Callable[..., tuple[Any, Any]] | None
-    separates: Callable[..., Any] | None
-    information: Callable[..., Information] | None
-    noise_variances: Callable[[Params], tuple[Any, Any]] | None = None
-    gaussian: bool = False
-    solve: Callable[..., tuple[Any, Any, Any]] | None = None
-    covariates: bool = True
-    summary: Callable[..., Any] | None = None
-    estimate: Callable[..., tuple[Any, Any]] | None = None
+    sample_real: Callable[..., Any] | None = None
+    params: Params = field(default_factory=dict)
+    variant: str = ""
+    predictor: LinearPredictor | None = None
+    information: Callable[..., Information] | None = None
+    least_squares: LeastSquares | None = None
+    statistics: Statistics | None = None
+    noise_scale: str | None = None
     functionals: tuple[Functional, ...] = ()
+    covariates: int | None = None
+    estimator: Estimator | None = None
+    init: Callable[[Array], Any] | None = None
+    structure: Structure | None = None
     least_rows: int | None = None
     check: Callable[..., str] | None = None
 
+    def parameters(self, vector: Array) -> Any:
+        """Return ``theta`` as the model's functions take it, from its p numbers."""
+        return vector if self.structure is None else self.structure.parameters(vector)
 
-def linear_predictor(x: Array, theta: Array) -> Array:
-    """``x'theta`` for x of shape (p,) or (p, N); written out where p is small, so that it fuses."""
-    if len(theta) > UNROLLED:
-        return jnp.matmul(theta, x, precision="highest")
-    total = x[0] * theta[0]
-    for i in range(1, len(theta)):
-        total = total + x[i] * theta[i]
-    return total
+    def covariates_for(self, parameters: int) -> int:
+        """Return the number of covariates of an observation, given the number of parameters."""
+        return parameters if self.covariates is None else self.covariates
+
+
+def predictor_model(
+    name: str, predictor: LinearPredictor, params: Params | None = None, **known: Any
+) -> Model:
+    """Return the model of a linear predictor.
+
+    Parameters
+    ----------
+    name : str
+        Its name in tables.
+    predictor : LinearPredictor
+        Loss and label as functions of ``eta = x'theta``.
+    params : dict, optional
+        Numbers, passed to the functions of the predictor.
+    **known
+        Further attributes of :class:`Model`.
+    """
+    loss, sample, sample_real = _functions(predictor)
+    return Model(
+        name=name,
+        loss=loss,
+        sample=sample,
+        sample_real=sample_real,
+        params=params or {},
+        predictor=predictor,
+        **known,
+    )
+
+
+@cache  # one function object for each predictor, so that equal models compile once
+def _functions(
+    predictor: LinearPredictor,
+) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any] | None]:
+    """Return loss and samplers of one observation."""
+
+    def loss(params: Params, theta: Array, x: Array, y: Array) -> Array:
+        return predictor.loss(params, linear_predictor(x, theta), y)
+
+    def sampler(label: Callable[..., Any]) -> Callable[..., Any]:
+        def sample(params: Params, theta: Array, x: Array, words: Words) -> Array:
+            return label(params, linear_predictor(x, theta), words)
+
+        return sample
+
+    real = predictor.label_real
+    return loss, sampler(predictor.label), None if real is None else sampler(real)
 
 
 def uniforms(words: Words, dtype: jnp.dtype) -> tuple[Array, Array]:
-    """The two uniforms behind a label."""
+    """Return the two uniforms behind a label."""
     return uniform(words[0], dtype), uniform(words[1], dtype)

@@ -1,6 +1,5 @@
-"""Symmetric noise laws for regression, each with a sampler and a density.
+"""Symmetric noise laws for regression: for each a sampler, and what the laws need to know of it.
 
-The sampler turns two uniforms into one draw; the density serves the quadrature behind the laws.
 All have scale 1 unless a parameter says otherwise, and none is standardised: Student's t has
 variance df / (df - 2).
 """
@@ -8,7 +7,6 @@ variance df / (df - 2).
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -18,12 +16,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from scipy.optimize import brentq
-from scipy.special import stdtrit
+from scipy.special import betainc, betaincc, erf, erfc, gammainc, poch, stdtrit
 
 from mcjax.draws import samplers
 from mcjax.errors import InputError, did_you_mean
 
 Params = dict[str, Any]
+
+SMALLEST, LARGEST = 1e-30, 1e30
+"""Of scales and other parameters: beyond, squares leave the range of single precision by far, and
+those of ratios come near that of double precision."""
 
 
 @dataclass(frozen=True)
@@ -36,16 +38,18 @@ class NoiseLaw:
     density: ``(params, x) -> f(x)`` on NumPy arrays.
     variance: ``(params) -> Var(eps)``, ``inf`` where there is none.
     quantile: ``(params, level) -> q`` with ``P(eps < q) = level``, on the host.
+    clipped: ``(params, k) -> (P(|eps| < k), E min(eps^2, k^2))``, on the host, to rounding at every
+        scale of k: sums of positive terms, with the mass beyond k computed as such and not as
+        1 minus the mass within.
     defaults: parameter names and default values (``None``: must be given).
-    check: parameter name -> (largest allowed bound excluded, smallest allowed bound excluded).
     """
 
     draw: Callable[[Params, Array, Array], Array]
     density: Callable[[Params, np.ndarray], np.ndarray]
     variance: Callable[[Params], float]
     quantile: Callable[[Params, float], float]
+    clipped: Callable[[Params, float], tuple[float, float]]
     defaults: dict[str, float | None]
-    below: float = math.inf
 
 
 def _normal(u: Array, v: Array) -> Array:
@@ -54,6 +58,18 @@ def _normal(u: Array, v: Array) -> Array:
 
 def _normal_density(x: np.ndarray, scale: float = 1.0) -> np.ndarray:
     return np.exp(-0.5 * (x / scale) ** 2) / (scale * math.sqrt(2 * math.pi))
+
+
+def _normal_clipped(k: float, scale: float = 1.0) -> tuple[float, float]:
+    """``E[eps^2; |eps| < k]`` is the chance of a chi-square of 3 degrees of freedom."""
+    z = k / scale
+    within = gammainc(1.5, z * z / 2) + z * z * erfc(z / math.sqrt(2))
+    return float(erf(z / math.sqrt(2))), float(scale * scale * within)
+
+
+def _laplace_clipped(k: float) -> tuple[float, float]:
+    """``E[eps^2; |eps| < k]`` is an incomplete gamma function."""
+    return -math.expm1(-k), float(2 * gammainc(3, k)) + k * k * math.exp(-k)
 
 
 def _contaminated(params: Params, u: Array, v: Array) -> Array:
@@ -81,10 +97,42 @@ def _contaminated_quantile(params: Params, level: float) -> float:
     return float(brentq(excess, low, high, xtol=1e-14)) if excess(low) < 0 < excess(high) else low
 
 
+def _contaminated_clipped(params: Params, k: float) -> tuple[float, float]:
+    share = params["share"]
+    tame, wild = _normal_clipped(k), _normal_clipped(k, params["scale"])
+    inside, square = ((1 - share) * a + share * b for a, b in zip(tame, wild, strict=True))
+    return inside, square
+
+
 def _student_density(params: Params, x: np.ndarray) -> np.ndarray:
     df = params["df"]
-    log_constant = math.lgamma((df + 1) / 2) - math.lgamma(df / 2) - 0.5 * math.log(df * math.pi)
-    return np.exp(log_constant - (df + 1) / 2 * np.log1p(x**2 / df))
+    # Gamma((df + 1) / 2) / Gamma(df / 2), whose logarithms cancel where df is large
+    constant = float(poch(df / 2, 0.5)) / math.sqrt(df * math.pi)
+    return constant * np.exp(-(df + 1) / 2 * np.log1p(x**2 / df))
+
+
+def _student_clipped(params: Params, k: float) -> tuple[float, float]:
+    """Probabilities are incomplete beta functions. The second moment within k is one only where
+    df > 2, and there loses its digits near df = 2, so it is integrated: by Gauss-Legendre
+    quadrature on panels that double, from the density's own scale up to k. Its poles at
+    ``+- i sqrt(df)`` are then farther from every panel than that is wide.
+    """
+    df = params["df"]
+    ratio = (k / math.sqrt(df)) ** 2
+    u, rest = ratio / (1 + ratio), 1 / (1 + ratio)
+    if u < 0.5:
+        inside, beyond = betainc(0.5, df / 2, u), betaincc(0.5, df / 2, u)
+    else:
+        inside, beyond = betaincc(df / 2, 0.5, rest), betainc(df / 2, 0.5, rest)
+    first = min(1.0, math.sqrt(df), k)
+    doublings = math.ceil(math.log2(k / first))
+    edges = np.concatenate([[0.0], first * 2.0 ** np.arange(doublings), [k]])
+    node, weight = np.polynomial.legendre.leggauss(32)
+    half = np.diff(edges)[:, None] / 2
+    x = edges[:-1, None] + half + half * node
+    mass = half * weight * _student_density(params, x)
+    within = float(inside * (mass * x**2).sum() / mass.sum())
+    return float(inside), within + k * k * float(beyond)
 
 
 NOISES: dict[str, NoiseLaw] = {
@@ -93,6 +141,7 @@ NOISES: dict[str, NoiseLaw] = {
         density=lambda params, x: _normal_density(x),
         variance=lambda params: 1.0,
         quantile=lambda params, level: NormalDist().inv_cdf(level),
+        clipped=lambda params, k: _normal_clipped(k),
         defaults={},
     ),
     "student_t": NoiseLaw(
@@ -100,6 +149,7 @@ NOISES: dict[str, NoiseLaw] = {
         density=_student_density,
         variance=lambda params: params["df"] / (params["df"] - 2) if params["df"] > 2 else math.inf,
         quantile=lambda params, level: float(stdtrit(params["df"], level)),
+        clipped=_student_clipped,
         defaults={"df": None},
     ),
     "laplace": NoiseLaw(
@@ -109,6 +159,7 @@ NOISES: dict[str, NoiseLaw] = {
         quantile=lambda params, level: math.copysign(
             math.log(2 * min(level, 1 - level)), level - 0.5
         ),
+        clipped=lambda params, k: _laplace_clipped(k),
         defaults={},
     ),
     "contaminated_normal": NoiseLaw(
@@ -116,6 +167,7 @@ NOISES: dict[str, NoiseLaw] = {
         density=_contaminated_density,
         variance=lambda params: 1 + params["share"] * (params["scale"] ** 2 - 1),
         quantile=_contaminated_quantile,
+        clipped=_contaminated_clipped,
         defaults={"share": 0.1, "scale": 3.0},
     ),
 }
@@ -152,24 +204,11 @@ def read_noise(spec: Any, field: str) -> tuple[str, dict[str, float]]:
 
 
 def positive(value: Any, field: str) -> float:
-    """``value`` as a positive finite float, or a sentence."""
+    """``value`` as a positive float that is neither tiny nor huge, or a sentence."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (number and 0 < value <= sys.float_info.max):
+    if not (number and value > 0):
         raise InputError(field, f"is {value!r}; give a positive number")
+    if not SMALLEST <= value <= LARGEST:
+        limits = f"from {SMALLEST:g} to {LARGEST:g}"
+        raise InputError(field, f"is {value!r}; give a positive number {limits}")
     return float(value)
-
-
-def huber_moments(law: NoiseLaw, params: Params, threshold: float) -> tuple[float, float]:
-    """``E psi'(eps)`` and ``E psi(eps)^2`` of Huber's psi, by Gauss-Legendre quadrature.
-
-    ``psi(x) = max(-k, min(k, x))``, so with F symmetric ``E psi' = P(|eps| < k)`` and
-    ``E psi^2 = E[eps^2; |eps| < k] + k^2 P(|eps| > k)``. Only the density on (0, k) is needed; it
-    is smooth there for every law above, and panels of at most 1/4 make the error rounding.
-    """
-    node, weight = np.polynomial.legendre.leggauss(16)
-    edges = np.linspace(0.0, threshold, max(8, math.ceil(min(threshold, 1e3) * 4)) + 1)
-    half = np.diff(edges)[:, None] / 2
-    x = (edges[:-1, None] + half + half * node).ravel()
-    mass = 2 * (half * weight).ravel() * law.density(params, x)
-    inside = float(mass.sum())
-    return inside, float(mass @ x**2) + threshold**2 * (1 - inside)

@@ -14,21 +14,27 @@ import numpy as np
 from jax import Array
 
 from mcjax.errors import InputError
+from mcjax.estimators.predictor import LinearPredictor, Params, Words
+from mcjax.estimators.quantile_lp import QuantileLP
 from mcjax.models.information import BatchInformation, Information
-from mcjax.models.model import Model, Params, Words, linear_predictor, uniforms
+from mcjax.models.model import Model, predictor_model, uniforms
 from mcjax.models.noise import NOISES, positive, read_noise
-from mcjax.solvers.interior_point import solve_quantile
 
 
 def quantile(
     level: float = 0.5, sigma: float = 1.0, noise: Any = "normal", real_noise: Any = None
 ) -> Model:
-    """Quantile regression: ``H = f(0) Sigma`` with f the density of the centred noise, ``V = level
-    (1 - level) Sigma``.
+    """Return quantile regression: ``H = f(0) Sigma``, ``V = level (1 - level) Sigma``.
 
-    level: tau, between 0 and 1; the loss is ``r (tau - 1[r < 0])`` of ``r = y - x'theta`` (Koenker
-    & Bassett, Econometrica 46, 1978). sigma, noise, real_noise: as in linear, the noise centred on
-    its level-quantile.
+    f is the density of the noise, centred on its level-quantile. The loss is ``r (level - 1[r <
+    0])`` with ``r = y - x'theta`` (Koenker & Bassett, Econometrica 46, 1978).
+
+    Parameters
+    ----------
+    level : float
+        Between 0 and 1.
+    sigma, noise, real_noise
+        As in :func:`mcjax.linear`.
     """
     kind, noise_params = read_noise(noise, "family.noise")
     real = noise if real_noise is None else real_noise
@@ -36,23 +42,19 @@ def quantile(
     tau = positive(level, "family.level")
     if tau >= 1:
         raise InputError("family.level", f"is {level!r}; give a level between 0 and 1")
-    sample = _sampler(kind, "noise")
-    return Model(
-        params={
+    return predictor_model(
+        "quantile",
+        _predictor(kind, real_kind, real_noise is None),
+        {
             "level": tau,
             "sigma": positive(sigma, "family.sigma"),
             "noise": {**noise_params, "centre": NOISES[kind].quantile(noise_params, tau)},
             "real_noise": {**real_params, "centre": NOISES[real_kind].quantile(real_params, tau)},
         },
-        name="quantile",
         variant=f"noise={kind}, real_noise={real_kind}",
-        loss=_loss,
-        sample=sample,
-        sample_real=sample if real_noise is None else _sampler(real_kind, "real_noise"),
-        slopes=None,
-        separates=None,
         information=_information(kind, real_kind),
-        solve=solve_quantile,
+        noise_scale="sigma",
+        estimator=QuantileLP(),
     )
 
 
@@ -68,17 +70,23 @@ def kinked(model: Model) -> bool:
     return any(kinds[law] == "laplace" and model.params[law]["centre"] == 0 for law in laws)
 
 
-@cache  # one function object for each law, so that equal families compile once
-def _sampler(kind: str, key: str) -> Callable[..., Array]:
-    def sample(params: Params, theta: Array, x: Array, words: Words) -> Array:
-        noise = NOISES[kind].draw(params[key], *uniforms(words, theta.dtype))
-        return linear_predictor(x, theta) + params["sigma"] * (noise - params[key]["centre"])
-
-    return sample
+@cache  # one predictor for each pair of laws, so that equal models compile once
+def _predictor(kind: str, real_kind: str, same: bool) -> LinearPredictor:
+    real = None if same else _label(real_kind, "real_noise")
+    return LinearPredictor(_loss, _label(kind, "noise"), real)
 
 
-def _loss(params: Params, theta: Array, x: Array, y: Array) -> Array:
-    residual = y - linear_predictor(x, theta)
+@cache
+def _label(kind: str, key: str) -> Callable[..., Array]:
+    def label(params: Params, eta: Array, words: Words) -> Array:
+        noise = NOISES[kind].draw(params[key], *uniforms(words, eta.dtype))
+        return eta + params["sigma"] * (noise - params[key]["centre"])
+
+    return label
+
+
+def _loss(params: Params, eta: Array, y: Array) -> Array:
+    residual = y - eta
     return residual * (params["level"] - (residual < 0).astype(residual.dtype))
 
 

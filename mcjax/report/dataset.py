@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mcjax.engine.compiled import route_of
 from mcjax.engine.outcome import Outcome
 from mcjax.errors import InputError
 from mcjax.laws.prediction import Predictions
@@ -22,7 +23,7 @@ from mcjax.report.folder import environment
 from mcjax.report.store import identity
 from mcjax.report.verification import cell_columns
 from mcjax.study.quantities import name_of
-from mcjax.study.study import Condition, Study, path_of
+from mcjax.study.study import Condition, Study
 from mcjax.verdicts.judge import Verification
 from mcjax.verdicts.quantities.registry import units_of
 
@@ -251,7 +252,7 @@ def _provenance(
         "precision": study.precision,
         "solver": study.solver,
         "sampling": study.sampling,
-        "path": ", ".join(sorted({path_of(c, study) for c in study.conditions})),
+        "path": ", ".join(sorted({route_of(c, study).path for c in study.conditions})),
         "seed": ", ".join(str(seed) for seed in sorted({c.seed for c in study.conditions})),
         "identity": identity(study),
         "versions": ", ".join(f"{name} {of}" for name, of in here["versions"].items()),

@@ -71,6 +71,9 @@ class ResultFolder:
             raise InputError("--out", f"cannot be written: {error.strerror}", str(folder)) from (
                 error
             )
+        except NotImplementedError as error:
+            message = "lies on a file system without locks; name a folder on another"
+            raise InputError("--out", message, str(folder)) from error
         if self._about.exists() and self._read_identity() != identity:
             raise InputError(
                 "--out", "holds the results of another study; name another folder", str(folder)

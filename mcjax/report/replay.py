@@ -11,10 +11,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from mcjax import api
-from mcjax.fits.objective import Dataset
+from mcjax.engine.compiled import compile_study
+from mcjax.estimators.estimator import Dataset
 from mcjax.report.text import number
 from mcjax.solvers.status import FAILURES, Status
-from mcjax.study.study import Study, path_of, sampling_of
+from mcjax.study.study import Study
 
 SHOWN = 4
 """Entries of theta in a table."""
@@ -34,11 +35,12 @@ def replay_json(study: Study, condition: str, chain: int) -> dict[str, Any]:
     ------
     InputError: see :func:`mcjax.api.replay`.
     """
-    found = api.replay(study, condition, chain)
-    chosen = next(c for c in study.conditions if c.name == condition)
-    sampling = sampling_of(chosen, study.sampling)
-    if sampling == "rows":
-        drawn = api.replay_data(study, condition, chain, found)
+    compiled = compile_study(study)
+    found = api.replay(compiled, condition, chain)
+    index = compiled.position(condition)
+    chosen, path = study.conditions[index], compiled.by_condition[index].route.path
+    if path != "statistics":
+        drawn = api.replay_data(compiled, condition, chain, found)
         data = [[[_summary(*one) for one in own.items()] for own in fits] for fits in drawn]
     else:
         data = [_counts(chosen.network.reads(t), found.status[t]) for t in range(len(found.theta))]
@@ -46,8 +48,8 @@ def replay_json(study: Study, condition: str, chain: int) -> dict[str, Any]:
         "condition": condition,
         "chain": chain,
         "models": chosen.network.models,
-        "sampling": sampling,
-        "path": path_of(chosen, study),
+        "sampling": "statistics" if path == "statistics" else "rows",
+        "path": path,
         "generations": [
             {
                 "generation": t,

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
+from mcjax.engine.compiled import route_of
 from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.report.text import number, with_error
 from mcjax.solvers.status import Status
-from mcjax.study.study import Condition, Study, path_of
+from mcjax.study.study import Condition, Study
 from mcjax.verdicts.claims import Cell
 from mcjax.verdicts.counts import NO_ESTIMATE
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
@@ -106,7 +107,7 @@ def show_verification(
         f"[{STYLE[verification.verdict]}]{verification.verdict}[/]: {len(verification.cells)} cells"
         f" ({parts}) at ±{study.tolerance:.0%} with confidence {study.confidence:.0%} together;"
         f" {verification.chains} chains for each condition; {seconds:.0f} s on the"
-        f" {' and '.join(sorted({path_of(c, study) for c in study.conditions}))} path",
+        f" {' and '.join(sorted({route_of(c, study).path for c in study.conditions}))} path",
         soft_wrap=True,
     )
 

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from mcjax.study.study import Study, path_of
+from mcjax.engine.compiled import route_of
+from mcjax.study.study import Study
 from mcjax.verdicts.claims import Cell
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.judge import Verification
@@ -21,10 +22,12 @@ COUNTS = ("generation", "chains", "lost", "chains_needed")
 
 def verification_json(study: Study, verification: Verification) -> dict[str, Any]:
     """Cells, failures, chains and verdict, the settings they were judged by, and how chains ran."""
-    return dataclasses.asdict(verification) | {
+    numbers = dataclasses.asdict(dataclasses.replace(verification, outcomes=()))
+    del numbers["outcomes"]  # kept as arrays, not as text
+    return numbers | {
         "tolerance": study.tolerance,
         "confidence": study.confidence,
-        "paths": {condition.name: path_of(condition, study) for condition in study.conditions},
+        "paths": {c.name: route_of(c, study).path for c in study.conditions},
     }
 
 

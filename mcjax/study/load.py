@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from mcjax.errors import InputError, did_you_mean, naming
-from mcjax.models.registry import make_model
 from mcjax.network import Network
 from mcjax.network.graphs import GRAPH_SUFFIXES
 from mcjax.study.networks import network_of, read_network
@@ -115,6 +114,10 @@ def _conditions(content: StudyFile, path: Path) -> list[Condition]:
     scales: list[float | None] = [None] if grid.scale is None else list(grid.scale)
     seeds = [content.run.seed] if grid.seed is None else grid.seed
     covariates = content.covariates or CovariateTable()
+    # models and estimators import JAX, which reading a network does without
+    from mcjax.estimators.registry import make_estimator
+
+    estimator = make_estimator(content.estimator or {})
     found = []
     for (net_label, net), (fam_label, (family, theta)), scale, seed in itertools.product(
         networks, families, scales, seeds
@@ -130,6 +133,7 @@ def _conditions(content: StudyFile, path: Path) -> list[Condition]:
             seed,
             _joined(net_label, fam_label, step, seeded),
             covariates.design,
+            estimator,
         )
         if scale is not None and not grid.common_draws:  # rungs of a ladder are independent
             made = replace(made, ladder=_joined(net_label, fam_label, seeded), scale=scale)
@@ -155,7 +159,7 @@ def _networks(content: StudyFile, path: Path) -> list[tuple[str, Network]]:
     return [("", found)]
 
 
-def _families(content: StudyFile, path: Path) -> list[tuple[str, tuple[Any, list[float]]]]:
+def _families(content: StudyFile, path: Path) -> list[tuple[str, tuple[Any, Any]]]:
     base = content.family
     if base is None:
         raise InputError("family", "is missing; add a [family] table with name and theta")
@@ -174,13 +178,15 @@ def _families(content: StudyFile, path: Path) -> list[tuple[str, tuple[Any, list
     return found
 
 
-def _family(spec: dict[str, Any], path: Path) -> tuple[Any, list[float]]:
+def _family(spec: dict[str, Any], path: Path) -> tuple[Any, Any]:
+    from mcjax.models.registry import make_model  # imports JAX
+
     theta = spec.get("theta")
     numbers = isinstance(theta, list) and all(
         isinstance(v, int | float) and not isinstance(v, bool) and abs(v) <= sys.float_info.max
         for v in theta
     )
-    if not numbers or not theta:
+    if not theta or not (numbers or isinstance(theta, dict)):
         raise InputError("family.theta", "must be a list of finite numbers, one per parameter")
     params = {key: value for key, value in spec.items() if key != "theta"}
     return make_model(params, path.parent), theta

@@ -8,10 +8,12 @@ or JAX. The quantity called NAME is the object ``QUANTITY`` of the module
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcjax.errors import InputError, did_you_mean
-from mcjax.models.model import Model
+
+if TYPE_CHECKING:
+    from mcjax.models.model import Model
 
 QUANTITIES = {
     "mse": None,

@@ -132,6 +132,7 @@ class StudyFile(msgspec.Struct, forbid_unknown_fields=True):
     data_mediated: DataMediatedTable | None = None
     family: dict[str, Any] | None = None
     covariates: CovariateTable | None = None
+    estimator: dict[str, Any] | None = None
     run: RunTable = msgspec.field(default_factory=RunTable)
     grid: GridTable = msgspec.field(default_factory=GridTable)
     survey: SurveyTable | None = None

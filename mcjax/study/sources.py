@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from mcjax.errors import InputError
-from mcjax.models.model import Model
 from mcjax.network import Network
 from mcjax.network.source import Source
+
+if TYPE_CHECKING:
+    from mcjax.models.model import Model
 
 
 class SourceLaws(NamedTuple):
@@ -49,7 +51,7 @@ def source_laws(
             value = getattr(source, name)
             if value is not None and len(value) != p:
                 raise InputError(f"{field}.{name}", f"has {len(value)} numbers; give {p}, as theta")
-        if source.noise is not None and not scales(model):
+        if source.noise is not None and model.noise_scale is None:
             raise InputError(f"{field}.noise", f"means nothing in a {model.name} family; drop it")
         truths.append(_truth(source, theta))
         own = source.covariance
@@ -57,15 +59,10 @@ def source_laws(
             covariance if own is None else read_covariance(own, p, f"{field}.covariance")
         )
     sigma = None
-    if any(source.noise is not None for source in net.sources):
-        common = float(model.params["sigma"])
+    if model.noise_scale is not None and any(s.noise is not None for s in net.sources):
+        common = float(model.params[model.noise_scale])
         sigma = np.array([common, *(s.noise or common for s in net.sources)])
     return SourceLaws(np.array(truths), np.array(covariances), sigma)
-
-
-def scales(model: Model) -> bool:
-    """Whether noise has a scale, the parameter ``sigma``, that the loss does not know."""
-    return "sigma" in model.params and model.information is not None
 
 
 def check_determined(net: Network, laws: SourceLaws) -> None:

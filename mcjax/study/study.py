@@ -6,17 +6,18 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mcjax.chains.fast import knows
 from mcjax.errors import InputError, did_you_mean
-from mcjax.fits.fit import SOLVERS, default_solver
-from mcjax.models.model import Model
 from mcjax.network import Network
 from mcjax.study.quantities import check_quantities
 from mcjax.study.sources import SourceLaws, check_determined, read_covariance, source_laws
+
+if TYPE_CHECKING:
+    from mcjax.estimators.estimator import Estimator
+    from mcjax.models.model import Model
 
 PRECISIONS = {
     "mixed": ("float32", "float64"),
@@ -25,6 +26,7 @@ PRECISIONS = {
 }
 """Precision of draws and of fits, by the name of the setting."""
 DESIGNS = ("random", "fixed")
+SOLVERS = ("newton", "lbfgs")
 
 
 @dataclass(frozen=True)
@@ -33,16 +35,28 @@ class Condition:
 
     Attributes
     ----------
-    name: unique in a study.
-    label: selects, with the seed, the random draws; the name, but for the seed in it.
-    network, family: who feeds whom, and what they estimate.
-    theta: the truth, shape (p,).
-    covariance: of the covariates, x ~ N(0, covariance), shape (p, p).
-    seed: of the draws.
-    ladder, scale: conditions of one ladder differ only in their sample counts, which are
-        ``scale`` times the ladder's; None if on none.
-    design: random (covariates drawn anew for every sample) or fixed (once: those of a sample are
-        the same in every generation and every chain, and only labels are drawn anew).
+    name : str
+        Unique in a study.
+    label : str
+        Selects, with the seed, the random draws; the name, but for the seed in it.
+    network : Network
+        Who feeds whom.
+    model : Model
+        What is fitted.
+    theta : ndarray
+        The truth, shape (p,), whatever the model's structure.
+    covariance : ndarray
+        Covariance of the covariates, ``x ~ N(0, covariance)``, shape (q, q); read-only.
+    seed : int
+        Seed of the draws.
+    design : {"random", "fixed"}
+        Whether covariates are drawn anew for every sample, or once: those of a sample are then the
+        same in every generation and every chain, and only labels are drawn anew.
+    ladder, scale : str, float
+        Conditions of one ladder differ only in their sample counts, which are ``scale`` times the
+        ladder's; None if the condition is on none.
+    estimator : Estimator, optional
+        What fits the model, in place of the model's own choice.
     """
 
     name: str
@@ -55,6 +69,13 @@ class Condition:
     design: str = "random"
     ladder: str | None = None
     scale: float = 1.0
+    estimator: Estimator | None = None
+
+    @property
+    def minimises(self) -> bool:
+        """Whether estimates minimise the loss, as laws of M-estimators assume."""
+        chosen = self.estimator or self.model.estimator
+        return chosen is None or chosen.minimises
 
     @cached_property
     def sources(self) -> SourceLaws:
@@ -78,7 +99,7 @@ class Study:
     quantities: what is judged: names of :data:`mcjax.study.quantities.QUANTITIES`, or objects of
         subclasses of :class:`mcjax.Quantity`.
     sampling: auto (sufficient statistics where they are all that matters, rows elsewhere) or rows.
-    path: auto (the fast path where it is known, see :func:`path_of`) or reference.
+    path: auto (the fastest path that can run a condition) or reference.
 
     Raises
     ------
@@ -131,33 +152,61 @@ class Study:
 def condition(
     network: Network,
     model: Model,
-    theta: Iterable[float],
+    theta: Any,
     covariance: Any = None,
     label: str = "",
     seed: int = 0,
     name: str | None = None,
     design: str = "random",
+    estimator: Estimator | None = None,
 ) -> Condition:
-    """Build a :class:`Condition`; its name is the label unless told.
+    """Build a :class:`Condition`.
+
+    Parameters
+    ----------
+    network : Network
+        Who feeds whom.
+    model : Model
+        What is fitted.
+    theta : sequence of float, or pytree of arrays
+        The truth. The leaves of a pytree, in order, are the p parameters.
+    covariance : array_like, optional
+        Covariance of the covariates; defaults to the identity.
+    label, seed
+        What selects the random draws.
+    name : str, optional
+        Defaults to ``label``.
+    design : {"random", "fixed"}
+        See :class:`Condition`.
+    estimator : Estimator, optional
+        Defaults to the model's own choice.
 
     Raises
     ------
-    InputError: if theta is no list of finite numbers, or no truth of the family's; if the
-        covariance is none of its size, or there are no covariates to have one; if a fit would have
-        too few rows, or covariates that do not determine its parameters; if a source is none of
-        this family, the seed is out of range, or the design is neither random nor fixed.
+    InputError
+        If the truth is not made of finite numbers or is none of this model's, if the covariance is
+        not a valid matrix, if a fit would have too few rows or covariates that do not determine its
+        parameters, if a source does not suit the model, if the seed is out of range, or if the
+        design is neither random nor fixed.
     """
-    truth = np.asarray(list(theta), float)
-    if truth.size == 0 or not np.isfinite(truth).all():
-        raise InputError("family.theta", "must be a list of finite numbers, one per parameter")
+    # imports JAX, as whoever has a model has done already
+    from mcjax.models.structure import read_parameters
+
+    truth, structure = read_parameters(theta)
+    if structure is not None:
+        model = replace(model, structure=structure)
     wrong = model.check(truth) if model.check is not None else ""
     if wrong:
         raise InputError("family.theta", wrong)
-    if not model.covariates and (covariance is not None or design != "random"):
+    if model.covariates == 0 and (covariance is not None or design != "random"):
         raise InputError("covariates", f"are none in the family {model.name!r}; leave them out")
     p = len(truth)
+    count = model.covariates_for(p) or p
+    if structure is not None and covariance is not None and model.covariates is None:
+        count = len(np.atleast_1d(covariance))  # nothing else says how many there are
+        model = replace(model, covariates=count)
     least = p + 1 if model.least_rows is None else model.least_rows
-    cov = np.eye(p) if covariance is None else read_covariance(covariance, p)
+    cov = np.eye(count) if covariance is None else read_covariance(covariance, count)
     for i, reader in enumerate(network.models):
         rows = {"network.initial": network.initial[i]}
         if network.feeds_by_reader[i] and network.memory != "accumulate":
@@ -176,14 +225,16 @@ def condition(
         raise InputError("covariates.design", f"is {design!r}, not one of {DESIGNS}{hint}")
     own = label if name is None else name
     if not network.plain:
-        if not model.covariates:
+        if model.covariates == 0:
             raise InputError(
                 "network",
                 "has sources, first or weights by generation, which are for families with"
                 f" covariates, and {model.name} has none; leave them out",
             )
         check_determined(network, source_laws(network, model, truth, cov))
-    return Condition(own, label, network, model, truth, cov, seed, design)
+    for array in (truth, cov):
+        array.setflags(write=False)
+    return Condition(own, label, network, model, truth, cov, seed, design, estimator=estimator)
 
 
 def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:
@@ -207,39 +258,10 @@ def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:
             base.seed,
             name,
             base.design,
+            base.estimator,
         )
         found.append(replace(own, ladder=base.name, scale=float(scale)))
     return tuple(found)
-
-
-def sampling_of(condition: Condition, setting: str) -> str:
-    """How samples are drawn: ``statistics`` for least squares with normal noise, random covariates
-    that determine every parameter and one real source, unless rows are asked for or fits are of
-    some rows of a pool; else ``rows``."""
-    net = condition.network
-    whole = condition.design == "random" and net.plain and net.memory != "subsample"
-    exact = whole and condition.model.gaussian and whitener(condition.covariance).any()
-    return "statistics" if exact and setting == "auto" else "rows"
-
-
-def path_of(condition: Condition, study: Study) -> str:
-    """What runs a condition's chains: ``statistics`` where no rows are drawn, ``fast`` for the
-    built-in families at up to 20 parameters, Newton's method, one real source and data that are
-    replaced, and ``reference`` for all else, or where it is asked for."""
-    if sampling_of(condition, study.sampling) == "statistics":
-        return "statistics"
-    p, memory = len(condition.theta), condition.network.memory
-    solver = default_solver(p) if study.solver == "auto" else study.solver
-    known = condition.network.plain and knows(condition.model, p, solver, memory)
-    return "fast" if known and study.path == "auto" else "reference"
-
-
-def whitener(cov: np.ndarray) -> np.ndarray:
-    """``F^-T`` for the root F of a covariance, which turns errors of least squares under
-    x ~ N(0, I) into those under x ~ N(0, cov); zero where F is singular."""
-    root = covariance_root(cov)
-    regular = np.linalg.cond(root) < 1e6
-    return np.linalg.inv(root).T if regular else np.zeros_like(root)
 
 
 def covariance_root(cov: np.ndarray) -> np.ndarray:
@@ -248,3 +270,15 @@ def covariance_root(cov: np.ndarray) -> np.ndarray:
     if math.isclose(values[0], values[-1], rel_tol=1e-12):
         return np.sqrt(values[-1]) * np.eye(len(cov))
     return vectors * np.sqrt(np.maximum(values, 0.0))
+
+
+def whitener(cov: np.ndarray) -> np.ndarray:
+    """Return ``F^-T`` for the root F of a covariance, or zero where F is singular.
+
+    It turns errors of least squares under ``x ~ N(0, I)`` into those under ``x ~ N(0, cov)``.
+    """
+    root = covariance_root(cov)
+    if len(root) == 0:
+        return root
+    regular = np.linalg.cond(root) < 1e6
+    return np.linalg.inv(root).T if regular else np.zeros_like(root)

@@ -43,6 +43,8 @@ class Verification:
         Condition -> law -> why it was not judged.
     waiting : tuple of str
         Conditions of which more chains could decide something.
+    outcomes : tuple of Outcome
+        What the chains of each condition did, moments included.
     """
 
     cells: tuple[Cell, ...]
@@ -54,6 +56,7 @@ class Verification:
     chains: int
     inapplicable: dict[str, dict[str, str]]
     waiting: tuple[str, ...]
+    outcomes: tuple[Outcome, ...] = ()
 
 
 def judge(
@@ -106,6 +109,7 @@ def judge(
             if p.inapplicable
         },
         waiting=_waiting(study, decisive),
+        outcomes=tuple(outcomes),
     )
 
 

@@ -6,16 +6,18 @@ import jax
 import numpy as np
 import pytest
 
-from mcjax import api
-from mcjax.chains.fast import knows
+from mcjax.chains.fast import reason_against
 from mcjax.engine import engine
+from mcjax.engine.compiled import compile_study, route_of
 from mcjax.engine.compiler import compiler_options
+from mcjax.estimators.lbfgs import LBFGS
+from mcjax.estimators.newton import Newton
 from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
 from mcjax.models.user import user_model
 from mcjax.network import build_network, topologies
 from mcjax.solvers.status import Status
-from mcjax.study.study import Study, condition, path_of
+from mcjax.study.study import Study, condition
 
 FAMILIES = {
     "linear": linear(noise="laplace"),
@@ -57,10 +59,9 @@ NETWORKS = {
 
 def run(study, chains=None):
     """Trajectories of the first condition's chains, and the path that ran them."""
-    chosen = study.conditions[0]
-    shape = api.shape_in(study, [0])
-    task = api._task(chosen, shape, np.arange(chains or study.chains))
-    program = api._program(study, [0])
+    compiled = compile_study(study)
+    task = compiled.task(0, np.arange(chains or study.chains))
+    program = compiled.by_condition[0].program
     parts = [part for [(_, part)] in engine.trajectories([task], program, study.chunk)]
     return [np.concatenate(leaf) for leaf in zip(*parts, strict=True)], program.path
 
@@ -140,15 +141,17 @@ def test_settings_of_another_platform(monkeypatch):
 
 def test_what_the_fast_path_knows():
     own = user_model(lambda t, x, y: (y - x @ t) ** 2, lambda key, t, x: x @ t)
-    assert all(knows(model, 5, "newton", "replace") for model in FAMILIES.values())
-    assert not knows(own, 5, "newton", "replace")
-    assert not knows(logistic(), 21, "newton", "replace")
-    assert not knows(logistic(), 5, "lbfgs", "replace")
-    assert not knows(logistic(), 5, "newton", "subsample")
+    scalar = user_model(lambda eta, y: (y - eta) ** 2, lambda key, eta: eta, predictor="linear")
+    for model in (*FAMILIES.values(), scalar):
+        assert not reason_against(model, 5, Newton(), "replace")
+    assert "linear predictor" in reason_against(own, 5, Newton(), "replace")
+    assert "20 parameters" in reason_against(logistic(), 21, Newton(), "replace")
+    assert "Newton" in reason_against(logistic(), 5, LBFGS(), "replace")
+    assert "replaced" in reason_against(logistic(), 5, Newton(), "subsample")
     plain = condition(NETWORKS["loop"](60), linear(), [0.5])
-    assert path_of(plain, Study((plain,))) == "statistics"
-    assert path_of(plain, Study((plain,), sampling="rows")) == "fast"
-    assert path_of(plain, Study((plain,), sampling="rows", path="reference")) == "reference"
+    assert route_of(plain, Study((plain,))) == ("statistics", "")
+    assert route_of(plain, Study((plain,), sampling="rows")).path == "fast"
+    assert route_of(plain, Study((plain,), sampling="rows", path="reference")).path == "reference"
 
 
 def test_options_are_per_platform():

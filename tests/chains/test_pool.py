@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from mcjax import api
-from mcjax.chains.chain import Program
 from mcjax.chains.layout import Feeds, network_arrays, shape_of
 from mcjax.chains.pool import draw_subsample, pooled
+from mcjax.chains.program import Program
 from mcjax.draws.streams import chain_keys
-from mcjax.fits.fit import fit
-from mcjax.fits.objective import Dataset
+from mcjax.engine.compiled import compile_study
+from mcjax.estimators.estimator import Dataset
+from mcjax.estimators.newton import Newton
 from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import linear
 from mcjax.network import build_network, topologies
@@ -36,7 +37,7 @@ def study(net=NET, model=None, **options):
 
 @jax.jit
 def refit(model, data):
-    return fit(model, data, jnp.asarray(THETA), jnp.asarray(True)).theta
+    return Newton().fit(model, data, jnp.asarray(THETA), jax.random.key(0)).theta
 
 
 def rows_fed(one, found):
@@ -134,9 +135,9 @@ def test_bits_do_not_depend_on_company():
 
 
 def test_programs_hold_the_whole_pool():
-    program = api._program(study(), [0])
-    assert program == Program(
-        4, 30 + 4 * 31, False, "newton", "float32", "float64", "accumulate", 0.0
+    [shared] = compile_study(study()).programs
+    assert shared.program == Program(
+        4, "reference", Newton(), "float32", "float64", 30 + 4 * 31, memory="accumulate"
     )
     assert isinstance(network_arrays(NET, shape_of([NET])).feeds, Feeds)
 
@@ -146,7 +147,7 @@ def test_networks_of_different_size_in_one_program():
     nets = [topologies.ring(size, samples=30, initial=30, memory="subsample") for size in (1, 3)]
     conditions = tuple(condition(net, linear(), THETA, label=str(net.size)) for net in nets)
     both = Study(conditions, generations=2, chains=4)
-    assert len(api.programs(both)) == 1
+    assert len(compile_study(both).programs) == 1
     beside = api.replay(both, "1", 3)
     alone = api.replay(replace(both, conditions=conditions[:1]), "1", 3)
     np.testing.assert_allclose(beside.theta, alone.theta, rtol=1e-9)

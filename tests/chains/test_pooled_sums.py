@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from mcjax import api
-from mcjax.chains.sums import fits_sums
+from mcjax.engine.compiled import estimator_of
+from mcjax.estimators.newton import Newton
+from mcjax.estimators.sufficient_statistics import SufficientStatistics
 from mcjax.models.generative import categorical, gaussian
 from mcjax.models.location import linear
 from mcjax.network import build_network, topologies
@@ -82,9 +84,13 @@ def test_sums_lose_no_digits_far_from_zero():
 
 
 def test_linear_regression_fits_sums_only_where_they_accumulate():
-    assert fits_sums(linear(), "accumulate")
-    assert not fits_sums(linear(), "replace")
-    assert fits_sums(gaussian(), "replace")
+    def chosen(model, theta, memory):
+        net = topologies.self_loop(samples=9, initial=9, memory=memory)
+        return estimator_of(condition(net, model, theta))
+
+    assert chosen(linear(), [1.0], "accumulate") == SufficientStatistics()
+    assert chosen(linear(), [1.0], "replace") == Newton()
+    assert chosen(gaussian(), [0.0, 1.0], "replace") == SufficientStatistics()
 
 
 def test_what_loses_a_generation_is_lost():

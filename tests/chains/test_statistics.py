@@ -9,12 +9,14 @@ import pytest
 from scipy import stats
 
 from mcjax import api
-from mcjax.chains.chain import Program, Trajectory
 from mcjax.chains.layout import Feeds, Shape, network_arrays, shape_of
+from mcjax.chains.program import Program, Trajectory
 from mcjax.chains.statistics import _bartlett, _solve, _sums
 from mcjax.draws.streams import chain_keys
 from mcjax.engine import engine
+from mcjax.engine.compiled import compile_study
 from mcjax.engine.outcome import Gather, Tally, Tiles
+from mcjax.estimators.newton import Newton
 from mcjax.models.location import linear
 from mcjax.network import build_network
 from mcjax.solvers.status import Status
@@ -38,7 +40,7 @@ def rejected(cells, budget=BUDGET):
 
 
 def program(few_rows=True, draws="float64", generations=3):
-    return Program(generations, 0, few_rows, "newton", draws, "float64")
+    return Program(generations, "statistics", Newton(), draws, "float64", few_rows=few_rows)
 
 
 def lanes_last(feeds, lanes):
@@ -356,11 +358,11 @@ def test_solve_is_the_solution(p):
 def trajectories(*conditions, **options):
     """Every condition's chains, run in one program."""
     study = Study(conditions, **options)
-    shape = shape_of([c.network for c in conditions])
-    tasks = [api._task(c, shape, np.arange(study.chains)) for c in conditions]
+    compiled = compile_study(study)
+    [shared] = compiled.programs
+    tasks = [compiled.task(i, np.arange(study.chains)) for i in shared.members]
     parts = [[] for _ in tasks]
-    program = api._program(study, range(len(tasks)))
-    for chunk in engine.trajectories(tasks, program, study.chunk):
+    for chunk in engine.trajectories(tasks, shared.program, study.chunk):
         for task, trajectory in chunk:
             parts[task].append(trajectory)
     return [Trajectory(*map(np.concatenate, zip(*found, strict=True))) for found in parts]

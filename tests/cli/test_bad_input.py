@@ -135,7 +135,7 @@ def test_usage(call):
         ("def loss(:", "SyntaxError"),
     ],
 )
-def test_user_family_file(code, expected, tmp_path, study_file, call):
+def test_user_model_file(code, expected, tmp_path, study_file, call):
     (tmp_path / "mine.py").write_text(code)
     study_file.write_text(study_file.read_text().replace('name = "linear"', 'file = "mine.py"'))
     status, _, err = call("verify", study_file)
@@ -165,6 +165,7 @@ def test_a_folder_with_other_things_is_not_used(study_file, tmp_path, call):
 
 BROKEN = {
     "loss that raises": ("return undefined_name", "return x @ theta", "family.loss"),
+    "loss that exits": ("raise SystemExit(1)", "return x @ theta", "family.loss"),
     "loss of the wrong shape": ("return (y - x) ** 2", "return x @ theta", "family.loss"),
     "sample of the wrong shape": ("return (y - x @ theta) ** 2", "return x", "family.sample"),
     "parameter it does not take": ("return y", "return y", "sharpness"),
@@ -173,7 +174,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("command", ["predict", "verify"])
 @pytest.mark.parametrize("name", BROKEN)
-def test_user_family_that_breaks_when_called(name, command, tmp_path, study_file, call):
+def test_user_model_that_breaks_when_called(name, command, tmp_path, study_file, call):
     loss, sample, expected = BROKEN[name]
     code = f"def loss(theta, x, y): {loss}\ndef sample(key, theta, x): {sample}\n"
     (tmp_path / "mine.py").write_text(code)

@@ -1,14 +1,19 @@
 """One device or eight, small chunks or large: the same numbers to the last bit.
 
 Bit-equal are the draws, the estimates and the moments, because blocks have one size, every chain is
-summarised in its own tile of 64, and tiles are merged in order.
+summarised in its own tile of 64, and tiles are merged in order. A program that several devices
+would never finish runs on one.
 """
 
 import os
 import subprocess
 import sys
 
+import jax
+import jax.numpy as jnp
 import pytest
+
+from mcjax.engine.compiler import one_device_reason
 
 SCRIPT = """
 import hashlib, sys
@@ -22,7 +27,7 @@ from mcjax.report.store import _pack
 feeds = [("a", "a", 20), ("real", "a", 20), ("a", "b", 40)]
 net = mcjax.build_network("ab", feeds, 40)
 conditions = tuple(
-    mcjax.condition(net, family, (0.5, -0.5), label=family.name, seed=3)
+    mcjax.condition(net, model, (0.5, -0.5), label=family.name, seed=3)
     for family in (mcjax.logistic(), mcjax.linear())
 )
 wide = mcjax.condition(net, mcjax.logistic(), [0.1] * 10, label="wide")  # no unrolled solver
@@ -38,18 +43,54 @@ print(len(jax.devices()), found.hexdigest())
 """
 
 
-def digest(devices, chunk):
+LAPACK = """
+import hashlib, sys
+import jax, jax.monitoring
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
+import jax.numpy as jnp
+import numpy as np
+import mcjax
+
+def loss(theta, x, y):
+    return 0.5 * (y - x @ theta) ** 2
+
+def solves(key, theta, x):
+    noise = jax.random.normal(key, (4,), theta.dtype)
+    matrix = jnp.eye(4, dtype=theta.dtype) * 2 + 0.01 * jnp.outer(x, x)
+    return x @ theta + 2 * jnp.linalg.solve(matrix, noise)[0]
+
+compiled = []
+jax.monitoring.register_event_duration_secs_listener(
+    lambda name, _, **about: compiled.append(name)
+    if "backend_compile" in name and "_run_blocks" in str(about) else None
+)
+feeds = [("a", "a", 20), ("real", "a", 20), ("a", "b", 40)]
+net = mcjax.build_network("ab", feeds, 40)
+model = mcjax.user_model(loss, solves)
+one = mcjax.condition(net, model, [0.5, -0.5, 0.2, 0.1])
+[tally] = mcjax.simulate(mcjax.Study((one,), generations=2, chains=4096))
+found = hashlib.sha256(np.asarray(tally.outcome.moments.error.mean).tobytes()).hexdigest()
+print(len(jax.devices()), len(compiled), found)
+"""
+
+
+def run(script, devices, argument):
     process = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(devices), str(chunk)],
+        [sys.executable, "-W", "error::RuntimeWarning", "-c", script, str(devices), str(argument)],
         capture_output=True,
         text=True,
         check=True,
         timeout=400,  # devices that wait for one another do so for ever
         env={k: v for k, v in os.environ.items() if k != "XLA_FLAGS"},
     )
-    count, found = process.stdout.split()
+    count, *found = process.stdout.split()
     assert int(count) == devices
     return found
+
+
+def digest(devices, chunk):
+    return run(SCRIPT, devices, chunk)[0]
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +101,18 @@ def alone():
 @pytest.mark.parametrize(("devices", "chunk"), [(8, 1024), (1, 128), (3, 128)])
 def test_devices_and_chunks_change_no_bit(devices, chunk, alone):
     assert digest(devices, chunk) == alone
+
+
+def test_a_user_model_that_calls_lapack_ends():
+    """On several devices of a CPU its calls would wait for one another for ever."""
+    alone, several = (run(LAPACK, devices, "") for devices in (1, 2))
+    assert alone == several  # compiled as often, and equal to the last bit
+    assert several[0] == "1"
+
+
+def test_a_program_tells_whether_it_calls_lapack():
+    matrix = jnp.eye(3)
+    solves = jax.jit(jnp.linalg.solve).lower(matrix, matrix[0]).as_text()
+    multiplies = jax.jit(jnp.matmul).lower(matrix, matrix[0]).as_text()
+    assert "LAPACK" in one_device_reason(solves)
+    assert one_device_reason(multiplies) is None

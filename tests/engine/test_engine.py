@@ -8,6 +8,7 @@ import pytest
 
 from mcjax import api
 from mcjax.engine import engine
+from mcjax.engine.compiled import compile_study
 from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
 from mcjax.network import build_network, topologies
@@ -39,11 +40,11 @@ def grid(model, scales=(1, 2, 3, 4), seed=0, chains=64, nets=None, **options):
 
 def estimates(study):
     """All chains of all conditions, straight from the engine."""
-    shape = api.shape_of([c.network for c in study.conditions])
-    tasks = [api._task(c, shape, np.arange(study.chains)) for c in study.conditions]
-    program = api._program(study, range(len(study.conditions)))
+    compiled = compile_study(study)
+    [shared] = compiled.programs
+    tasks = [compiled.task(i, np.arange(study.chains)) for i in shared.members]
     found = [[] for _ in tasks]
-    for part in engine.trajectories(tasks, program, study.chunk):
+    for part in engine.trajectories(tasks, shared.program, study.chunk):
         for task, trajectory in part:
             found[task].append(trajectory.theta)
     return [np.concatenate(parts) for parts in found]

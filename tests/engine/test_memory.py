@@ -8,6 +8,7 @@ import pytest
 
 from mcjax import api
 from mcjax.engine import engine
+from mcjax.engine.compiled import compile_study
 from mcjax.errors import InputError
 from mcjax.models.glm import logistic
 from mcjax.network import topologies
@@ -87,16 +88,16 @@ def test_other_faults_are_no_lack_of_memory(study, monkeypatch):
 def test_a_cap_makes_chunks_smaller_and_changes_no_number(study, monkeypatch):
     expected = api.simulate(study)
     capped = replace(study, memory=2e-4)
-    [members] = api.programs(capped)
-    chunk = api.chunk_of(capped, members)
+    [shared] = compile_study(capped).programs
+    chunk = shared.chunk
     assert 64 < chunk < 512
     asked = exhausted(monkeypatch, 512)
     for one, other in zip(api.simulate(capped), expected, strict=True):
         jax.tree.map(np.testing.assert_array_equal, one, other)
     assert max(asked) <= chunk
     # what a chunk holds is what was counted: two chunks of results and inputs
-    task = api._task(study.conditions[0], api.shape_of([study.conditions[0].network]), np.arange(1))
-    program = api._program(study, members)
+    compiled = compile_study(replace(study, conditions=study.conditions[:1]))
+    task, program = compiled.task(0, [0]), compiled.programs[0].program
     [[(_, trajectory)]] = engine.trajectories([task], program)
     results = sum(leaf.nbytes for leaf in trajectory)
     inputs = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(task.arrays))

@@ -9,8 +9,8 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from mcjax import api
 from mcjax.engine import engine
+from mcjax.engine.compiled import compile_study
 from mcjax.models.glm import logistic
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition
@@ -24,13 +24,13 @@ def test_no_loop_is_split_over_cores():
     another name splits again, silently."""
     own = condition(topologies.ring(4, samples=100, initial=200), logistic(), [0.5, 0.5])
     study = Study((own,), generations=3, chains=256, precision="float32")
-    task = api._task(own, api.shape_in(study, [0]), np.arange(256))
-    program, blocks = api._program(study, [0]), (4, 64)
+    compiled, blocks = compile_study(study), (4, 64)
+    task, program = compiled.task(0, np.arange(256)), compiled.programs[0].program
     conditions = jax.tree.map(lambda leaf: np.stack([np.stack([leaf] * 64)] * 4), task.arrays)
-    compiled = engine._compiled("fast", "cpu").lower(
+    lowered = engine._compiled("fast", "cpu").lower(
         conditions, np.zeros((*blocks, 2), np.uint32), program, tuple(jax.devices()[:1])
     )
-    assert "outer_dimension_partitions" not in compiled.compile().as_text()
+    assert "outer_dimension_partitions" not in lowered.compile().as_text()
 
 
 def test_at_least_twice_as_fast_as_numpy():
@@ -41,8 +41,8 @@ def test_at_least_twice_as_fast_as_numpy():
     net = topologies.ring(4, samples=100, real=100, initial=200)
     own = condition(net, logistic(), peers.truth(5))
     study = Study((own,), generations=GENERATIONS - 1, chains=256, precision="float32")
-    task = api._task(own, api.shape_in(study, [0]), np.arange(256))
-    program = api._program(study, [0])
+    compiled = compile_study(study)
+    task, program = compiled.task(0, np.arange(256)), compiled.programs[0].program
     assert program.path == "fast"
 
     def ours():

@@ -23,7 +23,7 @@ def gaussian(key, theta, x):
     return x @ theta + jax.random.normal(key)
 
 
-def test_law_of_a_user_family_is_that_of_the_same_built_in_one():
+def test_law_of_a_user_model_is_that_of_the_same_built_in_one():
     net = topologies.ring(3, samples=100, real=100, initial=200)
     laws = {}
     for name, model in {"own": user_model(squared, gaussian), "built in": linear()}.items():

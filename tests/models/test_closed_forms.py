@@ -8,7 +8,7 @@ import pytest
 from mcjax.laws.estimated import estimate_information, jackknife_error
 from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
-from mcjax.models.noise import NOISES, huber_moments
+from mcjax.models.noise import NOISES
 
 T3 = {"name": "student_t", "df": 3}
 FAMILIES = {
@@ -31,7 +31,7 @@ def test_slopes_are_derivatives_of_the_loss(name):
     for y in (0.0, 1.0, 3.0):
         theta = jnp.asarray(THETA)
         at = (model.params, theta, x, jnp.asarray(y))
-        slope, curvature = model.slopes(model.params, x @ theta, jnp.asarray(y))
+        slope, curvature = model.predictor.derivatives(model.params, x @ theta, jnp.asarray(y))
         np.testing.assert_allclose(slope * x, jax.grad(model.loss, 1)(*at), rtol=1e-12)
         hessian = jax.hessian(model.loss, 1)(*at)
         if hessian.any():
@@ -101,7 +101,7 @@ def test_huber_variance_factor(noise, threshold, factor):
 
 
 def test_huber_factor_tends_to_the_medians():
-    slope, spread = huber_moments(NOISES["normal"], {}, 1e-5)
+    slope, spread = NOISES["normal"].clipped({}, 1e-5)
     assert abs(spread / slope**2 - np.pi / 2) < 1e-5
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import mcjax
+from mcjax.chains.observations import draw_labels
 from mcjax.draws.streams import chain_keys
 from mcjax.errors import InputError
 from mcjax.laws.estimated import estimate_information, jackknife_error
 from mcjax.models.generative import bernoulli, categorical, gaussian, poisson_mean
-from mcjax.models.observations import draw_labels
 from mcjax.models.registry import FAMILIES, make_model
 from mcjax.network import topologies
 
@@ -56,10 +56,10 @@ def test_the_estimate_of_many_rows_is_what_drew_them(name, z_limit):
     model, theta = CASES[name]
     y = drawn(model, theta)
     pivot = jnp.asarray(theta)
-    each = jax.vmap(model.summary, (None, None, None, 0))(
+    each = jax.vmap(model.statistics.summary, (None, None, None, 0))(
         model.params, pivot, jnp.zeros(0), jnp.asarray(y)
     )
-    found, determined = model.estimate(
+    found, determined = model.statistics.estimate(
         model.params, pivot, each.sum(0), jnp.asarray(float(ROWS)), jnp.asarray(float(ROWS))
     )
     information = model.information(model.params, np.array(theta), np.eye(len(theta)))

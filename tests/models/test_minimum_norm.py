@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mcjax.errors import InputError
-from mcjax.fits.fit import fit
-from mcjax.fits.objective import Dataset
+from mcjax.estimators.estimator import Dataset
+from mcjax.estimators.minimum_norm import MinimumNorm
 from mcjax.models.location import linear
 from mcjax.models.minimum_norm import minimum_norm
 from mcjax.network import topologies
@@ -20,7 +20,8 @@ LANES = 16
 @jax.jit
 def one_fit(data, active=True):
     start = jnp.zeros(data.x.shape[0], data.x.dtype)
-    return fit(minimum_norm(), data, start, jnp.asarray(active))
+    data = data._replace(weight=jnp.where(active, data.weight, 0))
+    return MinimumNorm().fit(minimum_norm(), data, start, jax.random.key(0))
 
 
 batch_fit = jax.jit(jax.vmap(one_fit))

@@ -10,8 +10,9 @@ from scipy.optimize import linprog
 
 from mcjax import api
 from mcjax.errors import InputError
-from mcjax.fits.fit import fit
-from mcjax.fits.objective import Dataset, mean_loss
+from mcjax.estimators.estimator import Dataset
+from mcjax.estimators.objective import mean_loss
+from mcjax.estimators.quantile_lp import QuantileLP
 from mcjax.laws.first_order import allowance
 from mcjax.models.noise import NOISES, read_noise
 from mcjax.models.quantile import kinked, quantile
@@ -36,7 +37,8 @@ def data_sets(p, rows, seed=0, dtype=jnp.float64):
 def one_fit(model, data, active=True):
     start = jnp.zeros(data.x.shape[0], data.x.dtype)
     own = jax.tree.map(lambda a: jnp.asarray(a, start.dtype), model)
-    return fit(own, data, start, jnp.asarray(active))
+    data = data._replace(weight=jnp.where(active, data.weight, 0))
+    return QuantileLP().fit(own, data, start, jax.random.key(0))
 
 
 batch_fit = jax.jit(jax.vmap(one_fit, (None, 0)))

@@ -196,7 +196,7 @@ family = [
     assert [c.theta.tolist() for c in found] == [[0.5], [0.5], [0.5], [1.5]]
 
 
-def test_user_family_file_lies_beside_the_study(load, tmp_path, monkeypatch):
+def test_user_model_file_lies_beside_the_study(load, tmp_path, monkeypatch):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "square.py").write_text(USER)
     monkeypatch.chdir("/")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mcjax import api
-from mcjax.chains.chain import Trajectory
+from mcjax.chains.program import Trajectory
 from mcjax.engine.outcome import summarise
 from mcjax.models.glm import logistic
 from mcjax.models.location import linear

@@ -6,7 +6,7 @@ from scipy.stats import beta
 
 import mcjax
 from mcjax import api
-from mcjax.chains.chain import Trajectory
+from mcjax.chains.program import Trajectory
 from mcjax.engine.moments import tile_moments
 from mcjax.engine.outcome import functional_values, merge_outcomes, summarise
 from mcjax.laws.prediction import FunctionalPrediction

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from mcjax import api
-from mcjax.chains.chain import Trajectory
+from mcjax.chains.program import Trajectory
 from mcjax.engine.outcome import summarise
 from mcjax.models.location import linear
 from mcjax.network import topologies

@@ -5,9 +5,9 @@ import pytest
 from scipy import stats
 
 from mcjax import api
-from mcjax.chains.chain import Trajectory
-from mcjax.chains.layout import shape_of
+from mcjax.chains.program import Trajectory
 from mcjax.engine import engine
+from mcjax.engine.compiled import compile_study
 from mcjax.engine.outcome import summarise
 from mcjax.laws.design_moments import second_moment_map
 from mcjax.laws.explosion import spectral_radius
@@ -32,8 +32,9 @@ def anchored(p, samples, real):
 def outcomes(one, generations):
     """The outcomes of 200 runs of 512 chains: no two seeds, and no two chains, share a number."""
     study = Study((one,), generations=generations, chains=SEEDS * CHAINS)
-    task = api._task(one, shape_of([one.network]), np.arange(study.chains))
-    chunks = engine.trajectories([task], api._program(study, range(1)), study.chunk)
+    compiled = compile_study(study)
+    task = compiled.task(0, np.arange(study.chains))
+    chunks = engine.trajectories([task], compiled.by_condition[0].program, study.chunk)
     parts = [part for chunk in chunks for _, part in chunk]
     runs = [np.concatenate(leaf) for leaf in zip(*parts, strict=True)]
     tiles = Trajectory(*(leaf.reshape(SEEDS, CHAINS, *leaf.shape[1:]) for leaf in runs))

@@ -7,9 +7,10 @@ import optax
 import pytest
 from scipy.optimize import minimize
 
-from mcjax.fits.fit import fit
-from mcjax.fits.newton import damped_newton
-from mcjax.fits.objective import Dataset, gradient_and_hessian, mean_loss
+from mcjax.estimators.estimator import Dataset
+from mcjax.estimators.lbfgs import LBFGS
+from mcjax.estimators.newton import Newton, damped_newton
+from mcjax.estimators.objective import gradient_and_hessian, mean_loss
 from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
 from mcjax.models.user import user_model
@@ -18,6 +19,7 @@ from mcjax.solvers.status import Status
 
 FAMILIES = {"linear": linear(), "logistic": logistic(), "poisson": poisson(), "huber": huber()}
 LANES = 16
+SOLVERS = {"newton": Newton(), "lbfgs": LBFGS()}
 
 
 def data_sets(name, rows=120, p=3, lanes=LANES, seed=0):
@@ -41,7 +43,7 @@ def batch_fit(model, data, solver="newton", start=None):
     start = jnp.zeros((lanes, p), data.x.dtype) if start is None else start
 
     def one(d, s):
-        return fit(model, d, s, jnp.asarray(True), solver)
+        return SOLVERS[solver].fit(model, d, s, jax.random.key(0))
 
     return jax.jit(jax.vmap(one))(data, start)
 
@@ -109,7 +111,7 @@ def test_damped_newton_is_an_optax_optimiser():
     assert jnp.abs(jax.grad(loss)(theta)).max() < 1e-12
 
 
-def test_user_family_agrees_with_the_built_in_one():
+def test_user_model_agrees_with_the_built_in_one():
     def loss(theta, x, y, threshold):
         size = jnp.abs(y - jnp.dot(x, theta))
         return jnp.where(size <= threshold, 0.5 * size**2, threshold * size - 0.5 * threshold**2)
@@ -163,9 +165,10 @@ def test_step_limit():
     assert np.isnan(found.theta).all()
 
 
-def test_inactive_fit():
+def test_no_rows_no_fit():
     data = jax.tree.map(lambda a: a[0], data_sets("linear"))
-    found = fit(linear(), data, jnp.zeros(3), jnp.asarray(False))
+    empty = data._replace(weight=jnp.zeros_like(data.weight))
+    found = Newton().fit(linear(), empty, jnp.zeros(3), jax.random.key(0))
     assert found.status == Status.NOT_FITTED
     assert found.steps == 0
 

@@ -17,11 +17,21 @@ positive is a minimum over rows.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array, lax
 
+from mcjax.estimators.estimator import (
+    Dataset,
+    Fit,
+    Problem,
+    code,
+    finished,
+    first_that_holds,
+    rows_of,
+)
 from mcjax.solvers.cholesky import singular_share, solve_positive
 from mcjax.solvers.status import Status
 
@@ -30,8 +40,28 @@ SHORT_OF = 0.9995
 """Share of the way to the boundary that a step may take."""
 
 
+@dataclass(frozen=True)
+class QuantileLP:
+    """The regression quantile, by an interior-point method for linear programs.
+
+    Attributes
+    ----------
+    level : str
+        Name of the number in the model's ``params`` that is the level of the quantile.
+    """
+
+    level: str = "level"
+    minimises = True
+
+    def fit(self, model: Problem, data: Dataset, start: Any, key: Array) -> Fit:
+        """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`."""
+        end = solve_quantile(model.params[self.level], data, start)
+        status = jnp.where(rows_of(data) > 0, end.status, code(Status.NOT_FITTED))
+        return finished(end.theta, status, end.steps)
+
+
 class _Point(NamedTuple):
-    """a, s, up, down: shape (N,); steps: linear systems factored."""
+    """An iterate: a, s, up, down of shape (N,), and the linear systems factored so far."""
 
     theta: Array
     a: Array
@@ -42,28 +72,19 @@ class _Point(NamedTuple):
     steps: Array
 
 
-def solve_quantile(params: dict[str, Any], data: Any, start: Array) -> tuple[Array, Array, Array]:
-    """The regression quantile of level ``params["level"]`` of one weighted data set.
+def solve_quantile(level: Array, data: Dataset, start: Array) -> _Point:
+    """Return the regression quantile of one weighted data set, from ``start``, shape (p,).
 
-    It ends with a certificate. For feasible a, the loss at theta is above its minimum by at most
-    ``gap = sum_i w_i ((1 - a_i) r_i^+ + a_i r_i^-)``, a sum without cancellation. Converged means
-    ``gap <= tol^2 (loss at theta) / n`` with ``n = (sum w)^2 / sum w^2`` the rows the data are
-    worth, and the equation for a solved to tol standard deviations of the score. The loss at the
-    truth is above the minimum by some ``p (loss) / n``, so theta is about ``tol = 1e-5`` standard
-    errors (float32: 2e-3) from the minimiser. To that a gap is added that rounding of the residuals
-    explains.
+    The method ends with a certificate. For feasible a, the loss at theta is above its minimum by at
+    most ``gap = sum_i w_i ((1 - a_i) r_i^+ + a_i r_i^-)``, a sum without cancellation. Converged
+    means ``gap <= tol^2 (loss at theta) / n`` with ``n = (sum w)^2 / sum w^2`` the rows the data
+    are worth, and the equation for a solved to tol standard deviations of the score. The loss at
+    the truth is above the minimum by some ``p (loss) / n``, so theta is about ``tol = 1e-5``
+    standard errors (float32: 2e-3) from the minimiser. To that a gap is added that rounding of the
+    residuals explains.
 
-    Parameters
-    ----------
-    data: x of shape (p, N), y and weight of shape (N,); rows of weight 0 are padding.
-    start: shape (p,), any finite point.
-
-    Returns
-    -------
-    theta, status and steps of :class:`mcjax.fits.fit.Fit`; ``RANK_DEFICIENT`` where the rows of x
-    do not span its p dimensions.
+    The status is ``RANK_DEFICIENT`` where the rows of x do not span its p dimensions.
     """
-    level = params["level"]
     weight, number = data.weight, data.x.dtype
     x, y = data.x * weight[None, :], data.y * weight
     used = weight > 0
@@ -127,15 +148,11 @@ def solve_quantile(params: dict[str, Any], data: Any, start: Array) -> tuple[Arr
         dual, primal = longest(d_a, d_up, d_down)
         theta = at.theta + primal * d_theta
         finite = jnp.isfinite(theta).all() & jnp.isfinite(gap)
-        status = jnp.where(
-            settled,
-            int(Status.CONVERGED),
-            jnp.where(
-                ~finite,
-                int(Status.OVERFLOW),
-                jnp.where(at.steps + 1 >= LIMIT, int(Status.STEP_LIMIT), int(Status.RUNNING)),
-            ),
-        ).astype(jnp.int32)
+        status = first_that_holds(
+            (settled, Status.CONVERGED),
+            (~finite, Status.OVERFLOW),
+            (at.steps + 1 >= LIMIT, Status.STEP_LIMIT),
+        )
         return _Point(
             jnp.where(settled, at.theta, theta),
             at.a + dual * d_a,
@@ -151,11 +168,7 @@ def solve_quantile(params: dict[str, Any], data: Any, start: Array) -> tuple[Arr
     _, unexplained = solve_positive(gram, jnp.zeros_like(start))
     finite = jnp.isfinite(gram).all() & jnp.isfinite(y).all()
     deficient = ~(unexplained >= singular_share(start))
-    status = jnp.where(
-        ~finite,
-        int(Status.OVERFLOW),
-        jnp.where(deficient, int(Status.RANK_DEFICIENT), int(Status.RUNNING)),
-    ).astype(jnp.int32)
+    status = first_that_holds((~finite, Status.OVERFLOW), (deficient, Status.RANK_DEFICIENT))
     r = y - fitted(start)
     margin = 0.1 * jnp.sum(jnp.abs(r)) / count + jnp.finfo(number).tiny
     begin = _Point(
@@ -167,5 +180,4 @@ def solve_quantile(params: dict[str, Any], data: Any, start: Array) -> tuple[Arr
         status,
         jnp.zeros((), jnp.int32),
     )
-    end = lax.while_loop(lambda at: at.status == Status.RUNNING, step, begin)
-    return end.theta, end.status, end.steps
+    return lax.while_loop(lambda at: at.status == Status.RUNNING, step, begin)

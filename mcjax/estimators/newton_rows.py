@@ -1,9 +1,8 @@
-"""Many M-estimates at once, batched by hand: the law of :mod:`mcjax.fits.fit`, near what a
-processor can do.
+"""Newton's method for many data sets at once, batched by hand, near what a processor can do.
 
-For losses of ``x'theta`` with closed-form slopes. What :func:`~mcjax.fits.fit.fit` says of one fit
-(damped Newton steps, when it has ended and how) is done here to whole arrays, fits last, and a test
-compares the two. Each trick says what it buys.
+This is :class:`~mcjax.estimators.newton.Newton` (damped steps, when a fit has ended and how) for
+models of a linear predictor, written for whole arrays whose last axis is the fits; a test compares
+the two. Each trick says what it buys.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from mcjax.fits.fit import NEWTON_LIMIT, TOLERANCE, Fit
-from mcjax.fits.newton import OVERSHOT
-from mcjax.models.model import Model
+from mcjax.estimators.estimator import TOLERANCE, Fit, Problem, first_that_holds
+from mcjax.estimators.newton import NEWTON_LIMIT, OVERSHOT
+from mcjax.estimators.predictor import LinearPredictor
 from mcjax.solvers.cholesky import singular_share, solve_entries
 from mcjax.solvers.once import once
 from mcjax.solvers.status import Status
@@ -97,17 +96,24 @@ class _Loop(NamedTuple):
         return self.codes[1]
 
 
-def fit_rows(model: Model, rows: Rows, start: Array, status: Array) -> Fit:
-    """Minimise the weighted mean loss of every data set, as :func:`mcjax.fits.fit.fit` does.
+def fit_rows(model: Problem, rows: Rows, start: Array, status: Array) -> Fit:
+    """Minimise the weighted mean loss of every data set by damped Newton steps.
 
     Parameters
     ----------
-    family: its numbers of shapes that broadcast against (F, 1). start: shape (p, F).
-    status: int32, shape (F,); those that are not ``RUNNING`` are not fitted, and stay as they are.
+    model : Problem
+        A model of a linear predictor, whose numbers broadcast against (F, 1).
+    rows : Rows
+        The data of F fits.
+    start : Array
+        Shape (p, F).
+    status : Array
+        int32, shape (F,). Fits that are not ``RUNNING`` stay as they are.
 
     Returns
     -------
-    A :class:`~mcjax.fits.fit.Fit` of shapes (p, F), (F,) and (F,).
+    Fit
+        Of shapes (p, F), (F,) and (F,).
     """
     steps, suspect = jnp.zeros_like(status), jnp.zeros(status.shape, bool)
     if rows.x.dtype != start.dtype:
@@ -123,11 +129,17 @@ def fit_rows(model: Model, rows: Rows, start: Array, status: Array) -> Fit:
     return Fit(theta, end.status, steps + end.steps)
 
 
-def _cast(model: Model, dtype: Any) -> Model:
+def predictor_of(model: Problem) -> LinearPredictor:
+    """Return the scalar form of a model that is fitted here."""
+    assert model.predictor is not None, "only models of a linear predictor run on the fast path"
+    return model.predictor
+
+
+def _cast(model: Problem, dtype: Any) -> Problem:
     return jax.tree.map(lambda leaf: leaf.astype(dtype), model)
 
 
-def _newton(model: Model, rows: Rows, start: Array, status: Array, suspect: Array) -> _Loop:
+def _newton(model: Problem, rows: Rows, start: Array, status: Array, suspect: Array) -> _Loop:
     """Newton steps in the precision of ``start``; ``suspect``: whether to look for separation from
     the first pass on."""
 
@@ -175,15 +187,13 @@ def _advanced(
     # the other entries of a sum of squares are not larger than those on the diagonal
     finite = jnp.isfinite(sum(gradient) + sum(row[-1] for row in hessian))
     steps = loop.steps + 1
-    status = jnp.full(running.shape, int(Status.RUNNING), jnp.int32)
-    for holds, code in (
-        (steps >= NEWTON_LIMIT, Status.STEP_LIMIT),
-        (settled, Status.CONVERGED),
-        (settled & (unexplained < singular_share(newton)), Status.RANK_DEFICIENT),
-        ((loop.steps == 0) & ~finite, Status.OVERFLOW),
+    status = first_that_holds(
         (separated, Status.SEPARATED),
-    ):
-        status = jnp.where(holds, int(code), status)
+        ((loop.steps == 0) & ~finite, Status.OVERFLOW),
+        (settled & (unexplained < singular_share(newton)), Status.RANK_DEFICIENT),
+        (settled, Status.CONVERGED),
+        (steps >= NEWTON_LIMIT, Status.STEP_LIMIT),
+    )
     step = jnp.where(overshot[None], loop.step, newton)
     slope = jnp.where(overshot, loop.slope, slope)
     after = _Loop(
@@ -205,15 +215,15 @@ def _largest(a: Array) -> Array:
     return reduce(jnp.maximum, (jnp.abs(a[i]) for i in range(len(a))))
 
 
-def _separated(model: Model, rows: Rows, loop: _Loop, suspect: Array) -> Array:
+def _separated(model: Problem, rows: Rows, loop: _Loop, suspect: Array) -> Array:
     """Whether theta has every row of a fit on its own side, (F,).
 
     Asked from pass ``LOOK`` on, or from the first where ``suspect``, by a pass of its own: most
     fits end before, and no other does, for the steps of a separated one grow.
     """
-    if model.separates is None:
+    separates = predictor_of(model).separates
+    if separates is None:
         return jnp.zeros_like(suspect)
-    separates = model.separates
     due = (loop.status == Status.RUNNING) & (suspect | (loop.steps >= LOOK))
 
     def ask() -> Array:
@@ -228,10 +238,9 @@ def _separated(model: Model, rows: Rows, loop: _Loop, suspect: Array) -> Array:
     return due & once(jnp.where(due.any(), 0, -1), ask)
 
 
-def _sums(model: Model, rows: Rows, loop: _Loop) -> tuple[list[Array], list[list[Array]]]:
+def _sums(model: Problem, rows: Rows, loop: _Loop) -> tuple[list[Array], list[list[Array]]]:
     """Gradient (p) and lower triangle of the Hessian, each (F,)."""
-    assert model.slopes is not None  # such a family alone is fitted here
-    slopes = model.slopes
+    derivatives = predictor_of(model).derivatives
     p, dtype = len(loop.theta), loop.theta.dtype
 
     def residuals() -> tuple[Array, ...]:
@@ -239,7 +248,7 @@ def _sums(model: Model, rows: Rows, loop: _Loop) -> tuple[list[Array], list[list
         share = rows.share().astype(dtype)
         for odd in range(2):
             eta, y = rows.eta(odd, loop.theta), rows.y[odd].astype(dtype)
-            slope, curvature = slopes(model.params, eta, y)
+            slope, curvature = derivatives(model.params, eta, y)
             found += [share * slope, share * curvature]
         return tuple(found)
 

@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
 
+from mcjax.estimators.estimator import (
+    Dataset,
+    Fit,
+    Problem,
+    finished,
+    first_that_holds,
+)
 from mcjax.solvers.cholesky import singular_share, solve_positive
 from mcjax.solvers.status import Status
 
 
-def solve_minimum_norm(
-    params: dict[str, Any], data: Any, start: Array
-) -> tuple[Array, Array, Array]:
-    """The shortest of the minimisers of the weighted sum of squares.
+@dataclass(frozen=True)
+class MinimumNorm:
+    """The shortest of the minimisers of a weighted sum of squares, without iterations."""
+
+    minimises = True
+
+    def fit(self, model: Problem, data: Dataset, start: Any, key: Array) -> Fit:
+        """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`.
+
+        ``start``, the model and the key are not used: the loss is the squared one.
+        """
+        theta, status = solve_minimum_norm(data)
+        return finished(theta, status, jnp.ones((), jnp.int32))
+
+
+def solve_minimum_norm(data: Dataset) -> tuple[Array, Array]:
+    """Return the minimum-norm least squares estimate, shape (p,), and its status.
 
     With n rows (those of positive weight) and p parameters it is ``(X'WX)^-1 X'Wy`` for n > p and
     ``X'(XX')^-1 y``, which passes through all labels whatever their weights, for n <= p. Either is
@@ -26,14 +47,6 @@ def solve_minimum_norm(
     explained by the others to less than a relative 5e-7, the root of ``singular_share``. That is
     seldom even at n = p, where the squared distance of a row from the others is a chi-squared
     variable of one degree of freedom, and errors have no second moment.
-
-    Parameters
-    ----------
-    data: x of shape (p, N), y and weight of shape (N,). start: shape (p,), not used.
-
-    Returns
-    -------
-    theta, status and steps (1) of :class:`mcjax.fits.fit.Fit`.
     """
     p, rows = data.x.shape
     number = data.x.dtype
@@ -62,12 +75,13 @@ def solve_minimum_norm(
     theta = theta + more
     finite = jnp.isfinite(matrix).all() & jnp.isfinite(data.y).all()
     deficient = ~(unexplained >= singular_share(matrix))
-    status = jnp.where(
-        finite,
-        jnp.where(deficient, int(Status.RANK_DEFICIENT), int(Status.CONVERGED)),
-        int(Status.OVERFLOW),
+    status = first_that_holds(
+        (~used.any(), Status.NOT_FITTED),
+        (~finite, Status.OVERFLOW),
+        (deficient, Status.RANK_DEFICIENT),
+        otherwise=Status.CONVERGED,
     )
-    return theta, status.astype(jnp.int32), jnp.ones((), jnp.int32)
+    return theta, status
 
 
 def _times(a: Array, b: Array) -> Array:

@@ -1,0 +1,229 @@
+"""One chain: the whole network from generation 0 to T, for one key.
+
+The code is written for one chain and, inside it, one model; batching is the engine's business. Any
+model and any estimator run here. Linear systems are solved by LAPACK and optimisers are optax's, so
+that these chains are evidence independent of the kernels of the fast path.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.flatten_util import ravel_pytree
+
+from mcjax.chains.dataset import draw_dataset, grown
+from mcjax.chains.layout import Feeds, NetworkArrays
+from mcjax.chains.pool import Past, draw_subsample, pooled
+from mcjax.chains.program import ConditionArrays, Program, Trajectory, cast
+from mcjax.chains.step import known_after, shares_of, status_before_fit
+from mcjax.draws.streams import fitting_stream
+from mcjax.draws.threefry import threefry
+from mcjax.estimators.estimator import Dataset, Fit
+from mcjax.estimators.sufficient_statistics import SufficientStatistics, Sums
+from mcjax.models.model import Model
+from mcjax.solvers.status import Status
+
+
+class _State(NamedTuple):
+    """What the next generation needs of this one.
+
+    Parameters are finite even where ``known`` is false, so that a lost model cannot make the
+    arithmetic of others fail.
+    """
+
+    theta: Array  # (M, p)
+    known: Array  # (M,) bool, whether the model has an estimate
+    sums: Sums | None = None  # over all data so far, (M, ...), where these accumulate
+    past: Past | None = None  # where fits are of rows of earlier generations
+
+
+class _Task(NamedTuple):
+    """The fit of one model in one generation."""
+
+    feeds: Feeds  # its row of the table, (B,)
+    reader: Array  # its position
+    take: Array  # rows of a subsample
+    status: Array  # with which it enters the fit
+
+
+def run_chain(condition: ConditionArrays, key: Array, program: Program) -> Trajectory:
+    """Run one chain.
+
+    Parameters
+    ----------
+    condition : ConditionArrays
+        Of one condition, without further axes.
+    key : Array
+        Chain key, uint32 of shape (2,).
+    program : Program
+        Settings of the run.
+    """
+    truth = jnp.asarray(condition.truth, program.fit_dtype)
+    begin = _beginning(condition, truth, program)
+
+    def step(state: _State, t: Array) -> tuple[_State, Trajectory]:
+        result, sums = _generation(condition, state, key, t, program)
+        kept = result.status == Status.NOT_FITTED
+        theta = jnp.where(kept[:, None], state.theta, result.theta)
+        known = known_after(result.status, state.known)
+        reported = jnp.where(known[:, None], theta, jnp.nan)
+        theta = jnp.where(known[:, None], theta, truth[:1])
+        past = state.past and state.past.with_generation(t, theta, known)
+        after = _State(theta, known, sums, past)
+        return after, Trajectory(reported, result.status, result.steps)
+
+    _, trajectory = lax.scan(step, begin, jnp.arange(program.generations + 1, dtype=jnp.int32))
+    return trajectory
+
+
+def _beginning(condition: ConditionArrays, truth: Array, program: Program) -> _State:
+    """Return the state before generation 0."""
+    models, p = condition.network.frozen.shape[0], truth.shape[1]
+    state = _State(jnp.broadcast_to(truth[0], (models, p)), jnp.ones(models, bool))
+    if program.memory == "replace":
+        return state
+    if program.memory == "accumulate" and isinstance(program.estimator, SufficientStatistics):
+        model = cast(condition.model, program.fit_dtype)
+        return state._replace(sums=program.estimator.nothing(model, truth[0], models))
+    whole = (program.generations + 1, models)
+    return state._replace(past=Past(jnp.zeros((*whole, p), truth.dtype), jnp.zeros(whole, bool)))
+
+
+def _generation(
+    condition: ConditionArrays, state: _State, key: Array, t: Array, program: Program
+) -> tuple[Fit, Sums | None]:
+    """Fit every model once; return with it the sums over all data so far, where they accumulate."""
+    truth = jnp.asarray(condition.truth, program.fit_dtype)
+    first, later = condition.network.initial, _later(condition.network, t, program)
+    now = jax.tree.map(lambda a, b: jnp.where(t == 0, a, b), first, later)
+    theta, known, feeds, when = state.theta, state.known, now, t
+    if state.past is not None:
+        feeds, when = pooled(first, later, t, program.generations)
+        theta, known = state.past.theta.reshape(-1, theta.shape[1]), state.past.known.ravel()
+    feeds = feeds._replace(weight=feeds.weight.astype(program.fit_dtype))
+    parents = jnp.concatenate([theta, truth])
+    known = jnp.concatenate([known, jnp.ones(len(truth), bool)])
+    status = status_before_fit(feeds.samples > 0, known[feeds.origin], axis=1)
+    active = jnp.any(now.samples > 0, axis=1)  # a frozen model does not fit its pool again
+    status = jnp.where(active, status, int(Status.NOT_FITTED))
+    if state.sums is not None:  # what a model accumulates must not lack a generation
+        status = jnp.where(active & ~state.known, int(Status.PARENT_FAILED), status)
+    drawing = cast(condition.model, program.draw_dtype)
+    fitting = cast(condition.model, program.fit_dtype)
+
+    def refit(task: _Task, before: Sums | None) -> tuple[Fit, Sums | None]:
+        data = _draw(condition, drawing, parents, task, key, when, t, program, len(theta))
+        samples, weight = jnp.asarray(task.feeds.samples), jnp.asarray(task.feeds.weight)
+        _, share = shares_of(samples, weight, axis=0)
+        start = share @ parents[task.feeds.origin]
+        running = task.status == Status.RUNNING
+        data = jax.tree.map(lambda a: a.astype(program.fit_dtype), data)
+        if isinstance(program.estimator, SufficientStatistics):
+            pivot = start if before is None else truth[0]
+            total = program.estimator.sums(fitting, pivot, data)
+            if before is not None:
+                total = jax.tree.map(jnp.add, before, total)
+            result = program.estimator.estimate(fitting, pivot, total)
+        else:
+            total = None
+            # without rows a fit ends at once, and no lane waits for one that does not count
+            data = data._replace(weight=jnp.where(running, data.weight, 0))
+            result = _fit(fitting, data, start, _fitting_key(key, t, task.reader), program)
+        ended = jnp.where(running, result.status, task.status)
+        converged = ended == Status.CONVERGED
+        estimate = jnp.where(converged, result.theta, jnp.nan)
+        steps = jnp.where(running, result.steps, 0)
+        return Fit(estimate, ended, steps), None if before is None else total
+
+    position = jnp.arange(len(active), dtype=jnp.int32)
+    tasks = _Task(feeds, position, now.samples.sum(1, dtype=jnp.int32), status)
+    return jax.vmap(refit)(tasks, state.sums)
+
+
+def _draw(
+    condition: ConditionArrays,
+    drawing: Model,
+    parents: Array,
+    task: _Task,
+    key: Array,
+    when: Array,
+    t: Array,
+    program: Program,
+    models: int,
+) -> Dataset:
+    """Draw the rows of one fit; ``models``: origins from this number on are real."""
+    factor = jnp.asarray(condition.factor, program.draw_dtype)
+    shared = (drawing, factor, parents.astype(program.draw_dtype), task.feeds, key, when)
+    if program.memory == "subsample":
+        size = (models, 2 * program.pairs)
+        return draw_subsample(*shared, t, task.reader, task.take, *size, condition.design)
+    return draw_dataset(*shared, models, program.pairs, condition.design, condition.sources)
+
+
+def _fit(model: Model, data: Dataset, start: Array, key: Array, program: Program) -> Fit:
+    """Fit one data set; the estimate is a vector of p numbers, whatever the model's structure."""
+    result = program.estimator.fit(model, data, model.parameters(start), key)
+    theta = result.theta if model.structure is None else ravel_pytree(result.theta)[0]
+    return result._replace(theta=theta)
+
+
+def _fitting_key(key: Array, t: Array, reader: Array) -> Array:
+    """Return the JAX key of an estimator's own random numbers."""
+    stream = fitting_stream(reader.astype(jnp.uint32))
+    words = threefry((key[0], key[1]), (t.astype(jnp.uint32), stream))
+    return jax.random.wrap_key_data(jnp.stack(words), impl="threefry2x32")
+
+
+def _later(network: NetworkArrays, t: Array, program: Program) -> Feeds:
+    """Return the feeds of generation t, from 1 on."""
+    feeds = jax.tree.map(jnp.asarray, network.feeds)
+    if network.schedule is not None:
+        place = jnp.clip(t - 1, 0, len(network.schedule) - 1)
+        feeds = feeds._replace(weight=jnp.asarray(network.schedule)[place])
+    samples = grown(feeds.samples, t, program.generations, program.growth)
+    return feeds._replace(samples=samples)
+
+
+def draw_samples(
+    condition: ConditionArrays, parents: Array, feeds: Feeds, key: Array, t: Array, program: Program
+) -> Dataset:
+    """Draw one generation's data as :func:`run_chain` does, each feed's sample by itself.
+
+    A row depends on its stream and its place in the sample, so these are the rows of every fit.
+
+    Parameters
+    ----------
+    parents : Array
+        Parameters of the models, finite, then of the real sources, shape (M + S, p).
+    feeds : Feeds
+        Those of generation t, (M, B).
+
+    Returns
+    -------
+    Dataset
+        With leading axes (M, B).
+    """
+    drawing = cast(condition.model, program.draw_dtype)
+    factor = jnp.asarray(condition.factor, program.draw_dtype)
+    visible = parents.astype(program.draw_dtype)
+    models = condition.network.frozen.shape[0]
+
+    def draw(feed: Feeds) -> Dataset:
+        alone: Any = jax.tree.map(lambda value: value[None], feed)
+        return draw_dataset(
+            drawing,
+            factor,
+            visible,
+            alone,
+            key,
+            t,
+            models,
+            program.pairs,
+            condition.design,
+            condition.sources,
+        )
+
+    return jax.vmap(jax.vmap(draw))(feeds)

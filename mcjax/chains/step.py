@@ -1,0 +1,60 @@
+"""One generation of a network, common to all paths: who is fitted, who is lost, what remains.
+
+A model without feeds keeps its estimate (``NOT_FITTED``). A model that reads one without an
+estimate has none either (``PARENT_FAILED``). Paths differ in how they draw data and fit, and in the
+order of their axes; the rules are here, and act elementwise or along the axis of feeds.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from jax import Array
+
+from mcjax.estimators.estimator import first_that_holds
+from mcjax.solvers.status import Status
+
+
+def status_before_fit(reads: Array, parent_known: Array, axis: int) -> Array:
+    """Return the status in which models enter a generation.
+
+    Parameters
+    ----------
+    reads : Array
+        Whether a slot of the table holds a feed; slots along ``axis``.
+    parent_known : Array
+        Whether the origin of each feed has an estimate, of the shape of ``reads``.
+
+    Returns
+    -------
+    Array
+        ``RUNNING`` for models to fit, ``NOT_FITTED`` or ``PARENT_FAILED``, int32 of the shape of
+        ``reads`` without that axis.
+    """
+    # one reduction for both questions: 0 reads nothing, 1 reads known models alone, 2 a lost one
+    worst = jnp.where(reads, jnp.where(parent_known, 1, 2), 0).max(axis)
+    return first_that_holds((worst == 0, Status.NOT_FITTED), (worst == 2, Status.PARENT_FAILED))
+
+
+def shares_of(samples: Array, weight: Array, axis: int) -> tuple[Array, Array]:
+    """Return what each observation and each feed weigh in a fit, as shares of the whole.
+
+    Parameters
+    ----------
+    samples : Array
+        Observations of each feed, feeds along ``axis``.
+    weight : Array
+        Weight of each of these observations, in the precision of the fit.
+
+    Returns
+    -------
+    observation, feed : Array
+        Weight of one observation, and of all observations of a feed, over the total.
+    """
+    mass = samples.astype(weight.dtype) * weight
+    total = jnp.maximum(mass.sum(axis, keepdims=True), 1)
+    return weight / total, mass / total
+
+
+def known_after(status: Array, known_before: Array) -> Array:
+    """Whether models have an estimate after a generation whose fits ended with ``status``."""
+    return jnp.where(status == Status.NOT_FITTED, known_before, status == Status.CONVERGED)

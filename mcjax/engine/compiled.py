@@ -1,0 +1,268 @@
+"""A study as programs: which conditions share one, how it runs and why, and at what size.
+
+Conditions share a program if nothing that it is compiled for tells them apart: their model's
+structure, number of parameters, path, estimator, memory and settings. Where rows are drawn, their
+sizes must also be alike (:mod:`mcjax.engine.buckets`). Everything else is data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from mcjax.chains.dataset import SourceArrays
+from mcjax.chains.fast import reason_against
+from mcjax.chains.layout import Shape, network_arrays, shape_of
+from mcjax.chains.program import ConditionArrays, Path, Program
+from mcjax.chains.statistics import FEW_ROWS
+from mcjax.draws.streams import condition_word, design_key
+from mcjax.engine import engine
+from mcjax.engine.buckets import buckets
+from mcjax.engine.engine import Task
+from mcjax.errors import InputError, did_you_mean
+from mcjax.estimators.estimator import Estimator
+from mcjax.estimators.lbfgs import LBFGS
+from mcjax.estimators.newton import Newton
+from mcjax.estimators.sufficient_statistics import SufficientStatistics
+from mcjax.study.study import PRECISIONS, Condition, Study, covariance_root, whitener
+
+MANY_PARAMETERS = 64
+"""Above this p a Hessian at every step costs more than it saves: L-BFGS is the default."""
+
+
+class Route(NamedTuple):
+    """How the chains of a condition run.
+
+    Attributes
+    ----------
+    path : {"reference", "fast", "statistics"}
+        What runs them.
+    reason : str
+        Why no faster path does, or nothing.
+    """
+
+    path: Path
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class SharedProgram:
+    """One compiled program and the conditions that it serves.
+
+    Attributes
+    ----------
+    members : tuple of int
+        Positions of the conditions in the study.
+    route : Route
+        How their chains run, and why so.
+    program : Program
+        What is compiled.
+    shape : Shape
+        Padded sizes.
+    chunk : int
+        Chains that one call runs, as many as the study's memory allows.
+    """
+
+    members: tuple[int, ...]
+    route: Route
+    program: Program
+    shape: Shape
+    chunk: int
+
+
+@dataclass(frozen=True)
+class CompiledStudy:
+    """A study and its programs; nothing is compiled before chains run.
+
+    Attributes
+    ----------
+    study : Study
+        What is to be run.
+    programs : tuple of SharedProgram
+        Each condition is a member of one of them.
+    """
+
+    study: Study
+    programs: tuple[SharedProgram, ...]
+
+    @cached_property
+    def by_condition(self) -> tuple[SharedProgram, ...]:
+        """The program of each condition, in the order of the study."""
+        found = {i: shared for shared in self.programs for i in shared.members}
+        return tuple(found[i] for i in range(len(self.study.conditions)))
+
+    def task(self, condition: int, chains: Sequence[int] | np.ndarray) -> Task:
+        """Return some chains of a condition, given by its position, as the engine runs them."""
+        shape = self.by_condition[condition].shape
+        return task_of(self.study.conditions[condition], shape, chains)
+
+    def position(self, name: str) -> int:
+        """Return where a condition stands in the study.
+
+        Raises
+        ------
+        InputError
+            If the study has no such condition.
+        """
+        names = [condition.name for condition in self.study.conditions]
+        if name not in names:
+            hint = did_you_mean(name, names)
+            raise InputError("condition", f"{name!r} is none of the study's{hint}")
+        return names.index(name)
+
+
+def compile_study(study: Study) -> CompiledStudy:
+    """Return the programs of a study."""
+    kinds: dict[tuple[Any, ...], list[int]] = {}
+    for i, condition in enumerate(study.conditions):
+        kinds.setdefault(_kind(condition, study), []).append(i)
+    groups = []
+    for members in kinds.values():
+        if route_of(study.conditions[members[0]], study).path == "statistics":
+            groups.append(members)  # as quick whatever the sample counts
+            continue
+        sizes = [(study.conditions[i].network.size, 2 * _shape(study, [i]).pairs) for i in members]
+        groups += [[members[k] for k in group] for group in buckets(sizes)]
+    return CompiledStudy(study, tuple(_shared(study, members) for members in groups))
+
+
+def estimator_of(condition: Condition, solver: str = "auto") -> Estimator:
+    """Return what fits the models of a condition.
+
+    Parameters
+    ----------
+    solver : {"auto", "newton", "lbfgs"}
+        The study's choice for models that do not bring an estimator of their own.
+    """
+    model = condition.model
+    if condition.estimator is not None:
+        return condition.estimator
+    if model.statistics is not None and condition.network.memory == "accumulate":
+        return SufficientStatistics()  # sums of generations add up, and rows need not be kept
+    if model.estimator is not None:
+        return model.estimator
+    if solver == "auto":
+        return Newton() if len(condition.theta) <= MANY_PARAMETERS else LBFGS()
+    return Newton() if solver == "newton" else LBFGS()
+
+
+def route_of(condition: Condition, study: Study) -> Route:
+    """Return how the chains of a condition run in a study, and why so."""
+    reason = _reason_for_rows(condition, study)
+    if not reason:
+        return Route("statistics")
+    if condition.model.least_squares is None:
+        reason = ""
+    if study.path == "reference":
+        return Route("reference", "the study asks for the reference path")
+    estimator = estimator_of(condition, study.solver)
+    against = reason_against(
+        condition.model, len(condition.theta), estimator, condition.network.memory
+    )
+    if not against and not condition.network.plain:
+        against = "there are several real sources, or weights by generation"
+    return Route("reference", against) if against else Route("fast", reason)
+
+
+def _reason_for_rows(condition: Condition, study: Study) -> str:
+    """Return why a condition's chains must draw rows, or nothing if sufficient statistics do."""
+    net, squares = condition.network, condition.model.least_squares
+    for reason, holds in (
+        ("noise and loss are not those of normal least squares", not (squares and squares.normal)),
+        ("the study asks for rows", study.sampling != "auto"),
+        ("the condition has an estimator of its own", condition.estimator is not None),
+        ("designs are fixed", condition.design != "random"),
+        ("there are several real sources, or weights by generation", not net.plain),
+        ("fits are of some rows of a pool", net.memory == "subsample"),
+        (
+            "covariates do not determine every parameter",
+            not whitener(condition.covariance).any(),
+        ),
+    ):
+        if holds:
+            return reason
+    return ""
+
+
+def _kind(condition: Condition, study: Study) -> tuple[Any, ...]:
+    """Return all that a program is compiled for, but sizes."""
+    net = condition.network
+    return (
+        jax.tree.structure(condition.model),
+        len(condition.theta),
+        len(condition.covariance),
+        route_of(condition, study).path,
+        estimator_of(condition, study.solver),
+        condition.design,
+        net.memory,
+        net.growth,
+        len(condition.sources.theta),
+        net.steps > 0,
+        jax.tree.structure(_source_arrays(condition)),
+    )
+
+
+def _shared(study: Study, members: Sequence[int]) -> SharedProgram:
+    """Return the program of conditions of one kind and like size."""
+    conditions = [study.conditions[i] for i in members]
+    first, shape = conditions[0], _shape(study, members)
+    route = route_of(first, study)
+    draws, fits = PRECISIONS[study.precision]
+    program = Program(
+        generations=study.generations,
+        path=route.path,
+        estimator=estimator_of(first, study.solver),
+        draw_dtype=draws,
+        fit_dtype=fits,
+        memory=first.network.memory,
+        growth=first.network.growth,
+    )
+    if route.path == "statistics":
+        counts = (
+            n
+            for c in conditions
+            for n in (*c.network.initial, *(f.samples for f in c.network.feeds))
+        )
+        program = program._replace(few_rows=min(counts) - len(first.theta) + 1 < FEW_ROWS)
+    else:
+        program = program._replace(pairs=shape.pairs)
+    within = engine.chunk_within(study.memory * 2**30, task_of(first, shape, np.arange(0)), program)
+    return SharedProgram(tuple(members), route, program, shape, min(study.chunk, within))
+
+
+def _shape(study: Study, members: Sequence[int]) -> Shape:
+    """Return the padded sizes of the program of these conditions."""
+    conditions = [study.conditions[i] for i in members]
+    first = conditions[0]
+    sums = isinstance(estimator_of(first, study.solver), SufficientStatistics)
+    pooled = first.network.memory == "accumulate" and not sums
+    return shape_of([c.network for c in conditions], study.generations, pooled)
+
+
+def task_of(condition: Condition, shape: Shape, chains: Sequence[int] | np.ndarray) -> Task:
+    """Return some chains of a condition, at the padded sizes of its program."""
+    word = condition_word(condition.label)
+    arrays = ConditionArrays(
+        network=network_arrays(condition.network, shape),
+        truth=condition.sources.theta,
+        factor=covariance_root(condition.covariance),
+        whitener=whitener(condition.covariance),
+        model=condition.model,
+        design=design_key(condition.seed, word) if condition.design == "fixed" else None,
+        sources=_source_arrays(condition),
+    )
+    return Task(arrays, condition.seed, word, np.asarray(chains), condition.network.size)
+
+
+def _source_arrays(condition: Condition) -> SourceArrays | None:
+    """Return what tells the condition's real sources apart, beside their truths."""
+    laws, own = condition.sources, condition.network.sources
+    factor = None
+    if any(source.covariance is not None for source in own):
+        factor = np.array([covariance_root(covariance) for covariance in laws.covariance])
+    return None if factor is None and laws.sigma is None else SourceArrays(factor, laws.sigma)

@@ -1,0 +1,147 @@
+"""Running a compiled study, and single chains of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import numpy as np
+
+from mcjax.chains.layout import shape_of
+from mcjax.chains.program import Trajectory
+from mcjax.engine import engine
+from mcjax.engine.compiled import CompiledStudy, task_of
+from mcjax.engine.engine import Report
+from mcjax.engine.outcome import Tally
+from mcjax.engine.redraw import redraw
+from mcjax.errors import InputError
+from mcjax.estimators.estimator import Dataset
+from mcjax.solvers.status import Status
+
+
+def simulate(
+    compiled: CompiledStudy,
+    known: Sequence[Tally] | None = None,
+    report: Report | None = None,
+    chains: Sequence[int] | None = None,
+) -> list[Tally]:
+    """Run the chains of a study.
+
+    Parameters
+    ----------
+    compiled : CompiledStudy
+        What to run.
+    known : sequence of Tally, optional
+        Tallies of an earlier run of the same study, to be continued; those that have enough chains
+        already are returned as they are.
+    report : callable, optional
+        Called after every chunk with the number of chains it ran and a function that returns all
+        tallies so far.
+    chains : sequence of int, optional
+        Chains of each condition; defaults to the study's number for all.
+
+    Returns
+    -------
+    list of Tally
+        One for each condition.
+    """
+    study = compiled.study
+    tallies = list(known or [Tally()] * len(study.conditions))
+    wanted = [study.chains] * len(tallies) if chains is None else list(chains)
+    for shared in compiled.programs:
+        missing = [i for i in shared.members if tallies[i].chains < wanted[i]]
+        if not missing:
+            continue
+        tasks = [
+            compiled.task(i, np.arange(tallies[i].tiled, wanted[i], dtype=np.uint32))
+            for i in missing
+        ]
+        relay = partial(_relay, report, tallies, missing) if report is not None else None
+        summaries = engine.simulate(
+            tasks, shared.program, shared.chunk, [tallies[i] for i in missing], relay
+        )
+        for i, tally in zip(missing, summaries, strict=True):
+            tallies[i] = tally
+    return tallies
+
+
+def _relay(
+    report: Report,
+    tallies: Sequence[Tally],
+    running: Sequence[int],
+    chains: int,
+    current: Callable[[], list[Tally]],
+) -> None:
+    """Report on all conditions of a study while those of one program run."""
+
+    def everything() -> list[Tally]:
+        merged = list(tallies)
+        for i, tally in zip(running, current(), strict=True):
+            merged[i] = tally
+        return merged
+
+    report(chains, everything)
+
+
+def replay(compiled: CompiledStudy, condition: str, chain: int) -> Trajectory:
+    """Run one chain of one condition by itself, in the study's own program.
+
+    Returns
+    -------
+    Trajectory
+        Estimates (T + 1, M, p), statuses and steps (T + 1, M), as NumPy arrays: what this chain did
+        in the study.
+
+    Raises
+    ------
+    InputError
+        If the study has no such condition, or no chain can have that number.
+    """
+    index = compiled.position(condition)
+    if not 0 <= chain < 2**32:
+        raise InputError("chain", f"is {chain}; give a whole number from 0 to 2**32 - 1")
+    task = compiled.task(index, [chain])
+    shared = compiled.by_condition[index]
+    [[(_, trajectory)]] = engine.trajectories([task], shared.program, compiled.study.chunk)
+    return Trajectory(*(leaf[0] for leaf in trajectory))
+
+
+def replay_data(
+    compiled: CompiledStudy, condition: str, chain: int, trajectory: Trajectory
+) -> Iterator[list[dict[str, Dataset]]]:
+    """Draw the rows behind the fits of a replayed chain again.
+
+    Parameters
+    ----------
+    trajectory : Trajectory
+        What :func:`replay` returned for the same chain.
+
+    Yields
+    ------
+    list of dict
+        For each generation, by model and then by origin (a model or a real source), the rows that
+        the model was fed then, in NumPy arrays; an empty dictionary where it fitted nothing. These
+        are what it fitted, unless data accumulate or are subsampled: then they are what that
+        generation added.
+
+    Raises
+    ------
+    InputError
+        If the condition's chains draw sufficient statistics, so that there are no rows.
+    """
+    index = compiled.position(condition)
+    chosen, shared = compiled.study.conditions[index], compiled.by_condition[index]
+    if shared.route.path == "statistics":
+        raise InputError("run.sampling", "drew sufficient statistics here, so there are no rows")
+    net = chosen.network
+    task = task_of(chosen, shape_of([net]), [chain])
+    for t, samples in enumerate(redraw(task, trajectory.theta, shared.program)):
+        rows: list[dict[str, Dataset]] = [{} for _ in net.models]
+        for i, origins in enumerate(net.reads(t)):
+            if trajectory.status[t, i] in (Status.NOT_FITTED, Status.PARENT_FAILED):
+                continue
+            for b, origin in enumerate(origins):
+                x, y, weight = (leaf[i, b] for leaf in samples)
+                kept = weight > 0
+                rows[i][origin] = Dataset(x[:, kept], y[..., kept], weight[kept])
+        yield rows

@@ -1,0 +1,130 @@
+"""The contract between a model, its data and what fits it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from mcjax.solvers.status import Status
+
+if TYPE_CHECKING:
+    from mcjax.estimators.predictor import LinearPredictor
+    from mcjax.estimators.sufficient_statistics import Statistics
+
+TOLERANCE = {"float64": 1e-5, "float32": 2e-3}
+"""Length of the last Newton step, in standard errors, by the precision of the fit."""
+
+
+class Dataset(NamedTuple):
+    """What one model is fitted to: N rows, of which those with weight 0 are padding.
+
+    Attributes
+    ----------
+    x : Array
+        Covariates, shape (q, N): rows last, because the long axis should be contiguous.
+    y : Array
+        Labels, shape (..., N).
+    weight : Array
+        Weight of each row in the loss, shape (N,).
+    """
+
+    x: Array
+    y: Array
+    weight: Array
+
+
+class Fit(NamedTuple):
+    """The outcome of one fit.
+
+    Attributes
+    ----------
+    theta : pytree of Array
+        The estimate, of the structure of ``start``; not-a-number unless the status is
+        ``CONVERGED``.
+    status : Array
+        A :class:`~mcjax.solvers.status.Status` code, int32 scalar.
+    steps : Array
+        Gradients evaluated, int32 scalar.
+    """
+
+    theta: Any
+    status: Array
+    steps: Array
+
+
+class Problem(Protocol):
+    """What estimators ask of a model; :class:`mcjax.models.model.Model` provides it."""
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Numbers of the model, such as a threshold."""
+
+    @property
+    def predictor(self) -> LinearPredictor | None:
+        """The loss as a function of ``eta = x'theta``, if it is one."""
+
+    @property
+    def statistics(self) -> Statistics | None:
+        """Sums over rows that suffice for the estimate, if there are such."""
+
+    @property
+    def loss(self) -> Callable[..., Any]:
+        """``(params, theta, x, y) -> scalar``, the loss of one row."""
+
+
+class Estimator(Protocol):
+    """A way to fit a model.
+
+    Implementations are frozen dataclasses: two equal ones share a compiled program. A data set
+    without rows (all weights 0) must not be fitted; its status is ``NOT_FITTED``.
+    """
+
+    minimises: bool  # whether the estimate minimises the loss, as laws of M-estimators assume
+
+    def fit(self, model: Problem, data: Dataset, start: Any, key: Array) -> Fit:
+        """Fit ``model`` to one data set.
+
+        Parameters
+        ----------
+        model : Problem
+            What is fitted.
+        data : Dataset
+            Rows and weights, in the precision of the fit.
+        start : pytree of Array
+            Where iterations begin: any finite parameters.
+        key : Array
+            JAX random key of this fit, for estimators that draw batches or initial values.
+
+        Returns
+        -------
+        Fit
+        """
+
+
+def rows_of(data: Dataset) -> Array:
+    """Return the number of rows that are not padding, in the dtype of the weights."""
+    return jnp.sum(data.weight > 0).astype(data.weight.dtype)
+
+
+def code(status: Status) -> Array:
+    """Return a status as compiled code holds it, an int32 scalar."""
+    return jnp.asarray(int(status), jnp.int32)
+
+
+def first_that_holds(*cases: tuple[Array, Status], otherwise: Status = Status.RUNNING) -> Array:
+    """Return the status of the first case that holds, else ``otherwise``."""
+    result = code(otherwise)
+    for holds, status in reversed(cases):
+        result = jnp.where(holds, code(status), result)
+    return result
+
+
+def finished(theta: Any, status: Array, steps: Array) -> Fit:
+    """Return a :class:`Fit` whose estimate is not-a-number unless the fit converged."""
+    converged = status == Status.CONVERGED
+    kept = jax.tree.map(lambda leaf: jnp.where(converged, leaf, jnp.nan), theta)
+    return Fit(kept, status, steps)

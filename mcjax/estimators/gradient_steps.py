@@ -1,0 +1,82 @@
+"""A given number of steps of any optax optimiser: the way to stop before the minimum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array, lax
+
+from mcjax.estimators.estimator import (
+    Dataset,
+    Fit,
+    Problem,
+    finished,
+    first_that_holds,
+    rows_of,
+)
+from mcjax.estimators.objective import mean_loss
+from mcjax.solvers.status import Status
+
+
+@dataclass(frozen=True)
+class Optax:
+    """Steps of an optax optimiser on the weighted mean loss.
+
+    Attributes
+    ----------
+    transformation : optax.GradientTransformation
+        Any optimiser, such as ``optax.adam(1e-2)``. Its state begins anew with every fit.
+    steps : int
+        Updates of every fit.
+    batch_size : int, optional
+        Rows of a step, in an order that is shuffled anew in every pass over the data; all rows if
+        not given.
+    """
+
+    transformation: optax.GradientTransformation
+    steps: int
+    batch_size: int | None = None
+    minimises = False
+
+    def fit(self, model: Problem, data: Dataset, start: Any, key: Array) -> Fit:
+        """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`."""
+        optimiser = optax.with_extra_args_support(self.transformation)
+
+        def step(k: Array, carry: tuple[Any, Any]) -> tuple[Any, Any]:
+            theta, state = carry
+            batch = data if self.batch_size is None else self._batch(data, key, k)
+
+            def objective(at: Any) -> Array:
+                return mean_loss(model, batch, at)
+
+            value, gradient = jax.value_and_grad(objective)(theta)
+            updates, state = optimiser.update(
+                gradient, state, theta, value=value, grad=gradient, value_fn=objective
+            )
+            return optax.apply_updates(theta, updates), state
+
+        theta, _ = lax.fori_loop(0, self.steps, step, (start, optimiser.init(start)))
+        leaves = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(theta)]
+        status = first_that_holds(
+            (rows_of(data) == 0, Status.NOT_FITTED),
+            (~jnp.all(jnp.stack(leaves)), Status.OVERFLOW),
+            otherwise=Status.CONVERGED,
+        )
+        return finished(theta, status, jnp.asarray(self.steps, jnp.int32))
+
+    def _batch(self, data: Dataset, key: Array, step: Array) -> Dataset:
+        """Return the rows of one step; the last batch of a pass may be smaller."""
+        size = min(self.batch_size or len(data.weight), len(data.weight))
+        rows = jnp.maximum(jnp.sum(data.weight > 0), 1).astype(jnp.int32)
+        batches = (rows + size - 1) // size
+        epoch, place = step // batches, step % batches
+        priority = jax.random.uniform(jax.random.fold_in(key, epoch), data.weight.shape)
+        order = jnp.argsort(jnp.where(data.weight > 0, priority, 2))  # padding last
+        position = place * size + jnp.arange(size, dtype=jnp.int32)
+        chosen = order[jnp.minimum(position, rows - 1)]
+        weight = jnp.where(position < rows, data.weight[chosen], 0)
+        return Dataset(data.x[..., chosen], data.y[..., chosen], weight)

@@ -1,0 +1,78 @@
+"""L-BFGS, the estimator of smooth losses with many parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+from jax.flatten_util import ravel_pytree
+
+from mcjax.estimators.estimator import (
+    Dataset,
+    Fit,
+    Problem,
+    finished,
+    first_that_holds,
+    rows_of,
+)
+from mcjax.estimators.newton import Loop, iterate, short, solve_newton, standard_errors, tolerance
+from mcjax.estimators.objective import gradient_and_hessian, mean_loss, separated
+from mcjax.solvers.cholesky import singular_share
+from mcjax.solvers.status import Status
+
+LBFGS_LIMIT = 500
+
+
+@dataclass(frozen=True)
+class LBFGS:
+    """optax's L-BFGS until the gradient is small, then one Newton step that also judges the end.
+
+    Attributes
+    ----------
+    limit : int
+        Most steps; a fit that takes more ends with ``STEP_LIMIT``.
+    """
+
+    limit: int = LBFGS_LIMIT
+    minimises = True
+
+    def fit(self, model: Problem, data: Dataset, start: Any, key: Array) -> Fit:
+        """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`."""
+        flat, unravel = ravel_pytree(start)
+        optimiser = optax.lbfgs()
+
+        def objective(theta: Array) -> Array:
+            return mean_loss(model, data, unravel(theta))
+
+        def step(loop: Loop) -> Loop:
+            value, gradient = jax.value_and_grad(objective)(loop.theta)
+            updates, state = optimiser.update(
+                gradient, loop.optimiser, loop.theta, value=value, grad=gradient, value_fn=objective
+            )
+            root = jnp.sqrt(rows_of(data))
+            size = jnp.linalg.norm(gradient) * root / jnp.maximum(1, jnp.abs(value))
+            settled = size <= tolerance(flat)
+            finite = jnp.isfinite(value) & jnp.isfinite(gradient).all()
+            status = first_that_holds(
+                (separated(model, data, unravel(loop.theta)), Status.SEPARATED),
+                (~finite, Status.OVERFLOW),
+                (settled, Status.CONVERGED),
+            )
+            theta = loop.theta + jnp.where(settled, jnp.zeros_like(updates), updates)
+            return Loop(theta, state, status, loop.steps + 1)
+
+        loop = iterate(step, optimiser, flat, data, self.limit)
+        gradient, hessian = gradient_and_hessian(model, data, unravel(loop.theta))
+        newton, unexplained = solve_newton(hessian, gradient)
+        far = (standard_errors(data, gradient, -newton) > 0.1) | ~short(newton, loop.theta)
+        judged = first_that_holds(
+            (unexplained < singular_share(flat), Status.RANK_DEFICIENT),
+            (far, Status.STEP_LIMIT),
+            otherwise=Status.CONVERGED,
+        )
+        status = jnp.where(loop.status == Status.CONVERGED, judged, loop.status)
+        return finished(unravel(loop.theta - newton), status, loop.steps)

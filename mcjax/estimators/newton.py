@@ -1,0 +1,232 @@
+"""Damped Newton's method, the estimator of convex losses with few parameters.
+
+The steps are optax transformations. :func:`damped_newton` is ``optax.chain`` of two parts: the
+first turns a gradient into a Newton direction, the second takes it whole or, when the last step
+overshot, goes back half of it. Each call looks at one gradient and one Hessian, and there is no
+inner line search: in a batch, an inner loop would make every lane wait for the slowest at every
+step.
+
+Linear systems are solved by LAPACK (``jax.scipy``), so that chains on the reference path are
+evidence independent of the kernels of the fast path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import optax
+from jax import Array, lax
+from jax.flatten_util import ravel_pytree
+from jax.scipy.linalg import cho_factor, cho_solve
+
+from mcjax.estimators.estimator import (
+    TOLERANCE,
+    Dataset,
+    Fit,
+    Problem,
+    code,
+    finished,
+    first_that_holds,
+    rows_of,
+)
+from mcjax.estimators.objective import gradient_and_hessian, separated
+from mcjax.solvers.cholesky import singular_share
+from mcjax.solvers.status import Status
+
+NEWTON_LIMIT = 100
+OVERSHOT = 0.9
+"""A step overshot if the slope along it has grown to this share of its size, sign reversed."""
+
+
+@dataclass(frozen=True)
+class Newton:
+    """Damped Newton's method from the start, with closed-form slopes or autodiff Hessians.
+
+    A fit has converged when its Newton step is shorter than 1e-5 (float32: 2e-3) standard errors;
+    the step is still taken, which squares what is left of the error.
+
+    Attributes
+    ----------
+    limit : int
+        Most steps; a fit that takes more ends with ``STEP_LIMIT``.
+    """
+
+    limit: int = NEWTON_LIMIT
+    minimises = True
+
+    def fit(self, model: Problem, data: Dataset, start: Any, key: Array) -> Fit:
+        """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`."""
+        flat, unravel = ravel_pytree(start)
+        optimiser = damped_newton()
+
+        def step(loop: Loop) -> Loop:
+            theta = unravel(loop.theta)
+            gradient, hessian = gradient_and_hessian(model, data, theta)
+            updates, state = optimiser.update(
+                gradient, loop.optimiser, loop.theta, gradient=gradient, hessian=hessian
+            )
+            whole = optax.tree.get(state, "fraction") == 1
+            near = standard_errors(data, gradient, updates) <= tolerance(flat)
+            settled = whole & near & short(updates, loop.theta)
+            singular = optax.tree.get(state, "unexplained") < singular_share(flat)
+            finite = jnp.isfinite(gradient).all() & jnp.isfinite(hessian).all()
+            status = first_that_holds(
+                (separated(model, data, theta), Status.SEPARATED),
+                ((loop.steps == 0) & ~finite, Status.OVERFLOW),
+                (settled & singular, Status.RANK_DEFICIENT),
+                (settled, Status.CONVERGED),
+            )
+            return Loop(loop.theta + updates, state, status, loop.steps + 1)
+
+        loop = iterate(step, optimiser, flat, data, self.limit)
+        return finished(unravel(loop.theta), loop.status, loop.steps)
+
+
+class Loop(NamedTuple):
+    """The state of one fit: parameters (p,), the optimiser's state, status and steps so far."""
+
+    theta: Array
+    optimiser: Any
+    status: Array
+    steps: Array
+
+
+def iterate(
+    step: Callable[[Loop], Loop], optimiser: Any, start: Array, data: Dataset, limit: int
+) -> Loop:
+    """Run ``step`` until the status is no longer ``RUNNING``, or ``limit`` steps are taken.
+
+    A data set without rows is not fitted.
+    """
+
+    def body(loop: Loop) -> Loop:
+        after = step(loop)
+        late = (after.status == Status.RUNNING) & (after.steps >= limit)
+        return after._replace(status=jnp.where(late, code(Status.STEP_LIMIT), after.status))
+
+    status = jnp.where(rows_of(data) > 0, code(Status.RUNNING), code(Status.NOT_FITTED))
+    begin = Loop(start, optimiser.init(start), status, jnp.zeros((), jnp.int32))
+    return lax.while_loop(lambda loop: loop.status == Status.RUNNING, body, begin)
+
+
+def standard_errors(data: Dataset, gradient: Array, newton: Array) -> Array:
+    """Return the length of a Newton step in the metric of the Hessian, times sqrt(rows)."""
+    return jnp.sqrt(rows_of(data) * jnp.abs(gradient @ newton))
+
+
+def short(step: Array, theta: Array) -> Array:
+    """Whether a step is short for theta.
+
+    Where a loss falls for ever the gradient vanishes as the steps go on, which is no convergence.
+    """
+    return jnp.max(jnp.abs(step)) <= 1e-3 * (1 + jnp.max(jnp.abs(theta)))
+
+
+def tolerance(like: Array) -> float:
+    """Return the convergence tolerance, in standard errors, for the dtype of ``like``."""
+    return TOLERANCE[like.dtype.name]
+
+
+class NewtonState(NamedTuple):
+    """Share of the last Hessian that its columns leave unexplained; see :func:`solve_newton`."""
+
+    unexplained: Array
+
+
+class RetreatState(NamedTuple):
+    """The step being tried.
+
+    Attributes
+    ----------
+    step : Array
+        Shape (p,).
+    fraction : Array
+        How much of it is taken.
+    slope : Array
+        Slope along the step where it began (negative).
+    """
+
+    step: Array
+    fraction: Array
+    slope: Array
+
+
+def solve_newton(hessian: Array, gradient: Array) -> tuple[Array, Array]:
+    """Solve ``hessian x = gradient`` for a Newton step.
+
+    The matrix is scaled to a unit diagonal and lifted by its rounding error, so that a singular one
+    still gives a finite direction. Where it is not positive definite, as where a loss is not
+    convex, the solution is the gradient over the diagonal, which is a descent direction.
+
+    Returns
+    -------
+    x : Array
+        Shape (p,).
+    unexplained : Array
+        The smallest ``1 - R**2`` of a parameter on all the others; of the order of the rounding
+        unit for a singular matrix.
+    """
+    p = len(gradient)
+    eye = jnp.eye(p, dtype=hessian.dtype)
+    diagonal = jnp.diagonal(hessian)
+    scale = jnp.where(diagonal > 0, jnp.where(diagonal > 0, diagonal, 1) ** -0.5, 1)
+    scaled = hessian * scale[:, None] * scale[None, :]
+    lifted = scaled + 4 * p * float(jnp.finfo(hessian.dtype).eps) * eye
+    factor = cho_factor(lifted, lower=True)
+    solved = cho_solve(factor, jnp.concatenate([(scale * gradient)[:, None], eye], axis=1))
+    definite = jnp.isfinite(solved).all()
+    solution = jnp.where(definite, solved[:, 0], scale * gradient)
+    inflation = jnp.max(jnp.diagonal(solved[:, 1:]))
+    return scale * solution, jnp.where(definite, 1 / inflation, 0)
+
+
+def scale_by_newton() -> optax.GradientTransformationExtraArgs:
+    """Replace a gradient g by ``-H^{-1} g``; ``update`` takes ``hessian=``."""
+
+    def init(params: Array) -> NewtonState:
+        return NewtonState(jnp.ones((), params.dtype))
+
+    def update(
+        updates: Array, state: NewtonState, params: Any = None, *, hessian: Array, **extra: Any
+    ) -> tuple[Array, NewtonState]:
+        solution, unexplained = solve_newton(hessian, updates)
+        return -solution, NewtonState(unexplained)
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def retreat_if_overshot() -> optax.GradientTransformationExtraArgs:
+    """Take the proposed step, or, when the last one overshot, go back half of what was taken of it.
+
+    For a convex loss the slope along the last step, ``g'step``, says where the minimum on that line
+    is: above ``0.9 |slope at its start|`` the step passed it by too far (undamped Newton can cycle
+    there). A gradient that is not finite counts as overshot. No loss is evaluated.
+    """
+
+    def init(params: Array) -> RetreatState:
+        return RetreatState(
+            jnp.zeros_like(params), jnp.ones((), params.dtype), jnp.zeros((), params.dtype)
+        )
+
+    def update(
+        updates: Array, state: RetreatState, params: Any = None, *, gradient: Array, **extra: Any
+    ) -> tuple[Array, RetreatState]:
+        slope = gradient @ state.step
+        overshot = ~(slope <= OVERSHOT * jnp.abs(state.slope))  # not-a-number overshoots
+        half = state.fraction / 2
+        retreat = RetreatState(state.step, half, state.slope)
+        advance = RetreatState(updates, jnp.ones_like(half), gradient @ updates)
+        chosen = RetreatState(
+            *(jnp.where(overshot, a, b) for a, b in zip(retreat, advance, strict=True))
+        )
+        return jnp.where(overshot, -half * state.step, updates), chosen
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def damped_newton() -> optax.GradientTransformationExtraArgs:
+    """Newton's method for convex losses; ``update`` takes ``gradient=`` and ``hessian=``."""
+    return optax.chain(scale_by_newton(), retreat_if_overshot())

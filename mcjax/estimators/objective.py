@@ -1,0 +1,47 @@
+"""The weighted mean loss of one data set, and its derivatives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.flatten_util import ravel_pytree
+
+from mcjax.estimators.estimator import Dataset, Problem
+from mcjax.estimators.predictor import linear_predictor
+
+
+def mean_loss(model: Problem, data: Dataset, theta: Any) -> Array:
+    """Return the weighted mean of the loss at ``theta``, a scalar."""
+    losses = jax.vmap(model.loss, (None, None, -1, -1))(model.params, theta, data.x, data.y)
+    return jnp.sum(data.weight * losses) / jnp.sum(data.weight)
+
+
+def gradient_and_hessian(model: Problem, data: Dataset, theta: Any) -> tuple[Array, Array]:
+    """Return gradient, shape (p,), and Hessian, shape (p, p), of :func:`mean_loss`.
+
+    Both are with respect to the p numbers of ``theta`` in the order of its leaves.
+    """
+    if model.predictor is None:
+        flat, unravel = ravel_pytree(theta)
+
+        def objective(at: Array) -> Array:
+            return mean_loss(model, data, unravel(at))
+
+        return jax.grad(objective)(flat), jax.hessian(objective)(flat)
+    eta = linear_predictor(data.x, theta)
+    slope, curvature = model.predictor.derivatives(model.params, eta, data.y)
+    share = data.weight / data.weight.sum()
+    gradient = jnp.matmul(data.x, share * slope, precision="highest")
+    weighted = data.x * (share * curvature)[None, :]
+    return gradient, jnp.matmul(weighted, data.x.T, precision="highest")
+
+
+def separated(model: Problem, data: Dataset, theta: Any) -> Array:
+    """Whether ``theta`` certifies that no estimate exists."""
+    if model.predictor is None or model.predictor.separates is None:
+        return jnp.asarray(False)
+    apart = model.predictor.separates(linear_predictor(data.x, theta), data.y)
+    return jnp.all(apart | (data.weight == 0))

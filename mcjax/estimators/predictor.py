@@ -1,0 +1,101 @@
+"""Models of a linear predictor: loss and label depend on theta through ``eta = x'theta`` alone.
+
+Such a model needs two functions of a scalar. Its slopes come from differentiating that scalar
+function, and its chains run on the fast path, which never forms a p x p derivative by autodiff.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+UNROLLED = 16
+"""Up to this number of covariates a product is written out, so that it fuses with its use."""
+
+Params = dict[str, Any]
+Words = tuple[Array, Array]
+"""Two random 32-bit words: all the randomness a label has."""
+
+
+@dataclass(frozen=True)
+class LinearPredictor:
+    """The scalar form of a model.
+
+    All functions are elementwise: ``eta``, ``y`` and words are arrays of one shape, against which
+    the numbers in ``params`` broadcast. :func:`elementwise` makes such a function of one that takes
+    scalars.
+
+    Attributes
+    ----------
+    loss : callable
+        ``(params, eta, y) -> loss``.
+    label : callable
+        ``(params, eta, words) -> y``, a label that a model generates, from two random words.
+    label_real : callable, optional
+        The same for real data, where noise follows another law; defaults to ``label``.
+    slopes : callable, optional
+        ``(params, eta, y) -> (slope, curvature)`` of the loss in eta, where there is a shorter way
+        than differentiating it. The curvature is what Newton steps use: the second derivative, or a
+        small positive number where that vanishes.
+    separates : callable, optional
+        ``(eta, y) -> bool``; if it is true of every row at some theta, that theta certifies that no
+        estimate exists.
+    """
+
+    loss: Callable[..., Any]
+    label: Callable[..., Any]
+    label_real: Callable[..., Any] | None = None
+    slopes: Callable[..., tuple[Any, Any]] | None = None
+    separates: Callable[..., Any] | None = None
+
+    def derivatives(self, params: Params, eta: Array, y: Array) -> tuple[Array, Array]:
+        """Return slope and curvature of the loss in eta, arrays of the shape of eta."""
+        if self.slopes is not None:
+            return self.slopes(params, eta, y)
+
+        def slope(at: Array) -> Array:
+            # the derivative of a sum is elementwise, because each loss depends on its own eta
+            return jax.grad(lambda e: jnp.sum(self.loss(params, e, y)))(at)
+
+        # one pass for both: forward mode over reverse mode
+        return jax.jvp(slope, (eta,), (jnp.ones_like(eta),))
+
+    def labels(self, params: Params, eta: Array, real: Array, words: Words) -> Array:
+        """Return labels, shape of eta; ``real`` tells which ones are real data."""
+        synthetic = self.label(params, eta, words)
+        if self.label_real is None or self.label_real is self.label:
+            return synthetic
+        return jnp.where(real, self.label_real(params, eta, words), synthetic)
+
+
+def linear_predictor(x: Array, theta: Array) -> Array:
+    """Return ``x'theta`` for x of shape (p,) or (p, N)."""
+    if len(theta) > UNROLLED:
+        return jnp.matmul(theta, x, precision="highest")
+    total = x[0] * theta[0]
+    for i in range(1, len(theta)):
+        total = total + x[i] * theta[i]
+    return total
+
+
+def elementwise(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function of scalars, ``(params, *scalars)``, one of arrays of one shape.
+
+    The numbers in ``params`` broadcast against the arrays, and so may differ from row to row.
+    """
+
+    def applied(params: Params, *arrays: Any) -> Any:
+        shape = jnp.shape(jax.tree.leaves(arrays)[0])
+
+        def flat(leaf: Any) -> Array:
+            return jnp.ravel(jnp.broadcast_to(leaf, shape))
+
+        result = jax.vmap(function)(*jax.tree.map(flat, (params, *arrays)))
+        return jax.tree.map(lambda leaf: jnp.reshape(leaf, shape), result)
+
+    return applied

@@ -1,0 +1,82 @@
+"""The estimators that a study file can name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import optax
+
+from mcjax.errors import InputError, did_you_mean
+from mcjax.estimators.estimator import Estimator
+from mcjax.estimators.gradient_steps import Optax
+from mcjax.estimators.lbfgs import LBFGS
+from mcjax.estimators.newton import Newton
+
+TO_CONVERGENCE: dict[str, Callable[[], Estimator | None]] = {
+    "fit": lambda: None,  # the model's own choice
+    "newton": Newton,
+    "lbfgs": LBFGS,
+}
+
+
+def optimisers() -> dict[str, Callable[..., Any]]:
+    """Return the optimisers of optax that take a learning rate, by name."""
+    return {
+        name: function
+        for name, function in vars(optax).items()
+        if inspect.isfunction(function)
+        and "learning_rate" in inspect.signature(function).parameters
+        and not name.startswith("_")
+    }
+
+
+def make_estimator(spec: Mapping[str, Any]) -> Estimator | None:
+    """Return the estimator that an ``[estimator]`` table describes; None for the model's own.
+
+    Parameters
+    ----------
+    spec : mapping
+        ``name``, and for an optimiser ``steps``, perhaps ``batch_size``, and its arguments.
+
+    Raises
+    ------
+    InputError
+        For an unknown name or argument, or a value out of range.
+    """
+    given = dict(spec)
+    name = given.pop("name", "fit")
+    if name in TO_CONVERGENCE:
+        for key in given:
+            raise InputError(f"estimator.{key}", f"is no setting of {name!r}; leave it out")
+        return TO_CONVERGENCE[name]()
+    known = optimisers()
+    if name not in known:
+        hint = did_you_mean(name, (*TO_CONVERGENCE, *known))
+        raise InputError(
+            "estimator.name",
+            f"is {name!r}; give {', '.join(map(repr, TO_CONVERGENCE))} or an optimiser of optax"
+            f" such as 'sgd' or 'adam'{hint}",
+        )
+    steps = _whole("steps", given.pop("steps", None))
+    size = given.pop("batch_size", None)
+    size = None if size is None else _whole("batch_size", size)
+    takes = inspect.signature(known[name]).parameters
+    for key, value in given.items():
+        if key not in takes:
+            hint = did_you_mean(key, ("steps", "batch_size", *takes))
+            raise InputError(f"estimator.{key}", f"is no argument of optax.{name}{hint}")
+        if not isinstance(value, int | float):
+            raise InputError(f"estimator.{key}", f"is {value!r}; give a number, or true or false")
+    for key, parameter in takes.items():
+        if parameter.default is inspect.Parameter.empty and key not in given:
+            raise InputError(f"estimator.{key}", f"is missing; optax.{name} needs it")
+    return Optax(known[name](**given), steps, size)
+
+
+def _whole(key: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        found = "missing" if value is None else repr(value)
+        raise InputError(f"estimator.{key}", f"is {found}; give a positive whole number")
+    return value

@@ -1,0 +1,109 @@
+"""Estimates from sums over rows, for models in which sums suffice.
+
+Sums of several generations add up, so a model that fits all data it was ever fed keeps only these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from mcjax.estimators.estimator import (
+    Dataset,
+    Fit,
+    Problem,
+    finished,
+    first_that_holds,
+)
+from mcjax.solvers.status import Status
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Sums that suffice for an estimate.
+
+    Attributes
+    ----------
+    summary : callable
+        ``(params, pivot, x, y) -> (K,)``: what one row adds. ``pivot``, shape (p,), is a point near
+        the estimate about which sums lose no digits.
+    estimate : callable
+        ``(params, pivot, sums, mass, rows) -> (theta, determined)``: the estimate from the weighted
+        sums, and whether they determine every parameter. ``mass`` is the sum of weights, ``rows``
+        the number of rows it is worth, ``(sum w)**2 / sum w**2``.
+    """
+
+    summary: Callable[..., Any]
+    estimate: Callable[..., tuple[Any, Any]]
+
+
+class Sums(NamedTuple):
+    """Sums over one model's data.
+
+    Attributes
+    ----------
+    total : Array
+        Weighted sums of the summary about a pivot, shape (K,).
+    mass : Array
+        Sum of the weights.
+    squares : Array
+        Sum of their squares.
+    """
+
+    total: Array
+    mass: Array
+    squares: Array
+
+
+@dataclass(frozen=True)
+class SufficientStatistics:
+    """The estimate from the model's sufficient statistics, without iterations."""
+
+    minimises = True
+
+    def fit(self, model: Problem, data: Dataset, start: Any, key: Array) -> Fit:
+        """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`."""
+        return self.estimate(model, start, self.sums(model, start, data))
+
+    def nothing(self, model: Problem, pivot: Array, models: int) -> Sums:
+        """Return the sums of no data, with a leading axis of models; ``pivot`` has shape (p,)."""
+        statistics = _statistics(model)
+        x = jax.ShapeDtypeStruct(pivot.shape, pivot.dtype)
+        y = jax.ShapeDtypeStruct((), pivot.dtype)
+        size = jax.eval_shape(statistics.summary, model.params, pivot, x, y).shape[0]
+        zero = jnp.zeros(models, pivot.dtype)
+        return Sums(jnp.zeros((models, size), pivot.dtype), zero, zero)
+
+    def sums(self, model: Problem, pivot: Array, data: Dataset) -> Sums:
+        """Return the sums over one data set about ``pivot``, shape (p,)."""
+        summary = _statistics(model).summary
+        summaries = jax.vmap(summary, (None, None, 1, 0), 1)(model.params, pivot, data.x, data.y)
+        # not by a product of matrices: where no row is in a class, its sum is 0 to the last bit
+        total = jnp.sum(summaries * data.weight[None, :], axis=1)
+        return Sums(total, data.weight.sum(), jnp.sum(data.weight**2))
+
+    def estimate(self, model: Problem, pivot: Array, sums: Sums) -> Fit:
+        """Return the estimate from sums about ``pivot``; sums of no rows give ``NOT_FITTED``."""
+        empty = sums.mass == 0
+        mass, squares = (jnp.where(empty, 1, part) for part in (sums.mass, sums.squares))
+        theta, determined = _statistics(model).estimate(
+            model.params, pivot, sums.total, mass, mass**2 / squares
+        )
+        finite = jnp.isfinite(sums.total).all() & (jnp.isfinite(theta).all() | ~determined)
+        status = first_that_holds(
+            (empty, Status.NOT_FITTED),
+            (~finite, Status.OVERFLOW),
+            (~determined, Status.RANK_DEFICIENT),
+            otherwise=Status.CONVERGED,
+        )
+        return finished(theta, status, jnp.zeros((), jnp.int32))
+
+
+def _statistics(model: Problem) -> Statistics:
+    assert model.statistics is not None, "the model has no sufficient statistics"
+    return model.statistics

@@ -1,1 +1,0 @@
-"""M-estimation, one data set at a time."""

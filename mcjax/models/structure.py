@@ -1,0 +1,69 @@
+"""How the p numbers of an estimate are arranged as a model's parameters."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from mcjax.errors import InputError
+
+
+@dataclass(frozen=True)
+class Structure:
+    """The shape of a parameter pytree: its nesting, and the shape of each leaf, in order."""
+
+    nesting: Any
+    shapes: tuple[tuple[int, ...], ...]
+
+    def parameters(self, vector: Array) -> Any:
+        """Return the pytree whose leaves are the numbers of ``vector``, shape (p,), in order."""
+        sizes = [math.prod(shape) for shape in self.shapes]
+        ends = np.cumsum([0, *sizes])
+        leaves = [
+            jnp.reshape(vector[start:end], shape)
+            for start, end, shape in zip(ends[:-1], ends[1:], self.shapes, strict=True)
+        ]
+        return jax.tree.unflatten(self.nesting, leaves)
+
+
+def read_parameters(theta: Any) -> tuple[np.ndarray, Structure | None]:
+    """Return the numbers of a truth, and how they are arranged; None for a plain vector.
+
+    Parameters
+    ----------
+    theta : sequence of float, or pytree of arrays
+        A vector of p numbers, or any nesting of dictionaries, tuples and arrays of numbers.
+
+    Raises
+    ------
+    InputError
+        If a leaf is not an array of finite numbers, or there is none.
+    """
+    vector = not isinstance(theta, dict) and np.ndim(_numbers(theta)) == 1
+    leaves, nesting = jax.tree.flatten(theta, is_leaf=_is_leaf)
+    arrays = [_numbers(leaf) for leaf in ([theta] if vector else leaves)]
+    numbers = np.concatenate([np.ravel(array) for array in arrays]) if arrays else np.zeros(0)
+    if numbers.size == 0 or not np.isfinite(numbers).all():
+        raise InputError("family.theta", "must be a list of finite numbers, one per parameter")
+    if vector:
+        return numbers, None
+    return numbers, Structure(nesting, tuple(np.shape(array) for array in arrays))
+
+
+def _is_leaf(value: Any) -> bool:
+    """Whether a list is an array of numbers rather than a level of nesting."""
+    return isinstance(value, list) and np.ndim(_numbers(value)) > 0
+
+
+def _numbers(value: Any) -> np.ndarray:
+    """Return an array of floats, an empty one if ``value`` is none."""
+    try:
+        return np.asarray(list(value) if hasattr(value, "__next__") else value, float)
+    except (TypeError, ValueError):
+        return np.zeros(())
