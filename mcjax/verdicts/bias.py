@@ -40,7 +40,8 @@ def bias_claims(
         _claim(
             (condition, model, t, "bias", law.law),
             mean[t, i] - told[t, i],
-            second[t, i] - np.outer(mean[t, i], mean[t, i]),
+            mean[t, i],
+            second[t, i],
             int(chains[t, i]),
             outcome.chains,
             tolerance,
@@ -55,7 +56,8 @@ def bias_claims(
 def _claim(
     place: tuple[str, str, int, str, str],
     off: np.ndarray,
-    covariance: np.ndarray,
+    mean: np.ndarray,
+    second: np.ndarray,
     chains: int,
     drawn: int,
     tolerance: float,
@@ -65,9 +67,10 @@ def _claim(
     p = len(off)
     statistic, note = math.nan, silent or lost_note(chains, drawn, tolerance)
     if chains > p + 1 and not note:
-        spread = covariance * chains / (chains - 1)
+        spread = (second - np.outer(mean, mean)) * chains / (chains - 1)
         values = np.linalg.eigvalsh(spread) if np.isfinite(spread).all() else np.zeros(1)
-        if values[0] > 1e-12 * values[-1]:
+        # of chains that are all alike the difference above is rounding, a share of the moments
+        if values[0] > 1e-12 * max(values[-1], np.trace(second)):
             statistic = float(off @ np.linalg.solve(spread, off))
     if not note and not math.isfinite(statistic):
         note = "too few chains for the covariance of the errors, or a singular one"

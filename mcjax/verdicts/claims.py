@@ -9,6 +9,7 @@ and its interval at any level; :func:`settle` gives each its level under one err
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -223,4 +224,9 @@ def lost_note(chains: int, drawn: int, tolerance: float) -> str:
 
 def more_chains(reach: float, distance: float) -> float:
     """What shrinks an interval that reaches so far to a distance, by the root of the chains."""
-    return (reach / distance) ** 2 if distance > 0 else math.inf
+    return square(reach / distance) if distance > 0 else math.inf
+
+
+def square(value: float) -> float:
+    """Return the square, or the largest number where it is beyond all."""
+    return min(value * value, sys.float_info.max)

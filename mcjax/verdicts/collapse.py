@@ -45,6 +45,7 @@ def collapse_claims(
         if chains > 1:
             mean = across.mean[i][[last // 2, last]]
             seen = float(growth_share(across.mean[i][:, None])[0])
+        if math.isfinite(seen):
             slopes = share_slopes(mean, last)
             variance = slopes @ across.square[i][ends] @ slopes / (chains * (chains - 1))
             error = math.sqrt(max(variance, 0.0))  # rounding, of a model that nothing feeds

@@ -28,7 +28,7 @@ from scipy.special import stdtr, stdtrit
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
 from mcjax.verdicts.claims import Claim, Interval, lost_note, more_chains
-from mcjax.verdicts.tails import HEAVY, dominated
+from mcjax.verdicts.tails import ALIKE, HEAVY, dominated
 
 FEWEST = 30
 """Chains without which no covariance is judged."""
@@ -55,11 +55,9 @@ def covariance_claims(
                 numbers = _own(w[:, i]) if quantity == "covariance" else _cross(w, between, i)
             error = theirs[i] if quantity == "covariance" else theirs.max()
             numbers[2] = np.hypot(numbers[2], np.abs(numbers[1]) * error)
+            why = note or str(tail) or ("" if (numbers[2] > 0).all() else ALIKE)
             place = (condition, model, last, quantity, law.law)
-            why, allowed = (
-                note or str(tail),
-                float(np.broadcast_to(law.allowance, law.mse.shape)[last, i]),
-            )
+            allowed = float(np.broadcast_to(law.allowance, law.mse.shape)[last, i])
             claims.append(_claim(place, numbers, len(w), outcome, tolerance, why, allowed))
     return claims
 

@@ -15,7 +15,7 @@ import numpy as np
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
 from mcjax.verdicts.claims import Claim, lost_note, ratio_claim
-from mcjax.verdicts.tails import HEAVY, dominated
+from mcjax.verdicts.tails import ALIKE, HEAVY, alike, dominated
 
 
 def efficiency_claims(
@@ -30,11 +30,13 @@ def efficiency_claims(
     with np.errstate(divide="ignore", invalid="ignore"):  # of a law that predicts no error
         told = law.pooled / law.mse
         theirs = told * law.standard_error / law.mse
-    claims = []
+    same, claims = alike(squared), []
     for t, i in np.ndindex(*law.mse.shape):
         chains, mse = int(squared.chains[t, i]), float(squared.mean[t, i])
         seen = law.pooled / mse if chains and mse > 0 else math.nan
         note = lost_note(chains, outcome.chains, tolerance)
+        if not note and same[t, i]:
+            note = ALIKE
         claims.append(
             ratio_claim(
                 (condition, models[i], t, "efficiency", law.law),

@@ -18,6 +18,7 @@ than the square of a normal variable would be (:mod:`mcjax.verdicts.tails`).
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 from scipy.optimize import brentq
@@ -28,8 +29,8 @@ from mcjax.engine.outcome import Outcome
 from mcjax.families.family import Functional
 from mcjax.laws.prediction import FunctionalPrediction
 from mcjax.study.study import Condition
-from mcjax.verdicts.claims import Claim, lost_note
-from mcjax.verdicts.tails import LARGE_SHARE
+from mcjax.verdicts.claims import Claim, lost_note, square
+from mcjax.verdicts.tails import ALIKE, LARGE_SHARE, alike
 from mcjax.verdicts.tails import RARE as ODDS
 
 RARE = 0.1
@@ -38,7 +39,6 @@ HEAVY = (
     f"heavy tail: a single chain makes more than {LARGE_SHARE:.0%} of the spread of this"
     " functional, so the standard error is not credible"
 )
-ALIKE = "all chains have the same value, which tells no standard error"
 ENDLESS = "chains have no finite value of this functional"
 
 
@@ -93,7 +93,7 @@ def unit_of(functional: Functional, told: float) -> float:
 
 def _tail(moments: Moments, highest: float, scale: str) -> str:
     """Why the spread of one functional is not credible, or nothing."""
-    if not moments.square > 0:
+    if moments.chains < 2 or alike(moments):
         return ALIKE
     if scale != "ratio":  # logarithms have light tails
         return ""
@@ -122,8 +122,12 @@ def functional_claim(
     rare = 0.0 if note or math.isinf(span) else span / unit / chains
     freedom = max(chains - 1, 1)
 
+    def student(level: float) -> float:
+        # at very small levels a quantile of few chains is infinite, and times no spread no number
+        return -float(stdtrit(freedom, level / 2)) * spread if spread else 0.0
+
     def half(level: float) -> float:
-        return -float(stdtrit(freedom, level / 2)) * spread + rare * math.log(2 / level)
+        return student(level) + rare * math.log(2 / level)
 
     def p_value(distance: float) -> float:
         """The level from which on the interval does not reach so far."""
@@ -141,14 +145,12 @@ def functional_claim(
     inside = tolerance - abs(off)
 
     def factor(level: float) -> float:
-        distance = abs(inside)
-        if distance == 0:
-            return math.inf
-        student = half(level) - rare * math.log(2 / level)
+        distance = max(abs(inside), sys.float_info.min)
         few = rare * math.log(2 / level)
         # student / sqrt(f) + few / f = distance
-        root = (student + math.sqrt(student**2 + 4 * distance * few)) / (2 * distance)
-        return root**2
+        normal = student(level)
+        root = (normal + math.hypot(normal, 2 * math.sqrt(distance * few))) / (2 * distance)
+        return square(root)
 
     return Claim(
         place=place,

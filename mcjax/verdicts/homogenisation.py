@@ -27,6 +27,7 @@ from mcjax.laws.prediction import Prediction
 from mcjax.verdicts.claims import Claim, lost_note, ratio_claim, student_claim
 from mcjax.verdicts.tails import HEAVY, dominated
 
+TOO_FEW = "fewer than 2 chains have every estimate"
 KINDS = ("spread", "cosine", "public_cosine", "private_cosine")
 
 
@@ -39,10 +40,13 @@ def homogenisation_claims(
         return []
     sample = outcome.sample[np.isfinite(outcome.sample).all((1, 2))].astype(float)
     note = lost_note(len(sample), len(outcome.sample), tolerance)
+    counts = len(sample), len(outcome.sample) - len(sample)
+    if len(sample) < 2:
+        # no mean and no spread: whatever stands here is not judged
+        note, sample = note or TOO_FEW, np.full((2, *outcome.sample.shape[1:]), math.nan)
     if not note and (dominated(outcome)[last] > 0).any():
         note = HEAVY
     allowed = np.broadcast_to(law.allowance, law.mse.shape)[last]
-    counts = len(sample), len(outcome.sample) - len(sample)
     told_second = second_moments(law)
     claims = []
     for i, model in enumerate(models):

@@ -9,7 +9,7 @@ import numpy as np
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
 from mcjax.verdicts.claims import Claim, lost_note, ratio_claim
-from mcjax.verdicts.tails import HEAVY, dominated
+from mcjax.verdicts.tails import ALIKE, HEAVY, alike, dominated
 
 
 def mse_claims(
@@ -19,11 +19,13 @@ def mse_claims(
     squared = outcome.moments.squared
     allowed = np.broadcast_to(law.allowance, law.mse.shape)
     error, heavy = squared.standard_error(), dominated(outcome) > 0
-    claims = []
+    same, claims = alike(squared), []
     for t in range(len(law.mse)):
         for i, model in enumerate(models):
             chains = int(squared.chains[t, i])
             note = lost_note(chains, outcome.chains, tolerance)
+            if not note and same[t, i]:
+                note = ALIKE
             claims.append(
                 ratio_claim(
                     (condition, model, t, "mse", law.law),
