@@ -138,6 +138,8 @@ def functional_claim(
         if half(1.0) >= distance:
             return 1.0
         lowest = -700.0  # exp of it is about the smallest number there is
+        while math.isinf(half(math.exp(lowest))):  # an infinite end misleads the search
+            lowest /= 2
         if half(math.exp(lowest)) <= distance:
             return math.exp(lowest)
         return math.exp(brentq(lambda log: half(math.exp(log)) - distance, lowest, 0.0))

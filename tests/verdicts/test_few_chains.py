@@ -25,7 +25,7 @@ from mcjax.report.text import strict_json
 from mcjax.report.verification import cells_parquet, verification_json
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition, ladder
-from mcjax.verdicts.equivalence import VERIFIED
+from mcjax.verdicts.equivalence import REFUTED, VERIFIED
 from mcjax.verdicts.judge import QUANTITIES, judge
 
 CHAINS = (1, 2, 3, 4, 8, 16)
@@ -142,6 +142,9 @@ def test_every_functional(chains, make, kind):
         laws = Predictions({}, {}, {"law": FunctionalPrediction("law", "", values)})
         found = checked(study, [laws], [outcome])
         assert len(found.cells) == 3 * len(family.functionals)
+        for cell in found.cells:
+            low, high = cell.interval
+            assert (cell.verdict == REFUTED) == (high < 0.85 or low > 1.15)
         assert VERIFIED not in {cell.verdict for cell in found.cells}
 
 
