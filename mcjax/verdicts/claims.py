@@ -10,6 +10,7 @@ level under one error budget.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -296,7 +297,12 @@ def never_refuted(claim: Claim) -> Claim:
 
 def more_chains(reach: float, distance: float) -> float:
     """Return the factor of chains that shrinks an interval's half-width to a distance."""
-    return (reach / distance) ** 2 if distance > 0 else math.inf
+    return square(reach / distance) if distance > 0 else math.inf
+
+
+def square(value: float) -> float:
+    """Return the square, or the largest number where it is beyond all."""
+    return min(value * value, sys.float_info.max)
 
 
 def allowances(prediction: Prediction) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mcjax.verdicts.tails import HEAVY
+from mcjax.verdicts.tails import ALIKE, HEAVY
 
 LOST_SHARE = 0.1
 """A cell is judged only if the share of chains it lost is below this part of the tolerance."""
@@ -33,7 +33,9 @@ class ChainCount(NamedTuple):
         return self if self.note else self._replace(note=note)
 
 
-def count_chains(counted: int, drawn: int, tolerance: float, heavy: bool = False) -> ChainCount:
+def count_chains(
+    counted: int, drawn: int, tolerance: float, *, alike: bool = False, heavy: bool = False
+) -> ChainCount:
     """Count the chains behind a claim and note why they do not suffice for a verdict.
 
     Parameters
@@ -44,16 +46,18 @@ def count_chains(counted: int, drawn: int, tolerance: float, heavy: bool = False
         Chains that were simulated.
     tolerance : float
         Margin of the claim.
+    alike : bool, optional
+        Whether the chains that count have no spread.
     heavy : bool, optional
         Whether a single chain dominates the spread, see :mod:`mcjax.verdicts.tails`.
 
     Returns
     -------
     ChainCount
-        With a note if too many chains are lost, or else if the tail is heavy.
+        With a note if too many chains are lost, else if they are alike, else if the tail is heavy.
     """
     lost = drawn - counted
-    note = HEAVY if heavy else ""
+    count = ChainCount(counted, lost)
     if lost > LOST_SHARE * tolerance * drawn:
-        note = f"{lost} of {drawn} {NO_ESTIMATE}"
-    return ChainCount(counted, lost, note)
+        count = count.unless(f"{lost} of {drawn} {NO_ESTIMATE}")
+    return count.unless(ALIKE if alike else "").unless(HEAVY if heavy else "")

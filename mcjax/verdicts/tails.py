@@ -17,6 +17,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import chdtrc
 
+from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import Outcome
 
 LARGE_SHARE = 0.05
@@ -24,6 +25,7 @@ HEAVY = (
     f"heavy tail: a single chain makes more than {LARGE_SHARE:.0%} of the spread, far from what"
     " normal errors do, so the standard error is not credible"
 )
+ALIKE = "all chains have the same value, which tells no standard error"
 HEAVY_TAIL_ODDS = 1e-4
 """Probability, cell by cell, that normal errors are called heavy-tailed."""
 
@@ -39,6 +41,13 @@ def dominated(outcome: Outcome) -> np.ndarray:
         freedom = trace**2 / np.einsum("tiab,tiab->ti", second, second)
         odds = squared.chains * chdtrc(freedom, freedom * largest / squared.mean)
     return np.where((share > LARGE_SHARE) & (odds < HEAVY_TAIL_ODDS), share, 0.0)
+
+
+def alike(moments: Moments) -> np.ndarray:
+    """Return whether two chains or more differ by rounding at most, in the shape of the mean."""
+    rounding = moments.chains * (1e-14 * moments.mean) ** 2
+    same: np.ndarray = (moments.chains > 1) & (moments.square <= rounding)
+    return same
 
 
 def own_blocks(outcome: Outcome) -> np.ndarray:

@@ -74,7 +74,8 @@ class Bias(Quantity):
                 _claim(
                     self.place(condition, i, t, prediction),
                     departure=mean[t, i] - predicted[t, i],
-                    covariance=second[t, i] - np.outer(mean[t, i], mean[t, i]),
+                    mean=mean[t, i],
+                    second=second[t, i],
                     tolerance=tolerance,
                     count=count,
                     allowance=float(allowance[t, i]),
@@ -125,7 +126,8 @@ def _claim(
     place: Place,
     *,
     departure: np.ndarray,
-    covariance: np.ndarray,
+    mean: np.ndarray,
+    second: np.ndarray,
     tolerance: float,
     count: ChainCount,
     allowance: float,
@@ -133,9 +135,10 @@ def _claim(
     p, chains = len(departure), count.counted
     statistic = math.nan
     if chains > p + 1 and not count.note:
-        spread = covariance * chains / (chains - 1)
+        spread = (second - np.outer(mean, mean)) * chains / (chains - 1)
         values = np.linalg.eigvalsh(spread) if np.isfinite(spread).all() else np.zeros(1)
-        if values[0] > 1e-12 * values[-1]:
+        # of chains that are all alike the difference above is rounding, a share of the moments
+        if values[0] > 1e-12 * max(values[-1], np.trace(second)):
             statistic = float(departure @ np.linalg.solve(spread, departure))
     if not math.isfinite(statistic):
         count = count.unless("too few chains for the covariance of the errors, or a singular one")

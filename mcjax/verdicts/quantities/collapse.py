@@ -61,7 +61,7 @@ class Collapse(Quantity):
         for i in np.flatnonzero(sides).tolist():
             own = Moments(*(part[i] for part in across))
             share = _estimated_share(own, last)
-            count = count_chains(int(own.chains), outcome.chains, tolerance, bool(heavy[i]))
+            count = count_chains(int(own.chains), outcome.chains, tolerance, heavy=bool(heavy[i]))
             if not math.isfinite(shares[i]):
                 note = "the law has no finite error at these generations"
                 count = count._replace(note=note)
@@ -161,12 +161,12 @@ def share_spread(law: Prediction) -> np.ndarray:
 def _estimated_share(across: Moments, last: int) -> Estimate:
     """Estimate one model's r from its squared errors across generations, by the delta method."""
     chains = int(across.chains)
-    if chains < 2:
+    value = float(growth_share(across.mean[:, None])[0]) if chains > 1 else math.nan
+    if not math.isfinite(value):
         return Estimate(math.nan, math.inf)
     ends = [last // 2, last]
     slopes = share_slopes(across.mean[ends], last)
     variance = slopes @ across.square[np.ix_(ends, ends)] @ slopes / (chains * (chains - 1))
-    value = float(growth_share(across.mean[:, None])[0])
     return Estimate(value, math.sqrt(max(variance, 0.0)))  # rounding, of a model that nothing feeds
 
 

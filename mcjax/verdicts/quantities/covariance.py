@@ -38,7 +38,7 @@ from mcjax.verdicts.planning import NormalCells
 from mcjax.verdicts.power import Chance, parameters, singular
 from mcjax.verdicts.quantities.covariance_power import covariance_chances
 from mcjax.verdicts.quantities.quantity import Quantity
-from mcjax.verdicts.tails import HEAVY, dominated
+from mcjax.verdicts.tails import ALIKE, HEAVY, dominated
 from mcjax.verdicts.whitening import Whitened, whiten
 
 CROSS = "cross_covariance"
@@ -90,6 +90,8 @@ class Covariance(Quantity):
                 if not whitened.chains.note:
                     numbers = entries(whitened, i)
                 numbers[2] = np.hypot(numbers[2], np.abs(numbers[1]) * error)
+                if not (numbers[2] > 0).all():
+                    count = count.unless(ALIKE)
                 claims.append(
                     _claim(
                         self.place(condition, i, last, prediction, name),

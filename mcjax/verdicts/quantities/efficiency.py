@@ -20,7 +20,7 @@ from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import RatioCells
 from mcjax.verdicts.power import relative_spread
 from mcjax.verdicts.quantities.quantity import Quantity
-from mcjax.verdicts.tails import dominated
+from mcjax.verdicts.tails import alike, dominated
 
 
 class Efficiency(Quantity):
@@ -38,7 +38,7 @@ class Efficiency(Quantity):
     ) -> list[Claim]:
         assert prediction.pooled is not None
         pooled, squared = prediction.pooled, outcome.moments.squared
-        errors, heavy = squared.standard_error(), dominated(outcome) > 0
+        errors, same, heavy = squared.standard_error(), alike(squared), dominated(outcome) > 0
         allowance = allowances(prediction)
         with np.errstate(divide="ignore", invalid="ignore"):  # of a law that predicts no error
             predicted = pooled / prediction.mse
@@ -54,7 +54,13 @@ class Efficiency(Quantity):
                     observed=Estimate(value, error),
                     predicted=Estimate(float(predicted[t, i]), float(predicted_error[t, i])),
                     tolerance=tolerance,
-                    count=count_chains(chains, outcome.chains, tolerance, bool(heavy[t, i])),
+                    count=count_chains(
+                        chains,
+                        outcome.chains,
+                        tolerance,
+                        alike=bool(same[t, i]),
+                        heavy=bool(heavy[t, i]),
+                    ),
                     allowance=float(allowance[t, i]),
                 )
             )

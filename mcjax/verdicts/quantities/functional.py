@@ -22,6 +22,7 @@ means alone, so nothing tells how many chains these take.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -35,11 +36,11 @@ from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import FunctionalPrediction
 from mcjax.models.model import Functional, Model
 from mcjax.study.study import Condition
-from mcjax.verdicts.claims import Claim, Estimate, Place
+from mcjax.verdicts.claims import Claim, Estimate, Place, square
 from mcjax.verdicts.counts import ChainCount, count_chains
 from mcjax.verdicts.planning import PlannedCells, UnplannedCells
 from mcjax.verdicts.quantities.quantity import Quantity
-from mcjax.verdicts.tails import HEAVY_TAIL_ODDS, LARGE_SHARE
+from mcjax.verdicts.tails import ALIKE, HEAVY_TAIL_ODDS, LARGE_SHARE, alike
 
 SMALLEST_CHANCE_UNIT = 0.1
 """A chance below this is judged as if it were this."""
@@ -47,7 +48,6 @@ HEAVY_FUNCTIONAL = (
     f"heavy tail: a single chain makes more than {LARGE_SHARE:.0%} of the spread of this"
     " functional, so the standard error is not credible"
 )
-ALIKE = "all chains have the same value, which tells no standard error"
 ENDLESS = "chains have no finite value of this functional"
 UNITS = {
     "ratio": "seen / predicted",
@@ -166,7 +166,7 @@ def unit_of(functional: Functional, predicted: float) -> float:
 
 def _tail(moments: Moments, highest: float, scale: str) -> str:
     """Return why the spread of one functional is not credible, or nothing."""
-    if not moments.square > 0:
+    if moments.chains < 2 or alike(moments):
         return ALIKE
     if scale != "ratio":  # logarithms have light tails
         return ""
@@ -219,8 +219,12 @@ def functional_claim(
         rare = 0.0 if math.isinf(span) else span / unit / chains
     freedom = max(chains - 1, 1)
 
+    def student(level: float) -> float:
+        # at very small levels a quantile of few chains is infinite, and times no spread no number
+        return -float(stdtrit(freedom, level / 2)) * spread if spread else 0.0
+
     def half(level: float) -> float:
-        return -float(stdtrit(freedom, level / 2)) * spread + rare * math.log(2 / level)
+        return student(level) + rare * math.log(2 / level)
 
     def p_value(distance: float) -> float:
         """Return the level from which on the interval does not reach so far."""
@@ -231,6 +235,8 @@ def functional_claim(
         if half(1.0) >= distance:
             return 1.0
         lowest = -700.0  # exp of it is about the smallest number there is
+        while math.isinf(half(math.exp(lowest))):  # an infinite end misleads the search
+            lowest /= 2
         if half(math.exp(lowest)) <= distance:
             return math.exp(lowest)
         return math.exp(brentq(lambda log: half(math.exp(log)) - distance, lowest, 0.0))
@@ -238,14 +244,12 @@ def functional_claim(
     inside = tolerance - abs(departure)
 
     def factor(level: float) -> float:
-        distance = abs(inside)
-        if distance == 0:
-            return math.inf
+        distance = max(abs(inside), sys.float_info.min)
         few = rare * math.log(2 / level)
-        student = half(level) - few
-        # student / sqrt(f) + few / f = distance
-        root = (student + math.sqrt(student**2 + 4 * distance * few)) / (2 * distance)
-        return root**2
+        # normal / sqrt(f) + few / f = distance
+        normal = student(level)
+        root = (normal + math.hypot(normal, 2 * math.sqrt(distance * few))) / (2 * distance)
+        return square(root)
 
     return Claim(
         place=place,

@@ -100,7 +100,7 @@ class MseGrowth(Quantity):
                     observed=Estimate(slope.empirical, slope.standard_error),
                     predicted=Estimate(slope.predicted, error),
                     tolerance=tolerance,
-                    count=count_chains(chains, outcome.chains, tolerance, bool(heavy[i])),
+                    count=count_chains(chains, outcome.chains, tolerance, heavy=bool(heavy[i])),
                     allowance=float(allowance[i]),
                 )
             )

@@ -32,8 +32,9 @@ from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import NormalCells
 from mcjax.verdicts.power import parameters
 from mcjax.verdicts.quantities.quantity import Quantity
-from mcjax.verdicts.tails import dominated
+from mcjax.verdicts.tails import HEAVY, dominated
 
+TOO_FEW_CHAINS = "fewer than 2 chains have every estimate"
 KINDS = {
     "spread": "seen / predicted",
     "cosine": "off the predicted cosine",
@@ -62,7 +63,12 @@ class Homogenisation(Quantity):
         last = len(prediction.mse) - 1
         sample = outcome.sample[np.isfinite(outcome.sample).all((1, 2))].astype(float)
         heavy = bool((dominated(outcome)[last] > 0).any())
-        count = count_chains(len(sample), len(outcome.sample), tolerance, heavy)
+        count = count_chains(len(sample), len(outcome.sample), tolerance)
+        if len(sample) < 2:
+            # no mean and no spread: whatever stands here is not judged
+            count = count.unless(TOO_FEW_CHAINS)
+            sample = np.full((2, *outcome.sample.shape[1:]), math.nan)
+        count = count.unless(HEAVY if heavy else "")
         allowance = allowances(prediction)[last]
         second, relative_error = second_moments(prediction), _relative_error(prediction)
         claims = []

@@ -20,7 +20,7 @@ from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import RatioCells
 from mcjax.verdicts.power import Chance, mean_chances, own_covariances, relative_spread
 from mcjax.verdicts.quantities.quantity import Quantity
-from mcjax.verdicts.tails import dominated
+from mcjax.verdicts.tails import alike, dominated
 
 
 class MeanSquaredError(Quantity):
@@ -34,7 +34,7 @@ class MeanSquaredError(Quantity):
         self, condition: Condition, prediction: Prediction, outcome: Outcome, tolerance: float
     ) -> list[Claim]:
         squared = outcome.moments.squared
-        error, heavy = squared.standard_error(), dominated(outcome) > 0
+        error, same, heavy = squared.standard_error(), alike(squared), dominated(outcome) > 0
         allowance = allowances(prediction)
         claims = []
         for t, i in np.ndindex(*prediction.mse.shape):
@@ -48,7 +48,13 @@ class MeanSquaredError(Quantity):
                         float(prediction.mse[t, i]), float(prediction.standard_error[t, i])
                     ),
                     tolerance=tolerance,
-                    count=count_chains(chains, outcome.chains, tolerance, bool(heavy[t, i])),
+                    count=count_chains(
+                        chains,
+                        outcome.chains,
+                        tolerance,
+                        alike=bool(same[t, i]),
+                        heavy=bool(heavy[t, i]),
+                    ),
                     allowance=float(allowance[t, i]),
                 )
             )
