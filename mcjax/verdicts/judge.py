@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcjax.engine.outcome import Outcome
+from mcjax.errors import InputError
 from mcjax.laws.prediction import Predictions
 from mcjax.solvers.status import FAILURES
 from mcjax.study.study import Study
@@ -130,10 +131,17 @@ def claims_of(
     claims: list[Claim] = []
     rungs: list[Rung] = []
     for position, condition, prediction, quantity in questions(study, predictions):
-        own = quantity.claims(condition, prediction, outcomes[position], study.tolerance)
-        claims += own
+        made = quantity.claims(condition, prediction, outcomes[position], study.tolerance)
+        unknown = {claim.place.quantity for claim in made} - set(quantity.units(condition.model))
+        if unknown:
+            raise InputError(
+                "run.quantities",
+                f"has {quantity.name!r}, which makes claims named {unknown} without a unit; list"
+                " them in its units()",
+            )
+        claims += made
         if quantity.has_ladder and condition.ladder is not None and prediction.asymptotic:
-            rungs += [Rung(condition.ladder, condition.scale, claim) for claim in own]
+            rungs += [Rung(condition.ladder, condition.scale, claim) for claim in made]
     limits, ladders = climb(rungs, study.tolerance)
     climbed = {(ladder.condition, ladder.law) for ladder in ladders}
     settled = {r.claim.place for r in rungs if (r.ladder, r.claim.place.law) in climbed}

@@ -23,12 +23,12 @@ FEWEST_CHAINS, MOST_CHAINS = 32, 2**40
 """Between these a power is looked for; with fewer chains means of squares are far from normal."""
 
 
-def true_law(own: Predictions, asymptotic: bool) -> Prediction | None:
+def true_law(predictions: Predictions, asymptotic: bool) -> Prediction | None:
     """Return the law that stands for the truth among a condition's own.
 
     It is one for every sample size if there is one, unless a limit is asked for.
     """
-    laws = sorted(own.laws.values(), key=lambda law: law.asymptotic != asymptotic)
+    laws = sorted(predictions.laws.values(), key=lambda law: law.asymptotic != asymptotic)
     return laws[0] if laws else None
 
 
@@ -148,9 +148,9 @@ def _mean_chance(
 ) -> Chance:
     def chance(n: float) -> float:
         # what the judged law does not know of itself is the same in every run
-        z, own = float(stdtrit(n - 1, level / 2)), spread / math.sqrt(n)
-        reach = z * math.hypot(own, error)
-        end = own * float(interval_end_spread(side * z, skewness, kurtosis, n))
+        z, width = float(stdtrit(n - 1, level / 2)), spread / math.sqrt(n)
+        reach = z * math.hypot(width, error)
+        end = width * float(interval_end_spread(side * z, skewness, kurtosis, n))
         value = float(ndtr((beyond + reach) / end)) if end > 0 else float(beyond + reach > 0)
         return value if math.isfinite(value) else 0.0
 

@@ -31,8 +31,11 @@ HEAVY_TAIL_ODDS = 1e-4
 
 
 def dominated(outcome: Outcome) -> np.ndarray:
-    """Share of the chains' sum of squared deviations of ``||e||^2`` that the chain farthest off
-    makes, shape (T + 1, M); 0 where that is small, or what normal errors would do."""
+    """Return how much of the spread of ``||e||^2`` the chain farthest off makes, shape (T + 1, M).
+
+    It is a share of the sum of squared deviations, and 0 where that is small or what normal errors
+    would do.
+    """
     squared, largest = outcome.moments.squared, outcome.largest
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         share = (largest - squared.mean) ** 2 / squared.square
@@ -51,7 +54,7 @@ def alike(moments: Moments) -> np.ndarray:
 
 
 def own_blocks(outcome: Outcome) -> np.ndarray:
-    """Each model's own part of the second moments, shape (T + 1, M, p, p)."""
+    """Return each model's own part of the second moments, shape (T + 1, M, p, p)."""
     product = outcome.moments.product.mean
     times, models, p = outcome.moments.error.mean.shape
     if product.ndim == 4:

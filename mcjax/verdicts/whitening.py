@@ -36,16 +36,16 @@ def whiten(prediction: Prediction, outcome: Outcome, tolerance: float) -> Whiten
     """Whiten the errors of the chains that are kept as they are (``outcome.sample``)."""
     _, size, p = outcome.sample.shape
     predicted = prediction.covariance[-1].reshape(size, p, size, p)
-    own = np.einsum("iaib->iab", predicted)
+    blocks = np.einsum("iaib->iab", predicted)
     sample = outcome.sample[np.isfinite(outcome.sample).all((1, 2))].astype(float)
     count = count_chains(len(sample), len(outcome.sample), tolerance)
-    if not (np.isfinite(own).all() and (np.linalg.cond(own) < 1e12).all()):
+    if not (np.isfinite(blocks).all() and (np.linalg.cond(blocks) < 1e12).all()):
         note = "the covariance of the law is singular or infinite"
         return Whitened(sample, predicted, count._replace(note=note))
     if len(sample) < FEWEST_WHITENED:
         note = f"fewer than {FEWEST_WHITENED} chains have every estimate"
         return Whitened(sample, predicted, count._replace(note=note))
-    inverse = np.linalg.inv(np.linalg.cholesky(own))
+    inverse = np.linalg.inv(np.linalg.cholesky(blocks))
     errors = np.einsum("iab,kib->kia", inverse, sample)
     between = np.einsum("iab,ibkc,kdc->iakd", inverse, predicted, inverse, optimize=True)
     return Whitened(errors - errors.mean(0), between, count)

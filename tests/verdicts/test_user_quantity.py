@@ -143,6 +143,16 @@ class SecondLadder(MeanAbsoluteError):
     has_ladder = True
 
 
+class SameClaims(MeanAbsoluteError):
+    def units(self, model):
+        return {"cross_covariance": self.unit}
+
+
+class WithoutUnits(MeanAbsoluteError):
+    def units(self, model):
+        return {}
+
+
 class Pretender:
     name, unit = "pretender", "ratio"
 
@@ -173,6 +183,7 @@ def test_what_a_study_cannot_ask(study, quantities, words):
         ((Pretender(),), "derive it from mcjax.Quantity"),
         ((Elsewhere(),), "about 'weather', not one of ('errors', 'functionals')"),
         (("mse", SecondLadder()), "one at most can have a ladder"),
+        (("covariance", SameClaims()), "which both make claims named 'cross_covariance'"),
     ],
 )
 def test_what_cannot_be_judged(study, run, quantities, words):
@@ -186,3 +197,8 @@ def test_what_cannot_be_judged(study, run, quantities, words):
         with pytest.raises(mcjax.InputError, match=r"run\.quantities") as error:
             use()
         assert words in str(error.value)
+
+
+def test_claims_without_a_unit_are_not_judged(study, run):
+    with pytest.raises(mcjax.InputError, match=r"claims named \{'absolute'\} without"):
+        mcjax.judge(replace(study, quantities=(WithoutUnits(),)), run[0], run[1])

@@ -59,9 +59,11 @@ class Collapse(Quantity):
         heavy = dominated(outcome)[last] > 0
         claims = []
         for i in np.flatnonzero(sides).tolist():
-            own = Moments(*(part[i] for part in across))
-            share = _estimated_share(own, last)
-            count = count_chains(int(own.chains), outcome.chains, tolerance, heavy=bool(heavy[i]))
+            squared = Moments(*(part[i] for part in across))
+            share = _estimated_share(squared, last)
+            count = count_chains(
+                int(squared.chains), outcome.chains, tolerance, heavy=bool(heavy[i])
+            )
             if not math.isfinite(shares[i]):
                 note = "the law has no finite error at these generations"
                 count = count._replace(note=note)

@@ -120,9 +120,9 @@ class FunctionalMeans(Quantity):
                 if chains < fitted:
                     count = count.unless(f"{fitted - chains} {ENDLESS}")
                 if not count.note and math.isinf(span):
-                    own = Moments(*(part[t, i, k] for part in moments))
+                    values = Moments(*(part[t, i, k] for part in moments))
                     highest = float(outcome.highest[t, i, k])
-                    count = count.unless(_tail(own, highest, functional.scale))
+                    count = count.unless(_tail(values, highest, functional.scale))
                 value = float(moments.mean[t, i, k]) if chains else math.nan
                 claims.append(
                     functional_claim(

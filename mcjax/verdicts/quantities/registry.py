@@ -48,7 +48,8 @@ def quantities_of(study: Study) -> tuple[Quantity, ...]:
     Raises
     ------
     InputError
-        If one is no :class:`Quantity` or is about nothing known, or if several have ladders.
+        If one is no :class:`Quantity` or is about nothing known, if two make claims of one name, or
+        if several have ladders.
     """
     field = "run.quantities"
     chosen = tuple(QUANTITIES[q] if isinstance(q, str) else q for q in study.quantities)
@@ -63,6 +64,15 @@ def quantities_of(study: Study) -> tuple[Quantity, ...]:
     laddered = [quantity.name for quantity in chosen if quantity.has_ladder]
     if len(laddered) > 1:  # the fits of a ladder do not name their quantity
         raise InputError(field, f"has {laddered}, of which one at most can have a ladder; drop one")
+    owners: dict[str, str] = {}
+    for quantity in chosen:
+        for name in _units(quantity, study):
+            if owners.setdefault(name, quantity.name) != quantity.name:
+                raise InputError(
+                    field,
+                    f"has {owners[name]!r} and {quantity.name!r}, which both make claims named"
+                    f" {name!r}; rename one",
+                )
     return chosen
 
 
@@ -70,24 +80,31 @@ def questions(study: Study, predictions: Sequence[Predictions]) -> Iterator[Ques
     """Yield what a study compares, in the order of its claims: errors first, then functionals."""
     chosen = quantities_of(study)
     for subject, attribute in SUBJECTS.items():
-        own = [quantity for quantity in chosen if quantity.subject == subject]
+        about = [quantity for quantity in chosen if quantity.subject == subject]
         pairs = zip(study.conditions, predictions, strict=True)
         for position, (condition, laws) in enumerate(pairs):
             for prediction in getattr(laws, attribute).values():
-                for quantity in own:
+                for quantity in about:
                     if quantity.speaks(prediction):
                         yield Question(position, condition, prediction, quantity)
 
 
 def units_of(study: Study) -> dict[str, str]:
     """Return what intervals are measured in, by the quantity of a cell."""
-    units: dict[str, str] = {}
-    for quantity in quantities_of(study):
-        units[quantity.name] = quantity.unit
-        if quantity.has_ladder:
-            units[limit_of(quantity.name)] = quantity.unit
-        for condition in study.conditions:
-            units |= quantity.units(condition.model)
+    return {
+        name: unit
+        for quantity in quantities_of(study)
+        for name, unit in _units(quantity, study).items()
+    }
+
+
+def _units(quantity: Quantity, study: Study) -> dict[str, str]:
+    """Return the units of one quantity by name: its own, its limit's and those of its claims."""
+    units = {quantity.name: quantity.unit}
+    if quantity.has_ladder:
+        units[limit_of(quantity.name)] = quantity.unit
+    for condition in study.conditions:
+        units |= quantity.units(condition.model)
     return units
 
 
