@@ -21,8 +21,6 @@ import numpy as np
 from machine import keep
 
 import mcjax
-from mcjax import api
-from mcjax.engine import engine
 
 GENERATIONS = (10, 100, 1000)
 REPEATS = 5
@@ -41,10 +39,9 @@ def run(name: str, generations: int, seed: int) -> float:
     network = mcjax.topologies.self_loop(samples=100, initial=100, memory="accumulate")
     condition = mcjax.condition(network, make(), theta, seed=seed)
     study = mcjax.Study((condition,), generations, chains=max(64, fits // generations))
-    task = api._task(condition, api.shape_in(study, [0]), np.arange(study.chains))
-    program, chunk = api._program(study, [0]), api.chunk_of(study, [0])
+    compiled = mcjax.compile_study(study)
     began = time.perf_counter()
-    for _ in engine.trajectories([task], program, chunk):
+    for _ in compiled.trajectories(compiled.programs[0], np.arange(study.chains)):
         pass
     return (time.perf_counter() - began) / (study.chains * (generations + 1))
 

@@ -24,9 +24,7 @@ from machine import keep
 
 import mcjax
 from mcjax import api
-from mcjax.chains.layout import shape_of
 from mcjax.chains.program import Trajectory
-from mcjax.engine import engine
 from mcjax.engine.outcome import summarise
 from mcjax.verdicts.claims import settle
 from mcjax.verdicts.quantities.registry import QUANTITIES
@@ -47,14 +45,13 @@ def networks(rows: int) -> dict[str, mcjax.Network]:
 def outcomes(condition: mcjax.Condition) -> list[Any]:
     """The outcome of every study."""
     study = mcjax.Study((condition,), generations=GENERATIONS, chains=STUDIES * CHAINS)
-    shape = shape_of([condition.network])
-    task = api._task(condition, shape, np.arange(study.chains))
+    compiled = mcjax.compile_study(study)
     found: list[Any] = []
     parts: list[Trajectory] = []
     have = 0
-    for chunk in engine.trajectories([task], api._program(study, range(1)), study.chunk):
-        parts += [part for _, part in chunk]
-        have += len(chunk[0][1].theta)
+    for _, part in compiled.trajectories(compiled.programs[0], np.arange(study.chains)):
+        parts.append(part)
+        have += len(part.theta)
         if have % CHAINS == 0:
             leaves = (np.concatenate(leaf) for leaf in zip(*parts, strict=True))
             tiles = Trajectory(*(leaf.reshape(-1, CHAINS, *leaf.shape[1:]) for leaf in leaves))

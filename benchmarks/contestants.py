@@ -100,16 +100,14 @@ def ours(asked: Any) -> Contestant:
     """mcjax's chains, estimates only, as the engine runs them."""
     import numpy as np
 
-    from mcjax import api
-    from mcjax.engine import engine
+    import mcjax
 
     [condition] = asked.conditions
-    program = api._program(asked, [0])
-    task = api._task(condition, api.shape_in(asked, [0]), np.arange(asked.chains))
+    compiled = mcjax.compile_study(asked)
 
     def run() -> Any:
-        parts = engine.trajectories([task], program, asked.chunk)
-        return np.concatenate([own.theta[:, -1] for [(_, own)] in parts])
+        parts = compiled.trajectories(compiled.programs[0], np.arange(asked.chains))
+        return np.concatenate([part.theta[:, -1] for _, part in parts])
 
     began = time.perf_counter()
     run()

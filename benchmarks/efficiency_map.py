@@ -19,7 +19,6 @@ from machine import keep
 from scipy.stats import norm
 
 import mcjax
-from mcjax import api
 from mcjax.cli.start import start_jax
 from mcjax.laws.mediated_map import best_weights, efficiency_map, random_designs
 
@@ -44,7 +43,7 @@ def main() -> None:
             one = mcjax.condition(net, mcjax.linear(), [0.0] * P, name=name, design="fixed")
             conditions.append(one)
     study = mcjax.Study(tuple(conditions), GENERATIONS, CHAINS)
-    programs = len(api.programs(study))
+    programs = len(mcjax.compile_study(study).programs)
     began = time.perf_counter()
     tallies = mcjax.simulate(study)
     simulated = time.perf_counter() - began

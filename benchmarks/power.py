@@ -26,9 +26,7 @@ from machine import keep
 
 import mcjax
 from mcjax import api
-from mcjax.chains.layout import shape_of
 from mcjax.chains.program import Trajectory
-from mcjax.engine import engine
 from mcjax.engine.outcome import Outcome, summarise
 from mcjax.laws.prediction import Predictions
 from mcjax.verdicts.claims import settle
@@ -137,13 +135,11 @@ def errors() -> Iterator[tuple[str, mcjax.Study, list[Predictions]]]:
 
 def outcomes(study: mcjax.Study, condition: mcjax.Condition, studies: int) -> Iterator[Outcome]:
     """The outcome of each of many studies of ``study.chains`` chains."""
-    shape = shape_of([c.network for c in study.conditions])
+    alone = mcjax.compile_study(replace(study, conditions=(condition,)))
     chains = np.arange(studies * study.chains)
-    task = api._task(condition, shape, chains)
     parts: list[Trajectory] = []
-    program = api._program(study, range(len(study.conditions)))
-    for chunk in engine.trajectories([task], program, study.chunk):
-        parts += [part for _, part in chunk]
+    for _, part in alone.trajectories(alone.programs[0], chains):
+        parts.append(part)
         have = sum(len(part.theta) for part in parts)
         if have < study.chains:
             continue

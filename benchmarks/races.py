@@ -79,10 +79,10 @@ def fits_section(model: str, quick: bool) -> list[dict[str, Any]]:
     import jax.numpy as jnp
     import numpy as np
     import peers
-    from mcjax.estimators.rows import Rows, fit_rows
 
     import mcjax
     from mcjax.engine.compiler import compiler_options
+    from mcjax.estimators.newton_rows import Rows, fit_rows
     from mcjax.solvers.status import Status
 
     p, batch = 5, 64
@@ -184,7 +184,6 @@ def parts_section(quick: bool) -> dict[str, Any]:
     import numpy as np
 
     import mcjax
-    from mcjax import api
     from mcjax.draws.samplers import normal_pair
     from mcjax.draws.threefry import threefry
     from mcjax.engine import engine
@@ -226,10 +225,8 @@ def parts_section(quick: bool) -> dict[str, Any]:
     ]
 
     usual = study("logistic", ROWS, 5, 64)
-    program, task = (
-        api._program(usual, [0]),
-        api._task(usual.conditions[0], api.shape_in(usual, [0]), np.arange(64)),
-    )
+    study_programs = mcjax.compile_study(usual)
+    program, task = study_programs.programs[0].program, study_programs.task(0, np.arange(64))
     devices = tuple(jax.local_devices())
     block = engine.block_size(task, program, 64)
     found["block"] = block

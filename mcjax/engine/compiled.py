@@ -7,7 +7,7 @@ sizes must also be alike (:mod:`mcjax.engine.buckets`). Everything else is data.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ import numpy as np
 from mcjax.chains.dataset import SourceArrays
 from mcjax.chains.fast import reason_against
 from mcjax.chains.layout import Shape, network_arrays, shape_of
-from mcjax.chains.program import ConditionArrays, Path, Program
+from mcjax.chains.program import ConditionArrays, Path, Program, Trajectory
 from mcjax.chains.statistics import FEW_ROWS
 from mcjax.draws.streams import condition_word, design_key
 from mcjax.engine import engine
@@ -100,6 +100,23 @@ class CompiledStudy:
         """Return some chains of a condition, given by its position, as the engine runs them."""
         shape = self.by_condition[condition].shape
         return task_of(self.study.conditions[condition], shape, chains)
+
+    def trajectories(
+        self, program: SharedProgram, chains: Sequence[int] | np.ndarray
+    ) -> Iterator[tuple[int, Trajectory]]:
+        """Run some chains of every condition of a program; yield parts as they come.
+
+        Yields
+        ------
+        condition : int
+            Position in the study.
+        trajectory : Trajectory
+            Of its next chains in order, as NumPy arrays with a leading axis of chains.
+        """
+        tasks = [self.task(i, chains) for i in program.members]
+        for part in engine.trajectories(tasks, program.program, program.chunk):
+            for task, trajectory in part:
+                yield program.members[task], trajectory
 
     def position(self, name: str) -> int:
         """Return where a condition stands in the study.

@@ -59,7 +59,8 @@ class Optax:
             )
             return optax.apply_updates(theta, updates), state
 
-        theta, _ = lax.fori_loop(0, self.steps, step, (start, optimiser.init(start)))
+        with jax.numpy_dtype_promotion("standard"):  # optax counts its steps in whole numbers
+            theta, _ = lax.fori_loop(0, self.steps, step, (start, optimiser.init(start)))
         leaves = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(theta)]
         status = first_that_holds(
             (rows_of(data) == 0, Status.NOT_FITTED),

@@ -65,7 +65,8 @@ class LBFGS:
             theta = loop.theta + jnp.where(settled, jnp.zeros_like(updates), updates)
             return Loop(theta, state, status, loop.steps + 1)
 
-        loop = iterate(step, optimiser, flat, data, self.limit)
+        with jax.numpy_dtype_promotion("standard"):  # optax counts its steps in whole numbers
+            loop = iterate(step, optimiser, flat, data, self.limit)
         gradient, hessian = gradient_and_hessian(model, data, unravel(loop.theta))
         newton, unexplained = solve_newton(hessian, gradient)
         far = (standard_errors(data, gradient, -newton) > 0.1) | ~short(newton, loop.theta)

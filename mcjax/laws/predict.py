@@ -33,6 +33,7 @@ LAWS: dict[str, Law] = {
     generative.NAME: generative.generative,
 }
 
+STOPS = "the estimator does not minimise the loss, and the law is of estimates that do"
 FunctionalLaw = Callable[[Condition, int], FunctionalPrediction]
 _CLASSES: dict[str, FunctionalLaw] = {
     generative.NAME: generative.heterozygosity,
@@ -55,6 +56,9 @@ def predict_condition(
     laws: dict[str, Prediction] = {}
     inapplicable: dict[str, str] = {}
     for name in _candidates(condition):
+        if not condition.minimises:
+            inapplicable[name] = STOPS
+            continue
         try:
             laws[name] = LAWS[name](condition, generations)
         except Inapplicable as reason:

@@ -60,10 +60,9 @@ NETWORKS = {
 def run(study, chains=None):
     """Trajectories of the first condition's chains, and the path that ran them."""
     compiled = compile_study(study)
-    task = compiled.task(0, np.arange(chains or study.chains))
-    program = compiled.by_condition[0].program
-    parts = [part for [(_, part)] in engine.trajectories([task], program, study.chunk)]
-    return [np.concatenate(leaf) for leaf in zip(*parts, strict=True)], program.path
+    shared = compiled.by_condition[0]
+    parts = [part for _, part in compiled.trajectories(shared, np.arange(chains or study.chains))]
+    return [np.concatenate(leaf) for leaf in zip(*parts, strict=True)], shared.route.path
 
 
 def compare(model, network, p, precision, generations=2, chains=24, **options):

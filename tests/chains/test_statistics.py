@@ -13,7 +13,6 @@ from mcjax.chains.layout import Feeds, Shape, network_arrays, shape_of
 from mcjax.chains.program import Program, Trajectory
 from mcjax.chains.statistics import _bartlett, _solve, _sums
 from mcjax.draws.streams import chain_keys
-from mcjax.engine import engine
 from mcjax.engine.compiled import compile_study
 from mcjax.engine.outcome import Gather, Tally, Tiles
 from mcjax.estimators.newton import Newton
@@ -360,11 +359,9 @@ def trajectories(*conditions, **options):
     study = Study(conditions, **options)
     compiled = compile_study(study)
     [shared] = compiled.programs
-    tasks = [compiled.task(i, np.arange(study.chains)) for i in shared.members]
-    parts = [[] for _ in tasks]
-    for chunk in engine.trajectories(tasks, shared.program, study.chunk):
-        for task, trajectory in chunk:
-            parts[task].append(trajectory)
+    parts = [[] for _ in conditions]
+    for i, trajectory in compiled.trajectories(shared, np.arange(study.chains)):
+        parts[i].append(trajectory)
     return [Trajectory(*map(np.concatenate, zip(*found, strict=True))) for found in parts]
 
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from mcjax import api
-from mcjax.engine import engine
 from mcjax.engine.compiled import compile_study
 from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
@@ -42,11 +41,9 @@ def estimates(study):
     """All chains of all conditions, straight from the engine."""
     compiled = compile_study(study)
     [shared] = compiled.programs
-    tasks = [compiled.task(i, np.arange(study.chains)) for i in shared.members]
-    found = [[] for _ in tasks]
-    for part in engine.trajectories(tasks, shared.program, study.chunk):
-        for task, trajectory in part:
-            found[task].append(trajectory.theta)
+    found = [[] for _ in study.conditions]
+    for i, trajectory in compiled.trajectories(shared, np.arange(study.chains)):
+        found[i].append(trajectory.theta)
     return [np.concatenate(parts) for parts in found]
 
 

@@ -382,8 +382,8 @@ def test_applies_from_two_rows_more_than_parameters_on():
 
 TWO = complete(2, samples=20, initial=40)
 INAPPLICABLE = {
-    "logistic": (TWO, {"family": logistic()}, "logistic is not"),
-    "huber": (TWO, {"family": huber()}, "huber is not"),
+    "logistic": (TWO, {"model": logistic()}, "logistic is not"),
+    "huber": (TWO, {"model": huber()}, "huber is not"),
     "unequal weights": (TWO.without_feed("0", "0").with_feed("0", "0", 20, 2.0), {}, WEIGHTED),
     "two readers": (complete(2, samples=20, initial=40, draws="shared"), {}, SHARED),
     "reused": (ring(2, samples=20, initial=9, real=9, real_data="reused"), {}, REUSED),
@@ -392,12 +392,12 @@ INAPPLICABLE = {
     "frozen, few rows": (build_network(2, [("0", "0", 9)], {"0": 9, "1": 4}), {}, "model '1'"),
     "no variance": (
         TWO,
-        {"family": linear(noise={"name": "student_t", "df": 2})},
+        {"model": linear(noise={"name": "student_t", "df": 2})},
         "no finite variance",
     ),
     "no variance in real labels": (
         TWO,
-        {"family": linear(real_noise={"name": "student_t", "df": 1.5})},
+        {"model": linear(real_noise={"name": "student_t", "df": 1.5})},
         "no finite variance",
     ),
     "singular": (TWO, {"covariance": np.diag([1.0, 1.0, 0.0])}, "low rank"),

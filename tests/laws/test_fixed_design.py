@@ -184,8 +184,8 @@ def test_constants_push_in_no_unseen_direction(draws, seed):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"family": logistic()}, "logistic is not"),
-        ({"family": huber()}, "huber is not"),
+        ({"model": logistic()}, "logistic is not"),
+        ({"model": huber()}, "huber is not"),
         ({"covariance": np.diag([1.0, 1.0, 0.0])}, "low rank"),
     ],
 )

@@ -6,7 +6,6 @@ from scipy import stats
 
 from mcjax import api
 from mcjax.chains.program import Trajectory
-from mcjax.engine import engine
 from mcjax.engine.compiled import compile_study
 from mcjax.engine.outcome import summarise
 from mcjax.laws.design_moments import second_moment_map
@@ -33,9 +32,8 @@ def outcomes(one, generations):
     """The outcomes of 200 runs of 512 chains: no two seeds, and no two chains, share a number."""
     study = Study((one,), generations=generations, chains=SEEDS * CHAINS)
     compiled = compile_study(study)
-    task = compiled.task(0, np.arange(study.chains))
-    chunks = engine.trajectories([task], compiled.by_condition[0].program, study.chunk)
-    parts = [part for chunk in chunks for _, part in chunk]
+    found = compiled.trajectories(compiled.programs[0], np.arange(study.chains))
+    parts = [part for _, part in found]
     runs = [np.concatenate(leaf) for leaf in zip(*parts, strict=True)]
     tiles = Trajectory(*(leaf.reshape(SEEDS, CHAINS, *leaf.shape[1:]) for leaf in runs))
     return study, summarise(tiles, one.theta)
