@@ -86,12 +86,11 @@ class Store:
 
 def describe(study: Study) -> dict[str, Any]:
     """A study as plain data."""
+    settings = {f.name: getattr(study, f.name) for f in dataclasses.fields(study)}
+    settings["quantities"] = [name_of(quantity) for quantity in study.quantities]
+    del settings["conditions"]
     return {
-        "settings": {
-            f.name: _plain(getattr(study, f.name))
-            for f in dataclasses.fields(study)
-            if f.name != "conditions"
-        },
+        "settings": settings,
         "conditions": [
             {
                 "label": c.label,
@@ -109,10 +108,6 @@ def describe(study: Study) -> dict[str, Any]:
             for c in study.conditions
         ],
     }
-
-
-def _plain(value: Any) -> Any:
-    return [name_of(quantity) for quantity in value] if isinstance(value, tuple) else value
 
 
 def _source(file: Path) -> dict[str, Any]:

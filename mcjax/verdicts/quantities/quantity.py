@@ -22,6 +22,10 @@ class Quantity(ABC):
     never simulates. A subclass states ``name`` and ``unit`` and implements :meth:`claims` and
     :meth:`planned`; nothing else is assumed on its behalf.
 
+    Claims are made by :func:`~mcjax.verdicts.claims.ratio_claim` and
+    :func:`~mcjax.verdicts.claims.student_claim`, of chains that
+    :func:`~mcjax.verdicts.counts.count_chains` counts.
+
     To use a quantity of your own, pass an instance of your subclass to
     ``Study(..., quantities=("mse", my_quantity))``. To build one in, write it in a module of this
     package that defines ``QUANTITY``, and list its name in :mod:`mcjax.study.quantities`; the tests
