@@ -58,4 +58,5 @@ from .study.survey import Survey as Survey
 from .verdicts.claims import Cell as Cell
 from .verdicts.judge import Verification as Verification
 from .verdicts.judge import judge as judge
+from .verdicts.quantities.quantity import Quantity as Quantity
 from .verdicts.survey import SurveyVerdict as SurveyVerdict

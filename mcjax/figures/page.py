@@ -14,6 +14,7 @@ from mcjax.laws.prediction import Predictions
 from mcjax.report.tables import PIPE_WIDTH, show_verification
 from mcjax.study.study import Study
 from mcjax.verdicts.judge import Verification
+from mcjax.verdicts.quantities.mse import QUANTITY as MSE
 
 PANELS = 12
 """Conditions that are drawn."""
@@ -80,7 +81,7 @@ def _chart(study: Study, verification: Verification) -> str:
     shown = [
         condition
         for condition in study.conditions[:PANELS]
-        if any(c.condition == condition.name and c.quantity == "mse" for c in verification.cells)
+        if any(c.condition == condition.name and c.quantity == MSE.name for c in verification.cells)
     ]
     if not shown:
         return ""
@@ -93,7 +94,7 @@ def _chart(study: Study, verification: Verification) -> str:
             own = [
                 c
                 for c in verification.cells
-                if c.condition == condition.name and c.quantity == "mse"
+                if c.condition == condition.name and c.quantity == MSE.name
             ]
             first = [c for c in own if c.law == own[0].law]
             for i, model in enumerate(condition.network.models[: len(PALETTE)]):

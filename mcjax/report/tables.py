@@ -14,28 +14,14 @@ from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.report.text import number, with_error
 from mcjax.solvers.status import Status
 from mcjax.study.study import Condition, Study
-from mcjax.verdicts.claims import NO_ESTIMATE, Cell
+from mcjax.verdicts.claims import Cell
+from mcjax.verdicts.counts import NO_ESTIMATE
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.judge import Verification
-from mcjax.verdicts.ladder import QUANTITY
+from mcjax.verdicts.quantities.mse import QUANTITY as MSE
+from mcjax.verdicts.quantities.registry import limits_of, units_of
 
 STYLE = {VERIFIED: "blue", REFUTED: "bold red", INCONCLUSIVE: "yellow"}
-UNITS = {
-    "collapse": "growth as a share of the level",
-    "growth": "seen / predicted",
-    "bias": "standard deviations",
-    "covariance": "off the whitened identity",
-    "cross_covariance": "off the whitened prediction",
-    "normality": "between distribution functions",
-    "functional:log_deviation": "1 + seen - predicted",
-    "functional:rarest_extinct": "seen / predicted, in tenths where that is less",
-    "functional:alive": "seen / predicted, in tenths where that is less",
-    "efficiency": "seen / predicted",
-    "spread": "seen / predicted",
-    "cosine": "off the predicted cosine",
-    "public_cosine": "off the predicted cosine",
-    "private_cosine": "off the predicted cosine",
-}
 PIPE_WIDTH = 132
 MARK = {VERIFIED: "+", REFUTED: "x", INCONCLUSIVE: "?"}
 """Verdicts differ by mark and word as well as by colour."""
@@ -90,9 +76,8 @@ def show_verification(
     )
     by_row: dict[tuple[str, str, str], list[Cell]] = {}
     for cell in verification.cells:
-        if cell.quantity != "mse":
-            continue
-        by_row.setdefault((cell.condition, cell.model, cell.law), []).append(cell)
+        if cell.quantity == MSE.name:
+            by_row.setdefault((cell.condition, cell.model, cell.law), []).append(cell)
     slopes = {(g.condition, g.model, g.law): g for g in verification.growth}
     for number_of, (condition, found) in enumerate(zip(study.conditions, predictions, strict=True)):
         table = _verdict_table(heading=number_of == 0)
@@ -108,8 +93,8 @@ def show_verification(
         if condition.name:
             console.print(condition.name, style="italic")
         console.print(table)
-    _show_quantities(console, verification)
-    _show_ladders(console, verification)
+    _show_quantities(console, study, verification)
+    _show_ladders(console, study, verification)
     _show_undecided(console, verification)
     for reason, count in verification.failures.items():
         advice = Status[reason.upper()].advice
@@ -180,11 +165,12 @@ def _verdict_table(heading: bool) -> Table:
     return table
 
 
-def _show_quantities(console: Console, verification: Verification) -> None:
+def _show_quantities(console: Console, study: Study, verification: Verification) -> None:
     """Other quantities, one line for each law: the verdicts, and the interval farthest off."""
     groups: dict[tuple[str, str], list[Cell]] = {}
+    elsewhere, units = {MSE.name} | limits_of(study), units_of(study)
     for cell in verification.cells:
-        if cell.quantity not in ("mse", QUANTITY):
+        if cell.quantity not in elsewhere:
             groups.setdefault((cell.law, cell.quantity), []).append(cell)
     if not groups:
         return
@@ -193,12 +179,12 @@ def _show_quantities(console: Console, verification: Verification) -> None:
         table.add_column(heading)
     for (law, quantity), cells in groups.items():
         low, high = min(c.interval[0] for c in cells), max(c.interval[1] for c in cells)
-        reach = f"({number(low, 3)}, {number(high, 3)}) {UNITS.get(quantity, 'seen / predicted')}"
+        reach = f"({number(low, 3)}, {number(high, 3)}) {units[quantity]}"
         table.add_row(law, quantity, reach, _counted(cells))
     console.print(table)
 
 
-def _show_ladders(console: Console, verification: Verification) -> None:
+def _show_ladders(console: Console, study: Study, verification: Verification) -> None:
     """What asymptotic laws come to on their ladders, at the last generation."""
     if not verification.ladders:
         return
@@ -208,8 +194,9 @@ def _show_ladders(console: Console, verification: Verification) -> None:
     for heading in ("ladder", "model", "law", "limit of the ratio", "cost at scale 1", "verdict"):
         table.add_column(heading)
     cells: dict[tuple[str, str, str], list[Cell]] = {}
+    limits = limits_of(study)
     for cell in verification.cells:
-        if cell.quantity == QUANTITY:
+        if cell.quantity in limits:
             cells.setdefault((cell.condition, cell.model, cell.law), []).append(cell)
     for ladder in verification.ladders:
         if ladder.generation == last:
@@ -255,7 +242,7 @@ def _row(cells: Sequence[Cell]) -> list[str]:
 
 def _counted(cells: Sequence[Cell]) -> str:
     """The worst verdict, and how many cells of how many have it."""
-    counts = Counter(cell.verdict for cell in cells)
+    counts: Counter[str] = Counter(cell.verdict for cell in cells)
     verdict = next(v for v in (REFUTED, INCONCLUSIVE, VERIFIED) if counts[v])
     return f"[{STYLE[verdict]}]{MARK[verdict]} {verdict} {counts[verdict]}/{len(cells)}[/]"
 
