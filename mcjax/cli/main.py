@@ -13,6 +13,7 @@ import click
 
 from mcjax.errors import InputError, SharedError, naming
 from mcjax.laws.sources import CLAUSES
+from mcjax.report.text import shown
 
 EXIT = {"verified": 0, "refuted": 1, "inconclusive": 3}
 BAD_INPUT = 2
@@ -239,10 +240,10 @@ def run() -> None:
     try:
         sys.exit(cli(standalone_mode=False))
     except SharedError as error:
-        click.echo(f"mcjax: {error}", err=True)
+        click.echo(f"mcjax: {shown(str(error))}", err=True)
         sys.exit(BAD_INPUT)
     except InputError as error:
-        click.echo(f"mcjax: {error}", err=True)
+        click.echo(f"mcjax: {shown(str(error))}", err=True)
         status = BAD_INPUT
     except click.ClickException as error:
         error.show()
