@@ -271,7 +271,7 @@ def run() -> None:
 def _told(status: int, sentence: str) -> int:
     """Say a sentence on standard error, if that can be written; returns the status."""
     with suppress(OSError):
-        click.echo(f"mcjax: {sentence}", err=True)
+        click.echo(f"mcjax: {shown(sentence)}", err=True)
     return status
 
 
