@@ -252,14 +252,15 @@ def run() -> None:
         status = _told(STOPPED, "stopped; with --out, the same command goes on from here")
     except (BrokenPipeError, SystemExit):  # click and rich exit with 1 where a pipe is closed
         status = CLOSED
-    except OSError as error:
-        place = error.filename or "the output"
-        reason = error.strerror or error
-        status = _told(BAD_INPUT, f"{place}: cannot be used ({reason}); make room, or name another")
-    except Exception:
-        with suppress(OSError):
-            traceback.print_exc()
-        status = _told(FAULT, "the lines above show a fault of mcjax, not of your input")
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:  # told by the system
+            place = error.filename or "the output"
+            sentence = f"{place}: cannot be used ({error.strerror}); make room, or name another"
+            status = _told(BAD_INPUT, sentence)
+        else:
+            with suppress(OSError):
+                traceback.print_exc()
+            status = _told(FAULT, "the lines above show a fault of mcjax, not of your input")
     _let_go_of_output()
     processes = sys.modules.get("mcjax.engine.processes")
     if not orderly and processes is not None and processes.several():

@@ -18,6 +18,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from mcjax.errors import InputError
+from mcjax.network.graphs import ENCODING
 from mcjax.report.text import csv_text, strict_json
 
 PART = ".part"
@@ -89,7 +90,7 @@ class ResultFolder:
 
     def _read_identity(self) -> str:
         try:
-            return str(json.loads(self._about.read_text(encoding="utf-8"))["identity"])
+            return str(json.loads(self._about.read_text(encoding=ENCODING))["identity"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError("", "is damaged; name another folder", str(self._about)) from error
 
