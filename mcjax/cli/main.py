@@ -14,6 +14,7 @@ import click
 from mcjax.cli.start import import_jax, start_jax
 from mcjax.errors import InputError, SharedError, naming
 from mcjax.laws.collapse.origins import CLAUSES
+from mcjax.report.text import shown
 
 EXIT = {"verified": 0, "refuted": 1, "inconclusive": 3}
 BAD_INPUT = 2  # or an environment in which nothing runs
