@@ -181,8 +181,8 @@ def test_what_a_study_cannot_ask(study, quantities, words):
     ("quantities", "words"),
     [
         ((Pretender(),), "derive it from mcjax.Quantity"),
-        ((Elsewhere(),), "about 'weather', not one of ('errors', 'functionals')"),
-        (("mse", SecondLadder()), "one at most can have a ladder"),
+        ((Elsewhere(),), "subject 'weather'; it must be one of ('errors', 'functionals')"),
+        (("mse", SecondLadder()), "only one quantity can be judged on a ladder"),
         (("covariance", SameClaims()), "which both make claims named 'cross_covariance'"),
     ],
 )
