@@ -11,7 +11,7 @@ name = "linear"
 theta = [1.0, 1.0]
 
 [grid]
-network.memory = ["replace", "accumulate", "subsample"]
+family = ["linear", "poisson"]
 """
 
 
@@ -34,10 +34,10 @@ def test_where_laws_apply(tmp_path, call, call_json):
     status, found = call_json("laws", file)
     assert status == 0
     laws = {law["name"]: law["conditions"] for law in found["laws"]}
-    assert [place["applies"] for place in laws["first_order"]] == [True] * 3
-    assert [place["applies"] for place in laws["finite_sample"]] == [True, True, False]
-    assert [bool(place["reason"]) for place in laws["finite_sample"]] == [False, False, True]
+    assert [place["applies"] for place in laws["first_order"]] == [True, True]
+    assert [place["applies"] for place in laws["finite_sample"]] == [True, False]
+    assert [bool(place["reason"]) for place in laws["finite_sample"]] == [False, True]
     names = [place["condition"] for place in laws["first_order"]]
     status, out, _ = call("laws", file)
     assert status == 0
-    assert f"finite_sample does not apply to {names[2]}: data accumulate" in " ".join(out.split())
+    assert f"finite_sample does not apply to {names[1]}: exact laws" in " ".join(out.split())
