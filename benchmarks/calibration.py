@@ -27,7 +27,7 @@ from mcjax import api
 from mcjax.chains.program import Trajectory
 from mcjax.engine.outcome import summarise
 from mcjax.verdicts.claims import settle
-from mcjax.verdicts.judge import QUANTITIES
+from mcjax.verdicts.quantities.registry import QUANTITIES
 
 STUDIES, CHAINS, GENERATIONS = 1000, 512, 3
 TOLERANCE, LEVEL = 0.01, 0.05
@@ -69,16 +69,14 @@ def measure(condition: mcjax.Condition, law: Any, exact: bool) -> dict[str, Any]
         claims = [
             claim
             for name in JUDGED
-            for claim in QUANTITIES[name](
-                condition.name, condition.network.models, law, outcome, TOLERANCE
-            )
+            for claim in QUANTITIES[name].claims(condition, law, outcome, TOLERANCE)
         ]
         notes += sum(bool(claim.note) for claim in claims)
         wrong += any(cell.verdict == "refuted" for cell in settle(claims, 1 - LEVEL))
         for claim in claims:
             if claim.note:
                 continue
-            quantity = claim.place[3]
+            quantity = claim.place.quantity
             refuted[quantity].append(claim.beyond < LEVEL)
             if exact:
                 low, high = claim.interval(LEVEL)

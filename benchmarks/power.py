@@ -166,15 +166,18 @@ def measure(study: mcjax.Study, wrong: list[Predictions], studies: int) -> dict[
         alike = [
             c
             for c in claims
-            if c.place[4] == decisive.law and c.place[3].removeprefix("cross_") == decisive.quantity
+            if c.place.law == decisive.law
+            and c.place.quantity.removeprefix("cross_") == decisive.quantity
         ]
         claim = alike[decisive.likeliest]
         cell_refuted += claim.beyond < (1 - study.confidence) / planned.claims
-    _, model, generation, quantity, law = claim.place
+    place = claim.place
     return {
         "chains": study.chains,
         "announced": announced,
-        "cell": f"{quantity} of {model!r} at generation {generation}, {law}",
+        "cell": (
+            f"{place.quantity} of {place.model!r} at generation {place.generation}, {place.law}"
+        ),
         "cell_refuted": cell_refuted / studies,
         "standard_error": math.sqrt(announced * (1 - announced) / studies),
         "theory_refuted": refuted / studies,

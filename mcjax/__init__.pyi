@@ -36,9 +36,13 @@ from .models.user import model_from_file as model_from_file
 from .models.user import model_from_object as model_from_object
 from .models.user import user_model as user_model
 from .network import REAL as REAL
+from .network import Accumulate as Accumulate
 from .network import Feed as Feed
+from .network import Memory as Memory
 from .network import Network as Network
+from .network import Replace as Replace
 from .network import Source as Source
+from .network import Subsample as Subsample
 from .network import build_network as build_network
 from .network import data_mediated as data_mediated
 from .network import from_networkx as from_networkx
@@ -54,4 +58,5 @@ from .study.survey import Survey as Survey
 from .verdicts.claims import Cell as Cell
 from .verdicts.judge import Verification as Verification
 from .verdicts.judge import judge as judge
+from .verdicts.quantities.quantity import Quantity as Quantity
 from .verdicts.survey import SurveyVerdict as SurveyVerdict

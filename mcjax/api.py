@@ -25,6 +25,7 @@ from mcjax.study.study import Study
 from mcjax.study.survey import Survey
 from mcjax.verdicts.judge import Verification, judge
 from mcjax.verdicts.looks import judge_until_decided
+from mcjax.verdicts.quantities.registry import quantities_of
 from mcjax.verdicts.survey import SurveyVerdict, judge_survey
 
 
@@ -80,7 +81,13 @@ def verify(
     -------
     Verification
         With the simulated moments in ``outcomes``.
+
+    Raises
+    ------
+    InputError
+        If the study asks for what is no quantity; before any chain is run.
     """
+    quantities_of(study)
     predictions = predict(study if theory is None else theory_for(study, theory), laws)
     return judge(study, predictions, [tally.outcome for tally in simulate(study, report=report)])
 
@@ -95,6 +102,7 @@ def verify_until_decided(
 
     See :func:`mcjax.verdicts.looks.judge_until_decided`.
     """
+    quantities_of(study)  # what cannot be judged is said before any chain is run
     compiled = compile_study(study)
 
     def run(tallies: Sequence[Tally], chains: Sequence[int]) -> list[Tally]:

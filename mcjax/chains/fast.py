@@ -29,6 +29,7 @@ from mcjax.estimators.estimator import Estimator, Fit
 from mcjax.estimators.newton import Newton
 from mcjax.estimators.newton_rows import MOST, Rows, fit_rows, predictor_of
 from mcjax.models.model import Model
+from mcjax.network.memory import Memory
 from mcjax.solvers.once import once
 from mcjax.solvers.status import Status
 
@@ -41,7 +42,7 @@ EVEN, ODD, PAIR = 31, 30, np.uint32(2**30 - 1)
 """Two bits say whether the rows of a pair are any of the fit's, the others are its number."""
 
 
-def reason_against(model: Model, p: int, estimator: Estimator, memory: str) -> str:
+def reason_against(model: Model, p: int, estimator: Estimator, memory: Memory) -> str:
     """Return why the fast path does not run such chains, or nothing."""
     if model.predictor is None:
         return "the model is not one of a linear predictor"
@@ -49,7 +50,7 @@ def reason_against(model: Model, p: int, estimator: Estimator, memory: str) -> s
         return "models are not fitted by Newton's method"
     if p > MOST:
         return f"there are more than {MOST} parameters"
-    return "" if memory == "replace" else "data are not replaced"
+    return "" if memory.current_only else "fits are of more than one generation's data"
 
 
 def padded(pairs: int) -> int:

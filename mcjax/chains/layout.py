@@ -44,15 +44,21 @@ class NetworkArrays(NamedTuple):
     schedule: np.ndarray | None = None  # (L, M, B), weights of generations 1 to L, the last stays
 
 
-def shape_of(networks: Sequence[Network], generations: int = 1, pooled: bool = False) -> Shape:
-    """The smallest shape that holds all networks over so many generations; ``pooled``: fits are of
-    all rows so far."""
+def shape_of(networks: Sequence[Network], generations: int = 1, rows: bool = True) -> Shape:
+    """Return the smallest shape that holds all networks over so many generations.
+
+    Parameters
+    ----------
+    rows : bool
+        Whether fits hold the rows of their pool; otherwise they hold those of one generation, and
+        sums over the others.
+    """
     return Shape(
         models=max(net.size for net in networks),
         slots=max(
             len(feeds) for net in networks for feeds in (*net.first_by_reader, *net.feeds_by_reader)
         ),
-        pairs=max(_pairs(net, generations, pooled) for net in networks),
+        pairs=max(_pairs(net, generations, rows) for net in networks),
         steps=max(net.steps for net in networks),
     )
 
@@ -66,7 +72,7 @@ def network_arrays(net: Network, shape: Shape) -> NetworkArrays:
     frozen[: net.size] = net.frozen
     for i, incoming in enumerate(net.feeds_by_reader):
         largest = max((feed.weight for feed in incoming), default=1.0)
-        first = 1 / largest if net.memory != "replace" else 1.0  # in one pool with the feeds
+        first = 1 / largest if not net.memory.current_only else 1.0  # in one pool with the feeds
         begun = net.first_by_reader[i]
         most = max(feed.weight for feed in begun)
         for b, feed in enumerate(begun):
@@ -105,17 +111,19 @@ def _real(net: Network, name: str, reader: int, first: int) -> tuple[int, int]:
     return first + source, source_stream(source, None if public else reader)
 
 
-def _pairs(net: Network, generations: int, pooled: bool) -> int:
+def _pairs(net: Network, generations: int, rows: bool) -> int:
     """Pairs of rows of the largest fit; a feed with an odd count leaves half a pair empty."""
     first = [sum(-(-f.samples // 2) for f in feeds) for feeds in net.first_by_reader]
     largest = net.at(generations)
-    if net.memory == "subsample":  # rows are drawn one by one
+    if net.memory.selects:  # rows are drawn one by one
         later = [-(-sum(f.samples for f in feeds) // 2) for feeds in largest.feeds_by_reader]
     else:
         later = [sum(-(-f.samples // 2) for f in feeds) for feeds in largest.feeds_by_reader]
-    if pooled:
-        return max(n + generations * m for n, m in zip(first, later, strict=True))
-    return max(*first, *later)
+    if net.memory.current_only or net.memory.selects or not rows:
+        return max(*first, *later)
+    fed = np.array([first, *[later] * generations])  # (T + 1, M)
+    when = np.arange(generations + 1)
+    return int(max((fed[net.memory.keeps(when, now)]).sum(0).max() for now in when))
 
 
 def _empty(shape: Shape) -> Feeds:

@@ -23,6 +23,7 @@ from mcjax.draws.streams import selection_stream
 from mcjax.draws.threefry import threefry
 from mcjax.estimators.estimator import Dataset
 from mcjax.models.model import Model
+from mcjax.network.memory import Memory
 
 
 class Past(NamedTuple):
@@ -36,8 +37,10 @@ class Past(NamedTuple):
         return Past(self.theta.at[t].set(theta), self.known.at[t].set(known))
 
 
-def pooled(initial: Feeds, feeds: Feeds, t: Array, generations: int) -> tuple[Feeds, Array]:
-    """One table of all samples fed up to generation t.
+def pooled(
+    initial: Feeds, feeds: Feeds, t: Array, generations: int, memory: Memory
+) -> tuple[Feeds, Array]:
+    """Return one table of all samples in the pool of generation t.
 
     Parameters
     ----------
@@ -58,7 +61,7 @@ def pooled(initial: Feeds, feeds: Feeds, t: Array, generations: int) -> tuple[Fe
     parent = table.origin + (when - 1)[None] * models  # a generation before
     real = table.origin + generations * models
     return table._replace(
-        samples=jnp.where((when <= t)[None], table.samples, 0),
+        samples=jnp.where(memory.keeps(when, t)[None], table.samples, 0),
         origin=jnp.where(table.origin < models, parent, real),
     ), when
 

@@ -11,6 +11,9 @@ from mcjax.chains.dataset import SourceArrays
 from mcjax.chains.layout import NetworkArrays
 from mcjax.estimators.estimator import Estimator
 from mcjax.models.model import Model
+from mcjax.network.memory import Memory, Replace
+
+REPLACE = Replace()
 
 Path = Literal["reference", "fast", "statistics"]
 """How chains are run: row by row with any estimator (:mod:`mcjax.chains.reference`), many fits at
@@ -64,8 +67,8 @@ class Program(NamedTuple):
         Pairs of rows of the largest fit; 0 where chains draw statistics instead of rows.
     few_rows : bool
         Whether some feed is too small for the cheap statistics.
-    memory : str
-        What a fit is of: this generation's data, all so far, or some of all.
+    memory : Memory
+        What a fit is of.
     growth : float
         Generation t feeds t^growth times the samples of the first.
     """
@@ -77,7 +80,7 @@ class Program(NamedTuple):
     fit_dtype: str
     pairs: int = 0
     few_rows: bool = False
-    memory: str = "replace"
+    memory: Memory = REPLACE
     growth: float = 0.0
 
 

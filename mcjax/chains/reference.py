@@ -83,9 +83,9 @@ def _beginning(condition: ConditionArrays, truth: Array, program: Program) -> _S
     """Return the state before generation 0."""
     models, p = condition.network.frozen.shape[0], truth.shape[1]
     state = _State(jnp.broadcast_to(truth[0], (models, p)), jnp.ones(models, bool))
-    if program.memory == "replace":
+    if program.memory.current_only:
         return state
-    if program.memory == "accumulate" and isinstance(program.estimator, SufficientStatistics):
+    if program.memory.adds_up and isinstance(program.estimator, SufficientStatistics):
         model = cast(condition.model, program.fit_dtype)
         return state._replace(sums=program.estimator.nothing(model, truth[0], models))
     whole = (program.generations + 1, models)
@@ -101,7 +101,7 @@ def _generation(
     now = jax.tree.map(lambda a, b: jnp.where(t == 0, a, b), first, later)
     theta, known, feeds, when = state.theta, state.known, now, t
     if state.past is not None:
-        feeds, when = pooled(first, later, t, program.generations)
+        feeds, when = pooled(first, later, t, program.generations, program.memory)
         theta, known = state.past.theta.reshape(-1, theta.shape[1]), state.past.known.ravel()
     feeds = feeds._replace(weight=feeds.weight.astype(program.fit_dtype))
     parents = jnp.concatenate([theta, truth])
@@ -157,7 +157,7 @@ def _draw(
     """Draw the rows of one fit; ``models``: origins from this number on are real."""
     factor = jnp.asarray(condition.factor, program.draw_dtype)
     shared = (drawing, factor, parents.astype(program.draw_dtype), task.feeds, key, when)
-    if program.memory == "subsample":
+    if program.memory.selects:
         size = (models, 2 * program.pairs)
         return draw_subsample(*shared, t, task.reader, task.take, *size, condition.design)
     return draw_dataset(*shared, models, program.pairs, condition.design, condition.sources)

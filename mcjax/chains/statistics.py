@@ -82,7 +82,7 @@ def run_white(conditions: ConditionArrays, keys: Array, program: Program) -> tup
     begin = _State(
         jnp.zeros((p, *shape), dtype),
         jnp.ones(shape, bool),
-        empty if program.memory == "accumulate" else None,
+        empty if program.memory.adds_up else None,
     )
     key = _lanes_last(keys)[:, None, None]
 

@@ -15,7 +15,7 @@ from mcjax.laws.prediction import Predictions
 from mcjax.laws.user import laws_from_files
 from mcjax.models.registry import FAMILIES
 from mcjax.report.tables import show_predictions, table_console
-from mcjax.report.text import strict_json
+from mcjax.report.text import shown, strict_json
 from mcjax.study.load import load_study
 
 
@@ -92,4 +92,4 @@ def run_figures(names: tuple[str, ...], out: Path, chains: int | None) -> None:
     for name in names or tuple(FIGURES):
         click.echo(f"drawing {name}", err=True)
         for path in FIGURES[name](out, chains):
-            click.echo(path)
+            click.echo(shown(str(path)))

@@ -14,6 +14,7 @@ import click
 from mcjax.cli.start import import_jax, start_jax
 from mcjax.errors import InputError, SharedError, naming
 from mcjax.laws.collapse.origins import CLAUSES
+from mcjax.report.text import shown
 
 EXIT = {"verified": 0, "refuted": 1, "inconclusive": 3}
 BAD_INPUT = 2  # or an environment in which nothing runs
@@ -264,14 +265,15 @@ def run() -> None:
         status = _told(STOPPED, "stopped; with --out, the same command goes on from here")
     except (BrokenPipeError, SystemExit):  # click and rich exit with 1 where a pipe is closed
         status = CLOSED
-    except OSError as error:
-        place = error.filename or "the output"
-        reason = error.strerror or error
-        status = _told(BAD_INPUT, f"{place}: cannot be used ({reason}); make room, or name another")
-    except Exception:
-        with suppress(OSError):
-            traceback.print_exc()
-        status = _told(FAULT, "the lines above show a fault of mcjax, not of your input")
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:  # told by the system
+            place = error.filename or "the output"
+            sentence = f"{place}: cannot be used ({error.strerror}); make room, or name another"
+            status = _told(BAD_INPUT, sentence)
+        else:
+            with suppress(OSError):
+                traceback.print_exc()
+            status = _told(FAULT, "the lines above show a fault of mcjax, not of your input")
     _let_go_of_output()
     processes = sys.modules.get("mcjax.engine.processes")
     if not orderly and processes is not None and processes.several():
@@ -283,7 +285,7 @@ def run() -> None:
 def _told(status: int, sentence: str) -> int:
     """Say a sentence on standard error, if that can be written; returns the status."""
     with suppress(OSError):
-        click.echo(f"mcjax: {sentence}", err=True)
+        click.echo(f"mcjax: {shown(sentence)}", err=True)
     return status
 
 

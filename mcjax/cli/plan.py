@@ -17,7 +17,7 @@ from mcjax import api
 from mcjax.engine.compiled import compile_study
 from mcjax.errors import naming
 from mcjax.laws.user import laws_from_files
-from mcjax.report.tables import table_console
+from mcjax.report.tables import label, show_table, table_console
 from mcjax.report.text import number, strict_json
 from mcjax.study.load import load_study
 from mcjax.study.study import Study
@@ -68,7 +68,7 @@ def run_plan(
             "-" if need.refuting is None else f"{need.refuting:,}",
         )
         table.add_row(
-            need.law,
+            label(need.law),
             need.quantity,
             f"{need.cells:,}",
             "no number is enough" if need.chains is None else f"{need.chains:,}",
@@ -76,10 +76,10 @@ def run_plan(
             *(against if own is not None else ()),
         )
     console = table_console()
-    console.print(table)
+    show_table(console, table)
     for law, name in found.untold:
         console.print(
-            f"No number of chains is told for {name}: the law {law} tells no spread.", markup=False
+            label(f"No number of chains is told for {name}: the law {law} tells no spread.")
         )
     for program in programs:
         many = "s" if program["conditions"] > 1 else ""

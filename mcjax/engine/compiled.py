@@ -159,7 +159,7 @@ def estimator_of(condition: Condition, solver: str = "auto") -> Estimator:
     model = condition.model
     if condition.estimator is not None:
         return condition.estimator
-    if model.statistics is not None and condition.network.memory == "accumulate":
+    if model.statistics is not None and condition.network.memory.adds_up:
         return SufficientStatistics()  # sums of generations add up, and rows need not be kept
     if model.estimator is not None:
         return model.estimator
@@ -195,7 +195,7 @@ def _reason_for_rows(condition: Condition, study: Study) -> str:
         ("the condition has an estimator of its own", condition.estimator is not None),
         ("designs are fixed", condition.design != "random"),
         ("there are several real sources, or weights by generation", not net.plain),
-        ("fits are of some rows of a pool", net.memory == "subsample"),
+        ("fits are of a pool of rows", not (net.memory.current_only or net.memory.adds_up)),
         (
             "covariates do not determine every parameter",
             not whitener(condition.covariance).any(),
@@ -257,8 +257,7 @@ def _shape(study: Study, members: Sequence[int]) -> Shape:
     conditions = [study.conditions[i] for i in members]
     first = conditions[0]
     sums = isinstance(estimator_of(first, study.solver), SufficientStatistics)
-    pooled = first.network.memory == "accumulate" and not sums
-    return shape_of([c.network for c in conditions], study.generations, pooled)
+    return shape_of([c.network for c in conditions], study.generations, rows=not sums)
 
 
 def task_of(condition: Condition, shape: Shape, chains: Sequence[int] | np.ndarray) -> Task:

@@ -159,7 +159,8 @@ def _across(squared: np.ndarray, valid: np.ndarray) -> Moments:
     mean = np.swapaxes(total / np.maximum(count, 1)[..., None, :], -1, -2)  # (..., M, T + 1)
     path = np.moveaxis(squared, -1, -3) - mean[..., None]  # (..., M, T + 1, C)
     path = np.where(np.swapaxes(valid, -1, -2)[..., None, :], path, 0.0)
-    return Moments(count, mean, path @ _transposed(path))
+    with np.errstate(over="ignore", invalid="ignore"):  # errors near the end of the range
+        return Moments(count, mean, path @ _transposed(path))
 
 
 def merge_across(a: Moments, b: Moments) -> Moments:

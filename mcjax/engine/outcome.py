@@ -75,7 +75,8 @@ def summarise(
     values = functional_values(theta, truth, functionals)
     moments = tile_moments(theta, truth, values)
     error = theta - truth
-    sample = error[:, :, -1].astype(np.float32)
+    with np.errstate(over="ignore"):  # beyond single precision it is infinite, and no estimate
+        sample = error[:, :, -1].astype(np.float32)
     squared = np.square(error, dtype=float).sum(-1)
     largest = np.where(np.isfinite(squared), squared, 0.0).max(1)
     highest = np.where(np.isfinite(values), values, -np.inf).max(1)

@@ -12,8 +12,8 @@ from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 from mcjax import api
 from mcjax.figures.style import MARKERS, PALETTE, figure, save
 from mcjax.study.survey import TILE, Survey
-from mcjax.verdicts.collapse import BOUNDARY
 from mcjax.verdicts.equivalence import REFUTED
+from mcjax.verdicts.quantities.collapse import BOUNDARY
 from mcjax.verdicts.survey import SurveyVerdict
 
 REGIMES = {False: ("settles", PALETTE[0], MARKERS[0]), True: ("collapses", PALETTE[1], MARKERS[1])}

@@ -11,10 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from mcjax import api
-from mcjax.figures.style import MARKERS, PALETTE, band, figure, save
+from mcjax.figures.style import MARKERS, PALETTE, band, figure, legend, save
 from mcjax.models.glm import logistic
 from mcjax.models.location import linear
 from mcjax.network import Network, build_network, topologies
+from mcjax.report.text import drawn
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.claims import Cell
 
@@ -41,13 +42,13 @@ def topology_panel(folder: Path, chains: int | None) -> list[Path]:
         for axes, (name, net) in zip(panels.flat, nets.items(), strict=True):
             own = [cell for cell in cells if cell.condition == name]
             _curves(axes, own, net.models)
-            axes.set_title(name)
+            axes.set_title(drawn(name))
             axes.set_ylim(bottom=0)
         for axes in panels[-1]:
             axes.set_xlabel("generation")
         for axes in panels[:, 0]:
             axes.set_ylabel("mean squared error")
-        _legend(panels[0, 0])
+        _legend(panels[0, 0], "first-order law")
         return save(fig, folder, "topologies", _rows(cells))
 
 
@@ -73,35 +74,36 @@ def flip(folder: Path, chains: int | None) -> list[Path]:
     with figure(2, 2, 4.4) as (fig, panels):
         for column, (name, net) in enumerate(nets.items()):
             _diagram(panels[0, column], net, stable)
-            panels[0, column].set_title(name)
+            panels[0, column].set_title(drawn(name))
             own = [cell for cell in cells if cell.condition == name]
-            _curves(panels[1, column], own, net.models)
+            points = _curves(panels[1, column], own, net.models)
             panels[1, column].set_xlabel("generation")
         top = max(axes.get_ylim()[1] for axes in panels[1])
         for axes in panels[1]:
             axes.set_ylim(0, top)
         panels[1, 0].set_ylabel("mean squared error")
-        _legend(panels[1, 0], models=True)
+        _legend(panels[1, 0], "first-order law", points, net.models)
         return save(fig, folder, "flip", _rows(cells))
 
 
-def _curves(axes: Axes, cells: Sequence[Cell], models: Sequence[str]) -> None:
-    for i, model in enumerate(models):
-        own = [cell for cell in cells if cell.model == model]
-        band(axes, own, PALETTE[i], MARKERS[i], model)
+def _curves(axes: Axes, cells: Sequence[Cell], models: Sequence[str]) -> list[Line2D]:
+    """Draw every model's error, and return their points."""
+    return [
+        band(axes, [cell for cell in cells if cell.model == model], PALETTE[i], MARKERS[i])
+        for i, model in enumerate(models)
+    ]
 
 
-def _legend(axes: Axes, models: bool = False) -> None:
-    """What points, band and line are; and whose colours, where models have names."""
+def _legend(
+    axes: Axes, law: str, points: Sequence[Line2D] = (), models: Sequence[str] = ()
+) -> None:
+    """Say what points, band and line are; and whose colours, where models have names."""
     entries: list[Any] = [
         Line2D([], [], color="grey", marker="o", linestyle="", markersize=3),
         Line2D([], [], color="grey"),
     ]
-    labels = ["simulated, 95% band", "first-order law"]
-    if models:
-        handles, names = axes.get_legend_handles_labels()
-        entries, labels = [*handles, *entries], [*names, *labels]
-    axes.legend(entries, labels, loc="upper left")
+    labels = ["simulated, 95% band", law]
+    legend(axes, [*points, *entries], [*models, *labels], loc="upper left")
 
 
 def _diagram(axes: Axes, net: Network, before: Network) -> None:

@@ -7,13 +7,13 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
-
-from mcjax.figures.style import MARKERS, PALETTE, band, figure
+from mcjax.figures.style import MARKERS, PALETTE, band, figure, legend
 from mcjax.laws.prediction import Predictions
-from mcjax.report.tables import PIPE_WIDTH, show_verification
+from mcjax.report.tables import show_verification, table_console
+from mcjax.report.text import drawn, fenced, markdown, shown, shown_lines
 from mcjax.study.study import Study
 from mcjax.verdicts.judge import Verification
+from mcjax.verdicts.quantities.mse import QUANTITY as MSE
 
 PANELS = 12
 """Conditions that are drawn."""
@@ -37,9 +37,9 @@ def pages(
     ----------
     about: ``command``, ``file`` (the study file's text), ``environment`` (versions and device).
     """
-    console = Console(record=True, file=io.StringIO(), width=PIPE_WIDTH)
+    console = table_console(record=True, file=io.StringIO())
     show_verification(console, study, predictions, verification, seconds)
-    shown = console.export_html(inline_styles=True, code_format="{code}", clear=False)
+    verdicts = console.export_html(inline_styles=True, code_format="{code}", clear=False)
     laws = sorted({name for found in predictions for name in found.laws})
     question = (
         f"Do {' and '.join(laws) or 'no laws'} hold for {len(study.conditions)} conditions,"
@@ -55,9 +55,10 @@ def pages(
         "The study file": about["file"],
         "Made with": environment,
     }
-    text = [f"# {question}\n\n**{answer}**\n"]
-    text += [f"## {title}\n\n```text\n{body.rstrip()}\n```\n" for title, body in parts.items()]
-    blocks = {**{k: html.escape(v) for k, v in parts.items()}, "Verdicts": shown}
+    text = [f"# {markdown(question)}\n\n**{markdown(answer)}**\n"]
+    text += [f"## {title}\n\n{fenced(body)}\n" for title, body in parts.items()]
+    blocks = {**{k: html.escape(shown_lines(v)) for k, v in parts.items()}, "Verdicts": verdicts}
+    question = shown(question)
     body = "".join(f"<h2>{title}</h2>\n<pre>{block}</pre>\n" for title, block in blocks.items())
     page = (
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{html.escape(question)}'
@@ -80,7 +81,7 @@ def _chart(study: Study, verification: Verification) -> str:
     shown = [
         condition
         for condition in study.conditions[:PANELS]
-        if any(c.condition == condition.name and c.quantity == "mse" for c in verification.cells)
+        if any(c.condition == condition.name and c.quantity == MSE.name for c in verification.cells)
     ]
     if not shown:
         return ""
@@ -93,17 +94,19 @@ def _chart(study: Study, verification: Verification) -> str:
             own = [
                 c
                 for c in verification.cells
-                if c.condition == condition.name and c.quantity == "mse"
+                if c.condition == condition.name and c.quantity == MSE.name
             ]
             first = [c for c in own if c.law == own[0].law]
-            for i, model in enumerate(condition.network.models[: len(PALETTE)]):
-                cells = [c for c in first if c.model == model]
-                band(axes, cells, PALETTE[i], MARKERS[i], model)
-            axes.set_title(condition.name or first[0].law)
+            models = condition.network.models[: len(PALETTE)]
+            points = [
+                band(axes, [c for c in first if c.model == model], PALETTE[i], MARKERS[i])
+                for i, model in enumerate(models)
+            ]
+            axes.set_title(drawn(condition.name or first[0].law))
             axes.set_xlabel("generation")
             axes.set_ylim(bottom=0)
             if len(condition.network.models) <= len(PALETTE):
-                axes.legend()
+                legend(axes, points, models)
         panels[0, 0].set_ylabel("mean squared error")
         text = io.StringIO()
         fig.savefig(text, format="svg", metadata={"Date": None})

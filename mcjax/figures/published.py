@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from mcjax.figures.style import MARKERS, PALETTE, figure, save
 from mcjax.published.judge import Result
+from mcjax.report.text import drawn
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 
 COLOUR = {VERIFIED: PALETTE[0], REFUTED: PALETTE[1], INCONCLUSIVE: PALETTE[4]}
@@ -40,7 +41,7 @@ def published_figure(folder: Path, results: Sequence[Result], tolerance: float) 
                 }
             )
         axes.set_yticks(range(len(results)))
-        axes.set_yticklabels([f"{r.entry.id}  {r.row.setting}" for r in results], fontsize=7)
+        axes.set_yticklabels([drawn(f"{r.entry.id}  {r.row.setting}") for r in results], fontsize=7)
         axes.set_ylim(len(results) - 0.4, -0.6)
         axes.set_xlim(1 - 2.2 * tolerance, 1 + 2.2 * tolerance)
         axes.set_xlabel("simulated / law (of a bound: / bound); band: the margin")

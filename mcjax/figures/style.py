@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import csv
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from mcjax.report.text import csv_text, drawn
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe & Ito's colours, told apart under every common colour vision."""
@@ -26,6 +30,7 @@ SETTINGS: dict[Any, Any] = {
     "legend.fontsize": 8,
     "lines.linewidth": 1.3,
     "pdf.fonttype": 42,  # text stays text
+    "text.usetex": False,
     "savefig.dpi": 200,
 }
 
@@ -33,7 +38,8 @@ SETTINGS: dict[Any, Any] = {
 @contextmanager
 def figure(rows: int, columns: int, height: float) -> Iterator[tuple[Figure, Any]]:
     """A figure in the house style; no global setting survives it."""
-    with matplotlib.rc_context(SETTINGS):
+    with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # in a name
         fig = Figure(figsize=(WIDTH, height), layout="constrained")
         yield fig, fig.subplots(rows, columns, squeeze=False)
 
@@ -44,19 +50,36 @@ def save(fig: Figure, folder: Path, name: str, rows: Sequence[dict[str, Any]]) -
     paths = [folder / f"{name}.{suffix}" for suffix in ("pdf", "png", "csv")]
     fig.savefig(paths[0], metadata={"CreationDate": None})
     fig.savefig(paths[1])
-    with paths[2].open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    paths[2].write_text(csv_text(rows), encoding="utf-8", newline="")
     return paths
 
 
-def band(axes: Axes, cells: Sequence[Any], colour: str, marker: str, label: str) -> None:
-    """Simulated means with 95% Monte Carlo bands, and the law as a line, against generation."""
+def band(axes: Axes, cells: Sequence[Any], colour: str, marker: str) -> Line2D:
+    """Draw simulated means with 95% Monte Carlo bands, and the law as a line, against generation.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+        One for each generation, all of one law.
+
+    Returns
+    -------
+    Line2D
+        The points, for a legend.
+    """
     t = [cell.generation for cell in cells]
     mean = [cell.empirical for cell in cells]
     low = [cell.empirical - 1.96 * cell.standard_error for cell in cells]
     high = [cell.empirical + 1.96 * cell.standard_error for cell in cells]
     axes.fill_between(t, low, high, color=colour, alpha=0.25, linewidth=0)
-    axes.plot(t, mean, marker, color=colour, markersize=3, label=label)
     axes.plot(t, [cell.predicted for cell in cells], color=colour)
+    [points] = axes.plot(t, mean, marker, color=colour, markersize=3)
+    return points
+
+
+def legend(axes: Axes, handles: Sequence[Artist], names: Sequence[str], **how: Any) -> None:
+    """Draw a legend that shows every name as it is, also one that begins with an underscore, which
+    Matplotlib would leave out."""
+    box = axes.legend(handles, [str(k) for k in range(len(names))], **how)
+    for text, name in zip(box.get_texts(), names, strict=True):
+        text.set_text(drawn(name))

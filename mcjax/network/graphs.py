@@ -16,6 +16,8 @@ from mcjax.network.network import REAL, Feed, Network, build_network
 
 DEFAULT_SAMPLES = 100
 GRAPH_SUFFIXES = (".graphml", ".gml", ".json")
+ENCODING = "utf-8-sig"
+"""Of all text that mcjax reads: UTF-8, before which some editors put a byte-order mark."""
 
 
 def from_networkx(graph: Any, draws: str = "private", real: str = "fresh") -> Network:
@@ -58,9 +60,9 @@ def read_graph(path: Path) -> Network:
         if path.suffix == ".graphml":
             graph = nx.read_graphml(path)
         elif path.suffix == ".gml":
-            graph = nx.read_gml(path, label=None)
+            graph = nx.parse_gml(path.read_text(encoding=ENCODING), label=None)
         else:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = json.loads(path.read_text(encoding=ENCODING))
             key = "edges" if "edges" in data else "links"
             graph = nx.node_link_graph(data, edges=key)
     except FileNotFoundError as error:

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from mcjax.errors import InputError, did_you_mean
+from mcjax.network.memory import Memory, Replace, read_memory
 from mcjax.network.source import REAL_DATA, Source
 
 REAL = "real"
 """The name of the real source: data from the true distribution."""
 
 DRAWS = ("private", "shared")
-MEMORIES = ("replace", "accumulate", "subsample")
 MOST_MODELS = 65_534  # a feed is labelled by two 16-bit numbers, see mcjax.draws.streams
 
 
@@ -58,10 +58,9 @@ class Network:
     draws: ``private`` (each reader gets its own sample of a model) or ``shared`` (a model
         publishes one sample a generation, and all its readers read that one).
     real: ``fresh`` (new real data every generation) or ``reused`` (the generation-0 sample).
-    memory: ``replace``: a model fits this generation's feeds only; ``accumulate``: it fits all
-        feeds of all generations so far, and its generation-0 sample (of weight 1);
-        ``subsample``: it fits as many rows as its feeds give in a generation, drawn without
-        replacement from all that, anew in each generation.
+    memory: what a model keeps of its past, a :class:`~mcjax.network.memory.Memory` or its name
+        (``replace``, ``accumulate`` or ``subsample``). In a pool with feeds the generation-0 sample
+        has weight 1.
     growth: each feed of generation t >= 1 has ``samples * t^growth`` observations, rounded.
     sources: real sources beside ``real``, which feeds name as origin. Models' own data have the
         covariates of the source ``real``.
@@ -78,7 +77,7 @@ class Network:
     initial: tuple[int, ...]
     draws: str = "private"
     real: str = "fresh"
-    memory: str = "replace"
+    memory: Memory = Replace()  # noqa: RUF009 - frozen
     growth: float = 0.0
     sources: tuple[Source, ...] = ()
     first: tuple[Feed, ...] = ()
@@ -89,12 +88,12 @@ class Network:
         for field, value, choices in (
             ("draws", self.draws, DRAWS),
             ("real", self.real, REAL_DATA),
-            ("memory", self.memory, MEMORIES),
         ):
             if value not in choices:
                 hint = did_you_mean(value, choices)
                 raise InputError(f"network.{field}", f"is {value!r}, not one of {choices}{hint}")
-        if self.memory != "replace" and self.real == "reused":
+        object.__setattr__(self, "memory", read_memory(self.memory))
+        if not self.memory.current_only and self.real == "reused":
             raise InputError(
                 "network.real",
                 "is 'reused', but what accumulates keeps its generation-0 sample; use 'fresh'",
@@ -102,7 +101,7 @@ class Network:
         number = isinstance(self.growth, int | float) and not isinstance(self.growth, bool)
         if not (number and 0 <= self.growth <= 10):
             raise InputError("network.growth", f"is {self.growth!r}; give a number from 0 to 10")
-        if self.growth and (self.memory != "replace" or self.real == "reused"):
+        if self.growth and (not self.memory.current_only or self.real == "reused"):
             raise InputError(
                 "network.growth",
                 "is for memory = 'replace' and real = 'fresh'; leave it out, or change those",
@@ -202,7 +201,7 @@ class Network:
     def forgives(self) -> bool:
         """Whether no network of these feeds can collapse: each generation adds less than the one
         before, because data accumulate or sample counts grow faster than t."""
-        return self.memory != "replace" or self.growth > 1
+        return self.memory.vanishing or self.growth > 1
 
     @property
     def frozen(self) -> tuple[bool, ...]:
@@ -242,6 +241,7 @@ class Network:
     def described(self) -> dict[str, Any]:
         """Plain data; what a network without further sources lacks is left out."""
         found = asdict(self)
+        found["memory"] = self.memory.name
         for feed in (*found["feeds"], *found["first"]):
             if not feed["schedule"]:
                 del feed["schedule"]
@@ -259,7 +259,7 @@ def build_network(
     initial: int | Mapping[str, int] | None = None,
     draws: str = "private",
     real: str = "fresh",
-    memory: str = "replace",
+    memory: Memory | str = "replace",
     growth: float = 0.0,
     sources: Iterable[Source] = (),
     first: Iterable[Feed | tuple] = (),
@@ -303,7 +303,8 @@ def build_network(
     if missing:
         raise InputError("network.initial", f"says nothing of model {missing[0]!r}; add it")
     numbers = tuple(begin[name] for name in names)
-    return Network(names, edges, numbers, draws, real, memory, growth, own, beginning)
+    rule = read_memory(memory)
+    return Network(names, edges, numbers, draws, real, rule, growth, own, beginning)
 
 
 def _feed(feed: Feed | tuple, field: str, counts: Mapping[str, int | None]) -> Feed:
@@ -355,7 +356,7 @@ def _check_sources(net: Network) -> None:
             _check_count(f"network.sources ({source.name}).samples", source.samples)
     if net.size + len(names) > MOST_MODELS:
         raise InputError("network.sources", f"and models are above {MOST_MODELS} together")
-    if not net.plain and net.memory != "replace":
+    if not net.plain and not net.memory.current_only:
         raise InputError(
             "network.memory", "is for one real source and constant weights; use 'replace'"
         )

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mcjax.errors import InputError
+from mcjax.network.memory import Memory
 from mcjax.network.network import REAL, Feed, Network, build_network
 
 Edge = tuple[int, int]
@@ -27,7 +28,7 @@ def _build(
     real: int,
     draws: str = "private",
     real_data: str = "fresh",
-    memory: str = "replace",
+    memory: Memory | str = "replace",
     growth: float = 0.0,
 ) -> Network:
     feeds = [Feed(str(j), str(i), samples) for j, i in edges]

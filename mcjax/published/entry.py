@@ -6,6 +6,7 @@ number from what a law of this package predicts for it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -107,6 +108,8 @@ def risk_ratio(law: str, t: int, place: int = 0) -> tuple[Seen, Told]:
         across = outcome.moments.across
         chains = int(across.chains[0])
         first, last = across.mean[0, [0, t]]
+        if chains < 2 or not first > 0:
+            return Estimate(math.nan, math.inf, chains, outcome.chains - chains)
         spread = across.square[0][np.ix_([t, 0], [t, 0])]
         slope = np.array([1 / first, -last / first**2])
         error = np.sqrt(slope @ spread @ slope / (chains * (chains - 1)))

@@ -10,7 +10,16 @@ from mcjax.engine.engine import Report
 from mcjax.engine.outcome import Tally
 from mcjax.published.entry import BOUND, Entry, Found, Row
 from mcjax.study.study import Study
-from mcjax.verdicts.claims import Cell, Claim, lost_note, ratio_claim, settle, student_claim
+from mcjax.verdicts.claims import (
+    Cell,
+    Claim,
+    Estimate,
+    Place,
+    ratio_claim,
+    settle,
+    student_claim,
+)
+from mcjax.verdicts.counts import count_chains
 
 CONFIDENCE = 0.99
 """Of all verdicts of one table together."""
@@ -84,21 +93,30 @@ def _claim(run: Run, row: Row, tolerance: float, factor: float) -> Claim:
     bound = run.entry.kind == BOUND
     told = row.told(run.found)
     told = told / factor if bound else told * factor
-    place = (run.entry.id, row.setting, 0, run.entry.id, run.entry.kind)
-    note = lost_note(seen.chains, seen.chains + seen.lost, tolerance)
+    place = Place(
+        condition=run.entry.id,
+        model=row.setting,
+        generation=0,
+        quantity=run.entry.id,
+        law=run.entry.kind,
+    )
+    observed = Estimate(seen.value, seen.error)
+    count = count_chains(seen.chains, seen.chains + seen.lost, tolerance)
     if not bound:
         return ratio_claim(
-            place, (seen.value, seen.error), (told, 0.0), tolerance, seen.chains, seen.lost, note
+            place,
+            observed=observed,
+            predicted=Estimate(told, 0.0),
+            tolerance=tolerance,
+            count=count,
         )
     ratio, error = seen.value / told, seen.error / told
     return student_claim(
         place,
-        (seen.value, seen.error),
-        (told, ratio),
-        (ratio, error),
-        ratio - 1 - tolerance,
-        seen.chains,
-        seen.lost,
-        note,
-        0.0,
+        observed=observed,
+        predicted=told,
+        ratio=ratio,
+        judged=Estimate(ratio, error),
+        excess=ratio - 1 - tolerance,
+        count=count,
     )

@@ -21,10 +21,11 @@ from mcjax.errors import InputError
 from mcjax.laws.prediction import Predictions
 from mcjax.report.folder import environment
 from mcjax.report.store import identity
-from mcjax.report.tables import UNITS
 from mcjax.report.verification import cell_columns
+from mcjax.study.quantities import name_of
 from mcjax.study.study import Condition, Study
 from mcjax.verdicts.judge import Verification
+from mcjax.verdicts.quantities.registry import units_of
 
 if TYPE_CHECKING:
     import xarray
@@ -90,7 +91,7 @@ def dataset(
         | _simulated(study.conditions, outcomes, axes)
         | _predicted(study.conditions, predictions, axes)
     )
-    coordinates = _coordinates(rows, axes)
+    coordinates = _coordinates(rows, axes, units_of(study))
     found = xarray.Dataset(variables, coordinates, _provenance(study, verification, about or {}))
     for name, variable in found.variables.items():
         if str(name) in LONG_NAMES:
@@ -119,7 +120,10 @@ def _axes(study: Study, predictions: Sequence[Predictions], verification: Verifi
         "condition": [c.name for c in conditions] + [x.condition for x in verification.ladders],
         "generation": list(range(study.generations + 1)),
         "model": [model for c in conditions for model in c.network.models],
-        "quantity": [*study.quantities, *(cell.quantity for cell in verification.cells)],
+        "quantity": [
+            *map(name_of, study.quantities),
+            *(cell.quantity for cell in verification.cells),
+        ],
         # those that apply nowhere too, so that there is a place for the reason
         "law": [law for p in predictions for law in p.laws]
         + [law for p in predictions for law in (*p.functionals, *p.inapplicable)],
@@ -209,7 +213,7 @@ def _predicted(
     }
 
 
-def _coordinates(rows: Sequence[Condition], axes: Axes) -> dict[str, Any]:
+def _coordinates(rows: Sequence[Condition], axes: Axes, units: Mapping[str, str]) -> dict[str, Any]:
     theta = np.full((len(rows), max(len(c.theta) for c in rows)), math.nan)
     for k, row in enumerate(rows):
         theta[k, : len(row.theta)] = row.theta
@@ -220,7 +224,6 @@ def _coordinates(rows: Sequence[Condition], axes: Axes) -> dict[str, Any]:
     def network(row: Condition) -> str:
         return "" if math.isnan(row.scale) else json.dumps(row.network.described())
 
-    quantities = axes["quantity"]
     return {name: list(labels) for name, labels in axes.items()} | {
         "label": each(lambda c: c.label),
         "family": each(lambda c: c.model.name),
@@ -230,7 +233,7 @@ def _coordinates(rows: Sequence[Condition], axes: Axes) -> dict[str, Any]:
         "scale": each(lambda c: c.scale),
         "seed": ("condition", np.array([row.seed for row in rows], np.uint64)),
         "theta": (("condition", "parameter"), theta),
-        "interval_of": ("quantity", [UNITS.get(name, "seen / predicted") for name in quantities]),
+        "interval_of": ("quantity", [_found(units, name) for name in axes["quantity"]]),
     }
 
 

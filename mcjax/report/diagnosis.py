@@ -9,7 +9,7 @@ import click
 from mcjax.diagnosis import Diagnosis
 from mcjax.diagnosis.explosion import Explosive, FiniteSample
 from mcjax.laws.least_squares.explosion import ROUNDING
-from mcjax.report.text import number
+from mcjax.report.text import number, shown
 
 SHOWN = 12
 
@@ -26,10 +26,10 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
         period = f", period {source.period}" if source.period > 1 else ""
         click.echo(f"Unstable source: {_some(source.members)}{period} (no real data reach it)")
     click.echo()
-    width = max(len(name) for name in diagnosis.models)
+    width = max(len(shown(name)) for name in diagnosis.models)
     for name, verdict in diagnosis.models.items():
         if verdict.collapses:
-            path = " -> ".join(verdict.path)
+            path = " -> ".join(map(shown, verdict.path))
             reason = "in an unstable source" if len(verdict.path) == 1 else f"by {path}"
             speed = f"{number(verdict.growth, 5):>11} a generation"
             if verdict.growth == 0:  # sample counts grow, but not fast enough
@@ -38,7 +38,7 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
         else:
             frozen = "  frozen" if verdict.frozen else ""
             text = f"stable     {number(verdict.limit, 5):>11} in the limit{frozen}"
-        click.echo(f"  {name:{width}}  {text}")
+        click.echo(f"  {shown(name):{width}}  {text}")
     click.echo("  (variance of an estimate, in units of the inverse information of one sample)")
     click.echo()
     if diagnosis.repairs:
@@ -58,7 +58,7 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
 
 def _show_finite_sample(found: FiniteSample | str) -> None:
     if isinstance(found, str):
-        click.echo(f"The exact law at these sample counts does not apply: {found}.")
+        click.echo(f"The exact law at these sample counts does not apply: {shown(found)}.")
         return
     doomed = [name for name, explodes in found.explodes.items() if explodes]
     what = f"as linear regressions with {found.parameters} parameters, at these sample counts"
@@ -72,7 +72,9 @@ def _show_finite_sample(found: FiniteSample | str) -> None:
         click.echo(f"  {_some(cure.members)}: {_factor(cure)} a generation")
         if cure.real:
             samples = "real sample" if cure.real[1] == 1 else "real samples"
-            click.echo(f"    settles with {cure.real[1]} {samples} a generation to {cure.real[0]}")
+            click.echo(
+                f"    settles with {cure.real[1]} {samples} a generation to {shown(cure.real[0])}"
+            )
         else:
             click.echo("    no single real feed is enough")
         if cure.factor is not None:
@@ -89,14 +91,14 @@ def _factor(cure: Explosive) -> str:
 
 def _edges(edges: tuple[tuple[str, str], ...]) -> None:
     for origin, reader in edges[:SHOWN]:
-        click.echo(f"  {origin} -> {reader}")
+        click.echo(f"  {shown(origin)} -> {shown(reader)}")
     if len(edges) > SHOWN:
         click.echo(f"  ... and {len(edges) - SHOWN} more (--json lists them all)")
 
 
 def _some(names: tuple[str, ...]) -> str:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+    return ", ".join(map(shown, names[:SHOWN])) + more
 
 
 def _count(edges: tuple[tuple[str, str], ...], noun: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import platform
@@ -20,7 +18,8 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from mcjax.errors import InputError
-from mcjax.report.text import strict_json
+from mcjax.network.graphs import ENCODING
+from mcjax.report.text import csv_text, strict_json
 
 PART = ".part"
 """Ending of a file that is still being written."""
@@ -91,7 +90,7 @@ class ResultFolder:
 
     def _read_identity(self) -> str:
         try:
-            return str(json.loads(self._about.read_text(encoding="utf-8"))["identity"])
+            return str(json.loads(self._about.read_text(encoding=ENCODING))["identity"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError("", "is damaged; name another folder", str(self._about)) from error
 
@@ -112,11 +111,7 @@ class ResultFolder:
         self, name: str, rows: Sequence[dict[str, Any]], otherwise: Sequence[str]
     ) -> None:
         """Rows with equal keys; ``otherwise``: the heading of an empty table."""
-        table = io.StringIO(newline="")
-        writer = csv.DictWriter(table, list(rows[0]) if rows else otherwise)
-        writer.writeheader()
-        writer.writerows(rows)
-        self._write(name, lambda file: file.write(table.getvalue().encode()))
+        self.write_text(name, csv_text(rows, otherwise))
 
     def write_arrays(self, name: str, arrays: dict[str, Any]) -> None:
         """NumPy's npz."""

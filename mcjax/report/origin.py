@@ -11,6 +11,7 @@ from typing import Any
 import jax
 
 from mcjax.errors import InputError
+from mcjax.network.graphs import ENCODING
 from mcjax.report.store import identity
 from mcjax.study.load import builtin_file, load_study
 from mcjax.study.schema import read_text
@@ -31,7 +32,7 @@ def read_about(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError("", "holds no results; name a folder that verify --out kept", str(folder))
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = json.loads(path.read_text(encoding=ENCODING))
         found = {
             "identity": about["identity"],
             "source": dict(about.get("source") or {}),

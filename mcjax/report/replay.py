@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from mcjax import api
 from mcjax.engine.compiled import compile_study
 from mcjax.estimators.estimator import Dataset
+from mcjax.report.tables import label, show_table
 from mcjax.report.text import number
 from mcjax.solvers.status import FAILURES, Status
 from mcjax.study.study import Study
@@ -95,7 +96,7 @@ def show_replay(console: Console, found: dict[str, Any]) -> None:
     rows = found["sampling"] == "rows"
     place = f"{found['condition']}: " if found["condition"] else ""
     title = f"{place}chain {found['chain']}"
-    table = Table(title=escape(title), title_justify="left", box=None, header_style="dim")
+    table = Table(title=label(title), title_justify="left", box=None, header_style="dim")
     texts = ("model", "status", "theta", "data of")
     headings = ("t", "model", "status", "theta", "||error||", "gradients", "data of", "rows")
     for heading in (*headings, *(("mean y", "sd y", "||mean x||") if rows else ())):
@@ -104,12 +105,12 @@ def show_replay(console: Console, found: dict[str, Any]) -> None:
         status = MARKED.get(fit["status"], FAILED).format(fit["status"])
         theta = " ".join(number(value) for value in fit["theta"][:SHOWN])
         more = " ..." if len(fit["theta"]) > SHOWN else ""
-        own = [str(fit["generation"]), escape(fit["model"]), status, theta + more]
+        own: list[Text | str] = [str(fit["generation"]), label(fit["model"]), status, theta + more]
         own += [number(fit["error"]), str(fit["steps"])]
         for data in fit["data"] or [{}]:
             table.add_row(*own, *_cells(data))
             own = [""] * len(own)
-    console.print(table)
+    show_table(console, table)
     if not rows:
         console.print("Sufficient statistics were drawn, not rows: there are no x and y to show.")
     seen = {fit["status"] for fit in found["generations"]}
@@ -118,8 +119,8 @@ def show_replay(console: Console, found: dict[str, Any]) -> None:
             console.print(f"{FAILED.format(failure.reason)}: {failure.advice}")
 
 
-def _cells(data: dict[str, Any]) -> list[str]:
+def _cells(data: dict[str, Any]) -> list[Text | str]:
     if not data:
         return ["-"]
     spread = (number(data[key]) for key in ("y_mean", "y_sd", "x_mean_length") if key in data)
-    return [escape(data["origin"]), f"{data['rows']:,}", *spread]
+    return [label(data["origin"]), f"{data['rows']:,}", *spread]

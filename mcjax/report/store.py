@@ -20,6 +20,7 @@ from mcjax.engine.outcome import Outcome, Tally
 from mcjax.report.folder import ResultFolder
 from mcjax.report.verification import cell_rows, cells_parquet, verification_json
 from mcjax.study.load import builtin_file
+from mcjax.study.quantities import name_of
 from mcjax.study.schema import read_text
 from mcjax.study.study import Study
 from mcjax.verdicts.judge import Verification
@@ -85,12 +86,11 @@ class Store:
 
 def describe(study: Study) -> dict[str, Any]:
     """A study as plain data."""
+    settings = {f.name: getattr(study, f.name) for f in dataclasses.fields(study)}
+    settings["quantities"] = [name_of(quantity) for quantity in study.quantities]
+    del settings["conditions"]
     return {
-        "settings": {
-            f.name: _plain(getattr(study, f.name))
-            for f in dataclasses.fields(study)
-            if f.name != "conditions"
-        },
+        "settings": settings,
         "conditions": [
             {
                 "label": c.label,
@@ -108,10 +108,6 @@ def describe(study: Study) -> dict[str, Any]:
             for c in study.conditions
         ],
     }
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _source(file: Path) -> dict[str, Any]:

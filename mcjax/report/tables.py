@@ -5,71 +5,91 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from mcjax.engine.compiled import route_of
 from mcjax.laws.prediction import Prediction, Predictions
-from mcjax.report.text import number, with_error
+from mcjax.report.text import number, shown, with_error
 from mcjax.solvers.status import Status
 from mcjax.study.study import Condition, Study
-from mcjax.verdicts.claims import NO_ESTIMATE, Cell
+from mcjax.verdicts.claims import Cell
+from mcjax.verdicts.counts import NO_ESTIMATE
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.judge import Verification
-from mcjax.verdicts.ladder import QUANTITY
+from mcjax.verdicts.quantities.mse import QUANTITY as MSE
+from mcjax.verdicts.quantities.registry import limits_of, units_of
 
 STYLE = {VERIFIED: "blue", REFUTED: "bold red", INCONCLUSIVE: "yellow"}
-UNITS = {
-    "collapse": "growth as a share of the level",
-    "growth": "seen / predicted",
-    "bias": "standard deviations",
-    "covariance": "off the whitened identity",
-    "cross_covariance": "off the whitened prediction",
-    "normality": "between distribution functions",
-    "functional:log_deviation": "1 + seen - predicted",
-    "functional:rarest_extinct": "seen / predicted, in tenths where that is less",
-    "functional:alive": "seen / predicted, in tenths where that is less",
-    "efficiency": "seen / predicted",
-    "spread": "seen / predicted",
-    "cosine": "off the predicted cosine",
-    "public_cosine": "off the predicted cosine",
-    "private_cosine": "off the predicted cosine",
-}
 PIPE_WIDTH = 132
 MARK = {VERIFIED: "+", REFUTED: "x", INCONCLUSIVE: "?"}
 """Verdicts differ by mark and word as well as by colour."""
 
 
-def table_console() -> Console:
-    """Standard output; where it is no terminal, wide enough for the tables."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(width=PIPE_WIDTH, highlight=False)
+NAMES = ("model", "law", "condition", "ladder", "data of")
+"""Columns that hold names, which are never broken or cut off."""
+MEASURED = 100_000
+"""A width beyond that of any table."""
+
+
+def table_console(**settings: Any) -> Console:
+    """Return a console on standard output; where that is no terminal, wide enough for the tables.
+
+    Names are no markup, and no emoji.
+    """
+    console = Console(highlight=False, emoji=False, **settings)
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
+    return console
+
+
+def label(name: str) -> Text:
+    """Return a name for a console, on which it is no markup."""
+    return Text(shown(name))
+
+
+def show_table(console: Console, table: Table) -> None:
+    """Print a table; one that is wider than the console runs over its edge rather than break or cut
+    off a name."""
+    for column in table.columns:
+        if str(column.header) in NAMES:
+            column.no_wrap = True
+            column.min_width = max((cell_len(str(cell)) for cell in column.cells), default=0)
+    measured = Measurement.get(console, console.options.update(width=MEASURED), table)
+    if measured.minimum > console.width:
+        table.width = measured.maximum
+    console.print(table, crop=False)
 
 
 def show_predictions(console: Console, study: Study, predictions: Sequence[Predictions]) -> None:
     """Predicted MSE of every model at a few generations, and its fate."""
-    shown = _some_generations(study.generations)
+    times = _some_generations(study.generations)
     for condition, found in zip(study.conditions, predictions, strict=True):
         for name, law in found.laws.items():
             kind = "exact" if law.exact else "asymptotic"
             table = Table(title=_title(condition, f"{name} ({kind}), predicted MSE"))
             table.add_column("model")
-            for t in shown:
+            for t in times:
                 table.add_column(f"t = {t}", justify="right")
             table.add_column("fate")
             for i, model in enumerate(condition.network.models):
-                values = [number(law.mse[t, i]) for t in shown]
-                table.add_row(model, *values, _fate(law, i))
-            console.print(table)
+                values = [number(law.mse[t, i]) for t in times]
+                table.add_row(label(model), *values, _fate(law, i))
+            show_table(console, table)
         for name, told in found.functionals.items():
             table = Table(title=_title(condition, f"{name} (exact), predicted means"))
-            for heading in ("functional", "model", *(f"t = {t}" for t in shown)):
+            for heading in ("functional", "model", *(f"t = {t}" for t in times)):
                 table.add_column(heading, justify="right" if " = " in heading else "left")
             for functional, means in told.values.items():
                 for i, model in enumerate(condition.network.models):
-                    table.add_row(functional, model, *(number(means[t, i]) for t in shown))
-            console.print(table)
+                    means_shown = (number(means[t, i]) for t in times)
+                    table.add_row(functional, label(model), *means_shown)
+            show_table(console, table)
     _show_inapplicable(
         console,
         {c.name: p.inapplicable for c, p in zip(study.conditions, predictions, strict=True)},
@@ -90,12 +110,23 @@ def show_verification(
     )
     by_row: dict[tuple[str, str, str], list[Cell]] = {}
     for cell in verification.cells:
-        if cell.quantity != "mse":
-            continue
-        by_row.setdefault((cell.condition, cell.model, cell.law), []).append(cell)
+        if cell.quantity == MSE.name:
+            by_row.setdefault((cell.condition, cell.model, cell.law), []).append(cell)
     slopes = {(g.condition, g.model, g.law): g for g in verification.growth}
+    widths = {
+        "model": max(cell_len(shown(m)) for c in study.conditions for m in c.network.models),
+        "law": max(
+            (
+                cell_len(_fated(law, i))
+                for p in predictions
+                for law in p.laws.values()
+                for i in range(law.mse.shape[1])
+            ),
+            default=0,
+        ),
+    }
     for number_of, (condition, found) in enumerate(zip(study.conditions, predictions, strict=True)):
-        table = _verdict_table(heading=number_of == 0)
+        table = _verdict_table(number_of == 0, widths)
         for law in found.laws.values():
             for i, model in enumerate(condition.network.models):
                 place = (condition.name, model, law.law)
@@ -103,13 +134,13 @@ def show_verification(
                 seen = with_error(slope.empirical, slope.standard_error) if slope else ""
                 if any(c.note.endswith(NO_ESTIMATE) for c in by_row.get(place, [])[-1:]):
                     seen = ""
-                fate = f"{law.law}: {_fate(law, i)}"
-                table.add_row(model, fate, seen, *_row(by_row.get(place, [])))
+                row = _row(by_row.get(place, []))
+                table.add_row(label(model), Text(_fated(law, i)), seen, *row)
         if condition.name:
-            console.print(condition.name, style="italic")
-        console.print(table)
-    _show_quantities(console, verification)
-    _show_ladders(console, verification)
+            console.print(label(condition.name), style="italic", soft_wrap=True)
+        show_table(console, table)
+    _show_quantities(console, study, verification)
+    _show_ladders(console, study, verification)
     _show_undecided(console, verification)
     for reason, count in verification.failures.items():
         advice = Status[reason.upper()].advice
@@ -141,8 +172,8 @@ def _show_losses(console: Console, verification: Verification) -> None:
             first = next(t for t, rate in enumerate(rates) if rate)
             peak = max(range(len(rates)), key=rates.__getitem__)
             table.add_row(
-                loss.condition or "-",
-                loss.model,
+                label(loss.condition or "-"),
+                label(loss.model),
                 f"t = {first}",
                 reason,
                 f"{rates[peak]:.2%} at t = {peak}",
@@ -150,7 +181,7 @@ def _show_losses(console: Console, verification: Verification) -> None:
                 number(loss.mse[half]),
                 number(loss.mse_complete[half]),
             )
-    console.print(table)
+    show_table(console, table)
 
 
 def _show_inapplicable(console: Console, inapplicable: Mapping[str, Mapping[str, str]]) -> None:
@@ -161,14 +192,16 @@ def _show_inapplicable(console: Console, inapplicable: Mapping[str, Mapping[str,
             where.setdefault((law, reason), []).append(condition)
     for (law, reason), conditions in where.items():
         place = conditions[0] if len(conditions) == 1 else f"{len(conditions)} conditions"
-        console.print(f"{law} does not apply{f' to {place}' if place else ''}: {reason}")
+        where_not = f" to {place}" if place else ""
+        console.print(label(f"{law} does not apply{where_not}: {reason}"), soft_wrap=True)
 
 
-def _verdict_table(heading: bool) -> Table:
-    """Columns of one width in every condition, so that the tables line up."""
+def _verdict_table(heading: bool, widths: Mapping[str, int]) -> Table:
+    """Columns of one width in every condition, so that the tables line up; ``widths``: of the
+    longest names."""
     table = Table(box=None, show_header=heading, padding=(0, 1), header_style="dim")
     for name, width in (("model", 12), ("law", 34)):
-        table.add_column(name, width=width)
+        table.add_column(name, width=max(width, widths[name]))
     for name, width in (
         ("growth seen", 12),
         ("simulated", 12),
@@ -180,11 +213,12 @@ def _verdict_table(heading: bool) -> Table:
     return table
 
 
-def _show_quantities(console: Console, verification: Verification) -> None:
+def _show_quantities(console: Console, study: Study, verification: Verification) -> None:
     """Other quantities, one line for each law: the verdicts, and the interval farthest off."""
     groups: dict[tuple[str, str], list[Cell]] = {}
+    elsewhere, units = {MSE.name} | limits_of(study), units_of(study)
     for cell in verification.cells:
-        if cell.quantity not in ("mse", QUANTITY):
+        if cell.quantity not in elsewhere:
             groups.setdefault((cell.law, cell.quantity), []).append(cell)
     if not groups:
         return
@@ -193,12 +227,12 @@ def _show_quantities(console: Console, verification: Verification) -> None:
         table.add_column(heading)
     for (law, quantity), cells in groups.items():
         low, high = min(c.interval[0] for c in cells), max(c.interval[1] for c in cells)
-        reach = f"({number(low, 3)}, {number(high, 3)}) {UNITS.get(quantity, 'seen / predicted')}"
-        table.add_row(law, quantity, reach, _counted(cells))
-    console.print(table)
+        reach = f"({number(low, 3)}, {number(high, 3)}) {units[quantity]}"
+        table.add_row(label(law), quantity, reach, _counted(cells))
+    show_table(console, table)
 
 
-def _show_ladders(console: Console, verification: Verification) -> None:
+def _show_ladders(console: Console, study: Study, verification: Verification) -> None:
     """What asymptotic laws come to on their ladders, at the last generation."""
     if not verification.ladders:
         return
@@ -208,22 +242,23 @@ def _show_ladders(console: Console, verification: Verification) -> None:
     for heading in ("ladder", "model", "law", "limit of the ratio", "cost at scale 1", "verdict"):
         table.add_column(heading)
     cells: dict[tuple[str, str, str], list[Cell]] = {}
+    limits = limits_of(study)
     for cell in verification.cells:
-        if cell.quantity == QUANTITY:
+        if cell.quantity in limits:
             cells.setdefault((cell.condition, cell.model, cell.law), []).append(cell)
     for ladder in verification.ladders:
         if ladder.generation == last:
             own = cells[ladder.condition, ladder.model, ladder.law]
             low, high = own[-1].interval
             table.add_row(
-                ladder.condition or "-",
-                ladder.model,
-                ladder.law,
+                label(ladder.condition or "-"),
+                label(ladder.model),
+                label(ladder.law),
                 f"{number(ladder.intercept)} ({number(low, 3)}, {number(high, 3)})",
                 with_error(ladder.cost, ladder.cost_error),
                 _counted(own),
             )
-    console.print(table)
+    show_table(console, table)
 
 
 def _show_undecided(console: Console, verification: Verification) -> None:
@@ -235,7 +270,7 @@ def _show_undecided(console: Console, verification: Verification) -> None:
         console.print(f"Not judged: {few} cells, in which too many {NO_ESTIMATE}")
     notes = {c.note for c in verification.cells if c.note}
     for note in sorted(n for n in notes if not n.endswith(NO_ESTIMATE)):
-        console.print(f"Not judged: {note}", markup=False)
+        console.print(label(f"Not judged: {note}"))
 
 
 def _row(cells: Sequence[Cell]) -> list[str]:
@@ -255,7 +290,7 @@ def _row(cells: Sequence[Cell]) -> list[str]:
 
 def _counted(cells: Sequence[Cell]) -> str:
     """The worst verdict, and how many cells of how many have it."""
-    counts = Counter(cell.verdict for cell in cells)
+    counts: Counter[str] = Counter(cell.verdict for cell in cells)
     verdict = next(v for v in (REFUTED, INCONCLUSIVE, VERIFIED) if counts[v])
     return f"[{STYLE[verdict]}]{MARK[verdict]} {verdict} {counts[verdict]}/{len(cells)}[/]"
 
@@ -270,8 +305,12 @@ def _fate(law: Prediction, model: int) -> str:
     return "fate not told"
 
 
-def _title(condition: Condition, text: str) -> str:
-    return f"{condition.name}: {text}" if condition.name else text
+def _fated(law: Prediction, model: int) -> str:
+    return f"{shown(law.law)}: {_fate(law, model)}"
+
+
+def _title(condition: Condition, text: str) -> Text:
+    return label(f"{condition.name}: {text}" if condition.name else text)
 
 
 def _some_generations(last: int) -> list[int]:

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import msgspec
 
 from mcjax.errors import InputError, did_you_mean
+from mcjax.network.graphs import ENCODING
 
 Count = Annotated[int, msgspec.Meta(ge=1, lt=2**31)]
 Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -165,7 +166,7 @@ def read_file(path: Path) -> StudyFile:
 def read_text(path: Path) -> str:
     """The text of a file, or a sentence saying why there is none."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding=ENCODING)
     except FileNotFoundError as error:
         raise InputError("", "does not exist; name a study file", str(path)) from error
     except IsADirectoryError as error:

@@ -12,6 +12,7 @@ import numpy as np
 
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network import Network
+from mcjax.study.quantities import check_quantities
 from mcjax.study.sources import SourceLaws, check_determined, read_covariance, source_laws
 
 if TYPE_CHECKING:
@@ -24,18 +25,6 @@ PRECISIONS = {
     "float32": ("float32", "float32"),
 }
 """Precision of draws and of fits, by the name of the setting."""
-QUANTITIES = (
-    "mse",
-    "collapse",
-    "growth",
-    "bias",
-    "covariance",
-    "normality",
-    "efficiency",
-    "homogenisation",
-    "functional",
-)
-"""What can be judged."""
 DESIGNS = ("random", "fixed")
 SOLVERS = ("newton", "lbfgs")
 
@@ -107,7 +96,8 @@ class Study:
     solver: auto, newton or lbfgs. chunk: chains of all conditions that run in one call, at most.
     memory: GiB that the inputs and results of such a call may take; fewer chains where they would
         take more.
-    quantities: what is judged, of :data:`QUANTITIES`.
+    quantities: what is judged: names of :data:`mcjax.study.quantities.QUANTITIES`, or objects of
+        subclasses of :class:`mcjax.Quantity`.
     sampling: auto (sufficient statistics where they are all that matters, rows elsewhere) or rows.
     path: auto (the fastest path that can run a condition) or reference.
 
@@ -126,7 +116,7 @@ class Study:
     solver: str = "auto"
     chunk: int = 1024
     sampling: str = "auto"
-    quantities: tuple[str, ...] = ("mse",)
+    quantities: tuple[Any, ...] = ("mse",)
     memory: float = 1.0
     path: str = "auto"
 
@@ -140,19 +130,9 @@ class Study:
             if value not in choices:
                 hint = did_you_mean(value, choices)
                 raise InputError(f"run.{field}", f"is {value!r}, not one of {choices}{hint}")
-        for name in self.quantities:
-            if name not in QUANTITIES:
-                hint = did_you_mean(name, QUANTITIES)
-                raise InputError("run.quantities", f"has {name!r}, not one of {QUANTITIES}{hint}")
-        if not self.quantities:
-            raise InputError("run.quantities", "is empty; name at least 'mse'")
+        check_quantities(self.quantities, [c.model for c in self.conditions])
         if not self.conditions:
             raise InputError("grid", "has no condition")
-        if "functional" in self.quantities and not any(
-            c.model.functionals for c in self.conditions
-        ):
-            own = ", ".join(sorted({c.model.name for c in self.conditions}))
-            raise InputError("run.quantities", f"has 'functional', and {own} has none; drop it")
         names = [c.name for c in self.conditions]
         for name in names:
             if names.count(name) > 1:
@@ -229,7 +209,7 @@ def condition(
     cov = np.eye(count) if covariance is None else read_covariance(covariance, count)
     for i, reader in enumerate(network.models):
         rows = {"network.initial": network.initial[i]}
-        if network.feeds_by_reader[i] and network.memory != "accumulate":
+        if network.feeds_by_reader[i] and (network.memory.current_only or network.memory.selects):
             rows["network.feeds"] = sum(f.samples for f in network.feeds_by_reader[i])
         for field, count in rows.items():
             if count < least:

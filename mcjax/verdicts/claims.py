@@ -1,33 +1,52 @@
-"""Claims about one quantity each, judged together.
+"""Claims about one number each, judged together.
 
-A claim compares a number seen with a number predicted. What the data say of it is a distance with
-an interval: *verified* when the interval lies inside the margin, *refuted* when it lies wholly
-outside. A claim knows, for both, the p-value of the null hypothesis that a verdict would reject,
-and its interval at any level; :func:`settle` gives each its level under one error budget.
+A claim compares an observed number with a predicted one. The data place their distance in an
+interval: the claim is *verified* when the interval lies inside the margin and *refuted* when it
+lies wholly outside. For either verdict a claim knows the p-value of the null hypothesis that the
+verdict would reject, and it knows its interval at any level; :func:`settle` assigns each claim its
+level under one error budget.
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, holm
+from mcjax.laws.prediction import Prediction
+from mcjax.verdicts.counts import ChainCount
+from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, Verdict, holm
 
 Interval = tuple[float, float]
-LOST_SHARE = 0.1
-"""A cell is judged only if the share of chains it lost is below this part of the tolerance."""
-NO_ESTIMATE = "chains have no estimate"
 ALLOWED = (
     "outside the tolerance by no more than an asymptotic law may be off at this sample size; a"
     " ladder of sizes ([grid] scale) tells"
 )
-MOST = 2**53
-"""Chains needed beyond which no number is told."""
+MOST_CHAINS_NEEDED = 2**53
+"""No larger number of chains is announced for an undecided cell."""
 NOTHING: Interval = (-math.inf, math.inf)
+
+
+class Place(NamedTuple):
+    """What a claim is about; no two claims of a study share a place."""
+
+    condition: str
+    model: str
+    generation: int
+    quantity: str
+    law: str
+
+
+class Estimate(NamedTuple):
+    """A number with its standard error."""
+
+    value: float
+    error: float
 
 
 @dataclass(frozen=True)
@@ -36,12 +55,26 @@ class Cell:
 
     Attributes
     ----------
-    empirical: seen over chains; standard_error: of it, from the chains' own spread.
-    predicted: by ``law``. ratio: empirical / predicted, where the quantity is judged as a ratio.
-    interval: of the ratio; of a quantity that is none, of the quantity itself.
-    chains: that count here; lost: that have no estimate here.
-    chains_needed: that would decide an inconclusive cell, if the numbers stayed where they are.
-    note: why a cell is not judged, or empty.
+    condition, model, generation, quantity, law
+        What is compared, see :class:`Place`.
+    empirical : float
+        The observed number, a mean over chains.
+    standard_error : float
+        Standard error of ``empirical``, from the chains' own spread.
+    predicted : float
+        The number predicted by ``law``.
+    ratio : float
+        ``empirical / predicted``, where the quantity is judged as a ratio; otherwise nan.
+    interval : tuple of float
+        Interval of the ratio or, where there is none, of the quantity itself.
+    verdict : Verdict
+        Verified, refuted or inconclusive.
+    chains, lost : int
+        Chains that count here, and chains that have no estimate here.
+    chains_needed : int or None
+        Chains that would decide an inconclusive cell if the numbers stayed where they are.
+    note : str
+        Why a cell is not judged, or empty.
     """
 
     condition: str
@@ -54,11 +87,16 @@ class Cell:
     predicted: float
     ratio: float
     interval: Interval
-    verdict: str
+    verdict: Verdict
     chains: int
     lost: int
     chains_needed: int | None
     note: str
+
+    @property
+    def place(self) -> Place:
+        """What the cell is about."""
+        return Place(self.condition, self.model, self.generation, self.quantity, self.law)
 
 
 @dataclass(frozen=True)
@@ -67,15 +105,28 @@ class Claim:
 
     Attributes
     ----------
-    place: condition, model, generation, quantity, law.
-    within, beyond: p-values of the nulls that the truth lies outside, and inside, the margin; the
-        latter with what the law allows for at these sample counts.
-    interval: at a level.
-    factor: at a level, by how much more chains would decide it, if the numbers stayed where they
-        are; infinite where none would, beyond the margin by no more than allowed.
+    place : Place
+        What is compared.
+    empirical, standard_error, predicted, ratio : float
+        As in :class:`Cell`.
+    within : float
+        P-value of the null hypothesis that the truth lies outside the margin.
+    beyond : float
+        P-value of the null hypothesis that the truth lies inside the margin, widened by the
+        allowance of an asymptotic law.
+    interval : callable
+        Maps a level to the interval.
+    factor : callable
+        Maps a level to the factor by which more chains would decide the claim if the numbers
+        stayed where they are; infinite where none would, beyond the margin by no more than the
+        allowance.
+    chains, lost : int
+        Chains that count, and chains that have no estimate.
+    note : str
+        Why the claim is not judged, or empty.
     """
 
-    place: tuple[str, str, int, str, str]
+    place: Place
     empirical: float
     standard_error: float
     predicted: float
@@ -90,137 +141,170 @@ class Claim:
 
 
 def settle(claims: Sequence[Claim], confidence: float) -> tuple[Cell, ...]:
-    """Judge claims: the chance of any wrong verdict is at most ``1 - confidence`` (Holm)."""
+    """Judge claims so that the chance of any wrong verdict is at most ``1 - confidence`` (Holm)."""
     p_values = np.array([min(c.within, c.beyond, 1.0) for c in claims])
-    levels, claimed = holm(p_values, 1 - confidence)
-    cells = []
-    for claim, level, decided in zip(claims, levels, claimed, strict=True):
-        verdict = INCONCLUSIVE
-        if decided and not claim.note:
-            verdict = VERIFIED if claim.within < claim.beyond else REFUTED
-        interval = NOTHING if claim.note else claim.interval(float(level))
-        needed, note = None, claim.note
-        if verdict == INCONCLUSIVE and not claim.note:
-            factor = claim.factor(float(level))
-            note = note or ("" if math.isfinite(factor) else ALLOWED)
-            needed = math.ceil(claim.chains * factor) if claim.chains * factor < MOST else None
-        cells.append(
-            Cell(
-                *claim.place,
-                claim.empirical,
-                claim.standard_error,
-                claim.predicted,
-                claim.ratio,
-                interval,
-                verdict,
-                claim.chains,
-                claim.lost,
-                needed,
-                note,
-            )
-        )
-    return tuple(cells)
+    levels, rejected = holm(p_values, 1 - confidence)
+    return tuple(
+        _judge(claim, float(level), bool(decided))
+        for claim, level, decided in zip(claims, levels, rejected, strict=True)
+    )
+
+
+def _judge(claim: Claim, level: float, decided: bool) -> Cell:
+    verdict: Verdict = INCONCLUSIVE
+    needed, note = None, claim.note
+    if decided and not note:
+        verdict = VERIFIED if claim.within < claim.beyond else REFUTED
+    interval = NOTHING if note else claim.interval(level)
+    if verdict == INCONCLUSIVE and not note:
+        factor = claim.factor(level)
+        note = "" if math.isfinite(factor) else ALLOWED
+        if claim.chains * factor < MOST_CHAINS_NEEDED:
+            needed = math.ceil(claim.chains * factor)
+    return Cell(
+        **claim.place._asdict(),
+        empirical=claim.empirical,
+        standard_error=claim.standard_error,
+        predicted=claim.predicted,
+        ratio=claim.ratio,
+        interval=interval,
+        verdict=verdict,
+        chains=claim.chains,
+        lost=claim.lost,
+        chains_needed=needed,
+        note=note,
+    )
 
 
 def ratio_claim(
-    place: tuple[str, str, int, str, str],
-    seen: tuple[float, float],
-    told: tuple[float, float],
+    place: Place,
+    *,
+    observed: Estimate,
+    predicted: Estimate,
     tolerance: float,
-    chains: int,
-    lost: int = 0,
-    note: str = "",
-    allowed: float = 0.0,
+    count: ChainCount,
+    allowance: float = 0.0,
 ) -> Claim:
-    """The claim that seen / told lies within 1 +- tolerance, by Student's interval.
+    """Claim that observed / predicted lies within 1 +- tolerance, by Student's interval.
 
     Parameters
     ----------
-    seen, told: numbers with their standard errors.
-    allowed: beyond the tolerance, what is no refutation.
+    place : Place
+        What is compared.
+    observed, predicted : Estimate
+        The two numbers.
+    tolerance : float
+        Margin of the ratio.
+    count : ChainCount
+        The chains behind ``observed``.
+    allowance : float, optional
+        Departure beyond the tolerance that is no refutation.
+
+    Returns
+    -------
+    Claim
     """
-    (empirical, own), (predicted, theirs) = seen, told
-    ratio = empirical / predicted if predicted else math.nan
-    error = math.hypot(own, ratio * theirs) / abs(predicted) if predicted else math.inf
-    if not note and predicted == 0:
-        note = "the law predicts 0"
-    known = all(map(math.isfinite, (ratio, error, predicted)))
-    if not note and not known:
-        note = "no finite estimate or prediction"
+    if predicted.value:
+        ratio = observed.value / predicted.value
+        error = math.hypot(observed.error, ratio * predicted.error) / abs(predicted.value)
+    else:
+        ratio, error = math.nan, math.inf
+        count = count.unless("the law predicts 0")
+    if not all(map(math.isfinite, (ratio, error, predicted.value))):
+        count = count.unless("no finite estimate or prediction")
     return student_claim(
         place,
-        seen,
-        (predicted, ratio),
-        (ratio, error),
-        abs(ratio - 1) - tolerance,
-        chains,
-        lost,
-        note,
-        allowed,
+        observed=observed,
+        predicted=predicted.value,
+        ratio=ratio,
+        judged=Estimate(ratio, error),
+        excess=abs(ratio - 1) - tolerance,
+        count=count,
+        allowance=allowance,
     )
 
 
 def student_claim(
-    place: tuple[str, str, int, str, str],
-    seen: tuple[float, float],
-    told: tuple[float, float],
-    judged: tuple[float, float],
-    off: float,
-    chains: int,
-    lost: int,
-    note: str,
-    allowed: float,
+    place: Place,
+    *,
+    observed: Estimate,
+    predicted: float,
+    judged: Estimate,
+    excess: float,
+    count: ChainCount,
+    ratio: float = math.nan,
+    allowance: float = 0.0,
 ) -> Claim:
-    """A claim about a mean, by Student's interval.
+    """Claim something of a mean, by Student's interval.
 
     Parameters
     ----------
-    seen: with its standard error. told: prediction and ratio. judged: centre of the interval, with
-        its standard error.
-    off: how far the centre is beyond the margin; negative inside.
-    allowed: beyond the margin, what is no refutation.
+    place : Place
+        What is compared.
+    observed : Estimate
+        The observed number.
+    predicted : float
+        The predicted number.
+    judged : Estimate
+        Centre of the interval and its standard error.
+    excess : float
+        How far the centre lies beyond the margin; negative inside.
+    count : ChainCount
+        The chains behind ``observed``.
+    ratio : float, optional
+        ``observed / predicted``, where the quantity is judged as a ratio.
+    allowance : float, optional
+        Departure beyond the margin that is no refutation.
+
+    Returns
+    -------
+    Claim
     """
-    centre, error = judged
-    if not note and chains < 2:
-        note = "no finite estimate or prediction"
-    spread, freedom = max(error, 1e-300), max(chains - 1, 1)
+    if count.counted < 2:
+        count = count.unless("no finite estimate or prediction")
+    spread, freedom = max(judged.error, 1e-300), max(count.counted - 1, 1)
 
     def p_value(distance: float) -> float:
-        return float(2 * stdtr(freedom, -distance / spread)) if distance > 0 and not note else 1.0
+        if count.note or not distance > 0:
+            return 1.0
+        return float(2 * stdtr(freedom, -distance / spread))
 
     def half(level: float) -> float:
         return -float(stdtrit(freedom, level / 2)) * spread
 
     return Claim(
         place=place,
-        empirical=seen[0],
-        standard_error=seen[1],
-        predicted=told[0],
-        ratio=told[1],
-        within=p_value(-off),
-        beyond=p_value(off - allowed),
-        interval=lambda level: (centre - half(level), centre + half(level)),
-        factor=lambda level: more_chains(half(level), max(-off, off - allowed)),
-        chains=chains,
-        lost=lost,
-        note=note,
+        empirical=observed.value,
+        standard_error=observed.error,
+        predicted=predicted,
+        ratio=ratio,
+        within=p_value(-excess),
+        beyond=p_value(excess - allowance),
+        interval=lambda level: (judged.value - half(level), judged.value + half(level)),
+        factor=lambda level: more_chains(half(level), max(-excess, excess - allowance)),
+        chains=count.counted,
+        lost=count.lost,
+        note=count.note,
     )
 
 
 def never_refuted(claim: Claim) -> Claim:
-    """The claim where nothing beyond the margin is a refutation."""
+    """Return the claim with every departure beyond the margin allowed."""
     if claim.within < 1:
         return replace(claim, beyond=1.0)
     return replace(claim, beyond=1.0, factor=lambda level: math.inf)
 
 
-def lost_note(chains: int, drawn: int, tolerance: float) -> str:
-    """Why a quantity with so few of the drawn chains is not judged, or nothing."""
-    if drawn - chains > LOST_SHARE * tolerance * drawn:
-        return f"{drawn - chains} of {drawn} {NO_ESTIMATE}"
-    return ""
-
-
 def more_chains(reach: float, distance: float) -> float:
-    """What shrinks an interval that reaches so far to a distance, by the root of the chains."""
-    return (reach / distance) ** 2 if distance > 0 else math.inf
+    """Return the factor of chains that shrinks an interval's half-width to a distance."""
+    return square(reach / distance) if distance > 0 else math.inf
+
+
+def square(value: float) -> float:
+    """Return the square, or the largest number where it is beyond all."""
+    return min(value * value, sys.float_info.max)
+
+
+def allowances(prediction: Prediction) -> np.ndarray:
+    """Return a law's allowance for every generation and model, shape (T + 1, M)."""
+    return np.broadcast_to(prediction.allowance, prediction.mse.shape)

@@ -9,10 +9,15 @@ Statistics 6, 1979) bounds the probability of any wrong claim in the family by 1
 
 from __future__ import annotations
 
+from typing import Final, Literal
+
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-VERIFIED, REFUTED, INCONCLUSIVE = "verified", "refuted", "inconclusive"
+Verdict = Literal["verified", "refuted", "inconclusive"]
+VERIFIED: Final = "verified"
+REFUTED: Final = "refuted"
+INCONCLUSIVE: Final = "inconclusive"
 
 
 def decide(
@@ -23,21 +28,29 @@ def decide(
     upper: np.ndarray,
     confidence: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Verdicts on a family of claims that each estimate's mean lies between two bounds.
+    """Judge a family of claims that each estimate's mean lies between two bounds.
 
-    Each interval is Student's, two-sided, at the level Holm's procedure gives the cell, see
-    :func:`holm`. So interval and verdict always agree.
+    Each interval is Student's, two-sided, at the level that Holm's procedure gives the cell, see
+    :func:`holm`; so interval and verdict always agree.
 
     Parameters
     ----------
-    estimate, error: with standard errors, shape (K,); a cell that is not finite is inconclusive,
-        with an infinite interval.
-    chains: behind each estimate, shape (K,); its error has one degree of freedom less.
-    lower, upper: shape (K,), of which one may be infinite. confidence: of all claims together.
+    estimate, error : ndarray of shape (K,)
+        Estimates and their standard errors; a cell that is not finite is inconclusive, with an
+        infinite interval.
+    chains : ndarray of shape (K,)
+        Chains behind each estimate; its error has one degree of freedom less.
+    lower, upper : ndarray of shape (K,)
+        Bounds, of which one may be infinite.
+    confidence : float
+        Of all claims together.
 
     Returns
     -------
-    verdicts: array of strings, shape (K,). low, high: interval ends, shape (K,).
+    verdicts : ndarray of str, shape (K,)
+        One of each claim.
+    low, high : ndarray of shape (K,)
+        Ends of the intervals.
     """
     alpha = 1 - confidence
     usable = np.isfinite(estimate) & np.isfinite(error) & (chains >= 2)
@@ -56,10 +69,24 @@ def decide(
 
 
 def holm(p_values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
-    """Levels of K hypotheses, and which of them are rejected; shapes (K,).
+    """Reject hypotheses by Holm's step-down procedure.
 
     The hypothesis of rank k by p-value (the smallest first) has level ``alpha / (K - k + 1)``, and
     from the first that is not rejected on all keep its level.
+
+    Parameters
+    ----------
+    p_values : ndarray of shape (K,)
+        One of each hypothesis.
+    alpha : float
+        Bound on the probability that any true hypothesis is rejected.
+
+    Returns
+    -------
+    levels : ndarray of shape (K,)
+        The level of each hypothesis.
+    rejected : ndarray of bool, shape (K,)
+        Which of them are rejected.
     """
     level = np.empty(len(p_values))
     rejected = np.zeros(len(p_values), bool)
@@ -74,8 +101,8 @@ def holm(p_values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
     return level, rejected
 
 
-def worst(verdicts: np.ndarray) -> str:
-    """Refuted if any is, verified if all are, inconclusive otherwise (and if there are none)."""
+def worst(verdicts: np.ndarray) -> Verdict:
+    """Return refuted if any is, verified if all are, else inconclusive (also if there are none)."""
     if (verdicts == REFUTED).any():
         return REFUTED
     return VERIFIED if len(verdicts) and (verdicts == VERIFIED).all() else INCONCLUSIVE

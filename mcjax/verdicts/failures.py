@@ -2,9 +2,9 @@
 
 A model without an estimate has none to generate from, so whoever reads it loses its own in the next
 generation: a failure is absorbing, unless a model fits real data alone. A mean over the chains that
-are left is a mean over those that did not fail, another quantity than a law is about; cells that
-lost too many are not judged, and here both means are told: over the chains that still had an
-estimate at generation t, and over those that had one at every generation.
+are left is a mean over those that did not fail, another quantity than a law is about. Cells that
+lost too many chains are not judged, and here both means are given: over the chains that still had
+an estimate at generation t, and over those that had one at every generation.
 """
 
 from __future__ import annotations
@@ -20,14 +20,21 @@ from mcjax.study.study import Condition
 
 
 @dataclass(frozen=True)
-class Loss:
-    """One model of one condition that lost chains; sequences over generations 0 to T.
+class LostChains:
+    """The chains that one model of one condition lost; sequences over generations 0 to T.
 
     Attributes
     ----------
-    rates: by reason, share of all chains whose fit ended so at generation t.
-    lost: share of all chains without an estimate.
-    mse: over the chains with one; mse_complete: over those with one at every generation.
+    condition, model : str
+        Whose chains.
+    rates : dict of str to tuple of float
+        By reason, share of all chains whose fit ended so at generation t.
+    lost : tuple of float
+        Share of all chains without an estimate.
+    mse : tuple of float
+        Mean squared error over the chains with an estimate.
+    mse_complete : tuple of float
+        Mean squared error over the chains with an estimate at every generation.
     """
 
     condition: str
@@ -38,27 +45,29 @@ class Loss:
     mse_complete: tuple[float, ...]
 
 
-def losses(conditions: Sequence[Condition], outcomes: Sequence[Outcome]) -> tuple[Loss, ...]:
-    """Every model with a failed fit."""
-    found = []
+def lost_chains(
+    conditions: Sequence[Condition], outcomes: Sequence[Outcome]
+) -> tuple[LostChains, ...]:
+    """Return what every model with a failed fit lost."""
+    losses = []
     for condition, outcome in zip(conditions, outcomes, strict=True):
         moments = outcome.moments
         for i, model in enumerate(condition.network.models):
             counts = {s.reason: outcome.fits[:, i, s] / outcome.chains for s in FAILURES}
-            rates = {reason: tuple(r.tolist()) for reason, r in counts.items() if r.any()}
+            rates = {reason: tuple(rate.tolist()) for reason, rate in counts.items() if rate.any()}
             if not rates:
                 continue
             left = moments.squared.chains[:, i]
             mse = np.where(left > 0, moments.squared.mean[:, i], np.nan)
             complete = moments.across.mean[i] if moments.across.chains[i] else mse * np.nan
-            found.append(
-                Loss(
-                    condition.name,
-                    model,
-                    rates,
-                    tuple((1 - left / outcome.chains).tolist()),
-                    tuple(mse.tolist()),
-                    tuple(complete.tolist()),
+            losses.append(
+                LostChains(
+                    condition=condition.name,
+                    model=model,
+                    rates=rates,
+                    lost=tuple((1 - left / outcome.chains).tolist()),
+                    mse=tuple(mse.tolist()),
+                    mse_complete=tuple(complete.tolist()),
                 )
             )
-    return tuple(found)
+    return tuple(losses)

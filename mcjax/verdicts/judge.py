@@ -1,4 +1,4 @@
-"""Cells: every quantity of every condition, simulated against predicted."""
+"""Every quantity of every condition, simulated against predicted."""
 
 from __future__ import annotations
 
@@ -8,33 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcjax.engine.outcome import Outcome
+from mcjax.errors import InputError
 from mcjax.laws.prediction import Predictions
 from mcjax.solvers.status import FAILURES
 from mcjax.study.study import Study
-from mcjax.verdicts.bias import bias_claims
-from mcjax.verdicts.claims import Cell, Claim, never_refuted, settle
-from mcjax.verdicts.collapse import collapse_claims
-from mcjax.verdicts.covariance import covariance_claims
-from mcjax.verdicts.efficiency import efficiency_claims
-from mcjax.verdicts.equivalence import INCONCLUSIVE, VERIFIED, worst
-from mcjax.verdicts.failures import Loss, losses
-from mcjax.verdicts.functional import functional_claims
-from mcjax.verdicts.growth import Growth, growth_claims, growth_of
-from mcjax.verdicts.homogenisation import homogenisation_claims
-from mcjax.verdicts.ladder import QUANTITY, Ladder, Rung, climb
-from mcjax.verdicts.mse import mse_claims
-from mcjax.verdicts.normality import normality_claims
-
-QUANTITIES = {  # of laws of errors; functionals have laws of their own
-    "mse": mse_claims,
-    "collapse": collapse_claims,
-    "growth": growth_claims,
-    "bias": bias_claims,
-    "covariance": covariance_claims,
-    "normality": normality_claims,
-    "efficiency": efficiency_claims,
-    "homogenisation": homogenisation_claims,
-}
+from mcjax.verdicts.claims import Cell, Claim, Place, never_refuted, settle
+from mcjax.verdicts.equivalence import INCONCLUSIVE, VERIFIED, Verdict, worst
+from mcjax.verdicts.failures import LostChains, lost_chains
+from mcjax.verdicts.ladder import Ladder, Rung, climb
+from mcjax.verdicts.quantities.growth import Growth, growth_of
+from mcjax.verdicts.quantities.registry import limits_of, questions
 
 
 @dataclass(frozen=True)
@@ -43,22 +26,34 @@ class Verification:
 
     Attributes
     ----------
-    cells: every comparison. verdict: of all of them together.
-    ladders: fits of asymptotic laws to several sample sizes.
-    growth: slopes of the MSE beside those the laws predict, of models that settle too.
-    failures: reason -> number of fits. losses: models that lost chains, by generation.
-    chains: for each condition.
-    inapplicable: condition -> law -> why it was not judged.
-    waiting: conditions of which more chains could decide something.
-    outcomes: what the chains of each condition did, moments included.
+    cells : tuple of Cell
+        Every comparison.
+    verdict : Verdict
+        Of all of them together.
+    growth : tuple of Growth
+        Slopes of the MSE beside those the laws predict, of models that settle too.
+    ladders : tuple of Ladder
+        Fits of asymptotic laws to several sample sizes.
+    failures : dict of str to int
+        Number of failed fits by reason.
+    losses : tuple of LostChains
+        Models that lost chains, by generation.
+    chains : int
+        For each condition.
+    inapplicable : dict
+        Condition -> law -> why it was not judged.
+    waiting : tuple of str
+        Conditions of which more chains could decide something.
+    outcomes : tuple of Outcome
+        What the chains of each condition did, moments included.
     """
 
     cells: tuple[Cell, ...]
-    verdict: str
+    verdict: Verdict
     growth: tuple[Growth, ...]
     ladders: tuple[Ladder, ...]
     failures: dict[str, int]
-    losses: tuple[Loss, ...]
+    losses: tuple[LostChains, ...]
     chains: int
     inapplicable: dict[str, dict[str, str]]
     waiting: tuple[str, ...]
@@ -71,25 +66,29 @@ def judge(
     outcomes: Sequence[Outcome],
     decided: Sequence[Cell] = (),
 ) -> Verification:
-    """Compare simulation and laws, one prediction and one outcome for each condition.
+    """Compare simulation and laws.
 
-    Cells: the study's quantities, for every model and every law that applies. They share one error
+    Every quantity of the study is judged for every model by every law that applies, under one error
     budget. Where an asymptotic law has a ladder of sample sizes, that decides, not its rungs.
 
     Parameters
     ----------
-    decided: cells that an earlier look has decided, and that stay as they are.
+    study : Study
+        What is judged.
+    predictions, outcomes : sequence of Predictions and of Outcome
+        One of each for every condition.
+    decided : sequence of Cell, optional
+        Cells that an earlier look has decided, and that stay as they are.
+
+    Returns
+    -------
+    Verification
     """
     claims, ladders, settled = claims_of(study, predictions, outcomes)
-    kept = {_place(cell): cell for cell in decided}
-    found = settle(claims, study.confidence)
-    cells = tuple(kept.get(_place(cell), cell) for cell in found)
-    decisive = [cell for cell in cells if _place(cell) not in settled]
-    failures = {
-        status.reason: count
-        for status in FAILURES
-        if (count := sum(int(o.fits[..., status].sum()) for o in outcomes))
-    }
+    kept = {cell.place: cell for cell in decided}
+    cells = tuple(kept.get(cell.place, cell) for cell in settle(claims, study.confidence))
+    decisive = [cell for cell in cells if cell.place not in settled]
+    counts = {s: sum(int(outcome.fits[..., s].sum()) for outcome in outcomes) for s in FAILURES}
     return Verification(
         cells=cells,
         verdict=_overall(decisive, predictions),
@@ -100,10 +99,10 @@ def judge(
                 study.conditions, predictions, outcomes, strict=True
             )
             for law in laws.laws.values()
-            for growth in growth_of(condition.name, condition.network.models, law, outcome)
+            for growth in growth_of(condition, law, outcome)
         ),
-        failures=failures,
-        losses=losses(study.conditions, outcomes),
+        failures={status.reason: count for status, count in counts.items() if count},
+        losses=lost_chains(study.conditions, outcomes),
         chains=min(outcome.chains for outcome in outcomes),
         inapplicable={
             c.name: p.inapplicable
@@ -117,65 +116,50 @@ def judge(
 
 def claims_of(
     study: Study, predictions: Sequence[Predictions], outcomes: Sequence[Outcome]
-) -> tuple[list[Claim], tuple[Ladder, ...], set[tuple[str, str, int, str, str]]]:
-    """All claims; fits of asymptotic laws to ladders of sizes, and places that these settle."""
-    claims = [
-        claim
-        for condition, laws, outcome in zip(study.conditions, predictions, outcomes, strict=True)
-        for law in laws.laws.values()
-        for quantity in study.quantities
-        if quantity in QUANTITIES
-        for claim in QUANTITIES[quantity](
-            condition.name, condition.network.models, law, outcome, study.tolerance
-        )
-    ]
-    if "functional" in study.quantities:
-        claims += [
-            claim
-            for condition, laws, outcome in zip(
-                study.conditions, predictions, outcomes, strict=True
+) -> tuple[list[Claim], tuple[Ladder, ...], set[Place]]:
+    """Make all claims of a study.
+
+    Returns
+    -------
+    claims : list of Claim
+        Those of every question, followed by those about ladders.
+    ladders : tuple of Ladder
+        Fits of asymptotic laws to ladders of sizes.
+    settled : set of Place
+        Places that a ladder settles, whose claims are never refuted by themselves.
+    """
+    claims: list[Claim] = []
+    rungs: list[Rung] = []
+    for position, condition, prediction, quantity in questions(study, predictions):
+        made = quantity.claims(condition, prediction, outcomes[position], study.tolerance)
+        unknown = {claim.place.quantity for claim in made} - set(quantity.units(condition.model))
+        if unknown:
+            raise InputError(
+                "run.quantities",
+                f"has {quantity.name!r}, which makes claims named {unknown} without a unit; list"
+                " them in its units()",
             )
-            for law in laws.functionals.values()
-            for claim in functional_claims(condition, law, outcome, study.tolerance)
-        ]
-    rungs = _rungs(study, predictions, claims)
-    steps, ladders = climb(rungs, study.tolerance)
+        claims += made
+        if quantity.has_ladder and condition.ladder is not None and prediction.asymptotic:
+            rungs += [Rung(condition.ladder, condition.scale, claim) for claim in made]
+    limits, ladders = climb(rungs, study.tolerance)
     climbed = {(ladder.condition, ladder.law) for ladder in ladders}
-    settled = {r.claim.place for r in rungs if (r.ladder, r.claim.place[4]) in climbed}
+    settled = {r.claim.place for r in rungs if (r.ladder, r.claim.place.law) in climbed}
     claims = [never_refuted(c) if c.place in settled else c for c in claims]
-    return [*claims, *steps], tuple(ladders), settled
+    return [*claims, *limits], tuple(ladders), settled
 
 
-def _rungs(study: Study, predictions: Sequence[Predictions], claims: Sequence[Claim]) -> list[Rung]:
-    """The claims about MSEs by asymptotic laws in conditions that are on a ladder."""
-    where = {
-        (condition.name, law.law): condition
-        for condition, laws in zip(study.conditions, predictions, strict=True)
-        for law in laws.laws.values()
-        if law.asymptotic and condition.ladder is not None
-    }
-    return [
-        Rung(str(condition.ladder), condition.scale, claim)
-        for claim in claims
-        if claim.place[3] == "mse"
-        and (condition := where.get((claim.place[0], claim.place[4]))) is not None
-    ]
-
-
-def _overall(cells: Sequence[Cell], predictions: Sequence[Predictions]) -> str:
-    """The worst cell; but a study is not verified while no law speaks of one of its conditions."""
+def _overall(cells: Sequence[Cell], predictions: Sequence[Predictions]) -> Verdict:
+    """Return the worst verdict, but do not verify a study while no law speaks of a condition."""
     verdict = worst(np.array([cell.verdict for cell in cells]))
-    silent = any(not found.laws for found in predictions)
+    silent = any(not laws.laws for laws in predictions)
     return INCONCLUSIVE if silent and verdict == VERIFIED else verdict
 
 
 def _waiting(study: Study, cells: Sequence[Cell]) -> tuple[str, ...]:
-    """Conditions with an undecided cell that chains can decide; of a ladder, all its rungs."""
-    open_cells = {(c.condition, c.quantity == QUANTITY) for c in cells if c.chains_needed}
+    """Return the conditions with a cell that more chains can decide; of a ladder, all rungs."""
+    limits = limits_of(study)
+    undecided = {(cell.condition, cell.quantity in limits) for cell in cells if cell.chains_needed}
     return tuple(
-        c.name for c in study.conditions if {(c.name, False), (c.ladder, True)} & open_cells
+        c.name for c in study.conditions if {(c.name, False), (c.ladder, True)} & undecided
     )
-
-
-def _place(cell: Cell) -> tuple[str, str, int, str, str]:
-    return cell.condition, cell.model, cell.generation, cell.quantity, cell.law

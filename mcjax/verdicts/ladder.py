@@ -1,6 +1,6 @@
 """An asymptotic law judged as one: on a ladder of sample sizes.
 
-With every sample count multiplied by s, the ratio of the simulated to the predicted MSE departs
+With every sample count multiplied by s, the ratio of the simulated to the predicted number departs
 from its limit by terms of order 1/s and 1/s^2,
 
     r(s) = c + a / s + b / s^2 + ...,
@@ -21,16 +21,27 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import chdtrc
 
-from mcjax.verdicts.claims import Claim, ratio_claim
+from mcjax.verdicts.claims import Claim, Estimate, Place, ratio_claim
+from mcjax.verdicts.counts import ChainCount
 
-QUANTITY = "mse_asymptote"
-FEWEST = 3
+FEWEST_RUNGS = 3
 MISFIT = 1e-4
+"""P-value of a fit below which the limit is not judged."""
 
 
 @dataclass(frozen=True)
 class Rung:
-    """The claim about the MSE at one size. scale: what sample counts are multiplied by."""
+    """The claim about a ratio at one size.
+
+    Attributes
+    ----------
+    ladder : str
+        Name of the ladder.
+    scale : float
+        What sample counts are multiplied by.
+    claim : Claim
+        About the ratio at this size.
+    """
 
     ladder: str
     scale: float
@@ -43,8 +54,18 @@ class Ladder:
 
     Attributes
     ----------
-    intercept, cost: c and a, with their standard errors. curvature: b. rungs: how many.
-    misfit: p-value of the fit, nan for three rungs.
+    condition, model, generation, law
+        Whose rungs; ``condition`` is the name of the ladder.
+    intercept, standard_error : float
+        The limit c and its standard error.
+    cost, cost_error : float
+        The cost a and its standard error.
+    curvature : float
+        The coefficient b.
+    rungs : int
+        How many there are.
+    misfit : float
+        P-value of the fit, nan for three rungs.
     """
 
     condition: str
@@ -60,46 +81,69 @@ class Ladder:
     misfit: float
 
 
+def limit_of(quantity: str) -> str:
+    """Return the name under which a quantity's limit on a ladder is judged."""
+    return f"{quantity}_asymptote"
+
+
 def climb(rungs: Iterable[Rung], tolerance: float) -> tuple[list[Claim], list[Ladder]]:
-    """A claim, and its fit, for each model, generation and law with enough rungs."""
-    groups: dict[tuple[str, str, int, str], list[Rung]] = {}
+    """Fit every ladder with enough rungs.
+
+    Parameters
+    ----------
+    rungs : iterable of Rung
+        Of any number of ladders, models, generations and laws.
+    tolerance : float
+        Margin of the limit.
+
+    Returns
+    -------
+    claims : list of Claim
+        One about each limit.
+    ladders : list of Ladder
+        The fits behind them, in the same order.
+    """
+    groups: dict[Place, list[Rung]] = {}
     for rung in rungs:
-        _, model, generation, _, law = rung.claim.place
-        groups.setdefault((rung.ladder, model, generation, law), []).append(rung)
+        place = rung.claim.place
+        limit = place._replace(condition=rung.ladder, quantity=limit_of(place.quantity))
+        groups.setdefault(limit, []).append(rung)
     claims, ladders = [], []
-    for (name, model, generation, law), group in groups.items():
-        if len({rung.scale for rung in group}) < FEWEST:
+    for place, group in groups.items():
+        if len({rung.scale for rung in group}) < FEWEST_RUNGS:
             continue
         note = next((rung.claim.note for rung in group if rung.claim.note), "")
         fit = np.full(3, math.nan), np.full((3, 3), math.nan), math.nan
         if not note:
             fit = _fit(group)
-        found, covariance, misfit = fit
+        coefficients, covariance, misfit = fit
         errors = np.sqrt(np.diagonal(covariance))
         if misfit < MISFIT:
             note = "1 + a / n + b / n^2 does not fit the ladder; leave out the smallest sizes"
         claims.append(
             ratio_claim(
-                (name, model, generation, QUANTITY, law),
-                (float(found[0]), float(errors[0])),
-                (1.0, 0.0),
-                tolerance,
-                min(rung.claim.chains for rung in group),
-                max(rung.claim.lost for rung in group),
-                f"a rung of the ladder: {note}" if note else "",
+                place,
+                observed=Estimate(float(coefficients[0]), float(errors[0])),
+                predicted=Estimate(1.0, 0.0),
+                tolerance=tolerance,
+                count=ChainCount(
+                    min(rung.claim.chains for rung in group),
+                    max(rung.claim.lost for rung in group),
+                    f"a rung of the ladder: {note}" if note else "",
+                ),
             )
         )
         ladders.append(
             Ladder(
-                name,
-                model,
-                generation,
-                law,
-                intercept=float(found[0]),
+                condition=place.condition,
+                model=place.model,
+                generation=place.generation,
+                law=place.law,
+                intercept=float(coefficients[0]),
                 standard_error=float(errors[0]),
-                cost=float(found[1]),
+                cost=float(coefficients[1]),
                 cost_error=float(errors[1]),
-                curvature=float(found[2]),
+                curvature=float(coefficients[2]),
                 rungs=len(group),
                 misfit=misfit,
             )
@@ -108,13 +152,13 @@ def climb(rungs: Iterable[Rung], tolerance: float) -> tuple[list[Claim], list[La
 
 
 def _fit(group: Sequence[Rung]) -> tuple[np.ndarray, np.ndarray, float]:
-    """c, a, b; their covariance; p-value of the misfit."""
+    """Return c, a and b, their covariance, and the p-value of the misfit."""
     x = np.array([1 / rung.scale for rung in group])
     ratio = np.array([rung.claim.ratio for rung in group])
     error = np.array([rung.claim.standard_error / rung.claim.predicted for rung in group])
     design = np.vander(x, 3, increasing=True) / error[:, None]
     covariance = np.linalg.inv(design.T @ design)
-    found = covariance @ design.T @ (ratio / error)
-    left = float(np.sum((ratio / error - design @ found) ** 2))
+    coefficients = covariance @ design.T @ (ratio / error)
+    left = float(np.sum((ratio / error - design @ coefficients) ** 2))
     freedom = len(group) - 3
-    return found, covariance, float(chdtrc(freedom, left)) if freedom else math.nan
+    return coefficients, covariance, float(chdtrc(freedom, left)) if freedom else math.nan

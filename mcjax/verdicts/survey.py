@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -26,8 +27,15 @@ from mcjax.engine.survey import SurveyMoments, late_windows
 from mcjax.laws.first_order.collapse_rates import CollapseRates
 from mcjax.study.survey import Survey
 from mcjax.verdicts.claims import Cell
-from mcjax.verdicts.collapse import BOUNDARY
-from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, decide, worst
+from mcjax.verdicts.equivalence import (
+    INCONCLUSIVE,
+    REFUTED,
+    VERIFIED,
+    Verdict,
+    decide,
+    worst,
+)
+from mcjax.verdicts.quantities.collapse import BOUNDARY
 
 LAW = "collapse_law"
 
@@ -61,7 +69,7 @@ class SurveyVerdict:
     low: np.ndarray
     high: np.ndarray
     networks: np.ndarray
-    verdict: str
+    verdict: Verdict
     failures: int
     without: str | None
 
@@ -98,7 +106,7 @@ class SurveyVerdict:
             predicted=float(predicted),
             ratio=float(ratio),
             interval=interval,
-            verdict=str(self.verdicts[k, i, claim]),
+            verdict=cast(Verdict, str(self.verdicts[k, i, claim])),
             chains=self.survey.chains,
             lost=0,
             chains_needed=None,

@@ -17,6 +17,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import chdtrc
 
+from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import Outcome
 
 LARGE_SHARE = 0.05
@@ -24,13 +25,17 @@ HEAVY = (
     f"heavy tail: a single chain makes more than {LARGE_SHARE:.0%} of the spread, far from what"
     " normal errors do, so the standard error is not credible"
 )
-RARE = 1e-4
+ALIKE = "all chains have the same value, which tells no standard error"
+HEAVY_TAIL_ODDS = 1e-4
 """Probability, cell by cell, that normal errors are called heavy-tailed."""
 
 
 def dominated(outcome: Outcome) -> np.ndarray:
-    """Share of the chains' sum of squared deviations of ``||e||^2`` that the chain farthest off
-    makes, shape (T + 1, M); 0 where that is small, or what normal errors would do."""
+    """Return how much of the spread of ``||e||^2`` the chain farthest off makes, shape (T + 1, M).
+
+    It is a share of the sum of squared deviations, and 0 where that is small or what normal errors
+    would do.
+    """
     squared, largest = outcome.moments.squared, outcome.largest
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         share = (largest - squared.mean) ** 2 / squared.square
@@ -38,11 +43,18 @@ def dominated(outcome: Outcome) -> np.ndarray:
         trace = np.einsum("tiaa->ti", second)
         freedom = trace**2 / np.einsum("tiab,tiab->ti", second, second)
         odds = squared.chains * chdtrc(freedom, freedom * largest / squared.mean)
-    return np.where((share > LARGE_SHARE) & (odds < RARE), share, 0.0)
+    return np.where((share > LARGE_SHARE) & (odds < HEAVY_TAIL_ODDS), share, 0.0)
+
+
+def alike(moments: Moments) -> np.ndarray:
+    """Return whether two chains or more differ by rounding at most, in the shape of the mean."""
+    rounding = moments.chains * (1e-14 * moments.mean) ** 2
+    same: np.ndarray = (moments.chains > 1) & (moments.square <= rounding)
+    return same
 
 
 def own_blocks(outcome: Outcome) -> np.ndarray:
-    """Each model's own part of the second moments, shape (T + 1, M, p, p)."""
+    """Return each model's own part of the second moments, shape (T + 1, M, p, p)."""
     product = outcome.moments.product.mean
     times, models, p = outcome.moments.error.mean.shape
     if product.ndim == 4:

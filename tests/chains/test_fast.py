@@ -16,6 +16,7 @@ from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
 from mcjax.models.user import user_model
 from mcjax.network import build_network, topologies
+from mcjax.network.memory import Replace, Subsample
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition
 
@@ -142,11 +143,11 @@ def test_what_the_fast_path_knows():
     own = user_model(lambda t, x, y: (y - x @ t) ** 2, lambda key, t, x: x @ t)
     scalar = user_model(lambda eta, y: (y - eta) ** 2, lambda key, eta: eta, predictor="linear")
     for model in (*FAMILIES.values(), scalar):
-        assert not reason_against(model, 5, Newton(), "replace")
-    assert "linear predictor" in reason_against(own, 5, Newton(), "replace")
-    assert "20 parameters" in reason_against(logistic(), 21, Newton(), "replace")
-    assert "Newton" in reason_against(logistic(), 5, LBFGS(), "replace")
-    assert "replaced" in reason_against(logistic(), 5, Newton(), "subsample")
+        assert not reason_against(model, 5, Newton(), Replace())
+    assert "linear predictor" in reason_against(own, 5, Newton(), Replace())
+    assert "20 parameters" in reason_against(logistic(), 21, Newton(), Replace())
+    assert "Newton" in reason_against(logistic(), 5, LBFGS(), Replace())
+    assert "one generation" in reason_against(logistic(), 5, Newton(), Subsample())
     plain = condition(NETWORKS["loop"](60), linear(), [0.5])
     assert route_of(plain, Study((plain,))) == ("statistics", "")
     assert route_of(plain, Study((plain,), sampling="rows")).path == "fast"

@@ -18,6 +18,7 @@ from mcjax.estimators.newton import Newton
 from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import linear
 from mcjax.network import build_network, topologies
+from mcjax.network.memory import Accumulate, Subsample
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition
 
@@ -75,7 +76,7 @@ def test_a_subsample_is_of_the_rows_of_the_pool():
     past = rng.standard_normal((4 * 3, 2))
     parents = jnp.asarray(np.concatenate([past, THETA[None]]))
     key = chain_keys(3, 0, np.array([7]))[0]
-    table, when = pooled(arrays.initial, arrays.feeds, jnp.int32(2), 3)
+    table, when = pooled(arrays.initial, arrays.feeds, jnp.int32(2), 3, Subsample())
     own = jax.tree.map(lambda leaf: leaf[1], table)
     total = 51 + 2 * (33 + 17 + 8)
     assert int(own.samples.sum()) == total
@@ -100,7 +101,7 @@ def test_a_subsample_is_of_the_rows_of_the_pool():
     kept = np.asarray(ordered.weight) > 0
     rows = np.concatenate([np.asarray(ordered.x)[:, kept], np.asarray(ordered.y)[None, kept]]).T
     assert {tuple(row) for row in rows} == whole
-    assert one.network.memory == "subsample"
+    assert one.network.memory == Subsample()
 
 
 def test_a_first_sample_is_fitted_whole():
@@ -137,7 +138,7 @@ def test_bits_do_not_depend_on_company():
 def test_programs_hold_the_whole_pool():
     [shared] = compile_study(study()).programs
     assert shared.program == Program(
-        4, "reference", Newton(), "float32", "float64", 30 + 4 * 31, memory="accumulate"
+        4, "reference", Newton(), "float32", "float64", 30 + 4 * 31, memory=Accumulate()
     )
     assert isinstance(network_arrays(NET, shape_of([NET])).feeds, Feeds)
 

@@ -1,5 +1,6 @@
 """The commands: their JSON, their exit statuses, and what they keep."""
 
+import codecs
 import json
 import subprocess
 import sys
@@ -265,3 +266,15 @@ def test_progress_of_a_run_that_goes_on(study_file, tmp_path, call):
     call("verify", study_file, "--quiet", "--out", tmp_path / "out", "--chains", "100")
     _, _, err = call("verify", study_file, "--out", tmp_path / "out", "--chains", "256")
     assert "256 of 256 chains" in err
+
+
+def test_byte_order_marks(study_file, tmp_path, call_json):
+    """Some editors put one before the text of a file, be it a study, a theory or a law."""
+    theory, law = tmp_path / "theory.toml", tmp_path / "mine.py"
+    theory.write_bytes(codecs.BOM_UTF8 + study_file.read_bytes())
+    code = "import numpy\ndef law(condition, t): return None, [numpy.eye(6)] * (t + 1)\n"
+    law.write_bytes(codecs.BOM_UTF8 + code.encode())
+    study_file.write_bytes(theory.read_bytes())
+    chosen = ("--chains", 128, "--quiet", "--theory", theory, "--law", law)
+    _, found = call_json("verify", study_file, *chosen)
+    assert {cell["law"] for cell in found["cells"]} == {"first_order", "finite_sample", "mine"}

@@ -112,7 +112,7 @@ def outcomes(net, truth, generations):
                 for i, feeds in enumerate(net.feeds_by_reader):
                     if not feeds:
                         continue
-                    if net.memory == "replace":
+                    if net.memory.current_only:
                         total[i] = mass[i] = 0.0
                     for feed in feeds:
                         if feed.origin == "real" and net.real == "reused":
@@ -220,7 +220,7 @@ def simulated(net, draw, estimate, generations, chains, rng):
                 else:
                     y = draw(seen[feed.origin], feed.samples)
                 rows.append((y, np.full(feed.samples, feed.weight)))
-            pools[i] = pools[i] + rows if net.memory == "accumulate" else rows
+            pools[i] = pools[i] + rows if net.memory.adds_up else rows
             y, w = (np.concatenate(part, axis=-1) for part in zip(*pools[i], strict=True))
             following[model] = estimate(y, w)
         now = following

@@ -7,6 +7,7 @@ import pytest
 
 from mcjax.errors import InputError
 from mcjax.network import REAL, Feed, Network, build_network
+from mcjax.network.memory import Replace
 from mcjax.network.network import MOST_MODELS
 
 FEEDS = [("real", "a", 100), ("a", "b", 200, 0.5)]
@@ -48,7 +49,7 @@ def test_initial_by_name_or_for_all():
 
 
 def test_defaults_and_options(net):
-    assert (net.draws, net.real, net.memory) == ("private", "fresh", "replace")
+    assert (net.draws, net.real, net.memory) == ("private", "fresh", Replace())
     other = build_network("ab", [("real", "a", 50)], 50, draws="shared", real="reused")
     assert (other.draws, other.real) == ("shared", "reused")
 

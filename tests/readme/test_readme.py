@@ -1,4 +1,19 @@
-"""The README's code blocks run, in its order, and say what it says."""
+"""The code in README.md and docs/ runs and prints what the pages show.
+
+Each page has a folder of its own, in which its blocks run in order:
+
+``toml``, ``python``
+    If the first line is ``# name.toml`` or ``# name.py``, the block is written to that file. Any
+    other ``python`` block runs, with warnings as errors.
+``console``
+    Every line is a ``mcjax`` command. It ends with status 0, or with the status that a comment at
+    the end of the line names: ``# exit status 1``.
+``text``
+    Lines that the block before printed. A line that ends with "…" may go on differently, and a
+    line that is only "…" stands for any others.
+``sh``
+    Not run (clusters, long runs), but options and commands must exist.
+"""
 
 import importlib.util
 import json
@@ -8,53 +23,135 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
-README = Path(__file__).parents[2] / "README.md"
+import mcjax
+from mcjax.cli.main import cli
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+PAGES = {
+    page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8")
+    for page in (README, *sorted((ROOT / "docs").rglob("*.md")))
+}
+QUICK = ("README.md", "docs/pipelines.md", "docs/memory-and-growth.md")
+"""Pages whose code runs by default; that of the others is marked slow."""
+MOST_LINES = 180
 
 
-@pytest.fixture(scope="module")
-def blocks():
-    return re.findall(r"```(\w+)\n(.*?)```", README.read_text(encoding="utf-8"), re.S)
+def blocks_of(text):
+    """Return the fenced blocks of a page as (language, text) pairs."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", text, re.S | re.M)
 
 
-def test_blocks_run(blocks, tmp_path):
-    ran = {"toml": 0, "console": 0, "python": 0}
-    for language, text in blocks:
-        if language == "toml":
-            name = re.match(r"# (\S+\.toml)\n", text)[1]
-            (tmp_path / name).write_text(text)
-        elif language == "console":
-            for line in text.splitlines():
-                command = shlex.split(line)
-                assert command[0] == "mcjax"
-                done = run([sys.executable, "-m", *command], tmp_path)
-                assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+def pages_with_code():
+    for name, text in PAGES.items():
+        if {language for language, _ in blocks_of(text)} & {"console", "python"}:
+            yield pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow)
+
+
+@pytest.mark.parametrize("page", list(pages_with_code()))
+def test_code_runs_and_prints_what_is_shown(page, tmp_path):
+    printed = ""
+    for language, text in blocks_of(PAGES[page]):
+        file = re.match(r"# (\S+\.(?:toml|py))\n", text)
+        if language in ("toml", "python") and file:
+            (tmp_path / file[1]).write_text(text, encoding="utf-8")
         elif language == "python":
-            done = run([sys.executable, "-W", "error", "-c", text], tmp_path)
-            assert done.returncode == 0, done.stderr
-            assert done.stdout.startswith("verified {}")
-        if language in ran:
-            ran[language] += 1
-    assert min(ran.values()) >= 1
+            printed = run([sys.executable, "-W", "error", "-c", text], tmp_path, 0)
+        elif language == "console":
+            printed = "".join(run_command(line, tmp_path) for line in text.splitlines())
+        elif language == "text":
+            missing = [line for line in text.splitlines() if not shown(line, printed)]
+            assert not missing, f"{page} shows {missing}\nbut this was printed:\n{printed}"
 
 
-def run(command, folder):
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+def run_command(line, folder):
+    command = shlex.split(line, comments=True)
+    assert command[0] == "mcjax", line
+    status = re.search(r"# exit status (\d+)$", line)
+    return run([sys.executable, "-m", *command], folder, int(status[1]) if status else 0)
 
 
-def test_pictures_and_links_exist():
-    targets = re.findall(r"\]\((?!http)([^)]+)\)", README.read_text(encoding="utf-8"))
-    assert len(targets) >= 5
-    for target in targets:
-        assert (README.parent / target).exists(), target
+def run(command, folder, status):
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == status, f"{command}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def shown(line, printed):
+    """Whether a line of the page, however it is spaced, is one of the lines printed."""
+    wanted = line.split()
+    if wanted in ([], ["…"]):
+        return True
+    lines = [other.split() for other in printed.splitlines()]
+    if wanted[-1] == "…":
+        return any(other[: len(wanted) - 1] == wanted[:-1] for other in lines)
+    return wanted in lines
+
+
+@pytest.mark.parametrize("page", list(PAGES))
+def test_commands_that_do_not_run_have_commands_and_options_that_exist(page):
+    for language, text in blocks_of(PAGES[page]):
+        for line in text.splitlines() if language in ("sh", "console") else ():
+            words = shlex.split(line, comments=True)
+            if "mcjax" not in words:
+                continue
+            name, *arguments = words[words.index("mcjax") + 1 :]
+            try:
+                cli.commands[name].make_context(name, arguments)
+            except (KeyError, click.UsageError) as error:
+                pytest.fail(f"{page}: {line}: {error}")
+
+
+@pytest.mark.parametrize("page", list(PAGES))
+def test_links_and_pictures_exist(page):
+    prose = re.sub(r"^```.*?^```$", "", PAGES[page], flags=re.S | re.M)
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", prose):
+        file, _, section = target.partition("#")
+        path = (ROOT / page).parent / file if file else ROOT / page
+        assert path.exists(), f"{page} links to {target}"
+        assert path.resolve().is_relative_to(ROOT), f"{page} links to {target}"
+        if section:
+            headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.M)
+            assert section in map(slug, headings), f"{page} links to {target}"
+
+
+def slug(heading):
+    """Return the anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", list(PAGES))
+def test_files_of_the_repository_that_are_named_exist(page):
+    for name in re.findall(r"`((?:mcjax|tests|benchmarks)/[\w/.-]*)`", PAGES[page]):
+        assert (ROOT / name).exists(), f"{page} names {name}"
+
+
+def test_the_map_of_the_code_lists_the_rooms_in_order():
+    rooms = re.findall(r"^    (\w+) +\w", mcjax.__doc__, re.M)
+    assert re.findall(r"^\| `(\w+)` \|", PAGES["docs/architecture.md"], re.M) == ["errors", *rooms]
+
+
+def test_every_page_is_on_the_map():
+    on_the_map = set(re.findall(r"\]\(([\w/-]+\.md)\)", PAGES["docs/index.md"]))
+    pages = {name.removeprefix("docs/") for name in PAGES if name.startswith("docs/")}
+    assert on_the_map == pages - {"index.md"}
+
+
+def test_readme_is_short_and_begins_with_the_two_commands():
+    assert len(PAGES["README.md"].splitlines()) <= MOST_LINES
+    main, tests = [text for language, text in blocks_of(PAGES["README.md"]) if language == "sh"][:2]
+    assert "mcjax verify" in main
+    assert "pytest" in tests
 
 
 def test_the_table_of_speed_is_the_one_measured():
-    """Which ``benchmarks/report.py`` makes of the results kept."""
-    folder = README.parent / "benchmarks"
+    """Hold the table to what ``benchmarks/report.py`` makes of the results kept."""
+    folder = ROOT / "benchmarks"
     spec = importlib.util.spec_from_file_location("report", folder / "report.py")
     report = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(report)
     kept = json.loads((folder / "results" / "speed.json").read_text(encoding="utf-8"))
-    assert report.summary(kept["results"]) in README.read_text(encoding="utf-8")
+    assert report.summary(kept["results"]) in PAGES["docs/speed.md"]

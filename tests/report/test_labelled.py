@@ -173,7 +173,7 @@ def test_conditions_are_described(results, labelled):
     study = results[0]
     assert labelled.seed.values.tolist() == [2**64 - 1, 3]
     assert labelled.seed.dtype == np.uint64
-    assert labelled.model.values.tolist() == ["linear", "logistic"]
+    assert labelled.family.values.tolist() == ["linear", "logistic"]
     assert labelled.label.values.tolist() == ["one", "two"]
     assert labelled.scale.values.tolist() == [1, 1]
     np.testing.assert_array_equal(labelled.theta, [[0.5, math.nan], [1, -1]])

@@ -6,7 +6,10 @@ from scipy.linalg import block_diag
 from mcjax.chains.program import Trajectory
 from mcjax.engine.outcome import summarise
 from mcjax.laws.prediction import Prediction
-from mcjax.verdicts.judge import QUANTITIES
+from mcjax.models.location import linear
+from mcjax.network import build_network
+from mcjax.study.study import condition
+from mcjax.verdicts.quantities.registry import QUANTITIES
 
 MODELS = ("a", "b")
 SPREAD = np.array(
@@ -66,9 +69,26 @@ def outcomes(errors):
     return summarise(Trajectory(errors, ended, ended), np.zeros(errors.shape[-1]))
 
 
+def here(outcome):
+    """A condition with as many models and parameters as an outcome: a, b, ... that feed no one."""
+    _, size, p = outcome.sample.shape
+    network = build_network("abcdefgh"[:size], [], 99)
+    return condition(network, linear(), np.zeros(p), name="here")
+
+
 def claims(name, told, outcome, tolerance):
-    """Of one entry of ``QUANTITIES``, or of cross_covariance alone."""
-    find = QUANTITIES["covariance" if name == "cross_covariance" else name]
-    models = tuple("abcdefgh"[: outcome.sample.shape[1]])
-    found = find("here", models, told, outcome, tolerance)
-    return [claim for claim in found if claim.place[3] == name]
+    """Of one built-in quantity, or of one kind of its claims alone."""
+    one = here(outcome)
+    kinds = {kind: q for q in QUANTITIES.values() for kind in (q.name, *q.units(one.model))}
+    quantity = kinds[name]
+    if not quantity.speaks(told):
+        return []
+    found = quantity.claims(one, told, outcome, tolerance)
+    if name not in quantity.units(one.model):
+        return found
+    return [claim for claim in found if claim.place.quantity == name]
+
+
+def chances(name, judged, true, tolerance, level):
+    """Of refuting one built-in quantity of a law, if another one is true."""
+    return QUANTITIES[name].chances(judged, true, tolerance, level)

@@ -12,8 +12,8 @@ from mcjax.models.location import linear
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.claims import settle
-from mcjax.verdicts.collapse import TOO_FEW, growth_share, share_slopes
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
+from mcjax.verdicts.quantities.collapse import TOO_FEW_GENERATIONS, growth_share, share_slopes
 
 LAST = 7
 NOTHING = np.full(2, np.nan)
@@ -90,7 +90,7 @@ def test_intervals_hold_the_truth():
 def test_what_is_not_judged():
     errors = paths(np.random.default_rng(2), 1, 512, LAST)
     slow = grows(mse=grows().mse + 100)  # grows, but not by enough to be seen so early
-    assert {cell.note for cell in cells(slow, errors)} == {TOO_FEW}
+    assert {cell.note for cell in cells(slow, errors)} == {TOO_FEW_GENERATIONS}
     assert {cell.verdict for cell in cells(slow, errors)} == {INCONCLUSIVE}
     assert cells(grows(growth=NOTHING), errors) == ()  # a law that does not tell
     assert [c.model for c in cells(grows(growth=np.array([np.nan, 1.0])), errors)] == ["b"]

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mcjax.verdicts.claims import ratio_claim, settle
+from mcjax.verdicts.claims import Estimate, Place, ratio_claim, settle
+from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, decide, worst
 
 
@@ -103,7 +104,13 @@ def test_worst():
 
 
 def test_no_number_of_chains_beyond_what_a_table_holds():
-    claim = ratio_claim(("c", "m", 0, "mse", "law"), (1.0, 0.3), (1.0, 0.0), 0.1, 2)
+    claim = ratio_claim(
+        Place("c", "m", 0, "mse", "law"),
+        observed=Estimate(1.0, 0.3),
+        predicted=Estimate(1.0, 0.0),
+        tolerance=0.1,
+        count=ChainCount(2, 0),
+    )
     [cell] = settle([replace(claim, factor=lambda level: 1e30)], 0.99)
     assert cell.verdict == INCONCLUSIVE
     assert cell.chains_needed is None

@@ -12,7 +12,7 @@ from mcjax.network import build_network
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import INCONCLUSIVE
-from mcjax.verdicts.failures import losses
+from mcjax.verdicts.failures import lost_chains
 
 
 def test_losses_of_known_chains():
@@ -24,7 +24,7 @@ def test_losses_of_known_chains():
     theta[0, :, :, :, 0][status[0] > 0] = np.nan
     [outcome] = summarise(Trajectory(theta, status, 0 * status), np.zeros(1))
     net = build_network("ab", [("a", "a", 9)], 9)
-    [loss] = losses([condition(net, linear(), [0.0], label="x")], [outcome])
+    [loss] = lost_chains([condition(net, linear(), [0.0], label="x")], [outcome])
     assert (loss.condition, loss.model) == ("x", "a")
     assert loss.rates == {
         "separated": (0, 0.25, 0),
@@ -42,7 +42,7 @@ def test_no_chain_left():
     status = np.full((1, 3, 2, 1), Status.SEPARATED, np.int32)
     [outcome] = summarise(Trajectory(theta, status, 0 * status), np.zeros(1))
     net = build_network("a", [("a", "a", 9)], 9)
-    [loss] = losses([condition(net, linear(), [0.0])], [outcome])
+    [loss] = lost_chains([condition(net, linear(), [0.0])], [outcome])
     assert loss.lost == (1, 1)
     assert np.isnan([*loss.mse, *loss.mse_complete]).all()
 

@@ -13,19 +13,32 @@ from mcjax.laws.prediction import FunctionalPrediction
 from mcjax.models.generative import categorical, gaussian, poisson_mean
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition
-from mcjax.verdicts.claims import settle
+from mcjax.verdicts.claims import Estimate, Place, settle
+from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
-from mcjax.verdicts.functional import functional_claim, functional_claims
 from mcjax.verdicts.plan import plan
+from mcjax.verdicts.quantities.functional import QUANTITY, functional_claim
 
-PLACE = ("", "a", 1, "functional:alive", "extinction")
+PLACE = Place("", "a", 1, "functional:alive", "extinction")
+
+
+def claim_about(observed, predicted, unit, span, tolerance, chains):
+    return functional_claim(
+        PLACE,
+        observed=Estimate(*observed),
+        predicted=predicted,
+        unit=unit,
+        span=span,
+        tolerance=tolerance,
+        count=ChainCount(chains, 0),
+    )
 
 
 def chance(events, chains, told, tolerance=0.05):
     """The claim about a chance, of which so many chains are events."""
     seen = events / chains
     error = np.sqrt(seen * (1 - seen) / (chains - 1))
-    return functional_claim(PLACE, (seen, error), told, max(told, 0.1), 1.0, tolerance, chains)
+    return claim_about((seen, error), told, max(told, 0.1), 1.0, tolerance, chains)
 
 
 def verdict(claim, confidence=0.99):
@@ -58,7 +71,7 @@ def test_intervals_are_wider_than_the_exact_binomial_ones(chains, level):
 
 def test_p_values_are_the_levels_at_which_intervals_reach_the_margin():
     claims = [chance(3, 5000, 1e-4), chance(1500, 5000, 0.31), chance(900, 5000, 0.3)]
-    claims.append(functional_claim(PLACE, (1.5, 0.01), 1.48, 1.48, np.inf, 0.05, 500))
+    claims.append(claim_about((1.5, 0.01), 1.48, 1.48, np.inf, 0.05, 500))
     for claim in claims:
         p = min(claim.within, claim.beyond)
         assert 0 < p < 1
@@ -103,7 +116,8 @@ def gaussian_claims(spread, told):
     theta = np.stack([mean, spread], axis=-1)[:, None, None]
     law = FunctionalPrediction("law", "", {k: np.array([[v]]) for k, v in told.items()})
     outcome = outcome_of(theta, NORMAL.theta, gaussian())
-    return {c.place[3].split(":")[1]: c for c in functional_claims(NORMAL, law, outcome, 0.1)}
+    claims = QUANTITY.claims(NORMAL, law, outcome, 0.1)
+    return {claim.place.quantity.split(":")[1]: claim for claim in claims}
 
 
 def test_a_tail_that_hangs_on_one_chain_is_not_judged():

@@ -13,8 +13,13 @@ from mcjax.network import data_mediated
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.claims import settle
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
-from mcjax.verdicts.homogenisation import KINDS, chain_spreads, cosine_of, second_moments, spread_of
-from mcjax.verdicts.judge import QUANTITIES
+from mcjax.verdicts.quantities.homogenisation import (
+    KINDS,
+    chain_spreads,
+    cosine_of,
+    second_moments,
+    spread_of,
+)
 
 VIEWS = np.diag([2.0, 0.5]), np.array([[[1.0, 0.0], [0.0, 0.0]], [[1.0, 0.5], [0.5, 1.0]]])
 TOLD = law(SPREAD, views=VIEWS, pooled=0.3)
@@ -22,9 +27,7 @@ TOLD = law(SPREAD, views=VIEWS, pooled=0.3)
 
 def judged(name, told, errors, tolerance=0.1):
     [outcome] = outcomes(errors)
-    find = "efficiency" if name == "efficiency" else "homogenisation"
-    found = QUANTITIES[find]("here", ("a", "b"), told, outcome, tolerance)
-    return settle([claim for claim in found if claim.place[3] == name], 0.99)
+    return settle(claims(name, told, outcome, tolerance), 0.99)
 
 
 def errors_of(chains, spread=SPREAD, seed=0):
@@ -71,7 +74,7 @@ def test_spreads_that_a_plan_counts_on_are_those_of_normal_chains():
     told = replace(TOLD, mean=np.tile([[[1.0, 0.5], [0.0, -1.0]]], (3, 1, 1)))
     errors = errors_of(40_000) + told.mean
     [outcome] = outcomes(errors)
-    found = QUANTITIES["homogenisation"]("here", ("a", "b"), told, outcome, 0.1)
+    found = claims("homogenisation", told, outcome, 0.1)
     seen = [c.standard_error * 200 / (c.predicted if c.ratio == c.ratio else 1) for c in found]
     np.testing.assert_allclose(seen, chain_spreads(told), rtol=0.05)
 

@@ -12,12 +12,14 @@ from mcjax.models.location import linear
 from mcjax.network import build_network, topologies
 from mcjax.study.load import load_study
 from mcjax.study.study import Study, condition, ladder
-from mcjax.verdicts.claims import ALLOWED, ratio_claim, settle
+from mcjax.verdicts.claims import ALLOWED, Estimate, Place, ratio_claim, settle
+from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.judge import judge
-from mcjax.verdicts.ladder import QUANTITY, Rung, climb
+from mcjax.verdicts.ladder import Rung, climb, limit_of
 
 SCALES = (1, 2, 4, 8)
+LIMIT = limit_of("mse")
 
 
 def rungs(ratios, errors, scales=SCALES, chains=10**6, notes=()):
@@ -28,12 +30,11 @@ def rungs(ratios, errors, scales=SCALES, chains=10**6, notes=()):
             "ladder",
             scale,
             ratio_claim(
-                (f"scale={scale}", "a", 3, "mse", "first_order"),
-                (ratio / scale, error / scale),
-                (1 / scale, 0.0),
-                0.05,
-                chains,
-                note=notes.get(scale, ""),
+                Place(f"scale={scale}", "a", 3, "mse", "first_order"),
+                observed=Estimate(ratio / scale, error / scale),
+                predicted=Estimate(1 / scale, 0.0),
+                tolerance=0.05,
+                count=ChainCount(chains, 0, notes.get(scale, "")),
             ),
         )
         for scale, ratio, error in zip(scales, ratios, errors, strict=True)
@@ -53,7 +54,7 @@ def test_the_curve_is_found(scales):
     assert ladder.cost == pytest.approx(0.4)
     assert ladder.curvature == pytest.approx(-0.2)
     assert ladder.rungs == len(scales)
-    assert claim.place == ("ladder", "a", 3, QUANTITY, "first_order")
+    assert claim.place == ("ladder", "a", 3, LIMIT, "first_order")
     design = np.vander(1 / np.asarray(scales, float), 3, increasing=True) / errors[:, None]
     expected = np.sqrt(np.diagonal(np.linalg.inv(design.T @ design)))
     assert (ladder.standard_error, ladder.cost_error) == pytest.approx(tuple(expected[:2]))
@@ -146,7 +147,7 @@ def test_the_ladder_decides_and_not_its_rungs(run):
     off = [c for c in single if c.condition == "scale=1"]
     assert {c.verdict for c in off} == {INCONCLUSIVE}
     assert {c.note for c in off} == {ALLOWED}
-    steps = [c for c in result.cells if c.quantity == QUANTITY]
+    steps = [c for c in result.cells if c.quantity == LIMIT]
     assert [c.generation for c in steps] == [0, 1, 2, 3]
     assert {c.verdict for c in steps} == {VERIFIED}
 

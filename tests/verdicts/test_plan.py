@@ -13,8 +13,9 @@ from mcjax.models.location import linear
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition, ladder
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
-from mcjax.verdicts.judge import QUANTITIES, judge
+from mcjax.verdicts.judge import judge
 from mcjax.verdicts.plan import plan
+from mcjax.verdicts.quantities.registry import QUANTITIES
 
 POWER = 0.9
 RUNS = 100
@@ -50,7 +51,8 @@ def verdicts(study, predictions, chains):
     ]
 
 
-EVERY = [q for q in QUANTITIES if q not in ("normality", "efficiency")]
+ERRORS = tuple(name for name, quantity in QUANTITIES.items() if quantity.subject == "errors")
+EVERY = [name for name in ERRORS if name not in ("normality", "efficiency")]
 """Those that an exact law of one real source speaks of."""
 
 
@@ -97,7 +99,7 @@ def test_more_cells_and_tighter_margins_take_more_chains(base):
     assert plan(replace(study, tolerance=0.1), predictions, POWER).chains > 3.5 * chains
     assert plan(study, predictions, 0.999).chains > chains
     assert plan(replace(study, confidence=0.9999), predictions, POWER).chains > chains
-    every = plan(replace(study, quantities=tuple(QUANTITIES)), predictions, POWER)
+    every = plan(replace(study, quantities=ERRORS), predictions, POWER)
     assert every.chains == max(need.chains for need in every.needs)
     assert [need.quantity for need in every.needs] == EVERY
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from known_errors import SPREAD, claims, law, outcomes, paths
+from known_errors import SPREAD, chances, claims, law, outcomes, paths
 from scipy import stats
 
 from mcjax import api
@@ -14,7 +14,7 @@ from mcjax.network import topologies
 from mcjax.study.study import Study, condition, ladder
 from mcjax.verdicts.judge import judge
 from mcjax.verdicts.plan import plan
-from mcjax.verdicts.power import chances, likeliest, true_law
+from mcjax.verdicts.power import likeliest, true_law
 
 RUNS, CHAINS, LEVEL, TOLERANCE = 400, 512, 0.01, 0.05
 TRUE = law(SPREAD, generations=3)

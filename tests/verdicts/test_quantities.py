@@ -7,9 +7,10 @@ import pytest
 from known_errors import SPREAD, claims, law, normal, outcomes, own, paths, root
 from scipy import stats
 
-from mcjax.verdicts.claims import ALLOWED, ratio_claim, settle
+from mcjax.verdicts.claims import ALLOWED, Estimate, Place, ratio_claim, settle
+from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
-from mcjax.verdicts.normality import kolmogorov
+from mcjax.verdicts.quantities.normality import kolmogorov
 from mcjax.verdicts.tails import HEAVY
 
 NAMES = ("mse", "growth", "bias", "covariance", "cross_covariance", "normality")
@@ -257,8 +258,14 @@ def test_every_bias_has_an_interval():
 
 
 def test_an_infinite_prediction_is_not_judged():
-    place = ("here", "a", 0, "mse", "law")
-    [cell] = settle([ratio_claim(place, (1.0, 0.1), (np.inf, 0.0), 0.05, 100)], 0.99)
+    claim = ratio_claim(
+        Place("here", "a", 0, "mse", "law"),
+        observed=Estimate(1.0, 0.1),
+        predicted=Estimate(np.inf, 0.0),
+        tolerance=0.05,
+        count=ChainCount(100, 0),
+    )
+    [cell] = settle([claim], 0.99)
     assert cell.verdict == INCONCLUSIVE
     assert cell.note == "no finite estimate or prediction"
 

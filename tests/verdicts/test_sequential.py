@@ -7,12 +7,13 @@ import pytest
 from scipy import stats
 
 from mcjax import api
-from mcjax.api import FIRST_LOOK, verify_until_decided
+from mcjax.api import verify_until_decided
 from mcjax.models.location import linear
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.judge import judge
+from mcjax.verdicts.looks import FIRST_LOOK
 from mcjax.verdicts.plan import plan
 
 NET = topologies.self_loop(samples=50, initial=50)

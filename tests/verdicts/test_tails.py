@@ -15,7 +15,7 @@ from mcjax.network import build_network
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import INCONCLUSIVE
 from mcjax.verdicts.judge import judge
-from mcjax.verdicts.tails import HEAVY, RARE, dominated
+from mcjax.verdicts.tails import HEAVY, HEAVY_TAIL_ODDS, dominated
 
 SEEDS, CHAINS = 200, 512
 MOST = int(stats.binom.isf(1e-5, SEEDS, 0.05))
@@ -101,7 +101,7 @@ def test_normal_errors_are_not_called_heavy(p, chains):
     ended = np.zeros(theta.shape[:-1], np.int32)
     found = summarise(Trajectory(theta, ended, ended), np.zeros(p))
     called = sum(np.count_nonzero(dominated(outcome)) for outcome in found)
-    assert called <= stats.binom.isf(1e-6, 3 * len(found), RARE)
+    assert called <= stats.binom.isf(1e-6, 3 * len(found), HEAVY_TAIL_ODDS)
 
 
 def test_one_wild_chain_is_seen():

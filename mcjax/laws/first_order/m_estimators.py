@@ -39,6 +39,9 @@ class FirstOrder:
         """Return why the expansion does not hold, or None."""
         if not condition.minimises:
             return STOPS
+        memory = condition.network.memory
+        if not (memory.current_only or memory.adds_up or (memory.selects and memory.vanishing)):
+            return Reason(f"memory is {memory.name!r}, and it is for the last data, or all")
         rows, p = _fewest_rows(condition), len(condition.theta)
         if condition.model.covariates != 0 and rows <= p:
             return Reason(f"a fit has {rows} rows for {p} parameters, and it is for many rows")

@@ -269,9 +269,9 @@ def _system(net: Network, begun: _Fits, fits: _Fits, offsets: np.ndarray) -> Lin
     initial, reuse = _drawn_once(begun, fits, size)
     flat = (size * p, size * p)
     inertia, selection = None, None
-    if net.memory != "replace":
+    if not net.memory.current_only:
         inertia = block_diagonal(fits.inverse @ begun.total)
-    if net.memory == "subsample":
+    if net.memory.selects:
         scores = _sum_by(begun.reader, begun.weight[:, None, None] ** 2 * begun.score, fits.total)
         chosen = fits.inverse @ scores @ _transposed(fits.inverse)
         chosen[frozen] = 0

@@ -71,7 +71,7 @@ class Lineage:
 def several_parents(net: Network) -> Reason | None:
     """Return why a line of descent branches, or None if every model reads one origin alone, and
     this generation's data alone."""
-    if net.memory != "replace":
+    if not net.memory.current_only:
         return Reason("a fit is not of one generation's data, so it has more than one parent")
     if net.growth:
         return GROWING

@@ -79,9 +79,9 @@ class Generative:
         origins = collapse_origins(net)
         stable = ~np.array(collapsing(data_flow(net), origins))
         slopes = np.full(net.size, np.nan)
-        if not loss and net.memory == "replace":
+        if not loss and net.memory.current_only:
             slopes = np.where(stable, np.nan, growth(means.system, origins)[:, 0, 0] * size)
-        settled = stable | (net.memory == "accumulate")
+        settled = stable | net.memory.adds_up
         functionals = {}
         if isinstance(known, ClassShares):
             shares = known.shares(condition.theta)
@@ -138,7 +138,7 @@ def _rows(net: Network, t: int) -> np.ndarray:
         largest = max(feed.weight for feed in feeds)  # no product overflows
         mass = sum(feed.weight / largest * feed.samples for feed in feeds)
         squares = sum((feed.weight / largest) ** 2 * feed.samples for feed in feeds)
-        if net.memory == "accumulate":
+        if net.memory.adds_up:
             mass = net.initial[i] / largest + t * mass
             squares = net.initial[i] / largest**2 + t * squares
         rows[i] = mass**2 / squares

@@ -84,8 +84,8 @@ class WeightedMeans:
 
 def not_weighted_means(net: Network) -> Reason | None:
     """Return why estimates are not means of all data, or of the last, or None."""
-    if net.memory not in ("replace", "accumulate"):
-        return Reason(f"memory is {net.memory!r}; moments are those of all data, or the last")
+    if not (net.memory.current_only or net.memory.adds_up):
+        return Reason(f"memory is {net.memory.name!r}; moments are those of all data, or the last")
     return GROWING if net.growth else None
 
 

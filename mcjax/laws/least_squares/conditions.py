@@ -54,7 +54,7 @@ def few_rows(net: Network, p: int, more: int) -> Reason | None:
 def unusual_feeds(net: Network) -> str:
     """Return, in a sentence, what keeps designs from being independent and evenly weighted:
     weights, samples with several readers, reused real data or memory; empty if nothing does."""
-    if net.memory != "replace":
+    if not net.memory.current_only:
         return POOLED
     tables = (*net.first_by_reader, *net.feeds_by_reader)
     if any(len({feed.weights for feed in feeds}) > 1 for feeds in tables):

@@ -50,7 +50,7 @@ class FiniteSample:
         if condition.design == "fixed":
             return Reason(FIXED)
         net, p = condition.network, len(condition.theta)
-        if net.memory == "accumulate":
+        if net.memory.adds_up:
             return _not_loops(net, p)
         unusual = unusual_feeds(net)
         return few_rows(net, p, 1) or (Reason(unusual) if unusual else None)
@@ -59,7 +59,7 @@ class FiniteSample:
         """Predict the errors at generations 0 to T, and mostly their growth and limits."""
         net, p = condition.network, len(condition.theta)
         variances = label_variances(condition)
-        if net.memory == "accumulate":
+        if net.memory.adds_up:
             return _accumulated_loops(condition, generations)
         if net.growth:
             return _growing(condition, generations)

@@ -60,8 +60,9 @@ class FixedDesign:
         reason = not_least_squares(condition)
         if reason is not None:
             return reason
-        if condition.network.memory == "subsample":
-            return Reason("a model fits a subsample of its past")
+        memory = condition.network.memory
+        if not (memory.current_only or memory.adds_up):
+            return Reason(f"memory is {memory.name!r}, and it is for the last data, or all")
         if condition.network.growth > 0:
             return Reason("sample counts grow, and so do the designs")
         return None

@@ -1,0 +1,116 @@
+"""What a model keeps of its past: the generations whose data are in the pool that it is fitted to.
+
+A rule is a frozen dataclass derived from :class:`Memory`. Chains, sufficient statistics and laws
+ask it what they need to know; none of them asks for its name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from mcjax.errors import InputError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A rule for the pool of a model.
+
+    Class attributes
+    ----------------
+    name : str
+        In files, tables and messages.
+    current_only : bool
+        Whether a fit is of the current generation's data alone. Then there is no pool, real data
+        may be reused, and chains may run on the fast path.
+    adds_up : bool
+        Whether the pool of a generation is that of the generation before and the new data. Then
+        sums over rows add up, and a model needs to keep nothing else.
+    selects : bool
+        Whether a fit is of as many rows as a generation feeds, drawn from the pool without
+        replacement.
+    vanishing : bool
+        Whether the share of one generation's data in a fit goes to zero. Then no network collapses.
+    """
+
+    name: ClassVar[str]
+    current_only: ClassVar[bool] = False
+    adds_up: ClassVar[bool] = False
+    selects: ClassVar[bool] = False
+    vanishing: ClassVar[bool] = False
+
+    def keeps(self, generation: Any, now: Any) -> Any:
+        """Whether data of past generations are in the pool of generation ``now``.
+
+        Parameters
+        ----------
+        generation : array of int
+            From 0 to T, those after ``now`` included, which are not in the pool.
+        now : int
+            The generation that is fitted.
+
+        Returns
+        -------
+        array of bool
+            Of the shape of ``generation``; in JAX for arrays of JAX.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Replace(Memory):
+    """A model is fitted to the data of the current generation alone."""
+
+    name = "replace"
+    current_only = True
+
+    def keeps(self, generation: Any, now: Any) -> Any:
+        """Whether it is the current generation."""
+        return generation == now
+
+
+@dataclass(frozen=True)
+class Accumulate(Memory):
+    """A model is fitted to all data that it was ever fed, its generation-0 sample included."""
+
+    name = "accumulate"
+    adds_up = True
+    vanishing = True
+
+    def keeps(self, generation: Any, now: Any) -> Any:
+        """Whether it is the current generation or an earlier one."""
+        return generation <= now
+
+
+@dataclass(frozen=True)
+class Subsample(Memory):
+    """A model is fitted to as many rows as a generation feeds, drawn from all it was ever fed."""
+
+    name = "subsample"
+    selects = True
+    vanishing = True
+
+    def keeps(self, generation: Any, now: Any) -> Any:
+        """Whether it is the current generation or an earlier one."""
+        return generation <= now
+
+
+MEMORIES: dict[str, Memory] = {rule.name: rule for rule in (Replace(), Accumulate(), Subsample())}
+"""The rules that a study file can name."""
+
+
+def read_memory(rule: Memory | str) -> Memory:
+    """Return a rule, given as such or by name.
+
+    Raises
+    ------
+    InputError
+        For an unknown name.
+    """
+    if isinstance(rule, Memory):
+        return rule
+    if not isinstance(rule, str) or rule not in MEMORIES:
+        choices = tuple(MEMORIES)
+        hint = did_you_mean(rule, choices)
+        raise InputError("network.memory", f"is {rule!r}, not one of {choices}{hint}")
+    return MEMORIES[rule]

@@ -1,0 +1,79 @@
+"""The quantities that a study can ask for by name.
+
+The names stand here, below the rooms that judge, so that a study is checked without importing those
+or JAX. The quantity called NAME is the object ``QUANTITY`` of the module
+``mcjax/verdicts/quantities/NAME.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mcjax.errors import InputError, did_you_mean
+
+if TYPE_CHECKING:
+    from mcjax.models.model import Model
+
+QUANTITIES = {
+    "mse": None,
+    "collapse": None,
+    "growth": None,
+    "bias": None,
+    "covariance": None,
+    "normality": None,
+    "efficiency": None,
+    "homogenisation": None,
+    "functional": "functionals",
+}
+"""By name, the attribute of a model without which there is nothing to judge, or None."""
+
+
+def name_of(quantity: Any) -> str:
+    """Return the name of a quantity that is given by name or as an object."""
+    return quantity if isinstance(quantity, str) else quantity.name
+
+
+def check_quantities(quantities: Sequence[Any], models: Sequence[Model]) -> None:
+    """Check what a study asks for.
+
+    Parameters
+    ----------
+    quantities : sequence of str or Quantity
+        Names of built-in quantities, and objects of subclasses of :class:`mcjax.Quantity`.
+    models : sequence of Model
+        Those of the study's conditions.
+
+    Raises
+    ------
+    InputError
+        For a name that is unknown or that no model has anything to judge for, for an object that is
+        no quantity or that takes the name of another one, and if nothing is asked for.
+    """
+    field, known = "run.quantities", tuple(QUANTITIES)
+    for quantity in quantities:
+        if isinstance(quantity, str):
+            if quantity not in QUANTITIES:
+                hint = did_you_mean(quantity, known)
+                raise InputError(field, f"has {quantity!r}, not one of {known}{hint}")
+            continue
+        texts = (getattr(quantity, "name", None), getattr(quantity, "unit", None))
+        if isinstance(quantity, type) or not all(isinstance(text, str) and text for text in texts):
+            raise InputError(
+                field,
+                f"has {quantity!r}, which is neither a name nor a quantity; give an object of a"
+                " subclass of mcjax.Quantity that has a name and a unit",
+            )
+        if quantity.name in QUANTITIES:
+            raise InputError(field, f"has an object named {quantity.name!r} as a built-in is")
+    names = [name_of(quantity) for quantity in quantities]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(field, f"has {name!r} twice; drop one")
+    if not names:
+        raise InputError(field, "is empty; name at least 'mse'")
+    for name in names:
+        needed = QUANTITIES.get(name)
+        if needed is not None and models and not any(getattr(m, needed) for m in models):
+            own = ", ".join(sorted({model.name for model in models}))
+            raise InputError(field, f"has {name!r}, and {own} has none; drop it")

@@ -1,0 +1,63 @@
+"""The chains behind a claim, and whether they suffice for a verdict."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mcjax.verdicts.tails import ALIKE, HEAVY
+
+LOST_SHARE = 0.1
+"""A cell is judged only if the share of chains it lost is below this part of the tolerance."""
+NO_ESTIMATE = "chains have no estimate"
+
+
+class ChainCount(NamedTuple):
+    """The chains behind a claim.
+
+    Attributes
+    ----------
+    counted : int
+        Chains that contribute to the claim.
+    lost : int
+        Chains that were drawn and have no estimate.
+    note : str
+        Why the chains do not suffice for a verdict; empty if they do.
+    """
+
+    counted: int
+    lost: int
+    note: str = ""
+
+    def unless(self, note: str) -> ChainCount:
+        """Return the count with a further note, which matters only if there is none yet."""
+        return self if self.note else self._replace(note=note)
+
+
+def count_chains(
+    counted: int, drawn: int, tolerance: float, *, alike: bool = False, heavy: bool = False
+) -> ChainCount:
+    """Count the chains behind a claim and note why they do not suffice for a verdict.
+
+    Parameters
+    ----------
+    counted : int
+        Chains that contribute to the claim.
+    drawn : int
+        Chains that were simulated.
+    tolerance : float
+        Margin of the claim.
+    alike : bool, optional
+        Whether the chains that count have no spread.
+    heavy : bool, optional
+        Whether a single chain dominates the spread, see :mod:`mcjax.verdicts.tails`.
+
+    Returns
+    -------
+    ChainCount
+        With a note if too many chains are lost, else if they are alike, else if the tail is heavy.
+    """
+    lost = drawn - counted
+    count = ChainCount(counted, lost)
+    if lost > LOST_SHARE * tolerance * drawn:
+        count = count.unless(f"{lost} of {drawn} {NO_ESTIMATE}")
+    return count.unless(ALIKE if alike else "").unless(HEAVY if heavy else "")

@@ -1,0 +1,1 @@
+"""What is judged: one quantity a module, and a registry of them all."""

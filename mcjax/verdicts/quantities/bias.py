@@ -1,0 +1,226 @@
+"""Whether estimates are centred where a law says.
+
+A law without bias says ``E e = 0``. What is judged is how far the mean is off, in units of the
+spread: ``D = sqrt(m' C^-1 m)`` for the mean m, less the law's, and the covariance C of a model's
+errors. It is the largest bias of any linear combination of parameters as a share of its standard
+deviation. The claim is ``D <= tolerance``.
+
+For normal errors of n chains, Hotelling's ``T^2 = n m' C^-1 m`` is such that
+``(n - p) / (p (n - 1)) T^2`` has the noncentral F distribution with (p, n - p) degrees of freedom
+and noncentrality ``n D^2`` (Anderson, "An Introduction to Multivariate Statistical Analysis", 2003,
+5.2); for others this holds by the central limit theorem, and plans take T^2 as noncentral
+chi-squared. Biases are of the order of 1/n and spreads of 1/sqrt(n), so an asymptotic law is
+allowed the root of what it is allowed for second moments.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import chdtri, chndtr, chndtrix, ncfdtr, ndtr, ndtri
+
+from mcjax.engine.outcome import Outcome
+from mcjax.laws.prediction import Prediction
+from mcjax.study.study import Condition
+from mcjax.verdicts.claims import Claim, Interval, Place, allowances
+from mcjax.verdicts.counts import ChainCount, count_chains
+from mcjax.verdicts.planning import NormalCells
+from mcjax.verdicts.power import Chance, own_covariances, parameters, singular
+from mcjax.verdicts.quantities.quantity import Quantity
+from mcjax.verdicts.tails import own_blocks
+
+
+@dataclass(frozen=True)
+class BiasCells(NormalCells):
+    """Cells about D; without bias T^2 is chi-squared.
+
+    Attributes
+    ----------
+    parameters : ndarray of shape (K,)
+        Degrees of freedom p.
+    """
+
+    parameters: np.ndarray
+
+    def standard_errors(self, level: float, miss: float) -> float:
+        p = int(self.parameters.max())
+        return -float(ndtri(level / 2)) + math.sqrt(float(chdtri(p, miss)))
+
+
+class Bias(Quantity):
+    """Claims about the mean error, one for each generation and model."""
+
+    name = "bias"
+    unit = "standard deviations"
+
+    def claims(
+        self, condition: Condition, prediction: Prediction, outcome: Outcome, tolerance: float
+    ) -> list[Claim]:
+        mean = outcome.moments.error.mean
+        predicted = np.zeros_like(mean) if prediction.mean is None else prediction.mean
+        second = own_blocks(outcome)
+        allowance = np.sqrt(allowances(prediction))
+        chains = outcome.moments.squared.chains
+        claims = []
+        for t, i in np.ndindex(*prediction.mse.shape):
+            count = count_chains(int(chains[t, i]), outcome.chains, tolerance)
+            if prediction.mse[t, i] == 0:
+                count = count._replace(note="the law predicts 0")
+            claims.append(
+                _claim(
+                    self.place(condition, i, t, prediction),
+                    departure=mean[t, i] - predicted[t, i],
+                    mean=mean[t, i],
+                    second=second[t, i],
+                    tolerance=tolerance,
+                    count=count,
+                    allowance=float(allowance[t, i]),
+                )
+            )
+        return claims
+
+    @np.errstate(all="ignore")  # what has no number of chains is infinite
+    def planned(
+        self, condition: Condition, prediction: Prediction, tolerance: float
+    ) -> list[BiasCells]:
+        """Plan every cell; no number of chains suffices where the covariance is singular."""
+        spread = np.where(singular(prediction), np.inf, 1.0).ravel()
+        return [
+            BiasCells(
+                self.name,
+                spread=spread,
+                error=np.zeros(len(spread)),
+                allowance=np.sqrt(allowances(prediction).ravel()),
+                parameters=np.full(len(spread), parameters(prediction)),
+            )
+        ]
+
+    @np.errstate(all="ignore")  # a chance that is no number is 0
+    def chances(
+        self,
+        prediction: Prediction,
+        truth: Prediction,
+        tolerance: float,
+        level: float,
+        ladder: float | None = None,
+    ) -> list[Chance]:
+        blocks = own_covariances(truth)
+        edge = tolerance + np.sqrt(allowances(prediction))
+        none = np.zeros(blocks.shape[:-1])
+        predicted, true = (none if law.mean is None else law.mean for law in (prediction, truth))
+        departure = true - predicted
+        chances = []
+        for t, i in np.ndindex(*edge.shape):
+            if np.linalg.cond(blocks[t, i]) < 1e12:
+                ahead = np.linalg.solve(blocks[t, i], departure[t, i])
+                distance = float(departure[t, i] @ ahead)
+                chances.append(_hotelling(blocks.shape[-1], distance, float(edge[t, i]), level))
+        return chances
+
+
+def _claim(
+    place: Place,
+    *,
+    departure: np.ndarray,
+    mean: np.ndarray,
+    second: np.ndarray,
+    tolerance: float,
+    count: ChainCount,
+    allowance: float,
+) -> Claim:
+    p, chains = len(departure), count.counted
+    statistic = math.nan
+    if chains > p + 1 and not count.note:
+        spread = (second - np.outer(mean, mean)) * chains / (chains - 1)
+        values = np.linalg.eigvalsh(spread) if np.isfinite(spread).all() else np.zeros(1)
+        # of chains that are all alike the difference above is rounding, a share of the moments
+        if values[0] > 1e-12 * max(values[-1], np.trace(second)):
+            statistic = float(departure @ np.linalg.solve(spread, departure))
+    if not math.isfinite(statistic):
+        count = count.unless("too few chains for the covariance of the errors, or a singular one")
+
+    def below(distance: float, more: float = 1.0) -> float:
+        """Return the probability of a statistic no larger than the one observed.
+
+        That is if D were ``distance``, and there were ``more`` times the chains.
+        """
+        n = more * chains
+        observed, noncentral = n * (n - p) / (p * (n - 1)) * statistic, n * distance**2
+        value = float(ncfdtr(p, n - p, noncentral, observed))
+        return value if math.isfinite(value) else _patnaik(p, noncentral, p * observed)
+
+    def within(more: float = 1.0) -> float:
+        return 1.0 if count.note else min(1.0, 2 * below(tolerance, more))
+
+    def beyond(more: float = 1.0) -> float:
+        return 1.0 if count.note else min(1.0, 2 * (1 - below(tolerance + allowance, more)))
+
+    # without bias, T^2 / n is p / (n - p) on average
+    excess = p / max(chains - p, 1)
+    estimate = math.nan if count.note else math.sqrt(max(0.0, statistic - excess))
+
+    def factor(level: float) -> float:
+        p_value = within if math.sqrt(statistic) < tolerance else beyond
+        most = next((2.0**k for k in range(1, 31) if p_value(2.0**k) < level), math.inf)
+        if math.isinf(most):
+            return math.inf
+        return float(brentq(lambda more: p_value(more) - level, 1.0, most))
+
+    return Claim(
+        place=place,
+        empirical=estimate,
+        standard_error=1 / math.sqrt(max(chains, 1)),
+        predicted=0.0,
+        ratio=math.nan,
+        within=within(),
+        beyond=beyond(),
+        interval=_interval(below, estimate),
+        factor=factor,
+        chains=chains,
+        lost=count.lost,
+        note=count.note,
+    )
+
+
+def _patnaik(freedom: int, noncentral: float, x: float) -> float:
+    """Return the noncentral chi-squared distribution function in its far tails.
+
+    By moments (Patnaik, Biometrika 36, 1949) and Fisher's root; scipy's noncentral F has no value
+    there.
+    """
+    mean, share = freedom + noncentral, (freedom + 2 * noncentral) / (freedom + noncentral)
+    return float(ndtr(math.sqrt(2 * x / share) - math.sqrt(max(2 * mean / share - 1, 0))))
+
+
+def _interval(below: Callable[[float], float], estimate: float) -> Callable[[float], Interval]:
+    def bound(probability: float) -> float:
+        high = max(2 * estimate, 1e-3)
+        while below(high) > probability:
+            high *= 2
+        return float(brentq(lambda d: below(d) - probability, 0.0, high, xtol=1e-9))
+
+    def interval(level: float) -> Interval:
+        low = 0.0 if below(0.0) <= 1 - level / 2 else bound(1 - level / 2)
+        high = 0.0 if below(0.0) <= level / 2 else bound(level / 2)
+        return low, high
+
+    return interval
+
+
+def _hotelling(p: int, distance: float, edge: float, level: float) -> Chance:
+    """Return the chance that D^2 = ``distance`` is observed beyond an edge."""
+
+    def chance(n: float) -> float:
+        n = min(n, 1e6 / max(distance, edge**2))  # far out the functions have no value
+        critical = float(chndtrix(1 - level / 2, p, n * edge**2))
+        value = 1 - float(chndtr(critical, p, n * distance))
+        return value if math.isfinite(value) else 0.0
+
+    return chance
+
+
+QUANTITY = Bias()

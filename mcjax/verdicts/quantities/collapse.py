@@ -1,0 +1,175 @@
+"""Whether every model collapses, as a law says it does or does not.
+
+Let a and b be a model's mean squared error at generations T // 2 and T, and
+
+    r = (T + T // 2) / (T - T // 2) (b - a) / (b + a),
+
+its growth as a share of its level: 1 if the error grows in proportion to the generation, 0 if it is
+level. The law that a model collapses claims r > 2/5, its opposite r < 2/5. That takes generations
+enough for growth to outweigh what settles, and for that to settle: where the law's own r is not
+well on its side of 2/5, by a tenth, the cell is not judged and says so. What an asymptotic law is
+allowed for second moments it is allowed for r.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from mcjax.engine.moments import Moments
+from mcjax.engine.outcome import Outcome
+from mcjax.laws.prediction import Prediction
+from mcjax.study.study import Condition
+from mcjax.verdicts.claims import Claim, Estimate, allowances, student_claim
+from mcjax.verdicts.counts import count_chains
+from mcjax.verdicts.planning import NormalCells
+from mcjax.verdicts.power import Chance, mean_chances, relative_spread
+from mcjax.verdicts.quantities.quantity import Quantity
+from mcjax.verdicts.tails import dominated
+
+BOUNDARY, ROOM = 0.4, 0.1
+TOO_FEW_GENERATIONS = (
+    "generations are too few: by the law itself the error has not yet grown, or settled, enough to"
+    " tell collapse from none"
+)
+
+
+@dataclass(frozen=True)
+class CollapseCells(NormalCells):
+    """Cells about r, whose margin is the distance to the boundary."""
+
+    def departures(self, edge: np.ndarray, reach: np.ndarray) -> np.ndarray:
+        return np.full(1, np.inf)  # a law of the other kind is refuted, no departure
+
+
+class Collapse(Quantity):
+    """Claims that r lies on the law's side, one for each model whose fate the law predicts."""
+
+    name = "collapse"
+    unit = "growth as a share of the level"
+
+    def claims(
+        self, condition: Condition, prediction: Prediction, outcome: Outcome, tolerance: float
+    ) -> list[Claim]:
+        last = len(prediction.mse) - 1
+        across, allowance = outcome.moments.across, allowances(prediction)[last]
+        shares, sides = growth_share(prediction.mse), predicted_sides(prediction)
+        heavy = dominated(outcome)[last] > 0
+        claims = []
+        for i in np.flatnonzero(sides).tolist():
+            squared = Moments(*(part[i] for part in across))
+            share = _estimated_share(squared, last)
+            count = count_chains(
+                int(squared.chains), outcome.chains, tolerance, heavy=bool(heavy[i])
+            )
+            if not math.isfinite(shares[i]):
+                note = "the law has no finite error at these generations"
+                count = count._replace(note=note)
+            elif not sides[i] * (shares[i] - BOUNDARY) > ROOM:
+                count = count._replace(note=TOO_FEW_GENERATIONS)
+            elif not math.isfinite(share.value):
+                count = count.unless("no finite estimate")
+            claims.append(
+                student_claim(
+                    self.place(condition, i, last, prediction),
+                    observed=share,
+                    predicted=float(shares[i]),
+                    judged=share,
+                    excess=float(sides[i] * (BOUNDARY - share.value)),
+                    count=count,
+                    allowance=float(allowance[i]),
+                )
+            )
+        return claims
+
+    @np.errstate(all="ignore")  # what has no number of chains is infinite
+    def planned(
+        self, condition: Condition, prediction: Prediction, tolerance: float
+    ) -> list[CollapseCells]:
+        sides = predicted_sides(prediction)
+        room = sides * (growth_share(prediction.mse) - BOUNDARY)
+        # in units of the distance to the boundary; no number of chains is enough without room
+        scale = np.where(room > ROOM, tolerance / np.maximum(room, ROOM), np.inf)
+        judged = sides != 0
+        spread = (share_spread(prediction) * scale)[judged]
+        error = np.zeros(len(spread))
+        return [CollapseCells(self.name, spread, error, allowances(prediction)[-1][judged])]
+
+    @np.errstate(all="ignore")  # a chance that is no number is 0
+    def chances(
+        self,
+        prediction: Prediction,
+        truth: Prediction,
+        tolerance: float,
+        level: float,
+        ladder: float | None = None,
+    ) -> list[Chance]:
+        sides = predicted_sides(prediction)
+        predicted, true = growth_share(prediction.mse), growth_share(truth.mse)
+        clear = sides * (predicted - BOUNDARY) > ROOM
+        beyond = sides * (BOUNDARY - true) - allowances(prediction)[-1]
+        judged = sides != 0
+        return mean_chances(
+            level,
+            beyond=np.where(clear, beyond, -np.inf)[judged],
+            side=-sides[judged],
+            spread=share_spread(truth)[judged],
+        )
+
+
+def predicted_sides(prediction: Prediction) -> np.ndarray:
+    """Return on which side of the boundary a law places each model, shape (M,).
+
+    +1 if the law says that the model collapses, -1 if it says that it does not, and 0 if the law
+    makes no statement or the study leaves no time to grow.
+    """
+    if len(prediction.mse) < 3:
+        return np.zeros(prediction.mse.shape[1], int)
+    settles = np.where(~np.isnan(prediction.limit), -1, 0)
+    return np.where(~np.isnan(prediction.growth), 1, settles)
+
+
+def growth_share(mse: np.ndarray) -> np.ndarray:
+    """Return r of mean squared errors (T + 1, M), shape (M,)."""
+    last = len(mse) - 1
+    middle = last // 2
+    if last == middle:
+        return np.full(mse.shape[1], np.nan)
+    with np.errstate(all="ignore"):
+        change = (mse[last] - mse[middle]) / (mse[last] + mse[middle])
+    return (last + middle) / (last - middle) * change
+
+
+def share_slopes(ends: np.ndarray, last: int) -> np.ndarray:
+    """Return the derivatives of r by its two errors, shape (2,)."""
+    (a, b), middle = ends, last // 2
+    scale = 2 * (last + middle) / (last - middle) / (a + b) ** 2
+    return np.array([-scale * b, scale * a])
+
+
+def share_spread(law: Prediction) -> np.ndarray:
+    """Return the standard deviation of one chain's part in r, shape (M,).
+
+    The two ends count as independent, which makes it larger than it is.
+    """
+    last = len(law.mse) - 1
+    ends = [last // 2, last]
+    slopes = share_slopes(law.mse[ends], last) if last else np.zeros((2, 1))
+    return np.hypot(*(slopes * (relative_spread(law) * law.mse)[ends]))
+
+
+def _estimated_share(across: Moments, last: int) -> Estimate:
+    """Estimate one model's r from its squared errors across generations, by the delta method."""
+    chains = int(across.chains)
+    value = float(growth_share(across.mean[:, None])[0]) if chains > 1 else math.nan
+    if not math.isfinite(value):
+        return Estimate(math.nan, math.inf)
+    ends = [last // 2, last]
+    slopes = share_slopes(across.mean[ends], last)
+    variance = slopes @ across.square[np.ix_(ends, ends)] @ slopes / (chains * (chains - 1))
+    return Estimate(value, math.sqrt(max(variance, 0.0)))  # rounding, of a model that nothing feeds
+
+
+QUANTITY = Collapse()

@@ -1,0 +1,220 @@
+"""The covariance of all models' errors at the last generation, whitened by a law's.
+
+With L_i a root of the law's covariance of model i, ``w_i = L_i^-1 e_i`` has the identity as its own
+covariance, and ``R_ik = L_i^-1 C_ik L_k^-T`` with another model, if the law is right. Two claims:
+
+``covariance`` of model i: every entry of the covariance of w_i is within the tolerance of the
+identity's, and so are its variances in two further directions: those in which one half of the
+chains spread most and least, with the variance of the other half, so that looking for an extreme
+does not make one. (They are close to the extreme eigenvalues where there are many more chains than
+parameters squared over tolerance squared, and no bound on them.)
+
+``cross_covariance`` of model i: every entry of its covariance with every other w_k is within the
+tolerance of R_ik.
+
+A claim about all of several numbers is verified when each of them is, at the same level (an
+intersection-union test, Berger 1982), and refuted when one of m is at that level over m
+(Bonferroni). Standard errors are those of means of products over chains, that is, from fourth
+moments. Mean errors are no part of this; see :mod:`mcjax.verdicts.quantities.bias`. How likely a
+wrong covariance is to be refuted is in :mod:`mcjax.verdicts.quantities.covariance_power`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+from mcjax.engine.outcome import Outcome
+from mcjax.laws.prediction import Prediction
+from mcjax.models.model import Model
+from mcjax.study.study import Condition
+from mcjax.verdicts.claims import Claim, Interval, Place, allowances, more_chains
+from mcjax.verdicts.counts import ChainCount
+from mcjax.verdicts.planning import NormalCells
+from mcjax.verdicts.power import Chance, parameters, singular
+from mcjax.verdicts.quantities.covariance_power import covariance_chances
+from mcjax.verdicts.quantities.quantity import Quantity
+from mcjax.verdicts.tails import ALIKE, HEAVY, dominated
+from mcjax.verdicts.whitening import Whitened, whiten
+
+CROSS = "cross_covariance"
+
+
+@dataclass(frozen=True)
+class CovarianceCells(NormalCells):
+    """Cells about all entries of a whitened covariance and its two extremes.
+
+    Attributes
+    ----------
+    parameters : ndarray of shape (K,)
+        Size p of each covariance.
+    """
+
+    parameters: np.ndarray
+
+    def chains(self, tolerance: float, level: float, miss: float) -> float:
+        p = int(self.parameters.max())
+        return super().chains(tolerance, level, miss / (p * (p + 1) / 2 + 2))
+
+
+class Covariance(Quantity):
+    """Claims about covariances, two for each model, or one if there is but one model."""
+
+    name = "covariance"
+    unit = "off the whitened identity"
+
+    def units(self, model: Model) -> Mapping[str, str]:
+        return {self.name: self.unit, CROSS: "off the whitened prediction"}
+
+    def claims(
+        self, condition: Condition, prediction: Prediction, outcome: Outcome, tolerance: float
+    ) -> list[Claim]:
+        last, models = len(prediction.mse) - 1, condition.network.size
+        whitened = whiten(prediction, outcome, tolerance)
+        heavy = dominated(outcome)[last] > 0
+        allowance = allowances(prediction)[last]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            relative_error = prediction.standard_error[last] / prediction.mse[last]
+        claims = []
+        for i in range(models):
+            kinds = {self.name: (_own, heavy[i], relative_error[i])}
+            if models > 1:
+                kinds[CROSS] = _cross, heavy.any(), relative_error.max()
+            for name, (entries, tail, error) in kinds.items():
+                count = whitened.chains.unless(HEAVY if tail else "")
+                numbers = np.full((3, 1), math.nan)
+                if not whitened.chains.note:
+                    numbers = entries(whitened, i)
+                numbers[2] = np.hypot(numbers[2], np.abs(numbers[1]) * error)
+                if not (numbers[2] > 0).all():
+                    count = count.unless(ALIKE)
+                claims.append(
+                    _claim(
+                        self.place(condition, i, last, prediction, name),
+                        numbers,
+                        tolerance=tolerance,
+                        count=count,
+                        allowance=float(allowance[i]),
+                    )
+                )
+        return claims
+
+    @np.errstate(all="ignore")  # what has no number of chains is infinite
+    def planned(
+        self, condition: Condition, prediction: Prediction, tolerance: float
+    ) -> list[CovarianceCells]:
+        """Plan entries with the spread of the extreme directions, which half the chains tell."""
+        spread = 2 * np.where(singular(prediction)[-1], np.inf, 1.0)
+        models = len(spread)
+        kinds = 1 if models == 1 else 2
+        return [
+            CovarianceCells(
+                self.name,
+                spread=np.tile(spread, kinds),
+                error=np.tile(prediction.standard_error[-1] / prediction.mse[-1], kinds),
+                allowance=np.tile(allowances(prediction)[-1], kinds),
+                parameters=np.full(kinds * models, parameters(prediction)),
+            )
+        ]
+
+    @np.errstate(all="ignore")  # a chance that is no number is 0
+    def chances(
+        self,
+        prediction: Prediction,
+        truth: Prediction,
+        tolerance: float,
+        level: float,
+        ladder: float | None = None,
+    ) -> list[Chance]:
+        edge = tolerance + allowances(prediction)[-1]
+        return covariance_chances(prediction, truth, edge, level)
+
+
+def _own(whitened: Whitened, model: int) -> np.ndarray:
+    """Return entries and extremes of one model's covariance: observed, predicted, error, (3, m)."""
+    w = whitened.errors[:, model]
+    half, p = len(w) // 2, w.shape[1]
+    _, directions = np.linalg.eigh(w[:half].T @ w[:half])
+    extremes = w[half:] @ directions[:, [0, -1]]
+    rows, columns = np.tril_indices(p)
+    entries = _means(w[:, rows] * w[:, columns], (rows == columns).astype(float))
+    return entries if p == 1 else np.hstack([entries, _means(extremes**2, np.ones(2))])
+
+
+def _cross(whitened: Whitened, model: int) -> np.ndarray:
+    """Return the same of one model's covariances with all others."""
+    w, between = whitened.errors, whitened.between
+    blocks = [
+        _means(
+            (w[:, model, :, None] * w[:, k, None, :]).reshape(len(w), -1),
+            between[model, :, k].ravel(),
+        )
+        for k in range(w.shape[1])
+        if k != model
+    ]
+    return np.hstack(blocks)
+
+
+def _means(products: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    error = products.std(0, ddof=1) / math.sqrt(len(products))
+    return np.stack([products.mean(0), predicted, error])
+
+
+def _claim(
+    place: Place, numbers: np.ndarray, *, tolerance: float, count: ChainCount, allowance: float
+) -> Claim:
+    """Claim that m numbers, (3, m) as of :func:`_own`, all lie within the tolerance."""
+    observed, predicted, error = numbers
+    departure = observed - predicted
+    m = len(departure)
+    # of extreme directions half the chains tell
+    spread, freedom = np.maximum(error, 1e-300), max(count.counted // 2 - 1, 1)
+    worst = 0 if count.note else int(np.argmax((np.abs(departure) - tolerance) / spread))
+    inside = tolerance - np.abs(departure)
+    beyond = -inside - allowance
+
+    def p_values(distance: np.ndarray) -> np.ndarray:
+        tail = 2 * stdtr(freedom, -np.abs(distance) / spread)
+        return np.where(distance > 0, tail, 1.0)
+
+    one_outside = min(1.0, m * float(p_values(beyond).min()))
+    all_inside = float(p_values(inside).max())
+
+    def halves(level: float) -> np.ndarray:
+        return -stdtrit(freedom, level / 2) * spread
+
+    def interval(level: float) -> Interval:
+        if one_outside < level:
+            half = halves(level / m)[worst]
+            return float(departure[worst] - half), float(departure[worst] + half)
+        half = halves(level if all_inside < level else level / m)
+        return float((departure - half).min()), float((departure + half).max())
+
+    def factor(level: float) -> float:
+        if (beyond > 0).any():
+            pairs = zip(halves(level / m), beyond, strict=True)
+            return min(more_chains(float(reach), float(room)) for reach, room in pairs)
+        pairs = zip(halves(level), inside, strict=True)
+        return max(more_chains(float(reach), float(room)) for reach, room in pairs)
+
+    return Claim(
+        place=place,
+        empirical=float(observed[worst]),
+        standard_error=float(error[worst]),
+        predicted=float(predicted[worst]),
+        ratio=math.nan,
+        within=1.0 if count.note else all_inside,
+        beyond=1.0 if count.note else one_outside,
+        interval=interval,
+        factor=factor,
+        chains=count.counted,
+        lost=count.lost,
+        note=count.note,
+    )
+
+
+QUANTITY = Covariance()

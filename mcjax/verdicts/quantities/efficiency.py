@@ -1,0 +1,83 @@
+"""The relative efficiency of every model, as a ratio to a law's.
+
+It is the MSE of the estimator that holds all real data over the model's own. The former is a law's
+number, of least squares or the M-estimator on all real samples of a generation in one pool, its
+bias included where truths differ; the latter is simulated, and the quotient has the standard error
+``efficiency * se(mse) / mse``.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from mcjax.engine.outcome import Outcome
+from mcjax.laws.prediction import Prediction
+from mcjax.study.study import Condition
+from mcjax.verdicts.claims import Claim, Estimate, allowances, ratio_claim
+from mcjax.verdicts.counts import count_chains
+from mcjax.verdicts.planning import RatioCells
+from mcjax.verdicts.power import relative_spread
+from mcjax.verdicts.quantities.quantity import Quantity
+from mcjax.verdicts.tails import alike, dominated
+
+
+class Efficiency(Quantity):
+    """Claims about relative efficiency, one for each generation and model."""
+
+    name = "efficiency"
+    unit = "seen / predicted"
+
+    def speaks(self, prediction: Prediction) -> bool:
+        """Return whether a law knows the pooled estimator."""
+        return prediction.pooled is not None
+
+    def claims(
+        self, condition: Condition, prediction: Prediction, outcome: Outcome, tolerance: float
+    ) -> list[Claim]:
+        assert prediction.pooled is not None
+        pooled, squared = prediction.pooled, outcome.moments.squared
+        errors, same, heavy = squared.standard_error(), alike(squared), dominated(outcome) > 0
+        allowance = allowances(prediction)
+        with np.errstate(divide="ignore", invalid="ignore"):  # of a law that predicts no error
+            predicted = pooled / prediction.mse
+            predicted_error = predicted * prediction.standard_error / prediction.mse
+        claims = []
+        for t, i in np.ndindex(*prediction.mse.shape):
+            chains, mse = int(squared.chains[t, i]), float(squared.mean[t, i])
+            value = pooled / mse if chains and mse > 0 else math.nan
+            error = value * float(errors[t, i]) / mse if mse > 0 else math.inf
+            claims.append(
+                ratio_claim(
+                    self.place(condition, i, t, prediction),
+                    observed=Estimate(value, error),
+                    predicted=Estimate(float(predicted[t, i]), float(predicted_error[t, i])),
+                    tolerance=tolerance,
+                    count=count_chains(
+                        chains,
+                        outcome.chains,
+                        tolerance,
+                        alike=bool(same[t, i]),
+                        heavy=bool(heavy[t, i]),
+                    ),
+                    allowance=float(allowance[t, i]),
+                )
+            )
+        return claims
+
+    @np.errstate(all="ignore")  # what has no number of chains is infinite
+    def planned(
+        self, condition: Condition, prediction: Prediction, tolerance: float
+    ) -> list[RatioCells]:
+        return [
+            RatioCells(
+                self.name,
+                spread=relative_spread(prediction).ravel(),
+                error=(prediction.standard_error / prediction.mse).ravel(),
+                allowance=allowances(prediction).ravel(),
+            )
+        ]
+
+
+QUANTITY = Efficiency()

@@ -1,0 +1,158 @@
+"""The growth of every model's error over the second half of the generations."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from mcjax.engine.outcome import Outcome
+from mcjax.laws.prediction import Prediction
+from mcjax.study.study import Condition
+from mcjax.verdicts.claims import Claim, Estimate, allowances, ratio_claim
+from mcjax.verdicts.counts import count_chains
+from mcjax.verdicts.planning import RatioCells
+from mcjax.verdicts.power import Chance, mean_chances, relative_spread
+from mcjax.verdicts.quantities.quantity import Quantity
+from mcjax.verdicts.tails import dominated
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Slope of a model's MSE per generation, from generation T // 2 to T.
+
+    Attributes
+    ----------
+    condition, model, law : str
+        Whose slope, and by which law it is predicted.
+    empirical : float
+        Its estimate.
+    standard_error : float
+        From the chains, which both ends share.
+    predicted : float
+        The same slope by ``law``.
+    """
+
+    condition: str
+    model: str
+    law: str
+    empirical: float
+    standard_error: float
+    predicted: float
+
+
+def growth_of(condition: Condition, prediction: Prediction, outcome: Outcome) -> list[Growth]:
+    """Return the slope of every model beside a law's; none if there is but one generation.
+
+    The variance of a difference of two generations needs their covariance over chains, because a
+    chain that is far off stays far off.
+    """
+    across = outcome.moments.across
+    first, last = _ends(prediction)
+    if last == first:
+        return []
+    slopes = []
+    for i, model in enumerate(condition.network.models):
+        chains = int(across.chains[i])
+        spread = across.square[i]
+        variance = spread[last, last] + spread[first, first] - 2 * spread[first, last]
+        error = math.sqrt(max(variance, 0.0) / (chains * (chains - 1))) if chains > 1 else math.inf
+        observed = across.mean[i, last] - across.mean[i, first] if chains else np.nan
+        predicted = prediction.mse[last, i] - prediction.mse[first, i]
+        steps = last - first
+        slopes.append(
+            Growth(
+                condition=condition.name,
+                model=model,
+                law=prediction.law,
+                empirical=float(observed / steps),
+                standard_error=error / steps,
+                predicted=float(predicted / steps),
+            )
+        )
+    return slopes
+
+
+class MseGrowth(Quantity):
+    """Claims about the slope of every model that collapses by the law, as a ratio."""
+
+    name = "growth"
+    unit = "seen / predicted"
+
+    def claims(
+        self, condition: Condition, prediction: Prediction, outcome: Outcome, tolerance: float
+    ) -> list[Claim]:
+        first, last = _ends(prediction)
+        heavy = dominated(outcome)[last] > 0
+        allowance = allowances(prediction)[last]
+        claims = []
+        for i, slope in enumerate(growth_of(condition, prediction, outcome)):
+            if math.isnan(prediction.growth[i]):
+                continue
+            # the errors of the two ends of a prediction, as if they were independent
+            ends = prediction.standard_error[[first, last], i]
+            error = math.hypot(*ends) / (last - first)
+            chains = int(outcome.moments.across.chains[i])
+            claims.append(
+                ratio_claim(
+                    self.place(condition, i, last, prediction),
+                    observed=Estimate(slope.empirical, slope.standard_error),
+                    predicted=Estimate(slope.predicted, error),
+                    tolerance=tolerance,
+                    count=count_chains(chains, outcome.chains, tolerance, heavy=bool(heavy[i])),
+                    allowance=float(allowance[i]),
+                )
+            )
+        return claims
+
+    @np.errstate(all="ignore")  # what has no number of chains is infinite
+    def planned(
+        self, condition: Condition, prediction: Prediction, tolerance: float
+    ) -> list[RatioCells]:
+        """Plan a slope as if its two ends were independent, which takes more chains than needed."""
+        first, last = _ends(prediction)
+        ends, mse = [last, first], prediction.mse
+        slope = np.abs(mse[last] - mse[first])
+        judged = ~np.isnan(prediction.growth) & (last > first)
+        spread = np.hypot(*(relative_spread(prediction)[ends] * mse[ends])) / slope
+        error = np.hypot(*prediction.standard_error[ends]) / slope
+        allowance = allowances(prediction)[last]
+        return [RatioCells(self.name, spread[judged], error[judged], allowance[judged])]
+
+    @np.errstate(all="ignore")  # a chance that is no number is 0
+    def chances(
+        self,
+        prediction: Prediction,
+        truth: Prediction,
+        tolerance: float,
+        level: float,
+        ladder: float | None = None,
+    ) -> list[Chance]:
+        """Announce chances that are too small: the two ends count as independent."""
+        first, last = _ends(prediction)
+        if last == first:
+            return []
+        ends = [last, first]
+        judged = ~np.isnan(prediction.growth)
+        predicted, true = (law.mse[last] - law.mse[first] for law in (prediction, truth))
+        error = np.hypot(*prediction.standard_error[ends]) / abs(predicted)
+        spread = np.hypot(*(relative_spread(truth) * truth.mse)[ends]) / abs(predicted)
+        departure = true / predicted - 1
+        edge = tolerance + allowances(prediction)[last]
+        return mean_chances(  # the shape of a difference is taken as normal
+            level,
+            beyond=(abs(departure) - edge)[judged],
+            side=np.sign(departure)[judged],
+            spread=spread[judged],
+            error=error[judged],
+        )
+
+
+def _ends(prediction: Prediction) -> tuple[int, int]:
+    """Return the generations T // 2 and T."""
+    last = len(prediction.mse) - 1
+    return last // 2, last
+
+
+QUANTITY = MseGrowth()

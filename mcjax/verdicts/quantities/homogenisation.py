@@ -1,0 +1,216 @@
+"""How alike models are at the last generation.
+
+Of model i, with e its error and the mean over chains for E:
+
+``spread``, ``E ||e_i - mean over models||^2``, as a ratio to the law's. Summed over models it
+shrinks by ``(1 - alpha)^2`` in data-mediated interaction with equal designs
+(:mod:`mcjax.laws.mediated.interaction`).
+
+``cosine``, the mean over other models k of ``E e_i'G e_k / sqrt(E e_i'G e_i E e_k'G e_k)`` with
+G = I: errors. ``public_cosine``: errors of predictions, G the covariance of the covariates of the
+study; ``private_cosine``: of those that model i sees in its own real data. These must be within the
+tolerance of the law's. Their standard errors are those of the mean of their influence function,
+
+    (e_i'G e_k - m_ik) / sqrt(m_ii m_kk) - c / 2 (e_i'G e_i / m_ii + e_k'G e_k / m_kk - 2) ,
+
+over the chains that are kept (:class:`mcjax.engine.outcome.Outcome`), from fourth moments.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from mcjax.engine.outcome import Outcome
+from mcjax.laws.prediction import Prediction
+from mcjax.models.model import Model
+from mcjax.study.study import Condition
+from mcjax.verdicts.claims import Claim, Estimate, allowances, ratio_claim, student_claim
+from mcjax.verdicts.counts import count_chains
+from mcjax.verdicts.planning import NormalCells
+from mcjax.verdicts.power import parameters
+from mcjax.verdicts.quantities.quantity import Quantity
+from mcjax.verdicts.tails import HEAVY, dominated
+
+TOO_FEW_CHAINS = "fewer than 2 chains have every estimate"
+KINDS = {
+    "spread": "seen / predicted",
+    "cosine": "off the predicted cosine",
+    "public_cosine": "off the predicted cosine",
+    "private_cosine": "off the predicted cosine",
+}
+"""Units of intervals by the kind of claim."""
+
+
+class Homogenisation(Quantity):
+    """Claims about likeness, four for each model (two where covariates are all alike)."""
+
+    name = "homogenisation"
+    unit = "seen / predicted"
+
+    def speaks(self, prediction: Prediction) -> bool:
+        """Return whether there are several models to be alike."""
+        return prediction.mse.shape[1] > 1
+
+    def units(self, model: Model) -> Mapping[str, str]:
+        return KINDS
+
+    def claims(
+        self, condition: Condition, prediction: Prediction, outcome: Outcome, tolerance: float
+    ) -> list[Claim]:
+        last = len(prediction.mse) - 1
+        sample = outcome.sample[np.isfinite(outcome.sample).all((1, 2))].astype(float)
+        heavy = bool((dominated(outcome)[last] > 0).any())
+        count = count_chains(len(sample), len(outcome.sample), tolerance)
+        if len(sample) < 2:
+            # no mean and no spread: whatever stands here is not judged
+            count = count.unless(TOO_FEW_CHAINS)
+            sample = np.full((2, *outcome.sample.shape[1:]), math.nan)
+        count = count.unless(HEAVY if heavy else "")
+        allowance = allowances(prediction)[last]
+        second, relative_error = second_moments(prediction), _relative_error(prediction)
+        claims = []
+        for i in range(condition.network.size):
+            spread = spread_of(second)[i]
+            claims.append(
+                ratio_claim(
+                    self.place(condition, i, last, prediction, "spread"),
+                    observed=_mean(((sample[:, i] - sample.mean(1)) ** 2).sum(1)),
+                    predicted=Estimate(spread, spread * relative_error),
+                    tolerance=tolerance,
+                    count=count,
+                    allowance=float(allowance[i]),
+                )
+            )
+            for name, metric in metrics(prediction, i).items():
+                cosine, influence = _cosine(sample, metric, i)
+                expected = cosine_of(second, metric, i)
+                error = math.hypot(_mean(influence).error, relative_error)
+                sized = math.isfinite(cosine + expected)
+                claims.append(
+                    student_claim(
+                        self.place(condition, i, last, prediction, name),
+                        observed=Estimate(cosine, error),
+                        predicted=expected,
+                        judged=Estimate(cosine - expected, error),
+                        excess=abs(cosine - expected) - tolerance,
+                        count=count if sized else count.unless("an error has no size"),
+                        allowance=float(allowance[i]),
+                    )
+                )
+        return claims
+
+    @np.errstate(all="ignore")  # what has no number of chains is infinite
+    def planned(
+        self, condition: Condition, prediction: Prediction, tolerance: float
+    ) -> list[NormalCells]:
+        spread = chain_spreads(prediction)
+        each = len(spread) // prediction.mse.shape[1]
+        relative_error = prediction.standard_error[-1] / prediction.mse[-1]
+        error, allowance = (
+            np.repeat(part, each) for part in (relative_error, allowances(prediction)[-1])
+        )
+        return [NormalCells(self.name, spread, error, allowance)]
+
+
+def metrics(prediction: Prediction, model: int) -> dict[str, np.ndarray]:
+    """Return G of each cosine of a model, by the cosine's name."""
+    by_name = {"cosine": np.eye(parameters(prediction))}
+    if prediction.views is not None:
+        public, private = prediction.views
+        by_name |= {"public_cosine": public, "private_cosine": private[model]}
+    return by_name
+
+
+def second_moments(prediction: Prediction) -> np.ndarray:
+    """Return ``E e_i e_k'`` at the last generation, shape (M, M, p, p)."""
+    size, p = prediction.mse.shape[1], parameters(prediction)
+    blocks = np.einsum("iakb->ikab", prediction.covariance[-1].reshape(size, p, size, p))
+    if prediction.mean is None:
+        return blocks
+    mean = prediction.mean[-1]
+    return blocks + mean[:, None, :, None] * mean[None, :, None, :]
+
+
+def spread_of(second: np.ndarray) -> np.ndarray:
+    """Return ``E ||e_i - mean over models||^2`` from second moments (M, M, p, p), shape (M,)."""
+    trace = np.einsum("ikaa->ik", second)
+    return np.diagonal(trace) - 2 * trace.mean(1) + trace.mean()
+
+
+def cosine_of(second: np.ndarray, metric: np.ndarray, model: int) -> float:
+    """Return the mean cosine of a model's error with those of the others, from second moments."""
+    inner = np.einsum("ikab,ab->ik", second, metric)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cosines = inner[model] / np.sqrt(inner[model, model] * np.diagonal(inner))
+    return float(np.delete(cosines, model).mean())
+
+
+def chain_spreads(prediction: Prediction) -> np.ndarray:
+    """Return the standard deviation of one normal chain's part in every claim, in their order.
+
+    These are quadratic forms ``e'He`` of the stacked errors, of variance ``2 tr(HCHC) + 4 m'HCHm``
+    for e ~ N(m, C).
+    """
+    covariance = prediction.covariance[-1]
+    mean = prediction.mean
+    centre = np.zeros(len(covariance)) if mean is None else mean[-1].ravel()
+    spreads = []
+    for form in _quadratic_forms(prediction):
+        moved = form @ covariance
+        pushed = form @ centre
+        variance = 2 * np.trace(moved @ moved) + 4 * pushed @ covariance @ pushed
+        spreads.append(math.sqrt(max(variance, 0.0)))
+    return np.array(spreads)
+
+
+def _quadratic_forms(prediction: Prediction) -> list[np.ndarray]:
+    """Return H of every claim, (M p, M p) each, in their order."""
+    size = prediction.mse.shape[1]
+    second = second_moments(prediction)
+    forms = []
+    for i in range(size):
+        unit = np.eye(size)[i]
+        apart = np.outer(unit - 1 / size, unit - 1 / size)
+        p = second.shape[-1]
+        forms.append(np.kron(apart, np.eye(p)) / spread_of(second)[i])
+        for metric in metrics(prediction, i).values():
+            inner = np.einsum("ikab,ab->ik", second, metric)
+            form = np.zeros((size, size))
+            for k in set(range(size)) - {i}:
+                scale = np.sqrt(inner[i, i] * inner[k, k])
+                form[[i, k], [k, i]] += 0.5 / scale
+                form[[i, k], [i, k]] -= inner[i, k] / scale / 2 / inner[[i, k], [i, k]]
+            forms.append(np.kron(form / (size - 1), metric))
+    return forms
+
+
+def _cosine(sample: np.ndarray, metric: np.ndarray, i: int) -> tuple[float, np.ndarray]:
+    """Return the cosine over chains (C, M, p), and each chain's influence on it, shape (C,)."""
+    products = np.einsum("ca,ab,ckb->ck", sample[:, i], metric, sample)
+    squares = np.einsum("cka,ab,ckb->ck", sample, metric, sample)
+    inner, size = products.mean(0), squares.mean(0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = np.sqrt(size[i] * size)
+        cosines = inner / scale
+        influence = (products - inner) / scale - cosines / 2 * (
+            squares[:, i : i + 1] / size[i] + squares / size - 2
+        )
+    return float(np.delete(cosines, i).mean()), np.delete(influence, i, 1).mean(1)
+
+
+def _mean(values: np.ndarray) -> Estimate:
+    if len(values) < 2:
+        return Estimate(math.nan, math.inf)
+    return Estimate(float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values))))
+
+
+def _relative_error(prediction: Prediction) -> float:
+    """Return the relative standard error of a law's second moments at the last generation."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float((prediction.standard_error[-1] / prediction.mse[-1]).max())
+
+
+QUANTITY = Homogenisation()

@@ -1,0 +1,113 @@
+"""All quantities, and which of them a study compares with which laws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from mcjax.errors import InputError
+from mcjax.laws.prediction import Predictions
+from mcjax.study.quantities import QUANTITIES as NAMES
+from mcjax.study.study import Condition, Study
+from mcjax.verdicts.ladder import limit_of
+from mcjax.verdicts.quantities.quantity import Quantity
+
+QUANTITIES: dict[str, Quantity] = {
+    name: import_module(f"mcjax.verdicts.quantities.{name}").QUANTITY for name in NAMES
+}
+"""The built-in quantities by name."""
+SUBJECTS = {"errors": "laws", "functionals": "functionals"}
+"""The attribute of :class:`Predictions` that holds what a quantity is about, by its subject."""
+
+
+class Question(NamedTuple):
+    """A quantity of one condition for which a law has an answer.
+
+    Attributes
+    ----------
+    position : int
+        Of the condition in its study.
+    condition : Condition
+        The condition.
+    prediction : Prediction or FunctionalPrediction
+        What one law says of it.
+    quantity : Quantity
+        What is compared.
+    """
+
+    position: int
+    condition: Condition
+    prediction: Any
+    quantity: Quantity
+
+
+def quantities_of(study: Study) -> tuple[Quantity, ...]:
+    """Return the quantities that a study judges.
+
+    Raises
+    ------
+    InputError
+        If one is no :class:`Quantity` or is about nothing known, if two make claims of one name, or
+        if several have ladders.
+    """
+    field = "run.quantities"
+    chosen = tuple(QUANTITIES[q] if isinstance(q, str) else q for q in study.quantities)
+    for quantity in chosen:
+        if not isinstance(quantity, Quantity):
+            raise InputError(field, f"has {quantity!r}; derive it from mcjax.Quantity")
+        if quantity.subject not in SUBJECTS:
+            raise InputError(
+                field,
+                f"has {quantity.name!r} about {quantity.subject!r}, not one of {tuple(SUBJECTS)}",
+            )
+    laddered = [quantity.name for quantity in chosen if quantity.has_ladder]
+    if len(laddered) > 1:  # the fits of a ladder do not name their quantity
+        raise InputError(field, f"has {laddered}, of which one at most can have a ladder; drop one")
+    owners: dict[str, str] = {}
+    for quantity in chosen:
+        for name in _units(quantity, study):
+            if owners.setdefault(name, quantity.name) != quantity.name:
+                raise InputError(
+                    field,
+                    f"has {owners[name]!r} and {quantity.name!r}, which both make claims named"
+                    f" {name!r}; rename one",
+                )
+    return chosen
+
+
+def questions(study: Study, predictions: Sequence[Predictions]) -> Iterator[Question]:
+    """Yield what a study compares, in the order of its claims: errors first, then functionals."""
+    chosen = quantities_of(study)
+    for subject, attribute in SUBJECTS.items():
+        about = [quantity for quantity in chosen if quantity.subject == subject]
+        pairs = zip(study.conditions, predictions, strict=True)
+        for position, (condition, laws) in enumerate(pairs):
+            for prediction in getattr(laws, attribute).values():
+                for quantity in about:
+                    if quantity.speaks(prediction):
+                        yield Question(position, condition, prediction, quantity)
+
+
+def units_of(study: Study) -> dict[str, str]:
+    """Return what intervals are measured in, by the quantity of a cell."""
+    return {
+        name: unit
+        for quantity in quantities_of(study)
+        for name, unit in _units(quantity, study).items()
+    }
+
+
+def _units(quantity: Quantity, study: Study) -> dict[str, str]:
+    """Return the units of one quantity by name: its own, its limit's and those of its claims."""
+    units = {quantity.name: quantity.unit}
+    if quantity.has_ladder:
+        units[limit_of(quantity.name)] = quantity.unit
+    for condition in study.conditions:
+        units |= quantity.units(condition.model)
+    return units
+
+
+def limits_of(study: Study) -> set[str]:
+    """Return the quantities of cells that are about a ladder of sample sizes."""
+    return {limit_of(quantity.name) for quantity in quantities_of(study) if quantity.has_ladder}

@@ -1,0 +1,51 @@
+"""A memory rule written against the public interface alone, from study to verdict."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mcjax
+
+sys.path.insert(0, str(Path(__file__).parent))
+from sliding_window import SlidingWindow
+
+GENERATIONS = 3
+
+
+def study(memory, model=None, chains=64):
+    net = mcjax.topologies.self_loop(samples=20, real=20, initial=40, memory=memory)
+    one = mcjax.condition(net, model or mcjax.logistic(), [0.5, -0.5])
+    return mcjax.Study((one,), generations=GENERATIONS, chains=chains, precision="float64")
+
+
+@pytest.mark.parametrize(
+    ("width", "memory"), [(1, "replace"), (GENERATIONS + 1, "accumulate")], ids=["one", "all"]
+)
+def test_the_widest_and_the_narrowest_window_are_rules_that_exist(width, memory):
+    """Rows and weights are the same, so estimates are, to the tolerance of their paths."""
+    windowed, other = (mcjax.replay(study(rule), "", 7) for rule in (SlidingWindow(width), memory))
+    np.testing.assert_array_equal(windowed.status, other.status)
+    np.testing.assert_allclose(windowed.theta, other.theta, atol=1e-6)
+
+
+def test_a_window_is_fitted_to_its_own_rows():
+    """The third generation reads the samples of the second and third, and not the first."""
+    one = study(SlidingWindow(2), mcjax.linear())
+    trajectory = mcjax.replay(one, "", 7)
+    fed = [generation[0] for generation in mcjax.replay_data(one, "", 7, trajectory)]
+    for t in range(1, GENERATIONS + 1):
+        rows = [data for s in (t - 1, t) for data in fed[s].values()]
+        x = np.concatenate([data.x for data in rows], axis=1)
+        y = np.concatenate([data.y for data in rows])
+        expected = np.linalg.lstsq(x.T, y, rcond=None)[0]
+        np.testing.assert_allclose(trajectory.theta[t, 0], expected, atol=1e-6)
+
+
+def test_no_law_applies_and_the_verdict_says_so():
+    result = mcjax.verify(study(SlidingWindow(2)))
+    assert result.verdict == "inconclusive"
+    assert not result.cells
+    assert "sliding window" in result.inapplicable[""]["first_order"]
+    assert result.outcomes[0].chains == 64
