@@ -56,7 +56,7 @@ def law_of(prediction: Any) -> dict[str, Any]:
         "private_views": None if views is None else views[1],
     }
     return {
-        "source": prediction.source,
+        "source": prediction.reference,
         "flags": {"exact": bool(prediction.exact), "asymptotic": bool(prediction.asymptotic)},
         "numbers": {k: np.asarray(v, float) for k, v in numbers.items() if v is not None},
     }
