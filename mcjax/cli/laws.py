@@ -1,4 +1,4 @@
-"""``mcjax laws``: which laws there are, and to which conditions of a study they apply."""
+"""Run ``mcjax laws``: list the laws, and the conditions of a study to which they apply."""
 
 from __future__ import annotations
 

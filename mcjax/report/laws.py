@@ -39,7 +39,7 @@ def laws_json(names: Sequence[str], laws: Sequence[Applicability]) -> dict[str, 
 def show_laws(console: Console, names: Sequence[str], laws: Sequence[Applicability]) -> None:
     """Print a table of laws against conditions, and why laws do not apply."""
     table = Table(box=None, padding=(0, 1))
-    headings = ("law", "holds", *(names or ("source",)))
+    headings = ("law", "holds", *(names or ("reference",)))
     for heading in headings:
         table.add_column(heading or "applies", overflow="fold")
     for law, reasons in laws:
