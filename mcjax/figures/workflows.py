@@ -16,7 +16,7 @@ from mcjax.models.generative import categorical, gaussian
 from mcjax.models.location import linear
 from mcjax.models.model import Model
 from mcjax.network import Network, topologies
-from mcjax.published.entry import Found, functional, risk_ratio
+from mcjax.published.entry import ConditionResult, functional, risk_ratio
 from mcjax.published.memory import graphs
 from mcjax.published.weights import best_weight, settled_risk, weighted_loop
 from mcjax.study.study import Study, condition
@@ -96,11 +96,11 @@ def _rows(title: str, curves: Sequence[Curve]) -> list[dict[str, Any]]:
 
 def _found(
     networks: Mapping[str, Network], model: Model, theta: Any, last: int, chains: int
-) -> list[Found]:
+) -> list[ConditionResult]:
     conditions = tuple(condition(net, model, theta, label=name) for name, net in networks.items())
     study = Study(conditions, last, chains)
     parts = zip(study.conditions, api.simulate(study), api.predict(study), strict=True)
-    return [Found(c, tally.outcome, laws) for c, tally, laws in parts]
+    return [ConditionResult(c, tally.outcome, laws) for c, tally, laws in parts]
 
 
 def _risks(
@@ -161,7 +161,7 @@ def _growing(chains: int) -> list[Curve]:
 
 
 def _functionals(
-    found: list[Found], wanted: Mapping[str, tuple[str, str, Callable[[float], float]]]
+    found: list[ConditionResult], wanted: Mapping[str, tuple[str, str, Callable[[float], float]]]
 ) -> list[Curve]:
     """Means of functionals by their law against generation; the third entry maps them."""
     curves = []

@@ -90,7 +90,7 @@ def _row(result: Result) -> dict[str, Any]:
         "setting": row.setting,
         "claim": entry.claim,
         "formula": entry.formula,
-        "source": entry.source,
+        "source": entry.reference,
         "kind": entry.kind,
         "expected": cell.predicted,
         "published": row.constant,
@@ -143,7 +143,9 @@ def show_published(
         )
     console.print(table)
     for entry in dict.fromkeys(result.entry for result in results):
-        console.print(f"{entry.id}: {entry.formula}  ({entry.kind}; {entry.source})", markup=False)
+        console.print(
+            f"{entry.id}: {entry.formula}  ({entry.kind}; {entry.reference})", markup=False
+        )
     for result in results:
         if result.cell.note:
             console.print(

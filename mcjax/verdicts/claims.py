@@ -33,7 +33,7 @@ UNBOUNDED: Interval = (-math.inf, math.inf)
 
 
 class Place(NamedTuple):
-    """What a claim is about; every claim of a study has a place of its own."""
+    """The subject of a claim; every claim of a study has a place of its own."""
 
     condition: str
     model: str

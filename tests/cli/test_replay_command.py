@@ -192,7 +192,7 @@ def test_conditions(study_file, tmp_path, call, call_json):
     listed = "name one of 'scale=1', 'scale=2', 'scale=3', 'scale=4' and 1 more"
     sentence(call("replay", out, "--chain", 1), "--condition: is missing", listed)
     wrong = call("replay", out, "--chain", 1, "--condition", "scal=5")
-    sentence(wrong, "'scal=5' is none", "did you mean 'scale=5'", listed)
+    sentence(wrong, "'scal=5' is not a condition", "did you mean 'scale=5'", listed)
 
 
 def test_the_builtin_study(tmp_path, call, call_json):

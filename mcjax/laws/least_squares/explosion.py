@@ -33,9 +33,9 @@ from mcjax.laws.least_squares.second_moments import SecondMomentMap
 from mcjax.network.network import Network
 
 DENSE = 1_500
-"""Up to this many unknowns a linear system is solved as a matrix, above it by GMRES."""
+"""Largest number of unknowns for which a linear system is solved as a matrix, not by GMRES."""
 ROUNDING = 1e-9
-"""A radius this close to 1 is that of a collapse origin, 1 itself."""
+"""Distance from 1 below which a radius counts as 1, that of a collapse origin."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,10 @@ def explosion(
 
 
 def spectral_radius(one: SecondMomentMap) -> float:
-    """Return the spectral radius of the isotropic map; infinite where a fit has no more than p + 1
-    rows, and so no second moment."""
+    """Return the spectral radius of the isotropic map.
+
+    It is infinite if a fit has at most p + 1 rows, and therefore no finite second moment.
+    """
     if (one.rows <= one.p + 1).any():
         return np.inf
     size = len(one.rows)

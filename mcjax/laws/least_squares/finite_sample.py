@@ -56,7 +56,7 @@ class FiniteSample:
         return few_rows(net, p, 1) or (Reason(unusual) if unusual else None)
 
     def predict(self, condition: Condition, generations: int) -> Prediction:
-        """Predict the errors at generations 0 to T, and mostly their growth and limits."""
+        """Predict the errors at generations 0 to T and, where known, their growth and limits."""
         net, p = condition.network, len(condition.theta)
         variances = label_variances(condition)
         if net.memory.adds_up:

@@ -66,7 +66,7 @@ class SecondMomentMap:
 
     @property
     def added(self) -> np.ndarray:
-        """The second moments that noise adds in a generation, shape (M, M)."""
+        """Second moments that noise adds in a generation, shape (M, M)."""
         return np.diag(self.noise)
 
     def isotropic(self, m: np.ndarray) -> np.ndarray:
@@ -101,8 +101,9 @@ class SecondMomentMap:
 def second_moment_map(
     net: Network, p: int, variance: float, real_variance: float
 ) -> SecondMomentMap:
-    """Return the map of a network whose samples have fresh Gaussian designs, weight 1 and one
-    reader.
+    """Return the map of one generation of a network.
+
+    Its samples have fresh Gaussian designs, weight 1 and one reader each.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ from jax import Array, lax
 
 
 class Designs(NamedTuple):
-    """What K entities with p parameters see.
+    """The data that K entities with p parameters see.
 
     Attributes
     ----------
