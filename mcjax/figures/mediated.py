@@ -75,8 +75,8 @@ def transfer(folder: Path, chains: int | None) -> list[Path]:
     rows: list[dict[str, Any]] = []
     names = {"own": "own task", "others": "tasks of others", "spread": "spread between models"}
     nets = {alpha: data_mediated(4, alpha, 0.5, 20, 20, 20, theta=TRUTHS) for alpha in ALPHAS}
-    conditions = tuple(
-        condition(net, linear(), np.zeros(4), label=f"alpha={alpha:g}", design="fixed")
+    conditions = tuple(  # under one label, so on the same designs
+        condition(net, linear(), np.zeros(4), name=f"alpha={alpha:g}", design="fixed")
         for alpha, net in nets.items()
     )
     study = Study(conditions, generations=GENERATIONS, chains=chains or 2048)

@@ -100,7 +100,7 @@ def test_committed_figures_are_of_this_program(drawn, name):
     if not COMMITTED.is_dir():
         pytest.skip("this is no copy of the repository")
     refuse_foreign(COMMITTED, name)
-    heads = [(at / f"{name}.csv").open().readline() for at in (folder, COMMITTED)]
+    heads = [list(table(at / f"{name}.csv")[0]) for at in (folder, COMMITTED)]
     assert heads[0] == heads[1]
     records = [json.loads((at / f"{name}.json").read_text()) for at in (folder, COMMITTED)]
     assert records[0] == records[1]
