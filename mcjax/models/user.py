@@ -180,7 +180,11 @@ def _scalar(
     name: str, function: Callable[..., Any], arguments: tuple[Any, ...], params: Params
 ) -> Array:
     """Call the user's function, which must return a scalar."""
-    value = _call(name, function, arguments, params)
+    return _scalar_shape(name, _call(name, function, arguments, params))
+
+
+def _scalar_shape(name: str, value: Array) -> Array:
+    """Return a value of the user's function, which must be a scalar."""
     if value.shape != ():
         raise InputError(
             f"family.{name}", f"returned shape {value.shape} for one observation; return a scalar"
@@ -209,7 +213,14 @@ def _number(key: str, value: Any) -> float:
 @cache  # one adapter for each function, so that equal models compile once
 def _loss(loss: Callable[..., Any]) -> Callable[..., Any]:
     def adapted(params: Params, theta: Any, x: Array, y: Array) -> Array:
-        return _scalar("loss", loss, (theta, x, y), params)
+        value = _call("loss", loss, (theta, x, y), params)
+        if value.shape != () and value.shape == y.shape:
+            raise InputError(
+                "family.sample",
+                f"returned shape {y.shape}, for which the loss is no scalar; return a scalar, or a"
+                " loss of all of it",
+            )
+        return _scalar_shape("loss", value)
 
     return adapted
 
