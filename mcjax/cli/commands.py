@@ -95,15 +95,53 @@ def run_families(as_json: bool) -> None:
     )
 
 
-def run_figures(names: tuple[str, ...], out: Path, chains: int | None) -> None:
-    """Draw figures and print the paths of their files."""
+def run_figures(names: tuple[str, ...], out: Path, chains: int | None) -> bool:
+    """Draw figures and print the paths of their files.
+
+    A figure that fails does not stop the others.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Names of figures; all figures if empty.
+    out : Path
+        Folder for the files.
+    chains : int or None
+        Number of chains, in place of each figure's own.
+
+    Returns
+    -------
+    bool
+        Whether all figures were drawn.
+
+    Raises
+    ------
+    InputError
+        If a figure does not exist, or if its files would replace someone else's. Nothing is drawn
+        then.
+    """
     from mcjax.figures.catalogue import FIGURES
+    from mcjax.figures.files import refuse_foreign
 
     for name in names:
         if name not in FIGURES:
             hint = did_you_mean(name, FIGURES)
             raise InputError("figures", f"{name!r} is not one of {', '.join(FIGURES)}{hint}")
-    for name in names or tuple(FIGURES):
+    chosen = tuple(dict.fromkeys(names)) or tuple(FIGURES)
+    for name in chosen:
+        refuse_foreign(out, name)
+    drawn = True
+    for name in chosen:
         click.echo(f"drawing {name}", err=True)
-        for path in FIGURES[name](out, chains):
+        try:
+            paths = FIGURES[name](out, chains)
+        except InputError:
+            raise
+        except Exception as error:  # it does not concern the other figures
+            drawn = False
+            reason = shown(f"{type(error).__name__}: {error}")
+            click.echo(f"mcjax: the figure {name} was not drawn: {reason}", err=True)
+            continue
+        for path in paths:
             click.echo(shown(str(path)))
+    return drawn

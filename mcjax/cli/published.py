@@ -15,6 +15,7 @@ from mcjax.report.progress import Progress
 from mcjax.report.published import PublishedStore, published_json, show_published, verdict_of
 from mcjax.report.tables import table_console
 from mcjax.report.text import strict_json
+from mcjax.verdicts.equivalence import Verdict
 
 TOLERANCE, DEPTH = {False: 0.03, True: 0.01}, {False: 1, True: 4}
 """Margin and depth of a run, by whether it is deep."""
@@ -22,7 +23,7 @@ TOLERANCE, DEPTH = {False: 0.03, True: 0.01}, {False: 1, True: 4}
 
 def run_published(
     names: tuple[str, ...], as_json: bool, out: Path | None, deep: bool, quiet: bool
-) -> str:
+) -> Verdict:
     """Simulate and judge entries, and print their table.
 
     Parameters
@@ -38,7 +39,7 @@ def run_published(
 
     Returns
     -------
-    str
+    {"verified", "refuted", "inconclusive"}
         The worst verdict.
     """
     entries, depth = chosen(names), DEPTH[deep]

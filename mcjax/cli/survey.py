@@ -15,11 +15,12 @@ from mcjax.report.tables import table_console
 from mcjax.report.text import strict_json
 from mcjax.report.verification import survey_json
 from mcjax.study.survey import Survey
+from mcjax.verdicts.equivalence import Verdict
 
 
 def run_survey(
     survey: Survey, as_json: bool, out: Path | None, without: str | None, quiet: bool
-) -> str:
+) -> Verdict:
     """Simulate the missing pieces of a survey, judge it, and print the verdict.
 
     Parameters
@@ -37,7 +38,7 @@ def run_survey(
 
     Returns
     -------
-    str
+    {"verified", "refuted", "inconclusive"}
         The verdict.
     """
     store = None if out is None else SurveyStore(out, survey)

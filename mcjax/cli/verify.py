@@ -31,6 +31,7 @@ from mcjax.report.verification import verification_json
 from mcjax.study.load import builtin_file, builtin_study, load_study, load_survey
 from mcjax.study.schema import read_text
 from mcjax.study.study import Study
+from mcjax.verdicts.equivalence import Verdict
 from mcjax.verdicts.judge import Verification, judge
 
 SAVE_EVERY, SAVE_SHARE = 1.0, 0.05
@@ -48,7 +49,7 @@ def run_verify(
     laws: tuple[Path, ...] = (),
     until_decided: bool = False,
     engine_path: str | None = None,
-) -> str:
+) -> Verdict:
     """Simulate and judge the study or survey in a file, and print the verdict.
 
     Parameters
@@ -76,7 +77,7 @@ def run_verify(
 
     Returns
     -------
-    str
+    {"verified", "refuted", "inconclusive"}
         The verdict.
 
     Raises

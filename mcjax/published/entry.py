@@ -177,8 +177,9 @@ def risk_ratio(law: str, t: int, place: int = 0) -> tuple[Observe, Predict]:
             return ChainEstimate(math.nan, math.inf, chains, outcome.chains - chains)
         spread = across.square[0][np.ix_([t, 0], [t, 0])]
         slope = np.array([1 / first, -last / first**2])
-        error = np.sqrt(slope @ spread @ slope / (chains * (chains - 1)))
-        return ChainEstimate(float(last / first), float(error), chains, outcome.chains - chains)
+        variance = max(float(slope @ spread @ slope), 0.0)  # rounding, if the ratio is 1
+        error = math.sqrt(variance / (chains * (chains - 1)))
+        return ChainEstimate(float(last / first), error, chains, outcome.chains - chains)
 
     def predict(results: Sequence[ConditionResult]) -> float:
         mse = results[place].predictions.laws[law].mse[:, 0]

@@ -20,7 +20,7 @@ from mcjax.report.store import Store
 from mcjax.report.tables import MARK, STYLE
 from mcjax.report.text import number, with_error
 from mcjax.study.study import Study
-from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, worst
+from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, Verdict, worst
 
 
 class PublishedStore:
@@ -67,7 +67,7 @@ def slug(entry: Entry) -> str:
     return entry.id.replace("'", "p")
 
 
-def verdict_of(results: Sequence[Result]) -> str:
+def verdict_of(results: Sequence[Result]) -> Verdict:
     """Return the worst verdict."""
     return worst(np.array([result.cell.verdict for result in results]))
 
