@@ -1,4 +1,4 @@
-"""All labelled networks of three models: what the collapse law says, and what chains did."""
+"""Draw all labelled networks of three models: predictions of the collapse law against chains."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ REGIMES = {False: ("settles", PALETTE[0], MARKERS[0]), True: ("collapses", PALET
 
 
 def every_network(folder: Path, chains: int | None) -> list[Path]:
-    """Draw growth and limits of every model of all networks of three, simulated against predicted,
-    and how far apart the two regimes are."""
+    """Draw simulated against predicted growth and limits of all models of all networks of three.
+
+    A histogram shows how far apart the two regimes are.
+    """
     survey = Survey(models=MODELS, chains=-(-chains // TILE) * TILE if chains else 2560)
     pieces = [piece for _, piece in api.survey_pieces(survey)]
     found = api.judge_pieces(survey, pieces)
@@ -47,7 +49,7 @@ def every_network(folder: Path, chains: int | None) -> list[Path]:
 
 
 def _regimes(axes: Axes, found: SurveyVerdict, collapses: np.ndarray) -> None:
-    """Histogram of growth as a share of the level."""
+    """Draw a histogram of growth as a share of the level."""
     bins = np.linspace(-0.4, 1.3, 69).tolist()
     for kind, (label, colour, _) in REGIMES.items():
         axes.hist(found.share[collapses == kind], bins, color=colour, label=label, alpha=0.8)
@@ -62,14 +64,14 @@ def _regimes(axes: Axes, found: SurveyVerdict, collapses: np.ndarray) -> None:
 
 def _scatter(axes: Axes, found: SurveyVerdict, chosen: np.ndarray, kind: bool) -> None:
     _, colour, marker = REGIMES[kind]
-    seen, error, told = (
+    observed, error, predicted = (
         1000 * values[chosen] for values in (found.rate, found.standard_error, found.predicted)
     )
-    ends = np.array([told.min() * 0.7, told.max() * 1.4])
+    ends = np.array([predicted.min() * 0.7, predicted.max() * 1.4])
     axes.plot(ends, ends, color="0.3", linewidth=0.8)
     axes.errorbar(
-        told,
-        seen,
+        predicted,
+        observed,
         1.96 * error,
         color=colour,
         marker=marker,

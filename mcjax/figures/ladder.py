@@ -1,4 +1,4 @@
-"""How the asymptote is approached: simulated over predicted, on a ladder of sample sizes."""
+"""Draw how simulated errors approach an asymptotic law on a ladder of sample sizes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ RUNGS = (50, 100, 200, 400, 800, 1600)
 
 
 def ladder(folder: Path, chains: int | None) -> list[Path]:
-    """Draw the ratio of simulated to first-order MSE, which tends to 1 like 1/n for fits of n rows.
+    """Draw the ratio of simulated to first-order MSE, whose distance from 1 falls as 1/n.
 
-    One model that reads itself and as much real data, at generation 5.
+    Each point is one model at generation 5, whose fits have n rows: half are its own output, and
+    half are real.
     """
     theta, last = (0.5, -0.5), 5
     rows: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""One self-contained page about one run, as HTML and as Markdown."""
+"""Write a self-contained page about a run, as HTML and as Markdown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mcjax.verdicts.judge import Verification
 from mcjax.verdicts.quantities.mse import QUANTITY as MSE
 
 PANELS = 12
-"""Conditions that are drawn."""
+"""Largest number of conditions that are drawn."""
 STYLE = (
     "body{font:15px/1.5 sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#222}"
     "pre{background:#f6f6f6;padding:.8rem;overflow:auto;font-size:12px;line-height:1.35}"
@@ -31,11 +31,26 @@ def pages(
     seconds: float,
     about: Mapping[str, Any],
 ) -> dict[str, str]:
-    """``report.html`` and ``report.md``, by name.
+    """Return the pages about a run.
 
     Parameters
     ----------
-    about: ``command``, ``file`` (the study file's text), ``environment`` (versions and device).
+    study : Study
+        The study.
+    predictions : sequence of Predictions
+        Predictions for each condition.
+    verification : Verification
+        The judged study.
+    seconds : float
+        Wall time of the run.
+    about : mapping of str to object
+        With the keys ``command``, ``file`` (text of the study file) and ``environment`` (versions
+        and device).
+
+    Returns
+    -------
+    dict of str to str
+        The texts of ``report.html`` and ``report.md``, by name.
     """
     console = table_console(record=True, file=io.StringIO())
     show_verification(console, study, predictions, verification, seconds)
@@ -77,7 +92,7 @@ def _flat(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _chart(study: Study, verification: Verification) -> str:
-    """Simulated MSEs with 95% bands, and the first law of each condition as lines, as SVG."""
+    """Return a chart as SVG: simulated MSEs with 95% bands, and the first law of each condition."""
     shown = [
         condition
         for condition in study.conditions[:PANELS]
