@@ -66,8 +66,12 @@ def run_plan(
     }
     if as_json:
         needs = [dataclasses.asdict(need) for need in planned.needs]
-        untold = [{"law": law, "quantity": name} for law, name in planned.untold]
-        about = {"needs": needs, "chains_needed": planned.chains, "power": power, "untold": untold}
+        about = {
+            "needs": needs,
+            "chains_needed": planned.chains,
+            "power": power,
+            "untold": [{"law": law, "quantity": name} for law, name in planned.unplanned],
+        }
         click.echo(strict_json(about | cost))
         return
     table = Table(title=f"To verify at \u00b1{study.tolerance:.0%} with power {power:.0%}")
@@ -91,7 +95,7 @@ def run_plan(
         )
     console = table_console()
     show_table(console, table)
-    for law, name in planned.untold:
+    for law, name in planned.unplanned:
         console.print(
             label(f"No number of chains is known for {name}: the law {law} predicts no spread.")
         )

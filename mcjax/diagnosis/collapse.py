@@ -105,8 +105,8 @@ class Diagnosis:
                 for name, verdict in self.models.items()
             },
             "unstable_sources": [
-                {"members": list(source.members), "period": source.period}
-                for source in self.unstable_sources
+                {"members": list(origin.members), "period": origin.period}
+                for origin in self.unstable_sources
             ],
             "repairs": [{"from": origin, "to": reader} for origin, reader in self.repairs],
             "flips": [{"from": origin, "to": reader} for origin, reader in self.flips],

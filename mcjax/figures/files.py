@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from mcjax.errors import InputError
 from mcjax.report.text import csv_text, strict_json
 
-DRAWN = ("pdf", "png", "csv")
-MARK = "mcjax figure"
+FORMATS = ("pdf", "png", "csv")
+MADE_BY = "mcjax figure"
 
 COLUMNS = {
     "panel": "title of the panel",
@@ -58,11 +58,11 @@ def refuse_foreign(folder: Path, name: str) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError("--out", "is not a folder; name another", str(folder))
     about = folder / f"{name}.json"
-    there = [path for kind in (*DRAWN, "json") if (path := folder / f"{name}.{kind}").exists()]
+    there = [path for kind in (*FORMATS, "json") if (path := folder / f"{name}.{kind}").exists()]
     if not there:
         return
     try:
-        ours = json.loads(about.read_text(encoding="utf-8"))["made_by"] == MARK
+        ours = json.loads(about.read_text(encoding="utf-8"))["made_by"] == MADE_BY
     except (OSError, ValueError, KeyError, TypeError):
         ours = False
     if not ours:
@@ -116,13 +116,13 @@ def save(
         refuse_foreign(folder, name)
     known = COLUMNS | dict(columns or {})
     mark = {
-        "made_by": MARK,
+        "made_by": MADE_BY,
         "version": version("mcjax"),
         "figure": name,
         "about": about,
         "columns": {column: known[column] for column in rows[0]},
     }
-    paths = [folder / f"{name}.{kind}" for kind in DRAWN]
+    paths = [folder / f"{name}.{kind}" for kind in FORMATS]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # first, so that a figure that was interrupted can be drawn again

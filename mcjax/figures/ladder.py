@@ -14,7 +14,7 @@ from mcjax.models.registry import FAMILIES
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition
 
-SHOWN = ("linear", "logistic", "poisson", "huber", "quantile")
+LADDERS = ("linear", "logistic", "poisson", "huber", "quantile")
 KEPT = ("condition", "model", "generation", "law", "quantity", "chains", "lost")
 RUNGS = (50, 100, 200, 400, 800, 1600)
 
@@ -27,7 +27,7 @@ def ladder(folder: Path, chains: int | None) -> list[Path]:
     """
     theta, last = (0.5, -0.5), 5
     rows: list[dict[str, Any]] = []
-    for name in SHOWN:
+    for name in LADDERS:
         conditions = tuple(
             condition(
                 topologies.self_loop(samples=n // 2, real=n // 2, initial=n),
@@ -53,7 +53,7 @@ def ladder(folder: Path, chains: int | None) -> list[Path]:
     with figure(1, 1, 3.2) as (fig, panels):
         axes = panels[0, 0]
         axes.axhline(1, color="0.5", linewidth=0.8)
-        for i, name in enumerate(SHOWN):
+        for i, name in enumerate(LADDERS):
             own = [row for row in rows if row["family"] == name]
             axes.errorbar(
                 [row["rows"] * 1.03 ** (i - 1.5) for row in own],

@@ -17,7 +17,7 @@ from mcjax.verdicts.quantities.mse import QUANTITY as MSE
 
 PANELS = 12
 """Largest number of conditions that are drawn."""
-STYLE = (
+CSS = (
     "body{font:15px/1.5 sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#222}"
     "pre{background:#f6f6f6;padding:.8rem;overflow:auto;font-size:12px;line-height:1.35}"
     "svg{max-width:100%;height:auto}dt{font-weight:bold}"
@@ -77,7 +77,7 @@ def pages(
     body = "".join(f"<h2>{title}</h2>\n<pre>{block}</pre>\n" for title, block in blocks.items())
     page = (
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{html.escape(question)}'
-        f"</title>\n<style>{STYLE}</style>\n<h1>{html.escape(question)}</h1>\n"
+        f"</title>\n<style>{CSS}</style>\n<h1>{html.escape(question)}</h1>\n"
         f"<p><strong>{html.escape(answer)}</strong></p>\n{_chart(study, verification)}\n{body}"
         "</html>\n"
     )

@@ -11,7 +11,7 @@ from rich.table import Table
 from mcjax.laws.law import Law
 from mcjax.laws.predict import Applicability
 
-MARK = {True: "yes", False: "-"}
+ANSWERS = {True: "yes", False: "-"}
 
 
 def laws_json(names: Sequence[str], laws: Sequence[Applicability]) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def show_laws(console: Console, names: Sequence[str], laws: Sequence[Applicabili
     for heading in headings:
         table.add_column(heading or "applies", overflow="fold")
     for law, reasons in laws:
-        marks = [MARK[reason is None] for reason in reasons]
+        marks = [ANSWERS[reason is None] for reason in reasons]
         table.add_row(law.name, _holds(law), *(marks if names else (law.reference,)))
     console.print(table)
     for law, reasons in laws:

@@ -84,7 +84,7 @@ class Plan:
         Chains that suffice for all needs; None if no number does.
     power : float
         The requested power.
-    untold : tuple of (str, str)
+    unplanned : tuple of (str, str)
         Law and quantity of the claims for which no number of chains can be planned.
     """
 
@@ -92,7 +92,7 @@ class Plan:
     claims: int
     chains: int | None
     power: float
-    untold: tuple[tuple[str, str], ...] = ()
+    unplanned: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
@@ -128,7 +128,7 @@ def plan(
     Plan
     """
     groups: dict[tuple[str, str], _Group] = {}
-    untold: dict[tuple[str, str], None] = {}
+    unplanned: dict[tuple[str, str], None] = {}
     scales: dict[str | None, list[float]] = {}
     for condition in study.conditions:
         scales.setdefault(condition.ladder, []).append(condition.scale)
@@ -139,7 +139,7 @@ def plan(
         for cells in quantity.planned(condition, prediction, study.tolerance):
             total += cells.count
             if isinstance(cells, UnplannedCells):
-                untold[prediction.law, cells.quantity] = None
+                unplanned[prediction.law, cells.quantity] = None
                 continue
             limit = None
             if climbs:
@@ -168,7 +168,7 @@ def plan(
         claims=total,
         chains=int(chains) if math.isfinite(chains) else None,
         power=power,
-        untold=tuple(untold),
+        unplanned=tuple(unplanned),
     )
 
 

@@ -105,7 +105,7 @@ def test_it_is_planned_or_stated_as_not_planned(study, run):
     assert 100 < own.chains < needs["finite_sample", "mse"].chains * 2
     other = replace(study, quantities=("mse", Unplanned()))
     result = plan(other, predictions, 0.9)
-    assert result.untold == (("first_order", "unplanned"), ("finite_sample", "unplanned"))
+    assert result.unplanned == (("first_order", "unplanned"), ("finite_sample", "unplanned"))
     assert result.claims == plan(study, predictions, 0.9).claims
 
 
