@@ -43,8 +43,7 @@ def topology_panel(folder: Path, chains: int | None) -> list[Path]:
     cells = _of_law(api.verify(study).cells, "finite_sample")
     with figure(2, 3, 4.6) as (fig, panels):
         for axes, (name, net) in zip(panels.flat, nets.items(), strict=True):
-            own = [cell for cell in cells if cell.condition == name]
-            _curves(axes, own, net.models)
+            _curves(axes, [cell for cell in cells if cell.condition == name], net.models)
             axes.set_title(drawn(name))
             axes.set_ylim(bottom=0)
         for axes in panels[-1]:
@@ -78,8 +77,8 @@ def flip(folder: Path, chains: int | None) -> list[Path]:
         for column, (name, net) in enumerate(nets.items()):
             _diagram(panels[0, column], net, stable)
             panels[0, column].set_title(drawn(name))
-            own = [cell for cell in cells if cell.condition == name]
-            points = _curves(panels[1, column], own, net.models)
+            selected = [cell for cell in cells if cell.condition == name]
+            points = _curves(panels[1, column], selected, net.models)
             panels[1, column].set_xlabel("generation")
         top = max(axes.get_ylim()[1] for axes in panels[1])
         for axes in panels[1]:

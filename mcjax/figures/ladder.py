@@ -54,11 +54,11 @@ def ladder(folder: Path, chains: int | None) -> list[Path]:
         axes = panels[0, 0]
         axes.axhline(1, color="0.5", linewidth=0.8)
         for i, name in enumerate(LADDERS):
-            own = [row for row in rows if row["family"] == name]
+            points = [row for row in rows if row["family"] == name]
             axes.errorbar(
-                [row["rows"] * 1.03 ** (i - 1.5) for row in own],
-                [row["ratio"] for row in own],
-                [1.96 * row["ratio_error"] for row in own],
+                [row["rows"] * 1.03 ** (i - 1.5) for row in points],
+                [row["ratio"] for row in points],
+                [1.96 * row["ratio_error"] for row in points],
                 color=PALETTE[i],
                 marker=MARKERS[i],
                 markersize=4,

@@ -81,9 +81,9 @@ def transfer(folder: Path, chains: int | None) -> list[Path]:
         for alpha, net in nets.items()
     )
     study = Study(conditions, generations=GENERATIONS, chains=chains or 2048)
-    found = zip(ALPHAS, api.predict(study), api.simulate(study), strict=True)
+    parts = zip(ALPHAS, api.predict(study), api.simulate(study), strict=True)
     with figure(1, 3, 2.6) as (fig, panels):
-        for (alpha, laws, tally), colour, marker in zip(found, PALETTE, MARKERS, strict=False):
+        for (alpha, laws, tally), colour, marker in zip(parts, PALETTE, MARKERS, strict=False):
             law = laws.laws["fixed_design"]
             assert law.mean is not None  # truths differ
             second = law.covariance + _outer(law.mean)
@@ -177,22 +177,22 @@ def homogenisation(folder: Path, chains: int | None) -> list[Path]:
 
 def _outer(mean: np.ndarray) -> np.ndarray:
     flat = mean.reshape(len(mean), -1)
-    found: np.ndarray = flat[:, :, None] * flat[:, None, :]
-    return found
+    products: np.ndarray = flat[:, :, None] * flat[:, None, :]
+    return products
 
 
 def _tasks(mean: np.ndarray, second: np.ndarray) -> dict[str, np.ndarray]:
     """Return averages over entities by generation, from moments of errors about 0."""
     size, p = mean.shape[1:]
     blocks = second.reshape(-1, size, p, size, p)
-    own = np.einsum("tiaia->ti", blocks)
+    squares = np.einsum("tiaia->ti", blocks)
     truths = np.array(TRUTHS)
     # ||e_i - truth_k||^2 for every pair
-    pairs = own[:, :, None] - 2 * mean @ truths.T + (truths**2).sum(1)
-    mine = np.einsum("tii->t", pairs) / size
+    pairs = squares[:, :, None] - 2 * mean @ truths.T + (truths**2).sum(1)
+    own = np.einsum("tii->t", pairs) / size
     cross = np.einsum("tiaka->tik", blocks)
     return {
-        "own": mine,
-        "others": (pairs.sum((1, 2)) / size - mine) / (size - 1),
-        "spread": own.mean(1) - cross.mean((1, 2)),
+        "own": own,
+        "others": (pairs.sum((1, 2)) / size - own) / (size - 1),
+        "spread": squares.mean(1) - cross.mean((1, 2)),
     }

@@ -55,7 +55,7 @@ def pages(
     console = table_console(record=True, file=io.StringIO())
     show_verification(console, study, predictions, verification, seconds)
     verdicts = console.export_html(inline_styles=True, code_format="{code}", clear=False)
-    laws = sorted({name for found in predictions for name in found.laws})
+    laws = sorted({name for predicted in predictions for name in predicted.laws})
     question = (
         f"Do {' and '.join(laws) or 'no laws'} hold for {len(study.conditions)} conditions,"
         f" {study.generations} generations and {verification.chains:,} chains each, within"
@@ -106,12 +106,12 @@ def _chart(study: Study, verification: Verification) -> str:
         for axes in panels.flat[len(shown) :]:
             axes.axis("off")
         for axes, condition in zip(panels.flat, shown, strict=False):
-            own = [
+            cells = [
                 c
                 for c in verification.cells
                 if c.condition == condition.name and c.quantity == MSE.name
             ]
-            first = [c for c in own if c.law == own[0].law]
+            first = [c for c in cells if c.law == cells[0].law]
             models = condition.network.models[: len(PALETTE)]
             points = [
                 band(axes, [c for c in first if c.model == model], PALETTE[i], MARKERS[i])

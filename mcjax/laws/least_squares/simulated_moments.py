@@ -119,14 +119,14 @@ class FiniteSampleMonteCarlo:
                 spread[kept].mean(0),
             )
 
-        def moments(one: SimulatedMap) -> np.ndarray:
-            return second_moments(one, start, generations)[:, ::p, ::p]
+        def moments(step: SimulatedMap) -> np.ndarray:
+            return second_moments(step, start, generations)[:, ::p, ::p]
 
         batches = np.arange(BATCHES)
-        one = average(batches)
-        scalar = moments(one)
+        step = average(batches)
+        scalar = moments(step)
         without = [np.diagonal(moments(average(batches != b)), axis1=1, axis2=2) for b in batches]
-        late = long_run(one, net, initial)
+        late = long_run(step, net, initial)
         inverse = np.linalg.inv(condition.covariance)
         size = float(np.trace(inverse))
         with np.errstate(over="ignore", invalid="ignore"):
