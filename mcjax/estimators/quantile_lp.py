@@ -1,17 +1,18 @@
 """Quantile regression by the Frisch-Newton interior-point method.
 
-Portnoy & Koenker, Statistical Science 12 (1997): Mehrotra's predictor-corrector steps on the dual
-linear program, whose variables are bounded. With residuals ``r = y - x'theta`` and tau the level,
+Reference: Portnoy & Koenker, Statistical Science 12 (1997). The method takes Mehrotra's
+predictor-corrector steps on the dual linear program, whose variables are bounded. With residuals
+``r = y - x'theta`` and tau the level, the dual is to
 
     maximise sum_i (a_i - (1 - tau)) y_i   over 0 <= a_i <= 1 with  sum_i (a_i - (1 - tau)) x_i = 0,
 
-and a pair is optimal where ``a_i = 1`` if ``r_i > 0`` and ``a_i = 0`` if ``r_i < 0``. The method
-keeps ``a``, ``s = 1 - a`` and ``up``, ``down``, with ``up - down = r``, positive and drives the
-products ``s up`` and ``a down`` to zero. Here rows carry weights (the loss is homogeneous, so that
-a weight multiplies its row), and what rounding leaves of the two equations is put right with each
-step, so that it also works in single precision.
+A pair (theta, a) is optimal if ``a_i = 1`` wherever ``r_i > 0`` and ``a_i = 0`` wherever
+``r_i < 0``. The method keeps ``a``, ``s = 1 - a``, ``up`` and ``down`` positive, with
+``up - down = r``, and drives the products ``s up`` and ``a down`` to zero. Rows may carry weights:
+the loss is homogeneous, so a weight multiplies its row. Every step also corrects the rounding
+errors of the two equality constraints, so that the method works in single precision.
 
-The code is for one data set. There is no line search: the longest step that keeps everything
+The code is for one data set. There is no line search: the longest step that keeps all variables
 positive is a minimum over rows.
 """
 
@@ -37,17 +38,17 @@ from mcjax.solvers.status import Status
 
 LIMIT = 60
 SHORT_OF = 0.9995
-"""Share of the way to the boundary that a step may take."""
+"""Largest share of the way to the boundary that a step may take."""
 
 
 @dataclass(frozen=True)
 class QuantileLP:
-    """The regression quantile, by an interior-point method for linear programs.
+    """Regression quantiles by an interior-point method for linear programs.
 
     Attributes
     ----------
     level : str
-        Name of the number in the model's ``params`` that is the level of the quantile.
+        Name of the quantile's level in the model's ``params``.
     """
 
     level: str = "level"
@@ -61,7 +62,7 @@ class QuantileLP:
 
 
 class _Point(NamedTuple):
-    """An iterate: a, s, up, down of shape (N,), and the linear systems factored so far."""
+    """An iterate: theta, (p,); a, s, up and down, (N,); and the number of steps so far."""
 
     theta: Array
     a: Array
@@ -75,15 +76,17 @@ class _Point(NamedTuple):
 def solve_quantile(level: Array, data: Dataset, start: Array) -> _Point:
     """Return the regression quantile of one weighted data set, from ``start``, shape (p,).
 
-    The method ends with a certificate. For feasible a, the loss at theta is above its minimum by at
-    most ``gap = sum_i w_i ((1 - a_i) r_i^+ + a_i r_i^-)``, a sum without cancellation. Converged
-    means ``gap <= tol^2 (loss at theta) / n`` with ``n = (sum w)^2 / sum w^2`` the rows the data
-    are worth, and the equation for a solved to tol standard deviations of the score. The loss at
-    the truth is above the minimum by some ``p (loss) / n``, so theta is about ``tol = 1e-5``
-    standard errors (float32: 2e-3) from the minimiser. To that a gap is added that rounding of the
-    residuals explains.
+    The status is ``RANK_DEFICIENT`` if the rows of x do not span its p dimensions.
 
-    The status is ``RANK_DEFICIENT`` where the rows of x do not span its p dimensions.
+    Notes
+    -----
+    Convergence is certified by duality. For feasible a, the loss at theta exceeds its minimum by at
+    most ``gap = sum_i w_i ((1 - a_i) r_i^+ + a_i r_i^-)``, a sum without cancellation. A fit has
+    converged when ``gap <= tol^2 (loss at theta) / n``, with the effective number of rows
+    ``n = (sum w)^2 / sum w^2``, and the equation for a holds to tol standard deviations of the
+    score. The loss at the truth exceeds the minimum by about ``p (loss) / n``, so theta is about
+    ``tol = 1e-5`` (float32: 2e-3) standard errors from the minimiser. A gap that rounding of the
+    residuals explains is allowed in addition.
     """
     weight, number = data.weight, data.x.dtype
     x, y = data.x * weight[None, :], data.y * weight
@@ -114,11 +117,11 @@ def solve_quantile(level: Array, data: Dataset, start: Array) -> _Point:
         matrix = jnp.matmul(x * scale[None, :], x.T, precision="highest")
 
         def towards(wanted_s: Array, wanted_a: Array) -> tuple[Array, Array, Array, Array]:
-            """The Newton step after which ``s up`` and ``a down`` are as wanted."""
+            """Return the Newton step towards given values of ``s up`` and ``a down``."""
             push = wanted_s / at.s - wanted_a / at.a
             d_theta, _ = solve_positive(matrix, uneven + times(scale * (r - push)))
             d_a = scale * (r - push - fitted(d_theta))
-            if number == jnp.float32:  # refined: else large scales keep a from feasibility
+            if number == jnp.float32:  # refine once: large scales would keep a infeasible
                 more, _ = solve_positive(matrix, uneven + times(d_a))
                 d_theta = d_theta + more
                 d_a = scale * (r - push - fitted(d_theta))
@@ -131,8 +134,9 @@ def solve_quantile(level: Array, data: Dataset, start: Array) -> _Point:
             primal = jnp.max(jnp.maximum(-d_up / at.up, -d_down / at.down))
             return SHORT_OF / jnp.maximum(dual, SHORT_OF), SHORT_OF / jnp.maximum(primal, SHORT_OF)
 
-        none = jnp.zeros_like(at.a)
-        _, d_a, d_up, d_down = towards(none, none)
+        # predictor: towards products of 0; its progress sets the centring of the corrector
+        zero = jnp.zeros_like(at.a)
+        _, d_a, d_up, d_down = towards(zero, zero)
         dual, primal = longest(d_a, d_up, d_down)
         before = jnp.sum(jnp.where(used, at.s * at.up + at.a * at.down, 0))
         after = jnp.sum(

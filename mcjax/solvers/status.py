@@ -1,4 +1,4 @@
-"""How a fit ended. An outcome is data: counted and reported, never raised and never averaged."""
+"""How a fit ended. A status is data: counted and reported, never raised and never averaged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Status(IntEnum):
-    """Outcome of one fit; ``advice`` says what it means and what helps."""
+    """Outcome of one fit; ``advice`` says what it means and what to do."""
 
     CONVERGED = 0
     RUNNING = 1
@@ -19,12 +19,12 @@ class Status(IntEnum):
 
     @property
     def reason(self) -> str:
-        """The name used in tables and JSON."""
+        """Return the name used in tables and JSON."""
         return self.name.lower()
 
     @property
     def advice(self) -> str:
-        """One sentence for a person."""
+        """Return one sentence that explains the status to a person."""
         return _ADVICE[self]
 
 
