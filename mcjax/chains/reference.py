@@ -1,8 +1,8 @@
 """One chain: the whole network from generation 0 to T, for one key.
 
 The code is written for one chain and, within it, one model; the engine batches it. Any model and
-any estimator run on this path. Linear systems are solved by LAPACK and optimisers come from optax, so
-that these chains check the kernels of the fast path independently.
+any estimator run on this path. Linear systems are solved by LAPACK and optimisers come from optax,
+so that these chains check the kernels of the fast path independently.
 """
 
 from __future__ import annotations
