@@ -30,7 +30,7 @@ from mcjax.report.text import strict_json
 from mcjax.report.verification import verification_json
 from mcjax.study.load import builtin_file, builtin_study, load_study, load_survey
 from mcjax.study.schema import read_text
-from mcjax.study.study import Study
+from mcjax.study.study import PathChoice, Study
 from mcjax.verdicts.judge import Verification, judge
 
 SAVE_EVERY, SAVE_SHARE = 1.0, 0.05
@@ -47,7 +47,7 @@ def run_verify(
     without: str | None = None,
     laws: tuple[Path, ...] = (),
     until_decided: bool = False,
-    engine_path: str | None = None,
+    engine_path: PathChoice | None = None,
 ) -> str:
     """``mcjax verify``; returns the verdict."""
     survey = agreed(lambda: None if file is None else load_survey(file))

@@ -9,8 +9,8 @@ from __future__ import annotations
 def compiler_options(path: str, platform: str) -> dict[str, bool | int | str]:
     """Return the options for one path on one platform.
 
-    There are none on an accelerator, where the defaults are right, and none for the reference path, which
-    must not depend on compiler options.
+    There are none on an accelerator, where the defaults are right, and none for the reference path,
+    which must not depend on compiler options.
     """
     if path == "reference" or platform != "cpu":
         return {}
@@ -23,10 +23,10 @@ def compiler_options(path: str, platform: str) -> dict[str, bool | int | str]:
         "xla_cpu_fast_math_honor_infs": True,
         "xla_cpu_fast_math_honor_division": True,
         "xla_cpu_fast_math_honor_functions": True,
-        # use the longest vector registers; by default only half of that length (2 times as slow)
+        # use the longest vector registers, not half of that length (2 times as slow)
         "xla_cpu_prefer_vector_width": 512,
-        # Two passes that cost more than they gain. Without the first, a reduction over the fits of a
-        # block is one loop and not a tree of three (2% of the time); reductions over rows, where
+        # Two passes that cost more than they gain. Without the first, a reduction over the fits of
+        # a block is one loop and not a tree of three (2% of the time); reductions over rows, where
         # rounding matters, are not trees in either case. Without the second, a loop is one task:
         # blocks are so small that two halves on two cores take a fifth longer than the whole on
         # one. Several cores are used as several devices instead.

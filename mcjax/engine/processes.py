@@ -112,9 +112,9 @@ def shared(work: Callable[[], Value]) -> list[Value]:
         traceback.print_exc()
         fault = InputError("--distributed", f"process {jax.process_index()}: {error!r}")
     parts = exchange((result, fault))
-    for _, error in parts:
-        if error is not None:
-            raise SharedError(error.field, error.message, error.file)
+    for _, other in parts:
+        if other is not None:
+            raise SharedError(other.field, other.message, other.file)
     return [value for value, _ in parts]  # type: ignore[misc]
 
 
