@@ -113,6 +113,7 @@ def _generation(
     """
     sources, start, status = _sources(conditions, before, key, t, program)
     models = conditions.network.frozen.shape[-1]
+    # the numbers of each lane's model, (F, 1), in the precisions of draws and of fits
     drawing, fitting = (
         jax.tree.map(lambda leaf, to=to: jnp.repeat(leaf.astype(to), models)[:, None], model)
         for model in (conditions.model,)
@@ -209,12 +210,14 @@ def _draw(model: Model, factor: Any, sources: _Sources, count: Array, program: P
 
     # Computed once for all covariates, with fits laid end to end so that vectors run on across
     # their ends: the rows of one fit seldom fill whole vectors, and the rest would run one by one.
+    # (3 or 5, F H)
     stream = once(count, streams).reshape(-1, fits * pairs)
 
     # Two results of one computation are packed into one complex array; for two arrays the compiler
     # would run the computation twice. Words and normals are separate stages: together they need
     # more registers than there are, and take half as long again.
     def covariate_words() -> Array:
+        # (p, F H): the words before the pairs are the key of the design, or of the stream without
         role = lax.broadcasted_iota(jnp.uint32, (p, 1), 0)
         words = row_words((stream[-3:-2], stream[-2:-1]), stream[-1:] & PAIR, role)
         return lax.complex(*(lax.bitcast_convert_type(word, jnp.float32) for word in words))
@@ -225,6 +228,7 @@ def _draw(model: Model, factor: Any, sources: _Sources, count: Array, program: P
         first, second = (
             lax.bitcast_convert_type(part, jnp.uint32) for part in (drawn.real, drawn.imag)
         )
+        # zeros in place of rows that are padding
         valid = ((stream[-1:] >> bit & 1).astype(jnp.int32).astype(number) for bit in (EVEN, ODD))
         normal = normal_pair((first, second), number)
         return lax.complex(*(a * b for a, b in zip(normal, valid, strict=True)))
@@ -238,6 +242,7 @@ def _draw(model: Model, factor: Any, sources: _Sources, count: Array, program: P
         for half in (z.real, z.imag):
             half = half.reshape(p, fits, pairs)
             if mix:
+                # factor times normals, summed over columns of the factor
                 roots = jnp.repeat(mixing, fits // len(mixing), axis=0)  # (F, p, p)
                 columns = [roots[:, :, k].T[..., None] * half[k][None] for k in range(p)]
                 half = sum(columns[1:], columns[0])

@@ -5,8 +5,10 @@ Options apply only to the outermost program, so the engine owns its top-level pr
 
 from __future__ import annotations
 
+from mcjax.chains.program import Path
 
-def compiler_options(path: str, platform: str) -> dict[str, bool | int | str]:
+
+def compiler_options(path: Path, platform: str) -> dict[str, bool | int | str]:
     """Return the options for one path on one platform.
 
     There are none on an accelerator, where the defaults are right, and none for the reference path,

@@ -20,7 +20,7 @@ from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 
 from mcjax.chains import fast
-from mcjax.chains.program import ConditionArrays, Program, Trajectory
+from mcjax.chains.program import ConditionArrays, Path, Program, Trajectory
 from mcjax.chains.reference import run_chain
 from mcjax.chains.statistics import run_statistics
 from mcjax.draws.streams import chain_keys
@@ -90,7 +90,7 @@ def _runs_alone(
 
 
 @cache
-def _compiled(path: str, platform: str) -> Any:
+def _compiled(path: Path, platform: str) -> Any:
     options = compiler_options(path, platform)
     return jax.jit(
         _run_blocks, static_argnames=("program", "devices"), compiler_options=options or None

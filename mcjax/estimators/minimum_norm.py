@@ -59,12 +59,13 @@ def solve_minimum_norm(data: Dataset) -> tuple[Array, Array]:
     few = min(p, rows)
     used = data.weight > 0
     wide = jnp.sum(used) <= p
-    first = jnp.argsort(~used, stable=True)[:few]  # every row of a fit of at most p rows
+    first = jnp.argsort(~used, stable=True)[:few]  # all rows, if the fit is wide
     real = used[first]
-    x = jnp.where(real[None, :], data.x[:, first], 0)
+    x = jnp.where(real[None, :], data.x[:, first], 0)  # (p, few), columns are rows of the data
+    # (few, few): XX' of a wide fit, with rows of the identity for padding
     matrix = _times(x.T, x) + jnp.diag((~real).astype(number))
     weighted = data.x * data.weight[None, :]
-    if few == p:
+    if few == p:  # otherwise the fit is wide; here either may hold, and X'WX has the same size
         matrix = jnp.where(wide, matrix, _times(weighted, data.x.T))
 
     def advance(left: Array) -> tuple[Array, Array]:

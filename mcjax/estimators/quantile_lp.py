@@ -89,10 +89,10 @@ def solve_quantile(level: Array, data: Dataset, start: Array) -> _Point:
     residuals explains is allowed in addition.
     """
     weight, number = data.weight, data.x.dtype
-    x, y = data.x * weight[None, :], data.y * weight
+    x, y = data.x * weight[None, :], data.y * weight  # (p, N), (N,); 0 for padding
     used = weight > 0
     count = jnp.maximum(jnp.sum(used), 1).astype(number)
-    worth = jnp.sum(weight) ** 2 / jnp.sum(weight**2)
+    worth = jnp.sum(weight) ** 2 / jnp.sum(weight**2)  # n, the effective number of rows
     eps = float(jnp.finfo(number).eps)
     tolerance = 1e-5 if number == jnp.float64 else 2e-3
 
@@ -105,13 +105,14 @@ def solve_quantile(level: Array, data: Dataset, start: Array) -> _Point:
     def step(at: _Point) -> _Point:
         eta = fitted(at.theta)
         r = y - eta
-        uneven = times(jnp.where(used, at.a - (1 - level), 0))
+        uneven = times(jnp.where(used, at.a - (1 - level), 0))  # (p,), 0 if a is feasible
         gap = jnp.sum(jnp.where(r > 0, at.s * r, -at.a * r))
         rounding = 4 * eps * jnp.sum(jnp.minimum(at.a, at.s) * (jnp.abs(y) + jnp.abs(eta)))
         loss = jnp.sum(r * (level - (r < 0).astype(number)))
         feasible = jnp.all(jnp.abs(uneven) <= tolerance * score)
         settled = feasible & (gap <= tolerance**2 * loss / worth + rounding)
 
+        # normal equations of the Newton step: X D X' with D = 1 / (up / s + down / a)
         ratio = at.up / at.s + at.down / at.a
         scale = jnp.where(used, 1 / ratio, 0)
         matrix = jnp.matmul(x * scale[None, :], x.T, precision="highest")
@@ -129,6 +130,7 @@ def solve_quantile(level: Array, data: Dataset, start: Array) -> _Point:
             d_down = jnp.where(used, wanted_a / at.a - at.down - at.down / at.a * d_a, 0)
             return d_theta, d_a, d_up, d_down
 
+        # the longest dual and primal steps, at most 1, that keep all variables positive
         def longest(d_a: Array, d_up: Array, d_down: Array) -> tuple[Array, Array]:
             dual = jnp.max(jnp.maximum(-d_a / at.a, d_a / at.s))
             primal = jnp.max(jnp.maximum(-d_up / at.up, -d_down / at.down))
@@ -174,6 +176,7 @@ def solve_quantile(level: Array, data: Dataset, start: Array) -> _Point:
     deficient = ~(unexplained >= singular_share(start))
     status = first_that_holds((~finite, Status.OVERFLOW), (deficient, Status.RANK_DEFICIENT))
     r = y - fitted(start)
+    # start strictly inside: up - down = r, both at least a tenth of the mean absolute residual
     margin = 0.1 * jnp.sum(jnp.abs(r)) / count + jnp.finfo(number).tiny
     begin = _Point(
         start,
