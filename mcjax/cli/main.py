@@ -32,7 +32,7 @@ law_option = click.option(
     "laws",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="A law of your own: a Python file with law(condition, generations).",
+    help="A law of your own: a Python file with law(condition, generations), or an object LAW.",
 )
 path_option = click.option(
     "--path",
@@ -208,6 +208,18 @@ def published(
     from mcjax.cli.published import run_published
 
     return EXIT[run_published(names, as_json, out, deep, quiet)]
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@json_option
+def laws(file: Path | None, as_json: bool) -> None:
+    """The built-in laws, and to which conditions of the study in FILE they apply, or why not."""
+    start_jax()
+    from mcjax.cli.laws import run_laws
+
+    with naming(file or "laws"):
+        run_laws(file, as_json)
 
 
 @cli.command()
