@@ -101,7 +101,10 @@ def user_model(
         hint = did_you_mean(predictor, PREDICTORS)
         raise InputError("family.predictor", f"is {predictor!r}, not one of {PREDICTORS}{hint}")
     if covariates is not None:
-        raise InputError("family.covariates", "are as many as parameters here; leave it out")
+        raise InputError(
+            "family.covariates",
+            "equals the number of parameters of a linear predictor; leave it out",
+        )
     real = None if sample_real is None else _scalar_label(sample_real)
     scalar = LinearPredictor(_scalar_loss(loss), _scalar_label(sample), real)
     return predictor_model(name, scalar, **options)

@@ -99,9 +99,11 @@ def _topology(table: NetworkTable) -> Network:
         raise InputError("network.topology", f"is {name!r}, not one of {known}{hint}")
     for field in ("feeds", "first", "sources"):
         if getattr(table, field):
-            raise InputError(f"network.{field}", f"are those of the {name}; leave them out")
+            raise InputError(
+                f"network.{field}", f"cannot be combined with the topology {name!r}; leave them out"
+            )
     if not isinstance(table.initial, int):
-        raise InputError("network.initial", f"is one number for all models of a {name}")
+        raise InputError("network.initial", f"must be one number for all models of a {name}")
     given: dict[str, Any] = {
         "size": table.models,
         "samples": table.samples,

@@ -65,7 +65,9 @@ def check_quantities(quantities: Sequence[Any], models: Sequence[Model]) -> None
                 " subclass of mcjax.Quantity that has a name and a unit",
             )
         if quantity.name in QUANTITIES:
-            raise InputError(field, f"has an object named {quantity.name!r} as a built-in is")
+            raise InputError(
+                field, f"has an object with the built-in name {quantity.name!r}; rename it"
+            )
     names = [name_of(quantity) for quantity in quantities]
     for name in names:
         if names.count(name) > 1:
@@ -76,4 +78,4 @@ def check_quantities(quantities: Sequence[Any], models: Sequence[Model]) -> None
         needed = QUANTITIES.get(name)
         if needed is not None and models and not any(getattr(m, needed) for m in models):
             unable = ", ".join(sorted({model.name for model in models}))
-            raise InputError(field, f"has {name!r}, and {unable} has none; drop it")
+            raise InputError(field, f"has {name!r}, but {unable} has no {needed}; drop it")

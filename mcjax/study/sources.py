@@ -73,7 +73,9 @@ def source_laws(
             if value is not None and len(value) != p:
                 raise InputError(f"{field}.{name}", f"has {len(value)} numbers; give {p}, as theta")
         if source.noise is not None and model.noise_scale is None:
-            raise InputError(f"{field}.noise", f"means nothing in a {model.name} family; drop it")
+            raise InputError(
+                f"{field}.noise", f"has no meaning in the family {model.name!r}; drop it"
+            )
         truths.append(_truth(source, theta))
         rows = source.covariance
         covariances.append(
@@ -104,8 +106,8 @@ def check_determined(net: Network, laws: SourceLaws) -> None:
             if not np.linalg.cond(total) < 1e12:
                 raise InputError(
                     f"network.{'feeds' if t else 'first'}",
-                    f"give model {name!r} in generation {t} covariates whose covariances have a"
-                    " singular sum; add a feed that shows it the other directions",
+                    f"give model {name!r} in generation {t} covariates that do not determine every"
+                    " parameter (the sum of their covariances is singular); add a feed with others",
                 )
 
 

@@ -166,7 +166,7 @@ class Study:
             if not 0 < getattr(self, field) < 1:
                 raise InputError(f"run.{field}", "must lie between 0 and 1")
         if not 0 < self.memory < math.inf:
-            raise InputError("run.memory", f"is {self.memory}; give GiB, more than 0")
+            raise InputError("run.memory", f"is {self.memory}; give a positive number of GiB")
         if self.chains < 2 or self.generations < 0 or self.chunk < 1:
             raise InputError("run", "needs chains >= 2, generations >= 0 and chunk >= 1")
 
@@ -227,7 +227,7 @@ def condition(
     if wrong:
         raise InputError("family.theta", wrong)
     if model.covariates == 0 and (covariance is not None or design != "random"):
-        raise InputError("covariates", f"are none in the family {model.name!r}; leave them out")
+        raise InputError("covariates", f"do not exist in the family {model.name!r}; leave them out")
     p = len(truth)
     count = model.covariates_for(p) or p
     if structure is not None and covariance is not None and model.covariates is None:
@@ -256,8 +256,8 @@ def condition(
         if model.covariates == 0:
             raise InputError(
                 "network",
-                "has sources, first or weights by generation, which are for families with"
-                f" covariates, and {model.name} has none; leave them out",
+                "has sources, first or weights by generation, which need a family with covariates;"
+                f" {model.name} has none; leave them out",
             )
         check_determined(network, source_laws(network, model, truth, cov))
     for array in (truth, cov):

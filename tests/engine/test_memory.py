@@ -102,5 +102,5 @@ def test_a_cap_makes_chunks_smaller_and_changes_no_number(study, monkeypatch):
     results = sum(leaf.nbytes for leaf in trajectory)
     inputs = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(task.arrays))
     assert engine.chunk_within(1e6, task, program) == int(1e6 / 2 / (results + inputs))
-    with pytest.raises(InputError, match=r"run\.memory: is 0; give GiB, more than 0"):
+    with pytest.raises(InputError, match=r"run\.memory: is 0; give a positive number of GiB"):
         replace(study, memory=0)
