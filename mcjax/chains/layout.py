@@ -131,9 +131,9 @@ def _pairs(net: Network, generations: int, rows: bool) -> int:
         later = [sum(-(-f.samples // 2) for f in feeds) for feeds in largest.feeds_by_reader]
     if net.memory.current_only or net.memory.selects or not rows:
         return max(*first, *later)
-    fed = np.array([first, *[later] * generations])  # (T + 1, M)
+    pairs = np.array([first, *[later] * generations])  # (T + 1, M)
     when = np.arange(generations + 1)
-    return int(max((fed[net.memory.keeps(when, now)]).sum(0).max() for now in when))
+    return int(max((pairs[net.memory.keeps(when, now)]).sum(0).max() for now in when))
 
 
 def _empty(shape: Shape) -> Feeds:

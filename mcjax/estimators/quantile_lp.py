@@ -92,7 +92,7 @@ def solve_quantile(level: Array, data: Dataset, start: Array) -> _Point:
     x, y = data.x * weight[None, :], data.y * weight  # (p, N), (N,); 0 for padding
     used = weight > 0
     count = jnp.maximum(jnp.sum(used), 1).astype(number)
-    worth = jnp.sum(weight) ** 2 / jnp.sum(weight**2)  # n, the effective number of rows
+    effective = jnp.sum(weight) ** 2 / jnp.sum(weight**2)  # n, the effective number of rows
     eps = float(jnp.finfo(number).eps)
     tolerance = 1e-5 if number == jnp.float64 else 2e-3
 
@@ -110,7 +110,7 @@ def solve_quantile(level: Array, data: Dataset, start: Array) -> _Point:
         rounding = 4 * eps * jnp.sum(jnp.minimum(at.a, at.s) * (jnp.abs(y) + jnp.abs(eta)))
         loss = jnp.sum(r * (level - (r < 0).astype(number)))
         feasible = jnp.all(jnp.abs(uneven) <= tolerance * score)
-        settled = feasible & (gap <= tolerance**2 * loss / worth + rounding)
+        settled = feasible & (gap <= tolerance**2 * loss / effective + rounding)
 
         # normal equations of the Newton step: X D X' with D = 1 / (up / s + down / a)
         ratio = at.up / at.s + at.down / at.a

@@ -30,7 +30,7 @@ class FeedTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "f
 
 
 class SourceTable(msgspec.Struct, forbid_unknown_fields=True):
-    """``[[network.sources]]``: a real source beside ``real``."""
+    """``[[network.sources]]``: a real source in addition to ``real``."""
 
     name: str
     samples: Count | None = None
