@@ -35,11 +35,14 @@ class Optax:
     batch_size : int, optional
         Rows used in one step; defaults to all rows. The rows are reshuffled in every pass over the
         data.
+    name : str
+        What distinguishes the optimiser from others in results on disk.
     """
 
     transformation: optax.GradientTransformation
     steps: int
     batch_size: int | None = None
+    name: str = "optax"
     minimises = False
 
     def fit(self, model: Problem, data: Dataset, start: Any, key: Array) -> Fit:
