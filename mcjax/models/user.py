@@ -230,8 +230,8 @@ def _loss(loss: Callable[..., Any]) -> Callable[..., Any]:
         if value.shape != () and value.shape == y.shape:
             raise InputError(
                 "family.sample",
-                f"returned shape {y.shape}, for which the loss is no scalar; return a scalar, or a"
-                " loss of all of it",
+                f"returned shape {y.shape}, for which the loss is not a scalar; return a scalar, or"
+                " reduce the loss to one",
             )
         return _scalar_shape("loss", value)
 
