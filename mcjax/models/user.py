@@ -16,6 +16,7 @@ from jax import Array
 
 from mcjax.draws.keys import key_of
 from mcjax.errors import InputError, did_you_mean, naming
+from mcjax.estimators.description import description
 from mcjax.estimators.estimator import Estimator
 from mcjax.estimators.predictor import LinearPredictor, Params, Words, elementwise
 from mcjax.models.model import Model, predictor_model
@@ -78,9 +79,11 @@ def user_model(
             raise InputError(f"family.{field}", "is no function; define it with def")
     numbers = {key: _number(key, value) for key, value in params.items()}
     digest = _digest(*functions.values())
+    told = [] if predictor is None else [f"predictor={predictor}"]
+    told += [] if estimator is None else [f"estimator={description(estimator)}"]
     options: dict[str, Any] = {
         "params": numbers,
-        "variant": digest if predictor is None else f"{digest}, predictor={predictor}",
+        "variant": ", ".join((digest, *told)),
         "estimator": estimator,
         "init": init,
     }

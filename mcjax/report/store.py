@@ -17,6 +17,7 @@ from typing import Any
 
 from mcjax.engine.moments import ErrorMoments, Moments
 from mcjax.engine.outcome import Outcome, Tally
+from mcjax.estimators.description import description
 from mcjax.report.folder import ResultFolder
 from mcjax.report.verification import cell_rows, cells_parquet, verification_json
 from mcjax.study.load import builtin_file
@@ -104,6 +105,7 @@ def describe(study: Study) -> dict[str, Any]:
                 "theta": c.theta.tolist(),
                 "covariance": c.covariance.tolist(),
                 "design": c.design,
+                **({} if c.estimator is None else {"estimator": description(c.estimator)}),
             }
             for c in study.conditions
         ],
