@@ -243,7 +243,7 @@ def figures(names: tuple[str, ...], out: Path, chains: int | None) -> None:
     start_jax()
     from mcjax.cli.commands import run_figures
 
-    run_figures(names, out, chains)
+    sys.exit(0 if run_figures(names, out, chains) else FAULT)
 
 
 def run() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable
 from functools import cache
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -45,7 +46,7 @@ def _split(key: Array, shape: tuple[int, ...]) -> Array:
     return jnp.stack(_words(key, shape), axis=-1)
 
 
-def _fold_in(key: Array, data: Array) -> Array:
+def _fold_in(key: Array, data: Any) -> Array:
     zero = jnp.zeros((), jnp.uint32)
     return jnp.stack(threefry((key[0], key[1]), (zero, jnp.asarray(data).astype(jnp.uint32))))
 

@@ -16,7 +16,6 @@ from jax import Array
 
 from mcjax.draws.keys import key_of
 from mcjax.errors import InputError, did_you_mean, naming
-from mcjax.estimators.description import description
 from mcjax.estimators.estimator import Estimator
 from mcjax.estimators.predictor import LinearPredictor, Params, Words, elementwise
 from mcjax.models.model import Model, predictor_model
@@ -79,11 +78,9 @@ def user_model(
             raise InputError(f"family.{field}", "is no function; define it with def")
     numbers = {key: _number(key, value) for key, value in params.items()}
     digest = _digest(*functions.values())
-    told = [] if predictor is None else [f"predictor={predictor}"]
-    told += [] if estimator is None else [f"estimator={description(estimator)}"]
     options: dict[str, Any] = {
         "params": numbers,
-        "variant": ", ".join((digest, *told)),
+        "variant": digest if predictor is None else f"{digest}, predictor={predictor}",
         "estimator": estimator,
         "init": init,
     }
@@ -183,7 +180,11 @@ def _scalar(
     name: str, function: Callable[..., Any], arguments: tuple[Any, ...], params: Params
 ) -> Array:
     """Call the user's function, which must return a scalar."""
-    value = _call(name, function, arguments, params)
+    return _scalar_shape(name, _call(name, function, arguments, params))
+
+
+def _scalar_shape(name: str, value: Array) -> Array:
+    """Return a value of the user's function, which must be a scalar."""
     if value.shape != ():
         raise InputError(
             f"family.{name}", f"returned shape {value.shape} for one observation; return a scalar"
@@ -212,7 +213,14 @@ def _number(key: str, value: Any) -> float:
 @cache  # one adapter for each function, so that equal models compile once
 def _loss(loss: Callable[..., Any]) -> Callable[..., Any]:
     def adapted(params: Params, theta: Any, x: Array, y: Array) -> Array:
-        return _scalar("loss", loss, (theta, x, y), params)
+        value = _call("loss", loss, (theta, x, y), params)
+        if value.shape != () and value.shape == y.shape:
+            raise InputError(
+                "family.sample",
+                f"returned shape {y.shape}, for which the loss is no scalar; return a scalar, or a"
+                " loss of all of it",
+            )
+        return _scalar_shape("loss", value)
 
     return adapted
 

@@ -17,13 +17,12 @@ from typing import Any
 
 from mcjax.engine.moments import ErrorMoments, Moments
 from mcjax.engine.outcome import Outcome, Tally
-from mcjax.estimators.description import description
 from mcjax.report.folder import ResultFolder
 from mcjax.report.verification import cell_rows, cells_parquet, verification_json
 from mcjax.study.load import builtin_file
 from mcjax.study.quantities import name_of
 from mcjax.study.schema import read_text
-from mcjax.study.study import Study
+from mcjax.study.study import Condition, Study
 from mcjax.verdicts.judge import Verification
 
 TALLIES = "tallies.npz"
@@ -92,24 +91,32 @@ def describe(study: Study) -> dict[str, Any]:
     del settings["conditions"]
     return {
         "settings": settings,
-        "conditions": [
-            {
-                "label": c.label,
-                "seed": c.seed,
-                "network": c.network.described(),
-                "family": {
-                    "name": c.model.name,
-                    "variant": c.model.variant,
-                    "params": c.model.params,
-                },
-                "theta": c.theta.tolist(),
-                "covariance": c.covariance.tolist(),
-                "design": c.design,
-                **({} if c.estimator is None else {"estimator": description(c.estimator)}),
-            }
-            for c in study.conditions
-        ],
+        "conditions": [_described(condition) for condition in study.conditions],
     }
+
+
+def _described(condition: Condition) -> dict[str, Any]:
+    """Return a condition as plain data; what few conditions have is left out where it is absent."""
+    model = condition.model
+    described: dict[str, Any] = {
+        "label": condition.label,
+        "seed": condition.seed,
+        "network": condition.network.described(),
+        "family": {"name": model.name, "variant": model.variant, "params": model.params},
+        "theta": condition.theta.tolist(),
+        "covariance": condition.covariance.tolist(),
+        "design": condition.design,
+    }
+    if model.structure is not None:
+        described["structure"] = [str(model.structure.nesting), *model.structure.shapes]
+    if condition.estimator is not None:
+        # numbers and names; what an optimiser does is told by the name that it is given
+        settings = vars(condition.estimator).items()
+        described["estimator"] = {
+            "kind": type(condition.estimator).__name__,
+            **{k: v for k, v in settings if isinstance(v, int | float | str | None)},
+        }
+    return described
 
 
 def _source(file: Path) -> dict[str, Any]:
