@@ -24,20 +24,23 @@ class Reason(NamedTuple):
     obvious: bool = False
 
     def __str__(self) -> str:
+        """Return the sentence."""
         return self.sentence
 
 
 GROWING = Reason(
-    "sample counts grow from generation to generation, and this law is of constant ones"
+    "sample counts grow from generation to generation, and this law is for constant ones"
 )
 
 
-STOPS = Reason("the estimator does not minimise the loss, and the law is of estimates that do")
+STOPS = Reason("the estimator does not minimise the loss, and the law is for estimates that do")
 
 
 class Inapplicable(Exception):
-    """Raised by ``Law.predict`` for a reason that only its computation shows, such as an expected
-    Hessian that turns out to be singular; ``str(error)`` is the reason."""
+    """Raised by ``Law.predict`` if its computation shows that the law does not apply.
+
+    An example is an expected Hessian that turns out to be singular. ``str(error)`` is the reason.
+    """
 
 
 class Law(Protocol):

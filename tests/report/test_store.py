@@ -223,7 +223,7 @@ def test_a_folder_of_other_things_is_refused(study, folder):
 def test_a_file_is_no_folder(study, tmp_path):
     (tmp_path / "file").write_text("x")
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(InputError, match="no usable folder"):
+        with pytest.raises(InputError, match="not a usable folder"):
             Store(path, study)
     assert (tmp_path / "file").read_text() == "x"
 
