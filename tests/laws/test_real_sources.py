@@ -22,6 +22,8 @@ from mcjax.study.load import load_study
 from mcjax.study.networks import read_network
 from mcjax.study.study import Study, condition, ladder
 
+pytestmark = pytest.mark.statistical
+
 ALPHA = 1e-6
 COVARIANCE = np.array([[2.0, 0.6, 0.0], [0.6, 1.0, -0.4], [0.0, -0.4, 1.5]])
 FLAT = np.diag([1.0, 1.0, 0.0])

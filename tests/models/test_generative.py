@@ -16,6 +16,8 @@ from mcjax.models.generative import bernoulli, categorical, gaussian, poisson_me
 from mcjax.models.registry import FAMILIES, make_model
 from mcjax.network import topologies
 
+pytestmark = pytest.mark.statistical
+
 ROWS = 1 << 17
 CASES = {
     "gaussian": (gaussian(), [1.5, 0.4]),
