@@ -69,8 +69,6 @@ class Program(NamedTuple):
         Whether some feed is too small for the cheap statistics.
     memory : Memory
         What a fit is of.
-    growth : float
-        Generation t feeds t^growth times the samples of the first.
     """
 
     generations: int
@@ -81,7 +79,6 @@ class Program(NamedTuple):
     pairs: int = 0
     few_rows: bool = False
     memory: Memory = REPLACE
-    growth: float = 0.0
 
 
 class Trajectory(NamedTuple):

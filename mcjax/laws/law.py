@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from mcjax.laws.prediction import FunctionalPrediction, Prediction
+from mcjax.network import Network
 from mcjax.study.study import Condition
 
 
@@ -30,6 +31,23 @@ class Reason(NamedTuple):
 GROWING = Reason(
     "sample counts grow from generation to generation, and this law is of constant ones"
 )
+
+
+CHANGING = Reason(
+    "feeds change from generation to generation, and this law is of those that stay the same"
+)
+
+
+def changing(net: Network) -> Reason | None:
+    """Return that feeds change with time, in whatever way but that of growing samples, or None."""
+    return None if net.later.constant or net.later.exponent else CHANGING
+
+
+def has_long_run(net: Network) -> bool:
+    """Whether the feeds that stay decide the long run: all that changes before are weights, or
+    sample counts in proportion."""
+    later = net.later
+    return later.lasting is not None and (not later.rows_vary or later.exponent > 0)
 
 
 STOPS = Reason("the estimator does not minimise the loss, and the law is of estimates that do")

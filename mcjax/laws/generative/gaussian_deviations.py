@@ -21,10 +21,11 @@ import math
 import numpy as np
 from scipy.special import digamma, gammaln
 
-from mcjax.laws.law import GROWING, STOPS, Reason
+from mcjax.laws.law import GROWING, STOPS, Reason, changing
 from mcjax.laws.prediction import FunctionalPrediction
 from mcjax.models.generative import GaussianMoments
-from mcjax.network.network import REAL, Network
+from mcjax.network.feed import REAL
+from mcjax.network.network import Network
 from mcjax.study.study import Condition
 
 
@@ -73,8 +74,10 @@ def several_parents(net: Network) -> Reason | None:
     this generation's data alone."""
     if not net.memory.current_only:
         return Reason("a fit is not of one generation's data, so it has more than one parent")
-    if net.growth:
+    if net.later.exponent:
         return GROWING
+    if changing(net) is not None:
+        return changing(net)
     for model, feeds in zip(net.models, net.feeds_by_reader, strict=True):
         if len(feeds) > 1:
             return Reason(f"model {model!r} reads more than one origin")
