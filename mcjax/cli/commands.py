@@ -81,15 +81,41 @@ def run_families(as_json: bool) -> None:
     click.echo("Your own: file = 'my_family.py', with loss(theta, x, y) and sample(key, theta, x).")
 
 
-def run_figures(names: tuple[str, ...], out: Path, chains: int | None) -> None:
-    """``mcjax figures``"""
+def run_figures(names: tuple[str, ...], out: Path, chains: int | None) -> bool:
+    """Draw figures for ``mcjax figures``; one that fails does not stop the others.
+
+    Returns
+    -------
+    bool
+        Whether all were drawn.
+
+    Raises
+    ------
+    InputError
+        If a name is none, before anything is drawn; or if a file of someone else is in the way.
+    """
     from mcjax.figures.catalogue import FIGURES
+    from mcjax.figures.files import refuse_foreign
 
     for name in names:
         if name not in FIGURES:
             hint = did_you_mean(name, FIGURES)
             raise InputError("figures", f"{name!r} is not one of {', '.join(FIGURES)}{hint}")
-    for name in names or tuple(FIGURES):
+    chosen = tuple(dict.fromkeys(names)) or tuple(FIGURES)
+    for name in chosen:
+        refuse_foreign(out, name)
+    drawn = True
+    for name in chosen:
         click.echo(f"drawing {name}", err=True)
-        for path in FIGURES[name](out, chains):
+        try:
+            paths = FIGURES[name](out, chains)
+        except InputError:
+            raise
+        except Exception as error:  # whatever it is, the other figures have nothing to do with it
+            drawn = False
+            reason = shown(f"{type(error).__name__}: {error}")
+            click.echo(f"mcjax: the figure {name} was not drawn: {reason}", err=True)
+            continue
+        for path in paths:
             click.echo(shown(str(path)))
+    return drawn

@@ -28,7 +28,7 @@ law_option = click.option(
     "laws",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="A law of your own: a Python file with law(condition, generations).",
+    help="A law of your own: a Python file with law(condition, generations), or an object LAW.",
 )
 path_option = click.option(
     "--path",
@@ -207,6 +207,18 @@ def published(
 
 
 @cli.command()
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@json_option
+def laws(file: Path | None, as_json: bool) -> None:
+    """The built-in laws, and to which conditions of the study in FILE they apply, or why not."""
+    start_jax()
+    from mcjax.cli.laws import run_laws
+
+    with naming(file or "laws"):
+        run_laws(file, as_json)
+
+
+@cli.command()
 @json_option
 def families(as_json: bool) -> None:
     """The families a study can name, with their parameters."""
@@ -231,7 +243,7 @@ def figures(names: tuple[str, ...], out: Path, chains: int | None) -> None:
     start_jax()
     from mcjax.cli.commands import run_figures
 
-    run_figures(names, out, chains)
+    sys.exit(0 if run_figures(names, out, chains) else FAULT)
 
 
 def run() -> None:

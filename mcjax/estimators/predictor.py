@@ -91,11 +91,10 @@ def elementwise(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def applied(params: Params, *arrays: Any) -> Any:
         shape = jnp.shape(jax.tree.leaves(arrays)[0])
-
-        def flat(leaf: Any) -> Array:
-            return jnp.ravel(jnp.broadcast_to(leaf, shape))
-
-        result = jax.vmap(function)(*jax.tree.map(flat, (params, *arrays)))
-        return jax.tree.map(lambda leaf: jnp.reshape(leaf, shape), result)
+        whole = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, shape), (params, *arrays))
+        batched = function
+        for _ in shape:  # axis by axis: a reshape to one axis would keep loops from fusing
+            batched = jax.vmap(batched)
+        return batched(*whole)
 
     return applied

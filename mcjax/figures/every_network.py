@@ -10,19 +10,21 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
 from mcjax import api
-from mcjax.figures.style import MARKERS, PALETTE, figure, save
+from mcjax.figures.files import save
+from mcjax.figures.style import MARKERS, PALETTE, figure
 from mcjax.study.survey import TILE, Survey
 from mcjax.verdicts.equivalence import REFUTED
 from mcjax.verdicts.quantities.collapse import BOUNDARY
-from mcjax.verdicts.survey import SurveyVerdict
+from mcjax.verdicts.survey import LAW, SurveyVerdict
 
+MODELS = 3
 REGIMES = {False: ("settles", PALETTE[0], MARKERS[0]), True: ("collapses", PALETTE[1], MARKERS[1])}
 
 
 def every_network(folder: Path, chains: int | None) -> list[Path]:
-    """Predicted against simulated growth, and limit, of every model of all 4,096 networks; and how
-    far apart the two regimes are."""
-    survey = Survey(models=3, chains=-(-chains // TILE) * TILE if chains else 2560)
+    """Draw growth and limits of every model of all networks of three, simulated against predicted,
+    and how far apart the two regimes are."""
+    survey = Survey(models=MODELS, chains=-(-chains // TILE) * TILE if chains else 2560)
     pieces = [piece for _, piece in api.survey_pieces(survey)]
     found = api.judge_pieces(survey, pieces)
     collapses = np.array([fate.collapses for fate in found.fates])
@@ -31,11 +33,17 @@ def every_network(folder: Path, chains: int | None) -> list[Path]:
         for axes, kind in zip(panels[0, 1:], (True, False), strict=True):
             _scatter(axes, found, collapses == kind, kind)
         fig.suptitle(
-            f"{len(found.codes):,} networks of 3 linear models, {survey.chains:,} chains each:"
-            f" {(found.networks == REFUTED).sum()} refuted",
+            f"{len(found.codes):,} networks of {MODELS} linear models,"
+            f" {survey.chains:,} chains each: {(found.networks == REFUTED).sum()} refuted",
             fontsize=9,
         )
-        return save(fig, folder, "every-network", _rows(found, collapses))
+        about = "Growth or limit of every model of all labelled networks of a few models"
+        columns = {
+            "condition": "number of the network, in binary who feeds whom and who reads real data",
+            "collapses": "whether the law says so",
+            "share": "growth over the late generations as a share of the error",
+        }
+        return save(fig, folder, "every-network", _rows(found, collapses), about, columns)
 
 
 def _regimes(axes: Axes, found: SurveyVerdict, collapses: np.ndarray) -> None:
@@ -86,12 +94,14 @@ def _scatter(axes: Axes, found: SurveyVerdict, chosen: np.ndarray, kind: bool) -
 def _rows(found: SurveyVerdict, collapses: np.ndarray) -> list[dict[str, Any]]:
     numbers = {
         "share": found.share,
-        "simulated": found.rate,
+        "empirical": found.rate,
         "standard_error": found.standard_error,
         "predicted": found.predicted,
     }
     return [
-        {"code": int(code), "model": i, "collapses": bool(collapses[k, i])}
+        {"condition": int(code), "model": i, "generation": found.survey.generations}
+        | {"law": LAW, "quantity": "growth" if collapses[k, i] else "limit"}
+        | {"collapses": bool(collapses[k, i])}
         | {name: f"{values[k, i]:.4g}" for name, values in numbers.items()}
         for k, code in enumerate(found.codes)
         for i in range(found.survey.models)

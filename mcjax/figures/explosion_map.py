@@ -7,17 +7,18 @@ from pathlib import Path
 import numpy as np
 from matplotlib.colors import TwoSlopeNorm
 
-from mcjax.figures.style import figure, save
+from mcjax.figures.files import save
+from mcjax.figures.style import figure
 from mcjax.laws.least_squares.explosion import ROUNDING, spectral_radius
 from mcjax.laws.least_squares.second_moments import SecondMomentMap
 
 PARAMETERS = (3, 5, 10, 30)
-SHARES = np.linspace(0, 0.6, 121)
+SHARES = np.linspace(0, 0.6, 61)
 LOWEST, HIGHEST = 0.2, 2.0
 
 
 def explosion_map(folder: Path, chains: int | None) -> list[Path]:
-    """Factor by which a linear regression's MSE is multiplied every generation, exactly.
+    """Draw the factor by which a linear regression's MSE is multiplied every generation, exactly.
 
     One model that reads itself and a share of fresh real data, against the rows of its fit; nothing
     is simulated.
@@ -50,8 +51,9 @@ def explosion_map(folder: Path, chains: int | None) -> list[Path]:
             if p >= 10:
                 axes.text((p + 2.5) / p, 0.4, "explodes", color="white", **edge)
             rows += [
-                {"p": p, "rows": int(n), "real_share": round(float(s), 4), "radius": f"{r:.5g}"}
-                for s, line in zip(SHARES[::4], radius[::4], strict=True)
+                {"parameters": p, "rows": int(n), "real_share": round(float(s), 4)}
+                | {"law": "finite_sample", "quantity": "radius", "predicted": f"{r:.5g}"}
+                for s, line in zip(SHARES, radius, strict=True)
                 for n, r in zip(counts, line, strict=True)
             ]
         for axes in panels[0, 1:]:
@@ -59,7 +61,13 @@ def explosion_map(folder: Path, chains: int | None) -> list[Path]:
         panels[0, 0].set_ylabel("share of fresh real data")
         bar = fig.colorbar(mesh, ax=panels[0, -1], extend="both", ticks=[0.2, 0.6, 1, 1.5, 2])
         bar.set_label("factor a generation (line: 1)")
-        return save(fig, folder, "explosion-map", rows)
+        about = "Factor by which a linear regression's MSE is multiplied every generation"
+        columns = {
+            "parameters": "p, of the regression",
+            "real_share": "share of fresh real data among the rows of a fit",
+            "predicted": "the factor; infinite where there is no second moment",
+        }
+        return save(fig, folder, "explosion-map", rows, about, columns)
 
 
 def _radius(p: int, rows: int, share: float) -> float:

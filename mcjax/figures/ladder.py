@@ -8,17 +8,19 @@ from typing import Any
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from mcjax import api
-from mcjax.figures.style import MARKERS, PALETTE, figure, save
+from mcjax.figures.files import save
+from mcjax.figures.style import MARKERS, PALETTE, figure
 from mcjax.models.registry import FAMILIES
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition
 
 SHOWN = ("linear", "logistic", "poisson", "huber", "quantile")
+KEPT = ("condition", "model", "generation", "law", "quantity", "chains", "lost")
 RUNGS = (50, 100, 200, 400, 800, 1600)
 
 
 def ladder(folder: Path, chains: int | None) -> list[Path]:
-    """The ratio of simulated to first-order MSE tends to 1 like 1/n; n is the rows of a fit.
+    """Draw the ratio of simulated to first-order MSE, which tends to 1 like 1/n for fits of n rows.
 
     One model that reads itself and as much real data, at generation 5.
     """
@@ -35,12 +37,17 @@ def ladder(folder: Path, chains: int | None) -> list[Path]:
             for n in RUNGS
         )
         study = Study(conditions, generations=last, chains=chains or 8192)
-        cells = [cell for cell in api.verify(study).cells if cell.generation == last]
+        cells = [
+            cell
+            for cell in api.verify(study).cells
+            if (cell.generation, cell.law) == (last, "first_order")
+        ]
         for n, cell in zip(RUNGS, cells, strict=True):
             error = cell.standard_error / cell.predicted
             rows.append(
-                {"family": name, "n": n, "ratio": cell.ratio, "standard_error": error}
-                | {"chains": cell.chains, "lost": cell.lost}
+                {"family": name, "rows": n}
+                | {key: getattr(cell, key) for key in KEPT}
+                | {"ratio": cell.ratio, "ratio_error": error}
             )
     with figure(1, 1, 3.2) as (fig, panels):
         axes = panels[0, 0]
@@ -48,9 +55,9 @@ def ladder(folder: Path, chains: int | None) -> list[Path]:
         for i, name in enumerate(SHOWN):
             own = [row for row in rows if row["family"] == name]
             axes.errorbar(
-                [row["n"] * 1.03 ** (i - 1.5) for row in own],
+                [row["rows"] * 1.03 ** (i - 1.5) for row in own],
                 [row["ratio"] for row in own],
-                [1.96 * row["standard_error"] for row in own],
+                [1.96 * row["ratio_error"] for row in own],
                 color=PALETTE[i],
                 marker=MARKERS[i],
                 markersize=4,
@@ -68,4 +75,6 @@ def ladder(folder: Path, chains: int | None) -> list[Path]:
             "One model, half its own output, half fresh real data; generation 5, 95% intervals"
         )
         axes.legend()
-        return save(fig, folder, "ladder", rows)
+        about = "Simulated MSE over that by the first-order law, on ladders of sample sizes"
+        columns = {"ratio": "simulated over predicted", "ratio_error": "standard error of ratio"}
+        return save(fig, folder, "ladder", rows, about, columns)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from mcjax import api
-from mcjax.figures.style import MARKERS, PALETTE, figure, save
+from mcjax.figures.files import save
+from mcjax.figures.style import MARKERS, PALETTE, figure
 from mcjax.laws.mediated.efficiency_map import best_weights, efficiency_map, random_designs
 from mcjax.laws.mediated.interaction import mediated_moments, mediated_system
 from mcjax.models.location import linear
@@ -22,7 +23,7 @@ TRUTHS = ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0), (0.0
 
 
 def efficiency_maps(folder: Path, chains: int | None) -> list[Path]:
-    """Relative efficiency in the limit over (alpha, beta), of the entity that is worst off.
+    """Draw relative efficiency in the limit over (alpha, beta), of the entity that is worst off.
 
     By the exact law, averaged over 8 sets of Gaussian designs of 20 rows, p = 4; private covariates
     of rank 4 (above) and 2 (below). Nothing is simulated.
@@ -43,7 +44,8 @@ def efficiency_maps(folder: Path, chains: int | None) -> list[Path]:
                 axes.set_title(f"K = {count}, rank {rank}: {best.efficiency:.2f}")
                 rows += [
                     {"entities": count, "rank": rank, "kind": kind, "alpha": f"{a:.4g}"}
-                    | {"beta": f"{b:.4g}", "efficiency": f"{e:.5g}"}
+                    | {"beta": f"{b:.4g}", "law": "fixed_design", "quantity": "efficiency"}
+                    | {"predicted": f"{e:.5g}"}
                     for kind, a, b, e in [("best", *best)]
                     + [
                         ("grid", a, b, worst[i, j])
@@ -56,25 +58,35 @@ def efficiency_maps(folder: Path, chains: int | None) -> list[Path]:
         for axes in panels[:, 0]:
             axes.set_ylabel("beta")
         fig.colorbar(mesh, ax=panels[:, -1], label="relative efficiency")
-        return save(fig, folder, "mediated-map", rows)
+        columns = {
+            "entities": "how many interact",
+            "rank": "of private covariates",
+            "kind": "a point of the grid, or the best one",
+        }
+        about = "Relative efficiency in the long run of the entity that is worst off"
+        return save(fig, folder, "mediated-map", rows, about, columns)
 
 
 def transfer(folder: Path, chains: int | None) -> list[Path]:
-    """MSE on an entity's own task and on those of others, and likeness, against generation.
+    """Draw the MSE on an entity's own task and on those of others, and likeness, by generation.
 
     Four entities with truths of their own; lines: exact law on fixed designs, points: simulation.
     """
     rows: list[dict[str, Any]] = []
     names = {"own": "own task", "others": "tasks of others", "spread": "spread between models"}
+    nets = {alpha: data_mediated(4, alpha, 0.5, 20, 20, 20, theta=TRUTHS) for alpha in ALPHAS}
+    conditions = tuple(  # under one label, so on the same designs
+        condition(net, linear(), np.zeros(4), name=f"alpha={alpha:g}", design="fixed")
+        for alpha, net in nets.items()
+    )
+    study = Study(conditions, generations=GENERATIONS, chains=chains or 2048)
+    found = zip(ALPHAS, api.predict(study), api.simulate(study), strict=True)
     with figure(1, 3, 2.6) as (fig, panels):
-        for alpha, colour, marker in zip(ALPHAS, PALETTE, MARKERS, strict=False):
-            net = data_mediated(4, alpha, 0.5, 20, 20, 20, theta=TRUTHS)
-            one = condition(net, linear(), np.zeros(4), design="fixed")
-            study = Study((one,), generations=GENERATIONS, chains=chains or 2048)
-            law = api.predict(study)[0].laws["fixed_design"]
+        for (alpha, laws, tally), colour, marker in zip(found, PALETTE, MARKERS, strict=False):
+            law = laws.laws["fixed_design"]
             assert law.mean is not None  # truths differ
             second = law.covariance + _outer(law.mean)
-            moments = api.simulate(study)[0].outcome.moments
+            moments = tally.outcome.moments
             told = _tasks(law.mean, second)
             seen = _tasks(moments.error.mean, moments.product.mean)
             for axes, (key, title) in zip(panels[0], names.items(), strict=True):
@@ -83,19 +95,25 @@ def transfer(folder: Path, chains: int | None) -> list[Path]:
                 axes.set_title(title)
                 axes.set_xlabel("generation")
                 rows += [
-                    {"alpha": alpha, "generation": t, "quantity": key}
-                    | {"law": f"{a:.6g}", "simulated": f"{b:.6g}"}
+                    {"alpha": alpha, "generation": t, "law": "fixed_design", "quantity": key}
+                    | {"empirical": f"{b:.6g}", "predicted": f"{a:.6g}"}
                     for t, (a, b) in enumerate(zip(told[key], seen[key], strict=True))
                 ]
         panels[0, 0].set_ylabel("squared distance")
         panels[0, 2].legend()
-        return save(fig, folder, "mediated-transfer", rows)
+        columns = {
+            "quantity": "squared distance from the truth of its own task, or of those of"
+            " others, or spread between models; mean over four entities"
+        }
+        about = "What four entities with truths of their own learn of each other"
+        return save(fig, folder, "mediated-transfer", rows, about, columns)
 
 
 def homogenisation(folder: Path, chains: int | None) -> list[Path]:
-    """Spread between models relative to generation 0, designs equal and not, and eigenvalues of Q.
+    """Draw the spread between models, of that of generation 0, and eigenvalues of Q.
 
-    Equal designs shrink errors apart by (1 - alpha), spread by its square; exact laws.
+    Designs are equal or not. Equal ones shrink errors apart by (1 - alpha), spread by its square;
+    exact laws.
     """
     rows: list[dict[str, Any]] = []
     with figure(1, 3, 2.6) as (fig, panels):
@@ -118,8 +136,10 @@ def homogenisation(folder: Path, chains: int | None) -> list[Path]:
                 spread = _tasks(mean.reshape(-1, 4, 4), covariance + _outer(mean))["spread"]
                 axes.plot(spread / spread[0], color=colour, label=f"alpha = {alpha:g}")
                 rows += [
-                    {"designs": "equal" if rank is None else "rank 2", "alpha": alpha}
-                    | {"index": t, "real": f"{value:.6g}", "imaginary": 0}
+                    {"condition": "equal designs" if rank is None else "private rank 2"}
+                    | {"alpha": alpha, "generation": t, "law": "fixed_design"}
+                    | {"quantity": "spread", "index": 0}
+                    | {"predicted": f"{value:.6g}", "imaginary": 0}
                     for t, value in enumerate(spread / spread[0])
                 ]
                 if rank is None:
@@ -127,8 +147,9 @@ def homogenisation(folder: Path, chains: int | None) -> list[Path]:
             values = np.linalg.eigvals(np.asarray(mediated_system(one, alpha, 0.5).q))
             right.plot(values.real, values.imag, ".", color=colour, markersize=4)
             rows += [
-                {"designs": "eigenvalues, rank 2", "alpha": alpha, "index": k}
-                | {"real": f"{v.real:.6g}", "imaginary": f"{v.imag:.6g}"}
+                {"condition": "private rank 2", "alpha": alpha, "generation": ""}
+                | {"law": "fixed_design", "quantity": "eigenvalue", "index": k}
+                | {"predicted": f"{v.real:.6g}", "imaginary": f"{v.imag:.6g}"}
                 for k, v in enumerate(values)
             ]
         angle = np.linspace(0, 2 * np.pi, 200)
@@ -142,7 +163,14 @@ def homogenisation(folder: Path, chains: int | None) -> list[Path]:
             axes.set_xlabel("generation")
         left.set_ylabel("spread, of generation 0")
         middle.legend()
-        return save(fig, folder, "mediated-homogenisation", rows)
+        columns = {
+            "condition": "designs of the four entities",
+            "quantity": "spread over that of generation 0, or an eigenvalue of Q",
+            "index": "number of the eigenvalue",
+            "imaginary": "imaginary part of predicted",
+        }
+        about = "How alike models become that read one pool, and why it settles"
+        return save(fig, folder, "mediated-homogenisation", rows, about, columns)
 
 
 def _outer(mean: np.ndarray) -> np.ndarray:

@@ -8,7 +8,8 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from mcjax.figures.style import MARKERS, PALETTE, figure, save
+from mcjax.figures.files import save
+from mcjax.figures.style import MARKERS, PALETTE, figure
 from mcjax.published.judge import Result
 from mcjax.report.text import drawn
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
@@ -32,8 +33,9 @@ def published_figure(folder: Path, results: Sequence[Result], tolerance: float) 
             axes.plot(cell.ratio, k, SHAPE[cell.verdict], color=COLOUR[cell.verdict], markersize=4)
             rows.append(
                 {
-                    "id": result.entry.id,
-                    "setting": result.row.setting,
+                    "condition": result.entry.id,
+                    "quantity": result.row.setting,
+                    "law": result.entry.kind,
                     "ratio": cell.ratio,
                     "low": low,
                     "high": high,
@@ -45,4 +47,11 @@ def published_figure(folder: Path, results: Sequence[Result], tolerance: float) 
         axes.set_ylim(len(results) - 0.4, -0.6)
         axes.set_xlim(1 - 2.2 * tolerance, 1 + 2.2 * tolerance)
         axes.set_xlabel("simulated / law (of a bound: / bound); band: the margin")
-        return save(fig, folder, "ratios", rows)
+        columns = {
+            "condition": "the published result",
+            "ratio": "simulated over predicted",
+            "low": "lower end of its interval",
+            "high": "upper end of its interval",
+            "verdict": "on the number",
+        }
+        return save(fig, folder, "ratios", rows, "Published numbers, simulated", columns, True)

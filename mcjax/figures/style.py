@@ -1,11 +1,10 @@
-"""How figures look, and how they are kept: vector, colour-blind safe, with their data."""
+"""How figures look: colour-blind safe, one style, names as they are."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -14,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from mcjax.report.text import csv_text, drawn
+from mcjax.report.text import drawn
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe & Ito's colours, told apart under every common colour vision."""
@@ -42,16 +41,6 @@ def figure(rows: int, columns: int, height: float) -> Iterator[tuple[Figure, Any
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # in a name
         fig = Figure(figsize=(WIDTH, height), layout="constrained")
         yield fig, fig.subplots(rows, columns, squeeze=False)
-
-
-def save(fig: Figure, folder: Path, name: str, rows: Sequence[dict[str, Any]]) -> list[Path]:
-    """Write NAME.pdf, NAME.png and the plotted numbers, NAME.csv."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{name}.{suffix}" for suffix in ("pdf", "png", "csv")]
-    fig.savefig(paths[0], metadata={"CreationDate": None})
-    fig.savefig(paths[1])
-    paths[2].write_text(csv_text(rows), encoding="utf-8", newline="")
-    return paths
 
 
 def band(axes: Axes, cells: Sequence[Any], colour: str, marker: str) -> Line2D:

@@ -11,7 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from mcjax import api
-from mcjax.figures.style import MARKERS, PALETTE, figure, save
+from mcjax.figures.files import save
+from mcjax.figures.style import MARKERS, PALETTE, figure
 from mcjax.models.generative import categorical, gaussian
 from mcjax.models.location import linear
 from mcjax.models.model import Model
@@ -25,9 +26,11 @@ LAST, P, N = 20, 5, 10_000
 
 
 class Curve(NamedTuple):
-    """A line of a panel."""
+    """A line of a panel: what was simulated, and the one law that it is held against."""
 
     name: str
+    law: str
+    quantity: str
     x: Sequence[float]
     seen: Sequence[float]
     error: Sequence[float]
@@ -35,7 +38,7 @@ class Curve(NamedTuple):
 
 
 def workflows(folder: Path, chains: int | None) -> list[Path]:
-    """Memory, weights, graphs, growing samples, normal and categorical models."""
+    """Draw memory, weights, graphs, growing samples, normal and categorical models."""
     count = chains or 8192
     panels: dict[str, Callable[[int], list[Curve]]] = {
         "what is kept of the past": _memory,
@@ -48,8 +51,8 @@ def workflows(folder: Path, chains: int | None) -> list[Path]:
     labels = {
         "what is kept of the past": ("fits T", "risk / risk of the first fit"),
         "weight of fresh real data": ("weight w", "settled risk / risk of the first fit"),
-        "accumulating on graphs": ("generation", "models x risk / risk of the first fit"),
-        "samples that grow like t^a": ("generation", "risk / risk of the first fit"),
+        "accumulating on graphs": ("fits T", "models x risk / risk of the first fit"),
+        "samples that grow like t^a": ("fits T", "risk / risk of the first fit"),
         "normal, 10 rows a fit": ("generation", "standard deviation, variance"),
         "categorical, 50 rows a fit": ("generation", "chance, diversity"),
     }
@@ -61,12 +64,18 @@ def workflows(folder: Path, chains: int | None) -> list[Path]:
             panel.set_title(title)
             panel.set_xlabel(labels[title][0])
             panel.set_ylabel(labels[title][1])
-            rows += _rows(title, curves)
+            rows += _rows(title, labels[title][0], curves)
         axes[0, 0].set_yscale("log")
         axes[0, 1].plot([0.3, 0.9], [0.3, 0.9], color="0.6", linewidth=0.8, linestyle="--")
         axes[0, 2].set_xscale("log")
         axes[0, 2].axhline(math.pi**2 / 6, color="0.6", linewidth=0.8, linestyle="--")
-        return save(fig, folder, "workflows", rows)
+        about = "What is published about collapse, simulated"
+        columns = {
+            "condition": "the curve",
+            "x": "where the point stands on the horizontal axis, see axis",
+            "axis": "what that axis counts",
+        }
+        return save(fig, folder, "workflows", rows, about, columns)
 
 
 def _draw(axes: Axes, curves: Sequence[Curve]) -> None:
@@ -85,12 +94,16 @@ def _draw(axes: Axes, curves: Sequence[Curve]) -> None:
     axes.legend(fontsize=7)
 
 
-def _rows(title: str, curves: Sequence[Curve]) -> list[dict[str, Any]]:
-    keys = ("x", "simulated", "standard_error", "law")
+def _rows(title: str, axis: str, curves: Sequence[Curve]) -> list[dict[str, Any]]:
+    """Return one row a point; the weights are those of a settled model, at the last generation."""
+    first = {"generation": 0, "fits T": 1}
     return [
-        {"panel": title, "curve": curve.name} | dict(zip(keys, point, strict=True))
+        {"panel": title, "condition": curve.name}
+        | {"generation": int(x) - first[axis] if axis in first else LAST}
+        | {"law": curve.law, "quantity": curve.quantity, "axis": axis, "x": x}
+        | {"empirical": seen, "standard_error": error, "predicted": told}
         for curve in curves
-        for point in zip(*curve[1:], strict=True)
+        for x, seen, error, told in zip(curve.x, curve.seen, curve.error, curve.told, strict=True)
     ]
 
 
@@ -116,6 +129,8 @@ def _risks(
         curves.append(
             Curve(
                 name,
+                "first_order",
+                "risk",
                 list(range(1, last + 2)),
                 [by * s.value for s in seen],
                 [by * s.error for s in seen],
@@ -142,7 +157,9 @@ def _weights(chains: int) -> list[Curve]:
         points = [(c.seen[-1], c.error[-1]) for c in _risks(nets, LAST, chains)]
         told = [settled_risk(float(w), ratio) for w in weights]
         seen, error = zip(*points, strict=True)
-        curves.append(Curve(f"{ratio} real : 1 synthetic", weights.tolist(), seen, error, told))
+        name = f"{ratio} real : 1 synthetic"
+        at = weights.tolist()
+        curves.append(Curve(name, "first_order", "risk in the long run", at, seen, error, told))
     return curves
 
 
@@ -172,6 +189,8 @@ def _functionals(
         curves.append(
             Curve(
                 title,
+                law,
+                name,
                 list(range(LAST + 1)),
                 [shown(s.value) for s in seen],
                 [abs(d) * s.error for d, s in zip(slope, seen, strict=True)],

@@ -140,7 +140,8 @@ def mean_squares(covariance: np.ndarray, models: int, mean: np.ndarray | None = 
     """
     diagonal = np.diagonal(covariance, axis1=-2, axis2=-1)
     squares = diagonal.reshape(*diagonal.shape[:-1], models, -1)
-    return (squares if mean is None else squares + mean**2).sum(-1)
+    with np.errstate(over="ignore"):  # infinite where an explosion leaves the range of numbers
+        return (squares if mean is None else squares + mean**2).sum(-1)
 
 
 @dataclass(frozen=True)

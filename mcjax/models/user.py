@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from mcjax.draws.keys import key_of
 from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.estimators.estimator import Estimator
 from mcjax.estimators.predictor import LinearPredictor, Params, Words, elementwise
@@ -179,7 +180,11 @@ def _scalar(
     name: str, function: Callable[..., Any], arguments: tuple[Any, ...], params: Params
 ) -> Array:
     """Call the user's function, which must return a scalar."""
-    value = _call(name, function, arguments, params)
+    return _scalar_shape(name, _call(name, function, arguments, params))
+
+
+def _scalar_shape(name: str, value: Array) -> Array:
+    """Return a value of the user's function, which must be a scalar."""
     if value.shape != ():
         raise InputError(
             f"family.{name}", f"returned shape {value.shape} for one observation; return a scalar"
@@ -205,15 +210,17 @@ def _number(key: str, value: Any) -> float:
     return float(value)
 
 
-def _key(words: Words) -> Array:
-    """Return the JAX key that two random words make."""
-    return jax.random.wrap_key_data(jnp.stack(words), impl="threefry2x32")
-
-
 @cache  # one adapter for each function, so that equal models compile once
 def _loss(loss: Callable[..., Any]) -> Callable[..., Any]:
     def adapted(params: Params, theta: Any, x: Array, y: Array) -> Array:
-        return _scalar("loss", loss, (theta, x, y), params)
+        value = _call("loss", loss, (theta, x, y), params)
+        if value.shape != () and value.shape == y.shape:
+            raise InputError(
+                "family.sample",
+                f"returned shape {y.shape}, for which the loss is no scalar; return a scalar, or a"
+                " loss of all of it",
+            )
+        return _scalar_shape("loss", value)
 
     return adapted
 
@@ -221,7 +228,7 @@ def _loss(loss: Callable[..., Any]) -> Callable[..., Any]:
 @cache
 def _sample(sample: Callable[..., Any]) -> Callable[..., Any]:
     def adapted(params: Params, theta: Any, x: Array, words: Words) -> Array:
-        drawn = _call("sample", sample, (_key(words), theta, x), params)
+        drawn = _call("sample", sample, (key_of(words), theta, x), params)
         return drawn.astype(jax.tree.leaves(theta)[0].dtype)
 
     return adapted
@@ -238,6 +245,6 @@ def _scalar_loss(loss: Callable[..., Any]) -> Callable[..., Any]:
 @cache
 def _scalar_label(sample: Callable[..., Any]) -> Callable[..., Any]:
     def adapted(params: Params, eta: Array, words: Words) -> Array:
-        return _scalar("sample", sample, (_key(words), eta), params).astype(eta.dtype)
+        return _scalar("sample", sample, (key_of(words), eta), params).astype(eta.dtype)
 
     return elementwise(adapted)

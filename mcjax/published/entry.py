@@ -112,8 +112,9 @@ def risk_ratio(law: str, t: int, place: int = 0) -> tuple[Seen, Told]:
             return Estimate(math.nan, math.inf, chains, outcome.chains - chains)
         spread = across.square[0][np.ix_([t, 0], [t, 0])]
         slope = np.array([1 / first, -last / first**2])
-        error = np.sqrt(slope @ spread @ slope / (chains * (chains - 1)))
-        return Estimate(float(last / first), float(error), chains, outcome.chains - chains)
+        variance = max(float(slope @ spread @ slope), 0.0)  # rounding, of a ratio that is 1
+        error = math.sqrt(variance / (chains * (chains - 1)))
+        return Estimate(float(last / first), error, chains, outcome.chains - chains)
 
     def told(found: Sequence[Found]) -> float:
         mse = found[place].predictions.laws[law].mse[:, 0]

@@ -12,6 +12,7 @@ from mcjax.errors import InputError
 from mcjax.laws.first_order.accumulation import accumulated_limit
 from mcjax.laws.first_order.linear_system import covariances
 from mcjax.laws.first_order.score_equations import linear_system
+from mcjax.laws.predict import predict_condition
 from mcjax.models.information import UNIT
 from mcjax.models.location import linear
 from mcjax.network import build_network, topologies
@@ -212,3 +213,13 @@ def test_fixed_designs_that_accumulate_are_exact(name):
     forgetful = condition(replace(net, memory="replace"), linear(), [1.0, -1.0], design="fixed")
     wrong = api.verify(study, theory=replace(study, conditions=(forgetful,)))
     assert REFUTED in {c.verdict for c in wrong.cells if c.law == "fixed_design"}
+
+
+@pytest.mark.parametrize("name", ["loop", "shared"])
+def test_limits_on_fixed_designs_are_where_moments_go(name):
+    """Models that read themselves alone forget nothing, and yet their errors have a limit."""
+    one = condition(networks()[name], linear(), [1.0, -1.0], design="fixed")
+    law = predict_condition(one, 2000).laws["fixed_design"]
+    off = law.limit - law.mse[[1000, 2000]]
+    assert (off[1] > 0).all()
+    np.testing.assert_allclose(off[0] / off[1], 2, rtol=0.02)  # like 1 / t

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from mcjax import InputError, api, judge, user_law
+from mcjax.laws.law import Reason
+from mcjax.laws.prediction import Prediction
 from mcjax.laws.user import laws_from_files
 from mcjax.models.location import linear
 from mcjax.network import topologies
@@ -102,6 +104,80 @@ def test_a_broken_law_gets_a_sentence(run, function, words):
 def test_a_built_in_name_is_taken(run):
     with pytest.raises(InputError, match="built-in"):
         api.predict(run[0], {"first_order": user_law(independent)})
+
+
+class Total:
+    """A law of the full contract: it says where it applies, and what becomes of a loop."""
+
+    name = "total"
+    reference = "variances add up"
+    exact = True
+
+    def applies(self, condition):
+        single = condition.network.size == 1
+        return None if single else Reason("there are several models")
+
+    def predict(self, condition, generations):
+        _, covariance = independent(condition, generations)
+        growth = np.array([len(condition.theta) / 26])
+        return Prediction.of(covariance, 1, growth=growth)
+
+
+def test_an_object_that_keeps_the_contract_is_a_law(run):
+    study, outcomes = run
+    predictions = api.predict(study, [Total()])
+    law, exact = (predictions[0].laws[name] for name in ("total", "finite_sample"))
+    assert (law.reference, law.exact) == ("variances add up", True)
+    np.testing.assert_allclose(law.mse, exact.mse)
+    np.testing.assert_allclose(law.growth, exact.growth)
+    cells = [c for c in judge(study, predictions, outcomes).cells if c.law == "total"]
+    assert {c.verdict for c in cells if c.quantity == "mse"} == {VERIFIED}
+    two = condition(topologies.ring(2, samples=30, initial=60), linear(), np.ones(3))
+    silent = api.predict(Study((two,), generations=1), {"mine": Total()})[0]
+    assert silent.inapplicable["mine"] == "there are several models"
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "words"),
+    [
+        ("predict", lambda condition, generations: 3, "returned int; return a Prediction"),
+        ("predict", lambda condition, generations: 1 / 0, "failed with ZeroDivisionError"),
+        (
+            "predict",
+            lambda condition, generations: Prediction.of(np.zeros((2, 3, 3)), 1),
+            r"covariance of shape \(2, 3, 3\); return \(4, 3, 3\)",
+        ),
+        ("applies", lambda condition: 1 / 0, "failed with ZeroDivisionError"),
+        ("name", "lineage", "built-in"),
+    ],
+)
+def test_a_broken_object_gets_a_sentence(run, part, value, words):
+    law = Total()
+    setattr(law, part, value)
+    with pytest.raises(InputError, match=words):
+        api.predict(run[0], [law])
+
+
+def test_what_is_no_law(run):
+    with pytest.raises(InputError, match=r"law\.mine: has no 'name'; see mcjax\.laws\.law\.Law"):
+        api.predict(run[0], {"mine": lambda condition, generations: None})
+
+
+def test_a_file_with_an_object(tmp_path, run):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from mcjax.laws.prediction import Prediction\n"
+        "import numpy as np\n"
+        "class Nothing:\n"
+        "    name, reference, exact = 'nothing', 'a guess', False\n"
+        "    def applies(self, condition): return None\n"
+        "    def predict(self, condition, generations):\n"
+        "        return Prediction.of(np.zeros((generations + 1, 3, 3)), 1)\n"
+        "LAW = Nothing()\n"
+    )
+    [found] = api.predict(run[0], laws_from_files([path]))
+    assert not found.laws["nothing"].mse.any()
+    assert found.laws["nothing"].reference == "a guess"
 
 
 STUDY = """

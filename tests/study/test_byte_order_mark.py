@@ -5,10 +5,10 @@ import json
 
 import networkx as nx
 import pytest
-from mcjax.families.user import family_from_file
 
 from mcjax.errors import InputError
 from mcjax.laws.user import law_from_file
+from mcjax.models.user import model_from_file
 from mcjax.network.graphs import read_graph
 from mcjax.report.folder import ResultFolder
 from mcjax.report.origin import read_about
@@ -93,8 +93,8 @@ def test_files_of_a_users_own(tmp_path):
         "def loss(theta, x, y): return (y - x @ theta) ** 2\n"
         "def sample(key, theta, x): return x @ theta\n"
     )
-    plain = family_from_file(family).variant
-    assert family_from_file(mark(family)).variant == plain
+    plain = model_from_file(family).variant
+    assert model_from_file(mark(family)).variant == plain
     law = tmp_path / "mine.py"
     law.write_text("def law(condition, generations): return None, None\n")
     assert law_from_file(mark(law))[0] == "mine"

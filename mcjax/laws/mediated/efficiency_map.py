@@ -1,4 +1,4 @@
-"""Where in (alpha, beta) data-mediated interaction pays: maps, and the best weights.
+"""Maps of where in (alpha, beta) data-mediated interaction pays, and the best weights.
 
 Relative efficiency in the limit (:func:`mcjax.laws.mediated.interaction.relative_efficiency`) is a
 smooth function of the weights, so a map of it is one program for each number of entities, and its
@@ -19,11 +19,11 @@ from mcjax.laws.mediated.interaction import Designs, relative_efficiency
 
 STEPS, RATE = 150, 0.1
 STARTS = ((0.5, 0.5), (0.1, 0.5), (0.3, 0.9))
-"""Gradient steps, their size, and where they begin; the best of the ends counts."""
+"""Number and size of gradient steps, and where they begin; the best end point counts."""
 
 
 class Best(NamedTuple):
-    """alpha, beta: the weights; efficiency: that is reached there."""
+    """The best weights, and the efficiency that they reach."""
 
     alpha: float
     beta: float
@@ -39,17 +39,29 @@ def random_designs(
     seed: int = 0,
     distance: float = 0.0,
 ) -> Designs:
-    """Gaussian designs of entities whose private covariates live in a subspace of their own.
+    """Draw Gaussian designs of entities whose private covariates lie in subspaces of their own.
 
     Parameters
     ----------
-    rank: of private covariates, standard normal in a random subspace. rows: of private, public and
-        each entity's pool data. draws: D, how many sets of designs.
-    distance: of every private truth from the common one, in a random direction of its subspace.
+    entities : int
+        K.
+    p : int
+        Number of parameters.
+    rank : int
+        Rank of private covariates, which are standard normal in a random subspace.
+    rows : tuple of int
+        Rows of private data, of public data, and of each entity's pool data.
+    draws : int
+        D, the number of sets of designs.
+    seed : int, optional
+        Seed of the draws.
+    distance : float, optional
+        Distance of every private truth from the common one, in a random direction of its subspace.
 
     Returns
     -------
-    Leaves of leading axis D; noise of variance 1.
+    Designs
+        Arrays with a leading axis D, and noise of variance 1.
     """
     rng = np.random.default_rng(seed)
     basis, _ = np.linalg.qr(rng.standard_normal((draws, entities, p, p)))
@@ -75,28 +87,38 @@ def random_designs(
 
 @jax.jit
 def efficiency_map(designs: Designs, alphas: Any, betas: Any) -> Array:
-    """Mean relative efficiency over D sets of designs, for every pair of weights: (A, B, K).
+    """Return the mean relative efficiency over D sets of designs for every pair of weights.
 
     Parameters
     ----------
-    designs: leaves of leading axis D. alphas, betas: shapes (A,) and (B,).
+    designs : Designs
+        Arrays with a leading axis D.
+    alphas, betas : array, shapes (A,) and (B,)
+        Weights.
+
+    Returns
+    -------
+    array, shape (A, B, K)
     """
     of_betas = jax.vmap(mean_efficiency, (None, None, 0))
     return jax.vmap(of_betas, (None, 0, None))(designs, jnp.asarray(alphas), jnp.asarray(betas))
 
 
 def mean_efficiency(designs: Designs, alpha: Any, beta: Any) -> Array:
-    """Over D sets of designs, shape (K,); 0 of a set that explodes, whose MSE is infinite."""
+    """Return the mean over D sets of designs, (K,), with 0 for a set that explodes."""
     found = jax.vmap(relative_efficiency, (0, None, None))(designs, alpha, beta)
     return jnp.where(jnp.isfinite(found), found, jnp.zeros_like(found)).mean(0)
 
 
 def best_weights(designs: Designs, model: int | None = None) -> Best:
-    """The weights of the largest mean relative efficiency, in the limit.
+    """Return the weights of the largest mean relative efficiency in the limit.
 
     Parameters
     ----------
-    model: whose; None: of the entity that is worst off.
+    designs : Designs
+        Arrays with a leading axis D.
+    model : int, optional
+        The entity whose efficiency counts; defaults to the one that is worst off.
     """
     count = designs.truths.shape[1]
     pick = jnp.ones(count) if model is None else jnp.eye(count)[model]
@@ -109,7 +131,7 @@ def best_weights(designs: Designs, model: int | None = None) -> Best:
 
 @jax.jit
 def _climb(designs: Designs, pick: Array, starts: Array) -> tuple[Array, Array]:
-    """Gradient ascent from every start: weights (S, 2) and the efficiency there (S,)."""
+    """Climb from every start; return weights (S, 2) and the efficiency there (S,)."""
     optimiser = optax.adam(RATE)
 
     def value(logits: Array) -> Array:

@@ -1,4 +1,4 @@
-"""The linear system of data-mediated interaction, as a differentiable function of alpha and beta.
+"""Errors of entities that interact through a pool of data, differentiable in its weights.
 
 K entities fit by least squares their private real data, common real data and a pool of synthetic
 data (:mod:`mcjax.network.data_mediated`). With ``S~_k``, ``S*`` and ``S_j`` the matrices
@@ -10,11 +10,11 @@ the real samples, the stationarity condition is linear (Vu, Reeves & Wenger, arX
     P_k = A_k^-1 [(1 - alpha) beta S~_k, (1 - alpha) (1 - beta) S*],   Q_kj = A_k^-1 (alpha/K) S_j
     B_kj eps_j = A_k^-1 (alpha / K) X_j' eps_j / n_j
 
-and theta_0 = P_0 [theta~; theta*] with alpha = 0 and beta_0. Here all is in errors from the truth
-of the common data. Where ``S~_k`` has low rank theta~_k is not unique, but ``S~_k theta~_k`` is:
-it is ``S~_k mu_k + zeta_k``, with mu_k the private truth and zeta the score ``X' eps / n``, whose
-covariance is ``var S~_k / n``. Real data are reused, so zeta is drawn once. With
-``P^_k = A_k^-1 [(1 - alpha) beta I_k, (1 - alpha) (1 - beta) I]``, the P of scores,
+and theta_0 = P_0 [theta~; theta*] with alpha = 0 and beta_0. Everything here is in errors from the
+truth of the common data. Where ``S~_k`` has low rank theta~_k is not unique, but
+``S~_k theta~_k = S~_k mu_k + zeta_k`` is, with mu_k the private truth and zeta the score
+``X' eps / n``, whose covariance is ``var S~_k / n``. Real data are reused, so zeta is drawn once.
+With ``P^_k = A_k^-1 [(1 - alpha) beta I_k, (1 - alpha) (1 - beta) I]``, the P of scores,
 
     E e_t = P mu + Q E e_{t-1},    Cov e_t = Q Cov(e_{t-1}) Q' + (cross terms with zeta) + C,
     C_ik = sum_j (alpha / K)^2 var / n_j A_k^-1 S_j A_k^-1 .
@@ -24,8 +24,8 @@ In the limit, where ``rho(Q) < 1``: ``E = (I - Q)^-1 P mu``, and ``Cov`` is
 computed, not bounded. Equal designs make ``Q = alpha 1 1' / K x I``, with ``rho = alpha``, and the
 spread between models ``(1 - alpha)`` of what it was at generation 0, if beta is the same.
 
-The arrays are JAX's, so that maps over (alpha, beta) are one program and the best of them is found
-by differentiating. The laws that ``predict`` asks come to the same numbers by
+All arrays are JAX arrays, so that a map over (alpha, beta) is one program and the best weights are
+found by differentiating it. The laws that ``predict`` asks come to the same numbers by
 :mod:`mcjax.laws.first_order.score_equations`.
 """
 
@@ -39,15 +39,22 @@ from jax import Array, lax
 
 
 class Designs(NamedTuple):
-    """What the entities see; K entities, p parameters.
+    """What K entities with p parameters see.
 
     Attributes
     ----------
-    private: ``X'X / n`` of the private data, (K, p, p); any rank. public: of the common data,
-        (p, p). synthetic: of what each entity adds to the pool, (K, p, p).
-    rows: n of private data (K,), of public (), and of pool data (K,).
-    truths: of private data less that of public data, (K, p).
-    variances: of the noise in private (K,), public () and synthetic labels ().
+    private : array, shape (K, p, p)
+        ``X'X / n`` of the private data, of any rank.
+    public : array, shape (p, p)
+        The same of the common data.
+    synthetic : array, shape (K, p, p)
+        The same of what each entity adds to the pool.
+    rows : tuple of arrays, shapes (K,), () and (K,)
+        n of private, public and pool data.
+    truths : array, shape (K, p)
+        Truths of private data less that of public data.
+    variances : tuple of arrays, shapes (K,), () and ()
+        Variances of the noise in private, public and synthetic labels.
     """
 
     private: Any
@@ -63,9 +70,16 @@ class MediatedSystem(NamedTuple):
 
     Attributes
     ----------
-    q: (K p, K p). p: P on the real samples' estimates, private ones first, (K p, (K + 1) p).
-    score: the same on their scores zeta, for designs of any rank. push: P mu, (K p,).
-    noise: C, (K p, K p).
+    q : array, shape (K p, K p)
+        Q.
+    p : array, shape (K p, (K + 1) p)
+        P, on the estimates of the real samples, private ones first.
+    score : array, shape (K p, (K + 1) p)
+        The P of the scores zeta, for designs of any rank.
+    push : array, shape (K p,)
+        ``P mu``.
+    noise : array, shape (K p, K p)
+        C.
     """
 
     q: Array
@@ -76,7 +90,7 @@ class MediatedSystem(NamedTuple):
 
 
 def mediated_system(designs: Designs, alpha: Any, beta: Any) -> MediatedSystem:
-    """The system of a generation with weights alpha and beta, scalars; see the module."""
+    """Return the system of a generation with weights alpha and beta, both scalars."""
     private, public, pool = (
         jnp.asarray(m, float) for m in (designs.private, designs.public, designs.synthetic)
     )
@@ -106,7 +120,12 @@ def mediated_system(designs: Designs, alpha: Any, beta: Any) -> MediatedSystem:
 
 
 def score_covariance(designs: Designs) -> Array:
-    """``Cov(zeta)`` of all real samples' scores, private ones first, ((K + 1) p, (K + 1) p)."""
+    """Return ``Cov(zeta)`` of the scores of all real samples, private ones first.
+
+    Returns
+    -------
+    array, shape ((K + 1) p, (K + 1) p)
+    """
     private = jnp.asarray(designs.private, float)
     own = jnp.asarray(designs.variances[0], float) / jnp.asarray(designs.rows[0], float)
     common = jnp.asarray(designs.variances[1] / designs.rows[1], float)
@@ -122,15 +141,19 @@ def score_covariance(designs: Designs) -> Array:
 
 
 def mediated_moments(designs: Designs, alpha: Any, beta: Any) -> tuple[Array, Array]:
-    """Means and covariances of the stacked errors, generation by generation.
+    """Return means and covariances of the stacked errors, generation by generation.
 
     Parameters
     ----------
-    alpha, beta: by generation 0, 1, ..., T, shape (T + 1,); alpha of generation 0 is not used.
+    designs : Designs
+        What the entities see.
+    alpha, beta : array, shape (T + 1,)
+        Weights in generations 0 to T; alpha of generation 0 is not used.
 
     Returns
     -------
-    Shapes (T + 1, K p) and (T + 1, K p, K p).
+    mean : array, shape (T + 1, K p)
+    covariance : array, shape (T + 1, K p, K p)
     """
     alphas = jnp.asarray(alpha, float).at[0].set(0.0)
     spread = score_covariance(designs)
@@ -150,9 +173,16 @@ def mediated_moments(designs: Designs, alpha: Any, beta: Any) -> tuple[Array, Ar
 
 
 def mediated_limit(designs: Designs, alpha: Any, beta: Any) -> tuple[Array, Array]:
-    """Mean (K p,) and covariance (K p, K p) as t -> infinity, where the radius of Q is below 1.
+    """Return mean and covariance as t -> infinity, where the radius of Q is below 1.
 
-    The sum of the noise is found by doubling, ``C <- C + Q^n C Q'^n``: 24 of them reach below
+    Returns
+    -------
+    mean : array, shape (K p,)
+    covariance : array, shape (K p, K p)
+
+    Notes
+    -----
+    The sum of the noise is found by doubling, ``C <- C + Q^n C Q'^n``: 24 doublings reach below
     rounding for radii up to ``1 - 1e-5``.
     """
     now = mediated_system(designs, alpha, beta)
@@ -169,12 +199,12 @@ def mediated_limit(designs: Designs, alpha: Any, beta: Any) -> tuple[Array, Arra
 
 
 def radius(system: MediatedSystem) -> float:
-    """Spectral radius of Q, on the host."""
+    """Return the spectral radius of Q, on the host."""
     return float(np.abs(np.linalg.eigvals(np.asarray(system.q))).max())
 
 
 def pooled_mse(designs: Designs) -> Array:
-    """MSE about theta* of least squares on all real data together, a scalar."""
+    """Return the MSE about theta* of least squares on all real data together, a scalar."""
     rows = jnp.append(jnp.asarray(designs.rows[0], float), jnp.asarray(designs.rows[1], float))
     grams = jnp.concatenate([jnp.asarray(designs.private), jnp.asarray(designs.public)[None]])
     inverse = jnp.linalg.inv((rows[:, None, None] * grams).sum(0))
@@ -187,13 +217,13 @@ def pooled_mse(designs: Designs) -> Array:
 
 
 def mean_squares(mean: Array, covariance: Array, truths: Any) -> Array:
-    """``E ||theta_k - (theta* + truths)||^2`` of every entity, (K,); ``truths``: (K, p)."""
+    """Return ``E ||theta_k - (theta* + truths)||^2`` of every entity, (K,), for truths (K, p)."""
     apart = mean.reshape(truths.shape) - truths
     return jnp.diagonal(covariance).reshape(truths.shape).sum(-1) + (apart**2).sum(-1)
 
 
 def relative_efficiency(designs: Designs, alpha: Any, beta: Any) -> Array:
-    """:func:`pooled_mse` over the MSE about theta* of every entity in the limit, (K,)."""
+    """Return :func:`pooled_mse` over the MSE about theta* of every entity in the limit, (K,)."""
     mean, covariance = mediated_limit(designs, alpha, beta)
     zero = jnp.zeros_like(jnp.asarray(designs.truths, float))
     return pooled_mse(designs) / mean_squares(mean, covariance, zero)

@@ -1,0 +1,122 @@
+"""The files of a figure: vector, raster, the plotted numbers, and what these are.
+
+NAME.json says that mcjax drew NAME.pdf, NAME.png and NAME.csv, so that no file of anyone else is
+written over.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from mcjax.errors import InputError
+from mcjax.report.text import csv_text, strict_json
+
+DRAWN = ("pdf", "png", "csv")
+MARK = "mcjax figure"
+
+COLUMNS = {
+    "panel": "title of the panel",
+    "condition": "the network and its setting",
+    "model": "a model of the network",
+    "generation": "fits after the first",
+    "law": "the law that predicts",
+    "quantity": "what is simulated and predicted; mse is the mean squared error of an estimate",
+    "empirical": "mean over chains",
+    "standard_error": "of empirical, from the spread of the chains",
+    "predicted": "by the law",
+    "chains": "simulated chains that count",
+    "lost": "chains without an estimate",
+    "family": "family of models",
+    "rows": "observations in a fit",
+    "alpha": "weight of the pool of synthetic data",
+    "beta": "weight of private among real data",
+}
+"""Columns that several figures have. All are pure numbers or texts unless a figure says more."""
+
+
+def refuse_foreign(folder: Path, name: str) -> None:
+    """Raise unless the files of a figure are missing, or were written by mcjax.
+
+    Raises
+    ------
+    InputError
+        If one of them is someone else's, or the folder is none.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError("--out", "is no folder; name another", str(folder))
+    about = folder / f"{name}.json"
+    there = [path for kind in (*DRAWN, "json") if (path := folder / f"{name}.{kind}").exists()]
+    if not there:
+        return
+    try:
+        ours = json.loads(about.read_text(encoding="utf-8"))["made_by"] == MARK
+    except (OSError, ValueError, KeyError, TypeError):
+        ours = False
+    if not ours:
+        raise InputError(
+            "--out",
+            f"is not written over, as {about.name} does not say that mcjax drew it; move it, or"
+            " name another folder",
+            str(there[0]),
+        )
+
+
+def save(
+    fig: Figure,
+    folder: Path,
+    name: str,
+    rows: Sequence[Mapping[str, Any]],
+    about: str,
+    columns: Mapping[str, str] | None = None,
+    owned: bool = False,
+) -> list[Path]:
+    """Write NAME.pdf, NAME.png, the plotted numbers NAME.csv, and NAME.json about them.
+
+    Parameters
+    ----------
+    rows : sequence of mappings
+        One for each point, all with the same keys.
+    about : str
+        What the figure shows.
+    columns : mapping, optional
+        What columns hold that :data:`COLUMNS` lacks, with their units.
+    owned : bool, optional
+        Whether all of the folder is known to be mcjax's.
+
+    Returns
+    -------
+    list of Path
+        The first three files.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written, or holds such files of someone else.
+    """
+    if not owned:
+        refuse_foreign(folder, name)
+    known = COLUMNS | dict(columns or {})
+    mark = {
+        "made_by": MARK,
+        "version": version("mcjax"),
+        "figure": name,
+        "about": about,
+        "columns": {column: known[column] for column in rows[0]},
+    }
+    paths = [folder / f"{name}.{kind}" for kind in DRAWN]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # first, so that a figure that was interrupted can be drawn again
+        (folder / f"{name}.json").write_text(strict_json(mark) + "\n", encoding="utf-8")
+        fig.savefig(paths[0], metadata={"CreationDate": None})
+        fig.savefig(paths[1])
+        paths[2].write_text(csv_text(rows), encoding="utf-8", newline="")
+    except OSError as error:
+        raise InputError("--out", f"cannot be written: {error.strerror}", str(folder)) from error
+    return paths

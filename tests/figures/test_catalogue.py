@@ -1,0 +1,157 @@
+"""Every figure there is, drawn small: its files, its curves and its table."""
+
+import csv
+import json
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import mcjax
+from mcjax.errors import InputError
+from mcjax.figures import every_network, explosion_map, ladder, mediated, workflows
+from mcjax.figures.catalogue import FIGURES
+from mcjax.figures.files import MARK, refuse_foreign, save
+from mcjax.figures.style import figure
+from mcjax.published.memory import graphs
+
+COMMITTED = Path(mcjax.__file__).parents[1] / "figures"
+SMALL = {
+    ladder: {"SHOWN": ("linear", "logistic"), "RUNGS": (50, 100)},
+    every_network: {"MODELS": 2},
+    explosion_map: {"PARAMETERS": (3, 10), "SHARES": np.linspace(0, 0.6, 5)},
+    mediated: {"COUNTS": (2,), "ALPHAS": (0.0, 0.5), "DRAWS": 1, "GENERATIONS": 3},
+    workflows: {"LAST": 2, "N": 1000, "graphs": lambda n: dict([*graphs(n).items()][:2])},
+}
+KEYS = {  # what tells the points of a curve from those of others
+    "topologies": ("condition", "model", "law", "quantity"),
+    "flip": ("condition", "model", "law", "quantity"),
+    "workflows": ("panel", "condition", "law", "quantity"),
+    "mediated-transfer": ("alpha", "law", "quantity"),
+}
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """Draw every figure with few chains; returns the folder and the figures by name."""
+    folder = tmp_path_factory.mktemp("figures")
+    figures, save_figure = {}, Figure.savefig
+
+    def keep(fig, path, **settings):
+        figures[Path(path).stem] = fig
+        save_figure(fig, path, **settings)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", keep)
+        for module, settings in SMALL.items():
+            for name, value in settings.items():
+                patch.setattr(module, name, value)
+        for name, draw in FIGURES.items():
+            paths = draw(folder, 64)
+            assert [path.name for path in paths] == [f"{name}.{k}" for k in ("pdf", "png", "csv")]
+    return folder, figures
+
+
+def table(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_files(drawn, name):
+    folder, _ = drawn
+    assert (folder / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+    assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    rows = table(folder / f"{name}.csv")
+    about = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    assert about["made_by"] == MARK
+    assert about["figure"] == name
+    assert list(about["columns"]) == list(rows[0])
+    assert all(about["columns"].values())
+    assert {"law", "quantity"} <= set(rows[0])
+    points = [tuple(row.items()) for row in rows]
+    assert len(set(points)) == len(points)
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_curves_are_of_one_law_and_go_forward(drawn, name):
+    """No two lines of a panel are the same, and none goes back."""
+    folder, figures = drawn
+    rows = table(folder / f"{name}.csv")
+    for _, own in groupby(rows, key=lambda row: [row[key] for key in KEYS[name]]):
+        at = [float(row.get("x", row["generation"])) for row in own]
+        assert at == sorted(set(at))
+    if name in ("topologies", "flip"):
+        assert len({row["law"] for row in rows}) == 1
+    for axes in figures[name].axes:
+        lines = [
+            line for line in axes.lines if line.get_linestyle() == "-" and len(line.get_xdata()) > 2
+        ]
+        for line in lines:
+            assert (np.diff(line.get_xdata()) > 0).all()
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_committed_figures_are_of_this_program(drawn, name):
+    """Their tables have the columns that the program writes, and a record that it drew them."""
+    folder, _ = drawn
+    if not COMMITTED.is_dir():
+        pytest.skip("this is no copy of the repository")
+    refuse_foreign(COMMITTED, name)
+    heads = [list(table(at / f"{name}.csv")[0]) for at in (folder, COMMITTED)]
+    assert heads[0] == heads[1]
+    records = [json.loads((at / f"{name}.json").read_text()) for at in (folder, COMMITTED)]
+    assert records[0] == records[1]
+
+
+def one_point(folder, name="mine"):
+    with figure(1, 1, 1) as (fig, _):
+        return save(fig, folder, name, [{"model": "a", "predicted": 1}], "a point")
+
+
+@pytest.mark.parametrize("kind", ["png", "pdf", "csv", "json"])
+def test_files_of_someone_else_are_not_written_over(tmp_path, kind):
+    path = tmp_path / f"mine.{kind}"
+    path.write_text("[]")
+    with pytest.raises(InputError, match=r"mine\.\w+: --out: is not written over, as mine.json"):
+        one_point(tmp_path)
+    assert path.read_text() == "[]"
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    path.unlink()
+    one_point(tmp_path)
+    one_point(tmp_path)  # its own are
+
+
+def test_a_folder_that_is_none(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="is no folder"):
+        one_point(tmp_path / "file")
+
+
+def test_a_figure_that_fails_is_named_and_stops_no_other(tmp_path, monkeypatch, capsys):
+    from mcjax.cli import main
+
+    def broken(folder, chains):
+        raise ValueError("nothing\nto draw")
+
+    monkeypatch.setitem(FIGURES, "flip", broken)
+    monkeypatch.setitem(FIGURES, "ladder", lambda folder, chains: one_point(folder, "ladder"))
+
+    def call(*names):
+        monkeypatch.setattr("sys.argv", ["mcjax", "figures", *names, "--out", str(tmp_path)])
+        with pytest.raises(SystemExit) as stop:
+            main.run()
+        return stop.value.code, *capsys.readouterr()
+
+    status, out, err = call("flip", "ladder")
+    assert status == 70
+    assert [Path(line).name for line in out.split()] == ["ladder.pdf", "ladder.png", "ladder.csv"]
+    assert r"mcjax: the figure flip was not drawn: ValueError: nothing\nto draw" in err
+    assert "Traceback" not in err
+    (tmp_path / "ladder.json").write_text("{}")
+    status, out, err = call("ladder")
+    assert (status, out) == (2, "")
+    assert len(err.strip().splitlines()) == 1
+    assert "ladder.json does not say that mcjax drew it" in err

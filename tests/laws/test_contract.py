@@ -1,0 +1,175 @@
+"""Every law of the registry keeps the contract, and agrees with simulation where it applies."""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from mcjax import api
+from mcjax.laws.law import Reason
+from mcjax.laws.predict import apply_law, predict_condition
+from mcjax.laws.prediction import FunctionalPrediction, Prediction
+from mcjax.laws.registry import LAWS
+from mcjax.models.generative import bernoulli, categorical, gaussian, poisson_mean
+from mcjax.models.glm import logistic
+from mcjax.models.location import huber, linear
+from mcjax.models.minimum_norm import minimum_norm
+from mcjax.network import Source, build_network, topologies
+from mcjax.study.study import Study, condition
+
+ALPHA = 1e-6
+LOOP = topologies.self_loop(samples=30, initial=40)
+PAIR = [("a", "a", 30), ("a", "b", 20), ("real", "b", 25)]
+WEIGHTED = [("a", "a", 30), ("a", "b", 20, 2.0), ("real", "b", 25)]
+DESCENT = build_network("ab", [("a", "a", 30), ("a", "b", 20)], 25)
+SHORT = build_network("ab", [("a", "a", 6), ("a", "b", 4)], 5)
+SHIFTED = Source("web", samples=20, shift=(1.0, 0.0))
+
+
+def grid():
+    """Small conditions that differ in whatever laws ask about."""
+    pair, weighted = (build_network("ab", feeds, 40) for feeds in (PAIR, WEIGHTED))
+    rows = [
+        ("loop", LOOP, linear(), [1.0, -1.0], {}),
+        ("pair", pair, linear(sigma=0.5), [1.0, -1.0], {"covariance": np.diag([1.0, 2.0])}),
+        ("weights", weighted, linear(), [1.0, -1.0], {}),
+        ("frozen", build_network("ab", [("a", "b", 30)], 40), linear(), [1.0, 0.0], {}),
+        ("growing", replace(pair, growth=0.5), linear(), [1.0, -1.0], {}),
+        ("pool", replace(LOOP, memory="accumulate"), linear(), [1.0, -1.0], {}),
+        ("subsample", replace(pair, memory="subsample"), logistic(), [0.5, -0.5], {}),
+        ("fixed", weighted, linear(), [1.0, -1.0], {"design": "fixed"}),
+        ("interpolating", SHORT, minimum_norm(0.5), np.full(10, 0.3), {}),
+        ("robust", pair, huber(noise="laplace"), [1.0, -1.0], {}),
+        (
+            "sources",
+            build_network("a", [("a", "a", 30), ("web", "a", None)], 40, sources=[SHIFTED]),
+            linear(),
+            [1.0, -1.0],
+            {},
+        ),
+        ("normal", DESCENT, gaussian(), [0.0, 1.0], {}),
+        ("classes", DESCENT, categorical(), [0.7, 0.2, 0.1], {}),
+        ("two classes", replace(pair, draws="private"), bernoulli(), [0.3], {}),
+        ("counts", pair, poisson_mean(), [0.05], {}),
+    ]
+    return {
+        name: condition(net, model, theta, label=name, **options)
+        for name, net, model, theta, options in rows
+    }
+
+
+GRID = grid()
+GENERATIONS = 3
+CHEAP = {
+    "first_order": "counts",
+    "finite_sample": "pair",
+    "minimum_norm": "interpolating",
+    "fixed_design": "fixed",
+    "finite_sample_monte_carlo": "weights",
+    "generative": "classes",
+    "lineage": "normal",
+    "extinction": "classes",
+}
+"""For each law, the condition that is simulated. The first-order law is exact for counts."""
+by_law = pytest.mark.parametrize("law", LAWS, ids=lambda law: law.name)
+
+
+@by_law
+def test_a_law_says_what_it_is(law):
+    assert law.name
+    assert law.reference
+    assert isinstance(law.exact, bool)
+    assert [one.name for one in LAWS].count(law.name) == 1
+    assert law.name in CHEAP
+
+
+@by_law
+def test_a_law_applies_or_says_why_not(law):
+    reasons = [law.applies(one) for one in GRID.values()]
+    assert None in reasons
+    assert any(reason is not None for reason in reasons) or law.name == "first_order"
+    for reason in reasons:
+        assert reason is None or (isinstance(reason, Reason) and len(reason.sentence) > 10)
+
+
+def test_results_list_no_law_that_nobody_looks_for():
+    for name, one in GRID.items():
+        found = predict_condition(one, 1)
+        listed = {*found.laws, *found.functionals, *found.inapplicable}
+        for law in LAWS:
+            reason = law.applies(one)
+            obvious = reason is not None and reason.obvious
+            assert (law.name in listed) == (not obvious), (name, law.name)
+
+
+@by_law
+def test_predictions_have_their_shapes(law):
+    for name, one in GRID.items():
+        for generations in (0, GENERATIONS):
+            found = apply_law(law, one, generations)
+            if isinstance(found, Reason):
+                continue
+            assert found.law == law.name
+            size, p = one.network.size, len(one.theta)
+            shape = (generations + 1, size)
+            values = found.values if isinstance(found, FunctionalPrediction) else found.functionals
+            for array in values.values():
+                assert array.shape == shape
+                assert np.isfinite(array).all()
+            if isinstance(found, Prediction):
+                check_moments(found, generations, size, p, name)
+
+
+def check_moments(found, generations, size, p, name):
+    covariance = found.covariance
+    assert covariance.shape == (generations + 1, size * p, size * p), name
+    np.testing.assert_allclose(covariance, np.swapaxes(covariance, 1, 2), atol=1e-12)
+    assert np.linalg.eigvalsh(covariance).min() > -1e-10 * np.abs(covariance).max()
+    squares = np.einsum("tii->ti", covariance).reshape(-1, size, p).sum(-1)
+    if found.mean is not None:
+        assert found.mean.shape == (generations + 1, size, p)
+        squares = squares + (found.mean**2).sum(-1)
+    np.testing.assert_allclose(found.mse, squares, rtol=1e-10)
+    assert found.standard_error.shape == (generations + 1, size)
+    assert (found.standard_error >= 0).all()
+    assert found.growth.shape == found.limit.shape == (size,)
+    assert (np.isnan(found.growth) | np.isnan(found.limit)).all()
+    assert found.asymptotic == (found.law == "first_order")
+    assert np.broadcast_to(found.allowance, (generations + 1, size)).min() >= 0
+
+
+@cache
+def simulated(name):
+    study = Study((GRID[name],), generations=GENERATIONS, chains=16_384)
+    [tally] = api.simulate(study)
+    return tally.outcome
+
+
+def scores(law, factor=1.0):
+    """Standard errors between what a law predicts, times a factor, and what chains did."""
+    one = GRID[CHEAP[law.name]]
+    found, moments = apply_law(law, one, GENERATIONS), simulated(CHEAP[law.name]).moments
+    off = []
+    if isinstance(found, Prediction):
+        error = np.hypot(moments.squared.standard_error(), found.standard_error)
+        off.append((moments.squared.mean - factor * found.mse) / error)
+        values = found.functionals
+    else:
+        values = found.values
+    for k, functional in enumerate(one.model.functionals):
+        if functional.name in values:
+            error = moments.functional.standard_error()[..., k]
+            seen = moments.functional.mean[..., k]
+            scale = np.where(error > 0, error, 1e-9)  # all chains alike
+            off.append((seen - factor * values[functional.name]) / scale)
+    return np.abs(np.concatenate([part.ravel() for part in off]))
+
+
+@by_law
+def test_chains_agree_and_a_planted_error_is_found(law):
+    found = scores(law)
+    bound = norm.isf(ALPHA / 2 / len(found))
+    assert found.max() < bound
+    assert scores(law, 1.1).max() > bound
