@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from mcjax.draws.streams import private_stream, published_stream, real_stream, source_stream
 from mcjax.network import REAL, Feed, Generation, Network
@@ -71,7 +72,8 @@ def feeds_at(network: NetworkArrays, t: Any) -> Feeds:
     t : int or array of int
         From 0 to T.
     """
-    table = jnp.asarray(network.order)[t]
+    order = jnp.asarray(network.order)
+    table = lax.dynamic_index_in_dim(order, t, 0, False, allow_negative_indices=False)
 
     def chosen(entry: Any) -> Any:
         entry = jnp.asarray(entry)
