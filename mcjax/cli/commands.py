@@ -1,4 +1,4 @@
-"""Predictions, families and figures."""
+"""Run ``mcjax predict``, ``mcjax families`` and ``mcjax figures``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,17 @@ from mcjax.study.load import load_study
 
 
 def run_predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
-    """``mcjax predict``"""
+    """Print what the laws predict for the study in a file.
+
+    Parameters
+    ----------
+    file : Path
+        Study file.
+    as_json : bool
+        Whether to print JSON instead of tables.
+    laws : tuple of Path
+        Files with laws of the user's own.
+    """
     study = load_study(file)
     predictions = api.predict(study, laws_from_files(laws))
     if not as_json:
@@ -50,17 +60,18 @@ def _prediction_json(models: tuple[str, ...], predictions: Predictions) -> dict[
         }
         for name, law in predictions.laws.items()
     }
-    for name, told in predictions.functionals.items():
-        nothing = np.full_like(next(iter(told.values.values())), np.nan)
-        silent = {key: nothing for key in ("mse", "standard_error")}
-        silent |= {key: nothing[0] for key in ("growth", "limit")}
-        own = laws.setdefault(name, silent | {"exact": True, "source": told.reference})
-        own["functionals"] = dict(told.values)
+    for name, predicted in predictions.functionals.items():
+        # a law of functionals alone predicts no errors
+        missing = np.full_like(next(iter(predicted.values.values())), np.nan)
+        errors = {key: missing for key in ("mse", "standard_error")}
+        errors |= {key: missing[0] for key in ("growth", "limit")}
+        law = laws.setdefault(name, errors | {"exact": True, "source": predicted.reference})
+        law["functionals"] = dict(predicted.values)
     return {"models": models, "laws": laws, "inapplicable": predictions.inapplicable}
 
 
 def run_families(as_json: bool) -> None:
-    """``mcjax families``"""
+    """Print the families that a study can name, with their parameters."""
     described: dict[str, dict[str, Any]] = {
         name: {
             "summary": (inspect.getdoc(make) or "").split("\n\n")[0].replace("\n", " "),
@@ -78,21 +89,36 @@ def run_families(as_json: bool) -> None:
         click.echo(f"{name}: {about['summary']}")
         for key, default in about["parameters"].items():
             click.echo(f"    {key} = {default!r}")
-    click.echo("Your own: file = 'my_family.py', with loss(theta, x, y) and sample(key, theta, x).")
+    click.echo(
+        "A family of your own: file = 'my_family.py', with loss(theta, x, y) and"
+        " sample(key, theta, x)."
+    )
 
 
 def run_figures(names: tuple[str, ...], out: Path, chains: int | None) -> bool:
-    """Draw figures for ``mcjax figures``; one that fails does not stop the others.
+    """Draw figures and print the paths of their files.
+
+    A figure that fails does not stop the others.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Names of figures; all figures if empty.
+    out : Path
+        Folder for the files.
+    chains : int or None
+        Number of chains, in place of each figure's own.
 
     Returns
     -------
     bool
-        Whether all were drawn.
+        Whether all figures were drawn.
 
     Raises
     ------
     InputError
-        If a name is none, before anything is drawn; or if a file of someone else is in the way.
+        If a figure does not exist, or if its files would replace someone else's. Nothing is drawn
+        then.
     """
     from mcjax.figures.catalogue import FIGURES
     from mcjax.figures.files import refuse_foreign
@@ -111,7 +137,7 @@ def run_figures(names: tuple[str, ...], out: Path, chains: int | None) -> bool:
             paths = FIGURES[name](out, chains)
         except InputError:
             raise
-        except Exception as error:  # whatever it is, the other figures have nothing to do with it
+        except Exception as error:  # it does not concern the other figures
             drawn = False
             reason = shown(f"{type(error).__name__}: {error}")
             click.echo(f"mcjax: the figure {name} was not drawn: {reason}", err=True)

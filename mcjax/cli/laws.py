@@ -1,4 +1,4 @@
-"""``mcjax laws``: which laws there are, and to which conditions of a study they apply."""
+"""Run ``mcjax laws``: list the laws, and the conditions of a study to which they apply."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def run_laws(file: Path | None, as_json: bool) -> None:
     """List the built-in laws, with the conditions of a study file if one is given."""
     conditions = () if file is None else load_study(file).conditions
     names = [condition.name for condition in conditions]
-    found = applicability(conditions)
+    applicable = applicability(conditions)
     if as_json:
-        click.echo(strict_json(laws_json(names, found)))
+        click.echo(strict_json(laws_json(names, applicable)))
     else:
-        show_laws(table_console(), names, found)
+        show_laws(table_console(), names, applicable)

@@ -1,4 +1,7 @@
-"""The command line. Commands that need no JAX do not import it."""
+"""Define the commands and options of the command line.
+
+Commands that do not need JAX do not import it.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,9 @@ from mcjax.laws.collapse.origins import CLAUSES
 from mcjax.report.text import shown
 
 EXIT = {"verified": 0, "refuted": 1, "inconclusive": 3}
-BAD_INPUT = 2  # or an environment in which nothing runs
-STOPPED, CLOSED = 130, 141  # as a shell tells of a program that SIGINT or SIGPIPE has ended
-FAULT = 70  # of mcjax; 1 would say refuted, and says nothing else
+BAD_INPUT = 2  # also an environment in which JAX does not start
+STOPPED, CLOSED = 130, 141  # what a shell reports for a program ended by SIGINT or SIGPIPE
+FAULT = 70  # an error in mcjax; status 1 means "refuted" and nothing else
 
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -33,21 +36,24 @@ law_option = click.option(
 path_option = click.option(
     "--path",
     type=click.Choice(["auto", "reference"]),
-    help="reference: no fast path, whatever the family.",
+    help="Path that runs the chains; 'reference' never uses a fast path.",
 )
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="mcjax")
 def cli() -> None:
-    """Does the theory of model collapse hold, and will your pipeline collapse?"""
+    """Test theories of model collapse by simulation, and diagnose pipelines."""
 
 
 @cli.command()
 @file_argument
 @json_option
 def diagnose(file: Path, as_json: bool) -> None:
-    """Will this network collapse, why, and what is the smallest cure? No simulation."""
+    """Show whether a network collapses, and why.
+
+    The report also shows the smallest cure. Nothing is simulated.
+    """
     from mcjax.diagnosis import diagnose as run
     from mcjax.study.networks import read_pipeline
 
@@ -67,7 +73,10 @@ def diagnose(file: Path, as_json: bool) -> None:
 @json_option
 @law_option
 def predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
-    """What the laws say of the study's errors, generation by generation. No simulation."""
+    """Show what the laws predict for a study.
+
+    Errors are predicted generation by generation. Nothing is simulated.
+    """
     start_jax()
     from mcjax.cli.commands import run_predict
 
@@ -82,15 +91,15 @@ def predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
 @click.option(
     "--theory",
     type=click.Path(path_type=Path),
-    help="Take the predictions from this study file: what if the theory were of another network?",
+    help="Judge the predictions for the study in this file instead.",
 )
-@click.option("--chains", type=click.IntRange(min=2), help="Chains, instead of the file's.")
-@click.option("--quiet", is_flag=True, help="No progress.")
-@click.option("--builtin", help="Instead of FILE, a built-in one: study, every-3 or every-4.")
+@click.option("--chains", type=click.IntRange(min=2), help="Number of chains, in place of FILE's.")
+@click.option("--quiet", is_flag=True, help="Do not show progress.")
+@click.option("--builtin", help="Use a built-in file: study, every-3 or every-4.")
 @click.option(
     "--without",
     type=click.Choice(CLAUSES),
-    help="Judge a survey by the collapse law without one of its clauses.",
+    help="Judge a survey by the collapse law without this clause.",
 )
 @law_option
 @click.option(
@@ -100,17 +109,19 @@ def predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
 )
 @click.option(
     "--distributed",
-    help="Work together with other processes: 'auto' in a SLURM, MPI or TPU job, else"
+    help="Share the work with other processes: 'auto' in a SLURM, MPI or TPU job, otherwise"
     " HOST:PORT,INDEX,COUNT.",
 )
 @path_option
-@click.option("--plan", is_flag=True, help="Only say how many chains, and how long, it takes.")
+@click.option(
+    "--plan", is_flag=True, help="Only show how many chains and how much time the study needs."
+)
 @click.option(
     "--power",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.9,
     show_default=True,
-    help="With --plan: probability that laws are all verified, if they are true.",
+    help="With --plan: probability that all laws are verified if they are true.",
 )
 def verify(
     file: Path | None,
@@ -128,7 +139,9 @@ def verify(
     distributed: str | None,
     path: str | None,
 ) -> int:
-    """Simulate, compare with the laws, judge. Without FILE: a built-in study.
+    """Simulate a study, and judge the laws.
+
+    FILE is a study or a survey, and defaults to a built-in study.
 
     Exit status: 0 verified, 1 refuted, 2 bad input, 3 inconclusive.
     """
@@ -148,13 +161,15 @@ def verify(
             ("--until-decided", until_decided),
         ):
             if given:
-                raise InputError(option, "does nothing with --plan, which runs no study; drop one")
+                raise InputError(
+                    option, "does nothing with --plan, which runs no study; leave one out"
+                )
         from mcjax.cli.plan import run_plan
         from mcjax.study.load import builtin_study, load_study, load_survey
 
         with naming(file or "the built-in study"):
             if file is not None and load_survey(file) is not None:
-                raise InputError("--plan", "is for a study, and this is a survey")
+                raise InputError("--plan", "is for a study, and this is a survey; leave it out")
             study = builtin_study() if file is None else load_study(file)
             study = study if chains is None else replace(study, chains=chains)
             study = study if path is None else replace(study, path=path)
@@ -169,9 +184,9 @@ def verify(
 
 @cli.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--condition", help="Its name, if the study has more than one.")
-@click.option("--chain", required=True, help="Its number, from 0; it need not have run.")
-@click.option("--file", type=click.Path(path_type=Path), help="The study's file, if it has moved.")
+@click.option("--condition", help="Name of the condition, if the study has more than one.")
+@click.option("--chain", required=True, help="Number of the chain, from 0; it need not have run.")
+@click.option("--file", type=click.Path(path_type=Path), help="Study file, if it has moved.")
 @path_option
 @json_option
 def replay(
@@ -182,7 +197,11 @@ def replay(
     path: str | None,
     as_json: bool,
 ) -> None:
-    """Run one chain of the study in DIR again: estimates, fit statuses, and data behind them."""
+    """Run one chain of a study again.
+
+    The study is the one whose results are in DIR. Shows the chain's estimates, the statuses of its
+    fits, and a summary of their data.
+    """
     start_jax()
     from mcjax.cli.replay import run_replay
 
@@ -193,13 +212,18 @@ def replay(
 @cli.command()
 @click.argument("names", metavar="[ID]...", nargs=-1)
 @json_option
-@click.option("--out", type=click.Path(path_type=Path), help="Keep data and figure in this folder.")
-@click.option("--deep", is_flag=True, help="To 1%, in many times the time, instead of 3%.")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Keep the results and their figure here."
+)
+@click.option("--deep", is_flag=True, help="Judge to within 1% instead of 3%, which takes longer.")
+@click.option("--quiet", is_flag=True, help="Do not show progress.")
 def published(
     names: tuple[str, ...], as_json: bool, out: Path | None, deep: bool, quiet: bool
 ) -> int:
-    """The field's published numbers, simulated and judged: all, or those of an ID or a group."""
+    """Simulate and judge published results.
+
+    Each ID is that of a result or of a group of results; without one, all are judged.
+    """
     start_jax()
     from mcjax.cli.published import run_published
 
@@ -210,7 +234,10 @@ def published(
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @json_option
 def laws(file: Path | None, as_json: bool) -> None:
-    """The built-in laws, and to which conditions of the study in FILE they apply, or why not."""
+    """List the laws, and where they apply.
+
+    With a study FILE, shows for each condition which laws apply, and why others do not.
+    """
     start_jax()
     from mcjax.cli.laws import run_laws
 
@@ -221,7 +248,10 @@ def laws(file: Path | None, as_json: bool) -> None:
 @cli.command()
 @json_option
 def families(as_json: bool) -> None:
-    """The families a study can name, with their parameters."""
+    """List the statistical models for studies.
+
+    A study file names them as families. Shows their parameters with defaults.
+    """
     import_jax()
     from mcjax.cli.commands import run_families
 
@@ -237,9 +267,14 @@ def families(as_json: bool) -> None:
     show_default=True,
     help="Folder for PDF, PNG and data.",
 )
-@click.option("--chains", type=click.IntRange(min=64), help="Chains, instead of the figure's own.")
+@click.option(
+    "--chains", type=click.IntRange(min=64), help="Number of chains, in place of the figure's."
+)
 def figures(names: tuple[str, ...], out: Path, chains: int | None) -> None:
-    """Draw the figures NAMES (default: all), each as PDF and PNG with its data beside it."""
+    """Draw figures as PDF and PNG.
+
+    Draws the figures NAMES, or all, and keeps the data of each beside it.
+    """
     start_jax()
     from mcjax.cli.commands import run_figures
 
@@ -247,51 +282,53 @@ def figures(names: tuple[str, ...], out: Path, chains: int | None) -> None:
 
 
 def run() -> None:
-    """Entry point: one sentence and exit status 2 for bad input."""
+    """Run the command line, and exit with one sentence and status 2 on bad input."""
     orderly = False
     try:
         status = cli(standalone_mode=False) or 0
         if sys.stdout is not None:
-            sys.stdout.flush()  # what cannot be written is to be told
+            sys.stdout.flush()  # so that an error in writing is reported
         orderly = True
     except InputError as error:
         orderly = isinstance(error, SharedError)
-        status = _told(BAD_INPUT, str(error))
+        status = _report(BAD_INPUT, str(error))
     except click.ClickException as error:
         with suppress(OSError):
             error.show()
         status = BAD_INPUT
     except (click.Abort, KeyboardInterrupt):
-        status = _told(STOPPED, "stopped; with --out, the same command goes on from here")
-    except (BrokenPipeError, SystemExit):  # click and rich exit with 1 where a pipe is closed
+        status = _report(STOPPED, "stopped; with --out, the same command resumes from here")
+    except (BrokenPipeError, SystemExit):  # click and rich exit with 1 if a pipe is closed
         status = CLOSED
     except Exception as error:
-        if isinstance(error, OSError) and error.errno is not None:  # told by the system
+        if isinstance(error, OSError) and error.errno is not None:  # of the operating system
             place = error.filename or "the output"
             sentence = f"{place}: cannot be used ({error.strerror}); make room, or name another"
-            status = _told(BAD_INPUT, sentence)
+            status = _report(BAD_INPUT, sentence)
         else:
             with suppress(OSError):
                 traceback.print_exc()
-            status = _told(FAULT, "the lines above show a fault of mcjax, not of your input")
-    _let_go_of_output()
+            status = _report(FAULT, "the lines above show an error in mcjax, not in your input")
+    _release_output()
     processes = sys.modules.get("mcjax.engine.processes")
     if not orderly and processes is not None and processes.several():
-        # an orderly exit waits for the others, who wait for this one
+        # an orderly exit would wait for the other processes, which wait for this one
         os._exit(status)
     sys.exit(status)
 
 
-def _told(status: int, sentence: str) -> int:
-    """Say a sentence on standard error, if that can be written; returns the status."""
+def _report(status: int, sentence: str) -> int:
+    """Write a sentence to standard error, if possible, and return the status."""
     with suppress(OSError):
         click.echo(f"mcjax: {shown(sentence)}", err=True)
     return status
 
 
-def _let_go_of_output() -> None:
-    """Flush, and let what cannot be written go nowhere: Python would try it again at the end, and
-    exit with a status of its own."""
+def _release_output() -> None:
+    """Flush the output, and discard what cannot be written.
+
+    Python would otherwise try again at exit, and set an exit status of its own.
+    """
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:

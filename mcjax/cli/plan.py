@@ -1,4 +1,4 @@
-"""``mcjax verify --plan``: chains, time and memory, before a long run."""
+"""Run ``mcjax verify --plan``: chains, time and memory that a study needs."""
 
 from __future__ import annotations
 
@@ -24,45 +24,63 @@ from mcjax.study.study import Study
 from mcjax.verdicts.plan import plan
 
 PILOT = 256
-"""Chains of each condition that are run twice, to compile and to measure."""
+"""Chains of each condition that are run twice, first to compile and then to measure."""
 
 
 def run_plan(
     study: Study, as_json: bool, power: float, laws: tuple[Path, ...], theory: Path | None
 ) -> None:
-    """Print what the study needs; only the pilot is simulated."""
+    """Print what a study needs; only a pilot is simulated.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    as_json : bool
+        Whether to print JSON instead of a table.
+    power : float
+        Probability that all laws are verified if they are true.
+    laws : tuple of Path
+        Files with laws of the user's own.
+    theory : Path or None
+        Study file whose predictions are judged.
+    """
     judged = study
     if theory is not None:
         with naming(theory):
             judged = api.theory_for(study, load_study(theory))
-    own = api.predict(study) if theory is not None or laws else None
-    found = plan(study, api.predict(judged, laws_from_files(laws)), power, own)
+    truth = api.predict(study) if theory is not None or laws else None
+    planned = plan(study, api.predict(judged, laws_from_files(laws)), power, truth)
     pilot = replace(study, chains=min(PILOT, study.chains))
     api.simulate(pilot)
     began = time.perf_counter()
     api.simulate(pilot)
-    each = (time.perf_counter() - began) / pilot.chains
+    seconds_per_chain = (time.perf_counter() - began) / pilot.chains
     programs = _programs(study)
     cost: dict[str, Any] = {
         "programs": programs,
         "chains": study.chains,
-        "seconds": each * study.chains,
-        "seconds_needed": None if found.chains is None else each * found.chains,
+        "seconds": seconds_per_chain * study.chains,
+        "seconds_needed": None if planned.chains is None else seconds_per_chain * planned.chains,
         "memory_bytes": _peak_memory(),
     }
     if as_json:
-        needs = [dataclasses.asdict(need) for need in found.needs]
-        untold = [{"law": law, "quantity": name} for law, name in found.untold]
-        about = {"needs": needs, "chains_needed": found.chains, "power": power, "untold": untold}
+        needs = [dataclasses.asdict(need) for need in planned.needs]
+        about = {
+            "needs": needs,
+            "chains_needed": planned.chains,
+            "power": power,
+            "untold": [{"law": law, "quantity": name} for law, name in planned.unplanned],
+        }
         click.echo(strict_json(about | cost))
         return
     table = Table(title=f"To verify at \u00b1{study.tolerance:.0%} with power {power:.0%}")
     for name in ("law", "quantity", "cells", "chains needed", f"refuted by {study.chains:,}"):
         table.add_column(name, justify="left" if name in ("law", "quantity") else "right")
-    if own is not None:
+    if truth is not None:
         table.add_column(f"chance that {study.chains:,} refute it", justify="right")
         table.add_column("chains to refute it", justify="right")
-    for need in found.needs:
+    for need in planned.needs:
         against = (
             "-" if need.chance is None else f"{need.chance:.0%}",
             "-" if need.refuting is None else f"{need.refuting:,}",
@@ -71,42 +89,42 @@ def run_plan(
             label(need.law),
             need.quantity,
             f"{need.cells:,}",
-            "no number is enough" if need.chains is None else f"{need.chains:,}",
+            "no number suffices" if need.chains is None else f"{need.chains:,}",
             "-" if math.isinf(need.refuted) else f"off by {number(need.refuted, 3)}",
-            *(against if own is not None else ()),
+            *(against if truth is not None else ()),
         )
     console = table_console()
     show_table(console, table)
-    for law, name in found.untold:
+    for law, name in planned.unplanned:
         console.print(
-            label(f"No number of chains is told for {name}: the law {law} tells no spread.")
+            label(f"No number of chains is known for {name}: the law {law} predicts no spread.")
         )
     for program in programs:
-        many = "s" if program["conditions"] > 1 else ""
+        plural = "s" if program["conditions"] > 1 else ""
         console.print(
-            f"Program: {program['conditions']} condition{many} of the {program['family']} family at"
-            f" {program['models']} models, {program['rows']:,} rows a fit at most"
+            f"Program: {program['conditions']} condition{plural} of the {program['family']} family,"
+            f" {program['models']} models, at most {program['rows']:,} rows per fit"
             f" ({program['sampling']} drawn), {program['chunk']:,} chains at a time.",
             markup=False,
         )
     console.print(
-        f"{study.chains:,} chains for each condition ({len(study.conditions)} in all), as asked:"
+        f"The study's {study.chains:,} chains for each condition ({len(study.conditions)} in all):"
         f" about {_duration(cost['seconds'])}.",
         markup=False,
     )
-    if found.chains is not None:
+    if planned.chains is not None:
         needed = _duration(cost["seconds_needed"])
-        console.print(f"The {found.chains:,} chains needed: about {needed}.", markup=False)
+        console.print(f"The {planned.chains:,} chains needed: about {needed}.", markup=False)
     if cost["memory_bytes"]:
         console.print(
-            f"Memory so far {cost['memory_bytes'] / 2**20:,.0f} MiB at most; it does not grow with"
+            f"Peak memory so far: {cost['memory_bytes'] / 2**20:,.0f} MiB; it does not grow with"
             " the number of chains.",
             markup=False,
         )
 
 
 def _programs(study: Study) -> list[dict[str, Any]]:
-    """What is compiled, and for how much."""
+    """Describe the programs that the study compiles, as plain data."""
     return [
         {
             "conditions": len(shared.members),
@@ -129,7 +147,7 @@ def _duration(seconds: Any) -> str:
 
 
 def _peak_memory() -> int | None:
-    """Bytes of this process at its largest, where the system tells."""
+    """Return the peak memory of this process in bytes; None if the system does not report it."""
     try:
         import resource
     except ImportError:  # not on Windows

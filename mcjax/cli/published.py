@@ -1,4 +1,4 @@
-"""``mcjax published``: the field's numbers, simulated and judged."""
+"""Run ``mcjax published``: simulate and judge published results."""
 
 from __future__ import annotations
 
@@ -15,15 +15,33 @@ from mcjax.report.progress import Progress
 from mcjax.report.published import PublishedStore, published_json, show_published, verdict_of
 from mcjax.report.tables import table_console
 from mcjax.report.text import strict_json
+from mcjax.verdicts.equivalence import Verdict
 
 TOLERANCE, DEPTH = {False: 0.03, True: 0.01}, {False: 1, True: 4}
-"""Of the default run and of a deep one."""
+"""Margin and depth of a run, by whether it is deep."""
 
 
 def run_published(
     names: tuple[str, ...], as_json: bool, out: Path | None, deep: bool, quiet: bool
-) -> str:
-    """Simulate the entries named, or all; returns the worst verdict."""
+) -> Verdict:
+    """Simulate and judge entries, and print their table.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Ids or groups of entries; all entries if empty.
+    as_json : bool
+        Whether to print JSON instead of a table.
+    out : Path or None
+        Folder that keeps the results.
+    deep, quiet : bool
+        Whether to judge to within 1%, and whether to hide progress.
+
+    Returns
+    -------
+    {"verified", "refuted", "inconclusive"}
+        The worst verdict.
+    """
     entries, depth = chosen(names), DEPTH[deep]
     store = None if out is None else PublishedStore(out)
     studies = [entry.study(depth) for entry in entries]

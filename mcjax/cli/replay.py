@@ -1,4 +1,4 @@
-"""``mcjax replay``"""
+"""Run ``mcjax replay``: one chain of a study, again."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from mcjax.report.tables import table_console
 from mcjax.report.text import strict_json
 from mcjax.study.study import Study
 
-NAMED = 4
-"""Conditions that a sentence lists."""
+MOST_NAMED = 4
+"""Largest number of conditions that an error names."""
 
 
 def run_replay(
@@ -26,7 +26,23 @@ def run_replay(
     engine_path: str | None,
     as_json: bool,
 ) -> None:
-    """Replay one chain, and show it."""
+    """Replay one chain and print it.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of results of the study.
+    condition : str or None
+        Name of the condition; may be None if there is only one.
+    chain : str
+        Number of the chain.
+    file : Path or None
+        Study file, if it has moved.
+    engine_path : str or None
+        Path that runs the chain; None for the study's.
+    as_json : bool
+        Whether to print JSON instead of a table.
+    """
     try:
         number = int(chain)
     except ValueError as error:
@@ -34,26 +50,26 @@ def run_replay(
     about = read_about(folder)
     study = load_again(folder, about, file)
     study = study if engine_path is None else replace(study, path=engine_path)
-    found = replay_json(study, _chosen(study, condition), number)
+    replayed = replay_json(study, _chosen(study, condition), number)
     if difference := elsewhere(about):
         click.echo(f"last digits may differ from the study's: {difference}", err=True)
     if as_json:
-        click.echo(strict_json(found))
+        click.echo(strict_json(replayed))
     else:
-        show_replay(table_console(), found)
+        show_replay(table_console(), replayed)
 
 
 def _chosen(study: Study, name: str | None) -> str:
-    """The condition asked for, or the only one."""
+    """Return the name of the requested condition, or of the only one."""
     names = [c.name for c in study.conditions]
     if name is None and len(names) == 1:
         return names[0]
     if name is not None and name in names:
         return name
     if len(names) == 1:
-        raise InputError("--condition", f"{name!r} is not the study's only one; leave it out")
-    fault = "is missing" if name is None else f"{name!r} is none of the study's"
-    rest = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    known = ", ".join(map(repr, names[:NAMED])) + rest
+        raise InputError("--condition", f"{name!r} is not the study's condition; leave it out")
+    fault = "is missing" if name is None else f"{name!r} is not a condition of the study"
+    rest = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    known = ", ".join(map(repr, names[:MOST_NAMED])) + rest
     hint = "" if name is None else did_you_mean(name, names)
     raise InputError("--condition", f"{fault}{hint}; name one of {known}")

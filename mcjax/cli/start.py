@@ -1,5 +1,8 @@
-"""Starting JAX, once for each command that needs it. What the environment gets wrong is told in one
-sentence: XLA would end the process with status 1, which says refuted."""
+"""Start JAX, once for each command that needs it.
+
+Errors in the environment are reported in one sentence. XLA would otherwise end the process with
+status 1, which means "refuted".
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,13 @@ def start_jax(distributed: str | None = None) -> None:
 
     Parameters
     ----------
-    distributed : str or None
-        The job of several processes to join, see :func:`mcjax.engine.processes.start`.
+    distributed : str, optional
+        Job of several processes to join, see :func:`mcjax.engine.processes.start`.
 
     Raises
     ------
     InputError
-        If the environment keeps JAX from starting, or the job is not to be found.
+        If the environment keeps JAX from starting, or the job cannot be joined.
     """
     _check_xla_flags()
     jax = import_jax()
@@ -31,7 +34,7 @@ def start_jax(distributed: str | None = None) -> None:
     flags = os.environ.get("XLA_FLAGS", "")
     if getattr(jax.config, "jax_num_cpu_devices", 1) < 1 and "device_count" not in flags:
         cores = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)
-        with suppress(RuntimeError):  # where the program that calls has begun to use JAX
+        with suppress(RuntimeError):  # the calling program has used JAX already
             jax.config.update("jax_num_cpu_devices", len(cores))
     if distributed is not None:
         from mcjax.engine.processes import start
@@ -39,49 +42,52 @@ def start_jax(distributed: str | None = None) -> None:
         start(distributed)
     try:
         jax.local_devices()
-    except Exception as error:  # JAX raises RuntimeError, and AssertionError without a word
+    except Exception as error:  # JAX raises RuntimeError, or AssertionError without a message
         platforms = os.environ.get("JAX_PLATFORMS")
         if platforms:
             raise InputError(
                 "JAX_PLATFORMS",
                 f"is {platforms!r}, which does not start here{_reason(error)}; unset it, or name"
-                " what this machine has",
+                " a platform that this machine has",
             ) from error
         raise InputError("", f"JAX finds no device that starts{_reason(error)}") from error
 
 
 def import_jax() -> Any:
-    """Return JAX; importing it allocates nothing, but reads variables of the environment.
+    """Import and return JAX, which allocates nothing but reads environment variables.
 
     Raises
     ------
     InputError
-        If it cannot be imported.
+        If JAX cannot be imported.
     """
     try:
         import jax
-    except Exception as error:  # variables named JAX_..., packages that do not fit each other
+    except Exception as error:  # invalid JAX_... variables, or incompatible packages
         raise InputError("", f"JAX cannot be imported{_reason(error)}") from error
     return jax
 
 
 def _check_xla_flags() -> None:
-    """Raise if XLA refuses its flags: another process tries, for XLA ends the one that does."""
+    """Raise an InputError if XLA refuses its flags.
+
+    Another process tries the flags, because XLA ends the process in which they are wrong.
+    """
     flags = os.environ.get("XLA_FLAGS")
     if not flags or not sys.executable:
         return
-    own = {key: value for key, value in os.environ.items() if not key.startswith("JAX_")}
-    tried = subprocess.run(
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("JAX_")}
+    trial = subprocess.run(
         [sys.executable, "-c", "import jax; jax.local_devices()"],
-        env=own | {"JAX_PLATFORMS": "cpu"},
+        env=inherited | {"JAX_PLATFORMS": "cpu"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
     )
-    if tried.returncode:
+    if trial.returncode:
         raise InputError("XLA_FLAGS", f"is {flags!r}, which XLA refuses; correct or unset it")
 
 
 def _reason(error: Exception) -> str:
-    """What an error says, in parentheses; nothing if it says nothing."""
+    """Return the first line of an error's message in parentheses; empty without a message."""
     lines = str(error).strip().splitlines()
     return f" ({lines[0]})" if lines else ""

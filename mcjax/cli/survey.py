@@ -1,4 +1,4 @@
-"""``mcjax verify`` of a survey."""
+"""Run ``mcjax verify`` on a survey."""
 
 from __future__ import annotations
 
@@ -15,12 +15,32 @@ from mcjax.report.tables import table_console
 from mcjax.report.text import strict_json
 from mcjax.report.verification import survey_json
 from mcjax.study.survey import Survey
+from mcjax.verdicts.equivalence import Verdict
 
 
 def run_survey(
     survey: Survey, as_json: bool, out: Path | None, without: str | None, quiet: bool
-) -> str:
-    """Simulate what is missing, judge all; returns the verdict."""
+) -> Verdict:
+    """Simulate the missing pieces of a survey, judge it, and print the verdict.
+
+    Parameters
+    ----------
+    survey : Survey
+        The survey.
+    as_json : bool
+        Whether to print JSON instead of a table.
+    out : Path or None
+        Folder that keeps the results.
+    without : str or None
+        Clause to leave out of the collapse law.
+    quiet : bool
+        Whether to hide progress.
+
+    Returns
+    -------
+    {"verified", "refuted", "inconclusive"}
+        The verdict.
+    """
     store = None if out is None else SurveyStore(out, survey)
     began = time.monotonic()
     codes, _ = survey.codes()

@@ -1,4 +1,4 @@
-"""``mcjax verify`` of a study: simulate, judge, keep, show."""
+"""Run ``mcjax verify`` on a study: simulate, judge, keep, show."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ from mcjax.report.verification import verification_json
 from mcjax.study.load import builtin_file, builtin_study, load_study, load_survey
 from mcjax.study.schema import read_text
 from mcjax.study.study import Study
+from mcjax.verdicts.equivalence import Verdict
 from mcjax.verdicts.judge import Verification, judge
 
 SAVE_EVERY, SAVE_SHARE = 1.0, 0.05
-"""What has been found is saved every so many seconds, and in no more than this share of them."""
+"""Seconds between two saves of the results so far, and largest share of time spent on saving."""
 
 
 def run_verify(
@@ -48,23 +49,57 @@ def run_verify(
     laws: tuple[Path, ...] = (),
     until_decided: bool = False,
     engine_path: str | None = None,
-) -> str:
-    """``mcjax verify``; returns the verdict."""
+) -> Verdict:
+    """Simulate and judge the study or survey in a file, and print the verdict.
+
+    Parameters
+    ----------
+    file : Path or None
+        Study or survey file; None for the built-in study.
+    as_json : bool
+        Whether to print JSON instead of tables.
+    out : Path or None
+        Folder that keeps the results.
+    theory : Path or None
+        Study file whose predictions are judged.
+    chains : int or None
+        Number of chains, in place of the file's.
+    quiet : bool
+        Whether to hide progress.
+    without : str, optional
+        Clause to leave out of the collapse law, for a survey.
+    laws : tuple of Path, optional
+        Files with laws of the user's own.
+    until_decided : bool, optional
+        Whether to add chains only where cells are undecided.
+    engine_path : str, optional
+        Path that runs the chains, in place of the file's.
+
+    Returns
+    -------
+    {"verified", "refuted", "inconclusive"}
+        The verdict.
+
+    Raises
+    ------
+    InputError
+        If a file is bad, or an option does not fit it.
+    """
     survey = agreed(lambda: None if file is None else load_survey(file))
     if survey is not None:
-        for option, given, remedy in (
-            ("--theory", theory, "is for a study; a survey has --without"),
+        for option, given, problem in (
+            ("--theory", theory, "is for a study; for a survey use --without"),
             ("--law", laws, "is for a study; a survey is judged by the collapse law"),
             ("--path", engine_path, "is for a study; a survey draws no rows"),
             ("--until-decided", until_decided, "is for a study, and this is a survey"),
             ("--distributed", jax.process_count() > 1, "is for a study, and this is a survey"),
         ):
             if given:
-                raise InputError(option, remedy)
+                raise InputError(option, f"{problem}; leave it out")
         survey = survey if chains is None else replace(survey, chains=chains)
         return run_survey(survey, as_json, out, without, quiet)
     if without is not None:
-        raise InputError("--without", "is for a survey; a study has --theory")
+        raise InputError("--without", "is for a survey; for a study use --theory")
 
     def prepare() -> tuple[Study, list[Predictions], Path, str]:
         path = file or builtin_file("study")
@@ -83,7 +118,7 @@ def run_verify(
         raise SharedError(
             "--distributed", "has processes with different studies or settings; give all the same"
         )
-    first = jax.process_index() == 0  # it alone reads, writes and speaks
+    first = jax.process_index() == 0  # this process alone reads, writes and prints
     quiet = quiet or not first
     store: Store | None = None
 
@@ -94,7 +129,7 @@ def run_verify(
 
     known = first_alone(open_store)
     ran = (t.tiled if t.chains < study.chains else study.chains for t in known or ())
-    done = sum(ran)  # a last tile that was not full is run again
+    done = sum(ran)  # without a last tile that was not full, which is run again
     total = study.chains * len(study.conditions)
     began = time.monotonic()
     console = Console(stderr=True)
@@ -124,8 +159,8 @@ def _keep(
     tallies: Sequence[Tally],
     seconds: float,
 ) -> None:
-    """All that a folder of results holds. ``text``: of the study file, as it was read."""
-    from mcjax.figures.page import pages  # matplotlib is heavy, and for --out alone
+    """Keep everything that a folder of results holds; ``text`` is that of the study file."""
+    from mcjax.figures.page import pages  # matplotlib is slow to import, and only --out needs it
 
     store.save(tallies)
     command = shlex.join(["mcjax", *sys.argv[1:]])
@@ -143,7 +178,7 @@ def _keep(
 
 
 def _reporting(store: Store | None, progress: Progress) -> Report:
-    """Progress after every chunk, and from time to time what has been found so far."""
+    """Return a callback that reports progress after every chunk, and saves now and then."""
     following = time.monotonic() + SAVE_EVERY
 
     def report(lanes: int, current: Any) -> None:

@@ -1,10 +1,10 @@
-"""Apply the collapse law to one network, without simulation.
+"""Apply the collapse law to a network, without simulation.
 
 A model collapses if and only if a collapse origin reaches it (:mod:`mcjax.laws.collapse.origins`).
-Rates and limits are those of the coefficient ``c_ii`` of a well-specified model's covariance
-``Cov(e_{i,t}) = c_ii I(theta*)^-1`` to first order: the system of
-:mod:`mcjax.laws.first_order.score_equations` with ``H = V = 1``, at the network's own sample
-counts, weights, draws and real data.
+Rates and limits are those of the coefficient ``c_ii`` in ``Cov(e_{i,t}) = c_ii I(theta*)^-1``, the
+covariance of a well-specified model to first order. They come from the system of
+:mod:`mcjax.laws.first_order.score_equations` with ``H = V = 1``, at the network's sample counts,
+weights, draws and real data.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from mcjax.network.network import Network
 
 @dataclass(frozen=True)
 class ModelVerdict:
-    """What becomes of one model.
+    """The verdict on one model.
 
     Attributes
     ----------
     collapses : bool
-        Whether its variance grows without bound.
+        Whether the variance of its estimate grows without bound.
     growth : float or None
         Slope of ``c_ii`` per generation; None for a stable model.
     limit : float or None
-        ``c_ii`` as t -> infinity; None for a model that collapses. Either number is nan where
+        Limit of ``c_ii`` as t -> infinity; None for a model that collapses. Either number is nan if
         double precision cannot resolve it, see :mod:`mcjax.laws.first_order.limits`.
     sources : tuple of tuple of str
-        Members of each collapse origin that reaches it.
+        Members of each collapse origin that reaches the model.
     path : tuple of str
-        A shortest way along the data flow from a member of a collapse origin to this model. The
-        path of a member is itself, that of a stable model empty.
+        A shortest path along the data flow from a member of a collapse origin to the model. The
+        path of a member holds the member alone, that of a stable model is empty.
     frozen : bool
-        Whether it reads nothing, and so keeps its generation-0 estimate.
+        Whether the model has no feeds, and so keeps its generation-0 estimate.
     """
 
     collapses: bool
@@ -63,14 +63,14 @@ class Diagnosis:
     models : dict of str to ModelVerdict
         The verdict on each model, in the order of the network.
     unstable_sources : tuple of CollapseOrigin
-        Where collapse begins.
+        The collapse origins of the network.
     repairs : tuple of Edge
         A smallest set of new real feeds after which nothing collapses.
     flips : tuple of Edge
-        Every single new feed that makes a model collapse which is stable now.
+        Every single new feed that makes a stable model collapse.
     finite_sample : FiniteSample or str, optional
-        What the sample counts do to linear regressions on this network, or why that is not known;
-        None unless the number of parameters was given.
+        The exact law for linear regressions at the network's sample counts, or the reason why it
+        does not apply; None if the number of parameters was not given.
     """
 
     models: dict[str, ModelVerdict]
@@ -85,7 +85,7 @@ class Diagnosis:
         return bool(self.unstable_sources)
 
     def to_json(self) -> dict[str, Any]:
-        """Return dictionaries, lists, strings, bools and finite numbers; other numbers are None."""
+        """Return the diagnosis as plain data, in which a number that is not finite is None."""
         exact = self.finite_sample
         if isinstance(exact, str):
             finite: dict[str, Any] | None = {"inapplicable": exact}
@@ -105,8 +105,8 @@ class Diagnosis:
                 for name, verdict in self.models.items()
             },
             "unstable_sources": [
-                {"members": list(source.members), "period": source.period}
-                for source in self.unstable_sources
+                {"members": list(origin.members), "period": origin.period}
+                for origin in self.unstable_sources
             ],
             "repairs": [{"from": origin, "to": reader} for origin, reader in self.repairs],
             "flips": [{"from": origin, "to": reader} for origin, reader in self.flips],
@@ -120,9 +120,14 @@ def diagnose(net: Network, parameters: int | None = None) -> Diagnosis:
     Parameters
     ----------
     net : Network
-        The network; of weights that change with time, those that stay count.
+        The network. If its weights change with time, the final ones count.
     parameters : int, optional
-        p, if the models are linear regressions: adds the exact law at the network's sample counts.
+        Number of parameters p, if the models are linear regressions. The diagnosis then includes
+        the exact law at the network's sample counts.
+
+    Returns
+    -------
+    Diagnosis
     """
     net = net.settled
     flow = data_flow(net)
@@ -149,15 +154,13 @@ def diagnose(net: Network, parameters: int | None = None) -> Diagnosis:
 def _reaching(
     flow: DataFlow, origins: tuple[CollapseOrigin, ...]
 ) -> list[tuple[tuple[str, ...], ...]]:
-    """Return the members of the collapse origins that reach each model.
-
-    Sets of origins are bits of one integer, passed on from component to component.
-    """
-    own = {i: 1 << k for k, origin in enumerate(origins) for i in origin.indices}
+    """Return the members of the collapse origins that reach each model."""
+    # a set of origins is an integer, one bit each, passed on from component to component
+    bit_of = {i: 1 << k for k, origin in enumerate(origins) for i in origin.indices}
     bits = [0] * len(flow.feeders)
     names: dict[int, tuple[tuple[str, ...], ...]] = {0: ()}
     for component in strong_components(flow.readers):
-        total = own.get(component[0], 0)
+        total = bit_of.get(component[0], 0)
         for i in component:
             for j in flow.feeders[i]:
                 total |= bits[j]

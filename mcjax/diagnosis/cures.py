@@ -1,7 +1,7 @@
-"""Find the smallest changes of a network that end collapse, and those that bring it about.
+"""Find the smallest changes of a network that end collapse, and those that cause it.
 
 **Repairs.** One new real feed into each collapse origin ends all collapse: no component is an
-origin any more, and a real feed makes no new one. Fewer do not suffice: origins are disjoint, a
+origin any more, and a real feed creates no new one. Fewer do not suffice: origins are disjoint, a
 real feed enters one model, and an origin without one stays an origin. A feed from a stable model
 into an origin repairs it too, since it opens the origin to real data or to a frozen model.
 
@@ -11,18 +11,19 @@ into an origin repairs it too, since it opens the origin to real data or to a fr
 (b) i is frozen, j = i or i reaches j, and no model from which j can be reached, j included, reads
     real data or is frozen, except i.
 
-Derived here. (a) suffices: the origin that reaches j still has no feed from outside, because i is
-stable and so not in it; hence it reaches i now. (b) suffices: call B the models that reach j, i
-among them. With the new feed B is closed, gets no real data, and each of its models reads something
-inside. A component of B that no other component of B feeds contains a cycle, so it is a collapse
-origin; none of B needs to have collapsed before (if j did, this is (a) again). One of them is
-necessary: suppose j is stable and that a stable model collapses through the collapse origin C of
-the network with the new feed. If C did not contain i, it was an origin before, and the feed helped
-it reach something new only if it reached j, which is stable. So C contains i, and j too, since it
-is closed. It gets no real data, and its models other than i read inside C without the new feed. If
-i did so too, the models of C that reach j, which all read inside C and have no real data, would
-already hold an origin that reaches j. So i was frozen. The feed closes C, hence i = j or i reaches
-j, and all models that reach j lie in C, which holds no real data and no second frozen model: (b).
+Proof. (a) suffices: the origin that reaches j still has no feed from outside, because i is stable
+and therefore not in it, and with the new feed it reaches i. (b) suffices: let B be the set of
+models that reach j; it contains i. With the new feed, B is closed, reads no real data, and each of
+its models reads a model of B. A component of B that no other component of B feeds contains a cycle,
+so it is a collapse origin; no model of B needs to have collapsed before (if j did, (a) holds).
+(a) or (b) is necessary: let j be stable, and let a stable model collapse through a collapse origin
+C of the network with the new feed. If C did not contain i, it was an origin before, and the feed
+could help it reach another model only if it reached j, which is stable. So C contains i and, being
+closed, j as well. C reads no real data, and its models other than i read inside C even without the
+new feed. If i did so too, then the models of C that reach j, all of which read inside C and no real
+data, would already contain an origin that reaches j. So i was frozen. The feed closes C, hence
+i = j or i reaches j, and all models that reach j lie in C, which contains no real data and no
+second frozen model: this is (b).
 """
 
 from __future__ import annotations
@@ -37,17 +38,28 @@ from mcjax.network.network import Network
 Edge = tuple[str, str]
 """Origin and reader of a feed."""
 
-NOTHING = -1
-SEVERAL = -2
+NO_ANCHOR = -1
+SEVERAL_ANCHORS = -2
 
 
 def repairs(origins: tuple[CollapseOrigin, ...]) -> tuple[Edge, ...]:
-    """Return a smallest set of new real feeds after which nothing collapses."""
+    """Return a smallest set of new real feeds after which nothing collapses.
+
+    Parameters
+    ----------
+    origins : tuple of CollapseOrigin
+        The collapse origins of the network.
+
+    Returns
+    -------
+    tuple of Edge
+        A feed from real data to the first member of each origin.
+    """
     return tuple((REAL, origin.members[0]) for origin in origins)
 
 
 def flips(net: Network, flow: DataFlow, collapsed: np.ndarray) -> tuple[Edge, ...]:
-    """Return every single new feed that makes a model collapse which is stable now.
+    """Return every single new feed that makes a stable model collapse.
 
     Parameters
     ----------
@@ -56,13 +68,13 @@ def flips(net: Network, flow: DataFlow, collapsed: np.ndarray) -> tuple[Edge, ..
     flow : DataFlow
         Its data flow.
     collapsed : ndarray of bool, shape (M,)
-        The models that collapse now.
+        Whether each model collapses without a new feed.
 
     Returns
     -------
     tuple of Edge
-        In the order of the network, by origin and then by reader. None of them exists already, and
-        there is none where data accumulate or sample counts grow fast enough.
+        Feeds that do not exist yet, ordered by origin and then by reader, in the order of the
+        network. Empty if data accumulate or sample counts grow fast enough.
     """
     if net.forgives:
         return ()
@@ -75,13 +87,18 @@ def flips(net: Network, flow: DataFlow, collapsed: np.ndarray) -> tuple[Edge, ..
 
 
 def _only_anchor(flow: DataFlow) -> list[int]:
-    """Return, for each model, the one model with real data or frozen that reaches it (maybe
-    itself).
+    """Return the only anchor of each model.
 
-    It is ``NOTHING`` if there is none and ``SEVERAL`` if there are more. Each model's value changes
-    at most twice, so passing changes on to readers takes two visits of each feed.
+    An anchor of a model is a model that reads real data or is frozen, and that reaches the model or
+    is the model itself.
+
+    Returns
+    -------
+    list of int
+        Position of each model's only anchor, ``NO_ANCHOR`` or ``SEVERAL_ANCHORS``.
     """
-    anchor = [NOTHING] * len(flow.feeders)
+    # a value changes twice at most, so that passing it on to readers visits each feed twice
+    anchor = [NO_ANCHOR] * len(flow.feeders)
     changed = []
     for i, feeders in enumerate(flow.feeders):
         if flow.anchored[i] or not feeders:
@@ -90,7 +107,7 @@ def _only_anchor(flow: DataFlow) -> list[int]:
     while changed:
         j = changed.pop()
         for i in flow.readers[j]:
-            if anchor[i] not in (anchor[j], SEVERAL):
-                anchor[i] = anchor[j] if anchor[i] == NOTHING else SEVERAL
+            if anchor[i] not in (anchor[j], SEVERAL_ANCHORS):
+                anchor[i] = anchor[j] if anchor[i] == NO_ANCHOR else SEVERAL_ANCHORS
                 changed.append(i)
     return anchor

@@ -1,8 +1,8 @@
-"""Find networks of linear regressions that explode although real data reach them, and the cures.
+"""Find networks of linear regressions that explode although real data reach them, and their cures.
 
-The law is that of :mod:`mcjax.laws.least_squares.explosion`: the second moments of a strongly
-connected component are multiplied by its spectral radius every generation. The radius depends on
-sample counts and on the number of parameters, but not on the noise, the truth or the covariance of
+By the law of :mod:`mcjax.laws.least_squares.explosion`, the second moments of a strongly connected
+component are multiplied by its spectral radius every generation. The radius depends on the sample
+counts and the number of parameters, but not on the noise, the true parameters or the covariance of
 the covariates.
 """
 
@@ -24,29 +24,32 @@ from mcjax.network.feed import REAL
 from mcjax.network.network import Network
 
 CANDIDATES = 8
-"""Members of a component that are tried as readers of a new real feed: those with the most weight
-in the mode that grows."""
+"""Number of members of a component that are tried as readers of a new real feed.
+
+These are the members with the largest weights in the growing mode.
+"""
 LARGEST_FEED = 2**31 - 1
 HIGHEST_FACTOR = 2**20
 
 
 @dataclass(frozen=True)
 class Explosive:
-    """A component whose second moments do not settle.
+    """A component whose second moments do not settle, with its cures.
 
     Attributes
     ----------
     members : tuple of str
-        Names.
+        Names of its models.
     radius : float
-        Growth factor of second moments per generation, at least 1; infinite if a fit has no second
-        moment at all (no more than p + 1 rows).
+        Factor by which second moments grow per generation, at least 1; infinite if a fit has no
+        finite second moment (at most p + 1 rows).
     real : tuple of str and int, optional
         The smallest real feed to a single member that brings the radius below 1, as (model,
-        samples), where samples include those it has now; None if no single feed does.
+        samples). The samples include those that the model already reads. None if no single feed
+        suffices.
     factor : float, optional
-        The least multiple of all the members' sample counts that does, rounded up to two decimals;
-        None for a collapse origin, which no sample size saves.
+        The smallest factor for all sample counts of the members that brings the radius below 1,
+        rounded up to two decimals; None if there is none, as for a collapse origin.
     """
 
     members: tuple[str, ...]
@@ -57,14 +60,14 @@ class Explosive:
 
 @dataclass(frozen=True)
 class FiniteSample:
-    """What sample counts do to a network of linear regressions with p parameters.
+    """The exact diagnosis of a network of linear regressions at its sample counts.
 
     Attributes
     ----------
     parameters : int
-        p.
+        Number of parameters p.
     radius : dict of str to float
-        Radius of each model's component; 0 where there is no cycle.
+        Spectral radius of each model's component; 0 if the component has no cycle.
     explodes : dict of str to bool
         Whether each model's mean squared error grows by a factor every generation.
     cures : tuple of Explosive
@@ -77,7 +80,7 @@ class FiniteSample:
     cures: tuple[Explosive, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain data, in which an infinite radius is None."""
+        """Return the diagnosis as plain data, in which an infinite radius is None."""
         highest = max(self.radius.values())
         return {
             "parameters": self.parameters,
@@ -102,12 +105,29 @@ class FiniteSample:
 def finite_sample(
     net: Network, p: int, flow: DataFlow, origins: tuple[CollapseOrigin, ...]
 ) -> FiniteSample | str:
-    """Return radius and cures of a network of linear regressions, or why the law does not apply."""
+    """Return the radii and cures of a network of linear regressions.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    p : int
+        Number of parameters.
+    flow : DataFlow
+        Data flow of the network.
+    origins : tuple of CollapseOrigin
+        Its collapse origins.
+
+    Returns
+    -------
+    FiniteSample or str
+        The reason, as a string, if the law does not apply.
+    """
     reason = GROWING.sentence if net.later.exponent else unusual_feeds(net)
     if reason:
         return reason
-    one = second_moment_map(net, p, 1.0, 1.0)
-    radius, explodes = explosion(one, flow, origins)
+    network_map = second_moment_map(net, p, 1.0, 1.0)
+    radius, explodes = explosion(network_map, flow, origins)
     real = np.zeros(net.size, int)
     for feed in net.feeds:
         if feed.origin == REAL:
@@ -117,8 +137,8 @@ def finite_sample(
     for members in strong_components(flow.readers):
         if radius[members[0]] < 1 - ROUNDING:
             continue
-        own = one.restricted(np.array(members))
-        smallest = _smallest_feed(own)
+        component = network_map.restricted(np.array(members))
+        smallest = _smallest_feed(component)
         if smallest is not None:
             reader = members[smallest[0]]
             cure = net.models[reader], smallest[1] + int(real[reader])
@@ -127,7 +147,7 @@ def finite_sample(
                 members=tuple(net.models[i] for i in members),
                 radius=float(radius[members[0]]),
                 real=None if smallest is None else cure,
-                factor=None if tuple(members) in closed else _least_factor(own),
+                factor=None if tuple(members) in closed else _least_factor(component),
             )
         )
     return FiniteSample(
@@ -138,21 +158,21 @@ def finite_sample(
     )
 
 
-def _smallest_feed(own: SecondMomentMap) -> tuple[int, int] | None:
-    """Return a member, and how many new real samples it needs."""
+def _smallest_feed(component: SecondMomentMap) -> tuple[int, int] | None:
+    """Return the member that needs the fewest new real samples, and their number."""
     best: tuple[int, int] | None = None
-    for k in _unstable_members(own):
+    for k in _unstable_members(component):
         limit = best[1] - 1 if best else LARGEST_FEED
-        if not _settles(_with_real(own, k, limit)):
+        if not _settles(_with_real(component, k, limit)):
             continue
-        low, high = 0, limit  # it settles at high and not at low
+        low, high = 0, limit  # the component settles with high new samples, but not with low
         step = 1
-        while low + step < high and not _settles(_with_real(own, k, low + step)):
+        while low + step < high and not _settles(_with_real(component, k, low + step)):
             low, step = low + step, 2 * step
         high = min(high, low + step)
         while high - low > 1:
             middle = (low + high) // 2
-            if _settles(_with_real(own, k, middle)):
+            if _settles(_with_real(component, k, middle)):
                 high = middle
             else:
                 low = middle
@@ -160,42 +180,44 @@ def _smallest_feed(own: SecondMomentMap) -> tuple[int, int] | None:
     return best
 
 
-def _least_factor(own: SecondMomentMap) -> float | None:
-    """Return the least multiple of all sample counts at which second moments settle."""
+def _least_factor(component: SecondMomentMap) -> float | None:
+    """Return the smallest factor for all sample counts at which second moments settle."""
+    rows = component.rows
     low, high = 100, 200  # hundredths
-    while not _settles(replace(own, rows=own.rows * high / 100)):
+    while not _settles(replace(component, rows=rows * high / 100)):
         low, high = high, 2 * high
         if high > 100 * HIGHEST_FACTOR:
             return None
     while high - low > 1:
         middle = (low + high) // 2
-        if _settles(replace(own, rows=own.rows * middle / 100)):
+        if _settles(replace(component, rows=rows * middle / 100)):
             high = middle
         else:
             low = middle
     return high / 100
 
 
-def _settles(own: SecondMomentMap) -> bool:
-    return spectral_radius(own) < 1 - ROUNDING
+def _settles(component: SecondMomentMap) -> bool:
+    return spectral_radius(component) < 1 - ROUNDING
 
 
-def _with_real(own: SecondMomentMap, k: int, samples: int) -> SecondMomentMap:
-    """Return the map where member k reads so many more real samples."""
-    rows = own.rows.copy()
+def _with_real(component: SecondMomentMap, k: int, samples: int) -> SecondMomentMap:
+    """Return the map of the component in which member k reads additional real samples."""
+    rows = component.rows.copy()
     rows[k] += samples
-    shares = own.shares.copy()
-    shares[k] *= own.rows[k] / rows[k]
-    return replace(own, rows=rows, shares=shares)
+    shares = component.shares.copy()
+    shares[k] *= component.rows[k] / rows[k]
+    return replace(component, rows=rows, shares=shares)
 
 
-def _unstable_members(own: SecondMomentMap) -> list[int]:
-    """Return the members by how much their second moments grow, largest first."""
-    if (own.rows <= own.p + 1).any():
-        return np.argsort(own.rows, kind="stable")[:CANDIDATES].tolist()
-    m = np.eye(len(own.rows))
+def _unstable_members(component: SecondMomentMap) -> list[int]:
+    """Return members in descending order of the growth of their second moments."""
+    if (component.rows <= component.p + 1).any():
+        return np.argsort(component.rows, kind="stable")[:CANDIDATES].tolist()
+    m = np.eye(len(component.rows))
     for _ in range(8 * len(m)):
-        m = own.isotropic(m) + 1e-3 * m  # the shift ends the alternation of periodic components
+        # power iteration; the shift stops periodic components from alternating
+        m = component.isotropic(m) + 1e-3 * m
         m /= np.trace(m)
     return np.argsort(-np.diagonal(m), kind="stable")[:CANDIDATES].tolist()
 

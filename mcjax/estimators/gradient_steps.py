@@ -35,11 +35,14 @@ class Optax:
     batch_size : int, optional
         Rows of a step, in an order that is shuffled anew in every pass over the data; all rows if
         not given.
+    name : str
+        What tells the optimiser from others in results on disk.
     """
 
     transformation: optax.GradientTransformation
     steps: int
     batch_size: int | None = None
+    name: str = "optax"
     minimises = False
 
     def fit(self, model: Problem, data: Dataset, start: Any, key: Array) -> Fit:

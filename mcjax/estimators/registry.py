@@ -72,7 +72,8 @@ def make_estimator(spec: Mapping[str, Any]) -> Estimator | None:
     for key, parameter in takes.items():
         if parameter.default is inspect.Parameter.empty and key not in given:
             raise InputError(f"estimator.{key}", f"is missing; optax.{name} needs it")
-    return Optax(known[name](**given), steps, size)
+    arguments = ", ".join(f"{key}={value!r}" for key, value in sorted(given.items()))
+    return Optax(known[name](**given), steps, size, f"{name}({arguments})")
 
 
 def _whole(key: str, value: Any) -> int:

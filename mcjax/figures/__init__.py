@@ -1,1 +1,1 @@
-"""Paper figures, each with its data."""
+"""Figures, each kept with its data."""

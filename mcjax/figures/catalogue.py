@@ -23,4 +23,7 @@ FIGURES: dict[str, Callable[[Path, int | None], list[Path]]] = {
     "mediated-transfer": transfer,
     "mediated-homogenisation": homogenisation,
 }
-"""Each draws into a folder, with the given number of chains or its own, and returns its files."""
+"""Functions that draw a figure into a folder, and return the paths of its files, by name.
+
+The second argument is the number of chains; None stands for the figure's own.
+"""

@@ -1,4 +1,4 @@
-"""All labelled networks of three models: what the collapse law says, and what chains did."""
+"""Draw all labelled networks of three models: predictions of the collapse law against chains."""
 
 from __future__ import annotations
 
@@ -22,19 +22,21 @@ REGIMES = {False: ("settles", PALETTE[0], MARKERS[0]), True: ("collapses", PALET
 
 
 def every_network(folder: Path, chains: int | None) -> list[Path]:
-    """Draw growth and limits of every model of all networks of three, simulated against predicted,
-    and how far apart the two regimes are."""
+    """Draw simulated against predicted growth and limits of all models of all networks of three.
+
+    A histogram shows how far apart the two regimes are.
+    """
     survey = Survey(models=MODELS, chains=-(-chains // TILE) * TILE if chains else 2560)
     pieces = [piece for _, piece in api.survey_pieces(survey)]
-    found = api.judge_pieces(survey, pieces)
-    collapses = np.array([fate.collapses for fate in found.fates])
+    verdict = api.judge_pieces(survey, pieces)
+    collapses = np.array([fate.collapses for fate in verdict.fates])
     with figure(1, 3, 2.7) as (fig, panels):
-        _regimes(panels[0, 0], found, collapses)
+        _regimes(panels[0, 0], verdict, collapses)
         for axes, kind in zip(panels[0, 1:], (True, False), strict=True):
-            _scatter(axes, found, collapses == kind, kind)
+            _scatter(axes, verdict, collapses == kind, kind)
         fig.suptitle(
-            f"{len(found.codes):,} networks of {MODELS} linear models,"
-            f" {survey.chains:,} chains each: {(found.networks == REFUTED).sum()} refuted",
+            f"{len(verdict.codes):,} networks of {MODELS} linear models,"
+            f" {survey.chains:,} chains each: {(verdict.networks == REFUTED).sum()} refuted",
             fontsize=9,
         )
         about = "Growth or limit of every model of all labelled networks of a few models"
@@ -43,14 +45,14 @@ def every_network(folder: Path, chains: int | None) -> list[Path]:
             "collapses": "whether the law says so",
             "share": "growth over the late generations as a share of the error",
         }
-        return save(fig, folder, "every-network", _rows(found, collapses), about, columns)
+        return save(fig, folder, "every-network", _rows(verdict, collapses), about, columns)
 
 
-def _regimes(axes: Axes, found: SurveyVerdict, collapses: np.ndarray) -> None:
-    """Histogram of growth as a share of the level."""
+def _regimes(axes: Axes, verdict: SurveyVerdict, collapses: np.ndarray) -> None:
+    """Draw a histogram of growth as a share of the level."""
     bins = np.linspace(-0.4, 1.3, 69).tolist()
     for kind, (label, colour, _) in REGIMES.items():
-        axes.hist(found.share[collapses == kind], bins, color=colour, label=label, alpha=0.8)
+        axes.hist(verdict.share[collapses == kind], bins, color=colour, label=label, alpha=0.8)
     axes.axvline(BOUNDARY, ymax=0.85, color="0.3", linestyle="--", linewidth=0.8)
     axes.set_yscale("log")
     axes.set_title("growth as a share of the error")
@@ -60,16 +62,17 @@ def _regimes(axes: Axes, found: SurveyVerdict, collapses: np.ndarray) -> None:
     axes.legend(loc="upper right", ncols=2, columnspacing=1, handlelength=1)
 
 
-def _scatter(axes: Axes, found: SurveyVerdict, chosen: np.ndarray, kind: bool) -> None:
+def _scatter(axes: Axes, verdict: SurveyVerdict, chosen: np.ndarray, kind: bool) -> None:
     _, colour, marker = REGIMES[kind]
-    seen, error, told = (
-        1000 * values[chosen] for values in (found.rate, found.standard_error, found.predicted)
+    observed, error, predicted = (
+        1000 * values[chosen]
+        for values in (verdict.rate, verdict.standard_error, verdict.predicted)
     )
-    ends = np.array([told.min() * 0.7, told.max() * 1.4])
+    ends = np.array([predicted.min() * 0.7, predicted.max() * 1.4])
     axes.plot(ends, ends, color="0.3", linewidth=0.8)
     axes.errorbar(
-        told,
-        seen,
+        predicted,
+        observed,
         1.96 * error,
         color=colour,
         marker=marker,
@@ -91,18 +94,18 @@ def _scatter(axes: Axes, found: SurveyVerdict, chosen: np.ndarray, kind: bool) -
     axes.set_ylabel("simulated")
 
 
-def _rows(found: SurveyVerdict, collapses: np.ndarray) -> list[dict[str, Any]]:
+def _rows(verdict: SurveyVerdict, collapses: np.ndarray) -> list[dict[str, Any]]:
     numbers = {
-        "share": found.share,
-        "empirical": found.rate,
-        "standard_error": found.standard_error,
-        "predicted": found.predicted,
+        "share": verdict.share,
+        "empirical": verdict.rate,
+        "standard_error": verdict.standard_error,
+        "predicted": verdict.predicted,
     }
     return [
-        {"condition": int(code), "model": i, "generation": found.survey.generations}
+        {"condition": int(code), "model": i, "generation": verdict.survey.generations}
         | {"law": LAW, "quantity": "growth" if collapses[k, i] else "limit"}
         | {"collapses": bool(collapses[k, i])}
         | {name: f"{values[k, i]:.4g}" for name, values in numbers.items()}
-        for k, code in enumerate(found.codes)
-        for i in range(found.survey.models)
+        for k, code in enumerate(verdict.codes)
+        for i in range(verdict.survey.models)
     ]

@@ -1,4 +1,4 @@
-"""Where real data do not prevent collapse: few rows for many parameters."""
+"""Draw where real data do not prevent an explosion: few rows for many parameters."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ LOWEST, HIGHEST = 0.2, 2.0
 
 
 def explosion_map(folder: Path, chains: int | None) -> list[Path]:
-    """Draw the factor by which a linear regression's MSE is multiplied every generation, exactly.
+    """Draw the factor by which a linear regression's MSE is multiplied every generation.
 
-    One model that reads itself and a share of fresh real data, against the rows of its fit; nothing
-    is simulated.
+    A single model reads itself and a share of fresh real data. The factor is exact, as a function
+    of that share and of the rows of a fit; nothing is simulated.
     """
     rows = []
     with figure(1, len(PARAMETERS), 2.9) as (fig, panels):

@@ -1,7 +1,7 @@
-"""The files of a figure: vector, raster, the plotted numbers, and what these are.
+"""Keep the files of a figure: PDF, PNG, the plotted numbers, and a description of these.
 
-NAME.json says that mcjax drew NAME.pdf, NAME.png and NAME.csv, so that no file of anyone else is
-written over.
+NAME.json records that mcjax drew NAME.pdf, NAME.png and NAME.csv, so that nobody else's files are
+overwritten.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from mcjax.errors import InputError
 from mcjax.report.text import csv_text, strict_json
 
-DRAWN = ("pdf", "png", "csv")
-MARK = "mcjax figure"
+FORMATS = ("pdf", "png", "csv")
+MADE_BY = "mcjax figure"
 
 COLUMNS = {
     "panel": "title of the panel",
@@ -37,31 +37,38 @@ COLUMNS = {
     "alpha": "weight of the pool of synthetic data",
     "beta": "weight of private among real data",
 }
-"""Columns that several figures have. All are pure numbers or texts unless a figure says more."""
+"""Columns that several figures share, which hold texts or dimensionless numbers."""
 
 
 def refuse_foreign(folder: Path, name: str) -> None:
-    """Raise unless the files of a figure are missing, or were written by mcjax.
+    """Raise an error if the files of a figure exist, but were not written by mcjax.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder for the files.
+    name : str
+        Name of the figure.
 
     Raises
     ------
     InputError
-        If one of them is someone else's, or the folder is none.
+        If one of the files is someone else's, or ``folder`` is not a folder.
     """
     if folder.exists() and not folder.is_dir():
-        raise InputError("--out", "is no folder; name another", str(folder))
+        raise InputError("--out", "is not a folder; name another", str(folder))
     about = folder / f"{name}.json"
-    there = [path for kind in (*DRAWN, "json") if (path := folder / f"{name}.{kind}").exists()]
+    there = [path for kind in (*FORMATS, "json") if (path := folder / f"{name}.{kind}").exists()]
     if not there:
         return
     try:
-        ours = json.loads(about.read_text(encoding="utf-8"))["made_by"] == MARK
+        ours = json.loads(about.read_text(encoding="utf-8"))["made_by"] == MADE_BY
     except (OSError, ValueError, KeyError, TypeError):
         ours = False
     if not ours:
         raise InputError(
             "--out",
-            f"is not written over, as {about.name} does not say that mcjax drew it; move it, or"
+            f"is not overwritten, as {about.name} does not say that mcjax drew it; move it, or"
             " name another folder",
             str(there[0]),
         )
@@ -76,18 +83,24 @@ def save(
     columns: Mapping[str, str] | None = None,
     owned: bool = False,
 ) -> list[Path]:
-    """Write NAME.pdf, NAME.png, the plotted numbers NAME.csv, and NAME.json about them.
+    """Write NAME.pdf, NAME.png, the plotted numbers NAME.csv, and their description NAME.json.
 
     Parameters
     ----------
-    rows : sequence of mappings
+    fig : Figure
+        The figure.
+    folder : Path
+        Folder for the files.
+    name : str
+        Name of the figure.
+    rows : sequence of mapping
         One for each point, all with the same keys.
     about : str
         What the figure shows.
-    columns : mapping, optional
-        What columns hold that :data:`COLUMNS` lacks, with their units.
+    columns : mapping of str to str, optional
+        Descriptions of columns that :data:`COLUMNS` does not have, with their units.
     owned : bool, optional
-        Whether all of the folder is known to be mcjax's.
+        Whether the whole folder is known to belong to mcjax.
 
     Returns
     -------
@@ -103,13 +116,13 @@ def save(
         refuse_foreign(folder, name)
     known = COLUMNS | dict(columns or {})
     mark = {
-        "made_by": MARK,
+        "made_by": MADE_BY,
         "version": version("mcjax"),
         "figure": name,
         "about": about,
         "columns": {column: known[column] for column in rows[0]},
     }
-    paths = [folder / f"{name}.{kind}" for kind in DRAWN]
+    paths = [folder / f"{name}.{kind}" for kind in FORMATS]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # first, so that a figure that was interrupted can be drawn again

@@ -1,4 +1,4 @@
-"""Error against generation: a panel of topologies, and the flip."""
+"""Draw errors against the generation: for six topologies, and before and after a new feed."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from mcjax.verdicts.claims import Cell
 
 
 def topology_panel(folder: Path, chains: int | None) -> list[Path]:
-    """Draw the MSE of every model against generation, for six networks.
+    """Draw the MSE of every model against the generation, for six networks.
 
-    Points are simulated, lines the exact law.
+    Points are simulated, and lines show the exact law.
     """
     counts = {"samples": 200, "initial": 400}
     nets: dict[str, Network] = {
@@ -43,8 +43,7 @@ def topology_panel(folder: Path, chains: int | None) -> list[Path]:
     cells = _of_law(api.verify(study).cells, "finite_sample")
     with figure(2, 3, 4.6) as (fig, panels):
         for axes, (name, net) in zip(panels.flat, nets.items(), strict=True):
-            own = [cell for cell in cells if cell.condition == name]
-            _curves(axes, own, net.models)
+            _curves(axes, [cell for cell in cells if cell.condition == name], net.models)
             axes.set_title(drawn(name))
             axes.set_ylim(bottom=0)
         for axes in panels[-1]:
@@ -56,7 +55,7 @@ def topology_panel(folder: Path, chains: int | None) -> list[Path]:
 
 
 def flip(folder: Path, chains: int | None) -> list[Path]:
-    """Draw the MSE of every model in a stable network, and in the same with one feed more."""
+    """Draw the MSE of every model in a stable network, before and after one feed is added."""
     feeds = [
         ("teacher", "student", 1000),
         ("teacher", "apprentice", 500),
@@ -78,8 +77,8 @@ def flip(folder: Path, chains: int | None) -> list[Path]:
         for column, (name, net) in enumerate(nets.items()):
             _diagram(panels[0, column], net, stable)
             panels[0, column].set_title(drawn(name))
-            own = [cell for cell in cells if cell.condition == name]
-            points = _curves(panels[1, column], own, net.models)
+            selected = [cell for cell in cells if cell.condition == name]
+            points = _curves(panels[1, column], selected, net.models)
             panels[1, column].set_xlabel("generation")
         top = max(axes.get_ylim()[1] for axes in panels[1])
         for axes in panels[1]:
@@ -90,12 +89,12 @@ def flip(folder: Path, chains: int | None) -> list[Path]:
 
 
 def _of_law(cells: Sequence[Cell], law: str) -> list[Cell]:
-    """Return the cells of the one law that is drawn; several predict nearly the same."""
+    """Return the cells of the law that is drawn; several laws predict nearly the same."""
     return [cell for cell in cells if cell.law == law]
 
 
 def _curves(axes: Axes, cells: Sequence[Cell], models: Sequence[str]) -> list[Line2D]:
-    """Draw every model's error, and return their points."""
+    """Draw the error of every model, and return the points."""
     return [
         band(axes, [cell for cell in cells if cell.model == model], PALETTE[i], MARKERS[i])
         for i, model in enumerate(models)
@@ -105,7 +104,7 @@ def _curves(axes: Axes, cells: Sequence[Cell], models: Sequence[str]) -> list[Li
 def _legend(
     axes: Axes, law: str, points: Sequence[Line2D] = (), models: Sequence[str] = ()
 ) -> None:
-    """Say what points, band and line are; and whose colours, where models have names."""
+    """Draw a legend for points, band and line, and for the colours of models with names."""
     entries: list[Any] = [
         Line2D([], [], color="grey", marker="o", linestyle="", markersize=3),
         Line2D([], [], color="grey"),
@@ -115,7 +114,7 @@ def _legend(
 
 
 def _diagram(axes: Axes, net: Network, before: Network) -> None:
-    """The network's models and feeds; feeds that ``before`` lacks are dashed."""
+    """Draw the models and feeds of a network; feeds that ``before`` does not have are dashed."""
     place = {"teacher": (0.0, 0.0), "student": (1.0, 0.55), "apprentice": (2.0, 0.0)}
     box = {"boxstyle": "round,pad=0.4", "facecolor": "none", "edgecolor": "none"}
     style: dict[str, Any] = {"ha": "center", "va": "center", "weight": "bold", "bbox": box}
@@ -144,6 +143,6 @@ def _diagram(axes: Axes, net: Network, before: Network) -> None:
 
 
 def _rows(cells: Sequence[Cell]) -> list[dict[str, Any]]:
-    seen = ("empirical", "standard_error", "predicted", "chains")
-    keep = ("condition", "model", "generation", "law", "quantity", *seen)
+    numbers = ("empirical", "standard_error", "predicted", "chains")
+    keep = ("condition", "model", "generation", "law", "quantity", *numbers)
     return [{key: getattr(cell, key) for key in keep} for cell in cells]

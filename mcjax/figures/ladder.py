@@ -1,4 +1,4 @@
-"""How the asymptote is approached: simulated over predicted, on a ladder of sample sizes."""
+"""Draw how simulated errors approach an asymptotic law on a ladder of sample sizes."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from mcjax.models.registry import FAMILIES
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition
 
-SHOWN = ("linear", "logistic", "poisson", "huber", "quantile")
+LADDERS = ("linear", "logistic", "poisson", "huber", "quantile")
 KEPT = ("condition", "model", "generation", "law", "quantity", "chains", "lost")
 RUNGS = (50, 100, 200, 400, 800, 1600)
 
 
 def ladder(folder: Path, chains: int | None) -> list[Path]:
-    """Draw the ratio of simulated to first-order MSE, which tends to 1 like 1/n for fits of n rows.
+    """Draw the ratio of simulated to first-order MSE, whose distance from 1 falls as 1/n.
 
-    One model that reads itself and as much real data, at generation 5.
+    Each point is one model at generation 5, whose fits have n rows: half are its own output, and
+    half are real.
     """
     theta, last = (0.5, -0.5), 5
     rows: list[dict[str, Any]] = []
-    for name in SHOWN:
+    for name in LADDERS:
         conditions = tuple(
             condition(
                 topologies.self_loop(samples=n // 2, real=n // 2, initial=n),
@@ -52,12 +53,12 @@ def ladder(folder: Path, chains: int | None) -> list[Path]:
     with figure(1, 1, 3.2) as (fig, panels):
         axes = panels[0, 0]
         axes.axhline(1, color="0.5", linewidth=0.8)
-        for i, name in enumerate(SHOWN):
-            own = [row for row in rows if row["family"] == name]
+        for i, name in enumerate(LADDERS):
+            points = [row for row in rows if row["family"] == name]
             axes.errorbar(
-                [row["rows"] * 1.03 ** (i - 1.5) for row in own],
-                [row["ratio"] for row in own],
-                [1.96 * row["ratio_error"] for row in own],
+                [row["rows"] * 1.03 ** (i - 1.5) for row in points],
+                [row["ratio"] for row in points],
+                [1.96 * row["ratio_error"] for row in points],
                 color=PALETTE[i],
                 marker=MARKERS[i],
                 markersize=4,

@@ -1,4 +1,4 @@
-"""Data-mediated interaction: who gains from whom, how alike models become, and why it settles."""
+"""Draw data-mediated interaction: who gains, how similar models become, and why errors settle."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ TRUTHS = ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0), (0.0
 
 
 def efficiency_maps(folder: Path, chains: int | None) -> list[Path]:
-    """Draw relative efficiency in the limit over (alpha, beta), of the entity that is worst off.
+    """Draw the limit of the relative efficiency of the worst-off entity, over (alpha, beta).
 
-    By the exact law, averaged over 8 sets of Gaussian designs of 20 rows, p = 4; private covariates
-    of rank 4 (above) and 2 (below). Nothing is simulated.
+    The exact law is averaged over 8 sets of Gaussian designs of 20 rows with p = 4. Private
+    covariates have rank 4 (top) or 2 (bottom). Nothing is simulated.
     """
     alphas, betas = np.linspace(0, 0.96, 25), np.linspace(0.02, 0.98, 25)
     rows: list[dict[str, Any]] = []
@@ -68,9 +68,10 @@ def efficiency_maps(folder: Path, chains: int | None) -> list[Path]:
 
 
 def transfer(folder: Path, chains: int | None) -> list[Path]:
-    """Draw the MSE on an entity's own task and on those of others, and likeness, by generation.
+    """Draw MSEs on an entity's own task and on others', and the spread between models.
 
-    Four entities with truths of their own; lines: exact law on fixed designs, points: simulation.
+    Four entities have truths of their own. Points are simulated, and lines show the exact law on
+    fixed designs.
     """
     rows: list[dict[str, Any]] = []
     names = {"own": "own task", "others": "tasks of others", "spread": "spread between models"}
@@ -80,24 +81,25 @@ def transfer(folder: Path, chains: int | None) -> list[Path]:
         for alpha, net in nets.items()
     )
     study = Study(conditions, generations=GENERATIONS, chains=chains or 2048)
-    found = zip(ALPHAS, api.predict(study), api.simulate(study), strict=True)
+    parts = zip(ALPHAS, api.predict(study), api.simulate(study), strict=True)
     with figure(1, 3, 2.6) as (fig, panels):
-        for (alpha, laws, tally), colour, marker in zip(found, PALETTE, MARKERS, strict=False):
+        for (alpha, laws, tally), colour, marker in zip(parts, PALETTE, MARKERS, strict=False):
             law = laws.laws["fixed_design"]
             assert law.mean is not None  # truths differ
             second = law.covariance + _outer(law.mean)
             moments = tally.outcome.moments
-            told = _tasks(law.mean, second)
-            seen = _tasks(moments.error.mean, moments.product.mean)
+            predicted = _tasks(law.mean, second)
+            observed = _tasks(moments.error.mean, moments.product.mean)
+            style = {"color": colour, "markersize": 3, "label": f"alpha = {alpha:g}"}
             for axes, (key, title) in zip(panels[0], names.items(), strict=True):
-                axes.plot(told[key], color=colour)
-                axes.plot(seen[key], marker, color=colour, markersize=3, label=f"alpha = {alpha:g}")
+                axes.plot(predicted[key], color=colour)
+                axes.plot(observed[key], marker, **style)
                 axes.set_title(title)
                 axes.set_xlabel("generation")
                 rows += [
                     {"alpha": alpha, "generation": t, "law": "fixed_design", "quantity": key}
                     | {"empirical": f"{b:.6g}", "predicted": f"{a:.6g}"}
-                    for t, (a, b) in enumerate(zip(told[key], seen[key], strict=True))
+                    for t, (a, b) in enumerate(zip(predicted[key], observed[key], strict=True))
                 ]
         panels[0, 0].set_ylabel("squared distance")
         panels[0, 2].legend()
@@ -110,10 +112,10 @@ def transfer(folder: Path, chains: int | None) -> list[Path]:
 
 
 def homogenisation(folder: Path, chains: int | None) -> list[Path]:
-    """Draw the spread between models, of that of generation 0, and eigenvalues of Q.
+    """Draw the spread between models relative to generation 0, and the eigenvalues of Q.
 
-    Designs are equal or not. Equal ones shrink errors apart by (1 - alpha), spread by its square;
-    exact laws.
+    Designs are equal or not. With equal designs, differences between errors shrink by (1 - alpha),
+    and the spread by its square. All numbers are exact.
     """
     rows: list[dict[str, Any]] = []
     with figure(1, 3, 2.6) as (fig, panels):
@@ -175,22 +177,22 @@ def homogenisation(folder: Path, chains: int | None) -> list[Path]:
 
 def _outer(mean: np.ndarray) -> np.ndarray:
     flat = mean.reshape(len(mean), -1)
-    found: np.ndarray = flat[:, :, None] * flat[:, None, :]
-    return found
+    products: np.ndarray = flat[:, :, None] * flat[:, None, :]
+    return products
 
 
 def _tasks(mean: np.ndarray, second: np.ndarray) -> dict[str, np.ndarray]:
-    """Averages over entities by generation, from moments of errors about 0."""
+    """Return averages over entities by generation, from moments of errors about 0."""
     size, p = mean.shape[1:]
     blocks = second.reshape(-1, size, p, size, p)
-    own = np.einsum("tiaia->ti", blocks)
+    squares = np.einsum("tiaia->ti", blocks)
     truths = np.array(TRUTHS)
     # ||e_i - truth_k||^2 for every pair
-    pairs = own[:, :, None] - 2 * mean @ truths.T + (truths**2).sum(1)
-    mine = np.einsum("tii->t", pairs) / size
+    pairs = squares[:, :, None] - 2 * mean @ truths.T + (truths**2).sum(1)
+    own = np.einsum("tii->t", pairs) / size
     cross = np.einsum("tiaka->tik", blocks)
     return {
-        "own": mine,
-        "others": (pairs.sum((1, 2)) / size - mine) / (size - 1),
-        "spread": own.mean(1) - cross.mean((1, 2)),
+        "own": own,
+        "others": (pairs.sum((1, 2)) / size - own) / (size - 1),
+        "spread": squares.mean(1) - cross.mean((1, 2)),
     }

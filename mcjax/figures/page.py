@@ -1,4 +1,4 @@
-"""One self-contained page about one run, as HTML and as Markdown."""
+"""Write a self-contained page about a run, as HTML and as Markdown."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from mcjax.verdicts.judge import Verification
 from mcjax.verdicts.quantities.mse import QUANTITY as MSE
 
 PANELS = 12
-"""Conditions that are drawn."""
-STYLE = (
+"""Largest number of conditions that are drawn."""
+CSS = (
     "body{font:15px/1.5 sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#222}"
     "pre{background:#f6f6f6;padding:.8rem;overflow:auto;font-size:12px;line-height:1.35}"
     "svg{max-width:100%;height:auto}dt{font-weight:bold}"
@@ -31,16 +31,31 @@ def pages(
     seconds: float,
     about: Mapping[str, Any],
 ) -> dict[str, str]:
-    """``report.html`` and ``report.md``, by name.
+    """Return the pages about a run.
 
     Parameters
     ----------
-    about: ``command``, ``file`` (the study file's text), ``environment`` (versions and device).
+    study : Study
+        The study.
+    predictions : sequence of Predictions
+        Predictions for each condition.
+    verification : Verification
+        The judged study.
+    seconds : float
+        Wall time of the run.
+    about : mapping of str to object
+        With the keys ``command``, ``file`` (text of the study file) and ``environment`` (versions
+        and device).
+
+    Returns
+    -------
+    dict of str to str
+        The texts of ``report.html`` and ``report.md``, by name.
     """
     console = table_console(record=True, file=io.StringIO())
     show_verification(console, study, predictions, verification, seconds)
     verdicts = console.export_html(inline_styles=True, code_format="{code}", clear=False)
-    laws = sorted({name for found in predictions for name in found.laws})
+    laws = sorted({name for predicted in predictions for name in predicted.laws})
     question = (
         f"Do {' and '.join(laws) or 'no laws'} hold for {len(study.conditions)} conditions,"
         f" {study.generations} generations and {verification.chains:,} chains each, within"
@@ -62,7 +77,7 @@ def pages(
     body = "".join(f"<h2>{title}</h2>\n<pre>{block}</pre>\n" for title, block in blocks.items())
     page = (
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{html.escape(question)}'
-        f"</title>\n<style>{STYLE}</style>\n<h1>{html.escape(question)}</h1>\n"
+        f"</title>\n<style>{CSS}</style>\n<h1>{html.escape(question)}</h1>\n"
         f"<p><strong>{html.escape(answer)}</strong></p>\n{_chart(study, verification)}\n{body}"
         "</html>\n"
     )
@@ -77,7 +92,7 @@ def _flat(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _chart(study: Study, verification: Verification) -> str:
-    """Simulated MSEs with 95% bands, and the first law of each condition as lines, as SVG."""
+    """Return a chart as SVG: simulated MSEs with 95% bands, and the first law of each condition."""
     shown = [
         condition
         for condition in study.conditions[:PANELS]
@@ -91,12 +106,12 @@ def _chart(study: Study, verification: Verification) -> str:
         for axes in panels.flat[len(shown) :]:
             axes.axis("off")
         for axes, condition in zip(panels.flat, shown, strict=False):
-            own = [
+            cells = [
                 c
                 for c in verification.cells
                 if c.condition == condition.name and c.quantity == MSE.name
             ]
-            first = [c for c in own if c.law == own[0].law]
+            first = [c for c in cells if c.law == cells[0].law]
             models = condition.network.models[: len(PALETTE)]
             points = [
                 band(axes, [c for c in first if c.model == model], PALETTE[i], MARKERS[i])

@@ -1,4 +1,4 @@
-"""How figures look: colour-blind safe, one style, names as they are."""
+"""The common style of figures: colour-blind safe, with names shown as they are."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from mcjax.report.text import drawn
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe & Ito's colours, told apart under every common colour vision."""
+"""Okabe & Ito's colours, which can be distinguished with every common type of colour vision."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 WIDTH = 7.0  # inches: a text block
 
@@ -36,7 +36,22 @@ SETTINGS: dict[Any, Any] = {
 
 @contextmanager
 def figure(rows: int, columns: int, height: float) -> Iterator[tuple[Figure, Any]]:
-    """A figure in the house style; no global setting survives it."""
+    """Provide an empty figure in the common style; global settings are restored afterwards.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Number of rows and columns of panels.
+    height : float
+        Height in inches.
+
+    Yields
+    ------
+    figure : Figure
+        The figure.
+    panels : ndarray of Axes, shape (rows, columns)
+        Its panels.
+    """
     with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # in a name
         fig = Figure(figsize=(WIDTH, height), layout="constrained")
@@ -44,12 +59,16 @@ def figure(rows: int, columns: int, height: float) -> Iterator[tuple[Figure, Any
 
 
 def band(axes: Axes, cells: Sequence[Any], colour: str, marker: str) -> Line2D:
-    """Draw simulated means with 95% Monte Carlo bands, and the law as a line, against generation.
+    """Draw simulated means with 95% bands, and the law as a line, against the generation.
 
     Parameters
     ----------
+    axes : Axes
+        Panel to draw in.
     cells : sequence of Cell
         One for each generation, all of one law.
+    colour, marker : str
+        Colour of the curve, and marker of its points.
 
     Returns
     -------
@@ -67,8 +86,10 @@ def band(axes: Axes, cells: Sequence[Any], colour: str, marker: str) -> Line2D:
 
 
 def legend(axes: Axes, handles: Sequence[Artist], names: Sequence[str], **how: Any) -> None:
-    """Draw a legend that shows every name as it is, also one that begins with an underscore, which
-    Matplotlib would leave out."""
+    """Draw a legend that shows every name as it is.
+
+    Matplotlib itself would leave out names that begin with an underscore.
+    """
     box = axes.legend(handles, [str(k) for k in range(len(names))], **how)
     for text, name in zip(box.get_texts(), names, strict=True):
         text.set_text(drawn(name))

@@ -1,4 +1,4 @@
-"""What is published about collapse, in six panels: simulated points with 95% bands, and laws."""
+"""Draw published results on collapse in six panels: simulated points with 95% bands, and laws."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mcjax.models.generative import categorical, gaussian
 from mcjax.models.location import linear
 from mcjax.models.model import Model
 from mcjax.network import Network, topologies
-from mcjax.published.entry import Found, functional, risk_ratio
+from mcjax.published.entry import ConditionResult, functional, risk_ratio
 from mcjax.published.memory import graphs
 from mcjax.published.weights import best_weight, settled_risk, weighted_loop
 from mcjax.study.study import Study, condition
@@ -26,15 +26,15 @@ LAST, P, N = 20, 5, 10_000
 
 
 class Curve(NamedTuple):
-    """A line of a panel: what was simulated, and the one law that it is held against."""
+    """A curve of a panel: simulated numbers with standard errors, and those of one law."""
 
     name: str
     law: str
     quantity: str
     x: Sequence[float]
-    seen: Sequence[float]
+    observed: Sequence[float]
     error: Sequence[float]
-    told: Sequence[float]
+    predicted: Sequence[float]
 
 
 def workflows(folder: Path, chains: int | None) -> list[Path]:
@@ -80,61 +80,63 @@ def workflows(folder: Path, chains: int | None) -> list[Path]:
 
 def _draw(axes: Axes, curves: Sequence[Curve]) -> None:
     for k, curve in enumerate(curves):
-        x, seen, error = (np.asarray(v) for v in (curve.x, curve.seen, curve.error))
-        axes.plot(x, curve.told, color=PALETTE[k], linewidth=1)
+        x, mean, error = (np.asarray(v) for v in (curve.x, curve.observed, curve.error))
+        axes.plot(x, curve.predicted, color=PALETTE[k], linewidth=1)
         axes.fill_between(
-            x, seen - 1.96 * error, seen + 1.96 * error, color=PALETTE[k], alpha=0.25, linewidth=0
+            x, mean - 1.96 * error, mean + 1.96 * error, color=PALETTE[k], alpha=0.25, linewidth=0
         )
         shown = (
             slice(None) if len(x) < 25 else np.unique(np.geomspace(1, len(x), 16).astype(int)) - 1
         )
         axes.plot(
-            x[shown], seen[shown], MARKERS[k], color=PALETTE[k], markersize=3, label=curve.name
+            x[shown], mean[shown], MARKERS[k], color=PALETTE[k], markersize=3, label=curve.name
         )
     axes.legend(fontsize=7)
 
 
 def _rows(title: str, axis: str, curves: Sequence[Curve]) -> list[dict[str, Any]]:
-    """Return one row a point; the weights are those of a settled model, at the last generation."""
+    """Return a row for each point; points on the axis of weights are at the last generation."""
     first = {"generation": 0, "fits T": 1}
     return [
         {"panel": title, "condition": curve.name}
         | {"generation": int(x) - first[axis] if axis in first else LAST}
         | {"law": curve.law, "quantity": curve.quantity, "axis": axis, "x": x}
-        | {"empirical": seen, "standard_error": error, "predicted": told}
+        | {"empirical": observed, "standard_error": error, "predicted": predicted}
         for curve in curves
-        for x, seen, error, told in zip(curve.x, curve.seen, curve.error, curve.told, strict=True)
+        for x, observed, error, predicted in zip(
+            curve.x, curve.observed, curve.error, curve.predicted, strict=True
+        )
     ]
 
 
-def _found(
+def _results(
     networks: Mapping[str, Network], model: Model, theta: Any, last: int, chains: int
-) -> list[Found]:
+) -> list[ConditionResult]:
     conditions = tuple(condition(net, model, theta, label=name) for name, net in networks.items())
     study = Study(conditions, last, chains)
     parts = zip(study.conditions, api.simulate(study), api.predict(study), strict=True)
-    return [Found(c, tally.outcome, laws) for c, tally, laws in parts]
+    return [ConditionResult(c, tally.outcome, laws) for c, tally, laws in parts]
 
 
 def _risks(
     networks: Mapping[str, Network], last: int, chains: int, scale: Sequence[float] | None = None
 ) -> list[Curve]:
-    """Risk over that of the first fit against generation; ``scale``: of each network's curve."""
-    found = _found(networks, linear(), np.ones(P), last, chains)
+    """Return curves of the risk over that of the first fit; ``scale`` multiplies each curve."""
+    results = _results(networks, linear(), np.ones(P), last, chains)
     curves = []
     for place, name in enumerate(networks):
-        by = 1.0 if scale is None else scale[place]
+        factor = 1.0 if scale is None else scale[place]
         readers = [risk_ratio("first_order", t, place) for t in range(last + 1)]
-        seen = [reader[0](found) for reader in readers]
+        estimates = [observe(results) for observe, _ in readers]
         curves.append(
             Curve(
                 name,
                 "first_order",
                 "risk",
                 list(range(1, last + 2)),
-                [by * s.value for s in seen],
-                [by * s.error for s in seen],
-                [by * reader[1](found) for reader in readers],
+                [factor * estimate.value for estimate in estimates],
+                [factor * estimate.error for estimate in estimates],
+                [factor * predict(results) for _, predict in readers],
             )
         )
     return curves
@@ -154,12 +156,12 @@ def _weights(chains: int) -> list[Curve]:
         weights = np.append(np.arange(0.35, 0.96, 0.1), best_weight(ratio))
         weights.sort()
         nets = {f"w={w:.3f}": weighted_loop(float(w), ratio, N) for w in weights}
-        points = [(c.seen[-1], c.error[-1]) for c in _risks(nets, LAST, chains)]
-        told = [settled_risk(float(w), ratio) for w in weights]
-        seen, error = zip(*points, strict=True)
-        name = f"{ratio} real : 1 synthetic"
+        points = [(c.observed[-1], c.error[-1]) for c in _risks(nets, LAST, chains)]
+        predicted = [settled_risk(float(w), ratio) for w in weights]
+        observed, error = zip(*points, strict=True)
+        name, quantity = f"{ratio} real : 1 synthetic", "risk in the long run"
         at = weights.tolist()
-        curves.append(Curve(name, "first_order", "risk in the long run", at, seen, error, told))
+        curves.append(Curve(name, "first_order", quantity, at, observed, error, predicted))
     return curves
 
 
@@ -178,23 +180,26 @@ def _growing(chains: int) -> list[Curve]:
 
 
 def _functionals(
-    found: list[Found], wanted: Mapping[str, tuple[str, str, Callable[[float], float]]]
+    results: list[ConditionResult], wanted: Mapping[str, tuple[str, str, Callable[[float], float]]]
 ) -> list[Curve]:
-    """Means of functionals by their law against generation; the third entry maps them."""
+    """Return curves of the means of functionals.
+
+    ``wanted`` holds the name of the functional, its law and a map of its mean, by title.
+    """
     curves = []
     for title, (name, law, shown) in wanted.items():
         readers = [functional(name, law, t) for t in range(LAST + 1)]
-        seen = [reader[0](found) for reader in readers]
-        slope = [(shown(s.value + 1e-6) - shown(s.value)) / 1e-6 for s in seen]
+        estimates = [observe(results) for observe, _ in readers]
+        slope = [(shown(s.value + 1e-6) - shown(s.value)) / 1e-6 for s in estimates]
         curves.append(
             Curve(
                 title,
                 law,
                 name,
                 list(range(LAST + 1)),
-                [shown(s.value) for s in seen],
-                [abs(d) * s.error for d, s in zip(slope, seen, strict=True)],
-                [shown(reader[1](found)) for reader in readers],
+                [shown(s.value) for s in estimates],
+                [abs(d) * s.error for d, s in zip(slope, estimates, strict=True)],
+                [shown(predict(results)) for _, predict in readers],
             )
         )
     return curves
@@ -211,7 +216,7 @@ def _normal(chains: int) -> list[Curve]:
         "mean deviation": ("deviation", "lineage", _same),
         "exp mean log deviation": ("log_deviation", "lineage", math.exp),
     }
-    return _functionals(_found(net, gaussian(), [0.0, 1.0], LAST, 8 * chains), wanted)
+    return _functionals(_results(net, gaussian(), [0.0, 1.0], LAST, 8 * chains), wanted)
 
 
 def _categorical(chains: int) -> list[Curve]:
@@ -220,4 +225,4 @@ def _categorical(chains: int) -> list[Curve]:
         "rare class (.1) extinct": ("rarest_extinct", "extinction", _same),
         "diversity": ("heterozygosity", "generative", _same),
     }
-    return _functionals(_found(net, categorical(), [0.1, 0.9], LAST, chains), wanted)
+    return _functionals(_results(net, categorical(), [0.1, 0.9], LAST, chains), wanted)

@@ -25,37 +25,40 @@ class Reason(NamedTuple):
     obvious: bool = False
 
     def __str__(self) -> str:
+        """Return the sentence."""
         return self.sentence
 
 
 GROWING = Reason(
-    "sample counts grow from generation to generation, and this law is of constant ones"
+    "sample counts grow from generation to generation, and this law is for constant ones"
 )
 
 
-CHANGING = Reason(
-    "feeds change from generation to generation, and this law is of those that stay the same"
-)
+CHANGING = Reason("feeds change from generation to generation, and this law is for constant ones")
 
 
 def changing(net: Network) -> Reason | None:
-    """Return that feeds change with time, in whatever way but that of growing samples, or None."""
+    """Return that feeds change with time, other than by growing samples, or None."""
     return None if net.later.constant or net.later.exponent else CHANGING
 
 
 def has_long_run(net: Network) -> bool:
-    """Whether the feeds that stay decide the long run: all that changes before are weights, or
-    sample counts in proportion."""
+    """Return whether the long run is that of the feeds that stay.
+
+    It is if earlier generations differ from these in weights alone, or if all samples grow.
+    """
     later = net.later
     return later.lasting is not None and (not later.rows_vary or later.exponent > 0)
 
 
-STOPS = Reason("the estimator does not minimise the loss, and the law is of estimates that do")
+STOPS = Reason("the estimator does not minimise the loss, and the law is for estimates that do")
 
 
 class Inapplicable(Exception):
-    """Raised by ``Law.predict`` for a reason that only its computation shows, such as an expected
-    Hessian that turns out to be singular; ``str(error)`` is the reason."""
+    """Raised by ``Law.predict`` if its computation shows that the law does not apply.
+
+    An example is an expected Hessian that turns out to be singular. ``str(error)`` is the reason.
+    """
 
 
 class Law(Protocol):

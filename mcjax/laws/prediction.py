@@ -1,4 +1,4 @@
-"""What a law predicts for one condition."""
+"""The predictions of laws for one condition."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ class FunctionalPrediction:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What all laws say of one condition.
+    """The predictions of all laws for one condition.
 
     Attributes
     ----------

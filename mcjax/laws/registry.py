@@ -41,7 +41,7 @@ def further_laws(laws: Laws | None) -> dict[str, Law]:
     if laws is None:
         return {}
     pairs = laws.items() if isinstance(laws, Mapping) else [(_name(law), law) for law in laws]
-    found: dict[str, Law] = {}
+    named: dict[str, Law] = {}
     for name, law in pairs:
         for part in ("name", "reference", "exact", "applies", "predict"):
             if not hasattr(law, part):
@@ -50,10 +50,10 @@ def further_laws(laws: Laws | None) -> dict[str, Law]:
                 )
         if any(name == builtin.name for builtin in LAWS):
             raise InputError(f"law.{name}", "is the name of a built-in law; choose another")
-        if name in found:
+        if name in named:
             raise InputError(f"law.{name}", "is the name of two laws; rename one")
-        found[name] = law
-    return found
+        named[name] = law
+    return named
 
 
 def _name(law: Law) -> str:

@@ -1,1 +1,1 @@
-"""Published results of model-collapse statistics, each with the study that shows it."""
+"""Published results on model collapse, each with a study that reproduces it."""

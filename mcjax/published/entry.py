@@ -1,7 +1,7 @@
-"""One published result: what it says, who said so, and the study that shows it.
+"""One published result: its claim, its reference, and the study that reproduces it.
 
-An entry makes a study; its rows each read one number from what the study's chains did, and the same
-number from what a law of this package predicts for it.
+An entry builds a study. Each of its rows reads one number from the study's chains, and the same
+number from the predictions of a law.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
@@ -18,11 +18,22 @@ from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Predictions
 from mcjax.study.study import Condition, Study
 
-EXACT, ASYMPTOTIC, BOUND = "exact", "asymptotic", "bound"
+Kind = Literal["exact", "asymptotic", "bound"]
+EXACT: Final = "exact"
+ASYMPTOTIC: Final = "asymptotic"
+BOUND: Final = "bound"
 
 
-class Estimate(NamedTuple):
-    """A number with its standard error over chains; ``lost`` chains had none."""
+class ChainEstimate(NamedTuple):
+    """A number estimated from chains.
+
+    Attributes
+    ----------
+    value, error : float
+        The number and its standard error.
+    chains, lost : int
+        Chains that contribute to it, and chains that have no estimate.
+    """
 
     value: float
     error: float
@@ -30,16 +41,28 @@ class Estimate(NamedTuple):
     lost: int = 0
 
 
-class Found(NamedTuple):
-    """What one condition's chains did, and what laws say of it."""
+class ConditionResult(NamedTuple):
+    """The outcome of one condition's chains, and the laws' predictions for it.
+
+    Attributes
+    ----------
+    condition : Condition
+        The condition.
+    outcome : Outcome
+        Outcome of its chains.
+    predictions : Predictions
+        Predictions of all laws.
+    """
 
     condition: Condition
     outcome: Outcome
     predictions: Predictions
 
 
-Seen = Callable[[Sequence[Found]], Estimate]
-Told = Callable[[Sequence[Found]], float]
+Observe = Callable[[Sequence[ConditionResult]], ChainEstimate]
+"""Reads a number from the chains of a study's conditions."""
+Predict = Callable[[Sequence[ConditionResult]], float]
+"""Reads a number from the predictions for a study's conditions."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +71,19 @@ class Row:
 
     Attributes
     ----------
-    setting: what tells it from the entry's other rows.
-    seen, told: by the chains and by a law, from what was found of each condition of the study.
-    constant: as published, or as the published formula has it; None where there is none.
+    setting : str
+        What distinguishes the row from the entry's other rows.
+    observe : callable
+        Reads the number from the chains.
+    predict : callable
+        Reads the number from a law's predictions.
+    constant : float or None
+        The number as published, or by the published formula; None if there is none.
     """
 
     setting: str
-    seen: Seen
-    told: Told
+    observe: Observe
+    predict: Predict
     constant: float | None = None
 
 
@@ -65,89 +93,141 @@ class Entry:
 
     Attributes
     ----------
-    id, group: as they are called on the command line, and in figures.
-    claim, formula, source: in words, in symbols, and where from.
-    kind: exact (at the study's sample counts), asymptotic (as they grow) or bound (from above).
-    study: for a depth, 1 or more, which multiplies chains and, of an asymptotic law, samples.
-    rows: the numbers.
+    id, group : str
+        Names of the result and of its group, on the command line and in figures.
+    claim, formula, reference : str
+        The result in words and in symbols, and where it was published.
+    kind : {"exact", "asymptotic", "bound"}
+        Whether the result is exact at the study's sample counts, asymptotic as these grow, or an
+        upper bound.
+    study : callable
+        Builds the study for a depth of 1 or more. The depth multiplies the number of chains and,
+        for an asymptotic result, the sample counts.
+    rows : tuple of Row
+        The numbers of the result.
     """
 
     id: str
     group: str
     claim: str
     formula: str
-    source: str
-    kind: str
+    reference: str
+    kind: Kind
     study: Callable[[int], Study]
     rows: tuple[Row, ...]
 
 
 def study_of(conditions: Sequence[Condition], generations: int, chains: int) -> Study:
-    """A study whose verdict is not asked for, only its moments."""
+    """Return a study that is only simulated, not judged."""
     return Study(tuple(conditions), generations, chains)
 
 
-def mean_square(law: str, t: int, place: int = 0) -> tuple[Seen, Told]:
-    """``E ||e_t||^2`` of the first model of the condition in one place of the study."""
+def mean_square(law: str, t: int, place: int = 0) -> tuple[Observe, Predict]:
+    """Return readers of ``E ||e_t||^2``.
 
-    def seen(found: Sequence[Found]) -> Estimate:
-        outcome = found[place].outcome
+    Parameters
+    ----------
+    law : str
+        Name of the law.
+    t : int
+        Generation.
+    place : int, optional
+        Position of the condition in the study, whose first model is read.
+
+    Returns
+    -------
+    observe, predict : callable
+        Read the number from chains and from the law's predictions.
+    """
+
+    def observe(results: Sequence[ConditionResult]) -> ChainEstimate:
+        outcome = results[place].outcome
         return _estimate(outcome.moments.squared, (t, 0), outcome)
 
-    def told(found: Sequence[Found]) -> float:
-        return float(found[place].predictions.laws[law].mse[t, 0])
+    def predict(results: Sequence[ConditionResult]) -> float:
+        return float(results[place].predictions.laws[law].mse[t, 0])
 
-    return seen, told
+    return observe, predict
 
 
-def risk_ratio(law: str, t: int, place: int = 0) -> tuple[Seen, Told]:
-    """``M = E ||e_t||^2 / E ||e_0||^2``: the risk after t + 1 fits over that of the first."""
+def risk_ratio(law: str, t: int, place: int = 0) -> tuple[Observe, Predict]:
+    """Return readers of ``E ||e_t||^2 / E ||e_0||^2``, the risk after t + 1 fits over the first.
 
-    def seen(found: Sequence[Found]) -> Estimate:
-        outcome = found[place].outcome
+    Parameters
+    ----------
+    law : str
+        Name of the law.
+    t : int
+        Generation.
+    place : int, optional
+        Position of the condition in the study, whose first model is read.
+
+    Returns
+    -------
+    observe, predict : callable
+        Read the number from chains and from the law's predictions.
+    """
+
+    def observe(results: Sequence[ConditionResult]) -> ChainEstimate:
+        outcome = results[place].outcome
         across = outcome.moments.across
         chains = int(across.chains[0])
         first, last = across.mean[0, [0, t]]
         if chains < 2 or not first > 0:
-            return Estimate(math.nan, math.inf, chains, outcome.chains - chains)
+            return ChainEstimate(math.nan, math.inf, chains, outcome.chains - chains)
         spread = across.square[0][np.ix_([t, 0], [t, 0])]
         slope = np.array([1 / first, -last / first**2])
-        variance = max(float(slope @ spread @ slope), 0.0)  # rounding, of a ratio that is 1
+        variance = max(float(slope @ spread @ slope), 0.0)  # rounding, if the ratio is 1
         error = math.sqrt(variance / (chains * (chains - 1)))
-        return Estimate(float(last / first), error, chains, outcome.chains - chains)
+        return ChainEstimate(float(last / first), error, chains, outcome.chains - chains)
 
-    def told(found: Sequence[Found]) -> float:
-        mse = found[place].predictions.laws[law].mse[:, 0]
+    def predict(results: Sequence[ConditionResult]) -> float:
+        mse = results[place].predictions.laws[law].mse[:, 0]
         return float(mse[t] / mse[0])
 
-    return seen, told
+    return observe, predict
 
 
-def limit_ratio(law: str, place: int = 0) -> Told:
-    """The limit of the risk over that of the first fit."""
+def limit_ratio(law: str, place: int = 0) -> Predict:
+    """Return a reader of the limit of the risk over the risk of the first fit."""
 
-    def told(found: Sequence[Found]) -> float:
-        prediction = found[place].predictions.laws[law]
+    def predict(results: Sequence[ConditionResult]) -> float:
+        prediction = results[place].predictions.laws[law]
         return float(prediction.limit[0] / prediction.mse[0, 0])
 
-    return told
+    return predict
 
 
-def functional(name: str, law: str, t: int, place: int = 0) -> tuple[Seen, Told]:
-    """The mean of a family's functional over the estimates of the first model."""
+def functional(name: str, law: str, t: int, place: int = 0) -> tuple[Observe, Predict]:
+    """Return readers of the mean of a functional.
 
-    def seen(found: Sequence[Found]) -> Estimate:
-        names = [functional.name for functional in found[place].condition.model.functionals]
-        outcome = found[place].outcome
+    Parameters
+    ----------
+    name, law : str
+        Names of the functional and of the law.
+    t : int
+        Generation.
+    place : int, optional
+        Position of the condition in the study, whose first model is read.
+
+    Returns
+    -------
+    observe, predict : callable
+        Read the number from chains and from the law's predictions.
+    """
+
+    def observe(results: Sequence[ConditionResult]) -> ChainEstimate:
+        names = [functional.name for functional in results[place].condition.model.functionals]
+        outcome = results[place].outcome
         return _estimate(outcome.moments.functional, (t, 0, names.index(name)), outcome)
 
-    def told(found: Sequence[Found]) -> float:
-        return float(found[place].predictions.functionals[law].values[name][t, 0])
+    def predict(results: Sequence[ConditionResult]) -> float:
+        return float(results[place].predictions.functionals[law].values[name][t, 0])
 
-    return seen, told
+    return observe, predict
 
 
-def _estimate(moments: Moments, index: tuple[int, ...], outcome: Outcome) -> Estimate:
+def _estimate(moments: Moments, index: tuple[int, ...], outcome: Outcome) -> ChainEstimate:
     chains = int(moments.chains[index])
     error = float(moments.standard_error()[index])
-    return Estimate(float(moments.mean[index]), error, chains, outcome.chains - chains)
+    return ChainEstimate(float(moments.mean[index]), error, chains, outcome.chains - chains)

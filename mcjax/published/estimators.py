@@ -1,4 +1,4 @@
-"""Other estimators: minimum norm, and the same laws for any regular M-estimator."""
+"""Published results on estimators: minimum norm, and any regular M-estimator."""
 
 from __future__ import annotations
 

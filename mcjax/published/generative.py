@@ -1,4 +1,4 @@
-"""Models that fit the law of the data itself: normal, categorical, Bernoulli, Poisson."""
+"""Published results on generative models: normal, categorical, Bernoulli and Poisson."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ ENTRIES = (
     Entry(
         "B1",
         "generative",
-        "normal, unbiased variance: its mean stays, and almost every chain loses it",
+        "normal, unbiased variance: its mean is constant, yet it vanishes in almost every chain",
         "E s_t = s_0;  E sigma_t = alpha(n)^t sigma_0;"
         "  E log sigma_t = t (psi((n-1)/2) - log((n-1)/2)) / 2",
         f"{SHUMAILOV}; Kazdan et al. 2024",
@@ -73,7 +73,7 @@ ENTRIES = (
     Entry(
         "B2",
         "generative",
-        "normal, variance by 1/n: lost in the mean too, but not where data accumulate",
+        "normal, variance with 1/n: its mean vanishes too, unless data accumulate",
         "E s_T = (1 - 1/n)^T s_0;"
         "  accumulate: prod_i (1 - 1/(n i^2)) -> sin(pi/sqrt(n)) / (pi/sqrt(n))",
         "Kazdan et al. 2024",
@@ -119,7 +119,7 @@ ENTRIES = (
     Entry(
         "B5",
         "generative",
-        "Poisson: the chance that events have not died out",
+        "Poisson: the probability that events have not died out",
         "P(lambda_k != 0) = 1 - exp(-n lambda_0 g_k), g_1 = 1, g_{k+1} = 1 - exp(-g_k)",
         "Suresh et al. 2024",
         EXACT,

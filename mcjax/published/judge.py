@@ -1,4 +1,4 @@
-"""Run entries and judge their rows, each beside a planted error."""
+"""Run entries and judge their rows, each together with a planted error."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mcjax import api
 from mcjax.engine.engine import Report
 from mcjax.engine.outcome import Tally
-from mcjax.published.entry import BOUND, Entry, Found, Row
+from mcjax.published.entry import BOUND, ConditionResult, Entry, Row
 from mcjax.study.study import Study
 from mcjax.verdicts.claims import (
     Cell,
@@ -20,36 +20,55 @@ from mcjax.verdicts.claims import (
     student_claim,
 )
 from mcjax.verdicts.counts import count_chains
+from mcjax.verdicts.equivalence import Verdict
 
 CONFIDENCE = 0.99
-"""Of all verdicts of one table together."""
+"""Joint confidence level of all verdicts of a table."""
 PLANTED = 0.05
-"""By how much the planted constants are off."""
+"""Relative error of the planted constants."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """One row, judged.
+    """A judged row.
 
     Attributes
     ----------
-    cell: the comparison; its ``predicted`` is the law's number.
-    planted: the verdict on a constant that is off by 5% (a bound: too low by 5%).
+    entry : Entry
+        The entry.
+    row : Row
+        One of its rows.
+    cell : Cell
+        The comparison; its ``predicted`` is the law's number.
+    planted : {"verified", "refuted", "inconclusive"}
+        The verdict on a constant that is 5% too large, or on a bound that is 5% too low.
     """
 
     entry: Entry
     row: Row
     cell: Cell
-    planted: str
+    planted: Verdict
 
 
 @dataclass(frozen=True)
 class Run:
-    """What the study of one entry did."""
+    """The simulated study of an entry.
+
+    Attributes
+    ----------
+    entry : Entry
+        The entry.
+    study : Study
+        Its study.
+    results : list of ConditionResult
+        Outcomes and predictions of each condition.
+    tallies : list of Tally
+        Tallies of each condition, from which the run can be resumed.
+    """
 
     entry: Entry
     study: Study
-    found: list[Found]
+    results: list[ConditionResult]
     tallies: list[Tally]
 
 
@@ -59,23 +78,47 @@ def run_entry(
     known: Sequence[Tally] | None = None,
     report: Report | None = None,
 ) -> Run:
-    """Simulate an entry's study.
+    """Simulate the study of an entry.
 
     Parameters
     ----------
-    depth: see :class:`Entry`. known: tallies of an earlier run of the same study, to go on with.
-    report: see :func:`mcjax.simulate`.
+    entry : Entry
+        The entry.
+    depth : int, optional
+        Depth of the study, see :class:`~mcjax.published.entry.Entry`.
+    known : sequence of Tally, optional
+        Tallies of an earlier run of the same study, which is resumed.
+    report : callable, optional
+        See :func:`mcjax.simulate`.
+
+    Returns
+    -------
+    Run
     """
     study = entry.study(depth)
     tallies = api.simulate(study, known, report)
     parts = zip(study.conditions, tallies, api.predict(study), strict=True)
-    found = [Found(condition, tally.outcome, laws) for condition, tally, laws in parts]
-    return Run(entry, study, found, tallies)
+    results = [ConditionResult(condition, tally.outcome, laws) for condition, tally, laws in parts]
+    return Run(entry, study, results, tallies)
 
 
 def judge_runs(runs: Sequence[Run], tolerance: float) -> list[Result]:
-    """One result for each row; all verdicts share one error budget, as do those on planted
-    errors."""
+    """Judge every row of every run.
+
+    All verdicts share one error budget, and so do the verdicts on planted errors.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        The simulated entries.
+    tolerance : float
+        Margin of every ratio of observed to predicted numbers.
+
+    Returns
+    -------
+    list of Result
+        One for each row.
+    """
     rows = [(run, row) for run in runs for row in run.entry.rows]
     cells, planted = (
         settle([_claim(run, row, tolerance, factor) for run, row in rows], CONFIDENCE)
@@ -88,11 +131,14 @@ def judge_runs(runs: Sequence[Run], tolerance: float) -> list[Result]:
 
 
 def _claim(run: Run, row: Row, tolerance: float, factor: float) -> Claim:
-    """That the number seen is the one told, times or, for a bound, over ``factor``."""
-    seen = row.seen(run.found)
+    """Claim that the observed number agrees with the predicted one, which is off by a factor.
+
+    A bound is divided by ``factor``; any other number is multiplied by it.
+    """
+    estimate = row.observe(run.results)
     bound = run.entry.kind == BOUND
-    told = row.told(run.found)
-    told = told / factor if bound else told * factor
+    predicted = row.predict(run.results)
+    predicted = predicted / factor if bound else predicted * factor
     place = Place(
         condition=run.entry.id,
         model=row.setting,
@@ -100,21 +146,21 @@ def _claim(run: Run, row: Row, tolerance: float, factor: float) -> Claim:
         quantity=run.entry.id,
         law=run.entry.kind,
     )
-    observed = Estimate(seen.value, seen.error)
-    count = count_chains(seen.chains, seen.chains + seen.lost, tolerance)
+    observed = Estimate(estimate.value, estimate.error)
+    count = count_chains(estimate.chains, estimate.chains + estimate.lost, tolerance)
     if not bound:
         return ratio_claim(
             place,
             observed=observed,
-            predicted=Estimate(told, 0.0),
+            predicted=Estimate(predicted, 0.0),
             tolerance=tolerance,
             count=count,
         )
-    ratio, error = seen.value / told, seen.error / told
+    ratio, error = estimate.value / predicted, estimate.error / predicted
     return student_claim(
         place,
         observed=observed,
-        predicted=told,
+        predicted=predicted,
         ratio=ratio,
         judged=Estimate(ratio, error),
         excess=ratio - 1 - tolerance,

@@ -1,4 +1,4 @@
-"""What models keep of the past: replace, accumulate, subsample."""
+"""Published results on memory: replace, accumulate and subsample."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mcjax.study.study import Condition, Study, condition
 
 GERSTGRASSER = "Gerstgrasser et al. 2024"
 P, LATE = 5, 99
-"""Parameters of these regressions, and the last generation of those that accumulate."""
+"""Parameters of the regressions, and the last generation of those that accumulate data."""
 
 
 def _loop(n: int, memory: str) -> Condition:
@@ -48,7 +48,7 @@ def _subsample(depth: int) -> Study:
 
 
 def graphs(n: int) -> dict[str, Network]:
-    """Networks with doubly stochastic shares, whose models accumulate n samples a feed."""
+    """Return networks with doubly stochastic shares, whose models accumulate n samples per feed."""
     pool = "accumulate"
     return {
         "ring of 8": topologies.ring(8, samples=n, initial=n, memory=pool),
@@ -79,7 +79,7 @@ ENTRIES = (
     Entry(
         "A1",
         "memory",
-        "replace: error adds up, generation by generation",
+        "replace: the error grows linearly",
         "MSE_T = T sigma^2 p / (n - p - 1)",
         f"Dohmatob et al. 2024; {GERSTGRASSER}",
         EXACT,
@@ -89,7 +89,7 @@ ENTRIES = (
     Entry(
         "A3",
         "memory",
-        "accumulate: error stays bounded",
+        "accumulate: the error stays bounded",
         "M_T = sum_{i <= T} 1 / i^2 -> pi^2 / 6",
         f"{GERSTGRASSER}; Dey & Donoho 2024",
         ASYMPTOTIC,

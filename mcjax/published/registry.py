@@ -1,4 +1,4 @@
-"""All published results, by id."""
+"""The registry of published results, by id."""
 
 from __future__ import annotations
 
@@ -19,11 +19,22 @@ GROUPS = tuple(dict.fromkeys(entry.group for entry in ENTRIES.values()))
 
 
 def chosen(names: Iterable[str]) -> list[Entry]:
-    """Entries by id or by group, each once and in the registry's order; all if none is named.
+    """Return the entries with given ids or in given groups.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Ids and groups; all entries are chosen if there are none.
+
+    Returns
+    -------
+    list of Entry
+        Each entry once, in the order of the registry.
 
     Raises
     ------
-    InputError: for a name that is neither.
+    InputError
+        If a name is neither an id nor a group.
     """
     wanted = list(names)
     for name in wanted:

@@ -1,4 +1,4 @@
-"""Weights of real data, growing samples, and labels that are off."""
+"""Published results on weights of real data, growing samples and biased labels."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from mcjax.models.location import linear
 from mcjax.network import Network, Source, build_network, topologies
 from mcjax.published.entry import (
     ASYMPTOTIC,
+    ChainEstimate,
+    ConditionResult,
     Entry,
-    Estimate,
-    Found,
+    Observe,
+    Predict,
     Row,
-    Seen,
-    Told,
     limit_ratio,
     mean_square,
     risk_ratio,
@@ -30,33 +30,48 @@ from mcjax.study.study import Condition, Study, condition
 
 HE = "He, Xu & Cheng 2025"
 P, LATE, N = 5, 15, 10_000
-"""Parameters of these regressions; a generation that has settled; rows of a feed."""
+"""Parameters of the regressions, a generation at which risks have settled, and rows of a feed."""
 BIASED = 0.2
-"""The share of biased labels."""
+"""Share of biased labels."""
 SPAN, DEGREE = np.linspace(-0.2, 0.2, 9), 3
-"""Weights about the best one, among which the simulation looks for its own: where a polynomial of
-that degree is lowest, which by the law itself is 0.1% too low."""
+"""Simulated weights, relative to the best one, and degree of the polynomial through their risks.
+
+The simulated best weight is where the polynomial is lowest. By the law itself that is 0.1% too low.
+"""
 
 
 def weighted_loop(weight: float, ratio: int, n: int) -> Network:
-    """One model that fits ``ratio n`` fresh real rows, which weigh ``weight`` together, and n rows
-    of its own output of the last generation."""
+    """Return a model that reads real data and its own output of the last generation.
+
+    Parameters
+    ----------
+    weight : float
+        Total weight of the real rows; its own rows have the rest.
+    ratio : int
+        Number of fresh real rows for each row of its own output.
+    n : int
+        Rows of its own output.
+
+    Returns
+    -------
+    Network
+    """
     feeds = [("real", "model", ratio * n, weight / ratio), ("model", "model", n, 1 - weight)]
     return build_network(["model"], feeds, ratio * n)
 
 
 def settled_risk(weight: float, ratio: int) -> float:
-    """The limit of the risk of the weighted loop over that of the first fit, by the law."""
+    """Return the law's limit of the risk of the weighted loop, over the risk of the first fit."""
     system = linear_system(weighted_loop(weight, ratio, 1000), UNIT)
     return float(limit(system, np.array([True]))[0, 0] / system.initial[0, 0])
 
 
 def best_weight(ratio: int) -> float:
-    """The weight of real data at which the law's limit is lowest, found by a search."""
-    found = minimize_scalar(
+    """Return the weight of real data that minimises the law's limit, found by a search."""
+    minimum = minimize_scalar(
         settled_risk, bounds=(0.01, 0.99), args=(ratio,), method="bounded", options={"xatol": 1e-9}
     )
-    return float(found.x)
+    return float(minimum.x)
 
 
 def _loop(weight: float, ratio: int, depth: int) -> Condition:
@@ -75,10 +90,13 @@ def _weights(depth: int) -> Study:
     return study_of([*about, *others, pooled], LATE, 65_536 * depth)
 
 
-def _simulated_best(found: Sequence[Found]) -> Estimate:
-    """Where a polynomial through the simulated risks is lowest; its error by linearisation."""
+def _simulated_best(results: Sequence[ConditionResult]) -> ChainEstimate:
+    """Return the weight that minimises a polynomial fitted to the simulated risks.
+
+    Its standard error is computed by linearisation.
+    """
     weights = best_weight(1) + SPAN
-    risks = [risk_ratio("first_order", LATE, k)[0](found) for k in range(len(SPAN))]
+    risks = [risk_ratio("first_order", LATE, k)[0](results) for k in range(len(SPAN))]
     values = np.array([risk.value for risk in risks])
 
     def lowest(risk: np.ndarray) -> float:
@@ -89,10 +107,10 @@ def _simulated_best(found: Sequence[Found]) -> Estimate:
     at, step = lowest(values), 1e-4
     slopes = [(lowest(values + step * unit) - at) / step for unit in np.eye(len(values))]
     error = math.hypot(*(s * r.error for s, r in zip(slopes, risks, strict=True)))
-    return Estimate(at, error, risks[0].chains, risks[0].lost)
+    return ChainEstimate(at, error, risks[0].chains, risks[0].lost)
 
 
-def _settled(place: int) -> tuple[Seen, Told]:
+def _settled(place: int) -> tuple[Observe, Predict]:
     return risk_ratio("first_order", LATE, place)[0], limit_ratio("first_order", place)
 
 
@@ -120,9 +138,9 @@ def _biased(depth: int) -> Study:
     return study_of([condition(net, linear(), np.ones(P))], 1, 1024 * depth)
 
 
-def _floor(found: Sequence[Found]) -> float:
-    """What is left of the risk as n grows: the square of the law's mean error."""
-    mean = found[0].predictions.laws["first_order"].mean
+def _floor(results: Sequence[ConditionResult]) -> float:
+    """Return the limit of the risk as n grows: the square of the law's mean error."""
+    mean = results[0].predictions.laws["first_order"].mean
     assert mean is not None  # a source is biased
     return float((mean[1, 0] ** 2).sum())
 
@@ -133,13 +151,13 @@ ENTRIES = (
     Entry(
         "A6",
         "weights",
-        "fresh real data of weight w and the last synthetic data; the best w is the golden ratio's",
+        "fresh real data of weight w and the last synthetic data: the best w is 1 / golden ratio",
         "M_t = (1-w)^2 M_{t-1} + w^2 + k (1-w)^2;  w* = (sqrt(k^2 + 4 k) - k) / 2 = M_inf(w*)",
         HE,
         ASYMPTOTIC,
         _weights,
         (
-            Row("best w, k = 1", _simulated_best, lambda found: best_weight(1), GOLDEN),
+            Row("best w, k = 1", _simulated_best, lambda results: best_weight(1), GOLDEN),
             Row("risk at the best w, k = 1", *_settled(MIDDLE), GOLDEN),
             Row("risk at w = 0.5, k = 1", *_settled(len(SPAN)), 2 / 3),
             Row("risk at w = 0.8, k = 1", *_settled(len(SPAN) + 1), 0.708333),
@@ -150,7 +168,7 @@ ENTRIES = (
     Entry(
         "A9",
         "weights",
-        "growing samples: error is bounded if and only if sum 1/n_t is",
+        "growing samples: the error is bounded if and only if sum 1/n_t is finite",
         "MSE_T = V sum_{t <= T} 1 / n_t",
         "Xu, He & Cheng 2025",
         ASYMPTOTIC,
@@ -171,7 +189,7 @@ ENTRIES = (
     Entry(
         "A11",
         "weights",
-        "a constant share of biased labels: risk has a floor that no number of samples lowers",
+        "a constant share of biased labels: more samples do not lower the risk below a floor",
         "risk -> p_2^2 ||delta||^2",
         "Dohmatob et al. 2025",
         ASYMPTOTIC,

@@ -1,1 +1,1 @@
-"""What a person or a script reads: tables, JSON, results on disk."""
+"""Output for people and scripts: tables, JSON, and results on disk."""

@@ -1,7 +1,7 @@
 """Judged results as labelled arrays: an xarray Dataset, and its netCDF4 file.
 
-Dimensions are condition, generation, model, quantity and law, and parameter for what is simulated.
-Models that a condition lacks, and places without a cell, hold not-a-number or no text.
+The dimensions are condition, generation, model, quantity and law, and also parameter for simulated
+means. Models that a condition does not have, and places without a cell, hold nan or an empty text.
 """
 
 from __future__ import annotations
@@ -31,32 +31,32 @@ if TYPE_CHECKING:
     import xarray
 
 Axes = dict[str, dict[Any, int]]
-"""Dimension -> label -> position."""
+"""Position of every label, by dimension and label."""
 Variables = dict[str, tuple[tuple[str, ...], np.ndarray]]
 
 LONG_NAMES = {
-    "empirical": "seen over chains",
-    "standard_error": "standard error of empirical, from the chains' own spread",
+    "empirical": "observed mean over chains",
+    "standard_error": "standard error of empirical, from the spread of the chains",
     "predicted": "predicted by the law",
-    "ratio": "empirical over predicted, where that is judged",
-    "low": "lower end of the interval that is judged",
-    "high": "upper end of the interval that is judged",
-    "verdict": "verdict on the cell, empty where there is none",
-    "chains": "chains that count in the cell",
+    "ratio": "empirical over predicted, if the quantity is judged as a ratio",
+    "low": "lower end of the confidence interval",
+    "high": "upper end of the confidence interval",
+    "verdict": "verdict on the cell, empty if there is no cell",
+    "chains": "chains that contribute to the cell",
     "lost": "chains without an estimate in the cell",
     "chains_needed": "chains that would decide an inconclusive cell",
     "note": "why the cell is not judged",
     "mse": "simulated mean squared error of a model",
     "mse_error": "standard error of mse",
-    "mean_error": "simulated mean of estimate less truth",
+    "mean_error": "simulated mean of estimate minus truth",
     "mean_error_error": "standard error of mean_error",
     "chains_counted": "chains with an estimate",
-    "predicted_growth": "predicted mean squared error per generation of a model that collapses",
-    "predicted_limit": "predicted mean squared error in the long run of a model that does not",
+    "predicted_growth": "predicted growth of mse per generation, for a model that collapses",
+    "predicted_limit": "predicted limit of mse, for a model that does not collapse",
     "inapplicable": "why the law does not apply",
     "theta": "true parameters",
-    "scale": "what sample counts are multiplied by",
-    "interval_of": "what low and high are about",
+    "scale": "factor of the sample counts",
+    "interval_of": "unit of low and high",
 }
 
 
@@ -67,20 +67,33 @@ def dataset(
     verification: Verification,
     about: Mapping[str, str | float] | None = None,
 ) -> xarray.Dataset:
-    """All results of a study in one xarray Dataset.
+    """Return all results of a study as one xarray Dataset.
 
-    The cells are variables over (condition, generation, model, quantity, law). What was simulated
-    (``mse``, ``mean_error``, ...) has neither quantity nor law. A ladder of sample sizes is a
+    The cells are variables over (condition, generation, model, quantity, law). Simulated moments
+    (``mse``, ``mean_error``, ...) have neither quantity nor law. A ladder of sample sizes is a
     condition of its own if it was judged.
 
     Parameters
     ----------
-    predictions, outcomes: one for each condition, as for :func:`mcjax.judge`.
-    about: further attributes.
+    study : Study
+        The study.
+    predictions : sequence of Predictions
+        Predictions for each condition.
+    outcomes : sequence of Outcome
+        Outcome of each condition.
+    verification : Verification
+        The judged study.
+    about : mapping of str to str or float, optional
+        Further attributes.
+
+    Returns
+    -------
+    xarray.Dataset
 
     Raises
     ------
-    InputError: if the verification is of another study.
+    InputError
+        If the verification is of another study.
     """
     import xarray  # heavy, and for labelled results alone
 
@@ -92,20 +105,20 @@ def dataset(
         | _predicted(study.conditions, predictions, axes)
     )
     coordinates = _coordinates(rows, axes, units_of(study))
-    found = xarray.Dataset(variables, coordinates, _provenance(study, verification, about or {}))
-    for name, variable in found.variables.items():
+    labelled = xarray.Dataset(variables, coordinates, _provenance(study, verification, about or {}))
+    for name, variable in labelled.variables.items():
         if str(name) in LONG_NAMES:
             variable.attrs["long_name"] = LONG_NAMES[str(name)]
         if variable.dtype.kind == "f":
-            variable.attrs["units"] = "1"  # parameters are pure numbers, and so is all else
-    return found
+            variable.attrs["units"] = "1"  # parameters are dimensionless, hence everything is
+    return labelled
 
 
 def netcdf(labelled: xarray.Dataset) -> bytes:
-    """A Dataset as a netCDF4 file."""
+    """Return a Dataset as the bytes of a netCDF4 file."""
     packed = {"zlib": True, "complevel": 1}
     encoding: dict[Any, dict[str, Any]] = {
-        # texts of cells as characters: as strings of variable length they are not compressed
+        # netCDF compresses arrays of characters, but not strings of variable length
         name: packed | ({"dtype": "S1"} if variable.dtype.kind == "O" else {})
         for name, variable in labelled.data_vars.items()
     }
@@ -124,28 +137,28 @@ def _axes(study: Study, predictions: Sequence[Predictions], verification: Verifi
             *map(name_of, study.quantities),
             *(cell.quantity for cell in verification.cells),
         ],
-        # those that apply nowhere too, so that there is a place for the reason
+        # also laws that apply to no condition, so that there is a place for the reason
         "law": [law for p in predictions for law in p.laws]
         + [law for p in predictions for law in (*p.functionals, *p.inapplicable)],
     }
     return {
-        name: {label: i for i, label in enumerate(dict.fromkeys(own))}
-        for name, own in labels.items()
+        name: {label: i for i, label in enumerate(dict.fromkeys(axis))}
+        for name, axis in labels.items()
     }
 
 
 def _rows(study: Study, names: Mapping[str, int]) -> list[Condition]:
-    """The conditions in order; a ladder is one of its rungs, but for what tells those apart."""
+    """Return the conditions in order; a ladder is represented by a rung without its scale."""
     ladders = {
         c.ladder: dataclasses.replace(c, label=c.ladder, scale=math.nan)
         for c in study.conditions
         if c.ladder is not None
     }
     known = ladders | {c.name: c for c in study.conditions}
-    return [_found(known, name) for name in names]
+    return [_look_up(known, name) for name in names]
 
 
-def _found(known: Mapping[Any, Any], label: Any) -> Any:
+def _look_up(known: Mapping[Any, Any], label: Any) -> Any:
     if label not in known:
         raise InputError("verification", f"is of another study: it has {label!r}")
     return known[label]
@@ -154,13 +167,13 @@ def _found(known: Mapping[Any, Any], label: Any) -> Any:
 def _cells(verification: Verification, axes: Axes) -> Variables:
     columns = cell_columns(verification.cells)
     shape = tuple(map(len, axes.values()))
-    index = [[_found(at, label) for label in columns.pop(name)] for name, at in axes.items()]
+    index = [[_look_up(axis, label) for label in columns.pop(name)] for name, axis in axes.items()]
     places = np.ravel_multi_index(tuple(np.array(index, int)), shape)
     variables = {}
     for name, values in columns.items():
         text = name in ("verdict", "note")
         grid = np.full(shape, "" if text else math.nan, object if text else float)
-        # None, of chains_needed, becomes not-a-number
+        # chains_needed may be None, which becomes nan
         grid.flat[places] = np.array(values, grid.dtype)
         variables[name] = tuple(axes), grid
     return variables
@@ -169,20 +182,20 @@ def _cells(verification: Verification, axes: Axes) -> Variables:
 def _simulated(
     conditions: Sequence[Condition], outcomes: Sequence[Outcome], axes: Axes
 ) -> Variables:
-    """Moments as they were streamed; a mean over no chain is not-a-number."""
+    """Return the simulated moments; a mean over no chains is nan."""
     shape = tuple(len(axes[name]) for name in ("condition", "generation", "model"))
     longer = (*shape, max(len(c.theta) for c in conditions))
     mse, mse_error, counted = (np.full(shape, math.nan) for _ in range(3))
     mean, mean_error = (np.full(longer, math.nan) for _ in range(2))
     for k, (condition, outcome) in enumerate(zip(conditions, outcomes, strict=True)):
-        own = [axes["model"][model] for model in condition.network.models]
+        models = [axes["model"][model] for model in condition.network.models]
         p = len(condition.theta)
         squared, error = outcome.moments.squared, outcome.moments.error
-        mse[k][:, own] = np.where(squared.chains > 0, squared.mean, math.nan)
-        mse_error[k][:, own] = squared.standard_error()
-        counted[k][:, own] = squared.chains
-        mean[k][:, own, :p] = np.where(error.chains > 0, error.mean, math.nan)
-        mean_error[k][:, own, :p] = error.standard_error()
+        mse[k][:, models] = np.where(squared.chains > 0, squared.mean, math.nan)
+        mse_error[k][:, models] = squared.standard_error()
+        counted[k][:, models] = squared.chains
+        mean[k][:, models, :p] = np.where(error.chains > 0, error.mean, math.nan)
+        mean_error[k][:, models, :p] = error.standard_error()
     dims = ("condition", "generation", "model")
     return {
         "mse": (dims, mse),
@@ -199,12 +212,12 @@ def _predicted(
     dims = ("condition", "model", "law")
     growth, limit = (np.full([len(axes[name]) for name in dims], math.nan) for _ in range(2))
     reasons = np.full((len(axes["condition"]), len(axes["law"])), "", object)
-    for k, (condition, found) in enumerate(zip(conditions, predictions, strict=True)):
-        own = [axes["model"][model] for model in condition.network.models]
-        for name, law in found.laws.items():
-            growth[k][own, axes["law"][name]] = law.growth
-            limit[k][own, axes["law"][name]] = law.limit
-        for name, reason in found.inapplicable.items():
+    for k, (condition, predicted) in enumerate(zip(conditions, predictions, strict=True)):
+        models = [axes["model"][model] for model in condition.network.models]
+        for name, law in predicted.laws.items():
+            growth[k][models, axes["law"][name]] = law.growth
+            limit[k][models, axes["law"][name]] = law.limit
+        for name, reason in predicted.inapplicable.items():
             reasons[k, axes["law"][name]] = reason
     return {
         "predicted_growth": (dims, growth),
@@ -218,29 +231,29 @@ def _coordinates(rows: Sequence[Condition], axes: Axes, units: Mapping[str, str]
     for k, row in enumerate(rows):
         theta[k, : len(row.theta)] = row.theta
 
-    def each(value: Any) -> tuple[str, list[Any]]:
+    def by_condition(value: Any) -> tuple[str, list[Any]]:
         return "condition", [value(row) for row in rows]
 
     def network(row: Condition) -> str:
         return "" if math.isnan(row.scale) else json.dumps(row.network.described())
 
     return {name: list(labels) for name, labels in axes.items()} | {
-        "label": each(lambda c: c.label),
-        "family": each(lambda c: c.model.name),
-        "network": each(network),
-        "design": each(lambda c: c.design),
-        "ladder": each(lambda c: c.ladder or ""),
-        "scale": each(lambda c: c.scale),
+        "label": by_condition(lambda c: c.label),
+        "family": by_condition(lambda c: c.model.name),
+        "network": by_condition(network),
+        "design": by_condition(lambda c: c.design),
+        "ladder": by_condition(lambda c: c.ladder or ""),
+        "scale": by_condition(lambda c: c.scale),
         "seed": ("condition", np.array([row.seed for row in rows], np.uint64)),
         "theta": (("condition", "parameter"), theta),
-        "interval_of": ("quantity", [_found(units, name) for name in axes["quantity"]]),
+        "interval_of": ("quantity", [_look_up(units, name) for name in axes["quantity"]]),
     }
 
 
 def _provenance(
     study: Study, verification: Verification, about: Mapping[str, str | float]
 ) -> dict[str, str | float]:
-    """What it takes to know, and to repeat, a run."""
+    """Return what is needed to identify and to repeat a run."""
     here = environment()
     return {
         "title": "Interacting models: simulated errors against laws",
@@ -255,7 +268,7 @@ def _provenance(
         "path": ", ".join(sorted({route_of(c, study).path for c in study.conditions})),
         "seed": ", ".join(str(seed) for seed in sorted({c.seed for c in study.conditions})),
         "identity": identity(study),
-        "versions": ", ".join(f"{name} {of}" for name, of in here["versions"].items()),
+        "versions": ", ".join(f"{name} {number}" for name, number in here["versions"].items()),
         "python": here["python"],
         "device": here["device"],
         **about,

@@ -1,4 +1,4 @@
-"""A diagnosis for a person."""
+"""Print a diagnosis for a person to read."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from mcjax.diagnosis.explosion import Explosive, FiniteSample
 from mcjax.laws.least_squares.explosion import ROUNDING
 from mcjax.report.text import number, shown
 
-SHOWN = 12
+MOST_LISTED = 12
+"""Largest number of names, or of feeds, that are listed."""
 
 
 def show_diagnosis(diagnosis: Diagnosis) -> None:
-    """Verdict, sources, every model's fate, cures and dangers, on standard output."""
+    """Print verdict, collapse origins, every model's fate, cures and dangers to standard output."""
     doomed = [name for name, verdict in diagnosis.models.items() if verdict.collapses]
     total = len(diagnosis.models)
     if not doomed:
         click.secho(f"No model of {total} collapses.", bold=True)
     else:
         click.secho(f"{len(doomed)} of {total} models collapse.", bold=True)
-    for source in diagnosis.unstable_sources:
-        period = f", period {source.period}" if source.period > 1 else ""
-        click.echo(f"Unstable source: {_some(source.members)}{period} (no real data reach it)")
+    for origin in diagnosis.unstable_sources:
+        period = f", period {origin.period}" if origin.period > 1 else ""
+        click.echo(f"Collapse origin: {_some(origin.members)}{period} (no real data reach it)")
     click.echo()
     width = max(len(shown(name)) for name in diagnosis.models)
     for name, verdict in diagnosis.models.items():
         if verdict.collapses:
             path = " -> ".join(map(shown, verdict.path))
-            reason = "in an unstable source" if len(verdict.path) == 1 else f"by {path}"
-            speed = f"{number(verdict.growth, 5):>11} a generation"
+            reason = "in a collapse origin" if len(verdict.path) == 1 else f"via {path}"
+            speed = f"{number(verdict.growth, 5):>11} per generation"
             if verdict.growth == 0:  # sample counts grow, but not fast enough
-                speed = f"{'ever slower':>24}"
+                speed = f"{'ever more slowly':>26}"
             text = f"collapses  {speed}  {reason}"
         else:
             frozen = "  frozen" if verdict.frozen else ""
@@ -56,49 +57,51 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
         _show_finite_sample(diagnosis.finite_sample)
 
 
-def _show_finite_sample(found: FiniteSample | str) -> None:
-    if isinstance(found, str):
-        click.echo(f"The exact law at these sample counts does not apply: {shown(found)}.")
+def _show_finite_sample(exact: FiniteSample | str) -> None:
+    if isinstance(exact, str):
+        click.echo(f"The exact law at these sample counts does not apply: {shown(exact)}.")
         return
-    doomed = [name for name, explodes in found.explodes.items() if explodes]
-    what = f"as linear regressions with {found.parameters} parameters, at these sample counts"
+    doomed = [name for name, explodes in exact.explodes.items() if explodes]
+    subject = f"Exact law for linear regressions with {exact.parameters} parameters"
     if doomed:
         verb = "explodes" if len(doomed) == 1 else "explode"
-        click.secho(f"Exactly, {what}: {_some(tuple(doomed))} {verb}.", bold=True)
+        click.secho(f"{subject}, at these sample counts: {_some(tuple(doomed))} {verb}.", bold=True)
     else:
-        highest = max(found.radius.values())
-        click.echo(f"Exactly, {what}: nothing explodes (largest radius {number(highest, 5)}).")
-    for cure in found.cures:
-        click.echo(f"  {_some(cure.members)}: {_factor(cure)} a generation")
+        highest = number(max(exact.radius.values()), 5)
+        click.echo(
+            f"{subject}, at these sample counts: nothing explodes (largest radius {highest})."
+        )
+    for cure in exact.cures:
+        click.echo(f"  {_some(cure.members)}: {_growth(cure)}")
         if cure.real:
             samples = "real sample" if cure.real[1] == 1 else "real samples"
             click.echo(
-                f"    settles with {cure.real[1]} {samples} a generation to {shown(cure.real[0])}"
+                f"    settles with {cure.real[1]} {samples} per generation to {shown(cure.real[0])}"
             )
         else:
-            click.echo("    no single real feed is enough")
+            click.echo("    no single real feed suffices")
         if cure.factor is not None:
             click.echo(f"    settles with {cure.factor:g} times as many samples everywhere")
 
 
-def _factor(cure: Explosive) -> str:
+def _growth(cure: Explosive) -> str:
     if not math.isfinite(cure.radius):
-        return "so few rows in a fit that its mean squared error is infinite from the first"
+        return "a fit has so few rows that its mean squared error is infinite"
     if cure.radius > 1 + ROUNDING:
-        return f"mean squared error times {number(cure.radius, 5)}"
-    return "mean squared error up by a constant"
+        return f"the mean squared error is multiplied by {number(cure.radius, 5)} per generation"
+    return "the mean squared error grows by a constant per generation"
 
 
 def _edges(edges: tuple[tuple[str, str], ...]) -> None:
-    for origin, reader in edges[:SHOWN]:
+    for origin, reader in edges[:MOST_LISTED]:
         click.echo(f"  {shown(origin)} -> {shown(reader)}")
-    if len(edges) > SHOWN:
-        click.echo(f"  ... and {len(edges) - SHOWN} more (--json lists them all)")
+    if len(edges) > MOST_LISTED:
+        click.echo(f"  ... and {len(edges) - MOST_LISTED} more (--json lists them all)")
 
 
 def _some(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(map(shown, names[:SHOWN])) + more
+    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+    return ", ".join(map(shown, names[:MOST_LISTED])) + more
 
 
 def _count(edges: tuple[tuple[str, str], ...], noun: str) -> str:

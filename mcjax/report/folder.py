@@ -1,4 +1,4 @@
-"""A folder of results: one owner, files replaced whole or not at all."""
+"""Folders of results, each of one owner, whose files are replaced atomically."""
 
 from __future__ import annotations
 
@@ -22,22 +22,27 @@ from mcjax.network.graphs import ENCODING
 from mcjax.report.text import csv_text, strict_json
 
 PART = ".part"
-"""Ending of a file that is still being written."""
+"""Suffix of a file that is still being written."""
 LOCK = ".lock"
 
 
 class ResultFolder:
-    """The files of one study or survey.
+    """The folder with the results of one study or survey.
 
     Parameters
     ----------
-    about: what the results belong to, as plain data, kept in ``study.json``.
-    identity: a digest of all that the numbers depend on.
+    folder : Path
+        The folder, which is created if it does not exist.
+    about : dict
+        Description of the study or survey as plain data, kept in ``study.json``.
+    identity : str
+        Digest of everything that the numbers depend on.
 
     Raises
     ------
-    InputError: if the folder holds other results, cannot be used, or is in use by another process;
-        nothing in it is touched then.
+    InputError
+        If the folder holds other results, cannot be used, or is in use by another process. Nothing
+        in it is changed then.
     """
 
     def __init__(self, folder: Path, about: dict[str, Any], identity: str):
@@ -45,18 +50,18 @@ class ResultFolder:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError("--out", f"is no usable folder: {error.strerror}", str(folder)) from (
-                error
-            )
+            problem = f"is not a usable folder: {error.strerror}; name another"
+            raise InputError("--out", problem, str(folder)) from error
         try:
             foreign = not self._about.exists() and any(
                 path.suffix != PART and path.name != LOCK for path in folder.iterdir()
             )
         except OSError as error:
-            raise InputError("--out", f"cannot be read: {error.strerror}", str(folder)) from error
+            problem = f"cannot be read: {error.strerror}; name another folder"
+            raise InputError("--out", problem, str(folder)) from error
         if foreign:
             raise InputError("--out", "is not empty; name a new folder", str(folder))
-        # the system frees it when the process ends, however it ends
+        # the operating system releases the lock when the process ends, however it ends
         self._lock = FileLock(folder / LOCK, timeout=0, is_singleton=True)
         try:
             self._lock.acquire()
@@ -67,12 +72,11 @@ class ResultFolder:
                 str(folder),
             ) from error
         except OSError as error:
-            raise InputError("--out", f"cannot be written: {error.strerror}", str(folder)) from (
-                error
-            )
+            problem = f"cannot be written: {error.strerror}; name another folder"
+            raise InputError("--out", problem, str(folder)) from error
         except NotImplementedError as error:
-            message = "lies on a file system without locks; name a folder on another"
-            raise InputError("--out", message, str(folder)) from error
+            problem = "is on a file system without locks; name a folder on another file system"
+            raise InputError("--out", problem, str(folder)) from error
         if self._about.exists() and self._read_identity() != identity:
             raise InputError(
                 "--out", "holds the results of another study; name another folder", str(folder)
@@ -95,34 +99,57 @@ class ResultFolder:
             raise InputError("", "is damaged; name another folder", str(self._about)) from error
 
     def write_json(self, name: str, value: Any) -> None:
-        """Strict JSON: what is not a finite number is null."""
+        """Write a value as strict JSON, in which a number that is not finite is null."""
         text = strict_json(value)
         self._write(name, lambda file: file.write(text.encode()))
 
     def write_text(self, name: str, text: str) -> None:
-        """Plain text, or a page."""
+        """Write a text file in UTF-8."""
         self.write_bytes(name, text.encode())
 
     def write_bytes(self, name: str, content: bytes) -> None:
-        """A file of any format."""
+        """Write a file of any format."""
         self._write(name, lambda file: file.write(content))
 
     def write_csv(
         self, name: str, rows: Sequence[dict[str, Any]], otherwise: Sequence[str]
     ) -> None:
-        """Rows with equal keys; ``otherwise``: the heading of an empty table."""
+        """Write a CSV table.
+
+        Parameters
+        ----------
+        name : str
+            Name of the file.
+        rows : sequence of dict
+            Rows with equal keys.
+        otherwise : sequence of str
+            Header of a table without rows.
+        """
         self.write_text(name, csv_text(rows, otherwise))
 
     def write_arrays(self, name: str, arrays: dict[str, Any]) -> None:
-        """NumPy's npz."""
+        """Write arrays by name, as a file in NumPy's npz format."""
         self._write(name, lambda file: np.savez(file, **arrays))
 
     def read_arrays(self, name: str, unpack: Callable[[Any], Any]) -> Any:
-        """``unpack`` applied to the arrays of a file; None if there is no such file.
+        """Read the arrays of a file in NumPy's npz format.
+
+        Parameters
+        ----------
+        name : str
+            Name of the file.
+        unpack : callable
+            Applied to the arrays by name.
+
+        Returns
+        -------
+        object
+            The result of ``unpack``; None if there is no such file.
 
         Raises
         ------
-        InputError: if the file is damaged.
+        InputError
+            If the file is damaged.
         """
         path = self.path / name
         if not path.exists():
@@ -145,11 +172,12 @@ class ResultFolder:
         except OSError as error:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
-            raise InputError("--out", f"cannot be written: {error.strerror}", str(path)) from error
+            problem = f"cannot be written: {error.strerror}; make room or name another folder"
+            raise InputError("--out", problem, str(path)) from error
 
 
 def environment() -> dict[str, Any]:
-    """What numbers are made with: versions by package, Python, device."""
+    """Return the environment of the run: versions of packages, Python and the device."""
     return {
         "versions": {name: version(name) for name in ("mcjax", "jax", "jaxlib", "numpy")},
         "python": platform.python_version(),

@@ -11,7 +11,7 @@ from rich.table import Table
 from mcjax.laws.law import Law
 from mcjax.laws.predict import Applicability
 
-MARK = {True: "yes", False: "-"}
+ANSWERS = {True: "yes", False: "-"}
 
 
 def laws_json(names: Sequence[str], laws: Sequence[Applicability]) -> dict[str, Any]:
@@ -39,11 +39,11 @@ def laws_json(names: Sequence[str], laws: Sequence[Applicability]) -> dict[str, 
 def show_laws(console: Console, names: Sequence[str], laws: Sequence[Applicability]) -> None:
     """Print a table of laws against conditions, and why laws do not apply."""
     table = Table(box=None, padding=(0, 1))
-    headings = ("law", "holds", *(names or ("source",)))
+    headings = ("law", "holds", *(names or ("reference",)))
     for heading in headings:
         table.add_column(heading or "applies", overflow="fold")
     for law, reasons in laws:
-        marks = [MARK[reason is None] for reason in reasons]
+        marks = [ANSWERS[reason is None] for reason in reasons]
         table.add_row(law.name, _holds(law), *(marks if names else (law.reference,)))
     console.print(table)
     for law, reasons in laws:

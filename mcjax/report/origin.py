@@ -1,4 +1,4 @@
-"""The study that a folder of results belongs to, loaded again."""
+"""Load again the study that a folder of results belongs to."""
 
 from __future__ import annotations
 
@@ -21,19 +21,29 @@ REMEDY = "name the study's file with --file PATH"
 
 
 def read_about(folder: Path) -> dict[str, Any]:
-    """What ``study.json`` says of the study's identity, source and environment; the folder stays
-    as it is.
+    """Read the identity, source and environment of a study from ``study.json``.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of results; it is not changed.
+
+    Returns
+    -------
+    dict
+        With the keys ``identity``, ``source``, ``environment`` and ``path``.
 
     Raises
     ------
-    InputError: if the folder holds no results of a study, or they are damaged.
+    InputError
+        If the folder holds no results of a study, or damaged ones.
     """
     path = folder / "study.json"
     if not path.is_file():
         raise InputError("", "holds no results; name a folder that verify --out kept", str(folder))
     try:
         about = json.loads(path.read_text(encoding=ENCODING))
-        found = {
+        kept = {
             "identity": about["identity"],
             "source": dict(about.get("source") or {}),
             "environment": dict(about.get("environment") or {}),
@@ -42,20 +52,30 @@ def read_about(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError("", "is damaged; run verify into another folder", str(path)) from error
     if "survey" in about:
-        raise InputError("", "holds a survey, and only studies have replays", str(folder))
-    return found
+        raise InputError("", "holds a survey; only chains of a study can be replayed", str(folder))
+    return kept
 
 
 def load_again(folder: Path, about: dict[str, Any], file: Path | None = None) -> Study:
-    """The study of a folder from the file it came from, or from ``file``.
+    """Load the study of a folder of results.
 
     Parameters
     ----------
-    about: see :func:`read_about`.
+    folder : Path
+        Folder of results.
+    about : dict
+        Its description, see :func:`read_about`.
+    file : Path, optional
+        Study file; defaults to the file that the results came from.
+
+    Returns
+    -------
+    Study
 
     Raises
     ------
-    InputError: if that file, or one that it names, is missing or is no longer that of the study.
+    InputError
+        If the file, or one that it names, is missing or no longer describes the study.
     """
     source = about["source"]
     if file is not None:
@@ -67,7 +87,8 @@ def load_again(folder: Path, about: dict[str, Any], file: Path | None = None) ->
     else:
         raise InputError("", f"does not say which file it came from; {REMEDY}", str(folder))
     if file is None and not path.exists():
-        raise InputError("", f"is gone, and {folder} came from it; {REMEDY}", str(path))
+        problem = f"does not exist any more, and {folder} came from it; {REMEDY}"
+        raise InputError("", problem, str(path))
     try:
         study = load_study(path)
     except InputError as error:
@@ -75,7 +96,7 @@ def load_again(folder: Path, about: dict[str, Any], file: Path | None = None) ->
             raise
         problem = f"{error.message}; {folder} came from {path}: restore it, or {REMEDY}"
         raise InputError(error.field, problem, error.file) from error
-    study = replace(study, path=about["path"])  # which ``--path`` may have changed
+    study = replace(study, path=about["path"])  # --path may have changed it
     if identity(study) != about["identity"]:
         if file is not None:
             raise InputError("", f"is not the study of {folder}; name another --file", str(path))
@@ -87,7 +108,7 @@ def load_again(folder: Path, about: dict[str, Any], file: Path | None = None) ->
 
 
 def elsewhere(about: dict[str, Any]) -> str:
-    """How the machine or the versions of the study differ from those here, or nothing."""
+    """Return how the versions or the device of a study differ from those here; empty if not."""
     environment = about["environment"]
     here = {name: version(name) for name in ("mcjax", "jax", "jaxlib")}
     here["device"] = str(jax.devices()[0].device_kind)

@@ -1,4 +1,4 @@
-"""Progress of a long run, on standard error, with the time left."""
+"""Report the progress of a long run, and the time left, on standard error."""
 
 from __future__ import annotations
 
@@ -18,7 +18,19 @@ MILESTONES = 10
 
 
 class Progress:
-    """A bar on a terminal; elsewhere a line at every tenth of the work."""
+    """A progress bar on a terminal; elsewhere, a line for every tenth of the work.
+
+    Parameters
+    ----------
+    console : Console
+        Console on which progress is reported.
+    total, done : int
+        Size of the work, and how much of it was done before.
+    quiet : bool, optional
+        Whether nothing is reported.
+    what : str, optional
+        Plural noun for the units of work.
+    """
 
     def __init__(
         self,
@@ -47,6 +59,7 @@ class Progress:
         self._task = self._bar.add_task(what, total=total, completed=done)
 
     def __enter__(self) -> Progress:
+        """Show the bar."""
         self._bar.start()
         return self
 
@@ -56,10 +69,11 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        """Remove the bar."""
         self._bar.stop()
 
     def advance(self, more: int) -> None:
-        """So many more have run."""
+        """Report that so many more units of work are done."""
         before = self._done * MILESTONES // self._total
         self._done += more
         self._bar.advance(self._task, more)

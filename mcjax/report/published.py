@@ -1,4 +1,4 @@
-"""The table of published results, for a terminal, as JSON and on disk."""
+"""Show the table of published results on a terminal, as JSON, and keep it on disk."""
 
 from __future__ import annotations
 
@@ -20,15 +20,21 @@ from mcjax.report.store import Store
 from mcjax.report.tables import MARK, STYLE
 from mcjax.report.text import number, with_error
 from mcjax.study.study import Study
-from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, worst
+from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, Verdict, worst
 
 
 class PublishedStore:
-    """A folder with the table, and one of results for each entry's study.
+    """A folder with the table of results, and one subfolder for the study of each entry.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder, which is created if it does not exist.
 
     Raises
     ------
-    InputError: see :class:`mcjax.report.folder.ResultFolder`.
+    InputError
+        See :class:`mcjax.report.folder.ResultFolder`.
     """
 
     def __init__(self, folder: Path):
@@ -37,37 +43,37 @@ class PublishedStore:
 
     @property
     def path(self) -> Path:
-        """The folder."""
+        """Path of the folder."""
         return self._folder.path
 
     def load(self, entry: Entry, depth: int, study: Study) -> list[Tally] | None:
-        """What earlier runs of the entry found, if anything."""
+        """Load the tallies of earlier runs of an entry; None if there are none."""
         name = f"{slug(entry)}-deep" if depth > 1 else slug(entry)
         self._stores[entry.id] = Store(self._folder.path / name, study)
         return self._stores[entry.id].load()
 
     def save(self, entry: Entry, tallies: Sequence[Tally]) -> None:
-        """Keep what an entry's chains did."""
+        """Keep the tallies of an entry."""
         self._stores[entry.id].save(tallies)
 
     def finish(self, results: Sequence[Result], tolerance: float) -> None:
-        """Keep the table, as ``published.json`` and ``published.csv``."""
+        """Keep the table as ``published.json`` and ``published.csv``."""
         self._folder.write_json("published.json", published_json(results, tolerance))
         self._folder.write_csv("published.csv", [_row(r) for r in results], ["id"])
 
 
 def slug(entry: Entry) -> str:
-    """An entry's id as a file name."""
+    """Return an entry's id as a file name."""
     return entry.id.replace("'", "p")
 
 
-def verdict_of(results: Sequence[Result]) -> str:
-    """The worst verdict."""
+def verdict_of(results: Sequence[Result]) -> Verdict:
+    """Return the worst verdict."""
     return worst(np.array([result.cell.verdict for result in results]))
 
 
 def published_json(results: Sequence[Result], tolerance: float) -> dict[str, Any]:
-    """What ``mcjax published --json`` prints."""
+    """Return what ``mcjax published --json`` prints."""
     return {
         "results": [_row(result) for result in results],
         "tolerance": tolerance,
@@ -84,7 +90,7 @@ def _row(result: Result) -> dict[str, Any]:
         "setting": row.setting,
         "claim": entry.claim,
         "formula": entry.formula,
-        "source": entry.source,
+        "source": entry.reference,
         "kind": entry.kind,
         "expected": cell.predicted,
         "published": row.constant,
@@ -104,7 +110,7 @@ def _row(result: Result) -> dict[str, Any]:
 def show_published(
     console: Console, results: Sequence[Result], tolerance: float, seconds: float
 ) -> None:
-    """The table, entry by entry, and a line on all of it."""
+    """Print the table, entry by entry, and a summary line."""
     table = Table(title="Published results, simulated", show_lines=False)
     for heading, side in (
         ("", "left"),
@@ -117,11 +123,11 @@ def show_published(
         (f"{PLANTED:.0%} off", "left"),
     ):
         table.add_column(heading, justify="left" if side == "left" else "right")
-    shown = ""
+    previous = ""
     for result in results:
         entry, cell = result.entry, result.cell
-        if entry.id != shown:
-            shown = entry.id
+        if entry.id != previous:
+            previous = entry.id
             table.add_section()
             table.add_row(f"[bold]{entry.id}[/]", f"[italic]{entry.claim}[/]")
         bound = "<= " if entry.kind == BOUND else ""
@@ -137,7 +143,9 @@ def show_published(
         )
     console.print(table)
     for entry in dict.fromkeys(result.entry for result in results):
-        console.print(f"{entry.id}: {entry.formula}  ({entry.kind}; {entry.source})", markup=False)
+        console.print(
+            f"{entry.id}: {entry.formula}  ({entry.kind}; {entry.reference})", markup=False
+        )
     for result in results:
         if result.cell.note:
             console.print(
@@ -149,8 +157,8 @@ def show_published(
     verdict = verdict_of(results)
     console.print(
         f"[{STYLE[verdict]}]{verdict}[/]: {len(results)} numbers ({parts}) at ±{tolerance:.0%} with"
-        f" confidence {CONFIDENCE:.0%} together; constants that are off by {PLANTED:.0%}:"
-        f" {planted[REFUTED]} refuted, {planted[VERIFIED] + planted[INCONCLUSIVE]} not;"
+        f" confidence {CONFIDENCE:.0%} together; of the constants planted {PLANTED:.0%} off,"
+        f" {planted[REFUTED]} are refuted and {planted[VERIFIED] + planted[INCONCLUSIVE]} are not;"
         f" {seconds:.0f} s",
         soft_wrap=True,
     )

@@ -1,4 +1,4 @@
-"""One chain, generation by generation: what every model fitted, and what came of it."""
+"""Show one chain, generation by generation: the data that every model fitted, and its estimate."""
 
 from __future__ import annotations
 
@@ -19,33 +19,51 @@ from mcjax.report.text import number
 from mcjax.solvers.status import FAILURES, Status
 from mcjax.study.study import Study
 
-SHOWN = 4
-"""Entries of theta in a table."""
+MOST_ENTRIES = 4
+"""Largest number of entries of theta in the table."""
 MARKED = {Status.CONVERGED.reason: "[blue]+ {}[/]", Status.NOT_FITTED.reason: "[dim]= {}[/]"}
 FAILED = "[bold red]x {}[/]"
 """Statuses differ by mark and word as well as by colour."""
 
 
 def replay_json(study: Study, condition: str, chain: int) -> dict[str, Any]:
-    """Replay a chain; what ``mcjax replay --json`` prints.
+    """Replay a chain and return what ``mcjax replay --json`` prints.
 
-    ``data`` has one entry an origin: its rows, and of those the mean and standard deviation of y,
-    the mean of x and its length; if sufficient statistics were drawn instead, its rows alone.
-    It is empty where a model fitted nothing.
+    Parameters
+    ----------
+    study : Study
+        The study.
+    condition : str
+        Name of a condition.
+    chain : int
+        Number of the chain, from 0.
+
+    Returns
+    -------
+    dict
+        Under ``generations`` there is one entry for each fit. Its ``data`` has one entry for each
+        origin: the number of rows, the mean and standard deviation of y, the mean of x and its
+        length; the number of rows alone if sufficient statistics were drawn. It is empty if the
+        model fitted nothing.
 
     Raises
     ------
-    InputError: see :func:`mcjax.api.replay`.
+    InputError
+        See :func:`mcjax.api.replay`.
     """
     compiled = compile_study(study)
-    found = api.replay(compiled, condition, chain)
+    replayed = api.replay(compiled, condition, chain)
     index = compiled.position(condition)
     chosen, path = study.conditions[index], compiled.by_condition[index].route.path
+    last = len(replayed.theta)
     if path != "statistics":
-        drawn = api.replay_data(compiled, condition, chain, found)
-        data = [[[_summary(*one) for one in own.items()] for own in fits] for fits in drawn]
+        drawn = api.replay_data(compiled, condition, chain, replayed)
+        data = [
+            [[_summary(origin, rows) for origin, rows in fit.items()] for fit in fits]
+            for fits in drawn
+        ]
     else:
-        data = [_counts(chosen.network.reads(t), found.status[t]) for t in range(len(found.theta))]
+        data = [_counts(chosen.network.reads(t), replayed.status[t]) for t in range(last)]
     return {
         "condition": condition,
         "chain": chain,
@@ -56,13 +74,13 @@ def replay_json(study: Study, condition: str, chain: int) -> dict[str, Any]:
             {
                 "generation": t,
                 "model": model,
-                "status": Status(int(found.status[t, i])).reason,
-                "theta": found.theta[t, i],
-                "error": math.hypot(*(found.theta[t, i] - chosen.theta)),
-                "steps": int(found.steps[t, i]),
+                "status": Status(int(replayed.status[t, i])).reason,
+                "theta": replayed.theta[t, i],
+                "error": math.hypot(*(replayed.theta[t, i] - chosen.theta)),
+                "steps": int(replayed.steps[t, i]),
                 "data": data[t][i],
             }
-            for t in range(len(found.theta))
+            for t in range(last)
             for i, model in enumerate(chosen.network.models)
         ],
     }
@@ -70,7 +88,7 @@ def replay_json(study: Study, condition: str, chain: int) -> dict[str, Any]:
 
 def _summary(origin: str, data: Dataset) -> dict[str, Any]:
     x, y = (np.asarray(part, float) for part in (data.x, data.y))
-    with np.errstate(all="ignore"):  # an exploded chain's data may be beyond any number
+    with np.errstate(all="ignore"):  # the data of an exploded chain may overflow
         mean = x.mean(-1)
         return {
             "origin": origin,
@@ -83,7 +101,7 @@ def _summary(origin: str, data: Dataset) -> dict[str, Any]:
 
 
 def _counts(reads: tuple[tuple[Feed, ...], ...], status: np.ndarray) -> list[list[dict[str, Any]]]:
-    """Rows by origin of every model that fitted any."""
+    """Return the number of rows by origin for every model, empty if it fitted nothing."""
     idle = (Status.NOT_FITTED, Status.PARENT_FAILED)
     return [
         [] if code in idle else [{"origin": feed.origin, "rows": feed.samples} for feed in feeds]
@@ -91,32 +109,35 @@ def _counts(reads: tuple[tuple[Feed, ...], ...], status: np.ndarray) -> list[lis
     ]
 
 
-def show_replay(console: Console, found: dict[str, Any]) -> None:
-    """A table of what :func:`replay_json` found: a row for each fit, and one more for each origin
-    of its data beyond the first."""
-    rows = found["sampling"] == "rows"
-    place = f"{found['condition']}: " if found["condition"] else ""
-    title = f"{place}chain {found['chain']}"
+def show_replay(console: Console, replayed: dict[str, Any]) -> None:
+    """Print the result of :func:`replay_json` as a table.
+
+    The table has one row for each fit, and a further row for each origin of its data beyond the
+    first.
+    """
+    rows = replayed["sampling"] == "rows"
+    place = f"{replayed['condition']}: " if replayed["condition"] else ""
+    title = f"{place}chain {replayed['chain']}"
     table = Table(title=label(title), title_justify="left", box=None, header_style="dim")
     texts = ("model", "status", "theta", "data of")
     headings = ("t", "model", "status", "theta", "||error||", "gradients", "data of", "rows")
     for heading in (*headings, *(("mean y", "sd y", "||mean x||") if rows else ())):
         table.add_column(heading, justify="left" if heading in texts else "right")
-    for fit in found["generations"]:
+    for fit in replayed["generations"]:
         status = MARKED.get(fit["status"], FAILED).format(fit["status"])
-        theta = " ".join(number(value) for value in fit["theta"][:SHOWN])
-        more = " ..." if len(fit["theta"]) > SHOWN else ""
-        own: list[Text | str] = [str(fit["generation"]), label(fit["model"]), status, theta + more]
-        own += [number(fit["error"]), str(fit["steps"])]
+        theta = " ".join(number(value) for value in fit["theta"][:MOST_ENTRIES])
+        more = " ..." if len(fit["theta"]) > MOST_ENTRIES else ""
+        cells: list[Text | str] = [str(fit["generation"]), label(fit["model"]), status]
+        cells += [theta + more, number(fit["error"]), str(fit["steps"])]
         for data in fit["data"] or [{}]:
-            table.add_row(*own, *_cells(data))
-            own = [""] * len(own)
+            table.add_row(*cells, *_cells(data))
+            cells = [""] * len(cells)
     show_table(console, table)
     if not rows:
         console.print("Sufficient statistics were drawn, not rows: there are no x and y to show.")
-    seen = {fit["status"] for fit in found["generations"]}
+    statuses = {fit["status"] for fit in replayed["generations"]}
     for failure in FAILURES:
-        if failure.reason in seen:
+        if failure.reason in statuses:
             console.print(f"{FAILED.format(failure.reason)}: {failure.advice}")
 
 

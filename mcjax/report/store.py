@@ -1,9 +1,9 @@
-"""Results on disk: the numbers, and beside them all that is needed to read or repeat them.
+"""Keep the results of a study on disk, with everything that is needed to read or repeat them.
 
 A folder holds ``study.json`` (conditions, settings, study file, versions, device), ``tallies.npz``
-(moments and counts of every condition), ``verification.json`` (what ``--json`` prints),
-``cells.csv`` and the same table as ``cells.parquet``; the command line adds pages and
-``results.nc``. Files are replaced whole or not at all.
+(moments and counts of every condition), ``verification.json`` (what ``--json`` prints), and a table
+of cells as ``cells.csv`` and ``cells.parquet``. The command line adds pages and ``results.nc``.
+Files are replaced atomically.
 """
 
 from __future__ import annotations
@@ -22,22 +22,28 @@ from mcjax.report.verification import cell_rows, cells_parquet, verification_jso
 from mcjax.study.load import builtin_file
 from mcjax.study.quantities import name_of
 from mcjax.study.schema import read_text
-from mcjax.study.study import Study
+from mcjax.study.study import Condition, Study
 from mcjax.verdicts.judge import Verification
 
 TALLIES = "tallies.npz"
 
 
 class Store:
-    """One folder of results, belonging to one study.
+    """A folder with the results of one study.
 
     Parameters
     ----------
-    file: the study file, if the study comes from one.
+    folder : Path
+        The folder, which is created if it does not exist.
+    study : Study
+        The study.
+    file : Path, optional
+        The study file, if the study comes from one.
 
     Raises
     ------
-    InputError: see :class:`mcjax.report.folder.ResultFolder`.
+    InputError
+        See :class:`mcjax.report.folder.ResultFolder`.
     """
 
     def __init__(self, folder: Path, study: Study, file: Path | None = None):
@@ -46,7 +52,7 @@ class Store:
         self._folder = ResultFolder(folder, about, identity(study))
 
     def load(self) -> list[Tally] | None:
-        """What earlier runs found, if anything."""
+        """Load the tallies of earlier runs; None if there are none."""
 
         def unpack(data: Any) -> list[Tally]:
             return [
@@ -57,7 +63,7 @@ class Store:
         return self._folder.read_arrays(TALLIES, unpack)
 
     def save(self, tallies: Sequence[Tally]) -> None:
-        """Keep the tallies; the file before stays until the new one is complete."""
+        """Keep the tallies; the previous file stays until the new one is complete."""
         arrays: dict[str, Any] = {}
         for i, tally in enumerate(tallies):
             for part, outcome in zip(Tally._fields, tally, strict=True):
@@ -67,13 +73,13 @@ class Store:
 
     @property
     def environment(self) -> dict[str, Any]:
-        """Versions, device and when the run began."""
+        """Versions, device and the time at which the run began."""
         return self._folder.environment
 
     def finish(
         self, verification: Verification, files: Mapping[str, str | bytes] | None = None
     ) -> None:
-        """Keep the verdicts as JSON, CSV and Parquet, and files about them by name."""
+        """Keep the verdicts as JSON, CSV and Parquet, and further files by name."""
         for name, content in (files or {}).items():
             if isinstance(content, str):
                 self._folder.write_text(name, content)
@@ -85,41 +91,53 @@ class Store:
 
 
 def describe(study: Study) -> dict[str, Any]:
-    """A study as plain data."""
+    """Return a study as plain data."""
     settings = {f.name: getattr(study, f.name) for f in dataclasses.fields(study)}
     settings["quantities"] = [name_of(quantity) for quantity in study.quantities]
     del settings["conditions"]
     return {
         "settings": settings,
-        "conditions": [
-            {
-                "label": c.label,
-                "seed": c.seed,
-                "network": c.network.described(),
-                "family": {
-                    "name": c.model.name,
-                    "variant": c.model.variant,
-                    "params": c.model.params,
-                },
-                "theta": c.theta.tolist(),
-                "covariance": c.covariance.tolist(),
-                "design": c.design,
-            }
-            for c in study.conditions
-        ],
+        "conditions": [_described(condition) for condition in study.conditions],
     }
 
 
+def _described(condition: Condition) -> dict[str, Any]:
+    """Return a condition as plain data; what few conditions have is left out where it is absent."""
+    model = condition.model
+    described: dict[str, Any] = {
+        "label": condition.label,
+        "seed": condition.seed,
+        "network": condition.network.described(),
+        "family": {"name": model.name, "variant": model.variant, "params": model.params},
+        "theta": condition.theta.tolist(),
+        "covariance": condition.covariance.tolist(),
+        "design": condition.design,
+    }
+    if model.structure is not None:
+        described["structure"] = [str(model.structure.nesting), *model.structure.shapes]
+    if condition.estimator is not None:
+        # numbers and names; what an optimiser does is told by the name that it is given
+        settings = vars(condition.estimator).items()
+        described["estimator"] = {
+            "kind": type(condition.estimator).__name__,
+            **{k: v for k, v in settings if isinstance(v, int | float | str | None)},
+        }
+    return described
+
+
 def _source(file: Path) -> dict[str, Any]:
-    """Where a study comes from; a built-in one may lie elsewhere when it is looked for again."""
-    if file == builtin_file("study"):
+    """Return where a study comes from, as plain data."""
+    if file == builtin_file("study"):  # whose path differs between installations
         return {"builtin": "study"}
-    # not resolved: files that the study names lie beside a link, not beside what it points to
+    # links are not resolved, because the study's relative paths start at the link
     return {"file": str(file.absolute()), "text": read_text(file)}
 
 
 def identity(study: Study) -> str:
-    """A digest of what the numbers depend on; how many chains, and their judging, may change."""
+    """Return a digest of everything that the numbers of a study depend on.
+
+    The number of chains, and the settings by which they are judged, may change.
+    """
     about = describe(study)
     kept = ("generations", "precision", "solver", "sampling", "path")
     settings = {k: about["settings"][k] for k in kept}

@@ -1,4 +1,4 @@
-"""A survey on disk, piece by piece, and its verdict for a person."""
+"""Keep a survey on disk, piece by piece, and show its verdict."""
 
 from __future__ import annotations
 
@@ -22,26 +22,35 @@ from mcjax.study.survey import Survey
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.survey import SurveyVerdict
 
-SHOWN = 5
+MOST_NETWORKS = 5
+"""Largest number of networks that are listed for one verdict."""
 
 
 class SurveyStore:
-    """One folder with a file for every finished piece, so that a survey goes on where it stopped.
+    """A folder with a file for every finished piece, so that a survey resumes where it stopped.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder, which is created if it does not exist.
+    survey : Survey
+        The survey.
 
     Raises
     ------
-    InputError: see :class:`mcjax.report.folder.ResultFolder`.
+    InputError
+        See :class:`mcjax.report.folder.ResultFolder`.
     """
 
     def __init__(self, folder: Path, survey: Survey):
         settings = dataclasses.asdict(survey)
-        judged = ("tolerance", "confidence")  # may change, the numbers do not
+        judged = ("tolerance", "confidence")  # the numbers do not depend on these
         text = json.dumps({k: v for k, v in settings.items() if k not in judged}, sort_keys=True)
         identity = hashlib.sha256(text.encode()).hexdigest()
         self._folder = ResultFolder(folder, {"survey": settings}, identity)
 
     def load(self, piece: int) -> SurveyMoments | None:
-        """A piece that ran before."""
+        """Load a piece that ran before; None if it did not."""
 
         def unpack(data: Any) -> SurveyMoments:
             late = Moments(*(data[name] for name in Moments._fields))
@@ -49,9 +58,9 @@ class SurveyStore:
 
         return self._folder.read_arrays(_name(piece), unpack)
 
-    def save(self, piece: int, found: SurveyMoments) -> None:
-        """Keep a piece."""
-        arrays = found.late._asdict() | {"failures": found.failures}
+    def save(self, piece: int, moments: SurveyMoments) -> None:
+        """Keep the moments of a piece."""
+        arrays = moments.late._asdict() | {"failures": moments.failures}
         self._folder.write_arrays(_name(piece), arrays)
 
     def finish(self, verdict: SurveyVerdict) -> None:
@@ -67,7 +76,7 @@ def _name(piece: int) -> str:
 
 
 def show_survey(console: Console, verdict: SurveyVerdict, seconds: float) -> None:
-    """Networks by what the law says of them, claims by kind, and what was refuted."""
+    """Print the verdicts on networks and on claims by kind, and the networks that are refuted."""
     survey = verdict.survey
     collapses = np.array([fate.collapses for fate in verdict.fates])
     doomed = collapses.sum(1)
@@ -88,20 +97,20 @@ def show_survey(console: Console, verdict: SurveyVerdict, seconds: float) -> Non
     for heading in ("by the law", VERIFIED, REFUTED, INCONCLUSIVE):
         table.add_column(heading, justify="left" if heading == "by the law" else "right")
     for kind, verdicts in kinds.items():
-        found = Counter(verdicts.tolist())
-        table.add_row(kind, *(str(found[name]) for name in (VERIFIED, REFUTED, INCONCLUSIVE)))
+        totals = Counter(verdicts.tolist())
+        table.add_row(kind, *(str(totals[name]) for name in (VERIFIED, REFUTED, INCONCLUSIVE)))
     console.print(table)
     for name in (REFUTED, INCONCLUSIVE):
-        for k in np.flatnonzero(verdict.networks == name)[:SHOWN]:
+        for k in np.flatnonzero(verdict.networks == name)[:MOST_NETWORKS]:
             console.print(
                 f"{MARK[name]} {name}: {survey.name(int(verdict.codes[k]))}", markup=False
             )
     if verdict.failures:
         console.print(f"[bold]{verdict.failures}[/] fits ended without an estimate")
     counts = network_counts(verdict)
-    stands = "" if survey.labelled else f", which stand for {counts['labelled']:,} labelled ones"
+    kind = "" if survey.labelled else f", which stand for {counts['labelled']:,} labelled ones"
     console.print(
-        f"[{STYLE[verdict.verdict]}]{verdict.verdict}[/]: {counts['simulated']:,} networks{stands}:"
+        f"[{STYLE[verdict.verdict]}]{verdict.verdict}[/]: {counts['simulated']:,} networks{kind}:"
         f" {counts[VERIFIED]:,} verified, {counts[REFUTED]:,} refuted,"
         f" {counts[INCONCLUSIVE]:,} inconclusive; {(verdict.verdicts != '').sum():,} claims at"
         f" ±{survey.tolerance:.0%} with confidence {survey.confidence:.0%} together;"

@@ -1,4 +1,4 @@
-"""Tables for a terminal."""
+"""Show predictions and verdicts as tables on a terminal."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ MARK = {VERIFIED: "+", REFUTED: "x", INCONCLUSIVE: "?"}
 
 
 NAMES = ("model", "law", "condition", "ladder", "data of")
-"""Columns that hold names, which are never broken or cut off."""
-MEASURED = 100_000
+"""Columns that hold names, which are never wrapped or truncated."""
+WIDEST = 100_000
 """A width beyond that of any table."""
 
 
 def table_console(**settings: Any) -> Console:
-    """Return a console on standard output; where that is no terminal, wide enough for the tables.
+    """Return a console on standard output, wide enough for the tables if that is not a terminal.
 
-    Names are no markup, and no emoji.
+    Names are not read as markup or emoji codes.
     """
     console = Console(highlight=False, emoji=False, **settings)
     if not console.is_terminal:
@@ -49,28 +49,31 @@ def table_console(**settings: Any) -> Console:
 
 
 def label(name: str) -> Text:
-    """Return a name for a console, on which it is no markup."""
+    """Return a name for a console, which does not read it as markup."""
     return Text(shown(name))
 
 
 def show_table(console: Console, table: Table) -> None:
-    """Print a table; one that is wider than the console runs over its edge rather than break or cut
-    off a name."""
+    """Print a table.
+
+    A table that is wider than the console runs over its edge, so that no name is wrapped or
+    truncated.
+    """
     for column in table.columns:
         if str(column.header) in NAMES:
             column.no_wrap = True
             column.min_width = max((cell_len(str(cell)) for cell in column.cells), default=0)
-    measured = Measurement.get(console, console.options.update(width=MEASURED), table)
+    measured = Measurement.get(console, console.options.update(width=WIDEST), table)
     if measured.minimum > console.width:
         table.width = measured.maximum
     console.print(table, crop=False)
 
 
 def show_predictions(console: Console, study: Study, predictions: Sequence[Predictions]) -> None:
-    """Predicted MSE of every model at a few generations, and its fate."""
+    """Print the predicted MSE of every model at a few generations, and its fate."""
     times = _some_generations(study.generations)
-    for condition, found in zip(study.conditions, predictions, strict=True):
-        for name, law in found.laws.items():
+    for condition, predicted in zip(study.conditions, predictions, strict=True):
+        for name, law in predicted.laws.items():
             kind = "exact" if law.exact else "asymptotic"
             table = Table(title=_title(condition, f"{name} ({kind}), predicted MSE"))
             table.add_column("model")
@@ -81,11 +84,11 @@ def show_predictions(console: Console, study: Study, predictions: Sequence[Predi
                 values = [number(law.mse[t, i]) for t in times]
                 table.add_row(label(model), *values, _fate(law, i))
             show_table(console, table)
-        for name, told in found.functionals.items():
+        for name, functionals in predicted.functionals.items():
             table = Table(title=_title(condition, f"{name} (exact), predicted means"))
             for heading in ("functional", "model", *(f"t = {t}" for t in times)):
                 table.add_column(heading, justify="right" if " = " in heading else "left")
-            for functional, means in told.values.items():
+            for functional, means in functionals.values.items():
                 for i, model in enumerate(condition.network.models):
                     means_shown = (number(means[t, i]) for t in times)
                     table.add_row(functional, label(model), *means_shown)
@@ -103,7 +106,7 @@ def show_verification(
     verification: Verification,
     seconds: float,
 ) -> None:
-    """The last generation of every model, the verdicts on all generations, and failures."""
+    """Print every model at the last generation, the verdicts on all generations, and failures."""
     console.print(
         f"Mean squared error at generation {study.generations}; verdicts count all generations",
         style="bold",
@@ -125,17 +128,19 @@ def show_verification(
             default=0,
         ),
     }
-    for number_of, (condition, found) in enumerate(zip(study.conditions, predictions, strict=True)):
-        table = _verdict_table(number_of == 0, widths)
-        for law in found.laws.values():
+    for position, (condition, predicted) in enumerate(
+        zip(study.conditions, predictions, strict=True)
+    ):
+        table = _verdict_table(position == 0, widths)
+        for law in predicted.laws.values():
             for i, model in enumerate(condition.network.models):
                 place = (condition.name, model, law.law)
                 slope = slopes.get(place)
-                seen = with_error(slope.empirical, slope.standard_error) if slope else ""
+                growth = with_error(slope.empirical, slope.standard_error) if slope else ""
                 if any(c.note.endswith(NO_ESTIMATE) for c in by_row.get(place, [])[-1:]):
-                    seen = ""
+                    growth = ""
                 row = _row(by_row.get(place, []))
-                table.add_row(label(model), Text(_fated(law, i)), seen, *row)
+                table.add_row(label(model), Text(_fated(law, i)), growth, *row)
         if condition.name:
             console.print(label(condition.name), style="italic", soft_wrap=True)
         show_table(console, table)
@@ -159,12 +164,12 @@ def show_verification(
 
 
 def _show_losses(console: Console, verification: Verification) -> None:
-    """Where chains were lost: from when on, how many in the end, and what the rest is worth."""
+    """Print which models lost chains, when and why, and the MSE of the remaining chains."""
     if not verification.losses:
         return
     table = Table(title="Chains lost", title_justify="left", box=None, header_style="dim")
-    headings = ("condition", "model", "from", "reason", "highest rate", "lost in the end")
-    for heading in (*headings, "MSE half-way", "of complete chains"):
+    headings = ("condition", "model", "from", "reason", "highest rate", "lost at the end")
+    for heading in (*headings, "MSE halfway", "of complete chains"):
         table.add_column(heading)
     for loss in verification.losses:
         half = len(loss.lost) // 2
@@ -185,25 +190,28 @@ def _show_losses(console: Console, verification: Verification) -> None:
 
 
 def _show_inapplicable(console: Console, inapplicable: Mapping[str, Mapping[str, str]]) -> None:
-    """Which laws do not apply and why, each reason once."""
+    """Print which laws do not apply and why, each reason once."""
     where: dict[tuple[str, str], list[str]] = {}
     for condition, laws in inapplicable.items():
         for law, reason in laws.items():
             where.setdefault((law, reason), []).append(condition)
     for (law, reason), conditions in where.items():
         place = conditions[0] if len(conditions) == 1 else f"{len(conditions)} conditions"
-        where_not = f" to {place}" if place else ""
-        console.print(label(f"{law} does not apply{where_not}: {reason}"), soft_wrap=True)
+        target = f" to {place}" if place else ""
+        console.print(label(f"{law} does not apply{target}: {reason}"), soft_wrap=True)
 
 
 def _verdict_table(heading: bool, widths: Mapping[str, int]) -> Table:
-    """Columns of one width in every condition, so that the tables line up; ``widths``: of the
-    longest names."""
+    """Return an empty table of verdicts.
+
+    Columns have the same width in every condition, so that the tables line up; ``widths`` holds
+    those of the longest names.
+    """
     table = Table(box=None, show_header=heading, padding=(0, 1), header_style="dim")
     for name, width in (("model", 12), ("law", 34)):
         table.add_column(name, width=max(width, widths[name]))
     for name, width in (
-        ("growth seen", 12),
+        ("sim. growth", 12),
         ("simulated", 12),
         ("predicted", 10),
         ("ratio (interval)", 20),
@@ -214,7 +222,7 @@ def _verdict_table(heading: bool, widths: Mapping[str, int]) -> Table:
 
 
 def _show_quantities(console: Console, study: Study, verification: Verification) -> None:
-    """Other quantities, one line for each law: the verdicts, and the interval farthest off."""
+    """Print a line for each law and quantity other than the MSE: its intervals and verdict."""
     groups: dict[tuple[str, str], list[Cell]] = {}
     elsewhere, units = {MSE.name} | limits_of(study), units_of(study)
     for cell in verification.cells:
@@ -223,7 +231,7 @@ def _show_quantities(console: Console, study: Study, verification: Verification)
     if not groups:
         return
     table = Table(box=None, padding=(0, 1), header_style="dim")
-    for heading in ("law", "quantity", "widest interval", "verdict"):
+    for heading in ("law", "quantity", "all intervals within", "verdict"):
         table.add_column(heading)
     for (law, quantity), cells in groups.items():
         low, high = min(c.interval[0] for c in cells), max(c.interval[1] for c in cells)
@@ -233,7 +241,7 @@ def _show_quantities(console: Console, study: Study, verification: Verification)
 
 
 def _show_ladders(console: Console, study: Study, verification: Verification) -> None:
-    """What asymptotic laws come to on their ladders, at the last generation."""
+    """Print the limits of asymptotic laws on their ladders, at the last generation."""
     if not verification.ladders:
         return
     last = max(ladder.generation for ladder in verification.ladders)
@@ -248,15 +256,15 @@ def _show_ladders(console: Console, study: Study, verification: Verification) ->
             cells.setdefault((cell.condition, cell.model, cell.law), []).append(cell)
     for ladder in verification.ladders:
         if ladder.generation == last:
-            own = cells[ladder.condition, ladder.model, ladder.law]
-            low, high = own[-1].interval
+            on_ladder = cells[ladder.condition, ladder.model, ladder.law]
+            low, high = on_ladder[-1].interval
             table.add_row(
                 label(ladder.condition or "-"),
                 label(ladder.model),
                 label(ladder.law),
                 f"{number(ladder.intercept)} ({number(low, 3)}, {number(high, 3)})",
                 with_error(ladder.cost, ladder.cost_error),
-                _counted(own),
+                _counted(on_ladder),
             )
     show_table(console, table)
 
@@ -267,7 +275,7 @@ def _show_undecided(console: Console, verification: Verification) -> None:
         console.print(f"The undecided cells need up to {max(needed)} chains to be decided.")
     few = sum(c.note.endswith(NO_ESTIMATE) for c in verification.cells)
     if few:
-        console.print(f"Not judged: {few} cells, in which too many {NO_ESTIMATE}")
+        console.print(f"Not judged: {few} cells in which too many {NO_ESTIMATE}")
     notes = {c.note for c in verification.cells if c.note}
     for note in sorted(n for n in notes if not n.endswith(NO_ESTIMATE)):
         console.print(label(f"Not judged: {note}"))
@@ -278,7 +286,7 @@ def _row(cells: Sequence[Cell]) -> list[str]:
         return ["", "", "", ""]
     last = cells[-1]
     low, high = last.interval
-    if last.note.endswith(NO_ESTIMATE):  # no mean of survivors
+    if last.note.endswith(NO_ESTIMATE):  # a mean over the surviving chains would mislead
         return [f"{last.chains} left", number(last.predicted), "", _counted(cells)]
     return [
         with_error(last.empirical, last.standard_error),
@@ -289,7 +297,7 @@ def _row(cells: Sequence[Cell]) -> list[str]:
 
 
 def _counted(cells: Sequence[Cell]) -> str:
-    """The worst verdict, and how many cells of how many have it."""
+    """Return the worst verdict, and how many of the cells have it."""
     counts: Counter[str] = Counter(cell.verdict for cell in cells)
     verdict = next(v for v in (REFUTED, INCONCLUSIVE, VERIFIED) if counts[v])
     return f"[{STYLE[verdict]}]{MARK[verdict]} {verdict} {counts[verdict]}/{len(cells)}[/]"
@@ -302,7 +310,7 @@ def _fate(law: Prediction, model: int) -> str:
         return f"grows {number(law.growth[model], 3)}/gen."
     if math.isfinite(law.limit[model]):
         return f"settles at {number(law.limit[model], 3)}"
-    return "fate not told"
+    return "no long-run prediction"
 
 
 def _fated(law: Prediction, model: int) -> str:

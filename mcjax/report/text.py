@@ -1,7 +1,7 @@
-"""Plain-text output that needs no JAX: JSON without NaN, numbers and names for people, CSV.
+"""Format plain text without JAX: JSON without NaN, numbers and names for people, CSV.
 
-A name of a model, condition, law or file is whatever its owner wrote. It is shown whole, and never
-does anything: :func:`shown` is what a terminal prints, and what the other functions begin with.
+The name of a model, condition, law or file is whatever its owner wrote. It is shown in full, but
+never interpreted: :func:`shown` makes it safe for a terminal, and the other functions build on it.
 JSON, netCDF and Parquet hold names as they are.
 """
 
@@ -16,14 +16,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 FORMULA = ("=", "+", "-", "@")
-"""What a spreadsheet takes for the beginning of a formula."""
+"""Characters with which a formula begins in a spreadsheet."""
 
-DRAWN = 40
-"""Characters of a name in a figure, at most."""
+LONGEST_DRAWN = 40
+"""Largest number of characters of a name in a figure."""
 
 
 def strict_json(value: Any) -> str:
-    """JSON in which whatever is not a finite number is null."""
+    """Return a value as JSON, in which a number that is not finite is null."""
     return json.dumps(_finite(value), allow_nan=False, indent=1)
 
 
@@ -40,20 +40,20 @@ def _finite(value: Any) -> Any:
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """A number for a table."""
+    """Return a number for a table; "-" if it is None or not finite."""
     if value is None or not math.isfinite(value):
         return "-"
     return f"{value:.{digits}g}"
 
 
 def with_error(value: float, error: float) -> str:
-    """``0.02310(45)``: the last digits' standard error in brackets, two of them."""
+    """Return a value with two digits of its standard error in parentheses: ``0.02310(45)``."""
     if not (math.isfinite(value) and math.isfinite(error)):
         return "-"
     if error <= 0:
         return number(value)
     places = max(0, 1 - math.floor(math.log10(error)))
-    if places > 308:  # beyond what ten to that power can be
+    if places > 308:  # ten to that power overflows
         return number(value)
     if places == 0:
         return f"{value:.0f}({error:.0f})"
@@ -61,37 +61,41 @@ def with_error(value: float, error: float) -> str:
 
 
 def shown(name: str) -> str:
-    """Return a name with every character that does not print in escaped form, as in ``\\x1b``.
+    r"""Return a name in which every character that does not print is escaped, as in ``\x1b``.
 
-    These are controls, line ends, and marks without a glyph, such as those that turn the direction
-    of writing.
+    These are control characters, line ends, and marks without a glyph, such as those that change
+    the direction of writing.
     """
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in name)
 
 
 def shown_lines(text: str) -> str:
-    """Return a text of several lines as :func:`shown`, but for line ends and tabs."""
+    """Return a text escaped as by :func:`shown`, except for its line ends and tabs."""
     lines = text.replace("\r\n", "\n").split("\n")
     return "\n".join("\t".join(map(shown, line.split("\t"))) for line in lines)
 
 
 def drawn(name: str) -> str:
-    """Return a name for Matplotlib, in which no dollar begins mathematics; a long one cut off, for
-    which a figure has no room."""
+    """Return a name for Matplotlib, in which no dollar sign begins mathematics.
+
+    A name that is too long for a figure is truncated.
+    """
     whole = shown(name)
-    return (whole if len(whole) <= DRAWN else f"{whole[: DRAWN - 1]}…").replace("$", r"\$")
+    if len(whole) > LONGEST_DRAWN:
+        whole = f"{whole[: LONGEST_DRAWN - 1]}…"
+    return whole.replace("$", r"\$")
 
 
 def markdown(text: str) -> str:
-    """Return a line for Markdown, in which nothing is markup or HTML.
+    """Return a line in which everything that Markdown or HTML would interpret is escaped.
 
-    An underscore within a word is none.
+    An underscore within a word is not interpreted, and is left alone.
     """
     return re.sub(r"[\\`*\[\]<>&|~#$!]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", shown(text))
 
 
 def fenced(text: str) -> str:
-    """Return lines as a Markdown code block, in a fence that no line of the text can end."""
+    """Return a text as a Markdown code block, with a fence that no line of the text can close."""
     runs = re.findall("`+", text)
     fence = "`" * max(3, 1 + max(map(len, runs), default=0))
     return f"{fence}text\n{shown_lines(text.rstrip())}\n{fence}"
@@ -100,15 +104,20 @@ def fenced(text: str) -> str:
 def csv_text(rows: Sequence[Mapping[str, Any]], otherwise: Sequence[str] = ()) -> str:
     """Return a CSV table of rows with equal keys.
 
-    A text is written as :func:`shown`; one that a spreadsheet would take for a formula, because it
-    begins with ``=``, ``+``, ``-`` or ``@`` and is no number, has an apostrophe before it.
+    Texts are escaped as by :func:`shown`. A text that a spreadsheet would take for a formula,
+    because it begins with ``=``, ``+``, ``-`` or ``@`` and is not a number, gets a leading
+    apostrophe.
 
     Parameters
     ----------
-    rows : sequence of mappings
+    rows : sequence of mapping
         One for each line after the header.
-    otherwise : sequence of str
-        The header of a table without rows.
+    otherwise : sequence of str, optional
+        Header of a table without rows.
+
+    Returns
+    -------
+    str
     """
     table = io.StringIO(newline="")
     writer = csv.DictWriter(table, list(rows[0]) if rows else otherwise)

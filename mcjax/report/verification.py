@@ -1,4 +1,4 @@
-"""Verdicts as plain data: what ``mcjax verify --json`` prints, and rows of a table."""
+"""Return verdicts as plain data: what ``mcjax verify --json`` prints, and tables of cells."""
 
 from __future__ import annotations
 
@@ -17,13 +17,26 @@ from mcjax.verdicts.survey import SurveyVerdict
 
 TEXTS = ("condition", "model", "quantity", "law", "verdict", "note")
 COUNTS = ("generation", "chains", "lost", "chains_needed")
-"""Columns of a table of cells that hold text and whole numbers; the others are floating."""
+"""Columns of a table of cells that hold texts and integers; all others hold floats."""
 
 
 def verification_json(study: Study, verification: Verification) -> dict[str, Any]:
-    """Cells, failures, chains and verdict, the settings they were judged by, and how chains ran."""
+    """Return a judged study, the settings it was judged by and the paths that ran, as plain data.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    verification : Verification
+        The judged study.
+
+    Returns
+    -------
+    dict
+        The attributes of the verification except for the outcomes, which are kept as arrays.
+    """
     numbers = dataclasses.asdict(dataclasses.replace(verification, outcomes=()))
-    del numbers["outcomes"]  # kept as arrays, not as text
+    del numbers["outcomes"]
     return numbers | {
         "tolerance": study.tolerance,
         "confidence": study.confidence,
@@ -32,7 +45,7 @@ def verification_json(study: Study, verification: Verification) -> dict[str, Any
 
 
 def survey_json(verdict: SurveyVerdict) -> dict[str, Any]:
-    """The same of a survey, and the number of networks with each verdict."""
+    """Return a judged survey as plain data, with the number of networks by verdict."""
     survey = verdict.survey
     return {
         "cells": [vars(cell) for cell in verdict.cells()],
@@ -47,7 +60,7 @@ def survey_json(verdict: SurveyVerdict) -> dict[str, Any]:
 
 
 def network_counts(verdict: SurveyVerdict) -> dict[str, int]:
-    """Networks simulated, labelled networks they stand for, and how many had each verdict."""
+    """Count the simulated networks, the labelled networks they represent, and each verdict."""
     counts = Counter(verdict.networks.tolist())
     return {
         "simulated": len(verdict.codes),
@@ -57,7 +70,7 @@ def network_counts(verdict: SurveyVerdict) -> dict[str, int]:
 
 
 def cell_rows(cells: Sequence[Cell]) -> list[dict[str, Any]]:
-    """One flat row a cell, the interval as two columns."""
+    """Return a flat row for each cell, with the interval as two columns."""
     rows = [dict(vars(cell)) for cell in cells]
     for row in rows:
         row["low"], row["high"] = row.pop("interval")
@@ -65,7 +78,7 @@ def cell_rows(cells: Sequence[Cell]) -> list[dict[str, Any]]:
 
 
 def cell_columns(cells: Sequence[Cell]) -> dict[str, list[Any]]:
-    """The same table by columns."""
+    """Return the table of cells by columns, with the interval as two columns."""
     columns = {
         field.name: [getattr(cell, field.name) for cell in cells]
         for field in dataclasses.fields(Cell)
@@ -75,7 +88,7 @@ def cell_columns(cells: Sequence[Cell]) -> dict[str, list[Any]]:
 
 
 def cells_parquet(cells: Sequence[Cell]) -> bytes:
-    """The same table as a Parquet file; only ``chains_needed`` can be null."""
+    """Return the table of cells as a Parquet file, in which only ``chains_needed`` can be null."""
     import pyarrow  # heavy, and for results on disk alone
     from pyarrow import parquet
 

@@ -1,4 +1,4 @@
-"""How a fit ended. An outcome is data: counted and reported, never raised and never averaged."""
+"""The status of a fit, which is counted and reported, but never raised and never averaged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Status(IntEnum):
-    """Outcome of one fit; ``advice`` says what it means and what helps."""
+    """How a fit ended; ``advice`` says what the status means and what helps."""
 
     CONVERGED = 0
     RUNNING = 1
@@ -19,12 +19,12 @@ class Status(IntEnum):
 
     @property
     def reason(self) -> str:
-        """The name used in tables and JSON."""
+        """Name of the status in tables and JSON."""
         return self.name.lower()
 
     @property
     def advice(self) -> str:
-        """One sentence for a person."""
+        """What the status means and what helps, in one sentence."""
         return _ADVICE[self]
 
 
@@ -39,10 +39,10 @@ FAILURES = (
 _ADVICE = {
     Status.CONVERGED: "the estimating equation is solved",
     Status.RUNNING: "the fit has not ended",
-    Status.NOT_FITTED: "a frozen model keeps its estimate",
+    Status.NOT_FITTED: "the model is frozen and keeps its estimate",
     Status.SEPARATED: "a plane separates the labels, so no estimate exists; use more samples",
-    Status.OVERFLOW: "data or loss left the range of floating point; the chain has exploded",
+    Status.OVERFLOW: "the data or the loss overflowed; the chain has exploded",
     Status.RANK_DEFICIENT: "the rows do not determine all parameters; use more samples",
-    Status.STEP_LIMIT: "no convergence within the step limit; raise it or check the loss",
-    Status.PARENT_FAILED: "a model this one reads has no estimate",
+    Status.STEP_LIMIT: "the fit did not converge within its step limit; raise it or check the loss",
+    Status.PARENT_FAILED: "a model that this one reads has no estimate",
 }

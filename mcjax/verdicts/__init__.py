@@ -1,1 +1,1 @@
-"""Verdicts: is the law what the chains show?"""
+"""Verdicts on whether the simulated chains agree with the laws."""

@@ -1,10 +1,10 @@
-"""Claims about one number each, judged together.
+"""Claims, each about one number, that are judged together.
 
-A claim compares an observed number with a predicted one. The data place their distance in an
-interval: the claim is *verified* when the interval lies inside the margin and *refuted* when it
-lies wholly outside. For either verdict a claim knows the p-value of the null hypothesis that the
-verdict would reject, and it knows its interval at any level; :func:`settle` assigns each claim its
-level under one error budget.
+A claim compares an observed number with a predicted one, and has a confidence interval for the
+distance between them. The claim is *verified* if the interval lies inside the margin and *refuted*
+if it lies wholly outside. For either verdict the claim holds the p-value of the null hypothesis
+that the verdict would reject, and it gives its interval at any level. :func:`settle` assigns each
+claim its level under one error budget.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, Verdict,
 
 Interval = tuple[float, float]
 ALLOWED = (
-    "outside the tolerance by no more than an asymptotic law may be off at this sample size; a"
-    " ladder of sizes ([grid] scale) tells"
+    "outside the tolerance, but by no more than an asymptotic law may be off at this sample size; a"
+    " ladder of sample sizes ([grid] scale) would decide"
 )
 MOST_CHAINS_NEEDED = 2**53
-"""No larger number of chains is announced for an undecided cell."""
-NOTHING: Interval = (-math.inf, math.inf)
+"""Largest number of chains that is announced for an undecided cell."""
+UNBOUNDED: Interval = (-math.inf, math.inf)
 
 
 class Place(NamedTuple):
-    """What a claim is about; no two claims of a study share a place."""
+    """The subject of a claim; every claim of a study has a place of its own."""
 
     condition: str
     model: str
@@ -51,30 +51,30 @@ class Estimate(NamedTuple):
 
 @dataclass(frozen=True)
 class Cell:
-    """One comparison, judged.
+    """A judged comparison.
 
     Attributes
     ----------
     condition, model, generation, quantity, law
         What is compared, see :class:`Place`.
     empirical : float
-        The observed number, a mean over chains.
+        Observed number, a mean over chains.
     standard_error : float
-        Standard error of ``empirical``, from the chains' own spread.
+        Standard error of ``empirical``, estimated from the spread of the chains.
     predicted : float
-        The number predicted by ``law``.
+        Number predicted by ``law``.
     ratio : float
-        ``empirical / predicted``, where the quantity is judged as a ratio; otherwise nan.
+        ``empirical / predicted`` if the quantity is judged as a ratio, otherwise nan.
     interval : tuple of float
-        Interval of the ratio or, where there is none, of the quantity itself.
-    verdict : Verdict
-        Verified, refuted or inconclusive.
+        Confidence interval of the ratio or, if there is none, of the quantity itself.
+    verdict : {"verified", "refuted", "inconclusive"}
+        The verdict.
     chains, lost : int
-        Chains that count here, and chains that have no estimate here.
+        Chains that contribute to the cell, and chains that have no estimate there.
     chains_needed : int or None
-        Chains that would decide an inconclusive cell if the numbers stayed where they are.
+        Chains that would decide an inconclusive cell if the observed numbers did not change.
     note : str
-        Why a cell is not judged, or empty.
+        Why the cell is not judged; empty if it is.
     """
 
     condition: str
@@ -95,13 +95,13 @@ class Cell:
 
     @property
     def place(self) -> Place:
-        """What the cell is about."""
+        """Place of the claim that was judged."""
         return Place(self.condition, self.model, self.generation, self.quantity, self.law)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A comparison that waits for its level.
+    """A comparison that has not been assigned a level yet.
 
     Attributes
     ----------
@@ -115,15 +115,15 @@ class Claim:
         P-value of the null hypothesis that the truth lies inside the margin, widened by the
         allowance of an asymptotic law.
     interval : callable
-        Maps a level to the interval.
+        Maps a level to the confidence interval.
     factor : callable
-        Maps a level to the factor by which more chains would decide the claim if the numbers
-        stayed where they are; infinite where none would, beyond the margin by no more than the
-        allowance.
+        Maps a level to the factor by which the number of chains must grow to decide the claim if
+        the observed numbers do not change; infinite if no number of chains decides it, because the
+        departure exceeds the margin by no more than the allowance.
     chains, lost : int
-        Chains that count, and chains that have no estimate.
+        Chains that contribute to the claim, and chains that have no estimate.
     note : str
-        Why the claim is not judged, or empty.
+        Why the claim is not judged; empty if it is.
     """
 
     place: Place
@@ -141,7 +141,21 @@ class Claim:
 
 
 def settle(claims: Sequence[Claim], confidence: float) -> tuple[Cell, ...]:
-    """Judge claims so that the chance of any wrong verdict is at most ``1 - confidence`` (Holm)."""
+    """Judge claims under one error budget.
+
+    Parameters
+    ----------
+    claims : sequence of Claim
+        Claims that share the budget.
+    confidence : float
+        The probability of any wrong verdict is at most ``1 - confidence``, by Holm's procedure
+        (:func:`~mcjax.verdicts.equivalence.holm`).
+
+    Returns
+    -------
+    tuple of Cell
+        One for each claim, in their order.
+    """
     p_values = np.array([min(c.within, c.beyond, 1.0) for c in claims])
     levels, rejected = holm(p_values, 1 - confidence)
     return tuple(
@@ -155,7 +169,7 @@ def _judge(claim: Claim, level: float, decided: bool) -> Cell:
     needed, note = None, claim.note
     if decided and not note:
         verdict = VERIFIED if claim.within < claim.beyond else REFUTED
-    interval = NOTHING if note else claim.interval(level)
+    interval = UNBOUNDED if note else claim.interval(level)
     if verdict == INCONCLUSIVE and not note:
         factor = claim.factor(level)
         note = "" if math.isfinite(factor) else ALLOWED
@@ -185,7 +199,7 @@ def ratio_claim(
     count: ChainCount,
     allowance: float = 0.0,
 ) -> Claim:
-    """Claim that observed / predicted lies within 1 +- tolerance, by Student's interval.
+    """Claim that ``observed / predicted`` lies within 1 +- tolerance, by Student's interval.
 
     Parameters
     ----------
@@ -198,7 +212,7 @@ def ratio_claim(
     count : ChainCount
         The chains behind ``observed``.
     allowance : float, optional
-        Departure beyond the tolerance that is no refutation.
+        Largest departure beyond the tolerance that does not refute the claim.
 
     Returns
     -------
@@ -235,7 +249,7 @@ def student_claim(
     ratio: float = math.nan,
     allowance: float = 0.0,
 ) -> Claim:
-    """Claim something of a mean, by Student's interval.
+    """Claim that a mean lies within a margin, by Student's interval.
 
     Parameters
     ----------
@@ -248,13 +262,13 @@ def student_claim(
     judged : Estimate
         Centre of the interval and its standard error.
     excess : float
-        How far the centre lies beyond the margin; negative inside.
+        Distance of the centre beyond the margin; negative inside.
     count : ChainCount
         The chains behind ``observed``.
     ratio : float, optional
-        ``observed / predicted``, where the quantity is judged as a ratio.
+        ``observed / predicted`` if the quantity is judged as a ratio.
     allowance : float, optional
-        Departure beyond the margin that is no refutation.
+        Largest departure beyond the margin that does not refute the claim.
 
     Returns
     -------
@@ -289,22 +303,22 @@ def student_claim(
 
 
 def never_refuted(claim: Claim) -> Claim:
-    """Return the claim with every departure beyond the margin allowed."""
+    """Return the claim with an infinite allowance, so that it cannot be refuted."""
     if claim.within < 1:
         return replace(claim, beyond=1.0)
     return replace(claim, beyond=1.0, factor=lambda level: math.inf)
 
 
 def more_chains(reach: float, distance: float) -> float:
-    """Return the factor of chains that shrinks an interval's half-width to a distance."""
+    """Return the factor of chains by which an interval's half-width shrinks to a distance."""
     return square(reach / distance) if distance > 0 else math.inf
 
 
 def square(value: float) -> float:
-    """Return the square, or the largest number where it is beyond all."""
+    """Return the square, or the largest finite number if the square overflows."""
     return min(value * value, sys.float_info.max)
 
 
 def allowances(prediction: Prediction) -> np.ndarray:
-    """Return a law's allowance for every generation and model, shape (T + 1, M)."""
+    """Return a law's allowance at every generation for every model, shape (T + 1, M)."""
     return np.broadcast_to(prediction.allowance, prediction.mse.shape)

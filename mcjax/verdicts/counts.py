@@ -7,7 +7,7 @@ from typing import NamedTuple
 from mcjax.verdicts.tails import ALIKE, HEAVY
 
 LOST_SHARE = 0.1
-"""A cell is judged only if the share of chains it lost is below this part of the tolerance."""
+"""A cell is judged only if its share of lost chains is at most this multiple of the tolerance."""
 NO_ESTIMATE = "chains have no estimate"
 
 
@@ -29,7 +29,7 @@ class ChainCount(NamedTuple):
     note: str = ""
 
     def unless(self, note: str) -> ChainCount:
-        """Return the count with a further note, which matters only if there is none yet."""
+        """Return the count with a note, unless it already has one."""
         return self if self.note else self._replace(note=note)
 
 
@@ -47,14 +47,15 @@ def count_chains(
     tolerance : float
         Margin of the claim.
     alike : bool, optional
-        Whether the chains that count have no spread.
+        Whether the chains that contribute have no spread.
     heavy : bool, optional
         Whether a single chain dominates the spread, see :mod:`mcjax.verdicts.tails`.
 
     Returns
     -------
     ChainCount
-        With a note if too many chains are lost, else if they are alike, else if the tail is heavy.
+        With one note at most: that too many chains are lost, that all chains have the same value,
+        or that the tail is heavy, in this order of precedence.
     """
     lost = drawn - counted
     count = ChainCount(counted, lost)

@@ -1,10 +1,10 @@
 """Equivalence verdicts: verified, refuted or inconclusive, under one error budget.
 
-For each cell the ratio r of the simulated to the predicted value has an interval. The law is
-*verified* in the cell when the whole interval lies inside 1 +- delta, *refuted* when it lies
-wholly outside, *inconclusive* otherwise. Both verdicts are claims that can be wrong: each rejects
-a null hypothesis about |r - 1| against delta. Holm's step-down procedure (Scandinavian Journal of
-Statistics 6, 1979) bounds the probability of any wrong claim in the family by 1 - confidence.
+For each cell, the ratio r of the simulated to the predicted value has a confidence interval. The
+law is *verified* in the cell if the whole interval lies inside 1 +- delta, *refuted* if it lies
+wholly outside, and *inconclusive* otherwise. Either verdict can be wrong: each rejects a null
+hypothesis that compares |r - 1| with delta. Holm's step-down procedure (Scandinavian Journal of
+Statistics 6, 1979) bounds the probability of any wrong verdict in the family by 1 - confidence.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ def decide(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Judge a family of claims that each estimate's mean lies between two bounds.
 
-    Each interval is Student's, two-sided, at the level that Holm's procedure gives the cell, see
-    :func:`holm`; so interval and verdict always agree.
+    Each interval is a two-sided Student interval at the level that Holm's procedure assigns to the
+    claim, see :func:`holm`, so interval and verdict always agree.
 
     Parameters
     ----------
-    estimate, error : ndarray of shape (K,)
-        Estimates and their standard errors; a cell that is not finite is inconclusive, with an
-        infinite interval.
-    chains : ndarray of shape (K,)
-        Chains behind each estimate; its error has one degree of freedom less.
-    lower, upper : ndarray of shape (K,)
-        Bounds, of which one may be infinite.
+    estimate, error : ndarray of shape (N,)
+        Estimates and their standard errors. A claim whose numbers are not finite is inconclusive,
+        with an infinite interval.
+    chains : ndarray of shape (N,)
+        Chains behind each estimate; its standard error has ``chains - 1`` degrees of freedom.
+    lower, upper : ndarray of shape (N,)
+        Bounds, one of which may be infinite.
     confidence : float
-        Of all claims together.
+        Joint confidence level of all claims.
 
     Returns
     -------
-    verdicts : ndarray of str, shape (K,)
-        One of each claim.
-    low, high : ndarray of shape (K,)
+    verdicts : ndarray of str, shape (N,)
+        The verdict on each claim.
+    low, high : ndarray of shape (N,)
         Ends of the intervals.
     """
     alpha = 1 - confidence
@@ -71,22 +71,22 @@ def decide(
 def holm(p_values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
     """Reject hypotheses by Holm's step-down procedure.
 
-    The hypothesis of rank k by p-value (the smallest first) has level ``alpha / (K - k + 1)``, and
-    from the first that is not rejected on all keep its level.
+    Of N hypotheses, the one with the k-th smallest p-value has level ``alpha / (N - k + 1)``. The
+    procedure stops at the first hypothesis that is not rejected; all later ones have its level.
 
     Parameters
     ----------
-    p_values : ndarray of shape (K,)
-        One of each hypothesis.
+    p_values : ndarray of shape (N,)
+        The p-value of each hypothesis.
     alpha : float
         Bound on the probability that any true hypothesis is rejected.
 
     Returns
     -------
-    levels : ndarray of shape (K,)
+    levels : ndarray of shape (N,)
         The level of each hypothesis.
-    rejected : ndarray of bool, shape (K,)
-        Which of them are rejected.
+    rejected : ndarray of bool, shape (N,)
+        Which hypotheses are rejected.
     """
     level = np.empty(len(p_values))
     rejected = np.zeros(len(p_values), bool)
@@ -102,7 +102,10 @@ def holm(p_values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def worst(verdicts: np.ndarray) -> Verdict:
-    """Return refuted if any is, verified if all are, else inconclusive (also if there are none)."""
+    """Return "refuted" if any verdict is, "verified" if all are, otherwise "inconclusive".
+
+    Without any verdict the result is "inconclusive".
+    """
     if (verdicts == REFUTED).any():
         return REFUTED
     return VERIFIED if len(verdicts) and (verdicts == VERIFIED).all() else INCONCLUSIVE

@@ -1,10 +1,10 @@
-"""Chains that are lost: whose, when, why, and what that does to the numbers.
+"""Lost chains: which models lost them, when, why, and how that changes the observed means.
 
-A model without an estimate has none to generate from, so whoever reads it loses its own in the next
-generation: a failure is absorbing, unless a model fits real data alone. A mean over the chains that
-are left is a mean over those that did not fail, another quantity than a law is about. Cells that
-lost too many chains are not judged, and here both means are given: over the chains that still had
-an estimate at generation t, and over those that had one at every generation.
+A model without an estimate cannot generate data, so every model that reads it has no estimate in
+the next generation: a failure is absorbing, except for models that fit real data alone. A mean over
+the remaining chains is conditional on survival, which is not what a law predicts. Cells that lost
+too many chains are therefore not judged, and two means are reported instead: over the chains that
+have an estimate at generation t, and over the chains that have one at every generation.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from mcjax.study.study import Condition
 
 @dataclass(frozen=True)
 class LostChains:
-    """The chains that one model of one condition lost; sequences over generations 0 to T.
+    """Chains that one model of one condition lost, at generations 0 to T.
 
     Attributes
     ----------
     condition, model : str
-        Whose chains.
+        The model that lost the chains, and its condition.
     rates : dict of str to tuple of float
-        By reason, share of all chains whose fit ended so at generation t.
+        By reason, the share of all chains in which the fit failed for it, shape (T + 1,).
     lost : tuple of float
-        Share of all chains without an estimate.
+        Share of all chains without an estimate, shape (T + 1,).
     mse : tuple of float
-        Mean squared error over the chains with an estimate.
+        Mean squared error over the chains with an estimate, shape (T + 1,).
     mse_complete : tuple of float
-        Mean squared error over the chains with an estimate at every generation.
+        Mean squared error over the chains with an estimate at every generation, shape (T + 1,).
     """
 
     condition: str
@@ -48,7 +48,7 @@ class LostChains:
 def lost_chains(
     conditions: Sequence[Condition], outcomes: Sequence[Outcome]
 ) -> tuple[LostChains, ...]:
-    """Return what every model with a failed fit lost."""
+    """Return the lost chains of every model with a failed fit."""
     losses = []
     for condition, outcome in zip(conditions, outcomes, strict=True):
         moments = outcome.moments

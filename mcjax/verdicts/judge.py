@@ -1,4 +1,4 @@
-"""Every quantity of every condition, simulated against predicted."""
+"""Judge every quantity of every condition, simulated against predicted."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from mcjax.verdicts.quantities.registry import limits_of, questions
 
 @dataclass(frozen=True)
 class Verification:
-    """The judged study.
+    """A judged study.
 
     Attributes
     ----------
     cells : tuple of Cell
         Every comparison.
-    verdict : Verdict
-        Of all of them together.
+    verdict : {"verified", "refuted", "inconclusive"}
+        The verdict on all cells together.
     growth : tuple of Growth
-        Slopes of the MSE beside those the laws predict, of models that settle too.
+        Observed and predicted slopes of the MSE, also of models that settle.
     ladders : tuple of Ladder
-        Fits of asymptotic laws to several sample sizes.
+        Fits of asymptotic laws to ladders of sample sizes.
     failures : dict of str to int
         Number of failed fits by reason.
     losses : tuple of LostChains
-        Models that lost chains, by generation.
+        Chains that models lost, by generation.
     chains : int
-        For each condition.
-    inapplicable : dict
-        Condition -> law -> why it was not judged.
+        Smallest number of chains of any condition.
+    inapplicable : dict of str to dict of str to str
+        By condition and law, why the law was not judged.
     waiting : tuple of str
-        Conditions of which more chains could decide something.
+        Conditions with a cell that more chains can decide.
     outcomes : tuple of Outcome
-        What the chains of each condition did, moments included.
+        The outcome of each condition's chains, moments included.
     """
 
     cells: tuple[Cell, ...]
@@ -66,19 +66,22 @@ def judge(
     outcomes: Sequence[Outcome],
     decided: Sequence[Cell] = (),
 ) -> Verification:
-    """Compare simulation and laws.
+    """Judge simulated chains against the laws.
 
     Every quantity of the study is judged for every model by every law that applies, under one error
-    budget. Where an asymptotic law has a ladder of sample sizes, that decides, not its rungs.
+    budget. If an asymptotic law has a ladder of sample sizes, the fitted limit decides, not the
+    rungs.
 
     Parameters
     ----------
     study : Study
-        What is judged.
-    predictions, outcomes : sequence of Predictions and of Outcome
-        One of each for every condition.
+        The study to judge.
+    predictions : sequence of Predictions
+        Predictions for each condition.
+    outcomes : sequence of Outcome
+        Outcome of each condition.
     decided : sequence of Cell, optional
-        Cells that an earlier look has decided, and that stay as they are.
+        Cells that an earlier look decided; they stay as they are.
 
     Returns
     -------
@@ -119,14 +122,28 @@ def claims_of(
 ) -> tuple[list[Claim], tuple[Ladder, ...], set[Place]]:
     """Make all claims of a study.
 
+    Parameters
+    ----------
+    study : Study
+        The study to judge.
+    predictions : sequence of Predictions
+        Predictions for each condition.
+    outcomes : sequence of Outcome
+        Outcome of each condition.
+
     Returns
     -------
     claims : list of Claim
-        Those of every question, followed by those about ladders.
+        The claims of every question, followed by those about ladders.
     ladders : tuple of Ladder
-        Fits of asymptotic laws to ladders of sizes.
+        Fits of asymptotic laws to ladders of sample sizes.
     settled : set of Place
-        Places that a ladder settles, whose claims are never refuted by themselves.
+        Places that a ladder decides; their own claims are never refuted.
+
+    Raises
+    ------
+    InputError
+        If a quantity makes claims whose unit it does not list.
     """
     claims: list[Claim] = []
     rungs: list[Rung] = []
@@ -150,14 +167,14 @@ def claims_of(
 
 
 def _overall(cells: Sequence[Cell], predictions: Sequence[Predictions]) -> Verdict:
-    """Return the worst verdict, but do not verify a study while no law speaks of a condition."""
+    """Return the worst verdict; no study is verified if a condition has no law that applies."""
     verdict = worst(np.array([cell.verdict for cell in cells]))
-    silent = any(not laws.laws for laws in predictions)
-    return INCONCLUSIVE if silent and verdict == VERIFIED else verdict
+    without_law = any(not laws.laws for laws in predictions)
+    return INCONCLUSIVE if without_law and verdict == VERIFIED else verdict
 
 
 def _waiting(study: Study, cells: Sequence[Cell]) -> tuple[str, ...]:
-    """Return the conditions with a cell that more chains can decide; of a ladder, all rungs."""
+    """Return the conditions with a cell that more chains can decide, and all rungs of a ladder."""
     limits = limits_of(study)
     undecided = {(cell.condition, cell.quantity in limits) for cell in cells if cell.chains_needed}
     return tuple(

@@ -1,15 +1,16 @@
-"""An asymptotic law judged as one: on a ladder of sample sizes.
+"""Judge an asymptotic law by its limit, on a ladder of sample sizes.
 
 With every sample count multiplied by s, the ratio of the simulated to the predicted number departs
 from its limit by terms of order 1/s and 1/s^2,
 
     r(s) = c + a / s + b / s^2 + ...,
 
-and the law says c = 1. From three rungs or more, whose chains are independent, c, a and b are
-fitted by least squares with the rungs' own variances; their covariance is that of the estimates,
-``(X'WX)^-1``. The claim is that c lies within 1 +- tolerance. ``a`` is the *finite-sample cost*:
-the departure at the file's own sample counts, to first order. With more than three rungs the fit
-can be wrong, and a chi-squared test says so: then c is no limit and is not judged.
+and the law predicts c = 1. With three rungs or more, whose chains are independent, c, a and b are
+fitted by weighted least squares, the weights W being the inverse variances of the rungs; the
+covariance of the coefficients is ``(X'WX)^-1``. The claim is that c lies within 1 +- tolerance. The
+coefficient a is the *finite-sample cost*: to first order, the departure at the sample counts of the
+study file. With more than three rungs a chi-squared test checks the fit; if it fails, c is not the
+limit and is not judged.
 """
 
 from __future__ import annotations
@@ -26,21 +27,21 @@ from mcjax.verdicts.counts import ChainCount
 
 FEWEST_RUNGS = 3
 MISFIT = 1e-4
-"""P-value of a fit below which the limit is not judged."""
+"""P-value of the goodness of fit below which the limit is not judged."""
 
 
 @dataclass(frozen=True)
 class Rung:
-    """The claim about a ratio at one size.
+    """A claim about a ratio at one sample size of a ladder.
 
     Attributes
     ----------
     ladder : str
         Name of the ladder.
     scale : float
-        What sample counts are multiplied by.
+        Factor s of the sample counts.
     claim : Claim
-        About the ratio at this size.
+        Claim about the ratio at this sample size.
     """
 
     ladder: str
@@ -50,22 +51,22 @@ class Rung:
 
 @dataclass(frozen=True)
 class Ladder:
-    """What one model's rungs at one generation come to.
+    """The fit of ``r(s)`` to the rungs of one model at one generation.
 
     Attributes
     ----------
     condition, model, generation, law
-        Whose rungs; ``condition`` is the name of the ladder.
+        Place of the rungs; ``condition`` is the name of the ladder.
     intercept, standard_error : float
         The limit c and its standard error.
     cost, cost_error : float
-        The cost a and its standard error.
+        The finite-sample cost a and its standard error.
     curvature : float
         The coefficient b.
     rungs : int
-        How many there are.
+        Number of rungs.
     misfit : float
-        P-value of the fit, nan for three rungs.
+        P-value of the goodness of fit; nan for three rungs.
     """
 
     condition: str
@@ -82,17 +83,17 @@ class Ladder:
 
 
 def limit_of(quantity: str) -> str:
-    """Return the name under which a quantity's limit on a ladder is judged."""
+    """Return the name of the quantity that is a given quantity's limit on a ladder."""
     return f"{quantity}_asymptote"
 
 
 def climb(rungs: Iterable[Rung], tolerance: float) -> tuple[list[Claim], list[Ladder]]:
-    """Fit every ladder with enough rungs.
+    """Fit every ladder that has enough rungs.
 
     Parameters
     ----------
     rungs : iterable of Rung
-        Of any number of ladders, models, generations and laws.
+        Rungs of any ladders, models, generations and laws.
     tolerance : float
         Margin of the limit.
 
@@ -119,7 +120,7 @@ def climb(rungs: Iterable[Rung], tolerance: float) -> tuple[list[Claim], list[La
         coefficients, covariance, misfit = fit
         errors = np.sqrt(np.diagonal(covariance))
         if misfit < MISFIT:
-            note = "1 + a / n + b / n^2 does not fit the ladder; leave out the smallest sizes"
+            note = "c + a / s + b / s^2 does not fit the ladder; leave out the smallest scales"
         claims.append(
             ratio_claim(
                 place,
@@ -152,7 +153,7 @@ def climb(rungs: Iterable[Rung], tolerance: float) -> tuple[list[Claim], list[La
 
 
 def _fit(group: Sequence[Rung]) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return c, a and b, their covariance, and the p-value of the misfit."""
+    """Return c, a and b, their covariance, and the p-value of the goodness of fit."""
     x = np.array([1 / rung.scale for rung in group])
     ratio = np.array([rung.claim.ratio for rung in group])
     error = np.array([rung.claim.standard_error / rung.claim.predicted for rung in group])

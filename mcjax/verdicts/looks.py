@@ -1,4 +1,4 @@
-"""Sequential looks: chains only where something is still undecided."""
+"""Sequential looks: simulate further chains only where a cell is undecided."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FIRST_LOOK = 256
 """Chains of each condition before the first of several looks."""
 
 Simulate = Callable[[Sequence[Tally], Sequence[int]], list[Tally]]
-"""From tallies so far and the chains wanted of each condition to new tallies."""
+"""Maps the tallies so far and the number of chains wanted for each condition to new tallies."""
 
 
 def judge_until_decided(
@@ -26,38 +26,42 @@ def judge_until_decided(
     simulate: Simulate,
     known: Sequence[Tally] | None = None,
 ) -> tuple[Verification, list[Tally]]:
-    """Simulate until every cell is decided, or the study's chains are spent.
+    """Simulate until every cell is decided or the study's chains are used up.
 
-    Looks are taken at :data:`FIRST_LOOK` chains of each condition and at twice as many each time;
-    conditions without an undecided cell get no more chains, and a cell that one look decides stays
-    decided. Look k of K may make a wrong claim with probability ``(1 - confidence) 2^-k``, the last
-    with what is left, so all looks together with at most ``1 - confidence`` (the error is spent as
-    in Lan & DeMets, Biometrika 70, 1983, and added up by Bonferroni's inequality, which holds
-    whatever the dependence between looks).
+    The first look is taken at :data:`FIRST_LOOK` chains of each condition, and the number doubles
+    from look to look. Conditions without an undecided cell get no more chains, and a cell that is
+    decided at one look stays decided.
 
     Parameters
     ----------
     study : Study
-        What is simulated and judged.
+        The study to simulate and judge.
     predictions : sequence of Predictions
-        One for each condition.
+        Predictions for each condition.
     simulate : callable
         Runs more chains.
     known : sequence of Tally, optional
-        Tallies of an earlier run, which was looked at.
+        Tallies of an earlier run, at which a look was taken.
 
     Returns
     -------
     verification : Verification
-        The verdict, in which each cell tells its chains.
+        The judged study; each cell holds its own number of chains.
     tallies : list of Tally
         One for each condition.
+
+    Notes
+    -----
+    Look k has the error probability ``(1 - confidence) 2^-k``, and the last look has what remains,
+    so the probability of any wrong verdict is at most ``1 - confidence``. This is the alpha
+    spending of Lan & DeMets (Biometrika 70, 1983) with Bonferroni's inequality, which holds
+    whatever the dependence between looks.
     """
     looks = [min(FIRST_LOOK, study.chains)]
     while looks[-1] < study.chains:
         looks.append(min(2 * looks[-1], study.chains))
     tallies = list(known or [Tally()] * len(study.conditions))
-    # what is known already was looked at: go on with the look that comes next
+    # a look was taken at the known chains: continue with the next one
     most = max(tally.chains for tally in tallies)
     begin = next((k for k, look in enumerate(looks) if look >= most), len(looks) - 1)
     wanted = [looks[begin]] * len(tallies)

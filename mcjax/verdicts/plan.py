@@ -1,20 +1,20 @@
-"""How many chains a study needs, from its laws alone.
+"""Plan how many chains a study needs, from its laws alone.
 
-A claim about a mean over n chains, each with the standard deviation sd, is verified with the
-probability 1 - b if
+A claim about a mean over n chains, each with standard deviation sd, is verified with probability
+1 - b if
 
     (z_(a/2) + z_b) sd / sqrt(n) <= tolerance,
 
-z_q being the normal quantile exceeded with probability q and a the claim's level. With K cells and
-one budget, a is (1 - confidence) / K, the first step of Holm's procedure, and b is (1 - power) / K,
-so that all cells are verified together with the power asked for (Bonferroni; more chains than
-needed where cells go together). A true ratio r is refuted with that power, in a cell by itself,
-from
+where z_q is the normal quantile that is exceeded with probability q, and a is the level of the
+claim. With N cells under one budget, a is (1 - confidence) / N, the first step of Holm's procedure,
+and b is (1 - power) / N, so that all cells together are verified with the requested power (by
+Bonferroni's inequality; fewer chains suffice if cells are positively correlated). In a single cell,
+a true ratio r is refuted with that power if it is at least
 
-    r = (1 + tolerance + allowance) / (1 - (z_(a/2) + z_(1 - power)) sd / sqrt(n))
+    r = (1 + tolerance + allowance) / (1 - (z_(a/2) + z_(1 - power)) sd / sqrt(n)).
 
-on. What sd is, and what takes the place of z, each quantity says for itself (``planned``), taking
-errors as normal; those with heavier tails, as at few rows a fit, take more chains.
+Each quantity defines its own sd, and what takes the place of z (``planned``). Errors are taken to
+be normal; errors with heavier tails, as with few rows per fit, need more chains.
 """
 
 from __future__ import annotations
@@ -36,27 +36,28 @@ from mcjax.verdicts.quantities.registry import questions
 
 @dataclass(frozen=True)
 class Need:
-    """What one quantity of one law takes.
+    """Number of chains that one quantity needs under one law.
 
     Attributes
     ----------
     law, quantity : str
-        Of which law and which quantity.
+        Names of the law and of the quantity.
     cells : int
-        How many claims.
+        Number of claims.
     chains : int or None
-        Chains that verify all of them with the power, if the law is true; None where the law's own
-        error is too large for that.
+        Chains with which all claims are verified with the requested power if the law is true; None
+        if the standard error of the law itself is too large for that.
     refuted : float
-        Departure (of a ratio from 1 or, of what has no ratio, from the law) that the study's own
-        number of chains refutes in any one cell with the power; infinite if none.
+        Departure (of a ratio from 1, or of a quantity without a ratio from the law) that the
+        study's number of chains refutes in any one cell with the requested power; infinite if
+        there is none.
     chance : float or None
-        Chance that the study's own number of chains refutes it, if the study's own laws are true,
-        in the cell where that is likeliest. None if nothing says what is true.
+        Probability that the study's number of chains refutes the law if the study's own laws are
+        true, in the cell where it is largest; None if no law stands for the truth.
     likeliest : int
-        That cell's number among the quantity's.
+        Position of that cell among the cells of the quantity.
     refuting : int or None
-        Chains that refute it so with the power; None where no number does.
+        Chains with which that probability reaches the requested power; None if no number does.
     """
 
     law: str
@@ -71,32 +72,32 @@ class Need:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a study takes.
+    """Number of chains that a study needs.
 
     Attributes
     ----------
     needs : tuple of Need
-        By law and quantity.
+        One for each law and quantity.
     claims : int
-        How many share the error budget.
+        Number of claims that share the error budget.
     chains : int or None
-        Chains that serve all needs; None if no number does.
+        Chains that suffice for all needs; None if no number does.
     power : float
-        As asked for.
-    untold : tuple of (str, str)
-        Law and quantity of claims for which nothing tells how many chains they take.
+        The requested power.
+    unplanned : tuple of (str, str)
+        Law and quantity of the claims for which no number of chains can be planned.
     """
 
     needs: tuple[Need, ...]
     claims: int
     chains: int | None
     power: float
-    untold: tuple[tuple[str, str], ...] = ()
+    unplanned: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
 class _Group:
-    """The cells of one quantity of one law in all conditions, and their chances by level."""
+    """The cells of one quantity under one law in all conditions, and their chances by level."""
 
     cells: list[PlannedCells] = field(default_factory=list)
     chances: list[Callable[[float], list[Chance]]] = field(default_factory=list)
@@ -106,27 +107,28 @@ def plan(
     study: Study,
     predictions: Sequence[Predictions],
     power: float,
-    own: Sequence[Predictions] | None = None,
+    truth: Sequence[Predictions] | None = None,
 ) -> Plan:
-    """Plan the chains for all of a study's cells.
+    """Plan how many chains all cells of a study need.
 
     Parameters
     ----------
     study : Study
-        What is judged, and with how many chains.
+        The study, with its number of chains.
     predictions : sequence of Predictions
-        What the laws say of each condition.
+        Predictions of the judged laws for each condition.
     power : float
         Probability that all laws are verified if they are true.
-    own : sequence of Predictions, optional
-        What the study's own laws say, if others are judged: how likely are those to be refuted?
+    truth : sequence of Predictions, optional
+        Predictions of the study's own laws, if others are judged. They stand for the truth: the
+        plan then says how likely the judged laws are to be refuted.
 
     Returns
     -------
     Plan
     """
     groups: dict[tuple[str, str], _Group] = {}
-    untold: dict[tuple[str, str], None] = {}
+    unplanned: dict[tuple[str, str], None] = {}
     scales: dict[str | None, list[float]] = {}
     for condition in study.conditions:
         scales.setdefault(condition.ladder, []).append(condition.scale)
@@ -137,12 +139,12 @@ def plan(
         for cells in quantity.planned(condition, prediction, study.tolerance):
             total += cells.count
             if isinstance(cells, UnplannedCells):
-                untold[prediction.law, cells.quantity] = None
+                unplanned[prediction.law, cells.quantity] = None
                 continue
             limit = None
             if climbs:
                 if condition.scale != max(rungs):
-                    continue  # one for the whole ladder
+                    continue  # the whole ladder makes one claim
                 limit = _amplification(rungs)
                 total += cells.count
                 cells = _on_ladder(cells, limit)
@@ -150,7 +152,7 @@ def plan(
                 continue
             group = groups.setdefault((prediction.law, cells.quantity), _Group())
             group.cells.append(cells)
-            true = None if own is None else true_law(own[position], limit is not None)
+            true = None if truth is None else true_law(truth[position], limit is not None)
             if true is not None:
                 group.chances.append(
                     partial(quantity.chances, prediction, true, study.tolerance, ladder=limit)
@@ -166,7 +168,7 @@ def plan(
         claims=total,
         chains=int(chains) if math.isfinite(chains) else None,
         power=power,
-        untold=tuple(untold),
+        unplanned=tuple(unplanned),
     )
 
 
@@ -190,8 +192,8 @@ def _need(
 
 
 def _on_ladder(cells: PlannedCells, amplification: float) -> RatioCells:
-    """Return the cells about a ladder's limit, which are allowed nothing."""
-    assert isinstance(cells, RatioCells), "what has a ladder is planned as ratios"
+    """Return the cells about a ladder's limit, which have no allowance."""
+    assert isinstance(cells, RatioCells), "a quantity with a ladder is planned as ratios"
     return replace(
         cells,
         quantity=limit_of(cells.quantity),
@@ -201,6 +203,6 @@ def _on_ladder(cells: PlannedCells, amplification: float) -> RatioCells:
 
 
 def _amplification(rungs: Sequence[float]) -> float:
-    """Return the standard error of a ladder's limit over that of its rungs, if theirs are equal."""
+    """Return the standard error of a ladder's limit over that of its rungs, taken to be equal."""
     design = np.vander(1 / np.array(rungs), 3, increasing=True)
     return float(np.linalg.norm(np.linalg.pinv(design)[0]))

@@ -1,4 +1,4 @@
-"""Cells as a plan sees them, before any chain is run: how many chains verify or refute them."""
+"""Planned cells: how many chains verify or refute them, before any chain is run."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from scipy.special import ndtri
 
 @dataclass(frozen=True)
 class UnplannedCells:
-    """Cells that share the error budget, of which nothing tells how many chains they take.
+    """Cells that share the error budget, but whose number of chains cannot be planned.
 
     Attributes
     ----------
     quantity : str
-        The quantity of their claims.
+        Name of the quantity of their claims.
     count : int
-        How many there are.
+        Number of cells.
     """
 
     quantity: str
@@ -30,12 +30,12 @@ class UnplannedCells:
 
 @dataclass(frozen=True)
 class PlannedCells(ABC):
-    """K cells alike; every array has shape (K,).
+    """N cells of one kind; every array has shape (N,).
 
     Attributes
     ----------
     quantity : str
-        The name under which the plan lists them.
+        Name under which the plan lists the cells.
     """
 
     quantity: str
@@ -43,7 +43,7 @@ class PlannedCells(ABC):
     @property
     @abstractmethod
     def count(self) -> int:
-        """K, the number of cells."""
+        """Number of cells, N."""
 
     @abstractmethod
     def chains(self, tolerance: float, level: float, miss: float) -> float:
@@ -56,17 +56,17 @@ class PlannedCells(ABC):
         level : float
             Level of each claim.
         miss : float
-            Probability, cell by cell, that a true law is not verified.
+            Probability, in each cell, that a true law is not verified.
 
         Returns
         -------
         float
-            Infinite if no number of chains suffices.
+            Number of chains; infinite if no number suffices.
         """
 
     @abstractmethod
     def refuted(self, tolerance: float, level: float, miss: float, chains: int) -> float:
-        """Return the departure from the law that so many chains refute in any one cell.
+        """Return the departure from the law that a number of chains refutes in any one cell.
 
         Parameters
         ----------
@@ -80,22 +80,22 @@ class PlannedCells(ABC):
         Returns
         -------
         float
-            Infinite if no departure is refuted so.
+            Departure; infinite if none is refuted with that probability.
         """
 
 
 @dataclass(frozen=True)
 class NormalCells(PlannedCells):
-    """Cells about means of many chains, whose claims are about a difference from the law.
+    """Cells about means over many chains, whose claims are about the difference from a law.
 
     Attributes
     ----------
-    spread : ndarray of shape (K,)
-        Standard deviation of one chain's contribution, in the units of the tolerance.
-    error : ndarray of shape (K,)
+    spread : ndarray of shape (N,)
+        Standard deviation of one chain's contribution, in units of the tolerance.
+    error : ndarray of shape (N,)
         Standard error of the prediction itself, in the same units.
-    allowance : ndarray of shape (K,)
-        Departure beyond the tolerance that is no refutation.
+    allowance : ndarray of shape (N,)
+        Largest departure beyond the tolerance that does not refute a claim.
     """
 
     spread: np.ndarray
@@ -104,26 +104,29 @@ class NormalCells(PlannedCells):
 
     @property
     def count(self) -> int:
+        """Number of cells, N."""
         return len(self.spread)
 
     def standard_errors(self, level: float, miss: float) -> float:
-        """Return the distance to the margin, in standard errors, from which a claim is decided.
+        """Return the distance to the margin, in standard errors, at which a claim is decided.
 
-        It is decided at the level, but for a probability ``miss``.
+        At that distance the claim is decided at the level with probability ``1 - miss``.
         """
         return -float(ndtri(level / 2)) - float(ndtri(miss))
 
     def departures(self, edge: np.ndarray, reach: np.ndarray) -> np.ndarray:
-        """Return the departures that lie a ``reach`` beyond an edge, shape (K,)."""
+        """Return the departures that lie a ``reach`` beyond an edge, shape (N,)."""
         return edge + reach
 
     @np.errstate(divide="ignore", invalid="ignore")
     def chains(self, tolerance: float, level: float, miss: float) -> float:
+        """Return the number of chains that verify every cell if the law is true."""
         room = (tolerance / self.standard_errors(level, miss)) ** 2 - self.error**2
         return float(np.max(np.where(room > 0, self.spread**2 / room, np.inf)))
 
     @np.errstate(divide="ignore", invalid="ignore")
     def refuted(self, tolerance: float, level: float, miss: float, chains: int) -> float:
+        """Return the departure from the law that a number of chains refutes in any one cell."""
         width = np.hypot(self.spread / math.sqrt(chains), self.error)
         reach = self.standard_errors(level, miss) * width
         return float(self.departures(tolerance + self.allowance, reach).max())
@@ -131,9 +134,13 @@ class NormalCells(PlannedCells):
 
 @dataclass(frozen=True)
 class RatioCells(NormalCells):
-    """Cells about ratios to the law's numbers: a ratio's standard error grows with the ratio."""
+    """Cells about ratios of observed to predicted numbers.
+
+    The standard error of such a ratio is proportional to the ratio.
+    """
 
     def departures(self, edge: np.ndarray, reach: np.ndarray) -> np.ndarray:
+        """Return the departures that lie a ``reach`` beyond an edge, shape (N,)."""
         return np.where(reach < 1, (1 + edge) / (1 - reach) - 1, np.inf)
 
 
@@ -141,7 +148,7 @@ Cells = TypeVar("Cells", bound=PlannedCells)
 
 
 def join(groups: Sequence[Cells]) -> Cells:
-    """Return the cells of several conditions as one group; all must be of one kind."""
+    """Join the cells of several conditions, all of one kind, into one group."""
     arrays: dict[str, Any] = {
         field.name: np.concatenate([getattr(cells, field.name) for cells in groups])
         for field in fields(groups[0])

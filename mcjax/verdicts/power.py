@@ -1,9 +1,9 @@
-"""How likely a study is to refute a law that is wrong, if another one is true.
+"""Predict how likely a study is to refute a wrong law if another law is true.
 
-The other law says what is simulated; errors are taken as normal with its covariances. What each
-quantity makes of that stands with the quantity (``chances``); here is what they share. Of several
-cells the chance announced is that of the cell where it is largest, at the first level of Holm's
-procedure: all together refute the law at least as often.
+The true law describes what is simulated: errors are taken to be normal with its covariances. Each
+quantity derives its own chances from that (``chances``); this module holds what they share. For
+several cells, the reported chance is the largest of any cell, at the first level of Holm's
+procedure. All cells together refute the law at least as often.
 """
 
 from __future__ import annotations
@@ -20,13 +20,24 @@ from mcjax.laws.prediction import Prediction, Predictions
 Chance = Callable[[float], float]
 """Probability of refuting, as a function of the number of chains."""
 FEWEST_CHAINS, MOST_CHAINS = 32, 2**40
-"""Between these a power is looked for; with fewer chains means of squares are far from normal."""
+"""Range in which a number of chains is sought; with fewer, means of squares are far from normal."""
 
 
 def true_law(predictions: Predictions, asymptotic: bool) -> Prediction | None:
-    """Return the law that stands for the truth among a condition's own.
+    """Return the law that stands for the truth among the laws of a condition.
 
-    It is one for every sample size if there is one, unless a limit is asked for.
+    Parameters
+    ----------
+    predictions : Predictions
+        Predictions of the condition's own laws.
+    asymptotic : bool
+        Whether an asymptotic law is preferred, as for a limit; otherwise a law for every sample
+        size is.
+
+    Returns
+    -------
+    Prediction or None
+        None if no law applies.
     """
     laws = sorted(predictions.laws.values(), key=lambda law: law.asymptotic != asymptotic)
     return laws[0] if laws else None
@@ -35,25 +46,26 @@ def true_law(predictions: Predictions, asymptotic: bool) -> Prediction | None:
 def likeliest(
     chances: Sequence[Chance], chains: float, power: float
 ) -> tuple[int, float, int | None]:
-    """Find the cell that is likeliest to refute a law.
+    """Find the cell that is most likely to refute a law.
 
     Parameters
     ----------
     chances : sequence of Chance
         One for each cell.
     chains : float
-        The study's own number of chains.
+        Number of chains of the study.
     power : float
-        Chance that is aimed at.
+        Requested probability of refuting the law.
 
     Returns
     -------
     position : int
-        The cell with the largest chance at ``chains``.
+        Position of the cell with the largest chance at ``chains``.
     chance : float
         Its chance there.
     needed : int or None
-        Chains with which the largest chance reaches the power (to 1%); None if no number does.
+        Number of chains, to 1%, at which the largest chance reaches the power; None if no number
+        does.
     """
 
     def largest(n: float) -> float:
@@ -73,7 +85,7 @@ def likeliest(
 def relative_spread(law: Prediction) -> np.ndarray:
     """Return the standard deviation of one chain's ``||e||^2`` over its mean, shape (T + 1, M).
 
-    With a mean m of the errors the variance is ``2 tr(C^2) + 4 m'Cm``.
+    For ``e ~ N(m, C)`` the variance of ``||e||^2`` is ``2 tr(C^2) + 4 m'Cm``.
     """
     blocks = own_covariances(law)
     variance = 2 * np.einsum("tiab,tiab->ti", blocks, blocks)
@@ -95,7 +107,7 @@ def parameters(law: Prediction) -> int:
 
 
 def singular(law: Prediction) -> np.ndarray:
-    """Return which models' own covariances are finite and singular, shape (T + 1, M)."""
+    """Return whether each model's covariance is finite and singular, shape (T + 1, M)."""
     blocks = own_covariances(law)
     finite = np.isfinite(blocks).all((-2, -1))
     safe = np.where(finite[..., None, None], blocks, np.eye(blocks.shape[-1]))
@@ -112,26 +124,27 @@ def mean_chances(
     skewness: np.ndarray | float = 0.0,
     kurtosis: np.ndarray | float = 0.0,
 ) -> list[Chance]:
-    """Return the chances that means are observed beyond an edge, one for each of K cells.
+    """Return the chance, for each of N cells, that a mean is found to lie beyond an edge.
 
     Parameters
     ----------
     level : float
         Level of each claim.
-    beyond : ndarray of shape (K,)
-        How far the true mean lies beyond the edge; negative inside.
-    side : ndarray of shape (K,)
-        +1 if it lies above the edge, -1 if below.
-    spread : ndarray of shape (K,)
+    beyond : ndarray of shape (N,)
+        Distance of the true mean beyond the edge; negative inside.
+    side : ndarray of shape (N,)
+        +1 if the mean lies above the edge, -1 if it lies below.
+    spread : ndarray of shape (N,)
         Standard deviation of one chain's contribution.
-    error : ndarray of shape (K,), optional
+    error : ndarray of shape (N,), optional
         Standard error of the prediction.
-    skewness, kurtosis : ndarray of shape (K,), optional
-        Skewness and excess kurtosis of one chain's contribution; 0 for a normal one.
+    skewness, kurtosis : ndarray of shape (N,), optional
+        Skewness and excess kurtosis of one chain's contribution; 0 if it is normal.
 
     Returns
     -------
     list of Chance
+        One for each cell.
     """
     rows = np.broadcast_arrays(beyond, side, spread, error, skewness, kurtosis)
     return [_mean_chance(level, *map(float, row)) for row in np.stack(rows, axis=-1)]
@@ -147,7 +160,7 @@ def _mean_chance(
     kurtosis: float,
 ) -> Chance:
     def chance(n: float) -> float:
-        # what the judged law does not know of itself is the same in every run
+        # the error of the judged law is the same in every run, so it widens the interval alone
         z, width = float(stdtrit(n - 1, level / 2)), spread / math.sqrt(n)
         reach = z * math.hypot(width, error)
         end = width * float(interval_end_spread(side * z, skewness, kurtosis, n))
@@ -160,8 +173,8 @@ def _mean_chance(
 def interval_end_spread(z: Any, skewness: Any, kurtosis: Any, n: float) -> Any:
     """Return the standard deviation of an interval's end over that of the mean.
 
-    A mean m and its standard error s / sqrt(n) go together where terms are skewed: the variance of
-    ``m + z s / sqrt(n)`` is ``1 + z skewness / sqrt(n) + z^2 (kurtosis + 2) / (4 n)`` times that of
-    m, to second order.
+    For skewed terms the mean m and its standard error s / sqrt(n) are correlated. To second order,
+    the variance of ``m + z s / sqrt(n)`` is ``1 + z skewness / sqrt(n) + z^2 (kurtosis + 2) /
+    (4 n)`` times that of m.
     """
     return np.sqrt(1 + z * skewness / math.sqrt(n) + z**2 * (kurtosis + 2) / (4 * n))

@@ -1,16 +1,16 @@
-"""A survey judged: is the collapse law right about every network?
+"""Judge a survey, which asks whether the collapse law is right about every network.
 
-Each model of each network makes two claims.
+There are two claims about each model of each network.
 
-``collapse``: whether it collapses. Of its squared error in the late generations, let r be the
-growth (slope times the time from generation 0 to the middle of the window) as a share of the level.
-A straight line through 0 has r = 1, a level line r = 0. The claim "collapses" says r > 2/5, its
-opposite r < 2/5. That takes generations enough for growth to outweigh what settles, and for that to
-settle: by the law r is at least .78, and elsewhere at most .12, after 64 generations of 3 models;
-.62 and .07 after 384 generations of 4.
+``collapse``: whether the model collapses. Let r be the growth of its squared error in the late
+generations (slope times the time from generation 0 to the middle of the window) as a share of the
+level. A straight line through 0 has r = 1, a constant r = 0. The claim that the model collapses is
+r > 2/5, the opposite claim r < 2/5. There must be enough generations for growth to dominate, and
+for transients to decay: after 64 generations of 3 models, the law's own r is at least .78 for
+models that collapse and at most .12 for the others; after 384 generations of 4 models, .62 and .07.
 
-``growth`` of a model that collapses, or ``limit`` of one that does not: the simulated number as a
-ratio to the law's, inside 1 +- tolerance.
+``growth`` of a model that collapses, or ``limit`` of one that does not: the ratio of the simulated
+to the predicted number lies within 1 +- tolerance.
 
 All claims of a survey share one error budget (:mod:`mcjax.verdicts.equivalence`).
 """
@@ -42,18 +42,37 @@ LAW = "collapse_law"
 
 @dataclass(frozen=True)
 class SurveyVerdict:
-    """The judged survey, for K networks.
+    """A judged survey of K networks.
 
     Attributes
     ----------
-    codes, sizes: which networks, and how many labelled ones each stands for, shape (K,).
-    fates: what the law says. share: r of each model, shape (K, M). rate: simulated growth or limit,
-        with its standard_error and the law's number, shape (K, M).
-    verdicts: of the claims, shape (K, M, 2): collapse, then growth or limit. empty where the law
-        gives no number.
-    low, high: intervals, of r and of the ratio, shape (K, M, 2).
-    networks: the worst verdict on each network, shape (K,). verdict: of all.
-    failures: fits without an estimate. without: the clause left out of the law, if any.
+    survey : Survey
+        The survey.
+    codes : ndarray of int, shape (K,)
+        Codes of the networks.
+    sizes : ndarray of int, shape (K,)
+        Number of labelled networks that each network represents.
+    fates : tuple of CollapseRates
+        The law's predictions for each network.
+    share, share_error : ndarray of shape (K, M)
+        The estimate of r for each model, and its standard error.
+    rate, standard_error : ndarray of shape (K, M)
+        Simulated growth or limit, and its standard error.
+    predicted : ndarray of shape (K, M)
+        Growth or limit as predicted by the law; nan if the law makes no prediction.
+    verdicts : ndarray of str, shape (K, M, 2)
+        Verdicts on collapse, and on growth or limit; the latter is empty if the law predicts no
+        number.
+    low, high : ndarray of shape (K, M, 2)
+        Ends of the confidence intervals of r, and of the ratio of ``rate`` to ``predicted``.
+    networks : ndarray of str, shape (K,)
+        The worst verdict on each network.
+    verdict : {"verified", "refuted", "inconclusive"}
+        The verdict on all networks together.
+    failures : int
+        Number of fits without an estimate.
+    without : str or None
+        Clause that is left out of the law, if any.
     """
 
     survey: Survey
@@ -74,26 +93,26 @@ class SurveyVerdict:
     without: str | None
 
     def cells(self) -> list[Cell]:
-        """Every claim as a cell."""
-        found = []
+        """Return every claim as a cell."""
+        cells = []
         for k, code in enumerate(self.codes):
             name = self.survey.name(int(code))
             for i in range(self.survey.models):
-                found.append(self._cell(name, k, i, 0))
+                cells.append(self._cell(name, k, i, 0))
                 if self.verdicts[k, i, 1]:
-                    found.append(self._cell(name, k, i, 1))
-        return found
+                    cells.append(self._cell(name, k, i, 1))
+        return cells
 
     def _cell(self, name: str, k: int, i: int, claim: int) -> Cell:
         collapses = bool(self.fates[k].collapses[i])
         if claim == 0:
-            quantity, seen, error = "collapse", self.share[k, i], self.share_error[k, i]
+            quantity, observed, error = "collapse", self.share[k, i], self.share_error[k, i]
             predicted, ratio = float(collapses), self.share[k, i]
         else:
             quantity = "growth" if collapses else "limit"
-            seen, error = self.rate[k, i], self.standard_error[k, i]
+            observed, error = self.rate[k, i], self.standard_error[k, i]
             predicted = self.predicted[k, i]
-            ratio = seen / predicted
+            ratio = observed / predicted
         interval = float(self.low[k, i, claim]), float(self.high[k, i, claim])
         return Cell(
             condition=name,
@@ -101,7 +120,7 @@ class SurveyVerdict:
             generation=self.survey.generations,
             quantity=quantity,
             law=LAW,
-            empirical=float(seen),
+            empirical=float(observed),
             standard_error=float(error),
             predicted=float(predicted),
             ratio=float(ratio),
@@ -119,16 +138,34 @@ def judge_survey(
     codes: np.ndarray,
     sizes: np.ndarray,
     fates: Sequence[CollapseRates],
-    found: SurveyMoments,
+    simulated: SurveyMoments,
     without: str | None = None,
 ) -> SurveyVerdict:
-    """Compare the law's fates, by all its clauses but ``without``, with what the chains did."""
+    """Judge the collapse law by the chains of every network.
+
+    Parameters
+    ----------
+    survey : Survey
+        The survey.
+    codes, sizes : ndarray of int, shape (K,)
+        Codes of the networks, and the number of labelled networks that each represents.
+    fates : sequence of CollapseRates
+        The law's predictions for each network.
+    simulated : SurveyMoments
+        Moments of the chains of each network.
+    without : str, optional
+        Clause that was left out of the law.
+
+    Returns
+    -------
+    SurveyVerdict
+    """
     collapses = np.array([fate.collapses for fate in fates])
     growth = np.array([fate.growth for fate in fates])
     limit = np.array([fate.limit for fate in fates])
-    mean, chains = found.late.mean, found.late.chains
+    mean, chains = simulated.late.mean, simulated.late.chains
     with np.errstate(all="ignore"):
-        covariance = found.late.square / (chains * (chains - 1.0))[..., None, None]
+        covariance = simulated.late.square / (chains * (chains - 1.0))[..., None, None]
         slope, level = mean[..., 0], mean[..., 1]
         span = np.mean(np.arange(survey.generations + 1)[late_windows(survey.generations)[2]])
         share = span * slope / level
@@ -140,27 +177,28 @@ def judge_survey(
         )
         share_error = np.sqrt(np.maximum(variance, 0)) / level
         rate = np.where(collapses, slope, level)
-        own = np.where(collapses, covariance[..., 0, 0], covariance[..., 1, 1])
-        standard_error = np.sqrt(own)
+        rate_variance = np.where(collapses, covariance[..., 0, 0], covariance[..., 1, 1])
+        standard_error = np.sqrt(rate_variance)
         predicted = np.where(collapses, growth, limit)
         ratio, ratio_error = rate / predicted, standard_error / predicted
-    claims = np.isfinite(predicted)
+    has_rate = np.isfinite(predicted)
     lower = np.where(collapses, BOUNDARY, -np.inf)
     upper = np.where(collapses, np.inf, BOUNDARY)
     verdicts = np.full((*share.shape, 2), "", dtype=object)
     low, high = np.full((2, *share.shape, 2), np.nan)
+    # one flat list of claims, under one budget: first collapse, then growth or limit
     count = share.size
-    decided, ends, others = decide(
-        np.concatenate([share.ravel(), ratio[claims]]),
-        np.concatenate([share_error.ravel(), ratio_error[claims]]),
-        np.concatenate([chains.ravel(), chains[claims]]),
-        np.concatenate([lower.ravel(), np.full(claims.sum(), 1 - survey.tolerance)]),
-        np.concatenate([upper.ravel(), np.full(claims.sum(), 1 + survey.tolerance)]),
+    decided, lows, highs = decide(
+        np.concatenate([share.ravel(), ratio[has_rate]]),
+        np.concatenate([share_error.ravel(), ratio_error[has_rate]]),
+        np.concatenate([chains.ravel(), chains[has_rate]]),
+        np.concatenate([lower.ravel(), np.full(has_rate.sum(), 1 - survey.tolerance)]),
+        np.concatenate([upper.ravel(), np.full(has_rate.sum(), 1 + survey.tolerance)]),
         survey.confidence,
     )
-    for table, values in ((verdicts, decided), (low, ends), (high, others)):
+    for table, values in ((verdicts, decided), (low, lows), (high, highs)):
         table[..., 0] = values[:count].reshape(share.shape)
-        table[..., 1][claims] = values[count:]
+        table[..., 1][has_rate] = values[count:]
     networks = np.where(
         (verdicts == REFUTED).any((1, 2)),
         REFUTED,
@@ -181,6 +219,6 @@ def judge_survey(
         high=high,
         networks=networks,
         verdict=worst(networks),
-        failures=int(found.failures.sum()),
+        failures=int(simulated.failures.sum()),
         without=without,
     )

@@ -1,15 +1,15 @@
-"""Whether the spread of the chains says how far their mean may be off.
+"""Detect heavy tails, under which a standard error is not credible.
 
-The standard error of an MSE estimates the fourth moment of the errors. Where that moment is
-infinite, or so large that it hangs on chains rarer than any that were drawn, most runs find too
-small a standard error. Such a run shows in one chain that makes much of the spread: the share of
-the largest term in a sum of squares tends to 0 with more chains if and only if the variance is
-finite (O'Brien, Journal of Applied Probability 17, 1980).
+The standard error of an MSE depends on the fourth moment of the errors. If that moment is infinite,
+or is dominated by chains rarer than any that were drawn, most runs underestimate the standard
+error. Such a run can be recognised by a single chain that accounts for much of the spread: as the
+number of chains grows, the share of the largest term in a sum of squares tends to 0 if and only if
+the variance is finite (O'Brien, Journal of Applied Probability 17, 1980).
 
-With few chains one of them makes much of the spread of normal errors as well, and does no harm. So
-it must also be farther off than normal errors with the same covariance would bring it: their
-``||e||^2`` is close to ``tr(C) / nu`` times a chi-squared variable with ``nu = tr(C)^2 / tr(C^2)``
-degrees of freedom (Satterthwaite 1946).
+With few chains a single one accounts for much of the spread of normal errors too, which does no
+harm. So the chain must also be farther off than is plausible for normal errors with the same
+covariance C: their ``||e||^2`` is approximately ``tr(C) / nu`` times a chi-squared variable with
+``nu = tr(C)^2 / tr(C^2)`` degrees of freedom (Satterthwaite 1946).
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from mcjax.engine.outcome import Outcome
 
 LARGE_SHARE = 0.05
 HEAVY = (
-    f"heavy tail: a single chain makes more than {LARGE_SHARE:.0%} of the spread, far from what"
-    " normal errors do, so the standard error is not credible"
+    f"heavy tail: a single chain accounts for more than {LARGE_SHARE:.0%} of the spread, far more"
+    " than with normal errors, so the standard error is not credible"
 )
-ALIKE = "all chains have the same value, which tells no standard error"
+ALIKE = "all chains have the same value, so there is no standard error"
 HEAVY_TAIL_ODDS = 1e-4
-"""Probability, cell by cell, that normal errors are called heavy-tailed."""
+"""Probability, in any one cell, that normal errors are called heavy-tailed."""
 
 
 def dominated(outcome: Outcome) -> np.ndarray:
-    """Return how much of the spread of ``||e||^2`` the chain farthest off makes, shape (T + 1, M).
+    """Return the share of the most extreme chain in the spread of ``||e||^2``, shape (T + 1, M).
 
-    It is a share of the sum of squared deviations, and 0 where that is small or what normal errors
-    would do.
+    The share is that of the sum of squared deviations. It is set to 0 where it is small, or
+    plausible for normal errors.
     """
     squared, largest = outcome.moments.squared, outcome.largest
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -47,14 +47,17 @@ def dominated(outcome: Outcome) -> np.ndarray:
 
 
 def alike(moments: Moments) -> np.ndarray:
-    """Return whether two chains or more differ by rounding at most, in the shape of the mean."""
+    """Return whether there are two chains or more that differ by rounding errors at most.
+
+    The result has the shape of ``moments.mean``.
+    """
     rounding = moments.chains * (1e-14 * moments.mean) ** 2
     same: np.ndarray = (moments.chains > 1) & (moments.square <= rounding)
     return same
 
 
 def own_blocks(outcome: Outcome) -> np.ndarray:
-    """Return each model's own part of the second moments, shape (T + 1, M, p, p)."""
+    """Return the second moments of each model's own errors, shape (T + 1, M, p, p)."""
     product = outcome.moments.product.mean
     times, models, p = outcome.moments.error.mean.shape
     if product.ndim == 4:

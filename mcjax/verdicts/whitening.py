@@ -1,4 +1,4 @@
-"""Errors at the last generation, whitened model by model by a law's covariance."""
+"""Whiten the errors at the last generation, model by model, by a law's covariance."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from mcjax.laws.prediction import Prediction
 from mcjax.verdicts.counts import ChainCount, count_chains
 
 FEWEST_WHITENED = 30
-"""Chains without which no covariance is judged."""
+"""Smallest number of chains with which a covariance is judged."""
 
 
 class Whitened(NamedTuple):
-    """Whitened errors of the chains that have every estimate.
+    """Whitened errors of the chains that have an estimate of every model.
 
     Attributes
     ----------
-    errors : ndarray of shape (K, M, p)
-        Less their mean; with the identity as covariance of each model's own if the law is right.
+    errors : ndarray of shape (C, M, p)
+        Centred errors. If the law is right, the covariance of each model's own is the identity.
     between : ndarray of shape (M, p, M, p)
-        Covariance of all whitened errors by the law.
+        Covariance of all whitened errors as predicted by the law.
     chains : ChainCount
-        The chains K, with a note if there are no whitened errors or chains do not suffice.
+        The chains C, with a note if the errors cannot be whitened or the chains do not suffice.
     """
 
     errors: np.ndarray
@@ -33,17 +33,31 @@ class Whitened(NamedTuple):
 
 
 def whiten(prediction: Prediction, outcome: Outcome, tolerance: float) -> Whitened:
-    """Whiten the errors of the chains that are kept as they are (``outcome.sample``)."""
+    """Whiten the errors of the chains kept in ``outcome.sample``.
+
+    Parameters
+    ----------
+    prediction : Prediction
+        The law's prediction, whose covariance whitens.
+    outcome : Outcome
+        Outcome of the condition's chains.
+    tolerance : float
+        Margin of the claims, which limits the share of lost chains.
+
+    Returns
+    -------
+    Whitened
+    """
     _, size, p = outcome.sample.shape
     predicted = prediction.covariance[-1].reshape(size, p, size, p)
     blocks = np.einsum("iaib->iab", predicted)
     sample = outcome.sample[np.isfinite(outcome.sample).all((1, 2))].astype(float)
     count = count_chains(len(sample), len(outcome.sample), tolerance)
     if not (np.isfinite(blocks).all() and (np.linalg.cond(blocks) < 1e12).all()):
-        note = "the covariance of the law is singular or infinite"
+        note = "the law's covariance is singular or infinite"
         return Whitened(sample, predicted, count._replace(note=note))
     if len(sample) < FEWEST_WHITENED:
-        note = f"fewer than {FEWEST_WHITENED} chains have every estimate"
+        note = f"fewer than {FEWEST_WHITENED} chains have an estimate of every model"
         return Whitened(sample, predicted, count._replace(note=note))
     inverse = np.linalg.inv(np.linalg.cholesky(blocks))
     errors = np.einsum("iab,kib->kia", inverse, sample)

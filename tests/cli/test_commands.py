@@ -52,7 +52,7 @@ def test_diagnose_text(tmp_path, call):
     path.write_text(FLIPPED)
     status, out, err = call("diagnose", path)
     assert (status, err) == (0, "")
-    for text in ("3 of 4 models collapse", "Unstable source: 0", "0 -> 1 -> 2", "real -> 0"):
+    for text in ("3 of 4 models collapse", "Collapse origin: 0", "0 -> 1 -> 2", "real -> 0"):
         assert text in out
 
 

@@ -59,7 +59,7 @@ def test_verdicts_and_a_run_in_two_goes(file, call, call_json, tmp_path):
     assert "functional:mean_square" in out
     status, out, _ = call("verify", file, "--plan")
     assert status == 0
-    assert "No number of chains is told for functional:variance" in out
+    assert "No number of chains is known for functional:variance" in out
 
 
 def test_what_a_file_cannot_ask(file, call):

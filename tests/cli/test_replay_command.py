@@ -154,7 +154,7 @@ def test_failures_are_null_and_explained(study_file, tmp_path, call, call_json):
     assert (reader["status"], reader["data"]) == ("parent_failed", [])
     _, shown, _ = call("replay", out, "--chain", chain)
     assert "x separated: a plane separates the labels" in shown
-    assert "x parent_failed: a model this one reads" in shown
+    assert "x parent_failed: a model that this one reads" in shown
 
 
 def test_many_parameters_and_odd_names(study_file, tmp_path, call):
@@ -192,7 +192,7 @@ def test_conditions(study_file, tmp_path, call, call_json):
     listed = "name one of 'scale=1', 'scale=2', 'scale=3', 'scale=4' and 1 more"
     sentence(call("replay", out, "--chain", 1), "--condition: is missing", listed)
     wrong = call("replay", out, "--chain", 1, "--condition", "scal=5")
-    sentence(wrong, "'scal=5' is none", "did you mean 'scale=5'", listed)
+    sentence(wrong, "'scal=5' is not a condition", "did you mean 'scale=5'", listed)
 
 
 def test_the_builtin_study(tmp_path, call, call_json):
@@ -243,7 +243,8 @@ def test_usage(kept, call):
 
 def test_a_file_that_moved(kept, study_file, tmp_path, call):
     moved = study_file.rename(tmp_path / "moved.toml")
-    sentence(call("replay", kept, "--chain", 0), study_file, "is gone", kept, "--file PATH")
+    gone = "does not exist any more"
+    sentence(call("replay", kept, "--chain", 0), study_file, gone, kept, "--file PATH")
     assert call("replay", kept, "--chain", 0, "--file", moved)[0] == 0
     moved.write_text(LOGISTIC.replace("seed = 0", "seed = 1"))
     wrong = call("replay", kept, "--chain", 0, "--file", moved)

@@ -196,7 +196,7 @@ def test_the_smallest_real_feed_of_all():
 
 
 def test_the_least_factor():
-    """To two digits after the point, rounded up; an unstable source has none."""
+    """To two digits after the point, rounded up; a collapse origin has none."""
     found = 0
     for net, p, diagnosis in cases():
         sources = {source.members for source in diagnosis.unstable_sources}
@@ -348,14 +348,14 @@ def test_command_line_in_words(shown):
     """p is the number of entries of theta."""
     out = shown(FILE)
     assert "No model of 3 collapses." in out
-    what = "Exactly, as linear regressions with 10 parameters, at these sample counts: "
+    what = "Exact law for linear regressions with 10 parameters, at these sample counts: "
     assert what + "0, 1, 2 explode." in out
     _, counts = next(components(anchored_ring()))
     new = first_that_settles(counts, 10, 0)
     radius = radius_of(counts, 10)
     factor = next(f for f in range(100, 999) if radius_of(counts * f / 100, 10) < SETTLED) / 100
-    said = re.search(r"  0, 1, 2: mean squared error times (\S+) a generation\n"
-                     r"    settles with (\d+) real samples a generation to 0\n"
+    said = re.search(r"  0, 1, 2: the mean squared error is multiplied by (\S+) per generation\n"
+                     r"    settles with (\d+) real samples per generation to 0\n"
                      r"    settles with (\S+) times as many samples everywhere\n", out)  # fmt: skip
     assert float(said[1]) == pytest.approx(radius, rel=1e-4)
     assert (int(said[2]), float(said[3])) == (1 + new, factor)
@@ -365,7 +365,7 @@ def test_command_line_in_words(shown):
     ("change", "said"),
     [
         (("theta = [0, 0, 0, ", "theta = ["), "7 parameters, at these sample counts: nothing"),
-        (("samples = 12", "samples = 10"), "mean squared error is infinite from the first"),
+        (("samples = 12", "samples = 10"), "mean squared error is infinite\n"),
         (("initial = 40", 'initial = 1\nreal = "reused"'), f"does not apply: {REUSED}."),
     ],
 )

@@ -115,7 +115,7 @@ def one_point(folder, name="mine"):
 def test_files_of_someone_else_are_not_written_over(tmp_path, kind):
     path = tmp_path / f"mine.{kind}"
     path.write_text("[]")
-    with pytest.raises(InputError, match=r"mine\.\w+: --out: is not written over, as mine.json"):
+    with pytest.raises(InputError, match=r"mine\.\w+: --out: is not overwritten, as mine.json"):
         one_point(tmp_path)
     assert path.read_text() == "[]"
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
@@ -126,7 +126,7 @@ def test_files_of_someone_else_are_not_written_over(tmp_path, kind):
 
 def test_a_folder_that_is_none(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="is no folder"):
+    with pytest.raises(InputError, match="is not a folder"):
         one_point(tmp_path / "file")
 
 

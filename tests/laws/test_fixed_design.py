@@ -200,7 +200,7 @@ def test_designs_choose_the_law():
     assert set(fixed.laws) == {"first_order", "fixed_design"}
     assert set(random.laws) == {"first_order", "finite_sample_monte_carlo"}
     assert fixed.inapplicable == {
-        "finite_sample": "designs are fixed, and it averages over random ones"
+        "finite_sample": "designs are fixed, and the law averages over random ones"
     }
     assert set(random.inapplicable) == {"finite_sample"}
 

@@ -10,7 +10,7 @@ import pytest
 from mcjax import api
 from mcjax.engine.outcome import Tally
 from mcjax.errors import InputError
-from mcjax.published.entry import BOUND, EXACT, Found
+from mcjax.published.entry import BOUND, EXACT, ConditionResult
 from mcjax.published.judge import Run, judge_runs, run_entry
 from mcjax.published.registry import ENTRIES, GROUPS, chosen
 from mcjax.published.weights import best_weight, settled_risk
@@ -31,8 +31,8 @@ def told(entry, depth=1):
     """What laws say, row by row, without simulation."""
     study = entry.study(depth)
     laws = api.predict(study)
-    found = [Found(c, None, p) for c, p in zip(study.conditions, laws, strict=True)]
-    return [row.told(found) for row in entry.rows]
+    found = [ConditionResult(c, None, p) for c, p in zip(study.conditions, laws, strict=True)]
+    return [row.predict(found) for row in entry.rows]
 
 
 @pytest.mark.parametrize("name", ENTRIES)
@@ -48,7 +48,7 @@ def test_constants_are_what_laws_say(name):
 @pytest.mark.parametrize("name", ENTRIES)
 def test_entries_are_complete(name):
     entry = ENTRIES[name]
-    assert all((entry.claim, entry.formula, entry.source))
+    assert all((entry.claim, entry.formula, entry.reference))
     assert len({row.setting for row in entry.rows}) == len(entry.rows)
     deep, plain = entry.study(4), entry.study(1)
     assert deep.chains == 4 * plain.chains
@@ -88,13 +88,13 @@ def test_the_law_is_verified_and_an_error_of_5_percent_refuted(runs):
 def test_a_bound_is_one_sided(runs):
     """Far below it is no refutation, unlike far from a number that is claimed."""
     run = runs[1]
-    early = Run(run.entry, run.study, run.found, run.tallies)
+    early = Run(run.entry, run.study, run.results, run.tallies)
     row = run.entry.rows[0]
 
     def below(found):
-        return row.seen(found)._replace(value=0.5)
+        return row.observe(found)._replace(value=0.5)
 
-    low = replace(run.entry, rows=(replace(row, seen=below),))
+    low = replace(run.entry, rows=(replace(row, observe=below),))
     [result] = judge_runs([replace(early, entry=low)], 0.03)
     assert result.cell.verdict == VERIFIED
     asymptotic = replace(low, kind="asymptotic")
@@ -108,7 +108,7 @@ def test_few_chains_are_inconclusive():
     study = entry.study(1)
     [tally] = api.simulate(study, chains=[256])
     assert isinstance(tally, Tally)
-    found = [Found(study.conditions[0], tally.outcome, api.predict(study)[0])]
+    found = [ConditionResult(study.conditions[0], tally.outcome, api.predict(study)[0])]
     [result] = judge_runs([Run(entry, study, found, [tally])], 0.03)
     assert result.cell.verdict == INCONCLUSIVE
     assert result.cell.chains_needed > 256

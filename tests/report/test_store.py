@@ -13,9 +13,10 @@ import pytest
 from mcjax import api
 from mcjax.engine.outcome import Tally
 from mcjax.errors import InputError
+from mcjax.estimators.registry import make_estimator
 from mcjax.models.location import linear
 from mcjax.network import build_network
-from mcjax.report.store import Store, describe
+from mcjax.report.store import Store, describe, identity
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.judge import judge
 
@@ -222,7 +223,7 @@ def test_a_folder_of_other_things_is_refused(study, folder):
 def test_a_file_is_no_folder(study, tmp_path):
     (tmp_path / "file").write_text("x")
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(InputError, match="no usable folder"):
+        with pytest.raises(InputError, match="not a usable folder"):
             Store(path, study)
     assert (tmp_path / "file").read_text() == "x"
 
@@ -420,3 +421,24 @@ def test_a_folder_that_cannot_be_read(study, folder):
     folder.mkdir(mode=0)
     with pytest.raises(InputError, match="--out: cannot be read: Permission denied"):
         Store(folder, study)
+
+
+def test_estimators_and_arrangements_of_parameters_are_part_of_a_study(study):
+    """A folder of one estimator must not go on with another."""
+
+    def with_estimator(**spec):
+        first = replace(study.conditions[0], estimator=make_estimator(spec))
+        return identity(replace(study, conditions=(first, *study.conditions[1:])))
+
+    sgd = {"name": "sgd", "learning_rate": 0.1, "steps": 5}
+    others = [
+        with_estimator(name="fit"),
+        with_estimator(name="lbfgs"),
+        with_estimator(**sgd),
+        with_estimator(**(sgd | {"learning_rate": 0.2})),
+        with_estimator(**(sgd | {"steps": 6})),
+        with_estimator(**(sgd | {"batch_size": 2})),
+    ]
+    assert len(set(others)) == len(others)
+    assert others[0] == identity(study)
+    assert with_estimator(**sgd) == others[2]  # whatever function object optax makes

@@ -102,7 +102,7 @@ def test_what_is_not_judged():
         [outcome] = outcomes(errors[:, :, : last + 1])
         assert claims("collapse", short, outcome, 0.1) == []
     [cell, _] = cells(grows(mse=np.where(grows().mse > 20, np.inf, grows().mse)), errors)
-    assert cell.note == "the law has no finite error at these generations"
+    assert cell.note == "the law predicts no finite error at these generations"
 
 
 def test_an_asymptotic_law_is_allowed_its_error():

@@ -15,7 +15,7 @@ from mcjax.laws.prediction import FunctionalPrediction, Predictions
 from mcjax.models.generative import categorical, gaussian, poisson_mean
 from mcjax.models.location import linear
 from mcjax.network import topologies
-from mcjax.published.entry import Found
+from mcjax.published.entry import ConditionResult
 from mcjax.published.judge import Run, judge_runs
 from mcjax.published.registry import ENTRIES
 from mcjax.report.dataset import dataset
@@ -172,7 +172,7 @@ def test_every_published_number(chains, published):
             shape = (chains, study.generations + 1, one.network.size, len(one.theta))
             theta = np.abs(one.theta + 0.1 * rng.standard_normal(shape))
             outcome = outcome_of(theta, one.theta, one.model)
-            found.append(Found(one, outcome, laws))
+            found.append(ConditionResult(one, outcome, laws))
         runs.append(Run(entry, study, found, []))
     results = judge_runs(runs, 0.03)
     text = strict_json(published_json(results, 0.03))

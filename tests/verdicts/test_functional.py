@@ -211,4 +211,4 @@ def test_plans_tell_what_they_can():
     normal = Study((NORMAL,), 3, 4096, 0.15, quantities=("functional",))
     silent = plan(normal, api.predict(normal), 0.9)
     assert silent.chains is None
-    assert len(silent.untold) == 4
+    assert len(silent.unplanned) == 4

@@ -239,7 +239,7 @@ def test_lost_chains(name, lost, judges):
 @pytest.mark.parametrize("name", ["covariance", "cross_covariance", "normality"])
 def test_a_singular_covariance_is_not_judged(name, many):
     for cell in judged(name, law(np.ones((4, 4))), many):
-        assert cell.note == "the covariance of the law is singular or infinite"
+        assert cell.note == "the law's covariance is singular or infinite"
         assert cell.verdict == INCONCLUSIVE
         assert cell.interval == (-np.inf, np.inf)
 

@@ -243,7 +243,7 @@ def test_a_plan_counts_the_claims_and_gives_a_number_or_says_it_does_not(name, s
     assert result.claims == len(found)
     assert {isinstance(cells, UnplannedCells) for cells in parts} == {not specimen.planned}
     assert bool(result.needs) == specimen.planned
-    assert bool(result.untold) != specimen.planned
+    assert bool(result.unplanned) != specimen.planned
     if specimen.planned:
         assert 1 < result.chains < MANY
         assert judged(name, specimen, specimen.true, 2 * result.chains).verdict == VERIFIED

@@ -105,7 +105,7 @@ def test_it_is_planned_or_stated_as_not_planned(study, run):
     assert 100 < own.chains < needs["finite_sample", "mse"].chains * 2
     other = replace(study, quantities=("mse", Unplanned()))
     result = plan(other, predictions, 0.9)
-    assert result.untold == (("first_order", "unplanned"), ("finite_sample", "unplanned"))
+    assert result.unplanned == (("first_order", "unplanned"), ("finite_sample", "unplanned"))
     assert result.claims == plan(study, predictions, 0.9).claims
 
 
@@ -181,8 +181,8 @@ def test_what_a_study_cannot_ask(study, quantities, words):
     ("quantities", "words"),
     [
         ((Pretender(),), "derive it from mcjax.Quantity"),
-        ((Elsewhere(),), "about 'weather', not one of ('errors', 'functionals')"),
-        (("mse", SecondLadder()), "one at most can have a ladder"),
+        ((Elsewhere(),), "subject 'weather'; it must be one of ('errors', 'functionals')"),
+        (("mse", SecondLadder()), "only one quantity can be judged on a ladder"),
         (("covariance", SameClaims()), "which both make claims named 'cross_covariance'"),
     ],
 )

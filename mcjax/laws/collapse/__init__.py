@@ -1,1 +1,1 @@
-"""Where collapse begins in a network, and which models it reaches."""
+"""The collapse law: where collapse begins in a network, and which models it reaches."""

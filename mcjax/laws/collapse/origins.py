@@ -1,8 +1,8 @@
 """Collapse origins: the parts of a network where collapse begins.
 
-A *collapse origin*, or unstable source, is a strongly connected component of the graph of models
-that contains a cycle (a self-loop counts), gets no real data, and has no feed from outside itself.
-It lives on its own output alone. A frozen model has no cycle, so it is not one.
+A *collapse origin* is a strongly connected component of the graph of models that contains a cycle
+(a self-loop counts), gets no real data, and has no feed from outside itself. It lives on its own
+output alone. A frozen model has no cycle, so it is not one.
 
 **Law.** The variance of a model grows without bound if and only if a collapse origin reaches it
 along the data flow; otherwise it converges. Derived here, for the errors

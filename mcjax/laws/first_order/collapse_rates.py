@@ -1,4 +1,4 @@
-"""Which models of a network collapse, how fast, and where the others settle, to first order."""
+"""Compute which models collapse, how fast, and where the others settle, to first order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mcjax.network.network import Network
 
 
 class CollapseRates(NamedTuple):
-    """What becomes of the coefficient ``c_ii`` of every model's covariance.
+    """Long-run behaviour of the coefficient ``c_ii`` of every model's covariance.
 
     Attributes
     ----------

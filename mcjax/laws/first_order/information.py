@@ -16,8 +16,11 @@ LARGEST_CONDITION = 1e12
 
 
 def distant_sources(condition: Condition) -> Reason | None:
-    """Return why no information describes the real sources: a truth that stays at a distance as
-    samples grow, in a model that is not least squares, where alone the mean is linear in it."""
+    """Return why no information describes the real sources, or None.
+
+    The reason is a source whose truth stays at a distance as samples grow. Only least squares
+    allows for that, because its mean is linear in the truth.
+    """
     offsets, model = condition.sources.offsets, condition.model
     for s, source in enumerate(condition.network.sources, 1):
         if source.theta is not None and offsets[s].any() and model.least_squares is None:

@@ -41,13 +41,17 @@ class FirstOrder:
             return STOPS
         memory = condition.network.memory
         if not (memory.current_only or memory.adds_up or (memory.selects and memory.vanishing)):
-            return Reason(f"memory is {memory.name!r}, and it is for the last data, or all")
+            return Reason(
+                f"memory is {memory.name!r}; the law is for fits to the last data, or to all data"
+            )
         change = changing(condition.network)
         if change is not None and not memory.current_only:
             return change
         rows, p = _fewest_rows(condition), len(condition.theta)
         if condition.model.covariates != 0 and rows <= p:
-            return Reason(f"a fit has {rows} rows for {p} parameters, and it is for many rows")
+            return Reason(
+                f"a fit has {rows} rows for {p} parameters, too few for an asymptotic law"
+            )
         return distant_sources(condition)
 
     def predict(self, condition: Condition, generations: int) -> Prediction:
@@ -81,12 +85,12 @@ class FirstOrder:
 
 
 def allowance(condition: Condition, generations: int) -> np.ndarray:
-    """Return the departures that finite samples explain, see
-    :class:`mcjax.models.allowance.Allowance`.
+    """Return the relative departures of second moments that finite samples explain.
 
     Returns
     -------
     ndarray, shape (T + 1, M)
+        See :class:`mcjax.models.allowance.Allowance`.
     """
     size, p = condition.network.size, len(condition.theta)
     stated = condition.model.allowance or UNMEASURED

@@ -1,5 +1,8 @@
-"""The information of a model that states none: autodiff for the derivatives, Monte Carlo for the
-expectations, and batches of draws for the error that this leaves in a prediction."""
+"""Estimate the information of a model that does not state it.
+
+Derivatives are computed by automatic differentiation, expectations by Monte Carlo. Batches of draws
+give the error that this leaves in a prediction.
+"""
 
 from __future__ import annotations
 

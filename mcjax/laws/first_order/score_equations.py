@@ -138,22 +138,25 @@ def assemble(net: Network, batches: BatchesOf, offsets: np.ndarray) -> LinearSys
 
 
 def pooled_mse(net: Network, batches: BatchesOf, offsets: np.ndarray) -> float | None:
-    """Return the MSE of the estimator that holds every real sample of a generation, each once and
-    unweighted; None if these do not determine all parameters, or change with time."""
+    """Return the MSE of the pooled estimator.
+
+    The estimator fits every real sample of a generation, each once and unweighted. The result is
+    None if these samples do not determine all parameters, or change with time.
+    """
     if net.later.rows_vary:
         return None
     size, p = net.size, offsets.shape[1]
     arrays = network_arrays(net, shape_of([net]))
-    seen: set[int] = set()
+    counted: set[int] = set()
     total, spread, pull = np.zeros((p, p)), np.zeros((p, p)), np.zeros(p)
     for feeds in tables_of(arrays):
         even = feeds._replace(weight=np.ones_like(feeds.weight))
         matrices = batches(even)
         for i, b in np.argwhere(feeds.samples > 0):
             source, stream = feeds.origin[i, b] - size, int(feeds.stream[i, b])
-            if source < 0 or stream in seen:
+            if source < 0 or stream in counted:
                 continue
-            seen.add(stream)
+            counted.add(stream)
             total += matrices.curvature[i, b]
             spread += matrices.score[i, b]
             pull += matrices.curvature[i, b] @ offsets[source]

@@ -11,8 +11,10 @@ from mcjax.study.study import Condition
 
 
 class Extinction:
-    """Exact chances that classes of a categorical model, or the events of a Poisson model, are
-    gone."""
+    """Exact probabilities of extinction.
+
+    They are those of the classes of a categorical model, or of all events of a Poisson model.
+    """
 
     name = "extinction"
     reference = (

@@ -70,10 +70,12 @@ class Lineage:
 
 
 def several_parents(net: Network) -> Reason | None:
-    """Return why a line of descent branches, or None if every model reads one origin alone, and
-    this generation's data alone."""
+    """Return why lines of descent branch, or None.
+
+    They do not branch if every model reads one origin, and data of the last generation alone.
+    """
     if not net.memory.current_only:
-        return Reason("a fit is not of one generation's data, so it has more than one parent")
+        return Reason("fits use data of several generations, so they have more than one parent")
     if net.later.exponent:
         return GROWING
     if changing(net) is not None:

@@ -65,8 +65,10 @@ class Generative:
         return not_weighted_means(condition.network) if condition.minimises else STOPS
 
     def predict(self, condition: Condition, generations: int) -> Prediction | FunctionalPrediction:
-        """Predict the errors at generations 0 to T; of Gaussian models, mean variances and squared
-        errors of the mean."""
+        """Predict the errors at generations 0 to T.
+
+        For Gaussian models, predict the mean variance and the squared error of the mean instead.
+        """
         known = condition.model.generative
         if isinstance(known, GaussianMoments):
             return FunctionalPrediction("", "", _gaussian(condition, generations))
@@ -129,8 +131,10 @@ def _variance(condition: Condition) -> np.ndarray:
 
 
 def _rows(net: Network, t: int) -> np.ndarray:
-    """Return ``(sum w)^2 / sum w^2`` of every fit at generation t, (M,); infinite for frozen
-    models."""
+    """Return ``(sum w)^2 / sum w^2`` of every fit at generation t, shape (M,).
+
+    It is infinite for frozen models.
+    """
     rows = np.full(net.size, np.inf)
     for i, feeds in enumerate(net.feeds_by_reader):
         if not feeds:

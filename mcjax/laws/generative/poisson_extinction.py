@@ -27,7 +27,7 @@ from mcjax.network.network import Network
 def not_one_generation(net: Network) -> Reason | None:
     """Return why fits are not of one generation's data of constant size, or None."""
     if not net.memory.current_only:
-        return Reason("a fit is not of one generation's data; the recursion is for those")
+        return Reason("fits use data of several generations; the law needs one generation's data")
     return GROWING if net.later.exponent else changing(net)
 
 

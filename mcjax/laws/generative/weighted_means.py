@@ -44,7 +44,7 @@ LARGEST = 100
 
 @dataclass(frozen=True)
 class WeightedMeans:
-    """The recursion of one network.
+    """The recursion of a network.
 
     Attributes
     ----------
@@ -85,7 +85,9 @@ class WeightedMeans:
 def not_weighted_means(net: Network) -> Reason | None:
     """Return why estimates are not means of all data, or of the last, or None."""
     if not (net.memory.current_only or net.memory.adds_up):
-        return Reason(f"memory is {net.memory.name!r}; moments are those of all data, or the last")
+        return Reason(
+            f"memory is {net.memory.name!r}; the law needs fits to all data, or to the last data"
+        )
     return GROWING if net.later.exponent else changing(net)
 
 
@@ -146,14 +148,14 @@ def limits(means: WeightedMeans, stable: np.ndarray, loss: float) -> np.ndarray:
                 limit(
                     replace(
                         system,
-                        noise=_synthetic(means.roots, one, means.shared),
+                        noise=_synthetic(means.roots, unit, means.shared),
                         initial=nothing,
                         reuse=nothing,
                     ),
                     stable,
                 )
             )
-            for one in np.eye(size)
+            for unit in np.eye(size)
         ],
         axis=1,
     )

@@ -79,7 +79,9 @@ def wright_fisher(net: Network, shares: np.ndarray, generations: int) -> dict[st
 
 @lru_cache(maxsize=8)
 def _transition(parent: int, rows: int) -> np.ndarray:
-    """Return the chance of each count among the rows, given each count of the parent,
-    (parent + 1, rows + 1)."""
+    """Return the probability of each count among the rows, given each count of the parent.
+
+    The result has shape (parent + 1, rows + 1).
+    """
     share = np.arange(parent + 1) / parent
     return binom.pmf(np.arange(rows + 1), rows, share[:, None])

@@ -83,17 +83,17 @@ def _joint(
     return SecondMomentMap(counts / rows[:, None], rows, added, frozen, p)
 
 
-def _late(one: SecondMomentMap, start: np.ndarray, size: int) -> np.ndarray:
+def _late(step: SecondMomentMap, start: np.ndarray, size: int) -> np.ndarray:
     """Iterate until the diagonal blocks of the models have settled."""
-    p = one.p
+    p = step.p
     state, before = start, np.full((size, p, p), np.inf)
     settled = np.zeros(size, bool)
     for _ in range(LATEST // STEP):
-        run = second_moments(one, state, STEP)
+        run = second_moments(step, state, STEP)
         state = run[-1]
         if not np.isfinite(state).all():
             break
-        blocks = np.einsum("iaib->iab", state.reshape(len(one.rows), p, len(one.rows), p))[:size]
+        blocks = np.einsum("iaib->iab", state.reshape(len(step.rows), p, len(step.rows), p))[:size]
         change = np.abs(blocks - before).max((1, 2))
         settled = change <= SETTLED * np.abs(blocks).max((1, 2))
         before = blocks

@@ -1,4 +1,4 @@
-"""What exact laws of least squares ask of a condition."""
+"""Conditions to which the exact laws of least squares apply."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ REUSED = (
     "real data are reused: their design is the same in every generation, so errors depend on it"
     " for ever and generations are not independent given the last"
 )
-SOURCES = "there are several real sources, and it is for one"
-OWN_COVARIATES = "a source has covariates of its own; the closed form needs one law for all"
-FIXED = "designs are fixed, and it averages over random ones"
+SOURCES = "there are several real sources, and the law is for one"
+OWN_COVARIATES = (
+    "a source has covariates of its own; the closed form needs one distribution for all"
+)
+FIXED = "designs are fixed, and the law averages over random ones"
 
 
 def not_least_squares(condition: Condition) -> Reason | None:
@@ -30,7 +32,7 @@ def not_least_squares(condition: Condition) -> Reason | None:
         return STOPS
     if model.least_squares is None:
         return Reason(
-            f"exact laws are those of least squares, and {model.name} is not",
+            f"exact laws are for least squares, which {model.name} is not",
             obvious=model.covariates == 0,
         )
     if not np.isfinite(model.least_squares.variances(model.params)).all():
@@ -54,8 +56,10 @@ def few_rows(net: Network, p: int, more: int) -> Reason | None:
 
 
 def unusual_feeds(net: Network) -> str:
-    """Return, in a sentence, what keeps designs from being independent and evenly weighted:
-    weights, samples with several readers, reused real data or memory; empty if nothing does."""
+    """Return why designs are not independent and evenly weighted, or an empty string.
+
+    Reasons are weights, samples with several readers, reused real data and memory.
+    """
     if not net.memory.current_only:
         return POOLED
     fits = [feeds for table in (net.first_by_reader, *net.tables) for feeds in table]
@@ -75,26 +79,25 @@ def unusual_feeds(net: Network) -> str:
 
 
 def reuses_plain(net: Network) -> bool:
-    """Whether models read their own generation-0 sample of the only real source again."""
-    return (
-        net.plain and net.real == "reused" and any(feed.origin == REAL for feed in net.later.feeds)
-    )
+    """Return whether models read their generation-0 sample of the only real source again."""
+    reads = any(feed.origin == REAL for feed in net.later.feeds)
+    return net.plain and net.real == "reused" and reads
 
 
 def label_variances(condition: Condition) -> tuple[float, float]:
     """Return the variances of the noise in synthetic and in real labels of least squares."""
     model = condition.model
-    assert model.least_squares is not None  # laws have asked
+    assert model.least_squares is not None  # see not_least_squares
     synthetic, real = model.least_squares.variances(model.params)
     return synthetic, real
 
 
 def source_variances(condition: Condition) -> np.ndarray:
-    """Return the variances of the noise in the labels of the real sources, (S,)."""
+    """Return the variances of the noise in the labels of the S real sources, shape (S,)."""
     model, sigma = condition.model, condition.sources.sigma
     if sigma is None:
         return np.full(len(condition.sources.theta), label_variances(condition)[1])
-    assert model.least_squares is not None  # laws have asked
+    assert model.least_squares is not None  # see not_least_squares
     assert model.noise_scale is not None
     variances = model.least_squares.variances
     return np.array([variances(model.params | {model.noise_scale: s})[1] for s in sigma])

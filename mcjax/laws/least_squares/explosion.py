@@ -33,9 +33,9 @@ from mcjax.laws.least_squares.second_moments import SecondMomentMap
 from mcjax.network.network import Network
 
 DENSE = 1_500
-"""Up to this many unknowns a linear system is solved as a matrix, above it by GMRES."""
+"""Largest number of unknowns for which a linear system is solved as a matrix, not by GMRES."""
 ROUNDING = 1e-9
-"""A radius this close to 1 is that of a collapse origin, 1 itself."""
+"""Distance from 1 below which a radius counts as 1, that of a collapse origin."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,12 @@ class LongRun:
     limit: np.ndarray
 
 
-def long_run(one: SecondMomentMap, net: Network, initial: np.ndarray) -> LongRun:
+def long_run(step: SecondMomentMap, net: Network, initial: np.ndarray) -> LongRun:
     """Return the long-run behaviour of every model.
 
     Parameters
     ----------
-    one : SecondMomentMap
+    step : SecondMomentMap
         The map of one generation.
     net : Network
         The network.
@@ -74,20 +74,20 @@ def long_run(one: SecondMomentMap, net: Network, initial: np.ndarray) -> LongRun
     """
     flow = data_flow(net)
     origins = collapse_origins(net, flow)
-    radius, explodes = explosion(one, flow, origins)
+    radius, explodes = explosion(step, flow, origins)
     collapses = np.array(collapsing(flow, origins)) & ~explodes
     growth = np.full(net.size, np.nan)
     growth[explodes] = np.inf
-    slopes = _slopes(one, origins, collapses)
+    slopes = _slopes(step, origins, collapses)
     growth[collapses] = slopes[collapses]
     limit = np.full(net.size, np.nan)
     stable = ~collapses & ~explodes
-    limit[stable] = _limits(one, stable, initial)[stable]
+    limit[stable] = _limits(step, stable, initial)[stable]
     return LongRun(radius, explodes, growth, limit)
 
 
 def explosion(
-    one: SecondMomentMap, flow: DataFlow, origins: tuple[CollapseOrigin, ...]
+    step: SecondMomentMap, flow: DataFlow, origins: tuple[CollapseOrigin, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the radius of each model's component, and which models an exploding one reaches."""
     closed = {i for origin in origins for i in origin.indices}
@@ -96,20 +96,22 @@ def explosion(
     for component in strong_components(flow.readers):  # feeders before readers
         members = np.array(component)
         if len(component) > 1 or component[0] in flow.feeders[component[0]]:
-            radius[members] = spectral_radius(one.restricted(members))
+            radius[members] = spectral_radius(step.restricted(members))
         bound = 1 + ROUNDING if component[0] in closed else 1.0
         above = any(explodes[j] for i in component for j in flow.feeders[i])
         explodes[members] = above or bool(radius[component[0]] >= bound)
     return radius, explodes
 
 
-def spectral_radius(one: SecondMomentMap) -> float:
-    """Return the spectral radius of the isotropic map; infinite where a fit has no more than p + 1
-    rows, and so no second moment."""
-    if (one.rows <= one.p + 1).any():
+def spectral_radius(step: SecondMomentMap) -> float:
+    """Return the spectral radius of the isotropic map.
+
+    It is infinite if a fit has at most p + 1 rows, and therefore no finite second moment.
+    """
+    if (step.rows <= step.p + 1).any():
         return np.inf
-    size = len(one.rows)
-    apply, count = _on_pairs(one, np.ones((size, size), bool))
+    size = len(step.rows)
+    apply, count = _on_pairs(step, np.ones((size, size), bool))
     if count <= DENSE // 5:
         return float(np.abs(np.linalg.eigvals(_matrix(apply, count))).max())
     from scipy.sparse.linalg import LinearOperator, eigs  # heavy, and rarely needed
@@ -122,7 +124,7 @@ def spectral_radius(one: SecondMomentMap) -> float:
 
 
 def _slopes(
-    one: SecondMomentMap, origins: tuple[CollapseOrigin, ...], collapses: np.ndarray
+    step: SecondMomentMap, origins: tuple[CollapseOrigin, ...], collapses: np.ndarray
 ) -> np.ndarray:
     """Return the diagonal of S for the models that collapse without exploding."""
     slope = np.zeros((len(collapses), len(collapses)))
@@ -134,7 +136,7 @@ def _slopes(
         inside[members] = True
         phases = np.array(origin.phases)
         together = phases[:, None] == phases[None, :]
-        own = one.restricted(members)
+        own = step.restricted(members)
         apply, _ = _on_pairs(own, together)
         noise = own.added[_pairs(together)]
 
@@ -143,17 +145,17 @@ def _slopes(
 
         solution = _solve(bordered, np.append(noise, 0.0))
         slope[np.ix_(members, members)] = solution[-1] * together
-    return np.diagonal(_fixed_point(one, slope, np.zeros_like(slope), collapses, inside))
+    return np.diagonal(_fixed_point(step, slope, np.zeros_like(slope), collapses, inside))
 
 
-def _limits(one: SecondMomentMap, stable: np.ndarray, initial: np.ndarray) -> np.ndarray:
-    still = stable & one.frozen
+def _limits(step: SecondMomentMap, stable: np.ndarray, initial: np.ndarray) -> np.ndarray:
+    still = stable & step.frozen
     start = np.diag(np.where(still, initial, 0.0))
-    return np.diagonal(_fixed_point(one, start, one.added, stable, still))
+    return np.diagonal(_fixed_point(step, start, step.added, stable, still))
 
 
 def _fixed_point(
-    one: SecondMomentMap,
+    step: SecondMomentMap,
     known: np.ndarray,
     noise: np.ndarray,
     models: np.ndarray,
@@ -163,9 +165,9 @@ def _fixed_point(
     unknown = np.outer(models, models) & ~np.outer(settled, settled)
     if not unknown.any():
         return known
-    apply, _ = _on_pairs(one, unknown)
+    apply, _ = _on_pairs(step, unknown)
     pairs = _pairs(unknown)
-    right = (one.isotropic(known) + noise)[pairs]
+    right = (step.isotropic(known) + noise)[pairs]
     result = known.copy()
     result[pairs] = _solve(lambda x: x - apply(x), right)
     result.T[pairs] = result[pairs]
@@ -178,7 +180,7 @@ def _pairs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return rows, columns
 
 
-def _on_pairs(one: SecondMomentMap, mask: np.ndarray) -> tuple[Callable, int]:
+def _on_pairs(step: SecondMomentMap, mask: np.ndarray) -> tuple[Callable, int]:
     """Return the map of symmetric matrices that vanish outside a mask, as a map of vectors."""
     pairs = _pairs(mask)
 
@@ -186,7 +188,7 @@ def _on_pairs(one: SecondMomentMap, mask: np.ndarray) -> tuple[Callable, int]:
         m = np.zeros(mask.shape)
         m[pairs] = x
         m.T[pairs] = x
-        return one.isotropic(m)[pairs]
+        return step.isotropic(m)[pairs]
 
     return apply, len(pairs[0])
 

@@ -58,7 +58,7 @@ class FiniteSample:
         return few_rows(net, p, 1) or (Reason(unusual) if unusual else None)
 
     def predict(self, condition: Condition, generations: int) -> Prediction:
-        """Predict the errors at generations 0 to T, and mostly their growth and limits."""
+        """Predict the errors at generations 0 to T and, where known, their growth and limits."""
         net, p = condition.network, len(condition.theta)
         variances = label_variances(condition)
         if net.memory.adds_up:
@@ -67,12 +67,12 @@ class FiniteSample:
             return _by_generation(condition, generations)
         if not net.plain:
             return _with_sources(condition, generations)
-        one = second_moment_map(net, p, *variances)
+        step = second_moment_map(net, p, *variances)
         initial = variances[1] / (np.array(net.initial, float) - p - 1)
-        white = second_moments(one, np.diag(np.repeat(initial, p)), generations)
+        white = second_moments(step, np.diag(np.repeat(initial, p)), generations)
         inverse = np.linalg.inv(condition.covariance)
         size = float(np.trace(inverse))
-        late = long_run(one, net, initial)
+        late = long_run(step, net, initial)
         with np.errstate(over="ignore", invalid="ignore"):
             # E e_i e_k' = m_ik I
             covariance = np.kron(white[:, ::p, ::p], inverse)
@@ -101,8 +101,8 @@ def _by_generation(condition: Condition, generations: int) -> Prediction:
     m = np.diag(variances[1] / (np.array(net.initial, float) - p - 1))
     scalar = [m]
     for t in range(1, generations + 1):
-        one = second_moment_map(net.staying_at(t), p, *variances)
-        m = one.isotropic(m) + one.added
+        step = second_moment_map(net.staying_at(t), p, *variances)
+        m = step.isotropic(m) + step.added
         scalar.append(m)
     covariance = np.kron(np.array(scalar), np.linalg.inv(condition.covariance))
     return Prediction.of(covariance, net.size)
@@ -112,13 +112,13 @@ def _with_sources(condition: Condition, generations: int) -> Prediction:
     """Predict where there are several real sources, in coordinates in which Sigma = I."""
     net, size, p = condition.network, condition.network.size, len(condition.theta)
     variances = label_variances(condition)
-    one = second_moment_map(net, p, *variances)
+    step = second_moment_map(net, p, *variances)
     back = whitener(condition.covariance)  # of errors in these coordinates
     noise = np.concatenate([[variances[0]], source_variances(condition)])
     offsets = condition.sources.offsets @ covariance_root(condition.covariance)
     second, mean, late = biased_moments(net, noise, offsets, generations)
     both = np.kron(np.eye(size), back)
-    slopes = long_run(one, net, np.zeros(size)).growth
+    slopes = long_run(step, net, np.zeros(size)).growth
     with np.errstate(over="ignore", invalid="ignore"):
         mean = mean @ back.T
         second = np.nan_to_num(both @ second @ both.T, nan=np.inf, posinf=np.inf)

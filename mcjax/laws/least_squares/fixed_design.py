@@ -56,13 +56,15 @@ class FixedDesign:
     def applies(self, condition: Condition) -> Reason | None:
         """Return why errors are not linear in the noise given one set of designs, or None."""
         if condition.design != "fixed":
-            return Reason("designs are random, and it is for fixed ones", obvious=True)
+            return Reason("designs are random, and the law is for fixed ones", obvious=True)
         reason = not_least_squares(condition)
         if reason is not None:
             return reason
         memory = condition.network.memory
         if not (memory.current_only or memory.adds_up):
-            return Reason(f"memory is {memory.name!r}, and it is for the last data, or all")
+            return Reason(
+                f"memory is {memory.name!r}; the law is for fits to the last data, or to all data"
+            )
         if condition.network.later.exponent > 0:
             return Reason("sample counts grow, and so do the designs")
         return None if memory.current_only else changing(condition.network)
@@ -136,6 +138,6 @@ def _grams(condition: Condition, feeds: Feeds) -> np.ndarray:
     rows = np.stack([z.real, z.imag], -1).reshape(p, *feeds.stream.shape, 2 * pairs).astype(float)
     used = np.arange(2 * pairs) < feeds.samples[..., None]
     x = np.moveaxis(np.where(used, rows, 0.0), 0, -2)  # (M, B, p, rows)
-    roots = np.array([covariance_root(own) for own in condition.sources.covariance])
+    roots = np.array([covariance_root(covariance) for covariance in condition.sources.covariance])
     factor = roots[np.maximum(feeds.origin - condition.network.size, 0)]
     return factor @ (x @ np.swapaxes(x, -1, -2)) @ np.swapaxes(factor, -1, -2)

@@ -65,8 +65,10 @@ class MinimumNorm:
     exact = True
 
     def applies(self, condition: Condition) -> Reason | None:
-        """Return why row spaces are not uniformly random, or lines of descent branch; otherwise
-        None."""
+        """Return why row spaces are not uniformly random, or why lines of descent branch, or None.
+
+        The law needs isotropic covariates, and one origin for every model.
+        """
         net, cov = condition.network, condition.covariance
         if condition.model.estimator != Interpolator():
             return Reason("fits are not those of minimum norm", obvious=True)
@@ -75,7 +77,7 @@ class MinimumNorm:
         if condition.design == "fixed":
             return Reason(FIXED)
         if not np.allclose(cov, cov[0, 0] * np.eye(len(cov)), rtol=1e-12, atol=0):
-            return Reason("covariates are not isotropic, and row spaces not uniformly random")
+            return Reason("covariates are not isotropic, so row spaces are not uniformly random")
         unusual = unusual_feeds(net) or ("" if net.plain else SOURCES)
         if unusual:
             return Reason(unusual)
@@ -116,12 +118,13 @@ class MinimumNorm:
             beta = rows * (p - rows) / (p * max(p - 1, 1) * (p + 2))
             alpha = share - p * beta
             m, a, b = share * m[reads], a[np.ix_(reads, reads)], b[np.ix_(reads, reads)]
-            own_a, own_b = np.diagonal(a), np.diagonal(b)
-            own_b = alpha * own_b + beta * (square * own_a + p * own_b) + added / p
-            own_a = alpha * own_a
+            # a model's own second moments; those between models have independent designs
+            a_ii, b_ii = np.diagonal(a), np.diagonal(b)
+            b_ii = alpha * b_ii + beta * (square * a_ii + p * b_ii) + added / p
+            a_ii = alpha * a_ii
             a, b = (np.outer(share, share) * part for part in (a, b))
-            np.fill_diagonal(a, own_a)
-            np.fill_diagonal(b, own_b)
+            np.fill_diagonal(a, a_ii)
+            np.fill_diagonal(b, b_ii)
             means.append(m[:size])
             seconds.append((a[:size, :size], b[:size, :size]))
         mean = np.array(means)
@@ -174,15 +177,15 @@ def _long_run(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return growth and limit of the MSE, by doubling the affine map of T: 2^50 generations."""
     size = len(trace)
-    one = np.zeros((size + 1, size + 1))
-    one[np.arange(size + 1), parent] = share
+    generation = np.zeros((size + 1, size + 1))
+    generation[np.arange(size + 1), parent] = share
     added = noise
-    for power in squared_powers(one, DOUBLINGS):
+    for power in squared_powers(generation, DOUBLINGS):
         added = added + power @ added
     power = power @ power
     slope = (added / 2.0**DOUBLINGS)[:size]
     grows = slope > 1e-9 * noise.max()
-    periodic = np.abs(power @ one - power).max(1)[:size] > 1e-9
+    periodic = np.abs(power @ generation - power).max(1)[:size] > 1e-9
     last_trace = power @ np.append(trace, square) + added
     last_mean = power @ np.append(mean, 1.0)
     limit = (last_trace - 2 * square * last_mean + square)[:size]

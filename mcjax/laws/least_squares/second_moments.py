@@ -66,7 +66,7 @@ class SecondMomentMap:
 
     @property
     def added(self) -> np.ndarray:
-        """The second moments that noise adds in a generation, shape (M, M)."""
+        """Second moments that noise adds in a generation, shape (M, M)."""
         return np.diag(self.noise)
 
     def isotropic(self, m: np.ndarray) -> np.ndarray:
@@ -101,8 +101,9 @@ class SecondMomentMap:
 def second_moment_map(
     net: Network, p: int, variance: float, real_variance: float
 ) -> SecondMomentMap:
-    """Return the map of a network whose samples have fresh Gaussian designs, weight 1 and one
-    reader.
+    """Return the map of one generation of a network.
+
+    Its samples have fresh Gaussian designs, weight 1 and one reader each.
 
     Parameters
     ----------
@@ -127,12 +128,12 @@ def second_moment_map(
     return SecondMomentMap(counts[:, :-1] / rows[:, None], rows, noise, frozen, p)
 
 
-def second_moments(one: SecondMomentMap, start: np.ndarray, generations: int) -> np.ndarray:
+def second_moments(step: SecondMomentMap, start: np.ndarray, generations: int) -> np.ndarray:
     """Return the second moments of the stacked errors at generations 0 to T, for ``Sigma = I``.
 
     Parameters
     ----------
-    one : SecondMomentMap
+    step : SecondMomentMap
         The map of one generation.
     start : ndarray, shape (M p, M p)
         Second moments at generation 0, any positive semi-definite matrix.
@@ -144,7 +145,7 @@ def second_moments(one: SecondMomentMap, start: np.ndarray, generations: int) ->
     ndarray, shape (T + 1, M p, M p)
         Infinite where an explosion leaves the range of floating point.
     """
-    size, p = len(one.rows), one.p
+    size, p = len(step.rows), step.p
     blocks = np.asarray(start, float).reshape(size, p, size, p)
     trace = np.einsum("iaka->ik", blocks) / p
     rest = blocks - np.einsum("ik,ab->iakb", trace, np.eye(p))
@@ -153,19 +154,19 @@ def second_moments(one: SecondMomentMap, start: np.ndarray, generations: int) ->
     same = np.eye(p, dtype=bool)[None, :, None, :]
     for t in range(generations + 1):
         result[t] = np.where(same, trace[:, None, :, None], 0.0) + rest
-        trace = _advance(one, trace)
+        trace = _advance(step, trace)
         for a, b in entries:
-            rest[:, a, :, b] = one.traceless(rest[:, a, :, b])
+            rest[:, a, :, b] = step.traceless(rest[:, a, :, b])
     return result.reshape(generations + 1, size * p, size * p)
 
 
-def _advance(one: SecondMomentMap, m: np.ndarray) -> np.ndarray:
+def _advance(step: SecondMomentMap, m: np.ndarray) -> np.ndarray:
     """Advance ``m`` by a generation; infinite entries touch only those that depend on them."""
     infinite = ~np.isfinite(m)
-    depends = (one.shares > 0).astype(float)
+    depends = (step.shares > 0).astype(float)
     with np.errstate(
         over="ignore", invalid="ignore"
     ):  # infinity - infinity at the end of the range
-        result = one.isotropic(np.where(infinite, 0.0, m)) + one.added
+        result = step.isotropic(np.where(infinite, 0.0, m)) + step.added
     result[(depends @ infinite @ depends.T > 0) | np.isnan(result)] = np.inf
     return result

@@ -1,5 +1,6 @@
-"""Moments of least squares averaged over simulated designs, for several real sources, low ranks and
-reused samples.
+"""Moments of least squares, averaged over simulated designs.
+
+They cover several real sources, covariates of low rank and reused samples.
 
 Given all designs of a path of generations, errors are linear in the noise
 (:mod:`mcjax.laws.first_order.score_equations`), so their mean m_t and covariance C_t follow from
@@ -36,8 +37,19 @@ SEED = 0xDE5
 
 
 class _Step(NamedTuple):
-    """One generation on D paths: A (D, M p, M p), R (D, M p, Q), q (D, M p) and the covariance of
-    the noise (D, M p, M p)."""
+    """The maps of one generation on D paths.
+
+    Attributes
+    ----------
+    transition : ndarray, shape (D, M p, M p)
+        A.
+    score : ndarray, shape (D, M p, Q)
+        R.
+    push : ndarray, shape (D, M p)
+        q.
+    noise : ndarray, shape (D, M p, M p)
+        Covariance of the noise.
+    """
 
     transition: np.ndarray
     score: np.ndarray
@@ -58,7 +70,7 @@ class _Paths:
         self.variances = np.concatenate(
             [np.full(self.net.size, variance), source_variances(condition)]
         )
-        self.roots = [covariance_root(own) for own in self.laws.covariance]
+        self.roots = [covariance_root(covariance) for covariance in self.laws.covariance]
         self.rng = np.random.default_rng(SEED)
         again = (feeds.stream[(feeds.samples > 0) & ~feeds.renewed] for feeds in self.tables[1:])
         self.again = sorted({int(stream) for streams in again for stream in streams})
@@ -115,8 +127,8 @@ class _Paths:
         gram = wishart(self.rng, PATHS, p, rows, root)
         if stream in self.again:
             self.kept[stream] = gram
-            own = slice(self.again.index(stream) * p, (self.again.index(stream) + 1) * p)
-            self.spread[:, own, own] = self.variances[origin] * gram
+            block = slice(self.again.index(stream) * p, (self.again.index(stream) + 1) * p)
+            self.spread[:, block, block] = self.variances[origin] * gram
         return gram
 
 

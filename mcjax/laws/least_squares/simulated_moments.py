@@ -1,6 +1,6 @@
-"""Second moments of least squares by simulated designs, for weights and shared samples, where there
-is no closed form.
+"""Second moments of least squares for weights and shared samples, by simulated designs.
 
+These networks have no closed form.
 Given the designs of one generation, errors are linear in the errors before and in the noise,
 
     e_i = sum_j V_ij e_j + K_i^-1 sum_b w_b X_b' eps_b,    V_ij = sum_{b from j} K_i^-1 w_b S_b,
@@ -74,14 +74,14 @@ class FiniteSampleMonteCarlo:
         """Return why designs cannot be averaged over, or need not be; otherwise None."""
         net, p = condition.network, len(condition.theta)
         if condition.model.least_squares is None:
-            return Reason("it is for least squares", obvious=True)
+            return Reason("the law is for least squares", obvious=True)
         if condition.design == "fixed":
             return Reason(FIXED, obvious=True)
         unusual = unusual_feeds(net)
         if not unusual:
             return Reason("the closed form applies", obvious=True)
         if unusual == POOLED:
-            return Reason("data accumulate, and it is for one generation's data", obvious=True)
+            return Reason("data accumulate, and the law is for one generation's data", obvious=True)
         reason = not_least_squares(condition)
         if reason is not None:
             return reason
@@ -91,12 +91,14 @@ class FiniteSampleMonteCarlo:
             return GROWING
         few = few_rows(net, p, 3)
         if few is None and net.size * p > LARGEST:
-            return Reason(f"M p is above {LARGEST}: too many moments to simulate")
+            return Reason(f"models times parameters exceed {LARGEST}, too many moments to simulate")
         return few
 
     def predict(self, condition: Condition, generations: int) -> Prediction:
-        """Predict the errors at generations 0 to T, and of one real source their growth and
-        limits."""
+        """Predict the errors at generations 0 to T.
+
+        For networks with a single real source, also predict their growth and limits.
+        """
         net, p = condition.network, len(condition.theta)
         if not net.plain or changing(net) is not None:
             return simulated_designs(condition, generations)
@@ -117,14 +119,14 @@ class FiniteSampleMonteCarlo:
                 spread[kept].mean(0),
             )
 
-        def moments(one: SimulatedMap) -> np.ndarray:
-            return second_moments(one, start, generations)[:, ::p, ::p]
+        def moments(step: SimulatedMap) -> np.ndarray:
+            return second_moments(step, start, generations)[:, ::p, ::p]
 
         batches = np.arange(BATCHES)
-        one = average(batches)
-        scalar = moments(one)
+        step = average(batches)
+        scalar = moments(step)
         without = [np.diagonal(moments(average(batches != b)), axis1=1, axis2=2) for b in batches]
-        late = long_run(one, net, initial)
+        late = long_run(step, net, initial)
         inverse = np.linalg.inv(condition.covariance)
         size = float(np.trace(inverse))
         with np.errstate(over="ignore", invalid="ignore"):
@@ -155,7 +157,7 @@ class SimulatedMap(SecondMomentMap):
 
     @property
     def added(self) -> np.ndarray:
-        """The second moments that noise adds in a generation, shape (M, M)."""
+        """Second moments that noise adds in a generation, shape (M, M)."""
         return self.spread
 
     def isotropic(self, m: np.ndarray) -> np.ndarray:

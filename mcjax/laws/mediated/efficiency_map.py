@@ -74,14 +74,14 @@ def random_designs(
     x = rng.standard_normal((draws, entities, rows[0], rank)) @ np.swapaxes(basis, -1, -2)
     away = rng.standard_normal((draws, entities, rank))
     away *= distance / np.linalg.norm(away, axis=-1, keepdims=True)
-    each = np.ones((draws, entities))
+    ones = np.ones((draws, entities))
     return Designs(
         private=np.swapaxes(x, -1, -2) @ x / rows[0],
         public=gram(rows[1], (draws,)),
         synthetic=gram(rows[2], (draws, entities)),
-        rows=(each * rows[0], np.full(draws, float(rows[1])), each * rows[2]),
+        rows=(ones * rows[0], np.full(draws, float(rows[1])), ones * rows[2]),
         truths=np.einsum("dkar,dkr->dka", basis, away),
-        variances=(each, np.ones(draws), np.ones(draws)),
+        variances=(ones, np.ones(draws), np.ones(draws)),
     )
 
 
@@ -106,8 +106,8 @@ def efficiency_map(designs: Designs, alphas: Any, betas: Any) -> Array:
 
 def mean_efficiency(designs: Designs, alpha: Any, beta: Any) -> Array:
     """Return the mean over D sets of designs, (K,), with 0 for a set that explodes."""
-    found = jax.vmap(relative_efficiency, (0, None, None))(designs, alpha, beta)
-    return jnp.where(jnp.isfinite(found), found, jnp.zeros_like(found)).mean(0)
+    values = jax.vmap(relative_efficiency, (0, None, None))(designs, alpha, beta)
+    return jnp.where(jnp.isfinite(values), values, jnp.zeros_like(values)).mean(0)
 
 
 def best_weights(designs: Designs, model: int | None = None) -> Best:
@@ -135,8 +135,8 @@ def _climb(designs: Designs, pick: Array, starts: Array) -> tuple[Array, Array]:
     optimiser = optax.adam(RATE)
 
     def value(logits: Array) -> Array:
-        found = mean_efficiency(designs, *jax.nn.sigmoid(logits))
-        return jnp.where(pick > 0, found, jnp.full_like(found, jnp.inf)).min()
+        means = mean_efficiency(designs, *jax.nn.sigmoid(logits))
+        return jnp.where(pick > 0, means, jnp.full_like(means, jnp.inf)).min()
 
     def one(start: Array) -> tuple[Array, Array]:
         begin = jnp.log(start / (1 - start))

@@ -39,7 +39,7 @@ from jax import Array, lax
 
 
 class Designs(NamedTuple):
-    """What K entities with p parameters see.
+    """The data that K entities with p parameters see.
 
     Attributes
     ----------
@@ -100,9 +100,9 @@ def mediated_system(designs: Designs, alpha: Any, beta: Any) -> MediatedSystem:
     inverse = jnp.linalg.inv(total)  # (K, p, p)
     eye = jnp.eye(count)
     q = jnp.einsum("kab,jbc->kajc", inverse, each * pool)
-    own = jnp.einsum("kab,kl->kalb", inverse * inside, eye)
-    shared = common * inverse[:, :, None, :]
-    score = jnp.concatenate([own, shared], axis=2)  # (K, p, K + 1, p)
+    of_private = jnp.einsum("kab,kl->kalb", inverse * inside, eye)
+    of_public = common * inverse[:, :, None, :]
+    score = jnp.concatenate([of_private, of_public], axis=2)  # (K, p, K + 1, p)
     real = jnp.concatenate([private, public[None]])
     p = jnp.einsum("kalb,lbc->kalc", score, real)
     truths = jnp.concatenate([jnp.asarray(designs.truths, float), jnp.zeros((1, size))])
@@ -168,8 +168,8 @@ def mediated_moments(designs: Designs, alpha: Any, beta: Any) -> tuple[Array, Ar
 
     size = len(spread) - designs.public.shape[0]
     begin = jnp.zeros(size), jnp.zeros((size, size)), jnp.zeros((size, len(spread)))
-    _, found = lax.scan(step, begin, (alphas, jnp.asarray(beta, float)))
-    return found
+    _, moments = lax.scan(step, begin, (alphas, jnp.asarray(beta, float)))
+    return moments
 
 
 def mediated_limit(designs: Designs, alpha: Any, beta: Any) -> tuple[Array, Array]:

@@ -1,1 +1,1 @@
-"""What is judged: one quantity a module, and a registry of them all."""
+"""The quantities that are judged, one module each, and their registry."""

@@ -1,16 +1,16 @@
-"""Whether estimates are centred where a law says.
+"""The bias of every model: whether its mean error is the one that a law predicts.
 
-A law without bias says ``E e = 0``. What is judged is how far the mean is off, in units of the
-spread: ``D = sqrt(m' C^-1 m)`` for the mean m, less the law's, and the covariance C of a model's
-errors. It is the largest bias of any linear combination of parameters as a share of its standard
-deviation. The claim is ``D <= tolerance``.
+A law without bias predicts ``E e = 0``. The quantity is the departure of the mean error in units of
+the spread, ``D = sqrt(m' C^-1 m)``, where m is the mean error minus the law's, and C is the
+covariance of the model's errors. D is the largest bias of any linear combination of parameters,
+relative to its standard deviation. The claim is ``D <= tolerance``.
 
-For normal errors of n chains, Hotelling's ``T^2 = n m' C^-1 m`` is such that
+For normal errors of n chains, with Hotelling's ``T^2 = n m' C^-1 m``, the statistic
 ``(n - p) / (p (n - 1)) T^2`` has the noncentral F distribution with (p, n - p) degrees of freedom
 and noncentrality ``n D^2`` (Anderson, "An Introduction to Multivariate Statistical Analysis", 2003,
-5.2); for others this holds by the central limit theorem, and plans take T^2 as noncentral
-chi-squared. Biases are of the order of 1/n and spreads of 1/sqrt(n), so an asymptotic law is
-allowed the root of what it is allowed for second moments.
+5.2). For other errors this holds approximately, by the central limit theorem. Plans take T^2 to be
+noncentral chi-squared. Biases are of order 1/n and spreads of order 1/sqrt(n), so an asymptotic law
+has an allowance that is the square root of its allowance for second moments.
 """
 
 from __future__ import annotations
@@ -36,17 +36,18 @@ from mcjax.verdicts.tails import own_blocks
 
 @dataclass(frozen=True)
 class BiasCells(NormalCells):
-    """Cells about D; without bias T^2 is chi-squared.
+    """Cells about D, for which T^2 is chi-squared if there is no bias.
 
     Attributes
     ----------
-    parameters : ndarray of shape (K,)
+    parameters : ndarray of shape (N,)
         Degrees of freedom p.
     """
 
     parameters: np.ndarray
 
     def standard_errors(self, level: float, miss: float) -> float:
+        """Return the distance to the margin, in standard errors, at which a claim is decided."""
         p = int(self.parameters.max())
         return -float(ndtri(level / 2)) + math.sqrt(float(chdtri(p, miss)))
 
@@ -60,6 +61,7 @@ class Bias(Quantity):
     def claims(
         self, condition: Condition, prediction: Prediction, outcome: Outcome, tolerance: float
     ) -> list[Claim]:
+        """Claim that the mean error of every model is the predicted one, at every generation."""
         mean = outcome.moments.error.mean
         predicted = np.zeros_like(mean) if prediction.mean is None else prediction.mean
         second = own_blocks(outcome)
@@ -83,7 +85,7 @@ class Bias(Quantity):
             )
         return claims
 
-    @np.errstate(all="ignore")  # what has no number of chains is infinite
+    @np.errstate(all="ignore")  # a number of chains that does not exist becomes infinite
     def planned(
         self, condition: Condition, prediction: Prediction, tolerance: float
     ) -> list[BiasCells]:
@@ -99,7 +101,7 @@ class Bias(Quantity):
             )
         ]
 
-    @np.errstate(all="ignore")  # a chance that is no number is 0
+    @np.errstate(all="ignore")  # a chance that is not a number becomes 0
     def chances(
         self,
         prediction: Prediction,
@@ -108,6 +110,7 @@ class Bias(Quantity):
         level: float,
         ladder: float | None = None,
     ) -> list[Chance]:
+        """Return the chances of refuting a law if another one is true, cell by cell."""
         blocks = own_covariances(truth)
         edge = tolerance + np.sqrt(allowances(prediction))
         none = np.zeros(blocks.shape[:-1])
@@ -137,16 +140,18 @@ def _claim(
     if chains > p + 1 and not count.note:
         spread = (second - np.outer(mean, mean)) * chains / (chains - 1)
         values = np.linalg.eigvalsh(spread) if np.isfinite(spread).all() else np.zeros(1)
-        # of chains that are all alike the difference above is rounding, a share of the moments
+        # if all chains are alike, the difference above is rounding error, relative to the moments
         if values[0] > 1e-12 * max(values[-1], np.trace(second)):
             statistic = float(departure @ np.linalg.solve(spread, departure))
     if not math.isfinite(statistic):
-        count = count.unless("too few chains for the covariance of the errors, or a singular one")
+        count = count.unless(
+            "too few chains to estimate the covariance of the errors, or the covariance is singular"
+        )
 
     def below(distance: float, more: float = 1.0) -> float:
-        """Return the probability of a statistic no larger than the one observed.
+        """Return the probability that the statistic is at most the observed one.
 
-        That is if D were ``distance``, and there were ``more`` times the chains.
+        The probability is for D equal to ``distance`` and ``more`` times as many chains.
         """
         n = more * chains
         observed, noncentral = n * (n - p) / (p * (n - 1)) * statistic, n * distance**2
@@ -189,8 +194,8 @@ def _claim(
 def _patnaik(freedom: int, noncentral: float, x: float) -> float:
     """Return the noncentral chi-squared distribution function in its far tails.
 
-    By moments (Patnaik, Biometrika 36, 1949) and Fisher's root; scipy's noncentral F has no value
-    there.
+    Uses Patnaik's moment approximation (Biometrika 36, 1949) with Fisher's square root, because
+    SciPy's noncentral F distribution is not finite there.
     """
     mean, share = freedom + noncentral, (freedom + 2 * noncentral) / (freedom + noncentral)
     return float(ndtr(math.sqrt(2 * x / share) - math.sqrt(max(2 * mean / share - 1, 0))))
@@ -212,10 +217,10 @@ def _interval(below: Callable[[float], float], estimate: float) -> Callable[[flo
 
 
 def _hotelling(p: int, distance: float, edge: float, level: float) -> Chance:
-    """Return the chance that D^2 = ``distance`` is observed beyond an edge."""
+    """Return the chance that D is found to lie beyond an edge if D^2 is ``distance``."""
 
     def chance(n: float) -> float:
-        n = min(n, 1e6 / max(distance, edge**2))  # far out the functions have no value
+        n = min(n, 1e6 / max(distance, edge**2))  # farther out SciPy's functions are not finite
         critical = float(chndtrix(1 - level / 2, p, n * edge**2))
         value = 1 - float(chndtr(critical, p, n * distance))
         return value if math.isfinite(value) else 0.0

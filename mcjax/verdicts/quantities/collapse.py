@@ -1,14 +1,14 @@
-"""Whether every model collapses, as a law says it does or does not.
+"""The collapse of every model: whether it collapses if and only if a law predicts so.
 
 Let a and b be a model's mean squared error at generations T // 2 and T, and
 
-    r = (T + T // 2) / (T - T // 2) (b - a) / (b + a),
+    r = (T + T // 2) / (T - T // 2) (b - a) / (b + a)
 
 its growth as a share of its level: 1 if the error grows in proportion to the generation, 0 if it is
-level. The law that a model collapses claims r > 2/5, its opposite r < 2/5. That takes generations
-enough for growth to outweigh what settles, and for that to settle: where the law's own r is not
-well on its side of 2/5, by a tenth, the cell is not judged and says so. What an asymptotic law is
-allowed for second moments it is allowed for r.
+constant. If the law predicts that the model collapses, the claim is r > 2/5, otherwise r < 2/5.
+There must be enough generations for growth to dominate, or for transients to decay: if the r that
+the law itself predicts is not on its side of 2/5 by a tenth at least, the cell is not judged and
+its note says so. An asymptotic law has the same allowance for r as for second moments.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from mcjax.verdicts.tails import dominated
 
 BOUNDARY, ROOM = 0.4, 0.1
 TOO_FEW_GENERATIONS = (
-    "generations are too few: by the law itself the error has not yet grown, or settled, enough to"
-    " tell collapse from none"
+    "too few generations: by the law itself, the error has not yet grown, or settled, enough to"
+    " distinguish collapse from stability"
 )
 
 
@@ -41,11 +41,12 @@ class CollapseCells(NormalCells):
     """Cells about r, whose margin is the distance to the boundary."""
 
     def departures(self, edge: np.ndarray, reach: np.ndarray) -> np.ndarray:
-        return np.full(1, np.inf)  # a law of the other kind is refuted, no departure
+        """Return infinity: the opposite law is refuted, not a departure of some size."""
+        return np.full(1, np.inf)
 
 
 class Collapse(Quantity):
-    """Claims that r lies on the law's side, one for each model whose fate the law predicts."""
+    """Claims that r lies on the law's side of 2/5, one for each model with a predicted fate."""
 
     name = "collapse"
     unit = "growth as a share of the level"
@@ -53,6 +54,7 @@ class Collapse(Quantity):
     def claims(
         self, condition: Condition, prediction: Prediction, outcome: Outcome, tolerance: float
     ) -> list[Claim]:
+        """Claim that r of every model with a predicted fate lies on the law's side of 2/5."""
         last = len(prediction.mse) - 1
         across, allowance = outcome.moments.across, allowances(prediction)[last]
         shares, sides = growth_share(prediction.mse), predicted_sides(prediction)
@@ -65,7 +67,7 @@ class Collapse(Quantity):
                 int(squared.chains), outcome.chains, tolerance, heavy=bool(heavy[i])
             )
             if not math.isfinite(shares[i]):
-                note = "the law has no finite error at these generations"
+                note = "the law predicts no finite error at these generations"
                 count = count._replace(note=note)
             elif not sides[i] * (shares[i] - BOUNDARY) > ROOM:
                 count = count._replace(note=TOO_FEW_GENERATIONS)
@@ -84,20 +86,21 @@ class Collapse(Quantity):
             )
         return claims
 
-    @np.errstate(all="ignore")  # what has no number of chains is infinite
+    @np.errstate(all="ignore")  # a number of chains that does not exist becomes infinite
     def planned(
         self, condition: Condition, prediction: Prediction, tolerance: float
     ) -> list[CollapseCells]:
+        """Plan a cell for each model with a predicted fate."""
         sides = predicted_sides(prediction)
         room = sides * (growth_share(prediction.mse) - BOUNDARY)
-        # in units of the distance to the boundary; no number of chains is enough without room
+        # in units of the distance to the boundary; without room no number of chains suffices
         scale = np.where(room > ROOM, tolerance / np.maximum(room, ROOM), np.inf)
         judged = sides != 0
         spread = (share_spread(prediction) * scale)[judged]
         error = np.zeros(len(spread))
         return [CollapseCells(self.name, spread, error, allowances(prediction)[-1][judged])]
 
-    @np.errstate(all="ignore")  # a chance that is no number is 0
+    @np.errstate(all="ignore")  # a chance that is not a number becomes 0
     def chances(
         self,
         prediction: Prediction,
@@ -106,6 +109,7 @@ class Collapse(Quantity):
         level: float,
         ladder: float | None = None,
     ) -> list[Chance]:
+        """Return the chances of refuting a law if another one is true, cell by cell."""
         sides = predicted_sides(prediction)
         predicted, true = growth_share(prediction.mse), growth_share(truth.mse)
         clear = sides * (predicted - BOUNDARY) > ROOM
@@ -120,10 +124,10 @@ class Collapse(Quantity):
 
 
 def predicted_sides(prediction: Prediction) -> np.ndarray:
-    """Return on which side of the boundary a law places each model, shape (M,).
+    """Return the side of the boundary on which a law places each model, shape (M,).
 
-    +1 if the law says that the model collapses, -1 if it says that it does not, and 0 if the law
-    makes no statement or the study leaves no time to grow.
+    The side is +1 if the law predicts that the model collapses, -1 if it predicts that it does not,
+    and 0 if the law makes no statement or the study has too few generations for growth.
     """
     if len(prediction.mse) < 3:
         return np.zeros(prediction.mse.shape[1], int)
@@ -132,7 +136,7 @@ def predicted_sides(prediction: Prediction) -> np.ndarray:
 
 
 def growth_share(mse: np.ndarray) -> np.ndarray:
-    """Return r of mean squared errors (T + 1, M), shape (M,)."""
+    """Return r, shape (M,), of mean squared errors of shape (T + 1, M)."""
     last = len(mse) - 1
     middle = last // 2
     if last == middle:
@@ -143,16 +147,16 @@ def growth_share(mse: np.ndarray) -> np.ndarray:
 
 
 def share_slopes(ends: np.ndarray, last: int) -> np.ndarray:
-    """Return the derivatives of r by its two errors, shape (2,)."""
+    """Return the derivatives of r with respect to its two errors, shape (2,)."""
     (a, b), middle = ends, last // 2
     scale = 2 * (last + middle) / (last - middle) / (a + b) ** 2
     return np.array([-scale * b, scale * a])
 
 
 def share_spread(law: Prediction) -> np.ndarray:
-    """Return the standard deviation of one chain's part in r, shape (M,).
+    """Return the standard deviation of one chain's contribution to r, shape (M,).
 
-    The two ends count as independent, which makes it larger than it is.
+    The errors at the two generations are taken to be independent, which overstates it.
     """
     last = len(law.mse) - 1
     ends = [last // 2, last]
@@ -169,7 +173,8 @@ def _estimated_share(across: Moments, last: int) -> Estimate:
     ends = [last // 2, last]
     slopes = share_slopes(across.mean[ends], last)
     variance = slopes @ across.square[np.ix_(ends, ends)] @ slopes / (chains * (chains - 1))
-    return Estimate(value, math.sqrt(max(variance, 0.0)))  # rounding, of a model that nothing feeds
+    # rounding can make the variance of a model without feeds negative
+    return Estimate(value, math.sqrt(max(variance, 0.0)))
 
 
 QUANTITY = Collapse()

@@ -1,22 +1,24 @@
 """The covariance of all models' errors at the last generation, whitened by a law's.
 
-With L_i a root of the law's covariance of model i, ``w_i = L_i^-1 e_i`` has the identity as its own
-covariance, and ``R_ik = L_i^-1 C_ik L_k^-T`` with another model, if the law is right. Two claims:
+Let L_i be a Cholesky factor of the law's covariance of model i. If the law is right, the covariance
+of ``w_i = L_i^-1 e_i`` is the identity, and that of w_i and w_k is ``R_ik = L_i^-1 C_ik L_k^-T``.
+There are two claims.
 
 ``covariance`` of model i: every entry of the covariance of w_i is within the tolerance of the
-identity's, and so are its variances in two further directions: those in which one half of the
-chains spread most and least, with the variance of the other half, so that looking for an extreme
-does not make one. (They are close to the extreme eigenvalues where there are many more chains than
-parameters squared over tolerance squared, and no bound on them.)
+identity's, and so are its variances in two further directions, those in which one half of the
+chains varies most and least. The variances are estimated from the other half, so that the search
+for extremes does not bias them. (They are close to the extreme eigenvalues if there are many more
+chains than parameters squared over tolerance squared; they do not bound the eigenvalues.)
 
 ``cross_covariance`` of model i: every entry of its covariance with every other w_k is within the
 tolerance of R_ik.
 
-A claim about all of several numbers is verified when each of them is, at the same level (an
-intersection-union test, Berger 1982), and refuted when one of m is at that level over m
-(Bonferroni). Standard errors are those of means of products over chains, that is, from fourth
-moments. Mean errors are no part of this; see :mod:`mcjax.verdicts.quantities.bias`. How likely a
-wrong covariance is to be refuted is in :mod:`mcjax.verdicts.quantities.covariance_power`.
+A claim about m numbers is verified if each number is verified at the level of the claim (an
+intersection-union test, Berger 1982), and refuted if one of them is refuted at that level over m
+(Bonferroni). Standard errors are those of means of products over chains, that is, they come from
+fourth moments. Mean errors are judged apart, see :mod:`mcjax.verdicts.quantities.bias`, and
+:mod:`mcjax.verdicts.quantities.covariance_power` predicts how likely a wrong covariance is to be
+refuted.
 """
 
 from __future__ import annotations
@@ -50,29 +52,32 @@ class CovarianceCells(NormalCells):
 
     Attributes
     ----------
-    parameters : ndarray of shape (K,)
+    parameters : ndarray of shape (N,)
         Size p of each covariance.
     """
 
     parameters: np.ndarray
 
     def chains(self, tolerance: float, level: float, miss: float) -> float:
+        """Return the number of chains that verify every entry of every cell."""
         p = int(self.parameters.max())
         return super().chains(tolerance, level, miss / (p * (p + 1) / 2 + 2))
 
 
 class Covariance(Quantity):
-    """Claims about covariances, two for each model, or one if there is but one model."""
+    """Claims about covariances, two for each model, or one if there is only one model."""
 
     name = "covariance"
-    unit = "off the whitened identity"
+    unit = "from the whitened identity"
 
     def units(self, model: Model) -> Mapping[str, str]:
-        return {self.name: self.unit, CROSS: "off the whitened prediction"}
+        """Return the units of both claims, by their quantity."""
+        return {self.name: self.unit, CROSS: "from the whitened prediction"}
 
     def claims(
         self, condition: Condition, prediction: Prediction, outcome: Outcome, tolerance: float
     ) -> list[Claim]:
+        """Claim that whitened covariances at the last generation are the predicted ones."""
         last, models = len(prediction.mse) - 1, condition.network.size
         whitened = whiten(prediction, outcome, tolerance)
         heavy = dominated(outcome)[last] > 0
@@ -103,11 +108,11 @@ class Covariance(Quantity):
                 )
         return claims
 
-    @np.errstate(all="ignore")  # what has no number of chains is infinite
+    @np.errstate(all="ignore")  # a number of chains that does not exist becomes infinite
     def planned(
         self, condition: Condition, prediction: Prediction, tolerance: float
     ) -> list[CovarianceCells]:
-        """Plan entries with the spread of the extreme directions, which half the chains tell."""
+        """Plan all entries with the spread of the extremes, which half the chains estimate."""
         spread = 2 * np.where(singular(prediction)[-1], np.inf, 1.0)
         models = len(spread)
         kinds = 1 if models == 1 else 2
@@ -121,7 +126,7 @@ class Covariance(Quantity):
             )
         ]
 
-    @np.errstate(all="ignore")  # a chance that is no number is 0
+    @np.errstate(all="ignore")  # a chance that is not a number becomes 0
     def chances(
         self,
         prediction: Prediction,
@@ -130,12 +135,17 @@ class Covariance(Quantity):
         level: float,
         ladder: float | None = None,
     ) -> list[Chance]:
+        """Return the chances of refuting a law if another one is true, claim by claim."""
         edge = tolerance + allowances(prediction)[-1]
         return covariance_chances(prediction, truth, edge, level)
 
 
 def _own(whitened: Whitened, model: int) -> np.ndarray:
-    """Return entries and extremes of one model's covariance: observed, predicted, error, (3, m)."""
+    """Return the entries and extremes of one model's whitened covariance.
+
+    The rows of the result, shape (3, m), are observed numbers, predicted numbers and standard
+    errors of the observed ones.
+    """
     w = whitened.errors[:, model]
     half, p = len(w) // 2, w.shape[1]
     _, directions = np.linalg.eigh(w[:half].T @ w[:half])
@@ -146,7 +156,7 @@ def _own(whitened: Whitened, model: int) -> np.ndarray:
 
 
 def _cross(whitened: Whitened, model: int) -> np.ndarray:
-    """Return the same of one model's covariances with all others."""
+    """Return the entries of one model's whitened covariances with all others, as in `_own`."""
     w, between = whitened.errors, whitened.between
     blocks = [
         _means(
@@ -167,11 +177,11 @@ def _means(products: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 def _claim(
     place: Place, numbers: np.ndarray, *, tolerance: float, count: ChainCount, allowance: float
 ) -> Claim:
-    """Claim that m numbers, (3, m) as of :func:`_own`, all lie within the tolerance."""
+    """Claim that all m numbers lie within the tolerance; ``numbers`` is a result of `_own`."""
     observed, predicted, error = numbers
     departure = observed - predicted
     m = len(departure)
-    # of extreme directions half the chains tell
+    # the variances in extreme directions come from half the chains
     spread, freedom = np.maximum(error, 1e-300), max(count.counted // 2 - 1, 1)
     worst = 0 if count.note else int(np.argmax((np.abs(departure) - tolerance) / spread))
     inside = tolerance - np.abs(departure)

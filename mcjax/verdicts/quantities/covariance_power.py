@@ -1,8 +1,8 @@
-"""How likely a wrong covariance is to be refuted.
+"""Predict how likely a wrong covariance is to be refuted.
 
-Whitened by the judged law, the true errors have the covariance B, and the products behind an entry
-have means B_uv and covariances ``B_uw B_vx + B_ux B_vw`` (Isserlis 1918). Extreme directions, of
-which half the chains tell, are left out, which makes chances smaller than they are.
+Let B be the covariance of the true errors, whitened by the judged law. The products whose means are
+the entries of the observed covariance have expectations B_uv and covariances ``B_uw B_vx +
+B_ux B_vw`` (Isserlis 1918). The extreme directions are left out, which understates the chances.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from mcjax.laws.prediction import Prediction
 from mcjax.verdicts.power import FEWEST_CHAINS, Chance, interval_end_spread, own_covariances
 
 DRAWS, LIKELIEST = 4096, 32
-"""For the entries of one claim: draws of their joint normal law, and how many are looked at."""
+"""Draws of the joint normal distribution of a claim's entries, and how many entries are drawn."""
 
 
 def covariance_chances(
     judged: Prediction, truth: Prediction, edge: np.ndarray, level: float
 ) -> list[Chance]:
-    """Return the chances of every claim about a covariance, in the order of the claims.
+    """Return the chances of refuting every claim about a covariance, in the order of the claims.
 
     Parameters
     ----------
     judged, truth : Prediction
-        Of the judged law and of the true one.
+        Predictions of the judged law and of the true one.
     edge : ndarray of shape (M,)
-        From which departure on each model's claims are refuted.
+        Departure beyond which the claims about each model are refuted.
     level : float
         Level of each claim.
 
     Returns
     -------
     list of Chance
-        Empty if the judged law has a singular covariance.
+        One for each claim; empty if the judged law has a singular covariance.
     """
     models, p = judged.mse.shape[1], own_covariances(judged).shape[-1]
     blocks = own_covariances(judged)[-1]
@@ -50,17 +50,17 @@ def covariance_chances(
     most = kept(models * p)
     chances = []
     for i in range(models):
-        mine = np.arange(i * p, (i + 1) * p)
-        others = np.setdiff1d(np.arange(models * p), mine)
+        inside = np.arange(i * p, (i + 1) * p)
+        outside = np.setdiff1d(np.arange(models * p), inside)
         lower = np.tril_indices(p)
         extremes = 0 if p == 1 else 2
-        pairs = [(mine[lower[0]], mine[lower[1]], relative_error[i], extremes)]
+        pairs = [(inside[lower[0]], inside[lower[1]], relative_error[i], extremes)]
         if models > 1:
             pairs.append(
-                (np.repeat(mine, len(others)), np.tile(others, p), relative_error.max(), 0)
+                (np.repeat(inside, len(outside)), np.tile(outside, p), relative_error.max(), 0)
             )
         for u, v, error, further in pairs:
-            each = level / (len(u) + further)
+            entry_level = level / (len(u) + further)
             variance = true[u, u] * true[v, v] + true[u, v] ** 2
             beyond = (np.abs(true[u, v] - predicted[u, v]) - edge[i]) / np.sqrt(variance)
             order = np.argsort(-np.nan_to_num(beyond))[:LIKELIEST]
@@ -75,7 +75,7 @@ def covariance_chances(
                     shape=_product_shape(true, u, v),
                     error=np.abs(predicted[u, v]) * error,
                     edge=float(edge[i]),
-                    level=each,
+                    level=entry_level,
                     most=most,
                 )
             )
@@ -83,11 +83,11 @@ def covariance_chances(
 
 
 def _product_shape(covariance: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Return skewness and excess kurtosis of products of normal variables u and v, (2, m)."""
-    both, one, other = covariance[u, v], covariance[u, u], covariance[v, v]
-    variance = one * other + both**2
-    third = 2 * both * (both**2 + 3 * one * other)
-    fourth = 6 * ((one * other) ** 2 + 6 * one * other * both**2 + both**4)
+    """Return skewness and excess kurtosis of products of normal variables u and v, shape (2, m)."""
+    uv, uu, vv = covariance[u, v], covariance[u, u], covariance[v, v]
+    variance = uu * vv + uv**2
+    third = 2 * uv * (uv**2 + 3 * uu * vv)
+    fourth = 6 * ((uu * vv) ** 2 + 6 * uu * vv * uv**2 + uv**4)
     return np.stack([third / variance**1.5, fourth / variance**2])
 
 
@@ -101,22 +101,26 @@ def _any_beyond(
     level: float,
     most: int,
 ) -> Chance:
-    """Return the chance that any one of m means is observed beyond an edge.
+    """Return the chance that any of m means is found to lie beyond an edge.
 
     Parameters
     ----------
     departure : ndarray of shape (m,)
-        True means less the predicted ones.
+        True means minus predicted ones.
     covariance : ndarray of shape (m, m)
-        Of one chain's terms.
+        Covariance of one chain's terms.
     shape : ndarray of shape (2, m)
-        Their skewness and excess kurtosis.
+        Skewness and excess kurtosis of the terms.
     error : ndarray of shape (m,)
         Standard errors of the predictions.
     edge, level : float
-        From which departure on, and at which level, one mean refutes.
+        Departure beyond which, and level at which, a single mean refutes the claim.
     most : int
-        Chains that are kept as they are.
+        Largest number of chains whose errors are kept.
+
+    Returns
+    -------
+    Chance
     """
     spread = np.sqrt(np.diagonal(covariance))
     values, vectors = np.linalg.eigh(covariance)

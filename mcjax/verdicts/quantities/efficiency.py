@@ -1,9 +1,9 @@
 """The relative efficiency of every model, as a ratio to a law's.
 
-It is the MSE of the estimator that holds all real data over the model's own. The former is a law's
-number, of least squares or the M-estimator on all real samples of a generation in one pool, its
-bias included where truths differ; the latter is simulated, and the quotient has the standard error
-``efficiency * se(mse) / mse``.
+Relative efficiency is the MSE of the pooled estimator over the MSE of the model. The pooled
+estimator fits all real samples of a generation together; its MSE is predicted by the law (for least
+squares or an M-estimator), and includes its bias if true parameters differ. The model's MSE is
+simulated, so the standard error of the quotient is ``efficiency * se(mse) / mse``.
 """
 
 from __future__ import annotations
@@ -27,20 +27,21 @@ class Efficiency(Quantity):
     """Claims about relative efficiency, one for each generation and model."""
 
     name = "efficiency"
-    unit = "seen / predicted"
+    unit = "observed / predicted"
 
     def speaks(self, prediction: Prediction) -> bool:
-        """Return whether a law knows the pooled estimator."""
+        """Return whether a law predicts the MSE of the pooled estimator."""
         return prediction.pooled is not None
 
     def claims(
         self, condition: Condition, prediction: Prediction, outcome: Outcome, tolerance: float
     ) -> list[Claim]:
+        """Claim that relative efficiencies are the predicted ones, at every generation."""
         assert prediction.pooled is not None
         pooled, squared = prediction.pooled, outcome.moments.squared
         errors, same, heavy = squared.standard_error(), alike(squared), dominated(outcome) > 0
         allowance = allowances(prediction)
-        with np.errstate(divide="ignore", invalid="ignore"):  # of a law that predicts no error
+        with np.errstate(divide="ignore", invalid="ignore"):  # a law may predict an error of 0
             predicted = pooled / prediction.mse
             predicted_error = predicted * prediction.standard_error / prediction.mse
         claims = []
@@ -66,10 +67,11 @@ class Efficiency(Quantity):
             )
         return claims
 
-    @np.errstate(all="ignore")  # what has no number of chains is infinite
+    @np.errstate(all="ignore")  # a number of chains that does not exist becomes infinite
     def planned(
         self, condition: Condition, prediction: Prediction, tolerance: float
     ) -> list[RatioCells]:
+        """Plan a cell for each generation and model."""
         return [
             RatioCells(
                 self.name,

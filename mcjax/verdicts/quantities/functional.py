@@ -1,22 +1,22 @@
-"""Means of a model's functionals, against laws that predict them.
+"""Means of a model's functionals, as predicted by laws of functionals.
 
-A departure is measured as the functional's scale says, in units of what the law predicts: a ratio
-in that itself; a chance too, but one below 1/10 in tenths, for which a tolerance of 5% asks to be
-right within half a per cent; a logarithm in ones, a difference of logarithms being a share. The
-claim is that ``1 + (observed - predicted) / unit`` lies within 1 +- tolerance.
+The claim is that ``1 + (observed - predicted) / unit`` lies within 1 +- tolerance. The unit depends
+on the scale of the functional: for a ratio it is the predicted number; for a chance too, but at
+least 1/10, so that a small chance must be right to within half a per cent if the tolerance is 5%;
+for a logarithm it is 1, because a difference of logarithms is a relative difference.
 
-Classes that are still there, or gone, in all chains observed have no spread to make an interval of,
-and rare ones too little: n chains without an event do not show that there is none. Where values
-differ by at most R, the interval is Student's and ``R log(2 / level) / n`` more on either side. If
-all n chains are alike that is exact: another value is then no likelier than
-``1 - (level / 2)^(1/n)``. Else it is, but for constants, what Bernstein's inequality adds for rare
-events (Maurer & Pontil 2009), and wider than the exact binomial interval for chances. Values
-without such a bound are not judged where all are alike, nor where one chain makes too much of their
-spread and is farther off than the square of a normal variable would be
-(:mod:`mcjax.verdicts.tails`).
+If a class survives, or is extinct, in all observed chains, there is no spread from which to form an
+interval, and for rare events there is too little: n chains without an event do not show that the
+event is impossible. If values differ by at most R, Student's interval is therefore extended by
+``R log(2 / level) / n`` on either side. If all n chains agree this is exact: the probability of any
+other value is at most ``1 - (level / 2)^(1/n)``. Otherwise it is, up to constants, the term for
+rare events in Bernstein's inequality (Maurer & Pontil 2009), and the interval is wider than the
+exact binomial interval for a chance. Values without such a bound are not judged if all chains
+agree, nor if one chain accounts for too much of the spread and is farther off than is plausible for
+the square of a normal variable (:mod:`mcjax.verdicts.tails`).
 
 In a plan, a chance c has the spread ``sqrt(c (1 - c))``. The laws of other functionals predict
-means alone, so nothing tells how many chains these take.
+means alone, so the number of chains that they need cannot be planned.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.tails import ALIKE, HEAVY_TAIL_ODDS, LARGE_SHARE, alike
 
 SMALLEST_CHANCE_UNIT = 0.1
-"""A chance below this is judged as if it were this."""
+"""Smallest unit in which a departure from a chance is measured."""
 HEAVY_FUNCTIONAL = (
-    f"heavy tail: a single chain makes more than {LARGE_SHARE:.0%} of the spread of this"
+    f"heavy tail: a single chain accounts for more than {LARGE_SHARE:.0%} of the spread of this"
     " functional, so the standard error is not credible"
 )
 ENDLESS = "chains have no finite value of this functional"
 UNITS = {
-    "ratio": "seen / predicted",
-    "chance": "seen / predicted, in tenths where that is less",
-    "logarithm": "1 + seen - predicted",
+    "ratio": "observed / predicted",
+    "chance": "1 + (observed - predicted) / max(predicted, 0.1)",
+    "logarithm": "1 + observed - predicted",
 }
 """Units of intervals by the scale of a functional."""
 
@@ -63,17 +63,19 @@ class ChanceCells(PlannedCells):
 
     Attributes
     ----------
-    chance : ndarray of shape (K,)
-        As predicted.
+    chance : ndarray of shape (N,)
+        Predicted chances.
     """
 
     chance: np.ndarray
 
     @property
     def count(self) -> int:
+        """Number of cells, N."""
         return self.chance.size
 
     def chains(self, tolerance: float, level: float, miss: float) -> float:
+        """Return the number of chains that verify every cell if the law is true."""
         unit = np.maximum(self.chance, SMALLEST_CHANCE_UNIT)
         z = -float(ndtri(level / 2)) - float(ndtri(miss))
         student = z * np.sqrt(self.chance * (1 - self.chance)) / unit
@@ -82,6 +84,7 @@ class ChanceCells(PlannedCells):
         return float(np.max(root**2))
 
     def refuted(self, tolerance: float, level: float, miss: float, chains: int) -> float:
+        """Return the departure from the law that a number of chains refutes in any one cell."""
         unit = np.maximum(self.chance, SMALLEST_CHANCE_UNIT)
         z = -float(ndtri(level / 2)) - float(ndtri(miss))
         student = z * np.sqrt(self.chance * (1 - self.chance) / chains) / unit
@@ -89,14 +92,20 @@ class ChanceCells(PlannedCells):
 
 
 class FunctionalMeans(Quantity):
-    """Claims about means, one for each functional that the law predicts, generation and model."""
+    """Claims about the means of functionals.
+
+    There is one claim for each functional that the law predicts, generation and model.
+    """
 
     name = "functional"
-    unit = "seen / predicted"
+    unit = "observed / predicted"
     subject: Literal["errors", "functionals"] = "functionals"
 
     def units(self, model: Model) -> Mapping[str, str]:
-        return {self._named(each): UNITS[each.scale] for each in model.functionals}
+        """Return the unit of each functional's claims, by their quantity."""
+        return {
+            self._named(functional): UNITS[functional.scale] for functional in model.functionals
+        }
 
     def claims(
         self,
@@ -105,6 +114,7 @@ class FunctionalMeans(Quantity):
         outcome: Outcome,
         tolerance: float,
     ) -> list[Claim]:
+        """Claim that the mean of each functional is the predicted one, at every generation."""
         moments, squared = outcome.moments.functional, outcome.moments.squared
         error = moments.standard_error()
         p = len(condition.theta)
@@ -140,6 +150,7 @@ class FunctionalMeans(Quantity):
     def planned(
         self, condition: Condition, prediction: FunctionalPrediction, tolerance: float
     ) -> list[PlannedCells | UnplannedCells]:
+        """Plan the cells about chances, and count those about other functionals."""
         cells: list[PlannedCells | UnplannedCells] = []
         for functional in condition.model.functionals:
             if functional.name not in prediction.values:
@@ -156,7 +167,7 @@ class FunctionalMeans(Quantity):
 
 
 def unit_of(functional: Functional, predicted: float) -> float:
-    """Return what a departure from the law's number is measured in."""
+    """Return the unit of a departure from the predicted mean of a functional."""
     if functional.scale == "logarithm":
         return 1.0
     if functional.scale == "chance":
@@ -165,7 +176,7 @@ def unit_of(functional: Functional, predicted: float) -> float:
 
 
 def _tail(moments: Moments, highest: float, scale: str) -> str:
-    """Return why the spread of one functional is not credible, or nothing."""
+    """Return why the spread of a functional is not credible; empty if it is."""
     if moments.chains < 2 or alike(moments):
         return ALIKE
     if scale != "ratio":  # logarithms have light tails
@@ -185,20 +196,20 @@ def functional_claim(
     tolerance: float,
     count: ChainCount,
 ) -> Claim:
-    """Claim that a mean is what a law predicts, within the tolerance times a unit.
+    """Claim that a mean is within the tolerance, times a unit, of the predicted one.
 
     Parameters
     ----------
     place : Place
         What is compared.
     observed : Estimate
-        The mean over chains.
+        Mean over chains.
     predicted : float
-        The law's number.
+        Mean predicted by the law.
     unit : float
-        What a departure is measured in.
+        Unit of the departure, see :func:`unit_of`.
     span : float
-        Largest difference between two values, infinite if there is none.
+        Largest possible difference between two values; infinite if there is no bound.
     tolerance : float
         Margin, in units.
     count : ChainCount
@@ -220,22 +231,22 @@ def functional_claim(
     freedom = max(chains - 1, 1)
 
     def student(level: float) -> float:
-        # at very small levels a quantile of few chains is infinite, and times no spread no number
+        # at very small levels the quantile for few chains is infinite, and infinity times 0 is nan
         return -float(stdtrit(freedom, level / 2)) * spread if spread else 0.0
 
     def half(level: float) -> float:
         return student(level) + rare * math.log(2 / level)
 
     def p_value(distance: float) -> float:
-        """Return the level from which on the interval does not reach so far."""
+        """Return the level at which the half-width of the interval equals the distance."""
         if count.note or not distance > 0:
             return 1.0
         if rare == 0:
             return float(2 * stdtr(freedom, -distance / spread))
         if half(1.0) >= distance:
             return 1.0
-        lowest = -700.0  # exp of it is about the smallest number there is
-        while math.isinf(half(math.exp(lowest))):  # an infinite end misleads the search
+        lowest = -700.0  # its exponential is about the smallest positive double
+        while math.isinf(half(math.exp(lowest))):  # the root search needs finite ends
             lowest /= 2
         if half(math.exp(lowest)) <= distance:
             return math.exp(lowest)
@@ -246,7 +257,7 @@ def functional_claim(
     def factor(level: float) -> float:
         distance = max(abs(inside), sys.float_info.min)
         few = rare * math.log(2 / level)
-        # normal / sqrt(f) + few / f = distance
+        # f solves normal / sqrt(f) + few / f = distance
         normal = student(level)
         root = (normal + math.hypot(normal, 2 * math.sqrt(distance * few))) / (2 * distance)
         return square(root)

@@ -25,13 +25,13 @@ class Growth:
     Attributes
     ----------
     condition, model, law : str
-        Whose slope, and by which law it is predicted.
+        Names of the condition, the model and the law that predicts the slope.
     empirical : float
-        Its estimate.
+        Observed slope.
     standard_error : float
-        From the chains, which both ends share.
+        Standard error of ``empirical``, with the covariance of the two generations over chains.
     predicted : float
-        The same slope by ``law``.
+        Slope predicted by ``law``.
     """
 
     condition: str
@@ -43,10 +43,17 @@ class Growth:
 
 
 def growth_of(condition: Condition, prediction: Prediction, outcome: Outcome) -> list[Growth]:
-    """Return the slope of every model beside a law's; none if there is but one generation.
+    """Return the observed and predicted slope of every model.
 
-    The variance of a difference of two generations needs their covariance over chains, because a
-    chain that is far off stays far off.
+    Returns
+    -------
+    list of Growth
+        One for each model; empty for a study without generations after the initial one.
+
+    Notes
+    -----
+    The variance of the difference of two generations includes their covariance over chains, because
+    a chain that is far off stays far off.
     """
     across = outcome.moments.across
     first, last = _ends(prediction)
@@ -75,14 +82,15 @@ def growth_of(condition: Condition, prediction: Prediction, outcome: Outcome) ->
 
 
 class MseGrowth(Quantity):
-    """Claims about the slope of every model that collapses by the law, as a ratio."""
+    """Claims about the slope, as a ratio, of every model that collapses according to the law."""
 
     name = "growth"
-    unit = "seen / predicted"
+    unit = "observed / predicted"
 
     def claims(
         self, condition: Condition, prediction: Prediction, outcome: Outcome, tolerance: float
     ) -> list[Claim]:
+        """Claim that the slope of every model with a predicted growth is the predicted one."""
         first, last = _ends(prediction)
         heavy = dominated(outcome)[last] > 0
         allowance = allowances(prediction)[last]
@@ -90,7 +98,7 @@ class MseGrowth(Quantity):
         for i, slope in enumerate(growth_of(condition, prediction, outcome)):
             if math.isnan(prediction.growth[i]):
                 continue
-            # the errors of the two ends of a prediction, as if they were independent
+            # standard errors of the prediction at the two ends, taken to be independent
             ends = prediction.standard_error[[first, last], i]
             error = math.hypot(*ends) / (last - first)
             chains = int(outcome.moments.across.chains[i])
@@ -106,11 +114,11 @@ class MseGrowth(Quantity):
             )
         return claims
 
-    @np.errstate(all="ignore")  # what has no number of chains is infinite
+    @np.errstate(all="ignore")  # a number of chains that does not exist becomes infinite
     def planned(
         self, condition: Condition, prediction: Prediction, tolerance: float
     ) -> list[RatioCells]:
-        """Plan a slope as if its two ends were independent, which takes more chains than needed."""
+        """Plan slopes with independent ends, which asks for more chains than are needed."""
         first, last = _ends(prediction)
         ends, mse = [last, first], prediction.mse
         slope = np.abs(mse[last] - mse[first])
@@ -120,7 +128,7 @@ class MseGrowth(Quantity):
         allowance = allowances(prediction)[last]
         return [RatioCells(self.name, spread[judged], error[judged], allowance[judged])]
 
-    @np.errstate(all="ignore")  # a chance that is no number is 0
+    @np.errstate(all="ignore")  # a chance that is not a number becomes 0
     def chances(
         self,
         prediction: Prediction,
@@ -129,7 +137,10 @@ class MseGrowth(Quantity):
         level: float,
         ladder: float | None = None,
     ) -> list[Chance]:
-        """Announce chances that are too small: the two ends count as independent."""
+        """Return the chances of refuting a law if another one is true, cell by cell.
+
+        The two ends of a slope are taken to be independent, which understates the chances.
+        """
         first, last = _ends(prediction)
         if last == first:
             return []
@@ -140,7 +151,7 @@ class MseGrowth(Quantity):
         spread = np.hypot(*(relative_spread(truth) * truth.mse)[ends]) / abs(predicted)
         departure = true / predicted - 1
         edge = tolerance + allowances(prediction)[last]
-        return mean_chances(  # the shape of a difference is taken as normal
+        return mean_chances(  # the difference of the two ends is taken to be normal
             level,
             beyond=(abs(departure) - edge)[judged],
             side=np.sign(departure)[judged],

@@ -1,19 +1,20 @@
-"""How alike models are at the last generation.
+"""Homogenisation: how similar the errors of the models are at the last generation.
 
-Of model i, with e its error and the mean over chains for E:
+There are up to four claims about model i, where e_i is its error and E the mean over chains.
 
-``spread``, ``E ||e_i - mean over models||^2``, as a ratio to the law's. Summed over models it
-shrinks by ``(1 - alpha)^2`` in data-mediated interaction with equal designs
+``spread``: ``E ||e_i - mean over models||^2``, as a ratio to the law's. In data-mediated
+interaction with equal designs, its sum over models shrinks by ``(1 - alpha)^2`` per generation
 (:mod:`mcjax.laws.mediated.interaction`).
 
-``cosine``, the mean over other models k of ``E e_i'G e_k / sqrt(E e_i'G e_i E e_k'G e_k)`` with
-G = I: errors. ``public_cosine``: errors of predictions, G the covariance of the covariates of the
-study; ``private_cosine``: of those that model i sees in its own real data. These must be within the
-tolerance of the law's. Their standard errors are those of the mean of their influence function,
+``cosine``: the mean over the other models k of ``E e_i'G e_k / sqrt(E e_i'G e_i E e_k'G e_k)`` with
+G = I. ``public_cosine``: the same for the errors of predictions, where G is the covariance of the
+study's covariates. ``private_cosine``: the same where G is the covariance of the covariates in
+model i's own real data. Each cosine must be within the tolerance of the law's. Its standard error
+is that of the mean of its influence function, with ``m_ik = E e_i'G e_k`` and the cosine c,
 
     (e_i'G e_k - m_ik) / sqrt(m_ii m_kk) - c / 2 (e_i'G e_i / m_ii + e_k'G e_k / m_kk - 2) ,
 
-over the chains that are kept (:class:`mcjax.engine.outcome.Outcome`), from fourth moments.
+over the chains whose errors are kept (:class:`mcjax.engine.outcome.Outcome`).
 """
 
 from __future__ import annotations
@@ -34,38 +35,41 @@ from mcjax.verdicts.power import parameters
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.tails import HEAVY, dominated
 
-TOO_FEW_CHAINS = "fewer than 2 chains have every estimate"
+TOO_FEW_CHAINS = "fewer than 2 chains have an estimate of every model"
 KINDS = {
-    "spread": "seen / predicted",
-    "cosine": "off the predicted cosine",
-    "public_cosine": "off the predicted cosine",
-    "private_cosine": "off the predicted cosine",
+    "spread": "observed / predicted",
+    "cosine": "from the predicted cosine",
+    "public_cosine": "from the predicted cosine",
+    "private_cosine": "from the predicted cosine",
 }
 """Units of intervals by the kind of claim."""
+NO_COSINE = "the cosine is undefined, because an error is zero or not finite"
 
 
 class Homogenisation(Quantity):
-    """Claims about likeness, four for each model (two where covariates are all alike)."""
+    """Claims about similarity: four for each model, or two if all see the same covariates."""
 
     name = "homogenisation"
-    unit = "seen / predicted"
+    unit = "observed / predicted"
 
     def speaks(self, prediction: Prediction) -> bool:
-        """Return whether there are several models to be alike."""
+        """Return whether there are several models to compare."""
         return prediction.mse.shape[1] > 1
 
     def units(self, model: Model) -> Mapping[str, str]:
+        """Return the unit of each kind of claim."""
         return KINDS
 
     def claims(
         self, condition: Condition, prediction: Prediction, outcome: Outcome, tolerance: float
     ) -> list[Claim]:
+        """Claim that spreads and cosines at the last generation are the predicted ones."""
         last = len(prediction.mse) - 1
         sample = outcome.sample[np.isfinite(outcome.sample).all((1, 2))].astype(float)
         heavy = bool((dominated(outcome)[last] > 0).any())
         count = count_chains(len(sample), len(outcome.sample), tolerance)
         if len(sample) < 2:
-            # no mean and no spread: whatever stands here is not judged
+            # there is no mean and no spread; the note keeps these cells from being judged
             count = count.unless(TOO_FEW_CHAINS)
             sample = np.full((2, *outcome.sample.shape[1:]), math.nan)
         count = count.unless(HEAVY if heavy else "")
@@ -88,7 +92,7 @@ class Homogenisation(Quantity):
                 cosine, influence = _cosine(sample, metric, i)
                 expected = cosine_of(second, metric, i)
                 error = math.hypot(_mean(influence).error, relative_error)
-                sized = math.isfinite(cosine + expected)
+                defined = math.isfinite(cosine + expected)
                 claims.append(
                     student_claim(
                         self.place(condition, i, last, prediction, name),
@@ -96,27 +100,29 @@ class Homogenisation(Quantity):
                         predicted=expected,
                         judged=Estimate(cosine - expected, error),
                         excess=abs(cosine - expected) - tolerance,
-                        count=count if sized else count.unless("an error has no size"),
+                        count=count if defined else count.unless(NO_COSINE),
                         allowance=float(allowance[i]),
                     )
                 )
         return claims
 
-    @np.errstate(all="ignore")  # what has no number of chains is infinite
+    @np.errstate(all="ignore")  # a number of chains that does not exist becomes infinite
     def planned(
         self, condition: Condition, prediction: Prediction, tolerance: float
     ) -> list[NormalCells]:
+        """Plan every claim with the spread of one chain's quadratic form."""
         spread = chain_spreads(prediction)
-        each = len(spread) // prediction.mse.shape[1]
+        claims_per_model = len(spread) // prediction.mse.shape[1]
         relative_error = prediction.standard_error[-1] / prediction.mse[-1]
         error, allowance = (
-            np.repeat(part, each) for part in (relative_error, allowances(prediction)[-1])
+            np.repeat(part, claims_per_model)
+            for part in (relative_error, allowances(prediction)[-1])
         )
         return [NormalCells(self.name, spread, error, allowance)]
 
 
 def metrics(prediction: Prediction, model: int) -> dict[str, np.ndarray]:
-    """Return G of each cosine of a model, by the cosine's name."""
+    """Return the matrix G of each cosine of a model, by the name of the cosine."""
     by_name = {"cosine": np.eye(parameters(prediction))}
     if prediction.views is not None:
         public, private = prediction.views
@@ -149,10 +155,10 @@ def cosine_of(second: np.ndarray, metric: np.ndarray, model: int) -> float:
 
 
 def chain_spreads(prediction: Prediction) -> np.ndarray:
-    """Return the standard deviation of one normal chain's part in every claim, in their order.
+    """Return the standard deviation of one chain's contribution to every claim, in their order.
 
-    These are quadratic forms ``e'He`` of the stacked errors, of variance ``2 tr(HCHC) + 4 m'HCHm``
-    for e ~ N(m, C).
+    A contribution is a quadratic form ``e'He`` of the stacked errors. Its variance is
+    ``2 tr(HCHC) + 4 m'HCHm`` for ``e ~ N(m, C)``.
     """
     covariance = prediction.covariance[-1]
     mean = prediction.mean
@@ -167,7 +173,7 @@ def chain_spreads(prediction: Prediction) -> np.ndarray:
 
 
 def _quadratic_forms(prediction: Prediction) -> list[np.ndarray]:
-    """Return H of every claim, (M p, M p) each, in their order."""
+    """Return the matrix H of every claim, each of shape (M p, M p), in their order."""
     size = prediction.mse.shape[1]
     second = second_moments(prediction)
     forms = []
@@ -188,7 +194,10 @@ def _quadratic_forms(prediction: Prediction) -> list[np.ndarray]:
 
 
 def _cosine(sample: np.ndarray, metric: np.ndarray, i: int) -> tuple[float, np.ndarray]:
-    """Return the cosine over chains (C, M, p), and each chain's influence on it, shape (C,)."""
+    """Return a model's mean cosine, and each chain's influence on it, shape (C,).
+
+    ``sample`` has shape (C, M, p).
+    """
     products = np.einsum("ca,ab,ckb->ck", sample[:, i], metric, sample)
     squares = np.einsum("cka,ab,ckb->ck", sample, metric, sample)
     inner, size = products.mean(0), squares.mean(0)

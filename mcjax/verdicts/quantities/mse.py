@@ -1,8 +1,8 @@
 """The mean squared error of every model at every generation, as a ratio to a law's.
 
-In a plan, errors are normal with the law's covariance C. Then ``||e||^2`` has mean tr(C) and
-variance ``2 tr(C^2)``. If another law with the covariance C is true, the ratio of the MSE over n
-chains to the judged law's is about normal; its mean is r, the ratio of the two laws, and its
+In a plan, errors are normal with the law's covariance C, so ``||e||^2`` has mean tr(C) and variance
+``2 tr(C^2)``. If another law with covariance C is true, the ratio of the MSE over n chains to the
+judged law's is approximately normal. Its mean is r, the ratio of the two laws' MSEs, and its
 standard error is ``r sqrt(2 tr(C^2)) / (tr(C) sqrt(n))``.
 """
 
@@ -27,12 +27,13 @@ class MeanSquaredError(Quantity):
     """Claims about ``E ||e||^2``, one for each generation and model."""
 
     name = "mse"
-    unit = "seen / predicted"
+    unit = "observed / predicted"
     has_ladder = True
 
     def claims(
         self, condition: Condition, prediction: Prediction, outcome: Outcome, tolerance: float
     ) -> list[Claim]:
+        """Claim that the MSE of every model is the predicted one, at every generation."""
         squared = outcome.moments.squared
         error, same, heavy = squared.standard_error(), alike(squared), dominated(outcome) > 0
         allowance = allowances(prediction)
@@ -60,10 +61,11 @@ class MeanSquaredError(Quantity):
             )
         return claims
 
-    @np.errstate(all="ignore")  # what has no number of chains is infinite
+    @np.errstate(all="ignore")  # a number of chains that does not exist becomes infinite
     def planned(
         self, condition: Condition, prediction: Prediction, tolerance: float
     ) -> list[RatioCells]:
+        """Plan a cell for each generation and model."""
         return [
             RatioCells(
                 self.name,
@@ -73,7 +75,7 @@ class MeanSquaredError(Quantity):
             )
         ]
 
-    @np.errstate(all="ignore")  # a chance that is no number is 0
+    @np.errstate(all="ignore")  # a chance that is not a number becomes 0
     def chances(
         self,
         prediction: Prediction,
@@ -82,12 +84,13 @@ class MeanSquaredError(Quantity):
         level: float,
         ladder: float | None = None,
     ) -> list[Chance]:
+        """Return the chances of refuting a law if another one is true, cell by cell."""
         allowance = allowances(prediction).ravel()
         ratio = (truth.mse / prediction.mse).ravel()
         error = (prediction.standard_error / prediction.mse).ravel()
         spread = ratio * relative_spread(truth).ravel()
         skewness, kurtosis = _shape(truth)
-        if ladder is not None:  # a limit is allowed nothing, and its shape is taken as normal
+        if ladder is not None:  # a limit has no allowance, and is taken to be normal
             allowance, spread = 0 * allowance, spread * ladder
             skewness, kurtosis = np.zeros((2, *spread.shape))
         return mean_chances(
@@ -102,7 +105,7 @@ class MeanSquaredError(Quantity):
 
 
 def _shape(law: Prediction) -> tuple[np.ndarray, np.ndarray]:
-    """Return skewness and excess kurtosis of ``||e||^2``, flat, shape ((T + 1) M,) each."""
+    """Return the skewness and excess kurtosis of ``||e||^2``, each flat, shape ((T + 1) M,)."""
     blocks = own_covariances(law)
     squares = blocks @ blocks
     second, third, fourth = (

@@ -1,14 +1,14 @@
-"""Whether errors at the last generation have the normal distribution that a law says.
+"""Normality: whether errors at the last generation have the predicted normal distribution.
 
-An asymptotic law of M-estimators says more than moments: errors are normal. Whitened by its
-covariance and less their mean, each coordinate of a model's error has the standard normal
-distribution function, if the law is right. The quantity is the largest distance between that
-function and the chains' own (Kolmogorov), over coordinates, and the claim is that it is at most the
+An asymptotic law of M-estimators predicts more than moments: errors are normal. If the law is
+right, each coordinate of a model's error, centred and whitened by the law's covariance, is standard
+normal. The quantity is the Kolmogorov distance between the standard normal distribution function
+and that of the chains, maximised over coordinates, and the claim is that it is at most the
 tolerance. Its interval is that of Dvoretzky, Kiefer & Wolfowitz with Massart's constant (Annals of
-Probability 18, 1990): the distribution function of K chains is nowhere more than eps from the true
-one, but with probability ``2 exp(-2 K eps^2)``. (Taking the mean off makes the error smaller than
-that, not larger, to first order.) Skewness is of the order of 1/sqrt(n), so an asymptotic law is
-allowed the root of what it is allowed for second moments.
+Probability 18, 1990): except with probability ``2 exp(-2 n eps^2)``, the distribution function of n
+chains is nowhere more than eps from the true one. (To first order, subtracting the mean makes the
+error smaller, not larger.) Skewness is of order 1/sqrt(rows), so an asymptotic law has an allowance
+that is the square root of its allowance for second moments.
 """
 
 from __future__ import annotations
@@ -36,13 +36,14 @@ class NormalityCells(NormalCells):
 
     Attributes
     ----------
-    parameters : ndarray of shape (K,)
-        Coordinates p of a model's error.
+    parameters : ndarray of shape (N,)
+        Number of coordinates p of a model's error.
     """
 
     parameters: np.ndarray
 
     def standard_errors(self, level: float, miss: float) -> float:
+        """Return the distance to the margin, in standard errors, at which a claim is decided."""
         p = int(self.parameters.max())
         return sum(math.sqrt(math.log(2 * p / rate) / 2) for rate in (level, miss))
 
@@ -54,12 +55,13 @@ class Normality(Quantity):
     unit = "between distribution functions"
 
     def speaks(self, prediction: Prediction) -> bool:
-        """Return whether a law is about a normal limit."""
+        """Return whether a law predicts a normal limit."""
         return prediction.asymptotic
 
     def claims(
         self, condition: Condition, prediction: Prediction, outcome: Outcome, tolerance: float
     ) -> list[Claim]:
+        """Claim that the errors of every model are normal at the last generation."""
         errors, _, count = whiten(prediction, outcome, tolerance)
         last = len(prediction.mse) - 1
         allowance = np.sqrt(allowances(prediction)[last])
@@ -74,10 +76,11 @@ class Normality(Quantity):
             for i in range(condition.network.size)
         ]
 
-    @np.errstate(all="ignore")  # what has no number of chains is infinite
+    @np.errstate(all="ignore")  # a number of chains that does not exist becomes infinite
     def planned(
         self, condition: Condition, prediction: Prediction, tolerance: float
     ) -> list[NormalityCells]:
+        """Plan a cell for each model; no number of chains suffices if a covariance is singular."""
         spread = np.where(singular(prediction)[-1], np.inf, 1.0)
         return [
             NormalityCells(
@@ -125,7 +128,17 @@ def _claim(
 
 
 def kolmogorov(errors: np.ndarray) -> np.ndarray:
-    """Return the distance of each column's distribution function from the normal one."""
+    """Return the Kolmogorov distance of each column from the standard normal distribution.
+
+    Parameters
+    ----------
+    errors : ndarray of shape (C, p)
+        Whitened errors.
+
+    Returns
+    -------
+    ndarray of shape (p,)
+    """
     expected = ndtr(np.sort(errors, axis=0))
     above = np.arange(1, len(errors) + 1)[:, None] / len(errors)
     return np.maximum(above - expected, expected - (above - 1 / len(errors))).max(0)

@@ -1,4 +1,4 @@
-"""The contract of a quantity: what chains and laws are compared by."""
+"""The contract of a quantity, by which chains and laws are compared."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from mcjax.verdicts.power import Chance
 
 
 class Quantity(ABC):
-    """A number, or several, that both the chains and a law give for a condition.
+    """A number, or several, that chains and a law both give for a condition.
 
-    A quantity makes claims that the two agree, and says what a plan needs to know about them. It
-    never simulates. A subclass states ``name`` and ``unit`` and implements :meth:`claims` and
-    :meth:`planned`; nothing else is assumed on its behalf.
+    A quantity makes claims that the two agree, and describes those claims to a plan. It never
+    simulates. A subclass defines ``name`` and ``unit`` and implements :meth:`claims` and
+    :meth:`planned`; everything else has a default.
 
-    Claims are made by :func:`~mcjax.verdicts.claims.ratio_claim` and
-    :func:`~mcjax.verdicts.claims.student_claim`, of chains that
-    :func:`~mcjax.verdicts.counts.count_chains` counts.
+    Use :func:`~mcjax.verdicts.claims.ratio_claim` and
+    :func:`~mcjax.verdicts.claims.student_claim` to make claims, and
+    :func:`~mcjax.verdicts.counts.count_chains` to count the chains behind them.
 
     To use a quantity of your own, pass an instance of your subclass to
-    ``Study(..., quantities=("mse", my_quantity))``. To build one in, write it in a module of this
-    package that defines ``QUANTITY``, and list its name in :mod:`mcjax.study.quantities`; the tests
-    in ``tests/verdicts/test_quantity_contract.py`` then ask for an error that it must refute.
+    ``Study(..., quantities=("mse", my_quantity))``. To add a built-in quantity, write a module of
+    this package that defines ``QUANTITY``, and list its name in :mod:`mcjax.study.quantities`; the
+    tests in ``tests/verdicts/test_quantity_contract.py`` then require a planted error that it must
+    refute.
 
     Attributes
     ----------
     name : str
-        What a study calls it; also the ``quantity`` of its cells unless :meth:`units` lists others.
+        Name in a study; also the ``quantity`` of its cells, unless :meth:`units` lists others.
     unit : str
-        What the intervals of its cells are measured in, for tables.
+        Unit of the intervals of its cells, for tables.
     subject : {"errors", "functionals"}
-        Which predictions it is about: those in ``Predictions.laws`` or in
+        Whether it is about the predictions in ``Predictions.laws`` or in
         ``Predictions.functionals``.
     has_ladder : bool
-        Whether asymptotic laws are judged on ladders of sample sizes instead of size by size.
-        Claims must then be about ratios, and be planned as
-        :class:`~mcjax.verdicts.planning.RatioCells`.
+        Whether asymptotic laws are judged by their limit on a ladder of sample sizes. Claims must
+        then be about ratios, and be planned as :class:`~mcjax.verdicts.planning.RatioCells`.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Quantity(ABC):
         return True
 
     def units(self, model: Model) -> Mapping[str, str]:
-        """Return the units of all claims about a condition of this model, by their quantity."""
+        """Return the units of all claims about conditions with a model, by their quantity."""
         return {self.name: self.unit}
 
     @abstractmethod
@@ -68,28 +68,41 @@ class Quantity(ABC):
         Parameters
         ----------
         condition : Condition
-            The condition that was simulated.
+            The simulated condition.
         prediction : Prediction or FunctionalPrediction
-            What one law predicts for it, as ``subject`` says; one that :meth:`speaks` accepts.
+            One law's prediction for the condition, of the kind that ``subject`` names, for which
+            :meth:`speaks` returns True.
         outcome : Outcome
-            What its chains did.
+            Outcome of the condition's chains.
         tolerance : float
             Margin of every claim, in ``unit``.
 
         Returns
         -------
         sequence of Claim
-            Each with a place of its own.
+            Claims, each with a place of its own.
         """
 
     @abstractmethod
     def planned(
         self, condition: Condition, prediction: Any, tolerance: float
     ) -> Sequence[PlannedCells | UnplannedCells]:
-        """Return the cells that :meth:`claims` will make, as a plan sees them.
+        """Return the cells that :meth:`claims` will make, for a plan.
 
-        :class:`~mcjax.verdicts.planning.UnplannedCells` says that nothing tells how many chains
-        they take; they share the error budget all the same.
+        Parameters
+        ----------
+        condition : Condition
+            The condition that will be simulated.
+        prediction : Prediction or FunctionalPrediction
+            One law's prediction for it.
+        tolerance : float
+            Margin of every claim, in ``unit``.
+
+        Returns
+        -------
+        sequence of PlannedCells or UnplannedCells
+            :class:`~mcjax.verdicts.planning.UnplannedCells` are cells whose number of chains cannot
+            be planned, but which share the error budget.
         """
 
     def chances(
@@ -105,17 +118,16 @@ class Quantity(ABC):
         Parameters
         ----------
         prediction, truth : Prediction
-            Of the judged law and of the true one.
+            Predictions of the judged law and of the true one.
         tolerance, level : float
             Margin and level of each claim.
         ladder : float, optional
-            For a ladder of sample sizes in place of single cells: the standard error of its limit
-            over that of a rung.
+            Given for a ladder of sample sizes: the standard error of its limit over that of a rung.
 
         Returns
         -------
         list of Chance
-            Empty if none is announced, as here.
+            One for each cell, or an empty list (the default) if chances are not known.
         """
         return []
 
@@ -127,7 +139,23 @@ class Quantity(ABC):
         prediction: Any,
         quantity: str | None = None,
     ) -> Place:
-        """Return the place of a claim; its quantity defaults to ``name``."""
+        """Return the place of a claim.
+
+        Parameters
+        ----------
+        condition : Condition
+            The condition.
+        model, generation : int
+            Position of the model, and the generation.
+        prediction : Prediction or FunctionalPrediction
+            The law's prediction.
+        quantity : str, optional
+            Quantity of the cell; defaults to ``name``.
+
+        Returns
+        -------
+        Place
+        """
         return Place(
             condition=condition.name,
             model=condition.network.models[model],

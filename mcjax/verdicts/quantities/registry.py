@@ -1,4 +1,4 @@
-"""All quantities, and which of them a study compares with which laws."""
+"""The registry of quantities, and the comparisons that a study makes."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ QUANTITIES: dict[str, Quantity] = {
 }
 """The built-in quantities by name."""
 SUBJECTS = {"errors": "laws", "functionals": "functionals"}
-"""The attribute of :class:`Predictions` that holds what a quantity is about, by its subject."""
+"""Attribute of :class:`Predictions` that holds the predictions, by the subject of a quantity."""
 
 
 class Question(NamedTuple):
-    """A quantity of one condition for which a law has an answer.
+    """A quantity of one condition that a law predicts.
 
     Attributes
     ----------
     position : int
-        Of the condition in its study.
+        Position of the condition in its study.
     condition : Condition
         The condition.
     prediction : Prediction or FunctionalPrediction
-        What one law says of it.
+        One law's prediction for it.
     quantity : Quantity
-        What is compared.
+        The quantity to compare.
     """
 
     position: int
@@ -48,22 +48,27 @@ def quantities_of(study: Study) -> tuple[Quantity, ...]:
     Raises
     ------
     InputError
-        If one is no :class:`Quantity` or is about nothing known, if two make claims of one name, or
-        if several have ladders.
+        If an entry is not a :class:`Quantity`, has an unknown subject, makes claims of the same
+        name as another, or if several have ladders.
     """
     field = "run.quantities"
     chosen = tuple(QUANTITIES[q] if isinstance(q, str) else q for q in study.quantities)
     for quantity in chosen:
         if not isinstance(quantity, Quantity):
-            raise InputError(field, f"has {quantity!r}; derive it from mcjax.Quantity")
+            raise InputError(
+                field, f"has {quantity!r}, which is not a quantity; derive it from mcjax.Quantity"
+            )
         if quantity.subject not in SUBJECTS:
             raise InputError(
                 field,
-                f"has {quantity.name!r} about {quantity.subject!r}, not one of {tuple(SUBJECTS)}",
+                f"has {quantity.name!r} with subject {quantity.subject!r}; it must be one of"
+                f" {tuple(SUBJECTS)}",
             )
     laddered = [quantity.name for quantity in chosen if quantity.has_ladder]
     if len(laddered) > 1:  # the fits of a ladder do not name their quantity
-        raise InputError(field, f"has {laddered}, of which one at most can have a ladder; drop one")
+        raise InputError(
+            field, f"has {laddered}, but only one quantity can be judged on a ladder; keep one"
+        )
     owners: dict[str, str] = {}
     for quantity in chosen:
         for name in _units(quantity, study):
@@ -77,7 +82,20 @@ def quantities_of(study: Study) -> tuple[Quantity, ...]:
 
 
 def questions(study: Study, predictions: Sequence[Predictions]) -> Iterator[Question]:
-    """Yield what a study compares, in the order of its claims: errors first, then functionals."""
+    """Yield the comparisons of a study in the order of its claims.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    predictions : sequence of Predictions
+        Predictions for each condition.
+
+    Yields
+    ------
+    Question
+        Quantities of errors first, then those of functionals.
+    """
     chosen = quantities_of(study)
     for subject, attribute in SUBJECTS.items():
         about = [quantity for quantity in chosen if quantity.subject == subject]
@@ -90,7 +108,7 @@ def questions(study: Study, predictions: Sequence[Predictions]) -> Iterator[Ques
 
 
 def units_of(study: Study) -> dict[str, str]:
-    """Return what intervals are measured in, by the quantity of a cell."""
+    """Return the unit of intervals, by the quantity of a cell."""
     return {
         name: unit
         for quantity in quantities_of(study)
@@ -109,5 +127,5 @@ def _units(quantity: Quantity, study: Study) -> dict[str, str]:
 
 
 def limits_of(study: Study) -> set[str]:
-    """Return the quantities of cells that are about a ladder of sample sizes."""
+    """Return the quantities of cells about the limits of ladders of sample sizes."""
     return {limit_of(quantity.name) for quantity in quantities_of(study) if quantity.has_ladder}
