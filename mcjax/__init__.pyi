@@ -46,10 +46,14 @@ from .models.user import model_from_object as model_from_object
 from .models.user import user_model as user_model
 from .network import REAL as REAL
 from .network import Accumulate as Accumulate
+from .network import Cycle as Cycle
 from .network import Feed as Feed
+from .network import Generation as Generation
+from .network import Growing as Growing
 from .network import Memory as Memory
 from .network import Network as Network
 from .network import Replace as Replace
+from .network import Series as Series
 from .network import Source as Source
 from .network import Subsample as Subsample
 from .network import build_network as build_network

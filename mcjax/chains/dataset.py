@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 from mcjax.chains.layout import Feeds
@@ -13,7 +12,6 @@ from mcjax.chains.observations import draw_labels, draw_normals, of_rows
 from mcjax.draws.threefry import threefry
 from mcjax.estimators.estimator import Dataset
 from mcjax.models.model import Model
-from mcjax.network.network import growth_factors
 from mcjax.solvers.once import once
 
 
@@ -120,14 +118,6 @@ def draw_dataset(
         y=jnp.where(of_rows(valid, y), y, 0),
         weight=jnp.where(valid, _both(feeds.weight[slot]), 0),
     )
-
-
-def grown(samples: Array, t: Array, generations: int, growth: float) -> Array:
-    """Return the sample counts of generation t, as :meth:`Network.at` computes them."""
-    if growth == 0:
-        return samples
-    factor = jnp.asarray(growth_factors(np.arange(generations + 1), growth))[t]
-    return jnp.rint(samples.astype(jnp.float32) * factor).astype(jnp.int32)
 
 
 def design_streams(design: Array, stream: Any) -> tuple[Array, Array]:

@@ -18,7 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from mcjax.chains.dataset import design_streams, grown
+from mcjax.chains.dataset import design_streams
+from mcjax.chains.layout import feeds_at
 from mcjax.chains.program import ConditionArrays, Program, Trajectory
 from mcjax.chains.step import shares_of, status_before_fit
 from mcjax.draws.samplers import normal_pair
@@ -111,7 +112,7 @@ def _generation(
     ``before`` holds the estimates of the previous generation, (p, F), NaN where there is none; it
     is not used at t = 0.
     """
-    sources, start, status = _sources(conditions, before, key, t, program)
+    given, start, status = _sources(conditions, before, key, t)
     models = conditions.network.frozen.shape[-1]
     # the numbers of each lane's model, (F, 1), in the precisions of draws and of fits
     drawing, fitting = (
@@ -130,17 +131,14 @@ def _generation(
 
 
 def _sources(
-    conditions: ConditionArrays, before: Array, key: Array, t: Array, program: Program
+    conditions: ConditionArrays, before: Array, key: Array, t: Array
 ) -> tuple[_Sources, Array, Array]:
     """Gather each fit's feeds, its Newton start (p, F) and its initial status (F,)."""
     net, dtype = conditions.network, before.dtype
-    lanes, models, slots = net.feeds.samples.shape
+    lanes, _, models, slots = net.feeds.samples.shape
     p, fits = before.shape
-    counts: Any = grown(jnp.asarray(net.feeds.samples), t, program.generations, program.growth)
-    later = net.feeds._replace(samples=counts)
-    feeds: Any = jax.tree.map(
-        lambda a, b: jnp.where(t == 0, a, b).reshape(fits, slots), net.initial, later
-    )
+    feeds: Any = jax.vmap(feeds_at, (0, None))(net, t)
+    feeds = jax.tree.map(lambda entry: entry.reshape(fits, slots), feeds)
     weight = feeds.weight.astype(dtype)
     observation, share = shares_of(feeds.samples, weight, axis=-1)
     truth = jnp.moveaxis(conditions.truth.astype(dtype), 2, 0)

@@ -1,28 +1,32 @@
 """Networks as arrays, padded to a common shape.
 
-Everything that distinguishes one network from another is a value in these arrays, so one compiled
-program serves every network, sample size and weight up to that shape. Does not import JAX.
+Everything that distinguishes one condition from another is a value in these arrays, padded to a
+common shape. So one compiled program serves every network, sample size, weight and seed up to
+that shape.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from mcjax.draws.streams import private_stream, published_stream, real_stream, source_stream
-from mcjax.network import REAL, Network
+from mcjax.network import REAL, Feed, Generation, Network
+from mcjax.network.feed import by_reader
 
 
 class Feeds(NamedTuple):
     """The feeds of M models in one generation, in B slots each; empty slots come last."""
 
-    samples: np.ndarray  # (M, B) int32, 0 in an empty slot
-    weight: np.ndarray  # (M, B) float64, of one observation, relative to the reader's largest
-    origin: np.ndarray  # (M, B) int32, number of a model, or M + s for real source s
-    stream: np.ndarray  # (M, B) uint32, see mcjax.draws.streams
-    renewed: np.ndarray  # (M, B) bool, whether drawn anew in each generation, or in 0 only
+    samples: Any  # (M, B) int32, 0 in an empty slot
+    weight: Any  # (M, B) float64, of each observation, relative to the reader's largest
+    origin: Any  # (M, B) int32, a model, or M + s for real source s
+    stream: Any  # (M, B) uint32, see mcjax.draws.streams
+    renewed: Any  # (M, B) bool, drawn anew each generation (else generation 0's sample)
 
 
 class Shape(NamedTuple):
@@ -31,16 +35,63 @@ class Shape(NamedTuple):
     models: int
     slots: int
     pairs: int  # pairs of rows a fit
-    steps: int = 0  # generations after which weights no longer change
+    tables: int = 2  # distinct generations
+    generations: int = 1  # T
 
 
 class NetworkArrays(NamedTuple):
-    """A network as arrays."""
+    """A network as compiled code sees it; which feeds a generation has is data.
 
-    initial: Feeds  # generation 0
-    feeds: Feeds  # all later generations
-    frozen: np.ndarray  # (M,) bool
-    schedule: np.ndarray | None = None  # (L, M, B), weights of generations 1 to L; the last stay
+    Attributes
+    ----------
+    feeds : Feeds
+        Those of the G distinct generations, generation 0 first; entries of shape (G, M, B).
+    order : array
+        Which of them each generation has, int32 of shape (T + 1,).
+    frozen : array
+        Models that never change after generation 0, shape (M,).
+    """
+
+    feeds: Feeds
+    order: np.ndarray
+    frozen: np.ndarray
+
+
+FEW_TABLES = 8
+"""One of up to so many is found by comparisons, which are vector instructions."""
+
+
+def feeds_at(network: NetworkArrays, t: Any) -> Feeds:
+    """Return the feeds of generation t, entries of shape (M, B).
+
+    Parameters
+    ----------
+    network : NetworkArrays
+        Of one chain, or of lanes whose networks may differ in their timelines; lanes are then the
+        last axis of every entry, here and in the result.
+    t : int or array of int
+        From 0 to T.
+    """
+    order = jnp.asarray(network.order)
+    table = lax.dynamic_index_in_dim(order, t, 0, False, allow_negative_indices=False)
+
+    def chosen(entry: Any) -> Any:
+        entry = jnp.asarray(entry)
+        if len(entry) > FEW_TABLES:
+            place = table.reshape(1, 1, 1, *table.shape)
+            place = jnp.broadcast_to(place, (1, *entry.shape[1:]))
+            return jnp.take_along_axis(entry, place, 0)[0]
+        value = entry[-1]
+        for g in range(len(entry) - 2, -1, -1):
+            value = jnp.where(table == g, entry[g], value)
+        return value
+
+    return Feeds(*map(chosen, network.feeds))
+
+
+def tables_of(network: NetworkArrays) -> list[Feeds]:
+    """Return the feeds of the distinct generations, generation 0 first, for code without JAX."""
+    return [Feeds(*entries) for entries in zip(*network.feeds, strict=True)]
 
 
 def shape_of(networks: Sequence[Network], generations: int = 1, rows: bool = True) -> Shape:
@@ -61,55 +112,75 @@ def shape_of(networks: Sequence[Network], generations: int = 1, rows: bool = Tru
     Shape
         The padded sizes.
     """
+    timelines = [net.later.order(generations) for net in networks]
     return Shape(
         models=max(net.size for net in networks),
         slots=max(
-            len(feeds) for net in networks for feeds in (*net.first_by_reader, *net.feeds_by_reader)
+            len(feeds)
+            for net, (distinct, _) in zip(networks, timelines, strict=True)
+            for table in _tables(net, distinct)
+            for feeds in table
         ),
-        pairs=max(_pairs(net, generations, rows) for net in networks),
-        steps=max(net.steps for net in networks),
+        pairs=max(
+            _pairs(net, *timeline, rows) for net, timeline in zip(networks, timelines, strict=True)
+        ),
+        tables=1 + max(len(distinct) for distinct, _ in timelines),
+        generations=generations,
     )
 
 
 def network_arrays(net: Network, shape: Shape) -> NetworkArrays:
     """Return the arrays of one network, padded with frozen models that read nothing."""
-    real_origin = shape.models
-    initial = _empty(shape)
-    feeds = _empty(shape)
+    distinct, order = net.later.order(shape.generations)
+    tables = _tables(net, distinct)
+    feeds = Feeds(
+        samples=np.zeros((shape.tables, shape.models, shape.slots), np.int32),
+        weight=np.zeros((shape.tables, shape.models, shape.slots)),
+        origin=np.full((shape.tables, shape.models, shape.slots), shape.models, np.int32),
+        stream=np.zeros((shape.tables, shape.models, shape.slots), np.uint32),
+        renewed=np.zeros((shape.tables, shape.models, shape.slots), bool),
+    )
+    for g, table in enumerate(tables):
+        for i, incoming in enumerate(table):
+            largest = _largest(net, tables, g, i)
+            for b, feed in enumerate(incoming):
+                row = _row(net, feed, i, largest, shape.models, first=g == 0)
+                for column, value in zip(feeds, row, strict=True):
+                    column[g, i, b] = value
     frozen = np.ones(shape.models, bool)
     frozen[: net.size] = net.frozen
-    for i, incoming in enumerate(net.feeds_by_reader):
-        largest = max((feed.weight for feed in incoming), default=1.0)
-        # if generation 0 stays in one pool with later feeds, all weights have one scale
-        scale = 1 / largest if not net.memory.current_only else 1.0
-        first = net.first_by_reader[i]
-        most = max(feed.weight for feed in first)
-        for b, feed in enumerate(first):
-            origin, stream = _real(net, feed.origin, i, real_origin)
-            weight = scale * feed.weight / most
-            _fill(initial, i, b, feed.samples, weight, origin, stream, renewed=False)
-        for b, feed in enumerate(incoming):
-            if feed.origin in net.source_index:
-                origin, stream = _real(net, feed.origin, i, real_origin)
-                renewed = net.renews(feed.origin)
-            else:
-                origin, renewed = net.index[feed.origin], True
-                shared = net.draws == "shared"
-                stream = published_stream(origin) if shared else private_stream(i, origin)
-            _fill(feeds, i, b, feed.samples, feed.weight / largest, origin, stream, renewed)
-    schedule = _schedule(net, shape) if shape.steps else None
-    return NetworkArrays(initial, feeds, frozen, schedule)
+    return NetworkArrays(feeds, np.append(0, 1 + order).astype(np.int32), frozen)
 
 
-def _schedule(net: Network, shape: Shape) -> np.ndarray:
-    """Return the weights of generations 1, 2, ... relative to each reader's largest, (L, M, B)."""
-    schedule = np.zeros((shape.steps + 1, shape.models, shape.slots))
-    for i, incoming in enumerate(net.feeds_by_reader):
-        for b, feed in enumerate(incoming):
-            weights = np.array(feed.weights)
-            schedule[:, i, b] = weights[np.minimum(np.arange(len(schedule)), len(weights) - 1)]
-    largest = schedule.max(2, keepdims=True)
-    return schedule / np.where(largest > 0, largest, 1)
+Table = tuple[tuple[Feed, ...], ...]
+"""The feeds of one generation, model by model."""
+
+
+def _tables(net: Network, distinct: Sequence[Generation]) -> list[Table]:
+    """Return the feeds of generation 0 and of the distinct later ones."""
+    later = (by_reader(net.models, generation.feeds) for generation in distinct)
+    return [net.first_by_reader, *later]
+
+
+def _largest(net: Network, tables: Sequence[Table], g: int, reader: int) -> float:
+    """Return the weight relative to which those of one fit are: the largest in it."""
+    # a pool holds several generations, with which the generation-0 sample of weight 1 is compared
+    fitted = tables[g : g + 1] if net.memory.current_only else tables[1:]
+    return max((feed.weight for table in fitted for feed in table[reader]), default=1.0)
+
+
+def _row(
+    net: Network, feed: Feed, reader: int, largest: float, models: int, first: bool
+) -> tuple[Any, ...]:
+    """Return the entries of one feed, in the order of :class:`Feeds`."""
+    if feed.origin in net.source_index:
+        origin, stream = _real(net, feed.origin, reader, models)
+        renewed = not first and net.renews(feed.origin)
+    else:
+        origin, renewed = net.index[feed.origin], True
+        shared = net.draws == "shared"
+        stream = published_stream(origin) if shared else private_stream(reader, origin)
+    return feed.samples, feed.weight / largest, origin, stream, renewed
 
 
 def _real(net: Network, name: str, reader: int, first: int) -> tuple[int, int]:
@@ -121,42 +192,23 @@ def _real(net: Network, name: str, reader: int, first: int) -> tuple[int, int]:
     return first + source, source_stream(source, None if public else reader)
 
 
-def _pairs(net: Network, generations: int, rows: bool) -> int:
-    """Return the pairs of rows of the largest fit; an odd sample leaves half a pair empty."""
-    first = [sum(-(-f.samples // 2) for f in feeds) for feeds in net.first_by_reader]
-    largest = net.at(generations)
-    if net.memory.selects:  # rows are drawn one by one, so a fit has at most one empty half pair
-        later = [-(-sum(f.samples for f in feeds) // 2) for feeds in largest.feeds_by_reader]
-    else:
-        later = [sum(-(-f.samples // 2) for f in feeds) for feeds in largest.feeds_by_reader]
+def _pairs(net: Network, distinct: Sequence[Generation], order: np.ndarray, rows: bool) -> int:
+    """Return the pairs of rows of the largest fit; a feed with an odd count leaves half a pair
+    empty."""
+    first, *later = _tables(net, distinct)
+    tables = [_in_twos(first)]
+    for table in later:
+        if net.memory.selects:  # rows are drawn one by one
+            tables.append([-(-sum(f.samples for f in feeds) // 2) for feeds in table])
+        else:
+            tables.append(_in_twos(table))
+    fed = np.array(tables)  # (G, M)
     if net.memory.current_only or net.memory.selects or not rows:
-        return max(*first, *later)
-    pairs = np.array([first, *[later] * generations])  # (T + 1, M)
-    when = np.arange(generations + 1)
-    return int(max((pairs[net.memory.keeps(when, now)]).sum(0).max() for now in when))
+        return int(fed.max())
+    fed = fed[np.append(0, 1 + order)]  # (T + 1, M)
+    when = np.arange(len(fed))
+    return int(max((fed[net.memory.keeps(when, now)]).sum(0).max() for now in when))
 
 
-def _empty(shape: Shape) -> Feeds:
-    table = (shape.models, shape.slots)
-    return Feeds(
-        samples=np.zeros(table, np.int32),
-        weight=np.zeros(table),
-        origin=np.full(table, shape.models, np.int32),
-        stream=np.zeros(table, np.uint32),
-        renewed=np.zeros(table, bool),
-    )
-
-
-def _fill(
-    feeds: Feeds,
-    reader: int,
-    slot: int,
-    samples: int,
-    weight: float,
-    origin: int,
-    stream: int,
-    renewed: bool,
-) -> None:
-    values = (samples, weight, origin, stream, renewed)
-    for column, value in zip(feeds, values, strict=True):
-        column[reader, slot] = value
+def _in_twos(table: Table) -> list[int]:
+    return [sum(-(-feed.samples // 2) for feed in feeds) for feeds in table]

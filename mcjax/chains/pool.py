@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from mcjax.chains.dataset import design_streams, once
-from mcjax.chains.layout import Feeds
+from mcjax.chains.layout import Feeds, NetworkArrays, feeds_at
 from mcjax.chains.observations import draw_single, of_rows
 from mcjax.draws.permutation import permuted
 from mcjax.draws.streams import selection_stream
@@ -45,39 +45,25 @@ class Past(NamedTuple):
         return Past(self.theta.at[t].set(theta), self.known.at[t].set(known))
 
 
-def pooled(
-    initial: Feeds, feeds: Feeds, t: Array, generations: int, memory: Memory
-) -> tuple[Feeds, Array]:
+def pooled(network: NetworkArrays, t: Array, memory: Memory) -> tuple[Feeds, Array]:
     """Return one table of all samples in the pool of generation t.
-
-    Parameters
-    ----------
-    initial, feeds : Feeds
-        The feeds of generation 0 and of every later one, entries of shape (M, B).
-    t : Array
-        Generation of the fit, int32.
-    generations : int
-        Number T of generations.
-    memory : Memory
-        Which generations the pool keeps.
 
     Returns
     -------
-    table : Feeds
-        Entries of shape (M, (T + 1) B). The origin ``s M + j`` is model j as it was in generation
-        s, and ``(T + 1) M + s`` is real source s.
-    when : Array
-        Generation of each slot, shape ((T + 1) B,).
+    feeds : Feeds
+        Entries of shape (M, (T + 1) B), in which the origin ``s M + j`` is model j as it was at
+        generation s, and ``(T + 1) M + s`` real source s.
+    generations : Array
+        Of each slot, shape ((T + 1) B,).
     """
-    models, slots = feeds.samples.shape
-    when = jnp.repeat(jnp.arange(generations + 1, dtype=jnp.int32), slots)
-
-    def joined(first: Array, later: Array) -> Array:
-        return jnp.concatenate([jnp.asarray(first), jnp.tile(later, (1, generations))], axis=1)
-
-    table = jax.tree.map(joined, initial, feeds)
-    parent = table.origin + (when - 1)[None] * models  # as it was one generation before
-    real = table.origin + generations * models
+    generations = jnp.arange(len(network.order), dtype=jnp.int32)
+    # one generation after the other along the slots
+    every = jax.vmap(feeds_at, (None, 0), 1)(network, generations)
+    table = jax.tree.map(lambda entry: entry.reshape(len(entry), -1), every)
+    models, slots = network.feeds.samples.shape[-2:]
+    when = jnp.repeat(generations, slots)
+    parent = table.origin + (when - 1)[None] * models  # a generation before
+    real = table.origin + (len(generations) - 1) * models
     return table._replace(
         samples=jnp.where(memory.keeps(when, t)[None], table.samples, 0),
         origin=jnp.where(table.origin < models, parent, real),

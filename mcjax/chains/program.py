@@ -68,9 +68,7 @@ class Program(NamedTuple):
     few_rows : bool
         Whether some feed has too few rows for chi variates to be drawn without extra uniforms.
     memory : Memory
-        Which data a fit uses.
-    growth : float
-        The feeds of generation t have ``t**growth`` times the samples of those of generation 1.
+        What a fit is of.
     """
 
     generations: int
@@ -81,7 +79,6 @@ class Program(NamedTuple):
     pairs: int = 0
     few_rows: bool = False
     memory: Memory = REPLACE
-    growth: float = 0.0
 
 
 class Trajectory(NamedTuple):

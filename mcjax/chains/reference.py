@@ -14,8 +14,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.flatten_util import ravel_pytree
 
-from mcjax.chains.dataset import draw_dataset, grown
-from mcjax.chains.layout import Feeds, NetworkArrays
+from mcjax.chains.dataset import draw_dataset
+from mcjax.chains.layout import Feeds, feeds_at
 from mcjax.chains.pool import Past, draw_subsample, pooled
 from mcjax.chains.program import ConditionArrays, Program, Trajectory, cast
 from mcjax.chains.step import known_after, shares_of, status_before_fit
@@ -102,11 +102,10 @@ def _generation(
 ) -> tuple[Fit, Sums | None]:
     """Fit every model once; also return the sums over all data so far if data accumulate."""
     truth = jnp.asarray(condition.truth, program.fit_dtype)
-    first, later = condition.network.initial, _later(condition.network, t, program)
-    now = jax.tree.map(lambda a, b: jnp.where(t == 0, a, b), first, later)
+    now = feeds_at(condition.network, t)
     theta, known, feeds, when = state.theta, state.known, now, t
     if state.past is not None:
-        feeds, when = pooled(first, later, t, program.generations, program.memory)
+        feeds, when = pooled(condition.network, t, program.memory)
         theta, known = state.past.theta.reshape(-1, theta.shape[1]), state.past.known.ravel()
     feeds = feeds._replace(weight=feeds.weight.astype(program.fit_dtype))
     parents = jnp.concatenate([theta, truth])
@@ -180,16 +179,6 @@ def _fitting_key(key: Array, t: Array, reader: Array) -> Array:
     stream = fitting_stream(reader.astype(jnp.uint32))
     words = threefry((key[0], key[1]), (t.astype(jnp.uint32), stream))
     return jax.random.wrap_key_data(jnp.stack(words), impl="threefry2x32")
-
-
-def _later(network: NetworkArrays, t: Array, program: Program) -> Feeds:
-    """Return the feeds of generation t >= 1."""
-    feeds = jax.tree.map(jnp.asarray, network.feeds)
-    if network.schedule is not None:
-        place = jnp.clip(t - 1, 0, len(network.schedule) - 1)
-        feeds = feeds._replace(weight=jnp.asarray(network.schedule)[place])
-    samples = grown(feeds.samples, t, program.generations, program.growth)
-    return feeds._replace(samples=samples)
 
 
 def draw_samples(

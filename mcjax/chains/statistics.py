@@ -20,14 +20,13 @@ entry is one long vector.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from mcjax.chains.dataset import grown
-from mcjax.chains.layout import Feeds
+from mcjax.chains.layout import Feeds, feeds_at
 from mcjax.chains.program import ConditionArrays, Program, Trajectory
 from mcjax.chains.step import known_after, status_before_fit
 from mcjax.draws.samplers import GAMMA_RAISES, GAMMA_SWITCH, chi, normal_pair, uniform
@@ -99,9 +98,7 @@ def run_white(conditions: ConditionArrays, keys: Array, program: Program) -> tup
     key = _lanes_last(keys)[:, None, None]
 
     def step(state: _State, t: Array) -> tuple[_State, tuple[Array, Array]]:
-        samples = grown(net.feeds.samples, t, program.generations, program.growth)
-        later = net.feeds._replace(samples=samples)
-        feeds = jax.tree.map(lambda a, b: jnp.where(t == 0, a, b), net.initial, later)
+        feeds: Any = feeds_at(net, t)
         entering = status_before_fit(
             feeds.samples > 0, _parents(state.known, feeds.origin, True), axis=1
         )

@@ -32,7 +32,8 @@ import numpy as np
 
 from mcjax.laws.collapse.components import DataFlow
 from mcjax.laws.collapse.origins import CollapseOrigin
-from mcjax.network.network import REAL, Network
+from mcjax.network.feed import REAL
+from mcjax.network.network import Network
 
 Edge = tuple[str, str]
 """Origin and reader of a feed."""

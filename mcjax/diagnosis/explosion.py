@@ -20,7 +20,8 @@ from mcjax.laws.law import GROWING
 from mcjax.laws.least_squares.conditions import unusual_feeds
 from mcjax.laws.least_squares.explosion import ROUNDING, explosion, spectral_radius
 from mcjax.laws.least_squares.second_moments import SecondMomentMap, second_moment_map
-from mcjax.network.network import REAL, Network
+from mcjax.network.feed import REAL
+from mcjax.network.network import Network
 
 CANDIDATES = 8
 """Number of members of a component that are tried as readers of a new real feed.
@@ -122,7 +123,7 @@ def finite_sample(
     FiniteSample or str
         The reason, as a string, if the law does not apply.
     """
-    reason = GROWING.sentence if net.growth else unusual_feeds(net)
+    reason = GROWING.sentence if net.later.exponent else unusual_feeds(net)
     if reason:
         return reason
     network_map = second_moment_map(net, p, 1.0, 1.0)

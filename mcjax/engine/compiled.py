@@ -232,9 +232,7 @@ def _kind(condition: Condition, study: Study) -> tuple[Any, ...]:
         estimator_of(condition, study.solver),
         condition.design,
         net.memory,
-        net.growth,
         len(condition.sources.theta),
-        net.steps > 0,
         jax.tree.structure(_source_arrays(condition)),
     )
 
@@ -252,13 +250,12 @@ def _shared(study: Study, members: Sequence[int]) -> SharedProgram:
         draw_dtype=draws,
         fit_dtype=fits,
         memory=first.network.memory,
-        growth=first.network.growth,
     )
     if route.path == "statistics":
         counts = (
             n
             for c in conditions
-            for n in (*c.network.initial, *(f.samples for f in c.network.feeds))
+            for n in (*c.network.initial, *(feed.samples for feed in c.network.later.feeds))
         )
         program = program._replace(few_rows=min(counts) - len(first.theta) + 1 < FEW_ROWS)
     else:

@@ -291,7 +291,7 @@ def block_size(task: Task, program: Program, lanes: int) -> int:
     models, p = len(task.arrays.network.frozen), task.arrays.truth.shape[1]
     results = (program.generations + 1) * models * (p + 1) * 8
     if program.path == "statistics":
-        slots = task.arrays.network.feeds.samples.size
+        slots = task.arrays.network.feeds.samples[0].size
         lane = slots * p * (p + 6) * 8
     else:
         lane = models * 2 * program.pairs * (4 * p + 8) * 8

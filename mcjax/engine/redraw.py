@@ -10,8 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from mcjax.chains.dataset import grown
-from mcjax.chains.layout import Feeds
+from mcjax.chains.layout import feeds_at
 from mcjax.chains.program import ConditionArrays, Program
 from mcjax.chains.reference import draw_samples
 from mcjax.draws.streams import chain_keys
@@ -39,28 +38,19 @@ def redraw(task: Task, theta: np.ndarray, program: Program) -> Iterator[Dataset]
     """
     key = chain_keys(task.seed, task.word, task.chains)[0]
     network = task.arrays.network
-    counts = [_counts(network.feeds, t, program) for t in range(len(theta))]
-    largest = max(part.max() for part in (network.initial.samples, *counts))
-    program = program._replace(pairs=int(-(-largest // 2)))  # enough for one feed
+    largest = network.feeds.samples.max()
+    program = program._replace(pairs=int(-(-largest // 2)))  # of one feed, not of a whole fit
     truth = np.asarray(task.arrays.truth, theta.dtype)
     for t in range(len(theta)):
         # generation 0 reads only real data; readers of a model without an estimate fit nothing
         before = theta[max(t - 1, 0)]
         parents = np.concatenate([np.where(np.isnan(before), truth[:1], before), truth])
-        feeds = network.feeds._replace(samples=counts[t]) if t else network.initial
-        if t and network.schedule is not None:
-            feeds = feeds._replace(weight=network.schedule[min(t, len(network.schedule)) - 1])
-        drawn = _draw(task.arrays, parents, feeds, key, jnp.int32(t), program)
+        drawn = _draw(task.arrays, parents, key, jnp.int32(t), program)
         yield jax.tree.map(np.asarray, drawn)
-
-
-def _counts(feeds: Feeds, t: int, program: Program) -> np.ndarray:
-    samples = jnp.asarray(feeds.samples)
-    return np.asarray(grown(samples, jnp.int32(t), program.generations, program.growth))
 
 
 @partial(jax.jit, static_argnames="program")
 def _draw(
-    condition: ConditionArrays, parents: Array, feeds: Feeds, key: Array, t: Array, program: Program
+    condition: ConditionArrays, parents: Array, key: Array, t: Array, program: Program
 ) -> Dataset:
-    return draw_samples(condition, parents, feeds, key, t, program)
+    return draw_samples(condition, parents, feeds_at(condition.network, t), key, t, program)

@@ -149,14 +149,14 @@ def replay_data(
     if shared.route.path == "statistics":
         raise InputError("run.sampling", "drew sufficient statistics here, so there are no rows")
     net = chosen.network
-    task = task_of(chosen, shape_of([net]), [chain])
+    task = task_of(chosen, shape_of([net], compiled.study.generations), [chain])
     for t, samples in enumerate(redraw(task, trajectory.theta, shared.program)):
         rows: list[dict[str, Dataset]] = [{} for _ in net.models]
-        for i, origins in enumerate(net.reads(t)):
+        for i, feeds in enumerate(net.reads(t)):
             if trajectory.status[t, i] in (Status.NOT_FITTED, Status.PARENT_FAILED):
                 continue
-            for b, origin in enumerate(origins):
+            for b, feed in enumerate(feeds):
                 x, y, weight = (leaf[i, b] for leaf in samples)
                 kept = weight > 0
-                rows[i][origin] = Dataset(x[:, kept], y[..., kept], weight[kept])
+                rows[i][feed.origin] = Dataset(x[:, kept], y[..., kept], weight[kept])
         yield rows

@@ -74,8 +74,8 @@ def run_pieces(
 
 
 def run_survey(survey: Survey, codes: np.ndarray, model: Model) -> SurveyMoments:
-    """Simulate the networks with these codes; the draws of a network depend on its code alone."""
-    shape = Shape(survey.models, survey.models + 1, 0)
+    """Simulate the networks with these codes; the draws of each depend on its code alone."""
+    shape = Shape(survey.models, survey.models + 1, 0, generations=survey.generations)
     arrays = [network_arrays(survey.network(int(code)), shape) for code in codes]
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *arrays)
     tiles = survey.chains // TILE

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from mcjax.laws.prediction import FunctionalPrediction, Prediction
+from mcjax.network import Network
 from mcjax.study.study import Condition
 
 
@@ -31,6 +32,23 @@ class Reason(NamedTuple):
 GROWING = Reason(
     "sample counts grow from generation to generation, and this law is for constant ones"
 )
+
+
+CHANGING = Reason("feeds change from generation to generation, and this law is for constant ones")
+
+
+def changing(net: Network) -> Reason | None:
+    """Return that feeds change with time, other than by growing samples, or None."""
+    return None if net.later.constant or net.later.exponent else CHANGING
+
+
+def has_long_run(net: Network) -> bool:
+    """Return whether the long run is that of the feeds that stay.
+
+    It is if earlier generations differ from these in weights alone, or if all samples grow.
+    """
+    later = net.later
+    return later.lasting is not None and (not later.rows_vary or later.exponent > 0)
 
 
 STOPS = Reason("the estimator does not minimise the loss, and the law is for estimates that do")

@@ -90,7 +90,8 @@ def private_covariances(condition: Condition) -> np.ndarray:
     """Return the mean covariance of the covariates in each model's own real data, (M, p, p)."""
     net, result = condition.network, []
     public = {source.name for source in net.sources if source.public}
-    for tables in zip(net.first_by_reader, net.feeds_by_reader, strict=True):
+    later = net.tables if net.later.rows_vary else net.tables[-1:]
+    for tables in zip(net.first_by_reader, *later, strict=True):
         private = [
             feed
             for feeds in tables

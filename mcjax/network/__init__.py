@@ -1,21 +1,29 @@
 """The network as data: built from Python, networkx, a file or by name. Imports no JAX."""
 
 from mcjax.network import topologies
+from mcjax.network.build import build_network
 from mcjax.network.data_mediated import data_mediated
+from mcjax.network.feed import REAL, Feed
 from mcjax.network.graphs import from_networkx
 from mcjax.network.memory import Accumulate, Memory, Replace, Subsample
-from mcjax.network.network import REAL, Feed, Network, build_network
+from mcjax.network.network import Network
 from mcjax.network.source import Source
+from mcjax.network.timeline import Cycle, Generation, Growing, Series, Timeline
 
 __all__ = [
     "REAL",
     "Accumulate",
+    "Cycle",
     "Feed",
+    "Generation",
+    "Growing",
     "Memory",
     "Network",
     "Replace",
+    "Series",
     "Source",
     "Subsample",
+    "Timeline",
     "build_network",
     "data_mediated",
     "from_networkx",

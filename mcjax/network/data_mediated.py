@@ -20,8 +20,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mcjax.errors import InputError
-from mcjax.network.network import Feed, Network, build_network
+from mcjax.network.build import build_network
+from mcjax.network.network import Network
 from mcjax.network.source import Source
+
+Row = tuple[str, str, int, list[float]]
+"""A feed with its weights by generation."""
 
 PUBLIC = "public"
 """The name of the source of common real data."""
@@ -83,8 +87,8 @@ def data_mediated(
     betas = [trust[min(t, len(trust) - 1)] for t in range(length + 1)]
     inside = [(1 - a) * b for a, b in zip(alphas, betas[1:], strict=True)]
     common = [(1 - a) * (1 - b) for a, b in zip(alphas, betas[1:], strict=True)]
-    first: list[Feed] = []
-    feeds: list[Feed] = []
+    first: list[Row] = []
+    feeds: list[Row] = []
     for k, name in enumerate(names):
         _add(first, private_source(name), name, rows[k], [betas[0]])
         _add(first, PUBLIC, name, public, [1 - betas[0]])
@@ -95,13 +99,10 @@ def data_mediated(
     return build_network(names, feeds, draws="shared", real=real, sources=sources, first=first)
 
 
-def _add(table: list[Feed], origin: str, reader: str, samples: int, shares: list[float]) -> None:
+def _add(table: list[Row], origin: str, reader: str, samples: int, shares: list[float]) -> None:
     """A feed of mean loss with these weights by generation, if one of them is not 0."""
     if any(shares) and samples:
-        while len(shares) > 1 and shares[-1] == shares[-2]:
-            shares = shares[:-1]
-        weights = [share / samples for share in shares]
-        table.append(Feed(origin, reader, samples, weights[-1], tuple(weights[:-1])))
+        table.append((origin, reader, samples, [share / samples for share in shares]))
 
 
 def _schedule(field: str, value: float | Sequence[float]) -> list[float]:

@@ -10,7 +10,9 @@ from itertools import permutations
 
 import numpy as np
 
-from mcjax.network.network import REAL, Network, build_network
+from mcjax.network.build import build_network
+from mcjax.network.feed import REAL
+from mcjax.network.network import Network
 
 MOST_ENUMERATED = 4
 

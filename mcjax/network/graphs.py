@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from mcjax.errors import InputError
-from mcjax.network.network import REAL, Feed, Network, build_network
+from mcjax.network.build import build_network
+from mcjax.network.feed import REAL, Feed
+from mcjax.network.network import Network
 
 DEFAULT_SAMPLES = 100
 GRAPH_SUFFIXES = (".graphml", ".gml", ".json")

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from mcjax.errors import InputError
+from mcjax.network.build import build_network
+from mcjax.network.feed import REAL, Feed
 from mcjax.network.memory import Memory
-from mcjax.network.network import REAL, Feed, Network, build_network
+from mcjax.network.network import Network
 
 Edge = tuple[int, int]
 

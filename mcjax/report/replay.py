@@ -13,6 +13,7 @@ from rich.text import Text
 from mcjax import api
 from mcjax.engine.compiled import compile_study
 from mcjax.estimators.estimator import Dataset
+from mcjax.network import Feed
 from mcjax.report.tables import label, show_table
 from mcjax.report.text import number
 from mcjax.solvers.status import FAILURES, Status
@@ -99,11 +100,11 @@ def _summary(origin: str, data: Dataset) -> dict[str, Any]:
         }
 
 
-def _counts(reads: tuple[dict[str, int], ...], status: np.ndarray) -> list[list[dict[str, Any]]]:
+def _counts(reads: tuple[tuple[Feed, ...], ...], status: np.ndarray) -> list[list[dict[str, Any]]]:
     """Return the number of rows by origin for every model, empty if it fitted nothing."""
     idle = (Status.NOT_FITTED, Status.PARENT_FAILED)
     return [
-        [] if code in idle else [{"origin": origin, "rows": n} for origin, n in feeds.items()]
+        [] if code in idle else [{"origin": feed.origin, "rows": feed.samples} for feed in feeds]
         for feeds, code in zip(reads, status, strict=True)
     ]
 

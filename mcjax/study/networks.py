@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 
 from mcjax.errors import InputError, did_you_mean, naming
+from mcjax.network.build import build_network
 from mcjax.network.data_mediated import data_mediated
 from mcjax.network.graphs import GRAPH_SUFFIXES, read_graph
-from mcjax.network.network import Network, build_network
+from mcjax.network.network import Network
 from mcjax.network.source import Source
 from mcjax.network.topologies import TOPOLOGIES
 from mcjax.study.schema import FeedTable, NetworkTable, StudyFile, read_file

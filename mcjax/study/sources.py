@@ -96,10 +96,9 @@ def check_determined(net: Network, laws: SourceLaws) -> None:
     InputError
         If the covariances of the feeds of a model have a singular sum.
     """
-    steps = range(1, net.steps + 2)
-    for t, table in ((0, net.first_by_reader), *((t, net.feeds_by_reader) for t in steps)):
+    for t, table in enumerate((net.first_by_reader, *net.tables)):
         for name, feeds in zip(net.models, table, strict=True):
-            read = [f for f in feeds if f.weights[max(0, min(t, len(f.weights)) - 1)]]
+            read = [feed for feed in feeds if feed.weight]
             if not read:
                 continue
             total = sum(laws.covariance[net.source_index.get(f.origin, 0)] for f in read)

@@ -237,8 +237,9 @@ def condition(
     cov = np.eye(count) if covariance is None else read_covariance(covariance, count)
     for i, reader in enumerate(network.models):
         rows = {"network.initial": network.initial[i]}
-        if network.feeds_by_reader[i] and (network.memory.current_only or network.memory.selects):
-            rows["network.feeds"] = sum(f.samples for f in network.feeds_by_reader[i])
+        fed = [sum(f.samples for f in table[i]) for table in network.tables if table[i]]
+        if fed and (network.memory.current_only or network.memory.selects):
+            rows["network.feeds"] = min(fed)
         for field, count in rows.items():
             if count < least:
                 raise InputError(

@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from mcjax.chains.dataset import draw_dataset
-from mcjax.chains.layout import Shape, network_arrays, shape_of
+from mcjax.chains.layout import Shape, network_arrays, shape_of, tables_of
 from mcjax.draws.streams import chain_keys, design_key
 from mcjax.models.location import linear
 from mcjax.network import build_network
@@ -75,7 +75,7 @@ def draw(net, times=TIMES, chains=3, shape=COMMON, model=CLEAN, first=False, fac
         jax.tree.map(float, model),
         np.eye(P) if factor is None else factor,
         parents,
-        arrays.initial if first else arrays.feeds,
+        tables_of(arrays)[0 if first else 1],
         chain_keys(seed, 0, np.arange(chains)),
         np.asarray(times, np.int32),
         models=shape.models,
@@ -391,8 +391,10 @@ def test_fixed_designs_are_those_of_generation_0_in_every_chain():
         return np.asarray(found.x), np.asarray(found.y)
 
     design = design_key(5, 0)
-    own = jax.tree.map(lambda leaf: leaf[1], arrays.feeds)  # model b
-    first = jax.tree.map(lambda leaf: leaf[1], arrays.initial)
+    first, own = (
+        jax.tree.map(lambda leaf: leaf[1], feeds)  # model b
+        for feeds in tables_of(arrays)
+    )
     x, y = data(own, 0, 1, design)
     for chain, t in [(0, 2), (7, 1), (7, 0)]:
         again, labels = data(own, chain, t, design)

@@ -110,7 +110,7 @@ def test_all(name, precision, p, network):
 @pytest.mark.slow
 @pytest.mark.parametrize("design", ["fixed", "random"])
 def test_designs_and_growing_samples(design):
-    net = replace(topologies.ring(3, samples=30, real=30, initial=40), growth=0.5)
+    net = topologies.ring(3, samples=30, real=30, initial=40, growth=0.5)
     compare(FAMILIES["logistic"], net, 2, "mixed", design=design)
 
 

@@ -1,11 +1,20 @@
 """A network as arrays: every entry is what the network says, and padding is empty."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mcjax.chains.layout import Shape, network_arrays, shape_of
+from mcjax.chains.layout import (
+    FEW_TABLES,
+    Shape,
+    feeds_at,
+    network_arrays,
+    shape_of,
+    tables_of,
+)
 from mcjax.draws.streams import private_stream, published_stream, real_stream
-from mcjax.network import build_network
+from mcjax.network import Cycle, Feed, Generation, Series, build_network
 
 FEEDS = [("b", "a", 31), ("real", "a", 40, 0.5), ("a", "b", 7, 2.0)]
 INITIAL = {"a": 40, "b": 50, "c": 9}
@@ -43,9 +52,9 @@ def test_shape_holds_all_networks():
 
 def shaped(net, shape):
     shape = shape or shape_of([net])
-    *found, schedule = network_arrays(net, shape)
-    assert schedule is None  # weights stay what they are
-    return found, shape
+    arrays = network_arrays(net, shape)
+    assert arrays.order.tolist() == [0, 1]
+    return (*tables_of(arrays), arrays.frozen), shape
 
 
 @pytest.mark.parametrize("shape", PADDED)
@@ -83,7 +92,7 @@ def test_later_generations(shape):
 def test_padding_is_empty(part):
     """No samples, no weight, and an origin that can be looked up."""
     net = network()
-    arrays = network_arrays(net, LARGE)[part]
+    arrays = tables_of(network_arrays(net, LARGE))[part]
     used = arrays.samples > 0
     assert used.sum() == (3, 3)[part]
     assert (arrays.weight[~used] == 0).all()
@@ -138,3 +147,44 @@ def test_weights_are_relative_to_the_readers_largest(largest):
     feeds = [("a", "a", 5, largest), ("b", "a", 5, 0.1 * largest), ("b", "b", 5, 0.7)]
     (_, later, _), _ = shaped(build_network("ab", feeds, 5), None)
     np.testing.assert_array_equal(later.weight, [[1.0, 0.1 * largest / largest], [1.0, 0.0]])
+
+
+PHASES = (
+    Generation([Feed("b", "a", 31), Feed("real", "a", 40, 0.5)]),
+    Generation([Feed("a", "b", 7, 2.0)]),
+)
+
+
+@pytest.mark.parametrize("padded", [3, 5, FEW_TABLES + 3])
+def test_feeds_of_each_generation(padded):
+    """Found by comparisons or, among many, by number; the same for lanes of unlike timelines."""
+    nets = [build_network("abc", kind(*PHASES), 9) for kind in (Cycle, Series)]
+    shape = shape_of(nets, 5)._replace(tables=padded)
+    lanes = [network_arrays(net, shape) for net in nets]
+    assert [arrays.order.tolist() for arrays in lanes] == [[0, 1, 2, 1, 2, 1], [0, 1, 2, 2, 2, 2]]
+    both = jax.tree.map(lambda *leaves: np.stack(leaves, -1), *lanes)
+    for t in range(6):
+        together = feeds_at(both, t)
+        for k, (net, arrays) in enumerate(zip(nets, lanes, strict=True)):
+            feeds = feeds_at(arrays, jnp.int32(t))
+            samples = [[f.samples for f in read] for read in net.reads(t)]
+            assert [[n for n in row if n] for row in feeds.samples.tolist()] == samples
+            for alone, lane in zip(feeds, together, strict=True):
+                np.testing.assert_array_equal(alone, lane[..., k])
+
+
+def test_weights_in_a_pool_are_relative_to_the_largest_of_all_generations():
+    net = build_network("ab", Cycle(*PHASES, PHASES[0]), 9, memory="accumulate")
+    first, day, night = tables_of(network_arrays(net, shape_of([net], 3)))
+    assert first.weight[:, 0].tolist() == [1.0, 0.5]
+    assert day.weight[0].tolist() == [1.0, 0.5]
+    assert night.weight[1, 0] == 1.0
+
+
+def test_rows_of_the_largest_generation():
+    net = build_network("ab", Cycle(*PHASES), 9)
+    assert shape_of([net], 1).pairs == 16 + 20
+    assert shape_of([net], 1).tables == 2
+    assert shape_of([net], 2) == Shape(2, 2, 36, 3, 2)
+    pooled = build_network("ab", Cycle(*PHASES), 9, memory="accumulate")
+    assert shape_of([pooled], 4).pairs == 5 + 2 * 36

@@ -76,7 +76,7 @@ def test_a_subsample_is_of_the_rows_of_the_pool():
     past = rng.standard_normal((4 * 3, 2))
     parents = jnp.asarray(np.concatenate([past, THETA[None]]))
     key = chain_keys(3, 0, np.array([7]))[0]
-    table, when = pooled(arrays.initial, arrays.feeds, jnp.int32(2), 3, Subsample())
+    table, when = pooled(arrays, jnp.int32(2), Subsample())
     own = jax.tree.map(lambda leaf: leaf[1], table)
     total = 51 + 2 * (33 + 17 + 8)
     assert int(own.samples.sum()) == total

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from mcjax import api
-from mcjax.chains.layout import Feeds, Shape, network_arrays, shape_of
+from mcjax.chains.layout import Feeds, Shape, network_arrays, shape_of, tables_of
 from mcjax.chains.program import Program, Trajectory
 from mcjax.chains.statistics import _bartlett, _solve, _sums
 from mcjax.draws.streams import chain_keys
@@ -200,7 +200,7 @@ def test_samples_are_independent(sample, z_limit):
 
 def table(net, shape=None, first=False):
     arrays = network_arrays(net, shape or shape_of([net]))
-    return arrays.initial if first else arrays.feeds
+    return tables_of(arrays)[0 if first else 1]
 
 
 def by_feed(net, found):

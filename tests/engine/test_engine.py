@@ -75,9 +75,7 @@ def test_one_program_serves_all(compilations):
     )
 
     other = networks() | {"star": topologies.chain(4, **COUNTS)}
-    other["ring"] = replace(
-        other["ring"], feeds=tuple(replace(f, weight=0.3) for f in other["ring"].feeds)
-    )
+    other["ring"] = other["ring"].with_feeds(replace(f, weight=0.3) for f in other["ring"].feeds)
     model = huber(threshold=0.9, sigma=2.0)
     changed = grid(model, scales=(0.5, 1, 1.5, 2), seed=5, chains=1024, nets=other)
     api.simulate(changed)

@@ -79,7 +79,9 @@ def test_refitting_the_data_gives_the_estimates(name):
     assert len(data) == 4
     for t, fits in enumerate(data):
         for i, own in enumerate(fits):
-            assert {origin: len(d.y) for origin, d in own.items()} == net.reads(t)[i]
+            assert {origin: len(d.y) for origin, d in own.items()} == {
+                f.origin: f.samples for f in net.reads(t)[i]
+            }
             theta = refit(*joined(own))
             np.testing.assert_allclose(theta, found.theta[t, i], atol=1e-8)
             assert np.abs(theta - other.theta[t, i]).max() > 1e-3

@@ -16,7 +16,7 @@ from mcjax.models.generative import bernoulli, categorical, gaussian, poisson_me
 from mcjax.models.glm import logistic
 from mcjax.models.location import huber, linear
 from mcjax.models.minimum_norm import minimum_norm
-from mcjax.network import Source, build_network, topologies
+from mcjax.network import Growing, Source, build_network, topologies
 from mcjax.study.study import Study, condition
 
 ALPHA = 1e-6
@@ -36,7 +36,13 @@ def grid():
         ("pair", pair, linear(sigma=0.5), [1.0, -1.0], {"covariance": np.diag([1.0, 2.0])}),
         ("weights", weighted, linear(), [1.0, -1.0], {}),
         ("frozen", build_network("ab", [("a", "b", 30)], 40), linear(), [1.0, 0.0], {}),
-        ("growing", replace(pair, growth=0.5), linear(), [1.0, -1.0], {}),
+        (
+            "growing",
+            replace(pair, later=Growing(pair.later.generations[0], 0.5)),
+            linear(),
+            [1.0, -1.0],
+            {},
+        ),
         ("pool", replace(LOOP, memory="accumulate"), linear(), [1.0, -1.0], {}),
         ("subsample", replace(pair, memory="subsample"), logistic(), [0.5, -0.5], {}),
         ("fixed", weighted, linear(), [1.0, -1.0], {"design": "fixed"}),

@@ -305,7 +305,7 @@ def test_noise_matters_through_its_variance(name):
         rng = np.random.default_rng([6, k])
         net = random_network(rng, 3)
         kept = [f for f in net.feeds if (f.origin, f.reader) != (REAL, "0")]
-        net = replace(net, feeds=(*kept, Feed(REAL, "0", 9)))
+        net = net.with_feeds((*kept, Feed(REAL, "0", 9)))
         covariance = random_covariance(rng, 3)
         conditions.append(condition(net, NOISES[name], np.ones(3), covariance, str(k)))
     agrees(Study(tuple(conditions), generations=3, chains=8192), ALPHA)
@@ -364,7 +364,7 @@ def test_a_count_that_is_off_by_a_tenth_is_refuted(feed):
     def change(net):
         feeds = list(net.feeds)
         feeds[feed] = replace(feeds[feed], samples=11)  # not 10
-        return replace(net, feeds=tuple(feeds))
+        return net.with_feeds(feeds)
 
     assert worst(with_network(change)) > 2
 

@@ -12,7 +12,7 @@ from mcjax.laws.first_order.linear_system import covariances
 from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.models.information import UNIT
 from mcjax.models.location import linear
-from mcjax.network import build_network, topologies
+from mcjax.network import Growing, build_network, topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
 
@@ -48,7 +48,7 @@ def test_limits_on_a_network():
     np.testing.assert_allclose(limits, law[-1], rtol=1e-3)
     assert limits[3] == pytest.approx(1 / 50)
     assert limits[4] == pytest.approx(1 / 200)
-    slow = diagnose(replace(net, growth=0.5))
+    slow = diagnose(replace(net, later=Growing(net.later.generations[0], 0.5)))
     assert [slow.models[name].collapses for name in net.models] == [True] * 3 + [False] * 2
     assert slow.models["e"].limit == pytest.approx(1 / 200)
 
@@ -65,7 +65,7 @@ def test_chains_follow_the_exact_law(sampling):
     )
     exact = [c for c in api.verify(one).cells if c.law == "finite_sample"]
     assert {c.verdict for c in exact} == {VERIFIED}
-    steady = replace(one, conditions=(condition(replace(net, growth=0.0), linear(), [1.0, -1.0]),))
+    steady = replace(one, conditions=(condition(net.with_feeds(net.feeds), linear(), [1.0, -1.0]),))
     wrong = api.verify(one, theory=steady).cells
     assert REFUTED in {c.verdict for c in wrong if c.law == "finite_sample"}
 
@@ -73,7 +73,7 @@ def test_chains_follow_the_exact_law(sampling):
 def test_the_counts_of_a_generation():
     net = loop(0.5, n=10)
     assert [net.at(t).feeds[0].samples for t in range(5)] == [10, 10, 14, 17, 20]
-    assert net.at(3).growth == 0
+    assert net.staying_at(3).later.exponent == 0
     rows = [fed[0]["0"] for fed in list(_rows(net))[1:]]
     assert [len(data.y) for data in rows] == [10, 14, 17]
 

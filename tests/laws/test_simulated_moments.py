@@ -88,7 +88,7 @@ def test_second_moments_between_models():
 
 def changed_weight(net):
     feeds = tuple(replace(f, weight=1.3 * f.weight) if f.origin == "0" else f for f in net.feeds)
-    return replace(net, feeds=feeds)
+    return net.with_feeds(feeds)
 
 
 PLANTED = {

@@ -6,9 +6,9 @@ import math
 import pytest
 
 from mcjax.errors import InputError
-from mcjax.network import REAL, Feed, Network, build_network
+from mcjax.network import REAL, Feed, Generation, Network, Series, build_network
+from mcjax.network.checks import MOST_MODELS
 from mcjax.network.memory import Replace
-from mcjax.network.network import MOST_MODELS
 
 FEEDS = [("real", "a", 100), ("a", "b", 200, 0.5)]
 
@@ -182,7 +182,14 @@ def test_initial_by_a_name_that_is_no_text():
 
 
 def test_initial_of_another_length():
-    refused("network.initial", ("a", "b"), (), (5,), says="each model", build=Network)
+    refused(
+        "network.initial",
+        ("a", "b"),
+        Series(Generation(())),
+        (5,),
+        says="each model",
+        build=Network,
+    )
 
 
 @pytest.mark.parametrize(

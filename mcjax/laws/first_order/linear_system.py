@@ -42,8 +42,11 @@ class LinearSystem:
         What other truths of real sources add to the mean in every later generation, and the mean at
         generation 0; None for 0.
     before : tuple of LinearSystem
-        Where weights change with time, the systems that lead to generations 1, 2, ... before this
+        Where feeds change with time, the systems that lead to generations 1, 2, ... before this
         one.
+    cyclic : bool
+        Whether the systems of ``before`` and this one take turns for ever; otherwise this one
+        stays.
     """
 
     transition: np.ndarray
@@ -58,10 +61,14 @@ class LinearSystem:
     push: np.ndarray | None = None
     start: np.ndarray | None = None
     before: tuple[LinearSystem, ...] = ()
+    cyclic: bool = False
 
     def at(self, generation: int) -> LinearSystem:
         """Return the system that leads to a generation, from 1 on."""
-        return self.before[generation - 1] if generation <= len(self.before) else self
+        place = generation - 1
+        if self.cyclic:
+            place %= len(self.before) + 1
+        return self.before[place] if place < len(self.before) else self
 
 
 def covariances(system: LinearSystem, generations: int) -> np.ndarray:
@@ -87,7 +94,7 @@ def covariances(system: LinearSystem, generations: int) -> np.ndarray:
     cross = x[:size]
     for t in range(generations):
         a, r = system.at(t + 1).transition, system.at(t + 1).reuse
-        if t <= len(system.before):  # R stays the same after that
+        if t <= len(system.before) or system.cyclic:  # otherwise R stays the same after that
             constant = r @ x @ r.T
         mixed = a @ cross @ r.T
         noise = system.at(t + 1).noise * (t + 1.0) ** -system.growth

@@ -19,7 +19,7 @@ from mcjax.laws.first_order.linear_system import LinearSystem, covariances, mean
 from mcjax.laws.first_order.monte_carlo_information import jackknife_error
 from mcjax.laws.first_order.score_equations import linear_system, pooled_first_order
 from mcjax.laws.first_order.spectral_growth import spectral_growth
-from mcjax.laws.law import STOPS, Reason
+from mcjax.laws.law import STOPS, Reason, changing, has_long_run
 from mcjax.laws.prediction import Prediction, mean_squares
 from mcjax.models.allowance import UNMEASURED
 from mcjax.study.study import Condition
@@ -44,6 +44,9 @@ class FirstOrder:
             return Reason(
                 f"memory is {memory.name!r}; the law is for fits to the last data, or to all data"
             )
+        change = changing(condition.network)
+        if change is not None and not memory.current_only:
+            return change
         rows, p = _fewest_rows(condition), len(condition.theta)
         if condition.model.covariates != 0 and rows <= p:
             return Reason(
@@ -101,6 +104,8 @@ def allowance(condition: Condition, generations: int) -> np.ndarray:
 def _long_run(system: LinearSystem, condition: Condition) -> tuple[np.ndarray, np.ndarray]:
     """Return slopes of the MSEs, and which models settle, both (M,)."""
     net = condition.network
+    if not has_long_run(net):
+        return np.full(net.size, np.nan), np.zeros(net.size, bool)
     if not net.plain:  # a real source may leave directions unseen
         return spectral_growth(system, net)
     origins = collapse_origins(net)
@@ -116,5 +121,7 @@ def _mse(system: LinearSystem, generations: int) -> np.ndarray:
 def _fewest_rows(condition: Condition) -> int:
     """Return the rows of the smallest fit."""
     net = condition.network
-    later = (sum(feed.samples for feed in feeds) for feeds in net.feeds_by_reader if feeds)
+    later = (
+        sum(feed.samples for feed in feeds) for table in net.tables for feeds in table if feeds
+    )
     return min([*net.initial, *later])

@@ -47,13 +47,13 @@ Derived here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from mcjax.chains.layout import Feeds, network_arrays, shape_of
+from mcjax.chains.layout import Feeds, network_arrays, shape_of, tables_of
 from mcjax.errors import InputError
 from mcjax.laws.first_order.accumulation import Selection
 from mcjax.laws.first_order.linear_system import LinearSystem
@@ -129,27 +129,27 @@ def assemble(net: Network, batches: BatchesOf, offsets: np.ndarray) -> LinearSys
     offsets : ndarray, shape (S, p)
         delta of the real sources.
     """
-    arrays = network_arrays(net, shape_of([net]))
-    begun = _Fits(arrays.initial, batches(arrays.initial))
-    weights = [arrays.feeds.weight] if arrays.schedule is None else list(arrays.schedule)
-    *before, last = (
-        _system(net, begun, _Fits(feeds, batches(feeds)), offsets)
-        for feeds in (arrays.feeds._replace(weight=weight) for weight in weights)
-    )
-    return replace(last, before=tuple(before))
+    arrays = network_arrays(net, shape_of([net], len(net.later.generations)))
+    begun, *later = (_Fits(feeds, batches(feeds)) for feeds in tables_of(arrays))
+    drawn_once = _DrawnOnce(begun, later)
+    systems = [_system(net, begun, fits, drawn_once, offsets) for fits in later]
+    *before, last = (systems[table - 1] for table in arrays.order[1:])
+    return replace(last, before=tuple(before), cyclic=net.later.lasting is None)
 
 
 def pooled_mse(net: Network, batches: BatchesOf, offsets: np.ndarray) -> float | None:
     """Return the MSE of the pooled estimator.
 
     The estimator fits every real sample of a generation, each once and unweighted. The result is
-    None if these samples do not determine all parameters.
+    None if these samples do not determine all parameters, or change with time.
     """
+    if net.later.rows_vary:
+        return None
     size, p = net.size, offsets.shape[1]
     arrays = network_arrays(net, shape_of([net]))
     counted: set[int] = set()
     total, spread, pull = np.zeros((p, p)), np.zeros((p, p)), np.zeros(p)
-    for feeds in (arrays.initial, arrays.feeds):
+    for feeds in tables_of(arrays):
         even = feeds._replace(weight=np.ones_like(feeds.weight))
         matrices = batches(even)
         for i, b in np.argwhere(feeds.samples > 0):
@@ -209,6 +209,8 @@ class _Fits:
         As in :class:`mcjax.chains.layout.Feeds` and :class:`Batches`.
     curvature, score : ndarray, shape (F, p, p)
         C_b and ``Cov(U_b)``.
+    rows : ndarray, shape (M,)
+        Sizes of the fits, 0 for models that read nothing.
     total, inverse : ndarray, shape (M, p, p)
         K_i and its inverse, the identity for models that read nothing.
     gain : ndarray, shape (F, p, p)
@@ -218,13 +220,14 @@ class _Fits:
     def __init__(self, feeds: Feeds, batches: Batches):
         used = np.nonzero(feeds.samples > 0)
         self.reader = used[0]
+        self.rows = feeds.samples.sum(1)
         self.origin, self.stream = feeds.origin[used], feeds.stream[used]
         self.weight, self.renewed = feeds.weight[used], feeds.renewed[used]
         self.curvature, self.score = batches.curvature[used], batches.score[used]
         nothing = np.full(len(self.reader), np.nan)
         self.share = nothing if batches.share is None else batches.share[used]
         self.total = batches.curvature.sum(1)
-        self.total[~(feeds.samples > 0).any(1)] = np.eye(self.total.shape[-1])
+        self.total[self.rows == 0] = np.eye(self.total.shape[-1])
         self.inverse = np.linalg.inv(self.total)
         self.gain = self.weight[:, None, None] * self.inverse[self.reader]
 
@@ -253,10 +256,12 @@ class _Fits:
         return result
 
 
-def _system(net: Network, begun: _Fits, fits: _Fits, offsets: np.ndarray) -> LinearSystem:
-    """Return the system while weights stay, from the fits of generation 0 and of later ones."""
+def _system(
+    net: Network, begun: _Fits, fits: _Fits, drawn_once: _DrawnOnce, offsets: np.ndarray
+) -> LinearSystem:
+    """Return the system while feeds stay, from the fits of generation 0 and of later ones."""
     size, p = net.size, offsets.shape[1]
-    frozen = np.array(net.frozen)
+    frozen = fits.rows == 0
     models = np.arange(size)
     moved = fits.inverse[fits.reader] @ fits.curvature
     alike = ~np.isnan(fits.share)
@@ -269,7 +274,6 @@ def _system(net: Network, begun: _Fits, fits: _Fits, offsets: np.ndarray) -> Lin
     push = _pushed(fits.reader, moved, fits.origin - size, offsets, size)
     first = begun.inverse[begun.reader] @ begun.curvature
     start = _pushed(begun.reader, first, begun.origin - size, offsets, size)
-    initial, reuse = _drawn_once(begun, fits, size)
     flat = (size * p, size * p)
     inertia, selection = None, None
     if not net.memory.current_only:
@@ -278,55 +282,76 @@ def _system(net: Network, begun: _Fits, fits: _Fits, offsets: np.ndarray) -> Lin
         scores = _sum_by(begun.reader, begun.weight[:, None, None] ** 2 * begun.score, fits.total)
         chosen = fits.inverse @ scores @ _transposed(fits.inverse)
         chosen[frozen] = 0
-        rows = np.array([max(1, sum(f.samples for f in feeds)) for feeds in net.feeds_by_reader])
         selection = Selection(
             block_diagonal(chosen),
             block_diagonal(fits.scores_by_model()),
-            np.repeat(np.array(net.initial, float) / rows, p),
+            np.repeat(np.array(net.initial, float) / np.maximum(fits.rows, 1), p),
         )
     return LinearSystem(
         transition=transition.reshape(flat),
         noise=fits.noise(fits.renewed).reshape(flat),
-        reuse=reuse,
-        initial=initial,
+        reuse=drawn_once.reuse(fits),
+        initial=drawn_once.covariance,
         frozen=frozen,
         p=p,
         inertia=inertia,
         selection=selection,
-        growth=net.growth,
+        growth=net.later.exponent,
         push=push if offsets.any() else None,
         start=start if offsets.any() else None,
     )
 
 
-def _drawn_once(begun: _Fits, fits: _Fits, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return X and R: generation-0 errors, then scores of samples that are used again."""
-    p = fits.total.shape[-1]
-    reads = np.bincount(begun.reader, minlength=size)
-    alone = {int(begun.stream[f]): f for f in np.flatnonzero(reads[begun.reader] == 1)[::-1]}
-    again = np.flatnonzero(~fits.renewed)
-    places: dict[int, int] = {}  # of scores that no generation-0 error gives
-    for stream in fits.stream[again].tolist():
-        if stream not in alone and stream not in places:
-            places[stream] = size + len(places)
-    drawn = size + len(places)
-    initial, reuse = np.zeros((drawn, p, drawn, p)), np.zeros((size, p, drawn, p))
-    initial[:size, :, :size] = begun.noise(np.ones(len(begun.reader), bool))
-    for f in again:
-        i, stream = fits.reader[f], int(fits.stream[f])
-        if stream in alone:
-            g = alone[stream]
-            k = begun.reader[g]
-            reuse[i, :, k] += fits.gain[f] @ begun.total[k] / begun.weight[g]
-        else:
-            reuse[i, :, places[stream]] = fits.gain[f]
-            initial[places[stream], :, places[stream]] = fits.score[f]
-    for g, stream in enumerate(begun.stream.tolist()):
-        if stream in places:
-            cross = begun.gain[g] @ begun.score[g]
-            initial[begun.reader[g], :, places[stream]] = cross
-            initial[places[stream], :, begun.reader[g]] = cross.T
-    return initial.reshape(drawn * p, drawn * p), reuse.reshape(size * p, drawn * p)
+class _DrawnOnce:
+    """What is drawn once: generation-0 errors, then scores of samples that are used again.
+
+    Attributes
+    ----------
+    covariance : ndarray, shape (Q p, Q p)
+        X.
+    """
+
+    def __init__(self, begun: _Fits, later: Sequence[_Fits]):
+        size, p, _ = begun.total.shape
+        reads = np.bincount(begun.reader, minlength=size)
+        alone = np.flatnonzero(reads[begun.reader] == 1)[::-1]
+        self._begun = begun
+        self._alone = {int(begun.stream[f]): f for f in alone}
+        self._places: dict[int, int] = {}  # of scores that no generation-0 error gives
+        spread: dict[int, np.ndarray] = {}
+        for fits in later:
+            for f in np.flatnonzero(~fits.renewed):
+                stream = int(fits.stream[f])
+                if stream not in self._alone and stream not in self._places:
+                    self._places[stream] = size + len(self._places)
+                spread[stream] = fits.score[f]
+        drawn = size + len(self._places)
+        covariance = np.zeros((drawn, p, drawn, p))
+        covariance[:size, :, :size] = begun.noise(np.ones(len(begun.reader), bool))
+        for stream, place in self._places.items():
+            covariance[place, :, place] = spread[stream]
+        for g, stream in enumerate(begun.stream.tolist()):
+            if stream in self._places:
+                cross = begun.gain[g] @ begun.score[g]
+                covariance[begun.reader[g], :, self._places[stream]] = cross
+                covariance[self._places[stream], :, begun.reader[g]] = cross.T
+        self.covariance = covariance.reshape(drawn * p, drawn * p)
+
+    def reuse(self, fits: _Fits) -> np.ndarray:
+        """Return R of one generation's fits, shape (M p, Q p)."""
+        begun = self._begun
+        size, p, _ = begun.total.shape
+        drawn = size + len(self._places)
+        result = np.zeros((size, p, drawn, p))
+        for f in np.flatnonzero(~fits.renewed):
+            i, stream = fits.reader[f], int(fits.stream[f])
+            if stream in self._alone:
+                g = self._alone[stream]
+                k = begun.reader[g]
+                result[i, :, k] += fits.gain[f] @ begun.total[k] / begun.weight[g]
+            else:
+                result[i, :, self._places[stream]] = fits.gain[f]
+        return result.reshape(size * p, drawn * p)
 
 
 def _pushed(

@@ -21,10 +21,11 @@ import math
 import numpy as np
 from scipy.special import digamma, gammaln
 
-from mcjax.laws.law import GROWING, STOPS, Reason
+from mcjax.laws.law import GROWING, STOPS, Reason, changing
 from mcjax.laws.prediction import FunctionalPrediction
 from mcjax.models.generative import GaussianMoments
-from mcjax.network.network import REAL, Network
+from mcjax.network.feed import REAL
+from mcjax.network.network import Network
 from mcjax.study.study import Condition
 
 
@@ -75,8 +76,10 @@ def several_parents(net: Network) -> Reason | None:
     """
     if not net.memory.current_only:
         return Reason("fits use data of several generations, so they have more than one parent")
-    if net.growth:
+    if net.later.exponent:
         return GROWING
+    if changing(net) is not None:
+        return changing(net)
     for model, feeds in zip(net.models, net.feeds_by_reader, strict=True):
         if len(feeds) > 1:
             return Reason(f"model {model!r} reads more than one origin")

@@ -19,15 +19,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from mcjax.laws.law import GROWING, Reason
-from mcjax.network.network import REAL, Network
+from mcjax.laws.law import GROWING, Reason, changing
+from mcjax.network.feed import REAL
+from mcjax.network.network import Network
 
 
 def not_one_generation(net: Network) -> Reason | None:
     """Return why fits are not of one generation's data of constant size, or None."""
     if not net.memory.current_only:
         return Reason("fits use data of several generations; the law needs one generation's data")
-    return GROWING if net.growth else None
+    return GROWING if net.later.exponent else changing(net)
 
 
 def poisson_extinction(net: Network, rate: float, generations: int) -> np.ndarray:

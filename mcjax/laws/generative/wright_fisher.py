@@ -17,7 +17,8 @@ from scipy.stats import binom
 
 from mcjax.laws.generative.gaussian_deviations import several_parents
 from mcjax.laws.law import Reason
-from mcjax.network.network import REAL, Network
+from mcjax.network.feed import REAL
+from mcjax.network.network import Network
 
 LARGEST = 1024
 """Rows of a fit up to which transition matrices are built."""
@@ -25,11 +26,13 @@ LARGEST = 1024
 
 def too_large(net: Network) -> Reason | None:
     """Return why a network has no exact chain, or None: several parents, or very many rows."""
-    fed = [sum(feed.samples for feed in feeds) for feeds in net.feeds_by_reader]
     reason = several_parents(net)
-    if reason is None and max(*net.initial, *fed) > LARGEST:
+    if reason is not None:
+        return reason
+    fed = [sum(feed.samples for feed in feeds) for feeds in net.feeds_by_reader]
+    if max(*net.initial, *fed) > LARGEST:
         return Reason(f"a fit has more than {LARGEST} rows, too many for the exact chain")
-    return reason
+    return None
 
 
 def wright_fisher(net: Network, shares: np.ndarray, generations: int) -> dict[str, np.ndarray]:

@@ -14,7 +14,8 @@ from __future__ import annotations
 import numpy as np
 
 from mcjax.laws.least_squares.second_moments import SecondMomentMap, second_moments
-from mcjax.network.network import Feed, Network
+from mcjax.network.feed import Feed
+from mcjax.network.network import Network
 
 LATEST, STEP, SETTLED = 1 << 16, 256, 1e-12
 """Generations after which a limit counts as unknown, generations between two looks at it, and the

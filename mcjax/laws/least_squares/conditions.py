@@ -7,7 +7,8 @@ from collections import Counter
 import numpy as np
 
 from mcjax.laws.law import STOPS, Reason
-from mcjax.network.network import REAL, Network
+from mcjax.network.feed import REAL
+from mcjax.network.network import Network
 from mcjax.study.study import Condition
 
 WEIGHTED = "a model's feeds have different weights; the closed form needs equal ones"
@@ -43,8 +44,9 @@ def not_least_squares(condition: Condition) -> Reason | None:
 
 def few_rows(net: Network, p: int, more: int) -> Reason | None:
     """Return which model has a fit of no more than ``p + more`` rows, or None."""
-    for name, first, feeds in zip(net.models, net.initial, net.feeds_by_reader, strict=True):
-        counts = [first, *([sum(feed.samples for feed in feeds)] if feeds else [])]
+    for i, (name, first) in enumerate(zip(net.models, net.initial, strict=True)):
+        later = [sum(feed.samples for feed in table[i]) for table in net.tables if table[i]]
+        counts = [first, *later]
         if min(counts) <= p + more:
             return Reason(
                 f"model {name!r} fits {min(counts)} rows; second moments need more than"
@@ -60,16 +62,16 @@ def unusual_feeds(net: Network) -> str:
     """
     if not net.memory.current_only:
         return POOLED
-    tables = (*net.first_by_reader, *net.feeds_by_reader)
-    if any(len({feed.weights for feed in feeds}) > 1 for feeds in tables):
+    fits = [feeds for table in (net.first_by_reader, *net.tables) for feeds in table]
+    if any(len({feed.weight for feed in feeds}) > 1 for feeds in fits):
         return WEIGHTED
     public = {source.name for source in net.sources if source.public}
     shared = public | set(net.models if net.draws == "shared" else ())
-    for feeds in (net.first, net.feeds):
+    for feeds in (net.first, *(generation.feeds for generation in net.later.generations)):
         readers = Counter(feed.origin for feed in feeds if feed.origin in shared)
         if max(readers.values(), default=0) > 1:
             return SHARED
-    if any(f.origin in net.source_index and not net.renews(f.origin) for f in net.feeds):
+    if any(f.origin in net.source_index and not net.renews(f.origin) for f in net.later.feeds):
         return REUSED
     if any(source.covariance is not None for source in net.sources):
         return OWN_COVARIATES
@@ -78,7 +80,8 @@ def unusual_feeds(net: Network) -> str:
 
 def reuses_plain(net: Network) -> bool:
     """Return whether models read their generation-0 sample of the only real source again."""
-    return net.plain and net.real == "reused" and any(feed.origin == REAL for feed in net.feeds)
+    reads = any(feed.origin == REAL for feed in net.later.feeds)
+    return net.plain and net.real == "reused" and reads
 
 
 def label_variances(condition: Condition) -> tuple[float, float]:

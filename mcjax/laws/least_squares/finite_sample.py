@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import digamma
 
-from mcjax.laws.law import Reason
+from mcjax.laws.law import CHANGING, Reason, changing
 from mcjax.laws.least_squares.biased_sources import biased_moments
 from mcjax.laws.least_squares.conditions import (
     FIXED,
@@ -51,7 +51,9 @@ class FiniteSample:
             return Reason(FIXED)
         net, p = condition.network, len(condition.theta)
         if net.memory.adds_up:
-            return _not_loops(net, p)
+            return changing(net) or _not_loops(net, p)
+        if not net.plain and net.later.rows_vary:
+            return CHANGING
         unusual = unusual_feeds(net)
         return few_rows(net, p, 1) or (Reason(unusual) if unusual else None)
 
@@ -61,8 +63,8 @@ class FiniteSample:
         variances = label_variances(condition)
         if net.memory.adds_up:
             return _accumulated_loops(condition, generations)
-        if net.growth:
-            return _growing(condition, generations)
+        if net.plain and not net.later.constant:
+            return _by_generation(condition, generations)
         if not net.plain:
             return _with_sources(condition, generations)
         step = second_moment_map(net, p, *variances)
@@ -92,14 +94,14 @@ def _not_loops(net: Network, p: int) -> Reason | None:
     return None
 
 
-def _growing(condition: Condition, generations: int) -> Prediction:
-    """Predict where sample counts grow: each generation has a map of its own."""
+def _by_generation(condition: Condition, generations: int) -> Prediction:
+    """Predict where sample counts or feeds change: each generation has a map of its own."""
     net, p = condition.network, len(condition.theta)
     variances = label_variances(condition)
     m = np.diag(variances[1] / (np.array(net.initial, float) - p - 1))
     scalar = [m]
     for t in range(1, generations + 1):
-        step = second_moment_map(net.at(t), p, *variances)
+        step = second_moment_map(net.staying_at(t), p, *variances)
         m = step.isotropic(m) + step.added
         scalar.append(m)
     covariance = np.kron(np.array(scalar), np.linalg.inv(condition.covariance))

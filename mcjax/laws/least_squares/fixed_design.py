@@ -34,7 +34,7 @@ from mcjax.laws.first_order.score_equations import (
     pooled_mse,
 )
 from mcjax.laws.first_order.spectral_growth import spectral_growth
-from mcjax.laws.law import Inapplicable, Reason
+from mcjax.laws.law import Inapplicable, Reason, changing, has_long_run
 from mcjax.laws.least_squares.conditions import (
     label_variances,
     not_least_squares,
@@ -65,9 +65,9 @@ class FixedDesign:
             return Reason(
                 f"memory is {memory.name!r}; the law is for fits to the last data, or to all data"
             )
-        if condition.network.growth > 0:
+        if condition.network.later.exponent > 0:
             return Reason("sample counts grow, and so do the designs")
-        return None
+        return None if memory.current_only else changing(condition.network)
 
     def predict(self, condition: Condition, generations: int) -> Prediction:
         """Predict the errors at generations 0 to T, and their growth and limits.
@@ -80,7 +80,9 @@ class FixedDesign:
         net, offsets = condition.network, condition.sources.offsets
         batches = _given(condition)
         system = assemble(net, batches, offsets)
-        slope, settled = spectral_growth(system, net)
+        slope, settled = np.full(net.size, np.nan), np.zeros(net.size, bool)
+        if has_long_run(net):
+            slope, settled = spectral_growth(system, net)
         limits = mean_squares(limit(system, settled), net.size, mean_limit(system, settled))
         return Prediction.of(
             covariances(system, generations),

@@ -43,7 +43,7 @@ import numpy as np
 
 from mcjax.estimators.minimum_norm import MinimumNorm as Interpolator
 from mcjax.laws.doubling import squared_powers
-from mcjax.laws.law import GROWING, STOPS, Reason
+from mcjax.laws.law import GROWING, STOPS, Reason, changing
 from mcjax.laws.least_squares.conditions import (
     FIXED,
     SOURCES,
@@ -51,7 +51,7 @@ from mcjax.laws.least_squares.conditions import (
     unusual_feeds,
 )
 from mcjax.laws.prediction import Prediction
-from mcjax.network.network import REAL
+from mcjax.network.feed import REAL
 from mcjax.study.study import Condition
 
 DOUBLINGS = 50
@@ -81,10 +81,13 @@ class MinimumNorm:
         unusual = unusual_feeds(net) or ("" if net.plain else SOURCES)
         if unusual:
             return Reason(unusual)
+        change = changing(net)
+        if change is not None:
+            return change
         for name, feeds in zip(net.models, net.feeds_by_reader, strict=True):
             if len(feeds) > 1:
                 return Reason(f"model {name!r} reads {len(feeds)} origins; the law is for one")
-        if net.growth:
+        if net.later.exponent:
             return GROWING
         return _heavy_noise(condition)
 

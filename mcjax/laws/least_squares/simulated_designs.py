@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mcjax.chains.layout import Feeds, network_arrays, shape_of
+from mcjax.chains.layout import Feeds, network_arrays, shape_of, tables_of
 from mcjax.laws.least_squares.conditions import label_variances, source_variances
 from mcjax.laws.least_squares.wishart import wishart
 from mcjax.laws.prediction import Prediction
@@ -60,19 +60,20 @@ class _Step(NamedTuple):
 class _Paths:
     """Draw designs path by path and build the linear maps that they make."""
 
-    def __init__(self, condition: Condition):
+    def __init__(self, condition: Condition, generations: int):
         variance, _ = label_variances(condition)
         self.net, self.laws = condition.network, condition.sources
         self.p = len(condition.theta)
-        self.arrays = network_arrays(self.net, shape_of([self.net]))
+        shape = shape_of([self.net], generations)
+        self.arrays = network_arrays(self.net, shape)
+        self.tables = tables_of(self.arrays)
         self.variances = np.concatenate(
             [np.full(self.net.size, variance), source_variances(condition)]
         )
         self.roots = [covariance_root(covariance) for covariance in self.laws.covariance]
         self.rng = np.random.default_rng(SEED)
-        feeds = self.arrays.feeds
-        used = (feeds.samples > 0) & ~feeds.renewed
-        self.again = sorted({int(stream) for stream in feeds.stream[used]})
+        again = (feeds.stream[(feeds.samples > 0) & ~feeds.renewed] for feeds in self.tables[1:])
+        self.again = sorted({int(stream) for streams in again for stream in streams})
         self.kept: dict[int, np.ndarray] = {}
         self.spread = np.zeros((PATHS, len(self.again) * self.p, len(self.again) * self.p))
 
@@ -133,21 +134,15 @@ class _Paths:
 
 def simulated_designs(condition: Condition, generations: int) -> Prediction:
     """Predict the errors of least squares at generations 0 to T by averages over paths."""
-    paths = _Paths(condition)
+    paths = _Paths(condition, generations)
     size, p = paths.net.size, paths.p
     flat = size * p
     mean, noise = np.zeros((PATHS, flat)), np.zeros((PATHS, flat, flat))
     carried = np.zeros((PATHS, flat, len(paths.again) * p))
     second = np.empty((generations + 1, flat, flat))
     means, mse, error = (np.empty((generations + 1, size, n)) for n in (p, 1, 1))
-    later = paths.arrays.feeds
     for t in range(generations + 1):
-        feeds = paths.arrays.initial
-        if t:
-            schedule = paths.arrays.schedule
-            last = None if schedule is None else schedule[min(t, len(schedule)) - 1]
-            feeds = later if last is None else later._replace(weight=last)
-        step = paths.step(feeds, first=t == 0)
+        step = paths.step(paths.tables[paths.arrays.order[t]], first=t == 0)
         mean = np.einsum("dab,db->da", step.transition, mean) + step.push
         carried = step.transition @ carried + step.score
         noise = step.transition @ noise @ np.swapaxes(step.transition, 1, 2) + step.noise

@@ -27,9 +27,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mcjax.chains.layout import network_arrays, shape_of
+from mcjax.chains.layout import network_arrays, shape_of, tables_of
 from mcjax.laws.first_order.monte_carlo_information import jackknife_error
-from mcjax.laws.law import GROWING, Reason
+from mcjax.laws.law import GROWING, Reason, changing
 from mcjax.laws.least_squares.conditions import (
     FIXED,
     POOLED,
@@ -87,7 +87,7 @@ class FiniteSampleMonteCarlo:
             return reason
         if reuses_plain(net):
             return Reason(REUSED)
-        if net.growth:
+        if net.later.exponent:
             return GROWING
         few = few_rows(net, p, 3)
         if few is None and net.size * p > LARGEST:
@@ -100,7 +100,7 @@ class FiniteSampleMonteCarlo:
         For networks with a single real source, also predict their growth and limits.
         """
         net, p = condition.network, len(condition.theta)
-        if not net.plain:
+        if not net.plain or changing(net) is not None:
             return simulated_designs(condition, generations)
         variance, real_variance = label_variances(condition)
         coefficients, spread = design_batches(net, p, variance, real_variance)
@@ -188,7 +188,7 @@ def design_batches(
     coefficients : ndarray, shape (BATCHES, M, M, M, M)
     spread : ndarray, shape (BATCHES, M, M)
     """
-    feeds = network_arrays(net, shape_of([net])).feeds
+    _, feeds = tables_of(network_arrays(net, shape_of([net])))
     rng = np.random.default_rng(SEED)
     size = net.size
     coefficients = np.empty((BATCHES, *[size] * 4))

@@ -1,0 +1,138 @@
+"""Networks from names, numbers and tuples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mcjax.errors import InputError, did_you_mean
+from mcjax.network.checks import (
+    GROWTH_ALONE,
+    MOST_MODELS,
+    check_count,
+    check_weight,
+)
+from mcjax.network.feed import Feed
+from mcjax.network.memory import Memory, read_memory
+from mcjax.network.network import Network
+from mcjax.network.source import Source
+from mcjax.network.timeline import Generation, Growing, Series, Timeline
+
+Weights = float | Sequence[float]
+"""A weight, or one for each generation from 1 on, of which the last stays."""
+
+
+def build_network(
+    models: int | Iterable[str],
+    feeds: Iterable[Feed | tuple] | Timeline,
+    initial: int | Mapping[str, int] | None = None,
+    draws: str = "private",
+    real: str = "fresh",
+    memory: Memory | str = "replace",
+    growth: float = 0.0,
+    sources: Iterable[Source] = (),
+    first: Iterable[Feed | tuple] = (),
+) -> Network:
+    """Build a :class:`Network`.
+
+    Parameters
+    ----------
+    models : int or iterable of str
+        Names, or a count (3 means "0", "1", "2").
+    feeds : iterable of Feed or tuple, or Timeline
+        Those of every later generation: :class:`Feed` objects or tuples ``(origin, reader,
+        samples[, weight])``. ``samples`` may be None in a feed from a source that has ``samples``;
+        ``weight`` may be a list by generation, of which the last stays. A timeline says what
+        changes otherwise.
+    initial : int or mapping of str to int, optional
+        One number for all models, or a mapping by name; it says nothing of models that ``first``
+        feeds.
+    growth : float, optional
+        Each feed of generation t >= 1 has ``samples * t^growth`` observations, rounded.
+    draws, real, memory, sources, first
+        See :class:`Network`.
+
+    Raises
+    ------
+    InputError
+        For arguments that make no network; it names the field.
+    """
+    if isinstance(models, int):
+        check_count("network.models", models)
+        if models > MOST_MODELS:
+            raise InputError("network.models", f"is {models}; at most {MOST_MODELS} are possible")
+        names = tuple(str(i) for i in range(models))
+    else:
+        names = tuple(models)
+    own = tuple(sources)
+    counts = {source.name: source.samples for source in own}
+    beginning = tuple(_first(feed, counts) for feed in first)
+    if isinstance(feeds, Timeline):
+        if growth:
+            raise InputError("network.growth", "is for feeds without a timeline; leave it out")
+        later = feeds
+    else:
+        later = _timeline([_weighted(feed, "network.feeds", counts) for feed in feeds], growth)
+    rows: dict[str, int] = {}
+    for feed in beginning:
+        rows[feed.reader] = rows.get(feed.reader, 0) + (feed.samples or 1)  # refused below
+    begin: dict[str, Any] = dict.fromkeys(names, initial) if not rows or initial else {}
+    if isinstance(initial, Mapping):
+        for name in initial:
+            if name not in names:
+                hint = did_you_mean(name, names)
+                raise InputError("network.initial", f"names the unknown model {name!r}{hint}")
+        begin = dict(initial)
+    begin |= rows
+    missing = [name for name in names if name not in begin]
+    if missing:
+        raise InputError("network.initial", f"says nothing of model {missing[0]!r}; add it")
+    numbers = tuple(begin[name] for name in names)
+    return Network(names, later, numbers, draws, real, read_memory(memory), own, beginning)
+
+
+def _timeline(feeds: Sequence[tuple[Feed, Sequence[float]]], growth: float) -> Timeline:
+    """Return the timeline of feeds with weights by generation, or with samples that grow."""
+    length = max((len(weights) for _, weights in feeds), default=1)
+    if growth or isinstance(growth, bool):
+        if length > 1:
+            raise InputError("network.growth", GROWTH_ALONE)
+        return Growing(Generation(feed for feed, _ in feeds), growth)
+    for k, (feed, weights) in enumerate(feeds):
+        if len(weights) == 1:  # among lists, only a list may have a 0
+            check_weight(f"network.feeds[{k}].weight", feed.weight)
+    return Series(
+        *(
+            Generation(
+                replace(feed, weight=weights[min(t, len(weights) - 1)]) for feed, weights in feeds
+            )
+            for t in range(length)
+        )
+    )
+
+
+def _first(feed: Feed | tuple, counts: Mapping[str, int | None]) -> Feed:
+    only, weights = _weighted(feed, "network.first", counts)
+    if len(weights) > 1:
+        raise InputError("network.first", "has a weight by generation, and is of one; give one")
+    return only
+
+
+def _weighted(
+    feed: Feed | tuple, field: str, counts: Mapping[str, int | None]
+) -> tuple[Feed, Sequence[float]]:
+    """Return a feed and its weights by generation.
+
+    ``counts``: samples of the feeds of each source that do not say.
+    """
+    if not isinstance(feed, Feed):
+        if not 3 <= len(feed) <= 4:
+            raise InputError(field, f"has {feed!r}; give (origin, reader, samples[, weight])")
+        origin, reader, samples, *rest = feed
+        feed = Feed(origin, reader, samples, *rest)
+    if feed.samples is None:
+        feed = replace(feed, samples=counts.get(feed.origin))
+    weight: Any = feed.weight
+    weights = tuple(weight) if isinstance(weight, list | tuple) and weight else (weight,)
+    return replace(feed, weight=weights[-1]), weights

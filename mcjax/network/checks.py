@@ -1,0 +1,197 @@
+"""What makes a network, and what to mend where something does not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mcjax.errors import InputError, did_you_mean
+from mcjax.network.feed import REAL, Feed
+from mcjax.network.source import REAL_DATA
+
+if TYPE_CHECKING:
+    from mcjax.network.network import Network
+
+DRAWS = ("private", "shared")
+MOST_MODELS = 65_534  # a feed is labelled by two 16-bit numbers, see mcjax.draws.streams
+GROWTH_ALONE = (
+    "is for one real source and constant weights; leave it out, or sources, first and weights by"
+    " generation"
+)
+
+
+def check_network(net: Network) -> None:
+    """Raise InputError, naming the field, for what makes no network."""
+    _check_models(net.models)
+    _check_sources(net)
+    for field, value, choices in (("draws", net.draws, DRAWS), ("real", net.real, REAL_DATA)):
+        if value not in choices:
+            hint = did_you_mean(value, choices)
+            raise InputError(f"network.{field}", f"is {value!r}, not one of {choices}{hint}")
+    if not net.memory.current_only and net.real == "reused":
+        raise InputError(
+            "network.real",
+            "is 'reused', but what accumulates keeps its generation-0 sample; use 'fresh'",
+        )
+    if net.later.exponent and (not net.memory.current_only or net.real == "reused"):
+        raise InputError(
+            "network.growth",
+            "is for memory = 'replace' and real = 'fresh'; leave it out, or change those",
+        )
+    if net.later.exponent and not net.plain:
+        raise InputError("network.growth", GROWTH_ALONE)
+    if len(net.initial) != len(net.models):
+        raise InputError("network.initial", "needs one number for each model")
+    for name, count in zip(net.models, net.initial, strict=True):
+        check_count(f"network.initial ({name})", count)
+    _check_feeds(net, "first", net.first)
+    several = len(net.later.generations) > 1
+    for generation in net.later.generations:
+        _check_feeds(net, "feeds", generation.feeds, zero=several)
+    _check_weights(net)
+    if net.sources or net.first:
+        _check_samples(net)
+
+
+def check_count(field: str, count: int) -> None:
+    """Raise InputError for what is no number of samples or models."""
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count < 2**31:
+        raise InputError(field, f"is {count!r}; give a whole number from 1 to 2147483647")
+
+
+def check_weight(field: str, weight: float, zero: bool = False) -> None:
+    """Raise InputError for what is no weight.
+
+    Parameters
+    ----------
+    zero : bool, optional
+        Whether it may be 0, because other generations have another.
+    """
+    number = isinstance(weight, int | float) and not isinstance(weight, bool)
+    if not (number and 0 <= weight < math.inf and (weight or zero)):
+        raise InputError(field, f"is {weight!r}; give a positive number")
+
+
+def _check_models(models: tuple[str, ...]) -> None:
+    if not models:
+        raise InputError("network.models", "is empty; name at least one model")
+    if len(models) > MOST_MODELS:
+        raise InputError("network.models", f"has {len(models)} names; {MOST_MODELS} are possible")
+    seen: set[str] = set()
+    for name in models:
+        if not isinstance(name, str) or not name:
+            raise InputError("network.models", f"has {name!r}; names are non-empty strings")
+        if "\0" in name:
+            raise InputError("network.models", f"has {name!r}; files cannot keep a NUL character")
+        if name == REAL:
+            raise InputError("network.models", f"has {REAL!r}, which names the real source")
+        if name in seen:
+            raise InputError("network.models", f"names {name!r} twice; names must differ")
+        seen.add(name)
+
+
+def _check_sources(net: Network) -> None:
+    names = [source.name for source in net.sources]
+    for name in names:
+        if name == REAL or name in net.models or names.count(name) > 1:
+            raise InputError("network.sources", f"names {name!r} twice; names must differ")
+    for source in net.sources:
+        if source.samples is not None:
+            check_count(f"network.sources ({source.name}).samples", source.samples)
+    if net.size + len(names) > MOST_MODELS:
+        raise InputError("network.sources", f"and models are above {MOST_MODELS} together")
+    if not net.plain and not net.memory.current_only:
+        raise InputError(
+            "network.memory", "is for one real source and constant weights; use 'replace'"
+        )
+
+
+def _check_samples(net: Network) -> None:
+    """One sample has one size: that of a public source, and that which is reused."""
+    sizes: dict[tuple[str, str], int] = {}
+    if not net.renews(REAL):
+        begun = {feed.reader for feed in net.first}
+        counts = zip(net.models, net.initial, strict=True)
+        sizes = {(REAL, name): count for name, count in counts if name not in begun}
+    later = (("feeds", generation.feeds) for generation in net.later.generations)
+    for name, feeds in (("first", net.first), *later):
+        for k, feed in enumerate(feeds):
+            s = net.source_index.get(feed.origin)
+            if s is None:
+                if name == "first":
+                    raise InputError(
+                        f"network.first[{k}].from",
+                        f"is the model {feed.origin!r}; generation 0 has real data alone",
+                    )
+                continue
+            public = s > 0 and net.sources[s - 1].public
+            if not public and net.renews(feed.origin):
+                continue
+            key = (feed.origin, "" if public else feed.reader)
+            if sizes.setdefault(key, feed.samples) != feed.samples:
+                what = "public" if public else "reused"
+                raise InputError(
+                    f"network.{name}[{k}].samples",
+                    f"is {feed.samples}, but source {feed.origin!r} is {what}, one sample of"
+                    f" {sizes[key]}; make them equal",
+                )
+    for name, count, feeds in zip(net.models, net.initial, net.first_by_reader, strict=True):
+        if count != sum(feed.samples for feed in feeds):
+            raise InputError(
+                f"network.initial ({name})", "must be the sum of its samples in network.first"
+            )
+
+
+def _check_weights(net: Network) -> None:
+    for t, table in enumerate(net.tables, 1):
+        for name, feeds in zip(net.models, table, strict=True):
+            if feeds and not any(feed.weight for feed in feeds):
+                raise InputError(
+                    "network.feeds",
+                    f"of model {name!r} all have weight 0 in generation {t}; give one another",
+                )
+
+
+def _check_feeds(net: Network, table: str, feeds: Sequence[Feed], zero: bool = False) -> None:
+    seen: set[tuple[str, str]] = set()
+    published: dict[str, int] = {}
+    for k, feed in enumerate(feeds):
+        field = f"network.{table}[{k}]"
+        for end, name, choices in (
+            ("from", feed.origin, (*net.models, *net.source_index)),
+            ("to", feed.reader, net.models),
+        ):
+            if end == "to" and name == REAL:
+                raise InputError(f"{field}.to", f"is {REAL!r}: nothing can feed the real source")
+            if end == "to" and name in net.source_index:
+                raise InputError(f"{field}.to", f"is {name!r}: nothing can feed a real source")
+            if name not in net.index and name not in net.source_index:
+                hint = did_you_mean(name, choices)
+                raise InputError(f"{field}.{end}", f"is the unknown model {name!r}{hint}")
+        check_count(f"{field}.samples", feed.samples)
+        check_weight(f"{field}.weight", feed.weight, zero)
+        edge = (feed.origin, feed.reader)
+        if edge in seen:
+            raise InputError(
+                field, f"repeats the feed from {edge[0]!r} to {edge[1]!r}; add up their samples"
+            )
+        seen.add(edge)
+        if feed.origin == REAL:
+            own = net.initial[net.index[feed.reader]]
+            if net.plain and net.real == "reused" and feed.samples != own:
+                raise InputError(
+                    f"{field}.samples",
+                    f"is {feed.samples}, but reused real data are the generation-0 sample of "
+                    f"{feed.reader!r}, which has {own}; make them equal",
+                )
+        elif feed.origin in net.source_index:
+            continue
+        elif net.draws == "shared" and published.setdefault(feed.origin, feed.samples) != (
+            feed.samples
+        ):
+            raise InputError(
+                f"{field}.samples",
+                f"is {feed.samples}, but model {feed.origin!r} publishes one sample of "
+                f"{published[feed.origin]} that all its readers share; make them equal",
+            )

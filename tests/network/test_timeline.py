@@ -1,0 +1,135 @@
+"""Networks in time: which feeds each generation has, however they were said."""
+
+import numpy as np
+import pytest
+
+from mcjax.diagnosis import diagnose
+from mcjax.errors import InputError
+from mcjax.network import REAL, Cycle, Feed, Generation, Growing, Series, build_network
+
+DAY = Generation([Feed("a", "b", 30), Feed(REAL, "a", 20)])
+NIGHT = Generation([Feed("b", "a", 25)])
+REST = Generation([])
+
+
+def network(later, **options):
+    return build_network("ab", later, 40, **options)
+
+
+def generations(timeline, last):
+    return [timeline.at(t) for t in range(1, last + 1)]
+
+
+@pytest.mark.parametrize(
+    ("timeline", "expected"),
+    [
+        (Series(DAY), [DAY] * 5),
+        (Series(DAY, NIGHT), [DAY, NIGHT, NIGHT, NIGHT, NIGHT]),
+        (Series(DAY, NIGHT, REST, REST), [DAY, NIGHT, REST, REST, REST]),
+        (Cycle(DAY, DAY, NIGHT), [DAY, DAY, NIGHT, DAY, DAY]),
+        (Cycle(NIGHT), [NIGHT] * 5),
+    ],
+)
+def test_which_generation_is_when(timeline, expected):
+    assert generations(timeline, 5) == expected
+    for last in range(6):
+        distinct, order = timeline.order(last)
+        assert [distinct[k] for k in order] == expected[:last]
+        assert len(set(distinct)) == len(distinct)
+
+
+def test_generation_0_is_asked_for_like_all_others():
+    net = network(Cycle(DAY, NIGHT))
+    assert net.at(0).feeds == (Feed(REAL, "a", 40), Feed(REAL, "b", 40))
+    assert [net.at(t) for t in (1, 2, 3)] == [DAY, NIGHT, DAY]
+    assert net.reads(1) == ((DAY.feeds[1],), (DAY.feeds[0],))
+    assert net.reads(2) == (NIGHT.feeds, ())
+    assert net.frozen == (False, False)
+    assert network(Cycle(NIGHT, REST)).frozen == (False, True)
+
+
+def test_what_stays():
+    assert Series(DAY, NIGHT).lasting == NIGHT
+    assert Series(DAY, NIGHT, NIGHT) == Series(DAY, NIGHT)
+    assert Growing(DAY, 0.5).lasting == DAY
+    assert Cycle(DAY, DAY).lasting == DAY
+    assert Cycle(DAY, NIGHT).lasting is None
+    with pytest.raises(InputError, match="takes turns for ever"):
+        network(Cycle(DAY, NIGHT)).feeds  # noqa: B018
+    with pytest.raises(InputError, match="takes turns for ever"):
+        diagnose(network(Cycle(DAY, NIGHT)))
+    assert network(Series(DAY, NIGHT)).settled == network(Series(NIGHT))
+
+
+def test_growing_samples_are_rounded():
+    timeline = Growing(Generation([Feed("a", "a", 10)]), 0.5)
+    counts = [generation.feeds[0].samples for generation in generations(timeline, 4)]
+    assert counts == [10, 14, 17, 20]
+    distinct, order = timeline.order(4)
+    assert [distinct[k].feeds[0].samples for k in order] == counts
+    with pytest.raises(InputError, match="makes 2147483648 samples at generation 2"):
+        Growing(Generation([Feed("a", "a", 2**30)]), 1.0).order(2)
+
+
+def test_lists_of_weights_make_a_series():
+    feeds = [("a", "b", 30, [0.5, 0.0, 2.0]), ("b", "b", 10, 1.5), (REAL, "b", 7, [3.0, 1.0])]
+    net = build_network("ab", feeds, 40)
+    weights = [[feed.weight for feed in net.at(t).feeds] for t in (1, 2, 3, 9)]
+    assert weights == [[0.5, 1.5, 3.0], [0.0, 1.5, 1.0], [2.0, 1.5, 1.0], [2.0, 1.5, 1.0]]
+    described = net.described()["feeds"]
+    assert [feed.get("schedule") for feed in described] == [(0.5, 0.0), None, (3.0,)]
+    assert [feed["weight"] for feed in described] == [2.0, 1.5, 1.0]
+
+
+def test_descriptions_tell_timelines_apart():
+    timelines = [
+        Series(DAY),
+        Series(NIGHT),
+        Series(DAY, NIGHT),
+        Series(NIGHT, DAY),
+        Cycle(DAY, NIGHT),
+        Cycle(NIGHT, DAY),
+        Growing(DAY, 0.5),
+        Growing(DAY, 1.0),
+    ]
+    described = {repr(network(timeline).described()) for timeline in timelines}
+    assert len(described) == len(timelines)
+
+
+def test_changes_are_of_every_generation():
+    net = network(Cycle(DAY, NIGHT))
+    more = net.with_feed(REAL, "b", 9)
+    assert [len(more.at(t).feeds) for t in (1, 2, 3)] == [3, 2, 3]
+    assert more.without_feed(REAL, "b") == net
+    assert [net.scaled(2).at(t).feeds[0].samples for t in (0, 1, 2)] == [80, 60, 50]
+
+
+@pytest.mark.parametrize(
+    ("later", "options", "sentence"),
+    [
+        ([], {}, "no generation"),
+        ([DAY, Generation([Feed("c", "a", 3)])], {}, r"network.feeds\[0\].from: .*'c'"),
+        ([DAY, Generation([Feed("a", "a", 3, 0.0)])], {}, "all have weight 0 in generation 2"),
+        ([DAY, NIGHT, Generation([Feed("a", "a", 0)])], {}, r"feeds\[0\].samples"),
+        ([DAY], {"growth": 1.0}, "network.growth: is for feeds without a timeline"),
+        (
+            [DAY, Generation([Feed("a", "b", 30, 0.5)])],
+            {"memory": "accumulate"},
+            "network.memory: is for one real source and constant weights",
+        ),
+        (
+            [DAY, Generation([Feed(REAL, "a", 40)])],
+            {"real": "reused"},
+            "reused real data are the generation-0 sample",
+        ),
+    ],
+)
+@pytest.mark.parametrize("kind", [Series, Cycle])
+def test_every_generation_is_checked(kind, later, options, sentence):
+    with pytest.raises(InputError, match=sentence):
+        network(kind(*later), **options)
+
+
+def test_turns_go_on():
+    _, order = Cycle(DAY, NIGHT).order(7)
+    np.testing.assert_array_equal(order, [0, 1, 0, 1, 0, 1, 0])
