@@ -19,7 +19,7 @@ import numpy as np
 from jax import Array, lax
 
 from mcjax.chains.dataset import design_streams
-from mcjax.chains.layout import feeds_at
+from mcjax.chains.generation import feeds_at
 from mcjax.chains.program import ConditionArrays, Program, Trajectory
 from mcjax.chains.step import shares_of, status_before_fit
 from mcjax.draws.samplers import normal_pair
@@ -112,7 +112,7 @@ def _generation(
     ``before`` holds the estimates of the previous generation, (p, F), NaN where there is none; it
     is not used at t = 0.
     """
-    given, start, status = _sources(conditions, before, key, t)
+    sources, start, status = _sources(conditions, before, key, t)
     models = conditions.network.frozen.shape[-1]
     # the numbers of each lane's model, (F, 1), in the precisions of draws and of fits
     drawing, fitting = (

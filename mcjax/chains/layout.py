@@ -1,8 +1,8 @@
 """Networks as arrays, padded to a common shape.
 
-Everything that distinguishes one condition from another is a value in these arrays, padded to a
-common shape. So one compiled program serves every network, sample size, weight and seed up to
-that shape.
+Everything that distinguishes one network from another is a value in these arrays, so one compiled
+program serves every network, sample size, weight and timeline up to that shape. Does not import
+JAX, so that laws can use the same tables without it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from mcjax.draws.streams import private_stream, published_stream, real_stream, source_stream
 from mcjax.network import REAL, Feed, Generation, Network
@@ -55,38 +53,6 @@ class NetworkArrays(NamedTuple):
     feeds: Feeds
     order: np.ndarray
     frozen: np.ndarray
-
-
-FEW_TABLES = 8
-"""One of up to so many is found by comparisons, which are vector instructions."""
-
-
-def feeds_at(network: NetworkArrays, t: Any) -> Feeds:
-    """Return the feeds of generation t, entries of shape (M, B).
-
-    Parameters
-    ----------
-    network : NetworkArrays
-        Of one chain, or of lanes whose networks may differ in their timelines; lanes are then the
-        last axis of every entry, here and in the result.
-    t : int or array of int
-        From 0 to T.
-    """
-    order = jnp.asarray(network.order)
-    table = lax.dynamic_index_in_dim(order, t, 0, False, allow_negative_indices=False)
-
-    def chosen(entry: Any) -> Any:
-        entry = jnp.asarray(entry)
-        if len(entry) > FEW_TABLES:
-            place = table.reshape(1, 1, 1, *table.shape)
-            place = jnp.broadcast_to(place, (1, *entry.shape[1:]))
-            return jnp.take_along_axis(entry, place, 0)[0]
-        value = entry[-1]
-        for g in range(len(entry) - 2, -1, -1):
-            value = jnp.where(table == g, entry[g], value)
-        return value
-
-    return Feeds(*map(chosen, network.feeds))
 
 
 def tables_of(network: NetworkArrays) -> list[Feeds]:
@@ -193,8 +159,10 @@ def _real(net: Network, name: str, reader: int, first: int) -> tuple[int, int]:
 
 
 def _pairs(net: Network, distinct: Sequence[Generation], order: np.ndarray, rows: bool) -> int:
-    """Return the pairs of rows of the largest fit; a feed with an odd count leaves half a pair
-    empty."""
+    """Return the pairs of rows of the largest fit.
+
+    A feed with an odd count leaves half a pair empty.
+    """
     first, *later = _tables(net, distinct)
     tables = [_in_twos(first)]
     for table in later:

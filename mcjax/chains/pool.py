@@ -16,7 +16,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from mcjax.chains.dataset import design_streams, once
-from mcjax.chains.layout import Feeds, NetworkArrays, feeds_at
+from mcjax.chains.generation import feeds_at
+from mcjax.chains.layout import Feeds, NetworkArrays
 from mcjax.chains.observations import draw_single, of_rows
 from mcjax.draws.permutation import permuted
 from mcjax.draws.streams import selection_stream

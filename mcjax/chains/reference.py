@@ -15,7 +15,8 @@ from jax import Array, lax
 from jax.flatten_util import ravel_pytree
 
 from mcjax.chains.dataset import draw_dataset
-from mcjax.chains.layout import Feeds, feeds_at
+from mcjax.chains.generation import feeds_at
+from mcjax.chains.layout import Feeds
 from mcjax.chains.pool import Past, draw_subsample, pooled
 from mcjax.chains.program import ConditionArrays, Program, Trajectory, cast
 from mcjax.chains.step import known_after, shares_of, status_before_fit

@@ -26,7 +26,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from mcjax.chains.layout import Feeds, feeds_at
+from mcjax.chains.generation import feeds_at
+from mcjax.chains.layout import Feeds
 from mcjax.chains.program import ConditionArrays, Program, Trajectory
 from mcjax.chains.step import known_after, status_before_fit
 from mcjax.draws.samplers import GAMMA_RAISES, GAMMA_SWITCH, chi, normal_pair, uniform

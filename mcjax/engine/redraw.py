@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from mcjax.chains.layout import feeds_at
+from mcjax.chains.generation import feeds_at
 from mcjax.chains.program import ConditionArrays, Program
 from mcjax.chains.reference import draw_samples
 from mcjax.draws.streams import chain_keys

@@ -48,9 +48,17 @@ def build_network(
     initial : int or mapping of str to int, optional
         One number for all models, or a mapping by name; it says nothing of models that ``first``
         feeds.
+    draws : {"private", "shared"}
+        See :class:`Network`.
+    real : {"fresh", "reused"}
+        See :class:`Network`.
+    memory : Memory or str, optional
+        See :class:`Network`.
     growth : float, optional
         Each feed of generation t >= 1 has ``samples * t^growth`` observations, rounded.
-    draws, real, memory, sources, first
+    sources : iterable of Source, optional
+        See :class:`Network`.
+    first : iterable of Feed or tuple, optional
         See :class:`Network`.
 
     Raises

@@ -32,7 +32,7 @@ PUBLIC = "public"
 
 
 def private_source(entity: str) -> str:
-    """The name of the source of an entity's private data."""
+    """Return the name of the source of an entity's private data."""
     return f"private {entity}"
 
 
@@ -49,23 +49,31 @@ def data_mediated(
     noise: float | Sequence[float] | None = None,
     real: str = "reused",
 ) -> Network:
-    """The network of data-mediated interaction.
+    """Return the network of data-mediated interaction.
 
     Parameters
     ----------
-    entities: names, or how many.
-    alpha: weight of the pool, 0 to 1, or one for each generation 1, 2, ...; the last one stays.
-    beta: weight of private among real data, 0 to 1, or one for each generation 0, 1, ...
-    private, synthetic: samples of each entity's private data, and of what it adds to the pool;
-        numbers for all, or one for each.
-    public: samples of the common real data.
-    theta, shift, covariance, noise: of the private data of each entity, see
-        :class:`mcjax.Source`.
-    real: ``reused`` (real data are the same in every generation) or ``fresh``.
+    entities : int or iterable of str
+        Names, or how many.
+    alpha : float or sequence of float
+        Weight of the pool, 0 to 1, or one for each generation 1, 2, ...; the last one stays.
+    beta : float or sequence of float
+        Weight of private among real data, 0 to 1, or one for each generation 0, 1, ...
+    private : int or sequence of int
+        Samples of each entity's private data: one number for all, or one for each.
+    public : int
+        Samples of the common real data.
+    synthetic : int or sequence of int
+        Samples that each entity adds to the pool: one number for all, or one for each.
+    theta, shift, covariance, noise : sequence, optional
+        Of the private data of each entity; see :class:`mcjax.Source`.
+    real : {"reused", "fresh"}
+        Whether real data are the same in every generation, or drawn anew.
 
     Raises
     ------
-    InputError: naming what is out of range, or of another length than the entities.
+    InputError
+        If a value is out of range, or a sequence has another length than the entities.
     """
     names = [str(k) for k in range(entities)] if isinstance(entities, int) else list(entities)
     count = len(names)
@@ -100,7 +108,7 @@ def data_mediated(
 
 
 def _add(table: list[Row], origin: str, reader: str, samples: int, shares: list[float]) -> None:
-    """A feed of mean loss with these weights by generation, if one of them is not 0."""
+    """Add a feed of mean loss with these weights by generation, if one of them is not 0."""
     if any(shares) and samples:
         table.append((origin, reader, samples, [share / samples for share in shares]))
 

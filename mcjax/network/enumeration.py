@@ -23,7 +23,7 @@ def code_count(models: int) -> int:
 
 
 def network_of(code: int, models: int, samples: int) -> Network:
-    """The network with this code; every feed, and generation 0, has ``samples`` samples."""
+    """Return the network with this code; every feed and generation 0 have ``samples`` samples."""
     feeds = [(origin, reader, samples) for origin, reader in feeds_of(code, models)]
     return build_network(models, feeds, initial=samples)
 
@@ -40,7 +40,7 @@ def feeds_of(code: int, models: int) -> list[tuple[str, str]]:
 
 
 def describe_code(code: int, models: int) -> str:
-    """The feeds on one line, such as ``0->1 real->1``."""
+    """Return the feeds on one line, such as ``0->1 real->1``."""
     return " ".join(f"{a}->{b}" for a, b in feeds_of(code, models)) or "no feeds"
 
 

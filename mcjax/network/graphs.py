@@ -79,7 +79,7 @@ def read_graph(path: Path) -> Network:
 
 
 def _whole(value: Any, field: str) -> int:
-    """A count, which graph files may also write as text or as 100.0."""
+    """Read a count, which graph files may also write as text or as 100.0."""
     if isinstance(value, str) and value.isdecimal():
         value = int(value)
     if isinstance(value, float) and value.is_integer():

@@ -16,8 +16,8 @@ from mcjax.errors import InputError, did_you_mean
 class Memory:
     """A rule for the pool of a model.
 
-    Class attributes
-    ----------------
+    Attributes
+    ----------
     name : str
         In files, tables and messages.
     current_only : bool

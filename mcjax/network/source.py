@@ -68,7 +68,7 @@ class Source:
             raise self._error("real", f"is {self.real!r}, not one of {REAL_DATA}{hint}")
 
     def scaled(self, samples: int | None) -> Source:
-        """The source with another number of samples."""
+        """Return the source with another number of samples."""
         return replace(self, samples=samples)
 
     def _numbers(self, field: str, values: object) -> tuple[float, ...]:

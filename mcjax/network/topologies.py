@@ -57,7 +57,7 @@ def ring(size: int, *, samples: int, initial: int, real: int = 0, **options: Any
 
 
 def star(size: int, *, samples: int, initial: int, real: int = 0, **options: Any) -> Network:
-    """A hub, model 0, reads every other model, and every other model reads the hub.
+    """Return a star: a hub, model 0, and every other model read each other.
 
     Only the hub reads real data.
     """
@@ -81,7 +81,7 @@ def random_directed(
     real: int = 0,
     **options: Any,
 ) -> Network:
-    """Each of the ``size**2`` feeds, self-loops included, is there with ``probability``."""
+    """Return a network in which each possible feed, self-loops included, has a probability."""
     return _random(np.full((size, size), probability), seed, samples, initial, real, options)
 
 
@@ -95,7 +95,7 @@ def stochastic_block(
     real: int = 0,
     **options: Any,
 ) -> Network:
-    """Blocks of models; a feed from block a to block b is there with ``probabilities[a][b]``."""
+    """Return blocks of models; ``probabilities[a][b]`` is that of a feed from block a to b."""
     block = np.repeat(np.arange(len(sizes)), sizes)
     if not sizes or {len(probabilities), *map(len, probabilities)} != {len(sizes)}:
         raise InputError("network.probabilities", f"needs {len(sizes)} rows of {len(sizes)}")

@@ -5,10 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mcjax.chains.generation import FEW_TABLES, feeds_at
 from mcjax.chains.layout import (
-    FEW_TABLES,
     Shape,
-    feeds_at,
     network_arrays,
     shape_of,
     tables_of,
