@@ -159,7 +159,8 @@ class Network:
     @property
     def plain(self) -> bool:
         """Whether ``real`` is the only real source, of which alone generation 0 is fitted, and
-        weights stay what they are."""
+        weights stay what they are.
+        """
         return not self.sources and not self.first and not self.steps
 
     @property
@@ -200,7 +201,8 @@ class Network:
     @property
     def forgives(self) -> bool:
         """Whether no network of these feeds can collapse: each generation adds less than the one
-        before, because data accumulate or sample counts grow faster than t."""
+        before, because data accumulate or sample counts grow faster than t.
+        """
         return self.memory.vanishing or self.growth > 1
 
     @property

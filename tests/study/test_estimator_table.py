@@ -112,7 +112,7 @@ BAD = {
     "steps of newton": ('name = "newton"\nsteps = 3', "estimator.steps: is no setting", "leave it"),
     "no name": ("steps = 3", "estimator.steps: is no setting", "leave it out"),
 } | {
-    f"no {key}": (f"{SGD}{key} = 3", f"estimator.{key}: is no argument of optax.sgd", "")
+    f"no {key}": (f"{SGD}{key} = 3", f"estimator.{key}: is not an argument of optax.sgd", "")
     for key in ("batches", "start", "state", "first_steps", "models")
 }
 
