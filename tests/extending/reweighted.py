@@ -21,6 +21,8 @@ class Reweighted:
 
     def fit(self, model, data, start, key):
         """Fit logistic regression to one data set."""
+        if model.predictor != mcjax.logistic().predictor:
+            raise mcjax.InputError("estimator", "is for logistic regression; choose another")
         x, y, weight = data
         short = jnp.sqrt(jnp.finfo(start.dtype).eps)
 

@@ -19,13 +19,16 @@ class SelfLoop:
 
     def applies(self, condition):
         """Return None for least squares on a self-loop, otherwise what is different."""
-        network = condition.network
+        network, p = condition.network, len(condition.theta)
         if condition.model.least_squares is None or not condition.minimises:
             return mcjax.Reason("the estimates are not those of least squares")
-        if [(feed.origin, feed.reader) for feed in network.feeds] != [2 * network.models]:
+        loop = [(feed.origin, feed.reader) for feed in network.feeds] == [2 * network.models]
+        if not loop or not network.plain:
             return mcjax.Reason("the network is not one model that reads itself alone")
         if not network.memory.current_only or network.growth or condition.design != "random":
             return mcjax.Reason("generations do not draw equally many rows, all of them new")
+        if min(*network.initial, network.feeds[0].samples) <= p + 1:
+            return mcjax.Reason("with so few rows a covariance is infinite")
         return None
 
     def predict(self, condition, generations):

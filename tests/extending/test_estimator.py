@@ -6,6 +6,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import mcjax
 
@@ -13,9 +14,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from reweighted import Reweighted
 
 
-def study(estimator=None, **options):
+def study(estimator=None, model=None, **options):
     net = mcjax.topologies.self_loop(samples=300, real=300, initial=600)
-    one = mcjax.condition(net, mcjax.logistic(), [0.5, -1.0], estimator=estimator)
+    one = mcjax.condition(net, model or mcjax.logistic(), [0.5, -1.0], estimator=estimator)
     return mcjax.Study((one,), generations=2, tolerance=0.3, **options)
 
 
@@ -50,3 +51,8 @@ def test_every_way_to_end_has_a_status():
         assert jnp.isnan(fit.theta).all() == (status != mcjax.Status.CONVERGED)
     short = Reweighted(limit=1).fit(mcjax.logistic(), mcjax.Dataset(x, y, full), start, key)
     assert short.status == mcjax.Status.STEP_LIMIT
+
+
+def test_other_models_are_refused():
+    with pytest.raises(mcjax.InputError, match="estimator: is for logistic regression"):
+        mcjax.verify(study(Reweighted(), mcjax.poisson(), chains=2))

@@ -78,8 +78,10 @@ RING = mcjax.topologies.ring(2, samples=30, initial=60)
         (LOOP, mcjax.logistic(), "not those of least squares"),
         (RING, mcjax.linear(), "not one model"),
         (replace(LOOP, growth=1.0), mcjax.linear(), "do not draw equally many rows"),
+        (replace(LOOP, memory="accumulate"), mcjax.linear(), "do not draw equally many rows"),
+        (mcjax.topologies.self_loop(samples=3, initial=60), mcjax.linear(), "so few rows"),
     ],
-    ids=["model", "network", "growth"],
+    ids=["model", "network", "growth", "memory", "rows"],
 )
 def test_it_says_where_it_does_not_apply(network, model, words):
     study = mcjax.Study((mcjax.condition(network, model, [1.0, 1.0]),), generations=1)

@@ -49,3 +49,10 @@ def test_no_law_applies_and_the_verdict_says_so():
     assert not result.cells
     assert "sliding window" in result.inapplicable[""]["first_order"]
     assert result.outcomes[0].chains == 64
+
+
+def test_the_settings_of_a_rule_are_part_of_a_study():
+    """A folder of results of one width must not go on with another."""
+    nets = [study(SlidingWindow(width)).conditions[0].network for width in (2, 3)]
+    assert [net.described()["memory"]["width"] for net in nets] == [2, 3]
+    assert study("replace").conditions[0].network.described()["memory"] == "replace"

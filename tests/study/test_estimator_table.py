@@ -101,7 +101,11 @@ BAD = {
     "no rate": ('name = "sgd"\nsteps = 3', "estimator.learning_rate: is missing", "optax.sgd"),
     "rate as text": (SGD.replace("0.1", '"0.1"'), "estimator.learning_rate: is '0.1'", "number"),
     "rate that is none": (SGD.replace("0.1", "nan"), "estimator.learning_rate: is nan", "finite"),
-    "unknown": (SGD + "momentm = 0.9", "estimator.momentm: is no arg", "did you mean 'momentum'"),
+    "unknown": (
+        SGD + "momentm = 0.9",
+        "estimator.momentm: is not an argument",
+        "did you mean 'momentum'",
+    ),
     "misspelt": (SGD + "batch_sise = 5", "estimator.batch_sise", "did you mean 'batch_size'"),
     "batch": (SGD + "batch_size = 0", "estimator.batch_size: is 0", "whole number"),
     "type": (
@@ -109,8 +113,12 @@ BAD = {
         "estimator: cannot be made",
         "optax.adam",
     ),
-    "steps of newton": ('name = "newton"\nsteps = 3', "estimator.steps: is no setting", "leave it"),
-    "no name": ("steps = 3", "estimator.steps: is no setting", "leave it out"),
+    "steps of newton": (
+        'name = "newton"\nsteps = 3',
+        "estimator.steps: is not a setting",
+        "leave it",
+    ),
+    "no name": ("steps = 3", "estimator.steps: is not a setting", "leave it out"),
 } | {
     f"no {key}": (f"{SGD}{key} = 3", f"estimator.{key}: is not an argument of optax.sgd", "")
     for key in ("batches", "start", "state", "first_steps", "models")
