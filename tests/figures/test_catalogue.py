@@ -13,13 +13,13 @@ import mcjax
 from mcjax.errors import InputError
 from mcjax.figures import every_network, explosion_map, ladder, mediated, workflows
 from mcjax.figures.catalogue import FIGURES
-from mcjax.figures.files import MARK, refuse_foreign, save
+from mcjax.figures.files import MADE_BY, refuse_foreign, save
 from mcjax.figures.style import figure
 from mcjax.published.memory import graphs
 
 COMMITTED = Path(mcjax.__file__).parents[1] / "figures"
 SMALL = {
-    ladder: {"SHOWN": ("linear", "logistic"), "RUNGS": (50, 100)},
+    ladder: {"LADDERS": ("linear", "logistic"), "RUNGS": (50, 100)},
     every_network: {"MODELS": 2},
     explosion_map: {"PARAMETERS": (3, 10), "SHARES": np.linspace(0, 0.6, 5)},
     mediated: {"COUNTS": (2,), "ALPHAS": (0.0, 0.5), "DRAWS": 1, "GENERATIONS": 3},
@@ -66,7 +66,7 @@ def test_files(drawn, name):
     assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     rows = table(folder / f"{name}.csv")
     about = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-    assert about["made_by"] == MARK
+    assert about["made_by"] == MADE_BY
     assert about["figure"] == name
     assert list(about["columns"]) == list(rows[0])
     assert all(about["columns"].values())
