@@ -1,8 +1,7 @@
-"""A condition as arrays: the network, the truth and the family that one chain runs on.
+"""Networks as arrays, padded to a common shape.
 
-Everything that distinguishes one condition from another is a value in these arrays, padded to a
-common shape. So one compiled program serves every network, sample size, weight and seed up to
-that shape. Imports no JAX.
+Everything that distinguishes one network from another is a value in these arrays, so one compiled
+program serves every network, sample size and weight up to that shape. Does not import JAX.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from mcjax.network import REAL, Network
 
 
 class Feeds(NamedTuple):
-    """What each model reads in one generation; M models, B feed slots, empty slots last."""
+    """The feeds of M models in one generation, in B slots each; empty slots come last."""
 
     samples: np.ndarray  # (M, B) int32, 0 in an empty slot
-    weight: np.ndarray  # (M, B) float64, of each observation, relative to the reader's largest
-    origin: np.ndarray  # (M, B) int32, a model, or M + s for real source s
+    weight: np.ndarray  # (M, B) float64, of one observation, relative to the reader's largest
+    origin: np.ndarray  # (M, B) int32, number of a model, or M + s for real source s
     stream: np.ndarray  # (M, B) uint32, see mcjax.draws.streams
-    renewed: np.ndarray  # (M, B) bool, drawn anew each generation (else generation 0's sample)
+    renewed: np.ndarray  # (M, B) bool, whether drawn anew in each generation, or in 0 only
 
 
 class Shape(NamedTuple):
@@ -32,26 +31,35 @@ class Shape(NamedTuple):
     models: int
     slots: int
     pairs: int  # pairs of rows a fit
-    steps: int = 0  # generations until weights stay what they are
+    steps: int = 0  # generations after which weights no longer change
 
 
 class NetworkArrays(NamedTuple):
-    """A network as compiled code sees it."""
+    """A network as arrays."""
 
     initial: Feeds  # generation 0
-    feeds: Feeds  # every later generation
+    feeds: Feeds  # all later generations
     frozen: np.ndarray  # (M,) bool
-    schedule: np.ndarray | None = None  # (L, M, B), weights of generations 1 to L, the last stays
+    schedule: np.ndarray | None = None  # (L, M, B), weights of generations 1 to L; the last stay
 
 
 def shape_of(networks: Sequence[Network], generations: int = 1, rows: bool = True) -> Shape:
-    """Return the smallest shape that holds all networks over so many generations.
+    """Return the smallest shape that holds all networks.
 
     Parameters
     ----------
+    networks : sequence of Network
+        The networks that share a program.
+    generations : int
+        Number T of generations, over which pools and sample counts may grow.
     rows : bool
-        Whether fits hold the rows of their pool; otherwise they hold those of one generation, and
+        Whether a fit holds all rows of its pool. Otherwise it holds those of one generation, and
         sums over the others.
+
+    Returns
+    -------
+    Shape
+        The padded sizes.
     """
     return Shape(
         models=max(net.size for net in networks),
@@ -64,7 +72,7 @@ def shape_of(networks: Sequence[Network], generations: int = 1, rows: bool = Tru
 
 
 def network_arrays(net: Network, shape: Shape) -> NetworkArrays:
-    """The arrays of one network, padded with frozen models that read nothing."""
+    """Return the arrays of one network, padded with frozen models that read nothing."""
     real_origin = shape.models
     initial = _empty(shape)
     feeds = _empty(shape)
@@ -72,12 +80,13 @@ def network_arrays(net: Network, shape: Shape) -> NetworkArrays:
     frozen[: net.size] = net.frozen
     for i, incoming in enumerate(net.feeds_by_reader):
         largest = max((feed.weight for feed in incoming), default=1.0)
-        first = 1 / largest if not net.memory.current_only else 1.0  # in one pool with the feeds
-        begun = net.first_by_reader[i]
-        most = max(feed.weight for feed in begun)
-        for b, feed in enumerate(begun):
+        # if generation 0 stays in one pool with later feeds, all weights have one scale
+        scale = 1 / largest if not net.memory.current_only else 1.0
+        first = net.first_by_reader[i]
+        most = max(feed.weight for feed in first)
+        for b, feed in enumerate(first):
             origin, stream = _real(net, feed.origin, i, real_origin)
-            weight = first * feed.weight / most
+            weight = scale * feed.weight / most
             _fill(initial, i, b, feed.samples, weight, origin, stream, renewed=False)
         for b, feed in enumerate(incoming):
             if feed.origin in net.source_index:
@@ -93,17 +102,18 @@ def network_arrays(net: Network, shape: Shape) -> NetworkArrays:
 
 
 def _schedule(net: Network, shape: Shape) -> np.ndarray:
-    found = np.zeros((shape.steps + 1, shape.models, shape.slots))
+    """Return the weights of generations 1, 2, ... relative to each reader's largest, (L, M, B)."""
+    schedule = np.zeros((shape.steps + 1, shape.models, shape.slots))
     for i, incoming in enumerate(net.feeds_by_reader):
         for b, feed in enumerate(incoming):
             weights = np.array(feed.weights)
-            found[:, i, b] = weights[np.minimum(np.arange(len(found)), len(weights) - 1)]
-    largest = found.max(2, keepdims=True)
-    return found / np.where(largest > 0, largest, 1)
+            schedule[:, i, b] = weights[np.minimum(np.arange(len(schedule)), len(weights) - 1)]
+    largest = schedule.max(2, keepdims=True)
+    return schedule / np.where(largest > 0, largest, 1)
 
 
 def _real(net: Network, name: str, reader: int, first: int) -> tuple[int, int]:
-    """Origin and stream of what a real source gives a model; ``first``: the origin of ``real``."""
+    """Return origin and stream of a real source's sample; ``first`` is the origin of ``real``."""
     source = net.source_index[name]
     if name == REAL:
         return first, real_stream(reader)
@@ -112,18 +122,18 @@ def _real(net: Network, name: str, reader: int, first: int) -> tuple[int, int]:
 
 
 def _pairs(net: Network, generations: int, rows: bool) -> int:
-    """Pairs of rows of the largest fit; a feed with an odd count leaves half a pair empty."""
+    """Return the pairs of rows of the largest fit; an odd sample leaves half a pair empty."""
     first = [sum(-(-f.samples // 2) for f in feeds) for feeds in net.first_by_reader]
     largest = net.at(generations)
-    if net.memory.selects:  # rows are drawn one by one
+    if net.memory.selects:  # rows are drawn one by one, so a fit has at most one empty half pair
         later = [-(-sum(f.samples for f in feeds) // 2) for feeds in largest.feeds_by_reader]
     else:
         later = [sum(-(-f.samples // 2) for f in feeds) for feeds in largest.feeds_by_reader]
     if net.memory.current_only or net.memory.selects or not rows:
         return max(*first, *later)
-    fed = np.array([first, *[later] * generations])  # (T + 1, M)
+    pairs = np.array([first, *[later] * generations])  # (T + 1, M)
     when = np.arange(generations + 1)
-    return int(max((fed[net.memory.keeps(when, now)]).sum(0).max() for now in when))
+    return int(max((pairs[net.memory.keeps(when, now)]).sum(0).max() for now in when))
 
 
 def _empty(shape: Shape) -> Feeds:

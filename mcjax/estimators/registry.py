@@ -33,12 +33,12 @@ def optimisers() -> dict[str, Callable[..., Any]]:
 
 
 def make_estimator(spec: Mapping[str, Any]) -> Estimator | None:
-    """Return the estimator that an ``[estimator]`` table describes; None for the model's own.
+    """Return the estimator that an ``[estimator]`` table describes, or None for the model's own.
 
     Parameters
     ----------
     spec : mapping
-        ``name``, and for an optimiser ``steps``, perhaps ``batch_size``, and its arguments.
+        ``name`` and, for an optimiser, ``steps``, optionally ``batch_size``, and its arguments.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def make_estimator(spec: Mapping[str, Any]) -> Estimator | None:
     name = given.pop("name", "fit")
     if name in TO_CONVERGENCE:
         for key in given:
-            raise InputError(f"estimator.{key}", f"is no setting of {name!r}; leave it out")
+            raise InputError(f"estimator.{key}", f"is not a setting of {name!r}; leave it out")
         return TO_CONVERGENCE[name]()
     known = optimisers()
     if name not in known:
@@ -66,7 +66,7 @@ def make_estimator(spec: Mapping[str, Any]) -> Estimator | None:
     for key, value in given.items():
         if key not in takes:
             hint = did_you_mean(key, ("steps", "batch_size", *takes))
-            raise InputError(f"estimator.{key}", f"is no argument of optax.{name}{hint}")
+            raise InputError(f"estimator.{key}", f"is not an argument of optax.{name}{hint}")
         if not isinstance(value, int | float):
             raise InputError(f"estimator.{key}", f"is {value!r}; give a number, or true or false")
     for key, parameter in takes.items():
@@ -78,6 +78,6 @@ def make_estimator(spec: Mapping[str, Any]) -> Estimator | None:
 
 def _whole(key: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        found = "missing" if value is None else repr(value)
-        raise InputError(f"estimator.{key}", f"is {found}; give a positive whole number")
+        shown = "missing" if value is None else repr(value)
+        raise InputError(f"estimator.{key}", f"is {shown}; give a positive whole number")
     return value

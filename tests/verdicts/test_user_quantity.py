@@ -167,8 +167,8 @@ class Pretender:
         ((MeanAbsoluteError,), "neither a name nor a quantity"),
         ((3,), "neither a name nor a quantity"),
         ((Nameless(),), "neither a name nor a quantity"),
-        ((Taken(),), "has an object named 'bias' as a built-in is"),
-        (("functional",), "has 'functional', and linear has none; drop it"),
+        ((Taken(),), "has an object with the built-in name 'bias'"),
+        (("functional",), "has 'functional', but linear has no functionals; drop it"),
     ],
 )
 def test_what_a_study_cannot_ask(study, quantities, words):
