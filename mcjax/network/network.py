@@ -241,7 +241,8 @@ class Network:
     def described(self) -> dict[str, Any]:
         """Plain data; what a network without further sources lacks is left out."""
         found = asdict(self)
-        found["memory"] = self.memory.name
+        settings = asdict(self.memory)  # of built-in rules, none
+        found["memory"] = {"name": self.memory.name, **settings} if settings else self.memory.name
         for feed in (*found["feeds"], *found["first"]):
             if not feed["schedule"]:
                 del feed["schedule"]

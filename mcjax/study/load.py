@@ -72,7 +72,7 @@ def load_survey(path: str | Path) -> Survey | None:
         return None
     run, table = content.run, content.survey
     with naming(path):
-        for field in ("network", "data_mediated", "family", "covariates"):
+        for field in ("network", "data_mediated", "family", "covariates", "estimator"):
             if getattr(content, field) is not None:
                 raise InputError(field, "and [survey] exclude each other; keep one")
         if content.grid != GridTable():
