@@ -274,7 +274,7 @@ def families(as_json: bool) -> None:
 @click.option(
     "--chains", type=click.IntRange(min=64), help="Number of chains, in place of the figure's."
 )
-def figures(names: tuple[str, ...], out: Path, chains: int | None) -> None:
+def figures(names: tuple[str, ...], out: Path, chains: int | None) -> int:
     """Draw figures as PDF and PNG.
 
     Draws the figures NAMES, or all, and keeps the data of each beside it.
@@ -282,7 +282,7 @@ def figures(names: tuple[str, ...], out: Path, chains: int | None) -> None:
     start_jax()
     from mcjax.cli.commands import run_figures
 
-    sys.exit(0 if run_figures(names, out, chains) else FAULT)
+    return 0 if run_figures(names, out, chains) else FAULT
 
 
 def run() -> None:

@@ -190,7 +190,7 @@ def test_an_interrupted_survey_goes_on(results, survey_file, tmp_path, call, mon
     monkeypatch.setattr(engine, "run_survey", dies)
     status, shown, err = call("verify", survey_file, "--out", out)
     assert (status, shown) == (130, "")
-    assert "the same command goes on from here" in err
+    assert "the same command resumes from here" in err
     before = content(out)
     assert "verification.json" not in before
     assert {name for name in before if name.endswith(".npz")} == {

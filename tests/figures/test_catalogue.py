@@ -21,7 +21,7 @@ pytestmark = pytest.mark.system
 
 COMMITTED = Path(mcjax.__file__).parents[1] / "figures"
 SMALL = {
-    ladder: {"SHOWN": ("linear", "logistic"), "RUNGS": (50, 100)},
+    ladder: {"LADDERS": ("linear", "logistic"), "RUNGS": (50, 100)},
     every_network: {"MODELS": 2},
     explosion_map: {"PARAMETERS": (3, 10), "SHARES": np.linspace(0, 0.6, 5)},
     mediated: {"COUNTS": (2,), "ALPHAS": (0.0, 0.5), "DRAWS": 1, "GENERATIONS": 3},

@@ -162,7 +162,11 @@ REASONS = {
         {},
         REUSED,
     ),
-    "many models": (complete(30, samples=9, initial=9, draws="shared"), {}, "M p is above 64"),
+    "many models": (
+        complete(30, samples=9, initial=9, draws="shared"),
+        {},
+        "models times parameters exceed 64",
+    ),
 }
 
 

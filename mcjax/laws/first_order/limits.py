@@ -178,7 +178,7 @@ def stationary_distribution(shares: np.ndarray) -> np.ndarray:
 
 
 def _absorption(system: LinearSystem, classes: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Return the weight of each cyclic class of each origin in each model in the end.
+    """Return the long-run weight of each cyclic class of each origin in each model.
 
     ``H = A shift(H) + shift(B)`` moves every class to its successor; iterating 2n times is
     ``H <- H + A^n shift^n(H)``.
@@ -186,9 +186,9 @@ def _absorption(system: LinearSystem, classes: np.ndarray, starts: np.ndarray) -
     Parameters
     ----------
     system : LinearSystem
-        The linear system of the law.
+        The system of the network.
     classes : ndarray, shape (M, classes of all origins)
-        Which models belong to which class.
+        Whether each model belongs to each class.
     starts : ndarray
         The first class of each origin.
 
