@@ -1,29 +1,30 @@
-"""mcjax: does the theory of model collapse hold?
+"""Test whether the theory of model collapse holds.
 
-Networks of models that train on each other's output: the law of who collapses, the laws of every
-model's error, thousands of seeded chains that simulate them, and verdicts on whether they agree.
+mcjax studies networks of models that train on each other's output. It has a law that says which
+models collapse, laws that predict the errors of every model, thousands of seeded chains that
+simulate them, and verdicts on whether theory and simulation agree.
 
-The rooms, each using only those above it (a test holds them to it)::
+The subpackages, each of which imports only those above it (enforced by a test)::
 
     draws      random numbers by position
     network    who feeds whom
-    solvers    linear systems, linear programs, and how they end
+    solvers    linear systems, and how a fit ends
     estimators how a model is fitted
-    models     loss, sampler, information
+    models     loss, sampler and information of a model
     chains     one chain of one network
-    study      conditions and settings, from Python or a file
-    engine     many chains, their moments
+    study      conditions and settings, from Python or from a file
+    engine     many chains and their moments
     laws       the collapse law; predicted moments
     diagnosis  the collapse law applied to one network
-    verdicts   simulation against law
-    api        from a study to predictions, simulations and verdicts
-    published  published results, each with the study that shows it
-    report     tables, JSON, results on disk
-    figures    paper figures
+    verdicts   simulation compared with laws
+    api        predict, simulate, verify and replay
+    published  published results, each with a study that shows it
+    report     tables, JSON and results on disk
+    figures    figures for papers
     cli        the command line
 
-Importing mcjax imports no JAX, changes no setting and allocates nothing; names below are loaded
-when first used.
+Importing mcjax does not import JAX, changes no settings and allocates nothing. The names of the
+package are loaded when they are first used.
 """
 
 import lazy_loader

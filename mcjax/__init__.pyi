@@ -10,8 +10,10 @@ from .diagnosis import Diagnosis as Diagnosis
 from .diagnosis import diagnose as diagnose
 from .engine.compiled import CompiledStudy as CompiledStudy
 from .engine.compiled import compile_study as compile_study
+from .engine.outcome import Outcome as Outcome
 from .errors import InputError as InputError
 from .estimators.estimator import Dataset as Dataset
+from .estimators.estimator import Estimator as Estimator
 from .estimators.estimator import Fit as Fit
 from .estimators.gradient_steps import Optax as Optax
 from .estimators.lbfgs import LBFGS as LBFGS
@@ -19,7 +21,13 @@ from .estimators.minimum_norm import MinimumNorm as MinimumNorm
 from .estimators.newton import Newton as Newton
 from .estimators.predictor import LinearPredictor as LinearPredictor
 from .estimators.quantile_lp import QuantileLP as QuantileLP
+from .estimators.sufficient_statistics import Statistics as Statistics
 from .estimators.sufficient_statistics import SufficientStatistics as SufficientStatistics
+from .laws.law import Inapplicable as Inapplicable
+from .laws.law import Law as Law
+from .laws.law import Reason as Reason
+from .laws.prediction import FunctionalPrediction as FunctionalPrediction
+from .laws.prediction import Prediction as Prediction
 from .laws.user import user_law as user_law
 from .models.generative import bernoulli as bernoulli
 from .models.generative import categorical as categorical
@@ -31,6 +39,7 @@ from .models.location import huber as huber
 from .models.location import linear as linear
 from .models.minimum_norm import minimum_norm as minimum_norm
 from .models.model import Model as Model
+from .models.model import predictor_model as predictor_model
 from .models.quantile import quantile as quantile
 from .models.user import model_from_file as model_from_file
 from .models.user import model_from_object as model_from_object
@@ -52,6 +61,7 @@ from .network import data_mediated as data_mediated
 from .network import from_networkx as from_networkx
 from .network import topologies as topologies
 from .report.dataset import dataset as dataset
+from .solvers.status import Status as Status
 from .study.load import builtin_study as builtin_study
 from .study.load import load_study as load_study
 from .study.study import Condition as Condition
@@ -60,7 +70,15 @@ from .study.study import condition as condition
 from .study.study import ladder as ladder
 from .study.survey import Survey as Survey
 from .verdicts.claims import Cell as Cell
+from .verdicts.claims import Claim as Claim
+from .verdicts.claims import Estimate as Estimate
+from .verdicts.claims import allowances as allowances
+from .verdicts.claims import ratio_claim as ratio_claim
+from .verdicts.claims import student_claim as student_claim
+from .verdicts.counts import count_chains as count_chains
 from .verdicts.judge import Verification as Verification
 from .verdicts.judge import judge as judge
+from .verdicts.planning import RatioCells as RatioCells
+from .verdicts.planning import UnplannedCells as UnplannedCells
 from .verdicts.quantities.quantity import Quantity as Quantity
 from .verdicts.survey import SurveyVerdict as SurveyVerdict

@@ -1,4 +1,4 @@
-"""``python -m mcjax``"""
+"""The command line, as ``python -m mcjax``."""
 
 from mcjax.cli.main import run
 

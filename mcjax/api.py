@@ -1,4 +1,4 @@
-"""From a study to predictions, simulations and verdicts: the package's front door."""
+"""The main functions of the package: predict, simulate, verify and replay studies."""
 
 from __future__ import annotations
 
@@ -30,19 +30,24 @@ from mcjax.verdicts.survey import SurveyVerdict, judge_survey
 
 
 def predict(study: Study, laws: Laws | None = None) -> list[Predictions]:
-    """Predict each condition by all laws, without simulation.
+    """Predict the errors of each condition by all laws, without simulation.
 
     Parameters
     ----------
     study : Study
-        Its conditions and generations.
+        The study, for its conditions and generations.
     laws : mapping of str to Law, or iterable of Law, optional
-        Further laws, see :func:`mcjax.user_law` and :class:`mcjax.laws.law.Law`.
+        Further laws; see :func:`mcjax.user_law` and :class:`mcjax.laws.law.Law`.
+
+    Returns
+    -------
+    list of Predictions
+        One for each condition.
 
     Raises
     ------
     InputError
-        If a law has the name of a built-in one, fails, or returns no prediction.
+        If a law has the name of a built-in one, fails, or does not return a prediction.
     """
     return [predict_condition(c, study.generations, laws) for c in study.conditions]
 
@@ -63,29 +68,29 @@ def verify(
     report: Report | None = None,
     laws: Laws | None = None,
 ) -> Verification:
-    """Simulate a study, compare it with the laws and judge.
+    """Simulate a study, compare the simulation with the laws, and judge them.
 
     Parameters
     ----------
     study : Study
-        What is simulated.
+        The study to simulate.
     theory : Study, optional
-        A study with the same conditions from which the laws take their predictions, if not the
-        simulated one: what would be found if the theory were wrong about the pipeline?
+        A study with the same conditions for which the laws make their predictions; defaults to
+        ``study``. Another one shows the verdicts if the theory were wrong about the pipeline.
     report : callable, optional
-        Called after every chunk; see :func:`simulate`.
-    laws : mapping of str to Law, optional
-        Further laws by name, judged beside the built-in ones; see :func:`mcjax.user_law`.
+        Called after every chunk; see :func:`mcjax.engine.simulation.simulate`.
+    laws : mapping of str to Law, or iterable of Law, optional
+        Further laws, judged in addition to the built-in ones; see :func:`mcjax.user_law`.
 
     Returns
     -------
     Verification
-        With the simulated moments in ``outcomes``.
+        The verdicts, with the simulated moments in ``outcomes``.
 
     Raises
     ------
     InputError
-        If the study asks for what is no quantity; before any chain is run.
+        If the study asks for an unknown quantity; raised before any chain runs.
     """
     quantities_of(study)
     predictions = predict(study if theory is None else theory_for(study, theory), laws)
@@ -98,11 +103,11 @@ def verify_until_decided(
     known: Sequence[Tally] | None = None,
     report: Report | None = None,
 ) -> tuple[Verification, list[Tally]]:
-    """Simulate until every cell is decided, or the study's chains are spent.
+    """Simulate until every cell is decided, or until all chains of the study have run.
 
     See :func:`mcjax.verdicts.looks.judge_until_decided`.
     """
-    quantities_of(study)  # what cannot be judged is said before any chain is run
+    quantities_of(study)  # raise errors before any chain runs
     compiled = compile_study(study)
 
     def run(tallies: Sequence[Tally], chains: Sequence[int]) -> list[Tally]:
@@ -112,7 +117,7 @@ def verify_until_decided(
 
 
 def replay(study: Study | CompiledStudy, condition: str, chain: int) -> Trajectory:
-    """Run one chain by itself; see :func:`mcjax.engine.simulation.replay`."""
+    """Run a single chain; see :func:`mcjax.engine.simulation.replay`."""
     return simulation.replay(_compiled(study), condition, chain)
 
 
@@ -124,12 +129,12 @@ def replay_data(
 
 
 def theory_for(study: Study, theory: Study) -> Study:
-    """Return ``theory`` as a source of predictions for ``study``.
+    """Return ``theory`` with the generations of ``study``, to make predictions for it.
 
     Raises
     ------
     InputError
-        If their conditions or models do not correspond.
+        If the conditions or the models of the two studies differ.
     """
     ours, theirs = ([(c.name, c.network.models) for c in s.conditions] for s in (study, theory))
     if ours != theirs:
@@ -153,20 +158,30 @@ def survey_pieces(
 def judge_pieces(
     survey: Survey, pieces: Sequence[SurveyMoments], without: str | None = None
 ) -> SurveyVerdict:
-    """Judge a survey from all its pieces in order.
+    """Judge a survey from all its pieces.
 
     Parameters
     ----------
-    without: a clause of the collapse law to leave out, see
+    survey : Survey
+        The survey.
+    pieces : sequence of SurveyMoments
+        Moments of all its pieces, in order.
+    without : str, optional
+        A clause of the collapse law to leave out; see
         :data:`mcjax.laws.collapse.origins.CLAUSES`.
+
+    Returns
+    -------
+    SurveyVerdict
+        The verdicts on all networks.
     """
     codes, sizes = survey.codes()
     late = Moments(
         *(np.concatenate(leaves) for leaves in zip(*(p.late for p in pieces), strict=True))
     )
-    found = SurveyMoments(late, np.concatenate([piece.failures for piece in pieces]))
+    moments = SurveyMoments(late, np.concatenate([piece.failures for piece in pieces]))
     fates = [rates_without(survey.network(int(code)), without) for code in codes]
-    return judge_survey(survey, codes, sizes, fates, found, without)
+    return judge_survey(survey, codes, sizes, fates, moments, without)
 
 
 def _compiled(study: Study | CompiledStudy) -> CompiledStudy:

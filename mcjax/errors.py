@@ -1,4 +1,4 @@
-"""The one exception a user's input can raise: one sentence with place, fault and remedy."""
+"""The exception for invalid input: one sentence with place, fault and remedy."""
 
 from __future__ import annotations
 
@@ -8,25 +8,35 @@ from contextlib import contextmanager
 
 
 class InputError(ValueError):
-    """Input that cannot be used. ``str(error)`` is one sentence: file, field, remedy."""
+    """Invalid input; ``str(error)`` is one sentence that names file, field and remedy.
+
+    Parameters
+    ----------
+    field : str
+        Name of the field, or an empty string.
+    message : str
+        What is wrong, and what to do about it.
+    file : str, optional
+        Name of the file that the input comes from.
+    """
 
     def __init__(self, field: str, message: str, file: str | None = None):
         self.field = field
         self.message = message
         self.file = file
-        super().__init__(field, message, file)  # as pickle will call it again
+        super().__init__(field, message, file)  # pickle calls the class with these arguments
 
     def __str__(self) -> str:
         return ": ".join(part for part in (self.file, self.field, self.message) if part)
 
 
 class SharedError(InputError):
-    """An input error that all processes of a job have come to, so that each can end by itself."""
+    """An input error that is known to all processes of a job, so that each can exit by itself."""
 
 
 @contextmanager
 def naming(file: object) -> Iterator[None]:
-    """Let input errors raised inside name the file they came from, unless they name one already."""
+    """Add a file name to input errors raised in this context that name no file."""
     try:
         yield
     except InputError as error:
@@ -36,6 +46,6 @@ def naming(file: object) -> Iterator[None]:
 
 
 def did_you_mean(word: object, choices: Iterable[str]) -> str:
-    """`` (did you mean 'x'?)`` for the closest choice, or nothing."""
+    """Return `` (did you mean 'x'?)`` for the closest choice, or an empty string."""
     close = difflib.get_close_matches(str(word), list(choices), n=1)
     return f" (did you mean '{close[0]}'?)" if close else ""

@@ -1,1 +1,1 @@
-"""Chains: what one seed of one network does, generation by generation."""
+"""Chains: the simulation of one network for one key, generation by generation."""

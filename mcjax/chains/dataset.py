@@ -1,4 +1,4 @@
-"""The data one model fits in one generation, drawn row by row from the streams of its feeds."""
+"""The data that one model fits in one generation, drawn from the streams of its feeds."""
 
 from __future__ import annotations
 
@@ -16,10 +16,18 @@ from mcjax.solvers.once import once
 
 
 class SourceArrays(NamedTuple):
-    """What real sources have of their own, ``real`` (and models) first; None: all as that one."""
+    """Properties in which the S real sources differ; the first entry is for ``real`` and models.
 
-    factor: Any  # (S, p, p), roots of the covariances of x
-    sigma: Any  # (S,), noise scales
+    Attributes
+    ----------
+    factor : array or None
+        Roots of the covariances of x, shape (S, p, p); None if all are equal.
+    sigma : array or None
+        Noise scales, shape (S,); None if all are equal.
+    """
+
+    factor: Any
+    sigma: Any
 
 
 def draw_dataset(
@@ -38,6 +46,8 @@ def draw_dataset(
 
     Parameters
     ----------
+    model : Model
+        The model that generates the labels, in the precision of the draws.
     factor : Array
         A root of the covariance of the covariates, shape (q, q).
     parents : Array
@@ -47,23 +57,27 @@ def draw_dataset(
     key : Array
         Chain key, shape (2,).
     generation : Array
-        Generation in which each feed is drawn, int32, scalar or (B,).
+        Generation in which each feed is drawn, int32, scalar or shape (B,).
     models : int
-        M: origins from this number on are real.
+        Number M of models; origins from this number on are real.
+    pairs : int
+        Number H of pairs of rows, padding included.
     design : Array, optional
-        The key of fixed designs, shape (2,); without it covariates are drawn anew each time.
+        Key of fixed designs, shape (2,); by default covariates are drawn anew each time.
     sources : SourceArrays, optional
-        Laws of their own of real sources.
+        Properties in which the real sources differ.
 
     Returns
     -------
     Dataset
-        N = 2 pairs rows; padding has weight 0 and zero x and y. Without covariates x has shape
-        (0, N).
+        N = 2H rows, the even ones first; padding has weight 0 and zero x and y. Without covariates,
+        x has shape (0, N).
     """
     stamp = jnp.where(feeds.renewed, generation, 0).astype(jnp.uint32)
     streams = threefry((key[0], key[1]), (stamp, feeds.stream))
     designs = streams if design is None else design_streams(design, feeds.stream)
+    # (B,) pairs of each feed, and where they end; then for each of the H pairs its feed and its
+    # place in the feed's sample
     taken = (feeds.samples + 1) // 2
     ends = jnp.cumsum(taken)
     place = jnp.arange(pairs, dtype=ends.dtype)
@@ -107,16 +121,16 @@ def draw_dataset(
 
 
 def design_streams(design: Array, stream: Any) -> tuple[Array, Array]:
-    """Stream keys of the covariates of fixed designs, words of the shape of ``stream``."""
+    """Return the stream keys of fixed designs, two words of the shape of ``stream``."""
     zero = jnp.zeros_like(stream)
     return threefry((design[0] + zero, design[1] + zero), (zero, stream))
 
 
 def _halves(even: Array, odd: Array) -> Array:
-    """Even rows, then odd rows, along the last axis."""
+    """Concatenate even rows and odd rows along the last axis."""
     return jnp.concatenate([even, odd], axis=-1)
 
 
 def _both(pairs: Array) -> Array:
-    """The same for the even and the odd row of each pair."""
+    """Repeat the value of each pair for its even and its odd row: (..., H) to (..., 2H)."""
     return _halves(pairs, pairs)

@@ -1,8 +1,7 @@
-"""A condition as arrays: the network, the truth and the family that one chain runs on.
+"""Networks as arrays, padded to a common shape.
 
-Everything that distinguishes one condition from another is a value in these arrays, padded to a
-common shape. So one compiled program serves every network, sample size, weight and seed up to
-that shape.
+Everything that distinguishes one network from another is a value in these arrays, so one compiled
+program serves every network, sample size and weight up to that shape.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ from mcjax.network.feed import by_reader
 
 
 class Feeds(NamedTuple):
-    """What each model reads in one generation; M models, B feed slots, empty slots last."""
+    """The feeds of M models in one generation, in B slots each; empty slots come last."""
 
     samples: Any  # (M, B) int32, 0 in an empty slot
-    weight: Any  # (M, B) float64, of each observation, relative to the reader's largest
-    origin: Any  # (M, B) int32, a model, or M + s for real source s
+    weight: Any  # (M, B) float64, of one observation, relative to the reader's largest
+    origin: Any  # (M, B) int32, number of a model, or M + s for real source s
     stream: Any  # (M, B) uint32, see mcjax.draws.streams
-    renewed: Any  # (M, B) bool, drawn anew each generation (else generation 0's sample)
+    renewed: Any  # (M, B) bool, whether drawn anew in each generation, or in 0 only
 
 
 class Shape(NamedTuple):
@@ -95,13 +94,22 @@ def tables_of(network: NetworkArrays) -> list[Feeds]:
 
 
 def shape_of(networks: Sequence[Network], generations: int = 1, rows: bool = True) -> Shape:
-    """Return the smallest shape that holds all networks over so many generations.
+    """Return the smallest shape that holds all networks.
 
     Parameters
     ----------
+    networks : sequence of Network
+        The networks that share a program.
+    generations : int
+        Number T of generations, over which pools and sample counts may grow.
     rows : bool
-        Whether fits hold the rows of their pool; otherwise they hold those of one generation, and
+        Whether a fit holds all rows of its pool. Otherwise it holds those of one generation, and
         sums over the others.
+
+    Returns
+    -------
+    Shape
+        The padded sizes.
     """
     timelines = [net.later.order(generations) for net in networks]
     return Shape(
@@ -175,7 +183,7 @@ def _row(
 
 
 def _real(net: Network, name: str, reader: int, first: int) -> tuple[int, int]:
-    """Origin and stream of what a real source gives a model; ``first``: the origin of ``real``."""
+    """Return origin and stream of a real source's sample; ``first`` is the origin of ``real``."""
     source = net.source_index[name]
     if name == REAL:
         return first, real_stream(reader)
@@ -184,8 +192,7 @@ def _real(net: Network, name: str, reader: int, first: int) -> tuple[int, int]:
 
 
 def _pairs(net: Network, distinct: Sequence[Generation], order: np.ndarray, rows: bool) -> int:
-    """Return the pairs of rows of the largest fit; a feed with an odd count leaves half a pair
-    empty."""
+    """Return the pairs of rows of the largest fit; an odd sample leaves half a pair empty."""
     first, *later = _tables(net, distinct)
     tables = [_in_twos(first)]
     for table in later:

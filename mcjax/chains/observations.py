@@ -1,7 +1,7 @@
 """Observations drawn by position: rows 2q and 2q + 1 of each sample.
 
-Arrays here have rows last, and the even rows before the odd ones: for a few parameters and many
-rows, that order is several times faster than any other, because the long axis is contiguous.
+Arrays have rows last, and the even rows before the odd ones. For few parameters and many rows this
+order is several times faster than any other, because the long axis is contiguous.
 """
 
 from __future__ import annotations
@@ -29,12 +29,14 @@ def draw_normals(keys: Words, pairs: Array, count: int, dtype: Any) -> Array:
         Number q of each pair in its sample, shape (H,).
     count : int
         Number of covariates.
+    dtype : dtype
+        Precision of the draws.
 
     Returns
     -------
     Array
         Complex, shape (count, H): the real part is for the even row, the imaginary part for the odd
-        one. (One array, because XLA on a CPU would draw the words again for a second one.)
+        one. It is one array because XLA on a CPU would draw the words again for a second one.
     """
     number = jnp.dtype(dtype)
 
@@ -53,25 +55,27 @@ def draw_labels(
     pairs: Array,
     sigma: Array | None = None,
 ) -> Array:
-    """Draw labels from the law of each row's parent.
+    """Draw labels from the distribution of each row's parent.
 
     Parameters
     ----------
+    model : Model
+        The model that generates the labels.
     theta : Array
         Parameters of each row's parent, shape (p, 2H).
     x : Array
         Covariates, shape (q, 2H).
     real : Array
         Whether the parent is a real source, shape (2H,).
-    keys, pairs
+    keys, pairs : Array
         As in :func:`draw_normals`.
     sigma : Array, optional
-        Noise scale of each row in place of the model's, shape (2H,).
+        Noise scale of each row, shape (2H,); defaults to the model's.
 
     Returns
     -------
     Array
-        Shape (..., 2H).
+        Labels, shape (..., 2H).
     """
     words = [row_words(keys, pairs, jnp.uint32(LABEL + k)) for k in range(2)]
     even_then_odd = [jnp.concatenate(word) for word in words]
@@ -87,10 +91,12 @@ def draw_single(
     designs: Words,
     row: Array,
 ) -> tuple[Array, Array]:
-    """Draw single rows of any samples, those of :func:`draw_normals` and :func:`draw_labels`.
+    """Draw single rows of any samples, as :func:`draw_normals` and :func:`draw_labels` draw them.
 
     Parameters
     ----------
+    model : Model
+        The model that generates the labels.
     theta : Array
         Parameters of each row's parent, shape (p, N).
     factor : Array
@@ -100,14 +106,14 @@ def draw_single(
     keys, designs : tuple of Array
         Stream keys of labels and of covariates, two words of shape (N,) each.
     row : Array
-        Place in its sample, shape (N,).
+        Number of each row in its sample, shape (N,).
 
     Returns
     -------
     x : Array
-        Shape (q, N).
+        Covariates, shape (q, N).
     y : Array
-        Shape (..., N).
+        Labels, shape (..., N).
     """
     pair, odd = (row // 2).astype(jnp.uint32), row % 2 == 1
     x = jnp.zeros((0, len(row)), theta.dtype)
@@ -120,7 +126,7 @@ def draw_single(
 
 
 def of_rows(mask: Array, values: Array) -> Array:
-    """Return ``mask``, shape (N,), with the axes that it needs before ``values``, (..., N)."""
+    """Return ``mask``, shape (N,), with leading axes to broadcast against ``values``, (..., N)."""
     return mask.reshape((1,) * (values.ndim - 1) + mask.shape)
 
 

@@ -1,10 +1,10 @@
-"""All data that a model was ever fed, as one table of samples that are drawn again when needed.
+"""The pool of all data that a model has read, as a table of samples that can be drawn again.
 
-No rows are kept: a row is a function of its stream, its place and its parent's parameters, so a
+No rows are stored. A row is a function of its stream, its place and its parent's parameters, so a
 chain carries its estimates of all generations instead, and the pool of generation t is a table of
-the samples of generations 0 to t. What *accumulates* is drawn again as a whole at each fit: work in
-proportion to the rows so far. A *subsample* draws only the rows that it takes: constant work,
-however large the pool.
+the samples of generations 0 to t. Data that *accumulate* are drawn again as a whole for every fit,
+which takes work in proportion to the rows so far. A *subsample* draws only the rows it takes, which
+is constant work however large the pool.
 """
 
 from __future__ import annotations
@@ -27,13 +27,21 @@ from mcjax.network.memory import Memory
 
 
 class Past(NamedTuple):
-    """Of all generations; those to come are zero."""
+    """Estimates of all generations; those of generations to come are zero.
 
-    theta: Array  # (T + 1, M, p)
-    known: Array  # (T + 1, M) bool
+    Attributes
+    ----------
+    theta : Array
+        Estimates, shape (T + 1, M, p).
+    known : Array
+        Whether a model had an estimate, bool, shape (T + 1, M).
+    """
+
+    theta: Array
+    known: Array
 
     def with_generation(self, t: Array, theta: Array, known: Array) -> Past:
-        """With generation t filled in."""
+        """Return a copy in which generation t is filled in."""
         return Past(self.theta.at[t].set(theta), self.known.at[t].set(known))
 
 
@@ -76,14 +84,35 @@ def draw_subsample(
     rows: int,
     design: Array | None = None,
 ) -> Dataset:
-    """Rows drawn from a pool without replacement, each with the same chance, padded to ``rows``.
+    """Draw a simple random sample without replacement from a pool, padded to ``rows`` rows.
 
     Parameters
     ----------
-    pool: one model's row of the table of :func:`pooled`; when: each slot's generation.
-    t: generation of the fit. reader: the model, int32. take: how many rows, int32.
-    models: origins from which on they are real. Others: as for
-        :func:`~mcjax.chains.dataset.draw_dataset`.
+    model, factor, parents : Array
+        As in :func:`~mcjax.chains.dataset.draw_dataset`.
+    pool : Feeds
+        One model's row of the table of :func:`pooled`.
+    key : Array
+        Chain key, shape (2,).
+    when : Array
+        Generation of each slot of the pool.
+    t : Array
+        Generation of the fit, int32.
+    reader : Array
+        Number of the model that is fitted, int32.
+    take : Array
+        Number of rows to draw, int32.
+    models : int
+        Origins from this number on are real.
+    rows : int
+        Number N of rows, padding included.
+    design : Array, optional
+        Key of fixed designs, shape (2,); by default covariates are drawn anew each time.
+
+    Returns
+    -------
+    Dataset
+        N rows; padding has weight 0 and zero x and y.
     """
     stamp = jnp.where(pool.renewed, when, 0).astype(jnp.uint32)
     chain = (key[0], key[1])
@@ -94,7 +123,7 @@ def draw_subsample(
     place = jnp.arange(rows, dtype=ends.dtype)
 
     def choose() -> tuple[Array, Array]:
-        total = jnp.maximum(ends[-1], 1)  # padding models have no rows to choose from
+        total = jnp.maximum(ends[-1], 1)  # the pool of a padding model is empty
         chosen = permuted(selection, jnp.minimum(place, total - 1), total)
         slot = jnp.searchsorted(ends, chosen, side="right", method="scan_unrolled")
         return slot, chosen - (ends - pool.samples)[slot]

@@ -1,4 +1,4 @@
-"""What chains run on, what they are compiled for and what they report."""
+"""The inputs of chains, the settings they are compiled for, and their output."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from mcjax.network.memory import Memory, Replace
 REPLACE = Replace()
 
 Path = Literal["reference", "fast", "statistics"]
-"""How chains are run: row by row with any estimator (:mod:`mcjax.chains.reference`), many fits at
-once (:mod:`mcjax.chains.fast`), or without rows (:mod:`mcjax.chains.statistics`)."""
+"""How chains run: row by row with any estimator (:mod:`mcjax.chains.reference`), many fits at once
+(:mod:`mcjax.chains.fast`), or without rows (:mod:`mcjax.chains.statistics`)."""
 
 
 class ConditionArrays(NamedTuple):
-    """All that one chain's law depends on, as data.
+    """Everything that the distribution of a chain depends on, as data.
 
     Attributes
     ----------
@@ -34,11 +34,11 @@ class ConditionArrays(NamedTuple):
     whitener : array
         ``F^-T``, shape (q, q), or zero where F is singular.
     model : Model
-        What is fitted, with its numbers.
+        The model that is fitted, with its numbers.
     design : array, optional
-        The key of fixed designs, shape (2,); None where designs are random.
+        Key of fixed designs, shape (2,); None if designs are random.
     sources : SourceArrays, optional
-        Laws of their own of real sources.
+        Properties in which the real sources differ.
     """
 
     network: NetworkArrays
@@ -51,24 +51,24 @@ class ConditionArrays(NamedTuple):
 
 
 class Program(NamedTuple):
-    """What a program is compiled for; everything else is data.
+    """The settings that a program is compiled for; everything else is data.
 
     Attributes
     ----------
     generations : int
-        T.
+        Number T of generations.
     path : {"reference", "fast", "statistics"}
-        How chains are run.
+        How chains run.
     estimator : Estimator
-        What fits the models.
+        Fits the models.
     draw_dtype, fit_dtype : str
         Precision of covariates and labels, and of the fits.
     pairs : int
-        Pairs of rows of the largest fit; 0 where chains draw statistics instead of rows.
+        Pairs of rows of the largest fit; 0 if chains draw statistics instead of rows.
     few_rows : bool
-        Whether some feed is too small for the cheap statistics.
+        Whether some feed has too few rows for chi variates to be drawn without extra uniforms.
     memory : Memory
-        What a fit is of.
+        Which data a fit uses.
     """
 
     generations: int
@@ -82,16 +82,20 @@ class Program(NamedTuple):
 
 
 class Trajectory(NamedTuple):
-    """What a chain reports.
+    """The estimates of one chain, or of many.
 
     Attributes
     ----------
     theta : array
-        Estimates, shape (T + 1, M, p), not-a-number where a fit failed.
+        Estimates, shape (T + 1, M, p), NaN where a model has no estimate.
     status : array
         :class:`~mcjax.solvers.status.Status` codes, shape (T + 1, M).
     steps : array
-        Gradients evaluated, shape (T + 1, M).
+        Number of gradients evaluated, shape (T + 1, M).
+
+    Notes
+    -----
+    Arrays of many chains have leading axes.
     """
 
     theta: Any

@@ -1,8 +1,8 @@
 """One chain: the whole network from generation 0 to T, for one key.
 
-The code is written for one chain and, inside it, one model; batching is the engine's business. Any
-model and any estimator run here. Linear systems are solved by LAPACK and optimisers are optax's, so
-that these chains are evidence independent of the kernels of the fast path.
+The code is written for one chain and, within it, one model; the engine batches it. Any model and
+any estimator run on this path. Linear systems are solved by LAPACK and optimisers come from optax,
+so that these chains check the kernels of the fast path independently.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ from mcjax.solvers.status import Status
 
 
 class _State(NamedTuple):
-    """What the next generation needs of this one.
+    """What one generation passes on to the next.
 
-    Parameters are finite even where ``known`` is false, so that a lost model cannot make the
-    arithmetic of others fail.
+    Parameters are finite even where ``known`` is false, so that NaN cannot spread from a model
+    without an estimate to others.
     """
 
     theta: Array  # (M, p)
     known: Array  # (M,) bool, whether the model has an estimate
-    sums: Sums | None = None  # over all data so far, (M, ...), where these accumulate
-    past: Past | None = None  # where fits are of rows of earlier generations
+    sums: Sums | None = None  # over all data so far, (M, ...), if data accumulate
+    past: Past | None = None  # if fits use rows of earlier generations
 
 
 class _Task(NamedTuple):
     """The fit of one model in one generation."""
 
     feeds: Feeds  # its row of the table, (B,)
-    reader: Array  # its position
+    reader: Array  # number of the model
     take: Array  # rows of a subsample
-    status: Array  # with which it enters the fit
+    status: Array  # with which the model enters the fit
 
 
 def run_chain(condition: ConditionArrays, key: Array, program: Program) -> Trajectory:
@@ -55,11 +55,16 @@ def run_chain(condition: ConditionArrays, key: Array, program: Program) -> Traje
     Parameters
     ----------
     condition : ConditionArrays
-        Of one condition, without further axes.
+        The condition, without further axes.
     key : Array
-        Chain key, uint32 of shape (2,).
+        Chain key, uint32, shape (2,).
     program : Program
         Settings of the run.
+
+    Returns
+    -------
+    Trajectory
+        Estimates, statuses and steps of all generations.
     """
     truth = jnp.asarray(condition.truth, program.fit_dtype)
     begin = _beginning(condition, truth, program)
@@ -95,7 +100,7 @@ def _beginning(condition: ConditionArrays, truth: Array, program: Program) -> _S
 def _generation(
     condition: ConditionArrays, state: _State, key: Array, t: Array, program: Program
 ) -> tuple[Fit, Sums | None]:
-    """Fit every model once; return with it the sums over all data so far, where they accumulate."""
+    """Fit every model once; also return the sums over all data so far if data accumulate."""
     truth = jnp.asarray(condition.truth, program.fit_dtype)
     now = feeds_at(condition.network, t)
     theta, known, feeds, when = state.theta, state.known, now, t
@@ -108,7 +113,7 @@ def _generation(
     status = status_before_fit(feeds.samples > 0, known[feeds.origin], axis=1)
     active = jnp.any(now.samples > 0, axis=1)  # a frozen model does not fit its pool again
     status = jnp.where(active, status, int(Status.NOT_FITTED))
-    if state.sums is not None:  # what a model accumulates must not lack a generation
+    if state.sums is not None:  # sums that lack a generation cannot be continued
         status = jnp.where(active & ~state.known, int(Status.PARENT_FAILED), status)
     drawing = cast(condition.model, program.draw_dtype)
     fitting = cast(condition.model, program.fit_dtype)
@@ -128,7 +133,7 @@ def _generation(
             result = program.estimator.estimate(fitting, pivot, total)
         else:
             total = None
-            # without rows a fit ends at once, and no lane waits for one that does not count
+            # a fit without rows ends at once, so that no lane waits for a fit that does not count
             data = data._replace(weight=jnp.where(running, data.weight, 0))
             result = _fit(fitting, data, start, _fitting_key(key, t, task.reader), program)
         ended = jnp.where(running, result.status, task.status)
@@ -153,7 +158,7 @@ def _draw(
     program: Program,
     models: int,
 ) -> Dataset:
-    """Draw the rows of one fit; ``models``: origins from this number on are real."""
+    """Draw the rows of one fit; origins from ``models`` on are real."""
     factor = jnp.asarray(condition.factor, program.draw_dtype)
     shared = (drawing, factor, parents.astype(program.draw_dtype), task.feeds, key, when)
     if program.memory.selects:
@@ -163,14 +168,14 @@ def _draw(
 
 
 def _fit(model: Model, data: Dataset, start: Array, key: Array, program: Program) -> Fit:
-    """Fit one data set; the estimate is a vector of p numbers, whatever the model's structure."""
+    """Fit one data set; return the estimate as a vector, whatever the structure of the model."""
     result = program.estimator.fit(model, data, model.parameters(start), key)
     theta = result.theta if model.structure is None else ravel_pytree(result.theta)[0]
     return result._replace(theta=theta)
 
 
 def _fitting_key(key: Array, t: Array, reader: Array) -> Array:
-    """Return the JAX key of an estimator's own random numbers."""
+    """Return the JAX key for the random numbers of an estimator."""
     stream = fitting_stream(reader.astype(jnp.uint32))
     words = threefry((key[0], key[1]), (t.astype(jnp.uint32), stream))
     return jax.random.wrap_key_data(jnp.stack(words), impl="threefry2x32")
@@ -179,21 +184,30 @@ def _fitting_key(key: Array, t: Array, reader: Array) -> Array:
 def draw_samples(
     condition: ConditionArrays, parents: Array, feeds: Feeds, key: Array, t: Array, program: Program
 ) -> Dataset:
-    """Draw one generation's data as :func:`run_chain` does, each feed's sample by itself.
+    """Draw one generation's data as :func:`run_chain` does, but each sample separately.
 
-    A row depends on its stream and its place in the sample, so these are the rows of every fit.
+    A row depends only on its stream and its place in the sample, so these are the rows that were
+    fitted.
 
     Parameters
     ----------
+    condition : ConditionArrays
+        The condition, without further axes.
     parents : Array
-        Parameters of the models, finite, then of the real sources, shape (M + S, p).
+        Finite parameters of the models, then of the real sources, shape (M + S, p).
     feeds : Feeds
-        Those of generation t, (M, B).
+        The feeds of generation t, shape (M, B).
+    key : Array
+        Chain key, uint32, shape (2,).
+    t : Array
+        The generation, int32.
+    program : Program
+        Settings of the run; ``pairs`` is that of the largest feed.
 
     Returns
     -------
     Dataset
-        With leading axes (M, B).
+        The samples, with leading axes (M, B).
     """
     drawing = cast(condition.model, program.draw_dtype)
     factor = jnp.asarray(condition.factor, program.draw_dtype)

@@ -1,21 +1,21 @@
 """Least squares without rows: the sufficient statistics of a sample, drawn directly.
 
-With ``x ~ N(0, I)`` and normal noise, a sample of n rows matters to least squares only through
-``S = X'X`` and ``X'y = S theta + X' eps``. In law ``S = L L'`` with L lower triangular,
+With ``x ~ N(0, I)`` and normal noise, least squares depends on a sample of n rows only through
+``S = X'X`` and ``X'y = S theta + X' eps``. In distribution, ``S = L L'`` with L lower triangular,
 ``L_ii ~ chi(n - i)`` for i = 0, 1, ... and ``L_ij ~ N(0, 1)`` below the diagonal (Bartlett 1933),
-and ``X' eps = sigma L z`` with z standard normal: ``p (p + 3) / 2`` random numbers instead of
-``n (p + 1)``. With fewer rows than parameters the columns of L from n on are zero, and all of this
-still holds. General covariances ``F F'`` are reached by equivariance: errors are ``F^-T`` times
-those for the identity.
+and ``X' eps = sigma L z`` with z standard normal. This takes ``p (p + 3) / 2`` random numbers
+instead of ``n (p + 1)``. With fewer rows than parameters, the columns of L from n on are zero and
+the same formulas hold. A general covariance ``F F'`` follows by equivariance: errors are ``F^-T``
+times those for the identity.
 
-A statistic, like a row, is a function of its stream and its place: a sample that two models share
-has one S and one ``X' eps``, and reused real data are those of generation 0.
+A statistic, like a row, is a function of its stream and its place. Hence a sample that two models
+share has one S and one ``X' eps``, and reused real data are those of generation 0.
 
-Data that accumulate over generations are the sums of their statistics: a generation costs the same
-however many there were before.
+Data that accumulate over generations are represented by the sums of their statistics, so a
+generation costs the same however many there were before.
 
-Lanes come last in every array here, and arithmetic on matrices is written out entry by entry: an
-entry is then one long vector.
+Lanes come last in every array, and matrix arithmetic is written out entry by entry, so that each
+entry is one long vector.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ from mcjax.solvers.once import once
 from mcjax.solvers.status import Status
 
 FEW_ROWS = int(2 * GAMMA_SWITCH)
-"""Chi variates with fewer degrees of freedom cost six uniforms more."""
+"""Smallest number of degrees of freedom for which a chi variate needs no extra uniforms."""
 
 
 class _State(NamedTuple):
     error: Array  # (p, M, lanes), for covariates N(0, I); finite even where not known
-    known: Array  # (M, lanes)
-    pool: tuple[Array, Array] | None = None  # sums over all data so far, where they accumulate
+    known: Array  # (M, lanes), whether the model has an estimate
+    pool: tuple[Array, Array] | None = None  # sums over all data so far, if data accumulate
 
 
 def run_statistics(conditions: ConditionArrays, keys: Array, program: Program) -> Trajectory:
-    """Run a block of chains; arrays have a leading axis of lanes, as has the result."""
+    """Run a block of chains; all arrays, and those of the result, have a leading axis of lanes."""
     white, status = run_white(conditions, keys, program)
     truth = _lanes_last(jnp.asarray(conditions.truth, program.fit_dtype))[0]
     back = _lanes_last(jnp.asarray(conditions.whitener, program.fit_dtype))
-    # F^-T error, written out because lanes differ in F
+    # F^-T error, column by column because F differs between lanes
     columns = (back[None, :, k, None] * white[:, k, None] for k in range(len(truth)))
     theta = truth[None, :, None] + sum(columns)
     fits = (status != Status.NOT_FITTED) & (status != Status.PARENT_FAILED)
@@ -64,11 +64,23 @@ def run_statistics(conditions: ConditionArrays, keys: Array, program: Program) -
 
 
 def run_white(conditions: ConditionArrays, keys: Array, program: Program) -> tuple[Array, Array]:
-    """Errors for covariates N(0, I), and statuses, with lanes last.
+    """Return the errors that chains have for covariates N(0, I).
+
+    Parameters
+    ----------
+    conditions : ConditionArrays
+        Conditions, with a leading axis of lanes.
+    keys : Array
+        Chain keys, uint32, shape (lanes, 2).
+    program : Program
+        Settings of the run.
 
     Returns
     -------
-    Shapes (T + 1, p, M, lanes), not-a-number where a fit failed, and (T + 1, M, lanes).
+    error : Array
+        Shape (T + 1, p, M, lanes), NaN where a model has no estimate.
+    status : Array
+        Shape (T + 1, M, lanes).
     """
     net = jax.tree.map(_lanes_last, conditions.network)
     least_squares = conditions.model.least_squares
@@ -94,7 +106,7 @@ def run_white(conditions: ConditionArrays, keys: Array, program: Program) -> tup
         pool = None
         if state.pool is not None:
             pool = gram, right = state.pool[0] + gram, state.pool[1] + right
-            incomplete = (entering == Status.RUNNING) & ~state.known  # its pool lacks a generation
+            incomplete = (entering == Status.RUNNING) & ~state.known  # the pool lacks a generation
             entering = jnp.where(incomplete, int(Status.PARENT_FAILED), entering)
         error, unexplained = once(t, lambda: _solve(gram, right))
         status = first_that_holds(
@@ -109,8 +121,8 @@ def run_white(conditions: ConditionArrays, keys: Array, program: Program) -> tup
         now = _State(error, known_after(status, state.known), pool)
         return now, (jnp.where(now.known[None], error, jnp.nan), status)
 
-    _, found = lax.scan(step, begin, jnp.arange(program.generations + 1, dtype=jnp.int32))
-    return found
+    _, results = lax.scan(step, begin, jnp.arange(program.generations + 1, dtype=jnp.int32))
+    return results
 
 
 def _lanes_last(array: Array) -> Array:
@@ -118,32 +130,33 @@ def _lanes_last(array: Array) -> Array:
 
 
 def _parents(values: Array, origin: Array, real: bool | float) -> Array:
-    """What each feed's origin has; models (..., M, lanes) to feeds (..., M, B, lanes)."""
+    """Look up the value of each feed's origin: (..., M, lanes) to (..., M, B, lanes).
+
+    ``real`` is the value of a real source.
+    """
     models = values.shape[-2]
     shape = (*values.shape[:-2], *origin.shape)
-    found = jnp.full(shape, real, values.dtype)
-    if models <= UNROLLED:  # comparisons are vector instructions, a gather is none
+    result = jnp.full(shape, real, values.dtype)
+    if models <= UNROLLED:  # comparisons are vector instructions, a gather is not
         for j in range(models):
-            found = jnp.where(
-                (origin == j).reshape((1,) * (found.ndim - 3) + origin.shape),
+            result = jnp.where(
+                (origin == j).reshape((1,) * (result.ndim - 3) + origin.shape),
                 values[..., j, None, None, :],
-                found,
+                result,
             )
-        return found
+        return result
     flat = jnp.minimum(origin, models - 1).reshape(-1, origin.shape[-1])
     picked = jnp.take_along_axis(values, jnp.broadcast_to(flat, (*shape[:-3], *flat.shape)), -2)
-    model = (origin < models).reshape((1,) * (found.ndim - 3) + origin.shape)
-    return jnp.where(model, picked.reshape(shape), found)
+    model = (origin < models).reshape((1,) * (result.ndim - 3) + origin.shape)
+    return jnp.where(model, picked.reshape(shape), result)
 
 
 def _sums(
     feeds: Feeds, error: Array, sigma: Array, key: Array, t: Array, program: Program
 ) -> tuple[Array, Array]:
-    """``sum_b w_b S_b`` and ``sum_b w_b (S_b e_b + X_b' eps_b)`` of every model's fit.
+    """Return ``sum_b w_b S_b`` and ``sum_b w_b (S_b e_b + X_b' eps_b)`` for every model's fit.
 
-    Returns
-    -------
-    Shapes (p, p, M, lanes), of which the lower triangle counts, and (p, M, lanes).
+    The shapes are (p, p, M, lanes), of which only the lower triangle is filled, and (p, M, lanes).
     """
     p = error.shape[0]
     lower, z = _bartlett(feeds, key, t, p, program)
@@ -153,7 +166,8 @@ def _sums(
     def sums() -> tuple[Array, Array]:
         parents = _parents(error, origin, 0.0)
         entry = {place: value.astype(error.dtype) for place, value in lower.items()}
-        seen = [
+        # S e + X' eps = L (L' e + sigma z): first the vector in brackets, then times L below
+        inner = [
             sigma * z[k].astype(error.dtype) + sum(entry[i, k] * parents[i] for i in range(k, p))
             for k in range(p)
         ]
@@ -161,7 +175,7 @@ def _sums(
         gram = [[zero] * p for _ in range(p)]
         right = []
         for i in range(p):
-            right.append((weight * sum(entry[i, k] * seen[k] for k in range(i + 1))).sum(1))
+            right.append((weight * sum(entry[i, k] * inner[k] for k in range(i + 1))).sum(1))
             for j in range(i + 1):
                 products = sum(entry[i, k] * entry[j, k] for k in range(j + 1))
                 gram[i][j] = (weight * products).sum(1)
@@ -173,7 +187,7 @@ def _sums(
 def _bartlett(
     feeds: Feeds, key: Array, t: Array, p: int, program: Program
 ) -> tuple[dict[tuple[int, int], Array], list[Array]]:
-    """The entries of L and the vector z of every feed, each of shape (M, B, lanes)."""
+    """Draw the entries of L and the vector z of every feed, each of shape (M, B, lanes)."""
     dtype = jnp.dtype(program.draw_dtype)
     count = p * (p + 3) // 2
     half = -(-count // 2)
@@ -187,10 +201,10 @@ def _bartlett(
     def diagonal() -> Array:
         uniforms = []
         if program.few_rows:
-            each = GAMMA_RAISES // 2
-            words = _words(feeds, key, t, p * each, 1)
+            half_each = GAMMA_RAISES // 2  # a counter gives two words
+            words = _words(feeds, key, t, p * half_each, 1)
             uniforms = [
-                [uniform(w[i * each + j], dtype) for w in words for j in range(each)]
+                [uniform(w[i * half_each + j], dtype) for w in words for j in range(half_each)]
                 for i in range(p)
             ]
         degrees = [jnp.asarray(feeds.samples - i, dtype) for i in range(p)]
@@ -198,6 +212,7 @@ def _bartlett(
             [chi(normal[i], degrees[i], uniforms[i] if uniforms else ()) for i in range(p)]
         )
 
+    # the first p normals make the diagonal of L, the next p are z, the others fill L below it
     chis = once(t, diagonal)
     lower = {(i, i): chis[i] for i in range(p)}
     place = 2 * p
@@ -210,7 +225,7 @@ def _bartlett(
 
 
 def _words(feeds: Feeds, key: Array, t: Array, count: int, kind: int) -> tuple[Array, Array]:
-    """``count`` pairs of words for every feed, shapes (count, M, B, lanes)."""
+    """Return ``count`` pairs of words for every feed, each of shape (count, M, B, lanes)."""
     stamp = jnp.where(feeds.renewed, t, 0).astype(jnp.uint32)
     stream = [word[None] for word in threefry((key[0], key[1]), (stamp, feeds.stream))]
     place = lax.broadcasted_iota(jnp.uint32, (count, *feeds.stream.shape), 0)
@@ -218,11 +233,11 @@ def _words(feeds: Feeds, key: Array, t: Array, count: int, kind: int) -> tuple[A
 
 
 def _solve(gram: Array, right: Array) -> tuple[Array, Array]:
-    """Solution (p, M, lanes) and unexplained share (M, lanes), see :func:`solve_positive`."""
+    """Return solutions (p, M, lanes) and unexplained shares (M, lanes); see `solve_positive`."""
     if len(gram) <= UNROLLED:
         return solve_positive(gram, right)
     p = len(gram)
     lower = gram.reshape(p, p, -1)
     whole = lower + jnp.swapaxes(jnp.tril(jnp.moveaxis(lower, -1, 0), -1), 1, 2).transpose(1, 2, 0)
-    found, unexplained = jax.vmap(solve_positive, -1, -1)(whole, right.reshape(p, -1))
-    return found.reshape(right.shape), unexplained.reshape(right.shape[1:])
+    solution, unexplained = jax.vmap(solve_positive, -1, -1)(whole, right.reshape(p, -1))
+    return solution.reshape(right.shape), unexplained.reshape(right.shape[1:])

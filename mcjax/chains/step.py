@@ -1,8 +1,8 @@
-"""One generation of a network, common to all paths: who is fitted, who is lost, what remains.
+"""Rules of one generation that all paths share: which models are fitted and which keep an estimate.
 
-A model without feeds keeps its estimate (``NOT_FITTED``). A model that reads one without an
+A model without feeds keeps its estimate (``NOT_FITTED``). A model that reads another one without an
 estimate has none either (``PARENT_FAILED``). Paths differ in how they draw data and fit, and in the
-order of their axes; the rules are here, and act elementwise or along the axis of feeds.
+order of their axes. The rules here act elementwise or along the axis of feeds.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ def status_before_fit(reads: Array, parent_known: Array, axis: int) -> Array:
         Whether a slot of the table holds a feed; slots along ``axis``.
     parent_known : Array
         Whether the origin of each feed has an estimate, of the shape of ``reads``.
+    axis : int
+        The axis of slots.
 
     Returns
     -------
@@ -30,25 +32,27 @@ def status_before_fit(reads: Array, parent_known: Array, axis: int) -> Array:
         ``RUNNING`` for models to fit, ``NOT_FITTED`` or ``PARENT_FAILED``, int32 of the shape of
         ``reads`` without that axis.
     """
-    # one reduction for both questions: 0 reads nothing, 1 reads known models alone, 2 a lost one
+    # one reduction answers both: 0 reads nothing, 1 only known models, 2 one without an estimate
     worst = jnp.where(reads, jnp.where(parent_known, 1, 2), 0).max(axis)
     return first_that_holds((worst == 0, Status.NOT_FITTED), (worst == 2, Status.PARENT_FAILED))
 
 
 def shares_of(samples: Array, weight: Array, axis: int) -> tuple[Array, Array]:
-    """Return what each observation and each feed weigh in a fit, as shares of the whole.
+    """Return the weights of observations and of feeds as shares of a fit's total weight.
 
     Parameters
     ----------
     samples : Array
-        Observations of each feed, feeds along ``axis``.
+        Number of observations of each feed, feeds along ``axis``.
     weight : Array
-        Weight of each of these observations, in the precision of the fit.
+        Weight of one observation of each feed, in the precision of the fit.
+    axis : int
+        The axis of feeds.
 
     Returns
     -------
     observation, feed : Array
-        Weight of one observation, and of all observations of a feed, over the total.
+        Weight of one observation, and of all observations of a feed, divided by the total.
     """
     mass = samples.astype(weight.dtype) * weight
     total = jnp.maximum(mass.sum(axis, keepdims=True), 1)

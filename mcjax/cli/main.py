@@ -11,6 +11,7 @@ import traceback
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +19,9 @@ from mcjax.cli.start import import_jax, start_jax
 from mcjax.errors import InputError, SharedError, naming
 from mcjax.laws.collapse.origins import CLAUSES
 from mcjax.report.text import shown
+
+if TYPE_CHECKING:
+    from mcjax.study.study import PathChoice
 
 EXIT = {"verified": 0, "refuted": 1, "inconclusive": 3}
 BAD_INPUT = 2  # also an environment in which JAX does not start
@@ -137,7 +141,7 @@ def verify(
     laws: tuple[Path, ...],
     until_decided: bool,
     distributed: str | None,
-    path: str | None,
+    path: PathChoice | None,
 ) -> int:
     """Simulate a study, and judge the laws.
 
@@ -194,7 +198,7 @@ def replay(
     condition: str | None,
     chain: str,
     file: Path | None,
-    path: str | None,
+    path: PathChoice | None,
     as_json: bool,
 ) -> None:
     """Run one chain of a study again.

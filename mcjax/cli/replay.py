@@ -12,7 +12,7 @@ from mcjax.report.origin import elsewhere, load_again, read_about
 from mcjax.report.replay import replay_json, show_replay
 from mcjax.report.tables import table_console
 from mcjax.report.text import strict_json
-from mcjax.study.study import Study
+from mcjax.study.study import PathChoice, Study
 
 MOST_NAMED = 4
 """Largest number of conditions that an error names."""
@@ -23,7 +23,7 @@ def run_replay(
     condition: str | None,
     chain: str,
     file: Path | None,
-    engine_path: str | None,
+    engine_path: PathChoice | None,
     as_json: bool,
 ) -> None:
     """Replay one chain and print it.

@@ -30,7 +30,7 @@ from mcjax.report.text import strict_json
 from mcjax.report.verification import verification_json
 from mcjax.study.load import builtin_file, builtin_study, load_study, load_survey
 from mcjax.study.schema import read_text
-from mcjax.study.study import Study
+from mcjax.study.study import PathChoice, Study
 from mcjax.verdicts.equivalence import Verdict
 from mcjax.verdicts.judge import Verification, judge
 
@@ -48,7 +48,7 @@ def run_verify(
     without: str | None = None,
     laws: tuple[Path, ...] = (),
     until_decided: bool = False,
-    engine_path: str | None = None,
+    engine_path: PathChoice | None = None,
 ) -> Verdict:
     """Simulate and judge the study or survey in a file, and print the verdict.
 

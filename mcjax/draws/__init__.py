@@ -1,1 +1,1 @@
-"""Random numbers by position, not by order."""
+"""Random numbers that depend on position, not on the order of draws."""

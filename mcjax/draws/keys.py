@@ -1,8 +1,9 @@
-"""JAX keys for a user's own functions, made of the two words behind an observation.
+"""JAX keys for a user's functions, made of the two random words of an observation.
 
-Bits, splits and folds are those of JAX's default generator (threefry2x32-20, partitionable), to the
-bit. Here they are written out, where JAX's CPU lowering is a loop that no other computation fuses
-with; and they do not depend on the setting ``jax_threefry_partitionable``.
+Random bits, splits and folds equal those of JAX's default generator (threefry2x32-20,
+partitionable) to the bit. They are written out as expressions, because JAX's CPU lowering is a loop
+that does not fuse with other computations. They do not depend on the setting
+``jax_threefry_partitionable``.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from mcjax.draws.threefry import threefry
 
 
 def key_of(words: tuple[Array, Array]) -> Array:
-    """Return the JAX key that two random words make."""
+    """Return the JAX key made of two random words."""
     return jax.random.wrap_key_data(jnp.stack(words), impl=_generator())
 
 
@@ -59,6 +60,6 @@ def _random_bits(key: Array, width: int, shape: tuple[int, ...]) -> Array:
 
 
 def _words(key: Array, shape: tuple[int, ...]) -> tuple[Array, Array]:
-    """Return two words for each place of an array of this shape, numbered row by row."""
+    """Return two words for each entry of an array of this shape, counted in row-major order."""
     place = jnp.arange(math.prod(shape), dtype=jnp.uint32).reshape(shape)
     return threefry((key[0], key[1]), (jnp.zeros_like(place), place))

@@ -1,14 +1,15 @@
-"""Sampling without replacement by position: a pseudo-random permutation computed entry by entry.
+"""Sampling without replacement: a pseudo-random permutation evaluated entry by entry.
 
 The first n entries of a random permutation of N numbers are a simple random sample without
-replacement. Here an entry is a function of the key and of its position alone, so that n of N are
-drawn in time and memory n: no shuffle of N numbers, no rejection that depends on other entries.
+replacement. Each entry is a function of the key and its position alone, so drawing n of N numbers
+takes time and memory proportional to n: there is no shuffle of N numbers, and no rejection that
+depends on other entries.
 
-A number below ``a b``, ``a`` and ``b`` near ``sqrt(N)``, is a pair (left, right), and each round
-adds a hash of one half to the other, which is a bijection (a generalised Feistel network). Values
-of N and above are permuted again until they fall below it ("cycle walking"), which leaves a
-permutation of N numbers (Black & Rogaway, "Ciphers with arbitrary finite domains", 2002); fewer
-than one in ``sqrt(N)`` needs it.
+An index below ``a b``, with ``a`` and ``b`` near ``sqrt(N)``, is split into a pair (high, low).
+Each round adds a hash of one half to the other half, which is a bijection (a generalised Feistel
+network). An index that lands on N or above is permuted again until it falls below N ("cycle
+walking"); the result is still a permutation of N numbers (Black & Rogaway, "Ciphers with arbitrary
+finite domains", 2002). Fewer than one index in ``sqrt(N)`` needs this.
 """
 
 from __future__ import annotations
@@ -19,22 +20,29 @@ from jax import Array, lax
 from mcjax.draws.threefry import threefry
 
 ROUNDS = 12
-"""An even number of Feistel rounds."""
+"""Number of Feistel rounds, which must be even."""
 
 
 def permuted(key: tuple[Array, Array], position: Array, size: Array) -> Array:
-    """Entries of a random permutation of ``0 .. size - 1``.
+    """Return entries of a random permutation of ``0, ..., size - 1``.
 
     Parameters
     ----------
-    key: two words, scalars. position: int32, shape (n,), each from 0 to size - 1.
-    size: N, int32 scalar, at least 1.
+    key : tuple of Array
+        Two uint32 scalars.
+    position : Array
+        Positions of the wanted entries, int32, shape (n,), each from 0 to size - 1.
+    size : Array
+        Length N of the permutation, int32 scalar, at least 1.
 
     Returns
     -------
-    int32, shape (n,), distinct for distinct positions.
+    Array
+        int32, shape (n,); distinct positions give distinct entries.
     """
     total = size.astype(jnp.uint32)
+    # left = ceil(sqrt(N)), corrected for the rounding of float32, and right = ceil(N / left), so
+    # that left * right >= N
     left = jnp.ceil(jnp.sqrt(size.astype(jnp.float32))).astype(jnp.uint32)
     left = left + (left * left < total).astype(jnp.uint32)
     right = (total + left - 1) // left
@@ -51,17 +59,17 @@ def permuted(key: tuple[Array, Array], position: Array, size: Array) -> Array:
     def walk(index: Array) -> Array:
         return jnp.where(index < total, index, mix(index))
 
-    found = lax.while_loop(
+    entries = lax.while_loop(
         lambda index: jnp.any(index >= total), walk, mix(position.astype(jnp.uint32))
     )
-    return found.astype(jnp.int32)
+    return entries.astype(jnp.int32)
 
 
 def _turned(half: Array, word: Array, size: Array) -> Array:
-    """``half`` plus a hash of ``word`` modulo ``size``, which is at most 2**16.
+    """Return ``half`` plus a hash of ``word``, modulo ``size``, which is at most 2**16.
 
-    The hash mixes 32 bits (Appleby's finaliser of MurmurHash3) and scales the upper half of them
-    down to ``size``; a remainder would be no vector instruction.
+    The hash mixes 32 bits (Appleby's MurmurHash3 finaliser) and scales the upper 16 of them down to
+    ``size``. Taking a remainder instead would not compile to a vector instruction.
     """
     word = (word ^ (word >> 16)) * jnp.uint32(0x85EBCA6B)
     word = (word ^ (word >> 13)) * jnp.uint32(0xC2B2AE35)

@@ -1,8 +1,8 @@
-"""Samplers without loops or rejection: a fixed number of words gives one draw.
+"""Samplers without loops or rejection: each draw consumes a fixed number of random words.
 
-A batch of rejection samplers waits for its unluckiest lane, and a sampler whose number of words
-varies cannot be replayed by position. Each function below maps words (or uniforms) to draws
-elementwise, and says how far its law is from the exact one.
+A batch of rejection samplers waits for its slowest lane, and a sampler that consumes a varying
+number of words cannot be replayed by position. Each function below maps words (or uniforms) to
+draws elementwise, and its docstring states how far its distribution is from the exact one.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ POISSON_TERMS = 40
 
 
 def uniform(word: Array, dtype: jnp.dtype) -> Array:
-    """Uniform on (0, 1), never 0 or 1: the midpoints of 2**23 cells (float32) or 2**32 (float64).
+    """Map words to uniforms on (0, 1), never 0 or 1.
 
-    Twenty-three bits, because a cell's midpoint must be exact in the 24-bit significand of a
-    float32: with 24 bits the last midpoint would round to 1.
+    Uniforms are the midpoints of 2**23 cells (float32) or 2**32 cells (float64). float32 uses 23
+    bits because a midpoint must be exact in its 24-bit significand: with 24 bits, the last midpoint
+    would round to 1.
     """
     if dtype == jnp.float32:
         # by way of int32, which converts to floating point in one vector instruction
@@ -42,15 +43,20 @@ LOGARITHM = (
     -2.4999993993e-1,
     3.3333331174e-1,
 )
-"""Of ``(log(1 + f) - f + f^2 / 2) / f^3`` in single precision (Moshier, Cephes library)."""
-ROOT_HALF = 0x3F3504F3  # sqrt(1/2), as a word
+"""Polynomial for ``(log(1 + f) - f + f^2 / 2) / f^3`` in single precision, highest power first
+(Moshier, Cephes library)."""
+ROOT_HALF = 0x3F3504F3  # the bits of sqrt(1/2) as a float32
 
 
 def log_of(u: Array) -> Array:
-    """Logarithm of a uniform, to rounding: in single precision without the special cases that take
-    a library's half its time."""
+    """Return the logarithm of uniforms, exact to rounding.
+
+    The single-precision version omits special cases (zero, negative, infinite), on which a library
+    function spends half its time.
+    """
     if u.dtype != jnp.float32:
         return jnp.log(u)
+    # u = 2**exponent (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)), read off the bits of u
     word = lax.bitcast_convert_type(u, jnp.int32)
     exponent = (word - ROOT_HALF) >> 23
     f = lax.bitcast_convert_type(word - (exponent << 23), jnp.float32) - 1
@@ -61,10 +67,10 @@ def log_of(u: Array) -> Array:
 
 
 def turn(u: Array) -> tuple[Array, Array]:
-    """``cos(2 pi u), sin(2 pi u)`` for u in (0, 1), to rounding.
+    """Return ``cos(2 pi u)`` and ``sin(2 pi u)`` for u in (0, 1), exact to rounding.
 
-    Sine's Taylor polynomial on a quarter turn, reached by symmetry. A library's cosine spends most
-    of its time on arguments that do not occur here.
+    Both are reduced by symmetry to the Taylor polynomial of the sine on a quarter turn. A library
+    function spends most of its time on arguments that do not occur here.
     """
     terms = 7 if u.dtype == jnp.float32 else 11
     centred = u - 0.5
@@ -75,7 +81,7 @@ def turn(u: Array) -> tuple[Array, Array]:
 
 
 def _sine_of_turns(u: Array, terms: int) -> Array:
-    """``sin(2 pi u)`` for |u| <= 1/4, by Horner's rule in u squared."""
+    """Return ``sin(2 pi u)`` for |u| <= 1/4, by Horner's rule in u squared."""
     square = u * u
     total = jnp.zeros_like(u)
     for k in reversed(range(terms)):
@@ -85,10 +91,10 @@ def _sine_of_turns(u: Array, terms: int) -> Array:
 
 
 def normal_pair(words: tuple[Array, Array], dtype: jnp.dtype) -> tuple[Array, Array]:
-    """Two independent standard normals (Box & Muller 1958).
+    """Map two words to two independent standard normals (Box & Muller 1958).
 
-    The tail ends at 5.8 (float32) or 6.7 (float64) standard deviations, beyond which lies a
-    probability of 1e-8 or 3e-11; the variance is off by less than 1e-7.
+    The tails are cut off at 5.8 (float32) or 6.7 (float64) standard deviations, which drops a
+    probability of 1e-8 or 3e-11. The error of the variance is below 1e-7.
     """
     radius = jnp.sqrt(-2 * log_of(uniform(words[0], dtype)))
     cosine, sine = turn(uniform(words[1], dtype))
@@ -96,17 +102,22 @@ def normal_pair(words: tuple[Array, Array], dtype: jnp.dtype) -> tuple[Array, Ar
 
 
 GAMMA_SWITCH = 6.0
+"""Smallest shape for which :func:`gamma_root` is used directly."""
 GAMMA_RAISES = 6
+"""By how much a smaller shape is raised, and the number of uniforms that undo it."""
 
 
 def gamma_root(z: Array, shape: Array) -> Array:
-    """``(X / a)^(1/3)`` for a gamma variate X of shape a >= 6, from a standard normal.
+    """Return ``w = (X / a)^(1/3)`` for a gamma variate X of shape a >= 6, from a standard normal z.
 
-    The quantile transform, as a series in ``1 / sqrt(a)`` whose first two terms are the cube root
-    of Wilson & Hilferty (1931). The others are derived here: X has the density of z carried along,
+    Notes
+    -----
+    This is the quantile transform as a series in ``1 / sqrt(a)``. Its first two terms are the
+    cube-root approximation of Wilson & Hilferty (1931). The others are derived here: the change of
+    variables from z to w, with Stirling's series for the gamma function, reads
     ``-z^2/2 = a (3 log w - w^3 + 1) - log w + log(3 sqrt(a) w') - 1/(12 a) + 1/(360 a^3) - ...``
-    (Stirling), solved order by order for polynomials in z. Measured total variation from the exact
-    law: below 1.5e-5 at a = 6, 3e-6 at 10, 3e-8 at 50.
+    and is solved order by order for polynomials in z. Measured total variation distance from the
+    exact distribution: below 1.5e-5 at a = 6, 3e-6 at 10, 3e-8 at 50.
     """
     e = 1 / jnp.sqrt(shape)
     s = z * z
@@ -125,14 +136,26 @@ def gamma_root(z: Array, shape: Array) -> Array:
 
 
 def chi(z: Array, df: Array, uniforms: Sequence[Array] = ()) -> Array:
-    """Chi variate, the root of a chi-squared one, with ``df >= 1`` degrees of freedom; 0 for
-    ``df <= 0``.
+    """Map standard normals to chi variates, the square roots of chi-squared ones.
 
     Parameters
     ----------
-    z: a standard normal. uniforms: six more draws, needed if any df is below 12: a gamma variate of
-        a small shape is one of a larger shape times powers of uniforms,
-        ``G(a) = G(a + 6) prod_{j < 6} U_j^(1 / (a + j))`` (Stuart 1962).
+    z : Array
+        Standard normals.
+    df : Array
+        Degrees of freedom, whole numbers; the result is 0 where ``df <= 0``.
+    uniforms : sequence of Array, optional
+        ``GAMMA_RAISES`` uniforms, required if any positive df is below 12.
+
+    Returns
+    -------
+    Array
+        Chi variates, of the common shape of the arguments.
+
+    Notes
+    -----
+    For a small shape a, a gamma variate is one of a larger shape times powers of uniforms,
+    ``G(a) = G(a + 6) prod_{j < 6} U_j^(1 / (a + j))`` (Stuart 1962).
     """
     half = jnp.maximum(df, 1) / 2
     small = half < GAMMA_SWITCH
@@ -146,40 +169,43 @@ def chi(z: Array, df: Array, uniforms: Sequence[Array] = ()) -> Array:
 
 
 def student_t(u: Array, v: Array, df: Array) -> Array:
-    """Student's t from two uniforms, by Bailey's polar method (Mathematics of Computation, 1994).
+    """Map two uniforms to Student's t (Bailey's polar method, Mathematics of Computation, 1994).
 
-    ``sqrt(df (u**(-2/df) - 1)) cos(2 pi v)`` has exactly the t law with ``df`` degrees of freedom.
+    ``sqrt(df (u**(-2/df) - 1)) cos(2 pi v)`` is exactly t distributed with ``df`` degrees of
+    freedom.
     """
     radius = jnp.sqrt(df * jnp.expm1(-2 / df * jnp.log(u)))
     return radius * turn(v)[0]
 
 
 def laplace(u: Array) -> Array:
-    """Standard Laplace (density exp(-|x|)/2) by its inverse distribution function."""
+    """Map uniforms to standard Laplace variates (density exp(-|x|)/2) by inversion."""
     centred = u - 0.5
     return -jnp.sign(centred) * jnp.log1p(-2 * jnp.abs(centred))
 
 
 def poisson(u: Array, rate: Array) -> Array:
-    """Poisson count from one uniform, by the inverse distribution function.
+    """Map one uniform to a Poisson count by inverting the distribution function.
 
-    Up to a rate of 10 the distribution function is summed, 40 terms long: the probability left
-    out is below 1e-12. Above it the inverse is Giles' expansion in the normal quantile w, floored,
+    A rate that is not finite gives a count that is not finite, so that an explosion stays visible.
+
+    Notes
+    -----
+    For rates up to 10 the distribution function is summed over 40 terms; the probability left out
+    is below 1e-12. For larger rates the inverse is Giles' expansion in the normal quantile w,
     ``rate + sqrt(rate) w + 1/3 + w^2/6 + (-w/36 - w^3/72)/sqrt(rate)
-    + (-8/405 + 7w^2/810 + w^4/270)/rate`` (ACM Transactions on Mathematical Software 42, 2016).
-    Measured total variation from the exact law: below 3e-6 at rates up to 10 and below 2e-4 above
-    (worst just above 10); the mean is off by less than 1e-5 standard deviations, the variance by
-    less than 3e-4 of itself.
-
-    A rate that is not finite gives a count that is not finite: an explosion stays visible.
+    + (-8/405 + 7w^2/810 + w^4/270)/rate``, rounded down (ACM Transactions on Mathematical Software
+    42, 2016). Measured total variation distance from the exact distribution: below 3e-6 for rates
+    up to 10 and below 2e-4 above (largest just above 10). The error of the mean is below 1e-5
+    standard deviations, the relative error of the variance below 3e-4.
     """
     small = jnp.minimum(rate, POISSON_SWITCH)
     mass = jnp.exp(-small)
-    left = u - mass
+    left = u - mass  # what of u the terms so far have not covered
     count = jnp.zeros_like(rate)
     for k in range(1, POISSON_TERMS):
         count = jnp.where(left > 0, k, count)
-        mass = mass * (small * (1 / k))  # a division would take as long as the rest of a term
+        mass = mass * (small * (1 / k))  # dividing by k would take as long as the rest of the term
         left = left - mass
     large = jnp.maximum(rate, POISSON_SWITCH)
     w = ndtri(u)

@@ -1,12 +1,12 @@
-"""The counter-based generator under every draw: Threefry-2x32 with 20 rounds.
+"""The counter-based random number generator behind every draw: Threefry-2x32 with 20 rounds.
 
-Source: Salmon, Moraes, Dror & Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC'11). It is
-the hash behind JAX's default keys, written as an unrolled expression because a compiler can fuse
-that into its consumer. A number is a pure function of (key, counter): no state, no splitting, so
+Reference: Salmon, Moraes, Dror & Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC'11). This
+is the hash behind JAX's default keys, written as an unrolled expression so that a compiler can fuse
+it into its consumer. A number is a pure function of (key, counter), without state or splitting, so
 a draw does not depend on how many other draws are made, where, or in which order.
 
-The arithmetic is that of ``uint32`` arrays and works on NumPy and JAX arrays alike; the host
-derives chain keys with the very function that compiled code uses.
+The function works on ``uint32`` arrays of NumPy and JAX alike: the host derives chain keys with the
+same code that compiled programs use.
 """
 
 from __future__ import annotations
@@ -18,11 +18,17 @@ PARITY = 0x1BD11BDA
 
 
 def threefry(key: tuple[Any, Any], counter: tuple[Any, Any]) -> tuple[Any, Any]:
-    """Two random words for each counter.
+    """Return two random words for each counter.
 
     Parameters
     ----------
-    key, counter: pairs of uint32 arrays that broadcast together.
+    key, counter : tuple of Array
+        Pairs of uint32 arrays that broadcast together.
+
+    Returns
+    -------
+    first, second : Array
+        uint32, of the broadcast shape.
     """
     k0, k1 = key
     schedule = (k0, k1, k0 ^ k1 ^ PARITY)

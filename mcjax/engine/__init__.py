@@ -1,1 +1,1 @@
-"""Running many chains: lanes, blocks, chunks and streaming moments."""
+"""Many chains at once: programs, lanes, blocks, chunks and streaming moments."""

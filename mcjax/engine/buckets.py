@@ -1,11 +1,11 @@
 """Which conditions share a compiled program.
 
-A program computes every condition at the padded size of its largest: models times rows of the
-largest fit. Beginning with a program for each size, those two are joined, again and again, whose
-union adds least to the work, until all would compute more than ``WASTE`` times what they need.
-A generation counts for at least ``SMALL`` rows: less is not worth the seconds that another program
-takes to compile. The answer depends on sizes alone, never on how many chains are run, so that more
-chains later are chains of the same program.
+A program computes every condition at the padded size of its largest one: models times rows of the
+largest fit. Starting with one program for each size, the two programs whose union adds least work
+are merged repeatedly, until the total work would exceed ``WASTE`` times the necessary work. A
+generation counts as at least ``SMALL`` rows, because smaller savings are not worth the seconds that
+another program takes to compile. The result depends on sizes alone, never on the number of chains,
+so that chains added later run in the same program.
 """
 
 from __future__ import annotations
@@ -18,11 +18,17 @@ WASTE, SMALL = 2.0, 1024
 
 
 def buckets(sizes: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """Positions of conditions, program by program.
+    """Group conditions into programs.
 
     Parameters
     ----------
-    sizes: models and rows of the largest fit of each condition.
+    sizes : sequence of (int, int)
+        Number of models, and rows of the largest fit, of each condition.
+
+    Returns
+    -------
+    list of list of int
+        Positions of the conditions of each program.
     """
     shapes, which = np.unique(np.array(sizes, float), axis=0, return_inverse=True)
     count = np.bincount(which.ravel()).astype(float)

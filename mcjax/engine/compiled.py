@@ -1,8 +1,8 @@
-"""A study as programs: which conditions share one, how it runs and why, and at what size.
+"""A study as programs: which conditions share one, how it runs and why, and at which size.
 
-Conditions share a program if nothing that it is compiled for tells them apart: their model's
-structure, number of parameters, path, estimator, memory and settings. Where rows are drawn, their
-sizes must also be alike (:mod:`mcjax.engine.buckets`). Everything else is data.
+Conditions share a program if they agree in everything that it is compiled for: the structure of the
+model, the number of parameters, path, estimator, memory and settings. If rows are drawn, their
+sizes must also be similar (:mod:`mcjax.engine.buckets`). Everything else is data.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from mcjax.estimators.estimator import Estimator
 from mcjax.estimators.lbfgs import LBFGS
 from mcjax.estimators.newton import Newton
 from mcjax.estimators.sufficient_statistics import SufficientStatistics
-from mcjax.study.study import PRECISIONS, Condition, Study, covariance_root, whitener
+from mcjax.study.study import PRECISIONS, Condition, Solver, Study, covariance_root, whitener
 
 MANY_PARAMETERS = 64
-"""Above this p a Hessian at every step costs more than it saves: L-BFGS is the default."""
+"""Above this p a Hessian in every step costs more than it saves, and L-BFGS is the default."""
 
 
 class Route(NamedTuple):
@@ -41,9 +41,9 @@ class Route(NamedTuple):
     Attributes
     ----------
     path : {"reference", "fast", "statistics"}
-        What runs them.
+        The path on which they run.
     reason : str
-        Why no faster path does, or nothing.
+        Why they cannot run on a faster path, or an empty string.
     """
 
     path: Path
@@ -59,13 +59,13 @@ class SharedProgram:
     members : tuple of int
         Positions of the conditions in the study.
     route : Route
-        How their chains run, and why so.
+        How their chains run, and why.
     program : Program
-        What is compiled.
+        The settings that the program is compiled for.
     shape : Shape
         Padded sizes.
     chunk : int
-        Chains that one call runs, as many as the study's memory allows.
+        Number of chains in one call, as many as the study's memory allows.
     """
 
     members: tuple[int, ...]
@@ -77,14 +77,14 @@ class SharedProgram:
 
 @dataclass(frozen=True)
 class CompiledStudy:
-    """A study and its programs; nothing is compiled before chains run.
+    """A study and its programs; compilation itself waits until chains run.
 
     Attributes
     ----------
     study : Study
-        What is to be run.
+        The study to run.
     programs : tuple of SharedProgram
-        Each condition is a member of one of them.
+        The programs; each condition is a member of exactly one.
     """
 
     study: Study
@@ -92,26 +92,34 @@ class CompiledStudy:
 
     @cached_property
     def by_condition(self) -> tuple[SharedProgram, ...]:
-        """The program of each condition, in the order of the study."""
-        found = {i: shared for shared in self.programs for i in shared.members}
-        return tuple(found[i] for i in range(len(self.study.conditions)))
+        """Return the program of each condition, in the order of the study."""
+        programs = {i: shared for shared in self.programs for i in shared.members}
+        return tuple(programs[i] for i in range(len(self.study.conditions)))
 
     def task(self, condition: int, chains: Sequence[int] | np.ndarray) -> Task:
-        """Return some chains of a condition, given by its position, as the engine runs them."""
+        """Return some chains of a condition, given by its position, as a task of the engine."""
         shape = self.by_condition[condition].shape
         return task_of(self.study.conditions[condition], shape, chains)
 
     def trajectories(
         self, program: SharedProgram, chains: Sequence[int] | np.ndarray
     ) -> Iterator[tuple[int, Trajectory]]:
-        """Run some chains of every condition of a program; yield parts as they come.
+        """Run some chains of every condition of a program; yield parts as they are ready.
+
+        Parameters
+        ----------
+        program : SharedProgram
+            One of ``programs``.
+        chains : sequence of int
+            Numbers of the chains, ascending.
 
         Yields
         ------
         condition : int
             Position in the study.
         trajectory : Trajectory
-            Of its next chains in order, as NumPy arrays with a leading axis of chains.
+            The next chains of the condition in order, as NumPy arrays with a leading axis of
+            chains.
         """
         tasks = [self.task(i, chains) for i in program.members]
         for part in engine.trajectories(tasks, program.program, program.chunk):
@@ -119,7 +127,7 @@ class CompiledStudy:
                 yield program.members[task], trajectory
 
     def position(self, name: str) -> int:
-        """Return where a condition stands in the study.
+        """Return the position of a condition in the study.
 
         Raises
         ------
@@ -129,38 +137,45 @@ class CompiledStudy:
         names = [condition.name for condition in self.study.conditions]
         if name not in names:
             hint = did_you_mean(name, names)
-            raise InputError("condition", f"{name!r} is none of the study's{hint}")
+            raise InputError("condition", f"{name!r} is not in the study{hint}")
         return names.index(name)
 
 
 def compile_study(study: Study) -> CompiledStudy:
-    """Return the programs of a study."""
+    """Group the conditions of a study into programs."""
     kinds: dict[tuple[Any, ...], list[int]] = {}
     for i, condition in enumerate(study.conditions):
         kinds.setdefault(_kind(condition, study), []).append(i)
     groups = []
     for members in kinds.values():
         if route_of(study.conditions[members[0]], study).path == "statistics":
-            groups.append(members)  # as quick whatever the sample counts
+            groups.append(members)  # the cost does not depend on sample counts
             continue
         sizes = [(study.conditions[i].network.size, 2 * _shape(study, [i]).pairs) for i in members]
         groups += [[members[k] for k in group] for group in buckets(sizes)]
     return CompiledStudy(study, tuple(_shared(study, members) for members in groups))
 
 
-def estimator_of(condition: Condition, solver: str = "auto") -> Estimator:
-    """Return what fits the models of a condition.
+def estimator_of(condition: Condition, solver: Solver = "auto") -> Estimator:
+    """Return the estimator that fits the models of a condition.
 
     Parameters
     ----------
+    condition : Condition
+        The condition.
     solver : {"auto", "newton", "lbfgs"}
-        The study's choice for models that do not bring an estimator of their own.
+        The study's choice for models without an estimator of their own.
+
+    Returns
+    -------
+    Estimator
+        The condition's estimator if it has one, otherwise the default for its model and memory.
     """
     model = condition.model
     if condition.estimator is not None:
         return condition.estimator
     if model.statistics is not None and condition.network.memory.adds_up:
-        return SufficientStatistics()  # sums of generations add up, and rows need not be kept
+        return SufficientStatistics()  # sums of generations add up, so rows need not be drawn again
     if model.estimator is not None:
         return model.estimator
     if solver == "auto":
@@ -169,7 +184,7 @@ def estimator_of(condition: Condition, solver: str = "auto") -> Estimator:
 
 
 def route_of(condition: Condition, study: Study) -> Route:
-    """Return how the chains of a condition run in a study, and why so."""
+    """Return how the chains of a condition run in a study, and why."""
     reason = _reason_for_rows(condition, study)
     if not reason:
         return Route("statistics")
@@ -187,15 +202,15 @@ def route_of(condition: Condition, study: Study) -> Route:
 
 
 def _reason_for_rows(condition: Condition, study: Study) -> str:
-    """Return why a condition's chains must draw rows, or nothing if sufficient statistics do."""
+    """Return why chains must draw rows, or an empty string if sufficient statistics suffice."""
     net, squares = condition.network, condition.model.least_squares
     for reason, holds in (
-        ("noise and loss are not those of normal least squares", not (squares and squares.normal)),
+        ("the model is not least squares with normal noise", not (squares and squares.normal)),
         ("the study asks for rows", study.sampling != "auto"),
         ("the condition has an estimator of its own", condition.estimator is not None),
         ("designs are fixed", condition.design != "random"),
         ("there are several real sources, or weights by generation", not net.plain),
-        ("fits are of a pool of rows", not (net.memory.current_only or net.memory.adds_up)),
+        ("fits use a pool of rows", not (net.memory.current_only or net.memory.adds_up)),
         (
             "covariates do not determine every parameter",
             not whitener(condition.covariance).any(),
@@ -207,7 +222,7 @@ def _reason_for_rows(condition: Condition, study: Study) -> str:
 
 
 def _kind(condition: Condition, study: Study) -> tuple[Any, ...]:
-    """Return all that a program is compiled for, but sizes."""
+    """Return everything that a program is compiled for, except sizes."""
     net = condition.network
     return (
         jax.tree.structure(condition.model),
@@ -223,7 +238,7 @@ def _kind(condition: Condition, study: Study) -> tuple[Any, ...]:
 
 
 def _shared(study: Study, members: Sequence[int]) -> SharedProgram:
-    """Return the program of conditions of one kind and like size."""
+    """Return the program of conditions of one kind and similar size."""
     conditions = [study.conditions[i] for i in members]
     first, shape = conditions[0], _shape(study, members)
     route = route_of(first, study)
@@ -250,7 +265,7 @@ def _shared(study: Study, members: Sequence[int]) -> SharedProgram:
 
 
 def _shape(study: Study, members: Sequence[int]) -> Shape:
-    """Return the padded sizes of the program of these conditions."""
+    """Return the padded sizes of a program for these conditions."""
     conditions = [study.conditions[i] for i in members]
     first = conditions[0]
     sums = isinstance(estimator_of(first, study.solver), SufficientStatistics)
@@ -273,9 +288,9 @@ def task_of(condition: Condition, shape: Shape, chains: Sequence[int] | np.ndarr
 
 
 def _source_arrays(condition: Condition) -> SourceArrays | None:
-    """Return what tells the condition's real sources apart, beside their truths."""
-    laws, own = condition.sources, condition.network.sources
+    """Return properties in which the real sources differ besides their truths, or None."""
+    laws, sources = condition.sources, condition.network.sources
     factor = None
-    if any(source.covariance is not None for source in own):
+    if any(source.covariance is not None for source in sources):
         factor = np.array([covariance_root(covariance) for covariance in laws.covariance])
     return None if factor is None and laws.sigma is None else SourceArrays(factor, laws.sigma)

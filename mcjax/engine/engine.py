@@ -1,9 +1,9 @@
-"""The one room that batches: lanes over conditions x chains, in blocks, in bounded chunks.
+"""Batching: lanes over conditions and chains, in blocks, in chunks of bounded size.
 
-A *lane* is one chain of one condition; each lane carries its own network, truth and family as
-data. A *block* is the fixed batch that ``vmap`` sees; a *chunk* is the number of blocks one call
-runs, one after the other. Blocks have one size whatever the chunk, so a lane's arithmetic is the
-same in any chunk; memory is bounded by the block.
+A *lane* is one chain of one condition; each lane carries its network, truth and model as data. A
+*block* is the fixed batch that ``vmap`` sees. A *chunk* is the set of blocks that one call runs,
+one after the other. The size of a block does not depend on the chunk, so the arithmetic of a lane
+is the same in any chunk. Memory is bounded by the block.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 
 from mcjax.chains import fast
-from mcjax.chains.program import ConditionArrays, Program, Trajectory
+from mcjax.chains.program import ConditionArrays, Path, Program, Trajectory
 from mcjax.chains.reference import run_chain
 from mcjax.chains.statistics import run_statistics
 from mcjax.draws.streams import chain_keys
@@ -34,14 +34,16 @@ from mcjax.solvers.cholesky import UNROLLED
 CPU_LANES, CPU_STATISTICS_LANES, CPU_BYTES = 64, 128, 8 * 2**20
 DEVICE_LANES, DEVICE_BYTES, SMALLEST_BLOCK = 65_536, 4 * 2**30, 64
 RESULTS_COPIES = 4
-"""Most lanes of a block, and bytes of its data or, on the way to moments, of copies of its
-results. On a CPU a block must stay in cache: at 2,000 rows a fit, 64 lanes cost 2.6 times as much a
-fit as 8. Another device it must fill."""
+"""Largest number of lanes in a block, and largest size in bytes of its data (on an accelerator also
+of the copies of its results on the way to moments). On a CPU a block must stay in cache: with 2,000
+rows per fit, a fit costs 2.6 times as much in a block of 64 lanes as in one of 8. On an accelerator
+a block must fill the device."""
 
 FAST_BYTES, FAST_FITS, MATRIX_FITS = 2**19, 128, 64
-"""On the fast path a block's rows fit the second cache of a core, beside what is made of them, and
-it has few fits, for all wait for the slowest: where a network collapses, that takes ten times as
-many passes as most. But where matrices are large, vectors run over fits, and need that many."""
+"""On the fast path, the rows of a block and what is computed from them fit the second-level cache
+of a core. A block has few fits, because all wait for the slowest: if a network collapses, that one
+takes ten times as many passes as most. For large matrices, where vectors run over fits, a block has
+at least ``MATRIX_FITS`` fits."""
 
 CHUNK = 1024
 
@@ -49,22 +51,22 @@ Report = Callable[[int, Callable[[], list[Tally]]], None]
 
 
 class Task(NamedTuple):
-    """Chains of one condition to run."""
+    """Some chains of one condition."""
 
     arrays: ConditionArrays
     seed: int
-    word: int  # the condition's part of a chain key
+    word: int  # hash of the condition's label, part of the chain keys
     chains: np.ndarray  # chain numbers, ascending
-    models: int  # without padding
+    models: int  # number of models without padding
 
 
 def run_blocks(
     conditions: ConditionArrays, keys: Any, program: Program, devices: tuple[jax.Device, ...]
 ) -> Trajectory:
-    """Run blocks, each device its share of them one after the other.
+    """Run blocks, spread over devices, each of which runs its share one after the other.
 
-    Every array has leading axes (blocks, lanes). Devices do not talk to each other. A program that
-    must not be spread over several runs all blocks on the first, with the same results.
+    Every array has leading axes (blocks, lanes). Devices do not communicate. A program that must
+    not be spread over several devices runs all blocks on the first, with the same results.
     """
     if len(devices) > 1 and devices[0].platform == "cpu":
         leaves, structure = jax.tree.flatten((conditions, keys))
@@ -74,21 +76,21 @@ def run_blocks(
     return _compiled(program.path, devices[0].platform)(conditions, keys, program, devices)
 
 
-@cache  # the lowered program is not lost: jit keeps it for the call that compiles it
+@cache  # jit keeps the lowered program for the call that compiles it
 def _runs_alone(
     structure: Any,
     shapes: tuple[jax.ShapeDtypeStruct, ...],
     program: Program,
     devices: tuple[jax.Device, ...],
 ) -> bool:
-    """Whether a program must run on one device of a CPU, because it would never end on several."""
+    """Whether a program must run on one device of a CPU, because it could deadlock on several."""
     conditions, keys = jax.tree.unflatten(structure, shapes)
     run = _compiled(program.path, devices[0].platform)
     return one_device_reason(run.lower(conditions, keys, program, devices).as_text()) is not None
 
 
 @cache
-def _compiled(path: str, platform: str) -> Any:
+def _compiled(path: Path, platform: str) -> Any:
     options = compiler_options(path, platform)
     return jax.jit(
         _run_blocks, static_argnames=("program", "devices"), compiler_options=options or None
@@ -122,27 +124,41 @@ def simulate(
 ) -> list[Tally]:
     """Run all tasks in one compiled program and summarise each.
 
-    The tasks' arrays must have one shape and one family structure. Where several processes were
-    started together each runs its share of the tiles, and all get all tallies.
+    If several processes were started together, each runs its share of the tiles, and all of them
+    return all tallies.
 
     Parameters
     ----------
-    known: what earlier runs found of each task, the same in all processes; its chains up to
-        ``known.tiled`` must not be among those of the task.
-    report: called after every chunk with the number of chains it added and the tallies so far.
+    tasks : sequence of Task
+        The tasks, whose arrays have the same shapes and the same structure of the model.
+    program : Program
+        Settings of the run.
+    chunk : int
+        Largest number of chains in one call.
+    known : sequence of Tally, optional
+        Tally of an earlier run of each task, the same in all processes. The chains of a task must
+        start at ``known.tiled``.
+    report : callable, optional
+        Called after every chunk with the number of chains it added and a function that returns the
+        tallies so far.
+
+    Returns
+    -------
+    list of Tally
+        One for each task.
     """
     gathers = [Gather(tally) for tally in known or [Tally()] * len(tasks)]
-    for found in together(_summaries(_own_share(tasks), program, chunk)):
-        for task, tile, outcome in found:
+    for summaries in together(_summaries(_own_share(tasks), program, chunk)):
+        for task, tile, outcome in summaries:
             gathers[task].add(tile, outcome)
         if report is not None:
-            added = sum(outcome.chains for _, _, outcome in found)
+            added = sum(outcome.chains for _, _, outcome in summaries)
             report(added, lambda: [gather.tally() for gather in gathers])
     return [gather.tally() for gather in gathers]
 
 
 def _own_share(tasks: Sequence[Task]) -> list[Task]:
-    """This process's tiles of every task, dealt out in turn."""
+    """Return the tasks with this process's share of the tiles, which are dealt out in turn."""
     index, count = jax.process_index(), jax.process_count()
     return [
         task._replace(chains=task.chains[(task.chains // TILE + k) % count == index])
@@ -153,7 +169,7 @@ def _own_share(tasks: Sequence[Task]) -> list[Task]:
 def _summaries(
     tasks: Sequence[Task], program: Program, chunk: int
 ) -> Iterator[list[tuple[int, int, Outcome]]]:
-    """Chunk by chunk, the tiles that it completes: task, number and summary."""
+    """Yield for each chunk the tiles that it completes: task, number of the tile and summary."""
     tiles = [
         Tiles(np.asarray(task.arrays.truth)[0], task.chains, task.arrays.model.functionals)
         for task in tasks
@@ -169,11 +185,26 @@ def _summaries(
 def trajectories(
     tasks: Sequence[Task], program: Program, chunk: int = CHUNK
 ) -> Iterator[list[tuple[int, Trajectory]]]:
-    """Run all tasks; yields chunks: pairs of a task and its next chains in order, in NumPy arrays.
+    """Run all tasks, chunk by chunk.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+        The tasks, whose arrays have the same shapes and the same structure of the model.
+    program : Program
+        Settings of the run.
+    chunk : int
+        Largest number of chains in one call.
+
+    Yields
+    ------
+    list of (int, Trajectory)
+        For each chunk, positions of tasks and the next chains of each in order, in NumPy arrays.
 
     Raises
     ------
-    InputError: if the program needs float64 and JAX has it switched off.
+    InputError
+        If the program needs float64 and JAX has it switched off.
     """
     if "float64" in (program.draw_dtype, program.fit_dtype) and not jax.config.read(
         "jax_enable_x64"
@@ -193,8 +224,8 @@ def trajectories(
     rows = max(1, min(chunk, _round_up(int(ends[-1]), row)) // row)
 
     def run(begin: int) -> tuple[np.ndarray, Trajectory]:
-        """Owners of the lanes from ``begin`` on, and what they do, which need not be there yet."""
-        # the last chunk is filled up with copies of the last lane, dropped afterwards
+        """Start the chunk of lanes from ``begin`` on; return their tasks and pending results."""
+        # the last chunk is filled up with copies of the last lane, which are dropped afterwards
         lane = np.minimum(np.arange(begin, begin + rows * row), ends[-1] - 1)
         owner = np.searchsorted(ends, lane, side="right")
         keys = np.concatenate(
@@ -211,7 +242,7 @@ def trajectories(
     waiting: deque[tuple[int, tuple[np.ndarray, Trajectory]]] = deque()
     while begin < ends[-1] or waiting:
         try:
-            # the device works on one chunk while the one before is read
+            # the device computes one chunk while the results of the previous one are read
             while begin < ends[-1] and len(waiting) < 2:
                 waiting.append((begin, run(begin)))
                 begin += rows * row
@@ -227,13 +258,13 @@ def trajectories(
             else:
                 raise InputError(
                     "run.chunk",
-                    f"leaves a device without memory even at {row} chains; use a device with more,"
+                    f"exceeds the memory of a device even at {row} chains; use a device with more,"
                     " fewer samples or fewer generations",
                 ) from error
             begin = waiting[0][0] if waiting else begin
             waiting.clear()
             warnings.warn(
-                f"a device ran out of memory; going on with {rows * row} chains at a time instead"
+                f"a device ran out of memory; continuing with {rows * row} chains at a time instead"
                 f" of {before}",
                 RuntimeWarning,
                 stacklevel=2,
@@ -244,8 +275,7 @@ def trajectories(
 
 
 def chunk_within(memory: float, task: Task, program: Program) -> int:
-    """Chains a chunk may have for its inputs and results, and those of the chunk before, to take no
-    more than so many bytes."""
+    """Return how many chains a chunk may have if two chunks must fit into ``memory`` bytes."""
     models, p = len(task.arrays.network.frozen), task.arrays.truth.shape[1]
     results = (program.generations + 1) * models * (np.dtype(program.fit_dtype).itemsize * p + 8)
     inputs = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(task.arrays))
@@ -253,10 +283,10 @@ def chunk_within(memory: float, task: Task, program: Program) -> int:
 
 
 def block_size(task: Task, program: Program, lanes: int) -> int:
-    """Lanes of a block: the largest power of two within the backend's limits.
+    """Return the number of lanes of a block: the largest power of two within the limits.
 
-    On a CPU it depends on the program's shape alone, never on the chunk or the number of chains;
-    another device is not filled with more than the ``lanes`` there are.
+    On a CPU it depends on the shape of the program alone, never on the chunk or the number of
+    chains. On an accelerator it is at most the number of ``lanes``, rounded up to a power of two.
     """
     models, p = len(task.arrays.network.frozen), task.arrays.truth.shape[1]
     results = (program.generations + 1) * models * (p + 1) * 8
@@ -288,7 +318,7 @@ def _round_up(count: int, step: int) -> int:
 def _split(
     owner: np.ndarray, result: Trajectory, tasks: Sequence[Task]
 ) -> list[tuple[int, Trajectory]]:
-    """Take a chunk's lanes apart by task, and the padding off."""
+    """Split the lanes of a chunk by task and remove the padding."""
     flat = [np.asarray(leaf) for leaf in result]
     flat = [leaf.reshape(-1, *leaf.shape[2:])[: len(owner)] for leaf in flat]
     return [

@@ -1,10 +1,11 @@
-"""Streaming moments of the errors of many chains: constant memory, one fixed order of merging.
+"""Streaming moments of the errors of many chains, in constant memory and a fixed order of merging.
 
-Chains are taken in tiles of 64 consecutive chain numbers, each tile is summarised, and summaries
-are merged in the order of the tiles (Chan, Golub & LeVeque 1983). So the moments of a run do not
-depend on chunk size or device, and those of the first C chains are the same in a longer run.
+Chains are divided into tiles of 64 consecutive chain numbers. Each tile is summarised, and the
+summaries are merged in the order of the tiles (Chan, Golub & LeVeque 1983). Hence moments depend
+neither on the size of chunks nor on the device, and those of the first C chains are the same in a
+longer run.
 
-Only chains whose model has an estimate count; how many those are is part of the result.
+Only chains whose model has an estimate count; their number is part of the result.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 TILE = 64
 LARGEST = 200
-"""Up to M p = 200 the full covariance of all models is kept, above it each model's own."""
+"""Up to this M p the joint covariance of all models is kept, above it only that of each model."""
 
 
 class Moments(NamedTuple):
@@ -23,8 +24,12 @@ class Moments(NamedTuple):
 
     Attributes
     ----------
-    chains: how many count, same leading axes as ``mean``.
-    mean: of a statistic. square: sum of squared deviations from the mean.
+    chains : ndarray
+        Number of chains that count, with the leading axes of ``mean``.
+    mean : ndarray
+        Mean of a statistic.
+    square : ndarray
+        Sum of squared deviations from the mean.
     """
 
     chains: np.ndarray
@@ -32,7 +37,7 @@ class Moments(NamedTuple):
     square: np.ndarray
 
     def standard_error(self) -> np.ndarray:
-        """Of the mean, from the chains' own spread; infinite for fewer than two chains."""
+        """Return the standard error of the mean; infinite for fewer than two chains."""
         count = self.chains.astype(float)
         with np.errstate(divide="ignore", invalid="ignore"):
             error = np.sqrt(self.square / (count * (count - 1)))
@@ -44,13 +49,19 @@ class ErrorMoments(NamedTuple):
 
     Attributes
     ----------
-    error: of e, mean of shape (T + 1, M, p).
-    product: of e_a e_b; all pairs, (T + 1, Mp, Mp), or each model's own, (T + 1, M, p, p), when
-        Mp is above ``LARGEST``. Its spread is the fourth moment standard errors need.
-    squared: of ||e||^2, mean of shape (T + 1, M).
-    across: sums of products of ||e_t||^2 - mean between generations, (M, T + 1, T + 1), over the
-        chains that count at every generation; with their number (M,) and mean (M, T + 1).
-    functional: of the family's F functionals, mean of shape (T + 1, M, F); a chain counts where
+    error : Moments
+        Moments of e; the mean has shape (T + 1, M, p).
+    product : Moments
+        Moments of the products e_a e_b of all pairs of entries, shape (T + 1, Mp, Mp), or of the
+        pairs within each model, shape (T + 1, M, p, p), if Mp is above ``LARGEST``. Their spread is
+        the fourth moment that standard errors need.
+    squared : Moments
+        Moments of ||e||^2; the mean has shape (T + 1, M).
+    across : Moments
+        Joint moments of ||e_t||^2 over generations, from the chains that count at every generation:
+        number (M,), mean (M, T + 1), centred sums of products (M, T + 1, T + 1).
+    functional : Moments
+        Moments of the model's F functionals; the mean has shape (T + 1, M, F). A chain counts if
         its value is finite.
     """
 
@@ -64,19 +75,21 @@ class ErrorMoments(NamedTuple):
 def tile_moments(
     theta: np.ndarray, truth: np.ndarray, values: np.ndarray | None = None
 ) -> ErrorMoments:
-    """Moments of tiles of chains.
+    """Return the moments of tiles of C chains.
 
     Parameters
     ----------
-    theta: estimates, shape (..., C, T + 1, M, p) for C chains a tile, not-a-number where there is
-        none.
-    truth: shape (p,).
-    values: of the functionals, shape (..., C, T + 1, M, F), not finite where there is none; None of
-        a family that has none.
+    theta : ndarray
+        Estimates, shape (..., C, T + 1, M, p), NaN where there is none.
+    truth : ndarray
+        Shape (p,).
+    values : ndarray, optional
+        Values of the functionals, shape (..., C, T + 1, M, F), not finite where there is none.
 
     Returns
     -------
-    One :class:`ErrorMoments` whose arrays have the leading axes of theta.
+    ErrorMoments
+        Arrays have the leading axes of ``theta``.
     """
     error = np.moveaxis(np.asarray(theta, float), -4, -3) - truth  # (..., T + 1, C, M, p)
     valid = np.isfinite(error).all(-1)
@@ -104,7 +117,7 @@ def tile_moments(
 
 
 def merge(first: ErrorMoments, second: ErrorMoments) -> ErrorMoments:
-    """The moments of both sets of chains together."""
+    """Return the moments of two sets of chains together."""
     return ErrorMoments(
         error=_merge(first.error, second.error),
         product=_merge(first.product, second.product),
@@ -115,7 +128,7 @@ def merge(first: ErrorMoments, second: ErrorMoments) -> ErrorMoments:
 
 
 def _moments(values: np.ndarray, valid: np.ndarray, axis: int) -> Moments:
-    """Over one axis, the chains'; ``values`` are 0 where not valid."""
+    """Return the moments over the axis of chains; ``values`` are 0 where not valid."""
     count = valid.sum(axis)
     mean = values.sum(axis) / np.maximum(count, 1)
     centred = np.where(valid, values - np.expand_dims(mean, axis), 0.0)
@@ -123,10 +136,11 @@ def _moments(values: np.ndarray, valid: np.ndarray, axis: int) -> Moments:
 
 
 def _products(error: np.ndarray, valid: np.ndarray | None) -> Moments:
-    """Of the products of all pairs of entries; ``error``: (..., C, entries), 0 where not valid.
+    """Return the moments of products of all pairs of entries.
 
-    Matrix products of e and of e^2: a product's sum of squares less its squared mean. Errors spread
-    about as far as they are from 0, so little is lost in the difference.
+    ``error`` has shape (..., C, entries) and is 0 where not valid. The centred sum of squares is
+    computed from matrix products of e and of e^2, as the sum of squares minus the squared mean.
+    Errors are spread about as widely as they are far from 0, so the difference loses few digits.
     """
     total = _transposed(error) @ error
     square = error**2
@@ -152,7 +166,11 @@ def _merge(a: Moments, b: Moments) -> Moments:
 
 
 def _across(squared: np.ndarray, valid: np.ndarray) -> Moments:
-    """``squared``: (..., T + 1, C, M); ``valid``: (..., C, M), at every generation."""
+    """Return the joint moments of squared errors over generations.
+
+    ``squared`` has shape (..., T + 1, C, M); ``valid``, (..., C, M), tells whether a chain counts
+    at every generation.
+    """
     kept = valid[..., None, :, :]
     count = valid.sum(-2)
     total = np.where(kept, squared, 0.0).sum(-2)
@@ -164,7 +182,7 @@ def _across(squared: np.ndarray, valid: np.ndarray) -> Moments:
 
 
 def merge_across(a: Moments, b: Moments) -> Moments:
-    """Moments of vectors: chains (...), mean (..., K), square (..., K, K)."""
+    """Merge moments of vectors: chains (...), mean (..., K), square (..., K, K)."""
     count = a.chains + b.chains
     share = b.chains / np.maximum(count, 1)
     shift = b.mean - a.mean

@@ -1,4 +1,4 @@
-"""What the chains of one condition did, gathered tile by tile."""
+"""Summaries of the chains of one condition, gathered tile by tile."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mcjax.models.model import Functional
 from mcjax.solvers.status import Status
 
 KEPT = 1 << 18
-"""Numbers of one condition that are kept as they are, not as moments: a megabyte."""
+"""How many errors of one condition are kept individually, not as moments: one megabyte."""
 
 
 class Outcome(NamedTuple):
@@ -21,14 +21,22 @@ class Outcome(NamedTuple):
 
     Attributes
     ----------
-    moments: of the errors.
-    sample: errors at generation T of the first chains, (K, M, p), single precision, not-a-number
-        where there is none; as many as make ``KEPT`` numbers.
-    largest: ||e||^2 of the chain farthest off, 0 without any, (T + 1, M).
-    highest: value of each functional in the chain where it is highest, minus infinity without any,
+    moments : ErrorMoments
+        Moments of the errors.
+    sample : ndarray
+        Errors of the first K chains at generation T, shape (K, M, p), single precision, NaN where
+        there is none. K is such that these are at most ``KEPT`` numbers.
+    largest : ndarray
+        Largest ||e||^2 over chains, 0 if there is none, shape (T + 1, M).
+    highest : ndarray
+        Largest value of each functional over chains, minus infinity if there is none, shape
         (T + 1, M, F).
-    fits: number of fits by outcome, shape (T + 1, M, number of :class:`Status` codes).
-    steps: gradients evaluated, in all. chains: C.
+    fits : ndarray
+        Number of fits by outcome, shape (T + 1, M, number of :class:`Status` codes).
+    steps : int
+        Total number of gradients evaluated.
+    chains : int
+        Number C of chains.
     """
 
     moments: ErrorMoments
@@ -41,10 +49,16 @@ class Outcome(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """A summary that can be continued.
+    """A summary that can be continued by a longer run.
 
-    ``whole`` covers the chains up to the last full tile, ``rest`` those after it. A longer run
-    goes on from ``whole`` and so comes to the very numbers it would have found in one go.
+    A longer run continues from ``whole``, so its numbers are exactly those of a single run.
+
+    Attributes
+    ----------
+    whole : Outcome or None
+        The chains up to the end of the last full tile.
+    rest : Outcome or None
+        The chains after it.
     """
 
     whole: Outcome | None = None
@@ -52,30 +66,30 @@ class Tally(NamedTuple):
 
     @property
     def outcome(self) -> Outcome:
-        """Both parts together."""
+        """Return the summary of both parts together."""
         parts = [part for part in self if part is not None]
         return merge_outcomes(*parts) if len(parts) == 2 else parts[0]
 
     @property
     def tiled(self) -> int:
-        """Chains in ``whole``."""
+        """Return the number of chains in ``whole``."""
         return 0 if self.whole is None else self.whole.chains
 
     @property
     def chains(self) -> int:
-        """Chains in all."""
+        """Return the total number of chains."""
         return self.tiled + (0 if self.rest is None else self.rest.chains)
 
 
 def summarise(
     tiles: Trajectory, truth: np.ndarray, functionals: Sequence[Functional] = ()
 ) -> list[Outcome]:
-    """The summary of each tile; leading axes of every array: tiles, chains."""
+    """Return the summary of each tile; every array has leading axes (tiles, chains)."""
     status, theta = np.asarray(tiles.status), np.asarray(tiles.theta)
     values = functional_values(theta, truth, functionals)
     moments = tile_moments(theta, truth, values)
     error = theta - truth
-    with np.errstate(over="ignore"):  # beyond single precision it is infinite, and no estimate
+    with np.errstate(over="ignore"):  # errors beyond single precision become infinite
         sample = error[:, :, -1].astype(np.float32)
     squared = np.square(error, dtype=float).sum(-1)
     largest = np.where(np.isfinite(squared), squared, 0.0).max(1)
@@ -99,17 +113,17 @@ def summarise(
 def functional_values(
     theta: np.ndarray, truth: np.ndarray, functionals: Sequence[Functional]
 ) -> np.ndarray:
-    """The functionals of estimates (..., p), shape (..., F); not-a-number where there is none."""
-    found = np.full((*theta.shape[:-1], len(functionals)), np.nan)
+    """Return the functionals of estimates (..., p), shape (..., F); NaN without an estimate."""
+    values = np.full((*theta.shape[:-1], len(functionals)), np.nan)
     known = np.isfinite(theta).all(-1)
     estimates = np.asarray(theta[known], float)
     for k, functional in enumerate(functionals):
-        found[known, k] = functional.value(estimates, truth)
-    return found
+        values[known, k] = functional.value(estimates, truth)
+    return values
 
 
 def merge_outcomes(first: Outcome, second: Outcome) -> Outcome:
-    """The summary of both sets of chains."""
+    """Return the summary of two sets of chains together."""
     sample = first.sample
     most = kept(sample[0].size)
     if len(sample) < most:
@@ -126,17 +140,21 @@ def merge_outcomes(first: Outcome, second: Outcome) -> Outcome:
 
 
 def kept(numbers: int) -> int:
-    """Chains whose errors are kept, if each has so many numbers."""
+    """Return how many chains' errors are kept if each has this many numbers."""
     return max(1, KEPT // numbers)
 
 
 class Tiles:
-    """Takes one condition's trajectories in the order of its chains and summarises tile by tile.
+    """Summaries, tile by tile, of the trajectories of one condition in the order of its chains.
 
     Parameters
     ----------
-    truth: shape (p,). chains: the numbers of those to come, ascending, whole tiles but the last.
-    functionals: the family's.
+    truth : ndarray
+        Shape (p,).
+    chains : ndarray
+        Numbers of the chains to come, ascending; all tiles but the last are whole.
+    functionals : sequence of Functional
+        The model's functionals.
     """
 
     def __init__(
@@ -149,7 +167,7 @@ class Tiles:
         self._done = 0
 
     def add(self, part: Trajectory) -> list[tuple[int, Outcome]]:
-        """``part``: the next chains, any number of them. Tiles that are now whole, by number."""
+        """Add the next chains, any number of them; return the tiles that are now complete."""
         self._waiting.append(part)
         have = sum(len(part.theta) for part in self._waiting)
         last = self._done + have == len(self._chains)
@@ -157,22 +175,22 @@ class Tiles:
             return []
         leaves = [np.concatenate(leaf) for leaf in zip(*self._waiting, strict=True)]
         whole = have // TILE * TILE
-        found: list[Outcome] = []
+        outcomes: list[Outcome] = []
         if whole:
             tiles = (leaf[:whole].reshape(-1, TILE, *leaf.shape[1:]) for leaf in leaves)
-            found += summarise(Trajectory(*tiles), self._truth, self._functionals)
+            outcomes += summarise(Trajectory(*tiles), self._truth, self._functionals)
         if last and whole < have:
             rest = Trajectory(*(leaf[None, whole:] for leaf in leaves))
-            found += summarise(rest, self._truth, self._functionals)
+            outcomes += summarise(rest, self._truth, self._functionals)
             whole = have
         first = self._chains[self._done : self._done + whole : TILE] // TILE
         self._done += whole
         self._waiting = [Trajectory(*(leaf[whole:] for leaf in leaves))]
-        return list(zip(first.tolist(), found, strict=True))
+        return list(zip(first.tolist(), outcomes, strict=True))
 
 
 class Gather:
-    """Merges one condition's tiles in the order of their numbers, whatever order they come in."""
+    """The tiles of one condition, merged in the order of their numbers, however they arrive."""
 
     def __init__(self, known: Tally):
         self._whole = known.whole
@@ -180,10 +198,10 @@ class Gather:
         self._next = known.tiled // TILE
         self._early: dict[int, Outcome] = {}
 
-    def add(self, tile: int, found: Outcome) -> None:
-        """Tile ``tile``, of 64 chains or, the last one, fewer."""
+    def add(self, tile: int, outcome: Outcome) -> None:
+        """Add a tile, given by its number, of 64 chains or, if it is the last, fewer."""
         assert self._rest is None, "no tile follows one that is not full"
-        self._early[tile] = found
+        self._early[tile] = outcome
         while self._next in self._early:
             following = self._early.pop(self._next)
             if following.chains < TILE:
@@ -194,5 +212,5 @@ class Gather:
             self._next += 1
 
     def tally(self) -> Tally:
-        """All tiles so far that no other is missing before."""
+        """Return the summary of all tiles up to the first that is missing."""
         return Tally(self._whole, self._rest)

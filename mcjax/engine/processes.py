@@ -1,9 +1,9 @@
 """Several processes, on one machine or many, that work on one study.
 
-Every process runs the same program on its own devices, with chains of its own, and no collective
-takes part in that. Between chunks they exchange summaries of whole tiles by JAX's own collectives
-(gloo on CPUs, NCCL on GPUs), so that all of them know all there is: any can judge, and one can
-write. Values are pickled: all processes belong to one user's one job.
+Every process runs the same program on its own devices, with its own share of the chains, without
+collective operations. Between chunks, the processes exchange summaries of whole tiles by the
+collectives of JAX (gloo on CPUs, NCCL on GPUs). Then all of them know all results: any of them can
+judge, and one can write. Values are pickled, because all processes belong to one job of one user.
 """
 
 from __future__ import annotations
@@ -25,16 +25,18 @@ Value = TypeVar("Value")
 
 
 def start(spec: str) -> None:
-    """Join the other processes of a job; to be called before JAX is used.
+    """Join the other processes of a job; must be called before JAX is used.
 
     Parameters
     ----------
-    spec: ``auto`` where the environment tells (SLURM, Open MPI, TPU pods, Kubernetes), else
-        ``HOST:PORT,INDEX,COUNT`` with the address of process 0.
+    spec : str
+        ``auto`` if the environment describes the job (SLURM, Open MPI, TPU pods, Kubernetes),
+        otherwise ``HOST:PORT,INDEX,COUNT`` with the address of process 0.
 
     Raises
     ------
-    InputError: if it is neither, or the others are not to be found.
+    InputError
+        If ``spec`` is neither, or the other processes cannot be reached.
     """
     field = "--distributed"
     try:
@@ -47,7 +49,7 @@ def start(spec: str) -> None:
     except ValueError as error:
         raise InputError(
             field,
-            f"is {spec!r}, and no job of several processes is in sight; give 'auto' inside one, or"
+            f"is {spec!r}, but there is no job of several processes; give 'auto' inside one, or"
             " HOST:PORT,INDEX,COUNT such as localhost:9876,0,2",
         ) from error
     if not (host and 0 < numbers[0] < 2**16 and 0 <= numbers[1] < numbers[2]):
@@ -61,7 +63,7 @@ def start(spec: str) -> None:
 
 
 def _meet() -> None:
-    """The first exchange, in which gloo greets on standard output, where results are to go."""
+    """Exchange once, with what gloo prints on standard output sent to standard error."""
     sys.stdout.flush()
     kept = os.dup(1)
     os.dup2(2, 1)
@@ -78,12 +80,12 @@ def several() -> bool:
 
 
 def exchange(value: Value) -> list[Value]:
-    """What each process has, in order; all must call it together."""
+    """Return the values of all processes in order; all must call it together."""
     if jax.process_count() == 1:
         return [value]
     data = np.frombuffer(pickle.dumps(value), np.uint8)
     sizes = np.ravel(multihost_utils.process_allgather(np.array([len(data)], np.int32)))
-    # every size is compiled for, so there are few
+    # padded to powers of two, because every size is compiled
     padded = np.zeros(1 << int(sizes.max() - 1).bit_length(), np.uint8)
     padded[: len(data)] = data
     rows = np.asarray(multihost_utils.process_allgather(padded))
@@ -91,48 +93,51 @@ def exchange(value: Value) -> list[Value]:
 
 
 def shared(work: Callable[[], Value]) -> list[Value]:
-    """What each process comes to, in order; all must call it together.
+    """Run ``work`` in each process and return all results in order; all must call it together.
 
     Raises
     ------
-    SharedError: in all processes, if ``work`` fails in any of them.
+    SharedError
+        In all processes, if ``work`` fails in any of them.
     """
     if jax.process_count() == 1:
         return [work()]
-    found: Value | None = None
+    result: Value | None = None
     fault: InputError | None = None
     try:
-        found = work()
+        result = work()
     except InputError as error:
         fault = error
-    except Exception as error:  # whatever it is, the others must not wait for ever
+    except Exception as error:  # of any kind: the other processes must not wait for ever
         traceback.print_exc()
         fault = InputError("--distributed", f"process {jax.process_index()}: {error!r}")
-    parts = exchange((found, fault))
-    for _, met in parts:
-        if met is not None:
-            raise SharedError(met.field, met.message, met.file)
+    parts = exchange((result, fault))
+    for _, other in parts:
+        if other is not None:
+            raise SharedError(other.field, other.message, other.file)
     return [value for value, _ in parts]  # type: ignore[misc]
 
 
 def agreed(work: Callable[[], Value]) -> Value:
-    """``work`` done in each process for itself, and by all or by none."""
-    own: list[Value] = []
-    shared(lambda: own.append(work()))
-    return own[0]
+    """Run ``work`` in each process and return its own result; if it fails in one, all fail."""
+    result: list[Value] = []
+    shared(lambda: result.append(work()))
+    return result[0]
 
 
 def first_alone(work: Callable[[], Value]) -> Value:
-    """What process 0 comes to, in all of them."""
-    found = shared(lambda: work() if jax.process_index() == 0 else None)[0]
-    return found  # type: ignore[return-value]
+    """Run ``work`` in process 0 only and return its result in all processes."""
+    result = shared(lambda: work() if jax.process_index() == 0 else None)[0]
+    return result  # type: ignore[return-value]
 
 
-def together(own: Iterator[list[Any]]) -> Iterator[list[Any]]:
-    """Lists of this process, each joined with those that the others have at that time, until none
-    has more."""
+def together(lists: Iterator[list[Any]]) -> Iterator[list[Any]]:
+    """Yield each list of this process joined with the current ones of all others.
+
+    The iteration ends when no process has a further list.
+    """
     while True:
-        parts = shared(lambda: next(own, None))
+        parts = shared(lambda: next(lists, None))
         if all(part is None for part in parts):
             return
         yield [item for part in parts if part is not None for item in part]

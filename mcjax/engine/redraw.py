@@ -1,4 +1,4 @@
-"""The data behind one chain's fits, drawn again."""
+"""The data that one chain fitted, drawn again."""
 
 from __future__ import annotations
 
@@ -19,16 +19,22 @@ from mcjax.estimators.estimator import Dataset
 
 
 def redraw(task: Task, theta: np.ndarray, program: Program) -> Iterator[Dataset]:
-    """What every feed of a chain gave in each generation, from the chain's own estimates.
+    """Draw the samples of every feed of one chain again, from the estimates of the chain.
 
     Parameters
     ----------
-    task: of one chain, without padding models.
-    theta: its estimates, shape (T + 1, M, p), not-a-number where a model had none.
+    task : Task
+        The chain, without padding models.
+    theta : ndarray
+        Its estimates, shape (T + 1, M, p), NaN where a model had none.
+    program : Program
+        Settings of the run.
 
     Yields
     ------
-    Samples in NumPy arrays, with leading axes for reader and feed slot (M, B).
+    Dataset
+        The samples of each generation, in NumPy arrays with leading axes (M, B) for reader and feed
+        slot.
     """
     key = chain_keys(task.seed, task.word, task.chains)[0]
     network = task.arrays.network
@@ -36,7 +42,7 @@ def redraw(task: Task, theta: np.ndarray, program: Program) -> Iterator[Dataset]
     program = program._replace(pairs=int(-(-largest // 2)))  # of one feed, not of a whole fit
     truth = np.asarray(task.arrays.truth, theta.dtype)
     for t in range(len(theta)):
-        # generation 0 reads real data alone; whoever reads a lost model fits nothing
+        # generation 0 reads only real data; readers of a model without an estimate fit nothing
         before = theta[max(t - 1, 0)]
         parents = np.concatenate([np.where(np.isnan(before), truth[:1], before), truth])
         drawn = _draw(task.arrays, parents, key, jnp.int32(t), program)

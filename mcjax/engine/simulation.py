@@ -1,4 +1,4 @@
-"""Running a compiled study, and single chains of it."""
+"""Simulation of a compiled study, or of single chains of it."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def simulate(
     Parameters
     ----------
     compiled : CompiledStudy
-        What to run.
+        The study.
     known : sequence of Tally, optional
-        Tallies of an earlier run of the same study, to be continued; those that have enough chains
-        already are returned as they are.
+        Tallies of an earlier run of the same study, to be continued. Those that already have enough
+        chains are returned unchanged.
     report : callable, optional
         Called after every chunk with the number of chains it ran and a function that returns all
         tallies so far.
     chains : sequence of int, optional
-        Chains of each condition; defaults to the study's number for all.
+        Number of chains of each condition; defaults to the study's number for all.
 
     Returns
     -------
@@ -84,18 +84,27 @@ def _relay(
 
 
 def replay(compiled: CompiledStudy, condition: str, chain: int) -> Trajectory:
-    """Run one chain of one condition by itself, in the study's own program.
+    """Run a single chain of a study, in the program that the study itself uses.
+
+    Parameters
+    ----------
+    compiled : CompiledStudy
+        The study.
+    condition : str
+        Name of the condition.
+    chain : int
+        Number of the chain.
 
     Returns
     -------
     Trajectory
-        Estimates (T + 1, M, p), statuses and steps (T + 1, M), as NumPy arrays: what this chain did
-        in the study.
+        The chain as it runs in the study: estimates (T + 1, M, p), statuses and steps (T + 1, M),
+        as NumPy arrays.
 
     Raises
     ------
     InputError
-        If the study has no such condition, or no chain can have that number.
+        If the study has no such condition, or the number is out of range.
     """
     index = compiled.position(condition)
     if not 0 <= chain < 2**32:
@@ -109,25 +118,31 @@ def replay(compiled: CompiledStudy, condition: str, chain: int) -> Trajectory:
 def replay_data(
     compiled: CompiledStudy, condition: str, chain: int, trajectory: Trajectory
 ) -> Iterator[list[dict[str, Dataset]]]:
-    """Draw the rows behind the fits of a replayed chain again.
+    """Draw the rows that a replayed chain fitted again.
 
     Parameters
     ----------
+    compiled : CompiledStudy
+        The study.
+    condition : str
+        Name of the condition.
+    chain : int
+        Number of the chain.
     trajectory : Trajectory
-        What :func:`replay` returned for the same chain.
+        The result of :func:`replay` for the same chain.
 
     Yields
     ------
     list of dict
-        For each generation, by model and then by origin (a model or a real source), the rows that
-        the model was fed then, in NumPy arrays; an empty dictionary where it fitted nothing. These
-        are what it fitted, unless data accumulate or are subsampled: then they are what that
-        generation added.
+        For each generation, one dictionary per model with the rows that the model read, by origin
+        (a model or a real source), in NumPy arrays; it is empty if the model was not fitted. These
+        are the rows that the model fitted, unless data accumulate or are subsampled: then they are
+        the rows that this generation added to the pool.
 
     Raises
     ------
     InputError
-        If the condition's chains draw sufficient statistics, so that there are no rows.
+        If the chains of the condition draw sufficient statistics, so that there are no rows.
     """
     index = compiled.position(condition)
     chosen, shared = compiled.study.conditions[index], compiled.by_condition[index]

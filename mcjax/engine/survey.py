@@ -1,8 +1,8 @@
 """Chains of very many small networks, reduced on the device to two numbers each.
 
-Where a study keeps the moments of every generation, a survey keeps, of each chain and model, the
-*slope* and the *level* of its squared error over the late generations. One compiled program serves
-all networks of a survey.
+A study keeps the moments of every generation. A survey keeps only the *slope* and the *level* of
+the squared error of each chain and model over the late generations. One compiled program serves all
+networks of a survey.
 """
 
 from __future__ import annotations
@@ -30,16 +30,19 @@ from mcjax.solvers.status import FAILURES
 from mcjax.study.survey import TILE, Survey
 
 DEVICE_NETWORKS = 256
-"""Networks of a block on an accelerator; on a CPU a block is one tile of one network."""
+"""Number of networks in a block on an accelerator; on a CPU a block is one tile of one network."""
 
 
 class SurveyMoments(NamedTuple):
-    """What a piece of a survey found, for K networks of M models.
+    """Results of a piece of a survey, for K networks of M models.
 
     Attributes
     ----------
-    late: moments of (slope, level) over chains: chains (K, M), mean (K, M, 2), square (K, M, 2, 2).
-    failures: fits without an estimate, shape (K, M).
+    late : Moments
+        Joint moments of (slope, level) over chains: number (K, M), mean (K, M, 2), centred sums of
+        products (K, M, 2, 2).
+    failures : ndarray
+        Number of fits without an estimate, shape (K, M).
     """
 
     late: Moments
@@ -49,9 +52,10 @@ class SurveyMoments(NamedTuple):
 def run_pieces(
     survey: Survey, pieces: Mapping[int, np.ndarray], model: Model
 ) -> Iterator[tuple[int, SurveyMoments]]:
-    """Simulate pieces, each a list of codes, and yield them in order.
+    """Simulate the pieces of a survey, each a list of codes, and yield them in order.
 
-    On a CPU as many run at a time as there are cores, since a block is too small to be shared.
+    On a CPU as many pieces run at a time as there are cores, because a block is too small to be
+    divided.
     """
     workers = (os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1
     waiting: deque[tuple[int, Future[SurveyMoments]]] = deque()
@@ -70,14 +74,14 @@ def run_pieces(
 
 
 def run_survey(survey: Survey, codes: np.ndarray, model: Model) -> SurveyMoments:
-    """Simulate the networks with these codes; the draws of each depend on its code alone."""
+    """Simulate the networks with these codes; the draws of a network depend on its code alone."""
     shape = Shape(survey.models, survey.models + 1, 0, generations=survey.generations)
     arrays = [network_arrays(survey.network(int(code)), shape) for code in codes]
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *arrays)
     tiles = survey.chains // TILE
     together = 1 if jax.default_backend() == "cpu" else min(DEVICE_NETWORKS, len(codes))
     filled = -(-len(codes) // together) * together
-    owner = np.minimum(np.arange(filled), len(codes) - 1)  # the last block is filled up
+    owner = np.minimum(np.arange(filled), len(codes) - 1)  # fill the last block with copies
     keys = np.stack(
         [chain_keys(survey.seed, int(code), np.arange(survey.chains)) for code in codes]
     )
@@ -90,11 +94,11 @@ def run_survey(survey: Survey, codes: np.ndarray, model: Model) -> SurveyMoments
         fit_dtype="float64",
     )
     blocks = jax.tree.map(lambda leaf: leaf[owner].reshape(-1, together, *leaf.shape[1:]), stacked)
-    found = _run_blocks(blocks, keys, model, program)
+    leaves = _run_blocks(blocks, keys, model, program)
     # (blocks, tiles, networks, ...) to (tiles, networks, ...)
     chains, mean, square, failures = (
         np.moveaxis(np.asarray(leaf), 1, 0).reshape(tiles, filled, *leaf.shape[3:])[:, : len(codes)]
-        for leaf in found
+        for leaf in leaves
     )
     late = Moments(chains[0], mean[0], square[0])
     for k in range(1, tiles):
@@ -104,15 +108,15 @@ def run_survey(survey: Survey, codes: np.ndarray, model: Model) -> SurveyMoments
 
 @partial(jax.jit, static_argnames="program")
 def _run_blocks(nets: NetworkArrays, keys: Any, model: Model, program: Program) -> Any:
-    """Networks (blocks, networks, ...), keys (blocks, tiles, networks, TILE, 2)."""
+    """Run networks (blocks, networks, ...) with keys (blocks, tiles, networks, TILE, 2)."""
 
     def block(part: tuple[NetworkArrays, Array]) -> Any:
-        own, tiles = part
-        wide = jax.tree.map(lambda leaf: jnp.repeat(leaf, TILE, axis=0), own)
+        networks, tiles = part
+        wide = jax.tree.map(lambda leaf: jnp.repeat(leaf, TILE, axis=0), networks)
         lanes = len(wide.frozen)
-        one = jnp.ones((lanes, 1, 1))
+        unit = jnp.ones((lanes, 1, 1))
         numbers = jax.tree.map(lambda leaf: jnp.full(lanes, leaf), model)
-        conditions = ConditionArrays(wide, truth=one, factor=one, whitener=one, model=numbers)
+        conditions = ConditionArrays(wide, truth=unit, factor=unit, whitener=unit, model=numbers)
 
         def tile(key: Array) -> Any:
             white, status = run_white(conditions, key.reshape(lanes, 2), program)
@@ -124,7 +128,7 @@ def _run_blocks(nets: NetworkArrays, keys: Any, model: Model, program: Program) 
 
 
 def late_windows(generations: int) -> tuple[slice, slice, slice, float]:
-    """Windows of generations: the slope's two ends, the level's; and the distance of the ends."""
+    """Return the windows at both ends of the slope, that of the level, and the ends' distance."""
     width = generations // 8
     begin, last = generations // 4, generations + 1
     first, second = slice(begin, begin + width), slice(last - width, last)
@@ -132,7 +136,7 @@ def late_windows(generations: int) -> tuple[slice, slice, slice, float]:
 
 
 def _late_moments(white: Array, status: Array) -> tuple[Array, Array, Array, Array]:
-    """Chains, mean, square and failures of one tile, networks first."""
+    """Return number, mean, square and failures of one tile, with networks as the first axis."""
     squared = (white**2).sum(1)  # (T + 1, M, lanes)
     first, second, late, distance = late_windows(len(squared) - 1)
     slope = (squared[second].mean(0) - squared[first].mean(0)) / distance

@@ -1,4 +1,4 @@
-"""The contract between a model, its data and what fits it."""
+"""The interface between a model, its data and the estimator that fits it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from mcjax.estimators.sufficient_statistics import Statistics
 
 TOLERANCE = {"float64": 1e-5, "float32": 2e-3}
-"""Length of the last Newton step, in standard errors, by the precision of the fit."""
+"""Largest last Newton step of a converged fit, in standard errors, by the precision of the fit."""
 
 
 class Dataset(NamedTuple):
-    """What one model is fitted to: N rows, of which those with weight 0 are padding.
+    """The N rows that one model is fitted to; rows of weight 0 are padding.
 
     Attributes
     ----------
     x : Array
-        Covariates, shape (q, N): rows last, because the long axis should be contiguous.
+        Covariates, shape (q, N). Rows come last so that the long axis is contiguous.
     y : Array
         Labels, shape (..., N).
     weight : Array
@@ -43,8 +43,7 @@ class Fit(NamedTuple):
     Attributes
     ----------
     theta : pytree of Array
-        The estimate, of the structure of ``start``; not-a-number unless the status is
-        ``CONVERGED``.
+        The estimate, with the structure of ``start``; NaN unless the status is ``CONVERGED``.
     status : Array
         A :class:`~mcjax.solvers.status.Status` code, int32 scalar.
     steps : Array
@@ -57,33 +56,38 @@ class Fit(NamedTuple):
 
 
 class Problem(Protocol):
-    """What estimators ask of a model; :class:`mcjax.models.model.Model` provides it."""
+    """The part of a model that estimators use; :class:`mcjax.models.model.Model` provides it."""
 
     @property
     def params(self) -> dict[str, Any]:
-        """Numbers of the model, such as a threshold."""
+        """Return the numbers of the model, such as a threshold."""
 
     @property
     def predictor(self) -> LinearPredictor | None:
-        """The loss as a function of ``eta = x'theta``, if it is one."""
+        """Return the loss as a function of ``eta = x'theta``, or None if it is not one."""
 
     @property
     def statistics(self) -> Statistics | None:
-        """Sums over rows that suffice for the estimate, if there are such."""
+        """Return the sums over rows that suffice for the estimate, or None if there are none."""
 
     @property
     def loss(self) -> Callable[..., Any]:
-        """``(params, theta, x, y) -> scalar``, the loss of one row."""
+        """Return the loss of one row, ``(params, theta, x, y) -> scalar``."""
 
 
 class Estimator(Protocol):
     """A way to fit a model.
 
-    Implementations are frozen dataclasses: two equal ones share a compiled program. A data set
-    without rows (all weights 0) must not be fitted; its status is ``NOT_FITTED``.
+    Implementations are frozen dataclasses, so that two equal ones share a compiled program. A data
+    set without rows (all weights 0) must not be fitted; its status is ``NOT_FITTED``.
+
+    Attributes
+    ----------
+    minimises : bool
+        Whether the estimate minimises the loss, as the laws of M-estimators assume.
     """
 
-    minimises: bool  # whether the estimate minimises the loss, as laws of M-estimators assume
+    minimises: bool
 
     def fit(self, model: Problem, data: Dataset, start: Any, key: Array) -> Fit:
         """Fit ``model`` to one data set.
@@ -91,7 +95,7 @@ class Estimator(Protocol):
         Parameters
         ----------
         model : Problem
-            What is fitted.
+            The model to fit.
         data : Dataset
             Rows and weights, in the precision of the fit.
         start : pytree of Array
@@ -102,6 +106,7 @@ class Estimator(Protocol):
         Returns
         -------
         Fit
+            Estimate, status and number of steps.
         """
 
 
@@ -111,12 +116,12 @@ def rows_of(data: Dataset) -> Array:
 
 
 def code(status: Status) -> Array:
-    """Return a status as compiled code holds it, an int32 scalar."""
+    """Return a status as an int32 scalar, for compiled code."""
     return jnp.asarray(int(status), jnp.int32)
 
 
 def first_that_holds(*cases: tuple[Array, Status], otherwise: Status = Status.RUNNING) -> Array:
-    """Return the status of the first case that holds, else ``otherwise``."""
+    """Return the status of the first case that holds, or ``otherwise`` if none does."""
     result = code(otherwise)
     for holds, status in reversed(cases):
         result = jnp.where(holds, code(status), result)
@@ -124,7 +129,7 @@ def first_that_holds(*cases: tuple[Array, Status], otherwise: Status = Status.RU
 
 
 def finished(theta: Any, status: Array, steps: Array) -> Fit:
-    """Return a :class:`Fit` whose estimate is not-a-number unless the fit converged."""
+    """Return a :class:`Fit` whose estimate is NaN unless the fit converged."""
     converged = status == Status.CONVERGED
     kept = jax.tree.map(lambda leaf: jnp.where(converged, leaf, jnp.nan), theta)
     return Fit(kept, status, steps)

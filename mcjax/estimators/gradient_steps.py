@@ -1,4 +1,4 @@
-"""A given number of steps of any optax optimiser: the way to stop before the minimum."""
+"""A fixed number of steps of any optax optimiser, which may stop short of the minimum."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Optax:
     Attributes
     ----------
     transformation : optax.GradientTransformation
-        Any optimiser, such as ``optax.adam(1e-2)``. Its state begins anew with every fit.
+        Any optimiser, such as ``optax.adam(1e-2)``. Its state is initialised for every fit.
     steps : int
-        Updates of every fit.
+        Number of updates in every fit.
     batch_size : int, optional
-        Rows of a step, in an order that is shuffled anew in every pass over the data; all rows if
-        not given.
+        Rows used in one step; defaults to all rows. The rows are reshuffled in every pass over the
+        data.
     name : str
-        What tells the optimiser from others in results on disk.
+        What distinguishes the optimiser from others in results on disk.
     """
 
     transformation: optax.GradientTransformation

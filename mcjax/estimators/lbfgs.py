@@ -1,4 +1,4 @@
-"""L-BFGS, the estimator of smooth losses with many parameters."""
+"""L-BFGS, the estimator for smooth losses with many parameters."""
 
 from __future__ import annotations
 
@@ -29,12 +29,14 @@ LBFGS_LIMIT = 500
 
 @dataclass(frozen=True)
 class LBFGS:
-    """optax's L-BFGS until the gradient is small, then one Newton step that also judges the end.
+    """The L-BFGS of optax until the gradient is small, followed by one Newton step.
+
+    The length of that Newton step decides whether the fit has converged.
 
     Attributes
     ----------
     limit : int
-        Most steps; a fit that takes more ends with ``STEP_LIMIT``.
+        Largest number of steps; a fit that needs more ends with ``STEP_LIMIT``.
     """
 
     limit: int = LBFGS_LIMIT

@@ -1,4 +1,4 @@
-"""Least squares of minimum norm, ``theta = pinv(X) y``, for any number of rows."""
+"""Minimum-norm least squares, ``theta = pinv(X) y``, for any number of rows."""
 
 from __future__ import annotations
 
@@ -21,48 +21,55 @@ from mcjax.solvers.status import Status
 
 @dataclass(frozen=True)
 class MinimumNorm:
-    """The shortest of the minimisers of a weighted sum of squares, without iterations."""
+    """The minimiser of smallest norm of a weighted sum of squares, computed without iterations."""
 
     minimises = True
 
     def fit(self, model: Problem, data: Dataset, start: Any, key: Array) -> Fit:
         """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`.
 
-        ``start``, the model and the key are not used: the loss is the squared one.
+        The loss is always the squared one; ``model``, ``start`` and ``key`` are not used.
         """
         theta, status = solve_minimum_norm(data)
         return finished(theta, status, jnp.ones((), jnp.int32))
 
 
 def solve_minimum_norm(data: Dataset) -> tuple[Array, Array]:
-    """Return the minimum-norm least squares estimate, shape (p,), and its status.
+    """Return the minimum-norm least-squares estimate, shape (p,), and its status.
 
-    With n rows (those of positive weight) and p parameters it is ``(X'WX)^-1 X'Wy`` for n > p and
-    ``X'(XX')^-1 y``, which passes through all labels whatever their weights, for n <= p. Either is
-    one positive definite system of at most p equations, so one Cholesky factor serves both, with
-    rows of padding as rows of the identity; and the second form lies in the row space exactly,
-    which the eigenvectors of a p x p Gram matrix would only do to rounding. Both square the
-    condition number; a second solve, of what the first leaves of the labels, makes up for that.
-    The rank is judged by the Gram matrix in use: a float64 fit fails where a row (or column) is
-    explained by the others to less than a relative 5e-7, the root of ``singular_share``. That is
-    seldom even at n = p, where the squared distance of a row from the others is a chi-squared
-    variable of one degree of freedom, and errors have no second moment.
+    Notes
+    -----
+    With n rows of positive weight and p parameters, the estimate is ``(X'WX)^-1 X'Wy`` for n > p
+    and ``X'(XX')^-1 y`` for n <= p; the latter passes through all labels, whatever their weights.
+    Each is one positive definite system of at most p equations, so a single Cholesky factorisation
+    serves both cases, with identity rows in place of padding. The second form lies exactly in the
+    row space, which a solution from the eigenvectors of a p x p Gram matrix would do only to
+    rounding.
+
+    Both forms square the condition number. A second solve, for the residuals of the first,
+    compensates for that.
+
+    The rank is judged from the Gram matrix in use. A float64 fit fails if the others explain a row
+    (or column) up to a relative residual below 5e-7, the square root of ``singular_share``. That is
+    rare even at n = p, where the squared distance of a row from the span of the others is
+    chi-squared with one degree of freedom, and errors have no second moment.
     """
     p, rows = data.x.shape
     number = data.x.dtype
     few = min(p, rows)
     used = data.weight > 0
     wide = jnp.sum(used) <= p
-    first = jnp.argsort(~used, stable=True)[:few]  # every row of a fit of at most p rows
+    first = jnp.argsort(~used, stable=True)[:few]  # all rows, if the fit is wide
     real = used[first]
-    x = jnp.where(real[None, :], data.x[:, first], 0)
+    x = jnp.where(real[None, :], data.x[:, first], 0)  # (p, few), columns are rows of the data
+    # (few, few): XX' of a wide fit, with rows of the identity for padding
     matrix = _times(x.T, x) + jnp.diag((~real).astype(number))
     weighted = data.x * data.weight[None, :]
-    if few == p:
+    if few == p:  # otherwise the fit is wide; here either may hold, and X'WX has the same size
         matrix = jnp.where(wide, matrix, _times(weighted, data.x.T))
 
     def advance(left: Array) -> tuple[Array, Array]:
-        """What labels ``left`` over add to theta."""
+        """Return what residual labels ``left`` add to theta, and the unexplained share."""
         right = jnp.where(real, left[first], 0)
         if few == p:
             right = jnp.where(wide, right, _times(weighted, left))

@@ -1,13 +1,13 @@
-"""Damped Newton's method, the estimator of convex losses with few parameters.
+"""Damped Newton's method, the estimator for convex losses with few parameters.
 
 The steps are optax transformations. :func:`damped_newton` is ``optax.chain`` of two parts: the
-first turns a gradient into a Newton direction, the second takes it whole or, when the last step
-overshot, goes back half of it. Each call looks at one gradient and one Hessian, and there is no
-inner line search: in a batch, an inner loop would make every lane wait for the slowest at every
+first turns a gradient into a Newton direction, the second takes the full step or, if the last step
+overshot, goes back half of it. Each call evaluates one gradient and one Hessian. There is no inner
+line search, because in a batch an inner loop would make every lane wait for the slowest at every
 step.
 
-Linear systems are solved by LAPACK (``jax.scipy``), so that chains on the reference path are
-evidence independent of the kernels of the fast path.
+Linear systems are solved by LAPACK (``jax.scipy``), so that chains on the reference path check the
+kernels of the fast path independently.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ from mcjax.solvers.status import Status
 
 NEWTON_LIMIT = 100
 OVERSHOT = 0.9
-"""A step overshot if the slope along it has grown to this share of its size, sign reversed."""
+"""A step overshot if the slope along it changed sign and is larger than this share of its size."""
 
 
 @dataclass(frozen=True)
 class Newton:
-    """Damped Newton's method from the start, with closed-form slopes or autodiff Hessians.
+    """Damped Newton's method, with closed-form derivatives or automatic differentiation.
 
-    A fit has converged when its Newton step is shorter than 1e-5 (float32: 2e-3) standard errors;
-    the step is still taken, which squares what is left of the error.
+    A fit has converged when its Newton step is shorter than 1e-5 (float32: 2e-3) standard errors.
+    That step is still taken, which squares the remaining error.
 
     Attributes
     ----------
     limit : int
-        Most steps; a fit that takes more ends with ``STEP_LIMIT``.
+        Largest number of steps; a fit that needs more ends with ``STEP_LIMIT``.
     """
 
     limit: int = NEWTON_LIMIT
@@ -118,9 +118,10 @@ def standard_errors(data: Dataset, gradient: Array, newton: Array) -> Array:
 
 
 def short(step: Array, theta: Array) -> Array:
-    """Whether a step is short for theta.
+    """Whether a step is short relative to theta.
 
-    Where a loss falls for ever the gradient vanishes as the steps go on, which is no convergence.
+    If a loss keeps falling as theta goes to infinity, the gradient vanishes although the steps do
+    not: a small gradient alone does not mean convergence.
     """
     return jnp.max(jnp.abs(step)) <= 1e-3 * (1 + jnp.max(jnp.abs(theta)))
 
@@ -131,22 +132,28 @@ def tolerance(like: Array) -> float:
 
 
 class NewtonState(NamedTuple):
-    """Share of the last Hessian that its columns leave unexplained; see :func:`solve_newton`."""
+    """State of :func:`scale_by_newton`.
+
+    Attributes
+    ----------
+    unexplained : Array
+        How far the last Hessian was from singular; see :func:`solve_newton`.
+    """
 
     unexplained: Array
 
 
 class RetreatState(NamedTuple):
-    """The step being tried.
+    """State of :func:`retreat_if_overshot`: the step being tried.
 
     Attributes
     ----------
     step : Array
-        Shape (p,).
+        The full step, shape (p,).
     fraction : Array
-        How much of it is taken.
+        The fraction of it that is taken at present.
     slope : Array
-        Slope along the step where it began (negative).
+        Slope of the loss along the step at its start (negative).
     """
 
     step: Array
@@ -157,17 +164,17 @@ class RetreatState(NamedTuple):
 def solve_newton(hessian: Array, gradient: Array) -> tuple[Array, Array]:
     """Solve ``hessian x = gradient`` for a Newton step.
 
-    The matrix is scaled to a unit diagonal and lifted by its rounding error, so that a singular one
-    still gives a finite direction. Where it is not positive definite, as where a loss is not
-    convex, the solution is the gradient over the diagonal, which is a descent direction.
+    The matrix is scaled to a unit diagonal, which is then raised by the rounding error so that a
+    singular matrix still gives a finite direction. If it is not positive definite, because the loss
+    is not convex, the solution is the gradient divided by the diagonal, a descent direction.
 
     Returns
     -------
     x : Array
         Shape (p,).
     unexplained : Array
-        The smallest ``1 - R**2`` of a parameter on all the others; of the order of the rounding
-        unit for a singular matrix.
+        The smallest ``1 - R**2`` of a parameter regressed on all the others; of the order of the
+        rounding unit for a singular matrix.
     """
     p = len(gradient)
     eye = jnp.eye(p, dtype=hessian.dtype)
@@ -184,7 +191,7 @@ def solve_newton(hessian: Array, gradient: Array) -> tuple[Array, Array]:
 
 
 def scale_by_newton() -> optax.GradientTransformationExtraArgs:
-    """Replace a gradient g by ``-H^{-1} g``; ``update`` takes ``hessian=``."""
+    """Replace a gradient g by ``-H^{-1} g``; ``update`` needs the keyword ``hessian``."""
 
     def init(params: Array) -> NewtonState:
         return NewtonState(jnp.ones((), params.dtype))
@@ -199,11 +206,12 @@ def scale_by_newton() -> optax.GradientTransformationExtraArgs:
 
 
 def retreat_if_overshot() -> optax.GradientTransformationExtraArgs:
-    """Take the proposed step, or, when the last one overshot, go back half of what was taken of it.
+    """Take the proposed step, or go back half of the last one if that overshot.
 
-    For a convex loss the slope along the last step, ``g'step``, says where the minimum on that line
-    is: above ``0.9 |slope at its start|`` the step passed it by too far (undamped Newton can cycle
-    there). A gradient that is not finite counts as overshot. No loss is evaluated.
+    For a convex loss, the slope along the last step, ``g'step``, tells on which side of the minimum
+    along that line the step ended. A slope above ``0.9 |slope at its start|`` means that the step
+    went too far beyond the minimum, where undamped Newton steps can cycle. A gradient that is not
+    finite also counts as overshooting. The loss itself is not evaluated.
     """
 
     def init(params: Array) -> RetreatState:
@@ -215,7 +223,7 @@ def retreat_if_overshot() -> optax.GradientTransformationExtraArgs:
         updates: Array, state: RetreatState, params: Any = None, *, gradient: Array, **extra: Any
     ) -> tuple[Array, RetreatState]:
         slope = gradient @ state.step
-        overshot = ~(slope <= OVERSHOT * jnp.abs(state.slope))  # not-a-number overshoots
+        overshot = ~(slope <= OVERSHOT * jnp.abs(state.slope))  # true for NaN
         half = state.fraction / 2
         retreat = RetreatState(state.step, half, state.slope)
         advance = RetreatState(updates, jnp.ones_like(half), gradient @ updates)
@@ -228,5 +236,5 @@ def retreat_if_overshot() -> optax.GradientTransformationExtraArgs:
 
 
 def damped_newton() -> optax.GradientTransformationExtraArgs:
-    """Newton's method for convex losses; ``update`` takes ``gradient=`` and ``hessian=``."""
+    """Return Newton's method with retreats; ``update`` needs ``gradient`` and ``hessian``."""
     return optax.chain(scale_by_newton(), retreat_if_overshot())

@@ -1,8 +1,8 @@
-"""Newton's method for many data sets at once, batched by hand, near what a processor can do.
+"""Newton's method for many data sets at once, batched by hand, close to the speed of the hardware.
 
-This is :class:`~mcjax.estimators.newton.Newton` (damped steps, when a fit has ended and how) for
-models of a linear predictor, written for whole arrays whose last axis is the fits; a test compares
-the two. Each trick says what it buys.
+This is :class:`~mcjax.estimators.newton.Newton`, with the same steps and the same convergence
+rules, for models of a linear predictor. It works on whole arrays whose last axis is the F fits; a
+test compares the two. Each optimisation states what it gains.
 """
 
 from __future__ import annotations
@@ -23,25 +23,31 @@ from mcjax.solvers.once import once
 from mcjax.solvers.status import Status
 
 AT_ONCE = 8
-"""Up to this p one pass over the rows makes gradient and Hessian; above, there are not registers
-enough, and the Hessian is made in blocks of ``BLOCK`` by ``BLOCK``."""
+"""Largest p for which one pass over the rows computes both gradient and Hessian. Beyond that there
+are too few registers, and the Hessian is computed in blocks of ``BLOCK`` by ``BLOCK``."""
 BLOCK = 5
 LOOK = 4
-"""Passes before one looks for separation."""
+"""Number of passes before the first check for separation."""
 MOST = 20
-"""The largest p: beyond, unrolled factorisations take too long to compile."""
+"""Largest p supported; the unrolled loops of more parameters take too long to compile."""
 
 
 class Rows(NamedTuple):
-    """What F fits are of: H even rows and H odd rows each; those with x = 0 are padding.
+    """The data of F fits: H even and H odd rows each; rows with x = 0 are padding.
 
-    Rows are last and contiguous, so that eight or sixteen of them make one vector.
+    Rows are last and contiguous, so that eight or sixteen of them fill one vector register.
 
     Attributes
     ----------
-    x: of even and of odd rows, (2, p, F, H). y: the same, (2, F, H).
-    share: makes the shares of all weight that each of two rows has, (F, H).
-    size: rows without padding, in the precision of the fit, (F,).
+    x : Array
+        Covariates of the even and the odd rows, shape (2, p, F, H).
+    y : Array
+        Labels of the even and the odd rows, shape (2, F, H).
+    share : callable
+        Returns the weight of a row as a share of the total weight, the same for both rows of a
+        pair, shape (F, H).
+    size : Array
+        Number of rows without padding, in the precision of the fit, shape (F,).
     """
 
     x: Array
@@ -50,12 +56,12 @@ class Rows(NamedTuple):
     size: Array
 
     def column(self, odd: int, i: int, dtype: Any) -> Array:
-        """(F, H); in one slice, for a slice of a slice is stored."""
+        """Return one covariate, (F, H), by a single slice: a slice of a slice would be stored."""
         end = (odd + 1, i + 1, *self.x.shape[2:])
         return lax.squeeze(lax.slice(self.x, (odd, i, 0, 0), end), (0, 1)).astype(dtype)
 
     def eta(self, odd: int, theta: Array) -> Array:
-        """x'theta, (F, H), in the precision of theta."""
+        """Return ``x'theta``, (F, H), in the precision of theta."""
         first, *rest = (
             self.column(odd, i, theta.dtype) * theta[i][..., None] for i in range(len(theta))
         )
@@ -63,7 +69,7 @@ class Rows(NamedTuple):
 
 
 class _Loop(NamedTuple):
-    """In two arrays, for each would be one loop more of the compiled program."""
+    """State of F fits, in two arrays: each further array would cost another compiled loop."""
 
     numbers: Array  # (2 p + 2, F)
     codes: Array  # (2, F)
@@ -74,17 +80,17 @@ class _Loop(NamedTuple):
 
     @property
     def step(self) -> Array:
-        """Being tried, (p, F)."""
+        """Return the step being tried, (p, F)."""
         return self.numbers[len(self.numbers) // 2 - 1 : -2]
 
     @property
     def fraction(self) -> Array:
-        """How much of it is taken."""
+        """Return the fraction of the step that is taken, (F,)."""
         return self.numbers[-2]
 
     @property
     def slope(self) -> Array:
-        """Along it where it began."""
+        """Return the slope along the step at its start, (F,)."""
         return self.numbers[-1]
 
     @property
@@ -106,19 +112,19 @@ def fit_rows(model: Problem, rows: Rows, start: Array, status: Array) -> Fit:
     rows : Rows
         The data of F fits.
     start : Array
-        Shape (p, F).
+        Where iterations begin, shape (p, F).
     status : Array
-        int32, shape (F,). Fits that are not ``RUNNING`` stay as they are.
+        int32, shape (F,). Fits that are not ``RUNNING`` are left unchanged.
 
     Returns
     -------
     Fit
-        Of shapes (p, F), (F,) and (F,).
+        Estimates (p, F), statuses (F,) and steps (F,).
     """
     steps, suspect = jnp.zeros_like(status), jnp.zeros(status.shape, bool)
     if rows.x.dtype != start.dtype:
-        # a pass over rows in single precision takes a third of the time; what it finds is where
-        # the fit that counts begins, and mostly ends at once
+        # A pass over rows in single precision takes a third of the time. Its result is the start of
+        # the fit in double precision, which then usually converges in its first step.
         single = rows.x.dtype
         near = _newton(_cast(model, single), rows, start.astype(single), status, suspect)
         use = (near.status == Status.CONVERGED) | (near.status == Status.SEPARATED)
@@ -130,7 +136,7 @@ def fit_rows(model: Problem, rows: Rows, start: Array, status: Array) -> Fit:
 
 
 def predictor_of(model: Problem) -> LinearPredictor:
-    """Return the scalar form of a model that is fitted here."""
+    """Return the linear predictor of a model, which must have one."""
     assert model.predictor is not None, "only models of a linear predictor run on the fast path"
     return model.predictor
 
@@ -140,16 +146,19 @@ def _cast(model: Problem, dtype: Any) -> Problem:
 
 
 def _newton(model: Problem, rows: Rows, start: Array, status: Array, suspect: Array) -> _Loop:
-    """Newton steps in the precision of ``start``; ``suspect``: whether to look for separation from
-    the first pass on."""
+    """Take Newton steps in the precision of ``start`` until every fit has ended.
+
+    ``suspect``, (F,), marks the fits to check for separation from the first pass on.
+    """
 
     def body(loop: _Loop) -> _Loop:
         separated = _separated(model, rows, loop, suspect)
         return _advanced(*_sums(model, rows, loop), loop, separated, rows.size)
 
-    row = jnp.zeros_like(start[:1])
+    zero = jnp.zeros_like(start[:1])
     begin = _Loop(
-        jnp.concatenate([start, jnp.zeros_like(start), row + 1, row]),
+        # theta, step, fraction, slope
+        jnp.concatenate([start, jnp.zeros_like(start), zero + 1, zero]),
         jnp.stack([status, jnp.zeros_like(status)]),
     )
     return lax.while_loop(lambda loop: (loop.status == Status.RUNNING).any(), body, begin)
@@ -162,7 +171,7 @@ def _advanced(
     separated: Array,
     size: Array,
 ) -> _Loop:
-    """One step on."""
+    """Return the state after one more step, given gradient and Hessian at ``loop.theta``."""
     dtype, running = loop.theta.dtype, loop.status == Status.RUNNING
 
     def solve() -> list[Array]:
@@ -171,12 +180,13 @@ def _advanced(
         return [-solution, unexplained[None], *slopes]
 
     if len(gradient) > AT_ONCE:
-        # of large matrices all this would be worked out again for every number made of it
+        # without `once`, large systems would be solved again for every number computed from them
         solved = once(loop.steps[0], lambda: jnp.concatenate(solve()))
         newton, others = solved[:-3], list(solved[-3:, None])
     else:
         newton, *others = solve()
-    unexplained, slope, along = (each[0] for each in others)
+    # slope at theta along the new step, and along the step that led here
+    unexplained, slope, along = (row[0] for row in others)
     overshot = ~(along <= OVERSHOT * jnp.abs(loop.slope))
     half = loop.fraction / 2
     update = jnp.where(overshot[None], -half[None] * loop.step, newton)
@@ -184,7 +194,7 @@ def _advanced(
     length = jnp.sqrt(size.astype(dtype) * jnp.abs(jnp.where(overshot, half * along, slope)))
     longest, at = _largest(update), _largest(loop.theta)
     settled = (fraction == 1) & (length <= TOLERANCE[dtype.name]) & (longest <= 1e-3 * (1 + at))
-    # the other entries of a sum of squares are not larger than those on the diagonal
+    # no entry of a positive semi-definite matrix is larger than the largest on its diagonal
     finite = jnp.isfinite(sum(gradient) + sum(row[-1] for row in hessian))
     steps = loop.steps + 1
     status = first_that_holds(
@@ -200,26 +210,29 @@ def _advanced(
         jnp.concatenate([loop.theta + update, step, fraction[None], slope[None]]),
         jnp.stack([status, steps]),
     )
-    # a fit that has ended changes no more, whatever the others of its block do
+    # a fit that has ended no longer changes, whatever the others of its block do
     return jax.tree.map(lambda new, old: jnp.where(running[None], new, old), after, loop)
 
 
 def _dot(a: Sequence[Array] | Array, b: Array) -> Array:
-    """Sum of products over the first axis. Written out: a reduction over it is no vector loop, and
-    is done again for every number made of it."""
+    """Sum products over the first axis: (p, F), (p, F) to (F,).
+
+    The sum is written out because XLA does not vectorise a reduction over the first axis, and
+    repeats it for every number computed from it.
+    """
     return sum((a[i] * b[i] for i in range(1, len(a))), a[0] * b[0])
 
 
 def _largest(a: Array) -> Array:
-    """The largest size of (p, F), (F,); written out, see :func:`_dot`."""
+    """Return the largest absolute value over the first axis, written out as in :func:`_dot`."""
     return reduce(jnp.maximum, (jnp.abs(a[i]) for i in range(len(a))))
 
 
 def _separated(model: Problem, rows: Rows, loop: _Loop, suspect: Array) -> Array:
-    """Whether theta has every row of a fit on its own side, (F,).
+    """Whether theta separates the labels of a fit, (F,).
 
-    Asked from pass ``LOOK`` on, or from the first where ``suspect``, by a pass of its own: most
-    fits end before, and no other does, for the steps of a separated one grow.
+    The check is a separate pass over the rows, from pass ``LOOK`` on, or from the first if
+    ``suspect``. Most fits have converged before; separated ones have not, because their steps grow.
     """
     separates = predictor_of(model).separates
     if separates is None:
@@ -231,30 +244,31 @@ def _separated(model: Problem, rows: Rows, loop: _Loop, suspect: Array) -> Array
         apart = (
             separates(rows.eta(odd, loop.theta), rows.y[odd].astype(dtype)) for odd in range(2)
         )
-        loose = _reduce([jnp.where(each, 0, 1).astype(dtype) for each in apart])
-        # padding alone is not apart
+        loose = _reduce([jnp.where(half, 0, 1).astype(dtype) for half in apart])
+        # every row is apart except the padding, whose eta is 0
         return loose[0] + loose[1] + rows.size.astype(dtype) == 2 * rows.y.shape[-1]
 
     return due & once(jnp.where(due.any(), 0, -1), ask)
 
 
 def _sums(model: Problem, rows: Rows, loop: _Loop) -> tuple[list[Array], list[list[Array]]]:
-    """Gradient (p) and lower triangle of the Hessian, each (F,)."""
+    """Return gradient (p entries) and lower triangle of the Hessian, each entry of shape (F,)."""
     derivatives = predictor_of(model).derivatives
     p, dtype = len(loop.theta), loop.theta.dtype
 
     def residuals() -> tuple[Array, ...]:
-        found: list[Array] = []
+        terms: list[Array] = []
         share = rows.share().astype(dtype)
         for odd in range(2):
             eta, y = rows.eta(odd, loop.theta), rows.y[odd].astype(dtype)
             slope, curvature = derivatives(model.params, eta, y)
-            found += [share * slope, share * curvature]
-        return tuple(found)
+            terms += [share * slope, share * curvature]
+        return tuple(terms)
 
     at_once = p <= AT_ONCE
-    found = residuals() if at_once else once(loop.steps[0], residuals)
-    even, odd = found[: len(found) // 2], found[len(found) // 2 :]
+    # for even and for odd rows: weighted slope and curvature of the loss in eta, each (F, H)
+    terms = residuals() if at_once else once(loop.steps[0], residuals)
+    even, odd = terms[: len(terms) // 2], terms[len(terms) // 2 :]
     xe, xo = ([rows.column(odd, i, dtype) for i in range(p)] for odd in range(2))
     gradients = [xe[i] * even[0] + xo[i] * odd[0] for i in range(p)]
 
@@ -278,8 +292,11 @@ def _sums(model: Problem, rows: Rows, loop: _Loop) -> tuple[list[Array], list[li
 
 
 def _reduce(rows: list[Array]) -> list[Array]:
-    """Sums over the last axis, all in one loop whose accumulators stay in registers: 13 times the
-    speed of a batched matrix product at p = 5. Only a variadic reduction compiles to this."""
+    """Sum several arrays over their last axis in one loop: (F, H) to (F,) each.
+
+    The accumulators stay in registers, which at p = 5 is 13 times as fast as a batched matrix
+    product. Only a variadic reduction compiles to such a loop.
+    """
 
     def add(a: Sequence[Array], b: Sequence[Array]) -> list[Array]:
         return [x + y for x, y in zip(a, b, strict=True)]

@@ -22,7 +22,7 @@ def mean_loss(model: Problem, data: Dataset, theta: Any) -> Array:
 def gradient_and_hessian(model: Problem, data: Dataset, theta: Any) -> tuple[Array, Array]:
     """Return gradient, shape (p,), and Hessian, shape (p, p), of :func:`mean_loss`.
 
-    Both are with respect to the p numbers of ``theta`` in the order of its leaves.
+    Both are with respect to the p numbers of ``theta``, in the order of its leaves.
     """
     if model.predictor is None:
         flat, unravel = ravel_pytree(theta)
@@ -40,7 +40,7 @@ def gradient_and_hessian(model: Problem, data: Dataset, theta: Any) -> tuple[Arr
 
 
 def separated(model: Problem, data: Dataset, theta: Any) -> Array:
-    """Whether ``theta`` certifies that no estimate exists."""
+    """Whether ``theta`` separates the labels, which proves that no estimate exists."""
     if model.predictor is None or model.predictor.separates is None:
         return jnp.asarray(False)
     apart = model.predictor.separates(linear_predictor(data.x, theta), data.y)

@@ -1,7 +1,7 @@
 """Models of a linear predictor: loss and label depend on theta through ``eta = x'theta`` alone.
 
-Such a model needs two functions of a scalar. Its slopes come from differentiating that scalar
-function, and its chains run on the fast path, which never forms a p x p derivative by autodiff.
+Such a model needs two functions of a scalar. Only these are differentiated, so the fast path, on
+which its chains run, never forms a p x p derivative by automatic differentiation.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import jax.numpy as jnp
 from jax import Array
 
 UNROLLED = 16
-"""Up to this number of covariates a product is written out, so that it fuses with its use."""
+"""Up to this many covariates ``x'theta`` is written out, so that it fuses with its use."""
 
 Params = dict[str, Any]
 Words = tuple[Array, Array]
-"""Two random 32-bit words: all the randomness a label has."""
+"""Two random 32-bit words, all the randomness of one label."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class LinearPredictor:
     """The scalar form of a model.
 
     All functions are elementwise: ``eta``, ``y`` and words are arrays of one shape, against which
-    the numbers in ``params`` broadcast. :func:`elementwise` makes such a function of one that takes
-    scalars.
+    the numbers in ``params`` broadcast. :func:`elementwise` turns a function of scalars into such a
+    function.
 
     Attributes
     ----------
@@ -37,14 +37,13 @@ class LinearPredictor:
     label : callable
         ``(params, eta, words) -> y``, a label that a model generates, from two random words.
     label_real : callable, optional
-        The same for real data, where noise follows another law; defaults to ``label``.
+        The same for real data, if their noise has another distribution; defaults to ``label``.
     slopes : callable, optional
-        ``(params, eta, y) -> (slope, curvature)`` of the loss in eta, where there is a shorter way
-        than differentiating it. The curvature is what Newton steps use: the second derivative, or a
+        ``(params, eta, y) -> (slope, curvature)`` of the loss in eta; defaults to automatic
+        differentiation. The curvature is the one used in Newton steps: the second derivative, or a
         small positive number where that vanishes.
     separates : callable, optional
-        ``(eta, y) -> bool``; if it is true of every row at some theta, that theta certifies that no
-        estimate exists.
+        ``(eta, y) -> bool``. If some theta makes it true for every row, no estimate exists.
     """
 
     loss: Callable[..., Any]
@@ -54,7 +53,7 @@ class LinearPredictor:
     separates: Callable[..., Any] | None = None
 
     def derivatives(self, params: Params, eta: Array, y: Array) -> tuple[Array, Array]:
-        """Return slope and curvature of the loss in eta, arrays of the shape of eta."""
+        """Return slope and curvature of the loss in eta, each of the shape of eta."""
         if self.slopes is not None:
             return self.slopes(params, eta, y)
 
@@ -66,7 +65,7 @@ class LinearPredictor:
         return jax.jvp(slope, (eta,), (jnp.ones_like(eta),))
 
     def labels(self, params: Params, eta: Array, real: Array, words: Words) -> Array:
-        """Return labels, shape of eta; ``real`` tells which ones are real data."""
+        """Return labels, of the shape of eta; ``real`` marks those that are real data."""
         synthetic = self.label(params, eta, words)
         if self.label_real is None or self.label_real is self.label:
             return synthetic
@@ -84,9 +83,9 @@ def linear_predictor(x: Array, theta: Array) -> Array:
 
 
 def elementwise(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a function of scalars, ``(params, *scalars)``, one of arrays of one shape.
+    """Turn a function of scalars, ``(params, *scalars)``, into one of arrays of one shape.
 
-    The numbers in ``params`` broadcast against the arrays, and so may differ from row to row.
+    The numbers in ``params`` broadcast against the arrays, so they may differ from row to row.
     """
 
     def applied(params: Params, *arrays: Any) -> Any:

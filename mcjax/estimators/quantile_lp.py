@@ -1,17 +1,18 @@
 """Quantile regression by the Frisch-Newton interior-point method.
 
-Portnoy & Koenker, Statistical Science 12 (1997): Mehrotra's predictor-corrector steps on the dual
-linear program, whose variables are bounded. With residuals ``r = y - x'theta`` and tau the level,
+Reference: Portnoy & Koenker, Statistical Science 12 (1997). The method takes Mehrotra's
+predictor-corrector steps on the dual linear program, whose variables are bounded. With residuals
+``r = y - x'theta`` and tau the level, the dual is to
 
     maximise sum_i (a_i - (1 - tau)) y_i   over 0 <= a_i <= 1 with  sum_i (a_i - (1 - tau)) x_i = 0,
 
-and a pair is optimal where ``a_i = 1`` if ``r_i > 0`` and ``a_i = 0`` if ``r_i < 0``. The method
-keeps ``a``, ``s = 1 - a`` and ``up``, ``down``, with ``up - down = r``, positive and drives the
-products ``s up`` and ``a down`` to zero. Here rows carry weights (the loss is homogeneous, so that
-a weight multiplies its row), and what rounding leaves of the two equations is put right with each
-step, so that it also works in single precision.
+A pair (theta, a) is optimal if ``a_i = 1`` wherever ``r_i > 0`` and ``a_i = 0`` wherever
+``r_i < 0``. The method keeps ``a``, ``s = 1 - a``, ``up`` and ``down`` positive, with
+``up - down = r``, and drives the products ``s up`` and ``a down`` to zero. Rows may carry weights:
+the loss is homogeneous, so a weight multiplies its row. Every step also corrects the rounding
+errors of the two equality constraints, so that the method works in single precision.
 
-The code is for one data set. There is no line search: the longest step that keeps everything
+The code is for one data set. There is no line search: the longest step that keeps all variables
 positive is a minimum over rows.
 """
 
@@ -37,17 +38,17 @@ from mcjax.solvers.status import Status
 
 LIMIT = 60
 SHORT_OF = 0.9995
-"""Share of the way to the boundary that a step may take."""
+"""Largest share of the way to the boundary that a step may take."""
 
 
 @dataclass(frozen=True)
 class QuantileLP:
-    """The regression quantile, by an interior-point method for linear programs.
+    """Regression quantiles by an interior-point method for linear programs.
 
     Attributes
     ----------
     level : str
-        Name of the number in the model's ``params`` that is the level of the quantile.
+        Name of the quantile's level in the model's ``params``.
     """
 
     level: str = "level"
@@ -61,7 +62,7 @@ class QuantileLP:
 
 
 class _Point(NamedTuple):
-    """An iterate: a, s, up, down of shape (N,), and the linear systems factored so far."""
+    """An iterate: theta, (p,); a, s, up and down, (N,); and the number of steps so far."""
 
     theta: Array
     a: Array
@@ -75,21 +76,23 @@ class _Point(NamedTuple):
 def solve_quantile(level: Array, data: Dataset, start: Array) -> _Point:
     """Return the regression quantile of one weighted data set, from ``start``, shape (p,).
 
-    The method ends with a certificate. For feasible a, the loss at theta is above its minimum by at
-    most ``gap = sum_i w_i ((1 - a_i) r_i^+ + a_i r_i^-)``, a sum without cancellation. Converged
-    means ``gap <= tol^2 (loss at theta) / n`` with ``n = (sum w)^2 / sum w^2`` the rows the data
-    are worth, and the equation for a solved to tol standard deviations of the score. The loss at
-    the truth is above the minimum by some ``p (loss) / n``, so theta is about ``tol = 1e-5``
-    standard errors (float32: 2e-3) from the minimiser. To that a gap is added that rounding of the
-    residuals explains.
+    The status is ``RANK_DEFICIENT`` if the rows of x do not span its p dimensions.
 
-    The status is ``RANK_DEFICIENT`` where the rows of x do not span its p dimensions.
+    Notes
+    -----
+    Convergence is certified by duality. For feasible a, the loss at theta exceeds its minimum by at
+    most ``gap = sum_i w_i ((1 - a_i) r_i^+ + a_i r_i^-)``, a sum without cancellation. A fit has
+    converged when ``gap <= tol^2 (loss at theta) / n``, with the effective number of rows
+    ``n = (sum w)^2 / sum w^2``, and the equation for a holds to tol standard deviations of the
+    score. The loss at the truth exceeds the minimum by about ``p (loss) / n``, so theta is about
+    ``tol = 1e-5`` (float32: 2e-3) standard errors from the minimiser. A gap that rounding of the
+    residuals explains is allowed in addition.
     """
     weight, number = data.weight, data.x.dtype
-    x, y = data.x * weight[None, :], data.y * weight
+    x, y = data.x * weight[None, :], data.y * weight  # (p, N), (N,); 0 for padding
     used = weight > 0
     count = jnp.maximum(jnp.sum(used), 1).astype(number)
-    worth = jnp.sum(weight) ** 2 / jnp.sum(weight**2)
+    effective = jnp.sum(weight) ** 2 / jnp.sum(weight**2)  # n, the effective number of rows
     eps = float(jnp.finfo(number).eps)
     tolerance = 1e-5 if number == jnp.float64 else 2e-3
 
@@ -102,23 +105,24 @@ def solve_quantile(level: Array, data: Dataset, start: Array) -> _Point:
     def step(at: _Point) -> _Point:
         eta = fitted(at.theta)
         r = y - eta
-        uneven = times(jnp.where(used, at.a - (1 - level), 0))
+        uneven = times(jnp.where(used, at.a - (1 - level), 0))  # (p,), 0 if a is feasible
         gap = jnp.sum(jnp.where(r > 0, at.s * r, -at.a * r))
         rounding = 4 * eps * jnp.sum(jnp.minimum(at.a, at.s) * (jnp.abs(y) + jnp.abs(eta)))
         loss = jnp.sum(r * (level - (r < 0).astype(number)))
         feasible = jnp.all(jnp.abs(uneven) <= tolerance * score)
-        settled = feasible & (gap <= tolerance**2 * loss / worth + rounding)
+        settled = feasible & (gap <= tolerance**2 * loss / effective + rounding)
 
+        # normal equations of the Newton step: X D X' with D = 1 / (up / s + down / a)
         ratio = at.up / at.s + at.down / at.a
         scale = jnp.where(used, 1 / ratio, 0)
         matrix = jnp.matmul(x * scale[None, :], x.T, precision="highest")
 
         def towards(wanted_s: Array, wanted_a: Array) -> tuple[Array, Array, Array, Array]:
-            """The Newton step after which ``s up`` and ``a down`` are as wanted."""
+            """Return the Newton step towards given values of ``s up`` and ``a down``."""
             push = wanted_s / at.s - wanted_a / at.a
             d_theta, _ = solve_positive(matrix, uneven + times(scale * (r - push)))
             d_a = scale * (r - push - fitted(d_theta))
-            if number == jnp.float32:  # refined: else large scales keep a from feasibility
+            if number == jnp.float32:  # refine once: large scales would keep a infeasible
                 more, _ = solve_positive(matrix, uneven + times(d_a))
                 d_theta = d_theta + more
                 d_a = scale * (r - push - fitted(d_theta))
@@ -126,13 +130,15 @@ def solve_quantile(level: Array, data: Dataset, start: Array) -> _Point:
             d_down = jnp.where(used, wanted_a / at.a - at.down - at.down / at.a * d_a, 0)
             return d_theta, d_a, d_up, d_down
 
+        # the longest dual and primal steps, at most 1, that keep all variables positive
         def longest(d_a: Array, d_up: Array, d_down: Array) -> tuple[Array, Array]:
             dual = jnp.max(jnp.maximum(-d_a / at.a, d_a / at.s))
             primal = jnp.max(jnp.maximum(-d_up / at.up, -d_down / at.down))
             return SHORT_OF / jnp.maximum(dual, SHORT_OF), SHORT_OF / jnp.maximum(primal, SHORT_OF)
 
-        none = jnp.zeros_like(at.a)
-        _, d_a, d_up, d_down = towards(none, none)
+        # predictor: towards products of 0; its progress sets the centring of the corrector
+        zero = jnp.zeros_like(at.a)
+        _, d_a, d_up, d_down = towards(zero, zero)
         dual, primal = longest(d_a, d_up, d_down)
         before = jnp.sum(jnp.where(used, at.s * at.up + at.a * at.down, 0))
         after = jnp.sum(
@@ -170,6 +176,7 @@ def solve_quantile(level: Array, data: Dataset, start: Array) -> _Point:
     deficient = ~(unexplained >= singular_share(start))
     status = first_that_holds((~finite, Status.OVERFLOW), (deficient, Status.RANK_DEFICIENT))
     r = y - fitted(start)
+    # start strictly inside: up - down = r, both at least a tenth of the mean absolute residual
     margin = 0.1 * jnp.sum(jnp.abs(r)) / count + jnp.finfo(number).tiny
     begin = _Point(
         start,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import optax
 
 from mcjax.errors import InputError, did_you_mean
@@ -33,12 +36,12 @@ def optimisers() -> dict[str, Callable[..., Any]]:
 
 
 def make_estimator(spec: Mapping[str, Any]) -> Estimator | None:
-    """Return the estimator that an ``[estimator]`` table describes; None for the model's own.
+    """Return the estimator that an ``[estimator]`` table describes, or None for the model's own.
 
     Parameters
     ----------
     spec : mapping
-        ``name``, and for an optimiser ``steps``, perhaps ``batch_size``, and its arguments.
+        ``name`` and, for an optimiser, ``steps``, optionally ``batch_size``, and its arguments.
 
     Raises
     ------
@@ -47,12 +50,12 @@ def make_estimator(spec: Mapping[str, Any]) -> Estimator | None:
     """
     given = dict(spec)
     name = given.pop("name", "fit")
-    if name in TO_CONVERGENCE:
+    if isinstance(name, str) and name in TO_CONVERGENCE:
         for key in given:
-            raise InputError(f"estimator.{key}", f"is no setting of {name!r}; leave it out")
+            raise InputError(f"estimator.{key}", f"is not a setting of {name!r}; leave it out")
         return TO_CONVERGENCE[name]()
     known = optimisers()
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         hint = did_you_mean(name, (*TO_CONVERGENCE, *known))
         raise InputError(
             "estimator.name",
@@ -66,18 +69,40 @@ def make_estimator(spec: Mapping[str, Any]) -> Estimator | None:
     for key, value in given.items():
         if key not in takes:
             hint = did_you_mean(key, ("steps", "batch_size", *takes))
-            raise InputError(f"estimator.{key}", f"is no argument of optax.{name}{hint}")
-        if not isinstance(value, int | float):
-            raise InputError(f"estimator.{key}", f"is {value!r}; give a number, or true or false")
+            raise InputError(f"estimator.{key}", f"is not an argument of optax.{name}{hint}")
+        if not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
+            raise InputError(
+                f"estimator.{key}", f"is {value!r}; give a finite number, or true or false"
+            )
     for key, parameter in takes.items():
         if parameter.default is inspect.Parameter.empty and key not in given:
             raise InputError(f"estimator.{key}", f"is missing; optax.{name} needs it")
     arguments = ", ".join(f"{key}={value!r}" for key, value in sorted(given.items()))
-    return Optax(known[name](**given), steps, size, f"{name}({arguments})")
+    return Optax(_optimiser(name, known[name], given), steps, size, f"{name}({arguments})")
+
+
+def _optimiser(
+    name: str, make: Callable[..., Any], given: Mapping[str, Any]
+) -> optax.GradientTransformation:
+    """Return an optimiser that has made a step; what it cannot do with its arguments is a sentence.
+
+    Some arguments of optax are no numbers, such as a type or a mask of parameters.
+    """
+    theta = jnp.zeros(1)
+    try:
+        with jax.numpy_dtype_promotion("standard"):
+            made = make(**given)
+            jax.eval_shape(lambda at: made.update(at, made.init(at), at), theta)
+    except Exception as error:  # optax's own: anything can be raised
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            "estimator", f"cannot be made by optax.{name} of these arguments: {reason}"
+        ) from error
+    return made
 
 
 def _whole(key: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        found = "missing" if value is None else repr(value)
-        raise InputError(f"estimator.{key}", f"is {found}; give a positive whole number")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**31:
+        given = "missing" if value is None else repr(value)
+        raise InputError(f"estimator.{key}", f"is {given}; give a whole number from 1 to 2**31 - 1")
     return value

@@ -1,6 +1,6 @@
-"""Estimates from sums over rows, for models in which sums suffice.
+"""Estimates from sums over rows, for models with sufficient statistics.
 
-Sums of several generations add up, so a model that fits all data it was ever fed keeps only these.
+Sums of several generations add up, so a model that fits all data it has ever read keeps only these.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class Statistics:
     Attributes
     ----------
     summary : callable
-        ``(params, pivot, x, y) -> (K,)``: what one row adds. ``pivot``, shape (p,), is a point near
-        the estimate about which sums lose no digits.
+        ``(params, pivot, x, y) -> (K,)``, the contribution of one row. ``pivot``, shape (p,), is a
+        point near the estimate; sums about it lose no digits.
     estimate : callable
-        ``(params, pivot, sums, mass, rows) -> (theta, determined)``: the estimate from the weighted
-        sums, and whether they determine every parameter. ``mass`` is the sum of weights, ``rows``
-        the number of rows it is worth, ``(sum w)**2 / sum w**2``.
+        ``(params, pivot, sums, mass, rows) -> (theta, determined)``, the estimate from the weighted
+        sums, and whether they determine every parameter. ``mass`` is the sum of the weights and
+        ``rows`` the effective number of rows, ``(sum w)**2 / sum w**2``.
     """
 
     summary: Callable[..., Any]
@@ -52,7 +52,7 @@ class Sums(NamedTuple):
     mass : Array
         Sum of the weights.
     squares : Array
-        Sum of their squares.
+        Sum of the squared weights.
     """
 
     total: Array
@@ -62,7 +62,7 @@ class Sums(NamedTuple):
 
 @dataclass(frozen=True)
 class SufficientStatistics:
-    """The estimate from the model's sufficient statistics, without iterations."""
+    """Estimates from the model's sufficient statistics, without iterations."""
 
     minimises = True
 
@@ -83,12 +83,12 @@ class SufficientStatistics:
         """Return the sums over one data set about ``pivot``, shape (p,)."""
         summary = _statistics(model).summary
         summaries = jax.vmap(summary, (None, None, 1, 0), 1)(model.params, pivot, data.x, data.y)
-        # not by a product of matrices: where no row is in a class, its sum is 0 to the last bit
+        # not a matrix product: the sum of a class without rows must be exactly 0
         total = jnp.sum(summaries * data.weight[None, :], axis=1)
         return Sums(total, data.weight.sum(), jnp.sum(data.weight**2))
 
     def estimate(self, model: Problem, pivot: Array, sums: Sums) -> Fit:
-        """Return the estimate from sums about ``pivot``; sums of no rows give ``NOT_FITTED``."""
+        """Return the estimate from sums about ``pivot``; without rows it is ``NOT_FITTED``."""
         empty = sums.mass == 0
         mass, squares = (jnp.where(empty, 1, part) for part in (sums.mass, sums.squares))
         theta, determined = _statistics(model).estimate(

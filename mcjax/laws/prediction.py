@@ -99,7 +99,7 @@ class Prediction:
             Defaults to 0.
         growth, limit : ndarray, shape (M,), optional
             Default to nan, which says nothing about the long run.
-        asymptotic, allowance, pooled, functionals, reference
+        asymptotic, allowance, pooled, functionals, reference : optional
             See :class:`Prediction`.
         """
         if mse is None:

@@ -1,1 +1,1 @@
-"""Families of M-estimation problems. Importing this package alone imports no JAX."""
+"""Statistical models. Importing this package alone does not import JAX."""

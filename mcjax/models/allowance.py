@@ -1,5 +1,4 @@
-"""How far finite samples may take a model from the first-order law without being evidence against
-it."""
+"""How far finite samples may depart from the first-order law without being evidence against it."""
 
 from __future__ import annotations
 
@@ -7,7 +6,7 @@ from typing import NamedTuple
 
 
 class Allowance(NamedTuple):
-    """Relative departures of second moments from the first-order law at finite sample sizes.
+    """Relative departure of second moments from the first-order law that finite samples may cause.
 
     With p parameters and n rows in the smallest fit, the departure allowed at generation t is
     ``per_row (p + 1) (t + 1) / (n - p - 1)``, plus ``2 (p + 1) / sqrt(n)`` at a kink.
@@ -17,18 +16,18 @@ class Allowance(NamedTuple):
     per_row : float
         Factor of the term of order 1/n.
     kink : bool
-        Whether the density of some noise has a kink where the loss aims, so that the law is
-        approached like ``1 / sqrt(n)`` and not like ``1 / n``.
+        Whether a noise density has a kink at the target of the loss, so that the departure from the
+        law shrinks like ``1 / sqrt(n)`` and not like ``1 / n``.
 
     Notes
     -----
-    A rule of thumb for the terms that the law leaves out and that add up over generations. In
-    simulations of 50 to 1,600 rows with p = 2 and 3, ``per_row`` needed to be at most 1 for linear
-    and Huber regression (2 is used), 2.7 for logistic regression without real data (4) and 11 for
-    Poisson regression with theta = (1, 1) at generation 0 (12, as for models that nobody has
-    measured). For quantile regression at most 2 was needed (50 rows a fit, p = 2, levels 0.1, 0.25
-    and 0.5, normal and t noise; 4 is used), and two thirds of the term for a kink (Laplace median,
-    50 to 400 rows).
+    This is a rule of thumb for the terms that the law omits, which add up over generations. In
+    simulations with 50 to 1,600 rows and p = 2 and 3, the necessary ``per_row`` was at most 1 for
+    linear and Huber regression (2 is used), 2.7 for logistic regression without real data (4 is
+    used) and 11 for Poisson regression with theta = (1, 1) at generation 0 (12 is used, as for
+    models that have not been measured). For quantile regression it was at most 2 (50 rows per fit,
+    p = 2, levels 0.1, 0.25 and 0.5, normal and t noise; 4 is used), and two thirds of the term for
+    a kink were necessary (Laplace median, 50 to 400 rows).
     """
 
     per_row: float
@@ -36,4 +35,4 @@ class Allowance(NamedTuple):
 
 
 UNMEASURED = Allowance(12.0)
-"""For models whose departures have not been measured: the largest of those that have."""
+"""The allowance of models that have not been measured: the largest of the measured ones."""

@@ -1,11 +1,12 @@
-"""Families without covariates: a model fits the law of y itself and generates from what it fitted.
+"""Models without covariates: a model fits the distribution of y and generates from the fitted one.
 
 Estimates are means over the rows of a fit, so sums suffice, and data that accumulate cost the same
-in every generation. An estimate may be degenerate: no variance left, a class or all events gone. It
-is an estimate like any other, and one that its own output never leaves.
+in every generation. An estimate may be degenerate: the variance may vanish, a class may die out, or
+a rate may reach 0. Such an estimate counts like any other; a model trained on its own output never
+recovers from it.
 
 Labels are drawn in the study's draw precision. In float32, a standard deviation below about 1e-7 of
-the mean is lost in rounding, and the chance of a class is met within 2e-7; ``precision =
+the mean is lost in rounding, and class probabilities are accurate to 2e-7; ``precision =
 "float64"`` goes further. Sums are taken in the fit's precision about a point near the estimate.
 """
 
@@ -28,19 +29,19 @@ from mcjax.models.information import Information, same_information
 from mcjax.models.model import Functional, Model, uniforms
 
 SUM = 1e-9
-"""How far class probabilities may be from adding up to 1."""
+"""Largest difference from 1 of the sum of class probabilities in a study."""
 
 
 @dataclass(frozen=True)
 class WeightedMean:
-    """Estimates that are weighted means of a function of the rows, as exact laws know them.
+    """A model whose estimate is the weighted mean of a function of the rows, as exact laws use it.
 
     Attributes
     ----------
     spread_loss : float
-        How much of the spread of a row a model loses with the variance of its estimate: a row that
-        model j generates has the expected covariance ``(1 - spread_loss c_jj) V``, where V is the
-        covariance of a real row and ``c_jj V`` that of model j's estimate.
+        How the covariance of generated rows shrinks with the variance of the estimate. If the
+        covariance of a real row is V and that of model j's estimate is ``c_jj V``, a row that model
+        j generates has the expected covariance ``(1 - spread_loss c_jj) V``.
     """
 
     spread_loss: float
@@ -48,7 +49,7 @@ class WeightedMean:
 
 @dataclass(frozen=True)
 class ClassShares(WeightedMean):
-    """Shares of classes among the rows.
+    """A model whose estimate is the shares of K classes among the rows.
 
     Attributes
     ----------
@@ -61,21 +62,35 @@ class ClassShares(WeightedMean):
 
 @dataclass(frozen=True)
 class PoissonRate(WeightedMean):
-    """The mean of Poisson counts."""
+    """A model whose estimate is the mean of Poisson counts."""
 
 
 @dataclass(frozen=True)
 class GaussianMoments:
-    """The mean and the variance of normal rows; the model's parameter ``unbiased`` is 1 where
-    variances divide by N - 1, and 0 where they divide by N."""
+    """A model whose estimate is the mean and the variance of normal rows.
+
+    The model's parameter ``unbiased`` is 1 if variances divide by N - 1 and 0 if they divide by N.
+    """
 
 
 def gaussian(unbiased: bool = True) -> Model:
-    """Normal y, theta = (mean, variance): ``y ~ N(theta_1, theta_2)``.
+    """Return the normal model, ``y ~ N(theta_1, theta_2)`` with theta = (mean, variance).
 
-    unbiased: whether N rows estimate the variance by ``sum (y - mean)^2 / (N - 1)``, or by 1/N.
-    As an M-estimator its loss is ``-log density`` and ``H = V = diag(1/s, 1/(2 s^2))``, s the
-    variance. With weights w, N stands for ``(sum w)^2 / sum w^2``.
+    Parameters
+    ----------
+    unbiased : bool
+        Whether variances divide by N - 1 or by N. With weights w, N is the effective number of
+        rows, ``(sum w)^2 / sum w^2``.
+
+    Returns
+    -------
+    Model
+        The model, with one y per row and no x.
+
+    Notes
+    -----
+    As an M-estimator, its loss is the negative log density and ``H = V = diag(1/s, 1/(2 s^2))`` for
+    the variance s.
     """
     if not isinstance(unbiased, bool):
         raise InputError("family.unbiased", f"is {unbiased!r}; give true or false")
@@ -90,21 +105,23 @@ def gaussian(unbiased: bool = True) -> Model:
         _gaussian_check,
         GaussianMoments(),
         (
-            Functional("variance", _variance, "ratio", _endless),
-            Functional("deviation", _deviation, "ratio", _endless),
-            Functional("log_deviation", _log_deviation, "logarithm", _endless),
-            Functional("mean_square", _mean_square, "ratio", _endless),
+            Functional("variance", _variance, "ratio", _unbounded),
+            Functional("deviation", _deviation, "ratio", _unbounded),
+            Functional("log_deviation", _log_deviation, "logarithm", _unbounded),
+            Functional("mean_square", _mean_square, "ratio", _unbounded),
         ),
         least_rows=2,
     )
 
 
 def categorical() -> Model:
-    """One of K classes, theta = their probabilities: y = 0, ..., K - 1 is the number of a class.
+    """Return the model of K classes, ``y = 0, ..., K - 1`` with probabilities theta.
 
-    As an M-estimator its loss is the squared distance of the class's unit vector,
-    ``|1_y - theta|^2 / 2``: H is the identity and ``V = diag(theta) - theta theta'``, singular
-    because probabilities add up to 1.
+    Notes
+    -----
+    As an M-estimator, its loss is the squared distance from the unit vector of the class,
+    ``|1_y - theta|^2 / 2``. H is the identity and ``V = diag(theta) - theta theta'``, which is
+    singular because probabilities add up to 1.
     """
     return _family(
         "categorical",
@@ -117,17 +134,19 @@ def categorical() -> Model:
         _categorical_check,
         ClassShares(1.0, _all_classes),
         (
-            Functional("heterozygosity", _heterozygosity, "ratio", _one),
-            Functional("richness", _richness, "ratio", _others),
-            Functional("rarest_extinct", _rarest_extinct, "chance", _one),
+            Functional("heterozygosity", _heterozygosity, "ratio", _at_most_one),
+            Functional("richness", _richness, "ratio", _at_most_others),
+            Functional("rarest_extinct", _rarest_extinct, "chance", _at_most_one),
         ),
     )
 
 
 def bernoulli() -> Model:
-    """Yes or no, theta = (probability of y = 1,): the categorical family of two classes.
+    """Return the model of y = 0 or 1, theta = (probability of 1,): two classes, one parameter.
 
-    Squared loss ``(y - theta)^2 / 2``: ``H = 1``, ``V = theta (1 - theta)``.
+    Notes
+    -----
+    The loss is ``(y - theta)^2 / 2``, so ``H = 1`` and ``V = theta (1 - theta)``.
     """
     return _family(
         "bernoulli",
@@ -140,17 +159,19 @@ def bernoulli() -> Model:
         _bernoulli_check,
         ClassShares(1.0, both_classes),
         (
-            Functional("heterozygosity", _bernoulli_heterozygosity, "ratio", _one),
-            Functional("richness", _bernoulli_richness, "ratio", _one),
-            Functional("rarest_extinct", _bernoulli_rarest_extinct, "chance", _one),
+            Functional("heterozygosity", _bernoulli_heterozygosity, "ratio", _at_most_one),
+            Functional("richness", _bernoulli_richness, "ratio", _at_most_one),
+            Functional("rarest_extinct", _bernoulli_rarest_extinct, "chance", _at_most_one),
         ),
     )
 
 
 def poisson_mean() -> Model:
-    """Counts, theta = (rate,): ``y ~ Poisson(theta)``.
+    """Return the model of counts, ``y ~ Poisson(theta)`` with theta = (rate,).
 
-    Squared loss ``(y - theta)^2 / 2``: ``H = 1``, ``V = theta``.
+    Notes
+    -----
+    The loss is ``(y - theta)^2 / 2``, so ``H = 1`` and ``V = theta``.
     """
     return _family(
         "poisson_mean",
@@ -162,7 +183,7 @@ def poisson_mean() -> Model:
         _poisson_estimate,
         _poisson_check,
         PoissonRate(0.0),
-        (Functional("alive", _alive, "chance", _one),),
+        (Functional("alive", _alive, "chance", _at_most_one),),
     )
 
 
@@ -195,15 +216,15 @@ def _family(
     )
 
 
-def _endless(p: int) -> float:
+def _unbounded(p: int) -> float:
     return math.inf
 
 
-def _one(p: int) -> float:
+def _at_most_one(p: int) -> float:
     return 1.0
 
 
-def _others(p: int) -> float:
+def _at_most_others(p: int) -> float:
     return p - 1.0
 
 
@@ -240,9 +261,9 @@ def _gaussian_check(truth: np.ndarray) -> str:
 
 
 def gaussian_information(params: Params, theta: np.ndarray, cov: np.ndarray) -> Information:
-    """``H = V = diag(1/s, 1/(2 s^2))`` for the variance s, the Fisher information."""
-    one = np.diag([1 / theta[1], 0.5 / theta[1] ** 2])
-    return same_information(one, one)
+    """Return the Fisher information ``H = V = diag(1/s, 1/(2 s^2))`` for the variance s."""
+    fisher = np.diag([1 / theta[1], 0.5 / theta[1] ** 2])
+    return same_information(fisher, fisher)
 
 
 def _variance(theta: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -270,8 +291,11 @@ def _categorical_loss(params: Params, theta: Array, x: Array, y: Array) -> Array
 
 
 def _categorical_sample(params: Params, theta: Array, x: Array, words: Words) -> Array:
-    """The first class that is not extinct with more than a uniform share of the whole below its
-    end; how sums round can thus bring no class back."""
+    """Draw a class by inverting the cumulative probabilities.
+
+    The result is the first class that is not extinct and whose cumulative probability exceeds u
+    times the total. Rounding of the sums therefore never revives an extinct class.
+    """
     u, _ = uniforms(words, theta.dtype)
     ends = jnp.where(theta > 0, jnp.cumsum(theta), -1)
     return jnp.argmax(ends > u * ends.max()).astype(theta.dtype)
@@ -284,7 +308,7 @@ def _categorical_summary(params: Params, pivot: Array, x: Array, y: Array) -> Ar
 def _categorical_estimate(
     params: Params, pivot: Array, sums: Array, mass: Array, rows: Array
 ) -> tuple[Array, Array]:
-    theta = sums / sums.sum()  # and not by the mass: a class that is left alone has exactly 1
+    theta = sums / sums.sum()  # not / mass: a class that is left alone must have exactly 1
     return theta, jnp.asarray(True)
 
 
@@ -295,7 +319,7 @@ def _categorical_check(truth: np.ndarray) -> str:
 
 
 def categorical_information(params: Params, theta: np.ndarray, cov: np.ndarray) -> Information:
-    """``H = I``, ``V = diag(theta) - theta theta'``, of the squared loss."""
+    """Return ``H = I`` and ``V = diag(theta) - theta theta'`` of the squared loss."""
     return same_information(np.eye(len(theta)), np.diag(theta) - np.outer(theta, theta))
 
 
@@ -345,12 +369,12 @@ def _bernoulli_check(truth: np.ndarray) -> str:
 
 
 def bernoulli_information(params: Params, theta: np.ndarray, cov: np.ndarray) -> Information:
-    """``H = 1``, ``V = theta (1 - theta)``, of the squared loss."""
+    """Return ``H = 1`` and ``V = theta (1 - theta)`` of the squared loss."""
     return same_information(np.eye(1), np.diag(theta * (1 - theta)))
 
 
 def both_classes(theta: np.ndarray) -> np.ndarray:
-    """Probabilities of yes and no, shape (..., 2)."""
+    """Return the probabilities of 1 and of 0, in that order, shape (..., 2)."""
     return np.concatenate([theta, 1 - theta], axis=-1)
 
 
@@ -392,7 +416,7 @@ def _poisson_check(truth: np.ndarray) -> str:
 
 
 def poisson_mean_information(params: Params, theta: np.ndarray, cov: np.ndarray) -> Information:
-    """``H = 1``, ``V = theta``, of the squared loss."""
+    """Return ``H = 1`` and ``V = theta`` of the squared loss."""
     return same_information(np.eye(1), np.diag(theta))
 
 

@@ -1,4 +1,4 @@
-"""Logistic and Poisson regression with their canonical links: H = V, the Fisher information."""
+"""Logistic and Poisson regression with canonical links: H = V is the Fisher information."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from mcjax.models.model import Model, predictor_model, uniforms
 
 
 def logistic() -> Model:
-    """Return logistic regression without intercept: ``P(y = 1 | x) = 1 / (1 + exp(-x'theta))``."""
+    """Return logistic regression without intercept, ``P(y = 1 | x) = 1 / (1 + exp(-x'theta))``."""
     return predictor_model(
         "logistic", LOGISTIC, information=logistic_information, allowance=Allowance(4.0)
     )
 
 
 def poisson() -> Model:
-    """Return Poisson regression with log link: ``y | x ~ Poisson(exp(x'theta))``."""
+    """Return Poisson regression with log link, ``y | x ~ Poisson(exp(x'theta))``."""
     return predictor_model(
         "poisson", POISSON, information=poisson_information, allowance=Allowance(12.0)
     )
@@ -35,7 +35,7 @@ def _logistic_loss(params: Params, eta: Array, y: Array) -> Array:
 
 def _logistic_label(params: Params, eta: Array, words: Words) -> Array:
     u, _ = uniforms(words, eta.dtype)
-    # u < 1 / (1 + exp(-eta)), without a division
+    # equivalent to u < 1 / (1 + exp(-eta)), but without a division
     return (u * (1 + jnp.exp(-eta)) < 1).astype(eta.dtype)
 
 
@@ -45,7 +45,7 @@ def _logistic_slopes(params: Params, eta: Array, y: Array) -> tuple[Array, Array
 
 
 def _logistic_separates(eta: Array, y: Array) -> Array:
-    """Whether the plane of theta has this observation on its own side (Albert & Anderson 1984)."""
+    """Whether the observation lies strictly on its own side of eta = 0 (Albert & Anderson 1984)."""
     return (2 * y - 1) * eta > 0
 
 
@@ -75,13 +75,17 @@ POISSON = LinearPredictor(loss=_poisson_loss, label=_poisson_label, slopes=_pois
 
 
 def logistic_information(params: Params, theta: np.ndarray, cov: np.ndarray) -> Information:
-    """``H = V = a Sigma + (b - a) (Sigma theta)(Sigma theta)' / gamma^2``.
+    """Return ``H = V = a Sigma + (b - a) (Sigma theta)(Sigma theta)' / gamma^2``.
 
-    gamma^2 = theta' Sigma theta is the variance of eta = gamma z, z standard normal;
-    ``a = E s(1 - s)`` and ``b = E s(1 - s) z^2`` with s = sigmoid(gamma z). (Split x into its
-    regression on eta and an independent rest.) Trapezoidal rule, which converges geometrically for
-    these analytic integrands, on an interval outside of which they are below rounding; the step
-    is small against the distance pi / gamma of their poles from the real line.
+    Notes
+    -----
+    ``gamma^2 = theta' Sigma theta`` is the variance of ``eta = gamma z`` with z standard normal,
+    ``a = E s(1 - s)`` and ``b = E s(1 - s) z^2`` with ``s = sigmoid(gamma z)``. The formula follows
+    by splitting x into its regression on eta and an independent remainder.
+
+    The integrals are computed by the trapezoidal rule, which converges geometrically for these
+    analytic integrands, on an interval outside which they are below the rounding error. The step is
+    small compared with the distance pi / gamma of their poles from the real line.
     """
     direction = cov @ theta
     gamma = math.sqrt(float(theta @ direction))
@@ -96,9 +100,9 @@ def logistic_information(params: Params, theta: np.ndarray, cov: np.ndarray) -> 
 
 
 def poisson_information(params: Params, theta: np.ndarray, cov: np.ndarray) -> Information:
-    """``H = V = exp(theta' Sigma theta / 2) (Sigma + (Sigma theta)(Sigma theta)')``.
+    """Return ``H = V = exp(theta' Sigma theta / 2) (Sigma + (Sigma theta)(Sigma theta)')``.
 
-    (Completing the square in E[exp(x'theta) x x'].)
+    The formula follows by completing the square in ``E[exp(x'theta) x x']``.
     """
     direction = cov @ theta
     with np.errstate(over="ignore", invalid="ignore"):  # infinite where theta is too large

@@ -1,4 +1,4 @@
-"""What the first-order law needs to know of a family: two matrices for each kind of data."""
+"""What the first-order law needs of a model: two matrices for each kind of data."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import numpy as np
 
 @dataclass(frozen=True)
 class BatchInformation:
-    """One observation's expected Hessian and score covariance at the truth.
+    """Expected Hessian and score covariance of one observation at the truth.
 
     Attributes
     ----------
-    hessian: ``H = E grad^2 loss``, shape (p, p).
-    score_covariance: ``V = Cov(grad loss)``, shape (p, p).
+    hessian : ndarray
+        ``H = E grad^2 loss``, shape (p, p).
+    score_covariance : ndarray
+        ``V = Cov(grad loss)``, shape (p, p).
     """
 
     hessian: np.ndarray
@@ -23,9 +25,14 @@ class BatchInformation:
 
 @dataclass(frozen=True)
 class Information:
-    """The matrices of real data and of data that a model generates.
+    """The matrices of real data and of data that models generate.
 
-    ``sources``: of further real sources, in order, where they are not those of ``real``.
+    Attributes
+    ----------
+    real, synthetic : BatchInformation
+        Matrices of the source ``real`` and of a model's output.
+    sources : tuple of BatchInformation
+        Matrices of the further real sources, in order; empty if they equal ``real``.
     """
 
     real: BatchInformation
@@ -34,10 +41,10 @@ class Information:
 
 
 def same_information(hessian: np.ndarray, score_covariance: np.ndarray) -> Information:
-    """Real and synthetic data from one law."""
+    """Return the information of real and synthetic data with the same distribution."""
     batch = BatchInformation(hessian, score_covariance)
     return Information(real=batch, synthetic=batch)
 
 
 UNIT = same_information(np.ones((1, 1)), np.ones((1, 1)))
-"""A family with ``H = V = 1``: its first-order law is the scalar recursion of the c_t."""
+"""A model with ``H = V = 1``: its first-order law is the scalar recursion of the c_t."""

@@ -1,7 +1,8 @@
 """Linear and Huber regression: ``y = x'theta + sigma eps`` with symmetric noise eps.
 
-Model-generated labels use ``noise``, real ones ``real_noise``. Both losses aim at theta under any
-symmetric law, so real noise that models do not imitate changes the spread, never the target.
+Model-generated labels have the noise ``noise``, real ones ``real_noise``. The target of both losses
+is theta under any symmetric noise, so real noise that models do not imitate changes the spread of
+the estimates but not their target.
 """
 
 from __future__ import annotations
@@ -24,23 +25,32 @@ from mcjax.models.noise import NOISES, NoiseLaw, positive, read_noise
 from mcjax.solvers.cholesky import singular_share, solve_positive
 
 OUTSIDE = 0.02
-"""Curvature given to a residual beyond Huber's threshold, as a part of its weight k / |r|. The true
-one is 0, with which a Newton step is singular whenever too few residuals lie inside: of 256 fits
-with 4 rows a parameter and a small threshold 31 converged, with this share all, in fewer steps."""
+"""Curvature given to a residual beyond Huber's threshold, as a share of its weight k / |r|. The
+true curvature is 0, which makes a Newton step singular whenever too few residuals lie within the
+threshold: of 256 fits with 4 rows per parameter and a small threshold, 31 converged. With this
+share all converge, in fewer steps."""
 
 
 def linear(sigma: float = 1.0, noise: Any = "normal", real_noise: Any = None) -> Model:
-    """Return least squares: ``loss = (y - x'theta)^2 / 2``, ``H = Sigma``, ``V = sigma^2 Var(eps)
-    Sigma``.
+    """Return linear regression, fitted by least squares.
 
     Parameters
     ----------
     sigma : float
         Noise scale.
     noise : str or dict
-        Law of the noise, ``"normal"`` or for instance ``{"name": "student_t", "df": 5}``.
+        Distribution of the noise, such as ``"normal"`` or ``{"name": "student_t", "df": 5}``.
     real_noise : str or dict, optional
-        Law of the noise in real data; defaults to ``noise``.
+        Distribution of the noise in real data; defaults to ``noise``.
+
+    Returns
+    -------
+    Model
+        ``theta`` and ``x`` have shape (p,), ``y`` is a scalar.
+
+    Notes
+    -----
+    The loss is ``(y - x'theta)^2 / 2``, so ``H = Sigma`` and ``V = sigma^2 Var(eps) Sigma``.
     """
     kinds, params = _noises(sigma, noise, real_noise)
     return predictor_model(
@@ -59,15 +69,24 @@ def linear(sigma: float = 1.0, noise: Any = "normal", real_noise: Any = None) ->
 def huber(
     threshold: float = 1.345, sigma: float = 1.0, noise: Any = "normal", real_noise: Any = None
 ) -> Model:
-    """Return Huber regression: ``H = E psi'(e) Sigma``, ``V = E psi(e)^2 Sigma``, ``e = sigma
-    eps``.
+    """Return Huber regression.
 
     Parameters
     ----------
     threshold : float
-        k, in units of y.
-    sigma, noise, real_noise
+        Residuals beyond this size k, in units of y, count linearly instead of quadratically.
+    sigma, noise, real_noise : optional
         As in :func:`linear`.
+
+    Returns
+    -------
+    Model
+        ``theta`` and ``x`` have shape (p,), ``y`` is a scalar.
+
+    Notes
+    -----
+    With ``psi(x) = max(-k, min(k, x))`` and ``e = sigma eps``, ``H = E psi'(e) Sigma`` and
+    ``V = E psi(e)^2 Sigma``.
     """
     kinds, params = _noises(sigma, noise, real_noise)
     return predictor_model(
@@ -82,18 +101,18 @@ def huber(
 
 
 def _noises(sigma: float, noise: Any, real_noise: Any) -> tuple[tuple[str, str], Params]:
-    """Return the names of both noise laws, and the numbers of scale and noise."""
-    kind, own = read_noise(noise, "family.noise")
+    """Return the names of both noise distributions, and the parameters of scale and noise."""
+    kind, synthetic = read_noise(noise, "family.noise")
     real_kind, real = read_noise(noise if real_noise is None else real_noise, "family.real_noise")
     scale = positive(sigma, "family.sigma")
-    return (kind, real_kind), {"sigma": scale, "noise": own, "real_noise": real}
+    return (kind, real_kind), {"sigma": scale, "noise": synthetic, "real_noise": real}
 
 
 def _variant(kind: str, real_kind: str) -> str:
     return f"noise={kind}, real_noise={real_kind}"
 
 
-@cache  # one predictor for each pair of laws, so that equal models compile once
+@cache  # one predictor for each pair of distributions, so that equal models compile once
 def _predictor(
     loss: Callable[..., Any], slopes: Callable[..., Any], kind: str, real_kind: str, same: bool
 ) -> LinearPredictor:
@@ -131,7 +150,7 @@ def _linear_slopes(params: Params, eta: Array, y: Array) -> tuple[Array, Array]:
 
 
 def _linear_summary(params: Params, pivot: Array, x: Array, y: Array) -> Array:
-    """``x (y - x'pivot)`` and the lower triangle of ``x x'``."""
+    """Return ``x (y - x'pivot)`` and the lower triangle of ``x x'`` of one row, concatenated."""
     rows, columns = np.tril_indices(len(pivot))
     return jnp.concatenate([x * (y - linear_predictor(x, pivot)), x[rows] * x[columns]])
 
@@ -141,7 +160,7 @@ def _linear_estimate(
 ) -> tuple[Array, Array]:
     p = len(pivot)
     lower = jnp.zeros((p, p), sums.dtype).at[np.tril_indices(p)].set(sums[p:])
-    size = jnp.sqrt(jnp.diagonal(lower))  # columns are brought to length 1
+    size = jnp.sqrt(jnp.diagonal(lower))  # scales columns to length 1
     step, unexplained = solve_positive(lower / (size[:, None] * size[None, :]), sums[:p] / size)
     return pivot + step / size, unexplained >= singular_share(lower)
 
@@ -182,7 +201,7 @@ def _information(
 ) -> Callable[..., Information]:
     def batch(law: str, noise: Params, params: Params, cov: np.ndarray) -> BatchInformation:
         slope, spread = moments(NOISES[law], noise, params)
-        if not math.isfinite(spread):  # least squares under noise without a variance
+        if not math.isfinite(spread):  # least squares with noise of infinite variance
             return BatchInformation(slope * cov, np.full_like(cov, math.inf))
         return BatchInformation(slope * cov, float(params["sigma"]) ** 2 * spread * cov)
 

@@ -1,4 +1,4 @@
-"""Ridgeless regression: least squares with as few rows as one likes."""
+"""Ridgeless regression: least squares with any number of rows, however small."""
 
 from __future__ import annotations
 
@@ -14,14 +14,19 @@ from mcjax.models.noise import positive
 def minimum_norm(sigma: float = 0.0, noise: Any = "normal", real_noise: Any = None) -> Model:
     """Return minimum-norm least squares, ``theta = pinv(X) y``.
 
-    With no more rows than parameters the estimate passes through all labels.
+    With at most as many rows as parameters, the fit interpolates all labels.
 
     Parameters
     ----------
     sigma : float
         Noise scale, which may be 0.
-    noise, real_noise
+    noise, real_noise : optional
         As in :func:`mcjax.linear`.
+
+    Returns
+    -------
+    Model
+        ``theta`` and ``x`` have shape (p,), ``y`` is a scalar.
     """
     scale = 0.0 if sigma == 0 else positive(sigma, "family.sigma")
     base = linear(1.0, noise, real_noise)
@@ -30,7 +35,7 @@ def minimum_norm(sigma: float = 0.0, noise: Any = "normal", real_noise: Any = No
         base,
         params={**base.params, "sigma": scale},
         name="minimum_norm",
-        # sums of X'X do not suffice for fewer rows than parameters
+        # X'X and X'y do not suffice if there are fewer rows than parameters
         least_squares=LeastSquares(base.least_squares.variances),
         statistics=None,
         estimator=MinimumNorm(),

@@ -1,7 +1,7 @@
-"""Symmetric noise laws for regression: for each a sampler, and what the laws need to know of it.
+"""Symmetric noise distributions for regression: a sampler, and the moments that laws need.
 
-All have scale 1 unless a parameter says otherwise, and none is standardised: Student's t has
-variance df / (df - 2).
+All have scale 1 unless a parameter says otherwise. None is standardised to variance 1: Student's t
+has variance df / (df - 2).
 """
 
 from __future__ import annotations
@@ -24,24 +24,30 @@ from mcjax.errors import InputError, did_you_mean
 Params = dict[str, Any]
 
 SMALLEST, LARGEST = 1e-30, 1e30
-"""Of scales and other parameters: beyond, squares leave the range of single precision by far, and
-those of ratios come near that of double precision."""
+"""Limits of scales and other parameters. Beyond them, squares are far outside the range of single
+precision, and squares of ratios come close to the limits of double precision."""
 
 
 @dataclass(frozen=True)
 class NoiseLaw:
-    """A noise law.
+    """A noise distribution.
 
     Attributes
     ----------
-    draw: ``(params, u, v) -> eps`` from two uniforms.
-    density: ``(params, x) -> f(x)`` on NumPy arrays.
-    variance: ``(params) -> Var(eps)``, ``inf`` where there is none.
-    quantile: ``(params, level) -> q`` with ``P(eps < q) = level``, on the host.
-    clipped: ``(params, k) -> (P(|eps| < k), E min(eps^2, k^2))``, on the host, to rounding at every
-        scale of k: sums of positive terms, with the mass beyond k computed as such and not as
-        1 minus the mass within.
-    defaults: parameter names and default values (``None``: must be given).
+    draw : callable
+        ``(params, u, v) -> eps``, from two uniforms.
+    density : callable
+        ``(params, x) -> f(x)``, on NumPy arrays.
+    variance : callable
+        ``params -> Var(eps)``, possibly infinite.
+    quantile : callable
+        ``(params, level) -> q`` with ``P(eps < q) = level``, on the host.
+    clipped : callable
+        ``(params, k) -> (P(|eps| < k), E min(eps^2, k^2))``, on the host. Both are accurate to
+        rounding at every scale of k: they are sums of positive terms, and the mass beyond k is not
+        computed as 1 minus the mass within.
+    defaults : dict
+        Parameter names and default values; None if the parameter is required.
     """
 
     draw: Callable[[Params, Array, Array], Array]
@@ -61,19 +67,26 @@ def _normal_density(x: np.ndarray, scale: float = 1.0) -> np.ndarray:
 
 
 def _normal_clipped(k: float, scale: float = 1.0) -> tuple[float, float]:
-    """``E[eps^2; |eps| < k]`` is the chance of a chi-square of 3 degrees of freedom."""
+    """Return the clipped moments of a normal with this scale.
+
+    ``E[z^2; |z| < k]`` is the probability that a chi-squared variable of 3 degrees of freedom is
+    below k^2.
+    """
     z = k / scale
     within = gammainc(1.5, z * z / 2) + z * z * erfc(z / math.sqrt(2))
     return float(erf(z / math.sqrt(2))), float(scale * scale * within)
 
 
 def _laplace_clipped(k: float) -> tuple[float, float]:
-    """``E[eps^2; |eps| < k]`` is an incomplete gamma function."""
+    """Return the clipped moments; ``E[eps^2; |eps| < k]`` is an incomplete gamma function."""
     return -math.expm1(-k), float(2 * gammainc(3, k)) + k * k * math.exp(-k)
 
 
 def _contaminated(params: Params, u: Array, v: Array) -> Array:
-    """One uniform decides and is then used again: given the decision it is uniform once more."""
+    """Draw contaminated normals; u chooses the component and, rescaled, is used again.
+
+    Given the component, the rescaled u is again uniform on (0, 1).
+    """
     share, scale = params["share"], params["scale"]
     wild = u < share
     again = jnp.where(wild, u / share, (u - share) / (1 - share))
@@ -86,7 +99,7 @@ def _contaminated_density(params: Params, x: np.ndarray) -> np.ndarray:
 
 
 def _contaminated_quantile(params: Params, level: float) -> float:
-    """Between the quantiles of the two parts of the mixture."""
+    """Return the quantile, which lies between those of the two components."""
     share, scale = params["share"], params["scale"]
     tame, wild = NormalDist(), NormalDist(0, scale)
 
@@ -112,10 +125,12 @@ def _student_density(params: Params, x: np.ndarray) -> np.ndarray:
 
 
 def _student_clipped(params: Params, k: float) -> tuple[float, float]:
-    """Probabilities are incomplete beta functions. The second moment within k is one only where
-    df > 2, and there loses its digits near df = 2, so it is integrated: by Gauss-Legendre
-    quadrature on panels that double, from the density's own scale up to k. Its poles at
-    ``+- i sqrt(df)`` are then farther from every panel than that is wide.
+    """Return the clipped moments of Student's t.
+
+    Probabilities are incomplete beta functions. The second moment within k has such a form only for
+    df > 2 and loses its digits near df = 2. It is therefore integrated by Gauss-Legendre quadrature
+    on panels of doubling width, from the scale of the density up to k. The poles of the density at
+    ``+- i sqrt(df)`` are then farther from every panel than the panel is wide.
     """
     df = params["df"]
     ratio = (k / math.sqrt(df)) ** 2
@@ -174,11 +189,26 @@ NOISES: dict[str, NoiseLaw] = {
 
 
 def read_noise(spec: Any, field: str) -> tuple[str, dict[str, float]]:
-    """Name and parameters of a noise law from ``"normal"`` or ``{"name": ..., "df": ...}``.
+    """Return name and parameters of a noise distribution.
+
+    Parameters
+    ----------
+    spec : str or dict
+        Such as ``"normal"`` or ``{"name": "student_t", "df": 5}``.
+    field : str
+        The field of the study file, for error messages.
+
+    Returns
+    -------
+    name : str
+        A key of ``NOISES``.
+    params : dict
+        All parameters, defaults included.
 
     Raises
     ------
-    InputError: for an unknown law or parameter, or one out of its range.
+    InputError
+        If the name or a parameter is unknown, missing or out of range.
     """
     if isinstance(spec, str):
         spec = {"name": spec}
@@ -191,7 +221,7 @@ def read_noise(spec: Any, field: str) -> tuple[str, dict[str, float]]:
     defaults = NOISES[name].defaults
     for key in spec:
         if key not in ("name", *defaults):
-            raise InputError(f"{field}.{key}", f"is no parameter of {name!r} noise; remove it")
+            raise InputError(f"{field}.{key}", f"is not a parameter of {name!r} noise; remove it")
     params: dict[str, float] = {}
     for key, default in defaults.items():
         value = spec.get(key, default)
@@ -204,7 +234,7 @@ def read_noise(spec: Any, field: str) -> tuple[str, dict[str, float]]:
 
 
 def positive(value: Any, field: str) -> float:
-    """``value`` as a positive float that is neither tiny nor huge, or a sentence."""
+    """Return ``value`` as a float; raise InputError unless it is positive and of sensible size."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not (number and value > 0):
         raise InputError(field, f"is {value!r}; give a positive number")

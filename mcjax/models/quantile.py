@@ -1,7 +1,7 @@
-"""Quantile regression: ``y = x'theta + sigma (eps - q)``, q the level-quantile of eps.
+"""Quantile regression: ``y = x'theta + sigma (eps - q)`` with q the quantile of eps at the level.
 
-So theta is the truth of this very quantile regression. Real noise may follow another law, which is
-centred on its own quantile: it changes the spread, never the target.
+Hence theta is the target of quantile regression at that level. Real noise may have another
+distribution, centred on its own quantile, which changes the spread of estimates but not the target.
 """
 
 from __future__ import annotations
@@ -25,17 +25,25 @@ from mcjax.models.noise import NOISES, positive, read_noise
 def quantile(
     level: float = 0.5, sigma: float = 1.0, noise: Any = "normal", real_noise: Any = None
 ) -> Model:
-    """Return quantile regression: ``H = f(0) Sigma``, ``V = level (1 - level) Sigma``.
-
-    f is the density of the noise, centred on its level-quantile. The loss is ``r (level - 1[r <
-    0])`` with ``r = y - x'theta`` (Koenker & Bassett, Econometrica 46, 1978).
+    """Return quantile regression.
 
     Parameters
     ----------
     level : float
-        Between 0 and 1.
-    sigma, noise, real_noise
+        Level of the quantile, between 0 and 1.
+    sigma, noise, real_noise : optional
         As in :func:`mcjax.linear`.
+
+    Returns
+    -------
+    Model
+        ``theta`` and ``x`` have shape (p,), ``y`` is a scalar.
+
+    Notes
+    -----
+    The loss is ``r (level - 1[r < 0])`` with ``r = y - x'theta`` (Koenker & Bassett, Econometrica
+    46, 1978). ``H = f(0) Sigma`` and ``V = level (1 - level) Sigma``, where f is the density of the
+    noise centred on its quantile.
     """
     kind, noise_params = read_noise(noise, "family.noise")
     real = noise if real_noise is None else real_noise
@@ -64,16 +72,16 @@ def quantile(
 
 
 def _kinked(kind: str, centre: float) -> bool:
-    """Whether the density has a kink where the loss aims: Laplace's at its median.
+    """Whether the density has a kink at the quantile, as Laplace's has at its median.
 
-    The first-order law of quantiles is then approached like ``1 / sqrt(n)`` and not like ``1 / n``:
-    the variance of the Laplace median is ``(1 + 1.6 / sqrt(n)) / n``, by expanding the inverse of
-    its distribution function (derived here).
+    Departures from the first-order law of quantiles then shrink like ``1 / sqrt(n)`` and not like
+    ``1 / n``. For instance, the variance of the Laplace median is ``(1 + 1.6 / sqrt(n)) / n``,
+    which follows by expanding the inverse of its distribution function (derived here).
     """
     return kind == "laplace" and centre == 0
 
 
-@cache  # one predictor for each pair of laws, so that equal models compile once
+@cache  # one predictor for each pair of distributions, so that equal models compile once
 def _predictor(kind: str, real_kind: str, same: bool) -> LinearPredictor:
     real = None if same else _label(real_kind, "real_noise")
     return LinearPredictor(_loss, _label(kind, "noise"), real)

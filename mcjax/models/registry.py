@@ -1,4 +1,4 @@
-"""The families a study file can name."""
+"""The models that a study file can name."""
 
 from __future__ import annotations
 
@@ -31,14 +31,24 @@ FAMILIES: dict[str, Callable[..., Model]] = {
 
 
 def make_model(spec: Mapping[str, Any], folder: Path) -> Model:
-    """Build a family from the parameters a study file gives it.
+    """Return the model that a ``[family]`` table describes.
 
-    spec: ``name`` of a built-in family or ``file`` of the user's own (relative to ``folder``), and
-    its parameters.
+    Parameters
+    ----------
+    spec : mapping
+        ``name`` of a built-in model, or ``file`` of a user's, and the parameters of the model.
+    folder : Path
+        The folder to which ``file`` is relative.
+
+    Returns
+    -------
+    Model
+        The model, with the given parameters.
 
     Raises
     ------
-    InputError: for an unknown family or parameter, or a value out of range.
+    InputError
+        If the model or a parameter is unknown, or a value is out of range.
     """
     params = {key: value for key, value in spec.items() if key not in ("name", "file")}
     if "file" in spec:
@@ -56,6 +66,6 @@ def make_model(spec: Mapping[str, Any], folder: Path) -> Model:
             hint = did_you_mean(key, allowed)
             takes = ", ".join(allowed) or "none"
             raise InputError(
-                f"family.{key}", f"is no parameter of {name!r} (it takes {takes}){hint}"
+                f"family.{key}", f"is not a parameter of {name!r} (it takes {takes}){hint}"
             )
     return FAMILIES[name](**params)

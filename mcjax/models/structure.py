@@ -16,7 +16,15 @@ from mcjax.errors import InputError
 
 @dataclass(frozen=True)
 class Structure:
-    """The shape of a parameter pytree: its nesting, and the shape of each leaf, in order."""
+    """The shape of a parameter pytree.
+
+    Attributes
+    ----------
+    nesting : PyTreeDef
+        The tree without its leaves.
+    shapes : tuple of tuple of int
+        Shape of each leaf, in order.
+    """
 
     nesting: Any
     shapes: tuple[tuple[int, ...], ...]
@@ -33,17 +41,24 @@ class Structure:
 
 
 def read_parameters(theta: Any) -> tuple[np.ndarray, Structure | None]:
-    """Return the numbers of a truth, and how they are arranged; None for a plain vector.
+    """Return the numbers of a truth and how they are arranged.
 
     Parameters
     ----------
     theta : sequence of float, or pytree of arrays
         A vector of p numbers, or any nesting of dictionaries, tuples and arrays of numbers.
 
+    Returns
+    -------
+    numbers : ndarray
+        Shape (p,).
+    structure : Structure or None
+        Their arrangement; None for a plain vector.
+
     Raises
     ------
     InputError
-        If a leaf is not an array of finite numbers, or there is none.
+        If a leaf is not an array of finite numbers, or there is no leaf.
     """
     vector = not isinstance(theta, dict) and np.ndim(_numbers(theta)) == 1
     leaves, nesting = jax.tree.flatten(theta, is_leaf=_is_leaf)
@@ -62,7 +77,7 @@ def _is_leaf(value: Any) -> bool:
 
 
 def _numbers(value: Any) -> np.ndarray:
-    """Return an array of floats, an empty one if ``value`` is none."""
+    """Return ``value`` as an array of floats, or a single 0 if it is not one."""
     try:
         return np.asarray(list(value) if hasattr(value, "__next__") else value, float)
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""A user's own model: ``loss`` and ``sample``, in Python or in a file, and nothing else."""
+"""User-defined models: two functions, ``loss`` and ``sample``, given in Python or in a file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SIGNATURES = {
     None: ("loss(theta, x, y)", "sample(key, theta, x)"),
     "linear": ("loss(eta, y)", "sample(key, eta)"),
 }
-"""What a user's functions take, by the predictor."""
+"""Signatures of a user's functions, by the value of ``predictor``."""
 
 
 def user_model(
@@ -40,42 +40,47 @@ def user_model(
     init: Callable[[Array], Any] | None = None,
     **params: float,
 ) -> Model:
-    """Return a model made of two functions of one observation.
+    """Return a model defined by two functions of one observation.
 
     Parameters
     ----------
     loss : callable
-        ``loss(theta, x, y, **params) -> scalar``, twice differentiable almost everywhere, whose
-        expectation is smallest at theta when y comes from ``sample`` at theta. theta is a vector or
-        any pytree, like the truth given to :func:`mcjax.condition`.
+        ``loss(theta, x, y, **params) -> scalar``, twice differentiable almost everywhere. If y is
+        drawn by ``sample`` at theta, its expectation must be smallest at theta. theta is a vector
+        or any pytree, like the truth given to :func:`mcjax.condition`.
     sample : callable
         ``sample(key, theta, x, **params) -> y``, with a JAX random key; y may be an array.
     sample_real : callable, optional
-        The same for real data, if they follow another law with the same target.
+        The same for real data, if they have another distribution with the same target.
     name : str
-        Its name in tables.
+        The model's name in tables.
     predictor : {"linear"}, optional
-        With ``"linear"`` the functions take the scalar ``eta = x'theta`` instead,
-        ``loss(eta, y, **params)`` and ``sample(key, eta, **params)``, and chains run on the fast
+        With ``"linear"``, the functions take the scalar ``eta = x'theta`` in place of theta and x:
+        ``loss(eta, y, **params)`` and ``sample(key, eta, **params)``. Chains then run on the fast
         path.
     covariates : int, optional
         Number of covariates of an observation; defaults to the number of parameters.
     estimator : Estimator, optional
-        What fits the model; defaults to Newton's method, or L-BFGS for many parameters.
+        Fits the model; defaults to Newton's method, or L-BFGS for many parameters.
     init : callable, optional
-        ``key -> theta``, random parameters to begin with, for estimators that do.
+        ``key -> theta``, random initial parameters, for estimators that use them.
     **params : float
-        Numbers handed to the functions by name; changing one recompiles nothing.
+        Numbers passed to the functions by name; changing one does not recompile anything.
+
+    Returns
+    -------
+    Model
+        The model.
 
     Raises
     ------
     InputError
-        If one of the functions cannot be called, or ``predictor`` is not known.
+        If one of the functions is not callable, or ``predictor`` is unknown.
     """
     functions = {"loss": loss, "sample": sample, "sample_real": sample_real or sample}
     for field, function in functions.items():
         if not callable(function):
-            raise InputError(f"family.{field}", "is no function; define it with def")
+            raise InputError(f"family.{field}", "is not a function; define it with def")
     numbers = {key: _number(key, value) for key, value in params.items()}
     digest = _digest(*functions.values())
     options: dict[str, Any] = {
@@ -97,14 +102,17 @@ def user_model(
         hint = did_you_mean(predictor, PREDICTORS)
         raise InputError("family.predictor", f"is {predictor!r}, not one of {PREDICTORS}{hint}")
     if covariates is not None:
-        raise InputError("family.covariates", "are as many as parameters here; leave it out")
+        raise InputError(
+            "family.covariates",
+            "equals the number of parameters of a linear predictor; leave it out",
+        )
     real = None if sample_real is None else _scalar_label(sample_real)
     scalar = LinearPredictor(_scalar_loss(loss), _scalar_label(sample), real)
     return predictor_model(name, scalar, **options)
 
 
 def model_from_object(thing: Any, **params: Any) -> Model:
-    """Return a model from anything with attributes ``loss`` and ``sample``, such as a module."""
+    """Return a model from an object with attributes ``loss`` and ``sample``, such as a module."""
     for field in ("loss", "sample"):
         if not hasattr(thing, field):
             raise InputError(f"family.{field}", "is missing; a family needs loss and sample")
@@ -114,21 +122,26 @@ def model_from_object(thing: Any, **params: Any) -> Model:
 
 
 def model_from_file(path: Path, name: str | None = None, **options: Any) -> Model:
-    """Return the model of a Python file that defines ``loss`` and ``sample``.
+    """Return the model that a Python file defines by ``loss`` and ``sample``.
 
     Parameters
     ----------
     path : Path
-        The file, whose name is the model's unless ``name`` is given.
+        The file.
     name : str, optional
-        The name in tables.
-    **options
+        The model's name in tables; defaults to the name of the file.
+    **options : optional
         ``predictor``, ``covariates`` and numbers, as in :func:`user_model`.
+
+    Returns
+    -------
+    Model
+        The model.
 
     Raises
     ------
     InputError
-        If the file does not run, or defines something else.
+        If the file cannot be run, or does not define both functions.
     """
     names = run_file(path)
     takes = SIGNATURES.get(options.get("predictor"), SIGNATURES[None])
@@ -147,18 +160,18 @@ def model_from_file(path: Path, name: str | None = None, **options: Any) -> Mode
 
 
 def run_file(path: Path) -> dict[str, Any]:
-    """Return what a user's Python file defines.
+    """Run a user's Python file and return the names it defines.
 
     Raises
     ------
     InputError
-        If it cannot be read or does not run.
+        If the file cannot be read or run.
     """
     try:
         return runpy.run_path(str(path))
     except OSError as error:
         raise InputError("", f"cannot be read: {error.strerror}", str(path)) from error
-    except (Exception, SystemExit) as error:  # the user's program: anything can be raised
+    except (Exception, SystemExit) as error:  # user code may raise anything
         reason = f"{type(error).__name__}: {error}"
         raise InputError("", f"does not run as Python ({reason})", str(path)) from error
 
@@ -166,7 +179,7 @@ def run_file(path: Path) -> dict[str, Any]:
 def _call(
     name: str, function: Callable[..., Any], arguments: tuple[Any, ...], params: Params
 ) -> Array:
-    """Call the user's function; an error in it becomes one sentence."""
+    """Call the user's function; raise InputError if it fails."""
     try:
         return jnp.asarray(function(*arguments, **params))
     except (Exception, SystemExit) as error:
@@ -193,7 +206,7 @@ def _scalar_shape(name: str, value: Array) -> Array:
 
 
 def _digest(*functions: Callable[..., Any]) -> str:
-    """Tell one user's code from another's, as far as the source of its functions can be read."""
+    """Return a digest of the functions' source, or of their bytecode if there is no source."""
     text = []
     for function in functions:
         try:
@@ -217,8 +230,8 @@ def _loss(loss: Callable[..., Any]) -> Callable[..., Any]:
         if value.shape != () and value.shape == y.shape:
             raise InputError(
                 "family.sample",
-                f"returned shape {y.shape}, for which the loss is no scalar; return a scalar, or a"
-                " loss of all of it",
+                f"returned shape {y.shape}, for which the loss is not a scalar; return a scalar, or"
+                " reduce the loss to one",
             )
         return _scalar_shape("loss", value)
 

@@ -65,6 +65,10 @@ def check_weight(field: str, weight: float, zero: bool = False) -> None:
 
     Parameters
     ----------
+    field : str
+        Where the weight is given.
+    weight : float
+        The weight of each observation of a feed.
     zero : bool, optional
         Whether it may be 0, because other generations have another.
     """

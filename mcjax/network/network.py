@@ -145,8 +145,10 @@ class Network:
 
     @property
     def plain(self) -> bool:
-        """Whether ``real`` is the only real source, of which alone generation 0 is fitted, and
-        weights stay what they are."""
+        """Whether ``real`` is the only real source, and weights stay what they are.
+
+        Then generation 0 is fitted to data of that source alone.
+        """
         return not self.sources and not self.first and not self.later.weights_vary
 
     def renews(self, origin: str) -> bool:
@@ -156,8 +158,11 @@ class Network:
 
     @property
     def forgives(self) -> bool:
-        """Whether no network of these feeds can collapse: each generation adds less than the one
-        before, because data accumulate or sample counts grow faster than t."""
+        """Whether no network of these feeds can collapse.
+
+        Each generation then adds less than the one before, because data accumulate or sample
+        counts grow faster than t.
+        """
         return self.memory.vanishing or self.later.exponent > 1
 
     @property

@@ -1,1 +1,1 @@
-"""Solvers of one data set that need no family, and how they end."""
+"""Linear systems of one fit, and how a fit ends; nothing here knows of models."""

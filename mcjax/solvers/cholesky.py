@@ -1,4 +1,4 @@
-"""Positive definite systems of one fit, unrolled where p is small."""
+"""Positive definite linear systems, written out entry by entry where p is small."""
 
 from __future__ import annotations
 
@@ -11,22 +11,31 @@ from jax import Array, lax
 from mcjax.solvers.once import once
 
 UNROLLED = 8
-"""Up to this p the factorisation is written out."""
+"""Largest p for which the factorisation is written out."""
 
 
 def solve_positive(matrix: Array, right: Array) -> tuple[Array, Array]:
     """Solve ``matrix x = right`` for a symmetric positive semi-definite matrix.
 
-    Up to p = ``UNROLLED`` both may have further axes behind, and the upper triangle is not read.
+    A pivot that falls below the rounding error is lifted to it, so that the solution is finite and
+    a descent direction remains one.
 
-    A pivot that falls below rounding is lifted to it, so that the solution is finite and a descent
-    direction remains one.
+    Parameters
+    ----------
+    matrix : Array
+        Shape (p, p). Up to p = ``UNROLLED`` both arguments may have further axes after these, and
+        the upper triangle is not read.
+    right : Array
+        The right-hand side, shape (p,).
 
     Returns
     -------
-    x: shape (p,). unexplained: the smallest 1 - R^2 of a variable on all the others (1 over the
-    largest variance inflation factor); of the order of the rounding unit for a singular matrix,
-    which a last pivot is not where its variable is a large combination of the others.
+    x : Array
+        The solution, shape (p,).
+    unexplained : Array
+        The smallest ``1 - R**2`` of a variable regressed on all the others (the reciprocal of the
+        largest variance inflation factor). For a singular matrix it is of the order of the rounding
+        unit. The last pivot would not be, if its variable is a large combination of the others.
     """
     p = matrix.shape[0]
     eps = float(jnp.finfo(matrix.dtype).eps)
@@ -36,11 +45,19 @@ def solve_positive(matrix: Array, right: Array) -> tuple[Array, Array]:
 
 
 def solve_entries(lower: list[list[Array]], right: list[Array]) -> tuple[Array, Array]:
-    """:func:`solve_positive` for many systems at once, entry by entry, without LAPACK.
+    """Solve many positive definite systems at once, entry by entry, without LAPACK.
 
     Parameters
     ----------
-    lower: entries (i, j <= i) of the matrices, arrays of one shape. right: p such arrays.
+    lower : list of list of Array
+        Entries (i, j) of the matrices for j <= i, arrays of one shape.
+    right : list of Array
+        The p entries of the right-hand sides, of the same shape.
+
+    Returns
+    -------
+    x, unexplained : Array
+        As :func:`solve_positive` returns them, with the axes of the entries last.
     """
     p = len(right)
     eps = float(jnp.finfo(right[0].dtype).eps)
@@ -53,15 +70,17 @@ def solve_entries(lower: list[list[Array]], right: list[Array]) -> tuple[Array, 
 
 
 def _swept(matrix: Array, right: Array) -> tuple[Array, Array]:
-    """By the matrix, of shape (p, p, ...), scaled to a unit diagonal, with the right-hand side
-    beside it, and p sweeps (Beaton 1964): a rank-one update each, in a loop that compiles at once.
-    They leave the solution, and in place of the matrix 2 less its inverse.
+    """Solve by p sweeps, for a matrix of shape (p, p, ...).
 
-    No LAPACK: its batched calls can wait for one another for ever where two devices of one CPU run
-    them at the same time (jaxlib 0.10).
+    The matrix is scaled to a unit diagonal, the right-hand side is put beside it, and each sweep is
+    a rank-one update (Beaton 1964), in a loop that compiles quickly. What remains is the solution
+    and, on the diagonal in place of that of the matrix, 2 minus the diagonal of the inverse.
+
+    LAPACK is avoided because its batched calls can deadlock if two devices of one CPU run them at
+    the same time (jaxlib 0.10).
     """
     p, eps = len(right), float(jnp.finfo(right.dtype).eps)
-    one = np.eye(p, p + 1, dtype=right.dtype).reshape(p, p + 1, *(1,) * (right.ndim - 1))
+    identity = np.eye(p, p + 1, dtype=right.dtype).reshape(p, p + 1, *(1,) * (right.ndim - 1))
     diagonal = np.arange(p)
     scale = lax.rsqrt(matrix[diagonal, diagonal])
     scaled = jnp.concatenate([matrix * scale[None], right[:, None]], 1) * scale[:, None]
@@ -70,26 +89,35 @@ def _swept(matrix: Array, right: Array) -> tuple[Array, Array]:
         def step() -> Array:
             row, unit = (
                 lax.dynamic_index_in_dim(a, k, 0, False, allow_negative_indices=False)
-                for a in (now, jnp.asarray(one))
+                for a in (now, jnp.asarray(identity))
             )
             pivot = lax.dynamic_index_in_dim(row, k, 0, False, allow_negative_indices=False)
             return (row - unit) * lax.rsqrt(jnp.maximum(pivot, eps))[None]
 
-        # the k-th diagonal entry comes out larger by 2, which no later sweep reads
+        # this leaves the k-th diagonal entry too large by 2, but no later sweep reads it
         v = once(k, step)
         return now - v[:-1, None] * v[None]
 
-    begin = scaled + 4 * p * eps * one
+    begin = scaled + 4 * p * eps * identity
     end = lax.fori_loop(jnp.int32(0), jnp.int32(p), sweep, begin)
     inflation = 2 - end[diagonal, diagonal]
     return scale * end[:, -1], 1 / jnp.max(inflation, axis=0)
 
 
 def singular_share(matrix: Array) -> float:
-    """What is unexplained below this share is rounding; ``matrix``: has p as its first axis.
+    """Return the unexplained share below which a matrix counts as singular.
 
-    A lifted singular matrix has at most 4 p^2 units of rounding, see :func:`solve_positive`: its
-    null vector has an entry of at least 1 / sqrt(p).
+    Parameters
+    ----------
+    matrix : Array
+        Any array whose first axis has length p, for its dtype.
+
+    Returns
+    -------
+    float
+        A bound on what rounding leaves unexplained. For a singular matrix whose pivots were lifted
+        by :func:`solve_positive` that is at most 4 p^2 rounding units, because its null vector has
+        an entry of at least 1 / sqrt(p).
     """
     p = matrix.shape[0]
     return max(1e3, 8.0 * p**2) * float(jnp.finfo(matrix.dtype).eps)
@@ -97,8 +125,8 @@ def singular_share(matrix: Array) -> float:
 
 def _unrolled(matrix: Any, right: Any, floor: float) -> tuple[Array, Array]:
     p = len(right)
-    lower: dict[tuple[int, int], Array] = {}
-    inverse: dict[tuple[int, int], Array] = {}  # of the factor
+    lower: dict[tuple[int, int], Array] = {}  # the Cholesky factor L, with 1 / L_jj in `inverse`
+    inverse: dict[tuple[int, int], Array] = {}  # of L
     for j in range(p):
         diagonal = matrix[j, j]
         pivot = diagonal - sum((lower[j, k] ** 2 for k in range(j)), jnp.zeros_like(diagonal))
@@ -110,6 +138,7 @@ def _unrolled(matrix: Any, right: Any, floor: float) -> tuple[Array, Array]:
         for i in range(j + 1, p):
             dots = (lower[i, k] * inverse[k, j] for k in range(j, i))
             inverse[i, j] = -inverse[i, i] * sum(dots)
+    # x = L^-T (L^-1 right); the inflation factor of j is A_jj (A^-1)_jj
     half = [sum(inverse[i, k] * right[k] for k in range(i + 1)) for i in range(p)]
     x = [sum(inverse[k, i] * half[k] for k in range(i, p)) for i in range(p)]
     inflation = [matrix[j, j] * sum(inverse[i, j] ** 2 for i in range(j, p)) for j in range(p)]

@@ -1,4 +1,4 @@
-"""A border between stages of a program that its compiler keeps."""
+"""A boundary between stages of a program that the compiler does not fuse across."""
 
 from __future__ import annotations
 
@@ -13,23 +13,35 @@ Tree = TypeVar("Tree")
 
 
 def once(count: Array, compute: Callable[[], Tree]) -> Tree:
-    """Compute arrays once, and keep them. ``count``: known only at run time; zeros where negative.
+    """Compute arrays once and store them.
 
-    XLA's CPU compiler would otherwise work them out again in each loop that uses them, random
-    numbers included. A condition known only at run time, true though it is, is a border that
-    fusion does not cross.
+    XLA's CPU compiler would otherwise compute them again, random numbers included, in every loop
+    that uses them. It does not fuse across a conditional whose condition is known only at run time,
+    even one that is always true.
+
+    Parameters
+    ----------
+    count : Array
+        Integers known only at run time. If any is negative the result is zeros.
+    compute : callable
+        Returns the arrays, without arguments.
+
+    Returns
+    -------
+    pytree of Array
+        What ``compute`` returns.
     """
-    if jax.default_backend() != "cpu":  # elsewhere a condition costs a round trip to the host
+    if jax.default_backend() != "cpu":  # on a GPU a condition costs a round trip to the host
         return compute()
-    found: list[Any] = []
+    traced: list[Any] = []
 
     def full() -> Tree:
-        found.append(compute())
-        return found[0]
+        traced.append(compute())
+        return traced[0]
 
     def empty() -> Tree:
-        # what it returns is known from the other branch, which is traced first
-        shapes = found[0] if found else jax.eval_shape(compute)
+        # the other branch is usually traced first, and tells the shapes
+        shapes = traced[0] if traced else jax.eval_shape(compute)
         return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
 
     return lax.cond(jnp.all(count >= 0), full, empty)

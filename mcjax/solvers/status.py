@@ -19,12 +19,12 @@ class Status(IntEnum):
 
     @property
     def reason(self) -> str:
-        """Name of the status in tables and JSON."""
+        """Return the name used in tables and JSON."""
         return self.name.lower()
 
     @property
     def advice(self) -> str:
-        """What the status means and what helps, in one sentence."""
+        """Return one sentence that explains the status to a person."""
         return _ADVICE[self]
 
 

@@ -1,1 +1,1 @@
-"""Studies and the files they come from. Importing this package alone imports no JAX."""
+"""Studies and study files. Importing this package alone does not import JAX."""

@@ -1,4 +1,4 @@
-"""From a study file to a study."""
+"""Read study files."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import sys
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+import msgspec
 
 from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.network import Network
 from mcjax.network.graphs import GRAPH_SUFFIXES
 from mcjax.study.networks import network_of, read_network
 from mcjax.study.schema import CovariateTable, GridTable, RunTable, StudyFile, read_file
-from mcjax.study.study import Condition, Study, condition
+from mcjax.study.study import Condition, Design, Study, condition
 from mcjax.study.survey import Survey
 
 BUILTIN = ("study", "every-3", "every-4")
@@ -23,9 +25,20 @@ BUILTIN = ("study", "every-3", "every-4")
 def load_study(path: str | Path) -> Study:
     """Read a study file.
 
+    Parameters
+    ----------
+    path : str or Path
+        The study file, in TOML.
+
+    Returns
+    -------
+    Study
+        The study.
+
     Raises
     ------
-    InputError: one sentence that names file, field and remedy.
+    InputError
+        If the file is not a valid study; the message names file, field and remedy.
     """
     path = Path(path)
     content = read_file(path)
@@ -34,11 +47,22 @@ def load_study(path: str | Path) -> Study:
 
 
 def load_survey(path: str | Path) -> Survey | None:
-    """Read a study file that has a ``[survey]`` table; None if it has none.
+    """Read the survey of a study file.
+
+    Parameters
+    ----------
+    path : str or Path
+        The study file, or a graph file.
+
+    Returns
+    -------
+    Survey or None
+        The survey; None if the file has no ``[survey]`` table.
 
     Raises
     ------
-    InputError: one sentence that names file, field and remedy.
+    InputError
+        If the file is not a valid study; the message names file, field and remedy.
     """
     path = Path(path)
     if path.suffix in GRAPH_SUFFIXES:
@@ -48,7 +72,7 @@ def load_survey(path: str | Path) -> Survey | None:
         return None
     run, table = content.run, content.survey
     with naming(path):
-        for field in ("network", "data_mediated", "family", "covariates"):
+        for field in ("network", "data_mediated", "family", "covariates", "estimator"):
             if getattr(content, field) is not None:
                 raise InputError(field, "and [survey] exclude each other; keep one")
         if content.grid != GridTable():
@@ -70,16 +94,17 @@ def load_survey(path: str | Path) -> Survey | None:
 
 
 def builtin_study() -> Study:
-    """The study that runs when no file is named: collapse, no collapse, and a flip."""
+    """Return the study that runs if no file is named: collapse, no collapse, and a flip."""
     return load_study(builtin_file("study"))
 
 
 def builtin_file(name: str) -> Path:
-    """The file of a built-in study or survey.
+    """Return the path of a built-in study or survey.
 
     Raises
     ------
-    InputError: for a name that is none.
+    InputError
+        If there is none of this name.
     """
     folder = Path(str(resources.files("mcjax.study"))) / "builtin"
     if name not in BUILTIN:
@@ -89,36 +114,24 @@ def builtin_file(name: str) -> Path:
 
 
 def _study(content: StudyFile, path: Path) -> Study:
-    run = content.run
-    return Study(
-        conditions=tuple(_conditions(content, path)),
-        generations=run.generations,
-        chains=run.chains,
-        tolerance=run.tolerance,
-        confidence=run.confidence,
-        precision=run.precision,
-        solver=run.solver,
-        chunk=run.chunk,
-        memory=run.memory,
-        sampling=run.sampling,
-        path=run.path,
-        quantities=run.quantities,
-    )
+    settings = msgspec.structs.asdict(content.run)
+    del settings["seed"]  # of the conditions
+    return Study(conditions=tuple(_conditions(content, path)), **settings)
 
 
 def _conditions(content: StudyFile, path: Path) -> list[Condition]:
-    """Every combination of the grid; with no grid there is one condition, with an empty label."""
+    """Return one condition per combination of the grid; without a grid, one with an empty label."""
     grid = content.grid
     networks = _networks(content, path)
     families = _families(content, path)
     scales: list[float | None] = [None] if grid.scale is None else list(grid.scale)
     seeds = [content.run.seed] if grid.seed is None else grid.seed
     covariates = content.covariates or CovariateTable()
-    # models and estimators import JAX, which reading a network does without
+    # estimators import JAX, which reading only a network must not do
     from mcjax.estimators.registry import make_estimator
 
     estimator = make_estimator(content.estimator or {})
-    found = []
+    conditions = []
     for (net_label, net), (fam_label, (family, theta)), scale, seed in itertools.product(
         networks, families, scales, seeds
     ):
@@ -132,13 +145,13 @@ def _conditions(content: StudyFile, path: Path) -> list[Condition]:
             "" if grid.common_draws else _joined(net_label, fam_label, step),
             seed,
             _joined(net_label, fam_label, step, seeded),
-            covariates.design,
+            cast(Design, covariates.design),  # checked by `condition`
             estimator,
         )
         if scale is not None and not grid.common_draws:  # rungs of a ladder are independent
             made = replace(made, ladder=_joined(net_label, fam_label, seeded), scale=scale)
-        found.append(made)
-    return found
+        conditions.append(made)
+    return conditions
 
 
 def _joined(*parts: str) -> str:
@@ -153,10 +166,10 @@ def _networks(content: StudyFile, path: Path) -> list[tuple[str, Network]]:
         names = content.grid.network
         label = {name: str(Path(name).with_suffix("")) for name in names}
         return [(f"network={label[n]}", read_network(path.parent / n)) for n in names]
-    found = network_of(content)
-    if found is None:
+    network = network_of(content)
+    if network is None:
         raise InputError("network", "is missing; add a [network] table")
-    return [("", found)]
+    return [("", network)]
 
 
 def _families(content: StudyFile, path: Path) -> list[tuple[str, tuple[Any, Any]]]:
@@ -165,17 +178,17 @@ def _families(content: StudyFile, path: Path) -> list[tuple[str, tuple[Any, Any]
         raise InputError("family", "is missing; add a [family] table with name and theta")
     if content.grid.family is None:
         return [("", _family(base, path))]
-    found = []
+    families = []
     for entry in content.grid.family:
         spec: dict[str, Any] = {"name": entry} if isinstance(entry, str) else dict(entry)
         if spec.get("name") == base.get("name") and isinstance(entry, str):
-            spec = base | spec  # the [family] table describes this one
+            spec = base | spec  # the model that the [family] table describes
         spec.setdefault("theta", base.get("theta"))
-        own = entry if isinstance(entry, dict) else {}
-        shown = (f"{key}={value}" for key, value in own.items() if key not in ("name", "file"))
+        given = entry if isinstance(entry, dict) else {}
+        shown = (f"{key}={value}" for key, value in given.items() if key not in ("name", "file"))
         label = ", ".join((f"family={spec.get('name') or spec.get('file')}", *shown))
-        found.append((label, _family(spec, path)))
-    return found
+        families.append((label, _family(spec, path)))
+    return families
 
 
 def _family(spec: dict[str, Any], path: Path) -> tuple[Any, Any]:

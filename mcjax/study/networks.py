@@ -1,4 +1,4 @@
-"""From the ``[network]`` table, or a graph file, to a network. Imports no JAX."""
+"""Networks from the tables of a study file or from a graph file. Does not import JAX."""
 
 from __future__ import annotations
 
@@ -19,27 +19,29 @@ from mcjax.study.schema import FeedTable, NetworkTable, StudyFile, read_file
 
 
 def read_network(path: Path) -> Network:
-    """The network of a study file or of a graph file.
+    """Read the network of a study file or of a graph file.
 
     Raises
     ------
-    InputError: naming file and field.
+    InputError
+        If the file has no valid network; the message names file and field.
     """
     with naming(path):
         if path.suffix in GRAPH_SUFFIXES:
             return read_graph(path)
-        found = network_of(read_file(path))
-        if found is None:
+        network = network_of(read_file(path))
+        if network is None:
             raise InputError("network", "is missing; add a [network] table")
-        return found
+        return network
 
 
 def read_pipeline(path: Path) -> tuple[Network, int | None]:
-    """The network of a file, and the number of parameters if its family is linear.
+    """Read the network of a file, and the number of parameters if its model is linear.
 
     Raises
     ------
-    InputError: naming file and field.
+    InputError
+        If the file has no valid network or truth; the message names file and field.
     """
     net = read_network(path)
     if path.suffix in GRAPH_SUFFIXES:
@@ -55,7 +57,7 @@ def read_pipeline(path: Path) -> tuple[Network, int | None]:
 
 
 def network_of(content: StudyFile) -> Network | None:
-    """The network of a study file, from whichever table describes it."""
+    """Return the network of a study file from the table that describes it, or None."""
     mediated = content.data_mediated
     if mediated is None:
         return None if content.network is None else network_in(content.network)
@@ -65,7 +67,7 @@ def network_of(content: StudyFile) -> Network | None:
 
 
 def network_in(table: NetworkTable) -> Network:
-    """The network that a ``[network]`` table describes."""
+    """Return the network that a ``[network]`` table describes."""
     return _topology(table) if table.topology is not None else _feeds(table)
 
 
@@ -98,9 +100,11 @@ def _topology(table: NetworkTable) -> Network:
         raise InputError("network.topology", f"is {name!r}, not one of {known}{hint}")
     for field in ("feeds", "first", "sources"):
         if getattr(table, field):
-            raise InputError(f"network.{field}", f"are those of the {name}; leave them out")
+            raise InputError(
+                f"network.{field}", f"cannot be combined with the topology {name!r}; leave them out"
+            )
     if not isinstance(table.initial, int):
-        raise InputError("network.initial", f"is one number for all models of a {name}")
+        raise InputError("network.initial", f"must be one number for all models of a {name}")
     given: dict[str, Any] = {
         "size": table.models,
         "samples": table.samples,
@@ -116,7 +120,7 @@ def _topology(table: NetworkTable) -> Network:
         if key in takes and value is None:
             raise InputError(field, f"is missing; a {name} needs it")
         if key not in takes and value is not None:
-            raise InputError(field, f"is no parameter of a {name}; leave it out")
+            raise InputError(field, f"is not a parameter of a {name}; leave it out")
     if "size" in takes and (not isinstance(table.models, int) or not 1 <= table.models <= 65_534):
         raise InputError("network.models", f"is {table.models!r}; give the number of models")
     return TOPOLOGIES[name](

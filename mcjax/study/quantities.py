@@ -1,7 +1,7 @@
 """The quantities that a study can ask for by name.
 
-The names stand here, below the rooms that judge, so that a study is checked without importing those
-or JAX. The quantity called NAME is the object ``QUANTITY`` of the module
+The names are listed here, and not beside the code that judges, so that a study can be checked
+without importing that code or JAX. The quantity NAME is the object ``QUANTITY`` of the module
 ``mcjax/verdicts/quantities/NAME.py``.
 """
 
@@ -26,29 +26,29 @@ QUANTITIES = {
     "homogenisation": None,
     "functional": "functionals",
 }
-"""By name, the attribute of a model without which there is nothing to judge, or None."""
+"""Names, each with the attribute of a model that it needs, or None if it needs none."""
 
 
 def name_of(quantity: Any) -> str:
-    """Return the name of a quantity that is given by name or as an object."""
+    """Return the name of a quantity, which may be given by name or as an object."""
     return quantity if isinstance(quantity, str) else quantity.name
 
 
 def check_quantities(quantities: Sequence[Any], models: Sequence[Model]) -> None:
-    """Check what a study asks for.
+    """Check the quantities of a study.
 
     Parameters
     ----------
     quantities : sequence of str or Quantity
         Names of built-in quantities, and objects of subclasses of :class:`mcjax.Quantity`.
     models : sequence of Model
-        Those of the study's conditions.
+        The models of the study's conditions.
 
     Raises
     ------
     InputError
-        For a name that is unknown or that no model has anything to judge for, for an object that is
-        no quantity or that takes the name of another one, and if nothing is asked for.
+        If there is no quantity, a name is unknown, repeated or not supported by any of the models,
+        or an object is not a quantity or has the name of a built-in one.
     """
     field, known = "run.quantities", tuple(QUANTITIES)
     for quantity in quantities:
@@ -65,7 +65,9 @@ def check_quantities(quantities: Sequence[Any], models: Sequence[Model]) -> None
                 " subclass of mcjax.Quantity that has a name and a unit",
             )
         if quantity.name in QUANTITIES:
-            raise InputError(field, f"has an object named {quantity.name!r} as a built-in is")
+            raise InputError(
+                field, f"has an object with the built-in name {quantity.name!r}; rename it"
+            )
     names = [name_of(quantity) for quantity in quantities]
     for name in names:
         if names.count(name) > 1:
@@ -75,5 +77,5 @@ def check_quantities(quantities: Sequence[Any], models: Sequence[Model]) -> None
     for name in names:
         needed = QUANTITIES.get(name)
         if needed is not None and models and not any(getattr(m, needed) for m in models):
-            own = ", ".join(sorted({model.name for model in models}))
-            raise InputError(field, f"has {name!r}, and {own} has none; drop it")
+            unable = ", ".join(sorted({model.name for model in models}))
+            raise InputError(field, f"has {name!r}, but {unable} has no {needed}; drop it")

@@ -1,7 +1,7 @@
-"""The study file: its tables, fields and types. Imports no JAX.
+"""The study file: its tables, fields and types. Does not import JAX.
 
-Structure and types are checked here, by msgspec, with the field named in the sentence; what a
-network or a family can mean is checked where it is built.
+Structure and types are checked here, by msgspec, and error messages name the field. Values are
+checked where networks, models and studies are built.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class FeedTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "from"}):
-    """``[[network.feeds]]``"""
+    """``[[network.feeds]]`` and ``[[network.first]]``: one feed."""
 
     origin: str
     to: str
@@ -30,7 +30,7 @@ class FeedTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "f
 
 
 class SourceTable(msgspec.Struct, forbid_unknown_fields=True):
-    """``[[network.sources]]``: a real source beside ``real``."""
+    """``[[network.sources]]``: a real source in addition to ``real``."""
 
     name: str
     samples: Count | None = None
@@ -43,7 +43,7 @@ class SourceTable(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
-    """``[network]``: models and feeds, or a named topology with its counts."""
+    """``[network]``: models and feeds, or a named topology and its sizes."""
 
     initial: Count | dict[str, Count] | None = None
     models: int | list[str] | None = None
@@ -63,12 +63,12 @@ class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
     seed: Seed | None = None
 
     def __post_init__(self) -> None:
-        if self.initial is None and not self.first:  # in the words of msgspec
+        if self.initial is None and not self.first:  # same words as msgspec, for `_sentence`
             raise ValueError("Object missing required field `initial`")
 
 
 class DataMediatedTable(msgspec.Struct, forbid_unknown_fields=True):
-    """``[data_mediated]``: entities that meet in one pool of synthetic data, as a network."""
+    """``[data_mediated]``: entities that share one pool of synthetic data."""
 
     entities: Count | list[str]
     private: Count | list[Count]
@@ -84,14 +84,14 @@ class DataMediatedTable(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class CovariateTable(msgspec.Struct, forbid_unknown_fields=True):
-    """``[covariates]``: ``x ~ N(0, covariance)``; the identity unless told."""
+    """``[covariates]``: ``x ~ N(0, covariance)``; the covariance defaults to the identity."""
 
     covariance: list[list[float]] | None = None
     design: str = "random"
 
 
 class RunTable(msgspec.Struct, forbid_unknown_fields=True):
-    """``[run]``"""
+    """``[run]``: settings of the simulation and of the verdicts."""
 
     generations: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 10
     chains: Annotated[int, msgspec.Meta(ge=2, lt=2**32)] = 4096
@@ -108,7 +108,7 @@ class RunTable(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class GridTable(msgspec.Struct, forbid_unknown_fields=True):
-    """``[grid]``: every combination is a condition."""
+    """``[grid]``: lists of values; every combination is a condition."""
 
     network: Annotated[list[str], msgspec.Meta(min_length=1)] | None = None
     family: Annotated[list[str | dict[str, Any]], msgspec.Meta(min_length=1)] | None = None
@@ -154,17 +154,18 @@ _TABLES: dict[str, type[msgspec.Struct]] = {
 
 
 def read_file(path: Path) -> StudyFile:
-    """Read and type-check a study file.
+    """Read a study file and check its structure and types.
 
     Raises
     ------
-    InputError: naming file and field, for anything that is not a study file.
+    InputError
+        If the file is not a study file; the message names file and field.
     """
     return parse_study(read_text(path), str(path))
 
 
 def read_text(path: Path) -> str:
-    """The text of a file, or a sentence saying why there is none."""
+    """Return the text of a file; raise InputError if it cannot be read."""
     try:
         return path.read_text(encoding=ENCODING)
     except FileNotFoundError as error:
@@ -174,13 +175,13 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise InputError("", f"cannot be read: {error.strerror}", str(path)) from error
     except UnicodeDecodeError as error:
-        raise InputError("", "is no text in UTF-8; a study file is TOML", str(path)) from error
+        raise InputError("", "is not text in UTF-8; a study file is TOML", str(path)) from error
     except ValueError as error:  # a zero byte in the name
-        raise InputError("", "is no file name; name a study file", str(path)) from error
+        raise InputError("", "is not a file name; name a study file", str(path)) from error
 
 
 def parse_study(text: str, file: str) -> StudyFile:
-    """Check the text of a study file; ``file`` names it in errors."""
+    """Parse the text of a study file; ``file`` is its name in error messages."""
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -196,7 +197,7 @@ def parse_study(text: str, file: str) -> StudyFile:
 
 
 def _sentence(message: str, file: str) -> InputError:
-    """msgspec's message as field and remedy."""
+    """Turn a message of msgspec into field and remedy."""
     text, _, place = message.partition(" - at `$")
     field = place.rstrip("`").removeprefix(".").replace("[...]", "")
     unknown = re.fullmatch(r"Object contains unknown field `(.*)`", text)
@@ -205,7 +206,7 @@ def _sentence(message: str, file: str) -> InputError:
         table = _TABLES.get(re.sub(r"\[.*?\]", "", field))
         known = [f.encode_name for f in msgspec.structs.fields(table)] if table else []
         hint = did_you_mean(unknown[1], known) or f"; known are {', '.join(known)}"
-        return InputError(_join(field, unknown[1]), f"is no field of a study file{hint}", file)
+        return InputError(_join(field, unknown[1]), f"is not a field of a study file{hint}", file)
     if missing:
         return InputError(_join(field, missing[1]), "is missing; add it", file)
     expected = re.fullmatch(r"Expected (.*), got (.*)", text)

@@ -1,4 +1,4 @@
-"""The laws of a condition's real sources, as arrays."""
+"""The distributions of a condition's real sources, as arrays."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 
 
 class SourceLaws(NamedTuple):
-    """S real sources, ``real`` first.
+    """Distributions of S real sources, ``real`` first.
 
     Attributes
     ----------
-    theta: their truths, (S, p). covariance: of their covariates, (S, p, p). sigma: their noise
-        scales, (S,), or None if none has its own.
+    theta : ndarray
+        Truths, shape (S, p).
+    covariance : ndarray
+        Covariances of the covariates, shape (S, p, p).
+    sigma : ndarray or None
+        Noise scales, shape (S,); None if all equal that of the model.
     """
 
     theta: np.ndarray
@@ -29,19 +33,36 @@ class SourceLaws(NamedTuple):
 
     @property
     def offsets(self) -> np.ndarray:
-        """Their truths less that of ``real``, (S, p)."""
+        """Return the differences of the truths from that of ``real``, shape (S, p)."""
         return self.theta - self.theta[0]
 
 
 def source_laws(
     net: Network, model: Model, theta: np.ndarray, covariance: np.ndarray
 ) -> SourceLaws:
-    """The laws of a network's real sources.
+    """Return the distributions of a network's real sources.
+
+    Parameters
+    ----------
+    net : Network
+        The network, with its sources.
+    model : Model
+        The model that is fitted.
+    theta : ndarray
+        Truth of ``real``, shape (p,).
+    covariance : ndarray
+        Covariance of the covariates of ``real``, shape (p, p).
+
+    Returns
+    -------
+    SourceLaws
+        The distributions, ``real`` first.
 
     Raises
     ------
-    InputError: if a source has another number of parameters, a covariance that is none, or noise
-        in a family without a scale for it.
+    InputError
+        If a source has the wrong number of parameters or an invalid covariance, or if it has noise
+        and the model has no noise scale.
     """
     p = len(theta)
     truths, covariances = [theta], [covariance]
@@ -52,11 +73,13 @@ def source_laws(
             if value is not None and len(value) != p:
                 raise InputError(f"{field}.{name}", f"has {len(value)} numbers; give {p}, as theta")
         if source.noise is not None and model.noise_scale is None:
-            raise InputError(f"{field}.noise", f"means nothing in a {model.name} family; drop it")
+            raise InputError(
+                f"{field}.noise", f"has no meaning in the family {model.name!r}; drop it"
+            )
         truths.append(_truth(source, theta))
-        own = source.covariance
+        rows = source.covariance
         covariances.append(
-            covariance if own is None else read_covariance(own, p, f"{field}.covariance")
+            covariance if rows is None else read_covariance(rows, p, f"{field}.covariance")
         )
     sigma = None
     if model.noise_scale is not None and any(s.noise is not None for s in net.sources):
@@ -66,11 +89,12 @@ def source_laws(
 
 
 def check_determined(net: Network, laws: SourceLaws) -> None:
-    """That the covariates of every fit determine every parameter.
+    """Check that the covariates of every fit determine every parameter.
 
     Raises
     ------
-    InputError: if the sum of the covariances of what a model reads is singular.
+    InputError
+        If the covariances of the feeds of a model have a singular sum.
     """
     for t, table in enumerate((net.first_by_reader, *net.tables)):
         for name, feeds in zip(net.models, table, strict=True):
@@ -81,17 +105,18 @@ def check_determined(net: Network, laws: SourceLaws) -> None:
             if not np.linalg.cond(total) < 1e12:
                 raise InputError(
                     f"network.{'feeds' if t else 'first'}",
-                    f"give model {name!r} in generation {t} covariates whose covariances have a"
-                    " singular sum; add a feed that shows it the other directions",
+                    f"give model {name!r} in generation {t} covariates that do not determine every"
+                    " parameter (the sum of their covariances is singular); add a feed with others",
                 )
 
 
 def read_covariance(rows: object, p: int, field: str = "covariates.covariance") -> np.ndarray:
-    """A covariance matrix of size p, from lists of numbers.
+    """Return a p x p covariance matrix from lists of numbers.
 
     Raises
     ------
-    InputError: naming the field, if it is none.
+    InputError
+        If it is not a valid covariance; the message names ``field``.
     """
     try:
         cov = np.asarray(rows, float)

@@ -1,4 +1,4 @@
-"""A study: conditions to simulate, how long and how often, and what counts as agreement."""
+"""Studies: conditions to simulate, for how long and how often, and what counts as agreement."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -19,44 +19,51 @@ if TYPE_CHECKING:
     from mcjax.estimators.estimator import Estimator
     from mcjax.models.model import Model
 
-PRECISIONS = {
+Design = Literal["random", "fixed"]
+Precision = Literal["mixed", "float64", "float32"]
+Solver = Literal["auto", "newton", "lbfgs"]
+Sampling = Literal["auto", "rows"]
+PathChoice = Literal["auto", "reference"]
+
+PRECISIONS: dict[Precision, tuple[str, str]] = {
     "mixed": ("float32", "float64"),
     "float64": ("float64", "float64"),
     "float32": ("float32", "float32"),
 }
 """Precision of draws and of fits, by the name of the setting."""
-DESIGNS = ("random", "fixed")
-SOLVERS = ("newton", "lbfgs")
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One pipeline to simulate; :func:`condition` builds and checks one.
+    """A pipeline to simulate. Use :func:`condition` to build and check one.
 
     Attributes
     ----------
     name : str
         Unique in a study.
     label : str
-        Selects, with the seed, the random draws; the name, but for the seed in it.
+        Together with the seed, determines the random draws. In a study file it is the name without
+        the seed.
     network : Network
         Who feeds whom.
     model : Model
-        What is fitted.
+        The model that is fitted.
     theta : ndarray
-        The truth, shape (p,), whatever the model's structure.
+        The truth, shape (p,), whatever the structure of the model.
     covariance : ndarray
         Covariance of the covariates, ``x ~ N(0, covariance)``, shape (q, q); read-only.
     seed : int
         Seed of the draws.
     design : {"random", "fixed"}
-        Whether covariates are drawn anew for every sample, or once: those of a sample are then the
-        same in every generation and every chain, and only labels are drawn anew.
-    ladder, scale : str, float
-        Conditions of one ladder differ only in their sample counts, which are ``scale`` times the
-        ladder's; None if the condition is on none.
+        Whether covariates are drawn anew for every sample (random), or once for all generations and
+        chains, so that only labels are drawn anew (fixed).
+    ladder : str or None
+        Name of the ladder that the condition belongs to. Conditions of one ladder differ only in
+        their sample counts.
+    scale : float
+        The factor of these sample counts.
     estimator : Estimator, optional
-        What fits the model, in place of the model's own choice.
+        Fits the model; defaults to the model's own choice.
     """
 
     name: str
@@ -66,7 +73,7 @@ class Condition:
     theta: np.ndarray
     covariance: np.ndarray
     seed: int = 0
-    design: str = "random"
+    design: Design = "random"
     ladder: str | None = None
     scale: float = 1.0
     estimator: Estimator | None = None
@@ -79,7 +86,7 @@ class Condition:
 
     @cached_property
     def sources(self) -> SourceLaws:
-        """The laws of its real sources."""
+        """Return the distributions of the real sources."""
         return source_laws(self.network, self.model, self.theta, self.covariance)
 
 
@@ -89,22 +96,37 @@ class Study:
 
     Attributes
     ----------
-    generations: T; chains: C for each condition.
-    tolerance: delta, the relative departure from a law that still counts as agreement.
-    confidence: of all verdicts of the study together.
-    precision: mixed (float32 draws, float64 fits), float64 or float32.
-    solver: auto, newton or lbfgs. chunk: chains of all conditions that run in one call, at most.
-    memory: GiB that the inputs and results of such a call may take; fewer chains where they would
-        take more.
-    quantities: what is judged: names of :data:`mcjax.study.quantities.QUANTITIES`, or objects of
+    conditions : tuple of Condition
+        The conditions, with distinct names.
+    generations : int
+        Number T of generations after generation 0.
+    chains : int
+        Number C of chains of each condition.
+    tolerance : float
+        The relative departure delta from a law that still counts as agreement.
+    confidence : float
+        Confidence level of all verdicts of the study together.
+    precision : {"mixed", "float64", "float32"}
+        Precision of draws and fits; mixed means float32 draws and float64 fits.
+    solver : {"auto", "newton", "lbfgs"}
+        Estimator of models that have none of their own; auto chooses by the number of parameters.
+    chunk : int
+        Largest number of chains, of all conditions together, in one call.
+    sampling : {"auto", "rows"}
+        Whether chains draw sufficient statistics where possible, or always rows.
+    quantities : tuple
+        The quantities to judge: names of :data:`mcjax.study.quantities.QUANTITIES`, or objects of
         subclasses of :class:`mcjax.Quantity`.
-    sampling: auto (sufficient statistics where they are all that matters, rows elsewhere) or rows.
-    path: auto (the fastest path that can run a condition) or reference.
+    memory : float
+        Memory in GiB that the inputs and results of one call may take; limits the chains of a call.
+    path : {"auto", "reference"}
+        Whether a condition runs on the fastest possible path, or on the reference path.
 
     Raises
     ------
-    InputError: for settings out of range, for conditions that share a name, and for a ladder whose
-        rungs share their draws and so are not independent.
+    InputError
+        If a setting is out of range, two conditions have the same name, or the conditions of a
+        ladder share their draws and so are not independent.
     """
 
     conditions: tuple[Condition, ...]
@@ -112,20 +134,20 @@ class Study:
     chains: int = 4096
     tolerance: float = 0.05
     confidence: float = 0.99
-    precision: str = "mixed"
-    solver: str = "auto"
+    precision: Precision = "mixed"
+    solver: Solver = "auto"
     chunk: int = 1024
-    sampling: str = "auto"
+    sampling: Sampling = "auto"
     quantities: tuple[Any, ...] = ("mse",)
     memory: float = 1.0
-    path: str = "auto"
+    path: PathChoice = "auto"
 
     def __post_init__(self) -> None:
         for field, value, choices in (
-            ("precision", self.precision, tuple(PRECISIONS)),
-            ("solver", self.solver, ("auto", *SOLVERS)),
-            ("sampling", self.sampling, ("auto", "rows")),
-            ("path", self.path, ("auto", "reference")),
+            ("precision", self.precision, get_args(Precision)),
+            ("solver", self.solver, get_args(Solver)),
+            ("sampling", self.sampling, get_args(Sampling)),
+            ("path", self.path, get_args(PathChoice)),
         ):
             if value not in choices:
                 hint = did_you_mean(value, choices)
@@ -144,7 +166,7 @@ class Study:
             if not 0 < getattr(self, field) < 1:
                 raise InputError(f"run.{field}", "must lie between 0 and 1")
         if not 0 < self.memory < math.inf:
-            raise InputError("run.memory", f"is {self.memory}; give GiB, more than 0")
+            raise InputError("run.memory", f"is {self.memory}; give a positive number of GiB")
         if self.chains < 2 or self.generations < 0 or self.chunk < 1:
             raise InputError("run", "needs chains >= 2, generations >= 0 and chunk >= 1")
 
@@ -157,39 +179,45 @@ def condition(
     label: str = "",
     seed: int = 0,
     name: str | None = None,
-    design: str = "random",
+    design: Design = "random",
     estimator: Estimator | None = None,
 ) -> Condition:
-    """Build a :class:`Condition`.
+    """Build and check a :class:`Condition`.
 
     Parameters
     ----------
     network : Network
         Who feeds whom.
     model : Model
-        What is fitted.
+        The model that is fitted.
     theta : sequence of float, or pytree of arrays
         The truth. The leaves of a pytree, in order, are the p parameters.
     covariance : array_like, optional
         Covariance of the covariates; defaults to the identity.
-    label, seed
-        What selects the random draws.
+    label : str
+        Together with the seed, determines the random draws.
+    seed : int
+        Seed of the draws, from 0 to 2**64 - 1.
     name : str, optional
         Defaults to ``label``.
     design : {"random", "fixed"}
-        See :class:`Condition`.
+        Whether covariates are drawn anew for every sample, or once.
     estimator : Estimator, optional
-        Defaults to the model's own choice.
+        Fits the model; defaults to the model's own choice.
+
+    Returns
+    -------
+    Condition
+        The condition; its arrays are read-only.
 
     Raises
     ------
     InputError
-        If the truth is not made of finite numbers or is none of this model's, if the covariance is
-        not a valid matrix, if a fit would have too few rows or covariates that do not determine its
-        parameters, if a source does not suit the model, if the seed is out of range, or if the
-        design is neither random nor fixed.
+        If the truth is not finite or not valid for the model, the covariance is not a valid matrix,
+        a fit would have too few rows or covariates that do not determine its parameters, a source
+        does not suit the model, the seed is out of range, or the design is unknown.
     """
-    # imports JAX, as whoever has a model has done already
+    # imports JAX, which a caller with a model has already imported
     from mcjax.models.structure import read_parameters
 
     truth, structure = read_parameters(theta)
@@ -199,11 +227,11 @@ def condition(
     if wrong:
         raise InputError("family.theta", wrong)
     if model.covariates == 0 and (covariance is not None or design != "random"):
-        raise InputError("covariates", f"are none in the family {model.name!r}; leave them out")
+        raise InputError("covariates", f"do not exist in the family {model.name!r}; leave them out")
     p = len(truth)
     count = model.covariates_for(p) or p
     if structure is not None and covariance is not None and model.covariates is None:
-        count = len(np.atleast_1d(covariance))  # nothing else says how many there are
+        count = len(np.atleast_1d(covariance))  # only the covariance tells how many there are
         model = replace(model, covariates=count)
     least = p + 1 if model.least_rows is None else model.least_rows
     cov = np.eye(count) if covariance is None else read_covariance(covariance, count)
@@ -221,36 +249,50 @@ def condition(
                 )
     if not 0 <= seed < 2**64:
         raise InputError("run.seed", f"is {seed}; give a whole number from 0 to 2**64 - 1")
-    if design not in DESIGNS:
-        hint = did_you_mean(design, DESIGNS)
-        raise InputError("covariates.design", f"is {design!r}, not one of {DESIGNS}{hint}")
-    own = label if name is None else name
+    designs = get_args(Design)
+    if design not in designs:
+        hint = did_you_mean(design, designs)
+        raise InputError("covariates.design", f"is {design!r}, not one of {designs}{hint}")
     if not network.plain:
         if model.covariates == 0:
             raise InputError(
                 "network",
-                "has sources, first or weights by generation, which are for families with"
-                f" covariates, and {model.name} has none; leave them out",
+                "has sources, first or weights by generation, which need a family with covariates;"
+                f" {model.name} has none; leave them out",
             )
         check_determined(network, source_laws(network, model, truth, cov))
     for array in (truth, cov):
         array.setflags(write=False)
-    return Condition(own, label, network, model, truth, cov, seed, design, estimator=estimator)
+    shown = label if name is None else name
+    return Condition(shown, label, network, model, truth, cov, seed, design, estimator=estimator)
 
 
 def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:
-    """A condition at several sizes, every sample count multiplied; each size has draws of its own.
+    """Return a condition at several sizes, with independent draws for each size.
+
+    Parameters
+    ----------
+    base : Condition
+        The condition at scale 1.
+    scales : iterable of float
+        Factors of all its sample counts.
+
+    Returns
+    -------
+    tuple of Condition
+        One for each scale.
 
     Raises
     ------
-    InputError: as :func:`condition`, and for a scale that makes no whole number of samples.
+    InputError
+        If a scale does not give whole sample counts, and as in :func:`condition`.
     """
-    found = []
+    rungs = []
     for scale in scales:
         label, name = (
             ", ".join(filter(None, (part, f"scale={scale:g}"))) for part in (base.label, base.name)
         )
-        own = condition(
+        rung = condition(
             base.network.scaled(scale),
             base.model,
             base.theta,
@@ -261,12 +303,12 @@ def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:
             base.design,
             base.estimator,
         )
-        found.append(replace(own, ladder=base.name, scale=float(scale)))
-    return tuple(found)
+        rungs.append(replace(rung, ladder=base.name, scale=float(scale)))
+    return tuple(rungs)
 
 
 def covariance_root(cov: np.ndarray) -> np.ndarray:
-    """A matrix F with ``F F' = cov``; rank-deficient covariances included."""
+    """Return a matrix F with ``F F' = cov``, which may be rank-deficient."""
     values, vectors = np.linalg.eigh(cov)
     if math.isclose(values[0], values[-1], rel_tol=1e-12):
         return np.sqrt(values[-1]) * np.eye(len(cov))
@@ -274,9 +316,9 @@ def covariance_root(cov: np.ndarray) -> np.ndarray:
 
 
 def whitener(cov: np.ndarray) -> np.ndarray:
-    """Return ``F^-T`` for the root F of a covariance, or zero where F is singular.
+    """Return ``F^-T`` for the root F of a covariance, or zeros if F is singular.
 
-    It turns errors of least squares under ``x ~ N(0, I)`` into those under ``x ~ N(0, cov)``.
+    It maps the errors of least squares for ``x ~ N(0, I)`` to those for ``x ~ N(0, cov)``.
     """
     root = covariance_root(cov)
     if len(root) == 0:

@@ -1,4 +1,4 @@
-"""A survey: every network of a few models, against the collapse law."""
+"""Surveys: every network of a few models, compared with the collapse law."""
 
 from __future__ import annotations
 
@@ -17,23 +17,30 @@ from mcjax.network.enumeration import (
 from mcjax.network.network import Network
 
 TILE = 256
-"""Chains come in tiles of this many."""
+"""Number of chains that run together; the chains of a network are a multiple of it."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """All networks of M models, of linear regressions with one parameter and noise of variance 1.
+    """All networks of M linear regressions with one parameter and noise of variance 1.
 
     Attributes
     ----------
-    models: M. samples: of every feed, and of generation 0.
-    labelled: every labelled network; otherwise one of each isomorphism class, which stands for all.
-    generations, chains (of each network), seed, tolerance, confidence: as in a study.
-    piece: networks that run, and are saved, together.
+    models : int
+        Number M of models.
+    samples : int
+        Samples of every feed, and of generation 0.
+    labelled : bool
+        Whether every labelled network runs, or one of each isomorphism class.
+    generations, chains, seed, tolerance, confidence : int, int, int, float, float
+        As in a study; the chains are those of each network.
+    piece : int
+        Number of networks that run, and are saved, together.
 
     Raises
     ------
-    InputError: for settings out of range.
+    InputError
+        If a setting is out of range.
     """
 
     models: int
@@ -59,16 +66,16 @@ class Survey:
             raise InputError("survey.piece", "must be at least 1")
 
     def codes(self) -> tuple[np.ndarray, np.ndarray]:
-        """Codes of the networks to run, and how many labelled networks each stands for."""
+        """Return codes of the networks to run, and how many labelled networks each represents."""
         if self.labelled:
             codes = np.arange(code_count(self.models), dtype=np.int64)
             return codes, np.ones_like(codes)
         return isomorphism_classes(self.models)
 
     def network(self, code: int) -> Network:
-        """The network with this code."""
+        """Return the network with this code."""
         return network_of(code, self.models, self.samples)
 
     def name(self, code: int) -> str:
-        """What stands for the network in tables."""
+        """Return the short description of a network that tables show."""
         return describe_code(code, self.models)

@@ -70,7 +70,7 @@ class PlannedCells(ABC):
 
         Parameters
         ----------
-        tolerance, level
+        tolerance, level : float
             As for :meth:`chains`.
         miss : float
             Probability that the departure is not refuted in that cell.

@@ -21,6 +21,8 @@ from mcjax.network import build_network
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition, covariance_root
 
+pytestmark = pytest.mark.statistical
+
 BUDGET = 1e-3
 """Probability that a correct program fails one of the batteries below."""
 

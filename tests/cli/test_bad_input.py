@@ -130,7 +130,7 @@ def test_usage(call):
     ("code", "expected"),
     [
         ("def loss(theta, x, y): return 0.0", "sample"),
-        ("sample = 3\nloss = 4", "no function"),
+        ("sample = 3\nloss = 4", "not a function"),
         ("import nothing_of_the_kind", "nothing_of_the_kind"),
         ("def loss(:", "SyntaxError"),
     ],

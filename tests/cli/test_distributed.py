@@ -9,6 +9,8 @@ import time
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.system
+
 STUDY = """
 [network]
 models = ["a", "b"]
@@ -111,7 +113,7 @@ def test_what_one_cannot_do_all_say(file, tmp_path):
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ("auto", "no job of several processes is in sight"),
+        ("auto", "there is no job of several processes"),
         ("localhost", "HOST:PORT,INDEX,COUNT such as"),
         ("localhost:9876,2,2", "INDEX counts from 0 and is below COUNT"),
         ("localhost:0,0,2", "INDEX counts from 0"),

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.system
+
 FILE = """
 [network]
 models = ["a", "b"]
@@ -65,8 +67,16 @@ def test_verdicts_and_a_run_in_two_goes(file, call, call_json, tmp_path):
 def test_what_a_file_cannot_ask(file, call):
     for before, after, words in (
         ("[1.0, 4.0]", "[1.0, -4.0]", "family.theta: must be two numbers, a mean and a positive"),
-        ('"gaussian"', '"linear"', "run.quantities: has 'functional', and linear has none"),
-        ("[run]", '[covariates]\ndesign = "fixed"\n[run]', "covariates: are none in the family"),
+        (
+            '"gaussian"',
+            '"linear"',
+            "run.quantities: has 'functional', but linear has no functionals",
+        ),
+        (
+            "[run]",
+            '[covariates]\ndesign = "fixed"\n[run]',
+            "covariates: do not exist in the family",
+        ),
     ):
         file.write_text(FILE.replace(before, after))
         status, _, err = call("verify", file)

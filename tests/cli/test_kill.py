@@ -10,6 +10,8 @@ import time
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.system
+
 STUDY = """
 [network]
 models = ["a", "b"]

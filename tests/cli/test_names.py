@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from mcjax.figures.style import figure, legend
 from mcjax.report.text import csv_text, drawn, fenced, markdown, shown, shown_lines
 
+pytestmark = pytest.mark.system
+
 HOSTILE = (
     "chat [v2]",
     "[/INST] chat",

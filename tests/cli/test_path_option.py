@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.system
+
 STUDY = """
 [network]
 models = ["a"]

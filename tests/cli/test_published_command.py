@@ -3,6 +3,10 @@
 import csv
 import json
 
+import pytest
+
+pytestmark = pytest.mark.system
+
 
 def test_published(call, tmp_path):
     """Table, data, figure; the second run simulates nothing."""

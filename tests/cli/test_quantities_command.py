@@ -3,6 +3,8 @@
 import pytest
 from sample_study import STUDY
 
+pytestmark = pytest.mark.system
+
 EVERY = 'quantities = ["mse", "collapse", "growth", "bias", "covariance", "normality"]\n'
 
 

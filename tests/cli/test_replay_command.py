@@ -12,6 +12,8 @@ from mcjax.report.store import Store
 from mcjax.solvers.status import Status
 from mcjax.study.load import builtin_file, load_study
 
+pytestmark = pytest.mark.system
+
 LOGISTIC = STUDY.replace('"linear"', '"logistic"').replace("chains = 256", "chains = 8")
 MINE = """
 import jax

@@ -10,6 +10,8 @@ import xarray
 import mcjax
 from mcjax.engine import engine
 
+pytestmark = pytest.mark.system
+
 REAL_FEED = '[[network.feeds]]\nfrom = "real"\nto = "a"\nsamples = 100\n'
 LAW = """
 import numpy as np

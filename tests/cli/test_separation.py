@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.system
+
 ALONE = """
 [network]
 models = ["a"]

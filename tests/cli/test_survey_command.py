@@ -12,6 +12,8 @@ import pytest
 from mcjax.cli import verify
 from mcjax.engine import survey as engine
 
+pytestmark = pytest.mark.system
+
 SURVEY = """
 [survey]
 models = 2

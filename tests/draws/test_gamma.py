@@ -7,6 +7,8 @@ from scipy import special, stats
 
 from mcjax.draws import samplers, streams
 
+pytestmark = pytest.mark.statistical
+
 DTYPES = [jnp.dtype("float32"), jnp.dtype("float64")]
 DRAWS = 100_000
 DEGREES = range(1, 41)

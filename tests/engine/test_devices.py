@@ -15,6 +15,8 @@ import pytest
 
 from mcjax.engine.compiler import one_device_reason
 
+pytestmark = pytest.mark.system
+
 SCRIPT = """
 import hashlib, sys
 import jax

@@ -63,7 +63,7 @@ def test_memory_that_runs_out_later(study, monkeypatch):
         return real(*arguments)
 
     monkeypatch.setattr(engine, "run_blocks", run)
-    with pytest.warns(RuntimeWarning, match="going on with 128 chains at a time instead of 256"):
+    with pytest.warns(RuntimeWarning, match="continuing with 128 chains at a time instead of 256"):
         found = api.simulate(replace(study, chunk=256))
     assert len(asked) == 2 + 5
     for one, other in zip(found, expected, strict=True):
@@ -74,7 +74,7 @@ def test_no_room_for_a_single_block(study, monkeypatch):
     exhausted(monkeypatch, 10)
     with (
         pytest.warns(RuntimeWarning, match="ran out of memory"),
-        pytest.raises(InputError, match=r"run\.chunk: leaves a device without memory even at 64"),
+        pytest.raises(InputError, match=r"run\.chunk: exceeds the memory of a device even at 64"),
     ):
         api.simulate(study)
 
@@ -102,5 +102,5 @@ def test_a_cap_makes_chunks_smaller_and_changes_no_number(study, monkeypatch):
     results = sum(leaf.nbytes for leaf in trajectory)
     inputs = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(task.arrays))
     assert engine.chunk_within(1e6, task, program) == int(1e6 / 2 / (results + inputs))
-    with pytest.raises(InputError, match=r"run\.memory: is 0; give GiB, more than 0"):
+    with pytest.raises(InputError, match=r"run\.memory: is 0; give a positive number of GiB"):
         replace(study, memory=0)

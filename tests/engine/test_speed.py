@@ -8,12 +8,15 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import pytest
 
 from mcjax.engine import engine
 from mcjax.engine.compiled import compile_study
 from mcjax.models.glm import logistic
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition
+
+pytestmark = pytest.mark.system
 
 PEERS = Path(__file__).parents[2] / "benchmarks" / "peers.py"
 GENERATIONS = 6

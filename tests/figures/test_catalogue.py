@@ -13,9 +13,11 @@ import mcjax
 from mcjax.errors import InputError
 from mcjax.figures import every_network, explosion_map, ladder, mediated, workflows
 from mcjax.figures.catalogue import FIGURES
-from mcjax.figures.files import MARK, refuse_foreign, save
+from mcjax.figures.files import MADE_BY, refuse_foreign, save
 from mcjax.figures.style import figure
 from mcjax.published.memory import graphs
+
+pytestmark = pytest.mark.system
 
 COMMITTED = Path(mcjax.__file__).parents[1] / "figures"
 SMALL = {
@@ -66,7 +68,7 @@ def test_files(drawn, name):
     assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     rows = table(folder / f"{name}.csv")
     about = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-    assert about["made_by"] == MARK
+    assert about["made_by"] == MADE_BY
     assert about["figure"] == name
     assert list(about["columns"]) == list(rows[0])
     assert all(about["columns"].values())

@@ -19,6 +19,8 @@ from mcjax.network import build_network, topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
 
+pytestmark = pytest.mark.statistical
+
 POOL = {"memory": "accumulate"}
 
 

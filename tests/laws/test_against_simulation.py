@@ -13,6 +13,8 @@ from mcjax.network import build_network
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
 
+pytestmark = pytest.mark.statistical
+
 FAMILIES = {
     "linear": linear(),
     "logistic": logistic(),

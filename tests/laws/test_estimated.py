@@ -12,6 +12,8 @@ from mcjax.network import topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import VERIFIED
 
+pytestmark = pytest.mark.statistical
+
 THETA = np.array([0.5, -0.5])
 
 

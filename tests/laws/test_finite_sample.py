@@ -17,6 +17,8 @@ from mcjax.network import REAL, Feed, build_network
 from mcjax.network.topologies import complete, ring, self_loop
 from mcjax.study.study import Study, condition
 
+pytestmark = pytest.mark.statistical
+
 ALPHA = 1e-6  # chance that a test rejects a true statement, see tests/conftest.py
 NETWORKS, BUDGET = 50, 1e-3  # networks against simulation, and the same chance for all of them
 PARAMETERS = range(2, 11)

@@ -19,6 +19,8 @@ from mcjax.models.location import huber, linear
 from mcjax.network import build_network
 from mcjax.study.study import Study, condition
 
+pytestmark = pytest.mark.statistical
+
 ALPHA = 1e-6
 COVARIANCE = np.array([[2.0, 0.6, 0.0], [0.6, 1.0, -0.4], [0.0, -0.4, 1.5]])
 NOISY = linear(sigma=0.7, real_noise={"name": "laplace"})

@@ -17,6 +17,8 @@ from mcjax.network import build_network, topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
 
+pytestmark = pytest.mark.statistical
+
 
 def told(net, model, theta, generations):
     return predict_condition(condition(net, model, theta), generations)

@@ -23,6 +23,8 @@ from mcjax.models.location import linear
 from mcjax.network import data_mediated
 from mcjax.study.study import Study, condition
 
+pytestmark = pytest.mark.statistical
+
 ALPHA = 1e-6
 SYSTEMS = range(20)
 FEW = [pytest.param(seed, marks=pytest.mark.slow if seed > 2 else ()) for seed in SYSTEMS]

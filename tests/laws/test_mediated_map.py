@@ -7,6 +7,8 @@ import pytest
 from mcjax.laws.mediated.efficiency_map import best_weights, efficiency_map, random_designs
 from mcjax.laws.mediated.interaction import mediated_limit, pooled_mse
 
+pytestmark = pytest.mark.statistical
+
 GRID = np.linspace(0.05, 0.9, 9)
 
 

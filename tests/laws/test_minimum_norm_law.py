@@ -13,6 +13,8 @@ from mcjax.network import Source, build_network, topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
 
+pytestmark = pytest.mark.statistical
+
 P = 10
 THETA = np.r_[0.8, 0.6, np.zeros(P - 2)]
 LAW = MinimumNorm()

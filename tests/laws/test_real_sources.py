@@ -22,6 +22,8 @@ from mcjax.study.load import load_study
 from mcjax.study.networks import read_network
 from mcjax.study.study import Study, condition, ladder
 
+pytestmark = pytest.mark.statistical
+
 ALPHA = 1e-6
 COVARIANCE = np.array([[2.0, 0.6, 0.0], [0.6, 1.0, -0.4], [0.0, -0.4, 1.5]])
 FLAT = np.diag([1.0, 1.0, 0.0])
@@ -310,7 +312,11 @@ def test_a_file_with_sources(tmp_path):
         ),
         ('models = ["a", "b"]', 'models = ["a", "b"]\nmemory = "accumulate"', "use 'replace'"),
         ('models = ["a", "b"]', 'models = ["a", "b"]\ngrowth = 1.5', "growth: is for one real"),
-        ('name = "linear"', 'name = "logistic"', "(web).noise: means nothing in a logistic"),
+        (
+            'name = "linear"',
+            'name = "logistic"',
+            "(web).noise: has no meaning in the family 'logistic'",
+        ),
     ],
 )
 def test_malformed_sources(tmp_path, old, new, sentence):
@@ -327,7 +333,7 @@ def test_covariances_with_a_singular_sum():
     feeds = [("web", "0", 20)]
     net = build_network(1, feeds, 20, sources=[Source("web", covariance=FLAT)])
     with pytest.raises(
-        InputError, match="'0' in generation 1 covariates whose covariances have a singular sum"
+        InputError, match="'0' in generation 1 covariates that do not determine every"
     ):
         condition(net, linear(), np.ones(3))
 

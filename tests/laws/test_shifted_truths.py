@@ -10,6 +10,8 @@ from mcjax.network import Source, build_network
 from mcjax.study.study import Study, condition, ladder
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
 
+pytestmark = pytest.mark.statistical
+
 CASES = {"logistic": (logistic(), (6.0, -3.0), 1), "poisson": (poisson(), (2.0, -1.0), 2)}
 FLAT = ((1.0, 0.5), (0.5, 0.25))
 

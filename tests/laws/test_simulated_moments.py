@@ -18,6 +18,8 @@ from mcjax.network import build_network
 from mcjax.network.topologies import complete, ring
 from mcjax.study.study import Study, condition
 
+pytestmark = pytest.mark.statistical
+
 NAME = "finite_sample_monte_carlo"
 
 ALPHA = 1e-6

@@ -17,6 +17,8 @@ from mcjax.network import build_network, topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
 
+pytestmark = pytest.mark.statistical
+
 SOME = {"memory": "subsample"}
 LOOP = topologies.self_loop(samples=60, initial=60, **SOME)
 MIXED = build_network(

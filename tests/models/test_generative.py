@@ -16,6 +16,8 @@ from mcjax.models.generative import bernoulli, categorical, gaussian, poisson_me
 from mcjax.models.registry import FAMILIES, make_model
 from mcjax.network import topologies
 
+pytestmark = pytest.mark.statistical
+
 ROWS = 1 << 17
 CASES = {
     "gaussian": (gaussian(), [1.5, 0.4]),
@@ -140,7 +142,7 @@ def test_a_truth_is_checked_where_a_condition_is_built(name, theta, sentence):
 
 def test_what_else_is_refused():
     loop = topologies.self_loop(samples=1, initial=9)
-    with pytest.raises(InputError, match=r"covariates: are none in the family 'poisson_mean'"):
+    with pytest.raises(InputError, match=r"covariates: do not exist in the family 'poisson_mean'"):
         mcjax.condition(loop, poisson_mean(), [1.0], covariance=[[2.0]])
     with pytest.raises(InputError, match="covariates"):
         mcjax.condition(loop, poisson_mean(), [1.0], design="fixed")
@@ -155,5 +157,7 @@ def test_what_else_is_refused():
     with pytest.raises(InputError, match=r"family\.unbiased: is 'no'"):
         make_model({"name": "gaussian", "unbiased": "no"}, Path())
     many = topologies.self_loop(samples=9, initial=9)
-    with pytest.raises(InputError, match=r"run\.quantities: has 'functional', and linear has none"):
+    with pytest.raises(
+        InputError, match=r"run\.quantities: has 'functional', but linear has no functionals"
+    ):
         mcjax.Study((mcjax.condition(many, mcjax.linear(), [1.0]),), quantities=("functional",))

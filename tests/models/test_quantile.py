@@ -21,6 +21,8 @@ from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
 
+pytestmark = pytest.mark.statistical
+
 LANES = 8
 T3 = {"name": "student_t", "df": 3}
 

@@ -71,7 +71,7 @@ def test_only_one_mark(study_file):
     with pytest.raises(InputError, match="not TOML"):
         load_study(mark(mark(study_file)))
     study_file.write_bytes(codecs.BOM_UTF16_LE + STUDY.encode("utf-16-le"))
-    with pytest.raises(InputError, match="no text in UTF-8"):
+    with pytest.raises(InputError, match="not text in UTF-8"):
         load_study(study_file)
 
 

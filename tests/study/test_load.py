@@ -411,11 +411,11 @@ def test_topology(name, read):
         pytest.param(topology("ring", 'models = ["a", "b"]'), "models", "number of", id="names"),
         pytest.param(topology("ring", "models = 0"), "models", "number of models", id="size 0"),
         pytest.param(topology("ring", "models = 99999"), "models", "number of models", id="many"),
-        pytest.param(topology("self_loop", "models = 1"), "models", "no parameter", id="loop"),
+        pytest.param(topology("self_loop", "models = 1"), "models", "not a parameter", id="loop"),
         pytest.param(
-            topology("ring", more="probability = 0.5"), "probability", "no parameter", id="extra"
+            topology("ring", more="probability = 0.5"), "probability", "not a parameter", id="extra"
         ),
-        pytest.param(topology("ring", more="seed = 1"), "seed", "no parameter", id="ring seed"),
+        pytest.param(topology("ring", more="seed = 1"), "seed", "not a parameter", id="ring seed"),
         pytest.param(
             topology("random_directed", "models = 3\nseed = 1"), "probability", "missing", id="p"
         ),

@@ -53,7 +53,7 @@ REFUSED = {
     "date": (GOOD + "[run]\nprecision = 2020-01-01", "run.precision", "give str"),
     "number for text": (GOOD.replace('"real"', "3"), "network.feeds[1].from", "is int; give str"),
     "table for a list": (GOOD + "[grid]\nscale = {}", "grid.scale", "array"),
-    "list for a table": (GOOD + "run = []", "network.run", "no field"),
+    "list for a table": (GOOD + "run = []", "network.run", "not a field"),
     "value for a table": ("network = 3", "network", "is int; give object"),
     "list of tables for a table": (GOOD + "[[run]]\nchains = 5", "run", "is array; give object"),
     "initial by name": (
@@ -139,7 +139,7 @@ def test_empty(text):
         ("none.toml", "does not exist"),
         ("nowhere/none.toml", "does not exist"),
         (".", "is a directory"),
-        ("bytes.toml", "no text in UTF-8"),
+        ("bytes.toml", "not text in UTF-8"),
         ("bytes.toml/none.toml", ""),
         pytest.param("a" * 300, "", id="a name too long"),
         pytest.param("a\0b.toml", "", id="a name with a zero byte"),

@@ -13,6 +13,8 @@ from scipy import optimize, stats
 from mcjax.verdicts.claims import settle
 from mcjax.verdicts.equivalence import INCONCLUSIVE, VERIFIED
 
+pytestmark = pytest.mark.statistical
+
 ALPHA, LEVEL = 1e-6, 0.05
 SIZES = [(1000, 256), pytest.param((10_000, 1024), marks=pytest.mark.slow)]
 TOLERANCE = {

@@ -18,6 +18,8 @@ from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.judge import judge
 from mcjax.verdicts.ladder import Rung, climb, limit_of
 
+pytestmark = pytest.mark.statistical
+
 SCALES = (1, 2, 4, 8)
 LIMIT = limit_of("mse")
 

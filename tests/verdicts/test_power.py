@@ -16,6 +16,8 @@ from mcjax.verdicts.judge import judge
 from mcjax.verdicts.plan import plan
 from mcjax.verdicts.power import likeliest, true_law
 
+pytestmark = pytest.mark.statistical
+
 RUNS, CHAINS, LEVEL, TOLERANCE = 400, 512, 0.01, 0.05
 TRUE = law(SPREAD, generations=3)
 SHIFT = np.full((4, 2, 2), 0.17)

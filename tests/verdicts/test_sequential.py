@@ -16,6 +16,8 @@ from mcjax.verdicts.judge import judge
 from mcjax.verdicts.looks import FIRST_LOOK
 from mcjax.verdicts.plan import plan
 
+pytestmark = pytest.mark.statistical
+
 NET = topologies.self_loop(samples=50, initial=50)
 DELTA = 0.2
 

@@ -18,6 +18,8 @@ from mcjax.study.survey import Survey
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, decide
 from mcjax.verdicts.survey import judge_survey
 
+pytestmark = pytest.mark.statistical
+
 ALL = Survey(models=2, generations=16, chains=1536, piece=64)
 """All 64 labelled networks of 2 models, the fewest generations, in one piece."""
 CODES = range(64)

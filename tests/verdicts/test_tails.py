@@ -17,6 +17,8 @@ from mcjax.verdicts.equivalence import INCONCLUSIVE
 from mcjax.verdicts.judge import judge
 from mcjax.verdicts.tails import HEAVY, HEAVY_TAIL_ODDS, dominated
 
+pytestmark = pytest.mark.statistical
+
 SEEDS, CHAINS = 200, 512
 MOST = int(stats.binom.isf(1e-5, SEEDS, 0.05))
 """Intervals at 95% that may miss the truth, of one for each seed."""

@@ -185,6 +185,8 @@ def _absorption(system: LinearSystem, classes: np.ndarray, starts: np.ndarray) -
 
     Parameters
     ----------
+    system : LinearSystem
+        The linear system of the law.
     classes : ndarray, shape (M, classes of all origins)
         Which models belong to which class.
     starts : ndarray

@@ -1,57 +1,23 @@
-"""A quantity of one's own, from a study to its verdict, tables and files."""
+"""A quantity written against the public interface alone, from study to verdict."""
 
 import io
 import json
 import math
+import sys
 from dataclasses import replace
+from pathlib import Path
 
-import numpy as np
 import pytest
 from rich.console import Console
 
 import mcjax
 from mcjax.report.store import Store
 from mcjax.report.tables import show_verification
-from mcjax.verdicts.claims import Estimate, allowances, ratio_claim
-from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
 from mcjax.verdicts.plan import plan
-from mcjax.verdicts.planning import RatioCells, UnplannedCells
 
-
-class MeanAbsoluteError(mcjax.Quantity):
-    """``E |e_1|`` of every model at the last generation, for normal errors with mean 0."""
-
-    name = "absolute"
-    unit = "observed / predicted"
-
-    def speaks(self, prediction):
-        return prediction.mean is None
-
-    def claims(self, condition, prediction, outcome, tolerance):
-        last, size = len(prediction.mse) - 1, condition.network.size
-        predicted = np.sqrt(2 / math.pi * np.diagonal(prediction.covariance[-1]))
-        found = []
-        for i in range(size):
-            values = np.abs(outcome.sample[:, i, 0].astype(float))
-            values = values[np.isfinite(values)]
-            error = values.std(ddof=1) / math.sqrt(len(values))
-            found.append(
-                ratio_claim(
-                    self.place(condition, i, last, prediction),
-                    observed=Estimate(float(values.mean()), float(error)),
-                    predicted=Estimate(float(predicted[i * len(predicted) // size]), 0.0),
-                    tolerance=tolerance,
-                    count=count_chains(len(values), len(outcome.sample), tolerance),
-                    allowance=float(allowances(prediction)[-1, i]),
-                )
-            )
-        return found
-
-    def planned(self, condition, prediction, tolerance):
-        size = condition.network.size
-        spread = np.full(size, math.sqrt(math.pi / 2 - 1))
-        return [RatioCells(self.name, spread, np.zeros(size), allowances(prediction)[-1])]
+sys.path.insert(0, str(Path(__file__).parent))
+from absolute_error import MeanAbsoluteError
 
 
 class Unplanned(MeanAbsoluteError):
@@ -60,7 +26,7 @@ class Unplanned(MeanAbsoluteError):
     name = "unplanned"
 
     def planned(self, condition, prediction, tolerance):
-        return [UnplannedCells(self.name, condition.network.size)]
+        return [mcjax.UnplannedCells(self.name, condition.network.size)]
 
 
 @pytest.fixture(scope="module")
@@ -167,8 +133,8 @@ class Pretender:
         ((MeanAbsoluteError,), "neither a name nor a quantity"),
         ((3,), "neither a name nor a quantity"),
         ((Nameless(),), "neither a name nor a quantity"),
-        ((Taken(),), "has an object named 'bias' as a built-in is"),
-        (("functional",), "has 'functional', and linear has none; drop it"),
+        ((Taken(),), "has an object with the built-in name 'bias'"),
+        (("functional",), "has 'functional', but linear has no functionals; drop it"),
     ],
 )
 def test_what_a_study_cannot_ask(study, quantities, words):

@@ -1,0 +1,50 @@
+"""A quantity of one's own: the mean absolute error of the first parameter.
+
+For normal errors with mean 0 and variance v it is ``sqrt(2 v / pi)``, and the standard deviation of
+``|e|`` is ``sqrt(pi / 2 - 1)`` times its mean.
+"""
+
+import math
+
+import numpy as np
+
+import mcjax
+
+
+class MeanAbsoluteError(mcjax.Quantity):
+    """``E |e_1|`` of every model at the last generation, as a ratio to a law's."""
+
+    name = "absolute"
+    unit = "observed / predicted"
+
+    def speaks(self, prediction):
+        """Whether a law predicts it: errors have mean 0."""
+        return prediction.mean is None
+
+    def claims(self, condition, prediction, outcome, tolerance):
+        """Claim that each model's mean over chains is the law's."""
+        last, size, p = len(prediction.mse) - 1, condition.network.size, len(condition.theta)
+        variances = np.diagonal(prediction.covariance[-1])[::p]
+        claims = []
+        for i in range(size):
+            values = np.abs(outcome.sample[:, i, 0].astype(float))
+            values = values[np.isfinite(values)]
+            error = values.std(ddof=1) / math.sqrt(len(values))
+            claims.append(
+                mcjax.ratio_claim(
+                    self.place(condition, i, last, prediction),
+                    observed=mcjax.Estimate(float(values.mean()), float(error)),
+                    predicted=mcjax.Estimate(math.sqrt(2 / math.pi * variances[i]), 0.0),
+                    tolerance=tolerance,
+                    count=mcjax.count_chains(len(values), len(outcome.sample), tolerance),
+                    allowance=float(mcjax.allowances(prediction)[-1, i]),
+                )
+            )
+        return claims
+
+    def planned(self, condition, prediction, tolerance):
+        """Return the same cells with the spread of a ratio from one chain."""
+        size = condition.network.size
+        spread = np.full(size, math.sqrt(math.pi / 2 - 1))
+        allowance = mcjax.allowances(prediction)[-1]
+        return [mcjax.RatioCells(self.name, spread, np.zeros(size), allowance)]

@@ -1,0 +1,135 @@
+"""The table ``[estimator]`` of a study file."""
+
+import json
+
+import pytest
+
+import mcjax
+from mcjax.cli import main
+from mcjax.study.load import load_survey
+
+STUDY = """
+[network]
+models = ["a"]
+initial = 60
+feeds = [{ from = "a", to = "a", samples = 30 }]
+
+[family]
+name = "logistic"
+theta = [0.5, -0.5]
+
+[run]
+generations = 2
+chains = 64
+
+"""
+SGD = '[estimator]\nname = "sgd"\nsteps = 3\nlearning_rate = 0.1\n'
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Return the study of a file with the given end."""
+
+    def loaded(table):
+        path = tmp_path / "study.toml"
+        path.write_text(STUDY + table)
+        return mcjax.load_study(path)
+
+    return loaded
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, capsys):
+    """Run ``mcjax verify`` on a study with the given end."""
+
+    def run(table, *arguments):
+        path = tmp_path / "study.toml"
+        path.write_text(STUDY + table)
+        monkeypatch.setattr("sys.argv", ["mcjax", "verify", str(path), *arguments])
+        status = 0
+        try:
+            main.run()
+        except SystemExit as stop:
+            status = stop.code or 0
+        return status, *capsys.readouterr()
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ("", None),
+        ('[estimator]\nname = "fit"\n', None),
+        ('[estimator]\nname = "newton"\n', mcjax.Newton()),
+        ('[estimator]\nname = "lbfgs"\n', mcjax.LBFGS()),
+    ],
+)
+def test_estimators_to_convergence(load, table, expected):
+    [condition] = load(table).conditions
+    assert condition.estimator == expected
+    assert condition.minimises
+
+
+def test_an_optimiser_of_optax(load):
+    table = '[estimator]\nname = "sgd"\nsteps = 7\nbatch_size = 5\nlearning_rate = 0.1\n'
+    [condition] = load(table + "momentum = 0.9\nnesterov = true\n").conditions
+    found = condition.estimator
+    assert (found.steps, found.batch_size) == (7, 5)
+    assert found.name == "sgd(learning_rate=0.1, momentum=0.9, nesterov=True)"
+    assert not condition.minimises
+
+
+def test_no_law_applies_to_an_estimator_that_stops_early(call):
+    status, out, _ = call(SGD, "--json")
+    found = json.loads(out)
+    assert status == 3
+    assert found["verdict"] == "inconclusive"
+    assert found["cells"] == []
+    assert set(found["paths"].values()) == {"reference"}
+
+
+BAD = {
+    "unknown name": ('name = "sdg"', "estimator.name: is 'sdg'", "did you mean 'sgd'?"),
+    "no text": ("name = 3", "estimator.name: is 3", "such as 'sgd'"),
+    "list": ('name = ["sgd"]', "estimator.name: is ['sgd']", "such as 'sgd'"),
+    "no steps": ('name = "sgd"', "estimator.steps: is missing", "whole number"),
+    "no step": ('name = "sgd"\nsteps = 0', "estimator.steps: is 0", "whole number"),
+    "half a step": ('name = "sgd"\nsteps = 2.5', "estimator.steps: is 2.5", "whole number"),
+    "endless": ('name = "sgd"\nsteps = 2147483648', "estimator.steps", "whole number"),
+    "true": ('name = "sgd"\nsteps = true', "estimator.steps: is True", "whole number"),
+    "no rate": ('name = "sgd"\nsteps = 3', "estimator.learning_rate: is missing", "optax.sgd"),
+    "rate as text": (SGD.replace("0.1", '"0.1"'), "estimator.learning_rate: is '0.1'", "number"),
+    "rate that is none": (SGD.replace("0.1", "nan"), "estimator.learning_rate: is nan", "finite"),
+    "unknown": (SGD + "momentm = 0.9", "estimator.momentm: is no arg", "did you mean 'momentum'"),
+    "misspelt": (SGD + "batch_sise = 5", "estimator.batch_sise", "did you mean 'batch_size'"),
+    "batch": (SGD + "batch_size = 0", "estimator.batch_size: is 0", "whole number"),
+    "type": (
+        SGD.replace("sgd", "adam") + "mu_dtype = 3",
+        "estimator: cannot be made",
+        "optax.adam",
+    ),
+    "steps of newton": ('name = "newton"\nsteps = 3', "estimator.steps: is no setting", "leave it"),
+    "no name": ("steps = 3", "estimator.steps: is no setting", "leave it out"),
+} | {
+    f"no {key}": (f"{SGD}{key} = 3", f"estimator.{key}: is not an argument of optax.sgd", "")
+    for key in ("batches", "start", "state", "first_steps", "models")
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_tables_get_one_sentence(call, tmp_path, case):
+    table, field, remedy = BAD[case]
+    table = table if table.startswith("[") else f"[estimator]\n{table}\n"
+    status, out, err = call(table)
+    assert (status, out) == (2, "")
+    assert err.count("\n") == 1
+    assert err.startswith(f"mcjax: {tmp_path / 'study.toml'}: {field}")
+    assert remedy in err
+
+
+def test_a_survey_takes_no_estimator(tmp_path):
+    path = tmp_path / "survey.toml"
+    path.write_text("[survey]\nmodels = 2\n" + SGD)
+    with pytest.raises(mcjax.InputError, match="estimator: and \\[survey\\] exclude each other"):
+        load_survey(path)
