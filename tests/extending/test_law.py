@@ -72,12 +72,15 @@ LOOP = mcjax.topologies.self_loop(samples=30, initial=60)
 RING = mcjax.topologies.ring(2, samples=30, initial=60)
 
 
+GROWING_LOOP = replace(LOOP, later=mcjax.Growing(LOOP.later.generations[0], 1.0))
+
+
 @pytest.mark.parametrize(
     ("network", "model", "words"),
     [
         (LOOP, mcjax.logistic(), "not those of least squares"),
         (RING, mcjax.linear(), "not one model"),
-        (replace(LOOP, growth=1.0), mcjax.linear(), "do not draw equally many rows"),
+        (GROWING_LOOP, mcjax.linear(), "do not draw equally many rows"),
     ],
     ids=["model", "network", "growth"],
 )
