@@ -21,8 +21,8 @@ class Feeds(NamedTuple):
     """The feeds of M models in one generation, in B slots each; empty slots come last."""
 
     samples: Any  # (M, B) int32, 0 in an empty slot
-    weight: Any  # (M, B) float64, of each observation, relative to the reader's largest
-    origin: Any  # (M, B) int32, a model, or M + s for real source s
+    weight: Any  # (M, B) float64, of one observation, relative to the reader's largest
+    origin: Any  # (M, B) int32, number of a model, or M + s for real source s
     stream: Any  # (M, B) uint32, see mcjax.draws.streams
     renewed: Any  # (M, B) bool, drawn anew each generation (else generation 0's sample)
 

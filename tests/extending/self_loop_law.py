@@ -25,7 +25,8 @@ class SelfLoop:
         loop = [(feed.origin, feed.reader) for feed in network.feeds] == [2 * network.models]
         if not loop or not network.plain:
             return mcjax.Reason("the network is not one model that reads itself alone")
-        if not network.memory.current_only or network.growth or condition.design != "random":
+        constant = network.memory.current_only and network.later.constant
+        if not constant or condition.design != "random":
             return mcjax.Reason("generations do not draw equally many rows, all of them new")
         if min(*network.initial, network.feeds[0].samples) <= p + 1:
             return mcjax.Reason("with so few rows a covariance is infinite")

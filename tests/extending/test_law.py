@@ -72,6 +72,9 @@ LOOP = mcjax.topologies.self_loop(samples=30, initial=60)
 RING = mcjax.topologies.ring(2, samples=30, initial=60)
 
 
+GROWING_LOOP = replace(LOOP, later=mcjax.Growing(LOOP.later.generations[0], 1.0))
+
+
 @pytest.mark.parametrize(
     ("network", "model", "words"),
     [
