@@ -144,7 +144,7 @@ def _row(
         renewed = not first and net.renews(feed.origin)
     else:
         origin, renewed = net.index[feed.origin], True
-        shared = net.draws == "shared"
+        shared = net.shares_draws
         stream = published_stream(origin) if shared else private_stream(reader, origin)
     return feed.samples, feed.weight / largest, origin, stream, renewed
 

@@ -29,12 +29,12 @@ def check_network(net: Network) -> None:
         if value not in choices:
             hint = did_you_mean(value, choices)
             raise InputError(f"network.{field}", f"is {value!r}, not one of {choices}{hint}")
-    if not net.memory.current_only and net.real == "reused":
+    if not net.memory.current_only and net.reuses_real:
         raise InputError(
             "network.real",
             "is 'reused', but what accumulates keeps its generation-0 sample; use 'fresh'",
         )
-    if net.later.exponent and (not net.memory.current_only or net.real == "reused"):
+    if net.later.exponent and (not net.memory.current_only or net.reuses_real):
         raise InputError(
             "network.growth",
             "is for memory = 'replace' and real = 'fresh'; leave it out, or change those",
@@ -183,7 +183,7 @@ def _check_feeds(net: Network, table: str, feeds: Sequence[Feed], zero: bool = F
         seen.add(edge)
         if feed.origin == REAL:
             own = net.initial[net.index[feed.reader]]
-            if net.plain and net.real == "reused" and feed.samples != own:
+            if net.plain and net.reuses_real and feed.samples != own:
                 raise InputError(
                     f"{field}.samples",
                     f"is {feed.samples}, but reused real data are the generation-0 sample of "
@@ -191,9 +191,7 @@ def _check_feeds(net: Network, table: str, feeds: Sequence[Feed], zero: bool = F
                 )
         elif feed.origin in net.source_index:
             continue
-        elif net.draws == "shared" and published.setdefault(feed.origin, feed.samples) != (
-            feed.samples
-        ):
+        elif net.shares_draws and published.setdefault(feed.origin, feed.samples) != (feed.samples):
             raise InputError(
                 f"{field}.samples",
                 f"is {feed.samples}, but model {feed.origin!r} publishes one sample of "

@@ -148,6 +148,16 @@ class Network:
         """Whether all real data are of one source, and weights are constant."""
         return not self.sources and not self.first and not self.later.weights_vary
 
+    @property
+    def shares_draws(self) -> bool:
+        """Whether all readers of a model see the same sample of it."""
+        return self.draws == "shared"
+
+    @property
+    def reuses_real(self) -> bool:
+        """Whether a reader of the real source sees its real rows of generation 0 again."""
+        return self.real == "reused"
+
     def renews(self, origin: str) -> bool:
         """Whether a real source gives new samples in every generation."""
         own = None if origin == REAL else self.sources[self.source_index[origin] - 1].real
@@ -224,13 +234,14 @@ class Network:
 
     def described(self) -> dict[str, Any]:
         """Return plain data; what a network without further sources lacks is left out."""
+        settings = asdict(self.memory)  # built-in rules have none
         described = {
             "models": self.models,
             **self.later.described(),
             "initial": self.initial,
             "draws": self.draws,
             "real": self.real,
-            "memory": self.memory.name,
+            "memory": {"name": self.memory.name, **settings} if settings else self.memory.name,
             "growth": self.later.exponent,
             "sources": tuple(map(asdict, self.sources)),
             "first": tuple(map(asdict, self.first)),

@@ -70,8 +70,6 @@ def test_it_is_judged_beside_the_built_in_laws(study):
 
 LOOP = mcjax.topologies.self_loop(samples=30, initial=60)
 RING = mcjax.topologies.ring(2, samples=30, initial=60)
-
-
 GROWING_LOOP = replace(LOOP, later=mcjax.Growing(LOOP.later.generations[0], 1.0))
 
 
@@ -80,7 +78,7 @@ GROWING_LOOP = replace(LOOP, later=mcjax.Growing(LOOP.later.generations[0], 1.0)
     [
         (LOOP, mcjax.logistic(), "not those of least squares"),
         (RING, mcjax.linear(), "not one model"),
-        (replace(LOOP, growth=1.0), mcjax.linear(), "do not draw equally many rows"),
+        (GROWING_LOOP, mcjax.linear(), "do not draw equally many rows"),
         (replace(LOOP, memory="accumulate"), mcjax.linear(), "do not draw equally many rows"),
         (mcjax.topologies.self_loop(samples=3, initial=60), mcjax.linear(), "so few rows"),
     ],

@@ -57,7 +57,7 @@ class Lineage:
         for _ in range(generations):
             before, logs = deviation.copy(), logarithm.copy()
             for i, feeds in enumerate(net.feeds_by_reader):
-                if not feeds or (feeds[0].origin == REAL and net.real == "reused"):
+                if not feeds or (feeds[0].origin == REAL and net.reuses_real):
                     continue
                 real = feeds[0].origin == REAL
                 j = i if real else net.index[feeds[0].origin]

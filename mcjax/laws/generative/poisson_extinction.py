@@ -58,12 +58,12 @@ def poisson_extinction(net: Network, rate: float, generations: int) -> np.ndarra
         if t == generations:
             break
         real, pull = feeds[:, size], times(s, parts[:, size])
-        if net.real == "reused":
+        if net.reuses_real:
             kept = kept + times(pull, real)
         else:
             added = added - np.expm1(-pull) @ real
         reach = times(s[:, :, None], parts[None, :, :size])  # target, reader, origin
-        if net.draws == "shared":
+        if net.shares_draws:
             following = -np.expm1(-reach.sum(1)) * published
         else:
             following = np.einsum("tij,ij->tj", -np.expm1(-reach), feeds[:, :size])

@@ -99,7 +99,7 @@ def weighted_means(net: Network) -> WeightedMeans:
         if feed.origin in net.index:
             i, j = net.index[feed.reader], net.index[feed.origin]
             roots[i, j] = system.transition[i, j] / np.sqrt(feed.samples)
-    shared = net.draws == "shared"
+    shared = net.shares_draws
     real = system.noise - _synthetic(roots, np.ones(net.size), shared)
     return WeightedMeans(system, roots, np.diag(np.maximum(np.diagonal(real), 0)), shared)
 

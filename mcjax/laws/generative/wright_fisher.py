@@ -62,7 +62,7 @@ def wright_fisher(net: Network, shares: np.ndarray, generations: int) -> dict[st
     for _ in range(generations):
         before = list(counts)
         for i, feeds in enumerate(net.feeds_by_reader):
-            if not feeds or (feeds[0].origin == REAL and net.real == "reused"):
+            if not feeds or (feeds[0].origin == REAL and net.reuses_real):
                 continue
             if feeds[0].origin == REAL:
                 counts[i] = first(fed[i])

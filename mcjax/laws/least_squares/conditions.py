@@ -66,7 +66,7 @@ def unusual_feeds(net: Network) -> str:
     if any(len({feed.weight for feed in feeds}) > 1 for feeds in fits):
         return WEIGHTED
     public = {source.name for source in net.sources if source.public}
-    shared = public | set(net.models if net.draws == "shared" else ())
+    shared = public | set(net.models if net.shares_draws else ())
     for feeds in (net.first, *(generation.feeds for generation in net.later.generations)):
         readers = Counter(feed.origin for feed in feeds if feed.origin in shared)
         if max(readers.values(), default=0) > 1:
@@ -81,7 +81,7 @@ def unusual_feeds(net: Network) -> str:
 def reuses_plain(net: Network) -> bool:
     """Return whether models read their generation-0 sample of the only real source again."""
     reads = any(feed.origin == REAL for feed in net.later.feeds)
-    return net.plain and net.real == "reused" and reads
+    return net.plain and net.reuses_real and reads
 
 
 def label_variances(condition: Condition) -> tuple[float, float]:
