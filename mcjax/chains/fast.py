@@ -137,7 +137,8 @@ def _sources(
     net, dtype = conditions.network, before.dtype
     lanes, _, models, slots = net.feeds.samples.shape
     p, fits = before.shape
-    feeds: Any = jax.vmap(feeds_at, (0, None))(net, t)
+    # as a stage of its own, or the compiler selects them again in each loop over the rows
+    feeds: Any = once(t, lambda: jax.vmap(feeds_at, (0, None))(net, t))
     feeds = jax.tree.map(lambda entry: entry.reshape(fits, slots), feeds)
     weight = feeds.weight.astype(dtype)
     observation, share = shares_of(feeds.samples, weight, axis=-1)
