@@ -56,6 +56,7 @@ from .network import Replace as Replace
 from .network import Series as Series
 from .network import Source as Source
 from .network import Subsample as Subsample
+from .network import Timeline as Timeline
 from .network import build_network as build_network
 from .network import data_mediated as data_mediated
 from .network import from_networkx as from_networkx

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from mcjax.chains.dataset import design_streams, once
+from mcjax.chains.dataset import design_streams
 from mcjax.chains.generation import feeds_at
 from mcjax.chains.layout import Feeds, NetworkArrays
 from mcjax.chains.observations import draw_single, of_rows
@@ -25,6 +25,7 @@ from mcjax.draws.threefry import threefry
 from mcjax.estimators.estimator import Dataset
 from mcjax.models.model import Model
 from mcjax.network.memory import Memory
+from mcjax.solvers.once import once
 
 
 class Past(NamedTuple):

@@ -55,7 +55,8 @@ def shares_of(samples: Array, weight: Array, axis: int) -> tuple[Array, Array]:
         Weight of one observation, and of all observations of a feed, divided by the total.
     """
     mass = samples.astype(weight.dtype) * weight
-    total = jnp.maximum(mass.sum(axis, keepdims=True), 1)
+    total = mass.sum(axis, keepdims=True)
+    total = jnp.where(total > 0, total, 1)
     return weight / total, mass / total
 
 

@@ -120,7 +120,7 @@ def diagnose(net: Network, parameters: int | None = None) -> Diagnosis:
     Parameters
     ----------
     net : Network
-        The network. If its weights change with time, the final ones count.
+        The network. If its feeds change with time, those that stay count.
     parameters : int, optional
         Number of parameters p, if the models are linear regressions. The diagnosis then includes
         the exact law at the network's sample counts.
@@ -128,6 +128,11 @@ def diagnose(net: Network, parameters: int | None = None) -> Diagnosis:
     Returns
     -------
     Diagnosis
+
+    Raises
+    ------
+    InputError
+        If generations take turns for ever.
     """
     net = net.settled
     flow = data_flow(net)

@@ -174,10 +174,10 @@ def estimator_of(condition: Condition, solver: Solver = "auto") -> Estimator:
     model = condition.model
     if condition.estimator is not None:
         return condition.estimator
-    if model.statistics is not None and condition.network.memory.adds_up:
-        return SufficientStatistics()  # sums of generations add up, so rows need not be drawn again
     if model.estimator is not None:
         return model.estimator
+    if model.statistics is not None and condition.network.memory.adds_up:
+        return SufficientStatistics()  # sums of generations add up, so rows need not be drawn again
     if solver == "auto":
         return Newton() if len(condition.theta) <= MANY_PARAMETERS else LBFGS()
     return Newton() if solver == "newton" else LBFGS()
@@ -204,10 +204,11 @@ def route_of(condition: Condition, study: Study) -> Route:
 def _reason_for_rows(condition: Condition, study: Study) -> str:
     """Return why chains must draw rows, or an empty string if sufficient statistics suffice."""
     net, squares = condition.network, condition.model.least_squares
+    own = (condition.estimator or condition.model.estimator) is not None
     for reason, holds in (
         ("the model is not least squares with normal noise", not (squares and squares.normal)),
         ("the study asks for rows", study.sampling != "auto"),
-        ("the condition has an estimator of its own", condition.estimator is not None),
+        ("the condition or the model has an estimator of its own", own),
         ("designs are fixed", condition.design != "random"),
         ("there are several real sources, or weights by generation", not net.plain),
         ("fits use a pool of rows", not (net.memory.current_only or net.memory.adds_up)),
@@ -268,7 +269,8 @@ def _shape(study: Study, members: Sequence[int]) -> Shape:
     """Return the padded sizes of a program for these conditions."""
     conditions = [study.conditions[i] for i in members]
     first = conditions[0]
-    sums = isinstance(estimator_of(first, study.solver), SufficientStatistics)
+    keeps_sums = isinstance(estimator_of(first, study.solver), SufficientStatistics)
+    sums = first.network.memory.adds_up and keeps_sums
     return shape_of([c.network for c in conditions], study.generations, rows=not sums)
 
 

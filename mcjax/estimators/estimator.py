@@ -71,6 +71,10 @@ class Problem(Protocol):
         """Return the sums over rows that suffice for the estimate, or None if there are none."""
 
     @property
+    def least_squares(self) -> object | None:
+        """Return the noise of a model fitted by least squares, or None for other models."""
+
+    @property
     def loss(self) -> Callable[..., Any]:
         """Return the loss of one row, ``(params, theta, x, y) -> scalar``."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
+from mcjax.errors import InputError
 from mcjax.estimators.estimator import (
     Dataset,
     Fit,
@@ -28,8 +29,15 @@ class MinimumNorm:
     def fit(self, model: Problem, data: Dataset, start: Any, key: Array) -> Fit:
         """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`.
 
-        The loss is always the squared one; ``model``, ``start`` and ``key`` are not used.
+        ``start`` and ``key`` are not used.
+
+        Raises
+        ------
+        InputError
+            If the model is not one of least squares.
         """
+        if model.least_squares is None:
+            raise InputError("estimator", "MinimumNorm is for least squares; choose another")
         theta, status = solve_minimum_norm(data)
         return finished(theta, status, jnp.ones((), jnp.int32))
 

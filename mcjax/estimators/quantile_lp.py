@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import Array, lax
 
+from mcjax.errors import InputError
 from mcjax.estimators.estimator import (
     Dataset,
     Fit,
@@ -55,7 +56,15 @@ class QuantileLP:
     minimises = True
 
     def fit(self, model: Problem, data: Dataset, start: Any, key: Array) -> Fit:
-        """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`."""
+        """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`.
+
+        Raises
+        ------
+        InputError
+            If the model has no level.
+        """
+        if self.level not in model.params:
+            raise InputError("estimator", "QuantileLP is for quantile regression; choose another")
         end = solve_quantile(model.params[self.level], data, start)
         status = jnp.where(rows_of(data) > 0, end.status, code(Status.NOT_FITTED))
         return finished(end.theta, status, end.steps)

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from mcjax.errors import InputError
 from mcjax.estimators.estimator import (
     Dataset,
     Fit,
@@ -105,5 +106,6 @@ class SufficientStatistics:
 
 
 def _statistics(model: Problem) -> Statistics:
-    assert model.statistics is not None, "the model has no sufficient statistics"
+    if model.statistics is None:
+        raise InputError("estimator", "SufficientStatistics is for other models; choose another")
     return model.statistics

@@ -38,7 +38,7 @@ CHANGING = Reason("feeds change from generation to generation, and this law is f
 
 
 def changing(net: Network) -> Reason | None:
-    """Return that feeds change with time, other than by growing samples, or None."""
+    """Return ``CHANGING`` if feeds change other than by growing samples, otherwise None."""
     return None if net.later.constant or net.later.exponent else CHANGING
 
 

@@ -46,11 +46,11 @@ def predict_condition(
                 inapplicable[name] = result.sentence
             continue
         if isinstance(result, Prediction):
-            laws[name] = replace(result, law=name)
+            laws[name] = result
             if not result.functionals:
                 continue
             result = FunctionalPrediction(name, result.reference, result.functionals)
-        functionals[name] = replace(result, law=name)
+        functionals[name] = result
     if condition.network.sources:
         views = condition.covariance, private_covariances(condition)
         laws = {name: replace(law, views=views) for name, law in laws.items()}

@@ -36,10 +36,13 @@ def further_laws(laws: Laws | None) -> dict[str, Law]:
     Raises
     ------
     InputError
-        If two laws, or one and a built-in law, share a name, or one lacks a part of the contract.
+        If it is no collection of laws; if two laws, or one and a built-in law, share a name; or if
+        one lacks a part of the contract.
     """
     if laws is None:
         return {}
+    if hasattr(laws, "predict"):
+        raise InputError("laws", "is one law; put it in a list")
     pairs = laws.items() if isinstance(laws, Mapping) else [(_name(law), law) for law in laws]
     named: dict[str, Law] = {}
     for name, law in pairs:

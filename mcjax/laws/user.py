@@ -59,9 +59,21 @@ class CheckedLaw:
         self._law = law
 
     def applies(self, condition: Condition) -> Reason | None:
-        """Return what the law says."""
+        """Return what the law says.
+
+        Raises
+        ------
+        InputError
+            If the law fails, or returns neither None nor a reason.
+        """
         with _faults(self.name):
-            return self._law.applies(condition)
+            reason = self._law.applies(condition)
+        if reason is not None and not isinstance(reason, Reason):
+            raise InputError(
+                f"law.{self.name}",
+                f"applies returned {type(reason).__name__}; return None or a Reason",
+            )
+        return reason
 
     def predict(self, condition: Condition, generations: int) -> Prediction | FunctionalPrediction:
         """Return what the law predicts.

@@ -19,9 +19,6 @@ from mcjax.network.network import Network
 from mcjax.network.source import Source
 from mcjax.network.timeline import Generation, Growing, Series, Timeline
 
-Weights = float | Sequence[float]
-"""A weight, or one for each generation from 1 on, of which the last stays."""
-
 
 def build_network(
     models: int | Iterable[str],

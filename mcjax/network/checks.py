@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 DRAWS = ("private", "shared")
 MOST_MODELS = 65_534  # a feed is labelled by two 16-bit numbers, see mcjax.draws.streams
 GROWTH_ALONE = (
-    "is for one real source and constant weights; leave it out, or sources, first and weights by"
-    " generation"
+    "is for one real source and constant weights; leave out either growth, or sources, first and"
+    " weights by generation"
 )
 
 
@@ -32,7 +32,7 @@ def check_network(net: Network) -> None:
     if not net.memory.current_only and net.reuses_real:
         raise InputError(
             "network.real",
-            "is 'reused', but what accumulates keeps its generation-0 sample; use 'fresh'",
+            "is 'reused', which is for memory = 'replace'; use 'fresh'",
         )
     if net.later.exponent and (not net.memory.current_only or net.reuses_real):
         raise InputError(
@@ -50,7 +50,7 @@ def check_network(net: Network) -> None:
     for generation in net.later.generations:
         _check_feeds(net, "feeds", generation.feeds, zero=several)
     _check_weights(net)
-    if net.sources or net.first:
+    if not net.plain:
         _check_samples(net)
 
 

@@ -45,7 +45,8 @@ class Memory:
         Parameters
         ----------
         generation : array of int
-            From 0 to T, those after ``now`` included, which are not in the pool.
+            Generations from 0 to T. Those after ``now`` may be among them; they are never in the
+            pool.
         now : int
             The generation that is fitted.
 

@@ -85,7 +85,7 @@ class Network:
 
     @property
     def feeds(self) -> tuple[Feed, ...]:
-        """The feeds that stay, but for the number of their samples.
+        """The feeds of the generation that stays; where samples grow, those of generation 1.
 
         Raises
         ------
@@ -93,7 +93,9 @@ class Network:
             If generations take turns for ever.
         """
         if self.later.lasting is None:
-            raise InputError("network.later", "takes turns for ever; no feeds stay, so use `at`")
+            raise InputError(
+                "network.later", "is a cycle, so no feeds stay; give a network whose feeds stay"
+            )
         return self.later.lasting.feeds
 
     @cached_property

@@ -24,8 +24,9 @@ class Generation:
 
     feeds: tuple[Feed, ...]
 
-    def __init__(self, feeds: Iterable[Feed]):
-        object.__setattr__(self, "feeds", tuple(feeds))
+    def __init__(self, feeds: Iterable[Feed | tuple]):
+        read = (feed if isinstance(feed, Feed) else Feed(*feed) for feed in feeds)
+        object.__setattr__(self, "feeds", tuple(read))
 
 
 class Timeline(ABC):

@@ -114,6 +114,8 @@ def builtin_file(name: str) -> Path:
 
 
 def _study(content: StudyFile, path: Path) -> Study:
+    if content.estimator and content.run.solver != "auto":
+        raise InputError("run.solver", "and [estimator] exclude each other; keep one of them")
     settings = msgspec.structs.asdict(content.run)
     del settings["seed"]  # of the conditions
     return Study(conditions=tuple(_conditions(content, path)), **settings)

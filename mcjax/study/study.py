@@ -120,7 +120,7 @@ class Study:
     memory : float
         Memory in GiB that the inputs and results of one call may take; limits the chains of a call.
     path : {"auto", "reference"}
-        Whether a condition runs on the fastest possible path, or on the reference path.
+        Whether models of a linear predictor may run on the fast path, or run on the reference path.
 
     Raises
     ------

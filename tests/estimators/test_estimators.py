@@ -7,10 +7,14 @@ import optax
 import pytest
 from scipy.optimize import minimize
 
+from mcjax.errors import InputError
 from mcjax.estimators.estimator import Dataset
 from mcjax.estimators.lbfgs import LBFGS
+from mcjax.estimators.minimum_norm import MinimumNorm
 from mcjax.estimators.newton import Newton, damped_newton
 from mcjax.estimators.objective import gradient_and_hessian, mean_loss
+from mcjax.estimators.quantile_lp import QuantileLP
+from mcjax.estimators.sufficient_statistics import SufficientStatistics
 from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
 from mcjax.models.user import user_model
@@ -209,3 +213,17 @@ def test_a_singular_matrix_is_seen(p, dtype):
         x, unexplained = jax.vmap(solve_positive)(matrix, jnp.ones((200, p), dtype))
         assert jnp.isfinite(x).all()
         assert (unexplained < singular_share(matrix[0])).all()
+
+
+@pytest.mark.parametrize(
+    ("estimator", "words"),
+    [
+        (MinimumNorm(), "is for least squares"),
+        (QuantileLP(), "is for quantile regression"),
+        (SufficientStatistics(), "is for other models"),
+    ],
+)
+def test_an_estimator_of_one_model_refuses_others(estimator, words):
+    data = jax.tree.map(lambda a: a[0], data_sets("logistic"))
+    with pytest.raises(InputError, match=words):
+        estimator.fit(logistic(), data, jnp.zeros(3), jax.random.key(0))

@@ -22,12 +22,12 @@ class SelfLoop:
         network, p = condition.network, len(condition.theta)
         if condition.model.least_squares is None or not condition.minimises:
             return mcjax.Reason("the estimates are not those of least squares")
-        loop = [(feed.origin, feed.reader) for feed in network.feeds] == [2 * network.models]
-        if not loop or not network.plain:
-            return mcjax.Reason("the network is not one model that reads itself alone")
         constant = network.memory.current_only and network.later.constant
         if not constant or condition.design != "random":
             return mcjax.Reason("generations do not draw equally many rows, all of them new")
+        loop = [(feed.origin, feed.reader) for feed in network.feeds] == [2 * network.models]
+        if not loop or not network.plain:
+            return mcjax.Reason("the network is not one model that reads itself alone")
         if min(*network.initial, network.feeds[0].samples) <= p + 1:
             return mcjax.Reason("with so few rows a covariance is infinite")
         return None

@@ -14,9 +14,9 @@ from sliding_window import SlidingWindow
 GENERATIONS = 3
 
 
-def study(memory, model=None, chains=64):
+def study(memory, model=None, theta=(0.5, -0.5), chains=64):
     net = mcjax.topologies.self_loop(samples=20, real=20, initial=40, memory=memory)
-    one = mcjax.condition(net, model or mcjax.logistic(), [0.5, -0.5])
+    one = mcjax.condition(net, model or mcjax.logistic(), theta)
     return mcjax.Study((one,), generations=GENERATIONS, chains=chains, precision="float64")
 
 
@@ -28,6 +28,16 @@ def test_the_widest_and_the_narrowest_window_are_rules_that_exist(width, memory)
     windowed, other = (mcjax.replay(study(rule), "", 7) for rule in (SlidingWindow(width), memory))
     np.testing.assert_array_equal(windowed.status, other.status)
     np.testing.assert_allclose(windowed.theta, other.theta, atol=1e-6)
+
+
+def test_sums_over_the_widest_window_are_over_all_rows():
+    """Models with sufficient statistics draw the rows of their pool unless sums add up."""
+    studies = [
+        study(rule, mcjax.gaussian(), (0.5, 2.0))
+        for rule in (SlidingWindow(GENERATIONS + 1), "accumulate")
+    ]
+    windowed, other = (mcjax.replay(one, "", 7).theta for one in studies)
+    np.testing.assert_allclose(windowed, other, atol=1e-10)
 
 
 def test_a_window_is_fitted_to_its_own_rows():

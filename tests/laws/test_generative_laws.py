@@ -366,6 +366,14 @@ def test_where_laws_do_not_apply():
     assert "generative" in many.laws
 
 
+def test_laws_of_sufficient_statistics_are_not_those_of_the_loss():
+    """Newton's method divides the sum of squares by n, the model by n - 1."""
+    one = condition(loop(), gaussian(), [0.0, 1.0], estimator=mcjax.Newton())
+    inapplicable = predict_condition(one, 2).inapplicable
+    for law in ("generative", "lineage"):
+        assert "sufficient statistics" in inapplicable[law]
+
+
 # -------------------------------------------------------------------------------------- the engine
 
 STAR = build_network("abc", [("a", "a", 12), ("a", "b", 10), ("b", "c", 8)], 15)

@@ -92,6 +92,15 @@ def test_a_cycle_of_equal_turns_is_no_cycle():
         np.testing.assert_array_equal(laws[0][name].limit, law.limit)
 
 
+def test_weights_that_take_turns():
+    """Only a law of weights by generation says so; one that assumes constant ones declines."""
+    turns = Cycle(*(Generation([("a", "a", 50, 1.0), (REAL, "a", 50, w)]) for w in (1.0, 2.0)))
+    study = Study((condition(build_network("a", turns, 50), linear(), [1.0, -1.0]),), generations=4)
+    [predictions] = api.predict(study)
+    assert predictions.inapplicable["finite_sample"] == CHANGING.sentence
+    assert np.isfinite(predictions.laws["first_order"].mse).all()
+
+
 @pytest.mark.parametrize(
     ("model", "theta", "memory", "laws"),
     [

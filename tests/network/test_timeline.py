@@ -48,15 +48,25 @@ def test_generation_0_is_asked_for_like_all_others():
     assert network(Cycle(NIGHT, REST)).frozen == (False, True)
 
 
+def test_tuples_are_feeds():
+    assert Generation([("a", "b", 50)]) == Generation([Feed("a", "b", 50)])
+
+
+def test_a_reused_sample_has_one_size_in_every_generation():
+    turns = Series(*(Generation([(REAL, "a", 200, w), ("a", "a", 50)]) for w in (1.0, 2.0)))
+    with pytest.raises(InputError, match="is 200, but source 'real' is reused, one sample of 100"):
+        build_network("a", turns, 100, real="reused")
+
+
 def test_what_stays():
     assert Series(DAY, NIGHT).lasting == NIGHT
     assert Series(DAY, NIGHT, NIGHT) == Series(DAY, NIGHT)
     assert Growing(DAY, 0.5).lasting == DAY
     assert Cycle(DAY, DAY).lasting == DAY
     assert Cycle(DAY, NIGHT).lasting is None
-    with pytest.raises(InputError, match="takes turns for ever"):
+    with pytest.raises(InputError, match="is a cycle"):
         network(Cycle(DAY, NIGHT)).feeds  # noqa: B018
-    with pytest.raises(InputError, match="takes turns for ever"):
+    with pytest.raises(InputError, match="is a cycle"):
         diagnose(network(Cycle(DAY, NIGHT)))
     assert network(Series(DAY, NIGHT)).settled == network(Series(NIGHT))
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from mcjax.laws.generative.conditions import other_estimator
 from mcjax.laws.generative.poisson_extinction import not_one_generation, poisson_extinction
 from mcjax.laws.generative.wright_fisher import too_large, wright_fisher
-from mcjax.laws.law import STOPS, Reason
+from mcjax.laws.law import Reason
 from mcjax.laws.prediction import FunctionalPrediction
 from mcjax.models.generative import ClassShares, PoissonRate
 from mcjax.study.study import Condition
@@ -28,10 +29,8 @@ class Extinction:
         known = condition.model.generative
         if not isinstance(known, ClassShares | PoissonRate):
             return Reason("estimates have no classes or counts that could vanish", obvious=True)
-        if not condition.minimises:
-            return STOPS
-        classes = isinstance(known, ClassShares)
-        return (too_large if classes else not_one_generation)(condition.network)
+        unfit = too_large if isinstance(known, ClassShares) else not_one_generation
+        return other_estimator(condition) or unfit(condition.network)
 
     def predict(self, condition: Condition, generations: int) -> FunctionalPrediction:
         """Predict richness and loss of the rarest class, or the chance that a rate is not 0."""

@@ -21,7 +21,8 @@ import math
 import numpy as np
 from scipy.special import digamma, gammaln
 
-from mcjax.laws.law import GROWING, STOPS, Reason, changing
+from mcjax.laws.generative.conditions import other_estimator
+from mcjax.laws.law import GROWING, Reason, changing
 from mcjax.laws.prediction import FunctionalPrediction
 from mcjax.models.generative import GaussianMoments
 from mcjax.network.feed import REAL
@@ -42,7 +43,7 @@ class Lineage:
         """Return why variances are not products along a line of descent, or None."""
         if not isinstance(condition.model.generative, GaussianMoments):
             return Reason("estimates are not those of a normal distribution", obvious=True)
-        return several_parents(condition.network) if condition.minimises else STOPS
+        return other_estimator(condition) or several_parents(condition.network)
 
     def predict(self, condition: Condition, generations: int) -> FunctionalPrediction:
         """Predict the mean deviation and its mean logarithm at generations 0 to T."""

@@ -12,7 +12,7 @@ from mcjax.network.network import Network
 from mcjax.study.study import Condition
 
 WEIGHTED = "a model's feeds have different weights; the closed form needs equal ones"
-POOLED = "data accumulate; the closed form is for fits of one generation's data"
+POOLED = "fits use data of several generations; the closed form is for one generation's data"
 SHARED = "two models read one published sample; the closed form needs samples with one reader"
 REUSED = (
     "real data are reused: their design is the same in every generation, so errors depend on it"

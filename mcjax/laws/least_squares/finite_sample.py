@@ -52,7 +52,7 @@ class FiniteSample:
         net, p = condition.network, len(condition.theta)
         if net.memory.adds_up:
             return changing(net) or _not_loops(net, p)
-        if not net.plain and net.later.rows_vary:
+        if not net.plain and (net.later.rows_vary or net.later.lasting is None):
             return CHANGING
         unusual = unusual_feeds(net)
         return few_rows(net, p, 1) or (Reason(unusual) if unusual else None)

@@ -81,7 +81,7 @@ class FiniteSampleMonteCarlo:
         if not unusual:
             return Reason("the closed form applies", obvious=True)
         if unusual == POOLED:
-            return Reason("data accumulate, and the law is for one generation's data", obvious=True)
+            return Reason(POOLED, obvious=True)
         reason = not_least_squares(condition)
         if reason is not None:
             return reason

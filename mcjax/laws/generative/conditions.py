@@ -1,0 +1,18 @@
+"""Where laws of generative models apply."""
+
+from __future__ import annotations
+
+from mcjax.estimators.sufficient_statistics import SufficientStatistics
+from mcjax.laws.law import Reason
+from mcjax.study.study import Condition
+
+
+def other_estimator(condition: Condition) -> Reason | None:
+    """Return that models are not fitted by their sufficient statistics, or None.
+
+    Other estimators differ from these at finite sample sizes: those that minimise the loss divide a
+    sum of squares by n, for example, whether or not the model divides it by n - 1.
+    """
+    if isinstance(condition.estimator or condition.model.estimator, SufficientStatistics):
+        return None
+    return Reason("the law is for estimates from sufficient statistics, and others are asked for")

@@ -1,0 +1,32 @@
+"""Which estimator and which path the conditions of a study get."""
+
+from dataclasses import replace
+
+import optax
+import pytest
+
+import mcjax
+from mcjax.engine.compiled import compile_study, estimator_of
+from mcjax.estimators.sufficient_statistics import SufficientStatistics
+
+SGD = mcjax.Optax(optax.sgd(0.1), 3, name="sgd")
+LOOP = mcjax.topologies.self_loop(samples=20, initial=40)
+
+
+def condition(memory="replace", model=None, estimator=None):
+    model = model or replace(mcjax.linear(), estimator=SGD)
+    return mcjax.condition(replace(LOOP, memory=memory), model, [1.0, 1.0], estimator=estimator)
+
+
+@pytest.mark.parametrize("memory", ["replace", "accumulate"])
+@pytest.mark.parametrize("of_model", [True, False], ids=["model", "condition"])
+def test_an_estimator_that_is_given_is_used(memory, of_model):
+    one = condition(memory) if of_model else condition(memory, mcjax.linear(), SGD)
+    assert estimator_of(one) == SGD
+    [program] = compile_study(mcjax.Study((one,), generations=1)).programs
+    assert program.program.estimator == SGD
+    assert program.route.path == "reference"
+
+
+def test_sums_are_the_choice_of_models_that_accumulate():
+    assert isinstance(estimator_of(condition("accumulate", mcjax.linear())), SufficientStatistics)
