@@ -29,9 +29,9 @@ from .laws.law import Reason as Reason
 from .laws.prediction import FunctionalPrediction as FunctionalPrediction
 from .laws.prediction import Prediction as Prediction
 from .laws.user import user_law as user_law
+from .models.gaussian import gaussian as gaussian
 from .models.generative import bernoulli as bernoulli
 from .models.generative import categorical as categorical
-from .models.generative import gaussian as gaussian
 from .models.generative import poisson_mean as poisson_mean
 from .models.glm import logistic as logistic
 from .models.glm import poisson as poisson

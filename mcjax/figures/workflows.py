@@ -13,7 +13,8 @@ from matplotlib.axes import Axes
 from mcjax import api
 from mcjax.figures.files import save
 from mcjax.figures.style import MARKERS, PALETTE, figure
-from mcjax.models.generative import categorical, gaussian
+from mcjax.models.gaussian import gaussian
+from mcjax.models.generative import categorical
 from mcjax.models.location import linear
 from mcjax.models.model import Model
 from mcjax.network import Network, topologies

@@ -12,7 +12,6 @@ the mean is lost in rounding, and class probabilities are accurate to 2e-7; ``pr
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +21,6 @@ import numpy as np
 from jax import Array
 
 from mcjax.draws import samplers
-from mcjax.errors import InputError
 from mcjax.estimators.predictor import Params, Words
 from mcjax.estimators.sufficient_statistics import Statistics, SufficientStatistics
 from mcjax.models.information import Information, same_information
@@ -73,47 +71,6 @@ class GaussianMoments:
     """
 
 
-def gaussian(unbiased: bool = True) -> Model:
-    """Return the normal model, ``y ~ N(theta_1, theta_2)`` with theta = (mean, variance).
-
-    Parameters
-    ----------
-    unbiased : bool
-        Whether variances divide by N - 1 or by N. With weights w, N is the effective number of
-        rows, ``(sum w)^2 / sum w^2``.
-
-    Returns
-    -------
-    Model
-        The model, with one y per row and no x.
-
-    Notes
-    -----
-    As an M-estimator, its loss is the negative log density and ``H = V = diag(1/s, 1/(2 s^2))`` for
-    the variance s.
-    """
-    if not isinstance(unbiased, bool):
-        raise InputError("family.unbiased", f"is {unbiased!r}; give true or false")
-    return _family(
-        "gaussian",
-        {"unbiased": float(unbiased)},
-        _gaussian_loss,
-        _gaussian_sample,
-        gaussian_information,
-        _gaussian_summary,
-        _gaussian_estimate,
-        _gaussian_check,
-        GaussianMoments(),
-        (
-            Functional("variance", _variance, "ratio", _unbounded),
-            Functional("deviation", _deviation, "ratio", _unbounded),
-            Functional("log_deviation", _log_deviation, "logarithm", _unbounded),
-            Functional("mean_square", _mean_square, "ratio", _unbounded),
-        ),
-        least_rows=2,
-    )
-
-
 def categorical() -> Model:
     """Return the model of K classes, ``y = 0, ..., K - 1`` with probabilities theta.
 
@@ -123,7 +80,7 @@ def categorical() -> Model:
     ``|1_y - theta|^2 / 2``. H is the identity and ``V = diag(theta) - theta theta'``, which is
     singular because probabilities add up to 1.
     """
-    return _family(
+    return generative_model(
         "categorical",
         {},
         _categorical_loss,
@@ -148,7 +105,7 @@ def bernoulli() -> Model:
     -----
     The loss is ``(y - theta)^2 / 2``, so ``H = 1`` and ``V = theta (1 - theta)``.
     """
-    return _family(
+    return generative_model(
         "bernoulli",
         {},
         _squared_loss,
@@ -173,7 +130,7 @@ def poisson_mean() -> Model:
     -----
     The loss is ``(y - theta)^2 / 2``, so ``H = 1`` and ``V = theta``.
     """
-    return _family(
+    return generative_model(
         "poisson_mean",
         {},
         _squared_loss,
@@ -187,7 +144,7 @@ def poisson_mean() -> Model:
     )
 
 
-def _family(
+def generative_model(
     name: str,
     params: Params,
     loss: Any,
@@ -200,6 +157,7 @@ def _family(
     functionals: tuple[Functional, ...],
     least_rows: int = 1,
 ) -> Model:
+    """Return a model without covariates whose sums suffice; see :class:`mcjax.Model`."""
     return Model(
         name=name,
         loss=loss,
@@ -216,71 +174,12 @@ def _family(
     )
 
 
-def _unbounded(p: int) -> float:
-    return math.inf
-
-
 def _at_most_one(p: int) -> float:
     return 1.0
 
 
 def _at_most_others(p: int) -> float:
     return p - 1.0
-
-
-# ---------------------------------------------------------------------------------------- gaussian
-
-
-def _gaussian_loss(params: Params, theta: Array, x: Array, y: Array) -> Array:
-    return 0.5 * (jnp.log(theta[1]) + (y - theta[0]) ** 2 / theta[1])
-
-
-def _gaussian_sample(params: Params, theta: Array, x: Array, words: Words) -> Array:
-    u, v = uniforms(words, theta.dtype)
-    return theta[0] + jnp.sqrt(theta[1]) * jnp.sqrt(-2 * jnp.log(u)) * samplers.turn(v)[0]
-
-
-def _gaussian_summary(params: Params, pivot: Array, x: Array, y: Array) -> Array:
-    off = y - pivot[0]
-    return jnp.stack([off, off**2])
-
-
-def _gaussian_estimate(
-    params: Params, pivot: Array, sums: Array, mass: Array, rows: Array
-) -> tuple[Array, Array]:
-    mean = sums[0] / mass
-    spread = jnp.maximum(sums[1] / mass - mean**2, 0)
-    theta = jnp.stack([pivot[0] + mean, spread * rows / (rows - params["unbiased"])])
-    return theta, jnp.asarray(True)
-
-
-def _gaussian_check(truth: np.ndarray) -> str:
-    if len(truth) != 2 or not truth[1] > 0:
-        return "must be two numbers, a mean and a positive variance"
-    return ""
-
-
-def gaussian_information(params: Params, theta: np.ndarray, cov: np.ndarray) -> Information:
-    """Return the Fisher information ``H = V = diag(1/s, 1/(2 s^2))`` for the variance s."""
-    fisher = np.diag([1 / theta[1], 0.5 / theta[1] ** 2])
-    return same_information(fisher, fisher)
-
-
-def _variance(theta: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    return theta[..., 1]
-
-
-def _deviation(theta: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    return np.sqrt(theta[..., 1])
-
-
-def _log_deviation(theta: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore"):  # no variance left
-        return 0.5 * np.log(theta[..., 1])
-
-
-def _mean_square(theta: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    return (theta[..., 0] - truth[0]) ** 2
 
 
 # ------------------------------------------------------------------------------------- categorical

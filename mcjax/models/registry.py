@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mcjax.errors import InputError, did_you_mean
-from mcjax.models.generative import bernoulli, categorical, gaussian, poisson_mean
+from mcjax.models.gaussian import gaussian
+from mcjax.models.generative import bernoulli, categorical, poisson_mean
 from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
 from mcjax.models.minimum_norm import minimum_norm

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from mcjax.models.generative import bernoulli, categorical, gaussian, poisson_mean
+from mcjax.models.gaussian import gaussian
+from mcjax.models.generative import bernoulli, categorical, poisson_mean
 from mcjax.network import Network, build_network, topologies
 from mcjax.published.entry import EXACT, Entry, Row, functional, mean_square, study_of
 from mcjax.study.study import Study, condition

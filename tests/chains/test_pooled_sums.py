@@ -7,7 +7,8 @@ from mcjax import api
 from mcjax.engine.compiled import estimator_of
 from mcjax.estimators.newton import Newton
 from mcjax.estimators.sufficient_statistics import SufficientStatistics
-from mcjax.models.generative import categorical, gaussian
+from mcjax.models.gaussian import gaussian
+from mcjax.models.generative import categorical
 from mcjax.models.location import linear
 from mcjax.network import build_network, topologies
 from mcjax.solvers.status import Status

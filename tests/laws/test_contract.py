@@ -12,7 +12,8 @@ from mcjax.laws.law import Reason
 from mcjax.laws.predict import apply_law, predict_condition
 from mcjax.laws.prediction import FunctionalPrediction, Prediction
 from mcjax.laws.registry import LAWS
-from mcjax.models.generative import bernoulli, categorical, gaussian, poisson_mean
+from mcjax.models.gaussian import gaussian
+from mcjax.models.generative import bernoulli, categorical, poisson_mean
 from mcjax.models.glm import logistic
 from mcjax.models.location import huber, linear
 from mcjax.models.minimum_norm import minimum_norm

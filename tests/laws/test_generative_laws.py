@@ -12,7 +12,8 @@ from scipy.stats import binom
 import mcjax
 from mcjax import api
 from mcjax.laws.predict import predict_condition
-from mcjax.models.generative import bernoulli, categorical, gaussian, poisson_mean
+from mcjax.models.gaussian import gaussian
+from mcjax.models.generative import bernoulli, categorical, poisson_mean
 from mcjax.network import build_network, topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED

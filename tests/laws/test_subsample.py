@@ -9,7 +9,8 @@ from mcjax import api
 from mcjax.diagnosis import diagnose
 from mcjax.laws.first_order.linear_system import covariances
 from mcjax.laws.first_order.score_equations import linear_system
-from mcjax.models.generative import categorical, gaussian
+from mcjax.models.gaussian import gaussian
+from mcjax.models.generative import categorical
 from mcjax.models.glm import logistic
 from mcjax.models.information import UNIT
 from mcjax.models.location import linear

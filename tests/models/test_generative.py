@@ -12,7 +12,8 @@ from mcjax.chains.observations import draw_labels
 from mcjax.draws.streams import chain_keys
 from mcjax.errors import InputError
 from mcjax.laws.first_order.monte_carlo_information import estimate_information, jackknife_error
-from mcjax.models.generative import bernoulli, categorical, gaussian, poisson_mean
+from mcjax.models.gaussian import gaussian
+from mcjax.models.generative import bernoulli, categorical, poisson_mean
 from mcjax.models.registry import FAMILIES, make_model
 from mcjax.network import topologies
 

@@ -12,7 +12,8 @@ from mcjax.chains.program import Trajectory
 from mcjax.engine.outcome import summarise
 from mcjax.laws.predict import predict_condition
 from mcjax.laws.prediction import FunctionalPrediction, Predictions
-from mcjax.models.generative import categorical, gaussian, poisson_mean
+from mcjax.models.gaussian import gaussian
+from mcjax.models.generative import categorical, poisson_mean
 from mcjax.models.location import linear
 from mcjax.network import topologies
 from mcjax.published.entry import ConditionResult

@@ -10,7 +10,8 @@ from mcjax.chains.program import Trajectory
 from mcjax.engine.moments import tile_moments
 from mcjax.engine.outcome import functional_values, merge_outcomes, summarise
 from mcjax.laws.prediction import FunctionalPrediction
-from mcjax.models.generative import categorical, gaussian, poisson_mean
+from mcjax.models.gaussian import gaussian
+from mcjax.models.generative import categorical, poisson_mean
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.claims import Estimate, Place, settle

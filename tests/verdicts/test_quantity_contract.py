@@ -15,7 +15,8 @@ from known_errors import SPREAD, here, law, outcomes, paths
 from mcjax.chains.program import Trajectory
 from mcjax.engine.outcome import summarise
 from mcjax.laws.prediction import FunctionalPrediction, Predictions
-from mcjax.models.generative import gaussian, poisson_mean
+from mcjax.models.gaussian import gaussian
+from mcjax.models.generative import poisson_mean
 from mcjax.network import topologies
 from mcjax.study.quantities import QUANTITIES as NAMES
 from mcjax.study.study import Study, condition
