@@ -29,8 +29,8 @@ from mcjax.report.store import _pack
 feeds = [("a", "a", 20), ("real", "a", 20), ("a", "b", 40)]
 net = mcjax.build_network("ab", feeds, 40)
 conditions = tuple(
-    mcjax.condition(net, model, (0.5, -0.5), label=family.name, seed=3)
-    for family in (mcjax.logistic(), mcjax.linear())
+    mcjax.condition(net, model, (0.5, -0.5), label=model.name, seed=3)
+    for model in (mcjax.logistic(), mcjax.linear())
 )
 wide = mcjax.condition(net, mcjax.logistic(), [0.1] * 10, label="wide")  # no unrolled solver
 conditions = (*conditions, wide)

@@ -198,7 +198,7 @@ def test_least_squares_of_the_pool(z_limit):
 
 
 def test_what_cannot_accumulate():
-    with pytest.raises(InputError, match=r"network\.real: is 'reused', but what accumulates"):
+    with pytest.raises(InputError, match=r"network\.real: is 'reused', which is for memory"):
         loop(real=50, real_data="reused")
     few = topologies.self_loop(samples=1, initial=10, **POOL)  # small feeds do no harm
     assert api.verify(study(few, p=3, tolerance=0.3, chains=4096, generations=20)).failures == {}

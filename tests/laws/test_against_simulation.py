@@ -108,9 +108,7 @@ def test_whole_covariance(name, z_limit):
 WRONG = {
     "a feed dropped": lambda net: net.without_feed("1", "2"),
     "real feed dropped": lambda net: net.without_feed("real", "1"),
-    "weights ignored": lambda net: replace(
-        net, feeds=tuple(replace(f, weight=1.0) for f in net.feeds)
-    ),
+    "weights ignored": lambda net: net.with_feeds(replace(f, weight=1.0) for f in net.feeds),
     "n halved": lambda net: net.scaled(0.5),
 }
 

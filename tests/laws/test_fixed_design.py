@@ -79,9 +79,7 @@ PLANTED = {
     "other designs": lambda one: replace(one, seed=1),
     "weights ignored": lambda one: replace(
         one,
-        network=replace(
-            one.network, feeds=tuple(replace(f, weight=1.0) for f in one.network.feeds)
-        ),
+        network=one.network.with_feeds(replace(f, weight=1.0) for f in one.network.feeds),
     ),
     "private for shared": lambda one: replace(one, network=replace(one.network, draws="private")),
     "fresh for reused": lambda one: replace(one, network=replace(one.network, real="fresh")),

@@ -94,9 +94,7 @@ def changed_weight(net):
 PLANTED = {
     "weights": changed_weight,
     "private for shared": lambda net: replace(net, draws="private"),
-    "a row more": lambda net: replace(
-        net, feeds=tuple(replace(f, samples=f.samples + 1) for f in net.feeds)
-    ),
+    "a row more": lambda net: net.with_feeds(replace(f, samples=f.samples + 1) for f in net.feeds),
 }
 
 
