@@ -3,12 +3,20 @@
 import copy
 from functools import cache
 
+import jax
 import numpy as np
 import pytest
 from differences import Report, compare_studies
 from freeze import STUDIES, compare, load, record
 
 QUICK = ("bernoulli", "linear_growth", "logistic_float32")
+
+
+@pytest.fixture(autouse=True)
+def as_in_the_program():
+    """Like ``freeze.py``; optax's L-BFGS, in single precision, leans on promotion."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
 
 
 @cache
