@@ -102,10 +102,10 @@ class Report:
             if kind in self.apart
         ]
         found = {k: "differ" if k in self.changed else "identical" for k in ("draws", "verdicts")}
-        statuses = ["statuses differ"] if "statuses" in self.changed else []
-        return ", ".join(
-            [f"draws {found['draws']}", *told, *statuses, f"verdicts {found['verdicts']}"]
-        )
+        others = {"statuses": "statuses differ", "cells": "numbers of cells differ"}
+        more = [text for kind, text in others.items() if kind in self.changed]
+        end = f"verdicts {found['verdicts']}"
+        return ", ".join([f"draws {found['draws']}", *told, *more, end])
 
 
 def compare_studies(name: str, old: Record, new: Record) -> Iterator[Report]:
@@ -257,5 +257,7 @@ def _cells(
             off = apart(old_numbers, new_numbers, scale)
             limit = CELL_LAWS if key == "predicted" else CELLS * allowed
             if not off <= limit:
-                report.changed.add("verdicts")
-                report.violations.append(f"{key} of {' by '.join(group)} is off by {off:.2g}")
+                report.changed.add("cells")
+                report.violations.append(
+                    f"{key} of cells of {' by '.join(group)} is off by {off:.2g}"
+                )
