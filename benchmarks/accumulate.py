@@ -1,4 +1,4 @@
-"""What a generation costs where data accumulate, early and late.
+"""Measure the cost of early and late generations where data accumulate.
 
     python benchmarks/accumulate.py [--out benchmarks/results/accumulate.json]
 

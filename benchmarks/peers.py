@@ -1,4 +1,4 @@
-"""What others do: the same chains and the same fits, written as their users would.
+"""Run the same chains and fits with other libraries, written as their users would.
 
 A ring of four models, each fed by the one before it and by the real source, half and half. Every
 peer runs ``generations`` of them for ``chains`` chains and returns the last estimates, (chains, 4,
@@ -131,7 +131,7 @@ def bfgs(model: str) -> Callable[..., Array]:
 
 
 def labels(model: str, key: Array, eta: Array) -> Array:
-    """What the models generate."""
+    """Draw the labels that a model generates."""
     if model == "logistic":
         return jax.random.bernoulli(key, jax.nn.sigmoid(eta)).astype(eta.dtype)
     if model == "poisson":

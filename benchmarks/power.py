@@ -151,7 +151,7 @@ def outcomes(study: mcjax.Study, condition: mcjax.Condition, studies: int) -> It
 
 
 def measure(study: mcjax.Study, wrong: list[Predictions], studies: int) -> dict[str, Any]:
-    """What was announced of one planted error, and what came."""
+    """Compare the announced power against one planted error with the observed rate."""
     own = api.predict(study)
     needs = plan(study, wrong, POWER, own).needs
     study = replace(study, chains=min(need.refuting or np.inf for need in needs))

@@ -1,4 +1,4 @@
-"""What the races found, as tables and as a figure."""
+"""Report the results of the races as tables and as a figure."""
 
 from __future__ import annotations
 

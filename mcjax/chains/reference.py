@@ -29,7 +29,7 @@ from mcjax.solvers.status import Status
 
 
 class _State(NamedTuple):
-    """What one generation passes on to the next.
+    """Carry the state of a chain from one generation to the next.
 
     Parameters are finite even where ``known`` is false, so that NaN cannot spread from a model
     without an estimate to others.

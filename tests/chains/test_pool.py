@@ -11,6 +11,7 @@ from mcjax import api
 from mcjax.chains.layout import Feeds, network_arrays, shape_of
 from mcjax.chains.pool import draw_subsample, pooled
 from mcjax.chains.program import Program
+from mcjax.chains.step import shares_of
 from mcjax.draws.streams import chain_keys
 from mcjax.engine.compiled import compile_study
 from mcjax.estimators.estimator import Dataset
@@ -152,3 +153,9 @@ def test_networks_of_different_size_in_one_program():
     beside = api.replay(both, "1", 3)
     alone = api.replay(replace(both, conditions=conditions[:1]), "1", 3)
     np.testing.assert_allclose(beside.theta, alone.theta, rtol=1e-9)
+
+
+def test_shares_add_up_however_small_the_weights():
+    """In a pool weights are relative to the largest of all its generations, which may be absent."""
+    _, share = shares_of(jnp.array([100, 20]), jnp.array([1e-3, 0.0]), axis=-1)
+    np.testing.assert_allclose(share, [1.0, 0.0])

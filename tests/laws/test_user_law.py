@@ -148,6 +148,7 @@ def test_an_object_that_keeps_the_contract_is_a_law(run):
             r"covariance of shape \(2, 3, 3\); return \(4, 3, 3\)",
         ),
         ("applies", lambda condition: 1 / 0, "failed with ZeroDivisionError"),
+        ("applies", lambda condition: "never", "applies returned str; return None or a Reason"),
         ("name", "lineage", "built-in"),
     ],
 )
@@ -161,6 +162,8 @@ def test_a_broken_object_gets_a_sentence(run, part, value, words):
 def test_what_is_no_law(run):
     with pytest.raises(InputError, match=r"law\.mine: has no 'name'; see mcjax\.laws\.law\.Law"):
         api.predict(run[0], {"mine": lambda condition, generations: None})
+    with pytest.raises(InputError, match="is one law; put it in a list"):
+        api.predict(run[0], Total())
 
 
 def test_a_file_with_an_object(tmp_path, run):

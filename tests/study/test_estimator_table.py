@@ -136,6 +136,13 @@ def test_bad_tables_get_one_sentence(call, tmp_path, case):
     assert remedy in err
 
 
+def test_a_solver_and_an_estimator_exclude_each_other(load):
+    with pytest.raises(
+        mcjax.InputError, match=r"run\.solver: and \[estimator\] exclude each other"
+    ):
+        load('solver = "newton"\n' + SGD)
+
+
 def test_a_survey_takes_no_estimator(tmp_path):
     path = tmp_path / "survey.toml"
     path.write_text("[survey]\nmodels = 2\n" + SGD)

@@ -303,7 +303,7 @@ def _system(
 
 
 class _DrawnOnce:
-    """What is drawn once: generation-0 errors, then scores of samples that are used again.
+    """Hold the variables drawn once: generation-0 errors, then scores of reused samples.
 
     Attributes
     ----------

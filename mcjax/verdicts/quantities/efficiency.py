@@ -18,7 +18,7 @@ from mcjax.study.study import Condition
 from mcjax.verdicts.claims import Claim, Estimate, allowances, ratio_claim
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import RatioCells
-from mcjax.verdicts.power import relative_spread
+from mcjax.verdicts.quantities.mse import cells_of_errors
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.tails import alike, dominated
 
@@ -72,14 +72,7 @@ class Efficiency(Quantity):
         self, condition: Condition, prediction: Prediction, tolerance: float
     ) -> list[RatioCells]:
         """Plan a cell for each generation and model."""
-        return [
-            RatioCells(
-                self.name,
-                spread=relative_spread(prediction).ravel(),
-                error=(prediction.standard_error / prediction.mse).ravel(),
-                allowance=allowances(prediction).ravel(),
-            )
-        ]
+        return [cells_of_errors(self.name, prediction)]
 
 
 QUANTITY = Efficiency()

@@ -66,14 +66,7 @@ class MeanSquaredError(Quantity):
         self, condition: Condition, prediction: Prediction, tolerance: float
     ) -> list[RatioCells]:
         """Plan a cell for each generation and model."""
-        return [
-            RatioCells(
-                self.name,
-                spread=relative_spread(prediction).ravel(),
-                error=(prediction.standard_error / prediction.mse).ravel(),
-                allowance=allowances(prediction).ravel(),
-            )
-        ]
+        return [cells_of_errors(self.name, prediction)]
 
     @np.errstate(all="ignore")  # a chance that is not a number becomes 0
     def chances(
@@ -102,6 +95,28 @@ class MeanSquaredError(Quantity):
             skewness=skewness,
             kurtosis=kurtosis,
         )
+
+
+def cells_of_errors(quantity: str, prediction: Prediction) -> RatioCells:
+    """Return one planned cell of a quantity for each generation and model, as precise as its MSE.
+
+    Parameters
+    ----------
+    quantity : str
+        Name of the quantity.
+    prediction : Prediction
+        The prediction of the law.
+
+    Returns
+    -------
+    RatioCells
+    """
+    return RatioCells(
+        quantity,
+        spread=relative_spread(prediction).ravel(),
+        error=(prediction.standard_error / prediction.mse).ravel(),
+        allowance=allowances(prediction).ravel(),
+    )
 
 
 def _shape(law: Prediction) -> tuple[np.ndarray, np.ndarray]:
