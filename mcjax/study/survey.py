@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from mcjax.network.enumeration import (
     network_of,
 )
 from mcjax.network.network import Network
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
 
 TILE = 256
 """Number of chains that run together; the chains of a network are a multiple of it."""
@@ -65,7 +69,7 @@ class Survey:
         if self.piece < 1:
             raise InputError("survey.piece", "must be at least 1")
 
-    def codes(self) -> tuple[np.ndarray, np.ndarray]:
+    def codes(self) -> tuple[Int[np.ndarray, " K"], Int[np.ndarray, " K"]]:
         """Return codes of the networks to run, and how many labelled networks each represents."""
         if self.labelled:
             codes = np.arange(code_count(self.models), dtype=np.int64)
