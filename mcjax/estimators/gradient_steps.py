@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array, lax
+from jaxtyping import Key
 
 from mcjax.estimators.estimator import (
     Dataset,
@@ -45,7 +46,7 @@ class Optax:
     name: str = "optax"
     minimises = False
 
-    def fit(self, model: Problem, data: Dataset, start: Any, key: Array) -> Fit:
+    def fit(self, model: Problem, data: Dataset, start: Any, key: Key[Array, ""]) -> Fit:
         """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`."""
         optimiser = optax.with_extra_args_support(self.transformation)
 

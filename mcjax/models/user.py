@@ -8,20 +8,21 @@ import runpy
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Key
 
 from mcjax.draws.keys import key_of
 from mcjax.errors import InputError, did_you_mean, naming
-from mcjax.estimators.estimator import Estimator
+from mcjax.estimators.estimator import Estimator, Loss
 from mcjax.estimators.predictor import LinearPredictor, Params, Words, elementwise
-from mcjax.models.model import Model, predictor_model
+from mcjax.models.model import Model, Sample, predictor_model
 
-PREDICTORS = ("linear",)
-SIGNATURES = {
+Predictor = Literal["linear"]
+SIGNATURES: dict[Predictor | None, tuple[str, str]] = {
     None: ("loss(theta, x, y)", "sample(key, theta, x)"),
     "linear": ("loss(eta, y)", "sample(key, eta)"),
 }
@@ -34,10 +35,10 @@ def user_model(
     sample_real: Callable[..., Any] | None = None,
     name: str = "user",
     *,
-    predictor: Literal["linear"] | None = None,
+    predictor: Predictor | None = None,
     covariates: int | None = None,
     estimator: Estimator | None = None,
-    init: Callable[[Array], Any] | None = None,
+    init: Callable[[Key[Array, ""]], Any] | None = None,
     **params: float,
 ) -> Model:
     """Return a model defined by two functions of one observation.
@@ -98,9 +99,10 @@ def user_model(
             covariates=covariates,
             **options,
         )
-    if predictor not in PREDICTORS:
-        hint = did_you_mean(predictor, PREDICTORS)
-        raise InputError("family.predictor", f"is {predictor!r}, not one of {PREDICTORS}{hint}")
+    choices = get_args(Predictor)
+    if predictor not in choices:
+        hint = did_you_mean(predictor, choices)
+        raise InputError("family.predictor", f"is {predictor!r}, not one of {choices}{hint}")
     if covariates is not None:
         raise InputError(
             "family.covariates",
@@ -224,7 +226,7 @@ def _number(key: str, value: Any) -> float:
 
 
 @cache  # one adapter for each function, so that equal models compile once
-def _loss(loss: Callable[..., Any]) -> Callable[..., Any]:
+def _loss(loss: Callable[..., Any]) -> Loss:
     def adapted(params: Params, theta: Any, x: Array, y: Array) -> Array:
         value = _call("loss", loss, (theta, x, y), params)
         if value.shape != () and value.shape == y.shape:
@@ -239,7 +241,7 @@ def _loss(loss: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @cache
-def _sample(sample: Callable[..., Any]) -> Callable[..., Any]:
+def _sample(sample: Callable[..., Any]) -> Sample:
     def adapted(params: Params, theta: Any, x: Array, words: Words) -> Array:
         drawn = _call("sample", sample, (key_of(words), theta, x), params)
         return drawn.astype(jax.tree.leaves(theta)[0].dtype)

@@ -84,8 +84,9 @@ def build_network(
         rows[feed.reader] = rows.get(feed.reader, 0) + (feed.samples or 1)  # refused below
     begin: dict[str, Any] = dict.fromkeys(names, initial) if not rows or initial else {}
     if isinstance(initial, Mapping):
+        known = set(names)
         for name in initial:
-            if name not in names:
+            if name not in known:
                 hint = did_you_mean(name, names)
                 raise InputError("network.initial", f"names the unknown model {name!r}{hint}")
         begin = dict(initial)

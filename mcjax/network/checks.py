@@ -96,14 +96,14 @@ def _check_models(models: tuple[str, ...]) -> None:
 
 
 def _check_sources(net: Network) -> None:
-    names = [source.name for source in net.sources]
-    for name in names:
-        if name == REAL or name in net.models or names.count(name) > 1:
-            raise InputError("network.sources", f"names {name!r} twice; names must differ")
+    taken = {REAL, *net.models}
     for source in net.sources:
+        if source.name in taken:
+            raise InputError("network.sources", f"names {source.name!r} twice; names must differ")
+        taken.add(source.name)
         if source.samples is not None:
             check_count(f"network.sources ({source.name}).samples", source.samples)
-    if net.size + len(names) > MOST_MODELS:
+    if net.size + len(net.sources) > MOST_MODELS:
         raise InputError("network.sources", f"and models are above {MOST_MODELS} together")
     if not net.plain and not net.memory.current_only:
         raise InputError(
@@ -162,15 +162,13 @@ def _check_feeds(net: Network, table: str, feeds: Sequence[Feed], zero: bool = F
     published: dict[str, int] = {}
     for k, feed in enumerate(feeds):
         field = f"network.{table}[{k}]"
-        for end, name, choices in (
-            ("from", feed.origin, (*net.models, *net.source_index)),
-            ("to", feed.reader, net.models),
-        ):
+        for end, name in (("from", feed.origin), ("to", feed.reader)):
             if end == "to" and name == REAL:
                 raise InputError(f"{field}.to", f"is {REAL!r}: nothing can feed the real source")
             if end == "to" and name in net.source_index:
                 raise InputError(f"{field}.to", f"is {name!r}: nothing can feed a real source")
             if name not in net.index and name not in net.source_index:
+                choices = (*net.models, *net.source_index) if end == "from" else net.models
                 hint = did_you_mean(name, choices)
                 raise InputError(f"{field}.{end}", f"is the unknown model {name!r}{hint}")
         check_count(f"{field}.samples", feed.samples)

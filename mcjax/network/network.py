@@ -145,7 +145,7 @@ class Network:
             return self
         return self.with_feeds(feed for feed in self.feeds if feed.weight)
 
-    @property
+    @cached_property
     def plain(self) -> bool:
         """Whether all real data are of one source, and weights are constant."""
         return not self.sources and not self.first and not self.later.weights_vary

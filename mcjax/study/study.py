@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -155,9 +156,8 @@ class Study:
         check_quantities(self.quantities, [c.model for c in self.conditions])
         if not self.conditions:
             raise InputError("grid", "has no condition")
-        names = [c.name for c in self.conditions]
-        for name in names:
-            if names.count(name) > 1:
+        for name, count in Counter(c.name for c in self.conditions).items():
+            if count > 1:
                 raise InputError("grid", f"makes the condition {name!r} twice; drop one")
         rungs = [(c.ladder, c.label, c.seed) for c in self.conditions if c.ladder is not None]
         if len(set(rungs)) < len(rungs):

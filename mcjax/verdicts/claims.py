@@ -18,7 +18,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from mcjax.laws.prediction import Prediction
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, Verdict, holm
 
@@ -317,8 +316,3 @@ def more_chains(reach: float, distance: float) -> float:
 def square(value: float) -> float:
     """Return the square, or the largest finite number if the square overflows."""
     return min(value * value, sys.float_info.max)
-
-
-def allowances(prediction: Prediction) -> np.ndarray:
-    """Return a law's allowance at every generation for every model, shape (T + 1, M)."""
-    return np.broadcast_to(prediction.allowance, prediction.mse.shape)

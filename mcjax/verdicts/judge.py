@@ -145,8 +145,9 @@ def claims_of(
     """
     claims: list[Claim] = []
     rungs: list[Rung] = []
-    for position, condition, prediction, quantity in questions(study, predictions):
-        made = quantity.claims(condition, prediction, outcomes[position], study.tolerance)
+    for position, comparison, quantity in questions(study, predictions):
+        condition = comparison.condition
+        made = list(quantity.claims(comparison, outcomes[position]))
         unknown = {claim.place.quantity for claim in made} - set(quantity.units(condition.model))
         if unknown:
             raise InputError(
@@ -155,8 +156,9 @@ def claims_of(
                 " them in its units()",
             )
         claims += made
-        if quantity.has_ladder and condition.ladder is not None and prediction.asymptotic:
-            rungs += [Rung(condition.ladder, condition.scale, claim) for claim in made]
+        ladder = condition.ladder if quantity.has_ladder else None
+        if ladder is not None and comparison.prediction.asymptotic:
+            rungs += [Rung(ladder, condition.scale, claim) for claim in made]
     limits, ladders = climb(rungs, study.tolerance)
     climbed = {(ladder.condition, ladder.law) for ladder in ladders}
     settled = {r.claim.place for r in rungs if (r.ladder, r.claim.place.law) in climbed}

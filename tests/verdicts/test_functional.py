@@ -15,6 +15,7 @@ from mcjax.models.generative import categorical, poisson_mean
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.claims import Estimate, Place, settle
+from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.plan import plan
@@ -117,7 +118,7 @@ def gaussian_claims(spread, told):
     theta = np.stack([mean, spread], axis=-1)[:, None, None]
     law = FunctionalPrediction("law", "", {k: np.array([[v]]) for k, v in told.items()})
     outcome = outcome_of(theta, NORMAL.theta, gaussian())
-    claims = QUANTITY.claims(NORMAL, law, outcome, 0.1)
+    claims = QUANTITY.claims(Comparison(NORMAL, law, 0.1), outcome)
     return {claim.place.quantity.split(":")[1]: claim for claim in claims}
 
 
