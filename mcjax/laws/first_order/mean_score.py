@@ -9,7 +9,8 @@ Q of the span and the moments ``e = E f``, ``M = E[u u' f]`` of ``u = Q'z``,
 
 So integrals have as many dimensions as there are independent predictors, whatever p. They are
 computed by the trapezoidal rule, which converges geometrically for analytic functions with a
-Gaussian weight.
+Gaussian weight. Functions with a kink have errors of the order of the squared step: about 1e-6 for
+quantiles of Laplace noise, and 1e-4 for two readers of quantiles at different parameters.
 """
 
 from __future__ import annotations

@@ -217,7 +217,7 @@ class _Populations:
                 raise Inapplicable("the expected Hessian is singular on the path of the centres")
             step = np.linalg.solve(slope, share @ np.array([score.mean for score in scores]))
             longest = float(np.abs(step).max())
-            if longest == 0 or previous < PRECISE and longest > previous / 2:
+            if longest == 0 or (previous < PRECISE and longest > previous / 2):
                 return centre, slope, np.array([score.by_parent for score in scores])
             centre, previous = centre - step * min(1.0, LONGEST_STEP / longest), longest
         raise Inapplicable("Newton's method does not find the centre of the estimates")
