@@ -52,10 +52,10 @@ class Store:
         about = describe(study) | {"source": None if file is None else _source(file)}
         self._folder = ResultFolder(folder, about, identity(study))
 
-    def load(self) -> list[Tally] | None:
+    def load(self) -> list[Tally[Outcome]] | None:
         """Load the tallies of earlier runs; None if there are none."""
 
-        def unpack(data: Any) -> list[Tally]:
+        def unpack(data: Any) -> list[Tally[Outcome]]:
             return [
                 Tally(*(_unpack(data, f"{i}/{part}") for part in Tally._fields))
                 for i in range(len(self.study.conditions))
@@ -63,7 +63,7 @@ class Store:
 
         return self._folder.read_arrays(TALLIES, unpack)
 
-    def save(self, tallies: Sequence[Tally]) -> None:
+    def save(self, tallies: Sequence[Tally[Outcome]]) -> None:
         """Keep the tallies; the previous file stays until the new one is complete."""
         arrays: dict[str, Any] = {}
         for i, tally in enumerate(tallies):
