@@ -20,6 +20,7 @@ from jax import Array, lax
 
 from mcjax.chains.dataset import design_streams
 from mcjax.chains.generation import feeds_at
+from mcjax.chains.lookup import FEW, lookup
 from mcjax.chains.program import ConditionArrays, Program, Trajectory
 from mcjax.chains.step import shares_of, status_before_fit
 from mcjax.draws.samplers import normal_pair
@@ -36,8 +37,6 @@ from mcjax.solvers.status import Status
 VECTOR, FEW_LEFT = 16, 4
 """Single-precision numbers in the longest vector register; and how many numbers beyond whole
 vectors run one by one as quickly as in a further vector."""
-FEW = 8
-"""Up to this many values, one is selected by comparisons, which are vector instructions."""
 EVEN, ODD, PAIR = 31, 30, np.uint32(2**30 - 1)
 """Two bits tell whether the even and the odd row of a pair are rows of the fit; the mask gives the
 other bits, which are the number of the pair."""
@@ -144,7 +143,7 @@ def _sources(
     observation, share = shares_of(feeds.samples, weight, axis=-1)
     truth = jnp.moveaxis(conditions.truth.astype(dtype), 2, 0)
     parents = jnp.concatenate([before.reshape(p, lanes, models), truth], -1)
-    theta = _chosen(parents, feeds.origin.reshape(lanes, models * slots)).reshape(p, fits, slots)
+    theta = lookup(parents, feeds.origin.reshape(lanes, models * slots), -1).reshape(p, fits, slots)
     unknown = jnp.isnan(theta[0])
     status = status_before_fit(feeds.samples > 0, ~unknown, axis=-1)
     theta = jnp.where(unknown[None], 0, theta)  # NaN would spread to the start of the fit
@@ -164,17 +163,6 @@ def _sources(
     return _Sources(packed, theta, observation), start, status
 
 
-def _chosen(values: Array, place: Array) -> Array:
-    """Take entries ``place``, (n, K), of the rows of ``values``, (..., n, S): (..., n, K)."""
-    if values.shape[-1] > FEW:
-        at = place.reshape((1,) * (values.ndim - 2) + place.shape)
-        return jnp.take_along_axis(values, at, -1, mode="clip")
-    chosen = jnp.broadcast_to(values[..., :1], (*values.shape[:-1], place.shape[-1]))
-    for k in range(1, values.shape[-1]):
-        chosen = jnp.where(place == k, values[..., k, None], chosen)
-    return chosen
-
-
 def _draw(model: Model, factor: Any, sources: _Sources, count: Array, program: Program) -> Rows:
     """Draw the rows of all fits, the same as :func:`mcjax.chains.dataset.draw_dataset` draws.
 
@@ -188,7 +176,7 @@ def _draw(model: Model, factor: Any, sources: _Sources, count: Array, program: P
         ends, place = sources.words[0].astype(jnp.int32), _places(pairs)
         if slots > FEW:
             slot = (place[..., None] >= ends[:, None, :-1]).sum(-1, dtype=jnp.int32)
-            return _chosen(values, slot)
+            return lookup(values, slot, -1)
         chosen = jnp.broadcast_to(values[..., :1], (*values.shape[:-1], pairs))
         for b in range(1, slots):
             chosen = jnp.where(place >= ends[:, b - 1, None], values[..., b, None], chosen)

@@ -28,6 +28,7 @@ from jax import Array, lax
 
 from mcjax.chains.generation import feeds_at
 from mcjax.chains.layout import Feeds
+from mcjax.chains.lookup import lookup
 from mcjax.chains.program import ConditionArrays, Program, Trajectory
 from mcjax.chains.step import known_after, status_before_fit
 from mcjax.draws.samplers import GAMMA_RAISES, GAMMA_SWITCH, chi, normal_pair, uniform
@@ -135,21 +136,9 @@ def _parents(values: Array, origin: Array, real: bool | float) -> Array:
 
     ``real`` is the value of a real source.
     """
-    models = values.shape[-2]
-    shape = (*values.shape[:-2], *origin.shape)
-    result = jnp.full(shape, real, values.dtype)
-    if models <= UNROLLED:  # comparisons are vector instructions, a gather is not
-        for j in range(models):
-            result = jnp.where(
-                (origin == j).reshape((1,) * (result.ndim - 3) + origin.shape),
-                values[..., j, None, None, :],
-                result,
-            )
-        return result
-    flat = jnp.minimum(origin, models - 1).reshape(-1, origin.shape[-1])
-    picked = jnp.take_along_axis(values, jnp.broadcast_to(flat, (*shape[:-3], *flat.shape)), -2)
-    model = (origin < models).reshape((1,) * (result.ndim - 3) + origin.shape)
-    return jnp.where(model, picked.reshape(shape), result)
+    models, place = values.shape[-2], origin.reshape(-1, origin.shape[-1])
+    parents = lookup(values, jnp.minimum(place, models - 1), -2)
+    return jnp.where(origin < models, parents.reshape(*values.shape[:-2], *origin.shape), real)
 
 
 def _sums(

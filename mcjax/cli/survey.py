@@ -43,13 +43,13 @@ def run_survey(
     """
     store = None if out is None else SurveyStore(out, survey)
     began = time.monotonic()
-    codes, _ = survey.codes()
-    pieces = range(-(-len(codes) // survey.piece))
+    sizes = [len(codes) for codes in survey.pieces()]
+    pieces = range(len(sizes))
     known = {} if store is None else {k: p for k in pieces if (p := store.load(k)) is not None}
-    done = sum(len(piece.failures) for piece in known.values())
-    with Progress(Console(stderr=True), len(codes), done, quiet, "networks") as progress:
+    done = sum(sizes[k] for k in known)
+    with Progress(Console(stderr=True), sum(sizes), done, quiet, "networks") as progress:
         for k, piece in api.survey_pieces(survey, known):
-            progress.advance(len(piece.failures))
+            progress.advance(sizes[k])
             if store is not None:
                 store.save(k, piece)
             known[k] = piece

@@ -17,7 +17,7 @@ from rich.console import Console
 from mcjax import api
 from mcjax.cli.survey import run_survey
 from mcjax.engine.engine import Report
-from mcjax.engine.outcome import Tally
+from mcjax.engine.outcome import Outcome, Tally
 from mcjax.engine.processes import agreed, exchange, first_alone
 from mcjax.errors import InputError, SharedError, naming
 from mcjax.laws.prediction import Predictions
@@ -122,7 +122,7 @@ def run_verify(
     quiet = quiet or not first
     store: Store | None = None
 
-    def open_store() -> list[Tally] | None:
+    def open_store() -> list[Tally[Outcome]] | None:
         nonlocal store
         store = None if out is None else Store(out, study, path)
         return None if store is None else store.load()
@@ -156,7 +156,7 @@ def _keep(
     text: str,
     predictions: Sequence[Predictions],
     verification: Verification,
-    tallies: Sequence[Tally],
+    tallies: Sequence[Tally[Outcome]],
     seconds: float,
 ) -> None:
     """Keep everything that a folder of results holds; ``text`` is that of the study file."""

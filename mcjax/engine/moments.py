@@ -111,7 +111,7 @@ def tile_moments(
         error=_moments(error, np.broadcast_to(valid[..., None], error.shape), -3),
         product=_products(flat, None if whole else np.broadcast_to(present, flat.shape)),
         squared=_moments(squared, valid, -2),
-        across=_across(squared, valid.all(-3)),
+        across=joint_moments(squared, valid.all(-3)),
         functional=_moments(np.where(finite, functional, 0.0), finite, -3),
     )
 
@@ -122,7 +122,7 @@ def merge(first: ErrorMoments, second: ErrorMoments) -> ErrorMoments:
         error=_merge(first.error, second.error),
         product=_merge(first.product, second.product),
         squared=_merge(first.squared, second.squared),
-        across=merge_across(first.across, second.across),
+        across=merge_joint(first.across, second.across),
         functional=_merge(first.functional, second.functional),
     )
 
@@ -165,24 +165,33 @@ def _merge(a: Moments, b: Moments) -> Moments:
     return Moments(count, a.mean + shift * share, a.square + b.square + shift**2 * a.chains * share)
 
 
-def _across(squared: np.ndarray, valid: np.ndarray) -> Moments:
-    """Return the joint moments of squared errors over generations.
+def joint_moments(values: np.ndarray, valid: np.ndarray) -> Moments:
+    """Return the joint moments of K numbers of every model over chains.
 
-    ``squared`` has shape (..., T + 1, C, M); ``valid``, (..., C, M), tells whether a chain counts
-    at every generation.
+    Parameters
+    ----------
+    values : ndarray
+        Shape (..., K, C, M).
+    valid : ndarray of bool
+        Whether a chain counts, shape (..., C, M).
+
+    Returns
+    -------
+    Moments
+        Number (..., M), mean (..., M, K), centred sums of products (..., M, K, K).
     """
     kept = valid[..., None, :, :]
     count = valid.sum(-2)
-    total = np.where(kept, squared, 0.0).sum(-2)
-    mean = np.swapaxes(total / np.maximum(count, 1)[..., None, :], -1, -2)  # (..., M, T + 1)
-    path = np.moveaxis(squared, -1, -3) - mean[..., None]  # (..., M, T + 1, C)
+    total = np.where(kept, values, 0.0).sum(-2)
+    mean = np.swapaxes(total / np.maximum(count, 1)[..., None, :], -1, -2)  # (..., M, K)
+    path = np.moveaxis(values, -1, -3) - mean[..., None]  # (..., M, K, C)
     path = np.where(np.swapaxes(valid, -1, -2)[..., None, :], path, 0.0)
     with np.errstate(over="ignore", invalid="ignore"):  # errors near the end of the range
         return Moments(count, mean, path @ _transposed(path))
 
 
-def merge_across(a: Moments, b: Moments) -> Moments:
-    """Merge moments of vectors: chains (...), mean (..., K), square (..., K, K)."""
+def merge_joint(a: Moments, b: Moments) -> Moments:
+    """Return the joint moments of two sets of chains together."""
     count = a.chains + b.chains
     share = b.chains / np.maximum(count, 1)
     shift = b.mean - a.mean

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network.feed import REAL, Feed
-from mcjax.network.source import REAL_DATA
+from mcjax.network.source import RealData
 
 if TYPE_CHECKING:
     from mcjax.network.network import Network
 
-DRAWS = ("private", "shared")
+Draws = Literal["private", "shared"]
+"""Whether each reader gets its own sample of a model, or all its readers get the same one."""
 MOST_MODELS = 65_534  # a feed is labelled by two 16-bit numbers, see mcjax.draws.streams
 GROWTH_ALONE = (
     "is for one real source and constant weights; leave out either growth, or sources, first and"
@@ -25,7 +26,10 @@ def check_network(net: Network) -> None:
     """Raise InputError, naming the field, for what makes no network."""
     _check_models(net.models)
     _check_sources(net)
-    for field, value, choices in (("draws", net.draws, DRAWS), ("real", net.real, REAL_DATA)):
+    for field, value, choices in (
+        ("draws", net.draws, get_args(Draws)),
+        ("real", net.real, get_args(RealData)),
+    ):
         if value not in choices:
             hint = did_you_mean(value, choices)
             raise InputError(f"network.{field}", f"is {value!r}, not one of {choices}{hint}")

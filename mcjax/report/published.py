@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from mcjax.engine.outcome import Tally
+from mcjax.engine.outcome import Outcome, Tally
 from mcjax.published.entry import BOUND, Entry
 from mcjax.published.judge import CONFIDENCE, PLANTED, Result
 from mcjax.report.folder import ResultFolder
@@ -45,13 +45,13 @@ class PublishedStore:
         """Path of the folder."""
         return self._folder.path
 
-    def load(self, entry: Entry, depth: int, study: Study) -> list[Tally] | None:
+    def load(self, entry: Entry, depth: int, study: Study) -> list[Tally[Outcome]] | None:
         """Load the tallies of earlier runs of an entry; None if there are none."""
         name = f"{slug(entry)}-deep" if depth > 1 else slug(entry)
         self._stores[entry.id] = Store(self._folder.path / name, study)
         return self._stores[entry.id].load()
 
-    def save(self, entry: Entry, tallies: Sequence[Tally]) -> None:
+    def save(self, entry: Entry, tallies: Sequence[Tally[Outcome]]) -> None:
         """Keep the tallies of an entry."""
         self._stores[entry.id].save(tallies)
 

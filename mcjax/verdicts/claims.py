@@ -273,7 +273,7 @@ def student_claim(
     -------
     Claim
     """
-    if count.counted < 2:
+    if count.counted < 2 or not all(map(math.isfinite, judged)):
         count = count.unless("no finite estimate or prediction")
     spread, freedom = max(judged.error, 1e-300), max(count.counted - 1, 1)
 

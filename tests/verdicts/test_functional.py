@@ -8,7 +8,7 @@ import mcjax
 from mcjax import api
 from mcjax.chains.program import Trajectory
 from mcjax.engine.moments import tile_moments
-from mcjax.engine.outcome import functional_values, merge_outcomes, summarise
+from mcjax.engine.outcome import functional_values, summarise
 from mcjax.laws.prediction import FunctionalPrediction
 from mcjax.models.gaussian import gaussian
 from mcjax.models.generative import categorical, poisson_mean
@@ -152,9 +152,7 @@ def test_moments_of_functionals_merge():
     theta = np.stack([p, 1 - p], axis=-1)
     theta[7, 1] = np.nan
     whole = outcome_of(theta, truth, model)
-    parts = merge_outcomes(
-        outcome_of(theta[:64], truth, model), outcome_of(theta[64:], truth, model)
-    )
+    parts = outcome_of(theta[:64], truth, model).merged(outcome_of(theta[64:], truth, model))
     values = functional_values(theta, truth, model.functionals)
     assert np.isnan(values[7, 1]).all()
     for found in (whole, parts):
