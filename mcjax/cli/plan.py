@@ -17,7 +17,7 @@ from mcjax import api
 from mcjax.engine.compiled import compile_study
 from mcjax.errors import naming
 from mcjax.laws.user import laws_from_files
-from mcjax.report.tables import label, show_table, table_console
+from mcjax.report.tables import label, numbers, show_table, table_console
 from mcjax.report.text import number, strict_json
 from mcjax.study.load import load_study
 from mcjax.study.study import Study
@@ -32,18 +32,7 @@ def run_plan(
 ) -> None:
     """Print what a study needs; only a pilot is simulated.
 
-    Parameters
-    ----------
-    study : Study
-        The study.
-    as_json : bool
-        Whether to print JSON instead of a table.
-    power : float
-        Probability that all laws are verified if they are true.
-    laws : tuple of Path
-        Files with laws of the user's own.
-    theory : Path or None
-        Study file whose predictions are judged.
+    Parameters are those of ``mcjax verify --plan``, see :func:`mcjax.cli.main.verify`.
     """
     judged = study
     if theory is not None:
@@ -65,21 +54,19 @@ def run_plan(
         "memory_bytes": _peak_memory(),
     }
     if as_json:
-        needs = [dataclasses.asdict(need) for need in planned.needs]
         about = {
-            "needs": needs,
+            "needs": [dataclasses.asdict(need) for need in planned.needs],
             "chains_needed": planned.chains,
             "power": power,
             "untold": [{"law": law, "quantity": name} for law, name in planned.unplanned],
         }
         click.echo(strict_json(about | cost))
         return
-    table = Table(title=f"To verify at \u00b1{study.tolerance:.0%} with power {power:.0%}")
-    for name in ("law", "quantity", "cells", "chains needed", f"refuted by {study.chains:,}"):
-        table.add_column(name, justify="left" if name in ("law", "quantity") else "right")
+    headings = ["cells", "chains needed", f"refuted by {study.chains:,}"]
     if truth is not None:
-        table.add_column(f"chance that {study.chains:,} refute it", justify="right")
-        table.add_column("chains to refute it", justify="right")
+        headings += [f"chance that {study.chains:,} refute it", "chains to refute it"]
+    title = f"To verify at \u00b1{study.tolerance:.0%} with power {power:.0%}"
+    table = Table("law", "quantity", *map(numbers, headings), title=title)
     for need in planned.needs:
         against = (
             "-" if need.chance is None else f"{need.chance:.0%}",
