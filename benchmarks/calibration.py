@@ -27,6 +27,7 @@ from mcjax import api
 from mcjax.chains.program import Trajectory
 from mcjax.engine.outcome import summarise
 from mcjax.verdicts.claims import settle
+from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.quantities.registry import QUANTITIES
 
 STUDIES, CHAINS, GENERATIONS = 1000, 512, 3
@@ -69,12 +70,12 @@ def measure(condition: mcjax.Condition, law: Any, exact: bool) -> dict[str, Any]
         claims = [
             claim
             for name in JUDGED
-            for claim in QUANTITIES[name].claims(condition, law, outcome, TOLERANCE)
+            for claim in QUANTITIES[name].claims(Comparison(condition, law, TOLERANCE), outcome)
         ]
-        notes += sum(bool(claim.note) for claim in claims)
+        notes += sum(bool(claim.count.note) for claim in claims)
         wrong += any(cell.verdict == "refuted" for cell in settle(claims, 1 - LEVEL))
         for claim in claims:
-            if claim.note:
+            if claim.count.note:
                 continue
             quantity = claim.place.quantity
             refuted[quantity].append(claim.beyond < LEVEL)

@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from mcjax.chains.program import Trajectory
 from mcjax.engine import simulation
 from mcjax.engine.compiled import CompiledStudy, compile_study
 from mcjax.engine.engine import Report
-from mcjax.engine.moments import Moments
-from mcjax.engine.outcome import Tally
-from mcjax.engine.survey import SurveyMoments, run_pieces
+from mcjax.engine.outcome import Outcome, Tally
+from mcjax.engine.survey import LateErrors, joined_pieces, simulate_networks
 from mcjax.errors import InputError
 from mcjax.estimators.estimator import Dataset
 from mcjax.laws.first_order.collapse_rates import rates_without
 from mcjax.laws.predict import predict_condition
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.registry import Laws
-from mcjax.models.location import linear
 from mcjax.study.study import Study
 from mcjax.study.survey import Survey
 from mcjax.verdicts.judge import Verification, judge
@@ -54,10 +50,10 @@ def predict(study: Study, laws: Laws | None = None) -> list[Predictions]:
 
 def simulate(
     study: Study | CompiledStudy,
-    known: Sequence[Tally] | None = None,
+    known: Sequence[Tally[Outcome]] | None = None,
     report: Report | None = None,
     chains: Sequence[int] | None = None,
-) -> list[Tally]:
+) -> list[Tally[Outcome]]:
     """Run the chains of a study; see :func:`mcjax.engine.simulation.simulate`."""
     return simulation.simulate(_compiled(study), known, report, chains)
 
@@ -100,9 +96,9 @@ def verify(
 def verify_until_decided(
     study: Study,
     predictions: Sequence[Predictions],
-    known: Sequence[Tally] | None = None,
+    known: Sequence[Tally[Outcome]] | None = None,
     report: Report | None = None,
-) -> tuple[Verification, list[Tally]]:
+) -> tuple[Verification, list[Tally[Outcome]]]:
     """Simulate until every cell is decided, or until all chains of the study have run.
 
     See :func:`mcjax.verdicts.looks.judge_until_decided`.
@@ -110,7 +106,7 @@ def verify_until_decided(
     quantities_of(study)  # raise errors before any chain runs
     compiled = compile_study(study)
 
-    def run(tallies: Sequence[Tally], chains: Sequence[int]) -> list[Tally]:
+    def run(tallies: Sequence[Tally[Outcome]], chains: Sequence[int]) -> list[Tally[Outcome]]:
         return simulation.simulate(compiled, tallies, report, chains)
 
     return judge_until_decided(study, predictions, run, known)
@@ -142,21 +138,15 @@ def theory_for(study: Study, theory: Study) -> Study:
     return replace(theory, generations=study.generations)
 
 
-def survey_pieces(
-    survey: Survey, known: Container[int] = ()
-) -> Iterator[tuple[int, SurveyMoments]]:
-    """Simulate the pieces of a survey that are not ``known``; yield their numbers and moments."""
-    codes, _ = survey.codes()
-    pieces = {
-        k: codes[begin : begin + survey.piece]
-        for k, begin in enumerate(range(0, len(codes), survey.piece))
-        if k not in known
-    }
-    return run_pieces(survey, pieces, linear())
+def survey_pieces(survey: Survey, known: Container[int] = ()) -> Iterator[tuple[int, LateErrors]]:
+    """Simulate the pieces of a survey that are not ``known``; yield their numbers and results."""
+    for k, codes in enumerate(survey.pieces()):
+        if k not in known:
+            yield k, simulate_networks(survey, codes)
 
 
 def judge_pieces(
-    survey: Survey, pieces: Sequence[SurveyMoments], without: str | None = None
+    survey: Survey, pieces: Sequence[LateErrors], without: str | None = None
 ) -> SurveyVerdict:
     """Judge a survey from all its pieces.
 
@@ -164,8 +154,8 @@ def judge_pieces(
     ----------
     survey : Survey
         The survey.
-    pieces : sequence of SurveyMoments
-        Moments of all its pieces, in order.
+    pieces : sequence of LateErrors
+        Late errors of the networks of all its pieces, in order.
     without : str, optional
         A clause of the collapse law to leave out; see
         :data:`mcjax.laws.collapse.origins.CLAUSES`.
@@ -175,13 +165,9 @@ def judge_pieces(
     SurveyVerdict
         The verdicts on all networks.
     """
-    codes, sizes = survey.codes()
-    late = Moments(
-        *(np.concatenate(leaves) for leaves in zip(*(p.late for p in pieces), strict=True))
-    )
-    moments = SurveyMoments(late, np.concatenate([piece.failures for piece in pieces]))
-    fates = [rates_without(survey.network(int(code)), without) for code in codes]
-    return judge_survey(survey, codes, sizes, fates, moments, without)
+    codes, _ = survey.codes()
+    rates = [rates_without(survey.network(int(code)), without) for code in codes]
+    return judge_survey(survey, rates, joined_pieces(pieces), without)
 
 
 def _compiled(study: Study | CompiledStudy) -> CompiledStudy:

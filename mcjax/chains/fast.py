@@ -17,9 +17,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jaxtyping import UInt32
 
 from mcjax.chains.dataset import design_streams
 from mcjax.chains.generation import feeds_at
+from mcjax.chains.lookup import FEW, lookup
 from mcjax.chains.program import ConditionArrays, Program, Trajectory
 from mcjax.chains.step import shares_of, status_before_fit
 from mcjax.draws.samplers import normal_pair
@@ -36,8 +38,6 @@ from mcjax.solvers.status import Status
 VECTOR, FEW_LEFT = 16, 4
 """Single-precision numbers in the longest vector register; and how many numbers beyond whole
 vectors run one by one as quickly as in a further vector."""
-FEW = 8
-"""Up to this many values, one is selected by comparisons, which are vector instructions."""
 EVEN, ODD, PAIR = 31, 30, np.uint32(2**30 - 1)
 """Two bits tell whether the even and the odd row of a pair are rows of the fit; the mask gives the
 other bits, which are the number of the pair."""
@@ -68,7 +68,9 @@ class _Sources(NamedTuple):
     weight: Array  # (F, B), of each observation, as a share of the fit's total weight
 
 
-def run_chains(conditions: ConditionArrays, keys: Array, program: Program) -> Trajectory:
+def run_chains(
+    conditions: ConditionArrays, keys: UInt32[Array, "blocks lanes 2"], program: Program
+) -> Trajectory:
     """Run blocks of chains, one after the other.
 
     All arrays, and those of the result, have leading axes (blocks, lanes).
@@ -84,7 +86,7 @@ def run_chains(conditions: ConditionArrays, keys: Array, program: Program) -> Tr
             lambda a: lax.dynamic_index_in_dim(a, block, 0, False, allow_negative_indices=False),
             (conditions, keys),
         )
-        fit = _generation(condition, before, key, t, program)
+        fit = _generation(condition, before, key=key, t=t, program=program)
 
         def written(table: Array, values: Array) -> Array:
             # (F, ...) into (blocks, lanes, T + 1, models, ...) at this block and generation
@@ -122,7 +124,7 @@ def _generation(
     )
     # nothing is drawn for a block in which no model is left to fit, as happens after explosions
     count = jnp.where((status == Status.RUNNING).any(), t, -1)
-    rows = _draw(drawing, conditions.factor, sources, count, program)
+    rows = _draw(drawing, conditions.factor, sources, count=count, program=program)
     fit = fit_rows(fitting, rows, start, status)
     truth = jnp.repeat(conditions.truth[:, 0].astype(before.dtype).T, models, axis=1)
     frozen = jnp.where(t == 0, truth, before)
@@ -144,7 +146,7 @@ def _sources(
     observation, share = shares_of(feeds.samples, weight, axis=-1)
     truth = jnp.moveaxis(conditions.truth.astype(dtype), 2, 0)
     parents = jnp.concatenate([before.reshape(p, lanes, models), truth], -1)
-    theta = _chosen(parents, feeds.origin.reshape(lanes, models * slots)).reshape(p, fits, slots)
+    theta = lookup(parents, feeds.origin.reshape(lanes, models * slots), -1).reshape(p, fits, slots)
     unknown = jnp.isnan(theta[0])
     status = status_before_fit(feeds.samples > 0, ~unknown, axis=-1)
     theta = jnp.where(unknown[None], 0, theta)  # NaN would spread to the start of the fit
@@ -164,17 +166,6 @@ def _sources(
     return _Sources(packed, theta, observation), start, status
 
 
-def _chosen(values: Array, place: Array) -> Array:
-    """Take entries ``place``, (n, K), of the rows of ``values``, (..., n, S): (..., n, K)."""
-    if values.shape[-1] > FEW:
-        at = place.reshape((1,) * (values.ndim - 2) + place.shape)
-        return jnp.take_along_axis(values, at, -1, mode="clip")
-    chosen = jnp.broadcast_to(values[..., :1], (*values.shape[:-1], place.shape[-1]))
-    for k in range(1, values.shape[-1]):
-        chosen = jnp.where(place == k, values[..., k, None], chosen)
-    return chosen
-
-
 def _draw(model: Model, factor: Any, sources: _Sources, count: Array, program: Program) -> Rows:
     """Draw the rows of all fits, the same as :func:`mcjax.chains.dataset.draw_dataset` draws.
 
@@ -188,7 +179,7 @@ def _draw(model: Model, factor: Any, sources: _Sources, count: Array, program: P
         ends, place = sources.words[0].astype(jnp.int32), _places(pairs)
         if slots > FEW:
             slot = (place[..., None] >= ends[:, None, :-1]).sum(-1, dtype=jnp.int32)
-            return _chosen(values, slot)
+            return lookup(values, slot, -1)
         chosen = jnp.broadcast_to(values[..., :1], (*values.shape[:-1], pairs))
         for b in range(1, slots):
             chosen = jnp.where(place >= ends[:, b - 1, None], values[..., b, None], chosen)

@@ -6,14 +6,13 @@ from typing import Any
 
 import jax.numpy as jnp
 from jax import lax
+from jaxtyping import Integer
 
 from mcjax.chains.layout import Feeds, NetworkArrays
-
-FEW_TABLES = 8
-"""One of up to so many is found by comparisons, which are vector instructions."""
+from mcjax.chains.lookup import lookup
 
 
-def feeds_at(network: NetworkArrays, t: Any) -> Feeds:
+def feeds_at(network: NetworkArrays, t: Integer[Any, ""]) -> Feeds:
     """Return the feeds of generation t, entries of shape (M, B).
 
     Parameters
@@ -27,15 +26,6 @@ def feeds_at(network: NetworkArrays, t: Any) -> Feeds:
     order = jnp.asarray(network.order)
     table = lax.dynamic_index_in_dim(order, t, 0, False, allow_negative_indices=False)
 
-    def chosen(entry: Any) -> Any:
-        entry = jnp.asarray(entry)
-        if len(entry) > FEW_TABLES:
-            place = table.reshape(1, 1, 1, *table.shape)
-            place = jnp.broadcast_to(place, (1, *entry.shape[1:]))
-            return jnp.take_along_axis(entry, place, 0)[0]
-        value = entry[-1]
-        for g in range(len(entry) - 2, -1, -1):
-            value = jnp.where(table == g, entry[g], value)
-        return value
-
-    return Feeds(*map(chosen, network.feeds))
+    place = table.reshape(1, 1, 1, *table.shape)
+    entries = (jnp.asarray(entry) for entry in network.feeds)
+    return Feeds(*(lookup(entry, place, -place.ndim)[0] for entry in entries))

@@ -21,35 +21,16 @@ from mcjax.verdicts.equivalence import Verdict
 def run_survey(
     survey: Survey, as_json: bool, out: Path | None, without: str | None, quiet: bool
 ) -> Verdict:
-    """Simulate the missing pieces of a survey, judge it, and print the verdict.
-
-    Parameters
-    ----------
-    survey : Survey
-        The survey.
-    as_json : bool
-        Whether to print JSON instead of a table.
-    out : Path or None
-        Folder that keeps the results.
-    without : str or None
-        Clause to leave out of the collapse law.
-    quiet : bool
-        Whether to hide progress.
-
-    Returns
-    -------
-    {"verified", "refuted", "inconclusive"}
-        The verdict.
-    """
+    """Simulate the missing pieces of a survey, judge it, and print and return the verdict."""
     store = None if out is None else SurveyStore(out, survey)
     began = time.monotonic()
-    codes, _ = survey.codes()
-    pieces = range(-(-len(codes) // survey.piece))
+    sizes = [len(codes) for codes in survey.pieces()]
+    pieces = range(len(sizes))
     known = {} if store is None else {k: p for k in pieces if (p := store.load(k)) is not None}
-    done = sum(len(piece.failures) for piece in known.values())
-    with Progress(Console(stderr=True), len(codes), done, quiet, "networks") as progress:
+    done = sum(sizes[k] for k in known)
+    with Progress(Console(stderr=True), sum(sizes), done, quiet, "networks") as progress:
         for k, piece in api.survey_pieces(survey, known):
-            progress.advance(len(piece.failures))
+            progress.advance(sizes[k])
             if store is not None:
                 store.save(k, piece)
             known[k] = piece

@@ -17,11 +17,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.extend.random import define_prng_impl
+from jaxtyping import Key, UInt32
 
 from mcjax.draws.threefry import threefry
 
 
-def key_of(words: tuple[Array, Array]) -> Array:
+def key_of(words: tuple[UInt32[Array, ""], UInt32[Array, ""]]) -> Key[Array, ""]:
     """Return the JAX key made of two random words."""
     return jax.random.wrap_key_data(jnp.stack(words), impl=_generator())
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 from jax import Array, lax
+from jaxtyping import Int32, UInt32
 
 from mcjax.draws.threefry import threefry
 
@@ -23,7 +24,11 @@ ROUNDS = 12
 """Number of Feistel rounds, which must be even."""
 
 
-def permuted(key: tuple[Array, Array], position: Array, size: Array) -> Array:
+def permuted(
+    key: tuple[UInt32[Array, ""], UInt32[Array, ""]],
+    position: Int32[Array, " n"],
+    size: Int32[Array, ""],
+) -> Int32[Array, " n"]:
     """Return entries of a random permutation of ``0, ..., size - 1``.
 
     Parameters

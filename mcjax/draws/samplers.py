@@ -13,12 +13,13 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.scipy.special import ndtri
+from jaxtyping import Float, UInt32
 
 POISSON_SWITCH = 10.0
 POISSON_TERMS = 40
 
 
-def uniform(word: Array, dtype: jnp.dtype) -> Array:
+def uniform(word: UInt32[Array, "*shape"], dtype: jnp.dtype) -> Float[Array, "*shape"]:
     """Map words to uniforms on (0, 1), never 0 or 1.
 
     Uniforms are the midpoints of 2**23 cells (float32) or 2**32 cells (float64). float32 uses 23
@@ -48,7 +49,7 @@ LOGARITHM = (
 ROOT_HALF = 0x3F3504F3  # the bits of sqrt(1/2) as a float32
 
 
-def log_of(u: Array) -> Array:
+def log_of(u: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Return the logarithm of uniforms, exact to rounding.
 
     The single-precision version omits special cases (zero, negative, infinite), on which a library
@@ -66,7 +67,7 @@ def log_of(u: Array) -> Array:
     return (total * f - 0.5) * (f * f) + f + exponent.astype(jnp.float32) * math.log(2)
 
 
-def turn(u: Array) -> tuple[Array, Array]:
+def turn(u: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
     """Return ``cos(2 pi u)`` and ``sin(2 pi u)`` for u in (0, 1), exact to rounding.
 
     Both are reduced by symmetry to the Taylor polynomial of the sine on a quarter turn. A library
@@ -90,7 +91,9 @@ def _sine_of_turns(u: Array, terms: int) -> Array:
     return total * u
 
 
-def normal_pair(words: tuple[Array, Array], dtype: jnp.dtype) -> tuple[Array, Array]:
+def normal_pair(
+    words: tuple[UInt32[Array, "*shape"], UInt32[Array, "*shape"]], dtype: jnp.dtype
+) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
     """Map two words to two independent standard normals (Box & Muller 1958).
 
     The tails are cut off at 5.8 (float32) or 6.7 (float64) standard deviations, which drops a
@@ -107,7 +110,7 @@ GAMMA_RAISES = 6
 """By how much a smaller shape is raised, and the number of uniforms that undo it."""
 
 
-def gamma_root(z: Array, shape: Array) -> Array:
+def gamma_root(z: Float[Array, "*shape"], shape: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Return ``w = (X / a)^(1/3)`` for a gamma variate X of shape a >= 6, from a standard normal z.
 
     Notes
@@ -135,7 +138,11 @@ def gamma_root(z: Array, shape: Array) -> Array:
     return 1 + total
 
 
-def chi(z: Array, df: Array, uniforms: Sequence[Array] = ()) -> Array:
+def chi(
+    z: Float[Array, "*shape"],
+    df: Float[Array, "*shape"],
+    uniforms: Sequence[Float[Array, "*shape"]] = (),
+) -> Float[Array, "*shape"]:
     """Map standard normals to chi variates, the square roots of chi-squared ones.
 
     Parameters
@@ -168,7 +175,9 @@ def chi(z: Array, df: Array, uniforms: Sequence[Array] = ()) -> Array:
     return jnp.where(df > 0, root, 0)
 
 
-def student_t(u: Array, v: Array, df: Array) -> Array:
+def student_t(
+    u: Float[Array, "*shape"], v: Float[Array, "*shape"], df: Float[Array, "*#shape"]
+) -> Float[Array, "*shape"]:
     """Map two uniforms to Student's t (Bailey's polar method, Mathematics of Computation, 1994).
 
     ``sqrt(df (u**(-2/df) - 1)) cos(2 pi v)`` is exactly t distributed with ``df`` degrees of
@@ -178,13 +187,13 @@ def student_t(u: Array, v: Array, df: Array) -> Array:
     return radius * turn(v)[0]
 
 
-def laplace(u: Array) -> Array:
+def laplace(u: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Map uniforms to standard Laplace variates (density exp(-|x|)/2) by inversion."""
     centred = u - 0.5
     return -jnp.sign(centred) * jnp.log1p(-2 * jnp.abs(centred))
 
 
-def poisson(u: Array, rate: Array) -> Array:
+def poisson(u: Float[Array, "*shape"], rate: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Map one uniform to a Poisson count by inverting the distribution function.
 
     A rate that is not finite gives a count that is not finite, so that an explosion stays visible.

@@ -30,6 +30,7 @@ import hashlib
 from typing import Any
 
 import numpy as np
+from jaxtyping import Integer, UInt32
 
 from mcjax.draws.threefry import threefry
 
@@ -93,7 +94,9 @@ def condition_word(label: str) -> int:
     return int.from_bytes(hashlib.sha256(label.encode()).digest()[:4], "big") if label else 0
 
 
-def chain_keys(seed: int, condition: int, chains: np.ndarray) -> np.ndarray:
+def chain_keys(
+    seed: int, condition: int, chains: Integer[np.ndarray, " C"]
+) -> UInt32[np.ndarray, "C 2"]:
     """Return the keys of the given chains.
 
     Parameters
@@ -116,22 +119,26 @@ def chain_keys(seed: int, condition: int, chains: np.ndarray) -> np.ndarray:
     return np.stack(threefry((low, high), (chains.astype(np.uint32), word)), axis=-1)
 
 
-def design_key(seed: int, condition: int) -> np.ndarray:
+def design_key(seed: int, condition: int) -> UInt32[np.ndarray, " 2"]:
     """Return the key of a condition's fixed designs, uint32, shape (2,)."""
     return chain_keys(seed, condition, np.array([DESIGN]))[0]
 
 
-def row_words(key: Any, pairs: Any, role: Any) -> tuple[Any, Any]:
+def row_words(
+    key: tuple[UInt32[Any, "*#shape"], UInt32[Any, "*#shape"]],
+    pairs: UInt32[Any, "*#shape"],
+    role: UInt32[Any, "*#shape"],
+) -> tuple[UInt32[Any, "*shape"], UInt32[Any, "*shape"]]:
     """Return the random words of rows 2q and 2q + 1 for one role.
 
     Parameters
     ----------
     key : tuple of Array
-        The two words of the stream keys, each of shape (...).
+        The two words of the stream keys, uint32.
     pairs : Array
-        Number q of each pair of rows, shape (...).
+        Number q of each pair of rows, uint32.
     role : Array
-        Roles, which broadcast against the others.
+        Roles, uint32; all arguments broadcast together.
 
     Returns
     -------

@@ -13,11 +13,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from jaxtyping import UInt32
+
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 PARITY = 0x1BD11BDA
 
 
-def threefry(key: tuple[Any, Any], counter: tuple[Any, Any]) -> tuple[Any, Any]:
+def threefry(
+    key: tuple[UInt32[Any, "*#shape"], UInt32[Any, "*#shape"]],
+    counter: tuple[UInt32[Any, "*#shape"], UInt32[Any, "*#shape"]],
+) -> tuple[UInt32[Any, "*shape"], UInt32[Any, "*shape"]]:
     """Return two random words for each counter.
 
     Parameters

@@ -18,6 +18,7 @@ import jax
 import numpy as np
 from jax import lax
 from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import Integer, UInt32
 
 from mcjax.chains import fast
 from mcjax.chains.program import ConditionArrays, Path, Program, Trajectory
@@ -26,7 +27,7 @@ from mcjax.chains.statistics import run_statistics
 from mcjax.draws.streams import chain_keys
 from mcjax.engine.compiler import compiler_options, one_device_reason
 from mcjax.engine.moments import TILE
-from mcjax.engine.outcome import Gather, Outcome, Tally, Tiles
+from mcjax.engine.outcome import Gather, S, Summarise, Tally, Tiles
 from mcjax.engine.processes import together
 from mcjax.errors import InputError
 from mcjax.solvers.cholesky import UNROLLED
@@ -47,7 +48,8 @@ at least ``MATRIX_FITS`` fits."""
 
 CHUNK = 1024
 
-Report = Callable[[int, Callable[[], list[Tally]]], None]
+Report = Callable[[int, Callable[[], list[Any]]], None]
+"""Called with the number of chains that a chunk added, and a function that returns the tallies."""
 
 
 class Task(NamedTuple):
@@ -56,12 +58,15 @@ class Task(NamedTuple):
     arrays: ConditionArrays
     seed: int
     word: int  # hash of the condition's label, part of the chain keys
-    chains: np.ndarray  # chain numbers, ascending
+    chains: Integer[np.ndarray, " C"]  # chain numbers, ascending
     models: int  # number of models without padding
 
 
 def run_blocks(
-    conditions: ConditionArrays, keys: Any, program: Program, devices: tuple[jax.Device, ...]
+    conditions: ConditionArrays,
+    keys: UInt32[Any, "blocks lanes 2"],
+    program: Program,
+    devices: tuple[jax.Device, ...],
 ) -> Trajectory:
     """Run blocks, spread over devices, each of which runs its share one after the other.
 
@@ -118,10 +123,12 @@ def _run_blocks(
 def simulate(
     tasks: Sequence[Task],
     program: Program,
-    chunk: int = CHUNK,
-    known: Sequence[Tally] | None = None,
+    chunk: int,
+    known: Sequence[Tally[S]],
+    *,
+    reduce: Summarise[S],
     report: Report | None = None,
-) -> list[Tally]:
+) -> list[Tally[S]]:
     """Run all tasks in one compiled program and summarise each.
 
     If several processes were started together, each runs its share of the tiles, and all of them
@@ -135,9 +142,11 @@ def simulate(
         Settings of the run.
     chunk : int
         Largest number of chains in one call.
-    known : sequence of Tally, optional
+    known : sequence of Tally
         Tally of an earlier run of each task, the same in all processes. The chains of a task must
         start at ``known.tiled``.
+    reduce : callable
+        Reduces each tile of chains to its summary.
     report : callable, optional
         Called after every chunk with the number of chains it added and a function that returns the
         tallies so far.
@@ -147,8 +156,8 @@ def simulate(
     list of Tally
         One for each task.
     """
-    gathers = [Gather(tally) for tally in known or [Tally()] * len(tasks)]
-    for summaries in together(_summaries(_own_share(tasks), program, chunk)):
+    gathers = [Gather(tally) for tally in known]
+    for summaries in together(_summaries(_own_share(tasks), program, chunk, reduce)):
         for task, tile, outcome in summaries:
             gathers[task].add(tile, outcome)
         if report is not None:
@@ -167,11 +176,11 @@ def _own_share(tasks: Sequence[Task]) -> list[Task]:
 
 
 def _summaries(
-    tasks: Sequence[Task], program: Program, chunk: int
-) -> Iterator[list[tuple[int, int, Outcome]]]:
+    tasks: Sequence[Task], program: Program, chunk: int, reduce: Summarise[S]
+) -> Iterator[list[tuple[int, int, S]]]:
     """Yield for each chunk the tiles that it completes: task, number of the tile and summary."""
     tiles = [
-        Tiles(np.asarray(task.arrays.truth)[0], task.chains, task.arrays.model.functionals)
+        Tiles(np.asarray(task.arrays.truth)[0], task.chains, task.arrays.model.functionals, reduce)
         for task in tasks
     ]
     for part in trajectories(tasks, program, chunk):
@@ -321,7 +330,9 @@ def _split(
     """Split the lanes of a chunk by task and remove the padding."""
     flat = [np.asarray(leaf) for leaf in result]
     flat = [leaf.reshape(-1, *leaf.shape[2:])[: len(owner)] for leaf in flat]
-    return [
-        (int(task), Trajectory(*(leaf[owner == task][:, :, : tasks[task].models] for leaf in flat)))
-        for task in np.unique(owner)
-    ]
+    parts = []
+    for task in range(owner[0], owner[-1] + 1):
+        begin, end = np.searchsorted(owner, (task, task + 1))  # lanes are in the order of tasks
+        own = (leaf[begin:end, :, : tasks[task].models] for leaf in flat)
+        parts.append((task, Trajectory(*own)))
+    return parts

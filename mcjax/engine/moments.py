@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Float, Int
 
 TILE = 64
 LARGEST = 200
@@ -27,16 +28,17 @@ class Moments(NamedTuple):
     chains : ndarray
         Number of chains that count, with the leading axes of ``mean``.
     mean : ndarray
-        Mean of a statistic.
+        Mean of a statistic, of any shape.
     square : ndarray
-        Sum of squared deviations from the mean.
+        Sum of squared deviations from the mean, of the shape of ``mean``; for joint moments of K
+        numbers, sums of products of two deviations, with one more axis K.
     """
 
-    chains: np.ndarray
-    mean: np.ndarray
-    square: np.ndarray
+    chains: Int[np.ndarray, " ..."]
+    mean: Float[np.ndarray, " ..."]
+    square: Float[np.ndarray, " ..."]
 
-    def standard_error(self) -> np.ndarray:
+    def standard_error(self) -> Float[np.ndarray, " ..."]:
         """Return the standard error of the mean; infinite for fewer than two chains."""
         count = self.chains.astype(float)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -73,7 +75,9 @@ class ErrorMoments(NamedTuple):
 
 
 def tile_moments(
-    theta: np.ndarray, truth: np.ndarray, values: np.ndarray | None = None
+    theta: Float[np.ndarray, "*tiles C T+1 M p"],
+    truth: Float[np.ndarray, " p"],
+    values: Float[np.ndarray, "*tiles C T+1 M F"] | None = None,
 ) -> ErrorMoments:
     """Return the moments of tiles of C chains.
 
@@ -111,7 +115,7 @@ def tile_moments(
         error=_moments(error, np.broadcast_to(valid[..., None], error.shape), -3),
         product=_products(flat, None if whole else np.broadcast_to(present, flat.shape)),
         squared=_moments(squared, valid, -2),
-        across=_across(squared, valid.all(-3)),
+        across=joint_moments(squared, valid.all(-3)),
         functional=_moments(np.where(finite, functional, 0.0), finite, -3),
     )
 
@@ -122,7 +126,7 @@ def merge(first: ErrorMoments, second: ErrorMoments) -> ErrorMoments:
         error=_merge(first.error, second.error),
         product=_merge(first.product, second.product),
         squared=_merge(first.squared, second.squared),
-        across=merge_across(first.across, second.across),
+        across=merge_joint(first.across, second.across),
         functional=_merge(first.functional, second.functional),
     )
 
@@ -165,24 +169,35 @@ def _merge(a: Moments, b: Moments) -> Moments:
     return Moments(count, a.mean + shift * share, a.square + b.square + shift**2 * a.chains * share)
 
 
-def _across(squared: np.ndarray, valid: np.ndarray) -> Moments:
-    """Return the joint moments of squared errors over generations.
+def joint_moments(
+    values: Float[np.ndarray, "*tiles K C M"], valid: Bool[np.ndarray, "*tiles C M"]
+) -> Moments:
+    """Return the joint moments of K numbers of every model over chains.
 
-    ``squared`` has shape (..., T + 1, C, M); ``valid``, (..., C, M), tells whether a chain counts
-    at every generation.
+    Parameters
+    ----------
+    values : ndarray
+        Shape (..., K, C, M).
+    valid : ndarray of bool
+        Whether a chain counts, shape (..., C, M).
+
+    Returns
+    -------
+    Moments
+        Number (..., M), mean (..., M, K), centred sums of products (..., M, K, K).
     """
     kept = valid[..., None, :, :]
     count = valid.sum(-2)
-    total = np.where(kept, squared, 0.0).sum(-2)
-    mean = np.swapaxes(total / np.maximum(count, 1)[..., None, :], -1, -2)  # (..., M, T + 1)
-    path = np.moveaxis(squared, -1, -3) - mean[..., None]  # (..., M, T + 1, C)
+    total = np.where(kept, values, 0.0).sum(-2)
+    mean = np.swapaxes(total / np.maximum(count, 1)[..., None, :], -1, -2)  # (..., M, K)
+    path = np.moveaxis(values, -1, -3) - mean[..., None]  # (..., M, K, C)
     path = np.where(np.swapaxes(valid, -1, -2)[..., None, :], path, 0.0)
     with np.errstate(over="ignore", invalid="ignore"):  # errors near the end of the range
         return Moments(count, mean, path @ _transposed(path))
 
 
-def merge_across(a: Moments, b: Moments) -> Moments:
-    """Merge moments of vectors: chains (...), mean (..., K), square (..., K, K)."""
+def merge_joint(a: Moments, b: Moments) -> Moments:
+    """Return the joint moments of two sets of chains together."""
     count = a.chains + b.chains
     share = b.chains / np.maximum(count, 1)
     shift = b.mean - a.mean

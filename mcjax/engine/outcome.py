@@ -1,11 +1,16 @@
-"""Summaries of the chains of one condition, gathered tile by tile."""
+"""Summaries of the chains of one condition, gathered tile by tile.
+
+What a tile is reduced to is up to the run: an :class:`Outcome` unless it says otherwise. All that
+gathering needs is a :class:`Summary`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
+from jaxtyping import Float, Float32, Int, Integer
 
 from mcjax.chains.program import Trajectory
 from mcjax.engine.moments import TILE, ErrorMoments, Moments, merge, tile_moments
@@ -14,6 +19,20 @@ from mcjax.solvers.status import Status
 
 KEPT = 1 << 18
 """How many errors of one condition are kept individually, not as moments: one megabyte."""
+
+
+class Summary(Protocol):
+    """Numbers that describe a set of chains, and merge with those of another set."""
+
+    @property
+    def chains(self) -> int:
+        """Number of chains."""
+
+    def merged(self, other: Self) -> Self:
+        """Return the summary of both sets together."""
+
+
+S = TypeVar("S", bound=Summary)
 
 
 class Outcome(NamedTuple):
@@ -40,35 +59,51 @@ class Outcome(NamedTuple):
     """
 
     moments: ErrorMoments
-    sample: np.ndarray
-    largest: np.ndarray
-    highest: np.ndarray
-    fits: np.ndarray
+    sample: Float32[np.ndarray, "K M p"]
+    largest: Float[np.ndarray, "T+1 M"]
+    highest: Float[np.ndarray, "T+1 M F"]
+    fits: Int[np.ndarray, "T+1 M codes"]
     steps: int
     chains: int
 
+    def merged(self, other: Outcome) -> Outcome:
+        """Return the summary of two sets of chains together; this one's come first."""
+        sample = self.sample
+        most = kept(sample[0].size)
+        if len(sample) < most:
+            sample = np.concatenate([sample, other.sample])[:most]
+        return Outcome(
+            moments=merge(self.moments, other.moments),
+            sample=sample,
+            largest=np.maximum(self.largest, other.largest),
+            highest=np.maximum(self.highest, other.highest),
+            fits=self.fits + other.fits,
+            steps=self.steps + other.steps,
+            chains=self.chains + other.chains,
+        )
 
-class Tally(NamedTuple):
+
+class Tally(NamedTuple, Generic[S]):
     """A summary that can be continued by a longer run.
 
     A longer run continues from ``whole``, so its numbers are exactly those of a single run.
 
     Attributes
     ----------
-    whole : Outcome or None
+    whole : Summary or None
         The chains up to the end of the last full tile.
-    rest : Outcome or None
+    rest : Summary or None
         The chains after it.
     """
 
-    whole: Outcome | None = None
-    rest: Outcome | None = None
+    whole: S | None = None
+    rest: S | None = None
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> S:
         """Return the summary of both parts together."""
-        parts = [part for part in self if part is not None]
-        return merge_outcomes(*parts) if len(parts) == 2 else parts[0]
+        parts = [part for part in (self.whole, self.rest) if part is not None]
+        return parts[0].merged(parts[1]) if len(parts) == 2 else parts[0]
 
     @property
     def tiled(self) -> int:
@@ -82,7 +117,7 @@ class Tally(NamedTuple):
 
 
 def summarise(
-    tiles: Trajectory, truth: np.ndarray, functionals: Sequence[Functional] = ()
+    tiles: Trajectory, truth: Float[np.ndarray, " p"], functionals: Sequence[Functional] = ()
 ) -> list[Outcome]:
     """Return the summary of each tile; every array has leading axes (tiles, chains)."""
     status, theta = np.asarray(tiles.status), np.asarray(tiles.theta)
@@ -94,25 +129,37 @@ def summarise(
     squared = np.square(error, dtype=float).sum(-1)
     largest = np.where(np.isfinite(squared), squared, 0.0).max(1)
     highest = np.where(np.isfinite(values), values, -np.inf).max(1)
-    fits = np.stack([(status == code).sum(1) for code in Status], axis=-1)
+    fits = count_fits(np.moveaxis(status, 1, -1))
     steps = np.asarray(tiles.steps).sum((1, 2, 3))
     return [
         Outcome(
-            ErrorMoments(*(Moments(*(leaf[k] for leaf in part)) for part in moments)),
-            sample[k, : kept(sample[k, 0].size)],
-            largest[k],
-            highest[k],
-            fits[k],
-            int(steps[k]),
-            status.shape[1],
+            moments=ErrorMoments(*(Moments(*(leaf[k] for leaf in part)) for part in moments)),
+            sample=sample[k, : kept(sample[k, 0].size)],
+            largest=largest[k],
+            highest=highest[k],
+            fits=fits[k],
+            steps=int(steps[k]),
+            chains=status.shape[1],
         )
         for k in range(len(status))
     ]
 
 
+def count_fits(status: Int[np.ndarray, "*shape N"]) -> Int[np.ndarray, "*shape codes"]:
+    """Count statuses (..., N) by code; the result has shape (..., number of codes)."""
+    codes = len(Status)
+    rows = (
+        np.reshape(status, (-1, status.shape[-1])) + codes * np.arange(status[..., 0].size)[:, None]
+    )
+    counts = np.bincount(rows.ravel(), minlength=codes * len(rows))
+    return counts.reshape(*status.shape[:-1], codes)
+
+
 def functional_values(
-    theta: np.ndarray, truth: np.ndarray, functionals: Sequence[Functional]
-) -> np.ndarray:
+    theta: Float[np.ndarray, "*shape p"],
+    truth: Float[np.ndarray, " p"],
+    functionals: Sequence[Functional],
+) -> Float[np.ndarray, "*shape F"]:
     """Return the functionals of estimates (..., p), shape (..., F); NaN without an estimate."""
     values = np.full((*theta.shape[:-1], len(functionals)), np.nan)
     known = np.isfinite(theta).all(-1)
@@ -122,29 +169,16 @@ def functional_values(
     return values
 
 
-def merge_outcomes(first: Outcome, second: Outcome) -> Outcome:
-    """Return the summary of two sets of chains together."""
-    sample = first.sample
-    most = kept(sample[0].size)
-    if len(sample) < most:
-        sample = np.concatenate([sample, second.sample])[:most]
-    return Outcome(
-        merge(first.moments, second.moments),
-        sample,
-        np.maximum(first.largest, second.largest),
-        np.maximum(first.highest, second.highest),
-        first.fits + second.fits,
-        first.steps + second.steps,
-        first.chains + second.chains,
-    )
-
-
 def kept(numbers: int) -> int:
     """Return how many chains' errors are kept if each has this many numbers."""
     return max(1, KEPT // numbers)
 
 
-class Tiles:
+Summarise = Callable[[Trajectory, Float[np.ndarray, " p"], Sequence[Functional]], list[S]]
+"""Reduces tiles of chains, given the truth and the model's functionals, to one summary each."""
+
+
+class Tiles(Generic[S]):
     """Summaries, tile by tile, of the trajectories of one condition in the order of its chains.
 
     Parameters
@@ -155,18 +189,25 @@ class Tiles:
         Numbers of the chains to come, ascending; all tiles but the last are whole.
     functionals : sequence of Functional
         The model's functionals.
+    summarise : callable
+        What a tile is reduced to.
     """
 
     def __init__(
-        self, truth: np.ndarray, chains: np.ndarray, functionals: Sequence[Functional] = ()
+        self,
+        truth: Float[np.ndarray, " p"],
+        chains: Integer[np.ndarray, " C"],
+        functionals: Sequence[Functional],
+        summarise: Summarise[S],
     ):
+        self._summarise = summarise
         self._truth = truth
         self._chains = chains
         self._functionals = functionals
         self._waiting: list[Trajectory] = []
         self._done = 0
 
-    def add(self, part: Trajectory) -> list[tuple[int, Outcome]]:
+    def add(self, part: Trajectory) -> list[tuple[int, S]]:
         """Add the next chains, any number of them; return the tiles that are now complete."""
         self._waiting.append(part)
         have = sum(len(part.theta) for part in self._waiting)
@@ -175,13 +216,13 @@ class Tiles:
             return []
         leaves = [np.concatenate(leaf) for leaf in zip(*self._waiting, strict=True)]
         whole = have // TILE * TILE
-        outcomes: list[Outcome] = []
+        outcomes: list[S] = []
         if whole:
             tiles = (leaf[:whole].reshape(-1, TILE, *leaf.shape[1:]) for leaf in leaves)
-            outcomes += summarise(Trajectory(*tiles), self._truth, self._functionals)
+            outcomes += self._summarise(Trajectory(*tiles), self._truth, self._functionals)
         if last and whole < have:
             rest = Trajectory(*(leaf[None, whole:] for leaf in leaves))
-            outcomes += summarise(rest, self._truth, self._functionals)
+            outcomes += self._summarise(rest, self._truth, self._functionals)
             whole = have
         first = self._chains[self._done : self._done + whole : TILE] // TILE
         self._done += whole
@@ -189,16 +230,16 @@ class Tiles:
         return list(zip(first.tolist(), outcomes, strict=True))
 
 
-class Gather:
+class Gather(Generic[S]):
     """The tiles of one condition, merged in the order of their numbers, however they arrive."""
 
-    def __init__(self, known: Tally):
+    def __init__(self, known: Tally[S]):
         self._whole = known.whole
-        self._rest: Outcome | None = None
+        self._rest: S | None = None
         self._next = known.tiled // TILE
-        self._early: dict[int, Outcome] = {}
+        self._early: dict[int, S] = {}
 
-    def add(self, tile: int, outcome: Outcome) -> None:
+    def add(self, tile: int, outcome: S) -> None:
         """Add a tile, given by its number, of 64 chains or, if it is the last, fewer."""
         assert self._rest is None, "no tile follows one that is not full"
         self._early[tile] = outcome
@@ -208,9 +249,9 @@ class Gather:
                 self._rest = following
             else:
                 whole = self._whole
-                self._whole = following if whole is None else merge_outcomes(whole, following)
+                self._whole = following if whole is None else whole.merged(following)
             self._next += 1
 
-    def tally(self) -> Tally:
+    def tally(self) -> Tally[S]:
         """Return the summary of all tiles up to the first that is missing."""
         return Tally(self._whole, self._rest)

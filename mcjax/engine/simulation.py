@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from mcjax.chains.program import Trajectory
 from mcjax.engine import engine
 from mcjax.engine.compiled import CompiledStudy, task_of
 from mcjax.engine.engine import Report
-from mcjax.engine.outcome import Tally
+from mcjax.engine.outcome import Outcome, S, Summarise, Tally, summarise
 from mcjax.engine.redraw import redraw
 from mcjax.errors import InputError
 from mcjax.estimators.estimator import Dataset
@@ -21,10 +22,10 @@ from mcjax.solvers.status import Status
 
 def simulate(
     compiled: CompiledStudy,
-    known: Sequence[Tally] | None = None,
+    known: Sequence[Tally[Outcome]] | None = None,
     report: Report | None = None,
     chains: Sequence[int] | None = None,
-) -> list[Tally]:
+) -> list[Tally[Outcome]]:
     """Run the chains of a study.
 
     Parameters
@@ -45,6 +46,17 @@ def simulate(
     list of Tally
         One for each condition.
     """
+    return summaries(compiled, summarise, known=known, report=report, chains=chains)
+
+
+def summaries(
+    compiled: CompiledStudy,
+    reduce: Summarise[S],
+    known: Sequence[Tally[S]] | None = None,
+    report: Report | None = None,
+    chains: Sequence[int] | None = None,
+) -> list[Tally[S]]:
+    """Run the chains of a study as :func:`simulate` does, with tiles reduced by ``reduce``."""
     study = compiled.study
     tallies = list(known or [Tally()] * len(study.conditions))
     wanted = [study.chains] * len(tallies) if chains is None else list(chains)
@@ -57,24 +69,29 @@ def simulate(
             for i in missing
         ]
         relay = partial(_relay, report, tallies, missing) if report is not None else None
-        summaries = engine.simulate(
-            tasks, shared.program, shared.chunk, [tallies[i] for i in missing], relay
+        ran = engine.simulate(
+            tasks,
+            shared.program,
+            shared.chunk,
+            [tallies[i] for i in missing],
+            reduce=reduce,
+            report=relay,
         )
-        for i, tally in zip(missing, summaries, strict=True):
+        for i, tally in zip(missing, ran, strict=True):
             tallies[i] = tally
     return tallies
 
 
 def _relay(
     report: Report,
-    tallies: Sequence[Tally],
+    tallies: Sequence[Tally[Any]],
     running: Sequence[int],
     chains: int,
-    current: Callable[[], list[Tally]],
+    current: Callable[[], list[Tally[Any]]],
 ) -> None:
     """Report on all conditions of a study while those of one program run."""
 
-    def everything() -> list[Tally]:
+    def everything() -> list[Tally[Any]]:
         merged = list(tallies)
         for i, tally in zip(running, current(), strict=True):
             merged[i] = tally

@@ -1,152 +1,120 @@
-"""Chains of very many small networks, reduced on the device to two numbers each.
+"""Chains of every network of a survey, reduced to two numbers for each model.
 
-A study keeps the moments of every generation. A survey keeps only the *slope* and the *level* of
-the squared error of each chain and model over the late generations. One compiled program serves all
-networks of a survey.
+A study keeps the moments of every generation. A survey, of thousands of networks over hundreds of
+generations, keeps only the *slope* and the *level* of the squared error of each chain and model
+over the late generations. In all else it is a study that the engine runs.
 """
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jaxtyping import Float, Int
 
-from mcjax.chains.layout import NetworkArrays, Shape, network_arrays
-from mcjax.chains.program import ConditionArrays, Program
-from mcjax.chains.statistics import run_white
-from mcjax.draws.streams import chain_keys
-from mcjax.engine.moments import Moments, merge_across
-from mcjax.estimators.newton import Newton
-from mcjax.models.model import Model
-from mcjax.solvers.status import FAILURES
-from mcjax.study.survey import TILE, Survey
+from mcjax.chains.program import Trajectory
+from mcjax.engine.compiled import compile_study
+from mcjax.engine.moments import Moments, joint_moments, merge_joint
+from mcjax.engine.outcome import count_fits
+from mcjax.engine.simulation import summaries
+from mcjax.models.location import linear
+from mcjax.models.model import Functional
+from mcjax.study.study import Study, condition
+from mcjax.study.survey import Survey
 
-DEVICE_NETWORKS = 256
-"""Number of networks in a block on an accelerator; on a CPU a block is one tile of one network."""
+CHUNK = 16_384
+"""Number of chains in one call. The networks are small, and each call has a fixed cost."""
 
 
-class SurveyMoments(NamedTuple):
-    """Results of a piece of a survey, for K networks of M models.
+class LateErrors(NamedTuple):
+    """A summary of the late errors of C chains of M models.
 
     Attributes
     ----------
-    late : Moments
-        Joint moments of (slope, level) over chains: number (K, M), mean (K, M, 2), centred sums of
-        products (K, M, 2, 2).
-    failures : ndarray
-        Number of fits without an estimate, shape (K, M).
+    moments : Moments
+        Joint moments of (slope, level) over the chains that count at all late generations: number
+        (M,), mean (M, 2), centred sums of products (M, 2, 2).
+    fits : ndarray
+        Number of fits by outcome, shape (M, number of :class:`Status` codes).
+    chains : int or ndarray
+        Number C of chains.
+
+    Notes
+    -----
+    Summaries of several networks are stacked: every array has a leading axis of networks.
     """
 
-    late: Moments
-    failures: np.ndarray
+    moments: Moments
+    fits: Int[np.ndarray, "*K M codes"]
+    chains: Int[Any, "*K"]
+
+    def merged(self, other: LateErrors) -> LateErrors:
+        """Return the summary of two sets of chains together."""
+        return LateErrors(
+            merge_joint(self.moments, other.moments),
+            self.fits + other.fits,
+            self.chains + other.chains,
+        )
+
+    def network(self, k: int) -> LateErrors:
+        """Return the summary of one of several networks."""
+        return jax.tree.map(lambda leaf: leaf[k], self)
 
 
-def run_pieces(
-    survey: Survey, pieces: Mapping[int, np.ndarray], model: Model
-) -> Iterator[tuple[int, SurveyMoments]]:
-    """Simulate the pieces of a survey, each a list of codes, and yield them in order.
+def simulate_networks(survey: Survey, codes: Sequence[int]) -> LateErrors:
+    """Simulate the networks with these codes; the draws of each depend on the network alone."""
+    conditions = tuple(
+        condition(survey.network(code), linear(), [0.0], label=survey.name(code), seed=survey.seed)
+        for code in codes
+    )
+    study = Study(conditions, survey.generations, survey.chains, chunk=CHUNK)
+    tallies = summaries(compile_study(study), late_errors)
+    return _joined([tally.outcome for tally in tallies], np.stack)
 
-    On a CPU as many pieces run at a time as there are cores, because a block is too small to be
-    divided.
+
+def joined_pieces(pieces: Sequence[LateErrors]) -> LateErrors:
+    """Return the summaries of the networks of all pieces, in order."""
+    return _joined(pieces, np.concatenate)
+
+
+def late_errors(
+    tiles: Trajectory, truth: Float[np.ndarray, " p"], functionals: Sequence[Functional] = ()
+) -> list[LateErrors]:
+    """Return the summary of each tile; every array has leading axes (tiles, chains)."""
+    error = np.asarray(tiles.theta, float) - truth
+    squared = np.einsum("...p,...p->...", error, error)  # (tiles, C, T + 1, M)
+    both = np.moveaxis(_late_weights(squared.shape[2] - 1) @ squared, 2, 1)  # (tiles, 2, C, M)
+    moments = joint_moments(both, np.isfinite(both).all(1))
+    status = np.asarray(tiles.status)
+    fits = count_fits(np.moveaxis(status, -1, 1).reshape(len(status), status.shape[-1], -1))
+    return [
+        LateErrors(Moments(*(leaf[k] for leaf in moments)), fits[k], status.shape[1])
+        for k in range(len(status))
+    ]
+
+
+def late_generations(generations: int) -> Int[np.ndarray, " late"]:
+    """Return the generations whose mean squared error is the level: the second half."""
+    return np.arange(generations // 2, generations + 1)
+
+
+def _late_weights(generations: int) -> np.ndarray:
+    """Return the weights of the generations in the slope and in the level, shape (2, T + 1).
+
+    The slope is that between the means over an eighth of the generations, the first of which begins
+    after a quarter of them and the second of which ends with the last.
     """
-    workers = (os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1
-    waiting: deque[tuple[int, Future[SurveyMoments]]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            for k, codes in pieces.items():
-                waiting.append((k, pool.submit(run_survey, survey, codes, model)))
-                if len(waiting) > workers:
-                    number, done = waiting.popleft()
-                    yield number, done.result()
-            while waiting:
-                number, done = waiting.popleft()
-                yield number, done.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    width, begin, last = generations // 8, generations // 4, generations + 1
+    weights = np.zeros((2, last))
+    weights[0, last - width :] = 1 / width
+    weights[0, begin : begin + width] = -1 / width
+    weights[0] /= last - width - begin
+    level = late_generations(generations)
+    weights[1, level] = 1 / len(level)
+    return weights
 
 
-def run_survey(survey: Survey, codes: np.ndarray, model: Model) -> SurveyMoments:
-    """Simulate the networks with these codes; the draws of each depend on its code alone."""
-    shape = Shape(survey.models, survey.models + 1, 0, generations=survey.generations)
-    arrays = [network_arrays(survey.network(int(code)), shape) for code in codes]
-    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *arrays)
-    tiles = survey.chains // TILE
-    together = 1 if jax.default_backend() == "cpu" else min(DEVICE_NETWORKS, len(codes))
-    filled = -(-len(codes) // together) * together
-    owner = np.minimum(np.arange(filled), len(codes) - 1)  # fill the last block with copies
-    keys = np.stack(
-        [chain_keys(survey.seed, int(code), np.arange(survey.chains)) for code in codes]
-    )
-    keys = keys[owner].reshape(-1, together, tiles, TILE, 2).swapaxes(1, 2)
-    program = Program(
-        generations=survey.generations,
-        path="statistics",
-        estimator=Newton(),
-        draw_dtype="float32",
-        fit_dtype="float64",
-    )
-    blocks = jax.tree.map(lambda leaf: leaf[owner].reshape(-1, together, *leaf.shape[1:]), stacked)
-    leaves = _run_blocks(blocks, keys, model, program)
-    # (blocks, tiles, networks, ...) to (tiles, networks, ...)
-    chains, mean, square, failures = (
-        np.moveaxis(np.asarray(leaf), 1, 0).reshape(tiles, filled, *leaf.shape[3:])[:, : len(codes)]
-        for leaf in leaves
-    )
-    late = Moments(chains[0], mean[0], square[0])
-    for k in range(1, tiles):
-        late = merge_across(late, Moments(chains[k], mean[k], square[k]))
-    return SurveyMoments(late, failures.sum(0))
-
-
-@partial(jax.jit, static_argnames="program")
-def _run_blocks(nets: NetworkArrays, keys: Any, model: Model, program: Program) -> Any:
-    """Run networks (blocks, networks, ...) with keys (blocks, tiles, networks, TILE, 2)."""
-
-    def block(part: tuple[NetworkArrays, Array]) -> Any:
-        networks, tiles = part
-        wide = jax.tree.map(lambda leaf: jnp.repeat(leaf, TILE, axis=0), networks)
-        lanes = len(wide.frozen)
-        unit = jnp.ones((lanes, 1, 1))
-        numbers = jax.tree.map(lambda leaf: jnp.full(lanes, leaf), model)
-        conditions = ConditionArrays(wide, truth=unit, factor=unit, whitener=unit, model=numbers)
-
-        def tile(key: Array) -> Any:
-            white, status = run_white(conditions, key.reshape(lanes, 2), program)
-            return _late_moments(white, status)
-
-        return lax.map(tile, tiles)
-
-    return lax.map(block, (nets, keys))
-
-
-def late_windows(generations: int) -> tuple[slice, slice, slice, float]:
-    """Return the windows at both ends of the slope, that of the level, and the ends' distance."""
-    width = generations // 8
-    begin, last = generations // 4, generations + 1
-    first, second = slice(begin, begin + width), slice(last - width, last)
-    return first, second, slice(generations // 2, last), float(second.start - first.start)
-
-
-def _late_moments(white: Array, status: Array) -> tuple[Array, Array, Array, Array]:
-    """Return number, mean, square and failures of one tile, with networks as the first axis."""
-    squared = (white**2).sum(1)  # (T + 1, M, lanes)
-    first, second, late, distance = late_windows(len(squared) - 1)
-    slope = (squared[second].mean(0) - squared[first].mean(0)) / distance
-    both = jnp.stack([slope, squared[late].mean(0)], axis=1)  # (M, 2, lanes)
-    both = jnp.moveaxis(both.reshape(*both.shape[:2], -1, TILE), 2, 0)  # (networks, M, 2, TILE)
-    valid = jnp.isfinite(both).all(2, keepdims=True)
-    count = valid.sum((2, 3))
-    mean = jnp.where(valid, both, 0).sum(-1) / jnp.maximum(count, 1).astype(both.dtype)[..., None]
-    centred = jnp.where(valid, both - mean[..., None], 0)
-    square = (centred[:, :, :, None] * centred[:, :, None]).sum(-1)
-    failed = jnp.isin(status, jnp.array(FAILURES, status.dtype)).astype(jnp.int32)
-    failures = jnp.moveaxis(failed.sum(0).reshape(len(both[0]), -1, TILE), 1, 0).sum(-1)
-    return count, mean, square, failures
+def _joined(summaries: Sequence[LateErrors], join: Callable[..., np.ndarray]) -> LateErrors:
+    return jax.tree.map(lambda *leaves: join(leaves), *summaries)

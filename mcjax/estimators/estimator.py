@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Bool, Float, Int32, Key
 
+from mcjax.estimators.predictor import Params
 from mcjax.solvers.status import Status
 
 if TYPE_CHECKING:
     from mcjax.estimators.predictor import LinearPredictor
     from mcjax.estimators.sufficient_statistics import Statistics
+
+Loss = Callable[[Params, Any, Float[Array, " q"], Float[Array, "*label"]], Float[Array, ""]]
+"""The loss of one observation, ``(params, theta, x, y) -> scalar``."""
 
 TOLERANCE = {"float64": 1e-5, "float32": 2e-3}
 """Largest last Newton step of a converged fit, in standard errors, by the precision of the fit."""
@@ -32,9 +37,9 @@ class Dataset(NamedTuple):
         Weight of each row in the loss, shape (N,).
     """
 
-    x: Array
-    y: Array
-    weight: Array
+    x: Float[Array, "q N"]
+    y: Float[Array, "*label N"]
+    weight: Float[Array, " N"]
 
 
 class Fit(NamedTuple):
@@ -45,21 +50,21 @@ class Fit(NamedTuple):
     theta : pytree of Array
         The estimate, with the structure of ``start``; NaN unless the status is ``CONVERGED``.
     status : Array
-        A :class:`~mcjax.solvers.status.Status` code, int32 scalar.
+        A :class:`~mcjax.solvers.status.Status` code, int32: a scalar, or shape (F,) for F fits.
     steps : Array
-        Gradients evaluated, int32 scalar.
+        Gradients evaluated, int32, of the same shape.
     """
 
     theta: Any
-    status: Array
-    steps: Array
+    status: Int32[Array, "*F"]
+    steps: Int32[Array, "*F"]
 
 
 class Problem(Protocol):
     """The part of a model that estimators use; :class:`mcjax.models.model.Model` provides it."""
 
     @property
-    def params(self) -> dict[str, Any]:
+    def params(self) -> Params:
         """Return the numbers of the model, such as a threshold."""
 
     @property
@@ -75,7 +80,7 @@ class Problem(Protocol):
         """Return the noise of a model fitted by least squares, or None for other models."""
 
     @property
-    def loss(self) -> Callable[..., Any]:
+    def loss(self) -> Loss:
         """Return the loss of one row, ``(params, theta, x, y) -> scalar``."""
 
 
@@ -93,7 +98,7 @@ class Estimator(Protocol):
 
     minimises: bool
 
-    def fit(self, model: Problem, data: Dataset, start: Any, key: Array) -> Fit:
+    def fit(self, model: Problem, data: Dataset, start: Any, key: Key[Array, ""]) -> Fit:
         """Fit ``model`` to one data set.
 
         Parameters
@@ -114,17 +119,19 @@ class Estimator(Protocol):
         """
 
 
-def rows_of(data: Dataset) -> Array:
+def rows_of(data: Dataset) -> Float[Array, ""]:
     """Return the number of rows that are not padding, in the dtype of the weights."""
     return jnp.sum(data.weight > 0).astype(data.weight.dtype)
 
 
-def code(status: Status) -> Array:
+def code(status: Status) -> Int32[Array, ""]:
     """Return a status as an int32 scalar, for compiled code."""
     return jnp.asarray(int(status), jnp.int32)
 
 
-def first_that_holds(*cases: tuple[Array, Status], otherwise: Status = Status.RUNNING) -> Array:
+def first_that_holds(
+    *cases: tuple[Bool[Array, "*F"], Status], otherwise: Status = Status.RUNNING
+) -> Int32[Array, "*F"]:
     """Return the status of the first case that holds, or ``otherwise`` if none does."""
     result = code(otherwise)
     for holds, status in reversed(cases):
@@ -132,7 +139,7 @@ def first_that_holds(*cases: tuple[Array, Status], otherwise: Status = Status.RU
     return result
 
 
-def finished(theta: Any, status: Array, steps: Array) -> Fit:
+def finished(theta: Any, status: Int32[Array, ""], steps: Int32[Array, ""]) -> Fit:
     """Return a :class:`Fit` whose estimate is NaN unless the fit converged."""
     converged = status == Status.CONVERGED
     kept = jax.tree.map(lambda leaf: jnp.where(converged, leaf, jnp.nan), theta)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array, lax
+from jaxtyping import Key
 
 from mcjax.estimators.estimator import (
     Dataset,
@@ -35,17 +36,17 @@ class Optax:
     batch_size : int, optional
         Rows used in one step; defaults to all rows. The rows are reshuffled in every pass over the
         data.
-    name : str
-        What distinguishes the optimiser from others in results on disk.
+    name : str, optional
+        What distinguishes the optimiser from others in results on disk, which need it.
     """
 
     transformation: optax.GradientTransformation
     steps: int
     batch_size: int | None = None
-    name: str = "optax"
+    name: str | None = None
     minimises = False
 
-    def fit(self, model: Problem, data: Dataset, start: Any, key: Array) -> Fit:
+    def fit(self, model: Problem, data: Dataset, start: Any, key: Key[Array, ""]) -> Fit:
         """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`."""
         optimiser = optax.with_extra_args_support(self.transformation)
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 from jax.flatten_util import ravel_pytree
+from jaxtyping import Key
 
 from mcjax.estimators.estimator import (
     Dataset,
@@ -42,7 +43,7 @@ class LBFGS:
     limit: int = LBFGS_LIMIT
     minimises = True
 
-    def fit(self, model: Problem, data: Dataset, start: Any, key: Array) -> Fit:
+    def fit(self, model: Problem, data: Dataset, start: Any, key: Key[Array, ""]) -> Fit:
         """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`."""
         flat, unravel = ravel_pytree(start)
         optimiser = optax.lbfgs()
@@ -68,7 +69,7 @@ class LBFGS:
             return Loop(theta, state, status, loop.steps + 1)
 
         with jax.numpy_dtype_promotion("standard"):  # optax counts its steps in whole numbers
-            loop = iterate(step, optimiser, flat, data, self.limit)
+            loop = iterate(step, optimiser, flat, data=data, limit=self.limit)
         gradient, hessian = gradient_and_hessian(model, data, unravel(loop.theta))
         newton, unexplained = solve_newton(hessian, gradient)
         far = (standard_errors(data, gradient, -newton) > 0.1) | ~short(newton, loop.theta)

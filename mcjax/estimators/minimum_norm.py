@@ -7,6 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float, Int32, Key
 
 from mcjax.errors import InputError
 from mcjax.estimators.estimator import (
@@ -26,7 +27,7 @@ class MinimumNorm:
 
     minimises = True
 
-    def fit(self, model: Problem, data: Dataset, start: Any, key: Array) -> Fit:
+    def fit(self, model: Problem, data: Dataset, start: Any, key: Key[Array, ""]) -> Fit:
         """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`.
 
         ``start`` and ``key`` are not used.
@@ -42,7 +43,7 @@ class MinimumNorm:
         return finished(theta, status, jnp.ones((), jnp.int32))
 
 
-def solve_minimum_norm(data: Dataset) -> tuple[Array, Array]:
+def solve_minimum_norm(data: Dataset) -> tuple[Float[Array, " p"], Int32[Array, ""]]:
     """Return the minimum-norm least-squares estimate, shape (p,), and its status.
 
     Notes

@@ -21,6 +21,7 @@ import optax
 from jax import Array, lax
 from jax.flatten_util import ravel_pytree
 from jax.scipy.linalg import cho_factor, cho_solve
+from jaxtyping import Bool, Float, Int32, Key, Shaped
 
 from mcjax.estimators.estimator import (
     TOLERANCE,
@@ -57,7 +58,7 @@ class Newton:
     limit: int = NEWTON_LIMIT
     minimises = True
 
-    def fit(self, model: Problem, data: Dataset, start: Any, key: Array) -> Fit:
+    def fit(self, model: Problem, data: Dataset, start: Any, key: Key[Array, ""]) -> Fit:
         """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`."""
         flat, unravel = ravel_pytree(start)
         optimiser = damped_newton()
@@ -81,21 +82,26 @@ class Newton:
             )
             return Loop(loop.theta + updates, state, status, loop.steps + 1)
 
-        loop = iterate(step, optimiser, flat, data, self.limit)
+        loop = iterate(step, optimiser, flat, data=data, limit=self.limit)
         return finished(unravel(loop.theta), loop.status, loop.steps)
 
 
 class Loop(NamedTuple):
     """The state of one fit: parameters (p,), the optimiser's state, status and steps so far."""
 
-    theta: Array
+    theta: Float[Array, " p"]
     optimiser: Any
-    status: Array
-    steps: Array
+    status: Int32[Array, ""]
+    steps: Int32[Array, ""]
 
 
 def iterate(
-    step: Callable[[Loop], Loop], optimiser: Any, start: Array, data: Dataset, limit: int
+    step: Callable[[Loop], Loop],
+    optimiser: optax.GradientTransformation,
+    start: Float[Array, " p"],
+    *,
+    data: Dataset,
+    limit: int,
 ) -> Loop:
     """Run ``step`` until the status is no longer ``RUNNING``, or ``limit`` steps are taken.
 
@@ -112,12 +118,14 @@ def iterate(
     return lax.while_loop(lambda loop: loop.status == Status.RUNNING, body, begin)
 
 
-def standard_errors(data: Dataset, gradient: Array, newton: Array) -> Array:
+def standard_errors(
+    data: Dataset, gradient: Float[Array, " p"], newton: Float[Array, " p"]
+) -> Float[Array, ""]:
     """Return the length of a Newton step in the metric of the Hessian, times sqrt(rows)."""
     return jnp.sqrt(rows_of(data) * jnp.abs(gradient @ newton))
 
 
-def short(step: Array, theta: Array) -> Array:
+def short(step: Float[Array, " p"], theta: Float[Array, " p"]) -> Bool[Array, ""]:
     """Whether a step is short relative to theta.
 
     If a loss keeps falling as theta goes to infinity, the gradient vanishes although the steps do
@@ -126,7 +134,7 @@ def short(step: Array, theta: Array) -> Array:
     return jnp.max(jnp.abs(step)) <= 1e-3 * (1 + jnp.max(jnp.abs(theta)))
 
 
-def tolerance(like: Array) -> float:
+def tolerance(like: Shaped[Array, " ..."]) -> float:
     """Return the convergence tolerance, in standard errors, for the dtype of ``like``."""
     return TOLERANCE[like.dtype.name]
 
@@ -140,7 +148,7 @@ class NewtonState(NamedTuple):
         How far the last Hessian was from singular; see :func:`solve_newton`.
     """
 
-    unexplained: Array
+    unexplained: Float[Array, ""]
 
 
 class RetreatState(NamedTuple):
@@ -156,12 +164,14 @@ class RetreatState(NamedTuple):
         Slope of the loss along the step at its start (negative).
     """
 
-    step: Array
-    fraction: Array
-    slope: Array
+    step: Float[Array, " p"]
+    fraction: Float[Array, ""]
+    slope: Float[Array, ""]
 
 
-def solve_newton(hessian: Array, gradient: Array) -> tuple[Array, Array]:
+def solve_newton(
+    hessian: Float[Array, "p p"], gradient: Float[Array, " p"]
+) -> tuple[Float[Array, " p"], Float[Array, ""]]:
     """Solve ``hessian x = gradient`` for a Newton step.
 
     The matrix is scaled to a unit diagonal, which is then raised by the rounding error so that a

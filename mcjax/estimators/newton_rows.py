@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jaxtyping import Float, Int32
 
 from mcjax.estimators.estimator import TOLERANCE, Fit, Problem, first_that_holds
 from mcjax.estimators.newton import NEWTON_LIMIT, OVERSHOT
@@ -50,17 +51,17 @@ class Rows(NamedTuple):
         Number of rows without padding, in the precision of the fit, shape (F,).
     """
 
-    x: Array
-    y: Array
-    share: Callable[[], Array]
-    size: Array
+    x: Float[Array, "2 p F H"]
+    y: Float[Array, "2 F H"]
+    share: Callable[[], Float[Array, "F H"]]
+    size: Float[Array, " F"]
 
-    def column(self, odd: int, i: int, dtype: Any) -> Array:
+    def column(self, odd: int, i: int, dtype: Any) -> Float[Array, "F H"]:
         """Return one covariate, (F, H), by a single slice: a slice of a slice would be stored."""
         end = (odd + 1, i + 1, *self.x.shape[2:])
         return lax.squeeze(lax.slice(self.x, (odd, i, 0, 0), end), (0, 1)).astype(dtype)
 
-    def eta(self, odd: int, theta: Array) -> Array:
+    def eta(self, odd: int, theta: Float[Array, "p F"]) -> Float[Array, "F H"]:
         """Return ``x'theta``, (F, H), in the precision of theta."""
         first, *rest = (
             self.column(odd, i, theta.dtype) * theta[i][..., None] for i in range(len(theta))
@@ -102,7 +103,9 @@ class _Loop(NamedTuple):
         return self.codes[1]
 
 
-def fit_rows(model: Problem, rows: Rows, start: Array, status: Array) -> Fit:
+def fit_rows(
+    model: Problem, rows: Rows, start: Float[Array, "p F"], status: Int32[Array, " F"]
+) -> Fit:
     """Minimise the weighted mean loss of every data set by damped Newton steps.
 
     Parameters
@@ -126,11 +129,13 @@ def fit_rows(model: Problem, rows: Rows, start: Array, status: Array) -> Fit:
         # A pass over rows in single precision takes a third of the time. Its result is the start of
         # the fit in double precision, which then usually converges in its first step.
         single = rows.x.dtype
-        near = _newton(_cast(model, single), rows, start.astype(single), status, suspect)
+        near = _newton(
+            _cast(model, single), rows, start.astype(single), status=status, suspect=suspect
+        )
         use = (near.status == Status.CONVERGED) | (near.status == Status.SEPARATED)
         start = jnp.where(use[None], near.theta.astype(start.dtype), start)
         steps, suspect = near.steps, near.status == Status.SEPARATED
-    end = _newton(model, rows, start, status, suspect)
+    end = _newton(model, rows, start, status=status, suspect=suspect)
     theta = jnp.where((end.status == Status.CONVERGED)[None], end.theta, jnp.nan)
     return Fit(theta, end.status, steps + end.steps)
 
@@ -145,7 +150,7 @@ def _cast(model: Problem, dtype: Any) -> Problem:
     return jax.tree.map(lambda leaf: leaf.astype(dtype), model)
 
 
-def _newton(model: Problem, rows: Rows, start: Array, status: Array, suspect: Array) -> _Loop:
+def _newton(model: Problem, rows: Rows, start: Array, *, status: Array, suspect: Array) -> _Loop:
     """Take Newton steps in the precision of ``start`` until every fit has ended.
 
     ``suspect``, (F,), marks the fits to check for separation from the first pass on.
@@ -153,7 +158,8 @@ def _newton(model: Problem, rows: Rows, start: Array, status: Array, suspect: Ar
 
     def body(loop: _Loop) -> _Loop:
         separated = _separated(model, rows, loop, suspect)
-        return _advanced(*_sums(model, rows, loop), loop, separated, rows.size)
+        derivatives = _sums(model, rows, loop)
+        return _advanced(*derivatives, loop, separated=separated, size=rows.size)
 
     zero = jnp.zeros_like(start[:1])
     begin = _Loop(
@@ -168,6 +174,7 @@ def _advanced(
     gradient: list[Array],
     hessian: list[list[Array]],
     loop: _Loop,
+    *,
     separated: Array,
     size: Array,
 ) -> _Loop:

@@ -8,18 +8,21 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.flatten_util import ravel_pytree
+from jaxtyping import Bool, Float
 
 from mcjax.estimators.estimator import Dataset, Problem
 from mcjax.estimators.predictor import linear_predictor
 
 
-def mean_loss(model: Problem, data: Dataset, theta: Any) -> Array:
+def mean_loss(model: Problem, data: Dataset, theta: Any) -> Float[Array, ""]:
     """Return the weighted mean of the loss at ``theta``, a scalar."""
     losses = jax.vmap(model.loss, (None, None, -1, -1))(model.params, theta, data.x, data.y)
     return jnp.sum(data.weight * losses) / jnp.sum(data.weight)
 
 
-def gradient_and_hessian(model: Problem, data: Dataset, theta: Any) -> tuple[Array, Array]:
+def gradient_and_hessian(
+    model: Problem, data: Dataset, theta: Any
+) -> tuple[Float[Array, " p"], Float[Array, "p p"]]:
     """Return gradient, shape (p,), and Hessian, shape (p, p), of :func:`mean_loss`.
 
     Both are with respect to the p numbers of ``theta``, in the order of its leaves.
@@ -39,7 +42,7 @@ def gradient_and_hessian(model: Problem, data: Dataset, theta: Any) -> tuple[Arr
     return gradient, jnp.matmul(weighted, data.x.T, precision="highest")
 
 
-def separated(model: Problem, data: Dataset, theta: Any) -> Array:
+def separated(model: Problem, data: Dataset, theta: Any) -> Bool[Array, ""]:
     """Whether ``theta`` separates the labels, which proves that no estimate exists."""
     if model.predictor is None or model.predictor.separates is None:
         return jnp.asarray(False)

@@ -13,13 +13,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Bool, Float, UInt32
 
 UNROLLED = 16
 """Up to this many covariates ``x'theta`` is written out, so that it fuses with its use."""
 
 Params = dict[str, Any]
-Words = tuple[Array, Array]
+Words = tuple[UInt32[Array, "*shape"], UInt32[Array, "*shape"]]
 """Two random 32-bit words, all the randomness of one label."""
+Entries = Float[Array, "*shape"]
+"""Numbers that belong to rows, in arrays of one shape."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +49,13 @@ class LinearPredictor:
         ``(eta, y) -> bool``. If some theta makes it true for every row, no estimate exists.
     """
 
-    loss: Callable[..., Any]
-    label: Callable[..., Any]
-    label_real: Callable[..., Any] | None = None
-    slopes: Callable[..., tuple[Any, Any]] | None = None
-    separates: Callable[..., Any] | None = None
+    loss: Callable[[Params, Entries, Entries], Entries]
+    label: Callable[[Params, Entries, Words], Entries]
+    label_real: Callable[[Params, Entries, Words], Entries] | None = None
+    slopes: Callable[[Params, Entries, Entries], tuple[Entries, Entries]] | None = None
+    separates: Callable[[Entries, Entries], Bool[Array, "*shape"]] | None = None
 
-    def derivatives(self, params: Params, eta: Array, y: Array) -> tuple[Array, Array]:
+    def derivatives(self, params: Params, eta: Entries, y: Entries) -> tuple[Entries, Entries]:
         """Return slope and curvature of the loss in eta, each of the shape of eta."""
         if self.slopes is not None:
             return self.slopes(params, eta, y)
@@ -64,7 +67,9 @@ class LinearPredictor:
         # one pass for both: forward mode over reverse mode
         return jax.jvp(slope, (eta,), (jnp.ones_like(eta),))
 
-    def labels(self, params: Params, eta: Array, real: Array, words: Words) -> Array:
+    def labels(
+        self, params: Params, eta: Entries, real: Bool[Array, "*shape"], words: Words
+    ) -> Entries:
         """Return labels, of the shape of eta; ``real`` marks those that are real data."""
         synthetic = self.label(params, eta, words)
         if self.label_real is None or self.label_real is self.label:
@@ -72,7 +77,7 @@ class LinearPredictor:
         return jnp.where(real, self.label_real(params, eta, words), synthetic)
 
 
-def linear_predictor(x: Array, theta: Array) -> Array:
+def linear_predictor(x: Float[Array, " p *N"], theta: Float[Array, " p"]) -> Float[Array, "*N"]:
     """Return ``x'theta`` for x of shape (p,) or (p, N)."""
     if len(theta) > UNROLLED:
         return jnp.matmul(theta, x, precision="highest")

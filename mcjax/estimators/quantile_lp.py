@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array, lax
+from jaxtyping import Float, Key
 
 from mcjax.errors import InputError
 from mcjax.estimators.estimator import (
@@ -55,7 +56,7 @@ class QuantileLP:
     level: str = "level"
     minimises = True
 
-    def fit(self, model: Problem, data: Dataset, start: Any, key: Array) -> Fit:
+    def fit(self, model: Problem, data: Dataset, start: Any, key: Key[Array, ""]) -> Fit:
         """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`.
 
         Raises
@@ -82,7 +83,7 @@ class _Point(NamedTuple):
     steps: Array
 
 
-def solve_quantile(level: Array, data: Dataset, start: Array) -> _Point:
+def solve_quantile(level: Float[Array, ""], data: Dataset, start: Float[Array, " p"]) -> _Point:
     """Return the regression quantile of one weighted data set, from ``start``, shape (p,).
 
     The status is ``RANK_DEFICIENT`` if the rows of x do not span its p dimensions.
@@ -169,13 +170,13 @@ def solve_quantile(level: Array, data: Dataset, start: Array) -> _Point:
             (at.steps + 1 >= LIMIT, Status.STEP_LIMIT),
         )
         return _Point(
-            jnp.where(settled, at.theta, theta),
-            at.a + dual * d_a,
-            at.s - dual * d_a,
-            at.up + primal * d_up,
-            at.down + primal * d_down,
-            status,
-            at.steps + 1,
+            theta=jnp.where(settled, at.theta, theta),
+            a=at.a + dual * d_a,
+            s=at.s - dual * d_a,
+            up=at.up + primal * d_up,
+            down=at.down + primal * d_down,
+            status=status,
+            steps=at.steps + 1,
         )
 
     gram = jnp.matmul(x, x.T, precision="highest")
@@ -188,12 +189,12 @@ def solve_quantile(level: Array, data: Dataset, start: Array) -> _Point:
     # start strictly inside: up - down = r, both at least a tenth of the mean absolute residual
     margin = 0.1 * jnp.sum(jnp.abs(r)) / count + jnp.finfo(number).tiny
     begin = _Point(
-        start,
-        jnp.full_like(y, 1 - level),
-        jnp.full_like(y, level),
-        jnp.maximum(r, 0) + margin,
-        jnp.maximum(-r, 0) + margin,
-        status,
-        jnp.zeros((), jnp.int32),
+        theta=start,
+        a=jnp.full_like(y, 1 - level),
+        s=jnp.full_like(y, level),
+        up=jnp.maximum(r, 0) + margin,
+        down=jnp.maximum(-r, 0) + margin,
+        status=status,
+        steps=jnp.zeros((), jnp.int32),
     )
     return lax.while_loop(lambda at: at.status == Status.RUNNING, step, begin)

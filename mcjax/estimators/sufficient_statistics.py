@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Bool, Float, Key
 
 from mcjax.errors import InputError
 from mcjax.estimators.estimator import (
@@ -21,6 +22,7 @@ from mcjax.estimators.estimator import (
     finished,
     first_that_holds,
 )
+from mcjax.estimators.predictor import Params
 from mcjax.solvers.status import Status
 
 
@@ -39,8 +41,13 @@ class Statistics:
         ``rows`` the effective number of rows, ``(sum w)**2 / sum w**2``.
     """
 
-    summary: Callable[..., Any]
-    estimate: Callable[..., tuple[Any, Any]]
+    summary: Callable[
+        [Params, Float[Array, " p"], Float[Array, " q"], Float[Array, ""]], Float[Array, " K"]
+    ]
+    estimate: Callable[
+        [Params, Float[Array, " p"], Float[Array, " K"], Float[Array, ""], Float[Array, ""]],
+        tuple[Float[Array, " p"], Bool[Array, ""]],
+    ]
 
 
 class Sums(NamedTuple):
@@ -49,16 +56,16 @@ class Sums(NamedTuple):
     Attributes
     ----------
     total : Array
-        Weighted sums of the summary about a pivot, shape (K,).
+        Weighted sums of the summary about a pivot, shape (K,), or (M, K) for M models.
     mass : Array
-        Sum of the weights.
+        Sum of the weights, a scalar or shape (M,).
     squares : Array
-        Sum of the squared weights.
+        Sum of the squared weights, of the same shape.
     """
 
-    total: Array
-    mass: Array
-    squares: Array
+    total: Float[Array, "*M K"]
+    mass: Float[Array, "*M"]
+    squares: Float[Array, "*M"]
 
 
 @dataclass(frozen=True)
@@ -67,11 +74,11 @@ class SufficientStatistics:
 
     minimises = True
 
-    def fit(self, model: Problem, data: Dataset, start: Any, key: Array) -> Fit:
+    def fit(self, model: Problem, data: Dataset, start: Any, key: Key[Array, ""]) -> Fit:
         """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`."""
         return self.estimate(model, start, self.sums(model, start, data))
 
-    def nothing(self, model: Problem, pivot: Array, models: int) -> Sums:
+    def nothing(self, model: Problem, pivot: Float[Array, " p"], models: int) -> Sums:
         """Return the sums of no data, with a leading axis of models; ``pivot`` has shape (p,)."""
         statistics = _statistics(model)
         x = jax.ShapeDtypeStruct(pivot.shape, pivot.dtype)
@@ -80,7 +87,7 @@ class SufficientStatistics:
         zero = jnp.zeros(models, pivot.dtype)
         return Sums(jnp.zeros((models, size), pivot.dtype), zero, zero)
 
-    def sums(self, model: Problem, pivot: Array, data: Dataset) -> Sums:
+    def sums(self, model: Problem, pivot: Float[Array, " p"], data: Dataset) -> Sums:
         """Return the sums over one data set about ``pivot``, shape (p,)."""
         summary = _statistics(model).summary
         summaries = jax.vmap(summary, (None, None, 1, 0), 1)(model.params, pivot, data.x, data.y)
@@ -88,7 +95,7 @@ class SufficientStatistics:
         total = jnp.sum(summaries * data.weight[None, :], axis=1)
         return Sums(total, data.weight.sum(), jnp.sum(data.weight**2))
 
-    def estimate(self, model: Problem, pivot: Array, sums: Sums) -> Fit:
+    def estimate(self, model: Problem, pivot: Float[Array, " p"], sums: Sums) -> Fit:
         """Return the estimate from sums about ``pivot``; without rows it is ``NOT_FITTED``."""
         empty = sums.mass == 0
         mass, squares = (jnp.where(empty, 1, part) for part in (sums.mass, sums.squares))

@@ -12,10 +12,11 @@ from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 from mcjax import api
 from mcjax.figures.files import save
 from mcjax.figures.style import MARKERS, PALETTE, figure
-from mcjax.study.survey import TILE, Survey
+from mcjax.study.survey import Survey
+from mcjax.verdicts.claims import Cell
 from mcjax.verdicts.equivalence import REFUTED
 from mcjax.verdicts.quantities.collapse import BOUNDARY
-from mcjax.verdicts.survey import LAW, SurveyVerdict
+from mcjax.verdicts.survey import SurveyVerdict
 
 MODELS = 3
 REGIMES = {False: ("settles", PALETTE[0], MARKERS[0]), True: ("collapses", PALETTE[1], MARKERS[1])}
@@ -26,14 +27,13 @@ def every_network(folder: Path, chains: int | None) -> list[Path]:
 
     A histogram shows how far apart the two regimes are.
     """
-    survey = Survey(models=MODELS, chains=-(-chains // TILE) * TILE if chains else 2560)
+    survey = Survey(models=MODELS, chains=chains or 2560)
     pieces = [piece for _, piece in api.survey_pieces(survey)]
     verdict = api.judge_pieces(survey, pieces)
-    collapses = np.array([fate.collapses for fate in verdict.fates])
     with figure(1, 3, 2.7) as (fig, panels):
-        _regimes(panels[0, 0], verdict, collapses)
-        for axes, kind in zip(panels[0, 1:], (True, False), strict=True):
-            _scatter(axes, verdict, collapses == kind, kind)
+        _regimes(panels[0, 0], _cells(verdict, "collapse"))
+        for axes, quantity in zip(panels[0, 1:], ("growth", "limit"), strict=True):
+            _scatter(axes, _cells(verdict, quantity))
         fig.suptitle(
             f"{len(verdict.codes):,} networks of {MODELS} linear models,"
             f" {survey.chains:,} chains each: {(verdict.networks == REFUTED).sum()} refuted",
@@ -45,14 +45,19 @@ def every_network(folder: Path, chains: int | None) -> list[Path]:
             "collapses": "whether the law says so",
             "share": "growth over the late generations as a share of the error",
         }
-        return save(fig, folder, "every-network", _rows(verdict, collapses), about, columns)
+        return save(fig, folder, "every-network", _rows(verdict), about, columns)
 
 
-def _regimes(axes: Axes, verdict: SurveyVerdict, collapses: np.ndarray) -> None:
+def _cells(verdict: SurveyVerdict, quantity: str) -> list[Cell]:
+    return [cell for cell in verdict.cells if cell.quantity == quantity]
+
+
+def _regimes(axes: Axes, cells: list[Cell]) -> None:
     """Draw a histogram of growth as a share of the level."""
     bins = np.linspace(-0.4, 1.3, 69).tolist()
-    for kind, (label, colour, _) in REGIMES.items():
-        axes.hist(verdict.share[collapses == kind], bins, color=colour, label=label, alpha=0.8)
+    for collapses, (label, colour, _) in REGIMES.items():
+        shares = [cell.empirical for cell in cells if bool(cell.predicted) == collapses]
+        axes.hist(shares, bins, color=colour, label=label, alpha=0.8)
     axes.axvline(BOUNDARY, ymax=0.85, color="0.3", linestyle="--", linewidth=0.8)
     axes.set_yscale("log")
     axes.set_title("growth as a share of the error")
@@ -62,11 +67,12 @@ def _regimes(axes: Axes, verdict: SurveyVerdict, collapses: np.ndarray) -> None:
     axes.legend(loc="upper right", ncols=2, columnspacing=1, handlelength=1)
 
 
-def _scatter(axes: Axes, verdict: SurveyVerdict, chosen: np.ndarray, kind: bool) -> None:
+def _scatter(axes: Axes, cells: list[Cell]) -> None:
+    kind = cells[0].quantity == "growth"
     _, colour, marker = REGIMES[kind]
     observed, error, predicted = (
-        1000 * values[chosen]
-        for values in (verdict.rate, verdict.standard_error, verdict.predicted)
+        1000 * np.array([getattr(cell, name) for cell in cells])
+        for name in ("empirical", "standard_error", "predicted")
     )
     ends = np.array([predicted.min() * 0.7, predicted.max() * 1.4])
     axes.plot(ends, ends, color="0.3", linewidth=0.8)
@@ -94,18 +100,15 @@ def _scatter(axes: Axes, verdict: SurveyVerdict, chosen: np.ndarray, kind: bool)
     axes.set_ylabel("simulated")
 
 
-def _rows(verdict: SurveyVerdict, collapses: np.ndarray) -> list[dict[str, Any]]:
-    numbers = {
-        "share": verdict.share,
-        "empirical": verdict.rate,
-        "standard_error": verdict.standard_error,
-        "predicted": verdict.predicted,
-    }
+def _rows(verdict: SurveyVerdict) -> list[dict[str, Any]]:
+    codes = {verdict.survey.name(int(code)): int(code) for code in verdict.codes}
+    shares = {(c.condition, c.model): c.empirical for c in _cells(verdict, "collapse")}
     return [
-        {"condition": int(code), "model": i, "generation": verdict.survey.generations}
-        | {"law": LAW, "quantity": "growth" if collapses[k, i] else "limit"}
-        | {"collapses": bool(collapses[k, i])}
-        | {name: f"{values[k, i]:.4g}" for name, values in numbers.items()}
-        for k, code in enumerate(verdict.codes)
-        for i in range(verdict.survey.models)
+        {"condition": codes[cell.condition], "model": int(cell.model)}
+        | {"generation": cell.generation, "law": cell.law, "quantity": cell.quantity}
+        | {"collapses": cell.quantity == "growth"}
+        | {"share": f"{shares[cell.condition, cell.model]:.4g}"}
+        | {n: f"{getattr(cell, n):.4g}" for n in ("empirical", "standard_error", "predicted")}
+        for cell in verdict.cells
+        if cell.quantity != "collapse"
     ]

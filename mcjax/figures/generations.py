@@ -25,7 +25,7 @@ def topology_panel(folder: Path, chains: int | None) -> list[Path]:
 
     Points are simulated, and lines show the exact law.
     """
-    counts = {"samples": 200, "initial": 400}
+    counts: Any = {"samples": 200, "initial": 400}
     nets: dict[str, Network] = {
         "self-loop": topologies.self_loop(**counts),
         "self-loop, half real": topologies.self_loop(**counts, real=200),

@@ -18,6 +18,7 @@ from mcjax.models.generative import categorical
 from mcjax.models.location import linear
 from mcjax.models.model import Model
 from mcjax.network import Network, topologies
+from mcjax.network.memory import MemoryName
 from mcjax.published.entry import ConditionResult, functional, risk_ratio
 from mcjax.published.memory import graphs
 from mcjax.published.weights import best_weight, settled_risk, weighted_loop
@@ -144,10 +145,13 @@ def _risks(
 
 
 def _memory(chains: int) -> list[Curve]:
-    def loop(n: int, memory: str) -> dict[str, Network]:
+    def loop(n: int, memory: MemoryName) -> dict[str, Network]:
         return {memory: topologies.self_loop(samples=n, initial=n, memory=memory)}
 
-    forgets, keeps = (_risks(loop(N, m), LAST, chains)[0] for m in ("replace", "accumulate"))
+    [forgets], [keeps] = (
+        _risks(loop(N, "replace"), LAST, chains),
+        _risks(loop(N, "accumulate"), LAST, chains),
+    )
     return [forgets, keeps, *_risks(loop(250, "subsample"), LAST, chains)]
 
 

@@ -134,25 +134,19 @@ def user_law(function: Moments, name: str = "user", asymptotic: bool = False) ->
     return UserLaw(function, name, asymptotic)
 
 
-def laws_from_files(paths: Sequence[Path]) -> dict[str, Law]:
-    """Return the laws of several files, by name.
+def laws_from_files(paths: Sequence[Path]) -> list[Law]:
+    """Return the laws of several files.
 
     Raises
     ------
     InputError
-        See :func:`law_from_file`; and if two laws share a name.
+        See :func:`law_from_file`.
     """
-    laws: dict[str, Law] = {}
-    for path in paths:
-        name, law = law_from_file(path)
-        if name in laws:
-            raise InputError("--law", f"gives two laws named {name!r}; rename one", str(path))
-        laws[name] = law
-    return laws
+    return [law_from_file(path) for path in paths]
 
 
-def law_from_file(path: Path) -> tuple[str, Law]:
-    """Return the law that a Python file defines, and its name.
+def law_from_file(path: Path) -> Law:
+    """Return the law that a Python file defines.
 
     The file defines ``law(condition, generations)``, and perhaps ``asymptotic = True``, which makes
     a law named after the file; or ``LAW``, an object that is a :class:`mcjax.laws.law.Law`.
@@ -164,13 +158,13 @@ def law_from_file(path: Path) -> tuple[str, Law]:
     """
     names = run_file(path)
     if "LAW" in names:
-        return str(getattr(names["LAW"], "name", path.stem)), names["LAW"]
+        return names["LAW"]
     if "law" not in names:
         raise InputError(
             "law", "is missing; define law(condition, generations), or an object LAW", str(path)
         )
     with naming(path):
-        return path.stem, user_law(names["law"], path.stem, bool(names.get("asymptotic", False)))
+        return user_law(names["law"], path.stem, bool(names.get("asymptotic", False)))
 
 
 @contextmanager

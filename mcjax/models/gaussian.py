@@ -7,10 +7,12 @@ import math
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float
 
 from mcjax.draws import samplers
 from mcjax.errors import InputError
 from mcjax.estimators.predictor import Params, Words
+from mcjax.estimators.sufficient_statistics import Statistics
 from mcjax.models.generative import GaussianMoments, generative_model
 from mcjax.models.information import Information, same_information
 from mcjax.models.model import Functional, Model, uniforms
@@ -39,15 +41,14 @@ def gaussian(unbiased: bool = True) -> Model:
         raise InputError("family.unbiased", f"is {unbiased!r}; give true or false")
     return generative_model(
         "gaussian",
-        {"unbiased": float(unbiased)},
-        _loss,
-        _sample,
-        gaussian_information,
-        _summary,
-        _estimate,
-        _check,
-        GaussianMoments(),
-        (
+        params={"unbiased": float(unbiased)},
+        loss=_loss,
+        sample=_sample,
+        information=gaussian_information,
+        statistics=Statistics(_summary, _estimate),
+        check=_check,
+        generative=GaussianMoments(),
+        functionals=(
             Functional("variance", _variance, "ratio", _unbounded),
             Functional("deviation", _deviation, "ratio", _unbounded),
             Functional("log_deviation", _log_deviation, "logarithm", _unbounded),
@@ -90,7 +91,9 @@ def _check(truth: np.ndarray) -> str:
     return ""
 
 
-def gaussian_information(params: Params, theta: np.ndarray, cov: np.ndarray) -> Information:
+def gaussian_information(
+    params: Params, theta: Float[np.ndarray, " p"], cov: Float[np.ndarray, "q q"]
+) -> Information:
     """Return the Fisher information ``H = V = diag(1/s, 1/(2 s^2))`` for the variance s."""
     fisher = np.diag([1 / theta[1], 0.5 / theta[1] ** 2])
     return same_information(fisher, fisher)

@@ -19,6 +19,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float
 
 from mcjax.draws import samplers
 from mcjax.estimators.predictor import Params, Words
@@ -52,10 +53,10 @@ class ClassShares(WeightedMean):
     Attributes
     ----------
     shares : callable
-        ``theta -> (K,)``, the probabilities of all K classes.
+        ``theta -> (..., K)``, the probabilities of all K classes, for theta (..., p).
     """
 
-    shares: Callable[[np.ndarray], np.ndarray]
+    shares: Callable[[Float[np.ndarray, "*C p"]], Float[np.ndarray, "*C K"]]
 
 
 @dataclass(frozen=True)
@@ -82,15 +83,13 @@ def categorical() -> Model:
     """
     return generative_model(
         "categorical",
-        {},
-        _categorical_loss,
-        _categorical_sample,
-        categorical_information,
-        _categorical_summary,
-        _categorical_estimate,
-        _categorical_check,
-        ClassShares(1.0, _all_classes),
-        (
+        loss=_categorical_loss,
+        sample=_categorical_sample,
+        information=categorical_information,
+        statistics=Statistics(_categorical_summary, _categorical_estimate),
+        check=_categorical_check,
+        generative=ClassShares(1.0, _all_classes),
+        functionals=(
             Functional("heterozygosity", _heterozygosity, "ratio", _at_most_one),
             Functional("richness", _richness, "ratio", _at_most_others),
             Functional("rarest_extinct", _rarest_extinct, "chance", _at_most_one),
@@ -107,15 +106,13 @@ def bernoulli() -> Model:
     """
     return generative_model(
         "bernoulli",
-        {},
-        _squared_loss,
-        _bernoulli_sample,
-        bernoulli_information,
-        _bernoulli_summary,
-        _bernoulli_estimate,
-        _bernoulli_check,
-        ClassShares(1.0, both_classes),
-        (
+        loss=_squared_loss,
+        sample=_bernoulli_sample,
+        information=bernoulli_information,
+        statistics=Statistics(_bernoulli_summary, _bernoulli_estimate),
+        check=_bernoulli_check,
+        generative=ClassShares(1.0, both_classes),
+        functionals=(
             Functional("heterozygosity", _bernoulli_heterozygosity, "ratio", _at_most_one),
             Functional("richness", _bernoulli_richness, "ratio", _at_most_one),
             Functional("rarest_extinct", _bernoulli_rarest_extinct, "chance", _at_most_one),
@@ -132,45 +129,24 @@ def poisson_mean() -> Model:
     """
     return generative_model(
         "poisson_mean",
-        {},
-        _squared_loss,
-        _poisson_sample,
-        poisson_mean_information,
-        _poisson_summary,
-        _poisson_estimate,
-        _poisson_check,
-        PoissonRate(0.0),
-        (Functional("alive", _alive, "chance", _at_most_one),),
+        loss=_squared_loss,
+        sample=_poisson_sample,
+        information=poisson_mean_information,
+        statistics=Statistics(_poisson_summary, _poisson_estimate),
+        check=_poisson_check,
+        generative=PoissonRate(0.0),
+        functionals=(Functional("alive", _alive, "chance", _at_most_one),),
     )
 
 
-def generative_model(
-    name: str,
-    params: Params,
-    loss: Any,
-    sample: Any,
-    information: Any,
-    summary: Any,
-    estimate: Any,
-    check: Any,
-    generative: WeightedMean | GaussianMoments,
-    functionals: tuple[Functional, ...],
-    least_rows: int = 1,
-) -> Model:
+def generative_model(name: str, *, least_rows: int = 1, **known: Any) -> Model:
     """Return a model without covariates whose sums suffice; see :class:`mcjax.Model`."""
     return Model(
         name=name,
-        loss=loss,
-        sample=sample,
-        params=params,
-        information=information,
         covariates=0,
-        statistics=Statistics(summary, estimate),
         estimator=SufficientStatistics(),
-        functionals=functionals,
         least_rows=least_rows,
-        check=check,
-        generative=generative,
+        **known,
     )
 
 
@@ -217,7 +193,9 @@ def _categorical_check(truth: np.ndarray) -> str:
     return ""
 
 
-def categorical_information(params: Params, theta: np.ndarray, cov: np.ndarray) -> Information:
+def categorical_information(
+    params: Params, theta: Float[np.ndarray, " p"], cov: Float[np.ndarray, "q q"]
+) -> Information:
     """Return ``H = I`` and ``V = diag(theta) - theta theta'`` of the squared loss."""
     return same_information(np.eye(len(theta)), np.diag(theta) - np.outer(theta, theta))
 
@@ -267,12 +245,14 @@ def _bernoulli_check(truth: np.ndarray) -> str:
     return ""
 
 
-def bernoulli_information(params: Params, theta: np.ndarray, cov: np.ndarray) -> Information:
+def bernoulli_information(
+    params: Params, theta: Float[np.ndarray, " p"], cov: Float[np.ndarray, "q q"]
+) -> Information:
     """Return ``H = 1`` and ``V = theta (1 - theta)`` of the squared loss."""
     return same_information(np.eye(1), np.diag(theta * (1 - theta)))
 
 
-def both_classes(theta: np.ndarray) -> np.ndarray:
+def both_classes(theta: Float[np.ndarray, "*C p"]) -> Float[np.ndarray, "*C 2"]:
     """Return the probabilities of 1 and of 0, in that order, shape (..., 2)."""
     return np.concatenate([theta, 1 - theta], axis=-1)
 
@@ -314,7 +294,9 @@ def _poisson_check(truth: np.ndarray) -> str:
     return ""
 
 
-def poisson_mean_information(params: Params, theta: np.ndarray, cov: np.ndarray) -> Information:
+def poisson_mean_information(
+    params: Params, theta: Float[np.ndarray, " p"], cov: Float[np.ndarray, "q q"]
+) -> Information:
     """Return ``H = 1`` and ``V = theta`` of the squared loss."""
     return same_information(np.eye(1), np.diag(theta))
 

@@ -7,6 +7,7 @@ import math
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float
 
 from mcjax.draws import samplers
 from mcjax.estimators.predictor import LinearPredictor, Params, Words
@@ -74,7 +75,9 @@ def _poisson_slopes(params: Params, eta: Array, y: Array) -> tuple[Array, Array]
 POISSON = LinearPredictor(loss=_poisson_loss, label=_poisson_label, slopes=_poisson_slopes)
 
 
-def logistic_information(params: Params, theta: np.ndarray, cov: np.ndarray) -> Information:
+def logistic_information(
+    params: Params, theta: Float[np.ndarray, " p"], cov: Float[np.ndarray, "q q"]
+) -> Information:
     """Return ``H = V = a Sigma + (b - a) (Sigma theta)(Sigma theta)' / gamma^2``.
 
     Notes
@@ -99,7 +102,9 @@ def logistic_information(params: Params, theta: np.ndarray, cov: np.ndarray) -> 
     return same_information(hessian, hessian)
 
 
-def poisson_information(params: Params, theta: np.ndarray, cov: np.ndarray) -> Information:
+def poisson_information(
+    params: Params, theta: Float[np.ndarray, " p"], cov: Float[np.ndarray, "q q"]
+) -> Information:
     """Return ``H = V = exp(theta' Sigma theta / 2) (Sigma + (Sigma theta)(Sigma theta)')``.
 
     The formula follows by completing the square in ``E[exp(x'theta) x x']``.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,8 @@ class BatchInformation:
         ``V = Cov(grad loss)``, shape (p, p).
     """
 
-    hessian: np.ndarray
-    score_covariance: np.ndarray
+    hessian: Float[np.ndarray, "p p"]
+    score_covariance: Float[np.ndarray, "p p"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,9 @@ class Information:
     sources: tuple[BatchInformation, ...] = ()
 
 
-def same_information(hessian: np.ndarray, score_covariance: np.ndarray) -> Information:
+def same_information(
+    hessian: Float[np.ndarray, "p p"], score_covariance: Float[np.ndarray, "p p"]
+) -> Information:
     """Return the information of real and synthetic data with the same distribution."""
     batch = BatchInformation(hessian, score_covariance)
     return Information(real=batch, synthetic=batch)

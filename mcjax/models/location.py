@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -21,7 +21,7 @@ from mcjax.estimators.sufficient_statistics import Statistics
 from mcjax.models.allowance import Allowance
 from mcjax.models.information import BatchInformation, Information
 from mcjax.models.model import LeastSquares, Model, predictor_model, uniforms
-from mcjax.models.noise import NOISES, NoiseLaw, positive, read_noise
+from mcjax.models.noise import NOISES, Noise, NoiseLaw, NoiseName, positive, read_noise
 from mcjax.solvers.cholesky import singular_share, solve_positive
 
 OUTSIDE = 0.02
@@ -31,7 +31,7 @@ threshold: of 256 fits with 4 rows per parameter and a small threshold, 31 conve
 share all converge, in fewer steps."""
 
 
-def linear(sigma: float = 1.0, noise: Any = "normal", real_noise: Any = None) -> Model:
+def linear(sigma: float = 1.0, noise: Noise = "normal", real_noise: Noise | None = None) -> Model:
     """Return linear regression, fitted by least squares.
 
     Parameters
@@ -55,7 +55,7 @@ def linear(sigma: float = 1.0, noise: Any = "normal", real_noise: Any = None) ->
     kinds, params = _noises(sigma, noise, real_noise)
     return predictor_model(
         "linear",
-        _predictor(_linear_loss, _linear_slopes, *kinds, real_noise is None),
+        _predictor(_linear_loss, _linear_slopes, *kinds, same=real_noise is None),
         params,
         variant=_variant(*kinds),
         information=_information(_linear_moments, *kinds),
@@ -67,7 +67,10 @@ def linear(sigma: float = 1.0, noise: Any = "normal", real_noise: Any = None) ->
 
 
 def huber(
-    threshold: float = 1.345, sigma: float = 1.0, noise: Any = "normal", real_noise: Any = None
+    threshold: float = 1.345,
+    sigma: float = 1.0,
+    noise: Noise = "normal",
+    real_noise: Noise | None = None,
 ) -> Model:
     """Return Huber regression.
 
@@ -91,7 +94,7 @@ def huber(
     kinds, params = _noises(sigma, noise, real_noise)
     return predictor_model(
         "huber",
-        _predictor(_huber_loss, _huber_slopes, *kinds, real_noise is None),
+        _predictor(_huber_loss, _huber_slopes, *kinds, same=real_noise is None),
         {"threshold": positive(threshold, "family.threshold"), **params},
         variant=_variant(*kinds),
         information=_information(_huber_moments, *kinds),
@@ -100,7 +103,9 @@ def huber(
     )
 
 
-def _noises(sigma: float, noise: Any, real_noise: Any) -> tuple[tuple[str, str], Params]:
+def _noises(
+    sigma: float, noise: Noise, real_noise: Noise | None
+) -> tuple[tuple[NoiseName, NoiseName], Params]:
     """Return the names of both noise distributions, and the parameters of scale and noise."""
     kind, synthetic = read_noise(noise, "family.noise")
     real_kind, real = read_noise(noise if real_noise is None else real_noise, "family.real_noise")
@@ -108,20 +113,24 @@ def _noises(sigma: float, noise: Any, real_noise: Any) -> tuple[tuple[str, str],
     return (kind, real_kind), {"sigma": scale, "noise": synthetic, "real_noise": real}
 
 
-def _variant(kind: str, real_kind: str) -> str:
+def _variant(kind: NoiseName, real_kind: NoiseName) -> str:
     return f"noise={kind}, real_noise={real_kind}"
 
 
 @cache  # one predictor for each pair of distributions, so that equal models compile once
 def _predictor(
-    loss: Callable[..., Any], slopes: Callable[..., Any], kind: str, real_kind: str, same: bool
+    loss: Callable[..., Array],
+    slopes: Callable[..., tuple[Array, Array]],
+    *kinds: NoiseName,
+    same: bool,
 ) -> LinearPredictor:
+    kind, real_kind = kinds
     real = None if same else _label(real_kind, "real_noise")
     return LinearPredictor(loss, _label(kind, "noise"), real, slopes)
 
 
 @cache
-def _label(kind: str, key: str) -> Callable[..., Array]:
+def _label(kind: NoiseName, key: Literal["noise", "real_noise"]) -> Callable[..., Array]:
     def label(params: Params, eta: Array, words: Words) -> Array:
         noise = NOISES[kind].draw(params[key], *uniforms(words, eta.dtype))
         return eta + params["sigma"] * noise
@@ -130,7 +139,7 @@ def _label(kind: str, key: str) -> Callable[..., Array]:
 
 
 @cache
-def _least_squares(kind: str, real_kind: str) -> LeastSquares:
+def _least_squares(kind: NoiseName, real_kind: NoiseName) -> LeastSquares:
     def variances(params: Params) -> tuple[Any, Any]:
         scale = params["sigma"] ** 2
         return (
@@ -197,9 +206,9 @@ def _huber_moments(law: NoiseLaw, noise: Params, params: Params) -> tuple[float,
 
 @cache
 def _information(
-    moments: Callable[..., tuple[float, float]], kind: str, real_kind: str
+    moments: Callable[..., tuple[float, float]], kind: NoiseName, real_kind: NoiseName
 ) -> Callable[..., Information]:
-    def batch(law: str, noise: Params, params: Params, cov: np.ndarray) -> BatchInformation:
+    def batch(law: NoiseName, noise: Params, params: Params, cov: np.ndarray) -> BatchInformation:
         slope, spread = moments(NOISES[law], noise, params)
         if not math.isfinite(spread):  # least squares with noise of infinite variance
             return BatchInformation(slope * cov, np.full_like(cov, math.inf))

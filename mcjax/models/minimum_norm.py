@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from mcjax.estimators.minimum_norm import MinimumNorm
 from mcjax.models.location import linear
 from mcjax.models.model import LeastSquares, Model
-from mcjax.models.noise import positive
+from mcjax.models.noise import Noise, positive
 
 
-def minimum_norm(sigma: float = 0.0, noise: Any = "normal", real_noise: Any = None) -> Model:
+def minimum_norm(
+    sigma: float = 0.0, noise: Noise = "normal", real_noise: Noise | None = None
+) -> Model:
     """Return minimum-norm least squares, ``theta = pinv(X) y``.
 
     With at most as many rows as parameters, the fit interpolates all labels.

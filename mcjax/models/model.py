@@ -14,11 +14,19 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+from jaxtyping import Float, Key, Shaped
 
 from mcjax.draws.samplers import uniform
-from mcjax.estimators.estimator import Estimator
-from mcjax.estimators.predictor import LinearPredictor, Params, Words, linear_predictor
+from mcjax.estimators.estimator import Estimator, Loss
+from mcjax.estimators.predictor import (
+    Entries,
+    LinearPredictor,
+    Params,
+    Words,
+    linear_predictor,
+)
 from mcjax.estimators.sufficient_statistics import Statistics
 from mcjax.models.allowance import Allowance
 from mcjax.models.information import Information
@@ -26,6 +34,10 @@ from mcjax.models.structure import Structure
 
 if TYPE_CHECKING:
     from mcjax.models.generative import GaussianMoments, WeightedMean
+
+Sample = Callable[[Params, Any, Float[Array, " q"], Words], Float[Array, "*label"]]
+"""A generator of one observation, ``(params, theta, x, words) -> y``."""
+Scale = Literal["ratio", "chance", "logarithm"]
 
 
 class Functional(NamedTuple):
@@ -36,7 +48,8 @@ class Functional(NamedTuple):
     name : str
         Its name in tables.
     value : callable
-        ``(theta, truth) -> (...)`` in NumPy, for estimates (..., p) and the truth (p,).
+        ``(theta, truth) -> (...)`` in NumPy, for estimates (..., p) and the truth (p,): numbers or
+        booleans.
     scale : {"ratio", "chance", "logarithm"}
         How a departure from a law is measured. ``ratio``: relative to the prediction. ``chance``:
         relative to the predicted probability, or to 1/10 if that is smaller. ``logarithm``: as the
@@ -46,8 +59,8 @@ class Functional(NamedTuple):
     """
 
     name: str
-    value: Callable[..., Any]
-    scale: Literal["ratio", "chance", "logarithm"]
+    value: Callable[[Float[np.ndarray, "*C p"], Float[np.ndarray, " p"]], Shaped[np.ndarray, "*C"]]
+    scale: Scale
     span: Callable[[int], float]
 
 
@@ -154,27 +167,29 @@ class Model:
     """
 
     name: str
-    loss: Callable[..., Any]
-    sample: Callable[..., Any]
-    sample_real: Callable[..., Any] | None = None
+    loss: Loss
+    sample: Sample
+    sample_real: Sample | None = None
     params: Params = field(default_factory=dict)
     variant: str = ""
     predictor: LinearPredictor | None = None
-    information: Callable[..., Information] | None = None
+    information: (
+        Callable[[Params, Float[np.ndarray, " p"], Float[np.ndarray, "q q"]], Information] | None
+    ) = None
     least_squares: LeastSquares | None = None
     statistics: Statistics | None = None
     noise_scale: str | None = None
     functionals: tuple[Functional, ...] = ()
     covariates: int | None = None
     estimator: Estimator | None = None
-    init: Callable[[Array], Any] | None = None
+    init: Callable[[Key[Array, ""]], Any] | None = None
     structure: Structure | None = None
     least_rows: int | None = None
-    check: Callable[..., str] | None = None
+    check: Callable[[Float[np.ndarray, " p"]], str] | None = None
     allowance: Allowance | None = None
     generative: WeightedMean | GaussianMoments | None = None
 
-    def parameters(self, vector: Array) -> Any:
+    def parameters(self, vector: Float[Array, " p"]) -> Any:
         """Return ``theta`` as the model's functions take it, given its p numbers."""
         return vector if self.structure is None else self.structure.parameters(vector)
 
@@ -217,15 +232,13 @@ def predictor_model(
 
 
 @cache  # one function object for each predictor, so that equal models compile once
-def _functions(
-    predictor: LinearPredictor,
-) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any] | None]:
+def _functions(predictor: LinearPredictor) -> tuple[Loss, Sample, Sample | None]:
     """Return the loss and the samplers of one observation."""
 
     def loss(params: Params, theta: Array, x: Array, y: Array) -> Array:
         return predictor.loss(params, linear_predictor(x, theta), y)
 
-    def sampler(label: Callable[..., Any]) -> Callable[..., Any]:
+    def sampler(label: Callable[[Params, Entries, Words], Entries]) -> Sample:
         def sample(params: Params, theta: Array, x: Array, words: Words) -> Array:
             return label(params, linear_predictor(x, theta), words)
 
@@ -235,6 +248,6 @@ def _functions(
     return loss, sampler(predictor.label), None if real is None else sampler(real)
 
 
-def uniforms(words: Words, dtype: jnp.dtype) -> tuple[Array, Array]:
+def uniforms(words: Words, dtype: jnp.dtype) -> tuple[Entries, Entries]:
     """Return the two uniforms that a label is made from."""
     return uniform(words[0], dtype), uniform(words[1], dtype)

@@ -7,21 +7,25 @@ has variance df / (df - 2).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
+from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float
 from scipy.optimize import brentq
 from scipy.special import betainc, betaincc, erf, erfc, gammainc, poch, stdtrit
 
 from mcjax.draws import samplers
 from mcjax.errors import InputError, did_you_mean
+from mcjax.estimators.predictor import Entries, Params
 
-Params = dict[str, Any]
+NoiseName = Literal["normal", "student_t", "laplace", "contaminated_normal"]
+Noise = NoiseName | Mapping[str, Any]
+"""A noise distribution as a user gives it: its name, or a mapping of ``name`` and parameters."""
 
 SMALLEST, LARGEST = 1e-30, 1e30
 """Limits of scales and other parameters. Beyond them, squares are far outside the range of single
@@ -50,8 +54,8 @@ class NoiseLaw:
         Parameter names and default values; None if the parameter is required.
     """
 
-    draw: Callable[[Params, Array, Array], Array]
-    density: Callable[[Params, np.ndarray], np.ndarray]
+    draw: Callable[[Params, Entries, Entries], Entries]
+    density: Callable[[Params, Float[np.ndarray, "*x"]], Float[np.ndarray, "*x"]]
     variance: Callable[[Params], float]
     quantile: Callable[[Params, float], float]
     clipped: Callable[[Params, float], tuple[float, float]]
@@ -150,7 +154,7 @@ def _student_clipped(params: Params, k: float) -> tuple[float, float]:
     return float(inside), within + k * k * float(beyond)
 
 
-NOISES: dict[str, NoiseLaw] = {
+NOISES: dict[NoiseName, NoiseLaw] = {
     "normal": NoiseLaw(
         draw=lambda params, u, v: _normal(u, v),
         density=lambda params, x: _normal_density(x),
@@ -188,7 +192,7 @@ NOISES: dict[str, NoiseLaw] = {
 }
 
 
-def read_noise(spec: Any, field: str) -> tuple[str, dict[str, float]]:
+def read_noise(spec: Noise, field: str) -> tuple[NoiseName, dict[str, float]]:
     """Return name and parameters of a noise distribution.
 
     Parameters
@@ -212,7 +216,7 @@ def read_noise(spec: Any, field: str) -> tuple[str, dict[str, float]]:
     """
     if isinstance(spec, str):
         spec = {"name": spec}
-    if not isinstance(spec, dict) or not isinstance(spec.get("name"), str):
+    if not isinstance(spec, Mapping) or not isinstance(spec.get("name"), str):
         raise InputError(field, "needs a noise name, such as 'normal'")
     name = spec["name"]
     if name not in NOISES:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from jax import Array
@@ -19,11 +19,14 @@ from mcjax.estimators.quantile_lp import QuantileLP
 from mcjax.models.allowance import Allowance
 from mcjax.models.information import BatchInformation, Information
 from mcjax.models.model import Model, predictor_model, uniforms
-from mcjax.models.noise import NOISES, positive, read_noise
+from mcjax.models.noise import NOISES, Noise, NoiseName, positive, read_noise
 
 
 def quantile(
-    level: float = 0.5, sigma: float = 1.0, noise: Any = "normal", real_noise: Any = None
+    level: float = 0.5,
+    sigma: float = 1.0,
+    noise: Noise = "normal",
+    real_noise: Noise | None = None,
 ) -> Model:
     """Return quantile regression.
 
@@ -71,7 +74,7 @@ def quantile(
     )
 
 
-def _kinked(kind: str, centre: float) -> bool:
+def _kinked(kind: NoiseName, centre: float) -> bool:
     """Whether the density has a kink at the quantile, as Laplace's has at its median.
 
     Departures from the first-order law of quantiles then shrink like ``1 / sqrt(n)`` and not like
@@ -82,13 +85,13 @@ def _kinked(kind: str, centre: float) -> bool:
 
 
 @cache  # one predictor for each pair of distributions, so that equal models compile once
-def _predictor(kind: str, real_kind: str, same: bool) -> LinearPredictor:
+def _predictor(kind: NoiseName, real_kind: NoiseName, same: bool) -> LinearPredictor:
     real = None if same else _label(real_kind, "real_noise")
     return LinearPredictor(_loss, _label(kind, "noise"), real)
 
 
 @cache
-def _label(kind: str, key: str) -> Callable[..., Array]:
+def _label(kind: NoiseName, key: Literal["noise", "real_noise"]) -> Callable[..., Array]:
     def label(params: Params, eta: Array, words: Words) -> Array:
         noise = NOISES[kind].draw(params[key], *uniforms(words, eta.dtype))
         return eta + params["sigma"] * (noise - params[key]["centre"])
@@ -102,8 +105,8 @@ def _loss(params: Params, eta: Array, y: Array) -> Array:
 
 
 @cache
-def _information(kind: str, real_kind: str) -> Callable[..., Information]:
-    def batch(law: str, noise: Params, params: Params, cov: np.ndarray) -> BatchInformation:
+def _information(kind: NoiseName, real_kind: NoiseName) -> Callable[..., Information]:
+    def batch(law: NoiseName, noise: Params, params: Params, cov: np.ndarray) -> BatchInformation:
         level = float(params["level"])
         density = float(NOISES[law].density(noise, np.asarray(noise["centre"], float)))
         return BatchInformation(density / float(params["sigma"]) * cov, level * (1 - level) * cov)

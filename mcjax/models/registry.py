@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from mcjax.errors import InputError, did_you_mean
+from mcjax.estimators.estimator import Estimator
 from mcjax.models.gaussian import gaussian
 from mcjax.models.generative import bernoulli, categorical, poisson_mean
 from mcjax.models.glm import logistic, poisson
@@ -70,3 +72,9 @@ def make_model(spec: Mapping[str, Any], folder: Path) -> Model:
                 f"family.{key}", f"is not a parameter of {name!r} (it takes {takes}){hint}"
             )
     return FAMILIES[name](**params)
+
+
+@cache
+def usual_estimator(name: str) -> Estimator | None:
+    """Return the estimator of the built-in model of a name, or None if it has none of its own."""
+    return FAMILIES[name]().estimator if name in FAMILIES else None

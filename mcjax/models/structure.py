@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float
 
 from mcjax.errors import InputError
 
@@ -29,7 +30,7 @@ class Structure:
     nesting: Any
     shapes: tuple[tuple[int, ...], ...]
 
-    def parameters(self, vector: Array) -> Any:
+    def parameters(self, vector: Float[Array, " p"]) -> Any:
         """Return the pytree whose leaves are the numbers of ``vector``, shape (p,), in order."""
         sizes = [math.prod(shape) for shape in self.shapes]
         ends = np.cumsum([0, *sizes])
@@ -40,7 +41,7 @@ class Structure:
         return jax.tree.unflatten(self.nesting, leaves)
 
 
-def read_parameters(theta: Any) -> tuple[np.ndarray, Structure | None]:
+def read_parameters(theta: Any) -> tuple[Float[np.ndarray, " p"], Structure | None]:
     """Return the numbers of a truth and how they are arranged.
 
     Parameters

@@ -8,20 +8,21 @@ import runpy
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Key
 
 from mcjax.draws.keys import key_of
 from mcjax.errors import InputError, did_you_mean, naming
-from mcjax.estimators.estimator import Estimator
+from mcjax.estimators.estimator import Estimator, Loss
 from mcjax.estimators.predictor import LinearPredictor, Params, Words, elementwise
-from mcjax.models.model import Model, predictor_model
+from mcjax.models.model import Model, Sample, predictor_model
 
-PREDICTORS = ("linear",)
-SIGNATURES = {
+Predictor = Literal["linear"]
+SIGNATURES: dict[Predictor | None, tuple[str, str]] = {
     None: ("loss(theta, x, y)", "sample(key, theta, x)"),
     "linear": ("loss(eta, y)", "sample(key, eta)"),
 }
@@ -34,10 +35,10 @@ def user_model(
     sample_real: Callable[..., Any] | None = None,
     name: str = "user",
     *,
-    predictor: Literal["linear"] | None = None,
+    predictor: Predictor | None = None,
     covariates: int | None = None,
     estimator: Estimator | None = None,
-    init: Callable[[Array], Any] | None = None,
+    init: Callable[[Key[Array, ""]], Any] | None = None,
     **params: float,
 ) -> Model:
     """Return a model defined by two functions of one observation.
@@ -82,7 +83,7 @@ def user_model(
         if not callable(function):
             raise InputError(f"family.{field}", "is not a function; define it with def")
     numbers = {key: _number(key, value) for key, value in params.items()}
-    digest = _digest(*functions.values())
+    digest = source_digest(*functions.values())
     options: dict[str, Any] = {
         "params": numbers,
         "variant": digest if predictor is None else f"{digest}, predictor={predictor}",
@@ -98,9 +99,10 @@ def user_model(
             covariates=covariates,
             **options,
         )
-    if predictor not in PREDICTORS:
-        hint = did_you_mean(predictor, PREDICTORS)
-        raise InputError("family.predictor", f"is {predictor!r}, not one of {PREDICTORS}{hint}")
+    choices = get_args(Predictor)
+    if predictor not in choices:
+        hint = did_you_mean(predictor, choices)
+        raise InputError("family.predictor", f"is {predictor!r}, not one of {choices}{hint}")
     if covariates is not None:
         raise InputError(
             "family.covariates",
@@ -176,6 +178,18 @@ def run_file(path: Path) -> dict[str, Any]:
         raise InputError("", f"does not run as Python ({reason})", str(path)) from error
 
 
+def source_digest(*things: Callable[..., Any]) -> str:
+    """Return a digest of the source of functions or classes, or of a function's bytecode."""
+    text = []
+    for thing in things:
+        try:
+            text.append(inspect.getsource(thing))
+        except (OSError, TypeError):
+            code = getattr(thing, "__code__", None)
+            text.append(code.co_code.hex() if code else repr(type(thing)))
+    return hashlib.sha256("".join(text).encode()).hexdigest()[:16]
+
+
 def _call(
     name: str, function: Callable[..., Any], arguments: tuple[Any, ...], params: Params
 ) -> Array:
@@ -205,18 +219,6 @@ def _scalar_shape(name: str, value: Array) -> Array:
     return value
 
 
-def _digest(*functions: Callable[..., Any]) -> str:
-    """Return a digest of the functions' source, or of their bytecode if there is no source."""
-    text = []
-    for function in functions:
-        try:
-            text.append(inspect.getsource(function))
-        except (OSError, TypeError):
-            code = getattr(function, "__code__", None)
-            text.append(code.co_code.hex() if code else repr(type(function)))
-    return hashlib.sha256("".join(text).encode()).hexdigest()[:16]
-
-
 def _number(key: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(f"family.{key}", f"is {value!r}; a family's parameters are numbers")
@@ -224,7 +226,7 @@ def _number(key: str, value: Any) -> float:
 
 
 @cache  # one adapter for each function, so that equal models compile once
-def _loss(loss: Callable[..., Any]) -> Callable[..., Any]:
+def _loss(loss: Callable[..., Any]) -> Loss:
     def adapted(params: Params, theta: Any, x: Array, y: Array) -> Array:
         value = _call("loss", loss, (theta, x, y), params)
         if value.shape != () and value.shape == y.shape:
@@ -239,7 +241,7 @@ def _loss(loss: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @cache
-def _sample(sample: Callable[..., Any]) -> Callable[..., Any]:
+def _sample(sample: Callable[..., Any]) -> Sample:
     def adapted(params: Params, theta: Any, x: Array, words: Words) -> Array:
         drawn = _call("sample", sample, (key_of(words), theta, x), params)
         return drawn.astype(jax.tree.leaves(theta)[0].dtype)

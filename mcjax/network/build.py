@@ -10,26 +10,35 @@ from mcjax.errors import InputError, did_you_mean
 from mcjax.network.checks import (
     GROWTH_ALONE,
     MOST_MODELS,
+    Draws,
     check_count,
     check_weight,
 )
 from mcjax.network.feed import Feed
-from mcjax.network.memory import Memory, read_memory
+from mcjax.network.memory import Memory, MemoryName, read_memory
 from mcjax.network.network import Network
-from mcjax.network.source import Source
+from mcjax.network.source import RealData, Source
 from mcjax.network.timeline import Generation, Growing, Series, Timeline
+
+FeedLike = (
+    Feed
+    | tuple[str, str, int | None]
+    | tuple[str, str, int | None, float]
+    | tuple[str, str, int | None, float | Sequence[float]]
+)
+"""A feed, or a tuple ``(origin, reader, samples[, weight])``."""
 
 
 def build_network(
     models: int | Iterable[str],
-    feeds: Iterable[Feed | tuple] | Timeline,
+    feeds: Iterable[FeedLike] | Timeline,
     initial: int | Mapping[str, int] | None = None,
-    draws: str = "private",
-    real: str = "fresh",
-    memory: Memory | str = "replace",
+    draws: Draws = "private",
+    real: RealData = "fresh",
+    memory: Memory | MemoryName = "replace",
     growth: float = 0.0,
     sources: Iterable[Source] = (),
-    first: Iterable[Feed | tuple] = (),
+    first: Iterable[FeedLike] = (),
 ) -> Network:
     """Build a :class:`Network`.
 
@@ -84,8 +93,9 @@ def build_network(
         rows[feed.reader] = rows.get(feed.reader, 0) + (feed.samples or 1)  # refused below
     begin: dict[str, Any] = dict.fromkeys(names, initial) if not rows or initial else {}
     if isinstance(initial, Mapping):
+        known = set(names)
         for name in initial:
-            if name not in names:
+            if name not in known:
                 hint = did_you_mean(name, names)
                 raise InputError("network.initial", f"names the unknown model {name!r}{hint}")
         begin = dict(initial)
@@ -94,7 +104,16 @@ def build_network(
     if missing:
         raise InputError("network.initial", f"says nothing of model {missing[0]!r}; add it")
     numbers = tuple(begin[name] for name in names)
-    return Network(names, later, numbers, draws, real, read_memory(memory), own, beginning)
+    return Network(
+        models=names,
+        later=later,
+        initial=numbers,
+        draws=draws,
+        real=real,
+        memory=read_memory(memory),
+        sources=own,
+        first=beginning,
+    )
 
 
 def _timeline(feeds: Sequence[tuple[Feed, Sequence[float]]], growth: float) -> Timeline:
@@ -117,7 +136,7 @@ def _timeline(feeds: Sequence[tuple[Feed, Sequence[float]]], growth: float) -> T
     )
 
 
-def _first(feed: Feed | tuple, counts: Mapping[str, int | None]) -> Feed:
+def _first(feed: FeedLike, counts: Mapping[str, int | None]) -> Feed:
     only, weights = _weighted(feed, "network.first", counts)
     if len(weights) > 1:
         raise InputError("network.first", "has a weight by generation, and is of one; give one")
@@ -125,7 +144,7 @@ def _first(feed: Feed | tuple, counts: Mapping[str, int | None]) -> Feed:
 
 
 def _weighted(
-    feed: Feed | tuple, field: str, counts: Mapping[str, int | None]
+    feed: FeedLike, field: str, counts: Mapping[str, int | None]
 ) -> tuple[Feed, Sequence[float]]:
     """Return a feed and its weights by generation.
 
@@ -134,8 +153,8 @@ def _weighted(
     if not isinstance(feed, Feed):
         if not 3 <= len(feed) <= 4:
             raise InputError(field, f"has {feed!r}; give (origin, reader, samples[, weight])")
-        origin, reader, samples, *rest = feed
-        feed = Feed(origin, reader, samples, *rest)
+        values: tuple[Any, ...] = feed
+        feed = Feed(*values)
     if feed.samples is None:
         feed = replace(feed, samples=counts.get(feed.origin))
     weight: Any = feed.weight

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network.feed import REAL, Feed
-from mcjax.network.source import REAL_DATA
+from mcjax.network.source import RealData
 
 if TYPE_CHECKING:
     from mcjax.network.network import Network
 
-DRAWS = ("private", "shared")
+Draws = Literal["private", "shared"]
+"""Whether each reader gets its own sample of a model, or all its readers get the same one."""
 MOST_MODELS = 65_534  # a feed is labelled by two 16-bit numbers, see mcjax.draws.streams
 GROWTH_ALONE = (
     "is for one real source and constant weights; leave out either growth, or sources, first and"
@@ -25,7 +26,10 @@ def check_network(net: Network) -> None:
     """Raise InputError, naming the field, for what makes no network."""
     _check_models(net.models)
     _check_sources(net)
-    for field, value, choices in (("draws", net.draws, DRAWS), ("real", net.real, REAL_DATA)):
+    for field, value, choices in (
+        ("draws", net.draws, get_args(Draws)),
+        ("real", net.real, get_args(RealData)),
+    ):
         if value not in choices:
             hint = did_you_mean(value, choices)
             raise InputError(f"network.{field}", f"is {value!r}, not one of {choices}{hint}")
@@ -96,14 +100,14 @@ def _check_models(models: tuple[str, ...]) -> None:
 
 
 def _check_sources(net: Network) -> None:
-    names = [source.name for source in net.sources]
-    for name in names:
-        if name == REAL or name in net.models or names.count(name) > 1:
-            raise InputError("network.sources", f"names {name!r} twice; names must differ")
+    taken = {REAL, *net.models}
     for source in net.sources:
+        if source.name in taken:
+            raise InputError("network.sources", f"names {source.name!r} twice; names must differ")
+        taken.add(source.name)
         if source.samples is not None:
             check_count(f"network.sources ({source.name}).samples", source.samples)
-    if net.size + len(names) > MOST_MODELS:
+    if net.size + len(net.sources) > MOST_MODELS:
         raise InputError("network.sources", f"and models are above {MOST_MODELS} together")
     if not net.plain and not net.memory.current_only:
         raise InputError(
@@ -162,15 +166,13 @@ def _check_feeds(net: Network, table: str, feeds: Sequence[Feed], zero: bool = F
     published: dict[str, int] = {}
     for k, feed in enumerate(feeds):
         field = f"network.{table}[{k}]"
-        for end, name, choices in (
-            ("from", feed.origin, (*net.models, *net.source_index)),
-            ("to", feed.reader, net.models),
-        ):
+        for end, name in (("from", feed.origin), ("to", feed.reader)):
             if end == "to" and name == REAL:
                 raise InputError(f"{field}.to", f"is {REAL!r}: nothing can feed the real source")
             if end == "to" and name in net.source_index:
                 raise InputError(f"{field}.to", f"is {name!r}: nothing can feed a real source")
             if name not in net.index and name not in net.source_index:
+                choices = (*net.models, *net.source_index) if end == "from" else net.models
                 hint = did_you_mean(name, choices)
                 raise InputError(f"{field}.{end}", f"is the unknown model {name!r}{hint}")
         check_count(f"{field}.samples", feed.samples)

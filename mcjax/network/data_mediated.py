@@ -22,7 +22,7 @@ from typing import Any
 from mcjax.errors import InputError
 from mcjax.network.build import build_network
 from mcjax.network.network import Network
-from mcjax.network.source import Source
+from mcjax.network.source import RealData, Source
 
 Row = tuple[str, str, int, list[float]]
 """A feed with its weights by generation."""
@@ -47,7 +47,7 @@ def data_mediated(
     shift: Sequence[Sequence[float]] | None = None,
     covariance: Sequence[Any] | None = None,
     noise: float | Sequence[float] | None = None,
-    real: str = "reused",
+    real: RealData = "reused",
 ) -> Network:
     """Return the network of data-mediated interaction.
 
@@ -98,19 +98,20 @@ def data_mediated(
     first: list[Row] = []
     feeds: list[Row] = []
     for k, name in enumerate(names):
-        _add(first, private_source(name), name, rows[k], [betas[0]])
-        _add(first, PUBLIC, name, public, [1 - betas[0]])
-        _add(feeds, private_source(name), name, rows[k], inside)
-        _add(feeds, PUBLIC, name, public, common)
+        _add(first, (private_source(name), name, rows[k]), [betas[0]])
+        _add(first, (PUBLIC, name, public), [1 - betas[0]])
+        _add(feeds, (private_source(name), name, rows[k]), inside)
+        _add(feeds, (PUBLIC, name, public), common)
         for j, origin in enumerate(names):
-            _add(feeds, origin, name, drawn[j], [a / count for a in alphas])
+            _add(feeds, (origin, name, drawn[j]), [a / count for a in alphas])
     return build_network(names, feeds, draws="shared", real=real, sources=sources, first=first)
 
 
-def _add(table: list[Row], origin: str, reader: str, samples: int, shares: list[float]) -> None:
+def _add(table: list[Row], feed: tuple[str, str, int], shares: list[float]) -> None:
     """Add a feed of mean loss with these weights by generation, if one of them is not 0."""
+    samples = feed[-1]
     if any(shares) and samples:
-        table.append((origin, reader, samples, [share / samples for share in shares]))
+        table.append((*feed, [share / samples for share in shares]))
 
 
 def _schedule(field: str, value: float | Sequence[float]) -> list[float]:

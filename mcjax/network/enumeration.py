@@ -7,12 +7,16 @@ there are ``2**(M (M + 1))`` labelled networks: 4,096 of 3 models, 1,048,576 of 
 from __future__ import annotations
 
 from itertools import permutations
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mcjax.network.build import build_network
 from mcjax.network.feed import REAL
 from mcjax.network.network import Network
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
 
 MOST_ENUMERATED = 4
 
@@ -44,13 +48,15 @@ def describe_code(code: int, models: int) -> str:
     return " ".join(f"{a}->{b}" for a, b in feeds_of(code, models)) or "no feeds"
 
 
-def isomorphism_classes(models: int) -> tuple[np.ndarray, np.ndarray]:
+def isomorphism_classes(models: int) -> tuple[Int[np.ndarray, " K"], Int[np.ndarray, " K"]]:
     """One network of each class of networks that differ only in the numbering of models.
 
     Returns
     -------
-    codes: the smallest code of each class, ascending, shape (K,). sizes: how many labelled networks
-    are in the class, shape (K,); they add up to all.
+    codes : ndarray
+        The smallest code of each class, ascending, shape (K,).
+    sizes : ndarray
+        Number of labelled networks in each class, shape (K,); they add up to all.
     """
     codes = np.arange(code_count(models), dtype=np.int64)
     smallest = codes.copy()

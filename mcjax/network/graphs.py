@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcjax.errors import InputError
 from mcjax.network.build import build_network
+from mcjax.network.checks import Draws
 from mcjax.network.feed import REAL, Feed
 from mcjax.network.network import Network
+from mcjax.network.source import RealData
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 DEFAULT_SAMPLES = 100
 GRAPH_SUFFIXES = (".graphml", ".gml", ".json")
@@ -22,7 +27,7 @@ ENCODING = "utf-8-sig"
 """Of all text that mcjax reads: UTF-8, before which some editors put a byte-order mark."""
 
 
-def from_networkx(graph: Any, draws: str = "private", real: str = "fresh") -> Network:
+def from_networkx(graph: nx.DiGraph, draws: Draws = "private", real: RealData = "fresh") -> Network:
     """Build a :class:`Network` from a ``networkx.DiGraph``.
 
     Raises

@@ -7,9 +7,15 @@ ask it what they need to know; none of them asks for its name.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from mcjax.errors import InputError, did_you_mean
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Integer
+
+MemoryName = Literal["replace", "accumulate", "subsample"]
+"""The name of a rule that a study file can give."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class Memory:
     selects: ClassVar[bool] = False
     vanishing: ClassVar[bool] = False
 
-    def keeps(self, generation: Any, now: Any) -> Any:
+    def keeps(self, generation: Integer[Any, "*T"], now: Integer[Any, ""]) -> Bool[Any, "*T"]:
         """Whether data of past generations are in the pool of generation ``now``.
 
         Parameters
@@ -65,7 +71,7 @@ class Replace(Memory):
     name = "replace"
     current_only = True
 
-    def keeps(self, generation: Any, now: Any) -> Any:
+    def keeps(self, generation: Integer[Any, "*T"], now: Integer[Any, ""]) -> Bool[Any, "*T"]:
         """Whether it is the current generation."""
         return generation == now
 
@@ -78,7 +84,7 @@ class Accumulate(Memory):
     adds_up = True
     vanishing = True
 
-    def keeps(self, generation: Any, now: Any) -> Any:
+    def keeps(self, generation: Integer[Any, "*T"], now: Integer[Any, ""]) -> Bool[Any, "*T"]:
         """Whether it is the current generation or an earlier one."""
         return generation <= now
 
@@ -91,7 +97,7 @@ class Subsample(Memory):
     selects = True
     vanishing = True
 
-    def keeps(self, generation: Any, now: Any) -> Any:
+    def keeps(self, generation: Integer[Any, "*T"], now: Integer[Any, ""]) -> Bool[Any, "*T"]:
         """Whether it is the current generation or an earlier one."""
         return generation <= now
 
@@ -100,7 +106,7 @@ MEMORIES: dict[str, Memory] = {rule.name: rule for rule in (Replace(), Accumulat
 """The rules that a study file can name."""
 
 
-def read_memory(rule: Memory | str) -> Memory:
+def read_memory(rule: Memory | MemoryName) -> Memory:
     """Return a rule, given as such or by name.
 
     Raises

@@ -14,10 +14,10 @@ from functools import cached_property
 from typing import Any
 
 from mcjax.errors import InputError
-from mcjax.network.checks import check_network
+from mcjax.network.checks import Draws, check_network
 from mcjax.network.feed import REAL, Feed, by_reader
 from mcjax.network.memory import Memory, Replace, read_memory
-from mcjax.network.source import Source
+from mcjax.network.source import RealData, Source
 from mcjax.network.timeline import Generation, Series, Timeline
 
 
@@ -58,8 +58,8 @@ class Network:
     models: tuple[str, ...]
     later: Timeline
     initial: tuple[int, ...]
-    draws: str = "private"
-    real: str = "fresh"
+    draws: Draws = "private"
+    real: RealData = "fresh"
     memory: Memory = Replace()  # noqa: RUF009 - frozen
     sources: tuple[Source, ...] = ()
     first: tuple[Feed, ...] = ()
@@ -145,7 +145,7 @@ class Network:
             return self
         return self.with_feeds(feed for feed in self.feeds if feed.weight)
 
-    @property
+    @cached_property
     def plain(self) -> bool:
         """Whether all real data are of one source, and weights are constant."""
         return not self.sources and not self.first and not self.later.weights_vary

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 from mcjax.errors import InputError, did_you_mean
 
-REAL_DATA = ("fresh", "reused")
+RealData = Literal["fresh", "reused"]
+"""Whether real data are new in every generation, or always the sample of generation 0."""
 
 Rows = tuple[tuple[float, ...], ...]
 
@@ -18,20 +20,29 @@ class Source:
 
     Attributes
     ----------
-    name: what feeds name as their origin.
-    samples: of each of its feeds that does not say.
-    theta: its truth, p numbers.
-    shift: h, p numbers, instead of theta: its truth is ``theta* + h / sqrt(samples)``, at the
-        distance at which first-order laws speak of means.
-    covariance: of its covariates, ``x ~ N(0, covariance)``, p rows of p numbers; any rank.
-    noise: its noise scale, in place of the family's ``sigma``.
-    public: whether all its readers get one sample (else each its own).
-    real: ``fresh`` (a new sample each generation) or ``reused`` (always that of generation 0);
-        None: as the network's real data.
+    name : str
+        What feeds name as their origin.
+    samples : int, optional
+        Samples of each of its feeds that does not give a number.
+    theta : tuple of float, optional
+        Its truth, p numbers.
+    shift : tuple of float, optional
+        h, p numbers, instead of theta: its truth is ``theta* + h / sqrt(samples)``, at the distance
+        at which first-order laws speak of means.
+    covariance : tuple of tuple of float, optional
+        Covariance of its covariates, ``x ~ N(0, covariance)``, p rows of p numbers; any rank.
+    noise : float, optional
+        Its noise scale, in place of the family's ``sigma``.
+    public : bool
+        Whether all its readers get one sample; otherwise each gets its own.
+    real : {"fresh", "reused"}, optional
+        Whether its samples are new in every generation, or always that of generation 0; defaults to
+        the setting of the network.
 
     Raises
     ------
-    InputError: for what makes no source; p is checked where a family is known.
+    InputError
+        If the values make no source; p is checked where a model is known.
     """
 
     name: str
@@ -41,7 +52,7 @@ class Source:
     covariance: Rows | None = None
     noise: float | None = None
     public: bool = False
-    real: str | None = None
+    real: RealData | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name or "\0" in self.name:
@@ -63,9 +74,10 @@ class Source:
         number = isinstance(self.noise, int | float) and not isinstance(self.noise, bool)
         if self.noise is not None and not (number and 0 < self.noise < math.inf):
             raise self._error("noise", f"is {self.noise!r}; give a positive number")
-        if self.real not in (None, *REAL_DATA):
-            hint = did_you_mean(self.real, REAL_DATA)
-            raise self._error("real", f"is {self.real!r}, not one of {REAL_DATA}{hint}")
+        choices = get_args(RealData)
+        if self.real not in (None, *choices):
+            hint = did_you_mean(self.real, choices)
+            raise self._error("real", f"is {self.real!r}, not one of {choices}{hint}")
 
     def scaled(self, samples: int | None) -> Source:
         """Return the source with another number of samples."""

@@ -10,12 +10,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mcjax.errors import InputError
 from mcjax.network.feed import Feed
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Generation:
 
     feeds: tuple[Feed, ...]
 
-    def __init__(self, feeds: Iterable[Feed | tuple]):
+    def __init__(self, feeds: Iterable[Feed | tuple[str, str, int] | tuple[str, str, int, float]]):
         read = (feed if isinstance(feed, Feed) else Feed(*feed) for feed in feeds)
         object.__setattr__(self, "feeds", tuple(read))
 
@@ -49,7 +52,7 @@ class Timeline(ABC):
         """The generation that stays, but for the number of its samples; None if none does."""
 
     @abstractmethod
-    def order(self, generations: int) -> tuple[tuple[Generation, ...], np.ndarray]:
+    def order(self, generations: int) -> tuple[tuple[Generation, ...], Int[np.ndarray, " T"]]:
         """Return the distinct generations from 1 to T, and which of them each one is.
 
         Returns
@@ -122,7 +125,7 @@ class Series(Timeline):
         """Return one generation, from 1 on."""
         return self.generations[min(generation, len(self.generations)) - 1]
 
-    def order(self, generations: int) -> tuple[tuple[Generation, ...], np.ndarray]:
+    def order(self, generations: int) -> tuple[tuple[Generation, ...], Int[np.ndarray, " T"]]:
         """Return the distinct generations from 1 to T, and which of them each one is."""
         distinct = self.generations[:generations]
         return distinct, np.minimum(np.arange(generations), len(distinct) - 1)
@@ -164,7 +167,7 @@ class Cycle(Timeline):
         """Return one generation, from 1 on."""
         return self.generations[(generation - 1) % len(self.generations)]
 
-    def order(self, generations: int) -> tuple[tuple[Generation, ...], np.ndarray]:
+    def order(self, generations: int) -> tuple[tuple[Generation, ...], Int[np.ndarray, " T"]]:
         """Return the distinct generations from 1 to T, and which of them each one is."""
         distinct = tuple(dict.fromkeys(self.generations[:generations]))
         turn = [distinct.index(generation) for generation in self.generations[:generations]]
@@ -211,7 +214,7 @@ class Growing(Timeline):
         """
         return self._sized(np.array([generation]))[0]
 
-    def order(self, generations: int) -> tuple[tuple[Generation, ...], np.ndarray]:
+    def order(self, generations: int) -> tuple[tuple[Generation, ...], Int[np.ndarray, " T"]]:
         """Return the generations from 1 to T, each of its own size."""
         return self._sized(np.arange(1, generations + 1)), np.arange(generations)
 

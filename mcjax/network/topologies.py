@@ -8,67 +8,100 @@ unless said otherwise); ``initial``: of generation 0. Further keyword arguments 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TypedDict, Unpack
 
 import numpy as np
 
 from mcjax.errors import InputError
 from mcjax.network.build import build_network
+from mcjax.network.checks import Draws
 from mcjax.network.feed import REAL, Feed
-from mcjax.network.memory import Memory
+from mcjax.network.memory import Memory, MemoryName
 from mcjax.network.network import Network
+from mcjax.network.source import RealData
 
 Edge = tuple[int, int]
+
+
+class Options(TypedDict, total=False):
+    """Settings of the network; see :class:`~mcjax.network.network.Network`."""
+
+    draws: Draws
+    real_data: RealData
+    memory: Memory | MemoryName
+    growth: float
 
 
 def _build(
     size: int,
     edges: Iterable[Edge],
+    *,
+    anchored: Iterable[int],
     samples: int,
     initial: int,
-    anchored: Iterable[int],
     real: int,
-    draws: str = "private",
-    real_data: str = "fresh",
-    memory: Memory | str = "replace",
+    real_data: RealData = "fresh",
+    draws: Draws = "private",
+    memory: Memory | MemoryName = "replace",
     growth: float = 0.0,
 ) -> Network:
     feeds = [Feed(str(j), str(i), samples) for j, i in edges]
     if real:
         feeds += [Feed(REAL, str(i), real) for i in anchored]
-    return build_network(size, feeds, initial, draws, real_data, memory, growth)
+    return build_network(
+        size, feeds, initial, draws=draws, real=real_data, memory=memory, growth=growth
+    )
 
 
-def self_loop(*, samples: int, initial: int, real: int = 0, **options: Any) -> Network:
+def self_loop(*, samples: int, initial: int, real: int = 0, **options: Unpack[Options]) -> Network:
     """One model that reads its own output."""
-    return _build(1, [(0, 0)], samples, initial, range(1), real, **options)
+    edges = [(0, 0)]
+    return _build(
+        1, edges, anchored=range(1), samples=samples, initial=initial, real=real, **options
+    )
 
 
-def chain(size: int, *, samples: int, initial: int, real: int = 0, **options: Any) -> Network:
+def chain(
+    size: int, *, samples: int, initial: int, real: int = 0, **options: Unpack[Options]
+) -> Network:
     """0 -> 1 -> ... -> size - 1; model 0 reads itself, and only it reads real data."""
     edges = [(0, 0), *((i - 1, i) for i in range(1, size))]
-    return _build(size, edges, samples, initial, range(1), real, **options)
+    return _build(
+        size, edges, anchored=range(1), samples=samples, initial=initial, real=real, **options
+    )
 
 
-def ring(size: int, *, samples: int, initial: int, real: int = 0, **options: Any) -> Network:
+def ring(
+    size: int, *, samples: int, initial: int, real: int = 0, **options: Unpack[Options]
+) -> Network:
     """Each model reads the one before it."""
     edges = [((i - 1) % size, i) for i in range(size)]
-    return _build(size, edges, samples, initial, range(size), real, **options)
+    return _build(
+        size, edges, anchored=range(size), samples=samples, initial=initial, real=real, **options
+    )
 
 
-def star(size: int, *, samples: int, initial: int, real: int = 0, **options: Any) -> Network:
+def star(
+    size: int, *, samples: int, initial: int, real: int = 0, **options: Unpack[Options]
+) -> Network:
     """Return a star: a hub, model 0, and every other model read each other.
 
     Only the hub reads real data.
     """
     edges = [(i, 0) for i in range(1, size)] + [(0, i) for i in range(1, size)]
-    return _build(size, edges, samples, initial, range(1), real, **options)
+    return _build(
+        size, edges, anchored=range(1), samples=samples, initial=initial, real=real, **options
+    )
 
 
-def complete(size: int, *, samples: int, initial: int, real: int = 0, **options: Any) -> Network:
+def complete(
+    size: int, *, samples: int, initial: int, real: int = 0, **options: Unpack[Options]
+) -> Network:
     """Each model reads every model, itself included."""
     edges = [(j, i) for i in range(size) for j in range(size)]
-    return _build(size, edges, samples, initial, range(size), real, **options)
+    return _build(
+        size, edges, anchored=range(size), samples=samples, initial=initial, real=real, **options
+    )
 
 
 def random_directed(
@@ -79,10 +112,11 @@ def random_directed(
     samples: int,
     initial: int,
     real: int = 0,
-    **options: Any,
+    **options: Unpack[Options],
 ) -> Network:
     """Return a network in which each possible feed, self-loops included, has a probability."""
-    return _random(np.full((size, size), probability), seed, samples, initial, real, options)
+    chance = np.full((size, size), probability)
+    return _random(chance, seed, samples=samples, initial=initial, real=real, **options)
 
 
 def stochastic_block(
@@ -93,25 +127,34 @@ def stochastic_block(
     samples: int,
     initial: int,
     real: int = 0,
-    **options: Any,
+    **options: Unpack[Options],
 ) -> Network:
     """Return blocks of models; ``probabilities[a][b]`` is that of a feed from block a to b."""
     block = np.repeat(np.arange(len(sizes)), sizes)
     if not sizes or {len(probabilities), *map(len, probabilities)} != {len(sizes)}:
         raise InputError("network.probabilities", f"needs {len(sizes)} rows of {len(sizes)}")
     table = np.asarray(probabilities, float)
-    return _random(table[np.ix_(block, block)], seed, samples, initial, real, options)
+    chance = table[np.ix_(block, block)]
+    return _random(chance, seed, samples=samples, initial=initial, real=real, **options)
 
 
 def _random(
-    chance: np.ndarray, seed: int, samples: int, initial: int, real: int, options: dict[str, Any]
+    chance: np.ndarray,
+    seed: int,
+    *,
+    samples: int,
+    initial: int,
+    real: int,
+    **options: Unpack[Options],
 ) -> Network:
     if not ((chance >= 0) & (chance <= 1)).all():
         raise InputError("network.probability", "must lie between 0 and 1")
     size = len(chance)
     hit = np.random.default_rng(seed).random((size, size)) < chance
     edges = [(int(j), int(i)) for j, i in np.argwhere(hit)]
-    return _build(size, edges, samples, initial, range(size), real, **options)
+    return _build(
+        size, edges, anchored=range(size), samples=samples, initial=initial, real=real, **options
+    )
 
 
 TOPOLOGIES: dict[str, Callable[..., Network]] = {

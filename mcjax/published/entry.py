@@ -18,6 +18,7 @@ from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Predictions
 from mcjax.study.study import Condition, Study
 
+Group = Literal["memory", "weights", "estimators", "generative"]
 Kind = Literal["exact", "asymptotic", "bound"]
 EXACT: Final = "exact"
 ASYMPTOTIC: Final = "asymptotic"
@@ -108,7 +109,7 @@ class Entry:
     """
 
     id: str
-    group: str
+    group: Group
     claim: str
     formula: str
     reference: str

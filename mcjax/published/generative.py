@@ -7,6 +7,7 @@ import math
 from mcjax.models.gaussian import gaussian
 from mcjax.models.generative import bernoulli, categorical, poisson_mean
 from mcjax.network import Network, build_network, topologies
+from mcjax.network.memory import MemoryName
 from mcjax.published.entry import EXACT, Entry, Row, functional, mean_square, study_of
 from mcjax.study.study import Study, condition
 
@@ -17,7 +18,7 @@ RATE = -0.057603
 """``E log(sigma_{t+1} / sigma_t)`` at n = 10."""
 
 
-def _loop(n: int, memory: str = "replace") -> Network:
+def _loop(n: int, memory: MemoryName = "replace") -> Network:
     return topologies.self_loop(samples=n, initial=n, memory=memory)
 
 
@@ -53,15 +54,16 @@ def _events(depth: int) -> Study:
 
 ENTRIES = (
     Entry(
-        "B1",
-        "generative",
-        "normal, unbiased variance: its mean is constant, yet it vanishes in almost every chain",
-        "E s_t = s_0;  E sigma_t = alpha(n)^t sigma_0;"
+        id="B1",
+        group="generative",
+        claim="normal, unbiased variance: its mean is constant, yet it vanishes in almost every"
+        " chain",
+        formula="E s_t = s_0;  E sigma_t = alpha(n)^t sigma_0;"
         "  E log sigma_t = t (psi((n-1)/2) - log((n-1)/2)) / 2",
-        f"{SHUMAILOV}; Kazdan et al. 2024",
-        EXACT,
-        _normal,
-        (
+        reference=f"{SHUMAILOV}; Kazdan et al. 2024",
+        kind=EXACT,
+        study=_normal,
+        rows=(
             Row("E s, n = 10, T = 5", *functional("variance", "generative", 4), 1.0),
             Row("E sigma, n = 10, T = 10", *functional("deviation", "lineage", 9), ALPHA**10),
             Row(
@@ -72,15 +74,15 @@ ENTRIES = (
         ),
     ),
     Entry(
-        "B2",
-        "generative",
-        "normal, variance with 1/n: its mean vanishes too, unless data accumulate",
-        "E s_T = (1 - 1/n)^T s_0;"
+        id="B2",
+        group="generative",
+        claim="normal, variance with 1/n: its mean vanishes too, unless data accumulate",
+        formula="E s_T = (1 - 1/n)^T s_0;"
         "  accumulate: prod_i (1 - 1/(n i^2)) -> sin(pi/sqrt(n)) / (pi/sqrt(n))",
-        "Kazdan et al. 2024",
-        EXACT,
-        _biased_normal,
-        (
+        reference="Kazdan et al. 2024",
+        kind=EXACT,
+        study=_biased_normal,
+        rows=(
             Row("n = 20, T = 10", *functional("variance", "generative", 9), (1 - 1 / 20) ** 10),
             Row(
                 "accumulate, n = 10, T = 20",
@@ -90,14 +92,14 @@ ENTRIES = (
         ),
     ),
     Entry(
-        "B3",
-        "generative",
-        "categorical: diversity is lost, rare classes first",
-        "E[P(1-P)] = p(1-p)(1-1/n)^t;  extinction by the Wright-Fisher chain",
-        f"{SHUMAILOV}; Seddik et al. 2024",
-        EXACT,
-        _classes,
-        (
+        id="B3",
+        group="generative",
+        claim="categorical: diversity is lost, rare classes first",
+        formula="E[P(1-P)] = p(1-p)(1-1/n)^t;  extinction by the Wright-Fisher chain",
+        reference=f"{SHUMAILOV}; Seddik et al. 2024",
+        kind=EXACT,
+        study=_classes,
+        rows=(
             Row(
                 "diversity, p = (.1, .9), n = 50, T = 20",
                 *functional("heterozygosity", "generative", 19),
@@ -108,23 +110,25 @@ ENTRIES = (
         ),
     ),
     Entry(
-        "B4",
-        "generative",
-        "Bernoulli: the same in one number",
-        "E[P(1-P)] = p(1-p)(1-1/n)^t",
-        "Suresh et al. 2024",
-        EXACT,
-        _yes_or_no,
-        (Row("extinct, p = .2, n = 40, T = 20", *functional("rarest_extinct", "extinction", 19)),),
+        id="B4",
+        group="generative",
+        claim="Bernoulli: the same in one number",
+        formula="E[P(1-P)] = p(1-p)(1-1/n)^t",
+        reference="Suresh et al. 2024",
+        kind=EXACT,
+        study=_yes_or_no,
+        rows=(
+            Row("extinct, p = .2, n = 40, T = 20", *functional("rarest_extinct", "extinction", 19)),
+        ),
     ),
     Entry(
-        "B5",
-        "generative",
-        "Poisson: the probability that events have not died out",
-        "P(lambda_k != 0) = 1 - exp(-n lambda_0 g_k), g_1 = 1, g_{k+1} = 1 - exp(-g_k)",
-        "Suresh et al. 2024",
-        EXACT,
-        _events,
-        (Row("n lambda_0 = 10, k = 50", *functional("alive", "extinction", 49), 0.31871),),
+        id="B5",
+        group="generative",
+        claim="Poisson: the probability that events have not died out",
+        formula="P(lambda_k != 0) = 1 - exp(-n lambda_0 g_k), g_1 = 1, g_{k+1} = 1 - exp(-g_k)",
+        reference="Suresh et al. 2024",
+        kind=EXACT,
+        study=_events,
+        rows=(Row("n lambda_0 = 10, k = 50", *functional("alive", "extinction", 49), 0.31871),),
     ),
 )

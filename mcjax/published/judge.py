@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mcjax import api
 from mcjax.engine.engine import Report
-from mcjax.engine.outcome import Tally
+from mcjax.engine.outcome import Outcome, Tally
 from mcjax.published.entry import BOUND, ConditionResult, Entry, Row
 from mcjax.study.study import Study
 from mcjax.verdicts.claims import (
@@ -69,13 +69,13 @@ class Run:
     entry: Entry
     study: Study
     results: list[ConditionResult]
-    tallies: list[Tally]
+    tallies: list[Tally[Outcome]]
 
 
 def run_entry(
     entry: Entry,
     depth: int = 1,
-    known: Sequence[Tally] | None = None,
+    known: Sequence[Tally[Outcome]] | None = None,
     report: Report | None = None,
 ) -> Run:
     """Simulate the study of an entry.

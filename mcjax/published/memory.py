@@ -8,6 +8,7 @@ import numpy as np
 
 from mcjax.models.location import linear
 from mcjax.network import Network, topologies
+from mcjax.network.memory import MemoryName
 from mcjax.published.entry import (
     ASYMPTOTIC,
     BOUND,
@@ -26,7 +27,7 @@ P, LATE = 5, 99
 """Parameters of the regressions, and the last generation of those that accumulate data."""
 
 
-def _loop(n: int, memory: str) -> Condition:
+def _loop(n: int, memory: MemoryName) -> Condition:
     net = topologies.self_loop(samples=n, initial=n, memory=memory)
     return condition(net, linear(), np.ones(P), label=memory)
 
@@ -49,7 +50,7 @@ def _subsample(depth: int) -> Study:
 
 def graphs(n: int) -> dict[str, Network]:
     """Return networks with doubly stochastic shares, whose models accumulate n samples per feed."""
-    pool = "accumulate"
+    pool: MemoryName = "accumulate"
     return {
         "ring of 8": topologies.ring(8, samples=n, initial=n, memory=pool),
         "ring of 4": topologies.ring(4, samples=n, initial=n, memory=pool),
@@ -77,73 +78,73 @@ SUBSAMPLED = {2: 1.75, 5: 2.390833, 10: 2.649303}
 
 ENTRIES = (
     Entry(
-        "A1",
-        "memory",
-        "replace: the error grows linearly",
-        "MSE_T = T sigma^2 p / (n - p - 1)",
-        f"Dohmatob et al. 2024; {GERSTGRASSER}",
-        EXACT,
-        _replace,
-        (Row("n = 50, p = 5, T = 10", *mean_square("finite_sample", 9), 1.13636),),
+        id="A1",
+        group="memory",
+        claim="replace: the error grows linearly",
+        formula="MSE_T = T sigma^2 p / (n - p - 1)",
+        reference=f"Dohmatob et al. 2024; {GERSTGRASSER}",
+        kind=EXACT,
+        study=_replace,
+        rows=(Row("n = 50, p = 5, T = 10", *mean_square("finite_sample", 9), 1.13636),),
     ),
     Entry(
-        "A3",
-        "memory",
-        "accumulate: the error stays bounded",
-        "M_T = sum_{i <= T} 1 / i^2 -> pi^2 / 6",
-        f"{GERSTGRASSER}; Dey & Donoho 2024",
-        ASYMPTOTIC,
-        _accumulate,
-        tuple(
+        id="A3",
+        group="memory",
+        claim="accumulate: the error stays bounded",
+        formula="M_T = sum_{i <= T} 1 / i^2 -> pi^2 / 6",
+        reference=f"{GERSTGRASSER}; Dey & Donoho 2024",
+        kind=ASYMPTOTIC,
+        study=_accumulate,
+        rows=tuple(
             Row(f"T = {fits}", *risk_ratio("first_order", fits - 1), _harmonic(fits))
             for fits in (2, 5, 10, 100)
         ),
     ),
     Entry(
-        "A3'",
-        "memory",
-        "accumulate, fresh Gaussian designs, at every sample size",
-        "MSE_T = sigma^2 p sum_g 1 / (g (g n - p - 1))",
-        "derived in mcjax.laws.least_squares.finite_sample",
-        EXACT,
-        _accumulate_few,
-        (Row("n = 50, p = 5, T = 10", *mean_square("finite_sample", 9), _exact_pool(50, 10)),),
+        id="A3'",
+        group="memory",
+        claim="accumulate, fresh Gaussian designs, at every sample size",
+        formula="MSE_T = sigma^2 p sum_g 1 / (g (g n - p - 1))",
+        reference="derived in mcjax.laws.least_squares.finite_sample",
+        kind=EXACT,
+        study=_accumulate_few,
+        rows=(Row("n = 50, p = 5, T = 10", *mean_square("finite_sample", 9), _exact_pool(50, 10)),),
     ),
     Entry(
-        "A3''",
-        "memory",
-        "accumulate on a graph: topology sets the speed, not the limit pi^2 / (6 M)",
-        "N_t e_t = N_{t-1} e_{t-1} + sum_j n_ij (e_{j,t-1} + noise)",
-        "derived in mcjax.laws.first_order.accumulation",
-        ASYMPTOTIC,
-        _on_graphs,
-        tuple(
+        id="A3''",
+        group="memory",
+        claim="accumulate on a graph: topology sets the speed, not the limit pi^2 / (6 M)",
+        formula="N_t e_t = N_{t-1} e_{t-1} + sum_j n_ij (e_{j,t-1} + noise)",
+        reference="derived in mcjax.laws.first_order.accumulation",
+        kind=ASYMPTOTIC,
+        study=_on_graphs,
+        rows=tuple(
             Row(f"{name}, T = 30", *risk_ratio("first_order", 29, k))
             for k, name in enumerate(graphs(4))
         ),
     ),
     Entry(
-        "A5",
-        "memory",
-        "accumulate, then fit n of all rows so far",
-        "A_{g+1} = A_g + (2 - 1/g) / (g+1)^2, M_g = A_g + 1 - 1/g -> pi^2 / 2 - 2",
-        "workflow of Kazdan et al. 2024; derived in mcjax.laws.first_order.accumulation",
-        ASYMPTOTIC,
-        _subsample,
-        tuple(
+        id="A5",
+        group="memory",
+        claim="accumulate, then fit n of all rows so far",
+        formula="A_{g+1} = A_g + (2 - 1/g) / (g+1)^2, M_g = A_g + 1 - 1/g -> pi^2 / 2 - 2",
+        reference="workflow of Kazdan et al. 2024; derived in mcjax.laws.first_order.accumulation",
+        kind=ASYMPTOTIC,
+        study=_subsample,
+        rows=tuple(
             Row(f"T = {fits}", *risk_ratio("first_order", fits - 1), value)
             for fits, value in SUBSAMPLED.items()
         ),
     ),
     Entry(
-        "A10",
-        "memory",
-        "accumulate: the supremum over generations",
-        "sup_T n MSE_T / V <= pi^2 / 6",
-        "Barzilai & Shamir 2025",
-        BOUND,
-        _accumulate,
-        (
+        id="A10",
+        group="memory",
+        claim="accumulate: the supremum over generations",
+        formula="sup_T n MSE_T / V <= pi^2 / 6",
+        reference="Barzilai & Shamir 2025",
+        kind=BOUND,
+        study=_accumulate,
+        rows=(
             Row(
                 "T = 100, where it is largest",
                 risk_ratio("first_order", LATE)[0],

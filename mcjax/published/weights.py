@@ -149,14 +149,16 @@ MIDDLE = len(SPAN) // 2
 GOLDEN = (math.sqrt(5) - 1) / 2
 ENTRIES = (
     Entry(
-        "A6",
-        "weights",
-        "fresh real data of weight w and the last synthetic data: the best w is 1 / golden ratio",
-        "M_t = (1-w)^2 M_{t-1} + w^2 + k (1-w)^2;  w* = (sqrt(k^2 + 4 k) - k) / 2 = M_inf(w*)",
-        HE,
-        ASYMPTOTIC,
-        _weights,
-        (
+        id="A6",
+        group="weights",
+        claim="fresh real data of weight w and the last synthetic data: the best w is 1 / golden"
+        " ratio",
+        formula="M_t = (1-w)^2 M_{t-1} + w^2 + k (1-w)^2;"
+        "  w* = (sqrt(k^2 + 4 k) - k) / 2 = M_inf(w*)",
+        reference=HE,
+        kind=ASYMPTOTIC,
+        study=_weights,
+        rows=(
             Row("best w, k = 1", _simulated_best, lambda results: best_weight(1), GOLDEN),
             Row("risk at the best w, k = 1", *_settled(MIDDLE), GOLDEN),
             Row("risk at w = 0.5, k = 1", *_settled(len(SPAN)), 2 / 3),
@@ -166,14 +168,14 @@ ENTRIES = (
         ),
     ),
     Entry(
-        "A9",
-        "weights",
-        "growing samples: the error is bounded if and only if sum 1/n_t is finite",
-        "MSE_T = V sum_{t <= T} 1 / n_t",
-        "Xu, He & Cheng 2025",
-        ASYMPTOTIC,
-        _growing,
-        (
+        id="A9",
+        group="weights",
+        claim="growing samples: the error is bounded if and only if sum 1/n_t is finite",
+        formula="MSE_T = V sum_{t <= T} 1 / n_t",
+        reference="Xu, He & Cheng 2025",
+        kind=ASYMPTOTIC,
+        study=_growing,
+        rows=(
             Row(
                 "n_t = n t, T = 30",
                 *risk_ratio("first_order", 29, 0),
@@ -187,13 +189,15 @@ ENTRIES = (
         ),
     ),
     Entry(
-        "A11",
-        "weights",
-        "a constant share of biased labels: more samples do not lower the risk below a floor",
-        "risk -> p_2^2 ||delta||^2",
-        "Dohmatob et al. 2025",
-        ASYMPTOTIC,
-        _biased,
-        (Row("p_2 = 0.2, ||delta|| = 1", mean_square("first_order", 1)[0], _floor, BIASED**2),),
+        id="A11",
+        group="weights",
+        claim="a constant share of biased labels: more samples do not lower the risk below a floor",
+        formula="risk -> p_2^2 ||delta||^2",
+        reference="Dohmatob et al. 2025",
+        kind=ASYMPTOTIC,
+        study=_biased,
+        rows=(
+            Row("p_2 = 0.2, ||delta|| = 1", mean_square("first_order", 1)[0], _floor, BIASED**2),
+        ),
     ),
 )

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mcjax.engine.moments import Moments
-from mcjax.engine.survey import SurveyMoments
+from mcjax.engine.survey import LateErrors
 from mcjax.report.folder import ResultFolder
 from mcjax.report.tables import MARK, STYLE
 from mcjax.report.verification import cell_rows, cells_parquet, network_counts, survey_json
@@ -49,23 +49,24 @@ class SurveyStore:
         identity = hashlib.sha256(text.encode()).hexdigest()
         self._folder = ResultFolder(folder, {"survey": settings}, identity)
 
-    def load(self, piece: int) -> SurveyMoments | None:
+    def load(self, piece: int) -> LateErrors | None:
         """Load a piece that ran before; None if it did not."""
 
-        def unpack(data: Any) -> SurveyMoments:
-            late = Moments(*(data[name] for name in Moments._fields))
-            return SurveyMoments(late, data["failures"])
+        def unpack(data: Any) -> LateErrors:
+            moments = Moments(*(data[f"moments/{name}"] for name in Moments._fields))
+            return LateErrors(moments, data["fits"], data["chains"])
 
         return self._folder.read_arrays(_name(piece), unpack)
 
-    def save(self, piece: int, moments: SurveyMoments) -> None:
-        """Keep the moments of a piece."""
-        arrays = moments.late._asdict() | {"failures": moments.failures}
+    def save(self, piece: int, late: LateErrors) -> None:
+        """Keep the late errors of a piece."""
+        arrays = {f"moments/{name}": leaf for name, leaf in late.moments._asdict().items()}
+        arrays |= {"fits": late.fits, "chains": late.chains}
         self._folder.write_arrays(_name(piece), arrays)
 
     def finish(self, verdict: SurveyVerdict) -> None:
         """Keep the verdicts as JSON, CSV and Parquet."""
-        cells = verdict.cells()
+        cells = verdict.cells
         self._folder.write_json("verification.json", survey_json(verdict))
         self._folder.write_csv("cells.csv", cell_rows(cells), ["condition"])
         self._folder.write_bytes("cells.parquet", cells_parquet(cells))
@@ -78,8 +79,7 @@ def _name(piece: int) -> str:
 def show_survey(console: Console, verdict: SurveyVerdict, seconds: float) -> None:
     """Print the verdicts on networks and on claims by kind, and the networks that are refuted."""
     survey = verdict.survey
-    collapses = np.array([fate.collapses for fate in verdict.fates])
-    doomed = collapses.sum(1)
+    doomed = verdict.collapses.sum(1)
     law = "the collapse law"
     if verdict.without is not None:
         law += f" without {verdict.without!r}"
@@ -89,9 +89,9 @@ def show_survey(console: Console, verdict: SurveyVerdict, seconds: float) -> Non
             (doomed > 0) & (doomed < survey.models)
         ],
         "networks in which all models collapse": verdict.networks[doomed == survey.models],
-        "models: whether they collapse": verdict.verdicts[..., 0].ravel(),
-        "models: rate of growth": verdict.verdicts[..., 1][collapses],
-        "models: limit": verdict.verdicts[..., 1][~collapses],
+        "models: whether they collapse": _verdicts(verdict, "collapse"),
+        "models: rate of growth": _verdicts(verdict, "growth"),
+        "models: limit": _verdicts(verdict, "limit"),
     }
     table = Table(title=f"Every network of {survey.models} models, by {law}")
     for heading in ("by the law", VERIFIED, REFUTED, INCONCLUSIVE):
@@ -106,14 +106,19 @@ def show_survey(console: Console, verdict: SurveyVerdict, seconds: float) -> Non
                 f"{MARK[name]} {name}: {survey.name(int(verdict.codes[k]))}", markup=False
             )
     if verdict.failures:
-        console.print(f"[bold]{verdict.failures}[/] fits ended without an estimate")
+        by_reason = ", ".join(f"{n:,} {reason}" for reason, n in verdict.failures.items())
+        console.print(f"fits that ended without an estimate: {by_reason}")
     counts = network_counts(verdict)
     kind = "" if survey.labelled else f", which stand for {counts['labelled']:,} labelled ones"
     console.print(
         f"[{STYLE[verdict.verdict]}]{verdict.verdict}[/]: {counts['simulated']:,} networks{kind}:"
         f" {counts[VERIFIED]:,} verified, {counts[REFUTED]:,} refuted,"
-        f" {counts[INCONCLUSIVE]:,} inconclusive; {(verdict.verdicts != '').sum():,} claims at"
+        f" {counts[INCONCLUSIVE]:,} inconclusive; {len(verdict.cells):,} claims at"
         f" ±{survey.tolerance:.0%} with confidence {survey.confidence:.0%} together;"
         f" {survey.chains:,} chains and {survey.generations} generations each; {seconds:.0f} s",
         soft_wrap=True,
     )
+
+
+def _verdicts(verdict: SurveyVerdict, quantity: str) -> np.ndarray:
+    return np.array([cell.verdict for cell in verdict.cells if cell.quantity == quantity])

@@ -48,8 +48,8 @@ def survey_json(verdict: SurveyVerdict) -> dict[str, Any]:
     """Return a judged survey as plain data, with the number of networks by verdict."""
     survey = verdict.survey
     return {
-        "cells": [vars(cell) for cell in verdict.cells()],
-        "failures": {"no estimate": verdict.failures} if verdict.failures else {},
+        "cells": [vars(cell) for cell in verdict.cells],
+        "failures": verdict.failures,
         "chains": survey.chains,
         "verdict": verdict.verdict,
         "without": verdict.without,

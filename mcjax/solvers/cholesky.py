@@ -7,6 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jaxtyping import Float, Shaped
 
 from mcjax.solvers.once import once
 
@@ -14,7 +15,9 @@ UNROLLED = 8
 """Largest p for which the factorisation is written out."""
 
 
-def solve_positive(matrix: Array, right: Array) -> tuple[Array, Array]:
+def solve_positive(
+    matrix: Float[Array, "p p *lanes"], right: Float[Array, " p *lanes"]
+) -> tuple[Float[Array, " p *lanes"], Float[Array, "*lanes"]]:
     """Solve ``matrix x = right`` for a symmetric positive semi-definite matrix.
 
     A pivot that falls below the rounding error is lifted to it, so that the solution is finite and
@@ -44,7 +47,9 @@ def solve_positive(matrix: Array, right: Array) -> tuple[Array, Array]:
     return _swept(matrix + jnp.tril(matrix, -1).T - jnp.triu(matrix, 1), right)
 
 
-def solve_entries(lower: list[list[Array]], right: list[Array]) -> tuple[Array, Array]:
+def solve_entries(
+    lower: list[list[Float[Array, "*lanes"]]], right: list[Float[Array, "*lanes"]]
+) -> tuple[Float[Array, " p *lanes"], Float[Array, "*lanes"]]:
     """Solve many positive definite systems at once, entry by entry, without LAPACK.
 
     Parameters
@@ -104,7 +109,7 @@ def _swept(matrix: Array, right: Array) -> tuple[Array, Array]:
     return scale * end[:, -1], 1 / jnp.max(inflation, axis=0)
 
 
-def singular_share(matrix: Array) -> float:
+def singular_share(matrix: Shaped[Array, "p ..."]) -> float:
     """Return the unexplained share below which a matrix counts as singular.
 
     Parameters

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jaxtyping import Integer
 
 Tree = TypeVar("Tree")
 
 
-def once(count: Array, compute: Callable[[], Tree]) -> Tree:
+def once(count: Integer[Array, " ..."], compute: Callable[[], Tree]) -> Tree:
     """Compute arrays once and store them.
 
     XLA's CPU compiler would otherwise compute them again, random numbers included, in every loop
@@ -33,7 +34,7 @@ def once(count: Array, compute: Callable[[], Tree]) -> Tree:
     """
     if jax.default_backend() != "cpu":  # on a GPU a condition costs a round trip to the host
         return compute()
-    traced: list[Any] = []
+    traced: list[Tree] = []
 
     def full() -> Tree:
         traced.append(compute())

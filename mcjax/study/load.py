@@ -144,11 +144,11 @@ def _conditions(content: StudyFile, path: Path) -> list[Condition]:
             family,
             theta,
             covariates.covariance,
-            "" if grid.common_draws else _joined(net_label, fam_label, step),
-            seed,
-            _joined(net_label, fam_label, step, seeded),
-            cast(Design, covariates.design),  # checked by `condition`
-            estimator,
+            label="" if grid.common_draws else _joined(net_label, fam_label, step),
+            seed=seed,
+            name=_joined(net_label, fam_label, step, seeded),
+            design=cast(Design, covariates.design),  # checked by `condition`
+            estimator=estimator,
         )
         if scale is not None and not grid.common_draws:  # rungs of a ladder are independent
             made = replace(made, ladder=_joined(net_label, fam_label, seeded), scale=scale)

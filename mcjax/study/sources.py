@@ -11,6 +11,8 @@ from mcjax.network import Network
 from mcjax.network.source import Source
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+
     from mcjax.models.model import Model
 
 
@@ -27,18 +29,21 @@ class SourceLaws(NamedTuple):
         Noise scales, shape (S,); None if all equal that of the model.
     """
 
-    theta: np.ndarray
-    covariance: np.ndarray
-    sigma: np.ndarray | None
+    theta: Float[np.ndarray, "S p"]
+    covariance: Float[np.ndarray, "S p p"]
+    sigma: Float[np.ndarray, " S"] | None
 
     @property
-    def offsets(self) -> np.ndarray:
+    def offsets(self) -> Float[np.ndarray, "S p"]:
         """Return the differences of the truths from that of ``real``, shape (S, p)."""
         return self.theta - self.theta[0]
 
 
 def source_laws(
-    net: Network, model: Model, theta: np.ndarray, covariance: np.ndarray
+    net: Network,
+    model: Model,
+    theta: Float[np.ndarray, " p"],
+    covariance: Float[np.ndarray, "p p"],
 ) -> SourceLaws:
     """Return the distributions of a network's real sources.
 
@@ -85,7 +90,11 @@ def source_laws(
     if model.noise_scale is not None and any(s.noise is not None for s in net.sources):
         common = float(model.params[model.noise_scale])
         sigma = np.array([common, *(s.noise or common for s in net.sources)])
-    return SourceLaws(np.array(truths), np.array(covariances), sigma)
+    laws = SourceLaws(np.array(truths), np.array(covariances), sigma)
+    for array in laws:
+        if array is not None:
+            array.setflags(write=False)
+    return laws
 
 
 def check_determined(net: Network, laws: SourceLaws) -> None:
@@ -110,7 +119,9 @@ def check_determined(net: Network, laws: SourceLaws) -> None:
                 )
 
 
-def read_covariance(rows: object, p: int, field: str = "covariates.covariance") -> np.ndarray:
+def read_covariance(
+    rows: object, p: int, field: str = "covariates.covariance"
+) -> Float[np.ndarray, "p p"]:
     """Return a p x p covariance matrix from lists of numbers.
 
     Raises

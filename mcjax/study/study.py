@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,6 +17,9 @@ from mcjax.study.quantities import check_quantities
 from mcjax.study.sources import SourceLaws, check_determined, read_covariance, source_laws
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+
+    from mcjax.chains.program import Dtype
     from mcjax.estimators.estimator import Estimator
     from mcjax.models.model import Model
 
@@ -25,7 +29,7 @@ Solver = Literal["auto", "newton", "lbfgs"]
 Sampling = Literal["auto", "rows"]
 PathChoice = Literal["auto", "reference"]
 
-PRECISIONS: dict[Precision, tuple[str, str]] = {
+PRECISIONS: dict[Precision, tuple[Dtype, Dtype]] = {
     "mixed": ("float32", "float64"),
     "float64": ("float64", "float64"),
     "float32": ("float32", "float32"),
@@ -70,8 +74,8 @@ class Condition:
     label: str
     network: Network
     model: Model
-    theta: np.ndarray
-    covariance: np.ndarray
+    theta: Float[np.ndarray, " p"]
+    covariance: Float[np.ndarray, "q q"]
     seed: int = 0
     design: Design = "random"
     ladder: str | None = None
@@ -155,9 +159,8 @@ class Study:
         check_quantities(self.quantities, [c.model for c in self.conditions])
         if not self.conditions:
             raise InputError("grid", "has no condition")
-        names = [c.name for c in self.conditions]
-        for name in names:
-            if names.count(name) > 1:
+        for name, count in Counter(c.name for c in self.conditions).items():
+            if count > 1:
                 raise InputError("grid", f"makes the condition {name!r} twice; drop one")
         rungs = [(c.ladder, c.label, c.seed) for c in self.conditions if c.ladder is not None]
         if len(set(rungs)) < len(rungs):
@@ -261,10 +264,19 @@ def condition(
                 f" {model.name} has none; leave them out",
             )
         check_determined(network, source_laws(network, model, truth, cov))
-    for array in (truth, cov):
-        array.setflags(write=False)
+    model = replace(model, params=_read_only(model.params))
     shown = label if name is None else name
-    return Condition(shown, label, network, model, truth, cov, seed, design, estimator=estimator)
+    return Condition(
+        name=shown,
+        label=label,
+        network=network,
+        model=model,
+        theta=_read_only(truth),
+        covariance=_read_only(cov),
+        seed=seed,
+        design=design,
+        estimator=estimator,
+    )
 
 
 def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:
@@ -297,17 +309,27 @@ def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:
             base.model,
             base.theta,
             base.covariance,
-            label,
-            base.seed,
-            name,
-            base.design,
-            base.estimator,
+            label=label,
+            seed=base.seed,
+            name=name,
+            design=base.design,
+            estimator=base.estimator,
         )
         rungs.append(replace(rung, ladder=base.name, scale=float(scale)))
     return tuple(rungs)
 
 
-def covariance_root(cov: np.ndarray) -> np.ndarray:
+def _read_only(value: Any) -> Any:
+    """Return the value with read-only copies of its arrays, which may be in nested dictionaries."""
+    if isinstance(value, dict):
+        return {key: _read_only(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        value = value.copy()
+        value.setflags(write=False)
+    return value
+
+
+def covariance_root(cov: Float[np.ndarray, "q q"]) -> Float[np.ndarray, "q q"]:
     """Return a matrix F with ``F F' = cov``, which may be rank-deficient."""
     values, vectors = np.linalg.eigh(cov)
     if math.isclose(values[0], values[-1], rel_tol=1e-12):
@@ -315,7 +337,7 @@ def covariance_root(cov: np.ndarray) -> np.ndarray:
     return vectors * np.sqrt(np.maximum(values, 0.0))
 
 
-def whitener(cov: np.ndarray) -> np.ndarray:
+def whitener(cov: Float[np.ndarray, "q q"]) -> Float[np.ndarray, "q q"]:
     """Return ``F^-T`` for the root F of a covariance, or zeros if F is singular.
 
     It maps the errors of least squares for ``x ~ N(0, I)`` to those for ``x ~ N(0, cov)``.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,8 +17,8 @@ from mcjax.network.enumeration import (
 )
 from mcjax.network.network import Network
 
-TILE = 256
-"""Number of chains that run together; the chains of a network are a multiple of it."""
+if TYPE_CHECKING:
+    from jaxtyping import Int
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Survey:
     generations, chains, seed, tolerance, confidence : int, int, int, float, float
         As in a study; the chains are those of each network.
     piece : int
-        Number of networks that run, and are saved, together.
+        Number of networks that are simulated, and saved, together.
 
     Raises
     ------
@@ -60,17 +61,20 @@ class Survey:
             raise InputError("survey.samples", "is below 100, too few for a first-order law")
         if self.generations < 16:
             raise InputError("run.generations", "is below 16, too few to tell growth from a limit")
-        if self.chains % TILE or self.chains < TILE:
-            raise InputError("run.chains", f"is {self.chains}; give a multiple of {TILE}")
         if self.piece < 1:
             raise InputError("survey.piece", "must be at least 1")
 
-    def codes(self) -> tuple[np.ndarray, np.ndarray]:
+    def codes(self) -> tuple[Int[np.ndarray, " K"], Int[np.ndarray, " K"]]:
         """Return codes of the networks to run, and how many labelled networks each represents."""
         if self.labelled:
             codes = np.arange(code_count(self.models), dtype=np.int64)
             return codes, np.ones_like(codes)
         return isomorphism_classes(self.models)
+
+    def pieces(self) -> list[list[int]]:
+        """Return the codes of the networks of each piece."""
+        codes = self.codes()[0].tolist()
+        return [codes[k : k + self.piece] for k in range(0, len(codes), self.piece)]
 
     def network(self, code: int) -> Network:
         """Return the network with this code."""

@@ -12,60 +12,11 @@ from __future__ import annotations
 from typing import Final, Literal
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
 
 Verdict = Literal["verified", "refuted", "inconclusive"]
 VERIFIED: Final = "verified"
 REFUTED: Final = "refuted"
 INCONCLUSIVE: Final = "inconclusive"
-
-
-def decide(
-    estimate: np.ndarray,
-    error: np.ndarray,
-    chains: np.ndarray,
-    lower: np.ndarray,
-    upper: np.ndarray,
-    confidence: float,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Judge a family of claims that each estimate's mean lies between two bounds.
-
-    Each interval is a two-sided Student interval at the level that Holm's procedure assigns to the
-    claim, see :func:`holm`, so interval and verdict always agree.
-
-    Parameters
-    ----------
-    estimate, error : ndarray of shape (N,)
-        Estimates and their standard errors. A claim whose numbers are not finite is inconclusive,
-        with an infinite interval.
-    chains : ndarray of shape (N,)
-        Chains behind each estimate; its standard error has ``chains - 1`` degrees of freedom.
-    lower, upper : ndarray of shape (N,)
-        Bounds, one of which may be infinite.
-    confidence : float
-        Joint confidence level of all claims.
-
-    Returns
-    -------
-    verdicts : ndarray of str, shape (N,)
-        The verdict on each claim.
-    low, high : ndarray of shape (N,)
-        Ends of the intervals.
-    """
-    alpha = 1 - confidence
-    usable = np.isfinite(estimate) & np.isfinite(error) & (chains >= 2)
-    freedom = np.maximum(chains - 1, 1)
-    centre = np.where(usable, estimate, 1.0)
-    spread = np.where(usable, np.maximum(error, 1e-300), np.inf)
-    distance = np.minimum(np.abs(centre - lower), np.abs(centre - upper))
-    level, _ = holm(np.where(usable, 2 * stdtr(freedom, -distance / spread), 1.0), alpha)
-    half = -stdtrit(freedom, level / 2) * spread
-    low = np.where(usable, centre - half, -np.inf)
-    high = np.where(usable, centre + half, np.inf)
-    inside = (low > lower) & (high < upper)
-    outside = (high < lower) | (low > upper)
-    verdicts = np.where(inside, VERIFIED, np.where(outside, REFUTED, INCONCLUSIVE))
-    return verdicts, low, high
 
 
 def holm(p_values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:

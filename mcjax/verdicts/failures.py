@@ -9,7 +9,7 @@ have an estimate at generation t, and over the chains that have one at every gen
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +43,15 @@ class LostChains:
     lost: tuple[float, ...]
     mse: tuple[float, ...]
     mse_complete: tuple[float, ...]
+
+
+def count_failures(fits: Iterable[np.ndarray]) -> dict[str, int]:
+    """Count the failed fits by reason, given numbers of fits by status, shapes (..., statuses)."""
+    counts = {s.reason: 0 for s in FAILURES}
+    for table in fits:
+        for status in FAILURES:
+            counts[status.reason] += int(table[..., status].sum())
+    return {reason: count for reason, count in counts.items() if count}
 
 
 def lost_chains(

@@ -10,11 +10,10 @@ import numpy as np
 from mcjax.engine.outcome import Outcome
 from mcjax.errors import InputError
 from mcjax.laws.prediction import Predictions
-from mcjax.solvers.status import FAILURES
 from mcjax.study.study import Study
 from mcjax.verdicts.claims import Cell, Claim, Place, never_refuted, settle
 from mcjax.verdicts.equivalence import INCONCLUSIVE, VERIFIED, Verdict, worst
-from mcjax.verdicts.failures import LostChains, lost_chains
+from mcjax.verdicts.failures import LostChains, count_failures, lost_chains
 from mcjax.verdicts.ladder import Ladder, Rung, climb
 from mcjax.verdicts.quantities.growth import Growth, growth_of
 from mcjax.verdicts.quantities.registry import limits_of, questions
@@ -91,7 +90,6 @@ def judge(
     kept = {cell.place: cell for cell in decided}
     cells = tuple(kept.get(cell.place, cell) for cell in settle(claims, study.confidence))
     decisive = [cell for cell in cells if cell.place not in settled]
-    counts = {s: sum(int(outcome.fits[..., s].sum()) for outcome in outcomes) for s in FAILURES}
     return Verification(
         cells=cells,
         verdict=_overall(decisive, predictions),
@@ -104,7 +102,7 @@ def judge(
             for law in laws.laws.values()
             for growth in growth_of(condition, law, outcome)
         ),
-        failures={status.reason: count for status, count in counts.items() if count},
+        failures=count_failures([outcome.fits for outcome in outcomes]),
         losses=lost_chains(study.conditions, outcomes),
         chains=min(outcome.chains for outcome in outcomes),
         inapplicable={
@@ -147,8 +145,9 @@ def claims_of(
     """
     claims: list[Claim] = []
     rungs: list[Rung] = []
-    for position, condition, prediction, quantity in questions(study, predictions):
-        made = quantity.claims(condition, prediction, outcomes[position], study.tolerance)
+    for position, comparison, quantity in questions(study, predictions):
+        condition = comparison.condition
+        made = list(quantity.claims(comparison, outcomes[position]))
         unknown = {claim.place.quantity for claim in made} - set(quantity.units(condition.model))
         if unknown:
             raise InputError(
@@ -157,8 +156,9 @@ def claims_of(
                 " them in its units()",
             )
         claims += made
-        if quantity.has_ladder and condition.ladder is not None and prediction.asymptotic:
-            rungs += [Rung(condition.ladder, condition.scale, claim) for claim in made]
+        ladder = condition.ladder if quantity.has_ladder else None
+        if ladder is not None and comparison.prediction.asymptotic:
+            rungs += [Rung(ladder, condition.scale, claim) for claim in made]
     limits, ladders = climb(rungs, study.tolerance)
     climbed = {(ladder.condition, ladder.law) for ladder in ladders}
     settled = {r.claim.place for r in rungs if (r.ladder, r.claim.place.law) in climbed}

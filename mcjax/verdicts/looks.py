@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from mcjax.engine.outcome import Tally
+from mcjax.engine.outcome import Outcome, Tally
 from mcjax.engine.processes import exchange
 from mcjax.laws.prediction import Predictions
 from mcjax.study.study import Study
@@ -16,7 +16,7 @@ from mcjax.verdicts.judge import Verification, judge
 FIRST_LOOK = 256
 """Chains of each condition before the first of several looks."""
 
-Simulate = Callable[[Sequence[Tally], Sequence[int]], list[Tally]]
+Simulate = Callable[[Sequence[Tally[Outcome]], Sequence[int]], list[Tally[Outcome]]]
 """Maps the tallies so far and the number of chains wanted for each condition to new tallies."""
 
 
@@ -24,8 +24,8 @@ def judge_until_decided(
     study: Study,
     predictions: Sequence[Predictions],
     simulate: Simulate,
-    known: Sequence[Tally] | None = None,
-) -> tuple[Verification, list[Tally]]:
+    known: Sequence[Tally[Outcome]] | None = None,
+) -> tuple[Verification, list[Tally[Outcome]]]:
     """Simulate until every cell is decided or the study's chains are used up.
 
     The first look is taken at :data:`FIRST_LOOK` chains of each condition, and the number doubles

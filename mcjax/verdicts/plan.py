@@ -103,6 +103,7 @@ class _Group:
     chances: list[Callable[[float], list[Chance]]] = field(default_factory=list)
 
 
+@np.errstate(all="ignore")  # a number of chains that does not exist becomes infinite
 def plan(
     study: Study,
     predictions: Sequence[Predictions],
@@ -133,10 +134,11 @@ def plan(
     for condition in study.conditions:
         scales.setdefault(condition.ladder, []).append(condition.scale)
     total = 0
-    for position, condition, prediction, quantity in questions(study, predictions):
+    for position, comparison, quantity in questions(study, predictions):
+        condition, prediction = comparison.condition, comparison.prediction
         rungs = scales[condition.ladder] if condition.ladder is not None else []
         climbs = quantity.has_ladder and len(set(rungs)) >= FEWEST_RUNGS and prediction.asymptotic
-        for cells in quantity.planned(condition, prediction, study.tolerance):
+        for cells in quantity.planned(comparison):
             total += cells.count
             if isinstance(cells, UnplannedCells):
                 unplanned[prediction.law, cells.quantity] = None
@@ -154,9 +156,7 @@ def plan(
             group.cells.append(cells)
             true = None if truth is None else true_law(truth[position], limit is not None)
             if true is not None:
-                group.chances.append(
-                    partial(quantity.chances, prediction, true, study.tolerance, ladder=limit)
-                )
+                group.chances.append(partial(quantity.chances, comparison, true, ladder=limit))
     level = (1 - study.confidence) / max(total, 1)
     needs = tuple(
         _need(law, quantity, group, study, level, power, total)

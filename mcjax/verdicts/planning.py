@@ -144,6 +144,24 @@ class RatioCells(NormalCells):
         return np.where(reach < 1, (1 + edge) / (1 - reach) - 1, np.inf)
 
 
+@dataclass(frozen=True)
+class VectorCells(NormalCells):
+    """Cells about errors in units of their standard deviations.
+
+    Attributes
+    ----------
+    parameters : ndarray of shape (N,)
+        Number of coordinates p of each error.
+    """
+
+    parameters: np.ndarray
+
+    @property
+    def p(self) -> int:
+        """Largest number of coordinates."""
+        return int(self.parameters.max())
+
+
 Cells = TypeVar("Cells", bound=PlannedCells)
 
 

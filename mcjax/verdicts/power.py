@@ -94,6 +94,12 @@ def relative_spread(law: Prediction) -> np.ndarray:
     return np.sqrt(variance) / law.mse
 
 
+def relative_error(law: Prediction) -> np.ndarray:
+    """Return the standard errors of a law's mean squared errors over these, shape (T + 1, M)."""
+    with np.errstate(divide="ignore", invalid="ignore"):  # a law may predict an error of 0
+        return law.standard_error / law.mse
+
+
 def own_covariances(law: Prediction) -> np.ndarray:
     """Return the covariance of each model's own errors, shape (T + 1, M, p, p)."""
     times, models = law.mse.shape

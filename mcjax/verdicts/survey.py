@@ -12,29 +12,24 @@ models that collapse and at most .12 for the others; after 384 generations of 4 
 ``growth`` of a model that collapses, or ``limit`` of one that does not: the ratio of the simulated
 to the predicted number lies within 1 +- tolerance.
 
-All claims of a survey share one error budget (:mod:`mcjax.verdicts.equivalence`).
+All claims of a survey share one error budget (:func:`mcjax.verdicts.claims.settle`).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 
-from mcjax.engine.survey import SurveyMoments, late_windows
+from mcjax.engine.survey import LateErrors, late_generations
 from mcjax.laws.first_order.collapse_rates import CollapseRates
 from mcjax.study.survey import Survey
-from mcjax.verdicts.claims import Cell
-from mcjax.verdicts.equivalence import (
-    INCONCLUSIVE,
-    REFUTED,
-    VERIFIED,
-    Verdict,
-    decide,
-    worst,
-)
+from mcjax.verdicts.claims import Cell, Claim, Estimate, Place, ratio_claim, settle, student_claim
+from mcjax.verdicts.counts import count_chains
+from mcjax.verdicts.equivalence import Verdict, worst
+from mcjax.verdicts.failures import count_failures
 from mcjax.verdicts.quantities.collapse import BOUNDARY
 
 LAW = "collapse_law"
@@ -52,25 +47,16 @@ class SurveyVerdict:
         Codes of the networks.
     sizes : ndarray of int, shape (K,)
         Number of labelled networks that each network represents.
-    fates : tuple of CollapseRates
-        The law's predictions for each network.
-    share, share_error : ndarray of shape (K, M)
-        The estimate of r for each model, and its standard error.
-    rate, standard_error : ndarray of shape (K, M)
-        Simulated growth or limit, and its standard error.
-    predicted : ndarray of shape (K, M)
-        Growth or limit as predicted by the law; nan if the law makes no prediction.
-    verdicts : ndarray of str, shape (K, M, 2)
-        Verdicts on collapse, and on growth or limit; the latter is empty if the law predicts no
-        number.
-    low, high : ndarray of shape (K, M, 2)
-        Ends of the confidence intervals of r, and of the ratio of ``rate`` to ``predicted``.
+    collapses : ndarray of bool, shape (K, M)
+        Whether each model collapses, as predicted by the law.
+    cells : tuple of Cell
+        Every comparison, network by network and model by model.
     networks : ndarray of str, shape (K,)
         The worst verdict on each network.
     verdict : {"verified", "refuted", "inconclusive"}
         The verdict on all networks together.
-    failures : int
-        Number of fits without an estimate.
+    failures : dict of str to int
+        Number of failed fits by reason.
     without : str or None
         Clause that is left out of the law, if any.
     """
@@ -78,67 +64,18 @@ class SurveyVerdict:
     survey: Survey
     codes: np.ndarray
     sizes: np.ndarray
-    fates: tuple[CollapseRates, ...]
-    share: np.ndarray
-    share_error: np.ndarray
-    rate: np.ndarray
-    standard_error: np.ndarray
-    predicted: np.ndarray
-    verdicts: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
+    collapses: np.ndarray
+    cells: tuple[Cell, ...]
     networks: np.ndarray
     verdict: Verdict
-    failures: int
+    failures: dict[str, int]
     without: str | None
-
-    def cells(self) -> list[Cell]:
-        """Return every claim as a cell."""
-        cells = []
-        for k, code in enumerate(self.codes):
-            name = self.survey.name(int(code))
-            for i in range(self.survey.models):
-                cells.append(self._cell(name, k, i, 0))
-                if self.verdicts[k, i, 1]:
-                    cells.append(self._cell(name, k, i, 1))
-        return cells
-
-    def _cell(self, name: str, k: int, i: int, claim: int) -> Cell:
-        collapses = bool(self.fates[k].collapses[i])
-        if claim == 0:
-            quantity, observed, error = "collapse", self.share[k, i], self.share_error[k, i]
-            predicted, ratio = float(collapses), self.share[k, i]
-        else:
-            quantity = "growth" if collapses else "limit"
-            observed, error = self.rate[k, i], self.standard_error[k, i]
-            predicted = self.predicted[k, i]
-            ratio = observed / predicted
-        interval = float(self.low[k, i, claim]), float(self.high[k, i, claim])
-        return Cell(
-            condition=name,
-            model=str(i),
-            generation=self.survey.generations,
-            quantity=quantity,
-            law=LAW,
-            empirical=float(observed),
-            standard_error=float(error),
-            predicted=float(predicted),
-            ratio=float(ratio),
-            interval=interval,
-            verdict=cast(Verdict, str(self.verdicts[k, i, claim])),
-            chains=self.survey.chains,
-            lost=0,
-            chains_needed=None,
-            note="",
-        )
 
 
 def judge_survey(
     survey: Survey,
-    codes: np.ndarray,
-    sizes: np.ndarray,
-    fates: Sequence[CollapseRates],
-    simulated: SurveyMoments,
+    rates: Sequence[CollapseRates],
+    late: LateErrors,
     without: str | None = None,
 ) -> SurveyVerdict:
     """Judge the collapse law by the chains of every network.
@@ -147,12 +84,10 @@ def judge_survey(
     ----------
     survey : Survey
         The survey.
-    codes, sizes : ndarray of int, shape (K,)
-        Codes of the networks, and the number of labelled networks that each represents.
-    fates : sequence of CollapseRates
-        The law's predictions for each network.
-    simulated : SurveyMoments
-        Moments of the chains of each network.
+    rates : sequence of CollapseRates
+        The law's predictions for each network of the survey.
+    late : LateErrors
+        Late errors of the chains of each network.
     without : str, optional
         Clause that was left out of the law.
 
@@ -160,65 +95,74 @@ def judge_survey(
     -------
     SurveyVerdict
     """
-    collapses = np.array([fate.collapses for fate in fates])
-    growth = np.array([fate.growth for fate in fates])
-    limit = np.array([fate.limit for fate in fates])
-    mean, chains = simulated.late.mean, simulated.late.chains
-    with np.errstate(all="ignore"):
-        covariance = simulated.late.square / (chains * (chains - 1.0))[..., None, None]
-        slope, level = mean[..., 0], mean[..., 1]
-        span = np.mean(np.arange(survey.generations + 1)[late_windows(survey.generations)[2]])
-        share = span * slope / level
-        # delta method: r is a ratio of means
-        variance = (
-            span**2 * covariance[..., 0, 0]
-            - 2 * span * share * covariance[..., 0, 1]
-            + share**2 * covariance[..., 1, 1]
-        )
-        share_error = np.sqrt(np.maximum(variance, 0)) / level
-        rate = np.where(collapses, slope, level)
-        rate_variance = np.where(collapses, covariance[..., 0, 0], covariance[..., 1, 1])
-        standard_error = np.sqrt(rate_variance)
-        predicted = np.where(collapses, growth, limit)
-        ratio, ratio_error = rate / predicted, standard_error / predicted
-    has_rate = np.isfinite(predicted)
-    lower = np.where(collapses, BOUNDARY, -np.inf)
-    upper = np.where(collapses, np.inf, BOUNDARY)
-    verdicts = np.full((*share.shape, 2), "", dtype=object)
-    low, high = np.full((2, *share.shape, 2), np.nan)
-    # one flat list of claims, under one budget: first collapse, then growth or limit
-    count = share.size
-    decided, lows, highs = decide(
-        np.concatenate([share.ravel(), ratio[has_rate]]),
-        np.concatenate([share_error.ravel(), ratio_error[has_rate]]),
-        np.concatenate([chains.ravel(), chains[has_rate]]),
-        np.concatenate([lower.ravel(), np.full(has_rate.sum(), 1 - survey.tolerance)]),
-        np.concatenate([upper.ravel(), np.full(has_rate.sum(), 1 + survey.tolerance)]),
-        survey.confidence,
-    )
-    for table, values in ((verdicts, decided), (low, lows), (high, highs)):
-        table[..., 0] = values[:count].reshape(share.shape)
-        table[..., 1][has_rate] = values[count:]
-    networks = np.where(
-        (verdicts == REFUTED).any((1, 2)),
-        REFUTED,
-        np.where((verdicts == INCONCLUSIVE).any((1, 2)), INCONCLUSIVE, VERIFIED),
-    )
+    codes, sizes = survey.codes()
+    claims = [
+        claim
+        for k, code in enumerate(codes)
+        for i in range(survey.models)
+        for claim in _claims(survey, survey.name(int(code)), i, rates[k], late.network(k))
+    ]
+    cells = settle(claims, survey.confidence)
+    by_network: dict[str, list[Verdict]] = {survey.name(int(code)): [] for code in codes}
+    for cell in cells:
+        by_network[cell.condition].append(cell.verdict)
+    networks = np.array([worst(np.array(verdicts)) for verdicts in by_network.values()])
     return SurveyVerdict(
         survey=survey,
         codes=codes,
         sizes=sizes,
-        fates=tuple(fates),
-        share=share,
-        share_error=share_error,
-        rate=rate,
-        standard_error=standard_error,
-        predicted=predicted,
-        verdicts=verdicts,
-        low=low,
-        high=high,
+        collapses=np.array([rate.collapses for rate in rates]),
+        cells=cells,
         networks=networks,
         verdict=worst(networks),
-        failures=int(simulated.failures.sum()),
+        failures=count_failures([late.fits]),
         without=without,
     )
+
+
+@np.errstate(all="ignore")  # without chains, numbers are nan and the claims undecided
+def _claims(
+    survey: Survey, network: str, model: int, rates: CollapseRates, late: LateErrors
+) -> list[Claim]:
+    """Return the claims about one model of a network: its collapse, and its growth or limit.
+
+    The latter is missing if the law predicts no number.
+    """
+    chains = int(late.moments.chains[model])
+    slope, level = late.moments.mean[model]
+    covariance = late.moments.square[model] / np.multiply(chains, chains - 1.0)
+    middle = late_generations(survey.generations).mean()
+    share = middle * slope / level
+    slopes = np.array([middle, -share]) / level  # r is a ratio of means: the delta method
+    growth = Estimate(float(share), math.sqrt(max(float(slopes @ covariance @ slopes), 0.0)))
+    collapses = bool(rates.collapses[model])
+    count = count_chains(chains, int(late.chains), survey.tolerance)
+    place = Place(network, str(model), survey.generations, "collapse", LAW)
+    side = 1 if collapses else -1
+    claims = [
+        student_claim(
+            place,
+            observed=growth,
+            predicted=float(collapses),
+            ratio=growth.value,
+            judged=growth,
+            excess=side * (BOUNDARY - growth.value),
+            count=count,
+        )
+    ]
+    predicted = float((rates.growth if collapses else rates.limit)[model])
+    if math.isfinite(predicted):
+        which = 0 if collapses else 1
+        observed = Estimate(
+            float(late.moments.mean[model, which]), math.sqrt(covariance[which, which])
+        )
+        claims.append(
+            ratio_claim(
+                place._replace(quantity="growth" if collapses else "limit"),
+                observed=observed,
+                predicted=Estimate(predicted, 0.0),
+                tolerance=survey.tolerance,
+                count=count,
+            )
+        )
+    return claims

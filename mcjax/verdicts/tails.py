@@ -31,10 +31,9 @@ HEAVY_TAIL_ODDS = 1e-4
 
 
 def dominated(outcome: Outcome) -> np.ndarray:
-    """Return the share of the most extreme chain in the spread of ``||e||^2``, shape (T + 1, M).
+    """Return where a single chain dominates the spread of ``||e||^2``, shape (T + 1, M).
 
-    The share is that of the sum of squared deviations. It is set to 0 where it is small, or
-    plausible for normal errors.
+    Its share in the sum of squared deviations is large, and not plausible for normal errors.
     """
     squared, largest = outcome.moments.squared, outcome.largest
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -43,7 +42,7 @@ def dominated(outcome: Outcome) -> np.ndarray:
         trace = np.einsum("tiaa->ti", second)
         freedom = trace**2 / np.einsum("tiab,tiab->ti", second, second)
         odds = squared.chains * chdtrc(freedom, freedom * largest / squared.mean)
-    return np.where((share > LARGE_SHARE) & (odds < HEAVY_TAIL_ODDS), share, 0.0)
+    return np.asarray((share > LARGE_SHARE) & (odds < HEAVY_TAIL_ODDS))
 
 
 def alike(moments: Moments) -> np.ndarray:

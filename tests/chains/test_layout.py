@@ -5,13 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mcjax.chains.generation import FEW_TABLES, feeds_at
+from mcjax.chains.generation import feeds_at
 from mcjax.chains.layout import (
     Shape,
     network_arrays,
     shape_of,
     tables_of,
 )
+from mcjax.chains.lookup import FEW
 from mcjax.draws.streams import private_stream, published_stream, real_stream
 from mcjax.network import Cycle, Feed, Generation, Series, build_network
 
@@ -154,7 +155,7 @@ PHASES = (
 )
 
 
-@pytest.mark.parametrize("padded", [3, 5, FEW_TABLES + 3])
+@pytest.mark.parametrize("padded", [3, 5, FEW + 3])
 def test_feeds_of_each_generation(padded):
     """Found by comparisons or, among many, by number; the same for lanes of unlike timelines."""
     nets = [build_network("abc", kind(*PHASES), 9) for kind in (Cycle, Series)]

@@ -14,7 +14,7 @@ from mcjax.chains.program import Program, Trajectory
 from mcjax.chains.statistics import _bartlett, _solve, _sums
 from mcjax.draws.streams import chain_keys
 from mcjax.engine.compiled import compile_study
-from mcjax.engine.outcome import Gather, Tally, Tiles
+from mcjax.engine.outcome import Gather, Tally, Tiles, summarise
 from mcjax.estimators.newton import Newton
 from mcjax.models.location import linear
 from mcjax.network import build_network
@@ -448,7 +448,7 @@ def two_sample(first, second):
     outcomes = []
     for part in (one, two):
         gather = Gather(Tally())
-        for tile in Tiles(truth, np.arange(len(part.theta))).add(part):
+        for tile in Tiles(truth, np.arange(len(part.theta)), (), summarise).add(part):
             gather.add(*tile)
         outcomes.append(gather.tally().outcome.moments)
     z = {}

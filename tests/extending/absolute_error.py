@@ -21,30 +21,25 @@ class MeanAbsoluteError(mcjax.Quantity):
         """Whether a law predicts it: errors have mean 0."""
         return prediction.mean is None
 
-    def claims(self, condition, prediction, outcome, tolerance):
+    def claims(self, comparison, outcome):
         """Claim that each model's mean over chains is the law's."""
-        last, size, p = len(prediction.mse) - 1, condition.network.size, len(condition.theta)
-        variances = np.diagonal(prediction.covariance[-1])[::p]
-        claims = []
-        for i in range(size):
+        p = len(comparison.condition.theta)
+        variances = np.diagonal(comparison.prediction.covariance[-1])[::p]
+        for i in range(comparison.condition.network.size):
             values = np.abs(outcome.sample[:, i, 0].astype(float))
             values = values[np.isfinite(values)]
             error = values.std(ddof=1) / math.sqrt(len(values))
-            claims.append(
-                mcjax.ratio_claim(
-                    self.place(condition, i, last, prediction),
-                    observed=mcjax.Estimate(float(values.mean()), float(error)),
-                    predicted=mcjax.Estimate(math.sqrt(2 / math.pi * variances[i]), 0.0),
-                    tolerance=tolerance,
-                    count=mcjax.count_chains(len(values), len(outcome.sample), tolerance),
-                    allowance=float(mcjax.allowances(prediction)[-1, i]),
-                )
+            yield comparison.ratio_claim(
+                self.name,
+                comparison.last,
+                i,
+                observed=mcjax.Estimate(values.mean(), error),
+                predicted=mcjax.Estimate(math.sqrt(2 / math.pi * variances[i]), 0.0),
+                count=mcjax.count_chains(len(values), len(outcome.sample), comparison.tolerance),
             )
-        return claims
 
-    def planned(self, condition, prediction, tolerance):
+    def planned(self, comparison):
         """Return the same cells with the spread of a ratio from one chain."""
-        size = condition.network.size
+        size = comparison.condition.network.size
         spread = np.full(size, math.sqrt(math.pi / 2 - 1))
-        allowance = mcjax.allowances(prediction)[-1]
-        return [mcjax.RatioCells(self.name, spread, np.zeros(size), allowance)]
+        return [mcjax.RatioCells(self.name, spread, np.zeros(size), comparison.allowance[-1])]

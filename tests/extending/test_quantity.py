@@ -25,8 +25,8 @@ class Unplanned(MeanAbsoluteError):
 
     name = "unplanned"
 
-    def planned(self, condition, prediction, tolerance):
-        return [mcjax.UnplannedCells(self.name, condition.network.size)]
+    def planned(self, comparison):
+        return [mcjax.UnplannedCells(self.name, comparison.condition.network.size)]
 
 
 @pytest.fixture(scope="module")

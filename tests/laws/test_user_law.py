@@ -8,6 +8,7 @@ import pytest
 from mcjax import InputError, api, judge, user_law
 from mcjax.laws.law import Reason
 from mcjax.laws.prediction import Prediction
+from mcjax.laws.registry import further_laws
 from mcjax.laws.user import laws_from_files
 from mcjax.models.location import linear
 from mcjax.network import topologies
@@ -256,6 +257,7 @@ def test_two_laws_of_one_name(tmp_path):
         (tmp_path / folder).mkdir()
         files.append(tmp_path / folder / "mine.py")
         files[-1].write_text("def law(condition, generations): ...\n")
-    assert set(laws_from_files(files[:1])) == {"mine"}
-    with pytest.raises(InputError, match="gives two laws named 'mine'; rename one"):
-        laws_from_files(files)
+    laws = laws_from_files(files)
+    assert set(further_laws(laws[:1])) == {"mine"}
+    with pytest.raises(InputError, match="mine: is the name of two laws; rename one"):
+        further_laws(laws)

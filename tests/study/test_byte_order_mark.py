@@ -97,7 +97,7 @@ def test_files_of_a_users_own(tmp_path):
     assert model_from_file(mark(family)).variant == plain
     law = tmp_path / "mine.py"
     law.write_text("def law(condition, generations): return None, None\n")
-    assert law_from_file(mark(law))[0] == "mine"
+    assert law_from_file(mark(law)).name == "mine"
 
 
 def test_what_a_results_folder_says(tmp_path):

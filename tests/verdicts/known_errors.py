@@ -9,6 +9,7 @@ from mcjax.laws.prediction import Prediction
 from mcjax.models.location import linear
 from mcjax.network import build_network
 from mcjax.study.study import condition
+from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.quantities.registry import QUANTITIES
 
 MODELS = ("a", "b")
@@ -83,7 +84,7 @@ def claims(name, told, outcome, tolerance):
     quantity = kinds[name]
     if not quantity.speaks(told):
         return []
-    found = quantity.claims(one, told, outcome, tolerance)
+    found = list(quantity.claims(Comparison(one, told, tolerance), outcome))
     if name not in quantity.units(one.model):
         return found
     return [claim for claim in found if claim.place.quantity == name]
@@ -91,4 +92,5 @@ def claims(name, told, outcome, tolerance):
 
 def chances(name, judged, true, tolerance, level):
     """Of refuting one built-in quantity of a law, if another one is true."""
-    return QUANTITIES[name].chances(judged, true, tolerance, level)
+    with np.errstate(all="ignore"):
+        return QUANTITIES[name].chances(Comparison(None, judged, tolerance), true, level)

@@ -7,12 +7,23 @@ import pytest
 
 from mcjax.verdicts.claims import Estimate, Place, ratio_claim, settle
 from mcjax.verdicts.counts import ChainCount
-from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, decide, worst
+from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, worst
 
 
 def equivalence(ratio, error, chains, tolerance, confidence):
-    bounds = (np.full(len(ratio), 1 + sign * tolerance) for sign in (-1, 1))
-    return decide(ratio, error, chains, *bounds, confidence)
+    claims = [
+        ratio_claim(
+            Place("c", str(k), 0, "mse", "law"),
+            observed=Estimate(r, e),
+            predicted=Estimate(1.0, 0.0),
+            tolerance=tolerance,
+            count=ChainCount(n, 0),
+        )
+        for k, (r, e, n) in enumerate(zip(ratio, error, chains.tolist(), strict=True))
+    ]
+    cells = settle(claims, confidence)
+    low, high = np.array([cell.interval for cell in cells]).T
+    return np.array([cell.verdict for cell in cells]), low, high
 
 
 def one(ratio, error, chains=10**6, tolerance=0.05, confidence=0.99):

@@ -8,13 +8,14 @@ import mcjax
 from mcjax import api
 from mcjax.chains.program import Trajectory
 from mcjax.engine.moments import tile_moments
-from mcjax.engine.outcome import functional_values, merge_outcomes, summarise
+from mcjax.engine.outcome import functional_values, summarise
 from mcjax.laws.prediction import FunctionalPrediction
 from mcjax.models.gaussian import gaussian
 from mcjax.models.generative import categorical, poisson_mean
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.claims import Estimate, Place, settle
+from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.plan import plan
@@ -117,31 +118,31 @@ def gaussian_claims(spread, told):
     theta = np.stack([mean, spread], axis=-1)[:, None, None]
     law = FunctionalPrediction("law", "", {k: np.array([[v]]) for k, v in told.items()})
     outcome = outcome_of(theta, NORMAL.theta, gaussian())
-    claims = QUANTITY.claims(NORMAL, law, outcome, 0.1)
+    claims = QUANTITY.claims(Comparison(NORMAL, law, 0.1), outcome)
     return {claim.place.quantity.split(":")[1]: claim for claim in claims}
 
 
 def test_a_tail_that_hangs_on_one_chain_is_not_judged():
     rng = np.random.default_rng(2)
     light = gaussian_claims(rng.chisquare(9, 4096) / 9, {"variance": 1.0})["variance"]
-    assert light.note == ""
+    assert light.count.note == ""
     assert verdict(light) == VERIFIED
     wild = np.exp(4 * rng.standard_normal(16_384) - 8)  # its mean is 1, and it seems to be far less
     heavy = gaussian_claims(wild, {"variance": 1.0, "log_deviation": -4.0})
-    assert heavy["variance"].note.startswith("heavy tail")
+    assert heavy["variance"].count.note.startswith("heavy tail")
     assert verdict(heavy["variance"]) == INCONCLUSIVE
     assert verdict(heavy["log_deviation"]) == VERIFIED
     assert np.isnan(heavy["log_deviation"].ratio)
-    assert "same value" in gaussian_claims(np.ones(256), {"variance": 1.0})["variance"].note
+    assert "same value" in gaussian_claims(np.ones(256), {"variance": 1.0})["variance"].count.note
 
 
 def test_no_logarithm_of_nothing():
     spread = np.ones(256)
     spread[3] = 0
     found = gaussian_claims(spread, {"log_deviation": 0.0, "variance": 1.0})
-    assert found["log_deviation"].note.startswith("1 chains have no finite value")
-    assert found["log_deviation"].lost == 1
-    assert found["variance"].lost == 0
+    assert found["log_deviation"].count.note.startswith("1 chains have no finite value")
+    assert found["log_deviation"].count.lost == 1
+    assert found["variance"].count.lost == 0
 
 
 def test_moments_of_functionals_merge():
@@ -151,9 +152,7 @@ def test_moments_of_functionals_merge():
     theta = np.stack([p, 1 - p], axis=-1)
     theta[7, 1] = np.nan
     whole = outcome_of(theta, truth, model)
-    parts = merge_outcomes(
-        outcome_of(theta[:64], truth, model), outcome_of(theta[64:], truth, model)
-    )
+    parts = outcome_of(theta[:64], truth, model).merged(outcome_of(theta[64:], truth, model))
     values = functional_values(theta, truth, model.functionals)
     assert np.isnan(values[7, 1]).all()
     for found in (whole, parts):

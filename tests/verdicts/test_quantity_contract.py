@@ -20,6 +20,7 @@ from mcjax.models.generative import poisson_mean
 from mcjax.network import topologies
 from mcjax.study.quantities import QUANTITIES as NAMES
 from mcjax.study.study import Study, condition
+from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.judge import claims_of, judge
 from mcjax.verdicts.plan import plan
@@ -50,6 +51,9 @@ class Specimen:
     silent: Sequence[Any] = field(default=())
     planned: bool = True
     announced: bool = True
+
+    def compared(self, prediction):
+        return Comparison(self.condition, prediction, self.tolerance)
 
     def study(self, name, chains=MANY):
         return Study(
@@ -237,7 +241,7 @@ def test_few_chains_are_judged(name, specimen, chains):
 @every
 def test_a_plan_counts_the_claims_and_gives_a_number_or_says_it_does_not(name, specimen):
     quantity = QUANTITIES[name]
-    parts = quantity.planned(specimen.condition, specimen.true, specimen.tolerance)
+    parts = quantity.planned(specimen.compared(specimen.true))
     found = claims(name, specimen, specimen.true)
     assert sum(cells.count for cells in parts) == len(found)
     result = plan(specimen.study(name), predicted(name, specimen.true), POWER)
@@ -257,7 +261,7 @@ def test_chances_of_refuting(name, specimen):
     """Of a wrong law certain in the end, of a true one no larger than the level."""
     quantity = QUANTITIES[name]
     wrong, true = (
-        quantity.chances(prediction, specimen.true, specimen.tolerance, LEVEL)
+        quantity.chances(specimen.compared(prediction), specimen.true, LEVEL)
         for prediction in (specimen.wrong, specimen.true)
     )
     assert bool(wrong) == bool(true) == specimen.announced

@@ -16,8 +16,7 @@ has an allowance that is the square root of its allowance for second moments.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from scipy.optimize import brentq
@@ -25,31 +24,21 @@ from scipy.special import chdtri, chndtr, chndtrix, ncfdtr, ndtr, ndtri
 
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
-from mcjax.study.study import Condition
-from mcjax.verdicts.claims import Claim, Interval, Place, allowances
+from mcjax.verdicts.claims import Claim, Estimate, Interval, Place
+from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount, count_chains
-from mcjax.verdicts.planning import NormalCells
+from mcjax.verdicts.planning import VectorCells
 from mcjax.verdicts.power import Chance, own_covariances, parameters, singular
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.tails import own_blocks
 
 
-@dataclass(frozen=True)
-class BiasCells(NormalCells):
-    """Cells about D, for which T^2 is chi-squared if there is no bias.
-
-    Attributes
-    ----------
-    parameters : ndarray of shape (N,)
-        Degrees of freedom p.
-    """
-
-    parameters: np.ndarray
+class BiasCells(VectorCells):
+    """Cells about D, for which T^2 is chi-squared if there is no bias."""
 
     def standard_errors(self, level: float, miss: float) -> float:
         """Return the distance to the margin, in standard errors, at which a claim is decided."""
-        p = int(self.parameters.max())
-        return -float(ndtri(level / 2)) + math.sqrt(float(chdtri(p, miss)))
+        return -float(ndtri(level / 2)) + math.sqrt(float(chdtri(self.p, miss)))
 
 
 class Bias(Quantity):
@@ -58,63 +47,50 @@ class Bias(Quantity):
     name = "bias"
     unit = "standard deviations"
 
-    def claims(
-        self, condition: Condition, prediction: Prediction, outcome: Outcome, tolerance: float
-    ) -> list[Claim]:
+    def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that the mean error of every model is the predicted one, at every generation."""
+        prediction, tolerance = comparison.prediction, comparison.tolerance
         mean = outcome.moments.error.mean
         predicted = np.zeros_like(mean) if prediction.mean is None else prediction.mean
         second = own_blocks(outcome)
-        allowance = np.sqrt(allowances(prediction))
+        allowance = np.sqrt(comparison.allowance)
         chains = outcome.moments.squared.chains
-        claims = []
         for t, i in np.ndindex(*prediction.mse.shape):
             count = count_chains(int(chains[t, i]), outcome.chains, tolerance)
             if prediction.mse[t, i] == 0:
                 count = count._replace(note="the law predicts 0")
-            claims.append(
-                _claim(
-                    self.place(condition, i, t, prediction),
-                    departure=mean[t, i] - predicted[t, i],
-                    mean=mean[t, i],
-                    second=second[t, i],
-                    tolerance=tolerance,
-                    count=count,
-                    allowance=float(allowance[t, i]),
-                )
+            yield _claim(
+                comparison.place(self.name, t, i),
+                departure=mean[t, i] - predicted[t, i],
+                mean=mean[t, i],
+                second=second[t, i],
+                tolerance=tolerance,
+                count=count,
+                allowance=float(allowance[t, i]),
             )
-        return claims
 
-    @np.errstate(all="ignore")  # a number of chains that does not exist becomes infinite
-    def planned(
-        self, condition: Condition, prediction: Prediction, tolerance: float
-    ) -> list[BiasCells]:
+    def planned(self, comparison: Comparison) -> list[BiasCells]:
         """Plan every cell; no number of chains suffices where the covariance is singular."""
-        spread = np.where(singular(prediction), np.inf, 1.0).ravel()
+        spread = np.where(singular(comparison.prediction), np.inf, 1.0).ravel()
         return [
             BiasCells(
                 self.name,
                 spread=spread,
                 error=np.zeros(len(spread)),
-                allowance=np.sqrt(allowances(prediction).ravel()),
-                parameters=np.full(len(spread), parameters(prediction)),
+                allowance=np.sqrt(comparison.allowance.ravel()),
+                parameters=np.full(len(spread), parameters(comparison.prediction)),
             )
         ]
 
-    @np.errstate(all="ignore")  # a chance that is not a number becomes 0
     def chances(
-        self,
-        prediction: Prediction,
-        truth: Prediction,
-        tolerance: float,
-        level: float,
-        ladder: float | None = None,
+        self, comparison: Comparison, truth: Prediction, level: float, ladder: float | None = None
     ) -> list[Chance]:
         """Return the chances of refuting a law if another one is true, cell by cell."""
         blocks = own_covariances(truth)
-        edge = tolerance + np.sqrt(allowances(prediction))
+        edge = comparison.tolerance + np.sqrt(comparison.allowance)
         none = np.zeros(blocks.shape[:-1])
-        predicted, true = (none if law.mean is None else law.mean for law in (prediction, truth))
+        laws = comparison.prediction, truth
+        predicted, true = (none if law.mean is None else law.mean for law in laws)
         departure = true - predicted
         chances = []
         for t, i in np.ndindex(*edge.shape):
@@ -177,17 +153,13 @@ def _claim(
 
     return Claim(
         place=place,
-        empirical=estimate,
-        standard_error=1 / math.sqrt(max(chains, 1)),
+        observed=Estimate(estimate, 1 / math.sqrt(max(chains, 1))),
         predicted=0.0,
-        ratio=math.nan,
         within=within(),
         beyond=beyond(),
         interval=_interval(below, estimate),
         factor=factor,
-        chains=chains,
-        lost=count.lost,
-        note=count.note,
+        count=count,
     )
 
 

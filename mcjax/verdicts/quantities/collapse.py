@@ -14,6 +14,7 @@ its note says so. An asymptotic law has the same allowance for r as for second m
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,8 +22,8 @@ import numpy as np
 from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
-from mcjax.study.study import Condition
-from mcjax.verdicts.claims import Claim, Estimate, allowances, student_claim
+from mcjax.verdicts.claims import Claim, Estimate, student_claim
+from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import NormalCells
 from mcjax.verdicts.power import Chance, mean_chances, relative_spread
@@ -51,20 +52,16 @@ class Collapse(Quantity):
     name = "collapse"
     unit = "growth as a share of the level"
 
-    def claims(
-        self, condition: Condition, prediction: Prediction, outcome: Outcome, tolerance: float
-    ) -> list[Claim]:
+    def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that r of every model with a predicted fate lies on the law's side of 2/5."""
-        last = len(prediction.mse) - 1
-        across, allowance = outcome.moments.across, allowances(prediction)[last]
+        prediction, last = comparison.prediction, comparison.last
         shares, sides = growth_share(prediction.mse), predicted_sides(prediction)
-        heavy = dominated(outcome)[last] > 0
-        claims = []
+        heavy = dominated(outcome)[last]
         for i in np.flatnonzero(sides).tolist():
-            squared = Moments(*(part[i] for part in across))
+            squared = Moments(*(part[i] for part in outcome.moments.across))
             share = _estimated_share(squared, last)
             count = count_chains(
-                int(squared.chains), outcome.chains, tolerance, heavy=bool(heavy[i])
+                int(squared.chains), outcome.chains, comparison.tolerance, heavy=heavy[i]
             )
             if not math.isfinite(shares[i]):
                 note = "the law predicts no finite error at these generations"
@@ -73,47 +70,35 @@ class Collapse(Quantity):
                 count = count._replace(note=TOO_FEW_GENERATIONS)
             elif not math.isfinite(share.value):
                 count = count.unless("no finite estimate")
-            claims.append(
-                student_claim(
-                    self.place(condition, i, last, prediction),
-                    observed=share,
-                    predicted=float(shares[i]),
-                    judged=share,
-                    excess=float(sides[i] * (BOUNDARY - share.value)),
-                    count=count,
-                    allowance=float(allowance[i]),
-                )
+            yield student_claim(
+                comparison.place(self.name, last, i),
+                observed=share,
+                predicted=float(shares[i]),
+                judged=share,
+                excess=float(sides[i] * (BOUNDARY - share.value)),
+                count=count,
+                allowance=float(comparison.allowance[last, i]),
             )
-        return claims
 
-    @np.errstate(all="ignore")  # a number of chains that does not exist becomes infinite
-    def planned(
-        self, condition: Condition, prediction: Prediction, tolerance: float
-    ) -> list[CollapseCells]:
+    def planned(self, comparison: Comparison) -> list[CollapseCells]:
         """Plan a cell for each model with a predicted fate."""
-        sides = predicted_sides(prediction)
+        prediction, sides = comparison.prediction, predicted_sides(comparison.prediction)
         room = sides * (growth_share(prediction.mse) - BOUNDARY)
         # in units of the distance to the boundary; without room no number of chains suffices
-        scale = np.where(room > ROOM, tolerance / np.maximum(room, ROOM), np.inf)
+        scale = np.where(room > ROOM, comparison.tolerance / np.maximum(room, ROOM), np.inf)
         judged = sides != 0
         spread = (share_spread(prediction) * scale)[judged]
-        error = np.zeros(len(spread))
-        return [CollapseCells(self.name, spread, error, allowances(prediction)[-1][judged])]
+        error, allowance = np.zeros(len(spread)), comparison.allowance[-1][judged]
+        return [CollapseCells(self.name, spread, error, allowance)]
 
-    @np.errstate(all="ignore")  # a chance that is not a number becomes 0
     def chances(
-        self,
-        prediction: Prediction,
-        truth: Prediction,
-        tolerance: float,
-        level: float,
-        ladder: float | None = None,
+        self, comparison: Comparison, truth: Prediction, level: float, ladder: float | None = None
     ) -> list[Chance]:
         """Return the chances of refuting a law if another one is true, cell by cell."""
-        sides = predicted_sides(prediction)
+        prediction, sides = comparison.prediction, predicted_sides(comparison.prediction)
         predicted, true = growth_share(prediction.mse), growth_share(truth.mse)
         clear = sides * (predicted - BOUNDARY) > ROOM
-        beyond = sides * (BOUNDARY - true) - allowances(prediction)[-1]
+        beyond = sides * (BOUNDARY - true) - comparison.allowance[-1]
         judged = sides != 0
         return mean_chances(
             level,

@@ -24,8 +24,7 @@ refuted.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
@@ -33,11 +32,11 @@ from scipy.special import stdtr, stdtrit
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
 from mcjax.models.model import Model
-from mcjax.study.study import Condition
-from mcjax.verdicts.claims import Claim, Interval, Place, allowances, more_chains
+from mcjax.verdicts.claims import Claim, Estimate, Interval, Place, more_chains
+from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount
-from mcjax.verdicts.planning import NormalCells
-from mcjax.verdicts.power import Chance, parameters, singular
+from mcjax.verdicts.planning import VectorCells
+from mcjax.verdicts.power import Chance, parameters, relative_error, singular
 from mcjax.verdicts.quantities.covariance_power import covariance_chances
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.tails import ALIKE, HEAVY, dominated
@@ -46,22 +45,12 @@ from mcjax.verdicts.whitening import Whitened, whiten
 CROSS = "cross_covariance"
 
 
-@dataclass(frozen=True)
-class CovarianceCells(NormalCells):
-    """Cells about all entries of a whitened covariance and its two extremes.
-
-    Attributes
-    ----------
-    parameters : ndarray of shape (N,)
-        Size p of each covariance.
-    """
-
-    parameters: np.ndarray
+class CovarianceCells(VectorCells):
+    """Cells about all entries of a whitened covariance and its two extremes."""
 
     def chains(self, tolerance: float, level: float, miss: float) -> float:
         """Return the number of chains that verify every entry of every cell."""
-        p = int(self.parameters.max())
-        return super().chains(tolerance, level, miss / (p * (p + 1) / 2 + 2))
+        return super().chains(tolerance, level, miss / (self.p * (self.p + 1) / 2 + 2))
 
 
 class Covariance(Quantity):
@@ -74,21 +63,15 @@ class Covariance(Quantity):
         """Return the units of both claims, by their quantity."""
         return {self.name: self.unit, CROSS: "from the whitened prediction"}
 
-    def claims(
-        self, condition: Condition, prediction: Prediction, outcome: Outcome, tolerance: float
-    ) -> list[Claim]:
+    def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that whitened covariances at the last generation are the predicted ones."""
-        last, models = len(prediction.mse) - 1, condition.network.size
-        whitened = whiten(prediction, outcome, tolerance)
-        heavy = dominated(outcome)[last] > 0
-        allowance = allowances(prediction)[last]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            relative_error = prediction.standard_error[last] / prediction.mse[last]
-        claims = []
+        last, models = comparison.last, comparison.condition.network.size
+        whitened = whiten(comparison.prediction, outcome, comparison.tolerance)
+        heavy, errors = dominated(outcome)[last], relative_error(comparison.prediction)[last]
         for i in range(models):
-            kinds = {self.name: (_own, heavy[i], relative_error[i])}
+            kinds = {self.name: (_own, heavy[i], errors[i])}
             if models > 1:
-                kinds[CROSS] = _cross, heavy.any(), relative_error.max()
+                kinds[CROSS] = _cross, heavy.any(), errors.max()
             for name, (entries, tail, error) in kinds.items():
                 count = whitened.chains.unless(HEAVY if tail else "")
                 numbers = np.full((3, 1), math.nan)
@@ -97,22 +80,17 @@ class Covariance(Quantity):
                 numbers[2] = np.hypot(numbers[2], np.abs(numbers[1]) * error)
                 if not (numbers[2] > 0).all():
                     count = count.unless(ALIKE)
-                claims.append(
-                    _claim(
-                        self.place(condition, i, last, prediction, name),
-                        numbers,
-                        tolerance=tolerance,
-                        count=count,
-                        allowance=float(allowance[i]),
-                    )
+                yield _claim(
+                    comparison.place(name, last, i),
+                    numbers,
+                    tolerance=comparison.tolerance,
+                    count=count,
+                    allowance=float(comparison.allowance[last, i]),
                 )
-        return claims
 
-    @np.errstate(all="ignore")  # a number of chains that does not exist becomes infinite
-    def planned(
-        self, condition: Condition, prediction: Prediction, tolerance: float
-    ) -> list[CovarianceCells]:
+    def planned(self, comparison: Comparison) -> list[CovarianceCells]:
         """Plan all entries with the spread of the extremes, which half the chains estimate."""
+        prediction = comparison.prediction
         spread = 2 * np.where(singular(prediction)[-1], np.inf, 1.0)
         models = len(spread)
         kinds = 1 if models == 1 else 2
@@ -120,24 +98,18 @@ class Covariance(Quantity):
             CovarianceCells(
                 self.name,
                 spread=np.tile(spread, kinds),
-                error=np.tile(prediction.standard_error[-1] / prediction.mse[-1], kinds),
-                allowance=np.tile(allowances(prediction)[-1], kinds),
+                error=np.tile(relative_error(prediction)[-1], kinds),
+                allowance=np.tile(comparison.allowance[-1], kinds),
                 parameters=np.full(kinds * models, parameters(prediction)),
             )
         ]
 
-    @np.errstate(all="ignore")  # a chance that is not a number becomes 0
     def chances(
-        self,
-        prediction: Prediction,
-        truth: Prediction,
-        tolerance: float,
-        level: float,
-        ladder: float | None = None,
+        self, comparison: Comparison, truth: Prediction, level: float, ladder: float | None = None
     ) -> list[Chance]:
         """Return the chances of refuting a law if another one is true, claim by claim."""
-        edge = tolerance + allowances(prediction)[-1]
-        return covariance_chances(prediction, truth, edge, level)
+        edge = comparison.tolerance + comparison.allowance[-1]
+        return covariance_chances(comparison.prediction, truth, edge, level)
 
 
 def _own(whitened: Whitened, model: int) -> np.ndarray:
@@ -213,17 +185,13 @@ def _claim(
 
     return Claim(
         place=place,
-        empirical=float(observed[worst]),
-        standard_error=float(error[worst]),
+        observed=Estimate(float(observed[worst]), float(error[worst])),
         predicted=float(predicted[worst]),
-        ratio=math.nan,
         within=1.0 if count.note else all_inside,
         beyond=1.0 if count.note else one_outside,
         interval=interval,
         factor=factor,
-        chains=count.counted,
-        lost=count.lost,
-        note=count.note,
+        count=count,
     )
 
 

@@ -15,7 +15,13 @@ from scipy.special import stdtrit
 
 from mcjax.engine.outcome import kept
 from mcjax.laws.prediction import Prediction
-from mcjax.verdicts.power import FEWEST_CHAINS, Chance, interval_end_spread, own_covariances
+from mcjax.verdicts.power import (
+    FEWEST_CHAINS,
+    Chance,
+    interval_end_spread,
+    own_covariances,
+    relative_error,
+)
 
 DRAWS, LIKELIEST = 4096, 32
 """Draws of the joint normal distribution of a claim's entries, and how many entries are drawn."""
@@ -46,7 +52,7 @@ def covariance_chances(
         return []
     root = block_diag(*np.linalg.inv(np.linalg.cholesky(blocks)))
     predicted, true = (root @ law.covariance[-1] @ root.T for law in (judged, truth))
-    relative_error = judged.standard_error[-1] / judged.mse[-1]
+    errors = relative_error(judged)[-1]
     most = kept(models * p)
     chances = []
     for i in range(models):
@@ -54,11 +60,9 @@ def covariance_chances(
         outside = np.setdiff1d(np.arange(models * p), inside)
         lower = np.tril_indices(p)
         extremes = 0 if p == 1 else 2
-        pairs = [(inside[lower[0]], inside[lower[1]], relative_error[i], extremes)]
+        pairs = [(inside[lower[0]], inside[lower[1]], errors[i], extremes)]
         if models > 1:
-            pairs.append(
-                (np.repeat(inside, len(outside)), np.tile(outside, p), relative_error.max(), 0)
-            )
+            pairs.append((np.repeat(inside, len(outside)), np.tile(outside, p), errors.max(), 0))
         for u, v, error, further in pairs:
             entry_level = level / (len(u) + further)
             variance = true[u, u] * true[v, v] + true[u, v] ** 2

@@ -8,19 +8,17 @@ simulated, so the standard error of the quotient is ``efficiency * se(mse) / mse
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
-from mcjax.study.study import Condition
-from mcjax.verdicts.claims import Claim, Estimate, allowances, ratio_claim
-from mcjax.verdicts.counts import count_chains
+from mcjax.verdicts.claims import Claim
+from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.planning import RatioCells
-from mcjax.verdicts.quantities.mse import cells_of_errors
+from mcjax.verdicts.quantities.mse import cells_about_errors, claims_about_errors
 from mcjax.verdicts.quantities.quantity import Quantity
-from mcjax.verdicts.tails import alike, dominated
 
 
 class Efficiency(Quantity):
@@ -33,46 +31,26 @@ class Efficiency(Quantity):
         """Return whether a law predicts the MSE of the pooled estimator."""
         return prediction.pooled is not None
 
-    def claims(
-        self, condition: Condition, prediction: Prediction, outcome: Outcome, tolerance: float
-    ) -> list[Claim]:
+    def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that relative efficiencies are the predicted ones, at every generation."""
-        assert prediction.pooled is not None
-        pooled, squared = prediction.pooled, outcome.moments.squared
-        errors, same, heavy = squared.standard_error(), alike(squared), dominated(outcome) > 0
-        allowance = allowances(prediction)
-        with np.errstate(divide="ignore", invalid="ignore"):  # a law may predict an error of 0
+        prediction, squared = comparison.prediction, outcome.moments.squared
+        mse, pooled = squared.mean, prediction.pooled
+        with np.errstate(divide="ignore", invalid="ignore"):  # an error may be 0
+            value = np.where(mse > 0, pooled / mse, np.nan)
+            error = np.where(mse > 0, value * squared.standard_error() / mse, np.inf)
             predicted = pooled / prediction.mse
             predicted_error = predicted * prediction.standard_error / prediction.mse
-        claims = []
-        for t, i in np.ndindex(*prediction.mse.shape):
-            chains, mse = int(squared.chains[t, i]), float(squared.mean[t, i])
-            value = pooled / mse if chains and mse > 0 else math.nan
-            error = value * float(errors[t, i]) / mse if mse > 0 else math.inf
-            claims.append(
-                ratio_claim(
-                    self.place(condition, i, t, prediction),
-                    observed=Estimate(value, error),
-                    predicted=Estimate(float(predicted[t, i]), float(predicted_error[t, i])),
-                    tolerance=tolerance,
-                    count=count_chains(
-                        chains,
-                        outcome.chains,
-                        tolerance,
-                        alike=bool(same[t, i]),
-                        heavy=bool(heavy[t, i]),
-                    ),
-                    allowance=float(allowance[t, i]),
-                )
-            )
-        return claims
+        return claims_about_errors(
+            self.name,
+            comparison,
+            outcome,
+            observed=np.stack([value, error]),
+            predicted=np.stack([predicted, predicted_error]),
+        )
 
-    @np.errstate(all="ignore")  # a number of chains that does not exist becomes infinite
-    def planned(
-        self, condition: Condition, prediction: Prediction, tolerance: float
-    ) -> list[RatioCells]:
+    def planned(self, comparison: Comparison) -> list[RatioCells]:
         """Plan a cell for each generation and model."""
-        return [cells_of_errors(self.name, prediction)]
+        return [cells_about_errors(self.name, comparison)]
 
 
 QUANTITY = Efficiency()

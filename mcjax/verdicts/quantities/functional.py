@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,10 +33,9 @@ from scipy.special import chdtrc, ndtri, stdtr, stdtrit
 
 from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import Outcome
-from mcjax.laws.prediction import FunctionalPrediction
 from mcjax.models.model import Functional, Model
-from mcjax.study.study import Condition
 from mcjax.verdicts.claims import Claim, Estimate, Place, square
+from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount, count_chains
 from mcjax.verdicts.planning import PlannedCells, UnplannedCells
 from mcjax.verdicts.quantities.quantity import Quantity
@@ -76,19 +75,21 @@ class ChanceCells(PlannedCells):
 
     def chains(self, tolerance: float, level: float, miss: float) -> float:
         """Return the number of chains that verify every cell if the law is true."""
-        unit = np.maximum(self.chance, SMALLEST_CHANCE_UNIT)
-        z = -float(ndtri(level / 2)) - float(ndtri(miss))
-        student = z * np.sqrt(self.chance * (1 - self.chance)) / unit
-        rare = math.log(2 / level) / unit
+        student, rare = self._reaches(level, miss, 1)
         root = (student + np.sqrt(student**2 + 4 * tolerance * rare)) / (2 * tolerance)
         return float(np.max(root**2))
 
     def refuted(self, tolerance: float, level: float, miss: float, chains: int) -> float:
         """Return the departure from the law that a number of chains refutes in any one cell."""
+        student, rare = self._reaches(level, miss, chains)
+        return float(np.max(tolerance + student + rare))
+
+    def _reaches(self, level: float, miss: float, chains: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return half the width of an interval: Student's part, and the part for rare events."""
         unit = np.maximum(self.chance, SMALLEST_CHANCE_UNIT)
         z = -float(ndtri(level / 2)) - float(ndtri(miss))
         student = z * np.sqrt(self.chance * (1 - self.chance) / chains) / unit
-        return float(np.max(tolerance + student + math.log(2 / level) / unit / chains))
+        return student, math.log(2 / level) / unit / chains
 
 
 class FunctionalMeans(Quantity):
@@ -107,25 +108,15 @@ class FunctionalMeans(Quantity):
             self._named(functional): UNITS[functional.scale] for functional in model.functionals
         }
 
-    def claims(
-        self,
-        condition: Condition,
-        prediction: FunctionalPrediction,
-        outcome: Outcome,
-        tolerance: float,
-    ) -> list[Claim]:
+    def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that the mean of each functional is the predicted one, at every generation."""
         moments, squared = outcome.moments.functional, outcome.moments.squared
         error = moments.standard_error()
-        p = len(condition.theta)
-        claims = []
-        for k, functional in enumerate(condition.model.functionals):
-            if functional.name not in prediction.values:
-                continue
-            predicted, span = prediction.values[functional.name], functional.span(p)
+        for k, functional, predicted in _predicted(comparison):
+            span = functional.span(len(comparison.condition.theta))
             for t, i in np.ndindex(*predicted.shape):
                 chains, fitted = int(moments.chains[t, i, k]), int(squared.chains[t, i])
-                note = count_chains(fitted, outcome.chains, tolerance).note
+                note = count_chains(fitted, outcome.chains, comparison.tolerance).note
                 count = ChainCount(chains, outcome.chains - chains, note)
                 if chains < fitted:
                     count = count.unless(f"{fitted - chains} {ENDLESS}")
@@ -134,28 +125,21 @@ class FunctionalMeans(Quantity):
                     highest = float(outcome.highest[t, i, k])
                     count = count.unless(_tail(values, highest, functional.scale))
                 value = float(moments.mean[t, i, k]) if chains else math.nan
-                claims.append(
-                    functional_claim(
-                        self.place(condition, i, t, prediction, self._named(functional)),
-                        observed=Estimate(value, float(error[t, i, k])),
-                        predicted=float(predicted[t, i]),
-                        unit=unit_of(functional, float(predicted[t, i])),
-                        span=span,
-                        tolerance=tolerance,
-                        count=count,
-                    )
+                yield functional_claim(
+                    comparison.place(self._named(functional), t, i),
+                    observed=Estimate(value, float(error[t, i, k])),
+                    predicted=float(predicted[t, i]),
+                    unit=unit_of(functional, float(predicted[t, i])),
+                    span=span,
+                    tolerance=comparison.tolerance,
+                    count=count,
                 )
-        return claims
 
-    def planned(
-        self, condition: Condition, prediction: FunctionalPrediction, tolerance: float
-    ) -> list[PlannedCells | UnplannedCells]:
+    def planned(self, comparison: Comparison) -> list[PlannedCells | UnplannedCells]:
         """Plan the cells about chances, and count those about other functionals."""
         cells: list[PlannedCells | UnplannedCells] = []
-        for functional in condition.model.functionals:
-            if functional.name not in prediction.values:
-                continue
-            name, predicted = self._named(functional), prediction.values[functional.name]
+        for _, functional, predicted in _predicted(comparison):
+            name = self._named(functional)
             if functional.scale == "chance":
                 cells.append(ChanceCells(name, np.ravel(predicted)))
             else:
@@ -164,6 +148,13 @@ class FunctionalMeans(Quantity):
 
     def _named(self, functional: Functional) -> str:
         return f"{self.name}:{functional.name}"
+
+
+def _predicted(comparison: Comparison) -> Iterator[tuple[int, Functional, np.ndarray]]:
+    """Yield the positions of predicted functionals, themselves, and their means (T + 1, M)."""
+    for k, functional in enumerate(comparison.condition.model.functionals):
+        if functional.name in comparison.prediction.values:
+            yield k, functional, comparison.prediction.values[functional.name]
 
 
 def unit_of(functional: Functional, predicted: float) -> float:
@@ -264,17 +255,14 @@ def functional_claim(
 
     return Claim(
         place=place,
-        empirical=observed.value,
-        standard_error=observed.error,
+        observed=observed,
         predicted=predicted,
-        ratio=1 + departure if unit == abs(predicted) and not count.note else math.nan,
         within=p_value(inside),
         beyond=p_value(-inside),
         interval=lambda level: (1 + departure - half(level), 1 + departure + half(level)),
         factor=factor,
-        chains=chains,
-        lost=count.lost,
-        note=count.note,
+        count=count,
+        ratio=1 + departure if unit == abs(predicted) and not count.note else math.nan,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,8 @@ import numpy as np
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
 from mcjax.study.study import Condition
-from mcjax.verdicts.claims import Claim, Estimate, allowances, ratio_claim
+from mcjax.verdicts.claims import Claim, Estimate
+from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import RatioCells
 from mcjax.verdicts.power import Chance, mean_chances, relative_spread
@@ -87,60 +89,47 @@ class MseGrowth(Quantity):
     name = "growth"
     unit = "observed / predicted"
 
-    def claims(
-        self, condition: Condition, prediction: Prediction, outcome: Outcome, tolerance: float
-    ) -> list[Claim]:
+    def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that the slope of every model with a predicted growth is the predicted one."""
+        prediction = comparison.prediction
         first, last = _ends(prediction)
-        heavy = dominated(outcome)[last] > 0
-        allowance = allowances(prediction)[last]
-        claims = []
-        for i, slope in enumerate(growth_of(condition, prediction, outcome)):
+        heavy, chains = dominated(outcome)[last], outcome.moments.across.chains
+        for i, slope in enumerate(growth_of(comparison.condition, prediction, outcome)):
             if math.isnan(prediction.growth[i]):
                 continue
             # standard errors of the prediction at the two ends, taken to be independent
             ends = prediction.standard_error[[first, last], i]
-            error = math.hypot(*ends) / (last - first)
-            chains = int(outcome.moments.across.chains[i])
-            claims.append(
-                ratio_claim(
-                    self.place(condition, i, last, prediction),
-                    observed=Estimate(slope.empirical, slope.standard_error),
-                    predicted=Estimate(slope.predicted, error),
-                    tolerance=tolerance,
-                    count=count_chains(chains, outcome.chains, tolerance, heavy=bool(heavy[i])),
-                    allowance=float(allowance[i]),
-                )
+            yield comparison.ratio_claim(
+                self.name,
+                last,
+                i,
+                observed=Estimate(slope.empirical, slope.standard_error),
+                predicted=Estimate(slope.predicted, math.hypot(*ends) / (last - first)),
+                count=count_chains(
+                    int(chains[i]), outcome.chains, comparison.tolerance, heavy=heavy[i]
+                ),
             )
-        return claims
 
-    @np.errstate(all="ignore")  # a number of chains that does not exist becomes infinite
-    def planned(
-        self, condition: Condition, prediction: Prediction, tolerance: float
-    ) -> list[RatioCells]:
+    def planned(self, comparison: Comparison) -> list[RatioCells]:
         """Plan slopes with independent ends, which asks for more chains than are needed."""
+        prediction = comparison.prediction
         first, last = _ends(prediction)
         ends, mse = [last, first], prediction.mse
         slope = np.abs(mse[last] - mse[first])
         judged = ~np.isnan(prediction.growth) & (last > first)
         spread = np.hypot(*(relative_spread(prediction)[ends] * mse[ends])) / slope
         error = np.hypot(*prediction.standard_error[ends]) / slope
-        allowance = allowances(prediction)[last]
+        allowance = comparison.allowance[last]
         return [RatioCells(self.name, spread[judged], error[judged], allowance[judged])]
 
-    @np.errstate(all="ignore")  # a chance that is not a number becomes 0
     def chances(
-        self,
-        prediction: Prediction,
-        truth: Prediction,
-        tolerance: float,
-        level: float,
-        ladder: float | None = None,
+        self, comparison: Comparison, truth: Prediction, level: float, ladder: float | None = None
     ) -> list[Chance]:
         """Return the chances of refuting a law if another one is true, cell by cell.
 
         The two ends of a slope are taken to be independent, which understates the chances.
         """
+        prediction = comparison.prediction
         first, last = _ends(prediction)
         if last == first:
             return []
@@ -150,7 +139,7 @@ class MseGrowth(Quantity):
         error = np.hypot(*prediction.standard_error[ends]) / abs(predicted)
         spread = np.hypot(*(relative_spread(truth) * truth.mse)[ends]) / abs(predicted)
         departure = true / predicted - 1
-        edge = tolerance + allowances(prediction)[last]
+        edge = comparison.tolerance + comparison.allowance[last]
         return mean_chances(  # the difference of the two ends is taken to be normal
             level,
             beyond=(abs(departure) - edge)[judged],

@@ -20,18 +20,18 @@ over the chains whose errors are kept (:class:`mcjax.engine.outcome.Outcome`).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
 from mcjax.models.model import Model
-from mcjax.study.study import Condition
-from mcjax.verdicts.claims import Claim, Estimate, allowances, ratio_claim, student_claim
+from mcjax.verdicts.claims import Claim, Estimate, student_claim
+from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import NormalCells
-from mcjax.verdicts.power import parameters
+from mcjax.verdicts.power import parameters, relative_error
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.tails import HEAVY, dominated
 
@@ -60,64 +60,49 @@ class Homogenisation(Quantity):
         """Return the unit of each kind of claim."""
         return KINDS
 
-    def claims(
-        self, condition: Condition, prediction: Prediction, outcome: Outcome, tolerance: float
-    ) -> list[Claim]:
+    def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that spreads and cosines at the last generation are the predicted ones."""
-        last = len(prediction.mse) - 1
+        prediction, last, tolerance = comparison.prediction, comparison.last, comparison.tolerance
         sample = outcome.sample[np.isfinite(outcome.sample).all((1, 2))].astype(float)
-        heavy = bool((dominated(outcome)[last] > 0).any())
         count = count_chains(len(sample), len(outcome.sample), tolerance)
         if len(sample) < 2:
             # there is no mean and no spread; the note keeps these cells from being judged
             count = count.unless(TOO_FEW_CHAINS)
             sample = np.full((2, *outcome.sample.shape[1:]), math.nan)
-        count = count.unless(HEAVY if heavy else "")
-        allowance = allowances(prediction)[last]
-        second, relative_error = second_moments(prediction), _relative_error(prediction)
-        claims = []
-        for i in range(condition.network.size):
+        count = count.unless(HEAVY if dominated(outcome)[last].any() else "")
+        second, law_error = second_moments(prediction), relative_error(prediction)[last].max()
+        for i in range(comparison.condition.network.size):
             spread = spread_of(second)[i]
-            claims.append(
-                ratio_claim(
-                    self.place(condition, i, last, prediction, "spread"),
-                    observed=_mean(((sample[:, i] - sample.mean(1)) ** 2).sum(1)),
-                    predicted=Estimate(spread, spread * relative_error),
-                    tolerance=tolerance,
-                    count=count,
-                    allowance=float(allowance[i]),
-                )
+            yield comparison.ratio_claim(
+                "spread",
+                last,
+                i,
+                observed=_mean(((sample[:, i] - sample.mean(1)) ** 2).sum(1)),
+                predicted=Estimate(spread, spread * law_error),
+                count=count,
             )
             for name, metric in metrics(prediction, i).items():
                 cosine, influence = _cosine(sample, metric, i)
                 expected = cosine_of(second, metric, i)
-                error = math.hypot(_mean(influence).error, relative_error)
+                error = math.hypot(_mean(influence).error, law_error)
                 defined = math.isfinite(cosine + expected)
-                claims.append(
-                    student_claim(
-                        self.place(condition, i, last, prediction, name),
-                        observed=Estimate(cosine, error),
-                        predicted=expected,
-                        judged=Estimate(cosine - expected, error),
-                        excess=abs(cosine - expected) - tolerance,
-                        count=count if defined else count.unless(NO_COSINE),
-                        allowance=float(allowance[i]),
-                    )
+                yield student_claim(
+                    comparison.place(name, last, i),
+                    observed=Estimate(cosine, error),
+                    predicted=expected,
+                    judged=Estimate(cosine - expected, error),
+                    excess=abs(cosine - expected) - tolerance,
+                    count=count if defined else count.unless(NO_COSINE),
+                    allowance=float(comparison.allowance[last, i]),
                 )
-        return claims
 
-    @np.errstate(all="ignore")  # a number of chains that does not exist becomes infinite
-    def planned(
-        self, condition: Condition, prediction: Prediction, tolerance: float
-    ) -> list[NormalCells]:
+    def planned(self, comparison: Comparison) -> list[NormalCells]:
         """Plan every claim with the spread of one chain's quadratic form."""
+        prediction = comparison.prediction
         spread = chain_spreads(prediction)
-        claims_per_model = len(spread) // prediction.mse.shape[1]
-        relative_error = prediction.standard_error[-1] / prediction.mse[-1]
-        error, allowance = (
-            np.repeat(part, claims_per_model)
-            for part in (relative_error, allowances(prediction)[-1])
-        )
+        per_model = len(spread) // prediction.mse.shape[1]
+        error = np.repeat(relative_error(prediction)[-1], per_model)
+        allowance = np.repeat(comparison.allowance[-1], per_model)
         return [NormalCells(self.name, spread, error, allowance)]
 
 
@@ -214,12 +199,6 @@ def _mean(values: np.ndarray) -> Estimate:
     if len(values) < 2:
         return Estimate(math.nan, math.inf)
     return Estimate(float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values))))
-
-
-def _relative_error(prediction: Prediction) -> float:
-    """Return the relative standard error of a law's second moments at the last generation."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return float((prediction.standard_error[-1] / prediction.mse[-1]).max())
 
 
 QUANTITY = Homogenisation()

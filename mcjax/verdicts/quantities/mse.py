@@ -8,17 +8,23 @@ standard error is ``r sqrt(2 tr(C^2)) / (tr(C) sqrt(n))``.
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
-from mcjax.study.study import Condition
-from mcjax.verdicts.claims import Claim, Estimate, allowances, ratio_claim
+from mcjax.verdicts.claims import Claim, Estimate
+from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import RatioCells
-from mcjax.verdicts.power import Chance, mean_chances, own_covariances, relative_spread
+from mcjax.verdicts.power import (
+    Chance,
+    mean_chances,
+    own_covariances,
+    relative_error,
+    relative_spread,
+)
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.tails import alike, dominated
 
@@ -30,57 +36,24 @@ class MeanSquaredError(Quantity):
     unit = "observed / predicted"
     has_ladder = True
 
-    def claims(
-        self, condition: Condition, prediction: Prediction, outcome: Outcome, tolerance: float
-    ) -> list[Claim]:
+    def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that the MSE of every model is the predicted one, at every generation."""
-        squared = outcome.moments.squared
-        error, same, heavy = squared.standard_error(), alike(squared), dominated(outcome) > 0
-        allowance = allowances(prediction)
-        claims = []
-        for t, i in np.ndindex(*prediction.mse.shape):
-            chains = int(squared.chains[t, i])
-            value = float(squared.mean[t, i]) if chains else math.nan
-            claims.append(
-                ratio_claim(
-                    self.place(condition, i, t, prediction),
-                    observed=Estimate(value, float(error[t, i])),
-                    predicted=Estimate(
-                        float(prediction.mse[t, i]), float(prediction.standard_error[t, i])
-                    ),
-                    tolerance=tolerance,
-                    count=count_chains(
-                        chains,
-                        outcome.chains,
-                        tolerance,
-                        alike=bool(same[t, i]),
-                        heavy=bool(heavy[t, i]),
-                    ),
-                    allowance=float(allowance[t, i]),
-                )
-            )
-        return claims
+        prediction, squared = comparison.prediction, outcome.moments.squared
+        mean = np.where(squared.chains > 0, squared.mean, np.nan)
+        observed = np.stack([mean, squared.standard_error()])
+        predicted = np.stack([prediction.mse, prediction.standard_error])
+        return claims_about_errors(self.name, comparison, outcome, observed, predicted)
 
-    @np.errstate(all="ignore")  # a number of chains that does not exist becomes infinite
-    def planned(
-        self, condition: Condition, prediction: Prediction, tolerance: float
-    ) -> list[RatioCells]:
+    def planned(self, comparison: Comparison) -> list[RatioCells]:
         """Plan a cell for each generation and model."""
-        return [cells_of_errors(self.name, prediction)]
+        return [cells_about_errors(self.name, comparison)]
 
-    @np.errstate(all="ignore")  # a chance that is not a number becomes 0
     def chances(
-        self,
-        prediction: Prediction,
-        truth: Prediction,
-        tolerance: float,
-        level: float,
-        ladder: float | None = None,
+        self, comparison: Comparison, truth: Prediction, level: float, ladder: float | None = None
     ) -> list[Chance]:
         """Return the chances of refuting a law if another one is true, cell by cell."""
-        allowance = allowances(prediction).ravel()
+        prediction, allowance = comparison.prediction, comparison.allowance.ravel()
         ratio = (truth.mse / prediction.mse).ravel()
-        error = (prediction.standard_error / prediction.mse).ravel()
         spread = ratio * relative_spread(truth).ravel()
         skewness, kurtosis = _shape(truth)
         if ladder is not None:  # a limit has no allowance, and is taken to be normal
@@ -88,34 +61,65 @@ class MeanSquaredError(Quantity):
             skewness, kurtosis = np.zeros((2, *spread.shape))
         return mean_chances(
             level,
-            beyond=np.abs(ratio - 1) - (tolerance + allowance),
+            beyond=np.abs(ratio - 1) - (comparison.tolerance + allowance),
             side=np.sign(ratio - 1),
             spread=spread,
-            error=ratio * error,
+            error=ratio * relative_error(prediction).ravel(),
             skewness=skewness,
             kurtosis=kurtosis,
         )
 
 
-def cells_of_errors(quantity: str, prediction: Prediction) -> RatioCells:
-    """Return one planned cell of a quantity for each generation and model, as precise as its MSE.
+def claims_about_errors(
+    quantity: str,
+    comparison: Comparison,
+    outcome: Outcome,
+    observed: np.ndarray,
+    predicted: np.ndarray,
+) -> Iterator[Claim]:
+    """Claim that a ratio computed from each MSE is within the tolerance of 1.
 
     Parameters
     ----------
     quantity : str
         Name of the quantity.
-    prediction : Prediction
-        The prediction of the law.
+    comparison : Comparison
+        The condition and a law's prediction for it.
+    outcome : Outcome
+        Outcome of the condition's chains.
+    observed, predicted : ndarray of shape (2, T + 1, M)
+        Numbers and their standard errors.
 
-    Returns
-    -------
-    RatioCells
+    Yields
+    ------
+    Claim
+        One for each generation and model.
     """
+    squared, heavy = outcome.moments.squared, dominated(outcome)
+    same = alike(squared)
+    for place in np.ndindex(*squared.mean.shape):
+        yield comparison.ratio_claim(
+            quantity,
+            *place,
+            observed=Estimate(*observed[:, *place]),
+            predicted=Estimate(*predicted[:, *place]),
+            count=count_chains(
+                int(squared.chains[place]),
+                outcome.chains,
+                comparison.tolerance,
+                alike=bool(same[place]),
+                heavy=bool(heavy[place]),
+            ),
+        )
+
+
+def cells_about_errors(quantity: str, comparison: Comparison) -> RatioCells:
+    """Return the planned cells of :func:`claims_about_errors`, each as precise as its MSE."""
     return RatioCells(
         quantity,
-        spread=relative_spread(prediction).ravel(),
-        error=(prediction.standard_error / prediction.mse).ravel(),
-        allowance=allowances(prediction).ravel(),
+        spread=relative_spread(comparison.prediction).ravel(),
+        error=relative_error(comparison.prediction).ravel(),
+        allowance=comparison.allowance.ravel(),
     )
 
 

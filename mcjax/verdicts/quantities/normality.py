@@ -14,38 +14,28 @@ that is the square root of its allowance for second moments.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
 from scipy.special import ndtr
 
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
-from mcjax.study.study import Condition
-from mcjax.verdicts.claims import Claim, Interval, Place, allowances, more_chains
+from mcjax.verdicts.claims import Claim, Estimate, Interval, Place, more_chains
+from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount
-from mcjax.verdicts.planning import NormalCells
+from mcjax.verdicts.planning import VectorCells
 from mcjax.verdicts.power import parameters, singular
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.whitening import whiten
 
 
-@dataclass(frozen=True)
-class NormalityCells(NormalCells):
-    """Cells about a Kolmogorov distance.
-
-    Attributes
-    ----------
-    parameters : ndarray of shape (N,)
-        Number of coordinates p of a model's error.
-    """
-
-    parameters: np.ndarray
+class NormalityCells(VectorCells):
+    """Cells about a Kolmogorov distance."""
 
     def standard_errors(self, level: float, miss: float) -> float:
         """Return the distance to the margin, in standard errors, at which a claim is decided."""
-        p = int(self.parameters.max())
-        return sum(math.sqrt(math.log(2 * p / rate) / 2) for rate in (level, miss))
+        return sum(math.sqrt(math.log(2 * self.p / rate) / 2) for rate in (level, miss))
 
 
 class Normality(Quantity):
@@ -58,43 +48,30 @@ class Normality(Quantity):
         """Return whether a law predicts a normal limit."""
         return prediction.asymptotic
 
-    def claims(
-        self, condition: Condition, prediction: Prediction, outcome: Outcome, tolerance: float
-    ) -> list[Claim]:
+    def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that the errors of every model are normal at the last generation."""
-        errors, _, count = whiten(prediction, outcome, tolerance)
-        last = len(prediction.mse) - 1
-        allowance = np.sqrt(allowances(prediction)[last])
-        return [
-            _claim(
-                self.place(condition, i, last, prediction),
-                errors=errors[:, i],
-                tolerance=tolerance,
-                count=count,
-                allowance=float(allowance[i]),
-            )
-            for i in range(condition.network.size)
-        ]
+        tolerance, last = comparison.tolerance, comparison.last
+        errors, _, count = whiten(comparison.prediction, outcome, tolerance)
+        for i, allowance in enumerate(np.sqrt(comparison.allowance[last]).tolist()):
+            place = comparison.place(self.name, last, i)
+            yield _claim(place, errors[:, i], tolerance, count, allowance)
 
-    @np.errstate(all="ignore")  # a number of chains that does not exist becomes infinite
-    def planned(
-        self, condition: Condition, prediction: Prediction, tolerance: float
-    ) -> list[NormalityCells]:
+    def planned(self, comparison: Comparison) -> list[NormalityCells]:
         """Plan a cell for each model; no number of chains suffices if a covariance is singular."""
-        spread = np.where(singular(prediction)[-1], np.inf, 1.0)
+        spread = np.where(singular(comparison.prediction)[-1], np.inf, 1.0)
         return [
             NormalityCells(
                 self.name,
                 spread=spread,
                 error=np.zeros(len(spread)),
-                allowance=np.sqrt(allowances(prediction)[-1]),
-                parameters=np.full(len(spread), parameters(prediction)),
+                allowance=np.sqrt(comparison.allowance[-1]),
+                parameters=np.full(len(spread), parameters(comparison.prediction)),
             )
         ]
 
 
 def _claim(
-    place: Place, *, errors: np.ndarray, tolerance: float, count: ChainCount, allowance: float
+    place: Place, errors: np.ndarray, tolerance: float, count: ChainCount, allowance: float
 ) -> Claim:
     chains, p = errors.shape
     distance = math.nan if count.note else float(kolmogorov(errors).max())
@@ -113,17 +90,13 @@ def _claim(
 
     return Claim(
         place=place,
-        empirical=distance,
-        standard_error=0.5 / math.sqrt(max(chains, 1)),
+        observed=Estimate(distance, 0.5 / math.sqrt(max(chains, 1))),
         predicted=0.0,
-        ratio=math.nan,
         within=p_value(-excess),
         beyond=p_value(excess - allowance),
         interval=interval,
         factor=lambda level: more_chains(half(level), max(-excess, excess - allowance)),
-        chains=count.counted,
-        lost=count.lost,
-        note=count.note,
+        count=count,
     )
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
 from mcjax.models.model import Model
-from mcjax.study.study import Condition
-from mcjax.verdicts.claims import Claim, Place
+from mcjax.verdicts.claims import Claim
+from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.planning import PlannedCells, UnplannedCells
 from mcjax.verdicts.power import Chance
 
@@ -22,7 +22,7 @@ class Quantity(ABC):
     simulates. A subclass defines ``name`` and ``unit`` and implements :meth:`claims` and
     :meth:`planned`; everything else has a default.
 
-    Use :func:`~mcjax.verdicts.claims.ratio_claim` and
+    Use :meth:`Comparison.ratio_claim() <mcjax.verdicts.comparison.Comparison.ratio_claim>` and
     :func:`~mcjax.verdicts.claims.student_claim` to make claims, and
     :func:`~mcjax.verdicts.counts.count_chains` to count the chains behind them.
 
@@ -60,43 +60,32 @@ class Quantity(ABC):
         return {self.name: self.unit}
 
     @abstractmethod
-    def claims(
-        self, condition: Condition, prediction: Any, outcome: Outcome, tolerance: float
-    ) -> Sequence[Claim]:
+    def claims(self, comparison: Comparison, outcome: Outcome) -> Iterable[Claim]:
         """Claim that the chains agree with a law.
 
         Parameters
         ----------
-        condition : Condition
-            The simulated condition.
-        prediction : Prediction or FunctionalPrediction
-            One law's prediction for the condition, of the kind that ``subject`` names, for which
-            :meth:`speaks` returns True.
+        comparison : Comparison
+            The condition and a law's prediction for it, for which :meth:`speaks` returns True.
         outcome : Outcome
             Outcome of the condition's chains.
-        tolerance : float
-            Margin of every claim, in ``unit``.
 
         Returns
         -------
-        sequence of Claim
+        iterable of Claim
             Claims, each with a place of its own.
         """
 
     @abstractmethod
-    def planned(
-        self, condition: Condition, prediction: Any, tolerance: float
-    ) -> Sequence[PlannedCells | UnplannedCells]:
+    def planned(self, comparison: Comparison) -> Sequence[PlannedCells | UnplannedCells]:
         """Return the cells that :meth:`claims` will make, for a plan.
+
+        Numbers of chains that do not exist are infinite or nan; NumPy does not warn of them.
 
         Parameters
         ----------
-        condition : Condition
-            The condition that will be simulated.
-        prediction : Prediction or FunctionalPrediction
-            One law's prediction for it.
-        tolerance : float
-            Margin of every claim, in ``unit``.
+        comparison : Comparison
+            As for :meth:`claims`.
 
         Returns
         -------
@@ -106,21 +95,18 @@ class Quantity(ABC):
         """
 
     def chances(
-        self,
-        prediction: Prediction,
-        truth: Prediction,
-        tolerance: float,
-        level: float,
-        ladder: float | None = None,
+        self, comparison: Comparison, truth: Prediction, level: float, ladder: float | None = None
     ) -> list[Chance]:
         """Return the chances of refuting a law if another one is true, cell by cell.
 
         Parameters
         ----------
-        prediction, truth : Prediction
-            Predictions of the judged law and of the true one.
-        tolerance, level : float
-            Margin and level of each claim.
+        comparison : Comparison
+            The condition and the judged law's prediction for it.
+        truth : Prediction
+            Prediction of the true law.
+        level : float
+            Level of each claim.
         ladder : float, optional
             Given for a ladder of sample sizes: the standard error of its limit over that of a rung.
 
@@ -130,36 +116,3 @@ class Quantity(ABC):
             One for each cell, or an empty list (the default) if chances are not known.
         """
         return []
-
-    def place(
-        self,
-        condition: Condition,
-        model: int,
-        generation: int,
-        prediction: Any,
-        quantity: str | None = None,
-    ) -> Place:
-        """Return the place of a claim.
-
-        Parameters
-        ----------
-        condition : Condition
-            The condition.
-        model, generation : int
-            Position of the model, and the generation.
-        prediction : Prediction or FunctionalPrediction
-            The law's prediction.
-        quantity : str, optional
-            Quantity of the cell; defaults to ``name``.
-
-        Returns
-        -------
-        Place
-        """
-        return Place(
-            condition=condition.name,
-            model=condition.network.models[model],
-            generation=generation,
-            quantity=self.name if quantity is None else quantity,
-            law=prediction.law,
-        )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mcjax.errors import InputError
 from mcjax.laws.prediction import Predictions
 from mcjax.study.quantities import QUANTITIES as NAMES
-from mcjax.study.study import Condition, Study
+from mcjax.study.study import Study
+from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.ladder import limit_of
 from mcjax.verdicts.quantities.quantity import Quantity
 
@@ -28,17 +29,14 @@ class Question(NamedTuple):
     ----------
     position : int
         Position of the condition in its study.
-    condition : Condition
-        The condition.
-    prediction : Prediction or FunctionalPrediction
-        One law's prediction for it.
+    comparison : Comparison
+        The condition and the law's prediction for it.
     quantity : Quantity
         The quantity to compare.
     """
 
     position: int
-    condition: Condition
-    prediction: Any
+    comparison: Comparison
     quantity: Quantity
 
 
@@ -104,7 +102,8 @@ def questions(study: Study, predictions: Sequence[Predictions]) -> Iterator[Ques
             for prediction in getattr(laws, attribute).values():
                 for quantity in about:
                     if quantity.speaks(prediction):
-                        yield Question(position, condition, prediction, quantity)
+                        comparison = Comparison(condition, prediction, study.tolerance)
+                        yield Question(position, comparison, quantity)
 
 
 def units_of(study: Study) -> dict[str, str]:
