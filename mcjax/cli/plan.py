@@ -15,12 +15,12 @@ from rich.table import Table
 
 from mcjax import api
 from mcjax.engine.compiled import compile_study
-from mcjax.errors import naming
+from mcjax.errors import InputError, naming
 from mcjax.laws.user import laws_from_files
 from mcjax.report.tables import label, numbers, show_table, table_console
 from mcjax.report.text import number, strict_json
-from mcjax.study.load import load_study
-from mcjax.study.study import Study
+from mcjax.study.load import load_study, load_survey
+from mcjax.study.study import PathChoice, Study
 from mcjax.verdicts.plan import plan
 
 PILOT = 256
@@ -28,13 +28,22 @@ PILOT = 256
 
 
 def run_plan(
-    study: Study, as_json: bool, power: float, laws: tuple[Path, ...], theory: Path | None
+    file: Path,
+    power: float,
+    *,
+    as_json: bool,
+    theory: Path | None,
+    chains: int | None,
+    laws: tuple[Path, ...],
+    path: PathChoice | None,
+    **_: object,
 ) -> None:
-    """Print what a study needs; only a pilot is simulated.
-
-    Parameters are those of ``mcjax verify --plan``, see :func:`mcjax.cli.main.verify`.
-    """
-    judged = study
+    """Print what a study needs; only a pilot is simulated."""
+    if load_survey(file) is not None:
+        raise InputError("--plan", "is for a study, and this is a survey; leave it out")
+    study = load_study(file)
+    study = study if chains is None else replace(study, chains=chains)
+    study = judged = study if path is None else replace(study, path=path)
     if theory is not None:
         with naming(theory):
             judged = api.theory_for(study, load_study(theory))

@@ -21,26 +21,7 @@ from mcjax.verdicts.equivalence import Verdict
 def run_survey(
     survey: Survey, as_json: bool, out: Path | None, without: str | None, quiet: bool
 ) -> Verdict:
-    """Simulate the missing pieces of a survey, judge it, and print the verdict.
-
-    Parameters
-    ----------
-    survey : Survey
-        The survey.
-    as_json : bool
-        Whether to print JSON instead of a table.
-    out : Path or None
-        Folder that keeps the results.
-    without : str or None
-        Clause to leave out of the collapse law.
-    quiet : bool
-        Whether to hide progress.
-
-    Returns
-    -------
-    {"verified", "refuted", "inconclusive"}
-        The verdict.
-    """
+    """Simulate the missing pieces of a survey, judge it, and print and return the verdict."""
     store = None if out is None else SurveyStore(out, survey)
     began = time.monotonic()
     sizes = [len(codes) for codes in survey.pieces()]

@@ -19,6 +19,7 @@ from mcjax.study.sources import SourceLaws, check_determined, read_covariance, s
 if TYPE_CHECKING:
     from jaxtyping import Float
 
+    from mcjax.chains.program import Dtype
     from mcjax.estimators.estimator import Estimator
     from mcjax.models.model import Model
 
@@ -28,7 +29,7 @@ Solver = Literal["auto", "newton", "lbfgs"]
 Sampling = Literal["auto", "rows"]
 PathChoice = Literal["auto", "reference"]
 
-PRECISIONS: dict[Precision, tuple[str, str]] = {
+PRECISIONS: dict[Precision, tuple[Dtype, Dtype]] = {
     "mixed": ("float32", "float64"),
     "float64": ("float64", "float64"),
     "float32": ("float32", "float32"),
