@@ -61,7 +61,7 @@ LARGEST = 64
 """Largest M p."""
 
 
-class FiniteSampleMonteCarlo:
+class SimulatedMoments:
     """Moments of least squares on fresh designs, with expectations over designs by Monte Carlo."""
 
     name = "finite_sample_monte_carlo"
