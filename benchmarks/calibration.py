@@ -72,10 +72,10 @@ def measure(condition: mcjax.Condition, law: Any, exact: bool) -> dict[str, Any]
             for name in JUDGED
             for claim in QUANTITIES[name].claims(Comparison(condition, law, TOLERANCE), outcome)
         ]
-        notes += sum(bool(claim.note) for claim in claims)
+        notes += sum(bool(claim.count.note) for claim in claims)
         wrong += any(cell.verdict == "refuted" for cell in settle(claims, 1 - LEVEL))
         for claim in claims:
-            if claim.note:
+            if claim.count.note:
                 continue
             quantity = claim.place.quantity
             refuted[quantity].append(claim.beyond < LEVEL)

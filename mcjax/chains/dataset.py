@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float, Int32, UInt32
 
 from mcjax.chains.layout import Feeds
 from mcjax.chains.observations import draw_labels, draw_normals, of_rows
@@ -26,20 +27,20 @@ class SourceArrays(NamedTuple):
         Noise scales, shape (S,); None if all are equal.
     """
 
-    factor: Any
-    sigma: Any
+    factor: Float[Any, "S p p"] | None
+    sigma: Float[Any, " S"] | None
 
 
 def draw_dataset(
     model: Model,
-    factor: Array,
-    parents: Array,
+    factor: Float[Array, "q q"],
+    parents: Float[Array, "M+S p"],
     feeds: Feeds,
-    key: Array,
-    generation: Array,
+    key: UInt32[Array, " 2"],
+    generation: Int32[Array, "*B"],
     models: int,
     pairs: int,
-    design: Array | None = None,
+    design: UInt32[Array, " 2"] | None = None,
     sources: SourceArrays | None = None,
 ) -> Dataset:
     """Draw the rows of all feeds of one model, feed after feed, padded to ``pairs`` pairs.
@@ -109,7 +110,15 @@ def draw_dataset(
             sigma = _both(jnp.asarray(sources.sigma, x.dtype)[source][slot])
     y = once(
         generation,
-        lambda: draw_labels(model, _both(theta), x, _both(real), (keys[0], keys[1]), pair, sigma),
+        lambda: draw_labels(
+            model,
+            _both(theta),
+            x=x,
+            real=_both(real),
+            keys=(keys[0], keys[1]),
+            pairs=pair,
+            sigma=sigma,
+        ),
     )
     row = _halves(2 * within, 2 * within + 1)
     valid = (row < _both(feeds.samples[slot])) & _both(place < ends[-1])
@@ -120,7 +129,9 @@ def draw_dataset(
     )
 
 
-def design_streams(design: Array, stream: Any) -> tuple[Array, Array]:
+def design_streams(
+    design: UInt32[Array, " 2 ..."], stream: UInt32[Any, "*slots"]
+) -> tuple[UInt32[Array, "*slots"], UInt32[Array, "*slots"]]:
     """Return the stream keys of fixed designs, two words of the shape of ``stream``."""
     zero = jnp.zeros_like(stream)
     return threefry((design[0] + zero, design[1] + zero), (zero, stream))

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jaxtyping import UInt32
 
 from mcjax.chains.dataset import design_streams
 from mcjax.chains.generation import feeds_at
@@ -67,7 +68,9 @@ class _Sources(NamedTuple):
     weight: Array  # (F, B), of each observation, as a share of the fit's total weight
 
 
-def run_chains(conditions: ConditionArrays, keys: Array, program: Program) -> Trajectory:
+def run_chains(
+    conditions: ConditionArrays, keys: UInt32[Array, "blocks lanes 2"], program: Program
+) -> Trajectory:
     """Run blocks of chains, one after the other.
 
     All arrays, and those of the result, have leading axes (blocks, lanes).
@@ -83,7 +86,7 @@ def run_chains(conditions: ConditionArrays, keys: Array, program: Program) -> Tr
             lambda a: lax.dynamic_index_in_dim(a, block, 0, False, allow_negative_indices=False),
             (conditions, keys),
         )
-        fit = _generation(condition, before, key, t, program)
+        fit = _generation(condition, before, key=key, t=t, program=program)
 
         def written(table: Array, values: Array) -> Array:
             # (F, ...) into (blocks, lanes, T + 1, models, ...) at this block and generation
@@ -121,7 +124,7 @@ def _generation(
     )
     # nothing is drawn for a block in which no model is left to fit, as happens after explosions
     count = jnp.where((status == Status.RUNNING).any(), t, -1)
-    rows = _draw(drawing, conditions.factor, sources, count, program)
+    rows = _draw(drawing, conditions.factor, sources, count=count, program=program)
     fit = fit_rows(fitting, rows, start, status)
     truth = jnp.repeat(conditions.truth[:, 0].astype(before.dtype).T, models, axis=1)
     frozen = jnp.where(t == 0, truth, before)

@@ -6,12 +6,13 @@ from typing import Any
 
 import jax.numpy as jnp
 from jax import lax
+from jaxtyping import Integer
 
 from mcjax.chains.layout import Feeds, NetworkArrays
 from mcjax.chains.lookup import lookup
 
 
-def feeds_at(network: NetworkArrays, t: Any) -> Feeds:
+def feeds_at(network: NetworkArrays, t: Integer[Any, ""]) -> Feeds:
     """Return the feeds of generation t, entries of shape (M, B).
 
     Parameters

@@ -8,7 +8,7 @@ JAX, so that laws can use the same tables without it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -16,15 +16,38 @@ from mcjax.draws.streams import private_stream, published_stream, real_stream, s
 from mcjax.network import REAL, Feed, Generation, Network
 from mcjax.network.feed import by_reader
 
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int32, UInt32
+
 
 class Feeds(NamedTuple):
-    """The feeds of M models in one generation, in B slots each; empty slots come last."""
+    """The feeds of M models in one generation, in B slots each; empty slots come last.
 
-    samples: Any  # (M, B) int32, 0 in an empty slot
-    weight: Any  # (M, B) float64, of one observation, relative to the reader's largest
-    origin: Any  # (M, B) int32, number of a model, or M + s for real source s
-    stream: Any  # (M, B) uint32, see mcjax.draws.streams
-    renewed: Any  # (M, B) bool, drawn anew each generation (else generation 0's sample)
+    Attributes
+    ----------
+    samples : array
+        Number of observations, 0 in an empty slot, int32, shape (M, B).
+    weight : array
+        Weight of one observation, relative to the reader's largest, shape (M, B).
+    origin : array
+        Number of a model, or M + s for real source s, int32, shape (M, B).
+    stream : array
+        Stream of the sample, see :mod:`mcjax.draws.streams`, uint32, shape (M, B).
+    renewed : array
+        Whether the sample is drawn anew each generation; otherwise it is that of generation 0.
+        Shape (M, B).
+
+    Notes
+    -----
+    Arrays are NumPy's on the host and JAX's in compiled code, which takes one model's row of shape
+    (B,), or adds axes for several tables or lanes.
+    """
+
+    samples: Int32[Any, "*M B"]
+    weight: Float[Any, "*M B"]
+    origin: Int32[Any, "*M B"]
+    stream: UInt32[Any, "*M B"]
+    renewed: Bool[Any, "*M B"]
 
 
 class Shape(NamedTuple):
@@ -51,8 +74,8 @@ class NetworkArrays(NamedTuple):
     """
 
     feeds: Feeds
-    order: np.ndarray
-    frozen: np.ndarray
+    order: Int32[Any, " T+1"]
+    frozen: Bool[Any, " M"]
 
 
 def tables_of(network: NetworkArrays) -> list[Feeds]:
@@ -110,7 +133,7 @@ def network_arrays(net: Network, shape: Shape) -> NetworkArrays:
         for i, incoming in enumerate(table):
             largest = _largest(net, tables, g, i)
             for b, feed in enumerate(incoming):
-                row = _row(net, feed, i, largest, shape.models, first=g == 0)
+                row = _row(net, feed, reader=i, largest=largest, models=shape.models, first=g == 0)
                 for column, value in zip(feeds, row, strict=True):
                     column[g, i, b] = value
     frozen = np.ones(shape.models, bool)

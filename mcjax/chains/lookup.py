@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 from jax import Array, lax
+from jaxtyping import Integer, Shaped
 
 FEW = 8
 """Up to this many entries, one is found by comparisons: these are vector instructions, and a gather
 is not."""
 
 
-def lookup(table: Array, place: Array, axis: int) -> Array:
+def lookup(
+    table: Shaped[Array, " ..."], place: Integer[Array, " ..."], axis: int
+) -> Shaped[Array, " ..."]:
     """Return the entries of a table at some places of an axis.
 
     Parameters

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jaxtyping import Bool, Complex, Float, Integer, Shaped, UInt32
 
 from mcjax.draws.samplers import normal_pair
 from mcjax.draws.streams import LABEL, row_words
@@ -18,7 +19,9 @@ from mcjax.estimators.predictor import Words
 from mcjax.models.model import Model
 
 
-def draw_normals(keys: Words, pairs: Array, count: int, dtype: Any) -> Array:
+def draw_normals(
+    keys: Words, pairs: UInt32[Array, " H"], count: int, dtype: Any
+) -> Complex[Array, "{count} H"]:
     """Draw standard normals for the covariates of H pairs of rows.
 
     Parameters
@@ -48,13 +51,13 @@ def draw_normals(keys: Words, pairs: Array, count: int, dtype: Any) -> Array:
 
 def draw_labels(
     model: Model,
-    theta: Array,
-    x: Array,
-    real: Array,
+    theta: Float[Array, "p 2*H"],
+    x: Float[Array, "q 2*H"],
+    real: Bool[Array, " 2*H"],
     keys: Words,
-    pairs: Array,
-    sigma: Array | None = None,
-) -> Array:
+    pairs: UInt32[Array, " H"],
+    sigma: Float[Array, " 2*H"] | None = None,
+) -> Float[Array, "*label 2*H"]:
     """Draw labels from the distribution of each row's parent.
 
     Parameters
@@ -79,18 +82,20 @@ def draw_labels(
     """
     words = [row_words(keys, pairs, jnp.uint32(LABEL + k)) for k in range(2)]
     even_then_odd = [jnp.concatenate(word) for word in words]
-    return _labels(model, theta, x, real, (even_then_odd[0], even_then_odd[1]), sigma)
+    return _labels(
+        model, theta, x, real=real, words=(even_then_odd[0], even_then_odd[1]), sigma=sigma
+    )
 
 
 def draw_single(
     model: Model,
-    theta: Array,
-    factor: Array,
-    real: Array,
+    theta: Float[Array, "p N"],
+    factor: Float[Array, "q q"],
+    real: Bool[Array, " N"],
     keys: Words,
     designs: Words,
-    row: Array,
-) -> tuple[Array, Array]:
+    row: Integer[Array, " N"],
+) -> tuple[Float[Array, "q N"], Float[Array, "*label N"]]:
     """Draw single rows of any samples, as :func:`draw_normals` and :func:`draw_labels` draw them.
 
     Parameters
@@ -122,10 +127,10 @@ def draw_single(
         x = jnp.matmul(factor, jnp.where(odd, z.imag, z.real), precision="highest")
     words = [row_words(keys, pair, jnp.uint32(LABEL + k)) for k in range(2)]
     first, second = (jnp.where(odd, *word[::-1]) for word in words)
-    return x, _labels(model, theta, x, real, (first, second))
+    return x, _labels(model, theta, x, real=real, words=(first, second))
 
 
-def of_rows(mask: Array, values: Array) -> Array:
+def of_rows(mask: Bool[Array, " N"], values: Shaped[Array, "*label N"]) -> Bool[Array, "*#label N"]:
     """Return ``mask``, shape (N,), with leading axes to broadcast against ``values``, (..., N)."""
     return mask.reshape((1,) * (values.ndim - 1) + mask.shape)
 

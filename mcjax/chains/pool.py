@@ -14,6 +14,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Bool, Float, Int32, UInt32
 
 from mcjax.chains.dataset import design_streams
 from mcjax.chains.generation import feeds_at
@@ -39,15 +40,19 @@ class Past(NamedTuple):
         Whether a model had an estimate, bool, shape (T + 1, M).
     """
 
-    theta: Array
-    known: Array
+    theta: Float[Array, "T+1 M p"]
+    known: Bool[Array, "T+1 M"]
 
-    def with_generation(self, t: Array, theta: Array, known: Array) -> Past:
+    def with_generation(
+        self, t: Int32[Array, ""], theta: Float[Array, "M p"], known: Bool[Array, " M"]
+    ) -> Past:
         """Return a copy in which generation t is filled in."""
         return Past(self.theta.at[t].set(theta), self.known.at[t].set(known))
 
 
-def pooled(network: NetworkArrays, t: Array, memory: Memory) -> tuple[Feeds, Array]:
+def pooled(
+    network: NetworkArrays, t: Int32[Array, ""], memory: Memory
+) -> tuple[Feeds, Int32[Array, " (T+1)*B"]]:
     """Return one table of all samples in the pool of generation t.
 
     Returns
@@ -74,17 +79,17 @@ def pooled(network: NetworkArrays, t: Array, memory: Memory) -> tuple[Feeds, Arr
 
 def draw_subsample(
     model: Model,
-    factor: Array,
-    parents: Array,
+    factor: Float[Array, "q q"],
+    parents: Float[Array, "(T+1)*M+S p"],
     pool: Feeds,
-    key: Array,
-    when: Array,
-    t: Array,
-    reader: Array,
-    take: Array,
+    key: UInt32[Array, " 2"],
+    when: Int32[Array, " (T+1)*B"],
+    t: Int32[Array, ""],
+    reader: Int32[Array, ""],
+    take: Int32[Array, ""],
     models: int,
     rows: int,
-    design: Array | None = None,
+    design: UInt32[Array, " 2"] | None = None,
 ) -> Dataset:
     """Draw a simple random sample without replacement from a pool, padded to ``rows`` rows.
 
@@ -136,7 +141,13 @@ def draw_subsample(
         origin = pool.origin[slot]
         keys, designed = ((words[0][slot], words[1][slot]) for words in (streams, designs))
         return draw_single(
-            model, parents.T[:, origin], factor, origin >= models, keys, designed, row
+            model,
+            theta=parents.T[:, origin],
+            factor=factor,
+            real=origin >= models,
+            keys=keys,
+            designs=designed,
+            row=row,
         )
 
     x, y = once(t, draw)

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float, Int32, UInt32
 
 from mcjax.chains.dataset import SourceArrays
 from mcjax.chains.layout import NetworkArrays
@@ -18,6 +19,9 @@ REPLACE = Replace()
 Path = Literal["reference", "fast", "statistics"]
 """How chains run: row by row with any estimator (:mod:`mcjax.chains.reference`), many fits at once
 (:mod:`mcjax.chains.fast`), or without rows (:mod:`mcjax.chains.statistics`)."""
+
+
+Dtype = Literal["float32", "float64"]
 
 
 class ConditionArrays(NamedTuple):
@@ -39,14 +43,18 @@ class ConditionArrays(NamedTuple):
         Key of fixed designs, shape (2,); None if designs are random.
     sources : SourceArrays, optional
         Properties in which the real sources differ.
+
+    Notes
+    -----
+    Arrays of several lanes have leading axes.
     """
 
     network: NetworkArrays
-    truth: Any
-    factor: Any
-    whitener: Any
+    truth: Float[Any, "*lanes S p"]
+    factor: Float[Any, "*lanes q q"]
+    whitener: Float[Any, "*lanes q q"]
     model: Model
-    design: Any = None
+    design: UInt32[Any, "*lanes 2"] | None = None
     sources: SourceArrays | None = None
 
 
@@ -61,7 +69,7 @@ class Program(NamedTuple):
         How chains run.
     estimator : Estimator
         Fits the models.
-    draw_dtype, fit_dtype : str
+    draw_dtype, fit_dtype : {"float32", "float64"}
         Precision of covariates and labels, and of the fits.
     pairs : int
         Pairs of rows of the largest fit; 0 if chains draw statistics instead of rows.
@@ -74,8 +82,8 @@ class Program(NamedTuple):
     generations: int
     path: Path
     estimator: Estimator
-    draw_dtype: str
-    fit_dtype: str
+    draw_dtype: Dtype
+    fit_dtype: Dtype
     pairs: int = 0
     few_rows: bool = False
     memory: Memory = REPLACE
@@ -89,20 +97,20 @@ class Trajectory(NamedTuple):
     theta : array
         Estimates, shape (T + 1, M, p), NaN where a model has no estimate.
     status : array
-        :class:`~mcjax.solvers.status.Status` codes, shape (T + 1, M).
+        :class:`~mcjax.solvers.status.Status` codes, int32, shape (T + 1, M).
     steps : array
-        Number of gradients evaluated, shape (T + 1, M).
+        Number of gradients evaluated, int32, shape (T + 1, M).
 
     Notes
     -----
-    Arrays of many chains have leading axes.
+    Arrays of many chains have leading axes. They are NumPy's where a function says so.
     """
 
-    theta: Any
-    status: Any
-    steps: Any
+    theta: Float[Any, "*C T+1 M p"]
+    status: Int32[Any, "*C T+1 M"]
+    steps: Int32[Any, "*C T+1 M"]
 
 
-def cast(model: Model, dtype: str) -> Model:
+def cast(model: Model, dtype: Dtype) -> Model:
     """Return the model with its numbers in another precision."""
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), model)

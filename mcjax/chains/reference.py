@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.flatten_util import ravel_pytree
+from jaxtyping import Float, Int32, UInt32
 
 from mcjax.chains.dataset import draw_dataset
 from mcjax.chains.generation import feeds_at
@@ -50,7 +51,7 @@ class _Task(NamedTuple):
     status: Array  # with which the model enters the fit
 
 
-def run_chain(condition: ConditionArrays, key: Array, program: Program) -> Trajectory:
+def run_chain(condition: ConditionArrays, key: UInt32[Array, " 2"], program: Program) -> Trajectory:
     """Run one chain.
 
     Parameters
@@ -71,7 +72,7 @@ def run_chain(condition: ConditionArrays, key: Array, program: Program) -> Traje
     begin = _beginning(condition, truth, program)
 
     def step(state: _State, t: Array) -> tuple[_State, Trajectory]:
-        result, sums = _generation(condition, state, key, t, program)
+        result, sums = _generation(condition, state, key=key, t=t, program=program)
         kept = result.status == Status.NOT_FITTED
         theta = jnp.where(kept[:, None], state.theta, result.theta)
         known = known_after(result.status, state.known)
@@ -120,7 +121,17 @@ def _generation(
     fitting = cast(condition.model, program.fit_dtype)
 
     def refit(task: _Task, before: Sums | None) -> tuple[Fit, Sums | None]:
-        data = _draw(condition, drawing, parents, task, key, when, t, program, len(theta))
+        data = _draw(
+            condition,
+            drawing,
+            parents=parents,
+            task=task,
+            key=key,
+            when=when,
+            t=t,
+            program=program,
+            models=len(theta),
+        )
         samples, weight = jnp.asarray(task.feeds.samples), jnp.asarray(task.feeds.weight)
         _, share = shares_of(samples, weight, axis=0)
         start = share @ parents[task.feeds.origin]
@@ -136,7 +147,9 @@ def _generation(
             total = None
             # a fit without rows ends at once, so that no lane waits for a fit that does not count
             data = data._replace(weight=jnp.where(running, data.weight, 0))
-            result = _fit(fitting, data, start, _fitting_key(key, t, task.reader), program)
+            result = _fit(
+                fitting, data, start=start, key=_fitting_key(key, t, task.reader), program=program
+            )
         ended = jnp.where(running, result.status, task.status)
         converged = ended == Status.CONVERGED
         estimate = jnp.where(converged, result.theta, jnp.nan)
@@ -161,11 +174,34 @@ def _draw(
 ) -> Dataset:
     """Draw the rows of one fit; origins from ``models`` on are real."""
     factor = jnp.asarray(condition.factor, program.draw_dtype)
-    shared = (drawing, factor, parents.astype(program.draw_dtype), task.feeds, key, when)
+    visible = parents.astype(program.draw_dtype)
     if program.memory.selects:
-        size = (models, 2 * program.pairs)
-        return draw_subsample(*shared, t, task.reader, task.take, *size, condition.design)
-    return draw_dataset(*shared, models, program.pairs, condition.design, condition.sources)
+        return draw_subsample(
+            drawing,
+            factor=factor,
+            parents=visible,
+            pool=task.feeds,
+            key=key,
+            when=when,
+            t=t,
+            reader=task.reader,
+            take=task.take,
+            models=models,
+            rows=2 * program.pairs,
+            design=condition.design,
+        )
+    return draw_dataset(
+        drawing,
+        factor=factor,
+        parents=visible,
+        feeds=task.feeds,
+        key=key,
+        generation=when,
+        models=models,
+        pairs=program.pairs,
+        design=condition.design,
+        sources=condition.sources,
+    )
 
 
 def _fit(model: Model, data: Dataset, start: Array, key: Array, program: Program) -> Fit:
@@ -183,7 +219,12 @@ def _fitting_key(key: Array, t: Array, reader: Array) -> Array:
 
 
 def draw_samples(
-    condition: ConditionArrays, parents: Array, feeds: Feeds, key: Array, t: Array, program: Program
+    condition: ConditionArrays,
+    parents: Float[Array, "M+S p"],
+    feeds: Feeds,
+    key: UInt32[Array, " 2"],
+    t: Int32[Array, ""],
+    program: Program,
 ) -> Dataset:
     """Draw one generation's data as :func:`run_chain` does, but each sample separately.
 
@@ -219,15 +260,15 @@ def draw_samples(
         alone: Any = jax.tree.map(lambda value: value[None], feed)
         return draw_dataset(
             drawing,
-            factor,
-            visible,
-            alone,
-            key,
-            t,
-            models,
-            program.pairs,
-            condition.design,
-            condition.sources,
+            factor=factor,
+            parents=visible,
+            feeds=alone,
+            key=key,
+            generation=t,
+            models=models,
+            pairs=program.pairs,
+            design=condition.design,
+            sources=condition.sources,
         )
 
     return jax.vmap(jax.vmap(draw))(feeds)

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jaxtyping import Float, Int32, UInt32
 
 from mcjax.chains.generation import feeds_at
 from mcjax.chains.layout import Feeds
@@ -49,7 +50,9 @@ class _State(NamedTuple):
     pool: tuple[Array, Array] | None = None  # sums over all data so far, if data accumulate
 
 
-def run_statistics(conditions: ConditionArrays, keys: Array, program: Program) -> Trajectory:
+def run_statistics(
+    conditions: ConditionArrays, keys: UInt32[Array, "lanes 2"], program: Program
+) -> Trajectory:
     """Run a block of chains; all arrays, and those of the result, have a leading axis of lanes."""
     white, status = run_white(conditions, keys, program)
     truth = _lanes_last(jnp.asarray(conditions.truth, program.fit_dtype))[0]
@@ -65,7 +68,9 @@ def run_statistics(conditions: ConditionArrays, keys: Array, program: Program) -
     )
 
 
-def run_white(conditions: ConditionArrays, keys: Array, program: Program) -> tuple[Array, Array]:
+def run_white(
+    conditions: ConditionArrays, keys: UInt32[Array, "lanes 2"], program: Program
+) -> tuple[Float[Array, "T+1 p M lanes"], Int32[Array, "T+1 M lanes"]]:
     """Return the errors that chains have for covariates N(0, I).
 
     Parameters
@@ -104,7 +109,7 @@ def run_white(conditions: ConditionArrays, keys: Array, program: Program) -> tup
         entering = status_before_fit(
             feeds.samples > 0, _parents(state.known, feeds.origin, True), axis=1
         )
-        gram, right = _sums(feeds, state.error, sigma, key, t, program)
+        gram, right = _sums(feeds, error=state.error, sigma=sigma, key=key, t=t, program=program)
         pool = None
         if state.pool is not None:
             pool = gram, right = state.pool[0] + gram, state.pool[1] + right
@@ -149,7 +154,7 @@ def _sums(
     The shapes are (p, p, M, lanes), of which only the lower triangle is filled, and (p, M, lanes).
     """
     p = error.shape[0]
-    lower, z = _bartlett(feeds, key, t, p, program)
+    lower, z = _bartlett(feeds, key, t, p=p, program=program)
     weight = jnp.asarray(feeds.weight, error.dtype)
     origin = jnp.asarray(feeds.origin)
 
@@ -183,7 +188,7 @@ def _bartlett(
     half = -(-count // 2)
 
     def normals() -> Array:
-        return lax.complex(*normal_pair(_words(feeds, key, t, half, 0), dtype))
+        return lax.complex(*normal_pair(_words(feeds, key, t, count=half, kind=0), dtype))
 
     drawn = once(t, normals)
     normal = [drawn[k].real if k < half else drawn[k - half].imag for k in range(count)]
@@ -192,7 +197,7 @@ def _bartlett(
         uniforms = []
         if program.few_rows:
             half_each = GAMMA_RAISES // 2  # a counter gives two words
-            words = _words(feeds, key, t, p * half_each, 1)
+            words = _words(feeds, key, t, count=p * half_each, kind=1)
             uniforms = [
                 [uniform(w[i * half_each + j], dtype) for w in words for j in range(half_each)]
                 for i in range(p)

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Bool, Float, Int32, Integer
 
 from mcjax.estimators.estimator import first_that_holds
 from mcjax.solvers.status import Status
 
 
-def status_before_fit(reads: Array, parent_known: Array, axis: int) -> Array:
+def status_before_fit(
+    reads: Bool[Array, "*slots"], parent_known: Bool[Array, "*slots"], axis: int
+) -> Int32[Array, "*fits"]:
     """Return the status in which models enter a generation.
 
     Parameters
@@ -37,7 +40,9 @@ def status_before_fit(reads: Array, parent_known: Array, axis: int) -> Array:
     return first_that_holds((worst == 0, Status.NOT_FITTED), (worst == 2, Status.PARENT_FAILED))
 
 
-def shares_of(samples: Array, weight: Array, axis: int) -> tuple[Array, Array]:
+def shares_of(
+    samples: Integer[Array, "*feeds"], weight: Float[Array, "*feeds"], axis: int
+) -> tuple[Float[Array, "*feeds"], Float[Array, "*feeds"]]:
     """Return the weights of observations and of feeds as shares of a fit's total weight.
 
     Parameters
@@ -60,6 +65,8 @@ def shares_of(samples: Array, weight: Array, axis: int) -> tuple[Array, Array]:
     return weight / total, mass / total
 
 
-def known_after(status: Array, known_before: Array) -> Array:
+def known_after(
+    status: Int32[Array, "*fits"], known_before: Bool[Array, "*fits"]
+) -> Bool[Array, "*fits"]:
     """Whether models have an estimate after a generation whose fits ended with ``status``."""
     return jnp.where(status == Status.NOT_FITTED, known_before, status == Status.CONVERGED)

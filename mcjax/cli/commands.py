@@ -20,17 +20,7 @@ from mcjax.study.load import load_study
 
 
 def run_predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
-    """Print what the laws predict for the study in a file.
-
-    Parameters
-    ----------
-    file : Path
-        Study file.
-    as_json : bool
-        Whether to print JSON instead of tables.
-    laws : tuple of Path
-        Files with laws of the user's own.
-    """
+    """Print what the laws predict for the study in a file."""
     study = load_study(file)
     predictions = api.predict(study, laws_from_files(laws))
     if not as_json:
@@ -96,23 +86,9 @@ def run_families(as_json: bool) -> None:
 
 
 def run_figures(names: tuple[str, ...], out: Path, chains: int | None) -> bool:
-    """Draw figures and print the paths of their files.
+    """Draw figures and print the paths of their files; return whether all were drawn.
 
     A figure that fails does not stop the others.
-
-    Parameters
-    ----------
-    names : tuple of str
-        Names of figures; all figures if empty.
-    out : Path
-        Folder for the files.
-    chains : int or None
-        Number of chains, in place of each figure's own.
-
-    Returns
-    -------
-    bool
-        Whether all figures were drawn.
 
     Raises
     ------

@@ -9,9 +9,8 @@ import os
 import sys
 import traceback
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
@@ -19,9 +18,6 @@ from mcjax.cli.start import import_jax, start_jax
 from mcjax.errors import InputError, SharedError, naming
 from mcjax.laws.collapse.origins import CLAUSES
 from mcjax.report.text import shown
-
-if TYPE_CHECKING:
-    from mcjax.study.study import PathChoice
 
 EXIT = {"verified": 0, "refuted": 1, "inconclusive": 3}
 BAD_INPUT = 2  # also an environment in which JAX does not start
@@ -129,19 +125,11 @@ def predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
 )
 def verify(
     file: Path | None,
-    as_json: bool,
-    out: Path | None,
-    theory: Path | None,
-    chains: int | None,
-    quiet: bool,
     builtin: str | None,
-    without: str | None,
     plan: bool,
     power: float,
-    laws: tuple[Path, ...],
-    until_decided: bool,
     distributed: str | None,
-    path: PathChoice | None,
+    **options: Any,
 ) -> int:
     """Simulate a study, and judge the laws.
 
@@ -150,40 +138,25 @@ def verify(
     Exit status: 0 verified, 1 refuted, 2 bad input, 3 inconclusive.
     """
     start_jax(None if plan else distributed)
+    from mcjax.cli.plan import run_plan
     from mcjax.cli.verify import run_verify
     from mcjax.study.load import builtin_file
 
-    if builtin is not None:
-        if file is not None:
-            raise InputError("--builtin", "and FILE exclude each other; keep one")
-        file = builtin_file(builtin)
+    if builtin is not None and file is not None:
+        raise InputError("--builtin", "and FILE exclude each other; keep one")
+    source = file or builtin_file(builtin or "study")
     if plan:
-        for option, given in (
-            ("--distributed", distributed),
-            ("--out", out),
-            ("--without", without),
-            ("--until-decided", until_decided),
-        ):
+        unused = {"--distributed": distributed, "--out": options["out"]}
+        unused |= {"--without": options["without"], "--until-decided": options["until_decided"]}
+        for option, given in unused.items():
             if given:
-                raise InputError(
-                    option, "does nothing with --plan, which runs no study; leave one out"
-                )
-        from mcjax.cli.plan import run_plan
-        from mcjax.study.load import builtin_study, load_study, load_survey
-
-        with naming(file or "the built-in study"):
-            if file is not None and load_survey(file) is not None:
-                raise InputError("--plan", "is for a study, and this is a survey; leave it out")
-            study = builtin_study() if file is None else load_study(file)
-            study = study if chains is None else replace(study, chains=chains)
-            study = study if path is None else replace(study, path=path)
-            run_plan(study, as_json, power, laws, theory)
-        return 0
-    with naming(file or "the built-in study"):
-        verdict = run_verify(
-            file, as_json, out, theory, chains, quiet, without, laws, until_decided, path
-        )
-    return EXIT[verdict]
+                problem = "does nothing with --plan, which runs no study; leave one out"
+                raise InputError(option, problem)
+    with naming(source if file or builtin else "the built-in study"):
+        if plan:
+            run_plan(source, power, **options)
+            return 0
+        return EXIT[run_verify(source, **options)]
 
 
 @cli.command()
@@ -193,14 +166,7 @@ def verify(
 @click.option("--file", type=click.Path(path_type=Path), help="Study file, if it has moved.")
 @path_option
 @json_option
-def replay(
-    folder: Path,
-    condition: str | None,
-    chain: str,
-    file: Path | None,
-    path: PathChoice | None,
-    as_json: bool,
-) -> None:
+def replay(folder: Path, **options: Any) -> None:
     """Run one chain of a study again.
 
     The study is the one whose results are in DIR. Shows the chain's estimates, the statuses of its
@@ -210,7 +176,7 @@ def replay(
     from mcjax.cli.replay import run_replay
 
     with naming(folder):
-        run_replay(folder, condition, chain, file, path, as_json)
+        run_replay(folder, **options)
 
 
 @cli.command()
@@ -221,9 +187,7 @@ def replay(
 )
 @click.option("--deep", is_flag=True, help="Judge to within 1% instead of 3%, which takes longer.")
 @click.option("--quiet", is_flag=True, help="Do not show progress.")
-def published(
-    names: tuple[str, ...], as_json: bool, out: Path | None, deep: bool, quiet: bool
-) -> int:
+def published(**options: Any) -> int:
     """Simulate and judge published results.
 
     Each ID is that of a result or of a group of results; without one, all are judged.
@@ -231,7 +195,7 @@ def published(
     start_jax()
     from mcjax.cli.published import run_published
 
-    return EXIT[run_published(names, as_json, out, deep, quiet)]
+    return EXIT[run_published(**options)]
 
 
 @cli.command()

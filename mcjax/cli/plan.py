@@ -15,12 +15,12 @@ from rich.table import Table
 
 from mcjax import api
 from mcjax.engine.compiled import compile_study
-from mcjax.errors import naming
+from mcjax.errors import InputError, naming
 from mcjax.laws.user import laws_from_files
-from mcjax.report.tables import label, show_table, table_console
+from mcjax.report.tables import label, numbers, show_table, table_console
 from mcjax.report.text import number, strict_json
-from mcjax.study.load import load_study
-from mcjax.study.study import Study
+from mcjax.study.load import load_study, load_survey
+from mcjax.study.study import PathChoice, Study
 from mcjax.verdicts.plan import plan
 
 PILOT = 256
@@ -28,24 +28,22 @@ PILOT = 256
 
 
 def run_plan(
-    study: Study, as_json: bool, power: float, laws: tuple[Path, ...], theory: Path | None
+    file: Path,
+    power: float,
+    *,
+    as_json: bool,
+    theory: Path | None,
+    chains: int | None,
+    laws: tuple[Path, ...],
+    path: PathChoice | None,
+    **_: object,
 ) -> None:
-    """Print what a study needs; only a pilot is simulated.
-
-    Parameters
-    ----------
-    study : Study
-        The study.
-    as_json : bool
-        Whether to print JSON instead of a table.
-    power : float
-        Probability that all laws are verified if they are true.
-    laws : tuple of Path
-        Files with laws of the user's own.
-    theory : Path or None
-        Study file whose predictions are judged.
-    """
-    judged = study
+    """Print what a study needs; only a pilot is simulated."""
+    if load_survey(file) is not None:
+        raise InputError("--plan", "is for a study, and this is a survey; leave it out")
+    study = load_study(file)
+    study = study if chains is None else replace(study, chains=chains)
+    study = judged = study if path is None else replace(study, path=path)
     if theory is not None:
         with naming(theory):
             judged = api.theory_for(study, load_study(theory))
@@ -65,21 +63,19 @@ def run_plan(
         "memory_bytes": _peak_memory(),
     }
     if as_json:
-        needs = [dataclasses.asdict(need) for need in planned.needs]
         about = {
-            "needs": needs,
+            "needs": [dataclasses.asdict(need) for need in planned.needs],
             "chains_needed": planned.chains,
             "power": power,
             "untold": [{"law": law, "quantity": name} for law, name in planned.unplanned],
         }
         click.echo(strict_json(about | cost))
         return
-    table = Table(title=f"To verify at \u00b1{study.tolerance:.0%} with power {power:.0%}")
-    for name in ("law", "quantity", "cells", "chains needed", f"refuted by {study.chains:,}"):
-        table.add_column(name, justify="left" if name in ("law", "quantity") else "right")
+    headings = ["cells", "chains needed", f"refuted by {study.chains:,}"]
     if truth is not None:
-        table.add_column(f"chance that {study.chains:,} refute it", justify="right")
-        table.add_column("chains to refute it", justify="right")
+        headings += [f"chance that {study.chains:,} refute it", "chains to refute it"]
+    title = f"To verify at \u00b1{study.tolerance:.0%} with power {power:.0%}"
+    table = Table("law", "quantity", *map(numbers, headings), title=title)
     for need in planned.needs:
         against = (
             "-" if need.chance is None else f"{need.chance:.0%}",

@@ -24,24 +24,7 @@ TOLERANCE, DEPTH = {False: 0.03, True: 0.01}, {False: 1, True: 4}
 def run_published(
     names: tuple[str, ...], as_json: bool, out: Path | None, deep: bool, quiet: bool
 ) -> Verdict:
-    """Simulate and judge entries, and print their table.
-
-    Parameters
-    ----------
-    names : tuple of str
-        Ids or groups of entries; all entries if empty.
-    as_json : bool
-        Whether to print JSON instead of a table.
-    out : Path or None
-        Folder that keeps the results.
-    deep, quiet : bool
-        Whether to judge to within 1%, and whether to hide progress.
-
-    Returns
-    -------
-    {"verified", "refuted", "inconclusive"}
-        The worst verdict.
-    """
+    """Simulate and judge entries, print their table and return the worst verdict."""
     entries, depth = chosen(names), DEPTH[deep]
     store = None if out is None else PublishedStore(out)
     studies = [entry.study(depth) for entry in entries]

@@ -23,33 +23,17 @@ def run_replay(
     condition: str | None,
     chain: str,
     file: Path | None,
-    engine_path: PathChoice | None,
+    path: PathChoice | None,
     as_json: bool,
 ) -> None:
-    """Replay one chain and print it.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of results of the study.
-    condition : str or None
-        Name of the condition; may be None if there is only one.
-    chain : str
-        Number of the chain.
-    file : Path or None
-        Study file, if it has moved.
-    engine_path : str or None
-        Path that runs the chain; None for the study's.
-    as_json : bool
-        Whether to print JSON instead of a table.
-    """
+    """Replay one chain and print it."""
     try:
         number = int(chain)
     except ValueError as error:
         raise InputError("chain", f"is {chain!r}; give a whole number") from error
     about = read_about(folder)
     study = load_again(folder, about, file)
-    study = study if engine_path is None else replace(study, path=engine_path)
+    study = study if path is None else replace(study, path=path)
     replayed = replay_json(study, _chosen(study, condition), number)
     if difference := elsewhere(about):
         click.echo(f"last digits may differ from the study's: {difference}", err=True)

@@ -20,6 +20,7 @@ from mcjax.engine.engine import Report
 from mcjax.engine.outcome import Outcome, Tally
 from mcjax.engine.processes import agreed, exchange, first_alone
 from mcjax.errors import InputError, SharedError, naming
+from mcjax.laws.collapse.origins import Clause
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.user import laws_from_files
 from mcjax.report.dataset import dataset, netcdf
@@ -28,7 +29,7 @@ from mcjax.report.store import Store, describe, identity
 from mcjax.report.tables import show_verification, table_console
 from mcjax.report.text import strict_json
 from mcjax.report.verification import verification_json
-from mcjax.study.load import builtin_file, builtin_study, load_study, load_survey
+from mcjax.study.load import load_study, load_survey
 from mcjax.study.schema import read_text
 from mcjax.study.study import PathChoice, Study
 from mcjax.verdicts.equivalence import Verdict
@@ -39,58 +40,25 @@ SAVE_EVERY, SAVE_SHARE = 1.0, 0.05
 
 
 def run_verify(
-    file: Path | None,
-    as_json: bool,
-    out: Path | None,
-    theory: Path | None,
-    chains: int | None,
-    quiet: bool,
-    without: str | None = None,
+    file: Path,
+    *,
+    as_json: bool = False,
+    out: Path | None = None,
+    theory: Path | None = None,
+    chains: int | None = None,
+    quiet: bool = False,
+    without: Clause | None = None,
     laws: tuple[Path, ...] = (),
     until_decided: bool = False,
-    engine_path: PathChoice | None = None,
+    path: PathChoice | None = None,
 ) -> Verdict:
-    """Simulate and judge the study or survey in a file, and print the verdict.
-
-    Parameters
-    ----------
-    file : Path or None
-        Study or survey file; None for the built-in study.
-    as_json : bool
-        Whether to print JSON instead of tables.
-    out : Path or None
-        Folder that keeps the results.
-    theory : Path or None
-        Study file whose predictions are judged.
-    chains : int or None
-        Number of chains, in place of the file's.
-    quiet : bool
-        Whether to hide progress.
-    without : str, optional
-        Clause to leave out of the collapse law, for a survey.
-    laws : tuple of Path, optional
-        Files with laws of the user's own.
-    until_decided : bool, optional
-        Whether to add chains only where cells are undecided.
-    engine_path : str, optional
-        Path that runs the chains, in place of the file's.
-
-    Returns
-    -------
-    {"verified", "refuted", "inconclusive"}
-        The verdict.
-
-    Raises
-    ------
-    InputError
-        If a file is bad, or an option does not fit it.
-    """
-    survey = agreed(lambda: None if file is None else load_survey(file))
+    """Simulate and judge the study or survey in a file, and print and return the verdict."""
+    survey = agreed(lambda: load_survey(file))
     if survey is not None:
         for option, given, problem in (
             ("--theory", theory, "is for a study; for a survey use --without"),
             ("--law", laws, "is for a study; a survey is judged by the collapse law"),
-            ("--path", engine_path, "is for a study; a survey draws no rows"),
+            ("--path", path, "is for a study; a survey draws no rows"),
             ("--until-decided", until_decided, "is for a study, and this is a survey"),
             ("--distributed", jax.process_count() > 1, "is for a study, and this is a survey"),
         ):
@@ -101,18 +69,17 @@ def run_verify(
     if without is not None:
         raise InputError("--without", "is for a survey; for a study use --theory")
 
-    def prepare() -> tuple[Study, list[Predictions], Path, str]:
-        path = file or builtin_file("study")
-        study = builtin_study() if file is None else load_study(file)
+    def prepare() -> tuple[Study, list[Predictions], str]:
+        study = load_study(file)
         study = study if chains is None else replace(study, chains=chains)
         judged_by = study
-        study = study if engine_path is None else replace(study, path=engine_path)
+        study = study if path is None else replace(study, path=path)
         if theory is not None:
             with naming(theory):
                 judged_by = api.theory_for(study, load_study(theory))
-        return study, api.predict(judged_by, laws_from_files(laws)), path, read_text(path)
+        return study, api.predict(judged_by, laws_from_files(laws)), read_text(file)
 
-    study, predictions, path, text = agreed(prepare)
+    study, predictions, text = agreed(prepare)
     job = [str(f) for f in (describe(study)["settings"], identity(study), until_decided)]
     if len(set(map(tuple, exchange(job)))) > 1:
         raise SharedError(
@@ -124,7 +91,7 @@ def run_verify(
 
     def open_store() -> list[Tally[Outcome]] | None:
         nonlocal store
-        store = None if out is None else Store(out, study, path)
+        store = None if out is None else Store(out, study, file)
         return None if store is None else store.load()
 
     known = first_alone(open_store)

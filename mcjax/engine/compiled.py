@@ -262,7 +262,13 @@ def _shared(study: Study, members: Sequence[int]) -> SharedProgram:
     else:
         program = program._replace(pairs=shape.pairs)
     within = engine.chunk_within(study.memory * 2**30, task_of(first, shape, np.arange(0)), program)
-    return SharedProgram(tuple(members), route, program, shape, min(study.chunk, within))
+    return SharedProgram(
+        members=tuple(members),
+        route=route,
+        program=program,
+        shape=shape,
+        chunk=min(study.chunk, within),
+    )
 
 
 def _shape(study: Study, members: Sequence[int]) -> Shape:
@@ -286,7 +292,13 @@ def task_of(condition: Condition, shape: Shape, chains: Sequence[int] | np.ndarr
         design=design_key(condition.seed, word) if condition.design == "fixed" else None,
         sources=_source_arrays(condition),
     )
-    return Task(arrays, condition.seed, word, np.asarray(chains), condition.network.size)
+    return Task(
+        arrays=arrays,
+        seed=condition.seed,
+        word=word,
+        chains=np.asarray(chains),
+        models=condition.network.size,
+    )
 
 
 def _source_arrays(condition: Condition) -> SourceArrays | None:

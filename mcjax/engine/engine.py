@@ -18,6 +18,7 @@ import jax
 import numpy as np
 from jax import lax
 from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import Integer, UInt32
 
 from mcjax.chains import fast
 from mcjax.chains.program import ConditionArrays, Path, Program, Trajectory
@@ -57,12 +58,15 @@ class Task(NamedTuple):
     arrays: ConditionArrays
     seed: int
     word: int  # hash of the condition's label, part of the chain keys
-    chains: np.ndarray  # chain numbers, ascending
+    chains: Integer[np.ndarray, " C"]  # chain numbers, ascending
     models: int  # number of models without padding
 
 
 def run_blocks(
-    conditions: ConditionArrays, keys: Any, program: Program, devices: tuple[jax.Device, ...]
+    conditions: ConditionArrays,
+    keys: UInt32[Any, "blocks lanes 2"],
+    program: Program,
+    devices: tuple[jax.Device, ...],
 ) -> Trajectory:
     """Run blocks, spread over devices, each of which runs its share one after the other.
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Float, Int
 
 TILE = 64
 LARGEST = 200
@@ -27,16 +28,17 @@ class Moments(NamedTuple):
     chains : ndarray
         Number of chains that count, with the leading axes of ``mean``.
     mean : ndarray
-        Mean of a statistic.
+        Mean of a statistic, of any shape.
     square : ndarray
-        Sum of squared deviations from the mean.
+        Sum of squared deviations from the mean, of the shape of ``mean``; for joint moments of K
+        numbers, sums of products of two deviations, with one more axis K.
     """
 
-    chains: np.ndarray
-    mean: np.ndarray
-    square: np.ndarray
+    chains: Int[np.ndarray, " ..."]
+    mean: Float[np.ndarray, " ..."]
+    square: Float[np.ndarray, " ..."]
 
-    def standard_error(self) -> np.ndarray:
+    def standard_error(self) -> Float[np.ndarray, " ..."]:
         """Return the standard error of the mean; infinite for fewer than two chains."""
         count = self.chains.astype(float)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -73,7 +75,9 @@ class ErrorMoments(NamedTuple):
 
 
 def tile_moments(
-    theta: np.ndarray, truth: np.ndarray, values: np.ndarray | None = None
+    theta: Float[np.ndarray, "*tiles C T+1 M p"],
+    truth: Float[np.ndarray, " p"],
+    values: Float[np.ndarray, "*tiles C T+1 M F"] | None = None,
 ) -> ErrorMoments:
     """Return the moments of tiles of C chains.
 
@@ -165,7 +169,9 @@ def _merge(a: Moments, b: Moments) -> Moments:
     return Moments(count, a.mean + shift * share, a.square + b.square + shift**2 * a.chains * share)
 
 
-def joint_moments(values: np.ndarray, valid: np.ndarray) -> Moments:
+def joint_moments(
+    values: Float[np.ndarray, "*tiles K C M"], valid: Bool[np.ndarray, "*tiles C M"]
+) -> Moments:
     """Return the joint moments of K numbers of every model over chains.
 
     Parameters

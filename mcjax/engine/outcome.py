@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
+from jaxtyping import Float, Float32, Int, Integer
 
 from mcjax.chains.program import Trajectory
 from mcjax.engine.moments import TILE, ErrorMoments, Moments, merge, tile_moments
@@ -58,10 +59,10 @@ class Outcome(NamedTuple):
     """
 
     moments: ErrorMoments
-    sample: np.ndarray
-    largest: np.ndarray
-    highest: np.ndarray
-    fits: np.ndarray
+    sample: Float32[np.ndarray, "K M p"]
+    largest: Float[np.ndarray, "T+1 M"]
+    highest: Float[np.ndarray, "T+1 M F"]
+    fits: Int[np.ndarray, "T+1 M codes"]
     steps: int
     chains: int
 
@@ -72,13 +73,13 @@ class Outcome(NamedTuple):
         if len(sample) < most:
             sample = np.concatenate([sample, other.sample])[:most]
         return Outcome(
-            merge(self.moments, other.moments),
-            sample,
-            np.maximum(self.largest, other.largest),
-            np.maximum(self.highest, other.highest),
-            self.fits + other.fits,
-            self.steps + other.steps,
-            self.chains + other.chains,
+            moments=merge(self.moments, other.moments),
+            sample=sample,
+            largest=np.maximum(self.largest, other.largest),
+            highest=np.maximum(self.highest, other.highest),
+            fits=self.fits + other.fits,
+            steps=self.steps + other.steps,
+            chains=self.chains + other.chains,
         )
 
 
@@ -116,7 +117,7 @@ class Tally(NamedTuple, Generic[S]):
 
 
 def summarise(
-    tiles: Trajectory, truth: np.ndarray, functionals: Sequence[Functional] = ()
+    tiles: Trajectory, truth: Float[np.ndarray, " p"], functionals: Sequence[Functional] = ()
 ) -> list[Outcome]:
     """Return the summary of each tile; every array has leading axes (tiles, chains)."""
     status, theta = np.asarray(tiles.status), np.asarray(tiles.theta)
@@ -132,19 +133,19 @@ def summarise(
     steps = np.asarray(tiles.steps).sum((1, 2, 3))
     return [
         Outcome(
-            ErrorMoments(*(Moments(*(leaf[k] for leaf in part)) for part in moments)),
-            sample[k, : kept(sample[k, 0].size)],
-            largest[k],
-            highest[k],
-            fits[k],
-            int(steps[k]),
-            status.shape[1],
+            moments=ErrorMoments(*(Moments(*(leaf[k] for leaf in part)) for part in moments)),
+            sample=sample[k, : kept(sample[k, 0].size)],
+            largest=largest[k],
+            highest=highest[k],
+            fits=fits[k],
+            steps=int(steps[k]),
+            chains=status.shape[1],
         )
         for k in range(len(status))
     ]
 
 
-def count_fits(status: np.ndarray) -> np.ndarray:
+def count_fits(status: Int[np.ndarray, "*shape N"]) -> Int[np.ndarray, "*shape codes"]:
     """Count statuses (..., N) by code; the result has shape (..., number of codes)."""
     codes = len(Status)
     rows = (
@@ -155,8 +156,10 @@ def count_fits(status: np.ndarray) -> np.ndarray:
 
 
 def functional_values(
-    theta: np.ndarray, truth: np.ndarray, functionals: Sequence[Functional]
-) -> np.ndarray:
+    theta: Float[np.ndarray, "*shape p"],
+    truth: Float[np.ndarray, " p"],
+    functionals: Sequence[Functional],
+) -> Float[np.ndarray, "*shape F"]:
     """Return the functionals of estimates (..., p), shape (..., F); NaN without an estimate."""
     values = np.full((*theta.shape[:-1], len(functionals)), np.nan)
     known = np.isfinite(theta).all(-1)
@@ -171,7 +174,7 @@ def kept(numbers: int) -> int:
     return max(1, KEPT // numbers)
 
 
-Summarise = Callable[[Trajectory, np.ndarray, Sequence[Functional]], list[S]]
+Summarise = Callable[[Trajectory, Float[np.ndarray, " p"], Sequence[Functional]], list[S]]
 """Reduces tiles of chains, given the truth and the model's functionals, to one summary each."""
 
 
@@ -192,8 +195,8 @@ class Tiles(Generic[S]):
 
     def __init__(
         self,
-        truth: np.ndarray,
-        chains: np.ndarray,
+        truth: Float[np.ndarray, " p"],
+        chains: Integer[np.ndarray, " C"],
         functionals: Sequence[Functional],
         summarise: Summarise[S],
     ):

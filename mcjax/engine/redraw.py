@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float
 
 from mcjax.chains.generation import feeds_at
 from mcjax.chains.program import ConditionArrays, Program
@@ -18,7 +19,7 @@ from mcjax.engine.engine import Task
 from mcjax.estimators.estimator import Dataset
 
 
-def redraw(task: Task, theta: np.ndarray, program: Program) -> Iterator[Dataset]:
+def redraw(task: Task, theta: Float[np.ndarray, "T+1 M p"], program: Program) -> Iterator[Dataset]:
     """Draw the samples of every feed of one chain again, from the estimates of the chain.
 
     Parameters
@@ -45,7 +46,7 @@ def redraw(task: Task, theta: np.ndarray, program: Program) -> Iterator[Dataset]
         # generation 0 reads only real data; readers of a model without an estimate fit nothing
         before = theta[max(t - 1, 0)]
         parents = np.concatenate([np.where(np.isnan(before), truth[:1], before), truth])
-        drawn = _draw(task.arrays, parents, key, jnp.int32(t), program)
+        drawn = _draw(task.arrays, parents, key, jnp.int32(t), program=program)
         yield jax.tree.map(np.asarray, drawn)
 
 
@@ -53,4 +54,6 @@ def redraw(task: Task, theta: np.ndarray, program: Program) -> Iterator[Dataset]
 def _draw(
     condition: ConditionArrays, parents: Array, key: Array, t: Array, program: Program
 ) -> Dataset:
-    return draw_samples(condition, parents, feeds_at(condition.network, t), key, t, program)
+    return draw_samples(
+        condition, parents, feeds_at(condition.network, t), key=key, t=t, program=program
+    )

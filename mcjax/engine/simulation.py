@@ -46,7 +46,7 @@ def simulate(
     list of Tally
         One for each condition.
     """
-    return summaries(compiled, summarise, known, report, chains)
+    return summaries(compiled, summarise, known=known, report=report, chains=chains)
 
 
 def summaries(

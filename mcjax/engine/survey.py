@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Float, Int
 
 from mcjax.chains.program import Trajectory
 from mcjax.engine.compiled import compile_study
@@ -46,8 +47,8 @@ class LateErrors(NamedTuple):
     """
 
     moments: Moments
-    fits: np.ndarray
-    chains: Any
+    fits: Int[np.ndarray, "*K M codes"]
+    chains: Int[Any, "*K"]
 
     def merged(self, other: LateErrors) -> LateErrors:
         """Return the summary of two sets of chains together."""
@@ -79,7 +80,7 @@ def joined_pieces(pieces: Sequence[LateErrors]) -> LateErrors:
 
 
 def late_errors(
-    tiles: Trajectory, truth: np.ndarray, functionals: Sequence[Functional] = ()
+    tiles: Trajectory, truth: Float[np.ndarray, " p"], functionals: Sequence[Functional] = ()
 ) -> list[LateErrors]:
     """Return the summary of each tile; every array has leading axes (tiles, chains)."""
     error = np.asarray(tiles.theta, float) - truth
@@ -94,7 +95,7 @@ def late_errors(
     ]
 
 
-def late_generations(generations: int) -> np.ndarray:
+def late_generations(generations: int) -> Int[np.ndarray, " late"]:
     """Return the generations whose mean squared error is the level: the second half."""
     return np.arange(generations // 2, generations + 1)
 

@@ -36,14 +36,14 @@ class Optax:
     batch_size : int, optional
         Rows used in one step; defaults to all rows. The rows are reshuffled in every pass over the
         data.
-    name : str
-        What distinguishes the optimiser from others in results on disk.
+    name : str, optional
+        What distinguishes the optimiser from others in results on disk, which need it.
     """
 
     transformation: optax.GradientTransformation
     steps: int
     batch_size: int | None = None
-    name: str = "optax"
+    name: str | None = None
     minimises = False
 
     def fit(self, model: Problem, data: Dataset, start: Any, key: Key[Array, ""]) -> Fit:

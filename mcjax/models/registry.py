@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 from mcjax.errors import InputError, did_you_mean
-from mcjax.models.gaussian import gaussian
-from mcjax.models.generative import bernoulli, categorical, poisson_mean
-from mcjax.models.glm import logistic, poisson
-from mcjax.models.location import huber, linear
-from mcjax.models.minimum_norm import minimum_norm
+from mcjax.estimators.estimator import Estimator
 from mcjax.models.model import Model
-from mcjax.models.quantile import quantile
+from mcjax.models.names import PLACES
 from mcjax.models.user import model_from_file
 
 FAMILIES: dict[str, Callable[..., Model]] = {
-    "linear": linear,
-    "logistic": logistic,
-    "poisson": poisson,
-    "huber": huber,
-    "quantile": quantile,
-    "minimum_norm": minimum_norm,
-    "gaussian": gaussian,
-    "categorical": categorical,
-    "bernoulli": bernoulli,
-    "poisson_mean": poisson_mean,
+    name: resolve_name(place) for name, place in PLACES.items()
 }
 
 
@@ -70,3 +59,9 @@ def make_model(spec: Mapping[str, Any], folder: Path) -> Model:
                 f"family.{key}", f"is not a parameter of {name!r} (it takes {takes}){hint}"
             )
     return FAMILIES[name](**params)
+
+
+@cache
+def usual_estimator(name: str) -> Estimator | None:
+    """Return the estimator of the built-in model of a name, or None if it has none of its own."""
+    return FAMILIES[name]().estimator if name in FAMILIES else None

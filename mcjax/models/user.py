@@ -83,7 +83,7 @@ def user_model(
         if not callable(function):
             raise InputError(f"family.{field}", "is not a function; define it with def")
     numbers = {key: _number(key, value) for key, value in params.items()}
-    digest = _digest(*functions.values())
+    digest = source_digest(*functions.values())
     options: dict[str, Any] = {
         "params": numbers,
         "variant": digest if predictor is None else f"{digest}, predictor={predictor}",
@@ -178,6 +178,18 @@ def run_file(path: Path) -> dict[str, Any]:
         raise InputError("", f"does not run as Python ({reason})", str(path)) from error
 
 
+def source_digest(*things: Callable[..., Any]) -> str:
+    """Return a digest of the source of functions or classes, or of a function's bytecode."""
+    text = []
+    for thing in things:
+        try:
+            text.append(inspect.getsource(thing))
+        except (OSError, TypeError):
+            code = getattr(thing, "__code__", None)
+            text.append(code.co_code.hex() if code else repr(type(thing)))
+    return hashlib.sha256("".join(text).encode()).hexdigest()[:16]
+
+
 def _call(
     name: str, function: Callable[..., Any], arguments: tuple[Any, ...], params: Params
 ) -> Array:
@@ -205,18 +217,6 @@ def _scalar_shape(name: str, value: Array) -> Array:
             f"family.{name}", f"returned shape {value.shape} for one observation; return a scalar"
         )
     return value
-
-
-def _digest(*functions: Callable[..., Any]) -> str:
-    """Return a digest of the functions' source, or of their bytecode if there is no source."""
-    text = []
-    for function in functions:
-        try:
-            text.append(inspect.getsource(function))
-        except (OSError, TypeError):
-            code = getattr(function, "__code__", None)
-            text.append(code.co_code.hex() if code else repr(type(function)))
-    return hashlib.sha256("".join(text).encode()).hexdigest()[:16]
 
 
 def _number(key: str, value: Any) -> float:

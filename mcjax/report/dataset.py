@@ -11,6 +11,7 @@ import io
 import json
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -255,6 +256,9 @@ def _provenance(
 ) -> dict[str, str | float]:
     """Return what is needed to identify and to repeat a run."""
     here = environment()
+    known = {}
+    with suppress(InputError):  # an estimator that nothing tells from others
+        known["identity"] = identity(study)
     return {
         "title": "Interacting models: simulated errors against laws",
         "verdict": verification.verdict,
@@ -267,7 +271,7 @@ def _provenance(
         "sampling": study.sampling,
         "path": ", ".join(sorted({route_of(c, study).path for c in study.conditions})),
         "seed": ", ".join(str(seed) for seed in sorted({c.seed for c in study.conditions})),
-        "identity": identity(study),
+        **known,
         "versions": ", ".join(f"{name} {number}" for name, number in here["versions"].items()),
         "python": here["python"],
         "device": here["device"],

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
-from mcjax.laws.law import Law
 from mcjax.laws.predict import Applicability
+from mcjax.report.tables import grouped
 
 ANSWERS = {True: "yes", False: "-"}
 
@@ -38,23 +38,16 @@ def laws_json(names: Sequence[str], laws: Sequence[Applicability]) -> dict[str, 
 
 def show_laws(console: Console, names: Sequence[str], laws: Sequence[Applicability]) -> None:
     """Print a table of laws against conditions, and why laws do not apply."""
-    table = Table(box=None, padding=(0, 1))
     headings = ("law", "holds", *(names or ("reference",)))
-    for heading in headings:
-        table.add_column(heading or "applies", overflow="fold")
+    table = Table(*(Column(name or "applies", overflow="fold") for name in headings), box=None)
     for law, reasons in laws:
         marks = [ANSWERS[reason is None] for reason in reasons]
-        table.add_row(law.name, _holds(law), *(marks if names else (law.reference,)))
+        holds = "exactly" if law.exact else "approximately"
+        table.add_row(law.name, holds, *(marks if names else (law.reference,)))
     console.print(table)
     for law, reasons in laws:
-        where: dict[str, list[str]] = {}
-        for name, reason in zip(names, reasons, strict=True):
-            if reason is not None:
-                where.setdefault(reason.sentence, []).append(name)
-        for sentence, conditions in where.items():
-            place = "" if len(conditions) == len(names) else f" to {', '.join(conditions)}"
+        refusals = [(n, r.sentence) for n, r in zip(names, reasons, strict=True) if r is not None]
+        for sentence, where in grouped(refusals, lambda refusal: refusal[1]).items():
+            conditions = ", ".join(name for name, _ in where)
+            place = "" if len(where) == len(names) else f" to {conditions}"
             console.print(f"{law.name} does not apply{place}: {sentence}", markup=False)
-
-
-def _holds(law: Law) -> str:
-    return "exactly" if law.exact else "approximately"

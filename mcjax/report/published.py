@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,10 @@ from mcjax.published.entry import BOUND, Entry
 from mcjax.published.judge import CONFIDENCE, PLANTED, Result
 from mcjax.report.folder import ResultFolder
 from mcjax.report.store import Store
-from mcjax.report.tables import MARK, STYLE
+from mcjax.report.tables import MARK, STYLE, counted, grouped, numbers
 from mcjax.report.text import number, with_error
 from mcjax.study.study import Study
-from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, Verdict, worst
+from mcjax.verdicts.equivalence import REFUTED, Verdict, worst
 
 
 class PublishedStore:
@@ -111,38 +110,28 @@ def show_published(
     console: Console, results: Sequence[Result], tolerance: float, seconds: float
 ) -> None:
     """Print the table, entry by entry, and a summary line."""
-    table = Table(title="Published results, simulated", show_lines=False)
-    for heading, side in (
-        ("", "left"),
-        ("setting", "left"),
-        ("published", "right"),
-        ("by the law", "right"),
-        ("simulated", "right"),
-        ("ratio", "right"),
-        ("verdict", "left"),
-        (f"{PLANTED:.0%} off", "left"),
-    ):
-        table.add_column(heading, justify="left" if side == "left" else "right")
-    previous = ""
-    for result in results:
-        entry, cell = result.entry, result.cell
-        if entry.id != previous:
-            previous = entry.id
-            table.add_section()
-            table.add_row(f"[bold]{entry.id}[/]", f"[italic]{entry.claim}[/]")
+    right = map(numbers, ("published", "by the law", "simulated", "ratio"))
+    title = "Published results, simulated"
+    table = Table("", "setting", *right, "verdict", f"{PLANTED:.0%} off", title=title)
+    by_entry = grouped(results, lambda result: result.entry)
+    for entry, rows in by_entry.items():
+        table.add_section()
+        table.add_row(f"[bold]{entry.id}[/]", f"[italic]{entry.claim}[/]")
         bound = "<= " if entry.kind == BOUND else ""
-        table.add_row(
-            "",
-            result.row.setting,
-            number(result.row.constant, 6),
-            bound + number(cell.predicted, 6),
-            with_error(cell.empirical, cell.standard_error),
-            f"{cell.ratio:.4f}" if math.isfinite(cell.ratio) else "-",
-            f"[{STYLE[cell.verdict]}]{MARK[cell.verdict]} {cell.verdict}[/]",
-            f"[{STYLE[result.planted]}]{result.planted}[/]",
-        )
+        for result in rows:
+            cell = result.cell
+            table.add_row(
+                "",
+                result.row.setting,
+                number(result.row.constant, 6),
+                bound + number(cell.predicted, 6),
+                with_error(cell.empirical, cell.standard_error),
+                f"{cell.ratio:.4f}" if math.isfinite(cell.ratio) else "-",
+                f"[{STYLE[cell.verdict]}]{MARK[cell.verdict]} {cell.verdict}[/]",
+                f"[{STYLE[result.planted]}]{result.planted}[/]",
+            )
     console.print(table)
-    for entry in dict.fromkeys(result.entry for result in results):
+    for entry in by_entry:
         console.print(
             f"{entry.id}: {entry.formula}  ({entry.kind}; {entry.reference})", markup=False
         )
@@ -151,14 +140,13 @@ def show_published(
             console.print(
                 f"{result.entry.id}, {result.row.setting}: {result.cell.note}", markup=False
             )
-    counts = Counter(result.cell.verdict for result in results)
-    parts = ", ".join(f"{counts[v]} {v}" for v in (VERIFIED, REFUTED, INCONCLUSIVE))
-    planted = Counter(result.planted for result in results)
+    planted = sum(result.planted == REFUTED for result in results)
     verdict = verdict_of(results)
     console.print(
-        f"[{STYLE[verdict]}]{verdict}[/]: {len(results)} numbers ({parts}) at ±{tolerance:.0%} with"
+        f"[{STYLE[verdict]}]{verdict}[/]: {len(results)} numbers"
+        f" ({counted(result.cell.verdict for result in results)}) at ±{tolerance:.0%} with"
         f" confidence {CONFIDENCE:.0%} together; of the constants planted {PLANTED:.0%} off,"
-        f" {planted[REFUTED]} are refuted and {planted[VERIFIED] + planted[INCONCLUSIVE]} are not;"
+        f" {planted} are refuted and {len(results) - planted} are not;"
         f" {seconds:.0f} s",
         soft_wrap=True,
     )

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from mcjax import api
 from mcjax.engine.compiled import compile_study
 from mcjax.estimators.estimator import Dataset
 from mcjax.network import Feed
-from mcjax.report.tables import label, show_table
+from mcjax.report.tables import PLAIN, label, numbers, show_table
 from mcjax.report.text import number
 from mcjax.solvers.status import FAILURES, Status
 from mcjax.study.study import Study
@@ -117,12 +117,11 @@ def show_replay(console: Console, replayed: dict[str, Any]) -> None:
     """
     rows = replayed["sampling"] == "rows"
     place = f"{replayed['condition']}: " if replayed["condition"] else ""
-    title = f"{place}chain {replayed['chain']}"
-    table = Table(title=label(title), title_justify="left", box=None, header_style="dim")
-    texts = ("model", "status", "theta", "data of")
-    headings = ("t", "model", "status", "theta", "||error||", "gradients", "data of", "rows")
-    for heading in (*headings, *(("mean y", "sd y", "||mean x||") if rows else ())):
-        table.add_column(heading, justify="left" if heading in texts else "right")
+    title = label(f"{place}chain {replayed['chain']}")
+    columns: list[Column | str] = [numbers("t"), "model", "status", "theta"]
+    columns += [numbers("||error||"), numbers("gradients"), "data of", numbers("rows")]
+    columns += map(numbers, ("mean y", "sd y", "||mean x||") if rows else ())
+    table = Table(*columns, title=title, title_justify="left", **PLAIN)
     for fit in replayed["generations"]:
         status = MARKED.get(fit["status"], FAILED).format(fit["status"])
         theta = " ".join(number(value) for value in fit["theta"][:MOST_ENTRIES])

@@ -17,6 +17,7 @@ from typing import Any
 
 from mcjax.engine.moments import ErrorMoments, Moments
 from mcjax.engine.outcome import Outcome, Tally
+from mcjax.report.estimator import describe_estimator
 from mcjax.report.folder import ResultFolder
 from mcjax.report.verification import cell_rows, cells_parquet, verification_json
 from mcjax.study.load import builtin_file
@@ -43,7 +44,7 @@ class Store:
     Raises
     ------
     InputError
-        See :class:`mcjax.report.folder.ResultFolder`.
+        See :func:`describe` and :class:`mcjax.report.folder.ResultFolder`.
     """
 
     def __init__(self, folder: Path, study: Study, file: Path | None = None):
@@ -91,7 +92,13 @@ class Store:
 
 
 def describe(study: Study) -> dict[str, Any]:
-    """Return a study as plain data."""
+    """Return a study as plain data.
+
+    Raises
+    ------
+    InputError
+        See :func:`mcjax.report.estimator.describe_estimator`.
+    """
     settings = {f.name: getattr(study, f.name) for f in dataclasses.fields(study)}
     settings["quantities"] = [name_of(quantity) for quantity in study.quantities]
     del settings["conditions"]
@@ -115,13 +122,9 @@ def _described(condition: Condition) -> dict[str, Any]:
     }
     if model.structure is not None:
         described["structure"] = [str(model.structure.nesting), *model.structure.shapes]
-    if condition.estimator is not None:
-        # numbers and names; what an optimiser does is told by the name that it is given
-        settings = vars(condition.estimator).items()
-        described["estimator"] = {
-            "kind": type(condition.estimator).__name__,
-            **{k: v for k, v in settings if isinstance(v, int | float | str | None)},
-        }
+    estimator = describe_estimator(condition)
+    if estimator is not None:
+        described["estimator"] = estimator
     return described
 
 
@@ -137,6 +140,11 @@ def identity(study: Study) -> str:
     """Return a digest of everything that the numbers of a study depend on.
 
     The number of chains, and the settings by which they are judged, may change.
+
+    Raises
+    ------
+    InputError
+        See :func:`describe`.
     """
     about = describe(study)
     kept = ("generations", "precision", "solver", "sampling", "path")

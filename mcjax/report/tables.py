@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.measure import Measurement
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from mcjax.engine.compiled import route_of
@@ -26,6 +26,8 @@ from mcjax.verdicts.quantities.mse import QUANTITY as MSE
 from mcjax.verdicts.quantities.registry import limits_of, units_of
 
 STYLE = {VERIFIED: "blue", REFUTED: "bold red", INCONCLUSIVE: "yellow"}
+PLAIN: dict[str, Any] = {"box": None, "header_style": "dim"}
+"""How tables are drawn that stand among lines of text."""
 PIPE_WIDTH = 132
 MARK = {VERIFIED: "+", REFUTED: "x", INCONCLUSIVE: "?"}
 """Verdicts differ by mark and word as well as by colour."""
@@ -33,8 +35,12 @@ MARK = {VERIFIED: "+", REFUTED: "x", INCONCLUSIVE: "?"}
 
 NAMES = ("model", "law", "condition", "ladder", "data of")
 """Columns that hold names, which are never wrapped or truncated."""
+SHOWN_GENERATIONS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+"""Generations of a table of predictions, beside the last."""
 WIDEST = 100_000
 """A width beyond that of any table."""
+Item = TypeVar("Item")
+Key = TypeVar("Key", bound=Hashable)
 
 
 def table_console(**settings: Any) -> Console:
@@ -46,6 +52,11 @@ def table_console(**settings: Any) -> Console:
     if not console.is_terminal:
         console.width = PIPE_WIDTH
     return console
+
+
+def numbers(heading: str) -> Column:
+    """Return a column of numbers, which are aligned at the right."""
+    return Column(heading, justify="right")
 
 
 def label(name: str) -> Text:
@@ -71,23 +82,20 @@ def show_table(console: Console, table: Table) -> None:
 
 def show_predictions(console: Console, study: Study, predictions: Sequence[Predictions]) -> None:
     """Print the predicted MSE of every model at a few generations, and its fate."""
-    times = _some_generations(study.generations)
+    times = [t for t in SHOWN_GENERATIONS if t < study.generations] + [study.generations]
+    headings = [f"t = {t}" for t in times]
     for condition, predicted in zip(study.conditions, predictions, strict=True):
         for name, law in predicted.laws.items():
             kind = "exact" if law.exact else "asymptotic"
-            table = Table(title=_title(condition, f"{name} ({kind}), predicted MSE"))
-            table.add_column("model")
-            for t in times:
-                table.add_column(f"t = {t}", justify="right")
-            table.add_column("fate")
+            title = _title(condition, f"{name} ({kind}), predicted MSE")
+            table = Table("model", *map(numbers, headings), "fate", title=title)
             for i, model in enumerate(condition.network.models):
                 values = [number(law.mse[t, i]) for t in times]
                 table.add_row(label(model), *values, _fate(law, i))
             show_table(console, table)
         for name, functionals in predicted.functionals.items():
-            table = Table(title=_title(condition, f"{name} (exact), predicted means"))
-            for heading in ("functional", "model", *(f"t = {t}" for t in times)):
-                table.add_column(heading, justify="right" if " = " in heading else "left")
+            title = _title(condition, f"{name} (exact), predicted means")
+            table = Table("functional", "model", *map(numbers, headings), title=title)
             for functional, means in functionals.values.items():
                 for i, model in enumerate(condition.network.models):
                     means_shown = (number(means[t, i]) for t in times)
@@ -111,10 +119,8 @@ def show_verification(
         f"Mean squared error at generation {study.generations}; verdicts count all generations",
         style="bold",
     )
-    by_row: dict[tuple[str, str, str], list[Cell]] = {}
-    for cell in verification.cells:
-        if cell.quantity == MSE.name:
-            by_row.setdefault((cell.condition, cell.model, cell.law), []).append(cell)
+    mse = [cell for cell in verification.cells if cell.quantity == MSE.name]
+    by_row = grouped(mse, lambda cell: (cell.condition, cell.model, cell.law))
     slopes = {(g.condition, g.model, g.law): g for g in verification.growth}
     widths = {
         "model": max(cell_len(shown(m)) for c in study.conditions for m in c.network.models),
@@ -152,13 +158,12 @@ def show_verification(
         console.print(f"[bold]{count}[/] fits ended as [bold]{reason}[/]: {advice}")
     _show_losses(console, verification)
     _show_inapplicable(console, verification.inapplicable)
-    counts = Counter(cell.verdict for cell in verification.cells)
-    parts = ", ".join(f"{counts[v]} {v}" for v in (VERIFIED, REFUTED, INCONCLUSIVE))
+    paths = " and ".join(sorted({route_of(c, study).path for c in study.conditions}))
     console.print(
         f"[{STYLE[verification.verdict]}]{verification.verdict}[/]: {len(verification.cells)} cells"
-        f" ({parts}) at ±{study.tolerance:.0%} with confidence {study.confidence:.0%} together;"
-        f" {verification.chains} chains for each condition; {seconds:.0f} s on the"
-        f" {' and '.join(sorted({route_of(c, study).path for c in study.conditions}))} path",
+        f" ({counted(cell.verdict for cell in verification.cells)}) at ±{study.tolerance:.0%} with"
+        f" confidence {study.confidence:.0%} together; {verification.chains} chains for each"
+        f" condition; {seconds:.0f} s on the {paths} path",
         soft_wrap=True,
     )
 
@@ -167,10 +172,9 @@ def _show_losses(console: Console, verification: Verification) -> None:
     """Print which models lost chains, when and why, and the MSE of the remaining chains."""
     if not verification.losses:
         return
-    table = Table(title="Chains lost", title_justify="left", box=None, header_style="dim")
     headings = ("condition", "model", "from", "reason", "highest rate", "lost at the end")
-    for heading in (*headings, "MSE halfway", "of complete chains"):
-        table.add_column(heading)
+    further = ("MSE halfway", "of complete chains")
+    table = Table(*headings, *further, title="Chains lost", title_justify="left", **PLAIN)
     for loss in verification.losses:
         half = len(loss.lost) // 2
         for reason, rates in loss.rates.items():
@@ -191,11 +195,9 @@ def _show_losses(console: Console, verification: Verification) -> None:
 
 def _show_inapplicable(console: Console, inapplicable: Mapping[str, Mapping[str, str]]) -> None:
     """Print which laws do not apply and why, each reason once."""
-    where: dict[tuple[str, str], list[str]] = {}
-    for condition, laws in inapplicable.items():
-        for law, reason in laws.items():
-            where.setdefault((law, reason), []).append(condition)
-    for (law, reason), conditions in where.items():
+    reasons = [(name, *item) for name, laws in inapplicable.items() for item in laws.items()]
+    for (law, reason), where in grouped(reasons, lambda place: place[1:]).items():
+        conditions = [name for name, *_ in where]
         place = conditions[0] if len(conditions) == 1 else f"{len(conditions)} conditions"
         target = f" to {place}" if place else ""
         console.print(label(f"{law} does not apply{target}: {reason}"), soft_wrap=True)
@@ -207,7 +209,7 @@ def _verdict_table(heading: bool, widths: Mapping[str, int]) -> Table:
     Columns have the same width in every condition, so that the tables line up; ``widths`` holds
     those of the longest names.
     """
-    table = Table(box=None, show_header=heading, padding=(0, 1), header_style="dim")
+    table = Table(show_header=heading, **PLAIN)
     for name, width in (("model", 12), ("law", 34)):
         table.add_column(name, width=max(width, widths[name]))
     for name, width in (
@@ -223,17 +225,12 @@ def _verdict_table(heading: bool, widths: Mapping[str, int]) -> Table:
 
 def _show_quantities(console: Console, study: Study, verification: Verification) -> None:
     """Print a line for each law and quantity other than the MSE: its intervals and verdict."""
-    groups: dict[tuple[str, str], list[Cell]] = {}
     elsewhere, units = {MSE.name} | limits_of(study), units_of(study)
-    for cell in verification.cells:
-        if cell.quantity not in elsewhere:
-            groups.setdefault((cell.law, cell.quantity), []).append(cell)
-    if not groups:
+    others = [cell for cell in verification.cells if cell.quantity not in elsewhere]
+    if not others:
         return
-    table = Table(box=None, padding=(0, 1), header_style="dim")
-    for heading in ("law", "quantity", "all intervals within", "verdict"):
-        table.add_column(heading)
-    for (law, quantity), cells in groups.items():
+    table = Table("law", "quantity", "all intervals within", "verdict", **PLAIN)
+    for (law, quantity), cells in grouped(others, lambda cell: (cell.law, cell.quantity)).items():
         low, high = min(c.interval[0] for c in cells), max(c.interval[1] for c in cells)
         reach = f"({number(low, 3)}, {number(high, 3)}) {units[quantity]}"
         table.add_row(label(law), quantity, reach, _counted(cells))
@@ -246,14 +243,13 @@ def _show_ladders(console: Console, study: Study, verification: Verification) ->
         return
     last = max(ladder.generation for ladder in verification.ladders)
     console.print(f"Ladder of sample sizes, generation {last}", style="bold")
-    table = Table(box=None, padding=(0, 1), header_style="dim")
-    for heading in ("ladder", "model", "law", "limit of the ratio", "cost at scale 1", "verdict"):
-        table.add_column(heading)
-    cells: dict[tuple[str, str, str], list[Cell]] = {}
+    headings = ("ladder", "model", "law", "limit of the ratio", "cost at scale 1", "verdict")
+    table = Table(*headings, **PLAIN)
     limits = limits_of(study)
-    for cell in verification.cells:
-        if cell.quantity in limits:
-            cells.setdefault((cell.condition, cell.model, cell.law), []).append(cell)
+    cells = grouped(
+        [cell for cell in verification.cells if cell.quantity in limits],
+        lambda cell: (cell.condition, cell.model, cell.law),
+    )
     for ladder in verification.ladders:
         if ladder.generation == last:
             on_ladder = cells[ladder.condition, ladder.model, ladder.law]
@@ -296,6 +292,20 @@ def _row(cells: Sequence[Cell]) -> list[str]:
     ]
 
 
+def counted(verdicts: Iterable[str]) -> str:
+    """Return how many verdicts there are of each kind, as text."""
+    counts = Counter(verdicts)
+    return ", ".join(f"{counts[v]} {v}" for v in (VERIFIED, REFUTED, INCONCLUSIVE))
+
+
+def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
+    """Return the items by their key, in the order in which keys and items first appear."""
+    groups: dict[Key, list[Item]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return groups
+
+
 def _counted(cells: Sequence[Cell]) -> str:
     """Return the worst verdict, and how many of the cells have it."""
     counts: Counter[str] = Counter(cell.verdict for cell in cells)
@@ -319,8 +329,3 @@ def _fated(law: Prediction, model: int) -> str:
 
 def _title(condition: Condition, text: str) -> Text:
     return label(f"{condition.name}: {text}" if condition.name else text)
-
-
-def _some_generations(last: int) -> list[int]:
-    steps = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
-    return [*(t for t in steps if t < last), last]

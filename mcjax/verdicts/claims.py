@@ -106,8 +106,10 @@ class Claim:
     ----------
     place : Place
         What is compared.
-    empirical, standard_error, predicted, ratio : float
-        As in :class:`Cell`.
+    observed : Estimate
+        Observed number.
+    predicted : float
+        Number predicted by the law.
     within : float
         P-value of the null hypothesis that the truth lies outside the margin.
     beyond : float
@@ -119,24 +121,21 @@ class Claim:
         Maps a level to the factor by which the number of chains must grow to decide the claim if
         the observed numbers do not change; infinite if no number of chains decides it, because the
         departure exceeds the margin by no more than the allowance.
-    chains, lost : int
-        Chains that contribute to the claim, and chains that have no estimate.
-    note : str
-        Why the claim is not judged; empty if it is.
+    count : ChainCount
+        The chains behind ``observed``; its note says why the claim is not judged.
+    ratio : float
+        ``observed / predicted`` if the quantity is judged as a ratio, otherwise nan.
     """
 
     place: Place
-    empirical: float
-    standard_error: float
+    observed: Estimate
     predicted: float
-    ratio: float
     within: float
     beyond: float
     interval: Callable[[float], Interval]
     factor: Callable[[float], float]
-    chains: int
-    lost: int = 0
-    note: str = ""
+    count: ChainCount
+    ratio: float = math.nan
 
 
 def settle(claims: Sequence[Claim], confidence: float) -> tuple[Cell, ...]:
@@ -165,25 +164,26 @@ def settle(claims: Sequence[Claim], confidence: float) -> tuple[Cell, ...]:
 
 def _judge(claim: Claim, level: float, decided: bool) -> Cell:
     verdict: Verdict = INCONCLUSIVE
-    needed, note = None, claim.note
+    chains, lost, note = claim.count
+    needed = None
     if decided and not note:
         verdict = VERIFIED if claim.within < claim.beyond else REFUTED
     interval = UNBOUNDED if note else claim.interval(level)
     if verdict == INCONCLUSIVE and not note:
         factor = claim.factor(level)
         note = "" if math.isfinite(factor) else ALLOWED
-        if claim.chains * factor < MOST_CHAINS_NEEDED:
-            needed = math.ceil(claim.chains * factor)
+        if chains * factor < MOST_CHAINS_NEEDED:
+            needed = math.ceil(chains * factor)
     return Cell(
         **claim.place._asdict(),
-        empirical=claim.empirical,
-        standard_error=claim.standard_error,
+        empirical=claim.observed.value,
+        standard_error=claim.observed.error,
         predicted=claim.predicted,
         ratio=claim.ratio,
         interval=interval,
         verdict=verdict,
-        chains=claim.chains,
-        lost=claim.lost,
+        chains=chains,
+        lost=lost,
         chains_needed=needed,
         note=note,
     )
@@ -287,17 +287,14 @@ def student_claim(
 
     return Claim(
         place=place,
-        empirical=observed.value,
-        standard_error=observed.error,
+        observed=observed,
         predicted=predicted,
-        ratio=ratio,
         within=p_value(-excess),
         beyond=p_value(excess - allowance),
         interval=lambda level: (judged.value - half(level), judged.value + half(level)),
         factor=lambda level: more_chains(half(level), max(-excess, excess - allowance)),
-        chains=count.counted,
-        lost=count.lost,
-        note=count.note,
+        count=count,
+        ratio=ratio,
     )
 
 

@@ -113,7 +113,7 @@ def climb(rungs: Iterable[Rung], tolerance: float) -> tuple[list[Claim], list[La
     for place, group in groups.items():
         if len({rung.scale for rung in group}) < FEWEST_RUNGS:
             continue
-        note = next((rung.claim.note for rung in group if rung.claim.note), "")
+        note = next((rung.claim.count.note for rung in group if rung.claim.count.note), "")
         fit = np.full(3, math.nan), np.full((3, 3), math.nan), math.nan
         if not note:
             fit = _fit(group)
@@ -128,8 +128,8 @@ def climb(rungs: Iterable[Rung], tolerance: float) -> tuple[list[Claim], list[La
                 predicted=Estimate(1.0, 0.0),
                 tolerance=tolerance,
                 count=ChainCount(
-                    min(rung.claim.chains for rung in group),
-                    max(rung.claim.lost for rung in group),
+                    min(rung.claim.count.counted for rung in group),
+                    max(rung.claim.count.lost for rung in group),
                     f"a rung of the ladder: {note}" if note else "",
                 ),
             )
@@ -156,7 +156,7 @@ def _fit(group: Sequence[Rung]) -> tuple[np.ndarray, np.ndarray, float]:
     """Return c, a and b, their covariance, and the p-value of the goodness of fit."""
     x = np.array([1 / rung.scale for rung in group])
     ratio = np.array([rung.claim.ratio for rung in group])
-    error = np.array([rung.claim.standard_error / rung.claim.predicted for rung in group])
+    error = np.array([rung.claim.observed.error / rung.claim.predicted for rung in group])
     design = np.vander(x, 3, increasing=True) / error[:, None]
     covariance = np.linalg.inv(design.T @ design)
     coefficients = covariance @ design.T @ (ratio / error)

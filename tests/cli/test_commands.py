@@ -214,7 +214,7 @@ def test_an_interrupted_run_goes_on(study_file, tmp_path, call_json, monkeypatch
     monkeypatch.setattr(engine, "run_blocks", dies)
     out = tmp_path / "results"
     with pytest.raises(KeyboardInterrupt):
-        verify.run_verify(study_file, True, out, None, None, True)
+        verify.run_verify(study_file, as_json=True, out=out, quiet=True)
     monkeypatch.setattr(engine, "run_blocks", real)
     _, resumed = call_json("verify", study_file, "--quiet", "--out", out)
     assert resumed == whole

@@ -125,24 +125,24 @@ def gaussian_claims(spread, told):
 def test_a_tail_that_hangs_on_one_chain_is_not_judged():
     rng = np.random.default_rng(2)
     light = gaussian_claims(rng.chisquare(9, 4096) / 9, {"variance": 1.0})["variance"]
-    assert light.note == ""
+    assert light.count.note == ""
     assert verdict(light) == VERIFIED
     wild = np.exp(4 * rng.standard_normal(16_384) - 8)  # its mean is 1, and it seems to be far less
     heavy = gaussian_claims(wild, {"variance": 1.0, "log_deviation": -4.0})
-    assert heavy["variance"].note.startswith("heavy tail")
+    assert heavy["variance"].count.note.startswith("heavy tail")
     assert verdict(heavy["variance"]) == INCONCLUSIVE
     assert verdict(heavy["log_deviation"]) == VERIFIED
     assert np.isnan(heavy["log_deviation"].ratio)
-    assert "same value" in gaussian_claims(np.ones(256), {"variance": 1.0})["variance"].note
+    assert "same value" in gaussian_claims(np.ones(256), {"variance": 1.0})["variance"].count.note
 
 
 def test_no_logarithm_of_nothing():
     spread = np.ones(256)
     spread[3] = 0
     found = gaussian_claims(spread, {"log_deviation": 0.0, "variance": 1.0})
-    assert found["log_deviation"].note.startswith("1 chains have no finite value")
-    assert found["log_deviation"].lost == 1
-    assert found["variance"].lost == 0
+    assert found["log_deviation"].count.note.startswith("1 chains have no finite value")
+    assert found["log_deviation"].count.lost == 1
+    assert found["variance"].count.lost == 0
 
 
 def test_moments_of_functionals_merge():

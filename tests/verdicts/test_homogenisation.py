@@ -75,7 +75,7 @@ def test_spreads_that_a_plan_counts_on_are_those_of_normal_chains():
     errors = errors_of(40_000) + told.mean
     [outcome] = outcomes(errors)
     found = claims("homogenisation", told, outcome, 0.1)
-    seen = [c.standard_error * 200 / (c.predicted if c.ratio == c.ratio else 1) for c in found]
+    seen = [c.observed.error * 200 / (c.predicted if c.ratio == c.ratio else 1) for c in found]
     np.testing.assert_allclose(seen, chain_spreads(told), rtol=0.05)
 
 

@@ -24,7 +24,7 @@ from scipy.special import chdtri, chndtr, chndtrix, ncfdtr, ndtr, ndtri
 
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
-from mcjax.verdicts.claims import Claim, Interval, Place
+from mcjax.verdicts.claims import Claim, Estimate, Interval, Place
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount, count_chains
 from mcjax.verdicts.planning import VectorCells
@@ -153,17 +153,13 @@ def _claim(
 
     return Claim(
         place=place,
-        empirical=estimate,
-        standard_error=1 / math.sqrt(max(chains, 1)),
+        observed=Estimate(estimate, 1 / math.sqrt(max(chains, 1))),
         predicted=0.0,
-        ratio=math.nan,
         within=within(),
         beyond=beyond(),
         interval=_interval(below, estimate),
         factor=factor,
-        chains=chains,
-        lost=count.lost,
-        note=count.note,
+        count=count,
     )
 
 

@@ -32,7 +32,7 @@ from scipy.special import stdtr, stdtrit
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
 from mcjax.models.model import Model
-from mcjax.verdicts.claims import Claim, Interval, Place, more_chains
+from mcjax.verdicts.claims import Claim, Estimate, Interval, Place, more_chains
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.planning import VectorCells
@@ -185,17 +185,13 @@ def _claim(
 
     return Claim(
         place=place,
-        empirical=float(observed[worst]),
-        standard_error=float(error[worst]),
+        observed=Estimate(float(observed[worst]), float(error[worst])),
         predicted=float(predicted[worst]),
-        ratio=math.nan,
         within=1.0 if count.note else all_inside,
         beyond=1.0 if count.note else one_outside,
         interval=interval,
         factor=factor,
-        chains=count.counted,
-        lost=count.lost,
-        note=count.note,
+        count=count,
     )
 
 

@@ -75,20 +75,21 @@ class ChanceCells(PlannedCells):
 
     def chains(self, tolerance: float, level: float, miss: float) -> float:
         """Return the number of chains that verify every cell if the law is true."""
-        student, rare = self._reaches(level, miss)
+        student, rare = self._reaches(level, miss, 1)
         root = (student + np.sqrt(student**2 + 4 * tolerance * rare)) / (2 * tolerance)
         return float(np.max(root**2))
 
     def refuted(self, tolerance: float, level: float, miss: float, chains: int) -> float:
         """Return the departure from the law that a number of chains refutes in any one cell."""
-        student, rare = self._reaches(level, miss)
-        return float(np.max(tolerance + student / math.sqrt(chains) + rare / chains))
+        student, rare = self._reaches(level, miss, chains)
+        return float(np.max(tolerance + student + rare))
 
-    def _reaches(self, level: float, miss: float) -> tuple[np.ndarray, np.ndarray]:
-        """Return half an interval for one chain: Student's part, and the part for rare events."""
+    def _reaches(self, level: float, miss: float, chains: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return half the width of an interval: Student's part, and the part for rare events."""
         unit = np.maximum(self.chance, SMALLEST_CHANCE_UNIT)
         z = -float(ndtri(level / 2)) - float(ndtri(miss))
-        return z * np.sqrt(self.chance * (1 - self.chance)) / unit, math.log(2 / level) / unit
+        student = z * np.sqrt(self.chance * (1 - self.chance) / chains) / unit
+        return student, math.log(2 / level) / unit / chains
 
 
 class FunctionalMeans(Quantity):
@@ -100,6 +101,7 @@ class FunctionalMeans(Quantity):
     name = "functional"
     unit = "observed / predicted"
     subject: Literal["errors", "functionals"] = "functionals"
+    needs = "functionals"
 
     def units(self, model: Model) -> Mapping[str, str]:
         """Return the unit of each functional's claims, by their quantity."""
@@ -254,17 +256,14 @@ def functional_claim(
 
     return Claim(
         place=place,
-        empirical=observed.value,
-        standard_error=observed.error,
+        observed=observed,
         predicted=predicted,
-        ratio=1 + departure if unit == abs(predicted) and not count.note else math.nan,
         within=p_value(inside),
         beyond=p_value(-inside),
         interval=lambda level: (1 + departure - half(level), 1 + departure + half(level)),
         factor=factor,
-        chains=chains,
-        lost=count.lost,
-        note=count.note,
+        count=count,
+        ratio=1 + departure if unit == abs(predicted) and not count.note else math.nan,
     )
 
 

@@ -21,7 +21,7 @@ from scipy.special import ndtr
 
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
-from mcjax.verdicts.claims import Claim, Interval, Place, more_chains
+from mcjax.verdicts.claims import Claim, Estimate, Interval, Place, more_chains
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.planning import VectorCells
@@ -90,17 +90,13 @@ def _claim(
 
     return Claim(
         place=place,
-        empirical=distance,
-        standard_error=0.5 / math.sqrt(max(chains, 1)),
+        observed=Estimate(distance, 0.5 / math.sqrt(max(chains, 1))),
         predicted=0.0,
-        ratio=math.nan,
         within=p_value(-excess),
         beyond=p_value(excess - allowance),
         interval=interval,
         factor=lambda level: more_chains(half(level), max(-excess, excess - allowance)),
-        chains=count.counted,
-        lost=count.lost,
-        note=count.note,
+        count=count,
     )
 
 
