@@ -31,7 +31,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool
 
-from mcjax.laws.collapse.components import DataFlow
+from mcjax.laws.collapse.components import DataFlow, blind_sources, data_flow
 from mcjax.laws.collapse.origins import CollapseOrigin
 from mcjax.network.feed import REAL
 from mcjax.network.network import Network
@@ -59,15 +59,13 @@ def repairs(origins: tuple[CollapseOrigin, ...]) -> tuple[Edge, ...]:
     return tuple((REAL, origin.members[0]) for origin in origins)
 
 
-def flips(net: Network, flow: DataFlow, collapsed: Bool[np.ndarray, " M"]) -> tuple[Edge, ...]:
+def flips(net: Network, collapsed: Bool[np.ndarray, " M"]) -> tuple[Edge, ...]:
     """Return every single new feed that makes a stable model collapse.
 
     Parameters
     ----------
     net : Network
         The network.
-    flow : DataFlow
-        Its data flow.
     collapsed : ndarray of bool, shape (M,)
         Whether each model collapses without a new feed.
 
@@ -80,9 +78,11 @@ def flips(net: Network, flow: DataFlow, collapsed: Bool[np.ndarray, " M"]) -> tu
     if net.forgives:
         return ()
     flipping = np.outer(collapsed, ~collapsed)
-    for j, i in enumerate(_only_anchor(flow)):
-        if i >= 0 and not flow.anchored[i]:
-            flipping[j, i] = True
+    for blind in blind_sources(net):  # a feed flips a model if it does so in some direction
+        flow = data_flow(net, blind)
+        for j, i in enumerate(_only_anchor(flow)):
+            if i >= 0 and not flow.anchored[i]:
+                flipping[j, i] = True
     names = net.models
     return tuple((names[j], names[i]) for j, i in np.argwhere(flipping).tolist())
 
