@@ -20,6 +20,7 @@ from mcjax.engine.engine import Report
 from mcjax.engine.outcome import Outcome, Tally
 from mcjax.engine.processes import agreed, exchange, first_alone
 from mcjax.errors import InputError, SharedError, naming
+from mcjax.laws.collapse.origins import Clause
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.user import laws_from_files
 from mcjax.report.dataset import dataset, netcdf
@@ -46,7 +47,7 @@ def run_verify(
     theory: Path | None = None,
     chains: int | None = None,
     quiet: bool = False,
-    without: str | None = None,
+    without: Clause | None = None,
     laws: tuple[Path, ...] = (),
     until_decided: bool = False,
     path: PathChoice | None = None,

@@ -1,4 +1,4 @@
-"""Quantile regression: the solver against linear programming, the law against simulation."""
+"""Quantile regression: many covariates, centred noise, and the law against simulation."""
 
 from dataclasses import replace
 
@@ -36,10 +36,9 @@ def data_sets(p, rows, seed=0, dtype=jnp.float64):
 
 
 @jax.jit
-def one_fit(model, data, active=True):
+def one_fit(model, data):
     start = jnp.zeros(data.x.shape[0], data.x.dtype)
     own = jax.tree.map(lambda a: jnp.asarray(a, start.dtype), model)
-    data = data._replace(weight=jnp.where(active, data.weight, 0))
     return QuantileLP().fit(own, data, start, jax.random.key(0))
 
 
@@ -61,9 +60,8 @@ def by_linear_programming(level, data):
 
 
 @pytest.mark.parametrize("level", [0.5, 0.1, 0.95])
-@pytest.mark.parametrize(("p", "rows"), [(3, 200), (10, 120)])
-def test_objective_against_linear_programming(p, rows, level):
-    model, data = quantile(level), data_sets(p, rows, seed=p)
+def test_objective_against_linear_programming(level):
+    model, data = quantile(level), data_sets(10, 120, seed=10)
     found = batch_fit(model, data)
     assert (found.status == Status.CONVERGED).all()
     assert found.steps.max() < 30
@@ -78,65 +76,24 @@ def test_objective_against_linear_programming(p, rows, level):
         assert off / least - 1 > 1e-6
 
 
-def test_lanes_of_a_batch_are_single_fits():
-    data = data_sets(3, 200)
-    together = batch_fit(quantile(0.3), data)
-    for i in range(LANES):
-        single = one_fit(quantile(0.3), lane(data, i))
-        assert single.steps == together.steps[i]
-        np.testing.assert_allclose(single.theta, together.theta[i], rtol=1e-9)
-
-
-def test_padding_does_not_matter():
-    data = data_sets(3, 200)
-    noisy = jnp.where(data.weight > 0, data.y, 1e3)
-    np.testing.assert_allclose(
-        batch_fit(quantile(), data._replace(y=noisy)).theta, batch_fit(quantile(), data).theta
-    )
-
-
-def test_ends():
-    whole = lane(data_sets(3, 200), 0)
-    flat = whole._replace(x=whole.x.at[2].set(whole.x[0] - 2 * whole.x[1]))
-    huge = whole._replace(y=whole.y.at[3].set(jnp.inf).at[4].set(-jnp.inf))
-    huge = huge._replace(weight=jnp.ones_like(whole.weight))
-    exact = whole._replace(y=whole.x.sum(0))
-    for data, status in (
-        (whole, Status.CONVERGED),
-        (exact, Status.CONVERGED),
-        (flat, Status.RANK_DEFICIENT),
-        (huge, Status.OVERFLOW),
-    ):
-        found = one_fit(quantile(), data)
-        assert found.status == status
-        assert jnp.isfinite(found.theta).all() == (status == Status.CONVERGED)
-    np.testing.assert_allclose(one_fit(quantile(), exact).theta, [1, 1, 1], atol=1e-9)
-    idle = one_fit(quantile(), whole, active=False)
-    assert (idle.status, idle.steps) == (Status.NOT_FITTED, 0)
+def test_labels_that_a_plane_fits_exactly():
+    whole = lane(data_sets(10, 120), 0)
+    found = one_fit(quantile(), whole._replace(y=whole.x.sum(0)))
+    assert found.status == Status.CONVERGED
+    np.testing.assert_allclose(found.theta, np.ones(10), atol=1e-9)
 
 
 @pytest.mark.parametrize("noise", ["normal", "laplace", "contaminated_normal", T3])
 @pytest.mark.parametrize("level", [0.5, 0.2, 0.9])
-def test_theta_is_the_quantile_and_the_information_that_of_the_density(noise, level, z_limit):
-    """Draws lie below the centre with probability tau; the density there by a difference."""
+def test_noise_is_centred_on_its_quantile_whose_slope_is_one_over_the_density(noise, level):
     model = quantile(level, sigma=1.5, noise=noise)
-    words = np.random.default_rng(0).integers(0, 2**32, (2, 400_000), np.uint32)
-    draw = jax.vmap(lambda a, b: model.sample(model.params, jnp.ones(1), jnp.ones(1), (a, b)))
-    residual = np.asarray(draw(*jnp.asarray(words))) - 1
-    error = np.sqrt(level * (1 - level) / residual.size)
-    assert abs(np.mean(residual < 0) - level) < z_limit * error
-    assert abs(np.mean(residual < 0.05) - level) > z_limit * error
     kind, params = read_noise(noise, "noise")
-    law = NOISES[kind]
-    centre = model.params["noise"]["centre"]
-    assert abs(law.quantile(params, level + 1e-6) - centre - 1e-6 / law.density(params, centre)) < (
-        1e-10
-    )
+    law, centre = NOISES[kind], model.params["noise"]["centre"]
+    assert centre == law.quantile(params, level)
+    density = law.density(params, centre)
+    assert abs(law.quantile(params, level + 1e-6) - centre - 1e-6 / density) < 1e-10
     batch = model.information(model.params, np.ones(1), np.eye(1)).synthetic
-    assert abs(batch.hessian.item() - law.density(params, centre) / 1.5) < 1e-12
-    near = np.mean(np.abs(residual) < 0.05) / 0.1  # bias of order 0.05^2, or 0.05 at a kink
-    assert abs(near / batch.hessian.item() - 1) < 0.05
-    assert abs(batch.score_covariance.item() - level * (1 - level)) < 1e-12
+    assert abs(batch.hessian.item() - density / 1.5) < 1e-12
 
 
 def test_variance_of_the_normal_median():

@@ -101,6 +101,7 @@ class FunctionalMeans(Quantity):
     name = "functional"
     unit = "observed / predicted"
     subject: Literal["errors", "functionals"] = "functionals"
+    needs = "functionals"
 
     def units(self, model: Model) -> Mapping[str, str]:
         """Return the unit of each functional's claims, by their quantity."""

@@ -1,0 +1,383 @@
+"""Every estimator keeps the contract on the problems it serves.
+
+Each pair of an estimator and a problem is one program, which fits ordinary data sets beside spoilt
+ones. A new estimator needs its problems in ``SERVES``.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax.flatten_util import ravel_pytree
+from scipy.optimize import linprog, minimize
+
+import mcjax.estimators
+from mcjax.errors import InputError
+from mcjax.estimators.estimator import Dataset
+from mcjax.estimators.gradient_steps import Optax
+from mcjax.estimators.lbfgs import LBFGS
+from mcjax.estimators.minimum_norm import MinimumNorm
+from mcjax.estimators.newton import Newton
+from mcjax.estimators.newton_rows import Rows, fit_rows
+from mcjax.estimators.objective import mean_loss
+from mcjax.estimators.quantile_lp import QuantileLP
+from mcjax.estimators.sufficient_statistics import SufficientStatistics
+from mcjax.models.gaussian import gaussian
+from mcjax.models.generative import bernoulli, categorical, poisson_mean
+from mcjax.models.glm import logistic, poisson
+from mcjax.models.location import huber, linear
+from mcjax.models.minimum_norm import minimum_norm
+from mcjax.models.quantile import quantile
+from mcjax.models.user import user_model
+from mcjax.solvers.status import Status
+
+PAIRS, P, PLAIN = 30, 3, 4
+LANES = ("scaled", "padded", "empty", "nonfinite", "deficient", "separated")
+AT = {name: PLAIN + i for i, name in enumerate(LANES)}
+"""Lanes after the ordinary ones: the first again with other weights or padding, and spoilt ones."""
+
+
+@dataclass(frozen=True)
+class NewtonByRows:
+    """The kernel of the fast path, which fits many data sets at once."""
+
+    minimises = True
+
+    def fit_many(self, model, data, start):
+        """Fit data sets with a leading axis of lanes, whose pairs of rows have one weight."""
+        used = data.weight > 0
+        halves = (len(used), -1, 2, PAIRS)
+        x = jnp.where(used[:, None], data.x, 0).reshape(halves).transpose(2, 1, 0, 3)
+        y = jnp.where(used, data.y, 0).reshape(len(used), 2, PAIRS).transpose(1, 0, 2)
+        weight = data.weight[:, :PAIRS]
+        total = jnp.maximum(data.weight.sum(1, keepdims=True), 1e-30)
+        rows = Rows(x, y, lambda: weight / total, used.sum(1).astype(x.dtype))
+        status = jnp.where(used.any(1), jnp.int32(Status.RUNNING), jnp.int32(Status.NOT_FITTED))
+        found = fit_rows(model, rows, start.T, status)
+        return found._replace(theta=found.theta.T)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A model, labels for it, and the estimate by other means.
+
+    ``labels(rng, eta)`` draws labels; ``start`` is where fits begin. ``spoilt`` names the status of
+    the lanes in which a fit fails.
+    """
+
+    model: Any
+    labels: Callable
+    start: Any = None
+    covariates: int = P
+    spoilt: tuple[str, ...] = ("nonfinite", "deficient")
+    rows: int = 2 * PAIRS
+
+
+def gaussian_scale(theta, x, y):
+    return theta["log_scale"] + 0.5 * ((y - x @ theta["mean"]) * jnp.exp(-theta["log_scale"])) ** 2
+
+
+def normal(rng, eta):
+    return eta + rng.normal(size=eta.shape)
+
+
+def heavy(rng, eta):
+    return eta + rng.standard_t(2, size=eta.shape)
+
+
+TWO_BLOCKS = {"mean": jnp.zeros(P), "log_scale": jnp.zeros(())}
+ALONE = {"covariates": 0, "spoilt": ("nonfinite",)}
+PROBLEMS = {
+    "linear": Problem(linear(), normal),
+    "logistic": Problem(
+        logistic(),
+        lambda rng, eta: (rng.random(eta.shape) < 1 / (1 + np.exp(-eta))).astype(float),
+        spoilt=("nonfinite", "deficient", "separated"),
+    ),
+    "poisson": Problem(poisson(), lambda rng, eta: rng.poisson(np.exp(eta)).astype(float)),
+    "huber": Problem(huber(), heavy),
+    "two blocks": Problem(
+        user_model(gaussian_scale, lambda key, theta, x: x @ theta["mean"]), normal, TWO_BLOCKS
+    ),
+    "quantile": Problem(quantile(0.3), heavy),
+    "tall": Problem(minimum_norm(), normal),
+    "wide": Problem(minimum_norm(), normal, rows=2),
+    "gaussian": Problem(gaussian(unbiased=False), normal, jnp.array([0.0, 1.0]), **ALONE),
+    "categorical": Problem(
+        categorical(),
+        lambda rng, eta: rng.integers(0, 3, eta.shape).astype(float),
+        jnp.full(3, 1 / 3),
+        covariates=0,
+        spoilt=(),  # a label that is no class counts for none
+    ),
+    "bernoulli": Problem(
+        bernoulli(), lambda rng, eta: (eta > 0).astype(float), jnp.array([0.5]), **ALONE
+    ),
+    "poisson_mean": Problem(
+        poisson_mean(), lambda rng, eta: rng.poisson(2, eta.shape) + 0.0, jnp.ones(1), **ALONE
+    ),
+}
+ESTIMATORS = {
+    "Newton": Newton(),
+    "NewtonByRows": NewtonByRows(),
+    "LBFGS": LBFGS(),
+    "SufficientStatistics": SufficientStatistics(),
+    "QuantileLP": QuantileLP(),
+    "MinimumNorm": MinimumNorm(),
+    "Optax": Optax(optax.sgd(0.5), steps=400),
+}
+SERVES = {
+    "Newton": ("linear", "logistic", "poisson", "huber", "two blocks"),
+    "NewtonByRows": ("linear", "logistic", "poisson", "huber"),
+    "LBFGS": ("logistic", "huber", "two blocks"),
+    "SufficientStatistics": ("linear", "gaussian", "categorical", "bernoulli", "poisson_mean"),
+    "QuantileLP": ("quantile",),
+    "MinimumNorm": ("tall", "wide"),
+    "Optax": ("linear",),
+}
+FITS = [(name, problem) for name, problems in SERVES.items() for problem in problems]
+every = pytest.mark.parametrize(("name", "problem"), FITS, ids=[f"{n}-{p}" for n, p in FITS])
+
+
+@cache
+def data_sets(problem):
+    """Ordinary data sets with some rows of weight 0, then the lanes of ``LANES``."""
+    own = PROBLEMS[problem]
+    rng = np.random.default_rng(5)
+    lanes = PLAIN + len(LANES)
+    theta = 0.5 * rng.normal(size=(lanes, P))
+    x = rng.normal(size=(lanes, P, 2 * PAIRS))
+    y = own.labels(rng, np.einsum("lp,lpn->ln", theta, x))
+    weight = np.where(rng.random((lanes, PAIRS)) < 0.1, 0.0, rng.uniform(0.5, 2, (lanes, PAIRS)))
+    weight[:, 0] = 1.0
+    weight[:, own.rows // 2 :] = 0.0
+    weight[:, 3] *= own.rows > 6
+    weight = np.tile(weight, 2)
+    for name in ("scaled", "padded"):
+        for values in (x, y, weight):
+            values[AT[name]] = values[0]
+    weight[AT["scaled"]] *= 7.0
+    off = weight[0] == 0
+    x[AT["padded"], :, off] = 50.0
+    y[AT["padded"], off] = 1.0
+    weight[AT["empty"]] = 0.0
+    y[AT["nonfinite"], 0] = np.nan
+    if own.rows > P:
+        x[AT["deficient"], 1] = -0.5 * x[AT["deficient"], 0]
+    else:
+        x[AT["deficient"], :, PAIRS] = 2 * x[AT["deficient"], :, 0]
+    if "separated" in own.spoilt:
+        y[AT["separated"]] = x[AT["separated"], 0] + 2 * x[AT["separated"], 1] > 0
+    return Dataset(jnp.asarray(x[:, : own.covariates]), jnp.asarray(y), jnp.asarray(weight))
+
+
+def start_of(problem):
+    own = PROBLEMS[problem]
+    return jnp.zeros(P) if own.start is None else own.start
+
+
+@cache
+def program(name):
+    """Fit data sets with a leading axis of lanes."""
+    estimator = ESTIMATORS[name]
+
+    @jax.jit
+    def fit(model, data, start, key):
+        if isinstance(estimator, NewtonByRows):
+            numbers = jax.tree.map(lambda leaf: jnp.full((1, 1), leaf, data.x.dtype), model)
+            many = jnp.broadcast_to(start, (len(data.y), len(start)))
+            return estimator.fit_many(numbers, data, many)
+        numbers = jax.tree.map(lambda leaf: jnp.asarray(leaf, data.x.dtype), model)
+        return jax.vmap(estimator.fit, (None, 0, None, None))(numbers, data, start, key)
+
+    return fit
+
+
+def fits(name, problem, data=None, start=None, key=0):
+    """Estimates as arrays (lanes, p), statuses and steps."""
+    data = data_sets(problem) if data is None else data
+    start = start_of(problem) if start is None else start
+    found = program(name)(PROBLEMS[problem].model, data, start, jax.random.key(key))
+    theta = jax.vmap(lambda tree: ravel_pytree(tree)[0])(found.theta)
+    return np.asarray(theta), np.asarray(found.status), np.asarray(found.steps)
+
+
+@cache
+def found_by(name, problem):
+    return fits(name, problem)
+
+
+def lane(problem, i):
+    return jax.tree.map(lambda leaf: leaf[i], data_sets(problem))
+
+
+@jax.jit
+def objective(model, data, theta):
+    return jax.value_and_grad(lambda at: mean_loss(model, data, at))(theta)
+
+
+@cache
+def solutions(problem):
+    """What scipy and NumPy make of the ordinary data sets."""
+    solve = {"quantile": by_linear_programming, "tall": by_inverse, "wide": by_inverse}
+    return [solve.get(problem, by_search)(problem, i) for i in range(PLAIN)]
+
+
+def by_search(problem, i):
+    own, (flat, unravel) = PROBLEMS[problem], ravel_pytree(start_of(problem))
+
+    def value(at):
+        found, slope = objective(own.model, lane(problem, i), unravel(jnp.asarray(at)))
+        return float(found), np.asarray(ravel_pytree(slope)[0])
+
+    bounds = [(None, None), (1e-3, None)] if problem == "gaussian" else None
+    return minimize(value, flat, jac=True, tol=1e-14, bounds=bounds, options={"gtol": 1e-9}).x
+
+
+def by_inverse(problem, i):
+    x, y, w = (np.asarray(leaf) for leaf in lane(problem, i))
+    return np.linalg.pinv(x.T * np.sqrt(w)[:, None]) @ (np.sqrt(w) * y)
+
+
+def by_linear_programming(problem, i):
+    """``y = x'theta + up - down`` with ``up`` and ``down`` not negative, at the least cost."""
+    x, y, w = (np.asarray(leaf) for leaf in lane(problem, i))
+    level, (p, rows) = PROBLEMS[problem].model.params["level"], x.shape
+    cost = np.concatenate([np.zeros(p), level * w, (1 - level) * w])
+    equal = np.hstack([x.T, np.eye(rows), -np.eye(rows)])
+    bounds = [(None, None)] * p + [(0, None)] * (2 * rows)
+    return linprog(cost, A_eq=equal, b_eq=y, bounds=bounds, method="highs").x[:p]
+
+
+def test_every_estimator_serves_some_problem():
+    modules = pkgutil.iter_modules(mcjax.estimators.__path__, "mcjax.estimators.")
+    classes = {
+        thing
+        for module in modules
+        for thing in vars(importlib.import_module(module.name)).values()
+        if isinstance(thing, type) and hasattr(thing, "fit") and hasattr(thing, "minimises")
+    }
+    assert classes == {type(e) for e in ESTIMATORS.values()} - {NewtonByRows}
+    assert set(SERVES) == set(ESTIMATORS)
+    assert {problem for _, problem in FITS} == set(PROBLEMS)
+
+
+@every
+def test_the_estimate_is_that_of_an_independent_solver(name, problem):
+    theta, status, _ = found_by(name, problem)
+    assert (status[:PLAIN] == Status.CONVERGED).all()
+    np.testing.assert_allclose(theta[:PLAIN], solutions(problem), atol=5e-6)
+    assert np.abs(theta[0] - theta[1]).max() > 1e-3
+
+
+@every
+def test_the_gradient_of_the_loss_vanishes_at_the_estimate(name, problem):
+    if problem == "quantile":
+        return  # the loss has a kink at the estimate
+    _, unravel = ravel_pytree(start_of(problem))
+    theta, *_ = found_by(name, problem)
+    for i in range(PLAIN):
+        at = unravel(jnp.asarray(theta[i]))
+        _, slope = objective(PROBLEMS[problem].model, lane(problem, i), at)
+        assert np.abs(ravel_pytree(slope)[0]).max() < 1e-7
+
+
+@every
+def test_weights_count_relative_to_each_other_and_padding_does_not(name, problem):
+    theta, status, _ = found_by(name, problem)
+    for copy in ("scaled", "padded"):
+        assert status[AT[copy]] == Status.CONVERGED
+        np.testing.assert_allclose(theta[AT[copy]], theta[0], rtol=1e-7, atol=1e-9)
+
+
+@every
+def test_a_fit_that_fails_says_why(name, problem):
+    theta, status, steps = found_by(name, problem)
+    expected = {"empty": Status.NOT_FITTED}
+    named = {"nonfinite": Status.OVERFLOW, "deficient": Status.RANK_DEFICIENT}
+    named["separated"] = Status.SEPARATED
+    for spoilt in PROBLEMS[problem].spoilt:
+        expected[spoilt] = named[spoilt]
+    if not ESTIMATORS[name].minimises:  # it takes its steps and judges nothing
+        expected["deficient"] = Status.CONVERGED
+    for i, found in enumerate(status):
+        where = LANES[i - PLAIN] if i >= PLAIN else "plain"
+        assert found == expected.get(where, Status.CONVERGED), where
+        assert np.isfinite(theta[i]).all() == (found == Status.CONVERGED), where
+        assert np.isnan(theta[i]).all() == (found != Status.CONVERGED), where
+    if hasattr(ESTIMATORS[name], "limit"):
+        assert (steps < 50).all()  # none stalled
+        assert steps[AT["empty"]] == 0
+
+
+@every
+def test_a_fit_depends_on_its_own_data_alone(name, problem):
+    """Bit for bit, whatever is fitted beside it, and whenever."""
+    data = data_sets(problem)
+    spoilt = slice(AT["empty"], None)
+    other = jax.tree.map(lambda leaf: leaf.at[spoilt].set(leaf[:1]), data)
+    again, beside = fits(name, problem), fits(name, problem, other)
+    for before, after, changed in zip(found_by(name, problem), again, beside, strict=True):
+        np.testing.assert_array_equal(before, after)
+        np.testing.assert_array_equal(before[: AT["empty"]], changed[: AT["empty"]])
+        np.testing.assert_array_equal(changed[spoilt], changed[:1].repeat(4, 0))
+
+
+@every
+def test_the_estimate_does_not_depend_on_the_start(name, problem):
+    start = jax.tree.map(lambda leaf: leaf + 0.1, start_of(problem))
+    theta, status, _ = fits(name, problem, start=start)
+    np.testing.assert_array_equal(status, found_by(name, problem)[1])
+    np.testing.assert_allclose(theta[:PLAIN], found_by(name, problem)[0][:PLAIN], atol=5e-6)
+
+
+@pytest.mark.parametrize("name", [name for name in ESTIMATORS if name != "NewtonByRows"])
+def test_fits_at_once_are_fits_one_by_one(name):
+    problem = SERVES[name][0]
+    estimator, model = ESTIMATORS[name], PROBLEMS[problem].model
+    fit = jax.jit(lambda data: estimator.fit(model, data, start_of(problem), jax.random.key(0)))
+    theta, status, steps = found_by(name, problem)
+    for i in range(len(status)):
+        alone = fit(lane(problem, i))
+        assert (alone.status, alone.steps) == (status[i], steps[i])
+        np.testing.assert_allclose(ravel_pytree(alone.theta)[0], theta[i], rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize(("name", "problem"), [(n, problems[0]) for n, problems in SERVES.items()])
+def test_single_precision_is_a_small_part_of_a_standard_error_off(name, problem):
+    single = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), data_sets(problem))
+    start = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), start_of(problem))
+    theta, status, _ = fits(name, problem, single, start)
+    assert theta.dtype == np.float32
+    np.testing.assert_array_equal(status, found_by(name, problem)[1])
+    np.testing.assert_allclose(theta[:PLAIN], found_by(name, problem)[0][:PLAIN], atol=1e-3)
+
+
+def test_an_optimiser_draws_its_batches_from_the_key():
+    estimator = Optax(optax.sgd(0.1), steps=7, batch_size=8)
+    data, model = lane("linear", 0), PROBLEMS["linear"].model
+    fit = jax.jit(lambda key: estimator.fit(model, data, jnp.zeros(P), key).theta)
+    one, again, other = (np.asarray(fit(jax.random.key(seed))) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one, again)
+    assert np.abs(one - other).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("MinimumNorm", "is for least squares"),
+        ("QuantileLP", "is for quantile regression"),
+        ("SufficientStatistics", "is for other models"),
+    ],
+)
+def test_an_estimator_of_one_model_refuses_others(name, words):
+    with pytest.raises(InputError, match=words):
+        fits(name, "logistic")
