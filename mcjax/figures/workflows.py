@@ -77,7 +77,7 @@ def workflows(folder: Path, chains: int | None) -> list[Path]:
             "x": "where the point stands on the horizontal axis, see axis",
             "axis": "what that axis counts",
         }
-        return save(fig, folder, "workflows", rows, about, columns)
+        return save(fig, folder, "workflows", rows=rows, about=about, columns=columns)
 
 
 def _draw(axes: Axes, curves: Sequence[Curve]) -> None:
@@ -124,7 +124,7 @@ def _risks(
     networks: Mapping[str, Network], last: int, chains: int, scale: Sequence[float] | None = None
 ) -> list[Curve]:
     """Return curves of the risk over that of the first fit; ``scale`` multiplies each curve."""
-    results = _results(networks, linear(), np.ones(P), last, chains)
+    results = _results(networks, linear(), np.ones(P), last=last, chains=chains)
     curves = []
     for place, name in enumerate(networks):
         factor = 1.0 if scale is None else scale[place]
@@ -132,13 +132,13 @@ def _risks(
         estimates = [observe(results) for observe, _ in readers]
         curves.append(
             Curve(
-                name,
-                "first_order",
-                "risk",
-                list(range(1, last + 2)),
-                [factor * estimate.value for estimate in estimates],
-                [factor * estimate.error for estimate in estimates],
-                [factor * predict(results) for _, predict in readers],
+                name=name,
+                law="first_order",
+                quantity="risk",
+                x=list(range(1, last + 2)),
+                observed=[factor * estimate.value for estimate in estimates],
+                error=[factor * estimate.error for estimate in estimates],
+                predicted=[factor * predict(results) for _, predict in readers],
             )
         )
     return curves
@@ -166,7 +166,17 @@ def _weights(chains: int) -> list[Curve]:
         observed, error = zip(*points, strict=True)
         name, quantity = f"{ratio} real : 1 synthetic", "risk in the long run"
         at = weights.tolist()
-        curves.append(Curve(name, "first_order", quantity, at, observed, error, predicted))
+        curves.append(
+            Curve(
+                name=name,
+                law="first_order",
+                quantity=quantity,
+                x=at,
+                observed=observed,
+                error=error,
+                predicted=predicted,
+            )
+        )
     return curves
 
 
@@ -198,13 +208,13 @@ def _functionals(
         slope = [(shown(s.value + 1e-6) - shown(s.value)) / 1e-6 for s in estimates]
         curves.append(
             Curve(
-                title,
-                law,
-                name,
-                list(range(LAST + 1)),
-                [shown(s.value) for s in estimates],
-                [abs(d) * s.error for d, s in zip(slope, estimates, strict=True)],
-                [shown(predict(results)) for _, predict in readers],
+                name=title,
+                law=law,
+                quantity=name,
+                x=list(range(LAST + 1)),
+                observed=[shown(s.value) for s in estimates],
+                error=[abs(d) * s.error for d, s in zip(slope, estimates, strict=True)],
+                predicted=[shown(predict(results)) for _, predict in readers],
             )
         )
     return curves
@@ -221,7 +231,7 @@ def _normal(chains: int) -> list[Curve]:
         "mean deviation": ("deviation", "lineage", _same),
         "exp mean log deviation": ("log_deviation", "lineage", math.exp),
     }
-    return _functionals(_results(net, gaussian(), [0.0, 1.0], LAST, 8 * chains), wanted)
+    return _functionals(_results(net, gaussian(), [0.0, 1.0], last=LAST, chains=8 * chains), wanted)
 
 
 def _categorical(chains: int) -> list[Curve]:
@@ -230,4 +240,4 @@ def _categorical(chains: int) -> list[Curve]:
         "rare class (.1) extinct": ("rarest_extinct", "extinction", _same),
         "diversity": ("heterozygosity", "generative", _same),
     }
-    return _functionals(_results(net, categorical(), [0.1, 0.9], LAST, chains), wanted)
+    return _functionals(_results(net, categorical(), [0.1, 0.9], last=LAST, chains=chains), wanted)
