@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from mcjax import api
@@ -99,8 +101,7 @@ def transfer(folder: Path, chains: int | None) -> list[Path]:
             for axes, (key, title) in zip(panels[0], names.items(), strict=True):
                 axes.plot(predicted[key], color=colour)
                 axes.plot(observed[key], marker, **style)
-                axes.set_title(title)
-                axes.set_xlabel("generation")
+                axes.set(title=title, xlabel="generation")
                 rows += [
                     {"alpha": alpha, "generation": t, "law": "fixed_design", "quantity": key}
                     | {"empirical": f"{b:.6g}", "predicted": f"{a:.6g}"}
@@ -128,16 +129,10 @@ def homogenisation(folder: Path, chains: int | None) -> list[Path]:
         for alpha, colour in zip((0.25, 0.5, 0.75, 1.0), PALETTE, strict=False):
             weights = np.full(GENERATIONS + 1, alpha), np.full(GENERATIONS + 1, 0.5)
             for axes, rank in ((left, None), (middle, 2)):
-                many = random_designs(
+                designs = random_designs(
                     4, p=4, rank=rank or 4, rows=(20, 20, 20), draws=1, distance=1.0
                 )
-                one = many._replace(**{k: getattr(many, k)[0] for k in ("private", "public")})
-                one = one._replace(
-                    synthetic=many.synthetic[0],
-                    rows=tuple(part[0] for part in many.rows),
-                    truths=many.truths[0],
-                    variances=tuple(part[0] for part in many.variances),
-                )
+                one = jax.tree.map(operator.itemgetter(0), designs)  # the only set
                 if rank is None:
                     same = np.stack([one.public] * 4)
                     one = one._replace(private=same, synthetic=same)
@@ -163,14 +158,9 @@ def homogenisation(folder: Path, chains: int | None) -> list[Path]:
             ]
         angle = np.linspace(0, 2 * np.pi, 200)
         right.plot(np.cos(angle), np.sin(angle), color="0.6", linewidth=0.8)
-        right.set_aspect("equal")
-        for axes, title in zip(
-            panels[0], ("equal designs", "private rank 2", "eigenvalues of Q"), strict=True
-        ):
-            axes.set_title(title)
-        for axes in (left, middle):
-            axes.set_xlabel("generation")
-        left.set_ylabel("spread, of generation 0")
+        left.set(title="equal designs", xlabel="generation", ylabel="spread, of generation 0")
+        middle.set(title="private rank 2", xlabel="generation")
+        right.set(title="eigenvalues of Q", aspect="equal")
         middle.legend()
         columns = {
             "condition": "designs of the four entities",
