@@ -13,6 +13,7 @@ from mcjax.engine.outcome import Outcome, Tally
 from mcjax.engine.survey import LateErrors, joined_pieces, simulate_networks
 from mcjax.errors import InputError
 from mcjax.estimators.estimator import Dataset
+from mcjax.laws.collapse.origins import Clause
 from mcjax.laws.first_order.collapse_rates import rates_without
 from mcjax.laws.predict import predict_condition
 from mcjax.laws.prediction import Predictions
@@ -146,7 +147,7 @@ def survey_pieces(survey: Survey, known: Container[int] = ()) -> Iterator[tuple[
 
 
 def judge_pieces(
-    survey: Survey, pieces: Sequence[LateErrors], without: str | None = None
+    survey: Survey, pieces: Sequence[LateErrors], without: Clause | None = None
 ) -> SurveyVerdict:
     """Judge a survey from all its pieces.
 
@@ -156,7 +157,7 @@ def judge_pieces(
         The survey.
     pieces : sequence of LateErrors
         Late errors of the networks of all its pieces, in order.
-    without : str, optional
+    without : {"closed", "self-loop", "period"}, optional
         A clause of the collapse law to leave out; see
         :data:`mcjax.laws.collapse.origins.CLAUSES`.
 

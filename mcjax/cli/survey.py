@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from mcjax import api
+from mcjax.laws.collapse.origins import Clause
 from mcjax.report.progress import Progress
 from mcjax.report.survey import SurveyStore, show_survey
 from mcjax.report.tables import table_console
@@ -19,7 +20,7 @@ from mcjax.verdicts.equivalence import Verdict
 
 
 def run_survey(
-    survey: Survey, as_json: bool, out: Path | None, without: str | None, quiet: bool
+    survey: Survey, as_json: bool, out: Path | None, without: Clause | None, quiet: bool
 ) -> Verdict:
     """Simulate the missing pieces of a survey, judge it, and print and return the verdict."""
     store = None if out is None else SurveyStore(out, survey)
@@ -28,7 +29,7 @@ def run_survey(
     pieces = range(len(sizes))
     known = {} if store is None else {k: p for k in pieces if (p := store.load(k)) is not None}
     done = sum(sizes[k] for k in known)
-    with Progress(Console(stderr=True), sum(sizes), done, quiet, "networks") as progress:
+    with Progress(Console(stderr=True), sum(sizes), done, quiet=quiet, what="networks") as progress:
         for k, piece in api.survey_pieces(survey, known):
             progress.advance(sizes[k])
             if store is not None:

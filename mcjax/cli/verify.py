@@ -20,6 +20,7 @@ from mcjax.engine.engine import Report
 from mcjax.engine.outcome import Outcome, Tally
 from mcjax.engine.processes import agreed, exchange, first_alone
 from mcjax.errors import InputError, SharedError, naming
+from mcjax.laws.collapse.origins import Clause
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.user import laws_from_files
 from mcjax.report.dataset import dataset, netcdf
@@ -46,7 +47,7 @@ def run_verify(
     theory: Path | None = None,
     chains: int | None = None,
     quiet: bool = False,
-    without: str | None = None,
+    without: Clause | None = None,
     laws: tuple[Path, ...] = (),
     until_decided: bool = False,
     path: PathChoice | None = None,
@@ -64,7 +65,7 @@ def run_verify(
             if given:
                 raise InputError(option, f"{problem}; leave it out")
         survey = survey if chains is None else replace(survey, chains=chains)
-        return run_survey(survey, as_json, out, without, quiet)
+        return run_survey(survey, as_json=as_json, out=out, without=without, quiet=quiet)
     if without is not None:
         raise InputError("--without", "is for a survey; for a study use --theory")
 
@@ -108,11 +109,19 @@ def run_verify(
             verification = judge(study, predictions, [tally.outcome for tally in tallies])
     seconds = time.monotonic() - began
     if store is not None:
-        _keep(store, study, text, predictions, verification, tallies, seconds)
+        _keep(
+            store,
+            study,
+            text=text,
+            predictions=predictions,
+            verification=verification,
+            tallies=tallies,
+            seconds=seconds,
+        )
     if first and as_json:
         click.echo(strict_json(verification_json(study, verification)))
     elif first:
-        show_verification(table_console(), study, predictions, verification, seconds)
+        show_verification(table_console(), study, predictions, verification, seconds=seconds)
     return verification.verdict
 
 
@@ -138,8 +147,8 @@ def _keep(
         "wall_seconds": seconds,
     }
     outcomes = [tally.outcome for tally in tallies]
-    labelled = dataset(study, predictions, outcomes, verification, origin)
-    files = pages(study, predictions, verification, seconds, about)
+    labelled = dataset(study, predictions, outcomes, verification, about=origin)
+    files = pages(study, predictions, verification, seconds=seconds, about=about)
     store.finish(verification, files | {"results.nc": netcdf(labelled)})
 
 

@@ -153,7 +153,13 @@ def diagnose(net: Network, parameters: int | None = None) -> Diagnosis:
             frozen=bool(system.frozen[i]),
         )
     exact = None if parameters is None else finite_sample(net, parameters, flow, origins)
-    return Diagnosis(models, origins, repairs(origins), flips(net, flow, rates.collapses), exact)
+    return Diagnosis(
+        models=models,
+        unstable_sources=origins,
+        repairs=repairs(origins),
+        flips=flips(net, flow, rates.collapses),
+        finite_sample=exact,
+    )
 
 
 def _reaching(

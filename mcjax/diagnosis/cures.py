@@ -29,6 +29,7 @@ second frozen model: this is (b).
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Bool
 
 from mcjax.laws.collapse.components import DataFlow
 from mcjax.laws.collapse.origins import CollapseOrigin
@@ -58,7 +59,7 @@ def repairs(origins: tuple[CollapseOrigin, ...]) -> tuple[Edge, ...]:
     return tuple((REAL, origin.members[0]) for origin in origins)
 
 
-def flips(net: Network, flow: DataFlow, collapsed: np.ndarray) -> tuple[Edge, ...]:
+def flips(net: Network, flow: DataFlow, collapsed: Bool[np.ndarray, " M"]) -> tuple[Edge, ...]:
     """Return every single new feed that makes a stable model collapse.
 
     Parameters

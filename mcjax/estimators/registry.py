@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Mapping
+from pkgutil import resolve_name
 from typing import Any
 
 import jax
@@ -14,14 +15,18 @@ import optax
 from mcjax.errors import InputError, did_you_mean
 from mcjax.estimators.estimator import Estimator
 from mcjax.estimators.gradient_steps import Optax
-from mcjax.estimators.lbfgs import LBFGS
-from mcjax.estimators.newton import Newton
 
-TO_CONVERGENCE: dict[str, Callable[[], Estimator | None]] = {
-    "fit": lambda: None,  # the model's own choice
-    "newton": Newton,
-    "lbfgs": LBFGS,
+PLACES = {
+    "newton": "mcjax.estimators.newton:Newton",
+    "lbfgs": "mcjax.estimators.lbfgs:LBFGS",
 }
+"""Modules and classes of the built-in estimators that a study file can name."""
+
+ESTIMATORS: dict[str, Callable[[], Estimator]] = {
+    name: resolve_name(place) for name, place in PLACES.items()
+}
+OWN = "fit"
+"""The name that stands for the model's own choice."""
 
 
 def optimisers() -> dict[str, Callable[..., Any]]:
@@ -49,17 +54,17 @@ def make_estimator(spec: Mapping[str, Any]) -> Estimator | None:
         For an unknown name or argument, or a value out of range.
     """
     given = dict(spec)
-    name = given.pop("name", "fit")
-    if isinstance(name, str) and name in TO_CONVERGENCE:
+    name = given.pop("name", OWN)
+    if isinstance(name, str) and name in (OWN, *ESTIMATORS):
         for key in given:
             raise InputError(f"estimator.{key}", f"is not a setting of {name!r}; leave it out")
-        return TO_CONVERGENCE[name]()
+        return None if name == OWN else ESTIMATORS[name]()
     known = optimisers()
     if not isinstance(name, str) or name not in known:
-        hint = did_you_mean(name, (*TO_CONVERGENCE, *known))
+        hint = did_you_mean(name, (OWN, *ESTIMATORS, *known))
         raise InputError(
             "estimator.name",
-            f"is {name!r}; give {', '.join(map(repr, TO_CONVERGENCE))} or an optimiser of optax"
+            f"is {name!r}; give {', '.join(map(repr, (OWN, *ESTIMATORS)))} or an optimiser of optax"
             f" such as 'sgd' or 'adam'{hint}",
         )
     steps = _whole("steps", given.pop("steps", None))

@@ -9,6 +9,6 @@ By subject::
     mediated       entities that interact through a common pool of data
 
 :mod:`mcjax.laws.law` is the contract of a law and :mod:`mcjax.laws.registry` lists those that are
-built in. To add one, write its file and name it there; ``tests/laws/test_contract.py`` then holds
-it to the contract and to simulation.
+built in. To add one, write its file and a line there; ``tests/laws/test_contract.py`` then holds it
+to the contract and to simulation.
 """

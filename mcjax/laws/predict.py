@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from mcjax.laws.law import Inapplicable, Law, Reason
 from mcjax.laws.prediction import FunctionalPrediction, Prediction, Predictions
@@ -86,7 +87,7 @@ def applicability(conditions: Sequence[Condition]) -> list[Applicability]:
     return [Applicability(law, tuple(law.applies(c) for c in conditions)) for law in LAWS]
 
 
-def private_covariances(condition: Condition) -> np.ndarray:
+def private_covariances(condition: Condition) -> Float[np.ndarray, "M p p"]:
     """Return the mean covariance of the covariates in each model's own real data, (M, p, p)."""
     net, result = condition.network, []
     public = {source.name for source in net.sources if source.public}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from jaxtyping import Float
 
 
 @dataclass(frozen=True)
@@ -54,33 +55,33 @@ class Prediction:
     law: str
     reference: str
     exact: bool
-    covariance: np.ndarray
-    mse: np.ndarray
-    standard_error: np.ndarray
-    growth: np.ndarray
-    limit: np.ndarray
-    mean: np.ndarray | None = None
+    covariance: Float[np.ndarray, "T+1 M*p M*p"]
+    mse: Float[np.ndarray, "T+1 M"]
+    standard_error: Float[np.ndarray, "T+1 M"]
+    growth: Float[np.ndarray, " M"]
+    limit: Float[np.ndarray, " M"]
+    mean: Float[np.ndarray, "T+1 M p"] | None = None
     asymptotic: bool = False
-    allowance: np.ndarray | float = 0.0
+    allowance: Float[np.ndarray, "#T+1 #M"] | float = 0.0
     pooled: float | None = None
-    views: tuple[np.ndarray, np.ndarray] | None = None
-    functionals: Mapping[str, np.ndarray] = field(default_factory=dict)
+    views: tuple[Float[np.ndarray, "p p"], Float[np.ndarray, "M p p"]] | None = None
+    functionals: Mapping[str, Float[np.ndarray, "T+1 M"]] = field(default_factory=dict)
 
     @classmethod
     def of(
         cls,
-        covariance: np.ndarray,
+        covariance: Float[np.ndarray, "T+1 M*p M*p"],
         models: int,
-        mean: np.ndarray | None = None,
+        mean: Float[np.ndarray, "T+1 M p"] | None = None,
         *,
-        mse: np.ndarray | None = None,
-        standard_error: np.ndarray | None = None,
-        growth: np.ndarray | None = None,
-        limit: np.ndarray | None = None,
+        mse: Float[np.ndarray, "T+1 M"] | None = None,
+        standard_error: Float[np.ndarray, "T+1 M"] | None = None,
+        growth: Float[np.ndarray, " M"] | None = None,
+        limit: Float[np.ndarray, " M"] | None = None,
         asymptotic: bool = False,
-        allowance: np.ndarray | float = 0.0,
+        allowance: Float[np.ndarray, "#T+1 #M"] | float = 0.0,
         pooled: float | None = None,
-        functionals: Mapping[str, np.ndarray] | None = None,
+        functionals: Mapping[str, Float[np.ndarray, "T+1 M"]] | None = None,
         reference: str = "",
     ) -> Prediction:
         """Build a prediction from the covariance, filling in whatever follows from it.
@@ -122,7 +123,11 @@ class Prediction:
         )
 
 
-def mean_squares(covariance: np.ndarray, models: int, mean: np.ndarray | None = None) -> np.ndarray:
+def mean_squares(
+    covariance: Float[np.ndarray, "*T M*p M*p"],
+    models: int,
+    mean: Float[np.ndarray, "*T M p"] | None = None,
+) -> Float[np.ndarray, "*T M"]:
     """Return ``E ||e||^2`` of each model.
 
     Parameters
@@ -141,7 +146,8 @@ def mean_squares(covariance: np.ndarray, models: int, mean: np.ndarray | None = 
     diagonal = np.diagonal(covariance, axis1=-2, axis2=-1)
     squares = diagonal.reshape(*diagonal.shape[:-1], models, -1)
     with np.errstate(over="ignore"):  # infinite where an explosion leaves the range of numbers
-        return (squares if mean is None else squares + mean**2).sum(-1)
+        mse: np.ndarray = (squares if mean is None else squares + mean**2).sum(-1)
+    return mse
 
 
 @dataclass(frozen=True)
@@ -160,7 +166,7 @@ class FunctionalPrediction:
 
     law: str
     reference: str
-    values: Mapping[str, np.ndarray]
+    values: Mapping[str, Float[np.ndarray, "T+1 M"]]
 
 
 @dataclass(frozen=True)

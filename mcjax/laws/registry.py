@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pkgutil import resolve_name
 
 from mcjax.errors import InputError
-from mcjax.laws.first_order.m_estimators import FirstOrder
-from mcjax.laws.generative.extinction import Extinction
-from mcjax.laws.generative.gaussian_deviations import Lineage
-from mcjax.laws.generative.moments import Generative
 from mcjax.laws.law import Law
-from mcjax.laws.least_squares.finite_sample import FiniteSample
-from mcjax.laws.least_squares.fixed_design import FixedDesign
-from mcjax.laws.least_squares.minimum_norm import MinimumNorm
-from mcjax.laws.least_squares.simulated_moments import FiniteSampleMonteCarlo
 
-LAWS: tuple[Law, ...] = (
-    FirstOrder(),
-    FiniteSample(),
-    MinimumNorm(),
-    FixedDesign(),
-    FiniteSampleMonteCarlo(),
-    Generative(),
-    Lineage(),
-    Extinction(),
-)
+PLACES = {
+    "first_order": "mcjax.laws.first_order.m_estimators:FirstOrder",
+    "finite_sample": "mcjax.laws.least_squares.finite_sample:FiniteSample",
+    "minimum_norm": "mcjax.laws.least_squares.minimum_norm:MinimumNorm",
+    "fixed_design": "mcjax.laws.least_squares.fixed_design:FixedDesign",
+    "finite_sample_monte_carlo": "mcjax.laws.least_squares.simulated_moments:SimulatedMoments",
+    "generative": "mcjax.laws.generative.moments:Generative",
+    "lineage": "mcjax.laws.generative.gaussian_deviations:Lineage",
+    "extinction": "mcjax.laws.generative.extinction:Extinction",
+}
+"""Modules and classes of the built-in laws, by name."""
+
+LAWS: tuple[Law, ...] = tuple(resolve_name(place)() for place in PLACES.values())
 
 Laws = Mapping[str, Law] | Iterable[Law]
 """Further laws: a mapping from the names they have in results, or the laws themselves."""
@@ -51,7 +47,7 @@ def further_laws(laws: Laws | None) -> dict[str, Law]:
                 raise InputError(
                     f"law.{name}", f"has no {part!r}; see mcjax.laws.law.Law, or use mcjax.user_law"
                 )
-        if any(name == builtin.name for builtin in LAWS):
+        if name in PLACES:
             raise InputError(f"law.{name}", "is the name of a built-in law; choose another")
         if name in named:
             raise InputError(f"law.{name}", "is the name of two laws; rename one")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from mcjax.errors import InputError, naming
 from mcjax.laws.law import Inapplicable, Law, Reason
@@ -15,7 +15,10 @@ from mcjax.laws.prediction import FunctionalPrediction, Prediction
 from mcjax.models.user import run_file
 from mcjax.study.study import Condition
 
-Moments = Callable[[Condition, int], Any]
+Moments = Callable[
+    [Condition, int], tuple[Float[np.ndarray, "T+1 M p"] | None, Float[np.ndarray, "T+1 M*p M*p"]]
+]
+"""Returns the means, or None for no bias, and the covariances at generations 0 to T."""
 
 
 class UserLaw:
@@ -45,7 +48,7 @@ class UserLaw:
         mean, covariance = self._function(condition, generations)
         mean = np.zeros((generations + 1, size, p)) if mean is None else np.asarray(mean, float)
         covariance = np.asarray(covariance, float)
-        _check_moments(self.name, mean, covariance, generations, size, p)
+        _check_moments(self.name, mean, covariance, (generations, size, p))
         return Prediction.of(covariance, size, mean, asymptotic=self._asymptotic)
 
 
@@ -88,7 +91,7 @@ class CheckedLaw:
             result = self._law.predict(condition, generations)
         if isinstance(result, Prediction):
             mean = np.zeros((generations + 1, size, p)) if result.mean is None else result.mean
-            _check_moments(self.name, mean, result.covariance, generations, size, p)
+            _check_moments(self.name, mean, result.covariance, (generations, size, p))
             for part in ("mse", "standard_error"):
                 _check_shape(self.name, part, getattr(result, part), (generations + 1, size))
             for part in ("growth", "limit"):
@@ -158,7 +161,8 @@ def law_from_file(path: Path) -> Law:
     """
     names = run_file(path)
     if "LAW" in names:
-        return names["LAW"]
+        law: Law = names["LAW"]
+        return law
     if "law" not in names:
         raise InputError(
             "law", "is missing; define law(condition, generations), or an object LAW", str(path)
@@ -185,9 +189,10 @@ def _check_shape(name: str, part: str, array: np.ndarray, shape: tuple[int, ...]
 
 
 def _check_moments(
-    name: str, mean: np.ndarray, covariance: np.ndarray, generations: int, size: int, p: int
+    name: str, mean: np.ndarray, covariance: np.ndarray, sizes: tuple[int, int, int]
 ) -> None:
-    """Raise an input error unless these are means and covariances of the errors."""
+    """Raise an input error unless these are moments of errors; ``sizes`` is T, M and p."""
+    generations, size, p = sizes
     _check_shape(name, "mean", mean, (generations + 1, size, p))
     _check_shape(name, "covariance", covariance, (generations + 1, size * p, size * p))
     for part, array in (("mean", mean), ("covariance", covariance)):

@@ -6,30 +6,17 @@ import inspect
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 from mcjax.errors import InputError, did_you_mean
 from mcjax.estimators.estimator import Estimator
-from mcjax.models.gaussian import gaussian
-from mcjax.models.generative import bernoulli, categorical, poisson_mean
-from mcjax.models.glm import logistic, poisson
-from mcjax.models.location import huber, linear
-from mcjax.models.minimum_norm import minimum_norm
 from mcjax.models.model import Model
-from mcjax.models.quantile import quantile
+from mcjax.models.names import PLACES
 from mcjax.models.user import model_from_file
 
 FAMILIES: dict[str, Callable[..., Model]] = {
-    "linear": linear,
-    "logistic": logistic,
-    "poisson": poisson,
-    "huber": huber,
-    "quantile": quantile,
-    "minimum_norm": minimum_norm,
-    "gaussian": gaussian,
-    "categorical": categorical,
-    "bernoulli": bernoulli,
-    "poisson_mean": poisson_mean,
+    name: resolve_name(place) for name, place in PLACES.items()
 }
 
 

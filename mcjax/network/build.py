@@ -15,8 +15,9 @@ from mcjax.network.checks import (
     check_weight,
 )
 from mcjax.network.feed import Feed
-from mcjax.network.memory import Memory, MemoryName, read_memory
+from mcjax.network.memory import Memory, MemoryName
 from mcjax.network.network import Network
+from mcjax.network.registry import read_memory
 from mcjax.network.source import RealData, Source
 from mcjax.network.timeline import Generation, Growing, Series, Timeline
 

@@ -7,15 +7,13 @@ ask it what they need to know; none of them asks for its name.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
-
-from mcjax.errors import InputError, did_you_mean
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Integer
 
-MemoryName = Literal["replace", "accumulate", "subsample"]
-"""The name of a rule that a study file can give."""
+MemoryName = str
+"""The name of a built-in rule; :mod:`mcjax.network.registry` lists them."""
 
 
 @dataclass(frozen=True)
@@ -100,24 +98,3 @@ class Subsample(Memory):
     def keeps(self, generation: Integer[Any, "*T"], now: Integer[Any, ""]) -> Bool[Any, "*T"]:
         """Whether it is the current generation or an earlier one."""
         return generation <= now
-
-
-MEMORIES: dict[str, Memory] = {rule.name: rule for rule in (Replace(), Accumulate(), Subsample())}
-"""The rules that a study file can name."""
-
-
-def read_memory(rule: Memory | MemoryName) -> Memory:
-    """Return a rule, given as such or by name.
-
-    Raises
-    ------
-    InputError
-        For an unknown name.
-    """
-    if isinstance(rule, Memory):
-        return rule
-    if not isinstance(rule, str) or rule not in MEMORIES:
-        choices = tuple(MEMORIES)
-        hint = did_you_mean(rule, choices)
-        raise InputError("network.memory", f"is {rule!r}, not one of {choices}{hint}")
-    return MEMORIES[rule]

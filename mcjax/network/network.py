@@ -16,7 +16,8 @@ from typing import Any
 from mcjax.errors import InputError
 from mcjax.network.checks import Draws, check_network
 from mcjax.network.feed import REAL, Feed, by_reader
-from mcjax.network.memory import Memory, Replace, read_memory
+from mcjax.network.memory import Memory, Replace
+from mcjax.network.registry import read_memory
 from mcjax.network.source import RealData, Source
 from mcjax.network.timeline import Generation, Series, Timeline
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from mcjax.errors import InputError, did_you_mean, naming
+from mcjax.models.names import is_least_squares
 from mcjax.network.build import build_network
 from mcjax.network.data_mediated import data_mediated
 from mcjax.network.graphs import GRAPH_SUFFIXES, read_graph
@@ -36,7 +37,9 @@ def read_network(path: Path) -> Network:
 
 
 def read_pipeline(path: Path) -> tuple[Network, int | None]:
-    """Read the network of a file, and the number of parameters if its model is linear.
+    """Read the network of a file, and the number of parameters of ordinary least squares.
+
+    The latter is None if the model of the file is another, or if the file has none.
 
     Raises
     ------
@@ -47,7 +50,7 @@ def read_pipeline(path: Path) -> tuple[Network, int | None]:
     if path.suffix in GRAPH_SUFFIXES:
         return net, None
     family = read_file(path).family or {}
-    if family.get("name") != "linear":
+    if not is_least_squares(family):
         return net, None
     theta = family.get("theta")
     if not isinstance(theta, list) or not theta:

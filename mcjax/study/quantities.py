@@ -1,32 +1,28 @@
 """The quantities that a study can ask for by name.
 
-The names are listed here, and not beside the code that judges, so that a study can be checked
-without importing that code or JAX. The quantity NAME is the object ``QUANTITY`` of the module
-``mcjax/verdicts/quantities/NAME.py``.
+They are listed here, and not beside the code that judges, so that a study can be checked without
+importing that code or JAX.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mcjax.errors import InputError, did_you_mean
 
-if TYPE_CHECKING:
-    from mcjax.models.model import Model
-
-QUANTITIES = {
-    "mse": None,
-    "collapse": None,
-    "growth": None,
-    "bias": None,
-    "covariance": None,
-    "normality": None,
-    "efficiency": None,
-    "homogenisation": None,
-    "functional": "functionals",
+PLACES = {
+    "mse": "mcjax.verdicts.quantities.mse:QUANTITY",
+    "collapse": "mcjax.verdicts.quantities.collapse:QUANTITY",
+    "growth": "mcjax.verdicts.quantities.growth:QUANTITY",
+    "bias": "mcjax.verdicts.quantities.bias:QUANTITY",
+    "covariance": "mcjax.verdicts.quantities.covariance:QUANTITY",
+    "normality": "mcjax.verdicts.quantities.normality:QUANTITY",
+    "efficiency": "mcjax.verdicts.quantities.efficiency:QUANTITY",
+    "homogenisation": "mcjax.verdicts.quantities.homogenisation:QUANTITY",
+    "functional": "mcjax.verdicts.quantities.functional:QUANTITY",
 }
-"""Names, each with the attribute of a model that it needs, or None if it needs none."""
+"""Modules and objects of the built-in quantities, by name."""
 
 
 def name_of(quantity: Any) -> str:
@@ -34,26 +30,24 @@ def name_of(quantity: Any) -> str:
     return quantity if isinstance(quantity, str) else quantity.name
 
 
-def check_quantities(quantities: Sequence[Any], models: Sequence[Model]) -> None:
+def check_quantities(quantities: Sequence[Any]) -> None:
     """Check the quantities of a study.
 
     Parameters
     ----------
     quantities : sequence of str or Quantity
         Names of built-in quantities, and objects of subclasses of :class:`mcjax.Quantity`.
-    models : sequence of Model
-        The models of the study's conditions.
 
     Raises
     ------
     InputError
-        If there is no quantity, a name is unknown, repeated or not supported by any of the models,
-        or an object is not a quantity or has the name of a built-in one.
+        If there is no quantity, a name is unknown or repeated, or an object is not a quantity or
+        has the name of a built-in one.
     """
-    field, known = "run.quantities", tuple(QUANTITIES)
+    field, known = "run.quantities", tuple(PLACES)
     for quantity in quantities:
         if isinstance(quantity, str):
-            if quantity not in QUANTITIES:
+            if quantity not in PLACES:
                 hint = did_you_mean(quantity, known)
                 raise InputError(field, f"has {quantity!r}, not one of {known}{hint}")
             continue
@@ -64,7 +58,7 @@ def check_quantities(quantities: Sequence[Any], models: Sequence[Model]) -> None
                 f"has {quantity!r}, which is neither a name nor a quantity; give an object of a"
                 " subclass of mcjax.Quantity that has a name and a unit",
             )
-        if quantity.name in QUANTITIES:
+        if quantity.name in PLACES:
             raise InputError(
                 field, f"has an object with the built-in name {quantity.name!r}; rename it"
             )
@@ -74,8 +68,3 @@ def check_quantities(quantities: Sequence[Any], models: Sequence[Model]) -> None
             raise InputError(field, f"has {name!r} twice; drop one")
     if not names:
         raise InputError(field, "is empty; name at least 'mse'")
-    for name in names:
-        needed = QUANTITIES.get(name)
-        if needed is not None and models and not any(getattr(m, needed) for m in models):
-            unable = ", ".join(sorted({model.name for model in models}))
-            raise InputError(field, f"has {name!r}, but {unable} has no {needed}; drop it")

@@ -119,7 +119,7 @@ class Study:
     sampling : {"auto", "rows"}
         Whether chains draw sufficient statistics where possible, or always rows.
     quantities : tuple
-        The quantities to judge: names of :data:`mcjax.study.quantities.QUANTITIES`, or objects of
+        The quantities to judge: names of :data:`mcjax.study.quantities.PLACES`, or objects of
         subclasses of :class:`mcjax.Quantity`.
     memory : float
         Memory in GiB that the inputs and results of one call may take; limits the chains of a call.
@@ -156,7 +156,7 @@ class Study:
             if value not in choices:
                 hint = did_you_mean(value, choices)
                 raise InputError(f"run.{field}", f"is {value!r}, not one of {choices}{hint}")
-        check_quantities(self.quantities, [c.model for c in self.conditions])
+        check_quantities(self.quantities)
         if not self.conditions:
             raise InputError("grid", "has no condition")
         for name, count in Counter(c.name for c in self.conditions).items():
@@ -299,6 +299,7 @@ def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:
     InputError
         If a scale does not give whole sample counts, and as in :func:`condition`.
     """
+    covariance = None if base.model.covariates == 0 else base.covariance
     rungs = []
     for scale in scales:
         label, name = (
@@ -308,7 +309,7 @@ def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:
             base.network.scaled(scale),
             base.model,
             base.theta,
-            base.covariance,
+            covariance,
             label=label,
             seed=base.seed,
             name=name,
@@ -332,9 +333,10 @@ def _read_only(value: Any) -> Any:
 def covariance_root(cov: Float[np.ndarray, "q q"]) -> Float[np.ndarray, "q q"]:
     """Return a matrix F with ``F F' = cov``, which may be rank-deficient."""
     values, vectors = np.linalg.eigh(cov)
+    root: np.ndarray = vectors * np.sqrt(np.maximum(values, 0.0))
     if math.isclose(values[0], values[-1], rel_tol=1e-12):
-        return np.sqrt(values[-1]) * np.eye(len(cov))
-    return vectors * np.sqrt(np.maximum(values, 0.0))
+        root = np.sqrt(values[-1]) * np.eye(len(cov))
+    return root
 
 
 def whitener(cov: Float[np.ndarray, "q q"]) -> Float[np.ndarray, "q q"]:

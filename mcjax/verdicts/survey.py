@@ -22,8 +22,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Int, Shaped
 
 from mcjax.engine.survey import LateErrors, late_generations
+from mcjax.laws.collapse.origins import Clause
 from mcjax.laws.first_order.collapse_rates import CollapseRates
 from mcjax.study.survey import Survey
 from mcjax.verdicts.claims import Cell, Claim, Estimate, Place, ratio_claim, settle, student_claim
@@ -57,26 +59,26 @@ class SurveyVerdict:
         The verdict on all networks together.
     failures : dict of str to int
         Number of failed fits by reason.
-    without : str or None
+    without : {"closed", "self-loop", "period"} or None
         Clause that is left out of the law, if any.
     """
 
     survey: Survey
-    codes: np.ndarray
-    sizes: np.ndarray
-    collapses: np.ndarray
+    codes: Int[np.ndarray, " K"]
+    sizes: Int[np.ndarray, " K"]
+    collapses: Bool[np.ndarray, "K M"]
     cells: tuple[Cell, ...]
-    networks: np.ndarray
+    networks: Shaped[np.ndarray, " K"]
     verdict: Verdict
     failures: dict[str, int]
-    without: str | None
+    without: Clause | None
 
 
 def judge_survey(
     survey: Survey,
     rates: Sequence[CollapseRates],
     late: LateErrors,
-    without: str | None = None,
+    without: Clause | None = None,
 ) -> SurveyVerdict:
     """Judge the collapse law by the chains of every network.
 
@@ -88,7 +90,7 @@ def judge_survey(
         The law's predictions for each network of the survey.
     late : LateErrors
         Late errors of the chains of each network.
-    without : str, optional
+    without : {"closed", "self-loop", "period"}, optional
         Clause that was left out of the law.
 
     Returns
@@ -100,7 +102,7 @@ def judge_survey(
         claim
         for k, code in enumerate(codes)
         for i in range(survey.models)
-        for claim in _claims(survey, survey.name(int(code)), i, rates[k], late.network(k))
+        for claim in _claims(survey, survey.name(int(code)), i, rates[k], late=late.network(k))
     ]
     cells = settle(claims, survey.confidence)
     by_network: dict[str, list[Verdict]] = {survey.name(int(code)): [] for code in codes}
@@ -137,7 +139,13 @@ def _claims(
     growth = Estimate(float(share), math.sqrt(max(float(slopes @ covariance @ slopes), 0.0)))
     collapses = bool(rates.collapses[model])
     count = count_chains(chains, int(late.chains), survey.tolerance)
-    place = Place(network, str(model), survey.generations, "collapse", LAW)
+    place = Place(
+        condition=network,
+        model=str(model),
+        generation=survey.generations,
+        quantity="collapse",
+        law=LAW,
+    )
     side = 1 if collapses else -1
     claims = [
         student_claim(

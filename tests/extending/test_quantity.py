@@ -134,7 +134,6 @@ class Pretender:
         ((3,), "neither a name nor a quantity"),
         ((Nameless(),), "neither a name nor a quantity"),
         ((Taken(),), "has an object with the built-in name 'bias'"),
-        (("functional",), "has 'functional', but linear has no functionals; drop it"),
     ],
 )
 def test_what_a_study_cannot_ask(study, quantities, words):
@@ -147,6 +146,7 @@ def test_what_a_study_cannot_ask(study, quantities, words):
     ("quantities", "words"),
     [
         ((Pretender(),), "derive it from mcjax.Quantity"),
+        (("functional",), "has 'functional', but linear has no functionals; drop it"),
         ((Elsewhere(),), "subject 'weather'; it must be one of ('errors', 'functionals')"),
         (("mse", SecondLadder()), "only one quantity can be judged on a ladder"),
         (("covariance", SameClaims()), "which both make claims named 'cross_covariance'"),

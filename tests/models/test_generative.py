@@ -96,8 +96,3 @@ def test_what_else_is_refused():
     mcjax.condition(loop, poisson_mean(), [1.0])  # one row is enough for a mean
     with pytest.raises(InputError, match=r"family\.unbiased: is 'no'"):
         make_model({"name": "gaussian", "unbiased": "no"}, Path())
-    many = topologies.self_loop(samples=9, initial=9)
-    with pytest.raises(
-        InputError, match=r"run\.quantities: has 'functional', but linear has no functionals"
-    ):
-        mcjax.Study((mcjax.condition(many, mcjax.linear(), [1.0]),), quantities=("functional",))

@@ -18,7 +18,7 @@ from mcjax.laws.prediction import FunctionalPrediction, Predictions
 from mcjax.models.gaussian import gaussian
 from mcjax.models.generative import poisson_mean
 from mcjax.network import topologies
-from mcjax.study.quantities import QUANTITIES as NAMES
+from mcjax.study.quantities import PLACES
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
@@ -191,8 +191,8 @@ def claims(name, specimen, prediction, chains=MANY):
 
 
 def test_every_quantity_is_registered_by_its_name_and_has_a_specimen():
-    assert list(QUANTITIES) == list(NAMES)
-    assert {name for name, _ in CASES} == set(NAMES)
+    assert list(QUANTITIES) == list(PLACES)
+    assert {name for name, _ in CASES} == set(PLACES)
     for name, quantity in QUANTITIES.items():
         assert isinstance(quantity, Quantity)
         assert quantity.name == name

@@ -35,6 +35,7 @@ wherever they were.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from mcjax.laws.collapse.components import (
     DataFlow,
@@ -45,7 +46,8 @@ from mcjax.laws.collapse.components import (
 )
 from mcjax.network.network import Network
 
-CLAUSES = ("closed", "self-loop", "period")
+Clause = Literal["closed", "self-loop", "period"]
+CLAUSES: tuple[Clause, ...] = get_args(Clause)
 """Parts of the law that are easily overlooked: an origin has no feed from outside; a self-loop is a
 cycle; cyclic classes do not average one another's noise."""
 
@@ -73,7 +75,7 @@ class CollapseOrigin:
 
 
 def collapse_origins(
-    net: Network, flow: DataFlow | None = None, without: str | None = None
+    net: Network, flow: DataFlow | None = None, without: Clause | None = None
 ) -> tuple[CollapseOrigin, ...]:
     """Return all collapse origins of a network, in the order of their first members.
 
@@ -83,8 +85,8 @@ def collapse_origins(
         The network.
     flow : DataFlow, optional
         Its data flow, if that is known already.
-    without : str, optional
-        One of ``CLAUSES`` to leave out of the law, to see that a simulation then refutes it.
+    without : {"closed", "self-loop", "period"}, optional
+        A clause to leave out of the law, to see that a simulation then refutes it.
     """
     flow = flow or data_flow(net)
     origins: list[CollapseOrigin] = []

@@ -48,6 +48,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 if TYPE_CHECKING:
     from mcjax.laws.first_order.linear_system import LinearSystem
@@ -68,12 +69,12 @@ class Selection(NamedTuple):
         Rows of the generation-0 sample over rows of one generation's feeds.
     """
 
-    start: np.ndarray
-    later: np.ndarray
-    ratio: np.ndarray
+    start: Float[np.ndarray, "M*p M*p"]
+    later: Float[np.ndarray, "M*p M*p"]
+    ratio: Float[np.ndarray, " M*p"]
 
 
-def accumulated(system: LinearSystem, generations: int) -> np.ndarray:
+def accumulated(system: LinearSystem, generations: int) -> Float[np.ndarray, "T+1 M*p M*p"]:
     """Return the covariances of the stacked errors at generations 0 to T, (T + 1, M p, M p)."""
     result = np.empty((generations + 1, *system.initial.shape))
     pool = result[0] = system.initial
@@ -83,7 +84,7 @@ def accumulated(system: LinearSystem, generations: int) -> np.ndarray:
     return result
 
 
-def accumulated_limit(system: LinearSystem) -> np.ndarray:
+def accumulated_limit(system: LinearSystem) -> Float[np.ndarray, "M*p M*p"]:
     """Return the covariance of the stacked errors as t -> infinity, (M p, M p)."""
     size = len(system.initial)
     late = int(np.clip(OPERATIONS / (4.0 * size**3), 64, LATE))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from mcjax.laws.collapse.components import DataFlow, data_flow
-from mcjax.laws.collapse.origins import CollapseOrigin, collapse_origins, collapsing
+from mcjax.laws.collapse.origins import Clause, CollapseOrigin, collapse_origins, collapsing
 from mcjax.laws.first_order.limits import growth, limit
 from mcjax.laws.first_order.linear_system import LinearSystem
 from mcjax.laws.first_order.score_equations import linear_system
@@ -28,9 +29,9 @@ class CollapseRates(NamedTuple):
         Its value as t -> infinity, nan for a model that collapses.
     """
 
-    collapses: np.ndarray
-    growth: np.ndarray
-    limit: np.ndarray
+    collapses: Bool[np.ndarray, " M"]
+    growth: Float[np.ndarray, " M"]
+    limit: Float[np.ndarray, " M"]
 
 
 def collapse_rates(
@@ -45,7 +46,7 @@ def collapse_rates(
     )
 
 
-def rates_without(net: Network, without: str | None = None) -> CollapseRates:
+def rates_without(net: Network, without: Clause | None = None) -> CollapseRates:
     """Return the rates of a network by the collapse law less one of its clauses.
 
     Parameters

@@ -24,6 +24,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float, Inexact
 from scipy.special import zeta
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ NEAR_UNIT = 1e-9
 """Eigenvalues whose modulus is this close to 1 count as having modulus 1."""
 
 
-def faded_limit(system: LinearSystem) -> np.ndarray:
+def faded_limit(system: LinearSystem) -> Float[np.ndarray, "M*p M*p"]:
     """Return the covariance of the stacked errors as t -> infinity for a > 1, (M p, M p)."""
     kept = system.initial + zeta(system.growth) * system.noise
     result = np.zeros_like(kept)
@@ -42,7 +43,7 @@ def faded_limit(system: LinearSystem) -> np.ndarray:
     return result
 
 
-def unit_projectors(a: np.ndarray) -> list[np.ndarray]:
+def unit_projectors(a: Float[np.ndarray, "n n"]) -> list[Inexact[np.ndarray, "n n"]]:
     """Return the spectral projectors of the eigenvalues of modulus 1, which are semisimple."""
     values = np.linalg.eigvals(a)
     unit = values[np.abs(values) > 1 - NEAR_UNIT]

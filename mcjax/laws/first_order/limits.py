@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from mcjax.laws.collapse.origins import CollapseOrigin
 from mcjax.laws.doubling import squared_powers
@@ -26,7 +27,7 @@ TOLERANCE = 1e-8
 """eps for standard deviations before the last doubling, which squares it."""
 
 
-def limit(system: LinearSystem, stable: np.ndarray) -> np.ndarray:
+def limit(system: LinearSystem, stable: Bool[np.ndarray, " M"]) -> Float[np.ndarray, "M*p M*p"]:
     """Return the covariance of the stable models' errors as t -> infinity.
 
     Parameters
@@ -88,7 +89,7 @@ def limit(system: LinearSystem, stable: np.ndarray) -> np.ndarray:
     return covariance
 
 
-def mean_limit(system: LinearSystem, stable: np.ndarray) -> np.ndarray:
+def mean_limit(system: LinearSystem, stable: Bool[np.ndarray, " M"]) -> Float[np.ndarray, "M p"]:
     """Return the mean errors of the stable models as t -> infinity, ``m = A m + push``.
 
     Returns
@@ -113,7 +114,7 @@ def mean_limit(system: LinearSystem, stable: np.ndarray) -> np.ndarray:
     return result.reshape(-1, system.p)
 
 
-def growth(system: LinearSystem, origins: Sequence[CollapseOrigin]) -> np.ndarray:
+def growth(system: LinearSystem, origins: Sequence[CollapseOrigin]) -> Float[np.ndarray, "M p p"]:
     """Return ``lim Cov(e_{i,t}) / t`` of each model.
 
     Returns
@@ -161,7 +162,7 @@ def growth(system: LinearSystem, origins: Sequence[CollapseOrigin]) -> np.ndarra
     return slopes
 
 
-def stationary_distribution(shares: np.ndarray) -> np.ndarray:
+def stationary_distribution(shares: Float[np.ndarray, "n n"]) -> Float[np.ndarray, " n"]:
     """Return the pi with ``pi W = pi`` of an irreducible stochastic W, shape (n,).
 
     Elimination without subtractions (Grassmann, Taksar & Heyman 1985) is accurate to rounding

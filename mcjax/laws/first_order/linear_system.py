@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from mcjax.laws.first_order.accumulation import Selection, accumulated
 
@@ -49,17 +50,17 @@ class LinearSystem:
         stays.
     """
 
-    transition: np.ndarray
-    noise: np.ndarray
-    reuse: np.ndarray
-    initial: np.ndarray
-    frozen: np.ndarray
+    transition: Float[np.ndarray, "M*p M*p"]
+    noise: Float[np.ndarray, "M*p M*p"]
+    reuse: Float[np.ndarray, "M*p Q"]
+    initial: Float[np.ndarray, "Q Q"]
+    frozen: Bool[np.ndarray, " M"]
     p: int
-    inertia: np.ndarray | None = None
+    inertia: Float[np.ndarray, "M*p M*p"] | None = None
     selection: Selection | None = None
     growth: float = 0.0
-    push: np.ndarray | None = None
-    start: np.ndarray | None = None
+    push: Float[np.ndarray, " M*p"] | None = None
+    start: Float[np.ndarray, " M*p"] | None = None
     before: tuple[LinearSystem, ...] = ()
     cyclic: bool = False
 
@@ -71,7 +72,7 @@ class LinearSystem:
         return self.before[place] if place < len(self.before) else self
 
 
-def covariances(system: LinearSystem, generations: int) -> np.ndarray:
+def covariances(system: LinearSystem, generations: int) -> Float[np.ndarray, "T+1 M*p M*p"]:
     """Return the covariances of the stacked errors at generations 0 to T.
 
     Returns
@@ -104,7 +105,7 @@ def covariances(system: LinearSystem, generations: int) -> np.ndarray:
     return result
 
 
-def means(system: LinearSystem, generations: int) -> np.ndarray:
+def means(system: LinearSystem, generations: int) -> Float[np.ndarray, "T+1 M p"]:
     """Return the means of the models' errors at generations 0 to T, ``m_t = A m_{t-1} + push``.
 
     Returns

@@ -10,6 +10,7 @@ which for nonlinear models are several per cent at 100 rows a fit and a few para
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float
 
 from mcjax.laws.collapse.components import data_flow
 from mcjax.laws.collapse.origins import collapse_origins, collapsing
@@ -84,7 +85,7 @@ class FirstOrder:
         )
 
 
-def allowance(condition: Condition, generations: int) -> np.ndarray:
+def allowance(condition: Condition, generations: int) -> Float[np.ndarray, " T+1 #M"]:
     """Return the relative departures of second moments that finite samples explain.
 
     Returns

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jaxtyping import Float
 
 from mcjax.chains.observations import draw_labels, draw_normals
 from mcjax.draws.streams import chain_keys
@@ -35,7 +36,7 @@ class _Batch(NamedTuple):
 
 
 def estimate_information(
-    model: Model, theta: np.ndarray, factor: np.ndarray
+    model: Model, theta: Float[np.ndarray, " p"], factor: Float[np.ndarray, "q q"]
 ) -> tuple[Information, list[Information]]:
     """Estimate ``H = E grad^2 loss`` and ``V = Cov(grad loss)`` from 2^19 observations.
 
@@ -76,7 +77,7 @@ def estimate_information(
     return information(everything), without
 
 
-def jackknife_error(values: np.ndarray) -> np.ndarray:
+def jackknife_error(values: Float[np.ndarray, " batches *shape"]) -> Float[np.ndarray, "*shape"]:
     """Return the standard error from the values without each batch, along the first axis."""
     count = len(values)
     return np.sqrt((count - 1) / count * ((values - values.mean(0)) ** 2).sum(0))
@@ -94,7 +95,9 @@ def _batches(model: Model, theta: Array, factor: Array, real: bool) -> _Batch:
             z = draw_normals((key[0], key[1]), pairs, len(factor), theta.dtype)
             x = factor @ jnp.concatenate([z.real, z.imag], axis=1)
         parent = jnp.broadcast_to(theta[:, None], (len(theta), rows))
-        y = draw_labels(model, parent, x, jnp.full(rows, real), (key[0], key[1]), pairs)
+        y = draw_labels(
+            model, parent, x=x, real=jnp.full(rows, real), keys=(key[0], key[1]), pairs=pairs
+        )
 
         def loss(at: Array, x: Array, y: Array) -> Array:
             return model.loss(model.params, model.parameters(at), x, y)

@@ -52,6 +52,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from mcjax.chains.layout import Feeds, network_arrays, shape_of, tables_of
 from mcjax.errors import InputError
@@ -78,9 +79,9 @@ class Batches(NamedTuple):
         proportional curvatures; nan for other models. None: they have not.
     """
 
-    curvature: np.ndarray
-    score: np.ndarray
-    share: np.ndarray | None = None
+    curvature: Float[np.ndarray, "M B p p"]
+    score: Float[np.ndarray, "M B p p"]
+    share: Float[np.ndarray, "M B"] | None = None
 
 
 BatchesOf = Callable[[Feeds], Batches]
@@ -88,7 +89,7 @@ BatchesOf = Callable[[Feeds], Batches]
 
 
 def linear_system(
-    net: Network, information: Information, offsets: np.ndarray | None = None
+    net: Network, information: Information, offsets: Float[np.ndarray, "S p"] | None = None
 ) -> LinearSystem:
     """Return the first-order system of a network.
 
@@ -110,13 +111,13 @@ def linear_system(
 
 
 def pooled_first_order(
-    net: Network, information: Information, offsets: np.ndarray | None = None
+    net: Network, information: Information, offsets: Float[np.ndarray, "S p"] | None = None
 ) -> float | None:
     """Return :func:`pooled_mse` to first order."""
     return pooled_mse(net, *_expected(net, information, offsets))
 
 
-def assemble(net: Network, batches: BatchesOf, offsets: np.ndarray) -> LinearSystem:
+def assemble(net: Network, batches: BatchesOf, offsets: Float[np.ndarray, "S p"]) -> LinearSystem:
     """Return the linear system of a network whose batches have given curvatures and scores.
 
     Parameters
@@ -132,12 +133,12 @@ def assemble(net: Network, batches: BatchesOf, offsets: np.ndarray) -> LinearSys
     arrays = network_arrays(net, shape_of([net], len(net.later.generations)))
     begun, *later = (_Fits(feeds, batches(feeds)) for feeds in tables_of(arrays))
     drawn_once = _DrawnOnce(begun, later)
-    systems = [_system(net, begun, fits, drawn_once, offsets) for fits in later]
+    systems = [_system(net, begun, fits, drawn_once, offsets=offsets) for fits in later]
     *before, last = (systems[table - 1] for table in arrays.order[1:])
     return replace(last, before=tuple(before), cyclic=net.later.lasting is None)
 
 
-def pooled_mse(net: Network, batches: BatchesOf, offsets: np.ndarray) -> float | None:
+def pooled_mse(net: Network, batches: BatchesOf, offsets: Float[np.ndarray, "S p"]) -> float | None:
     """Return the MSE of the pooled estimator.
 
     The estimator fits every real sample of a generation, each once and unweighted. The result is
@@ -167,7 +168,7 @@ def pooled_mse(net: Network, batches: BatchesOf, offsets: np.ndarray) -> float |
     return float(np.trace(inverse @ spread @ inverse) + mean @ mean)
 
 
-def block_diagonal(matrices: np.ndarray) -> np.ndarray:
+def block_diagonal(matrices: Float[np.ndarray, "M p p"]) -> Float[np.ndarray, "M*p M*p"]:
     """Return one matrix of shape (M p, M p) from M of shape (p, p)."""
     size, p, _ = matrices.shape
     result = np.zeros((size, p, size, p))
@@ -271,9 +272,9 @@ def _system(
     transition[fits.reader[synthetic], :, fits.origin[synthetic], :] = moved[synthetic]
     transition[models[frozen], :, models[frozen], :] = np.eye(p)
 
-    push = _pushed(fits.reader, moved, fits.origin - size, offsets, size)
+    push = _pushed(fits, moved, offsets)
     first = begun.inverse[begun.reader] @ begun.curvature
-    start = _pushed(begun.reader, first, begun.origin - size, offsets, size)
+    start = _pushed(begun, first, offsets)
     flat = (size * p, size * p)
     inertia, selection = None, None
     if not net.memory.current_only:
@@ -354,13 +355,17 @@ class _DrawnOnce:
         return result.reshape(size * p, drawn * p)
 
 
-def _pushed(
-    reader: np.ndarray, moved: np.ndarray, source: np.ndarray, offsets: np.ndarray, size: int
-) -> np.ndarray:
-    """Return ``sum_b K_i^-1 C_b delta_b`` over the real batches of each model, (M p,)."""
+def _pushed(fits: _Fits, moved: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Return ``sum_b K_i^-1 C_b delta_b`` over the real batches of each model, (M p,).
+
+    ``moved`` is ``K_i^-1 C_b`` of every feed, (F, p, p).
+    """
+    size = len(fits.rows)
+    source = fits.origin - size
     real = source >= 0
     result = np.zeros((size, offsets.shape[1]))
-    np.add.at(result, reader[real], np.einsum("fab,fb->fa", moved[real], offsets[source[real]]))
+    added = np.einsum("fab,fb->fa", moved[real], offsets[source[real]])
+    np.add.at(result, fits.reader[real], added)
     return result.ravel()
 
 

@@ -17,6 +17,7 @@ are the very same rows, with the same constant). Derived here.
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from mcjax.laws.collapse.components import data_flow, strong_components
 from mcjax.laws.first_order.growing_samples import NEAR_UNIT, unit_projectors
@@ -24,7 +25,9 @@ from mcjax.laws.first_order.linear_system import LinearSystem
 from mcjax.network.network import Network
 
 
-def spectral_growth(system: LinearSystem, net: Network) -> tuple[np.ndarray, np.ndarray]:
+def spectral_growth(
+    system: LinearSystem, net: Network
+) -> tuple[Float[np.ndarray, " M"], Bool[np.ndarray, " M"]]:
     """Return the slope of each model's MSE, nan where it settles, and which models settle.
 
     Returns

@@ -18,6 +18,7 @@ and ``g_{k+1} = 1 - exp(-g_k)`` (Suresh et al. 2024). Derived here for networks.
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float
 
 from mcjax.laws.law import GROWING, Reason, changing
 from mcjax.network.feed import REAL
@@ -31,7 +32,7 @@ def not_one_generation(net: Network) -> Reason | None:
     return GROWING if net.later.exponent else changing(net)
 
 
-def poisson_extinction(net: Network, rate: float, generations: int) -> np.ndarray:
+def poisson_extinction(net: Network, rate: float, generations: int) -> Float[np.ndarray, "T+1 M"]:
     """Return the chance that each model's rate is not 0 at generations 0 to T, (T + 1, M)."""
     size, frozen = net.size, np.array(net.frozen)
     initial = np.array(net.initial, float)

@@ -27,6 +27,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from mcjax.laws.first_order.accumulation import accumulated_limit
 from mcjax.laws.first_order.limits import limit
@@ -59,17 +60,21 @@ class WeightedMeans:
     """
 
     system: LinearSystem
-    roots: np.ndarray
-    real: np.ndarray
+    roots: Float[np.ndarray, "M M"]
+    real: Float[np.ndarray, "M M"]
     shared: bool
 
-    def noise(self, spread: np.ndarray) -> np.ndarray:
+    def noise(self, spread: Float[np.ndarray, " M"]) -> Float[np.ndarray, "M M"]:
         """Return N(f) plus the noise of fresh real data, for spreads f (M,); shape (M, M)."""
         return self.real + _synthetic(self.roots, spread, self.shared)
 
     def following(
-        self, moments: np.ndarray, cross: np.ndarray, spread: np.ndarray, t: int
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self,
+        moments: Float[np.ndarray, "M M"],
+        cross: Float[np.ndarray, "M M"],
+        spread: Float[np.ndarray, " M"],
+        t: int,
+    ) -> tuple[Float[np.ndarray, "M M"], Float[np.ndarray, "M M"]]:
         """Return ``E e_t e_t'`` and ``E e_t e_0'`` from those of generation t - 1, (M, M)."""
         a, r, start = self.system.transition, self.system.reuse, self.system.initial
         noise = self.noise(spread)
@@ -104,7 +109,7 @@ def weighted_means(net: Network) -> WeightedMeans:
     return WeightedMeans(system, roots, np.diag(np.maximum(np.diagonal(real), 0)), shared)
 
 
-def moments(means: WeightedMeans, generations: int, loss: float) -> np.ndarray:
+def moments(means: WeightedMeans, generations: int, loss: float) -> Float[np.ndarray, "T+1 M M"]:
     """Return c at generations 0 to T for the spread ``f = 1 - loss c_jj``, (T + 1, M, M)."""
     c = cross = means.system.initial
     path = [c]
@@ -114,7 +119,9 @@ def moments(means: WeightedMeans, generations: int, loss: float) -> np.ndarray:
     return np.array(path)
 
 
-def limits(means: WeightedMeans, stable: np.ndarray, loss: float) -> np.ndarray:
+def limits(
+    means: WeightedMeans, stable: Bool[np.ndarray, " M"], loss: float
+) -> Float[np.ndarray, " M"]:
     """Return ``lim c_ii`` of stable models for the spread ``f = 1 - loss c_jj``.
 
     Returns

@@ -13,6 +13,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from jaxtyping import Float
 from scipy.stats import binom
 
 from mcjax.laws.generative.gaussian_deviations import several_parents
@@ -35,7 +36,9 @@ def too_large(net: Network) -> Reason | None:
     return None
 
 
-def wright_fisher(net: Network, shares: np.ndarray, generations: int) -> dict[str, np.ndarray]:
+def wright_fisher(
+    net: Network, shares: Float[np.ndarray, " K"], generations: int
+) -> dict[str, Float[np.ndarray, "T+1 M"]]:
     """Return the mean number of classes left, and the chance that the rarest is gone.
 
     Parameters

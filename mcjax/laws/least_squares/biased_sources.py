@@ -12,6 +12,7 @@ finite N the map adds what uneven designs make of the disagreement in the data.
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float
 
 from mcjax.laws.least_squares.second_moments import SecondMomentMap, second_moments
 from mcjax.network.feed import Feed
@@ -23,8 +24,13 @@ relative change between looks at which it has settled."""
 
 
 def biased_moments(
-    net: Network, noise: np.ndarray, offsets: np.ndarray, generations: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    net: Network,
+    noise: Float[np.ndarray, " 1+S"],
+    offsets: Float[np.ndarray, "S p"],
+    generations: int,
+) -> tuple[
+    Float[np.ndarray, "T+1 M*p M*p"], Float[np.ndarray, "T+1 M p"], Float[np.ndarray, "M p p"]
+]:
     """Return the moments for ``Sigma = I``, weights 1 and samples with one reader.
 
     Parameters
@@ -80,7 +86,9 @@ def _joint(
     spread = counts @ variances / rows
     with np.errstate(divide="ignore"):
         added = np.where(frozen, 0.0, spread / (rows - p - 1))
-    return SecondMomentMap(counts / rows[:, None], rows, added, frozen, p)
+    return SecondMomentMap(
+        shares=counts / rows[:, None], rows=rows, noise=added, frozen=frozen, p=p
+    )
 
 
 def _late(step: SecondMomentMap, start: np.ndarray, size: int) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+from jaxtyping import Float
 
 from mcjax.laws.law import STOPS, Reason
 from mcjax.network.feed import REAL
@@ -92,7 +93,7 @@ def label_variances(condition: Condition) -> tuple[float, float]:
     return synthetic, real
 
 
-def source_variances(condition: Condition) -> np.ndarray:
+def source_variances(condition: Condition) -> Float[np.ndarray, " S"]:
     """Return the variances of the noise in the labels of the S real sources, shape (S,)."""
     model, sigma = condition.model, condition.sources.sigma
     if sigma is None:

@@ -26,6 +26,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from mcjax.laws.collapse.components import DataFlow, data_flow, strong_components
 from mcjax.laws.collapse.origins import CollapseOrigin, collapse_origins, collapsing
@@ -36,6 +37,9 @@ DENSE = 1_500
 """Largest number of unknowns for which a linear system is solved as a matrix, not by GMRES."""
 ROUNDING = 1e-9
 """Distance from 1 below which a radius counts as 1, that of a collapse origin."""
+
+Map = Callable[[Float[np.ndarray, " n"]], Float[np.ndarray, " n"]]
+"""A linear map of vectors."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,13 @@ class LongRun:
         Limit of a model that neither explodes nor collapses, otherwise nan.
     """
 
-    radius: np.ndarray
-    explodes: np.ndarray
-    growth: np.ndarray
-    limit: np.ndarray
+    radius: Float[np.ndarray, " M"]
+    explodes: Bool[np.ndarray, " M"]
+    growth: Float[np.ndarray, " M"]
+    limit: Float[np.ndarray, " M"]
 
 
-def long_run(step: SecondMomentMap, net: Network, initial: np.ndarray) -> LongRun:
+def long_run(step: SecondMomentMap, net: Network, initial: Float[np.ndarray, " M"]) -> LongRun:
     """Return the long-run behaviour of every model.
 
     Parameters
@@ -88,7 +92,7 @@ def long_run(step: SecondMomentMap, net: Network, initial: np.ndarray) -> LongRu
 
 def explosion(
     step: SecondMomentMap, flow: DataFlow, origins: tuple[CollapseOrigin, ...]
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[Float[np.ndarray, " M"], Bool[np.ndarray, " M"]]:
     """Return the radius of each model's component, and which models an exploding one reaches."""
     closed = {i for origin in origins for i in origin.indices}
     radius = np.zeros(len(flow.feeders))
@@ -140,24 +144,26 @@ def _slopes(
         apply, _ = _on_pairs(own, together)
         noise = own.added[_pairs(together)]
 
-        def bordered(x: np.ndarray, apply: Callable = apply) -> np.ndarray:
+        def bordered(x: np.ndarray, apply: Map = apply) -> np.ndarray:
             return np.append(x[:-1] - apply(x[:-1]) + x[-1], x[:-1].sum())
 
         solution = _solve(bordered, np.append(noise, 0.0))
         slope[np.ix_(members, members)] = solution[-1] * together
-    return np.diagonal(_fixed_point(step, slope, np.zeros_like(slope), collapses, inside))
+    nothing = np.zeros_like(slope)
+    return np.diagonal(_fixed_point(step, slope, nothing, models=collapses, settled=inside))
 
 
 def _limits(step: SecondMomentMap, stable: np.ndarray, initial: np.ndarray) -> np.ndarray:
     still = stable & step.frozen
     start = np.diag(np.where(still, initial, 0.0))
-    return np.diagonal(_fixed_point(step, start, step.added, stable, still))
+    return np.diagonal(_fixed_point(step, start, step.added, models=stable, settled=still))
 
 
 def _fixed_point(
     step: SecondMomentMap,
     known: np.ndarray,
     noise: np.ndarray,
+    *,
     models: np.ndarray,
     settled: np.ndarray,
 ) -> np.ndarray:
@@ -180,7 +186,7 @@ def _pairs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return rows, columns
 
 
-def _on_pairs(step: SecondMomentMap, mask: np.ndarray) -> tuple[Callable, int]:
+def _on_pairs(step: SecondMomentMap, mask: np.ndarray) -> tuple[Map, int]:
     """Return the map of symmetric matrices that vanish outside a mask, as a map of vectors."""
     pairs = _pairs(mask)
 
@@ -193,11 +199,11 @@ def _on_pairs(step: SecondMomentMap, mask: np.ndarray) -> tuple[Callable, int]:
     return apply, len(pairs[0])
 
 
-def _matrix(apply: Callable, count: int) -> np.ndarray:
+def _matrix(apply: Map, count: int) -> np.ndarray:
     return np.stack([apply(unit) for unit in np.eye(count)], axis=1)
 
 
-def _solve(apply: Callable, right: np.ndarray) -> np.ndarray:
+def _solve(apply: Map, right: np.ndarray) -> np.ndarray:
     """Solve ``apply(x) = right``; nan where that does not succeed."""
     if len(right) <= DENSE:
         return np.linalg.solve(_matrix(apply, len(right)), right)

@@ -132,7 +132,14 @@ class MinimumNorm:
         centred = along - mean[:, :, None] * mean[:, None, :]
         covariance = np.kron(centred, np.outer(theta, theta)) + np.kron(around, np.eye(p))
         trace = square * np.einsum("tii->ti", along) + p * np.einsum("tii->ti", around)
-        slope, limit = _long_run(np.minimum(later, p) / p, parent, noise, trace[0], mean[0], square)
+        slope, limit = _long_run(
+            np.minimum(later, p) / p,
+            parent=parent,
+            noise=noise,
+            trace=trace[0],
+            mean=mean[0],
+            square=square,
+        )
         return Prediction.of(
             covariance,
             size,

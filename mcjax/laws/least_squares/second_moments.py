@@ -36,6 +36,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Float, Int
 
 from mcjax.network.network import Network
 
@@ -58,33 +59,33 @@ class SecondMomentMap:
         Number of parameters.
     """
 
-    shares: np.ndarray
-    rows: np.ndarray
-    noise: np.ndarray
-    frozen: np.ndarray
+    shares: Float[np.ndarray, "M M"]
+    rows: Float[np.ndarray, " M"]
+    noise: Float[np.ndarray, " M"]
+    frozen: Bool[np.ndarray, " M"]
     p: int
 
     @property
-    def added(self) -> np.ndarray:
+    def added(self) -> Float[np.ndarray, "M M"]:
         """Second moments that noise adds in a generation, shape (M, M)."""
         return np.diag(self.noise)
 
-    def isotropic(self, m: np.ndarray) -> np.ndarray:
+    def isotropic(self, m: Float[np.ndarray, "M M"]) -> Float[np.ndarray, "M M"]:
         """Apply the linear part to second moments ``m_ik I``; shape (M, M) to (M, M)."""
         return self._advance(m, (self.rows * self.p - 2) / (self.rows - self.p - 1))
 
-    def traceless(self, m: np.ndarray) -> np.ndarray:
+    def traceless(self, m: Float[np.ndarray, "M M"]) -> Float[np.ndarray, "M M"]:
         """Apply the linear part to one entry of traceless blocks; shape (M, M) to (M, M)."""
         return self._advance(m, -2 / (self.rows - self.p - 1))
 
-    def restricted(self, models: np.ndarray) -> SecondMomentMap:
+    def restricted(self, models: Int[np.ndarray, " K"]) -> SecondMomentMap:
         """Return the map of some models, given by position, among themselves."""
         return SecondMomentMap(
-            self.shares[np.ix_(models, models)],
-            self.rows[models],
-            self.noise[models],
-            self.frozen[models],
-            self.p,
+            shares=self.shares[np.ix_(models, models)],
+            rows=self.rows[models],
+            noise=self.noise[models],
+            frozen=self.frozen[models],
+            p=self.p,
         )
 
     def _advance(self, m: np.ndarray, gain: np.ndarray) -> np.ndarray:
@@ -125,10 +126,14 @@ def second_moment_map(
     spread = (counts[:, :-1].sum(1) * variance + counts[:, -1] * real_variance) / rows
     with np.errstate(divide="ignore"):
         noise = np.where(frozen, 0.0, spread / (rows - p - 1))
-    return SecondMomentMap(counts[:, :-1] / rows[:, None], rows, noise, frozen, p)
+    return SecondMomentMap(
+        shares=counts[:, :-1] / rows[:, None], rows=rows, noise=noise, frozen=frozen, p=p
+    )
 
 
-def second_moments(step: SecondMomentMap, start: np.ndarray, generations: int) -> np.ndarray:
+def second_moments(
+    step: SecondMomentMap, start: Float[np.ndarray, "M*p M*p"], generations: int
+) -> Float[np.ndarray, "T+1 M*p M*p"]:
     """Return the second moments of the stacked errors at generations 0 to T, for ``Sigma = I``.
 
     Parameters

@@ -124,7 +124,7 @@ class _Paths:
             return self.kept[stream]
         p = self.p
         root = self.roots[max(origin - self.net.size, 0)]
-        gram = wishart(self.rng, PATHS, p, rows, root)
+        gram = wishart(self.rng, PATHS, p=p, rows=rows, root=root)
         if stream in self.again:
             self.kept[stream] = gram
             block = slice(self.again.index(stream) * p, (self.again.index(stream) + 1) * p)

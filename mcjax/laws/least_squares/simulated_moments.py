@@ -26,6 +26,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from mcjax.chains.layout import network_arrays, shape_of, tables_of
 from mcjax.laws.first_order.monte_carlo_information import jackknife_error
@@ -60,7 +61,7 @@ LARGEST = 64
 """Largest M p."""
 
 
-class FiniteSampleMonteCarlo:
+class SimulatedMoments:
     """Moments of least squares on fresh designs, with expectations over designs by Monte Carlo."""
 
     name = "finite_sample_monte_carlo"
@@ -110,13 +111,13 @@ class FiniteSampleMonteCarlo:
 
         def average(kept: np.ndarray) -> SimulatedMap:
             return SimulatedMap(
-                plain.shares,
-                plain.rows,
-                plain.noise,
-                plain.frozen,
-                p,
-                coefficients[kept].mean(0),
-                spread[kept].mean(0),
+                shares=plain.shares,
+                rows=plain.rows,
+                noise=plain.noise,
+                frozen=plain.frozen,
+                p=p,
+                coefficients=coefficients[kept].mean(0),
+                spread=spread[kept].mean(0),
             )
 
         def moments(step: SimulatedMap) -> np.ndarray:
@@ -152,35 +153,35 @@ class SimulatedMap(SecondMomentMap):
         q.
     """
 
-    coefficients: np.ndarray
-    spread: np.ndarray
+    coefficients: Float[np.ndarray, "M M M M"]
+    spread: Float[np.ndarray, "M M"]
 
     @property
-    def added(self) -> np.ndarray:
+    def added(self) -> Float[np.ndarray, "M M"]:
         """Second moments that noise adds in a generation, shape (M, M)."""
         return self.spread
 
-    def isotropic(self, m: np.ndarray) -> np.ndarray:
+    def isotropic(self, m: Float[np.ndarray, "M M"]) -> Float[np.ndarray, "M M"]:
         """Apply the linear part to second moments ``m_ik I``; shape (M, M) to (M, M)."""
         return np.einsum("ijkl,jl->ik", self.coefficients, m, optimize=True)
 
-    def restricted(self, models: np.ndarray) -> SimulatedMap:
+    def restricted(self, models: Int[np.ndarray, " K"]) -> SimulatedMap:
         """Return the map of some models, given by position, among themselves."""
         own = super().restricted(models)
         return SimulatedMap(
-            own.shares,
-            own.rows,
-            own.noise,
-            own.frozen,
-            own.p,
-            self.coefficients[np.ix_(models, models, models, models)],
-            self.spread[np.ix_(models, models)],
+            shares=own.shares,
+            rows=own.rows,
+            noise=own.noise,
+            frozen=own.frozen,
+            p=own.p,
+            coefficients=self.coefficients[np.ix_(models, models, models, models)],
+            spread=self.spread[np.ix_(models, models)],
         )
 
 
 def design_batches(
     net: Network, p: int, variance: float, real_variance: float
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[Float[np.ndarray, "batches M M M M"], Float[np.ndarray, "batches M M"]]:
     """Return the coefficients and q of each batch of draws.
 
     Returns

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float
 
 
 def wishart(
-    rng: np.random.Generator, draws: int, p: int, rows: int, root: np.ndarray | None = None
-) -> np.ndarray:
+    rng: np.random.Generator,
+    draws: int,
+    p: int,
+    rows: int,
+    *,
+    root: Float[np.ndarray, "p p"] | None = None,
+) -> Float[np.ndarray, "D p p"]:
     """Draw ``X'X`` for designs X with independent Gaussian rows.
 
     Parameters

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array, lax
+from jaxtyping import Float
 
 from mcjax.laws.mediated.interaction import Designs, relative_efficiency
 
@@ -86,7 +87,9 @@ def random_designs(
 
 
 @jax.jit
-def efficiency_map(designs: Designs, alphas: Any, betas: Any) -> Array:
+def efficiency_map(
+    designs: Designs, alphas: Float[Any, " A"], betas: Float[Any, " B"]
+) -> Float[Array, "A B K"]:
     """Return the mean relative efficiency over D sets of designs for every pair of weights.
 
     Parameters
@@ -104,7 +107,9 @@ def efficiency_map(designs: Designs, alphas: Any, betas: Any) -> Array:
     return jax.vmap(of_betas, (None, 0, None))(designs, jnp.asarray(alphas), jnp.asarray(betas))
 
 
-def mean_efficiency(designs: Designs, alpha: Any, beta: Any) -> Array:
+def mean_efficiency(
+    designs: Designs, alpha: Float[Any, ""], beta: Float[Any, ""]
+) -> Float[Array, " K"]:
     """Return the mean over D sets of designs, (K,), with 0 for a set that explodes."""
     values = jax.vmap(relative_efficiency, (0, None, None))(designs, alpha, beta)
     return jnp.where(jnp.isfinite(values), values, jnp.zeros_like(values)).mean(0)

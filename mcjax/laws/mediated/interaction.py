@@ -36,6 +36,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jaxtyping import Float
 
 
 class Designs(NamedTuple):
@@ -55,14 +56,18 @@ class Designs(NamedTuple):
         Truths of private data less that of public data.
     variances : tuple of arrays, shapes (K,), () and ()
         Variances of the noise in private, public and synthetic labels.
+
+    Notes
+    -----
+    Arrays of D sets of designs have a leading axis.
     """
 
-    private: Any
-    public: Any
-    synthetic: Any
-    rows: tuple[Any, Any, Any]
-    truths: Any
-    variances: tuple[Any, Any, Any]
+    private: Float[Any, "*D K p p"]
+    public: Float[Any, "*D p p"]
+    synthetic: Float[Any, "*D K p p"]
+    rows: tuple[Float[Any, "*D K"], Float[Any, "*D"], Float[Any, "*D K"]]
+    truths: Float[Any, "*D K p"]
+    variances: tuple[Float[Any, "*D K"], Float[Any, "*D"], Float[Any, "*D"]]
 
 
 class MediatedSystem(NamedTuple):
@@ -82,14 +87,16 @@ class MediatedSystem(NamedTuple):
         C.
     """
 
-    q: Array
-    p: Array
-    score: Array
-    push: Array
-    noise: Array
+    q: Float[Array, "K*p K*p"]
+    p: Float[Array, " K*p (K+1)*p"]
+    score: Float[Array, " K*p (K+1)*p"]
+    push: Float[Array, " K*p"]
+    noise: Float[Array, "K*p K*p"]
 
 
-def mediated_system(designs: Designs, alpha: Any, beta: Any) -> MediatedSystem:
+def mediated_system(
+    designs: Designs, alpha: Float[Any, ""], beta: Float[Any, ""]
+) -> MediatedSystem:
     """Return the system of a generation with weights alpha and beta, both scalars."""
     private, public, pool = (
         jnp.asarray(m, float) for m in (designs.private, designs.public, designs.synthetic)
@@ -111,15 +118,15 @@ def mediated_system(designs: Designs, alpha: Any, beta: Any) -> MediatedSystem:
     noise = jnp.einsum("kab,bc,ldc->kald", inverse, spread, inverse)
     flat = count * size
     return MediatedSystem(
-        q.reshape(flat, flat),
-        p.reshape(flat, flat + size),
-        score.reshape(flat, flat + size),
-        jnp.einsum("kalb,lb->ka", p, truths).ravel(),
-        noise.reshape(flat, flat),
+        q=q.reshape(flat, flat),
+        p=p.reshape(flat, flat + size),
+        score=score.reshape(flat, flat + size),
+        push=jnp.einsum("kalb,lb->ka", p, truths).ravel(),
+        noise=noise.reshape(flat, flat),
     )
 
 
-def score_covariance(designs: Designs) -> Array:
+def score_covariance(designs: Designs) -> Float[Array, " (K+1)*p (K+1)*p"]:
     """Return ``Cov(zeta)`` of the scores of all real samples, private ones first.
 
     Returns
@@ -140,7 +147,9 @@ def score_covariance(designs: Designs) -> Array:
     return spread.reshape(count * size, count * size)
 
 
-def mediated_moments(designs: Designs, alpha: Any, beta: Any) -> tuple[Array, Array]:
+def mediated_moments(
+    designs: Designs, alpha: Float[Any, " T+1"], beta: Float[Any, " T+1"]
+) -> tuple[Float[Array, "T+1 K*p"], Float[Array, "T+1 K*p K*p"]]:
     """Return means and covariances of the stacked errors, generation by generation.
 
     Parameters
@@ -172,7 +181,9 @@ def mediated_moments(designs: Designs, alpha: Any, beta: Any) -> tuple[Array, Ar
     return moments
 
 
-def mediated_limit(designs: Designs, alpha: Any, beta: Any) -> tuple[Array, Array]:
+def mediated_limit(
+    designs: Designs, alpha: Float[Any, ""], beta: Float[Any, ""]
+) -> tuple[Float[Array, " K*p"], Float[Array, "K*p K*p"]]:
     """Return mean and covariance as t -> infinity, where the radius of Q is below 1.
 
     Returns
@@ -203,7 +214,7 @@ def radius(system: MediatedSystem) -> float:
     return float(np.abs(np.linalg.eigvals(np.asarray(system.q))).max())
 
 
-def pooled_mse(designs: Designs) -> Array:
+def pooled_mse(designs: Designs) -> Float[Array, ""]:
     """Return the MSE about theta* of least squares on all real data together, a scalar."""
     rows = jnp.append(jnp.asarray(designs.rows[0], float), jnp.asarray(designs.rows[1], float))
     grams = jnp.concatenate([jnp.asarray(designs.private), jnp.asarray(designs.public)[None]])
@@ -216,13 +227,17 @@ def pooled_mse(designs: Designs) -> Array:
     return jnp.trace(inverse @ spread @ inverse) + mean @ mean
 
 
-def mean_squares(mean: Array, covariance: Array, truths: Any) -> Array:
+def mean_squares(
+    mean: Float[Array, " K*p"], covariance: Float[Array, "K*p K*p"], truths: Float[Any, "K p"]
+) -> Float[Array, " K"]:
     """Return ``E ||theta_k - (theta* + truths)||^2`` of every entity, (K,), for truths (K, p)."""
     apart = mean.reshape(truths.shape) - truths
     return jnp.diagonal(covariance).reshape(truths.shape).sum(-1) + (apart**2).sum(-1)
 
 
-def relative_efficiency(designs: Designs, alpha: Any, beta: Any) -> Array:
+def relative_efficiency(
+    designs: Designs, alpha: Float[Any, ""], beta: Float[Any, ""]
+) -> Float[Array, " K"]:
     """Return :func:`pooled_mse` over the MSE about theta* of every entity in the limit, (K,)."""
     mean, covariance = mediated_limit(designs, alpha, beta)
     zero = jnp.zeros_like(jnp.asarray(designs.truths, float))

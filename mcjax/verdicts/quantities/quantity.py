@@ -14,6 +14,8 @@ from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.planning import PlannedCells, UnplannedCells
 from mcjax.verdicts.power import Chance
 
+Subject = Literal["errors", "functionals"]
+
 
 class Quantity(ABC):
     """A number, or several, that chains and a law both give for a condition.
@@ -28,7 +30,7 @@ class Quantity(ABC):
 
     To use a quantity of your own, pass an instance of your subclass to
     ``Study(..., quantities=("mse", my_quantity))``. To add a built-in quantity, write a module of
-    this package that defines ``QUANTITY``, and list its name in :mod:`mcjax.study.quantities`; the
+    this package that defines ``QUANTITY``, and list it in :mod:`mcjax.study.quantities`; the
     tests in ``tests/verdicts/test_quantity_contract.py`` then require a planted error that it must
     refute.
 
@@ -41,6 +43,8 @@ class Quantity(ABC):
     subject : {"errors", "functionals"}
         Whether it is about the predictions in ``Predictions.laws`` or in
         ``Predictions.functionals``.
+    needs : str or None
+        Attribute of a model without which there is nothing to judge, such as ``functionals``.
     has_ladder : bool
         Whether asymptotic laws are judged by their limit on a ladder of sample sizes. Claims must
         then be about ratios, and be planned as :class:`~mcjax.verdicts.planning.RatioCells`.
@@ -48,7 +52,8 @@ class Quantity(ABC):
 
     name: str
     unit: str
-    subject: Literal["errors", "functionals"] = "errors"
+    subject: Subject = "errors"
+    needs: str | None = None
     has_ladder: bool = False
 
     def speaks(self, prediction: Any) -> bool:

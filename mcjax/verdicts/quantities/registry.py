@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import NamedTuple
 
 from mcjax.errors import InputError
 from mcjax.laws.prediction import Predictions
-from mcjax.study.quantities import QUANTITIES as NAMES
+from mcjax.study.quantities import PLACES
 from mcjax.study.study import Study
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.ladder import limit_of
-from mcjax.verdicts.quantities.quantity import Quantity
+from mcjax.verdicts.quantities.quantity import Quantity, Subject
 
-QUANTITIES: dict[str, Quantity] = {
-    name: import_module(f"mcjax.verdicts.quantities.{name}").QUANTITY for name in NAMES
-}
+QUANTITIES: dict[str, Quantity] = {name: resolve_name(place) for name, place in PLACES.items()}
 """The built-in quantities by name."""
-SUBJECTS = {"errors": "laws", "functionals": "functionals"}
+SUBJECTS: dict[Subject, str] = {"errors": "laws", "functionals": "functionals"}
 """Attribute of :class:`Predictions` that holds the predictions, by the subject of a quantity."""
 
 
@@ -46,8 +44,8 @@ def quantities_of(study: Study) -> tuple[Quantity, ...]:
     Raises
     ------
     InputError
-        If an entry is not a :class:`Quantity`, has an unknown subject, makes claims of the same
-        name as another, or if several have ladders.
+        If an entry is not a :class:`Quantity`, has an unknown subject, is not supported by any of
+        the models, makes claims of the same name as another, or if several have ladders.
     """
     field = "run.quantities"
     chosen = tuple(QUANTITIES[q] if isinstance(q, str) else q for q in study.quantities)
@@ -62,6 +60,10 @@ def quantities_of(study: Study) -> tuple[Quantity, ...]:
                 f"has {quantity.name!r} with subject {quantity.subject!r}; it must be one of"
                 f" {tuple(SUBJECTS)}",
             )
+        needed, models = quantity.needs, [condition.model for condition in study.conditions]
+        if needed is not None and not any(getattr(model, needed) for model in models):
+            unable = ", ".join(sorted({model.name for model in models}))
+            raise InputError(field, f"has {quantity.name!r}, but {unable} has no {needed}; drop it")
     laddered = [quantity.name for quantity in chosen if quantity.has_ladder]
     if len(laddered) > 1:  # the fits of a ladder do not name their quantity
         raise InputError(
