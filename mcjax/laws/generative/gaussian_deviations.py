@@ -77,10 +77,13 @@ def several_parents(net: Network) -> Reason | None:
     """
     if not net.memory.current_only:
         return Reason("fits use data of several generations, so they have more than one parent")
+    reason = not_constant(net)
+    if reason is not None:
+        return reason
     for model, feeds in zip(net.models, net.feeds_by_reader, strict=True):
         if len(feeds) > 1:
-            return not_constant(net) or Reason(f"model {model!r} reads more than one origin")
-    return not_constant(net)
+            return Reason(f"model {model!r} reads more than one origin")
+    return None
 
 
 def _factors(rows: np.ndarray, unbiased: float) -> tuple[np.ndarray, np.ndarray]:
