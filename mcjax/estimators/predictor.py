@@ -62,10 +62,12 @@ class LinearPredictor:
 
         def slope(at: Array) -> Array:
             # the derivative of a sum is elementwise, because each loss depends on its own eta
-            return jax.grad(lambda e: jnp.sum(self.loss(params, e, y)))(at)
+            derivative: Array = jax.grad(lambda e: jnp.sum(self.loss(params, e, y)))(at)
+            return derivative
 
         # one pass for both: forward mode over reverse mode
-        return jax.jvp(slope, (eta,), (jnp.ones_like(eta),))
+        value, curvature = jax.jvp(slope, (eta,), (jnp.ones_like(eta),))
+        return value, curvature
 
     def labels(
         self, params: Params, eta: Entries, real: Bool[Array, "*shape"], words: Words

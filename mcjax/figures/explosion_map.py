@@ -64,7 +64,7 @@ def explosion_map(folder: Path, chains: int | None) -> list[Path]:
             "real_share": "share of fresh real data among the rows of a fit",
             "predicted": "the factor; infinite where there is no second moment",
         }
-        return save(fig, folder, "explosion-map", rows, about, columns)
+        return save(fig, folder, "explosion-map", rows=rows, about=about, columns=columns)
 
 
 def _radius(p: int, rows: int, share: float) -> float:

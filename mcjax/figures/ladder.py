@@ -75,4 +75,4 @@ def ladder(folder: Path, chains: int | None) -> list[Path]:
         axes.legend()
         about = "Simulated MSE over that by the first-order law, on ladders of sample sizes"
         columns = {"ratio": "simulated over predicted", "ratio_error": "standard error of ratio"}
-        return save(fig, folder, "ladder", rows, about, columns)
+        return save(fig, folder, "ladder", rows=rows, about=about, columns=columns)

@@ -53,7 +53,7 @@ def pages(
         The texts of ``report.html`` and ``report.md``, by name.
     """
     console = table_console(record=True, file=io.StringIO())
-    show_verification(console, study, predictions, verification, seconds)
+    show_verification(console, study, predictions, verification, seconds=seconds)
     verdicts = console.export_html(inline_styles=True, code_format="{code}", clear=False)
     laws = sorted({name for predicted in predictions for name in predicted.laws})
     question = (

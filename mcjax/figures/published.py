@@ -65,4 +65,12 @@ def published_figure(folder: Path, results: Sequence[Result], tolerance: float) 
             "high": "upper end of its interval",
             "verdict": "on the number",
         }
-        return save(fig, folder, "ratios", rows, "Published numbers, simulated", columns, True)
+        return save(
+            fig,
+            folder,
+            "ratios",
+            rows=rows,
+            about="Published numbers, simulated",
+            columns=columns,
+            owned=True,
+        )

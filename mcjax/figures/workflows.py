@@ -67,7 +67,7 @@ def workflows(folder: Path, chains: int | None) -> list[Path]:
             "x": "where the point stands on the horizontal axis, see axis",
             "axis": "what that axis counts",
         }
-        return save(fig, folder, "workflows", rows, about, columns)
+        return save(fig, folder, "workflows", rows=rows, about=about, columns=columns)
 
 
 def _draw(axes: Axes, curves: Sequence[Curve]) -> None:
@@ -111,7 +111,7 @@ def _risks(
     networks: Mapping[str, Network], last: int, chains: int, scale: Sequence[float] | None = None
 ) -> list[Curve]:
     """Return curves of the risk over that of the first fit; ``scale`` multiplies each curve."""
-    results = _results(networks, linear(), np.ones(P), last, chains)
+    results = _results(networks, linear(), np.ones(P), last=last, chains=chains)
     curves = []
     for place, name in enumerate(networks):
         factor = 1.0 if scale is None else scale[place]
@@ -121,7 +121,17 @@ def _risks(
         error = [factor * estimate.error for estimate in estimates]
         predicted = [factor * predict(results) for _, predict in readers]
         fits = range(1, last + 2)
-        curves.append(Curve(name, "first_order", "risk", fits, observed, error, predicted))
+        curves.append(
+            Curve(
+                name,
+                "first_order",
+                "risk",
+                x=fits,
+                observed=observed,
+                error=error,
+                predicted=predicted,
+            )
+        )
     return curves
 
 
@@ -147,7 +157,17 @@ def _weights(chains: int) -> list[Curve]:
         observed, error = zip(*points, strict=True)
         name, quantity = f"{ratio} real : 1 synthetic", "risk in the long run"
         at = weights.tolist()
-        curves.append(Curve(name, "first_order", quantity, at, observed, error, predicted))
+        curves.append(
+            Curve(
+                name=name,
+                law="first_order",
+                quantity=quantity,
+                x=at,
+                observed=observed,
+                error=error,
+                predicted=predicted,
+            )
+        )
     return curves
 
 
@@ -180,7 +200,17 @@ def _functionals(
         slope = [(shown(s.value + 1e-6) - shown(s.value)) / 1e-6 for s in estimates]
         error = [abs(d) * s.error for d, s in zip(slope, estimates, strict=True)]
         predicted = [shown(predict(results)) for _, predict in readers]
-        curves.append(Curve(title, law, name, range(LAST + 1), observed, error, predicted))
+        curves.append(
+            Curve(
+                title,
+                law,
+                name,
+                x=range(LAST + 1),
+                observed=observed,
+                error=error,
+                predicted=predicted,
+            )
+        )
     return curves
 
 
@@ -195,7 +225,7 @@ def _normal(chains: int) -> list[Curve]:
         "mean deviation": ("deviation", "lineage", _same),
         "exp mean log deviation": ("log_deviation", "lineage", math.exp),
     }
-    return _functionals(_results(net, gaussian(), [0.0, 1.0], LAST, 8 * chains), wanted)
+    return _functionals(_results(net, gaussian(), [0.0, 1.0], last=LAST, chains=8 * chains), wanted)
 
 
 def _categorical(chains: int) -> list[Curve]:
@@ -204,4 +234,4 @@ def _categorical(chains: int) -> list[Curve]:
         "rare class (.1) extinct": ("rarest_extinct", "extinction", _same),
         "diversity": ("heterozygosity", "generative", _same),
     }
-    return _functionals(_results(net, categorical(), [0.1, 0.9], LAST, chains), wanted)
+    return _functionals(_results(net, categorical(), [0.1, 0.9], last=LAST, chains=chains), wanted)

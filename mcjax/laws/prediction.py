@@ -146,7 +146,8 @@ def mean_squares(
     diagonal = np.diagonal(covariance, axis1=-2, axis2=-1)
     squares = diagonal.reshape(*diagonal.shape[:-1], models, -1)
     with np.errstate(over="ignore"):  # infinite where an explosion leaves the range of numbers
-        return (squares if mean is None else squares + mean**2).sum(-1)
+        mse: np.ndarray = (squares if mean is None else squares + mean**2).sum(-1)
+    return mse
 
 
 @dataclass(frozen=True)

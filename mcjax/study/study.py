@@ -337,9 +337,10 @@ def _read_only(value: Any) -> Any:
 def covariance_root(cov: Float[np.ndarray, "q q"]) -> Float[np.ndarray, "q q"]:
     """Return a matrix F with ``F F' = cov``, which may be rank-deficient."""
     values, vectors = np.linalg.eigh(cov)
+    root: np.ndarray = vectors * np.sqrt(np.maximum(values, 0.0))
     if math.isclose(values[0], values[-1], rel_tol=1e-12):
-        return np.sqrt(values[-1]) * np.eye(len(cov))
-    return vectors * np.sqrt(np.maximum(values, 0.0))
+        root = np.sqrt(values[-1]) * np.eye(len(cov))
+    return root
 
 
 def whitener(cov: Float[np.ndarray, "q q"]) -> Float[np.ndarray, "q q"]:

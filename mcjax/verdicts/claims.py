@@ -95,7 +95,13 @@ class Cell:
     @property
     def place(self) -> Place:
         """Place of the claim that was judged."""
-        return Place(self.condition, self.model, self.generation, self.quantity, self.law)
+        return Place(
+            condition=self.condition,
+            model=self.model,
+            generation=self.generation,
+            quantity=self.quantity,
+            law=self.law,
+        )
 
 
 @dataclass(frozen=True)

@@ -159,7 +159,7 @@ def plan(
                 group.chances.append(partial(quantity.chances, comparison, true, ladder=limit))
     level = (1 - study.confidence) / max(total, 1)
     needs = tuple(
-        _need(law, quantity, group, study, level, power, total)
+        _need(law, quantity, group, study=study, level=level, power=power, total=total)
         for (law, quantity), group in groups.items()
     )
     chains = max((math.inf if n.chains is None else n.chains for n in needs), default=math.inf)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool, Float
 from scipy.special import ndtr, stdtrit
 
 from mcjax.laws.prediction import Prediction, Predictions
@@ -82,7 +83,7 @@ def likeliest(
     return position, values[position], math.ceil(high)
 
 
-def relative_spread(law: Prediction) -> np.ndarray:
+def relative_spread(law: Prediction) -> Float[np.ndarray, "T+1 M"]:
     """Return the standard deviation of one chain's ``||e||^2`` over its mean, shape (T + 1, M).
 
     For ``e ~ N(m, C)`` the variance of ``||e||^2`` is ``2 tr(C^2) + 4 m'Cm``.
@@ -94,13 +95,13 @@ def relative_spread(law: Prediction) -> np.ndarray:
     return np.sqrt(variance) / law.mse
 
 
-def relative_error(law: Prediction) -> np.ndarray:
+def relative_error(law: Prediction) -> Float[np.ndarray, "T+1 M"]:
     """Return the standard errors of a law's mean squared errors over these, shape (T + 1, M)."""
     with np.errstate(divide="ignore", invalid="ignore"):  # a law may predict an error of 0
         return law.standard_error / law.mse
 
 
-def own_covariances(law: Prediction) -> np.ndarray:
+def own_covariances(law: Prediction) -> Float[np.ndarray, "T+1 M p p"]:
     """Return the covariance of each model's own errors, shape (T + 1, M, p, p)."""
     times, models = law.mse.shape
     p = parameters(law)
@@ -112,7 +113,7 @@ def parameters(law: Prediction) -> int:
     return law.covariance.shape[1] // law.mse.shape[1]
 
 
-def singular(law: Prediction) -> np.ndarray:
+def singular(law: Prediction) -> Bool[np.ndarray, "T+1 M"]:
     """Return whether each model's covariance is finite and singular, shape (T + 1, M)."""
     blocks = own_covariances(law)
     finite = np.isfinite(blocks).all((-2, -1))
@@ -123,12 +124,12 @@ def singular(law: Prediction) -> np.ndarray:
 def mean_chances(
     level: float,
     *,
-    beyond: np.ndarray,
-    side: np.ndarray,
-    spread: np.ndarray,
-    error: np.ndarray | float = 0.0,
-    skewness: np.ndarray | float = 0.0,
-    kurtosis: np.ndarray | float = 0.0,
+    beyond: Float[np.ndarray, " N"],
+    side: Float[np.ndarray, " N"],
+    spread: Float[np.ndarray, " N"],
+    error: Float[np.ndarray, " N"] | float = 0.0,
+    skewness: Float[np.ndarray, " N"] | float = 0.0,
+    kurtosis: Float[np.ndarray, " N"] | float = 0.0,
 ) -> list[Chance]:
     """Return the chance, for each of N cells, that a mean is found to lie beyond an edge.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
@@ -27,8 +28,8 @@ class Whitened(NamedTuple):
         The chains C, with a note if the errors cannot be whitened or the chains do not suffice.
     """
 
-    errors: np.ndarray
-    between: np.ndarray
+    errors: Float[np.ndarray, "C M p"]
+    between: Float[np.ndarray, "M p M p"]
     chains: ChainCount
 
 

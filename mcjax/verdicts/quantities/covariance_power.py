@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from jaxtyping import Float
 from scipy.linalg import block_diag
 from scipy.special import stdtrit
 
@@ -28,7 +29,7 @@ DRAWS, LIKELIEST = 4096, 32
 
 
 def covariance_chances(
-    judged: Prediction, truth: Prediction, edge: np.ndarray, level: float
+    judged: Prediction, truth: Prediction, edge: Float[np.ndarray, " M"], level: float
 ) -> list[Chance]:
     """Return the chances of refuting every claim about a covariance, in the order of the claims.
 

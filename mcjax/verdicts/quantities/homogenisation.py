@@ -23,6 +23,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+from jaxtyping import Float
 
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
@@ -106,7 +107,7 @@ class Homogenisation(Quantity):
         return [NormalCells(self.name, spread, error, allowance)]
 
 
-def metrics(prediction: Prediction, model: int) -> dict[str, np.ndarray]:
+def metrics(prediction: Prediction, model: int) -> dict[str, Float[np.ndarray, "p p"]]:
     """Return the matrix G of each cosine of a model, by the name of the cosine."""
     by_name = {"cosine": np.eye(parameters(prediction))}
     if prediction.views is not None:
@@ -115,7 +116,7 @@ def metrics(prediction: Prediction, model: int) -> dict[str, np.ndarray]:
     return by_name
 
 
-def second_moments(prediction: Prediction) -> np.ndarray:
+def second_moments(prediction: Prediction) -> Float[np.ndarray, "M M p p"]:
     """Return ``E e_i e_k'`` at the last generation, shape (M, M, p, p)."""
     size, p = prediction.mse.shape[1], parameters(prediction)
     blocks = np.einsum("iakb->ikab", prediction.covariance[-1].reshape(size, p, size, p))
@@ -125,13 +126,15 @@ def second_moments(prediction: Prediction) -> np.ndarray:
     return blocks + mean[:, None, :, None] * mean[None, :, None, :]
 
 
-def spread_of(second: np.ndarray) -> np.ndarray:
+def spread_of(second: Float[np.ndarray, "M M p p"]) -> Float[np.ndarray, " M"]:
     """Return ``E ||e_i - mean over models||^2`` from second moments (M, M, p, p), shape (M,)."""
     trace = np.einsum("ikaa->ik", second)
     return np.diagonal(trace) - 2 * trace.mean(1) + trace.mean()
 
 
-def cosine_of(second: np.ndarray, metric: np.ndarray, model: int) -> float:
+def cosine_of(
+    second: Float[np.ndarray, "M M p p"], metric: Float[np.ndarray, "p p"], model: int
+) -> float:
     """Return the mean cosine of a model's error with those of the others, from second moments."""
     inner = np.einsum("ikab,ab->ik", second, metric)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -139,7 +142,7 @@ def cosine_of(second: np.ndarray, metric: np.ndarray, model: int) -> float:
     return float(np.delete(cosines, model).mean())
 
 
-def chain_spreads(prediction: Prediction) -> np.ndarray:
+def chain_spreads(prediction: Prediction) -> Float[np.ndarray, " claims"]:
     """Return the standard deviation of one chain's contribution to every claim, in their order.
 
     A contribution is a quadratic form ``e'He`` of the stacked errors. Its variance is

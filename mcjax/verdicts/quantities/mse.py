@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from jaxtyping import Float
 
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
@@ -42,7 +43,9 @@ class MeanSquaredError(Quantity):
         mean = np.where(squared.chains > 0, squared.mean, np.nan)
         observed = np.stack([mean, squared.standard_error()])
         predicted = np.stack([prediction.mse, prediction.standard_error])
-        return claims_about_errors(self.name, comparison, outcome, observed, predicted)
+        return claims_about_errors(
+            self.name, comparison, outcome, observed=observed, predicted=predicted
+        )
 
     def planned(self, comparison: Comparison) -> list[RatioCells]:
         """Plan a cell for each generation and model."""
@@ -74,8 +77,8 @@ def claims_about_errors(
     quantity: str,
     comparison: Comparison,
     outcome: Outcome,
-    observed: np.ndarray,
-    predicted: np.ndarray,
+    observed: Float[np.ndarray, "2 T+1 M"],
+    predicted: Float[np.ndarray, "2 T+1 M"],
 ) -> Iterator[Claim]:
     """Claim that a ratio computed from each MSE is within the tolerance of 1.
 

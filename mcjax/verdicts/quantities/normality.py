@@ -17,6 +17,7 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
+from jaxtyping import Float
 from scipy.special import ndtr
 
 from mcjax.engine.outcome import Outcome
@@ -54,7 +55,7 @@ class Normality(Quantity):
         errors, _, count = whiten(comparison.prediction, outcome, tolerance)
         for i, allowance in enumerate(np.sqrt(comparison.allowance[last]).tolist()):
             place = comparison.place(self.name, last, i)
-            yield _claim(place, errors[:, i], tolerance, count, allowance)
+            yield _claim(place, errors[:, i], tolerance=tolerance, count=count, allowance=allowance)
 
     def planned(self, comparison: Comparison) -> list[NormalityCells]:
         """Plan a cell for each model; no number of chains suffices if a covariance is singular."""
@@ -100,7 +101,7 @@ def _claim(
     )
 
 
-def kolmogorov(errors: np.ndarray) -> np.ndarray:
+def kolmogorov(errors: Float[np.ndarray, "C p"]) -> Float[np.ndarray, " p"]:
     """Return the Kolmogorov distance of each column from the standard normal distribution.
 
     Parameters
