@@ -172,10 +172,8 @@ def estimator_of(condition: Condition, solver: Solver = "auto") -> Estimator:
         The condition's estimator if it has one, otherwise the default for its model and memory.
     """
     model = condition.model
-    if condition.estimator is not None:
-        return condition.estimator
-    if model.estimator is not None:
-        return model.estimator
+    if condition.chosen_estimator is not None:
+        return condition.chosen_estimator
     if model.statistics is not None and condition.network.memory.adds_up:
         return SufficientStatistics()  # sums of generations add up, so rows need not be drawn again
     if solver == "auto":
@@ -204,11 +202,13 @@ def route_of(condition: Condition, study: Study) -> Route:
 def _reason_for_rows(condition: Condition, study: Study) -> str:
     """Return why chains must draw rows, or an empty string if sufficient statistics suffice."""
     net, squares = condition.network, condition.model.least_squares
-    own = (condition.estimator or condition.model.estimator) is not None
     for reason, holds in (
         ("the model is not least squares with normal noise", not (squares and squares.normal)),
         ("the study asks for rows", study.sampling != "auto"),
-        ("the condition or the model has an estimator of its own", own),
+        (
+            "the condition or the model has an estimator of its own",
+            condition.chosen_estimator is not None,
+        ),
         ("designs are fixed", condition.design != "random"),
         ("there are several real sources, or weights by generation", not net.plain),
         ("fits use a pool of rows", not (net.memory.current_only or net.memory.adds_up)),

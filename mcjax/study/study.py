@@ -83,10 +83,14 @@ class Condition:
     estimator: Estimator | None = None
 
     @property
+    def chosen_estimator(self) -> Estimator | None:
+        """The estimator of the condition or, if it has none, of its model; None for the study's."""
+        return self.model.estimator if self.estimator is None else self.estimator
+
+    @property
     def minimises(self) -> bool:
         """Whether estimates minimise the loss, as laws of M-estimators assume."""
-        chosen = self.estimator or self.model.estimator
-        return chosen is None or chosen.minimises
+        return self.chosen_estimator is None or self.chosen_estimator.minimises
 
     @cached_property
     def sources(self) -> SourceLaws:

@@ -33,7 +33,8 @@ Variate Distributions" (2000); their combination is derived here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -78,14 +79,14 @@ class SecondMomentMap:
         """Apply the linear part to one entry of traceless blocks; shape (M, M) to (M, M)."""
         return self._advance(m, -2 / (self.rows - self.p - 1))
 
-    def restricted(self, models: Int[np.ndarray, " K"]) -> SecondMomentMap:
+    def restricted(self, models: Int[np.ndarray, " K"]) -> Self:
         """Return the map of some models, given by position, among themselves."""
-        return SecondMomentMap(
+        return replace(
+            self,
             shares=self.shares[np.ix_(models, models)],
             rows=self.rows[models],
             noise=self.noise[models],
             frozen=self.frozen[models],
-            p=self.p,
         )
 
     def _advance(self, m: np.ndarray, gain: np.ndarray) -> np.ndarray:
