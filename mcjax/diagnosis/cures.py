@@ -28,13 +28,17 @@ second frozen model: this is (b).
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from jaxtyping import Bool
 
 from mcjax.laws.collapse.components import DataFlow
 from mcjax.laws.collapse.origins import CollapseOrigin
 from mcjax.network.feed import REAL
 from mcjax.network.network import Network
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool
 
 Edge = tuple[str, str]
 """Origin and reader of a feed."""

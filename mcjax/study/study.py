@@ -18,6 +18,7 @@ from mcjax.study.sources import SourceLaws, check_determined, read_covariance, s
 
 if TYPE_CHECKING:
     from jaxtyping import Float
+    from numpy.typing import ArrayLike
 
     from mcjax.chains.program import Dtype
     from mcjax.estimators.estimator import Estimator
@@ -83,10 +84,14 @@ class Condition:
     estimator: Estimator | None = None
 
     @property
+    def chosen_estimator(self) -> Estimator | None:
+        """The estimator of the condition or, if it has none, of its model; None for the study's."""
+        return self.model.estimator if self.estimator is None else self.estimator
+
+    @property
     def minimises(self) -> bool:
         """Whether estimates minimise the loss, as laws of M-estimators assume."""
-        chosen = self.estimator or self.model.estimator
-        return chosen is None or chosen.minimises
+        return self.chosen_estimator is None or self.chosen_estimator.minimises
 
     @cached_property
     def sources(self) -> SourceLaws:
@@ -178,7 +183,7 @@ def condition(
     network: Network,
     model: Model,
     theta: Any,
-    covariance: Any = None,
+    covariance: ArrayLike | None = None,
     label: str = "",
     seed: int = 0,
     name: str | None = None,

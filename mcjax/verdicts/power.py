@@ -166,7 +166,9 @@ def _mean_chance(
     return chance
 
 
-def interval_end_spread(z: Any, skewness: Any, kurtosis: Any, n: float) -> Any:
+def interval_end_spread(
+    z: Float[Any, " ..."], skewness: Float[Any, " ..."], kurtosis: Float[Any, " ..."], n: float
+) -> Float[Any, " ..."]:
     """Return the standard deviation of an interval's end over that of the mean.
 
     For skewed terms the mean m and its standard error s / sqrt(n) are correlated. To second order,

@@ -16,7 +16,8 @@ from mcjax.estimators.newton import Newton
 from mcjax.estimators.sufficient_statistics import SufficientStatistics
 from mcjax.models.location import linear
 from mcjax.network import build_network
-from mcjax.network.memory import MEMORIES, Memory, read_memory
+from mcjax.network.memory import Memory
+from mcjax.network.registry import MEMORIES, read_memory
 from mcjax.solvers.status import Status
 from mcjax.study.networks import read_network
 from mcjax.study.study import Study, condition

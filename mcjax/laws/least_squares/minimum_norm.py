@@ -70,7 +70,8 @@ class MinimumNorm:
         The law needs isotropic covariates, and one origin for every model.
         """
         net, cov = condition.network, condition.covariance
-        if condition.model.estimator != Interpolator():
+        squares = condition.model.least_squares is not None
+        if not squares or condition.chosen_estimator != Interpolator():
             return Reason("fits are not those of minimum norm", obvious=True)
         if not condition.minimises:
             return STOPS
