@@ -50,15 +50,7 @@ SEVERAL_ANCHORS = -2
 def repairs(origins: tuple[CollapseOrigin, ...]) -> tuple[Edge, ...]:
     """Return a smallest set of new real feeds after which nothing collapses.
 
-    Parameters
-    ----------
-    origins : tuple of CollapseOrigin
-        The collapse origins of the network.
-
-    Returns
-    -------
-    tuple of Edge
-        A feed from real data to the first member of each origin.
+    There is one to the first member of each origin.
     """
     return tuple((REAL, origin.members[0]) for origin in origins)
 
@@ -66,20 +58,8 @@ def repairs(origins: tuple[CollapseOrigin, ...]) -> tuple[Edge, ...]:
 def flips(net: Network, flow: DataFlow, collapsed: Bool[np.ndarray, " M"]) -> tuple[Edge, ...]:
     """Return every single new feed that makes a stable model collapse.
 
-    Parameters
-    ----------
-    net : Network
-        The network.
-    flow : DataFlow
-        Its data flow.
-    collapsed : ndarray of bool, shape (M,)
-        Whether each model collapses without a new feed.
-
-    Returns
-    -------
-    tuple of Edge
-        Feeds that do not exist yet, ordered by origin and then by reader, in the order of the
-        network. Empty if data accumulate or sample counts grow fast enough.
+    Feeds are ordered by origin and then by reader, in the order of the network. There is none if
+    data accumulate or sample counts grow fast enough.
     """
     if net.forgives:
         return ()

@@ -108,23 +108,9 @@ class FiniteSample:
 def finite_sample(
     net: Network, p: int, flow: DataFlow, origins: tuple[CollapseOrigin, ...]
 ) -> FiniteSample | str:
-    """Return the radii and cures of a network of linear regressions.
+    """Return the radii and cures of a network of linear regressions with p parameters.
 
-    Parameters
-    ----------
-    net : Network
-        The network.
-    p : int
-        Number of parameters.
-    flow : DataFlow
-        Data flow of the network.
-    origins : tuple of CollapseOrigin
-        Its collapse origins.
-
-    Returns
-    -------
-    FiniteSample or str
-        The reason, as a string, if the law does not apply.
+    The result is the reason, as a string, if the law does not apply.
     """
     reason = GROWING.sentence if net.later.exponent else unusual_feeds(net)
     if reason:

@@ -78,19 +78,7 @@ def run_entry(
     known: Sequence[Tally[Outcome]] | None = None,
     report: Report | None = None,
 ) -> Run:
-    """Simulate the study of an entry.
-
-    Parameters
-    ----------
-    entry : Entry
-        The entry.
-    depth : int, optional
-        Depth of the study, see :class:`~mcjax.published.entry.Entry`.
-    known : sequence of Tally, optional
-        Tallies of an earlier run of the same study, which is resumed.
-    report : callable, optional
-        See :func:`mcjax.simulate`.
-    """
+    """Simulate the study of an entry; ``known`` tallies of an earlier run are resumed."""
     study = entry.study(depth)
     tallies = api.simulate(study, known, report)
     parts = zip(study.conditions, tallies, api.predict(study), strict=True)
@@ -99,21 +87,9 @@ def run_entry(
 
 
 def judge_runs(runs: Sequence[Run], tolerance: float) -> list[Result]:
-    """Judge every row of every run.
+    """Judge every row of every run to within a margin of every ratio.
 
     All verdicts share one error budget, and so do the verdicts on planted errors.
-
-    Parameters
-    ----------
-    runs : sequence of Run
-        The simulated entries.
-    tolerance : float
-        Margin of every ratio of observed to predicted numbers.
-
-    Returns
-    -------
-    list of Result
-        One for each row.
     """
     rows = [(run, row) for run in runs for row in run.entry.rows]
     cells, planted = (

@@ -33,19 +33,8 @@ def covariance_chances(
 ) -> list[Chance]:
     """Return the chances of refuting every claim about a covariance, in the order of the claims.
 
-    Parameters
-    ----------
-    judged, truth : Prediction
-        Predictions of the judged law and of the true one.
-    edge : ndarray of shape (M,)
-        Departure beyond which the claims about each model are refuted.
-    level : float
-        Level of each claim.
-
-    Returns
-    -------
-    list of Chance
-        One for each claim; empty if the judged law has a singular covariance.
+    ``edge`` is the departure beyond which the claims about each model are refuted. The result is
+    empty if the judged law has a singular covariance.
     """
     models, p = judged.mse.shape[1], own_covariances(judged).shape[-1]
     blocks = own_covariances(judged)[-1]
