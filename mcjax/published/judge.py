@@ -10,15 +10,7 @@ from mcjax.engine.engine import Report
 from mcjax.engine.outcome import Outcome, Tally
 from mcjax.published.entry import BOUND, ConditionResult, Entry, Row
 from mcjax.study.study import Study
-from mcjax.verdicts.claims import (
-    Cell,
-    Claim,
-    Estimate,
-    Place,
-    ratio_claim,
-    settle,
-    student_claim,
-)
+from mcjax.verdicts.claims import Cell, Claim, Estimate, Place, ratio_claim, settle, student_claim
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.equivalence import Verdict
 
