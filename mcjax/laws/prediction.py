@@ -141,10 +141,6 @@ def mean_squares(
         M.
     mean : ndarray, shape (..., M, p), optional
         Mean of the errors.
-
-    Returns
-    -------
-    ndarray, shape (..., M)
     """
     diagonal = np.diagonal(covariance, axis1=-2, axis2=-1)
     squares = diagonal.reshape(*diagonal.shape[:-1], models, -1)

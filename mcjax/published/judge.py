@@ -90,10 +90,6 @@ def run_entry(
         Tallies of an earlier run of the same study, which is resumed.
     report : callable, optional
         See :func:`mcjax.simulate`.
-
-    Returns
-    -------
-    Run
     """
     study = entry.study(depth)
     tallies = api.simulate(study, known, report)

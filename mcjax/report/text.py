@@ -114,10 +114,6 @@ def csv_text(rows: Sequence[Mapping[str, Any]], otherwise: Sequence[str] = ()) -
         One for each line after the header.
     otherwise : sequence of str, optional
         Header of a table without rows.
-
-    Returns
-    -------
-    str
     """
     table = io.StringIO(newline="")
     writer = csv.DictWriter(table, list(rows[0]) if rows else otherwise)

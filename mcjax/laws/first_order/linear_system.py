@@ -78,10 +78,6 @@ class LinearSystem:
 def covariances(system: LinearSystem, generations: int) -> Float[np.ndarray, "T+1 M*p M*p"]:
     """Return the covariances of the stacked errors at generations 0 to T.
 
-    Returns
-    -------
-    ndarray, shape (T + 1, M p, M p)
-
     Notes
     -----
     With ``D_t = Cov(e_t, xi)``, where D_0 is the first M p rows of X and C_0 their first M p

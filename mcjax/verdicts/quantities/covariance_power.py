@@ -108,24 +108,9 @@ def _any_beyond(
 ) -> Chance:
     """Return the chance that any of m means is found to lie beyond an edge.
 
-    Parameters
-    ----------
-    departure : ndarray of shape (m,)
-        True means minus predicted ones.
-    covariance : ndarray of shape (m, m)
-        Covariance of one chain's terms.
-    shape : ndarray of shape (2, m)
-        Skewness and excess kurtosis of the terms.
-    error : ndarray of shape (m,)
-        Standard errors of the predictions.
-    edge, level : float
-        Departure beyond which, and level at which, a single mean refutes the claim.
-    most : int
-        Largest number of chains whose errors are kept.
-
-    Returns
-    -------
-    Chance
+    ``departure`` is true means minus predicted ones, (m,), and ``error`` the standard errors of
+    the latter; ``covariance``, (m, m), and ``shape``, the skewness and excess kurtosis, (2, m), are
+    those of one chain's terms. ``most`` is the largest number of chains whose errors are kept.
     """
     spread = np.sqrt(np.diagonal(covariance))
     values, vectors = np.linalg.eigh(covariance)

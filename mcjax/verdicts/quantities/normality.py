@@ -52,7 +52,7 @@ class Normality(Quantity):
     def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that the errors of every model are normal at the last generation."""
         tolerance, last = comparison.tolerance, comparison.last
-        errors, _, count = whiten(comparison.prediction, outcome, tolerance)
+        errors, _, count = whiten(comparison, outcome)
         for i, allowance in enumerate(np.sqrt(comparison.allowance[last]).tolist()):
             place = comparison.place(self.name, last, i)
             yield _claim(place, errors[:, i], tolerance=tolerance, count=count, allowance=allowance)
