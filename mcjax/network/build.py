@@ -53,7 +53,7 @@ def build_network(
         See :class:`Network`.
     real : {"fresh", "reused"}
         See :class:`Network`.
-    memory : Memory or str, optional
+    memory : Memory or {"replace", "accumulate", "subsample"}, optional
         See :class:`Network`.
     growth : float, optional
         Each feed of generation t >= 1 has ``samples * t^growth`` observations, rounded.

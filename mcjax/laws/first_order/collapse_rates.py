@@ -55,8 +55,8 @@ def rates_without(net: Network, without: Clause | None = None) -> CollapseRates:
     ----------
     net : Network
         The network.
-    without : str, optional
-        One of :data:`mcjax.laws.collapse.origins.CLAUSES`; defaults to the whole law. Numbers that
+    without : {"closed", "self-loop", "period"}, optional
+        The clause, by default none; see :data:`mcjax.laws.collapse.origins.CLAUSES`. Numbers that
         the rest of the law does not give are nan.
     """
     flow = data_flow(net)
