@@ -16,13 +16,7 @@ from scipy.special import stdtrit
 
 from mcjax.engine.outcome import kept
 from mcjax.laws.prediction import Prediction
-from mcjax.verdicts.power import (
-    FEWEST_CHAINS,
-    Chance,
-    interval_end_spread,
-    own_covariances,
-    relative_error,
-)
+from mcjax.verdicts.power import FEWEST_CHAINS, Chance, interval_end_spread
 
 DRAWS, LIKELIEST = 4096, 32
 """Draws of the joint normal distribution of a claim's entries, and how many entries are drawn."""
@@ -36,13 +30,13 @@ def covariance_chances(
     ``edge`` is the departure beyond which the claims about each model are refuted. The result is
     empty if the judged law has a singular covariance.
     """
-    models, p = judged.mse.shape[1], own_covariances(judged).shape[-1]
-    blocks = own_covariances(judged)[-1]
+    models, p = judged.mse.shape[1], judged.p
+    blocks = judged.own_covariances[-1]
     if not (np.linalg.cond(blocks) < 1e12).all():
         return []
     root = block_diag(*np.linalg.inv(np.linalg.cholesky(blocks)))
     predicted, true = (root @ law.covariance[-1] @ root.T for law in (judged, truth))
-    errors = relative_error(judged)[-1]
+    errors = judged.relative_error[-1]
     most = kept(models * p)
     chances = []
     for i in range(models):
