@@ -125,10 +125,6 @@ def diagnose(net: Network, parameters: int | None = None) -> Diagnosis:
         Number of parameters p, if the models are linear regressions. The diagnosis then includes
         the exact law at the network's sample counts.
 
-    Returns
-    -------
-    Diagnosis
-
     Raises
     ------
     InputError

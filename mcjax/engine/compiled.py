@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Integer
 
 from mcjax.chains.dataset import SourceArrays
 from mcjax.chains.fast import reason_against
@@ -96,13 +97,13 @@ class CompiledStudy:
         programs = {i: shared for shared in self.programs for i in shared.members}
         return tuple(programs[i] for i in range(len(self.study.conditions)))
 
-    def task(self, condition: int, chains: Sequence[int] | np.ndarray) -> Task:
+    def task(self, condition: int, chains: Sequence[int] | Integer[np.ndarray, " C"]) -> Task:
         """Return some chains of a condition, given by its position, as a task of the engine."""
         shape = self.by_condition[condition].shape
         return task_of(self.study.conditions[condition], shape, chains)
 
     def trajectories(
-        self, program: SharedProgram, chains: Sequence[int] | np.ndarray
+        self, program: SharedProgram, chains: Sequence[int] | Integer[np.ndarray, " C"]
     ) -> Iterator[tuple[int, Trajectory]]:
         """Run some chains of every condition of a program; yield parts as they are ready.
 
@@ -280,7 +281,9 @@ def _shape(study: Study, members: Sequence[int]) -> Shape:
     return shape_of([c.network for c in conditions], study.generations, rows=not sums)
 
 
-def task_of(condition: Condition, shape: Shape, chains: Sequence[int] | np.ndarray) -> Task:
+def task_of(
+    condition: Condition, shape: Shape, chains: Sequence[int] | Integer[np.ndarray, " C"]
+) -> Task:
     """Return some chains of a condition, at the padded sizes of its program."""
     word = condition_word(condition.label)
     arrays = ConditionArrays(

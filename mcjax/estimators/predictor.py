@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, UInt32
 
-UNROLLED = 16
+FEW_TERMS = 16
 """Up to this many covariates ``x'theta`` is written out, so that it fuses with its use."""
 
 Params = dict[str, Any]
@@ -81,7 +81,7 @@ class LinearPredictor:
 
 def linear_predictor(x: Float[Array, " p *N"], theta: Float[Array, " p"]) -> Float[Array, "*N"]:
     """Return ``x'theta`` for x of shape (p,) or (p, N)."""
-    if len(theta) > UNROLLED:
+    if len(theta) > FEW_TERMS:
         return jnp.matmul(theta, x, precision="highest")
     total = x[0] * theta[0]
     for i in range(1, len(theta)):

@@ -19,22 +19,7 @@ SHAPE = dict(zip((VERIFIED, REFUTED, INCONCLUSIVE), MARKERS, strict=False))
 
 
 def published_figure(folder: Path, results: Sequence[Result], tolerance: float) -> list[Path]:
-    """Draw the ratio of every simulated number to the law, with its interval and the margin.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder for the files.
-    results : sequence of Result
-        The judged rows.
-    tolerance : float
-        Margin of the ratios.
-
-    Returns
-    -------
-    list of Path
-        Paths of the files.
-    """
+    """Draw the ratio of every simulated number to the law, with its interval and the margin."""
     height = 1.2 + 0.19 * len(results)
     rows: list[dict[str, Any]] = []
     with figure(1, 1, height) as (fig, panels):

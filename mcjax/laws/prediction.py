@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 @dataclass(frozen=True)
@@ -138,10 +141,6 @@ def mean_squares(
         M.
     mean : ndarray, shape (..., M, p), optional
         Mean of the errors.
-
-    Returns
-    -------
-    ndarray, shape (..., M)
     """
     diagonal = np.diagonal(covariance, axis1=-2, axis2=-1)
     squares = diagonal.reshape(*diagonal.shape[:-1], models, -1)

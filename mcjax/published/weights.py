@@ -49,10 +49,6 @@ def weighted_loop(weight: float, ratio: int, n: int) -> Network:
         Number of fresh real rows for each row of its own output.
     n : int
         Rows of its own output.
-
-    Returns
-    -------
-    Network
     """
     feeds = [("real", "model", ratio * n, weight / ratio), ("model", "model", n, 1 - weight)]
     return build_network(["model"], feeds, ratio * n)

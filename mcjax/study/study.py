@@ -18,6 +18,7 @@ from mcjax.study.sources import SourceLaws, check_determined, read_covariance, s
 
 if TYPE_CHECKING:
     from jaxtyping import Float
+    from numpy.typing import ArrayLike
 
     from mcjax.chains.program import Dtype
     from mcjax.estimators.estimator import Estimator
@@ -182,7 +183,7 @@ def condition(
     network: Network,
     model: Model,
     theta: Any,
-    covariance: Any = None,
+    covariance: ArrayLike | None = None,
     label: str = "",
     seed: int = 0,
     name: str | None = None,

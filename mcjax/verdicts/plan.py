@@ -123,10 +123,6 @@ def plan(
     truth : sequence of Predictions, optional
         Predictions of the study's own laws, if others are judged. They stand for the truth: the
         plan then says how likely the judged laws are to be refuted.
-
-    Returns
-    -------
-    Plan
     """
     groups: dict[tuple[str, str], _Group] = {}
     unplanned: dict[tuple[str, str], None] = {}

@@ -25,20 +25,9 @@ FEWEST_CHAINS, MOST_CHAINS = 32, 2**40
 
 
 def true_law(predictions: Predictions, asymptotic: bool) -> Prediction | None:
-    """Return the law that stands for the truth among the laws of a condition.
+    """Return the law that stands for the truth among a condition's own laws, None without one.
 
-    Parameters
-    ----------
-    predictions : Predictions
-        Predictions of the condition's own laws.
-    asymptotic : bool
-        Whether an asymptotic law is preferred, as for a limit; otherwise a law for every sample
-        size is.
-
-    Returns
-    -------
-    Prediction or None
-        None if no law applies.
+    An ``asymptotic`` law is preferred for a limit, otherwise one for every sample size.
     """
     laws = sorted(predictions.laws.values(), key=lambda law: law.asymptotic != asymptotic)
     return laws[0] if laws else None
@@ -177,7 +166,9 @@ def _mean_chance(
     return chance
 
 
-def interval_end_spread(z: Any, skewness: Any, kurtosis: Any, n: float) -> Any:
+def interval_end_spread(
+    z: Float[Any, " ..."], skewness: Float[Any, " ..."], kurtosis: Float[Any, " ..."], n: float
+) -> Float[Any, " ..."]:
     """Return the standard deviation of an interval's end over that of the mean.
 
     For skewed terms the mean m and its standard error s / sqrt(n) are correlated. To second order,

@@ -12,15 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float
 
 from mcjax.laws.collapse.origins import CollapseOrigin
 from mcjax.laws.doubling import squared_powers
 from mcjax.laws.first_order.accumulation import accumulated_limit
 from mcjax.laws.first_order.growing_samples import faded_limit
 from mcjax.laws.first_order.linear_system import LinearSystem
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
 
 DOUBLINGS = 40
 TOLERANCE = 1e-8

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float
 
 from mcjax.laws.first_order.accumulation import Selection, accumulated
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
 
 
 @dataclass(frozen=True)
@@ -74,10 +77,6 @@ class LinearSystem:
 
 def covariances(system: LinearSystem, generations: int) -> Float[np.ndarray, "T+1 M*p M*p"]:
     """Return the covariances of the stacked errors at generations 0 to T.
-
-    Returns
-    -------
-    ndarray, shape (T + 1, M p, M p)
 
     Notes
     -----

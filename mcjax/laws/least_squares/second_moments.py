@@ -34,12 +34,14 @@ Variate Distributions" (2000); their combination is derived here.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
 
 from mcjax.network.network import Network
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
 
 
 @dataclass(frozen=True)

@@ -98,10 +98,6 @@ def efficiency_map(
         Arrays with a leading axis D.
     alphas, betas : array, shapes (A,) and (B,)
         Weights.
-
-    Returns
-    -------
-    array, shape (A, B, K)
     """
     of_betas = jax.vmap(mean_efficiency, (None, None, 0))
     return jax.vmap(of_betas, (None, 0, None))(designs, jnp.asarray(alphas), jnp.asarray(betas))

@@ -127,12 +127,7 @@ def mediated_system(
 
 
 def score_covariance(designs: Designs) -> Float[Array, " (K+1)*p (K+1)*p"]:
-    """Return ``Cov(zeta)`` of the scores of all real samples, private ones first.
-
-    Returns
-    -------
-    array, shape ((K + 1) p, (K + 1) p)
-    """
+    """Return ``Cov(zeta)`` of the scores of all real samples, private ones first."""
     private = jnp.asarray(designs.private, float)
     own = jnp.asarray(designs.variances[0], float) / jnp.asarray(designs.rows[0], float)
     common = jnp.asarray(designs.variances[1] / designs.rows[1], float)

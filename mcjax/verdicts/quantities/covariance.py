@@ -66,7 +66,7 @@ class Covariance(Quantity):
     def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that whitened covariances at the last generation are the predicted ones."""
         last, models = comparison.last, comparison.condition.network.size
-        whitened = whiten(comparison.prediction, outcome, comparison.tolerance)
+        whitened = whiten(comparison, outcome)
         heavy, errors = dominated(outcome)[last], relative_error(comparison.prediction)[last]
         for i in range(models):
             kinds = {self.name: (_own, heavy[i], errors[i])}

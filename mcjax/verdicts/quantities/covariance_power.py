@@ -33,19 +33,8 @@ def covariance_chances(
 ) -> list[Chance]:
     """Return the chances of refuting every claim about a covariance, in the order of the claims.
 
-    Parameters
-    ----------
-    judged, truth : Prediction
-        Predictions of the judged law and of the true one.
-    edge : ndarray of shape (M,)
-        Departure beyond which the claims about each model are refuted.
-    level : float
-        Level of each claim.
-
-    Returns
-    -------
-    list of Chance
-        One for each claim; empty if the judged law has a singular covariance.
+    ``edge`` is the departure beyond which the claims about each model are refuted. The result is
+    empty if the judged law has a singular covariance.
     """
     models, p = judged.mse.shape[1], own_covariances(judged).shape[-1]
     blocks = own_covariances(judged)[-1]
@@ -108,24 +97,9 @@ def _any_beyond(
 ) -> Chance:
     """Return the chance that any of m means is found to lie beyond an edge.
 
-    Parameters
-    ----------
-    departure : ndarray of shape (m,)
-        True means minus predicted ones.
-    covariance : ndarray of shape (m, m)
-        Covariance of one chain's terms.
-    shape : ndarray of shape (2, m)
-        Skewness and excess kurtosis of the terms.
-    error : ndarray of shape (m,)
-        Standard errors of the predictions.
-    edge, level : float
-        Departure beyond which, and level at which, a single mean refutes the claim.
-    most : int
-        Largest number of chains whose errors are kept.
-
-    Returns
-    -------
-    Chance
+    ``departure`` is true means minus predicted ones, (m,), and ``error`` the standard errors of
+    the latter; ``covariance``, (m, m), and ``shape``, the skewness and excess kurtosis, (2, m), are
+    those of one chain's terms. ``most`` is the largest number of chains whose errors are kept.
     """
     spread = np.sqrt(np.diagonal(covariance))
     values, vectors = np.linalg.eigh(covariance)

@@ -206,10 +206,6 @@ def functional_claim(
         Margin, in units.
     count : ChainCount
         The chains behind ``observed``.
-
-    Returns
-    -------
-    Claim
     """
     chains = count.counted
     if unit == 0:

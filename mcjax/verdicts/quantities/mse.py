@@ -82,21 +82,8 @@ def claims_about_errors(
 ) -> Iterator[Claim]:
     """Claim that a ratio computed from each MSE is within the tolerance of 1.
 
-    Parameters
-    ----------
-    quantity : str
-        Name of the quantity.
-    comparison : Comparison
-        The condition and a law's prediction for it.
-    outcome : Outcome
-        Outcome of the condition's chains.
-    observed, predicted : ndarray of shape (2, T + 1, M)
-        Numbers and their standard errors.
-
-    Yields
-    ------
-    Claim
-        One for each generation and model.
+    ``observed`` and ``predicted`` hold numbers and their standard errors. There is one claim for
+    each generation and model.
     """
     squared, heavy = outcome.moments.squared, dominated(outcome)
     same = alike(squared)

@@ -52,7 +52,7 @@ class Normality(Quantity):
     def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that the errors of every model are normal at the last generation."""
         tolerance, last = comparison.tolerance, comparison.last
-        errors, _, count = whiten(comparison.prediction, outcome, tolerance)
+        errors, _, count = whiten(comparison, outcome)
         for i, allowance in enumerate(np.sqrt(comparison.allowance[last]).tolist()):
             place = comparison.place(self.name, last, i)
             yield _claim(place, errors[:, i], tolerance=tolerance, count=count, allowance=allowance)
@@ -102,17 +102,7 @@ def _claim(
 
 
 def kolmogorov(errors: Float[np.ndarray, "C p"]) -> Float[np.ndarray, " p"]:
-    """Return the Kolmogorov distance of each column from the standard normal distribution.
-
-    Parameters
-    ----------
-    errors : ndarray of shape (C, p)
-        Whitened errors.
-
-    Returns
-    -------
-    ndarray of shape (p,)
-    """
+    """Return the Kolmogorov distance of each column from the standard normal distribution."""
     expected = ndtr(np.sort(errors, axis=0))
     above = np.arange(1, len(errors) + 1)[:, None] / len(errors)
     return np.maximum(above - expected, expected - (above - 1 / len(errors))).max(0)

@@ -84,17 +84,7 @@ def quantities_of(study: Study) -> tuple[Quantity, ...]:
 def questions(study: Study, predictions: Sequence[Predictions]) -> Iterator[Question]:
     """Yield the comparisons of a study in the order of its claims.
 
-    Parameters
-    ----------
-    study : Study
-        The study.
-    predictions : sequence of Predictions
-        Predictions for each condition.
-
-    Yields
-    ------
-    Question
-        Quantities of errors first, then those of functionals.
+    Quantities of errors come first, then those of functionals.
     """
     chosen = quantities_of(study)
     for subject, attribute in SUBJECTS.items():
