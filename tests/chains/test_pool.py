@@ -11,6 +11,7 @@ from mcjax.chains.program import Program
 from mcjax.chains.step import shares_of
 from mcjax.engine.compiled import compile_study
 from mcjax.estimators.newton import Newton
+from mcjax.estimators.sufficient_statistics import SufficientStatistics
 from mcjax.models.glm import logistic
 from mcjax.models.location import linear
 from mcjax.network import build_network, topologies
@@ -66,7 +67,10 @@ def test_programs_hold_the_whole_pool():
 def test_networks_of_different_size_in_one_program():
     """Models of padding have no pool to draw from; the others' estimates stay as they are."""
     nets = [topologies.ring(size, samples=30, initial=30, memory="subsample") for size in (1, 3)]
-    conditions = tuple(condition(net, linear(), THETA, label=str(net.size)) for net in nets)
+    conditions = tuple(
+        condition(net, linear(), THETA, label=str(net.size), estimator=SufficientStatistics())
+        for net in nets
+    )
     both = Study(conditions, generations=2, chains=4)
     assert len(compile_study(both).programs) == 1
     beside = api.replay(both, "1", 3)
