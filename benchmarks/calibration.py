@@ -104,8 +104,9 @@ def main() -> None:
             began = time.perf_counter()
             condition = mcjax.condition(network, getattr(mcjax, name)(), (0.5, -0.5), label=label)
             study = mcjax.Study((condition,), generations=GENERATIONS)
-            exact = name == "linear"
-            law = api.predict(study)[0].laws["finite_sample" if exact else "first_order"]
+            laws = api.predict(study)[0].laws
+            exact = "finite_sample" in laws
+            law = laws["finite_sample" if exact else "first_order"]
             found = measure(condition, law, exact)
             about = {"family": name, "network": label, "rows": rows, "law": law.law}
             results.append(about | found)

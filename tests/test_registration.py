@@ -1,15 +1,21 @@
 """Every built-in part is one line of a table, by the name that the part itself has."""
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
+import mcjax
 from mcjax.estimators import registry as estimators
 from mcjax.laws import registry as laws
 from mcjax.models import registry as models
 from mcjax.models.names import LEAST_SQUARES, is_least_squares
 from mcjax.network import registry as memories
+from mcjax.network.checks import Draws
+from mcjax.network.source import RealData
 from mcjax.study import quantities
 from mcjax.verdicts.quantities import registry as verdicts
 
@@ -49,3 +55,47 @@ def test_models_fitted_by_ordinary_least_squares():
     assert is_least_squares({"name": "linear"})
     assert not is_least_squares({"file": "mine.py", "name": "linear"})
     assert not is_least_squares({})
+
+
+OWNERS = ("models", "network")
+NAMES = {*models.PLACES, *memories.PLACES, *get_args(Draws), *get_args(RealData)}
+CLASSES = {type(rule).__name__ for rule in memories.MEMORIES.values()}
+
+
+def asked(tree):
+    """The names with which a program compares, and the classes for which it asks."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare | ast.MatchValue):
+            for part in ast.walk(node):
+                if isinstance(part, ast.Constant):
+                    yield part.value
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "isinstance":
+            yield from (part.id for part in ast.walk(node.args[1]) if isinstance(part, ast.Name))
+
+
+@pytest.mark.parametrize(
+    ("program", "found"),
+    [
+        ('if net.memory.name == "subsample": pass', True),
+        ('if spec.get("name") in ("linear", "huber"): pass', True),
+        ("isinstance(rule, Replace | Accumulate)", True),
+        ('match name:\n    case "shared": pass', True),
+        ('build_network(2, feeds, 5, draws="shared")', False),
+        ("if net.memory.adds_up: pass", False),
+    ],
+)
+def test_questions_are_found(program, found):
+    assert bool({*asked(ast.parse(program))} & (NAMES | CLASSES)) == found
+
+
+def test_nothing_asks_for_the_name_of_a_model_or_of_a_rule():
+    """Their rooms alone do; all others ask for what they need to know."""
+    root = Path(mcjax.__file__).parent
+    wrong = {
+        f"{path.relative_to(root)}: {name}"
+        for path in root.rglob("*.py")
+        if path.relative_to(root).parts[0] not in OWNERS
+        for name in asked(ast.parse(path.read_text(encoding="utf-8")))
+        if name in NAMES | CLASSES
+    }
+    assert not wrong

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Complex, Float, Integer, Shaped, UInt32
 from mcjax.draws.samplers import normal_pair
 from mcjax.draws.streams import LABEL, row_words
 from mcjax.estimators.predictor import Words
-from mcjax.models.model import Model
+from mcjax.models.model import Model, Sample
 
 
 def draw_normals(
@@ -148,7 +148,7 @@ def _labels(
         params = params | {model.noise_scale: sigma}
         axes = jax.tree.map(lambda _: None, model.params) | {model.noise_scale: 0}
 
-    def drawn(sample: Any) -> Array:
+    def drawn(sample: Sample) -> Array:
         def one(params: Any, vector: Array, x: Array, words: Words) -> Array:
             return sample(params, model.parameters(vector), x, words)
 

@@ -24,12 +24,13 @@ BAD_INPUT = 2  # also an environment in which JAX does not start
 STOPPED, CLOSED = 130, 141  # what a shell reports for a program ended by SIGINT or SIGPIPE
 FAULT = 70  # an error in mcjax; status 1 means "refuted" and nothing else
 
-file_argument = click.argument("file", type=click.Path(path_type=Path))
+PATH = click.Path(path_type=Path)
+file_argument = click.argument("file", type=PATH)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 law_option = click.option(
     "--law",
     "laws",
-    type=click.Path(path_type=Path),
+    type=PATH,
     multiple=True,
     help="A law of your own: a Python file with law(condition, generations), or an object LAW.",
 )
@@ -86,12 +87,12 @@ def predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
 
 
 @cli.command()
-@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.argument("file", type=PATH, required=False)
 @json_option
-@click.option("--out", type=click.Path(path_type=Path), help="Keep the results in this folder.")
+@click.option("--out", type=PATH, help="Keep the results in this folder.")
 @click.option(
     "--theory",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Judge the predictions for the study in this file instead.",
 )
 @click.option("--chains", type=click.IntRange(min=2), help="Number of chains, in place of FILE's.")
@@ -161,10 +162,10 @@ def verify(
 
 
 @cli.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=PATH)
 @click.option("--condition", help="Name of the condition, if the study has more than one.")
 @click.option("--chain", required=True, help="Number of the chain, from 0; it need not have run.")
-@click.option("--file", type=click.Path(path_type=Path), help="Study file, if it has moved.")
+@click.option("--file", type=PATH, help="Study file, if it has moved.")
 @path_option
 @json_option
 def replay(folder: Path, **options: Any) -> None:
@@ -183,9 +184,7 @@ def replay(folder: Path, **options: Any) -> None:
 @cli.command()
 @click.argument("names", metavar="[ID]...", nargs=-1)
 @json_option
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Keep the results and their figure here."
-)
+@click.option("--out", type=PATH, help="Keep the results and their figure here.")
 @click.option("--deep", is_flag=True, help="Judge to within 1% instead of 3%, which takes longer.")
 @click.option("--quiet", is_flag=True, help="Do not show progress.")
 def published(**options: Any) -> int:
@@ -200,7 +199,7 @@ def published(**options: Any) -> int:
 
 
 @cli.command()
-@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.argument("file", type=PATH, required=False)
 @json_option
 def laws(file: Path | None, as_json: bool) -> None:
     """List the laws, and where they apply.
@@ -231,7 +230,7 @@ def families(as_json: bool) -> None:
 @click.argument("names", nargs=-1)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     default=Path("figures"),
     show_default=True,
     help="Folder for PDF, PNG and data.",

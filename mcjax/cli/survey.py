@@ -29,7 +29,7 @@ def run_survey(
     pieces = range(len(sizes))
     known = {} if store is None else {k: p for k in pieces if (p := store.load(k)) is not None}
     done = sum(sizes[k] for k in known)
-    with Progress(Console(stderr=True), sum(sizes), done, quiet, "networks") as progress:
+    with Progress(Console(stderr=True), sum(sizes), done, quiet=quiet, what="networks") as progress:
         for k, piece in api.survey_pieces(survey, known):
             progress.advance(sizes[k])
             if store is not None:

@@ -65,7 +65,7 @@ def run_verify(
             if given:
                 raise InputError(option, f"{problem}; leave it out")
         survey = survey if chains is None else replace(survey, chains=chains)
-        return run_survey(survey, as_json, out, without, quiet)
+        return run_survey(survey, as_json=as_json, out=out, without=without, quiet=quiet)
     if without is not None:
         raise InputError("--without", "is for a survey; for a study use --theory")
 
@@ -109,11 +109,19 @@ def run_verify(
             verification = judge(study, predictions, [tally.outcome for tally in tallies])
     seconds = time.monotonic() - began
     if store is not None:
-        _keep(store, study, text, predictions, verification, tallies, seconds)
+        _keep(
+            store,
+            study,
+            text=text,
+            predictions=predictions,
+            verification=verification,
+            tallies=tallies,
+            seconds=seconds,
+        )
     if first and as_json:
         click.echo(strict_json(verification_json(study, verification)))
     elif first:
-        show_verification(table_console(), study, predictions, verification, seconds)
+        show_verification(table_console(), study, predictions, verification, seconds=seconds)
     return verification.verdict
 
 
@@ -139,8 +147,8 @@ def _keep(
         "wall_seconds": seconds,
     }
     outcomes = [tally.outcome for tally in tallies]
-    labelled = dataset(study, predictions, outcomes, verification, origin)
-    files = pages(study, predictions, verification, seconds, about)
+    labelled = dataset(study, predictions, outcomes, verification, about=origin)
+    files = pages(study, predictions, verification, seconds=seconds, about=about)
     store.finish(verification, files | {"results.nc": netcdf(labelled)})
 
 

@@ -12,10 +12,9 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float
 
 from mcjax.diagnosis.cures import Edge, flips, repairs
 from mcjax.diagnosis.explosion import FiniteSample, finite_sample
@@ -33,6 +32,9 @@ from mcjax.laws.first_order.collapse_rates import (
 from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.models.information import UNIT
 from mcjax.network.network import Network
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 @dataclass(frozen=True)
@@ -150,10 +152,6 @@ def diagnose(
         has covariates or noise of its own; without it, they are nan there.
     sigma : float, optional
         Their noise scale.
-
-    Returns
-    -------
-    Diagnosis
 
     Raises
     ------

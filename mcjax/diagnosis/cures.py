@@ -28,13 +28,17 @@ second frozen model: this is (b).
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from jaxtyping import Bool
 
 from mcjax.laws.collapse.components import DataFlow, blind_sources, data_flow
 from mcjax.laws.collapse.origins import CollapseOrigin
 from mcjax.network.feed import REAL
 from mcjax.network.network import Network
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool
 
 Edge = tuple[str, str]
 """Origin and reader of a feed."""
@@ -46,15 +50,7 @@ SEVERAL_ANCHORS = -2
 def repairs(origins: tuple[CollapseOrigin, ...]) -> tuple[Edge, ...]:
     """Return a smallest set of new real feeds after which nothing collapses.
 
-    Parameters
-    ----------
-    origins : tuple of CollapseOrigin
-        The collapse origins of the network.
-
-    Returns
-    -------
-    tuple of Edge
-        A feed from real data to the first member of each origin.
+    There is one to the first member of each origin.
     """
     return tuple((REAL, origin.members[0]) for origin in origins)
 
@@ -62,18 +58,8 @@ def repairs(origins: tuple[CollapseOrigin, ...]) -> tuple[Edge, ...]:
 def flips(net: Network, collapsed: Bool[np.ndarray, " M"]) -> tuple[Edge, ...]:
     """Return every single new feed that makes a stable model collapse.
 
-    Parameters
-    ----------
-    net : Network
-        The network.
-    collapsed : ndarray of bool, shape (M,)
-        Whether each model collapses without a new feed.
-
-    Returns
-    -------
-    tuple of Edge
-        Feeds that do not exist yet, ordered by origin and then by reader, in the order of the
-        network. Empty if data accumulate or sample counts grow fast enough.
+    Feeds are ordered by origin and then by reader, in the order of the network. There is none if
+    data accumulate or sample counts grow fast enough.
     """
     if net.forgives:
         return ()

@@ -9,7 +9,10 @@ the covariates.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -105,23 +108,9 @@ class FiniteSample:
 def finite_sample(
     net: Network, p: int, flow: DataFlow, origins: tuple[CollapseOrigin, ...]
 ) -> FiniteSample | str:
-    """Return the radii and cures of a network of linear regressions.
+    """Return the radii and cures of a network of linear regressions with p parameters.
 
-    Parameters
-    ----------
-    net : Network
-        The network.
-    p : int
-        Number of parameters.
-    flow : DataFlow
-        Data flow of the network.
-    origins : tuple of CollapseOrigin
-        Its collapse origins.
-
-    Returns
-    -------
-    FiniteSample or str
-        The reason, as a string, if the law does not apply.
+    The result is the reason, as a string, if the law does not apply.
     """
     reason = GROWING.sentence if net.later.exponent else unusual_feeds(net)
     if reason:
@@ -163,38 +152,36 @@ def _smallest_feed(component: SecondMomentMap) -> tuple[int, int] | None:
     best: tuple[int, int] | None = None
     for k in _unstable_members(component):
         limit = best[1] - 1 if best else LARGEST_FEED
-        if not _settles(_with_real(component, k, limit)):
-            continue
-        low, high = 0, limit  # the component settles with high new samples, but not with low
-        step = 1
-        while low + step < high and not _settles(_with_real(component, k, low + step)):
-            low, step = low + step, 2 * step
-        high = min(high, low + step)
-        while high - low > 1:
-            middle = (low + high) // 2
-            if _settles(_with_real(component, k, middle)):
-                high = middle
-            else:
-                low = middle
-        best = (k, high)
+        enlarged = partial(_with_real, component, k)
+        if _settles(enlarged(limit)):
+            best = k, _first_to_settle(enlarged, 1, limit)
     return best
 
 
 def _least_factor(component: SecondMomentMap) -> float | None:
     """Return the smallest factor for all sample counts at which second moments settle."""
-    rows = component.rows
-    low, high = 100, 200  # hundredths
-    while not _settles(replace(component, rows=rows * high / 100)):
-        low, high = high, 2 * high
-        if high > 100 * HIGHEST_FACTOR:
-            return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        if _settles(replace(component, rows=rows * middle / 100)):
-            high = middle
-        else:
-            low = middle
-    return high / 100
+
+    def enlarged(hundredths: int) -> SecondMomentMap:
+        return replace(component, rows=component.rows * hundredths / 100)
+
+    if not _settles(enlarged(HIGHEST_FACTOR * 100)):
+        return None
+    return _first_to_settle(enlarged, 200, HIGHEST_FACTOR * 100) / 100
+
+
+def _first_to_settle(enlarged: Callable[[int], SecondMomentMap], first: int, last: int) -> int:
+    """Return the smallest number whose map settles, by doubling from ``first`` and bisection.
+
+    The map of ``last`` settles, and that of ``first // 2`` does not.
+    """
+
+    def settles(number: int) -> bool:
+        return _settles(enlarged(number))
+
+    high = first
+    while high < last and not settles(high):
+        high = min(2 * high, last)
+    return bisect_left(range(high), True, lo=high // 2 + 1, key=settles)
 
 
 def _settles(component: SecondMomentMap) -> bool:

@@ -27,12 +27,14 @@ because the hash makes two words at a time and Box-Muller two normals.
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Integer, UInt32
 
 from mcjax.draws.threefry import threefry
+
+if TYPE_CHECKING:
+    from jaxtyping import Integer, UInt32
 
 LABEL = 1 << 31
 STATISTIC = 1 << 30
@@ -76,12 +78,12 @@ def source_stream(source: int, reader: int | None = None) -> int:
     return (PUBLIC if reader is None else reader) << 16 | SELECTION - source
 
 
-def selection_stream(reader: Any) -> Any:
+def selection_stream(reader: UInt32[Any, " ..."]) -> UInt32[Any, " ..."]:
     """Return the stream that selects the subsample of its pool that model ``reader`` fits."""
     return reader << 16 | SELECTION
 
 
-def fitting_stream(reader: Any) -> Any:
+def fitting_stream(reader: UInt32[Any, " ..."]) -> UInt32[Any, " ..."]:
     """Return the stream of the random numbers that the estimator of model ``reader`` uses.
 
     Its upper half is not the number of any model, because there are fewer than 65,535 models.

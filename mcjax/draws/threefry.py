@@ -11,9 +11,11 @@ same code that compiled programs use.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jaxtyping import UInt32
+if TYPE_CHECKING:
+    from jaxtyping import UInt32
+
 
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 PARITY = 0x1BD11BDA

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Integer
 
 from mcjax.chains.dataset import SourceArrays
 from mcjax.chains.fast import reason_against
@@ -96,13 +97,13 @@ class CompiledStudy:
         programs = {i: shared for shared in self.programs for i in shared.members}
         return tuple(programs[i] for i in range(len(self.study.conditions)))
 
-    def task(self, condition: int, chains: Sequence[int] | np.ndarray) -> Task:
+    def task(self, condition: int, chains: Sequence[int] | Integer[np.ndarray, " C"]) -> Task:
         """Return some chains of a condition, given by its position, as a task of the engine."""
         shape = self.by_condition[condition].shape
         return task_of(self.study.conditions[condition], shape, chains)
 
     def trajectories(
-        self, program: SharedProgram, chains: Sequence[int] | np.ndarray
+        self, program: SharedProgram, chains: Sequence[int] | Integer[np.ndarray, " C"]
     ) -> Iterator[tuple[int, Trajectory]]:
         """Run some chains of every condition of a program; yield parts as they are ready.
 
@@ -172,10 +173,8 @@ def estimator_of(condition: Condition, solver: Solver = "auto") -> Estimator:
         The condition's estimator if it has one, otherwise the default for its model and memory.
     """
     model = condition.model
-    if condition.estimator is not None:
-        return condition.estimator
-    if model.estimator is not None:
-        return model.estimator
+    if condition.chosen_estimator is not None:
+        return condition.chosen_estimator
     if model.statistics is not None and condition.network.memory.adds_up:
         return SufficientStatistics()  # sums of generations add up, so rows need not be drawn again
     if solver == "auto":
@@ -204,11 +203,13 @@ def route_of(condition: Condition, study: Study) -> Route:
 def _reason_for_rows(condition: Condition, study: Study) -> str:
     """Return why chains must draw rows, or an empty string if sufficient statistics suffice."""
     net, squares = condition.network, condition.model.least_squares
-    own = (condition.estimator or condition.model.estimator) is not None
     for reason, holds in (
         ("the model is not least squares with normal noise", not (squares and squares.normal)),
         ("the study asks for rows", study.sampling != "auto"),
-        ("the condition or the model has an estimator of its own", own),
+        (
+            "the condition or the model has an estimator of its own",
+            condition.chosen_estimator is not None,
+        ),
         ("designs are fixed", condition.design != "random"),
         ("there are several real sources, or weights by generation", not net.plain),
         ("fits use a pool of rows", not (net.memory.current_only or net.memory.adds_up)),
@@ -280,7 +281,9 @@ def _shape(study: Study, members: Sequence[int]) -> Shape:
     return shape_of([c.network for c in conditions], study.generations, rows=not sums)
 
 
-def task_of(condition: Condition, shape: Shape, chains: Sequence[int] | np.ndarray) -> Task:
+def task_of(
+    condition: Condition, shape: Shape, chains: Sequence[int] | Integer[np.ndarray, " C"]
+) -> Task:
     """Return some chains of a condition, at the padded sizes of its program."""
     word = condition_word(condition.label)
     arrays = ConditionArrays(

@@ -115,7 +115,7 @@ def shared(work: Callable[[], Value]) -> list[Value]:
     for _, other in parts:
         if other is not None:
             raise SharedError(other.field, other.message, other.file)
-    return [value for value, _ in parts]  # type: ignore[misc]
+    return [value for value, _ in parts]  # type: ignore[misc]  # no fault, so all have a value
 
 
 def agreed(work: Callable[[], Value]) -> Value:
@@ -128,7 +128,7 @@ def agreed(work: Callable[[], Value]) -> Value:
 def first_alone(work: Callable[[], Value]) -> Value:
     """Run ``work`` in process 0 only and return its result in all processes."""
     result = shared(lambda: work() if jax.process_index() == 0 else None)[0]
-    return result  # type: ignore[return-value]
+    return result  # type: ignore[return-value]  # None only in the other processes
 
 
 def together(lists: Iterator[list[Any]]) -> Iterator[list[Any]]:

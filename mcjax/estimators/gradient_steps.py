@@ -11,14 +11,7 @@ import optax
 from jax import Array, lax
 from jaxtyping import Key
 
-from mcjax.estimators.estimator import (
-    Dataset,
-    Fit,
-    Problem,
-    finished,
-    first_that_holds,
-    rows_of,
-)
+from mcjax.estimators.estimator import Dataset, Fit, Problem, finished, first_that_holds, rows_of
 from mcjax.estimators.objective import mean_loss
 from mcjax.solvers.status import Status
 

@@ -12,14 +12,7 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Key
 
-from mcjax.estimators.estimator import (
-    Dataset,
-    Fit,
-    Problem,
-    finished,
-    first_that_holds,
-    rows_of,
-)
+from mcjax.estimators.estimator import Dataset, Fit, Problem, finished, first_that_holds, rows_of
 from mcjax.estimators.newton import Loop, iterate, short, solve_newton, standard_errors, tolerance
 from mcjax.estimators.objective import gradient_and_hessian, mean_loss, separated
 from mcjax.solvers.cholesky import singular_share

@@ -10,13 +10,7 @@ from jax import Array
 from jaxtyping import Float, Int32, Key
 
 from mcjax.errors import InputError
-from mcjax.estimators.estimator import (
-    Dataset,
-    Fit,
-    Problem,
-    finished,
-    first_that_holds,
-)
+from mcjax.estimators.estimator import Dataset, Fit, Problem, finished, first_that_holds
 from mcjax.solvers.cholesky import singular_share, solve_positive
 from mcjax.solvers.status import Status
 

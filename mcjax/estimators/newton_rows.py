@@ -147,7 +147,8 @@ def predictor_of(model: Problem) -> LinearPredictor:
 
 
 def _cast(model: Problem, dtype: Any) -> Problem:
-    return jax.tree.map(lambda leaf: leaf.astype(dtype), model)
+    cast: Problem = jax.tree.map(lambda leaf: leaf.astype(dtype), model)
+    return cast
 
 
 def _newton(model: Problem, rows: Rows, start: Array, *, status: Array, suspect: Array) -> _Loop:
@@ -218,7 +219,9 @@ def _advanced(
         jnp.stack([status, steps]),
     )
     # a fit that has ended no longer changes, whatever the others of its block do
-    return jax.tree.map(lambda new, old: jnp.where(running[None], new, old), after, loop)
+    return _Loop(
+        *(jnp.where(running[None], new, old) for new, old in zip(after, loop, strict=True))
+    )
 
 
 def _dot(a: Sequence[Array] | Array, b: Array) -> Array:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, UInt32
 
-UNROLLED = 16
+FEW_TERMS = 16
 """Up to this many covariates ``x'theta`` is written out, so that it fuses with its use."""
 
 Params = dict[str, Any]
@@ -62,10 +62,12 @@ class LinearPredictor:
 
         def slope(at: Array) -> Array:
             # the derivative of a sum is elementwise, because each loss depends on its own eta
-            return jax.grad(lambda e: jnp.sum(self.loss(params, e, y)))(at)
+            derivative: Array = jax.grad(lambda e: jnp.sum(self.loss(params, e, y)))(at)
+            return derivative
 
         # one pass for both: forward mode over reverse mode
-        return jax.jvp(slope, (eta,), (jnp.ones_like(eta),))
+        value, curvature = jax.jvp(slope, (eta,), (jnp.ones_like(eta),))
+        return value, curvature
 
     def labels(
         self, params: Params, eta: Entries, real: Bool[Array, "*shape"], words: Words
@@ -79,7 +81,7 @@ class LinearPredictor:
 
 def linear_predictor(x: Float[Array, " p *N"], theta: Float[Array, " p"]) -> Float[Array, "*N"]:
     """Return ``x'theta`` for x of shape (p,) or (p, N)."""
-    if len(theta) > UNROLLED:
+    if len(theta) > FEW_TERMS:
         return jnp.matmul(theta, x, precision="highest")
     total = x[0] * theta[0]
     for i in range(1, len(theta)):

@@ -15,13 +15,7 @@ from jax import Array
 from jaxtyping import Bool, Float, Key
 
 from mcjax.errors import InputError
-from mcjax.estimators.estimator import (
-    Dataset,
-    Fit,
-    Problem,
-    finished,
-    first_that_holds,
-)
+from mcjax.estimators.estimator import Dataset, Fit, Problem, finished, first_that_holds
 from mcjax.estimators.predictor import Params
 from mcjax.solvers.status import Status
 

@@ -45,7 +45,7 @@ def every_network(folder: Path, chains: int | None) -> list[Path]:
             "collapses": "whether the law says so",
             "share": "growth over the late generations as a share of the error",
         }
-        return save(fig, folder, "every-network", _rows(verdict), about, columns)
+        return save(fig, folder, "every-network", rows=_rows(verdict), about=about, columns=columns)
 
 
 def _cells(verdict: SurveyVerdict, quantity: str) -> list[Cell]:

@@ -38,12 +38,9 @@ def explosion_map(folder: Path, chains: int | None) -> list[Path]:
                 rasterized=True,
             )
             axes.contour(counts / p, SHARES, radius, [1 + ROUNDING], colors="black", linewidths=1.3)
-            axes.set_xscale("log")
-            axes.set_xlim(1, 5)
+            axes.set(xscale="log", xlim=(1, 5), xlabel="rows a fit / parameters", title=f"p = {p}")
             axes.set_xticks([1, 1.5, 2, 3, 5], ["1", "1.5", "2", "3", "5"])
             axes.set_xticks([], minor=True)
-            axes.set_xlabel("rows a fit / parameters")
-            axes.set_title(f"p = {p}")
             axes.text(3, 0.5, "settles", ha="center", color="white")
             axes.set_facecolor("0.85")
             edge = {"ha": "center", "va": "center", "rotation": 90}
@@ -67,7 +64,7 @@ def explosion_map(folder: Path, chains: int | None) -> list[Path]:
             "real_share": "share of fresh real data among the rows of a fit",
             "predicted": "the factor; infinite where there is no second moment",
         }
-        return save(fig, folder, "explosion-map", rows, about, columns)
+        return save(fig, folder, "explosion-map", rows=rows, about=about, columns=columns)
 
 
 def _radius(p: int, rows: int, share: float) -> float:

@@ -43,13 +43,6 @@ COLUMNS = {
 def refuse_foreign(folder: Path, name: str) -> None:
     """Raise an error if the files of a figure exist, but were not written by mcjax.
 
-    Parameters
-    ----------
-    folder : Path
-        Folder for the files.
-    name : str
-        Name of the figure.
-
     Raises
     ------
     InputError

@@ -51,7 +51,9 @@ def topology_panel(folder: Path, chains: int | None) -> list[Path]:
         for axes in panels[:, 0]:
             axes.set_ylabel("mean squared error")
         _legend(panels[0, 0], "exact law")
-        return save(fig, folder, "topologies", _rows(cells), "MSE of models in six networks")
+        return save(
+            fig, folder, "topologies", rows=_rows(cells), about="MSE of models in six networks"
+        )
 
 
 def flip(folder: Path, chains: int | None) -> list[Path]:
@@ -85,7 +87,9 @@ def flip(folder: Path, chains: int | None) -> list[Path]:
             axes.set_ylim(0, top)
         panels[1, 0].set_ylabel("mean squared error")
         _legend(panels[1, 0], "first-order law", points, net.models)
-        return save(fig, folder, "flip", _rows(cells), "MSE of models before and after a feed")
+        return save(
+            fig, folder, "flip", rows=_rows(cells), about="MSE of models before and after a feed"
+        )
 
 
 def _of_law(cells: Sequence[Cell], law: str) -> list[Cell]:

@@ -28,16 +28,12 @@ def ladder(folder: Path, chains: int | None) -> list[Path]:
     theta, last = (0.5, -0.5), 5
     rows: list[dict[str, Any]] = []
     for name in LADDERS:
-        conditions = tuple(
-            condition(
-                topologies.self_loop(samples=n // 2, real=n // 2, initial=n),
-                FAMILIES[name](),
-                theta,
-                label=f"{name}, n={n}",
-            )
-            for n in RUNGS
-        )
-        study = Study(conditions, generations=last, chains=chains or 8192)
+        loops = {n: topologies.self_loop(samples=n // 2, real=n // 2, initial=n) for n in RUNGS}
+        conditions = [
+            condition(loop, FAMILIES[name](), theta, label=f"{name}, n={n}")
+            for n, loop in loops.items()
+        ]
+        study = Study(tuple(conditions), generations=last, chains=chains or 8192)
         cells = [
             cell
             for cell in api.verify(study).cells
@@ -66,16 +62,17 @@ def ladder(folder: Path, chains: int | None) -> list[Path]:
                 capsize=2,
                 label=name,
             )
-        axes.set_xscale("log")
+        axes.set(
+            xscale="log",
+            xlabel="rows a fit, n",
+            ylabel="simulated MSE / first-order law",
+            title="One model, half its own output, half fresh real data; generation 5,"
+            " 95% intervals",
+        )
         axes.set_xticks(RUNGS)
         axes.xaxis.set_major_formatter(ScalarFormatter())
         axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set_xlabel("rows a fit, n")
-        axes.set_ylabel("simulated MSE / first-order law")
-        axes.set_title(
-            "One model, half its own output, half fresh real data; generation 5, 95% intervals"
-        )
         axes.legend()
         about = "Simulated MSE over that by the first-order law, on ladders of sample sizes"
         columns = {"ratio": "simulated over predicted", "ratio_error": "standard error of ratio"}
-        return save(fig, folder, "ladder", rows, about, columns)
+        return save(fig, folder, "ladder", rows=rows, about=about, columns=columns)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from mcjax import api
@@ -33,7 +35,7 @@ def efficiency_maps(folder: Path, chains: int | None) -> list[Path]:
     with figure(2, len(COUNTS), 3.8) as (fig, panels):
         for line, rank in zip(panels, (4, 2), strict=True):
             for axes, count in zip(line, COUNTS, strict=True):
-                designs = random_designs(count, 4, rank, (20, 20, 20), DRAWS)
+                designs = random_designs(count, p=4, rank=rank, rows=(20, 20, 20), draws=DRAWS)
                 worst = np.asarray(efficiency_map(designs, alphas, betas)).min(-1)
                 best = best_weights(designs)
                 mesh = axes.pcolormesh(
@@ -64,7 +66,7 @@ def efficiency_maps(folder: Path, chains: int | None) -> list[Path]:
             "kind": "a point of the grid, or the best one",
         }
         about = "Relative efficiency in the long run of the entity that is worst off"
-        return save(fig, folder, "mediated-map", rows, about, columns)
+        return save(fig, folder, "mediated-map", rows=rows, about=about, columns=columns)
 
 
 def transfer(folder: Path, chains: int | None) -> list[Path]:
@@ -75,7 +77,12 @@ def transfer(folder: Path, chains: int | None) -> list[Path]:
     """
     rows: list[dict[str, Any]] = []
     names = {"own": "own task", "others": "tasks of others", "spread": "spread between models"}
-    nets = {alpha: data_mediated(4, alpha, 0.5, 20, 20, 20, theta=TRUTHS) for alpha in ALPHAS}
+    nets = {
+        alpha: data_mediated(
+            entities=4, alpha=alpha, beta=0.5, private=20, public=20, synthetic=20, theta=TRUTHS
+        )
+        for alpha in ALPHAS
+    }
     conditions = tuple(  # under one label, so on the same designs
         condition(net, linear(), np.zeros(4), name=f"alpha={alpha:g}", design="fixed")
         for alpha, net in nets.items()
@@ -94,8 +101,7 @@ def transfer(folder: Path, chains: int | None) -> list[Path]:
             for axes, (key, title) in zip(panels[0], names.items(), strict=True):
                 axes.plot(predicted[key], color=colour)
                 axes.plot(observed[key], marker, **style)
-                axes.set_title(title)
-                axes.set_xlabel("generation")
+                axes.set(title=title, xlabel="generation")
                 rows += [
                     {"alpha": alpha, "generation": t, "law": "fixed_design", "quantity": key}
                     | {"empirical": f"{b:.6g}", "predicted": f"{a:.6g}"}
@@ -108,7 +114,7 @@ def transfer(folder: Path, chains: int | None) -> list[Path]:
             " others, or spread between models; mean over four entities"
         }
         about = "What four entities with truths of their own learn of each other"
-        return save(fig, folder, "mediated-transfer", rows, about, columns)
+        return save(fig, folder, "mediated-transfer", rows=rows, about=about, columns=columns)
 
 
 def homogenisation(folder: Path, chains: int | None) -> list[Path]:
@@ -123,14 +129,10 @@ def homogenisation(folder: Path, chains: int | None) -> list[Path]:
         for alpha, colour in zip((0.25, 0.5, 0.75, 1.0), PALETTE, strict=False):
             weights = np.full(GENERATIONS + 1, alpha), np.full(GENERATIONS + 1, 0.5)
             for axes, rank in ((left, None), (middle, 2)):
-                many = random_designs(4, 4, rank or 4, (20, 20, 20), 1, distance=1.0)
-                one = many._replace(**{k: getattr(many, k)[0] for k in ("private", "public")})
-                one = one._replace(
-                    synthetic=many.synthetic[0],
-                    rows=tuple(part[0] for part in many.rows),
-                    truths=many.truths[0],
-                    variances=tuple(part[0] for part in many.variances),
+                designs = random_designs(
+                    4, p=4, rank=rank or 4, rows=(20, 20, 20), draws=1, distance=1.0
                 )
+                one = jax.tree.map(operator.itemgetter(0), designs)  # the only set
                 if rank is None:
                     same = np.stack([one.public] * 4)
                     one = one._replace(private=same, synthetic=same)
@@ -156,14 +158,9 @@ def homogenisation(folder: Path, chains: int | None) -> list[Path]:
             ]
         angle = np.linspace(0, 2 * np.pi, 200)
         right.plot(np.cos(angle), np.sin(angle), color="0.6", linewidth=0.8)
-        right.set_aspect("equal")
-        for axes, title in zip(
-            panels[0], ("equal designs", "private rank 2", "eigenvalues of Q"), strict=True
-        ):
-            axes.set_title(title)
-        for axes in (left, middle):
-            axes.set_xlabel("generation")
-        left.set_ylabel("spread, of generation 0")
+        left.set(title="equal designs", xlabel="generation", ylabel="spread, of generation 0")
+        middle.set(title="private rank 2", xlabel="generation")
+        right.set(title="eigenvalues of Q", aspect="equal")
         middle.legend()
         columns = {
             "condition": "designs of the four entities",
@@ -172,7 +169,7 @@ def homogenisation(folder: Path, chains: int | None) -> list[Path]:
             "imaginary": "imaginary part of predicted",
         }
         about = "How alike models become that read one pool, and why it settles"
-        return save(fig, folder, "mediated-homogenisation", rows, about, columns)
+        return save(fig, folder, "mediated-homogenisation", rows=rows, about=about, columns=columns)
 
 
 def _outer(mean: np.ndarray) -> np.ndarray:

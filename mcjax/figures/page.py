@@ -31,29 +31,13 @@ def pages(
     seconds: float,
     about: Mapping[str, Any],
 ) -> dict[str, str]:
-    """Return the pages about a run.
+    """Return the pages about a run: the texts of ``report.html`` and ``report.md``, by name.
 
-    Parameters
-    ----------
-    study : Study
-        The study.
-    predictions : sequence of Predictions
-        Predictions for each condition.
-    verification : Verification
-        The judged study.
-    seconds : float
-        Wall time of the run.
-    about : mapping of str to object
-        With the keys ``command``, ``file`` (text of the study file) and ``environment`` (versions
-        and device).
-
-    Returns
-    -------
-    dict of str to str
-        The texts of ``report.html`` and ``report.md``, by name.
+    ``about`` has the keys ``command``, ``file`` (text of the study file) and ``environment``
+    (versions and device).
     """
     console = table_console(record=True, file=io.StringIO())
-    show_verification(console, study, predictions, verification, seconds)
+    show_verification(console, study, predictions, verification, seconds=seconds)
     verdicts = console.export_html(inline_styles=True, code_format="{code}", clear=False)
     laws = sorted({name for predicted in predictions for name in predicted.laws})
     question = (

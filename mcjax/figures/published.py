@@ -19,22 +19,7 @@ SHAPE = dict(zip((VERIFIED, REFUTED, INCONCLUSIVE), MARKERS, strict=False))
 
 
 def published_figure(folder: Path, results: Sequence[Result], tolerance: float) -> list[Path]:
-    """Draw the ratio of every simulated number to the law, with its interval and the margin.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder for the files.
-    results : sequence of Result
-        The judged rows.
-    tolerance : float
-        Margin of the ratios.
-
-    Returns
-    -------
-    list of Path
-        Paths of the files.
-    """
+    """Draw the ratio of every simulated number to the law, with its interval and the margin."""
     height = 1.2 + 0.19 * len(results)
     rows: list[dict[str, Any]] = []
     with figure(1, 1, height) as (fig, panels):
@@ -47,21 +32,17 @@ def published_figure(folder: Path, results: Sequence[Result], tolerance: float) 
             axes.plot([low, high], [k, k], color=COLOUR[cell.verdict], linewidth=1)
             axes.plot(cell.ratio, k, SHAPE[cell.verdict], color=COLOUR[cell.verdict], markersize=4)
             rows.append(
-                {
-                    "condition": result.entry.id,
-                    "quantity": result.row.setting,
-                    "law": result.entry.kind,
-                    "ratio": cell.ratio,
-                    "low": low,
-                    "high": high,
-                    "verdict": cell.verdict,
-                }
+                {"condition": result.entry.id, "quantity": result.row.setting}
+                | {"law": result.entry.kind, "ratio": cell.ratio, "low": low, "high": high}
+                | {"verdict": cell.verdict}
             )
         axes.set_yticks(range(len(results)))
         axes.set_yticklabels([drawn(f"{r.entry.id}  {r.row.setting}") for r in results], fontsize=7)
-        axes.set_ylim(len(results) - 0.4, -0.6)
-        axes.set_xlim(1 - 2.2 * tolerance, 1 + 2.2 * tolerance)
-        axes.set_xlabel("simulated / law (of a bound: / bound); band: the margin")
+        axes.set(
+            ylim=(len(results) - 0.4, -0.6),
+            xlim=(1 - 2.2 * tolerance, 1 + 2.2 * tolerance),
+            xlabel="simulated / law (of a bound: / bound); band: the margin",
+        )
         columns = {
             "condition": "the published result",
             "ratio": "simulated over predicted",
@@ -69,4 +50,12 @@ def published_figure(folder: Path, results: Sequence[Result], tolerance: float) 
             "high": "upper end of its interval",
             "verdict": "on the number",
         }
-        return save(fig, folder, "ratios", rows, "Published numbers, simulated", columns, True)
+        return save(
+            fig,
+            folder,
+            "ratios",
+            rows=rows,
+            about="Published numbers, simulated",
+            columns=columns,
+            owned=True,
+        )

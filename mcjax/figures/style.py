@@ -38,17 +38,10 @@ SETTINGS: dict[Any, Any] = {
 def figure(rows: int, columns: int, height: float) -> Iterator[tuple[Figure, Any]]:
     """Provide an empty figure in the common style; global settings are restored afterwards.
 
-    Parameters
-    ----------
-    rows, columns : int
-        Number of rows and columns of panels.
-    height : float
-        Height in inches.
-
     Yields
     ------
     figure : Figure
-        The figure.
+        The figure, as wide as a text block and ``height`` inches high.
     panels : ndarray of Axes, shape (rows, columns)
         Its panels.
     """
@@ -61,19 +54,7 @@ def figure(rows: int, columns: int, height: float) -> Iterator[tuple[Figure, Any
 def band(axes: Axes, cells: Sequence[Any], colour: str, marker: str) -> Line2D:
     """Draw simulated means with 95% bands, and the law as a line, against the generation.
 
-    Parameters
-    ----------
-    axes : Axes
-        Panel to draw in.
-    cells : sequence of Cell
-        One for each generation, all of one law.
-    colour, marker : str
-        Colour of the curve, and marker of its points.
-
-    Returns
-    -------
-    Line2D
-        The points, for a legend.
+    There is one cell for each generation, all of one law. Return the points, for a legend.
     """
     t = [cell.generation for cell in cells]
     mean = [cell.empirical for cell in cells]

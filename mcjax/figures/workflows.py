@@ -41,32 +41,22 @@ class Curve(NamedTuple):
 
 def workflows(folder: Path, chains: int | None) -> list[Path]:
     """Draw memory, weights, graphs, growing samples, normal and categorical models."""
-    count = chains or 8192
-    panels: dict[str, Callable[[int], list[Curve]]] = {
-        "what is kept of the past": _memory,
-        "weight of fresh real data": _weights,
-        "accumulating on graphs": _graphs,
-        "samples that grow like t^a": _growing,
-        "normal, 10 rows a fit": _normal,
-        "categorical, 50 rows a fit": _categorical,
-    }
-    labels = {
-        "what is kept of the past": ("fits T", "risk / risk of the first fit"),
-        "weight of fresh real data": ("weight w", "settled risk / risk of the first fit"),
-        "accumulating on graphs": ("fits T", "models x risk / risk of the first fit"),
-        "samples that grow like t^a": ("fits T", "risk / risk of the first fit"),
-        "normal, 10 rows a fit": ("generation", "standard deviation, variance"),
-        "categorical, 50 rows a fit": ("generation", "chance, diversity"),
-    }
+    risk, fits = "risk / risk of the first fit", "fits T"
+    panels: list[tuple[Callable[[int], list[Curve]], str, str, str]] = [
+        (_memory, "what is kept of the past", fits, risk),
+        (_weights, "weight of fresh real data", "weight w", f"settled {risk}"),
+        (_graphs, "accumulating on graphs", fits, f"models x {risk}"),
+        (_growing, "samples that grow like t^a", fits, risk),
+        (_normal, "normal, 10 rows a fit", "generation", "standard deviation, variance"),
+        (_categorical, "categorical, 50 rows a fit", "generation", "chance, diversity"),
+    ]
     rows: list[dict[str, Any]] = []
     with figure(2, 3, 4.8) as (fig, axes):
-        for panel, (title, make) in zip(axes.flat, panels.items(), strict=True):
-            curves = make(count)
+        for panel, (make, title, x, y) in zip(axes.flat, panels, strict=True):
+            curves = make(chains or 8192)
             _draw(panel, curves)
-            panel.set_title(title)
-            panel.set_xlabel(labels[title][0])
-            panel.set_ylabel(labels[title][1])
-            rows += _rows(title, labels[title][0], curves)
+            panel.set(title=title, xlabel=x, ylabel=y)
+            rows += _rows(title, x, curves)
         axes[0, 0].set_yscale("log")
         axes[0, 1].plot([0.3, 0.9], [0.3, 0.9], color="0.6", linewidth=0.8, linestyle="--")
         axes[0, 2].set_xscale("log")
@@ -77,22 +67,19 @@ def workflows(folder: Path, chains: int | None) -> list[Path]:
             "x": "where the point stands on the horizontal axis, see axis",
             "axis": "what that axis counts",
         }
-        return save(fig, folder, "workflows", rows, about, columns)
+        return save(fig, folder, "workflows", rows=rows, about=about, columns=columns)
 
 
 def _draw(axes: Axes, curves: Sequence[Curve]) -> None:
     for k, curve in enumerate(curves):
         x, mean, error = (np.asarray(v) for v in (curve.x, curve.observed, curve.error))
-        axes.plot(x, curve.predicted, color=PALETTE[k], linewidth=1)
-        axes.fill_between(
-            x, mean - 1.96 * error, mean + 1.96 * error, color=PALETTE[k], alpha=0.25, linewidth=0
+        colour, half = PALETTE[k], 1.96 * error
+        axes.plot(x, curve.predicted, color=colour, linewidth=1)
+        axes.fill_between(x, mean - half, mean + half, color=colour, alpha=0.25, linewidth=0)
+        some = (
+            np.unique(np.geomspace(1, len(x), 16).astype(int)) - 1 if len(x) >= 25 else slice(None)
         )
-        shown = (
-            slice(None) if len(x) < 25 else np.unique(np.geomspace(1, len(x), 16).astype(int)) - 1
-        )
-        axes.plot(
-            x[shown], mean[shown], MARKERS[k], color=PALETTE[k], markersize=3, label=curve.name
-        )
+        axes.plot(x[some], mean[some], MARKERS[k], color=colour, markersize=3, label=curve.name)
     axes.legend(fontsize=7)
 
 
@@ -124,21 +111,25 @@ def _risks(
     networks: Mapping[str, Network], last: int, chains: int, scale: Sequence[float] | None = None
 ) -> list[Curve]:
     """Return curves of the risk over that of the first fit; ``scale`` multiplies each curve."""
-    results = _results(networks, linear(), np.ones(P), last, chains)
+    results = _results(networks, linear(), np.ones(P), last=last, chains=chains)
     curves = []
     for place, name in enumerate(networks):
         factor = 1.0 if scale is None else scale[place]
         readers = [risk_ratio("first_order", t, place) for t in range(last + 1)]
         estimates = [observe(results) for observe, _ in readers]
+        observed = [factor * estimate.value for estimate in estimates]
+        error = [factor * estimate.error for estimate in estimates]
+        predicted = [factor * predict(results) for _, predict in readers]
+        fits = range(1, last + 2)
         curves.append(
             Curve(
                 name,
                 "first_order",
                 "risk",
-                list(range(1, last + 2)),
-                [factor * estimate.value for estimate in estimates],
-                [factor * estimate.error for estimate in estimates],
-                [factor * predict(results) for _, predict in readers],
+                x=fits,
+                observed=observed,
+                error=error,
+                predicted=predicted,
             )
         )
     return curves
@@ -166,7 +157,17 @@ def _weights(chains: int) -> list[Curve]:
         observed, error = zip(*points, strict=True)
         name, quantity = f"{ratio} real : 1 synthetic", "risk in the long run"
         at = weights.tolist()
-        curves.append(Curve(name, "first_order", quantity, at, observed, error, predicted))
+        curves.append(
+            Curve(
+                name=name,
+                law="first_order",
+                quantity=quantity,
+                x=at,
+                observed=observed,
+                error=error,
+                predicted=predicted,
+            )
+        )
     return curves
 
 
@@ -195,16 +196,19 @@ def _functionals(
     for title, (name, law, shown) in wanted.items():
         readers = [functional(name, law, t) for t in range(LAST + 1)]
         estimates = [observe(results) for observe, _ in readers]
+        observed = [shown(s.value) for s in estimates]
         slope = [(shown(s.value + 1e-6) - shown(s.value)) / 1e-6 for s in estimates]
+        error = [abs(d) * s.error for d, s in zip(slope, estimates, strict=True)]
+        predicted = [shown(predict(results)) for _, predict in readers]
         curves.append(
             Curve(
                 title,
                 law,
                 name,
-                list(range(LAST + 1)),
-                [shown(s.value) for s in estimates],
-                [abs(d) * s.error for d, s in zip(slope, estimates, strict=True)],
-                [shown(predict(results)) for _, predict in readers],
+                x=range(LAST + 1),
+                observed=observed,
+                error=error,
+                predicted=predicted,
             )
         )
     return curves
@@ -221,7 +225,7 @@ def _normal(chains: int) -> list[Curve]:
         "mean deviation": ("deviation", "lineage", _same),
         "exp mean log deviation": ("log_deviation", "lineage", math.exp),
     }
-    return _functionals(_results(net, gaussian(), [0.0, 1.0], LAST, 8 * chains), wanted)
+    return _functionals(_results(net, gaussian(), [0.0, 1.0], last=LAST, chains=8 * chains), wanted)
 
 
 def _categorical(chains: int) -> list[Curve]:
@@ -230,4 +234,4 @@ def _categorical(chains: int) -> list[Curve]:
         "rare class (.1) extinct": ("rarest_extinct", "extinction", _same),
         "diversity": ("heterozygosity", "generative", _same),
     }
-    return _functionals(_results(net, categorical(), [0.1, 0.9], LAST, chains), wanted)
+    return _functionals(_results(net, categorical(), [0.1, 0.9], last=LAST, chains=chains), wanted)

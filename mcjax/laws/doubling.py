@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
-Matrix = TypeVar("Matrix")
+import numpy as np
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
-def squared_powers(a: Matrix, doublings: int) -> Iterator[Matrix]:
+def squared_powers(
+    a: Float[np.ndarray, "n n"], doublings: int
+) -> Iterator[Float[np.ndarray, "n n"]]:
     """Yield A, A^2, A^4, ..., each squared only when it is asked for.
 
     A sum over n terms becomes one over 2n by adding to it what A^n makes of it. With
@@ -16,4 +21,4 @@ def squared_powers(a: Matrix, doublings: int) -> Iterator[Matrix]:
     """
     for _ in range(doublings):
         yield a
-        a = a @ a  # type: ignore[operator]
+        a = a @ a

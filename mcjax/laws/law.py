@@ -32,14 +32,17 @@ class Reason(NamedTuple):
 GROWING = Reason(
     "sample counts grow from generation to generation, and this law is for constant ones"
 )
-
-
 CHANGING = Reason("feeds change from generation to generation, and this law is for constant ones")
 
 
 def changing(net: Network) -> Reason | None:
     """Return ``CHANGING`` if feeds change other than by growing samples, otherwise None."""
     return None if net.later.constant or net.later.exponent else CHANGING
+
+
+def not_constant(net: Network) -> Reason | None:
+    """Return why feeds are not the same in every generation after the first, or None."""
+    return GROWING if net.later.exponent else changing(net)
 
 
 def has_long_run(net: Network) -> bool:

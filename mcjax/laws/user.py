@@ -161,7 +161,8 @@ def law_from_file(path: Path) -> Law:
     """
     names = run_file(path)
     if "LAW" in names:
-        return names["LAW"]
+        law: Law = names["LAW"]
+        return law
     if "law" not in names:
         raise InputError(
             "law", "is missing; define law(condition, generations), or an object LAW", str(path)

@@ -39,9 +39,9 @@ def linear(sigma: float = 1.0, noise: Noise = "normal", real_noise: Noise | None
     ----------
     sigma : float
         Noise scale.
-    noise : str or dict
+    noise : str or mapping
         Distribution of the noise, such as ``"normal"`` or ``{"name": "student_t", "df": 5}``.
-    real_noise : str or dict, optional
+    real_noise : str or mapping, optional
         Distribution of the noise in real data; defaults to ``noise``.
 
     Returns
@@ -124,10 +124,10 @@ def _variant(kind: NoiseName, real_kind: NoiseName) -> str:
 def _predictor(
     loss: Callable[..., Array],
     slopes: Callable[..., tuple[Array, Array]],
-    *kinds: NoiseName,
+    kind: NoiseName,
+    real_kind: NoiseName,
     same: bool,
 ) -> LinearPredictor:
-    kind, real_kind = kinds
     real = None if same else _label(real_kind, "real_noise")
     return LinearPredictor(loss, _label(kind, "noise"), real, slopes)
 

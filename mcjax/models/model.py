@@ -20,13 +20,7 @@ from jaxtyping import Float, Key, Shaped
 
 from mcjax.draws.samplers import uniform
 from mcjax.estimators.estimator import Estimator, Loss
-from mcjax.estimators.predictor import (
-    Entries,
-    LinearPredictor,
-    Params,
-    Words,
-    linear_predictor,
-)
+from mcjax.estimators.predictor import Entries, LinearPredictor, Params, Words, linear_predictor
 from mcjax.estimators.sufficient_statistics import Statistics
 from mcjax.models.allowance import Allowance
 from mcjax.models.information import Information

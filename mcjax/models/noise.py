@@ -213,7 +213,7 @@ def read_noise(spec: Noise, field: str) -> tuple[NoiseName, dict[str, float]]:
 
     Parameters
     ----------
-    spec : str or dict
+    spec : str or mapping
         Such as ``"normal"`` or ``{"name": "student_t", "df": 5}``.
     field : str
         The field of the study file, for error messages.

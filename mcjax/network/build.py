@@ -7,13 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from mcjax.errors import InputError, did_you_mean
-from mcjax.network.checks import (
-    GROWTH_ALONE,
-    MOST_MODELS,
-    Draws,
-    check_count,
-    check_weight,
-)
+from mcjax.network.checks import GROWTH_ALONE, MOST_MODELS, Draws, check_count, check_weight
 from mcjax.network.feed import Feed
 from mcjax.network.memory import Memory, MemoryName
 from mcjax.network.network import Network
@@ -59,7 +53,7 @@ def build_network(
         See :class:`Network`.
     real : {"fresh", "reused"}
         See :class:`Network`.
-    memory : Memory or str, optional
+    memory : Memory or {"replace", "accumulate", "subsample"}, optional
         See :class:`Network`.
     growth : float, optional
         Each feed of generation t >= 1 has ``samples * t^growth`` observations, rounded.

@@ -40,9 +40,9 @@ class Network:
         generation, which all its readers read.
     real : {"fresh", "reused"}
         Whether real data are new in every generation, or always the generation-0 sample.
-    memory : Memory or str
-        What a model keeps of its past: ``replace``, ``accumulate`` or ``subsample``, or the rule
-        itself. In a pool with feeds the generation-0 sample has weight 1.
+    memory : Memory
+        What a model keeps of its past; may be given by name, ``replace``, ``accumulate`` or
+        ``subsample``. In a pool with feeds the generation-0 sample has weight 1.
     sources : tuple of Source
         Real sources beside ``real``, which feeds name as origin. Models' own data have the
         covariates of the source ``real``.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from mcjax.errors import InputError, did_you_mean
 
@@ -83,9 +83,9 @@ class Source:
         """Return the source with another number of samples."""
         return replace(self, samples=samples)
 
-    def _numbers(self, field: str, values: object) -> tuple[float, ...]:
+    def _numbers(self, field: str, values: Any) -> tuple[float, ...]:
         try:
-            found = tuple(float(v) for v in values)  # type: ignore[attr-defined]
+            found = tuple(float(v) for v in values)
         except (TypeError, ValueError) as error:
             raise self._error(field, "must be numbers") from error
         if not all(map(math.isfinite, found)):

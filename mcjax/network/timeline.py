@@ -195,7 +195,7 @@ class Growing(Timeline):
             raise InputError("network.growth", f"is {self.exponent!r}; give a number from 0 to 10")
 
     @property
-    def generations(self) -> tuple[Generation, ...]:  # type: ignore[override]
+    def generations(self) -> tuple[Generation, ...]:  # type: ignore[override]  # a field of others
         """That of t = 1."""
         return (self.first,)
 

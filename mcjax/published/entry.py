@@ -1,7 +1,9 @@
 """One published result: its claim, its reference, and the study that reproduces it.
 
 An entry builds a study. Each of its rows reads one number from the study's chains, and the same
-number from the predictions of a law.
+number from the predictions of a law. :func:`mean_square`, :func:`risk_ratio` and :func:`functional`
+return such a pair of readers for a law by name, a generation t, and the first model of a condition
+by its position in the study.
 """
 
 from __future__ import annotations
@@ -60,9 +62,10 @@ class ConditionResult(NamedTuple):
     predictions: Predictions
 
 
-Observe = Callable[[Sequence[ConditionResult]], ChainEstimate]
+Results = Sequence[ConditionResult]
+Observe = Callable[[Results], ChainEstimate]
 """Reads a number from the chains of a study's conditions."""
-Predict = Callable[[Sequence[ConditionResult]], float]
+Predict = Callable[[Results], float]
 """Reads a number from the predictions for a study's conditions."""
 
 
@@ -118,58 +121,23 @@ class Entry:
     rows: tuple[Row, ...]
 
 
-def study_of(conditions: Sequence[Condition], generations: int, chains: int) -> Study:
-    """Return a study that is only simulated, not judged."""
-    return Study(tuple(conditions), generations, chains)
-
-
 def mean_square(law: str, t: int, place: int = 0) -> tuple[Observe, Predict]:
-    """Return readers of ``E ||e_t||^2``.
+    """Return readers of ``E ||e_t||^2``."""
 
-    Parameters
-    ----------
-    law : str
-        Name of the law.
-    t : int
-        Generation.
-    place : int, optional
-        Position of the condition in the study, whose first model is read.
-
-    Returns
-    -------
-    observe, predict : callable
-        Read the number from chains and from the law's predictions.
-    """
-
-    def observe(results: Sequence[ConditionResult]) -> ChainEstimate:
+    def observe(results: Results) -> ChainEstimate:
         outcome = results[place].outcome
         return _estimate(outcome.moments.squared, (t, 0), outcome)
 
-    def predict(results: Sequence[ConditionResult]) -> float:
+    def predict(results: Results) -> float:
         return float(results[place].predictions.laws[law].mse[t, 0])
 
     return observe, predict
 
 
 def risk_ratio(law: str, t: int, place: int = 0) -> tuple[Observe, Predict]:
-    """Return readers of ``E ||e_t||^2 / E ||e_0||^2``, the risk after t + 1 fits over the first.
+    """Return readers of ``E ||e_t||^2 / E ||e_0||^2``, the risk after t + 1 fits over the first."""
 
-    Parameters
-    ----------
-    law : str
-        Name of the law.
-    t : int
-        Generation.
-    place : int, optional
-        Position of the condition in the study, whose first model is read.
-
-    Returns
-    -------
-    observe, predict : callable
-        Read the number from chains and from the law's predictions.
-    """
-
-    def observe(results: Sequence[ConditionResult]) -> ChainEstimate:
+    def observe(results: Results) -> ChainEstimate:
         outcome = results[place].outcome
         across = outcome.moments.across
         chains = int(across.chains[0])
@@ -182,7 +150,7 @@ def risk_ratio(law: str, t: int, place: int = 0) -> tuple[Observe, Predict]:
         error = math.sqrt(variance / (chains * (chains - 1)))
         return ChainEstimate(float(last / first), error, chains, outcome.chains - chains)
 
-    def predict(results: Sequence[ConditionResult]) -> float:
+    def predict(results: Results) -> float:
         mse = results[place].predictions.laws[law].mse[:, 0]
         return float(mse[t] / mse[0])
 
@@ -192,7 +160,7 @@ def risk_ratio(law: str, t: int, place: int = 0) -> tuple[Observe, Predict]:
 def limit_ratio(law: str, place: int = 0) -> Predict:
     """Return a reader of the limit of the risk over the risk of the first fit."""
 
-    def predict(results: Sequence[ConditionResult]) -> float:
+    def predict(results: Results) -> float:
         prediction = results[place].predictions.laws[law]
         return float(prediction.limit[0] / prediction.mse[0, 0])
 
@@ -200,29 +168,14 @@ def limit_ratio(law: str, place: int = 0) -> Predict:
 
 
 def functional(name: str, law: str, t: int, place: int = 0) -> tuple[Observe, Predict]:
-    """Return readers of the mean of a functional.
+    """Return readers of the mean of a functional."""
 
-    Parameters
-    ----------
-    name, law : str
-        Names of the functional and of the law.
-    t : int
-        Generation.
-    place : int, optional
-        Position of the condition in the study, whose first model is read.
-
-    Returns
-    -------
-    observe, predict : callable
-        Read the number from chains and from the law's predictions.
-    """
-
-    def observe(results: Sequence[ConditionResult]) -> ChainEstimate:
+    def observe(results: Results) -> ChainEstimate:
         names = [functional.name for functional in results[place].condition.model.functionals]
         outcome = results[place].outcome
         return _estimate(outcome.moments.functional, (t, 0, names.index(name)), outcome)
 
-    def predict(results: Sequence[ConditionResult]) -> float:
+    def predict(results: Results) -> float:
         return float(results[place].predictions.functionals[law].values[name][t, 0])
 
     return observe, predict

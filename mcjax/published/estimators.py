@@ -11,7 +11,7 @@ from mcjax.models.model import Model
 from mcjax.models.quantile import quantile
 from mcjax.network import topologies
 from mcjax.network.memory import MemoryName
-from mcjax.published.entry import ASYMPTOTIC, EXACT, Entry, Row, mean_square, risk_ratio, study_of
+from mcjax.published.entry import ASYMPTOTIC, EXACT, Entry, Row, mean_square, risk_ratio
 from mcjax.study.study import Condition, Study, condition
 
 ROWS, PARAMETERS, FITS = 30, 50, 3
@@ -20,7 +20,7 @@ ROWS, PARAMETERS, FITS = 30, 50, 3
 def _ridgeless(depth: int) -> Study:
     theta = np.full(PARAMETERS, PARAMETERS**-0.5)
     net = topologies.self_loop(samples=ROWS, initial=ROWS)
-    return study_of([condition(net, minimum_norm(), theta)], 3, 8192 * depth)
+    return Study((condition(net, minimum_norm(), theta),), 3, 8192 * depth)
 
 
 def _loop(model: Model, memory: MemoryName, n: int) -> Condition:
@@ -29,13 +29,13 @@ def _loop(model: Model, memory: MemoryName, n: int) -> Condition:
 
 
 def _any_estimator(depth: int) -> Study:
-    conditions = [
+    conditions = (
         _loop(logistic(), "replace", 10_000 * depth),
         _loop(quantile(), "replace", 200 * depth),
         _loop(logistic(), "accumulate", 500 * depth),
         _loop(huber(), "accumulate", 250 * depth),
-    ]
-    return study_of(conditions, FITS - 1, 65_536 * depth)
+    )
+    return Study(conditions, FITS - 1, 65_536 * depth)
 
 
 POOLED = 1 + 1 / 4 + 1 / 9

@@ -8,7 +8,7 @@ from mcjax.models.gaussian import gaussian
 from mcjax.models.generative import bernoulli, categorical, poisson_mean
 from mcjax.network import Network, build_network, topologies
 from mcjax.network.memory import MemoryName
-from mcjax.published.entry import EXACT, Entry, Row, functional, mean_square, study_of
+from mcjax.published.entry import EXACT, Entry, Row, functional, mean_square
 from mcjax.study.study import Study, condition
 
 SHUMAILOV = "Shumailov et al. 2024"
@@ -24,32 +24,32 @@ def _loop(n: int, memory: MemoryName = "replace") -> Network:
 
 def _normal(depth: int) -> Study:
     net, truth = _loop(10), [0.0, 1.0]
-    return study_of([condition(net, gaussian(), truth)], 9, 262_144 * depth)
+    return Study((condition(net, gaussian(), truth),), 9, 262_144 * depth)
 
 
 def _biased_normal(depth: int) -> Study:
-    conditions = [
+    conditions = (
         condition(_loop(20), gaussian(unbiased=False), [0.0, 1.0], label="replace"),
         condition(_loop(10, "accumulate"), gaussian(unbiased=False), [0.0, 1.0], label="pool"),
-    ]
-    return study_of(conditions, 19, 131_072 * depth)
+    )
+    return Study(conditions, 19, 131_072 * depth)
 
 
 def _classes(depth: int) -> Study:
     pair = build_network("ab", [("a", "a", 50), ("a", "b", 25), ("real", "b", 25)], 50)
-    conditions = [
+    conditions = (
         condition(_loop(50), categorical(), [0.1, 0.9], label="loop"),
         condition(pair, categorical(), [0.6, 0.3, 0.1], label="pair"),
-    ]
-    return study_of(conditions, 20, 196_608 * depth)
+    )
+    return Study(conditions, 20, 196_608 * depth)
 
 
 def _yes_or_no(depth: int) -> Study:
-    return study_of([condition(_loop(40), bernoulli(), [0.2])], 20, 65_536 * depth)
+    return Study((condition(_loop(40), bernoulli(), [0.2]),), 20, 65_536 * depth)
 
 
 def _events(depth: int) -> Study:
-    return study_of([condition(_loop(10), poisson_mean(), [1.0])], 49, 262_144 * depth)
+    return Study((condition(_loop(10), poisson_mean(), [1.0]),), 49, 262_144 * depth)
 
 
 ENTRIES = (

@@ -10,15 +10,7 @@ from mcjax.engine.engine import Report
 from mcjax.engine.outcome import Outcome, Tally
 from mcjax.published.entry import BOUND, ConditionResult, Entry, Row
 from mcjax.study.study import Study
-from mcjax.verdicts.claims import (
-    Cell,
-    Claim,
-    Estimate,
-    Place,
-    ratio_claim,
-    settle,
-    student_claim,
-)
+from mcjax.verdicts.claims import Cell, Claim, Estimate, Place, ratio_claim, settle, student_claim
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.equivalence import Verdict
 
@@ -78,23 +70,7 @@ def run_entry(
     known: Sequence[Tally[Outcome]] | None = None,
     report: Report | None = None,
 ) -> Run:
-    """Simulate the study of an entry.
-
-    Parameters
-    ----------
-    entry : Entry
-        The entry.
-    depth : int, optional
-        Depth of the study, see :class:`~mcjax.published.entry.Entry`.
-    known : sequence of Tally, optional
-        Tallies of an earlier run of the same study, which is resumed.
-    report : callable, optional
-        See :func:`mcjax.simulate`.
-
-    Returns
-    -------
-    Run
-    """
+    """Simulate the study of an entry; ``known`` tallies of an earlier run are resumed."""
     study = entry.study(depth)
     tallies = api.simulate(study, known, report)
     parts = zip(study.conditions, tallies, api.predict(study), strict=True)
@@ -103,21 +79,9 @@ def run_entry(
 
 
 def judge_runs(runs: Sequence[Run], tolerance: float) -> list[Result]:
-    """Judge every row of every run.
+    """Judge every row of every run to within a margin of every ratio.
 
     All verdicts share one error budget, and so do the verdicts on planted errors.
-
-    Parameters
-    ----------
-    runs : sequence of Run
-        The simulated entries.
-    tolerance : float
-        Margin of every ratio of observed to predicted numbers.
-
-    Returns
-    -------
-    list of Result
-        One for each row.
     """
     rows = [(run, row) for run in runs for row in run.entry.rows]
     cells, planted = (

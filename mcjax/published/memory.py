@@ -18,7 +18,6 @@ from mcjax.published.entry import (
     limit_ratio,
     mean_square,
     risk_ratio,
-    study_of,
 )
 from mcjax.study.study import Condition, Study, condition
 
@@ -33,19 +32,19 @@ def _loop(n: int, memory: MemoryName) -> Condition:
 
 
 def _replace(depth: int) -> Study:
-    return study_of([_loop(50, "replace")], 9, 65_536 * depth)
+    return Study((_loop(50, "replace"),), 9, 65_536 * depth)
 
 
 def _accumulate(depth: int) -> Study:
-    return study_of([_loop(10_000 * depth, "accumulate")], LATE, 65_536 * depth)
+    return Study((_loop(10_000 * depth, "accumulate"),), LATE, 65_536 * depth)
 
 
 def _accumulate_few(depth: int) -> Study:
-    return study_of([_loop(50, "accumulate")], 9, 65_536 * depth)
+    return Study((_loop(50, "accumulate"),), 9, 65_536 * depth)
 
 
 def _subsample(depth: int) -> Study:
-    return study_of([_loop(250 * depth, "subsample")], 9, 65_536 * depth)
+    return Study((_loop(250 * depth, "subsample"),), 9, 65_536 * depth)
 
 
 def graphs(n: int) -> dict[str, Network]:
@@ -63,7 +62,7 @@ def _on_graphs(depth: int) -> Study:
         condition(net, linear(), np.ones(P), label=name)
         for name, net in graphs(10_000 * depth).items()
     ]
-    return study_of(conditions, 29, 49_152 * depth)
+    return Study(tuple(conditions), 29, 49_152 * depth)
 
 
 def _harmonic(fits: int) -> float:

@@ -19,17 +19,7 @@ GROUPS = tuple(dict.fromkeys(entry.group for entry in ENTRIES.values()))
 
 
 def chosen(names: Iterable[str]) -> list[Entry]:
-    """Return the entries with given ids or in given groups.
-
-    Parameters
-    ----------
-    names : iterable of str
-        Ids and groups; all entries are chosen if there are none.
-
-    Returns
-    -------
-    list of Entry
-        Each entry once, in the order of the registry.
+    """Return the entries with given ids or in given groups, or all, in the order of the registry.
 
     Raises
     ------

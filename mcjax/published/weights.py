@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -16,15 +15,14 @@ from mcjax.network import Network, Source, build_network, topologies
 from mcjax.published.entry import (
     ASYMPTOTIC,
     ChainEstimate,
-    ConditionResult,
     Entry,
     Observe,
     Predict,
+    Results,
     Row,
     limit_ratio,
     mean_square,
     risk_ratio,
-    study_of,
 )
 from mcjax.study.study import Condition, Study, condition
 
@@ -51,10 +49,6 @@ def weighted_loop(weight: float, ratio: int, n: int) -> Network:
         Number of fresh real rows for each row of its own output.
     n : int
         Rows of its own output.
-
-    Returns
-    -------
-    Network
     """
     feeds = [("real", "model", ratio * n, weight / ratio), ("model", "model", n, 1 - weight)]
     return build_network(["model"], feeds, ratio * n)
@@ -87,10 +81,10 @@ def _weights(depth: int) -> Study:
         ["model"], [("real", "model", 2 * N * depth), ("model", "model", N * depth)], 2 * N * depth
     )
     pooled = condition(pool, linear(), np.ones(P), label="pooled")
-    return study_of([*about, *others, pooled], LATE, 65_536 * depth)
+    return Study((*about, *others, pooled), LATE, 65_536 * depth)
 
 
-def _simulated_best(results: Sequence[ConditionResult]) -> ChainEstimate:
+def _simulated_best(results: Results) -> ChainEstimate:
     """Return the weight that minimises a polynomial fitted to the simulated risks.
 
     Its standard error is computed by linearisation.
@@ -124,7 +118,7 @@ def _growing(depth: int) -> Study:
         )
         for growth in (1.0, 2.0)
     ]
-    return study_of(conditions, 29, 65_536 * depth)
+    return Study(tuple(conditions), 29, 65_536 * depth)
 
 
 def _biased(depth: int) -> Study:
@@ -135,10 +129,10 @@ def _biased(depth: int) -> Study:
         ("biased", "model", round(rows * BIASED)),
     ]
     net = build_network(["model"], feeds, rows, sources=[off])
-    return study_of([condition(net, linear(), np.ones(P))], 1, 1024 * depth)
+    return Study((condition(net, linear(), np.ones(P)),), 1, 1024 * depth)
 
 
-def _floor(results: Sequence[ConditionResult]) -> float:
+def _floor(results: Results) -> float:
     """Return the limit of the risk as n grows: the square of the law's mean error."""
     mean = results[0].predictions.laws["first_order"].mean
     assert mean is not None  # a source is biased

@@ -87,10 +87,6 @@ def dataset(
     about : mapping of str to str or float, optional
         Further attributes.
 
-    Returns
-    -------
-    xarray.Dataset
-
     Raises
     ------
     InputError

@@ -114,17 +114,7 @@ class ResultFolder:
     def write_csv(
         self, name: str, rows: Sequence[dict[str, Any]], otherwise: Sequence[str]
     ) -> None:
-        """Write a CSV table.
-
-        Parameters
-        ----------
-        name : str
-            Name of the file.
-        rows : sequence of dict
-            Rows with equal keys.
-        otherwise : sequence of str
-            Header of a table without rows.
-        """
+        """Write a CSV table, see :func:`mcjax.report.text.csv_text`."""
         self.write_text(name, csv_text(rows, otherwise))
 
     def write_arrays(self, name: str, arrays: dict[str, Any]) -> None:
@@ -132,19 +122,7 @@ class ResultFolder:
         self._write(name, lambda file: np.savez(file, **arrays))
 
     def read_arrays(self, name: str, unpack: Callable[[Any], Any]) -> Any:
-        """Read the arrays of a file in NumPy's npz format.
-
-        Parameters
-        ----------
-        name : str
-            Name of the file.
-        unpack : callable
-            Applied to the arrays by name.
-
-        Returns
-        -------
-        object
-            The result of ``unpack``; None if there is no such file.
+        """Return what ``unpack`` makes of the arrays of an npz file; None if there is no such file.
 
         Raises
         ------

@@ -68,10 +68,6 @@ def load_again(folder: Path, about: dict[str, Any], file: Path | None = None) ->
     file : Path, optional
         Study file; defaults to the file that the results came from.
 
-    Returns
-    -------
-    Study
-
     Raises
     ------
     InputError

@@ -45,13 +45,16 @@ class Progress:
         self._total = total
         self._done = done
         self._silent = quiet or done >= total
-        self._bar = progress.Progress(
+        columns = (
             TextColumn(what),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
+        )
+        self._bar = progress.Progress(
+            *columns,
             console=console,
             transient=True,
             disable=self._silent or not console.is_terminal,

@@ -173,4 +173,12 @@ def _unpack(data: Any, prefix: str) -> Outcome | None:
     steps, chains = int(data[f"{prefix}/steps"]), int(data[f"{prefix}/chains"])
     names = ("sample", "largest", "highest", "fits")
     sample, largest, highest, fits = (data[f"{prefix}/{name}"] for name in names)
-    return Outcome(moments, sample, largest, highest, fits, steps, chains)
+    return Outcome(
+        moments=moments,
+        sample=sample,
+        largest=largest,
+        highest=highest,
+        fits=fits,
+        steps=steps,
+        chains=chains,
+    )

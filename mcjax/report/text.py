@@ -102,22 +102,11 @@ def fenced(text: str) -> str:
 
 
 def csv_text(rows: Sequence[Mapping[str, Any]], otherwise: Sequence[str] = ()) -> str:
-    """Return a CSV table of rows with equal keys.
+    """Return a CSV table of rows with equal keys; without rows, its header is ``otherwise``.
 
     Texts are escaped as by :func:`shown`. A text that a spreadsheet would take for a formula,
     because it begins with ``=``, ``+``, ``-`` or ``@`` and is not a number, gets a leading
     apostrophe.
-
-    Parameters
-    ----------
-    rows : sequence of mapping
-        One for each line after the header.
-    otherwise : sequence of str, optional
-        Header of a table without rows.
-
-    Returns
-    -------
-    str
     """
     table = io.StringIO(newline="")
     writer = csv.DictWriter(table, list(rows[0]) if rows else otherwise)

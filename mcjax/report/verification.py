@@ -23,17 +23,7 @@ COUNTS = ("generation", "chains", "lost", "chains_needed")
 def verification_json(study: Study, verification: Verification) -> dict[str, Any]:
     """Return a judged study, the settings it was judged by and the paths that ran, as plain data.
 
-    Parameters
-    ----------
-    study : Study
-        The study.
-    verification : Verification
-        The judged study.
-
-    Returns
-    -------
-    dict
-        The attributes of the verification except for the outcomes, which are kept as arrays.
+    Outcomes are left out, because they are kept as arrays.
     """
     numbers = dataclasses.asdict(dataclasses.replace(verification, outcomes=()))
     del numbers["outcomes"]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
-from jaxtyping import Float
 
 from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.models.names import is_least_squares
@@ -20,6 +19,9 @@ from mcjax.network.source import Source
 from mcjax.network.topologies import TOPOLOGIES
 from mcjax.study.schema import FeedTable, NetworkTable, StudyFile, read_file
 from mcjax.study.sources import read_covariance
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 def read_network(path: Path) -> Network:

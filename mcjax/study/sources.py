@@ -36,7 +36,8 @@ class SourceLaws(NamedTuple):
     @property
     def offsets(self) -> Float[np.ndarray, "S p"]:
         """Return the differences of the truths from that of ``real``, shape (S, p)."""
-        return self.theta - self.theta[0]
+        offsets: np.ndarray = self.theta - self.theta[0]
+        return offsets
 
 
 def source_laws(
@@ -144,6 +145,7 @@ def read_covariance(
 
 
 def _truth(source: Source, theta: np.ndarray) -> np.ndarray:
+    truth = theta if source.theta is None else np.array(source.theta)
     if source.shift is not None and source.samples is not None:
-        return theta + np.array(source.shift) / np.sqrt(source.samples)
-    return theta if source.theta is None else np.array(source.theta)
+        truth = theta + np.array(source.shift) / np.sqrt(source.samples)
+    return truth

@@ -18,6 +18,7 @@ from mcjax.study.sources import SourceLaws, check_determined, read_covariance, s
 
 if TYPE_CHECKING:
     from jaxtyping import Float
+    from numpy.typing import ArrayLike
 
     from mcjax.chains.program import Dtype
     from mcjax.estimators.estimator import Estimator
@@ -83,10 +84,14 @@ class Condition:
     estimator: Estimator | None = None
 
     @property
+    def chosen_estimator(self) -> Estimator | None:
+        """The estimator of the condition or, if it has none, of its model; None for the study's."""
+        return self.model.estimator if self.estimator is None else self.estimator
+
+    @property
     def minimises(self) -> bool:
         """Whether estimates minimise the loss, as laws of M-estimators assume."""
-        chosen = self.estimator or self.model.estimator
-        return chosen is None or chosen.minimises
+        return self.chosen_estimator is None or self.chosen_estimator.minimises
 
     @cached_property
     def sources(self) -> SourceLaws:
@@ -178,7 +183,7 @@ def condition(
     network: Network,
     model: Model,
     theta: Any,
-    covariance: Any = None,
+    covariance: ArrayLike | None = None,
     label: str = "",
     seed: int = 0,
     name: str | None = None,
@@ -333,9 +338,10 @@ def _read_only(value: Any) -> Any:
 def covariance_root(cov: Float[np.ndarray, "q q"]) -> Float[np.ndarray, "q q"]:
     """Return a matrix F with ``F F' = cov``, which may be rank-deficient."""
     values, vectors = np.linalg.eigh(cov)
+    root: np.ndarray = vectors * np.sqrt(np.maximum(values, 0.0))
     if math.isclose(values[0], values[-1], rel_tol=1e-12):
-        return np.sqrt(values[-1]) * np.eye(len(cov))
-    return vectors * np.sqrt(np.maximum(values, 0.0))
+        root = np.sqrt(values[-1]) * np.eye(len(cov))
+    return root
 
 
 def whitener(cov: Float[np.ndarray, "q q"]) -> Float[np.ndarray, "q q"]:

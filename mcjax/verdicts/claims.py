@@ -95,7 +95,13 @@ class Cell:
     @property
     def place(self) -> Place:
         """Place of the claim that was judged."""
-        return Place(self.condition, self.model, self.generation, self.quantity, self.law)
+        return Place(
+            condition=self.condition,
+            model=self.model,
+            generation=self.generation,
+            quantity=self.quantity,
+            law=self.law,
+        )
 
 
 @dataclass(frozen=True)
@@ -212,10 +218,6 @@ def ratio_claim(
         The chains behind ``observed``.
     allowance : float, optional
         Largest departure beyond the tolerance that does not refute the claim.
-
-    Returns
-    -------
-    Claim
     """
     if predicted.value:
         ratio = observed.value / predicted.value
@@ -268,10 +270,6 @@ def student_claim(
         ``observed / predicted`` if the quantity is judged as a ratio.
     allowance : float, optional
         Largest departure beyond the margin that does not refute the claim.
-
-    Returns
-    -------
-    Claim
     """
     if count.counted < 2 or not all(map(math.isfinite, judged)):
         count = count.unless("no finite estimate or prediction")

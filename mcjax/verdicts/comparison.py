@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from mcjax.study.study import Condition
 from mcjax.verdicts.claims import Claim, Estimate, Place, ratio_claim
@@ -36,14 +37,19 @@ class Comparison:
         return len(self.prediction.mse) - 1
 
     @property
-    def allowance(self) -> np.ndarray:
+    def allowance(self) -> Float[np.ndarray, "T+1 M"]:
         """Allowance of a law of errors for second moments, shape (T + 1, M)."""
         return np.broadcast_to(self.prediction.allowance, self.prediction.mse.shape)
 
     def place(self, quantity: str, generation: int, model: int) -> Place:
         """Return the place of a claim; ``model`` is a position in the network."""
-        name = self.condition.network.models[model]
-        return Place(self.condition.name, name, generation, quantity, self.prediction.law)
+        return Place(
+            condition=self.condition.name,
+            model=self.condition.network.models[model],
+            generation=generation,
+            quantity=quantity,
+            law=self.prediction.law,
+        )
 
     def ratio_claim(
         self,

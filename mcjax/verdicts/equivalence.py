@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 import numpy as np
+from jaxtyping import Bool, Float, Shaped
 
 Verdict = Literal["verified", "refuted", "inconclusive"]
 VERIFIED: Final = "verified"
@@ -19,7 +20,9 @@ REFUTED: Final = "refuted"
 INCONCLUSIVE: Final = "inconclusive"
 
 
-def holm(p_values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+def holm(
+    p_values: Float[np.ndarray, " N"], alpha: float
+) -> tuple[Float[np.ndarray, " N"], Bool[np.ndarray, " N"]]:
     """Reject hypotheses by Holm's step-down procedure.
 
     Of N hypotheses, the one with the k-th smallest p-value has level ``alpha / (N - k + 1)``. The
@@ -52,7 +55,7 @@ def holm(p_values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
     return level, rejected
 
 
-def worst(verdicts: np.ndarray) -> Verdict:
+def worst(verdicts: Shaped[np.ndarray, " N"]) -> Verdict:
     """Return "refuted" if any verdict is, "verified" if all are, otherwise "inconclusive".
 
     Without any verdict the result is "inconclusive".

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Int
 
 from mcjax.engine.outcome import Outcome
 from mcjax.solvers.status import FAILURES
@@ -45,7 +46,7 @@ class LostChains:
     mse_complete: tuple[float, ...]
 
 
-def count_failures(fits: Iterable[np.ndarray]) -> dict[str, int]:
+def count_failures(fits: Iterable[Int[np.ndarray, "*shape statuses"]]) -> dict[str, int]:
     """Count the failed fits by reason, given numbers of fits by status, shapes (..., statuses)."""
     counts = {s.reason: 0 for s in FAILURES}
     for table in fits:

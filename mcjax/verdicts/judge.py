@@ -81,10 +81,6 @@ def judge(
         Outcome of each condition.
     decided : sequence of Cell, optional
         Cells that an earlier look decided; they stay as they are.
-
-    Returns
-    -------
-    Verification
     """
     claims, ladders, settled = claims_of(study, predictions, outcomes)
     kept = {cell.place: cell for cell in decided}
@@ -118,16 +114,7 @@ def judge(
 def claims_of(
     study: Study, predictions: Sequence[Predictions], outcomes: Sequence[Outcome]
 ) -> tuple[list[Claim], tuple[Ladder, ...], set[Place]]:
-    """Make all claims of a study.
-
-    Parameters
-    ----------
-    study : Study
-        The study to judge.
-    predictions : sequence of Predictions
-        Predictions for each condition.
-    outcomes : sequence of Outcome
-        Outcome of each condition.
+    """Make all claims of a study, from the predictions and the outcome of each condition.
 
     Returns
     -------

@@ -88,14 +88,7 @@ def limit_of(quantity: str) -> str:
 
 
 def climb(rungs: Iterable[Rung], tolerance: float) -> tuple[list[Claim], list[Ladder]]:
-    """Fit every ladder that has enough rungs.
-
-    Parameters
-    ----------
-    rungs : iterable of Rung
-        Rungs of any ladders, models, generations and laws.
-    tolerance : float
-        Margin of the limit.
+    """Fit every ladder that has enough rungs, and make a claim about its limit.
 
     Returns
     -------

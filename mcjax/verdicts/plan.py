@@ -123,10 +123,6 @@ def plan(
     truth : sequence of Predictions, optional
         Predictions of the study's own laws, if others are judged. They stand for the truth: the
         plan then says how likely the judged laws are to be refuted.
-
-    Returns
-    -------
-    Plan
     """
     groups: dict[tuple[str, str], _Group] = {}
     unplanned: dict[tuple[str, str], None] = {}
@@ -159,7 +155,7 @@ def plan(
                 group.chances.append(partial(quantity.chances, comparison, true, ladder=limit))
     level = (1 - study.confidence) / max(total, 1)
     needs = tuple(
-        _need(law, quantity, group, study, level, power, total)
+        _need(law, quantity, group, study=study, level=level, power=power, total=total)
         for (law, quantity), group in groups.items()
     )
     chains = max((math.inf if n.chains is None else n.chains for n in needs), default=math.inf)

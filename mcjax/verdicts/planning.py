@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
 import numpy as np
+from jaxtyping import Float, Int
 from scipy.special import ndtri
 
 
@@ -98,9 +99,9 @@ class NormalCells(PlannedCells):
         Largest departure beyond the tolerance that does not refute a claim.
     """
 
-    spread: np.ndarray
-    error: np.ndarray
-    allowance: np.ndarray
+    spread: Float[np.ndarray, " N"]
+    error: Float[np.ndarray, " N"]
+    allowance: Float[np.ndarray, " N"]
 
     @property
     def count(self) -> int:
@@ -114,7 +115,9 @@ class NormalCells(PlannedCells):
         """
         return -float(ndtri(level / 2)) - float(ndtri(miss))
 
-    def departures(self, edge: np.ndarray, reach: np.ndarray) -> np.ndarray:
+    def departures(
+        self, edge: Float[np.ndarray, " N"], reach: Float[np.ndarray, " N"]
+    ) -> Float[np.ndarray, " N"]:
         """Return the departures that lie a ``reach`` beyond an edge, shape (N,)."""
         return edge + reach
 
@@ -139,7 +142,9 @@ class RatioCells(NormalCells):
     The standard error of such a ratio is proportional to the ratio.
     """
 
-    def departures(self, edge: np.ndarray, reach: np.ndarray) -> np.ndarray:
+    def departures(
+        self, edge: Float[np.ndarray, " N"], reach: Float[np.ndarray, " N"]
+    ) -> Float[np.ndarray, " N"]:
         """Return the departures that lie a ``reach`` beyond an edge, shape (N,)."""
         return np.where(reach < 1, (1 + edge) / (1 - reach) - 1, np.inf)
 
@@ -154,7 +159,7 @@ class VectorCells(NormalCells):
         Number of coordinates p of each error.
     """
 
-    parameters: np.ndarray
+    parameters: Int[np.ndarray, " N"]
 
     @property
     def p(self) -> int:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 from scipy.special import ndtr, stdtrit
 
 from mcjax.laws.prediction import Prediction, Predictions
@@ -24,20 +25,9 @@ FEWEST_CHAINS, MOST_CHAINS = 32, 2**40
 
 
 def true_law(predictions: Predictions, asymptotic: bool) -> Prediction | None:
-    """Return the law that stands for the truth among the laws of a condition.
+    """Return the law that stands for the truth among a condition's own laws, None without one.
 
-    Parameters
-    ----------
-    predictions : Predictions
-        Predictions of the condition's own laws.
-    asymptotic : bool
-        Whether an asymptotic law is preferred, as for a limit; otherwise a law for every sample
-        size is.
-
-    Returns
-    -------
-    Prediction or None
-        None if no law applies.
+    An ``asymptotic`` law is preferred for a limit, otherwise one for every sample size.
     """
     laws = sorted(predictions.laws.values(), key=lambda law: law.asymptotic != asymptotic)
     return laws[0] if laws else None
@@ -82,53 +72,15 @@ def likeliest(
     return position, values[position], math.ceil(high)
 
 
-def relative_spread(law: Prediction) -> np.ndarray:
-    """Return the standard deviation of one chain's ``||e||^2`` over its mean, shape (T + 1, M).
-
-    For ``e ~ N(m, C)`` the variance of ``||e||^2`` is ``2 tr(C^2) + 4 m'Cm``.
-    """
-    blocks = own_covariances(law)
-    variance = 2 * np.einsum("tiab,tiab->ti", blocks, blocks)
-    if law.mean is not None:
-        variance = variance + 4 * np.einsum("tia,tiab,tib->ti", law.mean, blocks, law.mean)
-    return np.sqrt(variance) / law.mse
-
-
-def relative_error(law: Prediction) -> np.ndarray:
-    """Return the standard errors of a law's mean squared errors over these, shape (T + 1, M)."""
-    with np.errstate(divide="ignore", invalid="ignore"):  # a law may predict an error of 0
-        return law.standard_error / law.mse
-
-
-def own_covariances(law: Prediction) -> np.ndarray:
-    """Return the covariance of each model's own errors, shape (T + 1, M, p, p)."""
-    times, models = law.mse.shape
-    p = parameters(law)
-    return np.einsum("tiaib->tiab", law.covariance.reshape(times, models, p, models, p))
-
-
-def parameters(law: Prediction) -> int:
-    """Return p, the number of parameters of each model."""
-    return law.covariance.shape[1] // law.mse.shape[1]
-
-
-def singular(law: Prediction) -> np.ndarray:
-    """Return whether each model's covariance is finite and singular, shape (T + 1, M)."""
-    blocks = own_covariances(law)
-    finite = np.isfinite(blocks).all((-2, -1))
-    safe = np.where(finite[..., None, None], blocks, np.eye(blocks.shape[-1]))
-    return finite & ~(np.linalg.cond(safe) < 1e12)
-
-
 def mean_chances(
     level: float,
     *,
-    beyond: np.ndarray,
-    side: np.ndarray,
-    spread: np.ndarray,
-    error: np.ndarray | float = 0.0,
-    skewness: np.ndarray | float = 0.0,
-    kurtosis: np.ndarray | float = 0.0,
+    beyond: Float[np.ndarray, " N"],
+    side: Float[np.ndarray, " N"],
+    spread: Float[np.ndarray, " N"],
+    error: Float[np.ndarray, " N"] | float = 0.0,
+    skewness: Float[np.ndarray, " N"] | float = 0.0,
+    kurtosis: Float[np.ndarray, " N"] | float = 0.0,
 ) -> list[Chance]:
     """Return the chance, for each of N cells, that a mean is found to lie beyond an edge.
 
@@ -176,7 +128,9 @@ def _mean_chance(
     return chance
 
 
-def interval_end_spread(z: Any, skewness: Any, kurtosis: Any, n: float) -> Any:
+def interval_end_spread(
+    z: Float[Any, " ..."], skewness: Float[Any, " ..."], kurtosis: Float[Any, " ..."], n: float
+) -> Float[Any, " ..."]:
     """Return the standard deviation of an interval's end over that of the mean.
 
     For skewed terms the mean m and its standard error s / sqrt(n) are correlated. To second order,

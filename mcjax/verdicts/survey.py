@@ -92,10 +92,6 @@ def judge_survey(
         Late errors of the chains of each network.
     without : {"closed", "self-loop", "period"}, optional
         Clause that was left out of the law.
-
-    Returns
-    -------
-    SurveyVerdict
     """
     codes, sizes = survey.codes()
     claims = [

@@ -15,6 +15,7 @@ covariance C: their ``||e||^2`` is approximately ``tr(C) / nu`` times a chi-squa
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Bool, Float
 from scipy.special import chdtrc
 
 from mcjax.engine.moments import Moments
@@ -30,7 +31,7 @@ HEAVY_TAIL_ODDS = 1e-4
 """Probability, in any one cell, that normal errors are called heavy-tailed."""
 
 
-def dominated(outcome: Outcome) -> np.ndarray:
+def dominated(outcome: Outcome) -> Bool[np.ndarray, "T+1 M"]:
     """Return where a single chain dominates the spread of ``||e||^2``, shape (T + 1, M).
 
     Its share in the sum of squared deviations is large, and not plausible for normal errors.
@@ -45,17 +46,17 @@ def dominated(outcome: Outcome) -> np.ndarray:
     return np.asarray((share > LARGE_SHARE) & (odds < HEAVY_TAIL_ODDS))
 
 
-def alike(moments: Moments) -> np.ndarray:
+def alike(moments: Moments) -> Bool[np.ndarray, " ..."]:
     """Return whether there are two chains or more that differ by rounding errors at most.
 
     The result has the shape of ``moments.mean``.
     """
     rounding = moments.chains * (1e-14 * moments.mean) ** 2
-    same: np.ndarray = (moments.chains > 1) & (moments.square <= rounding)
+    same: Bool[np.ndarray, " ..."] = (moments.chains > 1) & (moments.square <= rounding)
     return same
 
 
-def own_blocks(outcome: Outcome) -> np.ndarray:
+def own_blocks(outcome: Outcome) -> Float[np.ndarray, "T+1 M p p"]:
     """Return the second moments of each model's own errors, shape (T + 1, M, p, p)."""
     product = outcome.moments.product.mean
     times, models, p = outcome.moments.error.mean.shape

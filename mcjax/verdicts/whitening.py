@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from mcjax.engine.outcome import Outcome
-from mcjax.laws.prediction import Prediction
+from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount, count_chains
 
 FEWEST_WHITENED = 30
@@ -27,32 +28,18 @@ class Whitened(NamedTuple):
         The chains C, with a note if the errors cannot be whitened or the chains do not suffice.
     """
 
-    errors: np.ndarray
-    between: np.ndarray
+    errors: Float[np.ndarray, "C M p"]
+    between: Float[np.ndarray, "M p M p"]
     chains: ChainCount
 
 
-def whiten(prediction: Prediction, outcome: Outcome, tolerance: float) -> Whitened:
-    """Whiten the errors of the chains kept in ``outcome.sample``.
-
-    Parameters
-    ----------
-    prediction : Prediction
-        The law's prediction, whose covariance whitens.
-    outcome : Outcome
-        Outcome of the condition's chains.
-    tolerance : float
-        Margin of the claims, which limits the share of lost chains.
-
-    Returns
-    -------
-    Whitened
-    """
+def whiten(comparison: Comparison, outcome: Outcome) -> Whitened:
+    """Whiten the errors of the chains kept in ``outcome.sample`` by the law's covariance."""
     _, size, p = outcome.sample.shape
-    predicted = prediction.covariance[-1].reshape(size, p, size, p)
+    predicted = comparison.prediction.covariance[-1].reshape(size, p, size, p)
     blocks = np.einsum("iaib->iab", predicted)
     sample = outcome.sample[np.isfinite(outcome.sample).all((1, 2))].astype(float)
-    count = count_chains(len(sample), len(outcome.sample), tolerance)
+    count = count_chains(len(sample), len(outcome.sample), comparison.tolerance)
     if not (np.isfinite(blocks).all() and (np.linalg.cond(blocks) < 1e12).all()):
         note = "the law's covariance is singular or infinite"
         return Whitened(sample, predicted, count._replace(note=note))

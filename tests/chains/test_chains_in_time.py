@@ -77,8 +77,8 @@ def test_a_timeline_is_the_same_beside_others():
 @pytest.mark.parametrize("name", TIMELINES)
 def test_estimates_are_least_squares_of_the_rows_of_each_generation(name, path):
     """And rows are those of the feeds of that generation, labelled by the models before it."""
-    study = study_of({name: TIMELINES[name]}, linear(sigma=1e-6), sampling="rows", path=path)
-    net = study.conditions[0].network
+    study = study_of(TIMELINES, linear(sigma=1e-6), sampling="rows", path=path)
+    net = network(TIMELINES[name])
     found = api.replay(study, name, 3)
     for t, fits in enumerate(api.replay_data(study, name, 3, found)):
         for i, fed in enumerate(fits):

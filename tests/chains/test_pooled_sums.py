@@ -8,7 +8,6 @@ from mcjax.engine.compiled import estimator_of
 from mcjax.estimators.newton import Newton
 from mcjax.estimators.sufficient_statistics import SufficientStatistics
 from mcjax.models.gaussian import gaussian
-from mcjax.models.generative import categorical
 from mcjax.models.location import linear
 from mcjax.network import build_network, topologies
 from mcjax.solvers.status import Status
@@ -18,30 +17,23 @@ FEEDS = [("a", "a", 9, 2.0), ("real", "a", 4), ("a", "b", 7), ("c", "b", 12, 0.5
 INITIAL = {"a": 11, "b": 8, "c": 6}
 FAMILIES = {
     "gaussian": (gaussian(), [3.0, 2.0], {}),
-    "biased gaussian": (gaussian(unbiased=False), [3.0, 2.0], {}),
-    "categorical": (categorical(), [0.5, 0.4, 0.1], {}),
-    "linear": (linear(noise={"name": "student_t", "df": 3}), [1.0, -1.0], {}),
     "linear, fixed designs": (linear(), [1.0, -1.0], {"design": "fixed"}),
 }
 
 
-def direct(name, x, y, w, p):
+def direct(name, x, y, w):
     """The estimate from rows."""
-    mean = (w * y).sum() / w.sum()
-    if "gaussian" in name:
-        rows = w.sum() ** 2 / (w**2).sum()
-        spread = (w * (y - mean) ** 2).sum() / w.sum()
-        return [mean, spread if "biased" in name else spread * rows / (rows - 1)]
-    if name == "categorical":
-        return [(w * (y == k)).sum() / w.sum() for k in range(p)]
-    if "linear" in name:
-        root = np.sqrt(w)
-        return np.linalg.lstsq((x * root).T, y * root, rcond=None)[0]
-    return [mean]
+    if name == "gaussian":
+        mean, rows = (w * y).sum() / w.sum(), w.sum() ** 2 / (w**2).sum()
+        return [mean, (w * (y - mean) ** 2).sum() / w.sum() * rows / (rows - 1)]
+    root = np.sqrt(w)
+    return np.linalg.lstsq((x * root).T, y * root, rcond=None)[0]
 
 
-CASES = [(name, "accumulate") for name in FAMILIES] + [
-    (name, "replace") for name in FAMILIES if "gaussian" in name
+CASES = [
+    ("gaussian", "replace"),
+    ("gaussian", "accumulate"),
+    ("linear, fixed designs", "accumulate"),
 ]
 
 
@@ -67,7 +59,7 @@ def test_a_fit_is_that_of_its_rows(name, memory):
             x, y, w = (
                 np.concatenate(part, axis=-1, dtype=float) for part in zip(*pools[i], strict=True)
             )
-            expected = direct(name, x, y, w, len(theta))
+            expected = direct(name, x, y, w)
             np.testing.assert_allclose(found.theta[t, i], expected, rtol=1e-9, atol=1e-9)
             assert found.status[t, i] == Status.CONVERGED
 

@@ -10,12 +10,22 @@ ODD, TWOS = 105, 3
 """105 * 2^3 = 840 is a multiple of every cycle length up to 8, the largest network drawn here."""
 
 
+State = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def follow(later: State, earlier: State) -> State:
+    """What some generations do after others."""
+    power, total, reuse = later
+    return power @ earlier[0], total + power @ earlier[1] @ power.T, reuse + power @ earlier[2]
+
+
 class Recursion:
     """``e_t = W e_{t-1} + R e_0 + noise_t``, t generations in closed form."""
 
     def __init__(self, net: Network):
         size = net.size
         self.size = size
+        self.states: dict[int, list[State]] = {}
         self.w = np.zeros((size, size))
         self.r = np.zeros((size, size))
         self.x = np.diag([1 / n for n in net.initial])
@@ -40,18 +50,22 @@ class Recursion:
                     i, k, j = (net.models.index(n) for n in (f.reader, g.reader, f.origin))
                     self.noise[i, k] += self.w[i, j] * self.w[k, j] / f.samples
 
-    def after(self, start: int, doublings: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def after(self, start: int, doublings: int) -> State:
         """Powers W^t, sums of W^s N W'^s and of W^s R over s < t, for t = start 2^doublings."""
-        power, total, reuse = np.eye(self.size), np.zeros_like(self.w), np.zeros_like(self.w)
-        for _ in range(start):
-            total = self.w @ total @ self.w.T + self.noise
-            reuse = self.w @ reuse + self.r
-            power = self.w @ power
-        for _ in range(doublings):
-            total = total + power @ total @ power.T
-            reuse = reuse + power @ reuse
-            power = power @ power
-        return power, total, reuse
+        states = self.states.setdefault(start, [self.steps(start)])
+        while len(states) <= doublings:
+            states.append(follow(states[-1], states[-1]))
+        return states[doublings]
+
+    def steps(self, count: int) -> State:
+        """As many generations as the binary digits of ``count`` say."""
+        step, result = (self.w, self.noise, self.r), None
+        for digit in reversed(f"{count:b}"):
+            if digit == "1":
+                result = step if result is None else follow(result, step)
+            step = follow(step, step)
+        zero = np.zeros_like(self.w)
+        return (np.eye(self.size), zero, zero) if result is None else result
 
     def variances(self, start: int, doublings: int) -> np.ndarray:
         """``c_ii`` after ``start 2^doublings`` generations."""

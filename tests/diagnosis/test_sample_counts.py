@@ -34,20 +34,20 @@ def counts_of(net):
 
 def advance(counts, p, m):
     """Second moments ``m_ik I`` of models that read so many samples of one another, a generation
-    later, without the noise."""
+    later, without the noise; m may have further axes before these two."""
     result = np.zeros_like(m)
     batches = [[(j, n) for j, n in enumerate(row[:-1]) if n] for row in counts]
     rows = counts.sum(1)
-    for i, k in itertools.product(range(len(m)), repeat=2):
-        pairs = [(n * o, m[j, h]) for j, n in batches[i] for h, o in batches[k]]
+    for i, k in itertools.product(range(len(counts)), repeat=2):
+        pairs = [(n * o, m[..., j, h]) for j, n in batches[i] for h, o in batches[k]]
         together = sum(weight * value for weight, value in pairs)
         if i != k:
-            result[i, k] = together / (rows[i] * rows[k])
+            result[..., i, k] = together / (rows[i] * rows[k])
             continue
-        n, apart = rows[i], sum(count * m[j, j] for j, count in batches[i])
+        n, apart = rows[i], sum(count * m[..., j, j] for j, count in batches[i])
         d = n * (n - 1) * (n + 2)
         a, b = ((n + 1) * together - 2 * apart) / d, (n * apart - together) / d
-        result[i, i] = a + b + (n * p * b - 2 * b) / (n - p - 1)
+        result[..., i, i] = a + b + (n * p * b - 2 * b) / (n - p - 1)
     return result
 
 
@@ -57,7 +57,7 @@ def radius_of(counts, p):
         return np.inf
     size = len(counts)
     units = np.eye(size * size).reshape(-1, size, size)
-    whole = np.stack([advance(counts, p, unit).ravel() for unit in units], axis=1)
+    whole = advance(counts, p, units).reshape(size * size, -1).T
     return np.abs(np.linalg.eigvals(whole)).max()
 
 

@@ -10,7 +10,7 @@ from mcjax import api
 from mcjax.engine import engine
 from mcjax.engine.compiled import compile_study
 from mcjax.errors import InputError
-from mcjax.models.glm import logistic
+from mcjax.models.location import linear
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition
 
@@ -18,7 +18,7 @@ from mcjax.study.study import Study, condition
 @pytest.fixture
 def study():
     net = topologies.ring(2, samples=20, real=20, initial=40)
-    one, other = (condition(net, logistic(), [0.5, -0.5], label=name) for name in "ab")
+    one, other = (condition(net, linear(), [0.5, -0.5], label=name) for name in "ab")
     return Study((one, other), generations=2, chains=300, chunk=512)
 
 
@@ -74,7 +74,7 @@ def test_no_room_for_a_single_block(study, monkeypatch):
     exhausted(monkeypatch, 10)
     with (
         pytest.warns(RuntimeWarning, match="ran out of memory"),
-        pytest.raises(InputError, match=r"run\.chunk: exceeds the memory of a device even at 64"),
+        pytest.raises(InputError, match=r"run\.chunk: exceeds the memory of a device even at 128"),
     ):
         api.simulate(study)
 

@@ -22,15 +22,24 @@ FEEDS = [
 ]
 
 
-def study_of(net, model, chains=4, **options):
-    """With a larger condition beside it, so that the study's program is padded."""
+NETWORKS = {
+    "private": build_network("abc", FEEDS, 90),
+    "shared": topologies.star(3, samples=60, real=41, initial=101, draws="shared"),
+    "reused": build_network(
+        "ab", [("a", "b", 50), ("real", "a", 77), ("b", "a", 40)], 77, real="reused"
+    ),
+}
+
+
+def study_of(model, chains=4, **options):
+    """All networks and a larger one, so that one program, which is padded, serves them all."""
     own = {key: options.pop(key) for key in ("design",) if key in options}
     large = topologies.ring(5, samples=90, real=90, initial=120)
-    conditions = (
-        condition(net, model, THETA, COVARIANCE, label="small", seed=3, **own),
-        condition(large, model, THETA, COVARIANCE, label="large", **own),
-    )
-    return Study(conditions, generations=3, chains=chains, **options)
+    conditions = [
+        condition(net, model, THETA, COVARIANCE, label=name, seed=3, **own)
+        for name, net in (NETWORKS | {"large": large}).items()
+    ]
+    return Study(tuple(conditions), generations=3, chains=chains, **options)
 
 
 def joined(data):
@@ -54,28 +63,21 @@ def least_squares(x, y, weight):
     return np.linalg.lstsq((root * x).T, root * y, rcond=None)[0]
 
 
-NETWORKS = {
-    "private": build_network("abc", FEEDS, 90),
-    "shared": topologies.star(3, samples=60, real=41, initial=101, draws="shared"),
-    "reused": build_network(
-        "ab", [("a", "b", 50), ("real", "a", 77), ("b", "a", 40)], 77, real="reused"
-    ),
-}
 CASES = {
-    **{name: (net, logistic(), logistic_fit, {}) for name, net in NETWORKS.items()},
-    "fixed": (NETWORKS["private"], logistic(), logistic_fit, {"design": "fixed"}),
-    "least squares": (NETWORKS["shared"], linear(), least_squares, {"sampling": "rows"}),
-    "float64": (NETWORKS["private"], logistic(), logistic_fit, {"precision": "float64"}),
+    **{name: (name, logistic(), logistic_fit, {}) for name in NETWORKS},
+    "fixed": ("private", logistic(), logistic_fit, {"design": "fixed"}),
+    "least squares": ("shared", linear(), least_squares, {"sampling": "rows"}),
+    "float64": ("private", logistic(), logistic_fit, {"precision": "float64"}),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_refitting_the_data_gives_the_estimates(name):
-    net, model, refit, options = CASES[name]
-    study = study_of(net, model, **options)
-    found = api.replay(study, "small", 2)
-    other = api.replay(study, "small", 3)
-    data = list(api.replay_data(study, "small", 2, found))
+    label, model, refit, options = CASES[name]
+    net, study = NETWORKS[label], study_of(model, **options)
+    found = api.replay(study, label, 2)
+    other = api.replay(study, label, 3)
+    data = list(api.replay_data(study, label, 2, found))
     assert len(data) == 4
     for t, fits in enumerate(data):
         for i, own in enumerate(fits):
@@ -88,9 +90,9 @@ def test_refitting_the_data_gives_the_estimates(name):
 
 
 def test_who_shares_reads_the_same_rows_and_others_do_not():
-    study = study_of(NETWORKS["shared"], logistic())
-    found = api.replay(study, "small", 0)
-    for fits in list(api.replay_data(study, "small", 0, found))[1:]:
+    study = study_of(logistic())
+    found = api.replay(study, "shared", 0)
+    for fits in list(api.replay_data(study, "shared", 0, found))[1:]:
         np.testing.assert_array_equal(fits[1]["0"].x, fits[2]["0"].x)
         np.testing.assert_array_equal(fits[1]["0"].y, fits[2]["0"].y)
         assert (fits[0]["1"].x != fits[0]["2"].x).all()
@@ -98,9 +100,9 @@ def test_who_shares_reads_the_same_rows_and_others_do_not():
 
 @pytest.mark.parametrize(("draws", "same"), [("reused", True), ("private", False)])
 def test_real_rows_of_every_generation(draws, same):
-    study = study_of(NETWORKS[draws], logistic())
-    found = api.replay(study, "small", 0)
-    first, *later = (fits[0]["real"].x for fits in api.replay_data(study, "small", 0, found))
+    study = study_of(logistic())
+    found = api.replay(study, draws, 0)
+    first, *later = (fits[0]["real"].x for fits in api.replay_data(study, draws, 0, found))
     for x in later:
         assert np.array_equal(x, first[:, : x.shape[1]]) == same
 
@@ -140,13 +142,13 @@ def test_separated_data_are_separated():
 
 
 def test_no_rows_where_statistics_were_drawn():
-    study = study_of(NETWORKS["private"], linear())
-    found = api.replay(study, "small", 0)
+    study = study_of(linear())
+    found = api.replay(study, "private", 0)
     with pytest.raises(InputError, match="sufficient statistics"):
-        next(api.replay_data(study, "small", 0, found))
+        next(api.replay_data(study, "private", 0, found))
 
 
 @pytest.mark.parametrize("chain", [-1, 2**32])
 def test_numbers_no_chain_has(chain):
     with pytest.raises(InputError, match=f"chain: is {chain}; give a whole number from 0 to"):
-        api.replay(study_of(NETWORKS["private"], linear()), "small", chain)
+        api.replay(study_of(linear()), "private", chain)

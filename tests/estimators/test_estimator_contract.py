@@ -287,7 +287,9 @@ def test_the_gradient_of_the_loss_vanishes_at_the_estimate(name, problem):
     for i in range(PLAIN):
         at = unravel(jnp.asarray(theta[i]))
         _, slope = objective(PROBLEMS[problem].model, lane(problem, i), at)
-        assert np.abs(ravel_pytree(slope)[0]).max() < 1e-7
+        # the curvature of Newton steps is not quite that of Huber's loss
+        limit = 1e-7 if problem == "huber" else 1e-10
+        assert np.abs(ravel_pytree(slope)[0]).max() < limit
 
 
 @every

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+import mcjax
 from mcjax import api
 from mcjax.laws.law import Reason
 from mcjax.laws.predict import apply_law, predict_condition
@@ -89,6 +90,16 @@ def test_a_law_applies_or_says_why_not(law):
     assert any(reason is not None for reason in reasons)
     for reason in reasons:
         assert reason is None or (isinstance(reason, Reason) and len(reason.sentence) > 10)
+
+
+@by_law
+def test_whoever_chose_the_estimator(law):
+    """It is all one to a law whether a condition or its model has it."""
+    for one in GRID.values():
+        for estimator in (mcjax.Newton(), mcjax.MinimumNorm(), mcjax.SufficientStatistics()):
+            model = replace(one.model, estimator=estimator)
+            said = law.applies(replace(one, model=model))
+            assert law.applies(replace(one, estimator=estimator)) == said
 
 
 def test_results_list_no_law_that_nobody_looks_for():

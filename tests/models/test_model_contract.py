@@ -145,6 +145,8 @@ def test_a_study_file_makes_the_same_model(case):
     assert made.name == case.name
     assert jax.tree.structure(made) == jax.tree.structure(case.model)
     assert made.params == case.model.params
+    for key in ("threshold", "level", "sigma", "unbiased"):
+        assert made.params.get(key) == case.arguments.get(key, made.params.get(key))
     with pytest.raises(InputError, match=r"family\.colour: is not a parameter of"):
         make_model({**spec, "colour": 1}, Path())
 

@@ -35,8 +35,10 @@ PAGES = {
     page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8")
     for page in (README, *sorted((ROOT / "docs").rglob("*.md")))
 }
-QUICK = ("README.md", "docs/pipelines.md", "docs/memory-and-growth.md")
-"""Pages whose code runs by default; that of the others is marked slow."""
+QUICK = ("README.md", "docs/pipelines.md")
+"""Pages whose code runs by default."""
+SYSTEM = ("docs/memory-and-growth.md",)
+"""Pages whose code starts long commands; that of all others is marked slow."""
 MOST_LINES = 180
 
 
@@ -48,7 +50,8 @@ def blocks_of(text):
 def pages_with_code():
     for name, text in PAGES.items():
         if {language for language, _ in blocks_of(text)} & {"console", "python"}:
-            yield pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow)
+            mark = pytest.mark.system if name in SYSTEM else pytest.mark.slow
+            yield pytest.param(name, marks=[] if name in QUICK else mark)
 
 
 @pytest.mark.parametrize("page", list(pages_with_code()))

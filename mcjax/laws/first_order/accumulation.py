@@ -48,9 +48,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+
     from mcjax.laws.first_order.linear_system import LinearSystem
 
 LATE, OPERATIONS = 4096, 4e9

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
 
 from mcjax.laws.collapse.components import DataFlow, data_flow
 from mcjax.laws.collapse.origins import Clause, CollapseOrigin, collapse_origins, collapsing
@@ -16,6 +15,9 @@ from mcjax.laws.first_order.spectral_growth import spectral_growth
 from mcjax.laws.prediction import mean_squares
 from mcjax.models.information import UNIT, BatchInformation, Information
 from mcjax.network.network import Network
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
 
 
 class CollapseRates(NamedTuple):
@@ -101,8 +103,8 @@ def rates_without(net: Network, without: Clause | None = None) -> CollapseRates:
     ----------
     net : Network
         The network.
-    without : str, optional
-        One of :data:`mcjax.laws.collapse.origins.CLAUSES`; defaults to the whole law. Numbers that
+    without : {"closed", "self-loop", "period"}, optional
+        The clause, by default none; see :data:`mcjax.laws.collapse.origins.CLAUSES`. Numbers that
         the rest of the law does not give are nan.
     """
     flow = data_flow(net)

@@ -24,10 +24,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Inexact
 from scipy.special import zeta
 
 if TYPE_CHECKING:
+    from jaxtyping import Float, Inexact
+
     from mcjax.laws.first_order.linear_system import LinearSystem
 
 NEAR_UNIT = 1e-9

@@ -12,15 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float
 
 from mcjax.laws.collapse.origins import CollapseOrigin
 from mcjax.laws.doubling import squared_powers
 from mcjax.laws.first_order.accumulation import accumulated_limit
 from mcjax.laws.first_order.growing_samples import faded_limit
 from mcjax.laws.first_order.linear_system import LinearSystem
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
 
 DOUBLINGS = 40
 TOLERANCE = 1e-8
@@ -92,10 +95,7 @@ def limit(system: LinearSystem, stable: Bool[np.ndarray, " M"]) -> Float[np.ndar
 def mean_limit(system: LinearSystem, stable: Bool[np.ndarray, " M"]) -> Float[np.ndarray, "M p"]:
     """Return the mean errors of the stable models as t -> infinity, ``m = A m + push``.
 
-    Returns
-    -------
-    ndarray, shape (M, p)
-        Zero for other models; nan for models that do not settle in double precision.
+    They are zero for other models, and nan for models that do not settle in double precision.
     """
     result = np.zeros(len(system.transition))
     if system.push is None or system.start is None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float
 
 from mcjax.laws.first_order.accumulation import Selection, accumulated
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
 
 
 @dataclass(frozen=True)
@@ -75,10 +78,6 @@ class LinearSystem:
 def covariances(system: LinearSystem, generations: int) -> Float[np.ndarray, "T+1 M*p M*p"]:
     """Return the covariances of the stacked errors at generations 0 to T.
 
-    Returns
-    -------
-    ndarray, shape (T + 1, M p, M p)
-
     Notes
     -----
     With ``D_t = Cov(e_t, xi)``, where D_0 is the first M p rows of X and C_0 their first M p
@@ -108,10 +107,7 @@ def covariances(system: LinearSystem, generations: int) -> Float[np.ndarray, "T+
 def means(system: LinearSystem, generations: int) -> Float[np.ndarray, "T+1 M p"]:
     """Return the means of the models' errors at generations 0 to T, ``m_t = A m_{t-1} + push``.
 
-    Returns
-    -------
-    ndarray, shape (T + 1, M, p)
-        Zero where all real sources have one truth.
+    They are zero where all real sources have one truth.
     """
     size = len(system.transition)
     result = np.zeros((generations + 1, size))

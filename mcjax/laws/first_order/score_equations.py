@@ -49,10 +49,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from mcjax.chains.layout import Feeds, network_arrays, shape_of, tables_of
 from mcjax.errors import InputError
@@ -60,6 +59,9 @@ from mcjax.laws.first_order.accumulation import Selection
 from mcjax.laws.first_order.linear_system import LinearSystem
 from mcjax.models.information import Information
 from mcjax.network.network import Network
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 LARGEST_CONDITION = 1e14
 """Condition number from which a matrix counts as singular."""

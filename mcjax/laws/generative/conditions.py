@@ -13,6 +13,6 @@ def other_estimator(condition: Condition) -> Reason | None:
     Other estimators differ from these at finite sample sizes: those that minimise the loss divide a
     sum of squares by n, for example, whether or not the model divides it by n - 1.
     """
-    if isinstance(condition.estimator or condition.model.estimator, SufficientStatistics):
+    if isinstance(condition.chosen_estimator, SufficientStatistics):
         return None
     return Reason("the law is for estimates from sufficient statistics, and others are asked for")

@@ -22,7 +22,7 @@ import numpy as np
 from scipy.special import digamma, gammaln
 
 from mcjax.laws.generative.conditions import other_estimator
-from mcjax.laws.law import GROWING, Reason, changing
+from mcjax.laws.law import Reason, not_constant
 from mcjax.laws.prediction import FunctionalPrediction
 from mcjax.models.generative import GaussianMoments
 from mcjax.network.feed import REAL
@@ -77,10 +77,9 @@ def several_parents(net: Network) -> Reason | None:
     """
     if not net.memory.current_only:
         return Reason("fits use data of several generations, so they have more than one parent")
-    if net.later.exponent:
-        return GROWING
-    if changing(net) is not None:
-        return changing(net)
+    reason = not_constant(net)
+    if reason is not None:
+        return reason
     for model, feeds in zip(net.models, net.feeds_by_reader, strict=True):
         if len(feeds) > 1:
             return Reason(f"model {model!r} reads more than one origin")

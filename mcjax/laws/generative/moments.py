@@ -37,12 +37,7 @@ from mcjax.laws.collapse.components import data_flow
 from mcjax.laws.collapse.origins import collapse_origins, collapsing
 from mcjax.laws.first_order.limits import growth
 from mcjax.laws.generative.conditions import other_estimator
-from mcjax.laws.generative.weighted_means import (
-    limits,
-    moments,
-    not_weighted_means,
-    weighted_means,
-)
+from mcjax.laws.generative.weighted_means import limits, moments, not_weighted_means, weighted_means
 from mcjax.laws.law import Reason
 from mcjax.laws.prediction import FunctionalPrediction, Prediction
 from mcjax.models.generative import ClassShares, GaussianMoments, WeightedMean

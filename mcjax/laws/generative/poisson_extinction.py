@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from mcjax.laws.law import GROWING, Reason, changing
+from mcjax.laws.law import Reason, not_constant
 from mcjax.network.feed import REAL
 from mcjax.network.network import Network
 
@@ -29,7 +29,7 @@ def not_one_generation(net: Network) -> Reason | None:
     """Return why fits are not of one generation's data of constant size, or None."""
     if not net.memory.current_only:
         return Reason("fits use data of several generations; the law needs one generation's data")
-    return GROWING if net.later.exponent else changing(net)
+    return not_constant(net)
 
 
 def poisson_extinction(net: Network, rate: float, generations: int) -> Float[np.ndarray, "T+1 M"]:

@@ -33,7 +33,7 @@ from mcjax.laws.first_order.accumulation import accumulated_limit
 from mcjax.laws.first_order.limits import limit
 from mcjax.laws.first_order.linear_system import LinearSystem
 from mcjax.laws.first_order.score_equations import linear_system
-from mcjax.laws.law import GROWING, Reason, changing
+from mcjax.laws.law import Reason, not_constant
 from mcjax.models.information import UNIT
 from mcjax.network.network import Network
 
@@ -93,7 +93,7 @@ def not_weighted_means(net: Network) -> Reason | None:
         return Reason(
             f"memory is {net.memory.name!r}; the law needs fits to all data, or to the last data"
         )
-    return GROWING if net.later.exponent else changing(net)
+    return not_constant(net)
 
 
 def weighted_means(net: Network) -> WeightedMeans:
@@ -124,10 +124,7 @@ def limits(
 ) -> Float[np.ndarray, " M"]:
     """Return ``lim c_ii`` of stable models for the spread ``f = 1 - loss c_jj``.
 
-    Returns
-    -------
-    ndarray, shape (M,)
-        nan for other models, and for networks of more than ``LARGEST`` models.
+    It is nan for other models, and for networks of more than ``LARGEST`` models.
 
     Notes
     -----

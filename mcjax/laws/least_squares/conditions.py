@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
 
 from mcjax.laws.law import STOPS, Reason
 from mcjax.network.feed import REAL
 from mcjax.network.network import Network
 from mcjax.study.study import Condition
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 WEIGHTED = "a model's feeds have different weights; the closed form needs equal ones"
 POOLED = "fits use data of several generations; the closed form is for one generation's data"

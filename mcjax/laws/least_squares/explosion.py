@@ -24,22 +24,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float
 
 from mcjax.laws.collapse.components import DataFlow, data_flow, strong_components
 from mcjax.laws.collapse.origins import CollapseOrigin, collapse_origins, collapsing
 from mcjax.laws.least_squares.second_moments import SecondMomentMap
 from mcjax.network.network import Network
 
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+
+    Map = Callable[[Float[np.ndarray, " n"]], Float[np.ndarray, " n"]]  # a linear map of vectors
+
 DENSE = 1_500
 """Largest number of unknowns for which a linear system is solved as a matrix, not by GMRES."""
 ROUNDING = 1e-9
 """Distance from 1 below which a radius counts as 1, that of a collapse origin."""
-
-Map = Callable[[Float[np.ndarray, " n"]], Float[np.ndarray, " n"]]
-"""A linear map of vectors."""
 
 
 @dataclass(frozen=True)
@@ -65,17 +67,7 @@ class LongRun:
 
 
 def long_run(step: SecondMomentMap, net: Network, initial: Float[np.ndarray, " M"]) -> LongRun:
-    """Return the long-run behaviour of every model.
-
-    Parameters
-    ----------
-    step : SecondMomentMap
-        The map of one generation.
-    net : Network
-        The network.
-    initial : ndarray, shape (M,)
-        ``m_ii`` at generation 0.
-    """
+    """Return the long-run behaviour of every model; ``initial`` is ``m_ii`` at generation 0."""
     flow = data_flow(net)
     origins = collapse_origins(net, flow)
     radius, explodes = explosion(step, flow, origins)

@@ -35,11 +35,7 @@ from mcjax.laws.first_order.score_equations import (
 )
 from mcjax.laws.first_order.spectral_growth import spectral_growth
 from mcjax.laws.law import Inapplicable, Reason, changing, has_long_run
-from mcjax.laws.least_squares.conditions import (
-    label_variances,
-    not_least_squares,
-    source_variances,
-)
+from mcjax.laws.least_squares.conditions import label_variances, not_least_squares, source_variances
 from mcjax.laws.prediction import Prediction, mean_squares
 from mcjax.study.study import Condition, covariance_root
 

@@ -44,12 +44,7 @@ import numpy as np
 from mcjax.estimators.minimum_norm import MinimumNorm as Interpolator
 from mcjax.laws.doubling import squared_powers
 from mcjax.laws.law import GROWING, STOPS, Reason, changing
-from mcjax.laws.least_squares.conditions import (
-    FIXED,
-    SOURCES,
-    label_variances,
-    unusual_feeds,
-)
+from mcjax.laws.least_squares.conditions import FIXED, SOURCES, label_variances, unusual_feeds
 from mcjax.laws.prediction import Prediction
 from mcjax.network.feed import REAL
 from mcjax.study.study import Condition
@@ -70,7 +65,8 @@ class MinimumNorm:
         The law needs isotropic covariates, and one origin for every model.
         """
         net, cov = condition.network, condition.covariance
-        if condition.model.estimator != Interpolator():
+        squares = condition.model.least_squares is not None
+        if not squares or condition.chosen_estimator != Interpolator():
             return Reason("fits are not those of minimum norm", obvious=True)
         if not condition.minimises:
             return STOPS

@@ -33,12 +33,15 @@ Variate Distributions" (2000); their combination is derived here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
 
 from mcjax.network.network import Network
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
 
 
 @dataclass(frozen=True)
@@ -78,14 +81,14 @@ class SecondMomentMap:
         """Apply the linear part to one entry of traceless blocks; shape (M, M) to (M, M)."""
         return self._advance(m, -2 / (self.rows - self.p - 1))
 
-    def restricted(self, models: Int[np.ndarray, " K"]) -> SecondMomentMap:
+    def restricted(self, models: Int[np.ndarray, " K"]) -> Self:
         """Return the map of some models, given by position, among themselves."""
-        return SecondMomentMap(
+        return replace(
+            self,
             shares=self.shares[np.ix_(models, models)],
             rows=self.rows[models],
             noise=self.noise[models],
             frozen=self.frozen[models],
-            p=self.p,
         )
 
     def _advance(self, m: np.ndarray, gain: np.ndarray) -> np.ndarray:
@@ -104,16 +107,8 @@ def second_moment_map(
 ) -> SecondMomentMap:
     """Return the map of one generation of a network.
 
-    Its samples have fresh Gaussian designs, weight 1 and one reader each.
-
-    Parameters
-    ----------
-    net : Network
-        The network.
-    p : int
-        Number of parameters.
-    variance, real_variance : float
-        Variances of the noise in synthetic and in real labels.
+    Its samples have fresh Gaussian designs, weight 1 and one reader each; ``variance`` and
+    ``real_variance`` are those of the noise in synthetic and in real labels.
     """
     counts = np.zeros((net.size, net.size + 1))
     for feed in net.feeds:
@@ -136,19 +131,8 @@ def second_moments(
 ) -> Float[np.ndarray, "T+1 M*p M*p"]:
     """Return the second moments of the stacked errors at generations 0 to T, for ``Sigma = I``.
 
-    Parameters
-    ----------
-    step : SecondMomentMap
-        The map of one generation.
-    start : ndarray, shape (M p, M p)
-        Second moments at generation 0, any positive semi-definite matrix.
-    generations : int
-        T.
-
-    Returns
-    -------
-    ndarray, shape (T + 1, M p, M p)
-        Infinite where an explosion leaves the range of floating point.
+    They start from any positive semi-definite matrix, and are infinite where an explosion leaves
+    the range of floating point.
     """
     size, p = len(step.rows), step.p
     blocks = np.asarray(start, float).reshape(size, p, size, p)

@@ -23,7 +23,7 @@ growth keeps its meaning.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -110,15 +110,8 @@ class SimulatedMoments:
         start = np.diag(np.repeat(initial, p))
 
         def average(kept: np.ndarray) -> SimulatedMap:
-            return SimulatedMap(
-                shares=plain.shares,
-                rows=plain.rows,
-                noise=plain.noise,
-                frozen=plain.frozen,
-                p=p,
-                coefficients=coefficients[kept].mean(0),
-                spread=spread[kept].mean(0),
-            )
+            means = {"coefficients": coefficients[kept].mean(0), "spread": spread[kept].mean(0)}
+            return SimulatedMap(**vars(plain), **means)
 
         def moments(step: SimulatedMap) -> np.ndarray:
             return second_moments(step, start, generations)[:, ::p, ::p]
@@ -167,13 +160,8 @@ class SimulatedMap(SecondMomentMap):
 
     def restricted(self, models: Int[np.ndarray, " K"]) -> SimulatedMap:
         """Return the map of some models, given by position, among themselves."""
-        own = super().restricted(models)
-        return SimulatedMap(
-            shares=own.shares,
-            rows=own.rows,
-            noise=own.noise,
-            frozen=own.frozen,
-            p=own.p,
+        return replace(
+            super().restricted(models),
             coefficients=self.coefficients[np.ix_(models, models, models, models)],
             spread=self.spread[np.ix_(models, models)],
         )
@@ -182,13 +170,7 @@ class SimulatedMap(SecondMomentMap):
 def design_batches(
     net: Network, p: int, variance: float, real_variance: float
 ) -> tuple[Float[np.ndarray, "batches M M M M"], Float[np.ndarray, "batches M M"]]:
-    """Return the coefficients and q of each batch of draws.
-
-    Returns
-    -------
-    coefficients : ndarray, shape (BATCHES, M, M, M, M)
-    spread : ndarray, shape (BATCHES, M, M)
-    """
+    """Return the coefficients and q of each batch of draws."""
     _, feeds = tables_of(network_arrays(net, shape_of([net])))
     rng = np.random.default_rng(SEED)
     size = net.size

@@ -29,10 +29,6 @@ def wishart(
     root : ndarray, shape (p, p), optional
         F, for rows that are N(0, F F'); defaults to the identity.
 
-    Returns
-    -------
-    ndarray, shape (D, p, p)
-
     Notes
     -----
     Bartlett's decomposition (1933): ``X'X = L L'`` with independent ``L_ii ~ chi(rows - i)`` and

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import Outcome
@@ -26,7 +27,7 @@ from mcjax.verdicts.claims import Claim, Estimate, student_claim
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import NormalCells
-from mcjax.verdicts.power import Chance, mean_chances, relative_spread
+from mcjax.verdicts.power import Chance, mean_chances
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.tails import dominated
 
@@ -41,7 +42,9 @@ TOO_FEW_GENERATIONS = (
 class CollapseCells(NormalCells):
     """Cells about r, whose margin is the distance to the boundary."""
 
-    def departures(self, edge: np.ndarray, reach: np.ndarray) -> np.ndarray:
+    def departures(
+        self, edge: Float[np.ndarray, " N"], reach: Float[np.ndarray, " N"]
+    ) -> Float[np.ndarray, " 1"]:
         """Return infinity: the opposite law is refuted, not a departure of some size."""
         return np.full(1, np.inf)
 
@@ -108,7 +111,7 @@ class Collapse(Quantity):
         )
 
 
-def predicted_sides(prediction: Prediction) -> np.ndarray:
+def predicted_sides(prediction: Prediction) -> Int[np.ndarray, " M"]:
     """Return the side of the boundary on which a law places each model, shape (M,).
 
     The side is +1 if the law predicts that the model collapses, -1 if it predicts that it does not,
@@ -120,7 +123,7 @@ def predicted_sides(prediction: Prediction) -> np.ndarray:
     return np.where(~np.isnan(prediction.growth), 1, settles)
 
 
-def growth_share(mse: np.ndarray) -> np.ndarray:
+def growth_share(mse: Float[np.ndarray, "T+1 M"]) -> Float[np.ndarray, " M"]:
     """Return r, shape (M,), of mean squared errors of shape (T + 1, M)."""
     last = len(mse) - 1
     middle = last // 2
@@ -131,14 +134,14 @@ def growth_share(mse: np.ndarray) -> np.ndarray:
     return (last + middle) / (last - middle) * change
 
 
-def share_slopes(ends: np.ndarray, last: int) -> np.ndarray:
-    """Return the derivatives of r with respect to its two errors, shape (2,)."""
+def share_slopes(ends: Float[np.ndarray, " 2 *M"], last: int) -> Float[np.ndarray, " 2 *M"]:
+    """Return the derivatives of r with respect to its two errors, shape (2, ...)."""
     (a, b), middle = ends, last // 2
     scale = 2 * (last + middle) / (last - middle) / (a + b) ** 2
     return np.array([-scale * b, scale * a])
 
 
-def share_spread(law: Prediction) -> np.ndarray:
+def share_spread(law: Prediction) -> Float[np.ndarray, " M"]:
     """Return the standard deviation of one chain's contribution to r, shape (M,).
 
     The errors at the two generations are taken to be independent, which overstates it.
@@ -146,7 +149,7 @@ def share_spread(law: Prediction) -> np.ndarray:
     last = len(law.mse) - 1
     ends = [last // 2, last]
     slopes = share_slopes(law.mse[ends], last) if last else np.zeros((2, 1))
-    return np.hypot(*(slopes * (relative_spread(law) * law.mse)[ends]))
+    return np.hypot(*(slopes * (law.relative_spread * law.mse)[ends]))
 
 
 def _estimated_share(across: Moments, last: int) -> Estimate:

@@ -10,49 +10,33 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from jaxtyping import Float
 from scipy.linalg import block_diag
 from scipy.special import stdtrit
 
 from mcjax.engine.outcome import kept
 from mcjax.laws.prediction import Prediction
-from mcjax.verdicts.power import (
-    FEWEST_CHAINS,
-    Chance,
-    interval_end_spread,
-    own_covariances,
-    relative_error,
-)
+from mcjax.verdicts.power import FEWEST_CHAINS, Chance, interval_end_spread
 
 DRAWS, LIKELIEST = 4096, 32
 """Draws of the joint normal distribution of a claim's entries, and how many entries are drawn."""
 
 
 def covariance_chances(
-    judged: Prediction, truth: Prediction, edge: np.ndarray, level: float
+    judged: Prediction, truth: Prediction, edge: Float[np.ndarray, " M"], level: float
 ) -> list[Chance]:
     """Return the chances of refuting every claim about a covariance, in the order of the claims.
 
-    Parameters
-    ----------
-    judged, truth : Prediction
-        Predictions of the judged law and of the true one.
-    edge : ndarray of shape (M,)
-        Departure beyond which the claims about each model are refuted.
-    level : float
-        Level of each claim.
-
-    Returns
-    -------
-    list of Chance
-        One for each claim; empty if the judged law has a singular covariance.
+    ``edge`` is the departure beyond which the claims about each model are refuted. The result is
+    empty if the judged law has a singular covariance.
     """
-    models, p = judged.mse.shape[1], own_covariances(judged).shape[-1]
-    blocks = own_covariances(judged)[-1]
+    models, p = judged.mse.shape[1], judged.p
+    blocks = judged.own_covariances[-1]
     if not (np.linalg.cond(blocks) < 1e12).all():
         return []
     root = block_diag(*np.linalg.inv(np.linalg.cholesky(blocks)))
     predicted, true = (root @ law.covariance[-1] @ root.T for law in (judged, truth))
-    errors = relative_error(judged)[-1]
+    errors = judged.relative_error[-1]
     most = kept(models * p)
     chances = []
     for i in range(models):
@@ -107,24 +91,9 @@ def _any_beyond(
 ) -> Chance:
     """Return the chance that any of m means is found to lie beyond an edge.
 
-    Parameters
-    ----------
-    departure : ndarray of shape (m,)
-        True means minus predicted ones.
-    covariance : ndarray of shape (m, m)
-        Covariance of one chain's terms.
-    shape : ndarray of shape (2, m)
-        Skewness and excess kurtosis of the terms.
-    error : ndarray of shape (m,)
-        Standard errors of the predictions.
-    edge, level : float
-        Departure beyond which, and level at which, a single mean refutes the claim.
-    most : int
-        Largest number of chains whose errors are kept.
-
-    Returns
-    -------
-    Chance
+    ``departure`` is true means minus predicted ones, (m,), and ``error`` the standard errors of
+    the latter; ``covariance``, (m, m), and ``shape``, the skewness and excess kurtosis, (2, m), are
+    those of one chain's terms. ``most`` is the largest number of chains whose errors are kept.
     """
     spread = np.sqrt(np.diagonal(covariance))
     values, vectors = np.linalg.eigh(covariance)

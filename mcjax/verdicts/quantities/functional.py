@@ -25,20 +25,20 @@ import math
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
+from jaxtyping import Float
 from scipy.optimize import brentq
 from scipy.special import chdtrc, ndtri, stdtr, stdtrit
 
 from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import Outcome
-from mcjax.models.model import Functional, Model
+from mcjax.models.model import Functional, Model, Scale
 from mcjax.verdicts.claims import Claim, Estimate, Place, square
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount, count_chains
 from mcjax.verdicts.planning import PlannedCells, UnplannedCells
-from mcjax.verdicts.quantities.quantity import Quantity
+from mcjax.verdicts.quantities.quantity import Quantity, Subject
 from mcjax.verdicts.tails import ALIKE, HEAVY_TAIL_ODDS, LARGE_SHARE, alike
 
 SMALLEST_CHANCE_UNIT = 0.1
@@ -48,7 +48,7 @@ HEAVY_FUNCTIONAL = (
     " functional, so the standard error is not credible"
 )
 ENDLESS = "chains have no finite value of this functional"
-UNITS = {
+UNITS: dict[Scale, str] = {
     "ratio": "observed / predicted",
     "chance": "1 + (observed - predicted) / max(predicted, 0.1)",
     "logarithm": "1 + observed - predicted",
@@ -66,7 +66,7 @@ class ChanceCells(PlannedCells):
         Predicted chances.
     """
 
-    chance: np.ndarray
+    chance: Float[np.ndarray, " N"]
 
     @property
     def count(self) -> int:
@@ -100,7 +100,7 @@ class FunctionalMeans(Quantity):
 
     name = "functional"
     unit = "observed / predicted"
-    subject: Literal["errors", "functionals"] = "functionals"
+    subject: Subject = "functionals"
     needs = "functionals"
 
     def units(self, model: Model) -> Mapping[str, str]:
@@ -167,7 +167,7 @@ def unit_of(functional: Functional, predicted: float) -> float:
     return abs(predicted)
 
 
-def _tail(moments: Moments, highest: float, scale: str) -> str:
+def _tail(moments: Moments, highest: float, scale: Scale) -> str:
     """Return why the spread of a functional is not credible; empty if it is."""
     if moments.chains < 2 or alike(moments):
         return ALIKE
@@ -206,10 +206,6 @@ def functional_claim(
         Margin, in units.
     count : ChainCount
         The chains behind ``observed``.
-
-    Returns
-    -------
-    Claim
     """
     chains = count.counted
     if unit == 0:

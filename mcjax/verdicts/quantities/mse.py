@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from jaxtyping import Float
 
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
@@ -18,13 +19,7 @@ from mcjax.verdicts.claims import Claim, Estimate
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import RatioCells
-from mcjax.verdicts.power import (
-    Chance,
-    mean_chances,
-    own_covariances,
-    relative_error,
-    relative_spread,
-)
+from mcjax.verdicts.power import Chance, mean_chances
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.tails import alike, dominated
 
@@ -42,7 +37,9 @@ class MeanSquaredError(Quantity):
         mean = np.where(squared.chains > 0, squared.mean, np.nan)
         observed = np.stack([mean, squared.standard_error()])
         predicted = np.stack([prediction.mse, prediction.standard_error])
-        return claims_about_errors(self.name, comparison, outcome, observed, predicted)
+        return claims_about_errors(
+            self.name, comparison, outcome, observed=observed, predicted=predicted
+        )
 
     def planned(self, comparison: Comparison) -> list[RatioCells]:
         """Plan a cell for each generation and model."""
@@ -54,7 +51,7 @@ class MeanSquaredError(Quantity):
         """Return the chances of refuting a law if another one is true, cell by cell."""
         prediction, allowance = comparison.prediction, comparison.allowance.ravel()
         ratio = (truth.mse / prediction.mse).ravel()
-        spread = ratio * relative_spread(truth).ravel()
+        spread = ratio * truth.relative_spread.ravel()
         skewness, kurtosis = _shape(truth)
         if ladder is not None:  # a limit has no allowance, and is taken to be normal
             allowance, spread = 0 * allowance, spread * ladder
@@ -64,7 +61,7 @@ class MeanSquaredError(Quantity):
             beyond=np.abs(ratio - 1) - (comparison.tolerance + allowance),
             side=np.sign(ratio - 1),
             spread=spread,
-            error=ratio * relative_error(prediction).ravel(),
+            error=ratio * prediction.relative_error.ravel(),
             skewness=skewness,
             kurtosis=kurtosis,
         )
@@ -74,26 +71,13 @@ def claims_about_errors(
     quantity: str,
     comparison: Comparison,
     outcome: Outcome,
-    observed: np.ndarray,
-    predicted: np.ndarray,
+    observed: Float[np.ndarray, "2 T+1 M"],
+    predicted: Float[np.ndarray, "2 T+1 M"],
 ) -> Iterator[Claim]:
     """Claim that a ratio computed from each MSE is within the tolerance of 1.
 
-    Parameters
-    ----------
-    quantity : str
-        Name of the quantity.
-    comparison : Comparison
-        The condition and a law's prediction for it.
-    outcome : Outcome
-        Outcome of the condition's chains.
-    observed, predicted : ndarray of shape (2, T + 1, M)
-        Numbers and their standard errors.
-
-    Yields
-    ------
-    Claim
-        One for each generation and model.
+    ``observed`` and ``predicted`` hold numbers and their standard errors. There is one claim for
+    each generation and model.
     """
     squared, heavy = outcome.moments.squared, dominated(outcome)
     same = alike(squared)
@@ -117,15 +101,15 @@ def cells_about_errors(quantity: str, comparison: Comparison) -> RatioCells:
     """Return the planned cells of :func:`claims_about_errors`, each as precise as its MSE."""
     return RatioCells(
         quantity,
-        spread=relative_spread(comparison.prediction).ravel(),
-        error=relative_error(comparison.prediction).ravel(),
+        spread=comparison.prediction.relative_spread.ravel(),
+        error=comparison.prediction.relative_error.ravel(),
         allowance=comparison.allowance.ravel(),
     )
 
 
 def _shape(law: Prediction) -> tuple[np.ndarray, np.ndarray]:
     """Return the skewness and excess kurtosis of ``||e||^2``, each flat, shape ((T + 1) M,)."""
-    blocks = own_covariances(law)
+    blocks = law.own_covariances
     squares = blocks @ blocks
     second, third, fourth = (
         np.einsum("tiab,tiab->ti", left, right).ravel()

@@ -17,6 +17,7 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
+from jaxtyping import Float
 from scipy.special import ndtr
 
 from mcjax.engine.outcome import Outcome
@@ -25,7 +26,6 @@ from mcjax.verdicts.claims import Claim, Estimate, Interval, Place, more_chains
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.planning import VectorCells
-from mcjax.verdicts.power import parameters, singular
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.whitening import whiten
 
@@ -51,21 +51,21 @@ class Normality(Quantity):
     def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that the errors of every model are normal at the last generation."""
         tolerance, last = comparison.tolerance, comparison.last
-        errors, _, count = whiten(comparison.prediction, outcome, tolerance)
+        errors, _, count = whiten(comparison, outcome)
         for i, allowance in enumerate(np.sqrt(comparison.allowance[last]).tolist()):
             place = comparison.place(self.name, last, i)
-            yield _claim(place, errors[:, i], tolerance, count, allowance)
+            yield _claim(place, errors[:, i], tolerance=tolerance, count=count, allowance=allowance)
 
     def planned(self, comparison: Comparison) -> list[NormalityCells]:
         """Plan a cell for each model; no number of chains suffices if a covariance is singular."""
-        spread = np.where(singular(comparison.prediction)[-1], np.inf, 1.0)
+        spread = np.where(comparison.prediction.singular[-1], np.inf, 1.0)
         return [
             NormalityCells(
                 self.name,
                 spread=spread,
                 error=np.zeros(len(spread)),
                 allowance=np.sqrt(comparison.allowance[-1]),
-                parameters=np.full(len(spread), parameters(comparison.prediction)),
+                parameters=np.full(len(spread), comparison.prediction.p),
             )
         ]
 
@@ -100,18 +100,8 @@ def _claim(
     )
 
 
-def kolmogorov(errors: np.ndarray) -> np.ndarray:
-    """Return the Kolmogorov distance of each column from the standard normal distribution.
-
-    Parameters
-    ----------
-    errors : ndarray of shape (C, p)
-        Whitened errors.
-
-    Returns
-    -------
-    ndarray of shape (p,)
-    """
+def kolmogorov(errors: Float[np.ndarray, "C p"]) -> Float[np.ndarray, " p"]:
+    """Return the Kolmogorov distance of each column from the standard normal distribution."""
     expected = ndtr(np.sort(errors, axis=0))
     above = np.arange(1, len(errors) + 1)[:, None] / len(errors)
     return np.maximum(above - expected, expected - (above - 1 / len(errors))).max(0)

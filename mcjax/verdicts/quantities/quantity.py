@@ -14,6 +14,8 @@ from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.planning import PlannedCells, UnplannedCells
 from mcjax.verdicts.power import Chance
 
+Subject = Literal["errors", "functionals"]
+
 
 class Quantity(ABC):
     """A number, or several, that chains and a law both give for a condition.
@@ -50,7 +52,7 @@ class Quantity(ABC):
 
     name: str
     unit: str
-    subject: Literal["errors", "functionals"] = "errors"
+    subject: Subject = "errors"
     needs: str | None = None
     has_ladder: bool = False
 

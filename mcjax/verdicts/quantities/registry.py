@@ -12,11 +12,11 @@ from mcjax.study.quantities import PLACES
 from mcjax.study.study import Study
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.ladder import limit_of
-from mcjax.verdicts.quantities.quantity import Quantity
+from mcjax.verdicts.quantities.quantity import Quantity, Subject
 
 QUANTITIES: dict[str, Quantity] = {name: resolve_name(place) for name, place in PLACES.items()}
 """The built-in quantities by name."""
-SUBJECTS = {"errors": "laws", "functionals": "functionals"}
+SUBJECTS: dict[Subject, str] = {"errors": "laws", "functionals": "functionals"}
 """Attribute of :class:`Predictions` that holds the predictions, by the subject of a quantity."""
 
 
@@ -84,17 +84,7 @@ def quantities_of(study: Study) -> tuple[Quantity, ...]:
 def questions(study: Study, predictions: Sequence[Predictions]) -> Iterator[Question]:
     """Yield the comparisons of a study in the order of its claims.
 
-    Parameters
-    ----------
-    study : Study
-        The study.
-    predictions : sequence of Predictions
-        Predictions for each condition.
-
-    Yields
-    ------
-    Question
-        Quantities of errors first, then those of functionals.
+    Quantities of errors come first, then those of functionals.
     """
     chosen = quantities_of(study)
     for subject, attribute in SUBJECTS.items():
