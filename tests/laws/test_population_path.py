@@ -353,3 +353,14 @@ def test_noise_at_the_truth_is_refuted(name, z_limit):
     around_truth = covariances(linear_system(one.network, information_of(one)[0]), 3)
     found = whitened(outcome, around_truth)
     assert (np.abs(found[-1] - 1) > (z_limit + 1) * np.sqrt(2 / CHAINS) + 32 / ROWS).any()
+
+
+def test_why_the_law_does_not_apply():
+    far = between(400)([-1.0])
+    noise = {"name": "student_t", "df": 5}
+    cases = {
+        "does not state the moments": condition(far, huber(1.0, noise=noise), [1.0]),
+        "each design has centres of its own": condition(far, linear(), [1.0], design="fixed"),
+    }
+    for reason, one in cases.items():
+        assert reason in predict_condition(one, 2).inapplicable["first_order"]

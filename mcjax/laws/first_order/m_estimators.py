@@ -103,6 +103,10 @@ def _off_truth(condition: Condition) -> Reason | None:
         )
     if not condition.network.memory.current_only:
         return Reason(f"{problem}, and data accumulate; give a shift instead")
+    if condition.design == "fixed":
+        return Reason(
+            f"{problem}, and designs are fixed, so that each design has centres of its own"
+        )
     return None
 
 
@@ -122,6 +126,7 @@ def _around_path(condition: Condition, generations: int) -> Prediction:
         limit=np.where(stable, limits, np.nan),
         asymptotic=True,
         allowance=allowance(condition, generations),
+        mse_complete=False,
         pooled=pooled_path(condition),
     )
 
