@@ -52,22 +52,7 @@ class _Task(NamedTuple):
 
 
 def run_chain(condition: ConditionArrays, key: UInt32[Array, " 2"], program: Program) -> Trajectory:
-    """Run one chain.
-
-    Parameters
-    ----------
-    condition : ConditionArrays
-        The condition, without further axes.
-    key : Array
-        Chain key, uint32, shape (2,).
-    program : Program
-        Settings of the run.
-
-    Returns
-    -------
-    Trajectory
-        Estimates, statuses and steps of all generations.
-    """
+    """Run one chain of a condition without further axes."""
     truth = jnp.asarray(condition.truth, program.fit_dtype)
     begin = _beginning(condition, truth, program)
 
@@ -233,18 +218,14 @@ def draw_samples(
 
     Parameters
     ----------
-    condition : ConditionArrays
-        The condition, without further axes.
+    condition, key, program
+        As for :func:`run_chain`; ``pairs`` is that of the largest feed.
     parents : Array
         Finite parameters of the models, then of the real sources, shape (M + S, p).
     feeds : Feeds
         The feeds of generation t, shape (M, B).
-    key : Array
-        Chain key, uint32, shape (2,).
     t : Array
         The generation, int32.
-    program : Program
-        Settings of the run; ``pairs`` is that of the largest feed.
 
     Returns
     -------
