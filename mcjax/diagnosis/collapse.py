@@ -166,7 +166,7 @@ def diagnose(
     if all(source.covariance is None and source.noise is None for source in net.sources):
         rates = collapse_rates(flow, origins, linear_system(net, UNIT))
     elif covariance is not None:
-        rates = rates_of_regressions(net, flow, origins, covariance, sigma)
+        rates = rates_of_regressions(net, flow, origins, covariance=covariance, sigma=sigma)
     else:
         unknown = np.full(net.size, np.nan)
         rates = CollapseRates(np.array(collapsing(flow, origins)), unknown, unknown)

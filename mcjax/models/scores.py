@@ -40,12 +40,12 @@ class ScoreMoments:
     mean : callable
         ``(params, reader, parent, real) -> MeanSlope``; ``real`` tells whether the data are real.
     product : callable
-        ``(params, first, second, parent, real)``, the mean of ``l'(first, y) l'(second, y)`` for
-        two readers of one observation.
+        ``(params, readers, parent, real)``, the mean of ``l'(a, y) l'(b, y)`` for two readers
+        ``(a, b)`` of one observation.
     """
 
     mean: Callable[[Params, Eta, Eta, bool], MeanSlope]
-    product: Callable[[Params, Eta, Eta, Eta, bool], Eta]
+    product: Callable[[Params, tuple[Eta, Eta], Eta, bool], Eta]
 
 
 def canonical_scores(mean: Callable[[Eta], Eta], variance: Callable[[Eta], Eta]) -> ScoreMoments:
@@ -57,9 +57,9 @@ def canonical_scores(mean: Callable[[Eta], Eta], variance: Callable[[Eta], Eta])
     def mean_slope(params: Params, reader: Eta, parent: Eta, real: bool) -> MeanSlope:
         return MeanSlope(mean(reader) - mean(parent), variance(reader), -variance(parent))
 
-    def product(params: Params, first: Eta, second: Eta, parent: Eta, real: bool) -> Eta:
-        centre = mean(parent)
-        return (mean(first) - centre) * (mean(second) - centre) + variance(parent)
+    def product(params: Params, readers: tuple[Eta, Eta], parent: Eta, real: bool) -> Eta:
+        first, second = (mean(reader) - mean(parent) for reader in readers)
+        return first * second + variance(parent)
 
     return ScoreMoments(mean_slope, product)
 
@@ -76,9 +76,10 @@ def squared_scores(kind: NoiseName, real_kind: NoiseName) -> ScoreMoments:
         one = np.ones_like(reader)
         return MeanSlope(reader - parent, one, -one)
 
-    def product(params: Params, first: Eta, second: Eta, parent: Eta, real: bool) -> Eta:
+    def product(params: Params, readers: tuple[Eta, Eta], parent: Eta, real: bool) -> Eta:
         law, noise = _noise(params, kind, real_kind, real)
         spread = float(params["sigma"]) ** 2 * NOISES[law].variance(noise)
+        first, second = readers
         return (first - parent) * (second - parent) + spread
 
     return ScoreMoments(mean, product)
@@ -102,8 +103,9 @@ def huber_scores(kind: NoiseName, real_kind: NoiseName) -> ScoreMoments | None:
             within += share * (ndtr(above) - ndtr(below))
         return MeanSlope(-clipped, within, -within)
 
-    def product(params: Params, first: Eta, second: Eta, parent: Eta, real: bool) -> Eta:
+    def product(params: Params, readers: tuple[Eta, Eta], parent: Eta, real: bool) -> Eta:
         k, total = float(params["threshold"]), np.zeros_like(parent)
+        first, second = readers
         for share, scale in _components(params, kind, real_kind, real):
             total += share * _clipped_product(parent - first, parent - second, k, scale)
         return total
@@ -126,9 +128,9 @@ def quantile_scores(kind: NoiseName, real_kind: NoiseName) -> ScoreMoments:
         probability, density = below(params, reader, parent, real)
         return MeanSlope(probability - float(params["level"]), density, -density)
 
-    def product(params: Params, first: Eta, second: Eta, parent: Eta, real: bool) -> Eta:
+    def product(params: Params, readers: tuple[Eta, Eta], parent: Eta, real: bool) -> Eta:
         level = float(params["level"])
-        a, b = (below(params, reader, parent, real)[0] for reader in (first, second))
+        a, b = (below(params, reader, parent, real)[0] for reader in readers)
         return np.minimum(a, b) - level * (a + b) + level**2
 
     return ScoreMoments(mean, product)

@@ -54,6 +54,7 @@ def rates_of_regressions(
     net: Network,
     flow: DataFlow,
     origins: tuple[CollapseOrigin, ...],
+    *,
     covariance: Float[np.ndarray, "p p"],
     sigma: float,
 ) -> CollapseRates:

@@ -88,7 +88,7 @@ def score_covariance(
     """
     span = _Span(data.root, first, second, data.theta)
     a, b, v = span.predictors
-    product = span.matrix(scores.product(data.params, a, b, v, data.real))
+    product = span.matrix(scores.product(data.params, (a, b), v, data.real))
     means = (span.vector(scores.mean(data.params, at, v, data.real).mean) for at in (a, b))
     return product - np.outer(*means)
 
