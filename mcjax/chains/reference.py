@@ -218,14 +218,18 @@ def draw_samples(
 
     Parameters
     ----------
-    condition, key, program
-        As for :func:`run_chain`; ``pairs`` is that of the largest feed.
+    condition : ConditionArrays
+        As for :func:`run_chain`.
     parents : Array
         Finite parameters of the models, then of the real sources, shape (M + S, p).
     feeds : Feeds
         The feeds of generation t, shape (M, B).
+    key : Array
+        As for :func:`run_chain`.
     t : Array
         The generation, int32.
+    program : Program
+        As for :func:`run_chain`, with ``pairs`` of the largest feed.
 
     Returns
     -------
