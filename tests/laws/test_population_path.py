@@ -13,8 +13,9 @@ from mcjax import api
 from mcjax.laws.first_order.information import information_of
 from mcjax.laws.first_order.limits import limit
 from mcjax.laws.first_order.linear_system import covariances
+from mcjax.laws.first_order.m_estimators import FirstOrder
 from mcjax.laws.first_order.mean_score import Population, mean_score, score_covariance
-from mcjax.laws.first_order.population_path import population_path
+from mcjax.laws.first_order.path_system import path_of
 from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.laws.predict import predict_condition
 from mcjax.models.glm import logistic, poisson
@@ -208,7 +209,7 @@ def scalar_logistic(generations, truth=1.0, far=-1.0):
 def test_one_logistic_model_between_two_sources():
     rows = 4000
     one = condition(between(rows)([-1.0]), logistic(), [1.0])
-    path = population_path(one, 4)
+    path = path_of(one, 4)
     centres, spread = scalar_logistic(4)
     np.testing.assert_allclose(path.centres[:, 0, 0], centres, atol=1e-9)
     np.testing.assert_allclose(rows * covariances(path.system, 4)[:, 0, 0], spread, rtol=1e-7)
@@ -233,7 +234,7 @@ the latter, computed by an independent program on a dense rule."""
 @pytest.mark.parametrize("name", VALUES)
 def test_values_of_an_independent_program(name):
     model, truth, far, centres, spread, late = VALUES[name]
-    path = population_path(condition(between(4000)([far]), model, [truth]), 3)
+    path = path_of(condition(between(4000)([far]), model, [truth]), 3)
     np.testing.assert_allclose(path.centres[:, 0, 0], centres, atol=6e-6)
     np.testing.assert_allclose(4000 * covariances(path.system, 3)[:, 0, 0], spread, atol=6e-6)
     found = 4000 * limit(path.late, np.array([True]))
@@ -244,7 +245,7 @@ def test_a_kept_sample_is_read_at_the_centre_of_its_reader():
     """The score of generation 0's sample changes with the centre; frozen at the truth, it is too
     small in the end (7.09 of 4.88 for fresh data)."""
     net = between(4000, "reused")([-1.0])
-    path = population_path(condition(net, logistic(), [1.0]), 60)
+    path = path_of(condition(net, logistic(), [1.0]), 60)
     found = 4000 * covariances(path.system, 60)[[0, 1, 2, 3, 60], 0, 0]
     np.testing.assert_allclose(found, [27.73454, 9.95709, 7.70692, 7.18270, 7.08923], rtol=2e-6)
     assert 4000 * limit(path.late, np.array([True]))[0, 0] == pytest.approx(found[-1], rel=1e-9)
@@ -276,7 +277,7 @@ def test_where_all_truths_agree_it_is_the_law_around_the_truth():
     for k in range(45):
         net = random_network(rng)
         one = condition(net, models[k % len(models)], [0.6, -0.4], COVARIANCE[:2, :2])
-        path = population_path(one, 5)
+        path = path_of(one, 5)
         np.testing.assert_allclose(path.centres, np.broadcast_to(one.theta, path.centres.shape))
         expected = covariances(linear_system(net, information_of(one)[0]), 5)
         found = covariances(path.system, 5)
@@ -355,6 +356,31 @@ def test_noise_at_the_truth_is_refuted(name, z_limit):
     assert (np.abs(found[-1] - 1) > (z_limit + 1) * np.sqrt(2 / CHAINS) + 32 / ROWS).any()
 
 
+FAR = {"logistic": [-0.8, 0.5], "huber": [3.0, -2.0], "median": [2.0, 1.0], "poisson": [-0.3, 0.4]}
+
+
+@pytest.mark.parametrize("name", FAR)
+def test_the_limit_is_where_the_path_ends(name):
+    """Closed loops keep what they have; others forget it, slow ones in thousands of generations."""
+    rng = np.random.default_rng(5)
+    for _ in range(2):
+        models = int(rng.integers(1, 4))
+        names = [str(i) for i in range(models)]
+        feeds = [
+            (j, i, int(rng.integers(30, 300)))
+            for i in names
+            for j in (*names, "real", "far")
+            if rng.random() < 0.5
+        ]
+        far = Source("far", theta=FAR[name])
+        one = condition(build_network(models, feeds, 200, sources=[far]), MODELS[name], [0.6, -0.4])
+        path = path_of(one, 600)
+        np.testing.assert_allclose(path.limit, path.centres[-1], atol=1e-7)
+    slow = build_network(1, [("0", "0", 9990), ("far", "0", 10)], 200, sources=[far])
+    limit = path_of(condition(slow, MODELS[name], [0.6, -0.4]), 1).limit
+    np.testing.assert_allclose(limit, [FAR[name]], atol=1e-8)
+
+
 def test_why_the_law_does_not_apply():
     far = between(400)([-1.0])
     noise = {"name": "student_t", "df": 5}
@@ -363,4 +389,4 @@ def test_why_the_law_does_not_apply():
         "each design has centres of its own": condition(far, linear(), [1.0], design="fixed"),
     }
     for reason, one in cases.items():
-        assert reason in predict_condition(one, 2).inapplicable["first_order"]
+        assert reason in str(FirstOrder().applies(one))

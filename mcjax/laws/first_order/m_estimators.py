@@ -18,7 +18,7 @@ from mcjax.laws.first_order.information import distant_source, information_of
 from mcjax.laws.first_order.limits import growth, limit, mean_limit
 from mcjax.laws.first_order.linear_system import LinearSystem, covariances, means
 from mcjax.laws.first_order.monte_carlo_information import jackknife_error
-from mcjax.laws.first_order.population_path import pooled_path, population_path
+from mcjax.laws.first_order.path_system import path_of, pooled_mse_on_path
 from mcjax.laws.first_order.score_equations import linear_system, pooled_first_order
 from mcjax.laws.first_order.spectral_growth import spectral_growth
 from mcjax.laws.law import STOPS, Reason, changing, has_long_run
@@ -112,7 +112,7 @@ def _off_truth(condition: Condition) -> Reason | None:
 
 def _around_path(condition: Condition, generations: int) -> Prediction:
     """Predict errors around centres that leave the truth."""
-    path, net = population_path(condition, generations), condition.network
+    path, net = path_of(condition, generations), condition.network
     slopes, limits = np.full((2, net.size), np.nan)
     stable = np.zeros(net.size, bool)
     if path.late is not None:
@@ -127,7 +127,7 @@ def _around_path(condition: Condition, generations: int) -> Prediction:
         asymptotic=True,
         allowance=allowance(condition, generations),
         mse_complete=False,
-        pooled=pooled_path(condition),
+        pooled=pooled_mse_on_path(condition),
     )
 
 
