@@ -218,14 +218,18 @@ def draw_samples(
 
     Parameters
     ----------
-    condition, key, program
-        As for :func:`run_chain`; ``pairs`` is that of the largest feed.
+    condition : ConditionArrays
+        The condition, without further axes.
     parents : Array
         Finite parameters of the models, then of the real sources, shape (M + S, p).
     feeds : Feeds
         The feeds of generation t, shape (M, B).
+    key : Array
+        Chain key.
     t : Array
-        The generation, int32.
+        The generation.
+    program : Program
+        Settings of the run; ``pairs`` is that of the largest feed.
 
     Returns
     -------
