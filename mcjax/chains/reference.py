@@ -219,17 +219,17 @@ def draw_samples(
     Parameters
     ----------
     condition : ConditionArrays
-        As for :func:`run_chain`.
+        The condition, without further axes.
     parents : Array
         Finite parameters of the models, then of the real sources, shape (M + S, p).
     feeds : Feeds
         The feeds of generation t, shape (M, B).
     key : Array
-        As for :func:`run_chain`.
+        Chain key.
     t : Array
-        The generation, int32.
+        The generation.
     program : Program
-        As for :func:`run_chain`, with ``pairs`` of the largest feed.
+        Settings of the run; ``pairs`` is that of the largest feed.
 
     Returns
     -------
