@@ -41,7 +41,7 @@ def test_diagnose_json(tmp_path, call_json):
     assert found["models"]["2"]["path"] == ["0", "1", "2"]
     assert found["models"]["2"]["sources"] == [["0"]]
     assert found["models"]["3"]["sources"] == []
-    assert found["unstable_sources"] == [{"members": ["0"], "period": 1}]
+    assert found["unstable_sources"] == [{"members": ["0"], "period": 1, "blind": []}]
     assert found["repairs"] == [{"from": "real", "to": "0"}]
     assert {"from": "2", "to": "3"} in found["flips"]
 
