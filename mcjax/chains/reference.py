@@ -52,22 +52,7 @@ class _Task(NamedTuple):
 
 
 def run_chain(condition: ConditionArrays, key: UInt32[Array, " 2"], program: Program) -> Trajectory:
-    """Run one chain.
-
-    Parameters
-    ----------
-    condition : ConditionArrays
-        The condition, without further axes.
-    key : Array
-        Chain key, uint32, shape (2,).
-    program : Program
-        Settings of the run.
-
-    Returns
-    -------
-    Trajectory
-        Estimates, statuses and steps of all generations.
-    """
+    """Run one chain of a condition without further axes."""
     truth = jnp.asarray(condition.truth, program.fit_dtype)
     begin = _beginning(condition, truth, program)
 
@@ -240,9 +225,9 @@ def draw_samples(
     feeds : Feeds
         The feeds of generation t, shape (M, B).
     key : Array
-        Chain key, uint32, shape (2,).
+        Chain key.
     t : Array
-        The generation, int32.
+        The generation.
     program : Program
         Settings of the run; ``pairs`` is that of the largest feed.
 

@@ -71,23 +71,9 @@ def run_statistics(
 def run_white(
     conditions: ConditionArrays, keys: UInt32[Array, "lanes 2"], program: Program
 ) -> tuple[Float[Array, "T+1 p M lanes"], Int32[Array, "T+1 M lanes"]]:
-    """Return the errors that chains have for covariates N(0, I).
+    """Return the errors that chains have for covariates N(0, I), and the statuses of their fits.
 
-    Parameters
-    ----------
-    conditions : ConditionArrays
-        Conditions, with a leading axis of lanes.
-    keys : Array
-        Chain keys, uint32, shape (lanes, 2).
-    program : Program
-        Settings of the run.
-
-    Returns
-    -------
-    error : Array
-        Shape (T + 1, p, M, lanes), NaN where a model has no estimate.
-    status : Array
-        Shape (T + 1, M, lanes).
+    Conditions and keys have a leading axis of lanes. Errors are nan where a model has no estimate.
     """
     net = jax.tree.map(_lanes_last, conditions.network)
     least_squares = conditions.model.least_squares

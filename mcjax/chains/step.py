@@ -20,20 +20,9 @@ def status_before_fit(
 ) -> Int32[Array, "*fits"]:
     """Return the status in which models enter a generation.
 
-    Parameters
-    ----------
-    reads : Array
-        Whether a slot of the table holds a feed; slots along ``axis``.
-    parent_known : Array
-        Whether the origin of each feed has an estimate, of the shape of ``reads``.
-    axis : int
-        The axis of slots.
-
-    Returns
-    -------
-    Array
-        ``RUNNING`` for models to fit, ``NOT_FITTED`` or ``PARENT_FAILED``, int32 of the shape of
-        ``reads`` without that axis.
+    ``reads`` says whether a slot of the table holds a feed, and ``parent_known`` whether the origin
+    of that feed has an estimate; slots are along ``axis``. The status is ``RUNNING`` for models to
+    fit, otherwise ``NOT_FITTED`` or ``PARENT_FAILED``.
     """
     # one reduction answers both: 0 reads nothing, 1 only known models, 2 one without an estimate
     worst = jnp.where(reads, jnp.where(parent_known, 1, 2), 0).max(axis)
@@ -45,19 +34,8 @@ def shares_of(
 ) -> tuple[Float[Array, "*feeds"], Float[Array, "*feeds"]]:
     """Return the weights of observations and of feeds as shares of a fit's total weight.
 
-    Parameters
-    ----------
-    samples : Array
-        Number of observations of each feed, feeds along ``axis``.
-    weight : Array
-        Weight of one observation of each feed, in the precision of the fit.
-    axis : int
-        The axis of feeds.
-
-    Returns
-    -------
-    observation, feed : Array
-        Weight of one observation, and of all observations of a feed, divided by the total.
+    ``samples`` are the numbers of observations of each feed, and ``weight`` is that of one
+    observation, in the precision of the fit; feeds are along ``axis``.
     """
     mass = samples.astype(weight.dtype) * weight
     total = mass.sum(axis, keepdims=True)

@@ -1,4 +1,4 @@
-"""Run ``mcjax predict``, ``mcjax families`` and ``mcjax figures``."""
+"""Run ``mcjax predict``, ``mcjax laws``, ``mcjax families`` and ``mcjax figures``."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import numpy as np
 
 from mcjax import api
 from mcjax.errors import InputError, did_you_mean
+from mcjax.laws.predict import applicability
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.user import laws_from_files
 from mcjax.models.registry import FAMILIES
+from mcjax.report.laws import laws_json, show_laws
 from mcjax.report.tables import show_predictions, table_console
 from mcjax.report.text import shown, strict_json
 from mcjax.study.load import load_study
@@ -58,6 +60,17 @@ def _prediction_json(models: tuple[str, ...], predictions: Predictions) -> dict[
         law = laws.setdefault(name, errors | {"exact": True, "source": predicted.reference})
         law["functionals"] = dict(predicted.values)
     return {"models": models, "laws": laws, "inapplicable": predictions.inapplicable}
+
+
+def run_laws(file: Path | None, as_json: bool) -> None:
+    """List the built-in laws, with the conditions of a study file if one is given."""
+    conditions = () if file is None else load_study(file).conditions
+    names = [condition.name for condition in conditions]
+    applicable = applicability(conditions)
+    if as_json:
+        click.echo(strict_json(laws_json(names, applicable)))
+    else:
+        show_laws(table_console(), names, applicable)
 
 
 def run_families(as_json: bool) -> None:

@@ -206,7 +206,7 @@ def laws(file: Path | None, as_json: bool) -> None:
     With a study FILE, shows for each condition which laws apply, and why others do not.
     """
     start_jax()
-    from mcjax.cli.laws import run_laws
+    from mcjax.cli.commands import run_laws
 
     with naming(file or "laws"):
         run_laws(file, as_json)

@@ -21,7 +21,7 @@ from mcjax.report.tables import label, numbers, show_table, table_console
 from mcjax.report.text import number, strict_json
 from mcjax.study.load import load_study, load_survey
 from mcjax.study.study import PathChoice, Study
-from mcjax.verdicts.plan import plan
+from mcjax.verdicts.plan import Plan, plan
 
 PILOT = 256
 """Chains of each condition that are run twice, first to compile and then to measure."""
@@ -49,19 +49,7 @@ def run_plan(
             judged = api.theory_for(study, load_study(theory))
     truth = api.predict(study) if theory is not None or laws else None
     planned = plan(study, api.predict(judged, laws_from_files(laws)), power, truth)
-    pilot = replace(study, chains=min(PILOT, study.chains))
-    api.simulate(pilot)
-    began = time.perf_counter()
-    api.simulate(pilot)
-    seconds_per_chain = (time.perf_counter() - began) / pilot.chains
-    programs = _programs(study)
-    cost: dict[str, Any] = {
-        "programs": programs,
-        "chains": study.chains,
-        "seconds": seconds_per_chain * study.chains,
-        "seconds_needed": None if planned.chains is None else seconds_per_chain * planned.chains,
-        "memory_bytes": _peak_memory(),
-    }
+    cost = _cost(study, planned)
     if as_json:
         about = {
             "needs": [dataclasses.asdict(need) for need in planned.needs],
@@ -70,14 +58,36 @@ def run_plan(
             "untold": [{"law": law, "quantity": name} for law, name in planned.unplanned],
         }
         click.echo(strict_json(about | cost))
-        return
+    else:
+        _show_needs(study, planned, against=truth is not None)
+        _show_cost(study, planned, cost)
+
+
+def _cost(study: Study, planned: Plan) -> dict[str, Any]:
+    """Run a pilot, and return what the study costs as plain data."""
+    pilot = replace(study, chains=min(PILOT, study.chains))
+    api.simulate(pilot)
+    began = time.perf_counter()
+    api.simulate(pilot)
+    seconds_per_chain = (time.perf_counter() - began) / pilot.chains
+    return {
+        "programs": _programs(study),
+        "chains": study.chains,
+        "seconds": seconds_per_chain * study.chains,
+        "seconds_needed": None if planned.chains is None else seconds_per_chain * planned.chains,
+        "memory_bytes": _peak_memory(),
+    }
+
+
+def _show_needs(study: Study, planned: Plan, against: bool) -> None:
+    """Print the chains that are needed, and the chances ``against`` laws if others are true."""
     headings = ["cells", "chains needed", f"refuted by {study.chains:,}"]
-    if truth is not None:
+    if against:
         headings += [f"chance that {study.chains:,} refute it", "chains to refute it"]
-    title = f"To verify at \u00b1{study.tolerance:.0%} with power {power:.0%}"
+    title = f"To verify at \u00b1{study.tolerance:.0%} with power {planned.power:.0%}"
     table = Table("law", "quantity", *map(numbers, headings), title=title)
     for need in planned.needs:
-        against = (
+        chances = (
             "-" if need.chance is None else f"{need.chance:.0%}",
             "-" if need.refuting is None else f"{need.refuting:,}",
         )
@@ -87,7 +97,7 @@ def run_plan(
             f"{need.cells:,}",
             "no number suffices" if need.chains is None else f"{need.chains:,}",
             "-" if math.isinf(need.refuted) else f"off by {number(need.refuted, 3)}",
-            *(against if truth is not None else ()),
+            *(chances if against else ()),
         )
     console = table_console()
     show_table(console, table)
@@ -95,7 +105,12 @@ def run_plan(
         console.print(
             label(f"No number of chains is known for {name}: the law {law} predicts no spread.")
         )
-    for program in programs:
+
+
+def _show_cost(study: Study, planned: Plan, cost: dict[str, Any]) -> None:
+    """Print the programs of a study, and the time and memory that it takes."""
+    console = table_console()
+    for program in cost["programs"]:
         plural = "s" if program["conditions"] > 1 else ""
         console.print(
             f"Program: {program['conditions']} condition{plural} of the {program['family']} family,"

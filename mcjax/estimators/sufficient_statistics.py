@@ -20,30 +20,6 @@ from mcjax.estimators.predictor import Params
 from mcjax.solvers.status import Status
 
 
-@dataclass(frozen=True)
-class Statistics:
-    """Sums that suffice for an estimate.
-
-    Attributes
-    ----------
-    summary : callable
-        ``(params, pivot, x, y) -> (K,)``, the contribution of one row. ``pivot``, shape (p,), is a
-        point near the estimate; sums about it lose no digits.
-    estimate : callable
-        ``(params, pivot, sums, mass, rows) -> (theta, determined)``, the estimate from the weighted
-        sums, and whether they determine every parameter. ``mass`` is the sum of the weights and
-        ``rows`` the effective number of rows, ``(sum w)**2 / sum w**2``.
-    """
-
-    summary: Callable[
-        [Params, Float[Array, " p"], Float[Array, " q"], Float[Array, ""]], Float[Array, " K"]
-    ]
-    estimate: Callable[
-        [Params, Float[Array, " p"], Float[Array, " K"], Float[Array, ""], Float[Array, ""]],
-        tuple[Float[Array, " p"], Bool[Array, ""]],
-    ]
-
-
 class Sums(NamedTuple):
     """Sums over one model's data.
 
@@ -60,6 +36,33 @@ class Sums(NamedTuple):
     total: Float[Array, "*M K"]
     mass: Float[Array, "*M"]
     squares: Float[Array, "*M"]
+
+    @property
+    def rows(self) -> Float[Array, "*M"]:
+        """Effective number of rows, ``(sum w)**2 / sum w**2``."""
+        return self.mass**2 / self.squares
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Sums that suffice for an estimate.
+
+    Attributes
+    ----------
+    summary : callable
+        ``(params, pivot, x, y) -> (K,)``, the contribution of one row. ``pivot``, shape (p,), is a
+        point near the estimate; sums about it lose no digits.
+    estimate : callable
+        ``(params, pivot, sums) -> (theta, determined)``, the estimate from :class:`Sums`, and
+        whether these determine every parameter.
+    """
+
+    summary: Callable[
+        [Params, Float[Array, " p"], Float[Array, " q"], Float[Array, ""]], Float[Array, " K"]
+    ]
+    estimate: Callable[
+        [Params, Float[Array, " p"], Sums], tuple[Float[Array, " p"], Bool[Array, ""]]
+    ]
 
 
 @dataclass(frozen=True)
@@ -93,9 +96,8 @@ class SufficientStatistics:
         """Return the estimate from sums about ``pivot``; without rows it is ``NOT_FITTED``."""
         empty = sums.mass == 0
         mass, squares = (jnp.where(empty, 1, part) for part in (sums.mass, sums.squares))
-        theta, determined = _statistics(model).estimate(
-            model.params, pivot, sums.total, mass, mass**2 / squares
-        )
+        whole = Sums(sums.total, mass, squares)
+        theta, determined = _statistics(model).estimate(model.params, pivot, whole)
         finite = jnp.isfinite(sums.total).all() & (jnp.isfinite(theta).all() | ~determined)
         status = first_that_holds(
             (empty, Status.NOT_FITTED),

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from mcjax import api
 from mcjax.figures.files import save
-from mcjax.figures.style import MARKERS, PALETTE, band, figure, legend
+from mcjax.figures.style import PALETTE, curves, figure, legend
 from mcjax.models.glm import logistic
 from mcjax.models.location import linear
 from mcjax.network import Network, build_network, topologies
@@ -43,7 +43,7 @@ def topology_panel(folder: Path, chains: int | None) -> list[Path]:
     cells = _of_law(api.verify(study).cells, "finite_sample")
     with figure(2, 3, 4.6) as (fig, panels):
         for axes, (name, net) in zip(panels.flat, nets.items(), strict=True):
-            _curves(axes, [cell for cell in cells if cell.condition == name], net.models)
+            curves(axes, [cell for cell in cells if cell.condition == name], net.models)
             axes.set_title(drawn(name))
             axes.set_ylim(bottom=0)
         for axes in panels[-1]:
@@ -80,7 +80,7 @@ def flip(folder: Path, chains: int | None) -> list[Path]:
             _diagram(panels[0, column], net, stable)
             panels[0, column].set_title(drawn(name))
             selected = [cell for cell in cells if cell.condition == name]
-            points = _curves(panels[1, column], selected, net.models)
+            points = curves(panels[1, column], selected, net.models)
             panels[1, column].set_xlabel("generation")
         top = max(axes.get_ylim()[1] for axes in panels[1])
         for axes in panels[1]:
@@ -95,14 +95,6 @@ def flip(folder: Path, chains: int | None) -> list[Path]:
 def _of_law(cells: Sequence[Cell], law: str) -> list[Cell]:
     """Return the cells of the law that is drawn; several laws predict nearly the same."""
     return [cell for cell in cells if cell.law == law]
-
-
-def _curves(axes: Axes, cells: Sequence[Cell], models: Sequence[str]) -> list[Line2D]:
-    """Draw the error of every model, and return the points."""
-    return [
-        band(axes, [cell for cell in cells if cell.model == model], PALETTE[i], MARKERS[i])
-        for i, model in enumerate(models)
-    ]
 
 
 def _legend(

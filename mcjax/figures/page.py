@@ -7,9 +7,9 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mcjax.figures.style import MARKERS, PALETTE, band, figure, legend
+from mcjax.figures.style import PALETTE, curves, figure, legend
 from mcjax.laws.prediction import Predictions
-from mcjax.report.tables import show_verification, table_console
+from mcjax.report.tables import grouped, show_verification, table_console
 from mcjax.report.text import drawn, fenced, markdown, shown, shown_lines
 from mcjax.study.study import Study
 from mcjax.verdicts.judge import Verification
@@ -77,11 +77,9 @@ def _flat(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 def _chart(study: Study, verification: Verification) -> str:
     """Return a chart as SVG: simulated MSEs with 95% bands, and the first law of each condition."""
-    shown = [
-        condition
-        for condition in study.conditions[:PANELS]
-        if any(c.condition == condition.name and c.quantity == MSE.name for c in verification.cells)
-    ]
+    mse = [cell for cell in verification.cells if cell.quantity == MSE.name]
+    by_condition = grouped(mse, lambda cell: cell.condition)
+    shown = [c for c in study.conditions[:PANELS] if c.name in by_condition]
     if not shown:
         return ""
     columns = min(3, len(shown))
@@ -90,19 +88,11 @@ def _chart(study: Study, verification: Verification) -> str:
         for axes in panels.flat[len(shown) :]:
             axes.axis("off")
         for axes, condition in zip(panels.flat, shown, strict=False):
-            cells = [
-                c
-                for c in verification.cells
-                if c.condition == condition.name and c.quantity == MSE.name
-            ]
-            first = [c for c in cells if c.law == cells[0].law]
+            cells = by_condition[condition.name]
+            law = cells[0].law
             models = condition.network.models[: len(PALETTE)]
-            points = [
-                band(axes, [c for c in first if c.model == model], PALETTE[i], MARKERS[i])
-                for i, model in enumerate(models)
-            ]
-            axes.set_title(drawn(condition.name or first[0].law))
-            axes.set_xlabel("generation")
+            points = curves(axes, [cell for cell in cells if cell.law == law], models)
+            axes.set(title=drawn(condition.name or law), xlabel="generation")
             axes.set_ylim(bottom=0)
             if len(condition.network.models) <= len(PALETTE):
                 legend(axes, points, models)

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mcjax.report.text import drawn
+from mcjax.verdicts.claims import Cell
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe & Ito's colours, which can be distinguished with every common type of colour vision."""
@@ -51,18 +52,20 @@ def figure(rows: int, columns: int, height: float) -> Iterator[tuple[Figure, Any
         yield fig, fig.subplots(rows, columns, squeeze=False)
 
 
-def band(axes: Axes, cells: Sequence[Any], colour: str, marker: str) -> Line2D:
-    """Draw simulated means with 95% bands, and the law as a line, against the generation.
+def curves(axes: Axes, cells: Sequence[Cell], models: Sequence[str]) -> list[Line2D]:
+    """Draw the simulated means of every model with 95% bands, and the law as a line.
 
-    There is one cell for each generation, all of one law. Return the points, for a legend.
+    Cells are those of one law at every generation. Return the points of each model, for a legend.
     """
-    t = [cell.generation for cell in cells]
-    mean = [cell.empirical for cell in cells]
-    low = [cell.empirical - 1.96 * cell.standard_error for cell in cells]
-    high = [cell.empirical + 1.96 * cell.standard_error for cell in cells]
-    axes.fill_between(t, low, high, color=colour, alpha=0.25, linewidth=0)
-    axes.plot(t, [cell.predicted for cell in cells], color=colour)
-    [points] = axes.plot(t, mean, marker, color=colour, markersize=3)
+    points = []
+    for model, colour, marker in zip(models, PALETTE, MARKERS, strict=False):
+        own = [cell for cell in cells if cell.model == model]
+        t, mean = [cell.generation for cell in own], [cell.empirical for cell in own]
+        low = [cell.empirical - 1.96 * cell.standard_error for cell in own]
+        high = [cell.empirical + 1.96 * cell.standard_error for cell in own]
+        axes.fill_between(t, low, high, color=colour, alpha=0.25, linewidth=0)
+        axes.plot(t, [cell.predicted for cell in own], color=colour)
+        points += axes.plot(t, mean, marker, color=colour, markersize=3)
     return points
 
 

@@ -19,16 +19,7 @@ from mcjax.study.study import Condition
 def predict_condition(
     condition: Condition, generations: int, more: Laws | None = None
 ) -> Predictions:
-    """Return the predictions of every law that applies to a condition.
-
-    Parameters
-    ----------
-    condition : Condition
-        What would be simulated.
-    generations : int
-        T.
-    more : mapping of str to Law, or iterable of Law, optional
-        A user's laws beside the built-in ones.
+    """Return the predictions of every law that applies to a condition, a user's laws included.
 
     Raises
     ------

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Bool, Float
 
 
 @dataclass(frozen=True)
@@ -124,6 +124,49 @@ class Prediction:
             pooled=pooled,
             functionals=functionals or {},
         )
+
+    @property
+    def p(self) -> int:
+        """Number of parameters of each model."""
+        return int(self.covariance.shape[1] // self.mse.shape[1])
+
+    @property
+    def bias(self) -> Float[np.ndarray, "T+1 M p"]:
+        """Mean of each model's error, zero for a law without bias."""
+        return np.zeros((*self.mse.shape, self.p)) if self.mean is None else self.mean
+
+    @property
+    def own_covariances(self) -> Float[np.ndarray, "T+1 M p p"]:
+        """Covariance of each model's own errors."""
+        times, models = self.mse.shape
+        blocks = self.covariance.reshape(times, models, self.p, models, self.p)
+        return np.asarray(np.einsum("tiaib->tiab", blocks))
+
+    @property
+    def singular(self) -> Bool[np.ndarray, "T+1 M"]:
+        """Whether each model's covariance is finite and singular."""
+        blocks = self.own_covariances
+        finite = np.isfinite(blocks).all((-2, -1))
+        safe = np.where(finite[..., None, None], blocks, np.eye(self.p))
+        return np.asarray(finite & ~(np.linalg.cond(safe) < 1e12))
+
+    @property
+    def relative_error(self) -> Float[np.ndarray, "T+1 M"]:
+        """Standard errors of the mean squared errors over these."""
+        with np.errstate(divide="ignore", invalid="ignore"):  # a law may predict an error of 0
+            return np.asarray(self.standard_error / self.mse)
+
+    @property
+    def relative_spread(self) -> Float[np.ndarray, "T+1 M"]:
+        """Standard deviation of one chain's ``||e||^2`` over its mean, for normal errors.
+
+        For ``e ~ N(m, C)`` the variance of ``||e||^2`` is ``2 tr(C^2) + 4 m'Cm``.
+        """
+        blocks = self.own_covariances
+        variance = 2 * np.einsum("tiab,tiab->ti", blocks, blocks)
+        if self.mean is not None:
+            variance += 4 * np.einsum("tia,tiab,tib->ti", self.mean, blocks, self.mean)
+        return np.asarray(np.sqrt(variance) / self.mse)
 
 
 def mean_squares(

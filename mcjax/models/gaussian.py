@@ -12,7 +12,7 @@ from jaxtyping import Float
 from mcjax.draws import samplers
 from mcjax.errors import InputError
 from mcjax.estimators.predictor import Params, Words
-from mcjax.estimators.sufficient_statistics import Statistics
+from mcjax.estimators.sufficient_statistics import Statistics, Sums
 from mcjax.models.generative import GaussianMoments, generative_model
 from mcjax.models.information import Information, same_information
 from mcjax.models.model import Functional, Model, uniforms
@@ -76,11 +76,10 @@ def _summary(params: Params, pivot: Array, x: Array, y: Array) -> Array:
     return jnp.stack([off, off**2])
 
 
-def _estimate(
-    params: Params, pivot: Array, sums: Array, mass: Array, rows: Array
-) -> tuple[Array, Array]:
-    mean = sums[0] / mass
-    spread = jnp.maximum(sums[1] / mass - mean**2, 0)
+def _estimate(params: Params, pivot: Array, sums: Sums) -> tuple[Array, Array]:
+    rows = sums.rows
+    mean = sums.total[0] / sums.mass
+    spread = jnp.maximum(sums.total[1] / sums.mass - mean**2, 0)
     theta = jnp.stack([pivot[0] + mean, spread * rows / (rows - params["unbiased"])])
     return theta, jnp.asarray(True)
 

@@ -23,7 +23,7 @@ from jaxtyping import Float
 
 from mcjax.draws import samplers
 from mcjax.estimators.predictor import Params, Words
-from mcjax.estimators.sufficient_statistics import Statistics, SufficientStatistics
+from mcjax.estimators.sufficient_statistics import Statistics, SufficientStatistics, Sums
 from mcjax.models.information import Information, same_information
 from mcjax.models.model import Functional, Model, uniforms
 
@@ -180,10 +180,10 @@ def _categorical_summary(params: Params, pivot: Array, x: Array, y: Array) -> Ar
     return (y == jnp.arange(len(pivot), dtype=y.dtype)).astype(y.dtype)
 
 
-def _categorical_estimate(
-    params: Params, pivot: Array, sums: Array, mass: Array, rows: Array
-) -> tuple[Array, Array]:
-    theta = sums / sums.sum()  # not / mass: a class that is left alone must have exactly 1
+def _categorical_estimate(params: Params, pivot: Array, sums: Sums) -> tuple[Array, Array]:
+    theta = (
+        sums.total / sums.total.sum()
+    )  # not / mass: a class that is left alone must have exactly 1
     return theta, jnp.asarray(True)
 
 
@@ -232,10 +232,8 @@ def _bernoulli_summary(params: Params, pivot: Array, x: Array, y: Array) -> Arra
     return jnp.stack([y, 1 - y])
 
 
-def _bernoulli_estimate(
-    params: Params, pivot: Array, sums: Array, mass: Array, rows: Array
-) -> tuple[Array, Array]:
-    theta = sums[:1] / sums.sum()
+def _bernoulli_estimate(params: Params, pivot: Array, sums: Sums) -> tuple[Array, Array]:
+    theta = sums.total[:1] / sums.total.sum()
     return theta, jnp.asarray(True)
 
 
@@ -281,10 +279,8 @@ def _poisson_summary(params: Params, pivot: Array, x: Array, y: Array) -> Array:
     return y[None]
 
 
-def _poisson_estimate(
-    params: Params, pivot: Array, sums: Array, mass: Array, rows: Array
-) -> tuple[Array, Array]:
-    theta = sums / mass
+def _poisson_estimate(params: Params, pivot: Array, sums: Sums) -> tuple[Array, Array]:
+    theta = sums.total / sums.mass
     return theta, jnp.asarray(True)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from jax import Array
 
 from mcjax.estimators.predictor import LinearPredictor, Params, Words, linear_predictor
-from mcjax.estimators.sufficient_statistics import Statistics
+from mcjax.estimators.sufficient_statistics import Statistics, Sums
 from mcjax.models.allowance import Allowance
 from mcjax.models.information import BatchInformation, Information
 from mcjax.models.model import LeastSquares, Model, predictor_model, uniforms
@@ -164,13 +164,12 @@ def _linear_summary(params: Params, pivot: Array, x: Array, y: Array) -> Array:
     return jnp.concatenate([x * (y - linear_predictor(x, pivot)), x[rows] * x[columns]])
 
 
-def _linear_estimate(
-    params: Params, pivot: Array, sums: Array, mass: Array, rows: Array
-) -> tuple[Array, Array]:
+def _linear_estimate(params: Params, pivot: Array, sums: Sums) -> tuple[Array, Array]:
     p = len(pivot)
-    lower = jnp.zeros((p, p), sums.dtype).at[np.tril_indices(p)].set(sums[p:])
+    right, products = sums.total[:p], sums.total[p:]
+    lower = jnp.zeros((p, p), products.dtype).at[np.tril_indices(p)].set(products)
     size = jnp.sqrt(jnp.diagonal(lower))  # scales columns to length 1
-    step, unexplained = solve_positive(lower / (size[:, None] * size[None, :]), sums[:p] / size)
+    step, unexplained = solve_positive(lower / (size[:, None] * size[None, :]), right / size)
     return pivot + step / size, unexplained >= singular_share(lower)
 
 

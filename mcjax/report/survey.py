@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from rich.table import Table
 from mcjax.engine.moments import Moments
 from mcjax.engine.survey import LateErrors
 from mcjax.report.folder import ResultFolder
-from mcjax.report.tables import MARK, STYLE
+from mcjax.report.tables import MARK, STYLE, numbers
 from mcjax.report.verification import cell_rows, cells_parquet, network_counts, survey_json
 from mcjax.study.survey import Survey
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
@@ -93,12 +92,11 @@ def show_survey(console: Console, verdict: SurveyVerdict, seconds: float) -> Non
         "models: rate of growth": _verdicts(verdict, "growth"),
         "models: limit": _verdicts(verdict, "limit"),
     }
-    table = Table(title=f"Every network of {survey.models} models, by {law}")
-    for heading in ("by the law", VERIFIED, REFUTED, INCONCLUSIVE):
-        table.add_column(heading, justify="left" if heading == "by the law" else "right")
+    names = (VERIFIED, REFUTED, INCONCLUSIVE)
+    title = f"Every network of {survey.models} models, by {law}"
+    table = Table("by the law", *map(numbers, names), title=title)
     for kind, verdicts in kinds.items():
-        totals = Counter(verdicts.tolist())
-        table.add_row(kind, *(str(totals[name]) for name in (VERIFIED, REFUTED, INCONCLUSIVE)))
+        table.add_row(kind, *(str((verdicts == name).sum()) for name in names))
     console.print(table)
     for name in (REFUTED, INCONCLUSIVE):
         for k in np.flatnonzero(verdict.networks == name)[:MOST_NETWORKS]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from scipy.special import ndtr, stdtrit
 
 from mcjax.laws.prediction import Prediction, Predictions
@@ -70,44 +70,6 @@ def likeliest(
         middle = math.sqrt(low * high)
         low, high = (low, middle) if largest(middle) >= power else (middle, high)
     return position, values[position], math.ceil(high)
-
-
-def relative_spread(law: Prediction) -> Float[np.ndarray, "T+1 M"]:
-    """Return the standard deviation of one chain's ``||e||^2`` over its mean, shape (T + 1, M).
-
-    For ``e ~ N(m, C)`` the variance of ``||e||^2`` is ``2 tr(C^2) + 4 m'Cm``.
-    """
-    blocks = own_covariances(law)
-    variance = 2 * np.einsum("tiab,tiab->ti", blocks, blocks)
-    if law.mean is not None:
-        variance = variance + 4 * np.einsum("tia,tiab,tib->ti", law.mean, blocks, law.mean)
-    return np.sqrt(variance) / law.mse
-
-
-def relative_error(law: Prediction) -> Float[np.ndarray, "T+1 M"]:
-    """Return the standard errors of a law's mean squared errors over these, shape (T + 1, M)."""
-    with np.errstate(divide="ignore", invalid="ignore"):  # a law may predict an error of 0
-        return law.standard_error / law.mse
-
-
-def own_covariances(law: Prediction) -> Float[np.ndarray, "T+1 M p p"]:
-    """Return the covariance of each model's own errors, shape (T + 1, M, p, p)."""
-    times, models = law.mse.shape
-    p = parameters(law)
-    return np.einsum("tiaib->tiab", law.covariance.reshape(times, models, p, models, p))
-
-
-def parameters(law: Prediction) -> int:
-    """Return p, the number of parameters of each model."""
-    return law.covariance.shape[1] // law.mse.shape[1]
-
-
-def singular(law: Prediction) -> Bool[np.ndarray, "T+1 M"]:
-    """Return whether each model's covariance is finite and singular, shape (T + 1, M)."""
-    blocks = own_covariances(law)
-    finite = np.isfinite(blocks).all((-2, -1))
-    safe = np.where(finite[..., None, None], blocks, np.eye(blocks.shape[-1]))
-    return finite & ~(np.linalg.cond(safe) < 1e12)
 
 
 def mean_chances(

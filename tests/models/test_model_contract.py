@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from mcjax.errors import InputError
+from mcjax.estimators.sufficient_statistics import Sums
 from mcjax.models.model import Functional
 from mcjax.models.registry import FAMILIES, make_model
 from mcjax.network import topologies
@@ -300,8 +301,8 @@ def estimates(case, pivot, rows=None, weight=None):
     def one(x, y):
         each = jax.vmap(statistics.summary, (None, None, 0, 0))(params, pivot, x, y)
         mass = weight.sum()
-        count = mass**2 / (weight**2).sum() if rows is None else rows
-        return statistics.estimate(params, pivot, weight @ each, mass, count)
+        squares = (weight**2).sum() if rows is None else mass**2 / rows
+        return statistics.estimate(params, pivot, Sums(weight @ each, mass, squares))
 
     theta, determined = jax.jit(jax.vmap(one))(x, y)
     assert determined.all()

@@ -53,15 +53,7 @@ def data_flow(net: Network) -> DataFlow:
 def strong_components(readers: list[list[int]]) -> list[list[int]]:
     """Return the strongly connected components, each before the components that it feeds.
 
-    Parameters
-    ----------
-    readers : list of list of int
-        The models that read each model.
-
-    Returns
-    -------
-    list of list of int
-        Positions of the members of each component, in ascending order.
+    They are found from the readers of each model, and their members are in ascending order.
     """
     size = len(readers)
     starts = np.cumsum([0, *map(len, readers)])

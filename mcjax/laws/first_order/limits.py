@@ -95,10 +95,7 @@ def limit(system: LinearSystem, stable: Bool[np.ndarray, " M"]) -> Float[np.ndar
 def mean_limit(system: LinearSystem, stable: Bool[np.ndarray, " M"]) -> Float[np.ndarray, "M p"]:
     """Return the mean errors of the stable models as t -> infinity, ``m = A m + push``.
 
-    Returns
-    -------
-    ndarray, shape (M, p)
-        Zero for other models; nan for models that do not settle in double precision.
+    They are zero for other models, and nan for models that do not settle in double precision.
     """
     result = np.zeros(len(system.transition))
     if system.push is None or system.start is None:

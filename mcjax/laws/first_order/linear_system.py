@@ -107,10 +107,7 @@ def covariances(system: LinearSystem, generations: int) -> Float[np.ndarray, "T+
 def means(system: LinearSystem, generations: int) -> Float[np.ndarray, "T+1 M p"]:
     """Return the means of the models' errors at generations 0 to T, ``m_t = A m_{t-1} + push``.
 
-    Returns
-    -------
-    ndarray, shape (T + 1, M, p)
-        Zero where all real sources have one truth.
+    They are zero where all real sources have one truth.
     """
     size = len(system.transition)
     result = np.zeros((generations + 1, size))

@@ -88,10 +88,7 @@ class FirstOrder:
 def allowance(condition: Condition, generations: int) -> Float[np.ndarray, " T+1 #M"]:
     """Return the relative departures of second moments that finite samples explain.
 
-    Returns
-    -------
-    ndarray, shape (T + 1, M)
-        See :class:`mcjax.models.allowance.Allowance`.
+    See :class:`mcjax.models.allowance.Allowance`.
     """
     size, p = condition.network.size, len(condition.theta)
     stated = condition.model.allowance or UNMEASURED

@@ -30,11 +30,7 @@ def spectral_growth(
 ) -> tuple[Float[np.ndarray, " M"], Bool[np.ndarray, " M"]]:
     """Return the slope of each model's MSE, nan where it settles, and which models settle.
 
-    Returns
-    -------
-    slope : ndarray, shape (M,)
-        Infinite for models that explode.
-    settled : ndarray of bool, shape (M,)
+    The slope is infinite for models that explode.
     """
     p, size = system.p, len(system.frozen)
     flow = data_flow(net)

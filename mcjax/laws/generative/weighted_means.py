@@ -124,10 +124,7 @@ def limits(
 ) -> Float[np.ndarray, " M"]:
     """Return ``lim c_ii`` of stable models for the spread ``f = 1 - loss c_jj``.
 
-    Returns
-    -------
-    ndarray, shape (M,)
-        nan for other models, and for networks of more than ``LARGEST`` models.
+    It is nan for other models, and for networks of more than ``LARGEST`` models.
 
     Notes
     -----

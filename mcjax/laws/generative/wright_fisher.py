@@ -41,19 +41,8 @@ def wright_fisher(
 ) -> dict[str, Float[np.ndarray, "T+1 M"]]:
     """Return the mean number of classes left, and the chance that the rarest is gone.
 
-    Parameters
-    ----------
-    net : Network
-        A network whose models read one origin each.
-    shares : ndarray, shape (K,)
-        The true probabilities of the classes.
-    generations : int
-        T.
-
-    Returns
-    -------
-    dict of str to ndarray, shape (T + 1, M)
-        ``richness`` and ``rarest_extinct``.
+    The models of the network read one origin each, and ``shares`` are the true probabilities of the
+    K classes. The results are named ``richness`` and ``rarest_extinct``.
     """
     fed = [sum(feed.samples for feed in feeds) for feeds in net.feeds_by_reader]
 

@@ -46,10 +46,8 @@ def biased_moments(
 
     Returns
     -------
-    second : ndarray, shape (T + 1, M p, M p)
-        Second moments of the models' errors.
-    mean : ndarray, shape (T + 1, M, p)
-        Means of the models' errors.
+    second, mean : ndarray
+        Second moments and means of the models' errors.
     late : ndarray, shape (M, p, p)
         Diagonal blocks of the second moments as t -> infinity, nan where they have not settled.
     """

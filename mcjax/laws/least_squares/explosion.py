@@ -67,17 +67,7 @@ class LongRun:
 
 
 def long_run(step: SecondMomentMap, net: Network, initial: Float[np.ndarray, " M"]) -> LongRun:
-    """Return the long-run behaviour of every model.
-
-    Parameters
-    ----------
-    step : SecondMomentMap
-        The map of one generation.
-    net : Network
-        The network.
-    initial : ndarray, shape (M,)
-        ``m_ii`` at generation 0.
-    """
+    """Return the long-run behaviour of every model; ``initial`` is ``m_ii`` at generation 0."""
     flow = data_flow(net)
     origins = collapse_origins(net, flow)
     radius, explodes = explosion(step, flow, origins)

@@ -107,16 +107,8 @@ def second_moment_map(
 ) -> SecondMomentMap:
     """Return the map of one generation of a network.
 
-    Its samples have fresh Gaussian designs, weight 1 and one reader each.
-
-    Parameters
-    ----------
-    net : Network
-        The network.
-    p : int
-        Number of parameters.
-    variance, real_variance : float
-        Variances of the noise in synthetic and in real labels.
+    Its samples have fresh Gaussian designs, weight 1 and one reader each; ``variance`` and
+    ``real_variance`` are those of the noise in synthetic and in real labels.
     """
     counts = np.zeros((net.size, net.size + 1))
     for feed in net.feeds:
@@ -139,19 +131,8 @@ def second_moments(
 ) -> Float[np.ndarray, "T+1 M*p M*p"]:
     """Return the second moments of the stacked errors at generations 0 to T, for ``Sigma = I``.
 
-    Parameters
-    ----------
-    step : SecondMomentMap
-        The map of one generation.
-    start : ndarray, shape (M p, M p)
-        Second moments at generation 0, any positive semi-definite matrix.
-    generations : int
-        T.
-
-    Returns
-    -------
-    ndarray, shape (T + 1, M p, M p)
-        Infinite where an explosion leaves the range of floating point.
+    They start from any positive semi-definite matrix, and are infinite where an explosion leaves
+    the range of floating point.
     """
     size, p = len(step.rows), step.p
     blocks = np.asarray(start, float).reshape(size, p, size, p)

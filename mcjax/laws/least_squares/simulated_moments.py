@@ -170,13 +170,7 @@ class SimulatedMap(SecondMomentMap):
 def design_batches(
     net: Network, p: int, variance: float, real_variance: float
 ) -> tuple[Float[np.ndarray, "batches M M M M"], Float[np.ndarray, "batches M M"]]:
-    """Return the coefficients and q of each batch of draws.
-
-    Returns
-    -------
-    coefficients : ndarray, shape (BATCHES, M, M, M, M)
-    spread : ndarray, shape (BATCHES, M, M)
-    """
+    """Return the coefficients and q of each batch of draws."""
     _, feeds = tables_of(network_arrays(net, shape_of([net])))
     rng = np.random.default_rng(SEED)
     size = net.size

@@ -90,15 +90,7 @@ def random_designs(
 def efficiency_map(
     designs: Designs, alphas: Float[Any, " A"], betas: Float[Any, " B"]
 ) -> Float[Array, "A B K"]:
-    """Return the mean relative efficiency over D sets of designs for every pair of weights.
-
-    Parameters
-    ----------
-    designs : Designs
-        Arrays with a leading axis D.
-    alphas, betas : array, shapes (A,) and (B,)
-        Weights.
-    """
+    """Return the mean relative efficiency over D sets of designs for every pair of weights."""
     of_betas = jax.vmap(mean_efficiency, (None, None, 0))
     return jax.vmap(of_betas, (None, 0, None))(designs, jnp.asarray(alphas), jnp.asarray(betas))
 
@@ -112,14 +104,9 @@ def mean_efficiency(
 
 
 def best_weights(designs: Designs, model: int | None = None) -> Best:
-    """Return the weights of the largest mean relative efficiency in the limit.
+    """Return the weights of the largest mean relative efficiency over D sets of designs.
 
-    Parameters
-    ----------
-    designs : Designs
-        Arrays with a leading axis D.
-    model : int, optional
-        The entity whose efficiency counts; defaults to the one that is worst off.
+    The efficiency is that of ``model`` in the limit, or of the entity that is worst off.
     """
     count = designs.truths.shape[1]
     pick = jnp.ones(count) if model is None else jnp.eye(count)[model]

@@ -147,17 +147,7 @@ def mediated_moments(
 ) -> tuple[Float[Array, "T+1 K*p"], Float[Array, "T+1 K*p K*p"]]:
     """Return means and covariances of the stacked errors, generation by generation.
 
-    Parameters
-    ----------
-    designs : Designs
-        What the entities see.
-    alpha, beta : array, shape (T + 1,)
-        Weights in generations 0 to T; alpha of generation 0 is not used.
-
-    Returns
-    -------
-    mean : array, shape (T + 1, K p)
-    covariance : array, shape (T + 1, K p, K p)
+    ``alpha`` and ``beta`` are the weights in generations 0 to T; alpha of generation 0 is not used.
     """
     alphas = jnp.asarray(alpha, float).at[0].set(0.0)
     spread = score_covariance(designs)
@@ -180,11 +170,6 @@ def mediated_limit(
     designs: Designs, alpha: Float[Any, ""], beta: Float[Any, ""]
 ) -> tuple[Float[Array, " K*p"], Float[Array, "K*p K*p"]]:
     """Return mean and covariance as t -> infinity, where the radius of Q is below 1.
-
-    Returns
-    -------
-    mean : array, shape (K p,)
-    covariance : array, shape (K p, K p)
 
     Notes
     -----

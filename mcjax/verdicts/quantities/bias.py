@@ -28,7 +28,7 @@ from mcjax.verdicts.claims import Claim, Estimate, Interval, Place
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount, count_chains
 from mcjax.verdicts.planning import VectorCells
-from mcjax.verdicts.power import Chance, own_covariances, parameters, singular
+from mcjax.verdicts.power import Chance
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.tails import own_blocks
 
@@ -51,7 +51,7 @@ class Bias(Quantity):
         """Claim that the mean error of every model is the predicted one, at every generation."""
         prediction, tolerance = comparison.prediction, comparison.tolerance
         mean = outcome.moments.error.mean
-        predicted = np.zeros_like(mean) if prediction.mean is None else prediction.mean
+        departure = mean - prediction.bias
         second = own_blocks(outcome)
         allowance = np.sqrt(comparison.allowance)
         chains = outcome.moments.squared.chains
@@ -61,7 +61,7 @@ class Bias(Quantity):
                 count = count._replace(note="the law predicts 0")
             yield _claim(
                 comparison.place(self.name, t, i),
-                departure=mean[t, i] - predicted[t, i],
+                departure=departure[t, i],
                 mean=mean[t, i],
                 second=second[t, i],
                 tolerance=tolerance,
@@ -71,14 +71,14 @@ class Bias(Quantity):
 
     def planned(self, comparison: Comparison) -> list[BiasCells]:
         """Plan every cell; no number of chains suffices where the covariance is singular."""
-        spread = np.where(singular(comparison.prediction), np.inf, 1.0).ravel()
+        spread = np.where(comparison.prediction.singular, np.inf, 1.0).ravel()
         return [
             BiasCells(
                 self.name,
                 spread=spread,
                 error=np.zeros(len(spread)),
                 allowance=np.sqrt(comparison.allowance.ravel()),
-                parameters=np.full(len(spread), parameters(comparison.prediction)),
+                parameters=np.full(len(spread), comparison.prediction.p),
             )
         ]
 
@@ -86,12 +86,8 @@ class Bias(Quantity):
         self, comparison: Comparison, truth: Prediction, level: float, ladder: float | None = None
     ) -> list[Chance]:
         """Return the chances of refuting a law if another one is true, cell by cell."""
-        blocks = own_covariances(truth)
+        blocks, departure = truth.own_covariances, truth.bias - comparison.prediction.bias
         edge = comparison.tolerance + np.sqrt(comparison.allowance)
-        none = np.zeros(blocks.shape[:-1])
-        laws = comparison.prediction, truth
-        predicted, true = (none if law.mean is None else law.mean for law in laws)
-        departure = true - predicted
         chances = []
         for t, i in np.ndindex(*edge.shape):
             if np.linalg.cond(blocks[t, i]) < 1e12:

@@ -27,7 +27,7 @@ from mcjax.verdicts.claims import Claim, Estimate, student_claim
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import NormalCells
-from mcjax.verdicts.power import Chance, mean_chances, relative_spread
+from mcjax.verdicts.power import Chance, mean_chances
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.tails import dominated
 
@@ -149,7 +149,7 @@ def share_spread(law: Prediction) -> Float[np.ndarray, " M"]:
     last = len(law.mse) - 1
     ends = [last // 2, last]
     slopes = share_slopes(law.mse[ends], last) if last else np.zeros((2, 1))
-    return np.hypot(*(slopes * (relative_spread(law) * law.mse)[ends]))
+    return np.hypot(*(slopes * (law.relative_spread * law.mse)[ends]))
 
 
 def _estimated_share(across: Moments, last: int) -> Estimate:

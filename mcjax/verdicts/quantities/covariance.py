@@ -36,7 +36,7 @@ from mcjax.verdicts.claims import Claim, Estimate, Interval, Place, more_chains
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.planning import VectorCells
-from mcjax.verdicts.power import Chance, parameters, relative_error, singular
+from mcjax.verdicts.power import Chance
 from mcjax.verdicts.quantities.covariance_power import covariance_chances
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.tails import ALIKE, HEAVY, dominated
@@ -67,7 +67,7 @@ class Covariance(Quantity):
         """Claim that whitened covariances at the last generation are the predicted ones."""
         last, models = comparison.last, comparison.condition.network.size
         whitened = whiten(comparison, outcome)
-        heavy, errors = dominated(outcome)[last], relative_error(comparison.prediction)[last]
+        heavy, errors = dominated(outcome)[last], comparison.prediction.relative_error[last]
         for i in range(models):
             kinds = {self.name: (_own, heavy[i], errors[i])}
             if models > 1:
@@ -91,16 +91,16 @@ class Covariance(Quantity):
     def planned(self, comparison: Comparison) -> list[CovarianceCells]:
         """Plan all entries with the spread of the extremes, which half the chains estimate."""
         prediction = comparison.prediction
-        spread = 2 * np.where(singular(prediction)[-1], np.inf, 1.0)
+        spread = 2 * np.where(prediction.singular[-1], np.inf, 1.0)
         models = len(spread)
         kinds = 1 if models == 1 else 2
         return [
             CovarianceCells(
                 self.name,
                 spread=np.tile(spread, kinds),
-                error=np.tile(relative_error(prediction)[-1], kinds),
+                error=np.tile(prediction.relative_error[-1], kinds),
                 allowance=np.tile(comparison.allowance[-1], kinds),
-                parameters=np.full(kinds * models, parameters(prediction)),
+                parameters=np.full(kinds * models, prediction.p),
             )
         ]
 

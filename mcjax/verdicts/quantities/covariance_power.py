@@ -16,13 +16,7 @@ from scipy.special import stdtrit
 
 from mcjax.engine.outcome import kept
 from mcjax.laws.prediction import Prediction
-from mcjax.verdicts.power import (
-    FEWEST_CHAINS,
-    Chance,
-    interval_end_spread,
-    own_covariances,
-    relative_error,
-)
+from mcjax.verdicts.power import FEWEST_CHAINS, Chance, interval_end_spread
 
 DRAWS, LIKELIEST = 4096, 32
 """Draws of the joint normal distribution of a claim's entries, and how many entries are drawn."""
@@ -36,43 +30,35 @@ def covariance_chances(
     ``edge`` is the departure beyond which the claims about each model are refuted. The result is
     empty if the judged law has a singular covariance.
     """
-    models, p = judged.mse.shape[1], own_covariances(judged).shape[-1]
-    blocks = own_covariances(judged)[-1]
+    models, p = judged.mse.shape[1], judged.p
+    blocks = judged.own_covariances[-1]
     if not (np.linalg.cond(blocks) < 1e12).all():
         return []
     root = block_diag(*np.linalg.inv(np.linalg.cholesky(blocks)))
     predicted, true = (root @ law.covariance[-1] @ root.T for law in (judged, truth))
-    errors = relative_error(judged)[-1]
-    most = kept(models * p)
+    errors, most = judged.relative_error[-1], kept(models * p)
+    rows, columns = np.tril_indices(p)
+    extremes = 0 if p == 1 else 2
     chances = []
     for i in range(models):
         inside = np.arange(i * p, (i + 1) * p)
         outside = np.setdiff1d(np.arange(models * p), inside)
-        lower = np.tril_indices(p)
-        extremes = 0 if p == 1 else 2
-        pairs = [(inside[lower[0]], inside[lower[1]], errors[i], extremes)]
+        claims = [(inside[rows], inside[columns], errors[i], extremes)]
         if models > 1:
-            pairs.append((np.repeat(inside, len(outside)), np.tile(outside, p), errors.max(), 0))
-        for u, v, error, further in pairs:
-            entry_level = level / (len(u) + further)
-            variance = true[u, u] * true[v, v] + true[u, v] ** 2
-            beyond = (np.abs(true[u, v] - predicted[u, v]) - edge[i]) / np.sqrt(variance)
-            order = np.argsort(-np.nan_to_num(beyond))[:LIKELIEST]
-            u, v = u[order], v[order]
-            spread = (
-                true[np.ix_(u, u)] * true[np.ix_(v, v)] + true[np.ix_(u, v)] * true[np.ix_(v, u)]
+            claims.append((np.repeat(inside, len(outside)), np.tile(outside, p), errors.max(), 0))
+        chances += [
+            _any_beyond(
+                true,
+                predicted,
+                u,
+                v,
+                error=float(error),
+                edge=float(edge[i]),
+                level=level / (len(u) + further),
+                most=most,
             )
-            chances.append(
-                _any_beyond(
-                    departure=true[u, v] - predicted[u, v],
-                    covariance=spread,
-                    shape=_product_shape(true, u, v),
-                    error=np.abs(predicted[u, v]) * error,
-                    edge=float(edge[i]),
-                    level=entry_level,
-                    most=most,
-                )
-            )
+            for u, v, error, further in claims
+        ]
     return chances
 
 
@@ -86,21 +72,28 @@ def _product_shape(covariance: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.n
 
 
 def _any_beyond(
+    true: np.ndarray,
+    predicted: np.ndarray,
+    u: np.ndarray,
+    v: np.ndarray,
     *,
-    departure: np.ndarray,
-    covariance: np.ndarray,
-    shape: np.ndarray,
-    error: np.ndarray,
+    error: float,
     edge: float,
     level: float,
     most: int,
 ) -> Chance:
-    """Return the chance that any of m means is found to lie beyond an edge.
+    """Return the chance that any entry (u, v) of a covariance is found to lie beyond an edge.
 
-    ``departure`` is true means minus predicted ones, (m,), and ``error`` the standard errors of
-    the latter; ``covariance``, (m, m), and ``shape``, the skewness and excess kurtosis, (2, m), are
-    those of one chain's terms. ``most`` is the largest number of chains whose errors are kept.
+    ``error`` is the relative standard error of the prediction, ``level`` that of a single entry,
+    and ``most`` the largest number of chains whose errors are kept.
     """
+    variance = true[u, u] * true[v, v] + true[u, v] ** 2
+    beyond = (np.abs(true[u, v] - predicted[u, v]) - edge) / np.sqrt(variance)
+    likeliest = np.argsort(-np.nan_to_num(beyond))[:LIKELIEST]
+    u, v = u[likeliest], v[likeliest]
+    departure, error_of_law = true[u, v] - predicted[u, v], np.abs(predicted[u, v]) * error
+    skewness, kurtosis = _product_shape(true, u, v)
+    covariance = true[np.ix_(u, u)] * true[np.ix_(v, v)] + true[np.ix_(u, v)] * true[np.ix_(v, u)]
     spread = np.sqrt(np.diagonal(covariance))
     values, vectors = np.linalg.eigh(covariance)
     normal = np.random.default_rng(0).standard_normal((DRAWS, len(departure)))
@@ -112,8 +105,8 @@ def _any_beyond(
             return 0.0
         z = float(stdtrit(n // 2 - 1, level / 2))
         side = np.sign(departure)
-        end = interval_end_spread(z * side, shape[0], shape[1], n)
-        reach = z * np.hypot(spread / math.sqrt(n), error)
+        end = interval_end_spread(z * side, skewness, kurtosis, n)
+        reach = z * np.hypot(spread / math.sqrt(n), error_of_law)
         observed = side * (departure + end * drawn / math.sqrt(n))
         return float((observed + reach > edge).any(1).mean())
 

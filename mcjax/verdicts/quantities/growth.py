@@ -15,7 +15,7 @@ from mcjax.verdicts.claims import Claim, Estimate
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import RatioCells
-from mcjax.verdicts.power import Chance, mean_chances, relative_spread
+from mcjax.verdicts.power import Chance, mean_chances
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.tails import dominated
 
@@ -117,7 +117,7 @@ class MseGrowth(Quantity):
         ends, mse = [last, first], prediction.mse
         slope = np.abs(mse[last] - mse[first])
         judged = ~np.isnan(prediction.growth) & (last > first)
-        spread = np.hypot(*(relative_spread(prediction)[ends] * mse[ends])) / slope
+        spread = np.hypot(*(prediction.relative_spread[ends] * mse[ends])) / slope
         error = np.hypot(*prediction.standard_error[ends]) / slope
         allowance = comparison.allowance[last]
         return [RatioCells(self.name, spread[judged], error[judged], allowance[judged])]
@@ -137,7 +137,7 @@ class MseGrowth(Quantity):
         judged = ~np.isnan(prediction.growth)
         predicted, true = (law.mse[last] - law.mse[first] for law in (prediction, truth))
         error = np.hypot(*prediction.standard_error[ends]) / abs(predicted)
-        spread = np.hypot(*(relative_spread(truth) * truth.mse)[ends]) / abs(predicted)
+        spread = np.hypot(*(truth.relative_spread * truth.mse)[ends]) / abs(predicted)
         departure = true / predicted - 1
         edge = comparison.tolerance + comparison.allowance[last]
         return mean_chances(  # the difference of the two ends is taken to be normal

@@ -32,7 +32,6 @@ from mcjax.verdicts.claims import Claim, Estimate, student_claim
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import NormalCells
-from mcjax.verdicts.power import parameters, relative_error
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.tails import HEAVY, dominated
 
@@ -71,7 +70,7 @@ class Homogenisation(Quantity):
             count = count.unless(TOO_FEW_CHAINS)
             sample = np.full((2, *outcome.sample.shape[1:]), math.nan)
         count = count.unless(HEAVY if dominated(outcome)[last].any() else "")
-        second, law_error = second_moments(prediction), relative_error(prediction)[last].max()
+        second, law_error = second_moments(prediction), prediction.relative_error[last].max()
         for i in range(comparison.condition.network.size):
             spread = spread_of(second)[i]
             yield comparison.ratio_claim(
@@ -102,14 +101,14 @@ class Homogenisation(Quantity):
         prediction = comparison.prediction
         spread = chain_spreads(prediction)
         per_model = len(spread) // prediction.mse.shape[1]
-        error = np.repeat(relative_error(prediction)[-1], per_model)
+        error = np.repeat(prediction.relative_error[-1], per_model)
         allowance = np.repeat(comparison.allowance[-1], per_model)
         return [NormalCells(self.name, spread, error, allowance)]
 
 
 def metrics(prediction: Prediction, model: int) -> dict[str, Float[np.ndarray, "p p"]]:
     """Return the matrix G of each cosine of a model, by the name of the cosine."""
-    by_name = {"cosine": np.eye(parameters(prediction))}
+    by_name = {"cosine": np.eye(prediction.p)}
     if prediction.views is not None:
         public, private = prediction.views
         by_name |= {"public_cosine": public, "private_cosine": private[model]}
@@ -118,11 +117,9 @@ def metrics(prediction: Prediction, model: int) -> dict[str, Float[np.ndarray, "
 
 def second_moments(prediction: Prediction) -> Float[np.ndarray, "M M p p"]:
     """Return ``E e_i e_k'`` at the last generation, shape (M, M, p, p)."""
-    size, p = prediction.mse.shape[1], parameters(prediction)
+    size, p = prediction.mse.shape[1], prediction.p
     blocks = np.einsum("iakb->ikab", prediction.covariance[-1].reshape(size, p, size, p))
-    if prediction.mean is None:
-        return blocks
-    mean = prediction.mean[-1]
+    mean = prediction.bias[-1]
     return blocks + mean[:, None, :, None] * mean[None, :, None, :]
 
 
@@ -149,8 +146,7 @@ def chain_spreads(prediction: Prediction) -> Float[np.ndarray, " claims"]:
     ``2 tr(HCHC) + 4 m'HCHm`` for ``e ~ N(m, C)``.
     """
     covariance = prediction.covariance[-1]
-    mean = prediction.mean
-    centre = np.zeros(len(covariance)) if mean is None else mean[-1].ravel()
+    centre = prediction.bias[-1].ravel()
     spreads = []
     for form in _quadratic_forms(prediction):
         moved = form @ covariance

@@ -19,13 +19,7 @@ from mcjax.verdicts.claims import Claim, Estimate
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import RatioCells
-from mcjax.verdicts.power import (
-    Chance,
-    mean_chances,
-    own_covariances,
-    relative_error,
-    relative_spread,
-)
+from mcjax.verdicts.power import Chance, mean_chances
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.tails import alike, dominated
 
@@ -57,7 +51,7 @@ class MeanSquaredError(Quantity):
         """Return the chances of refuting a law if another one is true, cell by cell."""
         prediction, allowance = comparison.prediction, comparison.allowance.ravel()
         ratio = (truth.mse / prediction.mse).ravel()
-        spread = ratio * relative_spread(truth).ravel()
+        spread = ratio * truth.relative_spread.ravel()
         skewness, kurtosis = _shape(truth)
         if ladder is not None:  # a limit has no allowance, and is taken to be normal
             allowance, spread = 0 * allowance, spread * ladder
@@ -67,7 +61,7 @@ class MeanSquaredError(Quantity):
             beyond=np.abs(ratio - 1) - (comparison.tolerance + allowance),
             side=np.sign(ratio - 1),
             spread=spread,
-            error=ratio * relative_error(prediction).ravel(),
+            error=ratio * prediction.relative_error.ravel(),
             skewness=skewness,
             kurtosis=kurtosis,
         )
@@ -107,15 +101,15 @@ def cells_about_errors(quantity: str, comparison: Comparison) -> RatioCells:
     """Return the planned cells of :func:`claims_about_errors`, each as precise as its MSE."""
     return RatioCells(
         quantity,
-        spread=relative_spread(comparison.prediction).ravel(),
-        error=relative_error(comparison.prediction).ravel(),
+        spread=comparison.prediction.relative_spread.ravel(),
+        error=comparison.prediction.relative_error.ravel(),
         allowance=comparison.allowance.ravel(),
     )
 
 
 def _shape(law: Prediction) -> tuple[np.ndarray, np.ndarray]:
     """Return the skewness and excess kurtosis of ``||e||^2``, each flat, shape ((T + 1) M,)."""
-    blocks = own_covariances(law)
+    blocks = law.own_covariances
     squares = blocks @ blocks
     second, third, fourth = (
         np.einsum("tiab,tiab->ti", left, right).ravel()

@@ -26,7 +26,6 @@ from mcjax.verdicts.claims import Claim, Estimate, Interval, Place, more_chains
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.planning import VectorCells
-from mcjax.verdicts.power import parameters, singular
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.whitening import whiten
 
@@ -59,14 +58,14 @@ class Normality(Quantity):
 
     def planned(self, comparison: Comparison) -> list[NormalityCells]:
         """Plan a cell for each model; no number of chains suffices if a covariance is singular."""
-        spread = np.where(singular(comparison.prediction)[-1], np.inf, 1.0)
+        spread = np.where(comparison.prediction.singular[-1], np.inf, 1.0)
         return [
             NormalityCells(
                 self.name,
                 spread=spread,
                 error=np.zeros(len(spread)),
                 allowance=np.sqrt(comparison.allowance[-1]),
-                parameters=np.full(len(spread), parameters(comparison.prediction)),
+                parameters=np.full(len(spread), comparison.prediction.p),
             )
         ]
 
