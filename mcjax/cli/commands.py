@@ -19,6 +19,7 @@ from mcjax.report.laws import laws_json, show_laws
 from mcjax.report.tables import show_predictions, table_console
 from mcjax.report.text import shown, strict_json
 from mcjax.study.load import load_study
+from mcjax.study.study import Condition
 
 
 def run_predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
@@ -29,7 +30,7 @@ def run_predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
         show_predictions(table_console(), study, predictions)
         return
     objects = [
-        _prediction_json(condition.network.models, prediction)
+        _prediction_json(condition, prediction)
         for condition, prediction in zip(study.conditions, predictions, strict=True)
     ]
     if len(objects) == 1:
@@ -39,7 +40,7 @@ def run_predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
         click.echo(strict_json({"conditions": dict(zip(names, objects, strict=True))}))
 
 
-def _prediction_json(models: tuple[str, ...], predictions: Predictions) -> dict[str, Any]:
+def _prediction_json(condition: Condition, predictions: Predictions) -> dict[str, Any]:
     laws: dict[str, dict[str, Any]] = {
         name: {
             "mse": law.mse,
@@ -47,6 +48,9 @@ def _prediction_json(models: tuple[str, ...], predictions: Predictions) -> dict[
             "growth": law.growth,
             "limit": law.limit,
             **({} if law.mean is None else {"bias": np.linalg.norm(law.mean, axis=-1)}),
+            "centre": condition.theta + law.bias,
+            "spread": np.trace(law.own_covariances, axis1=-2, axis2=-1),
+            "mse_complete": law.mse_complete,
             "exact": law.exact,
             "source": law.reference,
         }
@@ -59,6 +63,7 @@ def _prediction_json(models: tuple[str, ...], predictions: Predictions) -> dict[
         errors |= {key: missing[0] for key in ("growth", "limit")}
         law = laws.setdefault(name, errors | {"exact": True, "source": predicted.reference})
         law["functionals"] = dict(predicted.values)
+    models = condition.network.models
     return {"models": models, "laws": laws, "inapplicable": predictions.inapplicable}
 
 

@@ -58,7 +58,8 @@ def diagnose(file: Path, as_json: bool) -> None:
     from mcjax.diagnosis import diagnose as run
     from mcjax.study.networks import read_pipeline
 
-    diagnosis = run(*read_pipeline(file))
+    net, parameters, covariance, sigma = read_pipeline(file)
+    diagnosis = run(net, parameters, covariance=covariance, sigma=sigma)
     if as_json:
         from mcjax.report.text import strict_json
 

@@ -12,16 +12,29 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from mcjax.diagnosis.cures import Edge, flips, repairs
 from mcjax.diagnosis.explosion import FiniteSample, finite_sample
-from mcjax.laws.collapse.components import DataFlow, data_flow, strong_components
-from mcjax.laws.collapse.origins import CollapseOrigin, collapse_origins
-from mcjax.laws.first_order.collapse_rates import collapse_rates
+from mcjax.laws.collapse.components import (
+    DataFlow,
+    data_flow,
+    strong_components,
+)
+from mcjax.laws.collapse.origins import CollapseOrigin, collapse_origins, collapsing
+from mcjax.laws.first_order.collapse_rates import (
+    CollapseRates,
+    collapse_rates,
+    rates_of_regressions,
+)
 from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.models.information import UNIT
 from mcjax.network.network import Network
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 @dataclass(frozen=True)
@@ -105,7 +118,11 @@ class Diagnosis:
                 for name, verdict in self.models.items()
             },
             "unstable_sources": [
-                {"members": list(origin.members), "period": origin.period}
+                {
+                    "members": list(origin.members),
+                    "period": origin.period,
+                    "blind": list(origin.blind),
+                }
                 for origin in self.unstable_sources
             ],
             "repairs": [{"from": origin, "to": reader} for origin, reader in self.repairs],
@@ -114,7 +131,13 @@ class Diagnosis:
         }
 
 
-def diagnose(net: Network, parameters: int | None = None) -> Diagnosis:
+def diagnose(
+    net: Network,
+    parameters: int | None = None,
+    *,
+    covariance: Float[np.ndarray, "p p"] | None = None,
+    sigma: float = 1.0,
+) -> Diagnosis:
     """Apply the collapse law to a network.
 
     Parameters
@@ -124,6 +147,11 @@ def diagnose(net: Network, parameters: int | None = None) -> Diagnosis:
     parameters : int, optional
         Number of parameters p, if the models are linear regressions. The diagnosis then includes
         the exact law at the network's sample counts.
+    covariance : ndarray, shape (p, p), optional
+        Covariance of the covariates of linear regressions. Rates depend on it where a real source
+        has covariates or noise of its own; without it, they are nan there.
+    sigma : float, optional
+        Their noise scale.
 
     Raises
     ------
@@ -135,8 +163,13 @@ def diagnose(net: Network, parameters: int | None = None) -> Diagnosis:
     origins = collapse_origins(net, flow)
     reaching = _reaching(flow, origins)
     paths = _paths(flow, origins)
-    system = linear_system(net, UNIT)
-    rates = collapse_rates(flow, origins, system)
+    if all(source.covariance is None and source.noise is None for source in net.sources):
+        rates = collapse_rates(flow, origins, linear_system(net, UNIT))
+    elif covariance is not None:
+        rates = rates_of_regressions(net, flow, origins, covariance=covariance, sigma=sigma)
+    else:
+        unknown = np.full(net.size, np.nan)
+        rates = CollapseRates(np.array(collapsing(flow, origins)), unknown, unknown)
     models = {}
     for i, name in enumerate(net.models):
         fails = bool(rates.collapses[i])
@@ -146,14 +179,14 @@ def diagnose(net: Network, parameters: int | None = None) -> Diagnosis:
             limit=None if fails else float(rates.limit[i]),
             sources=reaching[i],
             path=tuple(net.models[k] for k in paths[i]),
-            frozen=bool(system.frozen[i]),
+            frozen=bool(net.frozen[i]),
         )
     exact = None if parameters is None else finite_sample(net, parameters, flow, origins)
     return Diagnosis(
         models=models,
         unstable_sources=origins,
         repairs=repairs(origins),
-        flips=flips(net, flow, rates.collapses),
+        flips=flips(net, rates.collapses),
         finite_sample=exact,
     )
 

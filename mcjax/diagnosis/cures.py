@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcjax.laws.collapse.components import DataFlow
+from mcjax.laws.collapse.components import DataFlow, blind_sources, data_flow
 from mcjax.laws.collapse.origins import CollapseOrigin
 from mcjax.network.feed import REAL
 from mcjax.network.network import Network
@@ -55,7 +55,7 @@ def repairs(origins: tuple[CollapseOrigin, ...]) -> tuple[Edge, ...]:
     return tuple((REAL, origin.members[0]) for origin in origins)
 
 
-def flips(net: Network, flow: DataFlow, collapsed: Bool[np.ndarray, " M"]) -> tuple[Edge, ...]:
+def flips(net: Network, collapsed: Bool[np.ndarray, " M"]) -> tuple[Edge, ...]:
     """Return every single new feed that makes a stable model collapse.
 
     Feeds are ordered by origin and then by reader, in the order of the network. There is none if
@@ -64,9 +64,11 @@ def flips(net: Network, flow: DataFlow, collapsed: Bool[np.ndarray, " M"]) -> tu
     if net.forgives:
         return ()
     flipping = np.outer(collapsed, ~collapsed)
-    for j, i in enumerate(_only_anchor(flow)):
-        if i >= 0 and not flow.anchored[i]:
-            flipping[j, i] = True
+    for blind in blind_sources(net):  # a feed flips a model if it does so in some direction
+        flow = data_flow(net, blind)
+        for j, i in enumerate(_only_anchor(flow)):
+            if i >= 0 and not flow.anchored[i]:
+                flipping[j, i] = True
     names = net.models
     return tuple((names[j], names[i]) for j, i in np.argwhere(flipping).tolist())
 

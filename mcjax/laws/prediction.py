@@ -46,6 +46,10 @@ class Prediction:
     allowance : ndarray or float
         For an asymptotic law, relative departures of second moments that are no evidence against
         it at these sample counts; it broadcasts to (T + 1, M).
+    mse_complete : bool
+        Whether ``mse`` holds all terms of the order of the covariance. Where the mean error does
+        not vanish as samples grow, there is another one, twice its product with the mean's own
+        departure of order 1/n.
     pooled : float, optional
         MSE of the estimator that holds all real data of a generation, None if it is not known.
     views : tuple of ndarray, optional
@@ -66,6 +70,7 @@ class Prediction:
     mean: Float[np.ndarray, "T+1 M p"] | None = None
     asymptotic: bool = False
     allowance: Float[np.ndarray, "#T+1 #M"] | float = 0.0
+    mse_complete: bool = True
     pooled: float | None = None
     views: tuple[Float[np.ndarray, "p p"], Float[np.ndarray, "M p p"]] | None = None
     functionals: Mapping[str, Float[np.ndarray, "T+1 M"]] = field(default_factory=dict)
@@ -83,6 +88,7 @@ class Prediction:
         limit: Float[np.ndarray, " M"] | None = None,
         asymptotic: bool = False,
         allowance: Float[np.ndarray, "#T+1 #M"] | float = 0.0,
+        mse_complete: bool = True,
         pooled: float | None = None,
         functionals: Mapping[str, Float[np.ndarray, "T+1 M"]] | None = None,
         reference: str = "",
@@ -103,7 +109,7 @@ class Prediction:
             Defaults to 0.
         growth, limit : ndarray, shape (M,), optional
             Default to nan, which says nothing about the long run.
-        asymptotic, allowance, pooled, functionals, reference : optional
+        asymptotic, allowance, mse_complete, pooled, functionals, reference : optional
             See :class:`Prediction`.
         """
         if mse is None:
@@ -121,6 +127,7 @@ class Prediction:
             mean=mean,
             asymptotic=asymptotic,
             allowance=allowance,
+            mse_complete=mse_complete,
             pooled=pooled,
             functionals=functionals or {},
         )

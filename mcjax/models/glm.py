@@ -14,19 +14,28 @@ from mcjax.estimators.predictor import LinearPredictor, Params, Words
 from mcjax.models.allowance import Allowance
 from mcjax.models.information import Information, same_information
 from mcjax.models.model import Model, predictor_model, uniforms
+from mcjax.models.scores import LOGISTIC_SCORES, POISSON_SCORES
 
 
 def logistic() -> Model:
     """Return logistic regression without intercept, ``P(y = 1 | x) = 1 / (1 + exp(-x'theta))``."""
     return predictor_model(
-        "logistic", LOGISTIC, information=logistic_information, allowance=Allowance(4.0)
+        "logistic",
+        LOGISTIC,
+        information=logistic_information,
+        scores=LOGISTIC_SCORES,
+        allowance=Allowance(4.0),
     )
 
 
 def poisson() -> Model:
     """Return Poisson regression with log link, ``y | x ~ Poisson(exp(x'theta))``."""
     return predictor_model(
-        "poisson", POISSON, information=poisson_information, allowance=Allowance(12.0)
+        "poisson",
+        POISSON,
+        information=poisson_information,
+        scores=POISSON_SCORES,
+        allowance=Allowance(12.0),
     )
 
 

@@ -22,6 +22,7 @@ from mcjax.models.allowance import Allowance
 from mcjax.models.information import BatchInformation, Information
 from mcjax.models.model import LeastSquares, Model, predictor_model, uniforms
 from mcjax.models.noise import NOISES, Noise, NoiseLaw, NoiseName, positive, read_noise
+from mcjax.models.scores import huber_scores, squared_scores
 from mcjax.solvers.cholesky import singular_share, solve_positive
 
 OUTSIDE = 0.02
@@ -59,6 +60,7 @@ def linear(sigma: float = 1.0, noise: Noise = "normal", real_noise: Noise | None
         params,
         variant=_variant(*kinds),
         information=_information(_linear_moments, *kinds),
+        scores=squared_scores(*kinds),
         least_squares=_least_squares(*kinds),
         statistics=LINEAR_STATISTICS,
         allowance=Allowance(2.0),
@@ -98,6 +100,7 @@ def huber(
         {"threshold": positive(threshold, "family.threshold"), **params},
         variant=_variant(*kinds),
         information=_information(_huber_moments, *kinds),
+        scores=huber_scores(*kinds),
         allowance=Allowance(2.0),
         noise_scale="sigma",
     )

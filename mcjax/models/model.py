@@ -24,6 +24,7 @@ from mcjax.estimators.predictor import Entries, LinearPredictor, Params, Words, 
 from mcjax.estimators.sufficient_statistics import Statistics
 from mcjax.models.allowance import Allowance
 from mcjax.models.information import Information
+from mcjax.models.scores import ScoreMoments
 from mcjax.models.structure import Structure
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class LeastSquares:
         "variant",
         "predictor",
         "information",
+        "scores",
         "least_squares",
         "statistics",
         "noise_scale",
@@ -130,6 +132,9 @@ class Model:
     information : callable, optional
         ``(params, theta, covariance) -> Information`` in closed form, for ``x ~ N(0,
         covariance)``; defaults to automatic differentiation and Monte Carlo.
+    scores : ScoreMoments, optional
+        Moments of the score of a model of a linear predictor whose data come from other parameters
+        than it has; without them, laws describe only data whose parameters are close to the truth.
     least_squares : LeastSquares, optional
         Given if the loss is the squared one.
     statistics : Statistics, optional
@@ -170,6 +175,7 @@ class Model:
     information: (
         Callable[[Params, Float[np.ndarray, " p"], Float[np.ndarray, "q q"]], Information] | None
     ) = None
+    scores: ScoreMoments | None = None
     least_squares: LeastSquares | None = None
     statistics: Statistics | None = None
     noise_scale: str | None = None

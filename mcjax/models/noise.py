@@ -17,7 +17,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 from scipy.optimize import brentq
-from scipy.special import betainc, betaincc, erf, erfc, gammainc, poch, stdtrit
+from scipy.special import betainc, betaincc, erf, erfc, gammainc, ndtr, poch, stdtr, stdtrit
 
 from mcjax.draws import samplers
 from mcjax.errors import InputError, did_you_mean
@@ -42,6 +42,8 @@ class NoiseLaw:
         ``(params, u, v) -> eps``, from two uniforms.
     density : callable
         ``(params, x) -> f(x)``, on NumPy arrays.
+    distribution : callable
+        ``(params, x) -> P(eps < x)``, on NumPy arrays.
     variance : callable
         ``params -> Var(eps)``, possibly infinite.
     quantile : callable
@@ -50,16 +52,20 @@ class NoiseLaw:
         ``(params, k) -> (P(|eps| < k), E min(eps^2, k^2))``, on the host. Both are accurate to
         rounding at every scale of k: they are sums of positive terms, and the mass beyond k is not
         computed as 1 minus the mass within.
+    normals : callable, optional
+        ``params -> ((share, scale), ...)`` of a mixture of centred normals.
     defaults : dict
         Parameter names and default values; None if the parameter is required.
     """
 
     draw: Callable[[Params, Entries, Entries], Entries]
     density: Callable[[Params, Float[np.ndarray, "*x"]], Float[np.ndarray, "*x"]]
+    distribution: Callable[[Params, Float[np.ndarray, "*x"]], Float[np.ndarray, "*x"]]
     variance: Callable[[Params], float]
     quantile: Callable[[Params, float], float]
     clipped: Callable[[Params, float], tuple[float, float]]
     defaults: dict[str, float | None]
+    normals: Callable[[Params], tuple[tuple[float, float], ...]] | None = None
 
 
 def _normal(u: Array, v: Array) -> Array:
@@ -158,14 +164,17 @@ NOISES: dict[NoiseName, NoiseLaw] = {
     "normal": NoiseLaw(
         draw=lambda params, u, v: _normal(u, v),
         density=lambda params, x: _normal_density(x),
+        distribution=lambda params, x: ndtr(x),
         variance=lambda params: 1.0,
         quantile=lambda params, level: NormalDist().inv_cdf(level),
         clipped=lambda params, k: _normal_clipped(k),
         defaults={},
+        normals=lambda params: ((1.0, 1.0),),
     ),
     "student_t": NoiseLaw(
         draw=lambda params, u, v: samplers.student_t(u, v, params["df"]),
         density=_student_density,
+        distribution=lambda params, x: stdtr(params["df"], x),
         variance=lambda params: params["df"] / (params["df"] - 2) if params["df"] > 2 else math.inf,
         quantile=lambda params, level: float(stdtrit(params["df"], level)),
         clipped=_student_clipped,
@@ -174,6 +183,9 @@ NOISES: dict[NoiseName, NoiseLaw] = {
     "laplace": NoiseLaw(
         draw=lambda params, u, v: samplers.laplace(u),
         density=lambda params, x: 0.5 * np.exp(-np.abs(x)),
+        distribution=lambda params, x: np.where(
+            x < 0, 0.5 * np.exp(-np.abs(x)), 1 - 0.5 * np.exp(-np.abs(x))
+        ),
         variance=lambda params: 2.0,
         quantile=lambda params, level: math.copysign(
             math.log(2 * min(level, 1 - level)), level - 0.5
@@ -184,10 +196,14 @@ NOISES: dict[NoiseName, NoiseLaw] = {
     "contaminated_normal": NoiseLaw(
         draw=_contaminated,
         density=_contaminated_density,
+        distribution=lambda params, x: (
+            (1 - params["share"]) * ndtr(x) + params["share"] * ndtr(x / params["scale"])
+        ),
         variance=lambda params: 1 + params["share"] * (params["scale"] ** 2 - 1),
         quantile=_contaminated_quantile,
         clipped=_contaminated_clipped,
         defaults={"share": 0.1, "scale": 3.0},
+        normals=lambda params: ((1 - params["share"], 1.0), (params["share"], params["scale"])),
     ),
 }
 

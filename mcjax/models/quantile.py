@@ -20,6 +20,7 @@ from mcjax.models.allowance import Allowance
 from mcjax.models.information import BatchInformation, Information
 from mcjax.models.model import Model, predictor_model, uniforms
 from mcjax.models.noise import NOISES, Noise, NoiseName, positive, read_noise
+from mcjax.models.scores import quantile_scores
 
 
 def quantile(
@@ -68,6 +69,7 @@ def quantile(
         },
         variant=f"noise={kind}, real_noise={real_kind}",
         information=_information(kind, real_kind),
+        scores=quantile_scores(kind, real_kind),
         noise_scale="sigma",
         estimator=QuantileLP(),
         allowance=Allowance(4.0, kink),

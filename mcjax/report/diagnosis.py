@@ -25,7 +25,11 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
         click.secho(f"{len(doomed)} of {total} models collapse.", bold=True)
     for origin in diagnosis.unstable_sources:
         period = f", period {origin.period}" if origin.period > 1 else ""
-        click.echo(f"Collapse origin: {_some(origin.members)}{period} (no real data reach it)")
+        reason = "no real data reach it"
+        if origin.blind:
+            sources = _some(origin.blind)
+            reason = f"its real data, from {sources}, leave a direction of the parameters unseen"
+        click.echo(f"Collapse origin: {_some(origin.members)}{period} ({reason})")
     click.echo()
     width = max(len(shown(name)) for name in diagnosis.models)
     for name, verdict in diagnosis.models.items():

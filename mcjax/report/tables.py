@@ -26,13 +26,11 @@ from mcjax.verdicts.quantities.mse import QUANTITY as MSE
 from mcjax.verdicts.quantities.registry import limits_of, units_of
 
 STYLE = {VERIFIED: "blue", REFUTED: "bold red", INCONCLUSIVE: "yellow"}
+MARK = {VERIFIED: "+", REFUTED: "x", INCONCLUSIVE: "?"}
+"""Verdicts differ by mark and word as well as by colour."""
 PLAIN: dict[str, Any] = {"box": None, "header_style": "dim"}
 """How tables are drawn that stand among lines of text."""
 PIPE_WIDTH = 132
-MARK = {VERIFIED: "+", REFUTED: "x", INCONCLUSIVE: "?"}
-"""Verdicts differ by mark and word as well as by colour."""
-
-
 NAMES = ("model", "law", "condition", "ladder", "data of")
 """Columns that hold names, which are never wrapped or truncated."""
 SHOWN_GENERATIONS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+import numpy as np
 
 from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.models.names import is_least_squares
@@ -17,6 +18,10 @@ from mcjax.network.network import Network
 from mcjax.network.source import Source
 from mcjax.network.topologies import TOPOLOGIES
 from mcjax.study.schema import FeedTable, NetworkTable, StudyFile, read_file
+from mcjax.study.sources import read_covariance
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 def read_network(path: Path) -> Network:
@@ -36,10 +41,30 @@ def read_network(path: Path) -> Network:
         return network
 
 
-def read_pipeline(path: Path) -> tuple[Network, int | None]:
-    """Read the network of a file, and the number of parameters of ordinary least squares.
+class Pipeline(NamedTuple):
+    """What a diagnosis needs of a file.
 
-    The latter is None if the model of the file is another, or if the file has none.
+    Attributes
+    ----------
+    network : Network
+        The network.
+    parameters : int or None
+        Number p of parameters of ordinary least squares; None if the file has another model, or
+        none.
+    covariance : ndarray or None
+        Covariance of the covariates of these, shape (p, p).
+    sigma : float
+        Their noise scale.
+    """
+
+    network: Network
+    parameters: int | None = None
+    covariance: Float[np.ndarray, "p p"] | None = None
+    sigma: float = 1.0
+
+
+def read_pipeline(path: Path) -> Pipeline:
+    """Read what a diagnosis needs of a file.
 
     Raises
     ------
@@ -48,15 +73,22 @@ def read_pipeline(path: Path) -> tuple[Network, int | None]:
     """
     net = read_network(path)
     if path.suffix in GRAPH_SUFFIXES:
-        return net, None
-    family = read_file(path).family or {}
+        return Pipeline(net)
+    content = read_file(path)
+    family = content.family or {}
     if not is_least_squares(family):
-        return net, None
+        return Pipeline(net)
     theta = family.get("theta")
     if not isinstance(theta, list) or not theta:
         field = "family.theta"
         raise InputError(field, "must be a list of numbers, one per parameter", str(path))
-    return net, len(theta)
+    p, given = len(theta), content.covariates and content.covariates.covariance
+    sigma = family.get("sigma", 1.0)
+    with naming(path):
+        if not isinstance(sigma, int | float) or not sigma > 0:
+            raise InputError("family.sigma", f"is {sigma!r}; give a positive number")
+        covariance = np.eye(p) if given is None else read_covariance(given, p)
+        return Pipeline(net, p, covariance, float(sigma))
 
 
 def network_of(content: StudyFile) -> Network | None:

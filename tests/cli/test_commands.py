@@ -4,7 +4,6 @@ import codecs
 import json
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -42,7 +41,7 @@ def test_diagnose_json(tmp_path, call_json):
     assert found["models"]["2"]["path"] == ["0", "1", "2"]
     assert found["models"]["2"]["sources"] == [["0"]]
     assert found["models"]["3"]["sources"] == []
-    assert found["unstable_sources"] == [{"members": ["0"], "period": 1}]
+    assert found["unstable_sources"] == [{"members": ["0"], "period": 1, "blind": []}]
     assert found["repairs"] == [{"from": "real", "to": "0"}]
     assert {"from": "2", "to": "3"} in found["flips"]
 
@@ -57,7 +56,7 @@ def test_diagnose_text(tmp_path, call):
 
 
 def test_diagnose_imports_no_jax_and_is_fast(tmp_path):
-    """500 models and 5,000 feeds, in a process of its own; the limit allows for a busy machine."""
+    """500 models and 5,000 feeds, in a process of its own, which tells its time on a processor."""
     rng = np.random.default_rng(0)
     pairs = {tuple(p) for p in rng.integers(0, 500, (5300, 2)).tolist()}
     feeds = [f'{{ from = "{j}", to = "{i}", samples = 100 }}' for j, i in sorted(pairs)[:5000]]
@@ -68,11 +67,11 @@ def test_diagnose_imports_no_jax_and_is_fast(tmp_path):
         "import sys; from mcjax.cli import main; sys.argv = ['mcjax', 'diagnose', sys.argv[1]]\n"
         "try: main.run()\n"
         "except SystemExit: pass\n"
-        "assert not {'jax', 'matplotlib', 'optax', 'xarray', 'pandas'} & set(sys.modules)"
+        "assert not {'jax', 'matplotlib', 'optax', 'xarray', 'pandas'} & set(sys.modules)\n"
+        "import time; print(time.process_time(), file=sys.stderr)"
     )
-    began = time.perf_counter()
-    subprocess.run([sys.executable, "-c", code, str(path)], check=True, capture_output=True)
-    assert time.perf_counter() - began < 2.5
+    ran = subprocess.run([sys.executable, "-c", code, str(path)], check=True, capture_output=True)
+    assert float(ran.stderr) < 4  # 1.0 to 2.0 on two cores, quiet and busy
 
 
 def test_importing_mcjax_changes_nothing():

@@ -244,7 +244,7 @@ def test_json_is_plain():
     }
     assert plain["models"]["3"]["growth"] is None
     assert plain["models"]["3"]["sources"] == plain["models"]["3"]["path"] == []
-    assert plain["unstable_sources"] == [{"members": ["0"], "period": 1}]
+    assert plain["unstable_sources"] == [{"members": ["0"], "period": 1, "blind": []}]
     assert plain["repairs"] == [{"from": REAL, "to": "0"}]
     assert {"from": "2", "to": "3"} in plain["flips"]
     assert plain["finite_sample"] is None

@@ -6,7 +6,7 @@ import math
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, combinations
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -26,7 +26,7 @@ class DataFlow:
     readers : list of list of int
         The models that read each model.
     anchored : list of bool
-        Which models read real data.
+        Which models read real data, in the directions that are looked at.
     """
 
     feeders: list[list[int]]
@@ -34,20 +34,49 @@ class DataFlow:
     anchored: list[bool]
 
 
-def data_flow(net: Network) -> DataFlow:
-    """Return who feeds whom, and who reads real data."""
+def data_flow(net: Network, blind: frozenset[str] = frozenset()) -> DataFlow:
+    """Return who feeds whom, and who reads real data from other sources than those in ``blind``."""
     feeders: list[list[int]] = [[] for _ in net.models]
     readers: list[list[int]] = [[] for _ in net.models]
     anchored = [False] * net.size
     for feed in net.feeds:
         i = net.index[feed.reader]
         if feed.origin in net.source_index:
-            anchored[i] = True
+            anchored[i] |= feed.origin not in blind
         else:
             j = net.index[feed.origin]
             feeders[i].append(j)
             readers[j].append(i)
     return DataFlow(feeders, readers, anchored)
+
+
+def blind_sources(net: Network) -> list[frozenset[str]]:
+    """Return the largest sets of real sources that share a direction which none of them shows.
+
+    A source shows the directions in which its covariates vary. Where every source shows all of
+    them, the only such set is empty.
+    """
+    narrow = {
+        source.name: np.array(source.covariance)
+        for source in net.sources
+        if source.covariance is not None and _singular(np.array(source.covariance))
+    }
+    sets = (
+        frozenset(names)
+        for count in range(len(narrow), 0, -1)
+        for names in combinations(narrow, count)
+        # positive semi-definite matrices share a null vector if and only if their sum has one
+        if _singular(sum(narrow[name] / np.trace(narrow[name]) for name in names))
+    )
+    largest: list[frozenset[str]] = []
+    for names in sets:
+        if not any(names < other for other in largest):
+            largest.append(names)
+    return largest or [frozenset()]
+
+
+def _singular(covariance: np.ndarray) -> bool:
+    return bool(np.linalg.matrix_rank(covariance, hermitian=True) < len(covariance))
 
 
 def strong_components(readers: list[list[int]]) -> list[list[int]]:

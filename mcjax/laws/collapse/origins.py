@@ -23,8 +23,14 @@ Nothing collapses where data accumulate: generation t is a share of 1 / t of a m
 adds to the variance a term of order 1 / t^2 (:mod:`mcjax.laws.first_order.accumulation`).
 
 Every real source counts as real data, even one whose truth differs, since constants do not change
-the variance. A source whose covariates leave directions unseen does not end collapse in those
-directions, which :mod:`mcjax.laws.first_order.spectral_growth` finds from the system itself.
+the variance.
+
+**Directions.** A source whose covariates do not vary in some direction says nothing about the
+parameters in that direction. A component is therefore an origin if there is a direction that none
+of the real sources that its members read shows: there its errors are a random walk like those of a
+component without real data. Feeds from outside models always show every direction. Derived here:
+with the curvature ``K_i = c_i Sigma + sum_s c_is Sigma_s`` of a member, A maps equal errors u of
+all members to themselves if and only if every ``Sigma_s u = 0``.
 
 The verdict is the same with p parameters and with different positive definite H for real and
 synthetic data. In coordinates in which both are diagonal the errors follow p networks that are
@@ -34,11 +40,13 @@ wherever they were.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from mcjax.laws.collapse.components import (
     DataFlow,
+    blind_sources,
     cyclic_classes,
     data_flow,
     reached,
@@ -66,12 +74,16 @@ class CollapseOrigin:
         Positions of the members in the network.
     phases : tuple of int
         Cyclic class of each member, 0 to d - 1; every feed inside leads from one class to the next.
+    blind : tuple of str
+        The real sources that members read, none of which shows some direction; empty if they read
+        no real data.
     """
 
     members: tuple[str, ...]
     period: int
     indices: tuple[int, ...]
     phases: tuple[int, ...]
+    blind: tuple[str, ...] = ()
 
 
 def collapse_origins(
@@ -88,10 +100,30 @@ def collapse_origins(
     without : {"closed", "self-loop", "period"}, optional
         A clause to leave out of the law, to see that a simulation then refutes it.
     """
-    flow = flow or data_flow(net)
-    origins: list[CollapseOrigin] = []
     if net.forgives:
         return ()
+    directions = blind_sources(net)
+    if directions == [frozenset()]:
+        return _sorted(_origins_in(net, flow or data_flow(net), without))
+    reads: dict[str, set[str]] = {name: set() for name in net.models}
+    for feed in net.feeds:
+        if feed.origin in net.source_index:
+            reads[feed.reader].add(feed.origin)
+    origins = {}
+    for blind in directions:
+        for origin in _origins_in(net, data_flow(net, blind), without):
+            read = set().union(*(reads[name] for name in origin.members))
+            origins[origin.indices] = replace(origin, blind=tuple(sorted(read)))
+    return _sorted(origins.values())
+
+
+def _sorted(origins: Iterable[CollapseOrigin]) -> tuple[CollapseOrigin, ...]:
+    return tuple(sorted(origins, key=lambda origin: origin.indices))
+
+
+def _origins_in(net: Network, flow: DataFlow, without: Clause | None) -> list[CollapseOrigin]:
+    """Return the collapse origins in one direction."""
+    origins = []
     for members in strong_components(flow.readers):
         inside = set(members)
         feeders = [j for i in members for j in flow.feeders[i]]
@@ -111,7 +143,7 @@ def collapse_origins(
                     phases=tuple(phase[i] for i in members),
                 )
             )
-    return tuple(sorted(origins, key=lambda origin: origin.indices))
+    return origins
 
 
 def collapsing(flow: DataFlow, origins: tuple[CollapseOrigin, ...]) -> list[bool]:

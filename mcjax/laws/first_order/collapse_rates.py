@@ -11,7 +11,9 @@ from mcjax.laws.collapse.origins import Clause, CollapseOrigin, collapse_origins
 from mcjax.laws.first_order.limits import growth, limit
 from mcjax.laws.first_order.linear_system import LinearSystem
 from mcjax.laws.first_order.score_equations import linear_system
-from mcjax.models.information import UNIT
+from mcjax.laws.first_order.spectral_growth import spectral_growth
+from mcjax.laws.prediction import mean_squares
+from mcjax.models.information import UNIT, BatchInformation, Information
 from mcjax.network.network import Network
 
 if TYPE_CHECKING:
@@ -45,6 +47,53 @@ def collapse_rates(
     limits = np.diagonal(limit(system, ~collapses))
     return CollapseRates(
         collapses, np.where(collapses, slopes, np.nan), np.where(collapses, np.nan, limits)
+    )
+
+
+def rates_of_regressions(
+    net: Network,
+    flow: DataFlow,
+    origins: tuple[CollapseOrigin, ...],
+    *,
+    covariance: Float[np.ndarray, "p p"],
+    sigma: float,
+) -> CollapseRates:
+    """Return the rates of linear regressions whose sources have their own covariates or noise.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    flow : DataFlow
+        Its data flow.
+    origins : tuple of CollapseOrigin
+        Its collapse origins.
+    covariance : ndarray, shape (p, p)
+        Covariance of the covariates of models and of the source ``real``.
+    sigma : float
+        Their noise scale.
+
+    Returns
+    -------
+    CollapseRates
+        In place of ``c_ii``, the trace of a model's covariance in units of that of the inverse
+        information.
+    """
+    further = []
+    for source in net.sources:
+        own = covariance if source.covariance is None else np.array(source.covariance)
+        relative = 1.0 if source.noise is None else source.noise / sigma
+        further.append(BatchInformation(own, relative**2 * own))
+    common = BatchInformation(covariance, covariance)
+    system = linear_system(net, Information(common, common, tuple(further)))
+    collapses = np.array(collapsing(flow, origins))
+    slopes, _ = spectral_growth(system, net)
+    limits = mean_squares(limit(system, ~collapses), net.size)
+    unit = np.trace(np.linalg.inv(covariance))
+    return CollapseRates(
+        collapses,
+        np.where(collapses, slopes, np.nan) / unit,
+        np.where(collapses, np.nan, limits) / unit,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from mcjax.laws.first_order.monte_carlo_information import estimate_information
-from mcjax.laws.law import Inapplicable, Reason
+from mcjax.laws.law import Inapplicable
 from mcjax.models.information import BatchInformation, Information
 from mcjax.study.study import Condition, covariance_root
 
@@ -15,19 +15,12 @@ LARGEST_CONDITION = 1e12
 """Condition number from which an expected Hessian counts as singular."""
 
 
-def distant_sources(condition: Condition) -> Reason | None:
-    """Return why no information describes the real sources, or None.
-
-    The reason is a source whose truth stays at a distance as samples grow. Only least squares
-    allows for that, because its mean is linear in the truth.
-    """
-    offsets, model = condition.sources.offsets, condition.model
+def distant_source(condition: Condition) -> str | None:
+    """Return the name of a source whose truth stays at a distance as samples grow, or None."""
+    offsets = condition.sources.offsets
     for s, source in enumerate(condition.network.sources, 1):
-        if source.theta is not None and offsets[s].any() and model.least_squares is None:
-            return Reason(
-                f"source {source.name!r} has a theta of its own, a distance that does not shrink as"
-                " samples grow; give its shift instead"
-            )
+        if source.theta is not None and offsets[s].any():
+            return source.name
     return None
 
 

@@ -14,10 +14,11 @@ from jaxtyping import Float
 
 from mcjax.laws.collapse.components import data_flow
 from mcjax.laws.collapse.origins import collapse_origins, collapsing
-from mcjax.laws.first_order.information import distant_sources, information_of
+from mcjax.laws.first_order.information import distant_source, information_of
 from mcjax.laws.first_order.limits import growth, limit, mean_limit
 from mcjax.laws.first_order.linear_system import LinearSystem, covariances, means
 from mcjax.laws.first_order.monte_carlo_information import jackknife_error
+from mcjax.laws.first_order.path_system import path_of, pooled_mse_on_path
 from mcjax.laws.first_order.score_equations import linear_system, pooled_first_order
 from mcjax.laws.first_order.spectral_growth import spectral_growth
 from mcjax.laws.law import STOPS, Reason, changing, has_long_run
@@ -53,7 +54,7 @@ class FirstOrder:
             return Reason(
                 f"a fit has {rows} rows for {p} parameters, too few for an asymptotic law"
             )
-        return distant_sources(condition)
+        return _off_truth(condition)
 
     def predict(self, condition: Condition, generations: int) -> Prediction:
         """Predict the errors at generations 0 to T, and their growth and limits.
@@ -63,6 +64,8 @@ class FirstOrder:
         Inapplicable
             If the information is not finite or singular.
         """
+        if distant_source(condition) is not None:
+            return _around_path(condition, generations)
         information, versions = information_of(condition)
         net, offsets = condition.network, condition.sources.offsets
         system = linear_system(net, information, offsets)
@@ -83,6 +86,49 @@ class FirstOrder:
             allowance=allowance(condition, generations),
             pooled=None if net.plain else pooled_first_order(net, information, offsets),
         )
+
+
+def _off_truth(condition: Condition) -> Reason | None:
+    """Return why errors around the path of a distant source are not known, or None."""
+    name = distant_source(condition)
+    if name is None:
+        return None
+    problem = (
+        f"source {name!r} has a theta of its own, a distance that does not shrink as samples grow"
+    )
+    if condition.model.scores is None:
+        return Reason(
+            f"{problem}, and {condition.model.name} does not state the moments of its score so far"
+            " from the truth; give a shift instead"
+        )
+    if not condition.network.memory.current_only:
+        return Reason(f"{problem}, and data accumulate; give a shift instead")
+    if condition.design == "fixed":
+        return Reason(
+            f"{problem}, and designs are fixed, so that each design has centres of its own"
+        )
+    return None
+
+
+def _around_path(condition: Condition, generations: int) -> Prediction:
+    """Predict errors around centres that leave the truth."""
+    path, net = path_of(condition, generations), condition.network
+    slopes, limits = np.full((2, net.size), np.nan)
+    stable = np.zeros(net.size, bool)
+    if path.late is not None:
+        slopes, stable = spectral_growth(path.late, net)
+        limits = mean_squares(limit(path.late, stable), net.size, path.limit - condition.theta)
+    return Prediction.of(
+        covariances(path.system, generations),
+        net.size,
+        path.centres - condition.theta,
+        growth=np.where(stable, np.nan, slopes),
+        limit=np.where(stable, limits, np.nan),
+        asymptotic=True,
+        allowance=allowance(condition, generations),
+        mse_complete=False,
+        pooled=pooled_mse_on_path(condition),
+    )
 
 
 def allowance(condition: Condition, generations: int) -> Float[np.ndarray, " T+1 #M"]:

@@ -16,13 +16,17 @@ are the very same rows, with the same constant). Derived here.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from jaxtyping import Bool, Float
 
 from mcjax.laws.collapse.components import data_flow, strong_components
 from mcjax.laws.first_order.growing_samples import NEAR_UNIT, unit_projectors
 from mcjax.laws.first_order.linear_system import LinearSystem
 from mcjax.network.network import Network
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
 
 
 def spectral_growth(

@@ -1,0 +1,225 @@
+"""Errors around the population path.
+
+``theta_{i,t} = mu_{i,t} + xi_{i,t} + o(1 / sqrt(n))``, where xi is normal with mean 0:
+
+    xi_{i,t} = sum_b A_b xi_{j(b),t-1} - J_i^-1 sum_b pi_b g_b(mu_{i,t}) ,
+    J_i = sum_b pi_b dS/dm ,
+    A_b = -J_i^-1 pi_b dS/dv ,
+    Cov(g_b(a), g_b(c)) = Gamma_b(a, c) / n_b ,
+
+with Gamma_b(a, c) the covariance of the scores of readers at a and c of one observation of b. A
+reader between two truths fits neither, so scores do not average to 0 sample by sample, and the
+noise is larger than that of data at one truth: by terms of the order of the squared distance. A
+sample that is read again, such as a real one that is kept, enters with its score *at the centre of
+the reader then*. So what is drawn once is a process g_b(.), and its variables are the scores at all
+centres that read it.
+
+Proof: expand the score equation of the samples around (mu, v), generation by generation. Given the
+past, the fresh part obeys a central limit theorem whose covariance is continuous in the parents'
+parameters. Derived here.
+
+Where all truths agree, every centre is the truth, and this is the system of
+:mod:`mcjax.laws.first_order.score_equations`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from mcjax.chains.layout import network_arrays, shape_of, tables_of
+from mcjax.laws.first_order.linear_system import LinearSystem
+from mcjax.laws.first_order.mean_score import Population
+from mcjax.laws.first_order.population_path import (
+    Fit,
+    Fits,
+    Populations,
+    close,
+    fits_of,
+    moved,
+    settled,
+    transition_of,
+)
+from mcjax.laws.law import has_long_run
+from mcjax.study.study import Condition
+
+
+@dataclass(frozen=True)
+class Path:
+    """The centres of a network's models, and the system of the errors around them.
+
+    Attributes
+    ----------
+    centres : ndarray, shape (T + 1, M, p)
+        mu.
+    system : LinearSystem
+        The system of xi, with one of its own for every generation.
+    limit : ndarray, shape (M, p)
+        Where the centres settle; nan if they do not.
+    late : LinearSystem or None
+        The system around the limit, or None.
+    """
+
+    centres: Float[np.ndarray, "T M p"]
+    system: LinearSystem
+    limit: Float[np.ndarray, "M p"]
+    late: LinearSystem | None
+
+
+class _Score(NamedTuple):
+    """The mean score of the first ``rows`` rows of a sample, read at ``centre``."""
+
+    stream: int
+    rows: int
+    centre: np.ndarray
+    data: Population
+
+
+def path_of(condition: Condition, generations: int) -> Path:
+    """Return the path of a network and the system around it.
+
+    Parameters
+    ----------
+    condition : Condition
+        A condition whose model has ``scores``, and whose fits are of one generation's data.
+    generations : int
+        T.
+
+    Raises
+    ------
+    Inapplicable
+        If a centre is not found, or a sum of expected Hessians is singular.
+    """
+    net = condition.network
+    distinct = len(net.later.generations)
+    arrays = network_arrays(net, shape_of([net], distinct))
+    tables = tables_of(arrays)
+    first, *later_tables = (tables[table] for table in arrays.order)
+    populations = Populations(condition)
+    truths = np.tile(condition.theta, (net.size, 1))
+    begun = fits_of(first, populations, truths)
+    centres = [moved(truths, begun)]
+    later: list[Fits] = []
+    for t in range(max(generations, 1)):
+        turn = t % distinct if net.later.lasting is None else min(t, distinct - 1)
+        still = t > 1 and distinct == 1 and close(centres[-1], centres[-2])
+        fits = later[-1] if still else fits_of(later_tables[turn], populations, centres[-1])
+        later.append(fits)
+        centres.append(moved(centres[-1], fits))
+    *before, last = _systems(condition, begun, later)
+    system = replace(last, before=tuple(before))
+    limit, late = np.full_like(centres[0], np.nan), None
+    if has_long_run(net):
+        end = settled(later_tables[-1], populations, centres[-1])
+        if end is not None:
+            limit, fits = end
+            [late] = _systems(condition, begun, [fits])
+    return Path(np.array(centres[: generations + 1]), system, limit, late)
+
+
+def pooled_mse_on_path(condition: Condition) -> float | None:
+    """Return the MSE of the estimator that fits every real sample of a generation, unweighted.
+
+    Each sample counts once. The result is None if the samples change with time.
+    """
+    net = condition.network
+    if net.later.rows_vary:
+        return None
+    populations = Populations(condition)
+    samples: dict[int, tuple[Population, int]] = {}
+    for feeds in tables_of(network_arrays(net, shape_of([net]))):
+        for i, b in np.argwhere((feeds.samples > 0) & (feeds.origin >= net.size)):
+            data = populations.of(int(feeds.origin[i, b]), condition.theta[None])
+            samples.setdefault(int(feeds.stream[i, b]), (data, int(feeds.samples[i, b])))
+    data, rows = zip(*samples.values(), strict=True)
+    share = np.array(rows) / sum(rows)
+    centre, slope, _ = populations.centre(list(data), share, condition.theta)
+    gain = np.linalg.inv(slope)
+    offset = centre - condition.theta
+    spread = sum(
+        weight**2 / count * populations.covariance(centre, centre, kind)
+        for weight, count, kind in zip(share, rows, data, strict=True)
+    )
+    return float(np.trace(gain @ spread @ gain.T) + offset @ offset)
+
+
+def _systems(condition: Condition, begun: Fits, later: list[Fits]) -> list[LinearSystem]:
+    """Return the systems that lead to the generations of the later fits."""
+    net, p = condition.network, len(condition.theta)
+    size = net.size
+    populations = Populations(condition)
+    scores: list[_Score] = []  # of kept samples, at each centre that reads them
+    places: list[dict[tuple[int, int], int]] = []  # by generation, of model and slot in `scores`
+    known: dict[tuple[int, int, bytes], int] = {}
+    for fits in later:
+        places.append({})
+        for i, fit in fits.items():
+            for b in np.flatnonzero(~fit.renewed):
+                score = _Score(int(fit.stream[b]), int(fit.rows[b]), fit.centre, fit.data[b])
+                key = score.stream, score.rows, score.centre.tobytes()
+                if key not in known:
+                    known[key] = len(scores)
+                    scores.append(score)
+                places[-1][i, int(b)] = known[key]
+    drawn = size + len(scores)
+
+    def covariance(a: _Score, b: _Score) -> np.ndarray:
+        """Return the covariance of two mean scores of one sample, whose first rows both read."""
+        return populations.covariance(a.centre, b.centre, a.data) / max(a.rows, b.rows)
+
+    def noise(fits: Fits, chosen: Callable[[Fit], np.ndarray]) -> np.ndarray:
+        """Return what the scores of chosen samples add to the covariance, (M, p, M, p)."""
+        result = np.zeros((size, p, size, p))
+        readers: dict[int, list[tuple[int, np.ndarray, _Score]]] = {}
+        for i, fit in fits.items():
+            for b in np.flatnonzero(chosen(fit)):
+                score = _Score(int(fit.stream[b]), int(fit.rows[b]), fit.centre, fit.data[b])
+                readers.setdefault(score.stream, []).append((i, fit.gain[b], score))
+        for group in readers.values():
+            for i, left, a in group:
+                for k, right, c in group:
+                    if i <= k:
+                        block = left @ covariance(a, c) @ right.T
+                        result[i, :, k] += block
+                        if i < k:
+                            result[k, :, i] += block.T
+        return result
+
+    initial = np.zeros((drawn, p, drawn, p))
+    initial[:size, :, :size] = noise(begun, lambda fit: np.ones(len(fit.rows), bool))
+    for place, score in enumerate(scores, size):
+        for other, second in enumerate(scores, size):
+            if second.stream == score.stream:
+                initial[place, :, other] = covariance(score, second)
+        for i, fit in begun.items():
+            for slot in np.flatnonzero(fit.stream == score.stream):
+                first = _Score(score.stream, int(fit.rows[slot]), fit.centre, fit.data[slot])
+                cross = fit.gain[slot] @ covariance(first, score)
+                initial[i, :, place] += cross
+                initial[place, :, i] += cross.T
+    systems: list[LinearSystem] = []
+    for t, fits in enumerate(later):
+        if t and fits is later[t - 1]:
+            systems.append(systems[-1])
+            continue
+        reuse = np.zeros((size, p, drawn, p))
+        for i, fit in fits.items():
+            for b in np.flatnonzero(~fit.renewed):
+                reuse[i, :, size + places[t][i, int(b)]] += fit.gain[b]
+        flat, wide = (size * p, size * p), drawn * p
+        systems.append(
+            LinearSystem(
+                transition=transition_of(fits, size, p),
+                noise=noise(fits, lambda fit: fit.renewed).reshape(flat),
+                reuse=reuse.reshape(size * p, wide),
+                initial=initial.reshape(wide, wide),
+                frozen=np.array([i not in fits for i in range(size)]),
+                p=p,
+                growth=net.later.exponent,
+            )
+        )
+    return systems

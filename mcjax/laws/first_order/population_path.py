@@ -1,0 +1,185 @@
+"""The population path: where estimates tend to when real data have truths of their own.
+
+As sample counts grow with fixed shares, the estimates of model i tend to a *centre* mu_{i,t} that
+need not stay at one truth. It solves the score equation of the populations that i reads,
+
+    sum_b pi_b S(mu_{i,t}, v_b) = 0 ,      S(m, v) = E_v[grad loss(m; z)] ,
+
+with the share pi_b of sample b in the weight of the fit, and the parameters v_b that b is generated
+at: the truth of a real source, or the centre ``mu_{j,t-1}`` of the model j that generates it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mcjax.chains.layout import Feeds
+from mcjax.laws.doubling import squared_powers
+from mcjax.laws.first_order.growing_samples import NEAR_UNIT
+from mcjax.laws.first_order.mean_score import Population, mean_score, score_covariance
+from mcjax.laws.first_order.score_equations import LARGEST_CONDITION
+from mcjax.laws.law import Inapplicable
+from mcjax.models.scores import ScoreMoments
+from mcjax.study.study import Condition, covariance_root
+
+ITERATIONS, PRECISE = 200, 1e-9
+"""Largest number of Newton steps to a centre, and a length below which they end as soon as they no
+longer shrink: rounding is all that is left."""
+LONGEST_STEP = 2.0
+LATEST, DOUBLINGS, SETTLED = 1000, 30, 1e-12
+"""Steps to the end of a path, the logarithm of the generations in the largest, and how little a
+path that has settled moves in a generation."""
+
+
+class Fit(NamedTuple):
+    """The fit of one model in one generation, to B samples."""
+
+    centre: np.ndarray  # (p,)
+    gain: np.ndarray  # -J^-1 pi_b, which takes the mean score of sample b to the error, (B, p, p)
+    data: list[Population]
+    by_parent: np.ndarray  # dS/dv, (B, p, p)
+    origin: np.ndarray  # of the samples, (B,)
+    stream: np.ndarray
+    rows: np.ndarray
+    renewed: np.ndarray
+
+
+Fits = dict[int, Fit]
+"""The fits of one generation by model; a model that reads nothing has none."""
+
+
+class Populations:
+    """The populations that the samples of a condition are drawn from, and scores of them."""
+
+    def __init__(self, condition: Condition):
+        scores, laws = condition.model.scores, condition.sources
+        assert scores is not None, "the law has asked"
+        self._scores: ScoreMoments = scores
+        self._size = condition.network.size
+        self._params = condition.model.params
+        self._root = covariance_root(condition.covariance)
+        scale = condition.model.noise_scale
+        self._real = [
+            Population(
+                theta,
+                covariance_root(covariance),
+                self._params
+                if laws.sigma is None or scale is None
+                else self._params | {scale: laws.sigma[s]},
+                real=True,
+            )
+            for s, (theta, covariance) in enumerate(zip(laws.theta, laws.covariance, strict=True))
+        ]
+
+    def of(self, origin: int, centres: np.ndarray) -> Population:
+        """Return the population of an origin, given the centres of all models, (M, p)."""
+        if origin >= self._size:
+            return self._real[origin - self._size]
+        return Population(centres[origin], self._root, self._params, real=False)
+
+    def covariance(self, first: np.ndarray, second: np.ndarray, data: Population) -> np.ndarray:
+        """Return the covariance of the scores of two readers of one observation, (p, p)."""
+        return score_covariance(self._scores, first, second, data)
+
+    def centre(
+        self, data: list[Population], share: np.ndarray, start: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the centre of a fit, J and ``dS/dv`` there, (p,), (p, p) and (B, p, p)."""
+        centre, previous = start, np.inf
+        for _ in range(ITERATIONS):
+            scores = [mean_score(self._scores, centre, population) for population in data]
+            slope = np.einsum("b,bac->ac", share, [score.by_reader for score in scores])
+            if not np.linalg.cond(slope) < LARGEST_CONDITION:
+                raise Inapplicable("the expected Hessian is singular on the path of the centres")
+            step = np.linalg.solve(slope, share @ np.array([score.mean for score in scores]))
+            longest = float(np.abs(step).max())
+            if longest == 0 or (previous < PRECISE and longest > previous / 2):
+                return centre, slope, np.array([score.by_parent for score in scores])
+            centre, previous = centre - step * min(1.0, LONGEST_STEP / longest), longest
+        raise Inapplicable("Newton's method does not find the centre of the estimates")
+
+
+def fits_of(feeds: Feeds, populations: Populations, before: np.ndarray) -> Fits:
+    """Return the fits of a generation, given the centres of the one before."""
+    fits = {}
+    for i in range(len(before)):
+        slots = np.flatnonzero(feeds.samples[i] > 0)
+        if not len(slots):
+            continue
+        origin, rows = feeds.origin[i, slots], feeds.samples[i, slots]
+        share = feeds.weight[i, slots] * rows
+        share = share / share.sum()
+        data = [populations.of(int(j), before) for j in origin]
+        centre, slope, by_parent = populations.centre(data, share, before[i])
+        fits[i] = Fit(
+            centre=centre,
+            gain=-share[:, None, None] * np.linalg.inv(slope),
+            data=data,
+            by_parent=by_parent,
+            origin=origin,
+            stream=feeds.stream[i, slots],
+            rows=rows,
+            renewed=feeds.renewed[i, slots],
+        )
+    return fits
+
+
+def moved(centres: np.ndarray, fits: Fits) -> np.ndarray:
+    """Return the centres after a generation, (M, p)."""
+    result = centres.copy()
+    for i, fit in fits.items():
+        result[i] = fit.centre
+    return result
+
+
+def transition_of(fits: Fits, size: int, p: int) -> np.ndarray:
+    """Return the derivative of the centres in those of the generation before, (M p, M p)."""
+    result = np.zeros((size, p, size, p))
+    for i in range(size):
+        if i not in fits:
+            result[i, :, i] = np.eye(p)
+            continue
+        fit = fits[i]
+        for b in np.flatnonzero(fit.origin < size):
+            result[i, :, fit.origin[b]] += fit.gain[b] @ fit.by_parent[b]
+    return result.reshape(size * p, size * p)
+
+
+def settled(
+    feeds: Feeds, populations: Populations, centres: np.ndarray
+) -> tuple[np.ndarray, Fits] | None:
+    """Return where the centres settle while feeds stay, and the fits there.
+
+    The result is None if they do not settle.
+
+    Notes
+    -----
+    A generation that moves the centres by r is followed by moves A r, A^2 r, ... to first order, so
+    a leap adds their sum over very many generations, by doubling. Close to the end it is exact to
+    second order, as a step of Newton's method is. Where a moving model has an eigenvalue of modulus
+    1, something of the way to the end is kept, and the path is followed step by step.
+    """
+    for _ in range(LATEST):
+        fits = fits_of(feeds, populations, centres)
+        following = moved(centres, fits)
+        if close(following, centres):
+            return following, fits
+        total = (following - centres).ravel()
+        transition = transition_of(fits, *centres.shape)
+        moving = np.repeat((following != centres).any(1), centres.shape[1])
+        radius = np.abs(np.linalg.eigvals(transition[np.ix_(moving, moving)])).max()
+        if abs(radius - 1) > NEAR_UNIT:
+            for power in squared_powers(transition, DOUBLINGS):
+                further = power @ total
+                if not np.abs(total + further).max() < LONGEST_STEP:  # the end is far away
+                    break
+                total = total + further
+        centres = centres + total.reshape(centres.shape)
+    return None
+
+
+def close(first: np.ndarray, second: np.ndarray) -> bool:
+    """Return whether centres differ by no more than those of a path that has settled."""
+    return bool(np.abs(first - second).max() < SETTLED * max(1.0, np.abs(first).max()))

@@ -1,0 +1,73 @@
+"""A source with a truth of its own, on the command line: the centre, the spread, and verdicts."""
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.system
+
+STUDY = """
+[network]
+models = ["a"]
+initial = 400
+
+[[network.sources]]
+name = "far"
+samples = 100
+theta = [-1.0]
+
+[[network.feeds]]
+from = "real"
+to = "a"
+samples = 100
+
+[[network.feeds]]
+from = "far"
+to = "a"
+
+[[network.feeds]]
+from = "a"
+to = "a"
+samples = 200
+
+[family]
+name = "logistic"
+theta = [1.0]
+
+[run]
+generations = 2
+chains = 1024
+tolerance = 0.3
+quantities = ["bias", "covariance"]
+"""
+
+
+@pytest.fixture
+def far_file(tmp_path):
+    path = tmp_path / "far.toml"
+    path.write_text(STUDY)
+    return path
+
+
+def test_predict_gives_centre_and_spread(far_file, call_json):
+    _, found = call_json("predict", far_file)
+    law = found["laws"]["first_order"]
+    np.testing.assert_allclose(np.ravel(law["centre"]), [1, 0.43169, 0.20885], atol=6e-6)
+    np.testing.assert_allclose(
+        400 * np.ravel(law["spread"]), [6.93364, 4.72607, 4.69871], atol=6e-6
+    )
+    np.testing.assert_allclose(law["bias"], np.abs(np.array(law["centre"]) - 1)[..., 0])
+    squares = np.square(law["bias"]) + law["spread"]
+    np.testing.assert_allclose(law["mse"], squares)
+    assert law["mse_complete"] is False
+
+
+def test_verify_judges_centre_and_spread(far_file, tmp_path, call):
+    assert call("verify", far_file, "--quiet")[0] == 0
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(STUDY.replace("theta = [-1.0]", "theta = [-0.5]"))
+    assert call("verify", far_file, "--quiet", "--theory", wrong)[0] == 1
+
+
+def test_diagnose_counts_it_as_real_data(far_file, call_json):
+    _, found = call_json("diagnose", far_file)
+    assert found["collapses"] is False
