@@ -7,6 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
@@ -383,11 +384,15 @@ def test_fixed_designs_are_those_of_generation_0_in_every_chain():
     net = network(real="fresh")
     arrays = network_arrays(net, COMMON)
     parents = np.zeros((COMMON.models + 1, P))
-    one = partial(draw_dataset, jax.tree.map(float, linear()), np.eye(P), parents)
+
+    @jax.jit
+    def one(feeds, key, t, design):
+        model, sizes = jax.tree.map(float, linear()), (COMMON.models, COMMON.pairs)
+        return draw_dataset(model, np.eye(P), jnp.asarray(parents), feeds, key, t, *sizes, design)
 
     def data(feeds, chain, t, design):
         key = chain_keys(5, 0, np.array([chain]))[0]
-        found = one(feeds, key, np.int32(t), COMMON.models, COMMON.pairs, design)
+        found = one(feeds, key, np.int32(t), design)
         return np.asarray(found.x), np.asarray(found.y)
 
     design = design_key(5, 0)

@@ -85,7 +85,7 @@ def compare(model, network, p, precision, generations=2, chains=24, **options):
 
 @pytest.mark.parametrize(
     ("name", "precision", "p"),
-    [("logistic", "mixed", 2), ("poisson", "float32", 2), ("logistic", "float32", 12)],
+    [("poisson", "float32", 2), ("logistic", "float32", 12)],
 )
 def test_families_and_precisions(name, precision, p):
     status = compare(FAMILIES[name], NETWORKS["ring"](30 * p), p, precision)

@@ -14,7 +14,7 @@ from mcjax.network import build_network, topologies
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition
 
-FAMILIES = {"linear": linear(), "poisson": poisson(), "huber": huber()}
+FAMILIES = {"linear": linear(), "poisson": poisson()}
 THETA = (0.5, -0.5)
 COUNTS = {"samples": 30, "initial": 60, "real": 30}
 

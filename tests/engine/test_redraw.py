@@ -58,15 +58,9 @@ def logistic_fit(x, y, weight):
     return theta
 
 
-def least_squares(x, y, weight):
-    root = np.sqrt(weight)
-    return np.linalg.lstsq((root * x).T, root * y, rcond=None)[0]
-
-
 CASES = {
     **{name: (name, logistic(), logistic_fit, {}) for name in NETWORKS},
     "fixed": ("private", logistic(), logistic_fit, {"design": "fixed"}),
-    "least squares": ("shared", linear(), least_squares, {"sampling": "rows"}),
     "float64": ("private", logistic(), logistic_fit, {"precision": "float64"}),
 }
 

@@ -137,7 +137,7 @@ ESTIMATORS = {
 SERVES = {
     "Newton": ("linear", "logistic", "poisson", "huber", "two blocks"),
     "NewtonByRows": ("linear", "logistic", "poisson", "huber"),
-    "LBFGS": ("logistic", "huber", "two blocks"),
+    "LBFGS": ("logistic", "two blocks"),
     "SufficientStatistics": ("linear", "gaussian", "categorical", "bernoulli", "poisson_mean"),
     "QuantileLP": ("quantile",),
     "MinimumNorm": ("tall", "wide"),

@@ -95,7 +95,7 @@ def test_solve_positive(p):
     rng = np.random.default_rng(p)
     root = rng.normal(size=(p, 2 * p))
     matrix, right = jnp.asarray(root @ root.T), jnp.asarray(rng.normal(size=p))
-    x, unexplained = solve_positive(matrix, right)
+    x, unexplained = jax.jit(solve_positive)(matrix, right)
     np.testing.assert_allclose(matrix @ x, right, atol=1e-9 * np.abs(matrix).max())
     inflation = np.diagonal(np.linalg.inv(matrix)) * np.diagonal(matrix)
     assert unexplained == pytest.approx(1 / inflation.max(), rel=1e-9)

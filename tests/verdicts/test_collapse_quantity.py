@@ -77,7 +77,7 @@ def test_right_and_wrong_laws():
 
 def test_intervals_hold_the_truth():
     told = grows()
-    true, inside, runs = growth_share(told.mse)[0], [], 1000
+    true, inside, runs = growth_share(told.mse)[0], [], 400
     for outcome in outcomes(paths(np.random.default_rng(1), runs, 512, LAST)):
         for claim in claims("collapse", told, outcome, 0.1):
             low, high = claim.interval(0.1)
