@@ -127,6 +127,8 @@ def _around_path(condition: Condition, generations: int) -> Prediction:
         asymptotic=True,
         allowance=allowance(condition, generations),
         mse_complete=False,
+        reference="first-order expansion around the population path, derived in"
+        " mcjax.laws.first_order.path_system",
         pooled=pooled_mse_on_path(condition),
     )
 
