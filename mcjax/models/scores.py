@@ -9,7 +9,7 @@ over x (:mod:`mcjax.laws.first_order.mean_score`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import NamedTuple
 
@@ -42,10 +42,20 @@ class ScoreMoments:
     product : callable
         ``(params, readers, parent, real)``, the mean of ``l'(a, y) l'(b, y)`` for two readers
         ``(a, b)`` of one observation.
+    location : bool
+        Whether these depend on the differences of the predictors alone.
+    scale : str, optional
+        Name of the number in ``params`` over which these vary as functions of the predictors;
+        defaults to a scale of 1.
+    exponential : bool
+        Whether these grow exponentially in the predictors, and not at most like a square.
     """
 
     mean: Callable[[Params, Eta, Eta, bool], MeanSlope]
     product: Callable[[Params, tuple[Eta, Eta], Eta, bool], Eta]
+    location: bool = False
+    scale: str | None = None
+    exponential: bool = False
 
 
 def canonical_scores(mean: Callable[[Eta], Eta], variance: Callable[[Eta], Eta]) -> ScoreMoments:
@@ -65,7 +75,7 @@ def canonical_scores(mean: Callable[[Eta], Eta], variance: Callable[[Eta], Eta])
 
 
 LOGISTIC_SCORES = canonical_scores(expit, lambda eta: expit(eta) * expit(-eta))
-POISSON_SCORES = canonical_scores(np.exp, np.exp)
+POISSON_SCORES = replace(canonical_scores(np.exp, np.exp), exponential=True)
 
 
 @cache
@@ -82,7 +92,7 @@ def squared_scores(kind: NoiseName, real_kind: NoiseName) -> ScoreMoments:
         first, second = readers
         return (first - parent) * (second - parent) + spread
 
-    return ScoreMoments(mean, product)
+    return ScoreMoments(mean, product, location=True)
 
 
 @cache
@@ -110,7 +120,7 @@ def huber_scores(kind: NoiseName, real_kind: NoiseName) -> ScoreMoments | None:
             total += share * _clipped_product(parent - first, parent - second, k, scale)
         return total
 
-    return ScoreMoments(mean, product)
+    return ScoreMoments(mean, product, location=True, scale="sigma")
 
 
 @cache
@@ -133,7 +143,7 @@ def quantile_scores(kind: NoiseName, real_kind: NoiseName) -> ScoreMoments:
         a, b = (below(params, reader, parent, real)[0] for reader in readers)
         return np.minimum(a, b) - level * (a + b) + level**2
 
-    return ScoreMoments(mean, product)
+    return ScoreMoments(mean, product, location=True, scale="sigma")
 
 
 def _noise(

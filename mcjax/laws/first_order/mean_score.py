@@ -9,13 +9,13 @@ Q of the span and the moments ``e = E f``, ``M = E[u u' f]`` of ``u = Q'z``,
 
 So integrals have as many dimensions as there are independent predictors, whatever p. They are
 computed by the trapezoidal rule, which converges geometrically for analytic functions with a
-Gaussian weight. Functions with a kink have errors of the order of the squared step: about 1e-6 for
+Gaussian weight. Functions with a kink have errors of the order of the squared step: about 1e-5 for
 quantiles of Laplace noise, and 1e-4 for two readers of quantiles at different parameters.
 """
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache, reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -27,11 +27,16 @@ from mcjax.models.scores import ScoreMoments
 Vector = Float[np.ndarray, " p"]
 Matrix = Float[np.ndarray, "p p"]
 
-STEPS = {0: 1.0, 1: 1 / 64, 2: 1 / 8, 3: 2 / 5}
-"""Step of the trapezoidal rule by the number of dimensions."""
+STEPS, MOST = {1: 1 / 64, 2: 1 / 8, 3: 2 / 5}, {1: 8192, 2: 1024, 3: 160}
+"""Largest step of the trapezoidal rule, and largest number of steps along an axis, by the number of
+dimensions."""
+POLES = 0.85
+"""Largest product of the step and the length of a predictor, in units of its scale: the logistic
+function of a predictor of length g has poles at the distance pi / g from the real axis, and the
+error is about ``exp(-2 pi^2 / (g step))``; that of a normal distribution function is less."""
 REACH = 9.0
-"""The normal density is below rounding this far from 0; exponential functions shift its mass by the
-length of a predictor, which is added."""
+"""The normal density is below rounding this far from 0. An exponential function of a predictor
+shifts its mass by the length of the predictor, which is added."""
 
 
 class Population(NamedTuple):
@@ -73,7 +78,7 @@ class Score(NamedTuple):
 
 def mean_score(scores: ScoreMoments, reader: Vector, data: Population) -> Score:
     """Return the mean score of one observation and its derivatives, for a reader at ``reader``."""
-    span = _Span(data.root, reader, data.theta)
+    span = _Span(scores, data, reader)
     at_reader, at_parent = span.predictors
     mean, by_reader, by_parent = scores.mean(data.params, at_reader, at_parent, data.real)
     return Score(span.vector(mean), span.matrix(by_reader), span.matrix(by_parent))
@@ -86,7 +91,7 @@ def score_covariance(
 
     Rows belong to the first reader. It is not symmetric unless both read at the same parameters.
     """
-    span = _Span(data.root, first, second, data.theta)
+    span = _Span(scores, data, first, second)
     a, b, v = span.predictors
     product = span.matrix(scores.product(data.params, (a, b), v, data.real))
     means = (span.vector(scores.mean(data.params, at, v, data.real).mean) for at in (a, b))
@@ -94,22 +99,30 @@ def score_covariance(
 
 
 class _Span:
-    """Integration over the linear predictors of some parameters.
+    """Integration over the linear predictors of some readers and of the parent.
 
     Attributes
     ----------
     predictors : list of ndarray
-        ``x'a`` of each parameter vector a, at the nodes.
+        ``x'a`` of the parameters a of each reader, then of the parent, at the nodes; for a location
+        model, less that of the parent.
     """
 
-    def __init__(self, root: Matrix, *parameters: Vector):
-        whitened = np.array([root.T @ theta for theta in parameters])
+    def __init__(self, scores: ScoreMoments, data: Population, *readers: Vector):
+        origin = data.theta if scores.location else 0.0
+        whitened = np.array([data.root.T @ (a - origin) for a in (*readers, data.theta)])
         left, sizes, basis = np.linalg.svd(whitened, full_matrices=False)
         used = sizes > 1e-12 * max(sizes[0], 1e-300)
         coordinates = (left * sizes)[:, used]  # of each predictor in the basis
-        reach = REACH + np.linalg.norm(whitened, axis=1).sum()
-        self._node, self._weight = _rule(int(used.sum()), float(np.ceil(reach)))
-        self._basis, self._root = basis[used].T, root
+        lengths = np.linalg.norm(whitened, axis=1)
+        reach = REACH + (lengths.sum() if scores.exponential else 0.0)
+        scale = 1.0 if scores.scale is None else float(data.params[scores.scale])
+        longest = max(float(lengths.max()) / scale, 1e-300)
+        # rounded, so that similar predictors share a rule
+        self._node, self._weight = _rule(
+            int(used.sum()), float(np.ceil(reach)), 2.0 ** np.floor(np.log2(POLES / longest))
+        )
+        self._basis, self._root = basis[used].T, data.root
         self.predictors = [self._node @ at for at in coordinates]
 
     def vector(self, values: np.ndarray) -> Vector:
@@ -125,17 +138,14 @@ class _Span:
         return self._root @ white @ self._root.T
 
 
-@cache
-def _rule(dimensions: int, reach: float) -> tuple[np.ndarray, np.ndarray]:
+@lru_cache(maxsize=8)
+def _rule(dimensions: int, reach: float, step: float) -> tuple[np.ndarray, np.ndarray]:
     """Return nodes (N, dimensions) and weights (N,) for the standard normal distribution."""
-    step = STEPS[dimensions]
-    line = np.arange(-reach, reach + step / 2, step)
-    density = step / np.sqrt(2 * np.pi) * np.exp(-0.5 * line**2)
-    node = np.stack(np.meshgrid(*[line] * dimensions, indexing="ij"), -1) if dimensions else None
-    if node is None:
+    if not dimensions:
         return np.zeros((1, 0)), np.ones(1)
-    weight = np.ones(1)
-    for _ in range(dimensions):
-        weight = np.outer(weight, density).ravel()
-    node, kept = node.reshape(-1, dimensions), weight > 0
-    return node[kept], weight[kept]
+    step = max(min(step, STEPS[dimensions]), 2 * reach / MOST[dimensions])
+    line = step * np.arange(-np.ceil(reach / step), np.ceil(reach / step) + 1)
+    density = step / np.sqrt(2 * np.pi) * np.exp(-0.5 * line**2)
+    nodes = np.stack(np.meshgrid(*[line] * dimensions, indexing="ij"), -1)
+    weights = reduce(np.multiply.outer, [density] * dimensions)
+    return nodes.reshape(-1, dimensions), weights.ravel()
