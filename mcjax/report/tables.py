@@ -207,18 +207,10 @@ def _verdict_table(heading: bool, widths: Mapping[str, int]) -> Table:
     Columns have the same width in every condition, so that the tables line up; ``widths`` holds
     those of the longest names.
     """
-    table = Table(show_header=heading, **PLAIN)
-    for name, width in (("model", 12), ("law", 34)):
-        table.add_column(name, width=max(width, widths[name]))
-    for name, width in (
-        ("sim. growth", 12),
-        ("simulated", 12),
-        ("predicted", 10),
-        ("ratio (interval)", 20),
-    ):
-        table.add_column(name, width=width, justify="right")
-    table.add_column("verdict", width=18)
-    return table
+    names = (Column(k, width=max(least, widths[k])) for k, least in (("model", 12), ("law", 34)))
+    values = {"sim. growth": 12, "simulated": 12, "predicted": 10, "ratio (interval)": 20}
+    columns = (Column(k, width=width, justify="right") for k, width in values.items())
+    return Table(*names, *columns, Column("verdict", width=18), show_header=heading, **PLAIN)
 
 
 def _show_quantities(console: Console, study: Study, verification: Verification) -> None:
