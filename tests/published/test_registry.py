@@ -75,7 +75,7 @@ def test_choice():
 
 
 def with_fewer_chains(entry):
-    return replace(entry, study=lambda depth: replace(entry.study(depth), chains=16_384))
+    return replace(entry, study=lambda depth: replace(entry.study(depth), chains=32_768))
 
 
 @pytest.fixture(scope="module")

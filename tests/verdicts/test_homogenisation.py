@@ -99,13 +99,13 @@ def test_a_study_of_entities():
     study = Study((made[0],), generations=3, chains=16_384, tolerance=0.15, quantities=quantities)
     outcome = [tally.outcome for tally in api.simulate(study)]
     exact = predict_condition(made[0], 3)
-    exact.laws.pop("first_order")
+    exact.laws.pop("first_order", None)
     found = api.judge(study, [exact], outcome)
     assert {cell.verdict for cell in found.cells} == {VERIFIED}
     names = {cell.quantity for cell in found.cells}
     assert names == {*quantities, *KINDS, "cross_covariance"} - {"homogenisation"}
     wrong = predict_condition(made[1], 3)
-    wrong.laws.pop("first_order")
+    wrong.laws.pop("first_order", None)
     tight = replace(study, tolerance=0.01)
     cells = api.judge(tight, [wrong], outcome).cells
     assert any(cell.verdict == REFUTED for cell in cells if cell.quantity == "spread")
