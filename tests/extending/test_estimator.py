@@ -13,6 +13,8 @@ import mcjax
 sys.path.insert(0, str(Path(__file__).parent))
 from reweighted import Reweighted
 
+pytestmark = pytest.mark.system
+
 
 def study(estimator=None, model=None, **options):
     net = mcjax.topologies.self_loop(samples=300, real=300, initial=600)

@@ -11,6 +11,8 @@ import mcjax
 sys.path.insert(0, str(Path(__file__).parent))
 from sliding_window import SlidingWindow
 
+pytestmark = pytest.mark.system
+
 GENERATIONS = 3
 
 

@@ -12,6 +12,8 @@ import pytest
 
 import mcjax
 
+pytestmark = pytest.mark.system
+
 HERE = Path(__file__).parent
 LOOP = """
 [network]
