@@ -149,7 +149,8 @@ def diagnose(
         the exact law at the network's sample counts.
     covariance : ndarray, shape (p, p), optional
         Covariance of the covariates of linear regressions. Rates depend on it where a real source
-        has covariates or noise of its own; without it, they are nan there.
+        has covariates or noise of its own; without it, they are nan there. They are nan as well
+        where a source has a truth of its own, see :func:`mcjax.predict`.
     sigma : float, optional
         Their noise scale.
 
@@ -163,9 +164,11 @@ def diagnose(
     origins = collapse_origins(net, flow)
     reaching = _reaching(flow, origins)
     paths = _paths(flow, origins)
-    if all(source.covariance is None and source.noise is None for source in net.sources):
+    apart = any(source.theta is not None for source in net.sources)
+    alike = all(source.covariance is None and source.noise is None for source in net.sources)
+    if alike and not apart:
         rates = collapse_rates(flow, origins, linear_system(net, UNIT))
-    elif covariance is not None:
+    elif covariance is not None and not apart:
         rates = rates_of_regressions(net, flow, origins, covariance=covariance, sigma=sigma)
     else:
         unknown = np.full(net.size, np.nan)

@@ -34,7 +34,7 @@ class LateErrors(NamedTuple):
     Attributes
     ----------
     moments : Moments
-        Joint moments of (slope, level) over the chains that count at all late generations: number
+        Joint moments of (slope, level) over the chains with an estimate at every generation: number
         (M,), mean (M, 2), centred sums of products (M, 2, 2).
     fits : ndarray
         Number of fits by outcome, shape (M, number of :class:`Status` codes).

@@ -143,9 +143,15 @@ def laws_from_files(paths: Sequence[Path]) -> list[Law]:
     Raises
     ------
     InputError
-        See :func:`law_from_file`.
+        If two laws have one name; also see :func:`law_from_file`.
     """
-    return [law_from_file(path) for path in paths]
+    laws: list[Law] = []
+    for path in paths:
+        law = law_from_file(path)
+        if any(law.name == other.name for other in laws):
+            raise InputError("--law", f"gives two laws named {law.name!r}; rename one", str(path))
+        laws.append(law)
+    return laws
 
 
 def law_from_file(path: Path) -> Law:

@@ -47,6 +47,9 @@ class ScoreMoments:
     scale : str, optional
         Name of the number in ``params`` over which these vary as functions of the predictors;
         defaults to a scale of 1.
+    bends : bool
+        Whether these change within one scale, as a logistic function or a distribution function
+        does; polynomials and exponential functions do not.
     exponential : bool
         Whether these grow exponentially in the predictors, and not at most like a square.
     """
@@ -55,6 +58,7 @@ class ScoreMoments:
     product: Callable[[Params, tuple[Eta, Eta], Eta, bool], Eta]
     location: bool = False
     scale: str | None = None
+    bends: bool = True
     exponential: bool = False
 
 
@@ -75,7 +79,7 @@ def canonical_scores(mean: Callable[[Eta], Eta], variance: Callable[[Eta], Eta])
 
 
 LOGISTIC_SCORES = canonical_scores(expit, lambda eta: expit(eta) * expit(-eta))
-POISSON_SCORES = replace(canonical_scores(np.exp, np.exp), exponential=True)
+POISSON_SCORES = replace(canonical_scores(np.exp, np.exp), bends=False, exponential=True)
 
 
 @cache
@@ -92,7 +96,7 @@ def squared_scores(kind: NoiseName, real_kind: NoiseName) -> ScoreMoments:
         first, second = readers
         return (first - parent) * (second - parent) + spread
 
-    return ScoreMoments(mean, product, location=True)
+    return ScoreMoments(mean, product, location=True, bends=False)
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import marshal
 import runpy
 from collections.abc import Callable
 from functools import cache
@@ -186,7 +187,7 @@ def source_digest(*things: Callable[..., Any]) -> str:
             text.append(inspect.getsource(thing))
         except (OSError, TypeError):
             code = getattr(thing, "__code__", None)
-            text.append(code.co_code.hex() if code else repr(type(thing)))
+            text.append(marshal.dumps(code).hex() if code else repr(type(thing)))
     return hashlib.sha256("".join(text).encode()).hexdigest()[:16]
 
 

@@ -107,6 +107,11 @@ def _check_sources(net: Network) -> None:
         taken.add(source.name)
         if source.samples is not None:
             check_count(f"network.sources ({source.name}).samples", source.samples)
+    sizes = {len(source.covariance) for source in net.sources if source.covariance is not None}
+    if len(sizes) > 1:
+        raise InputError(
+            "network.sources", f"have covariances of {sorted(sizes)} rows; give all p rows"
+        )
     if net.size + len(net.sources) > MOST_MODELS:
         raise InputError("network.sources", f"and models are above {MOST_MODELS} together")
     if not net.plain and not net.memory.current_only:

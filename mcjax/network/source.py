@@ -66,6 +66,8 @@ class Source:
                 rows = tuple(self._numbers("covariance", row) for row in self.covariance)
             except TypeError as error:
                 raise self._error("covariance", "must be rows of numbers") from error
+            if any(len(row) != len(rows) for row in rows):
+                raise self._error("covariance", "is not square; give p rows of p numbers")
             object.__setattr__(self, "covariance", rows)
         if self.shift is not None and self.theta is not None:
             raise self._error("shift", "and theta exclude each other; keep one")

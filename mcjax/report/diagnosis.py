@@ -45,6 +45,9 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
             text = f"stable     {number(verdict.limit, 5):>11} in the limit{frozen}"
         click.echo(f"  {shown(name):{width}}  {text}")
     click.echo("  (variance of an estimate, in units of the inverse information of one sample)")
+    rates = (verdict.growth or verdict.limit or 0.0 for verdict in diagnosis.models.values())
+    if any(math.isnan(rate) for rate in rates):
+        click.echo("  (- is not known here; `mcjax predict` computes it for a study)")
     click.echo()
     if diagnosis.repairs:
         click.echo(f"Smallest cure, {_count(diagnosis.repairs, 'new feed')}:")

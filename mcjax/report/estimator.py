@@ -10,6 +10,9 @@ from mcjax.models.registry import usual_estimator
 from mcjax.models.user import source_digest
 from mcjax.study.study import Condition
 
+PARTS = ("mcjax", "builtins", "abc", "typing")
+"""Packages whose classes have no source of the user's own."""
+
 
 def describe_estimator(condition: Condition) -> dict[str, Any] | None:
     """Return the estimator of a condition, or None if it is the usual one of its model.
@@ -31,12 +34,15 @@ def describe_estimator(condition: Condition) -> dict[str, Any] | None:
     if estimator is None:
         return {"kind": None}  # the study's solver, for a model that usually has its own
     kind = type(estimator)
-    described = {"kind": kind.__name__}
-    if kind.__module__.partition(".")[0] != "mcjax":
-        described["source"] = source_digest(kind, kind.fit)
+    described: dict[str, Any] = {"kind": kind.__name__}
+    settings = described
+    foreign = [c for c in kind.__mro__ if c.__module__.partition(".")[0] not in PARTS]
+    if foreign:  # its fields may have any name
+        settings = {}
+        described |= {"source": source_digest(*foreign, kind.fit), "settings": settings}
     for field, value in _settings(estimator).items():
         try:
-            described[field] = _plain(value)
+            settings[field] = _plain(value)
         except TypeError as error:
             if not getattr(estimator, "name", None):
                 raise InputError(
@@ -50,6 +56,10 @@ def describe_estimator(condition: Condition) -> dict[str, Any] | None:
 def _settings(thing: Any) -> dict[str, Any]:
     if dataclasses.is_dataclass(thing):
         return {field.name: getattr(thing, field.name) for field in dataclasses.fields(thing)}
+    if not hasattr(thing, "__dict__"):
+        raise InputError(
+            "estimator", f"is {type(thing).__name__} without a __dict__; leave out its __slots__"
+        )
     return dict(vars(thing))
 
 

@@ -103,6 +103,9 @@ def show_survey(console: Console, verdict: SurveyVerdict, seconds: float) -> Non
             console.print(
                 f"{MARK[name]} {name}: {survey.name(int(verdict.codes[k]))}", markup=False
             )
+        more = int((verdict.networks == name).sum()) - MOST_NETWORKS
+        if more > 0:
+            console.print(f"{MARK[name]} and {more:,} more", markup=False)
     if verdict.failures:
         by_reason = ", ".join(f"{n:,} {reason}" for reason, n in verdict.failures.items())
         console.print(f"fits that ended without an estimate: {by_reason}")

@@ -88,6 +88,10 @@ def read_pipeline(path: Path) -> Pipeline:
         if not isinstance(sigma, int | float) or not sigma > 0:
             raise InputError("family.sigma", f"is {sigma!r}; give a positive number")
         covariance = np.eye(p) if given is None else read_covariance(given, p)
+        for source in net.sources:
+            if source.covariance is not None:
+                field = f"network.sources ({source.name}).covariance"
+                read_covariance(source.covariance, p, field)
         return Pipeline(net, p, covariance, float(sigma))
 
 

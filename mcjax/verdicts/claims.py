@@ -26,6 +26,10 @@ ALLOWED = (
     "outside the tolerance, but by no more than an asymptotic law may be off at this sample size; a"
     " ladder of sample sizes ([grid] scale) would decide"
 )
+INCOMPLETE = (
+    "the mean error does not vanish as samples grow, and the law leaves out a term of the mean"
+    " square that is as large as the variance; judge bias and covariance instead"
+)
 MOST_CHAINS_NEEDED = 2**53
 """Largest number of chains that is announced for an undecided cell."""
 UNBOUNDED: Interval = (-math.inf, math.inf)
@@ -294,6 +298,11 @@ def student_claim(
         count=count,
         ratio=ratio,
     )
+
+
+def unjudged(claim: Claim, note: str) -> Claim:
+    """Return the claim without a verdict, and with a note that says why, unless it has one."""
+    return replace(claim, count=claim.count.unless(note), within=1.0, beyond=1.0)
 
 
 def never_refuted(claim: Claim) -> Claim:

@@ -11,7 +11,7 @@ from mcjax.engine.outcome import Outcome
 from mcjax.errors import InputError
 from mcjax.laws.prediction import Predictions
 from mcjax.study.study import Study
-from mcjax.verdicts.claims import Cell, Claim, Place, never_refuted, settle
+from mcjax.verdicts.claims import INCOMPLETE, Cell, Claim, Place, never_refuted, settle, unjudged
 from mcjax.verdicts.equivalence import INCONCLUSIVE, VERIFIED, Verdict, worst
 from mcjax.verdicts.failures import LostChains, count_failures, lost_chains
 from mcjax.verdicts.ladder import Ladder, Rung, climb
@@ -142,6 +142,8 @@ def claims_of(
                 f"has {quantity.name!r}, which makes claims named {unknown} without a unit; list"
                 " them in its units()",
             )
+        if quantity.of_squares and not comparison.prediction.mse_complete:
+            made = [unjudged(claim, INCOMPLETE) for claim in made]
         claims += made
         ladder = condition.ladder if quantity.has_ladder else None
         if ladder is not None and comparison.prediction.asymptotic:

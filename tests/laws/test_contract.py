@@ -57,6 +57,18 @@ def grid():
             [1.0, -1.0],
             {},
         ),
+        (
+            "another truth",
+            build_network(
+                "a",
+                [("a", "a", 30), ("real", "a", 20), ("far", "a", None)],
+                40,
+                sources=[Source("far", samples=20, theta=(-0.5, 1.0))],
+            ),
+            logistic(),
+            [0.5, -0.5],
+            {},
+        ),
         ("normal", DESCENT, gaussian(), [0.0, 1.0], {}),
         ("classes", DESCENT, categorical(), [0.7, 0.2, 0.1], {}),
         ("two classes", replace(pair, draws="private"), bernoulli(), [0.3], {}),

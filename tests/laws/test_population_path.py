@@ -10,6 +10,7 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from mcjax import api
+from mcjax.errors import InputError
 from mcjax.laws.first_order.information import information_of
 from mcjax.laws.first_order.limits import limit
 from mcjax.laws.first_order.linear_system import covariances
@@ -17,11 +18,13 @@ from mcjax.laws.first_order.m_estimators import FirstOrder
 from mcjax.laws.first_order.mean_score import Population, mean_score, score_covariance
 from mcjax.laws.first_order.path_system import path_of
 from mcjax.laws.first_order.score_equations import linear_system
+from mcjax.laws.law import Inapplicable
 from mcjax.laws.predict import predict_condition
 from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
 from mcjax.models.quantile import quantile
 from mcjax.network import Source, build_network
+from mcjax.network.timeline import Cycle, Generation, Series
 from mcjax.study.study import Study, condition
 
 MIXED = {"name": "contaminated_normal", "share": 0.2, "scale": 3.0}
@@ -314,6 +317,51 @@ def test_where_all_truths_agree_it_is_the_law_around_the_truth():
         np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12 * expected.max())
 
 
+def random_timeline(rng):
+    """A series or a cycle of feeds, with first feeds, public and kept samples."""
+    models = int(rng.integers(1, 4))
+    shared, kept, public = rng.random(3) < 0.5
+    names = [str(i) for i in range(models)]
+    fixed = {"real": 150 if kept or shared else None, "web": 100}
+
+    def generation():
+        return Generation(
+            [
+                (j, i, fixed.get(j) or (77 if shared else int(rng.integers(50, 400))),
+                 float(rng.choice([0.5, 1, 2])))
+                for i in names
+                for j in (*names, "real", "web")
+                if rng.random() < 0.5
+            ]
+        )  # fmt: skip
+
+    kind = Series if rng.random() < 0.5 else Cycle
+    feeds = kind(*[generation() for _ in range(int(rng.integers(1, 4)))])
+    kept_web = "reused" if rng.random() < 0.5 else "fresh"
+    web = Source("web", samples=100, public=bool(public), real=kept_web, noise=1.5)
+    first = [("web", i, 100) for i in names if rng.random() < 0.3]
+    initial = {i: 150 for i in names if i not in [reader for _, reader, _ in first]}
+    draws, real = "shared" if shared else "private", "reused" if kept else "fresh"
+    return build_network(names, feeds, initial, first=first, sources=[web], draws=draws, real=real)
+
+
+def test_feeds_that_change_with_time():
+    rng, tried = np.random.default_rng(5), 0
+    while tried < 40:
+        try:
+            one = condition(random_timeline(rng), linear(sigma=0.7), [0.6, -0.4])
+        except InputError:  # samples that must be equal, or too few rows
+            continue
+        if FirstOrder().applies(one) is not None:
+            continue
+        tried += 1
+        expected = linear_system(one.network, information_of(one)[0])
+        for generations in (0, 1, 7):
+            found = path_of(one, generations).covariance
+            wanted = covariances(expected, generations)
+            np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12 * wanted.max())
+
+
 def test_least_squares_approaches_its_exact_law_like_one_over_n():
     """Two models, own covariance and noise of the sources: the exact law holds at any size."""
     far = Source("far", samples=8, theta=(1.5, 1.0, 0.5), noise=2.0)
@@ -418,5 +466,17 @@ def test_why_the_law_does_not_apply():
         "does not state the moments": condition(far, huber(1.0, noise=noise), [1.0]),
         "each design has centres of its own": condition(far, linear(), [1.0], design="fixed"),
     }
+    feeds = [("real", "0", 200), ("far", "0", 200)]
+    torn = build_network(1, feeds, 400, sources=[Source("far", theta=(3.0,))])
+    narrow = condition(torn, quantile(0.5, sigma=0.3), [0.0])
+    with pytest.raises(Inapplicable, match="curvature of the loss"):
+        FirstOrder().predict(narrow, 2)
+    heavy = linear(noise={"name": "student_t", "df": 2})
+    with pytest.raises(Inapplicable, match="no finite covariance"):
+        FirstOrder().predict(condition(far, heavy, [1.0]), 2)
+    huge = condition(between(400)([-20.0]), poisson(), [20.0])
+    with pytest.raises(Inapplicable, match="not finite"):
+        FirstOrder().predict(huge, 2)
+    assert FirstOrder().predict(condition(between(400)([2e3]), linear(), [0.0]), 2).mse_complete
     for reason, one in cases.items():
         assert reason in str(FirstOrder().applies(one))

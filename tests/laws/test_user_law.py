@@ -257,7 +257,10 @@ def test_two_laws_of_one_name(tmp_path):
         (tmp_path / folder).mkdir()
         files.append(tmp_path / folder / "mine.py")
         files[-1].write_text("def law(condition, generations): ...\n")
-    laws = laws_from_files(files)
+    laws = [law for file in files for law in laws_from_files([file])]
     assert set(further_laws(laws[:1])) == {"mine"}
     with pytest.raises(InputError, match="mine: is the name of two laws; rename one"):
         further_laws(laws)
+    with pytest.raises(InputError, match="gives two laws named 'mine'") as caught:
+        laws_from_files(files)
+    assert caught.value.file == str(files[1])

@@ -6,13 +6,17 @@ import math
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain, combinations
+from itertools import chain
 
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from mcjax.network.network import Network
+
+UNSEEN = 1e-8
+"""Variance in a direction, relative to the largest, up to which a source does not show it: a model
+would take as many generations as its inverse to learn what the source says there."""
 
 
 @dataclass(frozen=True)
@@ -56,27 +60,31 @@ def blind_sources(net: Network) -> list[frozenset[str]]:
     A source shows the directions in which its covariates vary. Where every source shows all of
     them, the only such set is empty.
     """
-    narrow = {
-        source.name: np.array(source.covariance)
+    scaled = {
+        source.name: np.array(source.covariance) / (np.linalg.norm(source.covariance, 2) or 1.0)
         for source in net.sources
-        if source.covariance is not None and _singular(np.array(source.covariance))
+        if source.covariance is not None
     }
-    sets = (
-        frozenset(names)
-        for count in range(len(narrow), 0, -1)
-        for names in combinations(narrow, count)
-        # positive semi-definite matrices share a null vector if and only if their sum has one
-        if _singular(sum(narrow[name] / np.trace(narrow[name]) for name in names))
-    )
-    largest: list[frozenset[str]] = []
-    for names in sets:
-        if not any(names < other for other in largest):
-            largest.append(names)
-    return largest or [frozenset()]
+    narrow = {name: covariance for name, covariance in scaled.items() if _unseen(covariance).size}
+    spaces: dict[frozenset[str], np.ndarray] = {}
+    for covariance in narrow.values():
+        whole = np.eye(len(covariance))
+        for space in (whole, *list(spaces.values())):
+            common = space @ _unseen(space.T @ covariance @ space)
+            if common.size:
+                names = frozenset(
+                    name
+                    for name, other in narrow.items()
+                    if _unseen(common.T @ other @ common).shape[1] == common.shape[1]
+                )
+                spaces[names] = common
+    return [a for a in spaces if not any(a < b for b in spaces)] or [frozenset()]
 
 
-def _singular(covariance: np.ndarray) -> bool:
-    return bool(np.linalg.matrix_rank(covariance, hermitian=True) < len(covariance))
+def _unseen(covariance: np.ndarray) -> np.ndarray:
+    """Return an orthonormal basis of the directions without variance, (p, number of them)."""
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray(vectors[:, values <= UNSEEN])
 
 
 def strong_components(readers: list[list[int]]) -> list[list[int]]:

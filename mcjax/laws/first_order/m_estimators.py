@@ -21,10 +21,14 @@ from mcjax.laws.first_order.monte_carlo_information import jackknife_error
 from mcjax.laws.first_order.path_system import path_of, pooled_mse_on_path
 from mcjax.laws.first_order.score_equations import linear_system, pooled_first_order
 from mcjax.laws.first_order.spectral_growth import spectral_growth
-from mcjax.laws.law import STOPS, Reason, changing, has_long_run
+from mcjax.laws.law import STOPS, Inapplicable, Reason, changing, has_long_run
 from mcjax.laws.prediction import Prediction, mean_squares
 from mcjax.models.allowance import UNMEASURED
 from mcjax.study.study import Condition
+
+FLATTEST = 0.5
+"""Largest relative change of the curvature within a standard deviation of an estimate. Variances
+change by about twice as much, which is allowed for up to this limit."""
 
 
 class FirstOrder:
@@ -110,26 +114,52 @@ def _off_truth(condition: Condition) -> Reason | None:
     return None
 
 
+@np.errstate(all="ignore")  # what overflows is not finite, and then the law does not apply
 def _around_path(condition: Condition, generations: int) -> Prediction:
     """Predict errors around centres that leave the truth."""
     path, net = path_of(condition, generations), condition.network
+    if not np.isfinite(path.covariance).all():
+        raise Inapplicable("errors around the path of the centres are too large for a number")
+    if path.flatness.max() > FLATTEST:
+        raise Inapplicable(
+            "real sources are so far apart that the curvature of the loss between them changes by"
+            f" {path.flatness.max():.0%} within a standard deviation; give more samples"
+        )
     slopes, limits = np.full((2, net.size), np.nan)
     stable = np.zeros(net.size, bool)
     if path.late is not None:
         slopes, stable = spectral_growth(path.late, net)
         limits = mean_squares(limit(path.late, stable), net.size, path.limit - condition.theta)
     return Prediction.of(
-        covariances(path.system, generations),
+        path.covariance,
         net.size,
         path.centres - condition.theta,
         growth=np.where(stable, np.nan, slopes),
         limit=np.where(stable, limits, np.nan),
         asymptotic=True,
-        allowance=allowance(condition, generations),
-        mse_complete=False,
+        allowance=allowance(condition, generations) + 2 * path.flatness,
+        mse_complete=_unbiased(condition),
         reference="first-order expansion around the population path, derived in"
         " mcjax.laws.first_order.path_system",
         pooled=pooled_mse_on_path(condition),
+    )
+
+
+def _unbiased(condition: Condition) -> bool:
+    """Return whether estimates have the mean that is the centre, whatever the sample size.
+
+    The shares of samples in a fit of least squares are exchangeable if all rows have one weight and
+    one distribution of covariates.
+    """
+    net = condition.network
+    return (
+        condition.model.least_squares is not None
+        and all(source.covariance is None for source in net.sources)
+        and all(
+            len({feed.weight for feed in feeds}) <= 1
+            for table in (net.first_by_reader, *net.tables)
+            for feeds in table
+        )
     )
 
 

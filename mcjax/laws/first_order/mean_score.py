@@ -22,6 +22,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mcjax.estimators.predictor import Params
+from mcjax.laws.law import Inapplicable
 from mcjax.models.scores import ScoreMoments
 
 Vector = Float[np.ndarray, " p"]
@@ -117,11 +118,10 @@ class _Span:
         lengths = np.linalg.norm(whitened, axis=1)
         reach = REACH + (lengths.sum() if scores.exponential else 0.0)
         scale = 1.0 if scores.scale is None else float(data.params[scores.scale])
-        longest = max(float(lengths.max()) / scale, 1e-300)
+        step = POLES * scale / max(float(lengths.max()), 1e-300) if scores.bends else np.inf
         # rounded, so that similar predictors share a rule
-        self._node, self._weight = _rule(
-            int(used.sum()), float(np.ceil(reach)), 2.0 ** np.floor(np.log2(POLES / longest))
-        )
+        step = 2.0 ** (np.floor(4 * np.log2(step)) / 4)
+        self._node, self._weight = _rule(int(used.sum()), float(np.ceil(reach)), step)
         self._basis, self._root = basis[used].T, data.root
         self.predictors = [self._node @ at for at in coordinates]
 
@@ -143,7 +143,9 @@ def _rule(dimensions: int, reach: float, step: float) -> tuple[np.ndarray, np.nd
     """Return nodes (N, dimensions) and weights (N,) for the standard normal distribution."""
     if not dimensions:
         return np.zeros((1, 0)), np.ones(1)
-    step = max(min(step, STEPS[dimensions]), 2 * reach / MOST[dimensions])
+    step = min(step, STEPS[dimensions])
+    if step < 2 * reach / MOST[dimensions]:
+        raise Inapplicable("parameters are too far from 0, or apart, for integrals to be computed")
     line = step * np.arange(-np.ceil(reach / step), np.ceil(reach / step) + 1)
     density = step / np.sqrt(2 * np.pi) * np.exp(-0.5 * line**2)
     nodes = np.stack(np.meshgrid(*[line] * dimensions, indexing="ij"), -1)

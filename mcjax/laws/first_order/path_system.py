@@ -24,7 +24,7 @@ Where all truths agree, every centre is the truth, and this is the system of
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -32,7 +32,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mcjax.chains.layout import network_arrays, shape_of, tables_of
-from mcjax.laws.first_order.linear_system import LinearSystem
+from mcjax.laws.first_order.linear_system import LinearSystem, covariances
 from mcjax.laws.first_order.mean_score import Population
 from mcjax.laws.first_order.population_path import (
     Fit,
@@ -44,7 +44,7 @@ from mcjax.laws.first_order.population_path import (
     settled,
     transition_of,
 )
-from mcjax.laws.law import has_long_run
+from mcjax.laws.law import Inapplicable, has_long_run
 from mcjax.study.study import Condition
 
 
@@ -58,6 +58,11 @@ class Path:
         mu.
     system : LinearSystem
         The system of xi, with one of its own for every generation.
+    covariance : ndarray, shape (T + 1, M p, M p)
+        Covariance of xi.
+    flatness : ndarray, shape (T + 1, M)
+        How much J has changed within a standard deviation of the estimates, relative to J, in any
+        generation so far: what the law neglects where truths are far apart.
     limit : ndarray, shape (M, p)
         Where the centres settle; nan if they do not.
     late : LinearSystem or None
@@ -66,6 +71,8 @@ class Path:
 
     centres: Float[np.ndarray, "T M p"]
     system: LinearSystem
+    covariance: Float[np.ndarray, "T+1 M*p M*p"]
+    flatness: Float[np.ndarray, "T+1 M"]
     limit: Float[np.ndarray, "M p"]
     late: LinearSystem | None
 
@@ -118,7 +125,26 @@ def path_of(condition: Condition, generations: int) -> Path:
         if end is not None:
             limit, fits = end
             [late] = _systems(condition, begun, [fits])
-    return Path(np.array(centres[: generations + 1]), system, limit, late)
+    covariance = covariances(system, generations)
+    return Path(
+        centres=np.array(centres[: generations + 1]),
+        system=system,
+        covariance=covariance,
+        flatness=_flatness(populations, [begun, *later[:generations]], covariance),
+        limit=limit,
+        late=late,
+    )
+
+
+def _flatness(populations: Populations, fits: Sequence[Fits], covariance: np.ndarray) -> np.ndarray:
+    """Return the flatness of a path, (T + 1, M)."""
+    size = covariance.shape[1] // len(next(iter(fits[0].values())).centre)
+    blocks = covariance.reshape(len(covariance), size, -1, size, covariance.shape[1] // size)
+    result = np.zeros((len(fits), size))
+    for t, generation in enumerate(fits):
+        for i, fit in generation.items():
+            result[t, i] = populations.flatness(fit, blocks[t, i, :, i])
+    return np.maximum.accumulate(result)
 
 
 def pooled_mse_on_path(condition: Condition) -> float | None:
@@ -169,7 +195,12 @@ def _systems(condition: Condition, begun: Fits, later: list[Fits]) -> list[Linea
 
     def covariance(a: _Score, b: _Score) -> np.ndarray:
         """Return the covariance of two mean scores of one sample, whose first rows both read."""
-        return populations.covariance(a.centre, b.centre, a.data) / max(a.rows, b.rows)
+        result = populations.covariance(a.centre, b.centre, a.data)
+        if not np.isfinite(result).all():
+            raise Inapplicable(
+                "the score has no finite covariance (noise too heavy-tailed, or theta too large)"
+            )
+        return result / max(a.rows, b.rows)
 
     def noise(fits: Fits, chosen: Callable[[Fit], np.ndarray]) -> np.ndarray:
         """Return what the scores of chosen samples add to the covariance, (M, p, M, p)."""
@@ -192,9 +223,10 @@ def _systems(condition: Condition, begun: Fits, later: list[Fits]) -> list[Linea
     initial = np.zeros((drawn, p, drawn, p))
     initial[:size, :, :size] = noise(begun, lambda fit: np.ones(len(fit.rows), bool))
     for place, score in enumerate(scores, size):
-        for other, second in enumerate(scores, size):
+        for other, second in enumerate(scores[: place - size + 1], size):
             if second.stream == score.stream:
                 initial[place, :, other] = covariance(score, second)
+                initial[other, :, place] = initial[place, :, other].T
         for i, fit in begun.items():
             for slot in np.flatnonzero(fit.stream == score.stream):
                 first = _Score(score.stream, int(fit.rows[slot]), fit.centre, fit.data[slot])
@@ -219,7 +251,6 @@ def _systems(condition: Condition, begun: Fits, later: list[Fits]) -> list[Linea
                 initial=initial.reshape(wide, wide),
                 frozen=np.array([i not in fits for i in range(size)]),
                 p=p,
-                growth=net.later.exponent,
             )
         )
     return systems

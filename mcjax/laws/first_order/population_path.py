@@ -25,8 +25,8 @@ from mcjax.models.scores import ScoreMoments
 from mcjax.study.study import Condition, covariance_root
 
 ITERATIONS, PRECISE = 200, 1e-9
-"""Largest number of Newton steps to a centre, and a length below which they end as soon as they no
-longer shrink: rounding is all that is left."""
+"""Largest number of Newton steps to a centre, and their length, relative to the centre, below which
+they end as soon as they no longer shrink: rounding is all that is left."""
 LONGEST_STEP = 2.0
 LATEST, DOUBLINGS, SETTLED = 1000, 30, 1e-12
 """Steps to the end of a path, the logarithm of the generations in the largest, and how little a
@@ -37,6 +37,8 @@ class Fit(NamedTuple):
     """The fit of one model in one generation, to B samples."""
 
     centre: np.ndarray  # (p,)
+    slope: np.ndarray  # J, (p, p)
+    share: np.ndarray  # pi, (B,)
     gain: np.ndarray  # -J^-1 pi_b, which takes the mean score of sample b to the error, (B, p, p)
     data: list[Population]
     by_parent: np.ndarray  # dS/dv, (B, p, p)
@@ -83,6 +85,22 @@ class Populations:
         """Return the covariance of the scores of two readers of one observation, (p, p)."""
         return score_covariance(self._scores, first, second, data)
 
+    def flatness(self, fit: Fit, covariance: np.ndarray) -> float:
+        """Return how much J changes within a standard deviation of an estimate, relative to J.
+
+        The law takes J to be constant there. It is the mean change to either side along the widest
+        direction of the covariance, (p, p).
+        """
+        values, vectors = np.linalg.eigh(covariance)
+        step = np.sqrt(max(values[-1], 0.0)) * vectors[:, -1]
+        ends = [
+            weight / 2 * mean_score(self._scores, fit.centre + side * step, data).by_reader
+            for side in (-1, 1)
+            for weight, data in zip(fit.share, fit.data, strict=True)
+        ]
+        change = np.linalg.solve(fit.slope, np.sum(ends, axis=0) - fit.slope)
+        return float(np.linalg.norm(change, 2))
+
     def centre(
         self, data: list[Population], share: np.ndarray, start: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -91,13 +109,19 @@ class Populations:
         for _ in range(ITERATIONS):
             scores = [mean_score(self._scores, centre, population) for population in data]
             slope = np.einsum("b,bac->ac", share, [score.by_reader for score in scores])
+            if not np.isfinite(slope).all():
+                raise Inapplicable("the expected Hessian is not finite on the path of the centres")
             if not np.linalg.cond(slope) < LARGEST_CONDITION:
                 raise Inapplicable("the expected Hessian is singular on the path of the centres")
             step = np.linalg.solve(slope, share @ np.array([score.mean for score in scores]))
             longest = float(np.abs(step).max())
-            if longest == 0 or (previous < PRECISE and longest > previous / 2):
+            size = max(1.0, float(np.abs(centre).max()))
+            if longest == 0 or (previous < PRECISE * size and longest > previous / 2):
                 return centre, slope, np.array([score.by_parent for score in scores])
-            centre, previous = centre - step * min(1.0, LONGEST_STEP / longest), longest
+            # the centre lies between the parameters of the data, or not far from them
+            apart = max(float(np.abs(kind.theta - centre).max()) for kind in data)
+            limit = max(LONGEST_STEP, apart)
+            centre, previous = centre - step * min(1.0, limit / longest), longest
         raise Inapplicable("Newton's method does not find the centre of the estimates")
 
 
@@ -115,6 +139,8 @@ def fits_of(feeds: Feeds, populations: Populations, before: np.ndarray) -> Fits:
         centre, slope, by_parent = populations.centre(data, share, before[i])
         fits[i] = Fit(
             centre=centre,
+            slope=slope,
+            share=share,
             gain=-share[:, None, None] * np.linalg.inv(slope),
             data=data,
             by_parent=by_parent,
@@ -167,13 +193,14 @@ def settled(
         if close(following, centres):
             return following, fits
         total = (following - centres).ravel()
+        longest = max(LONGEST_STEP, float(np.abs(following).max()))
         transition = transition_of(fits, *centres.shape)
         moving = np.repeat((following != centres).any(1), centres.shape[1])
         radius = np.abs(np.linalg.eigvals(transition[np.ix_(moving, moving)])).max()
         if abs(radius - 1) > NEAR_UNIT:
             for power in squared_powers(transition, DOUBLINGS):
                 further = power @ total
-                if not np.abs(total + further).max() < LONGEST_STEP:  # the end is far away
+                if not np.abs(total + further).max() < longest:  # the end is far away
                     break
                 total = total + further
         centres = centres + total.reshape(centres.shape)

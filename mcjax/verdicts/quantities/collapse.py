@@ -54,6 +54,7 @@ class Collapse(Quantity):
 
     name = "collapse"
     unit = "growth as a share of the level"
+    of_squares = True
 
     def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that r of every model with a predicted fate lies on the law's side of 2/5."""

@@ -26,6 +26,7 @@ class Efficiency(Quantity):
 
     name = "efficiency"
     unit = "observed / predicted"
+    of_squares = True
 
     def speaks(self, prediction: Prediction) -> bool:
         """Return whether a law predicts the MSE of the pooled estimator."""

@@ -88,6 +88,7 @@ class MseGrowth(Quantity):
 
     name = "growth"
     unit = "observed / predicted"
+    of_squares = True
 
     def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that the slope of every model with a predicted growth is the predicted one."""

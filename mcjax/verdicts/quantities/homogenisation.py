@@ -51,6 +51,7 @@ class Homogenisation(Quantity):
 
     name = "homogenisation"
     unit = "observed / predicted"
+    of_squares = True
 
     def speaks(self, prediction: Prediction) -> bool:
         """Return whether there are several models to compare."""

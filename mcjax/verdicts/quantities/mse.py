@@ -29,6 +29,7 @@ class MeanSquaredError(Quantity):
 
     name = "mse"
     unit = "observed / predicted"
+    of_squares = True
     has_ladder = True
 
     def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:

@@ -45,6 +45,9 @@ class Quantity(ABC):
         ``Predictions.functionals``.
     needs : str or None
         Attribute of a model without which there is nothing to judge, such as ``functionals``.
+    of_squares : bool
+        Whether claims are about mean squared errors. They are not judged where a law knows these
+        only in part, see ``mse_complete`` of :class:`~mcjax.laws.prediction.Prediction`.
     has_ladder : bool
         Whether asymptotic laws are judged by their limit on a ladder of sample sizes. Claims must
         then be about ratios, and be planned as :class:`~mcjax.verdicts.planning.RatioCells`.
@@ -54,6 +57,7 @@ class Quantity(ABC):
     unit: str
     subject: Subject = "errors"
     needs: str | None = None
+    of_squares: bool = False
     has_ladder: bool = False
 
     def speaks(self, prediction: Any) -> bool:
