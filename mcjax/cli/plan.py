@@ -118,6 +118,9 @@ def _show_cost(study: Study, planned: Plan, cost: dict[str, Any]) -> None:
             f" ({program['sampling']} drawn), {program['chunk']:,} chains at a time.",
             markup=False,
         )
+        if program["reason"]:
+            what = "Rows are drawn" if program["path"] == "fast" else "It is on the reference path"
+            console.print(f"{what} because {program['reason']}.", markup=False)
     console.print(
         f"The study's {study.chains:,} chains for each condition ({len(study.conditions)} in all):"
         f" about {_duration(cost['seconds'])}.",

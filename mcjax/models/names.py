@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mcjax.errors import InputError, did_you_mean
+
 PLACES = {
     "linear": "mcjax.models.location:linear",
     "logistic": "mcjax.models.glm:logistic",
@@ -21,6 +23,20 @@ PLACES = {
 
 LEAST_SQUARES = ("linear",)
 """Those that are fitted by ordinary least squares."""
+
+
+def check_family(spec: Mapping[str, Any]) -> None:
+    """Check that a ``[family]`` table names a built-in model, or the file of a user's.
+
+    Raises
+    ------
+    InputError
+        If it does not.
+    """
+    name = spec.get("name")
+    if "file" not in spec and (not isinstance(name, str) or name not in PLACES):
+        hint = did_you_mean(name, PLACES)
+        raise InputError("family.name", f"is {name!r}, not one of {', '.join(PLACES)}{hint}")
 
 
 def is_least_squares(spec: Mapping[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from mcjax.errors import InputError, did_you_mean
 from mcjax.estimators.estimator import Estimator
 from mcjax.models.model import Model
-from mcjax.models.names import PLACES
+from mcjax.models.names import PLACES, check_family
 from mcjax.models.user import model_from_file
 
 FAMILIES: dict[str, Callable[..., Model]] = {
@@ -45,11 +45,8 @@ def make_model(spec: Mapping[str, Any], folder: Path) -> Model:
         if not isinstance(spec["file"], str):
             raise InputError("family.file", "needs the name of a Python file")
         return model_from_file(folder / spec["file"], spec.get("name"), **params)
-    name = spec.get("name")
-    if not isinstance(name, str) or name not in FAMILIES:
-        known = ", ".join(FAMILIES)
-        hint = did_you_mean(name, FAMILIES)
-        raise InputError("family.name", f"is {name!r}, not one of {known}{hint}")
+    check_family(spec)
+    name = spec["name"]
     allowed = inspect.signature(FAMILIES[name]).parameters
     for key in params:
         if key not in allowed:

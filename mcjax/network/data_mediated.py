@@ -30,6 +30,9 @@ Row = tuple[str, str, int, list[float]]
 PUBLIC = "public"
 """The name of the source of common real data."""
 
+MOST_ENTITIES = 2000
+"""Every entity reads every other one, in four million feeds."""
+
 
 def private_source(entity: str) -> str:
     """Return the name of the source of an entity's private data."""
@@ -75,8 +78,10 @@ def data_mediated(
     InputError
         If a value is out of range, or a sequence has another length than the entities.
     """
-    names = [str(k) for k in range(entities)] if isinstance(entities, int) else list(entities)
-    count = len(names)
+    count = entities if isinstance(entities, int) else len(entities := list(entities))
+    if count > MOST_ENTITIES:
+        raise InputError("data_mediated.entities", f"is {count:,}; give at most {MOST_ENTITIES:,}")
+    names = [str(k) for k in range(count)] if isinstance(entities, int) else entities
     mixing, trust = _schedule("alpha", alpha), _schedule("beta", beta)
     rows, drawn = (
         _each(field, value, count)

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from mcjax.errors import InputError, did_you_mean, naming
-from mcjax.models.names import is_least_squares
+from mcjax.models.names import check_family, is_least_squares
 from mcjax.network.build import build_network
 from mcjax.network.data_mediated import data_mediated
 from mcjax.network.graphs import GRAPH_SUFFIXES, read_graph
@@ -76,6 +76,9 @@ def read_pipeline(path: Path) -> Pipeline:
         return Pipeline(net)
     content = read_file(path)
     family = content.family or {}
+    if content.family is not None:
+        with naming(path):
+            check_family(family)
     if not is_least_squares(family):
         return Pipeline(net)
     theta = family.get("theta")

@@ -139,6 +139,8 @@ def read_covariance(
     if not np.allclose(cov, cov.T, rtol=1e-9, atol=0):
         raise InputError(field, "is not symmetric; make entry (i, j) equal to entry (j, i)")
     lowest = float(np.linalg.eigvalsh(cov)[0])
+    if not cov.any():
+        raise InputError(field, "is zero, so that no parameter can be seen; give some variance")
     if lowest < -1e-10 * max(1.0, float(np.abs(cov).max())) or not np.trace(cov) > 0:
         raise InputError(field, f"is not positive semi-definite (eigenvalue {lowest:.3g})")
     return cov
