@@ -11,6 +11,8 @@ from mcjax.models.location import linear
 from mcjax.network import REAL, Cycle, Feed, Generation, Series, Source, build_network
 from mcjax.study.study import Study, condition
 
+pytestmark = pytest.mark.statistical
+
 DAY = Generation([Feed("a", "b", 40, 2.0), Feed(REAL, "b", 30), Feed("b", "c", 35)])
 NIGHT = Generation([Feed("b", "a", 60), Feed("c", "a", 25, 0.5), Feed("b", "c", 60)])
 KINDS = {"cycle": Cycle(DAY, NIGHT), "series": Series(NIGHT, NIGHT, DAY)}

@@ -108,6 +108,7 @@ def test_a_schedule_of_one_weight_is_that_weight():
     assert varied.later.constant
 
 
+@pytest.mark.statistical
 def test_a_schedule_is_followed():
     """Exact law against simulation; refuted by the law of the last weights."""
     net = data_mediated(

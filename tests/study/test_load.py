@@ -315,7 +315,7 @@ def test_covariance_root(name):
         ([[1.0, 0.0], [0.0, float("inf")]], "finite"),
         ([[1.0, 0.3], [0.2, 1.0]], "not symmetric"),
         ([[1.0, 2.0], [2.0, 1.0]], "not positive semi-definite (eigenvalue -1)"),
-        ([[0.0, 0.0], [0.0, 0.0]], "not positive semi-definite"),
+        ([[0.0, 0.0], [0.0, 0.0]], "is zero"),
         ("ab", "2 rows of 2"),
     ],
 )

@@ -86,6 +86,7 @@ def test_a_law_without_the_pooled_estimator_or_one_model_has_no_claim():
     assert claims("homogenisation", one, outcomes(alone)[0], 0.1) == []
 
 
+@pytest.mark.statistical
 def test_a_study_of_entities():
     """Everything that can be judged, by the exact law; alpha off by 5% in the law is refuted."""
     made = []
