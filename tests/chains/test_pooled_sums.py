@@ -96,6 +96,7 @@ def test_what_loses_a_generation_is_lost():
     assert np.isnan(found.theta).all()
 
 
+@pytest.mark.statistical
 def test_rows_and_statistics_accumulate_to_one_law(z_limit):
     net = topologies.self_loop(samples=12, initial=12, memory="accumulate")
     one = condition(net, linear(), [1.0, 1.0])

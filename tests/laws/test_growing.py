@@ -53,6 +53,7 @@ def test_limits_on_a_network():
     assert slow.models["e"].limit == pytest.approx(1 / 200)
 
 
+@pytest.mark.statistical
 @pytest.mark.parametrize("sampling", ["auto", "rows"])
 def test_chains_follow_the_exact_law(sampling):
     net = build_network("ab", [("a", "a", 30), ("a", "b", 17), ("real", "b", 12)], 30, growth=0.7)

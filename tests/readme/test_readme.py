@@ -35,9 +35,9 @@ PAGES = {
     page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8")
     for page in (README, *sorted((ROOT / "docs").rglob("*.md")))
 }
-QUICK = ("README.md", "docs/pipelines.md")
+QUICK = ("docs/pipelines.md",)
 """Pages whose code runs by default."""
-SYSTEM = ("docs/memory-and-growth.md",)
+SYSTEM = ("README.md", "docs/memory-and-growth.md")
 """Pages whose code starts long commands; that of all others is marked slow."""
 MOST_LINES = 180
 
