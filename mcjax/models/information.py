@@ -1,4 +1,4 @@
-"""What the first-order law needs of a model: two matrices for each kind of data."""
+"""Expected Hessians and score covariances, the two matrices of each kind of data."""
 
 from __future__ import annotations
 

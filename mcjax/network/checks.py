@@ -1,4 +1,4 @@
-"""What makes a network, and what to mend where something does not."""
+"""Check that values make a network, and say what to mend where they do not."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 DEFAULT_SAMPLES = 100
 GRAPH_SUFFIXES = (".graphml", ".gml", ".json")
 ENCODING = "utf-8-sig"
-"""Of all text that mcjax reads: UTF-8, before which some editors put a byte-order mark."""
+"""Encoding of all text that mcjax reads: UTF-8, with or without a byte-order mark."""
 
 
 def from_networkx(graph: nx.DiGraph, draws: Draws = "private", real: RealData = "fresh") -> Network:

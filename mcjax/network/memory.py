@@ -1,4 +1,4 @@
-"""What a model keeps of its past: the generations whose data are in the pool that it is fitted to.
+"""Memory rules: the generations whose data are in the pool that a model is fitted to.
 
 A rule is a frozen dataclass derived from :class:`Memory`. Chains, sufficient statistics and laws
 ask it what they need to know; none of them asks for its name.

@@ -111,7 +111,7 @@ class Network:
 
     @cached_property
     def first_by_reader(self) -> tuple[tuple[Feed, ...], ...]:
-        """What each model fits at generation 0, in the order of ``models``."""
+        """The feeds that each model fits at generation 0, in the order of ``models``."""
         return tuple(
             feeds or (Feed(REAL, name, count),)
             for name, count, feeds in zip(

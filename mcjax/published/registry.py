@@ -31,5 +31,5 @@ def chosen(names: Iterable[str]) -> list[Entry]:
         if name not in ENTRIES and name not in GROUPS:
             hint = did_you_mean(name, (*ENTRIES, *GROUPS))
             known = f"{', '.join(ENTRIES)}, nor a group: {', '.join(GROUPS)}"
-            raise InputError("ID", f"{name!r} is none of {known}{hint}")
+            raise InputError("ID", f"{name!r} is not one of {known}{hint}")
     return [e for e in ENTRIES.values() if not wanted or {e.id, e.group} & set(wanted)]

@@ -104,7 +104,7 @@ def builtin_file(name: str) -> Path:
     Raises
     ------
     InputError
-        If there is none of this name.
+        If no built-in file has this name.
     """
     folder = Path(str(resources.files("mcjax.study"))) / "builtin"
     if name not in BUILTIN:

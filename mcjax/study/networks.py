@@ -42,7 +42,7 @@ def read_network(path: Path) -> Network:
 
 
 class Pipeline(NamedTuple):
-    """What a diagnosis needs of a file.
+    """The network of a file, and what a diagnosis needs of its model.
 
     Attributes
     ----------

@@ -33,4 +33,4 @@ def test_published(call, tmp_path):
 def test_an_unknown_result(call):
     status, shown, said = call("published", "A66")
     assert (status, shown) == (2, "")
-    assert said.startswith("mcjax: ID: 'A66' is none of A1, A2,")
+    assert said.startswith("mcjax: ID: 'A66' is not one of A1, A2,")

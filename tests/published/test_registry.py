@@ -70,7 +70,7 @@ def test_choice():
     assert [e.id for e in chosen(["A6", "A1"])] == ["A1", "A6"]
     assert {e.group for e in chosen(["memory"])} == {"memory"}
     assert set(GROUPS) == {"memory", "weights", "estimators", "generative"}
-    with pytest.raises(InputError, match=r"ID: 'A99' is none of A1, .* \(did you mean 'A9'\?\)"):
+    with pytest.raises(InputError, match=r"ID: 'A99' is not one of A1, .* \(did you mean 'A9'\?\)"):
         chosen(["A99"])
 
 

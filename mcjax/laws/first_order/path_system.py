@@ -69,7 +69,7 @@ class Path:
         The system around the limit, or None.
     """
 
-    centres: Float[np.ndarray, "T M p"]
+    centres: Float[np.ndarray, "T+1 M p"]
     system: LinearSystem
     covariance: Float[np.ndarray, "T+1 M*p M*p"]
     flatness: Float[np.ndarray, "T+1 M"]
@@ -117,14 +117,14 @@ def path_of(condition: Condition, generations: int) -> Path:
         fits = later[-1] if still else fits_of(later_tables[turn], populations, centres[-1])
         later.append(fits)
         centres.append(moved(centres[-1], fits))
-    *before, last = _systems(condition, begun, later)
+    *before, last = _systems(populations, begun, later)
     system = replace(last, before=tuple(before))
     limit, late = np.full_like(centres[0], np.nan), None
     if has_long_run(net):
         end = settled(later_tables[-1], populations, centres[-1])
         if end is not None:
             limit, fits = end
-            [late] = _systems(condition, begun, [fits])
+            [late] = _systems(populations, begun, [fits])
     covariance = covariances(system, generations)
     return Path(
         centres=np.array(centres[: generations + 1]),
@@ -138,8 +138,8 @@ def path_of(condition: Condition, generations: int) -> Path:
 
 def _flatness(populations: Populations, fits: Sequence[Fits], covariance: np.ndarray) -> np.ndarray:
     """Return the flatness of a path, (T + 1, M)."""
-    size = covariance.shape[1] // len(next(iter(fits[0].values())).centre)
-    blocks = covariance.reshape(len(covariance), size, -1, size, covariance.shape[1] // size)
+    size, p = len(fits[0]), len(fits[0][0].centre)  # every model is fitted at generation 0
+    blocks = covariance.reshape(len(covariance), size, p, size, p)
     result = np.zeros((len(fits), size))
     for t, generation in enumerate(fits):
         for i, fit in generation.items():
@@ -173,11 +173,9 @@ def pooled_mse_on_path(condition: Condition) -> float | None:
     return float(np.trace(gain @ spread @ gain.T) + offset @ offset)
 
 
-def _systems(condition: Condition, begun: Fits, later: list[Fits]) -> list[LinearSystem]:
+def _systems(populations: Populations, begun: Fits, later: list[Fits]) -> list[LinearSystem]:
     """Return the systems that lead to the generations of the later fits."""
-    net, p = condition.network, len(condition.theta)
-    size = net.size
-    populations = Populations(condition)
+    size, p = len(begun), len(begun[0].centre)  # every model is fitted at generation 0
     scores: list[_Score] = []  # of kept samples, at each centre that reads them
     places: list[dict[tuple[int, int], int]] = []  # by generation, of model and slot in `scores`
     known: dict[tuple[int, int, bytes], int] = {}
