@@ -68,6 +68,16 @@ def test_verify_judges_centre_and_spread(far_file, tmp_path, call):
     assert call("verify", far_file, "--quiet", "--theory", wrong)[0] == 1
 
 
+def test_a_mean_square_that_is_known_in_part_is_not_judged(far_file, call_json):
+    far_file.write_text(STUDY.replace('["bias", "covariance"]', '["mse", "collapse", "growth"]'))
+    status, found = call_json("verify", far_file, "--quiet")
+    assert status == 3
+    assert {cell["quantity"] for cell in found["cells"]} >= {"mse", "collapse"}
+    assert {cell["verdict"] for cell in found["cells"]} == {"inconclusive"}
+    notes = {cell["note"] for cell in found["cells"] if cell["quantity"] == "mse"}
+    assert all("judge bias and covariance" in note for note in notes)
+
+
 def test_diagnose_counts_it_as_real_data(far_file, call_json):
     _, found = call_json("diagnose", far_file)
     assert found["collapses"] is False

@@ -1,5 +1,7 @@
 """Real sources that leave directions unseen: a diagnosis agrees with the laws' own long run."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -21,7 +23,8 @@ SEEN = {
 
 
 def source(name):
-    return Source(name, samples=40, covariance=tuple(map(tuple, SEEN[name].tolist())))
+    noise = 2.0 if name == "x and y" else None
+    return Source(name, samples=40, covariance=tuple(map(tuple, SEEN[name].tolist())), noise=noise)
 
 
 def network(feeds, names, models=2):
@@ -40,6 +43,15 @@ def test_one_direction_collapses():
     assert diagnose(net).collapses
     assert np.isnan(diagnose(net).models["0"].growth)
     assert diagnose(net).to_json()["models"]["0"]["growth"] is None
+
+
+def test_rates_are_unknown_where_a_source_has_its_own_truth():
+    """The noise is larger there, and depends on the distance."""
+    feeds = [("real", "0", 40), ("far", "0", 40), ("0", "0", 40)]
+    net = build_network(1, feeds, 60, sources=[Source("far", theta=(2.0,))])
+    found = diagnose(net, 1, covariance=np.eye(1))
+    assert not found.collapses
+    assert np.isnan(found.models["0"].limit)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +89,7 @@ def networks(count, seed=0):
     while made < count:
         try:
             net = random_network(rng)
-            yield net, condition(net, mcjax.linear(), np.ones(3))
+            yield net, condition(net, mcjax.linear(sigma=0.5), np.ones(3))
         except mcjax.InputError:
             continue
         made += 1
@@ -87,7 +99,7 @@ def test_diagnosis_and_first_order_law_agree():
     """On who collapses, how fast, and where the others settle."""
     collapsed = partly = 0
     for net, one in networks(120):
-        found = diagnose(net, 3, covariance=np.eye(3))
+        found = diagnose(net, 3, covariance=np.eye(3), sigma=0.5)
         law = predict_condition(one, 2).laws["first_order"]
         verdicts = list(found.models.values())
         assert [v.collapses for v in verdicts] == (~np.isnan(law.growth)).tolist(), net
@@ -95,7 +107,7 @@ def test_diagnosis_and_first_order_law_agree():
             number, expected = (
                 (verdict.growth, growth) if verdict.collapses else (verdict.limit, limit)
             )
-            assert number == pytest.approx(expected / 3, rel=1e-6)
+            assert number == pytest.approx(expected / (3 * 0.5**2), rel=1e-6)
         collapsed += found.collapses
         partly += any(origin.blind for origin in found.unstable_sources)
     assert 24 < collapsed < 96
@@ -134,6 +146,8 @@ def test_repairs_end_collapse():
 def test_the_law_around_the_truth_of_another_model():
     """Directions are those of the covariates whatever the model."""
     for net, _ in networks(20, seed=3):
+        plain = tuple(replace(source, noise=None) for source in net.sources)
+        net = replace(net, sources=plain)
         one = condition(net, mcjax.logistic(), [0.5, -0.3, 0.2])
         law = predict_condition(one, 2).laws["first_order"]
         found = [verdict.collapses for verdict in diagnose(net).models.values()]

@@ -459,6 +459,22 @@ def test_the_limit_is_where_the_path_ends(name):
     np.testing.assert_allclose(limit, [FAR[name]], atol=1e-8)
 
 
+def test_a_direction_that_no_source_shows_is_kept_on_a_curved_way():
+    """A leap along the tangent would miss the end, because the curvature couples the directions."""
+    far = Source("far", samples=100, theta=(-2.0, 0.0), covariance=((1.0, 0.0), (0.0, 0.0)))
+    net = build_network(1, [("0", "0", 300), ("far", "0", None)], 400, sources=[far])
+    pair = build_network(
+        2,
+        [("0", "0", 100), ("1", "0", 100), ("0", "1", 300), ("1", "1", 100)],
+        {"1": 400},
+        first=[("far", "0", 400)],
+        sources=[Source("far", theta=(-2.0, 0.0))],
+    )
+    for one in (condition(each, logistic(), [1.0, 1.0]) for each in (net, pair)):
+        found, expected = path_of(one, 0).limit, path_of(one, 200).centres[-1]
+        np.testing.assert_allclose(found, expected, atol=1e-8)
+
+
 def test_why_the_law_does_not_apply():
     far = between(400)([-1.0])
     noise = {"name": "student_t", "df": 5}

@@ -32,6 +32,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mcjax.chains.layout import network_arrays, shape_of, tables_of
+from mcjax.laws.collapse.origins import collapse_origins
 from mcjax.laws.first_order.linear_system import LinearSystem, covariances
 from mcjax.laws.first_order.mean_score import Population
 from mcjax.laws.first_order.population_path import (
@@ -121,7 +122,8 @@ def path_of(condition: Condition, generations: int) -> Path:
     system = replace(last, before=tuple(before))
     limit, late = np.full_like(centres[0], np.nan), None
     if has_long_run(net):
-        end = settled(later_tables[-1], populations, centres[-1])
+        remembers = bool(collapse_origins(net))
+        end = settled(later_tables[-1], populations, centres[-1], remembers)
         if end is not None:
             limit, fits = end
             [late] = _systems(populations, begun, [fits])

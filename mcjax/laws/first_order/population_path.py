@@ -17,7 +17,6 @@ import numpy as np
 
 from mcjax.chains.layout import Feeds
 from mcjax.laws.doubling import squared_powers
-from mcjax.laws.first_order.growing_samples import NEAR_UNIT
 from mcjax.laws.first_order.mean_score import Population, mean_score, score_covariance
 from mcjax.laws.first_order.score_equations import LARGEST_CONDITION
 from mcjax.laws.law import Inapplicable
@@ -174,18 +173,19 @@ def transition_of(fits: Fits, size: int, p: int) -> np.ndarray:
 
 
 def settled(
-    feeds: Feeds, populations: Populations, centres: np.ndarray
+    feeds: Feeds, populations: Populations, centres: np.ndarray, remembers: bool
 ) -> tuple[np.ndarray, Fits] | None:
     """Return where the centres settle while feeds stay, and the fits there.
 
-    The result is None if they do not settle.
+    The result is None if they do not settle. ``remembers`` says whether some model keeps something
+    of where it began.
 
     Notes
     -----
     A generation that moves the centres by r is followed by moves A r, A^2 r, ... to first order, so
     a leap adds their sum over very many generations, by doubling. Close to the end it is exact to
-    second order, as a step of Newton's method is. Where a moving model has an eigenvalue of modulus
-    1, something of the way to the end is kept, and the path is followed step by step.
+    second order, as a step of Newton's method is. Where models remember, the end depends on the
+    way, which is curved, and the path is followed step by step.
     """
     for _ in range(LATEST):
         fits = fits_of(feeds, populations, centres)
@@ -194,11 +194,8 @@ def settled(
             return following, fits
         total = (following - centres).ravel()
         longest = max(LONGEST_STEP, float(np.abs(following).max()))
-        transition = transition_of(fits, *centres.shape)
-        moving = np.repeat((following != centres).any(1), centres.shape[1])
-        radius = np.abs(np.linalg.eigvals(transition[np.ix_(moving, moving)])).max()
-        if abs(radius - 1) > NEAR_UNIT:
-            for power in squared_powers(transition, DOUBLINGS):
+        if not remembers:
+            for power in squared_powers(transition_of(fits, *centres.shape), DOUBLINGS):
                 further = power @ total
                 if not np.abs(total + further).max() < longest:  # the end is far away
                     break
