@@ -3,7 +3,7 @@
 For a model of a linear predictor the score of one observation is ``x l'(x'm, y)``, where m belongs
 to the reader and y is generated at ``x'v``, where v belongs to the parent. Given x, everything that
 laws need is a function of these scalars, so a model states its moments once and laws integrate them
-over x (:mod:`mcjax.laws.first_order.mean_score`).
+over x (:mod:`mcjax.laws.first_order.predictor_population`).
 """
 
 from __future__ import annotations

@@ -15,8 +15,9 @@ from mcjax.laws.first_order.information import information_of
 from mcjax.laws.first_order.limits import limit
 from mcjax.laws.first_order.linear_system import covariances
 from mcjax.laws.first_order.m_estimators import FirstOrder
-from mcjax.laws.first_order.mean_score import Population, mean_score, score_covariance
 from mcjax.laws.first_order.path_system import path_of
+from mcjax.laws.first_order.population import Origin
+from mcjax.laws.first_order.predictor_population import PredictorPopulation
 from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.laws.law import Inapplicable
 from mcjax.laws.predict import predict_condition
@@ -46,7 +47,7 @@ A, B, V = np.array([[0.5, -0.2, 0.3], [0.1, 0.4, 0.0], [-0.3, 0.5, 0.2]])
 
 
 def at(model, parent=V, root=ROOT, real=False):
-    return Population(parent, root, model.params, real)
+    return PredictorPopulation(Origin(parent, root, model.params, real), model.scores)
 
 
 # --------------------------------------------------------------------------------- mean scores
@@ -54,13 +55,13 @@ def at(model, parent=V, root=ROOT, real=False):
 
 @each_model
 def test_slopes_are_derivatives_of_the_mean(model):
-    score = mean_score(model.scores, A, at(model))
+    score = at(model).score(A)
     h = 1e-5
     off = 1e-5 if "laplace" in model.variant else 1e-8  # its density has a kink
     for k, step in enumerate(h * np.eye(3)):
-        ends = [mean_score(model.scores, A + s * step, at(model)).mean for s in (1, -1)]
+        ends = [at(model).score(A + s * step).mean for s in (1, -1)]
         np.testing.assert_allclose(score.by_reader[:, k], (ends[0] - ends[1]) / (2 * h), atol=off)
-        ends = [mean_score(model.scores, A, at(model, V + s * step)).mean for s in (1, -1)]
+        ends = [at(model, V + s * step).score(A).mean for s in (1, -1)]
         np.testing.assert_allclose(score.by_parent[:, k], (ends[0] - ends[1]) / (2 * h), atol=off)
 
 
@@ -69,11 +70,11 @@ def test_a_reader_at_the_truth_has_the_models_information(model):
     batch = model.information(model.params, V, COVARIANCE)
     for kind, real in ((batch.synthetic, False), (batch.real, True)):
         data = at(model, real=real)
-        score = mean_score(model.scores, V, data)
+        score = data.score(V)
         np.testing.assert_allclose(score.mean, 0, atol=1e-12)
         np.testing.assert_allclose(score.by_reader, kind.hessian, rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(score.by_parent, -kind.hessian, rtol=1e-9, atol=1e-12)
-        found = score_covariance(model.scores, V, V, data)
+        found = data.covariance(V, V)
         np.testing.assert_allclose(found, kind.score_covariance, rtol=1e-9, atol=1e-12)
 
 
@@ -84,12 +85,10 @@ def test_predictors_of_any_length(length):
     one, theta = MODELS["logistic"], length * direction
     expected = one.information(one.params, theta, np.eye(3)).real.hessian
     data = at(one, theta, np.eye(3))
-    np.testing.assert_allclose(
-        mean_score(one.scores, theta, data).by_reader, expected, rtol=1e-7, atol=1e-15
-    )
+    np.testing.assert_allclose(data.score(theta).by_reader, expected, rtol=1e-7, atol=1e-15)
     if length < 10:
         near = theta + np.array([0.0, 1e-3, 0.0])  # two dimensions, the same to second order
-        found = mean_score(one.scores, near, data).by_reader
+        found = data.score(near).by_reader
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
 
 
@@ -99,10 +98,10 @@ def test_noise_of_any_scale(sigma):
     d = np.array([0.8, -0.4, 0.0])
     spread = np.sqrt(sigma**2 + d @ d)
     data = at(quantile(0.5, sigma=sigma), d, np.eye(3))
-    found = mean_score(quantile(0.5).scores, np.zeros(3), data).mean
+    found = data.score(np.zeros(3)).mean
     np.testing.assert_allclose(found, -d / np.sqrt(2 * np.pi * spread**2), rtol=1e-7, atol=1e-12)
     model = huber(0.3, sigma=sigma)
-    found = mean_score(model.scores, np.zeros(3), at(model, d, np.eye(3))).mean
+    found = at(model, d, np.eye(3)).score(np.zeros(3)).mean
     inside = 2 * norm.cdf(0.3 / spread) - 1
     np.testing.assert_allclose(found, -d * inside, rtol=1e-7, atol=1e-12)
 
@@ -111,12 +110,12 @@ def test_least_squares_in_closed_form():
     """Scores of least squares are quadratic in normal variables."""
     model = MODELS["linear"]
     a, b = A - V, B - V
-    found = score_covariance(model.scores, A, B, at(model))
+    found = at(model).covariance(A, B)
     s = COVARIANCE
     np.testing.assert_allclose(
         found, 0.49 * s + np.outer(s @ b, s @ a) + (a @ s @ b) * s, rtol=1e-12, atol=1e-14
     )
-    np.testing.assert_allclose(mean_score(model.scores, A, at(model)).mean, s @ a, atol=1e-13)
+    np.testing.assert_allclose(at(model).score(A).mean, s @ a, atol=1e-13)
 
 
 def test_poisson_in_closed_form():
@@ -129,7 +128,7 @@ def test_poisson_in_closed_form():
     def first(c):
         return np.exp(c @ s @ c / 2) * (s @ c)
 
-    found = score_covariance(model.scores, A, B, at(model))
+    found = at(model).covariance(A, B)
     product = second(A + B) - second(A + V) - second(V + B) + second(2 * V) + second(V)
     means = np.outer(first(A) - first(V), first(B) - first(V))
     np.testing.assert_allclose(found, product - means, rtol=1e-10)
@@ -147,19 +146,19 @@ def test_huber_and_median_in_closed_form():
     q, r = m2 + k**2 * (1 - inside), m4 / spread**2 + k**2 * (1 - inside + 2 * a * norm.pdf(a))
     model = MODELS["huber"]
     data = at(model, root=np.eye(p))
-    score = mean_score(model.scores, A, data)
+    score = data.score(A)
     np.testing.assert_allclose(score.mean, -d * inside, rtol=1e-10)
     slope = inside * (np.eye(p) - along) + m2 / spread**2 * along
     np.testing.assert_allclose(score.by_reader, slope, rtol=1e-9, atol=1e-12)
     expected = q * (np.eye(p) - along) + r * along - np.outer(score.mean, score.mean)
-    found = score_covariance(model.scores, A, A, data)
+    found = data.covariance(A, A)
     np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-10)
     model = MODELS["median"]
     data = at(model, root=np.eye(p))
     density = 1 / np.sqrt(2 * np.pi * spread**2)
-    score = mean_score(model.scores, A, data)
+    score = data.score(A)
     np.testing.assert_allclose(score.mean, -d * density, rtol=1e-9)
-    found = score_covariance(model.scores, A, A, data)
+    found = data.covariance(A, A)
     np.testing.assert_allclose(
         found, np.eye(p) / 4 - np.outer(score.mean, score.mean), rtol=1e-9, atol=1e-12
     )
@@ -191,10 +190,10 @@ def test_two_readers_against_brute_force(name, z_limit):
     y = LABELS[name](rng, x @ V)
     a, b = (x * SCORES[name](x @ reader, y)[:, None] for reader in (A, B))
     model = MODELS[name]
-    mean = mean_score(model.scores, A, at(model)).mean
+    mean = at(model).score(A).mean
     assert (np.abs(a.mean(0) - mean) < z_limit * a.std(0) / np.sqrt(rows)).all()
     products = (a - a.mean(0))[:, :, None] * (b - b.mean(0))[:, None, :]
-    found = score_covariance(model.scores, A, B, at(model))
+    found = at(model).covariance(A, B)
     error = products.std(0) / np.sqrt(rows)
     assert (np.abs(products.mean(0) - found) < z_limit * error).all()
 

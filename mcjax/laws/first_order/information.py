@@ -15,15 +15,6 @@ LARGEST_CONDITION = 1e12
 """Condition number from which an expected Hessian counts as singular."""
 
 
-def distant_source(condition: Condition) -> str | None:
-    """Return the name of a source whose truth stays at a distance as samples grow, or None."""
-    offsets = condition.sources.offsets
-    for s, source in enumerate(condition.network.sources, 1):
-        if source.theta is not None and offsets[s].any():
-            return source.name
-    return None
-
-
 def information_of(condition: Condition) -> tuple[Information, list[Information]]:
     """Return the information of a condition, and versions of it without one batch of draws each.
 

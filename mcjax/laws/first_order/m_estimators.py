@@ -14,7 +14,8 @@ from jaxtyping import Float
 
 from mcjax.laws.collapse.components import data_flow
 from mcjax.laws.collapse.origins import collapse_origins, collapsing
-from mcjax.laws.first_order.information import distant_source, information_of
+from mcjax.laws.first_order.departures import departure
+from mcjax.laws.first_order.information import information_of
 from mcjax.laws.first_order.limits import growth, limit, mean_limit
 from mcjax.laws.first_order.linear_system import LinearSystem, covariances, means
 from mcjax.laws.first_order.monte_carlo_information import jackknife_error
@@ -68,7 +69,7 @@ class FirstOrder:
         Inapplicable
             If the information is not finite or singular.
         """
-        if distant_source(condition) is not None:
+        if departure(condition):
             return _around_path(condition, generations)
         information, versions = information_of(condition)
         net, offsets = condition.network, condition.sources.offsets
@@ -93,13 +94,10 @@ class FirstOrder:
 
 
 def _off_truth(condition: Condition) -> Reason | None:
-    """Return why errors around the path of a distant source are not known, or None."""
-    name = distant_source(condition)
-    if name is None:
+    """Return why errors around a path that leaves the truth are not known, or None."""
+    problem = departure(condition)
+    if not problem:
         return None
-    problem = (
-        f"source {name!r} has a theta of its own, a distance that does not shrink as samples grow"
-    )
     if condition.model.scores is None:
         return Reason(
             f"{problem}, and {condition.model.name} does not state the moments of its score so far"

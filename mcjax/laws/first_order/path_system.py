@@ -34,13 +34,15 @@ from jaxtyping import Float
 from mcjax.chains.layout import network_arrays, shape_of, tables_of
 from mcjax.laws.collapse.origins import collapse_origins
 from mcjax.laws.first_order.linear_system import LinearSystem, covariances
-from mcjax.laws.first_order.mean_score import Population
+from mcjax.laws.first_order.population import Population
 from mcjax.laws.first_order.population_path import (
     Fit,
     Fits,
     Populations,
+    centre_of,
     close,
     fits_of,
+    flatness,
     moved,
     settled,
     transition_of,
@@ -118,7 +120,7 @@ def path_of(condition: Condition, generations: int) -> Path:
         fits = later[-1] if still else fits_of(later_tables[turn], populations, centres[-1])
         later.append(fits)
         centres.append(moved(centres[-1], fits))
-    *before, last = _systems(populations, begun, later)
+    *before, last = _systems(begun, later)
     system = replace(last, before=tuple(before))
     limit, late = np.full_like(centres[0], np.nan), None
     if has_long_run(net):
@@ -126,26 +128,26 @@ def path_of(condition: Condition, generations: int) -> Path:
         end = settled(later_tables[-1], populations, centres[-1], remembers)
         if end is not None:
             limit, fits = end
-            [late] = _systems(populations, begun, [fits])
+            [late] = _systems(begun, [fits])
     covariance = covariances(system, generations)
     return Path(
         centres=np.array(centres[: generations + 1]),
         system=system,
         covariance=covariance,
-        flatness=_flatness(populations, [begun, *later[:generations]], covariance),
+        flatness=_flatness([begun, *later[:generations]], covariance),
         limit=limit,
         late=late,
     )
 
 
-def _flatness(populations: Populations, fits: Sequence[Fits], covariance: np.ndarray) -> np.ndarray:
+def _flatness(fits: Sequence[Fits], covariance: np.ndarray) -> np.ndarray:
     """Return the flatness of a path, (T + 1, M)."""
     size, p = len(fits[0]), len(fits[0][0].centre)  # every model is fitted at generation 0
     blocks = covariance.reshape(len(covariance), size, p, size, p)
     result = np.zeros((len(fits), size))
     for t, generation in enumerate(fits):
         for i, fit in generation.items():
-            result[t, i] = populations.flatness(fit, blocks[t, i, :, i])
+            result[t, i] = flatness(fit, blocks[t, i, :, i])
     return np.maximum.accumulate(result)
 
 
@@ -161,21 +163,21 @@ def pooled_mse_on_path(condition: Condition) -> float | None:
     samples: dict[int, tuple[Population, int]] = {}
     for feeds in tables_of(network_arrays(net, shape_of([net]))):
         for i, b in np.argwhere((feeds.samples > 0) & (feeds.origin >= net.size)):
-            data = populations.of(int(feeds.origin[i, b]), condition.theta[None])
-            samples.setdefault(int(feeds.stream[i, b]), (data, int(feeds.samples[i, b])))
-    data, rows = zip(*samples.values(), strict=True)
+            read = populations.of(int(feeds.origin[i, b]), condition.theta[None])
+            samples.setdefault(int(feeds.stream[i, b]), (read, int(feeds.samples[i, b])))
+    data, rows = [kind for kind, _ in samples.values()], [count for _, count in samples.values()]
     share = np.array(rows) / sum(rows)
-    centre, slope, _ = populations.centre(list(data), share, condition.theta)
+    centre, slope, _ = centre_of(data, share, condition.theta)
     gain = np.linalg.inv(slope)
     offset = centre - condition.theta
     spread = sum(
-        weight**2 / count * populations.covariance(centre, centre, kind)
+        weight**2 / count * kind.covariance(centre, centre)
         for weight, count, kind in zip(share, rows, data, strict=True)
     )
     return float(np.trace(gain @ spread @ gain.T) + offset @ offset)
 
 
-def _systems(populations: Populations, begun: Fits, later: list[Fits]) -> list[LinearSystem]:
+def _systems(begun: Fits, later: list[Fits]) -> list[LinearSystem]:
     """Return the systems that lead to the generations of the later fits."""
     size, p = len(begun), len(begun[0].centre)  # every model is fitted at generation 0
     scores: list[_Score] = []  # of kept samples, at each centre that reads them
@@ -195,7 +197,7 @@ def _systems(populations: Populations, begun: Fits, later: list[Fits]) -> list[L
 
     def covariance(a: _Score, b: _Score) -> np.ndarray:
         """Return the covariance of two mean scores of one sample, whose first rows both read."""
-        result = populations.covariance(a.centre, b.centre, a.data)
+        result = a.data.covariance(a.centre, b.centre)
         if not np.isfinite(result).all():
             raise Inapplicable(
                 "the score has no finite covariance (noise too heavy-tailed, or theta too large)"

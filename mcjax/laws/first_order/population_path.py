@@ -17,7 +17,8 @@ import numpy as np
 
 from mcjax.chains.layout import Feeds
 from mcjax.laws.doubling import squared_powers
-from mcjax.laws.first_order.mean_score import Population, mean_score, score_covariance
+from mcjax.laws.first_order.population import Origin, Population
+from mcjax.laws.first_order.predictor_population import PredictorPopulation
 from mcjax.laws.first_order.score_equations import LARGEST_CONDITION
 from mcjax.laws.law import Inapplicable
 from mcjax.models.scores import ScoreMoments
@@ -52,7 +53,7 @@ Fits = dict[int, Fit]
 
 
 class Populations:
-    """The populations that the samples of a condition are drawn from, and scores of them."""
+    """The populations that the samples of a condition are drawn from."""
 
     def __init__(self, condition: Condition):
         scores, laws = condition.model.scores, condition.sources
@@ -63,7 +64,7 @@ class Populations:
         self._root = covariance_root(condition.covariance)
         scale = condition.model.noise_scale
         self._real = [
-            Population(
+            Origin(
                 theta,
                 covariance_root(covariance),
                 self._params
@@ -77,51 +78,51 @@ class Populations:
     def of(self, origin: int, centres: np.ndarray) -> Population:
         """Return the population of an origin, given the centres of all models, (M, p)."""
         if origin >= self._size:
-            return self._real[origin - self._size]
-        return Population(centres[origin], self._root, self._params, real=False)
+            source = self._real[origin - self._size]
+        else:
+            source = Origin(centres[origin], self._root, self._params, real=False)
+        return PredictorPopulation(source, self._scores)
 
-    def covariance(self, first: np.ndarray, second: np.ndarray, data: Population) -> np.ndarray:
-        """Return the covariance of the scores of two readers of one observation, (p, p)."""
-        return score_covariance(self._scores, first, second, data)
 
-    def flatness(self, fit: Fit, covariance: np.ndarray) -> float:
-        """Return how much J changes within a standard deviation of an estimate, relative to J.
+def flatness(fit: Fit, covariance: np.ndarray) -> float:
+    """Return how much J changes within a standard deviation of an estimate, relative to J.
 
-        The law takes J to be constant there. It is the mean change to either side along the widest
-        direction of the covariance, (p, p).
-        """
-        values, vectors = np.linalg.eigh(covariance)
-        step = np.sqrt(max(values[-1], 0.0)) * vectors[:, -1]
-        ends = [
-            weight / 2 * mean_score(self._scores, fit.centre + side * step, data).by_reader
-            for side in (-1, 1)
-            for weight, data in zip(fit.share, fit.data, strict=True)
-        ]
-        change = np.linalg.solve(fit.slope, np.sum(ends, axis=0) - fit.slope)
-        return float(np.linalg.norm(change, 2))
+    The law takes J to be constant there. It is the mean change to either side along the widest
+    direction of the covariance, (p, p).
+    """
+    values, vectors = np.linalg.eigh(covariance)
+    step = np.sqrt(max(values[-1], 0.0)) * vectors[:, -1]
+    ends = [
+        weight / 2 * data.score(fit.centre + side * step).by_reader
+        for side in (-1, 1)
+        for weight, data in zip(fit.share, fit.data, strict=True)
+    ]
+    change = np.linalg.solve(fit.slope, np.sum(ends, axis=0) - fit.slope)
+    return float(np.linalg.norm(change, 2))
 
-    def centre(
-        self, data: list[Population], share: np.ndarray, start: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the centre of a fit, J and ``dS/dv`` there, (p,), (p, p) and (B, p, p)."""
-        centre, previous = start, np.inf
-        for _ in range(ITERATIONS):
-            scores = [mean_score(self._scores, centre, population) for population in data]
-            slope = np.einsum("b,bac->ac", share, [score.by_reader for score in scores])
-            if not np.isfinite(slope).all():
-                raise Inapplicable("the expected Hessian is not finite on the path of the centres")
-            if not np.linalg.cond(slope) < LARGEST_CONDITION:
-                raise Inapplicable("the expected Hessian is singular on the path of the centres")
-            step = np.linalg.solve(slope, share @ np.array([score.mean for score in scores]))
-            longest = float(np.abs(step).max())
-            size = max(1.0, float(np.abs(centre).max()))
-            if longest == 0 or (previous < PRECISE * size and longest > previous / 2):
-                return centre, slope, np.array([score.by_parent for score in scores])
-            # the centre lies between the parameters of the data, or not far from them
-            apart = max(float(np.abs(kind.theta - centre).max()) for kind in data)
-            limit = max(LONGEST_STEP, apart)
-            centre, previous = centre - step * min(1.0, limit / longest), longest
-        raise Inapplicable("Newton's method does not find the centre of the estimates")
+
+def centre_of(
+    data: list[Population], share: np.ndarray, start: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the centre of a fit, J and ``dS/dv`` there, (p,), (p, p) and (B, p, p)."""
+    centre, previous = start, np.inf
+    for _ in range(ITERATIONS):
+        scores = [population.score(centre) for population in data]
+        slope = np.einsum("b,bac->ac", share, [score.by_reader for score in scores])
+        if not np.isfinite(slope).all():
+            raise Inapplicable("the expected Hessian is not finite on the path of the centres")
+        if not np.linalg.cond(slope) < LARGEST_CONDITION:
+            raise Inapplicable("the expected Hessian is singular on the path of the centres")
+        step = np.linalg.solve(slope, share @ np.array([score.mean for score in scores]))
+        longest = float(np.abs(step).max())
+        size = max(1.0, float(np.abs(centre).max()))
+        if longest == 0 or (previous < PRECISE * size and longest > previous / 2):
+            return centre, slope, np.array([score.by_parent for score in scores])
+        # the centre lies between the parameters of the data, or not far from them
+        apart = max(float(np.abs(kind.origin.theta - centre).max()) for kind in data)
+        limit = max(LONGEST_STEP, apart)
+        centre, previous = centre - step * min(1.0, limit / longest), longest
+    raise Inapplicable("Newton's method does not find the centre of the estimates")
 
 
 def fits_of(feeds: Feeds, populations: Populations, before: np.ndarray) -> Fits:
@@ -135,7 +136,7 @@ def fits_of(feeds: Feeds, populations: Populations, before: np.ndarray) -> Fits:
         share = feeds.weight[i, slots] * rows
         share = share / share.sum()
         data = [populations.of(int(j), before) for j in origin]
-        centre, slope, by_parent = populations.centre(data, share, before[i])
+        centre, slope, by_parent = centre_of(data, share, before[i])
         fits[i] = Fit(
             centre=centre,
             slope=slope,

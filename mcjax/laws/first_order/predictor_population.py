@@ -1,4 +1,4 @@
-"""Means, slopes and covariances of scores whose data come from other parameters than the reader's.
+"""Populations of models of a linear predictor, by integrals over normal covariates.
 
 For x ~ N(0, F F') everything is an integral ``E[f(x'a, x'b, x'v)]``, ``E[x f]`` or ``E[x x' f]`` of
 a scalar function of at most three linear predictors. With ``x = F z`` only the component of z in
@@ -16,17 +16,12 @@ quantiles of Laplace noise, and 1e-4 for two readers of quantiles at different p
 from __future__ import annotations
 
 from functools import lru_cache, reduce
-from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
-from mcjax.estimators.predictor import Params
+from mcjax.laws.first_order.population import Matrix, Origin, Population, Score, Vector
 from mcjax.laws.law import Inapplicable
 from mcjax.models.scores import ScoreMoments
-
-Vector = Float[np.ndarray, " p"]
-Matrix = Float[np.ndarray, "p p"]
 
 STEPS, MOST = {1: 1 / 64, 2: 1 / 8, 3: 2 / 5}, {1: 8192, 2: 1024, 3: 160}
 """Largest step of the trapezoidal rule, and largest number of steps along an axis, by the number of
@@ -40,63 +35,36 @@ REACH = 9.0
 shifts its mass by the length of the predictor, which is added."""
 
 
-class Population(NamedTuple):
-    """The distribution that a sample is drawn from.
+class PredictorPopulation(Population):
+    """Rows of a model of a linear predictor.
 
-    Attributes
+    Parameters
     ----------
-    theta : ndarray, shape (p,)
-        Parameters at which labels are generated.
-    root : ndarray, shape (p, p)
-        F, a root of the covariance of x.
-    params : dict
-        Numbers of the model, with the noise scale of the source.
-    real : bool
-        Whether the data are real.
+    origin : Origin
+        Whoever generates the rows.
+    scores : ScoreMoments
+        Moments of the score, given the predictors of readers and of the origin.
     """
 
-    theta: Vector
-    root: Matrix
-    params: Params
-    real: bool
+    def __init__(self, origin: Origin, scores: ScoreMoments):
+        super().__init__(origin)
+        self._scores = scores
 
+    def score(self, reader: Vector) -> Score:
+        """Return the mean score of one row and its derivatives, for a reader at ``reader``."""
+        span = _Span(self._scores, self.origin, reader)
+        a, v = span.predictors
+        mean, by_reader, by_parent = self._scores.mean(self.origin.params, a, v, self.origin.real)
+        return Score(span.vector(mean), span.matrix(by_reader), span.matrix(by_parent))
 
-class Score(NamedTuple):
-    """The mean score of a reader and its derivatives.
-
-    Attributes
-    ----------
-    mean : ndarray, shape (p,)
-        S(m, v).
-    by_reader, by_parent : ndarray, shape (p, p)
-        ``dS/dm`` and ``dS/dv``.
-    """
-
-    mean: Vector
-    by_reader: Matrix
-    by_parent: Matrix
-
-
-def mean_score(scores: ScoreMoments, reader: Vector, data: Population) -> Score:
-    """Return the mean score of one observation and its derivatives, for a reader at ``reader``."""
-    span = _Span(scores, data, reader)
-    at_reader, at_parent = span.predictors
-    mean, by_reader, by_parent = scores.mean(data.params, at_reader, at_parent, data.real)
-    return Score(span.vector(mean), span.matrix(by_reader), span.matrix(by_parent))
-
-
-def score_covariance(
-    scores: ScoreMoments, first: Vector, second: Vector, data: Population
-) -> Matrix:
-    """Return the covariance of the scores of two readers of one observation, (p, p).
-
-    Rows belong to the first reader. It is not symmetric unless both read at the same parameters.
-    """
-    span = _Span(scores, data, first, second)
-    a, b, v = span.predictors
-    product = span.matrix(scores.product(data.params, (a, b), v, data.real))
-    means = (span.vector(scores.mean(data.params, at, v, data.real).mean) for at in (a, b))
-    return product - np.outer(*means)
+    def covariance(self, first: Vector, second: Vector) -> Matrix:
+        """Return the covariance of the scores of two readers of one row, (p, p)."""
+        scores, (_, _, params, real) = self._scores, self.origin
+        span = _Span(scores, self.origin, first, second)
+        a, b, v = span.predictors
+        product = span.matrix(scores.product(params, (a, b), v, real))
+        means = (span.vector(scores.mean(params, at, v, real).mean) for at in (a, b))
+        return product - np.outer(*means)
 
 
 class _Span:
@@ -109,20 +77,20 @@ class _Span:
         model, less that of the parent.
     """
 
-    def __init__(self, scores: ScoreMoments, data: Population, *readers: Vector):
-        origin = data.theta if scores.location else 0.0
-        whitened = np.array([data.root.T @ (a - origin) for a in (*readers, data.theta)])
+    def __init__(self, scores: ScoreMoments, origin: Origin, *readers: Vector):
+        zero = origin.theta if scores.location else 0.0
+        whitened = np.array([origin.root.T @ (a - zero) for a in (*readers, origin.theta)])
         left, sizes, basis = np.linalg.svd(whitened, full_matrices=False)
         used = sizes > 1e-12 * max(sizes[0], 1e-300)
         coordinates = (left * sizes)[:, used]  # of each predictor in the basis
         lengths = np.linalg.norm(whitened, axis=1)
         reach = REACH + (lengths.sum() if scores.exponential else 0.0)
-        scale = 1.0 if scores.scale is None else float(data.params[scores.scale])
+        scale = 1.0 if scores.scale is None else float(origin.params[scores.scale])
         step = POLES * scale / max(float(lengths.max()), 1e-300) if scores.bends else np.inf
         # rounded, so that similar predictors share a rule
         step = 2.0 ** (np.floor(4 * np.log2(step)) / 4)
         self._node, self._weight = _rule(int(used.sum()), float(np.ceil(reach)), step)
-        self._basis, self._root = basis[used].T, data.root
+        self._basis, self._root = basis[used].T, origin.root
         self.predictors = [self._node @ at for at in coordinates]
 
     def vector(self, values: np.ndarray) -> Vector:

@@ -1,0 +1,81 @@
+"""Populations: the distributions that samples are drawn from, as scores see them.
+
+The law around the population path (:mod:`mcjax.laws.first_order.path_system`) asks three things of
+the data of a feed: the mean score of a reader, its derivatives, and the covariance of the scores of
+two readers. Whoever can answer is a population.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from mcjax.estimators.predictor import Params
+
+Vector = Float[np.ndarray, " p"]
+Matrix = Float[np.ndarray, "p p"]
+
+
+class Origin(NamedTuple):
+    """How the origin of a feed generates rows.
+
+    Attributes
+    ----------
+    theta : ndarray, shape (p,)
+        Parameters at which labels are generated.
+    root : ndarray, shape (q, q)
+        F, a root of the covariance of x.
+    params : dict
+        Numbers of the model, with the noise scale of the source.
+    real : bool
+        Whether the data are real.
+    """
+
+    theta: Vector
+    root: Float[np.ndarray, "q q"]
+    params: Params
+    real: bool
+
+
+class Score(NamedTuple):
+    """The mean score of a reader and its derivatives.
+
+    Attributes
+    ----------
+    mean : ndarray, shape (p,)
+        S(m, v).
+    by_reader, by_parent : ndarray, shape (p, p)
+        ``dS/dm`` and ``dS/dv``.
+    """
+
+    mean: Vector
+    by_reader: Matrix
+    by_parent: Matrix
+
+
+class Population(ABC):
+    """The distribution of the rows of one feed.
+
+    Parameters
+    ----------
+    origin : Origin
+        Whoever generates the rows.
+    """
+
+    def __init__(self, origin: Origin):
+        self.origin = origin
+
+    @abstractmethod
+    def score(self, reader: Vector) -> Score:
+        """Return the mean score of one row and its derivatives, for a reader at ``reader``."""
+
+    @abstractmethod
+    def covariance(self, first: Vector, second: Vector) -> Matrix:
+        """Return the covariance of the scores of two readers of one row, (p, p).
+
+        Rows belong to the first reader. It is not symmetric unless both read at the same
+        parameters.
+        """
