@@ -186,6 +186,7 @@ def _draw(
         pairs=program.pairs,
         design=condition.design,
         sources=condition.sources,
+        selections=condition.selections,
     )
 
 
@@ -254,6 +255,7 @@ def draw_samples(
             pairs=program.pairs,
             design=condition.design,
             sources=condition.sources,
+            selections=condition.selections,
         )
 
     return jax.vmap(jax.vmap(draw))(feeds)

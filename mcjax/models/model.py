@@ -59,6 +59,22 @@ class Functional(NamedTuple):
     span: Callable[[int], float]
 
 
+class Tempering(NamedTuple):
+    """How data are generated at a temperature, in NumPy and in JAX.
+
+    Attributes
+    ----------
+    parameters : callable
+        ``(params, theta, temperature) -> (params, theta)``, the numbers and the parameters at which
+        the model generates such data; ``theta`` has shape (p,) or (p, N).
+    derivative : callable
+        ``(theta, temperature) -> (p, p)``, the derivative of these parameters in theta, in NumPy.
+    """
+
+    parameters: Callable[[Params, Any, Any], tuple[Params, Any]]
+    derivative: Callable[[Float[np.ndarray, " p"], float], Float[np.ndarray, "p p"]]
+
+
 @dataclass(frozen=True)
 class LeastSquares:
     """Properties of a model with the squared loss and ``y = x'theta + noise``.
@@ -91,6 +107,8 @@ class LeastSquares:
         "least_squares",
         "statistics",
         "noise_scale",
+        "tempering",
+        "mirror",
         "functionals",
         "covariates",
         "estimator",
@@ -142,6 +160,11 @@ class Model:
     noise_scale : str, optional
         Name of the number in ``params`` that scales the noise of labels without entering the loss,
         so that each source of data may have another scale.
+    tempering : Tempering, optional
+        How data are generated at a temperature.
+    mirror : callable, optional
+        ``theta -> theta`` of a model whose labels are 0 or 1: the parameters at which these are
+        swapped.
     functionals : tuple of Functional
         Numbers computed from an estimate, whose means over chains can be judged.
     covariates : int, optional
@@ -179,6 +202,8 @@ class Model:
     least_squares: LeastSquares | None = None
     statistics: Statistics | None = None
     noise_scale: str | None = None
+    tempering: Tempering | None = None
+    mirror: Callable[[Any], Any] | None = None
     functionals: tuple[Functional, ...] = ()
     covariates: int | None = None
     estimator: Estimator | None = None

@@ -17,4 +17,7 @@ def departure(condition: Condition) -> str:
                 f"source {source.name!r} has a theta of its own, a distance that does not shrink as"
                 " samples grow"
             )
+    for feed in (*condition.network.first, *condition.network.later.feeds):
+        if feed.keep is not None:
+            return f"model {feed.reader!r} keeps a selection of what {feed.origin!r} generates"
     return ""

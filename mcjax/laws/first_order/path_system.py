@@ -157,14 +157,15 @@ def pooled_mse_on_path(condition: Condition) -> float | None:
     Each sample counts once. The result is None if the samples change with time.
     """
     net = condition.network
-    if net.later.rows_vary:
+    read = (*net.first, *net.later.feeds)
+    if net.later.rows_vary or any(f.keep and f.origin in net.source_index for f in read):
         return None
     populations = Populations(condition)
     samples: dict[int, tuple[Population, int]] = {}
     for feeds in tables_of(network_arrays(net, shape_of([net]))):
         for i, b in np.argwhere((feeds.samples > 0) & (feeds.origin >= net.size)):
-            read = populations.of(int(feeds.origin[i, b]), condition.theta[None])
-            samples.setdefault(int(feeds.stream[i, b]), (read, int(feeds.samples[i, b])))
+            kind = populations.of(int(feeds.origin[i, b]), condition.theta[None])
+            samples.setdefault(int(feeds.stream[i, b]), (kind, int(feeds.samples[i, b])))
     data, rows = [kind for kind, _ in samples.values()], [count for _, count in samples.values()]
     share = np.array(rows) / sum(rows)
     centre, slope, _ = centre_of(data, share, condition.theta)

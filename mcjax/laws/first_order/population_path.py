@@ -18,10 +18,9 @@ import numpy as np
 from mcjax.chains.layout import Feeds
 from mcjax.laws.doubling import squared_powers
 from mcjax.laws.first_order.population import Origin, Population
-from mcjax.laws.first_order.predictor_population import PredictorPopulation
+from mcjax.laws.first_order.populations import population_of
 from mcjax.laws.first_order.score_equations import LARGEST_CONDITION
 from mcjax.laws.law import Inapplicable
-from mcjax.models.scores import ScoreMoments
 from mcjax.study.study import Condition, covariance_root
 
 ITERATIONS, PRECISE = 200, 1e-9
@@ -56,9 +55,8 @@ class Populations:
     """The populations that the samples of a condition are drawn from."""
 
     def __init__(self, condition: Condition):
-        scores, laws = condition.model.scores, condition.sources
-        assert scores is not None, "the law has asked"
-        self._scores: ScoreMoments = scores
+        laws = condition.sources
+        self._model, self._selections = condition.model, condition.network.selections
         self._size = condition.network.size
         self._params = condition.model.params
         self._root = covariance_root(condition.covariance)
@@ -75,13 +73,19 @@ class Populations:
             for s, (theta, covariance) in enumerate(zip(laws.theta, laws.covariance, strict=True))
         ]
 
-    def of(self, origin: int, centres: np.ndarray) -> Population:
-        """Return the population of an origin, given the centres of all models, (M, p)."""
+    def of(self, origin: int, centres: np.ndarray, selection: int = 0) -> Population:
+        """Return the population of a feed, given the centres of all models, (M, p).
+
+        ``selection`` is the number of what the reader keeps, from 1, or 0 for everything.
+        """
         if origin >= self._size:
             source = self._real[origin - self._size]
         else:
             source = Origin(centres[origin], self._root, self._params, real=False)
-        return PredictorPopulation(source, self._scores)
+        if not selection:
+            return population_of(source, self._model)
+        population: Population = self._selections[selection - 1].population(source, self._model)
+        return population
 
 
 def flatness(fit: Fit, covariance: np.ndarray) -> float:
@@ -135,7 +139,14 @@ def fits_of(feeds: Feeds, populations: Populations, before: np.ndarray) -> Fits:
         origin, rows = feeds.origin[i, slots], feeds.samples[i, slots]
         share = feeds.weight[i, slots] * rows
         share = share / share.sum()
-        data = [populations.of(int(j), before) for j in origin]
+        selection = np.zeros_like(origin)
+        stream = feeds.stream[i, slots].astype(np.int64)
+        if feeds.selection is not None and feeds.copy is not None:
+            selection = feeds.selection[i, slots]
+            stream += feeds.copy[i, slots].astype(np.int64) << 32
+        data = [
+            populations.of(int(j), before, int(k)) for j, k in zip(origin, selection, strict=True)
+        ]
         centre, slope, by_parent = centre_of(data, share, before[i])
         fits[i] = Fit(
             centre=centre,
@@ -145,7 +156,7 @@ def fits_of(feeds: Feeds, populations: Populations, before: np.ndarray) -> Fits:
             data=data,
             by_parent=by_parent,
             origin=origin,
-            stream=feeds.stream[i, slots],
+            stream=stream,
             rows=rows,
             renewed=feeds.renewed[i, slots],
         )
