@@ -142,7 +142,16 @@ def draw_dataset(
     for number, selection in enumerate(selections, 1):
         assert feeds.selection is not None, "a network with selections has their numbers"
         chosen = _both(feeds.selection[slot] == number)
-        drawn = selection.draw(Rows(model, _both(theta), params, attempt, label, valid & chosen))
+        drawn = selection.draw(
+            Rows(
+                model,
+                theta=_both(theta),
+                params=params,
+                attempt=attempt,
+                label=label,
+                wanted=valid & chosen,
+            )
+        )
         x = jnp.where(chosen[None], drawn.x, x)
         y = jnp.where(of_rows(chosen, y), drawn.y, y)
         valid = valid & (drawn.kept | ~chosen)

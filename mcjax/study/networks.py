@@ -19,6 +19,7 @@ from mcjax.network.network import Network
 from mcjax.network.source import Source
 from mcjax.network.topologies import TOPOLOGIES
 from mcjax.study.schema import FeedTable, NetworkTable, StudyFile, read_file
+from mcjax.study.selections import read_selection
 from mcjax.study.sources import read_covariance
 
 if TYPE_CHECKING:
@@ -135,11 +136,7 @@ def _feeds(table: NetworkTable) -> Network:
 
 
 def _feed(table: FeedTable, field: str) -> Feed:
-    keep = None
-    if table.keep is not None:
-        from mcjax.selections.registry import read_selection  # imports JAX
-
-        keep = read_selection(table.keep, field)
+    keep = None if table.keep is None else read_selection(table.keep, field)
     # `build_network` completes samples and weights
     values: Any = table.origin, table.to, table.samples, table.weight, keep
     return Feed(*values)

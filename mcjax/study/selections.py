@@ -1,4 +1,4 @@
-"""The selections that a study file can name."""
+"""The selections that a study file can name. Does not import them before one is asked for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pkgutil import resolve_name
 from typing import Any
 
 from mcjax.errors import InputError, did_you_mean
-from mcjax.selections.selection import Selection
 
 PLACES = {
     "temperature": "mcjax.selections.temperature:Temperature",
@@ -16,10 +15,8 @@ PLACES = {
 }
 """Modules and classes of the built-in selections, by the field of ``keep`` that asks for them."""
 
-SELECTIONS: dict[str, type[Any]] = {name: resolve_name(place) for name, place in PLACES.items()}
 
-
-def read_selection(spec: Mapping[str, Any], field: str) -> Selection:
+def read_selection(spec: Mapping[str, Any], field: str) -> Any:
     """Return the selection that a ``keep`` table describes.
 
     Parameters
@@ -29,19 +26,24 @@ def read_selection(spec: Mapping[str, Any], field: str) -> Selection:
     field : str
         What errors name.
 
+    Returns
+    -------
+    Selection
+        Its values are checked where a model is known.
+
     Raises
     ------
     InputError
         If no kind or several are asked for, or a field is unknown, missing or of the wrong type.
     """
-    kinds = [name for name in spec if name in SELECTIONS]
-    known = ", ".join(SELECTIONS)
+    kinds = [name for name in spec if name in PLACES]
+    known = ", ".join(PLACES)
     if len(kinds) != 1:
-        wrong = next((name for name in spec if name not in SELECTIONS), "")
-        hint = did_you_mean(wrong, SELECTIONS) if not kinds and wrong else ""
+        wrong = next((name for name in spec if name not in PLACES), "")
+        hint = did_you_mean(wrong, PLACES) if not kinds and wrong else ""
         what = f"asks for {' and '.join(kinds)}" if kinds else "names no selection"
         raise InputError(field, f"{what}; give one of {known}{hint}")
-    kind = SELECTIONS[kinds[0]]
+    kind = resolve_name(PLACES[kinds[0]])
     takes = {entry.name: entry for entry in fields(kind)}
     for key in spec:
         if key not in takes:
@@ -53,8 +55,7 @@ def read_selection(spec: Mapping[str, Any], field: str) -> Selection:
     for key, entry in takes.items():
         if entry.default is MISSING and key not in spec:
             raise InputError(f"{field}.{key}", f"is missing; {kinds[0]} needs it")
-    selection: Selection = kind(**{key: _frozen(value) for key, value in spec.items()})
-    return selection
+    return kind(**{key: _frozen(value) for key, value in spec.items()})
 
 
 def _frozen(value: Any) -> Any:
