@@ -49,9 +49,9 @@ class Drawn(NamedTuple):
     Attributes
     ----------
     x, y : Array
-        Covariates, shape (q, N), and labels, shape (..., N).
+        Covariates, shape (q, N), and labels, shape (..., N); NaN where no attempt was accepted.
     kept : Array
-        Whether there is such a row, shape (N,).
+        Whether the row is one that the reader fits, shape (N,).
     """
 
     x: Float[Array, "q N"]
@@ -111,7 +111,8 @@ class Rows(NamedTuple):
             return (k < MOST_ATTEMPTS) & (self.wanted & ~drawn.kept).any()
 
         begin = jnp.uint32(1), self.tried(jnp.uint32(0), accepts)
-        return lax.while_loop(unfinished, once_more, begin)[1]
+        x, y, kept = lax.while_loop(unfinished, once_more, begin)[1]
+        return Drawn(x, jnp.where(kept, y, jnp.nan), jnp.ones_like(kept))
 
     def tried(self, k: Any, accepts: Callable[[Attempt, Array], Bool[Array, " N"]]) -> Drawn:
         """Return one attempt of each row, and whether it is accepted."""
