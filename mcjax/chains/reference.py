@@ -118,7 +118,9 @@ def _generation(
             models=len(theta),
         )
         if condition.selections:
-            lacking = (jnp.isnan(data.y) & (data.weight > 0)).any() & (task.status == Status.RUNNING)
+            lacking = (jnp.isnan(data.y) & (data.weight > 0)).any() & (
+                task.status == Status.RUNNING
+            )
             task = task._replace(status=jnp.where(lacking, int(Status.NOTHING_KEPT), task.status))
         samples, weight = jnp.asarray(task.feeds.samples), jnp.asarray(task.feeds.weight)
         _, share = shares_of(samples, weight, axis=0)

@@ -24,7 +24,7 @@ from mcjax.estimators.predictor import Entries, LinearPredictor, Params, Words, 
 from mcjax.estimators.sufficient_statistics import Statistics
 from mcjax.models.allowance import Allowance
 from mcjax.models.information import Information
-from mcjax.models.scores import ScoreMoments
+from mcjax.models.scores import ScoreMoments, SummaryMoments
 from mcjax.models.structure import Structure
 
 if TYPE_CHECKING:
@@ -150,8 +150,8 @@ class Model:
     information : callable, optional
         ``(params, theta, covariance) -> Information`` in closed form, for ``x ~ N(0,
         covariance)``; defaults to automatic differentiation and Monte Carlo.
-    scores : ScoreMoments, optional
-        Moments of the score of a model of a linear predictor whose data come from other parameters
+    scores : ScoreMoments or SummaryMoments, optional
+        Moments of the score of a model whose data come from other parameters
         than it has; without them, laws describe only data whose parameters are close to the truth.
     least_squares : LeastSquares, optional
         Given if the loss is the squared one.
@@ -198,7 +198,7 @@ class Model:
     information: (
         Callable[[Params, Float[np.ndarray, " p"], Float[np.ndarray, "q q"]], Information] | None
     ) = None
-    scores: ScoreMoments | None = None
+    scores: ScoreMoments | SummaryMoments | None = None
     least_squares: LeastSquares | None = None
     statistics: Statistics | None = None
     noise_scale: str | None = None

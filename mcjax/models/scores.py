@@ -3,7 +3,7 @@
 For a model of a linear predictor the score of one observation is ``x l'(x'm, y)``, where m belongs
 to the reader and y is generated at ``x'v``, where v belongs to the parent. Given x, everything that
 laws need is a function of these scalars, so a model states its moments once and laws integrate them
-over x (:mod:`mcjax.laws.first_order.predictor_population`).
+over x (:mod:`mcjax.laws.first_order.span`).
 """
 
 from __future__ import annotations
@@ -60,6 +60,39 @@ class ScoreMoments:
     scale: str | None = None
     bends: bool = True
     exponential: bool = False
+
+
+class Summary(NamedTuple):
+    """Moments of the function h of a row whose mean an estimate solves for.
+
+    Attributes
+    ----------
+    mean : ndarray, shape (p,)
+        ``E h`` for rows generated at theta.
+    derivative : ndarray, shape (p, p)
+        Its derivative in theta.
+    covariance : ndarray, shape (p, p)
+        Covariance of h.
+    """
+
+    mean: Float[np.ndarray, " p"]
+    derivative: Float[np.ndarray, "p p"]
+    covariance: Float[np.ndarray, "p p"]
+
+
+@dataclass(frozen=True)
+class SummaryMoments:
+    """Moments of the score of a model without covariates, ``E_theta h - h(y)``, in NumPy.
+
+    An estimate matches the mean of h over its rows, to first order.
+
+    Attributes
+    ----------
+    at : callable
+        ``theta -> Summary``.
+    """
+
+    at: Callable[[Float[np.ndarray, " p"]], Summary]
 
 
 def canonical_scores(mean: Callable[[Eta], Eta], variance: Callable[[Eta], Eta]) -> ScoreMoments:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from mcjax.chains.selected import Drawn, Rows
 from mcjax.laws.first_order.population import Origin, Population
@@ -21,6 +21,25 @@ def is_number(value: Any) -> bool:
     """Return whether a value is a finite real number, and not true or false."""
     real = isinstance(value, int | float) and not isinstance(value, bool)
     return real and math.isfinite(value)
+
+
+Count = Literal["accepted", "raw"]
+"""Whether the samples of a feed are rows that are kept, or rows that are looked at."""
+
+
+def count_problem(count: Any) -> str:
+    """Return what is wrong with a count, or an empty string; see :meth:`Selection.problem`."""
+    choices = get_args(Count)
+    return "" if count in choices else f"count is {count!r}, not one of {choices}"
+
+
+def theta_problem(field: str, values: Any, theta: Float[np.ndarray, " p"]) -> str:
+    """Return what is wrong with parameters, or an empty string; see :meth:`Selection.problem`."""
+    if not (isinstance(values, tuple) and all(map(is_number, values))):
+        return f"{field} is {values!r}; give {len(theta)} finite numbers"
+    if len(values) != len(theta):
+        return f"{field} has {len(values)} numbers; give {len(theta)}, as theta"
+    return ""
 
 
 class Selection(ABC):

@@ -12,6 +12,10 @@ from mcjax.errors import InputError, did_you_mean
 PLACES = {
     "temperature": "mcjax.selections.temperature:Temperature",
     "flip": "mcjax.selections.flip:Flip",
+    "verifier": "mcjax.selections.verifier:Verifier",
+    "checker": "mcjax.selections.checker:Checker",
+    "best_of": "mcjax.selections.best_of:BestOf",
+    "top_p": "mcjax.selections.top_p:TopP",
 }
 """Modules and classes of the built-in selections, by the field of ``keep`` that asks for them."""
 

@@ -66,6 +66,9 @@ class Path:
     flatness : ndarray, shape (T + 1, M)
         How much J has changed within a standard deviation of the estimates, relative to J, in any
         generation so far: what the law neglects where truths are far apart.
+    clearance : float
+        Smallest number of standard deviations between a centre and a jump of what readers keep of
+        its data, in any generation; infinite if nothing jumps.
     limit : ndarray, shape (M, p)
         Where the centres settle; nan if they do not.
     late : LinearSystem or None
@@ -76,6 +79,7 @@ class Path:
     system: LinearSystem
     covariance: Float[np.ndarray, "T+1 M*p M*p"]
     flatness: Float[np.ndarray, "T+1 M"]
+    clearance: float
     limit: Float[np.ndarray, "M p"]
     late: LinearSystem | None
 
@@ -135,9 +139,27 @@ def path_of(condition: Condition, generations: int) -> Path:
         system=system,
         covariance=covariance,
         flatness=_flatness([begun, *later[:generations]], covariance),
+        clearance=_clearance(later[:generations], covariance),
         limit=limit,
         late=late,
     )
+
+
+def _clearance(later: Sequence[Fits], covariance: np.ndarray) -> float:
+    """Return the clearance of a path; ``later`` are the fits of generations 1 to T."""
+    least = np.inf
+    for before, generation in zip(covariance, later, strict=False):
+        for fit in generation.values():
+            p = len(fit.centre)
+            for origin, data in zip(fit.origin, fit.data, strict=True):
+                if origin * p >= len(before):  # a real source
+                    continue
+                block = before[origin * p : (origin + 1) * p, origin * p : (origin + 1) * p]
+                for function, distance in data.jumps():
+                    deviation = np.sqrt(max(float(function @ block @ function), 0.0))
+                    if distance < least * deviation:
+                        least = distance / deviation
+    return float(least)
 
 
 def _flatness(fits: Sequence[Fits], covariance: np.ndarray) -> np.ndarray:

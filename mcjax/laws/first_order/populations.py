@@ -10,6 +10,7 @@ from mcjax.laws.first_order.population import Matrix, Origin, Population, Score,
 from mcjax.laws.first_order.predictor_population import PredictorPopulation
 from mcjax.laws.law import Inapplicable
 from mcjax.models.model import Model
+from mcjax.models.scores import Summary, SummaryMoments
 
 
 def population_of(origin: Origin, model: Model) -> Population:
@@ -24,7 +25,36 @@ def population_of(origin: Origin, model: Model) -> Population:
         raise Inapplicable(
             f"{model.name} does not state the moments of its score away from the truth"
         )
+    if isinstance(model.scores, SummaryMoments):
+        return Summarised(origin, model.scores, model.scores.at(origin.theta))
     return PredictorPopulation(origin, model.scores)
+
+
+class Summarised(Population):
+    """Rows without covariates, of which an estimate matches the mean of a function h.
+
+    Parameters
+    ----------
+    origin : Origin
+        Whoever generates the rows.
+    scores : SummaryMoments
+        Moments of h for whole samples, which the reader takes its rows to be.
+    rows : Summary
+        Moments of h for the rows that it gets.
+    """
+
+    def __init__(self, origin: Origin, scores: SummaryMoments, rows: Summary):
+        super().__init__(origin)
+        self._scores, self._rows = scores, rows
+
+    def score(self, reader: Vector) -> Score:
+        """Return the mean score of one row and its derivatives, for a reader at ``reader``."""
+        own = self._scores.at(reader)
+        return Score(own.mean - self._rows.mean, own.derivative, -self._rows.derivative)
+
+    def covariance(self, first: Vector, second: Vector) -> Matrix:
+        """Return the covariance of the scores of two readers of one row, (p, p)."""
+        return self._rows.covariance
 
 
 class Moved(Population):
@@ -52,6 +82,38 @@ class Moved(Population):
     def covariance(self, first: Vector, second: Vector) -> Matrix:
         """Return the covariance of the scores of two readers of one row, (p, p)."""
         return self._moved.covariance(first, second)
+
+
+class Thinned(Population):
+    """Rows that a reader looks at, and of which it fits only some.
+
+    The score of a row that is not kept is 0.
+
+    Parameters
+    ----------
+    kept : Population
+        The rows that are kept.
+    share : float
+        P, their share of all rows.
+    growth : ndarray, shape (p,)
+        Derivative of ``log P`` in the parameters of the origin.
+    """
+
+    def __init__(self, kept: Population, share: float, growth: Vector):
+        super().__init__(kept.origin)
+        self._kept, self._share, self._growth = kept, share, growth
+
+    def score(self, reader: Vector) -> Score:
+        """Return the mean score of one row and its derivatives, for a reader at ``reader``."""
+        mean, by_reader, by_parent = self._kept.score(reader)
+        by_parent = by_parent + np.outer(mean, self._growth)
+        return Score(self._share * mean, self._share * by_reader, self._share * by_parent)
+
+    def covariance(self, first: Vector, second: Vector) -> Matrix:
+        """Return the covariance of the scores of two readers of one row, (p, p)."""
+        means = np.outer(self._kept.score(first).mean, self._kept.score(second).mean)
+        within = self._kept.covariance(first, second)
+        return self._share * (within + (1 - self._share) * means)
 
 
 class Mixture(Population):
