@@ -16,7 +16,7 @@ from mcjax.estimators.sufficient_statistics import Statistics, Sums
 from mcjax.models.generative import GaussianMoments, generative_model
 from mcjax.models.information import Information, same_information
 from mcjax.models.model import Functional, Model, uniforms
-from mcjax.models.scores import Summary, SummaryMoments
+from mcjax.models.scores import NormalScores
 
 
 def gaussian(unbiased: bool = True) -> Model:
@@ -48,7 +48,7 @@ def gaussian(unbiased: bool = True) -> Model:
         information=gaussian_information,
         statistics=Statistics(_summary, _estimate),
         check=_check,
-        scores=SummaryMoments(normal_moments),
+        scores=NormalScores(),
         generative=GaussianMoments(),
         functionals=(
             Functional("variance", _variance, "ratio", _unbounded),
@@ -90,38 +90,6 @@ def _check(truth: np.ndarray) -> str:
     if len(truth) != 2 or not truth[1] > 0:
         return "must be two numbers, a mean and a positive variance"
     return ""
-
-
-def normal_moments(theta: Float[np.ndarray, " p"]) -> Summary:
-    """Return the moments of ``(y, y^2)`` for y ~ N(m, s), theta = (m, s)."""
-    m, s = theta  # s may be negative on the way to a root
-    return Summary(
-        mean=np.array([m, m**2 + s]),
-        derivative=np.array([[1.0, 0.0], [2 * m, 1.0]]),
-        covariance=np.array([[s, 2 * m * s], [2 * m * s, 4 * m**2 * s + 2 * s**2]]),
-    )
-
-
-def moments_of_shape(
-    theta: Float[np.ndarray, " p"], shape: tuple[float, float, float, float]
-) -> Summary:
-    """Return the moments of ``(y, y^2)`` for ``y = m + sqrt(s) z``, theta = (m, s).
-
-    ``shape`` are the moments ``E z, ..., E z^4`` of a z whose distribution does not depend on
-    theta.
-    """
-    m, deviation = theta[0], math.sqrt(theta[1])
-    z1, z2, z3, z4 = shape
-    first = m + deviation * z1
-    second = m**2 + 2 * m * deviation * z1 + theta[1] * z2
-    by_deviation = np.array([z1, 2 * m * z1 + 2 * deviation * z2])
-    derivative = np.column_stack(
-        [[1.0, 2 * m + 2 * deviation * z1], by_deviation / (2 * deviation)]
-    )
-    # of z and z^2, and then of y and y^2, which are linear in them
-    spread = np.array([[z2 - z1**2, z3 - z1 * z2], [z3 - z1 * z2, z4 - z2**2]])
-    linear = np.array([[deviation, 0.0], [2 * m * deviation, theta[1]]])
-    return Summary(np.array([first, second]), derivative, linear @ spread @ linear.T)
 
 
 def gaussian_information(

@@ -26,7 +26,7 @@ from mcjax.estimators.predictor import Params, Words
 from mcjax.estimators.sufficient_statistics import Statistics, SufficientStatistics, Sums
 from mcjax.models.information import Information, same_information
 from mcjax.models.model import Functional, Model, Tempering, uniforms
-from mcjax.models.scores import Summary, SummaryMoments
+from mcjax.models.scores import MeanScores
 
 SUM = 1e-9
 """Largest difference from 1 of the sum of class probabilities in a study."""
@@ -89,7 +89,7 @@ def categorical() -> Model:
         information=categorical_information,
         statistics=Statistics(_categorical_summary, _categorical_estimate),
         check=_categorical_check,
-        scores=SummaryMoments(_categorical_moments),
+        scores=MeanScores(_categorical_covariance),
         tempering=SHARES_TEMPERING,
         generative=ClassShares(1.0, _all_classes),
         functionals=(
@@ -114,7 +114,7 @@ def bernoulli() -> Model:
         information=bernoulli_information,
         statistics=Statistics(_bernoulli_summary, _bernoulli_estimate),
         check=_bernoulli_check,
-        scores=SummaryMoments(_bernoulli_moments),
+        scores=MeanScores(_bernoulli_covariance),
         tempering=CHANCE_TEMPERING,
         mirror=_complement,
         generative=ClassShares(1.0, both_classes),
@@ -140,7 +140,7 @@ def poisson_mean() -> Model:
         information=poisson_mean_information,
         statistics=Statistics(_poisson_summary, _poisson_estimate),
         check=_poisson_check,
-        scores=SummaryMoments(_poisson_moments),
+        scores=MeanScores(_poisson_covariance),
         generative=PoissonRate(0.0),
         functionals=(Functional("alive", _alive, "chance", _at_most_one),),
     )
@@ -217,8 +217,8 @@ def _categorical_check(truth: np.ndarray) -> str:
     return ""
 
 
-def _categorical_moments(theta: np.ndarray) -> Summary:
-    return Summary(theta, np.eye(len(theta)), np.diag(theta) - np.outer(theta, theta))
+def _categorical_covariance(theta: np.ndarray) -> np.ndarray:
+    return np.diag(theta) - np.outer(theta, theta)
 
 
 def categorical_information(
@@ -291,8 +291,8 @@ def _bernoulli_check(truth: np.ndarray) -> str:
     return ""
 
 
-def _bernoulli_moments(theta: np.ndarray) -> Summary:
-    return Summary(theta, np.eye(1), np.diag(theta * (1 - theta)))
+def _bernoulli_covariance(theta: np.ndarray) -> np.ndarray:
+    return np.diag(theta * (1 - theta))
 
 
 def bernoulli_information(
@@ -342,8 +342,8 @@ def _poisson_check(truth: np.ndarray) -> str:
     return ""
 
 
-def _poisson_moments(theta: np.ndarray) -> Summary:
-    return Summary(theta, np.eye(1), np.diag(theta))
+def _poisson_covariance(theta: np.ndarray) -> np.ndarray:
+    return np.diag(theta)
 
 
 def poisson_mean_information(

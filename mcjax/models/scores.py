@@ -62,37 +62,21 @@ class ScoreMoments:
     exponential: bool = False
 
 
-class Summary(NamedTuple):
-    """Moments of the function h of a row whose mean an estimate solves for.
-
-    Attributes
-    ----------
-    mean : ndarray, shape (p,)
-        ``E h`` for rows generated at theta.
-    derivative : ndarray, shape (p, p)
-        Its derivative in theta.
-    covariance : ndarray, shape (p, p)
-        Covariance of h.
-    """
-
-    mean: Float[np.ndarray, " p"]
-    derivative: Float[np.ndarray, "p p"]
-    covariance: Float[np.ndarray, "p p"]
-
-
 @dataclass(frozen=True)
-class SummaryMoments:
-    """Moments of the score of a model without covariates, ``E_theta h - h(y)``, in NumPy.
-
-    An estimate matches the mean of h over its rows, to first order.
+class MeanScores:
+    """A score ``theta - h(y)``, without covariates, in NumPy; the mean of h at theta is theta.
 
     Attributes
     ----------
-    at : callable
-        ``theta -> Summary``.
+    covariance : callable
+        ``theta -> (p, p)``, the covariance of h.
     """
 
-    at: Callable[[Float[np.ndarray, " p"]], Summary]
+    covariance: Callable[[Float[np.ndarray, " p"]], Float[np.ndarray, "p p"]]
+
+
+class NormalScores(NamedTuple):
+    """The score ``(m - y, s - (y - m)^2)`` of theta = (m, s), mean and variance of normal rows."""
 
 
 def canonical_scores(mean: Callable[[Eta], Eta], variance: Callable[[Eta], Eta]) -> ScoreMoments:

@@ -16,29 +16,28 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import ndtr
 
-from mcjax.models.gaussian import moments_of_shape
-from mcjax.models.scores import Summary
+from mcjax.laws.first_order.normal_population import Shape
 
 REACH, NODES = 12.0, 400
 """Where integrals end, and the number of their nodes on either side of a kink."""
 Moments = Float[np.ndarray, " k"]
 
 
-def largest_of_normals(theta: Float[np.ndarray, " p"], count: int) -> Summary:
-    """Return moments of ``(y, y^2)`` for the largest y of K rows, theta = (mean, variance)."""
+def largest_of_normals(count: int) -> Shape:
+    """Return the distribution of the largest of K normal variables, in standard units."""
     z, weight = _nodes(0.0)
     density = count * _density(z) * ndtr(z) ** (count - 1)
-    first, second, third, fourth = (float(weight @ (density * z**k)) for k in range(1, 5))
-    return moments_of_shape(theta, (first, second, third, fourth))
+    moments = tuple(float(weight @ (density * z**k)) for k in range(1, 5))
+    return Shape(moments, np.zeros((2, 2)))
 
 
-def closest_of_normals(theta: Float[np.ndarray, " p"], count: int, target: float) -> Summary:
-    """Return moments of ``(y, y^2)`` for the one of K rows that is closest to a target.
+def closest_of_normals(theta: Float[np.ndarray, " p"], count: int, target: float) -> Shape:
+    """Return the distribution of the one of K normal variables that is closest to a target.
 
     Parameters
     ----------
     theta : ndarray, shape (2,)
-        Mean and variance of the rows.
+        Their mean and variance; the result is in units of these.
     count : int
         K.
     target : float
@@ -50,19 +49,15 @@ def closest_of_normals(theta: Float[np.ndarray, " p"], count: int, target: float
     near = ndtr(np.minimum(z, 2 * at - z))  # others are below the nearer end,
     far = ndtr(-np.maximum(z, 2 * at - z))  # or above the farther one
     worse = near + far
-    powers = z[None] ** np.arange(1, 5)[:, None]
     density = count * _density(z) * worse ** (count - 1)
-    moments = powers @ (weight * density)
-    summary = moments_of_shape(theta, tuple(moments))
+    moments = tuple(float(weight @ (density * z**k)) for k in range(1, 5))
     if count == 1:
-        return summary
+        return Shape(moments, np.zeros((2, 2)))
     moved = 2 * np.sign(z - at) * _density(2 * at - z)
     slope = count * (count - 1) * _density(z) * worse ** (count - 2) * moved
-    change = powers[:2] @ (weight * slope)  # of E z and E z^2 with `at`
-    by_theta = np.array([-1.0, -at / (2 * deviation)]) / deviation
-    by_shape = np.array([deviation * change[0], 2 * theta[0] * deviation * change[0]])
-    by_shape[1] += theta[1] * change[1]
-    return summary._replace(derivative=summary.derivative + np.outer(by_shape, by_theta))
+    change = np.array([weight @ (slope * z**k) for k in (1, 2)])  # with `at`
+    by_theta = -np.array([1.0, at / (2 * deviation)]) / deviation
+    return Shape(moments, np.outer(change, by_theta))
 
 
 def _density(z: np.ndarray) -> np.ndarray:

@@ -11,12 +11,12 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from mcjax.chains.selected import Drawn, Rows
+from mcjax.laws.first_order.normal_population import NormalPopulation
 from mcjax.laws.first_order.population import Origin, Population
-from mcjax.laws.first_order.populations import Summarised, population_of
+from mcjax.laws.first_order.populations import population_of
 from mcjax.laws.law import Inapplicable
-from mcjax.models.generative import GaussianMoments
 from mcjax.models.model import Model
-from mcjax.models.scores import SummaryMoments
+from mcjax.models.scores import NormalScores
 from mcjax.selections.best_normal import closest_of_normals, largest_of_normals
 from mcjax.selections.selection import Selection, is_number
 
@@ -75,13 +75,11 @@ class BestOf(Selection):
 
     def population(self, origin: Origin, model: Model) -> Population:
         """Return the population of the rows that the reader gets."""
-        scores = model.scores
-        if isinstance(model.generative, GaussianMoments) and isinstance(scores, SummaryMoments):
+        if isinstance(model.scores, NormalScores):
             if self.reward == "label":
-                best = largest_of_normals(origin.theta, self.best_of)
-            else:
-                best = closest_of_normals(origin.theta, self.best_of, float(self.target))
-            return Summarised(origin, scores, best)
+                return NormalPopulation(origin, largest_of_normals(self.best_of))
+            target = float(self.target)
+            return NormalPopulation(origin, closest_of_normals(origin.theta, self.best_of, target))
         if self.best_of == 1:
             return population_of(origin, model)
         raise Inapplicable(

@@ -81,11 +81,20 @@ class Populations:
         if origin >= self._size:
             source = self._real[origin - self._size]
         else:
+            if not self.hold(centres[origin][None]):
+                raise Inapplicable(
+                    "the centres reach the edge of what the model's parameters can be"
+                )
             source = Origin(centres[origin], self._root, self._params, real=False)
         if not selection:
             return population_of(source, self._model)
         population: Population = self._selections[selection - 1].population(source, self._model)
         return population
+
+    def hold(self, centres: np.ndarray) -> bool:
+        """Return whether the model has parameters like these centres, (M, p)."""
+        check = self._model.check
+        return check is None or not any(check(theta) for theta in centres)
 
 
 def flatness(fit: Fit, covariance: np.ndarray) -> float:
@@ -204,6 +213,8 @@ def settled(
         following = moved(centres, fits)
         if close(following, centres):
             return following, fits
+        if not populations.hold(following):
+            return None
         total = (following - centres).ravel()
         longest = max(LONGEST_STEP, float(np.abs(following).max()))
         if not remembers:
@@ -212,7 +223,8 @@ def settled(
                 if not np.abs(total + further).max() < longest:  # the end is far away
                     break
                 total = total + further
-        centres = centres + total.reshape(centres.shape)
+        leap = centres + total.reshape(centres.shape)
+        centres = leap if populations.hold(leap) else following
     return None
 
 

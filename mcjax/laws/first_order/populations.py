@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mcjax.laws.first_order.normal_population import STANDARD, NormalPopulation
 from mcjax.laws.first_order.population import Matrix, Origin, Population, Score, Vector
 from mcjax.laws.first_order.predictor_population import PredictorPopulation
 from mcjax.laws.law import Inapplicable
 from mcjax.models.model import Model
-from mcjax.models.scores import Summary, SummaryMoments
+from mcjax.models.scores import MeanScores, NormalScores
 
 
 def population_of(origin: Origin, model: Model) -> Population:
@@ -25,36 +26,36 @@ def population_of(origin: Origin, model: Model) -> Population:
         raise Inapplicable(
             f"{model.name} does not state the moments of its score away from the truth"
         )
-    if isinstance(model.scores, SummaryMoments):
-        return Summarised(origin, model.scores, model.scores.at(origin.theta))
+    if isinstance(model.scores, MeanScores):
+        return MeanPopulation(origin, model.scores)
+    if isinstance(model.scores, NormalScores):
+        return NormalPopulation(origin, STANDARD)
     return PredictorPopulation(origin, model.scores)
 
 
-class Summarised(Population):
-    """Rows without covariates, of which an estimate matches the mean of a function h.
+class MeanPopulation(Population):
+    """Rows whose score is ``theta - h(y)``.
 
     Parameters
     ----------
     origin : Origin
         Whoever generates the rows.
-    scores : SummaryMoments
-        Moments of h for whole samples, which the reader takes its rows to be.
-    rows : Summary
-        Moments of h for the rows that it gets.
+    scores : MeanScores
+        The covariance of h.
     """
 
-    def __init__(self, origin: Origin, scores: SummaryMoments, rows: Summary):
+    def __init__(self, origin: Origin, scores: MeanScores):
         super().__init__(origin)
-        self._scores, self._rows = scores, rows
+        self._covariance = scores.covariance(origin.theta)
 
     def score(self, reader: Vector) -> Score:
         """Return the mean score of one row and its derivatives, for a reader at ``reader``."""
-        own = self._scores.at(reader)
-        return Score(own.mean - self._rows.mean, own.derivative, -self._rows.derivative)
+        one = np.eye(len(reader))
+        return Score(reader - self.origin.theta, one, -one)
 
     def covariance(self, first: Vector, second: Vector) -> Matrix:
         """Return the covariance of the scores of two readers of one row, (p, p)."""
-        return self._rows.covariance
+        return self._covariance
 
 
 class Moved(Population):
