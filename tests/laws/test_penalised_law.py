@@ -182,7 +182,7 @@ MODELS = {
     "huber": penalised(huber(1.0), ridge=0.1),
 }
 NETWORK = build_network(
-    2, [("0", "0", 200), ("0", "1", 100), ("real", "1", 100)], 200, draws="private"
+    2, [("0", "0", 100), ("0", "1", 50), ("real", "1", 50)], 100, draws="private"
 )
 
 
@@ -191,8 +191,8 @@ def ladder(name):
     base = condition(NETWORK, MODELS[name], [0.8, -0.4], [[1.0, 0.3], [0.3, 1.0]], label=name)
     return Study(
         mcjax.ladder(base, [1, 2, 4]),
-        generations=3,
-        chains=4096,
+        generations=2,
+        chains=16384,
         tolerance=0.1,
         quantities=("covariance", "bias"),
     )

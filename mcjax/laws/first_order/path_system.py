@@ -124,7 +124,7 @@ def path_of(condition: Condition, generations: int) -> Path:
     system = replace(last, before=tuple(before))
     limit, late = np.full_like(centres[0], np.nan), None
     if has_long_run(net):
-        remembers = bool(collapse_origins(net))
+        remembers = populations.ridge == 0 and bool(collapse_origins(net))
         end = settled(later_tables[-1], populations, centres[-1], remembers)
         if end is not None:
             limit, fits = end
