@@ -31,6 +31,7 @@ FIELDS = {
     "family.threshold": (["0.5", "2.5"], "1.5", "{}"),
     "family.noise.df": (["4", "9"], "df = 5", "df = {}"),
     "family.real_noise.name": (["'laplace'", "'normal'"], "noise", "real_noise.name = {}\nnoise"),
+    "family.penalty.ridge": (["0.25", "0.75"], "noise", "penalty.ridge = {}\nnoise"),
     "covariates.covariance": (
         ["[[1.0, 0.5], [0.5, 1.0]]", "[[2.0, 0.0], [0.0, 2.0]]"],
         "design",
@@ -53,6 +54,7 @@ def test_a_field_is_varied_as_if_written_in_its_place(field, spelling, load_grid
         [expected] = load_grid(study=STUDY.replace(old, new.format(value))).conditions
         assert described(condition) == described(expected)
         assert condition.name == condition.label
+    assert len(set(map(described, found))) == 2
 
 
 def test_every_combination_has_a_readable_name(load_grid):
