@@ -96,7 +96,7 @@ class PredictorPopulation(Population):
         return self._score(np.zeros_like(self.origin.theta), self.origin.theta)
 
     def _score(self, reader: Vector, parent: Vector) -> Score:
-        span = _Span(self._scores, self.origin, reader, parent)
+        span = _Span(self._scores, self.origin, [reader, parent])
         m, v = span.predictors
         mean, by_reader, by_parent = self._scores.mean(self.origin.params, m, v, self.origin.real)
         return Score(span.vector(mean), span.matrix(by_reader), span.matrix(by_parent))
@@ -114,7 +114,7 @@ class PredictorPopulation(Population):
         pair = min(keys), max(keys)
         if pair not in self._differences:
             # what a label adds to both scores is not in their difference
-            span = _Span(self._scores, self.origin, first, second)
+            span = _Span(self._scores, self.origin, [first, second])
             a, b = span.predictors
             apart = self._scores.mean(self.origin.params, a, b, self.origin.real).mean
             self._differences[pair] = span.matrix(apart**2)
@@ -122,7 +122,7 @@ class PredictorPopulation(Population):
 
     def _expected_product(self, first: Vector, second: Vector) -> Matrix:
         params, real = self.origin.params, self.origin.real
-        span = _Span(self._scores, self.origin, first, second, self.origin.theta)
+        span = _Span(self._scores, self.origin, [first, second, self.origin.theta])
         a, b, v = span.predictors
         return span.matrix(self._scores.product(params, (a, b), v, real))
 
@@ -137,7 +137,7 @@ class _Span:
         model, less that of the parent.
     """
 
-    def __init__(self, scores: ScoreMoments, origin: Origin, *parameters: Vector):
+    def __init__(self, scores: ScoreMoments, origin: Origin, parameters: list[Vector]):
         zero = parameters[-1] if scores.location else 0.0
         whitened = np.array([origin.root.T @ (a - zero) for a in parameters])
         left, sizes, basis = np.linalg.svd(whitened, full_matrices=False)
