@@ -40,6 +40,7 @@ from .models.location import linear as linear
 from .models.minimum_norm import minimum_norm as minimum_norm
 from .models.model import Model as Model
 from .models.model import predictor_model as predictor_model
+from .models.penalised import penalised as penalised
 from .models.quantile import quantile as quantile
 from .models.user import model_from_file as model_from_file
 from .models.user import model_from_object as model_from_object

@@ -14,6 +14,7 @@ from mcjax.estimators.predictor import Params
 from mcjax.solvers.status import Status
 
 if TYPE_CHECKING:
+    from mcjax.estimators.penalty import Ridge
     from mcjax.estimators.predictor import LinearPredictor
     from mcjax.estimators.sufficient_statistics import Statistics
 
@@ -80,6 +81,10 @@ class Problem(Protocol):
         """Return the noise of a model fitted by least squares, or None for other models."""
 
     @property
+    def penalty(self) -> Ridge | None:
+        """Return what is added to the weighted mean loss, or None for nothing."""
+
+    @property
     def loss(self) -> Loss:
         """Return the loss of one row, ``(params, theta, x, y) -> scalar``."""
 
@@ -94,6 +99,10 @@ class Estimator(Protocol):
     ----------
     minimises : bool
         Whether the estimate minimises the loss, as the laws of M-estimators assume.
+    penalises : bool, optional
+        Whether fits add the penalty of the model to its weighted mean loss, as
+        :func:`mcjax.estimators.objective.mean_loss` does. Models with a penalty refuse estimators
+        that do not say so.
     """
 
     minimises: bool

@@ -38,6 +38,7 @@ class Optax:
     batch_size: int | None = None
     name: str | None = None
     minimises = False
+    penalises = True
 
     def fit(self, model: Problem, data: Dataset, start: Any, key: Key[Array, ""]) -> Fit:
         """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`."""

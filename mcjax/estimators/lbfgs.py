@@ -35,6 +35,7 @@ class LBFGS:
 
     limit: int = LBFGS_LIMIT
     minimises = True
+    penalises = True
 
     def fit(self, model: Problem, data: Dataset, start: Any, key: Key[Array, ""]) -> Fit:
         """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`."""

@@ -57,6 +57,7 @@ class Newton:
 
     limit: int = NEWTON_LIMIT
     minimises = True
+    penalises = True
 
     def fit(self, model: Problem, data: Dataset, start: Any, key: Key[Array, ""]) -> Fit:
         """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`."""

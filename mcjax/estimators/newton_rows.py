@@ -106,7 +106,7 @@ class _Loop(NamedTuple):
 def fit_rows(
     model: Problem, rows: Rows, start: Float[Array, "p F"], status: Int32[Array, " F"]
 ) -> Fit:
-    """Minimise the weighted mean loss of every data set by damped Newton steps.
+    """Minimise the weighted mean loss of every data set, and a penalty, by damped Newton steps.
 
     Parameters
     ----------
@@ -245,7 +245,7 @@ def _separated(model: Problem, rows: Rows, loop: _Loop, suspect: Array) -> Array
     ``suspect``. Most fits have converged before; separated ones have not, because their steps grow.
     """
     separates = predictor_of(model).separates
-    if separates is None:
+    if separates is None or model.penalty is not None:
         return jnp.zeros_like(suspect)
     due = (loop.status == Status.RUNNING) & (suspect | (loop.steps >= LOOK))
 
@@ -262,7 +262,10 @@ def _separated(model: Problem, rows: Rows, loop: _Loop, suspect: Array) -> Array
 
 
 def _sums(model: Problem, rows: Rows, loop: _Loop) -> tuple[list[Array], list[list[Array]]]:
-    """Return gradient (p entries) and lower triangle of the Hessian, each entry of shape (F,)."""
+    """Return gradient (p entries) and lower triangle of the Hessian, each entry of shape (F,).
+
+    They are those of the weighted mean loss, and of the penalty if there is one.
+    """
     derivatives = predictor_of(model).derivatives
     p, dtype = len(loop.theta), loop.theta.dtype
 
@@ -298,6 +301,10 @@ def _sums(model: Problem, rows: Rows, loop: _Loop) -> tuple[list[Array], list[li
             for b in range(0, a + 1, BLOCK):
                 places = [ij for ij in lower if a <= ij[0] < a + BLOCK and b <= ij[1] < b + BLOCK]
                 entries |= dict(zip(places, _reduce(products(places)), strict=True))
+    if model.penalty is not None:
+        strength = jnp.ravel(model.penalty.strength)  # one for all fits, or (F,)
+        gradient = [gradient[i] + strength * loop.theta[i] for i in range(p)]
+        entries |= {(i, i): entries[i, i] + strength for i in range(p)}
     return gradient, [[entries[i, j] for j in range(i + 1)] for i in range(p)]
 
 

@@ -1,4 +1,4 @@
-"""The weighted mean loss of one data set, and its derivatives."""
+"""The weighted mean loss of one data set with the model's penalty, and its derivatives."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from mcjax.estimators.predictor import linear_predictor
 
 
 def mean_loss(model: Problem, data: Dataset, theta: Any) -> Float[Array, ""]:
-    """Return the weighted mean of the loss at ``theta``, a scalar."""
+    """Return the weighted mean of the loss at ``theta``, and the penalty if there is one."""
     losses = jax.vmap(model.loss, (None, None, -1, -1))(model.params, theta, data.x, data.y)
-    return jnp.sum(data.weight * losses) / jnp.sum(data.weight)
+    mean = jnp.sum(data.weight * losses) / jnp.sum(data.weight)
+    return mean if model.penalty is None else mean + model.penalty.value(theta)
 
 
 def gradient_and_hessian(
@@ -39,12 +40,19 @@ def gradient_and_hessian(
     share = data.weight / data.weight.sum()
     gradient = jnp.matmul(data.x, share * slope, precision="highest")
     weighted = data.x * (share * curvature)[None, :]
-    return gradient, jnp.matmul(weighted, data.x.T, precision="highest")
+    hessian = jnp.matmul(weighted, data.x.T, precision="highest")
+    if model.penalty is None:
+        return gradient, hessian
+    strength = model.penalty.strength
+    return gradient + strength * theta, hessian + strength * jnp.eye(len(theta), dtype=theta.dtype)
 
 
 def separated(model: Problem, data: Dataset, theta: Any) -> Bool[Array, ""]:
-    """Whether ``theta`` separates the labels, which proves that no estimate exists."""
-    if model.predictor is None or model.predictor.separates is None:
+    """Whether ``theta`` separates the labels, which proves that no estimate exists.
+
+    With a penalty there always is one.
+    """
+    if model.penalty is not None or model.predictor is None or model.predictor.separates is None:
         return jnp.asarray(False)
     apart = model.predictor.separates(linear_predictor(data.x, theta), data.y)
     return jnp.all(apart | (data.weight == 0))

@@ -20,6 +20,7 @@ from jaxtyping import Float, Key, Shaped
 
 from mcjax.draws.samplers import uniform
 from mcjax.estimators.estimator import Estimator, Loss
+from mcjax.estimators.penalty import Ridge
 from mcjax.estimators.predictor import Entries, LinearPredictor, Params, Words, linear_predictor
 from mcjax.estimators.sufficient_statistics import Statistics
 from mcjax.models.allowance import Allowance
@@ -94,7 +95,7 @@ class LeastSquares:
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["params"],
+    data_fields=["params", "penalty"],
     meta_fields=[
         "name",
         "loss",
@@ -186,6 +187,8 @@ class Model:
         allowance of all measured models.
     generative : WeightedMean or GaussianMoments, optional
         What exact laws use of a model without covariates.
+    penalty : Ridge, optional
+        What fits add to the mean loss. :func:`mcjax.penalised` sets it.
     """
 
     name: str
@@ -213,6 +216,7 @@ class Model:
     check: Callable[[Float[np.ndarray, " p"]], str] | None = None
     allowance: Allowance | None = None
     generative: WeightedMean | GaussianMoments | None = None
+    penalty: Ridge | None = None
 
     def parameters(self, vector: Float[Array, " p"]) -> Any:
         """Return ``theta`` as the model's functions take it, given its p numbers."""

@@ -41,4 +41,5 @@ def check_family(spec: Mapping[str, Any]) -> None:
 
 def is_least_squares(spec: Mapping[str, Any]) -> bool:
     """Return whether the model of a ``[family]`` table is fitted by ordinary least squares."""
-    return "file" not in spec and spec.get("name") in LEAST_SQUARES
+    plain = "file" not in spec and "penalty" not in spec
+    return plain and spec.get("name") in LEAST_SQUARES

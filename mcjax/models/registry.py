@@ -13,6 +13,7 @@ from mcjax.errors import InputError, did_you_mean
 from mcjax.estimators.estimator import Estimator
 from mcjax.models.model import Model
 from mcjax.models.names import PLACES, check_family
+from mcjax.models.penalised import with_penalty
 from mcjax.models.user import model_from_file
 
 FAMILIES: dict[str, Callable[..., Model]] = {
@@ -26,7 +27,8 @@ def make_model(spec: Mapping[str, Any], folder: Path) -> Model:
     Parameters
     ----------
     spec : mapping
-        ``name`` of a built-in model, or ``file`` of a user's, and the parameters of the model.
+        ``name`` of a built-in model, or ``file`` of a user's, the parameters of the model and,
+        optionally, its ``penalty``.
     folder : Path
         The folder to which ``file`` is relative.
 
@@ -38,8 +40,12 @@ def make_model(spec: Mapping[str, Any], folder: Path) -> Model:
     Raises
     ------
     InputError
-        If the model or a parameter is unknown, or a value is out of range.
+        If the model or a parameter is unknown, a value is out of range, or the model is not fitted
+        in a way that a penalty can be added to.
     """
+    if "penalty" in spec:
+        plain = {key: value for key, value in spec.items() if key != "penalty"}
+        return with_penalty(make_model(plain, folder), spec["penalty"])
     params = {key: value for key, value in spec.items() if key not in ("name", "file")}
     if "file" in spec:
         if not isinstance(spec["file"], str):

@@ -121,6 +121,8 @@ def _described(condition: Condition) -> dict[str, Any]:
         "covariance": condition.covariance.tolist(),
         "design": condition.design,
     }
+    if model.penalty is not None:
+        described["family"]["penalty"] = {"ridge": model.penalty.strength}
     if model.structure is not None:
         described["structure"] = [str(model.structure.nesting), *model.structure.shapes]
     estimator = describe_estimator(condition)

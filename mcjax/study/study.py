@@ -223,11 +223,14 @@ def condition(
     InputError
         If the truth is not finite or not valid for the model, the covariance is not a valid matrix,
         a fit would have too few rows or covariates that do not determine its parameters, a source
-        does not suit the model, the seed is out of range, or the design is unknown.
+        does not suit the model, the seed is out of range, the design is unknown, or the estimator
+        does not add the model's penalty.
     """
     # imports JAX, which a caller with a model has already imported
+    from mcjax.models.penalised import check_penalty
     from mcjax.models.structure import read_parameters
 
+    check_penalty(model, estimator)
     truth, structure = read_parameters(theta)
     if structure is not None:
         model = replace(model, structure=structure)

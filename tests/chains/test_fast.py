@@ -14,6 +14,7 @@ from mcjax.estimators.lbfgs import LBFGS
 from mcjax.estimators.newton import Newton
 from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
+from mcjax.models.penalised import penalised
 from mcjax.models.user import user_model
 from mcjax.network import build_network, topologies
 from mcjax.network.memory import Replace, Subsample
@@ -25,6 +26,8 @@ FAMILIES = {
     "logistic": logistic(),
     "poisson": poisson(),
     "huber": huber(noise="normal", real_noise={"name": "student_t", "df": 4}),
+    "ridge": penalised(linear(), ridge=0.3),
+    "ridge logistic": penalised(logistic(), ridge=0.05),
 }
 SHARE = {"mixed": 1e-4, "float64": 1e-4, "float32": 4e-2}
 """How far two estimates may be apart, in standard errors of one: both end within the tolerance of
@@ -85,7 +88,12 @@ def compare(model, network, p, precision, generations=2, chains=24, **options):
 
 @pytest.mark.parametrize(
     ("name", "precision", "p"),
-    [("poisson", "float32", 2), ("logistic", "float32", 12)],
+    [
+        ("poisson", "float32", 2),
+        ("logistic", "float32", 12),
+        ("ridge", "mixed", 1),
+        ("ridge logistic", "mixed", 9),
+    ],
 )
 def test_families_and_precisions(name, precision, p):
     status = compare(FAMILIES[name], NETWORKS["ring"](30 * p), p, precision)

@@ -10,6 +10,7 @@ from mcjax import api
 from mcjax.engine.compiled import compile_study
 from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
+from mcjax.models.penalised import penalised
 from mcjax.network import build_network, topologies
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition
@@ -82,6 +83,20 @@ def test_one_program_serves_all(compilations):
     assert len(compilations) == 1
     api.simulate(replace(changed, generations=4))  # the companion: a new shape does compile
     assert len(compilations) == 2
+
+
+def test_penalties_share_a_program(compilations):
+    conditions = [
+        condition(networks()["ring"], penalised(logistic(), ridge=ridge), THETA, label=f"{ridge}")
+        for ridge in (0.01, 0.1, 1.0)
+    ]
+    study = Study(tuple(conditions), generations=2, chains=64)
+    jax.clear_caches()
+    compilations.clear()
+    tallies = api.simulate(study)
+    assert len(compilations) == 1
+    means = [tally.outcome.moments.error.mean[-1] for tally in tallies]
+    assert np.abs(means[0]).max() < np.abs(means[2]).min()  # the penalties are not one
 
 
 @pytest.mark.parametrize("name", FAMILIES)

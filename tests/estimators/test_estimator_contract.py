@@ -35,6 +35,7 @@ from mcjax.models.generative import bernoulli, categorical, poisson_mean
 from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
 from mcjax.models.minimum_norm import minimum_norm
+from mcjax.models.penalised import penalised
 from mcjax.models.quantile import quantile
 from mcjax.models.user import user_model
 from mcjax.solvers.status import Status
@@ -93,19 +94,23 @@ def heavy(rng, eta):
     return eta + rng.standard_t(2, size=eta.shape)
 
 
+def binary(rng, eta):
+    return (rng.random(eta.shape) < 1 / (1 + np.exp(-eta))).astype(float)
+
+
 TWO_BLOCKS = {"mean": jnp.zeros(P), "log_scale": jnp.zeros(())}
+BLOCKS = user_model(gaussian_scale, lambda key, theta, x: x @ theta["mean"])
 ALONE = {"covariates": 0, "spoilt": ("nonfinite",)}
 PROBLEMS = {
     "linear": Problem(linear(), normal),
-    "logistic": Problem(
-        logistic(),
-        lambda rng, eta: (rng.random(eta.shape) < 1 / (1 + np.exp(-eta))).astype(float),
-        spoilt=("nonfinite", "deficient", "separated"),
-    ),
+    "logistic": Problem(logistic(), binary, spoilt=("nonfinite", "deficient", "separated")),
     "poisson": Problem(poisson(), lambda rng, eta: rng.poisson(np.exp(eta)).astype(float)),
     "huber": Problem(huber(), heavy),
-    "two blocks": Problem(
-        user_model(gaussian_scale, lambda key, theta, x: x @ theta["mean"]), normal, TWO_BLOCKS
+    "two blocks": Problem(BLOCKS, normal, TWO_BLOCKS),
+    "ridge": Problem(penalised(linear(), ridge=0.3), normal, spoilt=("nonfinite",)),
+    "ridge logistic": Problem(penalised(logistic(), ridge=0.1), binary, spoilt=("nonfinite",)),
+    "ridge two blocks": Problem(
+        penalised(BLOCKS, ridge=0.2), normal, TWO_BLOCKS, spoilt=("nonfinite",)
     ),
     "quantile": Problem(quantile(0.3), heavy),
     "tall": Problem(minimum_norm(), normal),
@@ -135,13 +140,13 @@ ESTIMATORS = {
     "Optax": Optax(optax.sgd(0.5), steps=400),
 }
 SERVES = {
-    "Newton": ("linear", "logistic", "poisson", "huber", "two blocks"),
-    "NewtonByRows": ("linear", "logistic", "poisson", "huber"),
-    "LBFGS": ("logistic", "two blocks"),
+    "Newton": ("linear", "logistic", "poisson", "huber", "two blocks", "ridge", "ridge two blocks"),
+    "NewtonByRows": ("linear", "logistic", "poisson", "huber", "ridge", "ridge logistic"),
+    "LBFGS": ("logistic", "two blocks", "ridge", "ridge two blocks"),
     "SufficientStatistics": ("linear", "gaussian", "categorical", "bernoulli", "poisson_mean"),
     "QuantileLP": ("quantile",),
     "MinimumNorm": ("tall", "wide"),
-    "Optax": ("linear",),
+    "Optax": ("linear", "ridge"),
 }
 FITS = [(name, problem) for name, problems in SERVES.items() for problem in problems]
 every = pytest.mark.parametrize(("name", "problem"), FITS, ids=[f"{n}-{p}" for n, p in FITS])
@@ -227,7 +232,12 @@ def objective(model, data, theta):
 @cache
 def solutions(problem):
     """What scipy and NumPy make of the ordinary data sets."""
-    solve = {"quantile": by_linear_programming, "tall": by_inverse, "wide": by_inverse}
+    solve = {
+        "quantile": by_linear_programming,
+        "tall": by_inverse,
+        "wide": by_inverse,
+        "ridge": by_normal_equations,
+    }
     return [solve.get(problem, by_search)(problem, i) for i in range(PLAIN)]
 
 
@@ -245,6 +255,13 @@ def by_search(problem, i):
 def by_inverse(problem, i):
     x, y, w = (np.asarray(leaf) for leaf in lane(problem, i))
     return np.linalg.pinv(x.T * np.sqrt(w)[:, None]) @ (np.sqrt(w) * y)
+
+
+def by_normal_equations(problem, i):
+    x, y, w = (np.asarray(leaf) for leaf in lane(problem, i))
+    w = w / w.sum()
+    strength = PROBLEMS[problem].model.penalty.strength
+    return np.linalg.solve((x * w) @ x.T + strength * np.eye(len(x)), (x * w) @ y)
 
 
 def by_linear_programming(problem, i):

@@ -74,7 +74,7 @@ class FirstOrder:
         Inapplicable
             If the information is not finite or singular.
         """
-        if departure(condition):
+        if departure(condition) is not None:
             return _around_path(condition, generations)
         information, versions = information_of(condition)
         net, offsets = condition.network, condition.sources.offsets
@@ -100,16 +100,17 @@ class FirstOrder:
 
 def _off_truth(condition: Condition) -> Reason | None:
     """Return why errors around a path that leaves the truth are not known, or None."""
-    problem = departure(condition)
-    if not problem:
+    left = departure(condition)
+    if left is None:
         return None
+    problem, instead = left
     if condition.model.scores is None:
         return Reason(
             f"{problem}, and {condition.model.name} does not state the moments of its score so far"
-            " from the truth"
+            f" from the truth{instead}"
         )
     if not condition.network.memory.current_only:
-        return Reason(f"{problem}, and data accumulate")
+        return Reason(f"{problem}, and data accumulate{instead}")
     if condition.design == "fixed":
         return Reason(
             f"{problem}, and designs are fixed, so that each design has centres of its own"
@@ -125,7 +126,7 @@ def _around_path(condition: Condition, generations: int) -> Prediction:
         raise Inapplicable("errors around the path of the centres are too large for a number")
     if path.flatness.max() > FLATTEST:
         raise Inapplicable(
-            "real sources are so far apart that the curvature of the loss between them changes by"
+            f"the curvature of the loss on the path of the centres changes by"
             f" {path.flatness.max():.0%} within a standard deviation; give more samples"
         )
     if path.clearance < CLEAR:

@@ -1,12 +1,14 @@
-"""The population path: where estimates tend to when real data have truths of their own.
+"""The population path: where estimates tend to when something draws them away from one truth.
 
 As sample counts grow with fixed shares, the estimates of model i tend to a *centre* mu_{i,t} that
-need not stay at one truth. It solves the score equation of the populations that i reads,
+need not stay at one truth: real data may have truths of their own, and fits a penalty. It solves
+the score equation of the populations that i reads,
 
-    sum_b pi_b S(mu_{i,t}, v_b) = 0 ,      S(m, v) = E_v[grad loss(m; z)] ,
+    sum_b pi_b S(mu_{i,t}, v_b) + ridge mu_{i,t} = 0 ,      S(m, v) = E_v[grad loss(m; z)] ,
 
 with the share pi_b of sample b in the weight of the fit, and the parameters v_b that b is generated
-at: the truth of a real source, or the centre ``mu_{j,t-1}`` of the model j that generates it.
+at: the truth of a real source, or the centre ``mu_{j,t-1}`` of the model j that generates it. The
+penalty is not random: it adds ``ridge I`` to the slope J of the equation, and nothing to the noise.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import numpy as np
 from mcjax.chains.layout import Feeds
 from mcjax.laws.doubling import squared_powers
 from mcjax.laws.first_order.population import Origin, Population
-from mcjax.laws.first_order.populations import population_of
+from mcjax.laws.first_order.populations import Thinned, generator_of, population_of
 from mcjax.laws.first_order.score_equations import LARGEST_CONDITION
 from mcjax.laws.law import Inapplicable
 from mcjax.study.study import Condition, covariance_root
@@ -36,7 +38,8 @@ class Fit(NamedTuple):
     """The fit of one model in one generation, to B samples."""
 
     centre: np.ndarray  # (p,)
-    slope: np.ndarray  # J, (p, p)
+    slope: np.ndarray  # J, with the penalty, (p, p)
+    ridge: float  # strength of the penalty
     share: np.ndarray  # pi, (B,)
     gain: np.ndarray  # -J^-1 pi_b, which takes the mean score of sample b to the error, (B, p, p)
     data: list[Population]
@@ -52,44 +55,49 @@ Fits = dict[int, Fit]
 
 
 class Populations:
-    """The populations that the samples of a condition are drawn from."""
+    """The populations that the samples of a condition are drawn from.
+
+    Attributes
+    ----------
+    ridge : float
+        Strength of the penalty of fits to them, 0 for none.
+    """
 
     def __init__(self, condition: Condition):
-        laws = condition.sources
-        self._model, self._selections = condition.model, condition.network.selections
+        laws, model, penalty = condition.sources, condition.model, condition.model.penalty
+        self.ridge = 0.0 if penalty is None else float(penalty.strength)
+        self._model, self._selections = model, condition.network.selections
         self._size = condition.network.size
-        self._params = condition.model.params
-        self._root = covariance_root(condition.covariance)
-        scale = condition.model.noise_scale
-        self._real = [
-            Origin(
-                theta,
-                covariance_root(covariance),
-                self._params
-                if laws.sigma is None or scale is None
-                else self._params | {scale: laws.sigma[s]},
-                real=True,
-            )
-            for s, (theta, covariance) in enumerate(zip(laws.theta, laws.covariance, strict=True))
-        ]
+        params, scale = model.params, model.noise_scale
+        root = covariance_root(condition.covariance)
+        self._own = Origin(condition.theta, root, params, real=False)
+        self._generated_at = generator_of(self._own, model)
+        self._real = []
+        for s, (theta, covariance) in enumerate(zip(laws.theta, laws.covariance, strict=True)):
+            if laws.sigma is not None and scale is not None:
+                params = params | {scale: laws.sigma[s]}
+            source = Origin(theta, covariance_root(covariance), params, real=True)
+            self._real.append(population_of(source, model))
 
     def of(self, origin: int, centres: np.ndarray, selection: int = 0) -> Population:
         """Return the population of a feed, given the centres of all models, (M, p).
 
         ``selection`` is the number of what the reader keeps, from 1, or 0 for everything.
         """
-        if origin >= self._size:
-            source = self._real[origin - self._size]
-        else:
-            if not self.hold(centres[origin][None]):
-                raise Inapplicable(
-                    "the centres reach the edge of what the model's parameters can be"
-                )
-            source = Origin(centres[origin], self._root, self._params, real=False)
+        real = origin >= self._size
+        if not real and not self.hold(centres[origin][None]):
+            raise Inapplicable("the centres reach the edge of what the model's parameters can be")
         if not selection:
-            return population_of(source, self._model)
-        population: Population = self._selections[selection - 1].population(source, self._model)
-        return population
+            if real:
+                return self._real[origin - self._size]
+            return self._generated_at(centres[origin])
+        rows = self._own._replace(theta=centres[origin])
+        if real:
+            rows = self._real[origin - self._size].origin
+        kept: Population = self._selections[selection - 1].population(rows, self._model)
+        if self.ridge and isinstance(kept, Thinned):
+            raise Inapplicable("fits are penalised per row that is kept, and raw rows are counted")
+        return kept
 
     def hold(self, centres: np.ndarray) -> bool:
         """Return whether the model has parameters like these centres, (M, p)."""
@@ -110,23 +118,26 @@ def flatness(fit: Fit, covariance: np.ndarray) -> float:
         for side in (-1, 1)
         for weight, data in zip(fit.share, fit.data, strict=True)
     ]
-    change = np.linalg.solve(fit.slope, np.sum(ends, axis=0) - fit.slope)
+    penalty = fit.ridge * np.eye(len(fit.slope))
+    change = np.linalg.solve(fit.slope, np.sum(ends, axis=0) + penalty - fit.slope)
     return float(np.linalg.norm(change, 2))
 
 
 def centre_of(
-    data: list[Population], share: np.ndarray, start: np.ndarray
+    data: list[Population], share: np.ndarray, start: np.ndarray, ridge: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the centre of a fit, J and ``dS/dv`` there, (p,), (p, p) and (B, p, p)."""
+    penalty = ridge * np.eye(len(start))
     centre, previous = start, np.inf
     for _ in range(ITERATIONS):
         scores = [population.score(centre) for population in data]
-        slope = np.einsum("b,bac->ac", share, [score.by_reader for score in scores])
+        slope = np.einsum("b,bac->ac", share, [score.by_reader for score in scores]) + penalty
         if not np.isfinite(slope).all():
             raise Inapplicable("the expected Hessian is not finite on the path of the centres")
         if not np.linalg.cond(slope) < LARGEST_CONDITION:
             raise Inapplicable("the expected Hessian is singular on the path of the centres")
-        step = np.linalg.solve(slope, share @ np.array([score.mean for score in scores]))
+        mean = share @ np.array([score.mean for score in scores]) + ridge * centre
+        step = np.linalg.solve(slope, mean)
         longest = float(np.abs(step).max())
         size = max(1.0, float(np.abs(centre).max()))
         if longest == 0 or (previous < PRECISE * size and longest > previous / 2):
@@ -156,10 +167,11 @@ def fits_of(feeds: Feeds, populations: Populations, before: np.ndarray) -> Fits:
         data = [
             populations.of(int(j), before, int(k)) for j, k in zip(origin, selection, strict=True)
         ]
-        centre, slope, by_parent = centre_of(data, share, before[i])
+        centre, slope, by_parent = centre_of(data, share, before[i], populations.ridge)
         fits[i] = Fit(
             centre=centre,
             slope=slope,
+            ridge=populations.ridge,
             share=share,
             gain=-share[:, None, None] * np.linalg.inv(slope),
             data=data,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -31,6 +31,18 @@ def population_of(origin: Origin, model: Model) -> Population:
     if isinstance(model.scores, NormalScores):
         return NormalPopulation(origin, STANDARD)
     return PredictorPopulation(origin, model.scores)
+
+
+def generator_of(origin: Origin, model: Model) -> Callable[[Vector], Population]:
+    """Return the function that returns the population of an origin that is at other parameters."""
+    first = population_of(origin, model)
+    if isinstance(first, PredictorPopulation):
+        return first.generated_at  # which share integrals
+
+    def generated_at(theta: Vector) -> Population:
+        return population_of(origin._replace(theta=theta), model)
+
+    return generated_at
 
 
 class MeanPopulation(Population):

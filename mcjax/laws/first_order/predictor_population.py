@@ -1,12 +1,29 @@
-"""Populations of models of a linear predictor, by integrals over normal covariates."""
+"""Populations of models of a linear predictor, by integrals over normal covariates.
+
+Two dimensions always suffice. A location model depends on the differences to v alone. The score of
+a canonical model is ``x (f(x'm) - y)``. Hence its mean is a function of m less one of v, and its
+second moments are those of single readers and of the differences ``f(x'a) - f(x'b)``, which do not
+depend on who generates y:
+
+    2 E[s_a s_b'] = E[s_a s_a'] + E[s_b s_b'] - E[x x' (f(x'a) - f(x'b))^2] .
+
+Each of these is computed once, so that T generations of M models take (T M)^2 integrals even where
+every sample of the past is read again.
+"""
 
 from __future__ import annotations
+
+from functools import cached_property
 
 import numpy as np
 
 from mcjax.laws.first_order.population import Matrix, Origin, Population, Score, Vector
 from mcjax.laws.first_order.span import Span
 from mcjax.models.scores import ScoreMoments
+
+ANALYTIC = 2 / 5
+"""Largest step for canonical models: the error for a polynomial is about ``exp(-2 (pi / step)^2)``.
+"""
 
 
 class PredictorPopulation(Population):
@@ -23,34 +40,82 @@ class PredictorPopulation(Population):
     def __init__(self, origin: Origin, scores: ScoreMoments):
         super().__init__(origin)
         self._scores = scores
+        self._squares: dict[bytes, Matrix] = {}  # by reader
+        self._means: dict[bytes, Score] = {}  # by reader, of a canonical model
+        self._differences: dict[tuple[bytes, bytes], Matrix] = {}  # by two readers
+
+    def generated_at(self, theta: Vector) -> PredictorPopulation:
+        """Return the population whose origin is at ``theta``, and all else the same.
+
+        The two share the integrals that do not depend on it.
+        """
+        other = PredictorPopulation(self.origin._replace(theta=theta), self._scores)
+        other._means, other._differences = self._means, self._differences
+        return other
 
     def score(self, reader: Vector) -> Score:
         """Return the mean score of one row and its derivatives, for a reader at ``reader``."""
-        span = self._span(reader)
-        a, v = span.predictors
-        mean, by_reader, by_parent = self._scores.mean(self.origin.params, a, v, self.origin.real)
-        return Score(span.vector(mean), span.matrix(by_reader), span.matrix(by_parent))
+        if not self._scores.canonical:
+            return self._score(reader, self.origin.theta)
+        key = reader.tobytes()
+        if key not in self._means:
+            self._means[key] = self._score(reader, np.zeros_like(reader))
+        read, generated = self._means[key], self._of_parent
+        return Score(read.mean + generated.mean, read.by_reader, generated.by_parent)
 
     def covariance(self, first: Vector, second: Vector) -> Matrix:
         """Return the covariance of the scores of two readers of one row, (p, p)."""
-        scores, (_, _, params, real) = self._scores, self.origin
-        span = self._span(first, second)
+        means = (self.score(reader).mean for reader in (first, second))
+        return self._product(first, second) - np.outer(*means)
+
+    @cached_property
+    def _of_parent(self) -> Score:
+        """The mean score of a canonical model that reads at 0."""
+        return self._score(np.zeros_like(self.origin.theta), self.origin.theta)
+
+    def _score(self, reader: Vector, parent: Vector) -> Score:
+        span = self._span(reader, parent)
+        m, v = span.predictors
+        mean, by_reader, by_parent = self._scores.mean(self.origin.params, m, v, self.origin.real)
+        return Score(span.vector(mean), span.matrix(by_reader), span.matrix(by_parent))
+
+    def _product(self, first: Vector, second: Vector) -> Matrix:
+        """Return ``E[s_a s_b']`` for two readers a and b of one row, (p, p)."""
+        if not self._scores.canonical:
+            return self._expected_product(first, second)
+        keys = first.tobytes(), second.tobytes()
+        for key, reader in zip(keys, (first, second), strict=True):
+            if key not in self._squares:
+                self._squares[key] = self._expected_product(reader, reader)
+        if keys[0] == keys[1]:
+            return self._squares[keys[0]]
+        pair = min(keys), max(keys)
+        if pair not in self._differences:
+            # what a label adds to both scores is not in their difference
+            span = self._span(first, second)
+            a, b = span.predictors
+            apart = self._scores.mean(self.origin.params, a, b, self.origin.real).mean
+            self._differences[pair] = span.matrix(apart**2)
+        return (sum(self._squares[key] for key in keys) - self._differences[pair]) / 2
+
+    def _expected_product(self, first: Vector, second: Vector) -> Matrix:
+        params, real = self.origin.params, self.origin.real
+        span = self._span(first, second, self.origin.theta)
         a, b, v = span.predictors
-        product = span.matrix(scores.product(params, (a, b), v, real))
-        means = (span.vector(scores.mean(params, at, v, real).mean) for at in (a, b))
-        return product - np.outer(*means)
+        return span.matrix(self._scores.product(params, (a, b), v, real))
 
-    def _span(self, *readers: Vector) -> Span:
-        """Return the integration over the predictors of readers, then of the origin.
+    def _span(self, *parameters: Vector) -> Span:
+        """Return the integration over the predictors of some parameters.
 
-        Those of a location model are relative to that of the origin.
+        Those of a location model are relative to that of the last, the parent.
         """
         scores, origin = self._scores, self.origin
-        zero = origin.theta if scores.location else 0.0
+        zero = parameters[-1] if scores.location else 0.0
         scale = 1.0 if scores.scale is None else float(origin.params[scores.scale])
         return Span(
             origin.root,
-            [a - zero for a in (*readers, origin.theta)],
+            [a - zero for a in parameters],
             scale=scale if scores.bends else np.inf,
             exponential=scores.exponential,
+            step=ANALYTIC if scores.canonical else None,
         )

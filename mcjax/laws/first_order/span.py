@@ -23,10 +23,10 @@ import numpy as np
 from mcjax.laws.first_order.population import Matrix, Vector
 from mcjax.laws.law import Inapplicable
 
-STEPS, MOST = {1: 1 / 64, 2: 1 / 8, 3: 2 / 5, 4: 1 / 2}, {1: 8192, 2: 1024, 3: 160, 4: 48}
+STEPS, MOST = {1: 1 / 64, 2: 1 / 8, 3: 2 / 5, 4: 1 / 2}, {1: 8192, 2: 1536, 3: 160, 4: 48}
 """Largest step of the trapezoidal rule, and largest number of steps along an axis, by the number of
 dimensions."""
-POLES = 0.85
+POLES = 0.6
 """Largest product of the step and the length of a predictor, in units of its scale: the logistic
 function of a predictor of length g has poles at the distance pi / g from the real axis, and the
 error is about ``exp(-2 pi^2 / (g step))``; that of a normal distribution function is less."""
@@ -48,6 +48,8 @@ class Span:
         The scale on which functions bend as predictors change; infinite if they do not.
     exponential : bool, optional
         Whether functions grow exponentially in the predictors.
+    step : float, optional
+        Largest step of the rule; defaults to one for functions with a kink.
 
     Attributes
     ----------
@@ -61,6 +63,7 @@ class Span:
         vectors: Sequence[Vector],
         scale: float = 1.0,
         exponential: bool = False,
+        step: float | None = None,
     ):
         whitened = np.array([root.T @ a for a in vectors])
         left, sizes, basis = np.linalg.svd(whitened, full_matrices=False)
@@ -68,10 +71,12 @@ class Span:
         coordinates = (left * sizes)[:, used]  # of each predictor in the basis
         lengths = np.linalg.norm(whitened, axis=1)
         reach = REACH + (lengths.sum() if exponential else 0.0)
-        step = POLES * scale / max(float(lengths.max()), 1e-300)
-        if np.isfinite(step):  # rounded, so that similar predictors share a rule
-            step = 2.0 ** (np.floor(4 * np.log2(step)) / 4)
-        self._node, self._weight = _rule(int(used.sum()), float(np.ceil(reach)), step)
+        dimensions = int(used.sum())
+        longest = STEPS.get(dimensions, 1.0) if step is None else step
+        bend = POLES * scale / max(float(lengths.max()), 1e-300)
+        if np.isfinite(bend):  # rounded, so that similar predictors share a rule
+            longest = min(longest, 2.0 ** (np.floor(4 * np.log2(bend)) / 4))
+        self._node, self._weight = _rule(dimensions, float(np.ceil(reach)), longest)
         self._basis, self._root = basis[used].T, root
         self.predictors = [self._node @ at for at in coordinates]
 
@@ -97,7 +102,6 @@ def _rule(dimensions: int, reach: float, step: float) -> tuple[np.ndarray, np.nd
     """Return nodes (N, dimensions) and weights (N,) for the standard normal distribution."""
     if not dimensions:
         return np.zeros((1, 0)), np.ones(1)
-    step = min(step, STEPS[dimensions])
     if step < 2 * reach / MOST[dimensions]:
         raise Inapplicable("parameters are too far from 0, or apart, for integrals to be computed")
     line = step * np.arange(-np.ceil(reach / step), np.ceil(reach / step) + 1)
