@@ -42,6 +42,9 @@ class ScoreMoments:
     product : callable
         ``(params, readers, parent, real)``, the mean of ``l'(a, y) l'(b, y)`` for two readers
         ``(a, b)`` of one observation.
+    canonical : bool
+        Whether l' is an analytic function of the reader's predictor less the label. Then the mean
+        is that function less the expected label.
     location : bool
         Whether these depend on the differences of the predictors alone.
     scale : str, optional
@@ -56,6 +59,7 @@ class ScoreMoments:
 
     mean: Callable[[Params, Eta, Eta, bool], MeanSlope]
     product: Callable[[Params, tuple[Eta, Eta], Eta, bool], Eta]
+    canonical: bool = False
     location: bool = False
     scale: str | None = None
     bends: bool = True
@@ -75,7 +79,7 @@ def canonical_scores(mean: Callable[[Eta], Eta], variance: Callable[[Eta], Eta])
         first, second = (mean(reader) - mean(parent) for reader in readers)
         return first * second + variance(parent)
 
-    return ScoreMoments(mean_slope, product)
+    return ScoreMoments(mean_slope, product, canonical=True)
 
 
 LOGISTIC_SCORES = canonical_scores(expit, lambda eta: expit(eta) * expit(-eta))
@@ -96,7 +100,7 @@ def squared_scores(kind: NoiseName, real_kind: NoiseName) -> ScoreMoments:
         first, second = readers
         return (first - parent) * (second - parent) + spread
 
-    return ScoreMoments(mean, product, location=True, bends=False)
+    return ScoreMoments(mean, product, canonical=True, location=True, bends=False)
 
 
 @cache

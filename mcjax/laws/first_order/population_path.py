@@ -23,7 +23,6 @@ from mcjax.laws.first_order.population import Origin, Population
 from mcjax.laws.first_order.predictor_population import PredictorPopulation
 from mcjax.laws.first_order.score_equations import LARGEST_CONDITION
 from mcjax.laws.law import Inapplicable
-from mcjax.models.scores import ScoreMoments
 from mcjax.study.study import Condition, covariance_root
 
 ITERATIONS, PRECISE = 200, 1e-9
@@ -69,30 +68,23 @@ class Populations:
         penalty = condition.model.penalty
         self.ridge = 0.0 if penalty is None else float(penalty.strength)
         assert scores is not None, "the law has asked"
-        self._scores: ScoreMoments = scores
         self._size = condition.network.size
-        self._params = condition.model.params
-        self._root = covariance_root(condition.covariance)
-        scale = condition.model.noise_scale
-        self._real = [
-            Origin(
-                theta,
-                covariance_root(covariance),
-                self._params
-                if laws.sigma is None or scale is None
-                else self._params | {scale: laws.sigma[s]},
-                real=True,
-            )
-            for s, (theta, covariance) in enumerate(zip(laws.theta, laws.covariance, strict=True))
-        ]
+        params, scale = condition.model.params, condition.model.noise_scale
+        root = covariance_root(condition.covariance)
+        own = Origin(condition.theta, root, params, real=False)
+        self._models = PredictorPopulation(own, scores)
+        self._real = []
+        for s, (theta, covariance) in enumerate(zip(laws.theta, laws.covariance, strict=True)):
+            if laws.sigma is not None and scale is not None:
+                params = params | {scale: laws.sigma[s]}
+            source = Origin(theta, covariance_root(covariance), params, real=True)
+            self._real.append(PredictorPopulation(source, scores))
 
     def of(self, origin: int, centres: np.ndarray) -> Population:
         """Return the population of an origin, given the centres of all models, (M, p)."""
         if origin >= self._size:
-            source = self._real[origin - self._size]
-        else:
-            source = Origin(centres[origin], self._root, self._params, real=False)
-        return PredictorPopulation(source, self._scores)
+            return self._real[origin - self._size]
+        return self._models.generated_at(centres[origin])
 
 
 def flatness(fit: Fit, covariance: np.ndarray) -> float:
