@@ -6,12 +6,13 @@ import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import numpy as np
+
 from mcjax.chains.selected import Drawn, Rows
 from mcjax.laws.first_order.population import Origin, Population
 from mcjax.laws.law import Inapplicable
 
 if TYPE_CHECKING:
-    import numpy as np
     from jaxtyping import Float
 
     from mcjax.models.model import Model
@@ -31,6 +32,11 @@ def count_problem(count: Any) -> str:
     """Return what is wrong with a count, or an empty string; see :meth:`Selection.problem`."""
     choices = get_args(Count)
     return "" if count in choices else f"count is {count!r}, not one of {choices}"
+
+
+def as_tuple(values: Any) -> Any:
+    """Return a list or an array of numbers as a tuple, which can be hashed; others as they are."""
+    return tuple(values) if isinstance(values, list | np.ndarray) else values
 
 
 def theta_problem(field: str, values: Any, theta: Float[np.ndarray, " p"]) -> str:

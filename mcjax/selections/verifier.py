@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,7 +19,14 @@ from mcjax.laws.first_order.population import Origin, Population
 from mcjax.laws.first_order.populations import Thinned
 from mcjax.laws.law import Inapplicable
 from mcjax.models.model import Model
-from mcjax.selections.selection import Count, Selection, count_problem, is_number, theta_problem
+from mcjax.selections.selection import (
+    Count,
+    Selection,
+    as_tuple,
+    count_problem,
+    is_number,
+    theta_problem,
+)
 from mcjax.selections.verified import Verified
 
 if TYPE_CHECKING:
@@ -35,7 +43,7 @@ class Verifier(Selection):
 
     Attributes
     ----------
-    verifier : tuple of float
+    verifier : sequence of float
         c, p numbers.
     within : float
         r.
@@ -43,9 +51,12 @@ class Verifier(Selection):
         Whether the samples of the feed are rows that are kept, or rows that are looked at.
     """
 
-    verifier: tuple[float, ...]
+    verifier: Sequence[float]
     within: float
     count: Count = "accepted"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "verifier", as_tuple(self.verifier))
 
     def problem(self, model: Model, theta: Float[np.ndarray, " p"], real: bool) -> str:
         """Return what is wrong with the selection for a model, or an empty string."""
