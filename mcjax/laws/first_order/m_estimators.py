@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from mcjax.laws.collapse.components import data_flow
 from mcjax.laws.collapse.origins import collapse_origins, collapsing
+from mcjax.laws.first_order.accumulated_path import path_of_pools
 from mcjax.laws.first_order.departures import departure
 from mcjax.laws.first_order.information import information_of
 from mcjax.laws.first_order.limits import growth, limit, mean_limit
@@ -52,7 +53,7 @@ class FirstOrder:
                 f"memory is {memory.name!r}; the law is for fits to the last data, or to all data"
             )
         change = changing(condition.network)
-        if change is not None and not memory.current_only:
+        if change is not None and not memory.current_only and not _follows_path(condition):
             return change
         rows, p = _fewest_rows(condition), len(condition.theta)
         if condition.model.covariates != 0 and rows <= p:
@@ -69,7 +70,7 @@ class FirstOrder:
         Inapplicable
             If the information is not finite or singular.
         """
-        if departure(condition):
+        if _follows_path(condition):
             return _around_path(condition, generations)
         information, versions = information_of(condition)
         net, offsets = condition.network, condition.sources.offsets
@@ -93,6 +94,17 @@ class FirstOrder:
         )
 
 
+def _follows_path(condition: Condition) -> bool:
+    """Return whether errors are described around the path of the centres.
+
+    They must be where centres leave the truth. Where feeds that change accumulate, the centres may
+    all be the truth, but the law around the truth is for pools that grow evenly.
+    """
+    net, known = condition.network, condition.model.scores is not None
+    uneven = net.memory.adds_up and changing(net) is not None
+    return bool(departure(condition)) or (uneven and known and condition.design == "random")
+
+
 def _off_truth(condition: Condition) -> Reason | None:
     """Return why errors around a path that leaves the truth are not known, or None."""
     problem = departure(condition)
@@ -104,8 +116,8 @@ def _off_truth(condition: Condition) -> Reason | None:
             f"{problem}, and {condition.model.name} does not state the moments of its score so far"
             f" from the truth{instead}"
         )
-    if not condition.network.memory.current_only:
-        return Reason(f"{problem}, and data accumulate{instead}")
+    if condition.network.memory.selects:
+        return Reason(f"{problem}, and fits are of subsamples{instead}")
     if condition.design == "fixed":
         return Reason(
             f"{problem}, and designs are fixed, so that each design has centres of its own"
@@ -116,7 +128,9 @@ def _off_truth(condition: Condition) -> Reason | None:
 @np.errstate(all="ignore")  # what overflows is not finite, and then the law does not apply
 def _around_path(condition: Condition, generations: int) -> Prediction:
     """Predict errors around centres that leave the truth."""
-    path, net = path_of(condition, generations), condition.network
+    net = condition.network
+    forgets = net.memory.current_only
+    path = (path_of if forgets else path_of_pools)(condition, generations)
     if not np.isfinite(path.covariance).all():
         raise Inapplicable("errors around the path of the centres are too large for a number")
     if path.flatness.max() > FLATTEST:
@@ -128,12 +142,13 @@ def _around_path(condition: Condition, generations: int) -> Prediction:
     stable = np.zeros(net.size, bool)
     if path.late is not None:
         slopes, stable = spectral_growth(path.late, net)
+        slopes = np.where(stable | (not forgets), np.nan, slopes)
         limits = mean_squares(limit(path.late, stable), net.size, path.limit - condition.theta)
     return Prediction.of(
         path.covariance,
         net.size,
         path.centres - condition.theta,
-        growth=np.where(stable, np.nan, slopes),
+        growth=slopes,
         limit=np.where(stable, limits, np.nan),
         asymptotic=True,
         allowance=allowance(condition, generations) + 2 * path.flatness,
