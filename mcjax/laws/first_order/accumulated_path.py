@@ -51,6 +51,7 @@ from mcjax.laws.first_order.linear_system import LinearSystem
 from mcjax.laws.first_order.path_system import (
     Path,
     SampleScore,
+    clearance_on_path,
     covariance_of,
     flatness_on_path,
     system_around,
@@ -129,9 +130,11 @@ def path_of_pools(condition: Condition, generations: int) -> Path:
     centres = [np.tile(condition.theta, (size, 1))]
     pools: dict[int, _Pool] = {}
     path: list[Fits] = []
+    news: list[dict[int, Reads]] = []
     fits: list[_PoolFit] = []
     for t, feeds in enumerate(_feeds_by_generation(net, generations)):
         new = reads_of(feeds, populations, centres[-1])
+        news.append(new)
         for i, reads in new.items():
             first = _Pool(reads, np.zeros(len(reads.data), int))
             pools[i] = pools[i].with_generation(t, reads) if t else first
@@ -147,6 +150,7 @@ def path_of_pools(condition: Condition, generations: int) -> Path:
         system=None,
         covariance=covariance,
         flatness=flatness_on_path(path, covariance),
+        clearance=clearance_on_path(news[1:], covariance),
         limit=limit,
         late=late,
     )

@@ -20,7 +20,7 @@ import numpy as np
 from mcjax.chains.layout import Feeds
 from mcjax.laws.doubling import squared_powers
 from mcjax.laws.first_order.population import Origin, Population, Score
-from mcjax.laws.first_order.predictor_population import PredictorPopulation
+from mcjax.laws.first_order.populations import Thinned, generator_of, population_of
 from mcjax.laws.first_order.score_equations import LARGEST_CONDITION
 from mcjax.laws.law import Inapplicable
 from mcjax.study.study import Condition, covariance_root
@@ -76,27 +76,51 @@ class Populations:
     """
 
     def __init__(self, condition: Condition):
-        scores, laws = condition.model.scores, condition.sources
-        penalty = condition.model.penalty
+        laws, model, penalty = condition.sources, condition.model, condition.model.penalty
         self.ridge = 0.0 if penalty is None else float(penalty.strength)
-        assert scores is not None, "the law has asked"
+        self._model, self._selections = model, condition.network.selections
         self._size = condition.network.size
-        params, scale = condition.model.params, condition.model.noise_scale
-        root = covariance_root(condition.covariance)
-        own = Origin(condition.theta, root, params, real=False)
-        self._models = PredictorPopulation(own, scores)
+        params, scale = model.params, model.noise_scale
+        covariances = condition.own_covariances
+        if covariances is None:
+            covariances = condition.covariance[None]
+        self._own = [
+            Origin(condition.theta, covariance_root(covariance), params, real=False)
+            for covariance in covariances
+        ]
+        self._generated_at = [generator_of(own, model) for own in self._own]
         self._real = []
         for s, (theta, covariance) in enumerate(zip(laws.theta, laws.covariance, strict=True)):
             if laws.sigma is not None and scale is not None:
                 params = params | {scale: laws.sigma[s]}
             source = Origin(theta, covariance_root(covariance), params, real=True)
-            self._real.append(PredictorPopulation(source, scores))
+            self._real.append(population_of(source, model))
 
-    def of(self, origin: int, centres: np.ndarray) -> Population:
-        """Return the population of an origin, given the centres of all models, (M, p)."""
-        if origin >= self._size:
-            return self._real[origin - self._size]
-        return self._models.generated_at(centres[origin])
+    def of(self, origin: int, centres: np.ndarray, selection: int = 0) -> Population:
+        """Return the population of a feed, given the centres of all models, (M, p).
+
+        ``selection`` is the number of what the reader keeps, from 1, or 0 for everything.
+        """
+        real = origin >= self._size
+        if not real and not self.hold(centres[origin][None]):
+            raise Inapplicable("the centres reach the edge of what the model's parameters can be")
+        if not selection:
+            if real:
+                return self._real[origin - self._size]
+            return self._generated_at[origin % len(self._own)](centres[origin])
+        if real:
+            rows = self._real[origin - self._size].origin
+        else:
+            rows = self._own[origin % len(self._own)]._replace(theta=centres[origin])
+        kept: Population = self._selections[selection - 1].population(rows, self._model)
+        if self.ridge and isinstance(kept, Thinned):
+            raise Inapplicable("fits are penalised per row that is kept, and raw rows are counted")
+        return kept
+
+    def hold(self, centres: np.ndarray) -> bool:
+        """Return whether the model has parameters like these centres, (M, p)."""
+        check = self._model.check
+        return check is None or not any(check(theta) for theta in centres)
 
 
 def flatness(fit: Fit, covariance: np.ndarray) -> float:
@@ -167,19 +191,29 @@ def fits_of(feeds: Feeds, populations: Populations, before: np.ndarray) -> Fits:
 def reads_of(feeds: Feeds, populations: Populations, before: np.ndarray) -> dict[int, Reads]:
     """Return what models read in a generation, given the centres of the one before."""
     reads = {}
-    made = {j: populations.of(int(j), before) for j in np.unique(feeds.origin[feeds.samples > 0])}
+    made: dict[tuple[int, int], Population] = {}  # whose readers share integrals
     for i in range(len(before)):
         slots = np.flatnonzero(feeds.samples[i] > 0)
-        if len(slots):
-            origin = feeds.origin[i, slots]
-            reads[i] = Reads(
-                data=[made[j] for j in origin],
-                origin=origin,
-                stream=feeds.stream[i, slots],
-                rows=feeds.samples[i, slots],
-                weight=feeds.weight[i, slots],
-                renewed=feeds.renewed[i, slots],
-            )
+        if not len(slots):
+            continue
+        origin = feeds.origin[i, slots]
+        selection = np.zeros_like(origin)
+        stream = feeds.stream[i, slots].astype(np.int64)
+        if feeds.selection is not None and feeds.copy is not None:
+            selection = feeds.selection[i, slots]
+            stream += feeds.copy[i, slots].astype(np.int64) << 32
+        kinds = list(zip(origin.tolist(), selection.tolist(), strict=True))
+        for j, k in kinds:
+            if (j, k) not in made:
+                made[j, k] = populations.of(j, before, k)
+        reads[i] = Reads(
+            data=[made[kind] for kind in kinds],
+            origin=origin,
+            stream=stream,
+            rows=feeds.samples[i, slots],
+            weight=feeds.weight[i, slots],
+            renewed=feeds.renewed[i, slots],
+        )
     return reads
 
 
@@ -244,6 +278,8 @@ def settled(
         following = moved(centres, fits)
         if close(following, centres):
             return following, fits
+        if not populations.hold(following):
+            return None
         total = (following - centres).ravel()
         longest = max(LONGEST_STEP, float(np.abs(following).max()))
         if not remembers:
@@ -252,7 +288,8 @@ def settled(
                 if not np.abs(total + further).max() < longest:  # the end is far away
                     break
                 total = total + further
-        centres = centres + total.reshape(centres.shape)
+        leap = centres + total.reshape(centres.shape)
+        centres = leap if populations.hold(leap) else following
     return None
 
 
