@@ -334,3 +334,32 @@ def test_a_ladder_verifies_covariance_and_mean(name):
     found = api.judge(study, scores_at_birth(name, study), outcomes)
     refuted = [c for c in found.cells if c.quantity == "covariance" and c.verdict == REFUTED]
     assert refuted[-1].condition.endswith("scale=8")
+
+
+def between(real="fresh", **options):
+    """Two models of few rows that read themselves and one another; one reads another truth."""
+    feeds = [("far", "a", 6), ("a", "a", 6), ("a", "b", 6), ("b", "a", 6), ("b", "b", 6)]
+    far = Source("far", theta=(10.0,), real=real)
+    return build_network("ab", feeds, 6, sources=[far], **options)
+
+
+MEANS = {
+    "forgets": (between(draws="shared"), True),
+    "accumulates": (between(**POOL), True),
+    "reused": (between("reused"), False),
+    "shared": (between(draws="shared", **POOL), False),
+}
+
+
+@pytest.mark.statistical
+@pytest.mark.parametrize("name", MEANS)
+def test_least_squares_has_the_mean_of_its_centres(name, z_limit):
+    """At any number of rows, unless shares in a fit depend on the errors of parents."""
+    net, exact = MEANS[name]
+    one = condition(net, linear(sigma=0.1), [0.0], label=name)
+    [tally] = api.simulate(Study((one,), generations=3, chains=65_536))
+    error = tally.outcome.moments.error
+    law = FirstOrder().predict(one, 3)
+    assert law.mse_complete == exact
+    off = np.abs(error.mean - law.mean) / error.standard_error()
+    assert (off.max() < z_limit) == exact

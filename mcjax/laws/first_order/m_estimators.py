@@ -9,6 +9,8 @@ which for nonlinear models are several per cent at 100 rows a fit and a few para
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 from jaxtyping import Float
 
@@ -166,7 +168,7 @@ def _around_path(condition: Condition, generations: int) -> Prediction:
         # a bias of the order 1/n matters only beside an error of the centre
         mse_complete=bool(close(path.centres, condition.theta)) or _unbiased(condition),
         reference="first-order expansion around the population path, derived in"
-        " mcjax.laws.first_order.path_system",
+        f" mcjax.laws.first_order.{'path_system' if forgets else 'accumulated_path'}",
         pooled=pooled_mse_on_path(condition),
     )
 
@@ -175,17 +177,24 @@ def _unbiased(condition: Condition) -> bool:
     """Return whether estimates have the mean that is the centre, whatever the sample size.
 
     The shares of samples in a fit of least squares are exchangeable if all rows have one weight and
-    one distribution of covariates.
+    one distribution of covariates. They must not depend on the errors of parents either, as they do
+    where real rows are read again and again, or where models with a common sample accumulate.
     """
-    net = condition.network
+    net, read = condition.network, (*condition.network.first, *condition.network.later.feeds)
+    tables = (net.first_by_reader, *net.tables)
+    if net.memory.current_only:
+        fits = [feeds for table in tables for feeds in table]
+        apart = all(net.renews(f.origin) for f in net.later.feeds if f.origin in net.source_index)
+    else:  # a pool holds the feeds of all generations
+        fits = [tuple(chain(*feeds)) for feeds in zip(*tables, strict=True)]
+        apart = not net.shares_draws and not any(source.public for source in net.sources)
     return (
         condition.model.least_squares is not None
+        and condition.own_covariances is None
         and all(source.covariance is None for source in net.sources)
-        and all(
-            len({feed.weight for feed in feeds}) <= 1
-            for table in (net.first_by_reader, *net.tables)
-            for feeds in table
-        )
+        and all(feed.keep is None for feed in read)
+        and all(len({feed.weight for feed in feeds}) <= 1 for feeds in fits)
+        and apart
     )
 
 
