@@ -19,17 +19,18 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import UInt32
 
-from mcjax.chains.dataset import design_streams
+from mcjax.chains.dataset import design_streams, sample_keys
 from mcjax.chains.generation import feeds_at
 from mcjax.chains.lookup import FEW, lookup
 from mcjax.chains.program import ConditionArrays, Program, Trajectory
 from mcjax.chains.step import shares_of, status_before_fit
 from mcjax.draws.samplers import normal_pair
-from mcjax.draws.streams import LABEL, row_words
+from mcjax.draws.streams import LABEL, SPARE, row_words
 from mcjax.draws.threefry import threefry
 from mcjax.estimators.estimator import Estimator, Fit
 from mcjax.estimators.newton import Newton
 from mcjax.estimators.newton_rows import MOST, Rows, fit_rows, predictor_of
+from mcjax.estimators.predictor import Params
 from mcjax.models.model import Model
 from mcjax.network.memory import Memory
 from mcjax.solvers.once import once
@@ -43,7 +44,9 @@ EVEN, ODD, PAIR = 31, 30, np.uint32(2**30 - 1)
 other bits, which are the number of the pair."""
 
 
-def reason_against(model: Model, p: int, estimator: Estimator, memory: Memory) -> str:
+def reason_against(
+    model: Model, p: int, estimator: Estimator, memory: Memory, selections: tuple[Any, ...] = ()
+) -> str:
     """Return why the fast path cannot run such chains, or an empty string."""
     if model.predictor is None:
         return "the model is not one of a linear predictor"
@@ -51,6 +54,8 @@ def reason_against(model: Model, p: int, estimator: Estimator, memory: Memory) -
         return "models are not fitted by Newton's method"
     if p > MOST:
         return f"there are more than {MOST} parameters"
+    if not all(selection.relabels for selection in selections):
+        return "readers keep only some rows of their feeds"
     return "" if memory.current_only else "fits are of more than one generation's data"
 
 
@@ -66,6 +71,7 @@ class _Sources(NamedTuple):
     words: Array  # (5 or 7, F, B): end among the pairs, rows, 2 or 4 words of stream keys, is real
     theta: Array  # (p, F, B), parameters of the origin
     weight: Array  # (F, B), of each observation, as a share of the fit's total weight
+    selection: Array | None  # (F, B), number of what the reader keeps, 0 for everything
 
 
 def run_chains(
@@ -124,7 +130,17 @@ def _generation(
     )
     # nothing is drawn for a block in which no model is left to fit, as happens after explosions
     count = jnp.where((status == Status.RUNNING).any(), t, -1)
-    rows = _draw(drawing, conditions.factor, sources, count=count, program=program)
+    selections: tuple[Any, ...] = jax.tree.map(
+        lambda leaf: jnp.repeat(leaf.astype(program.draw_dtype), models), conditions.selections
+    )
+    rows = _draw(
+        drawing,
+        conditions.factor,
+        sources,
+        selections=selections,
+        count=count,
+        program=program,
+    )
     fit = fit_rows(fitting, rows, start, status)
     truth = jnp.repeat(conditions.truth[:, 0].astype(before.dtype).T, models, axis=1)
     frozen = jnp.where(t == 0, truth, before)
@@ -154,7 +170,8 @@ def _sources(
     start = (share[None] * theta).sum(-1)
     stamp = jnp.where(feeds.renewed, t, 0).astype(jnp.uint32)
     chain = jnp.repeat(key, models, axis=0)  # (F, 2)
-    keys: tuple[Any, ...] = threefry((chain[:, :1], chain[:, 1:]), (stamp, feeds.stream))
+    own = sample_keys((chain[:, :1], chain[:, 1:]), feeds)
+    keys: tuple[Any, ...] = threefry(own, (stamp, feeds.stream))
     if conditions.design is not None:
         design = jnp.repeat(conditions.design, models, axis=0)
         keys += design_streams(design.T[..., None], feeds.stream)
@@ -163,10 +180,17 @@ def _sources(
     ends = ((rows + 1) // 2)[:, None, :] * np.tri(slots, dtype=np.int32)[None]
     words = (ends.sum(-1, dtype=jnp.int32), rows, *keys, feeds.origin >= models)
     packed = jnp.stack([word.astype(jnp.uint32) for word in words])
-    return _Sources(packed, theta, observation), start, status
+    return _Sources(packed, theta, observation, feeds.selection), start, status
 
 
-def _draw(model: Model, factor: Any, sources: _Sources, count: Array, program: Program) -> Rows:
+def _draw(
+    model: Model,
+    factor: Any,
+    sources: _Sources,
+    selections: tuple[Any, ...],
+    count: Array,
+    program: Program,
+) -> Rows:
     """Draw the rows of all fits, the same as :func:`mcjax.chains.dataset.draw_dataset` draws.
 
     ``factor`` has shape (lanes, p, p); ``count`` is negative if no row is needed.
@@ -246,11 +270,28 @@ def _draw(model: Model, factor: Any, sources: _Sources, count: Array, program: P
         theta, real = of_pair(sources.theta.astype(number)), of_pair(sources.words[-1]) > 0
         first, second, *_, pair = stream.reshape(-1, fits, pairs)
         words = [row_words((first, second), pair & PAIR, jnp.uint32(LABEL + k)) for k in range(2)]
-        drawn = []
-        for odd, half in enumerate(x):
+
+        def label(odd: int, params: Params, theta: Array) -> Array:
+            half = x[odd]
             eta = sum((half[i] * theta[i] for i in range(1, p)), half[0] * theta[0])
             row = (words[0][odd], words[1][odd])
-            drawn.append(predictor_of(model).labels(model.params, eta, real, row))
+            return predictor_of(model).labels(params, eta, real, row)
+
+        drawn = [label(odd, model.params, theta) for odd in range(2)]
+        for k, selection in enumerate(selections, 1):
+            assert sources.selection is not None, "a network with selections has their numbers"
+            chosen = of_pair(sources.selection) == k
+            spare = [row_words((first, second), pair & PAIR, jnp.uint32(role)) for role in SPARE]
+            numbers = jax.tree.map(lambda leaf: leaf[:, 0], model.params)  # one for each fit
+            params, moved = jax.vmap(
+                lambda one, params, theta: one.parameters(model, params, theta), (0, 0, 1), (0, 1)
+            )(selection, numbers, theta)
+            params = jax.tree.map(lambda leaf: leaf[:, None], params)
+            for odd in range(2):
+                kept = jax.vmap(lambda one, *row: one.changed(row[0], row[1:]))(
+                    selection, label(odd, params, moved), spare[0][odd], spare[1][odd]
+                )
+                drawn[odd] = jnp.where(chosen, kept, drawn[odd])
         return lax.complex(*drawn)
 
     both = once(count, labels)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+
+import jax.numpy as jnp
+from jax import Array
 
 from mcjax.chains.selected import Drawn, Rows
+from mcjax.estimators.predictor import Params, Words
 from mcjax.laws.first_order.population import Origin, Population
 from mcjax.laws.law import Inapplicable
 
@@ -50,6 +54,9 @@ class Selection(ABC):
     that differ in these share a program. The first field names the kind in study files.
     """
 
+    relabels: ClassVar[bool] = False
+    """Whether it is a :class:`Relabelling`, with which chains may run on the fast path."""
+
     @abstractmethod
     def problem(self, model: Model, theta: Float[np.ndarray, " p"], real: bool) -> str:
         """Return what is wrong with the selection for a model, or an empty string.
@@ -90,3 +97,45 @@ class Selection(ABC):
             If no law is known.
         """
         raise Inapplicable(f"no law is known of what {type(self).__name__} keeps")
+
+
+class Relabelling(Selection):
+    """A selection that keeps every row, with a label generated in another way.
+
+    Labels are generated at other parameters, and then changed.
+    """
+
+    relabels = True
+
+    def parameters(self, model: Model, params: Params, theta: Any) -> tuple[Params, Any]:
+        """Return numbers and parameters at which labels are generated.
+
+        Parameters
+        ----------
+        model : Model
+            The model.
+        params : dict
+            Its numbers.
+        theta : array
+            Parameters of origins, shape (p, ...), in JAX or NumPy.
+        """
+        return params, theta
+
+    def changed(self, y: Array, spare: Words) -> Array:
+        """Return labels as the reader gets them.
+
+        Parameters
+        ----------
+        y : Array
+            Labels as they are generated, of any shape.
+        spare : tuple of Array
+            Two random words for each.
+        """
+        return y
+
+    def draw(self, rows: Rows) -> Drawn:
+        """Draw rows as the reader gets them."""
+        attempt = rows.attempt(0)
+        params, theta = self.parameters(rows.model, rows.params, rows.theta)
+        y = self.changed(rows.label(attempt, theta, params), attempt.spare)
+        return Drawn(attempt.x, y, jnp.ones_like(rows.wanted))
