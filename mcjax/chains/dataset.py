@@ -31,12 +31,13 @@ class SourceArrays(NamedTuple):
     Attributes
     ----------
     factor : array or None
-        Roots of the covariances of x, shape (S, p, p); None if all are equal.
+        Roots of the covariances of x, shape (S, p, p), or (M + S, p, p) if models differ too; None
+        if all are equal.
     sigma : array or None
         Noise scales, shape (S,); None if all are equal.
     """
 
-    factor: Float[Any, "S p p"] | None
+    factor: Float[Any, "K p p"] | None
     sigma: Float[Any, " S"] | None
 
 
@@ -87,7 +88,7 @@ def draw_dataset(
         that are not kept. Without covariates, x has shape (0, N).
     """
     stamp = jnp.where(feeds.renewed, generation, 0).astype(jnp.uint32)
-    streams = threefry(_chain_keys(key, feeds), (stamp, feeds.stream))
+    streams = threefry(sample_keys((key[0], key[1]), feeds), (stamp, feeds.stream))
     designs = streams if design is None else design_streams(design, feeds.stream)
     # (B,) pairs of each feed, and where they end; then for each of the H pairs its feed and its
     # place in the feed's sample
@@ -108,7 +109,12 @@ def draw_dataset(
     if sources is not None:
         source = jnp.maximum(feeds.origin - models, 0)
         if sources.factor is not None:
-            roots = jnp.moveaxis(jnp.asarray(sources.factor, parents.dtype)[source], 0, -1)
+            given = jnp.asarray(sources.factor, parents.dtype)
+            count = len(given) - (len(parents) - models)  # M, or 0 if models are like `real`
+            row = source
+            if count:  # the same model may have a number for each generation
+                row = jnp.where(feeds.origin < models, feeds.origin % count, count + source)
+            roots = jnp.moveaxis(given[row], 0, -1)
         if sources.sigma is not None:
             sigma = _both(jnp.asarray(sources.sigma, parents.dtype)[source][slot])
 
@@ -162,9 +168,8 @@ def draw_dataset(
     )
 
 
-def _chain_keys(key: UInt32[Array, " 2"], feeds: Feeds) -> Words:
-    """Return the chain key of each feed's sample, two words of shape (B,) or ()."""
-    chain = (key[0], key[1])
+def sample_keys(chain: Words, feeds: Feeds) -> Words:
+    """Return the chain key of each feed's sample, two words that broadcast against the feeds."""
     if feeds.copy is None:
         return chain
     further = threefry(chain, (feeds.copy, jnp.full_like(feeds.copy, COPY)))

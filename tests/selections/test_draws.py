@@ -51,12 +51,12 @@ def rows_of(example, samples, chains, dtype=float):
         np.array([theta, theta], dtype),
         jax.tree.map(lambda leaf: leaf[0], feeds),
         chain_keys(7, 0, np.arange(chains)),
-        net.selections,
+        jax.tree.map(dtype, net.selections),
         models=1,
         pairs=shape.pairs,
     )
     x, y, weight = (np.asarray(leaf, float) for leaf in data)
-    return np.moveaxis(x, 1, 2).reshape(-1, x.shape[1]), y.ravel(), weight.ravel() > 0
+    return np.moveaxis(x, 1, 2).reshape(y.size, -1), y.ravel(), weight.ravel() > 0
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -210,11 +210,12 @@ def test_samples_of_one_edge_are_independent(real):
     keeps = (None, NARROW, WIDE, Verifier(C, 1.5, count="raw"))
     feeds = [Feed(origin, "0", 90, keep=keep) for origin in ("0", "real") for keep in keeps]
     for fits in rows_read(build_network(1, feeds, 90, real=real))[1:]:
+        assert len(fits[0]) == 8
+        rows = np.concatenate([data.x for data in fits[0].values()], axis=1)
+        assert 630 < rows.shape[1] < 720
+        assert len(np.unique(rows)) == rows.size
         for origin in ("0", "real"):
-            data = fits[0][origin]
-            assert 270 < len(data.y) < 360
-            assert len(np.unique(data.x)) == data.x.size
-            assert agrees(jax.tree.map(lambda leaf: leaf[..., 90:180], data), 0.4).all()
+            assert agrees(fits[0][f"{origin}, {NARROW}"], 0.4).all()
 
 
 def test_what_is_reused_is_selected_once():
