@@ -52,6 +52,8 @@ class ScoreMoments:
         does; polynomials and exponential functions do not.
     exponential : bool
         Whether these grow exponentially in the predictors, and not at most like a square.
+    canonical : bool
+        Whether ``mean`` is the difference of one function of the reader and the parent.
     """
 
     mean: Callable[[Params, Eta, Eta, bool], MeanSlope]
@@ -60,6 +62,7 @@ class ScoreMoments:
     scale: str | None = None
     bends: bool = True
     exponential: bool = False
+    canonical: bool = False
 
 
 def canonical_scores(mean: Callable[[Eta], Eta], variance: Callable[[Eta], Eta]) -> ScoreMoments:
@@ -75,7 +78,7 @@ def canonical_scores(mean: Callable[[Eta], Eta], variance: Callable[[Eta], Eta])
         first, second = (mean(reader) - mean(parent) for reader in readers)
         return first * second + variance(parent)
 
-    return ScoreMoments(mean_slope, product)
+    return ScoreMoments(mean_slope, product, canonical=True)
 
 
 LOGISTIC_SCORES = canonical_scores(expit, lambda eta: expit(eta) * expit(-eta))
@@ -96,7 +99,7 @@ def squared_scores(kind: NoiseName, real_kind: NoiseName) -> ScoreMoments:
         first, second = readers
         return (first - parent) * (second - parent) + spread
 
-    return ScoreMoments(mean, product, location=True, bends=False)
+    return ScoreMoments(mean, product, location=True, bends=False, canonical=True)
 
 
 @cache

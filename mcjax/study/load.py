@@ -46,6 +46,31 @@ def load_study(path: str | Path) -> Study:
         return _study(content, path)
 
 
+def load_condition(path: str | Path) -> Condition:
+    """Read the pipeline of a study file, without its grid.
+
+    Parameters
+    ----------
+    path : str or Path
+        The study file, in TOML.
+
+    Returns
+    -------
+    Condition
+        The pipeline.
+
+    Raises
+    ------
+    InputError
+        If the file is not a valid study; the message names file, field and remedy.
+    """
+    path = Path(path)
+    content = msgspec.structs.replace(read_file(path), grid=GridTable())
+    with naming(path):
+        [found] = _conditions(content, path)
+    return found
+
+
 def load_survey(path: str | Path) -> Survey | None:
     """Read the survey of a study file.
 

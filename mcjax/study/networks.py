@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -55,12 +57,19 @@ class Pipeline(NamedTuple):
         Covariance of the covariates of these, shape (p, p).
     sigma : float
         Their noise scale.
+    theta : ndarray or None
+        Their truth, shape (p,).
+    asks_model : bool
+        Whether the diagnosis depends on the model of the file, which is another one: data differ in
+        more than the model that generates them.
     """
 
     network: Network
     parameters: int | None = None
     covariance: Float[np.ndarray, "p p"] | None = None
     sigma: float = 1.0
+    theta: Float[np.ndarray, " p"] | None = None
+    asks_model: bool = False
 
 
 def read_pipeline(path: Path) -> Pipeline:
@@ -80,9 +89,9 @@ def read_pipeline(path: Path) -> Pipeline:
         with naming(path):
             check_family(family)
     if not is_least_squares(family):
-        return Pipeline(net)
+        return Pipeline(net, asks_model=bool(family) and _differs(net, family))
     theta = family.get("theta")
-    if not isinstance(theta, list) or not theta:
+    if not isinstance(theta, list) or not theta or not all(map(_is_number, theta)):
         field = "family.theta"
         raise InputError(field, "must be a list of numbers, one per parameter", str(path))
     p, given = len(theta), content.covariates and content.covariates.covariance
@@ -95,7 +104,22 @@ def read_pipeline(path: Path) -> Pipeline:
             if source.covariance is not None:
                 field = f"network.sources ({source.name}).covariance"
                 read_covariance(source.covariance, p, field)
-        return Pipeline(net, p, covariance, float(sigma))
+            for key in ("theta", "shift"):
+                numbers = getattr(source, key)
+                if numbers is not None and len(numbers) != p:
+                    field = f"network.sources ({source.name}).{key}"
+                    raise InputError(field, f"has {len(numbers)} numbers; give {p}, as theta")
+        return Pipeline(net, p, covariance, float(sigma), np.array(theta, float))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _differs(net: Network, family: Mapping[str, Any]) -> bool:
+    """Return whether data differ in more than the model that generates them."""
+    own = any(part is not None for s in net.sources for part in (s.theta, s.covariance, s.noise))
+    return own or not {"real_noise", "penalty"}.isdisjoint(family)
 
 
 def network_of(content: StudyFile) -> Network | None:

@@ -236,9 +236,15 @@ def test_json_is_plain():
     assert plain["collapses"] is True
     assert plain["models"]["1"] == {
         "collapses": True,
+        "noise": True,
+        "forgets": False,
+        "explodes": False,
+        "radius": None,
         "growth": pytest.approx(1 / 4),
         "limit": None,
         "sources": [["0"]],
+        "anchors": [],
+        "explosions": [],
         "path": ["0", "1"],
         "frozen": False,
     }
