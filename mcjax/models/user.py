@@ -171,12 +171,17 @@ def run_file(path: Path) -> dict[str, Any]:
         If the file cannot be read or run.
     """
     try:
-        return runpy.run_path(str(path))
+        return dict(_names(path, path.read_bytes()))
     except OSError as error:
         raise InputError("", f"cannot be read: {error.strerror}", str(path)) from error
     except (Exception, SystemExit) as error:  # user code may raise anything
         reason = f"{type(error).__name__}: {error}"
         raise InputError("", f"does not run as Python ({reason})", str(path)) from error
+
+
+@cache  # of one content, so that models of one file share compiled programs
+def _names(path: Path, content: bytes) -> dict[str, Any]:
+    return runpy.run_path(str(path))
 
 
 def source_digest(*things: Callable[..., Any]) -> str:

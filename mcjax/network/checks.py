@@ -33,11 +33,7 @@ def check_network(net: Network) -> None:
         if value not in choices:
             hint = did_you_mean(value, choices)
             raise InputError(f"network.{field}", f"is {value!r}, not one of {choices}{hint}")
-    if not net.memory.current_only and net.reuses_real:
-        raise InputError(
-            "network.real",
-            "is 'reused', which is for memory = 'replace'; use 'fresh'",
-        )
+    _check_renewed(net)
     if net.later.exponent and (not net.memory.current_only or net.reuses_real):
         raise InputError(
             "network.growth",
@@ -114,10 +110,24 @@ def _check_sources(net: Network) -> None:
         )
     if net.size + len(net.sources) > MOST_MODELS:
         raise InputError("network.sources", f"and models are above {MOST_MODELS} together")
-    if not net.plain and not net.memory.current_only:
+    if not net.plain and net.memory.selects:
         raise InputError(
-            "network.memory", "is for one real source and constant weights; use 'replace'"
+            "network.memory",
+            f"is {net.memory.name!r}, which is for one real source and constant weights; use"
+            " 'accumulate' or 'replace'",
         )
+
+
+def _check_renewed(net: Network) -> None:
+    """Real data that are kept would be in a pool once for every generation."""
+    if net.memory.current_only:
+        return
+    kept = "is 'reused', which is for memory = 'replace'; use 'fresh'"
+    if net.reuses_real:
+        raise InputError("network.real", kept)
+    for source in net.sources:
+        if not net.renews(source.name):
+            raise InputError(f"network.sources ({source.name}).real", kept)
 
 
 def _check_samples(net: Network) -> None:

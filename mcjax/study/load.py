@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import itertools
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
 from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.network import Network
 from mcjax.network.graphs import GRAPH_SUFFIXES
+from mcjax.study.grid import Variant, in_condition, variants
 from mcjax.study.networks import network_of, read_network
-from mcjax.study.schema import CovariateTable, GridTable, RunTable, StudyFile, read_file
+from mcjax.study.schema import (
+    CovariateTable,
+    DataMediatedTable,
+    NetworkTable,
+    RunTable,
+    StudyFile,
+    read_tables,
+    to_study,
+)
 from mcjax.study.study import Condition, Design, Study, condition
 from mcjax.study.survey import Survey
 
+if TYPE_CHECKING:
+    from mcjax.models.model import Model
+
+Made = TypeVar("Made")
 BUILTIN = ("study", "every-3", "every-4")
 
 
@@ -41,9 +55,9 @@ def load_study(path: str | Path) -> Study:
         If the file is not a valid study; the message names file, field and remedy.
     """
     path = Path(path)
-    content = read_file(path)
+    tables = read_tables(path)
     with naming(path):
-        return _study(content, path)
+        return _study(variants(tables, str(path)), path)
 
 
 def load_condition(path: str | Path) -> Condition:
@@ -92,7 +106,9 @@ def load_survey(path: str | Path) -> Survey | None:
     path = Path(path)
     if path.suffix in GRAPH_SUFFIXES:
         return None
-    content = read_file(path)
+    tables = read_tables(path)
+    # only a survey is complete without its grid, which may give what a table lacks
+    content = to_study(tables, str(path)) if "survey" in tables else StudyFile()
     if content.survey is None:
         return None
     run, table = content.run, content.survey
@@ -100,7 +116,7 @@ def load_survey(path: str | Path) -> Survey | None:
         for field in ("network", "data_mediated", "family", "covariates", "estimator"):
             if getattr(content, field) is not None:
                 raise InputError(field, "and [survey] exclude each other; keep one")
-        if content.grid != GridTable():
+        if tables.get("grid"):
             raise InputError("grid", "and [survey] exclude each other; keep one")
         for field in ("precision", "solver", "chunk", "memory", "sampling", "path", "quantities"):
             if getattr(run, field) != getattr(RunTable(), field):
@@ -138,89 +154,95 @@ def builtin_file(name: str) -> Path:
     return folder / f"{name}.toml"
 
 
-def _study(content: StudyFile, path: Path) -> Study:
-    if content.estimator and content.run.solver != "auto":
+def _study(grid: list[Variant], path: Path) -> Study:
+    run = grid[0].content.run  # the same in all
+    if run.solver != "auto" and any(variant.content.estimator for variant in grid):
         raise InputError("run.solver", "and [estimator] exclude each other; keep one of them")
-    settings = msgspec.structs.asdict(content.run)
+    settings = msgspec.structs.asdict(run)
     del settings["seed"]  # of the conditions
-    return Study(conditions=tuple(_conditions(content, path)), **settings)
+    return Study(conditions=tuple(_conditions(grid, path)), **settings)
 
 
-def _conditions(content: StudyFile, path: Path) -> list[Condition]:
+def _conditions(grid: list[Variant], path: Path) -> list[Condition]:
     """Return one condition per combination of the grid; without a grid, one with an empty label."""
-    grid = content.grid
-    networks = _networks(content, path)
-    families = _families(content, path)
-    scales: list[float | None] = [None] if grid.scale is None else list(grid.scale)
-    seeds = [content.run.seed] if grid.seed is None else grid.seed
-    covariates = content.covariates or CovariateTable()
     # estimators import JAX, which reading only a network must not do
     from mcjax.estimators.registry import make_estimator
 
-    estimator = make_estimator(content.estimator or {})
+    shared = grid[0].content
+    network_once, family_once = _once(_network), _once(_family)
+    estimator_once = _once(make_estimator)
+    sizes: list[float | None] = [None] if shared.grid.scale is None else list(shared.grid.scale)
+    seeds = [shared.run.seed] if shared.grid.seed is None else shared.grid.seed
     conditions = []
-    for (net_label, net), (fam_label, (family, theta)), scale, seed in itertools.product(
-        networks, families, scales, seeds
-    ):
-        step = "" if scale is None else f"scale={scale:g}"
-        seeded = "" if grid.seed is None else f"seed={seed}"
-        made = condition(
-            net if scale is None else net.scaled(scale),
-            family,
-            theta,
-            covariates.covariance,
-            label="" if grid.common_draws else _joined(net_label, fam_label, step),
-            seed=seed,
-            name=_joined(net_label, fam_label, step, seeded),
-            design=cast(Design, covariates.design),  # checked by `condition`
-            estimator=estimator,
-        )
-        if scale is not None and not grid.common_draws:  # rungs of a ladder are independent
-            made = replace(made, ladder=_joined(net_label, fam_label, seeded), scale=scale)
-        conditions.append(made)
+    for (net_label, listed), variant in itertools.product(_networks(shared, path), grid):
+        content, parts = variant.content, (net_label, variant.family, variant.fields)
+        with in_condition(variant.family, variant.fields):
+            net = listed or network_once(content.network, content.data_mediated)
+            family, theta = family_once(content.family, path)
+            estimator = estimator_once(content.estimator or {})
+            covariates = content.covariates or CovariateTable()
+            for scale, seed in itertools.product(sizes, seeds):
+                step = "" if scale is None else f"scale={scale:g}"
+                seeded = "" if shared.grid.seed is None else f"seed={seed}"
+                made = condition(
+                    net if scale is None else net.scaled(scale),
+                    family,
+                    theta,
+                    covariates.covariance,
+                    label="" if shared.grid.common_draws else _joined(*parts, step),
+                    seed=seed,
+                    name=_joined(*parts, step, seeded),
+                    design=cast(Design, covariates.design),  # checked by `condition`
+                    estimator=estimator,
+                )
+                if scale is not None and not shared.grid.common_draws:
+                    # rungs of a ladder are independent
+                    made = replace(made, ladder=_joined(*parts, seeded), scale=scale)
+                conditions.append(made)
     return conditions
+
+
+def _once(make: Callable[..., Made]) -> Callable[..., Made]:
+    """Return a function that makes one thing of equal tables, whose conditions share programs."""
+    made: dict[str, Made] = {}
+
+    def once(*tables: Any) -> Made:
+        key = repr(tables)
+        if key not in made:
+            made[key] = make(*tables)
+        return made[key]
+
+    return once
 
 
 def _joined(*parts: str) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _networks(content: StudyFile, path: Path) -> list[tuple[str, Network]]:
-    if content.grid.network is not None:
-        for field in ("network", "data_mediated"):
-            if getattr(content, field) is not None:
-                raise InputError("grid.network", f"and [{field}] exclude each other; keep one")
-        names = content.grid.network
-        label = {name: str(Path(name).with_suffix("")) for name in names}
-        return [(f"network={label[n]}", read_network(path.parent / n)) for n in names]
-    network = network_of(content)
+def _networks(content: StudyFile, path: Path) -> list[tuple[str, Network | None]]:
+    """Return the networks that the grid names; a single None if the file has its own."""
+    if content.grid.network is None:
+        return [("", None)]
+    for field in ("network", "data_mediated"):
+        if getattr(content, field) is not None:
+            raise InputError("grid.network", f"and [{field}] exclude each other; keep one")
+    names = content.grid.network
+    label = {name: str(Path(name).with_suffix("")) for name in names}
+    return [(f"network={label[n]}", read_network(path.parent / n)) for n in names]
+
+
+def _network(table: NetworkTable | None, mediated: DataMediatedTable | None) -> Network:
+    network = network_of(StudyFile(network=table, data_mediated=mediated))
     if network is None:
         raise InputError("network", "is missing; add a [network] table")
-    return [("", network)]
+    return network
 
 
-def _families(content: StudyFile, path: Path) -> list[tuple[str, tuple[Any, Any]]]:
-    base = content.family
-    if base is None:
-        raise InputError("family", "is missing; add a [family] table with name and theta")
-    if content.grid.family is None:
-        return [("", _family(base, path))]
-    families = []
-    for entry in content.grid.family:
-        spec: dict[str, Any] = {"name": entry} if isinstance(entry, str) else dict(entry)
-        if spec.get("name") == base.get("name") and isinstance(entry, str):
-            spec = base | spec  # the model that the [family] table describes
-        spec.setdefault("theta", base.get("theta"))
-        given = entry if isinstance(entry, dict) else {}
-        shown = (f"{key}={value}" for key, value in given.items() if key not in ("name", "file"))
-        label = ", ".join((f"family={spec.get('name') or spec.get('file')}", *shown))
-        families.append((label, _family(spec, path)))
-    return families
-
-
-def _family(spec: dict[str, Any], path: Path) -> tuple[Any, Any]:
+def _family(spec: dict[str, Any] | None, path: Path) -> tuple[Model, Any]:
     from mcjax.models.registry import make_model  # imports JAX
 
+    if spec is None:
+        raise InputError("family", "is missing; add a [family] table with name and theta")
     theta = spec.get("theta")
     numbers = isinstance(theta, list) and all(
         isinstance(v, int | float) and not isinstance(v, bool) and abs(v) <= sys.float_info.max

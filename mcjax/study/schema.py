@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_origin, get_type_hints
 
 import msgspec
 
@@ -108,7 +108,10 @@ class RunTable(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class GridTable(msgspec.Struct, forbid_unknown_fields=True):
-    """``[grid]``: lists of values; every combination is a condition."""
+    """``[grid]``: lists of values; every combination is a condition.
+
+    Fields of other tables, by their dotted names, are left out; see :func:`names_a_field`.
+    """
 
     network: Annotated[list[str], msgspec.Meta(min_length=1)] | None = None
     family: Annotated[list[str | dict[str, Any]], msgspec.Meta(min_length=1)] | None = None
@@ -164,6 +167,17 @@ def read_file(path: Path) -> StudyFile:
     return parse_study(read_text(path), str(path))
 
 
+def read_tables(path: Path) -> dict[str, Any]:
+    """Read the tables of a study file; their structure is not checked.
+
+    Raises
+    ------
+    InputError
+        If the file is not TOML, or has no table.
+    """
+    return parse_tables(read_text(path), str(path))
+
+
 def read_text(path: Path) -> str:
     """Return the text of a file; raise InputError if it cannot be read."""
     try:
@@ -182,18 +196,52 @@ def read_text(path: Path) -> str:
 
 def parse_study(text: str, file: str) -> StudyFile:
     """Parse the text of a study file; ``file`` is its name in error messages."""
+    return to_study(parse_tables(text, file), file)
+
+
+def parse_tables(text: str, file: str) -> dict[str, Any]:
+    """Return the tables in the text of a study file; their structure is not checked."""
     try:
-        data = tomllib.loads(text)
+        tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError("", f"is not TOML: {error}", file) from error
     except RecursionError as error:
         raise InputError("", "is not TOML: nested too deeply", file) from error
-    if not data:
+    if not tables:
         raise InputError("", "is empty; a study file has at least a [network] table", file)
+    return tables
+
+
+def to_study(tables: dict[str, Any], file: str) -> StudyFile:
+    """Return a study file with these tables, after checking their structure and types.
+
+    Fields that the grid varies by their dotted names keep the values that their tables give.
+    """
+    grid = tables.get("grid")
+    if isinstance(grid, dict):
+        own = {key: value for key, value in grid.items() if not names_a_field(key, value)}
+        tables = tables | {"grid": own}
     try:
-        return msgspec.convert(data, StudyFile)
+        return msgspec.convert(tables, StudyFile)
     except msgspec.ValidationError as error:
         raise _sentence(str(error), file) from error
+
+
+def names_a_field(key: str, value: Any) -> bool:
+    """Return whether a key of ``[grid]`` names a field of another table, by its dotted name.
+
+    TOML reads such a name as tables within ``[grid]`` unless it is quoted.
+    """
+    tables = StudyFile.__struct_fields__
+    if key in GridTable.__struct_fields__:
+        return key in tables and isinstance(value, dict)
+    return "." in key or key in tables or isinstance(value, dict)
+
+
+def is_list(field: str) -> bool:
+    """Return whether the field of a dotted name, such as ``network.feeds``, is a list of tables."""
+    table, _, name = field.rpartition(".")
+    return table in _TABLES and get_origin(get_type_hints(_TABLES[table]).get(name)) is list
 
 
 def _sentence(message: str, file: str) -> InputError:

@@ -7,9 +7,10 @@ import pytest
 
 from mcjax import api
 from mcjax.engine.compiled import compile_study
+from mcjax.estimators.newton import Newton
 from mcjax.models.glm import logistic
 from mcjax.models.location import linear
-from mcjax.network import REAL, Cycle, Feed, Generation, Growing, Series, build_network
+from mcjax.network import REAL, Cycle, Feed, Generation, Growing, Series, Source, build_network
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition
 
@@ -112,6 +113,62 @@ def test_a_pool_is_of_what_each_generation_fed():
             y = np.concatenate([rows.y for rows in pool[i]]).astype(float)
             score = x.T @ (y - 1 / (1 + np.exp(-x @ found.theta[t, i])))
             assert np.abs(score).max() < 1e-3
+
+
+SOURCES = (
+    Source("far", theta=(-1.0, 0.8), noise=1e-4),
+    Source("flat", covariance=((1.0, 0.5), (0.5, 0.25)), public=True),
+)
+
+
+def sourced(timeline_of):
+    """A network that accumulates what sources and models feed, some of it by weight and turn."""
+    first = [Feed("far", "a", 30, 0.5), Feed(REAL, "a", 41), Feed("flat", "b", 25)]
+    feeds = [Feed("far", "a", 33), Feed("flat", "a", 25), Feed("b", "a", 20, 3.0)]
+    feeds += [Feed("flat", "b", 25), Feed("a", "b", 31), Feed("far", "b", 17)]
+    later = timeline_of([feeds, [*feeds[:-1], Feed("far", "b", 17, 0.25), Feed(REAL, "a", 8)]])
+    first.append(Feed(REAL, "b", 30))
+    return build_network("abc", later, {"c": 50}, first=first, sources=SOURCES, memory="accumulate")
+
+
+SOURCED = {
+    "constant": sourced(lambda turns: Series(Generation(turns[0]))),
+    "series": sourced(lambda turns: Series(*map(Generation, turns))),
+    "cycle": sourced(lambda turns: Cycle(*map(Generation, turns))),
+}
+
+
+@pytest.mark.parametrize("estimator", [None, Newton()], ids=["sums", "pools"])
+@pytest.mark.parametrize("name", SOURCED)
+def test_pools_of_several_sources(name, estimator):
+    """Each row is of the source or the model that its feed names, and pools hold them all."""
+    one = condition(SOURCED[name], linear(sigma=1e-6), THETA, label=name, estimator=estimator)
+    study = Study((one,), generations=4, chains=4, precision="float64")
+    found = api.replay(study, name, 3)
+    truths = {REAL: THETA, "far": SOURCES[0].theta, "flat": THETA}
+    pool, public = {"a": [], "b": [], "c": []}, {}
+    for t, fits in enumerate(api.replay_data(study, name, 3, found)):
+        for i, (model, fed) in enumerate(zip("abc", fits, strict=True)):
+            for feed in one.network.reads(t)[i]:
+                rows = fed[feed.origin]
+                parent = truths.get(feed.origin)
+                if parent is None:
+                    parent = found.theta[t - 1, one.network.index[feed.origin]]
+                noise = np.abs(rows.y - rows.x.T @ parent).max()
+                assert (noise < 1e-5) == (feed.origin != "far")
+                assert noise < 1e-3
+                flat = np.abs(rows.x[1] - rows.x[0] / 2).max() < 1e-6
+                assert flat == (feed.origin == "flat")
+                if flat:  # one sample for both readers
+                    np.testing.assert_array_equal(rows.x, public.setdefault(t, rows.x))
+                pool[model].append((rows.x, rows.y, np.full(feed.samples, feed.weight)))
+            if t and not fed:
+                np.testing.assert_array_equal(found.theta[t, i], found.theta[0, i])
+                continue
+            x, y, w = (np.concatenate(part, -1) for part in zip(*pool[model], strict=True))
+            expected = np.linalg.lstsq((x * np.sqrt(w)).T, y * np.sqrt(w), rcond=None)[0]
+            np.testing.assert_allclose(found.theta[t, i], expected, rtol=1e-9)
+    assert len({rows.tobytes() for rows in public.values()}) == 5  # new ones each time
 
 
 @pytest.mark.parametrize("sampling", ["auto", "rows"])

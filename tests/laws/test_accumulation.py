@@ -1,6 +1,7 @@
 """Data that accumulate: the law, its limit, and chains that follow it."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -11,11 +12,12 @@ from mcjax.diagnosis import diagnose
 from mcjax.errors import InputError
 from mcjax.laws.first_order.accumulation import accumulated_limit
 from mcjax.laws.first_order.linear_system import covariances
+from mcjax.laws.first_order.m_estimators import FirstOrder
 from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.laws.predict import predict_condition
 from mcjax.models.information import UNIT
 from mcjax.models.location import linear
-from mcjax.network import build_network, topologies
+from mcjax.network import Source, build_network, topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
 
@@ -225,3 +227,77 @@ def test_limits_on_fixed_designs_are_where_moments_go(name):
     off = law.limit - law.mse[[1000, 2000]]
     assert (off[1] > 0).all()
     np.testing.assert_allclose(off[0] / off[1], 2, rtol=0.02)  # like 1 / t
+
+
+# ---------------------------------------------------------------------------- several real sources
+
+COVARIANCE = np.array([[1.0, 0.4], [0.4, 2.0]])
+
+
+def sourced(**far):
+    """Two truths, covariates of two kinds, weights, a public sample; a and b end at the sources,
+    c and d keep where they began."""
+    flat = ((1.0, 0.5), (0.5, 0.25))
+    web = Source("web", samples=15, covariance=flat, public=True, noise=1.5)
+    feeds = [("a", "a", 20), ("b", "a", 20, 2.0), ("far", "a", None), ("web", "a", None)]
+    feeds += [("a", "b", 30), ("b", "b", 10), ("web", "b", None), ("d", "c", 9), ("c", "d", 20)]
+    first = [("far", "a", 12, 0.5), ("real", "a", 20), ("web", "b", 15), ("real", "b", 20)]
+    return build_network(
+        "abcd",
+        feeds,
+        {"d": 25},
+        sources=[Source("far", samples=16, **far), web],
+        first=[*first, ("far", "c", 12)],
+        **POOL,
+    )
+
+
+@cache
+def simulated_sources():
+    net = sourced(theta=(1.5, 0.5))
+    one = condition(net, linear(), [1.0, 1.0], COVARIANCE, design="fixed")
+    [tally] = api.simulate(Study((one,), generations=4, chains=16_384))
+    return one, tally.outcome.moments
+
+
+def distance(one):
+    """Largest distance of a simulated mean or second moment from the law, in standard errors."""
+    moments = simulated_sources()[1]
+    law = predict_condition(one, 4).laws["fixed_design"]
+    flat = law.mean.reshape(5, -1)
+    second = law.covariance + flat[:, :, None] * flat[:, None, :]
+    off = np.abs(moments.error.mean - law.mean) / moments.error.standard_error()
+    products = np.abs(moments.product.mean - second) / moments.product.standard_error()
+    return max(off.max(), products[:, *np.tril_indices(8)].max())
+
+
+def test_sources_that_accumulate_are_exact_on_fixed_designs(z_limit):
+    one, _ = simulated_sources()
+    assert distance(one) < z_limit
+    nearer = replace(one.network.sources[0], theta=(1.4, 0.6))
+    quiet = replace(one.network.sources[1], noise=None)
+    for sources in ((nearer, quiet), (one.network.sources[0], quiet)):
+        assert distance(replace(one, network=replace(one.network, sources=sources))) > 2 * z_limit
+    heavier = (replace(one.network.first[0], weight=1.0), *one.network.first[1:])
+    assert distance(replace(one, network=replace(one.network, first=heavier))) > 2 * z_limit
+
+
+def test_limits_with_several_sources():
+    """Models that real data reach end without variance, where models that forget would be on
+    average; others keep the variance of their beginning, and of all noise since."""
+    net = sourced(shift=(3.0, -1.0))
+    one = condition(net, linear(), [1.0, 1.0], COVARIANCE)
+    found = FirstOrder().predict(one, 4000)
+    forgetful = replace(one, network=replace(net, memory="replace"))
+    centre = FirstOrder().predict(forgetful, 2000).mean[-1]
+    np.testing.assert_allclose(found.limit[:2], (centre[:2] ** 2).sum(1), rtol=1e-8)
+    np.testing.assert_allclose(found.mse[-1, 2:], found.limit[2:], rtol=1e-3)
+    assert not diagnose(net, 2).collapses
+
+
+def test_other_laws_do_not_apply_to_several_sources():
+    loops = build_network("a", [("a", "a", 30)], sources=[Source("web", noise=2.0)],
+                          first=[("web", "a", 40)], **POOL)  # fmt: skip
+    found = predict_condition(condition(loops, linear(), [1.0, 1.0]), 2)
+    assert set(found.laws) == {"first_order"}
+    assert found.inapplicable["finite_sample"].endswith("several real sources")

@@ -310,7 +310,12 @@ def test_a_file_with_sources(tmp_path):
             'from = "b"\nto = "b"',
             "samples: is None; give a whole number",
         ),
-        ('models = ["a", "b"]', 'models = ["a", "b"]\nmemory = "accumulate"', "use 'replace'"),
+        ('models = ["a", "b"]', 'models = ["a", "b"]\nmemory = "subsample"', "is 'subsample'"),
+        (
+            'models = ["a", "b"]',
+            'models = ["a", "b"]\nmemory = "accumulate"',
+            "(web).real: is 'reused', which is for memory = 'replace'",
+        ),
         ('models = ["a", "b"]', 'models = ["a", "b"]\ngrowth = 1.5', "growth: is for one real"),
         (
             'name = "linear"',

@@ -124,8 +124,8 @@ def test_changes_are_of_every_generation():
         ([DAY], {"growth": 1.0}, "network.growth: is for feeds without a timeline"),
         (
             [DAY, Generation([Feed("a", "b", 30, 0.5)])],
-            {"memory": "accumulate"},
-            "network.memory: is for one real source and constant weights",
+            {"memory": "subsample"},
+            "network.memory: is 'subsample', which is for one real source and constant weights",
         ),
         (
             [DAY, Generation([Feed(REAL, "a", 40)])],

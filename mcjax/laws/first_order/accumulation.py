@@ -9,13 +9,13 @@ and t - 1 differ by one generation's data, so to first order
 where A and the noise are those of a model that fits one generation alone. Derived here: with the
 *inertia* ``rho_i = K_i^-1 K_i0`` and the step ``g_t = (rho + t)^-1``,
 
-    e_t = e_{t-1} + g_t ((A - I) e_{t-1} + noise_t) ,
+    e_t = e_{t-1} + g_t ((A - I) e_{t-1} + noise_t)
 
-a stochastic approximation with steps that vanish like 1 / t. Hence nothing collapses: the noise
-adds up to ``sum 1 / t^2``. One model on its own output, with as many samples at generation 0, has
-the variance ``V sum_{k <= t + 1} 1 / k^2`` (Gerstgrasser et al. 2024; Dey & Donoho 2024). The
-variances of M models that read one another with doubly stochastic shares, aperiodic or not, tend to
-``V pi^2 / (6 M)``.
+(plus ``g_t push`` where real sources have other truths), a stochastic approximation with steps that
+vanish like 1 / t. Hence nothing collapses: the noise adds up to ``sum 1 / t^2``. One model on its
+own output, with as many samples at generation 0, has the variance ``V sum_{k <= t + 1} 1 / k^2``
+(Gerstgrasser et al. 2024; Dey & Donoho 2024). The variances of M models that read one another with
+doubly stochastic shares, aperiodic or not, tend to ``V pi^2 / (6 M)``.
 
 **Limit.** Deviations along eigenvectors of A with eigenvalue lambda decay like
 ``t^-(1 - lambda)``, so what remains lies in the space of eigenvalue 1, with projector P. The models
@@ -85,18 +85,25 @@ def accumulated(system: LinearSystem, generations: int) -> Float[np.ndarray, "T+
     return result
 
 
+def accumulated_means(system: LinearSystem, generations: int) -> Float[np.ndarray, "T+1 M*p"]:
+    """Return the means of the stacked errors at generations 0 to T, (T + 1, M p)."""
+    assert system.start is not None, "callers have asked"
+    assert system.push is not None, "callers have asked"
+    result = np.empty((generations + 1, len(system.start)))
+    result[0] = system.start
+    for t in range(1, generations + 1):
+        before = result[t - 1]
+        moved = system.transition @ before - before + system.push
+        result[t] = before + np.linalg.solve(_inertia(system) + t * np.eye(len(before)), moved)
+    return result
+
+
 def accumulated_limit(system: LinearSystem) -> Float[np.ndarray, "M*p M*p"]:
     """Return the covariance of the stacked errors as t -> infinity, (M p, M p)."""
-    size = len(system.initial)
-    late = int(np.clip(OPERATIONS / (4.0 * size**3), 64, LATE))
+    late, projector = _late(system), _kept(system)
     covariance = system.initial
     for t in range(1, late + 1):
         covariance = _following(system, covariance, t)
-    off = np.eye(size) - system.transition
-    left, sizes, right = np.linalg.svd(off)
-    kept = sizes < 1e-12  # the space of eigenvalue 1
-    left, right = left[:, kept], right[kept].T
-    projector = right @ np.linalg.solve(left.T @ right, left.T)
     inertia = np.diagonal(_inertia(system))
     # sum over t > T of 1 / (t + a)(t + b), as an integral from T + 1/2
     rest = 1 / (late + 0.5 + (inertia[:, None] + inertia) / 2)
@@ -104,6 +111,31 @@ def accumulated_limit(system: LinearSystem) -> Float[np.ndarray, "M*p M*p"]:
     chosen = np.zeros_like(noise) if system.selection is None else system.selection.later
     noise = noise + system.transition @ chosen @ system.transition.T
     return projector @ (covariance + noise * rest) @ projector.T + chosen
+
+
+def accumulated_mean_limit(system: LinearSystem) -> Float[np.ndarray, " M*p"]:
+    """Return the mean of the stacked errors as t -> infinity, (M p,)."""
+    assert system.push is not None, "callers have asked"
+    projector = _kept(system)
+    late = accumulated_means(system, _late(system))[-1]
+    off = np.eye(len(late)) - system.transition
+    # a push has no part in the space of eigenvalue 1, and elsewhere m = A m + push in the end
+    result: np.ndarray = projector @ late + np.linalg.solve(off + projector, system.push)
+    return result
+
+
+def _late(system: LinearSystem) -> int:
+    """Return the generation from which limits are known."""
+    return int(np.clip(OPERATIONS / (4.0 * len(system.initial) ** 3), 64, LATE))
+
+
+def _kept(system: LinearSystem) -> np.ndarray:
+    """Return the projector on the space of eigenvalue 1, (M p, M p)."""
+    left, sizes, right = np.linalg.svd(np.eye(len(system.transition)) - system.transition)
+    kept = sizes < 1e-12
+    left, right = left[:, kept], right[kept].T
+    projector: np.ndarray = right @ np.linalg.solve(left.T @ right, left.T)
+    return projector
 
 
 def _inertia(system: LinearSystem) -> np.ndarray:

@@ -10,6 +10,8 @@ def departure(condition: Condition) -> str:
 
     The answer is the beginning of a sentence.
     """
+    if condition.model.penalty is not None:
+        return "fits are penalised, which draws them away from the truth"
     offsets = condition.sources.offsets
     for s, source in enumerate(condition.network.sources, 1):
         if source.theta is not None and offsets[s].any():

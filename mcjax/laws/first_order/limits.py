@@ -18,7 +18,7 @@ import numpy as np
 
 from mcjax.laws.collapse.origins import CollapseOrigin
 from mcjax.laws.doubling import squared_powers
-from mcjax.laws.first_order.accumulation import accumulated_limit
+from mcjax.laws.first_order.accumulation import accumulated_limit, accumulated_mean_limit
 from mcjax.laws.first_order.growing_samples import faded_limit
 from mcjax.laws.first_order.linear_system import LinearSystem
 
@@ -100,6 +100,8 @@ def mean_limit(system: LinearSystem, stable: Bool[np.ndarray, " M"]) -> Float[np
     result = np.zeros(len(system.transition))
     if system.push is None or system.start is None:
         return result.reshape(-1, system.p)
+    if system.inertia is not None:
+        return accumulated_mean_limit(system).reshape(-1, system.p)
     stable = np.asarray(stable, bool)
     moving = np.repeat(stable & ~system.frozen, system.p)
     still = np.repeat(stable & system.frozen, system.p)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcjax.laws.first_order.accumulation import Selection, accumulated
+from mcjax.laws.first_order.accumulation import Selection, accumulated, accumulated_means
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -107,11 +107,16 @@ def covariances(system: LinearSystem, generations: int) -> Float[np.ndarray, "T+
 def means(system: LinearSystem, generations: int) -> Float[np.ndarray, "T+1 M p"]:
     """Return the means of the models' errors at generations 0 to T, ``m_t = A m_{t-1} + push``.
 
-    They are zero where all real sources have one truth.
+    They are zero where all real sources have one truth. For data that accumulate see
+    :mod:`mcjax.laws.first_order.accumulation`.
     """
     size = len(system.transition)
     result = np.zeros((generations + 1, size))
-    if system.start is not None and system.push is not None:
+    if system.start is None or system.push is None:
+        pass
+    elif system.inertia is not None:
+        result = accumulated_means(system, generations)
+    else:
         result[0] = system.start
         for t in range(generations):
             current = system.at(t + 1)

@@ -98,13 +98,14 @@ def _off_truth(condition: Condition) -> Reason | None:
     problem = departure(condition)
     if not problem:
         return None
+    instead = "; give a shift instead" if condition.model.penalty is None else ""
     if condition.model.scores is None:
         return Reason(
             f"{problem}, and {condition.model.name} does not state the moments of its score so far"
-            " from the truth; give a shift instead"
+            f" from the truth{instead}"
         )
     if not condition.network.memory.current_only:
-        return Reason(f"{problem}, and data accumulate; give a shift instead")
+        return Reason(f"{problem}, and data accumulate{instead}")
     if condition.design == "fixed":
         return Reason(
             f"{problem}, and designs are fixed, so that each design has centres of its own"
@@ -120,7 +121,7 @@ def _around_path(condition: Condition, generations: int) -> Prediction:
         raise Inapplicable("errors around the path of the centres are too large for a number")
     if path.flatness.max() > FLATTEST:
         raise Inapplicable(
-            "real sources are so far apart that the curvature of the loss between them changes by"
+            f"the curvature of the loss on the path of the centres changes by"
             f" {path.flatness.max():.0%} within a standard deviation; give more samples"
         )
     slopes, limits = np.full((2, net.size), np.nan)

@@ -3,7 +3,7 @@
 ``theta_{i,t} = mu_{i,t} + xi_{i,t} + o(1 / sqrt(n))``, where xi is normal with mean 0:
 
     xi_{i,t} = sum_b A_b xi_{j(b),t-1} - J_i^-1 sum_b pi_b g_b(mu_{i,t}) ,
-    J_i = sum_b pi_b dS/dm ,
+    J_i = sum_b pi_b dS/dm + ridge I ,
     A_b = -J_i^-1 pi_b dS/dv ,
     Cov(g_b(a), g_b(c)) = Gamma_b(a, c) / n_b ,
 
@@ -18,8 +18,8 @@ Proof: expand the score equation of the samples around (mu, v), generation by ge
 past, the fresh part obeys a central limit theorem whose covariance is continuous in the parents'
 parameters. Derived here.
 
-Where all truths agree, every centre is the truth, and this is the system of
-:mod:`mcjax.laws.first_order.score_equations`.
+Where all truths agree and nothing is penalised, every centre is the truth, and this is the system
+of :mod:`mcjax.laws.first_order.score_equations`.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def path_of(condition: Condition, generations: int) -> Path:
     system = replace(last, before=tuple(before))
     limit, late = np.full_like(centres[0], np.nan), None
     if has_long_run(net):
-        remembers = bool(collapse_origins(net))
+        remembers = populations.ridge == 0 and bool(collapse_origins(net))
         end = settled(later_tables[-1], populations, centres[-1], remembers)
         if end is not None:
             limit, fits = end
@@ -154,7 +154,8 @@ def _flatness(fits: Sequence[Fits], covariance: np.ndarray) -> np.ndarray:
 def pooled_mse_on_path(condition: Condition) -> float | None:
     """Return the MSE of the estimator that fits every real sample of a generation, unweighted.
 
-    Each sample counts once. The result is None if the samples change with time.
+    Each sample counts once, and the penalty of the model, if it has one, is part of the fit. The
+    result is None if the samples change with time.
     """
     net = condition.network
     if net.later.rows_vary:
@@ -167,7 +168,7 @@ def pooled_mse_on_path(condition: Condition) -> float | None:
             samples.setdefault(int(feeds.stream[i, b]), (read, int(feeds.samples[i, b])))
     data, rows = [kind for kind, _ in samples.values()], [count for _, count in samples.values()]
     share = np.array(rows) / sum(rows)
-    centre, slope, _ = centre_of(data, share, condition.theta)
+    centre, slope, _ = centre_of(data, share, condition.theta, populations.ridge)
     gain = np.linalg.inv(slope)
     offset = centre - condition.theta
     spread = sum(

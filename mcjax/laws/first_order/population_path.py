@@ -1,12 +1,14 @@
-"""The population path: where estimates tend to when real data have truths of their own.
+"""The population path: where estimates tend to when something draws them away from one truth.
 
 As sample counts grow with fixed shares, the estimates of model i tend to a *centre* mu_{i,t} that
-need not stay at one truth. It solves the score equation of the populations that i reads,
+need not stay at one truth: real data may have truths of their own, and fits a penalty. It solves
+the score equation of the populations that i reads,
 
-    sum_b pi_b S(mu_{i,t}, v_b) = 0 ,      S(m, v) = E_v[grad loss(m; z)] ,
+    sum_b pi_b S(mu_{i,t}, v_b) + ridge mu_{i,t} = 0 ,      S(m, v) = E_v[grad loss(m; z)] ,
 
 with the share pi_b of sample b in the weight of the fit, and the parameters v_b that b is generated
-at: the truth of a real source, or the centre ``mu_{j,t-1}`` of the model j that generates it.
+at: the truth of a real source, or the centre ``mu_{j,t-1}`` of the model j that generates it. The
+penalty is not random: it adds ``ridge I`` to the slope J of the equation, and nothing to the noise.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ class Fit(NamedTuple):
     """The fit of one model in one generation, to B samples."""
 
     centre: np.ndarray  # (p,)
-    slope: np.ndarray  # J, (p, p)
+    slope: np.ndarray  # J, with the penalty, (p, p)
+    ridge: float  # strength of the penalty
     share: np.ndarray  # pi, (B,)
     gain: np.ndarray  # -J^-1 pi_b, which takes the mean score of sample b to the error, (B, p, p)
     data: list[Population]
@@ -53,10 +56,18 @@ Fits = dict[int, Fit]
 
 
 class Populations:
-    """The populations that the samples of a condition are drawn from."""
+    """The populations that the samples of a condition are drawn from.
+
+    Attributes
+    ----------
+    ridge : float
+        Strength of the penalty of fits to them, 0 for none.
+    """
 
     def __init__(self, condition: Condition):
         scores, laws = condition.model.scores, condition.sources
+        penalty = condition.model.penalty
+        self.ridge = 0.0 if penalty is None else float(penalty.strength)
         assert scores is not None, "the law has asked"
         self._scores: ScoreMoments = scores
         self._size = condition.network.size
@@ -97,23 +108,26 @@ def flatness(fit: Fit, covariance: np.ndarray) -> float:
         for side in (-1, 1)
         for weight, data in zip(fit.share, fit.data, strict=True)
     ]
-    change = np.linalg.solve(fit.slope, np.sum(ends, axis=0) - fit.slope)
+    penalty = fit.ridge * np.eye(len(fit.slope))
+    change = np.linalg.solve(fit.slope, np.sum(ends, axis=0) + penalty - fit.slope)
     return float(np.linalg.norm(change, 2))
 
 
 def centre_of(
-    data: list[Population], share: np.ndarray, start: np.ndarray
+    data: list[Population], share: np.ndarray, start: np.ndarray, ridge: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the centre of a fit, J and ``dS/dv`` there, (p,), (p, p) and (B, p, p)."""
+    penalty = ridge * np.eye(len(start))
     centre, previous = start, np.inf
     for _ in range(ITERATIONS):
         scores = [population.score(centre) for population in data]
-        slope = np.einsum("b,bac->ac", share, [score.by_reader for score in scores])
+        slope = np.einsum("b,bac->ac", share, [score.by_reader for score in scores]) + penalty
         if not np.isfinite(slope).all():
             raise Inapplicable("the expected Hessian is not finite on the path of the centres")
         if not np.linalg.cond(slope) < LARGEST_CONDITION:
             raise Inapplicable("the expected Hessian is singular on the path of the centres")
-        step = np.linalg.solve(slope, share @ np.array([score.mean for score in scores]))
+        mean = share @ np.array([score.mean for score in scores]) + ridge * centre
+        step = np.linalg.solve(slope, mean)
         longest = float(np.abs(step).max())
         size = max(1.0, float(np.abs(centre).max()))
         if longest == 0 or (previous < PRECISE * size and longest > previous / 2):
@@ -136,10 +150,11 @@ def fits_of(feeds: Feeds, populations: Populations, before: np.ndarray) -> Fits:
         share = feeds.weight[i, slots] * rows
         share = share / share.sum()
         data = [populations.of(int(j), before) for j in origin]
-        centre, slope, by_parent = centre_of(data, share, before[i])
+        centre, slope, by_parent = centre_of(data, share, before[i], populations.ridge)
         fits[i] = Fit(
             centre=centre,
             slope=slope,
+            ridge=populations.ridge,
             share=share,
             gain=-share[:, None, None] * np.linalg.inv(slope),
             data=data,

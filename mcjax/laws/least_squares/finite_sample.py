@@ -84,6 +84,8 @@ class FiniteSample:
 
 def _not_loops(net: Network, p: int) -> Reason | None:
     """Return why data that accumulate leave no closed form, or None."""
+    if not net.plain:
+        return Reason("data accumulate, and generation 0 has several real sources")
     for feed in net.feeds:
         if feed.origin != feed.reader:
             return Reason("data accumulate, and not every model reads itself alone")
