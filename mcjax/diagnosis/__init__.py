@@ -3,8 +3,9 @@
 Importing this package does not import JAX. Nor does a diagnosis, unless it depends on the model.
 """
 
-from mcjax.diagnosis.collapse import Diagnosis, ModelVerdict, diagnose, diagnose_file
+from mcjax.diagnosis.collapse import diagnose, diagnose_file
 from mcjax.diagnosis.failure import Anchor, Explosion
+from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict
 from mcjax.laws.collapse.origins import CollapseOrigin
 
 __all__ = [

@@ -79,9 +79,9 @@ def load_condition(path: str | Path) -> Condition:
         If the file is not a valid study; the message names file, field and remedy.
     """
     path = Path(path)
-    content = msgspec.structs.replace(read_file(path), grid=GridTable())
+    tables = {name: table for name, table in read_tables(path).items() if name != "grid"}
     with naming(path):
-        [found] = _conditions(content, path)
+        [found] = _conditions(variants(tables, str(path)), path)
     return found
 
 

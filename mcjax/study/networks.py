@@ -109,7 +109,8 @@ def read_pipeline(path: Path) -> Pipeline:
                 if numbers is not None and len(numbers) != p:
                     field = f"network.sources ({source.name}).{key}"
                     raise InputError(field, f"has {len(numbers)} numbers; give {p}, as theta")
-        return Pipeline(net, p, covariance, float(sigma), np.array(theta, float))
+        truth = np.array(theta, float)
+        return Pipeline(net, p, covariance=covariance, sigma=float(sigma), theta=truth)
 
 
 def _is_number(value: object) -> bool:

@@ -42,82 +42,86 @@ CANCELLED = 1e-9
 """Distance from the truth, relative to those of the false anchors, that is rounding."""
 
 
-def backward_steps(
-    net: Network,
-    table: Sequence[Sequence[Feed]],
-    curvature: Mapping[str, float] | None = None,
-) -> Float[np.ndarray, "M M+S"]:
-    """Return the probabilities of one step of the backward walk.
+class BackwardWalk:
+    """The backward walk of a network.
 
     Parameters
     ----------
     net : Network
-        The network.
-    table : sequence of sequence of Feed
-        The feeds of a generation, model by model.
+        A network with S real sources, of which some generation stays.
     curvature : mapping of str to float, optional
         Curvature of one row of each source, relative to the others; defaults to 1.
 
-    Returns
-    -------
-    ndarray, shape (M, M + S)
-        From each model to the models, which are W, and to the S real sources, which are B. A model
-        that reads nothing stays where it is.
-    """
-    places = net.index | {name: net.size + s for name, s in net.source_index.items()}
-    steps = np.zeros((net.size, len(places)))
-    for i, feeds in enumerate(table):
-        for feed in feeds:
-            mass = feed.weight * feed.samples * (curvature or {}).get(feed.origin, 1.0)
-            steps[i, places[feed.origin]] += mass
-        if not steps[i].any():
-            steps[i, i] = 1.0
-    return steps / steps.sum(1, keepdims=True)
-
-
-def source_weights(
-    net: Network, curvature: Mapping[str, float] | None = None
-) -> Float[np.ndarray, "L M S"]:
-    """Return the weight of every real source in every model, in the end.
-
-    Parameters
+    Attributes
     ----------
-    net : Network
-        A network of which some generation stays.
-    curvature : mapping of str to float, optional
-        As in :func:`backward_steps`.
-
-    Returns
-    -------
-    ndarray, shape (L, M, S)
-        The weights in L generations, which take turns for ever where closed components of several
-        cyclic classes begin with different sources; otherwise L = 1. They are 0 exactly for sources
-        that do not reach a model.
+    shares : ndarray, shape (M, M)
+        W of the generation that stays. A model that reads nothing stays where it is.
+    reach : ndarray of bool, shape (M, S)
+        Which sources reach a model, other than by what it will have forgotten.
     """
-    size = net.size
-    begun, steps = _beginning(net, curvature)
-    walk, ends = steps[:, :size], steps[:, size:]
-    readers = [np.flatnonzero(column).tolist() for column in walk.T]
-    closed = [part for part in strong_components(readers) if not _leaves(steps, part)]
-    turns = [_turns(part, walk=walk, begun=begun, readers=readers) for part in closed]
-    length = math.lcm(*map(len, turns))
-    held = np.zeros(size, bool)
-    held[[i for part in closed for i in part]] = True
-    weights = np.zeros((length, *begun.shape))
-    for part, turn in zip(closed, turns, strict=True):
-        weights[:, part] = np.resize(turn, (length, *turn.shape[1:]))
-    own, entering = walk[np.ix_(~held, ~held)], walk[np.ix_(~held, held)]
-    forced = np.zeros((len(own), ends.shape[1]))
-    for now in weights:  # what a whole round adds to models that begin it with nothing
-        forced = own @ forced + entering @ now[held] + ends[~held]
-    round_trip = np.eye(len(own)) - np.linalg.matrix_power(own, length)
-    following = np.linalg.solve(round_trip, forced)
-    for now in weights:
-        now[~held] = following
-        following = own @ following + entering @ now[held] + ends[~held]
-    taken = np.where(held[:, None], begun > 0, ends > 0)
-    reach = [reached(readers, np.flatnonzero(models)) for models in taken.T]
-    return np.where(np.array(reach).T, weights, 0.0)
+
+    def __init__(self, net: Network, curvature: Mapping[str, float] | None = None):
+        size = net.size
+        self._begun, steps = _beginning(net, curvature or {})
+        self.shares, self._ends = steps[:, :size], steps[:, size:]
+        self._readers = [np.flatnonzero(column).tolist() for column in self.shares.T]
+        self._closed = [
+            part for part in strong_components(self._readers) if not _leaves(steps, part)
+        ]
+        self._held = np.zeros(size, bool)
+        self._held[[i for part in self._closed for i in part]] = True
+        taken = np.where(self._held[:, None], self._begun > 0, self._ends > 0)
+        reach = [reached(self._readers, np.flatnonzero(models)) for models in taken.T]
+        self.reach: np.ndarray = np.array(reach).T
+        moving = [part for part in self._closed if not net.frozen[part[0]]]
+        self._mixed = not net.memory.current_only and any(
+            len(net.tables) > 1 or np.ptp(self._begun[part], axis=0).any() for part in moving
+        )
+
+    def weights(self) -> Float[np.ndarray, "L M S"] | None:
+        """Return the weight of every real source in every model, in the end.
+
+        Returns
+        -------
+        ndarray, shape (L, M, S), or None
+            The weights in L generations, which take turns for ever where closed components of
+            several cyclic classes begin with different sources; otherwise L = 1. They are 0 exactly
+            where a source does not reach a model. None if they are not known, because data
+            accumulate in closed components whose members begin with different sources.
+        """
+        if self._mixed:
+            return None
+        walk, ends, held = self.shares, self._ends, self._held
+        turns = [self._turns(part) for part in self._closed]
+        length = math.lcm(*map(len, turns))
+        weights = np.zeros((length, *ends.shape))
+        for part, turn in zip(self._closed, turns, strict=True):
+            weights[:, part] = np.resize(turn, (length, *turn.shape[1:]))
+        own, entering = walk[np.ix_(~held, ~held)], walk[np.ix_(~held, held)]
+        forced = np.zeros((len(own), ends.shape[1]))
+        for now in weights:  # what a whole round adds to models that begin it with nothing
+            forced = own @ forced + entering @ now[held] + ends[~held]
+        round_trip = np.eye(len(own)) - np.linalg.matrix_power(own, length)
+        following = np.linalg.solve(round_trip, forced)
+        for now in weights:
+            now[~held] = following
+            following = own @ following + entering @ now[held] + ends[~held]
+        return np.where(self.reach, weights, 0.0)
+
+    def _turns(self, part: list[int]) -> np.ndarray:
+        """Return the weights in the n members of a closed component, generation by generation.
+
+        The shape is (period, n, S), with one entry if all members begin with the same weights.
+        """
+        begun = self._begun[part]
+        pi = stationary_distribution(self.shares[np.ix_(part, part)])
+        if not np.ptp(begun, axis=0).any():
+            return begun[None]
+        period, phase_of = cyclic_classes(part[0], self._readers, set(part))
+        phase = np.array([phase_of[i] for i in part])
+        member = phase == np.arange(period)[:, None]  # of each class, (period, n)
+        means = period * (member * pi) @ begun
+        return means[(phase - np.arange(period)[:, None]) % period]
 
 
 def forgets(
@@ -128,7 +132,7 @@ def forgets(
     Parameters
     ----------
     weights : ndarray, shape (L, M, S)
-        Of the sources in the models, see :func:`source_weights`.
+        Of the sources in the models, see :class:`BackwardWalk`.
     distances : ndarray, shape (S, q)
         Of the truths of the sources from the truth, in coordinates in which they average.
     """
@@ -138,46 +142,30 @@ def forgets(
     return result
 
 
-def _beginning(
-    net: Network, curvature: Mapping[str, float] | None
-) -> tuple[np.ndarray, np.ndarray]:
+def _beginning(net: Network, curvature: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
     """Return the weights where the feeds that stay begin, (M, S), and their steps (M, M + S)."""
-    begun = backward_steps(net, net.first_by_reader, curvature)[:, net.size :]
-    *before, last = (backward_steps(net, table, curvature) for table in net.tables)
+    begun = _steps(net, net.first_by_reader, curvature)[:, net.size :]
+    *before, last = (_steps(net, table, curvature) for table in net.tables)
     for steps in before:
         begun = steps[:, : net.size] @ begun + steps[:, net.size :]
     return begun, last
 
 
+def _steps(
+    net: Network, table: Sequence[Sequence[Feed]], curvature: Mapping[str, float]
+) -> np.ndarray:
+    """Return the probabilities of one step, to the models and then to the sources, (M, M + S)."""
+    places = net.index | {name: net.size + s for name, s in net.source_index.items()}
+    steps = np.zeros((net.size, len(places)))
+    for i, feeds in enumerate(table):
+        for feed in feeds:
+            mass = feed.weight * feed.samples * curvature.get(feed.origin, 1.0)
+            steps[i, places[feed.origin]] += mass
+        if not steps[i].any():
+            steps[i, i] = 1.0
+    return steps / steps.sum(1, keepdims=True)
+
+
 def _leaves(steps: np.ndarray, part: list[int]) -> bool:
     """Return whether the walk leaves a component."""
     return bool(np.count_nonzero(steps[part]) > np.count_nonzero(steps[np.ix_(part, part)]))
-
-
-def _turns(
-    part: list[int], walk: np.ndarray, begun: np.ndarray, readers: list[list[int]]
-) -> np.ndarray:
-    """Return the weights in the members of a closed component, generation by generation.
-
-    Parameters
-    ----------
-    part : list of int
-        The members, n of them.
-    walk, begun : ndarray, shape (M, M) and (M, S)
-        W, and the weights at the beginning.
-    readers : list of list of int
-        The readers of each model.
-
-    Returns
-    -------
-    ndarray, shape (period, n, S)
-        One entry if all cyclic classes begin with the same weights.
-    """
-    pi = stationary_distribution(walk[np.ix_(part, part)])
-    if len(part) == 1 or not np.ptp(begun[part], axis=0).any():
-        return np.broadcast_to(pi @ begun[part], (1, len(part), begun.shape[1]))
-    period, phase_of = cyclic_classes(part[0], readers, set(part))
-    phase = np.array([phase_of[i] for i in part])
-    member = phase == np.arange(period)[:, None]  # of each class, (period, n)
-    means = period * (member * pi) @ begun[part]
-    return means[(phase - np.arange(period)[:, None]) % period]

@@ -66,7 +66,8 @@ def end_of_path(condition: Condition) -> PathEnd:
     centres = moved(truth, fits_of(first, populations, truth))
     for feeds in later[:-1]:
         centres = moved(centres, fits_of(feeds, populations, centres))
-    end = settled(later[-1], populations, centres, bool(collapse_origins(net)))
+    remembers = populations.ridge == 0 and bool(collapse_origins(net))
+    end = settled(later[-1], populations, centres, remembers)
     if end is not None:
         late, fits = end[0][None], end[1]
         runs = np.zeros(net.size, bool)

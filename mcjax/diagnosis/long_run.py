@@ -1,0 +1,219 @@
+"""Find the transition A of errors in the long run, and whose centres leave the truth.
+
+Topology decides where the covariates of all data have one distribution, up to scale for least
+squares, and models are least squares or generalised linear models with their canonical link
+(:mod:`mcjax.laws.collapse.anchors`): A has the eigenvalues of the shares W, so nothing explodes.
+The same is true of other models while all real sources have one truth and give equal curvature.
+Everywhere else A is computed. That of least squares does not depend on centres; that of others is
+taken at the truth if they stay there, or at the end of the population path
+(:mod:`mcjax.laws.first_order.path_end`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from mcjax.laws.collapse.anchors import BackwardWalk, forgets
+from mcjax.laws.first_order.collapse_rates import information_of_regressions
+from mcjax.laws.first_order.mean_errors import keeps_mean
+from mcjax.laws.first_order.score_equations import linear_system
+from mcjax.laws.law import Inapplicable
+from mcjax.models.names import LEAST_SQUARES
+from mcjax.network.network import Network
+from mcjax.study.study import Condition
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+
+NO_FAMILY = (
+    "sources have covariates of their own, so the spectral radius depends on the model and on the"
+    " covariates of its own data; add [family]"
+)
+ALIKE = 1e-9
+"""Relative difference of covariances that is rounding."""
+
+
+class Facts(NamedTuple):
+    """What is known of the model of a network.
+
+    Attributes
+    ----------
+    theta : ndarray or None
+        The truth, shape (p,).
+    covariance : ndarray or None
+        Covariance of the covariates of ``real`` and of models, shape (p, p).
+    least_squares : bool
+        Whether fits are ordinary least squares.
+    condition : Condition or None
+        The pipeline with its model, where that is known.
+    """
+
+    theta: Float[np.ndarray, " p"] | None = None
+    covariance: Float[np.ndarray, "p p"] | None = None
+    least_squares: bool = False
+    condition: Condition | None = None
+
+    @property
+    def penalised(self) -> bool:
+        """Whether fits have a penalty, a false anchor of every model that is fitted."""
+        return self.condition is not None and self.condition.model.penalty is not None
+
+    @property
+    def averages(self) -> bool:
+        """Whether centres are means of what the model reads, in coordinates that all share."""
+        scores = None if self.condition is None else self.condition.model.scores
+        return self.least_squares or (scores is not None and scores.canonical)
+
+
+class LongRun(NamedTuple):
+    """The long run of M models with p parameters.
+
+    Attributes
+    ----------
+    transition : ndarray, shape (M p, M p)
+        A, or a matrix with its eigenvalues on every component.
+    forgets : ndarray of bool, shape (M,)
+        Whose centre does not tend to the truth.
+    runs : ndarray of bool, shape (M,)
+        Whose centre has no bounded limit.
+    """
+
+    transition: Float[np.ndarray, "M*p M*p"]
+    forgets: Bool[np.ndarray, " M"]
+    runs: Bool[np.ndarray, " M"]
+
+
+def facts_of(condition: Condition) -> Facts:
+    """Return what is known of the model of a condition."""
+    model = condition.model
+    squares = model.name in LEAST_SQUARES and model.penalty is None
+    return Facts(condition.theta, condition.covariance, squares, condition)
+
+
+def false_anchors(net: Network, facts: Facts) -> Bool[np.ndarray, " S"]:
+    """Return which real sources have another truth, one that does not come closer."""
+    truth = None if facts.theta is None else tuple(facts.theta.tolist())
+    own = [source.theta is not None and source.theta != truth for source in net.sources]
+    return np.array([False, *own])
+
+
+def relative_curvature(net: Network, facts: Facts) -> dict[str, float] | None:
+    """Return the curvature of a row of each source relative to ``real``.
+
+    The result is None if the curvatures are not proportional, whatever the centres.
+    """
+    condition = facts.condition
+    if condition is not None and not facts.averages:
+        noisy = any(source.noise is not None for source in net.sources)
+        if noisy or condition.model.sample_real is not None:
+            return None
+    tables = (net.first_by_reader, *net.tables)
+    read = {feed.origin for table in tables for feeds in table for feed in feeds}
+    result = {}
+    for source in net.sources:
+        if source.covariance is None or source.name not in read:
+            continue
+        if facts.covariance is None:
+            return None
+        own = np.array(source.covariance)
+        factor = float(np.trace(own) / np.trace(facts.covariance))
+        apart = np.abs(own - factor * facts.covariance).max() / np.abs(own).max()
+        if apart > ALIKE or not (facts.least_squares or abs(factor - 1) < ALIKE):
+            return None
+        result[source.name] = factor
+    return result
+
+
+def long_run(
+    net: Network, facts: Facts, walk: BackwardWalk, curvature: Mapping[str, float] | None
+) -> LongRun:
+    """Return the long run of a network.
+
+    Parameters
+    ----------
+    net : Network
+        A network of which some generation stays.
+    facts : Facts
+        What is known of the model.
+    walk : BackwardWalk
+        Its backward walk, with the curvatures if they are proportional.
+    curvature : mapping of str to float or None
+        See :func:`relative_curvature`.
+
+    Raises
+    ------
+    Inapplicable
+        If the long run is not known.
+    """
+    condition = facts.condition
+    apart = np.any(walk.reach & false_anchors(net, facts), axis=1)
+    scores = None if condition is None else condition.model.scores
+    nowhere = np.zeros(net.size, bool)
+    if facts.penalised:
+        return _at_the_end(condition)
+    if curvature is not None and (not apart.any() or facts.averages or scores is None):
+        weights = walk.weights() if apart.any() else None
+        left = apart if weights is None else forgets(weights, _distances(net, facts))
+        return LongRun(walk.shares, left, nowhere)
+    if facts.least_squares and facts.covariance is not None:
+        information = information_of_regressions(net, facts.covariance)
+        known = facts.theta is not None and apart.any()
+        offsets = _distances(net, facts) if known else None
+        system = linear_system(net, information, offsets)
+        return LongRun(system.transition, keeps_mean(system) if known else apart, nowhere)
+    if condition is None:
+        raise Inapplicable(NO_FAMILY)
+    if apart.any():
+        return _at_the_end(condition)
+    from mcjax.laws.first_order.information import information_of  # imports JAX
+
+    information, versions = information_of(_without_shifts(condition))
+    if versions:
+        raise Inapplicable(
+            f"sources have laws of their own, and {condition.model.name} does not state its"
+            " information in closed form"
+        )
+    return LongRun(linear_system(net, information).transition, apart, nowhere)
+
+
+def _at_the_end(condition: Condition | None) -> LongRun:
+    """Return the long run at the end of the population path."""
+    assert condition is not None, "the model is known"
+    if condition.model.scores is None:
+        raise Inapplicable(
+            f"centres leave the truth, and {condition.model.name} does not state the moments of its"
+            " score there"
+        )
+    from mcjax.laws.first_order.path_end import end_of_path  # imports JAX
+
+    return LongRun(*end_of_path(_without_shifts(condition)))
+
+
+def _distances(net: Network, facts: Facts) -> np.ndarray:
+    """Return the distances of the sources from the truth, where centres average, (S, q)."""
+    false, condition = false_anchors(net, facts), facts.condition
+    if facts.theta is None or not facts.averages:
+        return np.diag(false.astype(float))  # nothing is known to cancel
+    distances = np.zeros((len(false), len(facts.theta)))
+    if facts.least_squares:
+        for s in np.flatnonzero(false):
+            distances[s] = np.array(net.sources[s - 1].theta) - facts.theta
+        return distances
+    from mcjax.laws.first_order.population_path import Populations  # imports JAX
+
+    assert condition is not None, "it has told that the model averages"
+    populations = Populations(condition)
+    for s in np.flatnonzero(false):
+        distances[s] = populations.of(net.size + int(s), distances).score(facts.theta).mean
+    return distances
+
+
+def _without_shifts(condition: Condition) -> Condition:
+    """Return the condition without shifts of sources, which vanish as samples grow."""
+    net = condition.network
+    sources = tuple(replace(source, shift=None) for source in net.sources)
+    return replace(condition, network=replace(net, sources=sources))
