@@ -43,6 +43,8 @@ class ConditionArrays(NamedTuple):
         Key of fixed designs, shape (2,); None if designs are random.
     sources : SourceArrays, optional
         Properties in which the real sources differ.
+    selections : tuple of Selection
+        What readers keep of their feeds; their numbers are arrays.
 
     Notes
     -----
@@ -56,6 +58,7 @@ class ConditionArrays(NamedTuple):
     model: Model
     design: UInt32[Any, "*lanes 2"] | None = None
     sources: SourceArrays | None = None
+    selections: tuple[Any, ...] = ()
 
 
 class Program(NamedTuple):

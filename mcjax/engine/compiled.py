@@ -195,6 +195,8 @@ def route_of(condition: Condition, study: Study) -> Route:
     against = reason_against(
         condition.model, len(condition.theta), estimator, condition.network.memory
     )
+    if not against and condition.network.selections:
+        against = "readers keep selections of their feeds"
     if not against and not condition.network.plain:
         against = "there are several real sources, or weights by generation"
     return Route("reference", against) if against else Route("fast", reason)
@@ -212,6 +214,7 @@ def _reason_for_rows(condition: Condition, study: Study) -> str:
         ),
         ("designs are fixed", condition.design != "random"),
         ("there are several real sources, or weights by generation", not net.plain),
+        ("readers keep selections of their feeds", bool(net.selections)),
         ("fits use a pool of rows", not (net.memory.current_only or net.memory.adds_up)),
         (
             "covariates do not determine every parameter",
@@ -236,6 +239,7 @@ def _kind(condition: Condition, study: Study) -> tuple[Any, ...]:
         net.memory,
         len(condition.sources.theta),
         jax.tree.structure(_source_arrays(condition)),
+        jax.tree.structure(condition.network.selections),
     )
 
 
@@ -294,6 +298,7 @@ def task_of(
         model=condition.model,
         design=design_key(condition.seed, word) if condition.design == "fixed" else None,
         sources=_source_arrays(condition),
+        selections=condition.network.selections,
     )
     return Task(
         arrays=arrays,

@@ -57,6 +57,17 @@ def has_long_run(net: Network) -> bool:
 STOPS = Reason("the estimator does not minimise the loss, and the law is for estimates that do")
 
 
+def selected(net: Network) -> Reason | None:
+    """Return that readers keep selections of what their origins generate, or None."""
+    for feed in (*net.first, *net.later.feeds):
+        if feed.keep is not None:
+            return Reason(
+                f"model {feed.reader!r} keeps a selection of what {feed.origin!r} generates, and"
+                " the law is for whole samples"
+            )
+    return None
+
+
 class Inapplicable(Exception):
     """Raised by ``Law.predict`` if its computation shows that the law does not apply.
 

@@ -3,7 +3,7 @@
 For a model of a linear predictor the score of one observation is ``x l'(x'm, y)``, where m belongs
 to the reader and y is generated at ``x'v``, where v belongs to the parent. Given x, everything that
 laws need is a function of these scalars, so a model states its moments once and laws integrate them
-over x (:mod:`mcjax.laws.first_order.predictor_population`).
+over x (:mod:`mcjax.laws.first_order.span`).
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ class ScoreMoments:
     product : callable
         ``(params, readers, parent, real)``, the mean of ``l'(a, y) l'(b, y)`` for two readers
         ``(a, b)`` of one observation.
+    canonical : bool
+        Whether l' is an analytic function of the reader's predictor less the label. Then the mean
+        is that function less the expected label.
     location : bool
         Whether these depend on the differences of the predictors alone.
     scale : str, optional
@@ -52,17 +55,32 @@ class ScoreMoments:
         does; polynomials and exponential functions do not.
     exponential : bool
         Whether these grow exponentially in the predictors, and not at most like a square.
-    canonical : bool
-        Whether ``mean`` is the difference of one function of the reader and the parent.
     """
 
     mean: Callable[[Params, Eta, Eta, bool], MeanSlope]
     product: Callable[[Params, tuple[Eta, Eta], Eta, bool], Eta]
+    canonical: bool = False
     location: bool = False
     scale: str | None = None
     bends: bool = True
     exponential: bool = False
-    canonical: bool = False
+
+
+@dataclass(frozen=True)
+class MeanScores:
+    """A score ``theta - h(y)``, without covariates, in NumPy; the mean of h at theta is theta.
+
+    Attributes
+    ----------
+    covariance : callable
+        ``theta -> (p, p)``, the covariance of h.
+    """
+
+    covariance: Callable[[Float[np.ndarray, " p"]], Float[np.ndarray, "p p"]]
+
+
+class NormalScores(NamedTuple):
+    """The score ``(m - y, s - (y - m)^2)`` of theta = (m, s), mean and variance of normal rows."""
 
 
 def canonical_scores(mean: Callable[[Eta], Eta], variance: Callable[[Eta], Eta]) -> ScoreMoments:
@@ -99,7 +117,7 @@ def squared_scores(kind: NoiseName, real_kind: NoiseName) -> ScoreMoments:
         first, second = readers
         return (first - parent) * (second - parent) + spread
 
-    return ScoreMoments(mean, product, location=True, bends=False, canonical=True)
+    return ScoreMoments(mean, product, canonical=True, location=True, bends=False)
 
 
 @cache

@@ -20,6 +20,7 @@ from mcjax.engine.outcome import Outcome, Tally
 from mcjax.report.estimator import describe_estimator
 from mcjax.report.folder import ResultFolder
 from mcjax.report.verification import cell_rows, cells_parquet, verification_json
+from mcjax.solvers.status import Status
 from mcjax.study.load import builtin_file
 from mcjax.study.quantities import name_of
 from mcjax.study.schema import read_text
@@ -151,7 +152,8 @@ def identity(study: Study) -> str:
     about = describe(study)
     kept = ("generations", "precision", "solver", "sampling", "path")
     settings = {k: about["settings"][k] for k in kept}
-    text = json.dumps([settings, about["conditions"]], sort_keys=True)
+    # counts of fits by status have one number for each
+    text = json.dumps([settings, about["conditions"], len(Status)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -215,7 +215,7 @@ def _families(tables: dict[str, Any], file: str) -> list[Family | None]:
         table = dict(own)
         if isinstance(entry, str) and entry == base.get("name"):
             table = base | own  # the model that the [family] table describes
-        table.setdefault("theta", base.get("theta"))
+        table = {key: base[key] for key in ("theta", "penalty") if key in base} | table
         more = (f"{key}={value}" for key, value in own.items() if key not in ("name", "file"))
         label = ", ".join((f"family={own.get('name') or own.get('file')}", *more))
         families.append(Family(label, table, frozenset(own)))

@@ -27,6 +27,7 @@ class FeedTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "f
     to: str
     samples: Count | None = None
     weight: float | list[float] = 1.0
+    keep: dict[str, Any] | None = None
 
 
 class SourceTable(msgspec.Struct, forbid_unknown_fields=True):

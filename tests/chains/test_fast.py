@@ -122,6 +122,15 @@ def test_designs_and_growing_samples(design):
     compare(FAMILIES["logistic"], net, 2, "mixed", design=design)
 
 
+@pytest.mark.parametrize("ridge", [1e-4, 0.1])
+def test_penalised_fits_of_separable_labels(ridge):
+    """Few rows of one loop, most of which lose their estimate without a penalty."""
+    net = topologies.self_loop(samples=8, initial=8)
+    model = penalised(logistic(), ridge=ridge)
+    status = compare(model, net, 2, "mixed", generations=6, chains=128)
+    assert (status == Status.CONVERGED).all()
+
+
 def test_statuses():
     """Few rows of one loop: separation, and all that follows from it."""
     net = topologies.self_loop(samples=8, initial=8)

@@ -66,6 +66,9 @@ class Path:
     flatness : ndarray, shape (T + 1, M)
         How much J has changed within a standard deviation of the estimates, relative to J, in any
         generation so far: what the law neglects where truths are far apart.
+    clearance : float
+        Smallest number of standard deviations between a centre and a jump of what readers keep of
+        its data, in any generation; infinite if nothing jumps.
     limit : ndarray, shape (M, p)
         Where the centres settle; nan if they do not.
     late : LinearSystem or None
@@ -76,6 +79,7 @@ class Path:
     system: LinearSystem
     covariance: Float[np.ndarray, "T+1 M*p M*p"]
     flatness: Float[np.ndarray, "T+1 M"]
+    clearance: float
     limit: Float[np.ndarray, "M p"]
     late: LinearSystem | None
 
@@ -135,9 +139,27 @@ def path_of(condition: Condition, generations: int) -> Path:
         system=system,
         covariance=covariance,
         flatness=_flatness([begun, *later[:generations]], covariance),
+        clearance=_clearance(later[:generations], covariance),
         limit=limit,
         late=late,
     )
+
+
+def _clearance(later: Sequence[Fits], covariance: np.ndarray) -> float:
+    """Return the clearance of a path; ``later`` are the fits of generations 1 to T."""
+    least = np.inf
+    for before, generation in zip(covariance, later, strict=False):
+        for fit in generation.values():
+            p = len(fit.centre)
+            for origin, data in zip(fit.origin, fit.data, strict=True):
+                if origin * p >= len(before):  # a real source
+                    continue
+                block = before[origin * p : (origin + 1) * p, origin * p : (origin + 1) * p]
+                for function, distance in data.jumps():
+                    deviation = np.sqrt(max(float(function @ block @ function), 0.0))
+                    if distance < least * deviation:
+                        least = distance / deviation
+    return float(least)
 
 
 def _flatness(fits: Sequence[Fits], covariance: np.ndarray) -> np.ndarray:
@@ -158,14 +180,15 @@ def pooled_mse_on_path(condition: Condition) -> float | None:
     result is None if the samples change with time.
     """
     net = condition.network
-    if net.later.rows_vary:
+    read = (*net.first, *net.later.feeds)
+    if net.later.rows_vary or any(f.keep and f.origin in net.source_index for f in read):
         return None
     populations = Populations(condition)
     samples: dict[int, tuple[Population, int]] = {}
     for feeds in tables_of(network_arrays(net, shape_of([net]))):
         for i, b in np.argwhere((feeds.samples > 0) & (feeds.origin >= net.size)):
-            read = populations.of(int(feeds.origin[i, b]), condition.theta[None])
-            samples.setdefault(int(feeds.stream[i, b]), (read, int(feeds.samples[i, b])))
+            kind = populations.of(int(feeds.origin[i, b]), condition.theta[None])
+            samples.setdefault(int(feeds.stream[i, b]), (kind, int(feeds.samples[i, b])))
     data, rows = [kind for kind, _ in samples.values()], [count for _, count in samples.values()]
     share = np.array(rows) / sum(rows)
     centre, slope, _ = centre_of(data, share, condition.theta, populations.ridge)

@@ -20,10 +20,9 @@ import numpy as np
 from mcjax.chains.layout import Feeds
 from mcjax.laws.doubling import squared_powers
 from mcjax.laws.first_order.population import Origin, Population
-from mcjax.laws.first_order.predictor_population import PredictorPopulation
+from mcjax.laws.first_order.populations import Thinned, generator_of, population_of
 from mcjax.laws.first_order.score_equations import LARGEST_CONDITION
 from mcjax.laws.law import Inapplicable
-from mcjax.models.scores import ScoreMoments
 from mcjax.study.study import Condition, covariance_root
 
 ITERATIONS, PRECISE = 200, 1e-9
@@ -65,34 +64,45 @@ class Populations:
     """
 
     def __init__(self, condition: Condition):
-        scores, laws = condition.model.scores, condition.sources
-        penalty = condition.model.penalty
+        laws, model, penalty = condition.sources, condition.model, condition.model.penalty
         self.ridge = 0.0 if penalty is None else float(penalty.strength)
-        assert scores is not None, "the law has asked"
-        self._scores: ScoreMoments = scores
+        self._model, self._selections = model, condition.network.selections
         self._size = condition.network.size
-        self._params = condition.model.params
-        self._root = covariance_root(condition.covariance)
-        scale = condition.model.noise_scale
-        self._real = [
-            Origin(
-                theta,
-                covariance_root(covariance),
-                self._params
-                if laws.sigma is None or scale is None
-                else self._params | {scale: laws.sigma[s]},
-                real=True,
-            )
-            for s, (theta, covariance) in enumerate(zip(laws.theta, laws.covariance, strict=True))
-        ]
+        params, scale = model.params, model.noise_scale
+        root = covariance_root(condition.covariance)
+        self._own = Origin(condition.theta, root, params, real=False)
+        self._generated_at = generator_of(self._own, model)
+        self._real = []
+        for s, (theta, covariance) in enumerate(zip(laws.theta, laws.covariance, strict=True)):
+            if laws.sigma is not None and scale is not None:
+                params = params | {scale: laws.sigma[s]}
+            source = Origin(theta, covariance_root(covariance), params, real=True)
+            self._real.append(population_of(source, model))
 
-    def of(self, origin: int, centres: np.ndarray) -> Population:
-        """Return the population of an origin, given the centres of all models, (M, p)."""
-        if origin >= self._size:
-            source = self._real[origin - self._size]
-        else:
-            source = Origin(centres[origin], self._root, self._params, real=False)
-        return PredictorPopulation(source, self._scores)
+    def of(self, origin: int, centres: np.ndarray, selection: int = 0) -> Population:
+        """Return the population of a feed, given the centres of all models, (M, p).
+
+        ``selection`` is the number of what the reader keeps, from 1, or 0 for everything.
+        """
+        real = origin >= self._size
+        if not real and not self.hold(centres[origin][None]):
+            raise Inapplicable("the centres reach the edge of what the model's parameters can be")
+        if not selection:
+            if real:
+                return self._real[origin - self._size]
+            return self._generated_at(centres[origin])
+        rows = self._own._replace(theta=centres[origin])
+        if real:
+            rows = self._real[origin - self._size].origin
+        kept: Population = self._selections[selection - 1].population(rows, self._model)
+        if self.ridge and isinstance(kept, Thinned):
+            raise Inapplicable("fits are penalised per row that is kept, and raw rows are counted")
+        return kept
+
+    def hold(self, centres: np.ndarray) -> bool:
+        """Return whether the model has parameters like these centres, (M, p)."""
+        check = self._model.check
+        return check is None or not any(check(theta) for theta in centres)
 
 
 def flatness(fit: Fit, covariance: np.ndarray) -> float:
@@ -149,7 +159,14 @@ def fits_of(feeds: Feeds, populations: Populations, before: np.ndarray) -> Fits:
         origin, rows = feeds.origin[i, slots], feeds.samples[i, slots]
         share = feeds.weight[i, slots] * rows
         share = share / share.sum()
-        data = [populations.of(int(j), before) for j in origin]
+        selection = np.zeros_like(origin)
+        stream = feeds.stream[i, slots].astype(np.int64)
+        if feeds.selection is not None and feeds.copy is not None:
+            selection = feeds.selection[i, slots]
+            stream += feeds.copy[i, slots].astype(np.int64) << 32
+        data = [
+            populations.of(int(j), before, int(k)) for j, k in zip(origin, selection, strict=True)
+        ]
         centre, slope, by_parent = centre_of(data, share, before[i], populations.ridge)
         fits[i] = Fit(
             centre=centre,
@@ -160,7 +177,7 @@ def fits_of(feeds: Feeds, populations: Populations, before: np.ndarray) -> Fits:
             data=data,
             by_parent=by_parent,
             origin=origin,
-            stream=feeds.stream[i, slots],
+            stream=stream,
             rows=rows,
             renewed=feeds.renewed[i, slots],
         )
@@ -208,6 +225,8 @@ def settled(
         following = moved(centres, fits)
         if close(following, centres):
             return following, fits
+        if not populations.hold(following):
+            return None
         total = (following - centres).ravel()
         longest = max(LONGEST_STEP, float(np.abs(following).max()))
         if not remembers:
@@ -216,7 +235,8 @@ def settled(
                 if not np.abs(total + further).max() < longest:  # the end is far away
                     break
                 total = total + further
-        centres = centres + total.reshape(centres.shape)
+        leap = centres + total.reshape(centres.shape)
+        centres = leap if populations.hold(leap) else following
     return None
 
 

@@ -1,38 +1,29 @@
 """Populations of models of a linear predictor, by integrals over normal covariates.
 
-For x ~ N(0, F F') everything is an integral ``E[f(x'a, x'b, x'v)]``, ``E[x f]`` or ``E[x x' f]`` of
-a scalar function of at most three linear predictors. With ``x = F z`` only the component of z in
-the span of ``F'a, F'b, F'v`` enters f, and the rest is independent of it. With an orthonormal basis
-Q of the span and the moments ``e = E f``, ``M = E[u u' f]`` of ``u = Q'z``,
+Two dimensions always suffice. A location model depends on the differences to v alone. The score of
+a canonical model is ``x (f(x'm) - y)``. Hence its mean is a function of m less one of v, and its
+second moments are those of single readers and of the differences ``f(x'a) - f(x'b)``, which do not
+depend on who generates y:
 
-    E[x x' f] = F (Q (M - e I) Q' + e I) F' .
+    2 E[s_a s_b'] = E[s_a s_a'] + E[s_b s_b'] - E[x x' (f(x'a) - f(x'b))^2] .
 
-So integrals have as many dimensions as there are independent predictors, whatever p. They are
-computed by the trapezoidal rule, which converges geometrically for analytic functions with a
-Gaussian weight. Functions with a kink have errors of the order of the squared step: about 1e-5 for
-quantiles of Laplace noise, and 1e-4 for two readers of quantiles at different parameters.
+Each of these is computed once, so that T generations of M models take (T M)^2 integrals even where
+every sample of the past is read again.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache, reduce
+from functools import cached_property
 
 import numpy as np
 
 from mcjax.laws.first_order.population import Matrix, Origin, Population, Score, Vector
-from mcjax.laws.law import Inapplicable
+from mcjax.laws.first_order.span import Span
 from mcjax.models.scores import ScoreMoments
 
-STEPS, MOST = {1: 1 / 64, 2: 1 / 8, 3: 2 / 5}, {1: 8192, 2: 1024, 3: 160}
-"""Largest step of the trapezoidal rule, and largest number of steps along an axis, by the number of
-dimensions."""
-POLES = 0.85
-"""Largest product of the step and the length of a predictor, in units of its scale: the logistic
-function of a predictor of length g has poles at the distance pi / g from the real axis, and the
-error is about ``exp(-2 pi^2 / (g step))``; that of a normal distribution function is less."""
-REACH = 9.0
-"""The normal density is below rounding this far from 0. An exponential function of a predictor
-shifts its mass by the length of the predictor, which is added."""
+ANALYTIC = 2 / 5
+"""Largest step for canonical models: the error for a polynomial is about ``exp(-2 (pi / step)^2)``.
+"""
 
 
 class PredictorPopulation(Population):
@@ -49,73 +40,82 @@ class PredictorPopulation(Population):
     def __init__(self, origin: Origin, scores: ScoreMoments):
         super().__init__(origin)
         self._scores = scores
+        self._squares: dict[bytes, Matrix] = {}  # by reader
+        self._means: dict[bytes, Score] = {}  # by reader, of a canonical model
+        self._differences: dict[tuple[bytes, bytes], Matrix] = {}  # by two readers
+
+    def generated_at(self, theta: Vector) -> PredictorPopulation:
+        """Return the population whose origin is at ``theta``, and all else the same.
+
+        The two share the integrals that do not depend on it.
+        """
+        other = PredictorPopulation(self.origin._replace(theta=theta), self._scores)
+        other._means, other._differences = self._means, self._differences
+        return other
 
     def score(self, reader: Vector) -> Score:
         """Return the mean score of one row and its derivatives, for a reader at ``reader``."""
-        span = _Span(self._scores, self.origin, reader)
-        a, v = span.predictors
-        mean, by_reader, by_parent = self._scores.mean(self.origin.params, a, v, self.origin.real)
-        return Score(span.vector(mean), span.matrix(by_reader), span.matrix(by_parent))
+        if not self._scores.canonical:
+            return self._score(reader, self.origin.theta)
+        key = reader.tobytes()
+        if key not in self._means:
+            self._means[key] = self._score(reader, np.zeros_like(reader))
+        read, generated = self._means[key], self._of_parent
+        return Score(read.mean + generated.mean, read.by_reader, generated.by_parent)
 
     def covariance(self, first: Vector, second: Vector) -> Matrix:
         """Return the covariance of the scores of two readers of one row, (p, p)."""
-        scores, (_, _, params, real) = self._scores, self.origin
-        span = _Span(scores, self.origin, first, second)
+        means = (self.score(reader).mean for reader in (first, second))
+        return self._product(first, second) - np.outer(*means)
+
+    @cached_property
+    def _of_parent(self) -> Score:
+        """The mean score of a canonical model that reads at 0."""
+        return self._score(np.zeros_like(self.origin.theta), self.origin.theta)
+
+    def _score(self, reader: Vector, parent: Vector) -> Score:
+        span = self._span(reader, parent)
+        m, v = span.predictors
+        mean, by_reader, by_parent = self._scores.mean(self.origin.params, m, v, self.origin.real)
+        return Score(span.vector(mean), span.matrix(by_reader), span.matrix(by_parent))
+
+    def _product(self, first: Vector, second: Vector) -> Matrix:
+        """Return ``E[s_a s_b']`` for two readers a and b of one row, (p, p)."""
+        if not self._scores.canonical:
+            return self._expected_product(first, second)
+        keys = first.tobytes(), second.tobytes()
+        for key, reader in zip(keys, (first, second), strict=True):
+            if key not in self._squares:
+                self._squares[key] = self._expected_product(reader, reader)
+        if keys[0] == keys[1]:
+            return self._squares[keys[0]]
+        pair = min(keys), max(keys)
+        if pair not in self._differences:
+            # what a label adds to both scores is not in their difference
+            span = self._span(first, second)
+            a, b = span.predictors
+            apart = self._scores.mean(self.origin.params, a, b, self.origin.real).mean
+            self._differences[pair] = span.matrix(apart**2)
+        return (sum(self._squares[key] for key in keys) - self._differences[pair]) / 2
+
+    def _expected_product(self, first: Vector, second: Vector) -> Matrix:
+        params, real = self.origin.params, self.origin.real
+        span = self._span(first, second, self.origin.theta)
         a, b, v = span.predictors
-        product = span.matrix(scores.product(params, (a, b), v, real))
-        means = (span.vector(scores.mean(params, at, v, real).mean) for at in (a, b))
-        return product - np.outer(*means)
+        return span.matrix(self._scores.product(params, (a, b), v, real))
 
+    def _span(self, *parameters: Vector) -> Span:
+        """Return the integration over the predictors of some parameters.
 
-class _Span:
-    """Integration over the linear predictors of some readers and of the parent.
-
-    Attributes
-    ----------
-    predictors : list of ndarray
-        ``x'a`` of the parameters a of each reader, then of the parent, at the nodes; for a location
-        model, less that of the parent.
-    """
-
-    def __init__(self, scores: ScoreMoments, origin: Origin, *readers: Vector):
-        zero = origin.theta if scores.location else 0.0
-        whitened = np.array([origin.root.T @ (a - zero) for a in (*readers, origin.theta)])
-        left, sizes, basis = np.linalg.svd(whitened, full_matrices=False)
-        used = sizes > 1e-12 * max(sizes[0], 1e-300)
-        coordinates = (left * sizes)[:, used]  # of each predictor in the basis
-        lengths = np.linalg.norm(whitened, axis=1)
-        reach = REACH + (lengths.sum() if scores.exponential else 0.0)
+        Those of a location model are relative to that of the last, the parent.
+        """
+        scores, origin = self._scores, self.origin
+        zero = parameters[-1] if scores.location else 0.0
         scale = 1.0 if scores.scale is None else float(origin.params[scores.scale])
-        step = POLES * scale / max(float(lengths.max()), 1e-300) if scores.bends else np.inf
-        # rounded, so that similar predictors share a rule
-        step = 2.0 ** (np.floor(4 * np.log2(step)) / 4)
-        self._node, self._weight = _rule(int(used.sum()), float(np.ceil(reach)), step)
-        self._basis, self._root = basis[used].T, origin.root
-        self.predictors = [self._node @ at for at in coordinates]
-
-    def vector(self, values: np.ndarray) -> Vector:
-        """Return ``E[x f]`` from the values of f at the nodes."""
-        return self._root @ (self._basis @ (self._node.T @ (self._weight * values)))
-
-    def matrix(self, values: np.ndarray) -> Matrix:
-        """Return ``E[x x' f]`` from the values of f at the nodes."""
-        mass = self._weight * values
-        total = float(mass.sum())
-        moments = (self._node.T * mass) @ self._node - total * np.eye(self._node.shape[1])
-        white = self._basis @ moments @ self._basis.T + total * np.eye(len(self._basis))
-        return self._root @ white @ self._root.T
-
-
-@lru_cache(maxsize=8)
-def _rule(dimensions: int, reach: float, step: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return nodes (N, dimensions) and weights (N,) for the standard normal distribution."""
-    if not dimensions:
-        return np.zeros((1, 0)), np.ones(1)
-    step = min(step, STEPS[dimensions])
-    if step < 2 * reach / MOST[dimensions]:
-        raise Inapplicable("parameters are too far from 0, or apart, for integrals to be computed")
-    line = step * np.arange(-np.ceil(reach / step), np.ceil(reach / step) + 1)
-    density = step / np.sqrt(2 * np.pi) * np.exp(-0.5 * line**2)
-    nodes = np.stack(np.meshgrid(*[line] * dimensions, indexing="ij"), -1)
-    weights = reduce(np.multiply.outer, [density] * dimensions)
-    return nodes.reshape(-1, dimensions), weights.ravel()
+        return Span(
+            origin.root,
+            [a - zero for a in parameters],
+            scale=scale if scores.bends else np.inf,
+            exponential=scores.exponential,
+            step=ANALYTIC if scores.canonical else None,
+        )
