@@ -91,7 +91,8 @@ def diagnose(
     reaching = _reaching(flow, origins)
     exploding = _reaching(flow, failures.explosions)
     paths = _paths(flow, (*origins, *failures.explosions))
-    apart = facts.penalised or any(source.theta is not None for source in net.sources)
+    marked = facts.penalised or bool(net.selections)
+    apart = marked or any(source.theta is not None for source in net.sources)
     alike = all(source.covariance is None and source.noise is None for source in net.sources)
     fails = failures.noise | failures.explodes
     if alike and not apart:
@@ -123,7 +124,7 @@ def diagnose(
         unstable_sources=origins,
         explosions=failures.explosions,
         repairs=repairs(origins),
-        flips=() if facts.penalised else flips(net, fails),
+        flips=() if marked else flips(net, fails),
         inapplicable=failures.inapplicable,
         finite_sample=exact,
     )

@@ -5,20 +5,21 @@ Noise accumulates
     its estimate grows without bound.
 The truth is forgotten
     where a false anchor reaches a model and is not cancelled by others: a real source with another
-    truth, or a penalty. The centre of its estimates does not tend to the truth, however large
-    samples are.
+    truth, a penalty, or a selection of what a feed brings. The centre of its estimates does not
+    tend to the truth, however large samples are.
 Errors explode
     where a component reaches a model whose transition A has a spectral radius above 1, or whose
     centres have no bounded limit. Errors are multiplied in every generation, their mean included.
 
-A component that topology takes for an origin is none if its radius is below 1, as that of penalised
-fits is: false anchors hold its noise, at the price of the truth.
+Where A is computed, it decides whether noise accumulates. A component that lives on its own output
+is no origin then if its radius is below 1, as that of penalised fits is: false anchors hold its
+noise, at the price of the truth.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -29,8 +30,8 @@ from mcjax.diagnosis.long_run import (
     relative_curvature,
 )
 from mcjax.laws.collapse.anchors import BackwardWalk
-from mcjax.laws.collapse.components import data_flow, reached, strong_components
-from mcjax.laws.collapse.origins import CollapseOrigin, collapse_origins, collapsing
+from mcjax.laws.collapse.components import DataFlow, data_flow, reached, strong_components
+from mcjax.laws.collapse.origins import CollapseOrigin, collapse_origins, collapsing, origin_at
 from mcjax.laws.collapse.radius import component_radii, in_cycles
 from mcjax.laws.first_order.growing_samples import NEAR_UNIT
 from mcjax.laws.law import Inapplicable
@@ -39,6 +40,9 @@ from mcjax.network.network import Network
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
+ABOUT_UNIT = 1e-6
+"""Distance from 1 of a radius of modulus 1 that is known at a late generation alone."""
+
 
 class Anchor(NamedTuple):
     """A false anchor of a model.
@@ -46,15 +50,16 @@ class Anchor(NamedTuple):
     Attributes
     ----------
     name : str
-        Name of the real source, or ``penalty``.
-    kind : {"source", "penalty"}
-        Whether it is a real source with another truth, or the penalty of the fits.
+        Name of the real source, ``penalty``, or ``ORIGIN -> READER`` of a feed.
+    kind : str
+        ``source`` for a real source with another truth, ``penalty`` for that of the fits; for a
+        selection its field in study files, such as ``flip``.
     weight : float or None
         Its weight, see :mod:`mcjax.laws.collapse.anchors`; None where centres do not average.
     """
 
     name: str
-    kind: Literal["source", "penalty"]
+    kind: str
     weight: float | None
 
 
@@ -126,22 +131,34 @@ def find_failures(net: Network, facts: Facts) -> Failures:
     """
     late_net = net.settled
     flow = data_flow(late_net)
-    origins = () if facts.penalised else collapse_origins(late_net, flow)
     curvature = relative_curvature(net, facts)
     walk = BackwardWalk(net, curvature)
+    anchors = _anchors(net, facts, walk, curvature is not None)
     radius, runs, reason = np.full(net.size, np.nan), np.zeros(net.size, bool), ""
-    forgotten = np.any(walk.reach & false_anchors(net, facts), axis=1) | facts.penalised
+    forgotten, grows = np.array([bool(own) for own in anchors]), None
     try:
         late = long_run(net, facts, walk, curvature)
         radius = component_radii(flow, late.transition, len(late.transition) // net.size)
-        forgotten, runs = late.forgets, late.runs
+        forgotten, runs, grows = late.forgets, late.runs, late.grows
     except Inapplicable as error:
         reason = str(error)
-    begins = (radius > 1 + NEAR_UNIT) | runs
+    begins = radius > 1 + NEAR_UNIT
+    for part in strong_components(flow.readers):  # what runs away takes its readers along
+        outside = {j for i in part for j in flow.feeders[i]}.difference(part)
+        begins[part] |= runs[part].any() and not (runs | begins)[list(outside)].any()
+    explodes = np.array(reached(flow.readers, np.flatnonzero(begins)))
+    origins = () if facts.penalised else collapse_origins(late_net, flow)
+    if grows is not None:
+        origins = _origins_of(late_net, flow, origins, grows & ~explodes, radius)
+    elif net.selections and not reason:  # centres have no limit
+        origins = tuple(o for o in origins if abs(radius[o.indices[0]] - 1) < ABOUT_UNIT)
+    noise = np.array(collapsing(flow, origins))
+    if grows is not None:
+        noise &= grows
     return Failures(
-        noise=np.array(collapsing(flow, origins)),
+        noise=noise,
         forgets=forgotten,
-        explodes=np.array(reached(flow.readers, np.flatnonzero(begins))),
+        explodes=explodes,
         origins=origins,
         explosions=tuple(
             Explosion(tuple(net.models[i] for i in part), float(radius[part[0]]), tuple(part))
@@ -150,9 +167,44 @@ def find_failures(net: Network, facts: Facts) -> Failures:
         ),
         radius=radius,
         cyclic=in_cycles(flow),
-        anchors=_anchors(net, facts, walk, curvature is not None),
+        anchors=anchors,
         inapplicable=reason,
     )
+
+
+def _origins_of(
+    net: Network,
+    flow: DataFlow,
+    closed: tuple[CollapseOrigin, ...],
+    grows: Bool[np.ndarray, " M"],
+    radius: Float[np.ndarray, " M"],
+) -> tuple[CollapseOrigin, ...]:
+    """Return the components where noise accumulates first.
+
+    Parameters
+    ----------
+    net : Network
+        The network of the generation that stays.
+    flow : DataFlow
+        Its data flow.
+    closed : tuple of CollapseOrigin
+        Its components that live on their own output.
+    grows : ndarray of bool, shape (M,)
+        Models whose variance grows and that do not explode.
+    radius : ndarray, shape (M,)
+        Spectral radius of A on their components.
+    """
+    known = {origin.indices: origin for origin in closed}
+    found = []
+    for part in strong_components(flow.readers):
+        feeders = {j for i in part for j in flow.feeders[i]}
+        origin = known.get(tuple(part))
+        raw = not net.selections  # a component that lives on raw output keeps an eigenvalue 1
+        if origin is not None and (grows[part].any() or (raw and radius[part[0]] > 1)):
+            found.append(origin)
+        elif origin is None and grows[part].any() and not grows[list(feeders - set(part))].any():
+            found.append(origin_at(net, flow, part))
+    return tuple(sorted(found, key=lambda origin: origin.indices))
 
 
 def _anchors(
@@ -161,13 +213,22 @@ def _anchors(
     """Return the false anchors that reach each model, from a walk of proportional curvatures."""
     false, names = false_anchors(net, facts), tuple(net.source_index)
     averages = proportional and (facts.averages or facts.condition is None)
-    weights = walk.weights() if false.any() and averages and not facts.penalised else None
-    penalty = (Anchor("penalty", "penalty", None),) if facts.penalised else ()
+    marked = facts.penalised or bool(net.selections)
+    weights = walk.weights() if false.any() and averages and not marked else None
+    marks: list[tuple[Anchor, ...]] = [()] * net.size
+    if facts.penalised:
+        marks = [(Anchor("penalty", "penalty", None),)] * net.size
+    for feed in dict.fromkeys((*net.first, *net.later.feeds)):
+        if feed.keep is not None:
+            kind = fields(feed.keep)[0].name
+            anchor = Anchor(f"{feed.origin} -> {feed.reader}", kind, None)
+            for i in np.flatnonzero(walk.readers_of(net.index[feed.reader])):
+                marks[i] += (anchor,)
     return tuple(
         tuple(
             Anchor(names[s], "source", None if weights is None else float(weights[:, i, s].mean()))
             for s in np.flatnonzero(walk.reach[i] & false)
         )
-        + penalty
+        + marks[i]
         for i in range(net.size)
     )

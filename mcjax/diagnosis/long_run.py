@@ -4,9 +4,9 @@ Topology decides where the covariates of all data have one distribution, up to s
 squares, and models are least squares or generalised linear models with their canonical link
 (:mod:`mcjax.laws.collapse.anchors`): A has the eigenvalues of the shares W, so nothing explodes.
 The same is true of other models while all real sources have one truth and give equal curvature.
-Everywhere else A is computed. That of least squares does not depend on centres; that of others is
-taken at the truth if they stay there, or at the end of the population path
-(:mod:`mcjax.laws.first_order.path_end`).
+Everywhere else A is computed, and where fits are penalised or readers keep a selection. That of
+least squares does not depend on centres; that of others is taken at the truth if centres stay
+there, or at the end of the population path (:mod:`mcjax.laws.first_order.path_end`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from mcjax.laws.collapse.anchors import BackwardWalk, forgets
 from mcjax.laws.first_order.collapse_rates import information_of_regressions
 from mcjax.laws.first_order.mean_errors import keeps_mean
 from mcjax.laws.first_order.score_equations import linear_system
+from mcjax.laws.first_order.spectral_growth import spectral_growth
 from mcjax.laws.law import Inapplicable
 from mcjax.models.names import LEAST_SQUARES
 from mcjax.network.network import Network
@@ -66,7 +67,7 @@ class Facts(NamedTuple):
     def averages(self) -> bool:
         """Whether centres are means of what the model reads, in coordinates that all share."""
         scores = None if self.condition is None else self.condition.model.scores
-        return self.least_squares or (scores is not None and scores.canonical)
+        return self.least_squares or getattr(scores, "canonical", False)
 
 
 class LongRun(NamedTuple):
@@ -80,11 +81,14 @@ class LongRun(NamedTuple):
         Whose centre does not tend to the truth.
     runs : ndarray of bool, shape (M,)
         Whose centre has no bounded limit.
+    grows : ndarray of bool, shape (M,), or None
+        Whose variance grows without bound, by A; None if topology decides.
     """
 
     transition: Float[np.ndarray, "M*p M*p"]
     forgets: Bool[np.ndarray, " M"]
     runs: Bool[np.ndarray, " M"]
+    grows: Bool[np.ndarray, " M"] | None = None
 
 
 def facts_of(condition: Condition) -> Facts:
@@ -153,7 +157,7 @@ def long_run(
     apart = np.any(walk.reach & false_anchors(net, facts), axis=1)
     scores = None if condition is None else condition.model.scores
     nowhere = np.zeros(net.size, bool)
-    if facts.penalised:
+    if facts.penalised or net.selections:
         return _at_the_end(condition)
     if curvature is not None and (not apart.any() or facts.averages or scores is None):
         weights = walk.weights() if apart.any() else None
@@ -164,7 +168,8 @@ def long_run(
         known = facts.theta is not None and apart.any()
         offsets = _distances(net, facts) if known else None
         system = linear_system(net, information, offsets)
-        return LongRun(system.transition, keeps_mean(system) if known else apart, nowhere)
+        left = keeps_mean(system) if known else apart
+        return LongRun(system.transition, left, nowhere, ~spectral_growth(system, net)[1])
     if condition is None:
         raise Inapplicable(NO_FAMILY)
     if apart.any():
@@ -177,12 +182,14 @@ def long_run(
             f"sources have laws of their own, and {condition.model.name} does not state its"
             " information in closed form"
         )
-    return LongRun(linear_system(net, information).transition, apart, nowhere)
+    system = linear_system(net, information)
+    return LongRun(system.transition, apart, nowhere, ~spectral_growth(system, net)[1])
 
 
 def _at_the_end(condition: Condition | None) -> LongRun:
     """Return the long run at the end of the population path."""
-    assert condition is not None, "the model is known"
+    if condition is None:
+        raise Inapplicable("what readers keep of their data depends on the model; add [family]")
     if condition.model.scores is None:
         raise Inapplicable(
             f"centres leave the truth, and {condition.model.name} does not state the moments of its"

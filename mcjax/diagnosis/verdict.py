@@ -36,7 +36,7 @@ class ModelVerdict:
     sources : tuple of tuple of str
         Members of each collapse origin that reaches the model.
     anchors : tuple of Anchor
-        The false anchors that reach the model: real sources with another truth.
+        The false anchors that reach the model.
     explosions : tuple of tuple of str
         Members of each exploding component that reaches the model.
     path : tuple of str
@@ -80,7 +80,8 @@ class Diagnosis:
     repairs : tuple of Edge
         A smallest set of new real feeds after which noise accumulates nowhere.
     flips : tuple of Edge
-        Every single new feed that makes a stable model collapse, other than by an explosion.
+        Every single new feed that makes a stable model collapse, other than by an explosion; none
+        is looked for where fits are penalised or readers keep a selection.
     inapplicable : str
         Why ``radius`` is not known, and explosion was not examined; empty where they are known.
     finite_sample : FiniteSample or str, optional

@@ -49,7 +49,7 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
             f"Any one of {_count(diagnosis.flips, 'new feed')} would make a stable model collapse:"
         )
         _edges(diagnosis.flips)
-    elif len(doomed) < total:
+    elif len(doomed) < total and not any(map(_marked, diagnosis.models.values())):
         click.echo("No single new feed would make a stable model collapse.")
     if diagnosis.finite_sample is not None:
         click.echo()
@@ -102,6 +102,11 @@ def _failures(verdict: ModelVerdict) -> list[str]:
     return reasons
 
 
+def _marked(verdict: ModelVerdict) -> bool:
+    """Return whether a penalty or a selection holds a model, so that flips are not known."""
+    return any(anchor.kind != "source" for anchor in verdict.anchors)
+
+
 def _components(components: tuple[tuple[str, ...], ...]) -> str:
     return "; ".join(map(_some, components))
 
@@ -109,6 +114,8 @@ def _components(components: tuple[tuple[str, ...], ...]) -> str:
 def _anchor(anchor: Anchor) -> str:
     if anchor.kind == "penalty":
         return "the penalty"
+    if anchor.kind != "source":
+        return f"the {anchor.kind} on {shown(anchor.name)}"
     weight = "" if anchor.weight is None else f" (weight {number(anchor.weight, 3)})"
     return f"{shown(anchor.name)}{weight}"
 

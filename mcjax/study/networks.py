@@ -90,8 +90,10 @@ def read_pipeline(path: Path) -> Pipeline:
     if content.family is not None:
         with naming(path):
             check_family(family)
-    if not is_least_squares(family):
-        return Pipeline(net, asks_model=bool(family) and _differs(net, family))
+    if family and (net.selections or not is_least_squares(family)):
+        return Pipeline(net, asks_model=_differs(net, family))
+    if not family:
+        return Pipeline(net)
     theta = family.get("theta")
     if not isinstance(theta, list) or not theta or not all(map(_is_number, theta)):
         field = "family.theta"
@@ -122,7 +124,7 @@ def _is_number(value: object) -> bool:
 def _differs(net: Network, family: Mapping[str, Any]) -> bool:
     """Return whether data differ in more than the model that generates them."""
     own = any(part is not None for s in net.sources for part in (s.theta, s.covariance, s.noise))
-    return own or not {"real_noise", "penalty"}.isdisjoint(family)
+    return own or bool(net.selections) or not {"real_noise", "penalty"}.isdisjoint(family)
 
 
 def network_of(content: StudyFile) -> Network | None:

@@ -78,6 +78,10 @@ class BackwardWalk:
             len(net.tables) > 1 or np.ptp(self._begun[part], axis=0).any() for part in moving
         )
 
+    def readers_of(self, model: int) -> Bool[np.ndarray, " M"]:
+        """Return which models a model reaches along the data flow that stays, itself included."""
+        return np.array(reached(self._readers, [model]))
+
     def weights(self) -> Float[np.ndarray, "L M S"] | None:
         """Return the weight of every real source in every model, in the end.
 
