@@ -31,12 +31,13 @@ class SourceArrays(NamedTuple):
     Attributes
     ----------
     factor : array or None
-        Roots of the covariances of x, shape (S, p, p); None if all are equal.
+        Roots of the covariances of x, shape (S, p, p), or (M + S, p, p) if models differ too; None
+        if all are equal.
     sigma : array or None
         Noise scales, shape (S,); None if all are equal.
     """
 
-    factor: Float[Any, "S p p"] | None
+    factor: Float[Any, "K p p"] | None
     sigma: Float[Any, " S"] | None
 
 
@@ -108,7 +109,12 @@ def draw_dataset(
     if sources is not None:
         source = jnp.maximum(feeds.origin - models, 0)
         if sources.factor is not None:
-            roots = jnp.moveaxis(jnp.asarray(sources.factor, parents.dtype)[source], 0, -1)
+            given = jnp.asarray(sources.factor, parents.dtype)
+            count = len(given) - (len(parents) - models)  # M, or 0 if models are like `real`
+            row = source
+            if count:  # the same model may have a number for each generation
+                row = jnp.where(feeds.origin < models, feeds.origin % count, count + source)
+            roots = jnp.moveaxis(given[row], 0, -1)
         if sources.sigma is not None:
             sigma = _both(jnp.asarray(sources.sigma, parents.dtype)[source][slot])
 

@@ -57,14 +57,17 @@ def has_long_run(net: Network) -> bool:
 STOPS = Reason("the estimator does not minimise the loss, and the law is for estimates that do")
 
 
-def selected(net: Network) -> Reason | None:
-    """Return that readers keep selections of what their origins generate, or None."""
+def altered(condition: Condition) -> Reason | None:
+    """Return why models read other data than their feeders fit and generate alike, or None."""
+    net = condition.network
     for feed in (*net.first, *net.later.feeds):
         if feed.keep is not None:
             return Reason(
                 f"model {feed.reader!r} keeps a selection of what {feed.origin!r} generates, and"
                 " the law is for whole samples"
             )
+    if condition.own_covariances is not None:
+        return Reason("models generate rows with covariates of their own, and the law is for one")
     return None
 
 

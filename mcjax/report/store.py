@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from mcjax.engine.moments import ErrorMoments, Moments
-from mcjax.engine.outcome import Outcome, Tally
+from mcjax.engine.outcome import Outcome, Tally, all_statuses
 from mcjax.report.estimator import describe_estimator
 from mcjax.report.folder import ResultFolder
 from mcjax.report.verification import cell_rows, cells_parquet, verification_json
-from mcjax.solvers.status import Status
 from mcjax.study.load import builtin_file
 from mcjax.study.quantities import name_of
 from mcjax.study.schema import read_text
@@ -123,6 +122,8 @@ def _described(condition: Condition) -> dict[str, Any]:
     }
     if model.penalty is not None:
         described["family"]["penalty"] = {"ridge": model.penalty.strength}
+    if condition.own_covariances is not None:
+        described["own_covariances"] = condition.own_covariances.tolist()
     if model.structure is not None:
         described["structure"] = [str(model.structure.nesting), *model.structure.shapes]
     estimator = describe_estimator(condition)
@@ -152,8 +153,7 @@ def identity(study: Study) -> str:
     about = describe(study)
     kept = ("generations", "precision", "solver", "sampling", "path")
     settings = {k: about["settings"][k] for k in kept}
-    # counts of fits by status have one number for each
-    text = json.dumps([settings, about["conditions"], len(Status)], sort_keys=True)
+    text = json.dumps([settings, about["conditions"]], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -182,7 +182,7 @@ def _unpack(data: Any, prefix: str) -> Outcome | None:
         sample=sample,
         largest=largest,
         highest=highest,
-        fits=fits,
+        fits=all_statuses(fits),
         steps=steps,
         chains=chains,
     )

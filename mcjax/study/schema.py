@@ -85,10 +85,11 @@ class DataMediatedTable(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class CovariateTable(msgspec.Struct, forbid_unknown_fields=True):
-    """``[covariates]``: ``x ~ N(0, covariance)``; the covariance defaults to the identity."""
+    """``[covariates]``: ``x ~ N(0, covariance)``, of all rows but those of some models."""
 
     covariance: list[list[float]] | None = None
     design: str = "random"
+    models: dict[str, Any] = {}  # of p rows of p numbers, checked where p is known
 
 
 class RunTable(msgspec.Struct, forbid_unknown_fields=True):

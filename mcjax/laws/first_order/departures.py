@@ -39,4 +39,6 @@ def departure(condition: Condition) -> Departure | None:
             return Departure(
                 f"model {feed.reader!r} keeps a selection of what {feed.origin!r} generates"
             )
+    if condition.own_covariances is not None:
+        return Departure("models generate rows with covariates of their own")
     return None

@@ -20,6 +20,7 @@ from mcjax.laws.first_order.limits import growth, limit, mean_limit
 from mcjax.laws.first_order.linear_system import LinearSystem, covariances, means
 from mcjax.laws.first_order.monte_carlo_information import jackknife_error
 from mcjax.laws.first_order.path_system import path_of, pooled_mse_on_path
+from mcjax.laws.first_order.population_path import close
 from mcjax.laws.first_order.score_equations import linear_system, pooled_first_order
 from mcjax.laws.first_order.spectral_growth import spectral_growth
 from mcjax.laws.law import STOPS, Inapplicable, Reason, changing, has_long_run
@@ -147,7 +148,8 @@ def _around_path(condition: Condition, generations: int) -> Prediction:
         limit=np.where(stable, limits, np.nan),
         asymptotic=True,
         allowance=allowance(condition, generations) + 2 * path.flatness,
-        mse_complete=_unbiased(condition),
+        # a bias of the order 1/n matters only beside an error of the centre
+        mse_complete=bool(close(path.centres, condition.theta)) or _unbiased(condition),
         reference="first-order expansion around the population path, derived in"
         " mcjax.laws.first_order.path_system",
         pooled=pooled_mse_on_path(condition),

@@ -69,9 +69,14 @@ class Populations:
         self._model, self._selections = model, condition.network.selections
         self._size = condition.network.size
         params, scale = model.params, model.noise_scale
-        root = covariance_root(condition.covariance)
-        self._own = Origin(condition.theta, root, params, real=False)
-        self._generated_at = generator_of(self._own, model)
+        covariances = condition.own_covariances
+        if covariances is None:
+            covariances = condition.covariance[None]
+        self._own = [
+            Origin(condition.theta, covariance_root(covariance), params, real=False)
+            for covariance in covariances
+        ]
+        self._generated_at = [generator_of(own, model) for own in self._own]
         self._real = []
         for s, (theta, covariance) in enumerate(zip(laws.theta, laws.covariance, strict=True)):
             if laws.sigma is not None and scale is not None:
@@ -90,10 +95,11 @@ class Populations:
         if not selection:
             if real:
                 return self._real[origin - self._size]
-            return self._generated_at(centres[origin])
-        rows = self._own._replace(theta=centres[origin])
+            return self._generated_at[origin % len(self._own)](centres[origin])
         if real:
             rows = self._real[origin - self._size].origin
+        else:
+            rows = self._own[origin % len(self._own)]._replace(theta=centres[origin])
         kept: Population = self._selections[selection - 1].population(rows, self._model)
         if self.ridge and isinstance(kept, Thinned):
             raise Inapplicable("fits are penalised per row that is kept, and raw rows are counted")

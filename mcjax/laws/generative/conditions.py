@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcjax.estimators.sufficient_statistics import SufficientStatistics
-from mcjax.laws.law import Reason, selected
+from mcjax.laws.law import Reason, altered
 from mcjax.study.study import Condition
 
 
@@ -14,5 +14,5 @@ def other_fits(condition: Condition) -> Reason | None:
     sum of squares by n, for example, whether or not the model divides it by n - 1.
     """
     if isinstance(condition.chosen_estimator, SufficientStatistics):
-        return selected(condition.network)
+        return altered(condition)
     return Reason("the law is for estimates from sufficient statistics, and others are asked for")
