@@ -18,7 +18,7 @@ import numpy as np
 
 from mcjax.diagnosis.cures import flips, repairs
 from mcjax.diagnosis.explosion import finite_sample
-from mcjax.diagnosis.failure import Explosion, find_failures
+from mcjax.diagnosis.failure import Explosion, Failures, find_failures
 from mcjax.diagnosis.long_run import Facts, facts_of
 from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict
 from mcjax.laws.collapse.components import (
@@ -36,11 +36,13 @@ from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.models.information import UNIT
 from mcjax.network.network import Network
 from mcjax.study.load import load_condition
-from mcjax.study.networks import read_pipeline
+from mcjax.study.pipeline import Regression, read_pipeline
 from mcjax.study.study import Condition
 
 if TYPE_CHECKING:
     from jaxtyping import Float
+
+OWN_COVARIATES = "models generate rows with covariates of their own, and the law is for one"
 
 
 def diagnose(
@@ -49,7 +51,6 @@ def diagnose(
     *,
     covariance: Float[np.ndarray, "p p"] | None = None,
     sigma: float = 1.0,
-    theta: Float[np.ndarray, " p"] | None = None,
 ) -> Diagnosis:
     """Apply the collapse law to a network.
 
@@ -57,7 +58,7 @@ def diagnose(
     ----------
     net : Network or Condition
         The network. If its feeds change with time, those that stay count. With a condition, the
-        model is known as well, and the other arguments are not needed.
+        model is known as well, and the other arguments have no meaning.
     parameters : int, optional
         Number of parameters p, if the models are linear regressions. The diagnosis then includes
         the exact law at the network's sample counts.
@@ -68,66 +69,17 @@ def diagnose(
         :func:`mcjax.predict`.
     sigma : float, optional
         Their noise scale.
-    theta : ndarray, shape (p,), optional
-        Their truth, with which those of sources are compared; without it, every source with a
-        ``theta`` counts as one with another truth.
 
     Raises
     ------
     InputError
         If generations take turns for ever.
     """
-    facts = Facts(theta, covariance, least_squares=parameters is not None)
     if isinstance(net, Condition):
-        facts = facts_of(net)
-        if facts.least_squares:
-            parameters, covariance = len(net.theta), net.covariance
-            sigma = float(net.model.params["sigma"])
-        net = net.network
-    failures = find_failures(net, facts)
-    net = net.settled
-    flow = data_flow(net)
-    origins = failures.origins
-    reaching = _reaching(flow, origins)
-    exploding = _reaching(flow, failures.explosions)
-    paths = _paths(flow, (*origins, *failures.explosions))
-    marked = facts.penalised or bool(net.selections)
-    apart = marked or any(source.theta is not None for source in net.sources)
-    alike = all(source.covariance is None and source.noise is None for source in net.sources)
-    fails = failures.noise | failures.explodes
-    if alike and not apart:
-        rates = collapse_rates(flow, origins, linear_system(net, UNIT))
-    elif covariance is not None and not apart:
-        rates = rates_of_regressions(net, fails, covariance=covariance, sigma=sigma)
-    else:
-        unknown = np.full(net.size, np.nan)
-        rates = CollapseRates(fails, unknown, unknown)
-    models = {}
-    for i, name in enumerate(net.models):
-        radius = float(failures.radius[i])
-        models[name] = ModelVerdict(
-            noise=bool(failures.noise[i]),
-            forgets=bool(failures.forgets[i]),
-            explodes=bool(failures.explodes[i]),
-            radius=radius if failures.cyclic[i] else None,
-            growth=float(rates.growth[i]) if fails[i] and not failures.explodes[i] else None,
-            limit=None if fails[i] else float(rates.limit[i]),
-            sources=reaching[i],
-            anchors=failures.anchors[i],
-            explosions=exploding[i],
-            path=tuple(net.models[k] for k in paths[i]),
-            frozen=bool(net.frozen[i]),
-        )
-    exact = None if parameters is None else finite_sample(net, parameters, flow, origins)
-    return Diagnosis(
-        models=models,
-        unstable_sources=origins,
-        explosions=failures.explosions,
-        repairs=repairs(origins),
-        flips=() if marked else flips(net, fails),
-        inapplicable=failures.inapplicable,
-        finite_sample=exact,
-    )
+        return _diagnosis(net.network, facts_of(net))
+    if parameters is None:
+        return _diagnosis(net, Facts())
+    return _diagnosis(net, Facts(Regression(parameters, covariance=covariance, sigma=sigma)))
 
 
 def diagnose_file(path: Path) -> Diagnosis:
@@ -141,15 +93,74 @@ def diagnose_file(path: Path) -> Diagnosis:
         If the file has no valid network, or no valid model where the diagnosis depends on it.
     """
     found = read_pipeline(path)
-    if found.asks_model:
+    if found.differs and found.modelled:
         return diagnose(load_condition(path))
-    return diagnose(
-        found.network,
-        found.parameters,
-        covariance=found.covariance,
-        sigma=found.sigma,
-        theta=found.theta,
+    return _diagnosis(found.network, Facts(found.regression, differs=found.differs))
+
+
+def _diagnosis(net: Network, facts: Facts) -> Diagnosis:
+    """Return the diagnosis of a network."""
+    failures = find_failures(net, facts)
+    net = net.settled
+    flow, origins, exact = data_flow(net), failures.origins, None
+    if facts.regression is not None:
+        exact = finite_sample(net, facts.regression.parameters, flow, origins)
+        if facts.regression.own is not None:
+            exact = OWN_COVARIATES
+    reaching = _reaching(flow, origins)
+    exploding = _reaching(flow, failures.explosions)
+    paths = _paths(flow, (*origins, *failures.explosions))
+    rates = _rates(net, facts, failures)
+    marked = facts.penalised or bool(net.selections)
+    models = {}
+    for i, name in enumerate(net.models):
+        fails = bool(rates.collapses[i])
+        models[name] = ModelVerdict(
+            noise=bool(failures.noise[i]),
+            forgets=bool(failures.forgets[i]),
+            explodes=bool(failures.explodes[i]),
+            radius=float(failures.radius[i]) if failures.cyclic[i] else None,
+            growth=float(rates.growth[i]) if fails and not failures.explodes[i] else None,
+            limit=None if fails else float(rates.limit[i]),
+            sources=reaching[i],
+            anchors=failures.anchors[i],
+            explosions=exploding[i],
+            path=tuple(net.models[k] for k in paths[i]),
+            frozen=bool(net.frozen[i]),
+        )
+    return Diagnosis(
+        models=models,
+        unstable_sources=origins,
+        explosions=failures.explosions,
+        repairs=repairs(origins),
+        flips=() if marked else flips(net, rates.collapses),
+        inapplicable=failures.inapplicable,
+        finite_sample=exact,
     )
+
+
+def _rates(net: Network, facts: Facts, failures: Failures) -> CollapseRates:
+    """Return the rates of a network of constant feeds, nan where they are not known."""
+    collapses, regression = failures.noise | failures.explodes, facts.regression
+    condition = facts.condition
+    apart = facts.penalised or net.selections or any(s.theta is not None for s in net.sources)
+    alike = all(source.covariance is None and source.noise is None for source in net.sources)
+    if regression is not None:
+        alike &= regression.own is None
+    elif condition is not None:
+        alike &= condition.own_covariances is None
+    if alike and not apart and not facts.differs:
+        return collapse_rates(data_flow(net), failures.origins, linear_system(net, UNIT))
+    if regression is not None and regression.covariance is not None and not apart:
+        return rates_of_regressions(
+            net,
+            collapses,
+            covariance=regression.covariance,
+            sigma=regression.sigma,
+            own=regression.own,
+        )
+    unknown = np.full(net.size, np.nan)
+    return CollapseRates(collapses, unknown, unknown)
 
 
 def _reaching(

@@ -25,14 +25,15 @@ from mcjax.laws.first_order.spectral_growth import spectral_growth
 from mcjax.laws.law import Inapplicable
 from mcjax.models.names import LEAST_SQUARES
 from mcjax.network.network import Network
+from mcjax.study.pipeline import Regression
 from mcjax.study.study import Condition
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
 NO_FAMILY = (
-    "sources have covariates of their own, so the spectral radius depends on the model and on the"
-    " covariates of its own data; add [family]"
+    "data have covariates of their own, so the spectral radius depends on the model and on all of"
+    " their covariates; add [family]"
 )
 ALIKE = 1e-9
 """Relative difference of covariances that is rounding."""
@@ -43,20 +44,25 @@ class Facts(NamedTuple):
 
     Attributes
     ----------
-    theta : ndarray or None
-        The truth, shape (p,).
-    covariance : ndarray or None
-        Covariance of the covariates of ``real`` and of models, shape (p, p).
-    least_squares : bool
-        Whether fits are ordinary least squares.
+    regression : Regression or None
+        The model, if it is ordinary least squares.
     condition : Condition or None
         The pipeline with its model, where that is known.
+    differs : bool
+        Whether covariates of models differ, or readers keep selections, in ways that depend on a
+        model that is not known.
     """
 
-    theta: Float[np.ndarray, " p"] | None = None
-    covariance: Float[np.ndarray, "p p"] | None = None
-    least_squares: bool = False
+    regression: Regression | None = None
     condition: Condition | None = None
+    differs: bool = False
+
+    @property
+    def theta(self) -> Float[np.ndarray, " p"] | None:
+        """The truth, shape (p,)."""
+        if self.condition is not None:
+            return self.condition.theta
+        return None if self.regression is None else self.regression.theta
 
     @property
     def penalised(self) -> bool:
@@ -67,7 +73,7 @@ class Facts(NamedTuple):
     def averages(self) -> bool:
         """Whether centres are means of what the model reads, in coordinates that all share."""
         scores = None if self.condition is None else self.condition.model.scores
-        return self.least_squares or getattr(scores, "canonical", False)
+        return self.regression is not None or getattr(scores, "canonical", False)
 
 
 class LongRun(NamedTuple):
@@ -93,9 +99,16 @@ class LongRun(NamedTuple):
 
 def facts_of(condition: Condition) -> Facts:
     """Return what is known of the model of a condition."""
-    model = condition.model
-    squares = model.name in LEAST_SQUARES and model.penalty is None
-    return Facts(condition.theta, condition.covariance, squares, condition)
+    model, regression = condition.model, None
+    if model.name in LEAST_SQUARES and model.penalty is None and not condition.network.selections:
+        regression = Regression(
+            len(condition.theta),
+            covariance=condition.covariance,
+            sigma=float(model.params["sigma"]),
+            theta=condition.theta,
+            own=condition.own_covariances,
+        )
+    return Facts(regression, condition)
 
 
 def false_anchors(net: Network, facts: Facts) -> Bool[np.ndarray, " S"]:
@@ -106,29 +119,37 @@ def false_anchors(net: Network, facts: Facts) -> Bool[np.ndarray, " S"]:
 
 
 def relative_curvature(net: Network, facts: Facts) -> dict[str, float] | None:
-    """Return the curvature of a row of each source relative to ``real``.
+    """Return the curvature of a row of each source and model, relative to ``real``.
 
-    The result is None if the curvatures are not proportional, whatever the centres.
+    What has the same curvature is left out. The result is None if curvatures are not proportional,
+    whatever the centres.
     """
-    condition = facts.condition
+    condition, regression = facts.condition, facts.regression
+    if facts.differs:
+        return None
     if condition is not None and not facts.averages:
         noisy = any(source.noise is not None for source in net.sources)
         if noisy or condition.model.sample_real is not None:
             return None
+    common, models = None, None
+    if regression is not None:
+        common, models = regression.covariance, regression.own
+    elif condition is not None:
+        common, models = condition.covariance, condition.own_covariances
+    own = {s.name: np.array(s.covariance) for s in net.sources if s.covariance is not None}
+    if models is not None:
+        own |= dict(zip(net.models, models, strict=True))
     tables = (net.first_by_reader, *net.tables)
     read = {feed.origin for table in tables for feeds in table for feed in feeds}
     result = {}
-    for source in net.sources:
-        if source.covariance is None or source.name not in read:
-            continue
-        if facts.covariance is None:
+    for name in read.intersection(own):
+        if common is None:
             return None
-        own = np.array(source.covariance)
-        factor = float(np.trace(own) / np.trace(facts.covariance))
-        apart = np.abs(own - factor * facts.covariance).max() / np.abs(own).max()
-        if apart > ALIKE or not (facts.least_squares or abs(factor - 1) < ALIKE):
+        factor = float(np.trace(own[name]) / np.trace(common))
+        apart = np.abs(own[name] - factor * common).max() / np.abs(own[name]).max()
+        if apart > ALIKE or not (regression is not None or abs(factor - 1) < ALIKE):
             return None
-        result[source.name] = factor
+        result[name] = factor
     return result
 
 
@@ -153,26 +174,27 @@ def long_run(
     Inapplicable
         If the long run is not known.
     """
-    condition = facts.condition
+    condition, regression = facts.condition, facts.regression
     apart = np.any(walk.reach & false_anchors(net, facts), axis=1)
-    scores = None if condition is None else condition.model.scores
     nowhere = np.zeros(net.size, bool)
     if facts.penalised or net.selections:
         return _at_the_end(condition)
-    if curvature is not None and (not apart.any() or facts.averages or scores is None):
+    unknown = condition is None or condition.model.scores is None
+    if curvature is not None and (not apart.any() or facts.averages or unknown):
         weights = walk.weights() if apart.any() else None
         left = apart if weights is None else forgets(weights, _distances(net, facts))
         return LongRun(walk.shares, left, nowhere)
-    if facts.least_squares and facts.covariance is not None:
-        information = information_of_regressions(net, facts.covariance)
+    if regression is not None and regression.covariance is not None:
+        information = information_of_regressions(
+            net, regression.covariance, sigma=regression.sigma, own=regression.own
+        )
         known = facts.theta is not None and apart.any()
-        offsets = _distances(net, facts) if known else None
-        system = linear_system(net, information, offsets)
+        system = linear_system(net, information, _distances(net, facts) if known else None)
         left = keeps_mean(system) if known else apart
         return LongRun(system.transition, left, nowhere, ~spectral_growth(system, net)[1])
     if condition is None:
         raise Inapplicable(NO_FAMILY)
-    if apart.any():
+    if apart.any() or condition.own_covariances is not None:
         return _at_the_end(condition)
     from mcjax.laws.first_order.information import information_of  # imports JAX
 
@@ -192,8 +214,8 @@ def _at_the_end(condition: Condition | None) -> LongRun:
         raise Inapplicable("what readers keep of their data depends on the model; add [family]")
     if condition.model.scores is None:
         raise Inapplicable(
-            f"centres leave the truth, and {condition.model.name} does not state the moments of its"
-            " score there"
+            f"centres may leave the truth, and {condition.model.name} does not state the moments of"
+            " its score there"
         )
     from mcjax.laws.first_order.path_end import end_of_path  # imports JAX
 
@@ -206,7 +228,7 @@ def _distances(net: Network, facts: Facts) -> np.ndarray:
     if facts.theta is None or not facts.averages:
         return np.diag(false.astype(float))  # nothing is known to cancel
     distances = np.zeros((len(false), len(facts.theta)))
-    if facts.least_squares:
+    if facts.regression is not None:
         for s in np.flatnonzero(false):
             distances[s] = np.array(net.sources[s - 1].theta) - facts.theta
         return distances

@@ -39,7 +39,8 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
         click.echo("  (- is not known here; `mcjax predict` computes it for a study)")
     if diagnosis.inapplicable:
         click.echo(f"  (whether errors explode is not known: {shown(diagnosis.inapplicable)})")
-    click.echo()
+    if diagnosis.repairs or diagnosis.flips or len(doomed) < total:
+        click.echo()
     if diagnosis.repairs:
         title = "Smallest cure of accumulating noise" if diagnosis.explosions else "Smallest cure"
         click.echo(f"{title}, {_count(diagnosis.repairs, 'new feed')}:")

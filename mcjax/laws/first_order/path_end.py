@@ -63,7 +63,7 @@ def end_of_path(condition: Condition) -> PathEnd:
         raise Inapplicable("centres leave the truth, and data accumulate")
     try:
         path = path_of(condition, len(net.later.generations))
-    except Inapplicable:  # on the way to the end, which is perhaps at infinity
+    except Inapplicable:  # to the noise, or to what is far away
         return _followed(condition)
     if path.late is None:
         return _followed(condition)

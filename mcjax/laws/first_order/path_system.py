@@ -129,7 +129,10 @@ def path_of(condition: Condition, generations: int) -> Path:
     limit, late = np.full_like(centres[0], np.nan), None
     if has_long_run(net):
         remembers = populations.ridge == 0 and bool(collapse_origins(net))
-        end = settled(later_tables[-1], populations, centres[-1], remembers)
+        try:
+            end = settled(later_tables[-1], populations, centres[-1], remembers)
+        except Inapplicable:  # centres that run away are not found any more
+            end = None
         if end is not None:
             limit, fits = end
             [late] = _systems(begun, [fits])

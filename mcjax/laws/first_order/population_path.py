@@ -126,7 +126,7 @@ def flatness(fit: Fit, covariance: np.ndarray) -> float:
     ]
     penalty = fit.ridge * np.eye(len(fit.slope))
     change = np.linalg.solve(fit.slope, np.sum(ends, axis=0) + penalty - fit.slope)
-    return float(np.linalg.norm(change, 2))
+    return float(np.linalg.norm(change, 2)) if np.isfinite(change).all() else np.inf
 
 
 def centre_of(
