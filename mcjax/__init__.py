@@ -15,6 +15,7 @@ The subpackages, each of which imports only those above it (enforced by a test):
     study      conditions and settings, from Python or from a file
     engine     many chains and their moments
     laws       the collapse law; predicted moments
+    selections what a reader keeps of a feed
     diagnosis  the collapse law applied to one network
     verdicts   simulation compared with laws
     api        predict, simulate, verify and replay

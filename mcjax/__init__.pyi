@@ -63,6 +63,13 @@ from .network import data_mediated as data_mediated
 from .network import from_networkx as from_networkx
 from .network import topologies as topologies
 from .report.dataset import dataset as dataset
+from .selections.best_of import BestOf as BestOf
+from .selections.checker import Checker as Checker
+from .selections.flip import Flip as Flip
+from .selections.selection import Selection as Selection
+from .selections.temperature import Temperature as Temperature
+from .selections.top_p import TopP as TopP
+from .selections.verifier import Verifier as Verifier
 from .solvers.status import Status as Status
 from .study.load import builtin_study as builtin_study
 from .study.load import load_study as load_study

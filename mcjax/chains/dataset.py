@@ -9,9 +9,18 @@ from jax import Array
 from jaxtyping import Float, Int32, UInt32
 
 from mcjax.chains.layout import Feeds
-from mcjax.chains.observations import draw_labels, draw_normals, of_rows
+from mcjax.chains.observations import (
+    draw_labels,
+    draw_normals,
+    label_words,
+    of_rows,
+    spare_words,
+)
+from mcjax.chains.selected import Attempt, Rows, attempt_keys
+from mcjax.draws.streams import COPY
 from mcjax.draws.threefry import threefry
 from mcjax.estimators.estimator import Dataset
+from mcjax.estimators.predictor import Params, Words
 from mcjax.models.model import Model
 from mcjax.solvers.once import once
 
@@ -22,12 +31,13 @@ class SourceArrays(NamedTuple):
     Attributes
     ----------
     factor : array or None
-        Roots of the covariances of x, shape (S, p, p); None if all are equal.
+        Roots of the covariances of x, shape (S, p, p), or (M + S, p, p) if models differ too; None
+        if all are equal.
     sigma : array or None
         Noise scales, shape (S,); None if all are equal.
     """
 
-    factor: Float[Any, "S p p"] | None
+    factor: Float[Any, "K p p"] | None
     sigma: Float[Any, " S"] | None
 
 
@@ -42,6 +52,7 @@ def draw_dataset(
     pairs: int,
     design: UInt32[Array, " 2"] | None = None,
     sources: SourceArrays | None = None,
+    selections: tuple[Any, ...] = (),
 ) -> Dataset:
     """Draw the rows of all feeds of one model, feed after feed, padded to ``pairs`` pairs.
 
@@ -67,15 +78,17 @@ def draw_dataset(
         Key of fixed designs, shape (2,); by default covariates are drawn anew each time.
     sources : SourceArrays, optional
         Properties in which the real sources differ.
+    selections : tuple of Selection, optional
+        What readers keep; ``feeds.selection`` gives their numbers.
 
     Returns
     -------
     Dataset
-        N = 2H rows, the even ones first; padding has weight 0 and zero x and y. Without covariates,
-        x has shape (0, N).
+        N = 2H rows, the even ones first; padding has weight 0 and zero x and y, and so have rows
+        that are not kept. Without covariates, x has shape (0, N).
     """
     stamp = jnp.where(feeds.renewed, generation, 0).astype(jnp.uint32)
-    streams = threefry((key[0], key[1]), (stamp, feeds.stream))
+    streams = threefry(sample_keys((key[0], key[1]), feeds), (stamp, feeds.stream))
     designs = streams if design is None else design_streams(design, feeds.stream)
     # (B,) pairs of each feed, and where they end; then for each of the H pairs its feed and its
     # place in the feed's sample
@@ -92,41 +105,78 @@ def draw_dataset(
 
     *keys, real, theta = once(generation, gather)
     pair = within.astype(jnp.uint32)
-    normals, sigma = jnp.zeros((0, 2 * pairs), parents.dtype), None
-    x = normals
-    if model.covariates != 0:
-        z = once(
-            generation,
-            lambda: draw_normals((keys[2], keys[3]), pair, len(factor), parents.dtype),
-        )
-        normals = _halves(z.real, z.imag)
-        x = jnp.matmul(factor, normals, precision="highest")
+    sigma, roots = None, None
     if sources is not None:
         source = jnp.maximum(feeds.origin - models, 0)
         if sources.factor is not None:
-            roots = jnp.moveaxis(jnp.asarray(sources.factor, x.dtype)[source], 0, -1)
-            x = once(generation, lambda: (_both(roots[:, :, slot]) * normals[None]).sum(1))
+            given = jnp.asarray(sources.factor, parents.dtype)
+            count = len(given) - (len(parents) - models)  # M, or 0 if models are like `real`
+            row = source
+            if count:  # the same model may have a number for each generation
+                row = jnp.where(feeds.origin < models, feeds.origin % count, count + source)
+            roots = jnp.moveaxis(given[row], 0, -1)
         if sources.sigma is not None:
-            sigma = _both(jnp.asarray(sources.sigma, x.dtype)[source][slot])
-    y = once(
-        generation,
-        lambda: draw_labels(
-            model,
-            _both(theta),
-            x=x,
-            real=_both(real),
-            keys=(keys[0], keys[1]),
-            pairs=pair,
-            sigma=sigma,
-        ),
-    )
+            sigma = _both(jnp.asarray(sources.sigma, parents.dtype)[source][slot])
+
+    def covariates(designed: Words) -> Array:
+        """Return x, (q, N), from the stream keys of the designs."""
+        if model.covariates == 0:
+            return jnp.zeros((0, 2 * pairs), parents.dtype)
+        z = once(generation, lambda: draw_normals(designed, pair, len(factor), parents.dtype))
+        normals = _halves(z.real, z.imag)
+        if roots is None:
+            return jnp.matmul(factor, normals, precision="highest")
+        return once(generation, lambda: (_both(roots[:, :, slot]) * normals[None]).sum(1))
+
+    params = model.params
+    if sigma is not None and model.noise_scale is not None:
+        params = params | {model.noise_scale: sigma}
+
+    def label(attempt: Attempt, at: Array, numbers: Params) -> Array:
+        return draw_labels(model, at, attempt.x, _both(real), words=attempt.words, params=numbers)
+
+    def attempt(k: Any) -> Attempt:
+        own = attempt_keys((keys[0], keys[1]), k)
+        return Attempt(covariates(own), label_words(own, pair), spare_words(own, pair))
+
+    x = covariates((keys[2], keys[3]))
+    own = keys[0], keys[1]
+    first = Attempt(x, label_words(own, pair), spare_words(own, pair))
+    y = once(generation, lambda: label(first, _both(theta), params))
     row = _halves(2 * within, 2 * within + 1)
     valid = (row < _both(feeds.samples[slot])) & _both(place < ends[-1])
+    for number, selection in enumerate(selections, 1):
+        assert feeds.selection is not None, "a network with selections has their numbers"
+        chosen = _both(feeds.selection[slot] == number)
+        drawn = selection.draw(
+            Rows(
+                model,
+                theta=_both(theta),
+                params=params,
+                attempt=attempt,
+                label=label,
+                wanted=valid & chosen,
+            )
+        )
+        x = jnp.where(chosen[None], drawn.x, x)
+        y = jnp.where(of_rows(chosen, y), drawn.y, y)
+        valid = valid & (drawn.kept | ~chosen)
     return Dataset(
         x=jnp.where(valid[None, :], x, 0),
         y=jnp.where(of_rows(valid, y), y, 0),
         weight=jnp.where(valid, _both(feeds.weight[slot]), 0),
     )
+
+
+def sample_keys(chain: Words, feeds: Feeds) -> Words:
+    """Return the chain key of each feed's sample, two words that broadcast against the feeds."""
+    if feeds.copy is None:
+        return chain
+    further = threefry(chain, (feeds.copy, jnp.full_like(feeds.copy, COPY)))
+    first, second = (
+        jnp.where(feeds.copy == 0, own, new) for own, new in zip(chain, further, strict=True)
+    )
+    return first, second
 
 
 def design_streams(

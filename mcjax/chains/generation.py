@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Integer
@@ -27,5 +28,9 @@ def feeds_at(network: NetworkArrays, t: Integer[Any, ""]) -> Feeds:
     table = lax.dynamic_index_in_dim(order, t, 0, False, allow_negative_indices=False)
 
     place = table.reshape(1, 1, 1, *table.shape)
-    entries = (jnp.asarray(entry) for entry in network.feeds)
-    return Feeds(*(lookup(entry, place, -place.ndim)[0] for entry in entries))
+
+    def entry_at(entry: Any) -> Any:
+        return lookup(jnp.asarray(entry), place, -place.ndim)[0]
+
+    feeds: Feeds = jax.tree.map(entry_at, network.feeds)
+    return feeds

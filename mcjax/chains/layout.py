@@ -36,6 +36,12 @@ class Feeds(NamedTuple):
     renewed : array
         Whether the sample is drawn anew each generation; otherwise it is that of generation 0.
         Shape (M, B).
+    selection : array, optional
+        Which selection the reader keeps, int32, shape (M, B): number k of the network's selections,
+        from 1, or 0 for everything. None if no feed has one.
+    copy : array, optional
+        Number of the sample among those of its stream, uint32, shape (M, B), as selections differ.
+        None if no feed has a selection.
 
     Notes
     -----
@@ -48,6 +54,8 @@ class Feeds(NamedTuple):
     origin: Int32[Any, "*M B"]
     stream: UInt32[Any, "*M B"]
     renewed: Bool[Any, "*M B"]
+    selection: Int32[Any, "*M B"] | None = None
+    copy: UInt32[Any, "*M B"] | None = None
 
 
 class Shape(NamedTuple):
@@ -80,7 +88,11 @@ class NetworkArrays(NamedTuple):
 
 def tables_of(network: NetworkArrays) -> list[Feeds]:
     """Return the feeds of the distinct generations, generation 0 first, for code without JAX."""
-    return [Feeds(*entries) for entries in zip(*network.feeds, strict=True)]
+    feeds = network.feeds
+    return [
+        Feeds(*(entry if entry is None else entry[g] for entry in feeds))
+        for g in range(len(feeds.samples))
+    ]
 
 
 def shape_of(networks: Sequence[Network], generations: int = 1, rows: bool = True) -> Shape:
@@ -129,12 +141,21 @@ def network_arrays(net: Network, shape: Shape) -> NetworkArrays:
         stream=np.zeros((shape.tables, shape.models, shape.slots), np.uint32),
         renewed=np.zeros((shape.tables, shape.models, shape.slots), bool),
     )
+    if net.selections:
+        feeds = feeds._replace(
+            selection=np.zeros(feeds.samples.shape, np.int32),
+            copy=np.zeros(feeds.samples.shape, np.uint32),
+        )
+    copies = _copies(net)
     for g, table in enumerate(tables):
         for i, incoming in enumerate(table):
             largest = _largest(net, tables, g, i)
             for b, feed in enumerate(incoming):
                 row = _row(net, feed, reader=i, largest=largest, models=shape.models, first=g == 0)
-                for column, value in zip(feeds, row, strict=True):
+                if net.selections:
+                    number = 0 if feed.keep is None else 1 + net.selections.index(feed.keep)
+                    row += number, copies[_sample(net, feed), feed.keep]
+                for column, value in zip(feeds, row, strict=False):
                     column[g, i, b] = value
     frozen = np.ones(shape.models, bool)
     frozen[: net.size] = net.frozen
@@ -170,6 +191,27 @@ def _row(
         shared = net.shares_draws
         stream = published_stream(origin) if shared else private_stream(reader, origin)
     return feed.samples, feed.weight / largest, origin, stream, renewed
+
+
+def _copies(net: Network) -> dict[tuple[tuple[str, str], Any], int]:
+    """Return the number of each sample among those of its stream, which selections tell apart."""
+    copies: dict[tuple[tuple[str, str], Any], int] = {}
+    count: dict[tuple[str, str], int] = {}
+    first = (feed for feeds in net.first_by_reader for feed in feeds)
+    for feed in (*first, *net.later.feeds):
+        sample = _sample(net, feed)
+        if (sample, feed.keep) not in copies:
+            copies[sample, feed.keep] = count.get(sample, 0)
+            count[sample] = copies[sample, feed.keep] + 1
+    return copies
+
+
+def _sample(net: Network, feed: Feed) -> tuple[str, str]:
+    """Return what a sample is known by: its origin, and its reader unless it has several."""
+    source = net.source_index.get(feed.origin)
+    if source is None:
+        return feed.origin, "" if net.shares_draws else feed.reader
+    return feed.origin, "" if source and net.sources[source - 1].public else feed.reader
 
 
 def _real(net: Network, name: str, reader: int, first: int) -> tuple[int, int]:

@@ -14,8 +14,8 @@ from jax import Array, lax
 from jaxtyping import Bool, Complex, Float, Integer, Shaped, UInt32
 
 from mcjax.draws.samplers import normal_pair
-from mcjax.draws.streams import LABEL, row_words
-from mcjax.estimators.predictor import Words
+from mcjax.draws.streams import LABEL, SPARE, row_words
+from mcjax.estimators.predictor import Params, Words
 from mcjax.models.model import Model, Sample
 
 
@@ -49,15 +49,27 @@ def draw_normals(
     return jax.vmap(covariate)(jnp.arange(count, dtype=jnp.uint32))
 
 
+def label_words(
+    keys: Words, pairs: UInt32[Array, " H"], roles: tuple[int, int] = (LABEL, LABEL + 1)
+) -> Words:
+    """Return two words for the label of each row, of shape (2H,), from the stream keys of pairs."""
+    first, second = (row_words(keys, pairs, jnp.uint32(role)) for role in roles)
+    return jnp.concatenate(first), jnp.concatenate(second)
+
+
+def spare_words(keys: Words, pairs: UInt32[Array, " H"]) -> Words:
+    """Return two further words for each row, of shape (2H,)."""
+    return label_words(keys, pairs, SPARE)
+
+
 def draw_labels(
     model: Model,
-    theta: Float[Array, "p 2*H"],
-    x: Float[Array, "q 2*H"],
-    real: Bool[Array, " 2*H"],
-    keys: Words,
-    pairs: UInt32[Array, " H"],
-    sigma: Float[Array, " 2*H"] | None = None,
-) -> Float[Array, "*label 2*H"]:
+    theta: Float[Array, "p N"],
+    x: Float[Array, "q N"],
+    real: Bool[Array, " N"],
+    words: Words,
+    params: Params | None = None,
+) -> Float[Array, "*label N"]:
     """Draw labels from the distribution of each row's parent.
 
     Parameters
@@ -65,26 +77,35 @@ def draw_labels(
     model : Model
         The model that generates the labels.
     theta : Array
-        Parameters of each row's parent, shape (p, 2H).
+        Parameters of each row's parent, shape (p, N).
     x : Array
-        Covariates, shape (q, 2H).
+        Covariates, shape (q, N).
     real : Array
-        Whether the parent is a real source, shape (2H,).
-    keys, pairs : Array
-        As in :func:`draw_normals`.
-    sigma : Array, optional
-        Noise scale of each row, shape (2H,); defaults to the model's.
+        Whether the parent is a real source, shape (N,).
+    words : tuple of Array
+        Two random words for each row, of shape (N,).
+    params : dict, optional
+        Numbers that differ from those of the model; its noise scale may have shape (N,).
 
     Returns
     -------
     Array
-        Labels, shape (..., 2H).
+        Labels, shape (..., N).
     """
-    words = [row_words(keys, pairs, jnp.uint32(LABEL + k)) for k in range(2)]
-    even_then_odd = [jnp.concatenate(word) for word in words]
-    return _labels(
-        model, theta, x, real=real, words=(even_then_odd[0], even_then_odd[1]), sigma=sigma
-    )
+    params, axes = model.params if params is None else params, None
+    if model.noise_scale is not None and jnp.ndim(params[model.noise_scale]):
+        axes = jax.tree.map(lambda _: None, params) | {model.noise_scale: 0}
+
+    def drawn(sample: Sample) -> Array:
+        def one(params: Any, vector: Array, x: Array, words: Words) -> Array:
+            return sample(params, model.parameters(vector), x, words)
+
+        return jax.vmap(one, (axes, 1, 1, 0), -1)(params, theta, x, words)
+
+    y = drawn(model.sample)
+    if model.sample_real is None:
+        return y
+    return jnp.where(of_rows(real, y), drawn(model.sample_real), y)
 
 
 def draw_single(
@@ -127,34 +148,9 @@ def draw_single(
         x = jnp.matmul(factor, jnp.where(odd, z.imag, z.real), precision="highest")
     words = [row_words(keys, pair, jnp.uint32(LABEL + k)) for k in range(2)]
     first, second = (jnp.where(odd, *word[::-1]) for word in words)
-    return x, _labels(model, theta, x, real=real, words=(first, second))
+    return x, draw_labels(model, theta, x, real=real, words=(first, second))
 
 
 def of_rows(mask: Bool[Array, " N"], values: Shaped[Array, "*label N"]) -> Bool[Array, "*#label N"]:
     """Return ``mask``, shape (N,), with leading axes to broadcast against ``values``, (..., N)."""
     return mask.reshape((1,) * (values.ndim - 1) + mask.shape)
-
-
-def _labels(
-    model: Model,
-    theta: Array,
-    x: Array,
-    real: Array,
-    words: Words,
-    sigma: Array | None = None,
-) -> Array:
-    params, axes = model.params, None
-    if sigma is not None and model.noise_scale is not None:
-        params = params | {model.noise_scale: sigma}
-        axes = jax.tree.map(lambda _: None, model.params) | {model.noise_scale: 0}
-
-    def drawn(sample: Sample) -> Array:
-        def one(params: Any, vector: Array, x: Array, words: Words) -> Array:
-            return sample(params, model.parameters(vector), x, words)
-
-        return jax.vmap(one, (axes, 1, 1, 0), -1)(params, theta, x, words)
-
-    y = drawn(model.sample)
-    if model.sample_real is None:
-        return y
-    return jnp.where(of_rows(real, y), drawn(model.sample_real), y)

@@ -117,6 +117,11 @@ def _generation(
             program=program,
             models=len(theta),
         )
+        if condition.selections:
+            lacking = (jnp.isnan(data.y) & (data.weight > 0)).any() & (
+                task.status == Status.RUNNING
+            )
+            task = task._replace(status=jnp.where(lacking, int(Status.NOTHING_KEPT), task.status))
         samples, weight = jnp.asarray(task.feeds.samples), jnp.asarray(task.feeds.weight)
         _, share = shares_of(samples, weight, axis=0)
         start = share @ parents[task.feeds.origin]
@@ -186,6 +191,7 @@ def _draw(
         pairs=program.pairs,
         design=condition.design,
         sources=condition.sources,
+        selections=cast(condition.selections, program.draw_dtype),
     )
 
 
@@ -254,6 +260,7 @@ def draw_samples(
             pairs=program.pairs,
             design=condition.design,
             sources=condition.sources,
+            selections=cast(condition.selections, program.draw_dtype),
         )
 
     return jax.vmap(jax.vmap(draw))(feeds)

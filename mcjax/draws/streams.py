@@ -22,6 +22,11 @@ A *role* is the purpose of a number within an observation. Covariate k has role 
 behind a label have roles from ``LABEL`` on, those of sufficient statistics (drawn instead of rows)
 from ``STATISTIC`` on; there the pair counts entries, not rows. One call serves rows 2q and 2q + 1,
 because the hash makes two words at a time and Box-Muller two normals.
+
+Where a reader keeps a selection of what a model generates, further attempts at the rows have stream
+keys of their own, the first one hashed with (attempt, ``ATTEMPT``). Feeds of one stream that differ
+in their selections are different samples: those after the first have the chain key hashed with
+(their number, ``COPY``).
 """
 
 from __future__ import annotations
@@ -37,6 +42,10 @@ if TYPE_CHECKING:
     from jaxtyping import Integer, UInt32
 
 LABEL = 1 << 31
+SPARE = (LABEL + 2, LABEL + 3)
+"""Roles of two further words for each row, with which readers select."""
+ATTEMPT = 1 << 29
+COPY = 0xFFFFFFFE
 STATISTIC = 1 << 30
 PUBLIC = 0xFFFF
 SELECTION = 0xFFFE

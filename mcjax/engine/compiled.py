@@ -32,6 +32,7 @@ from mcjax.estimators.newton import Newton
 from mcjax.estimators.sufficient_statistics import SufficientStatistics
 from mcjax.study.study import PRECISIONS, Condition, Solver, Study, covariance_root, whitener
 
+OWN_COVARIATES = "models generate rows with covariates of their own"
 MANY_PARAMETERS = 64
 """Above this p a Hessian in every step costs more than it saves, and L-BFGS is the default."""
 
@@ -193,8 +194,14 @@ def route_of(condition: Condition, study: Study) -> Route:
         return Route("reference", "the study asks for the reference path")
     estimator = estimator_of(condition, study.solver)
     against = reason_against(
-        condition.model, len(condition.theta), estimator, condition.network.memory
+        condition.model,
+        len(condition.theta),
+        estimator,
+        condition.network.memory,
+        selections=condition.network.selections,
     )
+    if not against and condition.own_covariances is not None:
+        against = OWN_COVARIATES
     if not against and not condition.network.plain:
         against = "there are several real sources, or weights by generation"
     return Route("reference", against) if against else Route("fast", reason)
@@ -212,6 +219,8 @@ def _reason_for_rows(condition: Condition, study: Study) -> str:
         ),
         ("designs are fixed", condition.design != "random"),
         ("there are several real sources, or weights by generation", not net.plain),
+        ("readers keep selections of their feeds", bool(net.selections)),
+        (OWN_COVARIATES, condition.own_covariances is not None),
         ("fits use a pool of rows", not (net.memory.current_only or net.memory.adds_up)),
         (
             "covariates do not determine every parameter",
@@ -235,7 +244,9 @@ def _kind(condition: Condition, study: Study) -> tuple[Any, ...]:
         condition.design,
         net.memory,
         len(condition.sources.theta),
-        jax.tree.structure(_source_arrays(condition)),
+        jax.tree.structure(_source_arrays(condition, net.size)),
+        condition.own_covariances is None,
+        jax.tree.structure(condition.network.selections),
     )
 
 
@@ -293,7 +304,8 @@ def task_of(
         whitener=whitener(condition.covariance),
         model=condition.model,
         design=design_key(condition.seed, word) if condition.design == "fixed" else None,
-        sources=_source_arrays(condition),
+        sources=_source_arrays(condition, shape.models),
+        selections=condition.network.selections,
     )
     return Task(
         arrays=arrays,
@@ -304,10 +316,18 @@ def task_of(
     )
 
 
-def _source_arrays(condition: Condition) -> SourceArrays | None:
-    """Return properties in which the real sources differ besides their truths, or None."""
+def _source_arrays(condition: Condition, models: int) -> SourceArrays | None:
+    """Return properties in which origins differ besides their parameters, or None.
+
+    ``models`` is their number with padding.
+    """
     laws, sources = condition.sources, condition.network.sources
     factor = None
     if any(source.covariance is not None for source in sources):
         factor = np.array([covariance_root(covariance) for covariance in laws.covariance])
+    if condition.own_covariances is not None:
+        real = [covariance_root(covariance) for covariance in laws.covariance]
+        own = [covariance_root(covariance) for covariance in condition.own_covariances]
+        own += [np.zeros_like(own[0])] * (models - len(own))
+        factor = np.array([*own, *real])
     return None if factor is None and laws.sigma is None else SourceArrays(factor, laws.sigma)

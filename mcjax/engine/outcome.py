@@ -155,6 +155,12 @@ def count_fits(status: Int[np.ndarray, "*shape N"]) -> Int[np.ndarray, "*shape c
     return counts.reshape(*status.shape[:-1], codes)
 
 
+def all_statuses(counts: Int[np.ndarray, "*shape some"]) -> Int[np.ndarray, "*shape codes"]:
+    """Return counts by status with zeros for statuses that came later than the counts."""
+    missing = len(Status) - counts.shape[-1]
+    return np.pad(counts, [(0, 0)] * (counts.ndim - 1) + [(0, missing)])
+
+
 def functional_values(
     theta: Float[np.ndarray, "*shape p"],
     truth: Float[np.ndarray, " p"],

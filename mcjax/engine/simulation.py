@@ -152,9 +152,10 @@ def replay_data(
     ------
     list of dict
         For each generation, one dictionary per model with the rows that the model read, by origin
-        (a model or a real source), in NumPy arrays; it is empty if the model was not fitted. These
-        are the rows that the model fitted, unless data accumulate or are subsampled: then they are
-        the rows that this generation added to the pool.
+        (a model or a real source), in NumPy arrays; where a model has several feeds of one origin,
+        the selections that tell them apart are added to its name. It is empty if the model was not
+        fitted. These are the rows that the model fitted, unless data accumulate or are subsampled:
+        then they are the rows that this generation added to the pool.
 
     Raises
     ------
@@ -175,5 +176,7 @@ def replay_data(
             for b, feed in enumerate(feeds):
                 x, y, weight = (leaf[i, b] for leaf in samples)
                 kept = weight > 0
-                rows[i][feed.origin] = Dataset(x[:, kept], y[..., kept], weight[kept])
+                alone = sum(other.origin == feed.origin for other in feeds) == 1
+                name = feed.origin if alone or feed.keep is None else f"{feed.origin}, {feed.keep}"
+                rows[i][name] = Dataset(x[:, kept], y[..., kept], weight[kept])
         yield rows

@@ -57,6 +57,20 @@ def has_long_run(net: Network) -> bool:
 STOPS = Reason("the estimator does not minimise the loss, and the law is for estimates that do")
 
 
+def altered(condition: Condition) -> Reason | None:
+    """Return why models read other data than their feeders fit and generate alike, or None."""
+    net = condition.network
+    for feed in (*net.first, *net.later.feeds):
+        if feed.keep is not None:
+            return Reason(
+                f"model {feed.reader!r} keeps a selection of what {feed.origin!r} generates, and"
+                " the law is for whole samples"
+            )
+    if condition.own_covariances is not None:
+        return Reason("models generate rows with covariates of their own, and the law is for one")
+    return None
+
+
 class Inapplicable(Exception):
     """Raised by ``Law.predict`` if its computation shows that the law does not apply.
 

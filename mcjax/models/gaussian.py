@@ -16,6 +16,7 @@ from mcjax.estimators.sufficient_statistics import Statistics, Sums
 from mcjax.models.generative import GaussianMoments, generative_model
 from mcjax.models.information import Information, same_information
 from mcjax.models.model import Functional, Model, uniforms
+from mcjax.models.scores import NormalScores
 
 
 def gaussian(unbiased: bool = True) -> Model:
@@ -47,6 +48,7 @@ def gaussian(unbiased: bool = True) -> Model:
         information=gaussian_information,
         statistics=Statistics(_summary, _estimate),
         check=_check,
+        scores=NormalScores(),
         generative=GaussianMoments(),
         functionals=(
             Functional("variance", _variance, "ratio", _unbounded),

@@ -25,7 +25,8 @@ from mcjax.draws import samplers
 from mcjax.estimators.predictor import Params, Words
 from mcjax.estimators.sufficient_statistics import Statistics, SufficientStatistics, Sums
 from mcjax.models.information import Information, same_information
-from mcjax.models.model import Functional, Model, uniforms
+from mcjax.models.model import Functional, Model, Tempering, uniforms
+from mcjax.models.scores import MeanScores
 
 SUM = 1e-9
 """Largest difference from 1 of the sum of class probabilities in a study."""
@@ -88,6 +89,8 @@ def categorical() -> Model:
         information=categorical_information,
         statistics=Statistics(_categorical_summary, _categorical_estimate),
         check=_categorical_check,
+        scores=MeanScores(_categorical_covariance),
+        tempering=SHARES_TEMPERING,
         generative=ClassShares(1.0, _all_classes),
         functionals=(
             Functional("heterozygosity", _heterozygosity, "ratio", _at_most_one),
@@ -111,6 +114,9 @@ def bernoulli() -> Model:
         information=bernoulli_information,
         statistics=Statistics(_bernoulli_summary, _bernoulli_estimate),
         check=_bernoulli_check,
+        scores=MeanScores(_bernoulli_covariance),
+        tempering=CHANCE_TEMPERING,
+        mirror=_complement,
         generative=ClassShares(1.0, both_classes),
         functionals=(
             Functional("heterozygosity", _bernoulli_heterozygosity, "ratio", _at_most_one),
@@ -134,6 +140,7 @@ def poisson_mean() -> Model:
         information=poisson_mean_information,
         statistics=Statistics(_poisson_summary, _poisson_estimate),
         check=_poisson_check,
+        scores=MeanScores(_poisson_covariance),
         generative=PoissonRate(0.0),
         functionals=(Functional("alive", _alive, "chance", _at_most_one),),
     )
@@ -159,6 +166,23 @@ def _at_most_others(p: int) -> float:
 
 
 # ------------------------------------------------------------------------------------- categorical
+
+
+def _sharpened(params: Params, theta: Any, temperature: Any) -> tuple[Params, Any]:
+    power = theta ** (1 / temperature)
+    return params, power / power.sum(0)
+
+
+def _sharpening(theta: np.ndarray, temperature: float) -> np.ndarray:
+    """Return the derivative of ``q = theta^(1/T) / sum``, with ``dq_k / dlog theta_j`` known."""
+    _, q = _sharpened({}, theta, temperature)
+    with np.errstate(divide="ignore"):
+        ratio = np.where(theta > 0, 1 / theta, 0.0)  # classes that died out stay so
+    return (np.diag(q) - np.outer(q, q)) * ratio / temperature
+
+
+SHARES_TEMPERING = Tempering(_sharpened, _sharpening)
+"""Probabilities are raised to the power 1 / T, and divided by their sum."""
 
 
 def _categorical_loss(params: Params, theta: Array, x: Array, y: Array) -> Array:
@@ -193,6 +217,10 @@ def _categorical_check(truth: np.ndarray) -> str:
     return ""
 
 
+def _categorical_covariance(theta: np.ndarray) -> np.ndarray:
+    return np.diag(theta) - np.outer(theta, theta)
+
+
 def categorical_information(
     params: Params, theta: Float[np.ndarray, " p"], cov: Float[np.ndarray, "q q"]
 ) -> Information:
@@ -219,6 +247,26 @@ def _rarest_extinct(theta: np.ndarray, truth: np.ndarray) -> np.ndarray:
 # --------------------------------------------------------------------------------------- bernoulli
 
 
+def _sharpened_chance(params: Params, theta: Any, temperature: Any) -> tuple[Params, Any]:
+    power, other = theta ** (1 / temperature), (1 - theta) ** (1 / temperature)
+    return params, power / (power + other)
+
+
+def _sharpening_chance(theta: np.ndarray, temperature: float) -> np.ndarray:
+    _, q = _sharpened_chance({}, theta, temperature)
+    spread = theta * (1 - theta)
+    return np.diag(np.where(spread > 0, q * (1 - q) / np.where(spread > 0, spread, 1), 0.0)) / (
+        temperature
+    )
+
+
+CHANCE_TEMPERING = Tempering(_sharpened_chance, _sharpening_chance)
+
+
+def _complement(theta: Any) -> Any:
+    return 1 - theta
+
+
 def _squared_loss(params: Params, theta: Array, x: Array, y: Array) -> Array:
     return 0.5 * (y - theta[0]) ** 2
 
@@ -241,6 +289,10 @@ def _bernoulli_check(truth: np.ndarray) -> str:
     if len(truth) != 1 or not 0 <= truth[0] <= 1:
         return "must be one probability, from 0 to 1"
     return ""
+
+
+def _bernoulli_covariance(theta: np.ndarray) -> np.ndarray:
+    return np.diag(theta * (1 - theta))
 
 
 def bernoulli_information(
@@ -288,6 +340,10 @@ def _poisson_check(truth: np.ndarray) -> str:
     if len(truth) != 1 or not truth[0] > 0:
         return "must be one positive number, a rate"
     return ""
+
+
+def _poisson_covariance(theta: np.ndarray) -> np.ndarray:
+    return np.diag(theta)
 
 
 def poisson_mean_information(

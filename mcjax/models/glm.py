@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import operator
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +15,7 @@ from mcjax.draws import samplers
 from mcjax.estimators.predictor import LinearPredictor, Params, Words
 from mcjax.models.allowance import Allowance
 from mcjax.models.information import Information, same_information
-from mcjax.models.model import Model, predictor_model, uniforms
+from mcjax.models.model import Model, Tempering, predictor_model, uniforms
 from mcjax.models.scores import LOGISTIC_SCORES, POISSON_SCORES
 
 
@@ -24,6 +26,8 @@ def logistic() -> Model:
         LOGISTIC,
         information=logistic_information,
         scores=LOGISTIC_SCORES,
+        tempering=LOG_ODDS_TEMPERING,
+        mirror=operator.neg,
         allowance=Allowance(4.0),
     )
 
@@ -59,6 +63,16 @@ def _logistic_separates(eta: Array, y: Array) -> Array:
     return (2 * y - 1) * eta > 0
 
 
+def _divided(params: Params, theta: Any, temperature: Any) -> tuple[Params, Any]:
+    return params, theta / temperature
+
+
+def _division(theta: np.ndarray, temperature: float) -> np.ndarray:
+    return np.eye(len(theta)) / temperature
+
+
+LOG_ODDS_TEMPERING = Tempering(_divided, _division)
+"""The log odds of labels are divided by the temperature."""
 LOGISTIC = LinearPredictor(
     loss=_logistic_loss,
     label=_logistic_label,

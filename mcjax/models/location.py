@@ -20,7 +20,7 @@ from mcjax.estimators.predictor import LinearPredictor, Params, Words, linear_pr
 from mcjax.estimators.sufficient_statistics import Statistics, Sums
 from mcjax.models.allowance import Allowance
 from mcjax.models.information import BatchInformation, Information
-from mcjax.models.model import LeastSquares, Model, predictor_model, uniforms
+from mcjax.models.model import LeastSquares, Model, Tempering, predictor_model, uniforms
 from mcjax.models.noise import NOISES, Noise, NoiseLaw, NoiseName, positive, read_noise
 from mcjax.models.scores import huber_scores, squared_scores
 from mcjax.solvers.cholesky import singular_share, solve_positive
@@ -65,6 +65,7 @@ def linear(sigma: float = 1.0, noise: Noise = "normal", real_noise: Noise | None
         statistics=LINEAR_STATISTICS,
         allowance=Allowance(2.0),
         noise_scale="sigma",
+        tempering=NOISE_TEMPERING,
     )
 
 
@@ -104,6 +105,18 @@ def huber(
         allowance=Allowance(2.0),
         noise_scale="sigma",
     )
+
+
+def _louder(params: Params, theta: Any, temperature: Any) -> tuple[Params, Any]:
+    return params | {"sigma": params["sigma"] * temperature**0.5}, theta
+
+
+def _unchanged(theta: np.ndarray, temperature: float) -> np.ndarray:
+    return np.eye(len(theta))
+
+
+NOISE_TEMPERING = Tempering(_louder, _unchanged)
+"""The variance of the noise is multiplied by the temperature."""
 
 
 def _noises(

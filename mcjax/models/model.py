@@ -25,7 +25,7 @@ from mcjax.estimators.predictor import Entries, LinearPredictor, Params, Words, 
 from mcjax.estimators.sufficient_statistics import Statistics
 from mcjax.models.allowance import Allowance
 from mcjax.models.information import Information
-from mcjax.models.scores import ScoreMoments
+from mcjax.models.scores import MeanScores, NormalScores, ScoreMoments
 from mcjax.models.structure import Structure
 
 if TYPE_CHECKING:
@@ -60,6 +60,22 @@ class Functional(NamedTuple):
     span: Callable[[int], float]
 
 
+class Tempering(NamedTuple):
+    """How data are generated at a temperature, in NumPy and in JAX.
+
+    Attributes
+    ----------
+    parameters : callable
+        ``(params, theta, temperature) -> (params, theta)``, the numbers and the parameters at which
+        the model generates such data; ``theta`` has shape (p,) or (p, N).
+    derivative : callable
+        ``(theta, temperature) -> (p, p)``, the derivative of these parameters in theta, in NumPy.
+    """
+
+    parameters: Callable[[Params, Any, Any], tuple[Params, Any]]
+    derivative: Callable[[Float[np.ndarray, " p"], float], Float[np.ndarray, "p p"]]
+
+
 @dataclass(frozen=True)
 class LeastSquares:
     """Properties of a model with the squared loss and ``y = x'theta + noise``.
@@ -92,6 +108,8 @@ class LeastSquares:
         "least_squares",
         "statistics",
         "noise_scale",
+        "tempering",
+        "mirror",
         "functionals",
         "covariates",
         "estimator",
@@ -133,8 +151,8 @@ class Model:
     information : callable, optional
         ``(params, theta, covariance) -> Information`` in closed form, for ``x ~ N(0,
         covariance)``; defaults to automatic differentiation and Monte Carlo.
-    scores : ScoreMoments, optional
-        Moments of the score of a model of a linear predictor whose data come from other parameters
+    scores : ScoreMoments or MeanScores or NormalScores, optional
+        Moments of the score of a model whose data come from other parameters
         than it has; without them, laws describe only data whose parameters are close to the truth.
     least_squares : LeastSquares, optional
         Given if the loss is the squared one.
@@ -143,6 +161,11 @@ class Model:
     noise_scale : str, optional
         Name of the number in ``params`` that scales the noise of labels without entering the loss,
         so that each source of data may have another scale.
+    tempering : Tempering, optional
+        How data are generated at a temperature.
+    mirror : callable, optional
+        ``theta -> theta`` of a model whose labels are 0 or 1: the parameters at which these are
+        swapped.
     functionals : tuple of Functional
         Numbers computed from an estimate, whose means over chains can be judged.
     covariates : int, optional
@@ -178,10 +201,12 @@ class Model:
     information: (
         Callable[[Params, Float[np.ndarray, " p"], Float[np.ndarray, "q q"]], Information] | None
     ) = None
-    scores: ScoreMoments | None = None
+    scores: ScoreMoments | MeanScores | NormalScores | None = None
     least_squares: LeastSquares | None = None
     statistics: Statistics | None = None
     noise_scale: str | None = None
+    tempering: Tempering | None = None
+    mirror: Callable[[Any], Any] | None = None
     functionals: tuple[Functional, ...] = ()
     covariates: int | None = None
     estimator: Estimator | None = None

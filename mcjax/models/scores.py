@@ -3,7 +3,7 @@
 For a model of a linear predictor the score of one observation is ``x l'(x'm, y)``, where m belongs
 to the reader and y is generated at ``x'v``, where v belongs to the parent. Given x, everything that
 laws need is a function of these scalars, so a model states its moments once and laws integrate them
-over x (:mod:`mcjax.laws.first_order.predictor_population`).
+over x (:mod:`mcjax.laws.first_order.span`).
 """
 
 from __future__ import annotations
@@ -64,6 +64,23 @@ class ScoreMoments:
     scale: str | None = None
     bends: bool = True
     exponential: bool = False
+
+
+@dataclass(frozen=True)
+class MeanScores:
+    """A score ``theta - h(y)``, without covariates, in NumPy; the mean of h at theta is theta.
+
+    Attributes
+    ----------
+    covariance : callable
+        ``theta -> (p, p)``, the covariance of h.
+    """
+
+    covariance: Callable[[Float[np.ndarray, " p"]], Float[np.ndarray, "p p"]]
+
+
+class NormalScores(NamedTuple):
+    """The score ``(m - y, s - (y - m)^2)`` of theta = (m, s), mean and variance of normal rows."""
 
 
 def canonical_scores(mean: Callable[[Eta], Eta], variance: Callable[[Eta], Eta]) -> ScoreMoments:

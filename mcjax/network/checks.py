@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network.feed import REAL, Feed
@@ -177,8 +177,8 @@ def _check_weights(net: Network) -> None:
 
 
 def _check_feeds(net: Network, table: str, feeds: Sequence[Feed], zero: bool = False) -> None:
-    seen: set[tuple[str, str]] = set()
-    published: dict[str, int] = {}
+    seen: set[tuple[str, str, Any]] = set()
+    published: dict[tuple[str, Any], int] = {}
     for k, feed in enumerate(feeds):
         field = f"network.{table}[{k}]"
         for end, name in (("from", feed.origin), ("to", feed.reader)):
@@ -192,25 +192,25 @@ def _check_feeds(net: Network, table: str, feeds: Sequence[Feed], zero: bool = F
                 raise InputError(f"{field}.{end}", f"is the unknown model {name!r}{hint}")
         check_count(f"{field}.samples", feed.samples)
         check_weight(f"{field}.weight", feed.weight, zero)
-        edge = (feed.origin, feed.reader)
-        if edge in seen:
+        if feed.edge in seen:
             raise InputError(
-                field, f"repeats the feed from {edge[0]!r} to {edge[1]!r}; add up their samples"
+                field,
+                f"repeats the feed from {feed.origin!r} to {feed.reader!r}; add up their samples",
             )
-        seen.add(edge)
-        if feed.origin == REAL:
+        seen.add(feed.edge)
+        if feed.origin in net.source_index:
             own = net.initial[net.index[feed.reader]]
-            if net.plain and net.reuses_real and feed.samples != own:
+            if net.plain and net.reuses_real and feed.keep is None and feed.samples != own:
                 raise InputError(
                     f"{field}.samples",
                     f"is {feed.samples}, but reused real data are the generation-0 sample of "
                     f"{feed.reader!r}, which has {own}; make them equal",
                 )
-        elif feed.origin in net.source_index:
             continue
-        elif net.shares_draws and published.setdefault(feed.origin, feed.samples) != (feed.samples):
+        key = (feed.origin, feed.keep)
+        if net.shares_draws and published.setdefault(key, feed.samples) != feed.samples:
             raise InputError(
                 f"{field}.samples",
                 f"is {feed.samples}, but model {feed.origin!r} publishes one sample of "
-                f"{published[feed.origin]} that all its readers share; make them equal",
+                f"{published[key]} that all its readers share; make them equal",
             )

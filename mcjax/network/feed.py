@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 REAL = "real"
 """The name of the real source: data from the true distribution."""
@@ -13,13 +14,35 @@ REAL = "real"
 class Feed:
     """``samples`` observations from ``origin`` to ``reader`` in one generation.
 
-    ``weight`` multiplies the reader's loss on each of these observations.
+    Attributes
+    ----------
+    origin, reader : str
+        Names of a model or a real source, and of a model.
+    samples : int
+        Number of observations.
+    weight : float
+        Multiplies the reader's loss on each of these observations.
+    keep : Selection, optional
+        What the reader keeps of the data, see :class:`mcjax.Selection`; defaults to everything.
     """
 
     origin: str
     reader: str
     samples: int
     weight: float = 1.0
+    keep: Any = None
+
+    @property
+    def edge(self) -> tuple[str, str, Any]:
+        """What tells the feed from the others of a generation: origin, reader and selection."""
+        return self.origin, self.reader, self.keep
+
+    def described(self) -> dict[str, Any]:
+        """Return plain data."""
+        plain = asdict(self)
+        if self.keep is None:
+            del plain["keep"]
+        return plain
 
 
 def by_reader(models: Sequence[str], feeds: Iterable[Feed]) -> tuple[tuple[Feed, ...], ...]:

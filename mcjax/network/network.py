@@ -151,6 +151,12 @@ class Network:
         """Whether all real data are of one source, and weights are constant."""
         return not self.sources and not self.first and not self.later.weights_vary
 
+    @cached_property
+    def selections(self) -> tuple[Any, ...]:
+        """The distinct selections that feeds have, in the order of their first feeds."""
+        feeds = (*self.first, *self.later.feeds)
+        return tuple(dict.fromkeys(feed.keep for feed in feeds if feed.keep is not None))
+
     @property
     def shares_draws(self) -> bool:
         """Whether all readers of a model see the same sample of it."""
@@ -247,6 +253,6 @@ class Network:
             "memory": {"name": self.memory.name, **settings} if settings else self.memory.name,
             "growth": self.later.exponent,
             "sources": tuple(map(asdict, self.sources)),
-            "first": tuple(map(asdict, self.first)),
+            "first": tuple(feed.described() for feed in self.first),
         }
         return {k: v for k, v in described.items() if v or k not in ("sources", "first")}

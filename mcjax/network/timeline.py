@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,18 +87,14 @@ class Timeline(ABC):
     @property
     def weights_vary(self) -> bool:
         """Whether a feed has different weights in different generations."""
-        weights: dict[tuple[str, str], float] = {}
-        return any(
-            weights.setdefault((feed.origin, feed.reader), feed.weight) != feed.weight
-            for feed in self.feeds
-        )
+        weights: dict[tuple[str, str, Any], float] = {}
+        return any(weights.setdefault(feed.edge, feed.weight) != feed.weight for feed in self.feeds)
 
     @property
     def rows_vary(self) -> bool:
         """Whether generations differ in more than the weights of their feeds."""
         rows = {
-            frozenset((feed.origin, feed.reader, feed.samples) for feed in generation.feeds)
-            for generation in self.generations
+            frozenset(map(_without_weight, generation.feeds)) for generation in self.generations
         }
         return len(rows) > 1 or self.exponent > 0
 
@@ -224,7 +220,7 @@ class Growing(Timeline):
 
     def described(self) -> dict[str, Any]:
         """Return plain data; the exponent is that of the network."""
-        return {"feeds": tuple(map(asdict, self.first.feeds))}
+        return {"feeds": tuple(feed.described() for feed in self.first.feeds)}
 
     def _sized(self, generations: np.ndarray) -> tuple[Generation, ...]:
         """Return the generations at some times."""
@@ -253,12 +249,12 @@ def _check_number(generations: tuple[Generation, ...]) -> None:
         raise InputError("network.later", "has no generation; give at least one")
 
 
-def _without_weight(feed: Feed) -> tuple[str, str, int]:
-    return feed.origin, feed.reader, feed.samples
+def _without_weight(feed: Feed) -> Feed:
+    return replace(feed, weight=1.0)
 
 
 def _tables(generations: tuple[Generation, ...]) -> tuple[tuple[dict[str, Any], ...], ...]:
-    return tuple(tuple(map(asdict, generation.feeds)) for generation in generations)
+    return tuple(tuple(feed.described() for feed in g.feeds) for g in generations)
 
 
 def _scheduled(column: tuple[Feed, ...]) -> dict[str, Any]:
@@ -267,4 +263,4 @@ def _scheduled(column: tuple[Feed, ...]) -> dict[str, Any]:
     while len(weights) > 1 and weights[-1] == weights[-2]:
         weights.pop()
     schedule = {"schedule": tuple(weights[:-1])} if len(weights) > 1 else {}
-    return asdict(column[-1]) | schedule
+    return column[-1].described() | schedule

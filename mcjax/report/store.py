@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mcjax.engine.moments import ErrorMoments, Moments
-from mcjax.engine.outcome import Outcome, Tally
+from mcjax.engine.outcome import Outcome, Tally, all_statuses
 from mcjax.report.estimator import describe_estimator
 from mcjax.report.folder import ResultFolder
 from mcjax.report.verification import cell_rows, cells_parquet, verification_json
@@ -122,6 +122,8 @@ def _described(condition: Condition) -> dict[str, Any]:
     }
     if model.penalty is not None:
         described["family"]["penalty"] = {"ridge": model.penalty.strength}
+    if condition.own_covariances is not None:
+        described["own_covariances"] = condition.own_covariances.tolist()
     if model.structure is not None:
         described["structure"] = [str(model.structure.nesting), *model.structure.shapes]
     estimator = describe_estimator(condition)
@@ -180,7 +182,7 @@ def _unpack(data: Any, prefix: str) -> Outcome | None:
         sample=sample,
         largest=largest,
         highest=highest,
-        fits=fits,
+        fits=all_statuses(fits),
         steps=steps,
         chains=chains,
     )

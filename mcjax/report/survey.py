@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mcjax.engine.moments import Moments
+from mcjax.engine.outcome import all_statuses
 from mcjax.engine.survey import LateErrors
 from mcjax.report.folder import ResultFolder
 from mcjax.report.tables import MARK, STYLE, numbers
@@ -53,7 +54,7 @@ class SurveyStore:
 
         def unpack(data: Any) -> LateErrors:
             moments = Moments(*(data[f"moments/{name}"] for name in Moments._fields))
-            return LateErrors(moments, data["fits"], data["chains"])
+            return LateErrors(moments, all_statuses(data["fits"]), data["chains"])
 
         return self._folder.read_arrays(_name(piece), unpack)
 

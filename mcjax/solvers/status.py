@@ -16,6 +16,7 @@ class Status(IntEnum):
     RANK_DEFICIENT = 5
     STEP_LIMIT = 6
     PARENT_FAILED = 7
+    NOTHING_KEPT = 8
 
     @property
     def reason(self) -> str:
@@ -34,6 +35,7 @@ FAILURES = (
     Status.RANK_DEFICIENT,
     Status.STEP_LIMIT,
     Status.PARENT_FAILED,
+    Status.NOTHING_KEPT,
 )
 
 _ADVICE = {
@@ -45,4 +47,5 @@ _ADVICE = {
     Status.RANK_DEFICIENT: "the rows do not determine all parameters; use more samples",
     Status.STEP_LIMIT: "the fit did not converge within its step limit; raise it or check the loss",
     Status.PARENT_FAILED: "a model that this one reads has no estimate",
+    Status.NOTHING_KEPT: "a reader keeps next to nothing of a feed; widen what it keeps",
 }

@@ -167,6 +167,7 @@ def _conditions(grid: list[Variant], path: Path) -> list[Condition]:
                     label="" if shared.grid.common_draws else _joined(*parts, step),
                     seed=seed,
                     name=_joined(*parts, step, seeded),
+                    own_covariances=covariates.models,
                     design=cast(Design, covariates.design),  # checked by `condition`
                     estimator=estimator,
                 )

@@ -13,11 +13,13 @@ from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.models.names import check_family, is_least_squares
 from mcjax.network.build import build_network
 from mcjax.network.data_mediated import data_mediated
+from mcjax.network.feed import Feed
 from mcjax.network.graphs import GRAPH_SUFFIXES, read_graph
 from mcjax.network.network import Network
 from mcjax.network.source import Source
 from mcjax.network.topologies import TOPOLOGIES
 from mcjax.study.schema import FeedTable, NetworkTable, StudyFile, read_file
+from mcjax.study.selections import read_selection
 from mcjax.study.sources import read_covariance
 
 if TYPE_CHECKING:
@@ -126,12 +128,18 @@ def _feeds(table: NetworkTable) -> Network:
         "growth": table.growth,
         "sources": [Source(**msgspec.structs.asdict(source)) for source in table.sources],
     }
-    feeds, first = (list(map(_feed, given)) for given in (table.feeds, table.first))
+    feeds, first = (
+        [_feed(feed, f"network.{name}[{k}].keep") for k, feed in enumerate(given)]
+        for name, given in (("feeds", table.feeds), ("first", table.first))
+    )
     return build_network(table.models, feeds, table.initial, first=first, **options)
 
 
-def _feed(table: FeedTable) -> tuple[str, str, int | None, float | list[float]]:
-    return table.origin, table.to, table.samples, table.weight
+def _feed(table: FeedTable, field: str) -> Feed:
+    keep = None if table.keep is None else read_selection(table.keep, field)
+    # `build_network` completes samples and weights
+    values: Any = table.origin, table.to, table.samples, table.weight, keep
+    return Feed(*values)
 
 
 def _topology(table: NetworkTable) -> Network:

@@ -27,6 +27,7 @@ class FeedTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "f
     to: str
     samples: Count | None = None
     weight: float | list[float] = 1.0
+    keep: dict[str, Any] | None = None
 
 
 class SourceTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -84,10 +85,11 @@ class DataMediatedTable(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class CovariateTable(msgspec.Struct, forbid_unknown_fields=True):
-    """``[covariates]``: ``x ~ N(0, covariance)``; the covariance defaults to the identity."""
+    """``[covariates]``: ``x ~ N(0, covariance)``, of all rows but those of some models."""
 
     covariance: list[list[float]] | None = None
     design: str = "random"
+    models: dict[str, Any] = {}  # of p rows of p numbers, checked where p is known
 
 
 class RunTable(msgspec.Struct, forbid_unknown_fields=True):

@@ -98,8 +98,19 @@ def source_laws(
     return laws
 
 
-def check_determined(net: Network, laws: SourceLaws) -> None:
+def check_determined(
+    net: Network, laws: SourceLaws, own: Float[np.ndarray, "M p p"] | None = None
+) -> None:
     """Check that the covariates of every fit determine every parameter.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    laws : SourceLaws
+        The distributions of its real sources.
+    own : ndarray, shape (M, p, p), optional
+        Covariances of the covariates of each model's rows; default to that of ``real``.
 
     Raises
     ------
@@ -111,7 +122,12 @@ def check_determined(net: Network, laws: SourceLaws) -> None:
             read = [feed for feed in feeds if feed.weight]
             if not read:
                 continue
-            total = sum(laws.covariance[net.source_index.get(f.origin, 0)] for f in read)
+            total = sum(
+                laws.covariance[net.source_index.get(f.origin, 0)]
+                if own is None or f.origin in net.source_index
+                else own[net.index[f.origin]]
+                for f in read
+            )
             if not np.linalg.cond(total) < 1e12:
                 raise InputError(
                     f"network.{'feeds' if t else 'first'}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -69,6 +69,9 @@ class Condition:
         The factor of these sample counts.
     estimator : Estimator, optional
         Fits the model; defaults to the model's own choice.
+    own_covariances : ndarray, optional
+        Covariances of the covariates of the rows that each model generates, shape (M, q, q);
+        default to ``covariance``.
     """
 
     name: str
@@ -82,6 +85,7 @@ class Condition:
     ladder: str | None = None
     scale: float = 1.0
     estimator: Estimator | None = None
+    own_covariances: Float[np.ndarray, "M q q"] | None = None
 
     @property
     def chosen_estimator(self) -> Estimator | None:
@@ -189,6 +193,7 @@ def condition(
     name: str | None = None,
     design: Design = "random",
     estimator: Estimator | None = None,
+    own_covariances: Mapping[str, ArrayLike] | None = None,
 ) -> Condition:
     """Build and check a :class:`Condition`.
 
@@ -212,6 +217,9 @@ def condition(
         Whether covariates are drawn anew for every sample, or once.
     estimator : Estimator, optional
         Fits the model; defaults to the model's own choice.
+    own_covariances : mapping of str to array_like, optional
+        Covariances of the covariates of the rows that some models generate; others, and real data,
+        have ``covariance``.
 
     Returns
     -------
@@ -237,7 +245,7 @@ def condition(
     wrong = model.check(truth) if model.check is not None else ""
     if wrong:
         raise InputError("family.theta", wrong)
-    if model.covariates == 0 and (covariance is not None or design != "random"):
+    if model.covariates == 0 and (covariance is not None or own_covariances or design != "random"):
         raise InputError("covariates", f"do not exist in the family {model.name!r}; leave them out")
     p = len(truth)
     count = model.covariates_for(p) or p
@@ -264,14 +272,16 @@ def condition(
     if design not in designs:
         hint = did_you_mean(design, designs)
         raise InputError("covariates.design", f"is {design!r}, not one of {designs}{hint}")
-    if not network.plain:
+    own = _own_covariances(network, cov, own_covariances or {})
+    if not network.plain or own is not None:
         if model.covariates == 0:
             raise InputError(
                 "network",
                 "has sources, first or weights by generation, which need a family with covariates;"
                 f" {model.name} has none; leave them out",
             )
-        check_determined(network, source_laws(network, model, truth, cov))
+        check_determined(network, source_laws(network, model, truth, cov), own)
+    _check_selections(network, model, truth, design)
     model = replace(model, params=_read_only(model.params))
     shown = label if name is None else name
     return Condition(
@@ -284,7 +294,46 @@ def condition(
         seed=seed,
         design=design,
         estimator=estimator,
+        own_covariances=own,
     )
+
+
+def _own_covariances(
+    network: Network, cov: Float[np.ndarray, "q q"], given: Mapping[str, ArrayLike]
+) -> Float[np.ndarray, "M q q"] | None:
+    """Return the covariances of the covariates of each model's rows; None if all are equal."""
+    result = np.tile(cov, (network.size, 1, 1))
+    for name, rows in given.items():
+        field = f"covariates.models.{name}"
+        if name not in network.index:
+            hint = did_you_mean(name, network.models)
+            raise InputError(field, f"is for the unknown model {name!r}{hint}")
+        result[network.index[name]] = read_covariance(rows, len(cov), field)
+    if (result == cov).all():
+        return None
+    result.setflags(write=False)
+    return result
+
+
+def _check_selections(
+    network: Network, model: Model, theta: Float[np.ndarray, " p"], design: Design
+) -> None:
+    """Check that what readers keep of their feeds suits the model."""
+    for name, feeds in (("first", network.first), ("feeds", network.later.feeds)):
+        for k, feed in enumerate(feeds):
+            if feed.keep is None:
+                continue
+            field = f"network.{name}[{k}].keep"
+            if not hasattr(feed.keep, "problem"):
+                raise InputError(field, f"is {feed.keep!r}; give a selection, see mcjax.Selection")
+            problem = feed.keep.problem(model, theta, feed.origin in network.source_index)
+            if problem:
+                entry, _, sentence = problem.partition(" ")
+                raise InputError(f"{field}.{entry}", sentence)
+            if design == "fixed":
+                raise InputError(field, "is for random designs; leave it out, or covariates.design")
+            if network.memory.selects:
+                raise InputError(field, "is for memory 'replace' or 'accumulate'; use one of these")
 
 
 def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:
@@ -323,6 +372,9 @@ def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:
             name=name,
             design=base.design,
             estimator=base.estimator,
+            own_covariances=None
+            if base.own_covariances is None
+            else dict(zip(base.network.models, base.own_covariances, strict=True)),
         )
         rungs.append(replace(rung, ladder=base.name, scale=float(scale)))
     return tuple(rungs)

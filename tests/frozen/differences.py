@@ -190,8 +190,11 @@ def _simulated(report: Report, old: Record, new: Record, allowed: float, precisi
     """Estimates of single chains, and moments over all."""
     single = precision == "float32"
     before, after = old["simulated"], new["simulated"]
-    for key in ("chains", "fits", "count", "functional_count"):
+    for key in ("chains", "count", "functional_count"):
         report.same("statuses", key, before[key], after[key])
+    codes = before["fits"].shape[-1]  # statuses that came later count nothing here
+    report.same("statuses", "fits", before["fits"], after["fits"][..., :codes])
+    report.same("statuses", "later statuses", 0, int(after["fits"][..., codes:].sum()))
     thetas = np.concatenate([run["theta"].ravel() for run in old["replayed"].values()])
     largest = np.abs(thetas[np.isfinite(thetas)]).max(initial=0.0)
     rounding = ROUNDING * np.finfo("float32" if single else "float64").eps * largest

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import mcjax
-from mcjax.chains.observations import draw_labels
+from mcjax.chains.observations import draw_labels, label_words
 from mcjax.draws.streams import chain_keys
 from mcjax.errors import InputError
 from mcjax.models.gaussian import gaussian
@@ -26,7 +26,7 @@ def drawn(model, theta, dtype="float32", rows=4096):
     parent = jnp.broadcast_to(jnp.asarray(theta, dtype)[:, None], (len(theta), rows))
     x = jnp.zeros((0, rows), dtype)
     model = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), model)
-    y = draw_labels(model, parent, x, jnp.ones(rows, bool), (key[0], key[1]), pairs)
+    y = draw_labels(model, parent, x, jnp.ones(rows, bool), label_words((key[0], key[1]), pairs))
     return np.asarray(y, float)
 
 

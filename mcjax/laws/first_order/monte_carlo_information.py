@@ -15,7 +15,7 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import Float
 
-from mcjax.chains.observations import draw_labels, draw_normals
+from mcjax.chains.observations import draw_labels, draw_normals, label_words
 from mcjax.draws.streams import chain_keys
 from mcjax.laws.law import Inapplicable
 from mcjax.models.information import BatchInformation, Information
@@ -95,9 +95,8 @@ def _batches(model: Model, theta: Array, factor: Array, real: bool) -> _Batch:
             z = draw_normals((key[0], key[1]), pairs, len(factor), theta.dtype)
             x = factor @ jnp.concatenate([z.real, z.imag], axis=1)
         parent = jnp.broadcast_to(theta[:, None], (len(theta), rows))
-        y = draw_labels(
-            model, parent, x=x, real=jnp.full(rows, real), keys=(key[0], key[1]), pairs=pairs
-        )
+        words = label_words((key[0], key[1]), pairs)
+        y = draw_labels(model, parent, x, real=jnp.full(rows, real), words=words)
 
         def loss(at: Array, x: Array, y: Array) -> Array:
             return model.loss(model.params, model.parameters(at), x, y)

@@ -68,6 +68,16 @@ class Population(ABC):
     def __init__(self, origin: Origin):
         self.origin = origin
 
+    def jumps(self) -> list[tuple[Vector, float]]:
+        """Return where the population jumps as the parameters of its origin change.
+
+        Returns
+        -------
+        list of (ndarray of shape (p,), float)
+            Linear functions of the parameters, and how far each is from its jump.
+        """
+        return []
+
     @abstractmethod
     def score(self, reader: Vector) -> Score:
         """Return the mean score of one row and its derivatives, for a reader at ``reader``."""

@@ -19,8 +19,8 @@ import numpy as np
 
 from mcjax.chains.layout import Feeds
 from mcjax.laws.doubling import squared_powers
-from mcjax.laws.first_order.population import Origin, Population
-from mcjax.laws.first_order.predictor_population import PredictorPopulation
+from mcjax.laws.first_order.population import Origin, Population, Score
+from mcjax.laws.first_order.populations import Thinned, generator_of, population_of
 from mcjax.laws.first_order.score_equations import LARGEST_CONDITION
 from mcjax.laws.law import Inapplicable
 from mcjax.study.study import Condition, covariance_root
@@ -28,10 +28,22 @@ from mcjax.study.study import Condition, covariance_root
 ITERATIONS, PRECISE = 200, 1e-9
 """Largest number of Newton steps to a centre, and their length, relative to the centre, below which
 they end as soon as they no longer shrink: rounding is all that is left."""
-LONGEST_STEP = 2.0
+LONGEST_STEP, HALVINGS = 2.0, 30
+"""Length up to which any step is taken, and how often steps that lead too far are halved."""
 LATEST, DOUBLINGS, SETTLED = 1000, 30, 1e-12
 """Steps to the end of a path, the logarithm of the generations in the largest, and how little a
 path that has settled moves in a generation."""
+
+
+class Reads(NamedTuple):
+    """The samples that one model fits, B of them."""
+
+    data: list[Population]
+    origin: np.ndarray  # (B,)
+    stream: np.ndarray
+    rows: np.ndarray
+    weight: np.ndarray  # of one row
+    renewed: np.ndarray
 
 
 class Fit(NamedTuple):
@@ -64,27 +76,51 @@ class Populations:
     """
 
     def __init__(self, condition: Condition):
-        scores, laws = condition.model.scores, condition.sources
-        penalty = condition.model.penalty
+        laws, model, penalty = condition.sources, condition.model, condition.model.penalty
         self.ridge = 0.0 if penalty is None else float(penalty.strength)
-        assert scores is not None, "the law has asked"
+        self._model, self._selections = model, condition.network.selections
         self._size = condition.network.size
-        params, scale = condition.model.params, condition.model.noise_scale
-        root = covariance_root(condition.covariance)
-        own = Origin(condition.theta, root, params, real=False)
-        self._models = PredictorPopulation(own, scores)
+        params, scale = model.params, model.noise_scale
+        covariances = condition.own_covariances
+        if covariances is None:
+            covariances = condition.covariance[None]
+        self._own = [
+            Origin(condition.theta, covariance_root(covariance), params, real=False)
+            for covariance in covariances
+        ]
+        self._generated_at = [generator_of(own, model) for own in self._own]
         self._real = []
         for s, (theta, covariance) in enumerate(zip(laws.theta, laws.covariance, strict=True)):
             if laws.sigma is not None and scale is not None:
                 params = params | {scale: laws.sigma[s]}
             source = Origin(theta, covariance_root(covariance), params, real=True)
-            self._real.append(PredictorPopulation(source, scores))
+            self._real.append(population_of(source, model))
 
-    def of(self, origin: int, centres: np.ndarray) -> Population:
-        """Return the population of an origin, given the centres of all models, (M, p)."""
-        if origin >= self._size:
-            return self._real[origin - self._size]
-        return self._models.generated_at(centres[origin])
+    def of(self, origin: int, centres: np.ndarray, selection: int = 0) -> Population:
+        """Return the population of a feed, given the centres of all models, (M, p).
+
+        ``selection`` is the number of what the reader keeps, from 1, or 0 for everything.
+        """
+        real = origin >= self._size
+        if not real and not self.hold(centres[origin][None]):
+            raise Inapplicable("the centres reach the edge of what the model's parameters can be")
+        if not selection:
+            if real:
+                return self._real[origin - self._size]
+            return self._generated_at[origin % len(self._own)](centres[origin])
+        if real:
+            rows = self._real[origin - self._size].origin
+        else:
+            rows = self._own[origin % len(self._own)]._replace(theta=centres[origin])
+        kept: Population = self._selections[selection - 1].population(rows, self._model)
+        if self.ridge and isinstance(kept, Thinned):
+            raise Inapplicable("fits are penalised per row that is kept, and raw rows are counted")
+        return kept
+
+    def hold(self, centres: np.ndarray) -> bool:
+        """Return whether the model has parameters like these centres, (M, p)."""
+        check = self._model.check
+        return check is None or not any(check(theta) for theta in centres)
 
 
 def flatness(fit: Fit, covariance: np.ndarray) -> float:
@@ -109,16 +145,23 @@ def centre_of(
     data: list[Population], share: np.ndarray, start: np.ndarray, ridge: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the centre of a fit, J and ``dS/dv`` there, (p,), (p, p) and (B, p, p)."""
-    penalty = ridge * np.eye(len(start))
+    distinct = {id(population): population for population in data}
+
+    def equation(centre: np.ndarray) -> tuple[np.ndarray, list[Score]]:
+        """Return the left side of the score equation, and what it is made of."""
+        known = {key: population.score(centre) for key, population in distinct.items()}
+        scores = [known[id(population)] for population in data]
+        return share @ np.array([score.mean for score in scores]) + ridge * centre, scores
+
     centre, previous = start, np.inf
+    mean, scores = equation(centre)
     for _ in range(ITERATIONS):
-        scores = [population.score(centre) for population in data]
-        slope = np.einsum("b,bac->ac", share, [score.by_reader for score in scores]) + penalty
+        slope = np.einsum("b,bac->ac", share, [score.by_reader for score in scores])
+        slope = slope + ridge * np.eye(len(start))
         if not np.isfinite(slope).all():
             raise Inapplicable("the expected Hessian is not finite on the path of the centres")
         if not np.linalg.cond(slope) < LARGEST_CONDITION:
             raise Inapplicable("the expected Hessian is singular on the path of the centres")
-        mean = share @ np.array([score.mean for score in scores]) + ridge * centre
         step = np.linalg.solve(slope, mean)
         longest = float(np.abs(step).max())
         size = max(1.0, float(np.abs(centre).max()))
@@ -127,36 +170,71 @@ def centre_of(
         # the centre lies between the parameters of the data, or not far from them
         apart = max(float(np.abs(kind.origin.theta - centre).max()) for kind in data)
         limit = max(LONGEST_STEP, apart)
-        centre, previous = centre - step * min(1.0, limit / longest), longest
+        step *= min(1.0, limit / longest)
+        ahead = equation(centre - step)
+        for _ in range(HALVINGS if longest > PRECISE * size else 0):
+            if np.linalg.norm(ahead[0]) < np.linalg.norm(mean):  # a shorter step always achieves it
+                break
+            step = step / 2
+            ahead = equation(centre - step)
+        centre, previous = centre - step, longest
+        mean, scores = ahead
     raise Inapplicable("Newton's method does not find the centre of the estimates")
 
 
 def fits_of(feeds: Feeds, populations: Populations, before: np.ndarray) -> Fits:
     """Return the fits of a generation, given the centres of the one before."""
-    fits = {}
+    reads = reads_of(feeds, populations, before)
+    return {i: fit_of(read, before[i], populations.ridge) for i, read in reads.items()}
+
+
+def reads_of(feeds: Feeds, populations: Populations, before: np.ndarray) -> dict[int, Reads]:
+    """Return what models read in a generation, given the centres of the one before."""
+    reads = {}
+    made: dict[tuple[int, int], Population] = {}  # whose readers share integrals
     for i in range(len(before)):
         slots = np.flatnonzero(feeds.samples[i] > 0)
         if not len(slots):
             continue
-        origin, rows = feeds.origin[i, slots], feeds.samples[i, slots]
-        share = feeds.weight[i, slots] * rows
-        share = share / share.sum()
-        data = [populations.of(int(j), before) for j in origin]
-        centre, slope, by_parent = centre_of(data, share, before[i], populations.ridge)
-        fits[i] = Fit(
-            centre=centre,
-            slope=slope,
-            ridge=populations.ridge,
-            share=share,
-            gain=-share[:, None, None] * np.linalg.inv(slope),
-            data=data,
-            by_parent=by_parent,
+        origin = feeds.origin[i, slots]
+        selection = np.zeros_like(origin)
+        stream = feeds.stream[i, slots].astype(np.int64)
+        if feeds.selection is not None and feeds.copy is not None:
+            selection = feeds.selection[i, slots]
+            stream += feeds.copy[i, slots].astype(np.int64) << 32
+        kinds = list(zip(origin.tolist(), selection.tolist(), strict=True))
+        for j, k in kinds:
+            if (j, k) not in made:
+                made[j, k] = populations.of(j, before, k)
+        reads[i] = Reads(
+            data=[made[kind] for kind in kinds],
             origin=origin,
-            stream=feeds.stream[i, slots],
-            rows=rows,
+            stream=stream,
+            rows=feeds.samples[i, slots],
+            weight=feeds.weight[i, slots],
             renewed=feeds.renewed[i, slots],
         )
-    return fits
+    return reads
+
+
+def fit_of(reads: Reads, start: np.ndarray, ridge: float) -> Fit:
+    """Return the fit of one model, whose centre is sought from ``start`` on, (p,)."""
+    share = reads.weight * reads.rows
+    share = share / share.sum()
+    centre, slope, by_parent = centre_of(reads.data, share, start, ridge)
+    return Fit(
+        centre=centre,
+        slope=slope,
+        ridge=ridge,
+        share=share,
+        gain=-share[:, None, None] * np.linalg.inv(slope),
+        data=reads.data,
+        by_parent=by_parent,
+        origin=reads.origin,
+        stream=reads.stream,
+        rows=reads.rows,
+        renewed=reads.renewed,
+    )
 
 
 def moved(centres: np.ndarray, fits: Fits) -> np.ndarray:
@@ -196,10 +274,15 @@ def settled(
     way, which is curved, and the path is followed step by step.
     """
     for _ in range(LATEST):
-        fits = fits_of(feeds, populations, centres)
+        try:
+            fits = fits_of(feeds, populations, centres)
+        except Inapplicable:  # far from anything that models can be
+            return None
         following = moved(centres, fits)
         if close(following, centres):
             return following, fits
+        if not populations.hold(following):
+            return None
         total = (following - centres).ravel()
         longest = max(LONGEST_STEP, float(np.abs(following).max()))
         if not remembers:
@@ -208,7 +291,8 @@ def settled(
                 if not np.abs(total + further).max() < longest:  # the end is far away
                     break
                 total = total + further
-        centres = centres + total.reshape(centres.shape)
+        leap = centres + total.reshape(centres.shape)
+        centres = leap if populations.hold(leap) else following
     return None
 
 

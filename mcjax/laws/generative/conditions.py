@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from mcjax.estimators.sufficient_statistics import SufficientStatistics
-from mcjax.laws.law import Reason
+from mcjax.laws.law import Reason, altered
 from mcjax.study.study import Condition
 
 
-def other_estimator(condition: Condition) -> Reason | None:
-    """Return that models are not fitted by their sufficient statistics, or None.
+def other_fits(condition: Condition) -> Reason | None:
+    """Return why fits are not those of all rows by their sufficient statistics, or None.
 
     Other estimators differ from these at finite sample sizes: those that minimise the loss divide a
     sum of squares by n, for example, whether or not the model divides it by n - 1.
     """
     if isinstance(condition.chosen_estimator, SufficientStatistics):
-        return None
+        return altered(condition)
     return Reason("the law is for estimates from sufficient statistics, and others are asked for")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcjax.laws.generative.conditions import other_estimator
+from mcjax.laws.generative.conditions import other_fits
 from mcjax.laws.generative.poisson_extinction import not_one_generation, poisson_extinction
 from mcjax.laws.generative.wright_fisher import too_large, wright_fisher
 from mcjax.laws.law import Reason
@@ -30,7 +30,7 @@ class Extinction:
         if not isinstance(known, ClassShares | PoissonRate):
             return Reason("estimates have no classes or counts that could vanish", obvious=True)
         unfit = too_large if isinstance(known, ClassShares) else not_one_generation
-        return other_estimator(condition) or unfit(condition.network)
+        return other_fits(condition) or unfit(condition.network)
 
     def predict(self, condition: Condition, generations: int) -> FunctionalPrediction:
         """Predict richness and loss of the rarest class, or the chance that a rate is not 0."""

@@ -21,7 +21,7 @@ import math
 import numpy as np
 from scipy.special import digamma, gammaln
 
-from mcjax.laws.generative.conditions import other_estimator
+from mcjax.laws.generative.conditions import other_fits
 from mcjax.laws.law import Reason, not_constant
 from mcjax.laws.prediction import FunctionalPrediction
 from mcjax.models.generative import GaussianMoments
@@ -43,7 +43,7 @@ class Lineage:
         """Return why variances are not products along a line of descent, or None."""
         if not isinstance(condition.model.generative, GaussianMoments):
             return Reason("estimates are not those of a normal distribution", obvious=True)
-        return other_estimator(condition) or several_parents(condition.network)
+        return other_fits(condition) or several_parents(condition.network)
 
     def predict(self, condition: Condition, generations: int) -> FunctionalPrediction:
         """Predict the mean deviation and its mean logarithm at generations 0 to T."""

@@ -36,7 +36,7 @@ import numpy as np
 from mcjax.laws.collapse.components import data_flow
 from mcjax.laws.collapse.origins import collapse_origins, collapsing
 from mcjax.laws.first_order.limits import growth
-from mcjax.laws.generative.conditions import other_estimator
+from mcjax.laws.generative.conditions import other_fits
 from mcjax.laws.generative.weighted_means import limits, moments, not_weighted_means, weighted_means
 from mcjax.laws.law import Reason
 from mcjax.laws.prediction import FunctionalPrediction, Prediction
@@ -58,7 +58,7 @@ class Generative:
         """Return why estimates are not means over independent rows, or None."""
         if condition.model.generative is None:
             return Reason("estimates are not means of their rows", obvious=True)
-        return other_estimator(condition) or not_weighted_means(condition.network)
+        return other_fits(condition) or not_weighted_means(condition.network)
 
     def predict(self, condition: Condition, generations: int) -> Prediction | FunctionalPrediction:
         """Predict the errors at generations 0 to T.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcjax.laws.law import STOPS, Reason
+from mcjax.laws.law import STOPS, Reason, altered
 from mcjax.network.feed import REAL
 from mcjax.network.network import Network
 from mcjax.study.study import Condition
@@ -41,6 +41,9 @@ def not_least_squares(condition: Condition) -> Reason | None:
             f"exact laws are for least squares, which {model.name} is not",
             obvious=model.covariates == 0,
         )
+    reads = altered(condition)
+    if reads is not None:
+        return reads
     if not np.isfinite(model.least_squares.variances(model.params)).all():
         return Reason("the noise has no finite variance")
     if not np.linalg.cond(condition.covariance) < 1e12:

@@ -43,7 +43,7 @@ import numpy as np
 
 from mcjax.estimators.minimum_norm import MinimumNorm as Interpolator
 from mcjax.laws.doubling import squared_powers
-from mcjax.laws.law import GROWING, STOPS, Reason, changing
+from mcjax.laws.law import GROWING, STOPS, Reason, altered, changing
 from mcjax.laws.least_squares.conditions import FIXED, SOURCES, label_variances, unusual_feeds
 from mcjax.laws.prediction import Prediction
 from mcjax.network.feed import REAL
@@ -70,6 +70,9 @@ class MinimumNorm:
             return Reason("fits are not those of minimum norm", obvious=True)
         if not condition.minimises:
             return STOPS
+        reads = altered(condition)
+        if reads is not None:
+            return reads
         if condition.design == "fixed":
             return Reason(FIXED)
         if not np.allclose(cov, cov[0, 0] * np.eye(len(cov)), rtol=1e-12, atol=0):

@@ -1,0 +1,163 @@
+"""The populations of what models generate, and populations made of others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from mcjax.laws.first_order.normal_population import STANDARD, NormalPopulation
+from mcjax.laws.first_order.population import Matrix, Origin, Population, Score, Vector
+from mcjax.laws.first_order.predictor_population import PredictorPopulation
+from mcjax.laws.law import Inapplicable
+from mcjax.models.model import Model
+from mcjax.models.scores import MeanScores, NormalScores
+
+
+def population_of(origin: Origin, model: Model) -> Population:
+    """Return the population of the rows that an origin generates.
+
+    Raises
+    ------
+    Inapplicable
+        If the model does not state the moments of its score.
+    """
+    if model.scores is None:
+        raise Inapplicable(
+            f"{model.name} does not state the moments of its score away from the truth"
+        )
+    if isinstance(model.scores, MeanScores):
+        return MeanPopulation(origin, model.scores)
+    if isinstance(model.scores, NormalScores):
+        return NormalPopulation(origin, STANDARD)
+    return PredictorPopulation(origin, model.scores)
+
+
+def generator_of(origin: Origin, model: Model) -> Callable[[Vector], Population]:
+    """Return the function that returns the population of an origin that is at other parameters."""
+    first = population_of(origin, model)
+    if isinstance(first, PredictorPopulation):
+        return first.generated_at  # which share integrals
+
+    def generated_at(theta: Vector) -> Population:
+        return population_of(origin._replace(theta=theta), model)
+
+    return generated_at
+
+
+class MeanPopulation(Population):
+    """Rows whose score is ``theta - h(y)``.
+
+    Parameters
+    ----------
+    origin : Origin
+        Whoever generates the rows.
+    scores : MeanScores
+        The covariance of h.
+    """
+
+    def __init__(self, origin: Origin, scores: MeanScores):
+        super().__init__(origin)
+        self._covariance = scores.covariance(origin.theta)
+
+    def score(self, reader: Vector) -> Score:
+        """Return the mean score of one row and its derivatives, for a reader at ``reader``."""
+        one = np.eye(len(reader))
+        return Score(reader - self.origin.theta, one, -one)
+
+    def covariance(self, first: Vector, second: Vector) -> Matrix:
+        """Return the covariance of the scores of two readers of one row, (p, p)."""
+        return self._covariance
+
+
+class Moved(Population):
+    """Rows generated at parameters that are a function of those of their origin.
+
+    Parameters
+    ----------
+    moved : Population
+        The rows generated at these parameters.
+    origin : Origin
+        Whoever generates the rows.
+    derivative : ndarray, shape (p, p)
+        Derivative of these parameters in those of the origin.
+    """
+
+    def __init__(self, moved: Population, origin: Origin, derivative: Matrix):
+        super().__init__(origin)
+        self._moved, self._derivative = moved, derivative
+
+    def score(self, reader: Vector) -> Score:
+        """Return the mean score of one row and its derivatives, for a reader at ``reader``."""
+        score = self._moved.score(reader)
+        return score._replace(by_parent=score.by_parent @ self._derivative)
+
+    def covariance(self, first: Vector, second: Vector) -> Matrix:
+        """Return the covariance of the scores of two readers of one row, (p, p)."""
+        return self._moved.covariance(first, second)
+
+
+class Thinned(Population):
+    """Rows that a reader looks at, and of which it fits only some.
+
+    The score of a row that is not kept is 0.
+
+    Parameters
+    ----------
+    kept : Population
+        The rows that are kept.
+    share : float
+        P, their share of all rows.
+    growth : ndarray, shape (p,)
+        Derivative of ``log P`` in the parameters of the origin.
+    """
+
+    def __init__(self, kept: Population, share: float, growth: Vector):
+        super().__init__(kept.origin)
+        self._kept, self._share, self._growth = kept, share, growth
+
+    def score(self, reader: Vector) -> Score:
+        """Return the mean score of one row and its derivatives, for a reader at ``reader``."""
+        mean, by_reader, by_parent = self._kept.score(reader)
+        by_parent = by_parent + np.outer(mean, self._growth)
+        return Score(self._share * mean, self._share * by_reader, self._share * by_parent)
+
+    def covariance(self, first: Vector, second: Vector) -> Matrix:
+        """Return the covariance of the scores of two readers of one row, (p, p)."""
+        means = np.outer(self._kept.score(first).mean, self._kept.score(second).mean)
+        within = self._kept.covariance(first, second)
+        return self._share * (within + (1 - self._share) * means)
+
+
+class Mixture(Population):
+    """Rows that are of one of several populations, at random.
+
+    Parameters
+    ----------
+    origin : Origin
+        Whoever generates the rows.
+    parts : sequence of (float, Population)
+        The populations with their probabilities.
+    """
+
+    def __init__(self, origin: Origin, parts: Sequence[tuple[float, Population]]):
+        super().__init__(origin)
+        self._parts = parts
+
+    def score(self, reader: Vector) -> Score:
+        """Return the mean score of one row and its derivatives, for a reader at ``reader``."""
+        scores = [(share, part.score(reader)) for share, part in self._parts]
+        means, by_reader, by_parent = (
+            sum(share * np.asarray(score[k]) for share, score in scores) for k in range(3)
+        )
+        return Score(np.asarray(means), np.asarray(by_reader), np.asarray(by_parent))
+
+    def covariance(self, first: Vector, second: Vector) -> Matrix:
+        """Return the covariance of the scores of two readers of one row, (p, p)."""
+        within = np.zeros((len(first), len(second)))
+        means = []
+        for share, part in self._parts:
+            ends = part.score(first).mean, part.score(second).mean
+            within += share * (part.covariance(first, second) + np.outer(*ends))
+            means.append([share * end for end in ends])
+        return within - np.outer(*np.sum(means, axis=0))

@@ -1,0 +1,90 @@
+"""The best of several answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Literal, get_args
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from mcjax.chains.selected import Drawn, Rows
+from mcjax.laws.first_order.normal_population import NormalPopulation
+from mcjax.laws.first_order.population import Origin, Population
+from mcjax.laws.first_order.populations import population_of
+from mcjax.laws.law import Inapplicable
+from mcjax.models.model import Model
+from mcjax.models.scores import NormalScores
+from mcjax.selections.best_normal import closest_of_normals, largest_of_normals
+from mcjax.selections.selection import Selection, is_number
+
+if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Float
+
+Reward = Literal["label", "closest"]
+"""Whether the best label is the largest, or the closest to a target."""
+MOST = 1000
+"""Largest number of answers."""
+
+
+@partial(
+    jax.tree_util.register_dataclass, data_fields=["target"], meta_fields=["best_of", "reward"]
+)
+@dataclass(frozen=True)
+class BestOf(Selection):
+    """The best of K labels that the origin generates for the same covariates.
+
+    Attributes
+    ----------
+    best_of : int
+        K.
+    reward : {"label", "closest"}
+        Whether the best label is the largest, or the closest to the target.
+    target : float
+        The target.
+    """
+
+    best_of: int
+    reward: Reward = "label"
+    target: float = 0.0
+
+    def problem(self, model: Model, theta: Float[np.ndarray, " p"], real: bool) -> str:
+        """Return what is wrong with the selection for a model, or an empty string."""
+        whole = isinstance(self.best_of, int) and not isinstance(self.best_of, bool)
+        if not (whole and 1 <= self.best_of <= MOST):
+            return f"best_of is {self.best_of!r}; give a whole number from 1 to {MOST}"
+        if self.reward not in get_args(Reward):
+            return f"reward is {self.reward!r}, not one of {get_args(Reward)}"
+        if not is_number(self.target):
+            return f"target is {self.target!r}; give a number"
+        return ""
+
+    def draw(self, rows: Rows) -> Drawn:
+        """Draw rows as the reader gets them."""
+        first = rows.attempt(0)
+
+        def better(k: Array, best: Array) -> Array:
+            y = rows.labels(rows.attempt(k)._replace(x=first.x))
+            return jnp.where(self._worth(y) > self._worth(best), y, best)
+
+        y = lax.fori_loop(1, self.best_of, better, rows.labels(first))
+        return Drawn(first.x, y, jnp.ones_like(rows.wanted))
+
+    def population(self, origin: Origin, model: Model) -> Population:
+        """Return the population of the rows that the reader gets."""
+        if isinstance(model.scores, NormalScores):
+            if self.reward == "label":
+                return NormalPopulation(origin, largest_of_normals(self.best_of))
+            target = float(self.target)
+            return NormalPopulation(origin, closest_of_normals(origin.theta, self.best_of, target))
+        if self.best_of == 1:
+            return population_of(origin, model)
+        raise Inapplicable(
+            "what is the best of several answers is known for the family gaussian alone"
+        )
+
+    def _worth(self, y: Array) -> Array:
+        return y if self.reward == "label" else -jnp.abs(y - self.target)

@@ -1,0 +1,136 @@
+"""Labels that agree with those of a checker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Bool, Float
+from scipy.special import expit
+
+from mcjax.draws.samplers import uniform
+from mcjax.estimators.predictor import Words
+from mcjax.laws.first_order.population import Matrix, Origin, Population, Score, Vector
+from mcjax.laws.first_order.populations import Thinned
+from mcjax.laws.first_order.span import Span
+from mcjax.models.model import Model
+from mcjax.selections.selection import Count, Filter, count_problem, theta_problem
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["checker"], meta_fields=["count"])
+@dataclass(frozen=True)
+class Checker(Filter):
+    """Rows whose label equals a label that a checker draws for the same covariates.
+
+    Attributes
+    ----------
+    checker : tuple of float
+        c, p numbers: the checker's labels are 1 with the log odds ``x'c``.
+    count : {"accepted", "raw"}
+        Whether the samples of the feed are rows that are kept, or rows that are looked at.
+    """
+
+    checker: tuple[float, ...]
+    count: Count = "accepted"
+
+    def problem(self, model: Model, theta: Float[np.ndarray, " p"], real: bool) -> str:
+        """Return what is wrong with the selection for a model, or an empty string."""
+        if model.mirror is None or model.predictor is None:
+            return (
+                "checker needs labels 0 and 1 with the log odds x'theta, which"
+                f" {model.name} does not have; leave it out"
+            )
+        return theta_problem("checker", self.checker, theta) or count_problem(self.count)
+
+    def judge(self) -> Float[Array, " p"]:
+        """Return the judge's parameters, c."""
+        return jnp.stack(self.checker)
+
+    def accepts(self, eta: Array, y: Array, spare: Words) -> Bool[Array, "*shape"]:
+        """Return which rows are kept."""
+        own = uniform(spare[0], y.dtype) * (1 + jnp.exp(-eta)) < 1
+        return own == (y == 1)
+
+    def population(self, origin: Origin, model: Model) -> Population:
+        """Return the population of the rows that the reader gets."""
+        kept = Checked(origin, np.array(self.checker, float))
+        return Thinned(kept, *kept.acceptance()) if self.count == "raw" else kept
+
+
+class Checked(Population):
+    """Rows of logistic regression whose label equals that of a checker.
+
+    Given x, log odds add: the label is 1 with the log odds ``x'(v + c)``. Covariates for which the
+    two agree more often are kept more often.
+
+    Parameters
+    ----------
+    origin : Origin
+        Whoever generates the rows, at v.
+    checker : ndarray, shape (p,)
+        c.
+    """
+
+    def __init__(self, origin: Origin, checker: Vector):
+        super().__init__(origin)
+        self._checker = checker
+
+    def score(self, reader: Vector) -> Score:
+        """Return the mean score of one row and its derivatives, for a reader at ``reader``.
+
+        ``dS/dv`` is the covariance of the score and of that of the origin, which is the derivative
+        of the log density of labels; no sampler is differentiated.
+        """
+        kept = _Kept(self.origin, self._checker, reader)
+        slope = kept.readers[0] * (1 - kept.readers[0])
+        return Score(
+            kept.vector(kept.readers[0] - kept.one),
+            kept.matrix(slope),
+            -self.covariance(reader, self.origin.theta),
+        )
+
+    def covariance(self, first: Vector, second: Vector) -> Matrix:
+        """Return the covariance of the scores of two readers of one row, (p, p)."""
+        kept = _Kept(self.origin, self._checker, first, second)
+        a, b = (mean - kept.one for mean in kept.readers)
+        product = kept.matrix(a * b + kept.one * (1 - kept.one))
+        return product - np.outer(kept.vector(a), kept.vector(b))
+
+    def acceptance(self) -> tuple[float, Vector]:
+        """Return the share of rows that are kept, and the derivative of its logarithm."""
+        kept = _Kept(self.origin, self._checker, self.origin.theta)
+        return kept.share, kept.vector(kept.one - kept.readers[0])
+
+
+class _Kept:
+    """Expectations over the covariates of rows that are kept.
+
+    Attributes
+    ----------
+    readers : list of ndarray
+        Mean of a label at the parameters of each reader, at the nodes.
+    one : ndarray
+        Mean of a label that is kept.
+    share : float
+        Share of rows that are kept.
+    """
+
+    def __init__(self, origin: Origin, checker: Vector, *readers: Vector):
+        self._span = Span(origin.root, [*readers, origin.theta, checker, origin.theta + checker])
+        *at, v, c, both = self._span.predictors
+        self.readers, self.one = [expit(a) for a in at], expit(both)
+        agree = expit(v) * expit(c) + expit(-v) * expit(-c)
+        self.share = self._span.number(agree)
+        self._weight = agree / self.share
+
+    def vector(self, values: np.ndarray) -> Vector:
+        """Return ``E[x f]`` over rows that are kept, from the values of f at the nodes."""
+        return self._span.vector(self._weight * values)
+
+    def matrix(self, values: np.ndarray) -> Matrix:
+        """Return ``E[x x' f]`` over rows that are kept, from the values of f at the nodes."""
+        return self._span.matrix(self._weight * values)
