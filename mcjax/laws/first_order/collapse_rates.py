@@ -104,8 +104,12 @@ def information_of_regressions(
     ----------
     net : Network
         The network.
-    covariance, sigma, own
-        As in :func:`rates_of_regressions`.
+    covariance : ndarray, shape (p, p)
+        Covariance of the covariates of models and of the source ``real``.
+    sigma : float, optional
+        Their noise scale, with which that of sources is compared.
+    own : ndarray, shape (M, p, p), optional
+        Covariances of the covariates of each model's rows; default to ``covariance``.
     """
     further = []
     for source in net.sources:
