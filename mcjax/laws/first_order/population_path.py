@@ -274,7 +274,10 @@ def settled(
     way, which is curved, and the path is followed step by step.
     """
     for _ in range(LATEST):
-        fits = fits_of(feeds, populations, centres)
+        try:
+            fits = fits_of(feeds, populations, centres)
+        except Inapplicable:  # far from anything that models can be
+            return None
         following = moved(centres, fits)
         if close(following, centres):
             return following, fits
