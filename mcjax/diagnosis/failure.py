@@ -149,7 +149,9 @@ def find_failures(net: Network, facts: Facts) -> Failures:
     explodes = np.array(reached(flow.readers, np.flatnonzero(begins)))
     origins = () if facts.penalised else collapse_origins(late_net, flow)
     if grows is not None:
-        origins = _origins_of(late_net, flow, origins, grows & ~explodes, radius)
+        origins = _origins_of(
+            late_net, flow, closed=origins, grows=grows & ~explodes, radius=radius
+        )
     elif net.selections and not reason:  # centres have no limit
         origins = tuple(o for o in origins if abs(radius[o.indices[0]] - 1) < ABOUT_UNIT)
     noise = np.array(collapsing(flow, origins))
