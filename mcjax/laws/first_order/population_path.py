@@ -141,7 +141,7 @@ def flatness(fit: Fit, covariance: np.ndarray) -> float:
     ]
     penalty = fit.ridge * np.eye(len(fit.slope))
     change = np.linalg.solve(fit.slope, np.sum(ends, axis=0) + penalty - fit.slope)
-    return float(np.linalg.norm(change, 2))
+    return float(np.linalg.norm(change, 2)) if np.isfinite(change).all() else np.inf
 
 
 def centre_of(
@@ -281,7 +281,7 @@ def settled(
     for _ in range(LATEST):
         try:
             fits = fits_of(feeds, populations, centres)
-        except Inapplicable:  # far from anything that models can be
+        except Inapplicable:  # centres that run away are not found any more
             return None
         following = moved(centres, fits)
         if close(following, centres):
