@@ -24,6 +24,7 @@ GROWTH_ALONE = (
 
 def check_network(net: Network) -> None:
     """Raise InputError, naming the field, for what makes no network."""
+    _check_hashes(net)
     _check_models(net.models)
     _check_sources(net)
     for field, value, choices in (
@@ -75,6 +76,20 @@ def check_weight(field: str, weight: float, zero: bool = False) -> None:
     number = isinstance(weight, int | float) and not isinstance(weight, bool)
     if not (number and 0 <= weight < math.inf and (weight or zero)):
         raise InputError(field, f"is {weight!r}; give a positive number")
+
+
+def _check_hashes(net: Network) -> None:
+    """What is kept tells samples apart, so it must have a hash."""
+    later = (("feeds", generation.feeds) for generation in net.later.generations)
+    for name, feeds in (("first", net.first), *later):
+        for k, feed in enumerate(feeds):
+            try:
+                hash(feed.keep)
+            except TypeError as error:
+                raise InputError(
+                    f"network.{name}[{k}].keep",
+                    f"is {feed.keep!r}; give a selection with numbers, texts or lists of numbers",
+                ) from error
 
 
 def _check_models(models: tuple[str, ...]) -> None:
@@ -192,14 +207,6 @@ def _check_feeds(net: Network, table: str, feeds: Sequence[Feed], zero: bool = F
                 raise InputError(f"{field}.{end}", f"is the unknown model {name!r}{hint}")
         check_count(f"{field}.samples", feed.samples)
         check_weight(f"{field}.weight", feed.weight, zero)
-        try:
-            hash(feed.keep)
-        except TypeError as error:
-            raise InputError(
-                f"{field}.keep",
-                f"is {feed.keep!r}; give a selection of numbers, tuples and texts, see"
-                " mcjax.Selection",
-            ) from error
         if feed.edge in seen:
             raise InputError(
                 field,
