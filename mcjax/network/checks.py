@@ -79,7 +79,7 @@ def check_weight(field: str, weight: float, zero: bool = False) -> None:
 
 
 def _check_hashes(net: Network) -> None:
-    """What is kept tells samples apart, so it must have a hash."""
+    """Raise InputError unless what is kept has a hash, by which samples are told apart."""
     later = (("feeds", generation.feeds) for generation in net.later.generations)
     for name, feeds in (("first", net.first), *later):
         for k, feed in enumerate(feeds):
