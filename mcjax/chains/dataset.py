@@ -88,7 +88,7 @@ def draw_dataset(
         that are not kept. Without covariates, x has shape (0, N).
     """
     stamp = jnp.where(feeds.renewed, generation, 0).astype(jnp.uint32)
-    streams = threefry(_chain_keys(key, feeds), (stamp, feeds.stream))
+    streams = threefry(sample_keys((key[0], key[1]), feeds), (stamp, feeds.stream))
     designs = streams if design is None else design_streams(design, feeds.stream)
     # (B,) pairs of each feed, and where they end; then for each of the H pairs its feed and its
     # place in the feed's sample
@@ -168,9 +168,8 @@ def draw_dataset(
     )
 
 
-def _chain_keys(key: UInt32[Array, " 2"], feeds: Feeds) -> Words:
-    """Return the chain key of each feed's sample, two words of shape (B,) or ()."""
-    chain = (key[0], key[1])
+def sample_keys(chain: Words, feeds: Feeds) -> Words:
+    """Return the chain key of each feed's sample, two words that broadcast against the feeds."""
     if feeds.copy is None:
         return chain
     further = threefry(chain, (feeds.copy, jnp.full_like(feeds.copy, COPY)))

@@ -11,7 +11,7 @@ takes 20 ms to compile.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,31 +19,25 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import UInt32
 
-from mcjax.chains.dataset import design_streams
+from mcjax.chains.dataset import design_streams, sample_keys
+from mcjax.chains.fast_rows import Selected, Sources, draw_rows
 from mcjax.chains.generation import feeds_at
-from mcjax.chains.lookup import FEW, lookup
+from mcjax.chains.lookup import lookup
 from mcjax.chains.program import ConditionArrays, Program, Trajectory
 from mcjax.chains.step import shares_of, status_before_fit
-from mcjax.draws.samplers import normal_pair
-from mcjax.draws.streams import LABEL, row_words
 from mcjax.draws.threefry import threefry
 from mcjax.estimators.estimator import Estimator, Fit
 from mcjax.estimators.newton import Newton
-from mcjax.estimators.newton_rows import MOST, Rows, fit_rows, predictor_of
+from mcjax.estimators.newton_rows import MOST, fit_rows
 from mcjax.models.model import Model
 from mcjax.network.memory import Memory
 from mcjax.solvers.once import once
 from mcjax.solvers.status import Status
 
-VECTOR, FEW_LEFT = 16, 4
-"""Single-precision numbers in the longest vector register; and how many numbers beyond whole
-vectors run one by one as quickly as in a further vector."""
-EVEN, ODD, PAIR = 31, 30, np.uint32(2**30 - 1)
-"""Two bits tell whether the even and the odd row of a pair are rows of the fit; the mask gives the
-other bits, which are the number of the pair."""
 
-
-def reason_against(model: Model, p: int, estimator: Estimator, memory: Memory) -> str:
+def reason_against(
+    model: Model, p: int, estimator: Estimator, memory: Memory, selections: tuple[Any, ...] = ()
+) -> str:
     """Return why the fast path cannot run such chains, or an empty string."""
     if model.predictor is None:
         return "the model is not one of a linear predictor"
@@ -51,21 +45,9 @@ def reason_against(model: Model, p: int, estimator: Estimator, memory: Memory) -
         return "models are not fitted by Newton's method"
     if p > MOST:
         return f"there are more than {MOST} parameters"
+    if not all(selection.fast for selection in selections):
+        return "readers keep what only the reference path can draw"
     return "" if memory.current_only else "fits are of more than one generation's data"
-
-
-def padded(pairs: int) -> int:
-    """Return the number of pairs of rows of a fit after padding to whole vectors."""
-    left = pairs % VECTOR
-    return pairs if left <= FEW_LEFT else pairs + VECTOR - left
-
-
-class _Sources(NamedTuple):
-    """The feeds of F fits."""
-
-    words: Array  # (5 or 7, F, B): end among the pairs, rows, 2 or 4 words of stream keys, is real
-    theta: Array  # (p, F, B), parameters of the origin
-    weight: Array  # (F, B), of each observation, as a share of the fit's total weight
 
 
 def run_chains(
@@ -124,7 +106,19 @@ def _generation(
     )
     # nothing is drawn for a block in which no model is left to fit, as happens after explosions
     count = jnp.where((status == Status.RUNNING).any(), t, -1)
-    rows = _draw(drawing, conditions.factor, sources, count=count, program=program)
+    selections: tuple[Any, ...] = jax.tree.map(
+        lambda leaf: jnp.repeat(leaf.astype(program.draw_dtype), models), conditions.selections
+    )
+    rows, lacking = draw_rows(
+        drawing,
+        jnp.asarray(conditions.factor, program.draw_dtype),
+        sources,
+        Selected(selections, status == Status.RUNNING),
+        count=count,
+        pairs=program.pairs,
+    )
+    if lacking is not None:
+        status = jnp.where(lacking, int(Status.NOTHING_KEPT), status)
     fit = fit_rows(fitting, rows, start, status)
     truth = jnp.repeat(conditions.truth[:, 0].astype(before.dtype).T, models, axis=1)
     frozen = jnp.where(t == 0, truth, before)
@@ -134,7 +128,7 @@ def _generation(
 
 def _sources(
     conditions: ConditionArrays, before: Array, key: Array, t: Array
-) -> tuple[_Sources, Array, Array]:
+) -> tuple[Sources, Array, Array]:
     """Gather each fit's feeds, its Newton start (p, F) and its initial status (F,)."""
     net, dtype = conditions.network, before.dtype
     lanes, _, models, slots = net.feeds.samples.shape
@@ -154,7 +148,8 @@ def _sources(
     start = (share[None] * theta).sum(-1)
     stamp = jnp.where(feeds.renewed, t, 0).astype(jnp.uint32)
     chain = jnp.repeat(key, models, axis=0)  # (F, 2)
-    keys: tuple[Any, ...] = threefry((chain[:, :1], chain[:, 1:]), (stamp, feeds.stream))
+    own = sample_keys((chain[:, :1], chain[:, 1:]), feeds)
+    keys: tuple[Any, ...] = threefry(own, (stamp, feeds.stream))
     if conditions.design is not None:
         design = jnp.repeat(conditions.design, models, axis=0)
         keys += design_streams(design.T[..., None], feeds.stream)
@@ -163,101 +158,4 @@ def _sources(
     ends = ((rows + 1) // 2)[:, None, :] * np.tri(slots, dtype=np.int32)[None]
     words = (ends.sum(-1, dtype=jnp.int32), rows, *keys, feeds.origin >= models)
     packed = jnp.stack([word.astype(jnp.uint32) for word in words])
-    return _Sources(packed, theta, observation), start, status
-
-
-def _draw(model: Model, factor: Any, sources: _Sources, count: Array, program: Program) -> Rows:
-    """Draw the rows of all fits, the same as :func:`mcjax.chains.dataset.draw_dataset` draws.
-
-    ``factor`` has shape (lanes, p, p); ``count`` is negative if no row is needed.
-    """
-    number = jnp.dtype(program.draw_dtype)
-    (p, fits, slots), pairs = sources.theta.shape, padded(program.pairs)
-
-    def of_pair(values: Array) -> Array:
-        """Return for each pair of rows the value of its feed: (..., F, B) to (..., F, H)."""
-        ends, place = sources.words[0].astype(jnp.int32), _places(pairs)
-        if slots > FEW:
-            slot = (place[..., None] >= ends[:, None, :-1]).sum(-1, dtype=jnp.int32)
-            return lookup(values, slot, -1)
-        chosen = jnp.broadcast_to(values[..., :1], (*values.shape[:-1], pairs))
-        for b in range(1, slots):
-            chosen = jnp.where(place >= ends[:, b - 1, None], values[..., b, None], chosen)
-        return chosen
-
-    def streams() -> Array:
-        """Return words of stream keys and, last, pairs with two flags: (3 or 5, F, H)."""
-        ends, samples = (word.astype(jnp.int32) for word in sources.words[:2])
-        # (F, H): number of each pair in its sample, and how many rows that leaves in the sample
-        within = _places(pairs) - of_pair(ends - (samples + 1) // 2)
-        left, inside = of_pair(samples) - 2 * within, _places(pairs) < ends[:, -1:]
-        pair = within.astype(jnp.uint32) & PAIR
-        for odd, bit in enumerate((EVEN, ODD)):
-            pair |= ((left > odd) & inside).astype(jnp.uint32) << bit
-        row = lax.broadcasted_iota(jnp.int32, (len(sources.words) - 2, 1, 1), 0)
-        # the last row holds the pairs, in place of `real`
-        return jnp.where(row == len(row) - 1, pair[None], of_pair(sources.words[2:]))
-
-    # Computed once for all covariates, with fits laid end to end so that vectors run on across
-    # their ends: the rows of one fit seldom fill whole vectors, and the rest would run one by one.
-    # (3 or 5, F H)
-    stream = once(count, streams).reshape(-1, fits * pairs)
-
-    # Two results of one computation are packed into one complex array; for two arrays the compiler
-    # would run the computation twice. Words and normals are separate stages: together they need
-    # more registers than there are, and take half as long again.
-    def covariate_words() -> Array:
-        # (p, F H): the words before the pairs are the key of the design, or of the stream without
-        role = lax.broadcasted_iota(jnp.uint32, (p, 1), 0)
-        words = row_words((stream[-3:-2], stream[-2:-1]), stream[-1:] & PAIR, role)
-        return lax.complex(*(lax.bitcast_convert_type(word, jnp.float32) for word in words))
-
-    drawn = once(count, covariate_words)
-
-    def normals() -> Array:
-        first, second = (
-            lax.bitcast_convert_type(part, jnp.uint32) for part in (drawn.real, drawn.imag)
-        )
-        # zeros in place of rows that are padding
-        valid = ((stream[-1:] >> bit & 1).astype(jnp.int32).astype(number) for bit in (EVEN, ODD))
-        normal = normal_pair((first, second), number)
-        return lax.complex(*(a * b for a, b in zip(normal, valid, strict=True)))
-
-    z = once(count, normals)
-    mixing = jnp.asarray(factor, number)
-
-    def halves(mix: bool) -> Array:
-        """Return x, (2, p, F, H): even and odd rows apart, so that rows are contiguous."""
-        split = []
-        for half in (z.real, z.imag):
-            half = half.reshape(p, fits, pairs)
-            if mix:
-                # factor times normals, summed over columns of the factor
-                roots = jnp.repeat(mixing, fits // len(mixing), axis=0)  # (F, p, p)
-                columns = [roots[:, :, k].T[..., None] * half[k][None] for k in range(p)]
-                half = sum(columns[1:], columns[0])
-            split.append(half)
-        return jnp.stack(split)
-
-    white = jnp.all(mixing == np.eye(p, dtype=number)[None])
-    x = lax.cond(white, lambda: halves(mix=False), lambda: halves(mix=True))
-
-    def labels() -> Array:
-        theta, real = of_pair(sources.theta.astype(number)), of_pair(sources.words[-1]) > 0
-        first, second, *_, pair = stream.reshape(-1, fits, pairs)
-        words = [row_words((first, second), pair & PAIR, jnp.uint32(LABEL + k)) for k in range(2)]
-        drawn = []
-        for odd, half in enumerate(x):
-            eta = sum((half[i] * theta[i] for i in range(1, p)), half[0] * theta[0])
-            row = (words[0][odd], words[1][odd])
-            drawn.append(predictor_of(model).labels(model.params, eta, real, row))
-        return lax.complex(*drawn)
-
-    both = once(count, labels)
-    y = once(count, lambda: jnp.stack([both.real, both.imag]))
-    size = sources.words[1].astype(jnp.int32).sum(-1, dtype=jnp.int32)
-    return Rows(x, y, lambda: of_pair(sources.weight), size.astype(sources.weight.dtype))
-
-
-def _places(pairs: int) -> Array:
-    return lax.broadcasted_iota(jnp.int32, (1, pairs), 1)
+    return Sources(packed, theta, observation, feeds.selection), start, status

@@ -14,7 +14,7 @@ from jax import Array, lax
 from jaxtyping import Bool, Complex, Float, Integer, Shaped, UInt32
 
 from mcjax.draws.samplers import normal_pair
-from mcjax.draws.streams import LABEL, row_words
+from mcjax.draws.streams import LABEL, SPARE, row_words
 from mcjax.estimators.predictor import Params, Words
 from mcjax.models.model import Model, Sample
 
@@ -49,15 +49,17 @@ def draw_normals(
     return jax.vmap(covariate)(jnp.arange(count, dtype=jnp.uint32))
 
 
-def label_words(keys: Words, pairs: UInt32[Array, " H"], role: int = LABEL) -> Words:
+def label_words(
+    keys: Words, pairs: UInt32[Array, " H"], roles: tuple[int, int] = (LABEL, LABEL + 1)
+) -> Words:
     """Return two words for the label of each row, of shape (2H,), from the stream keys of pairs."""
-    first, second = (row_words(keys, pairs, jnp.uint32(role + k)) for k in range(2))
+    first, second = (row_words(keys, pairs, jnp.uint32(role)) for role in roles)
     return jnp.concatenate(first), jnp.concatenate(second)
 
 
 def spare_words(keys: Words, pairs: UInt32[Array, " H"]) -> Words:
     """Return two further words for each row, of shape (2H,)."""
-    return label_words(keys, pairs, LABEL + 2)
+    return label_words(keys, pairs, SPARE)
 
 
 def draw_labels(

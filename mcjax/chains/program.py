@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ from mcjax.models.model import Model
 from mcjax.network.memory import Memory, Replace
 
 REPLACE = Replace()
+Tree = TypeVar("Tree")
 
 Path = Literal["reference", "fast", "statistics"]
 """How chains run: row by row with any estimator (:mod:`mcjax.chains.reference`), many fits at once
@@ -114,6 +115,7 @@ class Trajectory(NamedTuple):
     steps: Int32[Any, "*C T+1 M"]
 
 
-def cast(model: Model, dtype: Dtype) -> Model:
-    """Return the model with its numbers in another precision."""
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), model)
+def cast(numbers: Tree, dtype: Dtype) -> Tree:
+    """Return a pytree, such as a model, with its numbers in another precision."""
+    cast: Tree = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), numbers)
+    return cast

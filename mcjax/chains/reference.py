@@ -191,7 +191,7 @@ def _draw(
         pairs=program.pairs,
         design=condition.design,
         sources=condition.sources,
-        selections=condition.selections,
+        selections=cast(condition.selections, program.draw_dtype),
     )
 
 
@@ -260,7 +260,7 @@ def draw_samples(
             pairs=program.pairs,
             design=condition.design,
             sources=condition.sources,
-            selections=condition.selections,
+            selections=cast(condition.selections, program.draw_dtype),
         )
 
     return jax.vmap(jax.vmap(draw))(feeds)

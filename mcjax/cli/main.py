@@ -51,15 +51,14 @@ def cli() -> None:
 @file_argument
 @json_option
 def diagnose(file: Path, as_json: bool) -> None:
-    """Show whether a network collapses, and why.
+    """Show in which of three ways a network fails, and why.
 
-    The report also shows the smallest cure. Nothing is simulated.
+    Noise may accumulate, the truth may be forgotten, errors may explode. The report also shows the
+    smallest cure. Nothing is simulated.
     """
-    from mcjax.diagnosis import diagnose as run
-    from mcjax.study.networks import read_pipeline
+    from mcjax.diagnosis import diagnose_file
 
-    net, parameters, covariance, sigma = read_pipeline(file)
-    diagnosis = run(net, parameters, covariance=covariance, sigma=sigma)
+    diagnosis = diagnose_file(file)
     if as_json:
         from mcjax.report.text import strict_json
 

@@ -1,9 +1,19 @@
-"""Diagnose which models of a network collapse, why, how fast, and what would prevent it.
+"""Diagnose which models of a network fail, how, why, how fast, and what would prevent it.
 
-This package does not import JAX.
+Importing this package does not import JAX. Nor does a diagnosis, unless it depends on the model.
 """
 
-from mcjax.diagnosis.collapse import Diagnosis, ModelVerdict, diagnose
+from mcjax.diagnosis.collapse import diagnose, diagnose_file
+from mcjax.diagnosis.failure import Anchor, Explosion
+from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict
 from mcjax.laws.collapse.origins import CollapseOrigin
 
-__all__ = ["CollapseOrigin", "Diagnosis", "ModelVerdict", "diagnose"]
+__all__ = [
+    "Anchor",
+    "CollapseOrigin",
+    "Diagnosis",
+    "Explosion",
+    "ModelVerdict",
+    "diagnose",
+    "diagnose_file",
+]

@@ -1,29 +1,32 @@
 """Apply the collapse law to a network, without simulation.
 
-A model collapses if and only if a collapse origin reaches it (:mod:`mcjax.laws.collapse.origins`).
-Rates and limits are those of the coefficient ``c_ii`` in ``Cov(e_{i,t}) = c_ii I(theta*)^-1``, the
-covariance of a well-specified model to first order. They come from the system of
-:mod:`mcjax.laws.first_order.score_equations` with ``H = V = 1``, at the network's sample counts,
-weights, draws and real data.
+A model collapses if its noise accumulates or if it explodes; :mod:`mcjax.diagnosis.failure` says
+which, and whether it forgets the truth. Rates and limits are those of the coefficient ``c_ii`` in
+``Cov(e_{i,t}) = c_ii I(theta*)^-1``, the covariance of a well-specified model to first order. They
+come from the system of :mod:`mcjax.laws.first_order.score_equations` with ``H = V = 1``, at the
+network's sample counts, weights, draws and real data.
 """
 
 from __future__ import annotations
 
-import math
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcjax.diagnosis.cures import Edge, flips, repairs
-from mcjax.diagnosis.explosion import FiniteSample, finite_sample
+from mcjax.diagnosis.cures import flips, repairs
+from mcjax.diagnosis.explosion import finite_sample
+from mcjax.diagnosis.failure import Explosion, Failures, find_failures
+from mcjax.diagnosis.long_run import Facts, facts_of
+from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict
 from mcjax.laws.collapse.components import (
     DataFlow,
     data_flow,
     strong_components,
 )
-from mcjax.laws.collapse.origins import CollapseOrigin, collapse_origins, collapsing
+from mcjax.laws.collapse.origins import CollapseOrigin
 from mcjax.laws.first_order.collapse_rates import (
     CollapseRates,
     collapse_rates,
@@ -32,107 +35,18 @@ from mcjax.laws.first_order.collapse_rates import (
 from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.models.information import UNIT
 from mcjax.network.network import Network
+from mcjax.study.load import load_condition
+from mcjax.study.pipeline import Regression, read_pipeline
+from mcjax.study.study import Condition
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-
-@dataclass(frozen=True)
-class ModelVerdict:
-    """The verdict on one model.
-
-    Attributes
-    ----------
-    collapses : bool
-        Whether the variance of its estimate grows without bound.
-    growth : float or None
-        Slope of ``c_ii`` per generation; None for a stable model.
-    limit : float or None
-        Limit of ``c_ii`` as t -> infinity; None for a model that collapses. Either number is nan if
-        double precision cannot resolve it, see :mod:`mcjax.laws.first_order.limits`.
-    sources : tuple of tuple of str
-        Members of each collapse origin that reaches the model.
-    path : tuple of str
-        A shortest path along the data flow from a member of a collapse origin to the model. The
-        path of a member holds the member alone, that of a stable model is empty.
-    frozen : bool
-        Whether the model has no feeds, and so keeps its generation-0 estimate.
-    """
-
-    collapses: bool
-    growth: float | None
-    limit: float | None
-    sources: tuple[tuple[str, ...], ...]
-    path: tuple[str, ...]
-    frozen: bool
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """The verdict on a network.
-
-    Attributes
-    ----------
-    models : dict of str to ModelVerdict
-        The verdict on each model, in the order of the network.
-    unstable_sources : tuple of CollapseOrigin
-        The collapse origins of the network.
-    repairs : tuple of Edge
-        A smallest set of new real feeds after which nothing collapses.
-    flips : tuple of Edge
-        Every single new feed that makes a stable model collapse.
-    finite_sample : FiniteSample or str, optional
-        The exact law for linear regressions at the network's sample counts, or the reason why it
-        does not apply; None if the number of parameters was not given.
-    """
-
-    models: dict[str, ModelVerdict]
-    unstable_sources: tuple[CollapseOrigin, ...]
-    repairs: tuple[Edge, ...]
-    flips: tuple[Edge, ...]
-    finite_sample: FiniteSample | str | None = None
-
-    @property
-    def collapses(self) -> bool:
-        """Whether any model collapses."""
-        return bool(self.unstable_sources)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the diagnosis as plain data, in which a number that is not finite is None."""
-        exact = self.finite_sample
-        if isinstance(exact, str):
-            finite: dict[str, Any] | None = {"inapplicable": exact}
-        else:
-            finite = None if exact is None else exact.to_json()
-        return {
-            "collapses": self.collapses,
-            "models": {
-                name: {
-                    "collapses": verdict.collapses,
-                    "growth": _finite(verdict.growth),
-                    "limit": _finite(verdict.limit),
-                    "sources": [list(members) for members in verdict.sources],
-                    "path": list(verdict.path),
-                    "frozen": verdict.frozen,
-                }
-                for name, verdict in self.models.items()
-            },
-            "unstable_sources": [
-                {
-                    "members": list(origin.members),
-                    "period": origin.period,
-                    "blind": list(origin.blind),
-                }
-                for origin in self.unstable_sources
-            ],
-            "repairs": [{"from": origin, "to": reader} for origin, reader in self.repairs],
-            "flips": [{"from": origin, "to": reader} for origin, reader in self.flips],
-            "finite_sample": finite,
-        }
+OWN_COVARIATES = "models generate rows with covariates of their own, and the law is for one"
 
 
 def diagnose(
-    net: Network,
+    net: Network | Condition,
     parameters: int | None = None,
     *,
     covariance: Float[np.ndarray, "p p"] | None = None,
@@ -142,15 +56,17 @@ def diagnose(
 
     Parameters
     ----------
-    net : Network
-        The network. If its feeds change with time, those that stay count.
+    net : Network or Condition
+        The network. If its feeds change with time, those that stay count. With a condition, the
+        model is known as well, and the other arguments have no meaning.
     parameters : int, optional
         Number of parameters p, if the models are linear regressions. The diagnosis then includes
         the exact law at the network's sample counts.
     covariance : ndarray, shape (p, p), optional
-        Covariance of the covariates of linear regressions. Rates depend on it where a real source
-        has covariates or noise of its own; without it, they are nan there. They are nan as well
-        where a source has a truth of its own, see :func:`mcjax.predict`.
+        Covariance of the covariates of linear regressions. Rates and radii depend on it where a
+        real source has covariates of its own, and rates where it has its own noise; without it,
+        they are nan there. Rates are nan as well where a source has a truth of its own, see
+        :func:`mcjax.predict`.
     sigma : float, optional
         Their noise scale.
 
@@ -159,45 +75,98 @@ def diagnose(
     InputError
         If generations take turns for ever.
     """
+    if isinstance(net, Condition):
+        return _diagnosis(net.network, facts_of(net))
+    if parameters is None:
+        return _diagnosis(net, Facts())
+    return _diagnosis(net, Facts(Regression(parameters, covariance=covariance, sigma=sigma)))
+
+
+def diagnose_file(path: Path) -> Diagnosis:
+    """Apply the collapse law to the network of a study file or of a graph file.
+
+    JAX is imported only where the diagnosis depends on the model.
+
+    Raises
+    ------
+    InputError
+        If the file has no valid network, or no valid model where the diagnosis depends on it.
+    """
+    found = read_pipeline(path)
+    if found.differs and found.modelled:
+        return diagnose(load_condition(path))
+    return _diagnosis(found.network, Facts(found.regression, differs=found.differs))
+
+
+def _diagnosis(net: Network, facts: Facts) -> Diagnosis:
+    """Return the diagnosis of a network."""
+    failures = find_failures(net, facts)
     net = net.settled
-    flow = data_flow(net)
-    origins = collapse_origins(net, flow)
+    flow, origins, exact = data_flow(net), failures.origins, None
+    if facts.regression is not None:
+        exact = finite_sample(net, facts.regression.parameters, flow, origins)
+        if facts.regression.own is not None:
+            exact = OWN_COVARIATES
     reaching = _reaching(flow, origins)
-    paths = _paths(flow, origins)
-    apart = any(source.theta is not None for source in net.sources)
-    alike = all(source.covariance is None and source.noise is None for source in net.sources)
-    if alike and not apart:
-        rates = collapse_rates(flow, origins, linear_system(net, UNIT))
-    elif covariance is not None and not apart:
-        rates = rates_of_regressions(net, flow, origins, covariance=covariance, sigma=sigma)
-    else:
-        unknown = np.full(net.size, np.nan)
-        rates = CollapseRates(np.array(collapsing(flow, origins)), unknown, unknown)
+    exploding = _reaching(flow, failures.explosions)
+    paths = _paths(flow, (*origins, *failures.explosions))
+    rates = _rates(net, facts, failures)
+    marked = facts.penalised or bool(net.selections)
     models = {}
     for i, name in enumerate(net.models):
         fails = bool(rates.collapses[i])
         models[name] = ModelVerdict(
-            collapses=fails,
-            growth=float(rates.growth[i]) if fails else None,
+            noise=bool(failures.noise[i]),
+            forgets=bool(failures.forgets[i]),
+            explodes=bool(failures.explodes[i]),
+            radius=float(failures.radius[i]) if failures.cyclic[i] else None,
+            growth=float(rates.growth[i]) if fails and not failures.explodes[i] else None,
             limit=None if fails else float(rates.limit[i]),
             sources=reaching[i],
+            anchors=failures.anchors[i],
+            explosions=exploding[i],
             path=tuple(net.models[k] for k in paths[i]),
             frozen=bool(net.frozen[i]),
         )
-    exact = None if parameters is None else finite_sample(net, parameters, flow, origins)
     return Diagnosis(
         models=models,
         unstable_sources=origins,
+        explosions=failures.explosions,
         repairs=repairs(origins),
-        flips=flips(net, rates.collapses),
+        flips=() if marked else flips(net, rates.collapses),
+        inapplicable=failures.inapplicable,
         finite_sample=exact,
     )
 
 
+def _rates(net: Network, facts: Facts, failures: Failures) -> CollapseRates:
+    """Return the rates of a network of constant feeds, nan where they are not known."""
+    collapses, regression = failures.noise | failures.explodes, facts.regression
+    condition = facts.condition
+    apart = facts.penalised or net.selections or any(s.theta is not None for s in net.sources)
+    alike = all(source.covariance is None and source.noise is None for source in net.sources)
+    if regression is not None:
+        alike &= regression.own is None
+    elif condition is not None:
+        alike &= condition.own_covariances is None
+    if alike and not apart and not facts.differs:
+        return collapse_rates(data_flow(net), failures.origins, linear_system(net, UNIT))
+    if regression is not None and regression.covariance is not None and not apart:
+        return rates_of_regressions(
+            net,
+            collapses,
+            covariance=regression.covariance,
+            sigma=regression.sigma,
+            own=regression.own,
+        )
+    unknown = np.full(net.size, np.nan)
+    return CollapseRates(collapses, unknown, unknown)
+
+
 def _reaching(
-    flow: DataFlow, origins: tuple[CollapseOrigin, ...]
+    flow: DataFlow, origins: Sequence[CollapseOrigin | Explosion]
 ) -> list[tuple[tuple[str, ...], ...]]:
-    """Return the members of the collapse origins that reach each model."""
+    """Return the members of the origins, each a strong component, that reach each model."""
     # a set of origins is an integer, one bit each, passed on from component to component
     bit_of = {i: 1 << k for k, origin in enumerate(origins) for i in origin.indices}
     bits = [0] * len(flow.feeders)
@@ -216,8 +185,8 @@ def _reaching(
     return [names[total] for total in bits]
 
 
-def _paths(flow: DataFlow, origins: tuple[CollapseOrigin, ...]) -> list[list[int]]:
-    """Return a shortest path from a collapse origin to each model, empty where there is none."""
+def _paths(flow: DataFlow, origins: Sequence[CollapseOrigin | Explosion]) -> list[list[int]]:
+    """Return a shortest path from one of the origins to each model, empty where there is none."""
     paths: list[list[int]] = [[] for _ in flow.readers]
     queue: deque[int] = deque()
     for origin in origins:
@@ -231,7 +200,3 @@ def _paths(flow: DataFlow, origins: tuple[CollapseOrigin, ...]) -> list[list[int
                 paths[i] = [*paths[j], i]
                 queue.append(i)
     return paths
-
-
-def _finite(number: float | None) -> float | None:
-    return number if number is not None and math.isfinite(number) else None

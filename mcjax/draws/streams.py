@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from jaxtyping import Integer, UInt32
 
 LABEL = 1 << 31
+SPARE = (LABEL + 2, LABEL + 3)
+"""Roles of two further words for each row, with which readers select."""
 ATTEMPT = 1 << 29
 COPY = 0xFFFFFFFE
 STATISTIC = 1 << 30

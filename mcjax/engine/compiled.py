@@ -194,12 +194,14 @@ def route_of(condition: Condition, study: Study) -> Route:
         return Route("reference", "the study asks for the reference path")
     estimator = estimator_of(condition, study.solver)
     against = reason_against(
-        condition.model, len(condition.theta), estimator, condition.network.memory
+        condition.model,
+        len(condition.theta),
+        estimator,
+        condition.network.memory,
+        selections=condition.network.selections,
     )
     if not against and condition.own_covariances is not None:
         against = OWN_COVARIATES
-    if not against and condition.network.selections:
-        against = "readers keep selections of their feeds"
     if not against and not condition.network.plain:
         against = "there are several real sources, or weights by generation"
     return Route("reference", against) if against else Route("fast", reason)

@@ -21,6 +21,7 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Integer, UInt32
 
 from mcjax.chains import fast
+from mcjax.chains.fast_rows import padded
 from mcjax.chains.program import ConditionArrays, Path, Program, Trajectory
 from mcjax.chains.reference import run_chain
 from mcjax.chains.statistics import run_statistics
@@ -309,7 +310,7 @@ def block_size(task: Task, program: Program, lanes: int) -> int:
         limit = CPU_BYTES
         if program.path == "fast":
             row = (p + 1) * np.dtype(program.draw_dtype).itemsize
-            fits = FAST_BYTES // (2 * fast.padded(program.pairs) * row)
+            fits = FAST_BYTES // (2 * padded(program.pairs) * row)
             least = MATRIX_FITS if p > UNROLLED else 1
             lane, limit = models, min(max(fits, least), FAST_FITS)
     else:

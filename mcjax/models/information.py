@@ -37,11 +37,14 @@ class Information:
         Matrices of the source ``real`` and of a model's output.
     sources : tuple of BatchInformation
         Matrices of the further real sources, in order; empty if they equal ``real``.
+    models : tuple of BatchInformation
+        Matrices of the output of each model; empty if they equal ``synthetic``.
     """
 
     real: BatchInformation
     synthetic: BatchInformation
     sources: tuple[BatchInformation, ...] = ()
+    models: tuple[BatchInformation, ...] = ()
 
 
 def same_information(

@@ -65,7 +65,7 @@ def check_penalty(model: Model, estimator: Estimator | None = None) -> None:
     if not adds_penalty(chosen):
         raise InputError(
             FIELD,
-            f"is for fits that minimise a smooth loss; {model.name} is fitted by"
+            f"is for fits that minimise a loss; {model.name} is fitted by"
             f" {type(chosen).__name__}, which adds no penalty; leave it out",
         )
     if model.least_squares is not None or model.statistics is not None:

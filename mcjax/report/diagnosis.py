@@ -6,7 +6,7 @@ import math
 
 import click
 
-from mcjax.diagnosis import Diagnosis
+from mcjax.diagnosis import Anchor, Diagnosis, ModelVerdict
 from mcjax.diagnosis.explosion import Explosive, FiniteSample
 from mcjax.laws.least_squares.explosion import ROUNDING
 from mcjax.report.text import number, shown
@@ -16,13 +16,49 @@ MOST_LISTED = 12
 
 
 def show_diagnosis(diagnosis: Diagnosis) -> None:
-    """Print verdict, collapse origins, every model's fate, cures and dangers to standard output."""
+    """Print verdict, where failures begin, every model's fate, cures and dangers."""
     doomed = [name for name, verdict in diagnosis.models.items() if verdict.collapses]
     total = len(diagnosis.models)
     if not doomed:
         click.secho(f"No model of {total} collapses.", bold=True)
     else:
         click.secho(f"{len(doomed)} of {total} models collapse.", bold=True)
+    lost = [name for name, verdict in diagnosis.models.items() if verdict.forgets]
+    if lost:
+        verb = "forgets" if len(lost) == 1 else "forget"
+        click.secho(f"{len(lost)} of {total} models {verb} the truth.", bold=True)
+    _show_beginnings(diagnosis)
+    click.echo()
+    width = max(len(shown(name)) for name in diagnosis.models)
+    for name, verdict in diagnosis.models.items():
+        reasons = "; ".join(_failures(verdict))
+        click.echo(f"  {shown(name):{width}}  {_fate(verdict)}  {reasons}".rstrip())
+    click.echo("  (variance of an estimate, in units of the inverse information of one sample)")
+    rates = (verdict.growth or verdict.limit or 0.0 for verdict in diagnosis.models.values())
+    if any(math.isnan(rate) for rate in rates):
+        click.echo("  (- is not known here; `mcjax predict` computes it for a study)")
+    if diagnosis.inapplicable:
+        click.echo(f"  (whether errors explode is not known: {shown(diagnosis.inapplicable)})")
+    if diagnosis.repairs or diagnosis.flips or len(doomed) < total:
+        click.echo()
+    if diagnosis.repairs:
+        title = "Smallest cure of accumulating noise" if diagnosis.explosions else "Smallest cure"
+        click.echo(f"{title}, {_count(diagnosis.repairs, 'new feed')}:")
+        _edges(diagnosis.repairs)
+    if diagnosis.flips:
+        click.echo(
+            f"Any one of {_count(diagnosis.flips, 'new feed')} would make a stable model collapse:"
+        )
+        _edges(diagnosis.flips)
+    elif len(doomed) < total and not any(map(_marked, diagnosis.models.values())):
+        click.echo("No single new feed would make a stable model collapse.")
+    if diagnosis.finite_sample is not None:
+        click.echo()
+        _show_finite_sample(diagnosis.finite_sample)
+
+
+def _show_beginnings(diagnosis: Diagnosis) -> None:
+    """Print the components where noise accumulates, and those that explode."""
     for origin in diagnosis.unstable_sources:
         period = f", period {origin.period}" if origin.period > 1 else ""
         reason = "no real data reach it"
@@ -30,38 +66,59 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
             sources = _some(origin.blind)
             reason = f"its real data, from {sources}, leave a direction of the parameters unseen"
         click.echo(f"Collapse origin: {_some(origin.members)}{period} ({reason})")
-    click.echo()
-    width = max(len(shown(name)) for name in diagnosis.models)
-    for name, verdict in diagnosis.models.items():
-        if verdict.collapses:
-            path = " -> ".join(map(shown, verdict.path))
-            reason = "in a collapse origin" if len(verdict.path) == 1 else f"via {path}"
-            speed = f"{number(verdict.growth, 5):>11} per generation"
-            if verdict.growth == 0:  # sample counts grow, but not fast enough
-                speed = f"{'ever more slowly':>26}"
-            text = f"collapses  {speed}  {reason}"
-        else:
-            frozen = "  frozen" if verdict.frozen else ""
-            text = f"stable     {number(verdict.limit, 5):>11} in the limit{frozen}"
-        click.echo(f"  {shown(name):{width}}  {text}")
-    click.echo("  (variance of an estimate, in units of the inverse information of one sample)")
-    rates = (verdict.growth or verdict.limit or 0.0 for verdict in diagnosis.models.values())
-    if any(math.isnan(rate) for rate in rates):
-        click.echo("  (- is not known here; `mcjax predict` computes it for a study)")
-    click.echo()
-    if diagnosis.repairs:
-        click.echo(f"Smallest cure, {_count(diagnosis.repairs, 'new feed')}:")
-        _edges(diagnosis.repairs)
-    if diagnosis.flips:
-        click.echo(
-            f"Any one of {_count(diagnosis.flips, 'new feed')} would make a stable model collapse:"
-        )
-        _edges(diagnosis.flips)
-    elif len(doomed) < total:
-        click.echo("No single new feed would make a stable model collapse.")
-    if diagnosis.finite_sample is not None:
-        click.echo()
-        _show_finite_sample(diagnosis.finite_sample)
+    for explosion in diagnosis.explosions:
+        reason = "its centre has no bounded limit"
+        if explosion.radius > 1:
+            times = number(explosion.radius, 6)
+            reason = f"errors are multiplied by {times} per generation, the spectral radius"
+        click.echo(f"Explosion: {_some(explosion.members)} ({reason})")
+
+
+def _fate(verdict: ModelVerdict) -> str:
+    """Return whether a model collapses, and how fast or where it settles."""
+    if verdict.explodes:
+        return f"collapses  {'by a factor':>11} per generation"
+    if not verdict.noise:
+        return f"stable     {number(verdict.limit, 5):>11} in the limit"
+    if verdict.growth == 0:  # sample counts grow, but not fast enough
+        return f"collapses  {'ever more slowly':>26}"
+    return f"collapses  {number(verdict.growth, 5):>11} per generation"
+
+
+def _failures(verdict: ModelVerdict) -> list[str]:
+    """Return in which ways a model fails, each with its witness."""
+    reasons = ["frozen"] if verdict.frozen else []
+    via = f"via {' -> '.join(map(shown, verdict.path))}"
+    alone = len(verdict.path) == 1
+    if verdict.noise:
+        where = "in a collapse origin" if alone and not verdict.explodes else via
+        if verdict.explodes:
+            where = f"from {_components(verdict.sources)}"
+        reasons.append(f"noise accumulates {where}")
+    if verdict.explodes:
+        reasons.append(f"errors explode from {_components(verdict.explosions)}")
+    if verdict.forgets:
+        anchors = ", ".join(map(_anchor, verdict.anchors))
+        reasons.append(f"truth forgotten, held by {anchors}")
+    return reasons
+
+
+def _marked(verdict: ModelVerdict) -> bool:
+    """Return whether a penalty or a selection holds a model, so that flips are not known."""
+    return any(anchor.kind != "source" for anchor in verdict.anchors)
+
+
+def _components(components: tuple[tuple[str, ...], ...]) -> str:
+    return "; ".join(map(_some, components))
+
+
+def _anchor(anchor: Anchor) -> str:
+    if anchor.kind == "penalty":
+        return "the penalty"
+    if anchor.kind != "source":
+        return f"the {anchor.kind} on {shown(anchor.name)}"
+    weight = "" if anchor.weight is None else f" (weight {number(anchor.weight, 3)})"
+    return f"{shown(anchor.name)}{weight}"
 
 
 def _show_finite_sample(exact: FiniteSample | str) -> None:

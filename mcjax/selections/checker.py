@@ -4,31 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from scipy.special import expit
 
-from mcjax.chains.selected import Attempt, Drawn, Rows
 from mcjax.draws.samplers import uniform
-from mcjax.estimators.predictor import linear_predictor
+from mcjax.estimators.predictor import Words
 from mcjax.laws.first_order.population import Matrix, Origin, Population, Score, Vector
 from mcjax.laws.first_order.populations import Thinned
 from mcjax.laws.first_order.span import Span
 from mcjax.models.model import Model
-from mcjax.selections.selection import Count, Selection, count_problem, theta_problem
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
+from mcjax.selections.selection import Count, Filter, count_problem, theta_problem
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["checker"], meta_fields=["count"])
 @dataclass(frozen=True)
-class Checker(Selection):
+class Checker(Filter):
     """Rows whose label equals a label that a checker draws for the same covariates.
 
     Attributes
@@ -51,15 +46,14 @@ class Checker(Selection):
             )
         return theta_problem("checker", self.checker, theta) or count_problem(self.count)
 
-    def draw(self, rows: Rows) -> Drawn:
-        """Draw rows as the reader gets them."""
-        at = jnp.stack([jnp.asarray(entry, rows.theta.dtype) for entry in self.checker])
+    def judge(self) -> Float[Array, " p"]:
+        """Return the judge's parameters, c."""
+        return jnp.stack(self.checker)
 
-        def accepts(attempt: Attempt, y: Array) -> Bool[Array, " N"]:
-            u = uniform(attempt.spare[0], y.dtype)
-            return (u * (1 + jnp.exp(-linear_predictor(attempt.x, at))) < 1) == (y == 1)
-
-        return rows.tried(0, accepts) if self.count == "raw" else rows.until(accepts)
+    def accepts(self, eta: Array, y: Array, spare: Words) -> Bool[Array, "*shape"]:
+        """Return which rows are kept."""
+        own = uniform(spare[0], y.dtype) * (1 + jnp.exp(-eta)) < 1
+        return own == (y == 1)
 
     def population(self, origin: Origin, model: Model) -> Population:
         """Return the population of the rows that the reader gets."""

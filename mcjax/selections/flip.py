@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
-from mcjax.chains.selected import Drawn, Rows
 from mcjax.draws.samplers import uniform
+from mcjax.estimators.predictor import Words
 from mcjax.laws.first_order.population import Origin, Population
 from mcjax.laws.first_order.populations import Mixture, Moved, population_of
 from mcjax.models.model import Model
-from mcjax.selections.selection import Selection, is_number
+from mcjax.selections.selection import Relabelling, is_number
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @partial(jax.tree_util.register_dataclass, data_fields=["flip"], meta_fields=[])
 @dataclass(frozen=True)
-class Flip(Selection):
+class Flip(Relabelling):
     """Labels 0 and 1 swapped with a probability q, independently of everything else.
 
     Attributes
@@ -42,12 +43,9 @@ class Flip(Selection):
             return f"flip needs labels 0 and 1, which {model.name} does not have; leave it out"
         return ""
 
-    def draw(self, rows: Rows) -> Drawn:
-        """Draw rows as the reader gets them."""
-        attempt = rows.attempt(0)
-        y = rows.labels(attempt)
-        swapped = uniform(attempt.spare[0], y.dtype) < self.flip
-        return Drawn(attempt.x, jnp.where(swapped, 1 - y, y), jnp.ones_like(rows.wanted))
+    def changed(self, y: Array, spare: Words) -> Array:
+        """Return labels as the reader gets them."""
+        return jnp.where(uniform(spare[0], y.dtype) < self.flip, 1 - y, y)
 
     def population(self, origin: Origin, model: Model) -> Population:
         """Return the population of the rows that the reader gets.

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
-from mcjax.chains.selected import Drawn, Rows
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Bool, Float
+
+from mcjax.chains.selected import Attempt, Drawn, Rows
+from mcjax.estimators.predictor import Params, Words, linear_predictor
 from mcjax.laws.first_order.population import Origin, Population
 from mcjax.laws.law import Inapplicable
 
 if TYPE_CHECKING:
     import numpy as np
-    from jaxtyping import Float
 
     from mcjax.models.model import Model
 
@@ -49,6 +53,11 @@ class Selection(ABC):
     (:func:`jax.tree_util.register_dataclass`) whose leaves are their numbers, so that conditions
     that differ in these share a program. The first field names the kind in study files.
     """
+
+    relabels: ClassVar[bool] = False
+    """Whether it is a :class:`Relabelling`."""
+    fast: bool = False
+    """Whether chains may run on the fast path."""
 
     @abstractmethod
     def problem(self, model: Model, theta: Float[np.ndarray, " p"], real: bool) -> str:
@@ -90,3 +99,90 @@ class Selection(ABC):
             If no law is known.
         """
         raise Inapplicable(f"no law is known of what {type(self).__name__} keeps")
+
+
+class Relabelling(Selection):
+    """A selection that keeps every row, with a label generated in another way.
+
+    Labels are generated at other parameters, and then changed.
+    """
+
+    relabels = True
+    fast = True
+
+    def parameters(self, model: Model, params: Params, theta: Any) -> tuple[Params, Any]:
+        """Return numbers and parameters at which labels are generated.
+
+        Parameters
+        ----------
+        model : Model
+            The model.
+        params : dict
+            Its numbers.
+        theta : array
+            Parameters of origins, shape (p, ...), in JAX or NumPy.
+        """
+        return params, theta
+
+    def changed(self, y: Array, spare: Words) -> Array:
+        """Return labels as the reader gets them.
+
+        Parameters
+        ----------
+        y : Array
+            Labels as they are generated, of any shape.
+        spare : tuple of Array
+            Two random words for each.
+        """
+        return y
+
+    def draw(self, rows: Rows) -> Drawn:
+        """Draw rows as the reader gets them."""
+        attempt = rows.attempt(0)
+        params, theta = self.parameters(rows.model, rows.params, rows.theta)
+        y = self.changed(rows.label(attempt, theta, params), attempt.spare)
+        return Drawn(attempt.x, y, jnp.ones_like(rows.wanted))
+
+
+class Filter(Selection):
+    """A selection that keeps rows according to a judge's linear predictor and the label.
+
+    Attributes
+    ----------
+    count : {"accepted", "raw"}
+        Whether the samples of the feed are rows that are kept, or rows that are looked at.
+    """
+
+    count: Count
+
+    @property
+    def fast(self) -> bool:  # type: ignore[override]  # a setting of others
+        """Whether chains may run on the fast path, which has no rows of weight 0."""
+        return self.count == "accepted"
+
+    @abstractmethod
+    def judge(self) -> Float[Array, " p"]:
+        """Return the judge's parameters, c."""
+
+    @abstractmethod
+    def accepts(self, eta: Array, y: Array, spare: Words) -> Bool[Array, "*shape"]:
+        """Return which rows are kept.
+
+        Parameters
+        ----------
+        eta : Array
+            The judge's predictors ``x'c``, of any shape.
+        y : Array
+            Labels.
+        spare : tuple of Array
+            Two random words for each row.
+        """
+
+    def draw(self, rows: Rows) -> Drawn:
+        """Draw rows as the reader gets them."""
+        at = self.judge()
+
+        def kept(attempt: Attempt, y: Array) -> Bool[Array, " N"]:
+            return self.accepts(linear_predictor(attempt.x, at), y, attempt.spare)
+
+        return rows.tried(0, kept) if self.count == "raw" else rows.until(kept)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
-import jax.numpy as jnp
 
-from mcjax.chains.selected import Drawn, Rows
+from mcjax.estimators.predictor import Params
 from mcjax.laws.first_order.population import Origin, Population
 from mcjax.laws.first_order.populations import Moved, population_of
 from mcjax.models.model import Model
-from mcjax.selections.selection import Selection, is_number
+from mcjax.selections.selection import Relabelling, is_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 @partial(jax.tree_util.register_dataclass, data_fields=["temperature"], meta_fields=[])
 @dataclass(frozen=True)
-class Temperature(Selection):
+class Temperature(Relabelling):
     """Labels generated at a temperature T.
 
     Labels of two values have the log odds ``x'theta / T``, those of least squares noise of variance
@@ -47,19 +46,15 @@ class Temperature(Selection):
             return f"temperature has no meaning in the family {model.name!r}; leave it out"
         return ""
 
-    def draw(self, rows: Rows) -> Drawn:
-        """Draw rows as the reader gets them."""
-        tempering = rows.model.tempering
-        assert tempering is not None, "`problem` has asked"
-        attempt = rows.attempt(0)
-        params, theta = tempering.parameters(rows.params, rows.theta, self.temperature)
-        return Drawn(attempt.x, rows.label(attempt, theta, params), jnp.ones_like(rows.wanted))
+    def parameters(self, model: Model, params: Params, theta: Any) -> tuple[Params, Any]:
+        """Return numbers and parameters at which labels are generated."""
+        assert model.tempering is not None, "`problem` has asked"
+        return model.tempering.parameters(params, theta, self.temperature)
 
     def population(self, origin: Origin, model: Model) -> Population:
         """Return the population of the rows that the reader gets."""
-        tempering, temperature = model.tempering, float(self.temperature)
-        assert tempering is not None, "`problem` has asked"
-        params, theta = tempering.parameters(origin.params, origin.theta, temperature)
+        assert model.tempering is not None, "`problem` has asked"
+        params, theta = self.parameters(model, origin.params, origin.theta)
         there = origin._replace(params=params, theta=theta)
-        derivative = tempering.derivative(origin.theta, temperature)
+        derivative = model.tempering.derivative(origin.theta, float(self.temperature))
         return Moved(population_of(there, model), origin, derivative)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mcjax.chains.selected import Drawn, Rows
+from mcjax.estimators.predictor import Params
 from mcjax.laws.first_order.population import Origin, Population, Vector
 from mcjax.laws.first_order.populations import Moved, population_of
 from mcjax.models.generative import ClassShares
 from mcjax.models.model import Model
-from mcjax.selections.selection import Selection, is_number
+from mcjax.selections.selection import Relabelling, is_number
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @partial(jax.tree_util.register_dataclass, data_fields=["top_p"], meta_fields=[])
 @dataclass(frozen=True)
-class TopP(Selection):
+class TopP(Relabelling):
     """Classes drawn from the most probable ones, the fewest that have a probability of p together.
 
     Attributes
@@ -48,17 +48,15 @@ class TopP(Selection):
             return f"top_p needs classes, which {model.name} does not have; leave it out"
         return ""
 
-    def draw(self, rows: Rows) -> Drawn:
-        """Draw rows as the reader gets them."""
-        attempt = rows.attempt(0)
-        order = jnp.argsort(-rows.theta, axis=0)
-        ranked = jnp.take_along_axis(rows.theta, order, 0)
+    def parameters(self, model: Model, params: Params, theta: Any) -> tuple[Params, Any]:
+        """Return numbers and parameters at which labels are generated."""
+        order = jnp.argsort(-theta, axis=0)
+        ranked = jnp.take_along_axis(theta, order, 0)
         # a class is kept if those before it fall short of p
         short = jnp.cumsum(ranked, 0) - ranked < self.top_p * ranked.sum(0)
         kept = jnp.take_along_axis(short, jnp.argsort(order, axis=0), 0)
-        theta = jnp.where(kept, rows.theta, 0)
-        y = rows.label(attempt, theta / theta.sum(0), rows.params)
-        return Drawn(attempt.x, y, jnp.ones_like(rows.wanted))
+        theta = jnp.where(kept, theta, 0)
+        return params, theta / theta.sum(0)
 
     def population(self, origin: Origin, model: Model) -> Population:
         """Return the population of the rows that the reader gets."""

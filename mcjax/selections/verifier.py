@@ -10,27 +10,25 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
-from mcjax.chains.selected import Attempt, Drawn, Rows
-from mcjax.estimators.predictor import linear_predictor
+from mcjax.estimators.predictor import Words
 from mcjax.laws.first_order.population import Origin, Population
 from mcjax.laws.first_order.populations import Thinned
 from mcjax.laws.law import Inapplicable
 from mcjax.models.model import Model
-from mcjax.selections.selection import Count, Selection, count_problem, is_number, theta_problem
+from mcjax.selections.selection import Count, Filter, count_problem, is_number, theta_problem
 from mcjax.selections.verified import Verified
 
 if TYPE_CHECKING:
     import numpy as np
-    from jaxtyping import Float
 
 
 @partial(
     jax.tree_util.register_dataclass, data_fields=["verifier", "within"], meta_fields=["count"]
 )
 @dataclass(frozen=True)
-class Verifier(Selection):
+class Verifier(Filter):
     """Rows whose label is close to a verifier's prediction, ``|y - x'c| <= r``.
 
     Attributes
@@ -58,14 +56,13 @@ class Verifier(Selection):
             return f"within is {self.within!r}; give a positive number"
         return theta_problem("verifier", self.verifier, theta) or count_problem(self.count)
 
-    def draw(self, rows: Rows) -> Drawn:
-        """Draw rows as the reader gets them."""
-        at = jnp.stack([jnp.asarray(entry, rows.theta.dtype) for entry in self.verifier])
+    def judge(self) -> Float[Array, " p"]:
+        """Return the judge's parameters, c."""
+        return jnp.stack(self.verifier)
 
-        def accepts(attempt: Attempt, y: Array) -> Bool[Array, " N"]:
-            return jnp.abs(y - linear_predictor(attempt.x, at)) <= self.within
-
-        return rows.tried(0, accepts) if self.count == "raw" else rows.until(accepts)
+    def accepts(self, eta: Array, y: Array, spare: Words) -> Bool[Array, "*shape"]:
+        """Return which rows are kept."""
+        return jnp.abs(y - eta) <= self.within
 
     def population(self, origin: Origin, model: Model) -> Population:
         """Return the population of the rows that the reader gets."""

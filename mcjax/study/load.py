@@ -60,6 +60,31 @@ def load_study(path: str | Path) -> Study:
         return _study(variants(tables, str(path)), path)
 
 
+def load_condition(path: str | Path) -> Condition:
+    """Read the pipeline of a study file, without its grid.
+
+    Parameters
+    ----------
+    path : str or Path
+        The study file, in TOML.
+
+    Returns
+    -------
+    Condition
+        The pipeline.
+
+    Raises
+    ------
+    InputError
+        If the file is not a valid study; the message names file, field and remedy.
+    """
+    path = Path(path)
+    tables = {name: table for name, table in read_tables(path).items() if name != "grid"}
+    with naming(path):
+        [found] = _conditions(variants(tables, str(path)), path)
+    return found
+
+
 def load_survey(path: str | Path) -> Survey | None:
     """Read the survey of a study file.
 

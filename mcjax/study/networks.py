@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import msgspec
-import numpy as np
 
 from mcjax.errors import InputError, did_you_mean, naming
-from mcjax.models.names import check_family, is_least_squares
 from mcjax.network.build import build_network
 from mcjax.network.data_mediated import data_mediated
 from mcjax.network.feed import Feed
@@ -20,10 +18,6 @@ from mcjax.network.source import Source
 from mcjax.network.topologies import TOPOLOGIES
 from mcjax.study.schema import FeedTable, NetworkTable, StudyFile, read_file
 from mcjax.study.selections import read_selection
-from mcjax.study.sources import read_covariance
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
 
 
 def read_network(path: Path) -> Network:
@@ -41,63 +35,6 @@ def read_network(path: Path) -> Network:
         if network is None:
             raise InputError("network", "is missing; add a [network] table")
         return network
-
-
-class Pipeline(NamedTuple):
-    """The network of a file, and what a diagnosis needs of its model.
-
-    Attributes
-    ----------
-    network : Network
-        The network.
-    parameters : int or None
-        Number p of parameters of ordinary least squares; None if the file has another model, or
-        none.
-    covariance : ndarray or None
-        Covariance of the covariates of these, shape (p, p).
-    sigma : float
-        Their noise scale.
-    """
-
-    network: Network
-    parameters: int | None = None
-    covariance: Float[np.ndarray, "p p"] | None = None
-    sigma: float = 1.0
-
-
-def read_pipeline(path: Path) -> Pipeline:
-    """Read what a diagnosis needs of a file.
-
-    Raises
-    ------
-    InputError
-        If the file has no valid network or truth; the message names file and field.
-    """
-    net = read_network(path)
-    if path.suffix in GRAPH_SUFFIXES:
-        return Pipeline(net)
-    content = read_file(path)
-    family = content.family or {}
-    if content.family is not None:
-        with naming(path):
-            check_family(family)
-    if not is_least_squares(family):
-        return Pipeline(net)
-    theta = family.get("theta")
-    if not isinstance(theta, list) or not theta:
-        field = "family.theta"
-        raise InputError(field, "must be a list of numbers, one per parameter", str(path))
-    p, given = len(theta), content.covariates and content.covariates.covariance
-    sigma = family.get("sigma", 1.0)
-    with naming(path):
-        if not isinstance(sigma, int | float) or not sigma > 0:
-            raise InputError("family.sigma", f"is {sigma!r}; give a positive number")
-        covariance = np.eye(p) if given is None else read_covariance(given, p)
-        for source in net.sources:
-            if source.covariance is not None:
-                field = f"network.sources ({source.name}).covariance"
-                read_covariance(source.covariance, p, field)
-        return Pipeline(net, p, covariance, float(sigma))
 
 
 def network_of(content: StudyFile) -> Network | None:

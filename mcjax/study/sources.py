@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mcjax.errors import InputError
+from mcjax.errors import InputError, did_you_mean
 from mcjax.network import Network
 from mcjax.network.source import Source
 
 if TYPE_CHECKING:
     from jaxtyping import Float
+    from numpy.typing import ArrayLike
 
     from mcjax.models.model import Model
 
@@ -160,6 +162,38 @@ def read_covariance(
     if lowest < -1e-10 * max(1.0, float(np.abs(cov).max())) or not np.trace(cov) > 0:
         raise InputError(field, f"is not positive semi-definite (eigenvalue {lowest:.3g})")
     return cov
+
+
+def read_own_covariances(
+    network: Network, cov: Float[np.ndarray, "q q"], given: Mapping[str, ArrayLike]
+) -> Float[np.ndarray, "M q q"] | None:
+    """Return the covariances of the covariates of each model's rows; None if all are equal.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    cov : ndarray, shape (q, q)
+        Covariance of the covariates of ``real``, and of models that ``given`` does not name.
+    given : mapping of str to array_like
+        Covariances by model.
+
+    Raises
+    ------
+    InputError
+        If a model is unknown or a covariance is not valid.
+    """
+    result = np.tile(cov, (network.size, 1, 1))
+    for name, rows in given.items():
+        field = f"covariates.models.{name}"
+        if name not in network.index:
+            hint = did_you_mean(name, network.models)
+            raise InputError(field, f"is for the unknown model {name!r}{hint}")
+        result[network.index[name]] = read_covariance(rows, len(cov), field)
+    if (result == cov).all():
+        return None
+    result.setflags(write=False)
+    return result
 
 
 def _truth(source: Source, theta: np.ndarray) -> np.ndarray:

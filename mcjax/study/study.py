@@ -14,7 +14,13 @@ import numpy as np
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network import Network
 from mcjax.study.quantities import check_quantities
-from mcjax.study.sources import SourceLaws, check_determined, read_covariance, source_laws
+from mcjax.study.sources import (
+    SourceLaws,
+    check_determined,
+    read_covariance,
+    read_own_covariances,
+    source_laws,
+)
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -272,7 +278,7 @@ def condition(
     if design not in designs:
         hint = did_you_mean(design, designs)
         raise InputError("covariates.design", f"is {design!r}, not one of {designs}{hint}")
-    own = _own_covariances(network, cov, own_covariances or {})
+    own = read_own_covariances(network, cov, own_covariances or {})
     if not network.plain or own is not None:
         if model.covariates == 0:
             raise InputError(
@@ -296,23 +302,6 @@ def condition(
         estimator=estimator,
         own_covariances=own,
     )
-
-
-def _own_covariances(
-    network: Network, cov: Float[np.ndarray, "q q"], given: Mapping[str, ArrayLike]
-) -> Float[np.ndarray, "M q q"] | None:
-    """Return the covariances of the covariates of each model's rows; None if all are equal."""
-    result = np.tile(cov, (network.size, 1, 1))
-    for name, rows in given.items():
-        field = f"covariates.models.{name}"
-        if name not in network.index:
-            hint = did_you_mean(name, network.models)
-            raise InputError(field, f"is for the unknown model {name!r}{hint}")
-        result[network.index[name]] = read_covariance(rows, len(cov), field)
-    if (result == cov).all():
-        return None
-    result.setflags(write=False)
-    return result
 
 
 def _check_selections(

@@ -16,8 +16,12 @@ from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
 from mcjax.models.penalised import penalised
 from mcjax.models.user import user_model
-from mcjax.network import build_network, topologies
+from mcjax.network import Feed, build_network, topologies
 from mcjax.network.memory import Replace, Subsample
+from mcjax.selections.checker import Checker
+from mcjax.selections.flip import Flip
+from mcjax.selections.temperature import Temperature
+from mcjax.selections.verifier import Verifier
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition
 
@@ -29,6 +33,7 @@ FAMILIES = {
     "ridge": penalised(linear(), ridge=0.3),
     "ridge logistic": penalised(logistic(), ridge=0.05),
 }
+SLOW = pytest.mark.slow
 SHARE = {"mixed": 1e-4, "float64": 1e-4, "float32": 4e-2}
 """How far two estimates may be apart, in standard errors of one: both end within the tolerance of
 the Newton step (1e-5 or 2e-3), squared, and single precision adds the rounding of sums."""
@@ -103,6 +108,56 @@ def test_families_and_precisions(name, precision, p):
 def test_every_kind_of_feed_at_once():
     covariance = [[1, 0.4, 0], [0.4, 2, 0], [0, 0, 1]]
     compare(FAMILIES["huber"], feeds_of_all_kinds(), 3, "mixed", covariance=covariance)
+
+
+def keeping(first, second):
+    """Two models, whose feeds keep different selections, some of them on one edge."""
+    return build_network(
+        "ab",
+        [
+            ("real", "a", 30),
+            Feed("a", "a", 41, keep=first),
+            Feed("b", "a", 33, 0.5),
+            Feed("a", "b", 50, keep=second),
+            Feed("b", "b", 20),
+            Feed("b", "b", 21, keep=first),
+        ],
+        60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "selections"),
+    [
+        ("logistic", (Temperature(0.8), Flip(0.1))),
+        pytest.param("logistic", (Checker((0.5, 1.0, -0.2)), Temperature(1.5)), marks=SLOW),
+        pytest.param("linear", (Temperature(2.0), Temperature(0.5)), marks=SLOW),
+        ("linear", (Verifier((0.5, 0.0, 0.3), 1.2), Verifier((0.0, 0.3, 0.1), 2.5))),
+    ],
+)
+def test_selections(name, selections):
+    covariance = [[1, 0.4, 0], [0.4, 2, 0], [0, 0, 1]]
+    net = keeping(*selections)
+    status = compare(FAMILIES[name], net, 3, "mixed", chains=64, covariance=covariance)
+    assert (status == Status.CONVERGED).mean() > 0.99
+
+
+def test_a_fit_that_lacks_rows_does_not_hold_up_others():
+    """A verifier that accepts nothing of one model's data; chains of the other run on."""
+    net = build_network(
+        "ab", [Feed("a", "a", 30, keep=Verifier((0.0,), 1e-12)), ("b", "b", 30)], 30
+    )
+    study = Study((condition(net, linear(), [0.5]),), generations=2, chains=4, sampling="rows")
+    for path in ("auto", "reference"):
+        (_, status, _), _ = run(replace(study, path=path))
+        assert (status[:, 1, 0] == Status.NOTHING_KEPT).all(), path
+        assert (status[:, 2, 0] == Status.PARENT_FAILED).all(), path
+        assert (status[:, :, 1] == Status.CONVERGED).all(), path
+
+
+def test_raw_rows_run_on_the_reference_path():
+    own = condition(keeping(Verifier((0.5,), 1.2, "raw"), Verifier((0.5,), 1.0)), linear(), [0.5])
+    assert route_of(own, Study((own,))).path == "reference"
 
 
 @pytest.mark.slow

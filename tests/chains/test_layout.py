@@ -61,7 +61,7 @@ def shaped(net, shape):
 def test_generation_zero(shape):
     """One fixed real sample a model, whatever it reads later."""
     (first, _, _), shape = shaped(network(), shape)
-    for leaf in first:
+    for leaf in jax.tree.leaves(first):
         assert leaf.shape == (shape.models, shape.slots)
     assert first.samples[:3, 0].tolist() == [40, 50, 9]
     assert first.weight[:3, 0].tolist() == [1, 1, 1]
@@ -103,7 +103,13 @@ def test_padding_is_empty(part):
 def test_types():
     (first, later, frozen), _ = shaped(network(), LARGE)
     for feeds in (first, later):
-        assert [leaf.dtype for leaf in feeds] == ["int32", "float64", "int32", "uint32", "bool"]
+        assert [leaf.dtype for leaf in jax.tree.leaves(feeds)] == [
+            "int32",
+            "float64",
+            "int32",
+            "uint32",
+            "bool",
+        ]
     assert frozen.dtype == bool
 
 
@@ -169,7 +175,7 @@ def test_feeds_of_each_generation(padded):
             feeds = feeds_at(arrays, jnp.int32(t))
             samples = [[f.samples for f in read] for read in net.reads(t)]
             assert [[n for n in row if n] for row in feeds.samples.tolist()] == samples
-            for alone, lane in zip(feeds, together, strict=True):
+            for alone, lane in zip(*map(jax.tree.leaves, (feeds, together)), strict=True):
                 np.testing.assert_array_equal(alone, lane[..., k])
 
 

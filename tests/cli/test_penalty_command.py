@@ -46,7 +46,7 @@ def test_values_of_an_independent_program(tmp_path, call_json):
         ("penalty = { lasso = 1 }", "family.penalty.lasso: is no penalty; give a table such as"),
         (
             'name = "gaussian"\npenalty = { ridge = 1 }',
-            "family.penalty: is for fits that minimise a smooth loss; gaussian is fitted by"
+            "family.penalty: is for fits that minimise a loss; gaussian is fitted by"
             " SufficientStatistics, which adds no penalty; leave it out",
         ),
     ],

@@ -236,9 +236,15 @@ def test_json_is_plain():
     assert plain["collapses"] is True
     assert plain["models"]["1"] == {
         "collapses": True,
+        "noise": True,
+        "forgets": False,
+        "explodes": False,
+        "radius": None,
         "growth": pytest.approx(1 / 4),
         "limit": None,
         "sources": [["0"]],
+        "anchors": [],
+        "explosions": [],
         "path": ["0", "1"],
         "frozen": False,
     }
@@ -248,8 +254,11 @@ def test_json_is_plain():
     assert plain["repairs"] == [{"from": REAL, "to": "0"}]
     assert {"from": "2", "to": "3"} in plain["flips"]
     assert plain["finite_sample"] is None
+    assert plain["models"]["3"]["radius"] == pytest.approx(1 / 2)
+    assert plain["explosions"] == []
+    assert plain["inapplicable"] is None
     parts = {"collapses", "models", "unstable_sources", "repairs", "flips", "finite_sample"}
-    assert set(plain) == parts
+    assert set(plain) == parts | {"explosions", "inapplicable"}
 
 
 def test_unresolvable_limit_is_null():

@@ -16,6 +16,7 @@ from mcjax.laws.first_order.path_system import path_of, pooled_mse_on_path
 from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
 from mcjax.models.penalised import penalised
+from mcjax.models.quantile import quantile
 from mcjax.models.user import user_model
 from mcjax.network import Source, build_network, topologies
 from mcjax.study.study import Study, condition
@@ -180,7 +181,9 @@ MODELS = {
     "linear": penalised(linear(), ridge=0.3),
     "logistic": penalised(logistic(), ridge=0.05),
     "huber": penalised(huber(1.0), ridge=0.1),
+    "median": penalised(quantile(0.5), ridge=0.1),
 }
+QUICK = [name for name in MODELS if name != "median"]
 NETWORK = build_network(
     2, [("0", "0", 160), ("0", "1", 80), ("real", "1", 80)], 160, draws="private"
 )
@@ -208,7 +211,7 @@ def verdict(name, predictions):
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", QUICK)
 def test_simulation_verifies_the_law(name):
     assert verdict(name, api.predict(ladder(name))) == VERIFIED
 
@@ -222,7 +225,7 @@ def strict(predictions):
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", QUICK)
 def test_a_penalty_that_does_not_bend_the_loss_is_refuted(name, monkeypatch):
     """The centres are right, but neither noise nor inheritance is damped."""
     right = population_path.centre_of
@@ -239,7 +242,7 @@ def test_a_penalty_that_does_not_bend_the_loss_is_refuted(name, monkeypatch):
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", QUICK)
 def test_a_penalty_for_each_fit_instead_of_each_observation_is_refuted(name):
     study, ridge = ladder(name), MODELS[name].penalty.strength
     conditions = tuple(
@@ -248,3 +251,8 @@ def test_a_penalty_for_each_fit_instead_of_each_observation_is_refuted(name):
     )
     wrong = strict(api.predict(replace(study, conditions=conditions)))
     assert verdict(name, wrong) == REFUTED
+
+
+@pytest.mark.slow
+def test_simulation_verifies_the_law_of_penalised_medians():
+    assert verdict("median", api.predict(ladder("median"))) == VERIFIED

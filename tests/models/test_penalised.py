@@ -17,10 +17,11 @@ from mcjax.estimators.penalty import Ridge
 from mcjax.models.registry import FAMILIES, make_model
 from mcjax.solvers.status import Status
 
+LOSSES = ("linear", "logistic", "poisson", "huber", "quantile")
 LOOP = mcjax.topologies.self_loop(samples=20, initial=20)
 
 
-@pytest.mark.parametrize("name", ["linear", "logistic", "poisson", "huber"])
+@pytest.mark.parametrize("name", LOSSES)
 def test_a_study_file_and_python_make_the_same_model(name):
     made = make_model({"name": name, "penalty": {"ridge": 0.25}}, Path())
     assert made == mcjax.penalised(FAMILIES[name](), ridge=0.25)
@@ -61,12 +62,9 @@ def test_what_is_no_penalty_is_refused(penalty, message):
         make_model({"name": "logistic", "penalty": penalty}, Path())
 
 
-SMOOTH = {"linear", "logistic", "poisson", "huber"}
-
-
-@pytest.mark.parametrize("name", sorted(set(FAMILIES) - SMOOTH))
+@pytest.mark.parametrize("name", sorted(set(FAMILIES) - set(LOSSES)))
 @pytest.mark.parametrize("ridge", [0.0, 0.1])
-def test_models_that_minimise_no_smooth_loss_are_refused(name, ridge):
+def test_models_that_minimise_no_loss_are_refused(name, ridge):
     with pytest.raises(InputError, match=r"^family\.penalty: .* is fitted by \w+, which adds no"):
         mcjax.penalised(FAMILIES[name](), ridge=ridge)
 

@@ -13,7 +13,8 @@ from mcjax.network.graphs import read_graph
 from mcjax.report.folder import ResultFolder
 from mcjax.report.origin import read_about
 from mcjax.study.load import load_study, load_survey
-from mcjax.study.networks import read_network, read_pipeline
+from mcjax.study.networks import read_network
+from mcjax.study.pipeline import read_pipeline
 from mcjax.study.schema import read_text
 
 STUDY = """

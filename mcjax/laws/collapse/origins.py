@@ -105,15 +105,10 @@ def collapse_origins(
     directions = blind_sources(net)
     if directions == [frozenset()]:
         return _sorted(_origins_in(net, flow or data_flow(net), without))
-    reads: dict[str, set[str]] = {name: set() for name in net.models}
-    for feed in net.feeds:
-        if feed.origin in net.source_index:
-            reads[feed.reader].add(feed.origin)
     origins = {}
     for blind in directions:
         for origin in _origins_in(net, data_flow(net, blind), without):
-            read = set().union(*(reads[name] for name in origin.members))
-            origins[origin.indices] = replace(origin, blind=tuple(sorted(read)))
+            origins[origin.indices] = origin
     return _sorted(origins.values())
 
 
@@ -132,18 +127,24 @@ def _origins_in(net: Network, flow: DataFlow, without: Clause | None) -> list[Co
         if without == "self-loop" and len(members) == 1:
             cyclic = False
         if cyclic and closed and not any(flow.anchored[i] for i in members):
-            period, phase = cyclic_classes(members[0], flow.readers, inside)
+            origin = origin_at(net, flow, members)
             if without == "period":
-                period, phase = 1, dict.fromkeys(phase, 0)
-            origins.append(
-                CollapseOrigin(
-                    members=tuple(net.models[i] for i in members),
-                    period=period,
-                    indices=tuple(members),
-                    phases=tuple(phase[i] for i in members),
-                )
-            )
+                origin = replace(origin, period=1, phases=(0,) * len(members))
+            origins.append(origin)
     return origins
+
+
+def origin_at(net: Network, flow: DataFlow, members: list[int]) -> CollapseOrigin:
+    """Return a strongly connected component, given by its positions, as a collapse origin."""
+    period, phase = cyclic_classes(members[0], flow.readers, set(members))
+    read = {feed.origin for i in members for feed in net.feeds_by_reader[i]}
+    return CollapseOrigin(
+        members=tuple(net.models[i] for i in members),
+        period=period,
+        indices=tuple(members),
+        phases=tuple(phase[i] for i in members),
+        blind=tuple(sorted(read.intersection(net.source_index))),
+    )
 
 
 def collapsing(flow: DataFlow, origins: tuple[CollapseOrigin, ...]) -> list[bool]:

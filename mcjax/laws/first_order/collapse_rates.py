@@ -52,26 +52,26 @@ def collapse_rates(
 
 def rates_of_regressions(
     net: Network,
-    flow: DataFlow,
-    origins: tuple[CollapseOrigin, ...],
+    collapses: Bool[np.ndarray, " M"],
     *,
     covariance: Float[np.ndarray, "p p"],
     sigma: float,
+    own: Float[np.ndarray, "M p p"] | None = None,
 ) -> CollapseRates:
-    """Return the rates of linear regressions whose sources have their own covariates or noise.
+    """Return the rates of linear regressions whose data have different covariates or noise.
 
     Parameters
     ----------
     net : Network
         The network.
-    flow : DataFlow
-        Its data flow.
-    origins : tuple of CollapseOrigin
-        Its collapse origins.
+    collapses : ndarray of bool, shape (M,)
+        The models that collapse, or explode.
     covariance : ndarray, shape (p, p)
         Covariance of the covariates of models and of the source ``real``.
     sigma : float
         Their noise scale.
+    own : ndarray, shape (M, p, p), optional
+        Covariances of the covariates of each model's rows; default to ``covariance``.
 
     Returns
     -------
@@ -79,14 +79,8 @@ def rates_of_regressions(
         In place of ``c_ii``, the trace of a model's covariance in units of that of the inverse
         information.
     """
-    further = []
-    for source in net.sources:
-        own = covariance if source.covariance is None else np.array(source.covariance)
-        relative = 1.0 if source.noise is None else source.noise / sigma
-        further.append(BatchInformation(own, relative**2 * own))
-    common = BatchInformation(covariance, covariance)
-    system = linear_system(net, Information(common, common, tuple(further)))
-    collapses = np.array(collapsing(flow, origins))
+    information = information_of_regressions(net, covariance, sigma=sigma, own=own)
+    system = linear_system(net, information)
     slopes, _ = spectral_growth(system, net)
     limits = mean_squares(limit(system, ~collapses), net.size)
     unit = np.trace(np.linalg.inv(covariance))
@@ -95,6 +89,36 @@ def rates_of_regressions(
         np.where(collapses, slopes, np.nan) / unit,
         np.where(collapses, np.nan, limits) / unit,
     )
+
+
+def information_of_regressions(
+    net: Network,
+    covariance: Float[np.ndarray, "p p"],
+    *,
+    sigma: float = 1.0,
+    own: Float[np.ndarray, "M p p"] | None = None,
+) -> Information:
+    """Return the information of linear regressions, in units of their noise variance.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    covariance : ndarray, shape (p, p)
+        Covariance of the covariates of models and of the source ``real``.
+    sigma : float, optional
+        Their noise scale, with which that of sources is compared.
+    own : ndarray, shape (M, p, p), optional
+        Covariances of the covariates of each model's rows; default to ``covariance``.
+    """
+    further = []
+    for source in net.sources:
+        seen = covariance if source.covariance is None else np.array(source.covariance)
+        relative = 1.0 if source.noise is None else source.noise / sigma
+        further.append(BatchInformation(seen, relative**2 * seen))
+    common = BatchInformation(covariance, covariance)
+    models = () if own is None else tuple(BatchInformation(part, part) for part in own)
+    return Information(common, common, sources=tuple(further), models=models)
 
 
 def rates_without(net: Network, without: Clause | None = None) -> CollapseRates:

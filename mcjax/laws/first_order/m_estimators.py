@@ -9,11 +9,14 @@ which for nonlinear models are several per cent at 100 rows a fit and a few para
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 from jaxtyping import Float
 
 from mcjax.laws.collapse.components import data_flow
 from mcjax.laws.collapse.origins import collapse_origins, collapsing
+from mcjax.laws.first_order.accumulated_path import path_of_pools
 from mcjax.laws.first_order.departures import departure
 from mcjax.laws.first_order.information import information_of
 from mcjax.laws.first_order.limits import growth, limit, mean_limit
@@ -58,7 +61,7 @@ class FirstOrder:
                 f"memory is {memory.name!r}; the law is for fits to the last data, or to all data"
             )
         change = changing(condition.network)
-        if change is not None and not memory.current_only:
+        if change is not None and not memory.current_only and not _follows_path(condition):
             return change
         rows, p = _fewest_rows(condition), len(condition.theta)
         if condition.model.covariates != 0 and rows <= p:
@@ -75,7 +78,7 @@ class FirstOrder:
         Inapplicable
             If the information is not finite or singular.
         """
-        if departure(condition) is not None:
+        if _follows_path(condition):
             return _around_path(condition, generations)
         information, versions = information_of(condition)
         net, offsets = condition.network, condition.sources.offsets
@@ -99,6 +102,17 @@ class FirstOrder:
         )
 
 
+def _follows_path(condition: Condition) -> bool:
+    """Return whether errors are described around the path of the centres.
+
+    They must be where centres leave the truth. Where feeds that change accumulate, the centres may
+    all be the truth, but the law around the truth is for pools that grow evenly.
+    """
+    net, known = condition.network, condition.model.scores is not None
+    uneven = net.memory.adds_up and changing(net) is not None
+    return departure(condition) is not None or (uneven and known and condition.design == "random")
+
+
 def _off_truth(condition: Condition) -> Reason | None:
     """Return why errors around a path that leaves the truth are not known, or None."""
     left = departure(condition)
@@ -110,8 +124,8 @@ def _off_truth(condition: Condition) -> Reason | None:
             f"{problem}, and {condition.model.name} does not state the moments of its score so far"
             f" from the truth{instead}"
         )
-    if not condition.network.memory.current_only:
-        return Reason(f"{problem}, and data accumulate{instead}")
+    if condition.network.memory.selects:
+        return Reason(f"{problem}, and fits are of subsamples{instead}")
     if condition.design == "fixed":
         return Reason(
             f"{problem}, and designs are fixed, so that each design has centres of its own"
@@ -122,7 +136,9 @@ def _off_truth(condition: Condition) -> Reason | None:
 @np.errstate(all="ignore")  # what overflows is not finite, and then the law does not apply
 def _around_path(condition: Condition, generations: int) -> Prediction:
     """Predict errors around centres that leave the truth."""
-    path, net = path_of(condition, generations), condition.network
+    net = condition.network
+    forgets = net.memory.current_only
+    path = (path_of if forgets else path_of_pools)(condition, generations)
     if not np.isfinite(path.covariance).all():
         raise Inapplicable("errors around the path of the centres are too large for a number")
     if path.flatness.max() > FLATTEST:
@@ -139,19 +155,20 @@ def _around_path(condition: Condition, generations: int) -> Prediction:
     stable = np.zeros(net.size, bool)
     if path.late is not None:
         slopes, stable = spectral_growth(path.late, net)
+        slopes = np.where(stable | (not forgets), np.nan, slopes)
         limits = mean_squares(limit(path.late, stable), net.size, path.limit - condition.theta)
     return Prediction.of(
         path.covariance,
         net.size,
         path.centres - condition.theta,
-        growth=np.where(stable, np.nan, slopes),
+        growth=slopes,
         limit=np.where(stable, limits, np.nan),
         asymptotic=True,
         allowance=allowance(condition, generations) + 2 * path.flatness,
         # a bias of the order 1/n matters only beside an error of the centre
         mse_complete=bool(close(path.centres, condition.theta)) or _unbiased(condition),
         reference="first-order expansion around the population path, derived in"
-        " mcjax.laws.first_order.path_system",
+        f" mcjax.laws.first_order.{'path_system' if forgets else 'accumulated_path'}",
         pooled=pooled_mse_on_path(condition),
     )
 
@@ -160,17 +177,24 @@ def _unbiased(condition: Condition) -> bool:
     """Return whether estimates have the mean that is the centre, whatever the sample size.
 
     The shares of samples in a fit of least squares are exchangeable if all rows have one weight and
-    one distribution of covariates.
+    one distribution of covariates. They must not depend on the errors of parents either, as they do
+    where real rows are read again and again, or where models with a common sample accumulate.
     """
-    net = condition.network
+    net, read = condition.network, (*condition.network.first, *condition.network.later.feeds)
+    tables = (net.first_by_reader, *net.tables)
+    if net.memory.current_only:
+        fits = [feeds for table in tables for feeds in table]
+        apart = all(net.renews(f.origin) for f in net.later.feeds if f.origin in net.source_index)
+    else:  # a pool holds the feeds of all generations
+        fits = [tuple(chain(*feeds)) for feeds in zip(*tables, strict=True)]
+        apart = not net.shares_draws and not any(source.public for source in net.sources)
     return (
         condition.model.least_squares is not None
+        and condition.own_covariances is None
         and all(source.covariance is None for source in net.sources)
-        and all(
-            len({feed.weight for feed in feeds}) <= 1
-            for table in (net.first_by_reader, *net.tables)
-            for feeds in table
-        )
+        and all(feed.keep is None for feed in read)
+        and all(len({feed.weight for feed in feeds}) <= 1 for feeds in fits)
+        and apart
     )
 
 

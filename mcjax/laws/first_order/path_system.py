@@ -24,7 +24,7 @@ of :mod:`mcjax.laws.first_order.score_equations`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -39,6 +39,7 @@ from mcjax.laws.first_order.population_path import (
     Fit,
     Fits,
     Populations,
+    Reads,
     centre_of,
     close,
     fits_of,
@@ -59,8 +60,8 @@ class Path:
     ----------
     centres : ndarray, shape (T + 1, M, p)
         mu.
-    system : LinearSystem
-        The system of xi, with one of its own for every generation.
+    system : LinearSystem or None
+        The system of xi, with one of its own for every generation; None where data accumulate.
     covariance : ndarray, shape (T + 1, M p, M p)
         Covariance of xi.
     flatness : ndarray, shape (T + 1, M)
@@ -76,7 +77,7 @@ class Path:
     """
 
     centres: Float[np.ndarray, "T+1 M p"]
-    system: LinearSystem
+    system: LinearSystem | None
     covariance: Float[np.ndarray, "T+1 M*p M*p"]
     flatness: Float[np.ndarray, "T+1 M"]
     clearance: float
@@ -84,13 +85,29 @@ class Path:
     late: LinearSystem | None
 
 
-class _Score(NamedTuple):
+class SampleScore(NamedTuple):
     """The mean score of the first ``rows`` rows of a sample, read at ``centre``."""
 
     stream: int
     rows: int
     centre: np.ndarray
     data: Population
+
+
+def covariance_of(first: SampleScore, second: SampleScore) -> Float[np.ndarray, "p p"]:
+    """Return the covariance of two mean scores of one sample, whose first rows both read.
+
+    Raises
+    ------
+    Inapplicable
+        If it is not finite.
+    """
+    result = first.data.covariance(first.centre, second.centre)
+    if not np.isfinite(result).all():
+        raise Inapplicable(
+            "the score has no finite covariance (noise too heavy-tailed, or theta too large)"
+        )
+    return result / max(first.rows, second.rows)
 
 
 def path_of(condition: Condition, generations: int) -> Path:
@@ -129,29 +146,32 @@ def path_of(condition: Condition, generations: int) -> Path:
     limit, late = np.full_like(centres[0], np.nan), None
     if has_long_run(net):
         remembers = populations.ridge == 0 and bool(collapse_origins(net))
-        end = settled(later_tables[-1], populations, centres[-1], remembers)
+        try:
+            end = settled(later_tables[-1], populations, centres[-1], remembers)
+        except Inapplicable:  # centres that run away are not found any more
+            end = None
         if end is not None:
             limit, fits = end
-            [late] = _systems(begun, [fits])
+            late = system_around(begun, fits)
     covariance = covariances(system, generations)
     return Path(
         centres=np.array(centres[: generations + 1]),
         system=system,
         covariance=covariance,
-        flatness=_flatness([begun, *later[:generations]], covariance),
-        clearance=_clearance(later[:generations], covariance),
+        flatness=flatness_on_path([begun, *later[:generations]], covariance),
+        clearance=clearance_on_path(later[:generations], covariance),
         limit=limit,
         late=late,
     )
 
 
-def _clearance(later: Sequence[Fits], covariance: np.ndarray) -> float:
-    """Return the clearance of a path; ``later`` are the fits of generations 1 to T."""
+def clearance_on_path(later: Sequence[Mapping[int, Fit | Reads]], covariance: np.ndarray) -> float:
+    """Return the clearance of a path; ``later`` is what models read in generations 1 to T."""
     least = np.inf
     for before, generation in zip(covariance, later, strict=False):
-        for fit in generation.values():
-            p = len(fit.centre)
-            for origin, data in zip(fit.origin, fit.data, strict=True):
+        for read in generation.values():
+            for origin, data in zip(read.origin, read.data, strict=True):
+                p = len(data.origin.theta)
                 if origin * p >= len(before):  # a real source
                     continue
                 block = before[origin * p : (origin + 1) * p, origin * p : (origin + 1) * p]
@@ -162,7 +182,7 @@ def _clearance(later: Sequence[Fits], covariance: np.ndarray) -> float:
     return float(least)
 
 
-def _flatness(fits: Sequence[Fits], covariance: np.ndarray) -> np.ndarray:
+def flatness_on_path(fits: Sequence[Fits], covariance: np.ndarray) -> np.ndarray:
     """Return the flatness of a path, (T + 1, M)."""
     size, p = len(fits[0]), len(fits[0][0].centre)  # every model is fitted at generation 0
     blocks = covariance.reshape(len(covariance), size, p, size, p)
@@ -171,6 +191,12 @@ def _flatness(fits: Sequence[Fits], covariance: np.ndarray) -> np.ndarray:
         for i, fit in generation.items():
             result[t, i] = flatness(fit, blocks[t, i, :, i])
     return np.maximum.accumulate(result)
+
+
+def system_around(begun: Fits, fits: Fits) -> LinearSystem:
+    """Return the system of errors where every generation after generation 0 has the same fits."""
+    [system] = _systems(begun, [fits])
+    return system
 
 
 def pooled_mse_on_path(condition: Condition) -> float | None:
@@ -204,14 +230,14 @@ def pooled_mse_on_path(condition: Condition) -> float | None:
 def _systems(begun: Fits, later: list[Fits]) -> list[LinearSystem]:
     """Return the systems that lead to the generations of the later fits."""
     size, p = len(begun), len(begun[0].centre)  # every model is fitted at generation 0
-    scores: list[_Score] = []  # of kept samples, at each centre that reads them
+    scores: list[SampleScore] = []  # of kept samples, at each centre that reads them
     places: list[dict[tuple[int, int], int]] = []  # by generation, of model and slot in `scores`
     known: dict[tuple[int, int, bytes], int] = {}
     for fits in later:
         places.append({})
         for i, fit in fits.items():
             for b in np.flatnonzero(~fit.renewed):
-                score = _Score(int(fit.stream[b]), int(fit.rows[b]), fit.centre, fit.data[b])
+                score = SampleScore(int(fit.stream[b]), int(fit.rows[b]), fit.centre, fit.data[b])
                 key = score.stream, score.rows, score.centre.tobytes()
                 if key not in known:
                     known[key] = len(scores)
@@ -219,28 +245,19 @@ def _systems(begun: Fits, later: list[Fits]) -> list[LinearSystem]:
                 places[-1][i, int(b)] = known[key]
     drawn = size + len(scores)
 
-    def covariance(a: _Score, b: _Score) -> np.ndarray:
-        """Return the covariance of two mean scores of one sample, whose first rows both read."""
-        result = a.data.covariance(a.centre, b.centre)
-        if not np.isfinite(result).all():
-            raise Inapplicable(
-                "the score has no finite covariance (noise too heavy-tailed, or theta too large)"
-            )
-        return result / max(a.rows, b.rows)
-
     def noise(fits: Fits, chosen: Callable[[Fit], np.ndarray]) -> np.ndarray:
         """Return what the scores of chosen samples add to the covariance, (M, p, M, p)."""
         result = np.zeros((size, p, size, p))
-        readers: dict[int, list[tuple[int, np.ndarray, _Score]]] = {}
+        readers: dict[int, list[tuple[int, np.ndarray, SampleScore]]] = {}
         for i, fit in fits.items():
             for b in np.flatnonzero(chosen(fit)):
-                score = _Score(int(fit.stream[b]), int(fit.rows[b]), fit.centre, fit.data[b])
+                score = SampleScore(int(fit.stream[b]), int(fit.rows[b]), fit.centre, fit.data[b])
                 readers.setdefault(score.stream, []).append((i, fit.gain[b], score))
         for group in readers.values():
             for i, left, a in group:
                 for k, right, c in group:
                     if i <= k:
-                        block = left @ covariance(a, c) @ right.T
+                        block = left @ covariance_of(a, c) @ right.T
                         result[i, :, k] += block
                         if i < k:
                             result[k, :, i] += block.T
@@ -251,12 +268,12 @@ def _systems(begun: Fits, later: list[Fits]) -> list[LinearSystem]:
     for place, score in enumerate(scores, size):
         for other, second in enumerate(scores[: place - size + 1], size):
             if second.stream == score.stream:
-                initial[place, :, other] = covariance(score, second)
+                initial[place, :, other] = covariance_of(score, second)
                 initial[other, :, place] = initial[place, :, other].T
         for i, fit in begun.items():
             for slot in np.flatnonzero(fit.stream == score.stream):
-                first = _Score(score.stream, int(fit.rows[slot]), fit.centre, fit.data[slot])
-                cross = fit.gain[slot] @ covariance(first, score)
+                first = SampleScore(score.stream, int(fit.rows[slot]), fit.centre, fit.data[slot])
+                cross = fit.gain[slot] @ covariance_of(first, score)
                 initial[i, :, place] += cross
                 initial[place, :, i] += cross.T
     systems: list[LinearSystem] = []

@@ -19,7 +19,7 @@ import numpy as np
 
 from mcjax.chains.layout import Feeds
 from mcjax.laws.doubling import squared_powers
-from mcjax.laws.first_order.population import Origin, Population
+from mcjax.laws.first_order.population import Origin, Population, Score
 from mcjax.laws.first_order.populations import Thinned, generator_of, population_of
 from mcjax.laws.first_order.score_equations import LARGEST_CONDITION
 from mcjax.laws.law import Inapplicable
@@ -28,10 +28,22 @@ from mcjax.study.study import Condition, covariance_root
 ITERATIONS, PRECISE = 200, 1e-9
 """Largest number of Newton steps to a centre, and their length, relative to the centre, below which
 they end as soon as they no longer shrink: rounding is all that is left."""
-LONGEST_STEP = 2.0
+LONGEST_STEP, HALVINGS = 2.0, 30
+"""Length up to which any step is taken, and how often steps that lead too far are halved."""
 LATEST, DOUBLINGS, SETTLED = 1000, 30, 1e-12
 """Steps to the end of a path, the logarithm of the generations in the largest, and how little a
 path that has settled moves in a generation."""
+
+
+class Reads(NamedTuple):
+    """The samples that one model fits, B of them."""
+
+    data: list[Population]
+    origin: np.ndarray  # (B,)
+    stream: np.ndarray
+    rows: np.ndarray
+    weight: np.ndarray  # of one row
+    renewed: np.ndarray
 
 
 class Fit(NamedTuple):
@@ -126,23 +138,30 @@ def flatness(fit: Fit, covariance: np.ndarray) -> float:
     ]
     penalty = fit.ridge * np.eye(len(fit.slope))
     change = np.linalg.solve(fit.slope, np.sum(ends, axis=0) + penalty - fit.slope)
-    return float(np.linalg.norm(change, 2))
+    return float(np.linalg.norm(change, 2)) if np.isfinite(change).all() else np.inf
 
 
 def centre_of(
     data: list[Population], share: np.ndarray, start: np.ndarray, ridge: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the centre of a fit, J and ``dS/dv`` there, (p,), (p, p) and (B, p, p)."""
-    penalty = ridge * np.eye(len(start))
+    distinct = {id(population): population for population in data}
+
+    def equation(centre: np.ndarray) -> tuple[np.ndarray, list[Score]]:
+        """Return the left side of the score equation, and what it is made of."""
+        known = {key: population.score(centre) for key, population in distinct.items()}
+        scores = [known[id(population)] for population in data]
+        return share @ np.array([score.mean for score in scores]) + ridge * centre, scores
+
     centre, previous = start, np.inf
+    mean, scores = equation(centre)
     for _ in range(ITERATIONS):
-        scores = [population.score(centre) for population in data]
-        slope = np.einsum("b,bac->ac", share, [score.by_reader for score in scores]) + penalty
+        slope = np.einsum("b,bac->ac", share, [score.by_reader for score in scores])
+        slope = slope + ridge * np.eye(len(start))
         if not np.isfinite(slope).all():
             raise Inapplicable("the expected Hessian is not finite on the path of the centres")
         if not np.linalg.cond(slope) < LARGEST_CONDITION:
             raise Inapplicable("the expected Hessian is singular on the path of the centres")
-        mean = share @ np.array([score.mean for score in scores]) + ridge * centre
         step = np.linalg.solve(slope, mean)
         longest = float(np.abs(step).max())
         size = max(1.0, float(np.abs(centre).max()))
@@ -151,43 +170,71 @@ def centre_of(
         # the centre lies between the parameters of the data, or not far from them
         apart = max(float(np.abs(kind.origin.theta - centre).max()) for kind in data)
         limit = max(LONGEST_STEP, apart)
-        centre, previous = centre - step * min(1.0, limit / longest), longest
+        step *= min(1.0, limit / longest)
+        ahead = equation(centre - step)
+        for _ in range(HALVINGS if longest > PRECISE * size else 0):
+            if np.linalg.norm(ahead[0]) < np.linalg.norm(mean):  # a shorter step always achieves it
+                break
+            step = step / 2
+            ahead = equation(centre - step)
+        centre, previous = centre - step, longest
+        mean, scores = ahead
     raise Inapplicable("Newton's method does not find the centre of the estimates")
 
 
 def fits_of(feeds: Feeds, populations: Populations, before: np.ndarray) -> Fits:
     """Return the fits of a generation, given the centres of the one before."""
-    fits = {}
+    reads = reads_of(feeds, populations, before)
+    return {i: fit_of(read, before[i], populations.ridge) for i, read in reads.items()}
+
+
+def reads_of(feeds: Feeds, populations: Populations, before: np.ndarray) -> dict[int, Reads]:
+    """Return what models read in a generation, given the centres of the one before."""
+    reads = {}
+    made: dict[tuple[int, int], Population] = {}  # whose readers share integrals
     for i in range(len(before)):
         slots = np.flatnonzero(feeds.samples[i] > 0)
         if not len(slots):
             continue
-        origin, rows = feeds.origin[i, slots], feeds.samples[i, slots]
-        share = feeds.weight[i, slots] * rows
-        share = share / share.sum()
+        origin = feeds.origin[i, slots]
         selection = np.zeros_like(origin)
         stream = feeds.stream[i, slots].astype(np.int64)
         if feeds.selection is not None and feeds.copy is not None:
             selection = feeds.selection[i, slots]
             stream += feeds.copy[i, slots].astype(np.int64) << 32
-        data = [
-            populations.of(int(j), before, int(k)) for j, k in zip(origin, selection, strict=True)
-        ]
-        centre, slope, by_parent = centre_of(data, share, before[i], populations.ridge)
-        fits[i] = Fit(
-            centre=centre,
-            slope=slope,
-            ridge=populations.ridge,
-            share=share,
-            gain=-share[:, None, None] * np.linalg.inv(slope),
-            data=data,
-            by_parent=by_parent,
+        kinds = list(zip(origin.tolist(), selection.tolist(), strict=True))
+        for j, k in kinds:
+            if (j, k) not in made:
+                made[j, k] = populations.of(j, before, k)
+        reads[i] = Reads(
+            data=[made[kind] for kind in kinds],
             origin=origin,
             stream=stream,
-            rows=rows,
+            rows=feeds.samples[i, slots],
+            weight=feeds.weight[i, slots],
             renewed=feeds.renewed[i, slots],
         )
-    return fits
+    return reads
+
+
+def fit_of(reads: Reads, start: np.ndarray, ridge: float) -> Fit:
+    """Return the fit of one model, whose centre is sought from ``start`` on, (p,)."""
+    share = reads.weight * reads.rows
+    share = share / share.sum()
+    centre, slope, by_parent = centre_of(reads.data, share, start, ridge)
+    return Fit(
+        centre=centre,
+        slope=slope,
+        ridge=ridge,
+        share=share,
+        gain=-share[:, None, None] * np.linalg.inv(slope),
+        data=reads.data,
+        by_parent=by_parent,
+        origin=reads.origin,
+        stream=reads.stream,
+        rows=reads.rows,
+        renewed=reads.renewed,
+    )
 
 
 def moved(centres: np.ndarray, fits: Fits) -> np.ndarray:
@@ -227,7 +274,10 @@ def settled(
     way, which is curved, and the path is followed step by step.
     """
     for _ in range(LATEST):
-        fits = fits_of(feeds, populations, centres)
+        try:
+            fits = fits_of(feeds, populations, centres)
+        except Inapplicable:  # far from anything that models can be
+            return None
         following = moved(centres, fits)
         if close(following, centres):
             return following, fits

@@ -40,8 +40,8 @@ class PredictorPopulation(Population):
     def __init__(self, origin: Origin, scores: ScoreMoments):
         super().__init__(origin)
         self._scores = scores
-        self._squares: dict[bytes, Matrix] = {}  # by reader
-        self._means: dict[bytes, Score] = {}  # by reader, of a canonical model
+        self._products: dict[tuple[bytes, bytes], Matrix] = {}  # by two readers
+        self._means: dict[bytes, Score] = {}  # by reader; for a canonical model, of a parent at 0
         self._differences: dict[tuple[bytes, bytes], Matrix] = {}  # by two readers
 
     def generated_at(self, theta: Vector) -> PredictorPopulation:
@@ -50,17 +50,20 @@ class PredictorPopulation(Population):
         The two share the integrals that do not depend on it.
         """
         other = PredictorPopulation(self.origin._replace(theta=theta), self._scores)
-        other._means, other._differences = self._means, self._differences
+        if self._scores.canonical:
+            other._means, other._differences = self._means, self._differences
         return other
 
     def score(self, reader: Vector) -> Score:
         """Return the mean score of one row and its derivatives, for a reader at ``reader``."""
-        if not self._scores.canonical:
-            return self._score(reader, self.origin.theta)
-        key = reader.tobytes()
+        canonical, key = self._scores.canonical, reader.tobytes()
         if key not in self._means:
-            self._means[key] = self._score(reader, np.zeros_like(reader))
-        read, generated = self._means[key], self._of_parent
+            parent = np.zeros_like(reader) if canonical else self.origin.theta
+            self._means[key] = self._score(reader, parent)
+        read = self._means[key]
+        if not canonical:
+            return read
+        generated = self._of_parent
         return Score(read.mean + generated.mean, read.by_reader, generated.by_parent)
 
     def covariance(self, first: Vector, second: Vector) -> Matrix:
@@ -81,22 +84,25 @@ class PredictorPopulation(Population):
 
     def _product(self, first: Vector, second: Vector) -> Matrix:
         """Return ``E[s_a s_b']`` for two readers a and b of one row, (p, p)."""
-        if not self._scores.canonical:
-            return self._expected_product(first, second)
         keys = first.tobytes(), second.tobytes()
-        for key, reader in zip(keys, (first, second), strict=True):
-            if key not in self._squares:
-                self._squares[key] = self._expected_product(reader, reader)
-        if keys[0] == keys[1]:
-            return self._squares[keys[0]]
         pair = min(keys), max(keys)
+        if pair not in self._products:
+            if self._scores.canonical and keys[0] != keys[1]:
+                squares = self._product(first, first) + self._product(second, second)
+                self._products[pair] = (squares - self._difference(first, second, pair)) / 2
+            else:
+                self._products[pair] = self._expected_product(first, second)
+        return self._products[pair]
+
+    def _difference(self, first: Vector, second: Vector, pair: tuple[bytes, bytes]) -> Matrix:
+        """Return ``E[(s_a - s_b) (s_a - s_b)']`` of a canonical model, (p, p)."""
         if pair not in self._differences:
             # what a label adds to both scores is not in their difference
             span = self._span(first, second)
             a, b = span.predictors
             apart = self._scores.mean(self.origin.params, a, b, self.origin.real).mean
             self._differences[pair] = span.matrix(apart**2)
-        return (sum(self._squares[key] for key in keys) - self._differences[pair]) / 2
+        return self._differences[pair]
 
     def _expected_product(self, first: Vector, second: Vector) -> Matrix:
         params, real = self.origin.params, self.origin.real

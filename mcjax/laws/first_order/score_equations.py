@@ -183,21 +183,23 @@ def _expected(
 ) -> tuple[BatchesOf, np.ndarray]:
     """Return the expected curvatures and scores of batches, and the offsets."""
     further = information.sources or (information.real,) * len(net.sources)
-    kinds = [information.synthetic, information.real, *further]
+    output = information.models or (information.synthetic,) * net.size
+    kinds = [*output, information.real, *further]
     hessians = np.array([kind.hessian for kind in kinds], float)
     scores = np.array([kind.score_covariance for kind in kinds], float)
 
     def batches(feeds: Feeds) -> Batches:
-        source = np.maximum(feeds.origin - net.size + 1, 0)
         counts = feeds.samples.astype(float)
         mass = feeds.weight * counts
-        curvature = mass[..., None, None] * hessians[source]
+        curvature = mass[..., None, None] * hessians[feeds.origin]
         used = feeds.samples > 0
-        real = (used & (source > 0)).any(1)
+        # the batches of other models have one curvature, up to their mass
+        mixed = (used & (feeds.origin >= net.size)).any(1) | bool(information.models)
         reads = np.flatnonzero(used.any(1))
         _check_regular(curvature.sum(1)[reads], [net.models[i] for i in reads])
-        total = np.where(real | ~used.any(1), np.nan, mass.sum(1))
-        return Batches(curvature, counts[..., None, None] * scores[source], mass / total[:, None])
+        total = np.where(mixed | ~used.any(1), np.nan, mass.sum(1))
+        scored = counts[..., None, None] * scores[feeds.origin]
+        return Batches(curvature, scored, mass / total[:, None])
 
     truths = np.zeros((1 + len(net.sources), hessians.shape[-1])) if offsets is None else offsets
     return batches, truths

@@ -66,6 +66,8 @@ class Span:
         step: float | None = None,
     ):
         whitened = np.array([root.T @ a for a in vectors])
+        if not np.isfinite(whitened).all():
+            raise Inapplicable("parameters are too large for a number")
         left, sizes, basis = np.linalg.svd(whitened, full_matrices=False)
         used = sizes > 1e-12 * max(sizes[0], 1e-300)
         coordinates = (left * sizes)[:, used]  # of each predictor in the basis

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcjax.laws.collapse.components import data_flow, strong_components
+from mcjax.laws.collapse.components import data_flow
+from mcjax.laws.collapse.radius import component_radii, exploding
 from mcjax.laws.first_order.growing_samples import NEAR_UNIT, unit_projectors
 from mcjax.laws.first_order.linear_system import LinearSystem
 from mcjax.network.network import Network
@@ -38,12 +39,7 @@ def spectral_growth(
     """
     p, size = system.p, len(system.frozen)
     flow = data_flow(net)
-    explodes = np.zeros(size, bool)
-    for members in strong_components(flow.readers):  # feeders before readers
-        own = np.repeat(np.isin(np.arange(size), members), p)
-        radius = np.abs(np.linalg.eigvals(system.transition[np.ix_(own, own)])).max()
-        above = any(explodes[j] for i in members for j in flow.feeders[i])
-        explodes[members] = above or bool(radius > 1 + NEAR_UNIT)
+    explodes = exploding(flow, component_radii(flow, system.transition, p))
     if system.inertia is not None:  # noise fades, so only what amplifies has no limit
         return np.where(explodes, np.inf, np.nan), ~explodes
     moving = np.repeat(~system.frozen & ~explodes, p)

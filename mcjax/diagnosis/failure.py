@@ -1,0 +1,236 @@
+"""Find in which of three ways models fail, without simulation.
+
+Noise accumulates
+    where a collapse origin reaches a model (:mod:`mcjax.laws.collapse.origins`). The variance of
+    its estimate grows without bound.
+The truth is forgotten
+    where a false anchor reaches a model and is not cancelled by others: a real source with another
+    truth, a penalty, or a selection of what a feed brings. The centre of its estimates does not
+    tend to the truth, however large samples are.
+Errors explode
+    where a component reaches a model whose transition A has a spectral radius above 1, or whose
+    centres have no bounded limit. Errors are multiplied in every generation, their mean included.
+
+Where A is computed, it decides whether noise accumulates. A component that lives on its own output
+is no origin then if its radius is below 1, as that of penalised fits is: false anchors hold its
+noise, at the price of the truth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from mcjax.diagnosis.long_run import (
+    Facts,
+    false_anchors,
+    long_run,
+    relative_curvature,
+)
+from mcjax.laws.collapse.anchors import BackwardWalk
+from mcjax.laws.collapse.components import DataFlow, data_flow, reached, strong_components
+from mcjax.laws.collapse.origins import CollapseOrigin, collapse_origins, collapsing, origin_at
+from mcjax.laws.collapse.radius import component_radii, in_cycles
+from mcjax.laws.first_order.growing_samples import NEAR_UNIT
+from mcjax.laws.law import Inapplicable
+from mcjax.network.network import Network
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+
+ABOUT_UNIT = 1e-6
+"""Distance from 1 of a radius of modulus 1 that is known at a late generation alone."""
+
+
+class Anchor(NamedTuple):
+    """A false anchor of a model.
+
+    Attributes
+    ----------
+    name : str
+        Name of the real source, ``penalty``, or ``ORIGIN -> READER`` of a feed.
+    kind : str
+        ``source`` for a real source with another truth, ``penalty`` for that of the fits; for a
+        selection its field in study files, such as ``flip``.
+    weight : float or None
+        Its weight, see :mod:`mcjax.laws.collapse.anchors`; None where centres do not average.
+    """
+
+    name: str
+    kind: str
+    weight: float | None
+
+
+class Explosion(NamedTuple):
+    """A component that explodes.
+
+    Attributes
+    ----------
+    members : tuple of str
+        Names, in the order of the network.
+    radius : float
+        Spectral radius of A on it.
+    indices : tuple of int
+        Positions of the members in the network.
+    """
+
+    members: tuple[str, ...]
+    radius: float
+    indices: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Failures:
+    """How the M models of a network fail.
+
+    Attributes
+    ----------
+    noise, forgets, explodes : ndarray of bool, shape (M,)
+        Whether noise accumulates, the truth is forgotten, and an explosion reaches a model.
+    origins : tuple of CollapseOrigin
+        Where noise accumulates.
+    explosions : tuple of Explosion
+        The components where explosions begin.
+    radius : ndarray, shape (M,)
+        Spectral radius of A on the model's component; nan outside of cycles, and where unknown.
+    cyclic : ndarray of bool, shape (M,)
+        Which models are in a cycle.
+    anchors : tuple of tuple of Anchor
+        The false anchors that reach each model.
+    inapplicable : str
+        Why ``radius`` is unknown and explosion was not examined; empty if they are known.
+    """
+
+    noise: Bool[np.ndarray, " M"]
+    forgets: Bool[np.ndarray, " M"]
+    explodes: Bool[np.ndarray, " M"]
+    origins: tuple[CollapseOrigin, ...]
+    explosions: tuple[Explosion, ...]
+    radius: Float[np.ndarray, " M"]
+    cyclic: Bool[np.ndarray, " M"]
+    anchors: tuple[tuple[Anchor, ...], ...]
+    inapplicable: str = ""
+
+
+def find_failures(net: Network, facts: Facts) -> Failures:
+    """Return how the models of a network fail.
+
+    Parameters
+    ----------
+    net : Network
+        The network. If its feeds change with time, those that stay decide.
+    facts : Facts
+        What is known of the model.
+
+    Raises
+    ------
+    InputError
+        If generations take turns for ever.
+    """
+    late_net = net.settled
+    flow = data_flow(late_net)
+    curvature = relative_curvature(net, facts)
+    walk = BackwardWalk(net, curvature)
+    anchors = _anchors(net, facts, walk, curvature is not None)
+    radius, runs, reason = np.full(net.size, np.nan), np.zeros(net.size, bool), ""
+    forgotten, grows = np.array([bool(own) for own in anchors]), None
+    try:
+        late = long_run(net, facts, walk, curvature)
+        radius = component_radii(flow, late.transition, len(late.transition) // net.size)
+        forgotten, runs, grows = late.forgets, late.runs, late.grows
+    except Inapplicable as error:
+        reason = str(error)
+    begins = radius > 1 + NEAR_UNIT
+    for part in strong_components(flow.readers):  # what runs away takes its readers along
+        outside = {j for i in part for j in flow.feeders[i]}.difference(part)
+        begins[part] |= runs[part].any() and not (runs | begins)[list(outside)].any()
+    explodes = np.array(reached(flow.readers, np.flatnonzero(begins)))
+    origins = () if facts.penalised else collapse_origins(late_net, flow)
+    if grows is not None:
+        origins = _origins_of(
+            late_net, flow, closed=origins, grows=grows & ~explodes, radius=radius
+        )
+    elif net.selections and not reason:  # centres have no limit
+        origins = tuple(o for o in origins if abs(radius[o.indices[0]] - 1) < ABOUT_UNIT)
+    noise = np.array(collapsing(flow, origins))
+    if grows is not None:
+        noise &= grows
+    return Failures(
+        noise=noise,
+        forgets=forgotten,
+        explodes=explodes,
+        origins=origins,
+        explosions=tuple(
+            Explosion(tuple(net.models[i] for i in part), float(radius[part[0]]), tuple(part))
+            for part in strong_components(flow.readers)
+            if begins[part].any()
+        ),
+        radius=radius,
+        cyclic=in_cycles(flow),
+        anchors=anchors,
+        inapplicable=reason,
+    )
+
+
+def _origins_of(
+    net: Network,
+    flow: DataFlow,
+    closed: tuple[CollapseOrigin, ...],
+    grows: Bool[np.ndarray, " M"],
+    radius: Float[np.ndarray, " M"],
+) -> tuple[CollapseOrigin, ...]:
+    """Return the components where noise accumulates first.
+
+    Parameters
+    ----------
+    net : Network
+        The network of the generation that stays.
+    flow : DataFlow
+        Its data flow.
+    closed : tuple of CollapseOrigin
+        Its components that live on their own output.
+    grows : ndarray of bool, shape (M,)
+        Models whose variance grows and that do not explode.
+    radius : ndarray, shape (M,)
+        Spectral radius of A on their components.
+    """
+    known = {origin.indices: origin for origin in closed}
+    found = []
+    for part in strong_components(flow.readers):
+        feeders = {j for i in part for j in flow.feeders[i]}
+        origin = known.get(tuple(part))
+        raw = not net.selections  # a component that lives on raw output keeps an eigenvalue 1
+        if origin is not None and (grows[part].any() or (raw and radius[part[0]] > 1)):
+            found.append(origin)
+        elif origin is None and grows[part].any() and not grows[list(feeders - set(part))].any():
+            found.append(origin_at(net, flow, part))
+    return tuple(sorted(found, key=lambda origin: origin.indices))
+
+
+def _anchors(
+    net: Network, facts: Facts, walk: BackwardWalk, proportional: bool
+) -> tuple[tuple[Anchor, ...], ...]:
+    """Return the false anchors that reach each model, from a walk of proportional curvatures."""
+    false, names = false_anchors(net, facts), tuple(net.source_index)
+    averages = proportional and (facts.averages or facts.condition is None)
+    marked = facts.penalised or bool(net.selections)
+    weights = walk.weights() if false.any() and averages and not marked else None
+    marks: list[tuple[Anchor, ...]] = [()] * net.size
+    if facts.penalised:
+        marks = [(Anchor("penalty", "penalty", None),)] * net.size
+    for feed in dict.fromkeys((*net.first, *net.later.feeds)):
+        if feed.keep is not None:
+            kind = fields(feed.keep)[0].name
+            anchor = Anchor(f"{feed.origin} -> {feed.reader}", kind, None)
+            for i in np.flatnonzero(walk.readers_of(net.index[feed.reader])):
+                marks[i] += (anchor,)
+    return tuple(
+        tuple(
+            Anchor(names[s], "source", None if weights is None else float(weights[:, i, s].mean()))
+            for s in np.flatnonzero(walk.reach[i] & false)
+        )
+        + marks[i]
+        for i in range(net.size)
+    )

@@ -1,0 +1,151 @@
+"""The verdict on a network and on each of its models."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from mcjax.diagnosis.cures import Edge
+from mcjax.diagnosis.explosion import FiniteSample
+from mcjax.diagnosis.failure import Anchor, Explosion
+from mcjax.laws.collapse.origins import CollapseOrigin
+
+
+@dataclass(frozen=True)
+class ModelVerdict:
+    """The verdict on one model.
+
+    Attributes
+    ----------
+    noise : bool
+        Whether noise accumulates, so that the variance of its estimate grows without bound.
+    forgets : bool
+        Whether the centre of its estimates does not tend to the truth.
+    explodes : bool
+        Whether a component of spectral radius above 1 reaches it, or its centre has no bounded
+        limit.
+    radius : float or None
+        Spectral radius of the transition A of errors on its strongly connected component; None for
+        a model in no cycle, and nan where it is not known.
+    growth : float or None
+        Slope of ``c_ii`` per generation; None for a stable model, and for one that explodes.
+    limit : float or None
+        Limit of ``c_ii`` as t -> infinity; None for a model that collapses. Either number is nan if
+        double precision cannot resolve it, see :mod:`mcjax.laws.first_order.limits`.
+    sources : tuple of tuple of str
+        Members of each collapse origin that reaches the model.
+    anchors : tuple of Anchor
+        The false anchors that reach the model.
+    explosions : tuple of tuple of str
+        Members of each exploding component that reaches the model.
+    path : tuple of str
+        A shortest path along the data flow from a member of a collapse origin, or of an exploding
+        component, to the model. The path of a member holds the member alone, that of a stable model
+        is empty.
+    frozen : bool
+        Whether the model has no feeds, and so keeps its generation-0 estimate.
+    """
+
+    noise: bool
+    forgets: bool
+    explodes: bool
+    radius: float | None
+    growth: float | None
+    limit: float | None
+    sources: tuple[tuple[str, ...], ...]
+    anchors: tuple[Anchor, ...]
+    explosions: tuple[tuple[str, ...], ...]
+    path: tuple[str, ...]
+    frozen: bool
+
+    @property
+    def collapses(self) -> bool:
+        """Whether the variance of its estimate grows without bound."""
+        return self.noise or self.explodes
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The verdict on a network.
+
+    Attributes
+    ----------
+    models : dict of str to ModelVerdict
+        The verdict on each model, in the order of the network.
+    unstable_sources : tuple of CollapseOrigin
+        The collapse origins of the network.
+    explosions : tuple of Explosion
+        The components of the network that explode.
+    repairs : tuple of Edge
+        A smallest set of new real feeds after which noise accumulates nowhere.
+    flips : tuple of Edge
+        Every single new feed that makes a stable model collapse, other than by an explosion; none
+        is looked for where fits are penalised or readers keep a selection.
+    inapplicable : str
+        Why ``radius`` is not known, and explosion was not examined; empty where they are known.
+    finite_sample : FiniteSample or str, optional
+        The exact law for linear regressions at the network's sample counts, or the reason why it
+        does not apply; None if the number of parameters was not given.
+    """
+
+    models: dict[str, ModelVerdict]
+    unstable_sources: tuple[CollapseOrigin, ...]
+    explosions: tuple[Explosion, ...]
+    repairs: tuple[Edge, ...]
+    flips: tuple[Edge, ...]
+    inapplicable: str = ""
+    finite_sample: FiniteSample | str | None = None
+
+    @property
+    def collapses(self) -> bool:
+        """Whether any model collapses."""
+        return any(verdict.collapses for verdict in self.models.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the diagnosis as plain data, in which a number that is not finite is None."""
+        exact = self.finite_sample
+        if isinstance(exact, str):
+            finite: dict[str, Any] | None = {"inapplicable": exact}
+        else:
+            finite = None if exact is None else exact.to_json()
+        return {
+            "collapses": self.collapses,
+            "models": {
+                name: {
+                    "collapses": verdict.collapses,
+                    "noise": verdict.noise,
+                    "forgets": verdict.forgets,
+                    "explodes": verdict.explodes,
+                    "radius": _finite(verdict.radius),
+                    "growth": _finite(verdict.growth),
+                    "limit": _finite(verdict.limit),
+                    "sources": [list(members) for members in verdict.sources],
+                    "anchors": [anchor._asdict() for anchor in verdict.anchors],
+                    "explosions": [list(members) for members in verdict.explosions],
+                    "path": list(verdict.path),
+                    "frozen": verdict.frozen,
+                }
+                for name, verdict in self.models.items()
+            },
+            "unstable_sources": [
+                {
+                    "members": list(origin.members),
+                    "period": origin.period,
+                    "blind": list(origin.blind),
+                }
+                for origin in self.unstable_sources
+            ],
+            "explosions": [
+                {"members": list(explosion.members), "radius": explosion.radius}
+                for explosion in self.explosions
+            ],
+            "inapplicable": self.inapplicable or None,
+            "repairs": [{"from": origin, "to": reader} for origin, reader in self.repairs],
+            "flips": [{"from": origin, "to": reader} for origin, reader in self.flips],
+            "finite_sample": finite,
+        }
+
+
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) else None

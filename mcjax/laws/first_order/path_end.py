@@ -1,0 +1,111 @@
+"""The end of the population path: where centres tend to, and what becomes of errors there."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from mcjax.chains.layout import network_arrays, shape_of, tables_of
+from mcjax.laws.first_order.path_system import path_of
+from mcjax.laws.first_order.population_path import Populations, fits_of, moved, transition_of
+from mcjax.laws.first_order.spectral_growth import spectral_growth
+from mcjax.laws.law import Inapplicable
+from mcjax.study.study import Condition
+
+FOLLOWED = 200
+"""Generations for which a path is followed that does not settle."""
+FEWEST, FURTHER = 3, 1.05
+"""Generations in half of what must be followed to see centres run away, and the factor by which
+they get farther from the truth in the second half."""
+AT_TRUTH = 1e-8
+"""Distance, relative to the truth, that is rounding."""
+
+
+class PathEnd(NamedTuple):
+    """The late centres of M models, and the errors around them.
+
+    Attributes
+    ----------
+    transition : ndarray, shape (M p, M p)
+        A at the limit, or at the last point of a path that does not settle.
+    forgets : ndarray of bool, shape (M,)
+        Whose centre does not tend to the truth.
+    runs : ndarray of bool, shape (M,)
+        Whose centre has no bounded limit.
+    grows : ndarray of bool, shape (M,), or None
+        Whose variance grows; None if the path does not settle.
+    """
+
+    transition: Float[np.ndarray, "M*p M*p"]
+    forgets: Bool[np.ndarray, " M"]
+    runs: Bool[np.ndarray, " M"]
+    grows: Bool[np.ndarray, " M"] | None
+
+
+@np.errstate(all="ignore")  # what overflows is not finite, and then the centre is not found
+def end_of_path(condition: Condition) -> PathEnd:
+    """Follow the centres of a condition to their end.
+
+    Parameters
+    ----------
+    condition : Condition
+        A condition whose model has ``scores``.
+
+    Raises
+    ------
+    Inapplicable
+        If a centre is not found, or data accumulate.
+    """
+    net, truth = condition.network, condition.theta
+    if not net.memory.current_only:
+        raise Inapplicable("centres leave the truth, and data accumulate")
+    try:
+        path = path_of(condition, len(net.later.generations))
+    except Inapplicable:  # to the noise, or to what is far away
+        return _followed(condition)
+    if path.late is None:
+        return _followed(condition)
+    _, settles = spectral_growth(path.late, net)
+    return PathEnd(
+        path.late.transition,
+        _away(path.limit[None], truth),
+        runs=np.zeros(net.size, bool),
+        grows=~settles,
+    )
+
+
+def _followed(condition: Condition) -> PathEnd:
+    """Follow a path that does not settle, generation by generation, as far as centres are found."""
+    net, distinct = condition.network, len(condition.network.later.generations)
+    arrays = network_arrays(net, shape_of([net], distinct))
+    first, *tables = (tables_of(arrays)[table] for table in arrays.order)
+    populations, begun = Populations(condition), np.tile(condition.theta, (net.size, 1))
+    fits = fits_of(first, populations, begun)
+    centres = [moved(begun, fits)]
+    problem = None
+    for t in range(FOLLOWED):
+        try:
+            fits = fits_of(tables[min(t, distinct - 1)], populations, centres[-1])
+        except Inapplicable as error:
+            problem = error
+            break
+        centres.append(moved(centres[-1], fits))
+    distance = np.abs(np.array(centres) - condition.theta).max(-1)
+    half = len(distance) // 2
+    runs = distance[half:].max(0) > FURTHER * distance[:half].max(0, initial=0.0)
+    if problem is not None and (half < FEWEST or not runs.any()):
+        raise problem
+    return PathEnd(
+        transition_of(fits, *begun.shape),
+        _away(np.array(centres[half:]), condition.theta),
+        runs=runs,
+        grows=None,
+    )
+
+
+def _away(late: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return whether late centres, (T, M, p), are away from the truth, (M,)."""
+    apart = np.abs(late - truth) > AT_TRUTH * max(1.0, np.abs(truth).max())
+    return np.array(np.any(apart, axis=(0, 2)))

@@ -1,0 +1,129 @@
+"""What a diagnosis needs of a file. Does not import JAX, unless readers keep a selection."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from mcjax.errors import InputError, naming
+from mcjax.models.names import check_family, is_least_squares
+from mcjax.network.graphs import GRAPH_SUFFIXES
+from mcjax.network.network import Network
+from mcjax.study.networks import read_network
+from mcjax.study.schema import CovariateTable, read_file
+from mcjax.study.sources import read_covariance, read_own_covariances
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+
+class Regression(NamedTuple):
+    """What is known of models that are linear regressions, fitted by ordinary least squares.
+
+    Attributes
+    ----------
+    parameters : int
+        Number p of parameters.
+    covariance : ndarray or None
+        Covariance of the covariates of ``real`` and of models, shape (p, p).
+    sigma : float
+        Noise scale.
+    theta : ndarray or None
+        The truth, shape (p,).
+    own : ndarray or None
+        Covariances of the covariates of each model's rows, shape (M, p, p); None if all have
+        ``covariance``.
+    """
+
+    parameters: int
+    covariance: Float[np.ndarray, "p p"] | None = None
+    sigma: float = 1.0
+    theta: Float[np.ndarray, " p"] | None = None
+    own: Float[np.ndarray, "M p p"] | None = None
+
+
+class Pipeline(NamedTuple):
+    """The network of a file, and what a diagnosis needs of its model.
+
+    Attributes
+    ----------
+    network : Network
+        The network.
+    regression : Regression or None
+        The model, if it is ordinary least squares.
+    differs : bool
+        Whether data differ in more than the model that generates them, so that the diagnosis
+        depends on a model that is no regression, or missing.
+    modelled : bool
+        Whether the file has a model.
+    """
+
+    network: Network
+    regression: Regression | None = None
+    differs: bool = False
+    modelled: bool = False
+
+
+def read_pipeline(path: Path) -> Pipeline:
+    """Read what a diagnosis needs of a file.
+
+    Raises
+    ------
+    InputError
+        If the file has no valid network or truth; the message names file and field.
+    """
+    net = read_network(path)
+    if path.suffix in GRAPH_SUFFIXES:
+        return Pipeline(net)
+    content = read_file(path)
+    family, covariates = content.family or {}, content.covariates or CovariateTable()
+    with naming(path):
+        if content.family is not None:
+            check_family(family)
+            if is_least_squares(family) and not net.selections:
+                return Pipeline(net, _regression(net, family, covariates), modelled=True)
+    differs = bool(net.selections or covariates.models)
+    if not family:
+        return Pipeline(net, differs=differs)
+    return Pipeline(net, differs=differs or _differs(net, family), modelled=True)
+
+
+def _regression(net: Network, family: Mapping[str, Any], covariates: CovariateTable) -> Regression:
+    theta, sigma = family.get("theta"), family.get("sigma", 1.0)
+    if not isinstance(theta, list) or not theta or not all(map(_is_number, theta)):
+        raise InputError("family.theta", "must be a list of numbers, one per parameter")
+    if not isinstance(sigma, int | float) or not sigma > 0:
+        raise InputError("family.sigma", f"is {sigma!r}; give a positive number")
+    p, given = len(theta), covariates.covariance
+    covariance = np.eye(p) if given is None else read_covariance(given, p)
+    for source in net.sources:
+        field = f"network.sources ({source.name})"
+        if source.covariance is not None:
+            read_covariance(source.covariance, p, f"{field}.covariance")
+        for name in ("theta", "shift"):
+            numbers = getattr(source, name)
+            if numbers is not None and len(numbers) != p:
+                raise InputError(
+                    f"{field}.{name}", f"has {len(numbers)} numbers; give {p}, as theta"
+                )
+    return Regression(
+        p,
+        covariance=covariance,
+        sigma=float(sigma),
+        theta=np.array(theta, float),
+        own=read_own_covariances(net, covariance, covariates.models),
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _differs(net: Network, family: Mapping[str, Any]) -> bool:
+    """Return whether real data have several laws, or fits a penalty."""
+    own = any(part is not None for s in net.sources for part in (s.theta, s.covariance, s.noise))
+    return own or not {"real_noise", "penalty"}.isdisjoint(family)
