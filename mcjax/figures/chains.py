@@ -29,15 +29,16 @@ class Series(NamedTuple):
 
     Attributes
     ----------
-    name : str
-        Of the curve.
+    condition, model : str
+        Of whom.
     quantity : str
         What the number is.
     observed, error, predicted : ndarray, shape (T + 1,)
         The number from chains, its standard error, and the number by the law.
     """
 
-    name: str
+    condition: str
+    model: str
     quantity: str
     observed: Float[np.ndarray, " T+1"]
     error: Float[np.ndarray, " T+1"]
@@ -55,8 +56,8 @@ class Estimates(NamedTuple):
 
     Attributes
     ----------
-    name : str
-        Of the condition.
+    name, model : str
+        Of the condition and of the model.
     theta : ndarray, shape (C, T + 1, p)
         Estimates of the chains that have one in every generation.
     centre : ndarray, shape (T + 1, p)
@@ -68,6 +69,7 @@ class Estimates(NamedTuple):
     """
 
     name: str
+    model: str
     theta: Float[np.ndarray, "C T+1 p"]
     centre: Float[np.ndarray, "T+1 p"]
     covariance: Float[np.ndarray, "T+1 p p"]
@@ -78,7 +80,7 @@ class Estimates(NamedTuple):
         values = self.theta[:, :, k]
         error = values.std(0, ddof=1) / np.sqrt(len(values))
         name = "mean" if len(self.truth) == 1 else f"mean {k + 1}"
-        return Series(self.name, name, values.mean(0), error, self.centre[:, k])
+        return self._series(name, observed=values.mean(0), error=error, predicted=self.centre[:, k])
 
     def variance(self, rows: int) -> Series:
         """Return the trace of the covariance, times the rows of a fit."""
@@ -87,7 +89,7 @@ class Estimates(NamedTuple):
         error = rows * away.std(0, ddof=1) / np.sqrt(count)
         trace = rows * np.trace(self.covariance, axis1=-2, axis2=-1)
         observed = rows * away.sum(0) / (count - 1)
-        return Series(self.name, "variance", observed, error, trace)
+        return self._series("variance", observed=observed, error=error, predicted=trace)
 
     def mean_square(self) -> Series:
         """Return the mean squared error."""
@@ -95,7 +97,10 @@ class Estimates(NamedTuple):
         error = squares.std(0, ddof=1) / np.sqrt(len(squares))
         spread = np.trace(self.covariance, axis1=-2, axis2=-1)
         law = ((self.centre - self.truth) ** 2).sum(-1) + spread
-        return Series(self.name, "mse", squares.mean(0), error, law)
+        return self._series("mse", observed=squares.mean(0), error=error, predicted=law)
+
+    def _series(self, quantity: str, **numbers: np.ndarray) -> Series:
+        return Series(condition=self.name, model=self.model, quantity=quantity, **numbers)
 
 
 def estimates(conditions: Sequence[Condition], generations: int, chains: int) -> list[Estimates]:
@@ -112,17 +117,18 @@ def estimates(conditions: Sequence[Condition], generations: int, chains: int) ->
         law: Prediction = laws.laws[LAW]
         found.append(
             Estimates(
-                one.name,
-                theta[np.isfinite(theta).all((1, 2))],
-                law.bias[:, 0] + one.theta,
-                law.own_covariances[:, 0],
-                one.theta,
+                name=one.name,
+                model=one.network.models[0],
+                theta=theta[np.isfinite(theta).all((1, 2))],
+                centre=law.bias[:, 0] + one.theta,
+                covariance=law.own_covariances[:, 0],
+                truth=one.theta,
             )
         )
     return found
 
 
-def draw(axes: Axes, series: Series, colour: str, marker: str = "o", **points: Any) -> None:
+def draw(axes: Axes, series: Series, colour: str, marker: str = "o") -> None:
     """Draw the law as a line, and what chains say as points with bars of 95%."""
     at = np.arange(len(series.observed))
     axes.plot(at, series.predicted, color=colour, linewidth=1.2, zorder=2)
@@ -135,7 +141,6 @@ def draw(axes: Axes, series: Series, colour: str, marker: str = "o", **points: A
         markersize=3.2,
         elinewidth=0.9,
         zorder=3,
-        **points,
     )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
@@ -162,7 +167,8 @@ def rows(panel: str, series: Series) -> Iterator[dict[str, Any]]:
     ):
         yield {
             "panel": panel,
-            "condition": series.name,
+            "condition": series.condition,
+            "model": series.model,
             "generation": t,
             "law": LAW,
             "quantity": series.quantity,
