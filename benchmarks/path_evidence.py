@@ -195,7 +195,7 @@ class Run(NamedTuple):
         """Return simulated variances over the law's, and distances of means from centres."""
         errors = self.outcome.moments.error
         law = mcjax.predict(self.study)[0].laws["first_order"]
-        count = np.broadcast_to(errors.chains[..., None], errors.mean.shape)
+        count = np.broadcast_to(errors.chains, errors.mean.shape)
         variance = errors.square / (count - 1)
         predicted = np.diagonal(law.covariance, axis1=1, axis2=2).reshape(variance.shape)
         known = predicted > 0  # not of a class that has died out
