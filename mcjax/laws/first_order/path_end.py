@@ -14,11 +14,11 @@ from mcjax.laws.first_order.spectral_growth import spectral_growth
 from mcjax.laws.law import Inapplicable
 from mcjax.study.study import Condition
 
-FOLLOWED = 200
+FOLLOWED = 60
 """Generations for which a path is followed that does not settle."""
 FEWEST, FURTHER = 3, 1.05
 """Generations in half of what must be followed to see centres run away, and the factor by which
-they get farther from the truth in the second half."""
+they get farther from the truth in the second half, or their variance larger."""
 AT_TRUTH = 1e-8
 """Distance, relative to the truth, that is rounding."""
 
@@ -35,13 +35,16 @@ class PathEnd(NamedTuple):
     runs : ndarray of bool, shape (M,)
         Whose centre has no bounded limit.
     grows : ndarray of bool, shape (M,), or None
-        Whose variance grows; None if the path does not settle.
+        Whose variance grows; None if that is not known.
+    settles : bool
+        Whether centres have a limit.
     """
 
     transition: Float[np.ndarray, "M*p M*p"]
     forgets: Bool[np.ndarray, " M"]
     runs: Bool[np.ndarray, " M"]
     grows: Bool[np.ndarray, " M"] | None
+    settles: bool
 
 
 @np.errstate(all="ignore")  # what overflows is not finite, and then the centre is not found
@@ -73,6 +76,7 @@ def end_of_path(condition: Condition) -> PathEnd:
         _away(path.limit[None], truth),
         runs=np.zeros(net.size, bool),
         grows=~settles,
+        settles=True,
     )
 
 
@@ -101,8 +105,20 @@ def _followed(condition: Condition) -> PathEnd:
         transition_of(fits, *begun.shape),
         _away(np.array(centres[half:]), condition.theta),
         runs=runs,
-        grows=None,
+        grows=_grows(condition, len(centres) - 1),
+        settles=False,
     )
+
+
+def _grows(condition: Condition, generations: int) -> np.ndarray | None:
+    """Return whose variance grows in the second half of these generations, (M,)."""
+    try:
+        covariance = path_of(condition, generations).covariance
+    except Inapplicable:
+        return None
+    diagonal = np.diagonal(covariance, axis1=1, axis2=2)
+    spread = diagonal.reshape(len(covariance), condition.network.size, -1).sum(-1)
+    return np.array(spread[-1] > FURTHER * spread[generations // 2])
 
 
 def _away(late: np.ndarray, truth: np.ndarray) -> np.ndarray:
