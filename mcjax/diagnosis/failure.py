@@ -145,9 +145,8 @@ def find_failures(net: Network, facts: Facts) -> Failures:
         reason = str(error)
     runs, grows = late.runs, late.grows
     begins = radius > 1 + NEAR_UNIT
-    for part in strong_components(flow.readers):  # what runs away takes its readers along
-        outside = {j for i in part for j in flow.feeders[i]}.difference(part)
-        begins[part] |= runs[part].any() and not (runs | begins)[list(outside)].any()
+    if net.selections:  # those that run away at the speed of a random walk, or faster
+        begins |= runs & (radius > 1 - ABOUT_UNIT)
     explodes = np.array(reached(flow.readers, np.flatnonzero(begins)))
     origins = () if facts.penalised else collapse_origins(late_net, flow)
     if not late.settles:
