@@ -243,6 +243,22 @@ def test_where_all_truths_agree_it_is_the_law_around_the_truth(name):
         np.testing.assert_allclose(path.covariance, expected, rtol=off, atol=off * expected.max())
 
 
+@pytest.mark.parametrize("name", ["logistic", "poisson"])
+def test_shifts_move_means_as_distant_sources_do(name):
+    """Where the distance is a share of 1 / sqrt(n), up to that share of the means."""
+    net = sourced()
+    far, web = net.sources
+    shifted = replace(far, theta=None, shift=(6.0, -3.0), samples=100)
+    near = replace(net, sources=(shifted, replace(web, theta=None))).scaled(10**6)
+    one = condition(near, MODELS[name], [0.4, -0.3], COVARIANCE)
+    law = FirstOrder().predict(one, 4)
+    path = path_of_pools(one, 4)
+    moved = path.centres - one.theta
+    assert np.abs(law.mean).max() > 1e-4
+    np.testing.assert_allclose(moved, law.mean, atol=1e-3 * np.abs(law.mean).max())
+    np.testing.assert_allclose(path.covariance, law.covariance, rtol=1e-2, atol=1e-12)
+
+
 def test_the_first_fit_to_a_pool_is_that_of_a_larger_generation():
     """Up to generation 1 a model that accumulates is one that reads its first sample again."""
     far = Source("far", theta=(-1.0, 0.8))

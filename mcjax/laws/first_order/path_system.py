@@ -165,10 +165,7 @@ def path_of(condition: Condition, generations: int) -> Path:
     limit, late = np.full_like(centres[0], np.nan), None
     if has_long_run(net):
         remembers = populations.ridge == 0 and bool(collapse_origins(net))
-        try:
-            end = settled(later_tables[-1], populations, centres[-1], remembers)
-        except Inapplicable:  # centres that run away are not found any more
-            end = None
+        end = settled(later_tables[-1], populations, centres[-1], remembers)
         if end is not None:
             limit, fits = end
             late = system_around(begun, fits)
