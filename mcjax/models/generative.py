@@ -170,7 +170,7 @@ def _at_most_others(p: int) -> float:
 
 def _sharpened(params: Params, theta: Any, temperature: Any) -> tuple[Params, Any]:
     power = theta ** (1 / temperature)
-    return params, power / power.sum(0)
+    return params, power / power.sum(0, keepdims=True)
 
 
 def _sharpening(theta: np.ndarray, temperature: float) -> np.ndarray:

@@ -192,6 +192,14 @@ def _check_feeds(net: Network, table: str, feeds: Sequence[Feed], zero: bool = F
                 raise InputError(f"{field}.{end}", f"is the unknown model {name!r}{hint}")
         check_count(f"{field}.samples", feed.samples)
         check_weight(f"{field}.weight", feed.weight, zero)
+        try:
+            hash(feed.keep)
+        except TypeError as error:
+            raise InputError(
+                f"{field}.keep",
+                f"is {feed.keep!r}; give a selection of numbers, tuples and texts, see"
+                " mcjax.Selection",
+            ) from error
         if feed.edge in seen:
             raise InputError(
                 field,

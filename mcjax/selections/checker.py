@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,7 +19,7 @@ from mcjax.laws.first_order.population import Matrix, Origin, Population, Score,
 from mcjax.laws.first_order.populations import Thinned
 from mcjax.laws.first_order.span import Span
 from mcjax.models.model import Model
-from mcjax.selections.selection import Count, Filter, count_problem, theta_problem
+from mcjax.selections.selection import Count, Filter, as_tuple, count_problem, theta_problem
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["checker"], meta_fields=["count"])
@@ -28,14 +29,17 @@ class Checker(Filter):
 
     Attributes
     ----------
-    checker : tuple of float
+    checker : sequence of float
         c, p numbers: the checker's labels are 1 with the log odds ``x'c``.
     count : {"accepted", "raw"}
         Whether the samples of the feed are rows that are kept, or rows that are looked at.
     """
 
-    checker: tuple[float, ...]
+    checker: Sequence[float]
     count: Count = "accepted"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "checker", as_tuple(self.checker))
 
     def problem(self, model: Model, theta: Float[np.ndarray, " p"], real: bool) -> str:
         """Return what is wrong with the selection for a model, or an empty string."""
@@ -85,20 +89,14 @@ class Checked(Population):
         ``dS/dv`` is the covariance of the score and of that of the origin, which is the derivative
         of the log density of labels; no sampler is differentiated.
         """
-        kept = _Kept(self.origin, self._checker, reader)
-        slope = kept.readers[0] * (1 - kept.readers[0])
-        return Score(
-            kept.vector(kept.readers[0] - kept.one),
-            kept.matrix(slope),
-            -self.covariance(reader, self.origin.theta),
-        )
+        kept = _Kept(self.origin, self._checker, reader, self.origin.theta)
+        read = kept.readers[0]
+        covariance = kept.covariance()
+        return Score(kept.vector(read - kept.one), kept.matrix(read * (1 - read)), -covariance)
 
     def covariance(self, first: Vector, second: Vector) -> Matrix:
         """Return the covariance of the scores of two readers of one row, (p, p)."""
-        kept = _Kept(self.origin, self._checker, first, second)
-        a, b = (mean - kept.one for mean in kept.readers)
-        product = kept.matrix(a * b + kept.one * (1 - kept.one))
-        return product - np.outer(kept.vector(a), kept.vector(b))
+        return _Kept(self.origin, self._checker, first, second).covariance()
 
     def acceptance(self) -> tuple[float, Vector]:
         """Return the share of rows that are kept, and the derivative of its logarithm."""
@@ -126,6 +124,12 @@ class _Kept:
         agree = expit(v) * expit(c) + expit(-v) * expit(-c)
         self.share = self._span.number(agree)
         self._weight = agree / self.share
+
+    def covariance(self) -> Matrix:
+        """Return the covariance of the scores of the first two readers, (p, p)."""
+        a, b = (mean - self.one for mean in self.readers[:2])
+        product = self.matrix(a * b + self.one * (1 - self.one))
+        return product - np.outer(self.vector(a), self.vector(b))
 
     def vector(self, values: np.ndarray) -> Vector:
         """Return ``E[x f]`` over rows that are kept, from the values of f at the nodes."""

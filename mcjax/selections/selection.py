@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float
 
@@ -16,8 +17,6 @@ from mcjax.laws.first_order.population import Origin, Population
 from mcjax.laws.law import Inapplicable
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from mcjax.models.model import Model
 
 
@@ -35,6 +34,11 @@ def count_problem(count: Any) -> str:
     """Return what is wrong with a count, or an empty string; see :meth:`Selection.problem`."""
     choices = get_args(Count)
     return "" if count in choices else f"count is {count!r}, not one of {choices}"
+
+
+def as_tuple(values: Any) -> Any:
+    """Return a list or an array of numbers as a tuple, which can be hashed; others as they are."""
+    return tuple(values) if isinstance(values, list | np.ndarray) else values
 
 
 def theta_problem(field: str, values: Any, theta: Float[np.ndarray, " p"]) -> str:

@@ -53,10 +53,10 @@ class TopP(Relabelling):
         order = jnp.argsort(-theta, axis=0)
         ranked = jnp.take_along_axis(theta, order, 0)
         # a class is kept if those before it fall short of p
-        short = jnp.cumsum(ranked, 0) - ranked < self.top_p * ranked.sum(0)
+        short = jnp.cumsum(ranked, 0) - ranked < self.top_p * ranked.sum(0, keepdims=True)
         kept = jnp.take_along_axis(short, jnp.argsort(order, axis=0), 0)
         theta = jnp.where(kept, theta, 0)
-        return params, theta / theta.sum(0)
+        return params, theta / theta.sum(0, keepdims=True)
 
     def population(self, origin: Origin, model: Model) -> Population:
         """Return the population of the rows that the reader gets."""

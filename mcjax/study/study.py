@@ -308,12 +308,13 @@ def _check_selections(
     network: Network, model: Model, theta: Float[np.ndarray, " p"], design: Design
 ) -> None:
     """Check that what readers keep of their feeds suits the model."""
-    for name, feeds in (("first", network.first), ("feeds", network.later.feeds)):
+    later = (("feeds", generation.feeds) for generation in network.later.generations)
+    for name, feeds in (("first", network.first), *later):
         for k, feed in enumerate(feeds):
             if feed.keep is None:
                 continue
             field = f"network.{name}[{k}].keep"
-            if not hasattr(feed.keep, "problem"):
+            if isinstance(feed.keep, type) or not hasattr(feed.keep, "problem"):
                 raise InputError(field, f"is {feed.keep!r}; give a selection, see mcjax.Selection")
             problem = feed.keep.problem(model, theta, feed.origin in network.source_index)
             if problem:

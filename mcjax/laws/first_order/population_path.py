@@ -33,6 +33,9 @@ LONGEST_STEP, HALVINGS = 2.0, 30
 LATEST, DOUBLINGS, SETTLED = 1000, 30, 1e-12
 """Steps to the end of a path, the logarithm of the generations in the largest, and how little a
 path that has settled moves in a generation."""
+PATIENCE = 16
+"""Steps after which a path that does not slow down is taken to go on for ever, beside those that a
+move takes to pass through all models."""
 
 
 class Reads(NamedTuple):
@@ -263,8 +266,8 @@ def settled(
 ) -> tuple[np.ndarray, Fits] | None:
     """Return where the centres settle while feeds stay, and the fits there.
 
-    The result is None if they do not settle. ``remembers`` says whether some model keeps something
-    of where it began.
+    The result is None if they do not settle, or go where integrals cannot be computed.
+    ``remembers`` says whether some model keeps something of where it began.
 
     Notes
     -----
@@ -273,6 +276,8 @@ def settled(
     second order, as a step of Newton's method is. Where models remember, the end depends on the
     way, which is curved, and the path is followed step by step.
     """
+    moves: list[float] = []
+    patience = PATIENCE + len(centres)
     for _ in range(LATEST):
         try:
             fits = fits_of(feeds, populations, centres)
@@ -282,6 +287,10 @@ def settled(
         if close(following, centres):
             return following, fits
         if not populations.hold(following):
+            return None
+        moves.append(float(np.abs(following - centres).max()))
+        late, before = moves[-patience:], moves[-2 * patience : -patience]
+        if len(before) == patience and max(late) >= max(before):
             return None
         total = (following - centres).ravel()
         longest = max(LONGEST_STEP, float(np.abs(following).max()))
