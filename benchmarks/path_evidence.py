@@ -174,10 +174,10 @@ def top_p(rows: int, keep: bool = True) -> mcjax.Condition:
 
 CASES = {
     "least squares": Case(least_squares, lambda n: least_squares(n, far=False), 200, 4),
-    "logistic": Case(logistic, lambda n: logistic(n, keep=False), 1500, 4),
-    "poisson": Case(poisson, lambda n: poisson(n, (0.6, -0.4)), 1000, 4),
+    "logistic": Case(logistic, lambda n: logistic(n, keep=False), 1500, 1),
+    "poisson": Case(poisson, lambda n: poisson(n, (0.6, -0.4)), 1000, 2),
     "verifiers": Case(verifiers, lambda n: verifiers(n, keep=False), 200, 4),
-    "checker": Case(checker, lambda n: checker(n, keep=False), 1000, 4, 3),
+    "checker": Case(checker, lambda n: checker(n, keep=False), 1000, 2, 3),
     "raw verifier": Case(raw_verifier, lambda n: raw_verifier(n, "accepted"), 200, 4),
     "median": Case(median, lambda n: median(n, 0.0), 800, 4),
     "reused": Case(reused, lambda n: reused(n, far=False), 800, 2),
@@ -238,7 +238,7 @@ def judged(case: Case, chains: int) -> dict[str, Any]:
     result["wrong_law_at_10_percent"] = first.verdict(0.1, "covariance", theory=wrong)
     last = first
     if case.scale > 1:
-        last = run(case.make(case.rows * case.scale), case.generations, chains // 2)
+        last = run(case.make(case.rows * case.scale), case.generations, chains)
         result["more_rows"] = last.compared()
     result["at_5_percent"] = last.verdict(0.05, "covariance", "bias")
     return result
