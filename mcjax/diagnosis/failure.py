@@ -25,6 +25,7 @@ import numpy as np
 
 from mcjax.diagnosis.long_run import (
     Facts,
+    LongRun,
     false_anchors,
     long_run,
     relative_curvature,
@@ -134,32 +135,37 @@ def find_failures(net: Network, facts: Facts) -> Failures:
     curvature = relative_curvature(net, facts)
     walk = BackwardWalk(net, curvature)
     anchors = _anchors(net, facts, walk, curvature is not None)
-    radius, runs, reason = np.full(net.size, np.nan), np.zeros(net.size, bool), ""
-    forgotten, grows = np.array([bool(own) for own in anchors]), None
+    forgotten, reason = np.array([bool(own) for own in anchors]), ""
+    late = LongRun(np.full((net.size, net.size), np.nan), forgotten, np.zeros(net.size, bool))
+    radius = np.full(net.size, np.nan)
     try:
         late = long_run(net, facts, walk, curvature)
         radius = component_radii(flow, late.transition, len(late.transition) // net.size)
-        forgotten, runs, grows = late.forgets, late.runs, late.grows
     except Inapplicable as error:
         reason = str(error)
+    runs, grows = late.runs, late.grows
     begins = radius > 1 + NEAR_UNIT
-    for part in strong_components(flow.readers):  # what runs away takes its readers along
-        outside = {j for i in part for j in flow.feeders[i]}.difference(part)
-        begins[part] |= runs[part].any() and not (runs | begins)[list(outside)].any()
+    if net.selections:  # those that run away at the speed of a random walk, or faster
+        begins |= runs & (radius > 1 - ABOUT_UNIT)
     explodes = np.array(reached(flow.readers, np.flatnonzero(begins)))
     origins = () if facts.penalised else collapse_origins(late_net, flow)
-    if grows is not None:
+    if not late.settles:
+        origins = tuple(
+            origin
+            for origin in origins
+            for i in origin.indices[:1]
+            if abs(radius[i] - 1) < ABOUT_UNIT and (grows is None or grows[i])
+        )
+    elif grows is not None:
         origins = _origins_of(
             late_net, flow, closed=origins, grows=grows & ~explodes, radius=radius
         )
-    elif net.selections and not reason:  # centres have no limit
-        origins = tuple(o for o in origins if abs(radius[o.indices[0]] - 1) < ABOUT_UNIT)
     noise = np.array(collapsing(flow, origins))
-    if grows is not None:
+    if grows is not None and late.settles:
         noise &= grows
     return Failures(
         noise=noise,
-        forgets=forgotten,
+        forgets=late.forgets,
         explodes=explodes,
         origins=origins,
         explosions=tuple(

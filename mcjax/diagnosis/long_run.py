@@ -89,12 +89,15 @@ class LongRun(NamedTuple):
         Whose centre has no bounded limit.
     grows : ndarray of bool, shape (M,), or None
         Whose variance grows without bound, by A; None if topology decides.
+    settles : bool
+        Whether centres have a limit, at which A is taken.
     """
 
     transition: Float[np.ndarray, "M*p M*p"]
     forgets: Bool[np.ndarray, " M"]
     runs: Bool[np.ndarray, " M"]
     grows: Bool[np.ndarray, " M"] | None = None
+    settles: bool = True
 
 
 def facts_of(condition: Condition) -> Facts:

@@ -6,10 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mcjax.figures.every_network import every_network
+from mcjax.figures.exploding_pair import exploding_pair
 from mcjax.figures.explosion_map import explosion_map
 from mcjax.figures.generations import flip, topology_panel
 from mcjax.figures.ladder import ladder
 from mcjax.figures.mediated import efficiency_maps, homogenisation, transfer
+from mcjax.figures.three_failures import three_failures
+from mcjax.figures.top_p import top_p
+from mcjax.figures.verifier import verifier
 from mcjax.figures.workflows import workflows
 
 FIGURES: dict[str, Callable[[Path, int | None], list[Path]]] = {
@@ -19,6 +23,10 @@ FIGURES: dict[str, Callable[[Path, int | None], list[Path]]] = {
     "every-network": every_network,
     "explosion-map": explosion_map,
     "workflows": workflows,
+    "three-failures": three_failures,
+    "verifier": verifier,
+    "exploding-pair": exploding_pair,
+    "top-p": top_p,
     "mediated-map": efficiency_maps,
     "mediated-transfer": transfer,
     "mediated-homogenisation": homogenisation,

@@ -22,6 +22,8 @@ FeedLike = (
     | tuple[str, str, int | None, float | Sequence[float]]
 )
 """A feed, or a tuple ``(origin, reader, samples[, weight])``."""
+Weighted = tuple[Feed, Sequence[float]]
+"""A feed and its weights by generation."""
 
 
 def build_network(
@@ -43,9 +45,9 @@ def build_network(
         Names, or a count (3 means "0", "1", "2").
     feeds : iterable of Feed or tuple, or Timeline
         Those of every later generation: :class:`Feed` objects or tuples ``(origin, reader,
-        samples[, weight])``. ``samples`` may be None in a feed from a source that has ``samples``;
-        ``weight`` may be a list by generation, of which the last stays. A timeline says what
-        changes otherwise.
+        samples[, weight])``. Those of one origin to one reader add up. ``samples`` may be None in a
+        feed from a source that has ``samples``; ``weight`` may be a list by generation, of which
+        the last stays. A timeline says what changes otherwise.
     initial : int or mapping of str to int, optional
         One number for all models, or a mapping by name; it says nothing of models that ``first``
         feeds.
@@ -76,13 +78,16 @@ def build_network(
         names = tuple(models)
     own = tuple(sources)
     counts = {source.name: source.samples for source in own}
-    beginning = tuple(_first(feed, counts) for feed in first)
+    beginning = tuple(
+        feed for feed, _ in added_up([_first(feed, counts) for feed in first], "network.first")
+    )
     if isinstance(feeds, Timeline):
         if growth:
             raise InputError("network.growth", "is for feeds without a timeline; leave it out")
         later = feeds
     else:
-        later = _timeline([_weighted(feed, "network.feeds", counts) for feed in feeds], growth)
+        given = [_weighted(feed, "network.feeds", counts) for feed in feeds]
+        later = _timeline(added_up(given, "network.feeds"), growth)
     rows: dict[str, int] = {}
     for feed in beginning:
         rows[feed.reader] = rows.get(feed.reader, 0) + (feed.samples or 1)  # refused below
@@ -131,16 +136,40 @@ def _timeline(feeds: Sequence[tuple[Feed, Sequence[float]]], growth: float) -> T
     )
 
 
-def _first(feed: FeedLike, counts: Mapping[str, int | None]) -> Feed:
+def _first(feed: FeedLike, counts: Mapping[str, int | None]) -> Weighted:
     only, weights = _weighted(feed, "network.first", counts)
     if len(weights) > 1:
         raise InputError("network.first", "has a weight by generation, and is of one; give one")
-    return only
+    return only, weights
 
 
-def _weighted(
-    feed: FeedLike, field: str, counts: Mapping[str, int | None]
-) -> tuple[Feed, Sequence[float]]:
+def added_up(feeds: Iterable[Weighted], field: str) -> list[Weighted]:
+    """Return feeds with their weights, those of one origin to one reader added up.
+
+    Raises
+    ------
+    InputError
+        If two of them have different weights; it names ``field``.
+    """
+    total: dict[tuple[str, str, Any], Weighted] = {}
+    for k, (feed, weights) in enumerate(feeds):
+        if feed.edge not in total:
+            total[feed.edge] = feed, weights
+            continue
+        known, others = total[feed.edge]
+        if weights != others:
+            raise InputError(
+                f"{field}[{k}].weight",
+                f"is another one than that of an earlier feed from {feed.origin!r} to"
+                f" {feed.reader!r}; give both the same",
+            )
+        if isinstance(known.samples, int) and isinstance(feed.samples, int):
+            feed = replace(known, samples=known.samples + feed.samples)
+        total[feed.edge] = feed, weights  # what is no number is refused below
+    return list(total.values())
+
+
+def _weighted(feed: FeedLike, field: str, counts: Mapping[str, int | None]) -> Weighted:
     """Return a feed and its weights by generation.
 
     ``counts``: samples of the feeds of each source that do not say.

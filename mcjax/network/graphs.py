@@ -32,7 +32,7 @@ def from_networkx(graph: nx.DiGraph, draws: Draws = "private", real: RealData = 
 
     Raises
     ------
-    InputError: for an undirected graph, parallel edges, or attributes that are no numbers.
+    InputError: for an undirected graph, or attributes that are no numbers.
     """
     if not graph.is_directed():
         raise InputError("graph", "is undirected, but data flow along an edge one way; direct it")
@@ -55,7 +55,10 @@ def from_networkx(graph: nx.DiGraph, draws: Draws = "private", real: RealData = 
             field = f"node {labels[node]!r}: initial"
             initial[labels[node]] = _whole(data["initial"], field)
     if real == "reused":
-        initial |= {f.reader: f.samples for f in feeds if f.origin == REAL}
+        initial |= {
+            name: sum(f.samples for f in feeds if (f.origin, f.reader) == (REAL, name))
+            for name in {f.reader for f in feeds if f.origin == REAL}
+        }
     return build_network(models, feeds, initial, draws=draws, real=real)
 
 

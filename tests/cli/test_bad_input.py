@@ -25,7 +25,10 @@ SPOILT = {
     "theta no list": (STUDY.replace("[0.5, -0.5]", "0.5"), "family.theta"),
     "huge number": (STUDY.replace("chains = 256", "chains = 1" + "0" * 30), "run.chains"),
     "duplicate model": (STUDY.replace('"c"]', '"a"]'), "network.models"),
-    "duplicate feed": (STUDY.replace('from = "real"', 'from = "a"'), "network.feeds[1]"),
+    "weights of one feed": (
+        STUDY.replace('from = "real"', 'weight = 2.0\nfrom = "a"'),
+        "network.feeds[1].weight",
+    ),
     "model named real": (STUDY.replace('"c"]', '"real"]'), "network.models"),
     "feed into real": (STUDY.replace('to = "b"', 'to = "real"'), "network.feeds[2].to"),
     "no models": (STUDY.replace('["a", "b", "c"]', "[]"), "network.models"),

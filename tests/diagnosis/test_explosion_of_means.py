@@ -6,7 +6,8 @@ import pytest
 import mcjax
 from mcjax.diagnosis import diagnose, diagnose_file
 from mcjax.laws.first_order.m_estimators import FirstOrder
-from mcjax.network import Source, build_network
+from mcjax.network import Feed, Source, build_network
+from mcjax.selections.temperature import Temperature
 from mcjax.study.load import load_study
 from mcjax.study.study import condition
 
@@ -201,3 +202,24 @@ def test_radii_of_random_regressions():
         assert fails == (~np.isnan(growing)).tolist(), net
     assert exploding > 10
     assert anchored > 3
+
+
+def test_laws_of_what_explodes_end_with_a_reason(pair):
+    """Errors of Poisson regressions soon leave the range of numbers."""
+    text = PAIR.replace('"linear"', '"poisson"').replace(
+        "[0.0, 0.0]\n\n[run]", "[0.4, -0.3]\n\n[run]"
+    )
+    pair.write_text(text.replace("generations = 6", "generations = 40"))
+    [predicted] = mcjax.predict(load_study(pair))
+    assert "first_order" in predicted.inapplicable
+    pair.write_text(text.replace("generations = 6", "generations = 1"))
+    [predicted] = mcjax.predict(load_study(pair))
+    assert np.isinf(predicted.laws["first_order"].growth).all()
+
+
+def test_the_law_of_centres_that_run_away_holds_as_long_as_they_are_found(tmp_path):
+    net = build_network(1, [("0", "0", 400)], 400)
+    hot = net.with_feeds([Feed("0", "0", 400, keep=Temperature(0.8))])
+    law = FirstOrder().predict(condition(hot, mcjax.logistic(), [1.0]), 3)
+    np.testing.assert_allclose(law.mean[:, 0, 0] + 1, 0.8 ** -np.arange(4.0), rtol=1e-9)
+    assert np.isnan(law.limit).all()

@@ -1,8 +1,10 @@
 """How models fail: a diagnosis of generated files agrees with the laws' own long run."""
 
 import collections
+import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -174,6 +176,22 @@ def test_generation_0_of_frozen_models_and_closed_loops_is_remembered():
     assert weights == pytest.approx([1 / 2, 1 / 2, 0, 1 / 4])
 
 
+def test_where_data_accumulate():
+    """Noise fades and false anchors stay; what members of a loop keep of their own is not known."""
+    feeds = [("0", "0", 100), ("u", "0", 100), ("1", "2", 100), ("2", "1", 300), ("3", "3", 100)]
+    first = [("real", "1", 100), ("u", "2", 100), ("real", "3", 100), ("u", "3", 300)]
+    net = replace(with_far(feeds, 4, first, u={"theta": (1.0,)}), memory="accumulate")
+    for found in (diagnose(net), diagnose(condition(net, mcjax.logistic(), [0.4]))):
+        assert not found.collapses
+        assert all(verdict.forgets for verdict in found.models.values())
+        assert found.models["1"].anchors == (("u", "source", None),)
+        assert found.models["0"].radius == pytest.approx(1 / 2)
+    alike = replace(net, first=tuple(feed for feed in net.first if feed.reader != "2"))
+    alike = replace(alike, initial=(400, 100, 400, 400))
+    weights = [v.anchors[0].weight if v.anchors else 0 for v in diagnose(alike).models.values()]
+    assert weights == pytest.approx([1, 0, 0, 3 / 4])
+
+
 def test_a_penalty_forgets_the_truth_and_holds_the_noise():
     net = with_far([("0", "0", 200), ("0", "1", 100), ("real", "1", 100)], 2)
     plain = diagnose(condition(net, mcjax.logistic(), [1.0]))
@@ -188,6 +206,60 @@ def test_a_penalty_forgets_the_truth_and_holds_the_noise():
     assert found.models["0"].radius == pytest.approx(0.25 / 0.3, abs=1e-6)
     at_zero = diagnose(condition(net, ridge, [0.0]))
     assert not any(v.forgets for v in at_zero.models.values())
+
+
+KEEP = """
+[network]
+models = ["a", "b"]
+initial = 1000
+feeds = [
+    {{ from = "a", to = "a", samples = {own}, keep = {{ {keep} }} }},
+    {{ from = "real", to = "a", samples = {real} }},
+    {{ from = "a", to = "b", samples = 1000 }},
+]
+[family]
+name = "{name}"
+theta = {theta}
+"""
+CLASSES = [0.35, 0.25, 0.15, 0.12, 0.08, 0.05]
+
+
+@pytest.mark.parametrize(
+    ("name", "theta", "keep", "real", "kinds", "radius"),
+    [
+        ("linear", [0.0], "temperature = 0.8", 0, "N", 1),
+        ("linear", [0.0], "temperature = 0.8", 300, "", 0.7),
+        ("linear", [0.0], "verifier = [1.0], within = 1.0", 0, "F", 0.29112),
+        ("logistic", [1.0], "flip = 0.1", 0, "F", 0.8),
+        ("logistic", [1.0], "flip = 0.1", 300, "F", 0.56),
+        ("logistic", [1.0], "temperature = 1.25", 0, "F", 0.8),
+        ("logistic", [1.0], "temperature = 0.8", 0, "FE", 1.25),
+        ("logistic", [1.0], "temperature = 0.8", 500, "F", 0.47523),
+        ("logistic", [1.0], "checker = [0.5]", 0, "NFE", 1),
+        ("logistic", [1.0], "checker = [0.5]", 300, "F", None),
+        ("gaussian", [0.0, 1.0], 'best_of = 2, reward = "label"', 0, "F", 1),  # noise dies out
+        ("gaussian", [0.0, 1.0], 'best_of = 2, reward = "label"', 350, "FE", None),
+        ("gaussian", [0.0, 1.0], 'best_of = 2, reward = "label"', 370, "F", None),
+        ("categorical", CLASSES, "top_p = 0.8", 0, "NF", 1),
+        ("categorical", CLASSES, "top_p = 0.8", 300, "F", None),
+    ],
+)
+def test_what_readers_keep(tmp_path, name, theta, keep, real, kinds, radius):
+    """Alone and with real data; limits by hand or from closed forms."""
+    path = tmp_path / "keep.toml"
+    text = KEEP.format(name=name, theta=theta, keep=keep, own=1000 - real, real=real)
+    path.write_text(text if real else re.sub('.*from = "real".*', "", text))
+    found = diagnose_file(path)
+    assert not found.inapplicable
+    for verdict in found.models.values():
+        assert verdict.noise == ("N" in kinds)
+        assert verdict.forgets == ("F" in kinds)
+        assert verdict.explodes == ("E" in kinds)
+        assert verdict.anchors == (("a -> a", keep.split(" ")[0], None),)
+    if radius is not None:
+        assert found.models["a"].radius == pytest.approx(radius, abs=1e-5)
+    assert [origin.members for origin in found.unstable_sources] == [("a",)] * ("N" in kinds)
+    assert [explosion.members for explosion in found.explosions] == [("a",)] * ("E" in kinds)
 
 
 def test_what_is_not_known_is_said(tmp_path):

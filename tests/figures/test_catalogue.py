@@ -8,10 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from numpy.testing import assert_allclose
 
 import mcjax
 from mcjax.errors import InputError
-from mcjax.figures import every_network, explosion_map, ladder, mediated, workflows
+from mcjax.figures import (
+    every_network,
+    exploding_pair,
+    explosion_map,
+    ladder,
+    mediated,
+    three_failures,
+    top_p,
+    verifier,
+    workflows,
+)
 from mcjax.figures.catalogue import FIGURES
 from mcjax.figures.files import MADE_BY, refuse_foreign, save
 from mcjax.figures.style import figure
@@ -31,6 +42,8 @@ KEYS = {  # what tells the points of a curve from those of others
     "topologies": ("condition", "model", "law", "quantity"),
     "flip": ("condition", "model", "law", "quantity"),
     "workflows": ("panel", "condition", "law", "quantity"),
+    "three-failures": ("panel", "condition", "law", "quantity"),
+    "top-p": ("panel", "condition", "law", "quantity"),
     "mediated-transfer": ("alpha", "law", "quantity"),
 }
 
@@ -93,6 +106,53 @@ def test_curves_are_of_one_law_and_go_forward(drawn, name):
         ]
         for line in lines:
             assert (np.diff(line.get_xdata()) > 0).all()
+
+
+def predicted(folder, name, quantity="mean"):
+    """The lines of a figure: numbers by generation, by panel and condition."""
+    lines = {}
+    for row in table(folder / f"{name}.csv"):
+        if row["quantity"] == quantity:
+            line = lines.setdefault((row["panel"], row["condition"]), [])
+            line.append(float(row["predicted"]))
+    return lines
+
+
+def test_selected_feeds_are_drawn_as_they_are_known(drawn):
+    """Against closed forms: heat, and tails that top-p cuts off."""
+    folder, _ = drawn
+    for failure in three_failures.FAILURES:
+        name = failure.name
+        t = np.arange(three_failures.GENERATIONS + 1)
+        centre = predicted(folder, "three-failures")[name, name]
+        assert_allclose(centre, three_failures.TRUTH / failure.temperature**t, rtol=1e-6)
+    for real, name in zip(top_p.SHARES, ("own output alone", "20% real data"), strict=True):
+        for k in range(3, 6):
+            end = predicted(folder, "top-p", f"mean {k + 1}")[name, name][-1]
+            assert end == pytest.approx(real * top_p.CLASSES[k], rel=1e-9)
+
+
+def test_verified_feeds_are_drawn_where_they_settle(drawn):
+    """At the roots of what verified and real rows say, found by a simulator of its own."""
+    folder, _ = drawn
+    centres = predicted(folder, "verifier")
+    variances = predicted(folder, "verifier", "variance")
+    settled = {"90%": (0.86308, 0.57867), "50%": (0.35730, 1.17309), "10%": (0.04646, 1.03818)}
+    slowest = 0.27624**verifier.GENERATIONS  # contraction at 90%, over the generations drawn
+    for share, (centre, spread) in settled.items():
+        place = "mixed", f"{share} verified"
+        assert centres[place][-1] == pytest.approx(centre, abs=slowest + 5e-6)
+        assert variances[place][-1] == pytest.approx(spread, rel=10 * slowest, abs=5e-6)
+
+
+def test_the_pair_explodes_at_its_radius(drawn):
+    folder, _ = drawn
+    lines = predicted(folder, "exploding-pair", "mse")
+    grows = np.array(lines["mse", "covariates differ"])
+    assert grows[-1] / grows[-3] == pytest.approx(2.36332**4, rel=1e-3)
+    sound = np.array(lines["mse", "one law of covariates"])
+    n = 2 * exploding_pair.HALF
+    assert sound[-1] == pytest.approx(4 / 3 * 2 / n, rel=1e-4)  # n C = n C / 4 + I
 
 
 @pytest.mark.parametrize("name", FIGURES)

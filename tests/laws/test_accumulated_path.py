@@ -14,13 +14,10 @@ from mcjax.laws.first_order.linear_system import covariances
 from mcjax.laws.first_order.m_estimators import FirstOrder
 from mcjax.laws.first_order.path_system import path_of
 from mcjax.laws.first_order.score_equations import linear_system
-from mcjax.models.gaussian import gaussian
 from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
-from mcjax.models.penalised import penalised
 from mcjax.models.quantile import quantile
-from mcjax.network import Cycle, Feed, Generation, Series, Source, build_network
-from mcjax.selections.best_of import BestOf
+from mcjax.network import Cycle, Generation, Series, Source, build_network
 from mcjax.study.study import Study, condition, ladder
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
 
@@ -353,59 +350,3 @@ def test_a_ladder_verifies_covariance_and_mean(name):
     found = api.judge(study, scores_at_birth(name, study), outcomes)
     refuted = [c for c in found.cells if c.quantity == "covariance" and c.verdict == REFUTED]
     assert refuted[-1].condition.endswith("scale=8")
-
-
-def pair(rows=300, keep=None, **options):
-    """Two models that read the truth, and a selection of what one of them generates."""
-    feeds = [Feed("a", "a", rows, 1.0, keep), Feed("real", "a", rows // 2)]
-    feeds += [Feed("a", "b", rows, 2.0, keep), Feed("real", "b", rows)]
-    return build_network("ab", feeds, 2 * rows, **options, **POOL)
-
-
-OTHER = {
-    "best of two, spreading": condition(pair(keep=BestOf(2)), gaussian(), [0.0, 1.0], label="best"),
-    "penalty and covariates": condition(
-        pair(draws="shared"),
-        penalised(linear(), ridge=0.2),
-        [1.0],
-        label="penalty",
-        own_covariances={"a": [[0.3]]},
-    ),
-}
-
-
-@pytest.mark.statistical
-@pytest.mark.parametrize("name", OTHER)
-def test_whatever_draws_centres_away_accumulates(name):
-    study = Study((OTHER[name],), generations=3, chains=6144, tolerance=0.15,
-                  quantities=("covariance", "bias"))  # fmt: skip
-    assert api.verify(study).verdict == VERIFIED
-
-
-def between(real="fresh", **options):
-    """Two models of few rows that read themselves and one another; one reads another truth."""
-    feeds = [("far", "a", 6), ("a", "a", 6), ("a", "b", 6), ("b", "a", 6), ("b", "b", 6)]
-    far = Source("far", theta=(10.0,), real=real)
-    return build_network("ab", feeds, 6, sources=[far], **options)
-
-
-MEANS = {
-    "forgets": (between(draws="shared"), True),
-    "accumulates": (between(**POOL), True),
-    "reused": (between("reused"), False),
-    "shared": (between(draws="shared", **POOL), False),
-}
-
-
-@pytest.mark.statistical
-@pytest.mark.parametrize("name", MEANS)
-def test_least_squares_has_the_mean_of_its_centres(name, z_limit):
-    """At any number of rows, unless shares in a fit depend on the errors of parents."""
-    net, exact = MEANS[name]
-    one = condition(net, linear(sigma=0.1), [0.0], label=name)
-    [tally] = api.simulate(Study((one,), generations=3, chains=65_536))
-    error = tally.outcome.moments.error
-    law = FirstOrder().predict(one, 3)
-    assert law.mse_complete == exact
-    off = np.abs(error.mean - law.mean) / error.standard_error()
-    assert (off.max() < z_limit) == exact

@@ -207,9 +207,21 @@ def test_ends_refused(feed, field, says):
     refused(f"network.{field}", ["a", "beta"], [feed], 5, says=says)
 
 
-def test_repeated_feed():
+def test_feeds_of_one_origin_to_one_reader_add_up():
     feeds = [("a", "b", 5), ("b", "a", 5), ("a", "b", 7)]
-    refused("network.feeds[2]", "ab", feeds, 5, says="'a' to 'b'")
+    net = build_network("ab", feeds, 5, first=[("real", "a", 3), ("real", "a", 2)])
+    assert net.feeds == (Feed("a", "b", 12), Feed("b", "a", 5))
+    assert net.first == (Feed("real", "a", 5),)
+
+
+def test_they_have_one_weight():
+    feeds = [("a", "b", 5), ("b", "a", 5), ("a", "b", 7, 2.0)]
+    refused("network.feeds[2].weight", "ab", feeds, 5, says="'a' to 'b'")
+
+
+def test_a_generation_has_each_feed_once():
+    with pytest.raises(InputError, match="repeats the feed"):
+        build_network("ab", Series(Generation([("a", "b", 5), ("a", "b", 7)])), 5)
 
 
 @pytest.mark.parametrize(

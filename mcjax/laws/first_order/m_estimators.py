@@ -22,7 +22,7 @@ from mcjax.laws.first_order.information import information_of
 from mcjax.laws.first_order.limits import growth, limit, mean_limit
 from mcjax.laws.first_order.linear_system import LinearSystem, covariances, means
 from mcjax.laws.first_order.monte_carlo_information import jackknife_error
-from mcjax.laws.first_order.path_system import path_of, pooled_mse_on_path
+from mcjax.laws.first_order.path_system import growth_at_end, path_of, pooled_mse_on_path
 from mcjax.laws.first_order.population_path import SETTLED, close
 from mcjax.laws.first_order.score_equations import linear_system, pooled_first_order
 from mcjax.laws.first_order.spectral_growth import spectral_growth
@@ -154,8 +154,8 @@ def _around_path(condition: Condition, generations: int) -> Prediction:
     slopes, limits = np.full((2, net.size), np.nan)
     stable = np.zeros(net.size, bool)
     if path.late is not None:
-        slopes, stable = spectral_growth(path.late, net)
-        slopes = np.where(stable | (not forgets), np.nan, slopes)
+        slopes, stable = growth_at_end(path, net)
+        slopes = slopes if forgets else np.full_like(slopes, np.nan)
         away = path.limit - condition.theta
         away[np.abs(away) < SETTLED * max(1.0, np.abs(condition.theta).max())] = 0  # rounding
         limits = mean_squares(limit(path.late, stable), net.size, away)

@@ -48,8 +48,13 @@ from mcjax.laws.first_order.population_path import (
     settled,
     transition_of,
 )
+from mcjax.laws.first_order.spectral_growth import spectral_growth
 from mcjax.laws.law import Inapplicable, has_long_run
+from mcjax.network.network import Network
 from mcjax.study.study import Condition
+
+DIES = 1e-9
+"""Variance that noise adds in a generation, relative to that of generation 0, that is none."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,20 @@ class Path:
     clearance: float
     limit: Float[np.ndarray, "M p"]
     late: LinearSystem | None
+
+
+def growth_at_end(path: Path, net: Network) -> tuple[np.ndarray, np.ndarray]:
+    """Return the slopes of variances around the limit, and which models settle, both (M,).
+
+    Slopes are as in :func:`mcjax.laws.first_order.spectral_growth.spectral_growth`. A model also
+    settles if the noise dies out on the way to the limit, as where readers keep the best of several
+    rows.
+    """
+    assert path.late is not None, "the centres settle"
+    slopes, settles = spectral_growth(path.late, net)
+    with np.errstate(invalid="ignore"):
+        settles = settles | (slopes <= DIES * np.trace(path.covariance[0]))
+    return np.where(settles, np.nan, slopes), settles
 
 
 class SampleScore(NamedTuple):
