@@ -24,7 +24,10 @@ GROWTH_ALONE = (
 
 def check_network(net: Network) -> None:
     """Raise InputError, naming the field, for what makes no network."""
-    _check_hashes(net)
+    later = (("feeds", generation.feeds) for generation in net.later.generations)
+    for table, feeds in (("first", net.first), *later):
+        for k, feed in enumerate(feeds):
+            check_keep(f"network.{table}[{k}]", feed.keep)
     _check_models(net.models)
     _check_sources(net)
     for field, value, choices in (
@@ -78,18 +81,14 @@ def check_weight(field: str, weight: float, zero: bool = False) -> None:
         raise InputError(field, f"is {weight!r}; give a positive number")
 
 
-def _check_hashes(net: Network) -> None:
-    """Raise InputError unless what is kept has a hash, by which samples are told apart."""
-    later = (("feeds", generation.feeds) for generation in net.later.generations)
-    for name, feeds in (("first", net.first), *later):
-        for k, feed in enumerate(feeds):
-            try:
-                hash(feed.keep)
-            except TypeError as error:
-                raise InputError(
-                    f"network.{name}[{k}].keep",
-                    f"is {feed.keep!r}; give a selection with numbers, texts or lists of numbers",
-                ) from error
+def check_keep(field: str, keep: Any) -> None:
+    """Raise InputError for a selection without a hash, by which samples are told apart."""
+    try:
+        hash(keep)
+    except TypeError as error:
+        raise InputError(
+            f"{field}.keep", f"is {keep!r}; give a selection of numbers, texts or lists of numbers"
+        ) from error
 
 
 def _check_models(models: tuple[str, ...]) -> None:

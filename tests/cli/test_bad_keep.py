@@ -124,7 +124,7 @@ BAD = [
     (LOGISTIC, "{ top_p = 0.9 }", ".top_p", "needs classes, which logistic does not have"),
     # dates are values of TOML, too
     (LOGISTIC, "{ flip = 2020-01-01 }", ".flip", "; give a probability"),
-    (LOGISTIC, "{ flip = { q = 0.1 } }", "", "; give a selection with numbers, texts or lists"),
+    (LOGISTIC, "{ flip = { q = 0.1 } }", "", "; give a selection of numbers, texts or lists"),
 ]
 
 
@@ -188,14 +188,13 @@ def test_modes_in_which_nothing_is_selected(keep, tmp_path, call):
     refused(call, path, KEEP, "is for random designs; leave it out, or covariates.design")
 
 
-def test_the_same_selection_twice(tmp_path, call):
-    path = written(tmp_path, LOGISTIC, "{ flip = 0.1 }")
-    text = path.read_text()
+def test_the_same_selection_twice_adds_up(tmp_path):
     more = '[[network.feeds]]\nfrom = "a"\nto = "a"\nsamples = 9\nkeep = { flip = %s }\n[family]'
-    path.write_text(text.replace("[family]", more % 0.2))
-    assert call("predict", path)[0] == 0
-    path.write_text(text.replace("[family]", more % 0.1))
-    refused(call, path, "network.feeds[2]", "repeats the feed from 'a' to 'a'; add up")
+    for flip, rows in ((0.1, [50, 59]), (0.2, [50, 50, 9])):
+        path = written(tmp_path, LOGISTIC, "{ flip = 0.1 }")
+        path.write_text(path.read_text().replace("[family]", more % flip))
+        feeds = mcjax.load_study(path).conditions[0].network.feeds
+        assert [feed.samples for feed in feeds] == rows
 
 
 def test_weights_by_generation(tmp_path, call):
