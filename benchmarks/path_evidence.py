@@ -57,9 +57,12 @@ def least_squares(rows: int, far: bool = True) -> mcjax.Condition:
     return mcjax.condition(net, mcjax.linear(), [1.0, -0.5], [[1.0, 0.4], [0.4, 1.5]])
 
 
-def _interrupted(model: mcjax.Model, theta: list[float], keeps: tuple[Any, Any], rows: int) -> Any:
+def _interrupted(
+    model: mcjax.Model, theta: list[float], keeps: tuple[Any, Any], rows: int, far: bool
+) -> mcjax.Condition:
     """Three models, one of them frozen; a kept biased sample, and real data that end."""
     heat, flip = keeps
+    other: Any = {"theta": tuple(-t for t in theta)} if far else {}
     net = mcjax.build_network(
         ["a", "b", "frozen"],
         [
@@ -70,23 +73,21 @@ def _interrupted(model: mcjax.Model, theta: list[float], keeps: tuple[Any, Any],
             ("frozen", "b", rows // 2),
         ],
         2 * rows,
-        sources=[
-            Source("biased", samples=rows // 2, theta=tuple(-t for t in theta), real="reused")
-        ],
+        sources=[Source("biased", samples=rows // 2, real="reused", **other)],
     )
     return mcjax.condition(net, model, theta)
 
 
-def logistic(rows: int, keep: bool = True) -> mcjax.Condition:
+def logistic(rows: int, far: bool = True) -> mcjax.Condition:
     """A kept biased sample, heat, flips, ridge, a frozen model, and real data that end."""
     model = mcjax.penalised(mcjax.logistic(), ridge=0.02)
-    keeps = (mcjax.Temperature(0.8), mcjax.Flip(0.1)) if keep else (None, None)
-    return _interrupted(model, [0.8, -0.6], keeps, rows)
+    keeps = mcjax.Temperature(0.8), mcjax.Flip(0.1)
+    return _interrupted(model, [0.8, -0.6], keeps, rows, far)
 
 
-def poisson(rows: int, theta: tuple[float, float] = (0.3, -0.2)) -> mcjax.Condition:
+def poisson(rows: int, far: bool = True) -> mcjax.Condition:
     """The same without heat, flips and ridge."""
-    return _interrupted(mcjax.poisson(), list(theta), (None, None), rows)
+    return _interrupted(mcjax.poisson(), [0.3, -0.2], (None, None), rows, far)
 
 
 def verifiers(rows: int, keep: bool = True) -> mcjax.Condition:
@@ -174,10 +175,10 @@ def top_p(rows: int, keep: bool = True) -> mcjax.Condition:
 
 CASES = {
     "least squares": Case(least_squares, lambda n: least_squares(n, far=False), 200, 4),
-    "logistic": Case(logistic, lambda n: logistic(n, keep=False), 1500, 4),
-    "poisson": Case(poisson, lambda n: poisson(n, (0.6, -0.4)), 1000, 4),
+    "logistic": Case(logistic, lambda n: logistic(n, far=False), 1500, 1),
+    "poisson": Case(poisson, lambda n: poisson(n, far=False), 1000, 2),
     "verifiers": Case(verifiers, lambda n: verifiers(n, keep=False), 200, 4),
-    "checker": Case(checker, lambda n: checker(n, keep=False), 1000, 4, 3),
+    "checker": Case(checker, lambda n: checker(n, keep=False), 1000, 2, 3),
     "raw verifier": Case(raw_verifier, lambda n: raw_verifier(n, "accepted"), 200, 4),
     "median": Case(median, lambda n: median(n, 0.0), 800, 4),
     "reused": Case(reused, lambda n: reused(n, far=False), 800, 2),
@@ -238,7 +239,7 @@ def judged(case: Case, chains: int) -> dict[str, Any]:
     result["wrong_law_at_10_percent"] = first.verdict(0.1, "covariance", theory=wrong)
     last = first
     if case.scale > 1:
-        last = run(case.make(case.rows * case.scale), case.generations, chains // 2)
+        last = run(case.make(case.rows * case.scale), case.generations, chains)
         result["more_rows"] = last.compared()
     result["at_5_percent"] = last.verdict(0.05, "covariance", "bias")
     return result

@@ -112,7 +112,7 @@ def _diagnosis(net: Network, facts: Facts) -> Diagnosis:
     paths = _paths(flow, (*origins, *failures.explosions))
     rates = _rates(net, facts, failures)
     marked = facts.penalised or bool(net.selections)
-    models = {}
+    models, frozen = {}, net.frozen
     for i, name in enumerate(net.models):
         fails = bool(rates.collapses[i])
         models[name] = ModelVerdict(
@@ -126,7 +126,7 @@ def _diagnosis(net: Network, facts: Facts) -> Diagnosis:
             anchors=failures.anchors[i],
             explosions=exploding[i],
             path=tuple(net.models[k] for k in paths[i]),
-            frozen=bool(net.frozen[i]),
+            frozen=frozen[i],
         )
     return Diagnosis(
         models=models,

@@ -19,10 +19,11 @@ from jax import Array
 from mcjax.estimators.predictor import LinearPredictor, Params, Words, linear_predictor
 from mcjax.estimators.sufficient_statistics import Statistics, Sums
 from mcjax.models.allowance import Allowance
+from mcjax.models.huber_scores import huber_scores
 from mcjax.models.information import BatchInformation, Information
 from mcjax.models.model import LeastSquares, Model, Tempering, predictor_model, uniforms
 from mcjax.models.noise import NOISES, Noise, NoiseLaw, NoiseName, positive, read_noise
-from mcjax.models.scores import huber_scores, squared_scores
+from mcjax.models.scores import squared_scores
 from mcjax.solvers.cholesky import singular_share, solve_positive
 
 OUTSIDE = 0.02

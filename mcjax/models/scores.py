@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import expit, ndtr
+from scipy.special import expit
 
 from mcjax.estimators.predictor import Params
 from mcjax.models.noise import NOISES, NoiseName
@@ -112,7 +112,7 @@ def squared_scores(kind: NoiseName, real_kind: NoiseName) -> ScoreMoments:
         return MeanSlope(reader - parent, one, -one)
 
     def product(params: Params, readers: tuple[Eta, Eta], parent: Eta, real: bool) -> Eta:
-        law, noise = _noise(params, kind, real_kind, real)
+        law, noise = noise_of(params, kind, real_kind, real)
         spread = float(params["sigma"]) ** 2 * NOISES[law].variance(noise)
         first, second = readers
         return (first - parent) * (second - parent) + spread
@@ -121,40 +121,12 @@ def squared_scores(kind: NoiseName, real_kind: NoiseName) -> ScoreMoments:
 
 
 @cache
-def huber_scores(kind: NoiseName, real_kind: NoiseName) -> ScoreMoments | None:
-    """Return the moments of Huber's loss, or None for noise that is no mixture of normals.
-
-    The score is ``-psi(y - reader)`` with ``psi(r) = max(-k, min(k, r))``.
-    """
-    if any(NOISES[law].normals is None for law in (kind, real_kind)):
-        return None
-
-    def mean(params: Params, reader: Eta, parent: Eta, real: bool) -> MeanSlope:
-        k, offset = float(params["threshold"]), parent - reader
-        clipped, within = np.zeros_like(offset), np.zeros_like(offset)
-        for share, scale in _components(params, kind, real_kind, real):
-            above, below = (offset + k) / scale, (offset - k) / scale
-            clipped += share * (scale * (_integrated(above) - _integrated(below)) - k)
-            within += share * (ndtr(above) - ndtr(below))
-        return MeanSlope(-clipped, within, -within)
-
-    def product(params: Params, readers: tuple[Eta, Eta], parent: Eta, real: bool) -> Eta:
-        k, total = float(params["threshold"]), np.zeros_like(parent)
-        first, second = readers
-        for share, scale in _components(params, kind, real_kind, real):
-            total += share * _clipped_product(parent - first, parent - second, k, scale)
-        return total
-
-    return ScoreMoments(mean, product, location=True, scale="sigma")
-
-
-@cache
 def quantile_scores(kind: NoiseName, real_kind: NoiseName) -> ScoreMoments:
     """Return the moments of quantile regression, whose score is ``1[y < reader] - level``."""
 
     def below(params: Params, reader: Eta, parent: Eta, real: bool) -> tuple[Eta, Eta]:
         """Return ``P(y < reader)`` and its derivative in ``reader``."""
-        law, noise = _noise(params, kind, real_kind, real)
+        law, noise = noise_of(params, kind, real_kind, real)
         sigma = float(params["sigma"])
         z = noise["centre"] + (reader - parent) / sigma
         return NOISES[law].distribution(noise, z), NOISES[law].density(noise, z) / sigma
@@ -171,54 +143,8 @@ def quantile_scores(kind: NoiseName, real_kind: NoiseName) -> ScoreMoments:
     return ScoreMoments(mean, product, location=True, scale="sigma")
 
 
-def _noise(
+def noise_of(
     params: Params, kind: NoiseName, real_kind: NoiseName, real: bool
 ) -> tuple[NoiseName, Params]:
+    """Return the noise distribution of real or of synthetic labels, and its parameters."""
     return (real_kind, params["real_noise"]) if real else (kind, params["noise"])
-
-
-def _components(
-    params: Params, kind: NoiseName, real_kind: NoiseName, real: bool
-) -> list[tuple[float, float]]:
-    """Return shares and scales of the normals that the noise is a mixture of."""
-    law, noise = _noise(params, kind, real_kind, real)
-    normals = NOISES[law].normals
-    assert normals is not None, "huber_scores has asked"
-    return [(share, float(params["sigma"]) * scale) for share, scale in normals(noise)]
-
-
-def _density(z: Eta) -> Eta:
-    return np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
-
-
-def _integrated(z: Eta) -> Eta:
-    """Return the integral of the normal distribution function up to z."""
-    return z * ndtr(z) + _density(z)
-
-
-def _clipped_product(first: Eta, second: Eta, k: float, scale: float) -> Eta:
-    """Return ``E psi(first + e) psi(second + e)`` for normal e with this scale.
-
-    Between the four points at which either factor begins or ceases to be clipped, the product is a
-    polynomial ``c0 + c1 e + c2 e^2``, which is integrated against the density piece by piece.
-    """
-    ends = np.sort(np.stack([k - first, -k - first, k - second, -k - second]) / scale, axis=0)
-    far = np.full_like(first, np.inf)[None]
-    z = np.concatenate([-far, ends, far])
-    with np.errstate(invalid="ignore"):
-        mass = ndtr(z)
-        first_moment = -_density(z)
-        second_moment = mass + np.where(np.isfinite(z), z, 0.0) * first_moment
-    inner = np.concatenate([z[1:2] - 1, (z[1:-2] + z[2:-1]) / 2, z[-2:-1] + 1]) * scale
-    total = np.zeros_like(first)
-    for m in range(len(z) - 1):
-        e = inner[m]
-        left, right = first + e, second + e
-        slope_left, slope_right = np.abs(left) < k, np.abs(right) < k
-        base_left = np.where(slope_left, first, np.clip(left, -k, k))
-        base_right = np.where(slope_right, second, np.clip(right, -k, k))
-        a, b, c = (part[m + 1] - part[m] for part in (mass, first_moment, second_moment))
-        total += base_left * base_right * a
-        total += scale * (slope_left * base_right + slope_right * base_left) * b
-        total += scale**2 * (slope_left & slope_right) * c
-    return total

@@ -1,13 +1,23 @@
-"""The selections that a study file can name. Does not import them before one is asked for."""
+"""What readers keep of their feeds: the selections a study file can name, and their checks.
+
+Does not import selections before one is asked for.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from pkgutil import resolve_name
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcjax.errors import InputError, did_you_mean
+from mcjax.network import Network
+
+if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Float
+
+    from mcjax.models.model import Model
 
 PLACES = {
     "temperature": "mcjax.selections.temperature:Temperature",
@@ -65,3 +75,31 @@ def read_selection(spec: Mapping[str, Any], field: str) -> Any:
 def _frozen(value: Any) -> Any:
     """Return a value in which lists are tuples."""
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+def check_selections(
+    network: Network, model: Model, theta: Float[np.ndarray, " p"], design: str
+) -> None:
+    """Check that what readers keep of their feeds suits the model.
+
+    Raises
+    ------
+    InputError
+        If it does not; the message names the feed and the field.
+    """
+    later = (("feeds", generation.feeds) for generation in network.later.generations)
+    for name, feeds in (("first", network.first), *later):
+        for k, feed in enumerate(feeds):
+            if feed.keep is None:
+                continue
+            field = f"network.{name}[{k}].keep"
+            if isinstance(feed.keep, type) or not hasattr(feed.keep, "problem"):
+                raise InputError(field, f"is {feed.keep!r}; give a selection, see mcjax.Selection")
+            problem = feed.keep.problem(model, theta, feed.origin in network.source_index)
+            if problem:
+                entry, _, sentence = problem.partition(" ")
+                raise InputError(f"{field}.{entry}", sentence)
+            if design == "fixed":
+                raise InputError(field, "is for random designs; leave it out, or covariates.design")
+            if network.memory.selects:
+                raise InputError(field, "is for memory 'replace' or 'accumulate'; use one of these")

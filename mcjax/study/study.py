@@ -14,6 +14,7 @@ import numpy as np
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network import Network
 from mcjax.study.quantities import check_quantities
+from mcjax.study.selections import check_selections
 from mcjax.study.sources import (
     SourceLaws,
     check_determined,
@@ -287,7 +288,7 @@ def condition(
                 f" {model.name} has none; leave them out",
             )
         check_determined(network, source_laws(network, model, truth, cov), own)
-    _check_selections(network, model, truth, design)
+    check_selections(network, model, truth, design)
     model = replace(model, params=_read_only(model.params))
     shown = label if name is None else name
     return Condition(
@@ -302,28 +303,6 @@ def condition(
         estimator=estimator,
         own_covariances=own,
     )
-
-
-def _check_selections(
-    network: Network, model: Model, theta: Float[np.ndarray, " p"], design: Design
-) -> None:
-    """Check that what readers keep of their feeds suits the model."""
-    later = (("feeds", generation.feeds) for generation in network.later.generations)
-    for name, feeds in (("first", network.first), *later):
-        for k, feed in enumerate(feeds):
-            if feed.keep is None:
-                continue
-            field = f"network.{name}[{k}].keep"
-            if isinstance(feed.keep, type) or not hasattr(feed.keep, "problem"):
-                raise InputError(field, f"is {feed.keep!r}; give a selection, see mcjax.Selection")
-            problem = feed.keep.problem(model, theta, feed.origin in network.source_index)
-            if problem:
-                entry, _, sentence = problem.partition(" ")
-                raise InputError(f"{field}.{entry}", sentence)
-            if design == "fixed":
-                raise InputError(field, "is for random designs; leave it out, or covariates.design")
-            if network.memory.selects:
-                raise InputError(field, "is for memory 'replace' or 'accumulate'; use one of these")
 
 
 def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:

@@ -4,6 +4,7 @@ import collections
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -173,6 +174,22 @@ def test_generation_0_of_frozen_models_and_closed_loops_is_remembered():
     assert [verdict.forgets for verdict in found.values()] == [True, True, False, True]
     weights = [v.anchors[0].weight if v.anchors else 0 for v in found.values()]
     assert weights == pytest.approx([1 / 2, 1 / 2, 0, 1 / 4])
+
+
+def test_where_data_accumulate():
+    """Noise fades and false anchors stay; what members of a loop keep of their own is not known."""
+    feeds = [("0", "0", 100), ("u", "0", 100), ("1", "2", 100), ("2", "1", 300), ("3", "3", 100)]
+    first = [("real", "1", 100), ("u", "2", 100), ("real", "3", 100), ("u", "3", 300)]
+    net = replace(with_far(feeds, 4, first, u={"theta": (1.0,)}), memory="accumulate")
+    for found in (diagnose(net), diagnose(condition(net, mcjax.logistic(), [0.4]))):
+        assert not found.collapses
+        assert all(verdict.forgets for verdict in found.models.values())
+        assert found.models["1"].anchors == (("u", "source", None),)
+        assert found.models["0"].radius == pytest.approx(1 / 2)
+    alike = replace(net, first=tuple(feed for feed in net.first if feed.reader != "2"))
+    alike = replace(alike, initial=(400, 100, 400, 400))
+    weights = [v.anchors[0].weight if v.anchors else 0 for v in diagnose(alike).models.values()]
+    assert weights == pytest.approx([1, 0, 0, 3 / 4])
 
 
 def test_a_penalty_forgets_the_truth_and_holds_the_noise():

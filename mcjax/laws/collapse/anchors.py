@@ -73,7 +73,8 @@ class BackwardWalk:
         taken = np.where(self._held[:, None], self._begun > 0, self._ends > 0)
         reach = [reached(self._readers, np.flatnonzero(models)) for models in taken.T]
         self.reach: np.ndarray = np.array(reach).T
-        moving = [part for part in self._closed if not net.frozen[part[0]]]
+        frozen = net.frozen
+        moving = [part for part in self._closed if not frozen[part[0]]]
         self._mixed = not net.memory.current_only and any(
             len(net.tables) > 1 or np.ptp(self._begun[part], axis=0).any() for part in moving
         )

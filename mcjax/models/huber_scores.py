@@ -1,0 +1,135 @@
+"""Moments of the score of Huber's loss, ``-psi(y - reader)`` with ``psi(r) = max(-k, min(k, r))``.
+
+For mixtures of normals they are in closed form. For other noise, with the distribution function F
+of the residual r, and a function g that is constant beyond some ends,
+
+    E g(r) = g(infinity) - int g'(u) F(u) du ,
+
+an integral over a finite interval, in which g' is a polynomial between the points at which r begins
+or ceases to be clipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+from scipy.special import ndtr
+
+from mcjax.estimators.predictor import Params
+from mcjax.models.noise import NOISES, NoiseName
+from mcjax.models.scores import Eta, MeanSlope, ScoreMoments, noise_of
+
+NODES = 24
+"""Nodes of the Gauss-Legendre rule between two points of ``GRADED``."""
+GRADED = np.array([0.0, 0.5, 1.5, 4.0, 10.0, 30.0, 100.0, 1e3, 1e4])
+"""Distances from the centre of the noise, in units of its scale, at which integrals are split: they
+are kinks of densities, or where their tails change from one order of magnitude to the next."""
+
+
+@cache
+def huber_scores(kind: NoiseName, real_kind: NoiseName) -> ScoreMoments:
+    """Return the moments of Huber's loss for the noise of synthetic and of real labels."""
+
+    def mean(params: Params, reader: Eta, parent: Eta, real: bool) -> MeanSlope:
+        k, offset = float(params["threshold"]), parent - reader
+        if _of_normals(kind, real_kind, real):
+            clipped, within = np.zeros_like(offset), np.zeros_like(offset)
+            for share, scale in _components(params, kind, real_kind, real):
+                above, below = (offset + k) / scale, (offset - k) / scale
+                clipped += share * (scale * (_integrated(above) - _integrated(below)) - k)
+                within += share * (ndtr(above) - ndtr(below))
+            return MeanSlope(-clipped, within, -within)
+        law, noise = noise_of(params, kind, real_kind, real)
+        sigma, distribution = float(params["sigma"]), NOISES[law].distribution
+        ends = [(-k - offset) / sigma, (k - offset) / sigma]
+        within = distribution(noise, ends[1]) - distribution(noise, ends[0])
+        clipped = k - sigma * _integral(lambda e: distribution(noise, e), ends)
+        return MeanSlope(-clipped, within, -within)
+
+    def product(params: Params, readers: tuple[Eta, Eta], parent: Eta, real: bool) -> Eta:
+        k, (first, second) = float(params["threshold"]), (parent - at for at in readers)
+        if _of_normals(kind, real_kind, real):
+            total = np.zeros_like(parent)
+            for share, scale in _components(params, kind, real_kind, real):
+                total += share * _clipped_product(first, second, k, scale)
+            return total
+        law, noise = noise_of(params, kind, real_kind, real)
+        sigma, distribution = float(params["sigma"]), NOISES[law].distribution
+
+        def change(e: np.ndarray) -> np.ndarray:
+            """Return the derivative of the product in e, times the distribution function."""
+            a, b = first + sigma * e, second + sigma * e
+            slope = (np.abs(a) < k) * np.clip(b, -k, k) + (np.abs(b) < k) * np.clip(a, -k, k)
+            return slope * distribution(noise, e)
+
+        ends = [(side * k - at) / sigma for at in (first, second) for side in (-1, 1)]
+        return k**2 - sigma * _integral(change, ends)
+
+    return ScoreMoments(mean, product, location=True, scale="sigma")
+
+
+def _of_normals(kind: NoiseName, real_kind: NoiseName, real: bool) -> bool:
+    return NOISES[real_kind if real else kind].normals is not None
+
+
+def _integral(integrand: Callable[[np.ndarray], np.ndarray], ends: list[Eta]) -> Eta:
+    """Return an integral between the outermost of some ends, between which it is split."""
+    cuts = np.broadcast_arrays(*ends, *(np.full_like(ends[0], c) for c in (*-GRADED, *GRADED[1:])))
+    points = np.sort(np.clip(cuts, np.min(ends, axis=0), np.max(ends, axis=0)), axis=0)
+    rule = np.transpose(np.polynomial.legendre.leggauss(NODES))
+    total = np.zeros_like(points[0])
+    for low, high in pairwise(points):
+        half, middle = (high - low) / 2, (high + low) / 2
+        if half.any():
+            total += half * sum(w * integrand(middle + half * z) for z, w in rule)
+    return total
+
+
+def _components(
+    params: Params, kind: NoiseName, real_kind: NoiseName, real: bool
+) -> list[tuple[float, float]]:
+    """Return shares and scales of the normals that the noise is a mixture of."""
+    law, noise = noise_of(params, kind, real_kind, real)
+    normals = NOISES[law].normals
+    assert normals is not None, "the caller has asked"
+    return [(share, float(params["sigma"]) * scale) for share, scale in normals(noise)]
+
+
+def _density(z: Eta) -> Eta:
+    return np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
+
+
+def _integrated(z: Eta) -> Eta:
+    """Return the integral of the normal distribution function up to z."""
+    return z * ndtr(z) + _density(z)
+
+
+def _clipped_product(first: Eta, second: Eta, k: float, scale: float) -> Eta:
+    """Return ``E psi(first + e) psi(second + e)`` for normal e with this scale.
+
+    Between the four points at which either factor begins or ceases to be clipped, the product is a
+    polynomial ``c0 + c1 e + c2 e^2``, which is integrated against the density piece by piece.
+    """
+    ends = np.sort(np.stack([k - first, -k - first, k - second, -k - second]) / scale, axis=0)
+    far = np.full_like(first, np.inf)[None]
+    z = np.concatenate([-far, ends, far])
+    with np.errstate(invalid="ignore"):
+        mass = ndtr(z)
+        first_moment = -_density(z)
+        second_moment = mass + np.where(np.isfinite(z), z, 0.0) * first_moment
+    inner = np.concatenate([z[1:2] - 1, (z[1:-2] + z[2:-1]) / 2, z[-2:-1] + 1]) * scale
+    total = np.zeros_like(first)
+    for m in range(len(z) - 1):
+        e = inner[m]
+        left, right = first + e, second + e
+        slope_left, slope_right = np.abs(left) < k, np.abs(right) < k
+        base_left = np.where(slope_left, first, np.clip(left, -k, k))
+        base_right = np.where(slope_right, second, np.clip(right, -k, k))
+        a, b, c = (part[m + 1] - part[m] for part in (mass, first_moment, second_moment))
+        total += base_left * base_right * a
+        total += scale * (slope_left * base_right + slope_right * base_left) * b
+        total += scale**2 * (slope_left & slope_right) * c
+    return total
