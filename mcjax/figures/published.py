@@ -29,12 +29,14 @@ def published_figure(folder: Path, results: Sequence[Result], tolerance: float) 
         for k, result in enumerate(results):
             cell = result.cell
             low, high = cell.interval
-            axes.plot([low, high], [k, k], color=COLOUR[cell.verdict], linewidth=1)
-            axes.plot(cell.ratio, k, SHAPE[cell.verdict], color=COLOUR[cell.verdict], markersize=4)
+            axes.plot([low, high], [k, k], color=COLOUR[result.verdict], linewidth=1)
+            axes.plot(
+                cell.ratio, k, SHAPE[result.verdict], color=COLOUR[result.verdict], markersize=4
+            )
             rows.append(
                 {"condition": result.entry.id, "quantity": result.row.setting}
                 | {"law": result.entry.kind, "ratio": cell.ratio, "low": low, "high": high}
-                | {"verdict": cell.verdict}
+                | {"verdict": result.verdict}
             )
         axes.set_yticks(range(len(results)))
         axes.set_yticklabels([drawn(f"{r.entry.id}  {r.row.setting}") for r in results], fontsize=7)

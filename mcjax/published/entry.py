@@ -17,14 +17,17 @@ import numpy as np
 
 from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import Outcome
+from mcjax.laws.predict import predict_condition
 from mcjax.laws.prediction import Predictions
 from mcjax.study.study import Condition, Study
 
-Group = Literal["memory", "weights", "estimators", "generative"]
+Group = Literal["memory", "weights", "estimators", "generative", "selection"]
 Kind = Literal["exact", "asymptotic", "bound"]
 EXACT: Final = "exact"
 ASYMPTOTIC: Final = "asymptotic"
 BOUND: Final = "bound"
+LONG = 200
+"""A generation at which whatever settles has settled."""
 
 
 class ChainEstimate(NamedTuple):
@@ -179,6 +182,78 @@ def functional(name: str, law: str, t: int, place: int = 0) -> tuple[Observe, Pr
         return float(results[place].predictions.functionals[law].values[name][t, 0])
 
     return observe, predict
+
+
+def parameter(k: int, t: int, place: int = 0) -> tuple[Observe, Predict]:
+    """Return readers of the mean of a parameter, by the first-order law."""
+
+    def observe(results: Results) -> ChainEstimate:
+        outcome = results[place].outcome
+        found = _estimate(outcome.moments.error, (t, 0, k), outcome)
+        return found._replace(value=found.value + float(results[place].condition.theta[k]))
+
+    def predict(results: Results) -> float:
+        return _centre(results[place].condition, results[place].predictions, t, k)
+
+    return observe, predict
+
+
+def settled_parameter(k: int, t: int, place: int = 0) -> tuple[Observe, Predict]:
+    """Return readers of the mean of a parameter, at t and where it settles by the law."""
+
+    def predict(results: Results) -> float:
+        one = results[place].condition
+        return _centre(one, predict_condition(one, LONG), LONG, k)
+
+    return parameter(k, t, place)[0], predict
+
+
+def settled_floor(t: int, place: int = 0) -> tuple[Observe, Predict]:
+    """Return readers of ``||E e||^2``, at t and where it settles by the law."""
+
+    def observe(results: Results) -> ChainEstimate:
+        outcome = results[place].outcome
+        error = outcome.moments.error
+        mean, spread = error.mean[t, 0], error.standard_error()[t, 0]
+        chains = int(error.chains[t, 0].min())
+        most = float(2 * np.abs(mean) @ spread)  # whatever the correlations
+        return ChainEstimate(float(mean @ mean), most, chains, outcome.chains - chains)
+
+    def predict(results: Results) -> float:
+        mean = predict_condition(results[place].condition, LONG).laws["first_order"].bias[LONG, 0]
+        return float(mean @ mean)
+
+    return observe, predict
+
+
+def settled_variance(place: int = 0) -> tuple[Observe, Predict]:
+    """Return readers of n times the trace of the covariance, with n the rows of the first fit.
+
+    They read the last generation of the chains, and where the law settles.
+    """
+
+    def observe(results: Results) -> ChainEstimate:
+        condition, outcome, _ = results[place]
+        errors = outcome.sample[:, 0].astype(float)
+        errors = errors[np.isfinite(errors).all(1)]
+        chains = len(errors)
+        if chains < 2:
+            return ChainEstimate(math.nan, math.inf, chains, len(outcome.sample) - chains)
+        squares = condition.network.initial[0] * ((errors - errors.mean(0)) ** 2).sum(1)
+        error = float(squares.std(ddof=1)) / math.sqrt(chains)
+        value = float(squares.sum()) / (chains - 1)
+        return ChainEstimate(value, error, chains, len(outcome.sample) - chains)
+
+    def predict(results: Results) -> float:
+        one = results[place].condition
+        law = predict_condition(one, LONG).laws["first_order"]
+        return float(one.network.initial[0] * np.trace(law.own_covariances[LONG, 0]))
+
+    return observe, predict
+
+
+def _centre(one: Condition, predictions: Predictions, t: int, k: int) -> float:
+    return float(predictions.laws["first_order"].bias[t, 0, k] + one.theta[k])
 
 
 def _estimate(moments: Moments, index: tuple[int, ...], outcome: Outcome) -> ChainEstimate:

@@ -1,9 +1,14 @@
-"""Run entries and judge their rows, each together with a planted error."""
+"""Run entries and judge their rows, each together with a planted error.
+
+A row is judged twice: against the law's number, and against the published constant if there is one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from mcjax import api
 from mcjax.engine.engine import Report
@@ -12,7 +17,7 @@ from mcjax.published.entry import BOUND, ConditionResult, Entry, Row
 from mcjax.study.study import Study
 from mcjax.verdicts.claims import Cell, Claim, Estimate, Place, ratio_claim, settle, student_claim
 from mcjax.verdicts.counts import count_chains
-from mcjax.verdicts.equivalence import Verdict
+from mcjax.verdicts.equivalence import Verdict, worst
 
 CONFIDENCE = 0.99
 """Joint confidence level of all verdicts of a table."""
@@ -31,15 +36,25 @@ class Result:
     row : Row
         One of its rows.
     cell : Cell
-        The comparison; its ``predicted`` is the law's number.
+        The comparison with the law's number, which is its ``predicted``.
+    published : Cell or None
+        The comparison with the published constant; None if there is none.
     planted : {"verified", "refuted", "inconclusive"}
-        The verdict on a constant that is 5% too large, or on a bound that is 5% too low.
+        The verdict on a constant, or a law's number where there is none, that is 5% too large; a
+        bound is 5% too low.
     """
 
     entry: Entry
     row: Row
     cell: Cell
+    published: Cell | None
     planted: Verdict
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worse of the verdicts on the law's number and on the published constant."""
+        cells = [self.cell] if self.published is None else [self.cell, self.published]
+        return worst(np.array([cell.verdict for cell in cells]))
 
 
 @dataclass(frozen=True)
@@ -84,25 +99,37 @@ def judge_runs(runs: Sequence[Run], tolerance: float) -> list[Result]:
     All verdicts share one error budget, and so do the verdicts on planted errors.
     """
     rows = [(run, row) for run in runs for row in run.entry.rows]
-    cells, planted = (
-        settle([_claim(run, row, tolerance, factor) for run, row in rows], CONFIDENCE)
-        for factor in (1.0, 1 + PLANTED)
-    )
+    laws = [row.predict(run.results) for run, row in rows]
+    stated = [
+        law if row.constant is None else row.constant
+        for (_, row), law in zip(rows, laws, strict=True)
+    ]
+    published = [k for k, (_, row) in enumerate(rows) if row.constant is not None]
+
+    def claims(numbers: Sequence[float]) -> list[Claim]:
+        return [
+            _claim(run, row, number, tolerance)
+            for (run, row), number in zip(rows, numbers, strict=True)
+        ]
+
+    by_law, by_stated = claims(laws), claims(stated)
+    cells = settle(by_law + [by_stated[k] for k in published], CONFIDENCE)
+    constants = dict(zip(published, cells[len(rows) :], strict=True))
+    wrong = [
+        number / (1 + PLANTED) if run.entry.kind == BOUND else number * (1 + PLANTED)
+        for (run, _), number in zip(rows, stated, strict=True)
+    ]
+    planted = settle(claims(wrong), CONFIDENCE)
     return [
-        Result(run.entry, row, cell, wrong.verdict)
-        for (run, row), cell, wrong in zip(rows, cells, planted, strict=True)
+        Result(run.entry, row, cells[k], published=constants.get(k), planted=planted[k].verdict)
+        for k, (run, row) in enumerate(rows)
     ]
 
 
-def _claim(run: Run, row: Row, tolerance: float, factor: float) -> Claim:
-    """Claim that the observed number agrees with the predicted one, which is off by a factor.
-
-    A bound is divided by ``factor``; any other number is multiplied by it.
-    """
+def _claim(run: Run, row: Row, predicted: float, tolerance: float) -> Claim:
+    """Claim that the observed number agrees with a predicted one."""
     estimate = row.observe(run.results)
     bound = run.entry.kind == BOUND
-    predicted = row.predict(run.results)
-    predicted = predicted / factor if bound else predicted * factor
     place = Place(
         condition=run.entry.id,
         model=row.setting,

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mcjax.errors import InputError, did_you_mean
-from mcjax.published import estimators, generative, memory, weights
+from mcjax.published import estimators, generative, memory, selection, weights
 from mcjax.published.entry import Entry
 
 ENTRIES: dict[str, Entry] = {
     entry.id: entry
     for entry in sorted(
-        (*memory.ENTRIES, *weights.ENTRIES, *estimators.ENTRIES, *generative.ENTRIES),
+        (
+            *memory.ENTRIES,
+            *weights.ENTRIES,
+            *estimators.ENTRIES,
+            *generative.ENTRIES,
+            *selection.ENTRIES,
+        ),
         key=lambda entry: (entry.id[0], int(entry.id[1:].strip("'")), entry.id),
     )
 }

@@ -23,14 +23,17 @@ from mcjax.published.entry import (
     limit_ratio,
     mean_square,
     risk_ratio,
+    settled_floor,
+    settled_variance,
 )
 from mcjax.study.study import Condition, Study, condition
 
 HE = "He, Xu & Cheng 2025"
 P, LATE, N = 5, 15, 10_000
 """Parameters of the regressions, a generation at which risks have settled, and rows of a feed."""
-BIASED = 0.2
-"""Share of biased labels."""
+BIASED, OWN, OFFSET = 0.2, 0.5, (1.0, -2.0)
+"""Share of biased labels, share of a model's own output beside them, and how far off their truth
+is there."""
 SPAN, DEGREE = np.linspace(-0.2, 0.2, 9), 3
 """Simulated weights, relative to the best one, and degree of the polynomial through their risks.
 
@@ -139,6 +142,32 @@ def _floor(results: Results) -> float:
     return float((mean[1, 0] ** 2).sum())
 
 
+def _biased_loop(depth: int) -> Study:
+    rows, truth = 1000 * depth, np.ones(2)
+    off = Source("biased", theta=tuple((truth + OFFSET).tolist()))
+    feeds = [
+        ("real", "model", round(rows * (1 - BIASED - OWN))),
+        ("biased", "model", round(rows * BIASED)),
+        ("model", "model", round(rows * OWN)),
+    ]
+    net = build_network(["model"], feeds, rows, sources=[off])
+    return Study((condition(net, linear(), truth),), ECHOED, 65_536 * depth)
+
+
+def _amplified() -> tuple[float, float]:
+    """Return the floor and n times the trace of the covariance of the loop with biased labels.
+
+    Labels at a distance d from the centre of a fit add ``|d|^2 I + d d'`` to the noise of scores.
+    """
+    p, length = len(OFFSET), float(np.square(OFFSET).sum())
+    centre = BIASED / (1 - OWN)  # in units of the offset
+    apart = (1 - BIASED - OWN) * centre**2 + BIASED * (1 - centre) ** 2
+    return centre**2 * length, (p + (p + 1) * apart * length) / (1 - OWN**2)
+
+
+ECHOED = 10
+"""Last generation of the loop with biased labels."""
+FLOOR, VARIANCE = _amplified()
 MIDDLE = len(SPAN) // 2
 GOLDEN = (math.sqrt(5) - 1) / 2
 ENTRIES = (
@@ -192,6 +221,20 @@ ENTRIES = (
         study=_biased,
         rows=(
             Row("p_2 = 0.2, ||delta|| = 1", mean_square("first_order", 1)[0], _floor, BIASED**2),
+        ),
+    ),
+    Entry(
+        id="A11'",
+        group="weights",
+        claim="beside a share s of its own output, biased labels count for p_2 / (1 - s)",
+        formula="||E e||^2 -> (p_2 / (1-s))^2 ||delta||^2",
+        reference="floor without own output: Dohmatob et al. 2025; with it, derived in"
+        " mcjax.laws.first_order.path_system",
+        kind=ASYMPTOTIC,
+        study=_biased_loop,
+        rows=(
+            Row("p_2 = 0.2, s = 0.5, delta = (1, -2)", *settled_floor(ECHOED), FLOOR),
+            Row("n tr C, the same", *settled_variance(), VARIANCE),
         ),
     ),
 )

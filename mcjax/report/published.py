@@ -68,7 +68,7 @@ def slug(entry: Entry) -> str:
 
 def verdict_of(results: Sequence[Result]) -> Verdict:
     """Return the worst verdict."""
-    return worst(np.array([result.cell.verdict for result in results]))
+    return worst(np.array([result.verdict for result in results]))
 
 
 def published_json(results: Sequence[Result], tolerance: float) -> dict[str, Any]:
@@ -98,7 +98,8 @@ def _row(result: Result) -> dict[str, Any]:
         "ratio": cell.ratio,
         "low": cell.interval[0],
         "high": cell.interval[1],
-        "verdict": cell.verdict,
+        "verdict": result.verdict,
+        "published_verdict": None if result.published is None else result.published.verdict,
         "planted_verdict": result.planted,
         "chains": cell.chains,
         "lost": cell.lost,
@@ -127,7 +128,7 @@ def show_published(
                 bound + number(cell.predicted, 6),
                 with_error(cell.empirical, cell.standard_error),
                 f"{cell.ratio:.4f}" if math.isfinite(cell.ratio) else "-",
-                f"[{STYLE[cell.verdict]}]{MARK[cell.verdict]} {cell.verdict}[/]",
+                f"[{STYLE[result.verdict]}]{MARK[result.verdict]} {result.verdict}[/]",
                 f"[{STYLE[result.planted]}]{result.planted}[/]",
             )
     console.print(table)
@@ -144,7 +145,7 @@ def show_published(
     verdict = verdict_of(results)
     console.print(
         f"[{STYLE[verdict]}]{verdict}[/]: {len(results)} numbers"
-        f" ({counted(result.cell.verdict for result in results)}) at ±{tolerance:.0%} with"
+        f" ({counted(result.verdict for result in results)}) at ±{tolerance:.0%} with"
         f" confidence {CONFIDENCE:.0%} together; of the constants planted {PLANTED:.0%} off,"
         f" {planted} are refuted and {len(results) - planted} are not;"
         f" {seconds:.0f} s",
