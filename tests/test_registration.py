@@ -3,7 +3,9 @@
 import ast
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import get_args
 
 import pytest
@@ -16,7 +18,7 @@ from mcjax.models.names import LEAST_SQUARES, is_least_squares
 from mcjax.network import registry as memories
 from mcjax.network.checks import Draws
 from mcjax.network.source import RealData
-from mcjax.study import quantities
+from mcjax.study import quantities, selections
 from mcjax.verdicts.quantities import registry as verdicts
 
 TABLES = {
@@ -28,8 +30,17 @@ TABLES = {
         {n: quantity.name for n, quantity in verdicts.QUANTITIES.items()},
     ),
     "mcjax.estimators": (estimators.PLACES, {n: n for n in estimators.ESTIMATORS}),
+    "mcjax.selections": (
+        selections.PLACES,
+        {n: fields(resolve_name(place))[0].name for n, place in selections.PLACES.items()},
+    ),
 }
-WITHOUT_JAX = ("mcjax.models.names", "mcjax.network", "mcjax.study.quantities")
+WITHOUT_JAX = (
+    "mcjax.models.names",
+    "mcjax.network",
+    "mcjax.study.quantities",
+    "mcjax.study.selections",
+)
 
 
 @pytest.mark.parametrize("room", TABLES)

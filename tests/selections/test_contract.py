@@ -1,7 +1,5 @@
 """What every selection has, whether it is built in or somebody's own."""
 
-import subprocess
-import sys
 from dataclasses import fields, is_dataclass
 from pkgutil import resolve_name
 
@@ -82,13 +80,3 @@ def test_a_field_without_meaning_is_refused(kind):
     for value in (None, np.nan, "x"):
         keep = type(own.keep)(**(vars(own.keep) | {first: value}))
         assert keep.problem(own.model, own.points[0], False)
-
-
-def test_reading_a_study_file_imports_no_selection_before_one_is_named():
-    code = """
-import sys, tomllib
-import mcjax.study.selections, mcjax.study.networks
-assert not [name for name in sys.modules if name.startswith("mcjax.selections")]
-assert "jax" not in sys.modules
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)
