@@ -305,7 +305,7 @@ def task_of(
         model=condition.model,
         design=design_key(condition.seed, word) if condition.design == "fixed" else None,
         sources=_source_arrays(condition, shape.models),
-        selections=condition.network.selections,
+        selections=jax.tree.map(float, condition.network.selections),
     )
     return Task(
         arrays=arrays,

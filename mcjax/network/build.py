@@ -7,7 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from mcjax.errors import InputError, did_you_mean
-from mcjax.network.checks import GROWTH_ALONE, MOST_MODELS, Draws, check_count, check_weight
+from mcjax.network.checks import (
+    GROWTH_ALONE,
+    MOST_MODELS,
+    Draws,
+    check_count,
+    check_keep,
+    check_weight,
+)
 from mcjax.network.feed import Feed
 from mcjax.network.memory import Memory, MemoryName
 from mcjax.network.network import Network
@@ -153,6 +160,7 @@ def added_up(feeds: Iterable[Weighted], field: str) -> list[Weighted]:
     """
     total: dict[tuple[str, str, Any], Weighted] = {}
     for k, (feed, weights) in enumerate(feeds):
+        check_keep(f"{field}[{k}]", feed.keep)
         if feed.edge not in total:
             total[feed.edge] = feed, weights
             continue

@@ -24,6 +24,10 @@ GROWTH_ALONE = (
 
 def check_network(net: Network) -> None:
     """Raise InputError, naming the field, for what makes no network."""
+    later = (("feeds", generation.feeds) for generation in net.later.generations)
+    for table, feeds in (("first", net.first), *later):
+        for k, feed in enumerate(feeds):
+            check_keep(f"network.{table}[{k}]", feed.keep)
     _check_models(net.models)
     _check_sources(net)
     for field, value, choices in (
@@ -75,6 +79,16 @@ def check_weight(field: str, weight: float, zero: bool = False) -> None:
     number = isinstance(weight, int | float) and not isinstance(weight, bool)
     if not (number and 0 <= weight < math.inf and (weight or zero)):
         raise InputError(field, f"is {weight!r}; give a positive number")
+
+
+def check_keep(field: str, keep: Any) -> None:
+    """Raise InputError for a selection without a hash, by which samples are told apart."""
+    try:
+        hash(keep)
+    except TypeError as error:
+        raise InputError(
+            f"{field}.keep", f"is {keep!r}; give a selection of numbers, texts or lists of numbers"
+        ) from error
 
 
 def _check_models(models: tuple[str, ...]) -> None:
@@ -192,14 +206,6 @@ def _check_feeds(net: Network, table: str, feeds: Sequence[Feed], zero: bool = F
                 raise InputError(f"{field}.{end}", f"is the unknown model {name!r}{hint}")
         check_count(f"{field}.samples", feed.samples)
         check_weight(f"{field}.weight", feed.weight, zero)
-        try:
-            hash(feed.keep)
-        except TypeError as error:
-            raise InputError(
-                f"{field}.keep",
-                f"is {feed.keep!r}; give a selection of numbers, tuples and texts, see"
-                " mcjax.Selection",
-            ) from error
         if feed.edge in seen:
             raise InputError(
                 field,

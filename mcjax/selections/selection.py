@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def is_number(value: Any) -> bool:
     """Return whether a value is a finite real number, and not true or false."""
     real = isinstance(value, int | float) and not isinstance(value, bool)
-    return real and math.isfinite(value)
+    return real and abs(value) <= sys.float_info.max
 
 
 Count = Literal["accepted", "raw"]

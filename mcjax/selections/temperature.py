@@ -41,7 +41,7 @@ class Temperature(Relabelling):
         if not (is_number(self.temperature) and 0 < self.temperature < math.inf):
             return f"temperature is {self.temperature!r}; give a positive number"
         if real:
-            return "temperature is for feeds from models; real data have none"
+            return "temperature is for feeds from models; real data have none, leave it out"
         if model.tempering is None:
             return f"temperature has no meaning in the family {model.name!r}; leave it out"
         return ""

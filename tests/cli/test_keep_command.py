@@ -120,3 +120,123 @@ def test_two_verifiers_and_a_shared_sample(tmp_path, call_json):
     np.testing.assert_allclose(law["centre"][4], expected, atol=5.1e-6)
     diagonal = np.array([[0.0022022, 0.0029830], [0.0016306, 0.0015192]])
     np.testing.assert_allclose(law["spread"][4], diagonal.sum(1), atol=1.01e-7)
+
+
+# ----------------------------------------------------------------------------- every command
+
+GRID = """
+[grid]
+"network.feeds.0.keep.temperature" = [0.8, 1.25, 2]
+"""
+COLD = """
+[network]
+models = ["a"]
+initial = 3000
+
+[[network.feeds]]
+from = "a"
+to = "a"
+samples = 1500
+keep = { temperature = 0.8 }
+
+[[network.feeds]]
+from = "real"
+to = "a"
+samples = 1500
+
+[family]
+name = "logistic"
+theta = [0.5, -0.5]
+
+[run]
+generations = 3
+chains = 3072
+tolerance = 0.3
+quantities = ["bias", "covariance"]
+"""
+NAMES = [f"network.feeds.0.keep.temperature={value}" for value in ("0.8", "1.25", "2")]
+
+
+def test_temperatures_of_a_grid_share_a_program(tmp_path, call_json):
+    file = written(tmp_path, COLD + GRID)
+    status, plan = call_json("verify", file, "--plan")
+    assert status == 0
+    assert [program["conditions"] for program in plan["programs"]] == [3]
+    out = tmp_path / "results"
+    status, found = call_json("verify", file, "--quiet", "--out", out)
+    assert status == 0
+    assert found["verdict"] == "verified"
+    assert list(dict.fromkeys(cell["condition"] for cell in found["cells"])) == NAMES
+    seen = []
+    for name in NAMES:
+        status, chain = call_json("replay", out, "--condition", name, "--chain", 5)
+        assert (status, chain["condition"]) == (0, name)
+        seen.append([fit["theta"] for fit in chain["generations"]])
+        assert [data["rows"] for data in chain["generations"][1]["data"]] == [1500, 1500]
+    assert seen[0] != seen[1] != seen[2]
+    status, _ = call_json("verify", file, "--quiet", "--out", out)  # goes on, with nothing to do
+    assert status == 0
+
+
+def test_a_temperature_in_a_grid_is_checked_like_any_other(tmp_path, call):
+    file = written(tmp_path, COLD + GRID.replace("1.25", "-1.25"))
+    status, out, err = call("verify", file)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "network.feeds[0].keep.temperature: is -1.25; give a positive number" in err
+
+
+def test_results_know_what_is_kept(tmp_path, call):
+    """A folder of another temperature is not gone on with."""
+    file, out = written(tmp_path, COLD), tmp_path / "results"
+    assert call("verify", file, "--quiet", "--out", out)[0] == 0
+    file.write_text(COLD.replace("0.8", "0.9"))
+    status, _, err = call("verify", file, "--quiet", "--out", out)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "another study" in err
+
+
+def test_a_theory_that_knows_nothing_of_it_is_refuted(tmp_path, call):
+    file, theory = written(tmp_path, COLD), tmp_path / "theory.toml"
+    theory.write_text(COLD.replace("keep = { temperature = 0.8 }\n", ""))
+    assert call("verify", file, "--quiet")[0] == 0
+    assert call("verify", file, "--quiet", "--theory", theory)[0] == 1
+
+
+def test_two_selections_of_one_edge_are_replayed_apart(tmp_path, call_json):
+    more = '[[network.feeds]]\nfrom = "a"\nto = "a"\nsamples = 50\nkeep = { flip = 0.1 }\n[family]'
+    file = written(tmp_path, COLD.replace("[family]", more))
+    out = tmp_path / "results"
+    assert call_json("verify", file, "--quiet", "--out", out)[0] in (0, 3)
+    _, chain = call_json("replay", out, "--chain", 0)
+    data = chain["generations"][1]["data"]
+    assert [entry["rows"] for entry in data] == [1500, 1500, 50]
+    assert len({entry["origin"] for entry in data}) == 3
+
+
+def test_a_reader_that_gets_nothing_is_counted_and_told(tmp_path, call, call_json):
+    text = COLD.replace("temperature = 0.8", "verifier = [0.5, -0.5], within = 1e-9")
+    text = text.replace("logistic", "linear").replace("chains = 3072", "chains = 4")
+    text = text.replace("= 1500", "= 5").replace("= 3000", "= 10")
+    out = tmp_path / "results"
+    file = written(tmp_path, text)
+    status, found = call_json("verify", file, "--quiet", "--out", out)
+    assert status == 3
+    assert found["verdict"] == "inconclusive"
+    assert found["failures"] == {"nothing_kept": 4, "parent_failed": 8}
+    status, shown, _ = call("verify", file, "--quiet", "--out", out)
+    assert "4 fits ended as nothing_kept: a reader keeps next to nothing of a feed" in shown
+    _, chain = call_json("replay", out, "--chain", 0)
+    assert [fit["status"] for fit in chain["generations"]] == [
+        "converged",
+        "nothing_kept",
+        "parent_failed",
+        "parent_failed",
+    ]
+    assert chain["generations"][1]["theta"] == [None, None]
+
+
+def test_a_diagnosis_of_a_file_that_keeps(tmp_path, call_json):
+    """Kinds that no diagnosis knows do not stop it."""
+    status, found = call_json("diagnose", written(tmp_path, COLD))
+    assert status == 0
+    assert set(found["models"]) == {"a"}
