@@ -55,7 +55,7 @@ def verifier(folder: Path, chains: int | None) -> list[Path]:
             _path(left, x, y)
             table += [*rows("alone", x), *rows("alone", y)]
         left.plot(*CENTRE, "*", color=PALETTE[1], markersize=11, zorder=4)
-        left.annotate("verifier", CENTRE, (8, -8), textcoords="offset points")
+        left.annotate("verifier", CENTRE, (13, -5), textcoords="offset points")
         left.set(title="verified alone, six truths", aspect="equal", xlabel="first parameter")
         left.set_ylabel("second parameter")
         for k, one in enumerate(estimates(mixed, GENERATIONS, chains or 3000)):
