@@ -169,7 +169,8 @@ def _at_most_others(p: int) -> float:
 
 
 def _sharpened(params: Params, theta: Any, temperature: Any) -> tuple[Params, Any]:
-    power = theta ** (1 / temperature)
+    # relative to the largest, whose power is 1, so that not all of them underflow
+    power = (theta / theta.max(0, keepdims=True)) ** (1 / temperature)
     return params, power / power.sum(0, keepdims=True)
 
 
@@ -248,7 +249,8 @@ def _rarest_extinct(theta: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def _sharpened_chance(params: Params, theta: Any, temperature: Any) -> tuple[Params, Any]:
-    power, other = theta ** (1 / temperature), (1 - theta) ** (1 / temperature)
+    larger = 0.5 + abs(theta - 0.5)  # of both, so that not both powers underflow
+    power, other = ((p / larger) ** (1 / temperature) for p in (theta, 1 - theta))
     return params, power / (power + other)
 
 

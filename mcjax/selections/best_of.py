@@ -51,8 +51,8 @@ class BestOf(Selection):
     reward: Reward = "label"
     target: float = 0.0
 
-    def problem(self, model: Model, theta: Float[np.ndarray, " p"], real: bool) -> str:
-        """Return what is wrong with the selection for a model, or an empty string."""
+    def values(self) -> str:
+        """Return what is wrong with the values, or an empty string."""
         whole = isinstance(self.best_of, int | np.integer) and not isinstance(self.best_of, bool)
         if not (whole and 1 <= self.best_of <= MOST):
             return f"best_of is {self.best_of!r}; give a whole number from 1 to {MOST}"
@@ -61,6 +61,10 @@ class BestOf(Selection):
         if not is_number(self.target):
             return f"target is {self.target!r}; give a number"
         return ""
+
+    def problem(self, model: Model, theta: Float[np.ndarray, " p"], real: bool) -> str:
+        """Return what is wrong with the selection for a model, or an empty string."""
+        return self.values()
 
     def draw(self, rows: Rows) -> Drawn:
         """Draw rows as the reader gets them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import jax.numpy as jnp
@@ -43,10 +44,15 @@ def as_tuple(values: Any) -> Any:
     return tuple(plain) if isinstance(plain, list) else plain
 
 
-def theta_problem(field: str, values: Any, theta: Float[np.ndarray, " p"]) -> str:
-    """Return what is wrong with parameters, or an empty string; see :meth:`Selection.problem`."""
-    if not (isinstance(values, tuple) and all(map(is_number, values))):
-        return f"{field} is {values!r}; give {len(theta)} finite numbers"
+def numbers_problem(field: str, values: Any) -> str:
+    """Return what is wrong with a list of numbers, or an empty string; see `Selection.problem`."""
+    if not (isinstance(values, tuple) and values and all(map(is_number, values))):
+        return f"{field} is {values!r}; give finite numbers, as many as theta has"
+    return ""
+
+
+def theta_problem(field: str, values: Sequence[float], theta: Float[np.ndarray, " p"]) -> str:
+    """Return what is wrong with the length of a list of numbers, or an empty string."""
     if len(values) != len(theta):
         return f"{field} has {len(values)} numbers; give {len(theta)}, as theta"
     return ""
@@ -64,6 +70,14 @@ class Selection(ABC):
     """Whether it is a :class:`Relabelling`."""
     fast: bool = False
     """Whether chains may run on the fast path."""
+
+    def values(self) -> str:
+        """Return what is wrong with the values, whatever the model, or an empty string.
+
+        Study files are checked for it even where they have no model. :meth:`problem` asks it first
+        and says the same, in the same form.
+        """
+        return ""
 
     @abstractmethod
     def problem(self, model: Model, theta: Float[np.ndarray, " p"], real: bool) -> str:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
 
+ROUNDING = 1e-6
+"""By how much sums of probabilities in single precision may be off."""
+
+
 @partial(jax.tree_util.register_dataclass, data_fields=["top_p"], meta_fields=[])
 @dataclass(frozen=True)
 class TopP(Relabelling):
@@ -38,10 +42,17 @@ class TopP(Relabelling):
 
     top_p: float
 
-    def problem(self, model: Model, theta: Float[np.ndarray, " p"], real: bool) -> str:
-        """Return what is wrong with the selection for a model, or an empty string."""
+    def values(self) -> str:
+        """Return what is wrong with the values, or an empty string."""
         if not (is_number(self.top_p) and 0 < self.top_p <= 1):
             return f"top_p is {self.top_p!r}; give a number above 0, at most 1"
+        return ""
+
+    def problem(self, model: Model, theta: Float[np.ndarray, " p"], real: bool) -> str:
+        """Return what is wrong with the selection for a model, or an empty string."""
+        problem = self.values()
+        if problem:
+            return problem
         if real:
             return "top_p is for feeds from models; leave it out"
         if not isinstance(model.generative, ClassShares) or len(theta) < 2:
@@ -53,7 +64,9 @@ class TopP(Relabelling):
         order = jnp.argsort(-theta, axis=0)
         ranked = jnp.take_along_axis(theta, order, 0)
         # a class is kept if those before it fall short of p
-        short = jnp.cumsum(ranked, 0) - ranked < self.top_p * ranked.sum(0, keepdims=True)
+        short = _falls_short(
+            jnp.cumsum(ranked, 0) - ranked, self.top_p * ranked.sum(0, keepdims=True)
+        )
         kept = jnp.take_along_axis(short, jnp.argsort(order, axis=0), 0)
         theta = jnp.where(kept, theta, 0)
         return params, theta / theta.sum(0, keepdims=True)
@@ -63,8 +76,7 @@ class TopP(Relabelling):
         order = np.argsort(-origin.theta, kind="stable")
         ranked = origin.theta[order]
         before = np.cumsum(ranked) - ranked
-        # rounding must not keep a class that a sum of exactly p leaves out
-        count = max(1, int((before < float(self.top_p) * ranked.sum() - 1e-12).sum()))
+        count = max(1, int(_falls_short(before, float(self.top_p) * ranked.sum()).sum()))
         kept = np.zeros_like(origin.theta)
         kept[order[:count]] = 1
         total = float(kept @ origin.theta)
@@ -72,6 +84,11 @@ class TopP(Relabelling):
         derivative = (np.diag(kept) - np.outer(share, kept)) / total
         cut = population_of(origin._replace(theta=share), model)
         return _Cut(cut, origin, derivative, order=order, count=count, p=float(self.top_p))
+
+
+def _falls_short(before: Any, p: Any) -> Any:
+    """Whether the classes before one have less than p; a sum of p may be rounded down."""
+    return before < p - ROUNDING
 
 
 class _Cut(Moved):

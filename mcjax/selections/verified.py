@@ -20,6 +20,7 @@ import numpy as np
 from scipy.special import gammainc
 
 from mcjax.laws.first_order.population import Matrix, Origin, Population, Score, Vector
+from mcjax.laws.law import Inapplicable
 
 
 class Verified(Population):
@@ -91,4 +92,6 @@ def _truncated(a: float) -> tuple[float, float, float]:
     """Return ``P(|z| < a)`` of a standard normal z, and ``E z^2`` and ``E z^4`` within."""
     half = 0.5 * a**2
     mass, second, fourth = (float(gammainc(k + 0.5, half)) for k in range(3))
+    if not fourth > 0:
+        raise Inapplicable("a verifier keeps too small a share of rows for a number")
     return mass, second / mass, 3 * fourth / mass

@@ -43,12 +43,13 @@ def read_selection(spec: Mapping[str, Any], field: str) -> Any:
     Returns
     -------
     Selection
-        Its values are checked where a model is known.
+        Its values are good; whether it suits the model, :func:`check_selections` says.
 
     Raises
     ------
     InputError
-        If no kind or several are asked for, or a field is unknown, missing or of the wrong type.
+        If no kind or several are asked for, or a field is unknown, missing or has no meaningful
+        value.
     """
     kinds = [name for name in spec if name in PLACES]
     known = ", ".join(PLACES)
@@ -69,7 +70,12 @@ def read_selection(spec: Mapping[str, Any], field: str) -> Any:
     for key, entry in takes.items():
         if entry.default is MISSING and key not in spec:
             raise InputError(f"{field}.{key}", f"is missing; {kinds[0]} needs it")
-    return kind(**{key: _frozen(value) for key, value in spec.items()})
+    keep = kind(**{key: _frozen(value) for key, value in spec.items()})
+    problem = keep.values()
+    if problem:
+        entry, _, sentence = problem.partition(" ")
+        raise InputError(f"{field}.{entry}", sentence)
+    return keep
 
 
 def _frozen(value: Any) -> Any:

@@ -92,7 +92,7 @@ BAD = [
     ),
     (LINEAR, "{ verifier = [1.0], within = 1.0 }", ".verifier", "has 1 numbers; give 2, as theta"),
     *(
-        (LINEAR, f"{{ verifier = {value}, within = 1.0 }}", ".verifier", "give 2 finite numbers")
+        (LINEAR, f"{{ verifier = {value}, within = 1.0 }}", ".verifier", "; give finite numbers")
         for value in ("1.0", "[1.0, nan]", "[1.0, 'x']", "[[1.0, 0.0]]", "[1.0, true]", "'real'")
     ),
     (
@@ -107,7 +107,7 @@ BAD = [
     # checker
     (LINEAR, "{ checker = [1.0, 0.0] }", ".checker", "which linear does not have"),
     (LOGISTIC, "{ checker = [1.0] }", ".checker", "has 1 numbers; give 2, as theta"),
-    (LOGISTIC, "{ checker = [1.0, inf] }", ".checker", "give 2 finite numbers"),
+    (LOGISTIC, "{ checker = [1.0, inf] }", ".checker", "; give finite numbers"),
     (LOGISTIC, "{ checker = [1.0, 0.0], count = 2 }", ".count", "is 2, not one of"),
     # best of several
     *(
@@ -126,7 +126,7 @@ BAD = [
     (LOGISTIC, "{ top_p = 0.9 }", ".top_p", "needs classes, which logistic does not have"),
     # dates are values of TOML, too
     (LOGISTIC, "{ flip = 2020-01-01 }", ".flip", "; give a probability"),
-    (LOGISTIC, "{ flip = { q = 0.1 } }", "", "; give a selection of numbers, texts or lists"),
+    (LOGISTIC, "{ flip = { q = 0.1 } }", ".flip", "; give a probability"),
 ]
 
 
@@ -155,6 +155,27 @@ def test_what_is_good(family, keep, tmp_path):
 @pytest.mark.parametrize(("family", "keep", "field", "sentence"), BAD)
 def test_one_sentence(family, keep, field, sentence, tmp_path, call):
     refused(call, written(tmp_path, family, keep), f"{KEEP}{field}", sentence)
+
+
+@pytest.mark.parametrize(
+    ("keep", "field", "sentence"),
+    [
+        ("{ flip = 3 }", ".flip", "is 3; give a probability"),
+        ("{ temperature = 0 }", ".temperature", "is 0; give a positive number"),
+        ("{ top_p = 1.5 }", ".top_p", "is 1.5; give a number above 0, at most 1"),
+        ("{ best_of = 0 }", ".best_of", "is 0; give a whole number from 1 to 1000"),
+        ("{ verifier = [1.0], within = -1.0 }", ".within", "is -1.0; give a positive number"),
+        ("{ verifier = ['x'], within = 1.0 }", ".verifier", "is ('x',); give finite numbers"),
+        ("{ checker = [] }", ".checker", "is (); give finite numbers"),
+        ("{ checker = [1.0], count = 'x' }", ".count", "is 'x', not one of"),
+    ],
+)
+def test_values_are_checked_without_a_family(keep, field, sentence, tmp_path, call):
+    path = written(tmp_path, "", keep)
+    path.write_text(path.read_text().replace("[family]", ""))
+    refused(call, path, f"{KEEP}{field}", sentence, "diagnose")
+    path.write_text(path.read_text().replace(keep, "{ flip = 0.5 }"))
+    assert call("diagnose", path)[0] == 0
 
 
 @pytest.mark.parametrize("command", ["predict", "verify"])

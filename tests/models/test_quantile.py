@@ -113,7 +113,7 @@ def test_a_kink_in_the_density_is_allowed_for():
     assert not quantile(0.4, noise="laplace").allowance.kink
     net = topologies.self_loop(samples=100, initial=100)
     smooth, kink = (
-        allowance(condition(net, quantile(noise=noise), [1.0]), 1)[:, 0]
+        allowance(condition(net, quantile(noise=noise), [1.0]), 1, 100)[:, 0]
         for noise in ("normal", "laplace")
     )
     np.testing.assert_allclose(kink - smooth, 2 * 2 / 10)

@@ -54,6 +54,7 @@ from mcjax.laws.first_order.path_system import (
     clearance_on_path,
     covariance_of,
     flatness_on_path,
+    rows_on_path,
     system_around,
 )
 from mcjax.laws.first_order.population_path import (
@@ -151,6 +152,7 @@ def path_of_pools(condition: Condition, generations: int) -> Path:
         covariance=covariance,
         flatness=flatness_on_path(path, covariance),
         clearance=clearance_on_path(news[1:], covariance),
+        rows=rows_on_path(path),
         limit=limit,
         late=late,
     )

@@ -26,7 +26,7 @@ from mcjax.laws.first_order.path_system import growth_at_end, path_of, pooled_ms
 from mcjax.laws.first_order.population_path import SETTLED, close
 from mcjax.laws.first_order.score_equations import linear_system, pooled_first_order
 from mcjax.laws.first_order.spectral_growth import spectral_growth
-from mcjax.laws.law import STOPS, Inapplicable, Reason, changing, has_long_run
+from mcjax.laws.law import GROWING, STOPS, Inapplicable, Reason, changing, has_long_run
 from mcjax.laws.prediction import Prediction, mean_squares
 from mcjax.models.allowance import UNMEASURED
 from mcjax.study.study import Condition
@@ -63,12 +63,10 @@ class FirstOrder:
         change = changing(condition.network)
         if change is not None and not memory.current_only and not _follows_path(condition):
             return change
-        rows, p = _fewest_rows(condition), len(condition.theta)
-        if condition.model.covariates != 0 and rows <= p:
-            return Reason(
-                f"a fit has {rows} rows for {p} parameters, too few for an asymptotic law"
-            )
-        return _off_truth(condition)
+        if condition.network.later.exponent and departure(condition) is not None:
+            return GROWING
+        few = _too_few(_fewest_rows(condition), condition)
+        return few or _off_truth(condition)
 
     def predict(self, condition: Condition, generations: int) -> Prediction:
         """Predict the errors at generations 0 to T, and their growth and limits.
@@ -97,7 +95,7 @@ class FirstOrder:
             growth=np.where(stable, np.nan, slopes),
             limit=np.where(stable, limits, np.nan),
             asymptotic=True,
-            allowance=allowance(condition, generations),
+            allowance=allowance(condition, generations, _fewest_rows(condition)),
             pooled=None if net.plain else pooled_first_order(net, information, offsets),
         )
 
@@ -151,6 +149,9 @@ def _around_path(condition: Condition, generations: int) -> Prediction:
             f"a centre is {path.clearance:.1f} standard deviations from where readers would keep"
             f" something else of its data; the law needs {CLEAR:g}; give more samples"
         )
+    few = _too_few(path.rows, condition)
+    if few is not None:
+        raise Inapplicable(few.sentence)
     slopes, limits = np.full((2, net.size), np.nan)
     stable = np.zeros(net.size, bool)
     if path.late is not None:
@@ -166,12 +167,12 @@ def _around_path(condition: Condition, generations: int) -> Prediction:
         growth=slopes,
         limit=np.where(stable, limits, np.nan),
         asymptotic=True,
-        allowance=allowance(condition, generations) + 2 * path.flatness,
+        allowance=allowance(condition, generations, path.rows) + 2 * path.flatness,
         # a bias of the order 1/n matters only beside an error of the centre
         mse_complete=bool(close(path.centres, condition.theta)) or _unbiased(condition),
         reference="first-order expansion around the population path, derived in"
         f" mcjax.laws.first_order.{'path_system' if forgets else 'accumulated_path'}",
-        pooled=pooled_mse_on_path(condition),
+        pooled=None if net.plain else pooled_mse_on_path(condition),
     )
 
 
@@ -200,14 +201,21 @@ def _unbiased(condition: Condition) -> bool:
     )
 
 
-def allowance(condition: Condition, generations: int) -> Float[np.ndarray, " T+1 #M"]:
+def _too_few(rows: float, condition: Condition) -> Reason | None:
+    """Return that the smallest fit has too few rows, or None."""
+    p = len(condition.theta)
+    if condition.model.covariates == 0 or rows > p:
+        return None
+    return Reason(f"a fit has {rows:.3g} rows for {p} parameters, too few for an asymptotic law")
+
+
+def allowance(condition: Condition, generations: int, rows: float) -> Float[np.ndarray, " T+1 #M"]:
     """Return the relative departures of second moments that finite samples explain.
 
-    See :class:`mcjax.models.allowance.Allowance`.
+    ``rows`` are those of the smallest fit. See :class:`mcjax.models.allowance.Allowance`.
     """
     size, p = condition.network.size, len(condition.theta)
     stated = condition.model.allowance or UNMEASURED
-    rows = _fewest_rows(condition)
     spare = rows - p - 1
     share = stated.per_row * (p + 1) / spare if spare > 0 else np.inf
     kink = 2 * (p + 1) / np.sqrt(rows) if stated.kink else 0.0

@@ -75,6 +75,8 @@ class Path:
     clearance : float
         Smallest number of standard deviations between a centre and a jump of what readers keep of
         its data, in any generation; infinite if nothing jumps.
+    rows : float
+        Expected number of rows of the smallest fit, in any generation.
     limit : ndarray, shape (M, p)
         Where the centres settle; nan if they do not.
     late : LinearSystem or None
@@ -86,6 +88,7 @@ class Path:
     covariance: Float[np.ndarray, "T+1 M*p M*p"]
     flatness: Float[np.ndarray, "T+1 M"]
     clearance: float
+    rows: float
     limit: Float[np.ndarray, "M p"]
     late: LinearSystem | None
 
@@ -176,6 +179,7 @@ def path_of(condition: Condition, generations: int) -> Path:
         covariance=covariance,
         flatness=flatness_on_path([begun, *later[:generations]], covariance),
         clearance=clearance_on_path(later[:generations], covariance),
+        rows=rows_on_path([begun, *later[:generations]]),
         limit=limit,
         late=late,
     )
@@ -196,6 +200,15 @@ def clearance_on_path(later: Sequence[Mapping[int, Fit | Reads]], covariance: np
                     if distance < least * deviation:
                         least = distance / deviation
     return float(least)
+
+
+def rows_on_path(fits: Sequence[Fits]) -> float:
+    """Return the expected number of rows of the smallest fit."""
+    return min(
+        sum(n * data.kept for n, data in zip(fit.rows, fit.data, strict=True))
+        for generation in fits
+        for fit in generation.values()
+    )
 
 
 def flatness_on_path(fits: Sequence[Fits], covariance: np.ndarray) -> np.ndarray:

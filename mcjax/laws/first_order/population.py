@@ -63,7 +63,14 @@ class Population(ABC):
     ----------
     origin : Origin
         Whoever generates the rows.
+
+    Attributes
+    ----------
+    kept : float
+        Share of the rows that the reader fits.
     """
+
+    kept: float = 1.0
 
     def __init__(self, origin: Origin):
         self.origin = origin

@@ -20,9 +20,10 @@ import numpy as np
 from mcjax.chains.layout import Feeds
 from mcjax.laws.doubling import squared_powers
 from mcjax.laws.first_order.population import Origin, Population, Score
-from mcjax.laws.first_order.populations import Thinned, generator_of, population_of
+from mcjax.laws.first_order.populations import generator_of, population_of
 from mcjax.laws.first_order.score_equations import LARGEST_CONDITION
 from mcjax.laws.law import Inapplicable
+from mcjax.models.scores import NormalScores
 from mcjax.study.study import Condition, covariance_root
 
 ITERATIONS, PRECISE = 200, 1e-9
@@ -81,6 +82,8 @@ class Populations:
     def __init__(self, condition: Condition):
         laws, model, penalty = condition.sources, condition.model, condition.model.penalty
         self.ridge = 0.0 if penalty is None else float(penalty.strength)
+        if self.ridge and isinstance(model.scores, NormalScores):  # not those of the loss
+            raise Inapplicable("the law of mean and variance is for fits without a penalty")
         self._model, self._selections = model, condition.network.selections
         self._size = condition.network.size
         params, scale = model.params, model.noise_scale
@@ -116,7 +119,7 @@ class Populations:
         else:
             rows = self._own[origin % len(self._own)]._replace(theta=centres[origin])
         kept: Population = self._selections[selection - 1].population(rows, self._model)
-        if self.ridge and isinstance(kept, Thinned):
+        if self.ridge and kept.kept < 1:
             raise Inapplicable("fits are penalised per row that is kept, and raw rows are counted")
         return kept
 

@@ -114,19 +114,19 @@ class Thinned(Population):
 
     def __init__(self, kept: Population, share: float, growth: Vector):
         super().__init__(kept.origin)
-        self._kept, self._share, self._growth = kept, share, growth
+        self._rows, self.kept, self._growth = kept, share, growth
 
     def score(self, reader: Vector) -> Score:
         """Return the mean score of one row and its derivatives, for a reader at ``reader``."""
-        mean, by_reader, by_parent = self._kept.score(reader)
+        mean, by_reader, by_parent = self._rows.score(reader)
         by_parent = by_parent + np.outer(mean, self._growth)
-        return Score(self._share * mean, self._share * by_reader, self._share * by_parent)
+        return Score(self.kept * mean, self.kept * by_reader, self.kept * by_parent)
 
     def covariance(self, first: Vector, second: Vector) -> Matrix:
         """Return the covariance of the scores of two readers of one row, (p, p)."""
-        means = np.outer(self._kept.score(first).mean, self._kept.score(second).mean)
-        within = self._kept.covariance(first, second)
-        return self._share * (within + (1 - self._share) * means)
+        means = np.outer(self._rows.score(first).mean, self._rows.score(second).mean)
+        within = self._rows.covariance(first, second)
+        return self.kept * (within + (1 - self.kept) * means)
 
 
 class Mixture(Population):
