@@ -97,15 +97,14 @@ def check_selections(
         return
     import jax
 
-    from mcjax.selections.selection import Selection
-
+    contract = resolve_name("mcjax.selections.selection:Selection")
     later = (("feeds", generation.feeds) for generation in network.later.generations)
     for name, feeds in (("first", network.first), *later):
         for k, feed in enumerate(feeds):
             if feed.keep is None:
                 continue
             field = f"network.{name}[{k}].keep"
-            if not isinstance(feed.keep, Selection):
+            if not isinstance(feed.keep, contract):
                 raise InputError(field, f"is {feed.keep!r}; give a selection, see mcjax.Selection")
             if any(leaf is feed.keep for leaf in jax.tree.leaves(feed.keep)):
                 raise InputError(
