@@ -19,7 +19,14 @@ from mcjax.laws.first_order.population import Matrix, Origin, Population, Score,
 from mcjax.laws.first_order.populations import Thinned
 from mcjax.laws.first_order.span import Span
 from mcjax.models.model import Model
-from mcjax.selections.selection import Count, Filter, as_tuple, count_problem, theta_problem
+from mcjax.selections.selection import (
+    Count,
+    Filter,
+    as_tuple,
+    count_problem,
+    numbers_problem,
+    theta_problem,
+)
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["checker"], meta_fields=["count"])
@@ -41,14 +48,21 @@ class Checker(Filter):
     def __post_init__(self) -> None:
         object.__setattr__(self, "checker", as_tuple(self.checker))
 
+    def values(self) -> str:
+        """Return what is wrong with the values, or an empty string."""
+        return numbers_problem("checker", self.checker) or count_problem(self.count)
+
     def problem(self, model: Model, theta: Float[np.ndarray, " p"], real: bool) -> str:
         """Return what is wrong with the selection for a model, or an empty string."""
+        problem = self.values()
+        if problem:
+            return problem
         if model.mirror is None or model.predictor is None:
             return (
                 "checker needs labels 0 and 1 with the log odds x'theta, which"
                 f" {model.name} does not have; leave it out"
             )
-        return theta_problem("checker", self.checker, theta) or count_problem(self.count)
+        return theta_problem("checker", self.checker, theta)
 
     def judge(self) -> Float[Array, " p"]:
         """Return the judge's parameters, c."""

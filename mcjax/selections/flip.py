@@ -35,13 +35,18 @@ class Flip(Relabelling):
 
     flip: float
 
-    def problem(self, model: Model, theta: Float[np.ndarray, " p"], real: bool) -> str:
-        """Return what is wrong with the selection for a model, or an empty string."""
+    def values(self) -> str:
+        """Return what is wrong with the values, or an empty string."""
         if not (is_number(self.flip) and 0 <= self.flip <= 1):
             return f"flip is {self.flip!r}; give a probability"
-        if model.mirror is None:
-            return f"flip needs labels 0 and 1, which {model.name} does not have; leave it out"
         return ""
+
+    def problem(self, model: Model, theta: Float[np.ndarray, " p"], real: bool) -> str:
+        """Return what is wrong with the selection for a model, or an empty string."""
+        problem = self.values()
+        if not problem and model.mirror is None:
+            return f"flip needs labels 0 and 1, which {model.name} does not have; leave it out"
+        return problem
 
     def changed(self, y: Array, spare: Words) -> Array:
         """Return labels as the reader gets them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import jax.numpy as jnp
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
 def is_number(value: Any) -> bool:
     """Return whether a value is a finite real number, and not true or false."""
-    real = isinstance(value, int | float) and not isinstance(value, bool)
-    return real and abs(value) <= sys.float_info.max
+    plain = value.item() if isinstance(value, np.generic) else value
+    real = isinstance(plain, int | float) and not isinstance(plain, bool)
+    return real and abs(plain) <= sys.float_info.max
 
 
 Count = Literal["accepted", "raw"]
@@ -38,13 +40,19 @@ def count_problem(count: Any) -> str:
 
 def as_tuple(values: Any) -> Any:
     """Return a list or an array of numbers as a tuple, which can be hashed; others as they are."""
-    return tuple(values) if isinstance(values, list | np.ndarray) else values
+    plain = values.tolist() if isinstance(values, np.ndarray) else values
+    return tuple(plain) if isinstance(plain, list) else plain
 
 
-def theta_problem(field: str, values: Any, theta: Float[np.ndarray, " p"]) -> str:
-    """Return what is wrong with parameters, or an empty string; see :meth:`Selection.problem`."""
-    if not (isinstance(values, tuple) and all(map(is_number, values))):
-        return f"{field} is {values!r}; give {len(theta)} finite numbers"
+def numbers_problem(field: str, values: Any) -> str:
+    """Return what is wrong with a list of numbers, or an empty string; see `Selection.problem`."""
+    if not (isinstance(values, tuple) and values and all(map(is_number, values))):
+        return f"{field} is {values!r}; give finite numbers, as many as theta has"
+    return ""
+
+
+def theta_problem(field: str, values: Sequence[float], theta: Float[np.ndarray, " p"]) -> str:
+    """Return what is wrong with the length of a list of numbers, or an empty string."""
     if len(values) != len(theta):
         return f"{field} has {len(values)} numbers; give {len(theta)}, as theta"
     return ""
@@ -62,6 +70,14 @@ class Selection(ABC):
     """Whether it is a :class:`Relabelling`."""
     fast: bool = False
     """Whether chains may run on the fast path."""
+
+    def values(self) -> str:
+        """Return what is wrong with the values, whatever the model, or an empty string.
+
+        Study files are checked for it even where they have no model. :meth:`problem` asks it first
+        and says the same, in the same form.
+        """
+        return ""
 
     @abstractmethod
     def problem(self, model: Model, theta: Float[np.ndarray, " p"], real: bool) -> str:

@@ -36,10 +36,17 @@ class Temperature(Relabelling):
 
     temperature: float
 
-    def problem(self, model: Model, theta: Float[np.ndarray, " p"], real: bool) -> str:
-        """Return what is wrong with the selection for a model, or an empty string."""
+    def values(self) -> str:
+        """Return what is wrong with the values, or an empty string."""
         if not (is_number(self.temperature) and 0 < self.temperature < math.inf):
             return f"temperature is {self.temperature!r}; give a positive number"
+        return ""
+
+    def problem(self, model: Model, theta: Float[np.ndarray, " p"], real: bool) -> str:
+        """Return what is wrong with the selection for a model, or an empty string."""
+        problem = self.values()
+        if problem:
+            return problem
         if real:
             return "temperature is for feeds from models; real data have none, leave it out"
         if model.tempering is None:

@@ -42,10 +42,17 @@ class TopP(Relabelling):
 
     top_p: float
 
-    def problem(self, model: Model, theta: Float[np.ndarray, " p"], real: bool) -> str:
-        """Return what is wrong with the selection for a model, or an empty string."""
+    def values(self) -> str:
+        """Return what is wrong with the values, or an empty string."""
         if not (is_number(self.top_p) and 0 < self.top_p <= 1):
             return f"top_p is {self.top_p!r}; give a number above 0, at most 1"
+        return ""
+
+    def problem(self, model: Model, theta: Float[np.ndarray, " p"], real: bool) -> str:
+        """Return what is wrong with the selection for a model, or an empty string."""
+        problem = self.values()
+        if problem:
+            return problem
         if real:
             return "top_p is for feeds from models; leave it out"
         if not isinstance(model.generative, ClassShares) or len(theta) < 2:

@@ -24,6 +24,7 @@ from mcjax.selections.selection import (
     as_tuple,
     count_problem,
     is_number,
+    numbers_problem,
     theta_problem,
 )
 from mcjax.selections.verified import Verified
@@ -56,16 +57,23 @@ class Verifier(Filter):
     def __post_init__(self) -> None:
         object.__setattr__(self, "verifier", as_tuple(self.verifier))
 
+    def values(self) -> str:
+        """Return what is wrong with the values, or an empty string."""
+        if not (is_number(self.within) and 0 < self.within < math.inf):
+            return f"within is {self.within!r}; give a positive number"
+        return numbers_problem("verifier", self.verifier) or count_problem(self.count)
+
     def problem(self, model: Model, theta: Float[np.ndarray, " p"], real: bool) -> str:
         """Return what is wrong with the selection for a model, or an empty string."""
+        problem = self.values()
+        if problem:
+            return problem
         if model.noise_scale is None:
             return (
                 "verifier needs labels x'theta plus noise, which"
                 f" {model.name} does not have; leave it out"
             )
-        if not (is_number(self.within) and 0 < self.within < math.inf):
-            return f"within is {self.within!r}; give a positive number"
-        return theta_problem("verifier", self.verifier, theta) or count_problem(self.count)
+        return theta_problem("verifier", self.verifier, theta)
 
     def judge(self) -> Float[Array, " p"]:
         """Return the judge's parameters, c."""

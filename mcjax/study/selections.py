@@ -43,12 +43,13 @@ def read_selection(spec: Mapping[str, Any], field: str) -> Any:
     Returns
     -------
     Selection
-        Its values are checked where a model is known.
+        Its values are good; whether it suits the model, :func:`check_selections` says.
 
     Raises
     ------
     InputError
-        If no kind or several are asked for, or a field is unknown, missing or of the wrong type.
+        If no kind or several are asked for, or a field is unknown, missing or has no meaningful
+        value.
     """
     kinds = [name for name in spec if name in PLACES]
     known = ", ".join(PLACES)
@@ -69,7 +70,12 @@ def read_selection(spec: Mapping[str, Any], field: str) -> Any:
     for key, entry in takes.items():
         if entry.default is MISSING and key not in spec:
             raise InputError(f"{field}.{key}", f"is missing; {kinds[0]} needs it")
-    return kind(**{key: _frozen(value) for key, value in spec.items()})
+    keep = kind(**{key: _frozen(value) for key, value in spec.items()})
+    problem = keep.values()
+    if problem:
+        entry, _, sentence = problem.partition(" ")
+        raise InputError(f"{field}.{entry}", sentence)
+    return keep
 
 
 def _frozen(value: Any) -> Any:
@@ -87,14 +93,25 @@ def check_selections(
     InputError
         If it does not; the message names the feed and the field.
     """
+    if not network.selections:
+        return
+    import jax
+
+    contract = resolve_name("mcjax.selections.selection:Selection")
     later = (("feeds", generation.feeds) for generation in network.later.generations)
     for name, feeds in (("first", network.first), *later):
         for k, feed in enumerate(feeds):
             if feed.keep is None:
                 continue
             field = f"network.{name}[{k}].keep"
-            if isinstance(feed.keep, type) or not hasattr(feed.keep, "problem"):
+            if not isinstance(feed.keep, contract):
                 raise InputError(field, f"is {feed.keep!r}; give a selection, see mcjax.Selection")
+            if any(leaf is feed.keep for leaf in jax.tree.leaves(feed.keep)):
+                raise InputError(
+                    field,
+                    f"is of the class {type(feed.keep).__name__}, which is no pytree; give it to"
+                    " jax.tree_util.register_dataclass",
+                )
             problem = feed.keep.problem(model, theta, feed.origin in network.source_index)
             if problem:
                 entry, _, sentence = problem.partition(" ")

@@ -1,5 +1,7 @@
 """What readers cannot keep of a feed: one sentence with file, field and remedy, exit status 2."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
@@ -90,7 +92,7 @@ BAD = [
     ),
     (LINEAR, "{ verifier = [1.0], within = 1.0 }", ".verifier", "has 1 numbers; give 2, as theta"),
     *(
-        (LINEAR, f"{{ verifier = {value}, within = 1.0 }}", ".verifier", "give 2 finite numbers")
+        (LINEAR, f"{{ verifier = {value}, within = 1.0 }}", ".verifier", "; give finite numbers")
         for value in ("1.0", "[1.0, nan]", "[1.0, 'x']", "[[1.0, 0.0]]", "[1.0, true]", "'real'")
     ),
     (
@@ -105,7 +107,7 @@ BAD = [
     # checker
     (LINEAR, "{ checker = [1.0, 0.0] }", ".checker", "which linear does not have"),
     (LOGISTIC, "{ checker = [1.0] }", ".checker", "has 1 numbers; give 2, as theta"),
-    (LOGISTIC, "{ checker = [1.0, inf] }", ".checker", "give 2 finite numbers"),
+    (LOGISTIC, "{ checker = [1.0, inf] }", ".checker", "; give finite numbers"),
     (LOGISTIC, "{ checker = [1.0, 0.0], count = 2 }", ".count", "is 2, not one of"),
     # best of several
     *(
@@ -124,7 +126,7 @@ BAD = [
     (LOGISTIC, "{ top_p = 0.9 }", ".top_p", "needs classes, which logistic does not have"),
     # dates are values of TOML, too
     (LOGISTIC, "{ flip = 2020-01-01 }", ".flip", "; give a probability"),
-    (LOGISTIC, "{ flip = { q = 0.1 } }", "", "; give a selection of numbers, texts or lists"),
+    (LOGISTIC, "{ flip = { q = 0.1 } }", ".flip", "; give a probability"),
 ]
 
 
@@ -153,6 +155,27 @@ def test_what_is_good(family, keep, tmp_path):
 @pytest.mark.parametrize(("family", "keep", "field", "sentence"), BAD)
 def test_one_sentence(family, keep, field, sentence, tmp_path, call):
     refused(call, written(tmp_path, family, keep), f"{KEEP}{field}", sentence)
+
+
+@pytest.mark.parametrize(
+    ("keep", "field", "sentence"),
+    [
+        ("{ flip = 3 }", ".flip", "is 3; give a probability"),
+        ("{ temperature = 0 }", ".temperature", "is 0; give a positive number"),
+        ("{ top_p = 1.5 }", ".top_p", "is 1.5; give a number above 0, at most 1"),
+        ("{ best_of = 0 }", ".best_of", "is 0; give a whole number from 1 to 1000"),
+        ("{ verifier = [1.0], within = -1.0 }", ".within", "is -1.0; give a positive number"),
+        ("{ verifier = ['x'], within = 1.0 }", ".verifier", "is ('x',); give finite numbers"),
+        ("{ checker = [] }", ".checker", "is (); give finite numbers"),
+        ("{ checker = [1.0], count = 'x' }", ".count", "is 'x', not one of"),
+    ],
+)
+def test_values_are_checked_without_a_family(keep, field, sentence, tmp_path, call):
+    path = written(tmp_path, "", keep)
+    path.write_text(path.read_text().replace("[family]", ""))
+    refused(call, path, f"{KEEP}{field}", sentence, "diagnose")
+    path.write_text(path.read_text().replace(keep, "{ flip = 0.5 }"))
+    assert call("diagnose", path)[0] == 0
 
 
 @pytest.mark.parametrize("command", ["predict", "verify"])
@@ -251,3 +274,63 @@ def test_parameters_may_be_lists_and_arrays(make):
         given = built(kind(make([1.0, 0.5]), *more), model).network.selections
         assert given == (kind((1.0, 0.5), *more),)
         assert hash(given) == hash((kind((1.0, 0.5), *more),))
+
+
+@dataclass(frozen=True)
+class Loose(mcjax.Selection):
+    """A selection that JAX does not know."""
+
+    loose: float = 1.0
+
+    def problem(self, model, theta, real):
+        return ""
+
+    def draw(self, rows):
+        raise AssertionError("is not run")
+
+
+class Posing:
+    """What has a method of the name, and is no selection."""
+
+    def problem(self, model, theta, real):
+        return ""
+
+
+@pytest.mark.parametrize(
+    ("keep", "sentence"),
+    [
+        (Loose(), "is of the class Loose, which is no pytree; give it to jax.tree_util.register"),
+        (Posing(), "give a selection, see mcjax.Selection"),
+    ],
+)
+def test_classes_that_are_no_selections(keep, sentence):
+    with pytest.raises(InputError, match=sentence) as caught:
+        built(keep)
+    assert caught.value.field == KEEP
+
+
+def test_numbers_of_numpy_are_numbers():
+    one = np.float32(1.0)
+    for keep, model in (
+        (Flip(np.float32(0.5)), mcjax.logistic()),
+        (Verifier((one, one), one), None),
+        (Verifier(np.array([1.0, 0.5], np.float32), np.int32(3)), None),
+        (BestOf(np.int64(3), "closest", np.float16(1.0)), None),
+    ):
+        net = built(keep, model).network
+        assert net.selections == (keep,)
+    with pytest.raises(InputError, match="give a probability"):
+        built(Flip(np.bool_(True)), mcjax.logistic())
+
+
+def test_public_sources_are_selected_in_samples_of_their_own():
+    """Samples of one selection have one size."""
+    source = mcjax.Source("web", public=True)
+
+    def network(second):
+        feeds = [Feed("web", "a", 50), Feed("web", "b", 50), Feed("web", "b", 70, keep=Flip(0.1))]
+        return mcjax.build_network("ab", [*feeds, second], 100, sources=[source])
+
+    network(Feed("web", "a", 70, keep=Flip(0.1)))
+    with pytest.raises(InputError, match="is public, one sample of 70"):
+        network(Feed("web", "a", 71, keep=Flip(0.1)))

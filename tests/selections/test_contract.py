@@ -48,7 +48,7 @@ def test_examples_are_hashable_pytrees_of_numbers(kind):
 @each
 def test_problem_accepts_the_examples(kind):
     for own in examples(kind):
-        assert own.keep.problem(own.model, own.points[0], False) == ""
+        assert own.keep.values() == own.keep.problem(own.model, own.points[0], False) == ""
 
 
 @each
@@ -66,6 +66,7 @@ def test_problem_names_a_field_and_a_remedy_for_anything(kind):
                             keep = made(**(good | {name: value}))
                             problem = keep.problem(model, theta, real)
                             assert isinstance(problem, str)
+                            assert problem.startswith(keep.values())
                             if problem:
                                 field, _, sentence = problem.partition(" ")
                                 assert field in names
