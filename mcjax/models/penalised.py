@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from mcjax.errors import InputError, did_you_mean
 from mcjax.estimators.estimator import Estimator
@@ -24,7 +26,7 @@ def penalised(model: Model, *, ridge: float) -> Model:
         Any model that is fitted by minimising its loss.
     ridge : float
         Factor of half the squared norm of theta, which is added to the weighted mean of the loss
-        over rows. With 0 there is no penalty, and the model is returned as it is.
+        over rows. With 0 the model is returned without a penalty; it regains no sums.
 
     Returns
     -------
@@ -37,11 +39,15 @@ def penalised(model: Model, *, ridge: float) -> Model:
     InputError
         If ``ridge`` is no finite number of at least 0, or the model's estimator adds no penalty.
     """
-    if isinstance(ridge, bool) or not isinstance(ridge, int | float) or not 0 <= ridge < math.inf:
+    plain = ridge.item() if isinstance(ridge, np.generic) else ridge
+    number = isinstance(plain, int | float) and not isinstance(plain, bool)
+    if not (number and 0 <= plain <= sys.float_info.max):
         raise InputError(f"{FIELD}.ridge", f"is {ridge!r}; give a finite number of at least 0")
-    made = replace(model, least_squares=None, statistics=None, penalty=Ridge(float(ridge)))
+    made = replace(model, least_squares=None, statistics=None, penalty=Ridge(float(plain)))
     check_penalty(made)
-    return made if ridge > 0 else model
+    if plain > 0:
+        return made
+    return model if model.penalty is None else replace(model, penalty=None)
 
 
 def check_penalty(model: Model, estimator: Estimator | None = None) -> None:

@@ -52,9 +52,9 @@ def build_network(
         Names, or a count (3 means "0", "1", "2").
     feeds : iterable of Feed or tuple, or Timeline
         Those of every later generation: :class:`Feed` objects or tuples ``(origin, reader,
-        samples[, weight])``. Those of one origin to one reader add up. ``samples`` may be None in a
-        feed from a source that has ``samples``; ``weight`` may be a list by generation, of which
-        the last stays. A timeline says what changes otherwise.
+        samples[, weight])``. Those of one origin, reader and selection add up. ``samples`` may be
+        None in a feed from a source that has ``samples``; ``weight`` may be a list by generation,
+        of which the last stays. A timeline says what changes otherwise.
     initial : int or mapping of str to int, optional
         One number for all models, or a mapping by name; it says nothing of models that ``first``
         feeds.
@@ -151,7 +151,7 @@ def _first(feed: FeedLike, counts: Mapping[str, int | None]) -> Weighted:
 
 
 def added_up(feeds: Iterable[Weighted], field: str) -> list[Weighted]:
-    """Return feeds with their weights, those of one origin to one reader added up.
+    """Return feeds with their weights, those of one origin, reader and selection added up.
 
     Raises
     ------

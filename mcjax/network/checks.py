@@ -145,12 +145,15 @@ def _check_renewed(net: Network) -> None:
 
 
 def _check_samples(net: Network) -> None:
-    """One sample has one size: that of a public source, and that which is reused."""
-    sizes: dict[tuple[str, str], int] = {}
+    """One sample has one size: that of a public source, and that which is reused.
+
+    What differs in its selection is another sample.
+    """
+    sizes: dict[tuple[str, str, Any], int] = {}
     if not net.renews(REAL):
         begun = {feed.reader for feed in net.first}
         counts = zip(net.models, net.initial, strict=True)
-        sizes = {(REAL, name): count for name, count in counts if name not in begun}
+        sizes = {(REAL, name, None): count for name, count in counts if name not in begun}
     later = (("feeds", generation.feeds) for generation in net.later.generations)
     for name, feeds in (("first", net.first), *later):
         for k, feed in enumerate(feeds):
@@ -165,7 +168,7 @@ def _check_samples(net: Network) -> None:
             public = s > 0 and net.sources[s - 1].public
             if not public and net.renews(feed.origin):
                 continue
-            key = (feed.origin, "" if public else feed.reader)
+            key = (feed.origin, "" if public else feed.reader, feed.keep)
             if sizes.setdefault(key, feed.samples) != feed.samples:
                 what = "public" if public else "reused"
                 raise InputError(

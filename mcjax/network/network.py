@@ -44,8 +44,8 @@ class Network:
         What a model keeps of its past; may be given by name, ``replace``, ``accumulate`` or
         ``subsample``. In a pool with feeds the generation-0 sample has weight 1.
     sources : tuple of Source
-        Real sources beside ``real``, which feeds name as origin. Models' own data have the
-        covariates of the source ``real``.
+        Real sources beside ``real``, which feeds name as origin. Rows that models generate
+        have the covariates of ``real`` unless a condition gives a model its own.
     first : tuple of Feed
         Feeds of generation 0, from real sources. A model that has some fits these then, and
         ``initial`` is their sum; others fit ``initial`` samples of ``real``.
@@ -197,7 +197,7 @@ class Network:
         return replace(self, later=self.later.changed(lambda g: Generation((*g.feeds, feed))))
 
     def without_feed(self, origin: str, reader: str) -> Network:
-        """Return the network with one feed less.
+        """Return the network without the feeds from an origin to a reader, whatever they keep.
 
         Raises
         ------

@@ -88,7 +88,7 @@ class Source:
     def _numbers(self, field: str, values: Any) -> tuple[float, ...]:
         try:
             found = tuple(float(v) for v in values)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise self._error(field, "must be numbers") from error
         if not all(map(math.isfinite, found)):
             raise self._error(field, "must be finite numbers")

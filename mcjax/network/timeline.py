@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Generation:
-    """The feeds of one generation, each (origin, reader) pair at most once."""
+    """The feeds of one generation, each origin, reader and selection at most once."""
 
     feeds: tuple[Feed, ...]
 

@@ -43,8 +43,8 @@ def replay_json(study: Study, condition: str, chain: int) -> dict[str, Any]:
     dict
         Under ``generations`` there is one entry for each fit. Its ``data`` has one entry for each
         origin: the number of rows, the mean and standard deviation of y, the mean of x and its
-        length; the number of rows alone if sufficient statistics were drawn. It is empty if the
-        model fitted nothing.
+        length; the number of rows alone if it is 0, or sufficient statistics were drawn. It is
+        empty if the model fitted nothing.
 
     Raises
     ------
@@ -88,6 +88,8 @@ def replay_json(study: Study, condition: str, chain: int) -> dict[str, Any]:
 
 def _summary(origin: str, data: Dataset) -> dict[str, Any]:
     x, y = (np.asarray(part, float) for part in (data.x, data.y))
+    if not y.size:
+        return {"origin": origin, "rows": 0}
     with np.errstate(all="ignore"):  # the data of an exploded chain may overflow
         mean = x.mean(-1)
         return {

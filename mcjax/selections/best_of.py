@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from mcjax.chains.selected import Drawn, Rows
@@ -21,7 +22,6 @@ from mcjax.selections.best_normal import closest_of_normals, largest_of_normals
 from mcjax.selections.selection import Selection, is_number
 
 if TYPE_CHECKING:
-    import numpy as np
     from jaxtyping import Float
 
 Reward = Literal["label", "closest"]
@@ -53,7 +53,7 @@ class BestOf(Selection):
 
     def values(self) -> str:
         """Return what is wrong with the values, or an empty string."""
-        whole = isinstance(self.best_of, int) and not isinstance(self.best_of, bool)
+        whole = isinstance(self.best_of, int | np.integer) and not isinstance(self.best_of, bool)
         if not (whole and 1 <= self.best_of <= MOST):
             return f"best_of is {self.best_of!r}; give a whole number from 1 to {MOST}"
         if self.reward not in get_args(Reward):
@@ -74,7 +74,7 @@ class BestOf(Selection):
             y = rows.labels(rows.attempt(k)._replace(x=first.x))
             return jnp.where(self._worth(y) > self._worth(best), y, best)
 
-        y = lax.fori_loop(1, self.best_of, better, rows.labels(first))
+        y = lax.fori_loop(1, int(self.best_of), better, rows.labels(first))
         return Drawn(first.x, y, jnp.ones_like(rows.wanted))
 
     def population(self, origin: Origin, model: Model) -> Population:

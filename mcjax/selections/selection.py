@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 def is_number(value: Any) -> bool:
     """Return whether a value is a finite real number, and not true or false."""
-    real = isinstance(value, int | float) and not isinstance(value, bool)
-    return real and abs(value) <= sys.float_info.max
+    plain = value.item() if isinstance(value, np.generic) else value
+    real = isinstance(plain, int | float) and not isinstance(plain, bool)
+    return real and abs(plain) <= sys.float_info.max
 
 
 Count = Literal["accepted", "raw"]
@@ -39,7 +40,8 @@ def count_problem(count: Any) -> str:
 
 def as_tuple(values: Any) -> Any:
     """Return a list or an array of numbers as a tuple, which can be hashed; others as they are."""
-    return tuple(values) if isinstance(values, list | np.ndarray) else values
+    plain = values.tolist() if isinstance(values, np.ndarray) else values
+    return tuple(plain) if isinstance(plain, list) else plain
 
 
 def numbers_problem(field: str, values: Any) -> str:

@@ -93,14 +93,25 @@ def check_selections(
     InputError
         If it does not; the message names the feed and the field.
     """
+    if not network.selections:
+        return
+    import jax
+
+    contract = resolve_name("mcjax.selections.selection:Selection")
     later = (("feeds", generation.feeds) for generation in network.later.generations)
     for name, feeds in (("first", network.first), *later):
         for k, feed in enumerate(feeds):
             if feed.keep is None:
                 continue
             field = f"network.{name}[{k}].keep"
-            if isinstance(feed.keep, type) or not hasattr(feed.keep, "problem"):
+            if not isinstance(feed.keep, contract):
                 raise InputError(field, f"is {feed.keep!r}; give a selection, see mcjax.Selection")
+            if any(leaf is feed.keep for leaf in jax.tree.leaves(feed.keep)):
+                raise InputError(
+                    field,
+                    f"is of the class {type(feed.keep).__name__}, which is no pytree; give it to"
+                    " jax.tree_util.register_dataclass",
+                )
             problem = feed.keep.problem(model, theta, feed.origin in network.source_index)
             if problem:
                 entry, _, sentence = problem.partition(" ")

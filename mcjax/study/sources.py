@@ -150,7 +150,7 @@ def read_covariance(
     """
     try:
         cov = np.asarray(rows, float)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(field, f"must be {p} rows of {p} numbers") from error
     if cov.shape != (p, p) or not np.isfinite(cov).all():
         raise InputError(field, f"must be {p} rows of {p} finite numbers, as theta has {p}")

@@ -239,20 +239,24 @@ def condition(
         If the truth is not finite or not valid for the model, the covariance is not a valid matrix,
         a fit would have too few rows or covariates that do not determine its parameters, a source
         does not suit the model, the seed is out of range, the design is unknown, or the estimator
-        does not add the model's penalty.
+        does not add the model's penalty. Also if ``own_covariances`` is no mapping, or the
+        memory is a subsample, whose rows all have ``covariance``.
     """
     # imports JAX, which a caller with a model has already imported
     from mcjax.models.penalised import check_penalty
     from mcjax.models.structure import read_parameters
 
     check_penalty(model, estimator)
+    given = {} if own_covariances is None else own_covariances
+    if not isinstance(given, Mapping):
+        raise InputError("covariates.models", "is no mapping; give covariances by model")
     truth, structure = read_parameters(theta)
     if structure is not None:
         model = replace(model, structure=structure)
     wrong = model.check(truth) if model.check is not None else ""
     if wrong:
         raise InputError("family.theta", wrong)
-    if model.covariates == 0 and (covariance is not None or own_covariances or design != "random"):
+    if model.covariates == 0 and (covariance is not None or given or design != "random"):
         raise InputError("covariates", f"do not exist in the family {model.name!r}; leave them out")
     p = len(truth)
     count = model.covariates_for(p) or p
@@ -279,7 +283,11 @@ def condition(
     if design not in designs:
         hint = did_you_mean(design, designs)
         raise InputError("covariates.design", f"is {design!r}, not one of {designs}{hint}")
-    own = read_own_covariances(network, cov, own_covariances or {})
+    own = read_own_covariances(network, cov, given)
+    if own is not None and network.memory.selects:
+        raise InputError(
+            "covariates.models", "is for memory 'replace' or 'accumulate'; use one of these"
+        )
     if not network.plain or own is not None:
         if model.covariates == 0:
             raise InputError(
@@ -287,7 +295,9 @@ def condition(
                 "has sources, first or weights by generation, which need a family with covariates;"
                 f" {model.name} has none; leave them out",
             )
-        check_determined(network, source_laws(network, model, truth, cov), own)
+        laws = source_laws(network, model, truth, cov)
+        if model.penalty is None:  # which determines every parameter
+            check_determined(network, laws, own)
     check_selections(network, model, truth, design)
     model = replace(model, params=_read_only(model.params))
     shown = label if name is None else name

@@ -1,5 +1,7 @@
 """What readers cannot keep of a feed: one sentence with file, field and remedy, exit status 2."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
@@ -63,8 +65,8 @@ BAD = [
     (LOGISTIC, "{ temprature = 0.8 }", "", "names no selection; give one of"),
     (LOGISTIC, "{ temprature = 0.8 }", "", "did you mean 'temperature'"),
     (LOGISTIC, "{ temperature = 0.8, flip = 0.1 }", "", "asks for temperature and flip; give one"),
-    (LOGISTIC, '"flip"', "", "is str; give object"),
-    (LOGISTIC, "[0.8]", "", "is array; give object"),
+    (LOGISTIC, '"flip"', "", "is a text; give a table"),
+    (LOGISTIC, "[0.8]", "", "is a list; give a table"),
     (LOGISTIC, "{ flip = 0.1, count = 'raw' }", ".count", "is not a field of flip"),
     (LINEAR, "{ verifier = [1.0, 0.0] }", ".within", "is missing; verifier needs it"),
     (LINEAR, "{ verifier = [1.0, 0.0], witin = 1.0 }", ".witin", "did you mean 'within'"),
@@ -272,3 +274,63 @@ def test_parameters_may_be_lists_and_arrays(make):
         given = built(kind(make([1.0, 0.5]), *more), model).network.selections
         assert given == (kind((1.0, 0.5), *more),)
         assert hash(given) == hash((kind((1.0, 0.5), *more),))
+
+
+@dataclass(frozen=True)
+class Loose(mcjax.Selection):
+    """A selection that JAX does not know."""
+
+    loose: float = 1.0
+
+    def problem(self, model, theta, real):
+        return ""
+
+    def draw(self, rows):
+        raise AssertionError("is not run")
+
+
+class Posing:
+    """What has a method of the name, and is no selection."""
+
+    def problem(self, model, theta, real):
+        return ""
+
+
+@pytest.mark.parametrize(
+    ("keep", "sentence"),
+    [
+        (Loose(), "is of the class Loose, which is no pytree; give it to jax.tree_util.register"),
+        (Posing(), "give a selection, see mcjax.Selection"),
+    ],
+)
+def test_classes_that_are_no_selections(keep, sentence):
+    with pytest.raises(InputError, match=sentence) as caught:
+        built(keep)
+    assert caught.value.field == KEEP
+
+
+def test_numbers_of_numpy_are_numbers():
+    one = np.float32(1.0)
+    for keep, model in (
+        (Flip(np.float32(0.5)), mcjax.logistic()),
+        (Verifier((one, one), one), None),
+        (Verifier(np.array([1.0, 0.5], np.float32), np.int32(3)), None),
+        (BestOf(np.int64(3), "closest", np.float16(1.0)), None),
+    ):
+        net = built(keep, model).network
+        assert net.selections == (keep,)
+    with pytest.raises(InputError, match="give a probability"):
+        built(Flip(np.bool_(True)), mcjax.logistic())
+
+
+def test_public_sources_are_selected_in_samples_of_their_own():
+    """Samples of one selection have one size."""
+    source = mcjax.Source("web", public=True)
+
+    def network(second):
+        feeds = [Feed("web", "a", 50), Feed("web", "b", 50), Feed("web", "b", 70, keep=Flip(0.1))]
+        return mcjax.build_network("ab", [*feeds, second], 100, sources=[source])
+
+    network(Feed("web", "a", 70, keep=Flip(0.1)))
+    with pytest.raises(InputError, match="is public, one sample of 70"):
+        network(Feed("web", "a", 71, keep=Flip(0.1)))

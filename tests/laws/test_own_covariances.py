@@ -14,6 +14,7 @@ from mcjax.laws.first_order.path_system import path_of
 from mcjax.laws.predict import predict_condition
 from mcjax.models.glm import logistic
 from mcjax.models.location import linear
+from mcjax.models.penalised import penalised
 from mcjax.network import Source, build_network
 from mcjax.report.store import identity
 from mcjax.study.load import load_study
@@ -186,3 +187,46 @@ def test_models_without_covariates_have_none():
     net = build_network(1, [("0", "0", 100)], 100)
     with pytest.raises(InputError, match="do not exist"):
         condition(net, bernoulli(), [0.4], own_covariances={"0": [[1.0]]})
+
+
+@pytest.mark.parametrize("huge", [[[10**400]], [[1.0, 0.0], [0.0, 10**400]]])
+def test_numbers_beyond_all_floats_are_refused(huge):
+    net = build_network(1, [("0", "0", 100)], 100)
+    p = len(huge)
+    with pytest.raises(InputError, match=r"^covariates\.models\.0: must be"):
+        condition(net, linear(), np.zeros(p), own_covariances={"0": huge})
+    with pytest.raises(InputError, match=r"^covariates\.covariance: must be"):
+        condition(net, linear(), np.zeros(p), huge)
+    with pytest.raises(InputError, match=r"^network\.sources \(far\)\.covariance: must be"):
+        Source("far", covariance=huge)
+
+
+def test_a_subsample_has_none():
+    """Its rows would have the covariance of the real data without a word."""
+    one = {"0": [[2.0]]}
+    for memory in ("replace", "accumulate", "subsample"):
+        net = build_network(1, [("0", "0", 100)], 100, memory=memory)
+        condition(net, linear(), [0.0], own_covariances={"0": [[1.0]]})
+        if memory != "subsample":
+            condition(net, linear(), [0.0], own_covariances=one)
+            continue
+        with pytest.raises(InputError, match=r"^covariates\.models: is for memory 'replace' or"):
+            condition(net, linear(), [0.0], own_covariances=one)
+
+
+@pytest.mark.parametrize("given", [np.eye(2), [[1.0]], "ab", 3])
+def test_they_are_given_by_model(given):
+    net = build_network(1, [("0", "0", 100)], 100)
+    with pytest.raises(InputError, match=r"^covariates\.models: .*; give covariances by model"):
+        condition(net, linear(), [0.0], own_covariances=given)
+
+
+def test_a_penalty_determines_what_covariates_do_not():
+    net = build_network(1, [("0", "0", 100)], 100)
+    flat = {"0": [[1.0, 0.0], [0.0, 0.0]]}
+    with pytest.raises(InputError, match="do not determine every parameter"):
+        condition(net, logistic(), [0.5, 0.5], own_covariances=flat)
+    one = condition(net, penalised(logistic(), ridge=0.1), [0.5, 0.5], own_covariances=flat)
+    study = Study((one,), generations=2, chains=4)
+    assert np.isfinite(api.predict(study)[0].laws["first_order"].mse).all()
+    assert np.isfinite(api.replay(study, "", 0).theta).all()

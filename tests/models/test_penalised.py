@@ -40,6 +40,13 @@ def test_a_file_of_the_users_own_takes_a_penalty(tmp_path):
 def test_no_penalty_is_the_plain_model():
     model = mcjax.linear()
     assert mcjax.penalised(model, ridge=0) is model
+    removed = mcjax.penalised(mcjax.penalised(model, ridge=0.1), ridge=0)
+    assert removed.penalty is None
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int64])
+def test_a_number_of_numpy_is_a_number(kind):
+    assert mcjax.penalised(mcjax.linear(), ridge=kind(2)).penalty == Ridge(2.0)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +58,7 @@ def test_no_penalty_is_the_plain_model():
         ({"rigde": 1.0}, r"^family\.penalty\.rigde: .*did you mean 'ridge'"),
         ({"ridge": -1.0}, r"^family\.penalty\.ridge: is -1\.0; give a finite number"),
         ({"ridge": float("inf")}, r"^family\.penalty\.ridge: is inf; give a finite number"),
+        ({"ridge": 10**400}, r"^family\.penalty\.ridge: is 10+; give a finite number"),
         ({"ridge": float("nan")}, r"^family\.penalty\.ridge: is nan; give a finite number"),
         ({"ridge": True}, r"^family\.penalty\.ridge: is True; give a finite number"),
         ({"ridge": "0.1"}, r"^family\.penalty\.ridge: is '0\.1'; give a finite number"),
