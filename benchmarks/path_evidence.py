@@ -178,7 +178,7 @@ CASES = {
     "logistic": Case(logistic, lambda n: logistic(n, far=False), 1500, 1),
     "poisson": Case(poisson, lambda n: poisson(n, far=False), 1000, 2),
     "verifiers": Case(verifiers, lambda n: verifiers(n, keep=False), 200, 4),
-    "checker": Case(checker, lambda n: checker(n, keep=False), 1000, 2, 3),
+    "checker": Case(checker, lambda n: checker(n, keep=False), 1000, 8, 3),
     "raw verifier": Case(raw_verifier, lambda n: raw_verifier(n, "accepted"), 200, 4),
     "median": Case(median, lambda n: median(n, 0.0), 800, 4),
     "reused": Case(reused, lambda n: reused(n, far=False), 800, 2),
