@@ -112,16 +112,16 @@ def _diagnosis(net: Network, facts: Facts) -> Diagnosis:
     paths = _paths(flow, (*origins, *failures.explosions))
     rates = _rates(net, facts, failures)
     marked = facts.penalised or bool(net.selections)
-    models, frozen = {}, net.frozen
+    models, frozen, unknown = {}, net.frozen, failures.unknown
     for i, name in enumerate(net.models):
         fails = bool(rates.collapses[i])
         models[name] = ModelVerdict(
-            noise=bool(failures.noise[i]),
+            noise=None if unknown[i] else bool(failures.noise[i]),
             forgets=bool(failures.forgets[i]),
             explodes=bool(failures.explodes[i]),
             radius=float(failures.radius[i]) if failures.cyclic[i] else None,
             growth=float(rates.growth[i]) if fails and not failures.explodes[i] else None,
-            limit=None if fails else float(rates.limit[i]),
+            limit=None if fails or unknown[i] else float(rates.limit[i]),
             sources=reaching[i],
             anchors=failures.anchors[i],
             explosions=exploding[i],

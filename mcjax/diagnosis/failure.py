@@ -13,7 +13,8 @@ Errors explode
 
 Where A is computed, it decides whether noise accumulates. A component that lives on its own output
 is no origin then if its radius is below 1, as that of penalised fits is: false anchors hold its
-noise, at the price of the truth.
+noise, at the price of the truth. Where a penalty or a selection needs A and it is not known,
+nothing is known of the noise of these components, nor of what they reach.
 """
 
 from __future__ import annotations
@@ -75,11 +76,14 @@ class Explosion(NamedTuple):
         Spectral radius of A on it.
     indices : tuple of int
         Positions of the members in the network.
+    drifts : bool
+        Whether centres run away although the radius is 1, so that errors have no factor.
     """
 
     members: tuple[str, ...]
     radius: float
     indices: tuple[int, ...]
+    drifts: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,8 @@ class Failures:
     ----------
     noise, forgets, explodes : ndarray of bool, shape (M,)
         Whether noise accumulates, the truth is forgotten, and an explosion reaches a model.
+    unknown : ndarray of bool, shape (M,)
+        Whether it is not known if noise accumulates; ``noise`` is False there.
     origins : tuple of CollapseOrigin
         Where noise accumulates.
     explosions : tuple of Explosion
@@ -107,6 +113,7 @@ class Failures:
     noise: Bool[np.ndarray, " M"]
     forgets: Bool[np.ndarray, " M"]
     explodes: Bool[np.ndarray, " M"]
+    unknown: Bool[np.ndarray, " M"]
     origins: tuple[CollapseOrigin, ...]
     explosions: tuple[Explosion, ...]
     radius: Float[np.ndarray, " M"]
@@ -160,16 +167,24 @@ def find_failures(net: Network, facts: Facts) -> Failures:
         origins = _origins_of(
             late_net, flow, closed=origins, grows=grows & ~explodes, radius=radius
         )
-    noise = np.array(collapsing(flow, origins))
-    if grows is not None and late.settles:
+    noise, unknown = np.array(collapsing(flow, origins)), np.zeros(net.size, bool)
+    if reason:
+        origins, noise, unknown = _without_law(late_net, flow, origins, facts.penalised)
+    elif grows is not None and late.settles:
         noise &= grows
     return Failures(
         noise=noise,
         forgets=late.forgets,
         explodes=explodes,
+        unknown=unknown,
         origins=origins,
         explosions=tuple(
-            Explosion(tuple(net.models[i] for i in part), float(radius[part[0]]), tuple(part))
+            Explosion(
+                tuple(net.models[i] for i in part),
+                float(radius[part[0]]),
+                tuple(part),
+                drifts=bool(runs[part].any() and radius[part[0]] < 1 + ABOUT_UNIT),
+            )
             for part in strong_components(flow.readers)
             if begins[part].any()
         ),
@@ -178,6 +193,43 @@ def find_failures(net: Network, facts: Facts) -> Failures:
         anchors=anchors,
         inapplicable=reason,
     )
+
+
+def _without_law(
+    net: Network, flow: DataFlow, origins: tuple[CollapseOrigin, ...], penalised: bool
+) -> tuple[tuple[CollapseOrigin, ...], Bool[np.ndarray, " M"], Bool[np.ndarray, " M"]]:
+    """Return what topology alone knows of noise: origins, and where it accumulates or may do so.
+
+    A model is *marked* if its fit has a penalty, or a feed of which it keeps a selection. A cycle
+    with a marked member may hold its noise or not. Origins without marks accumulate noise, and all
+    data that are passed on as they are carry it; a selection may take it away.
+
+    Parameters
+    ----------
+    net : Network
+        The network of the generation that stays.
+    flow : DataFlow
+        Its data flow.
+    origins : tuple of CollapseOrigin
+        Its collapse origins, by topology.
+    penalised : bool
+        Whether fits have a penalty.
+    """
+    marked = np.full(net.size, penalised)
+    raw: list[list[int]] = [[] for _ in net.models]  # who reads the output of each as it is
+    for feed in net.feeds:
+        i = net.index[feed.reader]
+        if feed.keep is not None:
+            marked[i] = True
+        elif feed.origin in net.index:
+            raw[net.index[feed.origin]].append(i)
+    known = tuple(origin for origin in origins if not marked[list(origin.indices)].any())
+    begins, cyclic = [i for origin in known for i in origin.indices], in_cycles(flow)
+    noise = np.array(reached(raw, begins))
+    for part in strong_components(flow.readers):
+        if cyclic[part[0]] and marked[part].any():
+            begins += part
+    return known, noise, np.array(reached(flow.readers, begins)) & ~noise
 
 
 def _origins_of(

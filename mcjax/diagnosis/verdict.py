@@ -18,8 +18,9 @@ class ModelVerdict:
 
     Attributes
     ----------
-    noise : bool
-        Whether noise accumulates, so that the variance of its estimate grows without bound.
+    noise : bool or None
+        Whether noise accumulates, so that the variance of its estimate grows without bound; None if
+        that is not known.
     forgets : bool
         Whether the centre of its estimates does not tend to the truth.
     explodes : bool
@@ -31,7 +32,8 @@ class ModelVerdict:
     growth : float or None
         Slope of ``c_ii`` per generation; None for a stable model, and for one that explodes.
     limit : float or None
-        Limit of ``c_ii`` as t -> infinity; None for a model that collapses. Either number is nan if
+        Limit of ``c_ii`` as t -> infinity; None for a model that collapses. Both are None where it
+        is not known whether noise accumulates. Either number is nan if
         double precision cannot resolve it, see :mod:`mcjax.laws.first_order.limits`.
     sources : tuple of tuple of str
         Members of each collapse origin that reaches the model.
@@ -47,7 +49,7 @@ class ModelVerdict:
         Whether the model has no feeds, and so keeps its generation-0 estimate.
     """
 
-    noise: bool
+    noise: bool | None
     forgets: bool
     explodes: bool
     radius: float | None
@@ -60,9 +62,9 @@ class ModelVerdict:
     frozen: bool
 
     @property
-    def collapses(self) -> bool:
-        """Whether the variance of its estimate grows without bound."""
-        return self.noise or self.explodes
+    def collapses(self) -> bool | None:
+        """Whether the variance of its estimate grows without bound; None if that is not known."""
+        return self.explodes or self.noise
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,13 @@ class Diagnosis:
     explosions : tuple of Explosion
         The components of the network that explode.
     repairs : tuple of Edge
-        A smallest set of new real feeds after which noise accumulates nowhere.
+        A smallest set of new real feeds after which no origin is left of ``unstable_sources``.
     flips : tuple of Edge
         Every single new feed that makes a stable model collapse, other than by an explosion; none
         is looked for where fits are penalised or readers keep a selection.
     inapplicable : str
-        Why ``radius`` is not known, and explosion was not examined; empty where they are known.
+        Why ``radius`` is not known, explosion was not examined, and ``noise`` may be unknown; empty
+        where they are known.
     finite_sample : FiniteSample or str, optional
         The exact law for linear regressions at the network's sample counts, or the reason why it
         does not apply; None if the number of parameters was not given.
@@ -98,9 +101,10 @@ class Diagnosis:
     finite_sample: FiniteSample | str | None = None
 
     @property
-    def collapses(self) -> bool:
-        """Whether any model collapses."""
-        return any(verdict.collapses for verdict in self.models.values())
+    def collapses(self) -> bool | None:
+        """Whether any model collapses; None if none is known to, and some may."""
+        found = {verdict.collapses for verdict in self.models.values()}
+        return True if True in found else None if None in found else False
 
     def to_json(self) -> dict[str, Any]:
         """Return the diagnosis as plain data, in which a number that is not finite is None."""

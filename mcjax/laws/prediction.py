@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
+    from jaxtyping import Float, Int
+
+SMALLEST = 1e-12
+"""Variance in a direction, relative to the largest one, up to which there is none."""
 
 
 @dataclass(frozen=True)
@@ -150,12 +153,13 @@ class Prediction:
         return np.asarray(np.einsum("tiaib->tiab", blocks))
 
     @property
-    def singular(self) -> Bool[np.ndarray, "T+1 M"]:
-        """Whether each model's covariance is finite and singular."""
+    def rank(self) -> Int[np.ndarray, "T+1 M"]:
+        """Rank of each model's covariance; p where it is not finite."""
         blocks = self.own_covariances
         finite = np.isfinite(blocks).all((-2, -1))
         safe = np.where(finite[..., None, None], blocks, np.eye(self.p))
-        return np.asarray(finite & ~(np.linalg.cond(safe) < 1e12))
+        values = np.linalg.eigvalsh(safe)
+        return np.asarray((values > SMALLEST * values[..., -1:]).sum(-1))
 
     @property
     def relative_error(self) -> Float[np.ndarray, "T+1 M"]:

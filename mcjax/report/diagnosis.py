@@ -18,11 +18,16 @@ MOST_LISTED = 12
 def show_diagnosis(diagnosis: Diagnosis) -> None:
     """Print verdict, where failures begin, every model's fate, cures and dangers."""
     doomed = [name for name, verdict in diagnosis.models.items() if verdict.collapses]
+    unknown = [name for name, verdict in diagnosis.models.items() if verdict.collapses is None]
     total = len(diagnosis.models)
-    if not doomed:
-        click.secho(f"No model of {total} collapses.", bold=True)
-    else:
+    if doomed:
         click.secho(f"{len(doomed)} of {total} models collapse.", bold=True)
+    elif not unknown:
+        click.secho(f"No model of {total} collapses.", bold=True)
+    if unknown:
+        verb = "collapses" if len(unknown) == 1 else "collapse"
+        which = f"{len(unknown)} of {total} models {verb}"
+        click.secho(f"Whether {which} is not known: {shown(diagnosis.inapplicable)}.", bold=True)
     lost = [name for name, verdict in diagnosis.models.items() if verdict.forgets]
     if lost:
         verb = "forgets" if len(lost) == 1 else "forget"
@@ -30,19 +35,23 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
     _show_beginnings(diagnosis)
     click.echo()
     width = max(len(shown(name)) for name in diagnosis.models)
+    drifting = {explosion.members for explosion in diagnosis.explosions if explosion.drifts}
     for name, verdict in diagnosis.models.items():
-        reasons = "; ".join(_failures(verdict))
-        click.echo(f"  {shown(name):{width}}  {_fate(verdict)}  {reasons}".rstrip())
+        drifts = drifting.issuperset(verdict.explosions)
+        reasons = "; ".join(_failures(verdict, drifts))
+        click.echo(f"  {shown(name):{width}}  {_fate(verdict, drifts)}  {reasons}".rstrip())
     click.echo("  (variance of an estimate, in units of the inverse information of one sample)")
     rates = (verdict.growth or verdict.limit or 0.0 for verdict in diagnosis.models.values())
     if any(math.isnan(rate) for rate in rates):
         click.echo("  (- is not known here; `mcjax predict` computes it for a study)")
     if diagnosis.inapplicable:
-        click.echo(f"  (whether errors explode is not known: {shown(diagnosis.inapplicable)})")
+        why = ", for the same reason" if unknown else f": {shown(diagnosis.inapplicable)}"
+        click.echo(f"  (whether errors explode is not known{why})")
     if diagnosis.repairs or diagnosis.flips or len(doomed) < total:
         click.echo()
     if diagnosis.repairs:
-        title = "Smallest cure of accumulating noise" if diagnosis.explosions else "Smallest cure"
+        others = diagnosis.explosions or unknown
+        title = "Smallest cure of accumulating noise" if others else "Smallest cure"
         click.echo(f"{title}, {_count(diagnosis.repairs, 'new feed')}:")
         _edges(diagnosis.repairs)
     if diagnosis.flips:
@@ -67,17 +76,21 @@ def _show_beginnings(diagnosis: Diagnosis) -> None:
             reason = f"its real data, from {sources}, leave a direction of the parameters unseen"
         click.echo(f"Collapse origin: {_some(origin.members)}{period} ({reason})")
     for explosion in diagnosis.explosions:
-        reason = "its centre has no bounded limit"
-        if explosion.radius > 1:
+        reason = "its centre runs away"
+        if not explosion.drifts:
             times = number(explosion.radius, 6)
             reason = f"errors are multiplied by {times} per generation, the spectral radius"
         click.echo(f"Explosion: {_some(explosion.members)} ({reason})")
 
 
-def _fate(verdict: ModelVerdict) -> str:
+def _fate(verdict: ModelVerdict, drifts: bool) -> str:
     """Return whether a model collapses, and how fast or where it settles."""
+    if verdict.explodes and drifts:
+        return f"collapses  {'ever farther away':>26}"
     if verdict.explodes:
         return f"collapses  {'by a factor':>11} per generation"
+    if verdict.noise is None:
+        return f"{'not known':35}"
     if not verdict.noise:
         return f"stable     {number(verdict.limit, 5):>11} in the limit"
     if verdict.growth == 0:  # sample counts grow, but not fast enough
@@ -85,7 +98,7 @@ def _fate(verdict: ModelVerdict) -> str:
     return f"collapses  {number(verdict.growth, 5):>11} per generation"
 
 
-def _failures(verdict: ModelVerdict) -> list[str]:
+def _failures(verdict: ModelVerdict, drifts: bool) -> list[str]:
     """Return in which ways a model fails, each with its witness."""
     reasons = ["frozen"] if verdict.frozen else []
     via = f"via {' -> '.join(map(shown, verdict.path))}"
@@ -96,7 +109,12 @@ def _failures(verdict: ModelVerdict) -> list[str]:
             where = f"from {_components(verdict.sources)}"
         reasons.append(f"noise accumulates {where}")
     if verdict.explodes:
-        reasons.append(f"errors explode from {_components(verdict.explosions)}")
+        begins = _components(verdict.explosions)
+        inside = any(verdict.path[-1] in members for members in verdict.explosions)
+        follows = "" if inside else f" after that of {begins}"
+        reasons.append(
+            f"the centre runs away{follows}" if drifts else f"errors explode from {begins}"
+        )
     if verdict.forgets:
         anchors = ", ".join(map(_anchor, verdict.anchors))
         reasons.append(f"truth forgotten, held by {anchors}")

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
 from rich.cells import cell_len
 from rich.console import Console
 from rich.measure import Measurement
@@ -91,6 +92,8 @@ def show_predictions(console: Console, study: Study, predictions: Sequence[Predi
                 values = [number(law.mse[t, i]) for t in times]
                 table.add_row(label(model), *values, _fate(law, i))
             show_table(console, table)
+            if not law.mse_complete:  # then it is of errors around centres that leave the truth
+                _show_centres(console, condition, law, times)
         for name, functionals in predicted.functionals.items():
             title = _title(condition, f"{name} (exact), predicted means")
             table = Table("functional", "model", *map(numbers, headings), title=title)
@@ -103,6 +106,27 @@ def show_predictions(console: Console, study: Study, predictions: Sequence[Predi
         console,
         {c.name: p.inapplicable for c, p in zip(study.conditions, predictions, strict=True)},
     )
+
+
+def _show_centres(
+    console: Console, condition: Condition, law: Prediction, times: Sequence[int]
+) -> None:
+    """Print how far centres are from the truth, and the variance around them."""
+    console.print(
+        "A term of the order of the variance is missing from these; judge bias and covariance.",
+        style="dim",
+    )
+    spread = np.trace(law.own_covariances, axis1=-2, axis2=-1)
+    away = np.linalg.norm(law.bias, axis=-1)
+    headings = [numbers(f"t = {t}") for t in times]
+    table = Table("model", "predicted", *headings, title=_title(condition, "centres of estimates"))
+    for i, model in enumerate(condition.network.models):
+        for what, values in (
+            ("distance from the truth", away),
+            ("variance around the centre", spread),
+        ):
+            table.add_row(label(model), what, *(number(values[t, i]) for t in times))
+    show_table(console, table)
 
 
 def show_verification(

@@ -156,6 +156,15 @@ _TABLES: dict[str, type[msgspec.Struct]] = {
     "grid": GridTable,
     "survey": SurveyTable,
 }
+WORDS = {
+    "object": "a table",
+    "array": "a list",
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
+    "bool": "true or false",
+}
+"""Words for types in messages."""
 
 
 def read_file(path: Path) -> StudyFile:
@@ -261,9 +270,15 @@ def _sentence(message: str, file: str) -> InputError:
         return InputError(_join(field, missing[1]), "is missing; add it", file)
     expected = re.fullmatch(r"Expected (.*), got (.*)", text)
     if expected:
-        wanted = expected[1].replace("`", "")
-        return InputError(field, f"is {expected[2].replace('`', '')}; give {wanted}", file)
-    return InputError(field, text.replace("`", "").replace("Expected", "give"), file)
+        wanted, given = map(_in_words, expected.groups())
+        return InputError(field, f"is {given}; give {wanted}", file)
+    return InputError(field, _in_words(text.replace("Expected", "give")), file)
+
+
+def _in_words(types: str) -> str:
+    """Return a text of msgspec with the words of TOML for types."""
+    text = types.replace("`", "").replace(" | null", "").replace(" | ", " or ")
+    return re.sub(r"\b(" + "|".join(WORDS) + r")\b", lambda name: WORDS[name[0]], text)
 
 
 def _join(table: str, field: str) -> str:

@@ -1,4 +1,8 @@
-"""Whiten the errors at the last generation, model by model, by a law's covariance."""
+"""Whiten errors, model by model, by a law's covariance.
+
+Where that is singular, because probabilities add up to 1, say, errors are whitened on its range: in
+as many coordinates as there are directions in which they vary.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,16 @@ import numpy as np
 from jaxtyping import Float
 
 from mcjax.engine.outcome import Outcome
+from mcjax.laws.prediction import SMALLEST
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount, count_chains
 
 FEWEST_WHITENED = 30
 """Smallest number of chains with which a covariance is judged."""
+ROUNDING = 1e-5
+"""Errors in directions in which they must not vary, relative to all, that are rounding."""
+SINGULAR = "the law's covariance is infinite, or singular in different ways for different models"
+BEYOND = "errors vary in directions in which the law says that they do not"
 
 
 class Whitened(NamedTuple):
@@ -20,16 +29,17 @@ class Whitened(NamedTuple):
 
     Attributes
     ----------
-    errors : ndarray of shape (C, M, p)
-        Centred errors. If the law is right, the covariance of each model's own is the identity.
-    between : ndarray of shape (M, p, M, p)
+    errors : ndarray of shape (C, M, r)
+        Centred errors in r coordinates, p unless the covariance is singular. If the law is right,
+        the covariance of each model's own is the identity.
+    between : ndarray of shape (M, r, M, r)
         Covariance of all whitened errors as predicted by the law.
     chains : ChainCount
         The chains C, with a note if the errors cannot be whitened or the chains do not suffice.
     """
 
-    errors: Float[np.ndarray, "C M p"]
-    between: Float[np.ndarray, "M p M p"]
+    errors: Float[np.ndarray, "C M r"]
+    between: Float[np.ndarray, "M r M r"]
     chains: ChainCount
 
 
@@ -40,13 +50,29 @@ def whiten(comparison: Comparison, outcome: Outcome) -> Whitened:
     blocks = np.einsum("iaib->iab", predicted)
     sample = outcome.sample[np.isfinite(outcome.sample).all((1, 2))].astype(float)
     count = count_chains(len(sample), len(outcome.sample), comparison.tolerance)
-    if not (np.isfinite(blocks).all() and (np.linalg.cond(blocks) < 1e12).all()):
-        note = "the law's covariance is singular or infinite"
-        return Whitened(sample, predicted, count._replace(note=note))
+    ranks = comparison.prediction.rank[-1]
+    if not np.isfinite(blocks).all() or ranks[0] == 0 or (ranks != ranks[0]).any():
+        return Whitened(sample, predicted, count._replace(note=SINGULAR))
     if len(sample) < FEWEST_WHITENED:
         note = f"fewer than {FEWEST_WHITENED} chains have an estimate of every model"
         return Whitened(sample, predicted, count._replace(note=note))
-    inverse = np.linalg.inv(np.linalg.cholesky(blocks))
+    if ranks[0] == p:
+        inverse = np.linalg.inv(np.linalg.cholesky(blocks))
+    else:
+        spread = sample - sample.mean(0)
+        basis = np.stack([range_of(block) for block in blocks])  # (M, r, p)
+        left = spread - np.einsum("ira,irb,kib->kia", basis, basis, spread, optimize=True)
+        if np.abs(left).max() > ROUNDING * np.abs(spread).max():
+            return Whitened(sample, predicted, count._replace(note=BEYOND))
+        roots = np.linalg.cholesky(np.einsum("ira,iab,isb->irs", basis, blocks, basis))
+        inverse = np.linalg.solve(roots, basis)
     errors = np.einsum("iab,kib->kia", inverse, sample)
     between = np.einsum("iab,ibkc,kdc->iakd", inverse, predicted, inverse, optimize=True)
     return Whitened(errors - errors.mean(0), between, count)
+
+
+def range_of(covariance: Float[np.ndarray, "p p"]) -> Float[np.ndarray, "r p"]:
+    """Return an orthonormal basis of the range of a covariance."""
+    values, vectors = np.linalg.eigh(covariance)
+    basis: np.ndarray = vectors[:, values > SMALLEST * values[-1]].T
+    return basis

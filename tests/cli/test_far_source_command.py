@@ -81,3 +81,12 @@ def test_a_mean_square_that_is_known_in_part_is_not_judged(far_file, call_json):
 def test_diagnose_counts_it_as_real_data(far_file, call_json):
     _, found = call_json("diagnose", far_file)
     assert found["collapses"] is False
+
+
+def test_the_table_shows_centres_where_mean_squares_are_incomplete(far_file, call):
+    status, out, _ = call("predict", far_file)
+    assert status == 0
+    assert "judge bias and covariance" in out
+    [away] = [line for line in out.splitlines() if "distance from the truth" in line]
+    numbers = [float(word) for word in away.split() if word[0].isdigit()]
+    np.testing.assert_allclose(numbers, [0, 1 - 0.43169, 1 - 0.20885], atol=1e-3)

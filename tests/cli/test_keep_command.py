@@ -235,6 +235,41 @@ def test_a_reader_that_gets_nothing_is_counted_and_told(tmp_path, call, call_jso
     assert chain["generations"][1]["theta"] == [None, None]
 
 
+COLDER = "temperature = 0.8"
+OWN_LOOP = """
+[network]
+models = ["a", "b"]
+initial = 100
+feeds = [
+    { from = "a", to = "a", samples = 100, keep = { KEEP } },
+    { from = "a", to = "b", samples = 100 },
+]
+"""
+
+
+def test_a_verdict_that_is_not_known_is_told_so(tmp_path, call):
+    status, out, _ = call("diagnose", written(tmp_path, OWN_LOOP.replace("KEEP", "flip = 0.1")))
+    assert status == 0
+    assert "Whether 2 of 2 models collapse is not known: what readers keep of their data" in out
+    assert "\n  a  not known  " in out
+    for absent in ("Collapse origin", "cure", "noise", "stable", "collapses", "nan", "None"):
+        assert absent not in out
+
+
+def test_a_centre_that_drifts_multiplies_nothing(tmp_path, call):
+    """The labels of a checker move an own loop by the same step in every generation."""
+    text = OWN_LOOP.replace("KEEP", "checker = [0.5]") + f"[family]\n{LOGISTIC}\n"
+    status, out, _ = call("diagnose", written(tmp_path, text))
+    assert status == 0
+    assert "Explosion: a (its centre runs away)" in out
+    assert "the centre runs away after that of a;" in out
+    assert "by a factor" not in out
+    assert "multiplied" not in out
+    _, out, _ = call("diagnose", written(tmp_path, text.replace("checker = [0.5]", COLDER)))
+    assert "Explosion: a (errors are multiplied by 1.25 per generation" in out
+    assert "by a factor" in out
+
+
 def test_a_diagnosis_of_a_file_that_keeps(tmp_path, call_json):
     """Kinds that no diagnosis knows do not stop it."""
     status, found = call_json("diagnose", written(tmp_path, COLD))

@@ -262,6 +262,62 @@ def test_what_readers_keep(tmp_path, name, theta, keep, real, kinds, radius):
     assert [explosion.members for explosion in found.explosions] == [("a",)] * ("E" in kinds)
 
 
+def selected(feeds, size):
+    """A network of feeds (origin, reader, selection or None)."""
+    return mcjax.build_network(
+        size, [mcjax.Feed(origin, reader, 100, keep=keep) for origin, reader, keep in feeds], 100
+    )
+
+
+def test_noise_is_not_known_without_a_law_of_what_is_kept():
+    """Neither without a model, nor where its selection has no law."""
+    flip, verifier = mcjax.Flip(0.1), mcjax.Verifier((1.0,), 1.0)
+    huber, logistic = mcjax.huber(threshold=1.0), mcjax.logistic()
+    unknown = [
+        selected([("0", "0", flip)], 1),
+        condition(selected([("0", "0", verifier)], 1), huber, [0.0]),
+        condition(selected([("0", "0", mcjax.BestOf(2))], 1), logistic, [1.0]),
+        condition(
+            selected([("0", "0", mcjax.BestOf(2))], 1), mcjax.penalised(logistic, ridge=0.1), [1.0]
+        ),
+    ]
+    for net in unknown:
+        found = diagnose(net)
+        assert found.collapses is None
+        assert found.unstable_sources == found.repairs == ()
+        plain = found.to_json()
+        own = plain["models"]["0"]
+        assert [own[key] for key in ("collapses", "noise", "growth", "limit")] == [None] * 4
+        assert plain["collapses"] is None
+        assert plain["inapplicable"]
+    assert diagnose(condition(unknown[0], logistic, [1.0])).collapses is False
+
+
+def test_what_stays_known_beside_selections_without_a_law():
+    """Raw output carries noise that accumulates elsewhere, and models in no cycle have none."""
+    flip = mcjax.Flip(0.5)
+    feeds = [
+        ("0", "0", None),
+        ("1", "1", flip),
+        ("real", "1", None),
+        ("0", "2", None),
+        ("1", "2", None),
+        ("0", "3", flip),  # these labels say nothing about model 0
+        ("real", "4", flip),
+        ("4", "5", None),
+        ("5", "5", None),
+        ("1", "6", None),
+    ]
+    found = diagnose(selected(feeds, 7))
+    noise = [verdict.noise for verdict in found.models.values()]
+    assert noise == [True, None, True, None, False, False, None]
+    assert [verdict.collapses for verdict in found.models.values()] == noise
+    assert found.collapses is True
+    assert found.repairs == (("real", "0"),)
+    alone = [("0", "0", None), ("real", "0", None), ("1", "1", flip)]
+    assert diagnose(selected(alone, 2)).collapses is None
+
+
 def test_what_is_not_known_is_said(tmp_path):
     """Without a model, covariates of a source tell nothing about radii."""
     loop = [("0", "0", 100), ("u", "0", 100)]

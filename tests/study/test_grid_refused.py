@@ -33,8 +33,16 @@ REFUSED = {
         "is 0; give a whole number from 1 to 2**31 - 1 (in the condition"
         " 'estimator.steps=0, family.sigma=1.0' of [grid])",
     ),
-    "wrong type": ('"network.feeds.1.samples" = [30, "x"]', "network.feeds[1].samples", "is str"),
-    "too small": ('"network.feeds.1.samples" = [0]', "network.feeds[1].samples", "give int >= 1"),
+    "wrong type": (
+        '"network.feeds.1.samples" = [30, "x"]',
+        "network.feeds[1].samples",
+        "is a text",
+    ),
+    "too small": (
+        '"network.feeds.1.samples" = [0]',
+        "network.feeds[1].samples",
+        "give a whole number >= 1",
+    ),
     "wrong only together": (
         '"family.theta" = [[1.0], [1.0, 2.0]]\n"covariates.covariance" = [[[1.0]]]',
         "covariates.covariance",

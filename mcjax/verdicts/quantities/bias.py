@@ -31,6 +31,7 @@ from mcjax.verdicts.planning import VectorCells
 from mcjax.verdicts.power import Chance
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.tails import own_blocks
+from mcjax.verdicts.whitening import BEYOND, ROUNDING, range_of
 
 
 class BiasCells(VectorCells):
@@ -54,31 +55,40 @@ class Bias(Quantity):
         departure = mean - prediction.bias
         second = own_blocks(outcome)
         allowance = np.sqrt(comparison.allowance)
+        ranks, blocks = prediction.rank, prediction.own_covariances
         chains = outcome.moments.squared.chains
         for t, i in np.ndindex(*prediction.mse.shape):
             count = count_chains(int(chains[t, i]), outcome.chains, tolerance)
             if prediction.mse[t, i] == 0:
                 count = count._replace(note="the law predicts 0")
+            off, centre, square = departure[t, i], mean[t, i], second[t, i]
+            if 0 < ranks[t, i] < len(off):
+                basis = range_of(blocks[t, i])
+                off, centre, square = basis @ off, basis @ centre, basis @ square @ basis.T
+                out = np.linalg.norm(departure[t, i] - basis.T @ off)
+                if out > ROUNDING * np.sqrt(np.trace(blocks[t, i])):
+                    count = count.unless(BEYOND)
             yield _claim(
                 comparison.place(self.name, t, i),
-                departure=departure[t, i],
-                mean=mean[t, i],
-                second=second[t, i],
+                departure=off,
+                mean=centre,
+                second=square,
                 tolerance=tolerance,
                 count=count,
                 allowance=float(allowance[t, i]),
             )
 
     def planned(self, comparison: Comparison) -> list[BiasCells]:
-        """Plan every cell; no number of chains suffices where the covariance is singular."""
-        spread = np.where(comparison.prediction.singular, np.inf, 1.0).ravel()
+        """Plan every cell; no number of chains suffices where nothing varies."""
+        ranks = comparison.prediction.rank.ravel()
+        spread = np.where(ranks > 0, 1.0, np.inf)
         return [
             BiasCells(
                 self.name,
                 spread=spread,
                 error=np.zeros(len(spread)),
                 allowance=np.sqrt(comparison.allowance.ravel()),
-                parameters=np.full(len(spread), comparison.prediction.p),
+                parameters=np.maximum(ranks, 1),
             )
         ]
 

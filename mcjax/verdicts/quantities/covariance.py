@@ -91,7 +91,9 @@ class Covariance(Quantity):
     def planned(self, comparison: Comparison) -> list[CovarianceCells]:
         """Plan all entries with the spread of the extremes, which half the chains estimate."""
         prediction = comparison.prediction
-        spread = 2 * np.where(prediction.singular[-1], np.inf, 1.0)
+        ranks = prediction.rank[-1]
+        alike = (ranks == ranks[0]) & (ranks > 0)
+        spread = 2 * np.where(alike, 1.0, np.inf)
         models = len(spread)
         kinds = 1 if models == 1 else 2
         return [
@@ -100,7 +102,7 @@ class Covariance(Quantity):
                 spread=np.tile(spread, kinds),
                 error=np.tile(prediction.relative_error[-1], kinds),
                 allowance=np.tile(comparison.allowance[-1], kinds),
-                parameters=np.full(kinds * models, prediction.p),
+                parameters=np.tile(np.maximum(ranks, 1), kinds),
             )
         ]
 

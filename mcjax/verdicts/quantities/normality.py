@@ -57,15 +57,16 @@ class Normality(Quantity):
             yield _claim(place, errors[:, i], tolerance=tolerance, count=count, allowance=allowance)
 
     def planned(self, comparison: Comparison) -> list[NormalityCells]:
-        """Plan a cell for each model; no number of chains suffices if a covariance is singular."""
-        spread = np.where(comparison.prediction.singular[-1], np.inf, 1.0)
+        """Plan a cell for each model; no number of chains suffices if covariances are not alike."""
+        ranks = comparison.prediction.rank[-1]
+        spread = np.where((ranks == ranks[0]) & (ranks > 0), 1.0, np.inf)
         return [
             NormalityCells(
                 self.name,
                 spread=spread,
                 error=np.zeros(len(spread)),
                 allowance=np.sqrt(comparison.allowance[-1]),
-                parameters=np.full(len(spread), comparison.prediction.p),
+                parameters=np.maximum(ranks, 1),
             )
         ]
 
