@@ -256,7 +256,6 @@ class _Block:
         pair = stream[-1].reshape(1, *y.shape[1:])
         bits = np.array([EVEN, ODD], np.uint32)[:, None, None]
         wanted = ((pair >> bits & 1) > 0) & running[None, :, None]
-        wanted &= self.of_pair(self.sources.weight != 0)[None]
         refused = jnp.zeros_like(wanted)
         for chosen, selection in self._chosen():
             if selection.relabels:

@@ -194,6 +194,8 @@ def test_the_kind_and_the_source_of_a_selection_are_part_of_a_study():
         None,
     ]
     assert len({identity(keeping(keep)) for keep in keeps}) == len(keeps)
+    [one] = describe(keeping(keeps[0]))["conditions"]
+    assert one["network"]["feeds"][0]["keep"] == {"Flip": {"flip": 0.1}}
     assert identity(keeping(mcjax.Flip(np.float64(0.1)))) == identity(keeping(keeps[0]))
     assert identity(keeping(own_kind("Flip", True, flip=0.1))) == identity(keeping(keeps[3]))
 
