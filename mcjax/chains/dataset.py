@@ -145,6 +145,8 @@ def draw_dataset(
     y = once(generation, lambda: label(first, _both(theta), params))
     row = _halves(2 * within, 2 * within + 1)
     valid = (row < _both(feeds.samples[slot])) & _both(place < ends[-1])
+    if selections:  # no attempt is made at a row without weight, which may not be to be had
+        valid &= _both(feeds.weight[slot] != 0)
     for number, selection in enumerate(selections, 1):
         assert feeds.selection is not None, "a network with selections has their numbers"
         chosen = _both(feeds.selection[slot] == number)

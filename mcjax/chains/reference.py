@@ -118,9 +118,10 @@ def _generation(
             models=len(theta),
         )
         if condition.selections:
-            lacking = (jnp.isnan(data.y) & (data.weight > 0)).any() & (
-                task.status == Status.RUNNING
-            )
+            kept = data.weight > 0
+            some = kept.any() if before is None else kept.any() | (before.mass > 0)
+            lacking = (jnp.isnan(data.y) & kept).any() | ~some
+            lacking &= task.status == Status.RUNNING
             task = task._replace(status=jnp.where(lacking, int(Status.NOTHING_KEPT), task.status))
         samples, weight = jnp.asarray(task.feeds.samples), jnp.asarray(task.feeds.weight)
         _, share = shares_of(samples, weight, axis=0)

@@ -2,8 +2,10 @@
 
 A selection (:class:`mcjax.selections.selection.Selection`) makes rows out of *attempts*. Attempt k
 of a row is what its origin generates for it from random words of its own: those of the row itself
-for k = 0, otherwise words of the stream key hashed with k. So a row that is kept at once is the row
-that would have been read without the selection.
+for k = 0, otherwise words of the stream key hashed with k. So a row of a model that is kept at once
+is the row that would have been read without the selection. A selected sample of ``real`` is one of
+its own, also where real data are reused, if generation 0 reads the usual one whole (see ``copy`` of
+:class:`mcjax.chains.layout.Feeds`).
 """
 
 from __future__ import annotations

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -85,16 +87,18 @@ def build_network(
         names = tuple(models)
     own = tuple(sources)
     counts = {source.name: source.samples for source in own}
-    beginning = tuple(
-        feed for feed, _ in added_up([_first(feed, counts) for feed in first], "network.first")
-    )
+    begun = [_first(feed, counts) for feed in first]
+    beginning = tuple(feed for feed, _ in added_up(begun, "network.first"))
+    given: list[Weighted] = []
     if isinstance(feeds, Timeline):
         if growth:
             raise InputError("network.growth", "is for feeds without a timeline; leave it out")
         later = feeds
     else:
         given = [_weighted(feed, "network.feeds", counts) for feed in feeds]
-        later = _timeline(added_up(given, "network.feeds"), growth)
+        total = added_up(given, "network.feeds")
+        with _places_given("network.feeds", given):
+            later = _timeline(total, growth)
     rows: dict[str, int] = {}
     for feed in beginning:
         rows[feed.reader] = rows.get(feed.reader, 0) + (feed.samples or 1)  # refused below
@@ -111,16 +115,33 @@ def build_network(
     if missing:
         raise InputError("network.initial", f"says nothing of model {missing[0]!r}; add it")
     numbers = tuple(begin[name] for name in names)
-    return Network(
-        models=names,
-        later=later,
-        initial=numbers,
-        draws=draws,
-        real=real,
-        memory=read_memory(memory),
-        sources=own,
-        first=beginning,
-    )
+    with _places_given("network.first", begun), _places_given("network.feeds", given):
+        return Network(
+            models=names,
+            later=later,
+            initial=numbers,
+            draws=draws,
+            real=real,
+            memory=read_memory(memory),
+            sources=own,
+            first=beginning,
+        )
+
+
+@contextmanager
+def _places_given(table: str, given: Sequence[Weighted]) -> Iterator[None]:
+    """Name feeds in errors by their places before feeds were added up."""
+    try:
+        yield
+    except InputError as error:
+        found = re.match(rf"{re.escape(table)}\[(\d+)\]", error.field)
+        if not (found and given):
+            raise
+        first = dict.fromkeys(feed.edge for feed, _ in given)  # in the order of their first feeds
+        edge = list(first)[int(found[1])]
+        place = next(k for k, (feed, _) in enumerate(given) if feed.edge == edge)
+        rest = error.field[found.end() :]
+        raise InputError(f"{table}[{place}]{rest}", error.message) from error
 
 
 def _timeline(feeds: Sequence[tuple[Feed, Sequence[float]]], growth: float) -> Timeline:
@@ -156,11 +177,13 @@ def added_up(feeds: Iterable[Weighted], field: str) -> list[Weighted]:
     Raises
     ------
     InputError
-        If two of them have different weights; it names ``field``.
+        If a number of samples is none, or two feeds have different weights; it names ``field``.
     """
     total: dict[tuple[str, str, Any], Weighted] = {}
     for k, (feed, weights) in enumerate(feeds):
         check_keep(f"{field}[{k}]", feed.keep)
+        if feed.samples is not None:  # which is refused below
+            check_count(f"{field}[{k}].samples", feed.samples)
         if feed.edge not in total:
             total[feed.edge] = feed, weights
             continue
@@ -173,7 +196,7 @@ def added_up(feeds: Iterable[Weighted], field: str) -> list[Weighted]:
             )
         if isinstance(known.samples, int) and isinstance(feed.samples, int):
             feed = replace(known, samples=known.samples + feed.samples)
-        total[feed.edge] = feed, weights  # what is no number is refused below
+        total[feed.edge] = feed, weights
     return list(total.values())
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 REAL = "real"
 """The name of the real source: data from the true distribution."""
 
@@ -38,11 +40,21 @@ class Feed:
         return self.origin, self.reader, self.keep
 
     def described(self) -> dict[str, Any]:
-        """Return plain data."""
+        """Return plain data; a selection under the name of its class."""
         plain = asdict(self)
         if self.keep is None:
             del plain["keep"]
+        else:
+            fields = {name: _number(value) for name, value in plain["keep"].items()}
+            plain["keep"] = {type(self.keep).__name__: fields}
         return plain
+
+
+def _number(value: Any) -> Any:
+    """Return a value in which numbers of NumPy are numbers of Python."""
+    if isinstance(value, tuple):
+        return tuple(map(_number, value))
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def by_reader(models: Sequence[str], feeds: Iterable[Feed]) -> tuple[tuple[Feed, ...], ...]:

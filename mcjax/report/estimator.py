@@ -1,13 +1,16 @@
-"""The estimator of a condition as plain data, by which results on disk are told apart."""
+"""Parts of a condition that users may write, as plain data by which results are told apart."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Any
 
+import numpy as np
+
 from mcjax.errors import InputError
 from mcjax.models.registry import usual_estimator
 from mcjax.models.user import source_digest
+from mcjax.network import Network
 from mcjax.study.study import Condition
 
 PARTS = ("mcjax", "builtins", "abc", "typing")
@@ -36,7 +39,7 @@ def describe_estimator(condition: Condition) -> dict[str, Any] | None:
     kind = type(estimator)
     described: dict[str, Any] = {"kind": kind.__name__}
     settings = described
-    foreign = [c for c in kind.__mro__ if c.__module__.partition(".")[0] not in PARTS]
+    foreign = _foreign(kind)
     if foreign:  # its fields may have any name
         settings = {}
         described |= {"source": source_digest(*foreign, kind.fit), "settings": settings}
@@ -51,6 +54,42 @@ def describe_estimator(condition: Condition) -> dict[str, Any] | None:
                     f" {field} from another; give it a name, such as name='adam(0.01)'",
                 ) from error
     return described
+
+
+def describe_selections(network: Network) -> dict[str, str]:
+    """Return digests of the source of a network's selections that are not part of mcjax, by name.
+
+    Raises
+    ------
+    InputError
+        If a field of such a selection is no plain data, or two have classes of one name.
+    """
+    digests: dict[str, str] = {}
+    for keep in network.selections:
+        kind = type(keep)
+        foreign = _foreign(kind)
+        if not foreign:
+            continue
+        for field, value in _settings(keep).items():
+            try:
+                _plain(value.item() if isinstance(value, np.generic) else value)
+            except TypeError as error:
+                raise InputError(
+                    "network.feeds.keep",
+                    f"is {kind.__name__}, and results on disk cannot tell its {field} from"
+                    " another; give it numbers or texts",
+                ) from error
+        digest = source_digest(*foreign, kind.draw)
+        if digests.setdefault(kind.__name__, digest) != digest:
+            raise InputError(
+                "network.feeds.keep", f"has two classes {kind.__name__}; give each its own name"
+            )
+    return digests
+
+
+def _foreign(kind: type) -> list[type]:
+    """Return the classes of a part that have a source of the user's own."""
+    return [c for c in kind.__mro__ if c.__module__.partition(".")[0] not in PARTS]
 
 
 def _settings(thing: Any) -> dict[str, Any]:

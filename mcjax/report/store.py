@@ -17,7 +17,7 @@ from typing import Any
 
 from mcjax.engine.moments import ErrorMoments, Moments
 from mcjax.engine.outcome import Outcome, Tally, all_statuses
-from mcjax.report.estimator import describe_estimator
+from mcjax.report.estimator import describe_estimator, describe_selections
 from mcjax.report.folder import ResultFolder
 from mcjax.report.verification import cell_rows, cells_parquet, verification_json
 from mcjax.study.load import builtin_file
@@ -97,7 +97,7 @@ def describe(study: Study) -> dict[str, Any]:
     Raises
     ------
     InputError
-        See :func:`mcjax.report.estimator.describe_estimator`.
+        See :mod:`mcjax.report.estimator`.
     """
     settings = {f.name: getattr(study, f.name) for f in dataclasses.fields(study)}
     settings["quantities"] = [name_of(quantity) for quantity in study.quantities]
@@ -129,6 +129,9 @@ def _described(condition: Condition) -> dict[str, Any]:
     estimator = describe_estimator(condition)
     if estimator is not None:
         described["estimator"] = estimator
+    selections = describe_selections(condition.network)
+    if selections:
+        described["selections"] = selections
     return described
 
 

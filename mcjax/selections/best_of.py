@@ -12,6 +12,7 @@ import numpy as np
 from jax import Array, lax
 
 from mcjax.chains.selected import Drawn, Rows
+from mcjax.errors import InputError
 from mcjax.laws.first_order.normal_population import NormalPopulation
 from mcjax.laws.first_order.population import Origin, Population
 from mcjax.laws.first_order.populations import population_of
@@ -67,14 +68,27 @@ class BestOf(Selection):
         return self.values()
 
     def draw(self, rows: Rows) -> Drawn:
-        """Draw rows as the reader gets them."""
+        """Draw rows as the reader gets them.
+
+        Raises
+        ------
+        InputError
+            If labels are no numbers.
+        """
         first = rows.attempt(0)
+        begin = rows.labels(first)
+        if begin.ndim > 1:
+            raise InputError(
+                "network.feeds.keep.best_of",
+                f"needs labels that are numbers; those of {rows.model.name} have the shape"
+                f" {begin.shape[:-1]}; leave it out",
+            )
 
         def better(k: Array, best: Array) -> Array:
             y = rows.labels(rows.attempt(k)._replace(x=first.x))
             return jnp.where(self._worth(y) > self._worth(best), y, best)
 
-        y = lax.fori_loop(1, int(self.best_of), better, rows.labels(first))
+        y = lax.fori_loop(1, int(self.best_of), better, begin)
         return Drawn(first.x, y, jnp.ones_like(rows.wanted))
 
     def population(self, origin: Origin, model: Model) -> Population:

@@ -6,7 +6,7 @@ Does not import selections before one is asked for.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
@@ -101,18 +101,20 @@ def check_selections(
     later = (("feeds", generation.feeds) for generation in network.later.generations)
     for name, feeds in (("first", network.first), *later):
         for k, feed in enumerate(feeds):
-            if feed.keep is None:
+            keep: Any = feed.keep
+            if keep is None:
                 continue
             field = f"network.{name}[{k}].keep"
-            if not isinstance(feed.keep, contract):
-                raise InputError(field, f"is {feed.keep!r}; give a selection, see mcjax.Selection")
-            if any(leaf is feed.keep for leaf in jax.tree.leaves(feed.keep)):
+            if not isinstance(keep, contract):
+                raise InputError(field, f"is {keep!r}; give a selection, see mcjax.Selection")
+            known = is_dataclass(keep) and all(leaf is not keep for leaf in jax.tree.leaves(keep))
+            if not known:
                 raise InputError(
                     field,
-                    f"is of the class {type(feed.keep).__name__}, which is no pytree; give it to"
-                    " jax.tree_util.register_dataclass",
+                    f"is of the class {type(keep).__name__}; make it a frozen dataclass, and"
+                    " give it to jax.tree_util.register_dataclass",
                 )
-            problem = feed.keep.problem(model, theta, feed.origin in network.source_index)
+            problem = keep.problem(model, theta, feed.origin in network.source_index)
             if problem:
                 entry, _, sentence = problem.partition(" ")
                 raise InputError(f"{field}.{entry}", sentence)

@@ -299,7 +299,10 @@ class Posing:
 @pytest.mark.parametrize(
     ("keep", "sentence"),
     [
-        (Loose(), "is of the class Loose, which is no pytree; give it to jax.tree_util.register"),
+        (
+            Loose(),
+            "is of the class Loose; make it a frozen dataclass, and give it to jax",
+        ),
         (Posing(), "give a selection, see mcjax.Selection"),
     ],
 )

@@ -219,6 +219,22 @@ def test_they_have_one_weight():
     refused("network.feeds[2].weight", "ab", feeds, 5, says="'a' to 'b'")
 
 
+@pytest.mark.parametrize(
+    ("feed", "end", "says"),
+    [
+        (("a", "c", 5), "to", "unknown model 'c'"),
+        (("a", "a", 0), "samples", "is 0"),
+        (("a", "a", 5, -1.0), "weight", "is -1.0"),
+        (("b", "a", -1), "samples", "is -1"),  # not the sum, which would be a number
+    ],
+)
+def test_errors_name_feeds_by_the_place_that_was_given(feed, end, says):
+    feeds = [("a", "b", 5), ("a", "b", 7), ("b", "a", 5), feed]
+    refused(f"network.feeds[3].{end}", "ab", feeds, 5, says=says)
+    first = [("real", "b", 5), ("real", "b", 7), ("rael", "a", 5)]
+    refused("network.first[2].from", "ab", feeds[:3], 5, says="'real'", first=first)
+
+
 def test_a_generation_has_each_feed_once():
     with pytest.raises(InputError, match="repeats the feed"):
         build_network("ab", Series(Generation([("a", "b", 5), ("a", "b", 7)])), 5)

@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import replace
 
+import jax
+import numpy as np
 import optax
 import pytest
 
@@ -151,3 +153,60 @@ def test_labelled_results_in_memory_need_no_name():
     labelled = mcjax.dataset(one, predictions, outcomes, mcjax.judge(one, predictions, outcomes))
     assert "identity" not in labelled.attrs
     assert labelled.attrs["versions"]
+
+
+def keeping(keep):
+    feeds = [mcjax.Feed("0", "0", 30, keep=keep), mcjax.Feed("real", "0", 30)]
+    net = mcjax.build_network(1, feeds, 60)
+    return mcjax.Study((mcjax.condition(net, mcjax.logistic(), [1.0, -1.0]),))
+
+
+def own_kind(name, rows, **values):
+    """A selection of the user's own, with a field and a source."""
+
+    class First(mcjax.Selection):
+        def problem(self, model, theta, real):
+            return ""
+
+        def draw(self, rows):
+            raise NotImplementedError
+
+    class Second(mcjax.Selection):
+        def problem(self, model, theta, real):
+            return ""
+
+        def draw(self, rows):
+            raise ValueError(rows)
+
+    kind = dataclasses.make_dataclass(name, values, bases=(Second if rows else First,), frozen=True)
+    kind.__module__ = __name__
+    kind = jax.tree_util.register_dataclass(kind, data_fields=[], meta_fields=list(values))
+    return kind(**values)
+
+
+def test_the_kind_and_the_source_of_a_selection_are_part_of_a_study():
+    keeps = [
+        mcjax.Flip(0.1),
+        mcjax.Flip(0.2),
+        own_kind("Flip", False, flip=0.1),
+        own_kind("Flip", True, flip=0.1),
+        own_kind("Swap", True, flip=0.1),
+        None,
+    ]
+    assert len({identity(keeping(keep)) for keep in keeps}) == len(keeps)
+    [one] = describe(keeping(keeps[0]))["conditions"]
+    assert one["network"]["feeds"][0]["keep"] == {"Flip": {"flip": 0.1}}
+    assert identity(keeping(mcjax.Flip(np.float64(0.1)))) == identity(keeping(keeps[0]))
+    assert identity(keeping(own_kind("Flip", True, flip=0.1))) == identity(keeping(keeps[3]))
+
+
+def test_selections_of_numpy_numbers_have_an_identity():
+    half = identity(keeping(mcjax.Flip(0.5)))
+    assert identity(keeping(mcjax.Flip(np.float32(0.5)))) == half
+    tables = [mcjax.Checker((kind(1.0), kind(0.5))) for kind in (float, np.float32)]
+    assert len({identity(keeping(keep)) for keep in tables}) == 1
+
+
+def test_a_selection_that_nothing_tells_from_others_is_refused():
+    with pytest.raises(InputError, match=r"^network\.feeds\.keep: is Rule, and .* its rule from"):
+        identity(keeping(own_kind("Rule", False, rule=abs)))

@@ -123,3 +123,17 @@ theta = [0.0, 1.0]
 """)
     [feed] = mcjax.load_study(path).conditions[0].network.feeds
     assert feed.keep == Above(0.5)
+
+
+def test_the_best_of_labels_that_are_no_numbers_is_refused():
+    """There is no best one; the best entry of each place would be a label that nobody gave."""
+
+    def loss(theta, x, y):
+        return ((y - theta) ** 2).sum()
+
+    def sample(key, theta, x):
+        return theta + jax.random.normal(key, theta.shape, theta.dtype)
+
+    model = mcjax.user_model(loss, sample)
+    with pytest.raises(InputError, match=r"keep.best_of: needs labels that are numbers; .*\(2,\)"):
+        mcjax.verify(study(mcjax.BestOf(2), model, theta=(0.5, 0.5), chains=4, generations=1))

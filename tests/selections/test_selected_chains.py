@@ -7,9 +7,12 @@ import pytest
 from scipy.optimize import minimize
 
 from mcjax import api
+from mcjax.engine.compiled import route_of
+from mcjax.estimators.sufficient_statistics import SufficientStatistics
 from mcjax.models.glm import logistic
 from mcjax.models.location import linear
-from mcjax.network import Feed, build_network
+from mcjax.network import Feed, Generation, Series, build_network
+from mcjax.report.replay import replay_json
 from mcjax.selections.checker import Checker
 from mcjax.selections.flip import Flip
 from mcjax.selections.temperature import Temperature
@@ -95,3 +98,51 @@ def test_radii_of_any_size(within):
         [_, fits, _] = api.replay_data(own, "", 0, found)
         data = fits[0]["0"]
         assert (np.abs(data.y - data.x.T @ C) <= within * (1 + 1e-4)).all()
+
+
+@pytest.mark.parametrize("memory", ["replace", "accumulate"])
+def test_raw_rows_of_which_none_is_kept(memory):
+    """The fit has failed, unless a pool still has rows; it is not left out."""
+    none = Verifier(C, 1e-9, count="raw")
+    first = [Feed("real", "0", 20, keep=none)]
+    feeds = [Feed("0", "0", 20, keep=none)]
+    later = build_network(1, feeds, 40, memory=memory)
+    never = build_network(1, feeds, memory=memory, first=first)
+    expected = {
+        later: [Status.CONVERGED, *(2 * [Status.CONVERGED] if memory == "accumulate" else [])],
+        never: [Status.NOTHING_KEPT, Status.PARENT_FAILED, Status.PARENT_FAILED],
+    }
+    if memory == "replace":
+        expected[later] += [Status.NOTHING_KEPT, Status.PARENT_FAILED]
+    for estimator in (None, SufficientStatistics()) if memory == "accumulate" else (None,):
+        for net, statuses in expected.items():
+            model = replace(linear(), estimator=estimator)
+            own = Study((condition(net, model, THETA),), generations=2, chains=4)
+            assert api.replay(own, "", 0).status[:, 0].tolist() == statuses
+
+
+def test_a_replay_of_rows_of_which_none_is_kept():
+    """A feed without rows has no mean, and no warning."""
+    feeds = [Feed("0", "0", 20, keep=Verifier(C, 1e-9, count="raw")), Feed("real", "0", 20)]
+    own = Study((condition(build_network(1, feeds, 40), linear(), THETA),), generations=1, chains=4)
+    data = replay_json(own, "", 0)["generations"][1]["data"]
+    assert data[0] == {"origin": "0", "rows": 0}
+    assert data[1]["rows"] == 20
+
+
+@pytest.mark.parametrize("varies", [True, False])
+def test_rows_without_weight_are_not_waited_for(varies):
+    """Whether chains run on the reference path, as with weights by generation, or not."""
+    feeds = [Feed("0", "0", 20, 0.0, keep=Verifier(C, 1e-9)), Feed("real", "0", 20)]
+    first, second = Generation(feeds), Generation([*feeds, Feed("real", "1", 9)])
+    if varies:
+        feeds[0] = replace(feeds[0], weight=1.0)
+        second = Generation(feeds)
+    net = build_network(2, Series(first, second), 40)
+    own = Study((condition(net, linear(), THETA),), generations=1, chains=4)
+    assert route_of(own.conditions[0], own).path == ("reference" if varies else "fast")
+    found = api.replay(own, "", 0)
+    assert found.status[1, 0] == Status.CONVERGED
+    plain = replace(net, later=Series(Generation([Feed("real", "0", 20)])))
+    other = replace(own, conditions=(condition(plain, linear(), THETA),), sampling="rows")
+    np.testing.assert_allclose(api.replay(other, "", 0).theta[1, 0], found.theta[1, 0], atol=1e-6)
