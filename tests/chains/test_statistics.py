@@ -45,7 +45,7 @@ def program(few_rows=True, draws="float64", generations=3):
 
 
 def lanes_last(feeds, lanes):
-    return Feeds(*(jnp.broadcast_to(leaf[..., None], (*leaf.shape, lanes)) for leaf in feeds))
+    return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf[..., None], (*leaf.shape, lanes)), feeds)
 
 
 @partial(jax.jit, static_argnames=("p", "program"))

@@ -111,7 +111,7 @@ def test_a_plan_for_no_study(call, tmp_path):
     [
         ('quantities = ["mse", "grwth"]', "did you mean 'growth'"),
         ("quantities = []", "name at least"),
-        ('quantities = "mse"', "is str"),
+        ('quantities = "mse"', "is a text"),
     ],
 )
 def test_quantities_that_are_none(study_file, call, setting, words):

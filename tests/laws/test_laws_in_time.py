@@ -120,7 +120,7 @@ def test_weights_that_take_turns():
     ("model", "theta", "memory", "laws"),
     [
         (bernoulli(), [0.3], "replace", ["generative", "extinction"]),
-        (linear(), [1.0, -1.0], "accumulate", ["first_order", "finite_sample"]),
+        (linear(), [1.0, -1.0], "accumulate", ["finite_sample"]),
     ],
 )
 def test_other_laws_say_that_feeds_change(model, theta, memory, laws):
