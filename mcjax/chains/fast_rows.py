@@ -62,7 +62,7 @@ class Sources(NamedTuple):
 
 
 class Selected(NamedTuple):
-    """What readers keep, and for which fits.
+    """Selections of feeds, and the fits that need rows.
 
     Attributes
     ----------

@@ -28,7 +28,7 @@ less than about one row in a thousand is kept."""
 
 
 class Attempt(NamedTuple):
-    """What origins generate for N rows, before labels.
+    """Covariates of N rows, and the random words of their labels.
 
     Attributes
     ----------

@@ -40,7 +40,7 @@ ALIKE = 1e-9
 
 
 class Facts(NamedTuple):
-    """What is known of the model of a network.
+    """Facts about the model of a network, as far as they are known.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What chains and the first-order law say of the estimates of a study: mean and variance."""
+"""Compare mean and variance of simulated estimates with those of the first-order law."""
 
 from __future__ import annotations
 

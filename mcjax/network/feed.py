@@ -36,7 +36,7 @@ class Feed:
 
     @property
     def edge(self) -> tuple[str, str, Any]:
-        """What tells the feed from the others of a generation: origin, reader and selection."""
+        """Origin, reader and selection, by which the feeds of a generation differ."""
         return self.origin, self.reader, self.keep
 
     def described(self) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""What a reader keeps of a feed: how chains draw it, and what laws know of it."""
+"""Selections of feeds: how chains draw them, and the populations that laws use."""

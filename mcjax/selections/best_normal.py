@@ -20,7 +20,6 @@ from mcjax.laws.first_order.normal_population import Shape
 
 REACH, NODES = 12.0, 400
 """Where integrals end, and the number of their nodes on either side of a kink."""
-Moments = Float[np.ndarray, " k"]
 
 
 def largest_of_normals(count: int) -> Shape:

@@ -74,7 +74,7 @@ from mcjax.study.study import Condition
 
 
 class _Pool(NamedTuple):
-    """What a model was ever fed, in the order of birth."""
+    """All samples that a model was fed, in the order of birth."""
 
     reads: Reads
     born: np.ndarray  # (B,)

@@ -1,4 +1,4 @@
-"""What takes the centres of estimates, or curvatures, away from those at one truth."""
+"""Tell why the centres of estimates, or curvatures, differ from those at one truth."""
 
 from __future__ import annotations
 
