@@ -61,6 +61,8 @@ class BestOf(Selection):
             return f"reward is {self.reward!r}, not one of {get_args(Reward)}"
         if not is_number(self.target):
             return f"target is {self.target!r}; give a number"
+        if self.reward == "label" and self.target != 0:
+            return "target is for reward = 'closest'; leave it out, or change the reward"
         return ""
 
     def problem(self, model: Model, theta: Float[np.ndarray, " p"], real: bool) -> str:

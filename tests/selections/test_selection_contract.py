@@ -81,3 +81,10 @@ def test_a_field_without_meaning_is_refused(kind):
     for value in (None, np.nan, "x"):
         keep = type(own.keep)(**(vars(own.keep) | {first: value}))
         assert keep.problem(own.model, own.points[0], False)
+
+
+def test_a_target_is_for_the_closest_answer():
+    from mcjax.selections.best_of import BestOf
+
+    assert BestOf(4, target=1.0).values().startswith("target is for reward = 'closest'")
+    assert BestOf(4, "closest", 1.0).values() == ""
