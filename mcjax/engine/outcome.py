@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int, Integer
 
 from mcjax.chains.program import Trajectory
-from mcjax.engine.moments import TILE, ErrorMoments, Moments, merge, tile_moments
+from mcjax.engine.moments import TILE, ErrorMoments, merge, tile_moments
 from mcjax.models.model import Functional
 from mcjax.solvers.status import Status
 
@@ -133,7 +133,7 @@ def summarise(
     steps = np.asarray(tiles.steps).sum((1, 2, 3))
     return [
         Outcome(
-            moments=ErrorMoments(*(Moments(*(leaf[k] for leaf in part)) for part in moments)),
+            moments=ErrorMoments(*(part.at(k) for part in moments)),
             sample=sample[k, : kept(sample[k, 0].size)],
             largest=largest[k],
             highest=highest[k],

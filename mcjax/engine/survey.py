@@ -35,7 +35,7 @@ class LateErrors(NamedTuple):
     ----------
     moments : Moments
         Joint moments of (slope, level) over the chains with an estimate at every generation: number
-        (M,), mean (M, 2), centred sums of products (M, 2, 2).
+        (M,), mean (M, 2), centred sums of products (M, 2, 2) and (M, 2, 2, 2).
     fits : ndarray
         Number of fits by outcome, shape (M, number of :class:`Status` codes).
     chains : int or ndarray
@@ -86,13 +86,10 @@ def late_errors(
     error = np.asarray(tiles.theta, float) - truth
     squared = np.einsum("...p,...p->...", error, error)  # (tiles, C, T + 1, M)
     both = np.moveaxis(_late_weights(squared.shape[2] - 1) @ squared, 2, 1)  # (tiles, 2, C, M)
-    moments = joint_moments(both, np.isfinite(both).all(1))
+    moments = joint_moments(both, np.isfinite(both).all(1), cubes=True)
     status = np.asarray(tiles.status)
     fits = count_fits(np.moveaxis(status, -1, 1).reshape(len(status), status.shape[-1], -1))
-    return [
-        LateErrors(Moments(*(leaf[k] for leaf in moments)), fits[k], status.shape[1])
-        for k in range(len(status))
-    ]
+    return [LateErrors(moments.at(k), fits[k], status.shape[1]) for k in range(len(status))]
 
 
 def late_generations(generations: int) -> Int[np.ndarray, " late"]:

@@ -39,12 +39,15 @@ class ChainEstimate(NamedTuple):
         The number and its standard error.
     chains, lost : int
         Chains that contribute to it, and chains that have no estimate.
+    skewness : float
+        Skewness of the distribution of the number.
     """
 
     value: float
     error: float
     chains: int
     lost: int = 0
+    skewness: float = 0.0
 
 
 class ConditionResult(NamedTuple):
@@ -259,4 +262,6 @@ def _centre(one: Condition, predictions: Predictions, t: int, k: int) -> float:
 def _estimate(moments: Moments, index: tuple[int, ...], outcome: Outcome) -> ChainEstimate:
     chains = int(moments.chains[index])
     error = float(moments.standard_error()[index])
-    return ChainEstimate(float(moments.mean[index]), error, chains, outcome.chains - chains)
+    lost = outcome.chains - chains
+    skewness = 0.0 if moments.cube is None else float(moments.skewness()[index])
+    return ChainEstimate(float(moments.mean[index]), error, chains, lost, skewness)

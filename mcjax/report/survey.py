@@ -15,7 +15,7 @@ from rich.table import Table
 from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import all_statuses
 from mcjax.engine.survey import LateErrors
-from mcjax.report.folder import ResultFolder
+from mcjax.report.folder import ResultFolder, require_cubes
 from mcjax.report.tables import MARK, STYLE, numbers
 from mcjax.report.verification import cell_rows, cells_parquet, network_counts, survey_json
 from mcjax.study.survey import Survey
@@ -53,6 +53,7 @@ class SurveyStore:
         """Load a piece that ran before; None if it did not."""
 
         def unpack(data: Any) -> LateErrors:
+            require_cubes("moments/mean" not in data or "moments/cube" in data)
             moments = Moments(*(data[f"moments/{name}"] for name in Moments._fields))
             return LateErrors(moments, all_statuses(data["fits"]), data["chains"])
 

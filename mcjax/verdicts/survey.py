@@ -28,7 +28,7 @@ from mcjax.engine.survey import LateErrors, late_generations
 from mcjax.laws.collapse.origins import Clause
 from mcjax.laws.first_order.collapse_rates import CollapseRates
 from mcjax.study.survey import Survey
-from mcjax.verdicts.claims import Cell, Claim, Estimate, Place, ratio_claim, settle, student_claim
+from mcjax.verdicts.claims import Cell, Claim, Estimate, Place, mean_claim, ratio_claim, settle
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.equivalence import Verdict, worst
 from mcjax.verdicts.failures import count_failures
@@ -132,7 +132,11 @@ def _claims(
     middle = late_generations(survey.generations).mean()
     share = middle * slope / level
     slopes = np.array([middle, -share]) / level  # r is a ratio of means: the delta method
-    growth = Estimate(float(share), math.sqrt(max(float(slopes @ covariance @ slopes), 0.0)))
+    growth = Estimate(
+        float(share),
+        math.sqrt(max(float(slopes @ covariance @ slopes), 0.0)),
+        late.moments.at(model).skewness_along(slopes),
+    )
     collapses = bool(rates.collapses[model])
     count = count_chains(chains, int(late.chains), survey.tolerance)
     place = Place(
@@ -142,15 +146,14 @@ def _claims(
         quantity="collapse",
         law=LAW,
     )
-    side = 1 if collapses else -1
     claims = [
-        student_claim(
+        mean_claim(
             place,
             observed=growth,
             predicted=float(collapses),
             ratio=growth.value,
             judged=growth,
-            excess=side * (BOUNDARY - growth.value),
+            margin=(BOUNDARY, math.inf) if collapses else (-math.inf, BOUNDARY),
             count=count,
         )
     ]
@@ -158,7 +161,9 @@ def _claims(
     if math.isfinite(predicted):
         which = 0 if collapses else 1
         observed = Estimate(
-            float(late.moments.mean[model, which]), math.sqrt(covariance[which, which])
+            float(late.moments.mean[model, which]),
+            math.sqrt(covariance[which, which]),
+            late.moments.at(model).skewness_along(np.eye(2)[which]),
         )
         claims.append(
             ratio_claim(

@@ -15,7 +15,7 @@ from mcjax.laws.first_order.collapse_rates import rates_without
 from mcjax.solvers.status import Status
 from mcjax.study.load import builtin_file, load_survey
 from mcjax.study.survey import Survey
-from mcjax.verdicts.claims import Estimate, Place, settle, student_claim
+from mcjax.verdicts.claims import Estimate, Place, mean_claim, settle
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.survey import judge_survey
@@ -367,12 +367,12 @@ def test_lost_chains_prove_nothing(lost):
 
 
 def claim(estimate, error, lower, upper, chains=10**6, name="c"):
-    return student_claim(
+    return mean_claim(
         Place(name, "0", 0, "collapse", "law"),
         observed=Estimate(estimate, error),
         predicted=NAN,
         judged=Estimate(estimate, error),
-        excess=max(lower - estimate, estimate - upper),
+        margin=(lower, upper),
         count=ChainCount(chains, 0),
     )
 

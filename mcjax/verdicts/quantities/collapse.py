@@ -23,7 +23,7 @@ from jaxtyping import Float, Int
 from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
-from mcjax.verdicts.claims import Claim, Estimate, student_claim
+from mcjax.verdicts.claims import Claim, Estimate, mean_claim
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import NormalCells
@@ -62,7 +62,7 @@ class Collapse(Quantity):
         shares, sides = growth_share(prediction.mse), predicted_sides(prediction)
         heavy = dominated(outcome)[last]
         for i in np.flatnonzero(sides).tolist():
-            squared = Moments(*(part[i] for part in outcome.moments.across))
+            squared = outcome.moments.ends.at(i)
             share = _estimated_share(squared, last)
             count = count_chains(
                 int(squared.chains), outcome.chains, comparison.tolerance, heavy=heavy[i]
@@ -74,12 +74,12 @@ class Collapse(Quantity):
                 count = count._replace(note=TOO_FEW_GENERATIONS)
             elif not math.isfinite(share.value):
                 count = count.unless("no finite estimate")
-            yield student_claim(
+            yield mean_claim(
                 comparison.place(self.name, last, i),
                 observed=share,
                 predicted=float(shares[i]),
                 judged=share,
-                excess=float(sides[i] * (BOUNDARY - share.value)),
+                margin=(BOUNDARY, math.inf) if sides[i] > 0 else (-math.inf, BOUNDARY),
                 count=count,
                 allowance=float(comparison.allowance[last, i]),
             )
@@ -153,17 +153,18 @@ def share_spread(law: Prediction) -> Float[np.ndarray, " M"]:
     return np.hypot(*(slopes * (law.relative_spread * law.mse)[ends]))
 
 
-def _estimated_share(across: Moments, last: int) -> Estimate:
-    """Estimate one model's r from its squared errors across generations, by the delta method."""
-    chains = int(across.chains)
-    value = float(growth_share(across.mean[:, None])[0]) if chains > 1 else math.nan
+def _estimated_share(ends: Moments, last: int) -> Estimate:
+    """Estimate one model's r from its squared errors at both generations, by the delta method."""
+    chains = int(ends.chains)
+    mse = np.zeros((last + 1, 1))
+    mse[[last // 2, last], 0] = ends.mean
+    value = float(growth_share(mse)[0]) if chains > 1 else math.nan
     if not math.isfinite(value):
         return Estimate(math.nan, math.inf)
-    ends = [last // 2, last]
-    slopes = share_slopes(across.mean[ends], last)
-    variance = slopes @ across.square[np.ix_(ends, ends)] @ slopes / (chains * (chains - 1))
+    slopes = share_slopes(ends.mean, last)
+    variance = slopes @ ends.square @ slopes / (chains * (chains - 1))
     # rounding can make the variance of a model without feeds negative
-    return Estimate(value, math.sqrt(max(variance, 0.0)))
+    return Estimate(value, math.sqrt(max(variance, 0.0)), ends.skewness_along(slopes))
 
 
 QUANTITY = Collapse()

@@ -45,7 +45,7 @@ class Efficiency(Quantity):
             self.name,
             comparison,
             outcome,
-            observed=np.stack([value, error]),
+            observed=np.stack([value, error, -squared.skewness()]),
             predicted=np.stack([predicted, predicted_error]),
         )
 

@@ -30,8 +30,9 @@ class Growth:
         Names of the condition, the model and the law that predicts the slope.
     empirical : float
         Observed slope.
-    standard_error : float
-        Standard error of ``empirical``, with the covariance of the two generations over chains.
+    standard_error, skewness : float
+        Standard error and skewness of ``empirical``, with the dependence of the two generations
+        over chains.
     predicted : float
         Slope predicted by ``law``.
     """
@@ -42,6 +43,7 @@ class Growth:
     empirical: float
     standard_error: float
     predicted: float
+    skewness: float = 0.0
 
 
 def growth_of(condition: Condition, prediction: Prediction, outcome: Outcome) -> list[Growth]:
@@ -70,6 +72,7 @@ def growth_of(condition: Condition, prediction: Prediction, outcome: Outcome) ->
         observed = across.mean[i, last] - across.mean[i, first] if chains else np.nan
         predicted = prediction.mse[last, i] - prediction.mse[first, i]
         steps = last - first
+        skewness = outcome.moments.ends.at(i).skewness_along(np.array([-1.0, 1.0]))
         slopes.append(
             Growth(
                 condition=condition.name,
@@ -78,6 +81,7 @@ def growth_of(condition: Condition, prediction: Prediction, outcome: Outcome) ->
                 empirical=float(observed / steps),
                 standard_error=error / steps,
                 predicted=float(predicted / steps),
+                skewness=skewness,
             )
         )
     return slopes
@@ -104,7 +108,7 @@ class MseGrowth(Quantity):
                 self.name,
                 last,
                 i,
-                observed=Estimate(slope.empirical, slope.standard_error),
+                observed=Estimate(slope.empirical, slope.standard_error, slope.skewness),
                 predicted=Estimate(slope.predicted, math.hypot(*ends) / (last - first)),
                 count=count_chains(
                     int(chains[i]), outcome.chains, comparison.tolerance, heavy=heavy[i]
