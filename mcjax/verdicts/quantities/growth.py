@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
@@ -93,19 +94,18 @@ class MseGrowth(Quantity):
     def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that the slope of every model with a predicted growth is the predicted one."""
         prediction = comparison.prediction
-        first, last = _ends(prediction)
+        _, last = _ends(prediction)
         heavy, chains = dominated(outcome)[last], outcome.moments.across.chains
+        law_error = prediction.error_of(_slopes)
         for i, slope in enumerate(growth_of(comparison.condition, prediction, outcome)):
             if math.isnan(prediction.growth[i]):
                 continue
-            # standard errors of the prediction at the two ends, taken to be independent
-            ends = prediction.standard_error[[first, last], i]
             yield comparison.ratio_claim(
                 self.name,
                 last,
                 i,
                 observed=Estimate(slope.empirical, slope.standard_error),
-                predicted=Estimate(slope.predicted, math.hypot(*ends) / (last - first)),
+                predicted=Estimate(slope.predicted, law_error[i]),
                 count=count_chains(
                     int(chains[i]), outcome.chains, comparison.tolerance, heavy=heavy[i]
                 ),
@@ -119,7 +119,7 @@ class MseGrowth(Quantity):
         slope = np.abs(mse[last] - mse[first])
         judged = ~np.isnan(prediction.growth) & (last > first)
         spread = np.hypot(*(prediction.relative_spread[ends] * mse[ends])) / slope
-        error = np.hypot(*prediction.standard_error[ends]) / slope
+        error = prediction.error_of(_slopes) * (last - first) / slope
         allowance = comparison.allowance[last]
         return [RatioCells(self.name, spread[judged], error[judged], allowance[judged])]
 
@@ -137,7 +137,7 @@ class MseGrowth(Quantity):
         ends = [last, first]
         judged = ~np.isnan(prediction.growth)
         predicted, true = (law.mse[last] - law.mse[first] for law in (prediction, truth))
-        error = np.hypot(*prediction.standard_error[ends]) / abs(predicted)
+        error = prediction.error_of(_slopes) * (last - first) / abs(predicted)
         spread = np.hypot(*(truth.relative_spread * truth.mse)[ends]) / abs(predicted)
         departure = true / predicted - 1
         edge = comparison.tolerance + comparison.allowance[last]
@@ -148,6 +148,12 @@ class MseGrowth(Quantity):
             spread=spread[judged],
             error=error[judged],
         )
+
+
+def _slopes(prediction: Prediction) -> Float[np.ndarray, " M"]:
+    """Return the predicted slope of every model, shape (M,)."""
+    first, last = _ends(prediction)
+    return np.asarray((prediction.mse[last] - prediction.mse[first]) / max(last - first, 1))
 
 
 def _ends(prediction: Prediction) -> tuple[int, int]:
