@@ -68,6 +68,8 @@ class Prediction:
     credible : ndarray of bool or bool
         Where that error is credible; it broadcasts to (T + 1, M). It is not where the estimate
         depends on draws that are rarer than those that were made.
+    longer : callable, optional
+        Maps a number of generations to the law's prediction for them, or to None if there is none.
     """
 
     law: str
@@ -86,6 +88,7 @@ class Prediction:
     functionals: Mapping[str, Float[np.ndarray, "T+1 M"]] = field(default_factory=dict)
     versions: tuple[Prediction, ...] = ()
     credible: Bool[np.ndarray, "#T+1 #M"] | bool = True
+    longer: Callable[[int], Prediction | None] | None = None
 
     @classmethod
     def of(
