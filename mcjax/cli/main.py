@@ -18,6 +18,7 @@ import click
 from mcjax.cli.start import import_jax, start_jax
 from mcjax.errors import InputError, SharedError, naming
 from mcjax.files import reading_once
+from mcjax.faults import fault_sentence, place_of
 from mcjax.laws.collapse.origins import CLAUSES
 from mcjax.report.text import shown
 
@@ -287,6 +288,8 @@ def run() -> None:
             place = error.filename or "the output"
             sentence = f"{place}: cannot be used ({error.strerror}); make room, or name another"
             status = _report(BAD_INPUT, sentence)
+        elif place_of(error):  # a user's code, which mcjax calls
+            status = _report(BAD_INPUT, f"your code {fault_sentence(error)}")
         else:
             with suppress(OSError):
                 traceback.print_exc()

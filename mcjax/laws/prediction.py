@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -60,6 +60,8 @@ class Prediction:
         data of its own, (M, p, p). None where these are the same.
     functionals : mapping of str to ndarray, shape (T + 1, M)
         Means of functionals of the estimates, by name, if the law predicts any.
+    longer : callable, optional
+        Maps a number of generations to the law's prediction for them, or to None if there is none.
     """
 
     law: str
@@ -77,6 +79,7 @@ class Prediction:
     pooled: float | None = None
     views: tuple[Float[np.ndarray, "p p"], Float[np.ndarray, "M p p"]] | None = None
     functionals: Mapping[str, Float[np.ndarray, "T+1 M"]] = field(default_factory=dict)
+    longer: Callable[[int], Prediction | None] | None = None
 
     @classmethod
     def of(
