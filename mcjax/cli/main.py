@@ -17,8 +17,8 @@ import click
 
 from mcjax.cli.start import import_jax, start_jax
 from mcjax.errors import InputError, SharedError, naming
-from mcjax.files import reading_once
 from mcjax.faults import fault_sentence, place_of
+from mcjax.files import reading_once
 from mcjax.laws.collapse.origins import CLAUSES
 from mcjax.report.text import shown
 
