@@ -114,9 +114,9 @@ class Bias(Quantity):
                     _hotelling(
                         blocks.shape[-1],
                         distance,
-                        float(edge[t, i]),
-                        level,
-                        float(law_error[t, i]),
+                        edge=float(edge[t, i]),
+                        level=level,
+                        law_error=float(law_error[t, i]),
                     )
                 )
         return chances
@@ -232,7 +232,7 @@ def _interval(below: Callable[[float], float], estimate: float) -> Callable[[flo
     return interval
 
 
-def _hotelling(p: int, distance: float, edge: float, level: float, law_error: float) -> Chance:
+def _hotelling(p: int, distance: float, *, edge: float, level: float, law_error: float) -> Chance:
     """Return the chance that D is found to lie beyond an edge if D^2 is ``distance``."""
 
     def chance(n: float) -> float:
