@@ -61,12 +61,16 @@ class Moments(NamedTuple):
         return np.where(self.square > 0, skewness, 0.0)
 
     def skewness_along(self, weights: Float[np.ndarray, " K"]) -> float:
-        """Return the skewness of a weighted sum of K means, from joint moments at one index."""
+        """Return the skewness of a weighted sum of K means, from joint moments at one index.
+
+        It is 0 if the sum has no spread, or one that may be rounding errors.
+        """
         assert self.cube is not None, "these moments have no cubes"
         with np.errstate(over="ignore", invalid="ignore"):
             square = float(weights @ self.square @ weights)
             cube = float(self.cube @ weights @ weights @ weights)
-        return cube / square**1.5 if square > 0 else 0.0
+            rounding = 1e-12 * float(weights**2 @ np.diagonal(self.square))
+        return cube / square**1.5 if square > rounding else 0.0
 
     def at(self, index: Any) -> Moments:
         """Return the moments at an index of the leading axes."""

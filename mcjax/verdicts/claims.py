@@ -23,10 +23,10 @@ from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, Verdict,
 from mcjax.verdicts.skewed_means import (
     Shape,
     Tails,
-    ends,
     factor_of_chains,
     p_above,
     p_below,
+    reaches,
     shape_of,
 )
 
@@ -40,6 +40,10 @@ INCOMPLETE = (
     " square that is as large as the variance; judge bias and covariance instead"
 )
 NOT_FINITE = "no finite estimate or prediction"
+DOUBTFUL = (
+    "the law is a mean over simulated designs that a few of them dominate, so neither it nor its"
+    " standard error is credible; give more rows, or fewer generations"
+)
 MOST_CHAINS_NEEDED = 2**53
 """Largest number of chains that is announced for an undecided cell."""
 UNBOUNDED: Interval = (-math.inf, math.inf)
@@ -181,6 +185,8 @@ class Claim:
         ``observed / predicted`` if the quantity is judged as a ratio, otherwise nan.
     fewest : callable
         Maps a level to the number of chains below which there is no claim at that level.
+    hopeless : str
+        Why no number of chains decides the claim, for where ``factor`` is infinite.
     """
 
     place: Place
@@ -193,6 +199,7 @@ class Claim:
     count: ChainCount
     ratio: float = math.nan
     fewest: Callable[[float], float] = lambda level: 0.0
+    hopeless: str = ALLOWED
 
 
 def settle(claims: Sequence[Claim], confidence: float) -> tuple[Cell, ...]:
@@ -230,7 +237,7 @@ def _judge(claim: Claim, level: float, decided: bool) -> Cell:
     interval = UNBOUNDED if note or few else claim.interval(level)
     if verdict == INCONCLUSIVE and not note:
         factor = claim.factor(level)
-        note = "" if math.isfinite(factor) else ALLOWED
+        note = "" if math.isfinite(factor) else claim.hopeless
         if few and not note:
             note = f"needs about {fewest:,} chains at this level"
         if chains * factor < MOST_CHAINS_NEEDED:
@@ -360,7 +367,7 @@ def mean_claim(
         within, beyond = max(below(high), above(low)), min(below(outer[0]), above(outer[1]))
 
     def interval(level: float) -> Interval:
-        down, up = ends(level, freedom, shape)
+        down, up = reaches(level, freedom, shape)
         return value - float(down) * spread, value + float(up) * spread
 
     def factor(level: float) -> float:
@@ -397,6 +404,12 @@ def never_refuted(claim: Claim) -> Claim:
     if claim.within < 1:
         return replace(claim, beyond=1.0)
     return replace(claim, beyond=1.0, factor=lambda level: math.inf)
+
+
+def never_verified(claim: Claim, note: str) -> Claim:
+    """Return the claim without a chance to be verified, and with a note that says why."""
+    settled = replace(claim, within=1.0, hopeless=note)
+    return settled if claim.beyond < 1 else replace(settled, factor=lambda level: math.inf)
 
 
 def more_chains(reach: float, distance: float) -> float:

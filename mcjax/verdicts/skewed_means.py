@@ -91,7 +91,7 @@ class Shape(NamedTuple):
     excess: Numbers = 0.0
 
 
-def ends(level: float, freedom: int, shape: Shape) -> tuple[Numbers, Numbers]:
+def reaches(level: float, freedom: int, shape: Shape) -> tuple[Numbers, Numbers]:
     """Return how far a two-sided interval reaches, below and above the mean, in standard errors."""
     q = _quantile(level, freedom)
     candidates = _candidates(shape)

@@ -125,6 +125,12 @@ LEVEL_LAW = replace(
 SPECIMENS = {
     "mse": of_errors("all second moments too large by 15%", law(1.15 * SPREAD)),
     "growth": of_errors("all second moments too large by 25%", law(1.25 * SPREAD)),
+    "growth of models without a long run": of_errors(
+        "no growth at all",
+        replace(LEVEL_LAW, limit=LEVEL_LAW.growth),
+        true=law(SPREAD, generations=7, growth=np.full(2, np.nan)),
+        generations=7,
+    ),
     "collapse": of_errors("the opposite fate", LEVEL_LAW, generations=7),
     "bias": of_errors(
         "a mean of 20% of a standard deviation of model a",

@@ -9,10 +9,10 @@ from scipy import stats
 from mcjax.verdicts.skewed_means import (
     Shape,
     Tails,
-    ends,
     factor_of_chains,
     p_above,
     p_below,
+    reaches,
     shape_of,
 )
 
@@ -77,14 +77,14 @@ def test_students_interval_misses_too_often_below():
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("freedom", [31, 4095])
 def test_p_values_are_the_levels_at_which_intervals_touch(shape, level, freedom):
-    below, above = ends(level, freedom, shape)
+    below, above = reaches(level, freedom, shape)
     assert 2 * p_above(float(below), freedom, shape) == pytest.approx(level, rel=1e-9)
     assert 2 * p_below(-float(above), freedom, shape) == pytest.approx(level, rel=1e-9)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_intervals_grow_as_levels_shrink(shape):
-    found = np.array([ends(level, 63, shape) for level in np.geomspace(0.9, 1e-12, 200)])
+    found = np.array([reaches(level, 63, shape) for level in np.geomspace(0.9, 1e-12, 200)])
     assert (np.diff(found, axis=0) > 0).all()
 
 
@@ -94,20 +94,22 @@ def test_the_factor_of_chains_makes_an_end_touch(shape, above):
     distance = 1.3
     factor = float(factor_of_chains(0.01, 999, shape, distance, above=above))
     later = Shape(shape.skewness / factor**0.5, shape.excess / factor)
-    assert float(ends(0.01, 999, later)[above]) == pytest.approx(distance * factor**0.5, rel=1e-6)
+    assert float(reaches(0.01, 999, later)[above]) == pytest.approx(
+        distance * factor**0.5, rel=1e-6
+    )
     assert factor_of_chains(0.01, 999, shape, 0.0, above=above) == np.inf
     assert 0 < factor_of_chains(0.01, 999, shape, 1e300, above=above) < 1e-50
 
 
 def test_without_skewness_it_is_students():
-    found = ends(0.01, 10, Shape(0.0))
+    found = reaches(0.01, 10, Shape(0.0))
     assert found == pytest.approx((stats.t.isf(0.005, 10), stats.t.isf(0.005, 10)))
 
 
 def test_arrays_and_numbers_agree():
     s, w = np.array([0.2, -0.1, 0.0]), np.array([0.0, 0.01, 0.05])
-    together = np.array(ends(0.01, 99, Shape(s, w)))
-    alone = np.array([ends(0.01, 99, Shape(*map(float, one))) for one in zip(s, w, strict=True)])
+    together = np.array(reaches(0.01, 99, Shape(s, w)))
+    alone = np.array([reaches(0.01, 99, Shape(*map(float, one))) for one in zip(s, w, strict=True)])
     np.testing.assert_allclose(together.T, alone, rtol=1e-12)
     t = np.array([-3.0, 2.0, 4.0])
     np.testing.assert_allclose(

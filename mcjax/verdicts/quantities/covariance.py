@@ -41,10 +41,10 @@ from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.skewed_means import (
     Shape,
     Tails,
-    ends,
     factor_of_chains,
     p_above,
     p_below,
+    reaches,
     shape_of,
 )
 from mcjax.verdicts.tails import ALIKE, HEAVY, dominated
@@ -75,17 +75,16 @@ class Covariance(Quantity):
         """Claim that whitened covariances at the last generation are the predicted ones."""
         last, models = comparison.last, comparison.condition.network.size
         whitened = whiten(comparison, outcome)
-        heavy, errors = dominated(outcome)[last], comparison.prediction.relative_error[last]
+        heavy = dominated(outcome)[last]
         for i in range(models):
-            kinds = {self.name: (_own, heavy[i], errors[i])}
+            kinds = {self.name: (_own, heavy[i])}
             if models > 1:
-                kinds[CROSS] = _cross, heavy.any(), errors.max()
-            for name, (entries, tail, error) in kinds.items():
+                kinds[CROSS] = _cross, heavy.any()
+            for name, (entries, tail) in kinds.items():
                 count = whitened.chains.unless(HEAVY if tail else "")
                 numbers = np.full((5, 1), math.nan)
                 if not whitened.chains.note:
-                    numbers = entries(whitened, i)
-                    numbers = _with_error_of_law(numbers, error)
+                    numbers = entries(whitened, i, comparison.prediction)
                 if not (numbers[2] > 0).all():
                     count = count.unless(ALIKE)
                 yield _claim(
@@ -122,33 +121,45 @@ class Covariance(Quantity):
         return covariance_chances(comparison.prediction, truth, edge, level)
 
 
-def _own(whitened: Whitened, model: int) -> np.ndarray:
+def _own(whitened: Whitened, model: int, law: Prediction) -> np.ndarray:
     """Return the entries and extremes of one model's whitened covariance.
 
     The rows of the result, shape (5, m), are observed numbers, predicted numbers, and standard
-    errors, skewness and excess of the observed ones.
+    errors, skewness and excess of the differences.
     """
     w = _unbiased(whitened)[:, model]
     half, p = len(w) // 2, w.shape[1]
     _, directions = np.linalg.eigh(w[:half].T @ w[:half])
-    extremes = w[half:] @ directions[:, [0, -1]]
+    ends = directions[:, [0, -1]] if p > 1 else np.empty((1, 0))
     rows, columns = np.tril_indices(p)
+
+    def predicted(version: Prediction) -> np.ndarray:
+        block = whitened.covariance_of(version)[model, :, model]
+        return np.append(block[rows, columns], np.einsum("ak,ab,bk->k", ends, block, ends))
+
     entries = _means(w[:, rows] * w[:, columns], (rows == columns).astype(float))
-    return entries if p == 1 else np.hstack([entries, _means(extremes**2, np.ones(2))])
+    extremes = _means((w[half:] @ ends) ** 2, np.ones(ends.shape[1]))
+    return _with_error(np.hstack([entries, extremes]), law.error_of(predicted))
 
 
-def _cross(whitened: Whitened, model: int) -> np.ndarray:
+def _cross(whitened: Whitened, model: int, law: Prediction) -> np.ndarray:
     """Return the entries of one model's whitened covariances with all others, as in `_own`."""
-    w, between = _unbiased(whitened), whitened.between
-    blocks = [
-        _means(
-            (w[:, model, :, None] * w[:, k, None, :]).reshape(len(w), -1),
-            between[model, :, k].ravel(),
-        )
-        for k in range(w.shape[1])
-        if k != model
-    ]
-    return np.hstack(blocks)
+    w = _unbiased(whitened)
+    others = np.delete(np.arange(w.shape[1]), model)
+
+    def predicted(version: Prediction) -> np.ndarray:
+        return whitened.covariance_of(version)[model][:, others].swapaxes(0, 1).ravel()
+
+    products = [(w[:, model, :, None] * w[:, k, None, :]).reshape(len(w), -1) for k in others]
+    return _with_error(_means(np.hstack(products), predicted(law)), law.error_of(predicted))
+
+
+def _with_error(numbers: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Add the law's own error, which is normal, to the standard errors."""
+    observed, predicted, spread, skewness, excess = numbers
+    total = np.hypot(spread, error)
+    share = np.divide(spread, total, out=np.ones_like(spread), where=total > 0)
+    return np.stack([observed, predicted, total, skewness * share**3, excess * share**4])
 
 
 def _unbiased(whitened: Whitened) -> np.ndarray:
@@ -160,14 +171,6 @@ def _unbiased(whitened: Whitened) -> np.ndarray:
 def _means(products: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     error = products.std(0, ddof=1) / math.sqrt(len(products))
     return np.stack([products.mean(0), predicted, error, *shape_of(products)])
-
-
-def _with_error_of_law(numbers: np.ndarray, relative_error: float) -> np.ndarray:
-    """Return the result of `_own` or `_cross` with the standard error of the prediction added."""
-    observed, predicted, error, skewness, excess = numbers
-    total = np.hypot(error, np.abs(predicted) * relative_error)
-    share = np.divide(error, total, out=np.ones_like(error), where=total > 0)
-    return np.stack([observed, predicted, total, skewness * share**3, excess * share**4])
 
 
 @np.errstate(over="ignore", invalid="ignore")  # far beyond every margin
@@ -203,7 +206,7 @@ def _claim(
 
     def interval(level: float) -> Interval:
         one = one_outside < level
-        down, up = ends(level if all_inside < level and not one else level / m, freedom, shape)
+        down, up = reaches(level if all_inside < level and not one else level / m, freedom, shape)
         low, high = departure - down * spread, departure + up * spread
         if one:
             return float(low[worst]), float(high[worst])

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from jaxtyping import Float
 
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
@@ -39,8 +40,8 @@ class Efficiency(Quantity):
         with np.errstate(divide="ignore", invalid="ignore"):  # an error may be 0
             value = np.where(mse > 0, pooled / mse, np.nan)
             error = np.where(mse > 0, value * squared.standard_error() / mse, np.inf)
-            predicted = pooled / prediction.mse
-            predicted_error = predicted * prediction.standard_error / prediction.mse
+            predicted = _efficiencies(prediction)
+            predicted_error = prediction.error_of(_efficiencies)
         return claims_about_errors(
             self.name,
             comparison,
@@ -52,6 +53,10 @@ class Efficiency(Quantity):
     def planned(self, comparison: Comparison) -> list[RatioCells]:
         """Plan a cell for each generation and model."""
         return [cells_about_errors(self.name, comparison)]
+
+
+def _efficiencies(prediction: Prediction) -> Float[np.ndarray, "T+1 M"]:
+    return np.asarray(prediction.pooled / prediction.mse)
 
 
 QUANTITY = Efficiency()

@@ -115,6 +115,7 @@ class FunctionalMeans(Quantity):
         moments, squared = outcome.moments.functional, outcome.moments.squared
         error, skewness = moments.standard_error(), moments.skewness()
         for k, functional, predicted in _predicted(comparison):
+            law_error = comparison.prediction.standard_error(functional.name)
             span = functional.span(len(comparison.condition.theta))
             for t, i in np.ndindex(*predicted.shape):
                 chains, fitted = int(moments.chains[t, i, k]), int(squared.chains[t, i])
@@ -130,7 +131,7 @@ class FunctionalMeans(Quantity):
                 yield functional_claim(
                     comparison.place(self._named(functional), t, i),
                     observed=Estimate(value, float(error[t, i, k]), float(skewness[t, i, k])),
-                    predicted=float(predicted[t, i]),
+                    predicted=Estimate(float(predicted[t, i]), float(law_error[t, i])),
                     unit=unit_of(functional, float(predicted[t, i])),
                     span=span,
                     tolerance=comparison.tolerance,
@@ -183,7 +184,7 @@ def functional_claim(
     place: Place,
     *,
     observed: Estimate,
-    predicted: float,
+    predicted: Estimate,
     unit: float,
     span: float,
     tolerance: float,
@@ -197,7 +198,7 @@ def functional_claim(
         What is compared.
     observed : Estimate
         Mean over chains.
-    predicted : float
+    predicted : Estimate
         Mean predicted by the law.
     unit : float
         Unit of the departure, see :func:`unit_of`.
@@ -211,17 +212,17 @@ def functional_claim(
     chains = count.counted
     if unit == 0:
         count = count.unless("the law predicts 0")
-    if not (chains > 1 and all(map(math.isfinite, (*observed, predicted)))):
+    if not (chains > 1 and all(map(math.isfinite, (*observed, *predicted)))):
         count = count.unless(NOT_FINITE)
     judged = Estimate(1.0, 1.0)
     if not count.note:
-        judged = observed.times(1 / unit).plus(1 - predicted / unit, 0.0)
-    ratio = judged.value if unit == abs(predicted) and not count.note else math.nan
+        judged = observed.plus(-predicted.value, predicted.error).times(1 / unit).plus(1.0, 0.0)
+    ratio = judged.value if unit == abs(predicted.value) and not count.note else math.nan
     if math.isinf(span):
         return mean_claim(
             place,
             observed=observed,
-            predicted=predicted,
+            predicted=predicted.value,
             judged=judged,
             margin=(1 - tolerance, 1 + tolerance),
             count=count,
@@ -263,7 +264,7 @@ def functional_claim(
     return Claim(
         place=place,
         observed=observed,
-        predicted=predicted,
+        predicted=predicted.value,
         within=p_value(inside),
         beyond=p_value(-inside),
         interval=lambda level: (judged.value - half(level), judged.value + half(level)),
