@@ -262,6 +262,4 @@ def _centre(one: Condition, predictions: Predictions, t: int, k: int) -> float:
 def _estimate(moments: Moments, index: tuple[int, ...], outcome: Outcome) -> ChainEstimate:
     chains = int(moments.chains[index])
     error = float(moments.standard_error()[index])
-    lost = outcome.chains - chains
-    skewness = 0.0 if moments.cube is None else float(moments.skewness()[index])
-    return ChainEstimate(float(moments.mean[index]), error, chains, lost, skewness)
+    return ChainEstimate(float(moments.mean[index]), error, chains, outcome.chains - chains)

@@ -156,13 +156,13 @@ class ResultFolder:
             raise InputError("--out", problem, str(path)) from error
 
 
-def require_cubes(found: bool) -> None:
-    """Raise InputError unless the moments in a folder have the cubes that intervals need."""
+def require_powers(found: bool) -> None:
+    """Raise InputError unless a folder has the sums of powers that intervals need."""
     if not found:
         raise InputError(
             "--out",
-            "holds moments of an earlier version of mcjax, without the third moments that intervals"
-            " need; name another folder",
+            "holds moments of an earlier version of mcjax, without the sums of powers that"
+            " intervals need; name another folder",
         )
 
 

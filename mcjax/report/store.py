@@ -15,11 +15,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mcjax.engine.moments import ErrorMoments, Moments
+from mcjax.engine.moments import ErrorMoments, Moments, not_pooled
 from mcjax.engine.outcome import Outcome, Tally, all_statuses
 from mcjax.files import STANDARD_INPUT, read_text
 from mcjax.report.estimator import describe_estimator, describe_selections
-from mcjax.report.folder import ResultFolder, require_cubes
+from mcjax.report.folder import ResultFolder
 from mcjax.report.verification import cell_rows, cells_parquet, verification_json
 from mcjax.study.load import builtin_file
 from mcjax.study.quantities import name_of
@@ -166,27 +166,19 @@ def _pack(outcome: Outcome, prefix: str) -> dict[str, Any]:
     plain = set(Outcome._fields) - {"moments"}
     arrays = {f"{prefix}/{name}": getattr(outcome, name) for name in plain}
     for name, moments in outcome.moments._asdict().items():
-        parts = moments._asdict().items()
-        arrays |= {f"{prefix}/{name}/{k}": v for k, v in parts if v is not None}
+        arrays |= {f"{prefix}/{name}/{k}": v for k, v in moments._asdict().items()}
     return arrays
 
 
 def _unpack(data: Any, prefix: str) -> Outcome | None:
     if f"{prefix}/chains" not in data:
         return None
-    require_cubes(f"{prefix}/squared/mean" not in data or f"{prefix}/ends/cube" in data)
-    moments = ErrorMoments(
-        *(
-            Moments(
-                **{
-                    k: data[f"{prefix}/{name}/{k}"]
-                    for k in Moments._fields
-                    if f"{prefix}/{name}/{k}" in data
-                }
-            )
-            for name in ErrorMoments._fields
-        )
-    )
+    parts = {
+        name: Moments(*(data[f"{prefix}/{name}/{k}"] for k in Moments._fields))
+        for name in ErrorMoments._fields
+        if f"{prefix}/{name}/chains" in data  # the pooled estimator came later than such folders
+    }
+    moments = ErrorMoments(**{"pooled": not_pooled(parts["squared"].chains.shape), **parts})
     steps, chains = int(data[f"{prefix}/steps"]), int(data[f"{prefix}/chains"])
     names = ("sample", "largest", "highest", "fits")
     sample, largest, highest, fits = (data[f"{prefix}/{name}"] for name in names)

@@ -31,11 +31,13 @@ import math
 from collections.abc import Callable
 from enum import Enum
 from functools import lru_cache, reduce
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
+
+from mcjax.engine.powers import Shape
 
 WIDENED = (1.0, 1.5)
 """Multiples of the estimated skewness whose intervals are united."""
@@ -73,22 +75,6 @@ class Tails(Enum):
         if chains < FEWEST_CHAINS:
             return 1.0
         return 2 * float(ndtr(-((self.value * chains) ** 0.25)))
-
-
-class Shape(NamedTuple):
-    """Skewness of means and excess of their values, of any shape.
-
-    Attributes
-    ----------
-    skewness : ndarray
-        Skewness s of the mean itself: that of one value, over ``sqrt(C)``.
-    excess : ndarray
-        Excess w: kurtosis of one value (0 if it is normal), minus 3/2 of its squared skewness, over
-        C; at least 0.
-    """
-
-    skewness: Numbers
-    excess: Numbers = 0.0
 
 
 def reaches(level: float, freedom: int, shape: Shape) -> tuple[Numbers, Numbers]:

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from mcjax.engine.moments import merge, tile_moments
 
@@ -46,33 +45,6 @@ def test_against_direct_computation(theta, size):
         own = squared[whole[:, m], :, m]
         expected = np.cov(own.T) * (len(own) - 1)
         np.testing.assert_allclose(found.across.square[m], expected, rtol=1e-9, atol=1e-12)
-
-
-@pytest.mark.parametrize("size", [1, 7, 64, 300])
-def test_third_moments_against_direct_computation(theta, size):
-    found = fold(theta, size)
-    squared = ((theta - TRUTH) ** 2).sum(-1)
-    centred = squared - np.nanmean(squared, 0)
-    cube = np.nansum(centred**3, 0)
-    np.testing.assert_allclose(found.squared.cube, cube, rtol=1e-8)
-    skewness = stats.skew(squared, nan_policy="omit") / np.sqrt(found.squared.chains)
-    np.testing.assert_allclose(found.squared.skewness(), skewness, rtol=1e-8)
-    whole = np.isfinite(squared).all(1)
-    weights = np.array([-1.0, 1.3])
-    for m in range(3):
-        ends = squared[whole[:, m]][:, [1, 3], m]
-        off = ends - ends.mean(0)
-        expected = np.einsum("ca,cb,cd->abd", off, off, off)
-        np.testing.assert_allclose(found.ends.cube[m], expected, rtol=1e-8)
-        np.testing.assert_array_equal(found.ends.chains, found.across.chains)
-        along = stats.skew(ends @ weights) / np.sqrt(len(ends))
-        np.testing.assert_allclose(found.ends.at(m).skewness_along(weights), along, rtol=1e-8)
-
-
-def test_skewness_of_chains_that_are_alike():
-    found = fold(np.zeros((8, 3, 1, 2)), 4)
-    assert (found.squared.skewness() == 0).all()
-    assert found.ends.at(0).skewness_along(np.array([-1.0, 1.0])) == 0
 
 
 def test_stable_far_from_zero():

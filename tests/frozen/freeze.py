@@ -77,7 +77,7 @@ def laws_of(predictions: Any) -> dict[str, Any]:
 def simulated_of(tally: Any) -> dict[str, Any]:
     """What all chains of a condition did; variances are over chains."""
     outcome = tally.outcome
-    error, product, squared, _, functional = outcome.moments
+    error, product, squared, _, functional, _ = outcome.moments
     return {
         "chains": outcome.chains,
         "fits": np.asarray(outcome.fits),

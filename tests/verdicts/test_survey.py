@@ -9,6 +9,7 @@ from scipy.stats import norm
 
 from mcjax import api
 from mcjax.engine.moments import Moments
+from mcjax.engine.powers import sum_pairs
 from mcjax.engine.survey import LateErrors, joined_pieces
 from mcjax.laws.collapse.origins import CLAUSES
 from mcjax.laws.first_order.collapse_rates import rates_without
@@ -296,7 +297,10 @@ def moments(both):
     square = np.einsum("kna,knb->kab", centred, centred)
     count = np.full((4, 1), both.shape[1])
     fits = np.zeros((4, 1, len(Status)), int)
-    return LateErrors(Moments(count, mean[:, None], square[:, None]), fits, count[:, 0].copy())
+    slope, level = np.moveaxis(both, -1, 0)[..., None]
+    pairs = sum_pairs(slope, level, np.ones_like(slope, bool))
+    found = Moments(count, mean[:, None], square[:, None])
+    return LateErrors(found, pairs, fits, count[:, 0].copy())
 
 
 def judged(shares, rates, **settings):

@@ -28,6 +28,7 @@ from jaxtyping import Bool, Float, Int
 
 from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import Outcome
+from mcjax.engine.powers import along
 from mcjax.laws.prediction import Prediction
 from mcjax.verdicts.claims import Claim, Estimate, mean_claim, never_verified
 from mcjax.verdicts.comparison import Comparison
@@ -35,6 +36,7 @@ from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import NormalCells
 from mcjax.verdicts.power import Chance, mean_chances
 from mcjax.verdicts.quantities.quantity import Quantity
+from mcjax.verdicts.skewed_means import Tails
 from mcjax.verdicts.tails import dominated
 
 BOUNDARY, ROOM = 0.4, 0.1
@@ -81,8 +83,8 @@ class Collapse(Quantity):
         low, high = _edges(prediction, comparison.tolerance)
         heavy, notes = dominated(outcome)[last], _notes(prediction)
         for i in np.flatnonzero(sides).tolist():
-            squared = outcome.moments.ends.at(i)
-            share = _estimated_share(squared, last)
+            squared = outcome.moments.across.ends(i)
+            share = _estimated_share(squared, outcome.moments.powers.ends[i], last)
             count = count_chains(
                 int(squared.chains), outcome.chains, comparison.tolerance, heavy=heavy[i]
             )
@@ -99,6 +101,7 @@ class Collapse(Quantity):
                 margin=(float(low[i]), float(high[i])),
                 count=count,
                 allowance=float(comparison.allowance[last, i]),
+                tails=Tails.MEASURED,
             )
             yield claim if decidable[i] else never_verified(claim, notes[i])
 
@@ -247,7 +250,7 @@ def _tells(prediction: Prediction, generations: int, model: int) -> bool:
     return later is not None and bool(clear(later)[model])
 
 
-def _estimated_share(ends: Moments, last: int) -> Estimate:
+def _estimated_share(ends: Moments, pairs: np.ndarray, last: int) -> Estimate:
     """Estimate one model's r from its squared errors at both generations, by the delta method."""
     chains = int(ends.chains)
     mse = np.zeros((last + 1, 1))
@@ -256,9 +259,8 @@ def _estimated_share(ends: Moments, last: int) -> Estimate:
     if not math.isfinite(value):
         return Estimate(math.nan, math.inf)
     slopes = share_slopes(ends.mean, last)
-    variance = slopes @ ends.square @ slopes / (chains * (chains - 1))
-    # rounding can make the variance of a model without feeds negative
-    return Estimate(value, math.sqrt(max(variance, 0.0)), ends.skewness_along(slopes))
+    change, shape = along(ends, pairs, slopes)
+    return Estimate(value, *map(float, (change.standard_error(), *shape)))
 
 
 QUANTITY = Collapse()

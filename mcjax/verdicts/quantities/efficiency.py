@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mcjax.engine.outcome import Outcome
+from mcjax.engine.powers import shape_of_sums
 from mcjax.laws.prediction import Prediction
 from mcjax.verdicts.claims import Claim
 from mcjax.verdicts.comparison import Comparison
@@ -37,6 +38,7 @@ class Efficiency(Quantity):
         """Claim that relative efficiencies are the predicted ones, at every generation."""
         prediction, squared = comparison.prediction, outcome.moments.squared
         mse, pooled = squared.mean, prediction.pooled
+        skewness = shape_of_sums(squared, outcome.moments.powers.squared).skewness
         with np.errstate(divide="ignore", invalid="ignore"):  # an error may be 0
             value = np.where(mse > 0, pooled / mse, np.nan)
             error = np.where(mse > 0, value * squared.standard_error() / mse, np.inf)
@@ -46,7 +48,7 @@ class Efficiency(Quantity):
             self.name,
             comparison,
             outcome,
-            observed=np.stack([value, error, -squared.skewness()]),
+            observed=np.stack([value, error, -skewness]),
             predicted=np.stack([predicted, predicted_error]),
         )
 

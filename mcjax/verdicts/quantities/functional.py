@@ -34,12 +34,14 @@ from scipy.special import chdtrc, ndtri, stdtrit
 
 from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import Outcome
+from mcjax.engine.powers import shape_of_sums
 from mcjax.models.model import Functional, Model, Scale
 from mcjax.verdicts.claims import NOT_FINITE, Claim, Estimate, Place, mean_claim, square
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount, count_chains
 from mcjax.verdicts.planning import PlannedCells, UnplannedCells
 from mcjax.verdicts.quantities.quantity import Quantity, Subject
+from mcjax.verdicts.skewed_means import Tails
 from mcjax.verdicts.tails import ALIKE, HEAVY_TAIL_ODDS, LARGE_SHARE, alike
 
 SMALLEST_CHANCE_UNIT = 0.1
@@ -113,7 +115,8 @@ class FunctionalMeans(Quantity):
     def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that the mean of each functional is the predicted one, at every generation."""
         moments, squared = outcome.moments.functional, outcome.moments.squared
-        error, skewness = moments.standard_error(), moments.skewness()
+        shape = shape_of_sums(moments, *np.moveaxis(outcome.moments.powers.functional, -1, 0))
+        numbers = moments.mean, moments.standard_error(), *map(np.asarray, shape)
         for k, functional, predicted in _predicted(comparison):
             law_error = comparison.prediction.standard_error(functional.name)
             span = functional.span(len(comparison.condition.theta))
@@ -124,13 +127,13 @@ class FunctionalMeans(Quantity):
                 if chains < fitted:
                     count = count.unless(f"{fitted - chains} {ENDLESS}")
                 if not count.note and math.isinf(span):
-                    values = moments.at((t, i, k))
+                    values = Moments(*(part[t, i, k] for part in moments))
                     highest = float(outcome.highest[t, i, k])
                     count = count.unless(_tail(values, highest, functional.scale))
-                value = float(moments.mean[t, i, k]) if chains else math.nan
+                observed = Estimate(*(float(part[t, i, k]) for part in numbers))
                 yield functional_claim(
                     comparison.place(self._named(functional), t, i),
-                    observed=Estimate(value, float(error[t, i, k]), float(skewness[t, i, k])),
+                    observed=observed if chains else observed._replace(value=math.nan),
                     predicted=Estimate(float(predicted[t, i]), float(law_error[t, i])),
                     unit=unit_of(functional, float(predicted[t, i])),
                     span=span,
@@ -227,6 +230,7 @@ def functional_claim(
             margin=(1 - tolerance, 1 + tolerance),
             count=count,
             ratio=ratio,
+            tails=Tails.MEASURED,
         )
     spread, rare = judged.error, 0.0 if count.note else span / unit / chains
     freedom = max(chains - 1, 1)

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mcjax.engine.outcome import Outcome
+from mcjax.engine.powers import shape_of_sums
 from mcjax.laws.prediction import Prediction
 from mcjax.verdicts.claims import Claim, Estimate
 from mcjax.verdicts.comparison import Comparison
@@ -37,7 +38,8 @@ class MeanSquaredError(Quantity):
         """Claim that the MSE of every model is the predicted one, at every generation."""
         prediction, squared = comparison.prediction, outcome.moments.squared
         mean = np.where(squared.chains > 0, squared.mean, np.nan)
-        observed = np.stack([mean, squared.standard_error(), squared.skewness()])
+        skewness = shape_of_sums(squared, outcome.moments.powers.squared).skewness
+        observed = np.stack([mean, squared.standard_error(), skewness])
         predicted = np.stack([prediction.mse, prediction.standard_error])
         return claims_about_errors(
             self.name, comparison, outcome, observed=observed, predicted=predicted
