@@ -10,6 +10,7 @@ import click
 
 from mcjax.checks.case import cases_of
 from mcjax.checks.registry import Result, results_of
+from mcjax.cli.output import prints_aside
 from mcjax.errors import InputError, naming
 from mcjax.laws.predict import apply_law
 from mcjax.laws.registry import further_laws
@@ -33,11 +34,12 @@ def run_check(file: Path, theta: str | None, laws: tuple[Path, ...], as_json: bo
         Whether all checks passed.
     """
     results = []
-    for result in _results(file, theta, laws):
-        results.append(result)
-        if not as_json:
-            mark = "passed" if result.passed else "FAILED"
-            click.echo(f"{mark}  {shown(f'{result.name}: {result.message}')}")
+    with prints_aside(as_json):
+        for result in _results(file, theta, laws):
+            results.append(result)
+            if not as_json:
+                mark = "passed" if result.passed else "FAILED"
+                click.echo(f"{mark}  {shown(f'{result.name}: {result.message}')}")
     if as_json:
         click.echo(strict_json({"checks": [result._asdict() for result in results]}))
     failed = [result.name for result in results if not result.passed]

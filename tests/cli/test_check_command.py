@@ -49,6 +49,14 @@ def test_a_check_that_fails(own, study_file, call, call_json):
         assert f"{study_file}: family.sample: gives one label for all keys ({path}:5)" in err
 
 
+def test_what_functions_print_does_not_spoil_json(own, study_file, call_json):
+    """Neither when the file is imported, nor when JAX traces or runs a function."""
+    loud = SAMPLE.replace("    return", "    print('traced')\n    jax.debug.print('run')\n    return")
+    own("print('imported')\n" + LOSS + loud)
+    for command in (["check"], ["predict"], ["laws"], ["verify", "--plan"], ["verify", "--chains", 64]):
+        call_json(command[0], study_file, *command[1:])
+
+
 def test_a_python_file(own, call_json, tmp_path):
     path = own(LOSS + NOISE)
     status, found = call_json("check", path, "--theta", "0.5,-0.5")
