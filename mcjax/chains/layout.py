@@ -58,6 +58,10 @@ class Feeds(NamedTuple):
     copy: UInt32[Any, "*M B"] | None = None
 
 
+MOST_ROWS = 2**31 - 1
+"""Largest number of rows of a fit that can be simulated; laws take any number."""
+
+
 class Shape(NamedTuple):
     """The padded sizes of a program."""
 
@@ -174,8 +178,10 @@ def network_arrays(net: Network, shape: Shape, pooled: bool = False) -> NetworkA
     """
     distinct, order = net.later.order(shape.generations)
     tables = _tables(net, distinct)
+    most = max((feed.samples for table in tables for feeds in table for feed in feeds), default=0)
+    counts = np.int32 if most <= MOST_ROWS else np.int64  # of laws alone
     feeds = Feeds(
-        samples=np.zeros((shape.tables, shape.models, shape.slots), np.int32),
+        samples=np.zeros((shape.tables, shape.models, shape.slots), counts),
         weight=np.zeros((shape.tables, shape.models, shape.slots)),
         origin=np.full((shape.tables, shape.models, shape.slots), shape.models, np.int32),
         stream=np.zeros((shape.tables, shape.models, shape.slots), np.uint32),

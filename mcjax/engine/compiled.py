@@ -18,7 +18,7 @@ from jaxtyping import Integer
 
 from mcjax.chains.dataset import SourceArrays
 from mcjax.chains.fast import reason_against
-from mcjax.chains.layout import Shape, network_arrays, shape_of
+from mcjax.chains.layout import MOST_ROWS, Shape, network_arrays, shape_of
 from mcjax.chains.program import ConditionArrays, Path, Program, Trajectory
 from mcjax.chains.statistics import FEW_ROWS
 from mcjax.draws.streams import condition_word, design_key
@@ -318,8 +318,19 @@ def _shape(study: Study, members: Sequence[int]) -> Shape:
     first = conditions[0]
     keeps_sums = isinstance(estimator_of(first, study.solver), SufficientStatistics)
     sums = first.network.memory.adds_up and keeps_sums
+<<<<<<< HEAD
     networks = [condition.network for condition in conditions]
     return shape_of(networks, study.generations, rows=not sums, pooled=_pools(first, study))
+=======
+    shape = shape_of([c.network for c in conditions], study.generations, rows=not sums)
+    if 2 * shape.pairs > MOST_ROWS:
+        raise InputError(
+            "network",
+            f"has a fit of {2 * shape.pairs:,} rows, and a simulation has at most {MOST_ROWS:,};"
+            " lower the samples, or see what `mcjax predict` says",
+        )
+    return shape
+>>>>>>> main
 
 
 def task_of(

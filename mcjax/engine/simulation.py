@@ -19,6 +19,9 @@ from mcjax.errors import InputError
 from mcjax.estimators.estimator import Dataset
 from mcjax.solvers.status import Status
 
+MOST_CHAINS = 2**28
+"""Largest number of chains that are run at once, of all conditions together."""
+
 
 def simulate(
     compiled: CompiledStudy,
@@ -72,6 +75,12 @@ def summaries(
     study = compiled.study
     tallies = list(known or [Tally()] * len(study.conditions))
     wanted = [study.chains] * len(tallies) if chains is None else list(chains)
+    if sum(wanted) > MOST_CHAINS:
+        raise InputError(
+            "run.chains",
+            f"asks for {sum(wanted):,} chains in all, whose keys alone take"
+            f" {12 * sum(wanted) / 2**30:.0f} GiB; give at most {MOST_CHAINS:,} to all conditions",
+        )
     for shared in compiled.programs:
         missing = [i for i in shared.members if tallies[i].chains < wanted[i]]
         if not missing:

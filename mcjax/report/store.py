@@ -17,12 +17,12 @@ from typing import Any
 
 from mcjax.engine.moments import ErrorMoments, Moments, not_pooled
 from mcjax.engine.outcome import Outcome, Tally, all_statuses
+from mcjax.files import STANDARD_INPUT, read_text
 from mcjax.report.estimator import describe_estimator, describe_selections
 from mcjax.report.folder import ResultFolder
 from mcjax.report.verification import cell_rows, cells_parquet, verification_json
 from mcjax.study.load import builtin_file
 from mcjax.study.quantities import name_of
-from mcjax.study.schema import read_text
 from mcjax.study.study import Condition, Study
 from mcjax.verdicts.judge import Verification
 
@@ -139,6 +139,8 @@ def _source(file: Path) -> dict[str, Any]:
     """Return where a study comes from, as plain data."""
     if file == builtin_file("study"):  # whose path differs between installations
         return {"builtin": "study"}
+    if file == STANDARD_INPUT:
+        return {"text": read_text(file)}
     # links are not resolved, because the study's relative paths start at the link
     return {"file": str(file.absolute()), "text": read_text(file)}
 

@@ -1,5 +1,7 @@
 """Outcomes of errors whose law is known: no chain is run."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.linalg import block_diag
 
@@ -45,12 +47,20 @@ def law(covariance, models=2, generations=2, **changes):
         "exact": True,
         "covariance": steps[:, None, None] * covariance,
         "mse": steps[:, None] * slope,
-        "standard_error": np.zeros((generations + 1, models)),
         "growth": slope,
         "limit": np.full(models, np.nan),
         "asymptotic": True,
     }
     return Prediction(**(told | changes))
+
+
+def in_doubt(told, share):
+    """The law with an error of its own: a share of every mean square."""
+    versions = [
+        replace(told, mse=factor * told.mse, covariance=factor * told.covariance)
+        for factor in (1 - share, 1 + share)
+    ]
+    return replace(told, versions=tuple(versions))
 
 
 def own(covariance, models=2):

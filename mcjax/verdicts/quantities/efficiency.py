@@ -20,6 +20,7 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
+from jaxtyping import Float
 
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
@@ -53,6 +54,7 @@ class Efficiency(Quantity):
 
     def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that relative efficiencies are the predicted ones, at every generation."""
+<<<<<<< HEAD
         chains, mean, square = outcome.moments.pooled[:3]
         efficiency, error = efficiencies(comparison.prediction)
         heavy = dominated(outcome)
@@ -78,6 +80,22 @@ class Efficiency(Quantity):
                 predicted=Estimate(float(efficiency[t, i]), float(error[t, i])),
                 count=count,
             )
+=======
+        prediction, squared = comparison.prediction, outcome.moments.squared
+        mse, pooled = squared.mean, prediction.pooled
+        with np.errstate(divide="ignore", invalid="ignore"):  # an error may be 0
+            value = np.where(mse > 0, pooled / mse, np.nan)
+            error = np.where(mse > 0, value * squared.standard_error() / mse, np.inf)
+            predicted = _efficiencies(prediction)
+            predicted_error = prediction.error_of(_efficiencies)
+        return claims_about_errors(
+            self.name,
+            comparison,
+            outcome,
+            observed=np.stack([value, error]),
+            predicted=np.stack([predicted, predicted_error]),
+        )
+>>>>>>> main
 
     def planned(self, comparison: Comparison) -> list[RatioCells]:
         """Plan a cell for each generation and model."""
@@ -113,6 +131,10 @@ def efficiencies(prediction: Prediction) -> tuple[np.ndarray, np.ndarray]:
     with np.errstate(divide="ignore", invalid="ignore"):  # a law may predict an error of 0
         efficiency = prediction.pooled / prediction.mse
         return efficiency, efficiency * prediction.relative_error
+
+
+def _efficiencies(prediction: Prediction) -> Float[np.ndarray, "T+1 M"]:
+    return np.asarray(prediction.pooled / prediction.mse)
 
 
 QUANTITY = Efficiency()
