@@ -318,11 +318,8 @@ def _shape(study: Study, members: Sequence[int]) -> Shape:
     first = conditions[0]
     keeps_sums = isinstance(estimator_of(first, study.solver), SufficientStatistics)
     sums = first.network.memory.adds_up and keeps_sums
-<<<<<<< HEAD
     networks = [condition.network for condition in conditions]
-    return shape_of(networks, study.generations, rows=not sums, pooled=_pools(first, study))
-=======
-    shape = shape_of([c.network for c in conditions], study.generations, rows=not sums)
+    shape = shape_of(networks, study.generations, rows=not sums, pooled=_pools(first, study))
     if 2 * shape.pairs > MOST_ROWS:
         raise InputError(
             "network",
@@ -330,7 +327,6 @@ def _shape(study: Study, members: Sequence[int]) -> Shape:
             " lower the samples, or see what `mcjax predict` says",
         )
     return shape
->>>>>>> main
 
 
 def task_of(

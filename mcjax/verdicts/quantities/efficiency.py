@@ -54,9 +54,9 @@ class Efficiency(Quantity):
 
     def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that relative efficiencies are the predicted ones, at every generation."""
-<<<<<<< HEAD
         chains, mean, square = outcome.moments.pooled[:3]
-        efficiency, error = efficiencies(comparison.prediction)
+        efficiency = efficiencies(comparison.prediction)
+        error = comparison.prediction.error_of(efficiencies)
         heavy = dominated(outcome)
         for t, i in np.ndindex(*chains.shape):
             counted = int(chains[t, i])
@@ -80,22 +80,6 @@ class Efficiency(Quantity):
                 predicted=Estimate(float(efficiency[t, i]), float(error[t, i])),
                 count=count,
             )
-=======
-        prediction, squared = comparison.prediction, outcome.moments.squared
-        mse, pooled = squared.mean, prediction.pooled
-        with np.errstate(divide="ignore", invalid="ignore"):  # an error may be 0
-            value = np.where(mse > 0, pooled / mse, np.nan)
-            error = np.where(mse > 0, value * squared.standard_error() / mse, np.inf)
-            predicted = _efficiencies(prediction)
-            predicted_error = prediction.error_of(_efficiencies)
-        return claims_about_errors(
-            self.name,
-            comparison,
-            outcome,
-            observed=np.stack([value, error]),
-            predicted=np.stack([predicted, predicted_error]),
-        )
->>>>>>> main
 
     def planned(self, comparison: Comparison) -> list[RatioCells]:
         """Plan a cell for each generation and model."""
@@ -104,7 +88,7 @@ class Efficiency(Quantity):
             RatioCells(
                 self.name,
                 spread=np.hypot(prediction.relative_spread, MOST_SPREAD).ravel(),
-                error=prediction.relative_error.ravel(),
+                error=(prediction.error_of(efficiencies) / efficiencies(prediction)).ravel(),
                 allowance=comparison.allowance.ravel(),
             )
         ]
@@ -115,26 +99,23 @@ class Efficiency(Quantity):
         """Return the chances of refuting a law if another one is true, cell by cell."""
         if truth.pooled is None:
             return []
-        ratio = efficiencies(truth)[0] / efficiencies(comparison.prediction)[0]
+        prediction = comparison.prediction
+        predicted = efficiencies(prediction)
+        ratio = efficiencies(truth) / predicted
         edge = comparison.tolerance + comparison.allowance
         return mean_chances(
             level,
             beyond=(np.abs(ratio - 1) - edge).ravel(),
             side=np.sign(ratio - 1).ravel(),
             spread=(ratio * np.hypot(truth.relative_spread, MOST_SPREAD)).ravel(),
-            error=(ratio * comparison.prediction.relative_error).ravel(),
+            error=(ratio * prediction.error_of(efficiencies) / predicted).ravel(),
         )
 
 
-def efficiencies(prediction: Prediction) -> tuple[np.ndarray, np.ndarray]:
-    """Return the relative efficiencies that a law predicts, and their errors, (T + 1, M) each."""
+def efficiencies(prediction: Prediction) -> Float[np.ndarray, "T+1 M"]:
+    """Return the relative efficiencies that a law predicts, shape (T + 1, M)."""
     with np.errstate(divide="ignore", invalid="ignore"):  # a law may predict an error of 0
-        efficiency = prediction.pooled / prediction.mse
-        return efficiency, efficiency * prediction.relative_error
-
-
-def _efficiencies(prediction: Prediction) -> Float[np.ndarray, "T+1 M"]:
-    return np.asarray(prediction.pooled / prediction.mse)
+        return np.asarray(prediction.pooled / prediction.mse)
 
 
 QUANTITY = Efficiency()
