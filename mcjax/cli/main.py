@@ -5,6 +5,7 @@ Commands that do not need JAX do not import it.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -17,6 +18,7 @@ import click
 from mcjax.cli.start import import_jax, start_jax
 from mcjax.errors import InputError, SharedError, naming
 from mcjax.faults import fault_sentence, place_of
+from mcjax.files import reading_once
 from mcjax.laws.collapse.origins import CLAUSES
 from mcjax.report.text import shown
 
@@ -59,11 +61,17 @@ def diagnose(file: Path, as_json: bool) -> None:
     """
     from mcjax.diagnosis import diagnose_file
 
-    diagnosis = diagnose_file(file)
+    notes: list[str] = []
+
+    def tell(note: str) -> None:
+        click.echo(f"read: {note}", err=True)
+        notes.append(note)
+
+    diagnosis = diagnose_file(file, tell)
     if as_json:
         from mcjax.report.text import strict_json
 
-        click.echo(strict_json(diagnosis.to_json()))
+        click.echo(strict_json({"read": notes[0], **diagnosis.to_json()}))
     else:
         from mcjax.report.diagnosis import show_diagnosis
 
@@ -272,8 +280,12 @@ def figures(names: tuple[str, ...], out: Path, chains: int | None) -> int:
 def run() -> None:
     """Run the command line, and exit with one sentence and status 2 on bad input."""
     orderly = False
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names may have letters that it cannot encode
+            stream.reconfigure(errors="backslashreplace")
     try:
-        status = cli(standalone_mode=False) or 0
+        with reading_once():
+            status = cli(standalone_mode=False) or 0
         if sys.stdout is not None:
             sys.stdout.flush()  # so that an error in writing is reported
         orderly = True
@@ -289,7 +301,10 @@ def run() -> None:
     except (BrokenPipeError, SystemExit):  # click and rich exit with 1 if a pipe is closed
         status = CLOSED
     except Exception as error:
-        if isinstance(error, OSError) and error.errno is not None:  # of the operating system
+        if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):  # NumPy's, XLA's
+            sentence = "this needs more memory than there is; lower generations, models or samples"
+            status = _report(BAD_INPUT, sentence)
+        elif isinstance(error, OSError) and error.errno is not None:  # of the operating system
             place = error.filename or "the output"
             sentence = f"{place}: cannot be used ({error.strerror}); make room, or name another"
             status = _report(BAD_INPUT, sentence)

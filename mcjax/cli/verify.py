@@ -21,6 +21,7 @@ from mcjax.engine.engine import Report
 from mcjax.engine.outcome import Outcome, Tally
 from mcjax.engine.processes import agreed, exchange, first_alone
 from mcjax.errors import InputError, SharedError, naming
+from mcjax.files import read_text
 from mcjax.laws.collapse.origins import Clause
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.user import laws_from_files
@@ -31,7 +32,6 @@ from mcjax.report.tables import show_verification, table_console
 from mcjax.report.text import strict_json
 from mcjax.report.verification import verification_json
 from mcjax.study.load import load_study, load_survey
-from mcjax.study.schema import read_text
 from mcjax.study.study import PathChoice, Study
 from mcjax.verdicts.equivalence import Verdict
 from mcjax.verdicts.judge import Verification, judge

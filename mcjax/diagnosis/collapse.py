@@ -10,7 +10,7 @@ network's sample counts, weights, draws and real data.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,10 +82,17 @@ def diagnose(
     return _diagnosis(net, Facts(Regression(parameters, covariance=covariance, sigma=sigma)))
 
 
-def diagnose_file(path: Path) -> Diagnosis:
+def diagnose_file(path: Path, tell: Callable[[str], object] | None = None) -> Diagnosis:
     """Apply the collapse law to the network of a study file or of a graph file.
 
     JAX is imported only where the diagnosis depends on the model.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    tell : callable, optional
+        Called with a line that says what was read, before it is examined.
 
     Raises
     ------
@@ -93,6 +100,8 @@ def diagnose_file(path: Path) -> Diagnosis:
         If the file has no valid network, or no valid model where the diagnosis depends on it.
     """
     found = read_pipeline(path)
+    if tell is not None:
+        tell(found.note)
     if found.differs and found.modelled:
         return diagnose(load_condition(path))
     return _diagnosis(found.network, Facts(found.regression, differs=found.differs))

@@ -14,7 +14,6 @@ import msgspec
 
 from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.network import Network
-from mcjax.network.graphs import GRAPH_SUFFIXES
 from mcjax.study.grid import Variant, in_condition, variants
 from mcjax.study.networks import network_of, read_network
 from mcjax.study.schema import (
@@ -104,8 +103,6 @@ def load_survey(path: str | Path) -> Survey | None:
         If the file is not a valid study; the message names file, field and remedy.
     """
     path = Path(path)
-    if path.suffix in GRAPH_SUFFIXES:
-        return None
     tables = read_tables(path)
     # only a survey is complete without its grid, which may give what a table lacks
     content = to_study(tables, str(path)) if "survey" in tables else StudyFile()

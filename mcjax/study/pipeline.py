@@ -11,10 +11,9 @@ import numpy as np
 
 from mcjax.errors import InputError, naming
 from mcjax.models.names import check_family, is_least_squares
-from mcjax.network.graphs import GRAPH_SUFFIXES
 from mcjax.network.network import Network
-from mcjax.study.networks import read_network
-from mcjax.study.schema import CovariateTable, read_file
+from mcjax.study.networks import read_content
+from mcjax.study.schema import CovariateTable
 from mcjax.study.sources import read_covariance, read_own_covariances
 
 if TYPE_CHECKING:
@@ -53,6 +52,8 @@ class Pipeline(NamedTuple):
     ----------
     network : Network
         The network.
+    note : str
+        What was read, for people.
     regression : Regression or None
         The model, if it is ordinary least squares.
     differs : bool
@@ -63,6 +64,7 @@ class Pipeline(NamedTuple):
     """
 
     network: Network
+    note: str
     regression: Regression | None = None
     differs: bool = False
     modelled: bool = False
@@ -76,20 +78,20 @@ def read_pipeline(path: Path) -> Pipeline:
     InputError
         If the file has no valid network or truth; the message names file and field.
     """
-    net = read_network(path)
-    if path.suffix in GRAPH_SUFFIXES:
-        return Pipeline(net)
-    content = read_file(path)
+    net, content, note = read_content(path)
+    if content is None:
+        return Pipeline(net, note)
     family, covariates = content.family or {}, content.covariates or CovariateTable()
     with naming(path):
         if content.family is not None:
             check_family(family)
             if is_least_squares(family) and not net.selections:
-                return Pipeline(net, _regression(net, family, covariates), modelled=True)
+                regression = _regression(net, family, covariates)
+                return Pipeline(net, note, regression, modelled=True)
     differs = bool(net.selections or covariates.models)
     if not family:
-        return Pipeline(net, differs=differs)
-    return Pipeline(net, differs=differs or _differs(net, family), modelled=True)
+        return Pipeline(net, note, differs=differs)
+    return Pipeline(net, note, differs=differs or _differs(net, family), modelled=True)
 
 
 def _regression(net: Network, family: Mapping[str, Any], covariates: CovariateTable) -> Regression:

@@ -1,9 +1,13 @@
 """``mcjax check``, and the commands that refuse what it refuses."""
 
+import json
+
 import pytest
 
 LOSS = "def loss(theta, x, y):\n    return (y - x @ theta) ** 2\n"
-SAMPLE = "def sample(key, theta, x):\n    return x @ theta + jax.random.normal(key)\n"
+SAMPLE = (
+    "def sample(key, theta, x):\n    return x @ theta + jax.random.normal(key, dtype=x.dtype)\n"
+)
 HEAD = "import numpy as np\nimport jax\n"
 NOISE = "def sample(key, theta, x):\n    return x @ theta + np.random.normal()\n"
 
@@ -49,12 +53,21 @@ def test_a_check_that_fails(own, study_file, call, call_json):
         assert f"{study_file}: family.sample: gives one label for all keys ({path}:5)" in err
 
 
-def test_what_functions_print_does_not_spoil_json(own, study_file, call_json):
+def test_what_functions_print_does_not_spoil_json(own, study_file, call):
     """Neither when the file is imported, nor when JAX traces or runs a function."""
-    loud = SAMPLE.replace("    return", "    print('traced')\n    jax.debug.print('run')\n    return")
+    loud = SAMPLE.replace(
+        "    return", "    print('traced')\n    jax.debug.print('run')\n    return"
+    )
     own("print('imported')\n" + LOSS + loud)
-    for command in (["check"], ["predict"], ["laws"], ["verify", "--plan"], ["verify", "--chains", 64]):
-        call_json(command[0], study_file, *command[1:])
+    for command in (
+        ["check"],
+        ["predict"],
+        ["laws"],
+        ["verify", "--plan"],
+        ["verify", "--chains", 64],
+    ):
+        status, out, err = call(command[0], study_file, *command[1:], "--json")
+        assert json.loads(out), err
 
 
 def test_a_python_file(own, call_json, tmp_path):
