@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from mcjax.chains.program import Trajectory
 from mcjax.engine import simulation
 from mcjax.engine.compiled import CompiledStudy, compile_study
@@ -18,7 +20,7 @@ from mcjax.laws.first_order.collapse_rates import rates_without
 from mcjax.laws.predict import predict_condition
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.registry import Laws
-from mcjax.study.study import Study
+from mcjax.study.study import Condition, Study
 from mcjax.study.survey import Survey
 from mcjax.verdicts.judge import Verification, judge
 from mcjax.verdicts.looks import judge_until_decided
@@ -131,12 +133,36 @@ def theory_for(study: Study, theory: Study) -> Study:
     Raises
     ------
     InputError
-        If the conditions or the models of the two studies differ.
+        If the conditions, the models or the true parameters of the two studies differ.
+
+    Notes
+    -----
+    Chains and laws are compared by their errors, and an error is a distance from the truth. Two
+    studies with different truths have no errors that can be compared.
     """
     ours, theirs = ([(c.name, c.network.models) for c in s.conditions] for s in (study, theory))
     if ours != theirs:
         raise InputError("theory", "must have the study's conditions and models")
+    for own, other in zip(study.conditions, theory.conditions, strict=True):
+        _check_truth(own, other)
     return replace(theory, generations=study.generations)
+
+
+def _check_truth(own: Condition, other: Condition) -> None:
+    """Raise an input error if the condition of a theory has another truth than the study's."""
+    ours, theirs = own.theta, other.theta
+    if np.array_equal(ours, theirs):
+        return
+    if ours.shape != theirs.shape:
+        problem = f"has {len(theirs)} numbers, and the study's has {len(ours)}"
+    else:
+        k = int(np.argmax(ours != theirs))
+        problem = f"has {theirs[k]:.12g} at position {k}, and the study's has {ours[k]:.12g}"
+    where = f" in the condition {own.name!r}" if own.name else ""
+    raise InputError(
+        "family.theta",
+        f"{problem}{where}; errors are distances from the truth, so give both the same",
+    )
 
 
 def survey_pieces(survey: Survey, known: Container[int] = ()) -> Iterator[tuple[int, LateErrors]]:

@@ -43,7 +43,8 @@ def predict_condition(
             laws[name] = result
             if not result.functionals:
                 continue
-            result = FunctionalPrediction(name, result.reference, result.functionals)
+            versions = tuple(version.functionals for version in result.versions)
+            result = FunctionalPrediction(name, result.reference, result.functionals, versions)
         functionals[name] = result
     if condition.network.sources:
         views = condition.covariance, private_covariances(condition)

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mcjax.engine.moments import ErrorMoments, Moments
+from mcjax.engine.moments import ErrorMoments, Moments, not_pooled
 from mcjax.engine.outcome import Outcome, Tally, all_statuses
 from mcjax.files import STANDARD_INPUT, read_text
 from mcjax.report.estimator import describe_estimator, describe_selections
@@ -173,12 +173,12 @@ def _pack(outcome: Outcome, prefix: str) -> dict[str, Any]:
 def _unpack(data: Any, prefix: str) -> Outcome | None:
     if f"{prefix}/chains" not in data:
         return None
-    moments = ErrorMoments(
-        *(
-            Moments(*(data[f"{prefix}/{name}/{k}"] for k in Moments._fields))
-            for name in ErrorMoments._fields
-        )
-    )
+    parts = {
+        name: Moments(*(data[f"{prefix}/{name}/{k}"] for k in Moments._fields))
+        for name in ErrorMoments._fields
+        if f"{prefix}/{name}/chains" in data  # the pooled estimator came later than such folders
+    }
+    moments = ErrorMoments(**{"pooled": not_pooled(parts["squared"].chains.shape), **parts})
     steps, chains = int(data[f"{prefix}/steps"]), int(data[f"{prefix}/chains"])
     names = ("sample", "largest", "highest", "fits")
     sample, largest, highest, fits = (data[f"{prefix}/{name}"] for name in names)

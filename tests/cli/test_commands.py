@@ -149,6 +149,18 @@ def test_theory_must_match(study_file, tmp_path, call):
     assert (status, err.count("\n")) == (2, 1)
 
 
+@pytest.mark.parametrize("theta", ["[-3.0, 7.0]", "[1.0, 1.0, 1.0]"])
+@pytest.mark.parametrize("option", ["--quiet", "--plan"])
+def test_a_theory_has_the_truth_of_the_study(study_file, tmp_path, call, theta, option):
+    """Errors are distances from the truth, and those from another one say nothing here."""
+    text, other = study_file.read_text(), tmp_path / "other.toml"
+    line = next(line for line in text.splitlines() if line.startswith("theta"))
+    other.write_text(text.replace(line, f"theta = {theta}"))
+    status, out, err = call("verify", study_file, "--theory", other, option)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert f"{other}: family.theta" in err
+
+
 def test_too_few_chains_are_inconclusive(study_file, call_json):
     study_file.write_text(study_file.read_text().replace("tolerance = 0.5", "tolerance = 0.01"))
     status, found = call_json("verify", study_file, "--chains", 64)

@@ -54,8 +54,7 @@ def estimate_information(
     information : Information
         The estimate.
     versions : list of Information
-        One estimate without each of the batches. Whatever is computed from the information has the
-        jackknife standard error of its values on these.
+        One estimate without each of the batches, see :mod:`mcjax.laws.jackknife`.
 
     Raises
     ------
@@ -75,12 +74,6 @@ def estimate_information(
     everything = np.ones(BATCHES, bool)
     without = [information(np.arange(BATCHES) != b) for b in range(BATCHES)]
     return information(everything), without
-
-
-def jackknife_error(values: Float[np.ndarray, " batches *shape"]) -> Float[np.ndarray, "*shape"]:
-    """Return the standard error from the values without each batch, along the first axis."""
-    count = len(values)
-    return np.sqrt((count - 1) / count * ((values - values.mean(0)) ** 2).sum(0))
 
 
 @partial(jax.jit, static_argnames="real")
