@@ -185,14 +185,10 @@ def good_studies(draw):
     network = {"models": models, "initial": 60, "feeds": feeds}
     if sources:
         network["sources"] = sources
-    for key, values in {
-        "draws": ["private", "private", "private", "shared"],
-        "real": ["fresh", "fresh", "fresh", "reused"],
-        "memory": ["replace", "replace", "accumulate", "subsample"],
-        "growth": [0.0, 0.0, 0.0, 1.0],
-    }.items():
-        value = draw(st.sampled_from(values))
-        if value != values[0]:
+    settings = [("draws", "shared"), ("real", "reused"), ("memory", "accumulate")]
+    settings += [("memory", "subsample"), ("growth", 1.0)]
+    for key, value in draw(st.lists(st.sampled_from(settings), max_size=2)):
+        if draw(st.integers(0, 2)) == 0:
             network[key] = value
     run = {"generations": 2, "chains": 64, "tolerance": 0.5, "seed": 1}
     run["quantities"] = [draw(st.sampled_from(["mse", "mse", *QUANTITIES]))]
