@@ -140,7 +140,7 @@ def _keep(
     from mcjax.figures.page import pages  # matplotlib is slow to import, and only --out needs it
 
     store.save(tallies)
-    command = shlex.join(["mcjax", *sys.argv[1:]])
+    command = _command(sys.argv[1:], study.chains, verification.chains)
     about = {"command": command, "file": text, "environment": store.environment}
     origin = {
         "command": command,
@@ -152,6 +152,20 @@ def _keep(
     labelled = dataset(study, predictions, outcomes, verification, about=origin)
     files = pages(study, predictions, verification, seconds=seconds, about=about)
     store.finish(verification, files | {"results.nc": netcdf(labelled)})
+
+
+def _command(arguments: Sequence[str], asked: int, chains: int) -> str:
+    """Return the command that gives these results again.
+
+    A folder may hold more chains than the command that was given asks for.
+    """
+    words = list(arguments)
+    if chains > asked:
+        for k, word in reversed(list(enumerate(words))):
+            if word == "--chains" or word.startswith("--chains="):
+                del words[k : k + 1 + (word == "--chains")]
+        words += ["--chains", str(chains)]
+    return shlex.join(["mcjax", *words])
 
 
 def _reporting(store: Store | None, progress: Progress) -> Report:
