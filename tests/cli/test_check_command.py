@@ -53,6 +53,7 @@ def test_a_check_that_fails(own, study_file, call, call_json):
         assert f"{study_file}: family.sample: gives one label for all keys ({path}:5)" in err
 
 
+@pytest.mark.system
 def test_what_functions_print_does_not_spoil_json(own, study_file, call):
     """Neither when the file is imported, nor when JAX traces or runs a function."""
     loud = SAMPLE.replace(
@@ -66,7 +67,7 @@ def test_what_functions_print_does_not_spoil_json(own, study_file, call):
         ["verify", "--plan"],
         ["verify", "--chains", 64],
     ):
-        status, out, err = call(command[0], study_file, *command[1:], "--json")
+        _, out, err = call(command[0], study_file, *command[1:], "--json")
         assert json.loads(out), err
 
 
