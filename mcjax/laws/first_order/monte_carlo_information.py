@@ -124,11 +124,11 @@ def _batches(model: Model, theta: Array, factor: Array, keys: Array, real: bool)
         finite = jnp.isfinite(losses) & jnp.isfinite(scores).all(0)
         finite &= jnp.isfinite(hessians).all((1, 2))
         return Moments(
-            scores.mean(1),
-            scores @ scores.T / rows,
-            hessians.mean(0),
-            lax.top_k(jnp.abs(scores), TOPS)[0],
-            finite.mean(dtype=theta.dtype),
+            score=scores.mean(1),
+            outer=scores @ scores.T / rows,
+            hessian=hessians.mean(0),
+            largest=lax.top_k(jnp.abs(scores), TOPS)[0],
+            finite=finite.mean(dtype=theta.dtype),
         )
 
     return lax.map(one, keys)
