@@ -37,19 +37,19 @@ class Powers(NamedTuple):
         ``PAIRS``, over the chains that count at every generation, shape (M, 9).
     functional : ndarray
         Sums of third and fourth powers of functionals that are finite, shape (T + 1, M, F, 2).
+    pooled : ndarray
+        The same as ``ends`` of ||e||^2 of the pooled estimator and of each model, shape
+        (T + 1, M, 9); zeros where the pooled estimator was not simulated.
     """
 
     squared: Float[np.ndarray, "*tiles T+1 M"]
     ends: Float[np.ndarray, "*tiles M 9"]
     functional: Float[np.ndarray, "*tiles T+1 M F 2"]
+    pooled: Float[np.ndarray, "*tiles T+1 M 9"]
 
     def merged(self, other: Powers) -> Powers:
         """Return the sums over two sets of chains together."""
-        return Powers(
-            self.squared + other.squared,
-            self.ends + other.ends,
-            self.functional + other.functional,
-        )
+        return Powers(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
 
 class Shape(NamedTuple):
@@ -78,6 +78,7 @@ def sum_powers(
     squared: Float[np.ndarray, "*tiles T+1 C M"],
     valid: Bool[np.ndarray, "*tiles T+1 C M"],
     functional: Float[np.ndarray, "*tiles T+1 C M F"],
+    pooled: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Powers:
     """Sum powers over tiles of C chains.
 
@@ -89,13 +90,20 @@ def sum_powers(
         Whether a chain has an estimate.
     functional : ndarray
         Values of functionals, 0 where they are not finite.
+    pooled : tuple of ndarray, optional
+        ||e||^2 of the pooled estimator beside that of each model, shape (..., T + 1, 2, C, M), and
+        which chains count.
     """
     first, last = np.moveaxis(squared[..., growth_ends(squared.shape[-3] - 1), :, :], -3, 0)
     cubes = functional**3
+    beside = np.zeros((*squared.shape[:-2], squared.shape[-1], len(PAIRS)))
+    if pooled is not None:
+        beside = sum_pairs(pooled[0][..., 0, :, :], pooled[0][..., 1, :, :], pooled[1])
     return Powers(
         np.einsum("...cm,...cm,...cm->...m", squared, squared, squared),
-        sum_pairs(first, last, valid.all(-3)),
+        sum_pairs(first, last, np.asarray(valid.all(-3))),
         np.stack([cubes.sum(-3), (cubes * functional).sum(-3)], -1),
+        beside,
     )
 
 

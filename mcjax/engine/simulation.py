@@ -13,7 +13,7 @@ from mcjax.chains.program import Trajectory
 from mcjax.engine import engine
 from mcjax.engine.compiled import CompiledStudy, task_of
 from mcjax.engine.engine import Report
-from mcjax.engine.outcome import Outcome, S, Summarise, Tally, summarise
+from mcjax.engine.outcome import Outcome, S, Summarise, Tally, summarise, summarise_beside_pooled
 from mcjax.engine.redraw import redraw
 from mcjax.errors import InputError
 from mcjax.estimators.estimator import Dataset
@@ -49,7 +49,14 @@ def simulate(
     list of Tally
         One for each condition.
     """
-    return summaries(compiled, summarise, known=known, report=report, chains=chains)
+    return summaries(
+        compiled,
+        summarise,
+        known=known,
+        report=report,
+        chains=chains,
+        beside_pooled=summarise_beside_pooled,
+    )
 
 
 def summaries(
@@ -58,8 +65,13 @@ def summaries(
     known: Sequence[Tally[S]] | None = None,
     report: Report | None = None,
     chains: Sequence[int] | None = None,
+    beside_pooled: Summarise[S] | None = None,
 ) -> list[Tally[S]]:
-    """Run the chains of a study as :func:`simulate` does, with tiles reduced by ``reduce``."""
+    """Run the chains of a study as :func:`simulate` does, with tiles reduced by ``reduce``.
+
+    Where the study asks for the pooled estimator, ``beside_pooled`` reduces tiles whose last model
+    that is. Without it, the pooled estimator is not simulated.
+    """
     study = compiled.study
     tallies = list(known or [Tally()] * len(study.conditions))
     wanted = [study.chains] * len(tallies) if chains is None else list(chains)
@@ -73,8 +85,13 @@ def summaries(
         missing = [i for i in shared.members if tallies[i].chains < wanted[i]]
         if not missing:
             continue
+        whole = beside_pooled if shared.pooled else None
         tasks = [
-            compiled.task(i, np.arange(tallies[i].tiled, wanted[i], dtype=np.uint32))
+            compiled.task(
+                i,
+                np.arange(tallies[i].tiled, wanted[i], dtype=np.uint32),
+                pooled=whole is not None,
+            )
             for i in missing
         ]
         relay = partial(_relay, report, tallies, missing) if report is not None else None
@@ -83,7 +100,7 @@ def summaries(
             shared.program,
             shared.chunk,
             [tallies[i] for i in missing],
-            reduce=reduce,
+            reduce=whole or reduce,
             report=relay,
         )
         for i, tally in zip(missing, ran, strict=True):

@@ -205,9 +205,8 @@ def parse_tables(text: str, file: str) -> dict[str, Any]:
     with naming(file):
         kind = graph_format(text, Path(file).suffix)
         if kind is not None:
-            raise InputError(
-                "", f"is a graph ({kind}), not a study; only `mcjax diagnose` reads it"
-            )
+            problem = f"is a graph ({kind}), not a study; `mcjax diagnose` reads it, and so does"
+            raise InputError("", f"{problem} grid.network of a study")
         if len(text) > LARGEST:
             raise InputError("", f"has more than {LARGEST >> 20} million characters; shorten it")
         try:

@@ -18,10 +18,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from mcjax.engine.powers import Shape
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, Verdict, holm
 from mcjax.verdicts.skewed_means import (
-    Shape,
     Tails,
     factor_of_chains,
     p_above,

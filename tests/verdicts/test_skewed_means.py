@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from mcjax.engine.powers import Shape
 from mcjax.verdicts.skewed_means import (
-    Shape,
     Tails,
     factor_of_chains,
     p_above,

@@ -29,6 +29,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from mcjax.engine.outcome import Outcome
+from mcjax.engine.powers import Shape
 from mcjax.laws.prediction import Prediction
 from mcjax.models.model import Model
 from mcjax.verdicts.claims import Claim, Estimate, Interval, Place
@@ -39,7 +40,6 @@ from mcjax.verdicts.power import Chance
 from mcjax.verdicts.quantities.covariance_power import covariance_chances
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.skewed_means import (
-    Shape,
     Tails,
     factor_of_chains,
     p_above,
