@@ -17,22 +17,36 @@ from jaxtyping import Float
 
 from mcjax.chains.observations import draw_labels, draw_normals, label_words
 from mcjax.draws.streams import chain_keys
+from mcjax.laws.first_order.tail_index import LARGEST, has_mean
 from mcjax.laws.law import Inapplicable
 from mcjax.models.information import BatchInformation, Information
 from mcjax.models.model import Model
 
 BATCHES = 32
 PAIRS = 1 << 13
+TOP = 4 * LARGEST // BATCHES
+"""Largest values of a batch that are kept; the ``LARGEST`` of all batches are among them."""
 SEED = 0x1F0
 """The estimate belongs to the law and not to the simulation, so its draws never change."""
 
 
 class _Batch(NamedTuple):
-    """Means over one batch of the score (p,), score score' (p, p) and the Hessian (p, p)."""
+    """Means over one batch, and of each row what the tails are judged by.
+
+    Attributes
+    ----------
+    score, outer, hessian : Array
+        Means of the score, (p,), of score score', (p, p), and of the Hessian, (p, p).
+    squares, curvatures : Array
+        The largest squares of each entry of the score, and the largest sizes of each entry of the
+        diagonal of the Hessian, (p, ``TOP``).
+    """
 
     score: Any
     outer: Any
     hessian: Any
+    squares: Any
+    curvatures: Any
 
 
 def estimate_information(
@@ -61,13 +75,15 @@ def estimate_information(
     ------
     Inapplicable
         If the mean score at theta is not zero within five standard errors, since theta is then not
-        what the loss aims at; or if derivatives are not finite.
+        what the loss aims at; if derivatives are not finite; or if the draws do not show that
+        their second moments exist (:mod:`mcjax.laws.first_order.tail_index`).
     """
     kinds = {}
     for real in (True, False):
         batches = _batches(model, jnp.asarray(theta), jnp.asarray(factor), real)
         kinds[real] = _Batch(*(np.asarray(leaf, float) for leaf in batches))
-        _check(kinds[real], "sample_real" if real else "sample")
+        own = real and model.sample_real is not None
+        _check(kinds[real], "sample_real" if own else "sample")
 
     def information(keep: np.ndarray) -> Information:
         return Information(real=_batch(kinds[True], keep), synthetic=_batch(kinds[False], keep))
@@ -103,20 +119,31 @@ def _batches(model: Model, theta: Array, factor: Array, real: bool) -> _Batch:
 
         scores = jax.vmap(jax.grad(loss), (None, 1, -1), 1)(theta, x, y)
         hessians = jax.vmap(jax.hessian(loss), (None, 1, -1))(theta, x, y)
-        return _Batch(scores.mean(1), scores @ scores.T / rows, hessians.mean(0))
+        curvatures = jnp.abs(jnp.diagonal(hessians, axis1=1, axis2=2)).T
+        means = scores.mean(1), scores @ scores.T / rows, hessians.mean(0)
+        return _Batch(*means, *(lax.top_k(size, TOP)[0] for size in (scores**2, curvatures)))
 
     keys = chain_keys(SEED, int(real), np.arange(BATCHES))
     return lax.map(one, jnp.asarray(keys))
 
 
 def _batch(batches: _Batch, keep: np.ndarray) -> BatchInformation:
-    score, outer, hessian = (leaf[keep].mean(0) for leaf in batches)
+    score, outer, hessian = (leaf[keep].mean(0) for leaf in batches[:3])
     return BatchInformation(hessian, outer - np.outer(score, score))
 
 
 def _check(batches: _Batch, function: str) -> None:
     if not all(np.isfinite(leaf).all() for leaf in batches):
         raise Inapplicable(f"the loss or its derivatives are not finite under `{function}`")
+    for what, sizes in (
+        ("score has no finite covariance", batches.squares),
+        ("second derivative of the loss has no finite mean", batches.curvatures),
+    ):
+        if not all(has_mean(entry.ravel()) for entry in np.moveaxis(sizes, 1, 0)):
+            raise Inapplicable(
+                f"the {what} under `{function}`, or none that {BATCHES * 2 * PAIRS:,} draws show:"
+                " its tail is too heavy"
+            )
     mean = batches.score.mean(0)
     error = batches.score.std(0, ddof=1) / np.sqrt(BATCHES)
     distance = np.abs(mean) / np.where(error > 0, error, np.inf)
