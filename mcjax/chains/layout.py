@@ -17,7 +17,7 @@ from mcjax.network import REAL, Feed, Generation, Network
 from mcjax.network.feed import by_reader
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int32, UInt32
+    from jaxtyping import Bool, Float, Int32, Integer, UInt32
 
 
 class Feeds(NamedTuple):
@@ -26,7 +26,7 @@ class Feeds(NamedTuple):
     Attributes
     ----------
     samples : array
-        Number of observations, 0 in an empty slot, int32, shape (M, B).
+        Number of observations, 0 in an empty slot, shape (M, B): int32, or int64 if one needs it.
     weight : array
         Weight of one observation, relative to the reader's largest, shape (M, B).
     origin : array
@@ -49,7 +49,7 @@ class Feeds(NamedTuple):
     (B,), or adds axes for several tables or lanes.
     """
 
-    samples: Int32[Any, "*M B"]
+    samples: Integer[Any, "*M B"]
     weight: Float[Any, "*M B"]
     origin: Int32[Any, "*M B"]
     stream: UInt32[Any, "*M B"]
@@ -134,8 +134,10 @@ def network_arrays(net: Network, shape: Shape) -> NetworkArrays:
     """Return the arrays of one network, padded with frozen models that read nothing."""
     distinct, order = net.later.order(shape.generations)
     tables = _tables(net, distinct)
+    counts = [feed.samples for table in tables for incoming in table for feed in incoming]
+    number = np.int32 if max(counts, default=0) < 2**31 else np.int64
     feeds = Feeds(
-        samples=np.zeros((shape.tables, shape.models, shape.slots), np.int32),
+        samples=np.zeros((shape.tables, shape.models, shape.slots), number),
         weight=np.zeros((shape.tables, shape.models, shape.slots)),
         origin=np.full((shape.tables, shape.models, shape.slots), shape.models, np.int32),
         stream=np.zeros((shape.tables, shape.models, shape.slots), np.uint32),

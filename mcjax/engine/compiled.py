@@ -7,6 +7,7 @@ sizes must also be similar (:mod:`mcjax.engine.buckets`). Everything else is dat
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -272,6 +273,7 @@ def _shared(study: Study, members: Sequence[int]) -> SharedProgram:
         )
         program = program._replace(few_rows=min(counts) - len(first.theta) + 1 < FEW_ROWS)
     else:
+        _check_rows(first, shape)
         program = program._replace(pairs=shape.pairs)
     within = engine.chunk_within(study.memory * 2**30, task_of(first, shape, np.arange(0)), program)
     return SharedProgram(
@@ -281,6 +283,20 @@ def _shared(study: Study, members: Sequence[int]) -> SharedProgram:
         shape=shape,
         chunk=min(study.chunk, within),
     )
+
+
+def _check_rows(condition: Condition, shape: Shape) -> None:
+    """Raise an InputError if the rows of one fit are more than the memory of the machine holds."""
+    numbers = len(condition.covariance) + 1 if condition.model.covariates != 0 else 1
+    size = 2 * shape.pairs * numbers * 4
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if shape.pairs >= 2**30 or size > memory:
+        raise InputError(
+            "network",
+            f"has fits of {2 * shape.pairs:,} rows, which are drawn one by one and do not fit into"
+            f" the memory of this machine ({memory / 2**30:.0f} GiB); use fewer samples, or a model"
+            " and settings that need no rows (linear, with normal noise)",
+        )
 
 
 def _shape(study: Study, members: Sequence[int]) -> Shape:

@@ -13,11 +13,16 @@ from mcjax.chains.program import Trajectory
 from mcjax.engine import engine
 from mcjax.engine.compiled import CompiledStudy, task_of
 from mcjax.engine.engine import Report
+from mcjax.engine.moments import TILE
 from mcjax.engine.outcome import Outcome, S, Summarise, Tally, summarise
 from mcjax.engine.redraw import redraw
 from mcjax.errors import InputError
 from mcjax.estimators.estimator import Dataset
 from mcjax.solvers.status import Status
+
+LISTED, AT_LEAST = 2**22, 2**16
+"""Numbers of chains that are listed at a time, of all conditions together and of each at least.
+There may be four billion of them; both numbers are whole tiles."""
 
 
 def simulate(
@@ -61,24 +66,24 @@ def summaries(
     tallies = list(known or [Tally()] * len(study.conditions))
     wanted = [study.chains] * len(tallies) if chains is None else list(chains)
     for shared in compiled.programs:
-        missing = [i for i in shared.members if tallies[i].chains < wanted[i]]
-        if not missing:
-            continue
-        tasks = [
-            compiled.task(i, np.arange(tallies[i].tiled, wanted[i], dtype=np.uint32))
-            for i in missing
-        ]
-        relay = partial(_relay, report, tallies, missing) if report is not None else None
-        ran = engine.simulate(
-            tasks,
-            shared.program,
-            shared.chunk,
-            [tallies[i] for i in missing],
-            reduce=reduce,
-            report=relay,
-        )
-        for i, tally in zip(missing, ran, strict=True):
-            tallies[i] = tally
+        while missing := [i for i in shared.members if tallies[i].chains < wanted[i]]:
+            most = max(AT_LEAST, LISTED // len(missing) // TILE * TILE)
+            ends = {i: min(wanted[i], tallies[i].tiled + most) for i in missing}
+            tasks = [
+                compiled.task(i, np.arange(tallies[i].tiled, end, dtype=np.uint32))
+                for i, end in ends.items()
+            ]
+            relay = partial(_relay, report, tallies, missing) if report is not None else None
+            ran = engine.simulate(
+                tasks,
+                shared.program,
+                shared.chunk,
+                [tallies[i] for i in missing],
+                reduce=reduce,
+                report=relay,
+            )
+            for i, tally in zip(missing, ran, strict=True):
+                tallies[i] = tally
     return tallies
 
 

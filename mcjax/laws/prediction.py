@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcjax.solvers.conditioning import scaled
+
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
@@ -154,11 +156,11 @@ class Prediction:
 
     @property
     def rank(self) -> Int[np.ndarray, "T+1 M"]:
-        """Rank of each model's covariance; p where it is not finite."""
+        """Rank of each model's covariance, with a unit diagonal; p where it is not finite."""
         blocks = self.own_covariances
         finite = np.isfinite(blocks).all((-2, -1))
         safe = np.where(finite[..., None, None], blocks, np.eye(self.p))
-        values = np.linalg.eigvalsh(safe)
+        values = np.linalg.eigvalsh(scaled(safe))
         return np.asarray((values > SMALLEST * values[..., -1:]).sum(-1))
 
     @property

@@ -21,14 +21,11 @@ from scipy.special import betainc, betaincc, erf, erfc, gammainc, ndtr, poch, st
 from mcjax.draws import samplers
 from mcjax.errors import InputError, did_you_mean
 from mcjax.estimators.predictor import Entries, Params, Words
+from mcjax.solvers.conditioning import LARGEST, SMALLEST
 
 NoiseName = Literal["normal", "student_t", "laplace", "contaminated_normal"]
 Noise = NoiseName | Mapping[str, Any]
 """A noise distribution as a user gives it: its name, or a mapping of ``name`` and parameters."""
-
-SMALLEST, LARGEST = 1e-30, 1e30
-"""Limits of scales and other parameters. Beyond them, squares are far outside the range of single
-precision, and squares of ratios come close to the limits of double precision."""
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def build_network(
         For arguments that make no network; it names the field.
     """
     if isinstance(models, int):
-        check_count("network.models", models)
+        check_count("network.models", models, bits=31)
         if models > MOST_MODELS:
             raise InputError("network.models", f"is {models}; at most {MOST_MODELS} are possible")
         names = tuple(str(i) for i in range(models))

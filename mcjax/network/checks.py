@@ -58,10 +58,10 @@ def check_network(net: Network) -> None:
         _check_samples(net)
 
 
-def check_count(field: str, count: int) -> None:
-    """Raise InputError for what is no number of samples or models."""
-    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count < 2**31:
-        raise InputError(field, f"is {count!r}; give a whole number from 1 to 2147483647")
+def check_count(field: str, count: int, bits: int = 63) -> None:
+    """Raise InputError for what is no number of samples or models of so many bits."""
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count < 2**bits:
+        raise InputError(field, f"is {count!r}; give a whole number from 1 to {2**bits - 1}")
 
 
 def check_weight(field: str, weight: float, zero: bool = False) -> None:

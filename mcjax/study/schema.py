@@ -17,6 +17,7 @@ from mcjax.errors import InputError, did_you_mean
 from mcjax.network.graphs import ENCODING
 
 Count = Annotated[int, msgspec.Meta(ge=1, lt=2**31)]
+Samples = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
@@ -25,7 +26,7 @@ class FeedTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "f
 
     origin: str
     to: str
-    samples: Count | None = None
+    samples: Samples | None = None
     weight: float | list[float] = 1.0
     keep: dict[str, Any] | None = None
 
@@ -34,7 +35,7 @@ class SourceTable(msgspec.Struct, forbid_unknown_fields=True):
     """``[[network.sources]]``: a real source in addition to ``real``."""
 
     name: str
-    samples: Count | None = None
+    samples: Samples | None = None
     theta: list[float] | None = None
     shift: list[float] | None = None
     covariance: list[list[float]] | None = None
@@ -46,7 +47,7 @@ class SourceTable(msgspec.Struct, forbid_unknown_fields=True):
 class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
     """``[network]``: models and feeds, or a named topology and its sizes."""
 
-    initial: Count | dict[str, Count] | None = None
+    initial: Samples | dict[str, Samples] | None = None
     models: int | list[str] | None = None
     feeds: list[FeedTable] = []
     first: list[FeedTable] = []
@@ -56,9 +57,9 @@ class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
     memory: str = "replace"
     growth: float = 0.0
     topology: str | None = None
-    samples: Count | None = None
+    samples: Samples | None = None
     real_samples: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    sizes: list[Count] | None = None
+    sizes: list[Samples] | None = None
     probability: float | None = None
     probabilities: list[list[float]] | None = None
     seed: Seed | None = None
@@ -72,9 +73,9 @@ class DataMediatedTable(msgspec.Struct, forbid_unknown_fields=True):
     """``[data_mediated]``: entities that share one pool of synthetic data."""
 
     entities: Count | list[str]
-    private: Count | list[Count]
-    public: Count
-    synthetic: Count | list[Count]
+    private: Samples | list[Samples]
+    public: Samples
+    synthetic: Samples | list[Samples]
     alpha: float | list[float] = 0.5
     beta: float | list[float] = 0.5
     theta: list[list[float]] | None = None
