@@ -135,9 +135,9 @@ def network_arrays(net: Network, shape: Shape) -> NetworkArrays:
     distinct, order = net.later.order(shape.generations)
     tables = _tables(net, distinct)
     counts = [feed.samples for table in tables for incoming in table for feed in incoming]
-    number = np.int32 if max(counts, default=0) < 2**31 else np.int64
+    whole = np.int32 if max(counts, default=0) < 2**31 else np.int64
     feeds = Feeds(
-        samples=np.zeros((shape.tables, shape.models, shape.slots), number),
+        samples=np.zeros((shape.tables, shape.models, shape.slots), whole),
         weight=np.zeros((shape.tables, shape.models, shape.slots)),
         origin=np.full((shape.tables, shape.models, shape.slots), shape.models, np.int32),
         stream=np.zeros((shape.tables, shape.models, shape.slots), np.uint32),

@@ -376,7 +376,7 @@ def covariance_root(cov: Float[np.ndarray, "q q"]) -> Float[np.ndarray, "q q"]:
     """Return a matrix F with ``F F' = cov``, which may be rank-deficient."""
     if len(cov) and np.linalg.cond(cov) > FAR_APART and condition_number(cov) < FAR_APART:
         # in units in which no eigenvalue is lost beside the largest
-        return scales_of(cov)[:, None] * covariance_root(scaled(cov))
+        return np.asarray(scales_of(cov)[:, None] * covariance_root(scaled(cov)))
     values, vectors = np.linalg.eigh(cov)
     root: np.ndarray = vectors * np.sqrt(np.maximum(values, 0.0))
     if math.isclose(values[0], values[-1], rel_tol=1e-12):
