@@ -176,6 +176,26 @@ def verify(
 
 
 @cli.command()
+@file_argument
+@click.option("--theta", help="For a Python file: parameters at which to check, as in 0.5,-0.5.")
+@law_option
+@json_option
+def check(file: Path, **options: Any) -> int:
+    """Check your own code before it is simulated.
+
+    FILE is a study, or a Python file with loss and sample. Shows what is right and wrong with a
+    model, an estimator or a law of your own: whether it runs, draws from its keys, has derivatives,
+    and is smallest at the parameters from which it samples.
+
+    Exit status: 0 if all checks pass, 2 if one fails.
+    """
+    start_jax()
+    from mcjax.cli.check import run_check
+
+    return 0 if run_check(file, **options) else BAD_INPUT
+
+
+@cli.command()
 @click.argument("folder", metavar="DIR", type=PATH)
 @click.option("--condition", help="Name of the condition, if the study has more than one.")
 @click.option("--chain", required=True, help="Number of the chain, from 0; it need not have run.")
