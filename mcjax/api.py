@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from mcjax.chains.program import Trajectory
+from mcjax.checks.parts import rehearse
+from mcjax.checks.registry import refuse_faults
 from mcjax.engine import simulation
 from mcjax.engine.compiled import CompiledStudy, compile_study
 from mcjax.engine.engine import Report
@@ -18,7 +22,7 @@ from mcjax.laws.first_order.collapse_rates import rates_without
 from mcjax.laws.predict import predict_condition
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.registry import Laws
-from mcjax.study.study import Study
+from mcjax.study.study import Condition, Study
 from mcjax.study.survey import Survey
 from mcjax.verdicts.judge import Verification, judge
 from mcjax.verdicts.looks import judge_until_decided
@@ -44,8 +48,10 @@ def predict(study: Study, laws: Laws | None = None) -> list[Predictions]:
     Raises
     ------
     InputError
-        If a law has the name of a built-in one, fails, or does not return a prediction.
+        If a law has the name of a built-in one, fails, or does not return a prediction; or if a
+        check of a user's own code fails, see :mod:`mcjax.checks.registry`.
     """
+    refuse_faults(study, "always", "laws", *(() if laws else ("built-in laws",)))
     return [predict_condition(c, study.generations, laws) for c in study.conditions]
 
 
@@ -91,6 +97,7 @@ def verify(
     """
     quantities_of(study)
     predictions = predict(study if theory is None else theory_for(study, theory), laws)
+    rehearse(study, predictions)
     return judge(study, predictions, [tally.outcome for tally in simulate(study, report=report)])
 
 
@@ -105,7 +112,8 @@ def verify_until_decided(
     See :func:`mcjax.verdicts.looks.judge_until_decided`.
     """
     quantities_of(study)  # raise errors before any chain runs
-    compiled = compile_study(study)
+    rehearse(study, predictions)
+    compiled = _compiled(study)
 
     def run(tallies: Sequence[Tally[Outcome]], chains: Sequence[int]) -> list[Tally[Outcome]]:
         return simulation.simulate(compiled, tallies, report, chains)
@@ -131,12 +139,36 @@ def theory_for(study: Study, theory: Study) -> Study:
     Raises
     ------
     InputError
-        If the conditions or the models of the two studies differ.
+        If the conditions, the models or the true parameters of the two studies differ.
+
+    Notes
+    -----
+    Chains and laws are compared by their errors, and an error is a distance from the truth. Two
+    studies with different truths have no errors that can be compared.
     """
     ours, theirs = ([(c.name, c.network.models) for c in s.conditions] for s in (study, theory))
     if ours != theirs:
         raise InputError("theory", "must have the study's conditions and models")
+    for own, other in zip(study.conditions, theory.conditions, strict=True):
+        _check_truth(own, other)
     return replace(theory, generations=study.generations)
+
+
+def _check_truth(own: Condition, other: Condition) -> None:
+    """Raise an input error if the condition of a theory has another truth than the study's."""
+    ours, theirs = own.theta, other.theta
+    if np.array_equal(ours, theirs):
+        return
+    if ours.shape != theirs.shape:
+        problem = f"has {len(theirs)} numbers, and the study's has {len(ours)}"
+    else:
+        k = int(np.argmax(ours != theirs))
+        problem = f"has {theirs[k]:.12g} at position {k}, and the study's has {ours[k]:.12g}"
+    where = f" in the condition {own.name!r}" if own.name else ""
+    raise InputError(
+        "family.theta",
+        f"{problem}{where}; errors are distances from the truth, so give both the same",
+    )
 
 
 def survey_pieces(survey: Survey, known: Container[int] = ()) -> Iterator[tuple[int, LateErrors]]:
@@ -172,4 +204,5 @@ def judge_pieces(
 
 
 def _compiled(study: Study | CompiledStudy) -> CompiledStudy:
+    refuse_faults(study.study if isinstance(study, CompiledStudy) else study, "always")
     return study if isinstance(study, CompiledStudy) else compile_study(study)

@@ -14,7 +14,7 @@ from mcjax.engine import engine
 from mcjax.engine.compiled import CompiledStudy, task_of
 from mcjax.engine.engine import Report
 from mcjax.engine.moments import TILE
-from mcjax.engine.outcome import Outcome, S, Summarise, Tally, summarise
+from mcjax.engine.outcome import Outcome, S, Summarise, Tally, summarise, summarise_beside_pooled
 from mcjax.engine.redraw import redraw
 from mcjax.errors import InputError
 from mcjax.estimators.estimator import Dataset
@@ -51,7 +51,14 @@ def simulate(
     list of Tally
         One for each condition.
     """
-    return summaries(compiled, summarise, known=known, report=report, chains=chains)
+    return summaries(
+        compiled,
+        summarise,
+        known=known,
+        report=report,
+        chains=chains,
+        beside_pooled=summarise_beside_pooled,
+    )
 
 
 def summaries(
@@ -60,17 +67,27 @@ def summaries(
     known: Sequence[Tally[S]] | None = None,
     report: Report | None = None,
     chains: Sequence[int] | None = None,
+    beside_pooled: Summarise[S] | None = None,
 ) -> list[Tally[S]]:
-    """Run the chains of a study as :func:`simulate` does, with tiles reduced by ``reduce``."""
+    """Run the chains of a study as :func:`simulate` does, with tiles reduced by ``reduce``.
+
+    Where the study asks for the pooled estimator, ``beside_pooled`` reduces tiles whose last model
+    that is. Without it, the pooled estimator is not simulated.
+    """
     study = compiled.study
     tallies = list(known or [Tally()] * len(study.conditions))
     wanted = [study.chains] * len(tallies) if chains is None else list(chains)
     for shared in compiled.programs:
+        whole = beside_pooled if shared.pooled else None
         while missing := [i for i in shared.members if tallies[i].chains < wanted[i]]:
             most = max(AT_LEAST, LISTED // len(missing) // TILE * TILE)
             ends = {i: min(wanted[i], tallies[i].tiled + most) for i in missing}
             tasks = [
-                compiled.task(i, np.arange(tallies[i].tiled, end, dtype=np.uint32))
+                compiled.task(
+                    i,
+                    np.arange(tallies[i].tiled, end, dtype=np.uint32),
+                    pooled=whole is not None,
+                )
                 for i, end in ends.items()
             ]
             relay = partial(_relay, report, tallies, missing) if report is not None else None
@@ -79,7 +96,7 @@ def summaries(
                 shared.program,
                 shared.chunk,
                 [tallies[i] for i in missing],
-                reduce=reduce,
+                reduce=whole or reduce,
                 report=relay,
             )
             for i, tally in zip(missing, ran, strict=True):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
+from mcjax.errors import InputError
 from mcjax.laws.law import Inapplicable, Law, Reason
 from mcjax.laws.prediction import FunctionalPrediction, Prediction, Predictions
 from mcjax.laws.registry import LAWS, Laws, further_laws
@@ -41,7 +43,8 @@ def predict_condition(
             laws[name] = result
             if not result.functionals:
                 continue
-            result = FunctionalPrediction(name, result.reference, result.functionals)
+            versions = tuple(version.functionals for version in result.versions)
+            result = FunctionalPrediction(name, result.reference, result.functionals, versions)
         functionals[name] = result
     if condition.network.sources:
         views = condition.covariance, private_covariances(condition)
@@ -63,7 +66,22 @@ def apply_law(
     reference = result.reference or law.reference
     if isinstance(result, FunctionalPrediction):
         return replace(result, law=law.name, reference=reference)
-    return replace(result, law=law.name, reference=reference, exact=law.exact)
+    return replace(
+        result,
+        law=law.name,
+        reference=reference,
+        exact=law.exact,
+        longer=partial(_longer, law, condition),
+    )
+
+
+def _longer(law: Law, condition: Condition, generations: int) -> Prediction | None:
+    """Return a law's prediction for another number of generations, or None if it has none."""
+    try:
+        result = apply_law(law, condition, generations)
+    except InputError:  # of a user's law, which may be for the study's generations alone
+        return None
+    return result if isinstance(result, Prediction) else None
 
 
 class Applicability(NamedTuple):

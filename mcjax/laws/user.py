@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
 from mcjax.errors import InputError, naming
+from mcjax.faults import users_code
 from mcjax.laws.law import Inapplicable, Law, Reason
 from mcjax.laws.prediction import FunctionalPrediction, Prediction
 from mcjax.models.user import run_file
@@ -29,7 +30,7 @@ class UserLaw:
 
     def __init__(self, function: Moments, name: str, asymptotic: bool):
         self.name = name
-        self._function = function
+        self.function = function
         self._asymptotic = asymptotic
 
     def applies(self, condition: Condition) -> Reason | None:
@@ -45,7 +46,7 @@ class UserLaw:
             If they do not have the shapes of means and covariances.
         """
         size, p = condition.network.size, len(condition.theta)
-        mean, covariance = self._function(condition, generations)
+        mean, covariance = self.function(condition, generations)
         mean = np.zeros((generations + 1, size, p)) if mean is None else np.asarray(mean, float)
         covariance = np.asarray(covariance, float)
         _check_moments(self.name, mean, covariance, (generations, size, p))
@@ -69,7 +70,7 @@ class CheckedLaw:
         InputError
             If the law fails, or returns neither None nor a reason.
         """
-        with _faults(self.name):
+        with _faults(self.name, self._law, "applies"):
             reason = self._law.applies(condition)
         if reason is not None and not isinstance(reason, Reason):
             raise InputError(
@@ -87,15 +88,12 @@ class CheckedLaw:
             If the law fails, or returns no prediction for these generations, models and parameters.
         """
         size, p = condition.network.size, len(condition.theta)
-        with _faults(self.name):
+        with _faults(self.name, self._law, "predict"):
             result = self._law.predict(condition, generations)
         if isinstance(result, Prediction):
-            mean = np.zeros((generations + 1, size, p)) if result.mean is None else result.mean
-            _check_moments(self.name, mean, result.covariance, (generations, size, p))
-            for part in ("mse", "standard_error"):
-                _check_shape(self.name, part, getattr(result, part), (generations + 1, size))
-            for part in ("growth", "limit"):
-                _check_shape(self.name, part, getattr(result, part), (size,))
+            self._check(result, generations, size, p)
+            for version in result.versions:
+                self._check(version, generations, size, p)
             values = result.functionals
         elif isinstance(result, FunctionalPrediction):
             values = result.values
@@ -106,6 +104,13 @@ class CheckedLaw:
         for part, array in values.items():
             _check_shape(self.name, part, np.asarray(array), (generations + 1, size))
         return result
+
+    def _check(self, result: Prediction, generations: int, size: int, p: int) -> None:
+        mean = np.zeros((generations + 1, size, p)) if result.mean is None else result.mean
+        _check_moments(self.name, mean, result.covariance, (generations, size, p))
+        _check_shape(self.name, "mse", result.mse, (generations + 1, size))
+        for part in ("growth", "limit"):
+            _check_shape(self.name, part, getattr(result, part), (size,))
 
 
 def user_law(function: Moments, name: str = "user", asymptotic: bool = False) -> Law:
@@ -177,16 +182,10 @@ def law_from_file(path: Path) -> Law:
         return user_law(names["law"], path.stem, bool(names.get("asymptotic", False)))
 
 
-@contextmanager
-def _faults(name: str) -> Iterator[None]:
+def _faults(name: str, law: Law, method: str) -> AbstractContextManager[None]:
     """Turn whatever a user's law raises into an input error that names the law."""
-    try:
-        yield
-    except (InputError, Inapplicable):
-        raise
-    except (Exception, SystemExit) as error:  # the user's program: anything can be raised
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise InputError(f"law.{name}", f"failed with {reason}") from error
+    function = law.function if isinstance(law, UserLaw) else getattr(law, method)
+    return users_code(f"law.{name}", function, passing=(Inapplicable,))
 
 
 def _check_shape(name: str, part: str, array: np.ndarray, shape: tuple[int, ...]) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Key
 
@@ -20,6 +21,7 @@ from mcjax.draws.keys import key_of
 from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.estimators.estimator import Estimator, Loss
 from mcjax.estimators.predictor import LinearPredictor, Params, Words, elementwise
+from mcjax.faults import bad_call, definition, fault_sentence, users_code
 from mcjax.models.model import Model, Sample, predictor_model
 
 Predictor = Literal["linear"]
@@ -124,12 +126,12 @@ def model_from_object(thing: Any, **params: Any) -> Model:
     return user_model(thing.loss, thing.sample, real, str(name), **params)
 
 
-def model_from_file(path: Path, name: str | None = None, **options: Any) -> Model:
+def model_from_file(path: str | Path, name: str | None = None, **options: Any) -> Model:
     """Return the model that a Python file defines by ``loss`` and ``sample``.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         The file.
     name : str, optional
         The model's name in tables; defaults to the name of the file.
@@ -146,6 +148,7 @@ def model_from_file(path: Path, name: str | None = None, **options: Any) -> Mode
     InputError
         If the file cannot be run, or does not define both functions.
     """
+    path = Path(path)
     names = run_file(path)
     takes = SIGNATURES.get(options.get("predictor"), SIGNATURES[None])
     for field in ("loss", "sample"):
@@ -171,12 +174,15 @@ def run_file(path: Path) -> dict[str, Any]:
         If the file cannot be read or run.
     """
     try:
-        return dict(_names(path, path.read_bytes()))
-    except OSError as error:
-        raise InputError("", f"cannot be read: {error.strerror}", str(path)) from error
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:  # a zero byte in the name
+        reason = getattr(error, "strerror", None) or error
+        raise InputError("", f"cannot be read: {reason}", str(path)) from error
+    try:
+        return dict(_names(path, content))
     except (Exception, SystemExit) as error:  # user code may raise anything
-        reason = f"{type(error).__name__}: {error}"
-        raise InputError("", f"does not run as Python ({reason})", str(path)) from error
+        problem = f"does not run as Python: it {fault_sentence(error)}"
+        raise InputError("", problem, str(path)) from error
 
 
 @cache  # of one content, so that models of one file share compiled programs
@@ -199,30 +205,67 @@ def source_digest(*things: Callable[..., Any]) -> str:
 def _call(
     name: str, function: Callable[..., Any], arguments: tuple[Any, ...], params: Params
 ) -> Array:
-    """Call the user's function; raise InputError if it fails."""
-    try:
-        return jnp.asarray(function(*arguments, **params))
-    except (Exception, SystemExit) as error:
-        reason = str(error).strip().splitlines() or [""]
-        raise InputError(
-            f"family.{name}", f"failed with {type(error).__name__}: {reason[0]}"
-        ) from error
+    """Call the user's function; raise InputError if it fails or returns no real numbers."""
+    field = f"family.{name}"
+    wrong = bad_call(function, arguments, params)
+    if wrong:
+        takes = ", ".join([_signature(name, len(arguments))[:-1], *params])
+        problem = f"is called with other arguments than it takes: {wrong}{_at(function)}"
+        raise InputError(field, f"{problem}; define {takes})")
+    with users_code(field, function):
+        value = function(*arguments, **params)
+    if isinstance(value, bool | int | float):
+        value = jnp.asarray(value)
+    if not isinstance(value, jax.Array | np.ndarray | np.generic) or value.dtype.kind in "cOSUMmV":
+        kind = getattr(value, "dtype", type(value).__name__)
+        problem = f"returned {kind}{_at(function)}"
+        raise InputError(field, f"{problem}; return one array of real numbers")
+    return jnp.asarray(value)
+
+
+def _at(function: Callable[..., Any]) -> str:
+    """Return where a function is defined, in brackets."""
+    place = definition(function)
+    return f" ({place})" if place else ""
+
+
+def _signature(name: str, count: int) -> str:
+    """Return the signature of a user's function that takes so many arguments."""
+    takes = SIGNATURES["linear" if count == 2 else None]
+    return takes[0] if name == "loss" else takes[1].replace("sample", name)
 
 
 def _scalar(
     name: str, function: Callable[..., Any], arguments: tuple[Any, ...], params: Params
 ) -> Array:
     """Call the user's function, which must return a scalar."""
-    return _scalar_shape(name, _call(name, function, arguments, params))
+    return _scalar_shape(name, function, _call(name, function, arguments, params))
 
 
-def _scalar_shape(name: str, value: Array) -> Array:
+def _scalar_shape(name: str, function: Callable[..., Any], value: Array) -> Array:
     """Return a value of the user's function, which must be a scalar."""
     if value.shape != ():
         raise InputError(
-            f"family.{name}", f"returned shape {value.shape} for one observation; return a scalar"
+            f"family.{name}",
+            f"returned shape {value.shape} for one observation{_at(function)}; return a scalar",
         )
     return value
+
+
+def _loss_value(function: Callable[..., Any], value: Array, like: Any) -> Array:
+    """Return a loss in the precision of the parameters; it must be a scalar with a derivative."""
+    value = _scalar_shape("loss", function, value)
+    if not jnp.issubdtype(value.dtype, jnp.floating):
+        raise InputError(
+            "family.loss",
+            f"returned {value.dtype}, which has no derivative{_at(function)}; return a float that"
+            " depends smoothly on theta",
+        )
+    dtype = jax.tree.leaves(like)[0].dtype
+    if jnp.finfo(value.dtype).bits < jnp.finfo(dtype).bits:
+        problem = f"returned {value.dtype} for parameters in {dtype}{_at(function)}"
+        raise InputError("family.loss", f"{problem}; compute in the precision of theta")
+    return value.astype(dtype)
 
 
 def _number(key: str, value: Any) -> float:
@@ -238,12 +281,12 @@ def _loss(loss: Callable[..., Any]) -> Loss:
         if value.shape != () and value.shape == y.shape:
             raise InputError(
                 "family.sample",
-                f"returned shape {y.shape}, for which the loss is not a scalar; return a scalar, or"
-                " reduce the loss to one",
+                f"returned shape {y.shape}, for which the loss is not a scalar{_at(loss)}; return a"
+                " scalar, or reduce the loss to one",
             )
-        return _scalar_shape("loss", value)
+        return _loss_value(loss, value, theta)
 
-    return adapted
+    return _of(loss, adapted)
 
 
 @cache
@@ -252,15 +295,15 @@ def _sample(sample: Callable[..., Any]) -> Sample:
         drawn = _call("sample", sample, (key_of(words), theta, x), params)
         return drawn.astype(jax.tree.leaves(theta)[0].dtype)
 
-    return adapted
+    return _of(sample, adapted)
 
 
 @cache
 def _scalar_loss(loss: Callable[..., Any]) -> Callable[..., Any]:
     def adapted(params: Params, eta: Array, y: Array) -> Array:
-        return _scalar("loss", loss, (eta, y), params)
+        return _loss_value(loss, _call("loss", loss, (eta, y), params), eta)
 
-    return elementwise(adapted)
+    return _of(loss, elementwise(adapted))
 
 
 @cache
@@ -268,4 +311,10 @@ def _scalar_label(sample: Callable[..., Any]) -> Callable[..., Any]:
     def adapted(params: Params, eta: Array, words: Words) -> Array:
         return _scalar("sample", sample, (key_of(words), eta), params).astype(eta.dtype)
 
-    return elementwise(adapted)
+    return _of(sample, elementwise(adapted))
+
+
+def _of(function: Callable[..., Any], adapter: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an adapter that tells whose it is."""
+    adapter.__wrapped__ = function  # type: ignore[attr-defined]  # as functools.wraps does
+    return adapter

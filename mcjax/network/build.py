@@ -20,6 +20,7 @@ from mcjax.network.checks import (
 from mcjax.network.feed import Feed
 from mcjax.network.memory import Memory, MemoryName
 from mcjax.network.network import Network
+from mcjax.network.numbers import whole
 from mcjax.network.registry import read_memory
 from mcjax.network.source import RealData, Source
 from mcjax.network.timeline import Generation, Growing, Series, Timeline
@@ -78,8 +79,9 @@ def build_network(
     InputError
         For arguments that make no network; it names the field.
     """
+    models = whole(models)
     if isinstance(models, int):
-        check_count("network.models", models, bits=31)
+        check_count("network.models", models)
         if models > MOST_MODELS:
             raise InputError("network.models", f"is {models}; at most {MOST_MODELS} are possible")
         names = tuple(str(i) for i in range(models))

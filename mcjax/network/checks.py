@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network.feed import REAL, Feed
+from mcjax.network.numbers import MOST
 from mcjax.network.source import RealData
 
 if TYPE_CHECKING:
@@ -58,10 +59,10 @@ def check_network(net: Network) -> None:
         _check_samples(net)
 
 
-def check_count(field: str, count: int, bits: int = 63) -> None:
-    """Raise InputError for what is no number of samples or models of so many bits."""
-    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count < 2**bits:
-        raise InputError(field, f"is {count!r}; give a whole number from 1 to {2**bits - 1}")
+def check_count(field: str, count: int) -> None:
+    """Raise InputError for what is no number of samples or models."""
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST:
+        raise InputError(field, f"is {count!r}; give a whole number from 1 to {MOST}")
 
 
 def check_weight(field: str, weight: float, zero: bool = False) -> None:
@@ -77,7 +78,7 @@ def check_weight(field: str, weight: float, zero: bool = False) -> None:
         Whether it may be 0, because other generations have another.
     """
     number = isinstance(weight, int | float) and not isinstance(weight, bool)
-    if not (number and 0 <= weight < math.inf and (weight or zero)):
+    if not (number and 0 <= weight <= sys.float_info.max and (weight or zero)):
         raise InputError(field, f"is {weight!r}; give a positive number")
 
 
@@ -104,6 +105,13 @@ def _check_models(models: tuple[str, ...]) -> None:
             raise InputError("network.models", f"has {name!r}; files cannot keep a NUL character")
         if name == REAL:
             raise InputError("network.models", f"has {REAL!r}, which names the real source")
+        if name.strip().casefold() == REAL:
+            raise InputError(
+                "network.models",
+                f"has {name!r}, but the real source is {REAL!r}; spell it so, or rename the model",
+            )
+        if any("\ud800" <= letter <= "\udfff" for letter in name):
+            raise InputError("network.models", f"has {name!r}, which is not text; rename it")
         if name in seen:
             raise InputError("network.models", f"names {name!r} twice; names must differ")
         seen.add(name)

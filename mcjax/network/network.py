@@ -17,6 +17,7 @@ from mcjax.errors import InputError
 from mcjax.network.checks import Draws, check_network
 from mcjax.network.feed import REAL, Feed, by_reader
 from mcjax.network.memory import Memory, Replace
+from mcjax.network.numbers import whole
 from mcjax.network.registry import read_memory
 from mcjax.network.source import RealData, Source
 from mcjax.network.timeline import Generation, Series, Timeline
@@ -67,6 +68,7 @@ class Network:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "memory", read_memory(self.memory))
+        object.__setattr__(self, "initial", tuple(map(whole, self.initial)))
         check_network(self)
 
     @property

@@ -30,6 +30,10 @@ INCOMPLETE = (
     "the mean error does not vanish as samples grow, and the law leaves out a term of the mean"
     " square that is as large as the variance; judge bias and covariance instead"
 )
+DOUBTFUL = (
+    "the law is a mean over simulated designs that a few of them dominate, so neither it nor its"
+    " standard error is credible; give more rows, or fewer generations"
+)
 MOST_CHAINS_NEEDED = 2**53
 """Largest number of chains that is announced for an undecided cell."""
 UNBOUNDED: Interval = (-math.inf, math.inf)
@@ -135,6 +139,8 @@ class Claim:
         The chains behind ``observed``; its note says why the claim is not judged.
     ratio : float
         ``observed / predicted`` if the quantity is judged as a ratio, otherwise nan.
+    hopeless : str
+        Why no number of chains decides the claim, for where ``factor`` is infinite.
     """
 
     place: Place
@@ -146,6 +152,7 @@ class Claim:
     factor: Callable[[float], float]
     count: ChainCount
     ratio: float = math.nan
+    hopeless: str = ALLOWED
 
 
 def settle(claims: Sequence[Claim], confidence: float) -> tuple[Cell, ...]:
@@ -181,7 +188,7 @@ def _judge(claim: Claim, level: float, decided: bool) -> Cell:
     interval = UNBOUNDED if note else claim.interval(level)
     if verdict == INCONCLUSIVE and not note:
         factor = claim.factor(level)
-        note = "" if math.isfinite(factor) else ALLOWED
+        note = "" if math.isfinite(factor) else claim.hopeless
         if chains * factor < MOST_CHAINS_NEEDED:
             needed = math.ceil(chains * factor)
     return Cell(
@@ -310,6 +317,12 @@ def never_refuted(claim: Claim) -> Claim:
     if claim.within < 1:
         return replace(claim, beyond=1.0)
     return replace(claim, beyond=1.0, factor=lambda level: math.inf)
+
+
+def never_verified(claim: Claim, note: str) -> Claim:
+    """Return the claim without a chance to be verified, and with a note that says why."""
+    settled = replace(claim, within=1.0, hopeless=note)
+    return settled if claim.beyond < 1 else replace(settled, factor=lambda level: math.inf)
 
 
 def more_chains(reach: float, distance: float) -> float:

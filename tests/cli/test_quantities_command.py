@@ -31,7 +31,8 @@ def test_every_quantity_and_the_ladder_are_shown(ladder_file, call, call_json):
     assert same == status
     quantities = {cell["quantity"] for cell in found["cells"]}
     assert quantities == {
-        *("mse", "collapse", "bias", "covariance", "cross_covariance", "normality", "mse_asymptote")
+        *("mse", "collapse", "drift", "bias", "covariance", "cross_covariance", "normality"),
+        "mse_asymptote",
     }
     assert len(found["ladders"]) == 4 * 3
     ladder = found["ladders"][0]

@@ -46,7 +46,7 @@ def verdicts(run, function, **options):
 
 def test_a_true_law_is_verified_in_every_quantity(run):
     assert verdicts(run, independent) == {
-        name: {VERIFIED} for name in ("mse", "bias", "covariance")
+        name: {VERIFIED} for name in ("mse", "bias", "covariance", "drift")
     }
     assert verdicts(run, independent, asymptotic=True)["normality"] == {VERIFIED}
 

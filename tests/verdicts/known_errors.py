@@ -1,5 +1,7 @@
 """Outcomes of errors whose law is known: no chain is run."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.linalg import block_diag
 
@@ -45,12 +47,20 @@ def law(covariance, models=2, generations=2, **changes):
         "exact": True,
         "covariance": steps[:, None, None] * covariance,
         "mse": steps[:, None] * slope,
-        "standard_error": np.zeros((generations + 1, models)),
         "growth": slope,
         "limit": np.full(models, np.nan),
         "asymptotic": True,
     }
     return Prediction(**(told | changes))
+
+
+def in_doubt(told, share):
+    """The law with an error of its own: a share of every mean square."""
+    versions = [
+        replace(told, mse=factor * told.mse, covariance=factor * told.covariance)
+        for factor in (1 - share, 1 + share)
+    ]
+    return replace(told, versions=tuple(versions))
 
 
 def own(covariance, models=2):
@@ -64,10 +74,19 @@ def root(covariance, models=2):
     return block_diag(*np.linalg.cholesky(own(covariance, models)))
 
 
-def outcomes(errors):
-    """One for each run; errors: (runs, chains, T + 1, M, p)."""
+def outcomes(errors, pooled=None):
+    """One for each run; errors: (runs, chains, T + 1, M, p), pooled: (runs, chains, p)."""
     ended = np.zeros(errors.shape[:-1], np.int32)
-    return summarise(Trajectory(errors, ended, ended), np.zeros(errors.shape[-1]))
+    return summarise(Trajectory(errors, ended, ended), np.zeros(errors.shape[-1]), (), pooled)
+
+
+def pooled_beside(errors, mse, seed=0):
+    """Errors of a pooled estimator, half of whose variance is that of the first model's error."""
+    first = errors[:, :, 0, 0]
+    size = np.square(np.linalg.cholesky(own(SPREAD)[0])).sum()
+    fresh = np.random.default_rng(seed).standard_normal(first.shape)
+    p = first.shape[-1]
+    return np.sqrt(mse / 2) * (first / np.sqrt(size) + fresh / np.sqrt(p))
 
 
 def here(outcome):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from known_errors import SPREAD, here, law, outcomes, paths
+from known_errors import SPREAD, here, law, outcomes, paths, pooled_beside
 
 from mcjax.chains.program import Trajectory
 from mcjax.engine.outcome import summarise
@@ -69,7 +69,8 @@ def normal(generations=2):
     """Chains of two models whose errors add up, by their number."""
 
     def chains(count):
-        [outcome] = outcomes(paths(np.random.default_rng(count), 1, count, generations))
+        errors = paths(np.random.default_rng(count), 1, count, generations)
+        [outcome] = outcomes(errors, pooled_beside(errors, 0.3))
         return outcome
 
     return chains
@@ -125,6 +126,12 @@ LEVEL_LAW = replace(
 SPECIMENS = {
     "mse": of_errors("all second moments too large by 15%", law(1.15 * SPREAD)),
     "growth": of_errors("all second moments too large by 25%", law(1.25 * SPREAD)),
+    "growth of models without a long run": of_errors(
+        "no growth at all",
+        replace(LEVEL_LAW, limit=LEVEL_LAW.growth),
+        true=law(SPREAD, generations=7, growth=np.full(2, np.nan)),
+        generations=7,
+    ),
     "collapse": of_errors("the opposite fate", LEVEL_LAW, generations=7),
     "bias": of_errors(
         "a mean of 20% of a standard deviation of model a",
@@ -143,7 +150,11 @@ SPECIMENS = {
         law(1.2 * SPREAD, pooled=0.3),
         true=law(SPREAD, pooled=0.3),
         silent=(law(SPREAD),),
-        announced=False,
+    ),
+    "efficiency of the pooled estimator": of_errors(
+        "the pooled estimator's error too large by 20%",
+        law(SPREAD, pooled=0.36),
+        true=law(SPREAD, pooled=0.3),
     ),
     "homogenisation": of_errors(
         "all second moments too large by 20%",

@@ -1,14 +1,20 @@
-"""The collapse of every model: whether it collapses if and only if a law predicts so.
+"""The collapse of every model: whether it grows, or settles, as a law predicts.
 
 Let a and b be a model's mean squared error at generations T // 2 and T, and
 
     r = (T + T // 2) / (T - T // 2) (b - a) / (b + a)
 
 its growth as a share of its level: 1 if the error grows in proportion to the generation, 0 if it is
-constant. If the law predicts that the model collapses, the claim is r > 2/5, otherwise r < 2/5.
-There must be enough generations for growth to dominate, or for transients to decay: if the r that
-the law itself predicts is not on its side of 2/5 by a tenth at least, the cell is not judged and
-its note says so. An asymptotic law has the same allowance for r as for second moments.
+constant. A model whose r is above 2/5 is seen to collapse, one whose r is below is seen to settle.
+The claim is that r lies within the tolerance of the law's own r, and on its side of 2/5.
+
+There must be enough generations for growth to dominate, or for transients to decay. If the law's
+own r is not on the side of its verdict by a tenth at least, the claim cannot be verified, whatever
+the chains; its note names the first T that would tell, by the law. It can be refuted, because an r
+that is not the law's is wrong at any T. An asymptotic law has the same allowance for r as for
+second moments.
+
+The claim is about T generations. No simulation excludes that growth ends later, or begins.
 """
 
 from __future__ import annotations
@@ -18,12 +24,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
-from mcjax.verdicts.claims import Claim, Estimate, student_claim
+from mcjax.verdicts.claims import Claim, Estimate, never_verified, student_claim
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import NormalCells
@@ -32,6 +38,8 @@ from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.tails import dominated
 
 BOUNDARY, ROOM = 0.4, 0.1
+MOST_GENERATIONS, MOST_NUMBERS = 1024, 1 << 22
+"""How far ahead a law is asked, and for how many numbers, for a T that would tell."""
 TOO_FEW_GENERATIONS = (
     "too few generations: by the law itself, the error has not yet grown, or settled, enough to"
     " distinguish collapse from stability"
@@ -40,27 +48,38 @@ TOO_FEW_GENERATIONS = (
 
 @dataclass(frozen=True)
 class CollapseCells(NormalCells):
-    """Cells about r, whose margin is the distance to the boundary."""
+    """Cells about r.
 
-    def departures(
-        self, edge: Float[np.ndarray, " N"], reach: Float[np.ndarray, " N"]
-    ) -> Float[np.ndarray, " 1"]:
-        """Return infinity: the opposite law is refuted, not a departure of some size."""
-        return np.full(1, np.inf)
+    Attributes
+    ----------
+    margin : ndarray of shape (N,)
+        Distance of the law's r to the nearer edge of the claim; 0 if it cannot be verified.
+    """
+
+    margin: Float[np.ndarray, " N"]
+
+    @np.errstate(divide="ignore")
+    def chains(self, tolerance: float, level: float, miss: float) -> float:
+        """Return the number of chains that verify every cell if the law is true."""
+        scale = tolerance / self.margin
+        cells = NormalCells(self.quantity, self.spread * scale, self.error * scale, self.allowance)
+        return cells.chains(tolerance, level, miss)
 
 
 class Collapse(Quantity):
-    """Claims that r lies on the law's side of 2/5, one for each model with a predicted fate."""
+    """Claims that r is the law's, and on its side of 2/5, for models with a predicted fate."""
 
     name = "collapse"
     unit = "growth as a share of the level"
     of_squares = True
 
     def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
-        """Claim that r of every model with a predicted fate lies on the law's side of 2/5."""
+        """Claim that r of every model with a predicted fate is the law's."""
         prediction, last = comparison.prediction, comparison.last
         shares, sides = growth_share(prediction.mse), predicted_sides(prediction)
-        heavy = dominated(outcome)[last]
+        errors, decidable = _share_error(prediction), clear(prediction)
+        low, high = _edges(prediction, comparison.tolerance)
+        heavy, notes = dominated(outcome)[last], _notes(prediction)
         for i in np.flatnonzero(sides).tolist():
             squared = Moments(*(part[i] for part in outcome.moments.across))
             share = _estimated_share(squared, last)
@@ -70,45 +89,53 @@ class Collapse(Quantity):
             if not math.isfinite(shares[i]):
                 note = "the law predicts no finite error at these generations"
                 count = count._replace(note=note)
-            elif not sides[i] * (shares[i] - BOUNDARY) > ROOM:
-                count = count._replace(note=TOO_FEW_GENERATIONS)
             elif not math.isfinite(share.value):
                 count = count.unless("no finite estimate")
-            yield student_claim(
+            claim = student_claim(
                 comparison.place(self.name, last, i),
                 observed=share,
                 predicted=float(shares[i]),
-                judged=share,
-                excess=float(sides[i] * (BOUNDARY - share.value)),
+                judged=Estimate(share.value, math.hypot(share.error, errors[i])),
+                excess=float(max(low[i] - share.value, share.value - high[i])),
                 count=count,
                 allowance=float(comparison.allowance[last, i]),
             )
+            yield claim if decidable[i] else never_verified(claim, notes[i])
 
     def planned(self, comparison: Comparison) -> list[CollapseCells]:
         """Plan a cell for each model with a predicted fate."""
-        prediction, sides = comparison.prediction, predicted_sides(comparison.prediction)
-        room = sides * (growth_share(prediction.mse) - BOUNDARY)
-        # in units of the distance to the boundary; without room no number of chains suffices
-        scale = np.where(room > ROOM, comparison.tolerance / np.maximum(room, ROOM), np.inf)
-        judged = sides != 0
-        spread = (share_spread(prediction) * scale)[judged]
-        error, allowance = np.zeros(len(spread)), comparison.allowance[-1][judged]
-        return [CollapseCells(self.name, spread, error, allowance)]
+        prediction = comparison.prediction
+        judged = predicted_sides(prediction) != 0
+        share = growth_share(prediction.mse)
+        low, high = _edges(prediction, comparison.tolerance)
+        margin = np.where(clear(prediction), np.minimum(share - low, high - share), 0.0)
+        return [
+            CollapseCells(
+                self.name,
+                spread=share_spread(prediction)[judged],
+                error=_share_error(prediction)[judged],
+                allowance=comparison.allowance[-1][judged],
+                margin=margin[judged],
+            )
+        ]
 
     def chances(
         self, comparison: Comparison, truth: Prediction, level: float, ladder: float | None = None
     ) -> list[Chance]:
-        """Return the chances of refuting a law if another one is true, cell by cell."""
-        prediction, sides = comparison.prediction, predicted_sides(comparison.prediction)
-        predicted, true = growth_share(prediction.mse), growth_share(truth.mse)
-        clear = sides * (predicted - BOUNDARY) > ROOM
-        beyond = sides * (BOUNDARY - true) - comparison.allowance[-1]
-        judged = sides != 0
+        """Return the chances of refuting a law if another one is true, cell by cell.
+
+        The errors at the two generations are taken to be independent, which understates them.
+        """
+        prediction = comparison.prediction
+        low, high = _edges(prediction, comparison.tolerance)
+        true, judged = growth_share(truth.mse), predicted_sides(prediction) != 0
+        beyond = np.maximum(low - true, true - high) - comparison.allowance[-1]
         return mean_chances(
             level,
-            beyond=np.where(clear, beyond, -np.inf)[judged],
-            side=-sides[judged],
+            beyond=beyond[judged],
+            side=np.where(true > high, 1, -1)[judged],
             spread=share_spread(truth)[judged],
+            error=_share_error(prediction)[judged],
         )
 
 
@@ -122,6 +149,12 @@ def predicted_sides(prediction: Prediction) -> Int[np.ndarray, " M"]:
         return np.zeros(prediction.mse.shape[1], int)
     settles = np.where(~np.isnan(prediction.limit), -1, 0)
     return np.where(~np.isnan(prediction.growth), 1, settles)
+
+
+def clear(prediction: Prediction) -> Bool[np.ndarray, " M"]:
+    """Return which models' r is clearly on the side of their verdict, by the law itself."""
+    share = growth_share(prediction.mse)
+    return np.asarray(predicted_sides(prediction) * (share - BOUNDARY) > ROOM)
 
 
 def growth_share(mse: Float[np.ndarray, "T+1 M"]) -> Float[np.ndarray, " M"]:
@@ -148,9 +181,70 @@ def share_spread(law: Prediction) -> Float[np.ndarray, " M"]:
     The errors at the two generations are taken to be independent, which overstates it.
     """
     last = len(law.mse) - 1
+    if not last:
+        return np.zeros(law.mse.shape[1])
     ends = [last // 2, last]
-    slopes = share_slopes(law.mse[ends], last) if last else np.zeros((2, 1))
-    return np.hypot(*(slopes * (law.relative_spread * law.mse)[ends]))
+    with np.errstate(all="ignore"):  # a law may predict no finite error
+        return np.hypot(
+            *(share_slopes(law.mse[ends], last) * (law.relative_spread * law.mse)[ends])
+        )
+
+
+def _share_error(law: Prediction) -> Float[np.ndarray, " M"]:
+    """Return the standard error of a law's own r, shape (M,)."""
+    return law.error_of(lambda version: growth_share(version.mse))
+
+
+def _edges(prediction: Prediction, tolerance: float) -> Float[np.ndarray, "2 M"]:
+    """Return the edges of the claims, shape (2, M): within the tolerance, and on one side of 2/5.
+
+    Claims that cannot be verified have the tolerance alone.
+    """
+    share, side = growth_share(prediction.mse), predicted_sides(prediction)
+    decidable = clear(prediction)
+    low = np.where(
+        decidable & (side > 0), np.maximum(share - tolerance, BOUNDARY), share - tolerance
+    )
+    high = np.where(
+        decidable & (side < 0), np.minimum(share + tolerance, BOUNDARY), share + tolerance
+    )
+    return np.array([low, high])
+
+
+def _notes(prediction: Prediction) -> list[str]:
+    """Return why each model's claim cannot be verified, and which T would tell."""
+    wanted = (predicted_sides(prediction) != 0) & ~clear(prediction)
+    return [
+        TOO_FEW_GENERATIONS + _telling(prediction, i) if wanted[i] else ""
+        for i in range(len(wanted))
+    ]
+
+
+def _telling(prediction: Prediction, model: int) -> str:
+    """Return, in words, the first T at which a law's verdict on a model can be told."""
+    if prediction.longer is None or prediction.versions:
+        return ""
+    told = undecided = len(prediction.mse) - 1
+    most = max(told, min(MOST_GENERATIONS, MOST_NUMBERS // prediction.covariance[0].size))
+    while told == undecided:
+        if told >= most:
+            return f"; no T up to {most} would tell"
+        told = min(2 * told, most)
+        if not _tells(prediction, told, model):
+            undecided = told
+    while told - undecided > 1:
+        middle = (told + undecided) // 2
+        if _tells(prediction, middle, model):
+            told = middle
+        else:
+            undecided = middle
+    return f"; by the law, T = {told} would tell"
+
+
+def _tells(prediction: Prediction, generations: int, model: int) -> bool:
+    assert prediction.longer is not None
+    later = prediction.longer(generations)
+    return later is not None and bool(clear(later)[model])
 
 
 def _estimated_share(across: Moments, last: int) -> Estimate:

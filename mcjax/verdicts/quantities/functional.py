@@ -114,6 +114,7 @@ class FunctionalMeans(Quantity):
         moments, squared = outcome.moments.functional, outcome.moments.squared
         error = moments.standard_error()
         for k, functional, predicted in _predicted(comparison):
+            law_error = comparison.prediction.standard_error(functional.name)
             span = functional.span(len(comparison.condition.theta))
             for t, i in np.ndindex(*predicted.shape):
                 chains, fitted = int(moments.chains[t, i, k]), int(squared.chains[t, i])
@@ -129,7 +130,7 @@ class FunctionalMeans(Quantity):
                 yield functional_claim(
                     comparison.place(self._named(functional), t, i),
                     observed=Estimate(value, float(error[t, i, k])),
-                    predicted=float(predicted[t, i]),
+                    predicted=Estimate(float(predicted[t, i]), float(law_error[t, i])),
                     unit=unit_of(functional, float(predicted[t, i])),
                     span=span,
                     tolerance=comparison.tolerance,
@@ -182,7 +183,7 @@ def functional_claim(
     place: Place,
     *,
     observed: Estimate,
-    predicted: float,
+    predicted: Estimate,
     unit: float,
     span: float,
     tolerance: float,
@@ -196,7 +197,7 @@ def functional_claim(
         What is compared.
     observed : Estimate
         Mean over chains.
-    predicted : float
+    predicted : Estimate
         Mean predicted by the law.
     unit : float
         Unit of the departure, see :func:`unit_of`.
@@ -210,11 +211,12 @@ def functional_claim(
     chains = count.counted
     if unit == 0:
         count = count.unless("the law predicts 0")
-    if not (chains > 1 and all(map(math.isfinite, (*observed, predicted)))):
+    if not (chains > 1 and all(map(math.isfinite, (*observed, *predicted)))):
         count = count.unless("no finite estimate or prediction")
     departure, spread, rare = 0.0, 1.0, 0.0
     if not count.note:
-        departure, spread = (observed.value - predicted) / unit, observed.error / unit
+        departure = (observed.value - predicted.value) / unit
+        spread = math.hypot(observed.error, predicted.error) / unit
         rare = 0.0 if math.isinf(span) else span / unit / chains
     freedom = max(chains - 1, 1)
 
@@ -253,13 +255,13 @@ def functional_claim(
     return Claim(
         place=place,
         observed=observed,
-        predicted=predicted,
+        predicted=predicted.value,
         within=p_value(inside),
         beyond=p_value(-inside),
         interval=lambda level: (1 + departure - half(level), 1 + departure + half(level)),
         factor=factor,
         count=count,
-        ratio=1 + departure if unit == abs(predicted) and not count.note else math.nan,
+        ratio=1 + departure if unit == abs(predicted.value) and not count.note else math.nan,
     )
 
 

@@ -1,23 +1,33 @@
-"""The growth of every model's error over the second half of the generations."""
+"""The growth of every model's error over the second half of the generations.
+
+``growth``, about models that collapse by the law: the ratio of the simulated slope to the predicted
+one lies within 1 +- tolerance. ``drift``, about the others, whose predicted slope may be 0: the
+simulated change of the error over the second half is the predicted one, to within the tolerance
+times the predicted error at the end.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import Prediction
+from mcjax.models.model import Model
 from mcjax.study.study import Condition
-from mcjax.verdicts.claims import Claim, Estimate
+from mcjax.verdicts.claims import Claim, Estimate, student_claim
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
-from mcjax.verdicts.planning import RatioCells
+from mcjax.verdicts.planning import NormalCells, RatioCells
 from mcjax.verdicts.power import Chance, mean_chances
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.tails import dominated
+
+DRIFT = "drift"
 
 
 @dataclass(frozen=True)
@@ -84,44 +94,66 @@ def growth_of(condition: Condition, prediction: Prediction, outcome: Outcome) ->
 
 
 class MseGrowth(Quantity):
-    """Claims about the slope, as a ratio, of every model that collapses according to the law."""
+    """Claims about the slope of every model's error."""
 
     name = "growth"
     unit = "observed / predicted"
     of_squares = True
 
+    def units(self, model: Model) -> Mapping[str, str]:
+        """Return the units of both kinds of claim."""
+        return {self.name: self.unit, DRIFT: "1 + (observed - predicted) / error"}
+
     def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
-        """Claim that the slope of every model with a predicted growth is the predicted one."""
+        """Claim that the slope of every model is the predicted one."""
         prediction = comparison.prediction
         first, last = _ends(prediction)
         heavy, chains = dominated(outcome)[last], outcome.moments.across.chains
+        law_error = prediction.error_of(_changes)
         for i, slope in enumerate(growth_of(comparison.condition, prediction, outcome)):
-            if math.isnan(prediction.growth[i]):
+            observed = Estimate(slope.empirical, slope.standard_error)
+            predicted = Estimate(slope.predicted, law_error[i] / (last - first))
+            count = count_chains(
+                int(chains[i]), outcome.chains, comparison.tolerance, heavy=heavy[i]
+            )
+            if not math.isnan(prediction.growth[i]):
+                yield comparison.ratio_claim(
+                    self.name, last, i, observed=observed, predicted=predicted, count=count
+                )
                 continue
-            # standard errors of the prediction at the two ends, taken to be independent
-            ends = prediction.standard_error[[first, last], i]
-            yield comparison.ratio_claim(
-                self.name,
-                last,
-                i,
-                observed=Estimate(slope.empirical, slope.standard_error),
-                predicted=Estimate(slope.predicted, math.hypot(*ends) / (last - first)),
-                count=count_chains(
-                    int(chains[i]), outcome.chains, comparison.tolerance, heavy=heavy[i]
+            level = float(prediction.mse[last, i]) / (last - first)
+            departure = (observed.value - predicted.value) / level if level else math.nan
+            yield student_claim(
+                comparison.place(DRIFT, last, i),
+                observed=observed,
+                predicted=predicted.value,
+                judged=Estimate(
+                    1 + departure,
+                    math.hypot(observed.error, predicted.error) / level if level else math.inf,
                 ),
+                excess=abs(departure) - comparison.tolerance,
+                count=count if level else count.unless("the law predicts 0"),
+                allowance=float(comparison.allowance[last, i]),
             )
 
-    def planned(self, comparison: Comparison) -> list[RatioCells]:
+    def planned(self, comparison: Comparison) -> list[NormalCells]:
         """Plan slopes with independent ends, which asks for more chains than are needed."""
         prediction = comparison.prediction
         first, last = _ends(prediction)
-        ends, mse = [last, first], prediction.mse
-        slope = np.abs(mse[last] - mse[first])
-        judged = ~np.isnan(prediction.growth) & (last > first)
-        spread = np.hypot(*(prediction.relative_spread[ends] * mse[ends])) / slope
-        error = np.hypot(*prediction.standard_error[ends]) / slope
+        if last == first:
+            return []
+        grows, unit = _units_of_change(prediction)
+        ends = [last, first]
+        spread = np.hypot(*(prediction.relative_spread * prediction.mse)[ends]) / unit
+        error = prediction.error_of(_changes) / unit
         allowance = comparison.allowance[last]
-        return [RatioCells(self.name, spread[judged], error[judged], allowance[judged])]
+        return [
+            kind(name, spread[chosen], error[chosen], allowance[chosen])
+            for kind, name, chosen in (
+                (RatioCells, self.name, grows),
+                (NormalCells, DRIFT, ~grows),
+            )
+        ]
 
     def chances(
         self, comparison: Comparison, truth: Prediction, level: float, ladder: float | None = None
@@ -134,20 +166,35 @@ class MseGrowth(Quantity):
         first, last = _ends(prediction)
         if last == first:
             return []
+        _, unit = _units_of_change(prediction)
         ends = [last, first]
-        judged = ~np.isnan(prediction.growth)
         predicted, true = (law.mse[last] - law.mse[first] for law in (prediction, truth))
-        error = np.hypot(*prediction.standard_error[ends]) / abs(predicted)
-        spread = np.hypot(*(truth.relative_spread * truth.mse)[ends]) / abs(predicted)
-        departure = true / predicted - 1
+        departure = (true - predicted) / unit
         edge = comparison.tolerance + comparison.allowance[last]
         return mean_chances(  # the difference of the two ends is taken to be normal
             level,
-            beyond=(abs(departure) - edge)[judged],
-            side=np.sign(departure)[judged],
-            spread=spread[judged],
-            error=error[judged],
+            beyond=abs(departure) - edge,
+            side=np.sign(departure),
+            spread=np.hypot(*(truth.relative_spread * truth.mse)[ends]) / unit,
+            error=prediction.error_of(_changes) / unit,
         )
+
+
+def _changes(prediction: Prediction) -> Float[np.ndarray, " M"]:
+    """Return the predicted change of every model's error, shape (M,)."""
+    first, last = _ends(prediction)
+    return np.asarray(prediction.mse[last] - prediction.mse[first])
+
+
+def _units_of_change(
+    prediction: Prediction,
+) -> tuple[Bool[np.ndarray, " M"], Float[np.ndarray, " M"]]:
+    """Return which models collapse by a law, and the unit in which changes are judged, (M,) each.
+
+    The unit is the predicted change of a model that collapses, and the predicted error of others.
+    """
+    grows = ~np.isnan(prediction.growth)
+    return grows, np.abs(np.where(grows, _changes(prediction), prediction.mse[-1]))
 
 
 def _ends(prediction: Prediction) -> tuple[int, int]:

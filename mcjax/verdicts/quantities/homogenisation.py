@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float
@@ -71,7 +72,8 @@ class Homogenisation(Quantity):
             count = count.unless(TOO_FEW_CHAINS)
             sample = np.full((2, *outcome.sample.shape[1:]), math.nan)
         count = count.unless(HEAVY if dominated(outcome)[last].any() else "")
-        second, law_error = second_moments(prediction), prediction.relative_error[last].max()
+        second = second_moments(prediction)
+        spread_error = prediction.error_of(lambda law: spread_of(second_moments(law)))
         for i in range(comparison.condition.network.size):
             spread = spread_of(second)[i]
             yield comparison.ratio_claim(
@@ -79,12 +81,13 @@ class Homogenisation(Quantity):
                 last,
                 i,
                 observed=_mean(((sample[:, i] - sample.mean(1)) ** 2).sum(1)),
-                predicted=Estimate(spread, spread * law_error),
+                predicted=Estimate(spread, spread_error[i]),
                 count=count,
             )
             for name, metric in metrics(prediction, i).items():
                 cosine, influence = _cosine(sample, metric, i)
                 expected = cosine_of(second, metric, i)
+                law_error = float(prediction.error_of(partial(_predicted_cosine, metric, i)))
                 error = math.hypot(_mean(influence).error, law_error)
                 defined = math.isfinite(cosine + expected)
                 yield student_claim(
@@ -138,6 +141,12 @@ def cosine_of(
     with np.errstate(divide="ignore", invalid="ignore"):
         cosines = inner[model] / np.sqrt(inner[model, model] * np.diagonal(inner))
     return float(np.delete(cosines, model).mean())
+
+
+def _predicted_cosine(
+    metric: Float[np.ndarray, "p p"], model: int, prediction: Prediction
+) -> float:
+    return cosine_of(second_moments(prediction), metric, model)
 
 
 def chain_spreads(prediction: Prediction) -> Float[np.ndarray, " claims"]:

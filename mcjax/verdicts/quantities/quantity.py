@@ -48,6 +48,9 @@ class Quantity(ABC):
     of_squares : bool
         Whether claims are about mean squared errors. They are not judged where a law knows these
         only in part, see ``mse_complete`` of :class:`~mcjax.laws.prediction.Prediction`.
+    of_pooled : bool
+        Whether claims are about the estimator that fits all real data of a network, too. Chains
+        then simulate it.
     has_ladder : bool
         Whether asymptotic laws are judged by their limit on a ladder of sample sizes. Claims must
         then be about ratios, and be planned as :class:`~mcjax.verdicts.planning.RatioCells`.
@@ -58,6 +61,7 @@ class Quantity(ABC):
     subject: Subject = "errors"
     needs: str | None = None
     of_squares: bool = False
+    of_pooled: bool = False
     has_ladder: bool = False
 
     def speaks(self, prediction: Any) -> bool:
