@@ -37,6 +37,8 @@ Solver = Literal["auto", "newton", "lbfgs"]
 Sampling = Literal["auto", "rows"]
 PathChoice = Literal["auto", "reference"]
 
+MOST_NUMBERS = 2**30
+"""Largest number of covariances that the laws of a condition keep."""
 PRECISIONS: dict[Precision, tuple[Dtype, Dtype]] = {
     "mixed": ("float32", "float64"),
     "float64": ("float64", "float64"),
@@ -184,10 +186,24 @@ class Study:
         for field in ("tolerance", "confidence"):
             if not 0 < getattr(self, field) < 1:
                 raise InputError(f"run.{field}", "must lie between 0 and 1")
-        if not 0 < self.memory < math.inf:
-            raise InputError("run.memory", f"is {self.memory}; give a positive number of GiB")
+        if not 0 < self.memory <= 2**20:
+            raise InputError("run.memory", f"is {self.memory}; give a number of GiB up to 2**20")
         if self.chains < 2 or self.generations < 0 or self.chunk < 1:
             raise InputError("run", "needs chains >= 2, generations >= 0 and chunk >= 1")
+        for made in self.conditions:
+            _check_size(made, self.generations)
+
+
+def _check_size(made: Condition, generations: int) -> None:
+    """Raise InputError for a condition whose laws no memory holds."""
+    models, p = made.network.size, len(made.theta)
+    numbers = max((models * p) ** 2, (generations + 1) * models * p * (p + 2))
+    if numbers > MOST_NUMBERS:
+        raise InputError(
+            "run",
+            f"has {models} models of {p} parameters over {generations} generations, which take"
+            f" {8 * numbers / 2**30:.0f} GiB and more; lower one of these",
+        )
 
 
 def condition(
