@@ -31,7 +31,7 @@ class FeedTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "f
     origin: str
     to: str
     samples: Count | None = None
-    weight: float | list[float] = 1.0
+    weight: float | Annotated[list[float], msgspec.Meta(max_length=10_000)] = 1.0
     keep: dict[str, Any] | None = None
 
 
@@ -205,9 +205,8 @@ def parse_tables(text: str, file: str) -> dict[str, Any]:
     with naming(file):
         kind = graph_format(text, Path(file).suffix)
         if kind is not None:
-            raise InputError(
-                "", f"is a graph ({kind}), not a study; only `mcjax diagnose` reads it"
-            )
+            problem = f"is a graph ({kind}), not a study; `mcjax diagnose` reads it, and so does"
+            raise InputError("", f"{problem} grid.network of a study")
         if len(text) > LARGEST:
             raise InputError("", f"has more than {LARGEST >> 20} million characters; shorten it")
         try:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from invariants import broken_rule
 
 CORPUS = Path(__file__).parents[1] / "corpus"
 
@@ -63,9 +64,12 @@ REFUSED = {
 }
 """Files that are refused, and words of the sentence."""
 
+RUN = {"no-noise.toml": ("predict", 0)}
+"""Files on which another command crashed, and how it ends."""
+
 
 def test_every_file_is_here():
-    assert {path.name for path in CORPUS.iterdir()} == {*READ, *REFUSED}
+    assert {path.name for path in CORPUS.iterdir()} == {*READ, *REFUSED, *RUN}
 
 
 @pytest.mark.parametrize("name", READ)
@@ -84,6 +88,14 @@ def test_refused(name, call):
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert err.startswith(f"mcjax: {CORPUS / name}: ")
     assert REFUSED[name] in err
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_run(name, call):
+    command, expected = RUN[name]
+    status, _, err = call(command, CORPUS / name)
+    assert status == expected, err
+    assert broken_rule((command,), status, "", err) is None, err
 
 
 def test_defaults_of_graphml_are_those_of_the_file(call):
