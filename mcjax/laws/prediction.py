@@ -47,6 +47,8 @@ class Prediction:
         covariances.
     asymptotic : bool
         Whether the law is a limit as sample counts grow, in which errors are normal.
+    normal : bool
+        Whether errors are exactly normal, at every sample size.
     allowance : ndarray or float
         For an asymptotic law, relative departures of second moments that are no evidence against
         it at these sample counts; it broadcasts to (T + 1, M).
@@ -81,6 +83,7 @@ class Prediction:
     limit: Float[np.ndarray, " M"]
     mean: Float[np.ndarray, "T+1 M p"] | None = None
     asymptotic: bool = False
+    normal: bool = False
     allowance: Float[np.ndarray, "#T+1 #M"] | float = 0.0
     mse_complete: bool = True
     pooled: float | None = None
@@ -101,6 +104,7 @@ class Prediction:
         growth: Float[np.ndarray, " M"] | None = None,
         limit: Float[np.ndarray, " M"] | None = None,
         asymptotic: bool = False,
+        normal: bool = False,
         allowance: Float[np.ndarray, "#T+1 #M"] | float = 0.0,
         mse_complete: bool = True,
         pooled: float | None = None,
@@ -123,7 +127,7 @@ class Prediction:
             Defaults to the trace of each model's covariance plus its squared mean.
         growth, limit : ndarray, shape (M,), optional
             Default to nan, which says nothing about the long run.
-        asymptotic, allowance, mse_complete, pooled, functionals : optional
+        asymptotic, normal, allowance, mse_complete, pooled, functionals : optional
             See :class:`Prediction`.
         versions, credible, reference : optional
             See :class:`Prediction`.
@@ -141,6 +145,7 @@ class Prediction:
             limit=nothing if limit is None else limit,
             mean=mean,
             asymptotic=asymptotic,
+            normal=normal,
             allowance=allowance,
             mse_complete=mse_complete,
             pooled=pooled,

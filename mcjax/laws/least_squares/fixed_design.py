@@ -86,6 +86,8 @@ class FixedDesign:
             means(system, generations) if offsets.any() else None,
             growth=slope,
             limit=np.where(settled, limits, np.nan),
+            normal=condition.model.least_squares is not None
+            and condition.model.least_squares.normal,
             pooled=pooled_mse(net, batches, offsets),
         )
 
