@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcjax.arguments import checked
 from mcjax.diagnosis.cures import flips, repairs
 from mcjax.diagnosis.explosion import finite_sample
 from mcjax.diagnosis.failure import Explosion, Failures, find_failures
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 OWN_COVARIATES = "models generate rows with covariates of their own, and the law is for one"
 
 
+@checked
 def diagnose(
     net: Network | Condition,
     parameters: int | None = None,
@@ -82,6 +84,7 @@ def diagnose(
     return _diagnosis(net, Facts(Regression(parameters, covariance=covariance, sigma=sigma)))
 
 
+@checked
 def diagnose_file(path: Path, tell: Callable[[str], object] | None = None) -> Diagnosis:
     """Apply the collapse law to the network of a study file or of a graph file.
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mcjax.arguments import checked, checked_fields
 from mcjax.errors import InputError
 from mcjax.network.feed import Feed
 
@@ -27,6 +28,7 @@ class Generation:
 
     feeds: tuple[Feed, ...]
 
+    @checked
     def __init__(self, feeds: Iterable[Feed | tuple[str, str, int] | tuple[str, str, int, float]]):
         read = (feed if isinstance(feed, Feed) else Feed(*feed) for feed in feeds)
         object.__setattr__(self, "feeds", tuple(read))
@@ -105,6 +107,7 @@ class Series(Timeline):
 
     generations: tuple[Generation, ...]
 
+    @checked
     def __init__(self, *generations: Generation):
         _check_number(generations)
         kept = list(generations)
@@ -145,6 +148,7 @@ class Cycle(Timeline):
 
     generations: tuple[Generation, ...]
 
+    @checked
     def __init__(self, *generations: Generation):
         _check_number(generations)
         object.__setattr__(self, "generations", generations)
@@ -179,6 +183,7 @@ class Cycle(Timeline):
 
 
 @dataclass(frozen=True)
+@checked_fields
 class Growing(Timeline):
     """One generation whose feeds have ``samples * t^exponent`` observations, rounded."""
 

@@ -12,6 +12,7 @@ from typing import TypedDict, Unpack
 
 import numpy as np
 
+from mcjax.arguments import checked
 from mcjax.errors import InputError
 from mcjax.network.build import build_network
 from mcjax.network.checks import Draws
@@ -53,6 +54,7 @@ def _build(
     )
 
 
+@checked
 def self_loop(*, samples: int, initial: int, real: int = 0, **options: Unpack[Options]) -> Network:
     """One model that reads its own output."""
     edges = [(0, 0)]
@@ -61,6 +63,7 @@ def self_loop(*, samples: int, initial: int, real: int = 0, **options: Unpack[Op
     )
 
 
+@checked
 def chain(
     size: int, *, samples: int, initial: int, real: int = 0, **options: Unpack[Options]
 ) -> Network:
@@ -71,6 +74,7 @@ def chain(
     )
 
 
+@checked
 def ring(
     size: int, *, samples: int, initial: int, real: int = 0, **options: Unpack[Options]
 ) -> Network:
@@ -81,6 +85,7 @@ def ring(
     )
 
 
+@checked
 def star(
     size: int, *, samples: int, initial: int, real: int = 0, **options: Unpack[Options]
 ) -> Network:
@@ -94,6 +99,7 @@ def star(
     )
 
 
+@checked
 def complete(
     size: int, *, samples: int, initial: int, real: int = 0, **options: Unpack[Options]
 ) -> Network:
@@ -104,6 +110,7 @@ def complete(
     )
 
 
+@checked
 def random_directed(
     size: int,
     *,
@@ -119,6 +126,7 @@ def random_directed(
     return _random(chance, seed, samples=samples, initial=initial, real=real, **options)
 
 
+@checked
 def stochastic_block(
     sizes: Sequence[int],
     *,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
+from mcjax.arguments import checked
 from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.network import Network
 from mcjax.study.grid import Variant, in_condition, variants
@@ -35,6 +36,7 @@ Made = TypeVar("Made")
 BUILTIN = ("study", "every-3", "every-4")
 
 
+@checked
 def load_study(path: str | Path) -> Study:
     """Read a study file.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from mcjax.arguments import checked, checked_fields
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network import Network
 from mcjax.study.quantities import check_quantities
@@ -111,6 +112,7 @@ class Condition:
 
 
 @dataclass(frozen=True)
+@checked_fields
 class Study:
     """Conditions and how to run them.
 
@@ -190,6 +192,7 @@ class Study:
             raise InputError("run", "needs chains >= 2, generations >= 0 and chunk >= 1")
 
 
+@checked
 def condition(
     network: Network,
     model: Model,
@@ -315,6 +318,7 @@ def condition(
     )
 
 
+@checked
 def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:
     """Return a condition at several sizes, with independent draws for each size.
 
