@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mcjax.arguments import checked
+from mcjax.arguments import checked, checked_but
 from mcjax.chains.program import Trajectory
 from mcjax.checks.parts import rehearse
 from mcjax.checks.registry import refuse_faults
@@ -31,7 +31,7 @@ from mcjax.verdicts.quantities.registry import quantities_of
 from mcjax.verdicts.survey import SurveyVerdict, judge_survey
 
 
-@checked
+@checked_but("laws")
 def predict(study: Study, laws: Laws | None = None) -> list[Predictions]:
     """Predict the errors of each condition by all laws, without simulation.
 
@@ -68,7 +68,7 @@ def simulate(
     return simulation.simulate(_compiled(study), known, report, chains)
 
 
-@checked
+@checked_but("laws")
 def verify(
     study: Study,
     theory: Study | None = None,

@@ -51,31 +51,47 @@ REMEDIES = {
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
-    """Check the arguments of each call of a function.
+    """Check the arguments of each call of a function; see :func:`checked_but`."""
+    return checked_but()(function)
+
+
+def checked_but(*own: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Check the arguments of each call of a function, but for some that it checks itself.
+
+    Parameters
+    ----------
+    *own : str
+        Names of arguments whose types the function checks together with their values.
 
     Raises
     ------
     InputError
         If an argument has another type than the function takes; it names the argument.
     """
-    signature = inspect.signature(function)
 
-    @functools.wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        bound = signature.bind(*args, **kwargs)
-        hints = _hints(function)
-        for name, value in bound.arguments.items():
-            kind, hint = signature.parameters[name].kind, hints.get(name, Any)
-            if kind is inspect.Parameter.VAR_KEYWORD:
-                if get_origin(hint) is None and hint is not Any:
-                    bound.arguments[name] = {k: read(k, v, hint) for k, v in value.items()}
-            elif kind is inspect.Parameter.VAR_POSITIONAL:
-                bound.arguments[name] = tuple(read(name, part, hint) for part in value)
-            else:
-                bound.arguments[name] = read(name, value, hint)
-        return function(*bound.args, **bound.kwargs)
+    def checking(function: Callable[P, R]) -> Callable[P, R]:
+        signature = inspect.signature(function)
 
-    return call
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            bound = signature.bind(*args, **kwargs)
+            hints = _hints(function)
+            for name, value in bound.arguments.items():
+                kind, hint = signature.parameters[name].kind, hints.get(name, Any)
+                if name in own:
+                    continue
+                if kind is inspect.Parameter.VAR_KEYWORD:
+                    if get_origin(hint) is None and hint is not Any:
+                        bound.arguments[name] = {k: read(k, v, hint) for k, v in value.items()}
+                elif kind is inspect.Parameter.VAR_POSITIONAL:
+                    bound.arguments[name] = tuple(read(name, part, hint) for part in value)
+                else:
+                    bound.arguments[name] = read(name, value, hint)
+            return function(*bound.args, **bound.kwargs)
+
+        return call
+
+    return checking
 
 
 def checked_fields(cls: C) -> C:

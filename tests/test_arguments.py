@@ -30,9 +30,9 @@ def nothing(*values):
 
 
 CALLS = {
-    mcjax.predict: {"study": STUDY, "laws": []},
+    mcjax.predict: {"study": STUDY},
     mcjax.simulate: {"study": STUDY, "known": None, "report": nothing, "chains": [0]},
-    mcjax.verify: {"study": STUDY, "theory": STUDY, "report": nothing, "laws": []},
+    mcjax.verify: {"study": STUDY, "theory": STUDY, "report": nothing},
     mcjax.verify_until_decided: {"study": STUDY, "predictions": [], "known": None, "report": None},
     mcjax.replay: {"study": STUDY, "condition": "", "chain": 0},
     mcjax.replay_data: {
@@ -63,8 +63,7 @@ CALLS = {
         **{"seed": 0, "tolerance": 0.4, "confidence": 0.9, "piece": 2},
     },
     mcjax.build_network: {
-        **{"models": 1, "feeds": [("0", "0", 5)], "initial": 5, "draws": "private"},
-        **{"real": "fresh", "memory": "replace", "growth": 0.0, "sources": (), "first": ()},
+        **{"feeds": [("0", "0", 5)], "sources": (), "first": ()},
     },
     mcjax.data_mediated: {
         **{"entities": 2, "alpha": 0.5, "beta": 0.5, "private": 10, "public": 10},
@@ -75,15 +74,15 @@ CALLS = {
         **{"public": False, "real": "fresh"},
     },
     mcjax.Generation: {"feeds": [("0", "0", 5)]},
-    mcjax.Growing: {"first": GENERATION, "exponent": 1.0},
-    mcjax.user_law: {"function": nothing, "name": "own", "asymptotic": False},
+    mcjax.Growing: {"first": GENERATION},
+    mcjax.user_law: {"name": "own", "asymptotic": False},
     mcjax.user_model: {
         **{"loss": nothing, "sample": nothing, "sample_real": None, "name": "own"},
         **{"predictor": "linear", "covariates": None, "estimator": None, "init": None},
     },
     mcjax.model_from_file: {"path": "mine.py", "name": None},
     mcjax.predictor_model: {"name": "own", "predictor": MODEL.predictor, "params": {}},
-    mcjax.penalised: {"model": MODEL, "ridge": 0.1},
+    mcjax.penalised: {"model": MODEL},
     mcjax.gaussian: {"unbiased": True},
     mcjax.Newton: {"limit": 5},
     mcjax.LBFGS: {"limit": 5},
@@ -103,7 +102,13 @@ CALLS = {
     },
 }
 """Arguments of the right types, by function; each is replaced by an object of no type at all."""
-REQUIRED = {mcjax.condition: {"theta": [1.0, 1.0]}}
+REQUIRED = {
+    mcjax.condition: {"theta": [1.0, 1.0]},
+    mcjax.build_network: {"models": 1, "initial": 5},
+    mcjax.Growing: {"exponent": 1.0},
+    mcjax.penalised: {"ridge": 0.1},
+    mcjax.user_law: {"function": nothing},
+}
 VALUES = {
     **{mcjax.linear: ("sigma", "noise", "real_noise"), mcjax.huber: ("threshold", "sigma")},
     mcjax.quantile: ("level", "sigma"),
@@ -186,7 +191,12 @@ def test_every_public_function_is_covered():
         (lambda: mcjax.diagnose("a.toml"), "net: is 'a.toml'; read it"),
         (lambda: mcjax.diagnose(STUDY), "net: is a Study; take one of its networks"),
         (lambda: mcjax.build_network(2, [3], 5), "feeds[0]: is 3; give a Feed or a tuple of 3"),
-        (lambda: mcjax.build_network([1, 2], [], 5), "models[0]: is 1; give text"),
+        (lambda: mcjax.build_network([1, 2], [], 5), "network.models: has 1; names are"),
+        (lambda: mcjax.build_network(2.5, [], 5), "network.models: is 2.5; give names"),
+        (lambda: mcjax.build_network(1, [], "x"), "network.initial (0): is 'x'"),
+        (lambda: mcjax.build_network(1, [], 5, memory=3), "network.memory: is 3, not one of"),
+        (lambda: mcjax.predict(STUDY, 3), "laws: is 3; give a list of laws"),
+        (lambda: mcjax.penalised(MODEL, ridge="x"), "family.penalty.ridge: is 'x'"),
         (lambda: mcjax.from_networkx([1]), "graph: is a list; give a networkx.DiGraph"),
         (lambda: mcjax.Series(3), "generations: is 3; give a Generation"),
         (lambda: mcjax.Optax("adam", 3), "transformation: is 'adam'; build it, as in optax.adam"),

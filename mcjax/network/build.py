@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from mcjax.arguments import checked
+from mcjax.arguments import checked_but
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network.checks import (
     GROWTH_ALONE,
@@ -37,7 +37,7 @@ Weighted = tuple[Feed, Sequence[float]]
 """A feed and its weights by generation."""
 
 
-@checked
+@checked_but("models", "initial", "draws", "real", "memory", "growth")
 def build_network(
     models: int | Iterable[str],
     feeds: Iterable[FeedLike] | Timeline,
@@ -87,8 +87,10 @@ def build_network(
         if models > MOST_MODELS:
             raise InputError("network.models", f"is {models}; at most {MOST_MODELS} are possible")
         names = tuple(str(i) for i in range(models))
-    else:
+    elif isinstance(models, Iterable):
         names = tuple(models)
+    else:
+        raise InputError("network.models", f"is {models!r}; give names, or a whole number")
     own = tuple(sources)
     counts = {source.name: source.samples for source in own}
     begun = [_first(feed, counts) for feed in first]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mcjax.arguments import checked, checked_fields
+from mcjax.arguments import checked, read
 from mcjax.errors import InputError
 from mcjax.network.feed import Feed
 
@@ -183,7 +183,6 @@ class Cycle(Timeline):
 
 
 @dataclass(frozen=True)
-@checked_fields
 class Growing(Timeline):
     """One generation whose feeds have ``samples * t^exponent`` observations, rounded."""
 
@@ -191,6 +190,7 @@ class Growing(Timeline):
     exponent: float
 
     def __post_init__(self) -> None:
+        read("first", self.first, Generation)
         number = isinstance(self.exponent, int | float) and not isinstance(self.exponent, bool)
         if not (number and 0 <= self.exponent <= 10):
             raise InputError("network.growth", f"is {self.exponent!r}; give a number from 0 to 10")
