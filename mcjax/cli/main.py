@@ -9,9 +9,10 @@ import io
 import os
 import sys
 import traceback
+import warnings
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -289,7 +290,8 @@ def run() -> None:
         if isinstance(stream, io.TextIOWrapper):  # names may have letters that it cannot encode
             stream.reconfigure(errors="backslashreplace")
     try:
-        with reading_once():
+        with reading_once(), warnings.catch_warnings():
+            warnings.showwarning = _warn
             status = cli(standalone_mode=False) or 0
         if sys.stdout is not None:
             sys.stdout.flush()  # so that an error in writing is reported
@@ -340,6 +342,19 @@ def _report(status: int, sentence: str) -> int:
     with suppress(OSError):
         click.echo(f"mcjax: {whole}", err=True)
     return status
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Write a warning of mcjax as a sentence; those of libraries are not for users."""
+    if issubclass(category, UserWarning | RuntimeWarning):
+        _report(0, str(message))
 
 
 def _usage(error: click.ClickException) -> str:
