@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcjax.laws.jackknife import jackknife_deviations, jackknife_error
+from mcjax.solvers.conditioning import scaled
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
@@ -206,11 +207,11 @@ class Prediction:
 
     @property
     def rank(self) -> Int[np.ndarray, "T+1 M"]:
-        """Rank of each model's covariance; p where it is not finite."""
+        """Rank of each model's covariance, with a unit diagonal; p where it is not finite."""
         blocks = self.own_covariances
         finite = np.isfinite(blocks).all((-2, -1))
         safe = np.where(finite[..., None, None], blocks, np.eye(self.p))
-        values = np.linalg.eigvalsh(safe)
+        values = np.linalg.eigvalsh(scaled(safe))
         return np.asarray((values > SMALLEST * values[..., -1:]).sum(-1))
 
     @property

@@ -17,6 +17,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Key
 
+from mcjax.arguments import checked
 from mcjax.draws.keys import key_of
 from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.estimators.estimator import Estimator, Loss
@@ -33,6 +34,7 @@ SIGNATURES: dict[Predictor | None, tuple[str, str]] = {
 """Signatures of a user's functions, by the value of ``predictor``."""
 
 
+@checked
 def user_model(
     loss: Callable[..., Any],
     sample: Callable[..., Any],
@@ -127,6 +129,7 @@ def model_from_object(thing: Any, **params: Any) -> Model:
     return user_model(thing.loss, thing.sample, real, str(name), **params)
 
 
+@checked
 def model_from_file(path: str | Path, name: str | None = None, **options: Any) -> Model:
     """Return the model that a Python file defines by ``loss`` and ``sample``.
 

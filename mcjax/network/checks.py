@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network.feed import REAL, Feed
-from mcjax.network.numbers import MOST
 from mcjax.network.source import RealData
+from mcjax.numbers import MOST
 
 if TYPE_CHECKING:
     from mcjax.network.network import Network

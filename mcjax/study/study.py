@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from mcjax.arguments import checked, checked_fields
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network import Network
+from mcjax.solvers.conditioning import condition_number, scaled, scales_of
 from mcjax.study.quantities import check_quantities
 from mcjax.study.selections import check_selections
 from mcjax.study.sources import (
@@ -37,6 +39,8 @@ Solver = Literal["auto", "newton", "lbfgs"]
 Sampling = Literal["auto", "rows"]
 PathChoice = Literal["auto", "reference"]
 
+FAR_APART = 1e8
+"""Condition number of a covariance from which its root is taken in other units."""
 MOST_NUMBERS = 2**30
 """Largest number of covariances that the laws of a condition keep."""
 PRECISIONS: dict[Precision, tuple[Dtype, Dtype]] = {
@@ -113,6 +117,7 @@ class Condition:
 
 
 @dataclass(frozen=True)
+@checked_fields
 class Study:
     """Conditions and how to run them.
 
@@ -208,6 +213,7 @@ def _check_size(made: Condition, generations: int) -> None:
         )
 
 
+@checked
 def condition(
     network: Network,
     model: Model,
@@ -333,6 +339,7 @@ def condition(
     )
 
 
+@checked
 def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:
     """Return a condition at several sizes, with independent draws for each size.
 
@@ -389,6 +396,9 @@ def _read_only(value: Any) -> Any:
 
 def covariance_root(cov: Float[np.ndarray, "q q"]) -> Float[np.ndarray, "q q"]:
     """Return a matrix F with ``F F' = cov``, which may be rank-deficient."""
+    if len(cov) and np.linalg.cond(cov) > FAR_APART and condition_number(cov) < FAR_APART:
+        # in units in which no eigenvalue is lost beside the largest
+        return np.asarray(scales_of(cov)[:, None] * covariance_root(scaled(cov)))
     values, vectors = np.linalg.eigh(cov)
     root: np.ndarray = vectors * np.sqrt(np.maximum(values, 0.0))
     if math.isclose(values[0], values[-1], rel_tol=1e-12):
@@ -404,5 +414,9 @@ def whitener(cov: Float[np.ndarray, "q q"]) -> Float[np.ndarray, "q q"]:
     root = covariance_root(cov)
     if len(root) == 0:
         return root
-    regular = np.linalg.cond(root) < 1e6
-    return np.linalg.inv(root).T if regular else np.zeros_like(root)
+    if np.linalg.cond(root) < 1e6:
+        return np.asarray(np.linalg.inv(root).T)
+    if not condition_number(cov) < 1e12:
+        return np.zeros_like(root)
+    scale = scales_of(cov)[:, None]
+    return np.asarray(np.linalg.inv(root / scale).T / scale)

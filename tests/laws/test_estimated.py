@@ -83,6 +83,38 @@ def test_a_loss_without_curvature_is_told():
     assert "singular" in reason(absolute, gaussian)
 
 
+@pytest.mark.parametrize(
+    ("loss", "sample", "expected"),
+    [
+        (
+            lambda theta, x, y: jnp.exp((y - x @ theta) ** 2),
+            gaussian,
+            "under `sample` the score has no finite variance",
+        ),
+        (
+            squared,
+            lambda key, theta, x: x @ theta + jax.random.cauchy(key),
+            "under `sample` the score has no finite variance",
+        ),
+    ],
+)
+def test_information_that_is_infinite_is_told(loss, sample, expected):
+    assert expected in reason(loss, sample)
+
+
+def test_information_of_noise_with_a_fourth_moment_is_estimated():
+    net = topologies.self_loop(samples=50, initial=50)
+
+    def sample(key, theta, x):
+        return x @ theta + jax.random.t(key, 4.5)
+
+    study = Study((condition(net, user_model(squared, sample), THETA),))
+    law = api.predict(study)[0].laws["first_order"]
+    # at generation 0, tr I^-1 / n = 2 Var(eps) / 50
+    off = law.mse[0, 0] - 2 * 4.5 / 2.5 / 50
+    assert abs(off) < 5 * law.standard_error[0, 0]
+
+
 def test_derivatives_that_are_not_finite_are_told():
     def broken(theta, x, y):
         return squared(theta, x, y) + jnp.sqrt(jnp.abs(theta[0] - 0.5))

@@ -67,7 +67,8 @@ def estimate_information(
         kinds[real] = drawn = draw_moments(model, theta, factor, real)
         wrong = not_finite(drawn) or infinite_variance(drawn) or not_smallest(drawn, theta)
         if wrong:
-            raise Inapplicable(f"under `{'sample_real' if real else 'sample'}` {wrong}")
+            own = real and model.sample_real is not None
+            raise Inapplicable(f"under `{'sample_real' if own else 'sample'}` {wrong}")
 
     def information(keep: np.ndarray) -> Information:
         return Information(real=_batch(kinds[True], keep), synthetic=_batch(kinds[False], keep))
