@@ -173,7 +173,8 @@ def centre_of(
         longest = float(np.abs(step).max())
         size = max(1.0, float(np.abs(centre).max()))
         if longest == 0 or (previous < PRECISE * size and longest > previous / 2):
-            return centre, slope, np.array([score.by_parent for score in scores])
+            by_parent = {key: kind.by_parent(centre) for key, kind in distinct.items()}
+            return centre, slope, np.array([by_parent[id(kind)] for kind in data])
         # the centre lies between the parameters of the data, or not far from them
         apart = max(float(np.abs(kind.origin.theta - centre).max()) for kind in data)
         limit = max(LONGEST_STEP, apart)
