@@ -23,6 +23,7 @@ from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.estimators.estimator import Estimator, Loss
 from mcjax.estimators.predictor import LinearPredictor, Params, Words, elementwise
 from mcjax.faults import bad_call, definition, fault_sentence, users_code
+from mcjax.files import read_bytes
 from mcjax.models.model import Model, Sample, predictor_model
 
 Predictor = Literal["linear"]
@@ -176,11 +177,9 @@ def run_file(path: Path) -> dict[str, Any]:
     InputError
         If the file cannot be read or run.
     """
-    try:
-        content = path.read_bytes()
-    except (OSError, ValueError) as error:  # a zero byte in the name
-        reason = getattr(error, "strerror", None) or error
-        raise InputError("", f"cannot be read: {reason}", str(path)) from error
+    content = read_bytes(path)
+    if not path.is_file():  # Python reads it again
+        raise InputError("", "is no regular file; name a file with Python code", str(path))
     try:
         return dict(_names(path, content))
     except (Exception, SystemExit) as error:  # user code may raise anything

@@ -192,7 +192,9 @@ class Study:
             if not 0 < getattr(self, field) < 1:
                 raise InputError(f"run.{field}", "must lie between 0 and 1")
         if not 0 < self.memory <= 2**20:
-            raise InputError("run.memory", f"is {self.memory}; give a number of GiB up to 2**20")
+            raise InputError(
+                "run.memory", f"is {self.memory}; give a positive number of GiB, up to 2**20"
+            )
         if self.chains < 2 or self.generations < 0 or self.chunk < 1:
             raise InputError("run", "needs chains >= 2, generations >= 0 and chunk >= 1")
         for made in self.conditions:
