@@ -9,6 +9,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
+from mcjax.arguments import checked
 from mcjax.draws import samplers
 from mcjax.errors import InputError
 from mcjax.estimators.predictor import Params, Words
@@ -16,9 +17,11 @@ from mcjax.estimators.sufficient_statistics import Statistics, Sums
 from mcjax.models.generative import GaussianMoments, generative_model
 from mcjax.models.information import Information, same_information
 from mcjax.models.model import Functional, Model, uniforms
+from mcjax.models.rounding import normal_rounding
 from mcjax.models.scores import NormalScores
 
 
+@checked
 def gaussian(unbiased: bool = True) -> Model:
     """Return the normal model, ``y ~ N(theta_1, theta_2)`` with theta = (mean, variance).
 
@@ -49,6 +52,7 @@ def gaussian(unbiased: bool = True) -> Model:
         statistics=Statistics(_summary, _estimate),
         check=_check,
         scores=NormalScores(),
+        rounding=normal_rounding,
         generative=GaussianMoments(),
         functionals=(
             Functional("variance", _variance, "ratio", _unbounded),
