@@ -217,6 +217,7 @@ def _on_ladder(cells: PlannedCells, amplification: float) -> RatioCells:
         quantity=limit_of(cells.quantity),
         spread=cells.spread * amplification,
         allowance=0 * cells.allowance,
+        skewness=0 * cells.skewness,
     )
 
 

@@ -68,6 +68,7 @@ class MeanSquaredError(Quantity):
             error=ratio * prediction.relative_error.ravel(),
             skewness=skewness,
             kurtosis=kurtosis,
+            tails=Tails.SQUARES,
         )
 
 
@@ -109,6 +110,7 @@ def cells_about_errors(quantity: str, comparison: Comparison) -> RatioCells:
         spread=comparison.prediction.relative_spread.ravel(),
         error=comparison.prediction.relative_error.ravel(),
         allowance=comparison.allowance.ravel(),
+        skewness=np.nan_to_num(_shape(comparison.prediction)[0]),  # 0 where nothing varies
     )
 
 
