@@ -4,15 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Bool, Float, Int
 
 SMALLEST = 1e-12
 """Variance in a direction, relative to the largest one, up to which there is none."""
+
+
+class Validity(NamedTuple):
+    """Where an expansion in 1/n can be trusted.
+
+    Attributes
+    ----------
+    indicator : ndarray, shape (T + 1, M)
+        Relative size of the last terms that it has; what it neglects is about its square.
+    leverage : ndarray, shape (T + 1, M)
+        Weight of few observations in a fit, of order ``1/n^2``.
+    judged : ndarray of bool, shape (T + 1, M)
+        Whether both are small enough.
+    note : str
+        What is to be said where they are not; empty if they are everywhere.
+    accurate_from : callable
+        ``tolerance -> {law: rows}``: with how many rows in the smallest fit, and all sample counts
+        in proportion, this law and the first-order one are accurate to a relative tolerance.
+    """
+
+    indicator: Float[np.ndarray, "T+1 M"]
+    leverage: Float[np.ndarray, "T+1 M"]
+    judged: Bool[np.ndarray, "T+1 M"]
+    note: str
+    accurate_from: Callable[[float], dict[str, int]]
 
 
 @dataclass(frozen=True)
@@ -47,7 +72,7 @@ class Prediction:
     asymptotic : bool
         Whether the law is a limit as sample counts grow, in which errors are normal.
     allowance : ndarray or float
-        For an asymptotic law, relative departures of second moments that are no evidence against
+        For an expansion in 1/n, relative departures of second moments that are no evidence against
         it at these sample counts; it broadcasts to (T + 1, M).
     mse_complete : bool
         Whether ``mse`` holds all terms of the order of the covariance. Where the mean error does
@@ -62,6 +87,8 @@ class Prediction:
         Means of functionals of the estimates, by name, if the law predicts any.
     longer : callable, optional
         Maps a number of generations to the law's prediction for them, or to None if there is none.
+    validity : Validity, optional
+        Where the law can be trusted, if it says so itself.
     """
 
     law: str
@@ -80,6 +107,7 @@ class Prediction:
     views: tuple[Float[np.ndarray, "p p"], Float[np.ndarray, "M p p"]] | None = None
     functionals: Mapping[str, Float[np.ndarray, "T+1 M"]] = field(default_factory=dict)
     longer: Callable[[int], Prediction | None] | None = None
+    validity: Validity | None = None
 
     @classmethod
     def of(
@@ -97,6 +125,7 @@ class Prediction:
         mse_complete: bool = True,
         pooled: float | None = None,
         functionals: Mapping[str, Float[np.ndarray, "T+1 M"]] | None = None,
+        validity: Validity | None = None,
         reference: str = "",
     ) -> Prediction:
         """Build a prediction from the covariance, filling in whatever follows from it.
@@ -115,7 +144,7 @@ class Prediction:
             Defaults to 0.
         growth, limit : ndarray, shape (M,), optional
             Default to nan, which says nothing about the long run.
-        asymptotic, allowance, mse_complete, pooled, functionals, reference : optional
+        asymptotic, allowance, mse_complete, pooled, functionals, validity, reference : optional
             See :class:`Prediction`.
         """
         if mse is None:
@@ -136,6 +165,7 @@ class Prediction:
             mse_complete=mse_complete,
             pooled=pooled,
             functionals=functionals or {},
+            validity=validity,
         )
 
     @property

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pkgutil import resolve_name
 
-from mcjax.errors import InputError
+from mcjax.errors import InputError, did_you_mean
 from mcjax.laws.law import Law
 
 PLACES = {
     "first_order": "mcjax.laws.first_order.m_estimators:FirstOrder",
+    "second_order": "mcjax.laws.second_order.m_estimators:SecondOrder",
     "finite_sample": "mcjax.laws.least_squares.finite_sample:FiniteSample",
     "minimum_norm": "mcjax.laws.least_squares.minimum_norm:MinimumNorm",
     "fixed_design": "mcjax.laws.least_squares.fixed_design:FixedDesign",
@@ -20,14 +21,32 @@ PLACES = {
 }
 """Modules and classes of the built-in laws, by name."""
 
+ON_REQUEST = ("second_order",)
+"""Built-in laws that are predicted and judged only where they are asked for by name."""
+
 LAWS: tuple[Law, ...] = tuple(resolve_name(place)() for place in PLACES.values())
 
-Laws = Mapping[str, Law] | Iterable[Law]
-"""Further laws: a mapping from the names they have in results, or the laws themselves."""
+Laws = Mapping[str, Law] | Iterable[Law | str]
+"""Further laws: a mapping from the names they have in results, or the laws themselves; a built-in
+law on request by its name."""
+
+
+def built_in(name: str) -> Law:
+    """Return a built-in law.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    for law in LAWS:
+        if law.name == name:
+            return law
+    raise InputError("law", f"{name!r} is no built-in law{did_you_mean(name, PLACES)}")
 
 
 def further_laws(laws: Laws | None) -> dict[str, Law]:
-    """Return a user's laws by name.
+    """Return by name the laws that are asked for: a user's own, or built-in ones on request.
 
     Raises
     ------
@@ -39,9 +58,17 @@ def further_laws(laws: Laws | None) -> dict[str, Law]:
         return {}
     if hasattr(laws, "predict"):
         raise InputError("laws", "is one law; put it in a list")
-    pairs = laws.items() if isinstance(laws, Mapping) else [(_name(law), law) for law in laws]
+    if isinstance(laws, Mapping):
+        pairs = list(laws.items())
+    else:
+        given = [laws] if isinstance(laws, str) else laws
+        asked = [built_in(law) if isinstance(law, str) else law for law in given]
+        pairs = [(_name(law), law) for law in asked]
     named: dict[str, Law] = {}
     for name, law in pairs:
+        if law in LAWS:
+            named[law.name] = law
+            continue
         for part in ("name", "reference", "exact", "applies", "predict"):
             if not hasattr(law, part):
                 raise InputError(

@@ -1,0 +1,103 @@
+"""Check what a model states about its score before the law relies on it.
+
+Derivations by hand go wrong, and automatic differentiation goes wrong in two ways without a
+warning: through a sampler of discrete labels it gives 0, and at a kink of the loss it misses a
+point mass. Both are found by comparing the stated expansion with the moments that the model states
+as well.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mcjax.laws.law import Inapplicable
+from mcjax.models.model import Model
+from mcjax.models.score_expansion import ScoreExpansion, inconsistent_order
+from mcjax.models.scores import ScoreMoments
+
+STEP = 1e-3
+"""Step of differences, relative to the scale of the moments."""
+CLOSE = 1e-3
+"""Largest departure of an expansion from differences, relative to its largest term."""
+
+
+def check_expansion(model: Model, expansion: ScoreExpansion, gamma: float) -> None:
+    """Check the expansion of a model's score.
+
+    Parameters
+    ----------
+    model : Model
+        The model, with its moments.
+    expansion : ScoreExpansion
+        Its expansion, for data that models generate, at many predictors.
+    gamma : float
+        Standard deviation of the predictors.
+
+    Raises
+    ------
+    Inapplicable
+        If the score does not vanish on average along the truth, or the expansion is not that of
+        the moments.
+    """
+    scores = model.scores
+    assert isinstance(scores, ScoreMoments), "the law has asked"
+    assert scores.expansion is not None, "the law has asked"
+    order = inconsistent_order(expansion)
+    if order is not None:
+        raise Inapplicable(
+            f"the expansion of {model.name} is inconsistent at order {order}: the mean score at the"
+            " truth does not stay 0 as the truth moves"
+        )
+    scale = 1.0 if scores.scale is None else float(model.params[scores.scale])
+    for real in (False, True):
+        wrong = _differs(model, scores, gamma * np.array([-1.0, 0.0, 0.7]), scale * STEP, real)
+        if wrong:
+            raise Inapplicable(
+                f"the expansion of {model.name} is not that of its moments: {wrong} differs; at a"
+                " kink of the loss, differentiate the expectation and not the loss"
+            )
+
+
+def _differs(model: Model, scores: ScoreMoments, eta: np.ndarray, step: float, real: bool) -> str:
+    """Return which derivative differs from a difference of moments, or an empty string."""
+    assert scores.expansion is not None, "the law has asked"
+    expansion = scores.expansion(model.params, eta, real)
+
+    def slope(reader: float, parent: float) -> np.ndarray:
+        at = eta + reader * step, eta + parent * step
+        return scores.mean(model.params, *at, real).by_reader
+
+    def product(first: float, second: float, parent: float) -> np.ndarray:
+        readers = eta + first * step, eta + second * step
+        return scores.product(model.params, readers, eta + parent * step, real)
+
+    double = (1, -2, 1), (1, 0, -1)
+    found = {
+        "E r2": (slope(0, 0), expansion.mean_term(1, 0)),
+        "the second derivative of E r1": (
+            (slope(1, 0) - slope(-1, 0)) / (2 * step),
+            expansion.mean_term(2, 0),
+        ),
+        "the third derivative of E r1": (
+            sum(w * slope(at, 0) for w, at in zip(*double, strict=True)) / step**2,
+            expansion.mean_term(3, 0),
+        ),
+        "E r1^2": (product(0, 0, 0), expansion.product_term(0, 0, 0)),
+        "E r3 r1": (
+            sum(w * product(at, 0, 0) for w, at in zip(*double, strict=True)) / step**2,
+            expansion.product_term(2, 0, 0),
+        ),
+        "E r2^2": (
+            sum(a * b * product(a, b, 0) for a in (1, -1) for b in (1, -1)) / (4 * step**2),
+            expansion.product_term(1, 1, 0),
+        ),
+        "the curvature of E r1^2 in the parent": (
+            sum(w * product(0, 0, at) for w, at in zip(*double, strict=True)) / step**2,
+            expansion.product_term(0, 0, 2),
+        ),
+    }
+    sizes = [np.abs(np.asarray(stated, float)).max() for _, stated in found.values()]
+    for (name, (seen, stated)), size in zip(found.items(), sizes, strict=True):
+        if np.abs(seen - stated).max() > CLOSE * max(size, *sizes):
+            return name
+    return ""
