@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 
 from mcjax.laws.collapse.components import data_flow
 from mcjax.laws.collapse.origins import collapse_origins, collapsing
-from mcjax.laws.law import GROWING, STOPS, Inapplicable, Reason, altered, has_long_run
+from mcjax.laws.law import GROWING, STOPS, Inapplicable, Reason, altered
 from mcjax.laws.prediction import Prediction, mean_squares
 from mcjax.laws.second_order.checks import check_expansion
 from mcjax.laws.second_order.moments import (
@@ -28,8 +28,10 @@ from mcjax.laws.second_order.validity import allowance, leverage_of, validity_of
 from mcjax.models.scores import ScoreMoments
 from mcjax.study.study import Condition
 
+MOST_ENTRIES, MOST_WITHOUT_THIRD = 150, 500
+"""Most entries of the state, with third cumulants and without. These take tens of seconds."""
 LARGEST = 3e7
-"""Numbers in the largest array that the recursion may hold, of 240 MB."""
+"""Most numbers in the tensors of all fits of a generation, which are 240 MB."""
 
 
 class SecondOrder:
@@ -124,7 +126,7 @@ class SecondOrder:
 def _stable(condition: Condition) -> Bool[np.ndarray, " M"] | None:
     """Return which models settle, None if there is no long run or nothing settles."""
     net = condition.network
-    if not has_long_run(net):
+    if net.later.lasting is None:
         return None
     settled = net.settled
     stable = ~np.array(collapsing(data_flow(settled), collapse_origins(settled)))
@@ -138,35 +140,31 @@ def _fewest_rows(condition: Condition) -> int:
 
 
 def _check_size(condition: Condition, read: Generations) -> None:
-    """Raise Inapplicable if the recursion would hold too many numbers."""
-    net, p = condition.network, min(len(condition.theta), 3)
-    noise = noise_axes(p).size
-    scores = condition.model.scores
-    bends = not (isinstance(scores, ScoreMoments) and scores.location)
-    state = net.size * p + len(read.kept) * noise
-    sizes = {"moments": len(read.order) * 10.0 * net.size**2, "state": float(state**2)}
-    if bends:
-        sizes["third cumulants"] = float(state**3)
-    for samples in read.samples:
-        width = np.zeros(net.size)
-        for sample in samples:
-            of_real = noise if sample.kept is not None else 0
-            for i in sample.shares:
-                width[i] += p if sample.origin < net.size else of_real
-        sizes["fits"] = max(sizes.get("fits", 0.0), float(p * (width**3).sum()))
-        pairs = sum(
-            p**2 * (width[i] + width[k]) ** 2
-            for sample in samples
-            for i in sample.shares
-            for k in sample.shares
-            if i <= k
-        )
-        sizes["pairs of fits"] = max(sizes.get("pairs of fits", 0.0), float(pairs))
-    what, numbers = max(sizes.items(), key=lambda item: item[1])
-    if numbers > LARGEST:
+    """Raise Inapplicable if the recursion would take too long, or hold too many numbers."""
+    size, p = condition.network.size, min(len(condition.theta), 3)
+    noise, scores = noise_axes(p).size, condition.model.scores
+    straight = isinstance(scores, ScoreMoments) and scores.location
+    most = MOST_WITHOUT_THIRD if straight else MOST_ENTRIES
+    entries = size * p + len(read.kept) * noise
+    if entries > most:
         raise Inapplicable(
-            f"the network is too large: {what} alone would take {numbers:.0e} numbers"
+            f"the network is too large: its state has {entries} entries ({p} for a model, {noise}"
+            f" for real data that are used again), and at most {most} are feasible"
         )
+    for samples in read.samples:
+        width = np.zeros(size)  # of the errors that each fit depends on
+        for sample in samples:
+            for i in sample.shares:
+                width[i] += p if sample.origin < size else 0
+                width[i] += noise if sample.kept is not None else 0
+        pairs = {(i, k) for sample in samples for i in sample.shares for k in sample.shares}
+        numbers = p * (width**3).sum()
+        numbers += sum(p**2 * (width[i] + width[k]) ** 2 for i, k in pairs if i <= k)
+        if numbers > LARGEST:
+            raise Inapplicable(
+                f"models read too many others: tensors would hold {numbers:.0e} numbers, and at"
+                f" most {LARGEST:.0e} are feasible"
+            )
 
 
 def _semidefinite(covariance: Float[np.ndarray, "T+1 n n"]) -> bool:

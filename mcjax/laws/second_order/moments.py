@@ -12,6 +12,7 @@ Back in the coordinates of theta, with ``cov(x) = L L'`` and ``a = L'^-1 u``, ``
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -93,7 +94,7 @@ class Moments:
         )
 
 
-class _Components(NamedTuple):
+class Components(NamedTuple):
     """The same in the coordinates of :class:`Axis`, along and across."""
 
     mean: np.ndarray  # (T + 1, M)
@@ -172,14 +173,14 @@ def moments_of(
     rows = expansions(condition, grid, axis.gamma)
     size = condition.network.size
     found = [
-        _components(read, rows, grid, Layout(size, q, noise_axes(q), len(read.kept)), stable)
+        components_of(read, rows, grid, Layout(size, q, noise_axes(q), len(read.kept)), stable)
         for q in ((p,) if p < 3 else (2, 3))
     ]
     if p < 3:
         [components] = found
     else:
         two, three = found
-        components = _Components(*(a + (p - 2) * (b - a) for a, b in zip(two, three, strict=True)))
+        components = Components(*(a + (p - 2) * (b - a) for a, b in zip(two, three, strict=True)))
     matrices = np.array([axis.along, axis.across])
 
     def spread_out(parts: np.ndarray) -> np.ndarray:
@@ -194,23 +195,31 @@ def moments_of(
     )
 
 
-def _components(
+def tensors_of(rows: Mapping[int, ScoreExpansion], grid: Grid, p: int) -> dict[int, RowTensors]:
+    """Return the moments of one row by origin, from its expansions.
+
+    Raises
+    ------
+    Inapplicable
+        If they are infinite.
+    """
+    distinct = {id(row): row for row in rows.values()}
+    tensors = {key: RowTensors(row, grid, p) for key, row in distinct.items()}
+    for row in tensors.values():
+        if not (np.isfinite(row.noise).all() and np.isfinite(row.noise_third).all()):
+            raise Inapplicable("moments of the score are infinite")
+    return {origin: tensors[id(row)] for origin, row in rows.items()}
+
+
+def components_of(
     read: Generations,
     rows: dict[int, ScoreExpansion],
     grid: Grid,
     layout: Layout,
     stable: np.ndarray | None,
-) -> _Components:
+) -> Components:
     """Return the moments for one number of coordinates."""
-    distinct: dict[int, RowTensors] = {}
-    for row in rows.values():
-        if id(row) not in distinct:
-            distinct[id(row)] = RowTensors(row, grid, layout.p)
-    tensors = {origin: distinct[id(row)] for origin, row in rows.items()}
-    if not all(
-        np.isfinite(t.noise).all() and np.isfinite(t.noise_third).all() for t in distinct.values()
-    ):
-        raise Inapplicable("moments of the score are infinite")
+    tensors = tensors_of(rows, grid, layout.p)
     steps: dict[int, Step] = {}
     for place in dict.fromkeys(read.order):
         try:
@@ -219,7 +228,7 @@ def _components(
             raise Inapplicable("an expected Hessian is singular") from error
     skewed = any(step.bends for step in steps.values())
     state = before(layout, read.kept, tensors, skewed)
-    states: list[_Components] = []
+    states: list[Components] = []
     for place in read.order:
         state = advance(steps[place], state)
         states.append(_seen(state, layout))
@@ -228,22 +237,22 @@ def _components(
         inside[: layout.moving] = np.repeat(stable, layout.p)
         end = settled(steps[read.order[-1]], state, inside)
         states.append(_limit(states[-1], None if end is None else _seen(end, layout), stable))
-    return _Components(*(np.array(entries) for entries in zip(*states, strict=True)))
+    return Components(*(np.array(entries) for entries in zip(*states, strict=True)))
 
 
-def _limit(like: _Components, end: _Components | None, stable: np.ndarray) -> _Components:
+def _limit(like: Components, end: Components | None, stable: np.ndarray) -> Components:
     """Return the limit of the models that settle, nan for others."""
     if end is None:
-        return _Components(*(np.full_like(entry, np.nan) for entry in like))
+        return Components(*(np.full_like(entry, np.nan) for entry in like))
     pairs = stable[:, None] & stable
-    return _Components(
+    return Components(
         np.where(stable, end.mean, np.nan),
         np.where(pairs, end.leading, np.nan),
         np.where(pairs, end.parts, np.nan),
     )
 
 
-def _seen(state: State, layout: Layout) -> _Components:
+def _seen(state: State, layout: Layout) -> Components:
     """Return the components along and across of the models' moments."""
     size, p, moving = layout.models, layout.p, layout.moving
 
@@ -252,4 +261,4 @@ def _seen(state: State, layout: Layout) -> _Components:
         across = blocks[..., :, -1, :, -1] if p > 1 else np.zeros_like(blocks[..., :, 0, :, 0])
         return np.stack([blocks[..., :, 0, :, 0], across], axis=-3)
 
-    return _Components(state.mean[:moving:p], split(state.leading), split(state.parts))
+    return Components(state.mean[:moving:p], split(state.leading), split(state.parts))

@@ -36,6 +36,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
+from scipy.sparse import csr_array
 
 from mcjax.laws.doubling import squared_powers
 from mcjax.laws.second_order.row_tensors import RowTensors
@@ -107,7 +108,7 @@ def advance(step: Step, state: State) -> State:
     leading = p1 @ state.leading @ p1.T + step.spread
     third = None
     if state.third is not None:
-        third = _moved(p1, state.third) + added_third(step, state.leading)
+        third = _moved(csr_array(p1), state.third) + added_third(step, state.leading)
     return State(
         p1 @ state.mean + added_mean(step, state.leading),
         (leading + leading.T) / 2,
@@ -224,10 +225,12 @@ def _sum(powers: list[np.ndarray], noise: np.ndarray) -> np.ndarray:
     return total
 
 
-def _moved(p1: np.ndarray, third: np.ndarray) -> np.ndarray:
+def _moved(p1: np.ndarray | csr_array, third: np.ndarray) -> np.ndarray:
     """Return third cumulants after a linear map of all three axes."""
+    size = len(third)
     for _ in range(3):  # maps the first axis, and makes it the last
-        third = np.tensordot(third, p1, (0, 1))
+        mapped = np.asarray(p1 @ third.reshape(size, size * size))
+        third = mapped.T.reshape(size, size, size)
     return third
 
 
