@@ -52,7 +52,8 @@ def check_expansion(model: Model, expansion: ScoreExpansion, gamma: float) -> No
         )
     scale = 1.0 if scores.scale is None else float(model.params[scores.scale])
     for real in (False, True):
-        wrong = _differs(model, scores, gamma * np.array([-1.0, 0.0, 0.7]), scale * STEP, real)
+        eta = gamma * np.array([-1.0, 0.0, 0.7])
+        wrong = _differs(model, eta, step=scale * STEP, real=real)
         if wrong:
             raise Inapplicable(
                 f"the expansion of {model.name} is not that of its moments: {wrong} differs; at a"
@@ -60,8 +61,10 @@ def check_expansion(model: Model, expansion: ScoreExpansion, gamma: float) -> No
             )
 
 
-def _differs(model: Model, scores: ScoreMoments, eta: np.ndarray, step: float, real: bool) -> str:
+def _differs(model: Model, eta: np.ndarray, step: float, real: bool) -> str:
     """Return which derivative differs from a difference of moments, or an empty string."""
+    scores = model.scores
+    assert isinstance(scores, ScoreMoments), "the law has asked"
     assert scores.expansion is not None, "the law has asked"
     expansion = scores.expansion(model.params, eta, real)
 

@@ -107,7 +107,7 @@ class SecondOrder:
                 "corrections exceed the first-order law, so that no expansion describes the errors;"
                 " give more samples"
             )
-        leverage = leverage_of(read, rows, grid, net.size, p)[: generations + 1]
+        leverage = leverage_of(read, rows, grid, size=net.size, p=p)[: generations + 1]
         validity = validity_of(shown, leverage, _fewest_rows(condition))
         limit = None
         if stable is not None:

@@ -173,7 +173,9 @@ def moments_of(
     rows = expansions(condition, grid, axis.gamma)
     size = condition.network.size
     found = [
-        components_of(read, rows, grid, Layout(size, q, noise_axes(q), len(read.kept)), stable)
+        components_of(
+            read, rows, grid, layout=Layout(size, q, noise_axes(q), len(read.kept)), stable=stable
+        )
         for q in ((p,) if p < 3 else (2, 3))
     ]
     if p < 3:

@@ -233,7 +233,7 @@ def step_of(samples: Sequence[Sample], tensors: Mapping[int, RowTensors], layout
         omega, places = _common_spread(fits, variables, i, k)
         ours, theirs = layout.model(i), layout.model(k)
         change, curvature = (omega.derivative(q, (p, p), len(places)) for q in (1, 2))
-        spreads.append(Spread(ours, theirs, places, change, curvature))
+        spreads.append(Spread(ours, theirs, places, slope=change, curvature=curvature))
         leading, following = covariance(responses[i], responses[k])
         for target, block in ((spread_0, leading), (noise, following)):
             target[np.ix_(ours, theirs)] = block

@@ -54,8 +54,8 @@ def validity_of(moments: Moments, leverage: Float[np.ndarray, "T+1 M"], rows: in
         indicator,
         leverage,
         judged,
-        "" if judged.all() else OUTSIDE,
-        partial(rows_needed, rows, *largest),
+        note="" if judged.all() else OUTSIDE,
+        accurate_from=partial(rows_needed, rows, *largest),
     )
 
 
