@@ -6,7 +6,10 @@ simulate them, and verdicts on whether theory and simulation agree.
 
 The subpackages, each of which imports only those above it (enforced by a test)::
 
+    files      what a path holds, read once and within bounds
     faults     what a user's code raises, in one sentence
+    numbers    numbers as they come from Python, NumPy and files
+    arguments  the types of arguments, where users call functions
     draws      random numbers by position
     network    who feeds whom
     solvers    linear systems, and how a fit ends
@@ -19,6 +22,7 @@ The subpackages, each of which imports only those above it (enforced by a test):
     selections what a reader keeps of a feed
     diagnosis  the collapse law applied to one network
     verdicts   simulation compared with laws
+    checks     a user's own code, before it is simulated
     api        predict, simulate, verify and replay
     published  published results, each with a study that shows it
     report     tables, JSON and results on disk

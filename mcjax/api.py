@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 
+import numpy as np
+
+from mcjax.arguments import checked, checked_but
 from mcjax.chains.program import Trajectory
+from mcjax.checks.parts import rehearse
+from mcjax.checks.registry import refuse_faults
 from mcjax.engine import simulation
 from mcjax.engine.compiled import CompiledStudy, compile_study
 from mcjax.engine.engine import Report
@@ -18,7 +23,7 @@ from mcjax.laws.first_order.collapse_rates import rates_without
 from mcjax.laws.predict import predict_condition
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.registry import Laws
-from mcjax.study.study import Study
+from mcjax.study.study import Condition, Study
 from mcjax.study.survey import Survey
 from mcjax.verdicts.judge import Verification, judge
 from mcjax.verdicts.looks import judge_until_decided
@@ -26,6 +31,7 @@ from mcjax.verdicts.quantities.registry import quantities_of
 from mcjax.verdicts.survey import SurveyVerdict, judge_survey
 
 
+@checked_but("laws")
 def predict(study: Study, laws: Laws | None = None) -> list[Predictions]:
     """Predict the errors of each condition by laws, without simulation.
 
@@ -45,11 +51,14 @@ def predict(study: Study, laws: Laws | None = None) -> list[Predictions]:
     Raises
     ------
     InputError
-        If a law has the name of a built-in one, fails, or does not return a prediction.
+        If a law has the name of a built-in one, fails, or does not return a prediction; or if a
+        check of a user's own code fails, see :mod:`mcjax.checks.registry`.
     """
+    refuse_faults(study, "always", "laws", *(() if laws else ("built-in laws",)))
     return [predict_condition(c, study.generations, laws) for c in study.conditions]
 
 
+@checked
 def simulate(
     study: Study | CompiledStudy,
     known: Sequence[Tally[Outcome]] | None = None,
@@ -60,6 +69,7 @@ def simulate(
     return simulation.simulate(_compiled(study), known, report, chains)
 
 
+@checked_but("laws")
 def verify(
     study: Study,
     theory: Study | None = None,
@@ -92,9 +102,11 @@ def verify(
     """
     quantities_of(study)
     predictions = predict(study if theory is None else theory_for(study, theory), laws)
+    rehearse(study, predictions)
     return judge(study, predictions, [tally.outcome for tally in simulate(study, report=report)])
 
 
+@checked
 def verify_until_decided(
     study: Study,
     predictions: Sequence[Predictions],
@@ -106,7 +118,8 @@ def verify_until_decided(
     See :func:`mcjax.verdicts.looks.judge_until_decided`.
     """
     quantities_of(study)  # raise errors before any chain runs
-    compiled = compile_study(study)
+    rehearse(study, predictions)
+    compiled = _compiled(study)
 
     def run(tallies: Sequence[Tally[Outcome]], chains: Sequence[int]) -> list[Tally[Outcome]]:
         return simulation.simulate(compiled, tallies, report, chains)
@@ -114,11 +127,13 @@ def verify_until_decided(
     return judge_until_decided(study, predictions, run, known)
 
 
+@checked
 def replay(study: Study | CompiledStudy, condition: str, chain: int) -> Trajectory:
     """Run a single chain; see :func:`mcjax.engine.simulation.replay`."""
     return simulation.replay(_compiled(study), condition, chain)
 
 
+@checked
 def replay_data(
     study: Study | CompiledStudy, condition: str, chain: int, trajectory: Trajectory
 ) -> Iterator[list[dict[str, Dataset]]]:
@@ -132,14 +147,39 @@ def theory_for(study: Study, theory: Study) -> Study:
     Raises
     ------
     InputError
-        If the conditions or the models of the two studies differ.
+        If the conditions, the models or the true parameters of the two studies differ.
+
+    Notes
+    -----
+    Chains and laws are compared by their errors, and an error is a distance from the truth. Two
+    studies with different truths have no errors that can be compared.
     """
     ours, theirs = ([(c.name, c.network.models) for c in s.conditions] for s in (study, theory))
     if ours != theirs:
         raise InputError("theory", "must have the study's conditions and models")
+    for own, other in zip(study.conditions, theory.conditions, strict=True):
+        _check_truth(own, other)
     return replace(theory, generations=study.generations)
 
 
+def _check_truth(own: Condition, other: Condition) -> None:
+    """Raise an input error if the condition of a theory has another truth than the study's."""
+    ours, theirs = own.theta, other.theta
+    if np.array_equal(ours, theirs):
+        return
+    if ours.shape != theirs.shape:
+        problem = f"has {len(theirs)} numbers, and the study's has {len(ours)}"
+    else:
+        k = int(np.argmax(ours != theirs))
+        problem = f"has {theirs[k]:.12g} at position {k}, and the study's has {ours[k]:.12g}"
+    where = f" in the condition {own.name!r}" if own.name else ""
+    raise InputError(
+        "family.theta",
+        f"{problem}{where}; errors are distances from the truth, so give both the same",
+    )
+
+
+@checked
 def survey_pieces(survey: Survey, known: Container[int] = ()) -> Iterator[tuple[int, LateErrors]]:
     """Simulate the pieces of a survey that are not ``known``; yield their numbers and results."""
     for k, codes in enumerate(survey.pieces()):
@@ -147,6 +187,7 @@ def survey_pieces(survey: Survey, known: Container[int] = ()) -> Iterator[tuple[
             yield k, simulate_networks(survey, codes)
 
 
+@checked
 def judge_pieces(
     survey: Survey, pieces: Sequence[LateErrors], without: Clause | None = None
 ) -> SurveyVerdict:
@@ -173,4 +214,5 @@ def judge_pieces(
 
 
 def _compiled(study: Study | CompiledStudy) -> CompiledStudy:
+    refuse_faults(study.study if isinstance(study, CompiledStudy) else study, "always")
     return study if isinstance(study, CompiledStudy) else compile_study(study)

@@ -17,7 +17,7 @@ from mcjax.network import REAL, Feed, Generation, Network
 from mcjax.network.feed import by_reader
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int32, UInt32
+    from jaxtyping import Bool, Float, Int32, Integer, UInt32
 
 
 class Feeds(NamedTuple):
@@ -26,7 +26,7 @@ class Feeds(NamedTuple):
     Attributes
     ----------
     samples : array
-        Number of observations, 0 in an empty slot, int32, shape (M, B).
+        Number of observations, 0 in an empty slot, shape (M, B): int32, or int64 if one needs it.
     weight : array
         Weight of one observation, relative to the reader's largest, shape (M, B).
     origin : array
@@ -49,13 +49,17 @@ class Feeds(NamedTuple):
     (B,), or adds axes for several tables or lanes.
     """
 
-    samples: Int32[Any, "*M B"]
+    samples: Integer[Any, "*M B"]
     weight: Float[Any, "*M B"]
     origin: Int32[Any, "*M B"]
     stream: UInt32[Any, "*M B"]
     renewed: Bool[Any, "*M B"]
     selection: Int32[Any, "*M B"] | None = None
     copy: UInt32[Any, "*M B"] | None = None
+
+
+MOST_ROWS = 2**31 - 1
+"""Largest number of rows of a fit that can be simulated; laws take any number."""
 
 
 class Shape(NamedTuple):
@@ -95,7 +99,26 @@ def tables_of(network: NetworkArrays) -> list[Feeds]:
     ]
 
 
-def shape_of(networks: Sequence[Network], generations: int = 1, rows: bool = True) -> Shape:
+def real_samples(tables: Sequence[Feeds], models: int) -> list[tuple[int, int, int]]:
+    """Return where the distinct real samples are: generation, reader and slot of the first feed.
+
+    Parameters
+    ----------
+    tables : sequence of Feeds
+        The feeds of the distinct generations, see :func:`tables_of`.
+    models : int
+        Number of models in the tables, with padding.
+    """
+    places: dict[int, tuple[int, int, int]] = {}
+    for g, feeds in enumerate(tables):
+        for i, b in np.argwhere((feeds.samples > 0) & (feeds.origin >= models)).tolist():
+            places.setdefault(int(feeds.stream[i, b]), (g, i, b))
+    return list(places.values())
+
+
+def shape_of(
+    networks: Sequence[Network], generations: int = 1, rows: bool = True, pooled: bool = False
+) -> Shape:
     """Return the smallest shape that holds all networks.
 
     Parameters
@@ -107,12 +130,22 @@ def shape_of(networks: Sequence[Network], generations: int = 1, rows: bool = Tru
     rows : bool
         Whether a fit holds all rows of its pool. Otherwise it holds those of one generation, and
         sums over the others.
+    pooled : bool
+        Whether there is room for the pooled estimator, as a further model.
 
     Returns
     -------
     Shape
         The padded sizes.
     """
+    if pooled:
+        alone = shape_of(networks, generations, rows)
+        held = [_held(net, alone) for net in networks]
+        return alone._replace(
+            models=alone.models + 1,
+            slots=max(alone.slots, *(len(counts) for counts in held)),
+            pairs=max(alone.pairs, *(sum(-(-n // 2) for n in counts) for counts in held)),
+        )
     timelines = [net.later.order(generations) for net in networks]
     return Shape(
         models=max(net.size for net in networks),
@@ -130,12 +163,25 @@ def shape_of(networks: Sequence[Network], generations: int = 1, rows: bool = Tru
     )
 
 
-def network_arrays(net: Network, shape: Shape) -> NetworkArrays:
-    """Return the arrays of one network, padded with frozen models that read nothing."""
+def _held(net: Network, shape: Shape) -> list[int]:
+    """Return the sizes of the samples that the pooled estimator of a network fits."""
+    tables = tables_of(network_arrays(net, shape))
+    return [int(tables[g].samples[i, b]) for g, i, b in real_samples(tables, shape.models)]
+
+
+def network_arrays(net: Network, shape: Shape, pooled: bool = False) -> NetworkArrays:
+    """Return the arrays of one network, padded with frozen models that read nothing.
+
+    The *pooled* estimator is a further model, the first after those of the network. It fits every
+    real sample that any model reads, each once and unweighted, at generation 0. All samples are
+    those of the models themselves, which have the streams of their readers.
+    """
     distinct, order = net.later.order(shape.generations)
     tables = _tables(net, distinct)
+    most = max((feed.samples for table in tables for feeds in table for feed in feeds), default=0)
+    counts = np.int32 if most <= MOST_ROWS else np.int64  # of laws alone
     feeds = Feeds(
-        samples=np.zeros((shape.tables, shape.models, shape.slots), np.int32),
+        samples=np.zeros((shape.tables, shape.models, shape.slots), counts),
         weight=np.zeros((shape.tables, shape.models, shape.slots)),
         origin=np.full((shape.tables, shape.models, shape.slots), shape.models, np.int32),
         stream=np.zeros((shape.tables, shape.models, shape.slots), np.uint32),
@@ -157,6 +203,13 @@ def network_arrays(net: Network, shape: Shape) -> NetworkArrays:
                     row += number, copies[_sample(net, feed), feed.keep]
                 for column, value in zip(feeds, row, strict=False):
                     column[g, i, b] = value
+    if pooled:
+        arrays = NetworkArrays(feeds, np.zeros(1, np.int32), np.ones(shape.models, bool))
+        for slot, (g, i, b) in enumerate(real_samples(tables_of(arrays), shape.models)):
+            for column in (entry for entry in feeds if entry is not None):
+                column[0, net.size, slot] = column[g, i, b]
+            feeds.weight[0, net.size, slot] = 1.0
+            feeds.renewed[0, net.size, slot] = False
     frozen = np.ones(shape.models, bool)
     frozen[: net.size] = net.frozen
     return NetworkArrays(feeds, np.append(0, 1 + order).astype(np.int32), frozen)

@@ -10,11 +10,13 @@ import click
 import numpy as np
 
 from mcjax import api
+from mcjax.cli.output import prints_aside
 from mcjax.errors import InputError, did_you_mean
 from mcjax.laws.predict import applicability
-from mcjax.laws.prediction import Predictions, Validity
+from mcjax.laws.prediction import Predictions
 from mcjax.laws.registry import ON_REQUEST
 from mcjax.laws.user import laws_from_files
+from mcjax.laws.validity import Validity
 from mcjax.models.registry import FAMILIES
 from mcjax.report.laws import laws_json, show_laws
 from mcjax.report.tables import show_predictions, table_console
@@ -25,8 +27,9 @@ from mcjax.study.study import Condition
 
 def run_predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
     """Print what the laws predict for the study in a file."""
-    study = load_study(file)
-    predictions = api.predict(study, [*laws_from_files(laws), *ON_REQUEST])
+    with prints_aside(as_json):
+        study = load_study(file)
+        predictions = api.predict(study, [*laws_from_files(laws), *ON_REQUEST])
     if not as_json:
         show_predictions(table_console(), study, predictions)
         return
@@ -83,7 +86,8 @@ def _validity_json(validity: Validity, tolerance: float) -> dict[str, Any]:
 
 def run_laws(file: Path | None, as_json: bool) -> None:
     """List the built-in laws, with the conditions of a study file if one is given."""
-    conditions = () if file is None else load_study(file).conditions
+    with prints_aside(as_json):
+        conditions = () if file is None else load_study(file).conditions
     names = [condition.name for condition in conditions]
     applicable = applicability(conditions)
     if as_json:
@@ -130,7 +134,7 @@ def run_figures(names: tuple[str, ...], out: Path, chains: int | None) -> bool:
         then.
     """
     from mcjax.figures.catalogue import FIGURES
-    from mcjax.figures.files import refuse_foreign
+    from mcjax.figures.files import make_folder, refuse_foreign
 
     for name in names:
         if name not in FIGURES:
@@ -139,6 +143,7 @@ def run_figures(names: tuple[str, ...], out: Path, chains: int | None) -> bool:
     chosen = tuple(dict.fromkeys(names)) or tuple(FIGURES)
     for name in chosen:
         refuse_foreign(out, name)
+    make_folder(out)
     drawn = True
     for name in chosen:
         click.echo(f"drawing {name}", err=True)

@@ -5,18 +5,22 @@ Commands that do not need JAX do not import it.
 
 from __future__ import annotations
 
+import io
+import math
 import os
 import sys
 import traceback
+import warnings
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
 from mcjax.cli.start import import_jax, start_jax
 from mcjax.errors import InputError, SharedError, naming
 from mcjax.faults import fault_sentence, place_of
+from mcjax.files import reading_once
 from mcjax.laws.collapse.origins import CLAUSES
 from mcjax.report.text import shown
 
@@ -24,6 +28,8 @@ EXIT = {"verified": 0, "refuted": 1, "inconclusive": 3}
 BAD_INPUT = 2  # also an environment in which JAX does not start
 STOPPED, CLOSED = 130, 141  # what a shell reports for a program ended by SIGINT or SIGPIPE
 FAULT = 70  # an error in mcjax; status 1 means "refuted" and nothing else
+LONGEST = 1200
+"""Largest number of characters of a sentence."""
 
 PATH = click.Path(path_type=Path)
 file_argument = click.argument("file", type=PATH)
@@ -60,11 +66,17 @@ def diagnose(file: Path, as_json: bool) -> None:
     """
     from mcjax.diagnosis import diagnose_file
 
-    diagnosis = diagnose_file(file)
+    notes: list[str] = []
+
+    def tell(note: str) -> None:
+        click.echo(f"read: {note}", err=True)
+        notes.append(note)
+
+    diagnosis = diagnose_file(file, tell)
     if as_json:
         from mcjax.report.text import strict_json
 
-        click.echo(strict_json(diagnosis.to_json()))
+        click.echo(strict_json({"read": notes[0], **diagnosis.to_json()}))
     else:
         from mcjax.report.diagnosis import show_diagnosis
 
@@ -147,7 +159,12 @@ def verify(
 
     if builtin is not None and file is not None:
         raise InputError("--builtin", "and FILE exclude each other; keep one")
-    source = file or builtin_file(builtin or "study")
+    source = file or builtin_file("study" if builtin is None else builtin)
+    if math.isnan(power):
+        raise InputError("--power", "is no number; give a probability between 0 and 1")
+    given = click.get_current_context().get_parameter_source("power")
+    if not plan and given is click.core.ParameterSource.COMMANDLINE:
+        raise InputError("--power", "is for --plan, which is missing; add it, or leave --power out")
     if plan:
         unused = {"--distributed": distributed, "--out": options["out"]}
         unused |= {"--without": options["without"], "--until-decided": options["until_decided"]}
@@ -160,6 +177,26 @@ def verify(
             run_plan(source, power, **options)
             return 0
         return EXIT[run_verify(source, **options)]
+
+
+@cli.command()
+@file_argument
+@click.option("--theta", help="For a Python file: parameters at which to check, as in 0.5,-0.5.")
+@law_option
+@json_option
+def check(file: Path, **options: Any) -> int:
+    """Check your own code before it is simulated.
+
+    FILE is a study, or a Python file with loss and sample. Shows what is right and wrong with a
+    model, an estimator or a law of your own: whether it runs, draws from its keys, has derivatives,
+    and is smallest at the parameters from which it samples.
+
+    Exit status: 0 if all checks pass, 2 if one fails.
+    """
+    start_jax()
+    from mcjax.cli.check import run_check
+
+    return 0 if run_check(file, **options) else BAD_INPUT
 
 
 @cli.command()
@@ -253,24 +290,34 @@ def figures(names: tuple[str, ...], out: Path, chains: int | None) -> int:
 def run() -> None:
     """Run the command line, and exit with one sentence and status 2 on bad input."""
     orderly = False
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names may have letters that it cannot encode
+            stream.reconfigure(errors="backslashreplace")
     try:
-        status = cli(standalone_mode=False) or 0
+        with reading_once(), warnings.catch_warnings():
+            warnings.showwarning = _warn
+            status = cli(standalone_mode=False) or 0
         if sys.stdout is not None:
             sys.stdout.flush()  # so that an error in writing is reported
         orderly = True
     except InputError as error:
         orderly = isinstance(error, SharedError)
         status = _report(BAD_INPUT, str(error))
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         with suppress(OSError):
             error.show()
         status = BAD_INPUT
+    except click.ClickException as error:
+        status = _report(BAD_INPUT, _usage(error))
     except (click.Abort, KeyboardInterrupt):
         status = _report(STOPPED, "stopped; with --out, the same command resumes from here")
     except (BrokenPipeError, SystemExit):  # click and rich exit with 1 if a pipe is closed
         status = CLOSED
     except Exception as error:
-        if isinstance(error, OSError) and error.errno is not None:  # of the operating system
+        if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):  # NumPy's, XLA's
+            sentence = "this needs more memory than there is; lower generations, models or samples"
+            status = _report(BAD_INPUT, sentence)
+        elif isinstance(error, OSError) and error.errno is not None:  # of the operating system
             place = error.filename or "the output"
             sentence = f"{place}: cannot be used ({error.strerror}); make room, or name another"
             status = _report(BAD_INPUT, sentence)
@@ -289,10 +336,36 @@ def run() -> None:
 
 
 def _report(status: int, sentence: str) -> int:
-    """Write a sentence to standard error, if possible, and return the status."""
+    """Write a sentence to standard error, if possible, and return the status.
+
+    Of a sentence that is very long, because it repeats what a file gives, the middle is left out.
+    """
+    whole = shown(sentence)
+    if len(whole) > LONGEST:
+        whole = f"{whole[: LONGEST // 2]} ... {whole[-LONGEST // 2 :]}"
     with suppress(OSError):
-        click.echo(f"mcjax: {shown(sentence)}", err=True)
+        click.echo(f"mcjax: {whole}", err=True)
     return status
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Write a warning of mcjax as a sentence; those of libraries are not for users."""
+    if issubclass(category, UserWarning | RuntimeWarning):
+        _report(0, str(message))
+
+
+def _usage(error: click.ClickException) -> str:
+    """Return a sentence on a wrong call, with the command whose help says what is right."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    command = "mcjax" if context is None else context.command_path
+    return f"{error.format_message().rstrip('.')}; see `{command} --help`"
 
 
 def _release_output() -> None:

@@ -15,11 +15,13 @@ import jax
 from rich.console import Console
 
 from mcjax import api
+from mcjax.cli.output import prints_aside
 from mcjax.cli.survey import run_survey
 from mcjax.engine.engine import Report
 from mcjax.engine.outcome import Outcome, Tally
 from mcjax.engine.processes import agreed, exchange, first_alone
 from mcjax.errors import InputError, SharedError, naming
+from mcjax.files import read_text
 from mcjax.laws.collapse.origins import Clause
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.user import laws_from_files
@@ -30,7 +32,6 @@ from mcjax.report.tables import show_verification, table_console
 from mcjax.report.text import strict_json
 from mcjax.report.verification import verification_json
 from mcjax.study.load import load_study, load_survey
-from mcjax.study.schema import read_text
 from mcjax.study.study import PathChoice, Study
 from mcjax.verdicts.equivalence import Verdict
 from mcjax.verdicts.judge import Verification, judge
@@ -79,7 +80,8 @@ def run_verify(
                 judged_by = api.theory_for(study, load_study(theory))
         return study, api.predict(judged_by, laws_from_files(laws)), read_text(file)
 
-    study, predictions, text = agreed(prepare)
+    with prints_aside(as_json):
+        study, predictions, text = agreed(prepare)
     job = [str(f) for f in (describe(study)["settings"], identity(study), until_decided)]
     if len(set(map(tuple, exchange(job)))) > 1:
         raise SharedError(
@@ -100,7 +102,7 @@ def run_verify(
     total = study.chains * len(study.conditions)
     began = time.monotonic()
     console = Console(stderr=True)
-    with Progress(console, total, done, quiet) as progress:
+    with prints_aside(as_json), Progress(console, total, done, quiet) as progress:
         report = _reporting(store, progress)
         if until_decided:
             verification, tallies = api.verify_until_decided(study, predictions, known, report)
@@ -138,7 +140,7 @@ def _keep(
     from mcjax.figures.page import pages  # matplotlib is slow to import, and only --out needs it
 
     store.save(tallies)
-    command = shlex.join(["mcjax", *sys.argv[1:]])
+    command = _command(sys.argv[1:], study.chains, verification.chains)
     about = {"command": command, "file": text, "environment": store.environment}
     origin = {
         "command": command,
@@ -150,6 +152,20 @@ def _keep(
     labelled = dataset(study, predictions, outcomes, verification, about=origin)
     files = pages(study, predictions, verification, seconds=seconds, about=about)
     store.finish(verification, files | {"results.nc": netcdf(labelled)})
+
+
+def _command(arguments: Sequence[str], asked: int, chains: int) -> str:
+    """Return the command that gives these results again.
+
+    A folder may hold more chains than the command that was given asks for.
+    """
+    words = list(arguments)
+    if chains > asked:
+        for k, word in reversed(list(enumerate(words))):
+            if word == "--chains" or word.startswith("--chains="):
+                del words[k : k + 1 + (word == "--chains")]
+        words += ["--chains", str(chains)]
+    return shlex.join(["mcjax", *words])
 
 
 def _reporting(store: Store | None, progress: Progress) -> Report:

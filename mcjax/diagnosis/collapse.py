@@ -10,17 +10,19 @@ network's sample counts, weights, draws and real data.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcjax.arguments import checked
 from mcjax.diagnosis.cures import flips, repairs
 from mcjax.diagnosis.explosion import finite_sample
 from mcjax.diagnosis.failure import Explosion, Failures, find_failures
 from mcjax.diagnosis.long_run import Facts, facts_of
 from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict
+from mcjax.errors import InputError
 from mcjax.laws.collapse.components import (
     DataFlow,
     data_flow,
@@ -44,7 +46,11 @@ if TYPE_CHECKING:
 
 OWN_COVARIATES = "models generate rows with covariates of their own, and the law is for one"
 
+MOST_MODELS = 10_000
+"""Largest number of models of a diagnosis, whose arrays have a row and a column for each."""
 
+
+@checked
 def diagnose(
     net: Network | Condition,
     parameters: int | None = None,
@@ -82,10 +88,18 @@ def diagnose(
     return _diagnosis(net, Facts(Regression(parameters, covariance=covariance, sigma=sigma)))
 
 
-def diagnose_file(path: Path) -> Diagnosis:
+@checked
+def diagnose_file(path: Path, tell: Callable[[str], object] | None = None) -> Diagnosis:
     """Apply the collapse law to the network of a study file or of a graph file.
 
     JAX is imported only where the diagnosis depends on the model.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    tell : callable, optional
+        Called with a line that says what was read, before it is examined.
 
     Raises
     ------
@@ -93,6 +107,8 @@ def diagnose_file(path: Path) -> Diagnosis:
         If the file has no valid network, or no valid model where the diagnosis depends on it.
     """
     found = read_pipeline(path)
+    if tell is not None:
+        tell(found.note)
     if found.differs and found.modelled:
         return diagnose(load_condition(path))
     return _diagnosis(found.network, Facts(found.regression, differs=found.differs))
@@ -100,6 +116,9 @@ def diagnose_file(path: Path) -> Diagnosis:
 
 def _diagnosis(net: Network, facts: Facts) -> Diagnosis:
     """Return the diagnosis of a network."""
+    if net.size > MOST_MODELS:
+        problem = f"are {net.size:,}; a diagnosis takes at most {MOST_MODELS:,} at once"
+        raise InputError("network.models", f"{problem}: give a part of the network")
     failures = find_failures(net, facts)
     net = net.settled
     flow, origins, exact = data_flow(net), failures.origins, None

@@ -7,6 +7,7 @@ sizes must also be similar (:mod:`mcjax.engine.buckets`). Everything else is dat
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,9 +17,10 @@ import jax
 import numpy as np
 from jaxtyping import Integer
 
+from mcjax.arguments import checked
 from mcjax.chains.dataset import SourceArrays
 from mcjax.chains.fast import reason_against
-from mcjax.chains.layout import Shape, network_arrays, shape_of
+from mcjax.chains.layout import MOST_ROWS, Shape, network_arrays, shape_of
 from mcjax.chains.program import ConditionArrays, Path, Program, Trajectory
 from mcjax.chains.statistics import FEW_ROWS
 from mcjax.draws.streams import condition_word, design_key
@@ -30,6 +32,7 @@ from mcjax.estimators.estimator import Estimator
 from mcjax.estimators.lbfgs import LBFGS
 from mcjax.estimators.newton import Newton
 from mcjax.estimators.sufficient_statistics import SufficientStatistics
+from mcjax.study.quantities import needs_pooled
 from mcjax.study.study import PRECISIONS, Condition, Solver, Study, covariance_root, whitener
 
 OWN_COVARIATES = "models generate rows with covariates of their own"
@@ -68,6 +71,8 @@ class SharedProgram:
         Padded sizes.
     chunk : int
         Number of chains in one call, as many as the study's memory allows.
+    pooled : bool
+        Whether there is room for the pooled estimator of each condition, which the study asks for.
     """
 
     members: tuple[int, ...]
@@ -75,6 +80,7 @@ class SharedProgram:
     program: Program
     shape: Shape
     chunk: int
+    pooled: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,10 +104,18 @@ class CompiledStudy:
         programs = {i: shared for shared in self.programs for i in shared.members}
         return tuple(programs[i] for i in range(len(self.study.conditions)))
 
-    def task(self, condition: int, chains: Sequence[int] | Integer[np.ndarray, " C"]) -> Task:
-        """Return some chains of a condition, given by its position, as a task of the engine."""
+    def task(
+        self,
+        condition: int,
+        chains: Sequence[int] | Integer[np.ndarray, " C"],
+        pooled: bool = False,
+    ) -> Task:
+        """Return some chains of a condition, given by its position, as a task of the engine.
+
+        If ``pooled``, the pooled estimator is a further model of the chains, the last.
+        """
         shape = self.by_condition[condition].shape
-        return task_of(self.study.conditions[condition], shape, chains)
+        return task_of(self.study.conditions[condition], shape, chains, pooled)
 
     def trajectories(
         self, program: SharedProgram, chains: Sequence[int] | Integer[np.ndarray, " C"]
@@ -143,6 +157,7 @@ class CompiledStudy:
         return names.index(name)
 
 
+@checked
 def compile_study(study: Study) -> CompiledStudy:
     """Group the conditions of a study into programs."""
     kinds: dict[tuple[Any, ...], list[int]] = {}
@@ -247,6 +262,22 @@ def _kind(condition: Condition, study: Study) -> tuple[Any, ...]:
         jax.tree.structure(_source_arrays(condition, net.size)),
         condition.own_covariances is None,
         jax.tree.structure(condition.network.selections),
+        _pools(condition, study),
+    )
+
+
+def _pools(condition: Condition, study: Study) -> bool:
+    """Return whether chains of a condition also fit the pooled estimator.
+
+    They do if the study asks for it, and there is such an estimator that differs from the models:
+    real samples are whole and the same in all generations.
+    """
+    net = condition.network
+    real = [f for f in (*net.first, *net.later.feeds) if f.origin in net.source_index]
+    return (
+        needs_pooled(study.quantities)
+        and not (net.plain and condition.design == "random")
+        and not (net.later.rows_vary or any(feed.keep for feed in real))
     )
 
 
@@ -272,6 +303,7 @@ def _shared(study: Study, members: Sequence[int]) -> SharedProgram:
         )
         program = program._replace(few_rows=min(counts) - len(first.theta) + 1 < FEW_ROWS)
     else:
+        _check_rows(first, shape)
         program = program._replace(pairs=shape.pairs)
     within = engine.chunk_within(study.memory * 2**30, task_of(first, shape, np.arange(0)), program)
     return SharedProgram(
@@ -280,7 +312,22 @@ def _shared(study: Study, members: Sequence[int]) -> SharedProgram:
         program=program,
         shape=shape,
         chunk=min(study.chunk, within),
+        pooled=_pools(first, study),
     )
+
+
+def _check_rows(condition: Condition, shape: Shape) -> None:
+    """Raise an InputError if the rows of one fit are more than the memory of the machine holds."""
+    numbers = len(condition.covariance) + 1 if condition.model.covariates != 0 else 1
+    size = 2 * shape.pairs * numbers * 4
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if 2 * shape.pairs > MOST_ROWS or size > memory:
+        raise InputError(
+            "network",
+            f"has a fit of {2 * shape.pairs:,} rows, which are drawn one by one and do not fit into"
+            f" the memory of this machine ({memory / 2**30:.0f} GiB); lower the samples, or see"
+            " what `mcjax predict` says",
+        )
 
 
 def _shape(study: Study, members: Sequence[int]) -> Shape:
@@ -289,16 +336,23 @@ def _shape(study: Study, members: Sequence[int]) -> Shape:
     first = conditions[0]
     keeps_sums = isinstance(estimator_of(first, study.solver), SufficientStatistics)
     sums = first.network.memory.adds_up and keeps_sums
-    return shape_of([c.network for c in conditions], study.generations, rows=not sums)
+    networks = [condition.network for condition in conditions]
+    return shape_of(networks, study.generations, rows=not sums, pooled=_pools(first, study))
 
 
 def task_of(
-    condition: Condition, shape: Shape, chains: Sequence[int] | Integer[np.ndarray, " C"]
+    condition: Condition,
+    shape: Shape,
+    chains: Sequence[int] | Integer[np.ndarray, " C"],
+    pooled: bool = False,
 ) -> Task:
-    """Return some chains of a condition, at the padded sizes of its program."""
+    """Return some chains of a condition, at the padded sizes of its program.
+
+    If ``pooled``, the pooled estimator is a further model of the chains, the last.
+    """
     word = condition_word(condition.label)
     arrays = ConditionArrays(
-        network=network_arrays(condition.network, shape),
+        network=network_arrays(condition.network, shape, pooled),
         truth=condition.sources.theta,
         factor=covariance_root(condition.covariance),
         whitener=whitener(condition.covariance),
@@ -312,7 +366,7 @@ def task_of(
         seed=condition.seed,
         word=word,
         chains=np.asarray(chains),
-        models=condition.network.size,
+        models=condition.network.size + pooled,
     )
 
 

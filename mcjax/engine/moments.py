@@ -65,6 +65,10 @@ class ErrorMoments(NamedTuple):
     functional : Moments
         Moments of the model's F functionals; the mean has shape (T + 1, M, F). A chain counts if
         its value is finite.
+    pooled : Moments
+        Joint moments of ||e||^2 of the pooled estimator and of each model: number (T + 1, M), mean
+        (T + 1, M, 2), centred sums of products (T + 1, M, 2, 2). No chain counts where the pooled
+        estimator was not simulated.
     """
 
     error: Moments
@@ -72,12 +76,14 @@ class ErrorMoments(NamedTuple):
     squared: Moments
     across: Moments
     functional: Moments
+    pooled: Moments
 
 
 def tile_moments(
     theta: Float[np.ndarray, "*tiles C T+1 M p"],
     truth: Float[np.ndarray, " p"],
     values: Float[np.ndarray, "*tiles C T+1 M F"] | None = None,
+    pooled: Float[np.ndarray, "*tiles C p"] | None = None,
 ) -> ErrorMoments:
     """Return the moments of tiles of C chains.
 
@@ -89,6 +95,8 @@ def tile_moments(
         Shape (p,).
     values : ndarray, optional
         Values of the functionals, shape (..., C, T + 1, M, F), not finite where there is none.
+    pooled : ndarray, optional
+        Estimates by the pooled estimator, shape (..., C, p), NaN where there is none.
 
     Returns
     -------
@@ -117,6 +125,7 @@ def tile_moments(
         squared=_moments(squared, valid, -2),
         across=joint_moments(squared, valid.all(-3)),
         functional=_moments(np.where(finite, functional, 0.0), finite, -3),
+        pooled=_beside_pooled(squared, valid, None if pooled is None else pooled - truth),
     )
 
 
@@ -128,7 +137,26 @@ def merge(first: ErrorMoments, second: ErrorMoments) -> ErrorMoments:
         squared=_merge(first.squared, second.squared),
         across=merge_joint(first.across, second.across),
         functional=_merge(first.functional, second.functional),
+        pooled=merge_joint(first.pooled, second.pooled),
     )
+
+
+def not_pooled(shape: tuple[int, ...]) -> Moments:
+    """Return moments beside the pooled estimator of no chain, for numbers (..., T + 1, M)."""
+    return Moments(np.zeros(shape, int), np.zeros((*shape, 2)), np.zeros((*shape, 2, 2)))
+
+
+def _beside_pooled(squared: np.ndarray, valid: np.ndarray, error: np.ndarray | None) -> Moments:
+    """Return the joint moments of ||e||^2 of the pooled estimator and of each model.
+
+    ``squared`` and ``valid`` have shape (..., T + 1, C, M), ``error`` has shape (..., C, p).
+    """
+    if error is None:
+        return not_pooled((*squared.shape[:-2], squared.shape[-1]))
+    own = np.square(error).sum(-1)[..., None, :, None]
+    both = valid & np.isfinite(own)
+    own = np.broadcast_to(np.where(np.isfinite(own), own, 0.0), squared.shape)
+    return joint_moments(np.stack([own, squared], axis=-3), both)
 
 
 def _moments(values: np.ndarray, valid: np.ndarray, axis: int) -> Moments:

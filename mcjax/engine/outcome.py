@@ -117,12 +117,18 @@ class Tally(NamedTuple, Generic[S]):
 
 
 def summarise(
-    tiles: Trajectory, truth: Float[np.ndarray, " p"], functionals: Sequence[Functional] = ()
+    tiles: Trajectory,
+    truth: Float[np.ndarray, " p"],
+    functionals: Sequence[Functional] = (),
+    pooled: Float[np.ndarray, "tiles C p"] | None = None,
 ) -> list[Outcome]:
-    """Return the summary of each tile; every array has leading axes (tiles, chains)."""
+    """Return the summary of each tile; every array has leading axes (tiles, chains).
+
+    ``pooled`` holds the estimates of the pooled estimator, if it was simulated.
+    """
     status, theta = np.asarray(tiles.status), np.asarray(tiles.theta)
     values = functional_values(theta, truth, functionals)
-    moments = tile_moments(theta, truth, values)
+    moments = tile_moments(theta, truth, values, pooled)
     error = theta - truth
     with np.errstate(over="ignore"):  # errors beyond single precision become infinite
         sample = error[:, :, -1].astype(np.float32)
@@ -143,6 +149,15 @@ def summarise(
         )
         for k in range(len(status))
     ]
+
+
+def summarise_beside_pooled(
+    tiles: Trajectory, truth: Float[np.ndarray, " p"], functionals: Sequence[Functional] = ()
+) -> list[Outcome]:
+    """Return the summary of each tile whose last model is the pooled estimator."""
+    models = Trajectory(tiles.theta[..., :-1, :], tiles.status[..., :-1], tiles.steps[..., :-1])
+    pooled = np.asarray(tiles.theta, float)[:, :, 0, -1]
+    return summarise(models, truth, functionals, pooled)
 
 
 def count_fits(status: Int[np.ndarray, "*shape N"]) -> Int[np.ndarray, "*shape codes"]:

@@ -13,11 +13,16 @@ from mcjax.chains.program import Trajectory
 from mcjax.engine import engine
 from mcjax.engine.compiled import CompiledStudy, task_of
 from mcjax.engine.engine import Report
-from mcjax.engine.outcome import Outcome, S, Summarise, Tally, summarise
+from mcjax.engine.moments import TILE
+from mcjax.engine.outcome import Outcome, S, Summarise, Tally, summarise, summarise_beside_pooled
 from mcjax.engine.redraw import redraw
 from mcjax.errors import InputError
 from mcjax.estimators.estimator import Dataset
 from mcjax.solvers.status import Status
+
+LISTED, AT_LEAST = 2**22, 2**16
+"""Numbers of chains that are listed at a time, of all conditions together and of each at least.
+There may be four billion of them; both numbers are whole tiles."""
 
 
 def simulate(
@@ -46,7 +51,14 @@ def simulate(
     list of Tally
         One for each condition.
     """
-    return summaries(compiled, summarise, known=known, report=report, chains=chains)
+    return summaries(
+        compiled,
+        summarise,
+        known=known,
+        report=report,
+        chains=chains,
+        beside_pooled=summarise_beside_pooled,
+    )
 
 
 def summaries(
@@ -55,30 +67,40 @@ def summaries(
     known: Sequence[Tally[S]] | None = None,
     report: Report | None = None,
     chains: Sequence[int] | None = None,
+    beside_pooled: Summarise[S] | None = None,
 ) -> list[Tally[S]]:
-    """Run the chains of a study as :func:`simulate` does, with tiles reduced by ``reduce``."""
+    """Run the chains of a study as :func:`simulate` does, with tiles reduced by ``reduce``.
+
+    Where the study asks for the pooled estimator, ``beside_pooled`` reduces tiles whose last model
+    that is. Without it, the pooled estimator is not simulated.
+    """
     study = compiled.study
     tallies = list(known or [Tally()] * len(study.conditions))
     wanted = [study.chains] * len(tallies) if chains is None else list(chains)
     for shared in compiled.programs:
-        missing = [i for i in shared.members if tallies[i].chains < wanted[i]]
-        if not missing:
-            continue
-        tasks = [
-            compiled.task(i, np.arange(tallies[i].tiled, wanted[i], dtype=np.uint32))
-            for i in missing
-        ]
-        relay = partial(_relay, report, tallies, missing) if report is not None else None
-        ran = engine.simulate(
-            tasks,
-            shared.program,
-            shared.chunk,
-            [tallies[i] for i in missing],
-            reduce=reduce,
-            report=relay,
-        )
-        for i, tally in zip(missing, ran, strict=True):
-            tallies[i] = tally
+        whole = beside_pooled if shared.pooled else None
+        while missing := [i for i in shared.members if tallies[i].chains < wanted[i]]:
+            most = max(AT_LEAST, LISTED // len(missing) // TILE * TILE)
+            ends = {i: min(wanted[i], tallies[i].tiled + most) for i in missing}
+            tasks = [
+                compiled.task(
+                    i,
+                    np.arange(tallies[i].tiled, end, dtype=np.uint32),
+                    pooled=whole is not None,
+                )
+                for i, end in ends.items()
+            ]
+            relay = partial(_relay, report, tallies, missing) if report is not None else None
+            ran = engine.simulate(
+                tasks,
+                shared.program,
+                shared.chunk,
+                [tallies[i] for i in missing],
+                reduce=whole or reduce,
+                report=relay,
+            )
+            for i, tally in zip(missing, ran, strict=True):
+                tallies[i] = tally
     return tallies
 
 

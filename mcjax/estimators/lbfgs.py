@@ -12,6 +12,7 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Key
 
+from mcjax.arguments import checked_fields
 from mcjax.estimators.estimator import Dataset, Fit, Problem, finished, first_that_holds, rows_of
 from mcjax.estimators.newton import Loop, iterate, short, solve_newton, standard_errors, tolerance
 from mcjax.estimators.objective import gradient_and_hessian, mean_loss, separated
@@ -22,6 +23,7 @@ LBFGS_LIMIT = 500
 
 
 @dataclass(frozen=True)
+@checked_fields
 class LBFGS:
     """The L-BFGS of optax until the gradient is small, followed by one Newton step.
 
@@ -66,10 +68,11 @@ class LBFGS:
             loop = iterate(step, optimiser, flat, data=data, limit=self.limit)
         gradient, hessian = gradient_and_hessian(model, data, unravel(loop.theta))
         newton, unexplained = solve_newton(hessian, gradient)
-        far = (standard_errors(data, gradient, -newton) > 0.1) | ~short(newton, loop.theta)
+        far = standard_errors(data, gradient, -newton) > 0.1
         judged = first_that_holds(
             (unexplained < singular_share(flat), Status.RANK_DEFICIENT),
             (far, Status.STEP_LIMIT),
+            (~short(newton, loop.theta), Status.SEPARATED),  # theta is still on its way
             otherwise=Status.CONVERGED,
         )
         status = jnp.where(loop.status == Status.CONVERGED, judged, loop.status)

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from mcjax.errors import InputError
 from mcjax.laws.law import Inapplicable, Law, Reason
 from mcjax.laws.prediction import FunctionalPrediction, Prediction, Predictions
-from mcjax.laws.registry import LAWS, ON_REQUEST, Laws, further_laws
+from mcjax.laws.registry import LAWS, ON_REQUEST, Laws, further_laws, is_built_in
 from mcjax.laws.user import CheckedLaw
 from mcjax.study.study import Condition
 
@@ -42,7 +42,7 @@ def predict_condition(
     inapplicable: dict[str, str] = {}
     further = further_laws(more)
     asked = {law.name: law for law in LAWS if law.name not in ON_REQUEST or law.name in further}
-    asked |= {name: CheckedLaw(name, law) for name, law in further.items() if law not in LAWS}
+    asked |= {name: CheckedLaw(name, law) for name, law in further.items() if not is_built_in(law)}
     for name, law in asked.items():
         result = apply_law(law, condition, generations)
         if isinstance(result, Reason):
@@ -53,10 +53,11 @@ def predict_condition(
             laws[name] = result
             if not result.functionals:
                 continue
-            result = FunctionalPrediction(name, result.reference, result.functionals)
+            versions = tuple(version.functionals for version in result.versions)
+            result = FunctionalPrediction(name, result.reference, result.functionals, versions)
         functionals[name] = result
     if condition.network.sources:
-        views = condition.covariance, private_covariances(condition)
+        views = views_of(condition)
         laws = {name: replace(law, views=views) for name, law in laws.items()}
     return Predictions(laws, inapplicable, functionals)
 
@@ -103,6 +104,13 @@ class Applicability(NamedTuple):
 def applicability(conditions: Sequence[Condition]) -> list[Applicability]:
     """Return to which conditions each built-in law applies, as far as the conditions show it."""
     return [Applicability(law, tuple(law.applies(c) for c in conditions)) for law in LAWS]
+
+
+def views_of(
+    condition: Condition,
+) -> tuple[Float[np.ndarray, "p p"], Float[np.ndarray, "M p p"]]:
+    """Return the ``views`` of a prediction: what all models see, and what each sees in private."""
+    return condition.covariance, private_covariances(condition)
 
 
 def private_covariances(condition: Condition) -> Float[np.ndarray, "M p p"]:

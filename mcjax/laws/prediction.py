@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from mcjax.laws.jackknife import jackknife_deviations, jackknife_error
+from mcjax.laws.validity import Validity
+from mcjax.solvers.conditioning import scaled
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
 
 SMALLEST = 1e-12
 """Variance in a direction, relative to the largest one, up to which there is none."""
-
-
-class Validity(NamedTuple):
-    """Where an expansion in 1/n can be trusted.
-
-    Attributes
-    ----------
-    indicator : ndarray, shape (T + 1, M)
-        Relative size of the last terms that it has; what it neglects is about its square.
-    leverage : ndarray, shape (T + 1, M)
-        Weight of few observations in a fit, of order ``1/n^2``.
-    judged : ndarray of bool, shape (T + 1, M)
-        Whether both are small enough.
-    note : str
-        What is to be said where they are not; empty if they are everywhere.
-    accurate_from : callable
-        ``tolerance -> {law: rows}``: with how many rows in the smallest fit, and all sample counts
-        in proportion, this law and the first-order one are accurate to a relative tolerance.
-    """
-
-    indicator: Float[np.ndarray, "T+1 M"]
-    leverage: Float[np.ndarray, "T+1 M"]
-    judged: Bool[np.ndarray, "T+1 M"]
-    note: str
-    accurate_from: Callable[[float], dict[str, int]]
 
 
 @dataclass(frozen=True)
@@ -58,8 +38,6 @@ class Prediction:
         Covariance of the stacked errors.
     mse : ndarray, shape (T + 1, M)
         Mean squared errors ``E ||e||^2``.
-    standard_error : ndarray, shape (T + 1, M)
-        Monte Carlo error of ``mse``, 0 for a law in closed form.
     growth : ndarray, shape (M,)
         Slope of the MSE per generation for models that collapse, nan for others. It is infinite
         where second moments explode, that is, grow by a factor every generation.
@@ -71,6 +49,8 @@ class Prediction:
         covariances.
     asymptotic : bool
         Whether the law is a limit as sample counts grow, in which errors are normal.
+    normal : bool
+        Whether errors are exactly normal, at every sample size.
     allowance : ndarray or float
         For an expansion in 1/n, relative departures of second moments that are no evidence against
         it at these sample counts; it broadcasts to (T + 1, M).
@@ -85,6 +65,13 @@ class Prediction:
         data of its own, (M, p, p). None where these are the same.
     functionals : mapping of str to ndarray, shape (T + 1, M)
         Means of functionals of the estimates, by name, if the law predicts any.
+    versions : tuple of Prediction
+        For a law that simulates: what it predicts without each of the batches of its draws, see
+        :mod:`mcjax.laws.jackknife`. They give the error of every number that is computed from the
+        prediction. Empty for a law in closed form.
+    credible : ndarray of bool or bool
+        Where that error is credible; it broadcasts to (T + 1, M). It is not where the estimate
+        depends on draws that are rarer than those that were made.
     longer : callable, optional
         Maps a number of generations to the law's prediction for them, or to None if there is none.
     validity : Validity, optional
@@ -96,16 +83,18 @@ class Prediction:
     exact: bool
     covariance: Float[np.ndarray, "T+1 M*p M*p"]
     mse: Float[np.ndarray, "T+1 M"]
-    standard_error: Float[np.ndarray, "T+1 M"]
     growth: Float[np.ndarray, " M"]
     limit: Float[np.ndarray, " M"]
     mean: Float[np.ndarray, "T+1 M p"] | None = None
     asymptotic: bool = False
+    normal: bool = False
     allowance: Float[np.ndarray, "#T+1 #M"] | float = 0.0
     mse_complete: bool = True
     pooled: float | None = None
     views: tuple[Float[np.ndarray, "p p"], Float[np.ndarray, "M p p"]] | None = None
     functionals: Mapping[str, Float[np.ndarray, "T+1 M"]] = field(default_factory=dict)
+    versions: tuple[Prediction, ...] = ()
+    credible: Bool[np.ndarray, "#T+1 #M"] | bool = True
     longer: Callable[[int], Prediction | None] | None = None
     validity: Validity | None = None
 
@@ -117,14 +106,16 @@ class Prediction:
         mean: Float[np.ndarray, "T+1 M p"] | None = None,
         *,
         mse: Float[np.ndarray, "T+1 M"] | None = None,
-        standard_error: Float[np.ndarray, "T+1 M"] | None = None,
         growth: Float[np.ndarray, " M"] | None = None,
         limit: Float[np.ndarray, " M"] | None = None,
         asymptotic: bool = False,
+        normal: bool = False,
         allowance: Float[np.ndarray, "#T+1 #M"] | float = 0.0,
         mse_complete: bool = True,
         pooled: float | None = None,
         functionals: Mapping[str, Float[np.ndarray, "T+1 M"]] | None = None,
+        versions: Sequence[Prediction] = (),
+        credible: Bool[np.ndarray, "#T+1 #M"] | bool = True,
         validity: Validity | None = None,
         reference: str = "",
     ) -> Prediction:
@@ -140,11 +131,11 @@ class Prediction:
             Mean of the errors; defaults to no bias.
         mse : ndarray, shape (T + 1, M), optional
             Defaults to the trace of each model's covariance plus its squared mean.
-        standard_error : ndarray, shape (T + 1, M), optional
-            Defaults to 0.
         growth, limit : ndarray, shape (M,), optional
             Default to nan, which says nothing about the long run.
-        asymptotic, allowance, mse_complete, pooled, functionals, validity, reference : optional
+        asymptotic, normal, allowance, mse_complete, pooled, functionals : optional
+            See :class:`Prediction`.
+        versions, credible, validity, reference : optional
             See :class:`Prediction`.
         """
         if mse is None:
@@ -156,17 +147,52 @@ class Prediction:
             exact=False,
             covariance=covariance,
             mse=mse,
-            standard_error=np.zeros_like(mse) if standard_error is None else standard_error,
             growth=nothing if growth is None else growth,
             limit=nothing if limit is None else limit,
             mean=mean,
             asymptotic=asymptotic,
+            normal=normal,
             allowance=allowance,
             mse_complete=mse_complete,
             pooled=pooled,
             functionals=functionals or {},
+            versions=tuple(versions),
+            credible=credible,
             validity=validity,
         )
+
+    def error_of(self, number: Callable[[Prediction], Any]) -> Float[np.ndarray, "*shape"]:
+        """Return the standard error of a number, or of an array, over the draws of the law.
+
+        Parameters
+        ----------
+        number : callable
+            Computes the number from a prediction.
+
+        Returns
+        -------
+        ndarray
+            0 for a law in closed form; infinite where the number is not finite in all versions.
+        """
+        if not self.versions:
+            return np.zeros(np.shape(number(self)))
+        error = jackknife_error(np.array([number(version) for version in self.versions], float))
+        return np.where(np.isnan(error), np.inf, error)
+
+    def deviations(self, number: Callable[[Prediction], Any]) -> Float[np.ndarray, " K *shape"]:
+        """Return the deviations of a number over the draws of the law.
+
+        Products of the deviations of two numbers, summed over K, are their covariance; K is 0 for a
+        law in closed form. See :func:`mcjax.laws.jackknife.jackknife_deviations`.
+        """
+        if not self.versions:
+            return np.zeros((0, *np.shape(number(self))))
+        return jackknife_deviations(np.array([number(version) for version in self.versions], float))
+
+    @cached_property
+    def standard_error(self) -> Float[np.ndarray, "T+1 M"]:
+        """Standard errors of the mean squared errors over the draws of the law."""
+        return self.error_of(lambda law: law.mse)
 
     @property
     def p(self) -> int:
@@ -187,11 +213,11 @@ class Prediction:
 
     @property
     def rank(self) -> Int[np.ndarray, "T+1 M"]:
-        """Rank of each model's covariance; p where it is not finite."""
+        """Rank of each model's covariance, with a unit diagonal; p where it is not finite."""
         blocks = self.own_covariances
         finite = np.isfinite(blocks).all((-2, -1))
         safe = np.where(finite[..., None, None], blocks, np.eye(self.p))
-        values = np.linalg.eigvalsh(safe)
+        values = np.linalg.eigvalsh(scaled(safe))
         return np.asarray((values > SMALLEST * values[..., -1:]).sum(-1))
 
     @property
@@ -248,11 +274,20 @@ class FunctionalPrediction:
         Where the law comes from; empty for the law's own reference.
     values : mapping of str to ndarray, shape (T + 1, M)
         Expectations, by the name of the functional.
+    versions : tuple of mapping
+        For a law that simulates: ``values`` without each of the batches of its draws.
     """
 
     law: str
     reference: str
     values: Mapping[str, Float[np.ndarray, "T+1 M"]]
+    versions: tuple[Mapping[str, Float[np.ndarray, "T+1 M"]], ...] = ()
+
+    def standard_error(self, functional: str) -> Float[np.ndarray, "T+1 M"]:
+        """Return the standard error of a functional's expectation over the draws of the law."""
+        if not self.versions:
+            return np.zeros_like(self.values[functional])
+        return jackknife_error(np.array([version[functional] for version in self.versions]))
 
 
 @dataclass(frozen=True)

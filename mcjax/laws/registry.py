@@ -45,6 +45,11 @@ def built_in(name: str) -> Law:
     raise InputError("law", f"{name!r} is no built-in law{did_you_mean(name, PLACES)}")
 
 
+def is_built_in(law: Law) -> bool:
+    """Return whether a law is one of the built-in ones."""
+    return any(law is one for one in LAWS)
+
+
 def further_laws(laws: Laws | None) -> dict[str, Law]:
     """Return by name the laws that are asked for: a user's own, or built-in ones on request.
 
@@ -58,15 +63,16 @@ def further_laws(laws: Laws | None) -> dict[str, Law]:
         return {}
     if hasattr(laws, "predict"):
         raise InputError("laws", "is one law; put it in a list")
+    if not isinstance(laws, Iterable) or isinstance(laws, str):
+        raise InputError("laws", f"is {laws!r}; give a list of laws")
     if isinstance(laws, Mapping):
         pairs = list(laws.items())
     else:
-        given = [laws] if isinstance(laws, str) else laws
-        asked = [built_in(law) if isinstance(law, str) else law for law in given]
+        asked = [built_in(law) if isinstance(law, str) else law for law in laws]
         pairs = [(_name(law), law) for law in asked]
     named: dict[str, Law] = {}
     for name, law in pairs:
-        if law in LAWS:
+        if is_built_in(law):
             named[law.name] = law
             continue
         for part in ("name", "reference", "exact", "applies", "predict"):

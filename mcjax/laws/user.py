@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from mcjax.arguments import checked_but
 from mcjax.errors import InputError, naming
 from mcjax.faults import users_code
 from mcjax.laws.law import Inapplicable, Law, Reason
@@ -92,12 +93,9 @@ class CheckedLaw:
         with _faults(self.name, self._law, "predict"):
             result = self._law.predict(condition, generations)
         if isinstance(result, Prediction):
-            mean = np.zeros((generations + 1, size, p)) if result.mean is None else result.mean
-            _check_moments(self.name, mean, result.covariance, (generations, size, p))
-            for part in ("mse", "standard_error"):
-                _check_shape(self.name, part, getattr(result, part), (generations + 1, size))
-            for part in ("growth", "limit"):
-                _check_shape(self.name, part, getattr(result, part), (size,))
+            self._check(result, generations, size, p)
+            for version in result.versions:
+                self._check(version, generations, size, p)
             values = result.functionals
         elif isinstance(result, FunctionalPrediction):
             values = result.values
@@ -109,7 +107,15 @@ class CheckedLaw:
             _check_shape(self.name, part, np.asarray(array), (generations + 1, size))
         return result
 
+    def _check(self, result: Prediction, generations: int, size: int, p: int) -> None:
+        mean = np.zeros((generations + 1, size, p)) if result.mean is None else result.mean
+        _check_moments(self.name, mean, result.covariance, (generations, size, p))
+        _check_shape(self.name, "mse", result.mse, (generations + 1, size))
+        for part in ("growth", "limit"):
+            _check_shape(self.name, part, getattr(result, part), (size,))
 
+
+@checked_but("function")
 def user_law(function: Moments, name: str = "user", asymptotic: bool = False) -> Law:
     """Return a law that is judged beside the built-in ones.
 

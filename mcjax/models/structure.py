@@ -13,6 +13,7 @@ from jax import Array
 from jaxtyping import Float
 
 from mcjax.errors import InputError
+from mcjax.solvers.conditioning import LARGEST
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ def read_parameters(theta: Any) -> tuple[Float[np.ndarray, " p"], Structure | No
     numbers = np.concatenate([np.ravel(array) for array in arrays]) if arrays else np.zeros(0)
     if numbers.size == 0 or not np.isfinite(numbers).all():
         raise InputError("family.theta", "must be a list of finite numbers, one per parameter")
+    if np.abs(numbers).max() > LARGEST:
+        raise InputError("family.theta", f"has a number beyond {LARGEST:g}; use another unit")
     if vector:
         return numbers, None
     return numbers, Structure(nesting, tuple(np.shape(array) for array in arrays))
@@ -78,8 +81,8 @@ def _is_leaf(value: Any) -> bool:
 
 
 def _numbers(value: Any) -> np.ndarray:
-    """Return ``value`` as an array of floats, or a single 0 if it is not one."""
+    """Return ``value`` as an array of floats, or a single NaN if it is not one."""
     try:
         return np.asarray(list(value) if hasattr(value, "__next__") else value, float)
     except (TypeError, ValueError):
-        return np.zeros(())
+        return np.full((), np.nan)

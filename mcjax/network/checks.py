@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network.feed import REAL, Feed
 from mcjax.network.source import RealData
+from mcjax.numbers import MOST
 
 if TYPE_CHECKING:
     from mcjax.network.network import Network
@@ -60,8 +61,8 @@ def check_network(net: Network) -> None:
 
 def check_count(field: str, count: int) -> None:
     """Raise InputError for what is no number of samples or models."""
-    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count < 2**31:
-        raise InputError(field, f"is {count!r}; give a whole number from 1 to 2147483647")
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST:
+        raise InputError(field, f"is {count!r}; give a whole number from 1 to {MOST}")
 
 
 def check_weight(field: str, weight: float, zero: bool = False) -> None:
@@ -77,7 +78,7 @@ def check_weight(field: str, weight: float, zero: bool = False) -> None:
         Whether it may be 0, because other generations have another.
     """
     number = isinstance(weight, int | float) and not isinstance(weight, bool)
-    if not (number and 0 <= weight < math.inf and (weight or zero)):
+    if not (number and 0 <= weight <= sys.float_info.max and (weight or zero)):
         raise InputError(field, f"is {weight!r}; give a positive number")
 
 
@@ -104,9 +105,20 @@ def _check_models(models: tuple[str, ...]) -> None:
             raise InputError("network.models", f"has {name!r}; files cannot keep a NUL character")
         if name == REAL:
             raise InputError("network.models", f"has {REAL!r}, which names the real source")
+        _check_spelling("network.models", name)
         if name in seen:
             raise InputError("network.models", f"names {name!r} twice; names must differ")
         seen.add(name)
+
+
+def _check_spelling(field: str, name: str) -> None:
+    """Raise InputError for a name that is nearly that of the real source, or no text."""
+    if name.strip().casefold() == REAL:
+        raise InputError(
+            field, f"has {name!r}, but the real source is {REAL!r}; spell it so, or rename this"
+        )
+    if any("\ud800" <= letter <= "\udfff" for letter in name):
+        raise InputError(field, f"has {name!r}, which is not text; rename it")
 
 
 def _check_sources(net: Network) -> None:
@@ -115,6 +127,7 @@ def _check_sources(net: Network) -> None:
         if source.name in taken:
             raise InputError("network.sources", f"names {source.name!r} twice; names must differ")
         taken.add(source.name)
+        _check_spelling("network.sources", source.name)
         if source.samples is not None:
             check_count(f"network.sources ({source.name}).samples", source.samples)
     sizes = {len(source.covariance) for source in net.sources if source.covariance is not None}

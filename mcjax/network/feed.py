@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from mcjax.numbers import plain, whole
+
 REAL = "real"
 """The name of the real source: data from the true distribution."""
 
@@ -33,6 +35,10 @@ class Feed:
     samples: int
     weight: float = 1.0
     keep: Any = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "samples", whole(self.samples))
+        object.__setattr__(self, "weight", plain(self.weight))
 
     @property
     def edge(self) -> tuple[str, str, Any]:

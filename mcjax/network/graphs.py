@@ -1,30 +1,55 @@
-"""Networks from networkx graphs, and from the files networkx reads.
+"""Networks from networkx graphs, and from graph files.
 
 An edge attribute ``samples`` (default 100) and optionally ``weight`` describe a feed; a node named
 ``real`` is the real source; a node attribute ``initial`` overrides the default (the number of
-samples the model reads a generation, or 100 for one that reads nothing).
+samples the model reads a generation, or 100 for one that reads nothing). The name of a node is its
+attribute ``label`` or ``name``, or else its id.
 """
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mcjax.errors import InputError
 from mcjax.network.build import build_network
-from mcjax.network.checks import Draws
+from mcjax.network.checks import Draws, check_count, check_weight
 from mcjax.network.feed import REAL, Feed
+from mcjax.network.formats import read_format
 from mcjax.network.network import Network
 from mcjax.network.source import RealData
+from mcjax.numbers import in_text, plain, whole
 
 if TYPE_CHECKING:
     import networkx as nx
 
 DEFAULT_SAMPLES = 100
-GRAPH_SUFFIXES = (".graphml", ".gml", ".json")
 ENCODING = "utf-8-sig"
-"""Encoding of all text that mcjax reads: UTF-8, with or without a byte-order mark."""
+"""Encoding of the text that mcjax writes and reads again, with or without a byte-order mark."""
+LIKE_SAMPLES = (
+    *("n", "rows", "count", "counts", "size", "number", "num", "value", "values", "amount"),
+    *("volume", "tokens", "share"),
+)
+"""Attributes of edges, in lower case, that are taken for numbers of samples, and are not read."""
+
+
+class GraphNetwork(NamedTuple):
+    """The network of a graph, and what the graph leaves open.
+
+    Attributes
+    ----------
+    network : Network
+        The network.
+    begun : int
+        Number of models whose ``initial`` is that of their feeds.
+    assumed : int
+        Number of feeds whose ``samples`` are the default.
+    """
+
+    network: Network
+    begun: int
+    assumed: int
 
 
 def from_networkx(graph: nx.DiGraph, draws: Draws = "private", real: RealData = "fresh") -> Network:
@@ -32,66 +57,122 @@ def from_networkx(graph: nx.DiGraph, draws: Draws = "private", real: RealData = 
 
     Raises
     ------
-    InputError: for an undirected graph, or attributes that are no numbers.
+    InputError: for an undirected graph, ambiguous names, or attributes that are no numbers.
     """
+    if not hasattr(graph, "is_directed"):
+        raise InputError("graph", f"is a {type(graph).__name__}; give a networkx.DiGraph")
+    return network_of_graph(graph, draws, real).network
+
+
+def read_graph(text: str, kind: str) -> GraphNetwork:
+    """Return the network in the text of a graph file, see :mod:`mcjax.network.formats`."""
+    return network_of_graph(read_format(text, kind))
+
+
+def network_of_graph(
+    graph: nx.DiGraph, draws: Draws = "private", real: RealData = "fresh"
+) -> GraphNetwork:
+    """Return the network of a graph, and what the graph leaves open."""
     if not graph.is_directed():
         raise InputError("graph", "is undirected, but data flow along an edge one way; direct it")
-    labels = {node: str(data.get("label", node)) for node, data in graph.nodes(data=True)}
-    models = [name for name in labels.values() if name != REAL]
-    feeds = []
-    for j, i, data in graph.edges(data=True):
-        field = f"edge {labels[j]!r} -> {labels[i]!r}"
-        samples = _whole(data.get("samples", DEFAULT_SAMPLES), f"{field}: samples")
-        weight = data.get("weight", 1.0)
-        if isinstance(weight, bool) or not isinstance(weight, int | float):
-            raise InputError(f"{field}: weight", f"is {weight!r}; give a positive number")
-        feeds.append(Feed(labels[j], labels[i], samples, float(weight)))
+    edge_default, node_default = (graph.graph.get(f"{k}_default", {}) for k in ("edge", "node"))
+    attributes = {node: {**node_default, **data} for node, data in graph.nodes(data=True)}
+    names = _names(attributes)
+    models = [name for name in names.values() if name != REAL]
+    feeds, assumed = [], 0
+    for j, i, given in graph.edges(data=True):
+        data = {**edge_default, **given}
+        field = f"edge {names[j]!r} -> {names[i]!r}"
+        _check_attributes(data, ("samples", "weight"), field)
+        if "samples" not in data:
+            _check_no_count(data, field)
+            assumed += 1
+        samples = whole(in_text(data.get("samples", DEFAULT_SAMPLES)))
+        if isinstance(samples, str):
+            samples = data["samples"]
+        check_count(f"{field}: samples", samples)
+        weight = plain(in_text(data.get("weight", 1.0)))
+        check_weight(f"{field}: weight", weight)
+        feeds.append(Feed(names[j], names[i], samples, float(weight)))
+    initial, begun = _initial(models, feeds, attributes, names)
+    if real == "reused":
+        own: dict[str, int] = {}
+        for feed in feeds:
+            if feed.origin == REAL:
+                own[feed.reader] = own.get(feed.reader, 0) + feed.samples
+        initial |= own
+    return GraphNetwork(
+        build_network(models, feeds, initial, draws=draws, real=real), begun, assumed
+    )
+
+
+def _names(attributes: Mapping[Any, Mapping[str, Any]]) -> dict[Any, str]:
+    """Return the names of nodes; raise InputError for those that are ambiguous."""
+    names: dict[Any, str] = {}
+    owner: dict[str, Any] = {}
+    for node, data in attributes.items():
+        field = f"node {str(node)!r}"
+        given = {
+            key: str(data[key]) for key in ("label", "name") if data.get(key) not in (None, "")
+        }
+        if len(set(given.values())) > 1:
+            label, name = given.values()
+            raise InputError(field, f"has the label {label!r} and the name {name!r}; keep one")
+        name = next(iter(given.values()), str(node))
+        if node == REAL and name != REAL:
+            raise InputError(
+                field, f"is named {name!r}; drop that if it is the real source, or rename its id"
+            )
+        if name in owner:
+            raise InputError(
+                field, f"has the name {name!r} twice, also of node {str(owner[name])!r}; rename one"
+            )
+        names[node], owner[name] = name, node
+    return names
+
+
+def _initial(
+    models: Iterable[str],
+    feeds: Iterable[Feed],
+    attributes: Mapping[Any, Mapping[str, Any]],
+    names: Mapping[Any, str],
+) -> tuple[dict[str, int], int]:
+    """Return the samples of generation 0, and how many of these numbers are those of feeds."""
     reads = dict.fromkeys(models, 0)
     for feed in feeds:
         reads[feed.reader] = reads.get(feed.reader, 0) + feed.samples
     initial = {name: reads[name] or DEFAULT_SAMPLES for name in models}
-    for node, data in graph.nodes(data=True):
-        if "initial" in data and labels[node] != REAL:
-            field = f"node {labels[node]!r}: initial"
-            initial[labels[node]] = _whole(data["initial"], field)
-    if real == "reused":
-        initial |= {
-            name: sum(f.samples for f in feeds if (f.origin, f.reader) == (REAL, name))
-            for name in {f.reader for f in feeds if f.origin == REAL}
-        }
-    return build_network(models, feeds, initial, draws=draws, real=real)
+    begun = len(initial)
+    for node, data in attributes.items():
+        if names[node] == REAL:
+            continue
+        field = f"node {names[node]!r}"
+        _check_attributes(data, ("initial",), field)
+        if "initial" in data:
+            count = whole(in_text(data["initial"]))
+            check_count(f"{field}: initial", data["initial"] if isinstance(count, str) else count)
+            initial[names[node]] = count
+            begun -= 1
+    return initial, begun
 
 
-def read_graph(path: Path) -> Network:
-    """Read GraphML, GML or node-link JSON, by the file's suffix."""
-    import networkx as nx
-
-    try:
-        if path.suffix == ".graphml":
-            graph = nx.read_graphml(path)
-        elif path.suffix == ".gml":
-            graph = nx.parse_gml(path.read_text(encoding=ENCODING), label=None)
-        else:
-            data = json.loads(path.read_text(encoding=ENCODING))
-            key = "edges" if "edges" in data else "links"
-            graph = nx.node_link_graph(data, edges=key)
-    except FileNotFoundError as error:
-        raise InputError("", "does not exist; name a graph file", str(path)) from error
-    except OSError as error:
-        raise InputError("", f"cannot be read: {error.strerror}", str(path)) from error
-    except Exception as error:  # networkx and its parsers raise a dozen unrelated types
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        kind = path.suffix.lstrip(".")
-        raise InputError("", f"is no {kind} graph ({reason[0]})", str(path)) from error
-    return from_networkx(graph)
+def _check_attributes(data: Iterable[str], known: tuple[str, ...], field: str) -> None:
+    """Raise InputError for an attribute that is nearly one that is read."""
+    for key in data:
+        if key in known:
+            continue
+        close = difflib.get_close_matches(str(key).strip().lower(), known, n=1, cutoff=0.8)
+        if close:
+            raise InputError(
+                f"{field}: {key}", f"is not an attribute that is read (did you mean {close[0]!r}?)"
+            )
 
 
-def _whole(value: Any, field: str) -> int:
-    """Read a count, which graph files may also write as text or as 100.0."""
-    if isinstance(value, str) and value.isdecimal():
-        value = int(value)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InputError(field, f"is {value!r}; give a positive whole number")
-    return value
+def _check_no_count(data: Iterable[str], field: str) -> None:
+    """Raise InputError for an attribute that may be meant for ``samples``."""
+    for key in data:
+        if str(key).strip().lower() in LIKE_SAMPLES:
+            raise InputError(
+                f"{field}: {key}",
+                "is not read, and the edge has no `samples`; rename it, or add `samples`",
+            )

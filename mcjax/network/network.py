@@ -20,6 +20,7 @@ from mcjax.network.memory import Memory, Replace
 from mcjax.network.registry import read_memory
 from mcjax.network.source import RealData, Source
 from mcjax.network.timeline import Generation, Series, Timeline
+from mcjax.numbers import whole
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Network:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "memory", read_memory(self.memory))
+        object.__setattr__(self, "initial", tuple(map(whole, self.initial)))
         check_network(self)
 
     @property

@@ -118,6 +118,11 @@ ENTRIES = (
         kind=EXACT,
         study=_yes_or_no,
         rows=(
+            Row(
+                "diversity, p = .2, n = 40, T = 20",
+                *functional("heterozygosity", "generative", 19),
+                2 * 0.16 * (1 - 1 / 40) ** 20,
+            ),
             Row("extinct, p = .2, n = 40, T = 20", *functional("rarest_extinct", "extinction", 19)),
         ),
     ),

@@ -58,11 +58,29 @@ def graphs(n: int) -> dict[str, Network]:
 
 
 def _on_graphs(depth: int) -> Study:
+    n = 10_000 * depth
+    two = topologies.complete(2, samples=n // 2, initial=n, memory="accumulate")
     conditions = [
         condition(net, linear(), np.ones(P), label=name)
-        for name, net in graphs(10_000 * depth).items()
+        for name, net in (graphs(n) | {"complete of 2": two}).items()
     ]
     return Study(tuple(conditions), 29, 49_152 * depth)
+
+
+def _risk_on_graph(net: Network, fits: int) -> float:
+    """Return ``E ||e||^2`` over that of the first fit, by a recursion for each mode of the graph.
+
+    With W the shares of the feeds, a mode of eigenvalue w has the variance d_t, where
+    ``(t + 1)^2 d_t = |t + w|^2 d_{t-1} + 1``; models of a circulant graph have the mean over modes.
+    """
+    shares = np.zeros((net.size, net.size))
+    for feed in net.feeds:
+        shares[net.index[feed.reader], net.index[feed.origin]] = feed.samples
+    modes = np.linalg.eigvals(shares / shares.sum(1, keepdims=True))
+    variance = np.ones(net.size)
+    for t in range(1, fits):
+        variance = (np.abs(t + modes) ** 2 * variance + 1) / (t + 1) ** 2
+    return float(variance.mean())
 
 
 def _harmonic(fits: int) -> float:
@@ -117,9 +135,21 @@ ENTRIES = (
         reference="derived in mcjax.laws.first_order.accumulation",
         kind=ASYMPTOTIC,
         study=_on_graphs,
-        rows=tuple(
-            Row(f"{name}, T = 30", *risk_ratio("first_order", 29, k))
-            for k, name in enumerate(graphs(4))
+        rows=(
+            *(
+                Row(
+                    f"{name}, T = 30",
+                    *risk_ratio("first_order", 29, k),
+                    _risk_on_graph(net, 30),
+                )
+                for k, (name, net) in enumerate(graphs(4).items())
+            ),
+            Row(
+                "complete of 2, T = 30, where it has settled",
+                risk_ratio("first_order", 29, len(graphs(4)))[0],
+                limit_ratio("first_order", len(graphs(4))),
+                math.pi**2 / 12,
+            ),
         ),
     ),
     Entry(

@@ -11,10 +11,10 @@ from typing import Any
 import jax
 
 from mcjax.errors import InputError
+from mcjax.files import read_text
 from mcjax.network.graphs import ENCODING
 from mcjax.report.store import identity
 from mcjax.study.load import builtin_file, load_study
-from mcjax.study.schema import read_text
 from mcjax.study.study import Study
 
 REMEDY = "name the study's file with --file PATH"

@@ -15,14 +15,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mcjax.engine.moments import ErrorMoments, Moments
+from mcjax.engine.moments import ErrorMoments, Moments, not_pooled
 from mcjax.engine.outcome import Outcome, Tally, all_statuses
+from mcjax.files import STANDARD_INPUT, read_text
 from mcjax.report.estimator import describe_estimator, describe_selections
 from mcjax.report.folder import ResultFolder
 from mcjax.report.verification import cell_rows, cells_parquet, verification_json
 from mcjax.study.load import builtin_file
 from mcjax.study.quantities import name_of
-from mcjax.study.schema import read_text
 from mcjax.study.study import Condition, Study
 from mcjax.verdicts.judge import Verification
 
@@ -139,6 +139,8 @@ def _source(file: Path) -> dict[str, Any]:
     """Return where a study comes from, as plain data."""
     if file == builtin_file("study"):  # whose path differs between installations
         return {"builtin": "study"}
+    if file == STANDARD_INPUT:
+        return {"text": read_text(file)}
     # links are not resolved, because the study's relative paths start at the link
     return {"file": str(file.absolute()), "text": read_text(file)}
 
@@ -171,12 +173,12 @@ def _pack(outcome: Outcome, prefix: str) -> dict[str, Any]:
 def _unpack(data: Any, prefix: str) -> Outcome | None:
     if f"{prefix}/chains" not in data:
         return None
-    moments = ErrorMoments(
-        *(
-            Moments(*(data[f"{prefix}/{name}/{k}"] for k in Moments._fields))
-            for name in ErrorMoments._fields
-        )
-    )
+    parts = {
+        name: Moments(*(data[f"{prefix}/{name}/{k}"] for k in Moments._fields))
+        for name in ErrorMoments._fields
+        if f"{prefix}/{name}/chains" in data  # the pooled estimator came later than such folders
+    }
+    moments = ErrorMoments(**{"pooled": not_pooled(parts["squared"].chains.shape), **parts})
     steps, chains = int(data[f"{prefix}/steps"]), int(data[f"{prefix}/chains"])
     names = ("sample", "largest", "highest", "fits")
     sample, largest, highest, fits = (data[f"{prefix}/{name}"] for name in names)

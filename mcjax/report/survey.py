@@ -15,6 +15,8 @@ from rich.table import Table
 from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import all_statuses
 from mcjax.engine.survey import LateErrors
+from mcjax.errors import InputError
+from mcjax.network.graphs import ENCODING
 from mcjax.report.folder import ResultFolder
 from mcjax.report.tables import MARK, STYLE, numbers
 from mcjax.report.verification import cell_rows, cells_parquet, network_counts, survey_json
@@ -22,8 +24,19 @@ from mcjax.study.survey import Survey
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.survey import SurveyVerdict
 
+JUDGED = ("tolerance", "confidence")
+"""Settings on which the numbers do not depend."""
 MOST_NETWORKS = 5
 """Largest number of networks that are listed for one verdict."""
+
+
+def _kept_settings(folder: Path) -> dict[str, Any]:
+    """Return what the results of a survey in a folder depend on; empty if it holds none."""
+    try:
+        kept = dict(json.loads((folder / "study.json").read_text(encoding=ENCODING))["survey"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {key: value for key, value in kept.items() if key not in JUDGED}
 
 
 class SurveyStore:
@@ -44,10 +57,18 @@ class SurveyStore:
 
     def __init__(self, folder: Path, survey: Survey):
         settings = dataclasses.asdict(survey)
-        judged = ("tolerance", "confidence")  # the numbers do not depend on these
-        text = json.dumps({k: v for k, v in settings.items() if k not in judged}, sort_keys=True)
+        text = json.dumps({k: v for k, v in settings.items() if k not in JUDGED}, sort_keys=True)
         identity = hashlib.sha256(text.encode()).hexdigest()
-        self._folder = ResultFolder(folder, {"survey": settings}, identity)
+        try:
+            self._folder = ResultFolder(folder, {"survey": settings}, identity)
+        except InputError as error:
+            kept = _kept_settings(folder)
+            chains = kept.pop("chains", None)
+            if chains is None or any(settings[key] != value for key, value in kept.items()):
+                raise
+            problem = f"holds {chains} chains of each network, to which none can be added; give"
+            remedy = f"--chains {chains}, or name another folder"
+            raise InputError("--out", f"{problem} {remedy}", str(folder)) from error
 
     def load(self, piece: int) -> LateErrors | None:
         """Load a piece that ran before; None if it did not."""

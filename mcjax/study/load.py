@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
+from mcjax.arguments import checked
 from mcjax.errors import InputError, did_you_mean, naming
+from mcjax.models.names import MOST_PARAMETERS
 from mcjax.network import Network
-from mcjax.network.graphs import GRAPH_SUFFIXES
 from mcjax.study.grid import Variant, in_condition, variants
 from mcjax.study.networks import network_of, read_network
 from mcjax.study.schema import (
@@ -36,6 +37,7 @@ Made = TypeVar("Made")
 BUILTIN = ("study", "every-3", "every-4")
 
 
+@checked
 def load_study(path: str | Path) -> Study:
     """Read a study file.
 
@@ -104,8 +106,6 @@ def load_survey(path: str | Path) -> Survey | None:
         If the file is not a valid study; the message names file, field and remedy.
     """
     path = Path(path)
-    if path.suffix in GRAPH_SUFFIXES:
-        return None
     tables = read_tables(path)
     # only a survey is complete without its grid, which may give what a table lacks
     content = to_study(tables, str(path)) if "survey" in tables else StudyFile()
@@ -251,5 +251,9 @@ def _family(spec: dict[str, Any] | None, path: Path) -> tuple[Model, Any]:
     )
     if not theta or not (numbers or isinstance(theta, dict)):
         raise InputError("family.theta", "must be a list of finite numbers, one per parameter")
+    if isinstance(theta, list) and len(theta) > MOST_PARAMETERS:
+        raise InputError(
+            "family.theta", f"has {len(theta)} numbers; give at most {MOST_PARAMETERS}"
+        )
     params = {key: value for key, value in spec.items() if key != "theta"}
     return make_model(params, path.parent), theta

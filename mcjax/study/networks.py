@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from mcjax.errors import InputError, did_you_mean, naming
+from mcjax.files import read_text
 from mcjax.network.build import build_network
 from mcjax.network.data_mediated import data_mediated
 from mcjax.network.feed import Feed
-from mcjax.network.graphs import GRAPH_SUFFIXES, read_graph
+from mcjax.network.formats import graph_format
+from mcjax.network.graphs import DEFAULT_SAMPLES, read_graph
 from mcjax.network.network import Network
 from mcjax.network.source import Source
 from mcjax.network.topologies import TOPOLOGIES
-from mcjax.study.schema import FeedTable, NetworkTable, StudyFile, read_file
+from mcjax.study.schema import FeedTable, NetworkTable, StudyFile, parse_tables, to_study
 from mcjax.study.selections import read_selection
 
 
@@ -28,13 +30,67 @@ def read_network(path: Path) -> Network:
     InputError
         If the file has no valid network; the message names file and field.
     """
+    return read_content(path).network
+
+
+class Content(NamedTuple):
+    """The network of a file, and what else the file holds.
+
+    Attributes
+    ----------
+    network : Network
+        The network.
+    study : StudyFile or None
+        The tables of a study file; None for a graph.
+    note : str
+        What was read, for people.
+    """
+
+    network: Network
+    study: StudyFile | None
+    note: str
+
+
+def read_content(path: Path) -> Content:
+    """Read a study file or a graph file, which differ by their content.
+
+    Raises
+    ------
+    InputError
+        If the file has no valid network; the message names file and field.
+    """
+    text = read_text(path)
     with naming(path):
-        if path.suffix in GRAPH_SUFFIXES:
-            return read_graph(path)
-        network = network_of(read_file(path))
-        if network is None:
-            raise InputError("network", "is missing; add a [network] table")
-        return network
+        kind = graph_format(text, path.suffix)
+        if kind is not None:
+            network, begun, assumed = read_graph(text, kind)
+            return Content(network, None, _note(network, begun, assumed))
+        tables = parse_tables(text, str(path))
+        study, grid = to_study(tables, str(path)), bool(tables.get("grid"))
+        found = network_of(study)
+        if found is None:
+            instead = "; name one of the files of grid.network" if study.grid.network else ""
+            raise InputError("network", f"is missing; add a [network] table{instead}")
+        return Content(found, study, _note(found) + (", [grid] left out" if grid else ""))
+
+
+def _note(net: Network, begun: int = 0, assumed: int = 0) -> str:
+    """Return what was read: models, feeds, readers of real data, and what was made up."""
+    feeds = {feed.edge: feed for feed in net.later.feeds}.values()
+    readers = {feed.reader for feed in feeds if feed.origin in net.source_index}
+    parts = [
+        f"{net.size} model{'s' * (net.size != 1)}",
+        f"{len(feeds)} feed{'s' * (len(feeds) != 1)}",
+        f"real data to {len(readers)}" if readers else "real data to none",
+    ]
+    if begun:
+        parts.append(
+            "initial from feeds" if begun == net.size else f"initial of {begun} from feeds"
+        )
+    if assumed:
+        whose = "all feeds" if assumed == len(feeds) else f"{assumed} feed{'s' * (assumed != 1)}"
+        parts.append(f"{DEFAULT_SAMPLES} samples assumed for {whose}")
+    return ", ".join(parts)
 
 
 def network_of(content: StudyFile) -> Network | None:

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mcjax.errors import InputError, naming
-from mcjax.models.names import check_family, is_least_squares
-from mcjax.network.graphs import GRAPH_SUFFIXES
+from mcjax.models.names import MOST_PARAMETERS, check_family, is_least_squares
 from mcjax.network.network import Network
-from mcjax.study.networks import read_network
-from mcjax.study.schema import CovariateTable, read_file
+from mcjax.study.networks import read_content
+from mcjax.study.schema import CovariateTable
 from mcjax.study.sources import read_covariance, read_own_covariances
 
 if TYPE_CHECKING:
@@ -53,6 +52,8 @@ class Pipeline(NamedTuple):
     ----------
     network : Network
         The network.
+    note : str
+        What was read, for people.
     regression : Regression or None
         The model, if it is ordinary least squares.
     differs : bool
@@ -63,6 +64,7 @@ class Pipeline(NamedTuple):
     """
 
     network: Network
+    note: str
     regression: Regression | None = None
     differs: bool = False
     modelled: bool = False
@@ -76,20 +78,20 @@ def read_pipeline(path: Path) -> Pipeline:
     InputError
         If the file has no valid network or truth; the message names file and field.
     """
-    net = read_network(path)
-    if path.suffix in GRAPH_SUFFIXES:
-        return Pipeline(net)
-    content = read_file(path)
+    net, content, note = read_content(path)
+    if content is None:
+        return Pipeline(net, note)
     family, covariates = content.family or {}, content.covariates or CovariateTable()
     with naming(path):
         if content.family is not None:
             check_family(family)
             if is_least_squares(family) and not net.selections:
-                return Pipeline(net, _regression(net, family, covariates), modelled=True)
+                regression = _regression(net, family, covariates)
+                return Pipeline(net, note, regression, modelled=True)
     differs = bool(net.selections or covariates.models)
     if not family:
-        return Pipeline(net, differs=differs)
-    return Pipeline(net, differs=differs or _differs(net, family), modelled=True)
+        return Pipeline(net, note, differs=differs)
+    return Pipeline(net, note, differs=differs or _differs(net, family), modelled=True)
 
 
 def _regression(net: Network, family: Mapping[str, Any], covariates: CovariateTable) -> Regression:
@@ -98,6 +100,10 @@ def _regression(net: Network, family: Mapping[str, Any], covariates: CovariateTa
         raise InputError("family.theta", "must be a list of numbers, one per parameter")
     if not isinstance(sigma, int | float) or not sigma > 0:
         raise InputError("family.sigma", f"is {sigma!r}; give a positive number")
+    if len(theta) > MOST_PARAMETERS:
+        raise InputError(
+            "family.theta", f"has {len(theta)} numbers; give at most {MOST_PARAMETERS}"
+        )
     p, given = len(theta), covariates.covariance
     covariance = np.eye(p) if given is None else read_covariance(given, p)
     for source in net.sources:

@@ -7,6 +7,7 @@ importing that code or JAX.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pkgutil import resolve_name
 from typing import Any
 
 from mcjax.errors import InputError, did_you_mean
@@ -28,6 +29,12 @@ PLACES = {
 def name_of(quantity: Any) -> str:
     """Return the name of a quantity, which may be given by name or as an object."""
     return quantity if isinstance(quantity, str) else quantity.name
+
+
+def needs_pooled(quantities: Sequence[Any]) -> bool:
+    """Return whether any quantity is about the pooled estimator, which must then be simulated."""
+    chosen = (resolve_name(PLACES[q]) if isinstance(q, str) else q for q in quantities)
+    return any(getattr(quantity, "of_pooled", False) for quantity in chosen)
 
 
 def check_quantities(quantities: Sequence[Any]) -> None:

@@ -13,11 +13,16 @@ from typing import Annotated, Any, get_origin, get_type_hints
 
 import msgspec
 
-from mcjax.errors import InputError, did_you_mean
-from mcjax.network.graphs import ENCODING
+from mcjax.errors import InputError, did_you_mean, naming
+from mcjax.files import read_text
+from mcjax.network.formats import READ, graph_format
+from mcjax.numbers import MOST, whole
 
-Count = Annotated[int, msgspec.Meta(ge=1, lt=2**31)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=MOST)]
+Size = Annotated[int, msgspec.Meta(ge=1, lt=2**31)]
 Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+LARGEST = 2**24
+"""Largest number of characters of a study file."""
 
 
 class FeedTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "from"}):
@@ -26,7 +31,7 @@ class FeedTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "f
     origin: str
     to: str
     samples: Count | None = None
-    weight: float | list[float] = 1.0
+    weight: float | Annotated[list[float], msgspec.Meta(max_length=10_000)] = 1.0
     keep: dict[str, Any] | None = None
 
 
@@ -71,7 +76,7 @@ class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
 class DataMediatedTable(msgspec.Struct, forbid_unknown_fields=True):
     """``[data_mediated]``: entities that share one pool of synthetic data."""
 
-    entities: Count | list[str]
+    entities: Size | list[str]
     private: Count | list[Count]
     public: Count
     synthetic: Count | list[Count]
@@ -102,7 +107,7 @@ class RunTable(msgspec.Struct, forbid_unknown_fields=True):
     confidence: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.99
     precision: str = "mixed"
     solver: str = "auto"
-    chunk: Count = 1024
+    chunk: Size = 1024
     memory: float = 1.0
     sampling: str = "auto"
     path: str = "auto"
@@ -125,10 +130,10 @@ class GridTable(msgspec.Struct, forbid_unknown_fields=True):
 class SurveyTable(msgspec.Struct, forbid_unknown_fields=True):
     """``[survey]``: every network of a few models, instead of a network and a family."""
 
-    models: Count
+    models: Size
     samples: Count = 1000
     labelled: bool = True
-    piece: Count = 256
+    piece: Size = 256
 
 
 class StudyFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -156,6 +161,7 @@ _TABLES: dict[str, type[msgspec.Struct]] = {
     "grid": GridTable,
     "survey": SurveyTable,
 }
+_TYPES = msgspec.inspect.type_info(StudyFile)
 WORDS = {
     "object": "a table",
     "array": "a list",
@@ -189,22 +195,6 @@ def read_tables(path: Path) -> dict[str, Any]:
     return parse_tables(read_text(path), str(path))
 
 
-def read_text(path: Path) -> str:
-    """Return the text of a file; raise InputError if it cannot be read."""
-    try:
-        return path.read_text(encoding=ENCODING)
-    except FileNotFoundError as error:
-        raise InputError("", "does not exist; name a study file", str(path)) from error
-    except IsADirectoryError as error:
-        raise InputError("", "is a directory; name a study file", str(path)) from error
-    except OSError as error:
-        raise InputError("", f"cannot be read: {error.strerror}", str(path)) from error
-    except UnicodeDecodeError as error:
-        raise InputError("", "is not text in UTF-8; a study file is TOML", str(path)) from error
-    except ValueError as error:  # a zero byte in the name
-        raise InputError("", "is not a file name; name a study file", str(path)) from error
-
-
 def parse_study(text: str, file: str) -> StudyFile:
     """Parse the text of a study file; ``file`` is its name in error messages."""
     return to_study(parse_tables(text, file), file)
@@ -212,15 +202,24 @@ def parse_study(text: str, file: str) -> StudyFile:
 
 def parse_tables(text: str, file: str) -> dict[str, Any]:
     """Return the tables in the text of a study file; their structure is not checked."""
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError("", f"is not TOML: {error}", file) from error
-    except RecursionError as error:
-        raise InputError("", "is not TOML: nested too deeply", file) from error
-    if not tables:
-        raise InputError("", "is empty; a study file has at least a [network] table", file)
-    return tables
+    with naming(file):
+        kind = graph_format(text, Path(file).suffix)
+        if kind is not None:
+            problem = f"is a graph ({kind}), not a study; `mcjax diagnose` reads it, and so does"
+            raise InputError("", f"{problem} grid.network of a study")
+        if len(text) > LARGEST:
+            raise InputError("", f"has more than {LARGEST >> 20} million characters; shorten it")
+        try:
+            tables = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise InputError("", f"is not TOML: {error}; {READ}") from error
+        except ValueError as error:  # of numbers, which Python then cannot read
+            raise InputError("", f"is not TOML: {error}") from error
+        except RecursionError as error:
+            raise InputError("", "is not TOML: nested too deeply") from error
+        if not tables:
+            raise InputError("", "is empty; a study file has at least a [network] table")
+        return tables
 
 
 def to_study(tables: dict[str, Any], file: str) -> StudyFile:
@@ -233,9 +232,30 @@ def to_study(tables: dict[str, Any], file: str) -> StudyFile:
         own = {key: value for key, value in grid.items() if not names_a_field(key, value)}
         tables = tables | {"grid": own}
     try:
-        return msgspec.convert(tables, StudyFile)
+        return msgspec.convert(_with_whole_numbers(tables, _TYPES), StudyFile)
     except msgspec.ValidationError as error:
         raise _sentence(str(error), file) from error
+
+
+def _with_whole_numbers(value: Any, expected: msgspec.inspect.Type) -> Any:
+    """Return a value in which floats such as 60.0 are ints, wherever a whole number is expected."""
+    kinds = expected.types if isinstance(expected, msgspec.inspect.UnionType) else (expected,)
+    if isinstance(value, float):
+        ints = any(isinstance(kind, msgspec.inspect.IntType) for kind in kinds)
+        floats = any(isinstance(kind, msgspec.inspect.FloatType) for kind in kinds)
+        return whole(value) if ints and not floats else value
+    for kind in kinds:
+        if isinstance(value, dict) and isinstance(kind, msgspec.inspect.StructType):
+            fields = {field.encode_name: field.type for field in kind.fields}
+            return {
+                key: _with_whole_numbers(item, fields[key]) if key in fields else item
+                for key, item in value.items()
+            }
+        if isinstance(value, dict) and isinstance(kind, msgspec.inspect.DictType):
+            return {key: _with_whole_numbers(item, kind.value_type) for key, item in value.items()}
+        if isinstance(value, list) and isinstance(kind, msgspec.inspect.ListType):
+            return [_with_whole_numbers(item, kind.item_type) for item in value]
+    return value
 
 
 def names_a_field(key: str, value: Any) -> bool:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from mcjax.arguments import checked, checked_fields
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network import Network
+from mcjax.solvers.conditioning import condition_number, scaled, scales_of
 from mcjax.study.quantities import check_quantities
 from mcjax.study.selections import check_selections
 from mcjax.study.sources import (
@@ -37,6 +39,10 @@ Solver = Literal["auto", "newton", "lbfgs"]
 Sampling = Literal["auto", "rows"]
 PathChoice = Literal["auto", "reference"]
 
+FAR_APART = 1e8
+"""Condition number of a covariance from which its root is taken in other units."""
+MOST_NUMBERS = 2**30
+"""Largest number of covariances that the laws of a condition keep."""
 PRECISIONS: dict[Precision, tuple[Dtype, Dtype]] = {
     "mixed": ("float32", "float64"),
     "float64": ("float64", "float64"),
@@ -111,6 +117,7 @@ class Condition:
 
 
 @dataclass(frozen=True)
+@checked_fields
 class Study:
     """Conditions and how to run them.
 
@@ -184,12 +191,29 @@ class Study:
         for field in ("tolerance", "confidence"):
             if not 0 < getattr(self, field) < 1:
                 raise InputError(f"run.{field}", "must lie between 0 and 1")
-        if not 0 < self.memory < math.inf:
-            raise InputError("run.memory", f"is {self.memory}; give a positive number of GiB")
+        if not 0 < self.memory <= 2**20:
+            raise InputError(
+                "run.memory", f"is {self.memory}; give a positive number of GiB, up to 2**20"
+            )
         if self.chains < 2 or self.generations < 0 or self.chunk < 1:
             raise InputError("run", "needs chains >= 2, generations >= 0 and chunk >= 1")
+        for made in self.conditions:
+            _check_size(made, self.generations)
 
 
+def _check_size(made: Condition, generations: int) -> None:
+    """Raise InputError for a condition whose laws no memory holds."""
+    models, p = made.network.size, len(made.theta)
+    numbers = max((models * p) ** 2, (generations + 1) * models * p * (p + 2))
+    if numbers > MOST_NUMBERS:
+        raise InputError(
+            "run",
+            f"has {models} models of {p} parameters over {generations} generations, which take"
+            f" {8 * numbers / 2**30:.0f} GiB and more; lower one of these",
+        )
+
+
+@checked
 def condition(
     network: Network,
     model: Model,
@@ -315,6 +339,7 @@ def condition(
     )
 
 
+@checked
 def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:
     """Return a condition at several sizes, with independent draws for each size.
 
@@ -371,6 +396,9 @@ def _read_only(value: Any) -> Any:
 
 def covariance_root(cov: Float[np.ndarray, "q q"]) -> Float[np.ndarray, "q q"]:
     """Return a matrix F with ``F F' = cov``, which may be rank-deficient."""
+    if len(cov) and np.linalg.cond(cov) > FAR_APART and condition_number(cov) < FAR_APART:
+        # in units in which no eigenvalue is lost beside the largest
+        return np.asarray(scales_of(cov)[:, None] * covariance_root(scaled(cov)))
     values, vectors = np.linalg.eigh(cov)
     root: np.ndarray = vectors * np.sqrt(np.maximum(values, 0.0))
     if math.isclose(values[0], values[-1], rel_tol=1e-12):
@@ -386,5 +414,9 @@ def whitener(cov: Float[np.ndarray, "q q"]) -> Float[np.ndarray, "q q"]:
     root = covariance_root(cov)
     if len(root) == 0:
         return root
-    regular = np.linalg.cond(root) < 1e6
-    return np.linalg.inv(root).T if regular else np.zeros_like(root)
+    if np.linalg.cond(root) < 1e6:
+        return np.asarray(np.linalg.inv(root).T)
+    if not condition_number(cov) < 1e12:
+        return np.zeros_like(root)
+    scale = scales_of(cov)[:, None]
+    return np.asarray(np.linalg.inv(root / scale).T / scale)

@@ -30,6 +30,10 @@ INCOMPLETE = (
     "the mean error does not vanish as samples grow, and the law leaves out a term of the mean"
     " square that is as large as the variance; judge bias and covariance instead"
 )
+DOUBTFUL = (
+    "the law is a mean over simulated designs that a few of them dominate, so neither it nor its"
+    " standard error is credible; give more rows, or fewer generations"
+)
 MOST_CHAINS_NEEDED = 2**53
 """Largest number of chains that is announced for an undecided cell."""
 UNBOUNDED: Interval = (-math.inf, math.inf)

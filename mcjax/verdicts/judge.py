@@ -7,11 +7,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mcjax.arguments import checked
 from mcjax.engine.outcome import Outcome
 from mcjax.errors import InputError
-from mcjax.laws.prediction import Predictions
+from mcjax.laws.prediction import FunctionalPrediction, Predictions
 from mcjax.study.study import Study
-from mcjax.verdicts.claims import INCOMPLETE, Cell, Claim, Place, never_refuted, settle, unjudged
+from mcjax.verdicts.claims import (
+    DOUBTFUL,
+    INCOMPLETE,
+    Cell,
+    Claim,
+    Place,
+    never_refuted,
+    settle,
+    unjudged,
+)
+from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.equivalence import INCONCLUSIVE, VERIFIED, Verdict, worst
 from mcjax.verdicts.failures import LostChains, count_failures, lost_chains
 from mcjax.verdicts.ladder import Ladder, Rung, climb
@@ -59,6 +70,7 @@ class Verification:
     outcomes: tuple[Outcome, ...] = ()
 
 
+@checked
 def judge(
     study: Study,
     predictions: Sequence[Predictions],
@@ -144,6 +156,8 @@ def claims_of(
             )
         if quantity.of_squares and not comparison.prediction.mse_complete:
             made = [unjudged(claim, INCOMPLETE) for claim in made]
+        credible = _credible(comparison)
+        made = [c if credible[c.place.generation] else unjudged(c, DOUBTFUL) for c in made]
         claims += made
         ladder = condition.ladder if quantity.has_ladder else None
         if ladder is not None and comparison.prediction.asymptotic:
@@ -153,6 +167,15 @@ def claims_of(
     settled = {r.claim.place for r in rungs if (r.ladder, r.claim.place.law) in climbed}
     claims = [never_refuted(c) if c.place in settled else c for c in claims]
     return [*claims, *limits], tuple(ladders), settled
+
+
+def _credible(comparison: Comparison) -> Sequence[bool]:
+    """Return, generation by generation, whether the error of a law is credible for all models."""
+    prediction = comparison.prediction
+    if isinstance(prediction, FunctionalPrediction):
+        return [True] * len(next(iter(prediction.values.values())))
+    shape = prediction.mse.shape
+    return [bool(row.all()) for row in np.broadcast_to(prediction.credible, shape)]
 
 
 def _overall(cells: Sequence[Cell], predictions: Sequence[Predictions]) -> Verdict:

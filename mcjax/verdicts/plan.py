@@ -23,14 +23,17 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from mcjax.laws.prediction import Predictions
 from mcjax.study.study import Study
+from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.ladder import FEWEST_RUNGS, limit_of
 from mcjax.verdicts.planning import PlannedCells, RatioCells, UnplannedCells, join
 from mcjax.verdicts.power import Chance, likeliest, true_law
+from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.quantities.registry import questions
 
 
@@ -134,11 +137,14 @@ def plan(
         condition, prediction = comparison.condition, comparison.prediction
         rungs = scales[condition.ladder] if condition.ladder is not None else []
         climbs = quantity.has_ladder and len(set(rungs)) >= FEWEST_RUNGS and prediction.asymptotic
+        first = 0
         for cells in quantity.planned(comparison):
             total += cells.count
             if isinstance(cells, UnplannedCells):
                 unplanned[prediction.law, cells.quantity] = None
                 continue
+            among = slice(first, first + cells.count)  # of the chances of all planned cells
+            first = among.stop
             limit = None
             if climbs:
                 if condition.scale != max(rungs):
@@ -150,9 +156,13 @@ def plan(
                 continue
             group = groups.setdefault((prediction.law, cells.quantity), _Group())
             group.cells.append(cells)
-            true = None if truth is None else true_law(truth[position], limit is not None)
+            true: Any = None
+            if truth is not None and quantity.subject == "functionals":
+                true = truth[position].functionals.get(prediction.law)
+            elif truth is not None:
+                true = true_law(truth[position], limit is not None)
             if true is not None:
-                group.chances.append(partial(quantity.chances, comparison, true, ladder=limit))
+                group.chances.append(partial(_chances, quantity, comparison, true, limit, among))
     level = (1 - study.confidence) / max(total, 1)
     needs = tuple(
         _need(law, quantity, group, study=study, level=level, power=power, total=total)
@@ -166,6 +176,18 @@ def plan(
         power=power,
         unplanned=tuple(unplanned),
     )
+
+
+def _chances(
+    quantity: Quantity,
+    comparison: Comparison,
+    truth: Any,
+    limit: float | None,
+    among: slice,
+    level: float,
+) -> list[Chance]:
+    """Return the chances of some of a quantity's planned cells."""
+    return quantity.chances(comparison, truth, level, ladder=limit)[among]
 
 
 def _need(

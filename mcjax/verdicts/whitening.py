@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import Float
 
 from mcjax.engine.outcome import Outcome
-from mcjax.laws.prediction import SMALLEST
+from mcjax.laws.prediction import SMALLEST, Prediction
+from mcjax.solvers.conditioning import scaled, scales_of
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount, count_chains
 
@@ -32,30 +33,37 @@ class Whitened(NamedTuple):
     errors : ndarray of shape (C, M, r)
         Centred errors in r coordinates, p unless the covariance is singular. If the law is right,
         the covariance of each model's own is the identity.
-    between : ndarray of shape (M, r, M, r)
-        Covariance of all whitened errors as predicted by the law.
+    inverse : ndarray of shape (M, r, p)
+        Maps that whiten the errors of each model.
     chains : ChainCount
         The chains C, with a note if the errors cannot be whitened or the chains do not suffice.
     """
 
     errors: Float[np.ndarray, "C M r"]
-    between: Float[np.ndarray, "M r M r"]
+    inverse: Float[np.ndarray, "M r p"]
     chains: ChainCount
+
+    def covariance_of(self, law: Prediction) -> Float[np.ndarray, "M r M r"]:
+        """Return the covariance that a law predicts for all whitened errors."""
+        size, _, p = self.inverse.shape
+        predicted = law.covariance[-1].reshape(size, p, size, p)
+        return np.asarray(
+            np.einsum("iab,ibkc,kdc->iakd", self.inverse, predicted, self.inverse, optimize=True)
+        )
 
 
 def whiten(comparison: Comparison, outcome: Outcome) -> Whitened:
     """Whiten the errors of the chains kept in ``outcome.sample`` by the law's covariance."""
     _, size, p = outcome.sample.shape
-    predicted = comparison.prediction.covariance[-1].reshape(size, p, size, p)
-    blocks = np.einsum("iaib->iab", predicted)
+    blocks = comparison.prediction.own_covariances[-1]
     sample = outcome.sample[np.isfinite(outcome.sample).all((1, 2))].astype(float)
     count = count_chains(len(sample), len(outcome.sample), comparison.tolerance)
-    ranks = comparison.prediction.rank[-1]
+    ranks, nothing = comparison.prediction.rank[-1], np.full((size, p, p), np.nan)
     if not np.isfinite(blocks).all() or ranks[0] == 0 or (ranks != ranks[0]).any():
-        return Whitened(sample, predicted, count._replace(note=SINGULAR))
+        return Whitened(sample, nothing, count._replace(note=SINGULAR))
     if len(sample) < FEWEST_WHITENED:
         note = f"fewer than {FEWEST_WHITENED} chains have an estimate of every model"
-        return Whitened(sample, predicted, count._replace(note=note))
+        return Whitened(sample, nothing, count._replace(note=note))
     if ranks[0] == p:
         inverse = np.linalg.inv(np.linalg.cholesky(blocks))
     else:
@@ -63,16 +71,16 @@ def whiten(comparison: Comparison, outcome: Outcome) -> Whitened:
         basis = np.stack([range_of(block) for block in blocks])  # (M, r, p)
         left = spread - np.einsum("ira,irb,kib->kia", basis, basis, spread, optimize=True)
         if np.abs(left).max() > ROUNDING * np.abs(spread).max():
-            return Whitened(sample, predicted, count._replace(note=BEYOND))
+            return Whitened(sample, nothing, count._replace(note=BEYOND))
         roots = np.linalg.cholesky(np.einsum("ira,iab,isb->irs", basis, blocks, basis))
         inverse = np.linalg.solve(roots, basis)
     errors = np.einsum("iab,kib->kia", inverse, sample)
-    between = np.einsum("iab,ibkc,kdc->iakd", inverse, predicted, inverse, optimize=True)
-    return Whitened(errors - errors.mean(0), between, count)
+    return Whitened(errors - errors.mean(0), inverse, count)
 
 
 def range_of(covariance: Float[np.ndarray, "p p"]) -> Float[np.ndarray, "r p"]:
     """Return an orthonormal basis of the range of a covariance."""
-    values, vectors = np.linalg.eigh(covariance)
-    basis: np.ndarray = vectors[:, values > SMALLEST * values[-1]].T
+    values, vectors = np.linalg.eigh(scaled(covariance))
+    within = scales_of(covariance)[:, None] * vectors[:, values > SMALLEST * values[-1]]
+    basis: np.ndarray = np.linalg.qr(within)[0].T
     return basis

@@ -122,6 +122,77 @@ def test_binary_file(tmp_path, call):
     assert (status, err.count("\n")) == (2, 1)
 
 
+def test_usage_in_one_sentence(call):
+    for words in (
+        ("verify", "a", "\x1b[31mb"),
+        ("verfy",),
+        ("verify", "--chains", "x"),
+        ("diagnose",),
+    ):
+        status, out, err = call(*words)
+        assert (status, out, err.count("\n")) == (2, "", 1)
+        assert err.startswith("mcjax: ")
+        assert "--help`" in err
+        assert "\x1b" not in err
+
+
+def test_a_folder_for_figures_that_cannot_be_made(study_file, call, monkeypatch):
+    """It is noticed before anything is simulated and drawn."""
+    monkeypatch.setattr("mcjax.api.simulate", lambda *_: pytest.fail("simulated"))
+    status, out, err = call("figures", "flip", "--out", study_file / "figures")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "name another" in err
+
+
+@pytest.mark.parametrize("option", [("--builtin", ""), ("--plan", "--power", "nan")])
+def test_values_that_are_none(option, call):
+    status, out, err = call("verify", *option)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert option[-2] in err
+
+
+def test_power_without_plan(study_file, call):
+    status, _, err = call("verify", study_file, "--power", "0.9")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "--power: is for --plan" in err
+
+
+@pytest.mark.parametrize("chains", [4_000_000_000, 2**33])
+def test_chains_that_no_memory_holds(chains, study_file, call):
+    status, _, err = call("verify", study_file, "--quiet", "--chains", chains)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "run.chains: asks for" in err
+
+
+def test_rows_that_no_simulation_holds(study_file, call):
+    """The laws still predict; only a simulation is out of reach."""
+    study_file.write_text(study_file.read_text().replace("= 200", "= 15_000_000_000_000"))
+    assert call("predict", study_file)[0] == 0
+    status, _, err = call("verify", study_file, "--quiet")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "15,000,000,000,000 rows" in err
+
+
+@pytest.mark.parametrize("error", [MemoryError("8 GiB"), RuntimeError("RESOURCE_EXHAUSTED: 9")])
+def test_memory_that_is_not_there(error, study_file, call, monkeypatch):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("mcjax.diagnosis.diagnose_file", fail)
+    status, _, err = call("diagnose", study_file)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "more memory" in err
+
+
+def test_long_sentences_lose_their_middle(tmp_path, call):
+    path = tmp_path / "study.toml"
+    path.write_text(STUDY.replace('to = "b"', f'to = "{"y" * 50_000}"'))
+    status, _, err = call("diagnose", path)
+    assert (status, err.count("\n")) == (2, 1)
+    assert len(err) < 1500
+    assert str(path) in err
+
+
 def test_usage(call):
     assert call("verfy")[0] == 2
     assert call("verify", "a", "b")[0] == 2

@@ -283,6 +283,14 @@ def test_folders_of_others_and_damaged_pieces(results, survey_file, tmp_path, ca
     sentence(call("verify", survey_file, "--out", damaged), "piece-00001.npz", "remove it")
 
 
+def test_a_folder_with_other_chains_says_so(results, survey_file, call):
+    """Chains of a survey are not added to, and the sentence names the number that is kept."""
+    status, _, err = call("verify", survey_file, "--quiet", "--chains", "6", "--out", results)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "chains of each network" in err
+    assert "give --chains" in err
+
+
 def test_builtin(call, monkeypatch):
     """Both built-in surveys reach the simulation with the settings they are known by."""
     seen = []

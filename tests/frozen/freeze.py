@@ -77,7 +77,9 @@ def laws_of(predictions: Any) -> dict[str, Any]:
 def simulated_of(tally: Any) -> dict[str, Any]:
     """What all chains of a condition did; variances are over chains."""
     outcome = tally.outcome
-    error, product, squared, _, functional = outcome.moments
+    moments = outcome.moments
+    error, product, squared = moments.error, moments.product, moments.squared
+    functional = moments.functional
     return {
         "chains": outcome.chains,
         "fits": np.asarray(outcome.fits),

@@ -4,6 +4,7 @@ import dataclasses
 import math
 import time
 
+import numpy as np
 import pytest
 
 from mcjax.errors import InputError
@@ -126,7 +127,7 @@ def test_scaled_refuses_fractions_of_samples(net, factor):
 
 
 def test_scaled_refuses_more_than_fits(net):
-    refused("network.initial (a)", 1e9, says="2147483647", build=net.scaled)
+    refused("network.initial (a)", 1e18, says="9223372036854775807", build=net.scaled)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_as_many_models_as_a_label_holds():
     assert build_network(MOST_MODELS, [], 5).size == MOST_MODELS
 
 
-@pytest.mark.parametrize("count", [0, -1, 1.5, 2.0, "5", True, None, 2**31])
+@pytest.mark.parametrize("count", [0, -1, 1.5, "5", True, None, 2**63])
 def test_counts_refused(count):
     refused("network.initial (a)", "ab", [], count, says=repr(count))
     refused("network.initial (b)", "ab", [], {"a": 5, "b": count}, says=repr(count))
@@ -161,7 +162,16 @@ def test_counts_refused(count):
 
 
 def test_the_largest_count_is_accepted():
-    assert build_network(1, [], 2**31 - 1).initial == (2**31 - 1,)
+    assert build_network(1, [], 2**63 - 1).initial == (2**63 - 1,)
+
+
+@pytest.mark.parametrize("number", [30, 30.0, np.int64(30), np.uint8(30), np.float32(30)])
+def test_whole_numbers_of_every_type(number):
+    """They become Python's, so that results can be written."""
+    net = build_network(["a"], [("real", "a", number, np.float32(0.5))], number)
+    assert [type(n) for n in (*net.initial, net.feeds[0].samples)] == [int, int]
+    assert net == build_network(["a"], [("real", "a", 30, 0.5)], 30)
+    assert build_network(number, [], number).size == 30
 
 
 @pytest.mark.parametrize("weight", [0, 0.0, -1.0, math.nan, math.inf, "1", None])

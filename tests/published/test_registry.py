@@ -10,7 +10,7 @@ import pytest
 from mcjax import api
 from mcjax.engine.outcome import Tally
 from mcjax.errors import InputError
-from mcjax.published.entry import BOUND, EXACT, ConditionResult
+from mcjax.published.entry import BOUND, EXACT, ChainEstimate, ConditionResult
 from mcjax.published.judge import Run, judge_runs, run_entry
 from mcjax.published.registry import ENTRIES, GROUPS, chosen
 from mcjax.published.weights import best_weight, settled_risk
@@ -121,6 +121,36 @@ def told_wrong(run, factor):
     results = judge_runs([replace(run, entry=replace(run.entry, rows=wrong))], 0.03)
     assert {result.cell.verdict for result in results} <= {VERIFIED, INCONCLUSIVE}
     return [result.verdict for result in results]
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_every_entry_judges_its_constants(name):
+    """On chains that show what the law says: each row by itself, one wrong constant at a time."""
+    entry = ENTRIES[name]
+    study = entry.study(1)
+    laws = api.predict(study)
+    found = [ConditionResult(c, None, p) for c, p in zip(study.conditions, laws, strict=True)]
+
+    def seen(row):
+        value = row.predict(found)
+        estimate = ChainEstimate(value, 0.002 * value, 65_536)
+        return replace(row, observe=lambda _: estimate, predict=lambda _: value)
+
+    rows = tuple(seen(row) for row in entry.rows)
+    assert any(row.constant is not None for row in rows)
+
+    def verdicts(rows):
+        run = Run(replace(entry, rows=rows), study, found, [])
+        return [result.verdict for result in judge_runs([run], 0.03)]
+
+    assert set(verdicts(rows)) == {VERIFIED}
+    for k, row in enumerate(rows):
+        if row.constant is not None:
+            for factor in (0.94, 1.06):
+                wrong = (*rows[:k], replace(row, constant=factor * row.constant), *rows[k + 1 :])
+                refuted = entry.kind != BOUND or factor < 1
+                expected = [REFUTED if refuted and j == k else VERIFIED for j in range(len(rows))]
+                assert verdicts(wrong) == expected
 
 
 def test_few_chains_are_inconclusive():

@@ -7,15 +7,14 @@ import networkx as nx
 import pytest
 
 from mcjax.errors import InputError
+from mcjax.files import read_text
 from mcjax.laws.user import law_from_file
 from mcjax.models.user import model_from_file
-from mcjax.network.graphs import read_graph
 from mcjax.report.folder import ResultFolder
 from mcjax.report.origin import read_about
 from mcjax.study.load import load_study, load_survey
 from mcjax.study.networks import read_network
 from mcjax.study.pipeline import read_pipeline
-from mcjax.study.schema import read_text
 
 STUDY = """
 [network]
@@ -68,12 +67,21 @@ def test_networks_of_a_grid(study_file, tmp_path):
 
 
 def test_only_one_mark(study_file):
-    """The companion: what is no UTF-8, and a second mark, are told as before."""
+    """The companion: text without a mark is UTF-8, and a second mark is no mark."""
     with pytest.raises(InputError, match="not TOML"):
         load_study(mark(mark(study_file)))
-    study_file.write_bytes(codecs.BOM_UTF16_LE + STUDY.encode("utf-16-le"))
-    with pytest.raises(InputError, match="not text in UTF-8"):
+    study_file.write_bytes(STUDY.encode("utf-16-be"))
+    with pytest.raises(InputError, match=r"not text in UTF-8|zero bytes"):
         load_study(study_file)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_other_marks(encoding, study_file):
+    plain = load_study(study_file)
+    study_file.write_bytes(f"\ufeff{STUDY}".encode(encoding))
+    if encoding in ("utf-16", "utf-32"):  # which write a mark themselves
+        study_file.write_bytes(STUDY.encode(encoding))
+    assert load_study(study_file).conditions[0].network == plain.conditions[0].network
 
 
 @pytest.mark.parametrize("kind", ["graphml", "gml", "json"])
@@ -84,8 +92,8 @@ def test_graph_files(kind, tmp_path):
         path.write_text(json.dumps(nx.node_link_data(graph, edges="edges")))
     else:
         {"graphml": nx.write_graphml, "gml": nx.write_gml}[kind](graph, path)
-    plain = read_graph(path)
-    assert read_graph(mark(path)) == plain
+    plain = read_network(path)
+    assert read_network(mark(path)) == plain
 
 
 def test_files_of_a_users_own(tmp_path):

@@ -74,7 +74,11 @@ REFUSED = {
         "network.feeds[0].samples",
         "1",
     ),
-    "count too large": (GOOD.replace("= 100", "= 2147483648"), "network.initial", "2147483"),
+    "count too large": (
+        GOOD.replace("= 100", "= 9223372036854775808"),
+        "network.initial",
+        "9223372",
+    ),
     "huge": (GOOD + "[run]\nchains = 1" + "0" * 400, "run.chains", "a whole number <= 4294967295"),
     "one chain": (GOOD + "[run]\nchains = 1", "run.chains", "a whole number >= 2"),
     "no generation": (GOOD + "[run]\ngenerations = -1", "run.generations", "a whole number >= 0"),

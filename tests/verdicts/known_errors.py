@@ -1,5 +1,7 @@
 """Outcomes of errors whose law is known: no chain is run."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.linalg import block_diag
 
@@ -7,7 +9,7 @@ from mcjax.chains.program import Trajectory
 from mcjax.engine.outcome import summarise
 from mcjax.laws.prediction import Prediction
 from mcjax.models.location import linear
-from mcjax.network import build_network
+from mcjax.network import Source, build_network
 from mcjax.study.study import condition
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.quantities.registry import QUANTITIES
@@ -45,12 +47,20 @@ def law(covariance, models=2, generations=2, **changes):
         "exact": True,
         "covariance": steps[:, None, None] * covariance,
         "mse": steps[:, None] * slope,
-        "standard_error": np.zeros((generations + 1, models)),
         "growth": slope,
         "limit": np.full(models, np.nan),
         "asymptotic": True,
     }
     return Prediction(**(told | changes))
+
+
+def in_doubt(told, share):
+    """The law with an error of its own: a share of every mean square."""
+    versions = [
+        replace(told, mse=factor * told.mse, covariance=factor * told.covariance)
+        for factor in (1 - share, 1 + share)
+    ]
+    return replace(told, versions=tuple(versions))
 
 
 def own(covariance, models=2):
@@ -64,22 +74,44 @@ def root(covariance, models=2):
     return block_diag(*np.linalg.cholesky(own(covariance, models)))
 
 
-def outcomes(errors):
-    """One for each run; errors: (runs, chains, T + 1, M, p)."""
+def outcomes(errors, pooled=None):
+    """One for each run; errors: (runs, chains, T + 1, M, p), pooled: (runs, chains, p)."""
     ended = np.zeros(errors.shape[:-1], np.int32)
-    return summarise(Trajectory(errors, ended, ended), np.zeros(errors.shape[-1]))
+    return summarise(Trajectory(errors, ended, ended), np.zeros(errors.shape[-1]), (), pooled)
 
 
-def here(outcome):
-    """A condition with as many models and parameters as an outcome: a, b, ... that feed no one."""
+def pooled_beside(errors, mse, seed=0):
+    """Errors of a pooled estimator, half of whose variance is that of the first model's error."""
+    first = errors[:, :, 0, 0]
+    size = np.square(np.linalg.cholesky(own(SPREAD)[0])).sum()
+    fresh = np.random.default_rng(seed).standard_normal(first.shape)
+    p = first.shape[-1]
+    return np.sqrt(mse / 2) * (first / np.sqrt(size) + fresh / np.sqrt(p))
+
+
+def here(outcome, views=None):
+    """A condition with as many models and parameters as an outcome: a, b, ... that feed no one.
+
+    With ``views``, the covariances that all see and that each sees in private, as in predictions.
+    """
     _, size, p = outcome.sample.shape
-    network = build_network("abcdefgh"[:size], [], 99)
-    return condition(network, linear(), np.zeros(p), name="here")
+    names = "abcdefgh"[:size]
+    if views is None:
+        return condition(build_network(names, [], 99), linear(), np.zeros(p), name="here")
+    private = [
+        Source(f"of {name}", 50, covariance=tuple(map(tuple, view.tolist())))
+        for name, view in zip(names, views[1], strict=True)
+    ]
+    first = [(source, name, 50) for name in names for source in (f"of {name}", "all")]
+    network = build_network(
+        names, [], 100, sources=[*private, Source("all", 50, public=True)], first=first
+    )
+    return condition(network, linear(), np.zeros(p), views[0], name="here")
 
 
 def claims(name, told, outcome, tolerance):
     """Of one built-in quantity, or of one kind of its claims alone."""
-    one = here(outcome)
+    one = here(outcome, told.views)
     kinds = {kind: q for q in QUANTITIES.values() for kind in (q.name, *q.units(one.model))}
     quantity = kinds[name]
     if not quantity.speaks(told):

@@ -30,7 +30,7 @@ def claim_about(observed, predicted, unit, span, tolerance, chains):
     return functional_claim(
         PLACE,
         observed=Estimate(*observed),
-        predicted=predicted,
+        predicted=Estimate(predicted, 0.0),
         unit=unit,
         span=span,
         tolerance=tolerance,

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from known_errors import in_doubt
 
 from mcjax import api
 from mcjax.models.location import linear
@@ -57,7 +58,8 @@ def test_the_error_of_a_prediction_widens_the_interval(run):
     study, predictions, outcomes = run
     law = predictions[0].laws["first_order"]
     plain = judge(study, predictions, outcomes).cells[-1]
-    wide = judge(study, with_law(predictions, standard_error=0.05 * law.mse), outcomes).cells[-1]
+    doubtful = with_law(predictions, versions=in_doubt(law, 0.05).versions)
+    wide = judge(study, doubtful, outcomes).cells[-1]
     assert wide.interval[1] - wide.interval[0] > 1.2 * (plain.interval[1] - plain.interval[0])
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from known_errors import in_doubt
 from scipy import stats
 
 from mcjax import api
@@ -107,7 +108,7 @@ def test_more_cells_and_tighter_margins_take_more_chains(base):
 def test_a_law_that_is_itself_in_doubt_may_need_what_no_number_gives(base):
     study, predictions = base
     law = predictions[0].laws["finite_sample"]
-    doubtful = replace(law, standard_error=0.1 * law.mse)
+    doubtful = in_doubt(law, 0.1)
     found = plan(study, [replace(predictions[0], laws={"finite_sample": doubtful})], POWER)
     assert found.chains is None
     assert found.needs[0].chains is None

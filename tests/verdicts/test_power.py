@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from known_errors import SPREAD, chances, claims, law, outcomes, paths
+from known_errors import SPREAD, chances, claims, in_doubt, law, outcomes, paths
 from scipy import stats
 
 from mcjax import api
@@ -83,7 +83,7 @@ def test_chains_to_refute():
     assert at_less < 0.9 <= at_needed
     within = chances("mse", law(1.04 * SPREAD, generations=3), TRUE, TOLERANCE, LEVEL)
     assert likeliest(within, CHAINS, 0.9)[2] is None  # inside the margin nothing refutes
-    known = replace(WRONG["mse"], standard_error=0.1 * TRUE.mse)  # a law in doubt of itself
+    known = in_doubt(WRONG["mse"], 0.1)
     assert likeliest(chances("mse", known, TRUE, TOLERANCE, LEVEL), CHAINS, 0.9)[2] is None
 
 

@@ -76,7 +76,7 @@ def test_whitened_errors_have_as_many_coordinates_as_directions():
     whitened = whiten(Comparison(own.conditions[0], law, 0.1), tally.outcome)
     assert whitened.errors.shape == (512, 2, 2)
     for i in range(2):
-        np.testing.assert_allclose(whitened.between[i, :, i], np.eye(2), atol=1e-9)
+        np.testing.assert_allclose(whitened.covariance_of(law)[i, :, i], np.eye(2), atol=1e-9)
 
 
 def test_a_basis_of_the_range():

@@ -69,7 +69,10 @@ def limit(system: LinearSystem, stable: Bool[np.ndarray, " M"]) -> Float[np.ndar
     moving = np.repeat(stable & ~system.frozen, system.p)
     still = np.repeat(stable & system.frozen, system.p)
     own = system.transition[np.ix_(moving, moving)]
-    sums, unsettled = _noise_sum(own, system.noise[np.ix_(moving, moving)])
+    noise = system.noise[np.ix_(moving, moving)]
+    sums, unsettled = _noise_sum(own, noise)
+    if not np.diagonal(noise).all():  # without noise, a closed loop keeps its first error
+        unsettled = unsettled | _noise_sum(own, np.eye(len(own)))[1]
     settled = ~_with_readers(own, unsettled)
 
     # what remains of xi in each error: a linear map, the identity for frozen models

@@ -9,6 +9,7 @@ which for nonlinear models are several per cent at 100 rows a fit and a few para
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -21,7 +22,6 @@ from mcjax.laws.first_order.departures import departure
 from mcjax.laws.first_order.information import information_of
 from mcjax.laws.first_order.limits import growth, limit, mean_limit
 from mcjax.laws.first_order.linear_system import LinearSystem, covariances, means
-from mcjax.laws.first_order.monte_carlo_information import jackknife_error
 from mcjax.laws.first_order.path_system import growth_at_end, path_of, pooled_mse_on_path
 from mcjax.laws.first_order.population_path import SETTLED, close
 from mcjax.laws.first_order.score_equations import linear_system, pooled_first_order
@@ -29,6 +29,7 @@ from mcjax.laws.first_order.spectral_growth import spectral_growth
 from mcjax.laws.law import GROWING, STOPS, Inapplicable, Reason, changing, has_long_run
 from mcjax.laws.prediction import Prediction, mean_squares
 from mcjax.models.allowance import UNMEASURED
+from mcjax.models.information import Information
 from mcjax.study.study import Condition
 
 FLATTEST = 0.5
@@ -81,23 +82,33 @@ class FirstOrder:
         information, versions = information_of(condition)
         net, offsets = condition.network, condition.sources.offsets
         system = linear_system(net, information, offsets)
-        error = None
-        if versions:
-            systems = [linear_system(net, version, offsets) for version in versions]
-            error = jackknife_error(np.array([_mse(s, generations) for s in systems]))
+        centred = _around_truth(condition, generations, information, system)
         slopes, stable = _long_run(system, condition)
         limits = mean_squares(limit(system, stable), net.size, mean_limit(system, stable))
-        return Prediction.of(
-            covariances(system, generations),
-            net.size,
-            means(system, generations) if offsets.any() else None,
-            standard_error=error,
+        return replace(
+            centred,
             growth=np.where(stable, np.nan, slopes),
             limit=np.where(stable, limits, np.nan),
             asymptotic=True,
             allowance=allowance(condition, generations, _fewest_rows(condition)),
-            pooled=None if net.plain else pooled_first_order(net, information, offsets),
+            versions=tuple(
+                _around_truth(condition, generations, v, linear_system(net, v, offsets))
+                for v in versions
+            ),
         )
+
+
+def _around_truth(
+    condition: Condition, generations: int, information: Information, system: LinearSystem
+) -> Prediction:
+    """Return the moments of errors around the truth, and the MSE of the pooled estimator."""
+    net, offsets = condition.network, condition.sources.offsets
+    return Prediction.of(
+        covariances(system, generations),
+        net.size,
+        means(system, generations) if offsets.any() else None,
+        pooled=None if net.plain else pooled_first_order(net, information, offsets),
+    )
 
 
 def _follows_path(condition: Condition) -> bool:
@@ -232,11 +243,6 @@ def _long_run(system: LinearSystem, condition: Condition) -> tuple[np.ndarray, n
     origins = collapse_origins(net)
     stable = ~np.array(collapsing(data_flow(net), origins))
     return np.trace(growth(system, origins), axis1=1, axis2=2), stable
-
-
-def _mse(system: LinearSystem, generations: int) -> np.ndarray:
-    size = len(system.frozen)
-    return mean_squares(covariances(system, generations), size, means(system, generations))
 
 
 def _fewest_rows(condition: Condition) -> int:

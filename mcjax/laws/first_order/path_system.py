@@ -31,7 +31,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from mcjax.chains.layout import network_arrays, shape_of, tables_of
+from mcjax.chains.layout import network_arrays, real_samples, shape_of, tables_of
 from mcjax.laws.collapse.origins import collapse_origins
 from mcjax.laws.first_order.linear_system import LinearSystem, covariances
 from mcjax.laws.first_order.population import Population
@@ -239,12 +239,12 @@ def pooled_mse_on_path(condition: Condition) -> float | None:
     if net.later.rows_vary or any(f.keep and f.origin in net.source_index for f in read):
         return None
     populations = Populations(condition)
-    samples: dict[int, tuple[Population, int]] = {}
-    for feeds in tables_of(network_arrays(net, shape_of([net]))):
-        for i, b in np.argwhere((feeds.samples > 0) & (feeds.origin >= net.size)):
-            kind = populations.of(int(feeds.origin[i, b]), condition.theta[None])
-            samples.setdefault(int(feeds.stream[i, b]), (kind, int(feeds.samples[i, b])))
-    data, rows = [kind for kind, _ in samples.values()], [count for _, count in samples.values()]
+    tables = tables_of(network_arrays(net, shape_of([net])))
+    places = real_samples(tables, net.size)
+    rows = [int(tables[g].samples[i, b]) for g, i, b in places]
+    data = [
+        populations.of(int(tables[g].origin[i, b]), condition.theta[None]) for g, i, b in places
+    ]
     share = np.array(rows) / sum(rows)
     centre, slope, _ = centre_of(data, share, condition.theta, populations.ridge)
     gain = np.linalg.inv(slope)

@@ -53,12 +53,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mcjax.chains.layout import Feeds, network_arrays, shape_of, tables_of
+from mcjax.chains.layout import Feeds, network_arrays, real_samples, shape_of, tables_of
 from mcjax.errors import InputError
 from mcjax.laws.first_order.accumulation import Selection
 from mcjax.laws.first_order.linear_system import LinearSystem
 from mcjax.models.information import Information
 from mcjax.network.network import Network
+from mcjax.solvers.conditioning import condition_number
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -150,20 +151,14 @@ def pooled_mse(net: Network, batches: BatchesOf, offsets: Float[np.ndarray, "S p
         return None
     size, p = net.size, offsets.shape[1]
     arrays = network_arrays(net, shape_of([net]))
-    counted: set[int] = set()
+    tables = tables_of(arrays)
+    even = [batches(feeds._replace(weight=np.ones_like(feeds.weight))) for feeds in tables]
     total, spread, pull = np.zeros((p, p)), np.zeros((p, p)), np.zeros(p)
-    for feeds in tables_of(arrays):
-        even = feeds._replace(weight=np.ones_like(feeds.weight))
-        matrices = batches(even)
-        for i, b in np.argwhere(feeds.samples > 0):
-            source, stream = feeds.origin[i, b] - size, int(feeds.stream[i, b])
-            if source < 0 or stream in counted:
-                continue
-            counted.add(stream)
-            total += matrices.curvature[i, b]
-            spread += matrices.score[i, b]
-            pull += matrices.curvature[i, b] @ offsets[source]
-    if not np.linalg.cond(total) < LARGEST_CONDITION:
+    for g, i, b in real_samples(tables, size):
+        total += even[g].curvature[i, b]
+        spread += even[g].score[i, b]
+        pull += even[g].curvature[i, b] @ offsets[tables[g].origin[i, b] - size]
+    if not condition_number(total) < LARGEST_CONDITION:
         return None
     inverse = np.linalg.inv(total)
     mean = inverse @ pull
@@ -386,7 +381,7 @@ def _transposed(matrices: np.ndarray) -> np.ndarray:
 
 def _check_regular(matrices: np.ndarray, models: list[str]) -> None:
     """Raise an input error that names the model of a singular matrix, (K, p, p)."""
-    for condition, name in zip(np.linalg.cond(matrices), models, strict=True):
+    for condition, name in zip(condition_number(matrices), models, strict=True):
         if not condition < LARGEST_CONDITION:
             raise InputError(
                 "information",

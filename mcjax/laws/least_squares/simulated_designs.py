@@ -17,11 +17,12 @@ designs, as errors do.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mcjax.chains.layout import Feeds, network_arrays, shape_of, tables_of
+from mcjax.laws.jackknife import HEAVIEST, tail_index, without_each
 from mcjax.laws.least_squares.conditions import label_variances, source_variances
 from mcjax.laws.least_squares.wishart import wishart
 from mcjax.laws.prediction import Prediction
@@ -31,7 +32,7 @@ REFERENCE = (
     "conditional moments over simulated designs, derived in"
     " mcjax.laws.least_squares.simulated_designs"
 )
-PATHS = 4096
+PATHS, BATCHES = 4096, 64
 SEED = 0xDE5
 """The estimate belongs to the law and not to the simulation, so its draws never change."""
 
@@ -139,8 +140,10 @@ def simulated_designs(condition: Condition, generations: int) -> Prediction:
     flat = size * p
     mean, noise = np.zeros((PATHS, flat)), np.zeros((PATHS, flat, flat))
     carried = np.zeros((PATHS, flat, len(paths.again) * p))
-    second = np.empty((generations + 1, flat, flat))
-    means, mse, error = (np.empty((generations + 1, size, n)) for n in (p, 1, 1))
+    # the averages over all paths come first, followed by those without each batch of paths
+    second = np.empty((1 + BATCHES, generations + 1, flat, flat))
+    means = np.empty((1 + BATCHES, generations + 1, flat))
+    credible = np.empty((generations + 1, size), bool)
     for t in range(generations + 1):
         step = paths.step(paths.tables[paths.arrays.order[t]], first=t == 0)
         mean = np.einsum("dab,db->da", step.transition, mean) + step.push
@@ -148,18 +151,25 @@ def simulated_designs(condition: Condition, generations: int) -> Prediction:
         noise = step.transition @ noise @ np.swapaxes(step.transition, 1, 2) + step.noise
         reused = carried @ paths.spread @ np.swapaxes(carried, 1, 2)
         moments = noise + reused + mean[:, :, None] * mean[:, None, :]
-        second[t] = moments.mean(0)
-        means[t] = mean.mean(0).reshape(size, p)
+        second[:, t], means[:, t] = _averages(moments), _averages(mean)
         squares = np.diagonal(moments, axis1=1, axis2=2).reshape(PATHS, size, p).sum(-1)
-        mse[t, :, 0] = squares.mean(0)
-        error[t, :, 0] = squares.std(0, ddof=1) / np.sqrt(PATHS)
+        credible[t] = tail_index(squares) < HEAVIEST
     biased = condition.sources.offsets.any()
-    centre = means.reshape(generations + 1, flat) * bool(biased)
-    return Prediction.of(
-        second - centre[:, :, None] * centre[:, None, :],
-        size,
-        means if biased else None,
-        mse=mse[..., 0],
-        standard_error=error[..., 0],
-        reference=REFERENCE,
-    )
+    centre = means * bool(biased)
+    covariance = second - centre[..., :, None] * centre[..., None, :]
+    shape = (1 + BATCHES, generations + 1, size, p)
+
+    def errors(k: int, **more: Any) -> Prediction:
+        mse = np.diagonal(second[k], axis1=1, axis2=2).reshape(shape[1:]).sum(-1)
+        return Prediction.of(
+            covariance[k], size, means.reshape(shape)[k] if biased else None, mse=mse, **more
+        )
+
+    versions = [errors(k) for k in range(1, 1 + BATCHES)]
+    return errors(0, versions=versions, credible=credible, reference=REFERENCE)
+
+
+def _averages(values: np.ndarray) -> np.ndarray:
+    """Return the mean over all paths, and those without each batch of paths."""
+    batches = values.reshape(BATCHES, -1, *values.shape[1:]).mean(1)
+    return np.concatenate([values.mean(0)[None], without_each(batches)])

@@ -12,10 +12,10 @@ independent of the errors, and for ``Sigma = I`` second moments stay isotropic, 
     q_ik  = sum var w_b w_c E[tr(K_i^-1 S_b K_k^-1)] / p,
 
 where the second sum is over the batches b of i and c of k that are one sample. Each expectation is
-a mean over designs drawn here, so predictions have a Monte Carlo error, given by the jackknife over
-32 batches of draws. Its variance is finite for fits of more than p + 3 rows. Reused real data have
-the design of generation 0 for ever and are not covered. For networks of several real sources see
-:mod:`mcjax.laws.least_squares.simulated_designs`.
+a mean over designs drawn here, so predictions have a Monte Carlo error, given by 32 batches of
+draws (:mod:`mcjax.laws.jackknife`). Its variance is finite for fits of more than p + 3 rows. Reused
+real data have the design of generation 0 for ever and are not covered. For networks of several real
+sources see :mod:`mcjax.laws.least_squares.simulated_designs`.
 
 In every draw, models that agree go on to agree, so a collapse origin has the radius 1 here too, and
 growth keeps its meaning.
@@ -24,12 +24,12 @@ growth keeps its meaning.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from mcjax.chains.layout import network_arrays, shape_of, tables_of
-from mcjax.laws.first_order.monte_carlo_information import jackknife_error
 from mcjax.laws.law import GROWING, Reason, changing
 from mcjax.laws.least_squares.conditions import (
     FIXED,
@@ -109,29 +109,28 @@ class SimulatedMoments:
         initial = real_variance / (np.array(net.initial, float) - p - 1)
         start = np.diag(np.repeat(initial, p))
 
+        inverse = np.linalg.inv(condition.covariance)
+        size = float(np.trace(inverse))
+
         def average(kept: np.ndarray) -> SimulatedMap:
             means = {"coefficients": coefficients[kept].mean(0), "spread": spread[kept].mean(0)}
             return SimulatedMap(**vars(plain), **means)
 
-        def moments(step: SimulatedMap) -> np.ndarray:
-            return second_moments(step, start, generations)[:, ::p, ::p]
+        @np.errstate(over="ignore", invalid="ignore")
+        def errors(step: SimulatedMap, **more: Any) -> Prediction:
+            scalar = second_moments(step, start, generations)[:, ::p, ::p]
+            covariance = np.nan_to_num(np.kron(scalar, inverse), nan=0.0, posinf=np.inf)
+            return Prediction.of(covariance, net.size, **more)
 
         batches = np.arange(BATCHES)
         step = average(batches)
-        scalar = moments(step)
-        without = [np.diagonal(moments(average(batches != b)), axis1=1, axis2=2) for b in batches]
         late = long_run(step, net, initial)
-        inverse = np.linalg.inv(condition.covariance)
-        size = float(np.trace(inverse))
-        with np.errstate(over="ignore", invalid="ignore"):
-            covariance = np.nan_to_num(np.kron(scalar, inverse), nan=0.0, posinf=np.inf)
-            return Prediction.of(
-                covariance,
-                net.size,
-                standard_error=jackknife_error(np.stack(without)) * size,
-                growth=late.growth * size,
-                limit=late.limit * size,
-            )
+        return errors(
+            step,
+            versions=[errors(average(batches != b)) for b in batches],
+            growth=late.growth * size,
+            limit=late.limit * size,
+        )
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,9 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float
 
-from mcjax.laws.prediction import Validity
 from mcjax.laws.second_order.moments import Generations, Moments
 from mcjax.laws.second_order.row_tensors import Grid
+from mcjax.laws.validity import Validity
 from mcjax.models.score_expansion import ScoreExpansion
 
 LARGEST_INDICATOR, LARGEST_LEVERAGE = 0.5, 0.5

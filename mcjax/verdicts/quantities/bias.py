@@ -11,6 +11,10 @@ and noncentrality ``n D^2`` (Anderson, "An Introduction to Multivariate Statisti
 5.2). For other errors this holds approximately, by the central limit theorem. Plans take T^2 to be
 noncentral chi-squared. Biases are of order 1/n and spreads of order 1/sqrt(n), so an asymptotic law
 has an allowance that is the square root of its allowance for second moments.
+
+The mean of a law that simulates has an error of its own, with covariance V over its draws. Then m
+has the covariance C / n + V. This is at most C / n' with ``1 / n' = 1 / n + v``, where v is the
+largest eigenvalue of ``C^-1 V``, and n' takes the place of n.
 """
 
 from __future__ import annotations
@@ -19,11 +23,13 @@ import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from jaxtyping import Float
 from scipy.optimize import brentq
 from scipy.special import chdtri, chndtr, chndtrix, ncfdtr, ndtr, ndtri
 
 from mcjax.engine.outcome import Outcome
-from mcjax.laws.prediction import Prediction
+from mcjax.laws.prediction import SMALLEST, Prediction
+from mcjax.solvers.conditioning import condition_number
 from mcjax.verdicts.claims import Claim, Estimate, Interval, Place
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount, count_chains
@@ -56,7 +62,7 @@ class Bias(Quantity):
         second = own_blocks(outcome)
         allowance = np.sqrt(comparison.allowance)
         ranks, blocks = prediction.rank, prediction.own_covariances
-        chains = outcome.moments.squared.chains
+        chains, law_error = outcome.moments.squared.chains, error_of_mean(prediction)
         for t, i in np.ndindex(*prediction.mse.shape):
             count = count_chains(int(chains[t, i]), outcome.chains, tolerance)
             if prediction.mse[t, i] == 0:
@@ -76,6 +82,7 @@ class Bias(Quantity):
                 tolerance=tolerance,
                 count=count,
                 allowance=float(allowance[t, i]),
+                law_error=float(law_error[t, i]),
             )
 
     def planned(self, comparison: Comparison) -> list[BiasCells]:
@@ -86,7 +93,7 @@ class Bias(Quantity):
             BiasCells(
                 self.name,
                 spread=spread,
-                error=np.zeros(len(spread)),
+                error=error_of_mean(comparison.prediction).ravel(),
                 allowance=np.sqrt(comparison.allowance.ravel()),
                 parameters=np.maximum(ranks, 1),
             )
@@ -98,13 +105,37 @@ class Bias(Quantity):
         """Return the chances of refuting a law if another one is true, cell by cell."""
         blocks, departure = truth.own_covariances, truth.bias - comparison.prediction.bias
         edge = comparison.tolerance + np.sqrt(comparison.allowance)
+        law_error = error_of_mean(comparison.prediction)
         chances = []
         for t, i in np.ndindex(*edge.shape):
-            if np.linalg.cond(blocks[t, i]) < 1e12:
+            if condition_number(blocks[t, i]) < 1e12:
                 ahead = np.linalg.solve(blocks[t, i], departure[t, i])
                 distance = float(departure[t, i] @ ahead)
-                chances.append(_hotelling(blocks.shape[-1], distance, float(edge[t, i]), level))
+                chances.append(
+                    _hotelling(
+                        blocks.shape[-1],
+                        distance,
+                        edge=float(edge[t, i]),
+                        level=level,
+                        law_error=float(law_error[t, i]),
+                    )
+                )
         return chances
+
+
+def error_of_mean(prediction: Prediction) -> Float[np.ndarray, "T+1 M"]:
+    """Return the root of v: the law's error in the direction in which it is largest, (T + 1, M).
+
+    It is in units of the standard deviation that the law predicts for that direction.
+    """
+    deviations = prediction.deviations(lambda law: law.bias)
+    if not deviations.any():
+        return np.zeros(prediction.mse.shape)
+    covariance = np.einsum("ktia,ktib->tiab", deviations, deviations)
+    blocks = prediction.own_covariances
+    known = np.isfinite(blocks).all((-2, -1), keepdims=True)
+    inverse = np.linalg.pinv(np.where(known, blocks, 0.0), SMALLEST, hermitian=True)
+    return np.sqrt(np.maximum(np.linalg.eigvals(inverse @ covariance).real, 0).max(-1))
 
 
 def _claim(
@@ -116,6 +147,7 @@ def _claim(
     tolerance: float,
     count: ChainCount,
     allowance: float,
+    law_error: float,
 ) -> Claim:
     p, chains = len(departure), count.counted
     statistic = math.nan
@@ -136,7 +168,8 @@ def _claim(
         The probability is for D equal to ``distance`` and ``more`` times as many chains.
         """
         n = more * chains
-        observed, noncentral = n * (n - p) / (p * (n - 1)) * statistic, n * distance**2
+        worth = _worth(n, law_error)
+        observed, noncentral = worth * (n - p) / (p * (n - 1)) * statistic, worth * distance**2
         value = float(ncfdtr(p, n - p, noncentral, observed))
         return value if math.isfinite(value) else _patnaik(p, noncentral, p * observed)
 
@@ -147,7 +180,8 @@ def _claim(
         return 1.0 if count.note else min(1.0, 2 * (1 - below(tolerance + allowance, more)))
 
     # without bias, T^2 / n is p / (n - p) on average
-    excess = p / max(chains - p, 1)
+    worth = _worth(chains, law_error)
+    excess = p / max(worth - p, 1)
     estimate = math.nan if count.note else math.sqrt(max(0.0, statistic - excess))
 
     def factor(level: float) -> float:
@@ -159,7 +193,7 @@ def _claim(
 
     return Claim(
         place=place,
-        observed=Estimate(estimate, 1 / math.sqrt(max(chains, 1))),
+        observed=Estimate(estimate, 1 / math.sqrt(max(worth, 1))),
         predicted=0.0,
         within=within(),
         beyond=beyond(),
@@ -167,6 +201,11 @@ def _claim(
         factor=factor,
         count=count,
     )
+
+
+def _worth(chains: float, law_error: float) -> float:
+    """Return n', the chains after whose number a law without error would be known as well."""
+    return chains / (1 + chains * law_error**2)
 
 
 def _patnaik(freedom: int, noncentral: float, x: float) -> float:
@@ -194,11 +233,12 @@ def _interval(below: Callable[[float], float], estimate: float) -> Callable[[flo
     return interval
 
 
-def _hotelling(p: int, distance: float, edge: float, level: float) -> Chance:
+def _hotelling(p: int, distance: float, *, edge: float, level: float, law_error: float) -> Chance:
     """Return the chance that D is found to lie beyond an edge if D^2 is ``distance``."""
 
     def chance(n: float) -> float:
-        n = min(n, 1e6 / max(distance, edge**2))  # farther out SciPy's functions are not finite
+        # farther out SciPy's functions are not finite
+        n = min(_worth(n, law_error), 1e6 / max(distance, edge**2))
         critical = float(chndtrix(1 - level / 2, p, n * edge**2))
         value = 1 - float(chndtr(critical, p, n * distance))
         return value if math.isfinite(value) else 0.0

@@ -180,22 +180,19 @@ def share_spread(law: Prediction) -> Float[np.ndarray, " M"]:
 
     The errors at the two generations are taken to be independent, which overstates it.
     """
-    return _propagated(law, law.relative_spread * law.mse)
-
-
-def _share_error(law: Prediction) -> Float[np.ndarray, " M"]:
-    """Return the standard error of a law's own r, shape (M,), with independent ends."""
-    return _propagated(law, law.standard_error)
-
-
-def _propagated(law: Prediction, errors: Float[np.ndarray, "T+1 M"]) -> Float[np.ndarray, " M"]:
-    """Return the error of r that independent errors of the mean squares make, shape (M,)."""
     last = len(law.mse) - 1
     if not last:
         return np.zeros(law.mse.shape[1])
     ends = [last // 2, last]
     with np.errstate(all="ignore"):  # a law may predict no finite error
-        return np.hypot(*(share_slopes(law.mse[ends], last) * errors[ends]))
+        return np.hypot(
+            *(share_slopes(law.mse[ends], last) * (law.relative_spread * law.mse)[ends])
+        )
+
+
+def _share_error(law: Prediction) -> Float[np.ndarray, " M"]:
+    """Return the standard error of a law's own r, shape (M,)."""
+    return law.error_of(lambda version: growth_share(version.mse))
 
 
 def _edges(prediction: Prediction, tolerance: float) -> Float[np.ndarray, "2 M"]:
@@ -225,7 +222,7 @@ def _notes(prediction: Prediction) -> list[str]:
 
 def _telling(prediction: Prediction, model: int) -> str:
     """Return, in words, the first T at which a law's verdict on a model can be told."""
-    if prediction.longer is None or prediction.standard_error.any():
+    if prediction.longer is None or prediction.versions:
         return ""
     told = undecided = len(prediction.mse) - 1
     most = max(told, min(MOST_GENERATIONS, MOST_NUMBERS // prediction.covariance[0].size))

@@ -67,17 +67,16 @@ class Covariance(Quantity):
         """Claim that whitened covariances at the last generation are the predicted ones."""
         last, models = comparison.last, comparison.condition.network.size
         whitened = whiten(comparison, outcome)
-        heavy, errors = dominated(outcome)[last], comparison.prediction.relative_error[last]
+        heavy = dominated(outcome)[last]
         for i in range(models):
-            kinds = {self.name: (_own, heavy[i], errors[i])}
+            kinds = {self.name: (_own, heavy[i])}
             if models > 1:
-                kinds[CROSS] = _cross, heavy.any(), errors.max()
-            for name, (entries, tail, error) in kinds.items():
+                kinds[CROSS] = _cross, heavy.any()
+            for name, (entries, tail) in kinds.items():
                 count = whitened.chains.unless(HEAVY if tail else "")
                 numbers = np.full((3, 1), math.nan)
                 if not whitened.chains.note:
-                    numbers = entries(whitened, i)
-                numbers[2] = np.hypot(numbers[2], np.abs(numbers[1]) * error)
+                    numbers = entries(whitened, i, comparison.prediction)
                 if not (numbers[2] > 0).all():
                     count = count.unless(ALIKE)
                 yield _claim(
@@ -114,33 +113,42 @@ class Covariance(Quantity):
         return covariance_chances(comparison.prediction, truth, edge, level)
 
 
-def _own(whitened: Whitened, model: int) -> np.ndarray:
+def _own(whitened: Whitened, model: int, law: Prediction) -> np.ndarray:
     """Return the entries and extremes of one model's whitened covariance.
 
-    The rows of the result, shape (3, m), are observed numbers, predicted numbers and standard
-    errors of the observed ones.
+    The rows of the result, shape (3, m), are observed numbers, predicted numbers, and standard
+    errors of the differences.
     """
     w = whitened.errors[:, model]
     half, p = len(w) // 2, w.shape[1]
     _, directions = np.linalg.eigh(w[:half].T @ w[:half])
-    extremes = w[half:] @ directions[:, [0, -1]]
+    ends = directions[:, [0, -1]] if p > 1 else np.empty((1, 0))
     rows, columns = np.tril_indices(p)
+
+    def predicted(version: Prediction) -> np.ndarray:
+        block = whitened.covariance_of(version)[model, :, model]
+        return np.append(block[rows, columns], np.einsum("ak,ab,bk->k", ends, block, ends))
+
     entries = _means(w[:, rows] * w[:, columns], (rows == columns).astype(float))
-    return entries if p == 1 else np.hstack([entries, _means(extremes**2, np.ones(2))])
+    extremes = _means((w[half:] @ ends) ** 2, np.ones(ends.shape[1]))
+    return _with_error(np.hstack([entries, extremes]), law.error_of(predicted))
 
 
-def _cross(whitened: Whitened, model: int) -> np.ndarray:
+def _cross(whitened: Whitened, model: int, law: Prediction) -> np.ndarray:
     """Return the entries of one model's whitened covariances with all others, as in `_own`."""
-    w, between = whitened.errors, whitened.between
-    blocks = [
-        _means(
-            (w[:, model, :, None] * w[:, k, None, :]).reshape(len(w), -1),
-            between[model, :, k].ravel(),
-        )
-        for k in range(w.shape[1])
-        if k != model
-    ]
-    return np.hstack(blocks)
+    w = whitened.errors
+    others = np.delete(np.arange(w.shape[1]), model)
+
+    def predicted(version: Prediction) -> np.ndarray:
+        return whitened.covariance_of(version)[model][:, others].swapaxes(0, 1).ravel()
+
+    products = [(w[:, model, :, None] * w[:, k, None, :]).reshape(len(w), -1) for k in others]
+    return _with_error(_means(np.hstack(products), predicted(law)), law.error_of(predicted))
+
+
+def _with_error(numbers: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Add the law's own error to the standard errors in the last row."""
+    return np.stack([*numbers[:2], np.hypot(numbers[2], error)])
 
 
 def _means(products: np.ndarray, predicted: np.ndarray) -> np.ndarray:

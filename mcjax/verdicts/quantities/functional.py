@@ -25,11 +25,12 @@ import math
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from scipy.optimize import brentq
-from scipy.special import chdtrc, ndtri, stdtr, stdtrit
+from scipy.special import chdtrc, ndtr, ndtri, stdtr, stdtrit
 
 from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import Outcome
@@ -38,6 +39,7 @@ from mcjax.verdicts.claims import Claim, Estimate, Place, square
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount, count_chains
 from mcjax.verdicts.planning import PlannedCells, UnplannedCells
+from mcjax.verdicts.power import Chance
 from mcjax.verdicts.quantities.quantity import Quantity, Subject
 from mcjax.verdicts.tails import ALIKE, HEAVY_TAIL_ODDS, LARGE_SHARE, alike
 
@@ -114,6 +116,7 @@ class FunctionalMeans(Quantity):
         moments, squared = outcome.moments.functional, outcome.moments.squared
         error = moments.standard_error()
         for k, functional, predicted in _predicted(comparison):
+            law_error = comparison.prediction.standard_error(functional.name)
             span = functional.span(len(comparison.condition.theta))
             for t, i in np.ndindex(*predicted.shape):
                 chains, fitted = int(moments.chains[t, i, k]), int(squared.chains[t, i])
@@ -129,7 +132,7 @@ class FunctionalMeans(Quantity):
                 yield functional_claim(
                     comparison.place(self._named(functional), t, i),
                     observed=Estimate(value, float(error[t, i, k])),
-                    predicted=float(predicted[t, i]),
+                    predicted=Estimate(float(predicted[t, i]), float(law_error[t, i])),
                     unit=unit_of(functional, float(predicted[t, i])),
                     span=span,
                     tolerance=comparison.tolerance,
@@ -147,8 +150,40 @@ class FunctionalMeans(Quantity):
                 cells.append(UnplannedCells(name, predicted.size))
         return cells
 
+    def chances(
+        self, comparison: Comparison, truth: Any, level: float, ladder: float | None = None
+    ) -> list[Chance]:
+        """Return the chances of refuting a law of chances if another one is true, cell by cell.
+
+        Cells about other functionals are left out, as laws do not say how much these vary.
+        """
+        chances: list[Chance] = []
+        for _, functional, predicted in _predicted(comparison):
+            if functional.scale == "chance":
+                pairs = zip(
+                    np.ravel(predicted), np.ravel(truth.values[functional.name]), strict=True
+                )
+                chances += [
+                    _chance_of_chance(told, true, comparison.tolerance, level)
+                    for told, true in pairs
+                ]
+        return chances
+
     def _named(self, functional: Functional) -> str:
         return f"{self.name}:{functional.name}"
+
+
+def _chance_of_chance(told: float, true: float, tolerance: float, level: float) -> Chance:
+    """Return the chance of refuting a predicted chance if another one is true."""
+    unit = max(told, SMALLEST_CHANCE_UNIT)
+    departure, spread = abs(true - told) / unit, math.sqrt(true * (1 - true)) / unit
+
+    def chance(n: float) -> float:
+        half = -float(stdtrit(n - 1, level / 2)) * spread / math.sqrt(n)
+        beyond = departure - tolerance - half - math.log(2 / level) / unit / n
+        return float(ndtr(beyond * math.sqrt(n) / spread)) if spread else float(beyond > 0)
+
+    return chance
 
 
 def _predicted(comparison: Comparison) -> Iterator[tuple[int, Functional, np.ndarray]]:
@@ -182,7 +217,7 @@ def functional_claim(
     place: Place,
     *,
     observed: Estimate,
-    predicted: float,
+    predicted: Estimate,
     unit: float,
     span: float,
     tolerance: float,
@@ -196,7 +231,7 @@ def functional_claim(
         What is compared.
     observed : Estimate
         Mean over chains.
-    predicted : float
+    predicted : Estimate
         Mean predicted by the law.
     unit : float
         Unit of the departure, see :func:`unit_of`.
@@ -210,11 +245,12 @@ def functional_claim(
     chains = count.counted
     if unit == 0:
         count = count.unless("the law predicts 0")
-    if not (chains > 1 and all(map(math.isfinite, (*observed, predicted)))):
+    if not (chains > 1 and all(map(math.isfinite, (*observed, *predicted)))):
         count = count.unless("no finite estimate or prediction")
     departure, spread, rare = 0.0, 1.0, 0.0
     if not count.note:
-        departure, spread = (observed.value - predicted) / unit, observed.error / unit
+        departure = (observed.value - predicted.value) / unit
+        spread = math.hypot(observed.error, predicted.error) / unit
         rare = 0.0 if math.isinf(span) else span / unit / chains
     freedom = max(chains - 1, 1)
 
@@ -253,13 +289,13 @@ def functional_claim(
     return Claim(
         place=place,
         observed=observed,
-        predicted=predicted,
+        predicted=predicted.value,
         within=p_value(inside),
         beyond=p_value(-inside),
         interval=lambda level: (1 + departure - half(level), 1 + departure + half(level)),
         factor=factor,
         count=count,
-        ratio=1 + departure if unit == abs(predicted) and not count.note else math.nan,
+        ratio=1 + departure if unit == abs(predicted.value) and not count.note else math.nan,
     )
 
 

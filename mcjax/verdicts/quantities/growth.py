@@ -109,11 +109,10 @@ class MseGrowth(Quantity):
         prediction = comparison.prediction
         first, last = _ends(prediction)
         heavy, chains = dominated(outcome)[last], outcome.moments.across.chains
+        law_error = prediction.error_of(_changes)
         for i, slope in enumerate(growth_of(comparison.condition, prediction, outcome)):
-            # standard errors of the prediction at the two ends, taken to be independent
-            ends = prediction.standard_error[[first, last], i]
             observed = Estimate(slope.empirical, slope.standard_error)
-            predicted = Estimate(slope.predicted, math.hypot(*ends) / (last - first))
+            predicted = Estimate(slope.predicted, law_error[i] / (last - first))
             count = count_chains(
                 int(chains[i]), outcome.chains, comparison.tolerance, heavy=heavy[i]
             )
@@ -146,7 +145,7 @@ class MseGrowth(Quantity):
         grows, unit = _units_of_change(prediction)
         ends = [last, first]
         spread = np.hypot(*(prediction.relative_spread * prediction.mse)[ends]) / unit
-        error = np.hypot(*prediction.standard_error[ends]) / unit
+        error = prediction.error_of(_changes) / unit
         allowance = comparison.allowance[last]
         return [
             kind(name, spread[chosen], error[chosen], allowance[chosen])
@@ -167,18 +166,25 @@ class MseGrowth(Quantity):
         first, last = _ends(prediction)
         if last == first:
             return []
-        _, unit = _units_of_change(prediction)
+        grows, unit = _units_of_change(prediction)
         ends = [last, first]
         predicted, true = (law.mse[last] - law.mse[first] for law in (prediction, truth))
         departure = (true - predicted) / unit
         edge = comparison.tolerance + comparison.allowance[last]
-        return mean_chances(  # the difference of the two ends is taken to be normal
+        chances = mean_chances(  # the difference of the two ends is taken to be normal
             level,
             beyond=abs(departure) - edge,
             side=np.sign(departure),
             spread=np.hypot(*(truth.relative_spread * truth.mse)[ends]) / unit,
-            error=np.hypot(*prediction.standard_error[ends]) / unit,
+            error=prediction.error_of(_changes) / unit,
         )
+        return [chances[i] for i in np.argsort(~grows, kind="stable")]
+
+
+def _changes(prediction: Prediction) -> Float[np.ndarray, " M"]:
+    """Return the predicted change of every model's error, shape (M,)."""
+    first, last = _ends(prediction)
+    return np.asarray(prediction.mse[last] - prediction.mse[first])
 
 
 def _units_of_change(
@@ -188,9 +194,8 @@ def _units_of_change(
 
     The unit is the predicted change of a model that collapses, and the predicted error of others.
     """
-    first, last = _ends(prediction)
-    grows, mse = ~np.isnan(prediction.growth), prediction.mse
-    return grows, np.abs(np.where(grows, mse[last] - mse[first], mse[last]))
+    grows = ~np.isnan(prediction.growth)
+    return grows, np.abs(np.where(grows, _changes(prediction), prediction.mse[-1]))
 
 
 def _ends(prediction: Prediction) -> tuple[int, int]:

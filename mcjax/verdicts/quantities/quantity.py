@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from mcjax.engine.outcome import Outcome
-from mcjax.laws.prediction import Prediction
 from mcjax.models.model import Model
 from mcjax.verdicts.claims import Claim
 from mcjax.verdicts.comparison import Comparison
@@ -48,6 +47,9 @@ class Quantity(ABC):
     of_squares : bool
         Whether claims are about mean squared errors. They are not judged where a law knows these
         only in part, see ``mse_complete`` of :class:`~mcjax.laws.prediction.Prediction`.
+    of_pooled : bool
+        Whether claims are about the estimator that fits all real data of a network, too. Chains
+        then simulate it.
     has_ladder : bool
         Whether asymptotic laws are judged by their limit on a ladder of sample sizes. Claims must
         then be about ratios, and be planned as :class:`~mcjax.verdicts.planning.RatioCells`.
@@ -58,6 +60,7 @@ class Quantity(ABC):
     subject: Subject = "errors"
     needs: str | None = None
     of_squares: bool = False
+    of_pooled: bool = False
     has_ladder: bool = False
 
     def speaks(self, prediction: Any) -> bool:
@@ -104,7 +107,7 @@ class Quantity(ABC):
         """
 
     def chances(
-        self, comparison: Comparison, truth: Prediction, level: float, ladder: float | None = None
+        self, comparison: Comparison, truth: Any, level: float, ladder: float | None = None
     ) -> list[Chance]:
         """Return the chances of refuting a law if another one is true, cell by cell.
 
@@ -112,7 +115,7 @@ class Quantity(ABC):
         ----------
         comparison : Comparison
             The condition and the judged law's prediction for it.
-        truth : Prediction
+        truth : Prediction or FunctionalPrediction
             Prediction of the true law.
         level : float
             Level of each claim.
@@ -122,6 +125,7 @@ class Quantity(ABC):
         Returns
         -------
         list of Chance
-            One for each cell, or an empty list (the default) if chances are not known.
+            One for each planned cell, in the order of :meth:`planned`, or an empty list (the
+            default) if chances are not known.
         """
         return []

@@ -1,0 +1,44 @@
+"""Numbers as they come from Python, NumPy and files."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+from typing import Any
+
+MOST = 2**63 - 1
+"""Largest count, which 64 bits hold."""
+
+
+def whole(value: Any) -> Any:
+    """Return a whole number, of whatever type, as an int; anything else unchanged."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real) and math.isfinite(value) and value == math.floor(value):
+        return math.floor(value)
+    return value
+
+
+def plain(value: Any) -> Any:
+    """Return a number, of whatever type, as an int or a float; anything else unchanged."""
+    if isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    return float(value) if isinstance(value, Real) else value
+
+
+def in_text(value: Any) -> Any:
+    """Return the number that a text spells; anything else unchanged."""
+    if not isinstance(value, str) or not value.isascii():
+        return value
+    try:
+        return int(value)
+    except ValueError:
+        pass
+    try:
+        return float(value)
+    except ValueError:
+        return value
