@@ -141,6 +141,9 @@ class Claim:
         ``observed / predicted`` if the quantity is judged as a ratio, otherwise nan.
     hopeless : str
         Why no number of chains decides the claim, for where ``factor`` is infinite.
+    deviations : tuple of float
+        Relative deviations of the predicted number over the draws of a law that simulates, see
+        :meth:`mcjax.laws.prediction.Prediction.deviations`; used on ladders.
     """
 
     place: Place
@@ -153,6 +156,7 @@ class Claim:
     count: ChainCount
     ratio: float = math.nan
     hopeless: str = ALLOWED
+    deviations: tuple[float, ...] = ()
 
 
 def settle(claims: Sequence[Claim], confidence: float) -> tuple[Cell, ...]:

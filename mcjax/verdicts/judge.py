@@ -9,6 +9,7 @@ import numpy as np
 
 from mcjax.engine.outcome import Outcome
 from mcjax.errors import InputError
+from mcjax.laws.first_order.departures import power_of_departures
 from mcjax.laws.prediction import FunctionalPrediction, Predictions
 from mcjax.study.study import Study
 from mcjax.verdicts.claims import (
@@ -159,7 +160,8 @@ def claims_of(
         claims += made
         ladder = condition.ladder if quantity.has_ladder else None
         if ladder is not None and comparison.prediction.asymptotic:
-            rungs += [Rung(ladder, condition.scale, claim) for claim in made]
+            power = power_of_departures(condition)
+            rungs += [Rung(ladder, condition.scale, claim, power) for claim in made]
     limits, ladders = climb(rungs, study.tolerance)
     climbed = {(ladder.condition, ladder.law) for ladder in ladders}
     settled = {r.claim.place for r in rungs if (r.ladder, r.claim.place.law) in climbed}

@@ -1,4 +1,4 @@
-"""Tell why the centres of estimates, or curvatures, differ from those at one truth."""
+"""Tell how, and why, errors depart from the law around one truth."""
 
 from __future__ import annotations
 
@@ -42,3 +42,25 @@ def departure(condition: Condition) -> Departure | None:
     if condition.own_covariances is not None:
         return Departure("models generate rows with covariates of their own")
     return None
+
+
+def power_of_departures(condition: Condition) -> float:
+    """Return q if second moments depart from first-order laws by a series in ``n^-q``.
+
+    Notes
+    -----
+    An estimate is a series in powers of the errors of means over rows, which are of the order
+    ``1 / sqrt(n)``. In second moments the terms of odd degree have expectations that are smaller by
+    another such factor, which makes a series in 1/n. That is not so where
+
+    * a source has a ``shift``: its distance from the truth is of the order ``1 / sqrt(n)`` and does
+      not average out. For least squares only shares multiply it, whose moments are series in 1/n;
+      for other losses curvature changes with the distance;
+    * the density of the noise has a kink at the target of the loss, so that the expected loss has
+      no third derivative there.
+    """
+    shifted = condition.model.least_squares is None and any(
+        source.shift is not None and any(source.shift) for source in condition.network.sources
+    )
+    kinked = condition.model.allowance is not None and condition.model.allowance.kink
+    return 0.5 if shifted or kinked else 1.0
