@@ -15,12 +15,12 @@ rungs do not determine are taken to be of natural size: d_2 to d_5 are independe
 mean 0 and standard deviation tau. That is |a|, the departure at the smallest scale to first order,
 with its own error added in quadrature. Generalised least squares gives c and a. The error of c has
 two parts: that of the chains, and that of the form, which more chains do not reduce. If the rungs
-depart from the curve by more than all this explains, tau grows until they do not (Paule & Mandel,
-Journal of Research of the National Bureau of Standards 87, 1982).
+depart from the curve by more than is likely with all this, tau grows until they do not, as by Paule
+& Mandel (Journal of Research of the National Bureau of Standards 87, 1982).
 
 **Slower departures.** At the sizes at hand a departure may fall more slowly than 1/n, as where few
 rows hold most of the information. A series in 1/s then begins with coefficients of alternating
-sign. If d_2, fitted alone, has the sign opposite to that of a by more than 1.5 standard errors, q
+sign. If d_2, fitted alone, has the sign opposite to that of a by more than two standard errors, q
 is 3/4; if it still has then, q is 1/2. In the end the series is the one that theory gives, so the
 limit is taken to lie midway between those with the two powers, and half their distance is added to
 the error of the form.
@@ -36,13 +36,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import chdtrc
+from scipy.special import chdtrc, chdtri
 
 TERMS = range(2, 6)
 """Powers of x whose coefficients are taken to be random."""
 POWERS = (1.0, 0.75, 0.5)
 """Values of q, from the fastest departure to the slowest."""
-CLEARLY = 1.5
+UNLIKELY = 0.1
+"""P-value of the goodness of fit below which tau grows."""
+CLEARLY = 2.0
 """Standard errors by which d_2 must have the sign opposite to a for a slower departure."""
 ROUNDS, MOST_DOUBLINGS = 3, 40
 
@@ -140,7 +142,7 @@ def _with_power(
         size = float(np.hypot(fit.coefficients[1], np.sqrt(fit.covariance[1, 1])))
         fit = _fit(x, ratios, covariance, size)
     misfit = float(chdtrc(freedom, fit.chi_square))
-    if fit.chi_square > freedom:
+    if misfit < UNLIKELY:
         size = _enlarged(x, ratios, covariance, size)
         fit = _fit(x, ratios, covariance, size)
     weights = fit.projection[0]
@@ -236,16 +238,16 @@ def _fit(x: np.ndarray, ratios: np.ndarray, covariance: np.ndarray, size: float)
 
 
 def _enlarged(x: np.ndarray, ratios: np.ndarray, covariance: np.ndarray, size: float) -> float:
-    """Return the tau with which chi-square is its expectation, to 1%."""
-    freedom = len(x) - 2
+    """Return the tau with which chi-square is just likely enough, to 1%."""
+    most = chdtri(len(x) - 2, UNLIKELY)
     low = high = max(size, float(np.sqrt(covariance.diagonal().min())))
     for _ in range(MOST_DOUBLINGS):
         high *= 2
-        if _fit(x, ratios, covariance, high).chi_square <= freedom:
+        if _fit(x, ratios, covariance, high).chi_square <= most:
             break
         low = high
     while high > 1.01 * low:
         middle = float(np.sqrt(low * high))
-        above = _fit(x, ratios, covariance, middle).chi_square > freedom
+        above = _fit(x, ratios, covariance, middle).chi_square > most
         low, high = (middle, high) if above else (low, middle)
     return high

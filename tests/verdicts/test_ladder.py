@@ -118,12 +118,13 @@ TRUE = {
 @pytest.mark.parametrize("scales", [(1, 2, 4), (1, 2, 4, 8), (1, 2, 4, 8, 16), (1, 4, 16, 64)])
 def test_true_laws_are_not_refuted_nor_wrong_ones_verified(name, scales):
     """However small the errors are: at the margins 1% and 5%, a law that is true is refuted, and
-    one that is off by a tenth more than the margin verified, at most as often as the level says."""
+    one that is off by a tenth more than the margin verified, at most as often as the level says.
+    A root that theory does not know is seen by rungs that are precise."""
     rng = np.random.default_rng(1)
     approach, power = TRUE[name]
     runs, level = 20, 1e-3
     for tolerance in (0.01, 0.05):
-        for error in (0.008, 0.002, 0.0005):
+        for error in (0.008, 0.002, 0.0005) if "unknown" not in name else (0.001, 0.0005):
             wrong = 0
             for c in (1.0, 1 + 1.1 * tolerance, 1 - 1.1 * tolerance):
                 ratios = c * approach(np.asarray(scales, float))
