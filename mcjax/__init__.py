@@ -20,6 +20,7 @@ The subpackages, each of which imports only those above it (enforced by a test):
     selections what a reader keeps of a feed
     diagnosis  the collapse law applied to one network
     verdicts   simulation compared with laws
+    checks     a user's own code, before it is simulated
     api        predict, simulate, verify and replay
     published  published results, each with a study that shows it
     report     tables, JSON and results on disk

@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from mcjax.chains.program import Trajectory
+from mcjax.checks.parts import rehearse
+from mcjax.checks.registry import refuse_faults
 from mcjax.engine import simulation
 from mcjax.engine.compiled import CompiledStudy, compile_study
 from mcjax.engine.engine import Report
@@ -46,8 +48,10 @@ def predict(study: Study, laws: Laws | None = None) -> list[Predictions]:
     Raises
     ------
     InputError
-        If a law has the name of a built-in one, fails, or does not return a prediction.
+        If a law has the name of a built-in one, fails, or does not return a prediction; or if a
+        check of a user's own code fails, see :mod:`mcjax.checks.registry`.
     """
+    refuse_faults(study, "always", "laws", *(() if laws else ("built-in laws",)))
     return [predict_condition(c, study.generations, laws) for c in study.conditions]
 
 
@@ -93,6 +97,7 @@ def verify(
     """
     quantities_of(study)
     predictions = predict(study if theory is None else theory_for(study, theory), laws)
+    rehearse(study, predictions)
     return judge(study, predictions, [tally.outcome for tally in simulate(study, report=report)])
 
 
@@ -107,7 +112,8 @@ def verify_until_decided(
     See :func:`mcjax.verdicts.looks.judge_until_decided`.
     """
     quantities_of(study)  # raise errors before any chain runs
-    compiled = compile_study(study)
+    rehearse(study, predictions)
+    compiled = _compiled(study)
 
     def run(tallies: Sequence[Tally[Outcome]], chains: Sequence[int]) -> list[Tally[Outcome]]:
         return simulation.simulate(compiled, tallies, report, chains)
@@ -198,4 +204,5 @@ def judge_pieces(
 
 
 def _compiled(study: Study | CompiledStudy) -> CompiledStudy:
+    refuse_faults(study.study if isinstance(study, CompiledStudy) else study, "always")
     return study if isinstance(study, CompiledStudy) else compile_study(study)

@@ -130,7 +130,10 @@ def is_library(file: str) -> bool:
 
 def definition(thing: Any) -> str:
     """Return file and line of the definition of a function, or an empty string."""
-    code = getattr(inspect.unwrap(thing) if callable(thing) else thing, "__code__", None)
+    function = getattr(thing, "func", thing)  # of functools.partial
+    function = inspect.unwrap(function) if callable(function) else function
+    of_object = getattr(type(function).__dict__.get("__call__"), "__code__", None)
+    code = getattr(function, "__code__", of_object)
     return f"{code.co_filename}:{code.co_firstlineno}" if isinstance(code, CodeType) else ""
 
 

@@ -17,7 +17,7 @@ from mcjax.network import REAL, Feed, Generation, Network
 from mcjax.network.feed import by_reader
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int32, UInt32
+    from jaxtyping import Bool, Float, Int32, Integer, UInt32
 
 
 class Feeds(NamedTuple):
@@ -26,7 +26,7 @@ class Feeds(NamedTuple):
     Attributes
     ----------
     samples : array
-        Number of observations, 0 in an empty slot, int32, shape (M, B).
+        Number of observations, 0 in an empty slot, shape (M, B): int32, or int64 if one needs it.
     weight : array
         Weight of one observation, relative to the reader's largest, shape (M, B).
     origin : array
@@ -49,7 +49,7 @@ class Feeds(NamedTuple):
     (B,), or adds axes for several tables or lanes.
     """
 
-    samples: Int32[Any, "*M B"]
+    samples: Integer[Any, "*M B"]
     weight: Float[Any, "*M B"]
     origin: Int32[Any, "*M B"]
     stream: UInt32[Any, "*M B"]

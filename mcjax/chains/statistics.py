@@ -32,7 +32,7 @@ from mcjax.chains.layout import Feeds
 from mcjax.chains.lookup import lookup
 from mcjax.chains.program import ConditionArrays, Program, Trajectory
 from mcjax.chains.step import known_after, status_before_fit
-from mcjax.draws.samplers import GAMMA_RAISES, GAMMA_SWITCH, chi, normal_pair, uniform
+from mcjax.draws.samplers import GAMMA_RAISES, GAMMA_SWITCH, chi, graded_uniform, normal_pair
 from mcjax.draws.streams import STATISTIC
 from mcjax.draws.threefry import threefry
 from mcjax.estimators.estimator import first_that_holds
@@ -183,10 +183,13 @@ def _bartlett(
         uniforms = []
         if program.few_rows:
             half_each = GAMMA_RAISES // 2  # a counter gives two words
-            words = _words(feeds, key, t, count=p * half_each, kind=1)
+            words, finer = (
+                _words(feeds, key, t, count=p * half_each, kind=kind) for kind in (1, 2)
+            )
+            # inverses of small chi variates have heavy tails
+            drawn = [graded_uniform(*pair, dtype) for pair in zip(words, finer, strict=True)]
             uniforms = [
-                [uniform(w[i * half_each + j], dtype) for w in words for j in range(half_each)]
-                for i in range(p)
+                [u[i * half_each + j] for u in drawn for j in range(half_each)] for i in range(p)
             ]
         degrees = [jnp.asarray(feeds.samples - i, dtype) for i in range(p)]
         return jnp.stack(

@@ -10,6 +10,7 @@ import click
 import numpy as np
 
 from mcjax import api
+from mcjax.cli.output import prints_aside
 from mcjax.errors import InputError, did_you_mean
 from mcjax.laws.predict import applicability
 from mcjax.laws.prediction import Predictions
@@ -24,8 +25,9 @@ from mcjax.study.study import Condition
 
 def run_predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
     """Print what the laws predict for the study in a file."""
-    study = load_study(file)
-    predictions = api.predict(study, laws_from_files(laws))
+    with prints_aside(as_json):
+        study = load_study(file)
+        predictions = api.predict(study, laws_from_files(laws))
     if not as_json:
         show_predictions(table_console(), study, predictions)
         return
@@ -69,7 +71,8 @@ def _prediction_json(condition: Condition, predictions: Predictions) -> dict[str
 
 def run_laws(file: Path | None, as_json: bool) -> None:
     """List the built-in laws, with the conditions of a study file if one is given."""
-    conditions = () if file is None else load_study(file).conditions
+    with prints_aside(as_json):
+        conditions = () if file is None else load_study(file).conditions
     names = [condition.name for condition in conditions]
     applicable = applicability(conditions)
     if as_json:

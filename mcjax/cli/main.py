@@ -9,9 +9,10 @@ import io
 import os
 import sys
 import traceback
+import warnings
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -175,6 +176,26 @@ def verify(
 
 
 @cli.command()
+@file_argument
+@click.option("--theta", help="For a Python file: parameters at which to check, as in 0.5,-0.5.")
+@law_option
+@json_option
+def check(file: Path, **options: Any) -> int:
+    """Check your own code before it is simulated.
+
+    FILE is a study, or a Python file with loss and sample. Shows what is right and wrong with a
+    model, an estimator or a law of your own: whether it runs, draws from its keys, has derivatives,
+    and is smallest at the parameters from which it samples.
+
+    Exit status: 0 if all checks pass, 2 if one fails.
+    """
+    start_jax()
+    from mcjax.cli.check import run_check
+
+    return 0 if run_check(file, **options) else BAD_INPUT
+
+
+@cli.command()
 @click.argument("folder", metavar="DIR", type=PATH)
 @click.option("--condition", help="Name of the condition, if the study has more than one.")
 @click.option("--chain", required=True, help="Number of the chain, from 0; it need not have run.")
@@ -269,7 +290,8 @@ def run() -> None:
         if isinstance(stream, io.TextIOWrapper):  # names may have letters that it cannot encode
             stream.reconfigure(errors="backslashreplace")
     try:
-        with reading_once():
+        with reading_once(), warnings.catch_warnings():
+            warnings.showwarning = _warn
             status = cli(standalone_mode=False) or 0
         if sys.stdout is not None:
             sys.stdout.flush()  # so that an error in writing is reported
@@ -320,6 +342,19 @@ def _report(status: int, sentence: str) -> int:
     with suppress(OSError):
         click.echo(f"mcjax: {whole}", err=True)
     return status
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Write a warning of mcjax as a sentence; those of libraries are not for users."""
+    if issubclass(category, UserWarning | RuntimeWarning):
+        _report(0, str(message))
 
 
 def _usage(error: click.ClickException) -> str:

@@ -14,6 +14,7 @@ import click
 from rich.table import Table
 
 from mcjax import api
+from mcjax.cli.output import prints_aside
 from mcjax.engine.compiled import compile_study
 from mcjax.errors import InputError, naming
 from mcjax.laws.user import laws_from_files
@@ -41,15 +42,16 @@ def run_plan(
     """Print what a study needs; only a pilot is simulated."""
     if load_survey(file) is not None:
         raise InputError("--plan", "is for a study, and this is a survey; leave it out")
-    study = load_study(file)
-    study = study if chains is None else replace(study, chains=chains)
-    study = judged = study if path is None else replace(study, path=path)
-    if theory is not None:
-        with naming(theory):
-            judged = api.theory_for(study, load_study(theory))
-    truth = api.predict(study) if theory is not None or laws else None
-    planned = plan(study, api.predict(judged, laws_from_files(laws)), power, truth)
-    cost = _cost(study, planned)
+    with prints_aside(as_json):
+        study = load_study(file)
+        study = study if chains is None else replace(study, chains=chains)
+        study = judged = study if path is None else replace(study, path=path)
+        if theory is not None:
+            with naming(theory):
+                judged = api.theory_for(study, load_study(theory))
+        truth = api.predict(study) if theory is not None or laws else None
+        planned = plan(study, api.predict(judged, laws_from_files(laws)), power, truth)
+        cost = _cost(study, planned)
     if as_json:
         about = {
             "needs": [dataclasses.asdict(need) for need in planned.needs],

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from mcjax.cli.output import prints_aside
 from mcjax.errors import InputError, did_you_mean
 from mcjax.report.origin import elsewhere, load_again, read_about
 from mcjax.report.replay import replay_json, show_replay
@@ -32,9 +33,10 @@ def run_replay(
     except ValueError as error:
         raise InputError("chain", f"is {chain!r}; give a whole number") from error
     about = read_about(folder)
-    study = load_again(folder, about, file)
-    study = study if path is None else replace(study, path=path)
-    replayed = replay_json(study, _chosen(study, condition), number)
+    with prints_aside(as_json):
+        study = load_again(folder, about, file)
+        study = study if path is None else replace(study, path=path)
+        replayed = replay_json(study, _chosen(study, condition), number)
     if difference := elsewhere(about):
         click.echo(f"last digits may differ from the study's: {difference}", err=True)
     if as_json:

@@ -15,6 +15,7 @@ import jax
 from rich.console import Console
 
 from mcjax import api
+from mcjax.cli.output import prints_aside
 from mcjax.cli.survey import run_survey
 from mcjax.engine.engine import Report
 from mcjax.engine.outcome import Outcome, Tally
@@ -79,7 +80,8 @@ def run_verify(
                 judged_by = api.theory_for(study, load_study(theory))
         return study, api.predict(judged_by, laws_from_files(laws)), read_text(file)
 
-    study, predictions, text = agreed(prepare)
+    with prints_aside(as_json):
+        study, predictions, text = agreed(prepare)
     job = [str(f) for f in (describe(study)["settings"], identity(study), until_decided)]
     if len(set(map(tuple, exchange(job)))) > 1:
         raise SharedError(
@@ -100,7 +102,7 @@ def run_verify(
     total = study.chains * len(study.conditions)
     began = time.monotonic()
     console = Console(stderr=True)
-    with Progress(console, total, done, quiet) as progress:
+    with prints_aside(as_json), Progress(console, total, done, quiet) as progress:
         report = _reporting(store, progress)
         if until_decided:
             verification, tallies = api.verify_until_decided(study, predictions, known, report)

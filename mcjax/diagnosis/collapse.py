@@ -21,6 +21,7 @@ from mcjax.diagnosis.explosion import finite_sample
 from mcjax.diagnosis.failure import Explosion, Failures, find_failures
 from mcjax.diagnosis.long_run import Facts, facts_of
 from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict
+from mcjax.errors import InputError
 from mcjax.laws.collapse.components import (
     DataFlow,
     data_flow,
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
 OWN_COVARIATES = "models generate rows with covariates of their own, and the law is for one"
+
+MOST_MODELS = 10_000
+"""Largest number of models of a diagnosis, whose arrays have a row and a column for each."""
 
 
 def diagnose(
@@ -109,6 +113,9 @@ def diagnose_file(path: Path, tell: Callable[[str], object] | None = None) -> Di
 
 def _diagnosis(net: Network, facts: Facts) -> Diagnosis:
     """Return the diagnosis of a network."""
+    if net.size > MOST_MODELS:
+        problem = f"are {net.size:,}; a diagnosis takes at most {MOST_MODELS:,} at once"
+        raise InputError("network.models", f"{problem}: give a part of the network")
     failures = find_failures(net, facts)
     net = net.settled
     flow, origins, exact = data_flow(net), failures.origins, None

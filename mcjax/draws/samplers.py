@@ -15,6 +15,8 @@ from jax import Array, lax
 from jax.scipy.special import ndtri
 from jaxtyping import Float, UInt32
 
+from mcjax.draws.threefry import threefry
+
 POISSON_SWITCH = 10.0
 POISSON_TERMS = 40
 
@@ -31,6 +33,25 @@ def uniform(word: UInt32[Array, "*shape"], dtype: jnp.dtype) -> Float[Array, "*s
         cell = (word >> 9).astype(jnp.int32).astype(dtype)
         return (cell + 0.5) * dtype.type(2.0**-23)
     return (word.astype(dtype) + 0.5) * dtype.type(2.0**-32)
+
+
+def graded_uniform(
+    word: UInt32[Array, "*shape"], finer: UInt32[Array, "*shape"], dtype: jnp.dtype
+) -> Float[Array, "*shape"]:
+    """Map two words to uniforms on (0, 1] whose leading digits are random however small they are.
+
+    The 23 or 32 bits of :func:`uniform` end a tail at a probability of 1e-7 or 1e-10, which misses
+    a large part of the variance of a heavy tail. Here the second word continues the first, down to
+    2**-65. The result may round to 1.
+    """
+    return (word.astype(dtype) + (finer.astype(dtype) + 0.5) * 2.0**-32) * 2.0**-32
+
+
+def further_words(
+    words: tuple[UInt32[Array, "*shape"], UInt32[Array, "*shape"]],
+) -> tuple[UInt32[Array, "*shape"], UInt32[Array, "*shape"]]:
+    """Hash the two words of a draw to two more."""
+    return threefry(words, (jnp.uint32(0), jnp.uint32(0)))
 
 
 LOGARITHM = (
@@ -175,22 +196,52 @@ def chi(
     return jnp.where(df > 0, root, 0)
 
 
-def student_t(
-    u: Float[Array, "*shape"], v: Float[Array, "*shape"], df: Float[Array, "*#shape"]
+def normal(
+    words: tuple[UInt32[Array, "*shape"], UInt32[Array, "*shape"]], dtype: jnp.dtype
 ) -> Float[Array, "*shape"]:
-    """Map two uniforms to Student's t (Bailey's polar method, Mathematics of Computation, 1994).
+    """Map two words to one standard normal; its tails are those of :func:`normal_pair`."""
+    return jnp.sqrt(-2 * jnp.log(uniform(words[0], dtype))) * turn(uniform(words[1], dtype))[0]
 
-    ``sqrt(df (u**(-2/df) - 1)) cos(2 pi v)`` is exactly t distributed with ``df`` degrees of
-    freedom.
+
+def student_t(
+    words: tuple[UInt32[Array, "*shape"], UInt32[Array, "*shape"]],
+    df: Float[Array, "*#shape"],
+    dtype: jnp.dtype,
+) -> Float[Array, "*shape"]:
+    """Map two words to Student's t (Bailey's polar method, Mathematics of Computation, 1994).
+
+    With uniforms u and v, ``sqrt(df (u**(-2/df) - 1)) cos(2 pi v)`` is exactly t distributed with
+    ``df`` degrees of freedom. The tails are cut off at a probability of 3e-20.
     """
+    u = graded_uniform(words[0], further_words(words)[0], dtype)
     radius = jnp.sqrt(df * jnp.expm1(-2 / df * jnp.log(u)))
-    return radius * turn(v)[0]
+    return radius * turn(uniform(words[1], dtype))[0]
 
 
-def laplace(u: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """Map uniforms to standard Laplace variates (density exp(-|x|)/2) by inversion."""
-    centred = u - 0.5
-    return -jnp.sign(centred) * jnp.log1p(-2 * jnp.abs(centred))
+def laplace(
+    words: tuple[UInt32[Array, "*shape"], UInt32[Array, "*shape"]], dtype: jnp.dtype
+) -> Float[Array, "*shape"]:
+    """Map two words to standard Laplace variates (density exp(-|x|)/2): a sign and a size.
+
+    The first bit of the second word is the sign. The tails are cut off at a probability of 6e-20.
+    """
+    size = -jnp.log(graded_uniform(words[0], words[1] << 1, dtype))
+    return jnp.where(words[1] >> 31 > 0, -size, size)
+
+
+def contaminated_normal(
+    words: tuple[UInt32[Array, "*shape"], UInt32[Array, "*shape"]],
+    share: Float[Array, "*#shape"],
+    scale: Float[Array, "*#shape"],
+    dtype: jnp.dtype,
+) -> Float[Array, "*shape"]:
+    """Map two words to a normal that has, with probability ``share``, this scale instead of 1.
+
+    Shares are exact to rounding down to 1e-19.
+    """
+    finer, radius = further_words(words)
+    wild = graded_uniform(words[0], finer, dtype) < share
+    return normal((radius, words[1]), dtype) * jnp.where(wild, scale, 1)
 
 
 def poisson(u: Float[Array, "*shape"], rate: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

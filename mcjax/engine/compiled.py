@@ -7,6 +7,7 @@ sizes must also be similar (:mod:`mcjax.engine.buckets`). Everything else is dat
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -300,6 +301,7 @@ def _shared(study: Study, members: Sequence[int]) -> SharedProgram:
         )
         program = program._replace(few_rows=min(counts) - len(first.theta) + 1 < FEW_ROWS)
     else:
+        _check_rows(first, shape)
         program = program._replace(pairs=shape.pairs)
     within = engine.chunk_within(study.memory * 2**30, task_of(first, shape, np.arange(0)), program)
     return SharedProgram(
@@ -312,6 +314,20 @@ def _shared(study: Study, members: Sequence[int]) -> SharedProgram:
     )
 
 
+def _check_rows(condition: Condition, shape: Shape) -> None:
+    """Raise an InputError if the rows of one fit are more than the memory of the machine holds."""
+    numbers = len(condition.covariance) + 1 if condition.model.covariates != 0 else 1
+    size = 2 * shape.pairs * numbers * 4
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if 2 * shape.pairs > MOST_ROWS or size > memory:
+        raise InputError(
+            "network",
+            f"has a fit of {2 * shape.pairs:,} rows, which are drawn one by one and do not fit into"
+            f" the memory of this machine ({memory / 2**30:.0f} GiB); lower the samples, or see"
+            " what `mcjax predict` says",
+        )
+
+
 def _shape(study: Study, members: Sequence[int]) -> Shape:
     """Return the padded sizes of a program for these conditions."""
     conditions = [study.conditions[i] for i in members]
@@ -319,14 +335,7 @@ def _shape(study: Study, members: Sequence[int]) -> Shape:
     keeps_sums = isinstance(estimator_of(first, study.solver), SufficientStatistics)
     sums = first.network.memory.adds_up and keeps_sums
     networks = [condition.network for condition in conditions]
-    shape = shape_of(networks, study.generations, rows=not sums, pooled=_pools(first, study))
-    if 2 * shape.pairs > MOST_ROWS:
-        raise InputError(
-            "network",
-            f"has a fit of {2 * shape.pairs:,} rows, and a simulation has at most {MOST_ROWS:,};"
-            " lower the samples, or see what `mcjax predict` says",
-        )
-    return shape
+    return shape_of(networks, study.generations, rows=not sums, pooled=_pools(first, study))
 
 
 def task_of(

@@ -13,14 +13,16 @@ from mcjax.chains.program import Trajectory
 from mcjax.engine import engine
 from mcjax.engine.compiled import CompiledStudy, task_of
 from mcjax.engine.engine import Report
+from mcjax.engine.moments import TILE
 from mcjax.engine.outcome import Outcome, S, Summarise, Tally, summarise, summarise_beside_pooled
 from mcjax.engine.redraw import redraw
 from mcjax.errors import InputError
 from mcjax.estimators.estimator import Dataset
 from mcjax.solvers.status import Status
 
-MOST_CHAINS = 2**28
-"""Largest number of chains that are run at once, of all conditions together."""
+LISTED, AT_LEAST = 2**22, 2**16
+"""Numbers of chains that are listed at a time, of all conditions together and of each at least.
+There may be four billion of them; both numbers are whole tiles."""
 
 
 def simulate(
@@ -75,36 +77,30 @@ def summaries(
     study = compiled.study
     tallies = list(known or [Tally()] * len(study.conditions))
     wanted = [study.chains] * len(tallies) if chains is None else list(chains)
-    if sum(wanted) > MOST_CHAINS:
-        raise InputError(
-            "run.chains",
-            f"asks for {sum(wanted):,} chains in all, whose keys alone take"
-            f" {12 * sum(wanted) / 2**30:.0f} GiB; give at most {MOST_CHAINS:,} to all conditions",
-        )
     for shared in compiled.programs:
-        missing = [i for i in shared.members if tallies[i].chains < wanted[i]]
-        if not missing:
-            continue
         whole = beside_pooled if shared.pooled else None
-        tasks = [
-            compiled.task(
-                i,
-                np.arange(tallies[i].tiled, wanted[i], dtype=np.uint32),
-                pooled=whole is not None,
+        while missing := [i for i in shared.members if tallies[i].chains < wanted[i]]:
+            most = max(AT_LEAST, LISTED // len(missing) // TILE * TILE)
+            ends = {i: min(wanted[i], tallies[i].tiled + most) for i in missing}
+            tasks = [
+                compiled.task(
+                    i,
+                    np.arange(tallies[i].tiled, end, dtype=np.uint32),
+                    pooled=whole is not None,
+                )
+                for i, end in ends.items()
+            ]
+            relay = partial(_relay, report, tallies, missing) if report is not None else None
+            ran = engine.simulate(
+                tasks,
+                shared.program,
+                shared.chunk,
+                [tallies[i] for i in missing],
+                reduce=whole or reduce,
+                report=relay,
             )
-            for i in missing
-        ]
-        relay = partial(_relay, report, tallies, missing) if report is not None else None
-        ran = engine.simulate(
-            tasks,
-            shared.program,
-            shared.chunk,
-            [tallies[i] for i in missing],
-            reduce=whole or reduce,
-            report=relay,
-        )
-        for i, tally in zip(missing, ran, strict=True):
-            tallies[i] = tally
+            for i, tally in zip(missing, ran, strict=True):
+                tallies[i] = tally
     return tallies
 
 

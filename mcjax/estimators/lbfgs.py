@@ -66,10 +66,11 @@ class LBFGS:
             loop = iterate(step, optimiser, flat, data=data, limit=self.limit)
         gradient, hessian = gradient_and_hessian(model, data, unravel(loop.theta))
         newton, unexplained = solve_newton(hessian, gradient)
-        far = (standard_errors(data, gradient, -newton) > 0.1) | ~short(newton, loop.theta)
+        far = standard_errors(data, gradient, -newton) > 0.1
         judged = first_that_holds(
             (unexplained < singular_share(flat), Status.RANK_DEFICIENT),
             (far, Status.STEP_LIMIT),
+            (~short(newton, loop.theta), Status.SEPARATED),  # theta is still on its way
             otherwise=Status.CONVERGED,
         )
         status = jnp.where(loop.status == Status.CONVERGED, judged, loop.status)

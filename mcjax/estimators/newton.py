@@ -52,7 +52,8 @@ class Newton:
     Attributes
     ----------
     limit : int
-        Largest number of steps; a fit that needs more ends with ``STEP_LIMIT``.
+        Largest number of steps; a fit that needs more ends with ``STEP_LIMIT``, or ``SEPARATED`` if
+        its gradient has vanished.
     """
 
     limit: int = NEWTON_LIMIT
@@ -73,6 +74,8 @@ class Newton:
             whole = optax.tree.get(state, "fraction") == 1
             near = standard_errors(data, gradient, updates) <= tolerance(flat)
             settled = whole & near & short(updates, loop.theta)
+            decrement = jnp.sqrt(rows_of(data) * jnp.abs(optax.tree.get(state, "decrease")))
+            vanished = decrement <= tolerance(flat)
             singular = optax.tree.get(state, "unexplained") < singular_share(flat)
             finite = jnp.isfinite(gradient).all() & jnp.isfinite(hessian).all()
             status = first_that_holds(
@@ -80,6 +83,8 @@ class Newton:
                 ((loop.steps == 0) & ~finite, Status.OVERFLOW),
                 (settled & singular, Status.RANK_DEFICIENT),
                 (settled, Status.CONVERGED),
+                # the gradient has vanished, and theta is still on its way
+                (vanished & (loop.steps + 1 >= self.limit), Status.SEPARATED),
             )
             return Loop(loop.theta + updates, state, status, loop.steps + 1)
 
@@ -147,9 +152,12 @@ class NewtonState(NamedTuple):
     ----------
     unexplained : Array
         How far the last Hessian was from singular; see :func:`solve_newton`.
+    decrease : Array
+        Slope of the loss along the Newton step, ``-g'H^{-1} g``.
     """
 
     unexplained: Float[Array, ""]
+    decrease: Float[Array, ""]
 
 
 class RetreatState(NamedTuple):
@@ -205,13 +213,13 @@ def scale_by_newton() -> optax.GradientTransformationExtraArgs:
     """Replace a gradient g by ``-H^{-1} g``; ``update`` needs the keyword ``hessian``."""
 
     def init(params: Array) -> NewtonState:
-        return NewtonState(jnp.ones((), params.dtype))
+        return NewtonState(jnp.ones((), params.dtype), jnp.zeros((), params.dtype))
 
     def update(
         updates: Array, state: NewtonState, params: Any = None, *, hessian: Array, **extra: Any
     ) -> tuple[Array, NewtonState]:
         solution, unexplained = solve_newton(hessian, updates)
-        return -solution, NewtonState(unexplained)
+        return -solution, NewtonState(unexplained, -updates @ solution)
 
     return optax.GradientTransformationExtraArgs(init, update)
 

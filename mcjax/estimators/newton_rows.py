@@ -204,12 +204,14 @@ def _advanced(
     settled = (fraction == 1) & (length <= TOLERANCE[dtype.name]) & (longest <= 1e-3 * (1 + at))
     # no entry of a positive semi-definite matrix is larger than the largest on its diagonal
     finite = jnp.isfinite(sum(gradient) + sum(row[-1] for row in hessian))
+    vanished = jnp.sqrt(size.astype(dtype) * jnp.abs(slope)) <= TOLERANCE[dtype.name]
     steps = loop.steps + 1
     status = first_that_holds(
         (separated, Status.SEPARATED),
         ((loop.steps == 0) & ~finite, Status.OVERFLOW),
         (settled & (unexplained < singular_share(newton)), Status.RANK_DEFICIENT),
         (settled, Status.CONVERGED),
+        ((steps >= NEWTON_LIMIT) & vanished, Status.SEPARATED),  # theta is still on its way
         (steps >= NEWTON_LIMIT, Status.STEP_LIMIT),
     )
     step = jnp.where(overshot[None], loop.step, newton)

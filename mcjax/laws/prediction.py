@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcjax.laws.jackknife import jackknife_deviations, jackknife_error
+from mcjax.solvers.conditioning import scaled
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
@@ -47,6 +48,8 @@ class Prediction:
         covariances.
     asymptotic : bool
         Whether the law is a limit as sample counts grow, in which errors are normal.
+    normal : bool
+        Whether errors are exactly normal, at every sample size.
     allowance : ndarray or float
         For an asymptotic law, relative departures of second moments that are no evidence against
         it at these sample counts; it broadcasts to (T + 1, M).
@@ -81,6 +84,7 @@ class Prediction:
     limit: Float[np.ndarray, " M"]
     mean: Float[np.ndarray, "T+1 M p"] | None = None
     asymptotic: bool = False
+    normal: bool = False
     allowance: Float[np.ndarray, "#T+1 #M"] | float = 0.0
     mse_complete: bool = True
     pooled: float | None = None
@@ -101,6 +105,7 @@ class Prediction:
         growth: Float[np.ndarray, " M"] | None = None,
         limit: Float[np.ndarray, " M"] | None = None,
         asymptotic: bool = False,
+        normal: bool = False,
         allowance: Float[np.ndarray, "#T+1 #M"] | float = 0.0,
         mse_complete: bool = True,
         pooled: float | None = None,
@@ -123,7 +128,7 @@ class Prediction:
             Defaults to the trace of each model's covariance plus its squared mean.
         growth, limit : ndarray, shape (M,), optional
             Default to nan, which says nothing about the long run.
-        asymptotic, allowance, mse_complete, pooled, functionals : optional
+        asymptotic, normal, allowance, mse_complete, pooled, functionals : optional
             See :class:`Prediction`.
         versions, credible, reference : optional
             See :class:`Prediction`.
@@ -141,6 +146,7 @@ class Prediction:
             limit=nothing if limit is None else limit,
             mean=mean,
             asymptotic=asymptotic,
+            normal=normal,
             allowance=allowance,
             mse_complete=mse_complete,
             pooled=pooled,
@@ -201,11 +207,11 @@ class Prediction:
 
     @property
     def rank(self) -> Int[np.ndarray, "T+1 M"]:
-        """Rank of each model's covariance; p where it is not finite."""
+        """Rank of each model's covariance, with a unit diagonal; p where it is not finite."""
         blocks = self.own_covariances
         finite = np.isfinite(blocks).all((-2, -1))
         safe = np.where(finite[..., None, None], blocks, np.eye(self.p))
-        values = np.linalg.eigvalsh(safe)
+        values = np.linalg.eigvalsh(scaled(safe))
         return np.asarray((values > SMALLEST * values[..., -1:]).sum(-1))
 
     @property

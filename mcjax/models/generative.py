@@ -274,7 +274,7 @@ def _squared_loss(params: Params, theta: Array, x: Array, y: Array) -> Array:
 
 
 def _bernoulli_sample(params: Params, theta: Array, x: Array, words: Words) -> Array:
-    u, _ = uniforms(words, theta.dtype)
+    u = samplers.graded_uniform(*words, theta.dtype)  # so that rare events are not rounded away
     return (u < theta[0]).astype(theta.dtype)
 
 

@@ -95,7 +95,17 @@ def _poisson_slopes(params: Params, eta: Array, y: Array) -> tuple[Array, Array]
     return mean - y, mean
 
 
-POISSON = LinearPredictor(loss=_poisson_loss, label=_poisson_label, slopes=_poisson_slopes)
+def _poisson_separates(eta: Array, y: Array) -> Array:
+    """Whether the observation is 0 and has a mean below 1, which falls for ever along eta."""
+    return (y == 0) & (eta < 0)
+
+
+POISSON = LinearPredictor(
+    loss=_poisson_loss,
+    label=_poisson_label,
+    slopes=_poisson_slopes,
+    separates=_poisson_separates,
+)
 
 
 def logistic_information(

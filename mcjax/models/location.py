@@ -21,7 +21,7 @@ from mcjax.estimators.sufficient_statistics import Statistics, Sums
 from mcjax.models.allowance import Allowance
 from mcjax.models.huber_scores import huber_scores
 from mcjax.models.information import BatchInformation, Information
-from mcjax.models.model import LeastSquares, Model, Tempering, predictor_model, uniforms
+from mcjax.models.model import LeastSquares, Model, Tempering, predictor_model
 from mcjax.models.noise import NOISES, Noise, NoiseLaw, NoiseName, positive, read_noise
 from mcjax.models.scores import squared_scores
 from mcjax.solvers.cholesky import singular_share, solve_positive
@@ -149,7 +149,7 @@ def _predictor(
 @cache
 def _label(kind: NoiseName, key: Literal["noise", "real_noise"]) -> Callable[..., Array]:
     def label(params: Params, eta: Array, words: Words) -> Array:
-        noise = NOISES[kind].draw(params[key], *uniforms(words, eta.dtype))
+        noise = NOISES[kind].draw(params[key], words, eta.dtype)
         return eta + params["sigma"] * noise
 
     return label

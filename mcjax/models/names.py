@@ -21,6 +21,8 @@ PLACES = {
 }
 """Modules and functions of the built-in models, by name."""
 
+MOST_PARAMETERS = 5000
+"""Largest number of parameters of a model in a file."""
 LEAST_SQUARES = ("linear",)
 """Those that are fitted by ordinary least squares."""
 

@@ -14,22 +14,18 @@ from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from jaxtyping import Float
 from scipy.optimize import brentq
 from scipy.special import betainc, betaincc, erf, erfc, gammainc, ndtr, poch, stdtr, stdtrit
 
 from mcjax.draws import samplers
 from mcjax.errors import InputError, did_you_mean
-from mcjax.estimators.predictor import Entries, Params
+from mcjax.estimators.predictor import Entries, Params, Words
+from mcjax.solvers.conditioning import LARGEST, SMALLEST
 
 NoiseName = Literal["normal", "student_t", "laplace", "contaminated_normal"]
 Noise = NoiseName | Mapping[str, Any]
 """A noise distribution as a user gives it: its name, or a mapping of ``name`` and parameters."""
-
-SMALLEST, LARGEST = 1e-30, 1e30
-"""Limits of scales and other parameters. Beyond them, squares are far outside the range of single
-precision, and squares of ratios come close to the limits of double precision."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +35,7 @@ class NoiseLaw:
     Attributes
     ----------
     draw : callable
-        ``(params, u, v) -> eps``, from two uniforms.
+        ``(params, words, dtype) -> eps``, from two random words.
     density : callable
         ``(params, x) -> f(x)``, on NumPy arrays.
     distribution : callable
@@ -58,7 +54,7 @@ class NoiseLaw:
         Parameter names and default values; None if the parameter is required.
     """
 
-    draw: Callable[[Params, Entries, Entries], Entries]
+    draw: Callable[[Params, Words, jnp.dtype], Entries]
     density: Callable[[Params, Float[np.ndarray, "*x"]], Float[np.ndarray, "*x"]]
     distribution: Callable[[Params, Float[np.ndarray, "*x"]], Float[np.ndarray, "*x"]]
     variance: Callable[[Params], float]
@@ -66,10 +62,6 @@ class NoiseLaw:
     clipped: Callable[[Params, float], tuple[float, float]]
     defaults: dict[str, float | None]
     normals: Callable[[Params], tuple[tuple[float, float], ...]] | None = None
-
-
-def _normal(u: Array, v: Array) -> Array:
-    return jnp.sqrt(-2 * jnp.log(u)) * samplers.turn(v)[0]
 
 
 def _normal_density(x: np.ndarray, scale: float = 1.0) -> np.ndarray:
@@ -90,17 +82,6 @@ def _normal_clipped(k: float, scale: float = 1.0) -> tuple[float, float]:
 def _laplace_clipped(k: float) -> tuple[float, float]:
     """Return the clipped moments; ``E[eps^2; |eps| < k]`` is an incomplete gamma function."""
     return -math.expm1(-k), float(2 * gammainc(3, k)) + k * k * math.exp(-k)
-
-
-def _contaminated(params: Params, u: Array, v: Array) -> Array:
-    """Draw contaminated normals; u chooses the component and, rescaled, is used again.
-
-    Given the component, the rescaled u is again uniform on (0, 1).
-    """
-    share, scale = params["share"], params["scale"]
-    wild = u < share
-    again = jnp.where(wild, u / share, (u - share) / (1 - share))
-    return _normal(again, v) * jnp.where(wild, scale, 1)
 
 
 def _contaminated_density(params: Params, x: np.ndarray) -> np.ndarray:
@@ -162,7 +143,7 @@ def _student_clipped(params: Params, k: float) -> tuple[float, float]:
 
 NOISES: dict[NoiseName, NoiseLaw] = {
     "normal": NoiseLaw(
-        draw=lambda params, u, v: _normal(u, v),
+        draw=lambda params, words, dtype: samplers.normal(words, dtype),
         density=lambda params, x: _normal_density(x),
         distribution=lambda params, x: ndtr(x),
         variance=lambda params: 1.0,
@@ -172,7 +153,7 @@ NOISES: dict[NoiseName, NoiseLaw] = {
         normals=lambda params: ((1.0, 1.0),),
     ),
     "student_t": NoiseLaw(
-        draw=lambda params, u, v: samplers.student_t(u, v, params["df"]),
+        draw=lambda params, words, dtype: samplers.student_t(words, params["df"], dtype),
         density=_student_density,
         distribution=lambda params, x: stdtr(params["df"], x),
         variance=lambda params: params["df"] / (params["df"] - 2) if params["df"] > 2 else math.inf,
@@ -181,7 +162,7 @@ NOISES: dict[NoiseName, NoiseLaw] = {
         defaults={"df": None},
     ),
     "laplace": NoiseLaw(
-        draw=lambda params, u, v: samplers.laplace(u),
+        draw=lambda params, words, dtype: samplers.laplace(words, dtype),
         density=lambda params, x: 0.5 * np.exp(-np.abs(x)),
         distribution=lambda params, x: np.where(
             x < 0, 0.5 * np.exp(-np.abs(x)), 1 - 0.5 * np.exp(-np.abs(x))
@@ -194,7 +175,9 @@ NOISES: dict[NoiseName, NoiseLaw] = {
         defaults={},
     ),
     "contaminated_normal": NoiseLaw(
-        draw=_contaminated,
+        draw=lambda params, words, dtype: samplers.contaminated_normal(
+            words, params["share"], params["scale"], dtype
+        ),
         density=_contaminated_density,
         distribution=lambda params, x: (
             (1 - params["share"]) * ndtr(x) + params["share"] * ndtr(x / params["scale"])

@@ -18,7 +18,7 @@ from mcjax.estimators.predictor import LinearPredictor, Params, Words
 from mcjax.estimators.quantile_lp import QuantileLP
 from mcjax.models.allowance import Allowance
 from mcjax.models.information import BatchInformation, Information
-from mcjax.models.model import Model, predictor_model, uniforms
+from mcjax.models.model import Model, predictor_model
 from mcjax.models.noise import NOISES, Noise, NoiseName, positive, read_noise
 from mcjax.models.scores import quantile_scores
 
@@ -95,7 +95,7 @@ def _predictor(kind: NoiseName, real_kind: NoiseName, same: bool) -> LinearPredi
 @cache
 def _label(kind: NoiseName, key: Literal["noise", "real_noise"]) -> Callable[..., Array]:
     def label(params: Params, eta: Array, words: Words) -> Array:
-        noise = NOISES[kind].draw(params[key], *uniforms(words, eta.dtype))
+        noise = NOISES[kind].draw(params[key], words, eta.dtype)
         return eta + params["sigma"] * (noise - params[key]["centre"])
 
     return label

@@ -13,6 +13,7 @@ from jax import Array
 from jaxtyping import Float
 
 from mcjax.errors import InputError
+from mcjax.solvers.conditioning import LARGEST
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ def read_parameters(theta: Any) -> tuple[Float[np.ndarray, " p"], Structure | No
     numbers = np.concatenate([np.ravel(array) for array in arrays]) if arrays else np.zeros(0)
     if numbers.size == 0 or not np.isfinite(numbers).all():
         raise InputError("family.theta", "must be a list of finite numbers, one per parameter")
+    if np.abs(numbers).max() > LARGEST:
+        raise InputError("family.theta", f"has a number beyond {LARGEST:g}; use another unit")
     if vector:
         return numbers, None
     return numbers, Structure(nesting, tuple(np.shape(array) for array in arrays))

@@ -126,12 +126,12 @@ def model_from_object(thing: Any, **params: Any) -> Model:
     return user_model(thing.loss, thing.sample, real, str(name), **params)
 
 
-def model_from_file(path: Path, name: str | None = None, **options: Any) -> Model:
+def model_from_file(path: str | Path, name: str | None = None, **options: Any) -> Model:
     """Return the model that a Python file defines by ``loss`` and ``sample``.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         The file.
     name : str, optional
         The model's name in tables; defaults to the name of the file.
@@ -148,6 +148,7 @@ def model_from_file(path: Path, name: str | None = None, **options: Any) -> Mode
     InputError
         If the file cannot be run, or does not define both functions.
     """
+    path = Path(path)
     names = run_file(path)
     takes = SIGNATURES.get(options.get("predictor"), SIGNATURES[None])
     for field in ("loss", "sample"):
@@ -173,13 +174,15 @@ def run_file(path: Path) -> dict[str, Any]:
         If the file cannot be read or run.
     """
     try:
-        return dict(_names(path, path.read_bytes()))
-    except OSError as error:
-        raise InputError("", f"cannot be read: {error.strerror}", str(path)) from error
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:  # a zero byte in the name
+        reason = getattr(error, "strerror", None) or error
+        raise InputError("", f"cannot be read: {reason}", str(path)) from error
+    try:
+        return dict(_names(path, content))
     except (Exception, SystemExit) as error:  # user code may raise anything
-        raise InputError(
-            "", f"does not run as Python: it {fault_sentence(error)}", str(path)
-        ) from error
+        problem = f"does not run as Python: it {fault_sentence(error)}"
+        raise InputError("", problem, str(path)) from error
 
 
 @cache  # of one content, so that models of one file share compiled programs

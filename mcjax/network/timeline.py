@@ -206,7 +206,7 @@ class Growing(Timeline):
         Raises
         ------
         InputError
-            If a feed has 2**31 samples or more.
+            If a feed has 2**63 samples or more.
         """
         return self._sized(np.array([generation]))[0]
 
@@ -230,10 +230,10 @@ class Growing(Timeline):
         counts = np.rint(samples * factors[:, None])
         late, _ = np.unravel_index(counts.argmax(), counts.shape) if counts.size else (0, 0)
         largest = int(counts.max(initial=0))
-        if largest >= 2**31:
+        if largest >= 2**63:
             raise InputError(
                 "network.growth",
-                f"makes {largest} samples at generation {generations[late]}; give less than 2**31",
+                f"makes {largest} samples at generation {generations[late]}; give less than 2**63",
             )
         return tuple(
             Generation(

@@ -7,6 +7,7 @@ unless said otherwise); ``initial``: of generation 0. Further keyword arguments 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypedDict, Unpack
 
@@ -14,13 +15,15 @@ import numpy as np
 
 from mcjax.errors import InputError
 from mcjax.network.build import build_network
-from mcjax.network.checks import Draws
+from mcjax.network.checks import Draws, check_count
 from mcjax.network.feed import REAL, Feed
 from mcjax.network.memory import Memory, MemoryName
 from mcjax.network.network import Network
 from mcjax.network.source import RealData
 
 Edge = tuple[int, int]
+MOST_FEEDS, MOST_RANDOM = 1_000_000, 10_000
+"""Largest number of feeds of a topology, and of models among which feeds are random."""
 
 
 class Options(TypedDict, total=False):
@@ -45,7 +48,12 @@ def _build(
     memory: Memory | MemoryName = "replace",
     growth: float = 0.0,
 ) -> Network:
-    feeds = [Feed(str(j), str(i), samples) for j, i in edges]
+    check_count("network.models", size)
+    pairs = list(itertools.islice(edges, MOST_FEEDS + 1))
+    if len(pairs) > MOST_FEEDS:
+        problem = f"make more than {MOST_FEEDS:,} feeds in this topology; give fewer"
+        raise InputError("network.models", problem)
+    feeds = [Feed(str(j), str(i), samples) for j, i in pairs]
     if real:
         feeds += [Feed(REAL, str(i), real) for i in anchored]
     return build_network(
@@ -98,7 +106,7 @@ def complete(
     size: int, *, samples: int, initial: int, real: int = 0, **options: Unpack[Options]
 ) -> Network:
     """Each model reads every model, itself included."""
-    edges = [(j, i) for i in range(size) for j in range(size)]
+    edges = ((j, i) for i in range(size) for j in range(size))
     return _build(
         size, edges, anchored=range(size), samples=samples, initial=initial, real=real, **options
     )
@@ -115,6 +123,7 @@ def random_directed(
     **options: Unpack[Options],
 ) -> Network:
     """Return a network in which each possible feed, self-loops included, has a probability."""
+    _check_size(size)
     chance = np.full((size, size), probability)
     return _random(chance, seed, samples=samples, initial=initial, real=real, **options)
 
@@ -130,12 +139,19 @@ def stochastic_block(
     **options: Unpack[Options],
 ) -> Network:
     """Return blocks of models; ``probabilities[a][b]`` is that of a feed from block a to b."""
+    _check_size(sum(sizes))
     block = np.repeat(np.arange(len(sizes)), sizes)
     if not sizes or {len(probabilities), *map(len, probabilities)} != {len(sizes)}:
         raise InputError("network.probabilities", f"needs {len(sizes)} rows of {len(sizes)}")
     table = np.asarray(probabilities, float)
     chance = table[np.ix_(block, block)]
     return _random(chance, seed, samples=samples, initial=initial, real=real, **options)
+
+
+def _check_size(size: int) -> None:
+    """Raise InputError for more models than there are random numbers for all possible feeds."""
+    if size > MOST_RANDOM:
+        raise InputError("network.models", f"are {size}; a random network has up to {MOST_RANDOM}")
 
 
 def _random(
@@ -151,7 +167,7 @@ def _random(
         raise InputError("network.probability", "must lie between 0 and 1")
     size = len(chance)
     hit = np.random.default_rng(seed).random((size, size)) < chance
-    edges = [(int(j), int(i)) for j, i in np.argwhere(hit)]
+    edges = ((int(j), int(i)) for j, i in np.argwhere(hit))
     return _build(
         size, edges, anchored=range(size), samples=samples, initial=initial, real=real, **options
     )

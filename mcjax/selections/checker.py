@@ -98,15 +98,18 @@ class Checked(Population):
         self._checker = checker
 
     def score(self, reader: Vector) -> Score:
-        """Return the mean score of one row and its derivatives, for a reader at ``reader``.
-
-        ``dS/dv`` is the covariance of the score and of that of the origin, which is the derivative
-        of the log density of labels; no sampler is differentiated.
-        """
-        kept = _Kept(self.origin, self._checker, reader, self.origin.theta)
+        """Return the mean score of one row and its slope, for a reader at ``reader``."""
+        kept = _Kept(self.origin, self._checker, reader)
         read = kept.readers[0]
-        covariance = kept.covariance()
-        return Score(kept.vector(read - kept.one), kept.matrix(read * (1 - read)), -covariance)
+        return Score(kept.vector(read - kept.one), kept.matrix(read * (1 - read)))
+
+    def by_parent(self, reader: Vector) -> Matrix:
+        """Return ``dS/dv``, the derivative of the mean score in the parameters of the origin.
+
+        It is the covariance of the score and of that of the origin, which is the derivative of the
+        log density of labels; no sampler is differentiated.
+        """
+        return -self.covariance(reader, self.origin.theta)
 
     def covariance(self, first: Vector, second: Vector) -> Matrix:
         """Return the covariance of the scores of two readers of one row, (p, p)."""

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from mcjax.draws.samplers import uniform
+from mcjax.draws.samplers import graded_uniform
 from mcjax.estimators.predictor import Words
 from mcjax.laws.first_order.population import Origin, Population
 from mcjax.laws.first_order.populations import Mixture, Moved, population_of
@@ -50,7 +50,7 @@ class Flip(Relabelling):
 
     def changed(self, y: Array, spare: Words) -> Array:
         """Return labels as the reader gets them."""
-        return jnp.where(uniform(spare[0], y.dtype) < self.flip, 1 - y, y)
+        return jnp.where(graded_uniform(*spare, y.dtype) < self.flip, 1 - y, y)
 
     def population(self, origin: Origin, model: Model) -> Population:
         """Return the population of the rows that the reader gets.

@@ -49,14 +49,17 @@ class Verified(Population):
         self._second, self._fourth = spread * second, spread**2 * fourth
 
     def score(self, reader: Vector) -> Score:
-        """Return the mean score of one row and its derivatives, for a reader at ``reader``.
+        """Return the mean score of one row and its slope, for a reader at ``reader``."""
+        by_reader = self._second * np.outer(self._slope, self._slope) + self._rest
+        return Score(self._mean(reader), by_reader)
+
+    def by_parent(self, reader: Vector) -> Matrix:
+        """Return ``dS/dv``, the derivative of the mean score in the parameters of the origin.
 
         The log density of y given x has the derivative ``x (y - x'v) / sigma^2`` in v, so
         ``dS/dv`` is the covariance of both, divided by ``-sigma^2``.
         """
-        by_parent = -self.covariance(reader, self.origin.theta) / self._noise
-        by_reader = self._second * np.outer(self._slope, self._slope) + self._rest
-        return Score(self._mean(reader), by_reader, by_parent)
+        return -self.covariance(reader, self.origin.theta) / self._noise
 
     def covariance(self, first: Vector, second: Vector) -> Matrix:
         """Return the covariance of the scores of two readers of one row, (p, p)."""

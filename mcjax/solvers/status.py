@@ -42,10 +42,16 @@ _ADVICE = {
     Status.CONVERGED: "the estimating equation is solved",
     Status.RUNNING: "the fit has not ended",
     Status.NOT_FITTED: "the model is frozen and keeps its estimate",
-    Status.SEPARATED: "a plane separates the labels, so no estimate exists; use more samples",
+    Status.SEPARATED: (
+        "a plane separates the labels, or the loss falls for ever as parameters grow, so no"
+        " estimate exists; use more samples"
+    ),
     Status.OVERFLOW: "the data or the loss overflowed; the chain has exploded",
     Status.RANK_DEFICIENT: "the rows do not determine all parameters; use more samples",
-    Status.STEP_LIMIT: "the fit did not converge within its step limit; raise it or check the loss",
+    Status.STEP_LIMIT: (
+        "the fit did not converge within its step limit; check that the loss is smooth and has a"
+        " minimum, or choose another estimator"
+    ),
     Status.PARENT_FAILED: "a model that this one reads has no estimate",
     Status.NOTHING_KEPT: "a reader keeps next to nothing of a feed; widen what it keeps",
 }

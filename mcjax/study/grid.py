@@ -8,6 +8,7 @@ not import JAX.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -15,6 +16,8 @@ from typing import Any, NamedTuple
 from mcjax.errors import InputError
 from mcjax.study.schema import StudyFile, is_list, names_a_field, to_study
 
+MOST_CONDITIONS = 10_000
+"""Largest number of conditions of a study file."""
 LONGEST = 40
 """Largest length of values in names of conditions; if one is longer, all are numbered."""
 
@@ -73,8 +76,17 @@ def variants(tables: dict[str, Any], file: str) -> list[Variant]:
         If a field cannot vary, or the file has no place for it, or one of its values is not valid.
     """
     fields = dict(sorted(_fields(tables).items()))
+    families = _families(tables, file)
+    grid = tables.get("grid")
+    lists = (
+        [grid.get(key) for key in ("network", "scale", "seed")] if isinstance(grid, dict) else []
+    )
+    lengths = [*map(len, fields.values()), *(len(v) for v in lists if isinstance(v, list) and v)]
+    count = len(families) * math.prod(lengths)
+    if count > MOST_CONDITIONS:
+        raise InputError("grid", f"makes {count:,} conditions; give at most {MOST_CONDITIONS:,}")
     made = []
-    for family in _families(tables, file):
+    for family in families:
         changed = tables if family is None else tables | {"family": family.table}
         label = "" if family is None else family.label
         for parts in fields:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import msgspec
 
 from mcjax.errors import InputError, did_you_mean, naming
+from mcjax.models.names import MOST_PARAMETERS
 from mcjax.network import Network
 from mcjax.study.grid import Variant, in_condition, variants
 from mcjax.study.networks import network_of, read_network
@@ -248,5 +249,9 @@ def _family(spec: dict[str, Any] | None, path: Path) -> tuple[Model, Any]:
     )
     if not theta or not (numbers or isinstance(theta, dict)):
         raise InputError("family.theta", "must be a list of finite numbers, one per parameter")
+    if isinstance(theta, list) and len(theta) > MOST_PARAMETERS:
+        raise InputError(
+            "family.theta", f"has {len(theta)} numbers; give at most {MOST_PARAMETERS}"
+        )
     params = {key: value for key, value in spec.items() if key != "theta"}
     return make_model(params, path.parent), theta

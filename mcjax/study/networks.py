@@ -76,7 +76,7 @@ def read_content(path: Path) -> Content:
 
 def _note(net: Network, begun: int = 0, assumed: int = 0) -> str:
     """Return what was read: models, feeds, readers of real data, and what was made up."""
-    feeds = net.later.feeds
+    feeds = {feed.edge: feed for feed in net.later.feeds}.values()
     readers = {feed.reader for feed in feeds if feed.origin in net.source_index}
     parts = [
         f"{net.size} model{'s' * (net.size != 1)}",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mcjax.errors import InputError, naming
-from mcjax.models.names import check_family, is_least_squares
+from mcjax.models.names import MOST_PARAMETERS, check_family, is_least_squares
 from mcjax.network.network import Network
 from mcjax.study.networks import read_content
 from mcjax.study.schema import CovariateTable
@@ -100,6 +100,10 @@ def _regression(net: Network, family: Mapping[str, Any], covariates: CovariateTa
         raise InputError("family.theta", "must be a list of numbers, one per parameter")
     if not isinstance(sigma, int | float) or not sigma > 0:
         raise InputError("family.sigma", f"is {sigma!r}; give a positive number")
+    if len(theta) > MOST_PARAMETERS:
+        raise InputError(
+            "family.theta", f"has {len(theta)} numbers; give at most {MOST_PARAMETERS}"
+        )
     p, given = len(theta), covariates.covariance
     covariance = np.eye(p) if given is None else read_covariance(given, p)
     for source in net.sources:

@@ -31,7 +31,7 @@ class FeedTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "f
     origin: str
     to: str
     samples: Count | None = None
-    weight: float | list[float] = 1.0
+    weight: float | Annotated[list[float], msgspec.Meta(max_length=10_000)] = 1.0
     keep: dict[str, Any] | None = None
 
 

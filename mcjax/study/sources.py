@@ -10,6 +10,7 @@ import numpy as np
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network import Network
 from mcjax.network.source import Source
+from mcjax.solvers.conditioning import LARGEST, SMALLEST, condition_number
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -130,7 +131,7 @@ def check_determined(
                 else own[net.index[f.origin]]
                 for f in read
             )
-            if not np.linalg.cond(total) < 1e12:
+            if not condition_number(total) < 1e12:
                 raise InputError(
                     f"network.{'feeds' if t else 'first'}",
                     f"give model {name!r} in generation {t} covariates that do not determine every"
@@ -156,6 +157,12 @@ def read_covariance(
         raise InputError(field, f"must be {p} rows of {p} finite numbers, as theta has {p}")
     if not np.allclose(cov, cov.T, rtol=1e-9, atol=0):
         raise InputError(field, "is not symmetric; make entry (i, j) equal to entry (j, i)")
+    variances = np.diagonal(cov)[np.diagonal(cov) > 0]
+    if (variances < SMALLEST).any() or (variances > LARGEST).any():
+        raise InputError(
+            field,
+            f"has a variance outside the range from {SMALLEST:g} to {LARGEST:g}; use another unit",
+        )
     lowest = float(np.linalg.eigvalsh(cov)[0])
     if not cov.any():
         raise InputError(field, "is zero, so that no parameter can be seen; give some variance")

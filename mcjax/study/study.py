@@ -13,6 +13,7 @@ import numpy as np
 
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network import Network
+from mcjax.solvers.conditioning import condition_number, scaled, scales_of
 from mcjax.study.quantities import check_quantities
 from mcjax.study.selections import check_selections
 from mcjax.study.sources import (
@@ -37,6 +38,10 @@ Solver = Literal["auto", "newton", "lbfgs"]
 Sampling = Literal["auto", "rows"]
 PathChoice = Literal["auto", "reference"]
 
+FAR_APART = 1e8
+"""Condition number of a covariance from which its root is taken in other units."""
+MOST_NUMBERS = 2**30
+"""Largest number of covariances that the laws of a condition keep."""
 PRECISIONS: dict[Precision, tuple[Dtype, Dtype]] = {
     "mixed": ("float32", "float64"),
     "float64": ("float64", "float64"),
@@ -184,10 +189,24 @@ class Study:
         for field in ("tolerance", "confidence"):
             if not 0 < getattr(self, field) < 1:
                 raise InputError(f"run.{field}", "must lie between 0 and 1")
-        if not 0 < self.memory < math.inf:
-            raise InputError("run.memory", f"is {self.memory}; give a positive number of GiB")
+        if not 0 < self.memory <= 2**20:
+            raise InputError("run.memory", f"is {self.memory}; give a number of GiB up to 2**20")
         if self.chains < 2 or self.generations < 0 or self.chunk < 1:
             raise InputError("run", "needs chains >= 2, generations >= 0 and chunk >= 1")
+        for made in self.conditions:
+            _check_size(made, self.generations)
+
+
+def _check_size(made: Condition, generations: int) -> None:
+    """Raise InputError for a condition whose laws no memory holds."""
+    models, p = made.network.size, len(made.theta)
+    numbers = max((models * p) ** 2, (generations + 1) * models * p * (p + 2))
+    if numbers > MOST_NUMBERS:
+        raise InputError(
+            "run",
+            f"has {models} models of {p} parameters over {generations} generations, which take"
+            f" {8 * numbers / 2**30:.0f} GiB and more; lower one of these",
+        )
 
 
 def condition(
@@ -371,6 +390,9 @@ def _read_only(value: Any) -> Any:
 
 def covariance_root(cov: Float[np.ndarray, "q q"]) -> Float[np.ndarray, "q q"]:
     """Return a matrix F with ``F F' = cov``, which may be rank-deficient."""
+    if len(cov) and np.linalg.cond(cov) > FAR_APART and condition_number(cov) < FAR_APART:
+        # in units in which no eigenvalue is lost beside the largest
+        return np.asarray(scales_of(cov)[:, None] * covariance_root(scaled(cov)))
     values, vectors = np.linalg.eigh(cov)
     root: np.ndarray = vectors * np.sqrt(np.maximum(values, 0.0))
     if math.isclose(values[0], values[-1], rel_tol=1e-12):
@@ -386,5 +408,9 @@ def whitener(cov: Float[np.ndarray, "q q"]) -> Float[np.ndarray, "q q"]:
     root = covariance_root(cov)
     if len(root) == 0:
         return root
-    regular = np.linalg.cond(root) < 1e6
-    return np.linalg.inv(root).T if regular else np.zeros_like(root)
+    if np.linalg.cond(root) < 1e6:
+        return np.asarray(np.linalg.inv(root).T)
+    if not condition_number(cov) < 1e12:
+        return np.zeros_like(root)
+    scale = scales_of(cov)[:, None]
+    return np.asarray(np.linalg.inv(root / scale).T / scale)

@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import SMALLEST, Prediction
+from mcjax.solvers.conditioning import scaled, scales_of
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount, count_chains
 
@@ -79,6 +80,7 @@ def whiten(comparison: Comparison, outcome: Outcome) -> Whitened:
 
 def range_of(covariance: Float[np.ndarray, "p p"]) -> Float[np.ndarray, "r p"]:
     """Return an orthonormal basis of the range of a covariance."""
-    values, vectors = np.linalg.eigh(covariance)
-    basis: np.ndarray = vectors[:, values > SMALLEST * values[-1]].T
+    values, vectors = np.linalg.eigh(scaled(covariance))
+    within = scales_of(covariance)[:, None] * vectors[:, values > SMALLEST * values[-1]]
+    basis: np.ndarray = np.linalg.qr(within)[0].T
     return basis

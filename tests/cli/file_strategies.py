@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import xml.sax.saxutils
 from dataclasses import dataclass
@@ -158,6 +159,7 @@ def good_studies(draw):
     p = len(family["theta"])
     sources = draw(st.sampled_from([[], [], [], [{"name": "corpus"}]]))
     if sources:
+        sources = copy.deepcopy(sources)
         more = [{}, {"theta": [0.1] * p}, {"shift": [1.0] * p, "samples": 40}, {"public": True}]
         eye = [[float(i == j) for i in range(p)] for j in range(p)]
         sources[0] |= draw(st.sampled_from([*more, {"covariance": eye}, {"noise": 2.0}]))
@@ -228,16 +230,16 @@ def faulty(draw, values, most=2):
             st.sampled_from(["change", "change", "change", "drop", "add", "misspell", "twice"])
         )
         if how == "change":
-            at[last] = draw(st.one_of(ODD, NAMES))
+            at[last] = copy.deepcopy(draw(st.one_of(ODD, NAMES)))
         elif how == "drop":
             del at[last]
         elif isinstance(at, dict):
             if how == "misspell":
                 at[str(last)[::-1]] = at.pop(last)
             else:
-                at[draw(NAMES)] = draw(ODD)
+                at[draw(NAMES)] = copy.deepcopy(draw(ODD))
         else:
-            at.append(at[last] if how == "twice" else draw(ODD))
+            at.append(copy.deepcopy(at[last] if how == "twice" else draw(ODD)))
     return whole
 
 
@@ -441,13 +443,16 @@ WRITERS = {
     "gml": _gml,
 }
 COMMANDS = st.sampled_from(
-    [("diagnose",)] * 10
-    + [("diagnose", "--json")] * 4
-    + [("predict",)] * 3
-    + [("predict", "--json"), ("laws",), ("laws", "--json")]
-    + [("verify", "--quiet", "--chains", "64"), ("verify", "--quiet", "--json", "--chains", "64")]
-    + [("verify", "--plan", "--chains", "64")]
+    [("diagnose",)] * 100
+    + [("diagnose", "--json")] * 40
+    + [("predict",)] * 6
+    + [("predict", "--json")] * 2
+    + [("laws",)] * 4
+    + [("laws", "--json")] * 2
+    + [("verify", "--quiet", "--chains", "64")] * 2
+    + [("verify", "--quiet", "--json", "--chains", "64"), ("verify", "--plan", "--chains", "64")]
 )
+"""Commands for studies; those that compile are few, so that thousands of files take minutes."""
 GRAPH_COMMANDS = st.sampled_from(
     [("diagnose",)] * 6 + [("diagnose", "--json")] * 4 + [("predict",), ("verify",)]
 )

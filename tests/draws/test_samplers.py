@@ -41,10 +41,10 @@ LAWS = {
     "normal, even row": (lambda a, b, d: samplers.normal_pair(a, d)[0], stats.norm),
     "normal, odd row": (lambda a, b, d: samplers.normal_pair(a, d)[1], stats.norm),
     "student t, 3": (
-        lambda a, b, d: samplers.student_t(*(samplers.uniform(w, d) for w in a), d.type(3)),
+        lambda a, b, d: samplers.student_t(a, d.type(3), d),
         stats.t(3),
     ),
-    "laplace": (lambda a, b, d: samplers.laplace(samplers.uniform(a[0], d)), stats.laplace),
+    "laplace": (lambda a, b, d: samplers.laplace(a, d), stats.laplace),
 }
 
 

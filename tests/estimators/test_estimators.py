@@ -7,8 +7,10 @@ import optax
 import pytest
 
 from mcjax.estimators.estimator import Dataset
+from mcjax.estimators.lbfgs import LBFGS
 from mcjax.estimators.newton import Newton, damped_newton
 from mcjax.estimators.objective import gradient_and_hessian
+from mcjax.models.glm import poisson
 from mcjax.models.location import huber
 from mcjax.models.user import user_model
 from mcjax.solvers.cholesky import singular_share, solve_positive
@@ -79,15 +81,42 @@ def test_damped_newton_is_an_optax_optimiser():
     assert jnp.abs(jax.grad(loss)(theta)).max() < 1e-12
 
 
-def test_step_limit():
-    """A loss that falls for ever without a certificate runs into the limit."""
+def test_a_loss_that_falls_for_ever_has_no_estimate():
+    """Its gradient vanishes, but the steps do not."""
     model = user_model(
         lambda theta, x, y: jnp.exp(-jnp.sum(theta)), lambda key, theta, x: jnp.float64(0)
     )
     data = data_sets(rows=120, p=1, lanes=1)
     found = batch_fit(model, data)
-    assert Status(int(found.status[0])) in (Status.STEP_LIMIT, Status.OVERFLOW)
+    assert Status(int(found.status[0])) == Status.SEPARATED
     assert np.isnan(found.theta).all()
+
+
+@pytest.mark.parametrize("estimator", [Newton(), LBFGS()])
+def test_a_cell_without_events_has_no_estimate(estimator):
+    """Quasi-separation: counts of two cells, one of which has none."""
+
+    def loss(theta, x, y):
+        eta = jnp.where(x[0] > 0, theta[0], theta[1])
+        return jnp.exp(eta) - y * eta
+
+    model = user_model(loss, lambda key, theta, x: x[0])
+    x = jnp.asarray(np.random.default_rng(1).normal(size=(2, 80)))
+    y = jnp.where(x[0] > 0, jnp.where(x[1] > 0, 1.0, 0.0), 0.0)
+    data = Dataset(x, y, jnp.ones(80))
+    fit = estimator.fit(model, data, jnp.zeros(2), jax.random.key(0))
+    assert Status(int(fit.status)) == Status.SEPARATED
+
+
+@pytest.mark.parametrize("p", [2, 9])
+def test_counts_that_are_all_zero_have_no_estimate(p):
+    """Rows on one side of a plane: the loss has no minimum. Rows around 0: it has one."""
+    rng = np.random.default_rng(p)
+    x = rng.normal(size=(p, 40))
+    for rows, expected in ((x + 5, Status.SEPARATED), (x, Status.CONVERGED)):
+        data = Dataset(jnp.asarray(rows), jnp.zeros(40), jnp.ones(40))
+        fit = Newton().fit(poisson(), data, jnp.zeros(p), jax.random.key(0))
+        assert Status(int(fit.status)) == expected
 
 
 @pytest.mark.parametrize("p", [1, 3, 8, 9, 30])

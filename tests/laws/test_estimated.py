@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mcjax import api
+from mcjax.laws.predict import predict_condition
 from mcjax.models.location import huber, linear
 from mcjax.models.user import model_from_object, user_model
 from mcjax.network import topologies
@@ -63,7 +64,7 @@ def test_probit_end_to_end():
 def reason(loss, sample, **params):
     net = topologies.self_loop(samples=50, initial=50)
     study = Study((condition(net, user_model(loss, sample, **params), THETA),))
-    predictions = api.predict(study)[0]
+    predictions = predict_condition(study.conditions[0], study.generations)
     assert not predictions.laws
     return predictions.inapplicable["first_order"]
 
@@ -80,6 +81,38 @@ def test_a_loss_without_curvature_is_told():
         return jnp.abs(y - x @ theta)
 
     assert "singular" in reason(absolute, gaussian)
+
+
+@pytest.mark.parametrize(
+    ("loss", "sample", "expected"),
+    [
+        (
+            lambda theta, x, y: jnp.exp((y - x @ theta) ** 2),
+            gaussian,
+            "under `sample` the score has no finite variance",
+        ),
+        (
+            squared,
+            lambda key, theta, x: x @ theta + jax.random.cauchy(key),
+            "under `sample` the score has no finite variance",
+        ),
+    ],
+)
+def test_information_that_is_infinite_is_told(loss, sample, expected):
+    assert expected in reason(loss, sample)
+
+
+def test_information_of_noise_with_a_fourth_moment_is_estimated():
+    net = topologies.self_loop(samples=50, initial=50)
+
+    def sample(key, theta, x):
+        return x @ theta + jax.random.t(key, 4.5)
+
+    study = Study((condition(net, user_model(squared, sample), THETA),))
+    law = api.predict(study)[0].laws["first_order"]
+    # at generation 0, tr I^-1 / n = 2 Var(eps) / 50
+    off = law.mse[0, 0] - 2 * 4.5 / 2.5 / 50
+    assert abs(off) < 5 * law.standard_error[0, 0]
 
 
 def test_derivatives_that_are_not_finite_are_told():

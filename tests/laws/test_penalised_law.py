@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from functools import cache
 
+import jax
 import numpy as np
 import pytest
 from scipy.optimize import root
@@ -160,7 +161,11 @@ def test_exact_laws_do_not_apply():
     ("model", "options", "words"),
     [
         (
-            user_model(lambda eta, y: (y - eta) ** 4, lambda key, eta: eta, predictor="linear"),
+            user_model(
+                lambda eta, y: (y - eta) ** 4,
+                lambda key, eta: eta + jax.random.normal(key),
+                predictor="linear",
+            ),
             {},
             "penalised, .* user does not state the moments of its score so far from the truth$",
         ),

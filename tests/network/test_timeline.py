@@ -77,8 +77,8 @@ def test_growing_samples_are_rounded():
     assert counts == [10, 14, 17, 20]
     distinct, order = timeline.order(4)
     assert [distinct[k].feeds[0].samples for k in order] == counts
-    with pytest.raises(InputError, match="makes 2147483648 samples at generation 2"):
-        Growing(Generation([Feed("a", "a", 2**30)]), 1.0).order(2)
+    with pytest.raises(InputError, match="makes 9223372036854775808 samples at generation 2"):
+        Growing(Generation([Feed("a", "a", 2**62)]), 1.0).order(2)
 
 
 def test_lists_of_weights_make_a_series():

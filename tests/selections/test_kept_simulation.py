@@ -146,10 +146,10 @@ class Changed(Population):
         self._right, self._wrong, self._slopes = right, wrong, slopes
 
     def score(self, reader):
-        score = self._right.score(reader)
-        if not self._slopes:
-            return score
-        return score._replace(by_parent=self._wrong.score(reader).by_parent)
+        return self._right.score(reader)
+
+    def by_parent(self, reader):
+        return (self._wrong if self._slopes else self._right).by_parent(reader)
 
     def covariance(self, first, second):
         chosen = self._right if self._slopes else self._wrong

@@ -7,6 +7,10 @@ import pytest
 from known_errors import SPREAD, claims, law, normal, outcomes, own, paths, root
 from scipy import stats
 
+from mcjax import api
+from mcjax.models.location import linear
+from mcjax.network import topologies
+from mcjax.study.study import Study, condition
 from mcjax.verdicts.claims import ALLOWED, Estimate, Place, ratio_claim, settle
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
@@ -74,7 +78,8 @@ def test_a_planted_departure_is_refuted(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_what_an_asymptotic_law_is_allowed_is_no_refutation(name):
     errors, told, tolerance = planted(name)
-    cells = judged(name, replace(told, allowance=0.5), errors, tolerance)
+    allowance = 5.0 if name == "normality" else 0.5  # of variances: exponential errors are far off
+    cells = judged(name, replace(told, allowance=allowance), errors, tolerance)
     assert {cell.verdict for cell in cells} == {INCONCLUSIVE}
     assert {cell.note for cell in cells} == {ALLOWED}
     assert {cell.chains_needed for cell in cells} == {None}
@@ -315,6 +320,36 @@ def test_linear_reparametrisation(name, lower, same):
     after = [c for o in outcomes(errors @ change.T) for c in claims(name, turned, o, 0.1)]
     numbers = [np.array([[*c.interval(0.05), c.within] for c in g]) for g in (before, after)]
     assert np.allclose(*numbers, rtol=1e-3, atol=1e-5) == (name in same)
+
+
+def test_an_allowance_hides_no_covariance_off_by_a_factor_of_four(many):
+    """Nor one that is off by half, where little is allowed; what is allowed is not refuted."""
+    for factor in (4.0, 0.25):
+        told = law(factor * SPREAD, allowance=0.5)
+        assert verdicts("normality", told, many, tolerance=0.03) == {REFUTED}
+    assert verdicts("normality", law(1.5 * SPREAD, allowance=0.05), many, tolerance=0.01) == {
+        REFUTED
+    }
+    for factor in (1.4, 1 / 1.4):
+        allowed = verdicts("normality", law(factor * SPREAD, allowance=0.5), many, tolerance=0.01)
+        assert allowed == {INCONCLUSIVE}
+
+
+@pytest.mark.statistical
+def test_errors_on_fixed_designs_are_exactly_normal():
+    net = topologies.self_loop(samples=6, real=6, initial=8)
+    one = condition(net, linear(), [0.5, -0.5], design="fixed")
+    study = Study((one,), generations=3, chains=16_384, quantities=("normality",))
+    [predictions] = api.predict(study)
+    assert [name for name, told in predictions.laws.items() if told.normal] == ["fixed_design"]
+    outcome = [tally.outcome for tally in api.simulate(study)]
+
+    def judged_by(factor):
+        told = predictions.laws["fixed_design"]
+        wrong = replace(told, covariance=factor * told.covariance)
+        return api.judge(study, [replace(predictions, laws={"law": wrong})], outcome).verdict
+
+    assert [judged_by(factor) for factor in (1.0, 2.5, 0.4)] == [VERIFIED, REFUTED, REFUTED]
 
 
 def test_a_bias_is_no_part_of_covariance_or_normality(many):

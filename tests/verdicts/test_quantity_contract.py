@@ -143,7 +143,12 @@ SPECIMENS = {
         law(0.64 * SPREAD),
         tolerance=0.025,
         silent=(law(SPREAD, asymptotic=False),),
-        announced=False,
+    ),
+    "normality of an exact law": of_errors(
+        "a standard deviation too small by 20%",
+        law(0.64 * SPREAD, asymptotic=False, normal=True),
+        true=law(SPREAD, asymptotic=False, normal=True),
+        tolerance=0.025,
     ),
     "efficiency": of_errors(
         "all second moments too large by 20%",

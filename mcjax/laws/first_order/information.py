@@ -9,10 +9,11 @@ import numpy as np
 from mcjax.laws.first_order.monte_carlo_information import estimate_information
 from mcjax.laws.law import Inapplicable
 from mcjax.models.information import BatchInformation, Information
+from mcjax.solvers.conditioning import condition_number
 from mcjax.study.study import Condition, covariance_root
 
 LARGEST_CONDITION = 1e12
-"""Condition number from which an expected Hessian counts as singular."""
+"""Condition number, with a unit diagonal, from which an expected Hessian counts as singular."""
 
 
 def information_of(condition: Condition) -> tuple[Information, list[Information]]:
@@ -42,7 +43,7 @@ def information_of(condition: Condition) -> tuple[Information, list[Information]
             raise Inapplicable(
                 "the score has no finite covariance (noise too heavy-tailed, or theta too large)"
             )
-        if not np.linalg.cond(batch.hessian) < LARGEST_CONDITION:
+        if not condition_number(batch.hessian) < LARGEST_CONDITION:
             raise Inapplicable(
                 "the expected Hessian is singular (covariates of low rank, or a loss without"
                 " curvature)"

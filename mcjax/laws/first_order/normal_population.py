@@ -54,14 +54,20 @@ class NormalPopulation(Population):
         self._moments, self._by_theta = shape
 
     def score(self, reader: Vector) -> Score:
-        """Return the mean score of one row and its derivatives, for a reader at ``reader``."""
+        """Return the mean score of one row and its slope, for a reader at ``reader``."""
         z1, z2, *_ = self._moments
         d, sigma = float(self.origin.theta[0] - reader[0]), self._deviation
         mean = np.array([-d - sigma * z1, reader[1] - d**2 - 2 * d * sigma * z1 - sigma**2 * z2])
         by_reader = np.array([[1.0, 0.0], [2 * (d + sigma * z1), 1.0]])
+        return Score(mean, by_reader)
+
+    def by_parent(self, reader: Vector) -> Matrix:
+        """Return ``dS/dv``, the derivative of the mean score in the parameters of the origin."""
+        z1, z2, *_ = self._moments
+        d, sigma = float(self.origin.theta[0] - reader[0]), self._deviation
         by_shape = np.array([[sigma, 0.0], [2 * d * sigma, sigma**2]])  # of z1 and z2
-        by_parent = np.array([[1.0, z1 / (2 * sigma)], [2 * (d + sigma * z1), d * z1 / sigma + z2]])
-        return Score(mean, by_reader, -by_parent - by_shape @ self._by_theta)
+        direct = np.array([[1.0, z1 / (2 * sigma)], [2 * (d + sigma * z1), d * z1 / sigma + z2]])
+        return -direct - by_shape @ self._by_theta
 
     def covariance(self, first: Vector, second: Vector) -> Matrix:
         """Return the covariance of the scores of two readers of one row, (p, p)."""

@@ -41,19 +41,18 @@ class Origin(NamedTuple):
 
 
 class Score(NamedTuple):
-    """The mean score of a reader and its derivatives.
+    """The mean score of a reader and its slope.
 
     Attributes
     ----------
     mean : ndarray, shape (p,)
         S(m, v).
-    by_reader, by_parent : ndarray, shape (p, p)
-        ``dS/dm`` and ``dS/dv``.
+    by_reader : ndarray, shape (p, p)
+        ``dS/dm``.
     """
 
     mean: Vector
     by_reader: Matrix
-    by_parent: Matrix
 
 
 class Population(ABC):
@@ -87,7 +86,11 @@ class Population(ABC):
 
     @abstractmethod
     def score(self, reader: Vector) -> Score:
-        """Return the mean score of one row and its derivatives, for a reader at ``reader``."""
+        """Return the mean score of one row and its slope, for a reader at ``reader``."""
+
+    @abstractmethod
+    def by_parent(self, reader: Vector) -> Matrix:
+        """Return ``dS/dv``, the derivative of the mean score in the parameters of the origin."""
 
     @abstractmethod
     def covariance(self, first: Vector, second: Vector) -> Matrix:

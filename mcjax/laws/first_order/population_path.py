@@ -24,6 +24,7 @@ from mcjax.laws.first_order.populations import generator_of, population_of
 from mcjax.laws.first_order.score_equations import LARGEST_CONDITION
 from mcjax.laws.law import Inapplicable
 from mcjax.models.scores import NormalScores
+from mcjax.solvers.conditioning import condition_number
 from mcjax.study.study import Condition, covariance_root
 
 ITERATIONS, PRECISE = 200, 1e-9
@@ -166,13 +167,14 @@ def centre_of(
         slope = slope + ridge * np.eye(len(start))
         if not np.isfinite(slope).all():
             raise Inapplicable("the expected Hessian is not finite on the path of the centres")
-        if not np.linalg.cond(slope) < LARGEST_CONDITION:
+        if not condition_number(slope) < LARGEST_CONDITION:
             raise Inapplicable("the expected Hessian is singular on the path of the centres")
         step = np.linalg.solve(slope, mean)
         longest = float(np.abs(step).max())
         size = max(1.0, float(np.abs(centre).max()))
         if longest == 0 or (previous < PRECISE * size and longest > previous / 2):
-            return centre, slope, np.array([score.by_parent for score in scores])
+            by_parent = {key: kind.by_parent(centre) for key, kind in distinct.items()}
+            return centre, slope, np.array([by_parent[id(kind)] for kind in data])
         # the centre lies between the parameters of the data, or not far from them
         apart = max(float(np.abs(kind.origin.theta - centre).max()) for kind in data)
         limit = max(LONGEST_STEP, apart)

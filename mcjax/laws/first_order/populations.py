@@ -61,9 +61,12 @@ class MeanPopulation(Population):
         self._covariance = scores.covariance(origin.theta)
 
     def score(self, reader: Vector) -> Score:
-        """Return the mean score of one row and its derivatives, for a reader at ``reader``."""
-        one = np.eye(len(reader))
-        return Score(reader - self.origin.theta, one, -one)
+        """Return the mean score of one row and its slope, for a reader at ``reader``."""
+        return Score(reader - self.origin.theta, np.eye(len(reader)))
+
+    def by_parent(self, reader: Vector) -> Matrix:
+        """Return ``dS/dv``, the derivative of the mean score in the parameters of the origin."""
+        return -np.eye(len(reader))
 
     def covariance(self, first: Vector, second: Vector) -> Matrix:
         """Return the covariance of the scores of two readers of one row, (p, p)."""
@@ -88,9 +91,12 @@ class Moved(Population):
         self._moved, self._derivative = moved, derivative
 
     def score(self, reader: Vector) -> Score:
-        """Return the mean score of one row and its derivatives, for a reader at ``reader``."""
-        score = self._moved.score(reader)
-        return score._replace(by_parent=score.by_parent @ self._derivative)
+        """Return the mean score of one row and its slope, for a reader at ``reader``."""
+        return self._moved.score(reader)
+
+    def by_parent(self, reader: Vector) -> Matrix:
+        """Return ``dS/dv``, the derivative of the mean score in the parameters of the origin."""
+        return self._moved.by_parent(reader) @ self._derivative
 
     def covariance(self, first: Vector, second: Vector) -> Matrix:
         """Return the covariance of the scores of two readers of one row, (p, p)."""
@@ -117,10 +123,14 @@ class Thinned(Population):
         self._rows, self.kept, self._growth = kept, share, growth
 
     def score(self, reader: Vector) -> Score:
-        """Return the mean score of one row and its derivatives, for a reader at ``reader``."""
-        mean, by_reader, by_parent = self._rows.score(reader)
-        by_parent = by_parent + np.outer(mean, self._growth)
-        return Score(self.kept * mean, self.kept * by_reader, self.kept * by_parent)
+        """Return the mean score of one row and its slope, for a reader at ``reader``."""
+        mean, by_reader = self._rows.score(reader)
+        return Score(self.kept * mean, self.kept * by_reader)
+
+    def by_parent(self, reader: Vector) -> Matrix:
+        """Return ``dS/dv``, the derivative of the mean score in the parameters of the origin."""
+        growth = np.outer(self._rows.score(reader).mean, self._growth)
+        return self.kept * (self._rows.by_parent(reader) + growth)
 
     def covariance(self, first: Vector, second: Vector) -> Matrix:
         """Return the covariance of the scores of two readers of one row, (p, p)."""
@@ -145,12 +155,17 @@ class Mixture(Population):
         self._parts = parts
 
     def score(self, reader: Vector) -> Score:
-        """Return the mean score of one row and its derivatives, for a reader at ``reader``."""
+        """Return the mean score of one row and its slope, for a reader at ``reader``."""
         scores = [(share, part.score(reader)) for share, part in self._parts]
-        means, by_reader, by_parent = (
-            sum(share * np.asarray(score[k]) for share, score in scores) for k in range(3)
+        mean, by_reader = (
+            np.sum([share * score[k] for share, score in scores], axis=0) for k in range(2)
         )
-        return Score(np.asarray(means), np.asarray(by_reader), np.asarray(by_parent))
+        return Score(mean, by_reader)
+
+    def by_parent(self, reader: Vector) -> Matrix:
+        """Return ``dS/dv``, the derivative of the mean score in the parameters of the origin."""
+        parts = [share * part.by_parent(reader) for share, part in self._parts]
+        return np.asarray(np.sum(parts, axis=0))
 
     def covariance(self, first: Vector, second: Vector) -> Matrix:
         """Return the covariance of the scores of two readers of one row, (p, p)."""

@@ -41,7 +41,8 @@ class PredictorPopulation(Population):
         super().__init__(origin)
         self._scores = scores
         self._products: dict[tuple[bytes, bytes], Matrix] = {}  # by two readers
-        self._means: dict[bytes, Score] = {}  # by reader; for a canonical model, of a parent at 0
+        # by reader; for a canonical model, of a parent at 0
+        self._means: dict[bytes, tuple[Score, Matrix]] = {}
         self._differences: dict[tuple[bytes, bytes], Matrix] = {}  # by two readers
 
     def generated_at(self, theta: Vector) -> PredictorPopulation:
@@ -55,16 +56,15 @@ class PredictorPopulation(Population):
         return other
 
     def score(self, reader: Vector) -> Score:
-        """Return the mean score of one row and its derivatives, for a reader at ``reader``."""
-        canonical, key = self._scores.canonical, reader.tobytes()
-        if key not in self._means:
-            parent = np.zeros_like(reader) if canonical else self.origin.theta
-            self._means[key] = self._score(reader, parent)
-        read = self._means[key]
-        if not canonical:
+        """Return the mean score of one row and its slope, for a reader at ``reader``."""
+        read, _ = self._read(reader)
+        if not self._scores.canonical:
             return read
-        generated = self._of_parent
-        return Score(read.mean + generated.mean, read.by_reader, generated.by_parent)
+        return read._replace(mean=read.mean + self._of_parent[0].mean)
+
+    def by_parent(self, reader: Vector) -> Matrix:
+        """Return ``dS/dv``, the derivative of the mean score in the parameters of the origin."""
+        return self._of_parent[1] if self._scores.canonical else self._read(reader)[1]
 
     def covariance(self, first: Vector, second: Vector) -> Matrix:
         """Return the covariance of the scores of two readers of one row, (p, p)."""
@@ -72,15 +72,23 @@ class PredictorPopulation(Population):
         return self._product(first, second) - np.outer(*means)
 
     @cached_property
-    def _of_parent(self) -> Score:
-        """The mean score of a canonical model that reads at 0."""
+    def _of_parent(self) -> tuple[Score, Matrix]:
+        """The mean score of a canonical model that reads at 0, and its ``dS/dv``."""
         return self._score(np.zeros_like(self.origin.theta), self.origin.theta)
 
-    def _score(self, reader: Vector, parent: Vector) -> Score:
+    def _read(self, reader: Vector) -> tuple[Score, Matrix]:
+        """Return the mean score and its ``dS/dv``; of a canonical model, for a parent at 0."""
+        key = reader.tobytes()
+        if key not in self._means:
+            parent = np.zeros_like(reader) if self._scores.canonical else self.origin.theta
+            self._means[key] = self._score(reader, parent)
+        return self._means[key]
+
+    def _score(self, reader: Vector, parent: Vector) -> tuple[Score, Matrix]:
         span = self._span(reader, parent)
         m, v = span.predictors
         mean, by_reader, by_parent = self._scores.mean(self.origin.params, m, v, self.origin.real)
-        return Score(span.vector(mean), span.matrix(by_reader), span.matrix(by_parent))
+        return Score(span.vector(mean), span.matrix(by_reader)), span.matrix(by_parent)
 
     def _product(self, first: Vector, second: Vector) -> Matrix:
         """Return ``E[s_a s_b']`` for two readers a and b of one row, (p, p)."""

@@ -59,6 +59,7 @@ from mcjax.laws.first_order.accumulation import Selection
 from mcjax.laws.first_order.linear_system import LinearSystem
 from mcjax.models.information import Information
 from mcjax.network.network import Network
+from mcjax.solvers.conditioning import condition_number
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -157,7 +158,7 @@ def pooled_mse(net: Network, batches: BatchesOf, offsets: Float[np.ndarray, "S p
         total += even[g].curvature[i, b]
         spread += even[g].score[i, b]
         pull += even[g].curvature[i, b] @ offsets[tables[g].origin[i, b] - size]
-    if not np.linalg.cond(total) < LARGEST_CONDITION:
+    if not condition_number(total) < LARGEST_CONDITION:
         return None
     inverse = np.linalg.inv(total)
     mean = inverse @ pull
@@ -380,7 +381,7 @@ def _transposed(matrices: np.ndarray) -> np.ndarray:
 
 def _check_regular(matrices: np.ndarray, models: list[str]) -> None:
     """Raise an input error that names the model of a singular matrix, (K, p, p)."""
-    for condition, name in zip(np.linalg.cond(matrices), models, strict=True):
+    for condition, name in zip(condition_number(matrices), models, strict=True):
         if not condition < LARGEST_CONDITION:
             raise InputError(
                 "information",

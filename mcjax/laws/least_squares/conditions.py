@@ -10,6 +10,7 @@ import numpy as np
 from mcjax.laws.law import STOPS, Reason, altered
 from mcjax.network.feed import REAL
 from mcjax.network.network import Network
+from mcjax.solvers.conditioning import condition_number
 from mcjax.study.study import Condition
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def not_least_squares(condition: Condition) -> Reason | None:
         return reads
     if not np.isfinite(model.least_squares.variances(model.params)).all():
         return Reason("the noise has no finite variance")
-    if not np.linalg.cond(condition.covariance) < 1e12:
+    if not condition_number(condition.covariance) < 1e12:
         return Reason("the covariates do not determine every parameter (low rank)")
     return None
 

@@ -37,6 +37,7 @@ from mcjax.laws.first_order.spectral_growth import spectral_growth
 from mcjax.laws.law import Inapplicable, Reason, changing, has_long_run
 from mcjax.laws.least_squares.conditions import label_variances, not_least_squares, source_variances
 from mcjax.laws.prediction import Prediction, mean_squares
+from mcjax.solvers.conditioning import condition_number
 from mcjax.study.study import Condition, covariance_root
 
 
@@ -86,6 +87,8 @@ class FixedDesign:
             means(system, generations) if offsets.any() else None,
             growth=slope,
             limit=np.where(settled, limits, np.nan),
+            normal=condition.model.least_squares is not None
+            and condition.model.least_squares.normal,
             pooled=pooled_mse(net, batches, offsets),
         )
 
@@ -115,7 +118,7 @@ def _given(condition: Condition) -> BatchesOf:
         gram = grams[samples]
         weighted = feeds.weight[..., None, None] * gram
         reads = (feeds.samples > 0).any(1)
-        if not (np.linalg.cond(weighted.sum(1)[reads]) < LARGEST_CONDITION).all():
+        if not (condition_number(weighted.sum(1)[reads]) < LARGEST_CONDITION).all():
             raise Inapplicable("the designs of a fit do not determine every parameter")
         return Batches(weighted, spread[feeds.origin][..., None, None] * gram)
 

@@ -29,6 +29,7 @@ from scipy.special import chdtri, chndtr, chndtrix, ncfdtr, ndtr, ndtri
 
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import SMALLEST, Prediction
+from mcjax.solvers.conditioning import condition_number
 from mcjax.verdicts.claims import Claim, Estimate, Interval, Place
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount, count_chains
@@ -111,7 +112,7 @@ class Bias(Quantity):
         law_error = error_of_mean(comparison.prediction)
         chances = []
         for t, i in np.ndindex(*edge.shape):
-            if np.linalg.cond(blocks[t, i]) < 1e12:
+            if condition_number(blocks[t, i]) < 1e12:
                 ahead = np.linalg.solve(blocks[t, i], departure[t, i])
                 distance = float(departure[t, i] @ ahead)
                 chances.append(

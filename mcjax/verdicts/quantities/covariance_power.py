@@ -16,6 +16,7 @@ from scipy.special import stdtrit
 
 from mcjax.engine.outcome import kept
 from mcjax.laws.prediction import Prediction
+from mcjax.solvers.conditioning import condition_number
 from mcjax.verdicts.power import FEWEST_CHAINS, Chance, interval_end_spread
 
 DRAWS, LIKELIEST = 4096, 32
@@ -32,7 +33,7 @@ def covariance_chances(
     """
     models, p = judged.mse.shape[1], judged.p
     blocks = judged.own_covariances[-1]
-    if not (np.linalg.cond(blocks) < 1e12).all():
+    if not (condition_number(blocks) < 1e12).all():
         return []
     root = block_diag(*np.linalg.inv(np.linalg.cholesky(blocks)))
     predicted, true = (root @ law.covariance[-1] @ root.T for law in (judged, truth))

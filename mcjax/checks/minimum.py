@@ -1,0 +1,106 @@
+"""Check by draws at theta that the loss of a user's model is smallest there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mcjax.checks.case import Case
+from mcjax.errors import InputError
+from mcjax.faults import is_users
+from mcjax.laws.first_order.monte_carlo_information import draw_moments
+from mcjax.laws.first_order.score_tests import (
+    Moments,
+    infinite_variance,
+    no_slope,
+    not_convex,
+    not_finite,
+    not_smallest,
+)
+from mcjax.study.study import covariance_root
+
+RARE = 1e-3
+"""Share of rows without finite derivatives from which on few fits could do without them."""
+
+
+def finite(case: Case) -> str | None:
+    """Check that loss and derivatives are finite, but for rare rows."""
+
+    def wrong(drawn: Moments) -> str:
+        return not_finite(drawn) if drawn.finite.mean() < 1 - RARE else ""
+
+    remedy = (
+        "keep arguments of jnp.sqrt, jnp.log and divisions within their range, also in the branch"
+        " of jnp.where that is not taken"
+    )
+    return _asked(case, wrong, remedy, "loss and derivatives are finite at theta")
+
+
+def slope(case: Case) -> str | None:
+    """Check that the loss has a derivative that is not zero everywhere."""
+    remedy = (
+        "jnp.round, jnp.sign, jnp.argmin, comparisons and stop_gradient have none; use a smooth"
+        " function"
+    )
+    return _asked(case, no_slope, remedy, "the derivative in theta is not zero")
+
+
+def gradient(case: Case) -> str | None:
+    """Check that the mean gradient at theta is zero, as far as its variance tells."""
+
+    def wrong(drawn: Moments) -> str:
+        unknown = not_finite(drawn) or infinite_variance(drawn)
+        return "" if unknown else not_smallest(drawn, case.condition.theta)
+
+    remedy = (
+        "sample at theta what the loss is fitted to, or give as theta what it aims at; only laws of"
+        " your own can do without"
+    )
+    return _asked(case, wrong, remedy, "the mean gradient at theta is zero")
+
+
+def curvature(case: Case) -> str | None:
+    """Check that the mean loss curves upwards at theta in all directions."""
+    if is_users(case.estimator):
+        return None
+    penalty = case.model.penalty
+    strength = 0.0 if penalty is None else float(penalty.strength)
+
+    def wrong(drawn: Moments) -> str:
+        theta = case.condition.theta
+        unknown = not_finite(drawn) or no_slope(drawn) or not_smallest(drawn, theta)
+        return "" if unknown else not_convex(drawn, strength)
+
+    remedy = (
+        "minimise a loss that has its only minimum there, such as a negative log-likelihood, with"
+        " covariates that determine every parameter"
+    )
+    return _asked(case, wrong, remedy, "the mean Hessian at theta is positive definite")
+
+
+def information(case: Case) -> str | None:
+    """Check that the score has a variance, which laws need."""
+
+    def wrong(drawn: Moments) -> str:
+        return not_finite(drawn) or infinite_variance(drawn)
+
+    remedy = (
+        "the first-order law does not apply; bound the loss, as Huber's does, or sample lighter"
+        " tails"
+    )
+    return _asked(case, wrong, remedy, "the score has a finite variance")
+
+
+def _asked(case: Case, wrong: Callable[[Moments], str], remedy: str, good: str) -> str | None:
+    """Ask draws of real and of generated labels what is wrong."""
+    if not case.functions or not case.condition.minimises:
+        return None
+    condition = case.condition
+    root = covariance_root(condition.covariance)
+    for real, name in ((False, "sample"), (True, "sample_real")):
+        if real and case.model.sample_real is None:
+            continue
+        problem = wrong(draw_moments(condition.model, condition.theta, root, real))
+        if problem:
+            place = case.place("loss") or case.place(name)
+            raise InputError("family.loss", f"under `{name}` {problem}{place}; {remedy}")
+    return good

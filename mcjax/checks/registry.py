@@ -1,0 +1,99 @@
+"""All checks of a user's own code, and when they are made.
+
+A check takes a :class:`~mcjax.checks.case.Case`. It returns a sentence if all is well, None if
+there is nothing of the user's to check, and raises an :class:`~mcjax.errors.InputError` otherwise.
+Adding one is a function, and a line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Literal, NamedTuple
+
+from mcjax.checks import functions, minimum, parts
+from mcjax.checks.case import Case, cases_of
+from mcjax.errors import InputError
+from mcjax.study.study import Study
+
+When = Literal["always", "laws", "built-in laws", "asked"]
+"""What a check stops: whatever runs the code; predictions; those of built-in laws; or nothing."""
+
+
+class Check(NamedTuple):
+    """A check and what it stops if it fails."""
+
+    run: Callable[[Case], str | None]
+    stops: When = "always"
+
+
+CHECKS: dict[str, Check] = {
+    "loss": Check(functions.loss_runs),
+    "sample": Check(functions.sample_runs),
+    "randomness": Check(functions.randomness),
+    "purity": Check(functions.purity),
+    "init": Check(functions.initial),
+    "derivatives": Check(functions.derivatives),
+    "estimator": Check(parts.estimator),
+    "memory": Check(parts.memory),
+    "finite": Check(minimum.finite, "laws"),
+    "slope": Check(minimum.slope, "laws"),
+    "gradient": Check(minimum.gradient, "built-in laws"),
+    "curvature": Check(minimum.curvature, "laws"),
+    "information": Check(minimum.information, "asked"),
+}
+"""The checks by name, in the order in which they are made."""
+
+
+class Result(NamedTuple):
+    """What one check found: the sentence that it returned, or that of the error."""
+
+    name: str
+    passed: bool
+    message: str
+
+
+_DONE: dict[Hashable, Result | InputError | None] = {}
+"""Checks are made once, because every call of :mod:`mcjax.api` asks for them again."""
+MOST_DONE = 10_000
+
+
+def _made(name: str, case: Case) -> Result | InputError | None:
+    key = name, case.key
+    if key not in _DONE:
+        if len(_DONE) >= MOST_DONE:
+            _DONE.clear()
+        try:
+            message = CHECKS[name].run(case)
+            _DONE[key] = None if message is None else Result(name, True, message)
+        except InputError as error:
+            _DONE[key] = error
+    return _DONE[key]
+
+
+def results_of(case: Case) -> list[Result]:
+    """Make all checks of a case, up to one without which the others have no meaning."""
+    results = []
+    for name, check in CHECKS.items():
+        found = _made(name, case)
+        if isinstance(found, InputError):
+            results.append(Result(name, False, str(found)))
+            if check.stops == "always":
+                break
+        elif found is not None:
+            results.append(found)
+    return results
+
+
+def refuse_faults(study: Study, *stops: When) -> None:
+    """Make the checks of a study that stop one of these.
+
+    Raises
+    ------
+    InputError
+        Of the first check that fails.
+    """
+    for case in cases_of(study):
+        for name, check in CHECKS.items():
+            found = _made(name, case) if check.stops in stops else None
+            if isinstance(found, InputError):
+                raise found.with_traceback(None)
