@@ -34,6 +34,11 @@ DOUBTFUL = (
     "the law is a mean over simulated designs that a few of them dominate, so neither it nor its"
     " standard error is credible; give more rows, or fewer generations"
 )
+SATURATED = (
+    "the law holds while t is much smaller than n: by then, samples have lost a share of their"
+    " variance that is larger than the tolerance, because classes die out; an exact law is judged"
+    " instead where there is one"
+)
 MOST_CHAINS_NEEDED = 2**53
 """Largest number of chains that is announced for an undecided cell."""
 UNBOUNDED: Interval = (-math.inf, math.inf)

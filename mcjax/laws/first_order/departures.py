@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+from jaxtyping import Float
+
+from mcjax.models.generative import WeightedMean
 from mcjax.study.study import Condition
 
 
@@ -64,3 +68,41 @@ def power_of_departures(condition: Condition) -> float:
     )
     kinked = condition.model.allowance is not None and condition.model.allowance.kink
     return 0.5 if shifted or kinked else 1.0
+
+
+def spread_lost(
+    condition: Condition, covariances: Float[np.ndarray, "T+1 M p p"]
+) -> Float[np.ndarray, "T+1 M"]:
+    """Return the share of their variance that the samples behind each estimate have lost.
+
+    Parameters
+    ----------
+    condition : Condition
+        The condition.
+    covariances : ndarray, shape (T + 1, M, p, p)
+        Covariance of each model's own errors, to first order.
+
+    Returns
+    -------
+    ndarray, shape (T + 1, M)
+        Largest share of any model up to the generation before; 0 unless the model is one of
+        classes.
+
+    Notes
+    -----
+    If the covariance of model j's estimate is ``c_jj V``, where V is that of a real row, a row that
+    it generates has the covariance ``(1 - c_jj) V`` on average. First-order laws leave that factor
+    out: their errors grow for ever, while true ones end at V, when one class is left. They hold as
+    long as c is small, that is, for t much smaller than n. Each term of a second moment is off by
+    such a factor of an ancestor, so the relative departure is at most the largest c_jj.
+    """
+    known = condition.model.generative
+    share = np.zeros(covariances.shape[:2])
+    if isinstance(known, WeightedMean) and known.spread_loss and condition.model.information:
+        information = condition.model.information(
+            condition.model.params, condition.theta, condition.covariance
+        )
+        whole = np.trace(information.real.score_covariance)
+        lost = known.spread_loss * np.trace(covariances, axis1=2, axis2=3).max(1) / whole
+        share[1:] = np.maximum.accumulate(lost)[:-1, None]
+    return share
