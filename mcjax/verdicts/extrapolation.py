@@ -234,7 +234,13 @@ def _fit(x: np.ndarray, ratios: np.ndarray, covariance: np.ndarray, size: float)
     projection = spread @ design.T @ weight
     coefficients = projection @ ratios
     left = ratios - design @ coefficients
-    return _Fit(coefficients, spread, projection, weight @ left, float(left @ weight @ left))
+    return _Fit(
+        coefficients=coefficients,
+        covariance=spread,
+        projection=projection,
+        residual=weight @ left,
+        chi_square=float(left @ weight @ left),
+    )
 
 
 def _enlarged(x: np.ndarray, ratios: np.ndarray, covariance: np.ndarray, size: float) -> float:
