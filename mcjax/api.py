@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from mcjax.arguments import checked, checked_but
 from mcjax.chains.program import Trajectory
 from mcjax.checks.parts import rehearse
 from mcjax.checks.registry import refuse_faults
@@ -30,6 +31,7 @@ from mcjax.verdicts.quantities.registry import quantities_of
 from mcjax.verdicts.survey import SurveyVerdict, judge_survey
 
 
+@checked_but("laws")
 def predict(study: Study, laws: Laws | None = None) -> list[Predictions]:
     """Predict the errors of each condition by all laws, without simulation.
 
@@ -55,6 +57,7 @@ def predict(study: Study, laws: Laws | None = None) -> list[Predictions]:
     return [predict_condition(c, study.generations, laws) for c in study.conditions]
 
 
+@checked
 def simulate(
     study: Study | CompiledStudy,
     known: Sequence[Tally[Outcome]] | None = None,
@@ -65,6 +68,7 @@ def simulate(
     return simulation.simulate(_compiled(study), known, report, chains)
 
 
+@checked_but("laws")
 def verify(
     study: Study,
     theory: Study | None = None,
@@ -101,6 +105,7 @@ def verify(
     return judge(study, predictions, [tally.outcome for tally in simulate(study, report=report)])
 
 
+@checked
 def verify_until_decided(
     study: Study,
     predictions: Sequence[Predictions],
@@ -121,11 +126,13 @@ def verify_until_decided(
     return judge_until_decided(study, predictions, run, known)
 
 
+@checked
 def replay(study: Study | CompiledStudy, condition: str, chain: int) -> Trajectory:
     """Run a single chain; see :func:`mcjax.engine.simulation.replay`."""
     return simulation.replay(_compiled(study), condition, chain)
 
 
+@checked
 def replay_data(
     study: Study | CompiledStudy, condition: str, chain: int, trajectory: Trajectory
 ) -> Iterator[list[dict[str, Dataset]]]:
@@ -171,6 +178,7 @@ def _check_truth(own: Condition, other: Condition) -> None:
     )
 
 
+@checked
 def survey_pieces(survey: Survey, known: Container[int] = ()) -> Iterator[tuple[int, LateErrors]]:
     """Simulate the pieces of a survey that are not ``known``; yield their numbers and results."""
     for k, codes in enumerate(survey.pieces()):
@@ -178,6 +186,7 @@ def survey_pieces(survey: Survey, known: Container[int] = ()) -> Iterator[tuple[
             yield k, simulate_networks(survey, codes)
 
 
+@checked
 def judge_pieces(
     survey: Survey, pieces: Sequence[LateErrors], without: Clause | None = None
 ) -> SurveyVerdict:

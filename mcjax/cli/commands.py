@@ -119,7 +119,7 @@ def run_figures(names: tuple[str, ...], out: Path, chains: int | None) -> bool:
         then.
     """
     from mcjax.figures.catalogue import FIGURES
-    from mcjax.figures.files import refuse_foreign
+    from mcjax.figures.files import make_folder, refuse_foreign
 
     for name in names:
         if name not in FIGURES:
@@ -128,6 +128,7 @@ def run_figures(names: tuple[str, ...], out: Path, chains: int | None) -> bool:
     chosen = tuple(dict.fromkeys(names)) or tuple(FIGURES)
     for name in chosen:
         refuse_foreign(out, name)
+    make_folder(out)
     drawn = True
     for name in chosen:
         click.echo(f"drawing {name}", err=True)

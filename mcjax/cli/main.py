@@ -6,6 +6,7 @@ Commands that do not need JAX do not import it.
 from __future__ import annotations
 
 import io
+import math
 import os
 import sys
 import traceback
@@ -157,7 +158,9 @@ def verify(
 
     if builtin is not None and file is not None:
         raise InputError("--builtin", "and FILE exclude each other; keep one")
-    source = file or builtin_file(builtin or "study")
+    source = file or builtin_file("study" if builtin is None else builtin)
+    if math.isnan(power):
+        raise InputError("--power", "is no number; give a probability between 0 and 1")
     given = click.get_current_context().get_parameter_source("power")
     if not plan and given is click.core.ParameterSource.COMMANDLINE:
         raise InputError("--power", "is for --plan, which is missing; add it, or leave --power out")

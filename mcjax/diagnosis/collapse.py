@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcjax.arguments import checked
 from mcjax.diagnosis.cures import flips, repairs
 from mcjax.diagnosis.explosion import finite_sample
 from mcjax.diagnosis.failure import Explosion, Failures, find_failures
@@ -49,6 +50,7 @@ MOST_MODELS = 10_000
 """Largest number of models of a diagnosis, whose arrays have a row and a column for each."""
 
 
+@checked
 def diagnose(
     net: Network | Condition,
     parameters: int | None = None,
@@ -86,6 +88,7 @@ def diagnose(
     return _diagnosis(net, Facts(Regression(parameters, covariance=covariance, sigma=sigma)))
 
 
+@checked
 def diagnose_file(path: Path, tell: Callable[[str], object] | None = None) -> Diagnosis:
     """Apply the collapse law to the network of a study file or of a graph file.
 

@@ -17,6 +17,7 @@ import jax
 import numpy as np
 from jaxtyping import Integer
 
+from mcjax.arguments import checked
 from mcjax.chains.dataset import SourceArrays
 from mcjax.chains.fast import reason_against
 from mcjax.chains.layout import MOST_ROWS, Shape, network_arrays, shape_of
@@ -156,6 +157,7 @@ class CompiledStudy:
         return names.index(name)
 
 
+@checked
 def compile_study(study: Study) -> CompiledStudy:
     """Group the conditions of a study into programs."""
     kinds: dict[tuple[Any, ...], list[int]] = {}

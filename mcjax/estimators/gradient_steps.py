@@ -11,12 +11,14 @@ import optax
 from jax import Array, lax
 from jaxtyping import Key
 
+from mcjax.arguments import checked_fields
 from mcjax.estimators.estimator import Dataset, Fit, Problem, finished, first_that_holds, rows_of
 from mcjax.estimators.objective import mean_loss
 from mcjax.solvers.status import Status
 
 
 @dataclass(frozen=True)
+@checked_fields
 class Optax:
     """Steps of an optax optimiser on the weighted mean loss.
 

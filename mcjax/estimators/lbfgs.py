@@ -12,6 +12,7 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Key
 
+from mcjax.arguments import checked_fields
 from mcjax.estimators.estimator import Dataset, Fit, Problem, finished, first_that_holds, rows_of
 from mcjax.estimators.newton import Loop, iterate, short, solve_newton, standard_errors, tolerance
 from mcjax.estimators.objective import gradient_and_hessian, mean_loss, separated
@@ -22,6 +23,7 @@ LBFGS_LIMIT = 500
 
 
 @dataclass(frozen=True)
+@checked_fields
 class LBFGS:
     """The L-BFGS of optax until the gradient is small, followed by one Newton step.
 

@@ -23,6 +23,7 @@ from jax.flatten_util import ravel_pytree
 from jax.scipy.linalg import cho_factor, cho_solve
 from jaxtyping import Bool, Float, Int32, Key, Shaped
 
+from mcjax.arguments import checked_fields
 from mcjax.estimators.estimator import (
     TOLERANCE,
     Dataset,
@@ -43,6 +44,7 @@ OVERSHOT = 0.9
 
 
 @dataclass(frozen=True)
+@checked_fields
 class Newton:
     """Damped Newton's method, with closed-form derivatives or automatic differentiation.
 

@@ -29,6 +29,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float, Key
 
+from mcjax.arguments import checked_fields
 from mcjax.errors import InputError
 from mcjax.estimators.estimator import (
     Dataset,
@@ -51,6 +52,7 @@ rows or fewer stalled, in single precision 1 in 500."""
 
 
 @dataclass(frozen=True)
+@checked_fields
 class QuantileLP:
     """Regression quantiles by an interior-point method for linear programs.
 

@@ -67,6 +67,21 @@ def refuse_foreign(folder: Path, name: str) -> None:
         )
 
 
+def make_folder(folder: Path) -> None:
+    """Create a folder for figures, unless it exists.
+
+    Raises
+    ------
+    InputError
+        If that is not possible.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = f"cannot be written: {error.strerror}; name another folder"
+        raise InputError("--out", problem, str(folder)) from error
+
+
 def save(
     fig: Figure,
     folder: Path,
@@ -124,5 +139,6 @@ def save(
         fig.savefig(paths[1])
         paths[2].write_text(csv_text(rows), encoding="utf-8", newline="")
     except OSError as error:
-        raise InputError("--out", f"cannot be written: {error.strerror}", str(folder)) from error
+        problem = f"cannot be written: {error.strerror}; make room, or name another folder"
+        raise InputError("--out", problem, str(folder)) from error
     return paths

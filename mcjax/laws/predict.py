@@ -47,7 +47,7 @@ def predict_condition(
             result = FunctionalPrediction(name, result.reference, result.functionals, versions)
         functionals[name] = result
     if condition.network.sources:
-        views = condition.covariance, private_covariances(condition)
+        views = views_of(condition)
         laws = {name: replace(law, views=views) for name, law in laws.items()}
     return Predictions(laws, inapplicable, functionals)
 
@@ -94,6 +94,13 @@ class Applicability(NamedTuple):
 def applicability(conditions: Sequence[Condition]) -> list[Applicability]:
     """Return to which conditions each built-in law applies, as far as the conditions show it."""
     return [Applicability(law, tuple(law.applies(c) for c in conditions)) for law in LAWS]
+
+
+def views_of(
+    condition: Condition,
+) -> tuple[Float[np.ndarray, "p p"], Float[np.ndarray, "M p p"]]:
+    """Return the ``views`` of a prediction: what all models see, and what each sees in private."""
+    return condition.covariance, private_covariances(condition)
 
 
 def private_covariances(condition: Condition) -> Float[np.ndarray, "M p p"]:

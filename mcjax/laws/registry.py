@@ -39,6 +39,8 @@ def further_laws(laws: Laws | None) -> dict[str, Law]:
         return {}
     if hasattr(laws, "predict"):
         raise InputError("laws", "is one law; put it in a list")
+    if not isinstance(laws, Iterable) or isinstance(laws, str):
+        raise InputError("laws", f"is {laws!r}; give a list of laws")
     pairs = laws.items() if isinstance(laws, Mapping) else [(_name(law), law) for law in laws]
     named: dict[str, Law] = {}
     for name, law in pairs:

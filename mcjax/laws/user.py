@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from mcjax.arguments import checked_but
 from mcjax.errors import InputError, naming
 from mcjax.faults import users_code
 from mcjax.laws.law import Inapplicable, Law, Reason
@@ -113,6 +114,7 @@ class CheckedLaw:
             _check_shape(self.name, part, getattr(result, part), (size,))
 
 
+@checked_but("function")
 def user_law(function: Moments, name: str = "user", asymptotic: bool = False) -> Law:
     """Return a law that is judged beside the built-in ones.
 

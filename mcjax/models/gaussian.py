@@ -9,6 +9,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
+from mcjax.arguments import checked
 from mcjax.draws import samplers
 from mcjax.errors import InputError
 from mcjax.estimators.predictor import Params, Words
@@ -19,6 +20,7 @@ from mcjax.models.model import Functional, Model, uniforms
 from mcjax.models.scores import NormalScores
 
 
+@checked
 def gaussian(unbiased: bool = True) -> Model:
     """Return the normal model, ``y ~ N(theta_1, theta_2)`` with theta = (mean, variance).
 

@@ -18,6 +18,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Key, Shaped
 
+from mcjax.arguments import checked
 from mcjax.draws.samplers import uniform
 from mcjax.estimators.estimator import Estimator, Loss
 from mcjax.estimators.penalty import Ridge
@@ -227,6 +228,7 @@ class Model:
         return parameters if self.covariates is None else self.covariates
 
 
+@checked
 def predictor_model(
     name: str, predictor: LinearPredictor, params: Params | None = None, **known: Any
 ) -> Model:

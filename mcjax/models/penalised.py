@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mcjax.arguments import checked_but
 from mcjax.errors import InputError, did_you_mean
 from mcjax.estimators.estimator import Estimator
 from mcjax.estimators.penalty import Ridge, adds_penalty
@@ -17,6 +18,7 @@ FIELD = "family.penalty"
 FORM = "give a table such as { ridge = 0.1 }"
 
 
+@checked_but("ridge")
 def penalised(model: Model, *, ridge: float) -> Model:
     """Return a model whose fits, generation 0 included, minimise the mean loss and a penalty.
 

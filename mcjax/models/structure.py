@@ -81,8 +81,8 @@ def _is_leaf(value: Any) -> bool:
 
 
 def _numbers(value: Any) -> np.ndarray:
-    """Return ``value`` as an array of floats, or a single 0 if it is not one."""
+    """Return ``value`` as an array of floats, or a single NaN if it is not one."""
     try:
         return np.asarray(list(value) if hasattr(value, "__next__") else value, float)
     except (TypeError, ValueError):
-        return np.zeros(())
+        return np.full((), np.nan)

@@ -17,11 +17,13 @@ import numpy as np
 from jax import Array
 from jaxtyping import Key
 
+from mcjax.arguments import checked
 from mcjax.draws.keys import key_of
 from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.estimators.estimator import Estimator, Loss
 from mcjax.estimators.predictor import LinearPredictor, Params, Words, elementwise
 from mcjax.faults import bad_call, definition, fault_sentence, users_code
+from mcjax.files import read_bytes
 from mcjax.models.model import Model, Sample, predictor_model
 
 Predictor = Literal["linear"]
@@ -32,6 +34,7 @@ SIGNATURES: dict[Predictor | None, tuple[str, str]] = {
 """Signatures of a user's functions, by the value of ``predictor``."""
 
 
+@checked
 def user_model(
     loss: Callable[..., Any],
     sample: Callable[..., Any],
@@ -126,6 +129,7 @@ def model_from_object(thing: Any, **params: Any) -> Model:
     return user_model(thing.loss, thing.sample, real, str(name), **params)
 
 
+@checked
 def model_from_file(path: str | Path, name: str | None = None, **options: Any) -> Model:
     """Return the model that a Python file defines by ``loss`` and ``sample``.
 
@@ -173,11 +177,9 @@ def run_file(path: Path) -> dict[str, Any]:
     InputError
         If the file cannot be read or run.
     """
-    try:
-        content = path.read_bytes()
-    except (OSError, ValueError) as error:  # a zero byte in the name
-        reason = getattr(error, "strerror", None) or error
-        raise InputError("", f"cannot be read: {reason}", str(path)) from error
+    content = read_bytes(path)
+    if not path.is_file():  # Python reads it again
+        raise InputError("", "is no regular file; name a file with Python code", str(path))
     try:
         return dict(_names(path, content))
     except (Exception, SystemExit) as error:  # user code may raise anything

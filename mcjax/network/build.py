@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from mcjax.arguments import checked_but
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network.checks import (
     GROWTH_ALONE,
@@ -20,10 +21,10 @@ from mcjax.network.checks import (
 from mcjax.network.feed import Feed
 from mcjax.network.memory import Memory, MemoryName
 from mcjax.network.network import Network
-from mcjax.network.numbers import whole
 from mcjax.network.registry import read_memory
 from mcjax.network.source import RealData, Source
 from mcjax.network.timeline import Generation, Growing, Series, Timeline
+from mcjax.numbers import whole
 
 FeedLike = (
     Feed
@@ -36,6 +37,7 @@ Weighted = tuple[Feed, Sequence[float]]
 """A feed and its weights by generation."""
 
 
+@checked_but("models", "initial", "draws", "real", "memory", "growth")
 def build_network(
     models: int | Iterable[str],
     feeds: Iterable[FeedLike] | Timeline,
@@ -85,8 +87,10 @@ def build_network(
         if models > MOST_MODELS:
             raise InputError("network.models", f"is {models}; at most {MOST_MODELS} are possible")
         names = tuple(str(i) for i in range(models))
-    else:
+    elif isinstance(models, Iterable):
         names = tuple(models)
+    else:
+        raise InputError("network.models", f"is {models!r}; give names, or a whole number")
     own = tuple(sources)
     counts = {source.name: source.samples for source in own}
     begun = [_first(feed, counts) for feed in first]

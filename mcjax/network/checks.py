@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network.feed import REAL, Feed
-from mcjax.network.numbers import MOST
 from mcjax.network.source import RealData
+from mcjax.numbers import MOST
 
 if TYPE_CHECKING:
     from mcjax.network.network import Network
@@ -105,16 +105,20 @@ def _check_models(models: tuple[str, ...]) -> None:
             raise InputError("network.models", f"has {name!r}; files cannot keep a NUL character")
         if name == REAL:
             raise InputError("network.models", f"has {REAL!r}, which names the real source")
-        if name.strip().casefold() == REAL:
-            raise InputError(
-                "network.models",
-                f"has {name!r}, but the real source is {REAL!r}; spell it so, or rename the model",
-            )
-        if any("\ud800" <= letter <= "\udfff" for letter in name):
-            raise InputError("network.models", f"has {name!r}, which is not text; rename it")
+        _check_spelling("network.models", name)
         if name in seen:
             raise InputError("network.models", f"names {name!r} twice; names must differ")
         seen.add(name)
+
+
+def _check_spelling(field: str, name: str) -> None:
+    """Raise InputError for a name that is nearly that of the real source, or no text."""
+    if name.strip().casefold() == REAL:
+        raise InputError(
+            field, f"has {name!r}, but the real source is {REAL!r}; spell it so, or rename this"
+        )
+    if any("\ud800" <= letter <= "\udfff" for letter in name):
+        raise InputError(field, f"has {name!r}, which is not text; rename it")
 
 
 def _check_sources(net: Network) -> None:
@@ -123,6 +127,7 @@ def _check_sources(net: Network) -> None:
         if source.name in taken:
             raise InputError("network.sources", f"names {source.name!r} twice; names must differ")
         taken.add(source.name)
+        _check_spelling("network.sources", source.name)
         if source.samples is not None:
             check_count(f"network.sources ({source.name}).samples", source.samples)
     sizes = {len(source.covariance) for source in net.sources if source.covariance is not None}

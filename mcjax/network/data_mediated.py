@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from mcjax.arguments import checked
 from mcjax.errors import InputError
 from mcjax.network.build import build_network
 from mcjax.network.network import Network
@@ -39,6 +40,7 @@ def private_source(entity: str) -> str:
     return f"private {entity}"
 
 
+@checked
 def data_mediated(
     entities: int | Iterable[str],
     alpha: float | Sequence[float],

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mcjax.network.numbers import plain, whole
+from mcjax.numbers import plain, whole
 
 REAL = "real"
 """The name of the real source: data from the true distribution."""

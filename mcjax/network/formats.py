@@ -15,12 +15,16 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from mcjax.errors import InputError, did_you_mean
+from mcjax.network.edge_list import delimiter_of, read_edge_list
 from mcjax.network.node_link import read_node_link
 
 if TYPE_CHECKING:
     import networkx as nx
 
-READ = "read are study files in TOML, and graphs in GraphML, GEXF, GML and node-link JSON"
+READ = (
+    "read are study files in TOML, and graphs in GraphML, GEXF, GML, node-link JSON, and CSV edge"
+    " lists with columns from, to and samples"
+)
 """What is read, for messages."""
 
 _GRAPHML = "http://graphml.graphdrawing.org/xmlns"
@@ -36,7 +40,7 @@ _OTHERS = (
 
 
 def graph_format(text: str, suffix: str = "") -> str | None:
-    """Return the format of a graph file, of GraphML, GEXF, GML and JSON; None of other text.
+    """Return the format of a graph file: GraphML, GEXF, GML, JSON or CSV; None of other text.
 
     Parameters
     ----------
@@ -58,6 +62,8 @@ def graph_format(text: str, suffix: str = "") -> str | None:
         raise InputError("", f"is XML, but neither GraphML nor GEXF; {READ}")
     if begin.startswith("{") or _is_json(text):
         return "JSON"
+    if delimiter_of(text):
+        return "CSV"
     rest = re.sub(r"(?:\s+|#.*|//.*|Creator\s+\".*\"|Version\s+\S+)+", "", text[:4096], count=1)
     words = rest if text[:1] in "#/CV" else begin
     if re.match(r"graph\s*\[", words):
@@ -67,7 +73,7 @@ def graph_format(text: str, suffix: str = "") -> str | None:
             raise InputError("", f"is {what}, which is not read; {READ}")
     if re.match(r"(?:#.*\s+)*(?:\[+\s*[\w\"'][^\]\n,]*\]|[\w\"'.-]+\s*=)", begin):
         return None  # a table or a key of TOML
-    known = {".graphml": "GraphML", ".gexf": "GEXF", ".gml": "GML", ".json": "JSON"}
+    known = {".graphml": "GraphML", ".gexf": "GEXF", ".gml": "GML", ".json": "JSON", ".csv": "CSV"}
     return known.get(suffix.lower())
 
 
@@ -78,7 +84,7 @@ def read_format(text: str, kind: str) -> nx.DiGraph:
     ----------
     text : str
         What the file holds.
-    kind : {"GraphML", "GEXF", "GML", "JSON"}
+    kind : {"GraphML", "GEXF", "GML", "JSON", "CSV"}
         Its format.
 
     Raises
@@ -91,6 +97,7 @@ def read_format(text: str, kind: str) -> nx.DiGraph:
         "GEXF": _gexf,
         "GML": _gml,
         "JSON": _json,
+        "CSV": read_edge_list,
     }
     try:
         with warnings.catch_warnings():

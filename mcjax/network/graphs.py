@@ -18,8 +18,8 @@ from mcjax.network.checks import Draws, check_count, check_weight
 from mcjax.network.feed import REAL, Feed
 from mcjax.network.formats import read_format
 from mcjax.network.network import Network
-from mcjax.network.numbers import in_text, plain, whole
 from mcjax.network.source import RealData
+from mcjax.numbers import in_text, plain, whole
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -59,6 +59,8 @@ def from_networkx(graph: nx.DiGraph, draws: Draws = "private", real: RealData = 
     ------
     InputError: for an undirected graph, ambiguous names, or attributes that are no numbers.
     """
+    if not hasattr(graph, "is_directed"):
+        raise InputError("graph", f"is a {type(graph).__name__}; give a networkx.DiGraph")
     return network_of_graph(graph, draws, real).network
 
 

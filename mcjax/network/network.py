@@ -17,10 +17,10 @@ from mcjax.errors import InputError
 from mcjax.network.checks import Draws, check_network
 from mcjax.network.feed import REAL, Feed, by_reader
 from mcjax.network.memory import Memory, Replace
-from mcjax.network.numbers import whole
 from mcjax.network.registry import read_memory
 from mcjax.network.source import RealData, Source
 from mcjax.network.timeline import Generation, Series, Timeline
+from mcjax.numbers import whole
 
 
 @dataclass(frozen=True)

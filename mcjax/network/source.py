@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
+from mcjax.arguments import checked_fields
 from mcjax.errors import InputError, did_you_mean
 
 RealData = Literal["fresh", "reused"]
@@ -15,6 +16,7 @@ Rows = tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
+@checked_fields
 class Source:
     """A real source with a law of its own. What is not given is as in the source ``real``.
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mcjax.arguments import checked, read
 from mcjax.errors import InputError
 from mcjax.network.feed import Feed
 
@@ -27,6 +28,7 @@ class Generation:
 
     feeds: tuple[Feed, ...]
 
+    @checked
     def __init__(self, feeds: Iterable[Feed | tuple[str, str, int] | tuple[str, str, int, float]]):
         read = (feed if isinstance(feed, Feed) else Feed(*feed) for feed in feeds)
         object.__setattr__(self, "feeds", tuple(read))
@@ -105,6 +107,7 @@ class Series(Timeline):
 
     generations: tuple[Generation, ...]
 
+    @checked
     def __init__(self, *generations: Generation):
         _check_number(generations)
         kept = list(generations)
@@ -145,6 +148,7 @@ class Cycle(Timeline):
 
     generations: tuple[Generation, ...]
 
+    @checked
     def __init__(self, *generations: Generation):
         _check_number(generations)
         object.__setattr__(self, "generations", generations)
@@ -186,6 +190,7 @@ class Growing(Timeline):
     exponent: float
 
     def __post_init__(self) -> None:
+        read("first", self.first, Generation)
         number = isinstance(self.exponent, int | float) and not isinstance(self.exponent, bool)
         if not (number and 0 <= self.exponent <= 10):
             raise InputError("network.growth", f"is {self.exponent!r}; give a number from 0 to 10")

@@ -13,6 +13,7 @@ from typing import TypedDict, Unpack
 
 import numpy as np
 
+from mcjax.arguments import checked
 from mcjax.errors import InputError
 from mcjax.network.build import build_network
 from mcjax.network.checks import Draws, check_count
@@ -61,6 +62,7 @@ def _build(
     )
 
 
+@checked
 def self_loop(*, samples: int, initial: int, real: int = 0, **options: Unpack[Options]) -> Network:
     """One model that reads its own output."""
     edges = [(0, 0)]
@@ -69,6 +71,7 @@ def self_loop(*, samples: int, initial: int, real: int = 0, **options: Unpack[Op
     )
 
 
+@checked
 def chain(
     size: int, *, samples: int, initial: int, real: int = 0, **options: Unpack[Options]
 ) -> Network:
@@ -79,6 +82,7 @@ def chain(
     )
 
 
+@checked
 def ring(
     size: int, *, samples: int, initial: int, real: int = 0, **options: Unpack[Options]
 ) -> Network:
@@ -89,6 +93,7 @@ def ring(
     )
 
 
+@checked
 def star(
     size: int, *, samples: int, initial: int, real: int = 0, **options: Unpack[Options]
 ) -> Network:
@@ -102,6 +107,7 @@ def star(
     )
 
 
+@checked
 def complete(
     size: int, *, samples: int, initial: int, real: int = 0, **options: Unpack[Options]
 ) -> Network:
@@ -112,6 +118,7 @@ def complete(
     )
 
 
+@checked
 def random_directed(
     size: int,
     *,
@@ -128,6 +135,7 @@ def random_directed(
     return _random(chance, seed, samples=samples, initial=initial, real=real, **options)
 
 
+@checked
 def stochastic_block(
     sizes: Sequence[int],
     *,

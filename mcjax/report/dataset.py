@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mcjax.arguments import checked
 from mcjax.engine.compiled import route_of
 from mcjax.engine.outcome import Outcome
 from mcjax.errors import InputError
@@ -61,6 +62,7 @@ LONG_NAMES = {
 }
 
 
+@checked
 def dataset(
     study: Study,
     predictions: Sequence[Predictions],

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
+from mcjax.arguments import checked
 from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.models.names import MOST_PARAMETERS
 from mcjax.network import Network
@@ -36,6 +37,7 @@ Made = TypeVar("Made")
 BUILTIN = ("study", "every-3", "every-4")
 
 
+@checked
 def load_study(path: str | Path) -> Study:
     """Read a study file.
 

@@ -16,7 +16,7 @@ import msgspec
 from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.files import read_text
 from mcjax.network.formats import READ, graph_format
-from mcjax.network.numbers import MOST, whole
+from mcjax.numbers import MOST, whole
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=MOST)]
 Size = Annotated[int, msgspec.Meta(ge=1, lt=2**31)]

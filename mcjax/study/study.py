@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from mcjax.arguments import checked, checked_fields
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network import Network
 from mcjax.solvers.conditioning import condition_number, scaled, scales_of
@@ -116,6 +117,7 @@ class Condition:
 
 
 @dataclass(frozen=True)
+@checked_fields
 class Study:
     """Conditions and how to run them.
 
@@ -190,7 +192,9 @@ class Study:
             if not 0 < getattr(self, field) < 1:
                 raise InputError(f"run.{field}", "must lie between 0 and 1")
         if not 0 < self.memory <= 2**20:
-            raise InputError("run.memory", f"is {self.memory}; give a number of GiB up to 2**20")
+            raise InputError(
+                "run.memory", f"is {self.memory}; give a positive number of GiB, up to 2**20"
+            )
         if self.chains < 2 or self.generations < 0 or self.chunk < 1:
             raise InputError("run", "needs chains >= 2, generations >= 0 and chunk >= 1")
         for made in self.conditions:
@@ -209,6 +213,7 @@ def _check_size(made: Condition, generations: int) -> None:
         )
 
 
+@checked
 def condition(
     network: Network,
     model: Model,
@@ -334,6 +339,7 @@ def condition(
     )
 
 
+@checked
 def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:
     """Return a condition at several sizes, with independent draws for each size.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcjax.arguments import checked_fields
 from mcjax.errors import InputError
 from mcjax.network.enumeration import (
     MOST_ENUMERATED,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+@checked_fields
 class Survey:
     """All networks of M linear regressions with one parameter and noise of variance 1.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mcjax.arguments import checked
 from mcjax.engine.outcome import Outcome
 from mcjax.errors import InputError
 from mcjax.laws.first_order.departures import power_of_departures
@@ -71,6 +72,7 @@ class Verification:
     outcomes: tuple[Outcome, ...] = ()
 
 
+@checked
 def judge(
     study: Study,
     predictions: Sequence[Predictions],

@@ -23,16 +23,19 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
+from typing import Any
 
 import numpy as np
 
 from mcjax.laws.first_order.departures import power_of_departures
 from mcjax.laws.prediction import Predictions
 from mcjax.study.study import Study
+from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.ladder import FEWEST_RUNGS
 from mcjax.verdicts.planned_limits import LimitCells, on_ladder
 from mcjax.verdicts.planning import PlannedCells, RatioCells, UnplannedCells, join
 from mcjax.verdicts.power import FEWEST_CHAINS, Chance, likeliest, true_law
+from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.quantities.registry import questions
 
 
@@ -136,11 +139,14 @@ def plan(
         condition, prediction = comparison.condition, comparison.prediction
         rungs = scales[condition.ladder] if condition.ladder is not None else []
         climbs = quantity.has_ladder and len(set(rungs)) >= FEWEST_RUNGS and prediction.asymptotic
+        first = 0
         for cells in quantity.planned(comparison):
             total += cells.count
             if isinstance(cells, UnplannedCells):
                 unplanned[prediction.law, cells.quantity] = None
                 continue
+            among = slice(first, first + cells.count)  # of the chances of all planned cells
+            first = among.stop
             if climbs:
                 if condition.scale != max(rungs):
                     continue  # the whole ladder makes one claim
@@ -151,13 +157,13 @@ def plan(
                 continue
             group = groups.setdefault((prediction.law, cells.quantity), _Group())
             group.cells.append(cells)
-            true = None if truth is None else true_law(truth[position], climbs)
+            true: Any = None
+            if truth is not None and quantity.subject == "functionals":
+                true = truth[position].functionals.get(prediction.law)
+            elif truth is not None:
+                true = true_law(truth[position], climbs)
             if true is not None:
-                chances: Callable[[float], list[Chance]]
-                chances = partial(quantity.chances, comparison, true)
-                if isinstance(cells, LimitCells):
-                    chances = partial(_chances, chances, cells)
-                group.chances.append(chances)
+                group.chances.append(partial(_chances, quantity, comparison, true, cells, among))
     level = (1 - study.confidence) / max(total, 1)
     needs = tuple(
         _need(law, quantity, group, study=study, level=level, power=power, total=total)
@@ -173,12 +179,23 @@ def plan(
     )
 
 
-def _chances(chances: Callable[..., list[Chance]], cells: LimitCells, level: float) -> list[Chance]:
-    """Return the chances of refuting limits, whose amplification depends on the chains."""
+def _chances(
+    quantity: Quantity,
+    comparison: Comparison,
+    truth: Any,
+    cells: PlannedCells,
+    among: slice,
+    level: float,
+) -> list[Chance]:
+    """Return the chances of some of a quantity's planned cells."""
+    if not isinstance(cells, LimitCells):
+        return quantity.chances(comparison, truth, level)[among]
 
     @cache
     def at(chains: float) -> list[float]:
-        found = chances(level, ladder=cells.amplification(chains))
+        """Return the chances about limits, whose amplification depends on the chains."""
+        ladder = cells.amplification(chains)
+        found = quantity.chances(comparison, truth, level, ladder=ladder)[among]
         return [chance(chains) for chance in found]
 
     count = len(at(float(FEWEST_CHAINS)))

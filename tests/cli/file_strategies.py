@@ -448,7 +448,7 @@ COMMANDS = st.sampled_from(
     + [("predict",)] * 6
     + [("predict", "--json")] * 2
     + [("laws",)] * 4
-    + [("laws", "--json")] * 2
+    + [("laws", "--json"), ("check",)]
     + [("verify", "--quiet", "--chains", "64")] * 2
     + [("verify", "--quiet", "--json", "--chains", "64"), ("verify", "--plan", "--chains", "64")]
 )

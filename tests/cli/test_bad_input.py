@@ -136,6 +136,21 @@ def test_usage_in_one_sentence(call):
         assert "\x1b" not in err
 
 
+def test_a_folder_for_figures_that_cannot_be_made(study_file, call, monkeypatch):
+    """It is noticed before anything is simulated and drawn."""
+    monkeypatch.setattr("mcjax.api.simulate", lambda *_: pytest.fail("simulated"))
+    status, out, err = call("figures", "flip", "--out", study_file / "figures")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "name another" in err
+
+
+@pytest.mark.parametrize("option", [("--builtin", ""), ("--plan", "--power", "nan")])
+def test_values_that_are_none(option, call):
+    status, out, err = call("verify", *option)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert option[-2] in err
+
+
 def test_power_without_plan(study_file, call):
     status, _, err = call("verify", study_file, "--power", "0.9")
     assert (status, err.count("\n")) == (2, 1)

@@ -149,3 +149,10 @@ def test_names_of_no_file(command, name, tmp_path, call, study_file):
     status, out, err = call(command, tmp_path / name if name else tmp_path)
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert "mcjax: " in err
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="the system has no /dev/zero")
+def test_laws_and_families_of_no_regular_file(monkeypatch, call, study_file):
+    monkeypatch.setattr(files, "LARGEST", 10**6)
+    assert "/dev/zero: holds more than" in call("predict", study_file, "--law", "/dev/zero")[2]
+    assert "/dev/null: is no regular file" in call("predict", study_file, "--law", "/dev/null")[2]

@@ -9,7 +9,7 @@ from mcjax.chains.program import Trajectory
 from mcjax.engine.outcome import summarise
 from mcjax.laws.prediction import Prediction
 from mcjax.models.location import linear
-from mcjax.network import build_network
+from mcjax.network import Source, build_network
 from mcjax.study.study import condition
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.quantities.registry import QUANTITIES
@@ -89,16 +89,29 @@ def pooled_beside(errors, mse, seed=0):
     return np.sqrt(mse / 2) * (first / np.sqrt(size) + fresh / np.sqrt(p))
 
 
-def here(outcome):
-    """A condition with as many models and parameters as an outcome: a, b, ... that feed no one."""
+def here(outcome, views=None):
+    """A condition with as many models and parameters as an outcome: a, b, ... that feed no one.
+
+    With ``views``, the covariances that all see and that each sees in private, as in predictions.
+    """
     _, size, p = outcome.sample.shape
-    network = build_network("abcdefgh"[:size], [], 99)
-    return condition(network, linear(), np.zeros(p), name="here")
+    names = "abcdefgh"[:size]
+    if views is None:
+        return condition(build_network(names, [], 99), linear(), np.zeros(p), name="here")
+    private = [
+        Source(f"of {name}", 50, covariance=tuple(map(tuple, view.tolist())))
+        for name, view in zip(names, views[1], strict=True)
+    ]
+    first = [(source, name, 50) for name in names for source in (f"of {name}", "all")]
+    network = build_network(
+        names, [], 100, sources=[*private, Source("all", 50, public=True)], first=first
+    )
+    return condition(network, linear(), np.zeros(p), views[0], name="here")
 
 
 def claims(name, told, outcome, tolerance):
     """Of one built-in quantity, or of one kind of its claims alone."""
-    one = here(outcome)
+    one = here(outcome, told.views)
     kinds = {kind: q for q in QUANTITIES.values() for kind in (q.name, *q.units(one.model))}
     quantity = kinds[name]
     if not quantity.speaks(told):

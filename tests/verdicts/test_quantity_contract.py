@@ -1,26 +1,16 @@
 """What every quantity owes: claims, verdicts and plans, on errors whose law is known.
 
-A new quantity needs a specimen here: chains, the law they follow, and a law with a planted error of
-what the quantity looks at, which must be refuted.
+A new quantity needs a specimen in ``specimens.py``: chains, the law they follow, and a law with a
+planted error of what the quantity looks at, which must be refuted. Each number that it reads of a
+law needs a plant in ``plants.py``.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
-
-import numpy as np
 import pytest
-from known_errors import SPREAD, here, law, outcomes, paths, pooled_beside
+from known_errors import SPREAD, law
+from specimens import MANY, SPECIMENS
 
-from mcjax.chains.program import Trajectory
-from mcjax.engine.outcome import summarise
-from mcjax.laws.prediction import FunctionalPrediction, Predictions
-from mcjax.models.gaussian import gaussian
-from mcjax.models.generative import poisson_mean
-from mcjax.network import topologies
+from mcjax.laws.prediction import Predictions
 from mcjax.study.quantities import PLACES
-from mcjax.study.study import Study, condition
-from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.judge import claims_of, judge
 from mcjax.verdicts.plan import plan
@@ -28,163 +18,8 @@ from mcjax.verdicts.planning import UnplannedCells
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.quantities.registry import QUANTITIES, units_of
 
-MANY, FEW = 40_000, (2, 3, 4, 8)
+FEW = (2, 3, 4, 8)
 POWER, LEVEL = 0.9, 0.01
-
-
-@dataclass
-class Specimen:
-    """Chains by their number, the true law, a wrong one, and what the quantity says of them.
-
-    ``planted`` says in words what is wrong with the wrong law; ``silent`` are laws that do not
-    predict the quantity. ``planned`` and ``announced``: whether the quantity says how many chains
-    verify the true law, and how likely the wrong one is to be refuted.
-    """
-
-    planted: str
-    true: Any
-    wrong: Any
-    chains: Any
-    condition: Any
-    tolerance: float = 0.1
-    generations: int = 2
-    silent: Sequence[Any] = field(default=())
-    planned: bool = True
-    announced: bool = True
-
-    def compared(self, prediction):
-        return Comparison(self.condition, prediction, self.tolerance)
-
-    def study(self, name, chains=MANY):
-        return Study(
-            (self.condition,),
-            generations=self.generations,
-            chains=chains,
-            tolerance=self.tolerance,
-            quantities=(name,),
-        )
-
-
-def normal(generations=2):
-    """Chains of two models whose errors add up, by their number."""
-
-    def chains(count):
-        errors = paths(np.random.default_rng(count), 1, count, generations)
-        [outcome] = outcomes(errors, pooled_beside(errors, 0.3))
-        return outcome
-
-    return chains
-
-
-def of_errors(planted, wrong, generations=2, **options):
-    """A specimen whose true law is that errors add up."""
-    return Specimen(
-        planted=planted,
-        true=options.pop("true", law(SPREAD, generations=generations)),
-        wrong=wrong,
-        chains=normal(generations),
-        condition=here(normal(0)(2)),
-        generations=generations,
-        **options,
-    )
-
-
-GAUSSIAN = condition(topologies.self_loop(samples=10, initial=10), gaussian(), [0.0, 1.0])
-POISSON = condition(topologies.self_loop(samples=10, initial=10), poisson_mean(), [0.5])
-
-
-def estimates(one, theta):
-    ended = np.zeros((1, *theta.shape[:-1]), np.int32)
-    [outcome] = summarise(Trajectory(theta[None], ended, ended), one.theta, one.model.functionals)
-    return outcome
-
-
-def variances(count):
-    """Chains with one mean and a variance that is 1 on average, at three generations."""
-    spread = np.random.default_rng(count).chisquare(9, (count, 3, 1)) / 9
-    return estimates(GAUSSIAN, np.stack([0 * spread, spread], axis=-1))
-
-
-def survivors(count):
-    """Chains of which 60% are alive."""
-    alive = np.random.default_rng(count).random((count, 3, 1, 1)) < 0.6
-    return estimates(POISSON, alive.astype(float))
-
-
-def means(**values):
-    return FunctionalPrediction("law", "", {k: np.full((3, 1), v) for k, v in values.items()})
-
-
-SHIFT = 0.2 * np.sqrt(np.arange(1, 4))[:, None, None] * np.linalg.cholesky(SPREAD[:2, :2])[:, 0]
-LEVEL_LAW = law(SPREAD, generations=7)
-LEVEL_LAW = replace(
-    LEVEL_LAW,
-    mse=np.repeat(LEVEL_LAW.mse[:1], 8, axis=0),
-    growth=np.full(2, np.nan),
-    limit=LEVEL_LAW.mse[0],
-)
-SPECIMENS = {
-    "mse": of_errors("all second moments too large by 15%", law(1.15 * SPREAD)),
-    "growth": of_errors("all second moments too large by 25%", law(1.25 * SPREAD)),
-    "growth of models without a long run": of_errors(
-        "no growth at all",
-        replace(LEVEL_LAW, limit=LEVEL_LAW.growth),
-        true=law(SPREAD, generations=7, growth=np.full(2, np.nan)),
-        generations=7,
-    ),
-    "collapse": of_errors("the opposite fate", LEVEL_LAW, generations=7),
-    "bias": of_errors(
-        "a mean of 20% of a standard deviation of model a",
-        replace(law(SPREAD), mean=np.broadcast_to(SHIFT * np.array([[1], [0]]), (3, 2, 2))),
-    ),
-    "covariance": of_errors("all second moments too large by 25%", law(1.25 * SPREAD)),
-    "normality": of_errors(
-        "a standard deviation too small by 20%",
-        law(0.64 * SPREAD),
-        tolerance=0.025,
-        silent=(law(SPREAD, asymptotic=False),),
-    ),
-    "normality of an exact law": of_errors(
-        "a standard deviation too small by 20%",
-        law(0.64 * SPREAD, asymptotic=False, normal=True),
-        true=law(SPREAD, asymptotic=False, normal=True),
-        tolerance=0.025,
-    ),
-    "efficiency": of_errors(
-        "all second moments too large by 20%",
-        law(1.2 * SPREAD, pooled=0.3),
-        true=law(SPREAD, pooled=0.3),
-        silent=(law(SPREAD),),
-    ),
-    "efficiency of the pooled estimator": of_errors(
-        "the pooled estimator's error too large by 20%",
-        law(SPREAD, pooled=0.36),
-        true=law(SPREAD, pooled=0.3),
-    ),
-    "homogenisation": of_errors(
-        "all second moments too large by 20%",
-        law(1.2 * SPREAD),
-        silent=(law(SPREAD[:2, :2], models=1),),
-        announced=False,
-    ),
-    "functional": Specimen(
-        planted="a mean too large by 20%",
-        true=means(variance=1.0),
-        wrong=means(variance=1.2),
-        chains=variances,
-        condition=GAUSSIAN,
-        planned=False,
-        announced=False,
-    ),
-    "functional of a chance": Specimen(
-        planted="a chance too large by 25%",
-        true=means(alive=0.6),
-        wrong=means(alive=0.75),
-        chains=survivors,
-        condition=POISSON,
-        announced=False,
-    ),
-}
 CASES = [(label.split(" of ")[0], SPECIMENS[label]) for label in SPECIMENS]
 every = pytest.mark.parametrize(("name", "specimen"), CASES, ids=SPECIMENS)
 

@@ -25,11 +25,12 @@ import math
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from scipy.optimize import brentq
-from scipy.special import chdtrc, ndtri, stdtr, stdtrit
+from scipy.special import chdtrc, ndtr, ndtri, stdtr, stdtrit
 
 from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import Outcome
@@ -38,6 +39,7 @@ from mcjax.verdicts.claims import Claim, Estimate, Place, square
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount, count_chains
 from mcjax.verdicts.planning import PlannedCells, UnplannedCells
+from mcjax.verdicts.power import Amplification, Chance
 from mcjax.verdicts.quantities.quantity import Quantity, Subject
 from mcjax.verdicts.tails import ALIKE, HEAVY_TAIL_ODDS, LARGE_SHARE, alike
 
@@ -148,8 +150,44 @@ class FunctionalMeans(Quantity):
                 cells.append(UnplannedCells(name, predicted.size))
         return cells
 
+    def chances(
+        self,
+        comparison: Comparison,
+        truth: Any,
+        level: float,
+        ladder: Amplification | None = None,
+    ) -> list[Chance]:
+        """Return the chances of refuting a law of chances if another one is true, cell by cell.
+
+        Cells about other functionals are left out, as laws do not say how much these vary.
+        """
+        chances: list[Chance] = []
+        for _, functional, predicted in _predicted(comparison):
+            if functional.scale == "chance":
+                pairs = zip(
+                    np.ravel(predicted), np.ravel(truth.values[functional.name]), strict=True
+                )
+                chances += [
+                    _chance_of_chance(told, true, comparison.tolerance, level)
+                    for told, true in pairs
+                ]
+        return chances
+
     def _named(self, functional: Functional) -> str:
         return f"{self.name}:{functional.name}"
+
+
+def _chance_of_chance(told: float, true: float, tolerance: float, level: float) -> Chance:
+    """Return the chance of refuting a predicted chance if another one is true."""
+    unit = max(told, SMALLEST_CHANCE_UNIT)
+    departure, spread = abs(true - told) / unit, math.sqrt(true * (1 - true)) / unit
+
+    def chance(n: float) -> float:
+        half = -float(stdtrit(n - 1, level / 2)) * spread / math.sqrt(n)
+        beyond = departure - tolerance - half - math.log(2 / level) / unit / n
+        return float(ndtr(beyond * math.sqrt(n) / spread)) if spread else float(beyond > 0)
+
+    return chance
 
 
 def _predicted(comparison: Comparison) -> Iterator[tuple[int, Functional, np.ndarray]]:

@@ -170,18 +170,19 @@ class MseGrowth(Quantity):
         first, last = _ends(prediction)
         if last == first:
             return []
-        _, unit = _units_of_change(prediction)
+        grows, unit = _units_of_change(prediction)
         ends = [last, first]
         predicted, true = (law.mse[last] - law.mse[first] for law in (prediction, truth))
         departure = (true - predicted) / unit
         edge = comparison.tolerance + comparison.allowance[last]
-        return mean_chances(  # the difference of the two ends is taken to be normal
+        chances = mean_chances(  # the difference of the two ends is taken to be normal
             level,
             beyond=abs(departure) - edge,
             side=np.sign(departure),
             spread=np.hypot(*(truth.relative_spread * truth.mse)[ends]) / unit,
             error=prediction.error_of(_changes) / unit,
         )
+        return [chances[i] for i in np.argsort(~grows, kind="stable")]
 
 
 def _changes(prediction: Prediction) -> Float[np.ndarray, " M"]:

@@ -14,7 +14,8 @@ is that of the mean of its influence function, with ``m_ik = E e_i'G e_k`` and t
 
     (e_i'G e_k - m_ik) / sqrt(m_ii m_kk) - c / 2 (e_i'G e_i / m_ii + e_k'G e_k / m_kk - 2) ,
 
-over the chains whose errors are kept (:class:`mcjax.engine.outcome.Outcome`).
+over the chains whose errors are kept (:class:`mcjax.engine.outcome.Outcome`). Simulated errors are
+seen through the covariates of the study, predicted ones through those that the law assumes.
 """
 
 from __future__ import annotations
@@ -27,12 +28,14 @@ import numpy as np
 from jaxtyping import Float
 
 from mcjax.engine.outcome import Outcome
+from mcjax.laws.predict import views_of
 from mcjax.laws.prediction import Prediction
 from mcjax.models.model import Model
 from mcjax.verdicts.claims import Claim, Estimate, student_claim
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import NormalCells
+from mcjax.verdicts.power import Amplification, Chance, mean_chances
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.tails import HEAVY, dominated
 
@@ -65,6 +68,7 @@ class Homogenisation(Quantity):
     def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that spreads and cosines at the last generation are the predicted ones."""
         prediction, last, tolerance = comparison.prediction, comparison.last, comparison.tolerance
+        size = comparison.condition.network.size
         sample = outcome.sample[np.isfinite(outcome.sample).all((1, 2))].astype(float)
         count = count_chains(len(sample), len(outcome.sample), tolerance)
         if len(sample) < 2:
@@ -73,8 +77,9 @@ class Homogenisation(Quantity):
             sample = np.full((2, *outcome.sample.shape[1:]), math.nan)
         count = count.unless(HEAVY if dominated(outcome)[last].any() else "")
         second = second_moments(prediction)
+        views = None if prediction.views is None else views_of(comparison.condition)
         spread_error = prediction.error_of(lambda law: spread_of(second_moments(law)))
-        for i in range(comparison.condition.network.size):
+        for i in range(size):
             spread = spread_of(second)[i]
             yield comparison.ratio_claim(
                 "spread",
@@ -84,8 +89,8 @@ class Homogenisation(Quantity):
                 predicted=Estimate(spread, spread_error[i]),
                 count=count,
             )
-            for name, metric in metrics(prediction, i).items():
-                cosine, influence = _cosine(sample, metric, i)
+            for name, metric in metrics(prediction.views, prediction.p, i).items():
+                cosine, influence = _cosine(sample, metrics(views, prediction.p, i)[name], i)
                 expected = cosine_of(second, metric, i)
                 law_error = float(prediction.error_of(partial(_predicted_cosine, metric, i)))
                 error = math.hypot(_mean(influence).error, law_error)
@@ -109,12 +114,50 @@ class Homogenisation(Quantity):
         allowance = np.repeat(comparison.allowance[-1], per_model)
         return [NormalCells(self.name, spread, error, allowance)]
 
+    def chances(
+        self,
+        comparison: Comparison,
+        truth: Prediction,
+        level: float,
+        ladder: Amplification | None = None,
+    ) -> list[Chance]:
+        """Return the chances of refuting a law if another one is true, claim by claim."""
+        prediction = comparison.prediction
+        (ratios, told), (_, true) = (_numbers(law, prediction) for law in (prediction, truth))
+        departure = true - told
+        per_model = len(told) // prediction.mse.shape[1]
+        edge = comparison.tolerance + np.repeat(comparison.allowance[-1], per_model)
+        return mean_chances(
+            level,
+            beyond=np.abs(departure) - edge,
+            side=np.sign(departure),
+            spread=chain_spreads(truth) * np.where(ratios, true, 1.0),
+            error=np.repeat(prediction.relative_error[-1], per_model),
+        )
 
-def metrics(prediction: Prediction, model: int) -> dict[str, Float[np.ndarray, "p p"]]:
+
+def _numbers(law: Prediction, judged: Prediction) -> tuple[np.ndarray, np.ndarray]:
+    """Return which claims are about ratios, and what a law says of every claim, in their order.
+
+    Ratios are to the numbers of the law that is judged.
+    """
+    second, unit = second_moments(law), spread_of(second_moments(judged))
+    kinds: list[bool] = []
+    numbers: list[float] = []
+    for i in range(law.mse.shape[1]):
+        cosines = [cosine_of(second, metric, i) for metric in metrics(law.views, law.p, i).values()]
+        kinds += [True, *(False for _ in cosines)]
+        numbers += [float(spread_of(second)[i] / unit[i]), *cosines]
+    return np.array(kinds), np.array(numbers)
+
+
+def metrics(
+    views: tuple[np.ndarray, np.ndarray] | None, p: int, model: int
+) -> dict[str, Float[np.ndarray, "p p"]]:
     """Return the matrix G of each cosine of a model, by the name of the cosine."""
-    by_name = {"cosine": np.eye(prediction.p)}
-    if prediction.views is not None:
-        public, private = prediction.views
+    by_name = {"cosine": np.eye(p)}
+    if views is not None:
+        public, private = views
         by_name |= {"public_cosine": public, "private_cosine": private[model]}
     return by_name
 
@@ -176,7 +219,7 @@ def _quadratic_forms(prediction: Prediction) -> list[np.ndarray]:
         apart = np.outer(unit - 1 / size, unit - 1 / size)
         p = second.shape[-1]
         forms.append(np.kron(apart, np.eye(p)) / spread_of(second)[i])
-        for metric in metrics(prediction, i).values():
+        for metric in metrics(prediction.views, prediction.p, i).values():
             inner = np.einsum("ikab,ab->ik", second, metric)
             form = np.zeros((size, size))
             for k in set(range(size)) - {i}:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from mcjax.engine.outcome import Outcome
-from mcjax.laws.prediction import Prediction
 from mcjax.models.model import Model
 from mcjax.verdicts.claims import Claim
 from mcjax.verdicts.comparison import Comparison
@@ -110,7 +109,7 @@ class Quantity(ABC):
     def chances(
         self,
         comparison: Comparison,
-        truth: Prediction,
+        truth: Any,
         level: float,
         ladder: Amplification | None = None,
     ) -> list[Chance]:
@@ -120,7 +119,7 @@ class Quantity(ABC):
         ----------
         comparison : Comparison
             The condition and the judged law's prediction for it.
-        truth : Prediction
+        truth : Prediction or FunctionalPrediction
             Prediction of the true law.
         level : float
             Level of each claim.
@@ -131,6 +130,7 @@ class Quantity(ABC):
         Returns
         -------
         list of Chance
-            One for each cell, or an empty list (the default) if chances are not known.
+            One for each planned cell, in the order of :meth:`planned`, or an empty list (the
+            default) if chances are not known.
         """
         return []

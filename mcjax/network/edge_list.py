@@ -1,0 +1,62 @@
+"""Graphs from edge lists: CSV files with a row for each feed."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING
+
+from mcjax.errors import InputError, did_you_mean
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+COLUMNS = ("from", "to", "samples", "weight")
+DELIMITERS = ",;\t"
+
+
+def delimiter_of(text: str) -> str | None:
+    """Return what separates the columns of an edge list; None for a text that is none.
+
+    The header of an edge list has ``from``, ``to``, and ``samples`` or ``share``.
+    """
+    header = text.lstrip().partition("\n")[0]
+    for delimiter in DELIMITERS:
+        names = {name.strip().strip('"') for name in header.split(delimiter)}
+        if {"from", "to"} <= names and names & {"samples", "share"}:
+            return delimiter
+    return None
+
+
+def read_edge_list(text: str) -> nx.MultiDiGraph:
+    """Return the graph of an edge list, whose nodes are the names that occur.
+
+    Raises
+    ------
+    InputError
+        If a column is not known, or a row has not all columns.
+    """
+    import networkx as nx
+
+    delimiter = delimiter_of(text) or ","
+    lines = csv.reader(text.lstrip().splitlines(), delimiter=delimiter, strict=True)
+    header = [name.strip() for name in next(lines)]
+    if not {"from", "to"} <= set(header):
+        raise InputError("", "is no edge list: its header has no columns from and to; add them")
+    for name in header:
+        if name not in COLUMNS or header.count(name) > 1:
+            problem = "is given twice" if name in COLUMNS else "is not a column that is read"
+            hint = did_you_mean(name, COLUMNS) or f"; known are {', '.join(COLUMNS)}"
+            raise InputError(f"column {name!r}", problem + hint)
+    graph = nx.MultiDiGraph()
+    for cells in lines:
+        if not any(cell.strip() for cell in cells):
+            continue
+        field = f"line {lines.line_num}"
+        if len(cells) != len(header):
+            raise InputError(field, f"has {len(cells)} cells; give {len(header)}, as the header")
+        row = {name: cell.strip() for name, cell in zip(header, cells, strict=True) if cell.strip()}
+        for end in ("from", "to"):
+            if end not in row:
+                raise InputError(field, f"has nothing in the column {end!r}; name a model")
+        graph.add_edge(row.pop("from"), row.pop("to"), None, **row)
+    return graph
