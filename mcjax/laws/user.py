@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,7 @@ class CheckedLaw:
             If the law fails, or returns neither None nor a reason.
         """
         with _faults(self.name, self._law, "applies"):
-            reason = self._law.applies(condition)
+            reason = self._law.applies(_copied(condition))
         if reason is not None and not isinstance(reason, Reason):
             raise InputError(
                 f"law.{self.name}",
@@ -90,7 +91,7 @@ class CheckedLaw:
         """
         size, p = condition.network.size, len(condition.theta)
         with _faults(self.name, self._law, "predict"):
-            result = self._law.predict(condition, generations)
+            result = self._law.predict(_copied(condition), generations)
         if isinstance(result, Prediction):
             self._check(result, generations, size, p)
             for version in result.versions:
@@ -188,6 +189,12 @@ def _faults(name: str, law: Law, method: str) -> AbstractContextManager[None]:
     """Turn whatever a user's law raises into an input error that names the law."""
     function = law.function if isinstance(law, UserLaw) else getattr(law, method)
     return users_code(f"law.{name}", function, passing=(Inapplicable,))
+
+
+def _copied(condition: Condition) -> Condition:
+    """Return a condition whose numbers may be written to; its arrays are read-only."""
+    model = replace(condition.model, params=dict(condition.model.params))
+    return replace(condition, model=model)
 
 
 def _check_shape(name: str, part: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
