@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mcjax.engine.outcome import Outcome
+from mcjax.engine.powers import shape_of_sums
 from mcjax.laws.prediction import Prediction
 from mcjax.verdicts.claims import Claim, Estimate
 from mcjax.verdicts.comparison import Comparison
@@ -22,6 +23,7 @@ from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import RatioCells
 from mcjax.verdicts.power import Amplification, Chance, mean_chances
 from mcjax.verdicts.quantities.quantity import Quantity
+from mcjax.verdicts.skewed_means import Tails
 from mcjax.verdicts.tails import alike, dominated
 
 
@@ -37,7 +39,8 @@ class MeanSquaredError(Quantity):
         """Claim that the MSE of every model is the predicted one, at every generation."""
         prediction, squared = comparison.prediction, outcome.moments.squared
         mean = np.where(squared.chains > 0, squared.mean, np.nan)
-        observed = np.stack([mean, squared.standard_error()])
+        skewness = shape_of_sums(squared, outcome.moments.powers.squared).skewness
+        observed = np.stack([mean, squared.standard_error(), skewness])
         predicted = np.stack([prediction.mse, prediction.standard_error])
         with np.errstate(divide="ignore", invalid="ignore"):  # a law may predict an error of 0
             deviations = prediction.deviations(lambda law: law.mse) / prediction.mse
@@ -81,13 +84,13 @@ def claims_about_errors(
     quantity: str,
     comparison: Comparison,
     outcome: Outcome,
-    observed: Float[np.ndarray, "2 T+1 M"],
+    observed: Float[np.ndarray, "3 T+1 M"],
     predicted: Float[np.ndarray, "2 T+1 M"],
 ) -> Iterator[Claim]:
     """Claim that a ratio computed from each MSE is within the tolerance of 1.
 
-    ``observed`` and ``predicted`` hold numbers and their standard errors. There is one claim for
-    each generation and model.
+    ``observed`` and ``predicted`` hold numbers and their standard errors, and ``observed`` the
+    skewness of the former. There is one claim for each generation and model.
     """
     squared, heavy = outcome.moments.squared, dominated(outcome)
     same = alike(squared)
@@ -104,6 +107,7 @@ def claims_about_errors(
                 alike=bool(same[place]),
                 heavy=bool(heavy[place]),
             ),
+            tails=Tails.SQUARES,
         )
 
 

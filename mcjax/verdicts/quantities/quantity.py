@@ -24,7 +24,7 @@ class Quantity(ABC):
     :meth:`planned`; everything else has a default.
 
     Use :meth:`Comparison.ratio_claim() <mcjax.verdicts.comparison.Comparison.ratio_claim>` and
-    :func:`~mcjax.verdicts.claims.student_claim` to make claims, and
+    :func:`~mcjax.verdicts.claims.mean_claim` to make claims, and
     :func:`~mcjax.verdicts.counts.count_chains` to count the chains behind them.
 
     To use a quantity of your own, pass an instance of your subclass to
