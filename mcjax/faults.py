@@ -70,8 +70,9 @@ def users_code(
     ----------
     field : str
         What the sentence begins with.
-    *functions : callable
-        The functions that are called; the place of the first is told if the traceback tells none.
+    *functions : object
+        The functions that are called, or objects whose methods are; where the first is defined is
+        told if the traceback tells no place. What parts of mcjax raise, if these are all, passes.
     passing : tuple of type of exception, optional
         Exceptions that pass, besides input errors.
 
@@ -84,6 +85,8 @@ def users_code(
         yield
     except (Exception, SystemExit) as error:  # a user's program: anything can be raised
         if isinstance(error, (InputError, *passing)):
+            raise
+        if functions and not any(map(is_users, functions)):
             raise
         raise InputError(field, fault_sentence(error, functions)) from error
 

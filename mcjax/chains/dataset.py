@@ -21,6 +21,7 @@ from mcjax.draws.streams import COPY
 from mcjax.draws.threefry import threefry
 from mcjax.estimators.estimator import Dataset
 from mcjax.estimators.predictor import Params, Words
+from mcjax.faults import users_code
 from mcjax.models.model import Model
 from mcjax.solvers.once import once
 
@@ -150,19 +151,19 @@ def draw_dataset(
     for number, selection in enumerate(selections, 1):
         assert feeds.selection is not None, "a network with selections has their numbers"
         chosen = _both(feeds.selection[slot] == number)
-        drawn = selection.draw(
-            Rows(
-                model,
-                theta=_both(theta),
-                params=params,
-                attempt=attempt,
-                label=label,
-                wanted=valid & chosen,
-            )
+        rows = Rows(
+            model,
+            theta=_both(theta),
+            params=params,
+            attempt=attempt,
+            label=label,
+            wanted=valid & chosen,
         )
-        x = jnp.where(chosen[None], drawn.x, x)
-        y = jnp.where(of_rows(chosen, y), drawn.y, y)
-        valid = valid & (drawn.kept | ~chosen)
+        with users_code("keep", selection):
+            drawn = selection.draw(rows)
+            x = jnp.where(chosen[None], drawn.x, x)
+            y = jnp.where(of_rows(chosen, y), drawn.y, y)
+            valid = valid & (drawn.kept | ~chosen)
     return Dataset(
         x=jnp.where(valid[None, :], x, 0),
         y=jnp.where(of_rows(valid, y), y, 0),

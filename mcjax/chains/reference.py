@@ -25,6 +25,7 @@ from mcjax.draws.streams import fitting_stream
 from mcjax.draws.threefry import threefry
 from mcjax.estimators.estimator import Dataset, Fit
 from mcjax.estimators.sufficient_statistics import SufficientStatistics, Sums
+from mcjax.faults import users_code
 from mcjax.models.model import Model
 from mcjax.solvers.status import Status
 
@@ -198,7 +199,8 @@ def _draw(
 
 def _fit(model: Model, data: Dataset, start: Array, key: Array, program: Program) -> Fit:
     """Fit one data set; return the estimate as a vector, whatever the structure of the model."""
-    result = program.estimator.fit(model, data, model.parameters(start), key)
+    with users_code("estimator", program.estimator):
+        result = program.estimator.fit(model, data, model.parameters(start), key)
     theta = result.theta if model.structure is None else ravel_pytree(result.theta)[0]
     return result._replace(theta=theta)
 

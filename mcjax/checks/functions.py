@@ -52,6 +52,21 @@ def randomness(case: Case) -> str | None:
     return "labels depend on the key" if case.samplers else None
 
 
+def parents(case: Case) -> str | None:
+    """Check that the labels that a model generates depend on its parameters."""
+    if "sample" not in case.samplers:
+        return None
+    drawn, arguments = case.label(case.samplers["sample"])
+    program = jax.make_jaxpr(drawn)(*arguments).jaxpr
+    if not depends(program, (len(jax.tree.leaves(arguments[0])),)):
+        raise InputError(
+            "family.sample",
+            f"does not depend on theta{case.place('sample')}, so that a model generates the same"
+            " data whatever it has learned; generate labels from theta",
+        )
+    return "labels depend on theta"
+
+
 def purity(case: Case) -> str | None:
     """Check that two traces of each function give one program."""
     for name in case.functions:

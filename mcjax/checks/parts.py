@@ -17,7 +17,6 @@ from mcjax.engine.outcome import Outcome, summarise
 from mcjax.errors import InputError
 from mcjax.estimators.estimator import Dataset, Fit
 from mcjax.faults import definition, is_users, users_code
-from mcjax.laws.law import Inapplicable
 from mcjax.laws.prediction import Predictions
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study
@@ -50,7 +49,7 @@ def estimator(case: Case) -> str | None:
         weight=jnp.ones(ROWS, theta.dtype),
     )
     start = jax.eval_shape(model.parameters, theta)
-    with users_code("estimator", own.fit, passing=(Inapplicable,)):
+    with users_code("estimator", own):
         found = jax.eval_shape(
             lambda model, data, at, key: own.fit(model, data, model.parameters(at), key),
             model,
@@ -78,7 +77,7 @@ def memory(case: Case) -> str | None:
     if not is_users(own):
         return None
     times, now = jnp.arange(4, dtype=jnp.int32), jnp.int32(2)
-    with users_code("network.memory", own.keeps):
+    with users_code("network.memory", own):
         found = jax.eval_shape(own.keeps, times, now)
         own.keeps(np.arange(4, dtype=np.int32), np.int32(2))  # as layouts ask
     if described(found) != "bool (4,)":

@@ -30,6 +30,7 @@ CHECKS: dict[str, Check] = {
     "loss": Check(functions.loss_runs),
     "sample": Check(functions.sample_runs),
     "randomness": Check(functions.randomness),
+    "theta": Check(functions.parents),
     "purity": Check(functions.purity),
     "init": Check(functions.initial),
     "derivatives": Check(functions.derivatives),

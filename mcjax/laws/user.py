@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from mcjax.errors import InputError, naming
 from mcjax.faults import users_code
 from mcjax.laws.law import Inapplicable, Law, Reason
 from mcjax.laws.prediction import FunctionalPrediction, Prediction
+from mcjax.laws.registry import PLACES, built_in
 from mcjax.models.user import run_file
 from mcjax.study.study import Condition
 
@@ -72,7 +74,7 @@ class CheckedLaw:
             If the law fails, or returns neither None nor a reason.
         """
         with _faults(self.name, self._law, "applies"):
-            reason = self._law.applies(condition)
+            reason = self._law.applies(_copied(condition))
         if reason is not None and not isinstance(reason, Reason):
             raise InputError(
                 f"law.{self.name}",
@@ -90,7 +92,7 @@ class CheckedLaw:
         """
         size, p = condition.network.size, len(condition.theta)
         with _faults(self.name, self._law, "predict"):
-            result = self._law.predict(condition, generations)
+            result = self._law.predict(_copied(condition), generations)
         if isinstance(result, Prediction):
             self._check(result, generations, size, p)
             for version in result.versions:
@@ -145,7 +147,7 @@ def user_law(function: Moments, name: str = "user", asymptotic: bool = False) ->
 
 
 def laws_from_files(paths: Sequence[Path]) -> list[Law]:
-    """Return the laws of several files.
+    """Return the laws of several files, or built-in ones where no file has their name.
 
     Raises
     ------
@@ -154,7 +156,8 @@ def laws_from_files(paths: Sequence[Path]) -> list[Law]:
     """
     laws: list[Law] = []
     for path in paths:
-        law = law_from_file(path)
+        named = str(path) in PLACES and not path.exists()
+        law = built_in(str(path)) if named else law_from_file(path)
         if any(law.name == other.name for other in laws):
             raise InputError("--law", f"gives two laws named {law.name!r}; rename one", str(path))
         laws.append(law)
@@ -188,6 +191,12 @@ def _faults(name: str, law: Law, method: str) -> AbstractContextManager[None]:
     """Turn whatever a user's law raises into an input error that names the law."""
     function = law.function if isinstance(law, UserLaw) else getattr(law, method)
     return users_code(f"law.{name}", function, passing=(Inapplicable,))
+
+
+def _copied(condition: Condition) -> Condition:
+    """Return a condition whose numbers may be written to; its arrays are read-only."""
+    model = replace(condition.model, params=dict(condition.model.params))
+    return replace(condition, model=model)
 
 
 def _check_shape(name: str, part: str, array: np.ndarray, shape: tuple[int, ...]) -> None:

@@ -11,6 +11,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from mcjax.errors import InputError, did_you_mean
+from mcjax.faults import users_code
 from mcjax.network import Network
 
 if TYPE_CHECKING:
@@ -114,9 +115,10 @@ def check_selections(
                     f"is of the class {type(keep).__name__}; make it a frozen dataclass, and"
                     " give it to jax.tree_util.register_dataclass",
                 )
-            problem = keep.problem(model, theta, feed.origin in network.source_index)
-            if problem:
+            with users_code(field, keep):
+                problem = keep.problem(model, theta, feed.origin in network.source_index)
                 entry, _, sentence = problem.partition(" ")
+            if problem:
                 raise InputError(f"{field}.{entry}", sentence)
             if design == "fixed":
                 raise InputError(field, "is for random designs; leave it out, or covariates.design")

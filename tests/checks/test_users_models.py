@@ -83,6 +83,17 @@ def test_real_labels_are_checked_as_well():
     assert found["randomness"].startswith("family.sample_real: gives one label for all keys")
 
 
+def ignoring(key, theta, x):
+    return x @ jnp.asarray(THETA) + jax.random.normal(key, dtype=x.dtype)
+
+
+def test_labels_that_do_not_depend_on_theta():
+    found = failed(study_of(sample=ignoring))
+    assert list(found) == ["theta"]
+    assert "family.sample: does not depend on theta" in found["theta"]
+    assert not failed_early(study_of(sample_real=ignoring))
+
+
 def both(key, theta, x):
     return normal(key, theta, x) + np.random.normal()  # noqa: NPY002
 
@@ -210,7 +221,7 @@ def switched(key, theta, x):
 
 
 def counts(key, theta, x):
-    return jax.random.bernoulli(key)
+    return jax.random.bernoulli(key, jax.nn.sigmoid(x @ theta))
 
 
 def scanned(key, theta, x):

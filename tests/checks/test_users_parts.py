@@ -1,8 +1,10 @@
 """A user's estimator, memory rule and quantity are tried before chains run."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -164,3 +166,60 @@ def test_a_quantity_sees_what_chains_would_show():
     mcjax.verify(study_of(quantities=(Own(claims),)))
     assert [shape for shape, *_ in seen] == [(64, 1, 2)] * len(seen)
     assert len(seen) >= 2
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["own"], meta_fields=["draws", "says"])
+@dataclass(frozen=True)
+class Keep(mcjax.Selection):
+    """A selection that does what it is told to."""
+
+    own: float
+    draws: Any
+    says: Any = lambda self, model, theta, real: ""
+
+    def problem(self, model, theta, real):
+        return self.says(self, model, theta, real)
+
+    def draw(self, rows):
+        return self.draws(rows)
+
+
+def kept(keep):
+    feeds = [mcjax.Feed("0", "0", 50, keep=keep), mcjax.Feed("real", "0", 50)]
+    net = mcjax.build_network(1, feeds, initial=100)
+    one = mcjax.condition(net, mcjax.linear(), [1.0, 1.0])
+    return mcjax.simulate(mcjax.Study((one,), generations=1, chains=64))
+
+
+@pytest.mark.parametrize(
+    ("keep", "words"),
+    [
+        (Keep(1.0, lambda rows: 1 / 0), "keep: failed with ZeroDivisionError"),
+        (Keep(1.0, lambda rows: rows.attempt(0).x), "keep: failed with AttributeError"),
+        (Keep(1.0, lambda rows: None if rows.wanted[0] else 1), "TracerBoolConversionError"),
+        (Keep(1.0, None, lambda *_: 1 / 0), r"feeds\[0\].keep: failed with ZeroDivisionError"),
+        (Keep(1.0, None, lambda *_: None), r"feeds\[0\].keep: failed with AttributeError"),
+        (Keep(1.0, None, lambda *_: "own is 1"), r"feeds\[0\].keep.own: is 1"),
+    ],
+)
+def test_a_selection_that_is_wrong(keep, words):
+    with pytest.raises(InputError, match=words):
+        kept(keep)
+
+
+def test_a_law_cannot_change_its_condition():
+    study = study_of()
+
+    def law(condition, generations):
+        condition.model.params["sigma"] = 100.0
+        return None, np.tile(np.eye(2), (generations + 1, 1, 1))
+
+    mcjax.predict(study, {"own": mcjax.user_law(law, "own")})
+    assert study.conditions[0].model.params["sigma"] == 1.0
+    for part in ("theta", "covariance"):
+
+        def writes(condition, generations, part=part):
+            getattr(condition, part)[0] = 3.0
+
+        with pytest.raises(InputError, match=r"law.own: .*what mcjax hands over does not change"):
+            mcjax.predict(study, {"own": mcjax.user_law(writes, "own")})

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mcjax.chains.layout import Feeds
+from mcjax.faults import users_code
 from mcjax.laws.doubling import squared_powers
 from mcjax.laws.first_order.population import Origin, Population, Score
 from mcjax.laws.first_order.populations import generator_of, population_of
@@ -119,7 +120,9 @@ class Populations:
             rows = self._real[origin - self._size].origin
         else:
             rows = self._own[origin % len(self._own)]._replace(theta=centres[origin])
-        kept: Population = self._selections[selection - 1].population(rows, self._model)
+        keep = self._selections[selection - 1]
+        with users_code("keep", keep, passing=(Inapplicable,)):
+            kept: Population = keep.population(rows, self._model)
         if self.ridge and kept.kept < 1:
             raise Inapplicable("fits are penalised per row that is kept, and raw rows are counted")
         return kept

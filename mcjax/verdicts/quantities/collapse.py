@@ -28,13 +28,15 @@ from jaxtyping import Bool, Float, Int
 
 from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import Outcome
+from mcjax.engine.powers import along
 from mcjax.laws.prediction import Prediction
-from mcjax.verdicts.claims import Claim, Estimate, never_verified, student_claim
+from mcjax.verdicts.claims import Claim, Estimate, mean_claim, never_verified
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import NormalCells
-from mcjax.verdicts.power import Chance, mean_chances
+from mcjax.verdicts.power import Amplification, Chance, mean_chances
 from mcjax.verdicts.quantities.quantity import Quantity
+from mcjax.verdicts.skewed_means import Tails
 from mcjax.verdicts.tails import dominated
 
 BOUNDARY, ROOM = 0.4, 0.1
@@ -82,8 +84,8 @@ class Collapse(Quantity):
         low, high = _edges(prediction, comparison.tolerance)
         heavy, notes = dominated(outcome)[last], _notes(prediction)
         for i in np.flatnonzero(sides).tolist():
-            squared = Moments(*(part[i] for part in outcome.moments.across))
-            share = _estimated_share(squared, last)
+            squared = outcome.moments.across.ends(i)
+            share = _estimated_share(squared, outcome.moments.powers.ends[i], last)
             count = count_chains(
                 int(squared.chains), outcome.chains, comparison.tolerance, heavy=heavy[i]
             )
@@ -92,14 +94,15 @@ class Collapse(Quantity):
                 count = count._replace(note=note)
             elif not math.isfinite(share.value):
                 count = count.unless("no finite estimate")
-            claim = student_claim(
+            claim = mean_claim(
                 comparison.place(self.name, last, i),
                 observed=share,
                 predicted=float(shares[i]),
-                judged=Estimate(share.value, math.hypot(share.error, errors[i])),
-                excess=float(max(low[i] - share.value, share.value - high[i])),
+                judged=share.plus(0.0, float(errors[i])),
+                margin=(float(low[i]), float(high[i])),
                 count=count,
                 allowance=float(comparison.allowance[last, i]),
+                tails=Tails.MEASURED,
             )
             yield claim if decidable[i] else never_verified(claim, notes[i])
 
@@ -121,7 +124,11 @@ class Collapse(Quantity):
         ]
 
     def chances(
-        self, comparison: Comparison, truth: Prediction, level: float, ladder: float | None = None
+        self,
+        comparison: Comparison,
+        truth: Prediction,
+        level: float,
+        ladder: Amplification | None = None,
     ) -> list[Chance]:
         """Return the chances of refuting a law if another one is true, cell by cell.
 
@@ -250,17 +257,17 @@ def _telling(
     return told, tried
 
 
-def _estimated_share(across: Moments, last: int) -> Estimate:
-    """Estimate one model's r from its squared errors across generations, by the delta method."""
-    chains = int(across.chains)
-    value = float(growth_share(across.mean[:, None])[0]) if chains > 1 else math.nan
+def _estimated_share(ends: Moments, pairs: np.ndarray, last: int) -> Estimate:
+    """Estimate one model's r from its squared errors at both generations, by the delta method."""
+    chains = int(ends.chains)
+    mse = np.zeros((last + 1, 1))
+    mse[[last // 2, last], 0] = ends.mean
+    value = float(growth_share(mse)[0]) if chains > 1 else math.nan
     if not math.isfinite(value):
         return Estimate(math.nan, math.inf)
-    ends = [last // 2, last]
-    slopes = share_slopes(across.mean[ends], last)
-    variance = slopes @ across.square[np.ix_(ends, ends)] @ slopes / (chains * (chains - 1))
-    # rounding can make the variance of a model without feeds negative
-    return Estimate(value, math.sqrt(max(variance, 0.0)))
+    slopes = share_slopes(ends.mean, last)
+    change, shape = along(ends, pairs, slopes)
+    return Estimate(value, *map(float, (change.standard_error(), *shape)))
 
 
 QUANTITY = Collapse()
