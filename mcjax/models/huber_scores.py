@@ -21,7 +21,8 @@ from scipy.special import ndtr
 
 from mcjax.estimators.predictor import Params
 from mcjax.models.noise import NOISES, NoiseName
-from mcjax.models.scores import Eta, MeanSlope, ScoreMoments, noise_of
+from mcjax.models.score_expansion import Eta, LocationMoments, location_expansion
+from mcjax.models.scores import MeanSlope, ScoreMoments, noise_of
 
 NODES = 24
 """Nodes of the Gauss-Legendre rule between two points of ``GRADED``."""
@@ -78,7 +79,34 @@ def huber_scores(kind: NoiseName, real_kind: NoiseName) -> ScoreMoments:
             change, ends, _scales(law, noise)
         )
 
-    return ScoreMoments(mean, product, location=True, scale="sigma")
+    def moments(params: Params, real: bool) -> LocationMoments:
+        law, noise = noise_of(params, kind, real_kind, real)
+        return _moments(law, noise, float(params["sigma"]), float(params["threshold"]))
+
+    return ScoreMoments(
+        mean, product, location=True, scale="sigma", expansion=location_expansion(moments)
+    )
+
+
+def _moments(law: NoiseName, noise: Params, sigma: float, k: float) -> LocationMoments:
+    """Return moments of psi and its derivatives, for the residual ``e = sigma eps`` of density f.
+
+    Differentiating ``E psi(d + e)`` once gives ``P(|d + e| < k)``, whose second derivative at 0 is
+    ``2 f'(k)``. By parts, ``E psi psi'' = k f(-k) (-1) - k f(k)``: psi'' is a point mass at each
+    threshold.
+    """
+    z = k / sigma
+    within, square = NOISES[law].clipped(noise, z)
+    beyond = 2 * float(NOISES[law].distribution(noise, np.asarray(-z)))
+    return LocationMoments(
+        slope=within,
+        third_slope=2 * NOISES[law].density_slope(noise, z) / sigma**2,
+        square=sigma**2 * square,
+        squared_slope=within,
+        cubed_slope=within,
+        bent=-2 * k * float(NOISES[law].density(noise, np.asarray(z))) / sigma,
+        sloped_square=sigma**2 * (square - z * z * beyond),
+    )
 
 
 def _in_closed_form(params: Params, kind: NoiseName, real_kind: NoiseName, real: bool) -> bool:
