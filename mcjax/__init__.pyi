@@ -81,8 +81,9 @@ from .study.survey import Survey as Survey
 from .verdicts.claims import Cell as Cell
 from .verdicts.claims import Claim as Claim
 from .verdicts.claims import Estimate as Estimate
+from .verdicts.claims import estimate_mean as estimate_mean
+from .verdicts.claims import mean_claim as mean_claim
 from .verdicts.claims import ratio_claim as ratio_claim
-from .verdicts.claims import student_claim as student_claim
 from .verdicts.comparison import Comparison as Comparison
 from .verdicts.counts import count_chains as count_chains
 from .verdicts.judge import Verification as Verification

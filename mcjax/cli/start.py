@@ -31,6 +31,8 @@ def start_jax(distributed: str | None = None) -> None:
     _check_xla_flags()
     jax = import_jax()
     jax.config.update("jax_enable_x64", True)
+    for setting in ("jax_debug_nans", "jax_debug_infs"):  # NaN is how a fit without estimate ends
+        jax.config.update(setting, False)
     flags = os.environ.get("XLA_FLAGS", "")
     if getattr(jax.config, "jax_num_cpu_devices", 1) < 1 and "device_count" not in flags:
         cores = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)

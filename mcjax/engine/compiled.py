@@ -7,7 +7,6 @@ sizes must also be similar (:mod:`mcjax.engine.buckets`). Everything else is dat
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,12 +19,13 @@ from jaxtyping import Integer
 from mcjax.arguments import checked
 from mcjax.chains.dataset import SourceArrays
 from mcjax.chains.fast import reason_against
-from mcjax.chains.layout import MOST_ROWS, Shape, network_arrays, shape_of
+from mcjax.chains.layout import Shape, network_arrays, shape_of
 from mcjax.chains.program import ConditionArrays, Path, Program, Trajectory
 from mcjax.chains.statistics import FEW_ROWS
 from mcjax.draws.streams import condition_word, design_key
 from mcjax.engine import engine
 from mcjax.engine.buckets import buckets
+from mcjax.engine.demands import check_rows, precisions
 from mcjax.engine.engine import Task
 from mcjax.errors import InputError, did_you_mean
 from mcjax.estimators.estimator import Estimator
@@ -33,7 +33,7 @@ from mcjax.estimators.lbfgs import LBFGS
 from mcjax.estimators.newton import Newton
 from mcjax.estimators.sufficient_statistics import SufficientStatistics
 from mcjax.study.quantities import needs_pooled
-from mcjax.study.study import PRECISIONS, Condition, Solver, Study, covariance_root, whitener
+from mcjax.study.study import Condition, Solver, Study, covariance_root, whitener
 
 OWN_COVARIATES = "models generate rows with covariates of their own"
 MANY_PARAMETERS = 64
@@ -250,11 +250,13 @@ def _reason_for_rows(condition: Condition, study: Study) -> str:
 def _kind(condition: Condition, study: Study) -> tuple[Any, ...]:
     """Return everything that a program is compiled for, except sizes."""
     net = condition.network
+    path = route_of(condition, study).path
     return (
         jax.tree.structure(condition.model),
         len(condition.theta),
         len(condition.covariance),
-        route_of(condition, study).path,
+        path,
+        precisions(condition, study, path),
         estimator_of(condition, study.solver),
         condition.design,
         net.memory,
@@ -286,7 +288,7 @@ def _shared(study: Study, members: Sequence[int]) -> SharedProgram:
     conditions = [study.conditions[i] for i in members]
     first, shape = conditions[0], _shape(study, members)
     route = route_of(first, study)
-    draws, fits = PRECISIONS[study.precision]
+    draws, fits = precisions(first, study, route.path)
     program = Program(
         generations=study.generations,
         path=route.path,
@@ -303,7 +305,7 @@ def _shared(study: Study, members: Sequence[int]) -> SharedProgram:
         )
         program = program._replace(few_rows=min(counts) - len(first.theta) + 1 < FEW_ROWS)
     else:
-        _check_rows(first, shape)
+        check_rows(first, shape)
         program = program._replace(pairs=shape.pairs)
     within = engine.chunk_within(study.memory * 2**30, task_of(first, shape, np.arange(0)), program)
     return SharedProgram(
@@ -314,20 +316,6 @@ def _shared(study: Study, members: Sequence[int]) -> SharedProgram:
         chunk=min(study.chunk, within),
         pooled=_pools(first, study),
     )
-
-
-def _check_rows(condition: Condition, shape: Shape) -> None:
-    """Raise an InputError if the rows of one fit are more than the memory of the machine holds."""
-    numbers = len(condition.covariance) + 1 if condition.model.covariates != 0 else 1
-    size = 2 * shape.pairs * numbers * 4
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if 2 * shape.pairs > MOST_ROWS or size > memory:
-        raise InputError(
-            "network",
-            f"has a fit of {2 * shape.pairs:,} rows, which are drawn one by one and do not fit into"
-            f" the memory of this machine ({memory / 2**30:.0f} GiB); lower the samples, or see"
-            " what `mcjax predict` says",
-        )
 
 
 def _shape(study: Study, members: Sequence[int]) -> Shape:

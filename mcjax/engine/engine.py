@@ -25,6 +25,7 @@ from mcjax.chains.fast_rows import padded
 from mcjax.chains.program import ConditionArrays, Path, Program, Trajectory
 from mcjax.chains.reference import run_chain
 from mcjax.chains.statistics import run_statistics
+from mcjax.draws.settings import own_settings
 from mcjax.draws.streams import chain_keys
 from mcjax.engine.compiler import compiler_options, one_device_reason
 from mcjax.engine.moments import TILE
@@ -74,12 +75,13 @@ def run_blocks(
     Every array has leading axes (blocks, lanes). Devices do not communicate. A program that must
     not be spread over several devices runs all blocks on the first, with the same results.
     """
-    if len(devices) > 1 and devices[0].platform == "cpu":
-        leaves, structure = jax.tree.flatten((conditions, keys))
-        shapes = tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
-        if _runs_alone(structure, shapes, program, devices):
-            devices = devices[:1]
-    return _compiled(program.path, devices[0].platform)(conditions, keys, program, devices)
+    with own_settings():
+        if len(devices) > 1 and devices[0].platform == "cpu":
+            leaves, structure = jax.tree.flatten((conditions, keys))
+            shapes = tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
+            if _runs_alone(structure, shapes, program, devices):
+                devices = devices[:1]
+        return _compiled(program.path, devices[0].platform)(conditions, keys, program, devices)
 
 
 @cache  # jit keeps the lowered program for the call that compiles it

@@ -15,6 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from mcjax.engine.powers import Powers, growth_ends, sum_powers
+
 TILE = 64
 LARGEST = 200
 """Up to this M p the joint covariance of all models is kept, above it only that of each model."""
@@ -45,6 +47,13 @@ class Moments(NamedTuple):
             error = np.sqrt(self.square / (count * (count - 1)))
         return np.where(count >= 2, error, np.inf)
 
+    def ends(self, model: int) -> Moments:
+        """Return one model's joint moments at T // 2 and T, from those across generations."""
+        kept = growth_ends(self.mean.shape[-1] - 1)
+        return Moments(
+            self.chains[model], self.mean[model][kept], self.square[model][np.ix_(kept, kept)]
+        )
+
 
 class ErrorMoments(NamedTuple):
     """Moments of the errors ``e = theta - theta*`` of one condition.
@@ -69,6 +78,8 @@ class ErrorMoments(NamedTuple):
         Joint moments of ||e||^2 of the pooled estimator and of each model: number (T + 1, M), mean
         (T + 1, M, 2), centred sums of products (T + 1, M, 2, 2). No chain counts where the pooled
         estimator was not simulated.
+    powers : Powers
+        Sums of higher powers.
     """
 
     error: Moments
@@ -77,6 +88,7 @@ class ErrorMoments(NamedTuple):
     across: Moments
     functional: Moments
     pooled: Moments
+    powers: Powers
 
 
 def tile_moments(
@@ -114,18 +126,21 @@ def tile_moments(
         values = np.zeros((*theta.shape[:-1], 0))
     functional = np.moveaxis(values, -4, -3)
     finite = np.isfinite(functional)
+    functional = np.where(finite, functional, 0.0)
     if models * p <= LARGEST:
         flat = error.reshape(*lead, chains, models * p)
         present = np.repeat(valid, p, axis=-1)
     else:
         flat, present = np.moveaxis(error, -3, -2), np.moveaxis(valid, -2, -1)[..., None]
+    beside = None if pooled is None else _beside_pooled(squared, valid, pooled - truth)
     return ErrorMoments(
         error=_moments(error, np.broadcast_to(valid[..., None], error.shape), -3),
         product=_products(flat, None if whole else np.broadcast_to(present, flat.shape)),
         squared=_moments(squared, valid, -2),
         across=joint_moments(squared, valid.all(-3)),
-        functional=_moments(np.where(finite, functional, 0.0), finite, -3),
-        pooled=_beside_pooled(squared, valid, None if pooled is None else pooled - truth),
+        functional=_moments(functional, finite, -3),
+        pooled=not_pooled(valid.any(-2).shape) if beside is None else joint_moments(*beside),
+        powers=sum_powers(squared, valid, functional, beside),
     )
 
 
@@ -138,6 +153,7 @@ def merge(first: ErrorMoments, second: ErrorMoments) -> ErrorMoments:
         across=merge_joint(first.across, second.across),
         functional=_merge(first.functional, second.functional),
         pooled=merge_joint(first.pooled, second.pooled),
+        powers=first.powers.merged(second.powers),
     )
 
 
@@ -146,17 +162,18 @@ def not_pooled(shape: tuple[int, ...]) -> Moments:
     return Moments(np.zeros(shape, int), np.zeros((*shape, 2)), np.zeros((*shape, 2, 2)))
 
 
-def _beside_pooled(squared: np.ndarray, valid: np.ndarray, error: np.ndarray | None) -> Moments:
-    """Return the joint moments of ||e||^2 of the pooled estimator and of each model.
+def _beside_pooled(
+    squared: np.ndarray, valid: np.ndarray, error: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return ||e||^2 of the pooled estimator beside that of each model, and which chains count.
 
-    ``squared`` and ``valid`` have shape (..., T + 1, C, M), ``error`` has shape (..., C, p).
+    ``squared`` and ``valid`` have shape (..., T + 1, C, M), ``error`` has shape (..., C, p); the
+    result has shapes (..., T + 1, 2, C, M) and (..., T + 1, C, M).
     """
-    if error is None:
-        return not_pooled((*squared.shape[:-2], squared.shape[-1]))
     own = np.square(error).sum(-1)[..., None, :, None]
     both = valid & np.isfinite(own)
     own = np.broadcast_to(np.where(np.isfinite(own), own, 0.0), squared.shape)
-    return joint_moments(np.stack([own, squared], axis=-3), both)
+    return np.stack([own, squared], axis=-3), both
 
 
 def _moments(values: np.ndarray, valid: np.ndarray, axis: int) -> Moments:

@@ -7,13 +7,15 @@ gathering needs is a :class:`Summary`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
+import jax
 import numpy as np
 from jaxtyping import Float, Float32, Int, Integer
 
 from mcjax.chains.program import Trajectory
-from mcjax.engine.moments import TILE, ErrorMoments, Moments, merge, tile_moments
+from mcjax.engine.moments import TILE, ErrorMoments, merge, tile_moments
 from mcjax.models.model import Functional
 from mcjax.solvers.status import Status
 
@@ -139,7 +141,7 @@ def summarise(
     steps = np.asarray(tiles.steps).sum((1, 2, 3))
     return [
         Outcome(
-            moments=ErrorMoments(*(Moments(*(leaf[k] for leaf in part)) for part in moments)),
+            moments=jax.tree.map(itemgetter(k), moments),
             sample=sample[k, : kept(sample[k, 0].size)],
             largest=largest[k],
             highest=highest[k],

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from mcjax.chains.generation import feeds_at
 from mcjax.chains.program import ConditionArrays, Program
 from mcjax.chains.reference import draw_samples
+from mcjax.draws.settings import own_settings
 from mcjax.draws.streams import chain_keys
 from mcjax.engine.engine import Task
 from mcjax.estimators.estimator import Dataset
@@ -46,7 +47,8 @@ def redraw(task: Task, theta: Float[np.ndarray, "T+1 M p"], program: Program) ->
         # generation 0 reads only real data; readers of a model without an estimate fit nothing
         before = theta[max(t - 1, 0)]
         parents = np.concatenate([np.where(np.isnan(before), truth[:1], before), truth])
-        drawn = _draw(task.arrays, parents, key, jnp.int32(t), program=program)
+        with own_settings():
+            drawn = _draw(task.arrays, parents, key, jnp.int32(t), program=program)
         yield jax.tree.map(np.asarray, drawn)
 
 

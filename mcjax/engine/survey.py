@@ -18,6 +18,7 @@ from mcjax.chains.program import Trajectory
 from mcjax.engine.compiled import compile_study
 from mcjax.engine.moments import Moments, joint_moments, merge_joint
 from mcjax.engine.outcome import count_fits
+from mcjax.engine.powers import sum_pairs
 from mcjax.engine.simulation import summaries
 from mcjax.models.location import linear
 from mcjax.models.model import Functional
@@ -36,6 +37,9 @@ class LateErrors(NamedTuple):
     moments : Moments
         Joint moments of (slope, level) over the chains with an estimate at every generation: number
         (M,), mean (M, 2), centred sums of products (M, 2, 2).
+    pairs : ndarray
+        Sums of products of powers of slope and level, see :data:`mcjax.engine.powers.PAIRS`, shape
+        (M, 9).
     fits : ndarray
         Number of fits by outcome, shape (M, number of :class:`Status` codes).
     chains : int or ndarray
@@ -47,6 +51,7 @@ class LateErrors(NamedTuple):
     """
 
     moments: Moments
+    pairs: Float[np.ndarray, "*K M 9"]
     fits: Int[np.ndarray, "*K M codes"]
     chains: Int[Any, "*K"]
 
@@ -54,6 +59,7 @@ class LateErrors(NamedTuple):
         """Return the summary of two sets of chains together."""
         return LateErrors(
             merge_joint(self.moments, other.moments),
+            self.pairs + other.pairs,
             self.fits + other.fits,
             self.chains + other.chains,
         )
@@ -86,11 +92,12 @@ def late_errors(
     error = np.asarray(tiles.theta, float) - truth
     squared = np.einsum("...p,...p->...", error, error)  # (tiles, C, T + 1, M)
     both = np.moveaxis(_late_weights(squared.shape[2] - 1) @ squared, 2, 1)  # (tiles, 2, C, M)
-    moments = joint_moments(both, np.isfinite(both).all(1))
+    valid = np.isfinite(both).all(1)
+    moments, pairs = joint_moments(both, valid), sum_pairs(both[:, 0], both[:, 1], valid)
     status = np.asarray(tiles.status)
     fits = count_fits(np.moveaxis(status, -1, 1).reshape(len(status), status.shape[-1], -1))
     return [
-        LateErrors(Moments(*(leaf[k] for leaf in moments)), fits[k], status.shape[1])
+        LateErrors(Moments(*(leaf[k] for leaf in moments)), pairs[k], fits[k], status.shape[1])
         for k in range(len(status))
     ]
 

@@ -17,6 +17,7 @@ from mcjax.estimators.sufficient_statistics import Statistics, Sums
 from mcjax.models.generative import GaussianMoments, generative_model
 from mcjax.models.information import Information, same_information
 from mcjax.models.model import Functional, Model, uniforms
+from mcjax.models.rounding import normal_rounding
 from mcjax.models.scores import NormalScores
 
 
@@ -51,6 +52,7 @@ def gaussian(unbiased: bool = True) -> Model:
         statistics=Statistics(_summary, _estimate),
         check=_check,
         scores=NormalScores(),
+        rounding=normal_rounding,
         generative=GaussianMoments(),
         functionals=(
             Functional("variance", _variance, "ratio", _unbounded),

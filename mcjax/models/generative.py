@@ -6,8 +6,9 @@ a rate may reach 0. Such an estimate counts like any other; a model trained on i
 recovers from it.
 
 Labels are drawn in the study's draw precision. In float32, a standard deviation below about 1e-7 of
-the mean is lost in rounding, and class probabilities are accurate to 2e-7; ``precision =
-"float64"`` goes further. Sums are taken in the fit's precision about a point near the estimate.
+the mean is lost in rounding, and class probabilities are accurate to 2e-7. Where a truth needs more
+(:mod:`mcjax.models.rounding`), labels are drawn in double precision. Sums are taken in the fit's
+precision about a point near the estimate.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from mcjax.estimators.predictor import Params, Words
 from mcjax.estimators.sufficient_statistics import Statistics, SufficientStatistics, Sums
 from mcjax.models.information import Information, same_information
 from mcjax.models.model import Functional, Model, Tempering, uniforms
+from mcjax.models.rounding import chance_rounding, class_rounding, count_rounding
 from mcjax.models.scores import MeanScores
 
 SUM = 1e-9
@@ -90,6 +92,7 @@ def categorical() -> Model:
         statistics=Statistics(_categorical_summary, _categorical_estimate),
         check=_categorical_check,
         scores=MeanScores(_categorical_covariance),
+        rounding=class_rounding,
         tempering=SHARES_TEMPERING,
         generative=ClassShares(1.0, _all_classes),
         functionals=(
@@ -115,6 +118,7 @@ def bernoulli() -> Model:
         statistics=Statistics(_bernoulli_summary, _bernoulli_estimate),
         check=_bernoulli_check,
         scores=MeanScores(_bernoulli_covariance),
+        rounding=chance_rounding,
         tempering=CHANCE_TEMPERING,
         mirror=_complement,
         generative=ClassShares(1.0, both_classes),
@@ -141,6 +145,7 @@ def poisson_mean() -> Model:
         statistics=Statistics(_poisson_summary, _poisson_estimate),
         check=_poisson_check,
         scores=MeanScores(_poisson_covariance),
+        rounding=count_rounding,
         generative=PoissonRate(0.0),
         functionals=(Functional("alive", _alive, "chance", _at_most_one),),
     )

@@ -16,6 +16,7 @@ from mcjax.estimators.predictor import LinearPredictor, Params, Words
 from mcjax.models.allowance import Allowance
 from mcjax.models.information import Information, same_information
 from mcjax.models.model import Model, Tempering, predictor_model, uniforms
+from mcjax.models.rounding import log_linear_rounding
 from mcjax.models.scores import LOGISTIC_SCORES, POISSON_SCORES
 
 
@@ -39,6 +40,7 @@ def poisson() -> Model:
         POISSON,
         information=poisson_information,
         scores=POISSON_SCORES,
+        rounding=log_linear_rounding,
         allowance=Allowance(12.0),
     )
 

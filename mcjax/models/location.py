@@ -23,6 +23,7 @@ from mcjax.models.huber_scores import huber_scores
 from mcjax.models.information import BatchInformation, Information
 from mcjax.models.model import LeastSquares, Model, Tempering, predictor_model
 from mcjax.models.noise import NOISES, Noise, NoiseLaw, NoiseName, positive, read_noise
+from mcjax.models.rounding import location_rounding
 from mcjax.models.scores import squared_scores
 from mcjax.solvers.cholesky import singular_share, solve_positive
 
@@ -66,6 +67,7 @@ def linear(sigma: float = 1.0, noise: Noise = "normal", real_noise: Noise | None
         statistics=LINEAR_STATISTICS,
         allowance=Allowance(2.0),
         noise_scale="sigma",
+        rounding=location_rounding,
         tempering=NOISE_TEMPERING,
     )
 
@@ -105,6 +107,7 @@ def huber(
         scores=huber_scores(*kinds),
         allowance=Allowance(2.0),
         noise_scale="sigma",
+        rounding=location_rounding,
     )
 
 

@@ -120,6 +120,7 @@ class LeastSquares:
         "check",
         "allowance",
         "generative",
+        "rounding",
     ],
 )
 @dataclass(frozen=True)
@@ -188,6 +189,10 @@ class Model:
         allowance of all measured models.
     generative : WeightedMean or GaussianMoments, optional
         What exact laws use of a model without covariates.
+    rounding : callable, optional
+        ``(params, theta, covariance, rows) -> float``, the unit roundoff at which labels begin to
+        lose their noise, see :mod:`mcjax.models.rounding`; without it, the precision of draws is
+        that of the study.
     penalty : Ridge, optional
         What fits add to the mean loss. :func:`mcjax.penalised` sets it.
     """
@@ -217,6 +222,9 @@ class Model:
     check: Callable[[Float[np.ndarray, " p"]], str] | None = None
     allowance: Allowance | None = None
     generative: WeightedMean | GaussianMoments | None = None
+    rounding: (
+        Callable[[Params, Float[np.ndarray, " p"], Float[np.ndarray, "q q"], int], float] | None
+    ) = None
     penalty: Ridge | None = None
 
     def parameters(self, vector: Float[Array, " p"]) -> Any:

@@ -20,6 +20,7 @@ from mcjax.models.allowance import Allowance
 from mcjax.models.information import BatchInformation, Information
 from mcjax.models.model import Model, predictor_model
 from mcjax.models.noise import NOISES, Noise, NoiseName, positive, read_noise
+from mcjax.models.rounding import location_rounding
 from mcjax.models.scores import quantile_scores
 
 
@@ -71,6 +72,7 @@ def quantile(
         information=_information(kind, real_kind),
         scores=quantile_scores(kind, real_kind),
         noise_scale="sigma",
+        rounding=location_rounding,
         estimator=QuantileLP(),
         allowance=Allowance(4.0, kink),
     )

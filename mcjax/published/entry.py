@@ -39,12 +39,15 @@ class ChainEstimate(NamedTuple):
         The number and its standard error.
     chains, lost : int
         Chains that contribute to it, and chains that have no estimate.
+    skewness : float
+        Skewness of the distribution of the number.
     """
 
     value: float
     error: float
     chains: int
     lost: int = 0
+    skewness: float = 0.0
 
 
 class ConditionResult(NamedTuple):

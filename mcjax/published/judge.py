@@ -5,6 +5,7 @@ A row is judged twice: against the law's number, and against the published const
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from mcjax.engine.engine import Report
 from mcjax.engine.outcome import Outcome, Tally
 from mcjax.published.entry import BOUND, ConditionResult, Entry, Row
 from mcjax.study.study import Study
-from mcjax.verdicts.claims import Cell, Claim, Estimate, Place, ratio_claim, settle, student_claim
+from mcjax.verdicts.claims import Cell, Claim, Estimate, Place, mean_claim, ratio_claim, settle
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.equivalence import Verdict, worst
 
@@ -137,7 +138,7 @@ def _claim(run: Run, row: Row, predicted: float, tolerance: float) -> Claim:
         quantity=run.entry.id,
         law=run.entry.kind,
     )
-    observed = Estimate(estimate.value, estimate.error)
+    observed = Estimate(estimate.value, estimate.error, estimate.skewness)
     count = count_chains(estimate.chains, estimate.chains + estimate.lost, tolerance)
     if not bound:
         return ratio_claim(
@@ -147,13 +148,13 @@ def _claim(run: Run, row: Row, predicted: float, tolerance: float) -> Claim:
             tolerance=tolerance,
             count=count,
         )
-    ratio, error = estimate.value / predicted, estimate.error / predicted
-    return student_claim(
+    ratio = observed.times(1 / predicted)
+    return mean_claim(
         place,
         observed=observed,
         predicted=predicted,
-        ratio=ratio,
-        judged=Estimate(ratio, error),
-        excess=ratio - 1 - tolerance,
+        ratio=ratio.value,
+        judged=ratio,
+        margin=(-math.inf, 1 + tolerance),
         count=count,
     )

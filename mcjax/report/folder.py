@@ -135,6 +135,8 @@ class ResultFolder:
         try:
             with path.open("rb") as file, np.load(file) as data:
                 return unpack(data)
+        except InputError:
+            raise
         except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile) as error:
             raise InputError("", "is damaged; remove it to simulate anew", str(path)) from error
 
@@ -152,6 +154,16 @@ class ResultFolder:
                 part.unlink(missing_ok=True)
             problem = f"cannot be written: {error.strerror}; make room or name another folder"
             raise InputError("--out", problem, str(path)) from error
+
+
+def require_powers(found: bool) -> None:
+    """Raise InputError unless a folder has the sums of powers that intervals need."""
+    if not found:
+        raise InputError(
+            "--out",
+            "holds moments of an earlier version of mcjax, without the sums of powers that"
+            " intervals need; name another folder",
+        )
 
 
 def environment() -> dict[str, Any]:

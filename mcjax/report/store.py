@@ -17,9 +17,10 @@ from typing import Any
 
 from mcjax.engine.moments import ErrorMoments, Moments, not_pooled
 from mcjax.engine.outcome import Outcome, Tally, all_statuses
+from mcjax.engine.powers import Powers
 from mcjax.files import STANDARD_INPUT, read_text
 from mcjax.report.estimator import describe_estimator, describe_selections
-from mcjax.report.folder import ResultFolder
+from mcjax.report.folder import ResultFolder, require_powers
 from mcjax.report.verification import cell_rows, cells_parquet, verification_json
 from mcjax.study.load import builtin_file
 from mcjax.study.quantities import name_of
@@ -173,12 +174,15 @@ def _pack(outcome: Outcome, prefix: str) -> dict[str, Any]:
 def _unpack(data: Any, prefix: str) -> Outcome | None:
     if f"{prefix}/chains" not in data:
         return None
+    require_powers(f"{prefix}/squared/mean" not in data or f"{prefix}/powers/ends" in data)
     parts = {
         name: Moments(*(data[f"{prefix}/{name}/{k}"] for k in Moments._fields))
         for name in ErrorMoments._fields
         if f"{prefix}/{name}/chains" in data  # the pooled estimator came later than such folders
     }
-    moments = ErrorMoments(**{"pooled": not_pooled(parts["squared"].chains.shape), **parts})
+    parts = {"pooled": not_pooled(parts["squared"].chains.shape), **parts}
+    powers = Powers(*(data[f"{prefix}/powers/{k}"] for k in Powers._fields))
+    moments = ErrorMoments(**parts, powers=powers)
     steps, chains = int(data[f"{prefix}/steps"]), int(data[f"{prefix}/chains"])
     names = ("sample", "largest", "highest", "fits")
     sample, largest, highest, fits = (data[f"{prefix}/{name}"] for name in names)

@@ -17,7 +17,7 @@ from mcjax.engine.outcome import all_statuses
 from mcjax.engine.survey import LateErrors
 from mcjax.errors import InputError
 from mcjax.network.graphs import ENCODING
-from mcjax.report.folder import ResultFolder
+from mcjax.report.folder import ResultFolder, require_powers
 from mcjax.report.tables import MARK, STYLE, numbers
 from mcjax.report.verification import cell_rows, cells_parquet, network_counts, survey_json
 from mcjax.study.survey import Survey
@@ -74,15 +74,16 @@ class SurveyStore:
         """Load a piece that ran before; None if it did not."""
 
         def unpack(data: Any) -> LateErrors:
+            require_powers("moments/mean" not in data or "pairs" in data)
             moments = Moments(*(data[f"moments/{name}"] for name in Moments._fields))
-            return LateErrors(moments, all_statuses(data["fits"]), data["chains"])
+            return LateErrors(moments, data["pairs"], all_statuses(data["fits"]), data["chains"])
 
         return self._folder.read_arrays(_name(piece), unpack)
 
     def save(self, piece: int, late: LateErrors) -> None:
         """Keep the late errors of a piece."""
         arrays = {f"moments/{name}": leaf for name, leaf in late.moments._asdict().items()}
-        arrays |= {"fits": late.fits, "chains": late.chains}
+        arrays |= {"pairs": late.pairs, "fits": late.fits, "chains": late.chains}
         self._folder.write_arrays(_name(piece), arrays)
 
     def finish(self, verdict: SurveyVerdict) -> None:

@@ -16,10 +16,19 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from jaxtyping import Float
 
+from mcjax.engine.powers import Shape
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, Verdict, holm
+from mcjax.verdicts.skewed_means import (
+    Tails,
+    factor_of_chains,
+    p_above,
+    p_below,
+    reaches,
+    shape_of,
+)
 
 Interval = tuple[float, float]
 ALLOWED = (
@@ -30,9 +39,15 @@ INCOMPLETE = (
     "the mean error does not vanish as samples grow, and the law leaves out a term of the mean"
     " square that is as large as the variance; judge bias and covariance instead"
 )
+NOT_FINITE = "no finite estimate or prediction"
 DOUBTFUL = (
     "the law is a mean over simulated designs that a few of them dominate, so neither it nor its"
     " standard error is credible; give more rows, or fewer generations"
+)
+SATURATED = (
+    "the law holds while t is much smaller than n: by then, samples have lost a share of their"
+    " variance that is larger than the tolerance, because classes die out; an exact law is judged"
+    " instead where there is one"
 )
 MOST_CHAINS_NEEDED = 2**53
 """Largest number of chains that is announced for an undecided cell."""
@@ -50,10 +65,44 @@ class Place(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """A number with its standard error."""
+    """A number with its standard error.
+
+    Attributes
+    ----------
+    value, error : float
+        The number, and its standard error.
+    skewness, excess : float
+        Shape of the distribution of the number, see
+        :class:`~mcjax.verdicts.skewed_means.Shape`.
+    """
 
     value: float
     error: float
+    skewness: float = 0.0
+    excess: float = 0.0
+
+    def plus(self, value: float, error: float) -> Estimate:
+        """Return the sum with a number that has an independent normal error."""
+        total = math.hypot(self.error, error)
+        share = self.error / total if 0 < total < math.inf else 1.0
+        return Estimate(self.value + value, total, self.skewness * share**3, self.excess * share**4)
+
+    def times(self, factor: float) -> Estimate:
+        """Return the number times a factor."""
+        return Estimate(
+            self.value * factor,
+            self.error * abs(factor),
+            math.copysign(1.0, factor) * self.skewness,
+            self.excess,
+        )
+
+
+def estimate_mean(values: Float[np.ndarray, " C"]) -> Estimate:
+    """Estimate a mean from one value of each chain; not finite for fewer than two chains."""
+    if len(values) < 2:
+        return Estimate(math.nan, math.inf)
+    error = values.std(ddof=1) / math.sqrt(len(values))
+    return Estimate(*map(float, (values.mean(), error, *shape_of(values))))
 
 
 @dataclass(frozen=True)
@@ -139,8 +188,13 @@ class Claim:
         The chains behind ``observed``; its note says why the claim is not judged.
     ratio : float
         ``observed / predicted`` if the quantity is judged as a ratio, otherwise nan.
+    fewest : callable
+        Maps a level to the number of chains below which there is no claim at that level.
     hopeless : str
         Why no number of chains decides the claim, for where ``factor`` is infinite.
+    deviations : tuple of float
+        Relative deviations of the predicted number over the draws of a law that simulates, see
+        :meth:`mcjax.laws.prediction.Prediction.deviations`; used on ladders.
     """
 
     place: Place
@@ -152,7 +206,9 @@ class Claim:
     factor: Callable[[float], float]
     count: ChainCount
     ratio: float = math.nan
+    fewest: Callable[[float], float] = lambda level: 0.0
     hopeless: str = ALLOWED
+    deviations: tuple[float, ...] = ()
 
 
 def settle(claims: Sequence[Claim], confidence: float) -> tuple[Cell, ...]:
@@ -183,14 +239,18 @@ def _judge(claim: Claim, level: float, decided: bool) -> Cell:
     verdict: Verdict = INCONCLUSIVE
     chains, lost, note = claim.count
     needed = None
-    if decided and not note:
+    fewest = math.ceil(claim.fewest(level))
+    few = chains < fewest
+    if decided and not note and not few:
         verdict = VERIFIED if claim.within < claim.beyond else REFUTED
-    interval = UNBOUNDED if note else claim.interval(level)
+    interval = UNBOUNDED if note or few else claim.interval(level)
     if verdict == INCONCLUSIVE and not note:
         factor = claim.factor(level)
         note = "" if math.isfinite(factor) else claim.hopeless
+        if few and not note:
+            note = f"needs about {fewest:,} chains at this level"
         if chains * factor < MOST_CHAINS_NEEDED:
-            needed = math.ceil(chains * factor)
+            needed = max(math.ceil(chains * factor), fewest)
     return Cell(
         **claim.place._asdict(),
         empirical=claim.observed.value,
@@ -214,8 +274,9 @@ def ratio_claim(
     tolerance: float,
     count: ChainCount,
     allowance: float = 0.0,
+    tails: Tails = Tails.UNKNOWN,
 ) -> Claim:
-    """Claim that ``observed / predicted`` lies within 1 +- tolerance, by Student's interval.
+    """Claim that ``observed / predicted`` lies within 1 +- tolerance.
 
     Parameters
     ----------
@@ -229,39 +290,43 @@ def ratio_claim(
         The chains behind ``observed``.
     allowance : float, optional
         Largest departure beyond the tolerance that does not refute the claim.
+    tails : Tails, optional
+        What is known of the values whose mean is observed.
     """
     if predicted.value:
-        ratio = observed.value / predicted.value
-        error = math.hypot(observed.error, ratio * predicted.error) / abs(predicted.value)
+        ratio = observed.times(1 / predicted.value)
+        ratio = ratio.plus(0.0, abs(ratio.value / predicted.value) * predicted.error)
     else:
-        ratio, error = math.nan, math.inf
+        ratio = Estimate(math.nan, math.inf)
         count = count.unless("the law predicts 0")
-    if not all(map(math.isfinite, (ratio, error, predicted.value))):
-        count = count.unless("no finite estimate or prediction")
-    return student_claim(
+    if not all(map(math.isfinite, (*ratio, predicted.value))):
+        count = count.unless(NOT_FINITE)
+    return mean_claim(
         place,
         observed=observed,
         predicted=predicted.value,
-        ratio=ratio,
-        judged=Estimate(ratio, error),
-        excess=abs(ratio - 1) - tolerance,
+        ratio=ratio.value,
+        judged=ratio,
+        margin=(1 - tolerance, 1 + tolerance),
         count=count,
         allowance=allowance,
+        tails=tails,
     )
 
 
-def student_claim(
+def mean_claim(
     place: Place,
     *,
     observed: Estimate,
     predicted: float,
     judged: Estimate,
-    excess: float,
+    margin: Interval,
     count: ChainCount,
     ratio: float = math.nan,
     allowance: float = 0.0,
+    tails: Tails = Tails.UNKNOWN,
 ) -> Claim:
-    """Claim that a mean lies within a margin, by Student's interval.
+    """Claim that a mean lies within a margin, see :mod:`mcjax.verdicts.skewed_means`.
 
     Parameters
     ----------
@@ -272,38 +337,69 @@ def student_claim(
     predicted : float
         The predicted number.
     judged : Estimate
-        Centre of the interval and its standard error.
-    excess : float
-        Distance of the centre beyond the margin; negative inside.
+        The mean that is judged.
+    margin : tuple of float
+        Smallest and largest value for which the claim is true; may be infinite.
     count : ChainCount
         The chains behind ``observed``.
     ratio : float, optional
         ``observed / predicted`` if the quantity is judged as a ratio.
     allowance : float, optional
         Largest departure beyond the margin that does not refute the claim.
+    tails : Tails, optional
+        What is known of the values whose mean is judged.
     """
     if count.counted < 2 or not all(map(math.isfinite, judged)):
-        count = count.unless("no finite estimate or prediction")
-    spread, freedom = max(judged.error, 1e-300), max(count.counted - 1, 1)
+        count = count.unless(NOT_FINITE)
+    value, spread, freedom = (
+        float(judged.value),
+        max(float(judged.error), 1e-300),
+        max(count.counted - 1, 1),
+    )
+    shape = Shape(float(judged.skewness), float(judged.excess))
+    low, high = margin
+    outer = low - allowance, high + allowance
+    smallest = tails.smallest_level(count.counted)
 
-    def p_value(distance: float) -> float:
-        if count.note or not distance > 0:
-            return 1.0
-        return float(2 * stdtr(freedom, -distance / spread))
+    def below(edge: float) -> float:
+        """Return the p-value of the hypothesis that the mean is at least the edge."""
+        return float(p_below((value - edge) / spread, freedom, shape))
 
-    def half(level: float) -> float:
-        return -float(stdtrit(freedom, level / 2)) * spread
+    def above(edge: float) -> float:
+        return float(p_above((value - edge) / spread, freedom, shape))
+
+    def shown(p: float) -> float:
+        return min(1.0, max(2 * p, smallest))
+
+    within = beyond = 1.0
+    if not count.note:
+        within, beyond = max(below(high), above(low)), min(below(outer[0]), above(outer[1]))
+
+    def interval(level: float) -> Interval:
+        down, up = reaches(level, freedom, shape)
+        return value - float(down) * spread, value + float(up) * spread
+
+    def factor(level: float) -> float:
+        most = max(freedom, math.ceil(tails.fewest_chains(level)) - 1)
+
+        def needed(edge: float, side: float) -> float:
+            distance = side * (edge - value) / spread
+            return float(factor_of_chains(level, most, shape, distance, above=side > 0))
+
+        inside = max(needed(low, -1), needed(high, 1))
+        return min(inside, needed(outer[0], 1), needed(outer[1], -1))
 
     return Claim(
         place=place,
         observed=observed,
         predicted=predicted,
-        within=p_value(-excess),
-        beyond=p_value(excess - allowance),
-        interval=lambda level: (judged.value - half(level), judged.value + half(level)),
-        factor=lambda level: more_chains(half(level), max(-excess, excess - allowance)),
+        within=shown(within),
+        beyond=shown(beyond),
+        interval=interval,
+        factor=factor,
         count=count,
         ratio=ratio,
+        fewest=tails.fewest_chains,
     )
 
 

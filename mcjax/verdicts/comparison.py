@@ -11,6 +11,7 @@ from jaxtyping import Float
 from mcjax.study.study import Condition
 from mcjax.verdicts.claims import Claim, Estimate, Place, ratio_claim
 from mcjax.verdicts.counts import ChainCount
+from mcjax.verdicts.skewed_means import Tails
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Comparison:
         observed: Estimate,
         predicted: Estimate,
         count: ChainCount,
+        tails: Tails = Tails.UNKNOWN,
     ) -> Claim:
         """Claim that ``observed / predicted`` is within the tolerance of 1.
 
@@ -71,5 +73,6 @@ class Comparison:
             predicted=Estimate(*map(float, predicted)),
             tolerance=self.tolerance,
             count=count,
+            tails=tails,
             allowance=float(self.allowance[generation, model]),
         )

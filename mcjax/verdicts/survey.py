@@ -24,15 +24,18 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
+from mcjax.engine.moments import Moments
+from mcjax.engine.powers import along
 from mcjax.engine.survey import LateErrors, late_generations
 from mcjax.laws.collapse.origins import Clause
 from mcjax.laws.first_order.collapse_rates import CollapseRates
 from mcjax.study.survey import Survey
-from mcjax.verdicts.claims import Cell, Claim, Estimate, Place, ratio_claim, settle, student_claim
+from mcjax.verdicts.claims import Cell, Claim, Estimate, Place, mean_claim, ratio_claim, settle
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.equivalence import Verdict, worst
 from mcjax.verdicts.failures import count_failures
 from mcjax.verdicts.quantities.collapse import BOUNDARY
+from mcjax.verdicts.skewed_means import Tails
 
 LAW = "collapse_law"
 
@@ -128,11 +131,10 @@ def _claims(
     """
     chains = int(late.moments.chains[model])
     slope, level = late.moments.mean[model]
-    covariance = late.moments.square[model] / np.multiply(chains, chains - 1.0)
     middle = late_generations(survey.generations).mean()
     share = middle * slope / level
     slopes = np.array([middle, -share]) / level  # r is a ratio of means: the delta method
-    growth = Estimate(float(share), math.sqrt(max(float(slopes @ covariance @ slopes), 0.0)))
+    growth = _estimate(late, model, slopes)._replace(value=float(share))
     collapses = bool(rates.collapses[model])
     count = count_chains(chains, int(late.chains), survey.tolerance)
     place = Place(
@@ -142,24 +144,22 @@ def _claims(
         quantity="collapse",
         law=LAW,
     )
-    side = 1 if collapses else -1
     claims = [
-        student_claim(
+        mean_claim(
             place,
             observed=growth,
             predicted=float(collapses),
             ratio=growth.value,
             judged=growth,
-            excess=side * (BOUNDARY - growth.value),
+            tails=Tails.MEASURED,
+            margin=(BOUNDARY, math.inf) if collapses else (-math.inf, BOUNDARY),
             count=count,
         )
     ]
     predicted = float((rates.growth if collapses else rates.limit)[model])
     if math.isfinite(predicted):
         which = 0 if collapses else 1
-        observed = Estimate(
-            float(late.moments.mean[model, which]), math.sqrt(covariance[which, which])
-        )
+        observed = _estimate(late, model, np.eye(2)[which])
         claims.append(
             ratio_claim(
                 place._replace(quantity="growth" if collapses else "limit"),
@@ -167,6 +167,14 @@ def _claims(
                 predicted=Estimate(predicted, 0.0),
                 tolerance=survey.tolerance,
                 count=count,
+                tails=Tails.MEASURED,
             )
         )
     return claims
+
+
+def _estimate(late: LateErrors, model: int, weights: np.ndarray) -> Estimate:
+    """Estimate a weighted sum of one model's slope and level."""
+    moments = Moments(*(part[model] for part in late.moments))
+    total, shape = along(moments, late.pairs[model], weights)
+    return Estimate(*map(float, (total.mean, total.standard_error(), *shape)))

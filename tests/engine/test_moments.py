@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from mcjax.engine.moments import merge, tile_moments
+from mcjax.engine.moments import Moments, merge, tile_moments
+from mcjax.engine.powers import along, shape_of_sums
 
 TRUTH = np.array([1.0, -2.0])
 
@@ -16,8 +18,8 @@ def theta():
     return theta
 
 
-def fold(theta, size):
-    parts = [tile_moments(theta[i : i + size], TRUTH) for i in range(0, len(theta), size)]
+def fold(theta, size, truth=TRUTH):
+    parts = [tile_moments(theta[i : i + size], truth) for i in range(0, len(theta), size)]
     total = parts[0]
     for part in parts[1:]:
         total = merge(total, part)
@@ -61,3 +63,71 @@ def test_no_chain_counts():
     found = merge(tile_moments(nothing, TRUTH), tile_moments(nothing, TRUTH))
     assert (found.squared.chains == 0).all()
     assert np.isinf(found.squared.standard_error()).all()
+
+
+def shape_directly(values):
+    """Skewness of the mean and excess of the values over their number, over the first axis."""
+    skewness, kurtosis = stats.skew(values), stats.kurtosis(values)
+    excess = np.maximum(kurtosis - 1.5 * skewness**2, 0) / len(values)
+    return skewness / len(values) ** 0.5, excess
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 300])
+def test_shapes_against_direct_computation(theta, size):
+    found = fold(theta, size)
+    squared = ((theta - TRUTH) ** 2).sum(-1)
+    whole = np.isfinite(squared).all(1)
+    weights = np.array([-1.0, 1.3])
+    shape = shape_of_sums(found.squared, found.powers.squared)
+    for m in range(3):
+        for t in range(4):
+            values = squared[np.isfinite(squared[:, t, m]), t, m]
+            expected, _ = shape_directly(values)
+            np.testing.assert_allclose(shape.skewness[t, m], expected, rtol=1e-8)
+        values = squared[whole[:, m]][:, [1, 3], m] @ weights
+        total, of = along(found.across.ends(m), found.powers.ends[m], weights)
+        np.testing.assert_allclose(total.mean, values.mean(), rtol=1e-9)
+        np.testing.assert_allclose(total.standard_error(), stats.sem(values), rtol=1e-9)
+        np.testing.assert_allclose(of, shape_directly(values), rtol=1e-7, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [7, 64])
+def test_shapes_of_functionals_and_of_the_pooled_estimator(theta, size):
+    rng = np.random.default_rng(2)
+    values, pooled = rng.exponential(size=(*theta.shape[:-1], 2)), TRUTH + rng.normal(size=(300, 2))
+    parts = [
+        tile_moments(theta[k], TRUTH, values[k], pooled[k])
+        for k in (slice(i, i + size) for i in range(0, 300, size))
+    ]
+    total = parts[0]
+    for part in parts[1:]:
+        total = merge(total, part)
+    shape = shape_of_sums(total.functional, *np.moveaxis(total.powers.functional, -1, 0))
+    np.testing.assert_allclose(shape, shape_directly(values), rtol=1e-8, atol=1e-12)
+    squared, own = ((theta - TRUTH) ** 2).sum(-1)[:, 2, 1], ((pooled - TRUTH) ** 2).sum(-1)
+    both = np.stack([own, squared], -1)[np.isfinite(squared)]
+    joint = Moments(*(part[2, 1] for part in total.pooled))
+    ratio, of = along(joint, total.powers.pooled[2, 1], np.array([1.0, -0.5]))
+    np.testing.assert_allclose(ratio.mean, (both @ [1.0, -0.5]).mean(), rtol=1e-9)
+    np.testing.assert_allclose(of, shape_directly(both @ [1.0, -0.5]), rtol=1e-7, atol=1e-12)
+
+
+def test_merging_in_one_order_gives_the_same_bits(theta):
+    np.testing.assert_equal(fold(theta, 64)._asdict(), fold(theta.copy(), 64)._asdict())
+
+
+@pytest.mark.parametrize("theta_of", [np.zeros, np.ones, lambda shape: np.full(shape, np.nan)])
+def test_shapes_of_chains_that_are_alike(theta_of):
+    found = fold(theta_of((8, 3, 1, 2)), 4)
+    assert (shape_of_sums(found.squared, found.powers.squared).skewness == 0).all()
+    _, shape = along(found.across.ends(0), found.powers.ends[0], np.array([-1.0, 1.0]))
+    assert shape == (0, 0)
+
+
+def test_shapes_that_rounding_hides():
+    """Narrow far from 0, they are taken to be symmetric; too small for powers, they are unknown."""
+    rng = np.random.default_rng(1)
+    far = fold(TRUTH + 1e4 + 1e-4 * rng.normal(size=(256, 1, 1, 2)), 64)
+    assert shape_of_sums(far.squared, far.powers.squared).skewness == 0
+    tiny = fold(1e-60 * rng.normal(size=(256, 1, 1, 2)) + 0 * TRUTH, 64, np.zeros(2))
+    assert np.isnan(shape_of_sums(tiny.squared, tiny.powers.squared).skewness)

@@ -28,12 +28,11 @@ class MeanAbsoluteError(mcjax.Quantity):
         for i in range(comparison.condition.network.size):
             values = np.abs(outcome.sample[:, i, 0].astype(float))
             values = values[np.isfinite(values)]
-            error = values.std(ddof=1) / math.sqrt(len(values))
             yield comparison.ratio_claim(
                 self.name,
                 comparison.last,
                 i,
-                observed=mcjax.Estimate(values.mean(), error),
+                observed=mcjax.estimate_mean(values),
                 predicted=mcjax.Estimate(math.sqrt(2 / math.pi * variances[i]), 0.0),
                 count=mcjax.count_chains(len(values), len(outcome.sample), comparison.tolerance),
             )

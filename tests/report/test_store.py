@@ -106,6 +106,15 @@ def test_moments_that_are_not_finite_come_back(study, tallies, folder):
     assert_equal(store.load()[0], Tally(odd))
 
 
+def test_moments_of_an_earlier_version_are_refused(study, tallies, folder):
+    store = Store(folder, study)
+    store.save(tallies)
+    with np.load(folder / "tallies.npz") as data:
+        np.savez(folder / "tallies.npz", **{k: v for k, v in data.items() if "powers" not in k})
+    with pytest.raises(InputError, match="earlier version of mcjax"):
+        store.load()
+
+
 def test_nothing_known_of_a_new_folder(study, folder):
     assert Store(folder, study).load() is None
 

@@ -4,21 +4,26 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from mcjax.verdicts.claims import Estimate, Place, ratio_claim, settle
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, worst
 
 
+def claim_of(ratio, error, chains, tolerance=0.05, name="0"):
+    return ratio_claim(
+        Place("c", name, 0, "mse", "law"),
+        observed=Estimate(ratio, error),
+        predicted=Estimate(1.0, 0.0),
+        tolerance=tolerance,
+        count=ChainCount(chains, 0),
+    )
+
+
 def equivalence(ratio, error, chains, tolerance, confidence):
     claims = [
-        ratio_claim(
-            Place("c", str(k), 0, "mse", "law"),
-            observed=Estimate(r, e),
-            predicted=Estimate(1.0, 0.0),
-            tolerance=tolerance,
-            count=ChainCount(n, 0),
-        )
+        claim_of(r, e, n, tolerance, str(k))
         for k, (r, e, n) in enumerate(zip(ratio, error, chains.tolist(), strict=True))
     ]
     cells = settle(claims, confidence)
@@ -62,11 +67,21 @@ def test_one_cell_has_the_plain_interval():
     assert abs((high - low) / 2 / 0.01 - 2.5758) < 1e-3
 
 
-@pytest.mark.parametrize(("chains", "quantile"), [(2, 63.657), (3, 9.925), (11, 3.169)])
-def test_few_chains_have_students_interval(chains, quantile):
-    """With two chains the standard error itself is a guess; nothing may be claimed on it."""
-    _, low, high = one(1.0, 0.01, chains=chains)
-    assert abs((high - low) / 2 / 0.01 / quantile - 1) < 1e-3
+def test_few_chains_claim_nothing_and_say_how_many_would():
+    """At 99%, of values about which nothing is known."""
+    [cell] = settle([claim_of(1.0, 1e-6, 293)], 0.99)
+    assert cell.verdict == INCONCLUSIVE
+    assert cell.interval == (-np.inf, np.inf)
+    assert cell.note == "needs about 294 chains at this level"
+    assert cell.chains_needed == 294
+    [cell] = settle([claim_of(1.0, 1e-6, 294)], 0.99)
+    assert (cell.verdict, cell.note) == (VERIFIED, "")
+
+
+def test_chains_have_students_interval_unless_they_are_skewed():
+    [cell] = settle([claim_of(1.0, 0.01, 294)], 0.99)
+    assert cell.interval[1] - 1 == pytest.approx(0.01 * stats.t.isf(0.005, 293))
+    assert 1 - cell.interval[0] == pytest.approx(0.01 * stats.t.isf(0.005, 293))
 
 
 def test_one_chain_says_nothing():
@@ -76,13 +91,13 @@ def test_one_chain_says_nothing():
 def test_interval_and_verdict_agree_in_large_families():
     rng = np.random.default_rng(0)
     ratio, error = 1 + 0.1 * rng.normal(size=500), rng.uniform(0.001, 0.05, 500)
-    verdicts, low, high = equivalence(ratio, error, np.full(500, 999), 0.05, 0.99)
+    verdicts, low, high = equivalence(ratio, error, np.full(500, 9999), 0.05, 0.99)
     assert ((verdicts == VERIFIED) == ((low > 0.95) & (high < 1.05))).all()
     assert ((verdicts == REFUTED) == ((high < 0.95) | (low > 1.05))).all()
     assert {VERIFIED, REFUTED, INCONCLUSIVE} == set(verdicts)
 
 
-def wrong_claims(step_down, runs=4000, cells=20):
+def wrong_claims(step_down, runs=1000, cells=20):
     """Runs with any wrong claim, when all cells sit on the edge of the null they may reject."""
     rng = np.random.default_rng(1)
     truth = np.where(np.arange(cells) % 2, 1.05, 0.95)
@@ -103,7 +118,7 @@ def wrong_claims(step_down, runs=4000, cells=20):
 
 def test_family_wise_error():
     """At most 1 - confidence = 10%; without the correction, far more."""
-    assert wrong_claims(step_down=True) < 0.1 + 3 * np.sqrt(0.09 / 4000)
+    assert wrong_claims(step_down=True) < 0.1 + 3 * np.sqrt(0.09 / 1000)
     assert wrong_claims(step_down=False) > 0.5
 
 
@@ -115,13 +130,7 @@ def test_worst():
 
 
 def test_no_number_of_chains_beyond_what_a_table_holds():
-    claim = ratio_claim(
-        Place("c", "m", 0, "mse", "law"),
-        observed=Estimate(1.0, 0.3),
-        predicted=Estimate(1.0, 0.0),
-        tolerance=0.1,
-        count=ChainCount(2, 0),
-    )
+    claim = claim_of(1.0, 0.3, 1000)
     [cell] = settle([replace(claim, factor=lambda level: 1e30)], 0.99)
     assert cell.verdict == INCONCLUSIVE
     assert cell.chains_needed is None

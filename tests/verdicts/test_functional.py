@@ -75,7 +75,7 @@ def test_intervals_are_wider_than_the_exact_binomial_ones(chains, level):
 
 def test_p_values_are_the_levels_at_which_intervals_reach_the_margin():
     claims = [chance(3, 5000, 1e-4), chance(1500, 5000, 0.31), chance(900, 5000, 0.3)]
-    claims.append(claim_about((1.5, 0.01), 1.48, 1.48, np.inf, 0.05, 500))
+    claims.append(claim_about((1.5, 0.02, 0.1), 1.48, 1.48, np.inf, 0.05, 500))
     for claim in claims:
         p = min(claim.within, claim.beyond)
         assert 0 < p < 1

@@ -287,19 +287,22 @@ def test_a_wild_chain_is_noted_where_standard_errors_hang_on_it():
 
 
 @pytest.mark.parametrize(
-    ("name", "chains", "note"),
+    ("name", "chains", "note", "enough"),
     [
-        ("covariance", 29, "fewer than 30 chains"),
-        ("cross_covariance", 29, "fewer than 30 chains"),
-        ("normality", 29, "fewer than 30 chains"),
-        ("bias", 3, "too few chains"),
-        ("mse", 1, "no finite estimate"),
-        ("growth", 1, "no finite estimate"),
+        ("covariance", 29, "fewer than 30 chains", 400),
+        ("cross_covariance", 29, "fewer than 30 chains", 400),
+        ("covariance", 30, "needs about", 400),
+        ("normality", 29, "fewer than 30 chains", 30),
+        ("bias", 3, "too few chains", 4),
+        ("mse", 1, "no finite estimate", 64),
+        ("mse", 31, "needs about", 64),
+        ("growth", 1, "no finite estimate", 800),
+        ("growth", 64, "needs about", 800),
     ],
 )
-def test_too_few_chains_are_noted(name, chains, note):
+def test_too_few_chains_are_noted(name, chains, note, enough):
     assert all(note in c.note for c in judged(name, law(SPREAD), errors_of(chains)))
-    assert not any(c.note for c in judged(name, law(SPREAD), errors_of(chains + 1)))
+    assert not any(c.note for c in judged(name, law(SPREAD), errors_of(enough)))
 
 
 FREE = {"bias"}

@@ -9,13 +9,14 @@ from scipy.stats import norm
 
 from mcjax import api
 from mcjax.engine.moments import Moments
+from mcjax.engine.powers import sum_pairs
 from mcjax.engine.survey import LateErrors, joined_pieces
 from mcjax.laws.collapse.origins import CLAUSES
 from mcjax.laws.first_order.collapse_rates import rates_without
 from mcjax.solvers.status import Status
 from mcjax.study.load import builtin_file, load_survey
 from mcjax.study.survey import Survey
-from mcjax.verdicts.claims import Estimate, Place, settle, student_claim
+from mcjax.verdicts.claims import Estimate, Place, mean_claim, settle
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.survey import judge_survey
@@ -296,7 +297,10 @@ def moments(both):
     square = np.einsum("kna,knb->kab", centred, centred)
     count = np.full((4, 1), both.shape[1])
     fits = np.zeros((4, 1, len(Status)), int)
-    return LateErrors(Moments(count, mean[:, None], square[:, None]), fits, count[:, 0].copy())
+    slope, level = np.moveaxis(both, -1, 0)[..., None]
+    pairs = sum_pairs(slope, level, np.ones_like(slope, bool))
+    found = Moments(count, mean[:, None], square[:, None])
+    return LateErrors(found, pairs, fits, count[:, 0].copy())
 
 
 def judged(shares, rates, **settings):
@@ -367,12 +371,12 @@ def test_lost_chains_prove_nothing(lost):
 
 
 def claim(estimate, error, lower, upper, chains=10**6, name="c"):
-    return student_claim(
+    return mean_claim(
         Place(name, "0", 0, "collapse", "law"),
         observed=Estimate(estimate, error),
         predicted=NAN,
         judged=Estimate(estimate, error),
-        excess=max(lower - estimate, estimate - upper),
+        margin=(lower, upper),
         count=ChainCount(chains, 0),
     )
 

@@ -16,6 +16,7 @@ from jax import Array, lax
 from jaxtyping import Float
 
 from mcjax.chains.observations import draw_labels, draw_normals, label_words
+from mcjax.draws.settings import own_settings
 from mcjax.draws.streams import chain_keys
 from mcjax.laws.first_order.score_tests import (
     Moments,
@@ -91,7 +92,8 @@ def draw_moments(
     if key not in _KEPT:
         keys = jnp.asarray(chain_keys(SEED, int(real), np.arange(BATCHES)))
         own = real and model.sample_real is not None  # otherwise one program serves both
-        batches = _batches(model, jnp.asarray(theta), jnp.asarray(factor), keys, real=own)
+        with own_settings():
+            batches = _batches(model, jnp.asarray(theta), jnp.asarray(factor), keys, real=own)
         if len(_KEPT) >= MOST_KEPT:
             _KEPT.pop(next(iter(_KEPT)))
         _KEPT[key] = Moments(*(np.asarray(leaf, float) for leaf in batches))

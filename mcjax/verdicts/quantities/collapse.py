@@ -21,25 +21,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import Outcome
+from mcjax.engine.powers import along
 from mcjax.laws.prediction import Prediction
-from mcjax.verdicts.claims import Claim, Estimate, never_verified, student_claim
+from mcjax.verdicts.claims import Claim, Estimate, mean_claim, never_verified
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import NormalCells
-from mcjax.verdicts.power import Chance, mean_chances
+from mcjax.verdicts.power import Amplification, Chance, mean_chances
 from mcjax.verdicts.quantities.quantity import Quantity
+from mcjax.verdicts.skewed_means import Tails
 from mcjax.verdicts.tails import dominated
 
 BOUNDARY, ROOM = 0.4, 0.1
-MOST_GENERATIONS, MOST_NUMBERS = 1024, 1 << 22
-"""How far ahead a law is asked, and for how many numbers, for a T that would tell."""
+MOST_GENERATIONS, MOST_CENTRES, MOST_NUMBERS = 1024, 64, 1 << 22
+"""How far ahead a law is asked for a T that would tell: generations, those of a law whose centres
+move, each of which takes an integration, and numbers."""
 TOO_FEW_GENERATIONS = (
     "too few generations: by the law itself, the error has not yet grown, or settled, enough to"
     " distinguish collapse from stability"
@@ -81,8 +84,8 @@ class Collapse(Quantity):
         low, high = _edges(prediction, comparison.tolerance)
         heavy, notes = dominated(outcome)[last], _notes(prediction)
         for i in np.flatnonzero(sides).tolist():
-            squared = Moments(*(part[i] for part in outcome.moments.across))
-            share = _estimated_share(squared, last)
+            squared = outcome.moments.across.ends(i)
+            share = _estimated_share(squared, outcome.moments.powers.ends[i], last)
             count = count_chains(
                 int(squared.chains), outcome.chains, comparison.tolerance, heavy=heavy[i]
             )
@@ -91,14 +94,15 @@ class Collapse(Quantity):
                 count = count._replace(note=note)
             elif not math.isfinite(share.value):
                 count = count.unless("no finite estimate")
-            claim = student_claim(
+            claim = mean_claim(
                 comparison.place(self.name, last, i),
                 observed=share,
                 predicted=float(shares[i]),
-                judged=Estimate(share.value, math.hypot(share.error, errors[i])),
-                excess=float(max(low[i] - share.value, share.value - high[i])),
+                judged=share.plus(0.0, float(errors[i])),
+                margin=(float(low[i]), float(high[i])),
                 count=count,
                 allowance=float(comparison.allowance[last, i]),
+                tails=Tails.MEASURED,
             )
             yield claim if decidable[i] else never_verified(claim, notes[i])
 
@@ -120,7 +124,11 @@ class Collapse(Quantity):
         ]
 
     def chances(
-        self, comparison: Comparison, truth: Prediction, level: float, ladder: float | None = None
+        self,
+        comparison: Comparison,
+        truth: Prediction,
+        level: float,
+        ladder: Amplification | None = None,
     ) -> list[Chance]:
         """Return the chances of refuting a law if another one is true, cell by cell.
 
@@ -214,50 +222,52 @@ def _edges(prediction: Prediction, tolerance: float) -> Float[np.ndarray, "2 M"]
 def _notes(prediction: Prediction) -> list[str]:
     """Return why each model's claim cannot be verified, and which T would tell."""
     wanted = (predicted_sides(prediction) != 0) & ~clear(prediction)
+    if not wanted.any():
+        return [""] * len(wanted)
+    if prediction.longer is None or prediction.versions:
+        return [TOO_FEW_GENERATIONS] * len(wanted)
+    told, most = _telling(prediction, wanted)
     return [
-        TOO_FEW_GENERATIONS + _telling(prediction, i) if wanted[i] else ""
-        for i in range(len(wanted))
+        TOO_FEW_GENERATIONS
+        + (f"; by the law, T = {t} would tell" if t else f"; no T up to {most} would tell")
+        for t in told.tolist()
     ]
 
 
-def _telling(prediction: Prediction, model: int) -> str:
-    """Return, in words, the first T at which a law's verdict on a model can be told."""
-    if prediction.longer is None or prediction.versions:
-        return ""
-    told = undecided = len(prediction.mse) - 1
-    most = max(told, min(MOST_GENERATIONS, MOST_NUMBERS // prediction.covariance[0].size))
-    while told == undecided:
-        if told >= most:
-            return f"; no T up to {most} would tell"
-        told = min(2 * told, most)
-        if not _tells(prediction, told, model):
-            undecided = told
-    while told - undecided > 1:
-        middle = (told + undecided) // 2
-        if _tells(prediction, middle, model):
-            told = middle
-        else:
-            undecided = middle
-    return f"; by the law, T = {told} would tell"
+def _telling(
+    prediction: Prediction, wanted: Bool[np.ndarray, " M"]
+) -> tuple[Int[np.ndarray, " M"], int]:
+    """Return the first T at which a law's verdict on each model is clear, and the last T tried.
 
-
-def _tells(prediction: Prediction, generations: int, model: int) -> bool:
+    T is 0 for models for which there is none.
+    """
     assert prediction.longer is not None
-    later = prediction.longer(generations)
-    return later is not None and bool(clear(later)[model])
+    last = len(prediction.mse) - 1
+    most = MOST_GENERATIONS if prediction.mean is None else MOST_CENTRES
+    most = max(last, min(most, MOST_NUMBERS // prediction.covariance[0].size))
+    told, tried = np.zeros(len(wanted), int), last
+    while tried < most and (wanted & (told == 0)).any():
+        later = prediction.longer(min(2 * tried, most))
+        if later is None:
+            break
+        for t in range(tried + 1, min(2 * tried, most) + 1):
+            found = clear(replace(later, mse=later.mse[: t + 1])) & (told == 0)
+            told[found] = t
+        tried = min(2 * tried, most)
+    return told, tried
 
 
-def _estimated_share(across: Moments, last: int) -> Estimate:
-    """Estimate one model's r from its squared errors across generations, by the delta method."""
-    chains = int(across.chains)
-    value = float(growth_share(across.mean[:, None])[0]) if chains > 1 else math.nan
+def _estimated_share(ends: Moments, pairs: np.ndarray, last: int) -> Estimate:
+    """Estimate one model's r from its squared errors at both generations, by the delta method."""
+    chains = int(ends.chains)
+    mse = np.zeros((last + 1, 1))
+    mse[[last // 2, last], 0] = ends.mean
+    value = float(growth_share(mse)[0]) if chains > 1 else math.nan
     if not math.isfinite(value):
         return Estimate(math.nan, math.inf)
-    ends = [last // 2, last]
-    slopes = share_slopes(across.mean[ends], last)
-    variance = slopes @ across.square[np.ix_(ends, ends)] @ slopes / (chains * (chains - 1))
-    # rounding can make the variance of a model without feeds negative
-    return Estimate(value, math.sqrt(max(variance, 0.0)))
+    slopes = share_slopes(ends.mean, last)
+    change, shape = along(ends, pairs, slopes)
+    return Estimate(value, *map(float, (change.standard_error(), *shape)))
 
 
 QUANTITY = Collapse()

@@ -27,18 +27,26 @@ import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
 
 from mcjax.engine.outcome import Outcome
+from mcjax.engine.powers import Shape
 from mcjax.laws.prediction import Prediction
 from mcjax.models.model import Model
-from mcjax.verdicts.claims import Claim, Estimate, Interval, Place, more_chains
+from mcjax.verdicts.claims import Claim, Estimate, Interval, Place
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.planning import VectorCells
-from mcjax.verdicts.power import Chance
+from mcjax.verdicts.power import Amplification, Chance
 from mcjax.verdicts.quantities.covariance_power import covariance_chances
 from mcjax.verdicts.quantities.quantity import Quantity
+from mcjax.verdicts.skewed_means import (
+    Tails,
+    factor_of_chains,
+    p_above,
+    p_below,
+    reaches,
+    shape_of,
+)
 from mcjax.verdicts.tails import ALIKE, HEAVY, dominated
 from mcjax.verdicts.whitening import Whitened, whiten
 
@@ -74,7 +82,7 @@ class Covariance(Quantity):
                 kinds[CROSS] = _cross, heavy.any()
             for name, (entries, tail) in kinds.items():
                 count = whitened.chains.unless(HEAVY if tail else "")
-                numbers = np.full((3, 1), math.nan)
+                numbers = np.full((5, 1), math.nan)
                 if not whitened.chains.note:
                     numbers = entries(whitened, i, comparison.prediction)
                 if not (numbers[2] > 0).all():
@@ -106,7 +114,11 @@ class Covariance(Quantity):
         ]
 
     def chances(
-        self, comparison: Comparison, truth: Prediction, level: float, ladder: float | None = None
+        self,
+        comparison: Comparison,
+        truth: Prediction,
+        level: float,
+        ladder: Amplification | None = None,
     ) -> list[Chance]:
         """Return the chances of refuting a law if another one is true, claim by claim."""
         edge = comparison.tolerance + comparison.allowance[-1]
@@ -116,10 +128,10 @@ class Covariance(Quantity):
 def _own(whitened: Whitened, model: int, law: Prediction) -> np.ndarray:
     """Return the entries and extremes of one model's whitened covariance.
 
-    The rows of the result, shape (3, m), are observed numbers, predicted numbers, and standard
-    errors of the differences.
+    The rows of the result, shape (5, m), are observed numbers, predicted numbers, and standard
+    errors, skewness and excess of the differences.
     """
-    w = whitened.errors[:, model]
+    w = _unbiased(whitened)[:, model]
     half, p = len(w) // 2, w.shape[1]
     _, directions = np.linalg.eigh(w[:half].T @ w[:half])
     ends = directions[:, [0, -1]] if p > 1 else np.empty((1, 0))
@@ -136,7 +148,7 @@ def _own(whitened: Whitened, model: int, law: Prediction) -> np.ndarray:
 
 def _cross(whitened: Whitened, model: int, law: Prediction) -> np.ndarray:
     """Return the entries of one model's whitened covariances with all others, as in `_own`."""
-    w = whitened.errors
+    w = _unbiased(whitened)
     others = np.delete(np.arange(w.shape[1]), model)
 
     def predicted(version: Prediction) -> np.ndarray:
@@ -147,61 +159,84 @@ def _cross(whitened: Whitened, model: int, law: Prediction) -> np.ndarray:
 
 
 def _with_error(numbers: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """Add the law's own error to the standard errors in the last row."""
-    return np.stack([*numbers[:2], np.hypot(numbers[2], error)])
+    """Add the law's own error, which is normal, to the standard errors."""
+    observed, predicted, spread, skewness, excess = numbers
+    total = np.hypot(spread, error)
+    share = np.divide(spread, total, out=np.ones_like(spread), where=total > 0)
+    return np.stack([observed, predicted, total, skewness * share**3, excess * share**4])
+
+
+def _unbiased(whitened: Whitened) -> np.ndarray:
+    """Return centred errors whose mean products are not biased by the centring."""
+    chains = len(whitened.errors)
+    return whitened.errors * math.sqrt(chains / (chains - 1))
 
 
 def _means(products: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     error = products.std(0, ddof=1) / math.sqrt(len(products))
-    return np.stack([products.mean(0), predicted, error])
+    return np.stack([products.mean(0), predicted, error, *shape_of(products)])
 
 
+@np.errstate(over="ignore", invalid="ignore")  # far beyond every margin
 def _claim(
     place: Place, numbers: np.ndarray, *, tolerance: float, count: ChainCount, allowance: float
 ) -> Claim:
     """Claim that all m numbers lie within the tolerance; ``numbers`` is a result of `_own`."""
-    observed, predicted, error = numbers
-    departure = observed - predicted
-    m = len(departure)
+    observed, predicted, error, *shapes = numbers
+    departure, m = observed - predicted, numbers.shape[1]
     # the variances in extreme directions come from half the chains
-    spread, freedom = np.maximum(error, 1e-300), max(count.counted // 2 - 1, 1)
+    half = count.counted // 2
+    spread, freedom, shape = np.maximum(error, 1e-300), max(half - 1, 1), Shape(*shapes)
     worst = 0 if count.note else int(np.argmax((np.abs(departure) - tolerance) / spread))
-    inside = tolerance - np.abs(departure)
-    beyond = -inside - allowance
+    outer = tolerance + allowance
+    smallest = Tails.MEASURED.smallest_level(half)
 
-    def p_values(distance: np.ndarray) -> np.ndarray:
-        tail = 2 * stdtr(freedom, -np.abs(distance) / spread)
-        return np.where(distance > 0, tail, 1.0)
+    def below(edge: float) -> np.ndarray:
+        """Return p-values of the hypotheses that the departures are at least the edge."""
+        return np.asarray(p_below((departure - edge) / spread, freedom, shape))
 
-    one_outside = min(1.0, m * float(p_values(beyond).min()))
-    all_inside = float(p_values(inside).max())
+    def above(edge: float) -> np.ndarray:
+        return np.asarray(p_above((departure - edge) / spread, freedom, shape))
 
-    def halves(level: float) -> np.ndarray:
-        return -stdtrit(freedom, level / 2) * spread
+    def within() -> float:
+        largest = np.maximum(below(tolerance), above(-tolerance)).max()
+        return min(1.0, max(2 * float(largest), smallest))
+
+    def beyond() -> float:
+        least = np.minimum(above(outer), below(-outer)).min()
+        return min(1.0, m * max(2 * float(least), smallest))
+
+    all_inside, one_outside = (1.0, 1.0) if count.note else (within(), beyond())
 
     def interval(level: float) -> Interval:
-        if one_outside < level:
-            half = halves(level / m)[worst]
-            return float(departure[worst] - half), float(departure[worst] + half)
-        half = halves(level if all_inside < level else level / m)
-        return float((departure - half).min()), float((departure + half).max())
+        one = one_outside < level
+        down, up = reaches(level if all_inside < level and not one else level / m, freedom, shape)
+        low, high = departure - down * spread, departure + up * spread
+        if one:
+            return float(low[worst]), float(high[worst])
+        return float(low.min()), float(high.max())
 
     def factor(level: float) -> float:
-        if (beyond > 0).any():
-            pairs = zip(halves(level / m), beyond, strict=True)
-            return min(more_chains(float(reach), float(room)) for reach, room in pairs)
-        pairs = zip(halves(level), inside, strict=True)
-        return max(more_chains(float(reach), float(room)) for reach, room in pairs)
+        def needed(edge: float, level: float, *, above: bool) -> np.ndarray:
+            distance = (edge - departure) / spread if above else (departure - edge) / spread
+            return factor_of_chains(level, freedom, shape, distance, above=above)
+
+        low, high = (needed(-outer, level / m, above=True), needed(outer, level / m, above=False))
+        inside = np.maximum(
+            needed(-tolerance, level, above=False), needed(tolerance, level, above=True)
+        )
+        return float(min(inside.max(), low.min(), high.min()))
 
     return Claim(
         place=place,
         observed=Estimate(float(observed[worst]), float(error[worst])),
         predicted=float(predicted[worst]),
-        within=1.0 if count.note else all_inside,
-        beyond=1.0 if count.note else one_outside,
+        within=all_inside,
+        beyond=one_outside,
         interval=interval,
         factor=factor,
         count=count,
+        fewest=lambda level: 2 * Tails.MEASURED.fewest_chains(level),
     )
 
 

@@ -22,14 +22,17 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float
 
+from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import Outcome
+from mcjax.engine.powers import along
 from mcjax.laws.prediction import Prediction
 from mcjax.verdicts.claims import Claim, Estimate
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import RatioCells
-from mcjax.verdicts.power import Chance, mean_chances
+from mcjax.verdicts.power import Amplification, Chance, mean_chances
 from mcjax.verdicts.quantities.quantity import Quantity
+from mcjax.verdicts.skewed_means import Tails
 from mcjax.verdicts.tails import dominated
 
 NOT_SIMULATED = (
@@ -54,7 +57,8 @@ class Efficiency(Quantity):
 
     def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that relative efficiencies are the predicted ones, at every generation."""
-        chains, mean, square = outcome.moments.pooled[:3]
+        chains, mean, square = outcome.moments.pooled
+        pairs = outcome.moments.powers.pooled
         efficiency = efficiencies(comparison.prediction)
         error = comparison.prediction.error_of(efficiencies)
         heavy = dominated(outcome)
@@ -69,9 +73,9 @@ class Efficiency(Quantity):
             if counted > 1 and mean[t, i, 1] > 0:
                 value = mean[t, i, 0] / mean[t, i, 1]
                 slopes = np.array([1.0, -value]) / mean[t, i, 1]
-                variance = slopes @ square[t, i] @ slopes / (counted * (counted - 1))
-                # rounding can make the variance negative where the two estimators are the same
-                observed = Estimate(float(value), math.sqrt(max(float(variance), 0.0)))
+                both = Moments(chains[t, i], mean[t, i], square[t, i])
+                change, shape = along(both, pairs[t, i], slopes)
+                observed = Estimate(*map(float, (value, change.standard_error(), *shape)))
             yield comparison.ratio_claim(
                 self.name,
                 t,
@@ -79,6 +83,7 @@ class Efficiency(Quantity):
                 observed=observed,
                 predicted=Estimate(float(efficiency[t, i]), float(error[t, i])),
                 count=count,
+                tails=Tails.MEASURED,
             )
 
     def planned(self, comparison: Comparison) -> list[RatioCells]:
@@ -94,7 +99,11 @@ class Efficiency(Quantity):
         ]
 
     def chances(
-        self, comparison: Comparison, truth: Prediction, level: float, ladder: float | None = None
+        self,
+        comparison: Comparison,
+        truth: Prediction,
+        level: float,
+        ladder: Amplification | None = None,
     ) -> list[Chance]:
         """Return the chances of refuting a law if another one is true, cell by cell."""
         if truth.pooled is None:

@@ -11,7 +11,8 @@ event is impossible. If values differ by at most R, Student's interval is theref
 ``R log(2 / level) / n`` on either side. If all n chains agree this is exact: the probability of any
 other value is at most ``1 - (level / 2)^(1/n)``. Otherwise it is, up to constants, the term for
 rare events in Bernstein's inequality (Maurer & Pontil 2009), and the interval is wider than the
-exact binomial interval for a chance. Values without such a bound are not judged if all chains
+exact binomial interval for a chance. Values without such a bound have the interval of
+:mod:`mcjax.verdicts.skewed_means`. They are not judged if all chains
 agree, nor if one chain accounts for too much of the spread and is farther off than is plausible for
 the square of a normal variable (:mod:`mcjax.verdicts.tails`).
 
@@ -30,17 +31,19 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 from scipy.optimize import brentq
-from scipy.special import chdtrc, ndtr, ndtri, stdtr, stdtrit
+from scipy.special import chdtrc, ndtr, ndtri, stdtrit
 
 from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import Outcome
+from mcjax.engine.powers import shape_of_sums
 from mcjax.models.model import Functional, Model, Scale
-from mcjax.verdicts.claims import Claim, Estimate, Place, square
+from mcjax.verdicts.claims import NOT_FINITE, Claim, Estimate, Place, mean_claim, square
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount, count_chains
 from mcjax.verdicts.planning import PlannedCells, UnplannedCells
-from mcjax.verdicts.power import Chance
+from mcjax.verdicts.power import Amplification, Chance
 from mcjax.verdicts.quantities.quantity import Quantity, Subject
+from mcjax.verdicts.skewed_means import Tails
 from mcjax.verdicts.tails import ALIKE, HEAVY_TAIL_ODDS, LARGE_SHARE, alike
 
 SMALLEST_CHANCE_UNIT = 0.1
@@ -114,7 +117,8 @@ class FunctionalMeans(Quantity):
     def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that the mean of each functional is the predicted one, at every generation."""
         moments, squared = outcome.moments.functional, outcome.moments.squared
-        error = moments.standard_error()
+        shape = shape_of_sums(moments, *np.moveaxis(outcome.moments.powers.functional, -1, 0))
+        numbers = moments.mean, moments.standard_error(), *map(np.asarray, shape)
         for k, functional, predicted in _predicted(comparison):
             law_error = comparison.prediction.standard_error(functional.name)
             span = functional.span(len(comparison.condition.theta))
@@ -128,10 +132,10 @@ class FunctionalMeans(Quantity):
                     values = Moments(*(part[t, i, k] for part in moments))
                     highest = float(outcome.highest[t, i, k])
                     count = count.unless(_tail(values, highest, functional.scale))
-                value = float(moments.mean[t, i, k]) if chains else math.nan
+                observed = Estimate(*(float(part[t, i, k]) for part in numbers))
                 yield functional_claim(
                     comparison.place(self._named(functional), t, i),
-                    observed=Estimate(value, float(error[t, i, k])),
+                    observed=observed if chains else observed._replace(value=math.nan),
                     predicted=Estimate(float(predicted[t, i]), float(law_error[t, i])),
                     unit=unit_of(functional, float(predicted[t, i])),
                     span=span,
@@ -151,7 +155,11 @@ class FunctionalMeans(Quantity):
         return cells
 
     def chances(
-        self, comparison: Comparison, truth: Any, level: float, ladder: float | None = None
+        self,
+        comparison: Comparison,
+        truth: Any,
+        level: float,
+        ladder: Amplification | None = None,
     ) -> list[Chance]:
         """Return the chances of refuting a law of chances if another one is true, cell by cell.
 
@@ -246,12 +254,23 @@ def functional_claim(
     if unit == 0:
         count = count.unless("the law predicts 0")
     if not (chains > 1 and all(map(math.isfinite, (*observed, *predicted)))):
-        count = count.unless("no finite estimate or prediction")
-    departure, spread, rare = 0.0, 1.0, 0.0
+        count = count.unless(NOT_FINITE)
+    judged = Estimate(1.0, 1.0)
     if not count.note:
-        departure = (observed.value - predicted.value) / unit
-        spread = math.hypot(observed.error, predicted.error) / unit
-        rare = 0.0 if math.isinf(span) else span / unit / chains
+        judged = observed.plus(-predicted.value, predicted.error).times(1 / unit).plus(1.0, 0.0)
+    ratio = judged.value if unit == abs(predicted.value) and not count.note else math.nan
+    if math.isinf(span):
+        return mean_claim(
+            place,
+            observed=observed,
+            predicted=predicted.value,
+            judged=judged,
+            margin=(1 - tolerance, 1 + tolerance),
+            count=count,
+            ratio=ratio,
+            tails=Tails.MEASURED,
+        )
+    spread, rare = judged.error, 0.0 if count.note else span / unit / chains
     freedom = max(chains - 1, 1)
 
     def student(level: float) -> float:
@@ -265,8 +284,6 @@ def functional_claim(
         """Return the level at which the half-width of the interval equals the distance."""
         if count.note or not distance > 0:
             return 1.0
-        if rare == 0:
-            return float(2 * stdtr(freedom, -distance / spread))
         if half(1.0) >= distance:
             return 1.0
         lowest = -700.0  # its exponential is about the smallest positive double
@@ -276,7 +293,7 @@ def functional_claim(
             return math.exp(lowest)
         return math.exp(brentq(lambda log: half(math.exp(log)) - distance, lowest, 0.0))
 
-    inside = tolerance - abs(departure)
+    inside = tolerance - abs(judged.value - 1)
 
     def factor(level: float) -> float:
         distance = max(abs(inside), sys.float_info.min)
@@ -292,10 +309,10 @@ def functional_claim(
         predicted=predicted.value,
         within=p_value(inside),
         beyond=p_value(-inside),
-        interval=lambda level: (1 + departure - half(level), 1 + departure + half(level)),
+        interval=lambda level: (judged.value - half(level), judged.value + half(level)),
         factor=factor,
         count=count,
-        ratio=1 + departure if unit == abs(predicted.value) and not count.note else math.nan,
+        ratio=ratio,
     )
 
 

@@ -16,15 +16,17 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from mcjax.engine.outcome import Outcome
+from mcjax.engine.powers import along
 from mcjax.laws.prediction import Prediction
 from mcjax.models.model import Model
 from mcjax.study.study import Condition
-from mcjax.verdicts.claims import Claim, Estimate, student_claim
+from mcjax.verdicts.claims import Claim, Estimate, mean_claim
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import NormalCells, RatioCells
-from mcjax.verdicts.power import Chance, mean_chances
+from mcjax.verdicts.power import Amplification, Chance, mean_chances
 from mcjax.verdicts.quantities.quantity import Quantity
+from mcjax.verdicts.skewed_means import Tails
 from mcjax.verdicts.tails import dominated
 
 DRIFT = "drift"
@@ -41,9 +43,12 @@ class Growth:
     empirical : float
         Observed slope.
     standard_error : float
-        Standard error of ``empirical``, with the covariance of the two generations over chains.
+        Standard error of ``empirical``, with the dependence of the two generations over chains.
     predicted : float
         Slope predicted by ``law``.
+    skewness, excess : float
+        Shape of the distribution of ``empirical``, see
+        :class:`~mcjax.verdicts.skewed_means.Shape`.
     """
 
     condition: str
@@ -52,6 +57,8 @@ class Growth:
     empirical: float
     standard_error: float
     predicted: float
+    skewness: float = 0.0
+    excess: float = 0.0
 
 
 def growth_of(condition: Condition, prediction: Prediction, outcome: Outcome) -> list[Growth]:
@@ -80,6 +87,8 @@ def growth_of(condition: Condition, prediction: Prediction, outcome: Outcome) ->
         observed = across.mean[i, last] - across.mean[i, first] if chains else np.nan
         predicted = prediction.mse[last, i] - prediction.mse[first, i]
         steps = last - first
+        ends = outcome.moments.across.ends(i)
+        _, shape = along(ends, outcome.moments.powers.ends[i], np.array([-1.0, 1.0]))
         slopes.append(
             Growth(
                 condition=condition.name,
@@ -88,6 +97,8 @@ def growth_of(condition: Condition, prediction: Prediction, outcome: Outcome) ->
                 empirical=float(observed / steps),
                 standard_error=error / steps,
                 predicted=float(predicted / steps),
+                skewness=float(shape.skewness),
+                excess=float(shape.excess),
             )
         )
     return slopes
@@ -111,29 +122,36 @@ class MseGrowth(Quantity):
         heavy, chains = dominated(outcome)[last], outcome.moments.across.chains
         law_error = prediction.error_of(_changes)
         for i, slope in enumerate(growth_of(comparison.condition, prediction, outcome)):
-            observed = Estimate(slope.empirical, slope.standard_error)
+            observed = Estimate(slope.empirical, slope.standard_error, slope.skewness, slope.excess)
             predicted = Estimate(slope.predicted, law_error[i] / (last - first))
             count = count_chains(
                 int(chains[i]), outcome.chains, comparison.tolerance, heavy=heavy[i]
             )
             if not math.isnan(prediction.growth[i]):
                 yield comparison.ratio_claim(
-                    self.name, last, i, observed=observed, predicted=predicted, count=count
+                    self.name,
+                    last,
+                    i,
+                    observed=observed,
+                    predicted=predicted,
+                    count=count,
+                    tails=Tails.MEASURED,
                 )
                 continue
             level = float(prediction.mse[last, i]) / (last - first)
-            departure = (observed.value - predicted.value) / level if level else math.nan
-            yield student_claim(
+            yield mean_claim(
                 comparison.place(DRIFT, last, i),
                 observed=observed,
                 predicted=predicted.value,
-                judged=Estimate(
-                    1 + departure,
-                    math.hypot(observed.error, predicted.error) / level if level else math.inf,
+                judged=(
+                    observed.plus(-predicted.value, predicted.error).times(1 / level).plus(1.0, 0.0)
+                    if level
+                    else Estimate(math.nan, math.inf)
                 ),
-                excess=abs(departure) - comparison.tolerance,
+                margin=(1 - comparison.tolerance, 1 + comparison.tolerance),
                 count=count if level else count.unless("the law predicts 0"),
                 allowance=float(comparison.allowance[last, i]),
+                tails=Tails.MEASURED,
             )
 
     def planned(self, comparison: Comparison) -> list[NormalCells]:
@@ -156,7 +174,11 @@ class MseGrowth(Quantity):
         ]
 
     def chances(
-        self, comparison: Comparison, truth: Prediction, level: float, ladder: float | None = None
+        self,
+        comparison: Comparison,
+        truth: Prediction,
+        level: float,
+        ladder: Amplification | None = None,
     ) -> list[Chance]:
         """Return the chances of refuting a law if another one is true, cell by cell.
 

@@ -31,12 +31,13 @@ from mcjax.engine.outcome import Outcome
 from mcjax.laws.predict import views_of
 from mcjax.laws.prediction import Prediction
 from mcjax.models.model import Model
-from mcjax.verdicts.claims import Claim, Estimate, student_claim
+from mcjax.verdicts.claims import Claim, Estimate, estimate_mean, mean_claim
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import NormalCells
-from mcjax.verdicts.power import Chance, mean_chances
+from mcjax.verdicts.power import Amplification, Chance, mean_chances
 from mcjax.verdicts.quantities.quantity import Quantity
+from mcjax.verdicts.skewed_means import Tails
 from mcjax.verdicts.tails import HEAVY, dominated
 
 TOO_FEW_CHAINS = "fewer than 2 chains have an estimate of every model"
@@ -85,24 +86,27 @@ class Homogenisation(Quantity):
                 "spread",
                 last,
                 i,
-                observed=_mean(((sample[:, i] - sample.mean(1)) ** 2).sum(1)),
+                observed=estimate_mean(((sample[:, i] - sample.mean(1)) ** 2).sum(1)),
                 predicted=Estimate(spread, spread_error[i]),
                 count=count,
+                tails=Tails.SQUARES,
             )
             for name, metric in metrics(prediction.views, prediction.p, i).items():
                 cosine, influence = _cosine(sample, metrics(views, prediction.p, i)[name], i)
                 expected = cosine_of(second, metric, i)
                 law_error = float(prediction.error_of(partial(_predicted_cosine, metric, i)))
-                error = math.hypot(_mean(influence).error, law_error)
+                observed = estimate_mean(influence)._replace(value=cosine)
+                judged = observed.plus(-expected, law_error)
                 defined = math.isfinite(cosine + expected)
-                yield student_claim(
+                yield mean_claim(
                     comparison.place(name, last, i),
-                    observed=Estimate(cosine, error),
+                    observed=Estimate(cosine, judged.error),
                     predicted=expected,
-                    judged=Estimate(cosine - expected, error),
-                    excess=abs(cosine - expected) - tolerance,
+                    judged=judged,
+                    margin=(-tolerance, tolerance),
                     count=count if defined else count.unless(NO_COSINE),
                     allowance=float(comparison.allowance[last, i]),
+                    tails=Tails.MEASURED,
                 )
 
     def planned(self, comparison: Comparison) -> list[NormalCells]:
@@ -115,7 +119,11 @@ class Homogenisation(Quantity):
         return [NormalCells(self.name, spread, error, allowance)]
 
     def chances(
-        self, comparison: Comparison, truth: Prediction, level: float, ladder: float | None = None
+        self,
+        comparison: Comparison,
+        truth: Prediction,
+        level: float,
+        ladder: Amplification | None = None,
     ) -> list[Chance]:
         """Return the chances of refuting a law if another one is true, claim by claim."""
         prediction = comparison.prediction
@@ -241,12 +249,6 @@ def _cosine(sample: np.ndarray, metric: np.ndarray, i: int) -> tuple[float, np.n
             squares[:, i : i + 1] / size[i] + squares / size - 2
         )
     return float(np.delete(cosines, i).mean()), np.delete(influence, i, 1).mean(1)
-
-
-def _mean(values: np.ndarray) -> Estimate:
-    if len(values) < 2:
-        return Estimate(math.nan, math.inf)
-    return Estimate(float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values))))
 
 
 QUANTITY = Homogenisation()

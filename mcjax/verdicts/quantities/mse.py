@@ -9,18 +9,21 @@ standard error is ``r sqrt(2 tr(C^2)) / (tr(C) sqrt(n))``.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
 
 from mcjax.engine.outcome import Outcome
+from mcjax.engine.powers import shape_of_sums
 from mcjax.laws.prediction import Prediction
 from mcjax.verdicts.claims import Claim, Estimate
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import RatioCells
-from mcjax.verdicts.power import Chance, mean_chances
+from mcjax.verdicts.power import Amplification, Chance, mean_chances
 from mcjax.verdicts.quantities.quantity import Quantity
+from mcjax.verdicts.skewed_means import Tails
 from mcjax.verdicts.tails import alike, dominated
 
 
@@ -36,18 +39,27 @@ class MeanSquaredError(Quantity):
         """Claim that the MSE of every model is the predicted one, at every generation."""
         prediction, squared = comparison.prediction, outcome.moments.squared
         mean = np.where(squared.chains > 0, squared.mean, np.nan)
-        observed = np.stack([mean, squared.standard_error()])
+        skewness = shape_of_sums(squared, outcome.moments.powers.squared).skewness
+        observed = np.stack([mean, squared.standard_error(), skewness])
         predicted = np.stack([prediction.mse, prediction.standard_error])
-        return claims_about_errors(
+        with np.errstate(divide="ignore", invalid="ignore"):  # a law may predict an error of 0
+            deviations = prediction.deviations(lambda law: law.mse) / prediction.mse
+        claims = claims_about_errors(
             self.name, comparison, outcome, observed=observed, predicted=predicted
         )
+        for place, claim in zip(np.ndindex(*prediction.mse.shape), claims, strict=True):
+            yield replace(claim, deviations=tuple(deviations[:, *place].tolist()))
 
     def planned(self, comparison: Comparison) -> list[RatioCells]:
         """Plan a cell for each generation and model."""
         return [cells_about_errors(self.name, comparison)]
 
     def chances(
-        self, comparison: Comparison, truth: Prediction, level: float, ladder: float | None = None
+        self,
+        comparison: Comparison,
+        truth: Prediction,
+        level: float,
+        ladder: Amplification | None = None,
     ) -> list[Chance]:
         """Return the chances of refuting a law if another one is true, cell by cell."""
         prediction, allowance = comparison.prediction, comparison.allowance.ravel()
@@ -72,13 +84,13 @@ def claims_about_errors(
     quantity: str,
     comparison: Comparison,
     outcome: Outcome,
-    observed: Float[np.ndarray, "2 T+1 M"],
+    observed: Float[np.ndarray, "3 T+1 M"],
     predicted: Float[np.ndarray, "2 T+1 M"],
 ) -> Iterator[Claim]:
     """Claim that a ratio computed from each MSE is within the tolerance of 1.
 
-    ``observed`` and ``predicted`` hold numbers and their standard errors. There is one claim for
-    each generation and model.
+    ``observed`` and ``predicted`` hold numbers and their standard errors, and ``observed`` the
+    skewness of the former. There is one claim for each generation and model.
     """
     squared, heavy = outcome.moments.squared, dominated(outcome)
     same = alike(squared)
@@ -95,6 +107,7 @@ def claims_about_errors(
                 alike=bool(same[place]),
                 heavy=bool(heavy[place]),
             ),
+            tails=Tails.SQUARES,
         )
 
 

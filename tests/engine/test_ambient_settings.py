@@ -1,0 +1,57 @@
+"""Settings that a user has made for JAX change neither results nor whether a run ends."""
+
+import jax
+import numpy as np
+import pytest
+
+from mcjax import api
+from mcjax.draws.settings import own_settings
+from mcjax.models.glm import logistic, poisson
+from mcjax.models.user import user_model
+from mcjax.network.build import build_network
+from mcjax.study.study import Study, condition
+
+NET = build_network("a", [("a", "a", 4), ("real", "a", 4)], 8)
+SETTINGS = {
+    "debug_nans": lambda: jax.debug_nans(True),
+    "debug_infs": lambda: jax.debug_infs(True),
+    "another generator": lambda: jax.threefry_partitionable(False),
+}
+
+
+def squared(theta, x, y):
+    return 0.5 * (y - x @ theta) ** 2
+
+
+def normal(key, theta, x):
+    return x @ theta + jax.random.normal(key, dtype=theta.dtype)
+
+
+def found(model, theta):
+    study = Study((condition(NET, model, theta),), generations=2, chains=128)
+    trajectory = api.replay(study, "", 1)
+    rows = list(api.replay_data(study, "", 1, trajectory))
+    [tally] = api.simulate(study)
+    api.predict(study)
+    return jax.tree.leaves((trajectory, rows, tally))
+
+
+@pytest.mark.system  # each setting compiles programs of its own
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("model", [logistic(), poisson(), user_model(squared, normal)])
+def test_results_are_the_same_under_other_settings(model, setting):
+    """With four rows of each origin most logistic fits fail, so that estimates are NaN."""
+    usual = found(model, [2.0, -2.0])
+    with SETTINGS[setting]():
+        under = found(model, [2.0, -2.0])
+    for one, other in zip(usual, under, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_settings_are_those_of_the_caller_afterwards():
+    with jax.debug_nans(True), own_settings():
+        assert not jax.config.jax_debug_nans
+    with jax.debug_nans(True):
+        with own_settings():
+            pass
+        assert jax.config.jax_debug_nans
