@@ -22,7 +22,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ from invariants import broken_rule  # noqa: E402
 
 LIMIT = 20.0
 """Seconds of a processor that a command may take."""
+PATIENCE = 600.0
+"""Seconds until a process is ended."""
 
 
 class TooLong(BaseException):
@@ -58,16 +61,37 @@ def run_here(command: tuple[str, ...], path: Path) -> tuple[int, str, str]:
     return status, out.getvalue(), err.getvalue()
 
 
-def run_apart(command: tuple[str, ...], path: Path) -> tuple[int, str, str]:
-    """Run a command as a process of its own."""
-    line = [sys.executable, "-m", "mcjax", command[0], str(path), *command[1:]]
-    try:
-        done = subprocess.run(line, capture_output=True, timeout=120, cwd=path.parent)
-    except subprocess.TimeoutExpired:
-        return 124, "", ""
-    return done.returncode, *(
-        text.decode("utf-8", "replace") for text in (done.stdout, done.stderr)
-    )
+def run_apart(drawn: tuple[tuple[str, ...], File]) -> tuple[tuple[int, str, str], float]:
+    """Run a command as a process of its own: how it ended, and its seconds of a processor."""
+    command, file = drawn
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        path = Path(folder) / file.name
+        path.write_bytes(file.content)
+        ends = [stack.enter_context((Path(folder) / name).open("w+b")) for name in (".out", ".err")]
+        line = [sys.executable, "-m", "mcjax", command[0], str(path), *command[1:]]
+        process = subprocess.Popen(line, stdout=ends[0], stderr=ends[1], cwd=folder)
+        begun, ended = time.monotonic(), 0
+        while not ended:
+            time.sleep(0.05)
+            ended, status, use = os.wait4(process.pid, os.WNOHANG)
+            if not ended and time.monotonic() - begun > PATIENCE:
+                process.kill()
+        process.returncode = os.waitstatus_to_exitcode(status)
+        for end in ends:
+            end.seek(0)
+        out, err = (end.read().decode("utf-8", "replace") for end in ends)
+    return (process.returncode, out, err), use.ru_utime + use.ru_stime
+
+
+def drive_apart(number: int, tally: Tally, start: int, workers: int = 4) -> None:
+    """Run ``number`` files, each as a process of its own, a few at a time."""
+    drawn: list[tuple[tuple[str, ...], File]] = []
+    with_each(number, start, lambda *pair: drawn.append(pair))
+    with ThreadPoolExecutor(workers) as pool:
+        for (command, file), (ended, seconds) in zip(
+            drawn, pool.map(run_apart, drawn), strict=True
+        ):
+            tally.add(command, file, ended, seconds)
 
 
 def processor_seconds() -> float:
@@ -133,9 +157,8 @@ class Tally:
         }
 
 
-def drive(number: int, how: Any, tally: Tally, start: int) -> None:
-    """Run ``number`` files."""
-    began = time.monotonic()
+def with_each(number: int, start: int, use: Callable[[tuple[str, ...], File], None]) -> None:
+    """Call a function with ``number`` commands and files."""
 
     @seed(start)
     @settings(
@@ -147,19 +170,28 @@ def drive(number: int, how: Any, tally: Tally, start: int) -> None:
     )
     @given(calls())
     def each(drawn: tuple[tuple[str, ...], File]) -> None:
-        command, file = drawn
+        use(*drawn)
+
+    each()
+
+
+def drive(number: int, tally: Tally, start: int) -> None:
+    """Run ``number`` files in this process."""
+    began = time.monotonic()
+
+    def run(command: tuple[str, ...], file: File) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / file.name
             path.write_bytes(file.content)
             begin = processor_seconds()
-            ended = how(command, path)
+            ended = run_here(command, path)
             tally.add(command, file, ended, processor_seconds() - begin)
         runs = sum(c.total() for c in tally.statuses.values())
         if runs % 500 == 0:
             minutes = (time.monotonic() - began) / 60
             print(f"{runs} in {minutes:.1f} min: {tally.results()}", file=sys.stderr, flush=True)
 
-    each()
+    with_each(number, start, run)
 
 
 def main() -> None:
@@ -174,9 +206,9 @@ def main() -> None:
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     here, apart = Tally(options.kept / "here"), Tally(options.kept / "apart")
     if options.files:
-        drive(options.files, run_here, here, options.seed)
+        drive(options.files, here, options.seed)
     if options.processes:
-        drive(options.processes, run_apart, apart, options.seed + 1)
+        drive_apart(options.processes, apart, options.seed + 1)
     results = {"in_one_process": here.results(), "processes": apart.results()}
     print(json.dumps(results, indent=1))
     if options.out:

@@ -33,14 +33,15 @@ from mcjax.verdicts.survey import SurveyVerdict, judge_survey
 
 @checked_but("laws")
 def predict(study: Study, laws: Laws | None = None) -> list[Predictions]:
-    """Predict the errors of each condition by all laws, without simulation.
+    """Predict the errors of each condition by laws, without simulation.
 
     Parameters
     ----------
     study : Study
         The study, for its conditions and generations.
-    laws : mapping of str to Law, or iterable of Law, optional
-        Further laws; see :func:`mcjax.user_law` and :class:`mcjax.laws.law.Law`.
+    laws : mapping of str to Law, or iterable of Law or str, optional
+        Further laws; see :func:`mcjax.user_law` and :class:`mcjax.laws.law.Law`. The built-in law
+        ``"second_order"`` is asked for by its name, others always apply.
 
     Returns
     -------
@@ -86,8 +87,8 @@ def verify(
         ``study``. Another one shows the verdicts if the theory were wrong about the pipeline.
     report : callable, optional
         Called after every chunk; see :func:`mcjax.engine.simulation.simulate`.
-    laws : mapping of str to Law, or iterable of Law, optional
-        Further laws, judged in addition to the built-in ones; see :func:`mcjax.user_law`.
+    laws : mapping of str to Law, or iterable of Law or str, optional
+        Further laws, judged in addition to the built-in ones; see :func:`predict`.
 
     Returns
     -------

@@ -14,7 +14,9 @@ from mcjax.cli.output import prints_aside
 from mcjax.errors import InputError, did_you_mean
 from mcjax.laws.predict import applicability
 from mcjax.laws.prediction import Predictions
+from mcjax.laws.registry import ON_REQUEST
 from mcjax.laws.user import laws_from_files
+from mcjax.laws.validity import Validity
 from mcjax.models.registry import FAMILIES
 from mcjax.report.laws import laws_json, show_laws
 from mcjax.report.tables import show_predictions, table_console
@@ -27,12 +29,12 @@ def run_predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
     """Print what the laws predict for the study in a file."""
     with prints_aside(as_json):
         study = load_study(file)
-        predictions = api.predict(study, laws_from_files(laws))
+        predictions = api.predict(study, [*laws_from_files(laws), *ON_REQUEST])
     if not as_json:
         show_predictions(table_console(), study, predictions)
         return
     objects = [
-        _prediction_json(condition, prediction)
+        _prediction_json(condition, prediction, study.tolerance)
         for condition, prediction in zip(study.conditions, predictions, strict=True)
     ]
     if len(objects) == 1:
@@ -42,7 +44,9 @@ def run_predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
         click.echo(strict_json({"conditions": dict(zip(names, objects, strict=True))}))
 
 
-def _prediction_json(condition: Condition, predictions: Predictions) -> dict[str, Any]:
+def _prediction_json(
+    condition: Condition, predictions: Predictions, tolerance: float
+) -> dict[str, Any]:
     laws: dict[str, dict[str, Any]] = {
         name: {
             "mse": law.mse,
@@ -55,6 +59,7 @@ def _prediction_json(condition: Condition, predictions: Predictions) -> dict[str
             "mse_complete": law.mse_complete,
             "exact": law.exact,
             "source": law.reference,
+            **({} if law.validity is None else _validity_json(law.validity, tolerance)),
         }
         for name, law in predictions.laws.items()
     }
@@ -67,6 +72,16 @@ def _prediction_json(condition: Condition, predictions: Predictions) -> dict[str
         law["functionals"] = dict(predicted.values)
     models = condition.network.models
     return {"models": models, "laws": laws, "inapplicable": predictions.inapplicable}
+
+
+def _validity_json(validity: Validity, tolerance: float) -> dict[str, Any]:
+    return {
+        "judged": validity.judged,
+        "indicator": validity.indicator,
+        "leverage": validity.leverage,
+        "note": validity.note,
+        "accurate_from": validity.accurate_from(tolerance),
+    }
 
 
 def run_laws(file: Path | None, as_json: bool) -> None:

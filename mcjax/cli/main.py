@@ -39,7 +39,8 @@ law_option = click.option(
     "laws",
     type=PATH,
     multiple=True,
-    help="A law of your own: a Python file with law(condition, generations), or an object LAW.",
+    help="A law of your own, a Python file with law(condition, generations) or an object LAW; or"
+    " second_order.",
 )
 path_option = click.option(
     "--path",

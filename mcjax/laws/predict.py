@@ -13,7 +13,7 @@ from jaxtyping import Float
 from mcjax.errors import InputError
 from mcjax.laws.law import Inapplicable, Law, Reason
 from mcjax.laws.prediction import FunctionalPrediction, Prediction, Predictions
-from mcjax.laws.registry import LAWS, Laws, further_laws
+from mcjax.laws.registry import LAWS, ON_REQUEST, Laws, further_laws, is_built_in
 from mcjax.laws.user import CheckedLaw
 from mcjax.study.study import Condition
 
@@ -21,7 +21,16 @@ from mcjax.study.study import Condition
 def predict_condition(
     condition: Condition, generations: int, more: Laws | None = None
 ) -> Predictions:
-    """Return the predictions of every law that applies to a condition, a user's laws included.
+    """Return the predictions of every law that applies to a condition.
+
+    Parameters
+    ----------
+    condition : Condition
+        The condition.
+    generations : int
+        T.
+    more : mapping of str to Law, or iterable of Law or str, optional
+        A user's laws, and the names of built-in laws on request.
 
     Raises
     ------
@@ -31,8 +40,9 @@ def predict_condition(
     laws: dict[str, Prediction] = {}
     functionals: dict[str, FunctionalPrediction] = {}
     inapplicable: dict[str, str] = {}
-    asked: dict[str, Law] = {law.name: law for law in LAWS}
-    asked |= {name: CheckedLaw(name, law) for name, law in further_laws(more).items()}
+    further = further_laws(more)
+    asked = {law.name: law for law in LAWS if law.name not in ON_REQUEST or law.name in further}
+    asked |= {name: CheckedLaw(name, law) for name, law in further.items() if not is_built_in(law)}
     for name, law in asked.items():
         result = apply_law(law, condition, generations)
         if isinstance(result, Reason):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcjax.laws.jackknife import jackknife_deviations, jackknife_error
+from mcjax.laws.validity import Validity
 from mcjax.solvers.conditioning import scaled
 
 if TYPE_CHECKING:
@@ -51,8 +52,12 @@ class Prediction:
     normal : bool
         Whether errors are exactly normal, at every sample size.
     allowance : ndarray or float
-        For an asymptotic law, relative departures of second moments that are no evidence against
+        For an expansion in 1/n, relative departures of second moments that are no evidence against
         it at these sample counts; it broadcasts to (T + 1, M).
+    left_out : ndarray or float
+        For an asymptotic law, the largest relative departure of second moments that is due to the
+        end of the state space, which the law leaves out; it broadcasts to (T + 1, M). The law is
+        judged where this is within the tolerance.
     mse_complete : bool
         Whether ``mse`` holds all terms of the order of the covariance. Where the mean error does
         not vanish as samples grow, there is another one, twice its product with the mean's own
@@ -73,6 +78,8 @@ class Prediction:
         depends on draws that are rarer than those that were made.
     longer : callable, optional
         Maps a number of generations to the law's prediction for them, or to None if there is none.
+    validity : Validity, optional
+        Where the law can be trusted, if it says so itself.
     """
 
     law: str
@@ -86,6 +93,7 @@ class Prediction:
     asymptotic: bool = False
     normal: bool = False
     allowance: Float[np.ndarray, "#T+1 #M"] | float = 0.0
+    left_out: Float[np.ndarray, "#T+1 #M"] | float = 0.0
     mse_complete: bool = True
     pooled: float | None = None
     views: tuple[Float[np.ndarray, "p p"], Float[np.ndarray, "M p p"]] | None = None
@@ -93,6 +101,7 @@ class Prediction:
     versions: tuple[Prediction, ...] = ()
     credible: Bool[np.ndarray, "#T+1 #M"] | bool = True
     longer: Callable[[int], Prediction | None] | None = None
+    validity: Validity | None = None
 
     @classmethod
     def of(
@@ -112,6 +121,7 @@ class Prediction:
         functionals: Mapping[str, Float[np.ndarray, "T+1 M"]] | None = None,
         versions: Sequence[Prediction] = (),
         credible: Bool[np.ndarray, "#T+1 #M"] | bool = True,
+        validity: Validity | None = None,
         reference: str = "",
     ) -> Prediction:
         """Build a prediction from the covariance, filling in whatever follows from it.
@@ -130,7 +140,7 @@ class Prediction:
             Default to nan, which says nothing about the long run.
         asymptotic, normal, allowance, mse_complete, pooled, functionals : optional
             See :class:`Prediction`.
-        versions, credible, reference : optional
+        versions, credible, validity, reference : optional
             See :class:`Prediction`.
         """
         if mse is None:
@@ -153,6 +163,7 @@ class Prediction:
             functionals=functionals or {},
             versions=tuple(versions),
             credible=credible,
+            validity=validity,
         )
 
     def error_of(self, number: Callable[[Prediction], Any]) -> Float[np.ndarray, "*shape"]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pkgutil import resolve_name
 
-from mcjax.errors import InputError
+from mcjax.errors import InputError, did_you_mean
 from mcjax.laws.law import Law
 
 PLACES = {
     "first_order": "mcjax.laws.first_order.m_estimators:FirstOrder",
+    "second_order": "mcjax.laws.second_order.m_estimators:SecondOrder",
     "finite_sample": "mcjax.laws.least_squares.finite_sample:FiniteSample",
     "minimum_norm": "mcjax.laws.least_squares.minimum_norm:MinimumNorm",
     "fixed_design": "mcjax.laws.least_squares.fixed_design:FixedDesign",
@@ -20,14 +21,37 @@ PLACES = {
 }
 """Modules and classes of the built-in laws, by name."""
 
+ON_REQUEST = ("second_order",)
+"""Built-in laws that are predicted and judged only where they are asked for by name."""
+
 LAWS: tuple[Law, ...] = tuple(resolve_name(place)() for place in PLACES.values())
 
-Laws = Mapping[str, Law] | Iterable[Law]
-"""Further laws: a mapping from the names they have in results, or the laws themselves."""
+Laws = Mapping[str, Law] | Iterable[Law | str]
+"""Further laws: a mapping from the names they have in results, or the laws themselves; a built-in
+law on request by its name."""
+
+
+def built_in(name: str) -> Law:
+    """Return a built-in law.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    for law in LAWS:
+        if law.name == name:
+            return law
+    raise InputError("law", f"{name!r} is no built-in law{did_you_mean(name, PLACES)}")
+
+
+def is_built_in(law: Law) -> bool:
+    """Return whether a law is one of the built-in ones."""
+    return any(law is one for one in LAWS)
 
 
 def further_laws(laws: Laws | None) -> dict[str, Law]:
-    """Return a user's laws by name.
+    """Return by name the laws that are asked for: a user's own, or built-in ones on request.
 
     Raises
     ------
@@ -41,9 +65,16 @@ def further_laws(laws: Laws | None) -> dict[str, Law]:
         raise InputError("laws", "is one law; put it in a list")
     if not isinstance(laws, Iterable) or isinstance(laws, str):
         raise InputError("laws", f"is {laws!r}; give a list of laws")
-    pairs = laws.items() if isinstance(laws, Mapping) else [(_name(law), law) for law in laws]
+    if isinstance(laws, Mapping):
+        pairs = list(laws.items())
+    else:
+        asked = [built_in(law) if isinstance(law, str) else law for law in laws]
+        pairs = [(_name(law), law) for law in asked]
     named: dict[str, Law] = {}
     for name, law in pairs:
+        if is_built_in(law):
+            named[law.name] = law
+            continue
         for part in ("name", "reference", "exact", "applies", "predict"):
             if not hasattr(law, part):
                 raise InputError(

@@ -15,6 +15,7 @@ from mcjax.errors import InputError, naming
 from mcjax.faults import users_code
 from mcjax.laws.law import Inapplicable, Law, Reason
 from mcjax.laws.prediction import FunctionalPrediction, Prediction
+from mcjax.laws.registry import PLACES, built_in
 from mcjax.models.user import run_file
 from mcjax.study.study import Condition
 
@@ -146,7 +147,7 @@ def user_law(function: Moments, name: str = "user", asymptotic: bool = False) ->
 
 
 def laws_from_files(paths: Sequence[Path]) -> list[Law]:
-    """Return the laws of several files.
+    """Return the laws of several files, or built-in ones where no file has their name.
 
     Raises
     ------
@@ -155,7 +156,8 @@ def laws_from_files(paths: Sequence[Path]) -> list[Law]:
     """
     laws: list[Law] = []
     for path in paths:
-        law = law_from_file(path)
+        named = str(path) in PLACES and not path.exists()
+        law = built_in(str(path)) if named else law_from_file(path)
         if any(law.name == other.name for other in laws):
             raise InputError("--law", f"gives two laws named {law.name!r}; rename one", str(path))
         laws.append(law)

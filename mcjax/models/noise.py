@@ -38,6 +38,8 @@ class NoiseLaw:
         ``(params, words, dtype) -> eps``, from two random words.
     density : callable
         ``(params, x) -> f(x)``, on NumPy arrays.
+    density_slope : callable
+        ``(params, x) -> f'(x)`` for x other than 0, on the host.
     distribution : callable
         ``(params, x) -> P(eps < x)``, on NumPy arrays.
     variance : callable
@@ -56,6 +58,7 @@ class NoiseLaw:
 
     draw: Callable[[Params, Words, jnp.dtype], Entries]
     density: Callable[[Params, Float[np.ndarray, "*x"]], Float[np.ndarray, "*x"]]
+    density_slope: Callable[[Params, float], float]
     distribution: Callable[[Params, Float[np.ndarray, "*x"]], Float[np.ndarray, "*x"]]
     variance: Callable[[Params], float]
     quantile: Callable[[Params, float], float]
@@ -87,6 +90,13 @@ def _laplace_clipped(k: float) -> tuple[float, float]:
 def _contaminated_density(params: Params, x: np.ndarray) -> np.ndarray:
     share, scale = params["share"], params["scale"]
     return (1 - share) * _normal_density(x) + share * _normal_density(x, scale)
+
+
+def _contaminated_slope(params: Params, x: float) -> float:
+    share, scale = params["share"], params["scale"]
+    at = np.asarray(x)
+    tame, wild = _normal_density(at), _normal_density(at, scale)
+    return -x * float((1 - share) * tame + share * wild / scale**2)
 
 
 def _contaminated_quantile(params: Params, level: float) -> float:
@@ -145,6 +155,7 @@ NOISES: dict[NoiseName, NoiseLaw] = {
     "normal": NoiseLaw(
         draw=lambda params, words, dtype: samplers.normal(words, dtype),
         density=lambda params, x: _normal_density(x),
+        density_slope=lambda params, x: -x * float(_normal_density(np.asarray(x))),
         distribution=lambda params, x: ndtr(x),
         variance=lambda params: 1.0,
         quantile=lambda params, level: NormalDist().inv_cdf(level),
@@ -155,6 +166,12 @@ NOISES: dict[NoiseName, NoiseLaw] = {
     "student_t": NoiseLaw(
         draw=lambda params, words, dtype: samplers.student_t(words, params["df"], dtype),
         density=_student_density,
+        density_slope=lambda params, x: (
+            -(params["df"] + 1)
+            * x
+            / (params["df"] + x * x)
+            * float(_student_density(params, np.asarray(x)))
+        ),
         distribution=lambda params, x: stdtr(params["df"], x),
         variance=lambda params: params["df"] / (params["df"] - 2) if params["df"] > 2 else math.inf,
         quantile=lambda params, level: float(stdtrit(params["df"], level)),
@@ -164,6 +181,7 @@ NOISES: dict[NoiseName, NoiseLaw] = {
     "laplace": NoiseLaw(
         draw=lambda params, words, dtype: samplers.laplace(words, dtype),
         density=lambda params, x: 0.5 * np.exp(-np.abs(x)),
+        density_slope=lambda params, x: -0.5 * math.copysign(math.exp(-abs(x)), x),
         distribution=lambda params, x: np.where(
             x < 0, 0.5 * np.exp(-np.abs(x)), 1 - 0.5 * np.exp(-np.abs(x))
         ),
@@ -179,6 +197,7 @@ NOISES: dict[NoiseName, NoiseLaw] = {
             words, params["share"], params["scale"], dtype
         ),
         density=_contaminated_density,
+        density_slope=_contaminated_slope,
         distribution=lambda params, x: (
             (1 - params["share"]) * ndtr(x) + params["share"] * ndtr(x / params["scale"])
         ),

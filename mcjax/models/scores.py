@@ -19,8 +19,13 @@ from scipy.special import expit
 
 from mcjax.estimators.predictor import Params
 from mcjax.models.noise import NOISES, NoiseName
-
-Eta = Float[np.ndarray, "*x"]
+from mcjax.models.score_expansion import (
+    Eta,
+    Expansion,
+    LocationMoments,
+    canonical_expansion,
+    location_expansion,
+)
 
 
 class MeanSlope(NamedTuple):
@@ -55,6 +60,9 @@ class ScoreMoments:
         does; polynomials and exponential functions do not.
     exponential : bool
         Whether these grow exponentially in the predictors, and not at most like a square.
+    expansion : callable, optional
+        ``(params, eta, real) -> ScoreExpansion``, derivatives of these moments at equal predictors,
+        which the law of second order needs; see :mod:`mcjax.models.score_expansion`.
     """
 
     mean: Callable[[Params, Eta, Eta, bool], MeanSlope]
@@ -64,6 +72,7 @@ class ScoreMoments:
     scale: str | None = None
     bends: bool = True
     exponential: bool = False
+    expansion: Expansion | None = None
 
 
 @dataclass(frozen=True)
@@ -99,8 +108,25 @@ def canonical_scores(mean: Callable[[Eta], Eta], variance: Callable[[Eta], Eta])
     return ScoreMoments(mean_slope, product, canonical=True)
 
 
-LOGISTIC_SCORES = canonical_scores(expit, lambda eta: expit(eta) * expit(-eta))
-POISSON_SCORES = replace(canonical_scores(np.exp, np.exp), bends=False, exponential=True)
+def _logistic_derivatives(eta: Eta) -> tuple[Eta, Eta, Eta]:
+    mean, variance = expit(eta), expit(eta) * expit(-eta)
+    return variance, variance * (1 - 2 * mean), variance * (1 - 6 * variance)
+
+
+def _exponential_derivatives(eta: Eta) -> tuple[Eta, Eta, Eta]:
+    return np.exp(eta), np.exp(eta), np.exp(eta)
+
+
+LOGISTIC_SCORES = replace(
+    canonical_scores(expit, lambda eta: expit(eta) * expit(-eta)),
+    expansion=canonical_expansion(_logistic_derivatives),
+)
+POISSON_SCORES = replace(
+    canonical_scores(np.exp, np.exp),
+    bends=False,
+    exponential=True,
+    expansion=canonical_expansion(_exponential_derivatives),
+)
 
 
 @cache
@@ -117,7 +143,27 @@ def squared_scores(kind: NoiseName, real_kind: NoiseName) -> ScoreMoments:
         first, second = readers
         return (first - parent) * (second - parent) + spread
 
-    return ScoreMoments(mean, product, canonical=True, location=True, bends=False)
+    def moments(params: Params, real: bool) -> LocationMoments:
+        law, noise = noise_of(params, kind, real_kind, real)
+        spread = float(params["sigma"]) ** 2 * NOISES[law].variance(noise)
+        return LocationMoments(
+            slope=1.0,
+            third_slope=0.0,
+            square=spread,
+            squared_slope=1.0,
+            cubed_slope=1.0,
+            bent=0.0,
+            sloped_square=spread,
+        )
+
+    return ScoreMoments(
+        mean,
+        product,
+        canonical=True,
+        location=True,
+        bends=False,
+        expansion=location_expansion(moments),
+    )
 
 
 @cache

@@ -92,6 +92,8 @@ def show_predictions(console: Console, study: Study, predictions: Sequence[Predi
                 values = [number(law.mse[t, i]) for t in times]
                 table.add_row(label(model), *values, _fate(law, i))
             show_table(console, table)
+            if law.validity is not None and law.validity.note:
+                _show_outside(console, condition, law)
             if not law.mse_complete:  # then it is of errors around centres that leave the truth
                 _show_centres(console, condition, law, times)
         for name, functionals in predicted.functionals.items():
@@ -106,6 +108,16 @@ def show_predictions(console: Console, study: Study, predictions: Sequence[Predi
         console,
         {c.name: p.inapplicable for c, p in zip(study.conditions, predictions, strict=True)},
     )
+
+
+def _show_outside(console: Console, condition: Condition, law: Prediction) -> None:
+    """Print from which generation on a law does not trust itself."""
+    assert law.validity is not None, "the caller has asked"
+    outside = ~law.validity.judged
+    models = [label(condition.network.models[i]).plain for i in np.flatnonzero(outside.any(0))]
+    first = int(np.argmax(outside.any(1)))
+    where = f"{', '.join(models)} from t = {first}"
+    console.print(label(f"Not judged: {where}; {law.validity.note}"), style="dim", soft_wrap=True)
 
 
 def _show_centres(

@@ -212,7 +212,8 @@ def parse_tables(text: str, file: str) -> dict[str, Any]:
         try:
             tables = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise InputError("", f"is not TOML: {error}; {READ}") from error
+            known = "" if Path(file).suffix == ".toml" else f"; {READ}"
+            raise InputError("", f"is not TOML: {error}{known}") from error
         except ValueError as error:  # of numbers, which Python then cannot read
             raise InputError("", f"is not TOML: {error}") from error
         except RecursionError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
@@ -213,3 +213,17 @@ def join(groups: Sequence[Cells]) -> Cells:
         if kind.name != "quantity"
     }
     return replace(groups[0], **arrays)
+
+
+def fewest(enough: Callable[[float], bool], most: float) -> float:
+    """Return the smallest number from 1 to ``most`` that is enough, to 1%.
+
+    It is infinite if not even ``most`` is enough.
+    """
+    if not enough(most):
+        return math.inf
+    low, high = 1.0, most
+    while high > 1.01 * low:
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high

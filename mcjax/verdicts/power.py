@@ -22,6 +22,8 @@ from mcjax.verdicts.skewed_means import Tails, reaches
 
 Chance = Callable[[float], float]
 """Probability of refuting, as a function of the number of chains."""
+Amplification = Float[np.ndarray, " N"]
+"""Standard errors of the limits of a ladder over those of their rungs."""
 FEWEST_CHAINS, MOST_CHAINS = 32, 2**40
 """Range in which a number of chains is sought; with fewer, means of squares are far from normal."""
 

@@ -12,7 +12,7 @@ from mcjax import api
 from mcjax.laws.law import Reason
 from mcjax.laws.predict import apply_law, predict_condition
 from mcjax.laws.prediction import FunctionalPrediction, Prediction
-from mcjax.laws.registry import LAWS, PLACES
+from mcjax.laws.registry import LAWS, ON_REQUEST, PLACES
 from mcjax.models.gaussian import gaussian
 from mcjax.models.generative import bernoulli, categorical, poisson_mean
 from mcjax.models.glm import logistic
@@ -116,7 +116,7 @@ def test_whoever_chose_the_estimator(law):
 
 def test_results_list_no_law_that_nobody_looks_for():
     for name, one in GRID.items():
-        found = predict_condition(one, 1)
+        found = predict_condition(one, 1, ON_REQUEST)
         listed = {*found.laws, *found.functionals, *found.inapplicable}
         for law in LAWS:
             reason = law.applies(one)

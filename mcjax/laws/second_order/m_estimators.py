@@ -1,0 +1,178 @@
+"""The law of second order: M-estimators on a network, to the order after the first.
+
+First-order laws neglect terms of relative order 1/n, which for nonlinear models are several per
+cent at 100 rows and compound from generation to generation. This law has them: the mean error to
+order 1/n and all second moments to order ``1/n^2``. What it neglects is of relative order
+``1/n^2``, and it says itself where that is not small (:mod:`mcjax.laws.second_order.validity`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from mcjax.laws.collapse.components import data_flow
+from mcjax.laws.collapse.origins import collapse_origins, collapsing
+from mcjax.laws.law import GROWING, STOPS, Inapplicable, Reason, altered
+from mcjax.laws.prediction import Prediction, mean_squares
+from mcjax.laws.second_order.checks import check_expansion
+from mcjax.laws.second_order.moments import (
+    Generations,
+    axis_of,
+    expansions,
+    generations_of,
+    moments_of,
+)
+from mcjax.laws.second_order.row_tensors import grid_for, noise_axes
+from mcjax.laws.second_order.validity import allowance, leverage_of, validity_of
+from mcjax.models.scores import ScoreMoments
+from mcjax.study.study import Condition
+
+MOST_ENTRIES, MOST_WITHOUT_THIRD = 150, 500
+"""Most entries of the state, with third cumulants and without. These take tens of seconds."""
+LARGEST = 3e7
+"""Most numbers in the tensors of all fits of a generation, which are 240 MB."""
+
+
+class SecondOrder:
+    """Means to order 1/n and second moments to order ``1/n^2`` of the errors of M-estimators."""
+
+    name = "second_order"
+    reference = (
+        "second-order expansion of M-estimators on a network, derived in"
+        " mcjax.laws.second_order.recursion"
+    )
+    exact = False
+
+    def applies(self, condition: Condition) -> Reason | None:
+        """Return why the expansion does not hold, or None."""
+        net, model = condition.network, condition.model
+        if model.covariates == 0:
+            return Reason("the law is for models of a linear predictor", obvious=True)
+        if not condition.minimises:
+            return STOPS
+        if model.predictor is None or not (
+            isinstance(model.scores, ScoreMoments) and model.scores.expansion is not None
+        ):
+            return Reason(
+                f"{model.name} does not state the derivatives of the moments of its score, which"
+                " the law needs"
+            )
+        if model.penalty is not None:
+            return Reason("fits are penalised, which draws them away from the truth")
+        if condition.design == "fixed":
+            return Reason("designs are fixed, and the law is for rows that are drawn anew")
+        if not net.memory.current_only:
+            return Reason(f"memory is {net.memory.name!r}; the law is for fits to the last data")
+        if net.later.exponent:
+            return GROWING
+        if any(source.theta is not None or source.shift is not None for source in net.sources):
+            return Reason("real sources have truths of their own, and the law is for one truth")
+        if (condition.sources.covariance != condition.covariance).any():
+            return Reason("real sources have covariates of their own, and the law is for one")
+        other = altered(condition)
+        if other is not None:
+            return other
+        rows, p = _fewest_rows(condition), len(condition.theta)
+        if rows <= p:
+            return Reason(f"a fit has {rows} rows for {p} parameters, too few for an expansion")
+        return None
+
+    @np.errstate(over="ignore", invalid="ignore")  # what is not finite is refused
+    def predict(self, condition: Condition, generations: int) -> Prediction:
+        """Predict the errors at generations 0 to T, and limits of models that do not collapse.
+
+        Raises
+        ------
+        Inapplicable
+            If the information is singular or not finite, the network is too large, or the
+            correction exceeds the first-order law.
+        """
+        net, p = condition.network, len(condition.theta)
+        grid, gamma = grid_for(axis_of(condition).gamma), axis_of(condition).gamma
+        rows = expansions(condition, grid, gamma)
+        check_expansion(condition.model, rows[0], gamma)
+        stable = _stable(condition)
+        last = generations if stable is None else max(generations, len(net.later.generations))
+        read = generations_of(condition, last)
+        _check_size(condition, read)
+        moments = moments_of(condition, read, stable)
+        shown = moments.at(slice(generations + 1))
+        covariance = shown.leading + shown.following
+        covariance = (covariance + np.swapaxes(covariance, 1, 2)) / 2
+        if not np.isfinite(covariance).all():
+            raise Inapplicable("errors are too large for a number")
+        if not _semidefinite(covariance):
+            raise Inapplicable(
+                "corrections exceed the first-order law, so that no expansion describes the errors;"
+                " give more samples"
+            )
+        leverage = leverage_of(read, rows, grid, size=net.size, p=p)[: generations + 1]
+        validity = validity_of(shown, leverage, _fewest_rows(condition))
+        limit = None
+        if stable is not None:
+            end = moments.at(slice(-1, None))
+            limit = mean_squares(end.leading + end.following, net.size, end.mean)[0]
+        return Prediction.of(
+            covariance,
+            net.size,
+            shown.mean,
+            limit=limit,
+            allowance=allowance(validity),
+            validity=validity,
+        )
+
+
+def _stable(condition: Condition) -> Bool[np.ndarray, " M"] | None:
+    """Return which models settle, None if there is no long run or nothing settles."""
+    net = condition.network
+    if net.later.lasting is None:
+        return None
+    settled = net.settled
+    stable = ~np.array(collapsing(data_flow(settled), collapse_origins(settled)))
+    return stable if stable.any() else None
+
+
+def _fewest_rows(condition: Condition) -> int:
+    """Return the rows of the smallest fit."""
+    tables = (condition.network.first_by_reader, *condition.network.tables)
+    return min(sum(f.samples for f in feeds) for table in tables for feeds in table if feeds)
+
+
+def _check_size(condition: Condition, read: Generations) -> None:
+    """Raise Inapplicable if the recursion would take too long, or hold too many numbers."""
+    size, p = condition.network.size, min(len(condition.theta), 3)
+    noise, scores = noise_axes(p).size, condition.model.scores
+    # targets bend unless the loss is of a difference, and in the noise of real data used again
+    straight = isinstance(scores, ScoreMoments) and scores.location and not read.kept
+    most = MOST_WITHOUT_THIRD if straight else MOST_ENTRIES
+    entries = size * p + len(read.kept) * noise
+    if entries > most:
+        raise Inapplicable(
+            f"the network is too large: its state has {entries} entries ({p} for a model, {noise}"
+            f" for real data that are used again), and at most {most} are feasible"
+        )
+    for samples in read.samples:
+        width = np.zeros(size)  # of the errors that each fit depends on
+        for sample in samples:
+            for i in sample.shares:
+                width[i] += p if sample.origin < size else 0
+                width[i] += noise if sample.kept is not None else 0
+        pairs = {(i, k) for sample in samples for i in sample.shares for k in sample.shares}
+        numbers = p * (width**3).sum()
+        numbers += sum(p**2 * (width[i] + width[k]) ** 2 for i, k in pairs if i <= k)
+        if numbers > LARGEST:
+            raise Inapplicable(
+                f"models read too many others: tensors would hold {numbers:.0e} numbers, and at"
+                f" most {LARGEST:.0e} are feasible"
+            )
+
+
+def _semidefinite(covariance: Float[np.ndarray, "T+1 n n"]) -> bool:
+    """Return whether matrices are positive semi-definite, up to rounding."""
+    size = np.abs(covariance).max((1, 2), keepdims=True)
+    try:
+        np.linalg.cholesky(covariance + 1e-10 * size * np.eye(covariance.shape[1]))
+    except np.linalg.LinAlgError:
+        return False
+    return True
