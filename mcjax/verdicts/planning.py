@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -143,19 +143,26 @@ class RatioCells(NormalCells):
     """Cells about ratios of observed to predicted numbers.
 
     The standard error of such a ratio is proportional to the ratio.
+    """
+
+    def departures(
+        self, edge: Float[np.ndarray, " N"], reach: Float[np.ndarray, " N"]
+    ) -> Float[np.ndarray, " N"]:
+        """Return the departures that lie a ``reach`` beyond an edge, shape (N,)."""
+        return np.where(reach < 1, (1 + edge) / (1 - reach) - 1, np.inf)
+
+
+@dataclass(frozen=True)
+class SquareCells(RatioCells):
+    """Cells about ratios whose observed numbers are skewed.
 
     Attributes
     ----------
     skewness : ndarray of shape (N,)
-        Skewness of one chain's contribution; zeros if none is given.
+        Skewness of one chain's contribution.
     """
 
-    skewness: Float[np.ndarray, " N"] = field(default_factory=lambda: np.zeros(0))
-
-    def __post_init__(self) -> None:
-        """Fill in the skewness."""
-        if self.skewness.size != self.spread.size:
-            object.__setattr__(self, "skewness", np.zeros(self.spread.size))
+    skewness: Float[np.ndarray, " N"]
 
     @np.errstate(all="ignore")  # where no number of chains suffices
     def chains(self, tolerance: float, level: float, miss: float) -> float:
@@ -176,12 +183,6 @@ class RatioCells(NormalCells):
             room = (tolerance / normal / farther) ** 2 - self.error**2
             found = np.where(room > 0, self.spread**2 / room, np.inf)
         return float(np.max(np.maximum(found, least)))
-
-    def departures(
-        self, edge: Float[np.ndarray, " N"], reach: Float[np.ndarray, " N"]
-    ) -> Float[np.ndarray, " N"]:
-        """Return the departures that lie a ``reach`` beyond an edge, shape (N,)."""
-        return np.where(reach < 1, (1 + edge) / (1 - reach) - 1, np.inf)
 
 
 @dataclass(frozen=True)
