@@ -20,7 +20,7 @@ from mcjax.laws.prediction import Prediction
 from mcjax.verdicts.claims import Claim, Estimate
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
-from mcjax.verdicts.planning import RatioCells
+from mcjax.verdicts.planning import RatioCells, SquareCells
 from mcjax.verdicts.power import Amplification, Chance, mean_chances
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.skewed_means import Tails
@@ -77,6 +77,7 @@ class MeanSquaredError(Quantity):
             error=ratio * prediction.relative_error.ravel(),
             skewness=skewness,
             kurtosis=kurtosis,
+            tails=Tails.SQUARES,
         )
 
 
@@ -111,13 +112,14 @@ def claims_about_errors(
         )
 
 
-def cells_about_errors(quantity: str, comparison: Comparison) -> RatioCells:
+def cells_about_errors(quantity: str, comparison: Comparison) -> SquareCells:
     """Return the planned cells of :func:`claims_about_errors`, each as precise as its MSE."""
-    return RatioCells(
+    return SquareCells(
         quantity,
         spread=comparison.prediction.relative_spread.ravel(),
         error=comparison.prediction.relative_error.ravel(),
         allowance=comparison.allowance.ravel(),
+        skewness=np.nan_to_num(_shape(comparison.prediction)[0]),  # 0 where nothing varies
     )
 
 
