@@ -60,7 +60,7 @@ def errors() -> Iterator[tuple[str, mcjax.Study, list[Predictions]]]:
     linear = mcjax.linear()
 
     def study(*networks: mcjax.Network, **changes: Any) -> mcjax.Study:
-        model = changes.pop("family", linear)
+        model = changes.pop("model", linear)
         conditions = tuple(
             mcjax.condition(net, model, (1.0, -1.0), label=str(k), name=str(k))
             for k, net in enumerate(networks)

@@ -101,7 +101,8 @@ def fault_sentence(error: BaseException, functions: Iterable[Any] = ()) -> str:
     if name in TRACED:
         meaning, remedy = TRACED[name]
         return f"failed with {name}: {meaning}{where}; {remedy}"
-    lines = str(error).strip().splitlines()
+    told = error.msg if isinstance(error, SyntaxError) else str(error)
+    lines = told.strip().splitlines()
     message = lines[0].rstrip(". ") if lines else "no message"
     found = (remedy for part, remedy in MESSAGES if part in message)
     return f"failed with {name}: {message}{where}; {next(found, 'correct it there')}"
@@ -128,7 +129,8 @@ def innermost(places: Iterable[tuple[str, int]]) -> str:
 
 def is_library(file: str) -> bool:
     """Return whether a file belongs to mcjax, to Python or to an installed package."""
-    return file.startswith((*LIBRARIES, "<frozen")) or file in ("<string>", "<__array_function__>")
+    compiled = file.endswith((".pyx", ".pxd", ".pxi"))
+    return compiled or file.startswith((*LIBRARIES, "<frozen", "<__array_function__"))
 
 
 def definition(thing: Any) -> str:

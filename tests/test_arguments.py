@@ -76,10 +76,7 @@ CALLS = {
     mcjax.Generation: {"feeds": [("0", "0", 5)]},
     mcjax.Growing: {"first": GENERATION},
     mcjax.user_law: {"name": "own", "asymptotic": False},
-    mcjax.user_model: {
-        **{"loss": nothing, "sample": nothing, "sample_real": None, "name": "own"},
-        **{"predictor": "linear", "covariates": None, "estimator": None, "init": None},
-    },
+    mcjax.user_model: {**{"name": "own", "covariates": None, "estimator": None, "init": None}},
     mcjax.model_from_file: {"path": "mine.py", "name": None},
     mcjax.predictor_model: {"name": "own", "predictor": MODEL.predictor, "params": {}},
     mcjax.penalised: {"model": MODEL},
@@ -108,6 +105,7 @@ REQUIRED = {
     mcjax.Growing: {"exponent": 1.0},
     mcjax.penalised: {"ridge": 0.1},
     mcjax.user_law: {"function": nothing},
+    mcjax.user_model: {"loss": nothing, "sample": nothing},
 }
 VALUES = {
     **{mcjax.linear: ("sigma", "noise", "real_noise"), mcjax.huber: ("threshold", "sigma")},

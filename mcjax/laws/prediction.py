@@ -54,6 +54,10 @@ class Prediction:
     allowance : ndarray or float
         For an expansion in 1/n, relative departures of second moments that are no evidence against
         it at these sample counts; it broadcasts to (T + 1, M).
+    left_out : ndarray or float
+        For an asymptotic law, the largest relative departure of second moments that is due to the
+        end of the state space, which the law leaves out; it broadcasts to (T + 1, M). The law is
+        judged where this is within the tolerance.
     mse_complete : bool
         Whether ``mse`` holds all terms of the order of the covariance. Where the mean error does
         not vanish as samples grow, there is another one, twice its product with the mean's own
@@ -89,6 +93,7 @@ class Prediction:
     asymptotic: bool = False
     normal: bool = False
     allowance: Float[np.ndarray, "#T+1 #M"] | float = 0.0
+    left_out: Float[np.ndarray, "#T+1 #M"] | float = 0.0
     mse_complete: bool = True
     pooled: float | None = None
     views: tuple[Float[np.ndarray, "p p"], Float[np.ndarray, "M p p"]] | None = None

@@ -1,12 +1,13 @@
 """Moments of the score of Huber's loss, ``-psi(y - reader)`` with ``psi(r) = max(-k, min(k, r))``.
 
-For mixtures of normals they are in closed form. For other noise, with the distribution function F
-of the residual r, and a function g that is constant beyond some ends,
+For mixtures of normals they are in closed form. For other noise, or where closed forms cancel,
+with the distribution function F of the noise e, which is symmetric, and a function g that is
+constant beyond some ends,
 
-    E g(r) = g(infinity) - int g'(u) F(u) du ,
+    E g(e) = g(0) + int sign(u) g'(u) F(-|u|) du ,
 
 an integral over a finite interval, in which g' is a polynomial between the points at which r begins
-or ceases to be clipped.
+or ceases to be clipped. The tails F(-|u|) are small, so nothing is lost however far the ends are.
 """
 
 from __future__ import annotations
@@ -25,9 +26,12 @@ from mcjax.models.scores import MeanSlope, ScoreMoments, noise_of
 
 NODES = 24
 """Nodes of the Gauss-Legendre rule between two points of ``GRADED``."""
-GRADED = np.array([0.0, 0.5, 1.5, 4.0, 10.0, 30.0, 100.0, 1e3, 1e4])
+GRADED = np.array([0.0, 0.5, 1.5, 4.0, 10.0, 30.0, 100.0, *10.0 ** np.arange(3, 31)])
 """Distances from the centre of the noise, in units of its scale, at which integrals are split: they
 are kinks of densities, or where their tails change from one order of magnitude to the next."""
+CLOSED, NARROW = 1e-3, 1e-5
+"""Thresholds, in units of the noise, below which a closed form would cancel, and widths below which
+a difference of distribution functions would."""
 
 
 @cache
@@ -36,7 +40,7 @@ def huber_scores(kind: NoiseName, real_kind: NoiseName) -> ScoreMoments:
 
     def mean(params: Params, reader: Eta, parent: Eta, real: bool) -> MeanSlope:
         k, offset = float(params["threshold"]), parent - reader
-        if _of_normals(kind, real_kind, real):
+        if _in_closed_form(params, kind, real_kind, real):
             clipped, within = np.zeros_like(offset), np.zeros_like(offset)
             for share, scale in _components(params, kind, real_kind, real):
                 above, below = (offset + k) / scale, (offset - k) / scale
@@ -47,12 +51,16 @@ def huber_scores(kind: NoiseName, real_kind: NoiseName) -> ScoreMoments:
         sigma, distribution = float(params["sigma"]), NOISES[law].distribution
         ends = [(-k - offset) / sigma, (k - offset) / sigma]
         within = distribution(noise, ends[1]) - distribution(noise, ends[0])
-        clipped = k - sigma * _integral(lambda e: distribution(noise, e), ends)
+        scales = _scales(law, noise)
+        if 2 * k / sigma < NARROW * min(scales):
+            within = 2 * k / sigma * NOISES[law].density(noise, -offset / sigma)
+        tails = _integral(lambda e: np.sign(e) * distribution(noise, -np.abs(e)), ends, scales)
+        clipped = np.clip(offset, -k, k) + sigma * tails
         return MeanSlope(-clipped, within, -within)
 
     def product(params: Params, readers: tuple[Eta, Eta], parent: Eta, real: bool) -> Eta:
         k, (first, second) = float(params["threshold"]), (parent - at for at in readers)
-        if _of_normals(kind, real_kind, real):
+        if _in_closed_form(params, kind, real_kind, real):
             total = np.zeros_like(parent)
             for share, scale in _components(params, kind, real_kind, real):
                 total += share * _clipped_product(first, second, k, scale)
@@ -61,13 +69,15 @@ def huber_scores(kind: NoiseName, real_kind: NoiseName) -> ScoreMoments:
         sigma, distribution = float(params["sigma"]), NOISES[law].distribution
 
         def change(e: np.ndarray) -> np.ndarray:
-            """Return the derivative of the product in e, times the distribution function."""
+            """Return the derivative of the product in e, times the tail beyond e."""
             a, b = first + sigma * e, second + sigma * e
             slope = (np.abs(a) < k) * np.clip(b, -k, k) + (np.abs(b) < k) * np.clip(a, -k, k)
-            return slope * distribution(noise, e)
+            return slope * np.sign(e) * distribution(noise, -np.abs(e))
 
         ends = [(side * k - at) / sigma for at in (first, second) for side in (-1, 1)]
-        return k**2 - sigma * _integral(change, ends)
+        return np.clip(first, -k, k) * np.clip(second, -k, k) + sigma * _integral(
+            change, ends, _scales(law, noise)
+        )
 
     def moments(params: Params, real: bool) -> LocationMoments:
         law, noise = noise_of(params, kind, real_kind, real)
@@ -99,13 +109,27 @@ def _moments(law: NoiseName, noise: Params, sigma: float, k: float) -> LocationM
     )
 
 
-def _of_normals(kind: NoiseName, real_kind: NoiseName, real: bool) -> bool:
-    return NOISES[real_kind if real else kind].normals is not None
+def _in_closed_form(params: Params, kind: NoiseName, real_kind: NoiseName, real: bool) -> bool:
+    """Whether the noise is a mixture of normals that are not wide beside the threshold."""
+    if NOISES[real_kind if real else kind].normals is None:
+        return False
+    widest = max(scale for _, scale in _components(params, kind, real_kind, real))
+    return float(params["threshold"]) > CLOSED * widest
 
 
-def _integral(integrand: Callable[[np.ndarray], np.ndarray], ends: list[Eta]) -> Eta:
+def _scales(law: NoiseName, noise: Params) -> list[float]:
+    """Return the scales of the normals that the noise is a mixture of; 1 for other noise."""
+    normals = NOISES[law].normals
+    return [1.0] if normals is None else [scale for _, scale in normals(noise)]
+
+
+def _integral(
+    integrand: Callable[[np.ndarray], np.ndarray], ends: list[Eta], scales: list[float]
+) -> Eta:
     """Return an integral between the outermost of some ends, between which it is split."""
-    cuts = np.broadcast_arrays(*ends, *(np.full_like(ends[0], c) for c in (*-GRADED, *GRADED[1:])))
+    graded = np.unique(np.outer(scales, GRADED))
+    inner = graded[np.max(np.abs(ends)) > graded]
+    cuts = np.broadcast_arrays(*ends, *(np.full_like(ends[0], c) for c in (*-inner, *inner[1:])))
     points = np.sort(np.clip(cuts, np.min(ends, axis=0), np.max(ends, axis=0)), axis=0)
     rule = np.transpose(np.polynomial.legendre.leggauss(NODES))
     total = np.zeros_like(points[0])

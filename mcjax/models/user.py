@@ -17,7 +17,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Key
 
-from mcjax.arguments import checked
+from mcjax.arguments import checked, checked_but
 from mcjax.draws.keys import key_of
 from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.estimators.estimator import Estimator, Loss
@@ -34,7 +34,7 @@ SIGNATURES: dict[Predictor | None, tuple[str, str]] = {
 """Signatures of a user's functions, by the value of ``predictor``."""
 
 
-@checked
+@checked_but("loss", "sample", "sample_real", "predictor")
 def user_model(
     loss: Callable[..., Any],
     sample: Callable[..., Any],

@@ -81,6 +81,15 @@ def source_laws(
             value = getattr(source, name)
             if value is not None and len(value) != p:
                 raise InputError(f"{field}.{name}", f"has {len(value)} numbers; give {p}, as theta")
+            if value is not None and max(map(abs, value)) > LARGEST:
+                raise InputError(
+                    f"{field}.{name}", f"has a number beyond {LARGEST:g}; use another unit"
+                )
+        if source.noise is not None and not SMALLEST <= source.noise <= LARGEST:
+            raise InputError(
+                f"{field}.noise",
+                f"is {source.noise!r}; give a number from {SMALLEST:g} to {LARGEST:g}",
+            )
         if source.noise is not None and model.noise_scale is None:
             raise InputError(
                 f"{field}.noise", f"has no meaning in the family {model.name!r}; drop it"

@@ -44,6 +44,11 @@ DOUBTFUL = (
     "the law is a mean over simulated designs that a few of them dominate, so neither it nor its"
     " standard error is credible; give more rows, or fewer generations"
 )
+SATURATED = (
+    "the law holds while t is much smaller than n: by then, samples have lost a share of their"
+    " variance that is larger than the tolerance, because classes die out; an exact law is judged"
+    " instead where there is one"
+)
 MOST_CHAINS_NEEDED = 2**53
 """Largest number of chains that is announced for an undecided cell."""
 UNBOUNDED: Interval = (-math.inf, math.inf)
@@ -187,6 +192,9 @@ class Claim:
         Maps a level to the number of chains below which there is no claim at that level.
     hopeless : str
         Why no number of chains decides the claim, for where ``factor`` is infinite.
+    deviations : tuple of float
+        Relative deviations of the predicted number over the draws of a law that simulates, see
+        :meth:`mcjax.laws.prediction.Prediction.deviations`; used on ladders.
     """
 
     place: Place
@@ -200,6 +208,7 @@ class Claim:
     ratio: float = math.nan
     fewest: Callable[[float], float] = lambda level: 0.0
     hopeless: str = ALLOWED
+    deviations: tuple[float, ...] = ()
 
 
 def settle(claims: Sequence[Claim], confidence: float) -> tuple[Cell, ...]:

@@ -10,11 +10,13 @@ import numpy as np
 from mcjax.arguments import checked
 from mcjax.engine.outcome import Outcome
 from mcjax.errors import InputError
+from mcjax.laws.first_order.departures import power_of_departures
 from mcjax.laws.prediction import FunctionalPrediction, Predictions
 from mcjax.study.study import Study
 from mcjax.verdicts.claims import (
     DOUBTFUL,
     INCOMPLETE,
+    SATURATED,
     Cell,
     Claim,
     Place,
@@ -135,7 +137,8 @@ def claims_of(
     ladders : tuple of Ladder
         Fits of asymptotic laws to ladders of sample sizes.
     settled : set of Place
-        Places that a ladder decides; their own claims are never refuted.
+        Places that a ladder decides, whose own claims are never refuted, and those that an
+        asymptotic law does not reach and an exact one decides.
 
     Raises
     ------
@@ -144,6 +147,7 @@ def claims_of(
     """
     claims: list[Claim] = []
     rungs: list[Rung] = []
+    settled: set[Place] = set()
     for position, comparison, quantity in questions(study, predictions):
         condition = comparison.condition
         made = list(quantity.claims(comparison, outcomes[position]))
@@ -158,15 +162,19 @@ def claims_of(
             made = [unjudged(claim, INCOMPLETE) for claim in made]
         credible = _credible(comparison)
         made = [c if credible[c.place.generation] else unjudged(c, DOUBTFUL) for c in made]
-        claims += made
+        beyond = _beyond_reach(comparison, study.tolerance)
+        claims += [unjudged(c, SATURATED) if beyond[c.place.generation] else c for c in made]
+        if any(law.exact for law in predictions[position].laws.values()):
+            settled |= {c.place for c in made if beyond[c.place.generation]}
         ladder = condition.ladder if quantity.has_ladder else None
         if ladder is not None and comparison.prediction.asymptotic:
-            rungs += [Rung(ladder, condition.scale, claim) for claim in made]
+            power = power_of_departures(condition)
+            rungs += [Rung(ladder, condition.scale, claim, power) for claim in made]
     limits, ladders = climb(rungs, study.tolerance)
     climbed = {(ladder.condition, ladder.law) for ladder in ladders}
-    settled = {r.claim.place for r in rungs if (r.ladder, r.claim.place.law) in climbed}
-    claims = [never_refuted(c) if c.place in settled else c for c in claims]
-    return [*claims, *limits], tuple(ladders), settled
+    climbing = {r.claim.place for r in rungs if (r.ladder, r.claim.place.law) in climbed}
+    claims = [never_refuted(c) if c.place in climbing else c for c in claims]
+    return [*claims, *limits], tuple(ladders), settled | climbing
 
 
 def _credible(comparison: Comparison) -> Sequence[bool]:
@@ -176,6 +184,15 @@ def _credible(comparison: Comparison) -> Sequence[bool]:
         return [True] * len(next(iter(prediction.values.values())))
     shape = prediction.mse.shape
     return [bool(row.all()) for row in np.broadcast_to(prediction.credible, shape)]
+
+
+def _beyond_reach(comparison: Comparison, tolerance: float) -> Sequence[bool]:
+    """Return, generation by generation, whether a law leaves out more than the tolerance."""
+    prediction = comparison.prediction
+    if isinstance(prediction, FunctionalPrediction):
+        return [False] * len(next(iter(prediction.values.values())))
+    left_out = np.broadcast_to(prediction.left_out, prediction.mse.shape)
+    return [bool((row > tolerance).any()) for row in left_out]
 
 
 def _overall(cells: Sequence[Cell], predictions: Sequence[Predictions]) -> Verdict:

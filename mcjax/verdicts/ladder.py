@@ -1,33 +1,45 @@
 """Judge an asymptotic law by its limit, on a ladder of sample sizes.
 
-With every sample count multiplied by s, the ratio of the simulated to the predicted number departs
-from its limit by terms of order 1/s and 1/s^2,
+With every sample count multiplied by s, the ratio of the simulated to the predicted number tends to
+a limit c, and the law predicts c = 1. With three rungs or more, whose chains are independent, c is
+extrapolated from the rungs (:mod:`mcjax.verdicts.extrapolation`), and the claim is that it lies
+within 1 +- tolerance. The coefficient a of the first power is the *finite-sample cost*: to first
+order, the departure at the sample counts of the study file.
 
-    r(s) = c + a / s + b / s^2 + ...,
-
-and the law predicts c = 1. With three rungs or more, whose chains are independent, c, a and b are
-fitted by weighted least squares, the weights W being the inverse variances of the rungs; the
-covariance of the coefficients is ``(X'WX)^-1``. The claim is that c lies within 1 +- tolerance. The
-coefficient a is the *finite-sample cost*: to first order, the departure at the sample counts of the
-study file. With more than three rungs a chi-squared test checks the fit; if it fails, c is not the
-limit and is not judged.
+The error of c has a part that no number of chains reduces, because a few rungs do not determine the
+form of the departure. Where that part alone keeps the claim from a verdict, it is inconclusive, and
+its note names rungs that would decide it. A law that simulates has an error of its own, which the
+rungs have in common.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import chdtrc
+from jaxtyping import Float
+from scipy.special import ndtri
 
 from mcjax.verdicts.claims import Claim, Estimate, Place, ratio_claim
 from mcjax.verdicts.counts import ChainCount
+from mcjax.verdicts.extrapolation import Limit, extrapolate, further_scales, limit_errors
+from mcjax.verdicts.planning import fewest
 
 FEWEST_RUNGS = 3
 MISFIT = 1e-4
 """P-value of the goodness of fit below which the limit is not judged."""
+TYPICAL_LEVEL = 1e-3
+"""Level of the claim for which further rungs are named."""
+MOST_FURTHER_CHAINS = 2.0**40
+"""Largest factor of chains that is tried to decide a claim."""
+SMALLEST_ERROR = 1e-9
+"""Smallest standard error of a rung in a fit."""
+NO_FIT = "no curve in powers of the sample size fits the ladder; leave out the smallest scales"
+
+
+UNKNOWN = Limit(*[math.nan] * 9)
 
 
 @dataclass(frozen=True)
@@ -42,11 +54,14 @@ class Rung:
         Factor s of the sample counts.
     claim : Claim
         Claim about the ratio at this sample size.
+    power : float
+        The power of ``1 / s`` in which the ratio approaches its limit.
     """
 
     ladder: str
     scale: float
     claim: Claim
+    power: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -59,14 +74,18 @@ class Ladder:
         Place of the rungs; ``condition`` is the name of the ladder.
     intercept, standard_error : float
         The limit c and its standard error.
+    form_error : float
+        The part of the standard error that more chains do not reduce.
     cost, cost_error : float
         The finite-sample cost a and its standard error.
     curvature : float
-        The coefficient b.
+        The coefficient of the second power.
+    power : float
+        The power of ``1 / s`` in which the ratio approaches its limit.
     rungs : int
         Number of rungs.
     misfit : float
-        P-value of the goodness of fit; nan for three rungs.
+        P-value of the goodness of fit.
     """
 
     condition: str
@@ -75,9 +94,11 @@ class Ladder:
     law: str
     intercept: float
     standard_error: float
+    form_error: float
     cost: float
     cost_error: float
     curvature: float
+    power: float
     rungs: int
     misfit: float
 
@@ -100,59 +121,98 @@ def climb(rungs: Iterable[Rung], tolerance: float) -> tuple[list[Claim], list[La
     groups: dict[Place, list[Rung]] = {}
     for rung in rungs:
         place = rung.claim.place
-        limit = place._replace(condition=rung.ladder, quantity=limit_of(place.quantity))
-        groups.setdefault(limit, []).append(rung)
+        about = place._replace(condition=rung.ladder, quantity=limit_of(place.quantity))
+        groups.setdefault(about, []).append(rung)
     claims, ladders = [], []
     for place, group in groups.items():
         if len({rung.scale for rung in group}) < FEWEST_RUNGS:
             continue
         note = next((rung.claim.count.note for rung in group if rung.claim.count.note), "")
-        fit = np.full(3, math.nan), np.full((3, 3), math.nan), math.nan
-        if not note:
-            fit = _fit(group)
-        coefficients, covariance, misfit = fit
-        errors = np.sqrt(np.diagonal(covariance))
-        if misfit < MISFIT:
-            note = "c + a / s + b / s^2 does not fit the ladder; leave out the smallest scales"
-        claims.append(
-            ratio_claim(
-                place,
-                observed=Estimate(float(coefficients[0]), float(errors[0])),
-                predicted=Estimate(1.0, 0.0),
-                tolerance=tolerance,
-                count=ChainCount(
-                    min(rung.claim.count.counted for rung in group),
-                    max(rung.claim.count.lost for rung in group),
-                    f"a rung of the ladder: {note}" if note else "",
-                ),
-            )
-        )
+        fit = UNKNOWN if note else _extrapolated(group)
+        if note:
+            note = f"a rung of the ladder: {note}"
+        elif fit.misfit < MISFIT:
+            note = NO_FIT
+        claims.append(_claim(place, group, fit, tolerance=tolerance, note=note))
         ladders.append(
             Ladder(
                 condition=place.condition,
                 model=place.model,
                 generation=place.generation,
                 law=place.law,
-                intercept=float(coefficients[0]),
-                standard_error=float(errors[0]),
-                cost=float(coefficients[1]),
-                cost_error=float(errors[1]),
-                curvature=float(coefficients[2]),
+                intercept=fit.value,
+                standard_error=fit.error,
+                form_error=fit.form_error,
+                cost=fit.slope,
+                cost_error=fit.slope_error,
+                curvature=fit.curvature,
+                power=fit.power,
                 rungs=len(group),
-                misfit=misfit,
+                misfit=fit.misfit,
             )
         )
     return claims, ladders
 
 
-def _fit(group: Sequence[Rung]) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return c, a and b, their covariance, and the p-value of the goodness of fit."""
-    x = np.array([1 / rung.scale for rung in group])
-    ratio = np.array([rung.claim.ratio for rung in group])
+def _extrapolated(group: Sequence[Rung]) -> Limit:
+    """Extrapolate the ratios of rungs."""
+    ratios = np.array([rung.claim.ratio for rung in group])
+    sampling, law = _covariances(group)
+    return extrapolate(_scales(group), ratios, sampling + law, min(rung.power for rung in group))
+
+
+def _scales(group: Sequence[Rung]) -> Float[np.ndarray, " K"]:
+    return np.array([rung.scale for rung in group])
+
+
+def _covariances(group: Sequence[Rung]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the covariances of the ratios of K rungs over chains and over draws of the law."""
     error = np.array([rung.claim.observed.error / rung.claim.predicted for rung in group])
-    design = np.vander(x, 3, increasing=True) / error[:, None]
-    covariance = np.linalg.inv(design.T @ design)
-    coefficients = covariance @ design.T @ (ratio / error)
-    left = float(np.sum((ratio / error - design @ coefficients) ** 2))
-    freedom = len(group) - 3
-    return coefficients, covariance, float(chdtrc(freedom, left)) if freedom else math.nan
+    moved = [rung.claim.ratio * np.asarray(rung.claim.deviations) for rung in group]
+    draws = np.zeros((len(group), max(map(len, moved))))
+    for row, deviations in zip(draws, moved, strict=True):
+        row[: len(deviations)] = deviations
+    return np.diag(np.maximum(error, SMALLEST_ERROR) ** 2), draws @ draws.T
+
+
+def _claim(
+    place: Place, group: Sequence[Rung], limit: Limit, *, tolerance: float, note: str
+) -> Claim:
+    """Claim that a limit lies within the tolerance of 1."""
+    claim = ratio_claim(
+        place,
+        observed=Estimate(limit.value, limit.error),
+        predicted=Estimate(1.0, 0.0),
+        tolerance=tolerance,
+        count=ChainCount(
+            min(rung.claim.count.counted for rung in group),
+            max(rung.claim.count.lost for rung in group),
+            note,
+        ),
+    )
+    if note:
+        return claim
+    distance, scales = abs(abs(limit.value - 1) - tolerance), _scales(group)
+    sampling, law = _covariances(group)
+
+    def factor(level: float) -> float:
+        """Return how many times as many chains decide the claim, to 1%."""
+
+        def enough(more: float) -> bool:
+            covariance = sampling / more + law
+            error = limit_errors(scales, limit.power, covariance[None], np.array([limit.size]))
+            return -float(ndtri(level / 2)) * math.hypot(float(error[0]), limit.gap) < distance
+
+        return fewest(enough, MOST_FURTHER_CHAINS)
+
+    reach = distance / -float(ndtri(TYPICAL_LEVEL / 2))
+    return replace(claim, factor=factor, hopeless=_remedy(limit, scales, reach))
+
+
+def _remedy(limit: Limit, scales: Float[np.ndarray, " K"], reach: float) -> str:
+    more = further_scales(limit, scales, reach)
+    added = ", ".join(f"{scale:.5g}" for scale in more) or "that are much larger"
+    return (
+        "the rungs do not tell how the limit is approached, however many the chains; add the"
+        f" scales {added}"
+    )

@@ -22,17 +22,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
+from mcjax.laws.first_order.departures import power_of_departures
 from mcjax.laws.prediction import Predictions
 from mcjax.study.study import Study
 from mcjax.verdicts.comparison import Comparison
-from mcjax.verdicts.ladder import FEWEST_RUNGS, limit_of
+from mcjax.verdicts.ladder import FEWEST_RUNGS
+from mcjax.verdicts.planned_limits import LimitCells, on_ladder
 from mcjax.verdicts.planning import PlannedCells, RatioCells, UnplannedCells, join
-from mcjax.verdicts.power import Chance, likeliest, true_law
+from mcjax.verdicts.power import FEWEST_CHAINS, Chance, likeliest, true_law
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.quantities.registry import questions
 
@@ -145,13 +147,12 @@ def plan(
                 continue
             among = slice(first, first + cells.count)  # of the chances of all planned cells
             first = among.stop
-            limit = None
             if climbs:
                 if condition.scale != max(rungs):
                     continue  # the whole ladder makes one claim
-                limit = _amplification(rungs)
                 total += cells.count
-                cells = _on_ladder(cells, limit)
+                assert isinstance(cells, RatioCells), "quantities with a ladder plan ratios"
+                cells = on_ladder(cells, rungs, power_of_departures(condition))
             if not cells.count:
                 continue
             group = groups.setdefault((prediction.law, cells.quantity), _Group())
@@ -160,9 +161,9 @@ def plan(
             if truth is not None and quantity.subject == "functionals":
                 true = truth[position].functionals.get(prediction.law)
             elif truth is not None:
-                true = true_law(truth[position], limit is not None)
+                true = true_law(truth[position], climbs)
             if true is not None:
-                group.chances.append(partial(_chances, quantity, comparison, true, limit, among))
+                group.chances.append(partial(_chances, quantity, comparison, true, cells, among))
     level = (1 - study.confidence) / max(total, 1)
     needs = tuple(
         _need(law, quantity, group, study=study, level=level, power=power, total=total)
@@ -182,12 +183,23 @@ def _chances(
     quantity: Quantity,
     comparison: Comparison,
     truth: Any,
-    limit: float | None,
+    cells: PlannedCells,
     among: slice,
     level: float,
 ) -> list[Chance]:
     """Return the chances of some of a quantity's planned cells."""
-    return quantity.chances(comparison, truth, level, ladder=limit)[among]
+    if not isinstance(cells, LimitCells):
+        return quantity.chances(comparison, truth, level)[among]
+
+    @cache
+    def at(chains: float) -> list[float]:
+        """Return the chances about limits, whose amplification depends on the chains."""
+        ladder = cells.amplification(chains)
+        found = quantity.chances(comparison, truth, level, ladder=ladder)[among]
+        return [chance(chains) for chance in found]
+
+    count = len(at(float(FEWEST_CHAINS)))
+    return [lambda chains, k=k: at(chains)[k] for k in range(count)]  # type: ignore[misc]
 
 
 def _need(
@@ -207,20 +219,3 @@ def _need(
         return need
     position, chance, refuting = likeliest(chances, study.chains, power)
     return replace(need, chance=chance, likeliest=position, refuting=refuting)
-
-
-def _on_ladder(cells: PlannedCells, amplification: float) -> RatioCells:
-    """Return the cells about a ladder's limit, which have no allowance."""
-    assert isinstance(cells, RatioCells), "a quantity with a ladder is planned as ratios"
-    return replace(
-        cells,
-        quantity=limit_of(cells.quantity),
-        spread=cells.spread * amplification,
-        allowance=0 * cells.allowance,
-    )
-
-
-def _amplification(rungs: Sequence[float]) -> float:
-    """Return the standard error of a ladder's limit over that of its rungs, taken to be equal."""
-    design = np.vander(1 / np.array(rungs), 3, increasing=True)
-    return float(np.linalg.norm(np.linalg.pinv(design)[0]))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import ndtri
+
+from mcjax.engine.powers import Shape
+from mcjax.verdicts.skewed_means import reaches
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,39 @@ class RatioCells(NormalCells):
 
 
 @dataclass(frozen=True)
+class SquareCells(RatioCells):
+    """Cells about ratios whose observed numbers are skewed.
+
+    Attributes
+    ----------
+    skewness : ndarray of shape (N,)
+        Skewness of one chain's contribution.
+    """
+
+    skewness: Float[np.ndarray, " N"]
+
+    @np.errstate(all="ignore")  # where no number of chains suffices
+    def chains(self, tolerance: float, level: float, miss: float) -> float:
+        """Return the number of chains that verify every cell if the law is true.
+
+        The upper end of a skewed mean's interval reaches farthest. That is a matter of few chains,
+        so the number is found by iteration.
+        """
+        normal = self.standard_errors(level, miss)
+        room = (tolerance / normal) ** 2 - self.error**2
+        least = np.where(room > 0, self.spread**2 / room, np.inf)
+        found = least
+        for _ in range(20):
+            n = np.where(np.isfinite(found), found, 1e300)
+            share = 1 / np.hypot(1, self.error / self.spread * np.sqrt(n))
+            _, up = reaches(level, 10**9, Shape(self.skewness / np.sqrt(n) * share**3))
+            farther = (normal + up + float(ndtri(level / 2))) / normal
+            room = (tolerance / normal / farther) ** 2 - self.error**2
+            found = np.where(room > 0, self.spread**2 / room, np.inf)
+        return float(np.max(np.maximum(found, least)))
+
+
+@dataclass(frozen=True)
 class VectorCells(NormalCells):
     """Cells about errors in units of their standard deviations.
 
@@ -173,8 +209,22 @@ Cells = TypeVar("Cells", bound=PlannedCells)
 def join(groups: Sequence[Cells]) -> Cells:
     """Join the cells of several conditions, all of one kind, into one group."""
     arrays: dict[str, Any] = {
-        field.name: np.concatenate([getattr(cells, field.name) for cells in groups])
-        for field in fields(groups[0])
-        if field.name != "quantity"
+        kind.name: np.concatenate([getattr(cells, kind.name) for cells in groups])
+        for kind in fields(groups[0])
+        if kind.name != "quantity"
     }
     return replace(groups[0], **arrays)
+
+
+def fewest(enough: Callable[[float], bool], most: float) -> float:
+    """Return the smallest number from 1 to ``most`` that is enough, to 1%.
+
+    It is infinite if not even ``most`` is enough.
+    """
+    if not enough(most):
+        return math.inf
+    low, high = 1.0, most
+    while high > 1.01 * low:
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high

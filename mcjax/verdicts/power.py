@@ -14,12 +14,16 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import ndtr, stdtrit
+from scipy.special import ndtr
 
+from mcjax.engine.powers import Shape
 from mcjax.laws.prediction import Prediction, Predictions
+from mcjax.verdicts.skewed_means import Tails, reaches
 
 Chance = Callable[[float], float]
 """Probability of refuting, as a function of the number of chains."""
+Amplification = Float[np.ndarray, " N"]
+"""Standard errors of the limits of a ladder over those of their rungs."""
 FEWEST_CHAINS, MOST_CHAINS = 32, 2**40
 """Range in which a number of chains is sought; with fewer, means of squares are far from normal."""
 
@@ -81,6 +85,7 @@ def mean_chances(
     error: Float[np.ndarray, " N"] | float = 0.0,
     skewness: Float[np.ndarray, " N"] | float = 0.0,
     kurtosis: Float[np.ndarray, " N"] | float = 0.0,
+    tails: Tails = Tails.MEASURED,
 ) -> list[Chance]:
     """Return the chance, for each of N cells, that a mean is found to lie beyond an edge.
 
@@ -98,6 +103,8 @@ def mean_chances(
         Standard error of the prediction.
     skewness, kurtosis : ndarray of shape (N,), optional
         Skewness and excess kurtosis of one chain's contribution; 0 if it is normal.
+    tails : Tails, optional
+        What claims know of the values of the mean.
 
     Returns
     -------
@@ -105,11 +112,12 @@ def mean_chances(
         One for each cell.
     """
     rows = np.broadcast_arrays(beyond, side, spread, error, skewness, kurtosis)
-    return [_mean_chance(level, *map(float, row)) for row in np.stack(rows, axis=-1)]
+    return [_mean_chance(level, tails, *map(float, row)) for row in np.stack(rows, axis=-1)]
 
 
 def _mean_chance(
     level: float,
+    tails: Tails,
     beyond: float,
     side: float,
     spread: float,
@@ -117,15 +125,31 @@ def _mean_chance(
     skewness: float,
     kurtosis: float,
 ) -> Chance:
+    fewest = tails.fewest_chains(level)
+
     def chance(n: float) -> float:
+        if n < fewest:
+            return 0.0
         # the error of the judged law is the same in every run, so it widens the interval alone
-        z, width = float(stdtrit(n - 1, level / 2)), spread / math.sqrt(n)
-        reach = z * math.hypot(width, error)
-        end = width * float(interval_end_spread(side * z, skewness, kurtosis, n))
-        value = float(ndtr((beyond + reach) / end)) if end > 0 else float(beyond + reach > 0)
+        width = spread / math.sqrt(n)
+        total = math.hypot(width, error)
+        shape = shape_of_mean(skewness, kurtosis, n, width / total if total else 1.0)
+        down, up = map(float, reaches(level, int(n) - 1, shape))
+        z = -down if side > 0 else up
+        end = width * float(interval_end_spread(z, skewness, kurtosis, n))
+        left = beyond - abs(z) * total
+        value = float(ndtr(left / end)) if end > 0 else float(left > 0)
         return value if math.isfinite(value) else 0.0
 
     return chance
+
+
+def shape_of_mean(
+    skewness: Float[Any, " ..."], kurtosis: Float[Any, " ..."], n: float, share: Float[Any, " ..."]
+) -> Shape:
+    """Return the shape of the mean of n terms whose error is a share of the total error."""
+    excess = np.maximum(kurtosis - 1.5 * skewness**2, 0.0)
+    return Shape(skewness / math.sqrt(n) * share**3, excess / n * share**4)
 
 
 def interval_end_spread(
@@ -135,6 +159,10 @@ def interval_end_spread(
 
     For skewed terms the mean m and its standard error s / sqrt(n) are correlated. To second order,
     the variance of ``m + z s / sqrt(n)`` is ``1 + z skewness / sqrt(n) + z^2 (kurtosis + 2) /
-    (4 n)`` times that of m.
+    (4 n)`` times that of m. The estimated skewness, on which z depends, goes together with m: that
+    adds ``(2 z^2 + 1) (kurtosis - 3/2 skewness^2) / (3 n)``.
     """
-    return np.sqrt(1 + z * skewness / math.sqrt(n) + z**2 * (kurtosis + 2) / (4 * n))
+    excess = (2 * z**2 + 1) * (kurtosis - 1.5 * skewness**2) / (3 * n)
+    return np.sqrt(
+        np.maximum(1 + z * skewness / math.sqrt(n) + z**2 * (kurtosis + 2) / (4 * n) + excess, 0.0)
+    )

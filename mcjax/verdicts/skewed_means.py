@@ -1,9 +1,9 @@
 """Confidence intervals of means of skewed values, at few chains and at extreme levels.
 
 Squared errors are skewed, and Student's interval of their mean lies too low: at 64 chains its upper
-end misses the mean of squares of normal variables 14 times as often as it should at a level of
-1/1000, and 53 times at 1/10,000. Intervals are those of Hall (Journal of the Royal Statistical
-Society B 54, 1992). For the studentised mean t, whose own skewness is estimated as s,
+end misses the mean of squares of normal variables more than ten times as often as it should at a
+level of 1/1000. Intervals are those of Hall (Journal of the Royal Statistical Society B 54, 1992).
+For the studentised mean t, whose own skewness is estimated as s,
 
     H(t) = t + s t^2 / 3 + s^2 t^3 / 27 + s / 6
 

@@ -37,7 +37,9 @@ def test_every_quantity_and_the_ladder_are_shown(ladder_file, call, call_json):
     assert len(found["ladders"]) == 4 * 3
     ladder = found["ladders"][0]
     assert (ladder["condition"], ladder["law"], ladder["rungs"]) == ("", "first_order", 3)
-    assert ladder["misfit"] is None  # three rungs fit any such curve
+    assert 0 < ladder["misfit"] <= 1
+    assert 0 < ladder["form_error"] < ladder["standard_error"]
+    assert ladder["power"] == 1
     bias = next(cell for cell in found["cells"] if cell["quantity"] == "bias")
     assert bias["ratio"] is None
     assert bias["predicted"] == 0

@@ -14,7 +14,7 @@ from mcjax.study.study import Study
 
 pytestmark = pytest.mark.statistical
 ALPHA = 1e-6  # see tests/conftest.py
-RUNS = {"log3": (400, 3, 16_384), "hring": (50, 2, 32_768), "log2r": (200, 2, 16_384)}
+RUNS = {"log3": (400, 3, 16_384), "hring": (50, 2, 131_072), "log2r": (200, 2, 16_384)}
 """Rows, generations and chains."""
 
 
@@ -78,9 +78,10 @@ def test_a_law_without_bias_is_refuted():
     assert away > bound(1) * np.sqrt(spread / RUNS["log3"][2]) + allowed
 
 
-def test_a_law_without_the_noise_of_second_order_is_refuted():
+@pytest.mark.parametrize("source", ["noise", "curvature"])
+def test_a_law_without_one_of_its_sources_is_refuted(source):
     one = simulated("hring")[0]
     found = moments(one, RUNS["hring"][1])
-    wrong = predicted("hring").mse - found.sources[:, SOURCES.index("noise")]
+    wrong = predicted("hring").mse - found.sources[:, SOURCES.index(source)]
     off = departures("hring", wrong)
     assert off.max() > bound(off.size)

@@ -91,6 +91,10 @@ def test_infinite_moments_and_large_networks_are_refused():
     large = condition(build_network(names, feeds, 100), logistic(), [1.0])
     with pytest.raises(Inapplicable, match="has 151 entries"):
         LAW.predict(large, 1)
+    feeds = [(end, name, 50) for name in names[:60] for end in ("real", name)]
+    kept = condition(build_network(names[:60], feeds, 50, real="reused"), huber(), [1.0])
+    with pytest.raises(Inapplicable, match="has 240 entries"):
+        LAW.predict(kept, 1)
     feeds = [(a, b, 50) for a in names[:70] for b in names[:70]]
     dense = condition(build_network(names[:70], feeds, 100), huber(), [1.0, 0.5, 0.2])
     with pytest.raises(Inapplicable, match="read too many others"):

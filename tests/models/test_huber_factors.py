@@ -95,6 +95,37 @@ def test_far_threshold_is_least_squares(threshold, sigma, noise):
     assert batch.score_covariance.item() == pytest.approx(sigma**2 * variance, rel=1e-12)
 
 
+@pytest.mark.parametrize(("name", "params"), LAWS)
+def test_scores_of_readers_at_the_truth_have_the_same_factors(name, params):
+    """What laws around shifted truths integrate, at every scale of k."""
+    if 2 < params.get("df", 0) < 2.1:
+        return  # a variance of a billion, of which no decade up to 1e30 has a noticeable part
+    zero = np.zeros(1)
+    for k in np.geomspace(1e-10, 1e10, 41):
+        model = huber(threshold=3 * k, sigma=3.0, noise={"name": name, **params})
+        inside, square = NOISES[name].clipped(params, k)
+        mean = model.scores.mean(model.params, zero, zero, False)
+        product = model.scores.product(model.params, (zero, zero), zero, False)
+        np.testing.assert_allclose(mean.by_reader, inside, rtol=1e-5)
+        np.testing.assert_allclose(mean.mean, 0, atol=1e-9 * k)
+        digits = 1e-8 if params.get("df") == 1 else 1e-9  # scipy's F has ten digits there
+        np.testing.assert_allclose(product, 9 * square, rtol=digits)
+
+
+@pytest.mark.parametrize(("name", "params"), LAWS)
+@pytest.mark.parametrize("k", [1e-6, 1.0, 1e6])
+def test_scores_far_from_the_truth_are_clipped_nearly_always(name, params, k):
+    """At an offset of 1e12 thresholds and scales, for noise whose tails do not reach so far."""
+    if params.get("df", 9) < 2 or params.get("scale", 1) > 10:
+        return
+    model = huber(threshold=k, noise={"name": name, **params})
+    far = np.array([1e12 * max(k, 1.0)])
+    mean = model.scores.mean(model.params, far, np.zeros(1), False)
+    product = model.scores.product(model.params, (far, -far), np.zeros(1), False)
+    np.testing.assert_allclose(mean.mean, k, rtol=1e-9)
+    np.testing.assert_allclose(product, -(k**2), rtol=1e-9)
+
+
 def test_student_t_of_many_degrees_of_freedom_is_normal():
     x = np.linspace(0, 8, 33)
     for df in (1e10, 1e20, 1e30):

@@ -109,6 +109,7 @@ def test_a_loss_that_takes_other_arguments(signature, params, sentence, tmp_path
     ("code", "words", "line"),
     [
         ("def loss(:", "SyntaxError", 4),
+        ("np.random.default_rng('x')", "TypeError", 4),
         ("\nimport nothing_of_the_kind", "ModuleNotFoundError", 5),
         ("1 / 0", "ZeroDivisionError", 4),
         ("sys.exit(0)", "SystemExit", 4),

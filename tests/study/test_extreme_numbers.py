@@ -11,6 +11,7 @@ from mcjax.errors import InputError
 from mcjax.models.glm import logistic
 from mcjax.models.location import huber, linear
 from mcjax.network.build import build_network
+from mcjax.network.source import Source
 from mcjax.solvers.conditioning import condition_number
 from mcjax.study.study import Study, condition, covariance_root, whitener
 
@@ -67,6 +68,23 @@ def test_numbers_whose_squares_would_be_lost_are_refused(numbers, field):
     with pytest.raises(InputError) as error:
         condition(loop(), linear(), **given)
     assert error.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("numbers", "field"),
+    [
+        ({"noise": 1e300}, "noise"),
+        ({"noise": 1e-300}, "noise"),
+        ({"theta": (1e300, 0.0)}, "theta"),
+        ({"shift": (0.0, -1e300)}, "shift"),
+    ],
+)
+def test_such_numbers_of_a_source_are_refused(numbers, field):
+    up = Source("up", samples=50, **numbers)
+    net = build_network("a", [("a", "a", 50), ("up", "a", 50)], 100, sources=[up])
+    with pytest.raises(InputError) as error:
+        condition(net, linear(), [0.5, 0.5])
+    assert error.value.field == f"network.sources (up).{field}"
 
 
 def test_samples_of_trillions_need_no_rows_and_keep_their_law():

@@ -21,7 +21,7 @@ MANY = 40_000
 
 @dataclass
 class Specimen:
-    """Chains by their number, the true law, a wrong one, and what the quantity says of them.
+    """Chains by their number and that of the run, a true and a wrong law, and what is said of them.
 
     ``planted`` says in words what is wrong with the wrong law; ``silent`` are laws that do not
     predict the quantity. ``planned`` and ``announced``: whether the quantity says how many chains
@@ -55,9 +55,9 @@ class Specimen:
 def normal(generations=2, spread=SPREAD):
     """Chains of two models whose errors add up, by their number."""
 
-    def chains(count):
-        errors = paths(np.random.default_rng(count), 1, count, generations, spread)
-        [outcome] = outcomes(errors, pooled_beside(errors, 0.3))
+    def chains(count, run=0):
+        errors = paths(np.random.default_rng([count, run]), 1, count, generations, spread)
+        [outcome] = outcomes(errors, pooled_beside(errors, 0.3, run))
         return outcome
 
     return chains
@@ -76,9 +76,9 @@ def of_errors(planted, wrong, generations=2, **options):
     )
 
 
-def level(count):
+def level(count, run=0):
     """Chains whose errors are independent at every generation, all of the first one's spread."""
-    errors = paths(np.random.default_rng(count), 8, count, 0)
+    errors = paths(np.random.default_rng([count, run]), 8, count, 0)
     [outcome] = outcomes(np.moveaxis(errors[:, :, 0], 0, 1)[None])
     return outcome
 
@@ -93,15 +93,15 @@ def estimates(one, theta):
     return outcome
 
 
-def variances(count):
+def variances(count, run=0):
     """Chains with one mean and a variance that is 1 on average, at three generations."""
-    spread = np.random.default_rng(count).chisquare(9, (count, 3, 1)) / 9
+    spread = np.random.default_rng([count, run]).chisquare(9, (count, 3, 1)) / 9
     return estimates(GAUSSIAN, np.stack([0 * spread, spread], axis=-1))
 
 
-def survivors(count):
+def survivors(count, run=0):
     """Chains of which 60% are alive."""
-    alive = np.random.default_rng(count).random((count, 3, 1, 1)) < 0.6
+    alive = np.random.default_rng([count, run]).random((count, 3, 1, 1)) < 0.6
     return estimates(POISSON, alive.astype(float))
 
 

@@ -15,6 +15,7 @@ from mcjax.study.study import Study, condition, ladder
 from mcjax.verdicts.judge import judge
 from mcjax.verdicts.plan import plan
 from mcjax.verdicts.power import likeliest, true_law
+from mcjax.verdicts.skewed_means import p_above, p_below, shape_of
 
 pytestmark = pytest.mark.statistical
 
@@ -58,15 +59,16 @@ def test_announced_is_what_comes(runs, quantity):
 def test_few_chains_of_skewed_squares(told):
     """On one side the end of an interval varies by more than the mean, on the other by less."""
     chains, runs = 150, 40_000
-    squares = np.random.default_rng(5).chisquare(2, (runs, chains))
-    mean, error = squares.mean(1) / 2 / told, squares.std(1, ddof=1) / 2 / told / chains**0.5
-    half = stats.t.isf(LEVEL / 2, chains - 1) * error
-    low, high = mean - half, mean + half
-    seen = np.mean((low > 1 + TOLERANCE) | (high < 1 - TOLERANCE))
+    squares = np.random.default_rng(5).chisquare(2, (chains, runs)) / 2 / told
+    mean, error, shape = squares.mean(0), stats.sem(squares), shape_of(squares)
+    shape = shape._replace(excess=0.0)
+    high = p_below((mean - (1 - TOLERANCE)) / error, chains - 1, shape) < LEVEL / 2
+    low = p_above((mean - (1 + TOLERANCE)) / error, chains - 1, shape) < LEVEL / 2
+    seen = np.mean(low | high)
     one, wrong = (law(size * np.eye(2), models=1, generations=0) for size in (1.0, told))
     [chance] = chances("mse", wrong, one, TOLERANCE, LEVEL)
     assert 0.5 < seen < 0.98
-    assert chance(chains) == pytest.approx(seen, abs=0.025)
+    assert seen - 0.04 < chance(chains) < seen + 0.01  # to second order, understated
 
 
 @pytest.mark.parametrize("quantity", ["mse", "growth", "bias", "covariance"])
@@ -142,7 +144,7 @@ def test_a_ladder_against_another_theory():
     study = replace(study, chains=need.refuting)
     [need] = plan(study, wrong, 0.9, api.predict(study)).needs
     refuted = []
-    for seed in range(40):
+    for seed in range(24):
         conditions = tuple(replace(c, seed=seed) for c in study.conditions)
         found = [t.outcome for t in api.simulate(replace(study, conditions=conditions))]
         cells = judge(study, wrong, found).cells

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from mcjax.laws.collapse.components import data_flow
 from mcjax.laws.collapse.origins import collapse_origins, collapsing
 from mcjax.laws.first_order.accumulated_path import path_of_pools
-from mcjax.laws.first_order.departures import departure
+from mcjax.laws.first_order.departures import departure, spread_lost
 from mcjax.laws.first_order.information import information_of
 from mcjax.laws.first_order.limits import growth, limit, mean_limit
 from mcjax.laws.first_order.linear_system import LinearSystem, covariances, means
@@ -91,6 +91,7 @@ class FirstOrder:
             limit=np.where(stable, limits, np.nan),
             asymptotic=True,
             allowance=allowance(condition, generations, _fewest_rows(condition)),
+            left_out=spread_lost(condition, centred.own_covariances),
             versions=tuple(
                 _around_truth(condition, generations, v, linear_system(net, v, offsets))
                 for v in versions

@@ -93,7 +93,7 @@ def not_smallest(moments: Moments, theta: Float[np.ndarray, " p"]) -> str:
         return ""
     worst = int(distance.argmax())
     return (
-        f"the loss is not minimised at theta: its mean slope in parameter {worst} is"
+        f"the loss is not minimised at theta: its mean slope in parameter {worst} (from 0) is"
         f" {mean[worst]:.3g} there, {distance[worst]:.0f} standard errors from zero"
     )
 

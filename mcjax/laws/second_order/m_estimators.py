@@ -143,7 +143,8 @@ def _check_size(condition: Condition, read: Generations) -> None:
     """Raise Inapplicable if the recursion would take too long, or hold too many numbers."""
     size, p = condition.network.size, min(len(condition.theta), 3)
     noise, scores = noise_axes(p).size, condition.model.scores
-    straight = isinstance(scores, ScoreMoments) and scores.location
+    # targets bend unless the loss is of a difference, and in the noise of real data used again
+    straight = isinstance(scores, ScoreMoments) and scores.location and not read.kept
     most = MOST_WITHOUT_THIRD if straight else MOST_ENTRIES
     entries = size * p + len(read.kept) * noise
     if entries > most:

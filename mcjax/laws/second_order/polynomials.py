@@ -43,10 +43,6 @@ class Polynomial:
         """Return a multiple."""
         return Polynomial({degree: factor * part for degree, part in self.parts.items()})
 
-    def upto(self, degree: int) -> Polynomial:
-        """Return the terms up to a degree."""
-        return Polynomial({k: part for k, part in self.parts.items() if k <= degree})
-
     def derivative(
         self, degree: int, shape: tuple[int, ...], variables: int
     ) -> Float[np.ndarray, "*shape"]:

@@ -69,11 +69,6 @@ class State:
     parts: Float[np.ndarray, "5 D D"]
     third: Float[np.ndarray, "D D D"] | None
 
-    @property
-    def following(self) -> Float[np.ndarray, "D D"]:
-        """C2."""
-        return np.asarray(self.parts.sum(0))
-
 
 def before(
     layout: Layout, kept: Mapping[int, Sample], tensors: Mapping[int, RowTensors], skewed: bool

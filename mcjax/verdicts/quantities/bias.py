@@ -34,7 +34,7 @@ from mcjax.verdicts.claims import Claim, Estimate, Interval, Place
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount, count_chains
 from mcjax.verdicts.planning import VectorCells
-from mcjax.verdicts.power import Chance
+from mcjax.verdicts.power import Amplification, Chance
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.tails import own_blocks
 from mcjax.verdicts.whitening import BEYOND, ROUNDING, range_of
@@ -100,7 +100,11 @@ class Bias(Quantity):
         ]
 
     def chances(
-        self, comparison: Comparison, truth: Prediction, level: float, ladder: float | None = None
+        self,
+        comparison: Comparison,
+        truth: Prediction,
+        level: float,
+        ladder: Amplification | None = None,
     ) -> list[Chance]:
         """Return the chances of refuting a law if another one is true, cell by cell."""
         blocks, departure = truth.own_covariances, truth.bias - comparison.prediction.bias

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -34,14 +34,15 @@ from mcjax.verdicts.claims import Claim, Estimate, mean_claim, never_verified
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import NormalCells
-from mcjax.verdicts.power import Chance, mean_chances
+from mcjax.verdicts.power import Amplification, Chance, mean_chances
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.skewed_means import Tails
 from mcjax.verdicts.tails import dominated
 
 BOUNDARY, ROOM = 0.4, 0.1
-MOST_GENERATIONS, MOST_NUMBERS = 1024, 1 << 22
-"""How far ahead a law is asked, and for how many numbers, for a T that would tell."""
+MOST_GENERATIONS, MOST_CENTRES, MOST_NUMBERS = 1024, 64, 1 << 22
+"""How far ahead a law is asked for a T that would tell: generations, those of a law whose centres
+move, each of which takes an integration, and numbers."""
 TOO_FEW_GENERATIONS = (
     "too few generations: by the law itself, the error has not yet grown, or settled, enough to"
     " distinguish collapse from stability"
@@ -123,7 +124,11 @@ class Collapse(Quantity):
         ]
 
     def chances(
-        self, comparison: Comparison, truth: Prediction, level: float, ladder: float | None = None
+        self,
+        comparison: Comparison,
+        truth: Prediction,
+        level: float,
+        ladder: Amplification | None = None,
     ) -> list[Chance]:
         """Return the chances of refuting a law if another one is true, cell by cell.
 
@@ -217,37 +222,39 @@ def _edges(prediction: Prediction, tolerance: float) -> Float[np.ndarray, "2 M"]
 def _notes(prediction: Prediction) -> list[str]:
     """Return why each model's claim cannot be verified, and which T would tell."""
     wanted = (predicted_sides(prediction) != 0) & ~clear(prediction)
+    if not wanted.any():
+        return [""] * len(wanted)
+    if prediction.longer is None or prediction.versions:
+        return [TOO_FEW_GENERATIONS] * len(wanted)
+    told, most = _telling(prediction, wanted)
     return [
-        TOO_FEW_GENERATIONS + _telling(prediction, i) if wanted[i] else ""
-        for i in range(len(wanted))
+        TOO_FEW_GENERATIONS
+        + (f"; by the law, T = {t} would tell" if t else f"; no T up to {most} would tell")
+        for t in told.tolist()
     ]
 
 
-def _telling(prediction: Prediction, model: int) -> str:
-    """Return, in words, the first T at which a law's verdict on a model can be told."""
-    if prediction.longer is None or prediction.versions:
-        return ""
-    told = undecided = len(prediction.mse) - 1
-    most = max(told, min(MOST_GENERATIONS, MOST_NUMBERS // prediction.covariance[0].size))
-    while told == undecided:
-        if told >= most:
-            return f"; no T up to {most} would tell"
-        told = min(2 * told, most)
-        if not _tells(prediction, told, model):
-            undecided = told
-    while told - undecided > 1:
-        middle = (told + undecided) // 2
-        if _tells(prediction, middle, model):
-            told = middle
-        else:
-            undecided = middle
-    return f"; by the law, T = {told} would tell"
+def _telling(
+    prediction: Prediction, wanted: Bool[np.ndarray, " M"]
+) -> tuple[Int[np.ndarray, " M"], int]:
+    """Return the first T at which a law's verdict on each model is clear, and the last T tried.
 
-
-def _tells(prediction: Prediction, generations: int, model: int) -> bool:
+    T is 0 for models for which there is none.
+    """
     assert prediction.longer is not None
-    later = prediction.longer(generations)
-    return later is not None and bool(clear(later)[model])
+    last = len(prediction.mse) - 1
+    most = MOST_GENERATIONS if prediction.mean is None else MOST_CENTRES
+    most = max(last, min(most, MOST_NUMBERS // prediction.covariance[0].size))
+    told, tried = np.zeros(len(wanted), int), last
+    while tried < most and (wanted & (told == 0)).any():
+        later = prediction.longer(min(2 * tried, most))
+        if later is None:
+            break
+        for t in range(tried + 1, min(2 * tried, most) + 1):
+            found = clear(replace(later, mse=later.mse[: t + 1])) & (told == 0)
+            told[found] = t
+        tried = min(2 * tried, most)
+    return told, tried
 
 
 def _estimated_share(ends: Moments, pairs: np.ndarray, last: int) -> Estimate:

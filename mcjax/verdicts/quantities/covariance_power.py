@@ -12,12 +12,12 @@ import math
 import numpy as np
 from jaxtyping import Float
 from scipy.linalg import block_diag
-from scipy.special import stdtrit
 
 from mcjax.engine.outcome import kept
 from mcjax.laws.prediction import Prediction
 from mcjax.solvers.conditioning import condition_number
-from mcjax.verdicts.power import FEWEST_CHAINS, Chance, interval_end_spread
+from mcjax.verdicts.power import FEWEST_CHAINS, Chance, interval_end_spread, shape_of_mean
+from mcjax.verdicts.skewed_means import Tails, reaches
 
 DRAWS, LIKELIEST = 4096, 32
 """Draws of the joint normal distribution of a claim's entries, and how many entries are drawn."""
@@ -102,13 +102,16 @@ def _any_beyond(
 
     def chance(n: float) -> float:
         n = min(n, most)
-        if n < FEWEST_CHAINS:
+        if n < max(FEWEST_CHAINS, 2 * Tails.MEASURED.fewest_chains(level)):
             return 0.0
-        z = float(stdtrit(n // 2 - 1, level / 2))
-        side = np.sign(departure)
-        end = interval_end_spread(z * side, skewness, kurtosis, n)
-        reach = z * np.hypot(spread / math.sqrt(n), error_of_law)
+        width = spread / math.sqrt(n)
+        total, side = np.hypot(width, error_of_law), np.sign(departure)
+        down, up = reaches(
+            level, int(n) // 2 - 1, shape_of_mean(skewness, kurtosis, n, width / total)
+        )
+        z = np.where(side > 0, -down, up)
+        end = interval_end_spread(z, skewness, kurtosis, n)
         observed = side * (departure + end * drawn / math.sqrt(n))
-        return float((observed + reach > edge).any(1).mean())
+        return float((observed - np.abs(z) * total > edge).any(1).mean())
 
     return chance

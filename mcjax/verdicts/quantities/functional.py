@@ -41,7 +41,7 @@ from mcjax.verdicts.claims import NOT_FINITE, Claim, Estimate, Place, mean_claim
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount, count_chains
 from mcjax.verdicts.planning import PlannedCells, UnplannedCells
-from mcjax.verdicts.power import Chance
+from mcjax.verdicts.power import Amplification, Chance
 from mcjax.verdicts.quantities.quantity import Quantity, Subject
 from mcjax.verdicts.skewed_means import Tails
 from mcjax.verdicts.tails import ALIKE, HEAVY_TAIL_ODDS, LARGE_SHARE, alike
@@ -155,7 +155,11 @@ class FunctionalMeans(Quantity):
         return cells
 
     def chances(
-        self, comparison: Comparison, truth: Any, level: float, ladder: float | None = None
+        self,
+        comparison: Comparison,
+        truth: Any,
+        level: float,
+        ladder: Amplification | None = None,
     ) -> list[Chance]:
         """Return the chances of refuting a law of chances if another one is true, cell by cell.
 

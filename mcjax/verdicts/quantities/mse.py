@@ -9,6 +9,7 @@ standard error is ``r sqrt(2 tr(C^2)) / (tr(C) sqrt(n))``.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
@@ -19,8 +20,8 @@ from mcjax.laws.prediction import Prediction
 from mcjax.verdicts.claims import Claim, Estimate
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
-from mcjax.verdicts.planning import RatioCells
-from mcjax.verdicts.power import Chance, mean_chances
+from mcjax.verdicts.planning import RatioCells, SquareCells
+from mcjax.verdicts.power import Amplification, Chance, mean_chances
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.skewed_means import Tails
 from mcjax.verdicts.tails import alike, dominated
@@ -41,16 +42,24 @@ class MeanSquaredError(Quantity):
         skewness = shape_of_sums(squared, outcome.moments.powers.squared).skewness
         observed = np.stack([mean, squared.standard_error(), skewness])
         predicted = np.stack([prediction.mse, prediction.standard_error])
-        return claims_about_errors(
+        with np.errstate(divide="ignore", invalid="ignore"):  # a law may predict an error of 0
+            deviations = prediction.deviations(lambda law: law.mse) / prediction.mse
+        claims = claims_about_errors(
             self.name, comparison, outcome, observed=observed, predicted=predicted
         )
+        for place, claim in zip(np.ndindex(*prediction.mse.shape), claims, strict=True):
+            yield replace(claim, deviations=tuple(deviations[:, *place].tolist()))
 
     def planned(self, comparison: Comparison) -> list[RatioCells]:
         """Plan a cell for each generation and model."""
         return [cells_about_errors(self.name, comparison)]
 
     def chances(
-        self, comparison: Comparison, truth: Prediction, level: float, ladder: float | None = None
+        self,
+        comparison: Comparison,
+        truth: Prediction,
+        level: float,
+        ladder: Amplification | None = None,
     ) -> list[Chance]:
         """Return the chances of refuting a law if another one is true, cell by cell."""
         prediction, allowance = comparison.prediction, comparison.allowance.ravel()
@@ -68,6 +77,7 @@ class MeanSquaredError(Quantity):
             error=ratio * prediction.relative_error.ravel(),
             skewness=skewness,
             kurtosis=kurtosis,
+            tails=Tails.SQUARES,
         )
 
 
@@ -102,13 +112,14 @@ def claims_about_errors(
         )
 
 
-def cells_about_errors(quantity: str, comparison: Comparison) -> RatioCells:
+def cells_about_errors(quantity: str, comparison: Comparison) -> SquareCells:
     """Return the planned cells of :func:`claims_about_errors`, each as precise as its MSE."""
-    return RatioCells(
+    return SquareCells(
         quantity,
         spread=comparison.prediction.relative_spread.ravel(),
         error=comparison.prediction.relative_error.ravel(),
         allowance=comparison.allowance.ravel(),
+        skewness=np.nan_to_num(_shape(comparison.prediction)[0]),  # 0 where nothing varies
     )
 
 

@@ -34,7 +34,7 @@ from mcjax.verdicts.claims import Claim, Estimate, Interval, Place, more_chains
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.planning import VectorCells
-from mcjax.verdicts.power import Chance
+from mcjax.verdicts.power import Amplification, Chance
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.whitening import FEWEST_WHITENED, whiten
 
@@ -85,7 +85,11 @@ class Normality(Quantity):
         ]
 
     def chances(
-        self, comparison: Comparison, truth: Prediction, level: float, ladder: float | None = None
+        self,
+        comparison: Comparison,
+        truth: Prediction,
+        level: float,
+        ladder: Amplification | None = None,
     ) -> list[Chance]:
         """Return the chances of refuting a law if another one is true, cell by cell.
 

@@ -11,7 +11,7 @@ from mcjax.models.model import Model
 from mcjax.verdicts.claims import Claim
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.planning import PlannedCells, UnplannedCells
-from mcjax.verdicts.power import Chance
+from mcjax.verdicts.power import Amplification, Chance
 
 Subject = Literal["errors", "functionals"]
 
@@ -107,7 +107,11 @@ class Quantity(ABC):
         """
 
     def chances(
-        self, comparison: Comparison, truth: Any, level: float, ladder: float | None = None
+        self,
+        comparison: Comparison,
+        truth: Any,
+        level: float,
+        ladder: Amplification | None = None,
     ) -> list[Chance]:
         """Return the chances of refuting a law if another one is true, cell by cell.
 
@@ -119,8 +123,9 @@ class Quantity(ABC):
             Prediction of the true law.
         level : float
             Level of each claim.
-        ladder : float, optional
-            Given for a ladder of sample sizes: the standard error of its limit over that of a rung.
+        ladder : ndarray of shape (N,), optional
+            Given for a ladder of sample sizes: the standard errors of the N limits over those of
+            their rungs.
 
         Returns
         -------
