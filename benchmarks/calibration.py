@@ -26,7 +26,7 @@ import mcjax
 from mcjax import api
 from mcjax.chains.program import Trajectory
 from mcjax.engine.outcome import summarise
-from mcjax.verdicts.claims import settle
+from mcjax.verdicts.cells import settle
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.quantities.registry import QUANTITIES
 

@@ -25,7 +25,7 @@ from machine import keep
 from scipy.special import ndtri
 
 from mcjax.laws.prediction import Predictions
-from mcjax.verdicts.claims import settle
+from mcjax.verdicts.cells import settle
 from mcjax.verdicts.judge import claims_of
 from mcjax.verdicts.plan import Need, plan
 from mcjax.verdicts.quantities.registry import QUANTITIES

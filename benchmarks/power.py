@@ -29,7 +29,7 @@ from mcjax import api
 from mcjax.chains.program import Trajectory
 from mcjax.engine.outcome import Outcome, summarise
 from mcjax.laws.prediction import Predictions
-from mcjax.verdicts.claims import settle
+from mcjax.verdicts.cells import settle
 from mcjax.verdicts.judge import claims_of
 from mcjax.verdicts.plan import plan
 

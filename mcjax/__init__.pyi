@@ -78,7 +78,7 @@ from .study.study import Study as Study
 from .study.study import condition as condition
 from .study.study import ladder as ladder
 from .study.survey import Survey as Survey
-from .verdicts.claims import Cell as Cell
+from .verdicts.cells import Cell as Cell
 from .verdicts.claims import Claim as Claim
 from .verdicts.claims import Estimate as Estimate
 from .verdicts.claims import estimate_mean as estimate_mean

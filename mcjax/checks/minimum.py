@@ -16,7 +16,7 @@ from mcjax.laws.first_order.score_tests import (
     not_finite,
     not_smallest,
 )
-from mcjax.study.study import covariance_root
+from mcjax.study.roots import covariance_root
 
 RARE = 1e-3
 """Share of rows without finite derivatives from which on few fits could do without them."""

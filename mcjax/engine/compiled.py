@@ -33,7 +33,8 @@ from mcjax.estimators.lbfgs import LBFGS
 from mcjax.estimators.newton import Newton
 from mcjax.estimators.sufficient_statistics import SufficientStatistics
 from mcjax.study.quantities import needs_pooled
-from mcjax.study.study import Condition, Solver, Study, covariance_root, whitener
+from mcjax.study.roots import covariance_root, whitener
+from mcjax.study.study import Condition, Solver, Study
 
 OWN_COVARIATES = "models generate rows with covariates of their own"
 MANY_PARAMETERS = 64

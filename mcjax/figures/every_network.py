@@ -13,7 +13,7 @@ from mcjax import api
 from mcjax.figures.files import save
 from mcjax.figures.style import MARKERS, PALETTE, figure
 from mcjax.study.survey import Survey
-from mcjax.verdicts.claims import Cell
+from mcjax.verdicts.cells import Cell
 from mcjax.verdicts.equivalence import REFUTED
 from mcjax.verdicts.quantities.collapse import BOUNDARY
 from mcjax.verdicts.survey import SurveyVerdict

@@ -17,7 +17,7 @@ from mcjax.models.location import linear
 from mcjax.network import Network, build_network, topologies
 from mcjax.report.text import drawn
 from mcjax.study.study import Study, condition
-from mcjax.verdicts.claims import Cell
+from mcjax.verdicts.cells import Cell
 
 
 def topology_panel(folder: Path, chains: int | None) -> list[Path]:

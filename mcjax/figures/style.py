@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mcjax.report.text import drawn
-from mcjax.verdicts.claims import Cell
+from mcjax.verdicts.cells import Cell
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe & Ito's colours, which can be distinguished with every common type of colour vision."""

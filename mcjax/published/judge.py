@@ -16,7 +16,8 @@ from mcjax.engine.engine import Report
 from mcjax.engine.outcome import Outcome, Tally
 from mcjax.published.entry import BOUND, ConditionResult, Entry, Row
 from mcjax.study.study import Study
-from mcjax.verdicts.claims import Cell, Claim, Estimate, Place, mean_claim, ratio_claim, settle
+from mcjax.verdicts.cells import Cell, settle
+from mcjax.verdicts.claims import Claim, Estimate, Place, mean_claim, ratio_claim
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.equivalence import Verdict, worst
 

@@ -19,7 +19,7 @@ from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.report.text import number, shown, with_error
 from mcjax.solvers.status import Status
 from mcjax.study.study import Condition, Study
-from mcjax.verdicts.claims import Cell
+from mcjax.verdicts.cells import Cell
 from mcjax.verdicts.counts import NO_ESTIMATE
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.judge import Verification

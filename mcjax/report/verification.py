@@ -10,7 +10,7 @@ from typing import Any
 
 from mcjax.engine.compiled import route_of
 from mcjax.study.study import Study
-from mcjax.verdicts.claims import Cell
+from mcjax.verdicts.cells import Cell
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.judge import Verification
 from mcjax.verdicts.survey import SurveyVerdict

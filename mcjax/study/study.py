@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +13,6 @@ import numpy as np
 from mcjax.arguments import checked, checked_fields
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network import Network
-from mcjax.solvers.conditioning import condition_number, scaled, scales_of
 from mcjax.study.quantities import check_quantities
 from mcjax.study.selections import check_selections
 from mcjax.study.sources import (
@@ -39,8 +37,6 @@ Solver = Literal["auto", "newton", "lbfgs"]
 Sampling = Literal["auto", "rows"]
 PathChoice = Literal["auto", "reference"]
 
-FAR_APART = 1e8
-"""Condition number of a covariance from which its root is taken in other units."""
 MOST_NUMBERS = 2**30
 """Largest number of covariances that the laws of a condition keep."""
 PRECISIONS: dict[Precision, tuple[Dtype, Dtype]] = {
@@ -392,31 +388,3 @@ def _read_only(value: Any) -> Any:
         value = value.copy()
         value.setflags(write=False)
     return value
-
-
-def covariance_root(cov: Float[np.ndarray, "q q"]) -> Float[np.ndarray, "q q"]:
-    """Return a matrix F with ``F F' = cov``, which may be rank-deficient."""
-    if len(cov) and np.linalg.cond(cov) > FAR_APART and condition_number(cov) < FAR_APART:
-        # in units in which no eigenvalue is lost beside the largest
-        return np.asarray(scales_of(cov)[:, None] * covariance_root(scaled(cov)))
-    values, vectors = np.linalg.eigh(cov)
-    root: np.ndarray = vectors * np.sqrt(np.maximum(values, 0.0))
-    if math.isclose(values[0], values[-1], rel_tol=1e-12):
-        root = np.sqrt(values[-1]) * np.eye(len(cov))
-    return root
-
-
-def whitener(cov: Float[np.ndarray, "q q"]) -> Float[np.ndarray, "q q"]:
-    """Return ``F^-T`` for the root F of a covariance, or zeros if F is singular.
-
-    It maps the errors of least squares for ``x ~ N(0, I)`` to those for ``x ~ N(0, cov)``.
-    """
-    root = covariance_root(cov)
-    if len(root) == 0:
-        return root
-    if np.linalg.cond(root) < 1e6:
-        return np.asarray(np.linalg.inv(root).T)
-    if not condition_number(cov) < 1e12:
-        return np.zeros_like(root)
-    scale = scales_of(cov)[:, None]
-    return np.asarray(np.linalg.inv(root / scale).T / scale)

@@ -13,15 +13,14 @@ from mcjax.errors import InputError
 from mcjax.laws.first_order.departures import power_of_departures
 from mcjax.laws.prediction import FunctionalPrediction, Predictions
 from mcjax.study.study import Study
+from mcjax.verdicts.cells import Cell, settle
 from mcjax.verdicts.claims import (
     DOUBTFUL,
     INCOMPLETE,
     SATURATED,
-    Cell,
     Claim,
     Place,
     never_refuted,
-    settle,
     unjudged,
 )
 from mcjax.verdicts.comparison import Comparison

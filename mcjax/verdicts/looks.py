@@ -9,7 +9,7 @@ from mcjax.engine.outcome import Outcome, Tally
 from mcjax.engine.processes import exchange
 from mcjax.laws.prediction import Predictions
 from mcjax.study.study import Study
-from mcjax.verdicts.claims import Cell
+from mcjax.verdicts.cells import Cell
 from mcjax.verdicts.equivalence import INCONCLUSIVE
 from mcjax.verdicts.judge import Verification, judge
 

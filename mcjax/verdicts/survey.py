@@ -12,7 +12,7 @@ models that collapse and at most .12 for the others; after 384 generations of 4 
 ``growth`` of a model that collapses, or ``limit`` of one that does not: the ratio of the simulated
 to the predicted number lies within 1 +- tolerance.
 
-All claims of a survey share one error budget (:func:`mcjax.verdicts.claims.settle`).
+All claims of a survey share one error budget (:func:`mcjax.verdicts.cells.settle`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from mcjax.engine.survey import LateErrors, late_generations
 from mcjax.laws.collapse.origins import Clause
 from mcjax.laws.first_order.collapse_rates import CollapseRates
 from mcjax.study.survey import Survey
-from mcjax.verdicts.claims import Cell, Claim, Estimate, Place, mean_claim, ratio_claim, settle
+from mcjax.verdicts.cells import Cell, settle
+from mcjax.verdicts.claims import Claim, Estimate, Place, mean_claim, ratio_claim
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.equivalence import Verdict, worst
 from mcjax.verdicts.failures import count_failures

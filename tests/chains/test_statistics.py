@@ -19,7 +19,8 @@ from mcjax.estimators.newton import Newton
 from mcjax.models.location import linear
 from mcjax.network import build_network
 from mcjax.solvers.status import Status
-from mcjax.study.study import Study, condition, covariance_root
+from mcjax.study.roots import covariance_root
+from mcjax.study.study import Study, condition
 
 pytestmark = pytest.mark.statistical
 

@@ -13,7 +13,8 @@ from mcjax.models.location import huber, linear
 from mcjax.network.build import build_network
 from mcjax.network.source import Source
 from mcjax.solvers.conditioning import condition_number
-from mcjax.study.study import Study, condition, covariance_root, whitener
+from mcjax.study.roots import covariance_root, whitener
+from mcjax.study.study import Study, condition
 
 UNITS = np.array([1e6, 1e-6])
 CORRELATED = np.array([[1.0, 0.3], [0.3, 1.0]])

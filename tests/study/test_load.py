@@ -11,7 +11,8 @@ from mcjax.models.registry import FAMILIES
 from mcjax.network import Feed, build_network, topologies
 from mcjax.study.load import builtin_study, load_study
 from mcjax.study.networks import read_network
-from mcjax.study.study import Study, condition, covariance_root, read_covariance
+from mcjax.study.roots import covariance_root
+from mcjax.study.study import Study, condition, read_covariance
 
 FULL = """
 [network]

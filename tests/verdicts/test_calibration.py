@@ -10,7 +10,7 @@ import pytest
 from known_errors import SPREAD, claims, law, mixture, normal, outcomes, paths, root
 from scipy import optimize, stats
 
-from mcjax.verdicts.claims import settle
+from mcjax.verdicts.cells import settle
 from mcjax.verdicts.equivalence import INCONCLUSIVE, VERIFIED
 
 pytestmark = pytest.mark.statistical

@@ -11,7 +11,7 @@ from mcjax import api
 from mcjax.models.location import linear
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition
-from mcjax.verdicts.claims import settle
+from mcjax.verdicts.cells import settle
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.quantities.collapse import (
     TOO_FEW_GENERATIONS,

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mcjax.verdicts.claims import Estimate, Place, ratio_claim, settle
+from mcjax.verdicts.cells import settle
+from mcjax.verdicts.claims import Estimate, Place, ratio_claim
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, worst
 

@@ -16,7 +16,8 @@ from mcjax.models.gaussian import gaussian
 from mcjax.models.generative import categorical, poisson_mean
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition
-from mcjax.verdicts.claims import Estimate, Place, settle
+from mcjax.verdicts.cells import settle
+from mcjax.verdicts.claims import Estimate, Place
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED

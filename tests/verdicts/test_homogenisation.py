@@ -11,7 +11,7 @@ from mcjax.laws.predict import predict_condition
 from mcjax.models.location import linear
 from mcjax.network import data_mediated
 from mcjax.study.study import Study, condition
-from mcjax.verdicts.claims import settle
+from mcjax.verdicts.cells import settle
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
 from mcjax.verdicts.quantities.homogenisation import (
     KINDS,

@@ -14,7 +14,8 @@ from mcjax.models.quantile import quantile
 from mcjax.network import Source, build_network, topologies
 from mcjax.study.load import load_study
 from mcjax.study.study import Study, condition, ladder
-from mcjax.verdicts.claims import ALLOWED, Estimate, Place, ratio_claim, settle
+from mcjax.verdicts.cells import settle
+from mcjax.verdicts.claims import ALLOWED, Estimate, Place, ratio_claim
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.judge import judge

@@ -11,7 +11,8 @@ from mcjax import api
 from mcjax.models.location import linear
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition
-from mcjax.verdicts.claims import ALLOWED, Estimate, Place, ratio_claim, settle
+from mcjax.verdicts.cells import settle
+from mcjax.verdicts.claims import ALLOWED, Estimate, Place, ratio_claim
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.quantities.normality import kolmogorov

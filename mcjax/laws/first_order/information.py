@@ -10,7 +10,8 @@ from mcjax.laws.first_order.monte_carlo_information import estimate_information
 from mcjax.laws.law import Inapplicable
 from mcjax.models.information import BatchInformation, Information
 from mcjax.solvers.conditioning import condition_number
-from mcjax.study.study import Condition, covariance_root
+from mcjax.study.roots import covariance_root
+from mcjax.study.study import Condition
 
 LARGEST_CONDITION = 1e12
 """Condition number, with a unit diagonal, from which an expected Hessian counts as singular."""

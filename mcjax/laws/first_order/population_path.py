@@ -26,7 +26,8 @@ from mcjax.laws.first_order.score_equations import LARGEST_CONDITION
 from mcjax.laws.law import Inapplicable
 from mcjax.models.scores import NormalScores
 from mcjax.solvers.conditioning import condition_number
-from mcjax.study.study import Condition, covariance_root
+from mcjax.study.roots import covariance_root
+from mcjax.study.study import Condition
 
 ITERATIONS, PRECISE = 200, 1e-9
 """Largest number of Newton steps to a centre, and their length, relative to the centre, below which

@@ -29,7 +29,8 @@ from mcjax.laws.least_squares.explosion import long_run
 from mcjax.laws.least_squares.second_moments import second_moment_map, second_moments
 from mcjax.laws.prediction import Prediction
 from mcjax.network.network import Network
-from mcjax.study.study import Condition, covariance_root, whitener
+from mcjax.study.roots import covariance_root, whitener
+from mcjax.study.study import Condition
 
 
 class FiniteSample:

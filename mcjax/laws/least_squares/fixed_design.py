@@ -38,7 +38,8 @@ from mcjax.laws.law import Inapplicable, Reason, changing, has_long_run
 from mcjax.laws.least_squares.conditions import label_variances, not_least_squares, source_variances
 from mcjax.laws.prediction import Prediction, mean_squares
 from mcjax.solvers.conditioning import condition_number
-from mcjax.study.study import Condition, covariance_root
+from mcjax.study.roots import covariance_root
+from mcjax.study.study import Condition
 
 
 class FixedDesign:

@@ -26,7 +26,8 @@ from mcjax.laws.jackknife import HEAVIEST, tail_index, without_each
 from mcjax.laws.least_squares.conditions import label_variances, source_variances
 from mcjax.laws.least_squares.wishart import wishart
 from mcjax.laws.prediction import Prediction
-from mcjax.study.study import Condition, covariance_root
+from mcjax.study.roots import covariance_root
+from mcjax.study.study import Condition
 
 REFERENCE = (
     "conditional moments over simulated designs, derived in"
