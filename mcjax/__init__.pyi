@@ -91,4 +91,5 @@ from .verdicts.judge import judge as judge
 from .verdicts.planning import RatioCells as RatioCells
 from .verdicts.planning import UnplannedCells as UnplannedCells
 from .verdicts.quantities.quantity import Quantity as Quantity
+from .verdicts.skewed_means import Tails as Tails
 from .verdicts.survey import SurveyVerdict as SurveyVerdict

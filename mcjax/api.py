@@ -22,7 +22,7 @@ from mcjax.laws.collapse.origins import Clause
 from mcjax.laws.first_order.collapse_rates import rates_without
 from mcjax.laws.predict import predict_condition
 from mcjax.laws.prediction import Predictions
-from mcjax.laws.registry import Laws
+from mcjax.laws.registry import Laws, further_laws, is_built_in
 from mcjax.study.study import Condition, Study
 from mcjax.study.survey import Survey
 from mcjax.verdicts.judge import Verification, judge
@@ -54,8 +54,10 @@ def predict(study: Study, laws: Laws | None = None) -> list[Predictions]:
         If a law has the name of a built-in one, fails, or does not return a prediction; or if a
         check of a user's own code fails, see :mod:`mcjax.checks.registry`.
     """
-    refuse_faults(study, "always", "laws", *(() if laws else ("built-in laws",)))
-    return [predict_condition(c, study.generations, laws) for c in study.conditions]
+    further = further_laws(laws)
+    own = not all(map(is_built_in, further.values()))
+    refuse_faults(study, "always", "laws", *(() if own else ("built-in laws",)))
+    return [predict_condition(c, study.generations, further) for c in study.conditions]
 
 
 @checked

@@ -15,7 +15,7 @@ import inspect
 import os
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
 
 from mcjax.errors import InputError
@@ -124,9 +124,9 @@ def read(name: str, value: Any, hint: Any) -> Any:
     if found is not WRONG:
         return found
     if isinstance(value, list | tuple):
-        for kind in filter(_is_sequence, _kinds(hint)):
-            for place, entry in enumerate(value):
-                inside = get_args(kind)[0]
+        for kind in _kinds(hint):
+            hints = _entry_hints(kind, len(value))
+            for place, (entry, inside) in enumerate(zip(value, hints, strict=False)):
                 if _converted(entry, inside, deep=False) is WRONG:
                     problem = f"is {_shown(entry)}; {_remedy(entry, inside)}"
                     raise InputError(f"{name}[{place}]", problem)
@@ -185,13 +185,24 @@ def _sequence(value: Any, kind: type, inside: tuple[Any, ...], *, deep: bool) ->
         value = tuple(value)
     if not (deep and inside and isinstance(value, list | tuple)):
         return value
-    if kind is tuple and inside[-1] is not Ellipsis:
-        return value if len(value) == len(inside) else WRONG
-    entries = [_converted(entry, inside[0], deep=False) for entry in value]
+    fixed = kind is tuple and inside[-1] is not Ellipsis
+    if fixed and len(value) != len(inside):
+        return WRONG
+    hints = inside if fixed else [inside[0]] * len(value)
+    pairs = zip(value, hints, strict=True)
+    entries = [_converted(entry, part, deep=False) for entry, part in pairs]
     if any(entry is WRONG for entry in entries):
         return WRONG
     same = all(one is other for one, other in zip(entries, value, strict=True))
     return value if same else type(value)(entries)
+
+
+def _entry_hints(kind: Any, count: int) -> Sequence[Any]:
+    """Return the hints of as many entries of a list or a tuple; none if it cannot have so many."""
+    inside = get_args(kind)
+    if _is_sequence(kind):
+        return [inside[0]] * count
+    return inside if get_origin(kind) is tuple and len(inside) == count else []
 
 
 def _parts(protocol: type) -> list[str]:

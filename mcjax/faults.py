@@ -94,18 +94,18 @@ def users_code(
 def fault_sentence(error: BaseException, functions: Iterable[Any] = ()) -> str:
     """Return what a user's code did wrong, where, and what to do about it."""
     place = place_of(error) or next(filter(None, map(definition, functions)), "")
-    where = f" ({place})" if place else ""
+    at = f" ({place})" if place else ""
     if isinstance(error, SystemExit):
-        return f"failed with SystemExit: it ends the program{where}; return a value instead"
+        return f"failed with SystemExit: it ends the program{at}; return a value instead"
     name = type(error).__name__
     if name in TRACED:
         meaning, remedy = TRACED[name]
-        return f"failed with {name}: {meaning}{where}; {remedy}"
+        return f"failed with {name}: {meaning}{at}; {remedy}"
     told = error.msg if isinstance(error, SyntaxError) else str(error)
     lines = told.strip().splitlines()
     message = lines[0].rstrip(". ") if lines else "no message"
     found = (remedy for part, remedy in MESSAGES if part in message)
-    return f"failed with {name}: {message}{where}; {next(found, 'correct it there')}"
+    return f"failed with {name}: {message}{at}; {next(found, 'correct it there')}"
 
 
 def place_of(error: BaseException) -> str:
@@ -140,6 +140,12 @@ def definition(thing: Any) -> str:
     of_object = getattr(type(function).__dict__.get("__call__"), "__code__", None)
     code = getattr(function, "__code__", of_object)
     return f"{code.co_filename}:{code.co_firstlineno}" if isinstance(code, CodeType) else ""
+
+
+def where(thing: Any) -> str:
+    """Return where a function is defined, in brackets, or an empty string."""
+    place = definition(thing)
+    return f" ({place})" if place else ""
 
 
 def is_users(thing: Any) -> bool:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from mcjax.errors import InputError
 
+ENCODING = "utf-8-sig"
+"""Encoding of the text that mcjax writes and reads again, with or without a byte-order mark."""
 LARGEST = 2**28
 """Largest number of bytes of a file that is read."""
 NO_WRITER, SILENCE = 5.0, 30.0

@@ -14,7 +14,7 @@ from jax import Array
 
 from mcjax.engine.compiled import estimator_of
 from mcjax.estimators.estimator import Estimator
-from mcjax.faults import definition, is_users
+from mcjax.faults import is_users, where
 from mcjax.models.model import Model
 from mcjax.study.study import Condition, Study
 
@@ -91,8 +91,7 @@ class Case:
 
     def place(self, name: str) -> str:
         """Return where a function of the model is defined, in brackets."""
-        place = definition(self.functions[name]) if name in self.functions else ""
-        return f" ({place})" if place else ""
+        return where(self.functions[name]) if name in self.functions else ""
 
 
 def _hashable(thing: object) -> bool:

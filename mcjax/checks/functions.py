@@ -7,7 +7,7 @@ import jax
 from mcjax.checks.case import Case
 from mcjax.checks.programs import depends, first_difference, place_of_operation
 from mcjax.errors import InputError
-from mcjax.faults import definition, fault_sentence, is_users, users_code
+from mcjax.faults import fault_sentence, is_users, users_code, where
 
 NUMBERS = "a number that is not the same at every call, such as one of np.random or a clock"
 
@@ -77,11 +77,11 @@ def purity(case: Case) -> str | None:
         place = first_difference(*programs)
         if place is None:
             continue
-        where = f" ({place})" if place else case.place(name)
+        at = f" ({place})" if place else case.place(name)
         remedy = "draw from the key, as in jax.random.normal(key)"
         if name == "loss":
             remedy = "compute from theta, x, y and parameters alone"
-        raise InputError(f"family.{name}", f"uses {NUMBERS}{where}; {remedy}")
+        raise InputError(f"family.{name}", f"uses {NUMBERS}{at}; {remedy}")
     return "the same arguments give the same values" if case.functions else None
 
 
@@ -128,7 +128,7 @@ def initial(case: Case) -> str | None:
     if arrangement(found) != arrangement(wanted):
         raise InputError(
             "family.init",
-            f"returned {arrangement(found)} ({definition(init)}), and theta is"
+            f"returned {arrangement(found)}{where(init)}, and theta is"
             f" {arrangement(wanted)}; return parameters arranged as theta",
         )
     return "returns parameters arranged as theta"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -16,7 +16,7 @@ from mcjax.checks.functions import arrangement
 from mcjax.engine.outcome import Outcome, summarise
 from mcjax.errors import InputError
 from mcjax.estimators.estimator import Dataset, Fit
-from mcjax.faults import definition, is_users, users_code
+from mcjax.faults import is_users, users_code, where
 from mcjax.laws.prediction import Predictions
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study
@@ -93,12 +93,6 @@ def described(found: object) -> str:
     if isinstance(found, jax.ShapeDtypeStruct):
         return f"{found.dtype} {found.shape}"
     return type(found).__name__
-
-
-def where(function: Callable[..., object]) -> str:
-    """Return where a function is defined, in brackets."""
-    place = definition(function)
-    return f" ({place})" if place else ""
 
 
 def rehearse(study: Study, predictions: Sequence[Predictions]) -> list[str]:

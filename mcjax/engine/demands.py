@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 
 import numpy as np
@@ -19,14 +20,22 @@ def check_rows(condition: Condition, shape: Shape) -> None:
     """Raise an InputError if the rows of one fit are more than the memory of the machine holds."""
     numbers = len(condition.covariance) + 1 if condition.model.covariates != 0 else 1
     size = 2 * shape.pairs * numbers * 4
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    memory = _memory()
     if 2 * shape.pairs > MOST_ROWS or size > memory:
+        known = f" ({memory / 2**30:.0f} GiB)" if math.isfinite(memory) else ""
         raise InputError(
             "network",
             f"has a fit of {2 * shape.pairs:,} rows, which are drawn one by one and do not fit into"
-            f" the memory of this machine ({memory / 2**30:.0f} GiB); lower the samples, or see"
-            " what `mcjax predict` says",
+            f" the memory of this machine{known}; lower the samples, or see what `mcjax predict`"
+            " says",
         )
+
+
+def _memory() -> float:
+    """Return the bytes of memory of this machine; infinite where it does not say, as Windows."""
+    if not hasattr(os, "sysconf"):
+        return math.inf
+    return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
 
 
 def precisions(condition: Condition, study: Study, path: Path) -> tuple[Dtype, Dtype]:

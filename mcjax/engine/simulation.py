@@ -71,8 +71,8 @@ def summaries(
 ) -> list[Tally[S]]:
     """Run the chains of a study as :func:`simulate` does, with tiles reduced by ``reduce``.
 
-    Where the study asks for the pooled estimator, ``beside_pooled`` reduces tiles whose last model
-    that is. Without it, the pooled estimator is not simulated.
+    If the study asks for the pooled estimator, it is simulated where ``beside_pooled`` is given. In
+    those tiles the pooled estimator is the last model, and ``beside_pooled`` reduces them.
     """
     study = compiled.study
     tallies = list(known or [Tally()] * len(study.conditions))

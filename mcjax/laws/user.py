@@ -97,16 +97,30 @@ class CheckedLaw:
             self._check(result, generations, size, p)
             for version in result.versions:
                 self._check(version, generations, size, p)
+                if (version.pooled is None) != (result.pooled is None):
+                    raise self._fault("pooled")
             values = result.functionals
+            versions = tuple(version.functionals for version in result.versions)
         elif isinstance(result, FunctionalPrediction):
-            values = result.values
+            values, versions = result.values, result.versions
         else:
             raise InputError(
                 f"law.{self.name}", f"returned {type(result).__name__}; return a Prediction"
             )
-        for part, array in values.items():
-            _check_shape(self.name, part, np.asarray(array), (generations + 1, size))
+        for functionals in (values, *versions):
+            if set(functionals) != set(values):
+                raise self._fault("the names of functionals")
+            for part, array in functionals.items():
+                _check_shape(self.name, part, np.asarray(array), (generations + 1, size))
+        if len(versions) == 1:
+            problem = "returned a prediction with one version; give two or more, or none"
+            raise InputError(f"law.{self.name}", problem)
         return result
+
+    def _fault(self, part: str) -> InputError:
+        """Return the error of a version that has not what the prediction has."""
+        problem = f"returned a version that differs from the prediction in {part}"
+        return InputError(f"law.{self.name}", f"{problem}; give each version what the law predicts")
 
     def _check(self, result: Prediction, generations: int, size: int, p: int) -> None:
         mean = np.zeros((generations + 1, size, p)) if result.mean is None else result.mean

@@ -280,7 +280,8 @@ def _squared_loss(params: Params, theta: Array, x: Array, y: Array) -> Array:
 
 def _bernoulli_sample(params: Params, theta: Array, x: Array, words: Words) -> Array:
     u = samplers.graded_uniform(*words, theta.dtype)  # so that rare events are not rounded away
-    return (u < theta[0]).astype(theta.dtype)
+    # u is never 0, but may be 1: both theta = 0 and theta = 1 stay exact
+    return (u <= theta[0]).astype(theta.dtype)
 
 
 def _bernoulli_summary(params: Params, pivot: Array, x: Array, y: Array) -> Array:

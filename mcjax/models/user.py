@@ -22,7 +22,7 @@ from mcjax.draws.keys import key_of
 from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.estimators.estimator import Estimator, Loss
 from mcjax.estimators.predictor import LinearPredictor, Params, Words, elementwise
-from mcjax.faults import bad_call, definition, fault_sentence, users_code
+from mcjax.faults import bad_call, fault_sentence, users_code, where
 from mcjax.files import read_bytes
 from mcjax.models.model import Model, Sample, predictor_model
 
@@ -212,7 +212,7 @@ def _call(
     wrong = bad_call(function, arguments, params)
     if wrong:
         takes = ", ".join([_signature(name, len(arguments))[:-1], *params])
-        problem = f"is called with other arguments than it takes: {wrong}{_at(function)}"
+        problem = f"is called with other arguments than it takes: {wrong}{where(function)}"
         raise InputError(field, f"{problem}; define {takes})")
     with users_code(field, function):
         value = function(*arguments, **params)
@@ -220,15 +220,9 @@ def _call(
         value = jnp.asarray(value)
     if not isinstance(value, jax.Array | np.ndarray | np.generic) or value.dtype.kind in "cOSUMmV":
         kind = getattr(value, "dtype", type(value).__name__)
-        problem = f"returned {kind}{_at(function)}"
+        problem = f"returned {kind}{where(function)}"
         raise InputError(field, f"{problem}; return one array of real numbers")
     return jnp.asarray(value)
-
-
-def _at(function: Callable[..., Any]) -> str:
-    """Return where a function is defined, in brackets."""
-    place = definition(function)
-    return f" ({place})" if place else ""
 
 
 def _signature(name: str, count: int) -> str:
@@ -249,7 +243,7 @@ def _scalar_shape(name: str, function: Callable[..., Any], value: Array) -> Arra
     if value.shape != ():
         raise InputError(
             f"family.{name}",
-            f"returned shape {value.shape} for one observation{_at(function)}; return a scalar",
+            f"returned shape {value.shape} for one observation{where(function)}; return a scalar",
         )
     return value
 
@@ -260,12 +254,12 @@ def _loss_value(function: Callable[..., Any], value: Array, like: Any) -> Array:
     if not jnp.issubdtype(value.dtype, jnp.floating):
         raise InputError(
             "family.loss",
-            f"returned {value.dtype}, which has no derivative{_at(function)}; return a float that"
+            f"returned {value.dtype}, which has no derivative{where(function)}; return a float that"
             " depends smoothly on theta",
         )
     dtype = jax.tree.leaves(like)[0].dtype
     if jnp.finfo(value.dtype).bits < jnp.finfo(dtype).bits:
-        problem = f"returned {value.dtype} for parameters in {dtype}{_at(function)}"
+        problem = f"returned {value.dtype} for parameters in {dtype}{where(function)}"
         raise InputError("family.loss", f"{problem}; compute in the precision of theta")
     return value.astype(dtype)
 
@@ -283,8 +277,8 @@ def _loss(loss: Callable[..., Any]) -> Loss:
         if value.shape != () and value.shape == y.shape:
             raise InputError(
                 "family.sample",
-                f"returned shape {y.shape}, for which the loss is not a scalar{_at(loss)}; return a"
-                " scalar, or reduce the loss to one",
+                f"returned shape {y.shape}, for which the loss is not a scalar{where(loss)}; return"
+                " a scalar, or reduce the loss to one",
             )
         return _loss_value(loss, value, theta)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from typing import TYPE_CHECKING
 
 from mcjax.errors import InputError, did_you_mean
@@ -17,14 +18,22 @@ DELIMITERS = ",;\t"
 def delimiter_of(text: str) -> str | None:
     """Return what separates the columns of an edge list; None for a text that is none.
 
-    The header of an edge list has ``from``, ``to``, and ``samples`` or ``share``.
+    The header of an edge list has ``from``, ``to``, and ``samples`` or ``share``. The latter is
+    recognised so that it can be refused.
     """
+    delimiter, names = _header(text)
+    return delimiter if {"from", "to"} <= names and names & {"samples", "share"} else None
+
+
+def _header(text: str) -> tuple[str, set[str]]:
+    """Return what separates the names in the first line, a comma if nothing does, and the names."""
     header = text.lstrip().partition("\n")[0]
+    names: set[str] = set()
     for delimiter in DELIMITERS:
         names = {name.strip().strip('"') for name in header.split(delimiter)}
-        if {"from", "to"} <= names and names & {"samples", "share"}:
-            return delimiter
-    return None
+        if {"from", "to"} <= names:
+            return delimiter, names
+    return DELIMITERS[0], names
 
 
 def read_edge_list(text: str) -> nx.MultiDiGraph:
@@ -37,8 +46,9 @@ def read_edge_list(text: str) -> nx.MultiDiGraph:
     """
     import networkx as nx
 
-    delimiter = delimiter_of(text) or ","
-    lines = csv.reader(text.lstrip().splitlines(), delimiter=delimiter, strict=True)
+    delimiter, _ = _header(text)
+    # not `splitlines`, which also breaks within names, such as at U+2028
+    lines = csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=delimiter, strict=True)
     header = [name.strip() for name in next(lines)]
     if not {"from", "to"} <= set(header):
         raise InputError("", "is no edge list: its header has no columns from and to; add them")

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     import networkx as nx
 
 DEFAULT_SAMPLES = 100
-ENCODING = "utf-8-sig"
-"""Encoding of the text that mcjax writes and reads again, with or without a byte-order mark."""
 LIKE_SAMPLES = (
     *("n", "rows", "count", "counts", "size", "number", "num", "value", "values", "amount"),
     *("volume", "tokens", "share"),
@@ -57,7 +55,8 @@ def from_networkx(graph: nx.DiGraph, draws: Draws = "private", real: RealData = 
 
     Raises
     ------
-    InputError: for an undirected graph, ambiguous names, or attributes that are no numbers.
+    InputError
+        If the graph is undirected, names are ambiguous, or attributes are no numbers.
     """
     if not hasattr(graph, "is_directed"):
         raise InputError("graph", f"is a {type(graph).__name__}; give a networkx.DiGraph")

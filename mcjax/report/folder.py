@@ -18,7 +18,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from mcjax.errors import InputError
-from mcjax.network.graphs import ENCODING
+from mcjax.files import ENCODING
 from mcjax.report.text import csv_text, strict_json
 
 PART = ".part"

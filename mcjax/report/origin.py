@@ -11,8 +11,7 @@ from typing import Any
 import jax
 
 from mcjax.errors import InputError
-from mcjax.files import read_text
-from mcjax.network.graphs import ENCODING
+from mcjax.files import ENCODING, read_text
 from mcjax.report.store import identity
 from mcjax.study.load import builtin_file, load_study
 from mcjax.study.study import Study

@@ -16,7 +16,7 @@ from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import all_statuses
 from mcjax.engine.survey import LateErrors
 from mcjax.errors import InputError
-from mcjax.network.graphs import ENCODING
+from mcjax.files import ENCODING
 from mcjax.report.folder import ResultFolder, require_powers
 from mcjax.report.tables import MARK, STYLE, numbers
 from mcjax.report.verification import cell_rows, cells_parquet, network_counts, survey_json

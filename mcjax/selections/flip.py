@@ -50,7 +50,8 @@ class Flip(Relabelling):
 
     def changed(self, y: Array, spare: Words) -> Array:
         """Return labels as the reader gets them."""
-        return jnp.where(graded_uniform(*spare, y.dtype) < self.flip, 1 - y, y)
+        # the uniform is never 0, but may be 1: both flip = 0 and flip = 1 are exact
+        return jnp.where(graded_uniform(*spare, y.dtype) <= self.flip, 1 - y, y)
 
     def population(self, origin: Origin, model: Model) -> Population:
         """Return the population of the rows that the reader gets.

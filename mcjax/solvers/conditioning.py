@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from jaxtyping import Float
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 SMALLEST, LARGEST = 1e-30, 1e30
 """Limits of scales, variances and other parameters. Beyond them, squares are far outside the range

@@ -173,17 +173,6 @@ WORDS = {
 """Words for types in messages."""
 
 
-def read_file(path: Path) -> StudyFile:
-    """Read a study file and check its structure and types.
-
-    Raises
-    ------
-    InputError
-        If the file is not a study file; the message names file and field.
-    """
-    return parse_study(read_text(path), str(path))
-
-
 def read_tables(path: Path) -> dict[str, Any]:
     """Read the tables of a study file; their structure is not checked.
 
@@ -193,11 +182,6 @@ def read_tables(path: Path) -> dict[str, Any]:
         If the file is not TOML, or has no table.
     """
     return parse_tables(read_text(path), str(path))
-
-
-def parse_study(text: str, file: str) -> StudyFile:
-    """Parse the text of a study file; ``file`` is its name in error messages."""
-    return to_study(parse_tables(text, file), file)
 
 
 def parse_tables(text: str, file: str) -> dict[str, Any]:

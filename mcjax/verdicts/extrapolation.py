@@ -21,9 +21,9 @@ depart from the curve by more than is likely with all this, tau grows until they
 **Slower departures.** At the sizes at hand a departure may fall more slowly than 1/n, as where few
 rows hold most of the information. A series in 1/s then begins with coefficients of alternating
 sign. If d_2, fitted alone, has the sign opposite to that of a by more than two standard errors, q
-is 3/4; if it still has then, q is 1/2. In the end the series is the one that theory gives, so the
-limit is taken to lie midway between those with the two powers, and half their distance is added to
-the error of the form.
+is lowered to 3/4, and to 1/2 if the signs are still opposite with 3/4. In the end the series is the
+one that theory gives, so the limit is taken to lie midway between those with the two powers, and
+half their distance is added to the error of the form.
 
 In simulations of ladders (``benchmarks/ladders.py``) with 3 to 5 rungs, of laws that are true and
 off by up to a factor 7 at the smallest scale, this form kept limits within their errors where

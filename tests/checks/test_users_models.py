@@ -372,8 +372,12 @@ def test_a_law_of_ones_own_may_speak_of_a_loss_that_aims_elsewhere():
 
     with pytest.raises(InputError, match="not minimised at theta"):
         mcjax.predict(study)
-    [predictions] = mcjax.predict(study, {"own": mcjax.user_law(law, "own")})
-    assert list(predictions.laws) == ["own"]
+    with pytest.raises(InputError, match="not minimised at theta"):
+        mcjax.predict(study, ["second_order"])  # a built-in law
+    own = mcjax.user_law(law, "own")
+    for laws in ([own], iter([own]), {"own": own}, [own, "second_order"]):
+        [predictions] = mcjax.predict(study, laws)
+        assert list(predictions.laws) == ["own"]
 
 
 @statistical

@@ -1,5 +1,6 @@
 """Which estimator and which path the conditions of a study get."""
 
+import os
 from dataclasses import replace
 
 import optax
@@ -7,6 +8,7 @@ import pytest
 
 import mcjax
 from mcjax.engine.compiled import compile_study, estimator_of
+from mcjax.errors import InputError
 from mcjax.estimators.sufficient_statistics import SufficientStatistics
 
 SGD = mcjax.Optax(optax.sgd(0.1), 3, name="sgd")
@@ -30,3 +32,16 @@ def test_an_estimator_that_is_given_is_used(memory, of_model):
 
 def test_sums_are_the_choice_of_models_that_accumulate():
     assert isinstance(estimator_of(condition("accumulate", mcjax.linear())), SufficientStatistics)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_fits_of_too_many_rows_are_refused_on_every_system(monkeypatch, told):
+    """Windows does not say how much memory it has; the numbers of rows are checked nevertheless."""
+    if not told:
+        monkeypatch.delattr(os, "sysconf")
+    compile_study(mcjax.Study((condition(),), generations=1))
+    many = mcjax.topologies.self_loop(samples=2**40, initial=40)
+    one = mcjax.condition(many, replace(mcjax.linear(), estimator=SGD), [1.0, 1.0])
+    with pytest.raises(InputError, match="memory of this machine") as caught:
+        compile_study(mcjax.Study((one,), generations=1))
+    assert ("GiB" in str(caught.value)) == told

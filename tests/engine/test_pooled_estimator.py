@@ -8,11 +8,13 @@ import pytest
 from mcjax import Source, api
 from mcjax.engine.moments import ErrorMoments
 from mcjax.engine.outcome import Tally
+from mcjax.laws.prediction import Predictions
 from mcjax.models.glm import logistic
 from mcjax.models.location import linear
 from mcjax.network import build_network, data_mediated
 from mcjax.report.store import Store
 from mcjax.study.study import Study, condition
+from mcjax.verdicts.counts import NO_ESTIMATE
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.quantities.efficiency import NOT_SIMULATED
 
@@ -144,3 +146,28 @@ def test_results_without_it_are_not_judged(tmp_path):
         found = api.judge(asked, api.predict(asked), [tally.outcome])
         assert {cell.verdict for cell in found.cells} == {INCONCLUSIVE}
         assert NOT_SIMULATED in {cell.note for cell in found.cells}
+
+
+def test_chains_that_were_simulated_without_it_are_told_from_lost_ones():
+    """A folder continued by a study that does not ask for efficiency."""
+    study = study_of(chains=640, generations=1)
+    known = api.simulate(study, chains=[64])
+    [tally] = api.simulate(replace(study, quantities=("mse",)), known)
+    found = api.judge(study, api.predict(study), [tally.outcome])
+    assert {cell.note for cell in found.cells} == {NOT_SIMULATED}
+
+
+def test_chains_without_any_estimate_are_lost():
+    """Few rows of logistic data, which a plane separates in many chains."""
+    net = build_network("a", [("a", "a", 6), ("real", "a", 6)], 12)
+    study = study_of(chains=64, generations=1)
+    one = condition(net, logistic(), (2.0, 2.0), design="fixed")
+    study = replace(study, conditions=(one,))
+    [tally] = api.simulate(study)
+    outcome = tally.outcome
+    assert outcome.moments.pooled.chains[1, 0] < 60
+    told = api.predict(study)[0].laws["first_order"]
+    [cell, *_] = api.judge(
+        study, [Predictions({"first_order": replace(told, pooled=1.0)}, {})], [outcome]
+    ).cells
+    assert NO_ESTIMATE in cell.note

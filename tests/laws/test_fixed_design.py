@@ -10,9 +10,10 @@ from scipy.stats import norm
 from mcjax import api
 from mcjax.diagnosis import diagnose
 from mcjax.laws.first_order.linear_system import covariances
+from mcjax.laws.first_order.score_equations import assemble
 from mcjax.laws.first_order.spectral_growth import spectral_growth
 from mcjax.laws.law import Inapplicable
-from mcjax.laws.least_squares.fixed_design import design_system
+from mcjax.laws.least_squares.fixed_design import design_batches
 from mcjax.laws.predict import predict_condition
 from mcjax.models.glm import logistic
 from mcjax.models.location import huber, linear
@@ -114,7 +115,7 @@ def test_verdicts_use_it():
 
 def slopes(one, late=12_000):
     """Slope of every model's MSE over a period that the cycles of these networks divide."""
-    system = design_system(one)
+    system = assemble(one.network, design_batches(one), one.sources.offsets)
     size, p = one.network.size, system.p
     mse = np.einsum("tiaia->ti", covariances(system, late + 12).reshape(-1, size, p, size, p))
     return (mse[-1] - mse[late]) / 12, mse[-1]
@@ -156,7 +157,7 @@ def test_matrix_shares_can_explode_where_scalar_ones_cannot():
     radii = []
     for seed in range(60):
         one = condition(net, linear(), np.ones(4), seed=seed, design="fixed")
-        system = design_system(one)
+        system = assemble(one.network, design_batches(one), one.sources.offsets)
         radii.append(np.abs(np.linalg.eigvals(system.transition)).max())
         slope, settled = spectral_growth(system, one.network)
         assert np.isposinf(slope).all() == (radii[-1] > 1 + 1e-9)
@@ -209,4 +210,4 @@ def test_weights_that_leave_a_fit_undetermined():
     feeds = [("0", "0", 2), ("real", "0", 9, 1e-20)]
     one = condition(build_network(1, feeds, 9), linear(), np.ones(3), design="fixed")
     with pytest.raises(Inapplicable, match="do not determine"):
-        design_system(one)
+        assemble(one.network, design_batches(one), one.sources.offsets)

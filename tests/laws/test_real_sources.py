@@ -11,8 +11,8 @@ from mcjax import api
 from mcjax.diagnosis import diagnose
 from mcjax.errors import InputError
 from mcjax.laws.first_order.linear_system import covariances, means
-from mcjax.laws.first_order.score_equations import linear_system
-from mcjax.laws.least_squares.fixed_design import design_system
+from mcjax.laws.first_order.score_equations import assemble, linear_system
+from mcjax.laws.least_squares.fixed_design import design_batches
 from mcjax.laws.predict import predict_condition
 from mcjax.models.glm import logistic
 from mcjax.models.information import UNIT
@@ -345,7 +345,7 @@ def test_covariances_with_a_singular_sum():
 
 def brute_force(one):
     """Means and covariances by unrolling every draw: dense maps of all noise there is."""
-    system = design_system(one)
+    system = assemble(one.network, design_batches(one), one.sources.offsets)
     size = len(system.transition)
     state = np.eye(*system.reuse.shape)
     mean, found = system.start, []

@@ -16,6 +16,8 @@ from mcjax.errors import InputError
 from mcjax.laws.law import Inapplicable
 from mcjax.laws.predict import predict_condition
 from mcjax.laws.registry import built_in
+from mcjax.laws.second_order.moments import Moments
+from mcjax.laws.second_order.validity import allowance, validity_of
 from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
 from mcjax.models.penalised import penalised
@@ -234,6 +236,22 @@ def test_leverage(model, theta, third):
     assert found.judged.all() == (third / n**2 <= 0.5 and found.indicator.max() <= 0.5)
 
 
+def test_the_allowance_is_a_share_of_the_first_order_error():
+    """Claims are relative to the prediction, which corrections make smaller or larger."""
+    ones = np.ones((1, 1, 1))
+    for correction, mean in [(-0.3, 0.0), (0.3, 0.1), (-0.3, 0.1)]:
+        own = Moments(
+            mean=mean * ones,
+            leading=2 * ones,
+            following=2 * correction * ones,
+            sources=np.array([[[0.0], [2 * correction], [0.0], [0.0], [0.0]]]),
+        )
+        found = validity_of(own, np.full((1, 1), 0.2), 50)
+        stated = 2 * (abs(correction) + mean**2 / 2) ** 2 + 0.02
+        predicted = 2 + 2 * correction + mean**2
+        assert allowance(found, own) * predicted == pytest.approx(stated * 2)
+
+
 def test_leverage_is_inherited():
     net = build_network("ab", [("a", "b", 1000), ("real", "b", 1000)], {"a": 50, "b": 1000})
     found = LAW.predict(condition(net, logistic(), [1.0]), 2).validity
@@ -248,7 +266,8 @@ def test_rows_from_which_laws_are_accurate():
     assert found["first_order"] == pytest.approx(92.5 / tolerance, rel=2e-3)
     again = LAW.predict(loop_of(found["second_order"]), 8)
     assert again.validity.judged.all()
-    assert again.allowance.max() == pytest.approx(tolerance, rel=1e-2)
+    stated = 2 * again.validity.indicator**2 + again.validity.leverage / 10
+    assert stated.max() == pytest.approx(tolerance, rel=1e-2)
     assert again.validity.accurate_from(tolerance)["second_order"] == found["second_order"]
 
 

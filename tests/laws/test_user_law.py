@@ -7,7 +7,7 @@ import pytest
 
 from mcjax import InputError, api, judge, user_law
 from mcjax.laws.law import Reason
-from mcjax.laws.prediction import Prediction
+from mcjax.laws.prediction import FunctionalPrediction, Prediction
 from mcjax.laws.registry import further_laws
 from mcjax.laws.user import laws_from_files
 from mcjax.models.location import linear
@@ -264,3 +264,52 @@ def test_two_laws_of_one_name(tmp_path):
     with pytest.raises(InputError, match="gives two laws named 'mine'") as caught:
         laws_from_files(files)
     assert caught.value.file == str(files[1])
+
+
+def of_versions(versions, **options):
+    """A law whose prediction has these versions, each with the options given for it."""
+
+    class Drawn(Total):
+        def predict(self, condition, generations):
+            _, covariance = independent(condition, generations)
+            made = [Prediction.of(covariance, 1, **version) for version in versions]
+            return Prediction.of(covariance, 1, versions=made, **options)
+
+    return Drawn()
+
+
+@pytest.mark.parametrize(
+    ("versions", "options", "words"),
+    [
+        ([{}, {}], {"pooled": 0.1}, "a version that differs from the prediction in pooled"),
+        ([{"pooled": 0.1}] * 2, {}, "a version that differs from the prediction in pooled"),
+        ([{}, {}], {"functionals": {"a": np.ones((4, 1))}}, "in the names of functionals"),
+        ([{"functionals": {"a": np.ones((4, 1))}}] * 2, {}, "in the names of functionals"),
+        (
+            [{"functionals": {"a": np.ones((4, 2))}}] * 2,
+            {"functionals": {"a": np.ones((4, 1))}},
+            r"a of shape \(4, 2\); return \(4, 1\)",
+        ),
+        ([{"mse": np.ones((3, 1))}] * 2, {}, r"mse of shape \(3, 1\); return \(4, 1\)"),
+        ([{}], {}, "with one version; give two or more, or none"),
+    ],
+)
+def test_versions_have_what_the_prediction_has(run, versions, options, words):
+    with pytest.raises(InputError, match=words):
+        api.predict(run[0], [of_versions(versions, **options)])
+
+
+def test_versions_of_a_pooled_error_give_its_error(run):
+    law = of_versions([{"pooled": 0.1}, {"pooled": 0.2}], pooled=0.15)
+    found = api.predict(run[0], [law])[0].laws["total"]
+    assert found.error_of(lambda each: each.pooled) > 0
+
+
+def test_versions_of_functionals_have_the_same_names(run):
+    class Speaks(Total):
+        def predict(self, condition, generations):
+            one = np.ones((generations + 1, 1))
+            return FunctionalPrediction("", "", {"a": one}, ({"a": one}, {"b": one}))
+
+    with pytest.raises(InputError, match="in the names of functionals"):
+        api.predict(run[0], [Speaks()])

@@ -45,6 +45,16 @@ def test_degenerate_estimates_draw_one_value(model, theta, only, dtype):
     assert (drawn(model, theta, dtype) == only).all()
 
 
+@pytest.mark.parametrize("theta", [0.0, 1.0])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_extreme_words_bring_no_class_back(theta, dtype):
+    """The largest words of single precision give a uniform of exactly 1."""
+    words = jnp.asarray([0, 2**31, 2**32 - 128, 2**32 - 1], jnp.uint32)
+    draw = jax.vmap(bernoulli().sample, (None, None, None, 0))
+    y = draw({}, jnp.asarray([theta], dtype), jnp.zeros(0, dtype), (words, words))
+    assert (y == theta).all()
+
+
 def test_rounding_brings_no_class_back():
     """Probabilities whose sums round, with extinct classes first, between and last."""
     rng = np.random.default_rng(0)

@@ -294,3 +294,18 @@ def test_attribute_errors_name_the_file(graph, tmp_path):
     with pytest.raises(InputError, match=r"edge 'lone' -> 'reader': samples: is 2\.5") as caught:
         read_network(path)
     assert caught.value.file == str(path)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_an_edge_list_may_leave_out_samples(tmp_path, delimiter):
+    path = tmp_path / "edges.csv"
+    path.write_text(delimiter.join(("from", "to")) + "\n" + delimiter.join(("real", "a")) + "\n")
+    [feed] = read_network(path).feeds
+    assert (feed.origin, feed.reader, feed.samples) == ("real", "a", 100)
+
+
+@pytest.mark.parametrize("between", ["\u2028", "\x85", "\x0b"])
+def test_a_quoted_name_is_kept_as_it_is(tmp_path, between):
+    path, name = tmp_path / "edges.csv", f"a{between}b"
+    path.write_text(f'from,to,samples\nreal,"{name}",7\n', encoding="utf-8")
+    assert read_network(path).models == (name,)

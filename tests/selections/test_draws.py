@@ -173,6 +173,15 @@ def test_swapped_labels_belong_to_the_same_covariates():
     np.testing.assert_array_equal(always.y, 1 - theirs.y)
 
 
+@pytest.mark.parametrize("flip", [0.0, 1.0])
+def test_no_label_or_every_label_is_swapped(flip):
+    """The largest words of single precision give a uniform of exactly 1."""
+    words = np.array([0, 2**31, 2**32 - 128, 2**32 - 1], np.uint32)
+    y = np.array([0, 1, 0, 1], np.float32)
+    swapped = Flip(flip).changed(jax.numpy.asarray(y), (words, words))
+    np.testing.assert_array_equal(swapped, 1 - y if flip else y)
+
+
 @pytest.mark.parametrize("model", [logistic(), LINEAR])
 def test_temperature_1_changes_nothing(model):
     ours, theirs = (single(keep, model=model) for keep in (Temperature(1.0), None))

@@ -3,7 +3,7 @@
 import pytest
 
 from mcjax.errors import InputError
-from mcjax.study.schema import parse_study, read_file
+from mcjax.study.schema import parse_tables, read_tables, to_study
 
 GOOD = """
 [network]
@@ -99,7 +99,7 @@ REFUSED = {
 
 def test_a_good_file():
     """The companion: unspoilt, it is read, and whole numbers do for fractions."""
-    content = parse_study(GOOD + "[grid]\nscale = [1, 0.5]", "f.toml")
+    content = to_study(parse_tables(GOOD + "[grid]\nscale = [1, 0.5]", "f.toml"), "f.toml")
     assert [f.weight for f in content.network.feeds] == [1.0, 2.0]
     assert [f.origin for f in content.network.feeds] == ["a", "real"]
     assert content.grid.scale == [1.0, 0.5]
@@ -111,7 +111,7 @@ def test_a_good_file():
 def test_refused(name):
     text, field, says = REFUSED[name]
     with pytest.raises(InputError) as caught:
-        parse_study(text, "f.toml")
+        to_study(parse_tables(text, "f.toml"), "f.toml")
     error = caught.value
     assert (error.file, error.field) == ("f.toml", field)
     assert says in error.message
@@ -134,7 +134,7 @@ def test_refused(name):
 )
 def test_not_toml(text):
     with pytest.raises(InputError, match="is not TOML") as caught:
-        parse_study(text, "f.toml")
+        to_study(parse_tables(text, "f.toml"), "f.toml")
     assert caught.value.file == "f.toml"
     assert "\n" not in str(caught.value)
 
@@ -142,7 +142,7 @@ def test_not_toml(text):
 @pytest.mark.parametrize("text", ["", "\n\n", "# a comment\n"])
 def test_empty(text):
     with pytest.raises(InputError, match="is empty"):
-        parse_study(text, "f.toml")
+        to_study(parse_tables(text, "f.toml"), "f.toml")
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_empty(text):
 def test_files_that_cannot_be_read(name, says, tmp_path):
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError) as caught:
-        read_file(tmp_path / name)
+        read_tables(tmp_path / name)
     assert caught.value.file == str(tmp_path / name)
     assert says in caught.value.message
 
@@ -168,4 +168,4 @@ def test_files_that_cannot_be_read(name, says, tmp_path):
 def test_text_in_utf8(tmp_path):
     path = tmp_path / "study.toml"
     path.write_text('[network]\nmodels = ["θ"]\r\ninitial = 3\r\n', encoding="utf-8")
-    assert read_file(path).network.models == ["θ"]
+    assert read_tables(path)["network"]["models"] == ["θ"]

@@ -48,7 +48,7 @@ class Moments(NamedTuple):
 
 
 def not_finite(moments: Moments) -> str:
-    """Return whether the loss or its derivatives are not finite at some draws."""
+    """Say what is wrong if the loss or its derivatives are not finite at some draws."""
     share = 1 - moments.finite.mean()
     if share == 0:
         return ""
@@ -56,14 +56,14 @@ def not_finite(moments: Moments) -> str:
 
 
 def no_slope(moments: Moments) -> str:
-    """Return whether the derivative of the loss is zero at every draw."""
+    """Say what is wrong if the derivative of the loss is zero at every draw."""
     if (moments.largest > 0).any():
         return ""
     return "the derivative of the loss in theta is zero at every draw"
 
 
 def infinite_variance(moments: Moments) -> str:
-    """Return whether a component of the score has no finite variance that draws could show.
+    """Say what is wrong if a component of the score has no finite variance that draws could show.
 
     It has none if the index of its tail is at most 2. Hill's estimate (Ann. Statist. 3, 1975) from
     the largest scores must exceed 2 by three standard errors.
@@ -82,7 +82,7 @@ def infinite_variance(moments: Moments) -> str:
 
 
 def not_smallest(moments: Moments, theta: Float[np.ndarray, " p"]) -> str:
-    """Return whether the mean score at theta is not zero."""
+    """Say what is wrong if the mean score at theta is not zero."""
     mean, error = _mean_and_error(moments.score)
     least = ROUNDING * np.abs(np.einsum("bpp->p", moments.hessian)) / len(moments.score)
     mean = np.where(np.abs(mean) <= least * (1 + np.abs(theta)), 0, mean)
@@ -99,7 +99,7 @@ def not_smallest(moments: Moments, theta: Float[np.ndarray, " p"]) -> str:
 
 
 def not_convex(moments: Moments, penalty: float = 0.0) -> str:
-    """Return whether the mean loss has no minimum at theta because it is not curved upwards there.
+    """Say what is wrong if the mean loss is not curved upwards at theta, and has no minimum there.
 
     The direction of least curvature is that of half of the draws; the other half judge it.
     """

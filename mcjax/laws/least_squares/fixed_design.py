@@ -25,7 +25,7 @@ from mcjax.chains.layout import Feeds
 from mcjax.chains.observations import draw_normals
 from mcjax.draws.streams import condition_word, design_key
 from mcjax.laws.first_order.limits import limit, mean_limit
-from mcjax.laws.first_order.linear_system import LinearSystem, covariances, means
+from mcjax.laws.first_order.linear_system import covariances, means
 from mcjax.laws.first_order.score_equations import (
     LARGEST_CONDITION,
     Batches,
@@ -76,7 +76,7 @@ class FixedDesign:
             If the designs do not determine a fit.
         """
         net, offsets = condition.network, condition.sources.offsets
-        batches = _given(condition)
+        batches = design_batches(condition)
         system = assemble(net, batches, offsets)
         slope, settled = np.full(net.size, np.nan), np.zeros(net.size, bool)
         if has_long_run(net):
@@ -94,18 +94,7 @@ class FixedDesign:
         )
 
 
-def design_system(condition: Condition) -> LinearSystem:
-    """Return the linear system of a network on its fixed designs.
-
-    Raises
-    ------
-    Inapplicable
-        If the weighted designs of a fit do not determine every parameter.
-    """
-    return assemble(condition.network, _given(condition), condition.sources.offsets)
-
-
-def _given(condition: Condition) -> BatchesOf:
+def design_batches(condition: Condition) -> BatchesOf:
     """Return the curvatures and score covariances of batches on the designs of a condition."""
     variance, _ = label_variances(condition)
     models = np.full(condition.network.size, variance)

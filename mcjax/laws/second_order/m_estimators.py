@@ -118,7 +118,7 @@ class SecondOrder:
             net.size,
             shown.mean,
             limit=limit,
-            allowance=allowance(validity),
+            allowance=allowance(validity, shown),
             validity=validity,
         )
 

@@ -14,7 +14,7 @@ the expected third powers,
 is of order ``1/n^2``. Where it is not small, few observations decide a fit, as in Poisson
 regression with a large theta, and orders in 1/n separate late.
 
-The allowance ``2 X^2 + L / 10`` for departures from the law, relative to C1, and the limits
+The allowance ``(2 X^2 + L / 10) tr C1`` for departures from the law, and the limits
 ``X <= 1/2`` and ``L <= 1/2`` are empirical: in 550 simulated cells within the limits (logistic,
 Poisson, Huber, log-cosh and linear regression; 50 to 1,600 rows; 1 to 4 parameters; loops, networks
 with real data, rings of three models, shared draws, reused data), departures beyond three standard
@@ -31,6 +31,7 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float
 
+from mcjax.laws.prediction import mean_squares
 from mcjax.laws.second_order.moments import Generations, Moments
 from mcjax.laws.second_order.row_tensors import Grid
 from mcjax.laws.validity import Validity
@@ -44,8 +45,7 @@ OUTSIDE = "third order matters here; give more samples"
 
 def validity_of(moments: Moments, leverage: Float[np.ndarray, "T+1 M"], rows: int) -> Validity:
     """Return the validity of a prediction; ``rows`` are those of the smallest fit."""
-    times, size, p = moments.mean.shape
-    leading = np.einsum("tii->ti", moments.leading).reshape(times, size, p).sum(-1)
+    leading = mean_squares(moments.leading, moments.mean.shape[1])
     sources = np.abs(moments.sources).sum(1) + (moments.mean**2).sum(-1)
     indicator = sources / leading
     judged = (indicator <= LARGEST_INDICATOR) & (leverage <= LARGEST_LEVERAGE)
@@ -59,13 +59,17 @@ def validity_of(moments: Moments, leverage: Float[np.ndarray, "T+1 M"], rows: in
     )
 
 
-def allowance(validity: Validity) -> Float[np.ndarray, "T+1 M"]:
-    """Return relative departures that are no evidence against the law; infinite where not judged.
+def allowance(validity: Validity, moments: Moments) -> Float[np.ndarray, "T+1 M"]:
+    """Return departures that are no evidence against the law, over the mean squared errors.
 
-    They are relative to the first-order error, of which the second-order one is at least half.
+    They are infinite where the law is not judged.
     """
     stated = SQUARE * validity.indicator**2 + SHARE * validity.leverage
-    return np.where(validity.judged, stated, np.inf)
+    size = moments.mean.shape[1]
+    leading = mean_squares(moments.leading, size)
+    predicted = mean_squares(moments.leading + moments.following, size, moments.mean)
+    with np.errstate(divide="ignore", invalid="ignore"):  # where it is judged, X <= 1/2
+        return np.where(validity.judged, stated * leading / predicted, np.inf)
 
 
 def rows_needed(rows: int, indicator: float, leverage: float, tolerance: float) -> dict[str, int]:
@@ -78,8 +82,8 @@ def rows_needed(rows: int, indicator: float, leverage: float, tolerance: float) 
     indicator, leverage : float
         The largest X and L, which fall like ``1/n`` and ``1/n^2``.
     tolerance : float
-        The largest relative error. That of the first-order law is about X, and that of this one is
-        at most the allowance.
+        The largest error, relative to C1. That of the first-order law is about X, and that of this
+        one is at most ``2 X^2 + L / 10``.
 
     Returns
     -------

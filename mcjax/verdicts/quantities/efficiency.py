@@ -36,8 +36,8 @@ from mcjax.verdicts.skewed_means import Tails
 from mcjax.verdicts.tails import dominated
 
 NOT_SIMULATED = (
-    "the pooled estimator was not simulated, because the study did not ask for efficiency then; use"
-    " another folder"
+    "the pooled estimator was not simulated beside all chains, because the study did not ask for"
+    " efficiency then; use another folder"
 )
 MOST_SPREAD = math.sqrt(2)
 """Largest standard deviation of ``||e||^2`` over its mean, for normal errors."""
@@ -62,12 +62,14 @@ class Efficiency(Quantity):
         efficiency = efficiencies(comparison.prediction)
         error = comparison.prediction.error_of(efficiencies)
         heavy = dominated(outcome)
+        # it fits the rows of every model at generation 0, so it has an estimate if one of these has
+        not_simulated = chains[0] < outcome.moments.squared.chains[0]
         for t, i in np.ndindex(*chains.shape):
             counted = int(chains[t, i])
             count = count_chains(
                 counted, outcome.chains, comparison.tolerance, heavy=bool(heavy[t, i])
             )
-            if not chains.any():
+            if count.note and not_simulated[i]:
                 count = count._replace(note=NOT_SIMULATED)
             observed = Estimate(math.nan, math.inf)
             if counted > 1 and mean[t, i, 1] > 0:
