@@ -109,7 +109,7 @@ def _judge(claim: Claim, level: float, decided: bool) -> Cell:
         factor = claim.factor(level)
         note = "" if math.isfinite(factor) else claim.hopeless
         if few and not note:
-            note = f"needs about {fewest:,} chains at this level"
+            note = f"no verdict at this level with fewer than {fewest:,} chains"
         if chains * factor < MOST_CHAINS_NEEDED:
             needed = max(math.ceil(chains * factor), fewest)
     return Cell(

@@ -17,10 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+from scipy.special import stdtrit
 
 from mcjax.engine.powers import Shape
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.skewed_means import (
+    Numbers,
     Tails,
     factor_of_chains,
     p_above,
@@ -33,6 +35,10 @@ Interval = tuple[float, float]
 ALLOWED = (
     "outside the tolerance, but by no more than an asymptotic law may be off at this sample size; a"
     " ladder of sample sizes ([grid] scale) would decide"
+)
+LAW_ERROR = (
+    "the law's own simulation is not precise enough for this tolerance, and more chains do not"
+    " help; give a larger tolerance"
 )
 INCOMPLETE = (
     "the mean error does not vanish as samples grow, and the law leaves out a term of the mean"
@@ -70,27 +76,52 @@ class Estimate(NamedTuple):
     skewness, excess : float
         Shape of the distribution of the number, see
         :class:`~mcjax.verdicts.skewed_means.Shape`.
+    fixed : float
+        The part of ``error`` that does not shrink as chains are added: that of a law which
+        simulates.
+    batches : float
+        Number of batches of draws that ``fixed`` is estimated from; 0 if it is known.
     """
 
     value: float
     error: float
     skewness: float = 0.0
     excess: float = 0.0
+    fixed: float = 0.0
+    batches: float = 0
 
-    def plus(self, value: float, error: float) -> Estimate:
-        """Return the sum with a number that has an independent normal error."""
+    def plus(self, value: float, error: float, batches: float = 0) -> Estimate:
+        """Return the sum with a number of a law, which has an independent normal error.
+
+        ``batches`` is the number of batches of draws that the error is estimated from.
+        """
         total = math.hypot(self.error, error)
         share = self.error / total if 0 < total < math.inf else 1.0
-        return Estimate(self.value + value, total, self.skewness * share**3, self.excess * share**4)
+        return Estimate(
+            value=self.value + value,
+            error=total,
+            skewness=self.skewness * share**3,
+            excess=self.excess * share**4,
+            fixed=math.hypot(self.fixed, error),
+            batches=batches or self.batches,
+        )
 
     def times(self, factor: float) -> Estimate:
         """Return the number times a factor."""
-        return Estimate(
-            self.value * factor,
-            self.error * abs(factor),
-            math.copysign(1.0, factor) * self.skewness,
-            self.excess,
+        return self._replace(
+            value=self.value * factor,
+            error=self.error * abs(factor),
+            skewness=math.copysign(1.0, factor) * self.skewness,
+            fixed=self.fixed * abs(factor),
         )
+
+    def freedom(self, chains: int) -> float:
+        """Return the degrees of freedom of the error (Welch, Biometrika 34, 1947)."""
+        own = max(chains - 1, 1)
+        share = min((self.fixed / self.error) ** 2, 1.0) if self.error > 0 else 0.0
+        if not (self.batches and share):
+            return own
+        return 1 / ((1 - share) ** 2 / own + share**2 / max(self.batches - 1, 1))
 
 
 def estimate_mean(values: Float[np.ndarray, " C"]) -> Estimate:
@@ -180,7 +211,8 @@ def ratio_claim(
     """
     if predicted.value:
         ratio = observed.times(1 / predicted.value)
-        ratio = ratio.plus(0.0, abs(ratio.value / predicted.value) * predicted.error)
+        error = abs(ratio.value / predicted.value) * predicted.error
+        ratio = ratio.plus(0.0, error, predicted.batches)
     else:
         ratio = Estimate(math.nan, math.inf)
         count = count.unless("the law predicts 0")
@@ -236,15 +268,14 @@ def mean_claim(
     """
     if count.counted < 2 or not all(map(math.isfinite, judged)):
         count = count.unless(NOT_FINITE)
-    value, spread, freedom = (
-        float(judged.value),
-        max(float(judged.error), 1e-300),
-        max(count.counted - 1, 1),
-    )
+    value, spread = float(judged.value), max(float(judged.error), 1e-300)
+    freedom = judged.freedom(count.counted)
+    fixed = min(float(judged.fixed), spread)
     shape = Shape(float(judged.skewness), float(judged.excess))
     low, high = margin
     outer = low - allowance, high + allowance
     smallest = tails.smallest_level(count.counted)
+    decidable = low < value < high or not outer[0] <= value <= outer[1]
 
     def below(edge: float) -> float:
         """Return the p-value of the hypothesis that the mean is at least the edge."""
@@ -269,7 +300,10 @@ def mean_claim(
 
         def needed(edge: float, side: float) -> float:
             distance = side * (edge - value) / spread
-            return float(factor_of_chains(level, most, shape, distance, above=side > 0))
+            part = 1.0
+            if fixed:
+                distance, part = left_for_chains(distance, fixed / spread, level, freedom)
+            return float(part * factor_of_chains(level, most, shape, distance, above=side > 0))
 
         inside = max(needed(low, -1), needed(high, 1))
         return min(inside, needed(outer[0], 1), needed(outer[1], -1))
@@ -285,6 +319,7 @@ def mean_claim(
         count=count,
         ratio=ratio,
         fewest=tails.fewest_chains,
+        hopeless=LAW_ERROR if fixed and decidable else ALLOWED,
     )
 
 
@@ -304,6 +339,33 @@ def never_verified(claim: Claim, note: str) -> Claim:
     """Return the claim without a chance to be verified, and with a note that says why."""
     settled = replace(claim, within=1.0, hopeless=note)
     return settled if claim.beyond < 1 else replace(settled, factor=lambda level: math.inf)
+
+
+def left_for_chains(
+    distance: Numbers, fixed: Numbers, level: float, freedom: float
+) -> tuple[Numbers, Numbers]:
+    """Return how far an edge is for the error of chains alone, and the part of that error.
+
+    Parameters
+    ----------
+    distance, fixed : ndarray
+        Distance of the edge, and error that more chains do not reduce, in standard errors.
+    level : float
+        Level of a two-sided interval.
+    freedom : float
+        Degrees of freedom.
+
+    Returns
+    -------
+    distance : ndarray
+        In standard errors; 0 where the fixed error alone reaches the edge.
+    part : ndarray
+        Share of the chains in the squared standard error, by which the number of chains that are
+        needed is smaller.
+    """
+    reach = fixed * float(stdtrit(freedom, level / 2))
+    left = np.sqrt(np.maximum(np.square(distance) - np.square(reach), 0.0))
+    return np.where(np.greater(distance, 0), left, 0.0), 1 - np.square(fixed)
 
 
 def more_chains(reach: float, distance: float) -> float:

@@ -70,7 +70,11 @@ class Comparison:
         return ratio_claim(
             self.place(quantity, generation, model),
             observed=Estimate(*map(float, observed)),
-            predicted=Estimate(*map(float, predicted)),
+            predicted=Estimate(
+                float(predicted.value),
+                float(predicted.error),
+                batches=len(self.prediction.versions),
+            ),
             tolerance=self.tolerance,
             count=count,
             tails=tails,

@@ -77,7 +77,7 @@ class Tails(Enum):
         return 2 * float(ndtr(-((self.value * chains) ** 0.25)))
 
 
-def reaches(level: float, freedom: int, shape: Shape) -> tuple[Numbers, Numbers]:
+def reaches(level: float, freedom: float, shape: Shape) -> tuple[Numbers, Numbers]:
     """Return how far a two-sided interval reaches, below and above the mean, in standard errors."""
     q = _quantile(level, freedom)
     candidates = _candidates(shape)
@@ -87,14 +87,14 @@ def reaches(level: float, freedom: int, shape: Shape) -> tuple[Numbers, Numbers]
     )
 
 
-def p_below(t: Numbers, freedom: int, shape: Shape) -> Numbers:
+def p_below(t: Numbers, freedom: float, shape: Shape) -> Numbers:
     """Return the p-value of the hypothesis that the mean is at least some number.
 
     Parameters
     ----------
     t : ndarray
         Observed mean minus that number, in standard errors.
-    freedom : int
+    freedom : float
         Degrees of freedom.
     shape : Shape
         Shape of the distribution of the mean.
@@ -104,13 +104,13 @@ def p_below(t: Numbers, freedom: int, shape: Shape) -> Numbers:
     return stdtr(freedom, _extreme(max, values))
 
 
-def p_above(t: Numbers, freedom: int, shape: Shape) -> Numbers:
+def p_above(t: Numbers, freedom: float, shape: Shape) -> Numbers:
     """Return the p-value of the hypothesis that the mean is at most some number."""
     return p_below(-t, freedom, shape._replace(skewness=-shape.skewness))
 
 
 def factor_of_chains(
-    level: float, freedom: int, shape: Shape, distance: Numbers, *, above: bool
+    level: float, freedom: float, shape: Shape, distance: Numbers, *, above: bool
 ) -> Numbers:
     """Return the factor of chains with which an interval's end only touches a number.
 
@@ -118,7 +118,7 @@ def factor_of_chains(
     ----------
     level : float
         Level of the two-sided interval.
-    freedom : int
+    freedom : float
         Degrees of freedom, which are kept.
     shape : Shape
         Shape of the distribution of the mean.
@@ -150,7 +150,7 @@ def factor_of_chains(
 
 
 @lru_cache
-def _quantile(level: float, freedom: int) -> float:
+def _quantile(level: float, freedom: float) -> float:
     return -float(stdtrit(freedom, level / 2))
 
 
@@ -195,7 +195,10 @@ def _inverse(q: float, s: Numbers, w: Numbers) -> Numbers:
 
 
 def shape_of(values: Float[np.ndarray, " C *shape"]) -> Shape:
-    """Return the shape of the distribution of the mean of values (C, ...) over chains."""
+    """Return the shape of the distribution of the mean of values (C, ...) over chains.
+
+    It is 0 where all values are alike.
+    """
     chains = len(values)
     centred = values - values.mean(0)
     square = centred * centred
@@ -203,5 +206,7 @@ def shape_of(values: Float[np.ndarray, " C *shape"]) -> Shape:
         second = square.mean(0)
         skewness = (square * centred).mean(0) / second**1.5
         kurtosis = (square * square).mean(0) / second**2 - 3
+    varies = second > 0
+    skewness, kurtosis = (np.where(varies, a, 0.0) for a in (skewness, kurtosis))
     excess = np.maximum(kurtosis - 1.5 * skewness**2, 0.0)
     return Shape(skewness / math.sqrt(chains), excess / chains)

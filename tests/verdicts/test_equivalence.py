@@ -73,7 +73,7 @@ def test_few_chains_claim_nothing_and_say_how_many_would():
     [cell] = settle([claim_of(1.0, 1e-6, 293)], 0.99)
     assert cell.verdict == INCONCLUSIVE
     assert cell.interval == (-np.inf, np.inf)
-    assert cell.note == "needs about 294 chains at this level"
+    assert cell.note == "no verdict at this level with fewer than 294 chains"
     assert cell.chains_needed == 294
     [cell] = settle([claim_of(1.0, 1e-6, 294)], 0.99)
     assert (cell.verdict, cell.note) == (VERIFIED, "")

@@ -15,8 +15,10 @@ from mcjax.laws.prediction import FunctionalPrediction
 from mcjax.models.location import linear
 from mcjax.network import Source, build_network
 from mcjax.study.study import Study, condition
-from mcjax.verdicts.claims import DOUBTFUL
-from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED
+from mcjax.verdicts.cells import settle
+from mcjax.verdicts.claims import DOUBTFUL, LAW_ERROR, Estimate, Place, ratio_claim
+from mcjax.verdicts.counts import ChainCount
+from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.judge import judge
 
 BATCHES, DRAWS, RUNS = 32, 10, 150
@@ -167,3 +169,38 @@ def test_an_error_that_is_not_credible_is_not_relied_on(monkeypatch):
     assert DOUBTFUL in {cell.note for cell in late}
     assert {cell.quantity for cell in late} == {"mse", "bias", "covariance"}
     assert DOUBTFUL not in {cell.note for cell in cells if credible[cell.generation]}
+
+
+def settled(chain_error, law_error, chains, *, batches=32, cells=400):
+    """The first of many cells whose ratio is 1, at a tolerance of 5%."""
+    claim = ratio_claim(
+        Place("", "a", 0, "mse", "law"),
+        observed=Estimate(1.0, chain_error),
+        predicted=Estimate(1.0, law_error, batches=batches),
+        tolerance=0.05,
+        count=ChainCount(chains, 0, ""),
+    )
+    return settle([claim] * cells, 0.99)[0]
+
+
+def test_more_chains_do_not_reduce_the_error_of_a_law():
+    hopeless = settled(0.001, 0.03, 10_000)
+    assert (hopeless.verdict, hopeless.chains_needed) == (INCONCLUSIVE, None)
+    assert hopeless.note == LAW_ERROR
+    some = settled(0.05, 0.007, 10_000, batches=1000)
+    assert (some.verdict, some.note) == (INCONCLUSIVE, "")
+    for more, verdict in ((1.02, VERIFIED), (0.98, INCONCLUSIVE)):
+        chains = int(more * some.chains_needed)
+        error = 0.05 * (10_000 / chains) ** 0.5
+        assert settled(error, 0.007, chains, batches=1000).verdict == verdict
+
+
+def test_the_error_of_few_batches_has_the_tails_of_student():
+    """Where the law's error is all there is, its freedom is that of the batches less one."""
+    level = 0.01 / 400
+    reach = stats.t.isf(level / 2, 31) * 0.005
+    cell = settled(1e-9, 0.005, 10_000)
+    assert cell.interval[1] - 1 == pytest.approx(reach, rel=1e-6)
+    both = Estimate(1.0, 0.003).plus(0.0, 0.004, 32)
+    assert both.freedom(101) == pytest.approx(1 / (0.36**2 / 100 + 0.64**2 / 31))
+    assert Estimate(1.0, 0.003).freedom(101) == 100

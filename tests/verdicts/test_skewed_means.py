@@ -136,3 +136,9 @@ def test_shape_of_values():
     np.testing.assert_allclose(shape.skewness, stats.skew(values) / np.sqrt(500))
     excess = stats.kurtosis(values) - 1.5 * stats.skew(values) ** 2
     np.testing.assert_allclose(shape.excess, np.maximum(excess, 0) / 500)
+
+
+def test_values_that_are_alike_have_no_shape():
+    shape = shape_of(np.stack([np.ones(100), np.arange(100.0)], axis=1))
+    assert shape.skewness[0] == shape.excess[0] == 0
+    assert np.isfinite(shape.skewness).all()

@@ -30,7 +30,7 @@ from scipy.special import chdtri, chndtr, chndtrix, ncfdtr, ndtr, ndtri
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import SMALLEST, Prediction
 from mcjax.solvers.conditioning import condition_number
-from mcjax.verdicts.claims import Claim, Estimate, Interval, Place
+from mcjax.verdicts.claims import ALLOWED, LAW_ERROR, Claim, Estimate, Interval, Place
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount, count_chains
 from mcjax.verdicts.planning import VectorCells
@@ -204,6 +204,7 @@ def _claim(
         interval=_interval(below, estimate),
         factor=factor,
         count=count,
+        hopeless=LAW_ERROR if law_error else ALLOWED,
     )
 
 

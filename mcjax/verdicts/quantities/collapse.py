@@ -98,7 +98,7 @@ class Collapse(Quantity):
                 comparison.place(self.name, last, i),
                 observed=share,
                 predicted=float(shares[i]),
-                judged=share.plus(0.0, float(errors[i])),
+                judged=share.plus(0.0, float(errors[i]), len(prediction.versions)),
                 margin=(float(low[i]), float(high[i])),
                 count=count,
                 allowance=float(comparison.allowance[last, i]),
@@ -227,9 +227,9 @@ def _notes(prediction: Prediction) -> list[str]:
     if prediction.longer is None or prediction.versions:
         return [TOO_FEW_GENERATIONS] * len(wanted)
     told, most = _telling(prediction, wanted)
+    none = f"; no T up to {most} would tell" if most > len(prediction.mse) - 1 else ""
     return [
-        TOO_FEW_GENERATIONS
-        + (f"; by the law, T = {t} would tell" if t else f"; no T up to {most} would tell")
+        TOO_FEW_GENERATIONS + (f"; by the law, T = {t} would tell" if t else none)
         for t in told.tolist()
     ]
 

@@ -32,7 +32,15 @@ from mcjax.engine.outcome import Outcome
 from mcjax.engine.powers import Shape
 from mcjax.laws.prediction import Prediction
 from mcjax.models.model import Model
-from mcjax.verdicts.claims import Claim, Estimate, Interval, Place
+from mcjax.verdicts.claims import (
+    ALLOWED,
+    LAW_ERROR,
+    Claim,
+    Estimate,
+    Interval,
+    Place,
+    left_for_chains,
+)
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.planning import VectorCells
@@ -82,7 +90,7 @@ class Covariance(Quantity):
                 kinds[CROSS] = _cross, heavy.any()
             for name, (entries, tail) in kinds.items():
                 count = whitened.chains.unless(HEAVY if tail else "")
-                numbers = np.full((5, 1), math.nan)
+                numbers = np.full((6, 1), math.nan)
                 if not whitened.chains.note:
                     numbers = entries(whitened, i, comparison.prediction)
                 if not (numbers[2] > 0).all():
@@ -128,8 +136,8 @@ class Covariance(Quantity):
 def _own(whitened: Whitened, model: int, law: Prediction) -> np.ndarray:
     """Return the entries and extremes of one model's whitened covariance.
 
-    The rows of the result, shape (5, m), are observed numbers, predicted numbers, and standard
-    errors, skewness and excess of the differences.
+    The rows of the result, shape (6, m), are observed numbers, predicted numbers, and standard
+    errors, skewness and excess of the differences; and the law's own standard errors.
     """
     w = _unbiased(whitened)[:, model]
     half, p = len(w) // 2, w.shape[1]
@@ -163,7 +171,8 @@ def _with_error(numbers: np.ndarray, error: np.ndarray) -> np.ndarray:
     observed, predicted, spread, skewness, excess = numbers
     total = np.hypot(spread, error)
     share = np.divide(spread, total, out=np.ones_like(spread), where=total > 0)
-    return np.stack([observed, predicted, total, skewness * share**3, excess * share**4])
+    shapes = skewness * share**3, excess * share**4
+    return np.stack([observed, predicted, total, *shapes, np.broadcast_to(error, total.shape)])
 
 
 def _unbiased(whitened: Whitened) -> np.ndarray:
@@ -182,11 +191,11 @@ def _claim(
     place: Place, numbers: np.ndarray, *, tolerance: float, count: ChainCount, allowance: float
 ) -> Claim:
     """Claim that all m numbers lie within the tolerance; ``numbers`` is a result of `_own`."""
-    observed, predicted, error, *shapes = numbers
+    observed, predicted, error, skewness, excess, law_error = numbers
     departure, m = observed - predicted, numbers.shape[1]
     # the variances in extreme directions come from half the chains
     half = count.counted // 2
-    spread, freedom, shape = np.maximum(error, 1e-300), max(half - 1, 1), Shape(*shapes)
+    spread, freedom, shape = np.maximum(error, 1e-300), max(half - 1, 1), Shape(skewness, excess)
     worst = 0 if count.note else int(np.argmax((np.abs(departure) - tolerance) / spread))
     outer = tolerance + allowance
     smallest = Tails.MEASURED.smallest_level(half)
@@ -218,14 +227,18 @@ def _claim(
 
     def factor(level: float) -> float:
         def needed(edge: float, level: float, *, above: bool) -> np.ndarray:
-            distance = (edge - departure) / spread if above else (departure - edge) / spread
-            return factor_of_chains(level, freedom, shape, distance, above=above)
+            distance, part = (edge - departure if above else departure - edge) / spread, 1.0
+            if law_error.any():
+                fixed = np.minimum(law_error / spread, 1.0)
+                distance, part = left_for_chains(distance, fixed, level, freedom)
+            return np.asarray(part * factor_of_chains(level, freedom, shape, distance, above=above))
 
         low, high = (needed(-outer, level / m, above=True), needed(outer, level / m, above=False))
         inside = np.maximum(
             needed(-tolerance, level, above=False), needed(tolerance, level, above=True)
         )
-        return float(min(inside.max(), low.min(), high.min()))
+        least = 2 * Tails.MEASURED.fewest_chains(level / m) / max(count.counted, 1)
+        return float(min(inside.max(), max(min(low.min(), high.min()), least)))
 
     return Claim(
         place=place,
@@ -237,6 +250,7 @@ def _claim(
         factor=factor,
         count=count,
         fewest=lambda level: 2 * Tails.MEASURED.fewest_chains(level),
+        hopeless=LAW_ERROR if law_error.any() else ALLOWED,
     )
 
 

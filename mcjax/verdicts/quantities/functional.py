@@ -136,7 +136,11 @@ class FunctionalMeans(Quantity):
                 yield functional_claim(
                     comparison.place(self._named(functional), t, i),
                     observed=observed if chains else observed._replace(value=math.nan),
-                    predicted=Estimate(float(predicted[t, i]), float(law_error[t, i])),
+                    predicted=Estimate(
+                        float(predicted[t, i]),
+                        float(law_error[t, i]),
+                        batches=len(comparison.prediction.versions),
+                    ),
                     unit=unit_of(functional, float(predicted[t, i])),
                     span=span,
                     tolerance=comparison.tolerance,
@@ -257,7 +261,8 @@ def functional_claim(
         count = count.unless(NOT_FINITE)
     judged = Estimate(1.0, 1.0)
     if not count.note:
-        judged = observed.plus(-predicted.value, predicted.error).times(1 / unit).plus(1.0, 0.0)
+        judged = observed.plus(-predicted.value, predicted.error, predicted.batches)
+        judged = judged.times(1 / unit).plus(1.0, 0.0)
     ratio = judged.value if unit == abs(predicted.value) and not count.note else math.nan
     if math.isinf(span):
         return mean_claim(

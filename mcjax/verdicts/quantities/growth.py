@@ -120,7 +120,7 @@ class MseGrowth(Quantity):
         prediction = comparison.prediction
         first, last = _ends(prediction)
         heavy, chains = dominated(outcome)[last], outcome.moments.across.chains
-        law_error = prediction.error_of(_changes)
+        law_error, batches = prediction.error_of(_changes), len(prediction.versions)
         for i, slope in enumerate(growth_of(comparison.condition, prediction, outcome)):
             observed = Estimate(slope.empirical, slope.standard_error, slope.skewness, slope.excess)
             predicted = Estimate(slope.predicted, law_error[i] / (last - first))
@@ -144,7 +144,9 @@ class MseGrowth(Quantity):
                 observed=observed,
                 predicted=predicted.value,
                 judged=(
-                    observed.plus(-predicted.value, predicted.error).times(1 / level).plus(1.0, 0.0)
+                    observed.plus(-predicted.value, predicted.error, batches)
+                    .times(1 / level)
+                    .plus(1.0, 0.0)
                     if level
                     else Estimate(math.nan, math.inf)
                 ),

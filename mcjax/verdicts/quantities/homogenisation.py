@@ -96,7 +96,7 @@ class Homogenisation(Quantity):
                 expected = cosine_of(second, metric, i)
                 law_error = float(prediction.error_of(partial(_predicted_cosine, metric, i)))
                 observed = estimate_mean(influence)._replace(value=cosine)
-                judged = observed.plus(-expected, law_error)
+                judged = observed.plus(-expected, law_error, len(prediction.versions))
                 defined = math.isfinite(cosine + expected)
                 yield mean_claim(
                     comparison.place(name, last, i),

@@ -26,20 +26,25 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import ndtr
+from scipy.optimize import brentq
+from scipy.special import ndtr, ndtri
 
 from mcjax.engine.outcome import Outcome, kept
 from mcjax.laws.prediction import Prediction
-from mcjax.verdicts.claims import Claim, Estimate, Interval, Place, more_chains
+from mcjax.verdicts.claims import ALLOWED, LAW_ERROR, Claim, Estimate, Interval, Place, more_chains
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.planning import VectorCells
 from mcjax.verdicts.power import Amplification, Chance
 from mcjax.verdicts.quantities.quantity import Quantity
-from mcjax.verdicts.whitening import FEWEST_WHITENED, whiten
+from mcjax.verdicts.whitening import FEWEST_WHITENED, Whitened, whiten
 
 MOST_SKEWNESS = 2.4
 """Skewness that an asymptotic law allows, over the root of its allowance for second moments."""
+STEEPEST = 1 / math.sqrt(8 * math.pi * math.e)
+"""How fast a normal distribution function changes with a relative change of the variance, where it
+changes fastest: one standard deviation from the mean."""
+SMALLEST_LEVEL = 1e-300
 GRID = np.linspace(-6, 6, 1201)
 """Places at which distribution functions are compared before there are chains."""
 
@@ -65,10 +70,17 @@ class Normality(Quantity):
     def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that the errors of every model are normal at the last generation."""
         tolerance, last = comparison.tolerance, comparison.last
-        errors, _, count = whiten(comparison, outcome)
+        whitened = whiten(comparison, outcome)
+        law_error = _error_of_variances(whitened, comparison.prediction)
         for i, allowance in enumerate(comparison.allowance[last].tolist()):
-            place = comparison.place(self.name, last, i)
-            yield _claim(place, errors[:, i], tolerance=tolerance, count=count, allowance=allowance)
+            yield _claim(
+                comparison.place(self.name, last, i),
+                whitened.errors[:, i],
+                tolerance=tolerance,
+                count=whitened.chains,
+                allowance=allowance,
+                law_error=float(law_error[i]),
+            )
 
     def planned(self, comparison: Comparison) -> list[NormalityCells]:
         """Plan a cell for each model; no number of chains suffices if covariances are not alike."""
@@ -145,8 +157,20 @@ def _chance(
     return chance
 
 
+def _error_of_variances(whitened: Whitened, law: Prediction) -> Float[np.ndarray, " M"]:
+    """Return the largest standard error of a law's variances of each model's whitened errors."""
+    variances = law.error_of(lambda one: np.einsum("iaia->ia", whitened.covariance_of(one)))
+    return np.asarray(variances.max(-1))
+
+
 def _claim(
-    place: Place, errors: np.ndarray, tolerance: float, count: ChainCount, allowance: float
+    place: Place,
+    errors: np.ndarray,
+    *,
+    tolerance: float,
+    count: ChainCount,
+    allowance: float,
+    law_error: float,
 ) -> Claim:
     chains, p = errors.shape
     distance, excess = math.nan, math.nan
@@ -154,13 +178,23 @@ def _claim(
         distance = float(kolmogorov(errors).max())
         excess = float(kolmogorov(errors, allowance).max()) - tolerance
 
+    def of_law(level: float) -> float:
+        """Return how far a distribution function is off by the law's own error, at a level."""
+        return STEEPEST * law_error * -float(ndtri(level / 2))
+
+    def half(level: float) -> float:
+        return math.sqrt(math.log(2 * p / level) / (2 * chains)) + of_law(level)
+
     def p_value(beyond: float) -> float:
         if count.note or not beyond > 0:
             return 1.0
-        return min(1.0, 2 * p * math.exp(-2 * chains * beyond**2))
-
-    def half(level: float) -> float:
-        return math.sqrt(math.log(2 * p / level) / (2 * chains))
+        if not law_error:
+            return min(1.0, 2 * p * math.exp(-2 * chains * beyond**2))
+        if half(1.0) >= beyond:
+            return 1.0
+        if half(SMALLEST_LEVEL) <= beyond:
+            return SMALLEST_LEVEL
+        return float(brentq(lambda level: half(level) - beyond, SMALLEST_LEVEL, 1.0))
 
     def interval(level: float) -> Interval:
         return max(0.0, distance - half(level)), distance + half(level)
@@ -172,8 +206,11 @@ def _claim(
         within=p_value(tolerance - distance),
         beyond=p_value(excess),
         interval=interval,
-        factor=lambda level: more_chains(half(level), max(tolerance - distance, excess)),
+        factor=lambda level: more_chains(
+            half(level) - of_law(level), max(tolerance - distance, excess) - of_law(level)
+        ),
         count=count,
+        hopeless=LAW_ERROR if law_error else ALLOWED,
     )
 
 
