@@ -39,6 +39,8 @@ PathChoice = Literal["auto", "reference"]
 
 MOST_NUMBERS = 2**30
 """Largest number of covariances that the laws of a condition keep."""
+MOST_CHAINS = 2**32 - 1
+"""Chains have numbers of 32 bits."""
 PRECISIONS: dict[Precision, tuple[Dtype, Dtype]] = {
     "mixed": ("float32", "float64"),
     "float64": ("float64", "float64"),
@@ -193,6 +195,8 @@ class Study:
             )
         if self.chains < 2 or self.generations < 0 or self.chunk < 1:
             raise InputError("run", "needs chains >= 2, generations >= 0 and chunk >= 1")
+        if self.chains > MOST_CHAINS:
+            raise InputError("run.chains", f"is {self.chains}; give at most {MOST_CHAINS}")
         for made in self.conditions:
             _check_size(made, self.generations)
 

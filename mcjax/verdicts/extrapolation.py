@@ -32,6 +32,7 @@ off by up to a factor 7 at the smallest scale, this form kept limits within thei
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -207,11 +208,12 @@ def limit_errors(
 def further_scales(limit: Limit, scales: Float[np.ndarray, " K"], enough: float) -> list[float]:
     """Return the fewest scales to add for the error of the form to be at most ``enough``.
 
-    Each is ``2^(1/q)`` times the one before. The result is empty if three do not suffice.
+    Each is ``2^(1/q)`` times the one before, or the next whole number, at which any sample counts
+    stay whole. The result is empty if three do not suffice.
     """
     more: list[float] = []
     for _ in range(3):
-        more.append(float(scales.max()) * 2 ** ((len(more) + 1) / limit.power))
+        more.append(math.ceil(float(scales.max()) * 2 ** ((len(more) + 1) / limit.power)))
         every = np.append(scales, more)
         # many chains: rungs have errors far below that of the form
         covariance = np.eye(len(every))[None] * (enough / 10) ** 2

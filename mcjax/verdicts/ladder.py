@@ -213,6 +213,6 @@ def _remedy(limit: Limit, scales: Float[np.ndarray, " K"], reach: float) -> str:
     more = further_scales(limit, scales, reach)
     added = ", ".join(f"{scale:.5g}" for scale in more) or "that are much larger"
     return (
-        "the rungs do not tell how the limit is approached, however many the chains; add the"
-        f" scales {added}"
+        "the rungs leave open how the limit is approached; add"
+        f" {'scales' if len(more) != 1 else 'the scale'} {added}"
     )
