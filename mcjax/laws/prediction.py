@@ -72,7 +72,8 @@ class Prediction:
     versions : tuple of Prediction
         For a law that simulates: what it predicts without each of the batches of its draws, see
         :mod:`mcjax.laws.jackknife`. They give the error of every number that is computed from the
-        prediction. Empty for a law in closed form.
+        prediction. There are two or more, each with ``pooled`` and the functionals if the
+        prediction has them. Empty for a law in closed form.
     credible : ndarray of bool or bool
         Where that error is credible; it broadcasts to (T + 1, M). It is not where the estimate
         depends on draws that are rarer than those that were made.
