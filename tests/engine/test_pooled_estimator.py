@@ -98,6 +98,7 @@ def test_chains_are_the_same_without_it():
         )
 
 
+@pytest.mark.statistical  # chains of two programs
 def test_a_resumed_run_is_the_same():
     study = study_of()
     known = api.simulate(study, chains=[64])
@@ -115,6 +116,7 @@ def entities():
     return Study((one,), generations=2, chains=16_384, tolerance=0.1, quantities=("efficiency",))
 
 
+@pytest.mark.statistical
 def test_a_wrong_pooled_error_is_refuted():
     """The numerator is simulated, and not taken from the law that is judged."""
     study = entities()
