@@ -217,7 +217,7 @@ def test_a_subsample_has_none():
 @pytest.mark.parametrize("given", [np.eye(2), [[1.0]], "ab", 3])
 def test_they_are_given_by_model(given):
     net = build_network(1, [("0", "0", 100)], 100)
-    with pytest.raises(InputError, match=r"^covariates\.models: .*; give covariances by model"):
+    with pytest.raises(InputError, match=r"^own_covariances: is .*; give a dictionary"):
         condition(net, linear(), [0.0], own_covariances=given)
 
 
