@@ -238,7 +238,7 @@ def sentence(found, *parts):
         ("piece = 16", "piece = 0", "survey.piece", "give"),
         ("piece = 16", "labelled = 1", "survey.labelled", "give true or false"),
         ("piece = 16", "samples = 99", "survey.samples", "below 100"),
-        ("piece = 16", "samples = 1e3", "survey.samples", "give a whole number"),
+        ("piece = 16", "samples = 1000.5", "survey.samples", "give a whole number"),
         ("generations = 16", "generations = 15", "run.generations", "below 16"),
         ("chains = 1536", "chains = 1", "run.chains", "give a whole number >= 2"),
         ("tolerance = 0.4", "tolerance = 1.0", "run.tolerance", "give"),
