@@ -38,7 +38,7 @@ POWER = 0.8
 
 
 def told(plant: Plant, law: Any) -> list[Predictions]:
-    """What laws say of a specimen, if one law says it all."""
+    """Return the predictions for a specimen of which one law says everything."""
     if QUANTITIES[plant.quantity].subject == "functionals":
         return [Predictions({}, {}, {"law": law})]
     return [Predictions({"law": law}, {})]

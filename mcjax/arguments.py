@@ -25,7 +25,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 C = TypeVar("C", bound=type)
 WRONG: Any = object()
-"""What no conversion returns."""
+"""Mark of an argument that cannot be converted."""
 NAMES = {
     int: "a whole number",
     float: "a number",
@@ -47,7 +47,7 @@ REMEDIES = {
     ("Estimator", "type"): "give an object, such as mcjax.Newton()",
     ("GradientTransformation", "str"): "build it, as in optax.adam(1e-2)",
 }
-"""What to do where one thing is often given for another."""
+"""Remedies, by the type that is asked for and the one that is often given in its place."""
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:

@@ -1,4 +1,7 @@
-"""What a user's code raises, in one sentence with its place and a remedy. Does not import JAX."""
+"""Describe an error in a user's code: its place and a remedy, in one sentence.
+
+The module does not import JAX.
+"""
 
 from __future__ import annotations
 

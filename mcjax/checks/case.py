@@ -1,4 +1,4 @@
-"""What is checked: a condition, and the programs that JAX makes of its model."""
+"""Prepare a condition, and the programs that JAX makes of its model, for checks."""
 
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ from mcjax.errors import InputError
 from mcjax.study.study import Study
 
 When = Literal["always", "laws", "built-in laws", "asked"]
-"""What a check stops: whatever runs the code; predictions; those of built-in laws; or nothing."""
+"""Commands that a failed check stops: all that run the code, all predictions, those of built-in
+laws, or none (only ``mcjax check`` makes it)."""
 
 
 class Check(NamedTuple):
@@ -46,7 +47,7 @@ CHECKS: dict[str, Check] = {
 
 
 class Result(NamedTuple):
-    """What one check found: the sentence that it returned, or that of the error."""
+    """Outcome of one check, with the sentence that it returned or that of its error."""
 
     name: str
     passed: bool

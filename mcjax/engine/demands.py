@@ -1,4 +1,4 @@
-"""What the chains of a condition ask of a machine: room for the rows of a fit, and digits."""
+"""Check that a machine has the memory, and its numbers the digits, that chains need."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from jaxtyping import Key
 from mcjax.arguments import checked_fields
 from mcjax.estimators.estimator import Dataset, Fit, Problem, finished, first_that_holds, rows_of
 from mcjax.estimators.newton import Loop, iterate, short, solve_newton, standard_errors, tolerance
-from mcjax.estimators.objective import gradient_and_hessian, mean_loss, separated
+from mcjax.estimators.objective import gradient_and_hessian, has_minimum, mean_loss, separated
 from mcjax.solvers.cholesky import singular_share
 from mcjax.solvers.status import Status
 
@@ -69,10 +69,11 @@ class LBFGS:
         gradient, hessian = gradient_and_hessian(model, data, unravel(loop.theta))
         newton, unexplained = solve_newton(hessian, gradient)
         far = standard_errors(data, gradient, -newton) > 0.1
+        moving = Status.STEP_LIMIT if has_minimum(model) else Status.SEPARATED
         judged = first_that_holds(
             (unexplained < singular_share(flat), Status.RANK_DEFICIENT),
             (far, Status.STEP_LIMIT),
-            (~short(newton, loop.theta), Status.SEPARATED),  # theta is still on its way
+            (~short(newton, loop.theta), moving),  # theta is still on its way
             otherwise=Status.CONVERGED,
         )
         status = jnp.where(loop.status == Status.CONVERGED, judged, loop.status)

@@ -34,7 +34,7 @@ from mcjax.estimators.estimator import (
     first_that_holds,
     rows_of,
 )
-from mcjax.estimators.objective import gradient_and_hessian, separated
+from mcjax.estimators.objective import gradient_and_hessian, has_minimum, separated
 from mcjax.solvers.cholesky import singular_share
 from mcjax.solvers.status import Status
 
@@ -77,7 +77,7 @@ class Newton:
             near = standard_errors(data, gradient, updates) <= tolerance(flat)
             settled = whole & near & short(updates, loop.theta)
             decrement = jnp.sqrt(rows_of(data) * jnp.abs(optax.tree.get(state, "decrease")))
-            vanished = decrement <= tolerance(flat)
+            vanished = (decrement <= tolerance(flat)) & (not has_minimum(model))
             singular = optax.tree.get(state, "unexplained") < singular_share(flat)
             finite = jnp.isfinite(gradient).all() & jnp.isfinite(hessian).all()
             status = first_that_holds(

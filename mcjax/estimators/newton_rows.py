@@ -18,6 +18,7 @@ from jaxtyping import Float, Int32
 
 from mcjax.estimators.estimator import TOLERANCE, Fit, Problem, first_that_holds
 from mcjax.estimators.newton import NEWTON_LIMIT, OVERSHOT
+from mcjax.estimators.objective import has_minimum
 from mcjax.estimators.predictor import LinearPredictor
 from mcjax.solvers.cholesky import singular_share, solve_entries
 from mcjax.solvers.once import once
@@ -160,7 +161,9 @@ def _newton(model: Problem, rows: Rows, start: Array, *, status: Array, suspect:
     def body(loop: _Loop) -> _Loop:
         separated = _separated(model, rows, loop, suspect)
         derivatives = _sums(model, rows, loop)
-        return _advanced(*derivatives, loop, separated=separated, size=rows.size)
+        return _advanced(
+            *derivatives, loop, separated=separated, size=rows.size, minimum=has_minimum(model)
+        )
 
     zero = jnp.zeros_like(start[:1])
     begin = _Loop(
@@ -178,8 +181,12 @@ def _advanced(
     *,
     separated: Array,
     size: Array,
+    minimum: bool,
 ) -> _Loop:
-    """Return the state after one more step, given gradient and Hessian at ``loop.theta``."""
+    """Return the state after one more step, given gradient and Hessian at ``loop.theta``.
+
+    ``minimum`` tells whether the loss has a minimum whatever the rows.
+    """
     dtype, running = loop.theta.dtype, loop.status == Status.RUNNING
 
     def solve() -> list[Array]:
@@ -204,7 +211,9 @@ def _advanced(
     settled = (fraction == 1) & (length <= TOLERANCE[dtype.name]) & (longest <= 1e-3 * (1 + at))
     # no entry of a positive semi-definite matrix is larger than the largest on its diagonal
     finite = jnp.isfinite(sum(gradient) + sum(row[-1] for row in hessian))
-    vanished = jnp.sqrt(size.astype(dtype) * jnp.abs(slope)) <= TOLERANCE[dtype.name]
+    vanished = (jnp.sqrt(size.astype(dtype) * jnp.abs(slope)) <= TOLERANCE[dtype.name]) & (
+        not minimum
+    )
     steps = loop.steps + 1
     status = first_that_holds(
         (separated, Status.SEPARATED),

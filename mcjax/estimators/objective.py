@@ -47,6 +47,11 @@ def gradient_and_hessian(
     return gradient + strength * theta, hessian + strength * jnp.eye(len(theta), dtype=theta.dtype)
 
 
+def has_minimum(model: Problem) -> bool:
+    """Return whether the loss has a minimum whatever the rows, so that no labels separate."""
+    return model.least_squares is not None or model.penalty is not None
+
+
 def separated(model: Problem, data: Dataset, theta: Any) -> Bool[Array, ""]:
     """Whether ``theta`` separates the labels, which proves that no estimate exists.
 

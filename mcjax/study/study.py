@@ -272,8 +272,6 @@ def condition(
 
     check_penalty(model, estimator)
     given = {} if own_covariances is None else own_covariances
-    if not isinstance(given, Mapping):
-        raise InputError("covariates.models", "is no mapping; give covariances by model")
     truth, structure = read_parameters(theta)
     if structure is not None:
         model = replace(model, structure=structure)

@@ -14,7 +14,8 @@ effective field theories (Furnstahl et al., Physical Review C 92, 024005, 2015),
 rungs do not determine are taken to be of natural size: d_2 to d_5 are independent and normal, with
 mean 0 and standard deviation tau. That is |a|, the departure at the smallest scale to first order,
 with its own error added in quadrature. Generalised least squares gives c and a. The error of c has
-two parts: that of the chains, and that of the form, which more chains do not reduce. If the rungs
+two parts: that of the chains, and that of the form, which chains reduce only as far as they
+determine tau. If the rungs
 depart from the curve by more than is likely with all this, tau grows until they do not, as by Paule
 & Mandel (Journal of Research of the National Bureau of Standards 87, 1982).
 

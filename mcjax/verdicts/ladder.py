@@ -6,10 +6,10 @@ extrapolated from the rungs (:mod:`mcjax.verdicts.extrapolation`), and the claim
 within 1 +- tolerance. The coefficient a of the first power is the *finite-sample cost*: to first
 order, the departure at the sample counts of the study file.
 
-The error of c has a part that no number of chains reduces, because a few rungs do not determine the
-form of the departure. Where that part alone keeps the claim from a verdict, it is inconclusive, and
-its note names rungs that would decide it. A law that simulates has an error of its own, which the
-rungs have in common.
+The error of c has a part that chains alone do not reduce to 0, because a few rungs do not determine
+the form of the departure. Where that part alone keeps the claim from a verdict, it is inconclusive,
+and its note names rungs that would decide it. A law that simulates has an error of its own, which
+the rungs have in common.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Ladder:
     intercept, standard_error : float
         The limit c and its standard error.
     form_error : float
-        The part of the standard error that more chains do not reduce.
+        The part of the standard error that is due to the unknown form of the departure.
     cost, cost_error : float
         The finite-sample cost a and its standard error.
     curvature : float
