@@ -76,8 +76,10 @@ samples = 100
     status, found = call_json("verify", study_file, "--plan", "--theory", other)
     assert status == 0
     for need in found["needs"]:
-        assert need["chance"] > 0.5
+        assert 0.1 < need["chance"] <= 1
+        assert (need["chance"] >= found["power"]) == (need["refuting"] <= found["chains"])
         assert 32 <= need["refuting"] < 512
+    assert {need["chance"] >= found["power"] for need in found["needs"]} == {True, False}
     status, out, _ = call("verify", study_file, "--plan", "--theory", other)
     assert status == 0
     assert "chance that 256" in out

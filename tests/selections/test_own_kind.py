@@ -63,7 +63,7 @@ def study(keep, model=None, theta=(0.5, 2.0), share=0.5, **options):
     feeds = [own] if share == 1 else [own, mcjax.Feed("real", "0", round(1000 * (1 - share)))]
     net = mcjax.build_network(1, feeds, 1000)
     one = mcjax.condition(net, model or mcjax.gaussian(), theta)
-    settings = {"generations": 2, "chains": 2048, "tolerance": 0.15} | options
+    settings = {"generations": 2, "chains": 4096, "tolerance": 0.15} | options
     return mcjax.Study((one,), quantities=("bias", "covariance"), **settings)
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from known_errors import SPREAD, claims, law, outcomes, paths
+from known_errors import SPREAD, claims, law, outcomes, paths, pooled_beside
 from scipy import stats
 
 from mcjax import api
@@ -22,6 +22,7 @@ from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.judge import judge
 
 BATCHES, DRAWS, RUNS = 32, 10, 150
+POOLED = 0.3
 NAME = "finite_sample_monte_carlo"
 
 
@@ -52,7 +53,7 @@ def estimated(rng):
         covariance = second - first[:, :, None] * first[:, None, :]
         mse = np.diagonal(second, axis1=1, axis2=2).reshape(3, 2, 2).sum(-1)
         mean = first.reshape(3, 2, 2)
-        known = law(SPREAD, mse=mse, mean=mean, pooled=0.3, asymptotic=False)
+        known = law(SPREAD, mse=mse, mean=mean, pooled=POOLED, asymptotic=False)
         return replace(known, covariance=covariance)
 
     versions = map(at, without_each(first), without_each(second))
@@ -62,7 +63,8 @@ def estimated(rng):
 @pytest.fixture(scope="module")
 def chains():
     """So many that their error is far below that of the law."""
-    [outcome] = outcomes(paths(np.random.default_rng(2), 1, 8192, 2))
+    errors = paths(np.random.default_rng(2), 1, 8192, 2)
+    [outcome] = outcomes(errors, pooled_beside(errors, POOLED))
     return outcome
 
 
