@@ -9,7 +9,7 @@ from mcjax.errors import InputError
 from mcjax.faults import is_users
 from mcjax.laws.first_order.monte_carlo_information import draw_moments
 from mcjax.laws.first_order.score_tests import (
-    Moments,
+    BatchMeans,
     infinite_variance,
     no_slope,
     not_convex,
@@ -25,7 +25,7 @@ RARE = 1e-3
 def finite(case: Case) -> str | None:
     """Check that loss and derivatives are finite, but for rare rows."""
 
-    def wrong(drawn: Moments) -> str:
+    def wrong(drawn: BatchMeans) -> str:
         return not_finite(drawn) if drawn.finite.mean() < 1 - RARE else ""
 
     remedy = (
@@ -47,7 +47,7 @@ def slope(case: Case) -> str | None:
 def gradient(case: Case) -> str | None:
     """Check that the mean gradient at theta is zero, as far as its variance tells."""
 
-    def wrong(drawn: Moments) -> str:
+    def wrong(drawn: BatchMeans) -> str:
         unknown = not_finite(drawn) or infinite_variance(drawn)
         return "" if unknown else not_smallest(drawn, case.condition.theta)
 
@@ -65,7 +65,7 @@ def curvature(case: Case) -> str | None:
     penalty = case.model.penalty
     strength = 0.0 if penalty is None else float(penalty.strength)
 
-    def wrong(drawn: Moments) -> str:
+    def wrong(drawn: BatchMeans) -> str:
         theta = case.condition.theta
         unknown = not_finite(drawn) or no_slope(drawn) or not_smallest(drawn, theta)
         return "" if unknown else not_convex(drawn, strength)
@@ -80,7 +80,7 @@ def curvature(case: Case) -> str | None:
 def information(case: Case) -> str | None:
     """Check that the score has a variance, which laws need."""
 
-    def wrong(drawn: Moments) -> str:
+    def wrong(drawn: BatchMeans) -> str:
         return not_finite(drawn) or infinite_variance(drawn)
 
     remedy = (
@@ -90,7 +90,7 @@ def information(case: Case) -> str | None:
     return _asked(case, wrong, remedy, "the score has a finite variance")
 
 
-def _asked(case: Case, wrong: Callable[[Moments], str], remedy: str, good: str) -> str | None:
+def _asked(case: Case, wrong: Callable[[BatchMeans], str], remedy: str, good: str) -> str | None:
     """Ask draws of real and of generated labels what is wrong."""
     if not case.functions or not case.condition.minimises:
         return None
