@@ -32,7 +32,7 @@ from mcjax.verdicts.cells import settle
 from mcjax.verdicts.claims import Claim
 from mcjax.verdicts.judge import claims_of
 
-CHAINS, CONFIDENCES, TOLERANCES = (64, 128, 256, 512), (0.95, 0.99), (0.05, 0.2)
+CHAINS, CONFIDENCES, TOLERANCES = (64, 128, 256, 512, 4096), (0.95, 0.99), (0.05, 0.2)
 ERRORS = ("covariance", "bias", "growth", "collapse", "homogenisation")
 EDGES = ("covariance", "growth")
 """Quantities that are also judged by laws on an edge of the margin."""
