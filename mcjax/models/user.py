@@ -52,9 +52,9 @@ def user_model(
     Parameters
     ----------
     loss : callable
-        ``loss(theta, x, y, **params) -> scalar``, twice differentiable almost everywhere. If y is
-        drawn by ``sample`` at theta, its expectation must be smallest at theta. theta is a vector
-        or any pytree, like the truth given to :func:`mcjax.condition`.
+        ``loss(theta, x, y, **params) -> scalar``, with a continuous slope, twice differentiable
+        almost everywhere. If y is drawn by ``sample`` at theta, its expectation must be smallest at
+        theta. theta is a vector or any pytree, like the truth given to :func:`mcjax.condition`.
     sample : callable
         ``sample(key, theta, x, **params) -> y``, with a JAX random key; y may be an array.
     sample_real : callable, optional
