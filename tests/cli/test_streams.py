@@ -155,4 +155,4 @@ def test_names_of_no_file(command, name, tmp_path, call, study_file):
 def test_laws_and_families_of_no_regular_file(monkeypatch, call, study_file):
     monkeypatch.setattr(files, "LARGEST", 10**6)
     assert "/dev/zero: holds more than" in call("predict", study_file, "--law", "/dev/zero")[2]
-    assert "/dev/null: is no regular file" in call("predict", study_file, "--law", "/dev/null")[2]
+    assert "--law: /dev/null is no regular file" in call("predict", study_file, "--law", "/dev/null")[2]
