@@ -139,6 +139,21 @@ def test_devices_without_end(monkeypatch, call):
     monkeypatch.setattr(files, "LARGEST", 10**6)
     status, _, err = call("diagnose", "/dev/zero")
     assert (status, err.count("\n")) == (2, 1)
+    assert "/dev/zero: holds more than" in err
+    assert call("diagnose", "/dev/null")[0] == 2
+
+
+@pytest.mark.parametrize("command", ["diagnose", "predict", "verify", "laws"])
+@pytest.mark.parametrize("name", ["none.toml", "", "x" * 5000, "study.toml/none"])
+def test_names_of_no_file(command, name, tmp_path, call, study_file):
+    status, out, err = call(command, tmp_path / name if name else tmp_path)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "mcjax: " in err
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="the system has no /dev/zero")
+def test_laws_and_families_of_no_regular_file(monkeypatch, call, study_file):
+    monkeypatch.setattr(files, "LARGEST", 10**6)
     for file, problem in (("/dev/zero", "holds more than"), ("/dev/null", "is no regular file")):
         _, _, err = call("predict", study_file, "--law", file)
         assert f"{study_file}: --law: {file} {problem}" in err
