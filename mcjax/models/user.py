@@ -19,7 +19,7 @@ from jaxtyping import Key
 
 from mcjax.arguments import checked, checked_but
 from mcjax.draws.keys import key_of
-from mcjax.errors import InputError, did_you_mean, naming
+from mcjax.errors import FileError, InputError, did_you_mean, naming
 from mcjax.estimators.estimator import Estimator, Loss
 from mcjax.estimators.predictor import LinearPredictor, Params, Words, elementwise
 from mcjax.faults import bad_call, fault_sentence, users_code, where
@@ -179,7 +179,7 @@ def run_file(path: Path) -> dict[str, Any]:
     """
     content = read_bytes(path)
     if not path.is_file():  # Python reads it again
-        raise InputError("", "is no regular file; name a file with Python code", str(path))
+        raise FileError("", "is no regular file; name a file with Python code", str(path))
     try:
         return dict(_names(path, content))
     except (Exception, SystemExit) as error:  # user code may raise anything
