@@ -26,10 +26,12 @@ from mcjax.laws.first_order.path_system import growth_at_end, path_of, pooled_ms
 from mcjax.laws.first_order.population_path import SETTLED, close
 from mcjax.laws.first_order.score_equations import linear_system, pooled_first_order
 from mcjax.laws.first_order.spectral_growth import spectral_growth
+from mcjax.laws.first_order.tabulated_scores import tabulated_scores
 from mcjax.laws.law import GROWING, STOPS, Inapplicable, Reason, changing, has_long_run
 from mcjax.laws.prediction import Prediction, mean_squares
 from mcjax.models.allowance import UNMEASURED
 from mcjax.models.information import Information
+from mcjax.models.scores import ScoreMoments
 from mcjax.study.study import Condition
 
 FLATTEST = 0.5
@@ -78,7 +80,7 @@ class FirstOrder:
             If the information is not finite or singular.
         """
         if _follows_path(condition):
-            return _around_path(condition, generations)
+            return _along_path(condition, generations)
         information, versions = information_of(condition)
         net, offsets = condition.network, condition.sources.offsets
         system = linear_system(net, information, offsets)
@@ -129,10 +131,11 @@ def _off_truth(condition: Condition) -> Reason | None:
     if left is None:
         return None
     problem, instead = left
-    if condition.model.scores is None:
+    model = condition.model
+    if model.scores is None and model.predictor is None:
         return Reason(
-            f"{problem}, and {condition.model.name} does not state the moments of its score so far"
-            f" from the truth{instead}"
+            f"{problem}, and the moments of the score of {model.name} are not known so far from the"
+            f" truth; write it as a loss of eta = x'theta{instead}"
         )
     if condition.network.memory.selects:
         return Reason(f"{problem}, and fits are of subsamples{instead}")
@@ -141,6 +144,20 @@ def _off_truth(condition: Condition) -> Reason | None:
             f"{problem}, and designs are fixed, so that each design has centres of its own"
         )
     return None
+
+
+def _along_path(condition: Condition, generations: int) -> Prediction:
+    """Predict errors around centres, by simulated moments of the score if none are known."""
+    if condition.model.scores is not None:
+        return _around_path(condition, generations)
+    information_of(condition)  # which tests that the loss aims at the truth
+    scores, versions = tabulated_scores(condition.model)
+
+    def predicted(scores: ScoreMoments) -> Prediction:
+        known = replace(condition, model=replace(condition.model, scores=scores))
+        return _around_path(known, generations)
+
+    return replace(predicted(scores), versions=tuple(map(predicted, versions)))
 
 
 @np.errstate(all="ignore")  # what overflows is not finite, and then the law does not apply
