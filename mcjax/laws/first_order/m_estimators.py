@@ -26,12 +26,11 @@ from mcjax.laws.first_order.path_system import growth_at_end, path_of, pooled_ms
 from mcjax.laws.first_order.population_path import SETTLED, close
 from mcjax.laws.first_order.score_equations import linear_system, pooled_first_order
 from mcjax.laws.first_order.spectral_growth import spectral_growth
-from mcjax.laws.first_order.tabulated_scores import tabulated_scores
+from mcjax.laws.first_order.tabulated_scores import tabulated
 from mcjax.laws.law import GROWING, STOPS, Inapplicable, Reason, changing, has_long_run
 from mcjax.laws.prediction import Prediction, mean_squares
 from mcjax.models.allowance import UNMEASURED
 from mcjax.models.information import Information
-from mcjax.models.scores import ScoreMoments
 from mcjax.study.study import Condition
 
 FLATTEST = 0.5
@@ -151,13 +150,11 @@ def _along_path(condition: Condition, generations: int) -> Prediction:
     if condition.model.scores is not None:
         return _around_path(condition, generations)
     information_of(condition)  # which tests that the loss aims at the truth
-    scores, versions = tabulated_scores(condition.model)
-
-    def predicted(scores: ScoreMoments) -> Prediction:
-        known = replace(condition, model=replace(condition.model, scores=scores))
-        return _around_path(known, generations)
-
-    return replace(predicted(scores), versions=tuple(map(predicted, versions)))
+    model, versions = tabulated(condition.model)
+    predictions = [
+        _around_path(replace(condition, model=known), generations) for known in (model, *versions)
+    ]
+    return replace(predictions[0], versions=tuple(predictions[1:]))
 
 
 @np.errstate(all="ignore")  # what overflows is not finite, and then the law does not apply

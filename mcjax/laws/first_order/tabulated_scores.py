@@ -13,7 +13,7 @@ derivative in v is found without much noise. Derived here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -106,26 +106,27 @@ class TabulatedScores:
         return tables[self.version + 1]
 
 
-def tabulated_scores(model: Model) -> tuple[ScoreMoments, list[ScoreMoments]]:
-    """Return the moments of the score of a model of a linear predictor that states none.
+def tabulated(model: Model) -> tuple[Model, list[Model]]:
+    """Return a model of a linear predictor that states no moments of its score, with moments.
 
     Returns
     -------
-    scores : ScoreMoments
-        From all labels that are drawn.
-    versions : list of ScoreMoments
-        Without each of the batches, see :mod:`mcjax.laws.jackknife`.
+    model : Model
+        With moments from all labels that are drawn.
+    versions : list of Model
+        With moments from all but one of the batches each, see :mod:`mcjax.laws.jackknife`.
     """
     assert model.predictor is not None, "the law has asked"
     everything, *versions = (
-        TabulatedScores(model.predictor, version) for version in range(-1, BATCHES)
+        replace(model, scores=_moments(TabulatedScores(model.predictor, version)))
+        for version in range(-1, BATCHES)
     )
-    return _moments(everything), list(map(_moments, versions))
+    return everything, versions
 
 
-def _moments(tabulated: TabulatedScores) -> ScoreMoments:
+def _moments(table: TabulatedScores) -> ScoreMoments:
     # nothing is known of the functions, so integrals provide for what exponentials need
-    return ScoreMoments(tabulated.mean, tabulated.product, smooth=True, exponential=True)
+    return ScoreMoments(table.mean, table.product, smooth=True, exponential=True)
 
 
 def _edge(*predictors: Eta) -> float:
@@ -228,6 +229,6 @@ def _simulated(
             return predictor.derivatives(numbers, jnp.full(2 * PAIRS, eta), y)[0]
 
         slopes = jax.vmap(slope)(grid)  # (N, labels)
-        return (slopes - slopes[node]).mean(1), slopes @ slopes.T / (2 * PAIRS)
+        return (slopes - slopes[node][None]).mean(1), slopes @ slopes.T / (2 * PAIRS)
 
     return lax.map(lambda key: lax.map(partial(at, key), jnp.arange(len(grid))), keys)
