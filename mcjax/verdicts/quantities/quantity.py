@@ -50,6 +50,10 @@ class Quantity(ABC):
     of_pooled : bool
         Whether claims are about the estimator that fits all real data of a network, too. Chains
         then simulate it.
+    in_all_directions : bool
+        Whether claims depend on errors in the direction in which a law is least accurate.
+    of_all_models : bool
+        Whether claims about a model depend on others, too.
     has_ladder : bool
         Whether asymptotic laws are judged by their limit on a ladder of sample sizes. Claims must
         then be about ratios, and be planned as :class:`~mcjax.verdicts.planning.RatioCells`.
@@ -61,6 +65,8 @@ class Quantity(ABC):
     needs: str | None = None
     of_squares: bool = False
     of_pooled: bool = False
+    in_all_directions: bool = False
+    of_all_models: bool = False
     has_ladder: bool = False
 
     def speaks(self, prediction: Any) -> bool:
