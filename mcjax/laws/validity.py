@@ -18,6 +18,8 @@ LARGEST_INDICATOR, LARGEST_LEVERAGE = 0.5, 0.5
 """Largest X and L with which an expansion is judged."""
 SQUARE, SHARE = 2.0, 0.1
 """Factors of ``X^2`` and of L in what it neglects."""
+ACCURATE = 0.05, 0.01
+"""Relative errors for which it is said from how many rows on laws are that accurate."""
 
 
 class ThirdCumulants(NamedTuple):

@@ -256,7 +256,9 @@ def components_of(
             steps[place] = step_of(read.samples[place], tensors, layout)
         except np.linalg.LinAlgError as error:
             raise Inapplicable("an expected Hessian is singular") from error
-    skewed = any(step.bends for step in steps.values())
+    # they change C2 where targets bend, and tell the shape of the errors otherwise
+    skewed = any(np.any(row.cubed_slope) for row in rows.values())
+    skewed |= any(step.bends for step in steps.values())
     state = before(layout, read.kept, tensors, skewed)
     states: list[Components] = []
     for place in read.order:
