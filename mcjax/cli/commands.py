@@ -75,7 +75,9 @@ def _prediction_json(
 
 
 def _validity_json(validity: Validity, tolerance: float) -> dict[str, Any]:
+    radii = validity.radii()
     return {
+        "radius": None if radii is None else radii._asdict(),
         "judged": validity.judged,
         "indicator": validity.indicator,
         "leverage": validity.leverage,

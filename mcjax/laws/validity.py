@@ -7,6 +7,7 @@ factors and limits here are empirical, see :mod:`mcjax.laws.second_order.validit
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -18,6 +19,8 @@ LARGEST_INDICATOR, LARGEST_LEVERAGE = 0.5, 0.5
 """Largest X and L with which an expansion is judged."""
 SQUARE, SHARE = 2.0, 0.1
 """Factors of ``X^2`` and of L in what it neglects."""
+NEAR_UNIT = 1e-6
+"""Excess of a radius over 1 that is rounding."""
 ACCURATE = 0.05, 0.01
 """Relative errors for which it is said from how many rows on laws are that accurate."""
 
@@ -51,6 +54,24 @@ class ThirdCumulants(NamedTuple):
         return np.asarray(cumulants)
 
 
+class Radii(NamedTuple):
+    """By how much covariances are multiplied in a generation, in the long run.
+
+    Attributes
+    ----------
+    first_order, second_order : float
+        To first and second order; 0 if nothing is passed on for ever, nan if it is not known.
+    """
+
+    first_order: float
+    second_order: float
+
+    @property
+    def explode(self) -> bool:
+        """Whether errors are multiplied at these sample counts."""
+        return self.second_order > 1 + NEAR_UNIT
+
+
 class Validity(NamedTuple):
     """Where an expansion in 1/n can be trusted.
 
@@ -67,6 +88,8 @@ class Validity(NamedTuple):
         Rows of the smallest fit.
     third : ThirdCumulants
         Third cumulants of each model's errors at the last generation, to leading order.
+    radii : callable
+        Returns by how much covariances are multiplied, None if feeds go on changing.
     """
 
     indicator: Float[np.ndarray, "T+1 M"]
@@ -74,6 +97,7 @@ class Validity(NamedTuple):
     leverage: Float[np.ndarray, "T+1 M"]
     rows: int
     third: ThirdCumulants
+    radii: Callable[[], Radii | None]
 
     @property
     def judged(self) -> Bool[np.ndarray, "T+1 M"]:

@@ -124,6 +124,16 @@ def _show_validity(
         soft_wrap=True,
         highlight=False,
     )
+    radii = validity.radii()
+    if radii is not None and radii.explode:
+        console.print(
+            "With so few samples errors may explode: to second order, variances grow by a factor"
+            f" {radii.second_order:.4g} every generation in the long run; to first order, by"
+            f" {radii.first_order:.4g}.",
+            style="dim",
+            soft_wrap=True,
+            highlight=False,
+        )
     if not validity.note:
         return
     outside = ~validity.judged

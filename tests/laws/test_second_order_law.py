@@ -20,7 +20,7 @@ from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
 from mcjax.models.penalised import penalised
 from mcjax.models.quantile import quantile
-from mcjax.network import Growing, Source, build_network
+from mcjax.network import Cycle, Generation, Growing, Source, build_network
 from mcjax.study.study import Study, condition
 
 LAW = built_in("second_order")
@@ -262,6 +262,44 @@ def test_third_cumulants():
     metric = third.metric @ both
     along, rest = both @ third.direction, both @ metric - (both @ third.direction) ** 2
     np.testing.assert_allclose(turned, third.along * along**3 + 3 * third.mixed * along * rest)
+
+
+@pytest.mark.parametrize(
+    ("one", "radii"),
+    [
+        (one_model([("a", "a", 50), ("real", "a", 50)], theta=(1.0, 1.0)), (0.25, 0.280)),
+        (loop_of(100), (1.0, 1.145)),
+        (loop_of(100, model=linear()), (1.0, 1.0)),
+        (one_model([("real", "a", 50)]), (0.0, 0.0)),
+    ],
+)
+def test_by_how_much_covariances_are_multiplied(one, radii):
+    found = LAW.predict(one, 1).validity.radii()
+    assert found == pytest.approx(radii, abs=6e-4)
+    assert found.explode == (radii[1] > 1)
+
+
+def test_many_models_are_multiplied_as_few_are():
+    """A ring of models with loops; eigenvalues are found in another way for many."""
+
+    def ring(size):
+        names = [f"m{i}" for i in range(size)]
+        feeds = [(name, name, 50) for name in names]
+        feeds += [(names[i - 1], name, 50) for i, name in enumerate(names)]
+        return condition(build_network(names, feeds, 100), logistic(), [0.5, 0.5, 0.5])
+
+    few, many = (LAW.predict(ring(size), 1).validity.radii() for size in (4, 12))
+    assert many.first_order == pytest.approx(1.0)
+    # the more models share the noise, the less of it returns to one of them
+    assert 1.0 < many.second_order < few.second_order < 1.145
+
+
+def test_feeds_that_go_on_changing_multiply_by_no_one_factor():
+    one = one_model([("a", "a", 50), ("real", "a", 50)])
+    [later] = one.network.later.generations
+    other = Generation(replace(feed, weight=feed.samples) for feed in later.feeds[:1])
+    turns = replace(one, network=replace(one.network, later=Cycle(later, other)))
+    assert LAW.predict(turns, 1).validity.radii() is None
 
 
 def test_leverage_is_inherited():

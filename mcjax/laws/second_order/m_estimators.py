@@ -8,6 +8,8 @@ order 1/n and all second moments to order ``1/n^2``. What it neglects is of rela
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -23,6 +25,7 @@ from mcjax.laws.second_order.moments import (
     generations_of,
     moments_of,
 )
+from mcjax.laws.second_order.radius import radii_of
 from mcjax.laws.second_order.row_tensors import grid_for, noise_axes
 from mcjax.laws.second_order.validity import leverage_of, validity_of
 from mcjax.models.scores import ScoreMoments
@@ -135,7 +138,7 @@ def expansion(condition: Condition, generations: int) -> Prediction:
     if not np.isfinite(covariance).all():
         raise Inapplicable("errors are too large for a number")
     leverage = leverage_of(read, rows, grid, size=net.size, p=p)[: generations + 1]
-    validity = validity_of(shown, leverage, _fewest_rows(condition))
+    validity = validity_of(shown, leverage, _fewest_rows(condition), partial(radii_of, condition))
     limit = None
     if stable is not None:
         end = moments.at(slice(-1, None))

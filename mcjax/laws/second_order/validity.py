@@ -26,7 +26,7 @@ errors were at most 0.7 of it. Beyond the limits the law is no statement about t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from jaxtyping import Float
@@ -34,17 +34,27 @@ from jaxtyping import Float
 from mcjax.laws.prediction import mean_squares
 from mcjax.laws.second_order.moments import ExpandedMoments, Generations
 from mcjax.laws.second_order.row_tensors import Grid
-from mcjax.laws.validity import Validity
+from mcjax.laws.validity import Radii, Validity
 from mcjax.models.score_expansion import ScoreExpansion
 
 
 def validity_of(
-    moments: ExpandedMoments, leverage: Float[np.ndarray, "T+1 M"], rows: int
+    moments: ExpandedMoments,
+    leverage: Float[np.ndarray, "T+1 M"],
+    rows: int,
+    radii: Callable[[], Radii | None],
 ) -> Validity:
     """Return the validity of a prediction; ``rows`` are those of the smallest fit."""
     leading = mean_squares(moments.leading, moments.mean.shape[1])
     sources = np.abs(moments.sources).sum(1) + (moments.mean**2).sum(-1)
-    return Validity(sources / leading, moments.directed, leverage, rows, moments.thirds[-1])
+    return Validity(
+        indicator=sources / leading,
+        directed=moments.directed,
+        leverage=leverage,
+        rows=rows,
+        third=moments.thirds[-1],
+        radii=radii,
+    )
 
 
 def leverage_of(
