@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mcjax.checks.case import Case
+from mcjax.checks.functions import slope_changes
 from mcjax.errors import InputError
 from mcjax.faults import is_users
 from mcjax.laws.first_order.monte_carlo_information import draw_moments
@@ -65,11 +66,23 @@ def curvature(case: Case) -> str | None:
     penalty = case.model.penalty
     strength = 0.0 if penalty is None else float(penalty.strength)
 
-    def wrong(drawn: BatchMeans) -> str:
-        theta = case.condition.theta
-        unknown = not_finite(drawn) or no_slope(drawn) or not_smallest(drawn, theta)
-        return "" if unknown else not_convex(drawn, strength)
+    def unknown(drawn: BatchMeans) -> str:
+        return not_finite(drawn) or no_slope(drawn) or not_smallest(drawn, case.condition.theta)
 
+    def kinks(drawn: BatchMeans) -> str:
+        if unknown(drawn) or drawn.hessian.any() or not slope_changes(case):
+            return ""
+        return "the slope of the loss changes with theta, but its second derivative is zero"
+
+    def wrong(drawn: BatchMeans) -> str:
+        return "" if unknown(drawn) else not_convex(drawn, strength)
+
+    remedy = (
+        "it has kinks, as |y - x'theta| has, whose curvature derivatives do not show: use the"
+        " family `quantile`, which mcjax.quantile makes, or a loss with a continuous slope, such as"
+        " Huber's"
+    )
+    _asked(case, kinks, remedy, "")
     remedy = (
         "minimise a loss that has its only minimum there, such as a negative log-likelihood, with"
         " covariates that determine every parameter"

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mcjax.arguments import checked_but
-from mcjax.errors import InputError, naming
+from mcjax.errors import InputError, named_by, naming
 from mcjax.faults import users_code
 from mcjax.laws.law import Inapplicable, Law, Reason
 from mcjax.laws.prediction import FunctionalPrediction, Prediction
@@ -171,7 +171,8 @@ def laws_from_files(paths: Sequence[Path]) -> list[Law]:
     laws: list[Law] = []
     for path in paths:
         named = str(path) in PLACES and not path.exists()
-        law = built_in(str(path)) if named else law_from_file(path)
+        with named_by("--law"):
+            law = built_in(str(path)) if named else law_from_file(path)
         if any(law.name == other.name for other in laws):
             raise InputError("--law", f"gives two laws named {law.name!r}; rename one", str(path))
         laws.append(law)

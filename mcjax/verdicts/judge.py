@@ -26,7 +26,7 @@ from mcjax.verdicts.claims import (
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.equivalence import INCONCLUSIVE, VERIFIED, Verdict, worst
 from mcjax.verdicts.failures import LostChains, count_failures, lost_chains
-from mcjax.verdicts.ladder import Ladder, Rung, climb
+from mcjax.verdicts.ladder import Ladder, Rung, climb, too_short
 from mcjax.verdicts.quantities.growth import Growth, growth_of
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.quantities.registry import limits_of, questions
@@ -59,6 +59,8 @@ class Verification:
         computed by the second-order law.
     waiting : tuple of str
         Conditions with a cell that more chains can decide.
+    notes : tuple of str
+        What else to know of the verdicts, a sentence each.
     outcomes : tuple of Outcome
         The outcome of each condition's chains, moments included.
     """
@@ -73,6 +75,7 @@ class Verification:
     inapplicable: dict[str, dict[str, str]]
     rules_of_thumb: dict[str, dict[str, str]]
     waiting: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
 
 
@@ -130,6 +133,7 @@ def judge(
             if p.inapplicable
         },
         waiting=_waiting(study, decisive),
+        notes=_notes(study, predictions),
         outcomes=tuple(outcomes),
     )
 
@@ -231,6 +235,16 @@ def _rules_of_thumb(predictions: Predictions) -> dict[str, str]:
     """Return why the allowances of laws are rules of thumb, by law."""
     laws = predictions.laws.items()
     return {name: law.finer for name, law in laws if isinstance(law.finer, str) and law.finer}
+
+
+def _notes(study: Study, predictions: Sequence[Predictions]) -> tuple[str, ...]:
+    """Say which conditions of asymptotic laws are too few for a ladder."""
+    ladders: dict[str, set[float]] = {}
+    for condition, found in zip(study.conditions, predictions, strict=True):
+        asymptotic = any(law.asymptotic for law in found.laws.values())
+        if condition.ladder is not None and asymptotic and limits_of(study):
+            ladders.setdefault(condition.ladder, set()).add(condition.scale)
+    return too_short(ladders)
 
 
 def _waiting(study: Study, cells: Sequence[Cell]) -> tuple[str, ...]:
