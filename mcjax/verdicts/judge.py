@@ -175,10 +175,9 @@ def claims_of(
             made = [unjudged(claim, INCOMPLETE) for claim in made]
         credible = _credible(comparison)
         made = [c if credible[c.place.generation] else unjudged(c, DOUBTFUL) for c in made]
-        outside = [_outside(comparison, quantity, claim.place) for claim in made]
         beyond = _beyond_reach(comparison, study.tolerance)
-        made = [unjudged(c, SATURATED) if beyond[c.place.generation] else c for c in made]
-        claims += [unjudged(c, why) if why else c for c, why in zip(made, outside, strict=True)]
+        reached = [unjudged(c, SATURATED) if beyond[c.place.generation] else c for c in made]
+        claims += _third_order(comparison, quantity, reached)
         if any(law.exact for law in predictions[position].laws.values()):
             settled |= {c.place for c in made if beyond[c.place.generation]}
         ladder = condition.ladder if quantity.has_ladder else None
@@ -201,18 +200,18 @@ def _credible(comparison: Comparison) -> Sequence[bool]:
     return [bool(row.all()) for row in np.broadcast_to(prediction.credible, shape)]
 
 
-def _outside(comparison: Comparison, quantity: Quantity, place: Place) -> str:
-    """Return why no departure is evidence against a law at a place, or an empty string."""
-    validity = comparison.validity
-    if validity is None:
-        return ""
-    judged, indicator = validity.judged, validity.indicator
-    if quantity.in_all_directions:
-        judged, indicator = validity.directed_judged, validity.directed
-    inside = judged[place.generation]
-    if not quantity.of_all_models:
-        inside = inside[[comparison.condition.network.models.index(place.model)]]
-    return "" if inside.all() else validity.outside(indicator)
+def _third_order(comparison: Comparison, quantity: Quantity, made: list[Claim]) -> list[Claim]:
+    """Return claims without a verdict where no departure is evidence against a law."""
+    validity, outside = comparison.validity, quantity.outside(comparison)
+    if validity is None or not outside.any():
+        return made
+    models = comparison.condition.network.models
+    why = validity.outside(validity.directed if quantity.in_all_directions else validity.indicator)
+    places = [(claim.place.generation, models.index(claim.place.model)) for claim in made]
+    return [
+        unjudged(claim, why) if outside[at] else claim
+        for claim, at in zip(made, places, strict=True)
+    ]
 
 
 def _beyond_reach(comparison: Comparison, tolerance: float) -> Sequence[bool]:

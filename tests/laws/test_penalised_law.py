@@ -23,6 +23,8 @@ from mcjax.network import Source, build_network, topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
 
+NOTHING_ALLOWED = {"allowance": 0.0, "next_order": None}
+
 
 def test_the_noise_of_a_closed_loop_stays():
     """The centre forgets the truth by a factor below 1 in a generation, and so do errors."""
@@ -224,7 +226,9 @@ def test_simulation_verifies_the_law(name):
 def strict(predictions):
     """The laws without an allowance for terms of order 1/n."""
     return [
-        replace(p, laws={"first_order": replace(p.laws["first_order"], allowance=0.0)})
+        replace(
+            p, laws={"first_order": replace(p.laws["first_order"], allowance=0.0, next_order=None)}
+        )
         for p in predictions
     ]
 

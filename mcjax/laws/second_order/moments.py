@@ -97,14 +97,7 @@ class ExpandedMoments:
 
     def at(self, times: slice) -> ExpandedMoments:
         """Return the moments of some generations."""
-        return ExpandedMoments(
-            self.mean[times],
-            self.leading[times],
-            self.following[times],
-            self.sources[times],
-            self.directed[times],
-            self.thirds[times],
-        )
+        return ExpandedMoments(**{name: part[times] for name, part in vars(self).items()})
 
 
 class Components(NamedTuple):

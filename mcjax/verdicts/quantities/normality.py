@@ -17,13 +17,13 @@ skewness g and an excess kurtosis k move the distribution function by ::
 and a variance v by ``Phi(x / sqrt(v)) - Phi(x)``. Where the second-order law is known, v lies
 between 1 and its own, and g between 0 and its own, up to its remainders, and k is at most
 ``3 (g^2 + X)`` in size. (In simulations of the four families it was at most 0.93 of that.) So a
-distribution function may depart farther to one side than to the other.
-Elsewhere, with a the allowance for second moments, v is at most 1 + a, g is at most ``2.4 sqrt(a)``
-on either side, and the last two terms are left out. (Without data lost to separation, at most
-``2.3 sqrt(a)`` was necessary for logistic regression with three parameters and 50 and 200 rows, and
-less for other families.) A distribution function is refuted if it departs from the normal one by
-more than the tolerance and the allowance at any x. A law for exactly normal errors has no
-allowance.
+distribution function may depart farther to one side than to the other. Elsewhere, with a the
+allowance for second moments, v is at most 1 + a, or at least the inverse of that, g is at most
+``2.4 sqrt(a)`` on either side, and the last two terms are left out. (Without data lost to
+separation, at most ``2.3 sqrt(a)`` was necessary for logistic regression with three parameters and
+50 and 200 rows, and less for other families.) A distribution function is refuted if it departs from
+the normal one by more than the tolerance and the allowance at any x. A law for exactly normal
+errors has no allowance.
 """
 
 from __future__ import annotations
@@ -171,7 +171,12 @@ def _allowances(comparison: Comparison) -> list[Allowance]:
     if finer is None or validity is None:
         both, nothing = np.array([[-1.0], [1.0]]), np.zeros(1)
         return [
-            Allowance(1 + a * (both > 0), MOST_SKEWNESS * np.sqrt(a) * both, nothing, nothing)
+            Allowance(
+                np.maximum((1 + a) ** both, np.finfo(float).tiny),
+                MOST_SKEWNESS * np.sqrt(a) * both,
+                nothing,
+                nothing,
+            )
             for a in comparison.allowance[-1]
         ]
     base, true = (law.own_covariances[-1] for law in (comparison.base, finer))
