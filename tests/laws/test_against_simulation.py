@@ -15,7 +15,6 @@ from mcjax.verdicts.equivalence import REFUTED, VERIFIED
 
 pytestmark = pytest.mark.statistical
 
-NOTHING_ALLOWED = {"allowance": 0.0, "next_order": None}
 FAMILIES = {
     "linear": linear(),
     "logistic": logistic(),

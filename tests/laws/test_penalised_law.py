@@ -23,8 +23,6 @@ from mcjax.network import Source, build_network, topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
 
-NOTHING_ALLOWED = {"allowance": 0.0, "next_order": None}
-
 
 def test_the_noise_of_a_closed_loop_stays():
     """The centre forgets the truth by a factor below 1 in a generation, and so do errors."""
