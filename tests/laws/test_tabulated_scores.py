@@ -19,6 +19,7 @@ from mcjax.laws.law import Inapplicable
 from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber
 from mcjax.models.user import user_model
+from mcjax.verdicts.judge import judge
 
 ROOT = np.linalg.cholesky([[1.2, 0.3], [0.3, 0.9]])
 READER, OTHER, PARENT = (np.array(v) for v in ([0.5, 0.3], [0.1, 0.4], [-0.3, 0.6]))
@@ -59,7 +60,9 @@ def moments(model):
     }
 
 
-@pytest.mark.parametrize("model", [logistic(), poisson(), huber(1.5, sigma=1.0)], ids=lambda m: m.name)
+@pytest.mark.parametrize(
+    "model", [logistic(), poisson(), huber(1.5, sigma=1.0)], ids=lambda m: m.name
+)
 def test_moments_are_those_in_closed_form(model):
     """Discrete labels, exponential functions, and a loss with kinks, without a word about them."""
     expected = moments(model)
@@ -95,6 +98,7 @@ def predicted(name):
     return found.laws["first_order"]
 
 
+@pytest.mark.statistical  # a path for every batch
 def test_the_law_is_that_of_the_same_model_built_in():
     expected, found = predicted("built in"), predicted("own")
     for number in (
@@ -111,15 +115,17 @@ def test_the_law_is_that_of_the_same_model_built_in():
     assert (told < 0.01).all()
 
 
+@pytest.mark.statistical
 def test_penalised_fits_too():
     away = predicted("penalised").bias[3] - predicted("own").bias[3]
     assert (np.abs(away).max(-1) > 0.01).all()
 
 
 def test_diagnoses_follow_the_path_too():
-    own, built_in = (mcjax.diagnose(far(model)) for model in (own_logistic(), logistic()))
+    models = mcjax.penalised(own_logistic(), ridge=0.05), mcjax.penalised(logistic(), ridge=0.05)
+    own, built_in = (mcjax.diagnose(far(model)) for model in models)
     assert own.collapses == built_in.collapses
-    assert own.verdict == built_in.verdict
+    assert own.inapplicable == built_in.inapplicable == ""
 
 
 def test_what_changes_too_quickly_is_refused():
@@ -146,16 +152,14 @@ def test_what_is_not_finite_is_refused():
         moments(model)
 
 
-def study(one):
-    return mcjax.Study(
-        (one,), 2, 8192, quantities=("bias", "covariance"), tolerance=0.15, confidence=0.99
-    )
-
-
 @pytest.mark.statistical
 def test_chains_verify_the_law_and_refute_a_wrong_truth():
-    right, wrong = far(probit(), 1000), far(probit(), 1000, (0.8, 0.0))
-    found = mcjax.verify(study(right))
-    assert found.verdict == "verified"
-    refuted = mcjax.verify(study(right), theory=study(wrong))
-    assert refuted.verdict == "refuted"
+    right, wrong = (
+        mcjax.Study(
+            (far(probit(), 400, shift),), 1, 8192, quantities=("bias", "covariance"), tolerance=0.2
+        )
+        for shift in ((1.0, 0.0), (0.7, 0.0))
+    )
+    outcomes = [tally.outcome for tally in api.simulate(right)]
+    assert judge(right, api.predict(right), outcomes).verdict == "verified"
+    assert judge(right, api.predict(wrong), outcomes).verdict == "refuted"
