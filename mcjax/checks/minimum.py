@@ -78,7 +78,7 @@ def curvature(case: Case) -> str | None:
             return ""
         moves = moves_of(drawn, theta)
         root = covariance_root(case.condition.covariance)
-        return kinked(drawn, moves, draw_slopes(case.model, theta, root, real, moves))
+        return kinked(drawn, moves, draw_slopes(case.model, theta, root, real=real, moves=moves))
 
     def wrong(drawn: BatchMeans, _: bool) -> str:
         return "" if unknown(drawn) else not_convex(drawn, strength)

@@ -119,7 +119,7 @@ def draw_slopes(
     own = real and model.sample_real is not None
     with own_settings():
         at, root, by = map(jnp.asarray, (theta, factor, moves))
-        return np.asarray(_slopes(model, at, root, keys, by, real=own), float)
+        return np.asarray(_slopes(model, at, root, keys, moves=by, real=own), float)
 
 
 @partial(jax.jit, static_argnames="real")
@@ -129,7 +129,7 @@ def _slopes(
     model = jax.tree.map(lambda leaf: jnp.asarray(leaf, theta.dtype), model)
 
     def one(key: Array) -> Array:
-        x, y = _rows(model, theta, factor, key, real)
+        x, y = _rows(model, theta, factor, key, real=real)
 
         def loss(at: Array, x: Array, y: Array) -> Array:
             return model.loss(model.params, model.parameters(at), x, y)
@@ -162,7 +162,7 @@ def _batches(model: Model, theta: Array, factor: Array, keys: Array, real: bool)
 
     def one(key: Array) -> BatchMeans:
         rows = 2 * PAIRS
-        x, y = _rows(model, theta, factor, key, real)
+        x, y = _rows(model, theta, factor, key, real=real)
 
         def loss(at: Array, x: Array, y: Array) -> Array:
             return model.loss(model.params, model.parameters(at), x, y)
