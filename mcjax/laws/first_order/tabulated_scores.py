@@ -72,7 +72,7 @@ class Table(NamedTuple):
 class TabulatedScores:
     """The moments that :class:`mcjax.models.scores.ScoreMoments` hands out.
 
-    Parameters
+    Attributes
     ----------
     predictor : LinearPredictor
         Loss and label of the model.
