@@ -102,7 +102,8 @@ class TabulatedScores:
     def _table(self, params: Params, edge: float, real: bool) -> Table:
         leaves, structure = jax.tree.flatten(params)
         own = real and self.predictor.label_real is not None  # otherwise one table serves both
-        tables = _tables(self.predictor, tuple(map(float, leaves)), structure, edge, own)
+        numbers = tuple(map(float, leaves))
+        tables = _tables(self.predictor, numbers, structure, edge=edge, real=own)
         return tables[self.version + 1]
 
 
