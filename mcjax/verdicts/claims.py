@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import stdtrit
 
+from mcjax.calls import explained
 from mcjax.engine.powers import NonNormality
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.skewed_means import (
@@ -66,6 +67,7 @@ class Place(NamedTuple):
     law: str
 
 
+@explained
 class Estimate(NamedTuple):
     """A number with its standard error.
 
@@ -124,6 +126,7 @@ class Estimate(NamedTuple):
         return 1 / ((1 - share) ** 2 / own + share**2 / max(self.batches - 1, 1))
 
 
+@explained
 def estimate_mean(values: Float[np.ndarray, " C"]) -> Estimate:
     """Estimate a mean from one value of each chain; not finite for fewer than two chains."""
     if len(values) < 2:
@@ -132,6 +135,7 @@ def estimate_mean(values: Float[np.ndarray, " C"]) -> Estimate:
     return Estimate(*map(float, (values.mean(), error, *shape_of(values))))
 
 
+@explained
 @dataclass(frozen=True)
 class Claim:
     """A comparison that has not been assigned a level yet.
@@ -182,6 +186,7 @@ class Claim:
     deviations: tuple[float, ...] = ()
 
 
+@explained
 def ratio_claim(
     place: Place,
     *,
@@ -231,6 +236,7 @@ def ratio_claim(
     )
 
 
+@explained
 def mean_claim(
     place: Place,
     *,

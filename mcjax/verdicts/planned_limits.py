@@ -63,10 +63,10 @@ class LimitCells(RatioCells):
         return float(self.departures(tolerance + 0 * reach, reach).max())
 
 
-def on_ladder(cells: RatioCells, rungs: Sequence[float], power: float) -> LimitCells:
+def on_ladder(cells: RatioCells, rungs: Sequence[float], power: float, share: float) -> LimitCells:
     """Return the cells about the limits of a ladder, from those of its largest rung.
 
-    They have no allowance. Half of it, at the smallest rung, is taken for the departure there.
+    They have no allowance. A share of it, at the smallest rung, is taken for the departure there.
     """
     limits = np.empty(cells.count, object)
     limits[:] = [tuple(rungs)] * cells.count
@@ -75,8 +75,8 @@ def on_ladder(cells: RatioCells, rungs: Sequence[float], power: float) -> LimitC
         limit_of(cells.quantity),
         spread=cells.spread,
         error=cells.error,
-        allowance=0 * cells.allowance,
+        allowance=np.zeros(cells.count),
         rungs=limits,
         power=np.full(cells.count, power),
-        size=np.minimum(smallest / 2, LARGEST_SIZE),
+        size=np.minimum(smallest * share, LARGEST_SIZE),
     )
