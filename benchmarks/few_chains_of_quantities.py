@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -72,13 +72,18 @@ def scaled(law: Prediction, factor: float) -> Prediction:
 
 
 def judged(
-    one: mcjax.Condition, quantities: tuple[str, ...], generations: int, chains: int, studies: int
+    one: mcjax.Condition,
+    quantities: tuple[str, ...],
+    generations: int,
+    *,
+    chains: int,
+    seeds: range,
 ) -> Iterator[tuple[tuple[Any, ...], int, int]]:
     """Yield each setting of each study, with the numbers of wrong verdicts and of cells decided."""
     study = mcjax.Study((one,), generations, chains, quantities=quantities)
     [predictions] = mcjax.predict(study)
     exact = {name: law for name, law in predictions.laws.items() if law.exact}
-    for seed in range(studies):
+    for seed in seeds:
         seeded = replace(study, conditions=(replace(one, seed=seed),))
         [tally] = mcjax.simulate(seeded)
         for tolerance, (side, factor) in itertools.product(TOLERANCES, SIDES.items()):
@@ -102,6 +107,42 @@ def judged(
                     yield (name, chains, confidence, tolerance, side), wrong, decided
 
 
+class Case(NamedTuple):
+    """A condition, what is judged of it, and for how many generations it runs."""
+
+    one: mcjax.Condition
+    quantities: tuple[str, ...]
+    generations: int
+
+
+CASES = (Case(regressions(), ERRORS, 8), Case(labels(), ("functional",), 4))
+Counts = dict[tuple[Any, ...], np.ndarray]
+"""By setting: studies, those with a wrong verdict, those with a decision."""
+
+
+def count(
+    counts: Counts, case: Case, quantities: tuple[str, ...], *, chains: int, seeds: range
+) -> None:
+    """Add the studies with some seeds."""
+    if not quantities:
+        return
+    for setting, wrong, decided in judged(
+        case.one, quantities, case.generations, chains=chains, seeds=seeds
+    ):
+        found = np.array([1, wrong > 0, decided > 0])
+        counts[setting] = counts.get(setting, 0) + found
+
+
+def close(counts: Counts, case: Case, chains: int) -> tuple[str, ...]:
+    """Return the quantities some of whose rates are above nominal with a number of chains."""
+    above = {
+        name
+        for (name, used, confidence, _, _), (studies, wrong, _) in counts.items()
+        if used == chains and wrong > (1 - confidence) * studies
+    }
+    return tuple(name for name in case.quantities if name in above)
+
+
 def main() -> None:
     """Judge, print a table, and keep the numbers with where they were taken."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -110,18 +151,12 @@ def main() -> None:
     options = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     began = time.perf_counter()
-    counts: dict[tuple[Any, ...], np.ndarray] = {}
-    for one, quantities, generations in (
-        (regressions(), ERRORS, 8),
-        (labels(), ("functional",), 4),
-    ):
-        for chains in CHAINS:
-            for setting, wrong, decided in judged(
-                one, quantities, generations, chains, options.studies
-            ):
-                found = np.array([1, wrong > 0, decided > 0])
-                counts[setting] = counts.get(setting, 0) + found
-            print(f"{chains} chains: {time.perf_counter() - began:.0f} s", flush=True)
+    counts: Counts = {}
+    few, more = range(options.studies), range(options.studies, 4 * options.studies)
+    for case, chains in itertools.product(CASES, CHAINS):
+        count(counts, case, case.quantities, chains=chains, seeds=few)
+        print(f"{chains} chains: {time.perf_counter() - began:.0f} s", flush=True)
+        count(counts, case, close(counts, case, chains), chains=chains, seeds=more)
     rows: list[dict[str, Any]] = [
         {
             "quantity": quantity,
@@ -129,11 +164,13 @@ def main() -> None:
             "confidence": confidence,
             "tolerance": tolerance,
             "law": law,
-            "studies": int(count[0]),
-            "wrong": count[1] / count[0],
-            "with_decisions": count[2] / count[0],
+            "studies": int(studies),
+            "wrong": wrong / studies,
+            "with_decisions": decided / studies,
         }
-        for (quantity, chains, confidence, tolerance, law), count in sorted(counts.items())
+        for (quantity, chains, confidence, tolerance, law), (studies, wrong, decided) in sorted(
+            counts.items()
+        )
     ]
     for row, above in zip(rows, too_often(rows), strict=True):
         row["above_nominal"] = above
