@@ -157,11 +157,11 @@ def _allowance(comparison: Comparison) -> Float[np.ndarray, "M k"]:
     def numbers(law: Prediction) -> np.ndarray:
         return _numbers(replace(law, views=views), base)[1].reshape(shape)
 
-    return comparison.allowed(
-        numbers,
-        remainder=np.full(shape, comparison.remainder[-1].max()),  # numbers depend on all models
-        otherwise=rule,
-    )
+    # all models matter; a spread is the smaller a part of the errors, the more alike these are
+    unknown = comparison.remainder[-1] * base.mse[-1]
+    remainder = np.full(shape, comparison.remainder[-1].max())
+    remainder[:, 0] = unknown.max() / spread_of(second_moments(base))
+    return comparison.allowed(numbers, remainder=remainder, otherwise=rule)
 
 
 def _numbers(law: Prediction, judged: Prediction) -> tuple[np.ndarray, np.ndarray]:
