@@ -21,6 +21,11 @@ def whole(value: Any) -> Any:
     return value
 
 
+def how_many(count: int, noun: str) -> str:
+    """Return a count with its noun, such as ``1 condition`` or ``2,048 chains``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def plain(value: Any) -> Any:
     """Return a number, of whatever type, as an int or a float; anything else unchanged."""
     if isinstance(value, bool | int | float):

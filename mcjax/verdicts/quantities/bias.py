@@ -43,6 +43,10 @@ from mcjax.verdicts.whitening import BEYOND, ROUNDING, range_of
 class BiasCells(VectorCells):
     """Cells about D, for which T^2 is chi-squared if there is no bias."""
 
+    def fewest_chains(self, level: float) -> float:
+        """Return the number of chains below which a study makes no claim at a level."""
+        return self.p + 2.0
+
     def standard_errors(self, level: float, miss: float) -> float:
         """Return the distance to the margin, in standard errors, at which a claim is decided."""
         return -float(ndtri(level / 2)) + math.sqrt(float(chdtri(self.p, miss)))

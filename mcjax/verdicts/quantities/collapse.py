@@ -120,6 +120,7 @@ class Collapse(Quantity):
                 error=_share_error(prediction)[judged],
                 allowance=comparison.allowance[-1][judged],
                 margin=margin[judged],
+                tails=Tails.MEASURED,
             )
         ]
 

@@ -25,8 +25,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Int
 
 from mcjax.engine.outcome import Outcome
 from mcjax.engine.powers import Shape
@@ -43,7 +45,7 @@ from mcjax.verdicts.claims import (
 )
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount
-from mcjax.verdicts.planning import VectorCells
+from mcjax.verdicts.planning import NormalCells
 from mcjax.verdicts.power import Amplification, Chance
 from mcjax.verdicts.quantities.covariance_power import covariance_chances
 from mcjax.verdicts.quantities.quantity import Quantity
@@ -61,12 +63,32 @@ from mcjax.verdicts.whitening import Whitened, whiten
 CROSS = "cross_covariance"
 
 
-class CovarianceCells(VectorCells):
-    """Cells about all entries of a whitened covariance and its two extremes."""
+@dataclass(frozen=True)
+class CovarianceCells(NormalCells):
+    """Cells about all entries of a whitened covariance, and its two extremes if it has them.
+
+    Attributes
+    ----------
+    numbers : ndarray of shape (N,)
+        How many numbers m each claim is about.
+    """
+
+    numbers: Int[np.ndarray, " N"]
+
+    def fewest_chains(self, level: float) -> float:
+        """Return the number of chains below which a study makes no claim at a level."""
+        return 2 * Tails.MEASURED.fewest_chains(level)
 
     def chains(self, tolerance: float, level: float, miss: float) -> float:
         """Return the number of chains that verify every entry of every cell."""
-        return super().chains(tolerance, level, miss / (self.p * (self.p + 1) / 2 + 2))
+        return super().chains(tolerance, level, miss / float(self.numbers.max()))
+
+    def refuted(self, tolerance: float, level: float, miss: float, chains: int) -> float:
+        """Return the departure of one entry that a number of chains refutes in any one cell."""
+        level /= float(self.numbers.max())
+        if chains < self.fewest_chains(level):
+            return math.inf
+        return super().refuted(tolerance, level, miss, chains)
 
 
 class Covariance(Quantity):
@@ -109,15 +131,16 @@ class Covariance(Quantity):
         ranks = prediction.rank[-1]
         alike = (ranks == ranks[0]) & (ranks > 0)
         spread = 2 * np.where(alike, 1.0, np.inf)
-        models = len(spread)
+        models, p = len(spread), int(max(ranks.max(), 1))
         kinds = 1 if models == 1 else 2
+        own, cross = p * (p + 1) // 2 + (2 if p > 1 else 0), (models - 1) * p**2
         return [
             CovarianceCells(
                 self.name,
                 spread=np.tile(spread, kinds),
                 error=np.tile(prediction.relative_error[-1], kinds),
                 allowance=np.tile(comparison.allowance[-1], kinds),
-                parameters=np.tile(np.maximum(ranks, 1), kinds),
+                numbers=np.repeat([own, cross][:kinds], models),
             )
         ]
 

@@ -97,6 +97,7 @@ class Efficiency(Quantity):
                 spread=np.hypot(prediction.relative_spread, MOST_SPREAD).ravel(),
                 error=(prediction.error_of(efficiencies) / efficiencies(prediction)).ravel(),
                 allowance=comparison.allowance.ravel(),
+                tails=Tails.MEASURED,
             )
         ]
 

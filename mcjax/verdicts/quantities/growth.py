@@ -168,7 +168,7 @@ class MseGrowth(Quantity):
         error = prediction.error_of(_changes) / unit
         allowance = comparison.allowance[last]
         return [
-            kind(name, spread[chosen], error[chosen], allowance[chosen])
+            kind(name, spread[chosen], error[chosen], allowance[chosen], tails=Tails.MEASURED)
             for kind, name, chosen in (
                 (RatioCells, self.name, grows),
                 (NormalCells, DRIFT, ~grows),

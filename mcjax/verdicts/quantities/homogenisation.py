@@ -55,7 +55,7 @@ class Homogenisation(Quantity):
     """Claims about similarity: four for each model, or two if all see the same covariates."""
 
     name = "homogenisation"
-    unit = "observed / predicted"
+    unit = "observed / predicted, or from the predicted cosine"
     of_squares = True
 
     def speaks(self, prediction: Prediction) -> bool:
@@ -116,7 +116,7 @@ class Homogenisation(Quantity):
         per_model = len(spread) // prediction.mse.shape[1]
         error = np.repeat(prediction.relative_error[-1], per_model)
         allowance = np.repeat(comparison.allowance[-1], per_model)
-        return [NormalCells(self.name, spread, error, allowance)]
+        return [NormalCells(self.name, spread, error, allowance, tails=Tails.MEASURED)]
 
     def chances(
         self,

@@ -52,6 +52,10 @@ GRID = np.linspace(-6, 6, 1201)
 class NormalityCells(VectorCells):
     """Cells about a Kolmogorov distance."""
 
+    def fewest_chains(self, level: float) -> float:
+        """Return the number of chains below which a study makes no claim at a level."""
+        return float(FEWEST_WHITENED)
+
     def standard_errors(self, level: float, miss: float) -> float:
         """Return the distance to the margin, in standard errors, at which a claim is decided."""
         return sum(math.sqrt(math.log(2 * self.p / rate) / 2) for rate in (level, miss))
