@@ -22,8 +22,10 @@ def whole(value: Any) -> Any:
 
 
 def how_many(count: int, noun: str) -> str:
-    """Return a count with its noun, such as ``1 condition`` or ``2,048 chains``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    """Return a count with its noun, such as ``1 condition``, ``2,048 chains`` or ``3 entries``."""
+    if count != 1:
+        noun = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    return f"{count:,} {noun}"
 
 
 def plain(value: Any) -> Any:

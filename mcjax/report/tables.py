@@ -16,6 +16,7 @@ from rich.text import Text
 
 from mcjax.engine.compiled import route_of
 from mcjax.laws.prediction import Prediction, Predictions
+from mcjax.numbers import how_many
 from mcjax.report.text import number, shown, with_error
 from mcjax.solvers.status import Status
 from mcjax.study.study import Condition, Study
@@ -189,14 +190,17 @@ def show_verification(
     _show_undecided(console, verification)
     for reason, count in verification.failures.items():
         advice = Status[reason.upper()].advice
-        console.print(f"[bold]{count}[/] fits ended as [bold]{reason}[/]: {advice}")
+        fits = how_many(count, "fit")
+        console.print(f"{fits} ended as [bold]{reason}[/]: {advice}")
     _show_losses(console, verification)
     _show_inapplicable(console, verification.inapplicable)
     paths = " and ".join(sorted({route_of(c, study).path for c in study.conditions}))
     console.print(
-        f"[{STYLE[verification.verdict]}]{verification.verdict}[/]: {len(verification.cells)} cells"
+        f"[{STYLE[verification.verdict]}]{verification.verdict}[/]:"
+        f" {how_many(len(verification.cells), 'cell')}"
         f" ({counted(cell.verdict for cell in verification.cells)}) at ±{study.tolerance:.0%} with"
-        f" confidence {study.confidence:.0%} together; {verification.chains} chains for each"
+        f" confidence {study.confidence:.0%} together;"
+        f" {how_many(verification.chains, 'chain')} for each"
         f" condition; {seconds:.0f} s on the {paths} path",
         soft_wrap=True,
     )
@@ -232,7 +236,7 @@ def _show_inapplicable(console: Console, inapplicable: Mapping[str, Mapping[str,
     reasons = [(name, *item) for name, laws in inapplicable.items() for item in laws.items()]
     for (law, reason), where in grouped(reasons, lambda place: place[1:]).items():
         conditions = [name for name, *_ in where]
-        place = conditions[0] if len(conditions) == 1 else f"{len(conditions)} conditions"
+        place = conditions[0] if len(conditions) == 1 else how_many(len(conditions), "condition")
         target = f" to {place}" if place else ""
         console.print(label(f"{law} does not apply{target}: {reason}"), soft_wrap=True)
 
@@ -294,10 +298,12 @@ def _show_ladders(console: Console, study: Study, verification: Verification) ->
 def _show_undecided(console: Console, verification: Verification) -> None:
     needed = [c.chains_needed for c in verification.cells if c.chains_needed is not None]
     if needed:
-        console.print(f"The undecided cells need up to {max(needed)} chains to be decided.")
+        console.print(
+            f"The undecided cells need up to {how_many(max(needed), 'chain')} to be decided."
+        )
     few = sum(c.note.endswith(NO_ESTIMATE) for c in verification.cells)
     if few:
-        console.print(f"Not judged: {few} cells in which too many {NO_ESTIMATE}")
+        console.print(f"Not judged: {how_many(few, 'cell')} in which too many {NO_ESTIMATE}")
     notes = {c.note for c in verification.cells if c.note}
     for note in sorted(n for n in notes if not n.endswith(NO_ESTIMATE)):
         console.print(label(f"Not judged: {note}"))
