@@ -19,11 +19,12 @@ from mcjax.engine.compiled import compile_study
 from mcjax.errors import InputError, naming
 from mcjax.laws.user import laws_from_files
 from mcjax.numbers import how_many
-from mcjax.report.tables import label, numbers, show_table, table_console
+from mcjax.report.tables import label, numbers, show_table, show_unjudged, table_console
 from mcjax.report.text import number, strict_json
 from mcjax.study.load import load_study, load_survey
 from mcjax.study.study import PathChoice, Study
 from mcjax.verdicts.plan import Need, Plan, plan
+from mcjax.verdicts.unjudged import unjudged_of
 
 OF_RATIO = "observed / predicted"
 """Unit of quantities whose departure is a percentage."""
@@ -54,18 +55,22 @@ def run_plan(
             with naming(theory):
                 judged = api.theory_for(study, load_study(theory))
         truth = api.predict(study) if theory is not None or laws else None
-        planned = plan(study, api.predict(judged, laws_from_files(laws)), power, truth)
+        predictions = api.predict(judged, laws_from_files(laws))
+        planned = plan(study, predictions, power, truth)
+        unjudged = unjudged_of(study, predictions)
         cost = _cost(study, planned)
     if as_json:
         about = {
             "needs": [dataclasses.asdict(need) for need in planned.needs],
             "chains_needed": planned.chains,
             "power": power,
+            "unjudged": [dataclasses.asdict(one) for one in unjudged],
             "untold": [{"law": law, "quantity": name} for law, name in planned.unplanned],
         }
         click.echo(strict_json(about | cost))
     else:
         _show_needs(study, planned, against=truth is not None)
+        show_unjudged(table_console(), unjudged)
         _show_cost(study, planned, cost)
 
 

@@ -10,19 +10,17 @@ that the verdict would reject, and it gives its interval at any level.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import stdtrit
 
 from mcjax.engine.powers import Shape
 from mcjax.verdicts.counts import ChainCount
+from mcjax.verdicts.further_chains import left_for_chains, more_for_power
 from mcjax.verdicts.skewed_means import (
-    Numbers,
     Tails,
     factor_of_chains,
     p_above,
@@ -159,6 +157,10 @@ class Claim:
         The chains behind ``observed``; its note says why the claim is not judged.
     ratio : float
         ``observed / predicted`` if the quantity is judged as a ratio, otherwise nan.
+    expected : callable
+        Maps a level to the factor by which the number of chains must grow to verify the claim with
+        a probability of 90% if the law is true; nan if the departure from the law is significant at
+        that level.
     fewest : callable
         Maps a level to the number of chains below which there is no claim at that level.
     hopeless : str
@@ -177,6 +179,7 @@ class Claim:
     factor: Callable[[float], float]
     count: ChainCount
     ratio: float = math.nan
+    expected: Callable[[float], float] = lambda level: math.nan
     fewest: Callable[[float], float] = lambda level: 0.0
     hopeless: str = ALLOWED
     deviations: tuple[float, ...] = ()
@@ -242,6 +245,7 @@ def mean_claim(
     ratio: float = math.nan,
     allowance: float = 0.0,
     tails: Tails = Tails.UNKNOWN,
+    true: float | None = None,
 ) -> Claim:
     """Claim that a mean lies within a margin, see :mod:`mcjax.verdicts.skewed_means`.
 
@@ -265,6 +269,8 @@ def mean_claim(
         Largest departure beyond the margin that does not refute the claim.
     tails : Tails, optional
         What is known of the values whose mean is judged.
+    true : float, optional
+        The mean if the law is true; the middle of the margin unless given.
     """
     if count.counted < 2 or not all(map(math.isfinite, judged)):
         count = count.unless(NOT_FINITE)
@@ -273,6 +279,7 @@ def mean_claim(
     fixed = min(float(judged.fixed), spread)
     shape = Shape(float(judged.skewness), float(judged.excess))
     low, high = margin
+    true = (low + high) / 2 if true is None else true
     outer = low - allowance, high + allowance
     smallest = tails.smallest_level(count.counted)
     decidable = low < value < high or not outer[0] <= value <= outer[1]
@@ -295,18 +302,24 @@ def mean_claim(
         down, up = reaches(level, freedom, shape)
         return value - float(down) * spread, value + float(up) * spread
 
-    def factor(level: float) -> float:
+    def needed(level: float, mean: float, edge: float, side: float) -> float:
+        """Return the factor with which the interval around a mean only touches the edge."""
         most = max(freedom, math.ceil(tails.fewest_chains(level)) - 1)
+        distance, part = side * (edge - mean) / spread, 1.0
+        if fixed:
+            distance, part = left_for_chains(distance, fixed / spread, level, freedom)
+        return float(part * factor_of_chains(level, most, shape, distance, above=side > 0))
 
-        def needed(edge: float, side: float) -> float:
-            distance = side * (edge - value) / spread
-            part = 1.0
-            if fixed:
-                distance, part = left_for_chains(distance, fixed / spread, level, freedom)
-            return float(part * factor_of_chains(level, most, shape, distance, above=side > 0))
+    def verifying(level: float, mean: float) -> float:
+        return max(needed(level, mean, low, -1), needed(level, mean, high, 1))
 
-        inside = max(needed(low, -1), needed(high, 1))
-        return min(inside, needed(outer[0], 1), needed(outer[1], -1))
+    def factor(level: float) -> float:
+        refuting = needed(level, value, outer[0], 1), needed(level, value, outer[1], -1)
+        return min(verifying(level, value), *refuting)
+
+    def expected(level: float) -> float:
+        least, most = interval(level)
+        return verifying(level, true) * more_for_power(level) if least <= true <= most else math.nan
 
     return Claim(
         place=place,
@@ -318,8 +331,9 @@ def mean_claim(
         factor=factor,
         count=count,
         ratio=ratio,
+        expected=expected,
         fewest=tails.fewest_chains,
-        hopeless=LAW_ERROR if fixed and decidable else ALLOWED,
+        hopeless=LAW_ERROR if fixed and (decidable or not low < true - fixed) else ALLOWED,
     )
 
 
@@ -337,42 +351,10 @@ def never_refuted(claim: Claim) -> Claim:
 
 def never_verified(claim: Claim, note: str) -> Claim:
     """Return the claim without a chance to be verified, and with a note that says why."""
-    settled = replace(claim, within=1.0, hopeless=note)
+
+    def expected(level: float) -> float:
+        """Return that no chains verify it, unless the departure from the law is significant."""
+        return math.nan if math.isnan(claim.expected(level)) else math.inf
+
+    settled = replace(claim, within=1.0, hopeless=note, expected=expected)
     return settled if claim.beyond < 1 else replace(settled, factor=lambda level: math.inf)
-
-
-def left_for_chains(
-    distance: Numbers, fixed: Numbers, level: float, freedom: float
-) -> tuple[Numbers, Numbers]:
-    """Return how far an edge is for the error of chains alone, and the part of that error.
-
-    Parameters
-    ----------
-    distance, fixed : ndarray
-        Distance of the edge, and error that more chains do not reduce, in standard errors.
-    level : float
-        Level of a two-sided interval.
-    freedom : float
-        Degrees of freedom.
-
-    Returns
-    -------
-    distance : ndarray
-        In standard errors; 0 where the fixed error alone reaches the edge.
-    part : ndarray
-        Share of the chains in the squared standard error, by which the number of chains that are
-        needed is smaller.
-    """
-    reach = fixed * float(stdtrit(freedom, level / 2))
-    left = np.sqrt(np.maximum(np.square(distance) - np.square(reach), 0.0))
-    return np.where(np.greater(distance, 0), left, 0.0), 1 - np.square(fixed)
-
-
-def more_chains(reach: float, distance: float) -> float:
-    """Return the factor of chains by which an interval's half-width shrinks to a distance."""
-    return square(reach / distance) if distance > 0 else math.inf
-
-
-def square(value: float) -> float:
-    """Return the square, or the largest finite number if the square overflows."""
-    return min(value * value, sys.float_info.max)

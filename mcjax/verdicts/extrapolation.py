@@ -209,6 +209,17 @@ def slowed_powers(
     return slowed
 
 
+def size_with(limit: Limit, scales: Float[np.ndarray, " K"], more: float) -> float:
+    """Return the tau of a limit with ``more`` times as many chains, if the ratios do not change.
+
+    The part of tau that is the error of a shrinks. What misfits have added stays.
+    """
+    unit = float(scales.min()) ** limit.power
+    error = limit.slope_error / unit
+    seen = math.hypot(limit.slope / unit, error)
+    return float(math.hypot(limit.slope / unit, error / math.sqrt(more)) * limit.size / seen)
+
+
 def limit_errors(
     scales: Float[np.ndarray, " K"],
     power: float,

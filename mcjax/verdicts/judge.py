@@ -29,6 +29,7 @@ from mcjax.verdicts.failures import LostChains, count_failures, lost_chains
 from mcjax.verdicts.ladder import Ladder, Rung, climb
 from mcjax.verdicts.quantities.growth import Growth, growth_of
 from mcjax.verdicts.quantities.registry import limits_of, questions
+from mcjax.verdicts.unjudged import Unjudged, unjudged_of
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class Verification:
         Smallest number of chains of any condition.
     inapplicable : dict of str to dict of str to str
         By condition and law, why the law was not judged.
+    unjudged : tuple of Unjudged
+        Quantities that a law leaves unjudged, with the reasons.
     waiting : tuple of str
         Conditions with a cell that more chains can decide.
     outcomes : tuple of Outcome
@@ -67,6 +70,7 @@ class Verification:
     losses: tuple[LostChains, ...]
     chains: int
     inapplicable: dict[str, dict[str, str]]
+    unjudged: tuple[Unjudged, ...]
     waiting: tuple[str, ...]
     outcomes: tuple[Outcome, ...] = ()
 
@@ -119,6 +123,7 @@ def judge(
             for c, p in zip(study.conditions, predictions, strict=True)
             if p.inapplicable
         },
+        unjudged=unjudged_of(study, predictions),
         waiting=_waiting(study, decisive),
         outcomes=tuple(outcomes),
     )

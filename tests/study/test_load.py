@@ -328,7 +328,7 @@ def test_covariance_refused(rows, says):
 
 
 def test_covariance_errors_name_the_file(refused):
-    refused(SMALL + "[covariates]\ncovariance = [[1.0, 2.0]]", "covariates.covariance", "1 rows")
+    refused(SMALL + "[covariates]\ncovariance = [[1.0, 2.0]]", "covariates.covariance", "1 row of")
     refused(SMALL + "[covariates]\ncovariance = 1.0", "covariates.covariance", "a list")
 
 

@@ -33,6 +33,7 @@ from mcjax.solvers.conditioning import condition_number
 from mcjax.verdicts.claims import ALLOWED, LAW_ERROR, Claim, Estimate, Interval, Place
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount, count_chains
+from mcjax.verdicts.further_chains import EXPECTED_POWER
 from mcjax.verdicts.planning import VectorCells
 from mcjax.verdicts.power import Amplification, Chance
 from mcjax.verdicts.quantities.quantity import Quantity
@@ -199,15 +200,25 @@ def _claim(
             return math.inf
         return float(brentq(lambda more: p_value(more) - level, 1.0, most))
 
+    interval = _interval(below, estimate)
+
+    def expected(level: float) -> float:
+        if count.note or interval(level)[0] > 0:
+            return math.nan
+        reach = -float(ndtri(level / 2)) + math.sqrt(float(chdtri(p, 1 - EXPECTED_POWER)))
+        room = (tolerance / reach) ** 2 - law_error**2
+        return 1 / (chains * room) if room > 0 else math.inf
+
     return Claim(
         place=place,
         observed=Estimate(estimate, 1 / math.sqrt(max(worth, 1))),
         predicted=0.0,
         within=within(),
         beyond=beyond(),
-        interval=_interval(below, estimate),
+        interval=interval,
         factor=factor,
         count=count,
+        expected=expected,
         hopeless=LAW_ERROR if law_error else ALLOWED,
     )
 

@@ -28,23 +28,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from mcjax.engine.outcome import Outcome
 from mcjax.engine.powers import Shape
 from mcjax.laws.prediction import Prediction
 from mcjax.models.model import Model
-from mcjax.verdicts.claims import (
-    ALLOWED,
-    LAW_ERROR,
-    Claim,
-    Estimate,
-    Interval,
-    Place,
-    left_for_chains,
-)
+from mcjax.verdicts.claims import ALLOWED, LAW_ERROR, Claim, Estimate, Interval, Place
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount
+from mcjax.verdicts.further_chains import left_for_chains, more_for_power
 from mcjax.verdicts.planning import NormalCells
 from mcjax.verdicts.power import Amplification, Chance
 from mcjax.verdicts.quantities.covariance_power import covariance_chances
@@ -248,20 +241,31 @@ def _claim(
             return float(low[worst]), float(high[worst])
         return float(low.min()), float(high.max())
 
-    def factor(level: float) -> float:
-        def needed(edge: float, level: float, *, above: bool) -> np.ndarray:
-            distance, part = (edge - departure if above else departure - edge) / spread, 1.0
-            if law_error.any():
-                fixed = np.minimum(law_error / spread, 1.0)
-                distance, part = left_for_chains(distance, fixed, level, freedom)
-            return np.asarray(part * factor_of_chains(level, freedom, shape, distance, above=above))
+    def needed(
+        departure: np.ndarray, edge: float, level: float, *, above: bool
+    ) -> Float[np.ndarray, " m"]:
+        """Return the factors of chains with which intervals around departures touch an edge."""
+        distance, part = (edge - departure if above else departure - edge) / spread, 1.0
+        if law_error.any():
+            fixed = np.minimum(law_error / spread, 1.0)
+            distance, part = left_for_chains(distance, fixed, level, freedom)
+        return np.asarray(part * factor_of_chains(level, freedom, shape, distance, above=above))
 
-        low, high = (needed(-outer, level / m, above=True), needed(outer, level / m, above=False))
-        inside = np.maximum(
-            needed(-tolerance, level, above=False), needed(tolerance, level, above=True)
-        )
+    def verifying(departure: np.ndarray, level: float) -> float:
+        low = needed(departure, -tolerance, level, above=False)
+        return float(np.maximum(low, needed(departure, tolerance, level, above=True)).max())
+
+    def factor(level: float) -> float:
+        low = needed(departure, -outer, level / m, above=True)
+        high = needed(departure, outer, level / m, above=False)
         least = 2 * Tails.MEASURED.fewest_chains(level / m) / max(count.counted, 1)
-        return float(min(inside.max(), max(min(low.min(), high.min()), least)))
+        return min(verifying(departure, level), float(max(min(low.min(), high.min()), least)))
+
+    def expected(level: float) -> float:
+        down, up = reaches(level / m, freedom, shape)
+        if count.note or not ((-up * spread <= departure) & (departure <= down * spread)).all():
+            return math.nan
+        return verifying(0 * departure, level) * more_for_power(level / m)
 
     return Claim(
         place=place,
@@ -272,6 +276,7 @@ def _claim(
         interval=interval,
         factor=factor,
         count=count,
+        expected=expected,
         fewest=lambda level: 2 * Tails.MEASURED.fewest_chains(level),
         hopeless=LAW_ERROR if law_error.any() else ALLOWED,
     )

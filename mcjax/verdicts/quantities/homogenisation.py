@@ -62,6 +62,10 @@ class Homogenisation(Quantity):
         """Return whether there are several models to compare."""
         return prediction.mse.shape[1] > 1
 
+    def silence(self, comparison: Comparison) -> str:
+        """Return that there is nothing to compare, or an empty string."""
+        return "" if self.speaks(comparison.prediction) else "there is no other model to compare"
+
     def units(self, model: Model) -> Mapping[str, str]:
         """Return the unit of each kind of claim."""
         return KINDS

@@ -31,9 +31,10 @@ from scipy.special import ndtr, ndtri
 
 from mcjax.engine.outcome import Outcome, kept
 from mcjax.laws.prediction import Prediction
-from mcjax.verdicts.claims import ALLOWED, LAW_ERROR, Claim, Estimate, Interval, Place, more_chains
+from mcjax.verdicts.claims import ALLOWED, LAW_ERROR, Claim, Estimate, Interval, Place
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount
+from mcjax.verdicts.further_chains import EXPECTED_POWER, more_chains
 from mcjax.verdicts.planning import VectorCells
 from mcjax.verdicts.power import Amplification, Chance
 from mcjax.verdicts.quantities.quantity import Quantity
@@ -70,6 +71,10 @@ class Normality(Quantity):
     def speaks(self, prediction: Prediction) -> bool:
         """Return whether a law predicts normal errors, or a normal limit."""
         return prediction.asymptotic or prediction.normal
+
+    def silence(self, comparison: Comparison) -> str:
+        """Return that errors need not be normal, or an empty string."""
+        return "" if self.speaks(comparison.prediction) else "the law predicts no distribution"
 
     def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that the errors of every model are normal at the last generation."""
@@ -203,6 +208,12 @@ def _claim(
     def interval(level: float) -> Interval:
         return max(0.0, distance - half(level)), distance + half(level)
 
+    def expected(level: float) -> float:
+        if not distance <= half(level):
+            return math.nan
+        reach = sum(math.sqrt(math.log(2 * p / rate) / 2) for rate in (level, 1 - EXPECTED_POWER))
+        return more_chains(reach / math.sqrt(chains), tolerance - of_law(level))
+
     return Claim(
         place=place,
         observed=Estimate(distance, 0.5 / math.sqrt(max(chains, 1))),
@@ -214,6 +225,7 @@ def _claim(
             half(level) - of_law(level), max(tolerance - distance, excess) - of_law(level)
         ),
         count=count,
+        expected=expected,
         hopeless=LAW_ERROR if law_error else ALLOWED,
     )
 
