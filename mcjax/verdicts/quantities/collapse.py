@@ -249,8 +249,8 @@ def _notes(comparison: Comparison) -> list[str]:
         note = TOO_FEW_GENERATIONS
         if t:
             note += f"; by the law, T = {t} and every larger T would tell for {model!r}"
-        elif most > comparison.last:
-            note += f"; no T up to {most} would tell for {model!r}"
+        elif most // 2 > comparison.last:
+            note += f"; T would have to be larger than {most // 2} to tell for {model!r}"
         notes.append(note)
     return notes
 
@@ -275,7 +275,7 @@ def _telling(
         for t in range(tried + 1, further + 1):
             begins[~clear(replace(later, mse=later.mse[: t + 1]))] = t + 1
         tried = further
-    return np.where(begins <= tried, begins, 0), tried
+    return np.where(2 * begins <= tried, begins, 0), tried
 
 
 def _estimated_share(ends: Moments, pairs: np.ndarray, last: int) -> Estimate:
