@@ -31,7 +31,7 @@ import mcjax
 from mcjax import api
 from mcjax.chains.program import Trajectory
 from mcjax.engine.moments import Moments, tile_moments
-from mcjax.engine.powers import Shape, shape_of_sums
+from mcjax.engine.powers import NonNormality, shape_of_sums
 from mcjax.laws.prediction import Prediction
 from mcjax.verdicts.equivalence import holm
 from mcjax.verdicts.skewed_means import Tails, p_above, p_below
@@ -65,14 +65,14 @@ def estimates(one: mcjax.Condition, chains: int, studies: int, seed: int) -> Ite
             parts = [whole[chains:]]
 
 
-def numbers(theta: np.ndarray, truth: np.ndarray) -> tuple[Moments, Shape]:
+def numbers(theta: np.ndarray, truth: np.ndarray) -> tuple[Moments, NonNormality]:
     """Return the moments of squared errors, and their shape, as mcjax streams them."""
     found = tile_moments(theta, truth)
     return found.squared, shape_of_sums(found.squared, found.powers.squared)
 
 
 def p_values(
-    squared: Moments, shape: Shape, predicted: np.ndarray, tolerance: float
+    squared: Moments, shape: NonNormality, predicted: np.ndarray, tolerance: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the p-values of all cells that verify, and that refute, as a claim has them."""
     chains = int(squared.chains.flat[0])
@@ -111,7 +111,9 @@ def measure(law: Prediction, one: mcjax.Condition, studies: int) -> list[dict[st
             for few in chains:
                 squared, shape = numbers(theta[:few], one.theta)
                 for tolerance, name, method in settings:
-                    used = shape if method == "mcjax" else Shape(np.zeros_like(shape.skewness))
+                    used = (
+                        shape if method == "mcjax" else NonNormality(np.zeros_like(shape.skewness))
+                    )
                     edge = EDGES[name]
                     # the true ratio lies on the edge of the margin
                     predicted = law.mse / (1 + edge * tolerance)

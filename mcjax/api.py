@@ -157,12 +157,35 @@ def theory_for(study: Study, theory: Study) -> Study:
     Chains and laws are compared by their errors, and an error is a distance from the truth. Two
     studies with different truths have no errors that can be compared.
     """
-    ours, theirs = ([(c.name, c.network.models) for c in s.conditions] for s in (study, theory))
-    if ours != theirs:
-        raise InputError("theory", "must have the study's conditions and models")
+    ours, theirs = (
+        [c.name or "that without [grid]" for c in s.conditions] for s in (study, theory)
+    )
+    _check_names("condition", ours, theirs)
     for own, other in zip(study.conditions, theory.conditions, strict=True):
+        where = f" in the condition {own.name!r}" if own.name else ""
+        _check_names("model", own.network.models, other.network.models, where)
         _check_truth(own, other)
     return replace(theory, generations=study.generations)
+
+
+def _check_names(what: str, ours: Sequence[str], theirs: Sequence[str], where: str = "") -> None:
+    """Raise an input error if a theory has other conditions or models than the study."""
+    if list(ours) == list(theirs):
+        return
+    lacking, further = (
+        [name for name in one if name not in other]
+        for one, other in ((ours, theirs), (theirs, ours))
+    )
+    problem = f"lacks {_listed(what, lacking)}" if lacking else ""
+    if further:
+        problem += f"{' and ' * bool(problem)}has {_listed(what, further)}, which the study lacks"
+    problem = problem or f"has the {what}s of the study in another order"
+    raise InputError("theory", f"{problem}{where}; give both the same {what}s, in one order")
+
+
+def _listed(what: str, names: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, names[:3])) + f" and {len(names) - 3} more" * (len(names) > 3)
+    return f"the {what}{'s' * (len(names) > 1)} {shown}"
 
 
 def _check_truth(own: Condition, other: Condition) -> None:

@@ -34,6 +34,19 @@ class SharedError(InputError):
     """An input error that is known to all processes of a job, so that each can exit by itself."""
 
 
+class FileError(InputError):
+    """An input error of a file that cannot be read, whatever it holds."""
+
+
+@contextmanager
+def named_by(field: str) -> Iterator[None]:
+    """Let a file that cannot be read, in this context, be the fault of the field that names it."""
+    try:
+        yield
+    except FileError as error:
+        raise InputError(field, f"{error.file} {error.message}") from error
+
+
 @contextmanager
 def naming(file: object) -> Iterator[None]:
     """Add a file name to input errors raised in this context that name no file."""

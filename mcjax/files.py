@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-from mcjax.errors import InputError
+from mcjax.errors import FileError
 
 ENCODING = "utf-8-sig"
 """Encoding of the text that mcjax writes and reads again, with or without a byte-order mark."""
@@ -49,7 +49,7 @@ def read_text(path: Path) -> str:
 
     Raises
     ------
-    InputError
+    FileError
         If the file cannot be read, is too large, or is not text.
     """
     content = read_bytes(path)
@@ -59,10 +59,10 @@ def read_text(path: Path) -> str:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
         problem = "is not text in UTF-8; save it as UTF-8, or name another file"
-        raise InputError("", problem, str(path)) from error
+        raise FileError("", problem, str(path)) from error
     if "\0" in text:
         problem = "holds zero bytes, as no text does; save it as UTF-8, or name another file"
-        raise InputError("", problem, str(path))
+        raise FileError("", problem, str(path))
     return text.replace("\r\n", "\n")
 
 
@@ -74,7 +74,7 @@ def read_bytes(path: Path) -> bytes:
 
     Raises
     ------
-    InputError
+    FileError
         If the file cannot be read or is too large.
     """
     kept = _kept.get()
@@ -85,20 +85,20 @@ def read_bytes(path: Path) -> bytes:
             content, regular = _standard_input(), False
         else:
             content, regular = _content(path)
-    except InputError:
+    except FileError:
         raise
     except FileNotFoundError as error:
-        raise InputError("", "does not exist; name another file", str(path)) from error
+        raise FileError("", "does not exist; name another file", str(path)) from error
     except IsADirectoryError as error:
-        raise InputError("", "is a directory; name a file", str(path)) from error
+        raise FileError("", "is a directory; name a file", str(path)) from error
     except OSError as error:
         problem = f"cannot be read ({error.strerror}); name another file"
-        raise InputError("", problem, str(path)) from error
+        raise FileError("", problem, str(path)) from error
     except ValueError as error:  # a zero byte in the name
-        raise InputError("", "is not a file name; name another file", str(path)) from error
+        raise FileError("", "is not a file name; name another file", str(path)) from error
     if len(content) > LARGEST:
         problem = f"holds more than {LARGEST >> 20} MiB; name a smaller file"
-        raise InputError("", problem, str(path))
+        raise FileError("", problem, str(path))
     if kept is not None and not regular:
         kept[str(path)] = content
     return content
@@ -143,7 +143,7 @@ def _stream(descriptor: int, path: Path) -> bytes:
         ready, _, _ = select.select([descriptor], [], [], SILENCE if opened else 0.02)
         if opened and not ready:
             problem = f"has sent nothing for {SILENCE:.0f} s; write it to a file first"
-            raise InputError("", problem, str(path))
+            raise FileError("", problem, str(path))
         try:
             part = os.read(descriptor, min(CHUNK, LARGEST + 1 - size))
         except BlockingIOError:
@@ -158,5 +158,5 @@ def _stream(descriptor: int, path: Path) -> bytes:
             problem = (
                 f"is a pipe that nobody has opened to write for {NO_WRITER:.0f} s; name a file"
             )
-            raise InputError("", problem, str(path))
+            raise FileError("", problem, str(path))
     return b"".join(parts)

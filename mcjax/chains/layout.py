@@ -62,7 +62,7 @@ MOST_ROWS = 2**31 - 1
 """Largest number of rows of a fit that can be simulated; laws take any number."""
 
 
-class Shape(NamedTuple):
+class PaddedSizes(NamedTuple):
     """The padded sizes of a program."""
 
     models: int
@@ -118,7 +118,7 @@ def real_samples(tables: Sequence[Feeds], models: int) -> list[tuple[int, int, i
 
 def shape_of(
     networks: Sequence[Network], generations: int = 1, rows: bool = True, pooled: bool = False
-) -> Shape:
+) -> PaddedSizes:
     """Return the smallest shape that holds all networks.
 
     Parameters
@@ -135,7 +135,7 @@ def shape_of(
 
     Returns
     -------
-    Shape
+    PaddedSizes
         The padded sizes.
     """
     if pooled:
@@ -147,7 +147,7 @@ def shape_of(
             pairs=max(alone.pairs, *(sum(-(-n // 2) for n in counts) for counts in held)),
         )
     timelines = [net.later.order(generations) for net in networks]
-    return Shape(
+    return PaddedSizes(
         models=max(net.size for net in networks),
         slots=max(
             len(feeds)
@@ -163,13 +163,13 @@ def shape_of(
     )
 
 
-def _held(net: Network, shape: Shape) -> list[int]:
+def _held(net: Network, shape: PaddedSizes) -> list[int]:
     """Return the sizes of the samples that the pooled estimator of a network fits."""
     tables = tables_of(network_arrays(net, shape))
     return [int(tables[g].samples[i, b]) for g, i, b in real_samples(tables, shape.models)]
 
 
-def network_arrays(net: Network, shape: Shape, pooled: bool = False) -> NetworkArrays:
+def network_arrays(net: Network, shape: PaddedSizes, pooled: bool = False) -> NetworkArrays:
     """Return the arrays of one network, padded with frozen models that read nothing.
 
     The *pooled* estimator is a further model, the first after those of the network. It fits every

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mcjax.checks.case import Case
+from mcjax.checks.functions import slope_changes
 from mcjax.errors import InputError
 from mcjax.faults import is_users
 from mcjax.laws.first_order.monte_carlo_information import draw_moments
 from mcjax.laws.first_order.score_tests import (
-    Moments,
+    BatchMeans,
     infinite_variance,
     no_slope,
     not_convex,
@@ -25,7 +26,7 @@ RARE = 1e-3
 def finite(case: Case) -> str | None:
     """Check that loss and derivatives are finite, but for rare rows."""
 
-    def wrong(drawn: Moments) -> str:
+    def wrong(drawn: BatchMeans) -> str:
         return not_finite(drawn) if drawn.finite.mean() < 1 - RARE else ""
 
     remedy = (
@@ -47,7 +48,7 @@ def slope(case: Case) -> str | None:
 def gradient(case: Case) -> str | None:
     """Check that the mean gradient at theta is zero, as far as its variance tells."""
 
-    def wrong(drawn: Moments) -> str:
+    def wrong(drawn: BatchMeans) -> str:
         unknown = not_finite(drawn) or infinite_variance(drawn)
         return "" if unknown else not_smallest(drawn, case.condition.theta)
 
@@ -65,11 +66,23 @@ def curvature(case: Case) -> str | None:
     penalty = case.model.penalty
     strength = 0.0 if penalty is None else float(penalty.strength)
 
-    def wrong(drawn: Moments) -> str:
-        theta = case.condition.theta
-        unknown = not_finite(drawn) or no_slope(drawn) or not_smallest(drawn, theta)
-        return "" if unknown else not_convex(drawn, strength)
+    def unknown(drawn: BatchMeans) -> str:
+        return not_finite(drawn) or no_slope(drawn) or not_smallest(drawn, case.condition.theta)
 
+    def kinks(drawn: BatchMeans) -> str:
+        if unknown(drawn) or drawn.hessian.any() or not slope_changes(case):
+            return ""
+        return "the slope of the loss changes with theta, but its second derivative is zero"
+
+    def wrong(drawn: BatchMeans) -> str:
+        return "" if unknown(drawn) else not_convex(drawn, strength)
+
+    remedy = (
+        "it has kinks, as |y - x'theta| has, whose curvature derivatives do not show: use the"
+        " family `quantile`, which mcjax.quantile makes, or a loss with a continuous slope, such as"
+        " Huber's"
+    )
+    _asked(case, kinks, remedy, "")
     remedy = (
         "minimise a loss that has its only minimum there, such as a negative log-likelihood, with"
         " covariates that determine every parameter"
@@ -80,7 +93,7 @@ def curvature(case: Case) -> str | None:
 def information(case: Case) -> str | None:
     """Check that the score has a variance, which laws need."""
 
-    def wrong(drawn: Moments) -> str:
+    def wrong(drawn: BatchMeans) -> str:
         return not_finite(drawn) or infinite_variance(drawn)
 
     remedy = (
@@ -90,7 +103,7 @@ def information(case: Case) -> str | None:
     return _asked(case, wrong, remedy, "the score has a finite variance")
 
 
-def _asked(case: Case, wrong: Callable[[Moments], str], remedy: str, good: str) -> str | None:
+def _asked(case: Case, wrong: Callable[[BatchMeans], str], remedy: str, good: str) -> str | None:
     """Ask draws of real and of generated labels what is wrong."""
     if not case.functions or not case.condition.minimises:
         return None

@@ -28,8 +28,8 @@ class Check(NamedTuple):
 
 
 CHECKS: dict[str, Check] = {
-    "loss": Check(functions.loss_runs),
     "sample": Check(functions.sample_runs),
+    "loss": Check(functions.loss_runs),  # of a label that was sampled
     "randomness": Check(functions.randomness),
     "theta": Check(functions.parents),
     "purity": Check(functions.purity),

@@ -85,7 +85,8 @@ def _study(file: Path, theta: str | None) -> Study:
     """Return the study in a file, or one of the model that a Python file defines."""
     if file.suffix != ".py":
         if theta is not None:
-            raise InputError("--theta", "is for a Python file; a study gives its own, leave it out")
+            problem = "is for code in a file whose name ends in .py; a study gives its own theta"
+            raise InputError("--theta", f"{problem}, leave it out")
         with naming(file):
             return load_study(file)
     if theta is None:
@@ -94,10 +95,18 @@ def _study(file: Path, theta: str | None) -> Study:
         numbers = [float(part) for part in theta.split(",")]
     except ValueError as error:
         raise InputError("--theta", f"is {theta!r}; give numbers, as in 0.5,-0.5") from error
-    loss = run_file(file).get("loss")
-    takes = list(inspect.signature(loss).parameters) if inspect.isfunction(loss) else []
-    linear = takes[:1] == ["eta"] or len(takes) == 2
+    names = run_file(file)
+    takes = [_arguments(names.get(name)) for name in ("loss", "sample")]
+    linear = any("eta" in names for names in takes) or all(len(names) == 2 for names in takes)
     model = model_from_file(file, predictor="linear" if linear else None)
     net = topologies.self_loop(samples=ROWS, real=ROWS, initial=ROWS)
     with naming(file):
         return Study((condition(net, model, numbers),))
+
+
+def _arguments(function: object) -> list[str]:
+    """Return the names of a function's arguments that have no default."""
+    if not inspect.isfunction(function):
+        return []
+    given = inspect.signature(function).parameters.values()
+    return [one.name for one in given if one.default is inspect.Parameter.empty]

@@ -17,6 +17,7 @@ from typing import Any, TextIO
 
 import click
 
+from mcjax.cli.resumable import Resumable
 from mcjax.cli.start import import_jax, start_jax
 from mcjax.errors import InputError, SharedError, naming
 from mcjax.faults import fault_sentence, place_of
@@ -99,7 +100,7 @@ def predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
         run_predict(file, as_json, laws)
 
 
-@cli.command()
+@cli.command(cls=Resumable)
 @click.argument("file", type=PATH, required=False)
 @json_option
 @click.option("--out", type=PATH, help="Keep the results in this folder.")
@@ -219,7 +220,7 @@ def replay(folder: Path, **options: Any) -> None:
         run_replay(folder, **options)
 
 
-@cli.command()
+@cli.command(cls=Resumable)
 @click.argument("names", metavar="[ID]...", nargs=-1)
 @json_option
 @click.option("--out", type=PATH, help="Keep the results and their figure here.")
@@ -309,8 +310,8 @@ def run() -> None:
         status = BAD_INPUT
     except click.ClickException as error:
         status = _report(BAD_INPUT, _usage(error))
-    except (click.Abort, KeyboardInterrupt):
-        status = _report(STOPPED, "stopped; with --out, the same command resumes from here")
+    except (click.Abort, KeyboardInterrupt) as error:
+        status = _report(STOPPED, str(error) or "stopped")
     except (BrokenPipeError, SystemExit):  # click and rich exit with 1 if a pipe is closed
         status = CLOSED
     except Exception as error:

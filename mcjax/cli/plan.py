@@ -15,8 +15,9 @@ from rich.table import Table
 
 from mcjax import api
 from mcjax.cli.output import prints_aside
+from mcjax.cli.verify import theory_in
 from mcjax.engine.compiled import compile_study
-from mcjax.errors import InputError, naming
+from mcjax.errors import InputError
 from mcjax.laws.user import laws_from_files
 from mcjax.numbers import how_many
 from mcjax.report.tables import label, numbers, show_table, show_unjudged, table_console
@@ -52,8 +53,7 @@ def run_plan(
         study = study if chains is None else replace(study, chains=chains)
         study = judged = study if path is None else replace(study, path=path)
         if theory is not None:
-            with naming(theory):
-                judged = api.theory_for(study, load_study(theory))
+            judged = theory_in(theory, study)
         truth = api.predict(study) if theory is not None or laws else None
         predictions = api.predict(judged, laws_from_files(laws))
         planned = plan(study, predictions, power, truth)

@@ -20,7 +20,7 @@ from mcjax.cli.survey import run_survey
 from mcjax.engine.engine import Report
 from mcjax.engine.outcome import Outcome, Tally
 from mcjax.engine.processes import agreed, exchange, first_alone
-from mcjax.errors import InputError, SharedError, naming
+from mcjax.errors import InputError, SharedError, named_by, naming
 from mcjax.files import read_text
 from mcjax.laws.collapse.origins import Clause
 from mcjax.laws.prediction import Predictions
@@ -76,8 +76,7 @@ def run_verify(
         judged_by = study
         study = study if path is None else replace(study, path=path)
         if theory is not None:
-            with naming(theory):
-                judged_by = api.theory_for(study, load_study(theory))
+            judged_by = theory_in(theory, study)
         return study, api.predict(judged_by, laws_from_files(laws)), read_text(file)
 
     with prints_aside(as_json):
@@ -125,6 +124,14 @@ def run_verify(
     elif first:
         show_verification(table_console(), study, predictions, verification, seconds=seconds)
     return verification.verdict
+
+
+def theory_in(file: Path, study: Study) -> Study:
+    """Return the study in the file of ``--theory``, to predict what another study does."""
+    with named_by("--theory"):
+        theory = load_study(file)
+    with naming(file):
+        return api.theory_for(study, theory)
 
 
 def _keep(

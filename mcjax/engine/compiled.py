@@ -19,7 +19,7 @@ from jaxtyping import Integer
 from mcjax.arguments import checked
 from mcjax.chains.dataset import SourceArrays
 from mcjax.chains.fast import reason_against
-from mcjax.chains.layout import Shape, network_arrays, shape_of
+from mcjax.chains.layout import PaddedSizes, network_arrays, shape_of
 from mcjax.chains.program import ConditionArrays, Path, Program, Trajectory
 from mcjax.chains.statistics import FEW_ROWS
 from mcjax.draws.streams import condition_word, design_key
@@ -68,7 +68,7 @@ class SharedProgram:
         How their chains run, and why.
     program : Program
         The settings that the program is compiled for.
-    shape : Shape
+    shape : PaddedSizes
         Padded sizes.
     chunk : int
         Number of chains in one call, as many as the study's memory allows.
@@ -79,7 +79,7 @@ class SharedProgram:
     members: tuple[int, ...]
     route: Route
     program: Program
-    shape: Shape
+    shape: PaddedSizes
     chunk: int
     pooled: bool = False
 
@@ -319,7 +319,7 @@ def _shared(study: Study, members: Sequence[int]) -> SharedProgram:
     )
 
 
-def _shape(study: Study, members: Sequence[int]) -> Shape:
+def _shape(study: Study, members: Sequence[int]) -> PaddedSizes:
     """Return the padded sizes of a program for these conditions."""
     conditions = [study.conditions[i] for i in members]
     first = conditions[0]
@@ -331,7 +331,7 @@ def _shape(study: Study, members: Sequence[int]) -> Shape:
 
 def task_of(
     condition: Condition,
-    shape: Shape,
+    shape: PaddedSizes,
     chains: Sequence[int] | Integer[np.ndarray, " C"],
     pooled: bool = False,
 ) -> Task:

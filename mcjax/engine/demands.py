@@ -7,7 +7,7 @@ import os
 
 import numpy as np
 
-from mcjax.chains.layout import MOST_ROWS, Shape
+from mcjax.chains.layout import MOST_ROWS, PaddedSizes
 from mcjax.chains.program import Dtype, Path
 from mcjax.errors import InputError
 from mcjax.numbers import how_many
@@ -17,7 +17,7 @@ UNIT: dict[Dtype, float] = {"float32": 2.0**-24, "float64": 2.0**-53}
 """Unit roundoff, half the distance of 1 from the next number."""
 
 
-def check_rows(condition: Condition, shape: Shape) -> None:
+def check_rows(condition: Condition, shape: PaddedSizes) -> None:
     """Raise an InputError if the rows of one fit are more than the memory of the machine holds."""
     numbers = len(condition.covariance) + 1 if condition.model.covariates != 0 else 1
     size = 2 * shape.pairs * numbers * 4

@@ -52,7 +52,7 @@ class Powers(NamedTuple):
         return Powers(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
 
-class Shape(NamedTuple):
+class NonNormality(NamedTuple):
     """Skewness of means and excess of their values, of any shape.
 
     Attributes
@@ -125,7 +125,7 @@ def shape_of_sums(
     moments: Moments,
     third: Float[np.ndarray, " *shape"],
     fourth: Float[np.ndarray, " *shape"] | None = None,
-) -> Shape:
+) -> NonNormality:
     """Return the shape of means from their moments and sums of powers.
 
     Parameters
@@ -137,7 +137,7 @@ def shape_of_sums(
 
     Returns
     -------
-    Shape
+    NonNormality
         Zeros where the values are alike or narrow; nan where sums of powers are too small.
     """
     count, mean, square = moments
@@ -146,15 +146,15 @@ def shape_of_sums(
     lost = (np.abs(third) < SMALLEST) & wide
     skewness = np.where(wide, np.where(lost, np.nan, cube / square**1.5), 0.0)
     if fourth is None:
-        return Shape(skewness)
+        return NonNormality(skewness)
     centred = fourth - 4 * mean * third + 6 * mean**2 * square + 3 * count * mean**4
     excess = centred / square**2 - 3 / count - 1.5 * skewness**2
-    return Shape(skewness, np.where(wide, np.maximum(excess, 0.0), 0.0))
+    return NonNormality(skewness, np.where(wide, np.maximum(excess, 0.0), 0.0))
 
 
 def along(
     moments: Moments, pairs: Float[np.ndarray, " 9"], weights: Float[np.ndarray, " 2"]
-) -> tuple[Moments, Shape]:
+) -> tuple[Moments, NonNormality]:
     """Return the moments and the shape of a weighted sum of two numbers, from joint ones.
 
     Parameters
@@ -176,4 +176,4 @@ def along(
             sums[i + j] += math.comb(i + j, i) * weights[0] ** i * weights[1] ** j * value
         sizes = float(weights**2 @ (np.diagonal(square) + count * mean**2))
         found = shape_of_sums(total, np.asarray(sums[3]), np.asarray(sums[4]))
-    return total, found if total.square > NARROW * sizes else Shape(0.0)
+    return total, found if total.square > NARROW * sizes else NonNormality(0.0)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mcjax.arguments import checked_but
-from mcjax.errors import InputError, naming
+from mcjax.errors import InputError, named_by, naming
 from mcjax.faults import users_code
 from mcjax.laws.law import Inapplicable, Law, Reason
 from mcjax.laws.prediction import FunctionalPrediction, Prediction
@@ -19,7 +19,7 @@ from mcjax.laws.registry import PLACES, built_in
 from mcjax.models.user import run_file
 from mcjax.study.study import Condition
 
-Moments = Callable[
+MomentFunction = Callable[
     [Condition, int], tuple[Float[np.ndarray, "T+1 M p"] | None, Float[np.ndarray, "T+1 M*p M*p"]]
 ]
 """Returns the means, or None for no bias, and the covariances at generations 0 to T."""
@@ -31,7 +31,7 @@ class UserLaw:
     reference = "given by the user"
     exact = False
 
-    def __init__(self, function: Moments, name: str, asymptotic: bool):
+    def __init__(self, function: MomentFunction, name: str, asymptotic: bool):
         self.name = name
         self.function = function
         self._asymptotic = asymptotic
@@ -131,7 +131,7 @@ class CheckedLaw:
 
 
 @checked_but("function")
-def user_law(function: Moments, name: str = "user", asymptotic: bool = False) -> Law:
+def user_law(function: MomentFunction, name: str = "user", asymptotic: bool = False) -> Law:
     """Return a law that is judged beside the built-in ones.
 
     A law that says where it applies, or that gives growth rates, limits or errors of its own, is an
@@ -171,7 +171,8 @@ def laws_from_files(paths: Sequence[Path]) -> list[Law]:
     laws: list[Law] = []
     for path in paths:
         named = str(path) in PLACES and not path.exists()
-        law = built_in(str(path)) if named else law_from_file(path)
+        with named_by("--law"):
+            law = built_in(str(path)) if named else law_from_file(path)
         if any(law.name == other.name for other in laws):
             raise InputError("--law", f"gives two laws named {law.name!r}; rename one", str(path))
         laws.append(law)

@@ -9,7 +9,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
-from mcjax.errors import InputError, did_you_mean
+from mcjax.errors import InputError, did_you_mean, named_by
 from mcjax.estimators.estimator import Estimator
 from mcjax.models.model import Model
 from mcjax.models.names import PLACES, check_family
@@ -50,7 +50,8 @@ def make_model(spec: Mapping[str, Any], folder: Path) -> Model:
     if "file" in spec:
         if not isinstance(spec["file"], str):
             raise InputError("family.file", "needs the name of a Python file")
-        return model_from_file(folder / spec["file"], spec.get("name"), **params)
+        with named_by("family.file"):
+            return model_from_file(folder / spec["file"], spec.get("name"), **params)
     check_family(spec)
     name = spec["name"]
     allowed = inspect.signature(FAMILIES[name]).parameters

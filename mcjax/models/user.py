@@ -19,7 +19,7 @@ from jaxtyping import Key
 
 from mcjax.arguments import checked, checked_but
 from mcjax.draws.keys import key_of
-from mcjax.errors import InputError, did_you_mean, naming
+from mcjax.errors import FileError, InputError, did_you_mean, naming
 from mcjax.estimators.estimator import Estimator, Loss
 from mcjax.estimators.predictor import LinearPredictor, Params, Words, elementwise
 from mcjax.faults import bad_call, fault_sentence, users_code, where
@@ -52,9 +52,9 @@ def user_model(
     Parameters
     ----------
     loss : callable
-        ``loss(theta, x, y, **params) -> scalar``, twice differentiable almost everywhere. If y is
-        drawn by ``sample`` at theta, its expectation must be smallest at theta. theta is a vector
-        or any pytree, like the truth given to :func:`mcjax.condition`.
+        ``loss(theta, x, y, **params) -> scalar``, with a continuous slope, twice differentiable
+        almost everywhere. If y is drawn by ``sample`` at theta, its expectation must be smallest at
+        theta. theta is a vector or any pytree, like the truth given to :func:`mcjax.condition`.
     sample : callable
         ``sample(key, theta, x, **params) -> y``, with a JAX random key; y may be an array.
     sample_real : callable, optional
@@ -179,7 +179,7 @@ def run_file(path: Path) -> dict[str, Any]:
     """
     content = read_bytes(path)
     if not path.is_file():  # Python reads it again
-        raise InputError("", "is no regular file; name a file with Python code", str(path))
+        raise FileError("", "is no regular file; name a file with Python code", str(path))
     try:
         return dict(_names(path, content))
     except (Exception, SystemExit) as error:  # user code may raise anything

@@ -23,6 +23,11 @@ GROWTH_ALONE = (
 )
 
 
+def published(draws: Draws) -> bool:
+    """Return whether a model publishes one sample for all its readers."""
+    return draws == "shared"
+
+
 def check_network(net: Network) -> None:
     """Raise InputError, naming the field, for what makes no network."""
     later = (("feeds", generation.feeds) for generation in net.later.generations)

@@ -30,6 +30,8 @@ READ = (
 _GRAPHML = "http://graphml.graphdrawing.org/xmlns"
 _GROUP = "yfiles.foldertype"
 _DEEPEST = 200
+_CREATOR = re.compile(r"^\s*Creator\b", re.MULTILINE | re.IGNORECASE)
+"""What programs other than networkx begin GML with."""
 _OTHERS = (
     (r"(strict\s+)?(di)?graph\b[^\[]*\{", "a graph in DOT"),
     (r"\*vertices\b", "a graph in Pajek's format"),
@@ -137,7 +139,14 @@ def _json(text: str) -> nx.DiGraph:
 def _gml(text: str) -> nx.DiGraph:
     import networkx as nx
 
-    return nx.parse_gml(text, label=None)
+    graph = nx.parse_gml(text, label=None)
+    labels = nx.get_node_attributes(graph, "label")
+    distinct = len(set(map(str, labels.values()))) == len(graph)
+    if not distinct or list(graph) != list(range(len(graph))) or _CREATOR.search(text[:4096]):
+        return graph
+    for node in graph:  # numbered by networkx, whose own ids are the labels
+        del graph.nodes[node]["label"]
+    return nx.relabel_nodes(graph, {node: str(label) for node, label in labels.items()})
 
 
 def _graphml(text: str) -> nx.DiGraph:

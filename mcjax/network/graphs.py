@@ -3,7 +3,8 @@
 An edge attribute ``samples`` (default 100) and optionally ``weight`` describe a feed; a node named
 ``real`` is the real source; a node attribute ``initial`` overrides the default (the number of
 samples the model reads a generation, or 100 for one that reads nothing). The name of a node is its
-attribute ``label`` or ``name``, or else its id.
+attribute ``label`` or ``name``, or else its id. One of the two that repeats the id of every node,
+which is how networkx fills it in, holds no names.
 """
 
 from __future__ import annotations
@@ -18,13 +19,16 @@ from mcjax.network.checks import Draws, check_count, check_weight
 from mcjax.network.feed import REAL, Feed
 from mcjax.network.formats import read_format
 from mcjax.network.network import Network
-from mcjax.network.source import RealData
+from mcjax.network.source import RealData, renewed
 from mcjax.numbers import in_text, plain, whole
 
 if TYPE_CHECKING:
     import networkx as nx
 
 DEFAULT_SAMPLES = 100
+NAMING = ("label", "name")
+"""Attributes of nodes that may hold their names."""
+EMPTY = (None, "")
 LIKE_SAMPLES = (
     *("n", "rows", "count", "counts", "size", "number", "num", "value", "values", "amount"),
     *("volume", "tokens", "share"),
@@ -94,7 +98,7 @@ def network_of_graph(
         check_weight(f"{field}: weight", weight)
         feeds.append(Feed(names[j], names[i], samples, float(weight)))
     initial, begun = _initial(models, feeds, attributes, names)
-    if real == "reused":
+    if not renewed(real):
         own: dict[str, int] = {}
         for feed in feeds:
             if feed.origin == REAL:
@@ -109,11 +113,10 @@ def _names(attributes: Mapping[Any, Mapping[str, Any]]) -> dict[Any, str]:
     """Return the names of nodes; raise InputError for those that are ambiguous."""
     names: dict[Any, str] = {}
     owner: dict[str, Any] = {}
+    naming = [key for key in NAMING if not _repeats_ids(attributes, key)]
     for node, data in attributes.items():
         field = f"node {str(node)!r}"
-        given = {
-            key: str(data[key]) for key in ("label", "name") if data.get(key) not in (None, "")
-        }
+        given = {key: str(data[key]) for key in naming if data.get(key) not in EMPTY}
         if len(set(given.values())) > 1:
             label, name = given.values()
             raise InputError(field, f"has the label {label!r} and the name {name!r}; keep one")
@@ -128,6 +131,12 @@ def _names(attributes: Mapping[Any, Mapping[str, Any]]) -> dict[Any, str]:
             )
         names[node], owner[name] = name, node
     return names
+
+
+def _repeats_ids(attributes: Mapping[Any, Mapping[str, Any]], key: str) -> bool:
+    """Return whether an attribute is the id of each node that has it."""
+    given = {node: data[key] for node, data in attributes.items() if data.get(key) not in EMPTY}
+    return all(str(value) == str(node) for node, value in given.items())
 
 
 def _initial(

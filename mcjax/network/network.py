@@ -14,11 +14,11 @@ from functools import cached_property
 from typing import Any
 
 from mcjax.errors import InputError
-from mcjax.network.checks import Draws, check_network
+from mcjax.network.checks import Draws, check_network, published
 from mcjax.network.feed import REAL, Feed, by_reader
 from mcjax.network.memory import Memory, Replace
 from mcjax.network.registry import read_memory
-from mcjax.network.source import RealData, Source
+from mcjax.network.source import RealData, Source, renewed
 from mcjax.network.timeline import Generation, Series, Timeline
 from mcjax.numbers import whole
 
@@ -162,17 +162,18 @@ class Network:
     @property
     def shares_draws(self) -> bool:
         """Whether all readers of a model see the same sample of it."""
-        return self.draws == "shared"
+        return published(self.draws)
 
     @property
     def reuses_real(self) -> bool:
         """Whether a reader of the real source sees its real rows of generation 0 again."""
-        return self.real == "reused"
+        return not renewed(self.real)
 
     def renews(self, origin: str) -> bool:
         """Whether a real source gives new samples in every generation."""
-        own = None if origin == REAL else self.sources[self.source_index[origin] - 1].real
-        return (own or self.real) == "fresh"
+        if origin == REAL:
+            return renewed(self.real)
+        return self.sources[self.source_index[origin] - 1].renews(self.real)
 
     @property
     def forgives(self) -> bool:

@@ -15,6 +15,11 @@ RealData = Literal["fresh", "reused"]
 Rows = tuple[tuple[float, ...], ...]
 
 
+def renewed(real: RealData) -> bool:
+    """Return whether a setting of real data asks for new ones in every generation."""
+    return real == "fresh"
+
+
 @dataclass(frozen=True)
 @checked_fields
 class Source:
@@ -82,6 +87,10 @@ class Source:
         if self.real not in (None, *choices):
             hint = did_you_mean(self.real, choices)
             raise self._error("real", f"is {self.real!r}, not one of {choices}{hint}")
+
+    def renews(self, real: RealData) -> bool:
+        """Return whether it gives new samples in every generation, in a network with a setting."""
+        return renewed(self.real or real)
 
     def scaled(self, samples: int | None) -> Source:
         """Return the source with another number of samples."""

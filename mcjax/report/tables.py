@@ -326,6 +326,8 @@ def _show_ladders(console: Console, study: Study, verification: Verification) ->
 
 
 def _show_undecided(console: Console, verification: Verification) -> None:
+    for note in verification.notes:
+        console.print(label(note), soft_wrap=True)
     needed = [c.chains_needed for c in verification.cells if c.chains_needed is not None]
     if needed:
         console.print(

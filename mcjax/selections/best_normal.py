@@ -16,21 +16,21 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import ndtr
 
-from mcjax.laws.first_order.normal_population import Shape
+from mcjax.laws.first_order.normal_population import NoiseMoments
 
 REACH, NODES = 12.0, 400
 """Where integrals end, and the number of their nodes on either side of a kink."""
 
 
-def largest_of_normals(count: int) -> Shape:
+def largest_of_normals(count: int) -> NoiseMoments:
     """Return the distribution of the largest of K normal variables, in standard units."""
     z, weight = _nodes(0.0)
     density = count * _density(z) * ndtr(z) ** (count - 1)
     moments = tuple(float(weight @ (density * z**k)) for k in range(1, 5))
-    return Shape(moments, np.zeros((2, 2)))
+    return NoiseMoments(moments, np.zeros((2, 2)))
 
 
-def closest_of_normals(theta: Float[np.ndarray, " p"], count: int, target: float) -> Shape:
+def closest_of_normals(theta: Float[np.ndarray, " p"], count: int, target: float) -> NoiseMoments:
     """Return the distribution of the one of K normal variables that is closest to a target.
 
     Parameters
@@ -51,12 +51,12 @@ def closest_of_normals(theta: Float[np.ndarray, " p"], count: int, target: float
     density = count * _density(z) * worse ** (count - 1)
     moments = tuple(float(weight @ (density * z**k)) for k in range(1, 5))
     if count == 1:
-        return Shape(moments, np.zeros((2, 2)))
+        return NoiseMoments(moments, np.zeros((2, 2)))
     moved = 2 * np.sign(z - at) * _density(2 * at - z)
     slope = count * (count - 1) * _density(z) * worse ** (count - 2) * moved
     change = np.array([weight @ (slope * z**k) for k in (1, 2)])  # with `at`
     by_theta = -np.array([1.0, at / (2 * deviation)]) / deviation
-    return Shape(moments, np.outer(change, by_theta))
+    return NoiseMoments(moments, np.outer(change, by_theta))
 
 
 def _density(z: np.ndarray) -> np.ndarray:

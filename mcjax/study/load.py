@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import msgspec
 
 from mcjax.arguments import checked
-from mcjax.errors import InputError, did_you_mean, naming
+from mcjax.errors import InputError, did_you_mean, named_by, naming
 from mcjax.models.names import MOST_PARAMETERS
 from mcjax.network import Network
 from mcjax.study.grid import Variant, in_condition, variants
@@ -229,7 +229,8 @@ def _networks(content: StudyFile, path: Path) -> list[tuple[str, Network | None]
             raise InputError("grid.network", f"and [{field}] exclude each other; keep one")
     names = content.grid.network
     label = {name: str(Path(name).with_suffix("")) for name in names}
-    return [(f"network={label[n]}", read_network(path.parent / n)) for n in names]
+    with named_by("grid.network"):
+        return [(f"network={label[n]}", read_network(path.parent / n)) for n in names]
 
 
 def _network(table: NetworkTable | None, mediated: DataMediatedTable | None) -> Network:

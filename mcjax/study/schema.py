@@ -171,6 +171,11 @@ WORDS = {
     "bool": "true or false",
 }
 """Words for types in messages."""
+PYTHON = (
+    "holds Python code, and a study is TOML; save the code as FILE.py, which [family] of a study"
+    " names as its `file`, and which `mcjax check FILE.py --theta NUMBERS` looks at"
+)
+"""What is wrong with code in place of a study."""
 
 
 def read_tables(path: Path) -> dict[str, Any]:
@@ -196,6 +201,8 @@ def parse_tables(text: str, file: str) -> dict[str, Any]:
         try:
             tables = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
+            if re.search(r"^def \w+\s*\(", text, re.MULTILINE):
+                raise InputError("", PYTHON) from error
             known = "" if Path(file).suffix == ".toml" else f"; {READ}"
             raise InputError("", f"is not TOML: {error}{known}") from error
         except ValueError as error:  # of numbers, which Python then cannot read

@@ -98,14 +98,32 @@ def settle(claims: Sequence[Claim], confidence: float) -> tuple[Cell, ...]:
     )
 
 
+def verdict_of(claim: Claim, level: float, decided: bool) -> Verdict:
+    """Return the verdict on a claim, and nothing else.
+
+    Parameters
+    ----------
+    claim : Claim
+        The claim.
+    level : float
+        Its level, by Holm's procedure.
+    decided : bool
+        Whether its p-value is below that level.
+    """
+    if not decided or claim.count.note or _too_few(claim, level):
+        return INCONCLUSIVE
+    return VERIFIED if claim.within < claim.beyond else REFUTED
+
+
+def _too_few(claim: Claim, level: float) -> bool:
+    return claim.count.counted < math.ceil(claim.fewest(level))
+
+
 def _judge(claim: Claim, level: float, decided: bool) -> Cell:
-    verdict: Verdict = INCONCLUSIVE
+    verdict = verdict_of(claim, level, decided)
     chains, lost, note = claim.count
     needed = None
-    fewest = math.ceil(claim.fewest(level))
-    few = chains < fewest
-    if decided and not note and not few:
-        verdict = VERIFIED if claim.within < claim.beyond else REFUTED
+    fewest, few = math.ceil(claim.fewest(level)), _too_few(claim, level)
     interval = UNBOUNDED if note or few else claim.interval(level)
     if verdict == INCONCLUSIVE and not note:
         factor, expected = claim.factor(level), claim.expected(level)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from mcjax.engine.powers import Shape
+from mcjax.engine.powers import NonNormality
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.further_chains import left_for_chains, more_for_power
 from mcjax.verdicts.skewed_means import (
@@ -73,7 +73,7 @@ class Estimate(NamedTuple):
         The number, and its standard error.
     skewness, excess : float
         Shape of the distribution of the number, see
-        :class:`~mcjax.verdicts.skewed_means.Shape`.
+        :class:`~mcjax.engine.powers.NonNormality`.
     fixed : float
         The part of ``error`` that does not shrink as chains are added: that of a law which
         simulates.
@@ -277,7 +277,7 @@ def mean_claim(
     value, spread = float(judged.value), max(float(judged.error), 1e-300)
     freedom = judged.freedom(count.counted)
     fixed = min(float(judged.fixed), spread)
-    shape = Shape(float(judged.skewness), float(judged.excess))
+    shape = NonNormality(float(judged.skewness), float(judged.excess))
     low, high = margin
     true = (low + high) / 2 if true is None else true
     outer = low - allowance, high + allowance

@@ -26,7 +26,7 @@ from mcjax.verdicts.claims import (
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.equivalence import INCONCLUSIVE, VERIFIED, Verdict, worst
 from mcjax.verdicts.failures import LostChains, count_failures, lost_chains
-from mcjax.verdicts.ladder import Ladder, Rung, climb
+from mcjax.verdicts.ladder import Ladder, Rung, climb, too_short
 from mcjax.verdicts.quantities.growth import Growth, growth_of
 from mcjax.verdicts.quantities.registry import limits_of, questions
 from mcjax.verdicts.unjudged import Unjudged, unjudged_of
@@ -58,6 +58,8 @@ class Verification:
         Quantities that a law leaves unjudged, with the reasons.
     waiting : tuple of str
         Conditions with a cell that more chains can decide.
+    notes : tuple of str
+        What else to know of the verdicts, a sentence each.
     outcomes : tuple of Outcome
         The outcome of each condition's chains, moments included.
     """
@@ -72,6 +74,7 @@ class Verification:
     inapplicable: dict[str, dict[str, str]]
     unjudged: tuple[Unjudged, ...]
     waiting: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
 
 
@@ -125,6 +128,7 @@ def judge(
         },
         unjudged=unjudged_of(study, predictions),
         waiting=_waiting(study, decisive),
+        notes=_notes(study, predictions),
         outcomes=tuple(outcomes),
     )
 
@@ -204,6 +208,16 @@ def _overall(cells: Sequence[Cell], predictions: Sequence[Predictions]) -> Verdi
     verdict = worst(np.array([cell.verdict for cell in cells]))
     without_law = any(not laws.laws for laws in predictions)
     return INCONCLUSIVE if without_law and verdict == VERIFIED else verdict
+
+
+def _notes(study: Study, predictions: Sequence[Predictions]) -> tuple[str, ...]:
+    """Say which conditions of asymptotic laws are too few for a ladder."""
+    ladders: dict[str, set[float]] = {}
+    for condition, found in zip(study.conditions, predictions, strict=True):
+        asymptotic = any(law.asymptotic for law in found.laws.values())
+        if condition.ladder is not None and asymptotic and limits_of(study):
+            ladders.setdefault(condition.ladder, set()).add(condition.scale)
+    return too_short(ladders)
 
 
 def _waiting(study: Study, cells: Sequence[Cell]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ the rungs have in common.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -113,6 +113,22 @@ class Ladder:
 def limit_of(quantity: str) -> str:
     """Return the name of the quantity that is a given quantity's limit on a ladder."""
     return f"{quantity}_asymptote"
+
+
+def too_short(ladders: Mapping[str, Iterable[float]]) -> tuple[str, ...]:
+    """Say of ladders with two scales that they are none, and what to add.
+
+    Parameters
+    ----------
+    ladders : mapping of str to iterable of float
+        Scales by name of the ladder.
+    """
+    sets = {tuple(sorted(set(scales))) for scales in ladders.values()}
+    return tuple(
+        f"The scales {low:g} and {high:g} form no ladder, so each is judged by itself; add"
+        f" {high * math.ceil(high / low):g}, for asymptotic laws to be judged by their limit."
+        for low, high in sorted(scales for scales in sets if len(scales) == 2)
+    )
 
 
 def climb(rungs: Iterable[Rung], tolerance: float) -> tuple[list[Claim], list[Ladder]]:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import ndtri
 
-from mcjax.engine.powers import Shape
+from mcjax.engine.powers import NonNormality
 from mcjax.verdicts.skewed_means import Tails, reaches
 
 
@@ -189,7 +189,7 @@ class SquareCells(RatioCells):
         for _ in range(20):
             n = np.where(np.isfinite(found), found, 1e300)
             share = 1 / np.hypot(1, self.error / self.spread * np.sqrt(n))
-            _, up = reaches(level, 10**9, Shape(self.skewness / np.sqrt(n) * share**3))
+            _, up = reaches(level, 10**9, NonNormality(self.skewness / np.sqrt(n) * share**3))
             farther = (normal + up + float(ndtri(level / 2))) / normal
             room = (tolerance / normal / farther) ** 2 - self.error**2
             found = np.where(room > 0, self.spread**2 / room, np.inf)

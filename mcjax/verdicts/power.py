@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import ndtr
 
-from mcjax.engine.powers import Shape
+from mcjax.engine.powers import NonNormality
 from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.verdicts.skewed_means import Tails, reaches
 
@@ -146,10 +146,10 @@ def _mean_chance(
 
 def shape_of_mean(
     skewness: Float[Any, " ..."], kurtosis: Float[Any, " ..."], n: float, share: Float[Any, " ..."]
-) -> Shape:
+) -> NonNormality:
     """Return the shape of the mean of n terms whose error is a share of the total error."""
     excess = np.maximum(kurtosis - 1.5 * skewness**2, 0.0)
-    return Shape(skewness / math.sqrt(n) * share**3, excess / n * share**4)
+    return NonNormality(skewness / math.sqrt(n) * share**3, excess / n * share**4)
 
 
 def interval_end_spread(

@@ -37,7 +37,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
-from mcjax.engine.powers import Shape
+from mcjax.engine.powers import NonNormality
 
 WIDENED = (1.0, 1.5)
 """Multiples of the estimated skewness whose intervals are united."""
@@ -77,7 +77,7 @@ class Tails(Enum):
         return 2 * float(ndtr(-((self.value * chains) ** 0.25)))
 
 
-def reaches(level: float, freedom: float, shape: Shape) -> tuple[Numbers, Numbers]:
+def reaches(level: float, freedom: float, shape: NonNormality) -> tuple[Numbers, Numbers]:
     """Return how far a two-sided interval reaches, below and above the mean, in standard errors."""
     q = _quantile(level, freedom)
     candidates = _candidates(shape)
@@ -87,7 +87,7 @@ def reaches(level: float, freedom: float, shape: Shape) -> tuple[Numbers, Number
     )
 
 
-def p_below(t: Numbers, freedom: float, shape: Shape) -> Numbers:
+def p_below(t: Numbers, freedom: float, shape: NonNormality) -> Numbers:
     """Return the p-value of the hypothesis that the mean is at least some number.
 
     Parameters
@@ -96,7 +96,7 @@ def p_below(t: Numbers, freedom: float, shape: Shape) -> Numbers:
         Observed mean minus that number, in standard errors.
     freedom : float
         Degrees of freedom.
-    shape : Shape
+    shape : NonNormality
         Shape of the distribution of the mean.
     """
     t = _extreme(max, [_extreme(min, [t, FARTHEST]), -FARTHEST])
@@ -104,13 +104,13 @@ def p_below(t: Numbers, freedom: float, shape: Shape) -> Numbers:
     return stdtr(freedom, _extreme(max, values))
 
 
-def p_above(t: Numbers, freedom: float, shape: Shape) -> Numbers:
+def p_above(t: Numbers, freedom: float, shape: NonNormality) -> Numbers:
     """Return the p-value of the hypothesis that the mean is at most some number."""
     return p_below(-t, freedom, shape._replace(skewness=-shape.skewness))
 
 
 def factor_of_chains(
-    level: float, freedom: float, shape: Shape, distance: Numbers, *, above: bool
+    level: float, freedom: float, shape: NonNormality, distance: Numbers, *, above: bool
 ) -> Numbers:
     """Return the factor of chains with which an interval's end only touches a number.
 
@@ -120,7 +120,7 @@ def factor_of_chains(
         Level of the two-sided interval.
     freedom : float
         Degrees of freedom, which are kept.
-    shape : Shape
+    shape : NonNormality
         Shape of the distribution of the mean.
     distance : ndarray
         Distance of the number from the mean in standard errors.
@@ -161,7 +161,7 @@ def _extreme(which: Callable[..., Any], values: list[Any]) -> Any:
     return reduce(np.maximum if which is max else np.minimum, values)
 
 
-def _candidates(shape: Shape) -> list[tuple[Any, Any]]:
+def _candidates(shape: NonNormality) -> list[tuple[Any, Any]]:
     """Return the skewness and excess of each interval that is united."""
     skewness, excess = shape
     found: list[tuple[Any, Any]] = [(k * skewness, 0.0) for k in WIDENED]
@@ -194,7 +194,7 @@ def _inverse(q: float, s: Numbers, w: Numbers) -> Numbers:
     return np.copysign(high, k)
 
 
-def shape_of(values: Float[np.ndarray, " C *shape"]) -> Shape:
+def shape_of(values: Float[np.ndarray, " C *shape"]) -> NonNormality:
     """Return the shape of the distribution of the mean of values (C, ...) over chains.
 
     It is 0 where all values are alike.
@@ -209,4 +209,4 @@ def shape_of(values: Float[np.ndarray, " C *shape"]) -> Shape:
     varies = second > 0
     skewness, kurtosis = (np.where(varies, a, 0.0) for a in (skewness, kurtosis))
     excess = np.maximum(kurtosis - 1.5 * skewness**2, 0.0)
-    return Shape(skewness / math.sqrt(chains), excess / chains)
+    return NonNormality(skewness / math.sqrt(chains), excess / chains)

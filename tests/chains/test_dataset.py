@@ -13,7 +13,7 @@ import pytest
 from scipy import stats
 
 from mcjax.chains.dataset import draw_dataset
-from mcjax.chains.layout import Shape, network_arrays, shape_of, tables_of
+from mcjax.chains.layout import PaddedSizes, network_arrays, shape_of, tables_of
 from mcjax.draws.streams import chain_keys, design_key
 from mcjax.models.location import linear
 from mcjax.network import build_network
@@ -58,7 +58,7 @@ def network(**options):
     return build_network("abcd", FEEDS, INITIAL, **options)
 
 
-COMMON = Shape(6, 5, 120)
+COMMON = PaddedSizes(6, 5, 120)
 TIMES = (1, 2, 4)
 
 
@@ -241,7 +241,7 @@ def test_readers_share_published_samples_only(draws):
         assert disjoint(first["a"], first["b"])
 
 
-@pytest.mark.parametrize("shape", [None, Shape(9, 6, 121)])
+@pytest.mark.parametrize("shape", [None, PaddedSizes(9, 6, 121)])
 def test_padding_leaves_every_row_as_it_is(shape):
     net = network()
     common, other = draw(net), draw(net, shape=shape)

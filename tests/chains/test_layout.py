@@ -7,7 +7,7 @@ import pytest
 
 from mcjax.chains.generation import feeds_at
 from mcjax.chains.layout import (
-    Shape,
+    PaddedSizes,
     network_arrays,
     shape_of,
     tables_of,
@@ -18,8 +18,8 @@ from mcjax.network import Cycle, Feed, Generation, Series, build_network
 
 FEEDS = [("b", "a", 31), ("real", "a", 40, 0.5), ("a", "b", 7, 2.0)]
 INITIAL = {"a": 40, "b": 50, "c": 9}
-PADDED = [None, Shape(5, 4, 80)]
-LARGE = Shape(5, 4, 80)
+PADDED = [None, PaddedSizes(5, 4, 80)]
+LARGE = PaddedSizes(5, 4, 80)
 
 
 def network(**options):
@@ -40,14 +40,14 @@ def network(**options):
 )
 def test_shape_of_one(feeds, initial, shape):
     """Slots: the most feeds of a model. Pairs: each feed's rows in twos, an odd one alone."""
-    assert shape_of([build_network("abc", feeds, initial)]) == Shape(*shape)
+    assert shape_of([build_network("abc", feeds, initial)]) == PaddedSizes(*shape)
 
 
 def test_shape_holds_all_networks():
     wide = build_network(2, [("0", "0", 2), ("1", "0", 2), ("real", "0", 2)], 2)
     many = build_network(7, [], 2)
     tall = build_network(1, [("0", "0", 101)], 2)
-    assert shape_of([wide, many, tall]) == Shape(models=7, slots=3, pairs=51)
+    assert shape_of([wide, many, tall]) == PaddedSizes(models=7, slots=3, pairs=51)
 
 
 def shaped(net, shape):
@@ -191,6 +191,6 @@ def test_rows_of_the_largest_generation():
     net = build_network("ab", Cycle(*PHASES), 9)
     assert shape_of([net], 1).pairs == 16 + 20
     assert shape_of([net], 1).tables == 2
-    assert shape_of([net], 2) == Shape(2, 2, 36, 3, 2)
+    assert shape_of([net], 2) == PaddedSizes(2, 2, 36, 3, 2)
     pooled = build_network("ab", Cycle(*PHASES), 9, memory="accumulate")
     assert shape_of([pooled], 4).pairs == 5 + 2 * 36

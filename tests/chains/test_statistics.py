@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from mcjax import api
-from mcjax.chains.layout import Feeds, Shape, network_arrays, shape_of, tables_of
+from mcjax.chains.layout import Feeds, PaddedSizes, network_arrays, shape_of, tables_of
 from mcjax.chains.program import Program, Trajectory
 from mcjax.chains.statistics import _bartlett, _solve, _sums
 from mcjax.draws.streams import chain_keys
@@ -286,7 +286,9 @@ def test_a_feed_dropped_leaves_the_statistics_of_the_others(dropped):
     assert all(same(before[name], after[name]) for name in after)
 
 
-@pytest.mark.parametrize("shape", [Shape(4, 9, 0), Shape(6, 3, 0), Shape(12, 5, 0)])
+@pytest.mark.parametrize(
+    "shape", [PaddedSizes(4, 9, 0), PaddedSizes(6, 3, 0), PaddedSizes(12, 5, 0)]
+)
 @pytest.mark.parametrize("draws", ["private", "shared"])
 def test_padding_leaves_the_statistics(shape, draws):
     net = network(draws=draws)

@@ -305,8 +305,15 @@ def case(*values, seldom=True):
             "slope",
             "zero at every draw",
         ),
+        case(lambda t, x, y: jnp.abs(y - x @ t), {}, "curvature", "it has kinks"),
         case(
-            lambda t, x, y: jnp.abs(y - x @ t),
+            lambda t, x, y: jnp.maximum(y - x @ t, 0) + jnp.maximum(x @ t - y, 0),
+            {},
+            "curvature",
+            "use the family `quantile`",
+        ),
+        case(
+            lambda t, x, y: (y - x @ jnp.array(THETA)) * (x @ t),
             {},
             "curvature",
             "the second derivative of the loss in theta is zero",

@@ -82,6 +82,38 @@ def test_a_python_file(own, call_json, tmp_path):
     assert "ZeroDivisionError" in found["checks"][-1]["message"]
 
 
+@pytest.mark.parametrize(
+    ("loss", "sample", "blamed"),
+    [
+        ("theta, x", "key, theta, x", "loss(theta, x, y)"),
+        ("theta, y", "key, theta, x", "loss(theta, x, y)"),
+        ("theta, x, y", "key, theta", "sample(key, theta, x)"),
+        ("theta", "key, theta, x", "loss(theta, x, y)"),
+        ("eta", "key, eta", "loss(eta, y)"),
+        ("eta, y", "key", "sample(key, eta)"),
+        ("eta, y, x", "key, eta", "loss(eta, y)"),
+    ],
+)
+def test_the_function_whose_arguments_are_wrong_is_blamed(loss, sample, blamed, own, call_json):
+    label = "return jax.random.normal(key)"
+    path = own(f"def loss({loss}):\n    return 0.0\ndef sample({sample}):\n    {label}\n")
+    status, found = call_json("check", path, "--theta", "1,-1")
+    assert status == 2
+    check = found["checks"][-1]
+    assert check["name"] == blamed.partition("(")[0]
+    assert f"family.{check['name']}: is called with other arguments" in check["message"]
+    assert f"define {blamed}" in check["message"]
+
+
+@pytest.mark.parametrize("command", ["check", "verify", "diagnose"])
+def test_python_code_in_place_of_a_study(command, call, tmp_path):
+    path = tmp_path / "mine.txt"
+    path.write_text(HEAD + LOSS + SAMPLE)
+    status, out, err = call(command, path)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "holds Python code, and a study is TOML; save the code as FILE.py" in out + err
+
+
 def test_a_file_without_the_functions(own, call_json):
     path = own(LOSS)
     status, found = call_json("check", path, "--theta", "1,1")
@@ -96,7 +128,7 @@ def test_a_file_without_the_functions(own, call_json):
     [
         (["mine.py"], "--theta: is missing"),
         (["mine.py", "--theta", "x"], "--theta: is 'x'; give numbers"),
-        (["study.toml", "--theta", "1"], "--theta: is for a Python file"),
+        (["study.toml", "--theta", "1"], "--theta: is for code in a file whose name ends in .py"),
         (["none.toml"], "does not exist"),
     ],
 )

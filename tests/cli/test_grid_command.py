@@ -57,7 +57,8 @@ def test_theories_are_matched_by_name(grid_file, tmp_path, call, call_json):
     theory.write_text(STUDY + GRID.replace("150", "160"))
     status, _, err = call("verify", grid_file, "--quiet", "--theory", theory)
     assert (status, err.count("\n")) == (2, 1)
-    assert "theory: must have the study's conditions" in err
+    assert f"{theory}: theory: lacks the conditions '" in err
+    assert ", which the study lacks; give both the same conditions, in one order" in err
 
 
 def test_predictions_show_the_names(grid_file, call):

@@ -154,5 +154,6 @@ def test_names_of_no_file(command, name, tmp_path, call, study_file):
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="the system has no /dev/zero")
 def test_laws_and_families_of_no_regular_file(monkeypatch, call, study_file):
     monkeypatch.setattr(files, "LARGEST", 10**6)
-    assert "/dev/zero: holds more than" in call("predict", study_file, "--law", "/dev/zero")[2]
-    assert "/dev/null: is no regular file" in call("predict", study_file, "--law", "/dev/null")[2]
+    for file, problem in (("/dev/zero", "holds more than"), ("/dev/null", "is no regular file")):
+        _, _, err = call("predict", study_file, "--law", file)
+        assert f"{study_file}: --law: {file} {problem}" in err

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mcjax.laws.first_order.monte_carlo_information import BATCHES, PAIRS, TOPS
-from mcjax.laws.first_order.score_tests import EXTREMES, Moments, infinite_variance
+from mcjax.laws.first_order.score_tests import EXTREMES, BatchMeans, infinite_variance
 
 ROWS = BATCHES * 2 * PAIRS
 
@@ -14,7 +14,7 @@ def told(scores):
     batches = np.abs(scores).reshape(BATCHES, 1, -1)
     empty = np.zeros((BATCHES, 1))
     return infinite_variance(
-        Moments(empty, empty, empty, np.sort(batches)[..., -TOPS:], np.ones(BATCHES))
+        BatchMeans(empty, empty, empty, np.sort(batches)[..., -TOPS:], np.ones(BATCHES))
     )
 
 

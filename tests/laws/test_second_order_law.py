@@ -16,7 +16,7 @@ from mcjax.errors import InputError
 from mcjax.laws.law import Inapplicable
 from mcjax.laws.predict import predict_condition
 from mcjax.laws.registry import built_in
-from mcjax.laws.second_order.moments import Moments
+from mcjax.laws.second_order.moments import ExpandedMoments
 from mcjax.laws.second_order.validity import allowance, validity_of
 from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
@@ -240,7 +240,7 @@ def test_the_allowance_is_a_share_of_the_first_order_error():
     """Claims are relative to the prediction, which corrections make smaller or larger."""
     ones = np.ones((1, 1, 1))
     for correction, mean in [(-0.3, 0.0), (0.3, 0.1), (-0.3, 0.1)]:
-        own = Moments(
+        own = ExpandedMoments(
             mean=mean * ones,
             leading=2 * ones,
             following=2 * correction * ones,

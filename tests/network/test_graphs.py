@@ -1,5 +1,6 @@
 """Networks from networkx and from the files it reads; broken ones are named."""
 
+import io
 import json
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 from mcjax.cli import main
 from mcjax.errors import InputError
 from mcjax.network import Feed, build_network, from_networkx
+from mcjax.network.graphs import read_graph
 from mcjax.study.networks import read_network
 
 TOML = """
@@ -168,6 +170,65 @@ def test_parallel_edges_add_up():
 def test_edge_into_the_real_source():
     with pytest.raises(InputError, match="nothing can feed the real source"):
         from_networkx(nx.DiGraph([("a", "real")]))
+
+
+def as_written(graph, form):
+    """The text of a graph as networkx writes it."""
+    if form == "GML":
+        return "\n".join(nx.generate_gml(graph))
+    if form == "JSON":
+        return json.dumps(nx.node_link_data(graph))
+    held = io.BytesIO()
+    {"GEXF": nx.write_gexf, "GraphML": nx.write_graphml}[form](graph, held)
+    return held.getvalue().decode()
+
+
+@pytest.mark.parametrize("form", ["GML", "GEXF", "GraphML", "JSON"])
+@pytest.mark.parametrize(
+    "names",
+    [
+        {0: "a", 1: "b", 2: "real"},
+        {2: "a", 0: "b", 1: "real"},
+        {"n0": "a", "n1": "b", "n2": "real"},
+        {"a": "b", "b": "a", "real": "real"},
+        {"x": "a", "b": None, "real": None},
+        {"a": None, "b": None, "real": None},
+    ],
+    ids=str,
+)
+def test_names_in_files_of_networkx_are_those_of_the_graph(names, form):
+    graph, (a, b, real) = nx.DiGraph(), names
+    for node, name in names.items():
+        graph.add_node(node, **({} if name is None else {"name": name}))
+    graph.add_edge(real, a, samples=30)
+    graph.add_edge(a, b, samples=20)
+    net = read_graph(as_written(graph, form), form).network
+    assert net == from_networkx(graph)
+    first = names[a] or a
+    assert Feed("real", first, 30) in net.feeds
+
+
+def test_names_that_repeat_the_ids_are_no_names():
+    graph = nx.DiGraph()
+    graph.add_node("n0", name="n0", label="a")
+    graph.add_node("real", name="real")
+    graph.add_edge("real", "n0", samples=30)
+    assert from_networkx(graph).models == ("a",)
+
+
+def test_labels_of_another_program_beside_names():
+    text = 'graph [ directed 1 node [ id 0 label "A" name "a" ] node [ id 1 label "real" ] ]'
+    with pytest.raises(InputError, match="has the label 'A' and the name 'a'; keep one"):
+        read_graph(f'Creator "Gephi"\n{text}', "GML")
+
+
+@pytest.mark.parametrize("form", ["GEXF", "GraphML", "JSON"])
+def test_a_label_and_a_name_that_differ(form):
+    graph = nx.DiGraph()
+    graph.add_node("n0", name="a", label="A")
+    graph.add_edge("real", "n0", samples=30)
+    with pytest.raises(InputError, match="has the label 'A' and the name 'a'; keep one"):
+        read_graph(as_written(graph, form), form)
 
 
 def test_two_nodes_of_one_label():

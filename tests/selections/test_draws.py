@@ -10,7 +10,7 @@ import pytest
 from kinds import EXAMPLES, ROOT, C, scores
 
 from mcjax.chains.dataset import draw_dataset
-from mcjax.chains.layout import Shape, network_arrays, shape_of, tables_of
+from mcjax.chains.layout import PaddedSizes, network_arrays, shape_of, tables_of
 from mcjax.draws.streams import chain_keys
 from mcjax.models.glm import logistic
 from mcjax.models.location import linear
@@ -22,7 +22,7 @@ from mcjax.selections.verifier import Verifier
 
 THETA = (0.4, -0.3, 0.2)
 LINEAR = linear(sigma=0.7)
-COMMON = Shape(2, 8, 400)
+COMMON = PaddedSizes(2, 8, 400)
 """A common shape, so that one compilation serves many tests."""
 NARROW, WIDE = Verifier(C, 0.4), Verifier(C, 1.5)
 

@@ -12,7 +12,7 @@ from scipy.stats import norm
 import mcjax
 from mcjax.chains.selected import Drawn
 from mcjax.errors import InputError
-from mcjax.laws.first_order.normal_population import NormalPopulation, Shape
+from mcjax.laws.first_order.normal_population import NoiseMoments, NormalPopulation
 from mcjax.study import selections
 
 
@@ -39,7 +39,7 @@ class Above(mcjax.Selection):
         first = norm.pdf(a) / norm.sf(a)
         second, third = 1 + a * first, (a**2 + 2) * first
         moments = (first, second, third, 3 * second + a**3 * first)
-        return NormalPopulation(origin, Shape(moments, np.zeros((2, 2))))
+        return NormalPopulation(origin, NoiseMoments(moments, np.zeros((2, 2))))
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=[], meta_fields=["every"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mcjax.engine.powers import Shape
+from mcjax.engine.powers import NonNormality
 from mcjax.verdicts.skewed_means import (
     Tails,
     factor_of_chains,
@@ -17,7 +17,8 @@ from mcjax.verdicts.skewed_means import (
 )
 
 SHAPES = [
-    Shape(s, w) for s, w in itertools.product((-0.5, -0.01, 0.0, 1e-12, 0.3), (0.0, 0.001, 0.08))
+    NonNormality(s, w)
+    for s, w in itertools.product((-0.5, -0.01, 0.0, 1e-12, 0.3), (0.0, 0.001, 0.08))
 ]
 LEVELS = (0.3, 0.05, 1e-4, 1e-7)
 
@@ -70,7 +71,7 @@ def test_students_interval_misses_too_often_below():
     rng, runs, chains, level = np.random.default_rng(0), 20_000, 64, 1e-3
     values, truth = draws("squares", rng, (chains, runs))
     t = (values.mean(0) - truth) / values.std(0, ddof=1) * np.sqrt(chains)
-    assert (p_below(t, chains - 1, Shape(0.0)) < level).sum() > 10 * level * runs
+    assert (p_below(t, chains - 1, NonNormality(0.0)) < level).sum() > 10 * level * runs
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -93,7 +94,7 @@ def test_intervals_grow_as_levels_shrink(shape):
 def test_the_factor_of_chains_makes_an_end_touch(shape, above):
     distance = 1.3
     factor = float(factor_of_chains(0.01, 999, shape, distance, above=above))
-    later = Shape(shape.skewness / factor**0.5, shape.excess / factor)
+    later = NonNormality(shape.skewness / factor**0.5, shape.excess / factor)
     assert float(reaches(0.01, 999, later)[above]) == pytest.approx(
         distance * factor**0.5, rel=1e-6
     )
@@ -102,20 +103,22 @@ def test_the_factor_of_chains_makes_an_end_touch(shape, above):
 
 
 def test_without_skewness_it_is_students():
-    found = reaches(0.01, 10, Shape(0.0))
+    found = reaches(0.01, 10, NonNormality(0.0))
     assert found == pytest.approx((stats.t.isf(0.005, 10), stats.t.isf(0.005, 10)))
 
 
 def test_arrays_and_numbers_agree():
     s, w = np.array([0.2, -0.1, 0.0]), np.array([0.0, 0.01, 0.05])
-    together = np.array(reaches(0.01, 99, Shape(s, w)))
-    alone = np.array([reaches(0.01, 99, Shape(*map(float, one))) for one in zip(s, w, strict=True)])
+    together = np.array(reaches(0.01, 99, NonNormality(s, w)))
+    alone = np.array(
+        [reaches(0.01, 99, NonNormality(*map(float, one))) for one in zip(s, w, strict=True)]
+    )
     np.testing.assert_allclose(together.T, alone, rtol=1e-12)
     t = np.array([-3.0, 2.0, 4.0])
     np.testing.assert_allclose(
-        p_below(t, 99, Shape(s, w)),
+        p_below(t, 99, NonNormality(s, w)),
         [
-            p_below(*map(float, (one, 99)), Shape(*map(float, of)))
+            p_below(*map(float, (one, 99)), NonNormality(*map(float, of)))
             for one, *of in zip(t, s, w, strict=True)
         ],
     )

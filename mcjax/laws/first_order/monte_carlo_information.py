@@ -19,7 +19,7 @@ from mcjax.chains.observations import draw_labels, draw_normals, label_words
 from mcjax.draws.settings import own_settings
 from mcjax.draws.streams import chain_keys
 from mcjax.laws.first_order.score_tests import (
-    Moments,
+    BatchMeans,
     infinite_variance,
     not_finite,
     not_smallest,
@@ -81,7 +81,7 @@ def estimate_information(
 
 def draw_moments(
     model: Model, theta: Float[np.ndarray, " p"], factor: Float[np.ndarray, "q q"], real: bool
-) -> Moments:
+) -> BatchMeans:
     """Return moments of 2^19 draws, of real labels or of those that the model generates.
 
     They are kept, because a model is checked before its information is asked for.
@@ -96,19 +96,19 @@ def draw_moments(
             batches = _batches(model, jnp.asarray(theta), jnp.asarray(factor), keys, real=own)
         if len(_KEPT) >= MOST_KEPT:
             _KEPT.pop(next(iter(_KEPT)))
-        _KEPT[key] = Moments(*(np.asarray(leaf, float) for leaf in batches))
+        _KEPT[key] = BatchMeans(*(np.asarray(leaf, float) for leaf in batches))
     return _KEPT[key]
 
 
-_KEPT: dict[Hashable, Moments] = {}
+_KEPT: dict[Hashable, BatchMeans] = {}
 MOST_KEPT = 64
 
 
 @partial(jax.jit, static_argnames="real")
-def _batches(model: Model, theta: Array, factor: Array, keys: Array, real: bool) -> Moments:
+def _batches(model: Model, theta: Array, factor: Array, keys: Array, real: bool) -> BatchMeans:
     model = jax.tree.map(lambda leaf: jnp.asarray(leaf, theta.dtype), model)
 
-    def one(key: Array) -> Moments:
+    def one(key: Array) -> BatchMeans:
         pairs = jnp.arange(PAIRS, dtype=jnp.uint32)
         rows = 2 * PAIRS
         x = jnp.zeros((0, rows), theta.dtype)
@@ -126,7 +126,7 @@ def _batches(model: Model, theta: Array, factor: Array, keys: Array, real: bool)
         hessians = jax.vmap(jax.hessian(loss), (None, 1, -1))(theta, x, y)
         finite = jnp.isfinite(losses) & jnp.isfinite(scores).all(0)
         finite &= jnp.isfinite(hessians).all((1, 2))
-        return Moments(
+        return BatchMeans(
             score=scores.mean(1),
             outer=scores @ scores.T / rows,
             hessian=hessians.mean(0),
@@ -137,6 +137,6 @@ def _batches(model: Model, theta: Array, factor: Array, keys: Array, real: bool)
     return lax.map(one, keys)
 
 
-def _batch(batches: Moments, keep: np.ndarray) -> BatchInformation:
+def _batch(batches: BatchMeans, keep: np.ndarray) -> BatchInformation:
     score, outer, hessian = (leaf[keep].mean(0) for leaf in batches[:3])
     return BatchInformation(hessian, outer - np.outer(score, score))

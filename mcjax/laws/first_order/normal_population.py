@@ -18,8 +18,8 @@ import numpy as np
 from mcjax.laws.first_order.population import Matrix, Origin, Population, Score, Vector
 
 
-class Shape(NamedTuple):
-    """The distribution of z.
+class NoiseMoments(NamedTuple):
+    """Moments of z.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Shape(NamedTuple):
     by_theta: Matrix
 
 
-STANDARD = Shape((0.0, 1.0, 0.0, 3.0), np.zeros((2, 2)))
+STANDARD = NoiseMoments((0.0, 1.0, 0.0, 3.0), np.zeros((2, 2)))
 """The standard normal distribution."""
 
 
@@ -44,11 +44,11 @@ class NormalPopulation(Population):
     ----------
     origin : Origin
         Whoever generates the rows.
-    shape : Shape
-        The distribution of z.
+    shape : NoiseMoments
+        Moments of z.
     """
 
-    def __init__(self, origin: Origin, shape: Shape):
+    def __init__(self, origin: Origin, shape: NoiseMoments):
         super().__init__(origin)
         self._deviation = math.sqrt(origin.theta[1])
         self._moments, self._by_theta = shape

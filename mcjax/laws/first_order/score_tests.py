@@ -23,7 +23,7 @@ HEAVIEST = 2 + 3 * 2 / math.sqrt(EXTREMES)
 ROUNDING = 1e-9
 
 
-class Moments(NamedTuple):
+class BatchMeans(NamedTuple):
     """Means over each of B batches of draws, and the largest scores.
 
     Attributes
@@ -47,7 +47,7 @@ class Moments(NamedTuple):
     finite: Any
 
 
-def not_finite(moments: Moments) -> str:
+def not_finite(moments: BatchMeans) -> str:
     """Say what is wrong if the loss or its derivatives are not finite at some draws."""
     share = 1 - moments.finite.mean()
     if share == 0:
@@ -55,14 +55,14 @@ def not_finite(moments: Moments) -> str:
     return f"the loss or its derivatives are not finite at {share:.2g} of the draws"
 
 
-def no_slope(moments: Moments) -> str:
+def no_slope(moments: BatchMeans) -> str:
     """Say what is wrong if the derivative of the loss is zero at every draw."""
     if (moments.largest > 0).any():
         return ""
     return "the derivative of the loss in theta is zero at every draw"
 
 
-def infinite_variance(moments: Moments) -> str:
+def infinite_variance(moments: BatchMeans) -> str:
     """Say what is wrong if a component of the score has no finite variance that draws could show.
 
     It has none if the index of its tail is at most 2. Hill's estimate (Ann. Statist. 3, 1975) from
@@ -81,7 +81,7 @@ def infinite_variance(moments: Moments) -> str:
     )
 
 
-def not_smallest(moments: Moments, theta: Float[np.ndarray, " p"]) -> str:
+def not_smallest(moments: BatchMeans, theta: Float[np.ndarray, " p"]) -> str:
     """Say what is wrong if the mean score at theta is not zero."""
     mean, error = _mean_and_error(moments.score)
     least = ROUNDING * np.abs(np.einsum("bpp->p", moments.hessian)) / len(moments.score)
@@ -98,7 +98,7 @@ def not_smallest(moments: Moments, theta: Float[np.ndarray, " p"]) -> str:
     )
 
 
-def not_convex(moments: Moments, penalty: float = 0.0) -> str:
+def not_convex(moments: BatchMeans, penalty: float = 0.0) -> str:
     """Say what is wrong if the mean loss is not curved upwards at theta, and has no minimum there.
 
     The direction of least curvature is that of half of the draws; the other half judge it.

@@ -69,8 +69,8 @@ class Generations:
 
 
 @dataclass(frozen=True)
-class Moments:
-    """Moments of the errors at generations 0 to T, and perhaps their limit as one more.
+class ExpandedMoments:
+    """Leading and next terms of the moments at generations 0 to T, perhaps with their limit.
 
     Attributes
     ----------
@@ -87,9 +87,9 @@ class Moments:
     following: Float[np.ndarray, "T+1 M*p M*p"]
     sources: Float[np.ndarray, "T+1 5 M"]
 
-    def at(self, times: slice) -> Moments:
+    def at(self, times: slice) -> ExpandedMoments:
         """Return the moments of some generations."""
-        return Moments(
+        return ExpandedMoments(
             self.mean[times], self.leading[times], self.following[times], self.sources[times]
         )
 
@@ -151,7 +151,7 @@ def expansions(condition: Condition, grid: Grid, gamma: float) -> dict[int, Scor
 
 def moments_of(
     condition: Condition, read: Generations, stable: Bool[np.ndarray, " M"] | None
-) -> Moments:
+) -> ExpandedMoments:
     """Return the moments at generations 0 to T, then their limit if ``stable`` is given.
 
     Parameters
@@ -189,7 +189,7 @@ def moments_of(
         blocks = np.einsum("tcij,cab->tiajb", parts, matrices)
         return np.asarray(blocks.reshape(len(parts), size * p, size * p))
 
-    return Moments(
+    return ExpandedMoments(
         mean=components.mean[:, :, None] * axis.direction,
         leading=spread_out(components.leading),
         following=spread_out(components.parts.sum(1)),

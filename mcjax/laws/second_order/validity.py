@@ -32,7 +32,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mcjax.laws.prediction import mean_squares
-from mcjax.laws.second_order.moments import Generations, Moments
+from mcjax.laws.second_order.moments import ExpandedMoments, Generations
 from mcjax.laws.second_order.row_tensors import Grid
 from mcjax.laws.validity import Validity
 from mcjax.models.score_expansion import ScoreExpansion
@@ -43,7 +43,9 @@ SQUARE, SHARE = 2.0, 0.1
 OUTSIDE = "third order matters here; give more samples"
 
 
-def validity_of(moments: Moments, leverage: Float[np.ndarray, "T+1 M"], rows: int) -> Validity:
+def validity_of(
+    moments: ExpandedMoments, leverage: Float[np.ndarray, "T+1 M"], rows: int
+) -> Validity:
     """Return the validity of a prediction; ``rows`` are those of the smallest fit."""
     leading = mean_squares(moments.leading, moments.mean.shape[1])
     sources = np.abs(moments.sources).sum(1) + (moments.mean**2).sum(-1)
@@ -59,7 +61,7 @@ def validity_of(moments: Moments, leverage: Float[np.ndarray, "T+1 M"], rows: in
     )
 
 
-def allowance(validity: Validity, moments: Moments) -> Float[np.ndarray, "T+1 M"]:
+def allowance(validity: Validity, moments: ExpandedMoments) -> Float[np.ndarray, "T+1 M"]:
     """Return departures that are no evidence against the law, over the mean squared errors.
 
     They are infinite where the law is not judged.

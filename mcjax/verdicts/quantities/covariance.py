@@ -31,7 +31,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from mcjax.engine.outcome import Outcome
-from mcjax.engine.powers import Shape
+from mcjax.engine.powers import NonNormality
 from mcjax.laws.prediction import Prediction
 from mcjax.models.model import Model
 from mcjax.verdicts.claims import ALLOWED, LAW_ERROR, Claim, Estimate, Interval, Place
@@ -211,7 +211,11 @@ def _claim(
     departure, m = observed - predicted, numbers.shape[1]
     # the variances in extreme directions come from half the chains
     half = count.counted // 2
-    spread, freedom, shape = np.maximum(error, 1e-300), max(half - 1, 1), Shape(skewness, excess)
+    spread, freedom, shape = (
+        np.maximum(error, 1e-300),
+        max(half - 1, 1),
+        NonNormality(skewness, excess),
+    )
     worst = 0 if count.note else int(np.argmax((np.abs(departure) - tolerance) / spread))
     outer = tolerance + allowance
     smallest = Tails.MEASURED.smallest_level(half)

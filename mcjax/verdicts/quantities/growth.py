@@ -48,7 +48,7 @@ class Growth:
         Slope predicted by ``law``.
     skewness, excess : float
         Shape of the distribution of ``empirical``, see
-        :class:`~mcjax.verdicts.skewed_means.Shape`.
+        :class:`~mcjax.engine.powers.NonNormality`.
     """
 
     condition: str
