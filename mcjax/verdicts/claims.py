@@ -21,6 +21,7 @@ from mcjax.engine.powers import NonNormality
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.further_chains import left_for_chains, more_for_power
 from mcjax.verdicts.skewed_means import (
+    Numbers,
     Tails,
     factor_of_chains,
     p_above,
@@ -114,12 +115,26 @@ class Estimate(NamedTuple):
         )
 
     def freedom(self, chains: int) -> float:
-        """Return the degrees of freedom of the error (Welch, Biometrika 34, 1947)."""
-        own = max(chains - 1, 1)
+        """Return the degrees of freedom of the error, see :func:`welch`."""
         share = min((self.fixed / self.error) ** 2, 1.0) if self.error > 0 else 0.0
-        if not (self.batches and share):
-            return own
-        return 1 / ((1 - share) ** 2 / own + share**2 / max(self.batches - 1, 1))
+        return float(welch(share, max(chains - 1, 1), self.batches))
+
+
+def welch(share: Numbers, own: float, batches: float) -> Numbers:
+    """Return the degrees of freedom of an error in two parts (Welch, Biometrika 34, 1947).
+
+    Parameters
+    ----------
+    share : ndarray
+        Share of a law's own error in the squared error.
+    own : float
+        Degrees of freedom of the rest.
+    batches : float
+        Number of batches of draws that the law's error is estimated from; 0 if it is known.
+    """
+    if not batches or not np.any(share):
+        return own
+    return 1 / (np.square(1 - share) / own + np.square(share) / max(batches - 1, 1))
 
 
 def estimate_mean(values: Float[np.ndarray, " C"]) -> Estimate:

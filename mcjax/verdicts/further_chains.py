@@ -15,7 +15,7 @@ EXPECTED_POWER = 0.9
 
 
 def left_for_chains(
-    distance: Numbers, fixed: Numbers, level: float, freedom: float
+    distance: Numbers, fixed: Numbers, level: float, freedom: Numbers
 ) -> tuple[Numbers, Numbers]:
     """Return how far an edge is for the error of chains alone, and the part of that error.
 
@@ -25,7 +25,7 @@ def left_for_chains(
         Distance of the edge, and error that more chains do not reduce, in standard errors.
     level : float
         Level of a two-sided interval.
-    freedom : float
+    freedom : ndarray
         Degrees of freedom.
 
     Returns
@@ -36,7 +36,7 @@ def left_for_chains(
         Share of the chains in the squared standard error, by which the number of chains that are
         needed is smaller.
     """
-    reach = fixed * float(stdtrit(freedom, level / 2))
+    reach = fixed * stdtrit(freedom, level / 2)
     left = np.sqrt(np.maximum(np.square(distance) - np.square(reach), 0.0))
     return np.where(np.greater(distance, 0), left, 0.0), 1 - np.square(fixed)
 

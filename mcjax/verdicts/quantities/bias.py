@@ -14,7 +14,8 @@ has an allowance that is the square root of its allowance for second moments.
 
 The mean of a law that simulates has an error of its own, with covariance V over its draws. Then m
 has the covariance C / n + V. This is at most C / n' with ``1 / n' = 1 / n + v``, where v is the
-largest eigenvalue of ``C^-1 V``, and n' takes the place of n.
+largest eigenvalue of ``C^-1 V``, and n' takes the place of n. That estimate has Welch's degrees of
+freedom f, and ``(f + 1 - p) / (p f) T^2`` the F distribution with (p, f + 1 - p).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from scipy.special import chdtri, chndtr, chndtrix, ncfdtr, ndtr, ndtri
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import SMALLEST, Prediction
 from mcjax.solvers.conditioning import condition_number
-from mcjax.verdicts.claims import ALLOWED, LAW_ERROR, Claim, Estimate, Interval, Place
+from mcjax.verdicts.claims import ALLOWED, LAW_ERROR, Claim, Estimate, Interval, Place, welch
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount, count_chains
 from mcjax.verdicts.further_chains import EXPECTED_POWER
@@ -88,6 +89,7 @@ class Bias(Quantity):
                 count=count,
                 allowance=float(allowance[t, i]),
                 law_error=float(law_error[t, i]),
+                batches=len(prediction.versions),
             )
 
     def planned(self, comparison: Comparison) -> list[BiasCells]:
@@ -157,6 +159,7 @@ def _claim(
     count: ChainCount,
     allowance: float,
     law_error: float,
+    batches: int,
 ) -> Claim:
     p, chains = len(departure), count.counted
     statistic = math.nan
@@ -178,8 +181,10 @@ def _claim(
         """
         n = more * chains
         worth = _worth(n, law_error)
-        observed, noncentral = worth * (n - p) / (p * (n - 1)) * statistic, worth * distance**2
-        value = float(ncfdtr(p, n - p, noncentral, observed))
+        freedom = float(welch(1 - worth / n, n - 1, batches))
+        left = max(freedom + 1 - p, 1.0)
+        observed, noncentral = worth * left / (p * freedom) * statistic, worth * distance**2
+        value = float(ncfdtr(p, left, noncentral, observed))
         return value if math.isfinite(value) else _patnaik(p, noncentral, p * observed)
 
     def within(more: float = 1.0) -> float:

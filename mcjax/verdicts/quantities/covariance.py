@@ -16,7 +16,8 @@ tolerance of R_ik.
 A claim about m numbers is verified if each number is verified at the level of the claim (an
 intersection-union test, Berger 1982), and refuted if one of them is refuted at that level over m
 (Bonferroni). Standard errors are those of means of products over chains, that is, they come from
-fourth moments. Mean errors are judged apart, see :mod:`mcjax.verdicts.quantities.bias`, and
+fourth moments, and have Welch's degrees of freedom where the law has an error of its own. Mean
+errors are judged apart, see :mod:`mcjax.verdicts.quantities.bias`, and
 :mod:`mcjax.verdicts.quantities.covariance_power` predicts how likely a wrong covariance is to be
 refuted.
 """
@@ -34,7 +35,7 @@ from mcjax.engine.outcome import Outcome
 from mcjax.engine.powers import NonNormality
 from mcjax.laws.prediction import Prediction
 from mcjax.models.model import Model
-from mcjax.verdicts.claims import ALLOWED, LAW_ERROR, Claim, Estimate, Interval, Place
+from mcjax.verdicts.claims import ALLOWED, LAW_ERROR, Claim, Estimate, Interval, Place, welch
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.further_chains import left_for_chains, more_for_power
@@ -116,6 +117,7 @@ class Covariance(Quantity):
                     tolerance=comparison.tolerance,
                     count=count,
                     allowance=float(comparison.allowance[last, i]),
+                    batches=len(comparison.prediction.versions),
                 )
 
     def planned(self, comparison: Comparison) -> list[CovarianceCells]:
@@ -204,18 +206,21 @@ def _means(products: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 
 @np.errstate(over="ignore", invalid="ignore")  # far beyond every margin
 def _claim(
-    place: Place, numbers: np.ndarray, *, tolerance: float, count: ChainCount, allowance: float
+    place: Place,
+    numbers: np.ndarray,
+    *,
+    tolerance: float,
+    count: ChainCount,
+    allowance: float,
+    batches: int,
 ) -> Claim:
     """Claim that all m numbers lie within the tolerance; ``numbers`` is a result of `_own`."""
     observed, predicted, error, skewness, excess, law_error = numbers
     departure, m = observed - predicted, numbers.shape[1]
     # the variances in extreme directions come from half the chains
     half = count.counted // 2
-    spread, freedom, shape = (
-        np.maximum(error, 1e-300),
-        max(half - 1, 1),
-        NonNormality(skewness, excess),
-    )
+    spread, shape = np.maximum(error, 1e-300), NonNormality(skewness, excess)
+    freedom = welch(np.minimum(np.square(law_error / spread), 1.0), max(half - 1, 1), batches)
     worst = 0 if count.note else int(np.argmax((np.abs(departure) - tolerance) / spread))
     outer = tolerance + allowance
     smallest = Tails.MEASURED.smallest_level(half)
