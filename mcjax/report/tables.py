@@ -337,7 +337,8 @@ def _show_undecided(console: Console, verification: Verification) -> None:
     if lost:
         about = f"{how_many(len(lost), 'cell')} about {_subject(lost)}"
         console.print(
-            label(f"Not judged: {about}, in which too many {NO_ESTIMATE}"), soft_wrap=True
+            label(f"Not judged: {about}, in which too many chains have {NO_ESTIMATE}"),
+            soft_wrap=True,
         )
     noted = [c for c in verification.cells if c.note and not c.note.endswith(NO_ESTIMATE)]
     for note, cells in sorted(grouped(noted, lambda cell: cell.note).items()):

@@ -52,7 +52,7 @@ from mcjax.verdicts.skewed_means import (
     shape_of,
 )
 from mcjax.verdicts.tails import ALIKE, HEAVY, dominated
-from mcjax.verdicts.whitening import Whitened, whiten
+from mcjax.verdicts.whitening import Whitened, planned_spread, whiten
 
 CROSS = "cross_covariance"
 
@@ -124,8 +124,7 @@ class Covariance(Quantity):
         """Plan all entries with the spread of the extremes, which half the chains estimate."""
         prediction = comparison.prediction
         ranks = prediction.rank[-1]
-        alike = (ranks == ranks[0]) & (ranks > 0)
-        spread = 2 * np.where(alike, 1.0, np.inf)
+        spread = 2 * planned_spread(prediction)
         models, p = len(spread), int(max(ranks.max(), 1))
         kinds = 1 if models == 1 else 2
         own, cross = p * (p + 1) // 2 + (2 if p > 1 else 0), (models - 1) * p**2

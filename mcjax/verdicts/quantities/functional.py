@@ -37,6 +37,7 @@ from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import Outcome
 from mcjax.engine.powers import shape_of_sums
 from mcjax.models.model import Functional, Model, Scale
+from mcjax.numbers import how_many
 from mcjax.verdicts.claims import NOT_FINITE, Claim, Estimate, Place, mean_claim
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount, count_chains
@@ -53,7 +54,7 @@ HEAVY_FUNCTIONAL = (
     f"heavy tail: a single chain accounts for more than {LARGE_SHARE:.0%} of the spread of this"
     " functional, so the standard error is not credible"
 )
-ENDLESS = "chains have no finite value of this functional"
+ENDLESS = "no finite value of this functional"
 UNITS: dict[Scale, str] = {
     "ratio": "observed / predicted",
     "chance": "1 + (observed - predicted) / max(predicted, 0.1)",
@@ -128,7 +129,9 @@ class FunctionalMeans(Quantity):
                 note = count_chains(fitted, outcome.chains, comparison.tolerance).note
                 count = ChainCount(chains, outcome.chains - chains, note)
                 if chains < fitted:
-                    count = count.unless(f"{fitted - chains} {ENDLESS}")
+                    have = "has" if fitted - chains == 1 else "have"
+                    endless = f"{how_many(fitted - chains, 'chain')} {have} {ENDLESS}"
+                    count = count.unless(endless)
                 if not count.note and math.isinf(span):
                     values = Moments(*(part[t, i, k] for part in moments))
                     highest = float(outcome.highest[t, i, k])

@@ -38,7 +38,7 @@ from mcjax.verdicts.further_chains import EXPECTED_POWER, more_chains
 from mcjax.verdicts.planning import VectorCells
 from mcjax.verdicts.power import Amplification, Chance
 from mcjax.verdicts.quantities.quantity import Quantity
-from mcjax.verdicts.whitening import FEWEST_WHITENED, Whitened, whiten
+from mcjax.verdicts.whitening import FEWEST_WHITENED, Whitened, planned_spread, whiten
 
 MOST_SKEWNESS = 2.4
 """Skewness that an asymptotic law allows, over the root of its allowance for second moments."""
@@ -93,8 +93,7 @@ class Normality(Quantity):
 
     def planned(self, comparison: Comparison) -> list[NormalityCells]:
         """Plan a cell for each model; no number of chains suffices if covariances are not alike."""
-        ranks = comparison.prediction.rank[-1]
-        spread = np.where((ranks == ranks[0]) & (ranks > 0), 1.0, np.inf)
+        ranks, spread = comparison.prediction.rank[-1], planned_spread(comparison.prediction)
         return [
             NormalityCells(
                 self.name,
