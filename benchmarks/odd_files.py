@@ -30,7 +30,8 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "cli"))
 
-from file_strategies import File, calls  # noqa: E402
+from fault_strategies import File  # noqa: E402
+from file_strategies import calls  # noqa: E402
 from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402
 from invariants import broken_rule  # noqa: E402
 

@@ -12,12 +12,14 @@ import collections.abc
 import dataclasses
 import functools
 import inspect
+import itertools
 import os
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
+from typing import Any, Literal, ParamSpec, TypeVar, Union, Unpack, get_args, get_origin
 
+from mcjax.calls import bound_arguments, unknown_argument
 from mcjax.errors import InputError
 from mcjax.numbers import plain, whole
 
@@ -74,14 +76,21 @@ def checked_but(*own: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
         @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            bound = signature.bind(*args, **kwargs)
+            bound = bound_arguments(function, args, kwargs)
             hints = _hints(function)
             for name, value in bound.arguments.items():
                 kind, hint = signature.parameters[name].kind, hints.get(name, Any)
                 if name in own:
                     continue
                 if kind is inspect.Parameter.VAR_KEYWORD:
-                    if get_origin(hint) is None and hint is not Any:
+                    if get_origin(hint) is Unpack:
+                        known = _hints(get_args(hint)[0])
+                        for key in value:
+                            if key not in known:
+                                named = [k for k in signature.parameters if k != name]
+                                raise unknown_argument(key, function.__name__, [*named, *known])
+                        bound.arguments[name] = {k: read(k, v, known[k]) for k, v in value.items()}
+                    elif get_origin(hint) is None and hint is not Any:
                         bound.arguments[name] = {k: read(k, v, hint) for k, v in value.items()}
                 elif kind is inspect.Parameter.VAR_POSITIONAL:
                     bound.arguments[name] = tuple(read(name, part, hint) for part in value)
@@ -183,7 +192,18 @@ def _sequence(value: Any, kind: type, inside: tuple[Any, ...], *, deep: bool) ->
         if not isinstance(value, collections.abc.Sized) or isinstance(value, Mapping):
             return WRONG
         value = tuple(value)
-    if not (deep and inside and isinstance(value, list | tuple)):
+    if isinstance(value, Mapping):  # of which only the names count
+        return value if inside == (str,) else WRONG
+    if kind is collections.abc.Sequence and not hasattr(value, "__getitem__"):
+        return WRONG  # a set or a generator, which has no order or no length
+    if not (deep and inside):
+        return value
+    if hasattr(value, "dtype") or isinstance(value, set | frozenset):
+        if getattr(value, "shape", None) == ():
+            return WRONG
+        first = [_converted(entry, inside[0], deep=False) for entry in itertools.islice(value, 1)]
+        return WRONG if any(entry is WRONG for entry in first) else value
+    if not isinstance(value, list | tuple):
         return value
     fixed = kind is tuple and inside[-1] is not Ellipsis
     if fixed and len(value) != len(inside):
@@ -284,6 +304,7 @@ def _hints(thing: Any) -> dict[str, Any]:
         module = vars(sys.modules[thing.__module__])
         found = {}
         for name, text in thing.__annotations__.items():
+            text = getattr(text, "__forward_arg__", text)  # of a TypedDict
             try:
                 found[name] = eval(text, module, _Names(module)) if isinstance(text, str) else text
             except Exception:  # of names that only the type checker knows

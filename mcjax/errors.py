@@ -27,7 +27,8 @@ class InputError(ValueError):
         super().__init__(field, message, file)  # pickle calls the class with these arguments
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.file, self.field, self.message) if part)
+        told = ": ".join(part for part in (self.file, self.field, self.message) if part)
+        return " ".join(line.strip() for line in told.split("\n"))  # an array has several lines
 
 
 class SharedError(InputError):

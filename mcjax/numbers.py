@@ -6,8 +6,23 @@ import math
 from numbers import Integral, Real
 from typing import Any
 
+from mcjax.errors import InputError
+
 MOST = 2**63 - 1
 """Largest count, which 64 bits hold."""
+
+
+def check_between(field: str, value: float, low: float, high: float = math.inf) -> None:
+    """Raise InputError for a number that is not finite, or not from ``low`` to ``high``."""
+    if not (low <= value <= high and math.isfinite(value)):
+        limits = f"at least {low}" if high == math.inf else f"from {low} to {high}"
+        raise InputError(field, f"is {value!r}; give a number {limits}")
+
+
+def check_share(field: str, value: float) -> None:
+    """Raise InputError for a number that does not lie between 0 and 1."""
+    if not 0 < value < 1:
+        raise InputError(field, f"is {value!r}; give a number between 0 and 1")
 
 
 def whole(value: Any) -> Any:

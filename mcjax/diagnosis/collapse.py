@@ -36,9 +36,12 @@ from mcjax.laws.first_order.collapse_rates import (
 )
 from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.models.information import UNIT
+from mcjax.models.names import MOST_PARAMETERS
 from mcjax.network.network import Network
+from mcjax.numbers import check_between
 from mcjax.study.load import load_condition
 from mcjax.study.pipeline import Regression, read_pipeline
+from mcjax.study.sources import read_covariance
 from mcjax.study.study import Condition
 
 if TYPE_CHECKING:
@@ -79,12 +82,22 @@ def diagnose(
     Raises
     ------
     InputError
-        If generations take turns for ever.
+        If generations take turns for ever, or an argument is out of range or has no meaning.
     """
     if isinstance(net, Condition):
+        if parameters is not None or covariance is not None:
+            field = "covariance" if parameters is None else "parameters"
+            raise InputError(field, "is known of a condition; leave it out, or give its network")
         return _diagnosis(net.network, facts_of(net))
     if parameters is None:
+        if covariance is not None:
+            raise InputError("parameters", "is missing, and covariance is given; give both")
         return _diagnosis(net, Facts())
+    check_between("parameters", parameters, 1, MOST_PARAMETERS)
+    if not 0 < sigma < np.inf:
+        raise InputError("sigma", f"is {sigma!r}; give a positive number")
+    if covariance is not None:
+        covariance = read_covariance(covariance, parameters)
     return _diagnosis(net, Facts(Regression(parameters, covariance=covariance, sigma=sigma)))
 
 

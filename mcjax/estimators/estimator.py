@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Int32, Key
 
+from mcjax.calls import explained
 from mcjax.estimators.predictor import Params
 from mcjax.solvers.status import Status
 
@@ -25,6 +26,11 @@ TOLERANCE = {"float64": 1e-5, "float32": 2e-3}
 """Largest last Newton step of a converged fit, in standard errors, by the precision of the fit."""
 
 
+MOST_STEPS = 2**31 - 1
+"""Largest number of steps, which 32 bits count."""
+
+
+@explained
 class Dataset(NamedTuple):
     """The N rows that one model is fitted to; rows of weight 0 are padding.
 
@@ -43,6 +49,7 @@ class Dataset(NamedTuple):
     weight: Float[Array, " N"]
 
 
+@explained
 class Fit(NamedTuple):
     """The outcome of one fit.
 

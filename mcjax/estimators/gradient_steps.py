@@ -12,11 +12,22 @@ from jax import Array, lax
 from jaxtyping import Key
 
 from mcjax.arguments import checked_fields
-from mcjax.estimators.estimator import Dataset, Fit, Problem, finished, first_that_holds, rows_of
+from mcjax.calls import explained
+from mcjax.estimators.estimator import (
+    MOST_STEPS,
+    Dataset,
+    Fit,
+    Problem,
+    finished,
+    first_that_holds,
+    rows_of,
+)
 from mcjax.estimators.objective import mean_loss
+from mcjax.numbers import check_between
 from mcjax.solvers.status import Status
 
 
+@explained
 @dataclass(frozen=True)
 @checked_fields
 class Optax:
@@ -41,6 +52,11 @@ class Optax:
     name: str | None = None
     minimises = False
     penalises = True
+
+    def __post_init__(self) -> None:
+        check_between("steps", self.steps, 1, MOST_STEPS)
+        if self.batch_size is not None:
+            check_between("batch_size", self.batch_size, 1, MOST_STEPS)
 
     def fit(self, model: Problem, data: Dataset, start: Any, key: Key[Array, ""]) -> Fit:
         """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`."""

@@ -13,15 +13,26 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Key
 
 from mcjax.arguments import checked_fields
-from mcjax.estimators.estimator import Dataset, Fit, Problem, finished, first_that_holds, rows_of
+from mcjax.calls import explained
+from mcjax.estimators.estimator import (
+    MOST_STEPS,
+    Dataset,
+    Fit,
+    Problem,
+    finished,
+    first_that_holds,
+    rows_of,
+)
 from mcjax.estimators.newton import Loop, iterate, short, solve_newton, standard_errors, tolerance
 from mcjax.estimators.objective import gradient_and_hessian, has_minimum, mean_loss, separated
+from mcjax.numbers import check_between
 from mcjax.solvers.cholesky import singular_share
 from mcjax.solvers.status import Status
 
 LBFGS_LIMIT = 500
 
 
+@explained
 @dataclass(frozen=True)
 @checked_fields
 class LBFGS:
@@ -38,6 +49,9 @@ class LBFGS:
     limit: int = LBFGS_LIMIT
     minimises = True
     penalises = True
+
+    def __post_init__(self) -> None:
+        check_between("limit", self.limit, 1, MOST_STEPS)
 
     def fit(self, model: Problem, data: Dataset, start: Any, key: Key[Array, ""]) -> Fit:
         """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`."""

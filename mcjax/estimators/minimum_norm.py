@@ -9,12 +9,14 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int32, Key
 
+from mcjax.calls import explained
 from mcjax.errors import InputError
 from mcjax.estimators.estimator import Dataset, Fit, Problem, finished, first_that_holds
 from mcjax.solvers.cholesky import singular_share, solve_positive
 from mcjax.solvers.status import Status
 
 
+@explained
 @dataclass(frozen=True)
 class MinimumNorm:
     """The minimiser of smallest norm of a weighted sum of squares, computed without iterations."""

@@ -24,7 +24,9 @@ from jax.scipy.linalg import cho_factor, cho_solve
 from jaxtyping import Bool, Float, Int32, Key, Shaped
 
 from mcjax.arguments import checked_fields
+from mcjax.calls import explained
 from mcjax.estimators.estimator import (
+    MOST_STEPS,
     TOLERANCE,
     Dataset,
     Fit,
@@ -35,6 +37,7 @@ from mcjax.estimators.estimator import (
     rows_of,
 )
 from mcjax.estimators.objective import gradient_and_hessian, has_minimum, separated
+from mcjax.numbers import check_between
 from mcjax.solvers.cholesky import singular_share
 from mcjax.solvers.status import Status
 
@@ -43,6 +46,7 @@ OVERSHOT = 0.9
 """A step overshot if the slope along it changed sign and is larger than this share of its size."""
 
 
+@explained
 @dataclass(frozen=True)
 @checked_fields
 class Newton:
@@ -61,6 +65,9 @@ class Newton:
     limit: int = NEWTON_LIMIT
     minimises = True
     penalises = True
+
+    def __post_init__(self) -> None:
+        check_between("limit", self.limit, 1, MOST_STEPS)
 
     def fit(self, model: Problem, data: Dataset, start: Any, key: Key[Array, ""]) -> Fit:
         """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`."""

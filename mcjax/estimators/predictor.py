@@ -15,6 +15,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, UInt32
 
+from mcjax.calls import explained
+
 FEW_TERMS = 16
 """Up to this many covariates ``x'theta`` is written out, so that it fuses with its use."""
 
@@ -25,6 +27,7 @@ Entries = Float[Array, "*shape"]
 """Numbers that belong to rows, in arrays of one shape."""
 
 
+@explained
 @dataclass(frozen=True)
 class LinearPredictor:
     """The scalar form of a model.

@@ -30,6 +30,7 @@ from jax import Array, lax
 from jaxtyping import Float, Key
 
 from mcjax.arguments import checked_fields
+from mcjax.calls import explained
 from mcjax.errors import InputError
 from mcjax.estimators.estimator import (
     Dataset,
@@ -51,6 +52,7 @@ CENTRING = 0.1
 rows or fewer stalled, in single precision 1 in 500."""
 
 
+@explained
 @dataclass(frozen=True)
 @checked_fields
 class QuantileLP:

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Key
 
+from mcjax.calls import explained
 from mcjax.errors import InputError
 from mcjax.estimators.estimator import Dataset, Fit, Problem, finished, first_that_holds
 from mcjax.estimators.predictor import Params
@@ -43,6 +44,7 @@ class Sums(NamedTuple):
         return self.mass**2 / self.squares
 
 
+@explained
 @dataclass(frozen=True)
 class Statistics:
     """Sums that suffice for an estimate.
@@ -65,6 +67,7 @@ class Statistics:
     ]
 
 
+@explained
 @dataclass(frozen=True)
 class SufficientStatistics:
     """Estimates from the model's sufficient statistics, without iterations."""

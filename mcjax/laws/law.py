@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+from mcjax.calls import explained
 from mcjax.laws.prediction import FunctionalPrediction, Prediction
 from mcjax.network import Network
 from mcjax.study.study import Condition
 
 
+@explained
 class Reason(NamedTuple):
     """Why a law does not apply to a condition.
 

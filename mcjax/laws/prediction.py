@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mcjax.calls import explained
 from mcjax.laws.jackknife import jackknife_deviations, jackknife_error
 from mcjax.laws.validity import Validity
 from mcjax.solvers.conditioning import scaled
@@ -20,6 +21,7 @@ SMALLEST = 1e-12
 """Variance in a direction, relative to the largest one, up to which there is none."""
 
 
+@explained
 @dataclass(frozen=True)
 class Prediction:
     """Moments of the errors of M models with p parameters at generations 0 to T.
@@ -268,6 +270,7 @@ def mean_squares(
     return mse
 
 
+@explained
 @dataclass(frozen=True)
 class FunctionalPrediction:
     """Means of functionals of the estimates, by a law that says nothing about errors.

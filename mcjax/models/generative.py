@@ -22,6 +22,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
+from mcjax.calls import explained
 from mcjax.draws import samplers
 from mcjax.estimators.predictor import Params, Words
 from mcjax.estimators.sufficient_statistics import Statistics, SufficientStatistics, Sums
@@ -75,6 +76,7 @@ class GaussianMoments:
     """
 
 
+@explained
 def categorical() -> Model:
     """Return the model of K classes, ``y = 0, ..., K - 1`` with probabilities theta.
 
@@ -103,6 +105,7 @@ def categorical() -> Model:
     )
 
 
+@explained
 def bernoulli() -> Model:
     """Return the model of y = 0 or 1, theta = (probability of 1,): two classes, one parameter.
 
@@ -130,6 +133,7 @@ def bernoulli() -> Model:
     )
 
 
+@explained
 def poisson_mean() -> Model:
     """Return the model of counts, ``y ~ Poisson(theta)`` with theta = (rate,).
 

@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
+from mcjax.calls import explained
 from mcjax.draws import samplers
 from mcjax.estimators.predictor import LinearPredictor, Params, Words
 from mcjax.models.allowance import Allowance
@@ -20,6 +21,7 @@ from mcjax.models.rounding import log_linear_rounding
 from mcjax.models.scores import LOGISTIC_SCORES, POISSON_SCORES
 
 
+@explained
 def logistic() -> Model:
     """Return logistic regression without intercept, ``P(y = 1 | x) = 1 / (1 + exp(-x'theta))``."""
     return predictor_model(
@@ -33,6 +35,7 @@ def logistic() -> Model:
     )
 
 
+@explained
 def poisson() -> Model:
     """Return Poisson regression with log link, ``y | x ~ Poisson(exp(x'theta))``."""
     return predictor_model(

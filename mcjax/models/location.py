@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from mcjax.calls import explained
 from mcjax.estimators.predictor import LinearPredictor, Params, Words, linear_predictor
 from mcjax.estimators.sufficient_statistics import Statistics, Sums
 from mcjax.models.allowance import Allowance
@@ -34,6 +35,7 @@ threshold: of 256 fits with 4 rows per parameter and a small threshold, 31 conve
 share all converge, in fewer steps."""
 
 
+@explained
 def linear(sigma: float = 1.0, noise: Noise = "normal", real_noise: Noise | None = None) -> Model:
     """Return linear regression, fitted by least squares.
 
@@ -72,6 +74,7 @@ def linear(sigma: float = 1.0, noise: Noise = "normal", real_noise: Noise | None
     )
 
 
+@explained
 def huber(
     threshold: float = 1.345,
     sigma: float = 1.0,

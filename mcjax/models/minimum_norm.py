@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mcjax.calls import explained
 from mcjax.estimators.minimum_norm import MinimumNorm
 from mcjax.models.location import linear
 from mcjax.models.model import LeastSquares, Model
 from mcjax.models.noise import Noise, positive
 
 
+@explained
 def minimum_norm(
     sigma: float = 0.0, noise: Noise = "normal", real_noise: Noise | None = None
 ) -> Model:
@@ -29,7 +31,8 @@ def minimum_norm(
     Model
         ``theta`` and ``x`` have shape (p,), ``y`` is a scalar.
     """
-    scale = 0.0 if sigma == 0 else positive(sigma, "family.sigma")
+    exact = isinstance(sigma, int | float) and sigma == 0
+    scale = 0.0 if exact else positive(sigma, "family.sigma")
     base = linear(1.0, noise, real_noise)
     assert base.least_squares is not None
     return replace(

@@ -19,6 +19,7 @@ from jax import Array
 from jaxtyping import Float, Key, Shaped
 
 from mcjax.arguments import checked
+from mcjax.calls import explained
 from mcjax.draws.samplers import uniform
 from mcjax.estimators.estimator import Estimator, Loss
 from mcjax.estimators.penalty import Ridge
@@ -123,6 +124,7 @@ class LeastSquares:
         "rounding",
     ],
 )
+@explained
 @dataclass(frozen=True)
 class Model:
     """A statistical model.

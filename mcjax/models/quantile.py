@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from jax import Array
 
+from mcjax.calls import explained
 from mcjax.errors import InputError
 from mcjax.estimators.predictor import LinearPredictor, Params, Words
 from mcjax.estimators.quantile_lp import QuantileLP
@@ -24,6 +25,7 @@ from mcjax.models.rounding import location_rounding
 from mcjax.models.scores import quantile_scores
 
 
+@explained
 def quantile(
     level: float = 0.5,
     sigma: float = 1.0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from jax import Array
 from jaxtyping import Float
 
 from mcjax.errors import InputError
+from mcjax.faults import is_users
 from mcjax.solvers.conditioning import LARGEST
 
 
@@ -40,6 +42,15 @@ class Structure:
             for start, end, shape in zip(ends[:-1], ends[1:], self.shapes, strict=True)
         ]
         return jax.tree.unflatten(self.nesting, leaves)
+
+    def check(self, name: str, loss: Callable[..., Any]) -> None:
+        """Raise InputError if a loss, of the model of a name, takes a vector of numbers alone."""
+        if not is_users(loss):
+            shapes = " and ".join(map(str, self.shapes[:3])) + ", ..." * (len(self.shapes) > 3)
+            raise InputError(
+                "family.theta",
+                f"has arrays of shape {shapes}; give {name!r} a list of numbers, one per parameter",
+            )
 
 
 def read_parameters(theta: Any) -> tuple[Float[np.ndarray, " p"], Structure | None]:

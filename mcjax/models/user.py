@@ -18,6 +18,7 @@ from jax import Array
 from jaxtyping import Key
 
 from mcjax.arguments import checked, checked_but
+from mcjax.calls import explained
 from mcjax.draws.keys import key_of
 from mcjax.errors import FileError, InputError, did_you_mean, naming
 from mcjax.estimators.estimator import Estimator, Loss
@@ -25,6 +26,8 @@ from mcjax.estimators.predictor import LinearPredictor, Params, Words, elementwi
 from mcjax.faults import bad_call, fault_sentence, users_code, where
 from mcjax.files import read_bytes
 from mcjax.models.model import Model, Sample, predictor_model
+from mcjax.models.names import MOST_PARAMETERS
+from mcjax.numbers import check_between
 
 Predictor = Literal["linear"]
 SIGNATURES: dict[Predictor | None, tuple[str, str]] = {
@@ -88,6 +91,8 @@ def user_model(
     for field, function in functions.items():
         if not callable(function):
             raise InputError(f"family.{field}", "is not a function; define it with def")
+    if covariates is not None:
+        check_between("family.covariates", covariates, 0, MOST_PARAMETERS)
     numbers = {key: _number(key, value) for key, value in params.items()}
     digest = source_digest(*functions.values())
     options: dict[str, Any] = {
@@ -119,6 +124,7 @@ def user_model(
     return predictor_model(name, scalar, **options)
 
 
+@explained
 def model_from_object(thing: Any, **params: Any) -> Model:
     """Return a model from an object with attributes ``loss`` and ``sample``, such as a module."""
     for field in ("loss", "sample"):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from mcjax.arguments import checked_but
+from mcjax.arguments import checked_but, read
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network.checks import (
     GROWTH_ALONE,
@@ -89,8 +89,12 @@ def build_network(
         names = tuple(str(i) for i in range(models))
     elif isinstance(models, Iterable):
         names = tuple(models)
+        for name in names:
+            if not isinstance(name, str):
+                raise InputError("network.models", f"has {name!r}; names are non-empty strings")
     else:
         raise InputError("network.models", f"is {models!r}; give names, or a whole number")
+    growth = read("network.growth", growth, float)
     own = tuple(sources)
     counts = {source.name: source.samples for source in own}
     begun = [_first(feed, counts) for feed in first]

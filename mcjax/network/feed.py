@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from mcjax.calls import explained
 from mcjax.numbers import plain, whole
 
 REAL = "real"
 """The name of the real source: data from the true distribution."""
 
 
+@explained
 @dataclass(frozen=True)
 class Feed:
     """``samples`` observations from ``origin`` to ``reader`` in one generation.

@@ -13,6 +13,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mcjax.arguments import checked_but
 from mcjax.errors import InputError
 from mcjax.network.build import build_network
 from mcjax.network.checks import Draws, check_count, check_weight
@@ -54,6 +55,7 @@ class GraphNetwork(NamedTuple):
     assumed: int
 
 
+@checked_but("graph")
 def from_networkx(graph: nx.DiGraph, draws: Draws = "private", real: RealData = "fresh") -> Network:
     """Build a :class:`Network` from a ``networkx.DiGraph``.
 

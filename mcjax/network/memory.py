@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from mcjax.calls import explained
+
 if TYPE_CHECKING:
     from jaxtyping import Bool, Integer
 
@@ -16,6 +18,7 @@ MemoryName = str
 """The name of a built-in rule; :mod:`mcjax.network.registry` lists them."""
 
 
+@explained
 @dataclass(frozen=True)
 class Memory:
     """A rule for the pool of a model.
@@ -62,6 +65,7 @@ class Memory:
         raise NotImplementedError
 
 
+@explained
 @dataclass(frozen=True)
 class Replace(Memory):
     """A model is fitted to the data of the current generation alone."""
@@ -74,6 +78,7 @@ class Replace(Memory):
         return generation == now
 
 
+@explained
 @dataclass(frozen=True)
 class Accumulate(Memory):
     """A model is fitted to all data that it was ever fed, its generation-0 sample included."""
@@ -87,6 +92,7 @@ class Accumulate(Memory):
         return generation <= now
 
 
+@explained
 @dataclass(frozen=True)
 class Subsample(Memory):
     """A model is fitted to as many rows as a generation feeds, drawn from all it was ever fed."""

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from mcjax.arguments import read
+from mcjax.calls import explained
 from mcjax.errors import InputError
 from mcjax.network.checks import Draws, check_network, published
 from mcjax.network.feed import REAL, Feed, by_reader
@@ -22,7 +24,14 @@ from mcjax.network.source import RealData, Source, renewed
 from mcjax.network.timeline import Generation, Series, Timeline
 from mcjax.numbers import whole
 
+FIELDS: dict[str, Any] = {
+    **{"models": tuple, "initial": tuple, "draws": Draws, "real": RealData, "later": Timeline},
+    **{"sources": tuple[Source, ...], "first": tuple[Feed, ...]},
+}
+"""Types of fields; names, counts and the memory are checked with their values."""
 
+
+@explained
 @dataclass(frozen=True)
 class Network:
     """An interaction network; :func:`build_network` builds one from friendlier arguments.
@@ -67,6 +76,8 @@ class Network:
     first: tuple[Feed, ...] = ()
 
     def __post_init__(self) -> None:
+        for field, hint in FIELDS.items():
+            object.__setattr__(self, field, read(f"network.{field}", getattr(self, field), hint))
         object.__setattr__(self, "memory", read_memory(self.memory))
         object.__setattr__(self, "initial", tuple(map(whole, self.initial)))
         check_network(self)

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from mcjax.arguments import checked_fields
+from mcjax.calls import explained
 from mcjax.errors import InputError, did_you_mean
+from mcjax.numbers import MOST, check_between
 
 RealData = Literal["fresh", "reused"]
 """Whether real data are new in every generation, or always the sample of generation 0."""
@@ -20,6 +22,7 @@ def renewed(real: RealData) -> bool:
     return real == "fresh"
 
 
+@explained
 @dataclass(frozen=True)
 @checked_fields
 class Source:
@@ -76,6 +79,8 @@ class Source:
             if any(len(row) != len(rows) for row in rows):
                 raise self._error("covariance", "is not square; give p rows of p numbers")
             object.__setattr__(self, "covariance", rows)
+        if self.samples is not None:
+            check_between(f"network.sources ({self.name}).samples", self.samples, 1, MOST)
         if self.shift is not None and self.theta is not None:
             raise self._error("shift", "and theta exclude each other; keep one")
         if self.shift is not None and self.samples is None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcjax.arguments import checked, read
+from mcjax.calls import explained
 from mcjax.errors import InputError
 from mcjax.network.feed import Feed
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from jaxtyping import Int
 
 
+@explained
 @dataclass(frozen=True)
 class Generation:
     """The feeds of one generation, each origin, reader and selection at most once."""
@@ -101,6 +103,7 @@ class Timeline(ABC):
         return len(rows) > 1 or self.exponent > 0
 
 
+@explained
 @dataclass(frozen=True)
 class Series(Timeline):
     """Generations one after the other, of which the last stays; one alone for constant feeds."""
@@ -142,6 +145,7 @@ class Series(Timeline):
         return {"feeds": tuple(map(_scheduled, columns))}
 
 
+@explained
 @dataclass(frozen=True)
 class Cycle(Timeline):
     """Generations that take turns for ever, the first of them in generation 1."""
@@ -182,6 +186,7 @@ class Cycle(Timeline):
         return {"cycle": _tables(self.generations)}
 
 
+@explained
 @dataclass(frozen=True)
 class Growing(Timeline):
     """One generation whose feeds have ``samples * t^exponent`` observations, rounded."""

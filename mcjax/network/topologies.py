@@ -21,7 +21,7 @@ from mcjax.network.feed import REAL, Feed
 from mcjax.network.memory import Memory, MemoryName
 from mcjax.network.network import Network
 from mcjax.network.source import RealData
-from mcjax.numbers import how_many
+from mcjax.numbers import check_between, how_many, whole
 
 Edge = tuple[int, int]
 MOST_FEEDS, MOST_RANDOM = 1_000_000, 10_000
@@ -77,7 +77,7 @@ def chain(
     size: int, *, samples: int, initial: int, real: int = 0, **options: Unpack[Options]
 ) -> Network:
     """0 -> 1 -> ... -> size - 1; model 0 reads itself, and only it reads real data."""
-    edges = [(0, 0), *((i - 1, i) for i in range(1, size))]
+    edges = itertools.chain([(0, 0)], ((i - 1, i) for i in range(1, size)))
     return _build(
         size, edges, anchored=range(1), samples=samples, initial=initial, real=real, **options
     )
@@ -88,7 +88,7 @@ def ring(
     size: int, *, samples: int, initial: int, real: int = 0, **options: Unpack[Options]
 ) -> Network:
     """Each model reads the one before it."""
-    edges = [((i - 1) % size, i) for i in range(size)]
+    edges = (((i - 1) % size, i) for i in range(size))
     return _build(
         size, edges, anchored=range(size), samples=samples, initial=initial, real=real, **options
     )
@@ -102,7 +102,8 @@ def star(
 
     Only the hub reads real data.
     """
-    edges = [(i, 0) for i in range(1, size)] + [(0, i) for i in range(1, size)]
+    spokes = range(1, size)
+    edges = itertools.chain(((i, 0) for i in spokes), ((0, i) for i in spokes))
     return _build(
         size, edges, anchored=range(1), samples=samples, initial=initial, real=real, **options
     )
@@ -148,9 +149,11 @@ def stochastic_block(
     **options: Unpack[Options],
 ) -> Network:
     """Return blocks of models; ``probabilities[a][b]`` is that of a feed from block a to b."""
+    for size in sizes:
+        check_count("network.sizes", whole(size))
     _check_size(sum(sizes))
     block = np.repeat(np.arange(len(sizes)), sizes)
-    if not sizes or {len(probabilities), *map(len, probabilities)} != {len(sizes)}:
+    if not len(block) or {len(probabilities), *map(len, probabilities)} != {len(sizes)}:
         raise InputError(
             "network.probabilities", f"needs {how_many(len(sizes), 'row')} of {len(sizes)}"
         )
@@ -161,6 +164,7 @@ def stochastic_block(
 
 def _check_size(size: int) -> None:
     """Raise InputError for more models than there are random numbers for all possible feeds."""
+    check_count("network.models", size)
     if size > MOST_RANDOM:
         raise InputError("network.models", f"are {size}; a random network has up to {MOST_RANDOM}")
 
@@ -176,6 +180,7 @@ def _random(
 ) -> Network:
     if not ((chance >= 0) & (chance <= 1)).all():
         raise InputError("network.probability", "must lie between 0 and 1")
+    check_between("network.seed", seed, 0)
     size = len(chance)
     hit = np.random.default_rng(seed).random((size, size)) < chance
     edges = ((int(j), int(i)) for j, i in np.argwhere(hit))

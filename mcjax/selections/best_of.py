@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from mcjax.calls import explained
 from mcjax.chains.selected import Drawn, Rows
 from mcjax.errors import InputError
 from mcjax.laws.first_order.normal_population import NormalPopulation
@@ -34,6 +35,7 @@ MOST = 1000
 @partial(
     jax.tree_util.register_dataclass, data_fields=["target"], meta_fields=["best_of", "reward"]
 )
+@explained
 @dataclass(frozen=True)
 class BestOf(Selection):
     """The best of K labels that the origin generates for the same covariates.

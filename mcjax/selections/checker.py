@@ -13,6 +13,7 @@ from jax import Array
 from jaxtyping import Bool, Float
 from scipy.special import expit
 
+from mcjax.calls import explained
 from mcjax.draws.samplers import uniform
 from mcjax.estimators.predictor import Words
 from mcjax.laws.first_order.population import Matrix, Origin, Population, Score, Vector
@@ -30,6 +31,7 @@ from mcjax.selections.selection import (
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["checker"], meta_fields=["count"])
+@explained
 @dataclass(frozen=True)
 class Checker(Filter):
     """Rows whose label equals a label that a checker draws for the same covariates.

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from mcjax.calls import explained
 from mcjax.draws.samplers import graded_uniform
 from mcjax.estimators.predictor import Words
 from mcjax.laws.first_order.population import Origin, Population
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["flip"], meta_fields=[])
+@explained
 @dataclass(frozen=True)
 class Flip(Relabelling):
     """Labels 0 and 1 swapped with a probability q, independently of everything else.

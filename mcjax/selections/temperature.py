@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 
+from mcjax.calls import explained
 from mcjax.estimators.predictor import Params
 from mcjax.laws.first_order.population import Origin, Population
 from mcjax.laws.first_order.populations import Moved, population_of
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["temperature"], meta_fields=[])
+@explained
 @dataclass(frozen=True)
 class Temperature(Relabelling):
     """Labels generated at a temperature T.

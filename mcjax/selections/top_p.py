@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mcjax.calls import explained
 from mcjax.estimators.predictor import Params
 from mcjax.laws.first_order.population import Origin, Population, Vector
 from mcjax.laws.first_order.populations import Moved, population_of
@@ -26,6 +27,7 @@ ROUNDING = 1e-6
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["top_p"], meta_fields=[])
+@explained
 @dataclass(frozen=True)
 class TopP(Relabelling):
     """Classes drawn from the most probable ones, the fewest that have a probability of p together.

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float
 
+from mcjax.calls import explained
 from mcjax.estimators.predictor import Words
 from mcjax.laws.first_order.population import Origin, Population
 from mcjax.laws.first_order.populations import Thinned
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 @partial(
     jax.tree_util.register_dataclass, data_fields=["verifier", "within"], meta_fields=["count"]
 )
+@explained
 @dataclass(frozen=True)
 class Verifier(Filter):
     """Rows whose label is close to a verifier's prediction, ``|y - x'c| <= r``.

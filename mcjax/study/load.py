@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import msgspec
 
 from mcjax.arguments import checked
+from mcjax.calls import explained
 from mcjax.errors import InputError, did_you_mean, named_by, naming
 from mcjax.models.names import MOST_PARAMETERS
 from mcjax.network import Network
@@ -134,6 +135,7 @@ def load_survey(path: str | Path) -> Survey | None:
         )
 
 
+@explained
 def builtin_study() -> Study:
     """Return the study that runs if no file is named: collapse, no collapse, and a flip."""
     return load_study(builtin_file("study"))

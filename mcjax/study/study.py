@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from mcjax.arguments import checked, checked_fields
+from mcjax.calls import explained
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network import Network
 from mcjax.numbers import how_many
@@ -50,6 +51,7 @@ PRECISIONS: dict[Precision, tuple[Dtype, Dtype]] = {
 """Precision of draws and of fits, by the name of the setting."""
 
 
+@explained
 @dataclass(frozen=True)
 class Condition:
     """A pipeline to simulate. Use :func:`condition` to build and check one.
@@ -115,6 +117,7 @@ class Condition:
         return source_laws(self.network, self.model, self.theta, self.covariance)
 
 
+@explained
 @dataclass(frozen=True)
 @checked_fields
 class Study:
@@ -276,6 +279,7 @@ def condition(
     given = {} if own_covariances is None else own_covariances
     truth, structure = read_parameters(theta)
     if structure is not None:
+        structure.check(model.name, model.loss)
         model = replace(model, structure=structure)
     wrong = model.check(truth) if model.check is not None else ""
     if wrong:
@@ -381,6 +385,8 @@ def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:
             else dict(zip(base.network.models, base.own_covariances, strict=True)),
         )
         rungs.append(replace(rung, ladder=base.name, scale=float(scale)))
+    if not rungs:
+        raise InputError("scales", "is empty; give factors of the sample counts")
     return tuple(rungs)
 
 

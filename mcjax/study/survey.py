@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcjax.arguments import checked_fields
+from mcjax.calls import explained
 from mcjax.errors import InputError
 from mcjax.network.enumeration import (
     MOST_ENUMERATED,
@@ -17,11 +18,13 @@ from mcjax.network.enumeration import (
     network_of,
 )
 from mcjax.network.network import Network
+from mcjax.numbers import MOST, check_between, check_share
 
 if TYPE_CHECKING:
     from jaxtyping import Int
 
 
+@explained
 @dataclass(frozen=True)
 @checked_fields
 class Survey:
@@ -63,8 +66,16 @@ class Survey:
             raise InputError("survey.samples", "is below 100, too few for a first-order law")
         if self.generations < 16:
             raise InputError("run.generations", "is below 16, too few to tell growth from a limit")
-        if self.piece < 1:
-            raise InputError("survey.piece", "must be at least 1")
+        for field, low, high in (
+            ("survey.samples", 1, MOST),
+            ("run.generations", 0, 1_000_000),
+            ("run.chains", 2, 2**32 - 1),
+            ("run.seed", 0, 2**64 - 1),
+            ("survey.piece", 1, MOST),
+        ):
+            check_between(field, getattr(self, field.partition(".")[2]), low, high)
+        for name in ("tolerance", "confidence"):
+            check_share(f"run.{name}", getattr(self, name))
 
     def codes(self) -> tuple[Int[np.ndarray, " K"], Int[np.ndarray, " K"]]:
         """Return codes of the networks to run, and how many labelled networks each represents."""

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from mcjax.calls import explained
 from mcjax.engine.powers import NonNormality
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.further_chains import left_for_chains, more_for_power
@@ -65,6 +66,7 @@ class Place(NamedTuple):
     law: str
 
 
+@explained
 class Estimate(NamedTuple):
     """A number with its standard error.
 
@@ -137,6 +139,7 @@ def welch(share: Numbers, own: float, batches: float) -> Numbers:
     return 1 / (np.square(1 - share) / own + np.square(share) / max(batches - 1, 1))
 
 
+@explained
 def estimate_mean(values: Float[np.ndarray, " C"]) -> Estimate:
     """Estimate a mean from one value of each chain; not finite for fewer than two chains."""
     if len(values) < 2:
@@ -145,6 +148,7 @@ def estimate_mean(values: Float[np.ndarray, " C"]) -> Estimate:
     return Estimate(*map(float, (values.mean(), error, *shape_of(values))))
 
 
+@explained
 @dataclass(frozen=True)
 class Claim:
     """A comparison that has not been assigned a level yet.
@@ -200,6 +204,7 @@ class Claim:
     deviations: tuple[float, ...] = ()
 
 
+@explained
 def ratio_claim(
     place: Place,
     *,
@@ -249,6 +254,7 @@ def ratio_claim(
     )
 
 
+@explained
 def mean_claim(
     place: Place,
     *,

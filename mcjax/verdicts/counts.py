@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from mcjax.calls import explained
 from mcjax.verdicts.tails import ALIKE, HEAVY
 
 LOST_SHARE = 0.1
@@ -33,6 +34,7 @@ class ChainCount(NamedTuple):
         return self if self.note else self._replace(note=note)
 
 
+@explained
 def count_chains(
     counted: int, drawn: int, tolerance: float, *, alike: bool = False, heavy: bool = False
 ) -> ChainCount:

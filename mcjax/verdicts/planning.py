@@ -12,10 +12,12 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import ndtri
 
+from mcjax.calls import explained
 from mcjax.engine.powers import NonNormality
 from mcjax.verdicts.skewed_means import Tails, reaches
 
 
+@explained
 @dataclass(frozen=True)
 class UnplannedCells:
     """Cells that share the error budget, but whose number of chains cannot be planned.
@@ -149,6 +151,7 @@ class NormalCells(PlannedCells):
         return float(self.departures(tolerance + self.allowance, reach).max())
 
 
+@explained
 @dataclass(frozen=True)
 class RatioCells(NormalCells):
     """Cells about ratios of observed to predicted numbers.

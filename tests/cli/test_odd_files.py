@@ -9,10 +9,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from file_strategies import File, good_studies, graph_files, study_files, to_toml
+from fault_strategies import File
+from graph_strategies import graph_files
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from invariants import broken_rule
+from study_strategies import good_studies, study_files, to_toml
 
 from mcjax.cli import main
 

@@ -258,7 +258,7 @@ def test_a_generation_has_each_feed_once():
         ("real", None, "None"),
         ("memory", "replaced", "did you mean 'replace'"),
         ("growth", -1, "from 0 to 10"),
-        ("growth", "fast", "from 0 to 10"),
+        ("growth", "fast", "give a number"),
     ],
 )
 def test_options_refused(option, value, says):

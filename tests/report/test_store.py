@@ -1,7 +1,6 @@
 """What is kept on disk is what was found, and nothing kept is ever lost."""
 
 import csv
-import gc
 import json
 import os
 from dataclasses import asdict, replace
@@ -9,63 +8,13 @@ from dataclasses import asdict, replace
 import jax
 import numpy as np
 import pytest
+from kept_study import CHAINS, assert_equal, content, make
 
 from mcjax import api
 from mcjax.engine.outcome import Tally
 from mcjax.errors import InputError
 from mcjax.estimators.registry import make_estimator
-from mcjax.models.location import linear
-from mcjax.network import build_network
 from mcjax.report.store import Store, describe, identity
-from mcjax.study.study import Study, condition
-from mcjax.verdicts.judge import judge
-
-CHAINS = 130  # two full tiles and a rest
-
-
-def make(theta=(0.5,), samples=20, sigma=1.0, seed=0, label="one", **settings):
-    feeds = [("a", "a", samples), ("a", "b", 20)]
-    pair = build_network("ab", feeds, 20)
-    lone = build_network(["c"], [("c", "c", 20)], 20)
-    conditions = (
-        condition(pair, linear(sigma=sigma), theta, label=label, seed=seed),
-        condition(lone, linear(), theta, label="two"),
-    )
-    settings = {"generations": 2, "chains": CHAINS, "chunk": 64, "tolerance": 0.5} | settings
-    return Study(conditions, **settings)
-
-
-@pytest.fixture(scope="module")
-def study():
-    return make()
-
-
-@pytest.fixture(scope="module")
-def tallies(study):
-    return api.simulate(study)
-
-
-@pytest.fixture(scope="module")
-def verification(study, tallies):
-    return judge(study, api.predict(study), [tally.outcome for tally in tallies])
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "results"
-
-
-def assert_equal(found, expected):
-    """To the last bit, types of parts included; None stays None."""
-    assert jax.tree.structure(found) == jax.tree.structure(expected)
-    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
-        assert np.asarray(a).dtype == np.asarray(b).dtype
-        np.testing.assert_array_equal(a, b)
-
-
-def content(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
 
 # -- round trip
 
@@ -245,114 +194,6 @@ def test_a_damaged_study_file_is_named(text, study, folder):
         Store(folder, study)
     assert caught.value.file == str(folder / "study.json")
     assert (folder / "study.json").read_text() == text
-
-
-# -- damage
-
-
-@pytest.mark.parametrize("kept", [0, 1, 4, 100, 0.5, -1, -200])
-def test_truncated_tallies_are_named(kept, study, tallies, folder):
-    """However much is missing; the file is left for its owner to look at."""
-    store = Store(folder, study)
-    store.save(tallies)
-    path = folder / "tallies.npz"
-    whole = path.read_bytes()
-    short = whole[: int(len(whole) * kept) if isinstance(kept, float) else kept]
-    path.write_bytes(short)
-    with pytest.raises(InputError, match="is damaged; remove it") as caught:
-        store.load()
-    assert caught.value.file == str(path)
-    assert path.read_bytes() == short
-    del caught
-    gc.collect()  # a file left open would warn now
-
-
-def test_tallies_of_another_kind_are_damaged(study, folder):
-    store = Store(folder, study)
-    for saved in ({"0/whole/chains": np.array(3)}, {"0/whole/chains": np.array("x")}):
-        np.savez(folder / "tallies.npz", **saved)
-        with pytest.raises(InputError, match="is damaged"):
-            store.load()
-
-
-def test_bits_flipped_in_the_middle_are_noticed(study, tallies, folder):
-    """The archive's checksums cover every array."""
-    store = Store(folder, study)
-    store.save(tallies)
-    path = folder / "tallies.npz"
-    data = bytearray(path.read_bytes())
-    with np.load(path) as arrays:
-        wanted = arrays["0/whole/squared/mean"].tobytes()
-    place = bytes(data).index(wanted)
-    data[place + 3] ^= 1
-    path.write_bytes(data)
-    with pytest.raises(InputError, match="is damaged"):
-        store.load()
-
-
-# -- writing
-
-
-def no_space(*_, **__):
-    raise OSError(28, "No space left on device")
-
-
-def test_a_failing_write_leaves_the_old_file(study, tallies, folder, monkeypatch):
-    store = Store(folder, study)
-    store.save(tallies)
-    before = content(folder)
-
-    def half(file, **arrays):
-        file.write(b"PK half of it")
-        no_space()
-
-    for savez in (no_space, half):
-        monkeypatch.setattr(np, "savez", savez)
-        with pytest.raises(InputError, match="No space left on device") as caught:
-            store.save([Tally(), Tally()])
-        assert str(caught.value.file) == str(folder / "tallies.npz")
-        assert "\n" not in str(caught.value)
-        assert content(folder) == before  # no .part either
-    monkeypatch.undo()
-    assert_equal(store.load(), tallies)
-
-
-def test_a_failing_sync_or_rename_leaves_the_old_file(
-    study, tallies, verification, folder, monkeypatch
-):
-    store = Store(folder, study)
-    store.save(tallies)
-    store.finish(verification)
-    before = content(folder)
-    for owner, name in ((os, "fsync"), (type(folder), "replace")):
-        with monkeypatch.context() as patch:
-            patch.setattr(owner, name, no_space)
-            for action in (
-                lambda: store.save([Tally(), Tally()]),
-                lambda: store.finish(replace(verification, verdict="refuted")),
-                lambda: Store(folder, study),
-            ):
-                with pytest.raises(InputError, match="No space left"):
-                    action()
-                assert content(folder) == before
-
-
-def test_files_are_complete_before_they_get_their_name(study, tallies, folder, monkeypatch):
-    """While a file is being written, its name still holds the old content."""
-    store = Store(folder, study)
-    store.save(tallies)
-    before = (folder / "tallies.npz").read_bytes()
-    real, seen = np.savez, []
-
-    def watch(file, **arrays):
-        real(file, **arrays)
-        seen.append((folder / "tallies.npz").read_bytes())
-
-    monkeypatch.setattr(np, "savez", watch)
-    store.save([tallies[0], Tally()])
-    assert seen == [before]
-    assert (folder / "tallies.npz").read_bytes() != before
-    assert set(content(folder)) == {".lock", "study.json", "tallies.npz"}
 
 
 # -- what others read

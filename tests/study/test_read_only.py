@@ -34,13 +34,14 @@ MODEL = mcjax.predictor_model(
     mcjax.LinearPredictor(loss=lambda *_: 0.0, label=lambda *_: 0.0),
     params={"levels": np.ones(2), "nested": {"scale": np.ones(1)}},
 )
+NESTED = mcjax.user_model(lambda theta, x, y: 0.0, lambda key, theta, x: 0.0)
 CONDITIONS = {
     "sources": lambda cov: mcjax.condition(mixed(), mcjax.linear(), [1.0, 0.0], cov),
     "parameters": lambda cov: mcjax.condition(
         mcjax.topologies.self_loop(samples=60, initial=60), MODEL, [1.0, 0.0], cov
     ),
     "pytree": lambda cov: mcjax.condition(
-        mcjax.topologies.ring(3, samples=60, initial=60), MODEL, {"a": np.ones(2)}, cov
+        mcjax.topologies.ring(3, samples=60, initial=60), NESTED, {"a": np.ones(2)}, cov
     ),
 }
 
