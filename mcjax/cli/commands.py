@@ -16,7 +16,7 @@ from mcjax.laws.predict import applicability
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.registry import ON_REQUEST
 from mcjax.laws.user import laws_from_files
-from mcjax.laws.validity import Validity
+from mcjax.laws.validity import ACCURATE, Validity
 from mcjax.models.registry import FAMILIES
 from mcjax.report.laws import laws_json, show_laws
 from mcjax.report.tables import show_predictions, table_console
@@ -75,12 +75,15 @@ def _prediction_json(
 
 
 def _validity_json(validity: Validity, tolerance: float) -> dict[str, Any]:
+    radii = validity.radii()
     return {
+        "radius": None if radii is None else radii._asdict(),
         "judged": validity.judged,
         "indicator": validity.indicator,
         "leverage": validity.leverage,
         "note": validity.note,
         "accurate_from": validity.accurate_from(tolerance),
+        "accurate_to": {f"{to:g}": validity.accurate_from(to) for to in ACCURATE},
     }
 
 

@@ -55,7 +55,8 @@ class Prediction:
         Whether errors are exactly normal, at every sample size.
     allowance : ndarray or float
         For an expansion in 1/n, relative departures of second moments that are no evidence against
-        it at these sample counts; it broadcasts to (T + 1, M).
+        it at these sample counts; it broadcasts to (T + 1, M). It is not used where ``finer`` is
+        known.
     left_out : ndarray or float
         For an asymptotic law, the largest relative departure of second moments that is due to the
         end of the state space, which the law leaves out; it broadcasts to (T + 1, M). The law is
@@ -83,6 +84,11 @@ class Prediction:
         Maps a number of generations to the law's prediction for them, or to None if there is none.
     validity : Validity, optional
         Where the law can be trusted, if it says so itself.
+    leading : Prediction, optional
+        For an expansion in 1/n: its terms of first order alone.
+    next_order : callable, optional
+        For an asymptotic law: returns the prediction of the next order in 1/n for the same
+        condition, with its validity, or a sentence that says why there is none.
     """
 
     law: str
@@ -105,6 +111,8 @@ class Prediction:
     credible: Bool[np.ndarray, "#T+1 #M"] | bool = True
     longer: Callable[[int], Prediction | None] | None = None
     validity: Validity | None = None
+    leading: Prediction | None = None
+    next_order: Callable[[], Prediction | str] | None = None
 
     @classmethod
     def of(
@@ -125,6 +133,7 @@ class Prediction:
         versions: Sequence[Prediction] = (),
         credible: Bool[np.ndarray, "#T+1 #M"] | bool = True,
         validity: Validity | None = None,
+        leading: Prediction | None = None,
         reference: str = "",
     ) -> Prediction:
         """Build a prediction from the covariance, filling in whatever follows from it.
@@ -143,7 +152,7 @@ class Prediction:
             Default to nan, which says nothing about the long run.
         asymptotic, normal, allowance, mse_complete, pooled, functionals : optional
             See :class:`Prediction`.
-        versions, credible, validity, reference : optional
+        versions, credible, validity, leading, reference : optional
             See :class:`Prediction`.
         """
         if mse is None:
@@ -167,6 +176,7 @@ class Prediction:
             versions=tuple(versions),
             credible=credible,
             validity=validity,
+            leading=leading,
         )
 
     def error_of(self, number: Callable[[Prediction], Any]) -> Float[np.ndarray, "*shape"]:
@@ -201,6 +211,17 @@ class Prediction:
     def standard_error(self) -> Float[np.ndarray, "T+1 M"]:
         """Standard errors of the mean squared errors over the draws of the law."""
         return self.error_of(lambda law: law.mse)
+
+    @cached_property
+    def finer(self) -> Prediction | str:
+        """The prediction that tells how far finite samples depart from this one.
+
+        It is the next order's, or the law itself if it states its own validity. A sentence says why
+        there is none; it is empty for a law that has none by nature.
+        """
+        if self.validity is not None:
+            return self
+        return "" if self.next_order is None else self.next_order()
 
     @property
     def p(self) -> int:

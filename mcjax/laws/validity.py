@@ -1,7 +1,12 @@
-"""Where an expansion in 1/n can be trusted, as the law itself says."""
+"""Where an expansion in 1/n can be trusted, and what it leaves out, as the law itself says.
+
+What a law of second order neglects is of the order of the square of its own corrections. The
+factors and limits here are empirical, see :mod:`mcjax.laws.second_order.validity`.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,6 +15,62 @@ import numpy as np
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
+LARGEST_INDICATOR, LARGEST_LEVERAGE = 0.5, 0.5
+"""Largest X and L with which an expansion is judged."""
+SQUARE, SHARE = 2.0, 0.1
+"""Factors of ``X^2`` and of L in what it neglects."""
+NEAR_UNIT = 1e-6
+"""Excess of a radius over 1 that is rounding."""
+ACCURATE = 0.05, 0.01
+"""Relative errors for which it is said from how many rows on laws are that accurate."""
+
+
+class ThirdCumulants(NamedTuple):
+    """Third cumulants of the errors of M models, symmetric around one direction u.
+
+    With ``G = cov(x)^-1`` and a the direction of u in the coordinates of theta, the tensor of model
+    i is ``along_i a a a + mixed_i sym3[a (G - a a')]``.
+
+    Attributes
+    ----------
+    along, mixed : ndarray, shape (M,)
+        Its two components.
+    direction : ndarray, shape (p,)
+        a.
+    metric : ndarray, shape (p, p)
+        G.
+    """
+
+    along: Float[np.ndarray, " M"]
+    mixed: Float[np.ndarray, " M"]
+    direction: Float[np.ndarray, " p"]
+    metric: Float[np.ndarray, "p p"]
+
+    def of(self, maps: Float[np.ndarray, "M r p"]) -> Float[np.ndarray, "M r"]:
+        """Return the third cumulants of linear maps of each model's error."""
+        share = maps @ self.direction
+        rest = np.einsum("ira,ab,irb->ir", maps, self.metric, maps) - share**2
+        cumulants = self.along[:, None] * share**3 + 3 * self.mixed[:, None] * share * rest
+        return np.asarray(cumulants)
+
+
+class Radii(NamedTuple):
+    """By how much covariances are multiplied in a generation, in the long run.
+
+    Attributes
+    ----------
+    first_order, second_order : float
+        To first and second order; 0 if nothing is passed on for ever, nan if it is not known.
+    """
+
+    first_order: float
+    second_order: float
+
+    @property
+    def explode(self) -> bool:
+        """Whether errors are multiplied at these sample counts."""
+        return self.second_order > 1 + NEAR_UNIT
+
 
 class Validity(NamedTuple):
     """Where an expansion in 1/n can be trusted.
@@ -17,20 +78,100 @@ class Validity(NamedTuple):
     Attributes
     ----------
     indicator : ndarray, shape (T + 1, M)
-        Relative size of the last terms that it has; what it neglects is about its square.
+        X, the size of the last terms of the mean squared error that the expansion has, relative to
+        the first; what it neglects is about the square of X.
+    directed : ndarray, shape (T + 1, M)
+        The same for the variance in the direction in which it is largest.
     leverage : ndarray, shape (T + 1, M)
-        Weight of few observations in a fit, of order ``1/n^2``.
-    judged : ndarray of bool, shape (T + 1, M)
-        Whether both are small enough.
-    note : str
-        What is to be said where they are not; empty if they are everywhere.
-    accurate_from : callable
-        ``tolerance -> {law: rows}``: with how many rows in the smallest fit, and all sample counts
-        in proportion, this law and the first-order one are accurate to a relative tolerance.
+        L, the weight of few observations in a fit, of order ``1/n^2``.
+    rows : int
+        Rows of the smallest fit.
+    third : ThirdCumulants
+        Third cumulants of each model's errors at the last generation, to leading order.
+    radii : callable
+        Returns by how much covariances are multiplied, None if feeds go on changing.
     """
 
     indicator: Float[np.ndarray, "T+1 M"]
+    directed: Float[np.ndarray, "T+1 M"]
     leverage: Float[np.ndarray, "T+1 M"]
-    judged: Bool[np.ndarray, "T+1 M"]
-    note: str
-    accurate_from: Callable[[float], dict[str, int]]
+    rows: int
+    third: ThirdCumulants
+    radii: Callable[[], Radii | None]
+
+    @property
+    def judged(self) -> Bool[np.ndarray, "T+1 M"]:
+        """Whether mean squared errors are judged: X and L are small enough."""
+        return self._inside(self.indicator)
+
+    @property
+    def directed_judged(self) -> Bool[np.ndarray, "T+1 M"]:
+        """Whether errors are judged in all directions."""
+        return self._inside(self.directed)
+
+    @property
+    def remainder(self) -> Float[np.ndarray, "T+1 M"]:
+        """What is neglected of the mean squared errors, over their first-order terms."""
+        return np.asarray(SQUARE * self.indicator**2 + SHARE * self.leverage)
+
+    @property
+    def directed_remainder(self) -> Float[np.ndarray, "T+1 M"]:
+        """What is neglected of the variance in any direction, over its first-order term."""
+        return np.asarray(SQUARE * self.directed**2 + SHARE * self.leverage)
+
+    @property
+    def of_odd_moments(self) -> Float[np.ndarray, "T+1 M"]:
+        """What is neglected of means and third cumulants, in units of standard deviations.
+
+        They are of the order of the root of X, and the next terms smaller by a factor X.
+        """
+        root = np.sqrt(np.maximum(self.directed, np.finfo(float).tiny))
+        return np.asarray(self.directed_remainder / root)
+
+    @property
+    def note(self) -> str:
+        """What is to be said where mean squared errors are not judged; empty if they all are."""
+        return "" if self.judged.all() else self.outside(self.indicator)
+
+    def outside(self, indicator: Float[np.ndarray, "T+1 M"]) -> str:
+        """Return why something is not judged whose X is ``indicator``."""
+        rows = math.ceil(self.rows * self._excess(indicator))
+        return (
+            "third order matters here, so that no departure is evidence against the law; all"
+            f" is judged from {rows:,} rows in the smallest fit on, or on a ladder of sample sizes"
+        )
+
+    def accurate_from(self, tolerance: float) -> dict[str, int]:
+        """Return the rows of the smallest fit from which laws are accurate to a tolerance.
+
+        Parameters
+        ----------
+        tolerance : float
+            The largest error of a mean squared error, relative to its first-order term. That of the
+            first-order law is about X, and that of the second-order law at most
+            ``2 X^2 + L / 10``. X falls like ``1/n`` and L like ``1/n^2``.
+
+        Returns
+        -------
+        dict of str to int
+            By law. All sample counts stay in proportion.
+        """
+        indicator, leverage = float(self.indicator.max()), float(self.leverage.max())
+        stated = math.sqrt((SQUARE * indicator**2 + SHARE * leverage) / tolerance)
+        second = max(self._excess(self.indicator), stated)
+        first = max(second, indicator / tolerance)
+        return {
+            "first_order": math.ceil(self.rows * first),
+            "second_order": math.ceil(self.rows * second),
+        }
+
+    def _inside(self, indicator: Float[np.ndarray, "T+1 M"]) -> Bool[np.ndarray, "T+1 M"]:
+        inside = (indicator <= LARGEST_INDICATOR) & (self.leverage <= LARGEST_LEVERAGE)
+        return np.asarray(inside)
+
+    def _excess(self, indicator: Float[np.ndarray, "T+1 M"]) -> float:
+        """Return the factor by which samples must grow until all is judged."""
+        leverage = float(self.leverage.max())
+        return max(
+            float(indicator.max()) / LARGEST_INDICATOR, math.sqrt(leverage / LARGEST_LEVERAGE)
+        )

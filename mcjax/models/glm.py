@@ -44,7 +44,7 @@ def poisson() -> Model:
         information=poisson_information,
         scores=POISSON_SCORES,
         rounding=log_linear_rounding,
-        allowance=Allowance(12.0),
+        allowance=Allowance(4.0),
     )
 
 

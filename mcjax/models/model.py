@@ -187,8 +187,8 @@ class Model:
     check : callable, optional
         ``truth -> str``, what is wrong with a truth of shape (p,), or an empty string.
     allowance : Allowance, optional
-        Departures from the first-order law that finite samples explain; defaults to the largest
-        allowance of all measured models.
+        Departures from the first-order law that finite samples explain, where the second-order law
+        does not say; defaults to that of models that have not been measured.
     generative : WeightedMean or GaussianMoments, optional
         What exact laws use of a model without covariates.
     rounding : callable, optional

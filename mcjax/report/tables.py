@@ -16,6 +16,7 @@ from rich.text import Text
 
 from mcjax.engine.compiled import route_of
 from mcjax.laws.prediction import Prediction, Predictions
+from mcjax.laws.validity import ACCURATE, Validity
 from mcjax.numbers import how_many
 from mcjax.report.text import number, shown, with_error
 from mcjax.solvers.status import Status
@@ -96,8 +97,8 @@ def show_predictions(console: Console, study: Study, predictions: Sequence[Predi
                 values = [number(law.mse[t, i]) for t in times]
                 table.add_row(label(model), *values, _fate(law, i))
             show_table(console, table)
-            if law.validity is not None and law.validity.note:
-                _show_outside(console, condition, law)
+            if law.validity is not None:
+                _show_validity(console, condition, law, law.validity)
             if not law.mse_complete:  # then it is of errors around centres that leave the truth
                 _show_centres(console, condition, law, times)
         for name, functionals in predicted.functionals.items():
@@ -114,14 +115,36 @@ def show_predictions(console: Console, study: Study, predictions: Sequence[Predi
     )
 
 
-def _show_outside(console: Console, condition: Condition, law: Prediction) -> None:
-    """Print from which generation on a law does not trust itself."""
-    assert law.validity is not None, "the caller has asked"
-    outside = ~law.validity.judged
+def _show_validity(
+    console: Console, condition: Condition, law: Prediction, validity: Validity
+) -> None:
+    """Print from which generation on a law does not trust itself, and how many rows make it do."""
+    rough, fine = (validity.accurate_from(tolerance) for tolerance in ACCURATE)
+    console.print(
+        f"With {rough['first_order']:,} rows in the smallest fit, and all sample counts in"
+        f" proportion, first_order is accurate to {ACCURATE[0]:.0%}; with"
+        f" {fine[law.law]:,}, {law.law} to {ACCURATE[1]:.0%}.",
+        style="dim",
+        soft_wrap=True,
+        highlight=False,
+    )
+    radii = validity.radii()
+    if radii is not None and radii.explode:
+        console.print(
+            "With so few samples errors may explode: to second order, variances grow by a factor"
+            f" {radii.second_order:.4g} every generation in the long run; to first order, by"
+            f" {radii.first_order:.4g}.",
+            style="dim",
+            soft_wrap=True,
+            highlight=False,
+        )
+    if not validity.note:
+        return
+    outside = ~validity.judged
     models = [label(condition.network.models[i]).plain for i in np.flatnonzero(outside.any(0))]
     first = int(np.argmax(outside.any(1)))
     where = f"{', '.join(models)} from t = {first}"
-    console.print(label(f"Not judged: {where}; {law.validity.note}"), style="dim", soft_wrap=True)
+    console.print(label(f"Not judged: {where}; {validity.note}"), style="dim", soft_wrap=True)
 
 
 def _show_centres(
@@ -198,6 +221,7 @@ def show_verification(
     _show_losses(console, verification)
     _show_inapplicable(console, verification.inapplicable)
     show_unjudged(console, verification.unjudged)
+    _show_reasons(console, verification.rules_of_thumb, "is allowed a rule of thumb", "in")
     paths = " and ".join(sorted({route_of(c, study).path for c in study.conditions}))
     console.print(
         f"[{STYLE[verification.verdict]}]{verification.verdict}[/]:"
@@ -237,12 +261,19 @@ def _show_losses(console: Console, verification: Verification) -> None:
 
 def _show_inapplicable(console: Console, inapplicable: Mapping[str, Mapping[str, str]]) -> None:
     """Print which laws do not apply and why, each reason once."""
-    reasons = [(name, *item) for name, laws in inapplicable.items() for item in laws.items()]
-    for (law, reason), where in grouped(reasons, lambda place: place[1:]).items():
-        conditions = [name for name, *_ in where]
+    _show_reasons(console, inapplicable, "does not apply", "to")
+
+
+def _show_reasons(
+    console: Console, by_law: Mapping[str, Mapping[str, str]], says: str, where: str
+) -> None:
+    """Print what is to be said of laws and in, or to, which conditions; each reason once."""
+    reasons = [(name, *item) for name, laws in by_law.items() for item in laws.items()]
+    for (law, reason), places in grouped(reasons, lambda place: place[1:]).items():
+        conditions = [name for name, *_ in places]
         place = conditions[0] if len(conditions) == 1 else how_many(len(conditions), "condition")
-        target = f" to {place}" if place else ""
-        console.print(label(f"{law} does not apply{target}: {reason}"), soft_wrap=True)
+        target = f" {where} {place}" if place else ""
+        console.print(label(f"{law} {says}{target}: {reason}"), soft_wrap=True)
 
 
 def show_unjudged(console: Console, unjudged: Sequence[Unjudged]) -> None:

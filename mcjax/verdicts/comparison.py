@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from mcjax.laws.prediction import FunctionalPrediction, Prediction
+from mcjax.laws.validity import Validity
 from mcjax.study.study import Condition
 from mcjax.verdicts.claims import Claim, Estimate, Place, ratio_claim
 from mcjax.verdicts.counts import ChainCount
@@ -37,10 +41,74 @@ class Comparison:
         """Last generation T of a law of errors."""
         return len(self.prediction.mse) - 1
 
+    @cached_property
+    def finer(self) -> Prediction | None:
+        """What tells how far finite samples depart from an asymptotic law; None if nothing does."""
+        if isinstance(self.prediction, FunctionalPrediction):
+            return None
+        finer: Prediction | str = self.prediction.finer
+        return finer if isinstance(finer, Prediction) else None
+
     @property
+    def base(self) -> Prediction:
+        """What departures are counted from: the first order of what :attr:`finer` predicts.
+
+        It is the judged law's own prediction if that is right, and is not read from it, because
+        corrections to a wrong law must not hide that it is wrong. If the law is the finer one, or
+        if there is none, it is the judged law.
+        """
+        if self.finer is None or self.finer is self.prediction or self.finer.leading is None:
+            judged: Prediction = self.prediction
+            return judged
+        return self.finer.leading
+
+    @property
+    def validity(self) -> Validity | None:
+        """Where departures from the law are known; None if they are not."""
+        return None if self.finer is None else self.finer.validity
+
+    @cached_property
     def allowance(self) -> Float[np.ndarray, "T+1 M"]:
-        """Allowance of a law of errors for second moments, shape (T + 1, M)."""
-        return np.broadcast_to(self.prediction.allowance, self.prediction.mse.shape)
+        """Allowance of a law of errors for mean squared errors, relative to them, (T + 1, M)."""
+        return self.allowed(
+            lambda law: law.mse / self.base.mse,
+            remainder=self.remainder,
+            otherwise=np.broadcast_to(self.prediction.allowance, self.prediction.mse.shape),
+        )
+
+    @cached_property
+    def remainder(self) -> Float[np.ndarray, "T+1 M"]:
+        """What is not known of departures from the law, relative to its mean squared errors.
+
+        Its shape is (T + 1, M); it is 0 where nothing is known of departures.
+        """
+        if self.finer is None:
+            return np.zeros(self.prediction.mse.shape)
+        return np.asarray(self.finer.allowance * self.finer.mse / self.base.mse)
+
+    def allowed(
+        self,
+        number: Callable[[Prediction], Float[np.ndarray, "*shape"]],
+        *,
+        remainder: Float[np.ndarray, "*shape"],
+        otherwise: Float[np.ndarray, "*shape"],
+    ) -> Float[np.ndarray, "*shape"]:
+        """Return how far a number may be from a law's because samples are finite.
+
+        Parameters
+        ----------
+        number : callable
+            Computes the number, or an array, from a prediction.
+        remainder : ndarray
+            What may be added to the departure that the next order in 1/n predicts.
+        otherwise : ndarray
+            The result where no next order is known: the allowance by a rule of thumb.
+        """
+        if self.finer is None:
+            return otherwise
+        with np.errstate(all="ignore"):  # where the finer law is no law either
+            moved = np.abs(number(self.finer) - number(self.base)) + remainder
+        return np.where(np.isnan(moved), np.inf, moved)
 
     def place(self, quantity: str, generation: int, model: int) -> Place:
         """Return the place of a claim; ``model`` is a position in the network."""
@@ -62,10 +130,12 @@ class Comparison:
         predicted: Estimate,
         count: ChainCount,
         tails: Tails = Tails.UNKNOWN,
+        allowance: float | None = None,
     ) -> Claim:
         """Claim that ``observed / predicted`` is within the tolerance of 1.
 
-        See :func:`~mcjax.verdicts.claims.ratio_claim`. The claim has the law's allowance.
+        See :func:`~mcjax.verdicts.claims.ratio_claim`. Unless another one is given, the allowance
+        is that for mean squared errors.
         """
         return ratio_claim(
             self.place(quantity, generation, model),
@@ -78,5 +148,7 @@ class Comparison:
             tolerance=self.tolerance,
             count=count,
             tails=tails,
-            allowance=float(self.allowance[generation, model]),
+            allowance=(
+                float(self.allowance[generation, model]) if allowance is None else allowance
+            ),
         )

@@ -28,6 +28,7 @@ from mcjax.verdicts.equivalence import INCONCLUSIVE, VERIFIED, Verdict, worst
 from mcjax.verdicts.failures import LostChains, count_failures, lost_chains
 from mcjax.verdicts.ladder import Ladder, Rung, climb, too_short
 from mcjax.verdicts.quantities.growth import Growth, growth_of
+from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.quantities.registry import limits_of, questions
 from mcjax.verdicts.unjudged import Unjudged, unjudged_of
 
@@ -56,6 +57,9 @@ class Verification:
         By condition and law, why the law was not judged.
     unjudged : tuple of Unjudged
         Quantities that a law leaves unjudged, with the reasons.
+    rules_of_thumb : dict of str to dict of str to str
+        By condition and asymptotic law, why its allowance is a rule of thumb, where it is not
+        computed by the second-order law.
     waiting : tuple of str
         Conditions with a cell that more chains can decide.
     notes : tuple of str
@@ -73,6 +77,7 @@ class Verification:
     chains: int
     inapplicable: dict[str, dict[str, str]]
     unjudged: tuple[Unjudged, ...]
+    rules_of_thumb: dict[str, dict[str, str]]
     waiting: tuple[str, ...]
     notes: tuple[str, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
@@ -121,6 +126,11 @@ def judge(
         failures=count_failures([outcome.fits for outcome in outcomes]),
         losses=lost_chains(study.conditions, outcomes),
         chains=min(outcome.chains for outcome in outcomes),
+        rules_of_thumb={
+            c.name: rules
+            for c, p in zip(study.conditions, predictions, strict=True)
+            if (rules := _rules_of_thumb(p))
+        },
         inapplicable={
             c.name: p.inapplicable
             for c, p in zip(study.conditions, predictions, strict=True)
@@ -171,7 +181,8 @@ def claims_of(
         credible = _credible(comparison)
         made = [c if credible[c.place.generation] else unjudged(c, DOUBTFUL) for c in made]
         beyond = _beyond_reach(comparison, study.tolerance)
-        claims += [unjudged(c, SATURATED) if beyond[c.place.generation] else c for c in made]
+        reached = [unjudged(c, SATURATED) if beyond[c.place.generation] else c for c in made]
+        claims += _third_order(comparison, quantity, reached)
         if any(law.exact for law in predictions[position].laws.values()):
             settled |= {c.place for c in made if beyond[c.place.generation]}
         ladder = condition.ladder if quantity.has_ladder else None
@@ -194,6 +205,20 @@ def _credible(comparison: Comparison) -> Sequence[bool]:
     return [bool(row.all()) for row in np.broadcast_to(prediction.credible, shape)]
 
 
+def _third_order(comparison: Comparison, quantity: Quantity, made: list[Claim]) -> list[Claim]:
+    """Return claims without a verdict where no departure is evidence against a law."""
+    validity, outside = comparison.validity, quantity.outside(comparison)
+    if validity is None or not outside.any():
+        return made
+    models = comparison.condition.network.models
+    why = validity.outside(validity.directed if quantity.in_all_directions else validity.indicator)
+    places = [(claim.place.generation, models.index(claim.place.model)) for claim in made]
+    return [
+        unjudged(claim, why) if outside[at] else claim
+        for claim, at in zip(made, places, strict=True)
+    ]
+
+
 def _beyond_reach(comparison: Comparison, tolerance: float) -> Sequence[bool]:
     """Return, generation by generation, whether a law leaves out more than the tolerance."""
     prediction = comparison.prediction
@@ -208,6 +233,12 @@ def _overall(cells: Sequence[Cell], predictions: Sequence[Predictions]) -> Verdi
     verdict = worst(np.array([cell.verdict for cell in cells]))
     without_law = any(not laws.laws for laws in predictions)
     return INCONCLUSIVE if without_law and verdict == VERIFIED else verdict
+
+
+def _rules_of_thumb(predictions: Predictions) -> dict[str, str]:
+    """Return why the allowances of laws are rules of thumb, by law."""
+    laws = predictions.laws.items()
+    return {name: law.finer for name, law in laws if isinstance(law.finer, str) and law.finer}
 
 
 def _notes(study: Study, predictions: Sequence[Predictions]) -> tuple[str, ...]:

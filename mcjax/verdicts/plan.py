@@ -34,10 +34,13 @@ from mcjax.study.study import Study
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.ladder import FEWEST_RUNGS
 from mcjax.verdicts.planned_limits import LimitCells, on_ladder
-from mcjax.verdicts.planning import PlannedCells, RatioCells, UnplannedCells, join
+from mcjax.verdicts.planning import NormalCells, PlannedCells, RatioCells, UnplannedCells, join
 from mcjax.verdicts.power import FEWEST_CHAINS, Chance, likeliest, true_law
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.quantities.registry import questions, units_of
+
+RULE_OF_THUMB = 0.5
+"""Share of an allowance by a rule of thumb that is taken for the departure itself."""
 
 
 @dataclass(frozen=True)
@@ -160,8 +163,16 @@ def plan(
                 total += cells.count
                 assert isinstance(cells, RatioCells), "quantities with a ladder plan ratios"
                 stated = condition.model.allowance or UNMEASURED
-                slower = stated.per_row >= UNMEASURED.per_row
-                cells = on_ladder(cells, rungs, power_of_departures(condition), slower)
+                cells = on_ladder(
+                    cells,
+                    rungs,
+                    power_of_departures(condition),
+                    share=RULE_OF_THUMB if comparison.finer is None else 1.0,
+                    slower=stated.per_row >= UNMEASURED.per_row,
+                )
+            elif quantity.outside(comparison).any() and isinstance(cells, NormalCells):
+                # no number of chains decides all of them
+                cells = replace(cells, spread=np.full(cells.count, np.inf))
             if not cells.count:
                 continue
             group = groups.setdefault((prediction.law, cells.quantity), _Group())

@@ -4,10 +4,10 @@ The error of a limit depends on what the rungs happen to show: the size of the t
 out is estimated from them, and grows where they fit badly or seem to fall more slowly
 (:mod:`mcjax.verdicts.extrapolation`). So a plan draws the errors of rungs, and judges these ladders
 as a study would. The ratio at scale s is taken to be ``f exp(a x)``, where f is 1 if the law is
-true, and a is half the allowance at the smallest scale or, where that takes more chains, 0. Models
-whose departures are the largest of all, or have not been measured, may approach the limit more
-slowly: a plan then takes ``f exp(a x^(3/4))`` too. The errors of the rungs are normal, and that of
-a law that simulates is common to all.
+true, and a is the allowance at the smallest scale (half of it if it is a rule of thumb) or, where
+that takes more chains, 0. Models whose departures are the largest of all, or have not been
+measured, may approach the limit more slowly: a plan then takes ``f exp(a x^(3/4))`` too. The errors
+of the rungs are normal, and that of a law that simulates is common to all.
 """
 
 from __future__ import annotations
@@ -164,10 +164,12 @@ class LimitCells(RatioCells):
         return extrapolate_all(scales, ratios, covariance, float(self.power[k]))
 
 
-def on_ladder(cells: RatioCells, rungs: Sequence[float], power: float, slower: bool) -> LimitCells:
+def on_ladder(
+    cells: RatioCells, rungs: Sequence[float], power: float, *, share: float, slower: bool
+) -> LimitCells:
     """Return the cells about the limits of a ladder, from those of its largest rung.
 
-    They have no allowance. Half of it, at the smallest rung, is taken for the departure there.
+    They have no allowance. A share of it, at the smallest rung, is taken for the departure there.
     ``slower`` says whether departures may shrink more slowly than with the ``power``.
     """
     limits = np.empty(cells.count, object)
@@ -177,10 +179,10 @@ def on_ladder(cells: RatioCells, rungs: Sequence[float], power: float, slower: b
         limit_of(cells.quantity),
         spread=cells.spread,
         error=cells.error,
-        allowance=0 * cells.allowance,
+        allowance=np.zeros(cells.count),
         rungs=limits,
         power=np.full(cells.count, power),
-        size=np.minimum(smallest / 2, LARGEST_SIZE),
+        size=np.minimum(smallest * share, LARGEST_SIZE),
         slower=np.full(cells.count, slower),
         tails=Tails.UNKNOWN,
     )

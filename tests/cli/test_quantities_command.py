@@ -120,14 +120,16 @@ to = "a"
 samples = 100
 """
     other.write_text(study_file.read_text().replace(real, ""))
-    status, found = call_json("verify", study_file, "--plan", "--theory", other)
-    assert status == 0
-    for need in found["needs"]:
-        assert 0.1 < need["chance"] <= 1
-        assert (need["chance"] >= found["power"]) == (need["refuting"] <= found["chains"])
-        assert 32 <= need["refuting"] < 512
-    assert {need["chance"] >= found["power"] for need in found["needs"]} == {True, False}
-    status, out, _ = call("verify", study_file, "--plan", "--theory", other)
+    asked = "verify", study_file, "--plan", "--theory", other
+    for more, likely in ((), True), (("--chains", "100"), False):
+        status, found = call_json(*asked, *more)
+        assert status == 0
+        for need in found["needs"]:
+            assert 0.1 < need["chance"] <= 1
+            assert (need["chance"] >= found["power"]) == (need["refuting"] <= found["chains"])
+            assert (need["chance"] >= found["power"]) == likely
+            assert 32 <= need["refuting"] < 512
+    status, out, _ = call(*asked)
     assert status == 0
     assert "chance that 256" in out
     assert "chains to refute" in out

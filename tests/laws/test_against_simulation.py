@@ -73,7 +73,9 @@ def changed(name, change):
     own = study(name)
     conditions = tuple(replace(c, network=change(c.network)) for c in own.conditions)
     return [
-        replace(p, laws={"first_order": replace(p.laws["first_order"], allowance=0.0)})
+        replace(
+            p, laws={"first_order": replace(p.laws["first_order"], allowance=0.0, next_order=None)}
+        )
         for p in api.predict(replace(own, conditions=conditions))
     ]
 

@@ -224,7 +224,9 @@ def test_simulation_verifies_the_law(name):
 def strict(predictions):
     """The laws without an allowance for terms of order 1/n."""
     return [
-        replace(p, laws={"first_order": replace(p.laws["first_order"], allowance=0.0)})
+        replace(
+            p, laws={"first_order": replace(p.laws["first_order"], allowance=0.0, next_order=None)}
+        )
         for p in predictions
     ]
 

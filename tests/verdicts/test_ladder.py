@@ -291,7 +291,7 @@ def test_the_exact_law_beside_it_is_judged_at_every_size(run):
     assert {c.verdict for c in exact} == {VERIFIED}
     assert len(exact) == 4 * len(SCALES)
     assert result.verdict == VERIFIED
-    claimed = {"law": "finite_sample", "asymptotic": False, "allowance": 0.0}
+    claimed = {"law": "finite_sample", "asymptotic": False, "allowance": 0.0, "next_order": None}
     wrong = [
         replace(p, laws={"finite_sample": replace(p.laws["first_order"], **claimed)})
         for p in predictions

@@ -53,6 +53,7 @@ from mcjax.laws.first_order.path_system import (
     SampleScore,
     clearance_on_path,
     covariance_of,
+    effective_on_path,
     flatness_on_path,
     rows_on_path,
     system_around,
@@ -153,6 +154,7 @@ def path_of_pools(condition: Condition, generations: int) -> Path:
         flatness=flatness_on_path(path, covariance),
         clearance=clearance_on_path(news[1:], covariance),
         rows=rows_on_path(path),
+        effective=effective_on_path(path),
         limit=limit,
         late=late,
     )

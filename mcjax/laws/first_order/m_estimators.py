@@ -10,10 +10,10 @@ which for nonlinear models are several per cent at 100 rows a fit and a few para
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 
 import numpy as np
-from jaxtyping import Float
 
 from mcjax.laws.collapse.components import data_flow
 from mcjax.laws.collapse.origins import collapse_origins, collapsing
@@ -24,11 +24,12 @@ from mcjax.laws.first_order.limits import growth, limit, mean_limit
 from mcjax.laws.first_order.linear_system import LinearSystem, covariances, means
 from mcjax.laws.first_order.path_system import growth_at_end, path_of, pooled_mse_on_path
 from mcjax.laws.first_order.population_path import SETTLED, close
+from mcjax.laws.first_order.rule_of_thumb import allowance, effective_rows
 from mcjax.laws.first_order.score_equations import linear_system, pooled_first_order
 from mcjax.laws.first_order.spectral_growth import spectral_growth
 from mcjax.laws.law import GROWING, STOPS, Inapplicable, Reason, changing, has_long_run
 from mcjax.laws.prediction import Prediction, mean_squares
-from mcjax.models.allowance import UNMEASURED
+from mcjax.laws.second_order.m_estimators import corrections
 from mcjax.models.information import Information
 from mcjax.numbers import how_many
 from mcjax.study.study import Condition
@@ -91,7 +92,8 @@ class FirstOrder:
             growth=np.where(stable, np.nan, slopes),
             limit=np.where(stable, limits, np.nan),
             asymptotic=True,
-            allowance=allowance(condition, generations, _fewest_rows(condition)),
+            allowance=allowance(condition, generations, effective_rows(condition)),
+            next_order=partial(corrections, condition, generations),
             left_out=spread_lost(condition, centred.own_covariances),
             versions=tuple(
                 _around_truth(condition, generations, v, linear_system(net, v, offsets))
@@ -180,7 +182,7 @@ def _around_path(condition: Condition, generations: int) -> Prediction:
         growth=slopes,
         limit=np.where(stable, limits, np.nan),
         asymptotic=True,
-        allowance=allowance(condition, generations, path.rows) + 2 * path.flatness,
+        allowance=allowance(condition, generations, path.effective) + 2 * path.flatness,
         # a bias of the order 1/n matters only beside an error of the centre
         mse_complete=bool(close(path.centres, condition.theta)) or _unbiased(condition),
         reference="first-order expansion around the population path, derived in"
@@ -224,19 +226,6 @@ def _too_few(rows: float, condition: Condition) -> Reason | None:
         " too few"
         " for an asymptotic law"
     )
-
-
-def allowance(condition: Condition, generations: int, rows: float) -> Float[np.ndarray, " T+1 #M"]:
-    """Return the relative departures of second moments that finite samples explain.
-
-    ``rows`` are those of the smallest fit. See :class:`mcjax.models.allowance.Allowance`.
-    """
-    size, p = condition.network.size, len(condition.theta)
-    stated = condition.model.allowance or UNMEASURED
-    spare = rows - p - 1
-    share = stated.per_row * (p + 1) / spare if spare > 0 else np.inf
-    kink = 2 * (p + 1) / np.sqrt(rows) if stated.kink else 0.0
-    return np.repeat(kink + share * np.arange(1, generations + 2)[:, None], size, axis=1)
 
 
 def _long_run(system: LinearSystem, condition: Condition) -> tuple[np.ndarray, np.ndarray]:

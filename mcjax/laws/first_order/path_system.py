@@ -77,6 +77,8 @@ class Path:
         its data, in any generation; infinite if nothing jumps.
     rows : float
         Expected number of rows of the smallest fit, in any generation.
+    effective : float
+        Expected number of effective rows, of the fit that has fewest.
     limit : ndarray, shape (M, p)
         Where the centres settle; nan if they do not.
     late : LinearSystem or None
@@ -89,6 +91,7 @@ class Path:
     flatness: Float[np.ndarray, "T+1 M"]
     clearance: float
     rows: float
+    effective: float
     limit: Float[np.ndarray, "M p"]
     late: LinearSystem | None
 
@@ -180,6 +183,7 @@ def path_of(condition: Condition, generations: int) -> Path:
         flatness=flatness_on_path([begun, *later[:generations]], covariance),
         clearance=clearance_on_path(later[:generations], covariance),
         rows=rows_on_path([begun, *later[:generations]]),
+        effective=effective_on_path([begun, *later[:generations]]),
         limit=limit,
         late=late,
     )
@@ -209,6 +213,20 @@ def rows_on_path(fits: Sequence[Fits]) -> float:
         for generation in fits
         for fit in generation.values()
     )
+
+
+def effective_on_path(fits: Sequence[Fits]) -> float:
+    """Return the expected number of effective rows of the fit that has fewest.
+
+    See :func:`mcjax.laws.first_order.rule_of_thumb.effective_rows`.
+    """
+    effective = []
+    for generation in fits:
+        for fit in generation.values():
+            kept = np.array([data.kept for data in fit.data])
+            squares = (fit.share**2 * kept / fit.rows).sum()
+            effective.append(float((fit.share * kept).sum() ** 2 / squares))
+    return min(effective)
 
 
 def flatness_on_path(fits: Sequence[Fits], covariance: np.ndarray) -> np.ndarray:

@@ -8,6 +8,8 @@ order 1/n and all second moments to order ``1/n^2``. What it neglects is of rela
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -23,8 +25,9 @@ from mcjax.laws.second_order.moments import (
     generations_of,
     moments_of,
 )
+from mcjax.laws.second_order.radius import radii_of
 from mcjax.laws.second_order.row_tensors import grid_for, noise_axes
-from mcjax.laws.second_order.validity import allowance, leverage_of, validity_of
+from mcjax.laws.second_order.validity import leverage_of, validity_of
 from mcjax.models.scores import ScoreMoments
 from mcjax.numbers import how_many
 from mcjax.study.study import Condition
@@ -82,7 +85,6 @@ class SecondOrder:
             )
         return None
 
-    @np.errstate(over="ignore", invalid="ignore")  # what is not finite is refused
     def predict(self, condition: Condition, generations: int) -> Prediction:
         """Predict the errors at generations 0 to T, and limits of models that do not collapse.
 
@@ -92,39 +94,70 @@ class SecondOrder:
             If the information is singular or not finite, the network is too large, or the
             correction exceeds the first-order law.
         """
-        net, p = condition.network, len(condition.theta)
-        grid, gamma = grid_for(axis_of(condition).gamma), axis_of(condition).gamma
-        rows = expansions(condition, grid, gamma)
-        check_expansion(condition.model, rows[0], gamma)
-        stable = _stable(condition)
-        last = generations if stable is None else max(generations, len(net.later.generations))
-        read = generations_of(condition, last)
-        _check_size(condition, read)
-        moments = moments_of(condition, read, stable)
-        shown = moments.at(slice(generations + 1))
-        covariance = shown.leading + shown.following
-        covariance = (covariance + np.swapaxes(covariance, 1, 2)) / 2
-        if not np.isfinite(covariance).all():
-            raise Inapplicable("errors are too large for a number")
-        if not _semidefinite(covariance):
+        found = expansion(condition, generations)
+        if not _semidefinite(found.covariance):
             raise Inapplicable(
                 "corrections exceed the first-order law, so that no expansion describes the errors;"
                 " give more samples"
             )
-        leverage = leverage_of(read, rows, grid, size=net.size, p=p)[: generations + 1]
-        validity = validity_of(shown, leverage, _fewest_rows(condition))
-        limit = None
-        if stable is not None:
-            end = moments.at(slice(-1, None))
-            limit = mean_squares(end.leading + end.following, net.size, end.mean)[0]
-        return Prediction.of(
-            covariance,
-            net.size,
-            shown.mean,
-            limit=limit,
-            allowance=allowance(validity, shown),
-            validity=validity,
-        )
+        return found
+
+
+def corrections(condition: Condition, generations: int) -> Prediction | str:
+    """Return the expansion of a condition, even where it describes no errors, or why there is none.
+
+    It says how far errors may depart from the first-order law. Where its covariance is not one, its
+    indicator is large.
+    """
+    reason = SecondOrder().applies(condition)
+    if reason is not None:
+        return reason.sentence
+    try:
+        return expansion(condition, generations)
+    except Inapplicable as error:
+        return str(error)
+
+
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is refused
+def expansion(condition: Condition, generations: int) -> Prediction:
+    """Return the moments of the errors at generations 0 to T, to the order after the first.
+
+    Raises
+    ------
+    Inapplicable
+        If the information is singular or not finite, or the network is too large.
+    """
+    net, p = condition.network, len(condition.theta)
+    grid, gamma = grid_for(axis_of(condition).gamma), axis_of(condition).gamma
+    rows = expansions(condition, grid, gamma)
+    check_expansion(condition.model, rows[0], gamma)
+    stable = _stable(condition)
+    last = generations if stable is None else max(generations, len(net.later.generations))
+    read = generations_of(condition, last)
+    _check_size(condition, read)
+    moments = moments_of(condition, read, stable)
+    shown = moments.at(slice(generations + 1))
+    covariance = shown.leading + shown.following
+    covariance = (covariance + np.swapaxes(covariance, 1, 2)) / 2
+    if not np.isfinite(covariance).all():
+        raise Inapplicable("errors are too large for a number")
+    leverage = leverage_of(read, rows, grid, size=net.size, p=p)[: generations + 1]
+    validity = validity_of(shown, leverage, _fewest_rows(condition), partial(radii_of, condition))
+    limit = None
+    if stable is not None:
+        end = moments.at(slice(-1, None))
+        limit = mean_squares(end.leading + end.following, net.size, end.mean)[0]
+    first = Prediction.of(shown.leading, net.size)
+    both = mean_squares(covariance, net.size, shown.mean)
+    return Prediction.of(
+        covariance,
+        net.size,
+        shown.mean,
+        limit=limit,
+        allowance=validity.remainder * first.mse / both,
+        validity=validity,
+        leading=first,
+    )
 
 
 def _stable(condition: Condition) -> Bool[np.ndarray, " M"] | None:

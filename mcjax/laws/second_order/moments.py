@@ -25,6 +25,7 @@ from mcjax.laws.second_order.recursion import State, advance, before, settled
 from mcjax.laws.second_order.row_tensors import Grid, RowTensors, grid_for, noise_axes
 from mcjax.laws.second_order.samples import Sample, kept_streams, samples_of
 from mcjax.laws.second_order.step import Layout, Step, step_of
+from mcjax.laws.validity import ThirdCumulants
 from mcjax.models.score_expansion import ScoreExpansion
 from mcjax.models.scores import ScoreMoments
 from mcjax.study.study import Condition
@@ -80,18 +81,23 @@ class ExpandedMoments:
         C1 and C2.
     sources : ndarray, shape (T + 1, 5, M)
         Traces of what each of :data:`~mcjax.laws.second_order.recursion.SOURCES` adds to C2.
+    directed : ndarray, shape (T + 1, M)
+        Absolute sum of all sources and the squared mean over C1, along or across, whichever is
+        larger.
+    thirds : tuple of ThirdCumulants
+        Third cumulants of each model's errors, one for each generation.
     """
 
     mean: Float[np.ndarray, "T+1 M p"]
     leading: Float[np.ndarray, "T+1 M*p M*p"]
     following: Float[np.ndarray, "T+1 M*p M*p"]
     sources: Float[np.ndarray, "T+1 5 M"]
+    directed: Float[np.ndarray, "T+1 M"]
+    thirds: tuple[ThirdCumulants, ...]
 
     def at(self, times: slice) -> ExpandedMoments:
         """Return the moments of some generations."""
-        return ExpandedMoments(
-            self.mean[times], self.leading[times], self.following[times], self.sources[times]
-        )
+        return ExpandedMoments(**{name: part[times] for name, part in vars(self).items()})
 
 
 class Components(NamedTuple):
@@ -100,6 +106,7 @@ class Components(NamedTuple):
     mean: np.ndarray  # (T + 1, M)
     leading: np.ndarray  # (T + 1, 2, M, M)
     parts: np.ndarray  # (T + 1, 5, 2, M, M)
+    third: np.ndarray  # (T + 1, 2, M): u u u, and u with a pair across
 
 
 def axis_of(condition: Condition) -> Axis:
@@ -194,7 +201,21 @@ def moments_of(
         leading=spread_out(components.leading),
         following=spread_out(components.parts.sum(1)),
         sources=np.einsum("tscii,caa->tsi", components.parts, matrices),
+        directed=_directed(components, p),
+        thirds=tuple(
+            ThirdCumulants(along, mixed, axis.direction, axis.along + axis.across)
+            for along, mixed in components.third
+        ),
     )
+
+
+@np.errstate(invalid="ignore")  # where nothing settles
+def _directed(components: Components, p: int) -> Float[np.ndarray, "T+1 M"]:
+    """Return the absolute sum of the sources over C1, along or across, whichever is larger."""
+    sources = np.abs(np.einsum("tscii->tsci", components.parts)).sum(1)
+    sources[:, 0] += components.mean**2
+    ratios = sources / np.einsum("tcii->tci", components.leading)
+    return np.asarray(ratios[:, 0] if p == 1 else ratios.max(1))
 
 
 def tensors_of(rows: Mapping[int, ScoreExpansion], grid: Grid, p: int) -> dict[int, RowTensors]:
@@ -228,7 +249,9 @@ def components_of(
             steps[place] = step_of(read.samples[place], tensors, layout)
         except np.linalg.LinAlgError as error:
             raise Inapplicable("an expected Hessian is singular") from error
-    skewed = any(step.bends for step in steps.values())
+    # they change C2 where targets bend, and tell the shape of the errors otherwise
+    skewed = any(np.any(row.cubed_slope) for row in rows.values())
+    skewed |= any(step.bends for step in steps.values())
     state = before(layout, read.kept, tensors, skewed)
     states: list[Components] = []
     for place in read.order:
@@ -251,6 +274,7 @@ def _limit(like: Components, end: Components | None, stable: np.ndarray) -> Comp
         np.where(stable, end.mean, np.nan),
         np.where(pairs, end.leading, np.nan),
         np.where(pairs, end.parts, np.nan),
+        np.where(stable, end.third, np.nan),
     )
 
 
@@ -263,4 +287,10 @@ def _seen(state: State, layout: Layout) -> Components:
         across = blocks[..., :, -1, :, -1] if p > 1 else np.zeros_like(blocks[..., :, 0, :, 0])
         return np.stack([blocks[..., :, 0, :, 0], across], axis=-3)
 
-    return Components(state.mean[:moving:p], split(state.leading), split(state.parts))
+    third = np.zeros((2, size))
+    if state.third is not None:
+        along = np.arange(0, moving, p)
+        third[0] = state.third[along, along, along]
+        if p > 1:
+            third[1] = state.third[along, along + p - 1, along + p - 1]
+    return Components(state.mean[:moving:p], split(state.leading), split(state.parts), third)

@@ -3,7 +3,9 @@
 **Indicator.** X is the sum of ``|trace|`` over the sources of C2
 (:data:`mcjax.laws.second_order.recursion.SOURCES`), plus ``|m|^2``, over the trace of C1. Absolute
 values, because sources of opposite sign can cancel while the orders that follow them do not. X is
-of order 1/n, and what the law neglects of order ``X^2``.
+of order 1/n, and what the law neglects of order ``X^2``. The same ratio in a single direction,
+along the truth or across it, is larger than X in one of the two; what is claimed about whitened
+errors depends on the larger one.
 
 **Leverage.** With the curvature r2 of the loss in the predictor, an observation has the leverage
 ``r2 w x'K^-1 x`` in its fit, where K is the sum of the weighted curvatures of its rows. The sum of
@@ -24,9 +26,7 @@ errors were at most 0.7 of it. Beyond the limits the law is no statement about t
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from jaxtyping import Float
@@ -34,69 +34,27 @@ from jaxtyping import Float
 from mcjax.laws.prediction import mean_squares
 from mcjax.laws.second_order.moments import ExpandedMoments, Generations
 from mcjax.laws.second_order.row_tensors import Grid
-from mcjax.laws.validity import Validity
+from mcjax.laws.validity import Radii, Validity
 from mcjax.models.score_expansion import ScoreExpansion
-
-LARGEST_INDICATOR, LARGEST_LEVERAGE = 0.5, 0.5
-SQUARE, SHARE = 2.0, 0.1
-"""Factors of ``X^2`` and of L in the allowance."""
-OUTSIDE = "third order matters here; give more samples"
 
 
 def validity_of(
-    moments: ExpandedMoments, leverage: Float[np.ndarray, "T+1 M"], rows: int
+    moments: ExpandedMoments,
+    leverage: Float[np.ndarray, "T+1 M"],
+    rows: int,
+    radii: Callable[[], Radii | None],
 ) -> Validity:
     """Return the validity of a prediction; ``rows`` are those of the smallest fit."""
     leading = mean_squares(moments.leading, moments.mean.shape[1])
     sources = np.abs(moments.sources).sum(1) + (moments.mean**2).sum(-1)
-    indicator = sources / leading
-    judged = (indicator <= LARGEST_INDICATOR) & (leverage <= LARGEST_LEVERAGE)
-    largest = float(indicator.max()), float(leverage.max())
     return Validity(
-        indicator,
-        leverage,
-        judged,
-        note="" if judged.all() else OUTSIDE,
-        accurate_from=partial(rows_needed, rows, *largest),
+        indicator=sources / leading,
+        directed=moments.directed,
+        leverage=leverage,
+        rows=rows,
+        third=moments.thirds[-1],
+        radii=radii,
     )
-
-
-def allowance(validity: Validity, moments: ExpandedMoments) -> Float[np.ndarray, "T+1 M"]:
-    """Return departures that are no evidence against the law, over the mean squared errors.
-
-    They are infinite where the law is not judged.
-    """
-    stated = SQUARE * validity.indicator**2 + SHARE * validity.leverage
-    size = moments.mean.shape[1]
-    leading = mean_squares(moments.leading, size)
-    predicted = mean_squares(moments.leading + moments.following, size, moments.mean)
-    with np.errstate(divide="ignore", invalid="ignore"):  # where it is judged, X <= 1/2
-        return np.where(validity.judged, stated * leading / predicted, np.inf)
-
-
-def rows_needed(rows: int, indicator: float, leverage: float, tolerance: float) -> dict[str, int]:
-    """Return the rows of the smallest fit from which both laws are accurate to a tolerance.
-
-    Parameters
-    ----------
-    rows : int
-        The present rows of the smallest fit.
-    indicator, leverage : float
-        The largest X and L, which fall like ``1/n`` and ``1/n^2``.
-    tolerance : float
-        The largest error, relative to C1. That of the first-order law is about X, and that of this
-        one is at most ``2 X^2 + L / 10``.
-
-    Returns
-    -------
-    dict of str to int
-        By law.
-    """
-    stated = math.sqrt((SQUARE * indicator**2 + SHARE * leverage) / tolerance)
-    inside = max(indicator / LARGEST_INDICATOR, math.sqrt(leverage / LARGEST_LEVERAGE))
-    second = max(inside, stated)
-    first = max(second, indicator / tolerance)
-    return {"first_order": math.ceil(rows * first), "second_order": math.ceil(rows * second)}
 
 
 def leverage_of(

@@ -9,8 +9,12 @@ For normal errors of n chains, with Hotelling's ``T^2 = n m' C^-1 m``, the stati
 ``(n - p) / (p (n - 1)) T^2`` has the noncentral F distribution with (p, n - p) degrees of freedom
 and noncentrality ``n D^2`` (Anderson, "An Introduction to Multivariate Statistical Analysis", 2003,
 5.2). For other errors this holds approximately, by the central limit theorem. Plans take T^2 to be
-noncentral chi-squared. Biases are of order 1/n and spreads of order 1/sqrt(n), so an asymptotic law
-has an allowance that is the square root of its allowance for second moments.
+noncentral chi-squared.
+
+The first-order law leaves out biases of order 1/n, which are of order 1/sqrt(n) in units of the
+spread. Where the second-order law knows them, the allowance is their D, and what that law neglects:
+its remainder for variances, of order ``X^2``, over the root of X. Elsewhere it is the square root
+of the allowance for second moments.
 
 The mean of a law that simulates has an error of its own, with covariance V over its draws. Then m
 has the covariance C / n + V. This is at most C / n' with ``1 / n' = 1 / n + v``, where v is the
@@ -59,6 +63,7 @@ class Bias(Quantity):
 
     name = "bias"
     unit = "standard deviations"
+    in_all_directions = True
 
     def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that the mean error of every model is the predicted one, at every generation."""
@@ -66,7 +71,7 @@ class Bias(Quantity):
         mean = outcome.moments.error.mean
         departure = mean - prediction.bias
         second = own_blocks(outcome)
-        allowance = np.sqrt(comparison.allowance)
+        allowance = allowance_of_means(comparison)
         ranks, blocks = prediction.rank, prediction.own_covariances
         chains, law_error = outcome.moments.squared.chains, error_of_mean(prediction)
         for t, i in np.ndindex(*prediction.mse.shape):
@@ -101,7 +106,7 @@ class Bias(Quantity):
                 self.name,
                 spread=spread,
                 error=error_of_mean(comparison.prediction).ravel(),
-                allowance=np.sqrt(comparison.allowance.ravel()),
+                allowance=allowance_of_means(comparison).ravel(),
                 parameters=np.maximum(ranks, 1),
             )
         ]
@@ -115,7 +120,7 @@ class Bias(Quantity):
     ) -> list[Chance]:
         """Return the chances of refuting a law if another one is true, cell by cell."""
         blocks, departure = truth.own_covariances, truth.bias - comparison.prediction.bias
-        edge = comparison.tolerance + np.sqrt(comparison.allowance)
+        edge = comparison.tolerance + allowance_of_means(comparison)
         law_error = error_of_mean(comparison.prediction)
         chances = []
         for t, i in np.ndindex(*edge.shape):
@@ -132,6 +137,16 @@ class Bias(Quantity):
                     )
                 )
         return chances
+
+
+def allowance_of_means(comparison: Comparison) -> Float[np.ndarray, "T+1 M"]:
+    """Return how large D may be because samples are finite, (T + 1, M)."""
+    if comparison.finer is None or comparison.validity is None:
+        return np.sqrt(comparison.allowance)
+    base, validity = comparison.base, comparison.validity
+    off = (comparison.finer.bias - base.bias)[..., None]
+    square = (off * np.linalg.solve(base.own_covariances, off)).sum((-2, -1))
+    return np.asarray(np.sqrt(np.maximum(square, 0)) + validity.of_odd_moments)
 
 
 def error_of_mean(prediction: Prediction) -> Float[np.ndarray, "T+1 M"]:

@@ -12,8 +12,8 @@ There must be enough generations for growth to dominate, or for transients to de
 own r is not on the side of its verdict by a tenth at least, the claim cannot be verified, whatever
 the chains; its note names the T from which on every T would tell, by the law. (The first T that
 tells may be followed by others that do not, because T // 2 jumps.) It can be refuted, because an r
-that is not the law's is wrong at any T. An asymptotic law has the same allowance for r as for
-second moments.
+that is not the law's is wrong at any T. An asymptotic law whose allowance is a rule of thumb has
+the same for r as for second moments.
 
 The claim is about T generations. No simulation excludes that growth ends later, or begins.
 """
@@ -96,6 +96,7 @@ class Collapse(Quantity):
         shares, sides = growth_share(prediction.mse), predicted_sides(prediction)
         errors, decidable = _share_error(prediction), clear(prediction)
         low, high = _edges(prediction, comparison.tolerance)
+        allowance = _allowance(comparison)
         heavy, notes = dominated(outcome)[last], _notes(comparison)
         for i in np.flatnonzero(sides).tolist():
             squared = outcome.moments.across.ends(i)
@@ -115,7 +116,7 @@ class Collapse(Quantity):
                 judged=share.plus(0.0, float(errors[i]), len(prediction.versions)),
                 margin=(float(low[i]), float(high[i])),
                 count=count,
-                allowance=float(comparison.allowance[last, i]),
+                allowance=float(allowance[i]),
                 tails=Tails.MEASURED,
                 true=float(shares[i]),
             )
@@ -133,7 +134,7 @@ class Collapse(Quantity):
                 self.name,
                 spread=share_spread(prediction)[judged],
                 error=_share_error(prediction)[judged],
-                allowance=comparison.allowance[-1][judged],
+                allowance=_allowance(comparison)[judged],
                 margin=margin[judged],
                 tails=Tails.MEASURED,
             )
@@ -153,13 +154,26 @@ class Collapse(Quantity):
         prediction = comparison.prediction
         low, high = _edges(prediction, comparison.tolerance)
         true, judged = growth_share(truth.mse), predicted_sides(prediction) != 0
-        beyond = np.maximum(low - true, true - high) - comparison.allowance[-1]
+        beyond = np.maximum(low - true, true - high) - _allowance(comparison)
         return mean_chances(
             level,
             beyond=beyond[judged],
             side=np.where(true > high, 1, -1)[judged],
             spread=share_spread(truth)[judged],
             error=_share_error(prediction)[judged],
+        )
+
+
+def _allowance(comparison: Comparison) -> Float[np.ndarray, " M"]:
+    """Return how far r may depart because samples are finite, (M,)."""
+    last, mse = comparison.last, comparison.base.mse
+    ends = [last // 2, last]
+    with np.errstate(all="ignore"):  # a law may predict no error
+        unknown = np.abs(share_slopes(mse[ends], last)) if last else np.zeros((2, 1))
+        return comparison.allowed(
+            lambda law: growth_share(law.mse),
+            remainder=(unknown * (comparison.remainder * mse)[ends]).sum(0),
+            otherwise=comparison.allowance[-1],
         )
 
 

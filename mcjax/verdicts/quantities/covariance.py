@@ -16,8 +16,10 @@ tolerance of R_ik.
 A claim about m numbers is verified if each number is verified at the level of the claim (an
 intersection-union test, Berger 1982), and refuted if one of them is refuted at that level over m
 (Bonferroni). Standard errors are those of means of products over chains, that is, they come from
-fourth moments, and have Welch's degrees of freedom where the law has an error of its own. Mean
-errors are judged apart, see :mod:`mcjax.verdicts.quantities.bias`, and
+fourth moments, and have Welch's degrees of freedom where the law has an error of its own. An
+asymptotic law has an allowance for each number: how far the second-order law moves it, and what
+that law neglects, or else the allowance for second moments. Mean errors are judged apart, see
+:mod:`mcjax.verdicts.quantities.bias`, and
 :mod:`mcjax.verdicts.quantities.covariance_power` predicts how likely a wrong covariance is to be
 refuted.
 """
@@ -25,8 +27,9 @@ refuted.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -90,6 +93,8 @@ class Covariance(Quantity):
 
     name = "covariance"
     unit = "from the whitened identity"
+    in_all_directions = True
+    of_all_models = True
 
     def units(self, model: Model) -> Mapping[str, str]:
         """Return the units of both claims, by their quantity."""
@@ -106,9 +111,9 @@ class Covariance(Quantity):
                 kinds[CROSS] = _cross, heavy.any()
             for name, (entries, tail) in kinds.items():
                 count = whitened.chains.unless(HEAVY if tail else "")
-                numbers = np.full((6, 1), math.nan)
+                numbers = np.full((7, 1), math.nan)
                 if not whitened.chains.note:
-                    numbers = entries(whitened, i, comparison.prediction)
+                    numbers = entries(whitened, i, comparison)
                 if not (numbers[2] > 0).all():
                     count = count.unless(ALIKE)
                 yield _claim(
@@ -116,7 +121,6 @@ class Covariance(Quantity):
                     numbers,
                     tolerance=comparison.tolerance,
                     count=count,
-                    allowance=float(comparison.allowance[last, i]),
                     batches=len(comparison.prediction.versions),
                 )
 
@@ -133,7 +137,7 @@ class Covariance(Quantity):
                 self.name,
                 spread=np.tile(spread, kinds),
                 error=np.tile(prediction.relative_error[-1], kinds),
-                allowance=np.tile(comparison.allowance[-1], kinds),
+                allowance=np.tile(_largest_allowance(comparison), kinds),
                 numbers=np.repeat([own, cross][:kinds], models),
             )
         ]
@@ -146,15 +150,38 @@ class Covariance(Quantity):
         ladder: Amplification | None = None,
     ) -> list[Chance]:
         """Return the chances of refuting a law if another one is true, claim by claim."""
-        edge = comparison.tolerance + comparison.allowance[-1]
+        edge = comparison.tolerance + _largest_allowance(comparison)
         return covariance_chances(comparison.prediction, truth, edge, level)
 
 
-def _own(whitened: Whitened, model: int, law: Prediction) -> np.ndarray:
+def _largest_allowance(comparison: Comparison) -> Float[np.ndarray, " M"]:
+    """Return how far variances of whitened errors may depart because samples are finite, (M,)."""
+    if comparison.finer is None or comparison.validity is None:
+        return comparison.allowance[-1]
+    base, finer = (law.own_covariances[-1] for law in (comparison.base, comparison.finer))
+    inverse = np.linalg.inv(np.linalg.cholesky(base))
+    moved = np.linalg.eigvalsh(inverse @ (finer - base) @ np.swapaxes(inverse, 1, 2))
+    return np.asarray(np.abs(moved).max(1) + comparison.validity.directed_remainder[-1])
+
+
+def _allowances(
+    comparison: Comparison, predicted: Callable[[Prediction], np.ndarray], models: Any
+) -> np.ndarray:
+    """Return how far numbers that depend on some models may depart because samples are finite."""
+    shape, unknown = predicted(comparison.prediction).shape, 0.0
+    if comparison.validity is not None:
+        unknown = comparison.validity.directed_remainder[-1][models].max()
+    rule = comparison.allowance[-1][models].max() if comparison.finer is None else 0.0
+    return comparison.allowed(
+        predicted, remainder=np.full(shape, unknown), otherwise=np.full(shape, rule)
+    )
+
+
+def _own(whitened: Whitened, model: int, comparison: Comparison) -> np.ndarray:
     """Return the entries and extremes of one model's whitened covariance.
 
-    The rows of the result, shape (6, m), are observed numbers, predicted numbers, and standard
-    errors, skewness and excess of the differences; and the law's own standard errors.
+    The rows of the result, shape (7, m), are observed numbers, predicted numbers, and standard
+    errors, skewness and excess of the differences; the law's own standard errors; and allowances.
     """
     w = _unbiased(whitened)[:, model]
     half, p = len(w) // 2, w.shape[1]
@@ -168,10 +195,15 @@ def _own(whitened: Whitened, model: int, law: Prediction) -> np.ndarray:
 
     entries = _means(w[:, rows] * w[:, columns], (rows == columns).astype(float))
     extremes = _means((w[half:] @ ends) ** 2, np.ones(ends.shape[1]))
-    return _with_error(np.hstack([entries, extremes]), law.error_of(predicted))
+    return np.vstack(
+        [
+            _with_error(np.hstack([entries, extremes]), comparison.prediction.error_of(predicted)),
+            _allowances(comparison, predicted, [model]),
+        ]
+    )
 
 
-def _cross(whitened: Whitened, model: int, law: Prediction) -> np.ndarray:
+def _cross(whitened: Whitened, model: int, comparison: Comparison) -> np.ndarray:
     """Return the entries of one model's whitened covariances with all others, as in `_own`."""
     w = _unbiased(whitened)
     others = np.delete(np.arange(w.shape[1]), model)
@@ -180,7 +212,13 @@ def _cross(whitened: Whitened, model: int, law: Prediction) -> np.ndarray:
         return whitened.covariance_of(version)[model][:, others].swapaxes(0, 1).ravel()
 
     products = [(w[:, model, :, None] * w[:, k, None, :]).reshape(len(w), -1) for k in others]
-    return _with_error(_means(np.hstack(products), predicted(law)), law.error_of(predicted))
+    law = comparison.prediction
+    return np.vstack(
+        [
+            _with_error(_means(np.hstack(products), predicted(law)), law.error_of(predicted)),
+            _allowances(comparison, predicted, slice(None)),
+        ]
+    )
 
 
 def _with_error(numbers: np.ndarray, error: np.ndarray) -> np.ndarray:
@@ -205,16 +243,10 @@ def _means(products: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 
 @np.errstate(over="ignore", invalid="ignore")  # far beyond every margin
 def _claim(
-    place: Place,
-    numbers: np.ndarray,
-    *,
-    tolerance: float,
-    count: ChainCount,
-    allowance: float,
-    batches: int,
+    place: Place, numbers: np.ndarray, *, tolerance: float, count: ChainCount, batches: int
 ) -> Claim:
     """Claim that all m numbers lie within the tolerance; ``numbers`` is a result of `_own`."""
-    observed, predicted, error, skewness, excess, law_error = numbers
+    observed, predicted, error, skewness, excess, law_error, allowance = numbers
     departure, m = observed - predicted, numbers.shape[1]
     # the variances in extreme directions come from half the chains
     half = count.counted // 2

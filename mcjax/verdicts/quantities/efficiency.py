@@ -10,6 +10,9 @@ a / b is that of the mean of
 
 over chains c, which contains the covariance between the two.
 
+An asymptotic law has the allowance of the model's MSE, and that of the pooled estimator, for which
+it is the rule of thumb for generation 0.
+
 A plan takes the two errors to be independent, and the one of the pooled estimator to vary as much
 as that of a single normal number. Both ask for more chains than are needed.
 """
@@ -69,7 +72,7 @@ class Efficiency(Quantity):
         pairs = outcome.moments.powers.pooled
         efficiency = efficiencies(comparison.prediction)
         error = comparison.prediction.error_of(efficiencies)
-        heavy = dominated(outcome)
+        heavy, allowance = dominated(outcome), _allowance(comparison)
         # it fits the rows of every model at generation 0, so it has an estimate if one of these has
         not_simulated = chains[0] < outcome.moments.squared.chains[0]
         for t, i in np.ndindex(*chains.shape):
@@ -94,6 +97,7 @@ class Efficiency(Quantity):
                 predicted=Estimate(float(efficiency[t, i]), float(error[t, i])),
                 count=count,
                 tails=Tails.MEASURED,
+                allowance=float(allowance[t, i]),
             )
 
     def planned(self, comparison: Comparison) -> list[RatioCells]:
@@ -104,7 +108,7 @@ class Efficiency(Quantity):
                 self.name,
                 spread=np.hypot(prediction.relative_spread, MOST_SPREAD).ravel(),
                 error=(prediction.error_of(efficiencies) / efficiencies(prediction)).ravel(),
-                allowance=comparison.allowance.ravel(),
+                allowance=_allowance(comparison).ravel(),
                 tails=Tails.MEASURED,
             )
         ]
@@ -122,7 +126,7 @@ class Efficiency(Quantity):
         prediction = comparison.prediction
         predicted = efficiencies(prediction)
         ratio = efficiencies(truth) / predicted
-        edge = comparison.tolerance + comparison.allowance
+        edge = comparison.tolerance + _allowance(comparison)
         return mean_chances(
             level,
             beyond=(np.abs(ratio - 1) - edge).ravel(),
@@ -136,6 +140,14 @@ def efficiencies(prediction: Prediction) -> Float[np.ndarray, "T+1 M"]:
     """Return the relative efficiencies that a law predicts, shape (T + 1, M)."""
     with np.errstate(divide="ignore", invalid="ignore"):  # a law may predict an error of 0
         return np.asarray(prediction.pooled / prediction.mse)
+
+
+def _allowance(comparison: Comparison) -> Float[np.ndarray, "T+1 M"]:
+    """Return how far efficiencies may depart because samples are finite, relative to them."""
+    if comparison.finer is None:
+        return comparison.allowance
+    begun = np.broadcast_to(comparison.prediction.allowance, comparison.allowance.shape)[0]
+    return comparison.allowance + begun
 
 
 QUANTITY = Efficiency()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -125,6 +125,7 @@ class MseGrowth(Quantity):
         first, last = _ends(prediction)
         heavy, chains = dominated(outcome)[last], outcome.moments.across.chains
         law_error, batches = prediction.error_of(_changes), len(prediction.versions)
+        allowance = _allowance(comparison)
         for i, slope in enumerate(growth_of(comparison.condition, prediction, outcome)):
             observed = Estimate(slope.empirical, slope.standard_error, slope.skewness, slope.excess)
             predicted = Estimate(slope.predicted, law_error[i] / (last - first))
@@ -140,6 +141,7 @@ class MseGrowth(Quantity):
                     predicted=predicted,
                     count=count,
                     tails=Tails.MEASURED,
+                    allowance=float(allowance[i]),
                 )
                 continue
             level = float(prediction.mse[last, i]) / (last - first)
@@ -156,7 +158,7 @@ class MseGrowth(Quantity):
                 ),
                 margin=(1 - comparison.tolerance, 1 + comparison.tolerance),
                 count=count if level else count.unless("the law predicts 0"),
-                allowance=float(comparison.allowance[last, i]),
+                allowance=float(allowance[i]),
                 tails=Tails.MEASURED,
             )
 
@@ -170,7 +172,7 @@ class MseGrowth(Quantity):
         ends = [last, first]
         spread = np.hypot(*(prediction.relative_spread * prediction.mse)[ends]) / unit
         error = prediction.error_of(_changes) / unit
-        allowance = comparison.allowance[last]
+        allowance = _allowance(comparison)
         return [
             kind(name, spread[chosen], error[chosen], allowance[chosen], tails=Tails.MEASURED)
             for kind, name, chosen in (
@@ -198,7 +200,7 @@ class MseGrowth(Quantity):
         ends = [last, first]
         predicted, true = (law.mse[last] - law.mse[first] for law in (prediction, truth))
         departure = (true - predicted) / unit
-        edge = comparison.tolerance + comparison.allowance[last]
+        edge = comparison.tolerance + _allowance(comparison)
         chances = mean_chances(  # the difference of the two ends is taken to be normal
             level,
             beyond=abs(departure) - edge,
@@ -224,6 +226,18 @@ def _units_of_change(
     """
     grows = ~np.isnan(prediction.growth)
     return grows, np.abs(np.where(grows, _changes(prediction), prediction.mse[-1]))
+
+
+def _allowance(comparison: Comparison) -> Float[np.ndarray, " M"]:
+    """Return how far changes may depart because samples are finite, in their units, (M,)."""
+    base, ends = comparison.base, list(_ends(comparison.prediction))
+    unit = _units_of_change(replace(base, growth=comparison.prediction.growth))[1]
+    with np.errstate(all="ignore"):  # a law may predict no change
+        return comparison.allowed(
+            lambda law: _changes(law) / unit,
+            remainder=(comparison.remainder * base.mse)[ends].sum(0) / unit,
+            otherwise=comparison.allowance[-1],
+        )
 
 
 def _ends(prediction: Prediction) -> tuple[int, int]:

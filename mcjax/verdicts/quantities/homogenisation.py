@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -57,6 +58,7 @@ class Homogenisation(Quantity):
     name = "homogenisation"
     unit = "observed / predicted, or from the predicted cosine"
     of_squares = True
+    of_all_models = True
 
     def speaks(self, prediction: Prediction) -> bool:
         """Return whether there are several models to compare."""
@@ -83,6 +85,7 @@ class Homogenisation(Quantity):
         count = count.unless(HEAVY if dominated(outcome)[last].any() else "")
         second = second_moments(prediction)
         views = None if prediction.views is None else views_of(comparison.condition)
+        allowance = _allowance(comparison)
         spread_error = prediction.error_of(lambda law: spread_of(second_moments(law)))
         for i in range(size):
             spread = spread_of(second)[i]
@@ -94,8 +97,10 @@ class Homogenisation(Quantity):
                 predicted=Estimate(spread, spread_error[i]),
                 count=count,
                 tails=Tails.SQUARES,
+                allowance=float(allowance[i, 0]),
             )
-            for name, metric in metrics(prediction.views, prediction.p, i).items():
+            by_name = metrics(prediction.views, prediction.p, i).items()
+            for number, (name, metric) in enumerate(by_name, 1):
                 cosine, influence = _cosine(sample, metrics(views, prediction.p, i)[name], i)
                 expected = cosine_of(second, metric, i)
                 law_error = float(prediction.error_of(partial(_predicted_cosine, metric, i)))
@@ -109,7 +114,7 @@ class Homogenisation(Quantity):
                     judged=judged,
                     margin=(-tolerance, tolerance),
                     count=count if defined else count.unless(NO_COSINE),
-                    allowance=float(comparison.allowance[last, i]),
+                    allowance=float(allowance[i, number]),
                     tails=Tails.MEASURED,
                 )
 
@@ -119,7 +124,7 @@ class Homogenisation(Quantity):
         spread = chain_spreads(prediction)
         per_model = len(spread) // prediction.mse.shape[1]
         error = np.repeat(prediction.relative_error[-1], per_model)
-        allowance = np.repeat(comparison.allowance[-1], per_model)
+        allowance = _allowance(comparison).ravel()
         return [NormalCells(self.name, spread, error, allowance, tails=Tails.MEASURED)]
 
     def chances(
@@ -134,7 +139,7 @@ class Homogenisation(Quantity):
         (ratios, told), (_, true) = (_numbers(law, prediction) for law in (prediction, truth))
         departure = true - told
         per_model = len(told) // prediction.mse.shape[1]
-        edge = comparison.tolerance + np.repeat(comparison.allowance[-1], per_model)
+        edge = comparison.tolerance + _allowance(comparison).ravel()
         return mean_chances(
             level,
             beyond=np.abs(departure) - edge,
@@ -142,6 +147,23 @@ class Homogenisation(Quantity):
             spread=chain_spreads(truth) * np.where(ratios, true, 1.0),
             error=np.repeat(prediction.relative_error[-1], per_model),
         )
+
+
+@np.errstate(all="ignore")  # a law may predict an error of 0
+def _allowance(comparison: Comparison) -> Float[np.ndarray, "M k"]:
+    """Return how far the k numbers of each model may depart because samples are finite."""
+    views, base = comparison.prediction.views, comparison.base
+    models = base.mse.shape[1]
+
+    def numbers(law: Prediction) -> np.ndarray:
+        return _numbers(replace(law, views=views), base)[1].reshape(models, -1)
+
+    shape = numbers(base).shape
+    return comparison.allowed(
+        numbers,
+        remainder=np.full(shape, comparison.remainder[-1].max()),  # numbers depend on all models
+        otherwise=np.broadcast_to(comparison.allowance[-1][:, None], shape),
+    )
 
 
 def _numbers(law: Prediction, judged: Prediction) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+import numpy as np
+from jaxtyping import Bool
+
 from mcjax.engine.outcome import Outcome
 from mcjax.models.model import Model
 from mcjax.verdicts.claims import Claim
@@ -50,6 +53,10 @@ class Quantity(ABC):
     of_pooled : bool
         Whether claims are about the estimator that fits all real data of a network, too. Chains
         then simulate it.
+    in_all_directions : bool
+        Whether claims depend on errors in the direction in which a law is least accurate.
+    of_all_models : bool
+        Whether claims about a model depend on others, too.
     has_ladder : bool
         Whether asymptotic laws are judged by their limit on a ladder of sample sizes. Claims must
         then be about ratios, and be planned as :class:`~mcjax.verdicts.planning.RatioCells`.
@@ -61,6 +68,8 @@ class Quantity(ABC):
     needs: str | None = None
     of_squares: bool = False
     of_pooled: bool = False
+    in_all_directions: bool = False
+    of_all_models: bool = False
     has_ladder: bool = False
 
     def speaks(self, prediction: Any) -> bool:
@@ -74,6 +83,16 @@ class Quantity(ABC):
     def units(self, model: Model) -> Mapping[str, str]:
         """Return the units of all claims about conditions with a model, by their quantity."""
         return {self.name: self.unit}
+
+    def outside(self, comparison: Comparison) -> Bool[np.ndarray, "T+1 M"]:
+        """Return where no departure is evidence against a law, for claims about each model."""
+        validity = comparison.validity
+        if validity is None:
+            return np.zeros((1, 1), bool)
+        judged = validity.directed_judged if self.in_all_directions else validity.judged
+        if self.of_all_models:
+            judged = np.broadcast_to(judged.all(1, keepdims=True), judged.shape)
+        return ~judged
 
     @abstractmethod
     def claims(self, comparison: Comparison, outcome: Outcome) -> Iterable[Claim]:
