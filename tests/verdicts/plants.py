@@ -198,6 +198,8 @@ NO_NUMBERS = {
     "longer": "asked for the T that would tell, in a note",
     "versions": "the error of a law that simulates",
     "allowance": "what an asymptotic law may be off",
+    "next_order": "what tells how far an asymptotic law may be off",
+    "validity": "where a law can be trusted",
     "asymptotic": "whether errors are normal in the limit",
     "normal": "whether errors are normal",
 }

@@ -230,6 +230,8 @@ def _units_of_change(
 
 def _allowance(comparison: Comparison) -> Float[np.ndarray, " M"]:
     """Return how far changes may depart because samples are finite, in their units, (M,)."""
+    if comparison.finer is None:
+        return comparison.allowance[-1]
     base, ends = comparison.base, list(_ends(comparison.prediction))
     unit = _units_of_change(replace(base, growth=comparison.prediction.growth))[1]
     with np.errstate(all="ignore"):  # a law may predict no change

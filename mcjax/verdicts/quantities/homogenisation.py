@@ -152,17 +152,20 @@ class Homogenisation(Quantity):
 @np.errstate(all="ignore")  # a law may predict an error of 0
 def _allowance(comparison: Comparison) -> Float[np.ndarray, "M k"]:
     """Return how far the k numbers of each model may depart because samples are finite."""
-    views, base = comparison.prediction.views, comparison.base
-    models = base.mse.shape[1]
+    prediction, base = comparison.prediction, comparison.base
+    views, models = prediction.views, base.mse.shape[1]
+    shape = models, 1 + len(metrics(views, prediction.p, 0))
+    rule = np.broadcast_to(comparison.allowance[-1][:, None], shape)
+    if comparison.finer is None:
+        return rule
 
     def numbers(law: Prediction) -> np.ndarray:
-        return _numbers(replace(law, views=views), base)[1].reshape(models, -1)
+        return _numbers(replace(law, views=views), base)[1].reshape(shape)
 
-    shape = numbers(base).shape
     return comparison.allowed(
         numbers,
         remainder=np.full(shape, comparison.remainder[-1].max()),  # numbers depend on all models
-        otherwise=np.broadcast_to(comparison.allowance[-1][:, None], shape),
+        otherwise=rule,
     )
 
 
