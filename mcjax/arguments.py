@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, ParamSpec, TypeVar, Union, Unpack, get_args, get_origin
 
 from mcjax.calls import bound_arguments, unknown_argument
-from mcjax.errors import InputError
+from mcjax.errors import InputError, did_you_mean
 from mcjax.numbers import plain, whole
 
 P = ParamSpec("P")
@@ -91,7 +91,10 @@ def checked_but(*own: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
                                 raise unknown_argument(key, function.__name__, [*named, *known])
                         bound.arguments[name] = {k: read(k, v, known[k]) for k, v in value.items()}
                     elif get_origin(hint) is None and hint is not Any:
-                        bound.arguments[name] = {k: read(k, v, hint) for k, v in value.items()}
+                        near = {k: did_you_mean(k, signature.parameters) for k in value}
+                        bound.arguments[name] = {
+                            k: read(k, v, hint, near[k]) for k, v in value.items()
+                        }
                 elif kind is inspect.Parameter.VAR_POSITIONAL:
                     bound.arguments[name] = tuple(read(name, part, hint) for part in value)
                 else:
@@ -121,8 +124,8 @@ def checked_fields(cls: C) -> C:
     return cls
 
 
-def read(name: str, value: Any, hint: Any) -> Any:
-    """Return a value as its type hint says.
+def read(name: str, value: Any, hint: Any, near: str = "") -> Any:
+    """Return a value as its type hint says; what may be meant is told with an error.
 
     Raises
     ------
@@ -139,7 +142,7 @@ def read(name: str, value: Any, hint: Any) -> Any:
                 if _converted(entry, inside, deep=False) is WRONG:
                     problem = f"is {_shown(entry)}; {_remedy(entry, inside)}"
                     raise InputError(f"{name}[{place}]", problem)
-    raise InputError(name, f"is {_shown(value)}; {_remedy(value, hint)}")
+    raise InputError(name, f"is {_shown(value)}; {_remedy(value, hint)}{near}")
 
 
 def _converted(value: Any, hint: Any, deep: bool) -> Any:

@@ -19,6 +19,11 @@ def nested(theta, x, y):
 
 
 WRONG_CALLS = [
+    (
+        lambda: mcjax.user_model(nested, nested, predictr="linear"),
+        "predictr",
+        "did you mean 'predictor'?",
+    ),
     (lambda: mcjax.condition(NET, MODEL, tehta=[1.0]), "tehta", "did you mean 'theta'?"),
     (lambda: mcjax.condition(NET, MODEL), "theta", "is missing; condition takes network, model"),
     (lambda: mcjax.Study((ONE,), chainz=3), "chainz", "did you mean 'chains'?"),

@@ -116,16 +116,6 @@ def derivatives(case: Case) -> str | None:
     return f"has {'two derivatives' if twice else 'a derivative'} in theta"
 
 
-def slope_changes(case: Case) -> bool:
-    """Return whether the slope of a loss depends on theta, in whatever way.
-
-    If its second derivative is zero nonetheless, the slope changes in steps.
-    """
-    loss, arguments = case.loss()
-    slope = jax.make_jaxpr(jax.grad(loss, 1))(*arguments).jaxpr
-    return depends(slope, (len(jax.tree.leaves(arguments[0])),))
-
-
 def initial(case: Case) -> str | None:
     """Check that initial parameters are arranged as the truth is."""
     init = case.model.init

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mcjax.checks.case import Case
-from mcjax.checks.functions import slope_changes
 from mcjax.errors import InputError
 from mcjax.faults import is_users
-from mcjax.laws.first_order.monte_carlo_information import draw_moments
+from mcjax.laws.first_order.monte_carlo_information import draw_moments, draw_slopes
 from mcjax.laws.first_order.score_tests import (
     BatchMeans,
     infinite_variance,
+    kinked,
+    moves_of,
     no_slope,
     not_convex,
     not_finite,
@@ -26,7 +27,7 @@ RARE = 1e-3
 def finite(case: Case) -> str | None:
     """Check that loss and derivatives are finite, but for rare rows."""
 
-    def wrong(drawn: BatchMeans) -> str:
+    def wrong(drawn: BatchMeans, _: bool) -> str:
         return not_finite(drawn) if drawn.finite.mean() < 1 - RARE else ""
 
     remedy = (
@@ -42,13 +43,15 @@ def slope(case: Case) -> str | None:
         "jnp.round, jnp.sign, jnp.argmin, comparisons and stop_gradient have none; use a smooth"
         " function"
     )
-    return _asked(case, no_slope, remedy, "the derivative in theta is not zero")
+    return _asked(
+        case, lambda drawn, _: no_slope(drawn), remedy, "the derivative in theta is not zero"
+    )
 
 
 def gradient(case: Case) -> str | None:
     """Check that the mean gradient at theta is zero, as far as its variance tells."""
 
-    def wrong(drawn: BatchMeans) -> str:
+    def wrong(drawn: BatchMeans, _: bool) -> str:
         unknown = not_finite(drawn) or infinite_variance(drawn)
         return "" if unknown else not_smallest(drawn, case.condition.theta)
 
@@ -69,18 +72,21 @@ def curvature(case: Case) -> str | None:
     def unknown(drawn: BatchMeans) -> str:
         return not_finite(drawn) or no_slope(drawn) or not_smallest(drawn, case.condition.theta)
 
-    def kinks(drawn: BatchMeans) -> str:
-        if unknown(drawn) or drawn.hessian.any() or not slope_changes(case):
+    def kinks(drawn: BatchMeans, real: bool) -> str:
+        theta = case.condition.theta
+        if unknown(drawn) or infinite_variance(drawn):
             return ""
-        return "the slope of the loss changes with theta, but its second derivative is zero"
+        moves = moves_of(drawn, theta)
+        root = covariance_root(case.condition.covariance)
+        return kinked(drawn, moves, draw_slopes(case.model, theta, root, real=real, moves=moves))
 
-    def wrong(drawn: BatchMeans) -> str:
+    def wrong(drawn: BatchMeans, _: bool) -> str:
         return "" if unknown(drawn) else not_convex(drawn, strength)
 
     remedy = (
         "it has kinks, as |y - x'theta| has, whose curvature derivatives do not show: use the"
         " family `quantile`, which mcjax.quantile makes, or a loss with a continuous slope, such as"
-        " Huber's"
+        " Huber's, without stop_gradient"
     )
     _asked(case, kinks, remedy, "")
     remedy = (
@@ -93,7 +99,7 @@ def curvature(case: Case) -> str | None:
 def information(case: Case) -> str | None:
     """Check that the score has a variance, which laws need."""
 
-    def wrong(drawn: BatchMeans) -> str:
+    def wrong(drawn: BatchMeans, _: bool) -> str:
         return not_finite(drawn) or infinite_variance(drawn)
 
     remedy = (
@@ -103,7 +109,9 @@ def information(case: Case) -> str | None:
     return _asked(case, wrong, remedy, "the score has a finite variance")
 
 
-def _asked(case: Case, wrong: Callable[[BatchMeans], str], remedy: str, good: str) -> str | None:
+def _asked(
+    case: Case, wrong: Callable[[BatchMeans, bool], str], remedy: str, good: str
+) -> str | None:
     """Ask draws of real and of generated labels what is wrong."""
     if not case.functions or not case.condition.minimises:
         return None
@@ -112,7 +120,8 @@ def _asked(case: Case, wrong: Callable[[BatchMeans], str], remedy: str, good: st
     for real, name in ((False, "sample"), (True, "sample_real")):
         if real and case.model.sample_real is None:
             continue
-        problem = wrong(draw_moments(condition.model, condition.theta, root, real))
+        drawn = draw_moments(condition.model, condition.theta, root, real)
+        problem = wrong(drawn, real)
         if problem:
             place = case.place("loss") or case.place(name)
             raise InputError("family.loss", f"under `{name}` {problem}{place}; {remedy}")

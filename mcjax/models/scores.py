@@ -58,6 +58,8 @@ class ScoreMoments:
     bends : bool
         Whether these change within one scale, as a logistic function or a distribution function
         does; polynomials and exponential functions do not.
+    smooth : bool
+        Whether these have no kink, as functions of the predictors; canonical ones have none.
     exponential : bool
         Whether these grow exponentially in the predictors, and not at most like a square.
     expansion : callable, optional
@@ -71,6 +73,7 @@ class ScoreMoments:
     location: bool = False
     scale: str | None = None
     bends: bool = True
+    smooth: bool = False
     exponential: bool = False
     expansion: Expansion | None = None
 

@@ -313,6 +313,26 @@ def case(*values, seldom=True):
             "use the family `quantile`",
         ),
         case(
+            lambda t, x, y: squared(t, x, y) + 0.2 * jnp.abs(y - x @ t),
+            {},
+            "curvature",
+            "second derivatives say",
+        ),
+        case(
+            lambda t, x, y: (
+                jnp.abs(y - x @ t) + 0.01 * (t - jnp.array(THETA)) @ (t - jnp.array(THETA))
+            ),
+            {},
+            "curvature",
+            "it has kinks",
+        ),
+        case(
+            lambda t, x, y: jnp.maximum(jnp.abs(y - x @ t) - 0.5, 0),
+            {},
+            "curvature",
+            "it has kinks",
+        ),
+        case(
             lambda t, x, y: (y - x @ jnp.array(THETA)) * (x @ t),
             {},
             "curvature",

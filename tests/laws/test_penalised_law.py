@@ -162,12 +162,11 @@ def test_exact_laws_do_not_apply():
     [
         (
             user_model(
-                lambda eta, y: (y - eta) ** 4,
-                lambda key, eta: eta + jax.random.normal(key),
-                predictor="linear",
+                lambda theta, x, y: (y - x @ theta) ** 4,
+                lambda key, theta, x: x @ theta + jax.random.normal(key),
             ),
             {},
-            "penalised, .* user does not state the moments of its score so far from the truth$",
+            "penalised, .* moments of the score of user are not known so far from the truth;",
         ),
         (logistic(), {"design": "fixed"}, "penalised, .* designs are fixed"),
     ],

@@ -305,7 +305,9 @@ def test_a_direction_that_no_source_shows_is_kept_on_a_curved_way():
 def test_why_the_law_does_not_apply():
     far = between(400)([-1.0])
     cases = {
-        "does not state the moments": condition(far, replace(logistic(), scores=None), [1.0]),
+        "moments of the score of logistic are not known": condition(
+            far, replace(logistic(), scores=None, predictor=None), [1.0]
+        ),
         "each design has centres of its own": condition(far, linear(), [1.0], design="fixed"),
     }
     feeds = [("real", "0", 200), ("far", "0", 200)]

@@ -27,10 +27,12 @@ from mcjax.laws.first_order.population_path import SETTLED, close
 from mcjax.laws.first_order.rule_of_thumb import allowance, effective_rows
 from mcjax.laws.first_order.score_equations import linear_system, pooled_first_order
 from mcjax.laws.first_order.spectral_growth import spectral_growth
+from mcjax.laws.first_order.tabulated_scores import tabulated
 from mcjax.laws.law import GROWING, STOPS, Inapplicable, Reason, changing, has_long_run
 from mcjax.laws.prediction import Prediction, mean_squares
 from mcjax.laws.second_order.m_estimators import corrections
 from mcjax.models.information import Information
+from mcjax.numbers import how_many
 from mcjax.study.study import Condition
 
 FLATTEST = 0.5
@@ -79,7 +81,7 @@ class FirstOrder:
             If the information is not finite or singular.
         """
         if _follows_path(condition):
-            return _around_path(condition, generations)
+            return _along_path(condition, generations)
         information, versions = information_of(condition)
         net, offsets = condition.network, condition.sources.offsets
         system = linear_system(net, information, offsets)
@@ -131,10 +133,11 @@ def _off_truth(condition: Condition) -> Reason | None:
     if left is None:
         return None
     problem, instead = left
-    if condition.model.scores is None:
+    model = condition.model
+    if model.scores is None and model.predictor is None:
         return Reason(
-            f"{problem}, and {condition.model.name} does not state the moments of its score so far"
-            f" from the truth{instead}"
+            f"{problem}, and the moments of the score of {model.name} are not known so far from the"
+            f" truth; write it as a loss of eta = x'theta{instead}"
         )
     if condition.network.memory.selects:
         return Reason(f"{problem}, and fits are of subsamples{instead}")
@@ -143,6 +146,18 @@ def _off_truth(condition: Condition) -> Reason | None:
             f"{problem}, and designs are fixed, so that each design has centres of its own"
         )
     return None
+
+
+def _along_path(condition: Condition, generations: int) -> Prediction:
+    """Predict errors around centres, by simulated moments of the score if none are known."""
+    if condition.model.scores is not None:
+        return _around_path(condition, generations)
+    information_of(condition)  # which tests that the loss aims at the truth
+    model, versions = tabulated(condition.model)
+    predictions = [
+        _around_path(replace(condition, model=known), generations) for known in (model, *versions)
+    ]
+    return replace(predictions[0], versions=tuple(predictions[1:]))
 
 
 @np.errstate(all="ignore")  # what overflows is not finite, and then the law does not apply
@@ -155,7 +170,7 @@ def _around_path(condition: Condition, generations: int) -> Prediction:
         raise Inapplicable("errors around the path of the centres are too large for a number")
     if path.flatness.max() > FLATTEST:
         raise Inapplicable(
-            f"the curvature of the loss on the path of the centres changes by"
+            "the curvature of the loss on the path of the centres changes by"
             f" {path.flatness.max():.0%} within a standard deviation; give more samples"
         )
     if path.clearance < CLEAR:
@@ -220,7 +235,11 @@ def _too_few(rows: float, condition: Condition) -> Reason | None:
     p = len(condition.theta)
     if condition.model.covariates == 0 or rows > p:
         return None
-    return Reason(f"a fit has {rows:.3g} rows for {p} parameters, too few for an asymptotic law")
+    return Reason(
+        f"a fit has {rows:.3g} row{'' if rows == 1 else 's'} for {how_many(p, 'parameter')},"
+        " too few"
+        " for an asymptotic law"
+    )
 
 
 def _long_run(system: LinearSystem, condition: Condition) -> tuple[np.ndarray, np.ndarray]:

@@ -104,20 +104,65 @@ _KEPT: dict[Hashable, BatchMeans] = {}
 MOST_KEPT = 64
 
 
+def draw_slopes(
+    model: Model,
+    theta: Float[np.ndarray, " p"],
+    factor: Float[np.ndarray, "q q"],
+    real: bool,
+    moves: Float[np.ndarray, "K p"],
+) -> Float[np.ndarray, "B K p"]:
+    """Return half of what each of K moves of theta adds to the mean slope, there less back.
+
+    The draws are those of :func:`draw_moments`, at the same theta, batch by batch.
+    """
+    keys = jnp.asarray(chain_keys(SEED, int(real), np.arange(BATCHES)))
+    own = real and model.sample_real is not None
+    with own_settings():
+        at, root, by = map(jnp.asarray, (theta, factor, moves))
+        return np.asarray(_slopes(model, at, root, keys, moves=by, real=own), float)
+
+
+@partial(jax.jit, static_argnames="real")
+def _slopes(
+    model: Model, theta: Array, factor: Array, keys: Array, moves: Array, real: bool
+) -> Array:
+    model = jax.tree.map(lambda leaf: jnp.asarray(leaf, theta.dtype), model)
+
+    def one(key: Array) -> Array:
+        x, y = _rows(model, theta, factor, key, real=real)
+
+        def loss(at: Array, x: Array, y: Array) -> Array:
+            return model.loss(model.params, model.parameters(at), x, y)
+
+        def slope(move: Array) -> Array:
+            return jax.vmap(jax.grad(loss), (None, 1, -1))(theta + move, x, y).mean(0)
+
+        there_and_back = lax.map(slope, jnp.concatenate([moves, -moves]))
+        return (there_and_back[: len(moves)] - there_and_back[len(moves) :]) / 2
+
+    return lax.map(one, keys)
+
+
+def _rows(model: Model, theta: Array, factor: Array, key: Array, real: bool) -> tuple[Array, Array]:
+    """Return the covariates and labels of a batch of draws at theta."""
+    pairs = jnp.arange(PAIRS, dtype=jnp.uint32)
+    rows = 2 * PAIRS
+    x = jnp.zeros((0, rows), theta.dtype)
+    if model.covariates != 0:
+        z = draw_normals((key[0], key[1]), pairs, len(factor), theta.dtype)
+        x = factor @ jnp.concatenate([z.real, z.imag], axis=1)
+    parent = jnp.broadcast_to(theta[:, None], (len(theta), rows))
+    words = label_words((key[0], key[1]), pairs)
+    return x, draw_labels(model, parent, x, real=jnp.full(rows, real), words=words)
+
+
 @partial(jax.jit, static_argnames="real")
 def _batches(model: Model, theta: Array, factor: Array, keys: Array, real: bool) -> BatchMeans:
     model = jax.tree.map(lambda leaf: jnp.asarray(leaf, theta.dtype), model)
 
     def one(key: Array) -> BatchMeans:
-        pairs = jnp.arange(PAIRS, dtype=jnp.uint32)
         rows = 2 * PAIRS
-        x = jnp.zeros((0, rows), theta.dtype)
-        if model.covariates != 0:
-            z = draw_normals((key[0], key[1]), pairs, len(factor), theta.dtype)
-            x = factor @ jnp.concatenate([z.real, z.imag], axis=1)
-        parent = jnp.broadcast_to(theta[:, None], (len(theta), rows))
-        words = label_words((key[0], key[1]), pairs)
-        y = draw_labels(model, parent, x, real=jnp.full(rows, real), words=words)
+        x, y = _rows(model, theta, factor, key, real=real)
 
         def loss(at: Array, x: Array, y: Array) -> Array:
             return model.loss(model.params, model.parameters(at), x, y)

@@ -21,9 +21,9 @@ from mcjax.laws.first_order.population import Matrix, Origin, Population, Score,
 from mcjax.laws.first_order.span import Span
 from mcjax.models.scores import ScoreMoments
 
-ANALYTIC = 2 / 5
-"""Largest step for canonical models: the error for a polynomial is about ``exp(-2 (pi / step)^2)``.
-"""
+SMOOTH = 2 / 5
+"""Largest step where moments have no kink: the error for a polynomial is about ``exp(-2 (pi /
+step)^2)``."""
 
 
 class PredictorPopulation(Population):
@@ -131,5 +131,5 @@ class PredictorPopulation(Population):
             [a - zero for a in parameters],
             scale=scale if scores.bends else np.inf,
             exponential=scores.exponential,
-            step=ANALYTIC if scores.canonical else None,
+            step=SMOOTH if scores.canonical or scores.smooth else None,
         )

@@ -21,6 +21,10 @@ EXTREMES = 512
 HEAVIEST = 2 + 3 * 2 / math.sqrt(EXTREMES)
 """An index of 2, at which the variance is infinite, and three standard errors of its estimate."""
 ROUNDING = 1e-9
+MOVE = 0.05
+"""Share of what one observation tells of a parameter, by which it is moved to look for kinks."""
+SEEN = 0.03
+"""Share of the curvature that second derivatives may miss."""
 
 
 class BatchMeans(NamedTuple):
@@ -124,6 +128,45 @@ def not_convex(moments: BatchMeans, penalty: float = 0.0) -> str:
     if np.abs(values[0]) < 1e-12 * values[-1]:
         return f"the loss does not determine theta: it is flat along ({shown})"
     return ""
+
+
+def moves_of(moments: BatchMeans, theta: Float[np.ndarray, " p"]) -> Float[np.ndarray, "4 p"]:
+    """Return short moves of theta: two directions, each at a length and at half of it.
+
+    A parameter is moved by a share of what one observation tells of it, or of its size.
+    """
+    size = np.maximum(np.abs(theta), 1)
+    spread = np.sqrt(np.einsum("bpp->p", moments.outer) / len(moments.outer))
+    curvature = np.abs(np.einsum("bpp->p", moments.hessian)) / len(moments.hessian)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        told = np.where(curvature > 0, spread / curvature, size)
+    longest = MOVE * np.minimum(told, size)
+    signs = np.where(np.arange(len(theta)) % 2, -1.0, 1.0)
+    return np.stack([longest, signs * longest, longest / 2, signs * longest / 2])
+
+
+def kinked(
+    moments: BatchMeans, moves: Float[np.ndarray, "4 p"], changes: Float[np.ndarray, "B 4 p"]
+) -> str:
+    """Say what is wrong if the mean slope changes otherwise than second derivatives say.
+
+    Of a loss with kinks these do not see all curvature, however short the move. Otherwise what
+    they miss of it falls like the square of the length.
+    """
+    expected = np.einsum("bij,kj->bki", moments.hessian, moves)
+    missed, error = _mean_and_error(changes - expected)
+    long, short = missed[:2], 2 * missed[2:]
+    limit = student.isf(LEVEL / 4 / KINDS / missed.shape[-1], len(changes) - 1)
+    sure = np.abs(short) > limit * 2 * error[2:]
+    large = np.abs(short) > np.maximum(0.6 * np.abs(long), SEEN * np.abs(changes[:, :2].mean(0)))
+    found = sure & large
+    if not found.any():
+        return ""
+    worst = int(np.where(found, np.abs(short), 0).max(0).argmax())
+    return (
+        f"the slope of the loss in parameter {worst} (from 0) changes with theta otherwise than its"
+        " second derivatives say"
+    )
 
 
 def _mean_and_error(batches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
