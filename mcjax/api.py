@@ -23,6 +23,7 @@ from mcjax.laws.first_order.collapse_rates import rates_without
 from mcjax.laws.predict import predict_condition
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.registry import Laws, further_laws, is_built_in
+from mcjax.numbers import how_many
 from mcjax.study.study import Condition, Study
 from mcjax.study.survey import Survey
 from mcjax.verdicts.judge import Verification, judge
@@ -193,7 +194,7 @@ def _check_truth(own: Condition, other: Condition) -> None:
     if np.array_equal(ours, theirs):
         return
     if ours.shape != theirs.shape:
-        problem = f"has {len(theirs)} numbers, and the study's has {len(ours)}"
+        problem = f"has {how_many(len(theirs), 'number')}, and the study's has {len(ours)}"
     else:
         k = int(np.argmax(ours != theirs))
         problem = f"has {theirs[k]:.12g} at position {k}, and the study's has {ours[k]:.12g}"

@@ -36,6 +36,13 @@ def whole(value: Any) -> Any:
     return value
 
 
+def how_many(count: int, noun: str) -> str:
+    """Return a count with its noun, such as ``1 condition``, ``2,048 chains`` or ``3 entries``."""
+    if count != 1:
+        noun = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    return f"{count:,} {noun}"
+
+
 def plain(value: Any) -> Any:
     """Return a number, of whatever type, as an int or a float; anything else unchanged."""
     if isinstance(value, bool | int | float):

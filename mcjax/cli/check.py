@@ -17,6 +17,7 @@ from mcjax.laws.registry import further_laws
 from mcjax.laws.user import CheckedLaw, laws_from_files
 from mcjax.models.user import model_from_file, run_file
 from mcjax.network import topologies
+from mcjax.numbers import how_many
 from mcjax.report.text import shown, strict_json
 from mcjax.study.load import load_study
 from mcjax.study.study import Study, condition
@@ -44,7 +45,7 @@ def run_check(file: Path, theta: str | None, laws: tuple[Path, ...], as_json: bo
         click.echo(strict_json({"checks": [result._asdict() for result in results]}))
     failed = [result.name for result in results if not result.passed]
     if failed:
-        counted = f"{len(failed)} of {len(results)} checks failed: {', '.join(failed)}"
+        counted = f"{len(failed)} of {how_many(len(results), 'check')} failed: {', '.join(failed)}"
         click.echo(f"mcjax: {shown(f'{file}: {counted}')}", err=True)
     return not failed
 
@@ -60,7 +61,7 @@ def _results(file: Path, theta: str | None, laws: tuple[Path, ...]) -> Iterator[
         yield Result("file", False, str(error))
         return
     count = len(study.conditions)
-    studied = "is a study of one condition" if count == 1 else f"is a study of {count} conditions"
+    studied = f"is a study of {how_many(count, 'condition')}"
     yield Result("file", True, studied if theta is None else "defines a model")
     found = False
     cases = list(cases_of(study))

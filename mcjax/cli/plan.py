@@ -19,11 +19,16 @@ from mcjax.cli.verify import theory_in
 from mcjax.engine.compiled import compile_study
 from mcjax.errors import InputError
 from mcjax.laws.user import laws_from_files
-from mcjax.report.tables import label, numbers, show_table, table_console
+from mcjax.numbers import how_many
+from mcjax.report.tables import label, numbers, show_table, show_unjudged, table_console
 from mcjax.report.text import number, strict_json
 from mcjax.study.load import load_study, load_survey
 from mcjax.study.study import PathChoice, Study
-from mcjax.verdicts.plan import Plan, plan
+from mcjax.verdicts.plan import Need, Plan, plan
+from mcjax.verdicts.unjudged import unjudged_of
+
+OF_RATIO = "observed / predicted"
+"""Unit of quantities whose departure is a percentage."""
 
 PILOT = 256
 """Chains of each condition that are run twice, first to compile and then to measure."""
@@ -50,18 +55,22 @@ def run_plan(
         if theory is not None:
             judged = theory_in(theory, study)
         truth = api.predict(study) if theory is not None or laws else None
-        planned = plan(study, api.predict(judged, laws_from_files(laws)), power, truth)
+        predictions = api.predict(judged, laws_from_files(laws))
+        planned = plan(study, predictions, power, truth)
+        unjudged = unjudged_of(study, predictions)
         cost = _cost(study, planned)
     if as_json:
         about = {
             "needs": [dataclasses.asdict(need) for need in planned.needs],
             "chains_needed": planned.chains,
             "power": power,
+            "unjudged": [dataclasses.asdict(one) for one in unjudged],
             "untold": [{"law": law, "quantity": name} for law, name in planned.unplanned],
         }
         click.echo(strict_json(about | cost))
     else:
         _show_needs(study, planned, against=truth is not None)
+        show_unjudged(table_console(), unjudged)
         _show_cost(study, planned, cost)
 
 
@@ -98,7 +107,7 @@ def _show_needs(study: Study, planned: Plan, against: bool) -> None:
             need.quantity,
             f"{need.cells:,}",
             "no number suffices" if need.chains is None else f"{need.chains:,}",
-            "-" if math.isinf(need.refuted) else f"off by {number(need.refuted, 3)}",
+            _refuted(need, study.chains),
             *(chances if against else ()),
         )
     console = table_console()
@@ -109,28 +118,41 @@ def _show_needs(study: Study, planned: Plan, against: bool) -> None:
         )
 
 
+def _refuted(need: Need, chains: int) -> str:
+    """Return which departure a number of chains refutes, with its unit."""
+    if chains < need.fewest:
+        return f"nothing: no verdict with fewer than {need.fewest:,}"
+    if math.isinf(need.refuted):
+        return "-"
+    if need.unit == OF_RATIO:
+        return f"off by {number(100 * need.refuted, 3)}%"
+    return f"off by {number(need.refuted, 3)} ({need.unit.removeprefix('1 + ')})"
+
+
 def _show_cost(study: Study, planned: Plan, cost: dict[str, Any]) -> None:
     """Print the programs of a study, and the time and memory that it takes."""
     console = table_console()
     for program in cost["programs"]:
-        plural = "s" if program["conditions"] > 1 else ""
         console.print(
-            f"Program: {program['conditions']} condition{plural} of the {program['family']} family,"
-            f" {program['models']} models, at most {program['rows']:,} rows per fit"
-            f" ({program['sampling']} drawn), {program['chunk']:,} chains at a time.",
+            f"Program: {how_many(program['conditions'], 'condition')} of the {program['family']}"
+            f" family, {how_many(program['models'], 'model')}, at most"
+            f" {how_many(program['rows'], 'row')} per fit ({program['sampling']} drawn),"
+            f" {how_many(program['chunk'], 'chain')} at a time.",
             markup=False,
         )
         if program["reason"]:
             what = "Rows are drawn" if program["path"] == "fast" else "It is on the reference path"
             console.print(f"{what} because {program['reason']}.", markup=False)
     console.print(
-        f"The study's {study.chains:,} chains for each condition ({len(study.conditions)} in all):"
-        f" about {_duration(cost['seconds'])}.",
+        f"The study's {how_many(study.chains, 'chain')} for each condition"
+        f" ({len(study.conditions)} in all): about {_duration(cost['seconds'])}.",
         markup=False,
     )
     if planned.chains is not None:
         needed = _duration(cost["seconds_needed"])
-        console.print(f"The {planned.chains:,} chains needed: about {needed}.", markup=False)
+        console.print(
+            f"The {how_many(planned.chains, 'chain')} needed: about {needed}.", markup=False
+        )
     if cost["memory_bytes"]:
         console.print(
             f"Peak memory so far: {cost['memory_bytes'] / 2**20:,.0f} MiB; it does not grow with"

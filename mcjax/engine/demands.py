@@ -10,6 +10,7 @@ import numpy as np
 from mcjax.chains.layout import MOST_ROWS, PaddedSizes
 from mcjax.chains.program import Dtype, Path
 from mcjax.errors import InputError
+from mcjax.numbers import how_many
 from mcjax.study.study import PRECISIONS, Condition, Study
 
 UNIT: dict[Dtype, float] = {"float32": 2.0**-24, "float64": 2.0**-53}
@@ -25,7 +26,8 @@ def check_rows(condition: Condition, shape: PaddedSizes) -> None:
         known = f" ({memory / 2**30:.0f} GiB)" if math.isfinite(memory) else ""
         raise InputError(
             "network",
-            f"has a fit of {2 * shape.pairs:,} rows, which are drawn one by one and do not fit into"
+            f"has a fit of {how_many(2 * shape.pairs, 'row')}, which are drawn one by one and"
+            " do not fit into"
             f" the memory of this machine{known}; lower the samples, or see what `mcjax predict`"
             " says",
         )

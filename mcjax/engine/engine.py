@@ -32,6 +32,7 @@ from mcjax.engine.moments import TILE
 from mcjax.engine.outcome import Gather, S, Summarise, Tally, Tiles
 from mcjax.engine.processes import together
 from mcjax.errors import InputError
+from mcjax.numbers import how_many
 from mcjax.solvers.cholesky import UNROLLED
 
 CPU_LANES, CPU_STATISTICS_LANES, CPU_BYTES = 64, 128, 8 * 2**20
@@ -270,14 +271,16 @@ def trajectories(
             else:
                 raise InputError(
                     "run.chunk",
-                    f"exceeds the memory of a device even at {row} chains; use a device with more,"
+                    f"exceeds the memory of a device even at {how_many(row, 'chain')}; use a"
+                    " device with more,"
                     " fewer samples or fewer generations",
                 ) from error
             begin = waiting[0][0] if waiting else begin
             waiting.clear()
             warnings.warn(
-                f"a device ran out of memory; continuing with {rows * row} chains at a time instead"
-                f" of {before}",
+                f"a device ran out of memory; continuing with {how_many(rows * row, 'chain')}"
+                " at a time"
+                f" instead of {before:,}",
                 RuntimeWarning,
                 stacklevel=2,
             )

@@ -12,6 +12,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 from mcjax import api
 from mcjax.figures.files import save
 from mcjax.figures.style import MARKERS, PALETTE, figure
+from mcjax.numbers import how_many
 from mcjax.study.survey import Survey
 from mcjax.verdicts.cells import Cell
 from mcjax.verdicts.equivalence import REFUTED
@@ -35,8 +36,9 @@ def every_network(folder: Path, chains: int | None) -> list[Path]:
         for axes, quantity in zip(panels[0, 1:], ("growth", "limit"), strict=True):
             _scatter(axes, _cells(verdict, quantity))
         fig.suptitle(
-            f"{len(verdict.codes):,} networks of {MODELS} linear models,"
-            f" {survey.chains:,} chains each: {(verdict.networks == REFUTED).sum()} refuted",
+            f"{how_many(len(verdict.codes), 'network')} of {MODELS} linear models,"
+            f" {how_many(survey.chains, 'chain')} each: {(verdict.networks == REFUTED).sum()}"
+            " refuted",
             fontsize=9,
         )
         about = "Growth or limit of every model of all labelled networks of a few models"

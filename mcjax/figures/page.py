@@ -9,6 +9,7 @@ from typing import Any
 
 from mcjax.figures.style import PALETTE, curves, figure, legend
 from mcjax.laws.prediction import Predictions
+from mcjax.numbers import how_many
 from mcjax.report.tables import grouped, show_verification, table_console
 from mcjax.report.text import drawn, fenced, markdown, shown, shown_lines
 from mcjax.study.study import Study
@@ -41,12 +42,16 @@ def pages(
     verdicts = console.export_html(inline_styles=True, code_format="{code}", clear=False)
     laws = sorted({name for predicted in predictions for name in predicted.laws})
     question = (
-        f"Do {' and '.join(laws) or 'no laws'} hold for {len(study.conditions)} conditions,"
-        f" {study.generations} generations and {verification.chains:,} chains each, within"
+        f"Do {' and '.join(laws) or 'no laws'} hold for"
+        f" {how_many(len(study.conditions), 'condition')},"
+        f" {how_many(study.generations, 'generation')} and"
+        f" {how_many(verification.chains, 'chain')} each, within"
         f" {study.tolerance:.0%}?"
     )
     environment = "\n".join(f"{key}: {value}" for key, value in _flat(about["environment"]))
-    answer = f"{verification.verdict}, {len(verification.cells):,} cells judged together at"
+    answer = (
+        f"{verification.verdict}, {how_many(len(verification.cells), 'cell')} judged together at"
+    )
     answer += f" {study.confidence:.0%} confidence."
     parts = {
         "Verdicts": console.export_text(),

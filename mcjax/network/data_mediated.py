@@ -24,6 +24,7 @@ from mcjax.errors import InputError
 from mcjax.network.build import build_network
 from mcjax.network.network import Network
 from mcjax.network.source import RealData, Source
+from mcjax.numbers import how_many
 
 Row = tuple[str, str, int, list[float]]
 """A feed with its weights by generation."""
@@ -138,6 +139,7 @@ def _each(field: str, value: Any, count: int) -> list[Any]:
     values = list(value)
     if len(values) != count:
         raise InputError(
-            f"data_mediated.{field}", f"has {len(values)} entries; give {count}, one an entity"
+            f"data_mediated.{field}",
+            f"has {how_many(len(values), 'entry')}; give {count}, one an entity",
         )
     return values

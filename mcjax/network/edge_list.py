@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING
 
 from mcjax.errors import InputError, did_you_mean
+from mcjax.numbers import how_many
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -63,7 +64,9 @@ def read_edge_list(text: str) -> nx.MultiDiGraph:
             continue
         field = f"line {lines.line_num}"
         if len(cells) != len(header):
-            raise InputError(field, f"has {len(cells)} cells; give {len(header)}, as the header")
+            raise InputError(
+                field, f"has {how_many(len(cells), 'cell')}; give {len(header)}, as the header"
+            )
         row = {name: cell.strip() for name, cell in zip(header, cells, strict=True) if cell.strip()}
         for end in ("from", "to"):
             if end not in row:

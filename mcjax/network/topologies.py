@@ -21,7 +21,7 @@ from mcjax.network.feed import REAL, Feed
 from mcjax.network.memory import Memory, MemoryName
 from mcjax.network.network import Network
 from mcjax.network.source import RealData
-from mcjax.numbers import check_between, whole
+from mcjax.numbers import check_between, how_many, whole
 
 Edge = tuple[int, int]
 MOST_FEEDS, MOST_RANDOM = 1_000_000, 10_000
@@ -154,7 +154,9 @@ def stochastic_block(
     _check_size(sum(sizes))
     block = np.repeat(np.arange(len(sizes)), sizes)
     if not len(block) or {len(probabilities), *map(len, probabilities)} != {len(sizes)}:
-        raise InputError("network.probabilities", f"needs {len(sizes)} rows of {len(sizes)}")
+        raise InputError(
+            "network.probabilities", f"needs {how_many(len(sizes), 'row')} of {len(sizes)}"
+        )
     table = np.asarray(probabilities, float)
     chance = table[np.ix_(block, block)]
     return _random(chance, seed, samples=samples, initial=initial, real=real, **options)

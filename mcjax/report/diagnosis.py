@@ -9,6 +9,7 @@ import click
 from mcjax.diagnosis import Anchor, Diagnosis, ModelVerdict
 from mcjax.diagnosis.explosion import Explosive, FiniteSample
 from mcjax.laws.least_squares.explosion import ROUNDING
+from mcjax.numbers import how_many
 from mcjax.report.text import number, shown
 
 MOST_LISTED = 12
@@ -21,17 +22,19 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
     unknown = [name for name, verdict in diagnosis.models.items() if verdict.collapses is None]
     total = len(diagnosis.models)
     if doomed:
-        click.secho(f"{len(doomed)} of {total} models collapse.", bold=True)
+        verb = "collapses" if len(doomed) == 1 else "collapse"
+        which = f"{len(doomed):,} of {how_many(total, 'model')}"
+        click.secho(f"{which} {verb}.", bold=True)
     elif not unknown:
         click.secho(f"No model of {total} collapses.", bold=True)
     if unknown:
         verb = "collapses" if len(unknown) == 1 else "collapse"
-        which = f"{len(unknown)} of {total} models {verb}"
+        which = f"{len(unknown):,} of {how_many(total, 'model')} {verb}"
         click.secho(f"Whether {which} is not known: {shown(diagnosis.inapplicable)}.", bold=True)
     lost = [name for name, verdict in diagnosis.models.items() if verdict.forgets]
     if lost:
         verb = "forgets" if len(lost) == 1 else "forget"
-        click.secho(f"{len(lost)} of {total} models {verb} the truth.", bold=True)
+        click.secho(f"{len(lost):,} of {how_many(total, 'model')} {verb} the truth.", bold=True)
     _show_beginnings(diagnosis)
     click.echo()
     width = max(len(shown(name)) for name in diagnosis.models)
@@ -52,11 +55,12 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
     if diagnosis.repairs:
         others = diagnosis.explosions or unknown
         title = "Smallest cure of accumulating noise" if others else "Smallest cure"
-        click.echo(f"{title}, {_count(diagnosis.repairs, 'new feed')}:")
+        click.echo(f"{title}, {how_many(len(diagnosis.repairs), 'new feed')}:")
         _edges(diagnosis.repairs)
     if diagnosis.flips:
         click.echo(
-            f"Any one of {_count(diagnosis.flips, 'new feed')} would make a stable model collapse:"
+            f"Any one of {how_many(len(diagnosis.flips), 'new feed')} would make a stable"
+            " model collapse:"
         )
         _edges(diagnosis.flips)
     elif len(doomed) < total and not any(map(_marked, diagnosis.models.values())):
@@ -144,7 +148,7 @@ def _show_finite_sample(exact: FiniteSample | str) -> None:
         click.echo(f"The exact law at these sample counts does not apply: {shown(exact)}.")
         return
     doomed = [name for name, explodes in exact.explodes.items() if explodes]
-    subject = f"Exact law for linear regressions with {exact.parameters} parameters"
+    subject = f"Exact law for linear regressions with {how_many(exact.parameters, 'parameter')}"
     if doomed:
         verb = "explodes" if len(doomed) == 1 else "explode"
         click.secho(f"{subject}, at these sample counts: {_some(tuple(doomed))} {verb}.", bold=True)
@@ -156,10 +160,9 @@ def _show_finite_sample(exact: FiniteSample | str) -> None:
     for cure in exact.cures:
         click.echo(f"  {_some(cure.members)}: {_growth(cure)}")
         if cure.real:
-            samples = "real sample" if cure.real[1] == 1 else "real samples"
-            click.echo(
-                f"    settles with {cure.real[1]} {samples} per generation to {shown(cure.real[0])}"
-            )
+            to, count = cure.real
+            samples = how_many(count, "real sample")
+            click.echo(f"    settles with {samples} per generation to {shown(to)}")
         else:
             click.echo("    no single real feed suffices")
         if cure.factor is not None:
@@ -184,7 +187,3 @@ def _edges(edges: tuple[tuple[str, str], ...]) -> None:
 def _some(names: tuple[str, ...]) -> str:
     more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
     return ", ".join(map(shown, names[:MOST_LISTED])) + more
-
-
-def _count(edges: tuple[tuple[str, str], ...], noun: str) -> str:
-    return f"{len(edges)} {noun}{'' if len(edges) == 1 else 's'}"

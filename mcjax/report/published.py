@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mcjax.engine.outcome import Outcome, Tally
+from mcjax.numbers import how_many
 from mcjax.published.entry import BOUND, Entry
 from mcjax.published.judge import CONFIDENCE, PLANTED, Result
 from mcjax.report.folder import ResultFolder
@@ -144,10 +145,11 @@ def show_published(
     planted = sum(result.planted == REFUTED for result in results)
     verdict = verdict_of(results)
     console.print(
-        f"[{STYLE[verdict]}]{verdict}[/]: {len(results)} numbers"
+        f"[{STYLE[verdict]}]{verdict}[/]: {how_many(len(results), 'number')}"
         f" ({counted(result.verdict for result in results)}) at ±{tolerance:.0%} with"
         f" confidence {CONFIDENCE:.0%} together; of the constants planted {PLANTED:.0%} off,"
-        f" {planted} are refuted and {len(results) - planted} are not;"
+        f" {planted:,} {'is' if planted == 1 else 'are'} refuted and {len(results) - planted:,}"
+        f" {'is' if len(results) - planted == 1 else 'are'} not;"
         f" {seconds:.0f} s",
         soft_wrap=True,
     )

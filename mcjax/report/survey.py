@@ -17,6 +17,7 @@ from mcjax.engine.outcome import all_statuses
 from mcjax.engine.survey import LateErrors
 from mcjax.errors import InputError
 from mcjax.files import ENCODING
+from mcjax.numbers import how_many
 from mcjax.report.folder import ResultFolder, require_powers
 from mcjax.report.tables import MARK, STYLE, numbers
 from mcjax.report.verification import cell_rows, cells_parquet, network_counts, survey_json
@@ -66,7 +67,8 @@ class SurveyStore:
             chains = kept.pop("chains", None)
             if chains is None or any(settings[key] != value for key, value in kept.items()):
                 raise
-            problem = f"holds {chains} chains of each network, to which none can be added; give"
+            held = how_many(chains, "chain")
+            problem = f"holds {held} of each network, to which none can be added; give"
             remedy = f"--chains {chains}, or name another folder"
             raise InputError("--out", f"{problem} {remedy}", str(folder)) from error
 
@@ -116,7 +118,7 @@ def show_survey(console: Console, verdict: SurveyVerdict, seconds: float) -> Non
         "models: limit": _verdicts(verdict, "limit"),
     }
     names = (VERIFIED, REFUTED, INCONCLUSIVE)
-    title = f"Every network of {survey.models} models, by {law}"
+    title = f"Every network of {how_many(survey.models, 'model')}, by {law}"
     table = Table("by the law", *map(numbers, names), title=title)
     for kind, verdicts in kinds.items():
         table.add_row(kind, *(str((verdicts == name).sum()) for name in names))
@@ -133,13 +135,19 @@ def show_survey(console: Console, verdict: SurveyVerdict, seconds: float) -> Non
         by_reason = ", ".join(f"{n:,} {reason}" for reason, n in verdict.failures.items())
         console.print(f"fits that ended without an estimate: {by_reason}")
     counts = network_counts(verdict)
-    kind = "" if survey.labelled else f", which stand for {counts['labelled']:,} labelled ones"
+    kind = (
+        ""
+        if survey.labelled
+        else f", which stand for {how_many(counts['labelled'], 'labelled one')}"
+    )
     console.print(
-        f"[{STYLE[verdict.verdict]}]{verdict.verdict}[/]: {counts['simulated']:,} networks{kind}:"
+        f"[{STYLE[verdict.verdict]}]{verdict.verdict}[/]:"
+        f" {how_many(counts['simulated'], 'network')}{kind}:"
         f" {counts[VERIFIED]:,} verified, {counts[REFUTED]:,} refuted,"
-        f" {counts[INCONCLUSIVE]:,} inconclusive; {len(verdict.cells):,} claims at"
+        f" {counts[INCONCLUSIVE]:,} inconclusive; {how_many(len(verdict.cells), 'claim')} at"
         f" ±{survey.tolerance:.0%} with confidence {survey.confidence:.0%} together;"
-        f" {survey.chains:,} chains and {survey.generations} generations each; {seconds:.0f} s",
+        f" {how_many(survey.chains, 'chain')} and"
+        f" {how_many(survey.generations, 'generation')} each; {seconds:.0f} s",
         soft_wrap=True,
     )
 

@@ -17,6 +17,7 @@ from rich.text import Text
 from mcjax.engine.compiled import route_of
 from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.laws.validity import ACCURATE, Validity
+from mcjax.numbers import how_many
 from mcjax.report.text import number, shown, with_error
 from mcjax.solvers.status import Status
 from mcjax.study.study import Condition, Study
@@ -26,6 +27,7 @@ from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.judge import Verification
 from mcjax.verdicts.quantities.mse import QUANTITY as MSE
 from mcjax.verdicts.quantities.registry import limits_of, units_of
+from mcjax.verdicts.unjudged import Unjudged
 
 STYLE = {VERIFIED: "blue", REFUTED: "bold red", INCONCLUSIVE: "yellow"}
 MARK = {VERIFIED: "+", REFUTED: "x", INCONCLUSIVE: "?"}
@@ -37,6 +39,8 @@ NAMES = ("model", "law", "condition", "ladder", "data of")
 """Columns that hold names, which are never wrapped or truncated."""
 SHOWN_GENERATIONS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Generations of a table of predictions, beside the last."""
+MOST_NAMES = 3
+"""Largest number of models, conditions or laws that a line names."""
 WIDEST = 100_000
 """A width beyond that of any table."""
 Item = TypeVar("Item")
@@ -212,15 +216,19 @@ def show_verification(
     _show_undecided(console, verification)
     for reason, count in verification.failures.items():
         advice = Status[reason.upper()].advice
-        console.print(f"[bold]{count}[/] fits ended as [bold]{reason}[/]: {advice}")
+        fits = how_many(count, "fit")
+        console.print(f"{fits} ended as [bold]{reason}[/]: {advice}")
     _show_losses(console, verification)
     _show_inapplicable(console, verification.inapplicable)
+    show_unjudged(console, verification.unjudged)
     _show_reasons(console, verification.rules_of_thumb, "is allowed a rule of thumb", "in")
     paths = " and ".join(sorted({route_of(c, study).path for c in study.conditions}))
     console.print(
-        f"[{STYLE[verification.verdict]}]{verification.verdict}[/]: {len(verification.cells)} cells"
+        f"[{STYLE[verification.verdict]}]{verification.verdict}[/]:"
+        f" {how_many(len(verification.cells), 'cell')}"
         f" ({counted(cell.verdict for cell in verification.cells)}) at ±{study.tolerance:.0%} with"
-        f" confidence {study.confidence:.0%} together; {verification.chains} chains for each"
+        f" confidence {study.confidence:.0%} together;"
+        f" {how_many(verification.chains, 'chain')} for each"
         f" condition; {seconds:.0f} s on the {paths} path",
         soft_wrap=True,
     )
@@ -263,9 +271,35 @@ def _show_reasons(
     reasons = [(name, *item) for name, laws in by_law.items() for item in laws.items()]
     for (law, reason), places in grouped(reasons, lambda place: place[1:]).items():
         conditions = [name for name, *_ in places]
-        place = conditions[0] if len(conditions) == 1 else f"{len(conditions)} conditions"
+        place = conditions[0] if len(conditions) == 1 else how_many(len(conditions), "condition")
         target = f" {where} {place}" if place else ""
         console.print(label(f"{law} {says}{target}: {reason}"), soft_wrap=True)
+
+
+def show_unjudged(console: Console, unjudged: Sequence[Unjudged]) -> None:
+    """Print which quantities laws leave unjudged and why, each reason once."""
+    by_reason = grouped(unjudged, lambda one: (one.quantity, one.law, one.reason))
+    for (quantity, law, reason), where in by_reason.items():
+        by = f" by {law}" if law else ""
+        place = _listed("condition", [one.condition for one in where if one.condition])
+        subject = f"{quantity}{by}{f' in {place}' if place else ''}"
+        console.print(label(f"Not judged: {subject}: {reason}"), soft_wrap=True)
+
+
+def _subject(cells: Sequence[Cell]) -> str:
+    """Return what cells are about: quantities, models, conditions and laws."""
+    quantities = ", ".join(dict.fromkeys(cell.quantity for cell in cells))
+    place = _listed("condition", [cell.condition for cell in cells if cell.condition])
+    return (
+        f"{quantities} of {_listed('model', [cell.model for cell in cells])}"
+        f"{f' in {place}' if place else ''} by {_listed('law', [cell.law for cell in cells])}"
+    )
+
+
+def _listed(noun: str, names: Sequence[str]) -> str:
+    """Return a few names, each once, or how many there are."""
+    each = list(dict.fromkeys(names))
+    return ", ".join(each) if len(each) <= MOST_NAMES else how_many(len(each), noun)
 
 
 def _verdict_table(heading: bool, widths: Mapping[str, int]) -> Table:
@@ -327,13 +361,19 @@ def _show_undecided(console: Console, verification: Verification) -> None:
         console.print(label(note), soft_wrap=True)
     needed = [c.chains_needed for c in verification.cells if c.chains_needed is not None]
     if needed:
-        console.print(f"The undecided cells need up to {max(needed)} chains to be decided.")
-    few = sum(c.note.endswith(NO_ESTIMATE) for c in verification.cells)
-    if few:
-        console.print(f"Not judged: {few} cells in which too many {NO_ESTIMATE}")
-    notes = {c.note for c in verification.cells if c.note}
-    for note in sorted(n for n in notes if not n.endswith(NO_ESTIMATE)):
-        console.print(label(f"Not judged: {note}"))
+        console.print(
+            f"The undecided cells need up to {how_many(max(needed), 'chain')} to be decided."
+        )
+    lost = [cell for cell in verification.cells if cell.note.endswith(NO_ESTIMATE)]
+    if lost:
+        about = f"{how_many(len(lost), 'cell')} about {_subject(lost)}"
+        console.print(
+            label(f"Not judged: {about}, in which too many chains have {NO_ESTIMATE}"),
+            soft_wrap=True,
+        )
+    noted = [c for c in verification.cells if c.note and not c.note.endswith(NO_ESTIMATE)]
+    for note, cells in sorted(grouped(noted, lambda cell: cell.note).items()):
+        console.print(label(f"Not judged: {_subject(cells)}: {note}"), soft_wrap=True)
 
 
 def _row(cells: Sequence[Cell]) -> list[str]:

@@ -16,6 +16,7 @@ from mcjax.chains.selected import Attempt, Drawn, Rows
 from mcjax.estimators.predictor import Params, Words, linear_predictor
 from mcjax.laws.first_order.population import Origin, Population
 from mcjax.laws.law import Inapplicable
+from mcjax.numbers import how_many
 
 if TYPE_CHECKING:
     from mcjax.models.model import Model
@@ -54,7 +55,7 @@ def numbers_problem(field: str, values: Any) -> str:
 def theta_problem(field: str, values: Sequence[float], theta: Float[np.ndarray, " p"]) -> str:
     """Return what is wrong with the length of a list of numbers, or an empty string."""
     if len(values) != len(theta):
-        return f"{field} has {len(values)} numbers; give {len(theta)}, as theta"
+        return f"{field} has {how_many(len(values), 'number')}; give {len(theta)}, as theta"
     return ""
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from mcjax.errors import InputError, naming
 from mcjax.models.names import MOST_PARAMETERS, check_family, is_least_squares
 from mcjax.network.network import Network
+from mcjax.numbers import how_many
 from mcjax.study.networks import read_content
 from mcjax.study.schema import CovariateTable
 from mcjax.study.sources import read_covariance, read_own_covariances
@@ -114,7 +115,7 @@ def _regression(net: Network, family: Mapping[str, Any], covariates: CovariateTa
             numbers = getattr(source, name)
             if numbers is not None and len(numbers) != p:
                 raise InputError(
-                    f"{field}.{name}", f"has {len(numbers)} numbers; give {p}, as theta"
+                    f"{field}.{name}", f"has {how_many(len(numbers), 'number')}; give {p}, as theta"
                 )
     return Regression(
         p,

@@ -10,6 +10,7 @@ import numpy as np
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network import Network
 from mcjax.network.source import Source
+from mcjax.numbers import how_many
 from mcjax.solvers.conditioning import LARGEST, SMALLEST, condition_number
 
 if TYPE_CHECKING:
@@ -80,7 +81,9 @@ def source_laws(
         for name in ("theta", "shift"):
             value = getattr(source, name)
             if value is not None and len(value) != p:
-                raise InputError(f"{field}.{name}", f"has {len(value)} numbers; give {p}, as theta")
+                raise InputError(
+                    f"{field}.{name}", f"has {how_many(len(value), 'number')}; give {p}, as theta"
+                )
             if value is not None and max(map(abs, value)) > LARGEST:
                 raise InputError(
                     f"{field}.{name}", f"has a number beyond {LARGEST:g}; use another unit"
@@ -161,9 +164,14 @@ def read_covariance(
     try:
         cov = np.asarray(rows, float)
     except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(field, f"must be {p} rows of {p} numbers") from error
+        raise InputError(
+            field, f"must be {how_many(p, 'row')} of {how_many(p, 'number')}"
+        ) from error
     if cov.shape != (p, p) or not np.isfinite(cov).all():
-        raise InputError(field, f"must be {p} rows of {p} finite numbers, as theta has {p}")
+        raise InputError(
+            field,
+            f"must be {how_many(p, 'row')} of {how_many(p, 'finite number')}, as theta has {p}",
+        )
     if not np.allclose(cov, cov.T, rtol=1e-9, atol=0):
         raise InputError(field, "is not symmetric; make entry (i, j) equal to entry (j, i)")
     variances = np.diagonal(cov)[np.diagonal(cov) > 0]

@@ -14,6 +14,7 @@ from mcjax.arguments import checked, checked_fields
 from mcjax.calls import explained
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network import Network
+from mcjax.numbers import how_many
 from mcjax.study.quantities import check_quantities
 from mcjax.study.selections import check_selections
 from mcjax.study.sources import (
@@ -211,7 +212,8 @@ def _check_size(made: Condition, generations: int) -> None:
     if numbers > MOST_NUMBERS:
         raise InputError(
             "run",
-            f"has {models} models of {p} parameters over {generations} generations, which take"
+            f"has {how_many(models, 'model')} of {how_many(p, 'parameter')} over"
+            f" {how_many(generations, 'generation')}, which take"
             f" {8 * numbers / 2**30:.0f} GiB and more; lower one of these",
         )
 
@@ -300,8 +302,8 @@ def condition(
             if count < least:
                 raise InputError(
                     field,
-                    f"gives model {reader!r} {count} samples for {p} parameters; it needs more"
-                    f" than {least - 1}",
+                    f"gives model {reader!r} {how_many(count, 'sample')} for"
+                    f" {how_many(p, 'parameter')}; it needs more than {least - 1}",
                 )
     if not 0 <= seed < 2**64:
         raise InputError("run.seed", f"is {seed}; give a whole number from 0 to 2**64 - 1")

@@ -39,7 +39,9 @@ class Cell:
     chains, lost : int
         Chains that contribute to the cell, and chains that have no estimate there.
     chains_needed : int or None
-        Chains that would decide an inconclusive cell if the observed numbers did not change.
+        Chains that would decide an inconclusive cell: if the observed number is within its noise of
+        the law's, those that verify a true law with a probability of 90%; otherwise, those that
+        suffice if the observed numbers do not change.
     note : str
         Why the cell is not judged; empty if it is.
     """
@@ -124,7 +126,9 @@ def _judge(claim: Claim, level: float, decided: bool) -> Cell:
     fewest, few = math.ceil(claim.fewest(level)), _too_few(claim, level)
     interval = UNBOUNDED if note or few else claim.interval(level)
     if verdict == INCONCLUSIVE and not note:
-        factor = claim.factor(level)
+        factor, expected = claim.factor(level), claim.expected(level)
+        if expected > 1:  # the departure may be noise
+            factor = expected
         note = "" if math.isfinite(factor) else claim.hopeless
         if few and not note:
             note = f"no verdict at this level with fewer than {fewest:,} chains"

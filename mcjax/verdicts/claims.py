@@ -10,18 +10,17 @@ that the verdict would reject, and it gives its interval at any level.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import stdtrit
 
 from mcjax.calls import explained
 from mcjax.engine.powers import NonNormality
 from mcjax.verdicts.counts import ChainCount
+from mcjax.verdicts.further_chains import left_for_chains, more_for_power
 from mcjax.verdicts.skewed_means import (
     Numbers,
     Tails,
@@ -118,12 +117,26 @@ class Estimate(NamedTuple):
         )
 
     def freedom(self, chains: int) -> float:
-        """Return the degrees of freedom of the error (Welch, Biometrika 34, 1947)."""
-        own = max(chains - 1, 1)
+        """Return the degrees of freedom of the error, see :func:`welch`."""
         share = min((self.fixed / self.error) ** 2, 1.0) if self.error > 0 else 0.0
-        if not (self.batches and share):
-            return own
-        return 1 / ((1 - share) ** 2 / own + share**2 / max(self.batches - 1, 1))
+        return float(welch(share, max(chains - 1, 1), self.batches))
+
+
+def welch(share: Numbers, own: float, batches: float) -> Numbers:
+    """Return the degrees of freedom of an error in two parts (Welch, Biometrika 34, 1947).
+
+    Parameters
+    ----------
+    share : ndarray
+        Share of a law's own error in the squared error.
+    own : float
+        Degrees of freedom of the rest.
+    batches : float
+        Number of batches of draws that the law's error is estimated from; 0 if it is known.
+    """
+    if not batches or not np.any(share):
+        return own
+    return 1 / (np.square(1 - share) / own + np.square(share) / max(batches - 1, 1))
 
 
 @explained
@@ -163,6 +176,10 @@ class Claim:
         The chains behind ``observed``; its note says why the claim is not judged.
     ratio : float
         ``observed / predicted`` if the quantity is judged as a ratio, otherwise nan.
+    expected : callable
+        Maps a level to the factor by which the number of chains must grow to verify the claim with
+        a probability of 90% if the law is true; nan if the departure from the law is significant at
+        that level.
     fewest : callable
         Maps a level to the number of chains below which there is no claim at that level.
     hopeless : str
@@ -181,6 +198,7 @@ class Claim:
     factor: Callable[[float], float]
     count: ChainCount
     ratio: float = math.nan
+    expected: Callable[[float], float] = lambda level: math.nan
     fewest: Callable[[float], float] = lambda level: 0.0
     hopeless: str = ALLOWED
     deviations: tuple[float, ...] = ()
@@ -248,6 +266,7 @@ def mean_claim(
     ratio: float = math.nan,
     allowance: float = 0.0,
     tails: Tails = Tails.UNKNOWN,
+    true: float | None = None,
 ) -> Claim:
     """Claim that a mean lies within a margin, see :mod:`mcjax.verdicts.skewed_means`.
 
@@ -271,6 +290,8 @@ def mean_claim(
         Largest departure beyond the margin that does not refute the claim.
     tails : Tails, optional
         What is known of the values whose mean is judged.
+    true : float, optional
+        The mean if the law is true; the middle of the margin unless given.
     """
     if count.counted < 2 or not all(map(math.isfinite, judged)):
         count = count.unless(NOT_FINITE)
@@ -279,6 +300,7 @@ def mean_claim(
     fixed = min(float(judged.fixed), spread)
     shape = NonNormality(float(judged.skewness), float(judged.excess))
     low, high = margin
+    true = (low + high) / 2 if true is None else true
     outer = low - allowance, high + allowance
     smallest = tails.smallest_level(count.counted)
     decidable = low < value < high or not outer[0] <= value <= outer[1]
@@ -301,18 +323,24 @@ def mean_claim(
         down, up = reaches(level, freedom, shape)
         return value - float(down) * spread, value + float(up) * spread
 
-    def factor(level: float) -> float:
+    def needed(level: float, mean: float, edge: float, side: float) -> float:
+        """Return the factor with which the interval around a mean only touches the edge."""
         most = max(freedom, math.ceil(tails.fewest_chains(level)) - 1)
+        distance, part = side * (edge - mean) / spread, 1.0
+        if fixed:
+            distance, part = left_for_chains(distance, fixed / spread, level, freedom)
+        return float(part * factor_of_chains(level, most, shape, distance, above=side > 0))
 
-        def needed(edge: float, side: float) -> float:
-            distance = side * (edge - value) / spread
-            part = 1.0
-            if fixed:
-                distance, part = left_for_chains(distance, fixed / spread, level, freedom)
-            return float(part * factor_of_chains(level, most, shape, distance, above=side > 0))
+    def verifying(level: float, mean: float) -> float:
+        return max(needed(level, mean, low, -1), needed(level, mean, high, 1))
 
-        inside = max(needed(low, -1), needed(high, 1))
-        return min(inside, needed(outer[0], 1), needed(outer[1], -1))
+    def factor(level: float) -> float:
+        refuting = needed(level, value, outer[0], 1), needed(level, value, outer[1], -1)
+        return min(verifying(level, value), *refuting)
+
+    def expected(level: float) -> float:
+        least, most = interval(level)
+        return verifying(level, true) * more_for_power(level) if least <= true <= most else math.nan
 
     return Claim(
         place=place,
@@ -324,8 +352,9 @@ def mean_claim(
         factor=factor,
         count=count,
         ratio=ratio,
+        expected=expected,
         fewest=tails.fewest_chains,
-        hopeless=LAW_ERROR if fixed and decidable else ALLOWED,
+        hopeless=LAW_ERROR if fixed and (decidable or not low < true - fixed) else ALLOWED,
     )
 
 
@@ -343,42 +372,10 @@ def never_refuted(claim: Claim) -> Claim:
 
 def never_verified(claim: Claim, note: str) -> Claim:
     """Return the claim without a chance to be verified, and with a note that says why."""
-    settled = replace(claim, within=1.0, hopeless=note)
+
+    def expected(level: float) -> float:
+        """Return that no chains verify it, unless the departure from the law is significant."""
+        return math.nan if math.isnan(claim.expected(level)) else math.inf
+
+    settled = replace(claim, within=1.0, hopeless=note, expected=expected)
     return settled if claim.beyond < 1 else replace(settled, factor=lambda level: math.inf)
-
-
-def left_for_chains(
-    distance: Numbers, fixed: Numbers, level: float, freedom: float
-) -> tuple[Numbers, Numbers]:
-    """Return how far an edge is for the error of chains alone, and the part of that error.
-
-    Parameters
-    ----------
-    distance, fixed : ndarray
-        Distance of the edge, and error that more chains do not reduce, in standard errors.
-    level : float
-        Level of a two-sided interval.
-    freedom : float
-        Degrees of freedom.
-
-    Returns
-    -------
-    distance : ndarray
-        In standard errors; 0 where the fixed error alone reaches the edge.
-    part : ndarray
-        Share of the chains in the squared standard error, by which the number of chains that are
-        needed is smaller.
-    """
-    reach = fixed * float(stdtrit(freedom, level / 2))
-    left = np.sqrt(np.maximum(np.square(distance) - np.square(reach), 0.0))
-    return np.where(np.greater(distance, 0), left, 0.0), 1 - np.square(fixed)
-
-
-def more_chains(reach: float, distance: float) -> float:
-    """Return the factor of chains by which an interval's half-width shrinks to a distance."""
-    return square(reach / distance) if distance > 0 else math.inf
-
-
-def square(value: float) -> float:
-    """Return the square, or the largest finite number if the square overflows."""
-    return min(value * value, sys.float_info.max)

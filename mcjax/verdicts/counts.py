@@ -9,7 +9,7 @@ from mcjax.verdicts.tails import ALIKE, HEAVY
 
 LOST_SHARE = 0.1
 """A cell is judged only if its share of lost chains is at most this multiple of the tolerance."""
-NO_ESTIMATE = "chains have no estimate"
+NO_ESTIMATE = "no estimate"
 
 
 class ChainCount(NamedTuple):
@@ -62,5 +62,6 @@ def count_chains(
     lost = drawn - counted
     count = ChainCount(counted, lost)
     if lost > LOST_SHARE * tolerance * drawn:
-        count = count.unless(f"{lost} of {drawn} {NO_ESTIMATE}")
+        have = "has" if lost == 1 else "have"
+        count = count.unless(f"{lost} of {drawn} chains {have} {NO_ESTIMATE}")
     return count.unless(ALIKE if alike else "").unless(HEAVY if heavy else "")

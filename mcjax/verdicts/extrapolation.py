@@ -34,7 +34,8 @@ off by up to a factor 7 at the smallest scale, this form kept limits within thei
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -50,10 +51,13 @@ CLEARLY = 2.0
 """Standard errors by which d_2 must have the sign opposite to a for a slower departure."""
 ROUNDS, MOST_DOUBLINGS = 3, 40
 
+Numbers = Any
+"""A number, or an array of shape (N,)."""
+
 
 @dataclass(frozen=True)
 class Limit:
-    """The limit of a ratio on a ladder.
+    """The limit of a ratio on a ladder, or the limits of N ratios in arrays of shape (N,).
 
     Attributes
     ----------
@@ -77,25 +81,25 @@ class Limit:
         Half the distance between the limits with q and with the power that theory gives.
     """
 
-    value: float
-    error: float
-    form_error: float
-    slope: float
-    slope_error: float
-    curvature: float
-    power: float
-    size: float
-    misfit: float
-    gap: float = 0.0
+    value: Numbers
+    error: Numbers
+    form_error: Numbers
+    slope: Numbers
+    slope_error: Numbers
+    curvature: Numbers
+    power: Numbers
+    size: Numbers
+    misfit: Numbers
+    gap: Numbers = 0.0
 
 
 @dataclass(frozen=True)
 class _Fit:
-    coefficients: np.ndarray
-    covariance: np.ndarray
-    projection: np.ndarray  # (2, K), of ratios on coefficients
-    residual: np.ndarray  # inverse covariance times what is left
-    chi_square: float
+    coefficients: np.ndarray  # (N, 2)
+    covariance: np.ndarray  # (N, 2, 2)
+    projection: np.ndarray  # (N, 2, K), of ratios on coefficients
+    residual: np.ndarray  # (N, K), inverse covariance times what is left
+    chi_square: np.ndarray  # (N,)
 
 
 def extrapolate(
@@ -117,68 +121,103 @@ def extrapolate(
     power : float
         q that theory gives; slower powers are tried too.
     """
-    slowed = slowed_power(scales, ratios, covariance, power)
-    limit = _with_power(scales, ratios, covariance, slowed)
-    if slowed == power:
+    found = extrapolate_all(scales, ratios[None], covariance[None], power)
+    return Limit(**{field.name: float(getattr(found, field.name)[0]) for field in fields(found)})
+
+
+def extrapolate_all(
+    scales: Float[np.ndarray, " K"],
+    ratios: Float[np.ndarray, "N K"],
+    covariance: Float[np.ndarray, "N K K"],
+    power: float,
+) -> Limit:
+    """Extrapolate the ratios of N ladders with the same scales, as :func:`extrapolate` does one."""
+    slowed = slowed_powers(scales, ratios, covariance, power)
+    columns = np.full((len(fields(Limit)), len(ratios)), 0.0)
+    for q in np.unique(slowed):
+        chosen = slowed == q
+        columns[:, chosen] = _with_power(scales, ratios[chosen], covariance[chosen], float(q))
+    limit = Limit(*columns)
+    chosen = slowed != power
+    if not chosen.any():
         return limit
     # by theory the series becomes one in x^power in the end, and so the limit lies between
-    other = _with_power(scales, ratios, covariance, power)
-    gap = abs(limit.value - other.value) / 2
+    other, gap = limit.value.copy(), np.zeros(len(ratios))
+    other[chosen] = _with_power(scales, ratios[chosen], covariance[chosen], power)[0]
+    gap[chosen] = np.abs(limit.value - other)[chosen] / 2
     return replace(
         limit,
-        value=(limit.value + other.value) / 2,
-        error=float(np.hypot(limit.error, gap)),
-        form_error=float(np.hypot(limit.form_error, gap)),
+        value=(limit.value + other) / 2,
+        error=np.hypot(limit.error, gap),
+        form_error=np.hypot(limit.form_error, gap),
         gap=gap,
     )
 
 
 def _with_power(
     scales: np.ndarray, ratios: np.ndarray, covariance: np.ndarray, power: float
-) -> Limit:
-    """Extrapolate ratios with a given q."""
+) -> Float[np.ndarray, "10 N"]:
+    """Extrapolate N ratios with a given q; the rows of the result are the fields of a limit."""
     x = (scales.min() / scales) ** power
     freedom = len(x) - 2
-    fit, size = _fit(x, ratios, covariance, 0.0), 0.0
+    size = np.zeros(len(ratios))
+    fit = _fit(x, ratios, covariance, size)
     for _ in range(ROUNDS):
-        size = float(np.hypot(fit.coefficients[1], np.sqrt(fit.covariance[1, 1])))
+        size = np.hypot(fit.coefficients[:, 1], np.sqrt(fit.covariance[:, 1, 1]))
         fit = _fit(x, ratios, covariance, size)
-    misfit = float(chdtrc(freedom, fit.chi_square))
-    if misfit < UNLIKELY:
-        size = _enlarged(x, ratios, covariance, size)
+    misfit = chdtrc(freedom, fit.chi_square)
+    unlikely = misfit < UNLIKELY
+    if unlikely.any():
+        size[unlikely] = _enlarged(x, ratios[unlikely], covariance[unlikely], size[unlikely])
         fit = _fit(x, ratios, covariance, size)
-    weights = fit.projection[0]
-    sampling = float(weights @ covariance @ weights)
+    weights = fit.projection[:, 0]
+    sampling = np.einsum("nk,nkl,nl->n", weights, covariance, weights)
     unit = scales.min() ** power
-    return Limit(
-        value=float(fit.coefficients[0]),
-        error=float(np.sqrt(fit.covariance[0, 0])),
-        form_error=float(np.sqrt(max(fit.covariance[0, 0] - sampling, 0.0))),
-        slope=float(fit.coefficients[1] * unit),
-        slope_error=float(np.sqrt(fit.covariance[1, 1]) * unit),
-        curvature=float(size**2 * (x**2 @ fit.residual) * unit**2),
-        power=power,
-        size=size,
-        misfit=misfit,
+    return np.array(
+        [
+            fit.coefficients[:, 0],
+            np.sqrt(fit.covariance[:, 0, 0]),
+            np.sqrt(np.maximum(fit.covariance[:, 0, 0] - sampling, 0.0)),
+            fit.coefficients[:, 1] * unit,
+            np.sqrt(fit.covariance[:, 1, 1]) * unit,
+            size**2 * (fit.residual @ x**2) * unit**2,
+            np.full(len(ratios), power),
+            size,
+            misfit,
+            np.zeros(len(ratios)),
+        ]
     )
 
 
-def slowed_power(
+def slowed_powers(
     scales: Float[np.ndarray, " K"],
-    ratios: Float[np.ndarray, " K"],
-    covariance: Float[np.ndarray, "K K"],
+    ratios: Float[np.ndarray, "N K"],
+    covariance: Float[np.ndarray, "N K K"],
     power: float,
-) -> float:
-    """Return the largest q, at most ``power``, with which the rungs do not fall more slowly."""
+) -> Float[np.ndarray, " N"]:
+    """Return the largest q, at most ``power``, with which rungs do not fall more slowly, (N,)."""
     choices = [q for q in POWERS if q <= power] or [power]
     weight = np.linalg.inv(covariance)
+    slowed, open_ = np.full(len(ratios), choices[-1]), np.ones(len(ratios), bool)
     for q in choices[:-1]:
         design = np.vander((scales.min() / scales) ** q, 3, increasing=True)
         spread = np.linalg.inv(design.T @ weight @ design)
-        _, a, d = spread @ design.T @ weight @ ratios
-        if d * np.sign(a) >= -CLEARLY * np.sqrt(spread[2, 2]):
-            return q
-    return choices[-1]
+        _, a, d = (spread @ design.T @ weight @ ratios[:, :, None])[:, :, 0].T
+        settled = open_ & (d * np.sign(a) >= -CLEARLY * np.sqrt(spread[:, 2, 2]))
+        slowed[settled] = q
+        open_ &= ~settled
+    return slowed
+
+
+def size_with(limit: Limit, scales: Float[np.ndarray, " K"], more: float) -> float:
+    """Return the tau of a limit with ``more`` times as many chains, if the ratios do not change.
+
+    The part of tau that is the error of a shrinks. What misfits have added stays.
+    """
+    unit = float(scales.min()) ** limit.power
+    error = limit.slope_error / unit
+    seen = math.hypot(limit.slope / unit, error)
+    return float(math.hypot(limit.slope / unit, error / math.sqrt(more)) * limit.size / seen)
 
 
 def limit_errors(
@@ -229,34 +268,39 @@ def _left_out(x: Float[np.ndarray, " K"]) -> Float[np.ndarray, "K K"]:
     return np.asarray(terms.T @ terms)
 
 
-def _fit(x: np.ndarray, ratios: np.ndarray, covariance: np.ndarray, size: float) -> _Fit:
-    """Fit c and a by generalised least squares."""
+def _fit(x: np.ndarray, ratios: np.ndarray, covariance: np.ndarray, size: np.ndarray) -> _Fit:
+    """Fit c and a of N ladders by generalised least squares."""
     design = np.vander(x, 2, increasing=True)
-    weight = np.linalg.inv(covariance + size**2 * _left_out(x))
+    weight = np.linalg.inv(covariance + size[:, None, None] ** 2 * _left_out(x))
     spread = np.linalg.inv(design.T @ weight @ design)
     projection = spread @ design.T @ weight
-    coefficients = projection @ ratios
-    left = ratios - design @ coefficients
+    coefficients = np.einsum("nik,nk->ni", projection, ratios)
+    left = ratios - coefficients @ design.T
+    residual = np.einsum("nkl,nl->nk", weight, left)
     return _Fit(
         coefficients=coefficients,
         covariance=spread,
         projection=projection,
-        residual=weight @ left,
-        chi_square=float(left @ weight @ left),
+        residual=residual,
+        chi_square=np.einsum("nk,nk->n", left, residual),
     )
 
 
-def _enlarged(x: np.ndarray, ratios: np.ndarray, covariance: np.ndarray, size: float) -> float:
-    """Return the tau with which chi-square is just likely enough, to 1%."""
+def _enlarged(
+    x: np.ndarray, ratios: np.ndarray, covariance: np.ndarray, size: np.ndarray
+) -> np.ndarray:
+    """Return the tau with which chi-square is just likely enough, to 1%, shape (N,)."""
     most = chdtri(len(x) - 2, UNLIKELY)
-    low = high = max(size, float(np.sqrt(covariance.diagonal().min())))
+    smallest = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2).min(1))
+    low = np.maximum(size, smallest)
+    high, short = 2 * low, np.ones(len(low), bool)
     for _ in range(MOST_DOUBLINGS):
-        high *= 2
-        if _fit(x, ratios, covariance, high).chi_square <= most:
+        short[short] = _fit(x, ratios[short], covariance[short], high[short]).chi_square > most
+        if not short.any():
             break
-        low = high
-    while high > 1.01 * low:
-        middle = float(np.sqrt(low * high))
+        low[short], high[short] = high[short], 2 * high[short]
+    while (high > 1.01 * low).any():
+        middle = np.sqrt(low * high)
         above = _fit(x, ratios, covariance, middle).chi_square > most
-        low, high = (middle, high) if above else (low, middle)
+        low, high = np.where(above, middle, low), np.where(above, high, middle)
     return high

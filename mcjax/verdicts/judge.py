@@ -30,6 +30,7 @@ from mcjax.verdicts.ladder import Ladder, Rung, climb, too_short
 from mcjax.verdicts.quantities.growth import Growth, growth_of
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.quantities.registry import limits_of, questions
+from mcjax.verdicts.unjudged import Unjudged, unjudged_of
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Verification:
         Smallest number of chains of any condition.
     inapplicable : dict of str to dict of str to str
         By condition and law, why the law was not judged.
+    unjudged : tuple of Unjudged
+        Quantities that a law leaves unjudged, with the reasons.
     rules_of_thumb : dict of str to dict of str to str
         By condition and asymptotic law, why its allowance is a rule of thumb, where it is not
         computed by the second-order law.
@@ -73,6 +76,7 @@ class Verification:
     losses: tuple[LostChains, ...]
     chains: int
     inapplicable: dict[str, dict[str, str]]
+    unjudged: tuple[Unjudged, ...]
     rules_of_thumb: dict[str, dict[str, str]]
     waiting: tuple[str, ...]
     notes: tuple[str, ...] = ()
@@ -132,6 +136,7 @@ def judge(
             for c, p in zip(study.conditions, predictions, strict=True)
             if p.inapplicable
         },
+        unjudged=unjudged_of(study, predictions),
         waiting=_waiting(study, decisive),
         notes=_notes(study, predictions),
         outcomes=tuple(outcomes),

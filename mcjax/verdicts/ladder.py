@@ -24,7 +24,14 @@ from scipy.special import ndtri
 
 from mcjax.verdicts.claims import Claim, Estimate, Place, ratio_claim
 from mcjax.verdicts.counts import ChainCount
-from mcjax.verdicts.extrapolation import Limit, extrapolate, further_scales, limit_errors
+from mcjax.verdicts.extrapolation import (
+    Limit,
+    extrapolate,
+    further_scales,
+    limit_errors,
+    size_with,
+)
+from mcjax.verdicts.further_chains import EXPECTED_POWER
 from mcjax.verdicts.planning import fewest
 
 FEWEST_RUNGS = 3
@@ -143,10 +150,11 @@ def climb(rungs: Iterable[Rung], tolerance: float) -> tuple[list[Claim], list[La
     for place, group in groups.items():
         if len({rung.scale for rung in group}) < FEWEST_RUNGS:
             continue
-        note = next((rung.claim.count.note for rung in group if rung.claim.count.note), "")
-        fit = UNKNOWN if note else _extrapolated(group)
-        if note:
-            note = f"a rung of the ladder: {note}"
+        unjudged = next((rung for rung in group if rung.claim.count.note), None)
+        fit, note = UNKNOWN if unjudged else _extrapolated(group), ""
+        if unjudged:
+            where = f"{unjudged.claim.place.quantity} at scale {unjudged.scale:g} of the ladder"
+            note = f"{where}: {unjudged.claim.count.note}"
         elif fit.misfit < MISFIT:
             note = NO_FIT
         claims.append(_claim(place, group, fit, tolerance=tolerance, note=note))
@@ -211,18 +219,28 @@ def _claim(
     distance, scales = abs(abs(limit.value - 1) - tolerance), _scales(group)
     sampling, law = _covariances(group)
 
-    def factor(level: float) -> float:
-        """Return how many times as many chains decide the claim, to 1%."""
+    def more_chains(distance: float, reach: float) -> float:
+        """Return how many times as many chains bring the limit's errors within a distance."""
 
         def enough(more: float) -> bool:
-            covariance = sampling / more + law
-            error = limit_errors(scales, limit.power, covariance[None], np.array([limit.size]))
-            return -float(ndtri(level / 2)) * math.hypot(float(error[0]), limit.gap) < distance
+            covariance, size = sampling / more + law, np.array([size_with(limit, scales, more)])
+            error = limit_errors(scales, limit.power, covariance[None], size)
+            return reach * math.hypot(float(error[0]), limit.gap) < distance
 
         return fewest(enough, MOST_FURTHER_CHAINS)
 
+    def factor(level: float) -> float:
+        return more_chains(distance, -float(ndtri(level / 2)))
+
+    def expected(level: float) -> float:
+        z = -float(ndtri(level / 2))
+        if abs(limit.value - 1) > z * limit.error:
+            return math.nan
+        return more_chains(tolerance, z + float(ndtri(EXPECTED_POWER)))
+
     reach = distance / -float(ndtri(TYPICAL_LEVEL / 2))
-    return replace(claim, factor=factor, hopeless=_remedy(limit, scales, reach))
+    remedy = _remedy(limit, scales, reach)
+    return replace(claim, factor=factor, expected=expected, hopeless=remedy)
 
 
 def _remedy(limit: Limit, scales: Float[np.ndarray, " K"], reach: float) -> str:

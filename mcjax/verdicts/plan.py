@@ -29,6 +29,7 @@ import numpy as np
 
 from mcjax.laws.first_order.departures import power_of_departures
 from mcjax.laws.prediction import Predictions
+from mcjax.models.allowance import UNMEASURED
 from mcjax.study.study import Study
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.ladder import FEWEST_RUNGS
@@ -36,7 +37,7 @@ from mcjax.verdicts.planned_limits import LimitCells, on_ladder
 from mcjax.verdicts.planning import NormalCells, PlannedCells, RatioCells, UnplannedCells, join
 from mcjax.verdicts.power import FEWEST_CHAINS, Chance, likeliest, true_law
 from mcjax.verdicts.quantities.quantity import Quantity
-from mcjax.verdicts.quantities.registry import questions
+from mcjax.verdicts.quantities.registry import questions, units_of
 
 RULE_OF_THUMB = 0.5
 """Share of an allowance by a rule of thumb that is taken for the departure itself."""
@@ -59,6 +60,10 @@ class Need:
         Departure (of a ratio from 1, or of a quantity without a ratio from the law) that the
         study's number of chains refutes in any one cell with the requested power; infinite if
         there is none.
+    unit : str
+        Unit of that departure.
+    fewest : int
+        Chains below which no claim is made.
     chance : float or None
         Probability that the study's number of chains refutes the law if the study's own laws are
         true, in the cell where it is largest; None if no law stands for the truth.
@@ -73,6 +78,8 @@ class Need:
     cells: int
     chains: int | None
     refuted: float
+    unit: str = ""
+    fewest: int = 0
     chance: float | None = None
     likeliest: int = 0
     refuting: int | None = None
@@ -155,8 +162,14 @@ def plan(
                     continue  # the whole ladder makes one claim
                 total += cells.count
                 assert isinstance(cells, RatioCells), "quantities with a ladder plan ratios"
-                share = RULE_OF_THUMB if comparison.finer is None else 1.0
-                cells = on_ladder(cells, rungs, power_of_departures(condition), share)
+                stated = condition.model.allowance or UNMEASURED
+                cells = on_ladder(
+                    cells,
+                    rungs,
+                    power_of_departures(condition),
+                    share=RULE_OF_THUMB if comparison.finer is None else 1.0,
+                    slower=stated.per_row >= UNMEASURED.per_row,
+                )
             elif quantity.outside(comparison).any() and isinstance(cells, NormalCells):
                 # no number of chains decides all of them
                 cells = replace(cells, spread=np.full(cells.count, np.inf))
@@ -172,8 +185,15 @@ def plan(
             if true is not None:
                 group.chances.append(partial(_chances, quantity, comparison, true, cells, among))
     level = (1 - study.confidence) / max(total, 1)
+    units = units_of(study)
+    # the rungs of a ladder share the budget, but need not be verified
+    wanted = sum(cells.count for group in groups.values() for cells in group.cells)
+    miss = (1 - power) / max(wanted, 1)
     needs = tuple(
-        _need(law, quantity, group, study=study, level=level, power=power, total=total)
+        replace(
+            _need(law, quantity, group, study=study, level=level, power=power, miss=miss),
+            unit=units.get(quantity, ""),
+        )
         for (law, quantity), group in groups.items()
     )
     chains = max((math.inf if n.chains is None else n.chains for n in needs), default=math.inf)
@@ -210,16 +230,21 @@ def _chances(
 
 
 def _need(
-    law: str, quantity: str, group: _Group, study: Study, level: float, power: float, total: int
+    law: str, quantity: str, group: _Group, study: Study, level: float, power: float, miss: float
 ) -> Need:
     cells = join(group.cells)
-    chains = cells.chains(study.tolerance, level, (1 - power) / total)
+    fewest = math.ceil(cells.fewest_chains(level))
+    chains = max(cells.chains(study.tolerance, level, miss), fewest)
+    refuted = math.inf
+    if study.chains >= fewest:
+        refuted = cells.refuted(study.tolerance, level, 1 - power, study.chains)
     need = Need(
         law=law,
         quantity=quantity,
         cells=cells.count,
         chains=math.ceil(chains) if math.isfinite(chains) else None,
-        refuted=cells.refuted(study.tolerance, level, 1 - power, study.chains),
+        refuted=refuted,
+        fewest=fewest,
     )
     chances = [chance for at_level in group.chances for chance in at_level(level)]
     if not chances:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,7 +14,7 @@ from scipy.special import ndtri
 
 from mcjax.calls import explained
 from mcjax.engine.powers import NonNormality
-from mcjax.verdicts.skewed_means import reaches
+from mcjax.verdicts.skewed_means import Tails, reaches
 
 
 @explained
@@ -70,6 +70,10 @@ class PlannedCells(ABC):
             Number of chains; infinite if no number suffices.
         """
 
+    def fewest_chains(self, level: float) -> float:
+        """Return the number of chains below which a study makes no claim at a level."""
+        return 0.0
+
     @abstractmethod
     def refuted(self, tolerance: float, level: float, miss: float, chains: int) -> float:
         """Return the departure from the law that a number of chains refutes in any one cell.
@@ -102,16 +106,23 @@ class NormalCells(PlannedCells):
         Standard error of the prediction itself, in the same units.
     allowance : ndarray of shape (N,)
         Largest departure beyond the tolerance that does not refute a claim.
+    tails : Tails
+        What claims know of the values of their means.
     """
 
     spread: Float[np.ndarray, " N"]
     error: Float[np.ndarray, " N"]
     allowance: Float[np.ndarray, " N"]
+    tails: Tails = field(default=Tails.UNKNOWN, kw_only=True)
 
     @property
     def count(self) -> int:
         """Number of cells, N."""
         return len(self.spread)
+
+    def fewest_chains(self, level: float) -> float:
+        """Return the number of chains below which a study makes no claim at a level."""
+        return self.tails.fewest_chains(level)
 
     def standard_errors(self, level: float, miss: float) -> float:
         """Return the distance to the margin, in standard errors, at which a claim is decided.
@@ -214,19 +225,19 @@ def join(groups: Sequence[Cells]) -> Cells:
     arrays: dict[str, Any] = {
         kind.name: np.concatenate([getattr(cells, kind.name) for cells in groups])
         for kind in fields(groups[0])
-        if kind.name != "quantity"
+        if isinstance(getattr(groups[0], kind.name), np.ndarray)
     }
     return replace(groups[0], **arrays)
 
 
-def fewest(enough: Callable[[float], bool], most: float) -> float:
-    """Return the smallest number from 1 to ``most`` that is enough, to 1%.
+def fewest(enough: Callable[[float], bool], most: float, least: float = 1.0) -> float:
+    """Return the smallest number from ``least`` to ``most`` that is enough, to 1%.
 
     It is infinite if not even ``most`` is enough.
     """
     if not enough(most):
         return math.inf
-    low, high = 1.0, most
+    low, high = least, most
     while high > 1.01 * low:
         middle = math.sqrt(low * high)
         low, high = (low, middle) if enough(middle) else (middle, high)

@@ -77,7 +77,7 @@ class Tails(Enum):
         return 2 * float(ndtr(-((self.value * chains) ** 0.25)))
 
 
-def reaches(level: float, freedom: float, shape: NonNormality) -> tuple[Numbers, Numbers]:
+def reaches(level: float, freedom: Numbers, shape: NonNormality) -> tuple[Numbers, Numbers]:
     """Return how far a two-sided interval reaches, below and above the mean, in standard errors."""
     q = _quantile(level, freedom)
     candidates = _candidates(shape)
@@ -87,14 +87,14 @@ def reaches(level: float, freedom: float, shape: NonNormality) -> tuple[Numbers,
     )
 
 
-def p_below(t: Numbers, freedom: float, shape: NonNormality) -> Numbers:
+def p_below(t: Numbers, freedom: Numbers, shape: NonNormality) -> Numbers:
     """Return the p-value of the hypothesis that the mean is at least some number.
 
     Parameters
     ----------
     t : ndarray
         Observed mean minus that number, in standard errors.
-    freedom : float
+    freedom : ndarray
         Degrees of freedom.
     shape : NonNormality
         Shape of the distribution of the mean.
@@ -104,13 +104,13 @@ def p_below(t: Numbers, freedom: float, shape: NonNormality) -> Numbers:
     return stdtr(freedom, _extreme(max, values))
 
 
-def p_above(t: Numbers, freedom: float, shape: NonNormality) -> Numbers:
+def p_above(t: Numbers, freedom: Numbers, shape: NonNormality) -> Numbers:
     """Return the p-value of the hypothesis that the mean is at most some number."""
     return p_below(-t, freedom, shape._replace(skewness=-shape.skewness))
 
 
 def factor_of_chains(
-    level: float, freedom: float, shape: NonNormality, distance: Numbers, *, above: bool
+    level: float, freedom: Numbers, shape: NonNormality, distance: Numbers, *, above: bool
 ) -> Numbers:
     """Return the factor of chains with which an interval's end only touches a number.
 
@@ -118,7 +118,7 @@ def factor_of_chains(
     ----------
     level : float
         Level of the two-sided interval.
-    freedom : float
+    freedom : ndarray
         Degrees of freedom, which are kept.
     shape : NonNormality
         Shape of the distribution of the mean.
@@ -149,8 +149,14 @@ def factor_of_chains(
     return np.where(distance > 0, factor * factor, np.inf)
 
 
+def _quantile(level: float, freedom: Numbers) -> Numbers:
+    if isinstance(freedom, np.ndarray):
+        return -stdtrit(freedom, level / 2)
+    return _quantile_of_number(level, freedom)
+
+
 @lru_cache
-def _quantile(level: float, freedom: float) -> float:
+def _quantile_of_number(level: float, freedom: float) -> float:
     return -float(stdtrit(freedom, level / 2))
 
 

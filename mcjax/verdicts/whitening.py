@@ -78,6 +78,15 @@ def whiten(comparison: Comparison, outcome: Outcome) -> Whitened:
     return Whitened(errors - errors.mean(0), inverse, count)
 
 
+def planned_spread(law: Prediction) -> Float[np.ndarray, " M"]:
+    """Return the standard deviation of whitened errors for a plan, shape (M,).
+
+    It is infinite where covariances are not alike, so that no number of chains suffices.
+    """
+    ranks = law.rank[-1]
+    return np.where((ranks == ranks[0]) & (ranks > 0), 1.0, np.inf)
+
+
 def range_of(covariance: Float[np.ndarray, "p p"]) -> Float[np.ndarray, "r p"]:
     """Return an orthonormal basis of the range of a covariance."""
     values, vectors = np.linalg.eigh(scaled(covariance))

@@ -90,7 +90,7 @@ BAD = [
         (LINEAR, f"{{ verifier = [1.0, 0.0], within = {value} }}", ".within", "; give a positive")
         for value in ("0", "-1.0", "nan", "inf", "true", "'x'", "[1.0]")
     ),
-    (LINEAR, "{ verifier = [1.0], within = 1.0 }", ".verifier", "has 1 numbers; give 2, as theta"),
+    (LINEAR, "{ verifier = [1.0], within = 1.0 }", ".verifier", "has 1 number; give 2, as theta"),
     *(
         (LINEAR, f"{{ verifier = {value}, within = 1.0 }}", ".verifier", "; give finite numbers")
         for value in ("1.0", "[1.0, nan]", "[1.0, 'x']", "[[1.0, 0.0]]", "[1.0, true]", "'real'")
@@ -106,7 +106,7 @@ BAD = [
     (POISSON, "{ verifier = [1.0, 0.0], within = 1.0 }", ".verifier", "which poisson does not"),
     # checker
     (LINEAR, "{ checker = [1.0, 0.0] }", ".checker", "which linear does not have"),
-    (LOGISTIC, "{ checker = [1.0] }", ".checker", "has 1 numbers; give 2, as theta"),
+    (LOGISTIC, "{ checker = [1.0] }", ".checker", "has 1 number; give 2, as theta"),
     (LOGISTIC, "{ checker = [1.0, inf] }", ".checker", "; give finite numbers"),
     (LOGISTIC, "{ checker = [1.0, 0.0], count = 2 }", ".count", "is 2, not one of"),
     # best of several

@@ -43,7 +43,7 @@ BEYOND = {
         "predict",
         "[network]\nmodels = 1000\ninitial = 50\n"
         + FAMILY.replace("generations = 2", "generations = 1000000"),
-        "run: has 1000 models of 1 parameters over 1000000 generations",
+        "run: has 1,000 models of 1 parameter over 1,000,000 generations",
     ),
     "conditions": (
         "predict",

@@ -27,7 +27,7 @@ def test_published(call, tmp_path):
     assert float(kept["empirical"]) == row["empirical"]
     status, shown, said = call("published", "A1", "--out", out)
     assert (status, said) == (0, "")  # nothing ran
-    assert "verified: 1 numbers (1 verified, 0 refuted, 0 inconclusive) at ±3%" in shown
+    assert "verified: 1 number (1 verified, 0 refuted, 0 inconclusive) at ±3%" in shown
 
 
 def test_an_unknown_result(call):

@@ -1,5 +1,7 @@
 """The command line on more quantities than the MSE, on ladders, and before a run."""
 
+import re
+
 import pytest
 from sample_study import STUDY
 
@@ -44,6 +46,51 @@ def test_every_quantity_and_the_ladder_are_shown(ladder_file, call, call_json):
     assert bias["ratio"] is None
     assert bias["predicted"] == 0
     assert 0 <= bias["interval"][0] <= bias["empirical"] <= bias["interval"][1]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "generations", "reason"),
+    [
+        ("collapse", 1, "with T = 1 there are too few generations to tell growth"),
+        ("growth", 0, "with T = 0 there is no generation after the first"),
+        ("efficiency", 3, "all models read one real source"),
+        ("normality", 3, "the law predicts no distribution"),
+    ],
+)
+def test_a_quantity_with_nothing_to_judge_says_why(
+    study_file, call, call_json, quantity, generations, reason
+):
+    """On the terminal, in JSON and in a plan; also where another law judges it."""
+    text = study_file.read_text().replace("generations = 3", f"generations = {generations}")
+    study_file.write_text(text.replace("[run]", f'[run]\nquantities = ["{quantity}"]'))
+    for option in ((), ("--plan",)):
+        _, out, _ = call("verify", study_file, *option)
+        assert f"Not judged: {quantity} by finite_sample: {reason}" in out
+        _, found = call_json("verify", study_file, *option)
+        by_law = {one["law"]: one for one in found["unjudged"]}
+        assert by_law["finite_sample"]["quantity"] == quantity
+        assert by_law["finite_sample"]["reason"].startswith(reason)
+    assert ("first_order" in by_law) == (quantity != "normality")
+
+
+def test_what_is_not_judged_has_a_subject(study_file, call):
+    text = study_file.read_text().replace("chains = 256", "chains = 40")
+    study_file.write_text(text)
+    _, out, _ = call("verify", study_file)
+    lines = [line for line in out.splitlines() if line.startswith("Not judged: ")]
+    assert lines
+    assert all(re.match(r"Not judged: mse of a, b, c by [\w, ]+: ", line) for line in lines)
+
+
+def test_a_plan_names_units_and_the_fewest_chains(study_file, call):
+    text = study_file.read_text()
+    study_file.write_text(text.replace("[run]", '[run]\nquantities = ["mse", "bias", "growth"]'))
+    _, out, _ = call("verify", study_file, "--plan")
+    assert re.search(r"mse .* off by [\d.]+%", out)
+    assert re.search(r"bias .* off by [\d.]+ \(standard deviations\)", out)
+    assert re.search(r"drift .* nothing: no verdict with fewer than \d+", out)
+    _, out, _ = call("verify", study_file, "--plan", "--chains", "9999")
+    assert re.search(r"drift .* off by [\d.]+ \(\(observed - predicted\) / error\)", out)
 
 
 def test_a_plan_runs_no_study(study_file, call, call_json):

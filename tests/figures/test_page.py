@@ -86,7 +86,7 @@ def test_html_is_well_formed_and_stands_alone(made):
 def test_markdown_says_the_same(made):
     found, texts = made
     text = texts["report.md"]
-    assert text.startswith("# Do finite_sample and first_order hold for 1 conditions")
+    assert text.startswith("# Do finite_sample and first_order hold for 1 condition")
     assert f"**{found.verdict}, {len(found.cells)} cells" in text
     assert FILE.strip() in text
     assert re.findall(r"^## (.*)$", text, re.M) == [

@@ -295,7 +295,7 @@ def test_a_file_with_sources(tmp_path):
         ("[0.0, 0.0]]", "[0.5, 0.0]]", "(web).covariance: is not symmetric"),
         ("[0.0, 0.0]]", "[0.0, -1.0]]", "(web).covariance: is not positive semi-definite"),
         ("[0.0, 0.0]]", "[0.0]]", "(web).covariance: is not square"),
-        ("theta = [1.0, 0.5]", "theta = [1.0]", "(web).theta: has 1 numbers; give 2"),
+        ("theta = [1.0, 0.5]", "theta = [1.0]", "(web).theta: has 1 number; give 2"),
         ("theta = [1.0, 0.5]", "theta = [1.0, inf]", "(web).theta: must be finite"),
         ("noise = 0.5", "noise = 0.0", "(web).noise: is 0.0; give a positive number"),
         ("noise = 0.5", "shift = [1, 0]", "(web).shift: and theta exclude each other"),

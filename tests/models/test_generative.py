@@ -96,7 +96,7 @@ def test_what_else_is_refused():
         mcjax.condition(loop, poisson_mean(), [1.0], covariance=[[2.0]])
     with pytest.raises(InputError, match="covariates"):
         mcjax.condition(loop, poisson_mean(), [1.0], design="fixed")
-    with pytest.raises(InputError, match=r"network\.feeds: gives .* 1 samples .* more than 1"):
+    with pytest.raises(InputError, match=r"network\.feeds: gives .* 1 sample .* more than 1"):
         mcjax.condition(loop, gaussian(), [0.0, 1.0])
     begun = mcjax.build_network(1, [("0", "0", 9)], first=[("real", "0", 9)])
     with pytest.raises(

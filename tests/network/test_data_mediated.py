@@ -79,9 +79,9 @@ def test_the_collapse_law_is_of_the_weights_that_stay():
     [
         ("alpha = [0.5, 0.25]", "alpha = 1.5", "data_mediated.alpha: has 1.5; give numbers from 0"),
         ("alpha = [0.5, 0.25]", "alpha = []", "data_mediated.alpha: is empty"),
-        ("private = [20, 30]", "private = [20]", "data_mediated.private: has 1 entries; give 2"),
+        ("private = [20, 30]", "private = [20]", "data_mediated.private: has 1 entry; give 2"),
         ("synthetic = 10", "synthetic = 0", "data_mediated.synthetic: "),
-        ("[0.0, 1.0]]", "[0.0]]", "(private 1).theta: has 1 numbers"),
+        ("[0.0, 1.0]]", "[0.0]]", "(private 1).theta: has 1 number"),
         ("[run]", "[network]\nmodels = 1\ninitial = 9\n[run]", "and [network] exclude each other"),
     ],
 )

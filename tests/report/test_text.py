@@ -8,7 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mcjax import api
+from mcjax.errors import InputError
+from mcjax.models.location import linear
+from mcjax.network.topologies import self_loop
+from mcjax.numbers import how_many
 from mcjax.report.text import number, strict_json, with_error
+from mcjax.study.study import Study, condition
 
 
 def parsed(value):
@@ -127,3 +133,25 @@ def test_brackets_reproduce_the_standard_error(magnitude):
 @pytest.mark.parametrize("error", [1e-100, 1e-300])
 def test_tiny_errors(error):
     assert with_error(error, error).endswith("00010(10)")
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "text"),
+    [
+        (0, "chain", "0 chains"),
+        (1, "condition", "1 condition"),
+        (2048, "chain", "2,048 chains"),
+        (1, "entry", "1 entry"),
+        (2, "entry", "2 entries"),
+    ],
+)
+def test_counts_agree_with_their_nouns(count, noun, text):
+    assert how_many(count, noun) == text
+
+
+def test_lists_of_one_number_are_called_so():
+    two, one = (
+        Study((condition(self_loop(samples=9, initial=9), linear(), np.ones(p)),)) for p in (2, 1)
+    )
+    with pytest.raises(InputError, match="has 1 number, and the study's has 2"):
+        api.theory_for(two, one)

@@ -275,7 +275,7 @@ def test_errors_in_a_network_file_name_that_file(load, tmp_path):
 
 
 def test_covariance_errors_name_the_file(refused):
-    refused(SMALL + "[covariates]\ncovariance = [[1.0, 2.0]]", "covariates.covariance", "1 rows")
+    refused(SMALL + "[covariates]\ncovariance = [[1.0, 2.0]]", "covariates.covariance", "1 row of")
     refused(SMALL + "[covariates]\ncovariance = 1.0", "covariates.covariance", "a list")
 
 

@@ -173,6 +173,32 @@ def test_a_study_too_short_to_tell(true, told, generations):
         assert not clear(law_of.longer(generations - 1))
 
 
+def test_a_t_that_tells_is_followed_by_none_that_does_not():
+    """Errors that swing: T = 6 would tell, and T = 9 would not, whose half is even."""
+
+    def swings(last, decay=0.97):
+        t = np.arange(last + 1)
+        mse = np.repeat((1 + 0.4 * (t % 2) * decay**t)[:, None], 2, axis=1)
+        still = {"growth": NOTHING, "limit": np.ones(2)}
+        told = law(SPREAD, generations=last, **still, mse=mse)
+        return replace(told, longer=lambda later: swings(later, decay))
+
+    short = replace(swings(5), longer=lambda later: swings(later))
+    level = level_paths(np.random.default_rng(6), 1, 512)[:, :, :6]
+    errors = level * np.sqrt(short.mse[:, :1, None])
+    assert not clear(short).any()
+    assert clear(swings(6)).all()
+    assert not clear(swings(9)).any()
+    for cell in settle(claims("collapse", short, outcomes(errors)[0], 0.3), 0.99):
+        told = int(cell.note.split("T = ")[1].split()[0])
+        assert not clear(swings(told - 1)).any()
+        assert all(clear(swings(later)).all() for later in range(told, 4 * told))
+        assert cell.note.endswith(f"would tell for {cell.model!r}")
+    never = replace(swings(5, 1.0), longer=lambda later: swings(later, 1.0))
+    for cell in settle(claims("collapse", never, outcomes(errors)[0], 0.3), 0.99):
+        assert f"T would have to be larger than 512 to tell for {cell.model!r}" in cell.note
+
+
 @pytest.mark.parametrize("real", [0, 100])
 def test_networks(real):
     """By their own law verified, by that of the other refuted."""

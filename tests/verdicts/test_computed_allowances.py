@@ -145,3 +145,17 @@ def test_a_covariance_off_by_three_tenths_is_refuted(run, name, factor):
     for comparison, refuted in ((true, False), (wrong, True)):
         claims = QUANTITIES[name].claims(comparison, outcome)
         assert (min(claim.beyond for claim in claims) < 1e-6) == refuted, REFUTED
+
+
+def test_the_more_alike_models_are_the_more_their_spread_may_depart():
+    """What is neglected of the errors is not all common to them."""
+
+    def allowed(common):
+        feeds = [("a", "a", common), ("a", "b", common)]
+        feeds += [("real", "a", 200 - common), ("real", "b", 200 - common)]
+        one = condition(build_network("ab", feeds, 200, draws="shared"), logistic(), list(LOOP))
+        [cells] = QUANTITIES["homogenisation"].planned(compared(one))
+        return cells.allowance.reshape(2, -1)[0]
+
+    (alike, cosine), (unlike, other) = (allowed(common)[:2] for common in (190, 50))
+    assert alike / unlike > 2 * cosine / other

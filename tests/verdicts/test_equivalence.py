@@ -132,7 +132,8 @@ def test_worst():
 
 def test_no_number_of_chains_beyond_what_a_table_holds():
     claim = claim_of(1.0, 0.3, 1000)
-    [cell] = settle([replace(claim, factor=lambda level: 1e30)], 0.99)
+    many = {"factor": lambda level: 1e30, "expected": lambda level: 1e30}
+    [cell] = settle([replace(claim, **many)], 0.99)
     assert cell.verdict == INCONCLUSIVE
     assert cell.chains_needed is None
     assert cell.note == ""

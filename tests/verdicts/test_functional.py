@@ -143,7 +143,7 @@ def test_no_logarithm_of_nothing():
     spread = np.ones(256)
     spread[3] = 0
     found = gaussian_claims(spread, {"log_deviation": 0.0, "variance": 1.0})
-    assert found["log_deviation"].count.note.startswith("1 chains have no finite value")
+    assert found["log_deviation"].count.note.startswith("1 chain has no finite value")
     assert found["log_deviation"].count.lost == 1
     assert found["variance"].count.lost == 0
 

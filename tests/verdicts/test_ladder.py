@@ -240,7 +240,7 @@ def test_an_error_of_the_law_is_common_to_all_rungs():
 def test_what_keeps_a_rung_from_judgement_keeps_the_ladder():
     cell = verdict(curve(SCALES), np.full(4, 0.004), notes={2: "why"})
     assert cell.verdict == INCONCLUSIVE
-    assert cell.note == "a rung of the ladder: why"
+    assert cell.note == "mse at scale 2 of the ladder: why"
 
 
 def test_two_rungs_are_no_ladder():

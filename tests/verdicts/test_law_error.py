@@ -19,7 +19,9 @@ from mcjax.verdicts.cells import settle
 from mcjax.verdicts.claims import DOUBTFUL, LAW_ERROR, Estimate, Place, ratio_claim
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
+from mcjax.verdicts.further_chains import more_for_power
 from mcjax.verdicts.judge import judge
+from mcjax.verdicts.quantities import bias, covariance
 
 BATCHES, DRAWS, RUNS = 32, 10, 150
 POOLED = 0.3
@@ -97,6 +99,40 @@ def test_a_true_law_with_an_error_is_refuted_no_oftener_than_its_level(quantity,
     most = 2 * stats.t.sf(stats.norm.isf(level / 2), BATCHES - 1)
     assert wrong.max() <= stats.binom.isf(1e-4, RUNS, most), wrong / RUNS
     assert stripped > 0.5 * RUNS * len(wrong)
+
+
+def test_covariances_have_the_freedom_of_the_batches():
+    """Where the error of the law is all there is."""
+    place, count = Place("", "a", 2, "covariance", "law"), ChainCount(10**8, 0)
+    error = 0.01
+    numbers = np.array([[1.0], [1.0], [error], [0.0], [0.0], [error], [0.0]])
+    options = {"tolerance": 0.1, "count": count}
+    for batches, freedom in ((BATCHES, BATCHES - 1), (0, 10**8 // 2 - 1)):
+        claim = covariance._claim(place, numbers, batches=batches, **options)
+        for level in (0.1, 1e-3, 1e-6):
+            reach = stats.t.isf(level / 2, freedom) * error
+            assert claim.interval(level) == pytest.approx((-reach, reach))
+
+
+@pytest.mark.parametrize("p", [1, 3])
+def test_means_have_the_freedom_of_the_batches(p):
+    """Where the error of the law is nearly all there is, and the margin is nothing."""
+    place, chains, error = Place("", "a", 2, "bias", "law"), 10**8, 0.05
+    departure = np.full(p, 0.2 / np.sqrt(p))
+    claim = bias._claim(
+        place,
+        departure=departure,
+        mean=departure,
+        second=np.eye(p) + np.outer(departure, departure),
+        tolerance=1e-9,
+        count=ChainCount(chains, 0),
+        allowance=0.0,
+        law_error=error,
+        batches=BATCHES,
+    )
+    freedom = BATCHES - 1
+    statistic = (0.2 / error) ** 2 * (freedom + 1 - p) / (p * freedom)
+    assert claim.beyond == pytest.approx(2 * stats.f.sf(statistic, p, freedom + 1 - p), rel=1e-3)
 
 
 def test_functionals_carry_the_error():
@@ -191,8 +227,9 @@ def test_more_chains_do_not_reduce_the_error_of_a_law():
     assert hopeless.note == LAW_ERROR
     some = settled(0.05, 0.007, 10_000, batches=1000)
     assert (some.verdict, some.note) == (INCONCLUSIVE, "")
+    told = some.chains_needed / more_for_power(0.01 / 400)  # in half of all runs
     for more, verdict in ((1.02, VERIFIED), (0.98, INCONCLUSIVE)):
-        chains = int(more * some.chains_needed)
+        chains = int(more * told)
         error = 0.05 * (10_000 / chains) ** 0.5
         assert settled(error, 0.007, chains, batches=1000).verdict == verdict
 

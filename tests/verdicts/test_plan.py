@@ -1,5 +1,6 @@
 """What a plan announces is what happens."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -13,8 +14,11 @@ from mcjax.engine.outcome import summarise
 from mcjax.models.location import linear
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition, ladder
+from mcjax.verdicts.claims import Estimate, Place, ratio_claim
+from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
-from mcjax.verdicts.judge import judge
+from mcjax.verdicts.judge import claims_of, judge
+from mcjax.verdicts.ladder import Rung, climb
 from mcjax.verdicts.plan import plan
 from mcjax.verdicts.quantities.registry import QUANTITIES
 
@@ -114,16 +118,107 @@ def test_a_law_that_is_itself_in_doubt_may_need_what_no_number_gives(base):
     assert found.needs[0].chains is None
 
 
-def test_a_ladder_is_planned_as_one():
+@pytest.mark.parametrize("quantity", EVERY)
+def test_what_is_announced_respects_the_fewest_chains_of_a_claim(base, quantity):
+    """Below them nothing is verified or refuted, so nothing is announced."""
+    study, predictions = base
+    study = replace(study, quantities=(quantity,), tolerance=0.9)  # so wide that few chains suffice
+    found = plan(study, predictions, POWER)
+    level = (1 - study.confidence) / found.claims
+    outcome = next(iter(normal_runs(predictions[0].laws["finite_sample"], 64, 0)))
+    claims, *_ = claims_of(study, predictions, [outcome])
+    for need in found.needs:
+        least = max(math.ceil(claim.fewest(level)) for claim in claims)
+        assert least <= need.fewest <= need.chains
+        fewer = plan(replace(study, chains=need.fewest - 1), predictions, POWER)
+        assert {other.refuted for other in fewer.needs} == {math.inf}
+        enough = plan(replace(study, chains=100 * need.fewest), predictions, POWER)
+        assert max(other.refuted for other in enough.needs) < math.inf
+
+
+def drawn_ladders(study, predictions, chains, runs, factor=1.0):
+    """The limits of a first-order law on ladders whose exact ratios are known, without chains.
+
+    The law is off by a factor. Generations are independent.
+    """
+    rng = np.random.default_rng(chains)
+    for _ in range(runs):
+        rungs = []
+        for one, known in zip(study.conditions, predictions, strict=True):
+            told, true = known.laws["first_order"], known.laws["finite_sample"]
+            ratios = factor * true.mse / told.mse
+            errors = ratios * told.relative_spread / np.sqrt(chains)
+            for t, i in np.ndindex(*ratios.shape):
+                claim = ratio_claim(
+                    Place(one.name, str(i), t, "mse", "first_order"),
+                    observed=Estimate(float(rng.normal(ratios[t, i], errors[t, i])), errors[t, i]),
+                    predicted=Estimate(1.0, 0.0),
+                    tolerance=study.tolerance,
+                    count=ChainCount(chains, 0),
+                )
+                rungs.append(Rung("", one.scale, claim))
+        limits, _ = climb(rungs, study.tolerance)
+        level = (1 - study.confidence) / (len(rungs) + len(limits))
+        yield limits, level
+
+
+@pytest.mark.parametrize("scales", [(1, 2, 4), (1, 2, 4, 8), (1, 4, 16)])
+def test_a_planned_ladder_is_verified_with_the_power(scales):
+    net = topologies.self_loop(samples=50, real=50, initial=100)
+    study = Study(
+        ladder(condition(net, linear(), np.ones(2)), scales), generations=2, tolerance=0.2
+    )
+    predictions = api.predict(study)
+    alone = [replace(p, laws={"first_order": p.laws["first_order"]}) for p in predictions]
+    [need] = plan(study, alone, POWER).needs
+    found = [
+        max(claim.within for claim in limits) < level
+        for limits, level in drawn_ladders(study, predictions, need.chains, RUNS)
+    ]
+    assert sum(found) >= FEWEST
+    few = [
+        max(claim.within for claim in limits) < level
+        for limits, level in drawn_ladders(study, predictions, need.chains // 32, RUNS)
+    ]
+    assert sum(few) < RUNS / 2
+
+
+def test_a_departure_announced_on_a_ladder_is_refuted_with_the_power():
+    net = topologies.self_loop(samples=50, real=50, initial=100)
+    study = Study(
+        ladder(condition(net, linear(), np.ones(2)), (1, 2, 4, 8)), generations=2, chains=4096
+    )
+    predictions = api.predict(study)
+    alone = [replace(p, laws={"first_order": p.laws["first_order"]}) for p in predictions]
+    [need] = plan(study, alone, POWER).needs
+    found = [
+        limits[-1].beyond < level
+        for limits, level in drawn_ladders(study, predictions, 4096, RUNS, 1 + need.refuted)
+    ]
+    assert sum(found) >= FEWEST
+
+
+@pytest.fixture(scope="module")
+def rising():
     net = topologies.self_loop(samples=50, real=50, initial=100)
     one = condition(net, linear(), np.ones(3))
     study = Study(ladder(one, (1, 2, 4, 8)), generations=2, tolerance=0.1)
-    found = plan(study, api.predict(study), POWER)
+    return study, plan(study, api.predict(study), POWER)
+
+
+def test_a_ladder_is_planned_as_one(rising):
+    _, found = rising
     needs = {(need.law, need.quantity): need for need in found.needs}
     assert set(needs) == {("first_order", "mse_asymptote"), ("finite_sample", "mse")}
     limit = needs["first_order", "mse_asymptote"]
     assert limit.cells == 3
     assert limit.chains > 1.5 * needs["finite_sample", "mse"].chains
+
+
+@pytest.mark.statistical
+def test_the_chains_of_a_planned_ladder_verify_it(rising):
+    study, found = rising
+    limit = next(need for need in found.needs if need.quantity == "mse_asymptote")
     outcomes = [t.outcome for t in api.simulate(replace(study, chains=limit.chains))]
     cells = judge(replace(study, chains=limit.chains), api.predict(study), outcomes).cells
     assert {c.verdict for c in cells if c.quantity == "mse_asymptote"} == {VERIFIED}

@@ -32,6 +32,7 @@ from mcjax.laws.law import GROWING, STOPS, Inapplicable, Reason, changing, has_l
 from mcjax.laws.prediction import Prediction, mean_squares
 from mcjax.laws.second_order.m_estimators import corrections
 from mcjax.models.information import Information
+from mcjax.numbers import how_many
 from mcjax.study.study import Condition
 
 FLATTEST = 0.5
@@ -169,7 +170,7 @@ def _around_path(condition: Condition, generations: int) -> Prediction:
         raise Inapplicable("errors around the path of the centres are too large for a number")
     if path.flatness.max() > FLATTEST:
         raise Inapplicable(
-            f"the curvature of the loss on the path of the centres changes by"
+            "the curvature of the loss on the path of the centres changes by"
             f" {path.flatness.max():.0%} within a standard deviation; give more samples"
         )
     if path.clearance < CLEAR:
@@ -234,7 +235,11 @@ def _too_few(rows: float, condition: Condition) -> Reason | None:
     p = len(condition.theta)
     if condition.model.covariates == 0 or rows > p:
         return None
-    return Reason(f"a fit has {rows:.3g} rows for {p} parameters, too few for an asymptotic law")
+    return Reason(
+        f"a fit has {rows:.3g} row{'' if rows == 1 else 's'} for {how_many(p, 'parameter')},"
+        " too few"
+        " for an asymptotic law"
+    )
 
 
 def _long_run(system: LinearSystem, condition: Condition) -> tuple[np.ndarray, np.ndarray]:

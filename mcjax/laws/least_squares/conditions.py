@@ -10,6 +10,7 @@ import numpy as np
 from mcjax.laws.law import STOPS, Reason, altered
 from mcjax.network.feed import REAL
 from mcjax.network.network import Network
+from mcjax.numbers import how_many
 from mcjax.solvers.conditioning import condition_number
 from mcjax.study.study import Condition
 
@@ -59,7 +60,7 @@ def few_rows(net: Network, p: int, more: int) -> Reason | None:
         counts = [first, *later]
         if min(counts) <= p + more:
             return Reason(
-                f"model {name!r} fits {min(counts)} rows; second moments need more than"
+                f"model {name!r} fits {how_many(min(counts), 'row')}; second moments need more than"
                 f" p + {more} = {p + more}"
             )
     return None

@@ -29,6 +29,7 @@ from mcjax.laws.least_squares.explosion import long_run
 from mcjax.laws.least_squares.second_moments import second_moment_map, second_moments
 from mcjax.laws.prediction import Prediction
 from mcjax.network.network import Network
+from mcjax.numbers import how_many
 from mcjax.study.roots import covariance_root, whitener
 from mcjax.study.study import Condition
 
@@ -93,7 +94,9 @@ def _not_loops(net: Network, p: int) -> Reason | None:
         if feed.weight != 1:
             return Reason("data accumulate with weights other than 1")
     if min(net.initial) <= p + 1:
-        return Reason(f"a fit has {min(net.initial)} rows, and p + 1 = {p + 1} are too few")
+        return Reason(
+            f"a fit has {how_many(min(net.initial), 'row')}, and p + 1 = {p + 1} are too few"
+        )
     return None
 
 

@@ -47,6 +47,7 @@ from mcjax.laws.law import GROWING, STOPS, Reason, altered, changing
 from mcjax.laws.least_squares.conditions import FIXED, SOURCES, label_variances, unusual_feeds
 from mcjax.laws.prediction import Prediction
 from mcjax.network.feed import REAL
+from mcjax.numbers import how_many
 from mcjax.study.study import Condition
 
 DOUBLINGS = 50
@@ -162,8 +163,8 @@ def _heavy_noise(condition: Condition) -> Reason | None:
                 return Reason("the noise has no finite variance")
             if abs(rows - p) <= 1:
                 return Reason(
-                    f"a fit has {rows} rows for {p} parameters; with noise, second moments need"
-                    " fewer than p - 1 or more than p + 1"
+                    f"a fit has {how_many(rows, 'row')} for {how_many(p, 'parameter')}; with noise,"
+                    " second moments need fewer than p - 1 or more than p + 1"
                 )
     return None
 

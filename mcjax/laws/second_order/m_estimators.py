@@ -29,6 +29,7 @@ from mcjax.laws.second_order.radius import radii_of
 from mcjax.laws.second_order.row_tensors import grid_for, noise_axes
 from mcjax.laws.second_order.validity import leverage_of, validity_of
 from mcjax.models.scores import ScoreMoments
+from mcjax.numbers import how_many
 from mcjax.study.study import Condition
 
 MOST_ENTRIES, MOST_WITHOUT_THIRD = 150, 500
@@ -78,7 +79,10 @@ class SecondOrder:
             return other
         rows, p = _fewest_rows(condition), len(condition.theta)
         if rows <= p:
-            return Reason(f"a fit has {rows} rows for {p} parameters, too few for an expansion")
+            return Reason(
+                f"a fit has {how_many(rows, 'row')} for {how_many(p, 'parameter')}, too few"
+                " for an expansion"
+            )
         return None
 
     def predict(self, condition: Condition, generations: int) -> Prediction:
@@ -182,7 +186,8 @@ def _check_size(condition: Condition, read: Generations) -> None:
     entries = size * p + len(read.kept) * noise
     if entries > most:
         raise Inapplicable(
-            f"the network is too large: its state has {entries} entries ({p} for a model, {noise}"
+            f"the network is too large: its state has {how_many(entries, 'entry')} ({p} for a"
+            f" model, {noise}"
             f" for real data that are used again), and at most {most} are feasible"
         )
     for samples in read.samples:

@@ -18,7 +18,8 @@ of the allowance for second moments.
 
 The mean of a law that simulates has an error of its own, with covariance V over its draws. Then m
 has the covariance C / n + V. This is at most C / n' with ``1 / n' = 1 / n + v``, where v is the
-largest eigenvalue of ``C^-1 V``, and n' takes the place of n.
+largest eigenvalue of ``C^-1 V``, and n' takes the place of n. That estimate has Welch's degrees of
+freedom f, and ``(f + 1 - p) / (p f) T^2`` the F distribution with (p, f + 1 - p).
 """
 
 from __future__ import annotations
@@ -34,9 +35,10 @@ from scipy.special import chdtri, chndtr, chndtrix, ncfdtr, ndtr, ndtri
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import SMALLEST, Prediction
 from mcjax.solvers.conditioning import condition_number
-from mcjax.verdicts.claims import ALLOWED, LAW_ERROR, Claim, Estimate, Interval, Place
+from mcjax.verdicts.claims import ALLOWED, LAW_ERROR, Claim, Estimate, Interval, Place, welch
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount, count_chains
+from mcjax.verdicts.further_chains import EXPECTED_POWER
 from mcjax.verdicts.planning import VectorCells
 from mcjax.verdicts.power import Amplification, Chance
 from mcjax.verdicts.quantities.quantity import Quantity
@@ -46,6 +48,10 @@ from mcjax.verdicts.whitening import BEYOND, ROUNDING, range_of
 
 class BiasCells(VectorCells):
     """Cells about D, for which T^2 is chi-squared if there is no bias."""
+
+    def fewest_chains(self, level: float) -> float:
+        """Return the number of chains below which a study makes no claim at a level."""
+        return self.p + 2.0
 
     def standard_errors(self, level: float, miss: float) -> float:
         """Return the distance to the margin, in standard errors, at which a claim is decided."""
@@ -88,6 +94,7 @@ class Bias(Quantity):
                 count=count,
                 allowance=float(allowance[t, i]),
                 law_error=float(law_error[t, i]),
+                batches=len(prediction.versions),
             )
 
     def planned(self, comparison: Comparison) -> list[BiasCells]:
@@ -167,6 +174,7 @@ def _claim(
     count: ChainCount,
     allowance: float,
     law_error: float,
+    batches: int,
 ) -> Claim:
     p, chains = len(departure), count.counted
     statistic = math.nan
@@ -188,8 +196,10 @@ def _claim(
         """
         n = more * chains
         worth = _worth(n, law_error)
-        observed, noncentral = worth * (n - p) / (p * (n - 1)) * statistic, worth * distance**2
-        value = float(ncfdtr(p, n - p, noncentral, observed))
+        freedom = float(welch(1 - worth / n, n - 1, batches))
+        left = max(freedom + 1 - p, 1.0)
+        observed, noncentral = worth * left / (p * freedom) * statistic, worth * distance**2
+        value = float(ncfdtr(p, left, noncentral, observed))
         return value if math.isfinite(value) else _patnaik(p, noncentral, p * observed)
 
     def within(more: float = 1.0) -> float:
@@ -210,15 +220,25 @@ def _claim(
             return math.inf
         return float(brentq(lambda more: p_value(more) - level, 1.0, most))
 
+    interval = _interval(below, estimate)
+
+    def expected(level: float) -> float:
+        if count.note or interval(level)[0] > 0:
+            return math.nan
+        reach = -float(ndtri(level / 2)) + math.sqrt(float(chdtri(p, 1 - EXPECTED_POWER)))
+        room = (tolerance / reach) ** 2 - law_error**2
+        return 1 / (chains * room) if room > 0 else math.inf
+
     return Claim(
         place=place,
         observed=Estimate(estimate, 1 / math.sqrt(max(worth, 1))),
         predicted=0.0,
         within=within(),
         beyond=beyond(),
-        interval=_interval(below, estimate),
+        interval=interval,
         factor=factor,
         count=count,
+        expected=expected,
         hopeless=LAW_ERROR if law_error else ALLOWED,
     )
 

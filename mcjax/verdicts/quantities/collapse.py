@@ -10,7 +10,8 @@ The claim is that r lies within the tolerance of the law's own r, and on its sid
 
 There must be enough generations for growth to dominate, or for transients to decay. If the law's
 own r is not on the side of its verdict by a tenth at least, the claim cannot be verified, whatever
-the chains; its note names the first T that would tell, by the law. It can be refuted, because an r
+the chains; its note names the T from which on every T would tell, by the law. (The first T that
+tells may be followed by others that do not, because T // 2 jumps.) It can be refuted, because an r
 that is not the law's is wrong at any T. An asymptotic law whose allowance is a rule of thumb has
 the same for r as for second moments.
 
@@ -40,6 +41,8 @@ from mcjax.verdicts.skewed_means import Tails
 from mcjax.verdicts.tails import dominated
 
 BOUNDARY, ROOM = 0.4, 0.1
+FEWEST_GENERATIONS = 2
+"""Smallest T at which growth can be told from a constant error."""
 MOST_GENERATIONS, MOST_CENTRES, MOST_NUMBERS = 1024, 64, 1 << 22
 """How far ahead a law is asked for a T that would tell: generations, those of a law whose centres
 move, each of which takes an integration, and numbers."""
@@ -76,6 +79,17 @@ class Collapse(Quantity):
     unit = "growth as a share of the level"
     of_squares = True
 
+    def silence(self, comparison: Comparison) -> str:
+        """Return for which models the law gives no number to judge, and why."""
+        if comparison.last < FEWEST_GENERATIONS:
+            return (
+                f"with T = {comparison.last} there are too few generations to tell growth from a"
+                f" constant error; give {FEWEST_GENERATIONS} or more"
+            )
+        untold = np.flatnonzero(predicted_sides(comparison.prediction) == 0)
+        models = [repr(comparison.condition.network.models[i]) for i in untold]
+        return f"the law does not tell whether it grows for {', '.join(models)}" if models else ""
+
     def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that r of every model with a predicted fate is the law's."""
         prediction, last = comparison.prediction, comparison.last
@@ -83,7 +97,7 @@ class Collapse(Quantity):
         errors, decidable = _share_error(prediction), clear(prediction)
         low, high = _edges(prediction, comparison.tolerance)
         allowance = _allowance(comparison)
-        heavy, notes = dominated(outcome)[last], _notes(prediction)
+        heavy, notes = dominated(outcome)[last], _notes(comparison)
         for i in np.flatnonzero(sides).tolist():
             squared = outcome.moments.across.ends(i)
             share = _estimated_share(squared, outcome.moments.powers.ends[i], last)
@@ -104,6 +118,7 @@ class Collapse(Quantity):
                 count=count,
                 allowance=float(allowance[i]),
                 tails=Tails.MEASURED,
+                true=float(shares[i]),
             )
             yield claim if decidable[i] else never_verified(claim, notes[i])
 
@@ -121,6 +136,7 @@ class Collapse(Quantity):
                 error=_share_error(prediction)[judged],
                 allowance=_allowance(comparison)[judged],
                 margin=margin[judged],
+                tails=Tails.MEASURED,
             )
         ]
 
@@ -167,7 +183,7 @@ def predicted_sides(prediction: Prediction) -> Int[np.ndarray, " M"]:
     The side is +1 if the law predicts that the model collapses, -1 if it predicts that it does not,
     and 0 if the law makes no statement or the study has too few generations for growth.
     """
-    if len(prediction.mse) < 3:
+    if len(prediction.mse) <= FEWEST_GENERATIONS:
         return np.zeros(prediction.mse.shape[1], int)
     settles = np.where(~np.isnan(prediction.limit), -1, 0)
     return np.where(~np.isnan(prediction.growth), 1, settles)
@@ -233,42 +249,47 @@ def _edges(prediction: Prediction, tolerance: float) -> Float[np.ndarray, "2 M"]
     return np.array([low, high])
 
 
-def _notes(prediction: Prediction) -> list[str]:
+def _notes(comparison: Comparison) -> list[str]:
     """Return why each model's claim cannot be verified, and which T would tell."""
+    prediction = comparison.prediction
     wanted = (predicted_sides(prediction) != 0) & ~clear(prediction)
     if not wanted.any():
         return [""] * len(wanted)
     if prediction.longer is None or prediction.versions:
         return [TOO_FEW_GENERATIONS] * len(wanted)
     told, most = _telling(prediction, wanted)
-    none = f"; no T up to {most} would tell" if most > len(prediction.mse) - 1 else ""
-    return [
-        TOO_FEW_GENERATIONS + (f"; by the law, T = {t} would tell" if t else none)
-        for t in told.tolist()
-    ]
+    notes = []
+    for model, t in zip(comparison.condition.network.models, told.tolist(), strict=True):
+        note = TOO_FEW_GENERATIONS
+        if t:
+            note += f"; by the law, T = {t} and every larger T would tell for {model!r}"
+        elif most // 2 > comparison.last:
+            note += f"; T would have to be larger than {most // 2} to tell for {model!r}"
+        notes.append(note)
+    return notes
 
 
 def _telling(
     prediction: Prediction, wanted: Bool[np.ndarray, " M"]
 ) -> tuple[Int[np.ndarray, " M"], int]:
-    """Return the first T at which a law's verdict on each model is clear, and the last T tried.
+    """Return the T from which on a law's verdict on each model is clear, and the last T tried.
 
-    T is 0 for models for which there is none.
+    T is 0 for models for which there is none. As many generations again are tried beyond T.
     """
     assert prediction.longer is not None
     last = len(prediction.mse) - 1
     most = MOST_GENERATIONS if prediction.mean is None else MOST_CENTRES
     most = max(last, min(most, MOST_NUMBERS // prediction.covariance[0].size))
-    told, tried = np.zeros(len(wanted), int), last
-    while tried < most and (wanted & (told == 0)).any():
-        later = prediction.longer(min(2 * tried, most))
+    begins, tried = np.full(len(wanted), last + 1), last  # where each is clear until the last tried
+    while tried < most and (wanted & (2 * begins > tried)).any():
+        further = min(2 * tried, most)
+        later = prediction.longer(further)
         if later is None:
             break
-        for t in range(tried + 1, min(2 * tried, most) + 1):
-            found = clear(replace(later, mse=later.mse[: t + 1])) & (told == 0)
-            told[found] = t
-        tried = min(2 * tried, most)
-    return told, tried
+        for t in range(tried + 1, further + 1):
+            begins[~clear(replace(later, mse=later.mse[: t + 1]))] = t + 1
+        tried = further
+    return np.where(2 * begins <= tried, begins, 0), tried
 
 
 def _estimated_share(ends: Moments, pairs: np.ndarray, last: int) -> Estimate:

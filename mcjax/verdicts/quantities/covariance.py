@@ -16,9 +16,10 @@ tolerance of R_ik.
 A claim about m numbers is verified if each number is verified at the level of the claim (an
 intersection-union test, Berger 1982), and refuted if one of them is refuted at that level over m
 (Bonferroni). Standard errors are those of means of products over chains, that is, they come from
-fourth moments. An asymptotic law has an allowance for each number: how far the second-order law
-moves it, and what that law neglects, or else the allowance for second moments. Mean errors are
-judged apart, see :mod:`mcjax.verdicts.quantities.bias`, and
+fourth moments, and have Welch's degrees of freedom where the law has an error of its own. An
+asymptotic law has an allowance for each number: how far the second-order law moves it, and what
+that law neglects, or else the allowance for second moments. Mean errors are judged apart, see
+:mod:`mcjax.verdicts.quantities.bias`, and
 :mod:`mcjax.verdicts.quantities.covariance_power` predicts how likely a wrong covariance is to be
 refuted.
 """
@@ -27,27 +28,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from mcjax.engine.outcome import Outcome
 from mcjax.engine.powers import NonNormality
 from mcjax.laws.prediction import Prediction
 from mcjax.models.model import Model
-from mcjax.verdicts.claims import (
-    ALLOWED,
-    LAW_ERROR,
-    Claim,
-    Estimate,
-    Interval,
-    Place,
-    left_for_chains,
-)
+from mcjax.verdicts.claims import ALLOWED, LAW_ERROR, Claim, Estimate, Interval, Place, welch
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount
-from mcjax.verdicts.planning import VectorCells
+from mcjax.verdicts.further_chains import left_for_chains, more_for_power
+from mcjax.verdicts.planning import NormalCells
 from mcjax.verdicts.power import Amplification, Chance
 from mcjax.verdicts.quantities.covariance_power import covariance_chances
 from mcjax.verdicts.quantities.quantity import Quantity
@@ -60,17 +55,37 @@ from mcjax.verdicts.skewed_means import (
     shape_of,
 )
 from mcjax.verdicts.tails import ALIKE, HEAVY, dominated
-from mcjax.verdicts.whitening import Whitened, whiten
+from mcjax.verdicts.whitening import Whitened, planned_spread, whiten
 
 CROSS = "cross_covariance"
 
 
-class CovarianceCells(VectorCells):
-    """Cells about all entries of a whitened covariance and its two extremes."""
+@dataclass(frozen=True)
+class CovarianceCells(NormalCells):
+    """Cells about all entries of a whitened covariance, and its two extremes if it has them.
+
+    Attributes
+    ----------
+    numbers : ndarray of shape (N,)
+        How many numbers m each claim is about.
+    """
+
+    numbers: Int[np.ndarray, " N"]
+
+    def fewest_chains(self, level: float) -> float:
+        """Return the number of chains below which a study makes no claim at a level."""
+        return 2 * Tails.MEASURED.fewest_chains(level)
 
     def chains(self, tolerance: float, level: float, miss: float) -> float:
         """Return the number of chains that verify every entry of every cell."""
-        return super().chains(tolerance, level, miss / (self.p * (self.p + 1) / 2 + 2))
+        return super().chains(tolerance, level, miss / float(self.numbers.max()))
+
+    def refuted(self, tolerance: float, level: float, miss: float, chains: int) -> float:
+        """Return the departure of one entry that a number of chains refutes in any one cell."""
+        level /= float(self.numbers.max())
+        if chains < self.fewest_chains(level):
+            return math.inf
+        return super().refuted(tolerance, level, miss, chains)
 
 
 class Covariance(Quantity):
@@ -106,23 +121,24 @@ class Covariance(Quantity):
                     numbers,
                     tolerance=comparison.tolerance,
                     count=count,
+                    batches=len(comparison.prediction.versions),
                 )
 
     def planned(self, comparison: Comparison) -> list[CovarianceCells]:
         """Plan all entries with the spread of the extremes, which half the chains estimate."""
         prediction = comparison.prediction
         ranks = prediction.rank[-1]
-        alike = (ranks == ranks[0]) & (ranks > 0)
-        spread = 2 * np.where(alike, 1.0, np.inf)
-        models = len(spread)
+        spread = 2 * planned_spread(prediction)
+        models, p = len(spread), int(max(ranks.max(), 1))
         kinds = 1 if models == 1 else 2
+        own, cross = p * (p + 1) // 2 + (2 if p > 1 else 0), (models - 1) * p**2
         return [
             CovarianceCells(
                 self.name,
                 spread=np.tile(spread, kinds),
                 error=np.tile(prediction.relative_error[-1], kinds),
                 allowance=np.tile(_largest_allowance(comparison), kinds),
-                parameters=np.tile(np.maximum(ranks, 1), kinds),
+                numbers=np.repeat([own, cross][:kinds], models),
             )
         ]
 
@@ -226,17 +242,16 @@ def _means(products: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 
 
 @np.errstate(over="ignore", invalid="ignore")  # far beyond every margin
-def _claim(place: Place, numbers: np.ndarray, *, tolerance: float, count: ChainCount) -> Claim:
+def _claim(
+    place: Place, numbers: np.ndarray, *, tolerance: float, count: ChainCount, batches: int
+) -> Claim:
     """Claim that all m numbers lie within the tolerance; ``numbers`` is a result of `_own`."""
     observed, predicted, error, skewness, excess, law_error, allowance = numbers
     departure, m = observed - predicted, numbers.shape[1]
     # the variances in extreme directions come from half the chains
     half = count.counted // 2
-    spread, freedom, shape = (
-        np.maximum(error, 1e-300),
-        max(half - 1, 1),
-        NonNormality(skewness, excess),
-    )
+    spread, shape = np.maximum(error, 1e-300), NonNormality(skewness, excess)
+    freedom = welch(np.minimum(np.square(law_error / spread), 1.0), max(half - 1, 1), batches)
     worst = 0 if count.note else int(np.argmax((np.abs(departure) - tolerance) / spread))
     outer = tolerance + allowance
     smallest = Tails.MEASURED.smallest_level(half)
@@ -266,20 +281,31 @@ def _claim(place: Place, numbers: np.ndarray, *, tolerance: float, count: ChainC
             return float(low[worst]), float(high[worst])
         return float(low.min()), float(high.max())
 
-    def factor(level: float) -> float:
-        def needed(edge: float, level: float, *, above: bool) -> np.ndarray:
-            distance, part = (edge - departure if above else departure - edge) / spread, 1.0
-            if law_error.any():
-                fixed = np.minimum(law_error / spread, 1.0)
-                distance, part = left_for_chains(distance, fixed, level, freedom)
-            return np.asarray(part * factor_of_chains(level, freedom, shape, distance, above=above))
+    def needed(
+        departure: np.ndarray, edge: float, level: float, *, above: bool
+    ) -> Float[np.ndarray, " m"]:
+        """Return the factors of chains with which intervals around departures touch an edge."""
+        distance, part = (edge - departure if above else departure - edge) / spread, 1.0
+        if law_error.any():
+            fixed = np.minimum(law_error / spread, 1.0)
+            distance, part = left_for_chains(distance, fixed, level, freedom)
+        return np.asarray(part * factor_of_chains(level, freedom, shape, distance, above=above))
 
-        low, high = (needed(-outer, level / m, above=True), needed(outer, level / m, above=False))
-        inside = np.maximum(
-            needed(-tolerance, level, above=False), needed(tolerance, level, above=True)
-        )
+    def verifying(departure: np.ndarray, level: float) -> float:
+        low = needed(departure, -tolerance, level, above=False)
+        return float(np.maximum(low, needed(departure, tolerance, level, above=True)).max())
+
+    def factor(level: float) -> float:
+        low = needed(departure, -outer, level / m, above=True)
+        high = needed(departure, outer, level / m, above=False)
         least = 2 * Tails.MEASURED.fewest_chains(level / m) / max(count.counted, 1)
-        return float(min(inside.max(), max(min(low.min(), high.min()), least)))
+        return min(verifying(departure, level), float(max(min(low.min(), high.min()), least)))
+
+    def expected(level: float) -> float:
+        down, up = reaches(level / m, freedom, shape)
+        if count.note or not ((-up * spread <= departure) & (departure <= down * spread)).all():
+            return math.nan
+        return verifying(0 * departure, level) * more_for_power(level / m)
 
     return Claim(
         place=place,
@@ -290,6 +316,7 @@ def _claim(place: Place, numbers: np.ndarray, *, tolerance: float, count: ChainC
         interval=interval,
         factor=factor,
         count=count,
+        expected=expected,
         fewest=lambda level: 2 * Tails.MEASURED.fewest_chains(level),
         hopeless=LAW_ERROR if law_error.any() else ALLOWED,
     )

@@ -58,6 +58,14 @@ class Efficiency(Quantity):
         """Return whether a law predicts the MSE of the pooled estimator."""
         return prediction.pooled is not None
 
+    def silence(self, comparison: Comparison) -> str:
+        """Return why there is no pooled estimator to compare with, or an empty string."""
+        if self.speaks(comparison.prediction):
+            return ""
+        if comparison.condition.network.plain:
+            return "all models read one real source; give entities real data in [[network.sources]]"
+        return "the law does not predict the error of the estimator that pools all real data"
+
     def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that relative efficiencies are the predicted ones, at every generation."""
         chains, mean, square = outcome.moments.pooled
@@ -101,6 +109,7 @@ class Efficiency(Quantity):
                 spread=np.hypot(prediction.relative_spread, MOST_SPREAD).ravel(),
                 error=(prediction.error_of(efficiencies) / efficiencies(prediction)).ravel(),
                 allowance=_allowance(comparison).ravel(),
+                tails=Tails.MEASURED,
             )
         ]
 

@@ -37,9 +37,11 @@ from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import Outcome
 from mcjax.engine.powers import shape_of_sums
 from mcjax.models.model import Functional, Model, Scale
-from mcjax.verdicts.claims import NOT_FINITE, Claim, Estimate, Place, mean_claim, square
+from mcjax.numbers import how_many
+from mcjax.verdicts.claims import NOT_FINITE, Claim, Estimate, Place, mean_claim
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount, count_chains
+from mcjax.verdicts.further_chains import more_for_power, square
 from mcjax.verdicts.planning import PlannedCells, UnplannedCells
 from mcjax.verdicts.power import Amplification, Chance
 from mcjax.verdicts.quantities.quantity import Quantity, Subject
@@ -52,7 +54,7 @@ HEAVY_FUNCTIONAL = (
     f"heavy tail: a single chain accounts for more than {LARGE_SHARE:.0%} of the spread of this"
     " functional, so the standard error is not credible"
 )
-ENDLESS = "chains have no finite value of this functional"
+ENDLESS = "no finite value of this functional"
 UNITS: dict[Scale, str] = {
     "ratio": "observed / predicted",
     "chance": "1 + (observed - predicted) / max(predicted, 0.1)",
@@ -127,7 +129,9 @@ class FunctionalMeans(Quantity):
                 note = count_chains(fitted, outcome.chains, comparison.tolerance).note
                 count = ChainCount(chains, outcome.chains - chains, note)
                 if chains < fitted:
-                    count = count.unless(f"{fitted - chains} {ENDLESS}")
+                    have = "has" if fitted - chains == 1 else "have"
+                    endless = f"{how_many(fitted - chains, 'chain')} {have} {ENDLESS}"
+                    count = count.unless(endless)
                 if not count.note and math.isinf(span):
                     values = Moments(*(part[t, i, k] for part in moments))
                     highest = float(outcome.highest[t, i, k])
@@ -300,13 +304,21 @@ def functional_claim(
 
     inside = tolerance - abs(judged.value - 1)
 
-    def factor(level: float) -> float:
-        distance = max(abs(inside), sys.float_info.min)
+    def more_chains(distance: float, level: float) -> float:
+        """Return the factor of chains with which half the interval is as wide as a distance."""
         few = rare * math.log(2 / level)
         # f solves normal / sqrt(f) + few / f = distance
         normal = student(level)
         root = (normal + math.hypot(normal, 2 * math.sqrt(distance * few))) / (2 * distance)
         return square(root)
+
+    def factor(level: float) -> float:
+        return more_chains(max(abs(inside), sys.float_info.min), level)
+
+    def expected(level: float) -> float:
+        if count.note or abs(judged.value - 1) > half(level):
+            return math.nan
+        return more_chains(tolerance, level) * more_for_power(level)
 
     return Claim(
         place=place,
@@ -318,6 +330,7 @@ def functional_claim(
         factor=factor,
         count=count,
         ratio=ratio,
+        expected=expected,
     )
 
 

@@ -115,6 +115,10 @@ class MseGrowth(Quantity):
         """Return the units of both kinds of claim."""
         return {self.name: self.unit, DRIFT: "1 + (observed - predicted) / error"}
 
+    def silence(self, comparison: Comparison) -> str:
+        """Return that there is no generation to grow in, or an empty string."""
+        return "" if comparison.last else "with T = 0 there is no generation after the first"
+
     def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that the slope of every model is the predicted one."""
         prediction = comparison.prediction
@@ -170,7 +174,7 @@ class MseGrowth(Quantity):
         error = prediction.error_of(_changes) / unit
         allowance = _allowance(comparison)
         return [
-            kind(name, spread[chosen], error[chosen], allowance[chosen])
+            kind(name, spread[chosen], error[chosen], allowance[chosen], tails=Tails.MEASURED)
             for kind, name, chosen in (
                 (RatioCells, self.name, grows),
                 (NormalCells, DRIFT, ~grows),

@@ -56,13 +56,17 @@ class Homogenisation(Quantity):
     """Claims about similarity: four for each model, or two if all see the same covariates."""
 
     name = "homogenisation"
-    unit = "observed / predicted"
+    unit = "observed / predicted, or from the predicted cosine"
     of_squares = True
     of_all_models = True
 
     def speaks(self, prediction: Prediction) -> bool:
         """Return whether there are several models to compare."""
         return prediction.mse.shape[1] > 1
+
+    def silence(self, comparison: Comparison) -> str:
+        """Return that there is nothing to compare, or an empty string."""
+        return "" if self.speaks(comparison.prediction) else "there is no other model to compare"
 
     def units(self, model: Model) -> Mapping[str, str]:
         """Return the unit of each kind of claim."""
@@ -120,7 +124,8 @@ class Homogenisation(Quantity):
         spread = chain_spreads(prediction)
         per_model = len(spread) // prediction.mse.shape[1]
         error = np.repeat(prediction.relative_error[-1], per_model)
-        return [NormalCells(self.name, spread, error, _allowance(comparison).ravel())]
+        allowance = _allowance(comparison).ravel()
+        return [NormalCells(self.name, spread, error, allowance, tails=Tails.MEASURED)]
 
     def chances(
         self,
@@ -157,11 +162,11 @@ def _allowance(comparison: Comparison) -> Float[np.ndarray, "M k"]:
     def numbers(law: Prediction) -> np.ndarray:
         return _numbers(replace(law, views=views), base)[1].reshape(shape)
 
-    return comparison.allowed(
-        numbers,
-        remainder=np.full(shape, comparison.remainder[-1].max()),  # numbers depend on all models
-        otherwise=rule,
-    )
+    # all models matter; a spread is the smaller a part of the errors, the more alike these are
+    unknown = comparison.remainder[-1] * base.mse[-1]
+    remainder = np.full(shape, comparison.remainder[-1].max())
+    remainder[:, 0] = unknown.max() / spread_of(second_moments(base))
+    return comparison.allowed(numbers, remainder=remainder, otherwise=rule)
 
 
 def _numbers(law: Prediction, judged: Prediction) -> tuple[np.ndarray, np.ndarray]:

@@ -77,7 +77,7 @@ class MeanSquaredError(Quantity):
             error=ratio * prediction.relative_error.ravel(),
             skewness=skewness,
             kurtosis=kurtosis,
-            tails=Tails.SQUARES,
+            tails=Tails.SQUARES if ladder is None else Tails.UNKNOWN,
         )
 
 
@@ -120,6 +120,7 @@ def cells_about_errors(quantity: str, comparison: Comparison) -> SquareCells:
         error=comparison.prediction.relative_error.ravel(),
         allowance=comparison.allowance.ravel(),
         skewness=np.nan_to_num(_shape(comparison.prediction)[0]),  # 0 where nothing varies
+        tails=Tails.SQUARES,
     )
 
 

@@ -39,13 +39,14 @@ from scipy.special import ndtr, ndtri
 
 from mcjax.engine.outcome import Outcome, kept
 from mcjax.laws.prediction import Prediction
-from mcjax.verdicts.claims import ALLOWED, LAW_ERROR, Claim, Estimate, Interval, Place, more_chains
+from mcjax.verdicts.claims import ALLOWED, LAW_ERROR, Claim, Estimate, Interval, Place
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount
+from mcjax.verdicts.further_chains import EXPECTED_POWER, more_chains
 from mcjax.verdicts.planning import VectorCells
 from mcjax.verdicts.power import Amplification, Chance
 from mcjax.verdicts.quantities.quantity import Quantity
-from mcjax.verdicts.whitening import FEWEST_WHITENED, Whitened, whiten
+from mcjax.verdicts.whitening import FEWEST_WHITENED, Whitened, planned_spread, whiten
 
 MOST_SKEWNESS = 2.4
 """Skewness that a rule of thumb allows, over the root of its allowance for second moments."""
@@ -62,6 +63,10 @@ GRID = np.linspace(-6, 6, 1201)
 class NormalityCells(VectorCells):
     """Cells about a Kolmogorov distance."""
 
+    def fewest_chains(self, level: float) -> float:
+        """Return the number of chains below which a study makes no claim at a level."""
+        return float(FEWEST_WHITENED)
+
     def standard_errors(self, level: float, miss: float) -> float:
         """Return the distance to the margin, in standard errors, at which a claim is decided."""
         return sum(math.sqrt(math.log(2 * self.p / rate) / 2) for rate in (level, miss))
@@ -77,6 +82,10 @@ class Normality(Quantity):
     def speaks(self, prediction: Prediction) -> bool:
         """Return whether a law predicts normal errors, or a normal limit."""
         return prediction.asymptotic or prediction.normal
+
+    def silence(self, comparison: Comparison) -> str:
+        """Return that errors need not be normal, or an empty string."""
+        return "" if self.speaks(comparison.prediction) else "the law predicts no distribution"
 
     def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that the errors of every model are normal at the last generation."""
@@ -95,8 +104,7 @@ class Normality(Quantity):
 
     def planned(self, comparison: Comparison) -> list[NormalityCells]:
         """Plan a cell for each model; no number of chains suffices if covariances are not alike."""
-        ranks = comparison.prediction.rank[-1]
-        spread = np.where((ranks == ranks[0]) & (ranks > 0), 1.0, np.inf)
+        ranks, spread = comparison.prediction.rank[-1], planned_spread(comparison.prediction)
         return [
             NormalityCells(
                 self.name,
@@ -268,6 +276,12 @@ def _claim(
     def interval(level: float) -> Interval:
         return max(0.0, distance - half(level)), distance + half(level)
 
+    def expected(level: float) -> float:
+        if not distance <= half(level):
+            return math.nan
+        reach = sum(math.sqrt(math.log(2 * p / rate) / 2) for rate in (level, 1 - EXPECTED_POWER))
+        return more_chains(reach / math.sqrt(chains), tolerance - of_law(level))
+
     return Claim(
         place=place,
         observed=Estimate(distance, 0.5 / math.sqrt(max(chains, 1))),
@@ -279,6 +293,7 @@ def _claim(
             half(level) - of_law(level), max(tolerance - distance, excess) - of_law(level)
         ),
         count=count,
+        expected=expected,
         hopeless=LAW_ERROR if law_error else ALLOWED,
     )
 

@@ -76,6 +76,10 @@ class Quantity(ABC):
         """Return whether a law predicts this quantity."""
         return True
 
+    def silence(self, comparison: Comparison) -> str:
+        """Return why a law leaves this quantity unjudged in a condition, or an empty string."""
+        return "" if self.speaks(comparison.prediction) else "the law does not predict it"
+
     def units(self, model: Model) -> Mapping[str, str]:
         """Return the units of all claims about conditions with a model, by their quantity."""
         return {self.name: self.unit}
