@@ -164,9 +164,9 @@ def stochastic_block(
 
 def _check_size(size: int) -> None:
     """Raise InputError for more models than there are random numbers for all possible feeds."""
-    check_count("network.models", size)
     if size > MOST_RANDOM:
         raise InputError("network.models", f"are {size}; a random network has up to {MOST_RANDOM}")
+    check_count("network.models", size)
 
 
 def _random(
