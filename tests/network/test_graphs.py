@@ -177,7 +177,7 @@ def as_written(graph, form):
     if form == "GML":
         return "\n".join(nx.generate_gml(graph))
     if form == "JSON":
-        return json.dumps(nx.node_link_data(graph))
+        return json.dumps(nx.node_link_data(graph, edges="links"))
     held = io.BytesIO()
     {"GEXF": nx.write_gexf, "GraphML": nx.write_graphml}[form](graph, held)
     return held.getvalue().decode()
