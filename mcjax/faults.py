@@ -51,7 +51,7 @@ TRACED: dict[str, tuple[str, str]] = {
         "return values, and keep none",
     ),
 }
-"""What errors of JAX mean for a user's function, and what to write instead."""
+"""Parts of JAX's messages, and the remedy for each."""
 MESSAGES = (
     ("item assignment", "JAX arrays do not change; use x = x.at[i].set(value)"),
     ("read-only", "what mcjax hands over does not change; change a copy"),

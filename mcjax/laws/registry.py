@@ -37,7 +37,7 @@ def built_in(name: str) -> Law:
     Raises
     ------
     InputError
-        If there is none of that name.
+        If no law has that name.
     """
     for law in LAWS:
         if law.name == name:

@@ -111,17 +111,17 @@ class Validity(NamedTuple):
 
     @property
     def remainder(self) -> Float[np.ndarray, "T+1 M"]:
-        """What is neglected of the mean squared errors, over their first-order terms."""
+        """Allowance for the neglected part of each mean squared error, over its first order."""
         return np.asarray(SQUARE * self.indicator**2 + SHARE * self.leverage)
 
     @property
     def directed_remainder(self) -> Float[np.ndarray, "T+1 M"]:
-        """What is neglected of the variance in any direction, over its first-order term."""
+        """Allowance for the neglected part of a variance in any direction, over its first order."""
         return np.asarray(SQUARE * self.directed**2 + SHARE * self.leverage)
 
     @property
     def of_odd_moments(self) -> Float[np.ndarray, "T+1 M"]:
-        """What is neglected of means and third cumulants, in units of standard deviations.
+        """Allowance for the neglected part of means and third cumulants, in standard deviations.
 
         They are of the order of the root of X, and the next terms smaller by a factor X.
         """
@@ -130,7 +130,7 @@ class Validity(NamedTuple):
 
     @property
     def note(self) -> str:
-        """What is to be said where mean squared errors are not judged; empty if they all are."""
+        """Reason why some mean squared errors are not judged; empty if all are."""
         return "" if self.judged.all() else self.outside(self.indicator)
 
     def outside(self, indicator: Float[np.ndarray, "T+1 M"]) -> str:

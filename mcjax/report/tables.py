@@ -1,4 +1,4 @@
-"""Show predictions and verdicts as tables on a terminal."""
+"""Show verdicts as tables on a terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-import numpy as np
 from rich.cells import cell_len
 from rich.console import Console
 from rich.measure import Measurement
@@ -16,11 +15,10 @@ from rich.text import Text
 
 from mcjax.engine.compiled import route_of
 from mcjax.laws.prediction import Prediction, Predictions
-from mcjax.laws.validity import ACCURATE, Validity
 from mcjax.numbers import how_many
 from mcjax.report.text import number, shown, with_error
 from mcjax.solvers.status import Status
-from mcjax.study.study import Condition, Study
+from mcjax.study.study import Study
 from mcjax.verdicts.cells import Cell
 from mcjax.verdicts.counts import NO_ESTIMATE
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
@@ -37,8 +35,6 @@ PLAIN: dict[str, Any] = {"box": None, "header_style": "dim"}
 PIPE_WIDTH = 132
 NAMES = ("model", "law", "condition", "ladder", "data of")
 """Columns that hold names, which are never wrapped or truncated."""
-SHOWN_GENERATIONS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
-"""Generations of a table of predictions, beside the last."""
 MOST_NAMES = 3
 """Largest number of models, conditions or laws that a line names."""
 WIDEST = 100_000
@@ -82,90 +78,6 @@ def show_table(console: Console, table: Table) -> None:
     if measured.minimum > console.width:
         table.width = measured.maximum
     console.print(table, crop=False)
-
-
-def show_predictions(console: Console, study: Study, predictions: Sequence[Predictions]) -> None:
-    """Print the predicted MSE of every model at a few generations, and its fate."""
-    times = [t for t in SHOWN_GENERATIONS if t < study.generations] + [study.generations]
-    headings = [f"t = {t}" for t in times]
-    for condition, predicted in zip(study.conditions, predictions, strict=True):
-        for name, law in predicted.laws.items():
-            kind = "exact" if law.exact else "asymptotic"
-            title = _title(condition, f"{name} ({kind}), predicted MSE")
-            table = Table("model", *map(numbers, headings), "fate", title=title)
-            for i, model in enumerate(condition.network.models):
-                values = [number(law.mse[t, i]) for t in times]
-                table.add_row(label(model), *values, _fate(law, i))
-            show_table(console, table)
-            if law.validity is not None:
-                _show_validity(console, condition, law, law.validity)
-            if not law.mse_complete:  # then it is of errors around centres that leave the truth
-                _show_centres(console, condition, law, times)
-        for name, functionals in predicted.functionals.items():
-            title = _title(condition, f"{name} (exact), predicted means")
-            table = Table("functional", "model", *map(numbers, headings), title=title)
-            for functional, means in functionals.values.items():
-                for i, model in enumerate(condition.network.models):
-                    means_shown = (number(means[t, i]) for t in times)
-                    table.add_row(functional, label(model), *means_shown)
-            show_table(console, table)
-    _show_inapplicable(
-        console,
-        {c.name: p.inapplicable for c, p in zip(study.conditions, predictions, strict=True)},
-    )
-
-
-def _show_validity(
-    console: Console, condition: Condition, law: Prediction, validity: Validity
-) -> None:
-    """Print from which generation on a law does not trust itself, and how many rows make it do."""
-    rough, fine = (validity.accurate_from(tolerance) for tolerance in ACCURATE)
-    console.print(
-        f"With {rough['first_order']:,} rows in the smallest fit, and all sample counts in"
-        f" proportion, first_order is accurate to {ACCURATE[0]:.0%}; with"
-        f" {fine[law.law]:,}, {law.law} to {ACCURATE[1]:.0%}.",
-        style="dim",
-        soft_wrap=True,
-        highlight=False,
-    )
-    radii = validity.radii()
-    if radii is not None and radii.explode:
-        console.print(
-            "With so few samples errors may explode: to second order, variances grow by a factor"
-            f" {radii.second_order:.4g} every generation in the long run; to first order, by"
-            f" {radii.first_order:.4g}.",
-            style="dim",
-            soft_wrap=True,
-            highlight=False,
-        )
-    if not validity.note:
-        return
-    outside = ~validity.judged
-    models = [label(condition.network.models[i]).plain for i in np.flatnonzero(outside.any(0))]
-    first = int(np.argmax(outside.any(1)))
-    where = f"{', '.join(models)} from t = {first}"
-    console.print(label(f"Not judged: {where}; {validity.note}"), style="dim", soft_wrap=True)
-
-
-def _show_centres(
-    console: Console, condition: Condition, law: Prediction, times: Sequence[int]
-) -> None:
-    """Print how far centres are from the truth, and the variance around them."""
-    console.print(
-        "A term of the order of the variance is missing from these; judge bias and covariance.",
-        style="dim",
-    )
-    spread = np.trace(law.own_covariances, axis1=-2, axis2=-1)
-    away = np.linalg.norm(law.bias, axis=-1)
-    headings = [numbers(f"t = {t}") for t in times]
-    table = Table("model", "predicted", *headings, title=_title(condition, "centres of estimates"))
-    for i, model in enumerate(condition.network.models):
-        for what, values in (
-            ("distance from the truth", away),
-            ("variance around the centre", spread),
-        ):
-            table.add_row(label(model), what, *(number(values[t, i]) for t in times))
-    show_table(console, table)
 
 
 def show_verification(
@@ -219,7 +131,7 @@ def show_verification(
         fits = how_many(count, "fit")
         console.print(f"{fits} ended as [bold]{reason}[/]: {advice}")
     _show_losses(console, verification)
-    _show_inapplicable(console, verification.inapplicable)
+    show_inapplicable(console, verification.inapplicable)
     show_unjudged(console, verification.unjudged)
     _show_reasons(console, verification.rules_of_thumb, "is allowed a rule of thumb", "in")
     paths = " and ".join(sorted({route_of(c, study).path for c in study.conditions}))
@@ -259,7 +171,7 @@ def _show_losses(console: Console, verification: Verification) -> None:
     show_table(console, table)
 
 
-def _show_inapplicable(console: Console, inapplicable: Mapping[str, Mapping[str, str]]) -> None:
+def show_inapplicable(console: Console, inapplicable: Mapping[str, Mapping[str, str]]) -> None:
     """Print which laws do not apply and why, each reason once."""
     _show_reasons(console, inapplicable, "does not apply", "to")
 
@@ -412,7 +324,8 @@ def _counted(cells: Sequence[Cell]) -> str:
     return f"[{STYLE[verdict]}]{MARK[verdict]} {verdict} {counts[verdict]}/{len(cells)}[/]"
 
 
-def _fate(law: Prediction, model: int) -> str:
+def fate_of(law: Prediction, model: int) -> str:
+    """Return what a law predicts for a model in the long run, as text."""
     if law.growth[model] == math.inf:
         return "explodes"
     if math.isfinite(law.growth[model]):
@@ -423,8 +336,4 @@ def _fate(law: Prediction, model: int) -> str:
 
 
 def _fated(law: Prediction, model: int) -> str:
-    return f"{shown(law.law)}: {_fate(law, model)}"
-
-
-def _title(condition: Condition, text: str) -> Text:
-    return label(f"{condition.name}: {text}" if condition.name else text)
+    return f"{shown(law.law)}: {fate_of(law, model)}"

@@ -1,4 +1,4 @@
-"""What draws at theta say of a loss: whether it is smallest there, and its information finite.
+"""Test with draws at theta that a loss is smallest there, and that its information is finite.
 
 Each function returns what is wrong, or an empty string. A statement about a model that is as it
 should be is false with probability at most ``LEVEL``: means over batches of draws are compared with

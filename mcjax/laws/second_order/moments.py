@@ -52,7 +52,7 @@ class Axis(NamedTuple):
 
 @dataclass(frozen=True)
 class Generations:
-    """What each generation reads.
+    """The samples that each generation reads.
 
     Attributes
     ----------
