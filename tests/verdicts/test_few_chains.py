@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,7 +27,10 @@ from mcjax.report.text import strict_json
 from mcjax.report.verification import cells_parquet, verification_json
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition, ladder
-from mcjax.verdicts.equivalence import REFUTED, VERIFIED
+from mcjax.verdicts.cells import settle
+from mcjax.verdicts.claims import Estimate, Place, ratio_claim
+from mcjax.verdicts.counts import ChainCount
+from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.judge import judge
 from mcjax.verdicts.quantities.registry import QUANTITIES
 
@@ -179,3 +183,17 @@ def test_every_published_number(chains, published):
     text = strict_json(published_json(results, 0.03))
     json.loads(text, parse_constant=lambda c: pytest.fail(f"{c} in JSON"))
     show_published(Console(file=io.StringIO(), width=132), results, 0.03, 1.0)
+
+
+def test_a_claim_may_ask_for_more_chains_than_its_p_values_do():
+    """A quantity of one's own need not put the floor of chains into its p-values."""
+    claim = ratio_claim(
+        Place("", "a", 0, "mse", "law"),
+        observed=Estimate(1.0, 1e-6),
+        predicted=Estimate(1.0, 0.0),
+        tolerance=0.05,
+        count=ChainCount(64, 0, ""),
+    )
+    for fewest, verdict in ((64, VERIFIED), (65, INCONCLUSIVE)):
+        asked = replace(claim, within=0.0, fewest=lambda level, fewest=fewest: fewest)
+        assert settle([asked], 0.99)[0].verdict == verdict
