@@ -6,6 +6,7 @@ simulate them, and verdicts on whether theory and simulation agree.
 
 The subpackages, each of which imports only those above it (enforced by a test)::
 
+    version    the version that is installed
     files      what a path holds, read once and within bounds
     faults     what a user's code raises, in one sentence
     numbers    numbers as they come from Python, NumPy and files

@@ -93,3 +93,4 @@ from .verdicts.planning import UnplannedCells as UnplannedCells
 from .verdicts.quantities.quantity import Quantity as Quantity
 from .verdicts.skewed_means import Tails as Tails
 from .verdicts.survey import SurveyVerdict as SurveyVerdict
+from .version import __version__ as __version__
