@@ -12,8 +12,8 @@ from rich.text import Text
 from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.laws.validity import ACCURATE, Validity
 from mcjax.report.tables import fate_of, label, numbers, show_inapplicable, show_table
-from mcjax.report.text import number
 from mcjax.study.study import Condition, Study
+from mcjax.text import number
 
 SHOWN_GENERATIONS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Generations of a table of predictions, beside the last."""

@@ -16,9 +16,9 @@ from rich.text import Text
 from mcjax.engine.compiled import route_of
 from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.numbers import how_many
-from mcjax.report.text import number, shown, with_error
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study
+from mcjax.text import number, shown, with_error
 from mcjax.verdicts.cells import Cell
 from mcjax.verdicts.counts import NO_ESTIMATE
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
