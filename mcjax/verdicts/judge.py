@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,9 @@ from mcjax.engine.outcome import Outcome
 from mcjax.errors import InputError
 from mcjax.laws.first_order.departures import power_of_departures
 from mcjax.laws.prediction import FunctionalPrediction, Predictions
+from mcjax.numbers import how_many
 from mcjax.study.study import Study
+from mcjax.summaries import Summarised, Summary
 from mcjax.verdicts.cells import Cell, settle
 from mcjax.verdicts.claims import (
     DOUBTFUL,
@@ -42,8 +45,8 @@ if TYPE_CHECKING:
 WITHOUT_STUDY = "was unpickled, which leaves out its study"
 
 
-@dataclass(frozen=True)
-class Verification:
+@dataclass(frozen=True, repr=False)
+class Verification(Summarised):
     """A judged study.
 
     Attributes
@@ -95,8 +98,8 @@ class Verification:
     waiting: tuple[str, ...]
     notes: tuple[str, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
-    study: Study | None = field(default=None, repr=False, compare=False)
-    predictions: tuple[Predictions, ...] = field(default=(), repr=False, compare=False)
+    study: Study | None = field(default=None, compare=False)
+    predictions: tuple[Predictions, ...] = field(default=(), compare=False)
 
     def to_dataframe(self) -> pandas.DataFrame:
         """Return the cells as a pandas DataFrame, one row a cell.
@@ -117,6 +120,21 @@ class Verification:
         if self.study is None:
             raise InputError("verification", f"{WITHOUT_STUDY}; call mcjax.dataset with the study")
         return dataset(self.study, self.predictions, self.outcomes, self)
+
+    def _summary(self) -> Summary:
+        by_claim: dict[tuple[str, str], Counter[str]] = {}
+        for cell in self.cells:
+            by_claim.setdefault((cell.quantity, cell.law), Counter())[cell.verdict] += 1
+        rows = [
+            (*claim, ", ".join(f"{counts[verdict]:,} {verdict}" for verdict in counts))
+            for claim, counts in by_claim.items()
+        ]
+        rows += [("failed fits", reason, f"{n:,}") for reason, n in self.failures.items()]
+        title = (
+            f"Verification: {self.verdict}, {how_many(len(self.cells), 'cell')},"
+            f" {how_many(self.chains, 'chain')}"
+        )
+        return Summary(title, rows, len(rows), "claim")
 
     def __getstate__(self) -> dict[str, Any]:
         # a study and the predictions for it hold functions, which cannot be pickled

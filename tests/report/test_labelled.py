@@ -261,7 +261,7 @@ def test_a_verification_is_the_table_on_disk(results, tmp_path):
 
 
 def test_the_dataset_has_the_budget_of_the_study_and_not_that_of_a_look(results):
-    study, predictions, *_ = results
+    study, predictions = replace(results[0], chains=300), results[1]  # more than one look
     verification, _ = api.verify_until_decided(study, predictions)
     assert verification.to_dataset().attrs["confidence"] == study.confidence
 
