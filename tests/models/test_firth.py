@@ -192,7 +192,7 @@ def test_chains_of_small_fits_do_not_separate():
 
 
 def test_it_is_part_of_a_study_on_disk():
-    from mcjax.report.store import describe, identity
+    from mcjax.study.identity import describe, identity
 
     net = mcjax.topologies.self_loop(samples=20, initial=20)
     models = [mcjax.logistic(), firth("logistic"), mcjax.penalised(mcjax.logistic(), ridge=0.1)]
