@@ -178,7 +178,7 @@ def _information(theta: Array, model: Problem, data: Dataset) -> _Information:
     eps = 4 * len(theta) * float(jnp.finfo(matrix.dtype).eps)
     lifted = matrix * scale[:, None] * scale[None] + eps * jnp.eye(len(theta), dtype=matrix.dtype)
     root = jnp.tril(cho_factor(lifted, lower=True)[0])
-    return _Information(eta, weight, 1 / jnp.sum(share**2), root, scale)
+    return _Information(eta, weight, 1 / jnp.sum(share**2), root=root, scale=scale)
 
 
 def _log_curvature(model: Problem, eta: Array) -> tuple[Array, Array, Array]:

@@ -68,7 +68,8 @@ def response_of(reads: Sequence[Read], axes: NoiseAxes, firth: bool) -> Response
     moved = correction(reads, terms, target) if firth else Polynomial({})
     fresh = {read.number: read for read in reads if not read.kept}
     first, second, third = (target.derivative(k, (p,), size) for k in (1, 2, 3))
-    return Response(first, second, third, moved.derivative(1, (p,), size), fresh)
+    slope = moved.derivative(1, (p,), size)
+    return Response(first, second, third, correction=slope, reads=fresh)
 
 
 def covariance(
