@@ -16,84 +16,35 @@ import argparse
 import math
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jax
 from machine import keep
-from scipy.special import ndtri
-
-from mcjax.laws.prediction import Predictions
-from mcjax.verdicts.cells import settle
-from mcjax.verdicts.judge import claims_of
-from mcjax.verdicts.plan import Need, plan
-from mcjax.verdicts.quantities.registry import QUANTITIES
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "verdicts"))
 from plants import PLANTS, Plant
-from specimens import MANY, SPECIMENS
+from reached import refutations
 
 POWER = 0.8
 
 
-def told(plant: Plant, law: Any) -> list[Predictions]:
-    """Return the predictions for a specimen of which one law says everything."""
-    if QUANTITIES[plant.quantity].subject == "functionals":
-        return [Predictions({}, {}, {"law": law})]
-    return [Predictions({"law": law}, {})]
-
-
-def unannounced(study: Any, wrong: list[Predictions], specimen: Any, level: float) -> int:
-    """Chains for the power where laws do not say how much chains vary: by the spread of a pilot."""
-    claims, _, _ = claims_of(study, wrong, [specimen.chains(MANY)])
-    claim = claims[0]
-    away = abs(claim.observed.value / claim.predicted - 1) - study.tolerance
-    spread = claim.observed.error / claim.predicted * math.sqrt(MANY)
-    return math.ceil(((-ndtri(level / 2) + ndtri(POWER)) * spread / away) ** 2)
-
-
 def measure(plant: Plant, runs: int) -> dict[str, Any]:
     """Compare the announced power against one plant with the rate at which it is refuted."""
-    specimen = SPECIMENS[plant.specimen]
-    study = replace(specimen.study(plant.quantity), tolerance=plant.margin, confidence=0.95)
-    true, wrong = (
-        told(plant, law) for law in (specimen.true, plant.wrong(specimen.true, plant.size))
-    )
-
-    def planned(chains: int) -> tuple[Need | None, int]:
-        found = plan(replace(study, chains=chains), wrong, POWER, true)
-        able = [need for need in found.needs if need.refuting is not None]
-        return min(able, key=lambda need: need.refuting or 0, default=None), found.claims
-
-    need, claims = planned(MANY)
-    level = (1 - study.confidence) / claims
-    if need is None:
-        chains = unannounced(study, wrong, specimen, level)
-    else:
-        assert need.refuting is not None
-        chains = need.refuting
-        need, _ = planned(chains)
-    refuted = by_any = 0
-    for run in range(1, runs + 1):
-        made, _, _ = claims_of(replace(study, chains=chains), wrong, [specimen.chains(chains, run)])
-        by_any += any(cell.verdict == "refuted" for cell in settle(made, study.confidence))
-        claim = made[0 if need is None else need.likeliest]
-        refuted += claim.beyond < level
-    announced = None if need is None else need.chance
-    rate = refuted / runs
+    found = refutations(plant, POWER, runs)
+    rate = found.rate
     return {
-        "quantity": claim.place.quantity,
+        "quantity": found.quantity,
         "planted": plant.words,
         "size": plant.size,
         "unit": plant.unit or "of itself",
         "inputs": plant.inputs,
         "margin": plant.margin,
-        "chains": chains,
-        "announced": announced,
+        "chains": found.chains,
+        "announced": found.announced,
         "refuted": rate,
         "standard_error": math.sqrt(max(rate * (1 - rate), 1 / runs) / runs),
-        "refuted_by_any": by_any / runs,
+        "refuted_by_any": found.by_any,
     }
 
 
