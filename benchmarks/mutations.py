@@ -1,18 +1,21 @@
 """Is an error of 10% in each number that a quantity reads of a law refuted as often as announced?
 
-    python benchmarks/mutations.py [--out benchmarks/results/mutations.json] [--runs 400]
+    python benchmarks/mutations.py [--only QUANTITY ...] [--runs 400] \
+        [--out benchmarks/results/mutations.json]
 
 The plants are those of ``tests/verdicts/plants.py``: each makes one number wrong in a law that is
 otherwise true. Chains are normal errors with the law's covariance (for functionals, the values
 themselves), so the true law is exact. The number of chains is the one with which ``--plan``
 announces a power of 80%. Announced is the chance of the claim in which a refutation is likeliest,
 at the first level of Holm's procedure; counted are the runs in which that claim is refuted at that
-level, and those in which any claim refutes the law.
+level, and those in which any claim refutes the law. With ``--only``, the numbers of all other
+quantities that ``--out`` holds stay as they are.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import sys
 import time
@@ -21,6 +24,8 @@ from typing import Any
 
 import jax
 from machine import keep
+
+from mcjax.verdicts.quantities.registry import QUANTITIES
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "verdicts"))
 from plants import PLANTS, Plant
@@ -53,13 +58,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path)
     parser.add_argument("--runs", type=int, default=400)
+    parser.add_argument("--only", nargs="*", default=QUANTITIES, choices=list(QUANTITIES))
     options = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
-    rows = []
+    kept = []
+    if options.out is not None and options.out.exists():
+        kept = json.loads(options.out.read_text())["results"]["plants"]
+    rows = {(row["specimen"], row["planted"]): row for row in kept}
     for plant in PLANTS:
+        if plant.quantity not in options.only:
+            continue
         began = time.perf_counter()
         row = measure(plant, options.runs)
-        rows.append({"specimen": plant.specimen} | row)
+        rows[plant.specimen, plant.words] = {"specimen": plant.specimen} | row
         announced = "not announced" if row["announced"] is None else f"{row['announced']:.1%}"
         print(
             f"{plant.specimen}, {plant.words} ({row['quantity']}): {row['chains']:,} chains,"
@@ -68,7 +79,8 @@ def main() -> None:
             flush=True,
         )
     if options.out is not None:
-        keep(options.out, {"runs": options.runs, "power": POWER, "plants": rows})
+        ordered = [rows[p.specimen, p.words] for p in PLANTS if (p.specimen, p.words) in rows]
+        keep(options.out, {"runs": options.runs, "power": POWER, "plants": ordered})
 
 
 if __name__ == "__main__":
