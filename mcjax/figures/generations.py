@@ -15,8 +15,8 @@ from mcjax.figures.style import PALETTE, curves, figure, legend
 from mcjax.models.glm import logistic
 from mcjax.models.location import linear
 from mcjax.network import Network, build_network, topologies
-from mcjax.report.text import drawn
 from mcjax.study.study import Study, condition
+from mcjax.text import drawn
 from mcjax.verdicts.cells import Cell
 
 

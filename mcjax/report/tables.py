@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -16,9 +15,9 @@ from rich.text import Text
 from mcjax.engine.compiled import route_of
 from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.numbers import how_many
-from mcjax.report.text import number, shown, with_error
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study
+from mcjax.text import number, shown, with_error
 from mcjax.verdicts.cells import Cell
 from mcjax.verdicts.counts import NO_ESTIMATE
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
@@ -324,16 +323,5 @@ def _counted(cells: Sequence[Cell]) -> str:
     return f"[{STYLE[verdict]}]{MARK[verdict]} {verdict} {counts[verdict]}/{len(cells)}[/]"
 
 
-def fate_of(law: Prediction, model: int) -> str:
-    """Return what a law predicts for a model in the long run, as text."""
-    if law.growth[model] == math.inf:
-        return "explodes"
-    if math.isfinite(law.growth[model]):
-        return f"grows {number(law.growth[model], 3)}/gen."
-    if math.isfinite(law.limit[model]):
-        return f"settles at {number(law.limit[model], 3)}"
-    return "no long-run prediction"
-
-
 def _fated(law: Prediction, model: int) -> str:
-    return f"{shown(law.law)}: {fate_of(law, model)}"
+    return f"{shown(law.law)}: {law.fate(model)}"

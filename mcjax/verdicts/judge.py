@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,7 +14,9 @@ from mcjax.engine.outcome import Outcome
 from mcjax.errors import InputError
 from mcjax.laws.first_order.departures import power_of_departures
 from mcjax.laws.prediction import FunctionalPrediction, Predictions
+from mcjax.numbers import how_many
 from mcjax.study.study import Study
+from mcjax.summaries import Summarised, Summary
 from mcjax.verdicts.cells import Cell, settle
 from mcjax.verdicts.claims import (
     DOUBTFUL,
@@ -26,15 +30,23 @@ from mcjax.verdicts.claims import (
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.equivalence import INCONCLUSIVE, VERIFIED, Verdict, worst
 from mcjax.verdicts.failures import LostChains, count_failures, lost_chains
+from mcjax.verdicts.frames import cell_table
+from mcjax.verdicts.labelled import dataset
 from mcjax.verdicts.ladder import Ladder, Rung, climb, too_short
 from mcjax.verdicts.quantities.growth import Growth, growth_of
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.quantities.registry import limits_of, questions
 from mcjax.verdicts.unjudged import Unjudged, unjudged_of
 
+if TYPE_CHECKING:
+    import pandas
+    import xarray
 
-@dataclass(frozen=True)
-class Verification:
+WITHOUT_STUDY = "was unpickled, which leaves out its study"
+
+
+@dataclass(frozen=True, repr=False)
+class Verification(Summarised):
     """A judged study.
 
     Attributes
@@ -66,6 +78,11 @@ class Verification:
         What else to know of the verdicts, a sentence each.
     outcomes : tuple of Outcome
         The outcome of each condition's chains, moments included.
+    study : Study or None
+        The study that was judged; None once the verification was pickled, because a study holds
+        functions. The same holds for ``predictions``, which are then empty.
+    predictions : tuple of Predictions
+        The predictions by which it was judged, for each condition.
     """
 
     cells: tuple[Cell, ...]
@@ -81,6 +98,47 @@ class Verification:
     waiting: tuple[str, ...]
     notes: tuple[str, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
+    study: Study | None = field(default=None, compare=False)
+    predictions: tuple[Predictions, ...] = field(default=(), compare=False)
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """Return the cells as a pandas DataFrame, one row a cell.
+
+        It is the table that a folder of results holds as ``cells.parquet``: ``low`` and ``high``
+        are the ends of the interval, and ``chains_needed`` is nan where there is no number.
+        """
+        return cell_table(self.cells).to_pandas()
+
+    def to_dataset(self) -> xarray.Dataset:
+        """Return all results as an xarray Dataset, see :func:`mcjax.dataset`.
+
+        Raises
+        ------
+        InputError
+            If the verification was unpickled, which leaves out its study.
+        """
+        if self.study is None:
+            raise InputError("verification", f"{WITHOUT_STUDY}; call mcjax.dataset with the study")
+        return dataset(self.study, self.predictions, self.outcomes, self)
+
+    def _summary(self) -> Summary:
+        by_claim: dict[tuple[str, str], Counter[str]] = {}
+        for cell in self.cells:
+            by_claim.setdefault((cell.quantity, cell.law), Counter())[cell.verdict] += 1
+        rows = [
+            (*claim, ", ".join(f"{counts[verdict]:,} {verdict}" for verdict in counts))
+            for claim, counts in by_claim.items()
+        ]
+        rows += [("failed fits", reason, f"{n:,}") for reason, n in self.failures.items()]
+        title = (
+            f"Verification: {self.verdict}, {how_many(len(self.cells), 'cell')},"
+            f" {how_many(self.chains, 'chain')}"
+        )
+        return Summary(title, rows, len(rows), "claim")
+
+    def __getstate__(self) -> dict[str, Any]:
+        # a study and the predictions for it hold functions, which cannot be pickled
+        return vars(self) | {"study": None, "predictions": ()}
 
 
 @checked
@@ -140,6 +198,8 @@ def judge(
         waiting=_waiting(study, decisive),
         notes=_notes(study, predictions),
         outcomes=tuple(outcomes),
+        study=study,
+        predictions=tuple(predictions),
     )
 
 

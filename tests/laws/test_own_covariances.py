@@ -16,7 +16,7 @@ from mcjax.models.glm import logistic
 from mcjax.models.location import linear
 from mcjax.models.penalised import penalised
 from mcjax.network import Source, build_network
-from mcjax.report.store import identity
+from mcjax.study.identity import identity
 from mcjax.study.load import load_study
 from mcjax.study.study import Study, condition, ladder
 

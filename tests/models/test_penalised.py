@@ -117,7 +117,7 @@ def test_separated_labels_have_a_penalised_estimate(estimator):
 
 
 def test_the_strength_of_a_penalty_is_part_of_a_study_on_disk(tmp_path):
-    from mcjax.report.store import describe, identity
+    from mcjax.study.identity import describe, identity
 
     def study(model):
         return mcjax.Study((mcjax.condition(LOOP, model, [1.0]),))
