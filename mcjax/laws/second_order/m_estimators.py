@@ -38,7 +38,7 @@ from mcjax.study.study import Condition
 
 MOST_ENTRIES, MOST_WITHOUT_THIRD = 150, 500
 """Most entries of the state, with third cumulants and without. These take tens of seconds."""
-MOST_SIMULATED = 60
+MOST_SIMULATED = 30
 """The same for models whose moments are simulated, because each batch has its own prediction."""
 LARGEST = 3e7
 """Most numbers in the tensors of all fits of a generation, which are 240 MB."""
@@ -127,6 +127,7 @@ def corrections(condition: Condition, generations: int) -> Prediction | str:
         return str(error)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is refused
 def expansion(condition: Condition, generations: int) -> Prediction:
     """Return the moments of the errors at generations 0 to T, to the order after the first.
 
@@ -164,7 +165,6 @@ def _allowing(law: Prediction) -> Prediction:
     return replace(law, allowance=_validity(law).remainder * law.leading.mse / law.mse)
 
 
-@np.errstate(over="ignore", invalid="ignore")  # what is not finite is refused
 def _expanded(condition: Condition, generations: int) -> Prediction:
     """Return the moments of the errors under a model that states its expansion."""
     net, p = condition.network, len(condition.theta)
