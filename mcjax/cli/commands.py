@@ -122,7 +122,8 @@ def run_families(as_json: bool) -> None:
     click.echo(
         "A family of your own: file = 'my_family.py', with loss(theta, x, y) and"
         " sample(key, theta, x).\n"
-        "Models that are fitted by minimising a loss also take penalty = { ridge = 0.1 }."
+        "Models that are fitted by minimising a loss also take penalty = { ridge = 0.1 }; logistic,"
+        " poisson and linear also take penalty = 'firth'."
     )
 
 

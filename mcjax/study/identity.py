@@ -42,7 +42,7 @@ def _described(condition: Condition) -> dict[str, Any]:
         "design": condition.design,
     }
     if model.penalty is not None:
-        described["family"]["penalty"] = {"ridge": model.penalty.strength}
+        described["family"]["penalty"] = model.penalty.described
     if condition.own_covariances is not None:
         described["own_covariances"] = condition.own_covariances.tolist()
     if model.structure is not None:

@@ -324,7 +324,7 @@ def condition(
                 f" {model.name} has none; leave them out",
             )
         laws = source_laws(network, model, truth, cov)
-        if model.penalty is None:  # which determines every parameter
+        if not model.shrinkage:  # which determines every parameter
             check_determined(network, laws, own)
     check_selections(network, model, truth, design)
     model = replace(model, params=_read_only(model.params))

@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 from jaxtyping import Bool, Float
 
+from mcjax.estimators.penalty import Firth
 from mcjax.laws.collapse.components import data_flow
 from mcjax.laws.collapse.origins import collapse_origins, collapsing
 from mcjax.laws.law import GROWING, STOPS, Inapplicable, Reason, altered
@@ -71,7 +72,7 @@ class SecondOrder:
                 f"{model.name} does not state the derivatives of the moments of its score, which"
                 " the law needs"
             )
-        if model.penalty is not None:
+        if not isinstance(model.penalty, Firth | None):
             return Reason("fits are penalised, which draws them away from the truth")
         if condition.design == "fixed":
             return Reason("designs are fixed, and the law is for rows that are drawn anew")
