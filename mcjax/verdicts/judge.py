@@ -250,7 +250,9 @@ def claims_of(
         if ladder is not None and comparison.prediction.asymptotic:
             power = power_of_departures(condition)
             moved = _departures(comparison, quantity)
-            rungs += [Rung(ladder, condition.scale, c, power, moved.get(c.place)) for c in made]
+            rungs += [
+                Rung(ladder, condition.scale, c, power, departure=moved.get(c.place)) for c in made
+            ]
     limits, ladders = climb(rungs, study.tolerance)
     climbed = {(ladder.condition, ladder.law) for ladder in ladders}
     climbing = {r.claim.place for r in rungs if (r.ladder, r.claim.place.law) in climbed}

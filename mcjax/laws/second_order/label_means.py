@@ -84,8 +84,8 @@ def draw_means(predictor: LinearPredictor, params: Params, scale: float, real: b
         told = math.sqrt(spread) / curvature if spread > 0 and curvature > 0 else scale
         batches = [run(key, step=jnp.asarray(STEP * told, at.dtype)) for key in keys]
     parts = zip(*batches, strict=True)
-    products, missed, squares, largest, steps = (np.array(part, float) for part in parts)
-    return LabelMeans(products, missed, squares, largest, steps[0])
+    means = LabelMeans(*(np.array(part, float) for part in parts))
+    return means._replace(step=means.step[0])
 
 
 @partial(jax.jit, static_argnames=("predictor", "real"))
@@ -115,7 +115,13 @@ def _batch(
         )
 
     products, missed, squares, largest = lax.map(chunk, jnp.arange(CHUNKS, dtype=jnp.uint32))
-    return LabelMeans(products.sum(0), missed.sum(0), squares.sum(0), largest.max(0), step)
+    return LabelMeans(
+        products=products.sum(0),
+        missed=missed.sum(0),
+        squares=squares.sum(0),
+        largest=largest.max(0),
+        step=step,
+    )
 
 
 def _products(
