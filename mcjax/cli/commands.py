@@ -21,9 +21,9 @@ from mcjax.models.registry import FAMILIES
 from mcjax.report.laws import laws_json, show_laws
 from mcjax.report.predictions import show_predictions
 from mcjax.report.tables import table_console
-from mcjax.report.text import shown, strict_json
 from mcjax.study.load import load_study
 from mcjax.study.study import Condition
+from mcjax.text import shown, strict_json
 
 
 def run_predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
@@ -122,7 +122,8 @@ def run_families(as_json: bool) -> None:
     click.echo(
         "A family of your own: file = 'my_family.py', with loss(theta, x, y) and"
         " sample(key, theta, x).\n"
-        "Models that are fitted by minimising a loss also take penalty = { ridge = 0.1 }."
+        "Models that are fitted by minimising a loss also take penalty = { ridge = 0.1 }; logistic,"
+        " poisson and linear also take penalty = 'firth'."
     )
 
 

@@ -21,9 +21,9 @@ from mcjax.errors import InputError
 from mcjax.laws.user import laws_from_files
 from mcjax.numbers import how_many
 from mcjax.report.tables import label, numbers, show_table, show_unjudged, table_console
-from mcjax.report.text import number, strict_json
 from mcjax.study.load import load_study, load_survey
 from mcjax.study.study import PathChoice, Study
+from mcjax.text import number, strict_json
 from mcjax.verdicts.plan import Need, Plan, plan
 from mcjax.verdicts.unjudged import unjudged_of
 

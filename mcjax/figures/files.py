@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from mcjax.errors import InputError
-from mcjax.report.text import csv_text, strict_json
+from mcjax.text import csv_text, strict_json
+from mcjax.version import __version__
 
 FORMATS = ("pdf", "png", "csv")
 MADE_BY = "mcjax figure"
@@ -125,7 +125,7 @@ def save(
     known = COLUMNS | dict(columns or {})
     mark = {
         "made_by": MADE_BY,
-        "version": version("mcjax"),
+        "version": __version__,
         "figure": name,
         "about": about,
         "columns": {column: known[column] for column in rows[0]},

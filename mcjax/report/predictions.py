@@ -11,9 +11,9 @@ from rich.text import Text
 
 from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.laws.validity import ACCURATE, Validity
-from mcjax.report.tables import fate_of, label, numbers, show_inapplicable, show_table
-from mcjax.report.text import number
+from mcjax.report.tables import label, numbers, show_inapplicable, show_table
 from mcjax.study.study import Condition, Study
+from mcjax.text import number
 
 SHOWN_GENERATIONS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Generations of a table of predictions, beside the last."""
@@ -25,12 +25,11 @@ def show_predictions(console: Console, study: Study, predictions: Sequence[Predi
     headings = [f"t = {t}" for t in times]
     for condition, predicted in zip(study.conditions, predictions, strict=True):
         for name, law in predicted.laws.items():
-            kind = "exact" if law.exact else "asymptotic"
-            title = _title(condition, f"{name} ({kind}), predicted MSE")
+            title = _title(condition, f"{name} ({law.kind}), predicted MSE")
             table = Table("model", *map(numbers, headings), "fate", title=title)
             for i, model in enumerate(condition.network.models):
                 values = [number(law.mse[t, i]) for t in times]
-                table.add_row(label(model), *values, fate_of(law, i))
+                table.add_row(label(model), *values, law.fate(i))
             show_table(console, table)
             if law.validity is not None:
                 _show_validity(console, condition, law, law.validity)

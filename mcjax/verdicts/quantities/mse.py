@@ -36,6 +36,10 @@ class MeanSquaredError(Quantity):
     of_squares = True
     has_ladder = True
 
+    def moved(self, finer: Prediction) -> Float[np.ndarray, "T+1 M"] | None:
+        """Return how far terms of the next order in 1/n move ratios on a ladder from 1."""
+        return None if finer.leading is None else finer.mse / finer.leading.mse - 1
+
     def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that the MSE of every model is the predicted one, at every generation."""
         prediction, squared = comparison.prediction, outcome.moments.squared
