@@ -1,3 +1,4 @@
+from . import plot as plot
 from .api import judge_pieces as judge_pieces
 from .api import predict as predict
 from .api import replay as replay

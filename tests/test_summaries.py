@@ -101,9 +101,9 @@ def test_what_is_said(shown):
     assert f"mse {law.mse[-1, 0]:.4g} at generation 2" in repr(law)
     verification = shown["verification"]
     assert f"Verification: {verification.verdict}, 12 cells" in repr(verification)
-    counts = Counter(cell.verdict for cell in verification.cells if cell.law == "finite_sample")
-    [line] = [line for line in repr(verification).splitlines() if "finite_sample" in line]
-    told = (part.split() for part in line.split("finite_sample")[1].split(","))
+    counts = Counter(cell.verdict for cell in verification.cells if cell.law == "first_order")
+    [line] = [line for line in repr(verification).splitlines() if "first_order" in line]
+    told = (part.split() for part in line.split("first_order")[1].split(","))
     assert {verdict: int(number) for number, verdict in told} == counts
 
 

@@ -10,7 +10,7 @@ import pytest
 import xarray
 from matplotlib.figure import Figure
 
-from mcjax.figures.style import figure, legend
+from mcjax.plot.style import figure, legend
 from mcjax.text import csv_text, drawn, fenced, markdown, shown, shown_lines
 
 pytestmark = pytest.mark.system

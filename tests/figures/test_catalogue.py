@@ -25,7 +25,7 @@ from mcjax.figures import (
 )
 from mcjax.figures.catalogue import FIGURES
 from mcjax.figures.files import MADE_BY, refuse_foreign, save
-from mcjax.figures.style import figure
+from mcjax.plot.style import figure
 from mcjax.published.memory import graphs
 
 pytestmark = pytest.mark.system

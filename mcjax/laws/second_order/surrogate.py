@@ -62,7 +62,8 @@ class Surrogate:
         if reason is not None:
             return reason
         assert model.predictor is not None, "the second-order law has asked"
-        if model.predictor.log_curvature is None or model.least_squares is not None:
+        canonical = model.predictor.log_curvature is not None and model.scores is not None
+        if not canonical or model.least_squares is not None:
             return Reason(f"the law is for logistic and Poisson regression, not for {model.name}")
         origins = {feed.origin for table in net.tables for feeds in table for feed in feeds}
         if net.size > 1 or origins != {*net.models}:
