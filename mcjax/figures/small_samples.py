@@ -69,7 +69,7 @@ def _curve(name: str) -> list[dict[str, Any]]:
         law = found.laws[SECOND]
         assert law.validity is not None
         ratio = float(law.mse[LAST, 0] / found.laws[FIRST].mse[LAST, 0])
-        points.append(_row(name, n, SECOND, ratio, 0.0, bool(law.validity.judged[LAST, 0])))
+        points.append(_row(name, n, SECOND, ratio, judged=bool(law.validity.judged[LAST, 0])))
     return points
 
 
@@ -81,13 +81,13 @@ def _simulated(name: str, chains: int) -> list[dict[str, Any]]:
         if (cell.generation, cell.law, cell.quantity) == (LAST, FIRST, "mse")
     ]
     return [
-        _row(name, n, "simulated", cell.ratio, cell.standard_error / cell.predicted, True)
+        _row(name, n, "simulated", cell.ratio, error=cell.standard_error / cell.predicted)
         for n, cell in zip(RUNGS, cells, strict=True)
     ]
 
 
 def _row(
-    family: str, rows: int, law: str, ratio: float, error: float, judged: bool
+    family: str, rows: int, law: str, ratio: float, *, error: float = 0.0, judged: bool = True
 ) -> dict[str, Any]:
     return {
         "family": family,
