@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from mcjax.figures.files import save
-from mcjax.figures.style import MARKERS, PALETTE, figure
+from mcjax.plot.style import MARKERS, PALETTE, figure
 
 
 def table(name: str, found: Any) -> str:

@@ -10,6 +10,8 @@ The subpackages, each of which imports only those above it (enforced by a test):
     files      what a path holds, read once and within bounds
     faults     what a user's code raises, in one sentence
     numbers    numbers as they come from Python, NumPy and files
+    text       names and numbers for people; JSON and CSV
+    summaries  how objects show themselves, as text and in notebooks
     calls      calls with other arguments than a function takes
     arguments  the types of arguments, where users call functions
     draws      random numbers by position
@@ -28,6 +30,7 @@ The subpackages, each of which imports only those above it (enforced by a test):
     api        predict, simulate, verify and replay
     published  published results, each with a study that shows it
     report     tables, JSON and results on disk
+    plot       plots of one's own studies and networks
     figures    figures for papers
     cli        the command line
 

@@ -1,3 +1,4 @@
+from . import plot as plot
 from .api import judge_pieces as judge_pieces
 from .api import predict as predict
 from .api import replay as replay
@@ -62,7 +63,6 @@ from .network import build_network as build_network
 from .network import data_mediated as data_mediated
 from .network import from_networkx as from_networkx
 from .network import topologies as topologies
-from .report.dataset import dataset as dataset
 from .selections.best_of import BestOf as BestOf
 from .selections.checker import Checker as Checker
 from .selections.flip import Flip as Flip
@@ -88,6 +88,7 @@ from .verdicts.comparison import Comparison as Comparison
 from .verdicts.counts import count_chains as count_chains
 from .verdicts.judge import Verification as Verification
 from .verdicts.judge import judge as judge
+from .verdicts.labelled import dataset as dataset
 from .verdicts.planning import RatioCells as RatioCells
 from .verdicts.planning import UnplannedCells as UnplannedCells
 from .verdicts.quantities.quantity import Quantity as Quantity

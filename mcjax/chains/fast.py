@@ -45,6 +45,8 @@ def reason_against(
         return "models are not fitted by Newton's method"
     if p > MOST:
         return f"there are more than {MOST} parameters"
+    if model.penalty is not None and model.penalty.by_rows:
+        return "the penalty depends on the rows of a fit"
     if not all(selection.fast for selection in selections):
         return "readers keep what only the reference path can draw"
     return "" if memory.current_only else "fits are of more than one generation's data"

@@ -66,8 +66,7 @@ def curvature(case: Case) -> str | None:
     """Check that the mean loss curves upwards at theta in all directions."""
     if is_users(case.estimator):
         return None
-    penalty = case.model.penalty
-    strength = 0.0 if penalty is None else float(penalty.strength)
+    strength = float(case.model.shrinkage)
 
     def unknown(drawn: BatchMeans) -> str:
         return not_finite(drawn) or no_slope(drawn) or not_smallest(drawn, case.condition.theta)

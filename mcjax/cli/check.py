@@ -18,9 +18,9 @@ from mcjax.laws.user import CheckedLaw, laws_from_files
 from mcjax.models.user import model_from_file, run_file
 from mcjax.network import topologies
 from mcjax.numbers import how_many
-from mcjax.report.text import shown, strict_json
 from mcjax.study.load import load_study
 from mcjax.study.study import Study, condition
+from mcjax.text import shown, strict_json
 
 ROWS = 1 << 20
 """Rows of the fits of a model that is checked by itself, which no check depends on."""

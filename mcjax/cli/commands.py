@@ -14,23 +14,23 @@ from mcjax.cli.output import prints_aside
 from mcjax.errors import InputError, did_you_mean
 from mcjax.laws.predict import applicability
 from mcjax.laws.prediction import Predictions
-from mcjax.laws.registry import ON_REQUEST
+from mcjax.laws.registry import SHOWN
 from mcjax.laws.user import laws_from_files
 from mcjax.laws.validity import ACCURATE, Validity
 from mcjax.models.registry import FAMILIES
 from mcjax.report.laws import laws_json, show_laws
 from mcjax.report.predictions import show_predictions
 from mcjax.report.tables import table_console
-from mcjax.report.text import shown, strict_json
 from mcjax.study.load import load_study
 from mcjax.study.study import Condition
+from mcjax.text import shown, strict_json
 
 
 def run_predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
     """Print what the laws predict for the study in a file."""
     with prints_aside(as_json):
         study = load_study(file)
-        predictions = api.predict(study, [*laws_from_files(laws), *ON_REQUEST])
+        predictions = api.predict(study, [*laws_from_files(laws), *SHOWN])
     if not as_json:
         show_predictions(table_console(), study, predictions)
         return
@@ -122,7 +122,8 @@ def run_families(as_json: bool) -> None:
     click.echo(
         "A family of your own: file = 'my_family.py', with loss(theta, x, y) and"
         " sample(key, theta, x).\n"
-        "Models that are fitted by minimising a loss also take penalty = { ridge = 0.1 }."
+        "Models that are fitted by minimising a loss also take penalty = { ridge = 0.1 }; logistic,"
+        " poisson and linear also take penalty = 'firth'."
     )
 
 

@@ -23,7 +23,7 @@ from mcjax.errors import InputError, SharedError, naming
 from mcjax.faults import fault_sentence, place_of
 from mcjax.files import reading_once
 from mcjax.laws.collapse.origins import CLAUSES
-from mcjax.report.text import shown
+from mcjax.text import shown
 
 EXIT = {"verified": 0, "refuted": 1, "inconclusive": 3}
 BAD_INPUT = 2  # also an environment in which JAX does not start
@@ -41,7 +41,7 @@ law_option = click.option(
     type=PATH,
     multiple=True,
     help="A law of your own, a Python file with law(condition, generations) or an object LAW; or"
-    " second_order.",
+    " second_order or surrogate.",
 )
 path_option = click.option(
     "--path",
@@ -75,7 +75,7 @@ def diagnose(file: Path, as_json: bool) -> None:
 
     diagnosis = diagnose_file(file, tell)
     if as_json:
-        from mcjax.report.text import strict_json
+        from mcjax.text import strict_json
 
         click.echo(strict_json({"read": notes[0], **diagnosis.to_json()}))
     else:

@@ -21,9 +21,9 @@ from mcjax.errors import InputError
 from mcjax.laws.user import laws_from_files
 from mcjax.numbers import how_many
 from mcjax.report.tables import label, numbers, show_table, show_unjudged, table_console
-from mcjax.report.text import number, strict_json
 from mcjax.study.load import load_study, load_survey
 from mcjax.study.study import PathChoice, Study
+from mcjax.text import number, strict_json
 from mcjax.verdicts.plan import Need, Plan, plan
 from mcjax.verdicts.unjudged import unjudged_of
 
@@ -112,9 +112,13 @@ def _show_needs(study: Study, planned: Plan, against: bool) -> None:
         )
     console = table_console()
     show_table(console, table)
+    chance = ", and no chance of refuting it" if against else ""
     for law, name in planned.unplanned:
         console.print(
-            label(f"No number of chains is known for {name}: the law {law} predicts no spread.")
+            label(
+                f"No number of chains is known for {name}{chance}: the law {law} predicts its mean,"
+                " not its spread over chains. A run with few chains tells how many it takes."
+            )
         )
 
 

@@ -14,7 +14,7 @@ from mcjax.published.registry import chosen
 from mcjax.report.progress import Progress
 from mcjax.report.published import PublishedStore, published_json, show_published, verdict_of
 from mcjax.report.tables import table_console
-from mcjax.report.text import strict_json
+from mcjax.text import strict_json
 from mcjax.verdicts.equivalence import Verdict
 
 TOLERANCE, DEPTH = {False: 0.03, True: 0.01}, {False: 1, True: 4}

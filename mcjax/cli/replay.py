@@ -12,8 +12,8 @@ from mcjax.errors import InputError, did_you_mean
 from mcjax.report.origin import elsewhere, load_again, read_about
 from mcjax.report.replay import replay_json, show_replay
 from mcjax.report.tables import table_console
-from mcjax.report.text import strict_json
 from mcjax.study.study import PathChoice, Study
+from mcjax.text import strict_json
 
 MOST_NAMED = 4
 """Largest number of conditions that an error names."""

@@ -13,9 +13,9 @@ from mcjax.laws.collapse.origins import Clause
 from mcjax.report.progress import Progress
 from mcjax.report.survey import SurveyStore, show_survey
 from mcjax.report.tables import table_console
-from mcjax.report.text import strict_json
 from mcjax.report.verification import survey_json
 from mcjax.study.survey import Survey
+from mcjax.text import strict_json
 from mcjax.verdicts.equivalence import Verdict
 
 

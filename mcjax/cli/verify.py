@@ -25,16 +25,18 @@ from mcjax.files import read_text
 from mcjax.laws.collapse.origins import Clause
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.user import laws_from_files
-from mcjax.report.dataset import dataset, netcdf
 from mcjax.report.progress import Progress
-from mcjax.report.store import Store, describe, identity
+from mcjax.report.store import Store
 from mcjax.report.tables import show_verification, table_console
-from mcjax.report.text import strict_json
+from mcjax.report.tabular import netcdf
 from mcjax.report.verification import verification_json
+from mcjax.study.identity import describe, identity
 from mcjax.study.load import load_study, load_survey
 from mcjax.study.study import PathChoice, Study
+from mcjax.text import strict_json
 from mcjax.verdicts.equivalence import Verdict
 from mcjax.verdicts.judge import Verification, judge
+from mcjax.verdicts.labelled import dataset
 
 SAVE_EVERY, SAVE_SHARE = 1.0, 0.05
 """Seconds between two saves of the results so far, and largest share of time spent on saving."""

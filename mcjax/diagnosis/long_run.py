@@ -66,8 +66,8 @@ class Facts(NamedTuple):
 
     @property
     def penalised(self) -> bool:
-        """Whether fits have a penalty, a false anchor of every model that is fitted."""
-        return self.condition is not None and self.condition.model.penalty is not None
+        """Whether a penalty shrinks fits, a false anchor of every model that is fitted."""
+        return self.condition is not None and bool(self.condition.model.shrinkage)
 
     @property
     def averages(self) -> bool:

@@ -10,6 +10,9 @@ from mcjax.diagnosis.cures import Edge
 from mcjax.diagnosis.explosion import FiniteSample
 from mcjax.diagnosis.failure import Anchor, Explosion
 from mcjax.laws.collapse.origins import CollapseOrigin
+from mcjax.numbers import how_many
+from mcjax.summaries import Summarised, Summary, few
+from mcjax.text import number
 
 
 @dataclass(frozen=True)
@@ -62,13 +65,26 @@ class ModelVerdict:
     frozen: bool
 
     @property
+    def fate(self) -> tuple[str, str]:
+        """Whether the model collapses, and how, in a few words each."""
+        forgets = "forgets the truth" if self.forgets else ""
+        if self.explodes:
+            return "collapses", "; ".join(filter(None, ("errors explode", forgets)))
+        if self.noise is None:
+            return "not known", forgets
+        rate = f"{number(self.growth)} per generation" if self.noise else ""
+        limit = "" if self.noise else f"{number(self.limit)} in the limit"
+        told = "; ".join(filter(None, (rate, limit, forgets)))
+        return ("collapses" if self.noise else "stable"), told
+
+    @property
     def collapses(self) -> bool | None:
         """Whether the variance of its estimate grows without bound; None if that is not known."""
         return self.explodes or self.noise
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+@dataclass(frozen=True, repr=False)
+class Diagnosis(Summarised):
     """The verdict on a network.
 
     Attributes
@@ -99,6 +115,19 @@ class Diagnosis:
     flips: tuple[Edge, ...]
     inapplicable: str = ""
     finite_sample: FiniteSample | str | None = None
+
+    def _summary(self) -> Summary:
+        doomed = sum(verdict.collapses is True for verdict in self.models.values())
+        unknown = sum(verdict.collapses is None for verdict in self.models.values())
+        title = f"Diagnosis: {doomed:,} of {how_many(len(self.models), 'model')} collapse"
+        if doomed == 1:
+            title += "s"
+        title += f", {unknown:,} unknown" if unknown else ""
+        if self.repairs:
+            cure = (f"{origin} -> {reader}" for origin, reader in self.repairs)
+            title += f"; smallest cure: {few(cure, len(self.repairs))}"
+        rows = ((name, *verdict.fate) for name, verdict in self.models.items())
+        return Summary(title, rows, len(self.models))
 
     @property
     def collapses(self) -> bool | None:

@@ -15,7 +15,7 @@ from mcjax.estimators.predictor import Params
 from mcjax.solvers.status import Status
 
 if TYPE_CHECKING:
-    from mcjax.estimators.penalty import Ridge
+    from mcjax.estimators.penalty import Penalty
     from mcjax.estimators.predictor import LinearPredictor
     from mcjax.estimators.sufficient_statistics import Statistics
 
@@ -88,7 +88,7 @@ class Problem(Protocol):
         """Return the noise of a model fitted by least squares, or None for other models."""
 
     @property
-    def penalty(self) -> Ridge | None:
+    def penalty(self) -> Penalty | None:
         """Return what is added to the weighted mean loss, or None for nothing."""
 
     @property

@@ -22,7 +22,7 @@ from mcjax.estimators.estimator import (
     first_that_holds,
     rows_of,
 )
-from mcjax.estimators.objective import mean_loss
+from mcjax.estimators.objective import penalised, plain_mean_loss
 from mcjax.numbers import check_between
 from mcjax.solvers.status import Status
 
@@ -67,7 +67,8 @@ class Optax:
             batch = data if self.batch_size is None else self._batch(data, key, k)
 
             def objective(at: Any) -> Array:
-                return mean_loss(model, batch, at)
+                # a penalty is that of all rows, whichever of them a step uses
+                return penalised(model, data, at, plain_mean_loss(model, batch, at))
 
             value, gradient = jax.value_and_grad(objective)(theta)
             updates, state = optimiser.update(

@@ -90,7 +90,8 @@ class Newton:
             status = first_that_holds(
                 (separated(model, data, theta), Status.SEPARATED),
                 ((loop.steps == 0) & ~finite, Status.OVERFLOW),
-                (settled & singular, Status.RANK_DEFICIENT),
+                # a minimum that singular matrices leave open is never settled on
+                (whole & near & singular & (has_minimum(model) | settled), Status.RANK_DEFICIENT),
                 (settled, Status.CONVERGED),
                 # the gradient has vanished, and theta is still on its way
                 (vanished & (loop.steps + 1 >= self.limit), Status.SEPARATED),

@@ -313,7 +313,7 @@ def _sums(model: Problem, rows: Rows, loop: _Loop) -> tuple[list[Array], list[li
                 places = [ij for ij in lower if a <= ij[0] < a + BLOCK and b <= ij[1] < b + BLOCK]
                 entries |= dict(zip(places, _reduce(products(places)), strict=True))
     if model.penalty is not None:
-        strength = jnp.ravel(model.penalty.strength)  # one for all fits, or (F,)
+        strength = jnp.ravel(model.penalty.shrinkage)  # one for all fits, or (F,)
         gradient = [gradient[i] + strength * loop.theta[i] for i in range(p)]
         entries |= {(i, i): entries[i, i] + strength for i in range(p)}
     return gradient, [[entries[i, j] for j in range(i + 1)] for i in range(p)]

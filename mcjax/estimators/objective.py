@@ -16,9 +16,21 @@ from mcjax.estimators.predictor import linear_predictor
 
 def mean_loss(model: Problem, data: Dataset, theta: Any) -> Float[Array, ""]:
     """Return the weighted mean of the loss at ``theta``, and the penalty if there is one."""
+    return penalised(model, data, theta, plain_mean_loss(model, data, theta))
+
+
+def plain_mean_loss(model: Problem, data: Dataset, theta: Any) -> Float[Array, ""]:
+    """Return the weighted mean of the loss at ``theta``, without a penalty."""
     losses = jax.vmap(model.loss, (None, None, -1, -1))(model.params, theta, data.x, data.y)
-    mean = jnp.sum(data.weight * losses) / jnp.sum(data.weight)
-    return mean if model.penalty is None else mean + model.penalty.value(theta)
+    mean: Array = jnp.sum(data.weight * losses) / jnp.sum(data.weight)
+    return mean
+
+
+def penalised(
+    model: Problem, data: Dataset, theta: Any, mean: Float[Array, ""]
+) -> Float[Array, ""]:
+    """Return a mean loss at ``theta`` and the penalty of a data set, if the model has one."""
+    return mean if model.penalty is None else mean + model.penalty.value(theta, model, data)
 
 
 def gradient_and_hessian(
@@ -26,7 +38,8 @@ def gradient_and_hessian(
 ) -> tuple[Float[Array, " p"], Float[Array, "p p"]]:
     """Return gradient, shape (p,), and Hessian, shape (p, p), of :func:`mean_loss`.
 
-    Both are with respect to the p numbers of ``theta``, in the order of its leaves.
+    Both are with respect to the p numbers of ``theta``, in the order of its leaves. Where the model
+    is one of a linear predictor, loss and penalty may state another curvature for Newton steps.
     """
     if model.predictor is None:
         flat, unravel = ravel_pytree(theta)
@@ -43,12 +56,12 @@ def gradient_and_hessian(
     hessian = jnp.matmul(weighted, data.x.T, precision="highest")
     if model.penalty is None:
         return gradient, hessian
-    strength = model.penalty.strength
-    return gradient + strength * theta, hessian + strength * jnp.eye(len(theta), dtype=theta.dtype)
+    slope, curvature = model.penalty.derivatives(theta, model, data)
+    return gradient + slope, hessian + curvature
 
 
 def has_minimum(model: Problem) -> bool:
-    """Return whether the loss has a minimum whatever the rows, so that no labels separate."""
+    """Return whether the loss has a minimum whatever the labels, so that none separate."""
     return model.least_squares is not None or model.penalty is not None
 
 

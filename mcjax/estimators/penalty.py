@@ -4,14 +4,46 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.scipy.linalg import cho_factor, solve_triangular
 from jaxtyping import Float
 
-from mcjax.estimators.estimator import Estimator
+from mcjax.estimators.estimator import Dataset, Estimator, Problem
+from mcjax.estimators.predictor import linear_predictor
+
+LEAST = 1e-3
+"""Smallest curvature of an objective that Newton steps use, relative to that of the loss."""
+
+
+class Penalty(Protocol):
+    """What fits add to the weighted mean loss of their rows."""
+
+    @property
+    def shrinkage(self) -> Any:
+        """Return the factor of half the squared norm of theta, however many rows a fit has."""
+
+    @property
+    def by_rows(self) -> bool:
+        """Return whether the penalty depends on the rows of a fit."""
+
+    @property
+    def described(self) -> Any:
+        """Return ``family.penalty`` of a study file."""
+
+    def reason_against(self, model: Problem) -> str:
+        """Return why fits of a model cannot have the penalty, or an empty string."""
+
+    def value(self, theta: Any, model: Problem, data: Dataset) -> Float[Array, ""]:
+        """Return the penalty at ``theta``, any pytree of arrays."""
+
+    def derivatives(
+        self, theta: Float[Array, " p"], model: Problem, data: Dataset
+    ) -> tuple[Float[Array, " p"], Float[Array, "p p"]]:
+        """Return gradient and curvature, for Newton steps, of a model of a linear predictor."""
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["strength"], meta_fields=[])
@@ -29,12 +61,137 @@ class Ridge:
     """
 
     strength: Any
+    by_rows = False
 
-    def value(self, theta: Any) -> Float[Array, ""]:
-        """Return the penalty at ``theta``, any pytree of arrays."""
+    @property
+    def shrinkage(self) -> Any:
+        """Return the strength."""
+        return self.strength
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """Return ``family.penalty`` of a study file."""
+        return {"ridge": self.strength}
+
+    def reason_against(self, model: Problem) -> str:
+        """Return an empty string: every loss takes it."""
+        return ""
+
+    def value(
+        self, theta: Any, model: Problem | None = None, data: Dataset | None = None
+    ) -> Float[Array, ""]:
+        """Return the penalty at ``theta``, any pytree of arrays, whatever the rows."""
         squares = [jnp.sum(leaf**2) for leaf in jax.tree.leaves(theta)]
         total: Array = self.strength / 2 * sum(squares[1:], squares[0])
         return total
+
+    def derivatives(
+        self, theta: Float[Array, " p"], model: Problem, data: Dataset
+    ) -> tuple[Float[Array, " p"], Float[Array, "p p"]]:
+        """Return gradient and Hessian."""
+        return self.strength * theta, self.strength * jnp.eye(len(theta), dtype=theta.dtype)
+
+
+@jax.tree_util.register_static
+@dataclass(frozen=True)
+class Firth:
+    """Minus half of log det of the information of the rows, over their effective number n.
+
+    It is minus the logarithm of Jeffreys' prior, and removes the term of order 1/n of the bias of a
+    generalised linear model with its canonical link (Firth 1993). A fit to rows whose covariates
+    determine theta then always has an estimate, whatever the labels.
+
+    Notes
+    -----
+    Row r has the share ``a_r`` in the weight of a fit, and the loss has the curvature ``mu'``. The
+    penalty is ``-log det(I) / (2 n)`` with ``I = sum a_r mu'(eta_r) x_r x_r'``. Without it the bias
+    is ``-I^-1 K:I^-1 / 2`` times the sum of ``a_r^2``, where K is the derivative of I. Whatever the
+    weights, ``n = 1 / sum a_r^2`` removes that. It is the number of rows if weights are equal.
+    """
+
+    shrinkage = 0.0
+    by_rows = True
+    described = "firth"
+
+    def reason_against(self, model: Problem) -> str:
+        """Return why the model is no generalised linear model, or an empty string."""
+        if model.predictor is not None and model.predictor.log_curvature is not None:
+            return ""
+        return "'firth' is for logistic, poisson and linear regression"
+
+    def value(self, theta: Any, model: Problem, data: Dataset) -> Float[Array, ""]:
+        """Return the penalty at ``theta``, shape (p,)."""
+        parts = _information(theta, model, data)
+        total: Array = -jnp.sum(jnp.log(jnp.diagonal(parts.root) / parts.scale)) / parts.rows
+        return total
+
+    def derivatives(
+        self, theta: Float[Array, " p"], model: Problem, data: Dataset
+    ) -> tuple[Float[Array, " p"], Float[Array, "p p"]]:
+        """Return the gradient and the Hessian, or a larger matrix where that is far from positive.
+
+        The larger matrix is the derivative of the gradient with fixed leverages. A Newton step with
+        it goes downhill, but leaves a share of an error.
+        """
+        parts = _information(theta, model, data)
+        solved = solve_triangular(parts.root, parts.scale[:, None] * data.x, lower=True)
+        leverage = parts.weight * jnp.sum(solved**2, axis=0)
+        slope, curvature = _log_curvature(model, parts.eta)[1:]
+
+        def products(factor: Array) -> Array:
+            return jnp.matmul(data.x * factor[None], data.x.T, precision="highest")
+
+        gradient = jnp.matmul(data.x, leverage * slope, precision="highest")
+        turned = (parts.weight * slope)[None, None] * solved[:, None] * solved[None]
+        third = jnp.einsum("abr,cr->cab", turned, data.x, precision="highest")
+        spread = products(leverage * slope**2) - jnp.einsum(
+            "cab,dab->cd", third, third, precision="highest"
+        )
+        fixed = -products(leverage * curvature) / (2 * parts.rows)
+        hessian = fixed - spread / (2 * parts.rows)
+        # the information is also the Hessian of the loss
+        whole = parts.root @ parts.root.T * (1 - LEAST) + hessian * jnp.outer(
+            parts.scale, parts.scale
+        )
+        positive = jnp.isfinite(cho_factor(whole, lower=True)[0]).all()
+        return -gradient / (2 * parts.rows), jnp.where(positive, hessian, fixed)
+
+
+class _Information(NamedTuple):
+    """The information of rows: ``root root' = scale I scale`` with a unit diagonal."""
+
+    eta: Array  # (N,)
+    weight: Array  # a mu', (N,)
+    rows: Array  # n
+    root: Array  # (p, p)
+    scale: Array  # (p,)
+
+
+def _information(theta: Array, model: Problem, data: Dataset) -> _Information:
+    """Return the information at theta; if it is singular, that of a matrix near by."""
+    share = data.weight / jnp.sum(data.weight)
+    eta = linear_predictor(data.x, theta)
+    weight = share * jnp.exp(_log_curvature(model, eta)[0])
+    matrix = jnp.matmul(data.x * weight[None], data.x.T, precision="highest")
+    diagonal = jnp.diagonal(matrix)
+    scale = jnp.where(diagonal > 0, jnp.where(diagonal > 0, diagonal, 1) ** -0.5, 1)
+    eps = 4 * len(theta) * float(jnp.finfo(matrix.dtype).eps)
+    lifted = matrix * scale[:, None] * scale[None] + eps * jnp.eye(len(theta), dtype=matrix.dtype)
+    root = jnp.tril(cho_factor(lifted, lower=True)[0])
+    return _Information(eta, weight, 1 / jnp.sum(share**2), root=root, scale=scale)
+
+
+def _log_curvature(model: Problem, eta: Array) -> tuple[Array, Array, Array]:
+    """Return ``log mu'`` and its first two derivatives, each of the shape of eta."""
+    assert model.predictor is not None, "the penalty is for generalised linear models"
+    log_curvature = model.predictor.log_curvature
+    assert log_curvature is not None, "the penalty is for generalised linear models"
+
+    def along(function: Any) -> Any:
+        return lambda at: jax.jvp(function, (at,), (jnp.ones_like(at),))
+
+    (level, slope), (_, curvature) = along(along(partial(log_curvature, model.params)))(eta)
+    return level, slope, curvature
 
 
 def adds_penalty(estimator: Estimator | None) -> bool:

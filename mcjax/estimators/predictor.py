@@ -50,6 +50,9 @@ class LinearPredictor:
         small positive number where that vanishes.
     separates : callable, optional
         ``(eta, y) -> bool``. If some theta makes it true for every row, no estimate exists.
+    log_curvature : callable, optional
+        ``(params, eta) -> log mu'``, the logarithm of the curvature of the loss in eta, given where
+        that does not depend on y: for a generalised linear model with its canonical link.
     """
 
     loss: Callable[[Params, Entries, Entries], Entries]
@@ -57,6 +60,7 @@ class LinearPredictor:
     label_real: Callable[[Params, Entries, Words], Entries] | None = None
     slopes: Callable[[Params, Entries, Entries], tuple[Entries, Entries]] | None = None
     separates: Callable[[Entries, Entries], Bool[Array, "*shape"]] | None = None
+    log_curvature: Callable[[Params, Entries], Entries] | None = None
 
     def derivatives(self, params: Params, eta: Entries, y: Entries) -> tuple[Entries, Entries]:
         """Return slope and curvature of the loss in eta, each of the shape of eta."""

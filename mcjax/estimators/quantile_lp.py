@@ -78,7 +78,7 @@ class QuantileLP:
         """
         if self.level not in model.params:
             raise InputError("estimator", "QuantileLP is for quantile regression; choose another")
-        ridge = None if model.penalty is None else model.penalty.strength
+        ridge = None if model.penalty is None else model.penalty.shrinkage
         end = solve_quantile(model.params[self.level], data, start, ridge)
         status = jnp.where(rows_of(data) > 0, end.status, code(Status.NOT_FITTED))
         return finished(end.theta, status, end.steps)

@@ -11,8 +11,8 @@ from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
 from mcjax import api
 from mcjax.figures.files import save
-from mcjax.figures.style import MARKERS, PALETTE, figure
 from mcjax.numbers import how_many
+from mcjax.plot.style import MARKERS, PALETTE, figure
 from mcjax.study.survey import Survey
 from mcjax.verdicts.cells import Cell
 from mcjax.verdicts.equivalence import REFUTED

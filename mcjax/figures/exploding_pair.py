@@ -16,9 +16,9 @@ from matplotlib.axes import Axes
 
 from mcjax.figures.chains import COLUMNS, draw, estimates, key, rows
 from mcjax.figures.files import save
-from mcjax.figures.style import PALETTE, figure
 from mcjax.models.location import linear
 from mcjax.network import Source, build_network
+from mcjax.plot.style import PALETTE, figure
 from mcjax.study.study import Condition, condition
 
 HALF, GENERATIONS, LABELLED = 250, 10, 7

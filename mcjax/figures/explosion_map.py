@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.colors import TwoSlopeNorm
 
 from mcjax.figures.files import save
-from mcjax.figures.style import figure
 from mcjax.laws.least_squares.explosion import ROUNDING, spectral_radius
 from mcjax.laws.least_squares.second_moments import SecondMomentMap
+from mcjax.plot.style import figure
 
 PARAMETERS = (3, 5, 10, 30)
 SHARES = np.linspace(0, 0.6, 61)

@@ -14,7 +14,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from mcjax.errors import InputError
-from mcjax.report.text import csv_text, strict_json
+from mcjax.text import csv_text, strict_json
 from mcjax.version import __version__
 
 FORMATS = ("pdf", "png", "csv")

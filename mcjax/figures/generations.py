@@ -11,12 +11,13 @@ from matplotlib.lines import Line2D
 
 from mcjax import api
 from mcjax.figures.files import save
-from mcjax.figures.style import PALETTE, curves, figure, legend
 from mcjax.models.glm import logistic
 from mcjax.models.location import linear
 from mcjax.network import Network, build_network, topologies
-from mcjax.report.text import drawn
+from mcjax.plot.graph import arrow
+from mcjax.plot.style import PALETTE, curves, figure, legend
 from mcjax.study.study import Study, condition
+from mcjax.text import drawn
 from mcjax.verdicts.cells import Cell
 
 
@@ -120,18 +121,13 @@ def _diagram(axes: Axes, net: Network, before: Network) -> None:
     }
     for feed in net.feeds:
         new = feed not in before.feeds
-        axes.annotate(
-            "",
-            place[feed.reader],
-            place[feed.origin],
-            arrowprops={
-                "arrowstyle": "-|>",
-                "patchA": labels[feed.origin].get_bbox_patch(),  # arrows end at the labels
-                "patchB": labels[feed.reader].get_bbox_patch(),
-                "color": PALETTE[1] if new else "0.3",
-                "linestyle": "--" if new else "-",
-                "connectionstyle": "arc3,rad=-0.3" if new else "arc3",
-            },
+        arrow(
+            axes,
+            labels[feed.origin],
+            labels[feed.reader],
+            bend=-0.3 if new else 0.0,
+            color=PALETTE[1] if new else "0.3",
+            linestyle="--" if new else "-",
         )
     axes.set_xlim(-0.5, 2.5)
     axes.set_ylim(-0.5, 0.8)

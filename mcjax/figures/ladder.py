@@ -9,9 +9,9 @@ from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from mcjax import api
 from mcjax.figures.files import save
-from mcjax.figures.style import MARKERS, PALETTE, figure
 from mcjax.models.registry import FAMILIES
 from mcjax.network import topologies
+from mcjax.plot.style import MARKERS, PALETTE, figure, ratio_bars
 from mcjax.study.study import Study, condition
 
 LADDERS = ("linear", "logistic", "poisson", "huber", "quantile")
@@ -51,15 +51,13 @@ def ladder(folder: Path, chains: int | None) -> list[Path]:
         axes.axhline(1, color="0.5", linewidth=0.8)
         for i, name in enumerate(LADDERS):
             points = [row for row in rows if row["family"] == name]
-            axes.errorbar(
+            ratio_bars(
+                axes,
                 [row["rows"] * 1.03 ** (i - 1.5) for row in points],
                 [row["ratio"] for row in points],
                 [1.96 * row["ratio_error"] for row in points],
-                color=PALETTE[i],
+                colour=PALETTE[i],
                 marker=MARKERS[i],
-                markersize=4,
-                linewidth=0.8,
-                capsize=2,
                 label=name,
             )
         axes.set(

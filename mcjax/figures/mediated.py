@@ -11,11 +11,11 @@ import numpy as np
 
 from mcjax import api
 from mcjax.figures.files import save
-from mcjax.figures.style import MARKERS, PALETTE, figure
 from mcjax.laws.mediated.efficiency_map import best_weights, efficiency_map, random_designs
 from mcjax.laws.mediated.interaction import mediated_moments, mediated_system
 from mcjax.models.location import linear
 from mcjax.network import data_mediated
+from mcjax.plot.style import MARKERS, PALETTE, figure
 from mcjax.study.study import Study, condition
 
 ALPHAS = (0.0, 0.5, 1.0)

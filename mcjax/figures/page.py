@@ -7,12 +7,12 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mcjax.figures.style import PALETTE, curves, figure, legend
 from mcjax.laws.prediction import Predictions
 from mcjax.numbers import how_many
+from mcjax.plot.style import PALETTE, curves, figure, legend
 from mcjax.report.tables import grouped, show_verification, table_console
-from mcjax.report.text import drawn, fenced, markdown, shown, shown_lines
 from mcjax.study.study import Study
+from mcjax.text import drawn, fenced, markdown, shown, shown_lines
 from mcjax.verdicts.judge import Verification
 from mcjax.verdicts.quantities.mse import QUANTITY as MSE
 

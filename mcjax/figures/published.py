@@ -9,9 +9,9 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from mcjax.figures.files import save
-from mcjax.figures.style import MARKERS, PALETTE, figure
+from mcjax.plot.style import MARKERS, PALETTE, figure
 from mcjax.published.judge import Result
-from mcjax.report.text import drawn
+from mcjax.text import drawn
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 
 COLOUR = {VERIFIED: PALETTE[0], REFUTED: PALETTE[1], INCONCLUSIVE: PALETTE[4]}

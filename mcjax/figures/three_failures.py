@@ -16,9 +16,9 @@ from matplotlib.lines import Line2D
 
 from mcjax.figures.chains import COLUMNS, Estimates, draw, estimates, key, rows
 from mcjax.figures.files import save
-from mcjax.figures.style import PALETTE, figure
 from mcjax.models.glm import logistic
 from mcjax.network import Feed, build_network
+from mcjax.plot.style import PALETTE, figure
 from mcjax.selections.temperature import Temperature
 from mcjax.study.study import condition
 

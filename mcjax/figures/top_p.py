@@ -15,9 +15,9 @@ from matplotlib.lines import Line2D
 
 from mcjax.figures.chains import COLUMNS, draw, estimates, key, label, rows
 from mcjax.figures.files import save
-from mcjax.figures.style import MARKERS, PALETTE, figure
 from mcjax.models.generative import categorical
 from mcjax.network import REAL, Feed, build_network
+from mcjax.plot.style import MARKERS, PALETTE, figure
 from mcjax.selections.top_p import TopP
 from mcjax.study.study import Condition, condition
 

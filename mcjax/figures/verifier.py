@@ -15,9 +15,9 @@ from matplotlib.axes import Axes
 
 from mcjax.figures.chains import COLUMNS, Series, draw, estimates, key, label, rows
 from mcjax.figures.files import save
-from mcjax.figures.style import MARKERS, PALETTE, figure
 from mcjax.models.location import linear
 from mcjax.network import REAL, Feed, build_network
+from mcjax.plot.style import MARKERS, PALETTE, figure
 from mcjax.selections.verifier import Verifier
 from mcjax.study.study import Condition, condition
 

@@ -12,13 +12,13 @@ from matplotlib.axes import Axes
 
 from mcjax import api
 from mcjax.figures.files import save
-from mcjax.figures.style import MARKERS, PALETTE, figure
 from mcjax.models.gaussian import gaussian
 from mcjax.models.generative import categorical
 from mcjax.models.location import linear
 from mcjax.models.model import Model
 from mcjax.network import Network, topologies
 from mcjax.network.memory import MemoryName
+from mcjax.plot.style import MARKERS, PALETTE, figure
 from mcjax.published.entry import ConditionResult, functional, risk_ratio
 from mcjax.published.memory import graphs
 from mcjax.published.weights import best_weight, settled_risk, weighted_loop

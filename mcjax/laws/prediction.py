@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,7 +13,10 @@ import numpy as np
 from mcjax.calls import explained
 from mcjax.laws.jackknife import jackknife_deviations, jackknife_error
 from mcjax.laws.validity import Validity
+from mcjax.numbers import how_many
 from mcjax.solvers.conditioning import scaled
+from mcjax.summaries import Summarised, Summary, few
+from mcjax.text import number
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
@@ -22,8 +26,8 @@ SMALLEST = 1e-12
 
 
 @explained
-@dataclass(frozen=True)
-class Prediction:
+@dataclass(frozen=True, repr=False)
+class Prediction(Summarised):
     """Moments of the errors of M models with p parameters at generations 0 to T.
 
     :meth:`of` builds one from the covariance.
@@ -113,6 +117,31 @@ class Prediction:
     validity: Validity | None = None
     leading: Prediction | None = None
     next_order: Callable[[], Prediction | str] | None = None
+
+    def _summary(self) -> Summary:
+        times, models = self.mse.shape
+        title = f"Prediction by {self.law or 'a law'}: {how_many(models, 'model')}"
+        last = times - 1
+        rows = (
+            (f"model {i}", f"mse {number(self.mse[last, i])} at generation {last}", self.fate(i))
+            for i in range(models)
+        )
+        return Summary(f"{title}, {self.kind}", rows, models)
+
+    @property
+    def kind(self) -> str:
+        """Whether the law is exact, as a word."""
+        return "exact" if self.exact else "asymptotic"
+
+    def fate(self, model: int) -> str:
+        """Return what the law predicts for a model in the long run, as text."""
+        if self.growth[model] == math.inf:
+            return "explodes"
+        if math.isfinite(self.growth[model]):
+            return f"grows {number(self.growth[model], 3)}/gen."
+        if math.isfinite(self.limit[model]):
+            return f"settles at {number(self.limit[model], 3)}"
+        return "no long-run prediction"
 
     @classmethod
     def of(
@@ -320,8 +349,8 @@ class FunctionalPrediction:
         return jackknife_error(np.array([version[functional] for version in self.versions]))
 
 
-@dataclass(frozen=True)
-class Predictions:
+@dataclass(frozen=True, repr=False)
+class Predictions(Summarised):
     """The predictions of all laws for one condition.
 
     Attributes
@@ -337,3 +366,20 @@ class Predictions:
     laws: dict[str, Prediction]
     inapplicable: dict[str, str]
     functionals: dict[str, FunctionalPrediction] = field(default_factory=dict)
+
+    def _summary(self) -> Summary:
+        rows = [(name, law.kind, _ends(law)) for name, law in self.laws.items()]
+        rows += [
+            (name, "functionals", few(law.values, len(law.values)))
+            for name, law in self.functionals.items()
+        ]
+        rows += [(name, "does not apply", reason) for name, reason in self.inapplicable.items()]
+        applying = len({*self.laws, *self.functionals})
+        return Summary(f"Predictions of {how_many(applying, 'law')}", rows, len(rows), "law")
+
+
+def _ends(law: Prediction) -> str:
+    """Return the last mean squared errors of the first models, as text."""
+    last = law.mse[-1]
+    shares = few((number(value) for value in last), len(last))
+    return f"mse at generation {len(law.mse) - 1}: {shares}"

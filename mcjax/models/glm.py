@@ -68,6 +68,12 @@ def _logistic_separates(eta: Array, y: Array) -> Array:
     return (2 * y - 1) * eta > 0
 
 
+def _logistic_log_curvature(params: Params, eta: Array) -> Array:
+    """Return ``log(s(1 - s))``, which is finite where ``s(1 - s)`` is rounded to 0."""
+    zero = jnp.zeros_like(eta)
+    return -jnp.logaddexp(zero, eta) - jnp.logaddexp(zero, -eta)
+
+
 def _divided(params: Params, theta: Any, temperature: Any) -> tuple[Params, Any]:
     return params, theta / temperature
 
@@ -83,6 +89,7 @@ LOGISTIC = LinearPredictor(
     label=_logistic_label,
     slopes=_logistic_slopes,
     separates=_logistic_separates,
+    log_curvature=_logistic_log_curvature,
 )
 
 
@@ -100,6 +107,10 @@ def _poisson_slopes(params: Params, eta: Array, y: Array) -> tuple[Array, Array]
     return mean - y, mean
 
 
+def _poisson_log_curvature(params: Params, eta: Array) -> Array:
+    return eta
+
+
 def _poisson_separates(eta: Array, y: Array) -> Array:
     """Whether the observation is 0 and has a mean below 1, which falls for ever along eta."""
     return (y == 0) & (eta < 0)
@@ -110,6 +121,7 @@ POISSON = LinearPredictor(
     label=_poisson_label,
     slopes=_poisson_slopes,
     separates=_poisson_separates,
+    log_curvature=_poisson_log_curvature,
 )
 
 

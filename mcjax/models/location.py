@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any, Literal
 
@@ -60,7 +61,10 @@ def linear(sigma: float = 1.0, noise: Noise = "normal", real_noise: Noise | None
     kinds, params = _noises(sigma, noise, real_noise)
     return predictor_model(
         "linear",
-        _predictor(_linear_loss, _linear_slopes, *kinds, same=real_noise is None),
+        replace(
+            _predictor(_linear_loss, _linear_slopes, *kinds, same=real_noise is None),
+            log_curvature=_linear_log_curvature,
+        ),
         params,
         variant=_variant(*kinds),
         information=_information(_linear_moments, *kinds),
@@ -197,6 +201,10 @@ def _linear_estimate(params: Params, pivot: Array, sums: Sums) -> tuple[Array, A
 
 
 LINEAR_STATISTICS = Statistics(_linear_summary, _linear_estimate)
+
+
+def _linear_log_curvature(params: Params, eta: Array) -> Array:
+    return jnp.zeros_like(eta)
 
 
 def _huber_loss(params: Params, eta: Array, y: Array) -> Array:

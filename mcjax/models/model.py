@@ -22,7 +22,7 @@ from mcjax.arguments import checked
 from mcjax.calls import explained
 from mcjax.draws.samplers import uniform
 from mcjax.estimators.estimator import Estimator, Loss
-from mcjax.estimators.penalty import Ridge
+from mcjax.estimators.penalty import Penalty
 from mcjax.estimators.predictor import Entries, LinearPredictor, Params, Words, linear_predictor
 from mcjax.estimators.sufficient_statistics import Statistics
 from mcjax.models.allowance import Allowance
@@ -195,7 +195,7 @@ class Model:
         ``(params, theta, covariance, rows) -> float``, the unit roundoff at which labels begin to
         lose their noise, see :mod:`mcjax.models.rounding`; without it, the precision of draws is
         that of the study.
-    penalty : Ridge, optional
+    penalty : Penalty, optional
         What fits add to the mean loss. :func:`mcjax.penalised` sets it.
     """
 
@@ -227,11 +227,16 @@ class Model:
     rounding: (
         Callable[[Params, Float[np.ndarray, " p"], Float[np.ndarray, "q q"], int], float] | None
     ) = None
-    penalty: Ridge | None = None
+    penalty: Penalty | None = None
 
     def parameters(self, vector: Float[Array, " p"]) -> Any:
         """Return ``theta`` as the model's functions take it, given its p numbers."""
         return vector if self.structure is None else self.structure.parameters(vector)
+
+    @property
+    def shrinkage(self) -> Any:
+        """Return by what half the squared norm of theta is multiplied in the objective of fits."""
+        return 0.0 if self.penalty is None else self.penalty.shrinkage
 
     def covariates_for(self, parameters: int) -> int:
         """Return the number of covariates of an observation, given the number of parameters."""

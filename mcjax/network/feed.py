@@ -42,6 +42,11 @@ class Feed:
         object.__setattr__(self, "samples", whole(self.samples))
         object.__setattr__(self, "weight", plain(self.weight))
 
+    def __str__(self) -> str:
+        weight = "" if self.weight == 1 else f" (weight {self.weight:.4g})"
+        keep = "" if self.keep is None else f" ({type(self.keep).__name__})"
+        return f"{self.samples:,} of {self.origin}{weight}{keep}"
+
     @property
     def edge(self) -> tuple[str, str, Any]:
         """Origin, reader and selection, by which the feeds of a generation differ."""

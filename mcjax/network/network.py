@@ -22,7 +22,8 @@ from mcjax.network.memory import Memory, Replace
 from mcjax.network.registry import read_memory
 from mcjax.network.source import RealData, Source, renewed
 from mcjax.network.timeline import Generation, Series, Timeline
-from mcjax.numbers import whole
+from mcjax.numbers import how_many, whole
+from mcjax.summaries import Summarised, Summary, few
 
 FIELDS: dict[str, Any] = {
     **{"models": tuple, "initial": tuple, "draws": Draws, "real": RealData, "later": Timeline},
@@ -32,8 +33,8 @@ FIELDS: dict[str, Any] = {
 
 
 @explained
-@dataclass(frozen=True)
-class Network:
+@dataclass(frozen=True, repr=False)
+class Network(Summarised):
     """An interaction network; :func:`build_network` builds one from friendlier arguments.
 
     Attributes
@@ -81,6 +82,30 @@ class Network:
         object.__setattr__(self, "memory", read_memory(self.memory))
         object.__setattr__(self, "initial", tuple(map(whole, self.initial)))
         check_network(self)
+
+    def _summary(self) -> Summary:
+        first = self.later.at(1)
+        title = f"Network: {self.heading}"
+        if not self.later.constant or self.later.exponent:
+            title += " in generation 1, which change with time"
+        rows = zip(self.models, map(_read, by_reader(self.models, first.feeds)), strict=True)
+        return Summary(title, rows, self.size)
+
+    @property
+    def heading(self) -> str:
+        """The numbers of models and of feeds in generation 1, and what is unusual, in a line."""
+        unusual = {
+            f"memory {self.memory.name}": not isinstance(self.memory, Replace),
+            "shared draws": self.shares_draws,
+            "real data reused": self.reuses_real,
+        }
+        return ", ".join(
+            (
+                how_many(self.size, "model"),
+                how_many(len(self.later.at(1).feeds), "feed"),
+                *(text for text, holds in unusual.items() if holds),
+            )
+        )
 
     @property
     def size(self) -> int:
@@ -270,3 +295,10 @@ class Network:
             "first": tuple(feed.described() for feed in self.first),
         }
         return {k: v for k, v in described.items() if v or k not in ("sources", "first")}
+
+
+def _read(feeds: tuple[Feed, ...]) -> str:
+    """Return what a model reads in a generation, as text."""
+    if not feeds:
+        return "reads nothing"
+    return f"reads {few(map(str, feeds), len(feeds))}"

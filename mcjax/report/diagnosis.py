@@ -10,7 +10,7 @@ from mcjax.diagnosis import Anchor, Diagnosis, ModelVerdict
 from mcjax.diagnosis.explosion import Explosive, FiniteSample
 from mcjax.laws.least_squares.explosion import ROUNDING
 from mcjax.numbers import how_many
-from mcjax.report.text import number, shown
+from mcjax.text import number, shown
 
 MOST_LISTED = 12
 """Largest number of names, or of feeds, that are listed."""

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 from zipfile import BadZipFile
 
-import jax
 import numpy as np
 from filelock import FileLock, Timeout
 
+from mcjax.engine.environment import environment
 from mcjax.errors import InputError
 from mcjax.files import ENCODING
-from mcjax.report.text import csv_text, strict_json
+from mcjax.text import csv_text, strict_json
 
 PART = ".part"
 """Suffix of a file that is still being written."""
@@ -114,7 +112,7 @@ class ResultFolder:
     def write_csv(
         self, name: str, rows: Sequence[dict[str, Any]], otherwise: Sequence[str]
     ) -> None:
-        """Write a CSV table, see :func:`mcjax.report.text.csv_text`."""
+        """Write a CSV table, see :func:`mcjax.text.csv_text`."""
         self.write_text(name, csv_text(rows, otherwise))
 
     def write_arrays(self, name: str, arrays: dict[str, Any]) -> None:
@@ -164,12 +162,3 @@ def require_powers(found: bool) -> None:
             "holds moments of an earlier version of mcjax, without the sums of powers that"
             " intervals need; name another folder",
         )
-
-
-def environment() -> dict[str, Any]:
-    """Return the environment of the run: versions of packages, Python and the device."""
-    return {
-        "versions": {name: version(name) for name in ("mcjax", "jax", "jaxlib", "numpy")},
-        "python": platform.python_version(),
-        "device": str(jax.devices()[0].device_kind),
-    }

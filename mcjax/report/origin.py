@@ -12,7 +12,7 @@ import jax
 
 from mcjax.errors import InputError
 from mcjax.files import ENCODING, read_text
-from mcjax.report.store import identity
+from mcjax.study.identity import identity
 from mcjax.study.load import builtin_file, load_study
 from mcjax.study.study import Study
 

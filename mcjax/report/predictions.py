@@ -11,9 +11,9 @@ from rich.text import Text
 
 from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.laws.validity import ACCURATE, Validity
-from mcjax.report.tables import fate_of, label, numbers, show_inapplicable, show_table
-from mcjax.report.text import number
+from mcjax.report.tables import label, numbers, show_inapplicable, show_table
 from mcjax.study.study import Condition, Study
+from mcjax.text import number
 
 SHOWN_GENERATIONS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Generations of a table of predictions, beside the last."""
@@ -25,12 +25,11 @@ def show_predictions(console: Console, study: Study, predictions: Sequence[Predi
     headings = [f"t = {t}" for t in times]
     for condition, predicted in zip(study.conditions, predictions, strict=True):
         for name, law in predicted.laws.items():
-            kind = "exact" if law.exact else "asymptotic"
-            title = _title(condition, f"{name} ({kind}), predicted MSE")
+            title = _title(condition, f"{name} ({law.kind}), predicted MSE")
             table = Table("model", *map(numbers, headings), "fate", title=title)
             for i, model in enumerate(condition.network.models):
                 values = [number(law.mse[t, i]) for t in times]
-                table.add_row(label(model), *values, fate_of(law, i))
+                table.add_row(label(model), *values, law.fate(i))
             show_table(console, table)
             if law.validity is not None:
                 _show_validity(console, condition, law, law.validity)
@@ -54,11 +53,24 @@ def _show_validity(
     console: Console, condition: Condition, law: Prediction, validity: Validity
 ) -> None:
     """Print from which generation on a law does not trust itself, and how many rows make it do."""
+    if law.law in validity.accurate_from(1.0):
+        _show_accuracy(console, law.law, validity)
+    if not validity.note:
+        return
+    outside = ~validity.judged
+    models = [label(condition.network.models[i]).plain for i in np.flatnonzero(outside.any(0))]
+    first = int(np.argmax(outside.any(1)))
+    where = f"{', '.join(models)} from t = {first}"
+    console.print(label(f"Not judged: {where}; {validity.note}"), style="dim", soft_wrap=True)
+
+
+def _show_accuracy(console: Console, name: str, validity: Validity) -> None:
+    """Print with how many rows laws are accurate, and whether errors explode with those given."""
     rough, fine = (validity.accurate_from(tolerance) for tolerance in ACCURATE)
     console.print(
         f"With {rough['first_order']:,} rows in the smallest fit, and all sample counts in"
         f" proportion, first_order is accurate to {ACCURATE[0]:.0%}; with"
-        f" {fine[law.law]:,}, {law.law} to {ACCURATE[1]:.0%}.",
+        f" {fine[name]:,}, {name} to {ACCURATE[1]:.0%}.",
         style="dim",
         soft_wrap=True,
         highlight=False,
@@ -73,13 +85,6 @@ def _show_validity(
             soft_wrap=True,
             highlight=False,
         )
-    if not validity.note:
-        return
-    outside = ~validity.judged
-    models = [label(condition.network.models[i]).plain for i in np.flatnonzero(outside.any(0))]
-    first = int(np.argmax(outside.any(1)))
-    where = f"{', '.join(models)} from t = {first}"
-    console.print(label(f"Not judged: {where}; {validity.note}"), style="dim", soft_wrap=True)
 
 
 def _show_centres(

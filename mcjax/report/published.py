@@ -18,8 +18,8 @@ from mcjax.published.judge import CONFIDENCE, PLANTED, Result
 from mcjax.report.folder import ResultFolder
 from mcjax.report.store import Store
 from mcjax.report.tables import MARK, STYLE, counted, grouped, numbers
-from mcjax.report.text import number, with_error
 from mcjax.study.study import Study
+from mcjax.text import number, with_error
 from mcjax.verdicts.equivalence import REFUTED, Verdict, worst
 
 

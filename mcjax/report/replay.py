@@ -15,9 +15,9 @@ from mcjax.engine.compiled import compile_study
 from mcjax.estimators.estimator import Dataset
 from mcjax.network import Feed
 from mcjax.report.tables import PLAIN, label, numbers, show_table
-from mcjax.report.text import number
 from mcjax.solvers.status import FAILURES, Status
 from mcjax.study.study import Study
+from mcjax.text import number
 
 MOST_ENTRIES = 4
 """Largest number of entries of theta in the table."""

@@ -8,9 +8,6 @@ Files are replaced atomically.
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,12 +16,12 @@ from mcjax.engine.moments import ErrorMoments, Moments, not_pooled
 from mcjax.engine.outcome import Outcome, Tally, all_statuses
 from mcjax.engine.powers import Powers
 from mcjax.files import STANDARD_INPUT, read_text
-from mcjax.report.estimator import describe_estimator, describe_selections
 from mcjax.report.folder import ResultFolder, require_powers
-from mcjax.report.verification import cell_rows, cells_parquet, verification_json
+from mcjax.report.tabular import parquet
+from mcjax.report.verification import cell_rows, verification_json
+from mcjax.study.identity import describe, identity
 from mcjax.study.load import builtin_file
-from mcjax.study.quantities import name_of
-from mcjax.study.study import Condition, Study
+from mcjax.study.study import Study
 from mcjax.verdicts.judge import Verification
 
 TALLIES = "tallies.npz"
@@ -45,7 +42,7 @@ class Store:
     Raises
     ------
     InputError
-        See :func:`describe` and :class:`mcjax.report.folder.ResultFolder`.
+        See :func:`mcjax.study.identity.describe` and :class:`mcjax.report.folder.ResultFolder`.
     """
 
     def __init__(self, folder: Path, study: Study, file: Path | None = None):
@@ -89,51 +86,7 @@ class Store:
                 self._folder.write_bytes(name, content)
         self._folder.write_json("verification.json", verification_json(self.study, verification))
         self._folder.write_csv("cells.csv", cell_rows(verification.cells), ["condition"])
-        self._folder.write_bytes("cells.parquet", cells_parquet(verification.cells))
-
-
-def describe(study: Study) -> dict[str, Any]:
-    """Return a study as plain data.
-
-    Raises
-    ------
-    InputError
-        See :mod:`mcjax.report.estimator`.
-    """
-    settings = {f.name: getattr(study, f.name) for f in dataclasses.fields(study)}
-    settings["quantities"] = [name_of(quantity) for quantity in study.quantities]
-    del settings["conditions"]
-    return {
-        "settings": settings,
-        "conditions": [_described(condition) for condition in study.conditions],
-    }
-
-
-def _described(condition: Condition) -> dict[str, Any]:
-    """Return a condition as plain data; what few conditions have is left out where it is absent."""
-    model = condition.model
-    described: dict[str, Any] = {
-        "label": condition.label,
-        "seed": condition.seed,
-        "network": condition.network.described(),
-        "family": {"name": model.name, "variant": model.variant, "params": model.params},
-        "theta": condition.theta.tolist(),
-        "covariance": condition.covariance.tolist(),
-        "design": condition.design,
-    }
-    if model.penalty is not None:
-        described["family"]["penalty"] = {"ridge": model.penalty.strength}
-    if condition.own_covariances is not None:
-        described["own_covariances"] = condition.own_covariances.tolist()
-    if model.structure is not None:
-        described["structure"] = [str(model.structure.nesting), *model.structure.shapes]
-    estimator = describe_estimator(condition)
-    if estimator is not None:
-        described["estimator"] = estimator
-    selections = describe_selections(condition.network)
-    if selections:
-        described["selections"] = selections
-    return described
+        self._folder.write_bytes("cells.parquet", parquet(verification.cells))
 
 
 def _source(file: Path) -> dict[str, Any]:
@@ -144,23 +97,6 @@ def _source(file: Path) -> dict[str, Any]:
         return {"text": read_text(file)}
     # links are not resolved, because the study's relative paths start at the link
     return {"file": str(file.absolute()), "text": read_text(file)}
-
-
-def identity(study: Study) -> str:
-    """Return a digest of everything that the numbers of a study depend on.
-
-    The number of chains, and the settings by which they are judged, may change.
-
-    Raises
-    ------
-    InputError
-        See :func:`describe`.
-    """
-    about = describe(study)
-    kept = ("generations", "precision", "solver", "sampling", "path")
-    settings = {k: about["settings"][k] for k in kept}
-    text = json.dumps([settings, about["conditions"]], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _pack(outcome: Outcome, prefix: str) -> dict[str, Any]:

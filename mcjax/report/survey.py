@@ -20,7 +20,8 @@ from mcjax.files import ENCODING
 from mcjax.numbers import how_many
 from mcjax.report.folder import ResultFolder, require_powers
 from mcjax.report.tables import MARK, STYLE, numbers
-from mcjax.report.verification import cell_rows, cells_parquet, network_counts, survey_json
+from mcjax.report.tabular import parquet
+from mcjax.report.verification import cell_rows, network_counts, survey_json
 from mcjax.study.survey import Survey
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.survey import SurveyVerdict
@@ -93,7 +94,7 @@ class SurveyStore:
         cells = verdict.cells
         self._folder.write_json("verification.json", survey_json(verdict))
         self._folder.write_csv("cells.csv", cell_rows(cells), ["condition"])
-        self._folder.write_bytes("cells.parquet", cells_parquet(cells))
+        self._folder.write_bytes("cells.parquet", parquet(cells))
 
 
 def _name(piece: int) -> str:

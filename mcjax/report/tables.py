@@ -16,9 +16,9 @@ from rich.text import Text
 from mcjax.engine.compiled import route_of
 from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.numbers import how_many
-from mcjax.report.text import number, shown, with_error
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study
+from mcjax.text import number, shown, with_error
 from mcjax.verdicts.cells import Cell
 from mcjax.verdicts.counts import NO_ESTIMATE
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
@@ -246,7 +246,10 @@ def _show_ladders(console: Console, study: Study, verification: Verification) ->
         return
     last = max(ladder.generation for ladder in verification.ladders)
     console.print(f"Ladder of sample sizes, generation {last}", style="bold")
-    headings = ("ladder", "model", "law", "limit of the ratio", "cost at scale 1", "verdict")
+    headings = ["ladder", "model", "law", "limit of the ratio", "cost at scale 1", "verdict"]
+    known = any(math.isfinite(ladder.predicted_cost) for ladder in verification.ladders)
+    if known:
+        headings.insert(-1, "to second order")
     table = Table(*headings, **PLAIN)
     limits = limits_of(study)
     cells = grouped(
@@ -257,14 +260,17 @@ def _show_ladders(console: Console, study: Study, verification: Verification) ->
         if ladder.generation == last:
             on_ladder = cells[ladder.condition, ladder.model, ladder.law]
             low, high = on_ladder[-1].interval
-            table.add_row(
+            entries: list[str | Text] = [
                 label(ladder.condition or "-"),
                 label(ladder.model),
                 label(ladder.law),
                 f"{number(ladder.intercept)} ({number(low, 3)}, {number(high, 3)})",
                 with_error(ladder.cost, ladder.cost_error),
                 _counted(on_ladder),
-            )
+            ]
+            if known:
+                entries.insert(-1, number(ladder.predicted_cost))
+            table.add_row(*entries)
     show_table(console, table)
 
 
@@ -324,16 +330,5 @@ def _counted(cells: Sequence[Cell]) -> str:
     return f"[{STYLE[verdict]}]{MARK[verdict]} {verdict} {counts[verdict]}/{len(cells)}[/]"
 
 
-def fate_of(law: Prediction, model: int) -> str:
-    """Return what a law predicts for a model in the long run, as text."""
-    if law.growth[model] == math.inf:
-        return "explodes"
-    if math.isfinite(law.growth[model]):
-        return f"grows {number(law.growth[model], 3)}/gen."
-    if math.isfinite(law.limit[model]):
-        return f"settles at {number(law.limit[model], 3)}"
-    return "no long-run prediction"
-
-
 def _fated(law: Prediction, model: int) -> str:
-    return f"{shown(law.law)}: {fate_of(law, model)}"
+    return f"{shown(law.law)}: {law.fate(model)}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -15,18 +14,16 @@ from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.judge import Verification
 from mcjax.verdicts.survey import SurveyVerdict
 
-TEXTS = ("condition", "model", "quantity", "law", "verdict", "note")
-COUNTS = ("generation", "chains", "lost", "chains_needed")
-"""Columns of a table of cells that hold texts and integers; all others hold floats."""
-
 
 def verification_json(study: Study, verification: Verification) -> dict[str, Any]:
     """Return a judged study, the settings it was judged by and the paths that ran, as plain data.
 
-    Outcomes are left out, because they are kept as arrays.
+    Outcomes are left out, because they are kept as arrays, as are study and predictions.
     """
-    numbers = dataclasses.asdict(dataclasses.replace(verification, outcomes=()))
-    del numbers["outcomes"]
+    kept = dataclasses.replace(verification, outcomes=(), study=None, predictions=())
+    numbers = dataclasses.asdict(kept)
+    for name in ("outcomes", "study", "predictions"):
+        del numbers[name]
     return numbers | {
         "tolerance": study.tolerance,
         "confidence": study.confidence,
@@ -65,26 +62,3 @@ def cell_rows(cells: Sequence[Cell]) -> list[dict[str, Any]]:
     for row in rows:
         row["low"], row["high"] = row.pop("interval")
     return rows
-
-
-def cell_columns(cells: Sequence[Cell]) -> dict[str, list[Any]]:
-    """Return the table of cells by columns, with the interval as two columns."""
-    columns = {
-        field.name: [getattr(cell, field.name) for cell in cells]
-        for field in dataclasses.fields(Cell)
-    }
-    intervals = columns.pop("interval")
-    return columns | {"low": [low for low, _ in intervals], "high": [high for _, high in intervals]}
-
-
-def cells_parquet(cells: Sequence[Cell]) -> bytes:
-    """Return the table of cells as a Parquet file, in which only ``chains_needed`` can be null."""
-    import pyarrow  # heavy, and for results on disk alone
-    from pyarrow import parquet
-
-    columns = cell_columns(cells)
-    kinds = dict.fromkeys(TEXTS, pyarrow.string()) | dict.fromkeys(COUNTS, pyarrow.int64())
-    schema = pyarrow.schema([(name, kinds.get(name, pyarrow.float64())) for name in columns])
-    file = io.BytesIO()
-    parquet.write_table(pyarrow.table(columns, schema), file)
-    return file.getvalue()

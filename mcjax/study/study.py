@@ -15,6 +15,7 @@ from mcjax.calls import explained
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network import Network
 from mcjax.numbers import how_many
+from mcjax.study.counts import check_rows, check_size
 from mcjax.study.quantities import check_quantities
 from mcjax.study.selections import check_selections
 from mcjax.study.sources import (
@@ -24,6 +25,7 @@ from mcjax.study.sources import (
     read_own_covariances,
     source_laws,
 )
+from mcjax.summaries import Summarised, Summary, few
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -39,8 +41,6 @@ Solver = Literal["auto", "newton", "lbfgs"]
 Sampling = Literal["auto", "rows"]
 PathChoice = Literal["auto", "reference"]
 
-MOST_NUMBERS = 2**30
-"""Largest number of covariances that the laws of a condition keep."""
 MOST_CHAINS = 2**32 - 1
 """Chains have numbers of 32 bits."""
 PRECISIONS: dict[Precision, tuple[Dtype, Dtype]] = {
@@ -52,8 +52,8 @@ PRECISIONS: dict[Precision, tuple[Dtype, Dtype]] = {
 
 
 @explained
-@dataclass(frozen=True)
-class Condition:
+@dataclass(frozen=True, repr=False)
+class Condition(Summarised):
     """A pipeline to simulate. Use :func:`condition` to build and check one.
 
     Attributes
@@ -101,6 +101,19 @@ class Condition:
     estimator: Estimator | None = None
     own_covariances: Float[np.ndarray, "M q q"] | None = None
 
+    def _summary(self) -> Summary:
+        facts = {
+            "network": self.network.heading,
+            "theta": few((f"{value:.4g}" for value in self.theta), len(self.theta)),
+            "seed": str(self.seed),
+            "design": "" if self.design == "random" else self.design,
+            "estimator": "" if self.estimator is None else type(self.estimator).__name__,
+            "scale": "" if self.ladder is None else f"{self.scale:g}",
+        }
+        rows = [fact for fact in facts.items() if fact[1]]
+        name = f" {self.name!r}" if self.name else ""
+        return Summary(f"Condition{name}: {self.model.name}", rows, len(rows))
+
     @property
     def chosen_estimator(self) -> Estimator | None:
         """The estimator of the condition or, if it has none, of its model; None for the study's."""
@@ -118,9 +131,9 @@ class Condition:
 
 
 @explained
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 @checked_fields
-class Study:
+class Study(Summarised):
     """Conditions and how to run them.
 
     Attributes
@@ -171,6 +184,18 @@ class Study:
     memory: float = 1.0
     path: PathChoice = "auto"
 
+    def _summary(self) -> Summary:
+        title = ", ".join(
+            (
+                f"Study: {how_many(len(self.conditions), 'condition')}",
+                how_many(self.generations, "generation"),
+                how_many(self.chains, "chain"),
+                f"±{100 * self.tolerance:g}% with confidence {100 * self.confidence:g}%",
+            )
+        )
+        rows = ((c.name, c.model.name, c.network.heading) for c in self.conditions)
+        return Summary(title, rows, len(self.conditions), "condition")
+
     def __post_init__(self) -> None:
         for field, value, choices in (
             ("precision", self.precision, get_args(Precision)),
@@ -202,20 +227,7 @@ class Study:
         if self.chains > MOST_CHAINS:
             raise InputError("run.chains", f"is {self.chains}; give at most {MOST_CHAINS}")
         for made in self.conditions:
-            _check_size(made, self.generations)
-
-
-def _check_size(made: Condition, generations: int) -> None:
-    """Raise InputError for a condition whose laws no memory holds."""
-    models, p = made.network.size, len(made.theta)
-    numbers = max((models * p) ** 2, (generations + 1) * models * p * (p + 2))
-    if numbers > MOST_NUMBERS:
-        raise InputError(
-            "run",
-            f"has {how_many(models, 'model')} of {how_many(p, 'parameter')} over"
-            f" {how_many(generations, 'generation')}, which take"
-            f" {8 * numbers / 2**30:.0f} GiB and more; lower one of these",
-        )
+            check_size(made, self.generations)
 
 
 @checked
@@ -291,20 +303,8 @@ def condition(
     if structure is not None and covariance is not None and model.covariates is None:
         count = len(np.atleast_1d(covariance))  # only the covariance tells how many there are
         model = replace(model, covariates=count)
-    least = p + 1 if model.least_rows is None else model.least_rows
     cov = np.eye(count) if covariance is None else read_covariance(covariance, count)
-    for i, reader in enumerate(network.models):
-        rows = {"network.initial": network.initial[i]}
-        fed = [sum(f.samples for f in table[i]) for table in network.tables if table[i]]
-        if fed and (network.memory.current_only or network.memory.selects):
-            rows["network.feeds"] = min(fed)
-        for field, count in rows.items():
-            if count < least:
-                raise InputError(
-                    field,
-                    f"gives model {reader!r} {how_many(count, 'sample')} for"
-                    f" {how_many(p, 'parameter')}; it needs more than {least - 1}",
-                )
+    check_rows(network, model, p)
     if not 0 <= seed < 2**64:
         raise InputError("run.seed", f"is {seed}; give a whole number from 0 to 2**64 - 1")
     designs = get_args(Design)
@@ -324,7 +324,7 @@ def condition(
                 f" {model.name} has none; leave them out",
             )
         laws = source_laws(network, model, truth, cov)
-        if model.penalty is None:  # which determines every parameter
+        if not model.shrinkage:  # which determines every parameter
             check_determined(network, laws, own)
     check_selections(network, model, truth, design)
     model = replace(model, params=_read_only(model.params))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,7 +14,9 @@ from mcjax.engine.outcome import Outcome
 from mcjax.errors import InputError
 from mcjax.laws.first_order.departures import power_of_departures
 from mcjax.laws.prediction import FunctionalPrediction, Predictions
+from mcjax.numbers import how_many
 from mcjax.study.study import Study
+from mcjax.summaries import Summarised, Summary
 from mcjax.verdicts.cells import Cell, settle
 from mcjax.verdicts.claims import (
     DOUBTFUL,
@@ -26,15 +30,24 @@ from mcjax.verdicts.claims import (
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.equivalence import INCONCLUSIVE, VERIFIED, Verdict, worst
 from mcjax.verdicts.failures import LostChains, count_failures, lost_chains
+from mcjax.verdicts.frames import cell_table
+from mcjax.verdicts.labelled import dataset
 from mcjax.verdicts.ladder import Ladder, Rung, climb, too_short
+from mcjax.verdicts.ladder_costs import Departure
 from mcjax.verdicts.quantities.growth import Growth, growth_of
 from mcjax.verdicts.quantities.quantity import Quantity
-from mcjax.verdicts.quantities.registry import limits_of, questions
+from mcjax.verdicts.quantities.registry import limits_of, on_ladders, questions
 from mcjax.verdicts.unjudged import Unjudged, unjudged_of
 
+if TYPE_CHECKING:
+    import pandas
+    import xarray
 
-@dataclass(frozen=True)
-class Verification:
+WITHOUT_STUDY = "was unpickled, which leaves out its study"
+
+
+@dataclass(frozen=True, repr=False)
+class Verification(Summarised):
     """A judged study.
 
     Attributes
@@ -66,6 +79,11 @@ class Verification:
         What else to know of the verdicts, a sentence each.
     outcomes : tuple of Outcome
         The outcome of each condition's chains, moments included.
+    study : Study or None
+        The study that was judged; None once the verification was pickled, because a study holds
+        functions. The same holds for ``predictions``, which are then empty.
+    predictions : tuple of Predictions
+        The predictions by which it was judged, for each condition.
     """
 
     cells: tuple[Cell, ...]
@@ -81,6 +99,47 @@ class Verification:
     waiting: tuple[str, ...]
     notes: tuple[str, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
+    study: Study | None = field(default=None, compare=False)
+    predictions: tuple[Predictions, ...] = field(default=(), compare=False)
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """Return the cells as a pandas DataFrame, one row a cell.
+
+        It is the table that a folder of results holds as ``cells.parquet``: ``low`` and ``high``
+        are the ends of the interval, and ``chains_needed`` is nan where there is no number.
+        """
+        return cell_table(self.cells).to_pandas()
+
+    def to_dataset(self) -> xarray.Dataset:
+        """Return all results as an xarray Dataset, see :func:`mcjax.dataset`.
+
+        Raises
+        ------
+        InputError
+            If the verification was unpickled, which leaves out its study.
+        """
+        if self.study is None:
+            raise InputError("verification", f"{WITHOUT_STUDY}; call mcjax.dataset with the study")
+        return dataset(self.study, self.predictions, self.outcomes, self)
+
+    def _summary(self) -> Summary:
+        by_claim: dict[tuple[str, str], Counter[str]] = {}
+        for cell in self.cells:
+            by_claim.setdefault((cell.quantity, cell.law), Counter())[cell.verdict] += 1
+        rows = [
+            (*claim, ", ".join(f"{counts[verdict]:,} {verdict}" for verdict in counts))
+            for claim, counts in by_claim.items()
+        ]
+        rows += [("failed fits", reason, f"{n:,}") for reason, n in self.failures.items()]
+        title = (
+            f"Verification: {self.verdict}, {how_many(len(self.cells), 'cell')},"
+            f" {how_many(self.chains, 'chain')}"
+        )
+        return Summary(title, rows, len(rows), "claim")
+
+    def __getstate__(self) -> dict[str, Any]:
+        # a study and the predictions for it hold functions, which cannot be pickled
+        return vars(self) | {"study": None, "predictions": ()}
 
 
 @checked
@@ -140,6 +199,8 @@ def judge(
         waiting=_waiting(study, decisive),
         notes=_notes(study, predictions),
         outcomes=tuple(outcomes),
+        study=study,
+        predictions=tuple(predictions),
     )
 
 
@@ -188,7 +249,10 @@ def claims_of(
         ladder = condition.ladder if quantity.has_ladder else None
         if ladder is not None and comparison.prediction.asymptotic:
             power = power_of_departures(condition)
-            rungs += [Rung(ladder, condition.scale, claim, power) for claim in made]
+            moved = _departures(comparison, quantity)
+            rungs += [
+                Rung(ladder, condition.scale, c, power, departure=moved.get(c.place)) for c in made
+            ]
     limits, ladders = climb(rungs, study.tolerance)
     climbed = {(ladder.condition, ladder.law) for ladder in ladders}
     climbing = {r.claim.place for r in rungs if (r.ladder, r.claim.place.law) in climbed}
@@ -217,6 +281,27 @@ def _third_order(comparison: Comparison, quantity: Quantity, made: list[Claim]) 
         unjudged(claim, why) if outside[at] else claim
         for claim, at in zip(made, places, strict=True)
     ]
+
+
+def _departures(comparison: Comparison, quantity: Quantity) -> dict[Place, Departure]:
+    """Return by claim how far the law of the next order says that ratios are from their limits."""
+    finer, validity = comparison.finer, comparison.validity
+    if finer is None or validity is None or quantity.moved(finer) is None:
+        return {}
+    moved = np.asarray(quantity.moved(finer))
+    error = finer.error_of(quantity.moved)
+    outside = quantity.outside(comparison)
+    return {
+        comparison.place(quantity.name, t, i): Departure(
+            value=float(moved[t, i]),
+            error=float(error[t, i]),
+            batches=len(finer.versions),
+            remainder=float(validity.remainder[t, i]),
+            outside=validity.outside(validity.indicator) if outside[t, i] else "",
+            law=finer.law,
+        )
+        for t, i in np.ndindex(*moved.shape)
+    }
 
 
 def _beyond_reach(comparison: Comparison, tolerance: float) -> Sequence[bool]:
@@ -253,8 +338,8 @@ def _notes(study: Study, predictions: Sequence[Predictions]) -> tuple[str, ...]:
 
 def _waiting(study: Study, cells: Sequence[Cell]) -> tuple[str, ...]:
     """Return the conditions with a cell that more chains can decide, and all rungs of a ladder."""
-    limits = limits_of(study)
-    undecided = {(cell.condition, cell.quantity in limits) for cell in cells if cell.chains_needed}
+    whole = on_ladders(study)
+    undecided = {(cell.condition, cell.quantity in whole) for cell in cells if cell.chains_needed}
     return tuple(
         c.name for c in study.conditions if {(c.name, False), (c.ladder, True)} & undecided
     )

@@ -80,4 +80,5 @@ def judge_until_decided(
             following if condition.name in waiting else chains
             for condition, chains in zip(study.conditions, wanted, strict=True)
         ]
-    return verification, tallies
+    # a look has its share of the budget, and the study has the whole
+    return replace(verification, study=study), tallies

@@ -216,7 +216,10 @@ def test_what_the_fast_path_knows():
     scalar = user_model(lambda eta, y: (y - eta) ** 2, lambda key, eta: eta, predictor="linear")
     for model in (*FAMILIES.values(), scalar):
         assert not reason_against(model, 5, Newton(), Replace())
+        assert not reason_against(penalised(model, ridge=0.1), 5, Newton(), Replace())
     assert "linear predictor" in reason_against(own, 5, Newton(), Replace())
+    corrected = penalised(logistic(), firth=True)
+    assert "the rows of a fit" in reason_against(corrected, 5, Newton(), Replace())
     assert "20 parameters" in reason_against(logistic(), 21, Newton(), Replace())
     assert "Newton" in reason_against(logistic(), 5, LBFGS(), Replace())
     assert "one generation" in reason_against(logistic(), 5, Newton(), Subsample())

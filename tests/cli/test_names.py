@@ -10,8 +10,8 @@ import pytest
 import xarray
 from matplotlib.figure import Figure
 
-from mcjax.figures.style import figure, legend
-from mcjax.report.text import csv_text, drawn, fenced, markdown, shown, shown_lines
+from mcjax.plot.style import figure, legend
+from mcjax.text import csv_text, drawn, fenced, markdown, shown, shown_lines
 
 pytestmark = pytest.mark.system
 

@@ -41,9 +41,18 @@ def test_values_of_an_independent_program(tmp_path, call_json):
 @pytest.mark.parametrize(
     ("family", "message"),
     [
-        ('penalty = "firth"', "family.penalty: is 'firth'; give a table such as { ridge = 0.1 }"),
+        (
+            'penalty = "frith"',
+            "family.penalty: is 'frith'; give 'firth' or a table such as { ridge = 0.1 } (did you"
+            " mean 'firth'?)",
+        ),
+        (
+            'name = "huber"\npenalty = "firth"',
+            "family.penalty: 'firth' is for logistic, poisson and linear regression, and not for"
+            " huber; leave it out",
+        ),
         ("penalty = { ridge = -1 }", "family.penalty.ridge: is -1; give a finite number of at"),
-        ("penalty = { lasso = 1 }", "family.penalty.lasso: is no penalty; give a table such as"),
+        ("penalty = { lasso = 1 }", "family.penalty.lasso: is no penalty; give 'firth' or a table"),
         (
             'name = "gaussian"\npenalty = { ridge = 1 }',
             "family.penalty: is for fits that minimise a loss; gaussian is fitted by"

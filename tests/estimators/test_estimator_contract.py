@@ -112,6 +112,7 @@ PROBLEMS = {
     "ridge two blocks": Problem(
         penalised(BLOCKS, ridge=0.2), normal, TWO_BLOCKS, spoilt=("nonfinite",)
     ),
+    "firth": Problem(penalised(logistic(), firth=True), binary),
     "quantile": Problem(quantile(0.3), heavy),
     "ridge quantile": Problem(penalised(quantile(0.3), ridge=0.05), heavy, spoilt=("nonfinite",)),
     "tall": Problem(minimum_norm(), normal),
@@ -141,7 +142,10 @@ ESTIMATORS = {
     "Optax": Optax(optax.sgd(0.5), steps=400),
 }
 SERVES = {
-    "Newton": ("linear", "logistic", "poisson", "huber", "two blocks", "ridge", "ridge two blocks"),
+    "Newton": (
+        *("linear", "logistic", "poisson", "huber", "two blocks", "ridge", "ridge two blocks"),
+        "firth",
+    ),
     "NewtonByRows": ("linear", "logistic", "poisson", "huber", "ridge", "ridge logistic"),
     "LBFGS": ("logistic", "two blocks", "ridge", "ridge two blocks"),
     "SufficientStatistics": ("linear", "gaussian", "categorical", "bernoulli", "poisson_mean"),

@@ -10,6 +10,7 @@ import numpy as np
 from mcjax.laws.second_order.moments import generations_of, moments_of
 from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
+from mcjax.models.penalised import penalised
 from mcjax.models.score_expansion import LocationMoments, location_expansion
 from mcjax.models.scores import MeanSlope, ScoreMoments
 from mcjax.models.user import user_model
@@ -144,3 +145,8 @@ def traces(found, p):
         for part in (found.leading, found.following)
     )
     return first, second + (found.mean**2).sum(-1)
+
+
+def firth(one):
+    """Return a condition whose fits have Firth's penalty."""
+    return replace(one, model=penalised(one.model, firth=True))

@@ -16,7 +16,7 @@ from mcjax.models.glm import logistic
 from mcjax.models.location import linear
 from mcjax.models.penalised import penalised
 from mcjax.network import Source, build_network
-from mcjax.report.store import identity
+from mcjax.study.identity import identity
 from mcjax.study.load import load_study
 from mcjax.study.study import Study, condition, ladder
 
@@ -221,11 +221,13 @@ def test_they_are_given_by_model(given):
         condition(net, linear(), [0.0], own_covariances=given)
 
 
-def test_a_penalty_determines_what_covariates_do_not():
+def test_a_ridge_determines_what_covariates_do_not():
     net = build_network(1, [("0", "0", 100)], 100)
     flat = {"0": [[1.0, 0.0], [0.0, 0.0]]}
     with pytest.raises(InputError, match="do not determine every parameter"):
         condition(net, logistic(), [0.5, 0.5], own_covariances=flat)
+    with pytest.raises(InputError, match="do not determine every parameter"):
+        condition(net, penalised(logistic(), firth=True), [0.5, 0.5], own_covariances=flat)
     one = condition(net, penalised(logistic(), ridge=0.1), [0.5, 0.5], own_covariances=flat)
     study = Study((one,), generations=2, chains=4)
     assert np.isfinite(api.predict(study)[0].laws["first_order"].mse).all()

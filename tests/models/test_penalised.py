@@ -52,9 +52,12 @@ def test_a_number_of_numpy_is_a_number(kind):
 @pytest.mark.parametrize(
     ("penalty", "message"),
     [
-        ("firth", r"^family\.penalty: is 'firth'; give a table"),
-        (0.1, r"^family\.penalty: is 0\.1; give a table"),
-        ({}, r"^family\.penalty: is empty; give a table"),
+        ("frith", r"^family\.penalty: is 'frith'; give 'firth' or .*did you mean 'firth'"),
+        ("ridge", r"^family\.penalty: is 'ridge'; give 'firth' or a table"),
+        (["firth"], r"^family\.penalty: is \['firth'\]; give 'firth' or a table"),
+        ({"firth": True}, r"^family\.penalty\.firth: is no penalty; give 'firth' or a table"),
+        (0.1, r"^family\.penalty: is 0\.1; give 'firth' or a table"),
+        ({}, r"^family\.penalty: is empty; give 'firth' or a table"),
         ({"rigde": 1.0}, r"^family\.penalty\.rigde: .*did you mean 'ridge'"),
         ({"ridge": -1.0}, r"^family\.penalty\.ridge: is -1\.0; give a finite number"),
         ({"ridge": float("inf")}, r"^family\.penalty\.ridge: is inf; give a finite number"),
@@ -117,7 +120,7 @@ def test_separated_labels_have_a_penalised_estimate(estimator):
 
 
 def test_the_strength_of_a_penalty_is_part_of_a_study_on_disk(tmp_path):
-    from mcjax.report.store import describe, identity
+    from mcjax.study.identity import describe, identity
 
     def study(model):
         return mcjax.Study((mcjax.condition(LOOP, model, [1.0]),))

@@ -13,7 +13,8 @@ import mcjax
 from mcjax.errors import InputError
 from mcjax.estimators.registry import make_estimator
 from mcjax.models.registry import FAMILIES
-from mcjax.report.store import Store, describe, identity
+from mcjax.report.store import Store
+from mcjax.study.identity import describe, identity
 
 THETA = {
     "categorical": [0.7, 0.2, 0.1],

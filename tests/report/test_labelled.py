@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
@@ -20,8 +21,9 @@ from mcjax.laws.prediction import Predictions
 from mcjax.models.glm import logistic
 from mcjax.models.location import linear
 from mcjax.network import build_network
-from mcjax.report.dataset import netcdf
-from mcjax.report.store import Store, identity
+from mcjax.report.store import Store
+from mcjax.report.tabular import netcdf
+from mcjax.study.identity import identity
 from mcjax.study.study import Study, condition, ladder
 from mcjax.verdicts.judge import judge
 
@@ -243,6 +245,35 @@ def test_a_verification_of_another_study_is_refused(change, results):
     with pytest.raises(InputError, match="of another study") as caught:
         mcjax.dataset(study, predictions, outcomes, other)
     assert str(next(iter(change.values()))) in str(caught.value)
+
+
+# -- from a verification
+
+
+def test_a_verification_is_a_dataset(results):
+    assert results[3].to_dataset().identical(mcjax.dataset(*results))
+
+
+def test_a_verification_is_the_table_on_disk(results, tmp_path):
+    Store(tmp_path / "results", results[0]).finish(results[3])
+    kept = pandas.read_parquet(tmp_path / "results" / "cells.parquet")
+    pandas.testing.assert_frame_equal(results[3].to_dataframe(), kept)
+
+
+def test_the_dataset_has_the_budget_of_the_study_and_not_that_of_a_look(results):
+    study, predictions = replace(results[0], chains=300), results[1]  # more than one look
+    verification, _ = api.verify_until_decided(study, predictions)
+    assert verification.to_dataset().attrs["confidence"] == study.confidence
+
+
+def test_an_unpickled_verification_has_its_table_and_needs_its_study_for_more(results):
+    study, predictions, _, verification = results
+    found = pickle.loads(pickle.dumps(verification))
+    pandas.testing.assert_frame_equal(found.to_dataframe(), verification.to_dataframe())
+    with pytest.raises(InputError, match=r"call mcjax\.dataset with the study"):
+        found.to_dataset()
+    again = mcjax.dataset(study, predictions, found.outcomes, found)
+    assert again.identical(verification.to_dataset())
 
 
 # -- where it comes from

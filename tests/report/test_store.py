@@ -14,7 +14,8 @@ from mcjax import api
 from mcjax.engine.outcome import Tally
 from mcjax.errors import InputError
 from mcjax.estimators.registry import make_estimator
-from mcjax.report.store import Store, describe, identity
+from mcjax.report.store import Store
+from mcjax.study.identity import describe, identity
 
 # -- round trip
 

@@ -13,8 +13,8 @@ from mcjax.errors import InputError
 from mcjax.models.location import linear
 from mcjax.network.topologies import self_loop
 from mcjax.numbers import how_many
-from mcjax.report.text import number, strict_json, with_error
 from mcjax.study.study import Study, condition
+from mcjax.text import number, strict_json, with_error
 
 
 def parsed(value):

@@ -9,7 +9,7 @@ import pytest
 from grid_study import LONE, POOL, SGD, STUDY
 
 import mcjax
-from mcjax.report.store import describe
+from mcjax.study.identity import describe
 from mcjax.study.networks import read_network
 
 

@@ -20,18 +20,19 @@ from mcjax.network import topologies
 from mcjax.published.entry import ConditionResult
 from mcjax.published.judge import Run, judge_runs
 from mcjax.published.registry import ENTRIES
-from mcjax.report.dataset import dataset
 from mcjax.report.published import published_json, show_published
 from mcjax.report.tables import show_verification
-from mcjax.report.text import strict_json
-from mcjax.report.verification import cells_parquet, verification_json
+from mcjax.report.tabular import parquet
+from mcjax.report.verification import verification_json
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition, ladder
+from mcjax.text import strict_json
 from mcjax.verdicts.cells import settle
 from mcjax.verdicts.claims import Estimate, Place, ratio_claim
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.judge import judge
+from mcjax.verdicts.labelled import dataset
 from mcjax.verdicts.quantities.registry import QUANTITIES
 
 CHAINS = (1, 2, 3, 4, 8, 16)
@@ -81,7 +82,7 @@ def checked(study, predictions, outcomes):
     json.loads(text, parse_constant=lambda c: pytest.fail(f"{c} in JSON"))
     console = Console(file=io.StringIO(), width=132)
     show_verification(console, study, predictions, found, 1.0)
-    cells_parquet(found.cells)
+    parquet(found.cells)
     for cell in found.cells:
         low, high = cell.interval
         assert low <= high

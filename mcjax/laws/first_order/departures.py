@@ -28,7 +28,7 @@ class Departure(NamedTuple):
 
 def departure(condition: Condition) -> Departure | None:
     """Return why errors must be described around the population path, or None."""
-    if condition.model.penalty is not None:
+    if condition.model.shrinkage:
         return Departure("fits are penalised, which draws them away from the truth")
     offsets = condition.sources.offsets
     for s, source in enumerate(condition.network.sources, 1):

@@ -79,12 +79,12 @@ class Populations:
     Attributes
     ----------
     ridge : float
-        Strength of the penalty of fits to them, 0 for none.
+        Strength of the penalty that shrinks fits to them, 0 for none.
     """
 
     def __init__(self, condition: Condition):
-        laws, model, penalty = condition.sources, condition.model, condition.model.penalty
-        self.ridge = 0.0 if penalty is None else float(penalty.strength)
+        laws, model = condition.sources, condition.model
+        self.ridge = float(model.shrinkage)
         if self.ridge and isinstance(model.scores, NormalScores):  # not those of the loss
             raise Inapplicable("the law of mean and variance is for fits without a penalty")
         self._model, self._selections = model, condition.network.selections

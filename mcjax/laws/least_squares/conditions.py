@@ -36,7 +36,7 @@ def not_least_squares(condition: Condition) -> Reason | None:
     model = condition.model
     if model.covariates != 0 and not condition.minimises:
         return STOPS
-    if model.penalty is not None:
+    if model.shrinkage:
         return Reason("exact laws are for fits without a penalty")
     if model.least_squares is None:
         return Reason(

@@ -17,6 +17,9 @@ of the covariance, and the third cumulants of the errors
 
     k3_ikl = K_ikl(R1_i, R1_k, R1_l) + sum over the three of R2_i[C_ik R1_k', C_il R1_l'] .
 
+Firth's penalty moves an estimate by c of :mod:`mcjax.laws.second_order.fits`, which changes with
+the noise by a derivative c1. It adds ``c1_i C_ik R1_k' + R1_i C_ik c1_k'`` to the covariance.
+
 Derived here.
 """
 
@@ -28,8 +31,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from mcjax.laws.second_order.fits import Coefficients, Read, root
-from mcjax.laws.second_order.polynomials import linear
+from mcjax.laws.second_order.fits import Coefficients, Read, correction, root
+from mcjax.laws.second_order.polynomials import Polynomial, linear
 from mcjax.laws.second_order.row_tensors import NoiseAxes
 
 
@@ -40,6 +43,8 @@ class Response(NamedTuple):
     ----------
     first, second, third : ndarray
         Shapes (p, q), (p, q, q) and (p, q, q, q).
+    correction : ndarray, shape (p, q)
+        c1, zeros without Firth's penalty.
     reads : dict of int to Read
         The samples that are drawn for this fit, by number.
     """
@@ -47,20 +52,24 @@ class Response(NamedTuple):
     first: Float[np.ndarray, "p q"]
     second: Float[np.ndarray, "p q q"]
     third: Float[np.ndarray, "p q q q"]
+    correction: Float[np.ndarray, "p q"]
     reads: dict[int, Read]
 
 
-def response_of(reads: Sequence[Read], axes: NoiseAxes) -> Response:
-    """Return the response of a fit to the noise of its samples."""
+def response_of(reads: Sequence[Read], axes: NoiseAxes, firth: bool) -> Response:
+    """Return the response of a fit, perhaps with Firth's penalty, to the noise of its samples."""
     p, size = len(axes.indices[0]), axes.size
     still: Coefficients = {
         (a, 0): np.asarray(sum(read.share * read.tensors.mean[a, 0] for read in reads))
         for a in (1, 2, 3)
     }
-    target = root([(1.0, {**still, **axes.terms}, linear(np.eye(size)))])
+    terms = [(1.0, {**still, **axes.terms}, linear(np.eye(size)))]
+    target = root(terms)
+    moved = correction(reads, terms, target) if firth else Polynomial({})
     fresh = {read.number: read for read in reads if not read.kept}
     first, second, third = (target.derivative(k, (p,), size) for k in (1, 2, 3))
-    return Response(first, second, third, fresh)
+    slope = moved.derivative(1, (p,), size)
+    return Response(first, second, third, correction=slope, reads=fresh)
 
 
 def covariance(
@@ -74,6 +83,7 @@ def covariance(
     result = np.einsum("xcd,ycd->xy", square, second.second) / 2
     result += _cross((first, second), pair, thirds[0], own[1])
     result += _cross((second, first), pair.T, thirds[1], own[0]).T
+    result += first.correction @ pair @ second.first.T + first.first @ pair @ second.correction.T
     return first.first @ pair @ second.first.T, result
 
 

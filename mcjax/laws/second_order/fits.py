@@ -19,6 +19,14 @@ where ``(N : A)_a = N_abc A_bc`` and the first sum is over samples that both i a
 sample has no noise of its own: it shifts the target. Means are subtracted in V and N, because away
 from the truth the score of a sample does not have mean 0 at the target of a mixture.
 
+**Firth's penalty** adds ``-log det(J_i) / (2 n_i)`` to the mean loss of a model whose Hessian does
+not depend on labels, with ``1 / n_i = sum pi_ie^2 / n_e``. Its gradient moves an estimate by
+
+    c_i(delta) = J_i^-1 ( K_i : J_i^-1 ) / (2 n_i) ,
+
+which is added to b_i. It cancels b_i where all data are of the same parameters, but not at the
+target of a mixture, where the scores spread more than J_i says.
+
 Derived here; the bias without parents is that of Cox & Snell (1968), and for a canonical model that
 of Firth (1993).
 """
@@ -35,6 +43,8 @@ from mcjax.laws.second_order.polynomials import Polynomial, constant, inverse, p
 from mcjax.laws.second_order.row_tensors import RowTensors
 
 Coefficients = Mapping[tuple[int, ...], Float[np.ndarray, "*shape"]]
+Term = tuple[float, Coefficients, Polynomial]
+"""Share, derivatives of the mean score, and parent of a sample."""
 
 
 class Read(NamedTuple):
@@ -113,11 +123,8 @@ def shifted(coefficients: Coefficients, reader: int, highest: int) -> Coefficien
     }
 
 
-def root(terms: Sequence[tuple[float, Coefficients, Polynomial]]) -> Polynomial:
-    """Return the root of ``sum share * mean(d, parent) = 0`` in d, to degree 3.
-
-    ``terms`` are share, derivatives and parent of each sample.
-    """
+def root(terms: Sequence[Term]) -> Polynomial:
+    """Return the root of ``sum share * mean(d, parent) = 0`` in d, to degree 3."""
     curvature = sum(share * mean[1, 0] for share, mean, _ in terms)
     step = constant(-np.linalg.inv(curvature))
     result = Polynomial({})
@@ -131,12 +138,32 @@ def root(terms: Sequence[tuple[float, Coefficients, Polynomial]]) -> Polynomial:
 
 def fit_of(reads: tuple[Read, ...]) -> Fit:
     """Return the fit to some samples."""
-    target = root([(read.share, read.mean, read.parent) for read in reads])
-    curvature = Polynomial({})
-    for read in reads:
-        slope = shifted(read.mean, 1, 2)
-        curvature += taylor(slope, (target, read.parent), 2) * read.share
-    return Fit(reads, target, inverse(curvature, 2))
+    terms = _terms(reads)
+    target = root(terms)
+    return Fit(reads, target, gain_at(terms, target))
+
+
+def gain_at(terms: Sequence[Term], target: Polynomial) -> Polynomial:
+    """Return ``J^-1`` at a target, to degree 2."""
+    return inverse(_mean_derivative(terms, target, 1), 2)
+
+
+def correction(reads: Sequence[Read], terms: Sequence[Term], target: Polynomial) -> Polynomial:
+    """Return by how much Firth's penalty moves a fit with a target, to degree 1.
+
+    Parameters
+    ----------
+    reads : sequence of Read
+        What the fit reads, whose shares and rows make its effective number of rows.
+    terms : sequence of Term
+        The mean scores of which J and K are derivatives.
+    target : Polynomial
+        The target, a function of the parents of the terms.
+    """
+    gain, bend = gain_at(terms, target), _mean_derivative(terms, target, 2)
+    inverse_rows = sum(read.share**2 / read.rows for read in reads)
+    pull = product("abc,bc->a", bend, gain, 1) * (inverse_rows / 2)
+    return product("xa,a->x", gain, pull, 1)
 
 
 def spread(first: Fit, second: Fit) -> Polynomial:
@@ -155,13 +182,21 @@ def spread(first: Fit, second: Fit) -> Polynomial:
     return product("xb,yb->xy", half, second.gain, 2)
 
 
-def bias(fit: Fit, own_spread: Polynomial) -> Polynomial:
-    """Return b of a fit, to degree 1; ``own_spread`` is its Omega."""
+def bias(fit: Fit, own_spread: Polynomial, firth: bool) -> Polynomial:
+    """Return b of a fit, to degree 1.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+    own_spread : Polynomial
+        Its Omega.
+    firth : bool
+        Whether it has Firth's penalty.
+    """
+    terms = _terms(fit.reads)
     total = Polynomial({})
-    bend = Polynomial({})
     for read in fit.reads:
-        second = shifted(read.mean, 2, 1)
-        bend += taylor(second, (fit.target, read.parent), 1) * read.share
         if read.kept:
             continue
         slope = constant(read.tensors.mean[1, 0])
@@ -169,8 +204,21 @@ def bias(fit: Fit, own_spread: Polynomial) -> Polynomial:
         mixed += product("ab,c->abc", slope, _mean(read, fit.target), 1) * -1.0
         inner = product("abc,bc->a", mixed, fit.gain, 1)
         total += inner * (-(read.share**2) / read.rows)
-    total += product("abc,bc->a", bend, own_spread, 1) * 0.5
-    return product("xa,a->x", fit.gain, total, 1) * -1.0
+    total += product("abc,bc->a", _mean_derivative(terms, fit.target, 2), own_spread, 1) * 0.5
+    own = product("xa,a->x", fit.gain, total, 1) * -1.0
+    return own + correction(fit.reads, terms, fit.target) if firth else own
+
+
+def _terms(reads: Sequence[Read]) -> list[Term]:
+    return [(read.share, read.mean, read.parent) for read in reads]
+
+
+def _mean_derivative(terms: Sequence[Term], target: Polynomial, order: int) -> Polynomial:
+    """Return a derivative of the mean score in the reader, to degree ``3 - order``."""
+    degree, total = 3 - order, Polynomial({})
+    for share, mean, parent in terms:
+        total += taylor(shifted(mean, order, degree), (target, parent), degree) * share
+    return total
 
 
 def _mean(read: Read, target: Polynomial) -> Polynomial:

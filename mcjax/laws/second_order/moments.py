@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from mcjax.chains.layout import Feeds, network_arrays, shape_of, tables_of
+from mcjax.estimators.penalty import Firth
 from mcjax.laws.law import Inapplicable
 from mcjax.laws.second_order.recursion import State, advance, before, settled
 from mcjax.laws.second_order.row_tensors import Grid, RowTensors, grid_for, noise_axes
@@ -181,7 +182,12 @@ def moments_of(
     size = condition.network.size
     found = [
         components_of(
-            read, rows, grid, layout=Layout(size, q, noise_axes(q), len(read.kept)), stable=stable
+            read,
+            rows,
+            grid,
+            layout=Layout(size, q, noise_axes(q), len(read.kept)),
+            stable=stable,
+            firth=isinstance(condition.model.penalty, Firth),
         )
         for q in ((p,) if p < 3 else (2, 3))
     ]
@@ -240,13 +246,14 @@ def components_of(
     grid: Grid,
     layout: Layout,
     stable: np.ndarray | None,
+    firth: bool = False,
 ) -> Components:
     """Return the moments for one number of coordinates."""
     tensors = tensors_of(rows, grid, layout.p)
     steps: dict[int, Step] = {}
     for place in dict.fromkeys(read.order):
         try:
-            steps[place] = step_of(read.samples[place], tensors, layout)
+            steps[place] = step_of(read.samples[place], tensors, layout, firth)
         except np.linalg.LinAlgError as error:
             raise Inapplicable("an expected Hessian is singular") from error
     # they change C2 where targets bend, and tell the shape of the errors otherwise

@@ -22,6 +22,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
+from mcjax.estimators.penalty import Firth
 from mcjax.laws.collapse.components import data_flow, strong_components
 from mcjax.laws.second_order.moments import axis_of, expansions, generations_of, tensors_of
 from mcjax.laws.second_order.row_tensors import grid_for, noise_axes
@@ -48,7 +49,8 @@ def radii_of(condition: Condition) -> Radii | None:
     steps = []
     for q in (p,) if p < 3 else (2, 3):
         layout = Layout(net.size, q, noise_axes(q), len(read.kept))
-        steps.append(step_of(read.samples[read.order[-1]], tensors_of(rows, grid, q), layout))
+        tensors, firth = tensors_of(rows, grid, q), isinstance(condition.model.penalty, Firth)
+        steps.append(step_of(read.samples[read.order[-1]], tensors, layout, firth))
     radii = [
         [_radius(steps, p, members, moved) for moved in (_carried, _corrected)]
         for members in strong_components(data_flow(net.settled).readers)

@@ -213,11 +213,28 @@ def reads_of(
     return reads, variables
 
 
-def step_of(samples: Sequence[Sample], tensors: Mapping[int, RowTensors], layout: Layout) -> Step:
-    """Return the step of one generation; the arguments are those of :func:`reads_of`."""
+def step_of(
+    samples: Sequence[Sample],
+    tensors: Mapping[int, RowTensors],
+    layout: Layout,
+    firth: bool = False,
+) -> Step:
+    """Return the step of one generation.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        The samples of the generation.
+    tensors : mapping of int to RowTensors
+        Moments of a row by origin.
+    layout : Layout
+        How the state is arranged.
+    firth : bool
+        Whether fits have Firth's penalty.
+    """
     reads, variables = reads_of(samples, tensors, layout)
     fits = {i: fit_of(read) for i, read in reads.items()}
-    responses = {i: response_of(read, layout.axes) for i, read in reads.items()}
+    responses = {i: response_of(read, layout.axes, firth) for i, read in reads.items()}
     p, size = layout.p, layout.size
     first = np.eye(size)
     moved = []
@@ -229,6 +246,7 @@ def step_of(samples: Sequence[Sample], tensors: Mapping[int, RowTensors], layout
         moved.append(Moved(own, places, derivatives[1], derivatives[2]))
     started, slope = np.zeros(size), np.zeros((size, size))
     spreads, spread_0, noise = [], np.zeros((size, size)), np.zeros((size, size))
+    own_spread: dict[int, Polynomial] = {}
     for i, k in _pairs(samples):
         omega, places = _common_spread(fits, variables, i, k)
         ours, theirs = layout.model(i), layout.model(k)
@@ -239,9 +257,12 @@ def step_of(samples: Sequence[Sample], tensors: Mapping[int, RowTensors], layout
             target[np.ix_(ours, theirs)] = block
             target[np.ix_(theirs, ours)] = block.T
         if i == k:
-            biased = bias(fits[i], omega)
-            started[ours] = biased.derivative(0, (p,), len(places))
-            slope[np.ix_(ours, places)] = biased.derivative(1, (p,), len(places))
+            own_spread[i] = omega
+    for i, fit in fits.items():  # one that reads kept samples alone has no noise of its own
+        biased = bias(fit, own_spread.get(i, Polynomial({})), firth)
+        own, places = layout.model(i), variables[i]
+        started[own] = biased.derivative(0, (p,), len(places))
+        slope[np.ix_(own, places)] = biased.derivative(1, (p,), len(places))
     return Step(
         layout=layout,
         first=first,

@@ -1,4 +1,4 @@
-"""Judged results as labelled arrays: an xarray Dataset, and its netCDF4 file.
+"""Judged results as labelled arrays: an xarray Dataset.
 
 The dimensions are condition, generation, model, quantity and law, and also parameter for simulated
 means. Models that a condition does not have, and places without a cell, hold nan or an empty text.
@@ -7,7 +7,6 @@ means. Models that a condition does not have, and places without a cell, hold na
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -18,19 +17,20 @@ import numpy as np
 
 from mcjax.arguments import checked
 from mcjax.engine.compiled import route_of
+from mcjax.engine.environment import environment
 from mcjax.engine.outcome import Outcome
 from mcjax.errors import InputError
 from mcjax.laws.prediction import Predictions
-from mcjax.report.folder import environment
-from mcjax.report.store import identity
-from mcjax.report.verification import cell_columns
+from mcjax.study.identity import identity
 from mcjax.study.quantities import name_of
 from mcjax.study.study import Condition, Study
-from mcjax.verdicts.judge import Verification
+from mcjax.verdicts.frames import cell_columns
 from mcjax.verdicts.quantities.registry import units_of
 
 if TYPE_CHECKING:
     import xarray
+
+    from mcjax.verdicts.judge import Verification
 
 Axes = dict[str, dict[Any, int]]
 """Position of every label, by dimension and label."""
@@ -111,19 +111,6 @@ def dataset(
         if variable.dtype.kind == "f":
             variable.attrs["units"] = "1"  # parameters are dimensionless, hence everything is
     return labelled
-
-
-def netcdf(labelled: xarray.Dataset) -> bytes:
-    """Return a Dataset as the bytes of a netCDF4 file."""
-    packed = {"zlib": True, "complevel": 1}
-    encoding: dict[Any, dict[str, Any]] = {
-        # netCDF compresses arrays of characters, but not strings of variable length
-        name: packed | ({"dtype": "S1"} if variable.dtype.kind == "O" else {})
-        for name, variable in labelled.data_vars.items()
-    }
-    file = io.BytesIO()
-    labelled.to_netcdf(file, engine="h5netcdf", encoding=encoding)
-    return file.getvalue()
 
 
 def _axes(study: Study, predictions: Sequence[Predictions], verification: Verification) -> Axes:

@@ -1,0 +1,73 @@
+"""Plot the power that a plan announces against the number of chains."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+from mcjax import api
+from mcjax.arguments import checked_but
+from mcjax.errors import InputError
+from mcjax.laws.registry import Laws
+from mcjax.plot.style import PALETTE, axes_for, label_ends, title
+from mcjax.study.study import Study
+from mcjax.verdicts.plan import plan
+
+POWERS = (0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)
+
+
+@checked_but("laws")
+def power(study: Study, laws: Laws | None = None, ax: Axes | None = None) -> Axes:
+    """Plot the announced power of a study against the number of chains.
+
+    It is the probability that all claims of a quantity by a law are verified if the law is true,
+    see :mod:`mcjax.verdicts.plan`. A dotted line marks the chains of the study. Nothing is
+    simulated.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    laws : mapping of str to Law, or iterable of Law or str, optional
+        Further laws, see :func:`mcjax.predict`.
+    ax : Axes, optional
+        Axes to draw on; defaults to those of a new figure.
+
+    Returns
+    -------
+    Axes
+        The axes.
+
+    Raises
+    ------
+    InputError
+        If no number of chains verifies anything.
+    """
+    predictions = api.predict(study, laws)
+    curves: dict[str, list[tuple[int, float]]] = {}
+    for wanted in POWERS:
+        for need in plan(study, predictions, wanted).needs:
+            if need.chains is not None:
+                name = f"{need.quantity} by {need.law}"
+                curves.setdefault(name, []).append((need.chains, wanted))
+    if not curves:
+        raise InputError("study", "has no claim that a number of chains verifies; see --plan")
+    with axes_for(ax) as axes:
+        ends: list[tuple[float, str, str]] = []
+        reach = [study.chains]
+        for (name, points), colour in zip(curves.items(), PALETTE, strict=False):
+            chains, powers = zip(*points, strict=True)
+            axes.plot(chains, powers, color=colour)
+            ends.append((powers[-1], name, colour))
+            reach += chains
+        axes.axvline(study.chains, color="0.4", linestyle=":")
+        if max(reach) > 10 * min(reach):
+            axes.set_xscale("log")
+        axes.set_ylim(0, 1.02)
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.set_xlabel("chains of each condition")
+        axes.set_ylabel("power")
+        key = f"all cells verified at ±{100 * study.tolerance:g}% if the law is true"
+        title(axes, key, f"dotted: the study's {study.chains:,} chains")
+        label_ends(axes, ends)
+    return axes

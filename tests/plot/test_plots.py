@@ -1,0 +1,203 @@
+"""Plots show the numbers of cells, nothing else, and change nothing elsewhere."""
+
+import itertools
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+import mcjax
+from mcjax import api, plot
+from mcjax.errors import InputError
+from mcjax.plot.graph import COLLAPSES, MOST_DRAWN
+from mcjax.plot.style import PALETTE
+from mcjax.plot.verdict_map import COLOURS
+from mcjax.verdicts.plan import plan
+
+OF_CELLS = (plot.errors, plot.ratios, plot.verdicts)
+PLACE = {"condition": "one, scale=2", "law": "first_order"}
+
+
+def cells_of(judged, model, quantity="mse"):
+    wanted = (PLACE["condition"], PLACE["law"], quantity, model)
+    return [c for c in judged.cells if (c.condition, c.law, c.quantity, c.model) == wanted]
+
+
+def numbers(ax):
+    """All that is drawn, as numbers."""
+    arrays = (mesh.get_array() for mesh in ax.collections)
+    lines = [line.get_xydata().tolist() for line in ax.lines]
+    return lines, [array.tolist() for array in arrays if array is not None]
+
+
+def texts(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+@pytest.mark.parametrize("draw", OF_CELLS)
+def test_memory_and_file_give_one_plot(judged, draw):
+    one, other = Figure().subplots(1, 2)
+    assert draw(judged, **PLACE, ax=one) is one
+    draw(judged.to_dataset(), **PLACE, ax=other)
+    assert numbers(one) == numbers(other)
+    assert any(numbers(one))
+    assert one.get_title("left") == other.get_title("left")
+    assert one.get_xlabel() == "generation"
+    assert one.get_ylabel()
+
+
+def test_errors_are_those_of_the_cells(judged, ax):
+    plot.errors(judged, **PLACE, ax=ax)
+    drawn = [line.get_ydata().tolist() for line in ax.lines]
+    for k, model in enumerate(("a", "b$", "c")):
+        cells = cells_of(judged, model)
+        assert drawn[2 * k] == [cell.predicted for cell in cells]
+        assert drawn[2 * k + 1] == [cell.empirical for cell in cells]
+        band = ax.collections[k].get_paths()[0].vertices[:, 1]
+        high = max(cell.empirical + 1.96 * cell.standard_error for cell in cells)
+        assert band.max() == pytest.approx(high)
+    assert texts(ax) == ["a", r"b\$", "c"]
+    assert "first_order" in ax.get_title("left")
+
+
+def test_ratios_have_their_intervals_and_verdicts(judged, ax):
+    plot.ratios(judged, **PLACE, ax=ax)
+    [margin] = ax.patches
+    assert margin.get_y() == pytest.approx(0.6)
+    assert margin.get_y() + margin.get_height() == pytest.approx(1.4)
+    cells = [cell for model in ("a", "b$", "c") for cell in cells_of(judged, model)]
+    assert {cell.verdict for cell in cells} == {"verified", "inconclusive"}
+    bars, points = ax.lines[1::2], ax.lines[2::2]
+    for cell, bar, point in zip(cells, bars, points, strict=True):
+        assert point.get_ydata()[0] == cell.ratio
+        assert abs(point.get_xdata()[0] - cell.generation) < 0.5
+        bottom, top = ax.get_ylim()
+        for end, exact in zip(bar.get_ydata(), cell.interval, strict=True):
+            assert end == exact or not bottom < end < top
+        hollow = to_hex(point.get_markerfacecolor()) == "#ffffff"
+        assert hollow == (cell.verdict == "inconclusive")
+
+
+def test_the_map_has_every_verdict(judged, ax):
+    plot.verdicts(judged, **PLACE, ax=ax)
+    [mesh] = ax.collections
+    found = np.array(list(COLOURS))[mesh.get_array().astype(int)]
+    for row, model in zip(found, ("a", "b$", "c"), strict=True):
+        assert row.tolist() == [cell.verdict for cell in cells_of(judged, model)]
+    assert ax.yaxis_inverted()  # the first model is at the top
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["a", r"b\$", "c"]
+
+
+def test_a_ladder_approaches_its_limit(judged, ax):
+    plot.ladder(judged, ax=ax)
+    last = [c for c in judged.cells if (c.model, c.generation, c.law) == ("a", 2, "first_order")]
+    rungs = {cell.ratio for cell in last if cell.quantity == "mse"}
+    [limit] = (cell for cell in last if cell.quantity == "mse_asymptote")
+    drawn = ax.containers[0][0]
+    assert set(drawn.get_ydata()) == rungs
+    np.testing.assert_allclose(drawn.get_xdata(), [0.25, 0.5, 1], atol=0.02)
+    at_limit = [line for line in ax.lines if abs(line.get_xdata()[0]) < 0.02]
+    assert limit.empirical in [line.get_ydata()[0] for line in at_limit]
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["limit", "4", "2", "1"]
+
+
+def test_power_is_that_of_the_plan(judged, ax):
+    study = mcjax.Study(judged.study.conditions[:1], generations=2, chains=512, tolerance=0.4)
+    plot.power(study, ax=ax)
+    needs = plan(study, api.predict(study), 0.9).needs
+    *curves, mark = ax.lines
+    assert mark.get_xdata()[0] == study.chains
+    for need, curve in zip(needs, curves, strict=True):
+        x, y = curve.get_data()
+        assert list(x) == sorted(x)
+        assert x[list(y).index(0.9)] == need.chains
+    assert texts(ax) == [f"{need.quantity} by {need.law}" for need in needs]
+
+
+def test_collapse_is_highlighted(ax):
+    name = "<b>$\x1b"
+    feeds = [(name, name, 20), (name, "b", 20), ("real", "c", 30), ("c", "c", 30)]
+    plot.network(mcjax.build_network((name, "b", "c"), feeds, 40), ax=ax)
+    boxes = {text.get_text(): text.get_bbox_patch() for text in ax.texts if text.get_bbox_patch()}
+    full = {name for name, box in boxes.items() if to_hex(box.get_facecolor()) == COLLAPSES.lower()}
+    shown = mcjax.text.drawn(name)
+    assert full == {shown, "b"}
+    assert boxes[shown].get_linewidth() > boxes["b"].get_linewidth()
+    assert "real" in boxes
+    assert {"20", "30"} <= set(texts(ax))
+    arrows = [text for text in ax.texts if getattr(text, "arrow_patch", None) is not None]
+    assert len(arrows) == len(feeds)
+
+
+def test_generations_that_take_turns_are_drawn_without_a_diagnosis(ax):
+    day, night = (mcjax.Generation([("a", "b", n)]) for n in (20, 40))
+    cycle = mcjax.Network(("a", "b"), later=mcjax.Cycle(day, night), initial=(20, 20))
+    plot.network(cycle, ax=ax)
+    assert "change with time" in ax.get_title("left")
+    assert ax.get_legend() is None
+
+
+def test_a_graph_that_nobody_can_read_is_refused(ax):
+    large = mcjax.topologies.chain(MOST_DRAWN + 1, samples=20, initial=20)
+    with pytest.raises(InputError, match="201 models"):
+        plot.network(large, ax=ax)
+
+
+def test_names_do_not_overlap(ax):
+    """Four models of one curve."""
+    ring = mcjax.topologies.ring(4, samples=20, initial=20)
+    one = mcjax.condition(ring, mcjax.linear(), [0.5])
+    judged = mcjax.verify(mcjax.Study((one,), generations=2, chains=64, tolerance=0.9))
+    plot.errors(judged, law="first_order", ax=ax)
+    ax.figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert len(boxes) == 4
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+    assert [text.get_color() for text in ax.texts] == list(PALETTE[:4])
+
+
+def test_settings_are_left_alone_and_a_new_figure_has_ours(judged):
+    from matplotlib import pyplot
+
+    pyplot.switch_backend("agg")
+    before = dict(matplotlib.rcParams)
+    made = plot.errors(judged, **PLACE)
+    assert dict(matplotlib.rcParams) == before
+    assert pyplot.fignum_exists(made.figure.number)  # so that notebooks show it
+    assert not made.spines["top"].get_visible()
+    pyplot.close(made.figure)
+
+
+@pytest.mark.parametrize(
+    ("draw", "wrong", "message"),
+    [
+        (plot.errors, {}, "condition: is missing; name one of 'one, scale=1'"),
+        (plot.errors, {"condition": "one, scale=3"}, "did you mean 'one, scale="),
+        (plot.errors, PLACE | {"law": "first"}, "law: 'first' is not one of 'first_order'"),
+        (plot.ratios, PLACE | {"quantity": "mes"}, "did you mean 'mse'"),
+        (plot.ladder, {"condition": "on"}, "'on' is not a ladder, as 'one' is"),
+        (plot.ladder, {"generation": 7}, "generation: 7 was not judged"),
+        (plot.ladder, {"quantity": "bias"}, "has no limit of 'bias'"),
+    ],
+)
+def test_what_was_not_judged_is_named(judged, draw, wrong, message, ax):
+    with pytest.raises(InputError) as caught:
+        draw(judged, **wrong, ax=ax)
+    assert message in str(caught.value)
+
+
+def test_data_of_something_else_are_refused(judged, ax):
+    with pytest.raises(InputError, match="is no Verification and no Dataset of results"):
+        plot.errors(judged.to_dataset()[["ratio"]], ax=ax)
+    lost = judged.__getstate__()
+    with pytest.raises(InputError, match=r"plot its Dataset from mcjax\.dataset"):
+        plot.errors(mcjax.Verification(**lost), ax=ax)
+
+
+def test_a_part_of_a_dataset_is_plotted(judged, ax):
+    part = judged.to_dataset().sel(condition=PLACE["condition"], model=["a"], law=PLACE["law"])
+    plot.ratios(part, ax=ax)
+    points = [line.get_ydata()[0] for line in ax.lines[2::2]]
+    assert points == [cell.ratio for cell in cells_of(judged, "a")]
