@@ -1,99 +1,55 @@
 """Is an error of 10% in each number that a quantity reads of a law refuted as often as announced?
 
-    python benchmarks/mutations.py [--out benchmarks/results/mutations.json] [--runs 400]
+    python benchmarks/mutations.py [--only QUANTITY ...] [--runs 400] \
+        [--out benchmarks/results/mutations.json]
 
 The plants are those of ``tests/verdicts/plants.py``: each makes one number wrong in a law that is
 otherwise true. Chains are normal errors with the law's covariance (for functionals, the values
 themselves), so the true law is exact. The number of chains is the one with which ``--plan``
 announces a power of 80%. Announced is the chance of the claim in which a refutation is likeliest,
 at the first level of Holm's procedure; counted are the runs in which that claim is refuted at that
-level, and those in which any claim refutes the law.
+level, and those in which any claim refutes the law. With ``--only``, the numbers of all other
+quantities that ``--out`` holds stay as they are.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jax
 from machine import keep
-from scipy.special import ndtri
 
-from mcjax.laws.prediction import Predictions
-from mcjax.verdicts.cells import settle
-from mcjax.verdicts.judge import claims_of
-from mcjax.verdicts.plan import Need, plan
 from mcjax.verdicts.quantities.registry import QUANTITIES
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "verdicts"))
 from plants import PLANTS, Plant
-from specimens import MANY, SPECIMENS
+from reached import refutations
 
 POWER = 0.8
 
 
-def told(plant: Plant, law: Any) -> list[Predictions]:
-    """Return the predictions for a specimen of which one law says everything."""
-    if QUANTITIES[plant.quantity].subject == "functionals":
-        return [Predictions({}, {}, {"law": law})]
-    return [Predictions({"law": law}, {})]
-
-
-def unannounced(study: Any, wrong: list[Predictions], specimen: Any, level: float) -> int:
-    """Chains for the power where laws do not say how much chains vary: by the spread of a pilot."""
-    claims, _, _ = claims_of(study, wrong, [specimen.chains(MANY)])
-    claim = claims[0]
-    away = abs(claim.observed.value / claim.predicted - 1) - study.tolerance
-    spread = claim.observed.error / claim.predicted * math.sqrt(MANY)
-    return math.ceil(((-ndtri(level / 2) + ndtri(POWER)) * spread / away) ** 2)
-
-
 def measure(plant: Plant, runs: int) -> dict[str, Any]:
     """Compare the announced power against one plant with the rate at which it is refuted."""
-    specimen = SPECIMENS[plant.specimen]
-    study = replace(specimen.study(plant.quantity), tolerance=plant.margin, confidence=0.95)
-    true, wrong = (
-        told(plant, law) for law in (specimen.true, plant.wrong(specimen.true, plant.size))
-    )
-
-    def planned(chains: int) -> tuple[Need | None, int]:
-        found = plan(replace(study, chains=chains), wrong, POWER, true)
-        able = [need for need in found.needs if need.refuting is not None]
-        return min(able, key=lambda need: need.refuting or 0, default=None), found.claims
-
-    need, claims = planned(MANY)
-    level = (1 - study.confidence) / claims
-    if need is None:
-        chains = unannounced(study, wrong, specimen, level)
-    else:
-        assert need.refuting is not None
-        chains = need.refuting
-        need, _ = planned(chains)
-    refuted = by_any = 0
-    for run in range(1, runs + 1):
-        made, _, _ = claims_of(replace(study, chains=chains), wrong, [specimen.chains(chains, run)])
-        by_any += any(cell.verdict == "refuted" for cell in settle(made, study.confidence))
-        claim = made[0 if need is None else need.likeliest]
-        refuted += claim.beyond < level
-    announced = None if need is None else need.chance
-    rate = refuted / runs
+    found = refutations(plant, POWER, runs)
+    rate = found.rate
     return {
-        "quantity": claim.place.quantity,
+        "quantity": found.quantity,
         "planted": plant.words,
         "size": plant.size,
         "unit": plant.unit or "of itself",
         "inputs": plant.inputs,
         "margin": plant.margin,
-        "chains": chains,
-        "announced": announced,
+        "chains": found.chains,
+        "announced": found.announced,
         "refuted": rate,
         "standard_error": math.sqrt(max(rate * (1 - rate), 1 / runs) / runs),
-        "refuted_by_any": by_any / runs,
+        "refuted_by_any": found.by_any,
     }
 
 
@@ -102,13 +58,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path)
     parser.add_argument("--runs", type=int, default=400)
+    parser.add_argument("--only", nargs="*", default=QUANTITIES, choices=list(QUANTITIES))
     options = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
-    rows = []
+    kept = []
+    if options.out is not None and options.out.exists():
+        kept = json.loads(options.out.read_text())["results"]["plants"]
+    rows = {(row["specimen"], row["planted"]): row for row in kept}
     for plant in PLANTS:
+        if plant.quantity not in options.only:
+            continue
         began = time.perf_counter()
         row = measure(plant, options.runs)
-        rows.append({"specimen": plant.specimen} | row)
+        rows[plant.specimen, plant.words] = {"specimen": plant.specimen} | row
         announced = "not announced" if row["announced"] is None else f"{row['announced']:.1%}"
         print(
             f"{plant.specimen}, {plant.words} ({row['quantity']}): {row['chains']:,} chains,"
@@ -117,7 +79,8 @@ def main() -> None:
             flush=True,
         )
     if options.out is not None:
-        keep(options.out, {"runs": options.runs, "power": POWER, "plants": rows})
+        ordered = [rows[p.specimen, p.words] for p in PLANTS if (p.specimen, p.words) in rows]
+        keep(options.out, {"runs": options.runs, "power": POWER, "plants": ordered})
 
 
 if __name__ == "__main__":

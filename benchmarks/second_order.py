@@ -1,11 +1,12 @@
 """The second-order law against chains, and what it costs.
 
-    python benchmarks/second_order.py [--cases NAME ...] [--costs] [--out FILE]
+    python benchmarks/second_order.py [--cases NAME ...] [--costs FAMILY ...] [--out FILE]
 
 For each case: simulated mean squared errors over those of the first-order law and of the
 second-order law, at the last generation, with the standard error of the latter; the law's
 indicator; and by how many standard errors laws that lack a source of their second-order terms leave
-what the law allows. With ``--costs``: processor time and memory of predictions of 20 generations.
+what the law allows. With ``--costs huber logistic own``: processor time and memory of predictions
+of 20 generations.
 """
 
 from __future__ import annotations
@@ -14,17 +15,20 @@ import argparse
 import resource
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.scipy.stats import norm
 from machine import keep
 
 import mcjax
 from mcjax.laws.registry import built_in
-from mcjax.laws.second_order.moments import generations_of, moments_of
+from mcjax.laws.second_order.moments import axis_of, generations_of, moments_of
 from mcjax.laws.second_order.recursion import SOURCES
+from mcjax.laws.second_order.simulated_expansion import with_simulated_expansion
 
 T3 = {"name": "student_t", "df": 3}
 
@@ -70,13 +74,40 @@ def counts(rows: int) -> mcjax.Condition:
     return mcjax.condition(net, mcjax.poisson(), [0.5, -0.5])
 
 
+def probit() -> mcjax.Model:
+    """Return probit regression as a user states it, by its loss and a sampler."""
+
+    def loss(eta: jax.Array, y: jax.Array) -> jax.Array:
+        return -norm.logcdf((2 * y - 1) * eta)
+
+    def sample(key: jax.Array, eta: jax.Array) -> jax.Array:
+        return (jax.random.uniform(key, dtype=eta.dtype) < norm.cdf(eta)).astype(eta.dtype)
+
+    return mcjax.user_model(loss, sample, name="probit", predictor="linear")
+
+
+def own(rows: int) -> mcjax.Condition:
+    """A user's model on its own output."""
+    net = mcjax.build_network("a", [("a", "a", rows)], rows)
+    return mcjax.condition(net, probit(), [0.6, -0.3])
+
+
 CASES = {
     "loop": Case(loop, (200, 400, 800), 4, 32_768),
     "ring": Case(ring, (100, 200, 400), 3, 32_768),
     "robust ring": Case(robust, (50, 100), 2, 65_536),
     "reused": Case(reused, (100, 200, 400), 3, 32_768),
     "counts": Case(counts, (100, 200), 3, 32_768),
+    "own": Case(own, (200, 400), 3, 32_768),
 }
+
+
+COSTS = {
+    "huber": (mcjax.huber, (1, 3, 10, 100)),
+    "logistic": (mcjax.logistic, (1, 3, 10, 30)),
+    "own": (probit, (1, 3, 10, 20)),  # the first with the compilation
+}
+"""Models and numbers of models."""
 
 
 def judged(case: Case, rows: int) -> dict[str, Any]:
@@ -86,7 +117,7 @@ def judged(case: Case, rows: int) -> dict[str, Any]:
     [tally] = mcjax.simulate(study)
     seen = tally.outcome.moments.squared
     law = built_in("second_order").predict(one, case.generations)
-    parts = moments_of(one, generations_of(one, case.generations), None)
+    parts = moments_of(_known(one), generations_of(one, case.generations), None)
     first = np.einsum("tii->ti", parts.leading).reshape(*law.mse.shape, -1).sum(-1)
     error = seen.standard_error()
     lacking = {name: parts.sources[:, s] for s, name in enumerate(SOURCES)}
@@ -114,6 +145,14 @@ def judged(case: Case, rows: int) -> dict[str, Any]:
     }
 
 
+def _known(one: mcjax.Condition) -> mcjax.Condition:
+    """Return a condition whose model states its expansion, simulated if need be."""
+    if one.model.scores is not None:
+        return one
+    simulated = with_simulated_expansion(one.model, axis_of(one).gamma)
+    return replace(one, model=simulated[0])
+
+
 def cost(model: Any, models: int) -> dict[str, Any]:
     """Return the cost of a prediction for a ring of models with loops and 5 parameters."""
     names = [str(i) for i in range(models)]
@@ -134,16 +173,17 @@ def main() -> None:
     """Run the cases, print them, and keep the numbers."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--cases", nargs="*", default=list(CASES))
-    parser.add_argument("--costs", action="store_true")
+    parser.add_argument("--costs", nargs="*", default=[], choices=list(COSTS))
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     results: dict[str, list[dict[str, Any]]] = {"costs": [], "cases": []}
-    if given.costs:
-        for model, sizes in ((mcjax.huber(), (1, 3, 10, 100)), (mcjax.logistic(), (1, 3, 10, 30))):
-            for models in sizes:
-                results["costs"].append(cost(model, models))
-                print(results["costs"][-1], flush=True)
+    for family in given.costs:
+        make, sizes = COSTS[family]
+        model = make()
+        for models in sizes:
+            results["costs"].append(cost(model, models))
+            print(results["costs"][-1], flush=True)
     for name in given.cases:
         for rows in CASES[name].rows:
             results["cases"].append({"case": name, **judged(CASES[name], rows)})

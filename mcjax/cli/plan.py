@@ -112,9 +112,13 @@ def _show_needs(study: Study, planned: Plan, against: bool) -> None:
         )
     console = table_console()
     show_table(console, table)
+    chance = ", and no chance of refuting it" if against else ""
     for law, name in planned.unplanned:
         console.print(
-            label(f"No number of chains is known for {name}: the law {law} predicts no spread.")
+            label(
+                f"No number of chains is known for {name}{chance}: the law {law} predicts its mean,"
+                " not its spread over chains. A run with few chains tells how many it takes."
+            )
         )
 
 

@@ -19,6 +19,8 @@ LARGEST_INDICATOR, LARGEST_LEVERAGE = 0.5, 0.5
 """Largest X and L with which an expansion is judged."""
 SQUARE, SHARE = 2.0, 0.1
 """Factors of ``X^2`` and of L in what it neglects."""
+DRAWN = 3.0
+"""Standard errors of X that are allowed for, where a law simulates."""
 NEAR_UNIT = 1e-6
 """Excess of a radius over 1 that is rounding."""
 ACCURATE = 0.05, 0.01
@@ -90,6 +92,8 @@ class Validity(NamedTuple):
         Third cumulants of each model's errors at the last generation, to leading order.
     radii : callable
         Returns by how much covariances are multiplied, None if feeds go on changing.
+    error, directed_error : ndarray or float
+        Standard errors of ``indicator`` and ``directed`` over the draws of a law that simulates.
     """
 
     indicator: Float[np.ndarray, "T+1 M"]
@@ -98,6 +102,8 @@ class Validity(NamedTuple):
     rows: int
     third: ThirdCumulants
     radii: Callable[[], Radii | None]
+    error: Float[np.ndarray, "T+1 M"] | float = 0.0
+    directed_error: Float[np.ndarray, "T+1 M"] | float = 0.0
 
     @property
     def judged(self) -> Bool[np.ndarray, "T+1 M"]:
@@ -112,12 +118,14 @@ class Validity(NamedTuple):
     @property
     def remainder(self) -> Float[np.ndarray, "T+1 M"]:
         """Allowance for the neglected part of each mean squared error, over its first order."""
-        return np.asarray(SQUARE * self.indicator**2 + SHARE * self.leverage)
+        neglected = SQUARE * self.indicator**2 + SHARE * self.leverage
+        return np.asarray(neglected + DRAWN * self.error)
 
     @property
     def directed_remainder(self) -> Float[np.ndarray, "T+1 M"]:
         """Allowance for the neglected part of a variance in any direction, over its first order."""
-        return np.asarray(SQUARE * self.directed**2 + SHARE * self.leverage)
+        neglected = SQUARE * self.directed**2 + SHARE * self.leverage
+        return np.asarray(neglected + DRAWN * self.directed_error)
 
     @property
     def of_odd_moments(self) -> Float[np.ndarray, "T+1 M"]:

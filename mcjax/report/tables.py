@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -245,7 +246,10 @@ def _show_ladders(console: Console, study: Study, verification: Verification) ->
         return
     last = max(ladder.generation for ladder in verification.ladders)
     console.print(f"Ladder of sample sizes, generation {last}", style="bold")
-    headings = ("ladder", "model", "law", "limit of the ratio", "cost at scale 1", "verdict")
+    headings = ["ladder", "model", "law", "limit of the ratio", "cost at scale 1", "verdict"]
+    known = any(math.isfinite(ladder.predicted_cost) for ladder in verification.ladders)
+    if known:
+        headings.insert(-1, "to second order")
     table = Table(*headings, **PLAIN)
     limits = limits_of(study)
     cells = grouped(
@@ -256,14 +260,17 @@ def _show_ladders(console: Console, study: Study, verification: Verification) ->
         if ladder.generation == last:
             on_ladder = cells[ladder.condition, ladder.model, ladder.law]
             low, high = on_ladder[-1].interval
-            table.add_row(
+            entries: list[str | Text] = [
                 label(ladder.condition or "-"),
                 label(ladder.model),
                 label(ladder.law),
                 f"{number(ladder.intercept)} ({number(low, 3)}, {number(high, 3)})",
                 with_error(ladder.cost, ladder.cost_error),
                 _counted(on_ladder),
-            )
+            ]
+            if known:
+                entries.insert(-1, number(ladder.predicted_cost))
+            table.add_row(*entries)
     show_table(console, table)
 
 

@@ -240,7 +240,7 @@ def limit_errors(
         tau.
     """
     x = (scales.min() / scales) ** power
-    weight = np.linalg.inv(covariance + size[:, None, None] ** 2 * _left_out(x))
+    weight = np.linalg.inv(covariance + size[:, None, None] ** 2 * left_out(x))
     design = np.vander(x, 2, increasing=True)
     return np.asarray(np.sqrt(np.linalg.inv(design.T @ weight @ design)[:, 0, 0]))
 
@@ -262,7 +262,7 @@ def further_scales(limit: Limit, scales: Float[np.ndarray, " K"], enough: float)
     return []
 
 
-def _left_out(x: Float[np.ndarray, " K"]) -> Float[np.ndarray, "K K"]:
+def left_out(x: Float[np.ndarray, " K"]) -> Float[np.ndarray, "K K"]:
     """Return the covariance of the terms with random coefficients, for tau = 1."""
     terms = np.stack([x**k for k in TERMS])
     return np.asarray(terms.T @ terms)
@@ -271,7 +271,7 @@ def _left_out(x: Float[np.ndarray, " K"]) -> Float[np.ndarray, "K K"]:
 def _fit(x: np.ndarray, ratios: np.ndarray, covariance: np.ndarray, size: np.ndarray) -> _Fit:
     """Fit c and a of N ladders by generalised least squares."""
     design = np.vander(x, 2, increasing=True)
-    weight = np.linalg.inv(covariance + size[:, None, None] ** 2 * _left_out(x))
+    weight = np.linalg.inv(covariance + size[:, None, None] ** 2 * left_out(x))
     spread = np.linalg.inv(design.T @ weight @ design)
     projection = spread @ design.T @ weight
     coefficients = np.einsum("nik,nk->ni", projection, ratios)

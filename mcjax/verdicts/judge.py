@@ -33,9 +33,10 @@ from mcjax.verdicts.failures import LostChains, count_failures, lost_chains
 from mcjax.verdicts.frames import cell_table
 from mcjax.verdicts.labelled import dataset
 from mcjax.verdicts.ladder import Ladder, Rung, climb, too_short
+from mcjax.verdicts.ladder_costs import Departure
 from mcjax.verdicts.quantities.growth import Growth, growth_of
 from mcjax.verdicts.quantities.quantity import Quantity
-from mcjax.verdicts.quantities.registry import limits_of, questions
+from mcjax.verdicts.quantities.registry import limits_of, on_ladders, questions
 from mcjax.verdicts.unjudged import Unjudged, unjudged_of
 
 if TYPE_CHECKING:
@@ -248,7 +249,10 @@ def claims_of(
         ladder = condition.ladder if quantity.has_ladder else None
         if ladder is not None and comparison.prediction.asymptotic:
             power = power_of_departures(condition)
-            rungs += [Rung(ladder, condition.scale, claim, power) for claim in made]
+            moved = _departures(comparison, quantity)
+            rungs += [
+                Rung(ladder, condition.scale, c, power, departure=moved.get(c.place)) for c in made
+            ]
     limits, ladders = climb(rungs, study.tolerance)
     climbed = {(ladder.condition, ladder.law) for ladder in ladders}
     climbing = {r.claim.place for r in rungs if (r.ladder, r.claim.place.law) in climbed}
@@ -277,6 +281,27 @@ def _third_order(comparison: Comparison, quantity: Quantity, made: list[Claim]) 
         unjudged(claim, why) if outside[at] else claim
         for claim, at in zip(made, places, strict=True)
     ]
+
+
+def _departures(comparison: Comparison, quantity: Quantity) -> dict[Place, Departure]:
+    """Return by claim how far the law of the next order says that ratios are from their limits."""
+    finer, validity = comparison.finer, comparison.validity
+    if finer is None or validity is None or quantity.moved(finer) is None:
+        return {}
+    moved = np.asarray(quantity.moved(finer))
+    error = finer.error_of(quantity.moved)
+    outside = quantity.outside(comparison)
+    return {
+        comparison.place(quantity.name, t, i): Departure(
+            value=float(moved[t, i]),
+            error=float(error[t, i]),
+            batches=len(finer.versions),
+            remainder=float(validity.remainder[t, i]),
+            outside=validity.outside(validity.indicator) if outside[t, i] else "",
+            law=finer.law,
+        )
+        for t, i in np.ndindex(*moved.shape)
+    }
 
 
 def _beyond_reach(comparison: Comparison, tolerance: float) -> Sequence[bool]:
@@ -313,8 +338,8 @@ def _notes(study: Study, predictions: Sequence[Predictions]) -> tuple[str, ...]:
 
 def _waiting(study: Study, cells: Sequence[Cell]) -> tuple[str, ...]:
     """Return the conditions with a cell that more chains can decide, and all rungs of a ladder."""
-    limits = limits_of(study)
-    undecided = {(cell.condition, cell.quantity in limits) for cell in cells if cell.chains_needed}
+    whole = on_ladders(study)
+    undecided = {(cell.condition, cell.quantity in whole) for cell in cells if cell.chains_needed}
     return tuple(
         c.name for c in study.conditions if {(c.name, False), (c.ladder, True)} & undecided
     )

@@ -6,6 +6,8 @@ extrapolated from the rungs (:mod:`mcjax.verdicts.extrapolation`), and the claim
 within 1 +- tolerance. The coefficient a of the first power is the *finite-sample cost*: to first
 order, the departure at the sample counts of the study file.
 
+Where a law of the next order applies, it predicts a (:mod:`mcjax.verdicts.ladder_costs`).
+
 The error of c has a part that chains alone do not reduce to 0, because a few rungs do not determine
 the form of the departure. Where that part alone keeps the claim from a verdict, it is inconclusive,
 and its note names rungs that would decide it. A law that simulates has an error of its own, which
@@ -32,6 +34,7 @@ from mcjax.verdicts.extrapolation import (
     size_with,
 )
 from mcjax.verdicts.further_chains import EXPECTED_POWER
+from mcjax.verdicts.ladder_costs import Departure, Slope, cost_claim, cost_of, predicted_cost
 from mcjax.verdicts.planning import fewest
 
 FEWEST_RUNGS = 3
@@ -63,12 +66,15 @@ class Rung:
         Claim about the ratio at this sample size.
     power : float
         The power of ``1 / s`` in which the ratio approaches its limit.
+    departure : Departure, optional
+        What a law of the next order says of the ratio.
     """
 
     ladder: str
     scale: float
     claim: Claim
     power: float = 1.0
+    departure: Departure | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,8 @@ class Ladder:
         Number of rungs.
     misfit : float
         P-value of the goodness of fit.
+    predicted_cost, predicted_cost_error : float
+        The cost that a law of the next order predicts, and its standard error; nan without one.
     """
 
     condition: str
@@ -108,6 +116,8 @@ class Ladder:
     power: float
     rungs: int
     misfit: float
+    predicted_cost: float = math.nan
+    predicted_cost_error: float = math.nan
 
 
 def limit_of(quantity: str) -> str:
@@ -137,7 +147,7 @@ def climb(rungs: Iterable[Rung], tolerance: float) -> tuple[list[Claim], list[La
     Returns
     -------
     claims : list of Claim
-        One about each limit.
+        One about each limit, and one about each cost that a judged law predicts.
     ladders : list of Ladder
         The fits behind them, in the same order.
     """
@@ -152,12 +162,25 @@ def climb(rungs: Iterable[Rung], tolerance: float) -> tuple[list[Claim], list[La
             continue
         unjudged = next((rung for rung in group if rung.claim.count.note), None)
         fit, note = UNKNOWN if unjudged else _extrapolated(group), ""
+        scales = _scales(group)
         if unjudged:
             where = f"{unjudged.claim.place.quantity} at scale {unjudged.scale:g} of the ladder"
             note = f"{where}: {unjudged.claim.count.note}"
         elif fit.misfit < MISFIT:
             note = NO_FIT
         claims.append(_claim(place, group, fit, tolerance=tolerance, note=note))
+        predicted = predicted_cost([rung.departure for rung in group], scales)
+        if predicted is not None and predicted.law:
+            about_cost = place._replace(quantity=cost_of(group[0].claim.place.quantity))
+            claims.append(
+                cost_claim(
+                    about_cost._replace(law=predicted.law),
+                    Slope(scales, *_seen(group), fit.power),
+                    predicted,
+                    tolerance=tolerance,
+                    count=_count(group, note),
+                )
+            )
         ladders.append(
             Ladder(
                 condition=place.condition,
@@ -173,6 +196,8 @@ def climb(rungs: Iterable[Rung], tolerance: float) -> tuple[list[Claim], list[La
                 power=fit.power,
                 rungs=len(group),
                 misfit=fit.misfit,
+                predicted_cost=math.nan if predicted is None else predicted.value,
+                predicted_cost_error=math.nan if predicted is None else predicted.error,
             )
         )
     return claims, ladders
@@ -180,9 +205,13 @@ def climb(rungs: Iterable[Rung], tolerance: float) -> tuple[list[Claim], list[La
 
 def _extrapolated(group: Sequence[Rung]) -> Limit:
     """Extrapolate the ratios of rungs."""
-    ratios = np.array([rung.claim.ratio for rung in group])
-    sampling, law = _covariances(group)
+    ratios, sampling, law = _seen(group)
     return extrapolate(_scales(group), ratios, sampling + law, min(rung.power for rung in group))
+
+
+def _seen(group: Sequence[Rung]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the ratios of K rungs, and their covariances over chains and draws of the law."""
+    return np.array([rung.claim.ratio for rung in group]), *_covariances(group)
 
 
 def _scales(group: Sequence[Rung]) -> Float[np.ndarray, " K"]:
@@ -208,11 +237,7 @@ def _claim(
         observed=Estimate(limit.value, limit.error),
         predicted=Estimate(1.0, 0.0),
         tolerance=tolerance,
-        count=ChainCount(
-            min(rung.claim.count.counted for rung in group),
-            max(rung.claim.count.lost for rung in group),
-            note,
-        ),
+        count=_count(group, note),
     )
     if note:
         return claim
@@ -241,6 +266,15 @@ def _claim(
     reach = distance / -float(ndtri(TYPICAL_LEVEL / 2))
     remedy = _remedy(limit, scales, reach)
     return replace(claim, factor=factor, expected=expected, hopeless=remedy)
+
+
+def _count(group: Sequence[Rung], note: str) -> ChainCount:
+    """Return the chains behind what is fitted to rungs."""
+    return ChainCount(
+        min(rung.claim.count.counted for rung in group),
+        max(rung.claim.count.lost for rung in group),
+        note,
+    )
 
 
 def _remedy(limit: Limit, scales: Float[np.ndarray, " K"], reach: float) -> str:

@@ -33,6 +33,7 @@ from mcjax.models.allowance import UNMEASURED
 from mcjax.study.study import Study
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.ladder import FEWEST_RUNGS
+from mcjax.verdicts.ladder_costs import cost_of
 from mcjax.verdicts.planned_limits import LimitCells, on_ladder
 from mcjax.verdicts.planning import NormalCells, PlannedCells, RatioCells, UnplannedCells, join
 from mcjax.verdicts.power import FEWEST_CHAINS, Chance, likeliest, true_law
@@ -161,6 +162,9 @@ def plan(
                 if condition.scale != max(rungs):
                     continue  # the whole ladder makes one claim
                 total += cells.count
+                if comparison.finer is not None and comparison.finer.law:  # it predicts the costs
+                    total += cells.count
+                    unplanned[comparison.finer.law, cost_of(cells.quantity)] = None
                 assert isinstance(cells, RatioCells), "quantities with a ladder plan ratios"
                 stated = condition.model.allowance or UNMEASURED
                 cells = on_ladder(

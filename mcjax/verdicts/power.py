@@ -1,9 +1,11 @@
 """Predict how likely a study is to refute a wrong law if another law is true.
 
 The true law describes what is simulated: errors are taken to be normal with its covariances. Each
-quantity derives its own chances from that (``chances``); this module holds what they share. For
-several cells, the reported chance is the largest of any cell, at the first level of Holm's
-procedure. All cells together refute the law at least as often.
+quantity derives its own chances from that (``chances``); this module holds what they share. Chances
+allow for the skewness and kurtosis of what chains contribute, because intervals of skewed means
+reach farther on one side (:mod:`mcjax.verdicts.quadratic_forms`). For several cells, the reported
+chance is the largest of any cell, at the first level of Holm's procedure. All cells together refute
+the law at least as often.
 """
 
 from __future__ import annotations

@@ -61,7 +61,12 @@ def test_verdicts_and_a_run_in_two_goes(file, call, call_json, tmp_path):
     assert "functional:mean_square" in out
     status, out, _ = call("verify", file, "--plan")
     assert status == 0
-    assert "No number of chains is known for functional:variance" in out
+    words = " ".join(out.split())
+    assert "No number of chains is known for functional:variance: the law generative" in words
+    status, out, _ = call("verify", file, "--plan", "--theory", file)
+    assert status == 0
+    words = " ".join(out.split())
+    assert "for functional:variance, and no chance of refuting it: the law generative" in words
 
 
 def test_what_a_file_cannot_ask(file, call):

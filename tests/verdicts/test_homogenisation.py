@@ -15,7 +15,7 @@ from mcjax.verdicts.cells import settle
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
 from mcjax.verdicts.quantities.homogenisation import (
     KINDS,
-    chain_spreads,
+    chain_contributions,
     cosine_of,
     second_moments,
     spread_of,
@@ -70,13 +70,16 @@ def test_standard_errors_are_those_of_repeated_runs(name):
 
 
 def test_spreads_that_a_plan_counts_on_are_those_of_normal_chains():
-    """Standard errors of one run, for errors with a mean."""
+    """Standard errors and skewness of one run, for errors with a mean."""
     told = replace(TOLD, mean=np.tile([[[1.0, 0.5], [0.0, -1.0]]], (3, 1, 1)))
     errors = errors_of(40_000) + told.mean
     [outcome] = outcomes(errors)
     found = claims("homogenisation", told, outcome, 0.1)
     seen = [c.observed.error * 200 / (c.predicted if c.ratio == c.ratio else 1) for c in found]
-    np.testing.assert_allclose(seen, chain_spreads(told), rtol=0.05)
+    one = chain_contributions(told)
+    np.testing.assert_allclose(seen, one.spread.ravel(), rtol=0.05)
+    spread = found[0]  # of one model; that of the other is the same, as there are two
+    assert spread.observed.skewness * 200 == pytest.approx(one.skewness[0, 0], rel=0.1)
 
 
 def test_a_law_without_the_pooled_estimator_or_one_model_has_no_claim():

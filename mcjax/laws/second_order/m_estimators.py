@@ -8,6 +8,7 @@ order 1/n and all second moments to order ``1/n^2``. What it neglects is of rela
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -28,13 +29,18 @@ from mcjax.laws.second_order.moments import (
 )
 from mcjax.laws.second_order.radius import radii_of
 from mcjax.laws.second_order.row_tensors import grid_for, noise_axes
+from mcjax.laws.second_order.simulated_expansion import with_simulated_expansion
 from mcjax.laws.second_order.validity import leverage_of, validity_of
+from mcjax.laws.validity import Validity
+from mcjax.models.model import Model
 from mcjax.models.scores import ScoreMoments
 from mcjax.numbers import how_many
 from mcjax.study.study import Condition
 
 MOST_ENTRIES, MOST_WITHOUT_THIRD = 150, 500
 """Most entries of the state, with third cumulants and without. These take tens of seconds."""
+MOST_SIMULATED = 30
+"""The same for models whose moments are simulated, because each batch has its own prediction."""
 LARGEST = 3e7
 """Most numbers in the tensors of all fits of a generation, which are 240 MB."""
 
@@ -56,9 +62,12 @@ class SecondOrder:
             return Reason("the law is for models of a linear predictor", obvious=True)
         if not condition.minimises:
             return STOPS
-        if model.predictor is None or not (
-            isinstance(model.scores, ScoreMoments) and model.scores.expansion is not None
-        ):
+        if model.predictor is None:
+            return Reason(
+                f"{model.name} is not stated as a loss of a linear predictor; write its loss as"
+                ' loss(eta, y), if it is one, and set its predictor to "linear"'
+            )
+        if model.scores is not None and not _has_expansion(model):
             return Reason(
                 f"{model.name} does not state the derivatives of the moments of its score, which"
                 " the law needs"
@@ -128,10 +137,40 @@ def expansion(condition: Condition, generations: int) -> Prediction:
     Inapplicable
         If the information is singular or not finite, or the network is too large.
     """
+    gamma = axis_of(condition).gamma
+    if condition.model.scores is not None:
+        rows = expansions(condition, grid_for(gamma), gamma)
+        check_expansion(condition.model, rows[0], gamma)
+        return _expanded(condition, generations)
+    _check_size(condition, generations_of(condition, generations))
+    known, *without = (
+        _expanded(replace(condition, model=model), generations)
+        for model in with_simulated_expansion(condition.model, gamma)
+    )
+    law = replace(known, versions=tuple(without))
+    error, directed = law.error_of(
+        lambda each: [_validity(each).indicator, _validity(each).directed]
+    )
+    validity = _validity(law)._replace(error=error, directed_error=directed)
+    return _allowing(replace(law, validity=validity))
+
+
+def _validity(law: Prediction) -> Validity:
+    assert law.validity is not None, "the law states it"
+    return law.validity
+
+
+def _allowing(law: Prediction) -> Prediction:
+    """Return a prediction with the allowance that its validity states."""
+    assert law.leading is not None, "the law states it"
+    return replace(law, allowance=_validity(law).remainder * law.leading.mse / law.mse)
+
+
+def _expanded(condition: Condition, generations: int) -> Prediction:
+    """Return the moments of the errors under a model that states its expansion."""
     net, p = condition.network, len(condition.theta)
     grid, gamma = grid_for(axis_of(condition).gamma), axis_of(condition).gamma
     rows = expansions(condition, grid, gamma)
-    check_expansion(condition.model, rows[0], gamma)
     stable = _stable(condition)
     last = generations if stable is None else max(generations, len(net.later.generations))
     read = generations_of(condition, last)
@@ -148,17 +187,20 @@ def expansion(condition: Condition, generations: int) -> Prediction:
     if stable is not None:
         end = moments.at(slice(-1, None))
         limit = mean_squares(end.leading + end.following, net.size, end.mean)[0]
-    first = Prediction.of(shown.leading, net.size)
-    both = mean_squares(covariance, net.size, shown.mean)
-    return Prediction.of(
-        covariance,
-        net.size,
-        shown.mean,
-        limit=limit,
-        allowance=validity.remainder * first.mse / both,
-        validity=validity,
-        leading=first,
+    return _allowing(
+        Prediction.of(
+            covariance,
+            net.size,
+            shown.mean,
+            limit=limit,
+            validity=validity,
+            leading=Prediction.of(shown.leading, net.size),
+        )
     )
+
+
+def _has_expansion(model: Model) -> bool:
+    return isinstance(model.scores, ScoreMoments) and model.scores.expansion is not None
 
 
 def _stable(condition: Condition) -> Bool[np.ndarray, " M"] | None:
@@ -184,6 +226,7 @@ def _check_size(condition: Condition, read: Generations) -> None:
     # targets bend unless the loss is of a difference, and in the noise of real data used again
     straight = isinstance(scores, ScoreMoments) and scores.location and not read.kept
     most = MOST_WITHOUT_THIRD if straight else MOST_ENTRIES
+    most = MOST_SIMULATED if scores is None else most
     entries = size * p + len(read.kept) * noise
     if entries > most:
         raise Inapplicable(

@@ -36,6 +36,12 @@ from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import NormalCells
 from mcjax.verdicts.power import Amplification, Chance, mean_chances
+from mcjax.verdicts.quadratic_forms import (
+    Contribution,
+    add_independent,
+    contribution,
+    cumulants_of_squares,
+)
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.skewed_means import Tails
 from mcjax.verdicts.tails import dominated
@@ -132,7 +138,7 @@ class Collapse(Quantity):
         return [
             CollapseCells(
                 self.name,
-                spread=share_spread(prediction)[judged],
+                spread=share_of_chain(prediction).spread[judged],
                 error=_share_error(prediction)[judged],
                 allowance=_allowance(comparison)[judged],
                 margin=margin[judged],
@@ -149,18 +155,21 @@ class Collapse(Quantity):
     ) -> list[Chance]:
         """Return the chances of refuting a law if another one is true, cell by cell.
 
-        The errors at the two generations are taken to be independent, which understates them.
+        The errors at the two generations are taken to be independent, which overstates the spread.
         """
         prediction = comparison.prediction
         low, high = _edges(prediction, comparison.tolerance)
         true, judged = growth_share(truth.mse), predicted_sides(prediction) != 0
         beyond = np.maximum(low - true, true - high) - _allowance(comparison)
+        share = share_of_chain(truth)
         return mean_chances(
             level,
             beyond=beyond[judged],
             side=np.where(true > high, 1, -1)[judged],
-            spread=share_spread(truth)[judged],
+            spread=share.spread[judged],
             error=_share_error(prediction)[judged],
+            skewness=share.skewness[judged],
+            kurtosis=share.kurtosis[judged],
         )
 
 
@@ -213,19 +222,18 @@ def share_slopes(ends: Float[np.ndarray, " 2 *M"], last: int) -> Float[np.ndarra
     return np.array([-scale * b, scale * a])
 
 
-def share_spread(law: Prediction) -> Float[np.ndarray, " M"]:
-    """Return the standard deviation of one chain's contribution to r, shape (M,).
+def share_of_chain(law: Prediction) -> Contribution:
+    """Return how one chain's contribution to r varies, shape (M,).
 
-    The errors at the two generations are taken to be independent, which overstates it.
+    The errors at the two generations are taken to be independent, which overstates the spread.
     """
     last = len(law.mse) - 1
     if not last:
-        return np.zeros(law.mse.shape[1])
+        return Contribution(*np.zeros((3, law.mse.shape[1])))
     ends = [last // 2, last]
     with np.errstate(all="ignore"):  # a law may predict no finite error
-        return np.hypot(
-            *(share_slopes(law.mse[ends], last) * (law.relative_spread * law.mse)[ends])
-        )
+        slopes = share_slopes(law.mse[ends], last)
+        return contribution(add_independent(cumulants_of_squares(law)[:, ends], slopes))
 
 
 def _share_error(law: Prediction) -> Float[np.ndarray, " M"]:

@@ -13,8 +13,8 @@ over chains c, which contains the covariance between the two.
 An asymptotic law has the allowance of the model's MSE, and that of the pooled estimator, for which
 it is the rule of thumb for generation 0.
 
-A plan takes the two errors to be independent, and the one of the pooled estimator to vary as much
-as that of a single normal number. Both ask for more chains than are needed.
+A plan takes the two errors to be independent, and the one of the pooled estimator to vary as that
+of a single normal number. Both ask for more chains than are needed.
 """
 
 from __future__ import annotations
@@ -34,6 +34,13 @@ from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import RatioCells
 from mcjax.verdicts.power import Amplification, Chance, mean_chances
+from mcjax.verdicts.quadratic_forms import (
+    CUMULANTS_OF_ONE,
+    Contribution,
+    add_independent,
+    contribution,
+    cumulants_of_squares,
+)
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.skewed_means import Tails
 from mcjax.verdicts.tails import dominated
@@ -42,8 +49,6 @@ NOT_SIMULATED = (
     "the pooled estimator was not simulated beside all chains, because the study did not ask for"
     " efficiency then; use another folder"
 )
-MOST_SPREAD = math.sqrt(2)
-"""Largest standard deviation of ``||e||^2`` over its mean, for normal errors."""
 
 
 class Efficiency(Quantity):
@@ -106,7 +111,7 @@ class Efficiency(Quantity):
         return [
             RatioCells(
                 self.name,
-                spread=np.hypot(prediction.relative_spread, MOST_SPREAD).ravel(),
+                spread=_ratio_of_chain(prediction).spread.ravel(),
                 error=(prediction.error_of(efficiencies) / efficiencies(prediction)).ravel(),
                 allowance=_allowance(comparison).ravel(),
                 tails=Tails.MEASURED,
@@ -126,13 +131,16 @@ class Efficiency(Quantity):
         prediction = comparison.prediction
         predicted = efficiencies(prediction)
         ratio = efficiencies(truth) / predicted
+        one = _ratio_of_chain(truth)
         edge = comparison.tolerance + _allowance(comparison)
         return mean_chances(
             level,
             beyond=(np.abs(ratio - 1) - edge).ravel(),
             side=np.sign(ratio - 1).ravel(),
-            spread=(ratio * np.hypot(truth.relative_spread, MOST_SPREAD)).ravel(),
+            spread=(ratio * one.spread).ravel(),
             error=(ratio * prediction.error_of(efficiencies) / predicted).ravel(),
+            skewness=one.skewness.ravel(),
+            kurtosis=one.kurtosis.ravel(),
         )
 
 
@@ -140,6 +148,15 @@ def efficiencies(prediction: Prediction) -> Float[np.ndarray, "T+1 M"]:
     """Return the relative efficiencies that a law predicts, shape (T + 1, M)."""
     with np.errstate(divide="ignore", invalid="ignore"):  # a law may predict an error of 0
         return np.asarray(prediction.pooled / prediction.mse)
+
+
+@np.errstate(all="ignore")  # a law may predict an error of 0
+def _ratio_of_chain(law: Prediction) -> Contribution:
+    """Return how one chain's relative contribution to efficiencies varies, shape (T + 1, M)."""
+    model = cumulants_of_squares(law)
+    pooled = np.broadcast_to(CUMULANTS_OF_ONE[:, None, None], model.shape)
+    weights = np.stack([np.ones_like(law.mse), -1 / law.mse])
+    return contribution(add_independent(np.stack([pooled, model], axis=1), weights))
 
 
 def _allowance(comparison: Comparison) -> Float[np.ndarray, "T+1 M"]:

@@ -17,7 +17,8 @@ agree, nor if one chain accounts for too much of the spread and is farther off t
 the square of a normal variable (:mod:`mcjax.verdicts.tails`).
 
 In a plan, a chance c has the spread ``sqrt(c (1 - c))``. The laws of other functionals predict
-means alone, so the number of chains that they need cannot be planned.
+means alone, so neither the number of chains that they need nor the chance of refuting a wrong mean
+can be announced.
 """
 
 from __future__ import annotations

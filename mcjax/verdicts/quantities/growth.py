@@ -25,6 +25,12 @@ from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import NormalCells, RatioCells
 from mcjax.verdicts.power import Amplification, Chance, mean_chances
+from mcjax.verdicts.quadratic_forms import (
+    Contribution,
+    add_independent,
+    contribution,
+    cumulants_of_squares,
+)
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.skewed_means import Tails
 from mcjax.verdicts.tails import dominated
@@ -169,8 +175,7 @@ class MseGrowth(Quantity):
         if last == first:
             return []
         grows, unit = _units_of_change(prediction)
-        ends = [last, first]
-        spread = np.hypot(*(prediction.relative_spread * prediction.mse)[ends]) / unit
+        spread = _change_of_chain(prediction).spread / unit
         error = prediction.error_of(_changes) / unit
         allowance = _allowance(comparison)
         return [
@@ -190,23 +195,25 @@ class MseGrowth(Quantity):
     ) -> list[Chance]:
         """Return the chances of refuting a law if another one is true, cell by cell.
 
-        The two ends of a slope are taken to be independent, which understates the chances.
+        The two ends of a slope are taken to be independent, which overstates its spread.
         """
         prediction = comparison.prediction
         first, last = _ends(prediction)
         if last == first:
             return []
         grows, unit = _units_of_change(prediction)
-        ends = [last, first]
+        change = _change_of_chain(truth)
         predicted, true = (law.mse[last] - law.mse[first] for law in (prediction, truth))
         departure = (true - predicted) / unit
         edge = comparison.tolerance + _allowance(comparison)
-        chances = mean_chances(  # the difference of the two ends is taken to be normal
+        chances = mean_chances(
             level,
             beyond=abs(departure) - edge,
             side=np.sign(departure),
-            spread=np.hypot(*(truth.relative_spread * truth.mse)[ends]) / unit,
+            spread=change.spread / unit,
             error=prediction.error_of(_changes) / unit,
+            skewness=change.skewness,
+            kurtosis=change.kurtosis,
         )
         return [chances[i] for i in np.argsort(~grows, kind="stable")]
 
@@ -215,6 +222,15 @@ def _changes(prediction: Prediction) -> Float[np.ndarray, " M"]:
     """Return the predicted change of every model's error, shape (M,)."""
     first, last = _ends(prediction)
     return np.asarray(prediction.mse[last] - prediction.mse[first])
+
+
+def _change_of_chain(law: Prediction) -> Contribution:
+    """Return how the change of one chain's squared error varies, shape (M,).
+
+    Its two ends are taken to be independent, which overstates the spread.
+    """
+    ends = cumulants_of_squares(law)[:, list(_ends(law))]
+    return contribution(add_independent(ends, np.repeat([[-1.0], [1.0]], ends.shape[-1], axis=1)))
 
 
 def _units_of_change(

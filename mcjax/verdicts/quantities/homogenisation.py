@@ -35,8 +35,9 @@ from mcjax.models.model import Model
 from mcjax.verdicts.claims import Claim, Estimate, estimate_mean, mean_claim
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
-from mcjax.verdicts.planning import NormalCells
+from mcjax.verdicts.planning import NormalCells, SquareCells
 from mcjax.verdicts.power import Amplification, Chance, mean_chances
+from mcjax.verdicts.quadratic_forms import Contribution, contribution, cumulants_of_form
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.skewed_means import Tails
 from mcjax.verdicts.tails import HEAVY, dominated
@@ -119,13 +120,19 @@ class Homogenisation(Quantity):
                 )
 
     def planned(self, comparison: Comparison) -> list[NormalCells]:
-        """Plan every claim with the spread of one chain's quadratic form."""
+        """Plan a cell for each kind of claim and model."""
         prediction = comparison.prediction
-        spread = chain_spreads(prediction)
-        per_model = len(spread) // prediction.mse.shape[1]
-        error = np.repeat(prediction.relative_error[-1], per_model)
-        allowance = _allowance(comparison).ravel()
-        return [NormalCells(self.name, spread, error, allowance, tails=Tails.MEASURED)]
+        one, error = chain_contributions(prediction), _law_error(prediction)
+        allowance = _allowance(comparison)
+        cells: list[NormalCells] = []
+        for k, name in enumerate(_kinds(prediction)):
+            columns = one.spread[:, k], error[:, k], allowance[:, k]
+            if name == "spread":
+                skewness = np.nan_to_num(one.skewness[:, k])  # 0 where nothing varies
+                cells.append(SquareCells(name, *columns, skewness, tails=Tails.SQUARES))
+            else:
+                cells.append(NormalCells(name, *columns, tails=Tails.MEASURED))
+        return cells
 
     def chances(
         self,
@@ -134,54 +141,66 @@ class Homogenisation(Quantity):
         level: float,
         ladder: Amplification | None = None,
     ) -> list[Chance]:
-        """Return the chances of refuting a law if another one is true, claim by claim."""
+        """Return the chances of refuting a law if another one is true, cell by cell."""
         prediction = comparison.prediction
-        (ratios, told), (_, true) = (_numbers(law, prediction) for law in (prediction, truth))
-        departure = true - told
-        per_model = len(told) // prediction.mse.shape[1]
-        edge = comparison.tolerance + _allowance(comparison).ravel()
-        return mean_chances(
-            level,
-            beyond=np.abs(departure) - edge,
-            side=np.sign(departure),
-            spread=chain_spreads(truth) * np.where(ratios, true, 1.0),
-            error=np.repeat(prediction.relative_error[-1], per_model),
-        )
+        told, true = (_numbers(law, prediction) for law in (prediction, truth))
+        one, error = chain_contributions(truth), _law_error(prediction)
+        beyond = np.abs(true - told) - comparison.tolerance - _allowance(comparison)
+        chances = []
+        for k, name in enumerate(_kinds(prediction)):
+            ratio = true[:, k] if name == "spread" else 1.0
+            chances += mean_chances(
+                level,
+                beyond=beyond[:, k],
+                side=np.sign(true - told)[:, k],
+                spread=one.spread[:, k] * ratio,
+                error=error[:, k] * ratio,
+                skewness=one.skewness[:, k],
+                kurtosis=one.kurtosis[:, k],
+                tails=Tails.SQUARES if name == "spread" else Tails.MEASURED,
+            )
+        return chances
 
 
 @np.errstate(all="ignore")  # a law may predict an error of 0
 def _allowance(comparison: Comparison) -> Float[np.ndarray, "M k"]:
     """Return how far the k numbers of each model may depart because samples are finite."""
     prediction, base = comparison.prediction, comparison.base
-    views, models = prediction.views, base.mse.shape[1]
-    shape = models, 1 + len(metrics(views, prediction.p, 0))
+    shape = base.mse.shape[1], len(_kinds(prediction))
     rule = np.broadcast_to(comparison.allowance[-1][:, None], shape)
     if comparison.finer is None:
         return rule
-
-    def numbers(law: Prediction) -> np.ndarray:
-        return _numbers(replace(law, views=views), base)[1].reshape(shape)
-
     # all models matter; a spread is the smaller a part of the errors, the more alike these are
     unknown = comparison.remainder[-1] * base.mse[-1]
     remainder = np.full(shape, comparison.remainder[-1].max())
     remainder[:, 0] = unknown.max() / spread_of(second_moments(base))
-    return comparison.allowed(numbers, remainder=remainder, otherwise=rule)
+    return comparison.allowed(
+        lambda law: _numbers(replace(law, views=prediction.views), base),
+        remainder=remainder,
+        otherwise=rule,
+    )
 
 
-def _numbers(law: Prediction, judged: Prediction) -> tuple[np.ndarray, np.ndarray]:
-    """Return which claims are about ratios, and what a law says of every claim, in their order.
+def _law_error(prediction: Prediction) -> Float[np.ndarray, "M k"]:
+    """Return the standard errors of a law's own numbers, in the units of their claims."""
+    return prediction.error_of(
+        lambda law: _numbers(replace(law, views=prediction.views), prediction)
+    )
 
-    Ratios are to the numbers of the law that is judged.
-    """
-    second, unit = second_moments(law), spread_of(second_moments(judged))
-    kinds: list[bool] = []
-    numbers: list[float] = []
-    for i in range(law.mse.shape[1]):
-        cosines = [cosine_of(second, metric, i) for metric in metrics(law.views, law.p, i).values()]
-        kinds += [True, *(False for _ in cosines)]
-        numbers += [float(spread_of(second)[i] / unit[i]), *cosines]
-    return np.array(kinds), np.array(numbers)
+
+def _kinds(prediction: Prediction) -> list[str]:
+    """Return the names of the k kinds of claim about every model."""
+    return ["spread", *metrics(prediction.views, prediction.p, 0)]
+
+
+def _numbers(law: Prediction, judged: Prediction) -> Float[np.ndarray, "M k"]:
+    """Return what a law says of each claim; a spread is relative to that of the judged law."""
+    second = second_moments(law)
+    columns = [spread_of(second) / spread_of(second_moments(judged))]
+    by_model = [metrics(law.views, law.p, i) for i in range(law.mse.shape[1])]
+    for name in by_model[0]:
+        columns.append(np.array([cosine_of(second, of[name], i) for i, of in enumerate(by_model)]))
+    return np.stack(columns, axis=1)
 
 
 def metrics(
@@ -225,42 +244,32 @@ def _predicted_cosine(
     return cosine_of(second_moments(prediction), metric, model)
 
 
-def chain_spreads(prediction: Prediction) -> Float[np.ndarray, " claims"]:
-    """Return the standard deviation of one chain's contribution to every claim, in their order.
-
-    A contribution is a quadratic form ``e'He`` of the stacked errors. Its variance is
-    ``2 tr(HCHC) + 4 m'HCHm`` for ``e ~ N(m, C)``.
-    """
-    covariance = prediction.covariance[-1]
-    centre = prediction.bias[-1].ravel()
-    spreads = []
-    for form in _quadratic_forms(prediction):
-        moved = form @ covariance
-        pushed = form @ centre
-        variance = 2 * np.trace(moved @ moved) + 4 * pushed @ covariance @ pushed
-        spreads.append(math.sqrt(max(variance, 0.0)))
-    return np.array(spreads)
+def chain_contributions(prediction: Prediction) -> Contribution:
+    """Return how one chain's contribution to each claim varies, shape (M, k)."""
+    forms = _quadratic_forms(prediction)
+    centre = np.broadcast_to(prediction.bias[-1].ravel(), forms.shape[:-1])
+    return contribution(cumulants_of_form(prediction.covariance[-1], centre, forms))
 
 
-def _quadratic_forms(prediction: Prediction) -> list[np.ndarray]:
-    """Return the matrix H of every claim, each of shape (M p, M p), in their order."""
-    size = prediction.mse.shape[1]
+def _quadratic_forms(prediction: Prediction) -> Float[np.ndarray, "M k M*p M*p"]:
+    """Return the matrix H of each claim's quadratic form ``e'He`` of the stacked errors."""
+    size, p = prediction.mse.shape[1], prediction.p
     second = second_moments(prediction)
     forms = []
     for i in range(size):
         unit = np.eye(size)[i]
         apart = np.outer(unit - 1 / size, unit - 1 / size)
-        p = second.shape[-1]
-        forms.append(np.kron(apart, np.eye(p)) / spread_of(second)[i])
-        for metric in metrics(prediction.views, prediction.p, i).values():
+        of_model = [np.kron(apart, np.eye(p)) / spread_of(second)[i]]
+        for metric in metrics(prediction.views, p, i).values():
             inner = np.einsum("ikab,ab->ik", second, metric)
             form = np.zeros((size, size))
             for k in set(range(size)) - {i}:
                 scale = np.sqrt(inner[i, i] * inner[k, k])
                 form[[i, k], [k, i]] += 0.5 / scale
                 form[[i, k], [i, k]] -= inner[i, k] / scale / 2 / inner[[i, k], [i, k]]
-            forms.append(np.kron(form / (size - 1), metric))
-    return forms
+            of_model.append(np.kron(form / (size - 1), metric))
+        forms.append(of_model)
+    return np.array(forms)
 
 
 def _cosine(sample: np.ndarray, metric: np.ndarray, i: int) -> tuple[float, np.ndarray]:

@@ -22,6 +22,7 @@ from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.planning import RatioCells, SquareCells
 from mcjax.verdicts.power import Amplification, Chance, mean_chances
+from mcjax.verdicts.quadratic_forms import contribution, cumulants_of_squares
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.skewed_means import Tails
 from mcjax.verdicts.tails import alike, dominated
@@ -34,6 +35,10 @@ class MeanSquaredError(Quantity):
     unit = "observed / predicted"
     of_squares = True
     has_ladder = True
+
+    def moved(self, finer: Prediction) -> Float[np.ndarray, "T+1 M"] | None:
+        """Return how far terms of the next order in 1/n move ratios on a ladder from 1."""
+        return None if finer.leading is None else finer.mse / finer.leading.mse - 1
 
     def claims(self, comparison: Comparison, outcome: Outcome) -> Iterator[Claim]:
         """Claim that the MSE of every model is the predicted one, at every generation."""
@@ -65,7 +70,7 @@ class MeanSquaredError(Quantity):
         prediction, allowance = comparison.prediction, comparison.allowance.ravel()
         ratio = (truth.mse / prediction.mse).ravel()
         spread = ratio * truth.relative_spread.ravel()
-        skewness, kurtosis = _shape(truth)
+        _, skewness, kurtosis = map(np.ravel, contribution(cumulants_of_squares(truth)))
         if ladder is not None:  # a limit has no allowance, and is taken to be normal
             allowance, spread = 0 * allowance, spread * ladder
             skewness, kurtosis = np.zeros((2, *spread.shape))
@@ -114,25 +119,15 @@ def claims_about_errors(
 
 def cells_about_errors(quantity: str, comparison: Comparison) -> SquareCells:
     """Return the planned cells of :func:`claims_about_errors`, each as precise as its MSE."""
+    shape = contribution(cumulants_of_squares(comparison.prediction))
     return SquareCells(
         quantity,
         spread=comparison.prediction.relative_spread.ravel(),
         error=comparison.prediction.relative_error.ravel(),
         allowance=comparison.allowance.ravel(),
-        skewness=np.nan_to_num(_shape(comparison.prediction)[0]),  # 0 where nothing varies
+        skewness=np.nan_to_num(shape.skewness.ravel()),  # 0 where nothing varies
         tails=Tails.SQUARES,
     )
-
-
-def _shape(law: Prediction) -> tuple[np.ndarray, np.ndarray]:
-    """Return the skewness and excess kurtosis of ``||e||^2``, each flat, shape ((T + 1) M,)."""
-    blocks = law.own_covariances
-    squares = blocks @ blocks
-    second, third, fourth = (
-        np.einsum("tiab,tiab->ti", left, right).ravel()
-        for left, right in ((blocks, blocks), (squares, blocks), (squares, squares))
-    )
-    return 8 * third / (2 * second) ** 1.5, 12 * fourth / second**2
 
 
 QUANTITY = MeanSquaredError()

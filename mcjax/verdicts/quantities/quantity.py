@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from mcjax.engine.outcome import Outcome
+from mcjax.laws.prediction import Prediction
 from mcjax.models.model import Model
 from mcjax.verdicts.claims import Claim
 from mcjax.verdicts.comparison import Comparison
@@ -93,6 +94,21 @@ class Quantity(ABC):
         if self.of_all_models:
             judged = np.broadcast_to(judged.all(1, keepdims=True), judged.shape)
         return ~judged
+
+    def moved(self, finer: Prediction) -> Float[np.ndarray, "T+1 M"] | None:
+        """Return how far terms of the next order in 1/n move ratios on a ladder from 1.
+
+        Parameters
+        ----------
+        finer : Prediction
+            A law of that order, with its leading terms.
+
+        Returns
+        -------
+        ndarray or None
+            One for each generation and model; None (the default) if it is not known.
+        """
+        return None
 
     @abstractmethod
     def claims(self, comparison: Comparison, outcome: Outcome) -> Iterable[Claim]:

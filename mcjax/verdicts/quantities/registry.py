@@ -12,6 +12,7 @@ from mcjax.study.quantities import PLACES
 from mcjax.study.study import Study
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.ladder import limit_of
+from mcjax.verdicts.ladder_costs import UNIT, cost_of
 from mcjax.verdicts.quantities.quantity import Quantity, Subject
 
 QUANTITIES: dict[str, Quantity] = {name: resolve_name(place) for name, place in PLACES.items()}
@@ -108,10 +109,11 @@ def units_of(study: Study) -> dict[str, str]:
 
 
 def _units(quantity: Quantity, study: Study) -> dict[str, str]:
-    """Return the units of one quantity by name: its own, its limit's and those of its claims."""
+    """Return the units of one quantity by name: its own, those on ladders and of its claims."""
     units = {quantity.name: quantity.unit}
     if quantity.has_ladder:
         units[limit_of(quantity.name)] = quantity.unit
+        units[cost_of(quantity.name)] = UNIT
     for condition in study.conditions:
         units |= quantity.units(condition.model)
     return units
@@ -120,3 +122,9 @@ def _units(quantity: Quantity, study: Study) -> dict[str, str]:
 def limits_of(study: Study) -> set[str]:
     """Return the quantities of cells about the limits of ladders of sample sizes."""
     return {limit_of(quantity.name) for quantity in quantities_of(study) if quantity.has_ladder}
+
+
+def on_ladders(study: Study) -> set[str]:
+    """Return the quantities of cells about whole ladders of sample sizes."""
+    costs = {cost_of(quantity.name) for quantity in quantities_of(study) if quantity.has_ladder}
+    return limits_of(study) | costs
