@@ -141,7 +141,7 @@ def draw_results(kind: str, wanted: Wanted, width: float, settings: Mapping[str,
     columns = max(1, min(3, len(drawn), int(width // PANEL)))
     lines = -(-len(drawn) // columns)
     height = lines * max(2.6, 0.62 * width / columns)
-    with figure(lines, columns, height, width, settings) as (fig, grid):
+    with figure(lines, columns, height, width=width, settings=settings) as (fig, grid):
         for axes in grid.flat[len(drawn) :]:
             axes.axis("off")
         for axes, (draw, _) in zip(grid.flat, drawn, strict=False):

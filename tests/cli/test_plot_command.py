@@ -121,7 +121,7 @@ def test_bad_options_are_one_sentence(kept, tmp_path, call, options, message):
 @pytest.mark.parametrize("line", ["font.siz: 7", "font.size: huge", "font.size 7"])
 def test_a_style_that_matplotlib_does_not_read(kept, tmp_path, call, line):
     (tmp_path / "s.mplstyle").write_text(f"{line}\n")
-    status, out, err = call("plot", kept[0], "--style", tmp_path / "s.mplstyle")
+    status, out, err = call("plot", kept[0], "--style", tmp_path / "s.mplstyle", "--out", tmp_path)
     assert (status, out) == (2, "")
     assert len(err.splitlines()) == 1
     assert "--style: is refused by Matplotlib" in err
