@@ -78,7 +78,7 @@ def results_of(data: Verification | xarray.Dataset) -> Results:
     """
     found = _of_verification(data) if isinstance(data, Verification) else _of_dataset(data)
     if not found.cells:
-        raise InputError("data", "has no cell, as no law applies; there is nothing to plot")
+        raise InputError("data", "has no judged cell, so there is nothing to plot")
     return found
 
 
@@ -140,7 +140,7 @@ def _named(field: str, name: str, cells: Sequence[Cell]) -> list[Cell]:
     if not found:
         names = list(dict.fromkeys(str(getattr(cell, field)) for cell in cells))
         hint = did_you_mean(name, names)
-        raise InputError(field, f"{name!r} is not one of {_listed(names)}{hint}")
+        raise InputError(field, f"{name!r} was not judged; give one of {_listed(names)}{hint}")
     return found
 
 

@@ -70,8 +70,8 @@ def ladder(
     limit = limit_of(quantity)
     names = results.conditions(limit)
     if not names:
-        problem = f"has no limit of {quantity!r} on a ladder; vary scale in [grid], three or more"
-        raise InputError("data", problem)
+        problem = f"has no limit of {quantity!r} on a ladder"
+        raise InputError("data", f"{problem}; give scale three or more values in [grid]")
     if condition is not None and condition not in names:
         known = ", ".join(map(repr, names[:6]))
         hint = did_you_mean(condition, names)
