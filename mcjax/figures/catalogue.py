@@ -11,6 +11,7 @@ from mcjax.figures.explosion_map import explosion_map
 from mcjax.figures.generations import flip, topology_panel
 from mcjax.figures.ladder import ladder
 from mcjax.figures.mediated import efficiency_maps, homogenisation, transfer
+from mcjax.figures.small_samples import small_samples
 from mcjax.figures.three_failures import three_failures
 from mcjax.figures.top_p import top_p
 from mcjax.figures.verifier import verifier
@@ -20,6 +21,7 @@ FIGURES: dict[str, Callable[[Path, int | None], list[Path]]] = {
     "topologies": topology_panel,
     "flip": flip,
     "ladder": ladder,
+    "small-samples": small_samples,
     "every-network": every_network,
     "explosion-map": explosion_map,
     "workflows": workflows,

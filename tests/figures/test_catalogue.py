@@ -18,6 +18,7 @@ from mcjax.figures import (
     explosion_map,
     ladder,
     mediated,
+    small_samples,
     three_failures,
     top_p,
     verifier,
@@ -33,6 +34,7 @@ pytestmark = pytest.mark.system
 COMMITTED = Path(mcjax.__file__).parents[1] / "figures"
 SMALL = {
     ladder: {"LADDERS": ("linear", "logistic"), "RUNGS": (50, 100)},
+    small_samples: {"SHOWN": ("linear", "poisson"), "RUNGS": (50, 100), "BETWEEN": 2},
     every_network: {"MODELS": 2},
     explosion_map: {"PARAMETERS": (3, 10), "SHARES": np.linspace(0, 0.6, 5)},
     mediated: {"COUNTS": (2,), "ALPHAS": (0.0, 0.5), "DRAWS": 1, "GENERATIONS": 3},
@@ -153,6 +155,25 @@ def test_the_pair_explodes_at_its_radius(drawn):
     sound = np.array(lines["mse", "one law of covariates"])
     n = 2 * exploding_pair.HALF
     assert sound[-1] == pytest.approx(4 / 3 * 2 / n, rel=1e-4)  # n C = n C / 4 + I
+
+
+def test_second_order_departs_like_1_over_n_and_its_doubtful_part_is_told(drawn):
+    folder, figures = drawn
+    rows = table(folder / "small-samples.csv")
+    for family in small_samples.SHOWN:
+        law = [r for r in rows if (r["family"], r["law"]) == (family, "second_order")]
+        slopes = [float(r["rows"]) * (float(r["ratio"]) - 1) for r in law]
+        assert [int(r["rows"]) for r in law] == [50, 70, 100]
+        assert_allclose(slopes, slopes[0], rtol=1e-6)
+    judged = {(r["family"], r["rows"]): r["judged"] for r in rows if r["law"] == "second_order"}
+    assert judged["linear", "50"] == "True"
+    assert judged["poisson", "50"] == "False"
+    assert judged["poisson", "100"] == "True"
+    whole, certain = figures["small-samples"].axes[1].lines[1:3]
+    assert np.isfinite(whole.get_ydata()).all()
+    assert np.isnan(certain.get_ydata()).tolist() == [
+        judged["poisson", n] == "False" for n in ("50", "70", "100")
+    ]
 
 
 @pytest.mark.parametrize("name", FIGURES)
