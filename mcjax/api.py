@@ -41,8 +41,8 @@ def predict(study: Study, laws: Laws | None = None) -> list[Predictions]:
     study : Study
         The study, for its conditions and generations.
     laws : mapping of str to Law, or iterable of Law or str, optional
-        Further laws; see :func:`mcjax.user_law` and :class:`mcjax.laws.law.Law`. The built-in law
-        ``"second_order"`` is asked for by its name, others always apply.
+        Further laws; see :func:`mcjax.user_law` and :class:`mcjax.laws.law.Law`. The built-in laws
+        ``"second_order"`` and ``"surrogate"`` are asked for by name, others always apply.
 
     Returns
     -------

@@ -14,7 +14,7 @@ from mcjax.cli.output import prints_aside
 from mcjax.errors import InputError, did_you_mean
 from mcjax.laws.predict import applicability
 from mcjax.laws.prediction import Predictions
-from mcjax.laws.registry import ON_REQUEST
+from mcjax.laws.registry import SHOWN
 from mcjax.laws.user import laws_from_files
 from mcjax.laws.validity import ACCURATE, Validity
 from mcjax.models.registry import FAMILIES
@@ -30,7 +30,7 @@ def run_predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
     """Print what the laws predict for the study in a file."""
     with prints_aside(as_json):
         study = load_study(file)
-        predictions = api.predict(study, [*laws_from_files(laws), *ON_REQUEST])
+        predictions = api.predict(study, [*laws_from_files(laws), *SHOWN])
     if not as_json:
         show_predictions(table_console(), study, predictions)
         return

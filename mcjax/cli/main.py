@@ -41,7 +41,7 @@ law_option = click.option(
     type=PATH,
     multiple=True,
     help="A law of your own, a Python file with law(condition, generations) or an object LAW; or"
-    " second_order.",
+    " second_order or surrogate.",
 )
 path_option = click.option(
     "--path",

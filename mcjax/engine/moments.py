@@ -21,6 +21,9 @@ TILE = 64
 LARGEST = 200
 """Up to this M p the joint covariance of all models is kept, above it only that of each model."""
 
+ONE_THREAD = 2**18
+"""Up to this number of multiplications, OpenBLAS multiplies two matrices in one thread."""
+
 
 class Moments(NamedTuple):
     """Mean and centred sum of squares over the chains that count.
@@ -115,32 +118,68 @@ def tile_moments(
     ErrorMoments
         Arrays have the leading axes of ``theta``.
     """
-    error = np.moveaxis(np.asarray(theta, float), -4, -3) - truth  # (..., T + 1, C, M, p)
-    valid = np.isfinite(error).all(-1)
-    whole = bool(valid.all())
+    return moments_of(errors_of(theta, truth), values, None if pooled is None else pooled - truth)
+
+
+class Errors(NamedTuple):
+    """Errors of tiles of C chains, and which of them exist.
+
+    Attributes
+    ----------
+    error : ndarray
+        ``theta - theta*``, 0 where there is no estimate.
+    squared : ndarray
+        ||e||^2, 0 where there is no estimate.
+    valid : ndarray of bool
+        Whether there is an estimate.
+    whole : bool
+        Whether there are all estimates, so that none need be left out.
+    """
+
+    error: Float[np.ndarray, "*tiles C T+1 M p"]
+    squared: Float[np.ndarray, "*tiles C T+1 M"]
+    valid: Bool[np.ndarray, "*tiles C T+1 M"]
+    whole: bool
+
+
+def errors_of(
+    theta: Float[np.ndarray, "*tiles C T+1 M p"], truth: Float[np.ndarray, " p"]
+) -> Errors:
+    """Return the errors of estimates, which are not finite where there is none."""
+    # as long rows, because loops over p numbers are slow
+    rows = np.reshape(theta, (*theta.shape[:-3], -1))
+    error = (rows - np.tile(truth, rows.shape[-1] // len(truth))).reshape(theta.shape)
+    finite = np.isfinite(error)
+    whole = bool(finite.all())
+    valid = np.ones(error.shape[:-1], bool) if whole else finite.all(-1)
     if not whole:
-        error = np.where(valid[..., None], error, 0.0)
-    *lead, chains, models, p = error.shape
-    squared = np.einsum("...p,...p->...", error, error)
+        error[~valid] = 0.0
+    return Errors(error, np.einsum("...p,...p->...", error, error), valid, whole)
+
+
+@np.errstate(over="ignore", invalid="ignore")  # errors near the end of the range
+def moments_of(
+    errors: Errors,
+    values: Float[np.ndarray, "*tiles C T+1 M F"] | None = None,
+    pooled: Float[np.ndarray, "*tiles C p"] | None = None,
+) -> ErrorMoments:
+    """Return the moments of tiles of C chains; ``pooled`` holds errors of the pooled estimator."""
+    error, squared, valid, whole = errors
     if values is None:
-        values = np.zeros((*theta.shape[:-1], 0))
-    functional = np.moveaxis(values, -4, -3)
-    finite = np.isfinite(functional)
-    functional = np.where(finite, functional, 0.0)
-    if models * p <= LARGEST:
-        flat = error.reshape(*lead, chains, models * p)
-        present = np.repeat(valid, p, axis=-1)
-    else:
-        flat, present = np.moveaxis(error, -3, -2), np.moveaxis(valid, -2, -1)[..., None]
-    beside = None if pooled is None else _beside_pooled(squared, valid, pooled - truth)
+        values = np.zeros((*squared.shape, 0))
+    finite = np.isfinite(values)
+    functional = np.where(finite, values, 0.0)
+    always = np.asarray(valid.all(-2))  # (..., C, M)
+    beside = None if pooled is None else _beside_pooled(squared, valid, pooled)
+    none = squared.shape[:-3] + squared.shape[-2:]
     return ErrorMoments(
-        error=_moments(error, np.broadcast_to(valid[..., None], error.shape), -3),
-        product=_products(flat, None if whole else np.broadcast_to(present, flat.shape)),
-        squared=_moments(squared, valid, -2),
-        across=joint_moments(squared, valid.all(-3)),
-        functional=_moments(functional, finite, -3),
-        pooled=not_pooled(valid.any(-2).shape) if beside is None else joint_moments(*beside),
-        powers=sum_powers(squared, valid, functional, beside),
+        error=_moments(error, None if whole else valid[..., None], -4),
+        product=_products(error, None if whole else valid),
+        squared=_moments(squared, None if whole else valid, -3),
+        across=joint_moments(np.swapaxes(squared, -3, -2), always),
+        functional=_moments(functional, finite, -4),
+        pooled=not_pooled(none) if beside is None else joint_moments(*beside),
+        powers=sum_powers(squared, always, functional, beside),
     )
 
 
@@ -167,51 +206,86 @@ def _beside_pooled(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return ||e||^2 of the pooled estimator beside that of each model, and which chains count.
 
-    ``squared`` and ``valid`` have shape (..., T + 1, C, M), ``error`` has shape (..., C, p); the
+    ``squared`` and ``valid`` have shape (..., C, T + 1, M), ``error`` has shape (..., C, p); the
     result has shapes (..., T + 1, 2, C, M) and (..., T + 1, C, M).
     """
-    own = np.square(error).sum(-1)[..., None, :, None]
+    own = np.square(error).sum(-1)[..., None, None]
     both = valid & np.isfinite(own)
     own = np.broadcast_to(np.where(np.isfinite(own), own, 0.0), squared.shape)
-    return np.stack([own, squared], axis=-3), both
+    pair = np.stack([np.swapaxes(a, -3, -2) for a in (own, squared)], axis=-3)
+    return pair, np.swapaxes(both, -3, -2)
 
 
-def _moments(values: np.ndarray, valid: np.ndarray, axis: int) -> Moments:
-    """Return the moments over the axis of chains; ``values`` are 0 where not valid."""
-    count = valid.sum(axis)
-    mean = values.sum(axis) / np.maximum(count, 1)
-    centred = np.where(valid, values - np.expand_dims(mean, axis), 0.0)
-    return Moments(count, mean, np.einsum("...,...->...", centred, centred).sum(axis))
+def _moments(values: np.ndarray, valid: np.ndarray | None, axis: int) -> Moments:
+    """Return the moments over the axis of chains, of all of them or of those that are valid.
+
+    ``values`` are 0 where not valid.
+    """
+    total = values.sum(axis)
+    if valid is None:
+        count = np.broadcast_to(values.shape[axis], total.shape)
+    else:
+        count = np.broadcast_to(valid.sum(axis), total.shape)
+    mean = total / np.maximum(count, 1)
+    centred = values - np.expand_dims(mean, axis)
+    if valid is not None:
+        centred = np.where(valid, centred, 0.0)
+    return Moments(count, mean, np.square(centred, out=centred).sum(axis))
 
 
 def _products(error: np.ndarray, valid: np.ndarray | None) -> Moments:
-    """Return the moments of products of all pairs of entries.
+    """Return the moments of products of all pairs of entries, or of those within each model.
 
-    ``error`` has shape (..., C, entries) and is 0 where not valid. The centred sum of squares is
-    computed from matrix products of e and of e^2, as the sum of squares minus the squared mean.
+    ``error`` has shape (..., C, T + 1, M, p) and is 0 where not valid. The centred sum of squares
+    is computed from matrix products of e and of e^2, as the sum of squares minus the squared mean.
     Errors are spread about as widely as they are far from 0, so the difference loses few digits.
     """
-    total = _transposed(error) @ error
-    square = error**2
-    if valid is None:
-        count = np.full(total.shape, error.shape[-2])
+    *lead, models, p = error.shape
+    if models * p <= LARGEST:
+        entries = np.moveaxis(error.reshape(*lead, models * p), -3, -1)  # (..., T + 1, M p, C)
     else:
-        count = (_transposed(valid) @ valid.astype(float)).astype(int)
-    with np.errstate(over="ignore", invalid="ignore"):  # errors near the end of the range
-        mean = total / np.maximum(count, 1)
-        spread = np.maximum(_transposed(square) @ square - total * mean, 0.0)
-    return Moments(count, mean, spread)
+        entries = np.moveaxis(error, -4, -1)  # (..., T + 1, M, p, C)
+    total, spread = _sums_of_products(entries), _sums_of_products(entries**2)
+    if valid is None:
+        count = np.broadcast_to(entries.shape[-1], total.shape)
+    elif models * p <= LARGEST:
+        present = np.moveaxis(valid, -3, -1).astype(float)
+        pairs = _sums_of_products(present).astype(int)  # of models
+        count = pairs.repeat(p, -1).repeat(p, -2)
+    else:
+        count = np.broadcast_to(valid.sum(-3)[..., None, None], total.shape)
+    mean = total / (entries.shape[-1] if valid is None else np.maximum(count, 1))
+    total *= mean
+    spread -= total
+    return Moments(count, mean, np.maximum(spread, 0.0, out=spread))
 
 
-def _transposed(matrices: np.ndarray) -> np.ndarray:
-    return np.swapaxes(matrices, -1, -2)
+def _sums_of_products(numbers: np.ndarray) -> np.ndarray:
+    """Return the sums over C chains of the products of all pairs of K numbers, (..., K, C)."""
+    *lead, count, chains = numbers.shape
+    sums = np.empty((*lead, count, count))
+    # Threads of BLAS would compete with the devices for the cores of a CPU, and with a core taken
+    # they wait far longer than they compute. It starts some for products of a matrix with its own
+    # transpose, hence the copy, and for large ones, hence the pieces.
+    other = np.swapaxes(numbers, -1, -2).copy()
+    width = max(1, ONE_THREAD // (count * chains))
+    for k in range(0, count, width):
+        np.matmul(numbers, other[..., k : k + width], out=sums[..., k : k + width])
+    return sums
 
 
 def _merge(a: Moments, b: Moments) -> Moments:
     count = a.chains + b.chains
     share = b.chains / np.maximum(count, 1)
     shift = b.mean - a.mean
-    return Moments(count, a.mean + shift * share, a.square + b.square + shift**2 * a.chains * share)
+    mean = shift * share
+    mean += a.mean
+    shift *= shift  # in place, because these arrays may be large
+    shift *= a.chains
+    shift *= share
+    square = a.square + b.square
+    square += shift
+    return Moments(count, mean, square)
 
 
 def joint_moments(
@@ -231,14 +305,15 @@ def joint_moments(
     Moments
         Number (..., M), mean (..., M, K), centred sums of products (..., M, K, K).
     """
-    kept = valid[..., None, :, :]
     count = valid.sum(-2)
-    total = np.where(kept, values, 0.0).sum(-2)
-    mean = np.swapaxes(total / np.maximum(count, 1)[..., None, :], -1, -2)  # (..., M, K)
-    path = np.moveaxis(values, -1, -3) - mean[..., None]  # (..., M, K, C)
-    path = np.where(np.swapaxes(valid, -1, -2)[..., None, :], path, 0.0)
+    path = np.where(valid[..., None, :, :], values, 0.0)
+    path = np.ascontiguousarray(np.moveaxis(path, -1, -3))  # (..., M, K, C)
+    mean = path.sum(-1) / np.maximum(count, 1)[..., None]
     with np.errstate(over="ignore", invalid="ignore"):  # errors near the end of the range
-        return Moments(count, mean, path @ _transposed(path))
+        path -= mean[..., None]
+        if not valid.all():
+            path *= np.swapaxes(valid, -1, -2)[..., None, :]
+        return Moments(count, mean, _sums_of_products(path))
 
 
 def merge_joint(a: Moments, b: Moments) -> Moments:

@@ -15,12 +15,15 @@ import numpy as np
 from jaxtyping import Float, Float32, Int, Integer
 
 from mcjax.chains.program import Trajectory
-from mcjax.engine.moments import TILE, ErrorMoments, merge, tile_moments
+from mcjax.engine.moments import TILE, ErrorMoments, errors_of, merge, moments_of
 from mcjax.models.model import Functional
 from mcjax.solvers.status import Status
 
 KEPT = 1 << 18
 """How many errors of one condition are kept individually, not as moments: one megabyte."""
+
+CACHED = 1 << 17
+"""How many errors are summarised at once: one megabyte, which stays in the cache of a core."""
 
 
 class Summary(Protocol):
@@ -128,14 +131,29 @@ def summarise(
 
     ``pooled`` holds the estimates of the pooled estimator, if it was simulated.
     """
+    step = max(1, CACHED // max(1, np.size(tiles.theta[0])))
+    found: list[Outcome] = []
+    for k in range(0, len(tiles.theta), step):
+        some = Trajectory(*(leaf[k : k + step] for leaf in tiles))
+        beside = None if pooled is None else pooled[k : k + step]
+        found += _summarise(some, truth, functionals, beside)
+    return found
+
+
+def _summarise(
+    tiles: Trajectory,
+    truth: Float[np.ndarray, " p"],
+    functionals: Sequence[Functional],
+    pooled: Float[np.ndarray, "tiles C p"] | None,
+) -> list[Outcome]:
+    """Summarise tiles that fit into the cache of a core."""
     status, theta = np.asarray(tiles.status), np.asarray(tiles.theta)
+    errors = errors_of(theta, truth)
     values = functional_values(theta, truth, functionals)
-    moments = tile_moments(theta, truth, values, pooled)
-    error = theta - truth
+    moments = moments_of(errors, values, None if pooled is None else pooled - truth)
     with np.errstate(over="ignore"):  # errors beyond single precision become infinite
-        sample = error[:, :, -1].astype(np.float32)
-    squared = np.square(error, dtype=float).sum(-1)
-    largest = np.where(np.isfinite(squared), squared, 0.0).max(1)
+        sample = (theta[:, :, -1] - truth).astype(np.float32)
+    largest = np.where(np.isfinite(errors.squared), errors.squared, 0.0).max(1)
     highest = np.where(np.isfinite(values), values, -np.inf).max(1)
     fits = count_fits(np.moveaxis(status, 1, -1))
     steps = np.asarray(tiles.steps).sum((1, 2, 3))
@@ -185,6 +203,8 @@ def functional_values(
 ) -> Float[np.ndarray, "*shape F"]:
     """Return the functionals of estimates (..., p), shape (..., F); NaN without an estimate."""
     values = np.full((*theta.shape[:-1], len(functionals)), np.nan)
+    if not functionals:
+        return values
     known = np.isfinite(theta).all(-1)
     estimates = np.asarray(theta[known], float)
     for k, functional in enumerate(functionals):
@@ -237,7 +257,9 @@ class Tiles(Generic[S]):
         last = self._done + have == len(self._chains)
         if have < TILE and not last:
             return []
-        leaves = [np.concatenate(leaf) for leaf in zip(*self._waiting, strict=True)]
+        leaves = self._waiting[0]
+        if len(self._waiting) > 1:
+            leaves = Trajectory(*map(np.concatenate, zip(*self._waiting, strict=True)))
         whole = have // TILE * TILE
         outcomes: list[S] = []
         if whole:
@@ -249,7 +271,7 @@ class Tiles(Generic[S]):
             whole = have
         first = self._chains[self._done : self._done + whole : TILE] // TILE
         self._done += whole
-        self._waiting = [Trajectory(*(leaf[whole:] for leaf in leaves))]
+        self._waiting = [Trajectory(*(leaf[whole:] for leaf in leaves))] if whole < have else []
         return list(zip(first.tolist(), outcomes, strict=True))
 
 

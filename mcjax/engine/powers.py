@@ -75,9 +75,9 @@ def growth_ends(last: int) -> list[int]:
 
 @np.errstate(over="ignore")  # errors near the end of the range
 def sum_powers(
-    squared: Float[np.ndarray, "*tiles T+1 C M"],
-    valid: Bool[np.ndarray, "*tiles T+1 C M"],
-    functional: Float[np.ndarray, "*tiles T+1 C M F"],
+    squared: Float[np.ndarray, "*tiles C T+1 M"],
+    always: Bool[np.ndarray, "*tiles C M"],
+    functional: Float[np.ndarray, "*tiles C T+1 M F"],
     pooled: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Powers:
     """Sum powers over tiles of C chains.
@@ -86,23 +86,23 @@ def sum_powers(
     ----------
     squared : ndarray
         ||e_t||^2, 0 where a chain has no estimate.
-    valid : ndarray of bool
-        Whether a chain has an estimate.
+    always : ndarray of bool
+        Whether a chain has an estimate at every generation.
     functional : ndarray
         Values of functionals, 0 where they are not finite.
     pooled : tuple of ndarray, optional
         ||e||^2 of the pooled estimator beside that of each model, shape (..., T + 1, 2, C, M), and
         which chains count.
     """
-    first, last = np.moveaxis(squared[..., growth_ends(squared.shape[-3] - 1), :, :], -3, 0)
+    first, last = (squared[..., t, :] for t in growth_ends(squared.shape[-2] - 1))
     cubes = functional**3
-    beside = np.zeros((*squared.shape[:-2], squared.shape[-1], len(PAIRS)))
+    beside = np.zeros((*squared.shape[:-3], *squared.shape[-2:], len(PAIRS)))
     if pooled is not None:
         beside = sum_pairs(pooled[0][..., 0, :, :], pooled[0][..., 1, :, :], pooled[1])
     return Powers(
-        np.einsum("...cm,...cm,...cm->...m", squared, squared, squared),
-        sum_pairs(first, last, np.asarray(valid.all(-3))),
-        np.stack([cubes.sum(-3), (cubes * functional).sum(-3)], -1),
+        (squared * squared * squared).sum(-3),
+        sum_pairs(first, last, always),
+        np.stack([cubes.sum(-4), (cubes * functional).sum(-4)], -1),
         beside,
     )
 

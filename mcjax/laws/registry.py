@@ -11,6 +11,7 @@ from mcjax.laws.law import Law
 PLACES = {
     "first_order": "mcjax.laws.first_order.m_estimators:FirstOrder",
     "second_order": "mcjax.laws.second_order.m_estimators:SecondOrder",
+    "surrogate": "mcjax.laws.second_order.surrogate:Surrogate",
     "finite_sample": "mcjax.laws.least_squares.finite_sample:FiniteSample",
     "minimum_norm": "mcjax.laws.least_squares.minimum_norm:MinimumNorm",
     "fixed_design": "mcjax.laws.least_squares.fixed_design:FixedDesign",
@@ -21,7 +22,9 @@ PLACES = {
 }
 """Modules and classes of the built-in laws, by name."""
 
-ON_REQUEST = ("second_order",)
+SHOWN = ("second_order",)
+"""Built-in laws that are shown beside others, but judged only where they are asked for by name."""
+ON_REQUEST = (*SHOWN, "surrogate")
 """Built-in laws that are predicted and judged only where they are asked for by name."""
 
 LAWS: tuple[Law, ...] = tuple(resolve_name(place)() for place in PLACES.values())

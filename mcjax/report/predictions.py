@@ -53,11 +53,24 @@ def _show_validity(
     console: Console, condition: Condition, law: Prediction, validity: Validity
 ) -> None:
     """Print from which generation on a law does not trust itself, and how many rows make it do."""
+    if law.law in validity.accurate_from(1.0):
+        _show_accuracy(console, law.law, validity)
+    if not validity.note:
+        return
+    outside = ~validity.judged
+    models = [label(condition.network.models[i]).plain for i in np.flatnonzero(outside.any(0))]
+    first = int(np.argmax(outside.any(1)))
+    where = f"{', '.join(models)} from t = {first}"
+    console.print(label(f"Not judged: {where}; {validity.note}"), style="dim", soft_wrap=True)
+
+
+def _show_accuracy(console: Console, name: str, validity: Validity) -> None:
+    """Print with how many rows laws are accurate, and whether errors explode with those given."""
     rough, fine = (validity.accurate_from(tolerance) for tolerance in ACCURATE)
     console.print(
         f"With {rough['first_order']:,} rows in the smallest fit, and all sample counts in"
         f" proportion, first_order is accurate to {ACCURATE[0]:.0%}; with"
-        f" {fine[law.law]:,}, {law.law} to {ACCURATE[1]:.0%}.",
+        f" {fine[name]:,}, {name} to {ACCURATE[1]:.0%}.",
         style="dim",
         soft_wrap=True,
         highlight=False,
@@ -72,13 +85,6 @@ def _show_validity(
             soft_wrap=True,
             highlight=False,
         )
-    if not validity.note:
-        return
-    outside = ~validity.judged
-    models = [label(condition.network.models[i]).plain for i in np.flatnonzero(outside.any(0))]
-    first = int(np.argmax(outside.any(1)))
-    where = f"{', '.join(models)} from t = {first}"
-    console.print(label(f"Not judged: {where}; {validity.note}"), style="dim", soft_wrap=True)
 
 
 def _show_centres(

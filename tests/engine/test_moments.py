@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mcjax.engine.moments import Moments, merge, tile_moments
+from mcjax.chains.program import Trajectory
+from mcjax.engine import outcome
+from mcjax.engine.moments import LARGEST, Moments, merge, tile_moments
 from mcjax.engine.powers import along, shape_of_sums
 
 TRUTH = np.array([1.0, -2.0])
@@ -63,6 +65,65 @@ def test_no_chain_counts():
     found = merge(tile_moments(nothing, TRUTH), tile_moments(nothing, TRUTH))
     assert (found.squared.chains == 0).all()
     assert np.isinf(found.squared.standard_error()).all()
+
+
+@pytest.mark.parametrize("share", [0, 0.1])
+def test_products_of_wide_models(share):
+    """With too many entries for all pairs, those within each model; products come in pieces."""
+    rng = np.random.default_rng(3)
+    theta = rng.normal(size=(64, 2, 3, 90))
+    theta[rng.random(theta.shape[:3]) < share] = np.nan
+    assert LARGEST < 3 * 90
+    found = tile_moments(theta, np.zeros(90)).product
+    products = theta[..., :, None] * theta[..., None, :]
+    np.testing.assert_allclose(found.mean, np.nanmean(products, 0), rtol=1e-9, atol=1e-13)
+    spread = np.nansum((products - np.nanmean(products, 0)) ** 2, 0)
+    np.testing.assert_allclose(found.square, spread, rtol=1e-8)
+    np.testing.assert_array_equal(found.chains, np.isfinite(products).sum(0))
+
+
+def test_products_of_many_entries():
+    """Of all pairs, where one multiplication would have several threads."""
+    theta = np.random.default_rng(4).normal(size=(64, 2, 19, 10))
+    found = tile_moments(theta, np.zeros(10)).product
+    flat = theta.reshape(64, 2, 190)
+    np.testing.assert_allclose(
+        found.mean, np.einsum("cta,ctb->tab", flat, flat) / 64, rtol=1e-9, atol=1e-13
+    )
+
+
+def test_errors_near_the_end_of_the_range():
+    """Their squares are infinite; they concern nobody else, and no chain fails to count."""
+    theta = np.random.default_rng(5).normal(size=(64, 3, 2, 2))
+    alone = tile_moments(theta[:, :, 1:], np.zeros(2))
+    theta[7, 1, 0] = 1e200, -1e200
+    found = tile_moments(theta, np.zeros(2))
+    assert (found.error.chains == 64).all()
+    assert np.isinf(found.squared.mean[1, 0])
+    for one, other in ((found.squared, alone.squared), (found.error, alone.error)):
+        np.testing.assert_allclose(one.mean[:, 1:], other.mean, rtol=1e-12)
+        np.testing.assert_allclose(one.square[:, 1:], other.square, rtol=1e-12)
+    np.testing.assert_allclose(found.across.square[1], alone.across.square[0], rtol=1e-12)
+    assert np.isfinite(found.product.mean[[0, 2]]).all()
+    assert (np.isinf(found.product.mean[1]).sum(), np.isfinite(found.product.mean[1]).sum()) == (
+        4,
+        12,
+    )
+
+
+@pytest.mark.parametrize("share", [0, 0.05])
+def test_tiles_are_summarised_alike_in_any_company(share):
+    """One by one or many at once, with all estimates or beside a tile that lacks some."""
+    rng = np.random.default_rng(6)
+    theta = rng.normal(size=(70, 64, 21, 2, 2))
+    theta[3, rng.random((64, 21, 2)) < share] = np.nan
+    assert theta.size > 2 * outcome.CACHED
+    status = np.zeros(theta.shape[:-1], np.int32)
+    tiles = Trajectory(theta, status, status)
+    together = outcome.summarise(tiles, TRUTH)
+    for k in (0, 3, 4, 69):
+        [alone] = outcome.summarise(Trajectory(*(leaf[k : k + 1] for leaf in tiles)), TRUTH)
+        np.testing.assert_equal(together[k], alone)
 
 
 def shape_directly(values):
