@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter, StrMethodFormatter
 
 from mcjax import api
 from mcjax.arguments import checked_but
@@ -21,8 +21,8 @@ def power(study: Study, laws: Laws | None = None, ax: Axes | None = None) -> Axe
     """Plot the announced power of a study against the number of chains.
 
     It is the probability that all claims of a quantity by a law are verified if the law is true,
-    see :mod:`mcjax.verdicts.plan`. A dotted line marks the chains of the study. Nothing is
-    simulated.
+    see :mod:`mcjax.verdicts.plan`. Of more than seven curves the first seven are drawn. A dotted
+    line marks the chains of the study. Nothing is simulated.
 
     Parameters
     ----------
@@ -57,13 +57,19 @@ def power(study: Study, laws: Laws | None = None, ax: Axes | None = None) -> Axe
         axes.axvline(study.chains, color="0.4", linestyle=":")
         if max(reach) > 10 * min(reach):
             axes.set_xscale("log")
+            few = max(reach) < 200 * min(reach)
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
+            axes.xaxis.set_minor_formatter(NullFormatter())
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         axes.set_ylim(0, 1.02)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.set_xlabel("chains of each condition")
         axes.set_ylabel("power")
         key = f"all cells verified at ±{100 * study.tolerance:g}% if the law is true"
         whole = [next(iter(names)) for names in (quantities, judged) if len(names) == 1]
-        title(axes, ", ".join(whole), key, f"dotted: the study's {study.chains:,} chains")
+        left_out = len(curves) > len(PALETTE)
+        note = f"first {len(PALETTE)} of {len(curves)} claims" if left_out else ""
+        title(axes, ", ".join(whole), key, f"dotted: the study's {study.chains:,} chains", note)
         label_ends(axes, ends)
     return axes
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import networkx
@@ -10,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.text import OffsetFrom, Text
+from matplotlib.transforms import Affine2D
 
 from mcjax.arguments import checked
 from mcjax.diagnosis import Diagnosis, diagnose
@@ -52,11 +54,15 @@ def network(net: Network, diagnosis: Diagnosis | None = None, ax: Axes | None = 
     Raises
     ------
     InputError
-        If the network has too many models.
+        If the network has too many models, or the diagnosis is of another network.
     """
     if net.size > MOST_DRAWN:
         problem = f"has {net.size:,} models, and a graph of more than {MOST_DRAWN} cannot be read"
         raise InputError("net", f"{problem}; plot a part of it")
+    if diagnosis is not None and set(diagnosis.models) != set(net.models):
+        raise InputError(
+            "diagnosis", "is of another network; give that of this one, or leave it out"
+        )
     if diagnosis is None and net.later.lasting is not None:
         diagnosis = diagnose(net)
     feeds = net.later.at(1).feeds
@@ -129,9 +135,16 @@ def arrow(
     (x, y), (to_x, to_y) = origin.get_position(), reader.get_position()
     axes.annotate("", (to_x, to_y), (x, y), arrowprops=how).set_in_layout(False)
     if text:
-        middle = (x + to_x) / 2 + bend / 2 * (to_y - y), (y + to_y) / 2 - bend / 2 * (to_x - x)
         box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none"}
-        axes.text(middle[0], middle[1], text, bbox=box, **beside)
+        middle: Any = partial(_middle, axes, ((x, y), (to_x, to_y)), bend)
+        axes.annotate(text, (0, 0), xycoords=middle, bbox=box, **beside)
+
+
+def _middle(axes: Axes, ends: Any, bend: float, renderer: Any) -> Affine2D:
+    """Return the coordinates whose origin is the middle of an arrow, which bends in pixels."""
+    (x, y), (to_x, to_y) = axes.transData.transform(ends)
+    middle = (x + to_x) / 2 + bend / 2 * (to_y - y), (y + to_y) / 2 - bend / 2 * (to_x - x)
+    return Affine2D().translate(*middle)
 
 
 def _places(graph: networkx.MultiDiGraph) -> Mapping[str, Any]:

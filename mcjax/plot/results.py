@@ -81,8 +81,8 @@ class Results(NamedTuple):
         limit = limit_of(quantity)
         names = self.conditions(limit)
         if not names:
-            problem = f"has no limit of {quantity!r} on a ladder; vary scale in [grid], 3 or more"
-            raise InputError("data", problem)
+            problem = f"has no limit of {quantity!r} on a ladder"
+            raise InputError("data", f"{problem}; give scale three or more values in [grid]")
         if condition is not None and condition not in names:
             hint = did_you_mean(condition, names)
             problem = f"{condition!r} is not a ladder, as {_listed(names)} is{hint}"
@@ -100,7 +100,7 @@ def results_of(data: Verification | xarray.Dataset) -> Results:
     """
     found = _of_verification(data) if isinstance(data, Verification) else _of_dataset(data)
     if not found.cells:
-        raise InputError("data", "has no cell, as no law applies; there is nothing to plot")
+        raise InputError("data", "has no judged cell, so there is nothing to plot")
     return found
 
 
@@ -162,7 +162,7 @@ def _named(field: str, name: str, cells: Sequence[Cell]) -> list[Cell]:
     if not found:
         names = list(dict.fromkeys(str(getattr(cell, field)) for cell in cells))
         hint = did_you_mean(name, names)
-        raise InputError(field, f"{name!r} is not one of {_listed(names)}{hint}")
+        raise InputError(field, f"{name!r} was not judged; give one of {_listed(names)}{hint}")
     return found
 
 
