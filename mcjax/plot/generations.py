@@ -79,8 +79,8 @@ def errors(
         axes.set_ylabel(NAMES.get(quantity, drawn(quantity)))
         if quantity in NAMES:
             axes.set_ylim(bottom=0)
-        key = f"points: simulated, 95% bands; lines: {drawn(cells[0].law)}"
-        title(axes, drawn(cells[0].condition), key, note)
+        key = f"points: simulated, 95% bands; lines: {cells[0].law}"
+        title(axes, cells[0].condition, key, note)
         label_ends(axes, _ends(cells, models, "predicted"))
     return axes
 
@@ -144,7 +144,7 @@ def ratios(
         key = f"grey: ±{100 * results.tolerance:g}%; full: verified, hollow: inconclusive"
         if any(cell.verdict == REFUTED for cell in cells):
             key += ", ×: refuted"
-        title(axes, drawn(heading), key, note)
+        title(axes, heading, key, note)
         label_ends(axes, _ends(cells, models, "ratio"))
     return axes
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import networkx
@@ -10,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.text import OffsetFrom, Text
+from matplotlib.transforms import Affine2D
 
 from mcjax.arguments import checked
 from mcjax.diagnosis import Diagnosis, diagnose
@@ -22,6 +24,8 @@ MOST_DRAWN = 200
 """Largest number of models of a graph that can be read."""
 MOST_COUNTED = 12
 """Largest number of feeds that have their sample counts beside them."""
+SIDES = ((0, 1), (1, 0), (0, -1), (-1, 0))
+"""Sides of a box, as steps to the right and up."""
 COLLAPSES, STABLE, SOURCE = PALETTE[1], PALETTE[0], "0.35"
 
 
@@ -50,11 +54,15 @@ def network(net: Network, diagnosis: Diagnosis | None = None, ax: Axes | None = 
     Raises
     ------
     InputError
-        If the network has too many models.
+        If the network has too many models, or the diagnosis is of another network.
     """
     if net.size > MOST_DRAWN:
         problem = f"has {net.size:,} models, and a graph of more than {MOST_DRAWN} cannot be read"
         raise InputError("net", f"{problem}; plot a part of it")
+    if diagnosis is not None and set(diagnosis.models) != set(net.models):
+        raise InputError(
+            "diagnosis", "is of another network; give that of this one, or leave it out"
+        )
     if diagnosis is None and net.later.lasting is not None:
         diagnosis = diagnose(net)
     feeds = net.later.at(1).feeds
@@ -71,7 +79,8 @@ def network(net: Network, diagnosis: Diagnosis | None = None, ax: Axes | None = 
             counts = [f.samples for f in feeds if (f.origin, f.reader) == (origin, reader)]
             count = f"{sum(counts):,}" if len(feeds) <= MOST_COUNTED else ""
             bend = 0.15 if (origin, reader) in both else 0.0
-            arrow(axes, labels[origin], labels[reader], bend=bend, text=count)
+            side = _free_side(graph, place, reader)
+            arrow(axes, labels[origin], labels[reader], bend=bend, side=side, text=count)
         spread = np.array(list(place.values()))
         low, high = spread.min(0), spread.max(0)
         pad = 0.18 * np.maximum(high - low, 1.0)
@@ -83,9 +92,16 @@ def network(net: Network, diagnosis: Diagnosis | None = None, ax: Axes | None = 
 
 
 def arrow(
-    axes: Axes, origin: Text, reader: Text, *, bend: float = 0.0, text: str = "", **style: Any
+    axes: Axes,
+    origin: Text,
+    reader: Text,
+    *,
+    bend: float = 0.0,
+    side: tuple[int, int] = SIDES[0],
+    text: str = "",
+    **style: Any,
 ) -> None:
-    """Draw an arrow that ends at the boxes of two names; a loop above the box of one.
+    """Draw an arrow that ends at the boxes of two names; a loop at one side of the box of one.
 
     Parameters
     ----------
@@ -95,6 +111,8 @@ def arrow(
         Names with a box each.
     bend : float, optional
         Curvature of the arrow.
+    side : tuple of int, optional
+        The side of a loop, one of :data:`SIDES`.
     text : str, optional
         Text at its middle.
     **style : object
@@ -104,18 +122,29 @@ def arrow(
     how = {"arrowstyle": "-|>", "color": "0.3"} | style
     beside: Any = {"fontsize": 7, "color": "0.3", "ha": "center", "va": "center"}
     if origin is reader:
-        foot = OffsetFrom(ends[0], (0.5, 1.0), "points")
+        dx, dy = side
+        foot = OffsetFrom(ends[0], (0.5 + dx / 2, 0.5 + dy / 2), "points")
         how |= {"connectionstyle": "arc3,rad=-1.8", "shrinkA": 0, "shrinkB": 0}
-        axes.annotate("", (7, 0), xytext=(-7, 0), xycoords=foot, textcoords=foot, arrowprops=how)
-        axes.annotate(text, (0, 19), xycoords=foot, **beside)
+        start, end = (-7 * dy, 7 * dx), (7 * dy, -7 * dx)
+        loop = axes.annotate("", end, xytext=start, xycoords=foot, textcoords=foot, arrowprops=how)
+        loop.set_in_layout(False)  # where names end decides
+        beside |= {"ha": ("right", "center", "left")[dx + 1]}
+        axes.annotate(text, (16 * dx, 19 * dy), xycoords=foot, **beside).set_in_layout(False)
         return
     how |= {"patchA": ends[0], "patchB": ends[1], "connectionstyle": f"arc3,rad={bend}"}
     (x, y), (to_x, to_y) = origin.get_position(), reader.get_position()
-    axes.annotate("", (to_x, to_y), (x, y), arrowprops=how)
+    axes.annotate("", (to_x, to_y), (x, y), arrowprops=how).set_in_layout(False)
     if text:
-        middle = (x + to_x) / 2 + bend / 2 * (to_y - y), (y + to_y) / 2 - bend / 2 * (to_x - x)
         box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none"}
-        axes.text(middle[0], middle[1], text, bbox=box, **beside)
+        middle: Any = partial(_middle, axes, ((x, y), (to_x, to_y)), bend)
+        axes.annotate(text, (0, 0), xycoords=middle, bbox=box, **beside)
+
+
+def _middle(axes: Axes, ends: Any, bend: float, renderer: Any) -> Affine2D:
+    """Return the coordinates whose origin is the middle of an arrow, which bends in pixels."""
+    (x, y), (to_x, to_y) = axes.transData.transform(ends)
+    middle = (x + to_x) / 2 + bend / 2 * (to_y - y), (y + to_y) / 2 - bend / 2 * (to_x - x)
+    return Affine2D().translate(*middle)
 
 
 def _places(graph: networkx.MultiDiGraph) -> Mapping[str, Any]:
@@ -127,6 +156,15 @@ def _places(graph: networkx.MultiDiGraph) -> Mapping[str, Any]:
     if len(parts) > 1:
         return networkx.circular_layout(simple)
     return networkx.kamada_kawai_layout(simple)
+
+
+def _free_side(
+    graph: networkx.MultiDiGraph, place: Mapping[str, Any], name: str
+) -> tuple[int, int]:
+    """Return the side of a model's box that is farthest from its arrows."""
+    ways = [place[other] - place[name] for other in networkx.all_neighbors(graph, name)]
+    units = [way / np.linalg.norm(way) for way in ways if way.any()]
+    return min(SIDES, key=lambda side: max((float(unit @ side) for unit in units), default=0.0))
 
 
 def _beginnings(diagnosis: Diagnosis | None) -> set[str]:

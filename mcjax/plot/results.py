@@ -10,6 +10,7 @@ import numpy as np
 from mcjax.errors import InputError, did_you_mean
 from mcjax.verdicts.cells import Cell
 from mcjax.verdicts.judge import WITHOUT_STUDY, Verification
+from mcjax.verdicts.ladder import limit_of
 
 if TYPE_CHECKING:
     import xarray
@@ -67,6 +68,27 @@ class Results(NamedTuple):
         cells = _named("condition", condition, cells)
         return _named("law", cells[0].law if law is None else law, cells)
 
+    def limits(self, condition: str | None, quantity: str, law: str | None) -> list[Cell]:
+        """Return the cells about the limits of a quantity on a ladder.
+
+        Parameters are those of :meth:`chosen`; ``condition`` is the name of the ladder.
+
+        Raises
+        ------
+        InputError
+            If there is no such ladder, or more than one to choose from.
+        """
+        limit = limit_of(quantity)
+        names = self.conditions(limit)
+        if not names:
+            problem = f"has no limit of {quantity!r} on a ladder"
+            raise InputError("data", f"{problem}; give scale three or more values in [grid]")
+        if condition is not None and condition not in names:
+            hint = did_you_mean(condition, names)
+            problem = f"{condition!r} is not a ladder, as {_listed(names)} is{hint}"
+            raise InputError("condition", problem)
+        return self.chosen(condition, limit, law)
+
 
 def results_of(data: Verification | xarray.Dataset) -> Results:
     """Return what plots need to know of a verification, or of a Dataset of results.
@@ -78,7 +100,7 @@ def results_of(data: Verification | xarray.Dataset) -> Results:
     """
     found = _of_verification(data) if isinstance(data, Verification) else _of_dataset(data)
     if not found.cells:
-        raise InputError("data", "has no cell, as no law applies; there is nothing to plot")
+        raise InputError("data", "has no judged cell, so there is nothing to plot")
     return found
 
 
@@ -140,7 +162,7 @@ def _named(field: str, name: str, cells: Sequence[Cell]) -> list[Cell]:
     if not found:
         names = list(dict.fromkeys(str(getattr(cell, field)) for cell in cells))
         hint = did_you_mean(name, names)
-        raise InputError(field, f"{name!r} is not one of {_listed(names)}{hint}")
+        raise InputError(field, f"{name!r} was not judged; give one of {_listed(names)}{hint}")
     return found
 
 

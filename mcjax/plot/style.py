@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from mcjax.text import drawn
+from mcjax.text import drawn, shown
 from mcjax.verdicts.cells import Cell
 from mcjax.verdicts.claims import Interval
 
@@ -39,8 +40,8 @@ SETTINGS: dict[Any, Any] = {
 }
 
 
-LABEL_SIZE = 8
-"""Size of direct labels in points."""
+LABEL_SIZE, TITLE_SIZE = 8, 9
+"""Sizes of direct labels and of lines above axes, in points."""
 
 
 @contextmanager
@@ -193,8 +194,15 @@ def ratio_bars(
 
 
 def title(axes: Axes, *lines: str) -> None:
-    """Write lines above axes, at the left; empty ones are left out."""
-    axes.set_title("\n".join(filter(None, lines)), loc="left")
+    """Write lines above axes, at the left, wrapped to their width; empty ones are left out."""
+    fig = axes.get_figure(root=True)
+    assert fig is not None
+    points = 72 * axes.get_window_extent().width / fig.dpi
+    letters = max(16, int(2 * points / TITLE_SIZE))  # a letter is about half as wide as high
+    how: Any = {"width": letters, "max_lines": 3, "placeholder": "…"}
+    wrapped = (part for line in lines for part in textwrap.wrap(shown(line), **how))
+    text = "\n".join(drawn(part, letters) for part in wrapped)
+    axes.set_title(text, loc="left", fontsize=TITLE_SIZE)
 
 
 def whole_numbers(axes: Axes) -> None:

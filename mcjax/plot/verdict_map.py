@@ -87,7 +87,7 @@ def verdicts(
         axes.set_yticks(range(0, len(models), step), [drawn(name) for name in models[::step]])
         axes.set_ylabel("model" if step == 1 else f"model, every {step}th named")
         heading = ", ".join(filter(None, (cells[0].condition, quantity, f"by {cells[0].law}")))
-        title(axes, drawn(heading))
+        title(axes, heading)
         handles = [
             Patch(color=COLOURS[verdict], label=f"{verdict} {MARKS[verdict]}".strip())
             for verdict in order

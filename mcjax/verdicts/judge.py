@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     import pandas
     import xarray
 
-WITHOUT_STUDY = "was unpickled, which leaves out its study"
+WITHOUT_STUDY = "was copied or unpickled, which leaves out its study"
 
 
 @dataclass(frozen=True, repr=False)
@@ -80,7 +80,7 @@ class Verification(Summarised):
     outcomes : tuple of Outcome
         The outcome of each condition's chains, moments included.
     study : Study or None
-        The study that was judged; None once the verification was pickled, because a study holds
+        The study that was judged; None in copies by ``copy`` or ``pickle``, because a study holds
         functions. The same holds for ``predictions``, which are then empty.
     predictions : tuple of Predictions
         The predictions by which it was judged, for each condition.
@@ -116,7 +116,7 @@ class Verification(Summarised):
         Raises
         ------
         InputError
-            If the verification was unpickled, which leaves out its study.
+            If the verification was copied or unpickled, which leaves out its study.
         """
         if self.study is None:
             raise InputError("verification", f"{WITHOUT_STUDY}; call mcjax.dataset with the study")

@@ -9,7 +9,8 @@ the variance is finite (O'Brien, Journal of Applied Probability 17, 1980).
 With few chains a single one accounts for much of the spread of normal errors too, which does no
 harm. So the chain must also be farther off than is plausible for normal errors with the same
 covariance C: their ``||e||^2`` is approximately ``tr(C) / nu`` times a chi-squared variable with
-``nu = tr(C)^2 / tr(C^2)`` degrees of freedom (Satterthwaite 1946).
+``nu = tr(C)^2 / tr(C^2)`` degrees of freedom (Satterthwaite 1946). The probability of a false alarm
+is shared by all chains and cells of a condition, so that it does not grow with their number.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ HEAVY = (
 )
 ALIKE = "all chains have the same value, so there is no standard error"
 HEAVY_TAIL_ODDS = 1e-4
-"""Probability, in any one cell, that normal errors are called heavy-tailed."""
+"""Largest probability that normal errors are called heavy-tailed in any cell of a condition."""
 
 
 def dominated(outcome: Outcome) -> Bool[np.ndarray, "T+1 M"]:
@@ -42,7 +43,7 @@ def dominated(outcome: Outcome) -> Bool[np.ndarray, "T+1 M"]:
         second = own_blocks(outcome)
         trace = np.einsum("tiaa->ti", second)
         freedom = trace**2 / np.einsum("tiab,tiab->ti", second, second)
-        odds = squared.chains * chdtrc(freedom, freedom * largest / squared.mean)
+        odds = share.size * squared.chains * chdtrc(freedom, freedom * largest / squared.mean)
     return np.asarray((share > LARGE_SHARE) & (odds < HEAVY_TAIL_ODDS))
 
 

@@ -1,5 +1,6 @@
 """Plots show the numbers of cells, nothing else, and change nothing elsewhere."""
 
+import copy
 import itertools
 
 import matplotlib
@@ -113,7 +114,35 @@ def test_power_is_that_of_the_plan(judged, ax):
         x, y = curve.get_data()
         assert list(x) == sorted(x)
         assert x[list(y).index(0.9)] == need.chains
-    assert texts(ax) == [f"{need.quantity} by {need.law}" for need in needs]
+    assert {need.quantity for need in needs} == {"mse"}  # which the title names
+    assert texts(ax) == [need.law for need in needs]
+    assert ax.get_title("left").startswith("mse")
+
+
+def test_powers_that_are_left_out_are_told(ax):
+    """Eleven claims, and colours for seven."""
+    net = mcjax.build_network("ab", [("real", "a", 20), ("a", "b", 20)], 20)
+    quantities = ("mse", "bias", "covariance", "efficiency", "homogenisation")
+    one = mcjax.condition(net, mcjax.linear(), [0.5])
+    study = mcjax.Study((one,), generations=2, chains=512, tolerance=0.4, quantities=quantities)
+    plot.power(study, ax=ax)
+    claims = len(plan(study, api.predict(study), 0.9).needs)
+    assert claims > len(ax.texts) == len(PALETTE)
+    assert ax.get_title("left").endswith(f"first 7 of {claims} claims")
+
+
+def test_numbers_of_chains_are_written_out(ax, judged):
+    plot.power(judged.study, laws=["first_order"], ax=ax)
+    ax.figure.draw_without_rendering()
+    assert ax.get_xscale() == "log"
+    low, high = ax.get_xlim()
+    ticks = [tick for tick in ax.xaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+    assert [tick.label1.get_text() for tick in ticks] == [
+        f"{tick.get_loc():,.0f}" for tick in ticks
+    ]
+    boxes = [tick.label1.get_window_extent() for tick in ticks]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+    assert not any(tick.label1.get_text() for tick in ax.xaxis.get_minor_ticks())
 
 
 def test_collapse_is_highlighted(ax):
@@ -129,6 +158,28 @@ def test_collapse_is_highlighted(ax):
     assert {"20", "30"} <= set(texts(ax))
     arrows = [text for text in ax.texts if getattr(text, "arrow_patch", None) is not None]
     assert len(arrows) == len(feeds)
+
+
+def test_the_count_of_a_bent_feed_is_on_its_arrow(ax):
+    """Two models that read each other, on axes that are much wider than high."""
+    net = mcjax.build_network("ab", [("a", "b", 21), ("b", "a", 22)], 40)
+    plot.network(net, ax=ax)
+    ax.figure.set_size_inches(8, 3)
+    ax.figure.draw_without_rendering()
+    arrows = [text.arrow_patch for text in ax.texts if getattr(text, "arrow_patch", None)]
+    counts = [text for text in ax.texts if text.get_text() in ("21", "22")]
+    for arrow, count in zip(arrows, counts, strict=True):
+        start, control, end = arrow.get_path().vertices[:3]  # in pixels
+        middle = (start + 2 * control + end) / 4
+        box = count.get_window_extent()
+        centre = np.array([box.x0 + box.x1, box.y0 + box.y1]) / 2
+        np.testing.assert_allclose(centre, middle, atol=3)
+
+
+def test_a_diagnosis_of_another_network_is_refused(ax):
+    one, other = (mcjax.topologies.chain(n, samples=20, initial=20) for n in (2, 3))
+    with pytest.raises(InputError, match=r"^diagnosis: is of another network; .*leave it out$"):
+        plot.network(one, mcjax.diagnose(other), ax=ax)
 
 
 def test_generations_that_take_turns_are_drawn_without_a_diagnosis(ax):
@@ -175,11 +226,16 @@ def test_settings_are_left_alone_and_a_new_figure_has_ours(judged):
     [
         (plot.errors, {}, "condition: is missing; name one of 'one, scale=1'"),
         (plot.errors, {"condition": "one, scale=3"}, "did you mean 'one, scale="),
-        (plot.errors, PLACE | {"law": "first"}, "law: 'first' is not one of 'first_order'"),
+        (
+            plot.errors,
+            PLACE | {"law": "first"},
+            "law: 'first' was not judged; give one of 'first_order'",
+        ),
         (plot.ratios, PLACE | {"quantity": "mes"}, "did you mean 'mse'"),
         (plot.ladder, {"condition": "on"}, "'on' is not a ladder, as 'one' is"),
         (plot.ladder, {"generation": 7}, "generation: 7 was not judged"),
         (plot.ladder, {"quantity": "bias"}, "has no limit of 'bias'"),
+        (plot.ratios, PLACE | {"quantity": "mse_asymptote"}, "was not judged; give one of"),
     ],
 )
 def test_what_was_not_judged_is_named(judged, draw, wrong, message, ax):
@@ -194,6 +250,17 @@ def test_data_of_something_else_are_refused(judged, ax):
     lost = judged.__getstate__()
     with pytest.raises(InputError, match=r"plot its Dataset from mcjax\.dataset"):
         plot.errors(mcjax.Verification(**lost), ax=ax)
+
+
+def test_a_copy_without_its_study_says_so(judged):
+    with pytest.raises(InputError, match="was copied or unpickled, which leaves out its study"):
+        copy.copy(judged).to_dataset()
+
+
+def test_a_part_without_cells_has_nothing_to_plot(judged, ax):
+    part = judged.to_dataset().isel(model=[])
+    with pytest.raises(InputError, match="data: has no judged cell, so there is nothing to plot"):
+        plot.errors(part, ax=ax)
 
 
 def test_a_part_of_a_dataset_is_plotted(judged, ax):

@@ -1,5 +1,6 @@
 """Homogenisation and relative efficiency: claims on errors whose law is known, and on studies."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -80,6 +81,19 @@ def test_spreads_that_a_plan_counts_on_are_those_of_normal_chains():
     np.testing.assert_allclose(seen, one.spread.ravel(), rtol=0.05)
     spread = found[0]  # of one model; that of the other is the same, as there are two
     assert spread.observed.skewness * 200 == pytest.approx(one.skewness[0, 0], rel=0.1)
+
+
+def test_a_plan_of_many_models_takes_little_memory():
+    """A quadratic form of the errors of all models has 100^2 numbers, and there are 100 of them."""
+    many = law(np.eye(100), models=50)
+    tracemalloc.start()
+    try:
+        one = chain_contributions(many)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert one.spread.shape == (50, 2)
+    assert peak < 30 * 100**2 * 8
 
 
 def test_a_law_without_the_pooled_estimator_or_one_model_has_no_claim():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import chdtri
 
 from mcjax import api
 from mcjax.chains.program import Trajectory
@@ -104,6 +105,18 @@ def test_normal_errors_are_not_called_heavy(p, chains):
     found = summarise(Trajectory(theta, ended, ended), np.zeros(p))
     called = sum(np.count_nonzero(dominated(outcome)) for outcome in found)
     assert called <= stats.binom.isf(1e-6, 3 * len(found), HEAVY_TAIL_ODDS)
+
+
+@pytest.mark.parametrize(("cells", "called"), [(1, True), (100, False)])
+def test_what_is_implausible_in_one_cell_is_not_in_the_worst_of_many(cells, called):
+    """A chain as far off as happens in one cell out of 50,000."""
+    chains = 1024
+    theta = np.random.default_rng(0).standard_normal((1, chains, 1, cells, 1))
+    theta[0, 0, 0, 0] = np.sqrt(chdtri(1, 2e-5 / chains))
+    ended = np.zeros(theta.shape[:-1], np.int32)
+    [found] = summarise(Trajectory(theta, ended, ended), np.zeros(1))
+    assert 2e-5 < HEAVY_TAIL_ODDS < 100 * 2e-5
+    assert dominated(found).any() == called
 
 
 def test_one_wild_chain_is_seen():

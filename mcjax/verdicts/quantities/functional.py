@@ -136,7 +136,8 @@ class FunctionalMeans(Quantity):
                 if not count.note and math.isinf(span):
                     values = Moments(*(part[t, i, k] for part in moments))
                     highest = float(outcome.highest[t, i, k])
-                    count = count.unless(_tail(values, highest, functional.scale))
+                    tail = _tail(values, highest, functional.scale, moments.mean.size)
+                    count = count.unless(tail)
                 observed = Estimate(*(float(part[t, i, k]) for part in numbers))
                 yield functional_claim(
                     comparison.place(self._named(functional), t, i),
@@ -219,14 +220,17 @@ def unit_of(functional: Functional, predicted: float) -> float:
     return abs(predicted)
 
 
-def _tail(moments: Moments, highest: float, scale: Scale) -> str:
-    """Return why the spread of a functional is not credible; empty if it is."""
+def _tail(moments: Moments, highest: float, scale: Scale, cells: int) -> str:
+    """Return why the spread of a functional is not credible; empty if it is.
+
+    The probability of a false alarm is shared by all the cells of a condition.
+    """
     if moments.chains < 2 or alike(moments):
         return ALIKE
     if scale != "ratio":  # logarithms have light tails
         return ""
     share = (highest - moments.mean) ** 2 / moments.square
-    odds = moments.chains * chdtrc(1, highest / moments.mean)
+    odds = cells * moments.chains * chdtrc(1, highest / moments.mean)
     return HEAVY_FUNCTIONAL if share > LARGE_SHARE and odds < HEAVY_TAIL_ODDS else ""
 
 

@@ -246,29 +246,32 @@ def _predicted_cosine(
 
 def chain_contributions(prediction: Prediction) -> Contribution:
     """Return how one chain's contribution to each claim varies, shape (M, k)."""
-    forms = _quadratic_forms(prediction)
-    centre = np.broadcast_to(prediction.bias[-1].ravel(), forms.shape[:-1])
-    return contribution(cumulants_of_form(prediction.covariance[-1], centre, forms))
-
-
-def _quadratic_forms(prediction: Prediction) -> Float[np.ndarray, "M k M*p M*p"]:
-    """Return the matrix H of each claim's quadratic form ``e'He`` of the stacked errors."""
-    size, p = prediction.mse.shape[1], prediction.p
+    covariance, centre = prediction.covariance[-1], prediction.bias[-1].ravel()
     second = second_moments(prediction)
-    forms = []
-    for i in range(size):
-        unit = np.eye(size)[i]
-        apart = np.outer(unit - 1 / size, unit - 1 / size)
-        of_model = [np.kron(apart, np.eye(p)) / spread_of(second)[i]]
-        for metric in metrics(prediction.views, p, i).values():
-            inner = np.einsum("ikab,ab->ik", second, metric)
-            form = np.zeros((size, size))
-            for k in set(range(size)) - {i}:
-                scale = np.sqrt(inner[i, i] * inner[k, k])
-                form[[i, k], [k, i]] += 0.5 / scale
-                form[[i, k], [i, k]] -= inner[i, k] / scale / 2 / inner[[i, k], [i, k]]
-            of_model.append(np.kron(form / (size - 1), metric))
-        forms.append(of_model)
+    found = []
+    for i in range(len(second)):  # the forms of all models together take too much memory
+        forms = _quadratic_forms(second, metrics(prediction.views, prediction.p, i), i)
+        means = np.broadcast_to(centre, forms.shape[:-1])
+        found.append(cumulants_of_form(covariance, means, forms))
+    return contribution(np.stack(found, axis=1))
+
+
+def _quadratic_forms(
+    second: Float[np.ndarray, "M M p p"], by_name: Mapping[str, np.ndarray], i: int
+) -> Float[np.ndarray, "k M*p M*p"]:
+    """Return the matrix H of each quadratic form ``e'He`` of the stacked errors, for model i."""
+    size, _, p, _ = second.shape
+    unit = np.eye(size)[i]
+    apart = np.outer(unit - 1 / size, unit - 1 / size)
+    forms = [np.kron(apart, np.eye(p)) / spread_of(second)[i]]
+    for metric in by_name.values():
+        inner = np.einsum("ikab,ab->ik", second, metric)
+        form = np.zeros((size, size))
+        for k in set(range(size)) - {i}:
+            scale = np.sqrt(inner[i, i] * inner[k, k])
+            form[[i, k], [k, i]] += 0.5 / scale
+            form[[i, k], [i, k]] -= inner[i, k] / scale / 2 / inner[[i, k], [i, k]]
+        forms.append(np.kron(form / (size - 1), metric))
     return np.array(forms)
 
 
