@@ -160,7 +160,7 @@ def test_the_pair_explodes_at_its_radius(drawn):
 def test_second_order_departs_like_1_over_n_and_its_doubtful_part_is_told(drawn):
     folder, figures = drawn
     rows = table(folder / "small-samples.csv")
-    for family in small_samples.SHOWN:
+    for family in SMALL[small_samples]["SHOWN"]:
         law = [r for r in rows if (r["family"], r["law"]) == (family, "second_order")]
         slopes = [float(r["rows"]) * (float(r["ratio"]) - 1) for r in law]
         assert [int(r["rows"]) for r in law] == [50, 70, 100]
