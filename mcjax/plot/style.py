@@ -197,6 +197,11 @@ def title(axes: Axes, *lines: str) -> None:
     axes.set_title("\n".join(filter(None, lines)), loc="left")
 
 
+def heading(cell: Cell, quantity: str) -> str:
+    """Return a line that names the condition of a cell, a quantity and the law."""
+    return ", ".join(map(drawn, filter(None, (cell.condition, quantity, f"by {cell.law}"))))
+
+
 def whole_numbers(axes: Axes) -> None:
     """Use whole numbers on the horizontal axis, which is that of generations."""
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
