@@ -75,14 +75,14 @@ def shown_lines(text: str) -> str:
     return "\n".join("\t".join(map(shown, line.split("\t"))) for line in lines)
 
 
-def drawn(name: str) -> str:
+def drawn(name: str, most: int = LONGEST_DRAWN) -> str:
     """Return a name for Matplotlib, in which no dollar sign begins mathematics.
 
     A name that is too long for a figure is truncated.
     """
     whole = shown(name)
-    if len(whole) > LONGEST_DRAWN:
-        whole = f"{whole[: LONGEST_DRAWN - 1]}…"
+    if len(whole) > most:
+        whole = f"{whole[: most - 1]}…"
     return whole.replace("$", r"\$")
 
 

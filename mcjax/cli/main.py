@@ -17,18 +17,16 @@ from typing import Any, TextIO
 
 import click
 
+from mcjax.cli.drawings import figures, plot
 from mcjax.cli.resumable import Resumable
 from mcjax.cli.start import import_jax, start_jax
+from mcjax.cli.status import BAD_INPUT, CLOSED, EXIT, FAULT, STOPPED
 from mcjax.errors import InputError, SharedError, naming
 from mcjax.faults import fault_sentence, place_of
 from mcjax.files import reading_once
 from mcjax.laws.collapse.origins import CLAUSES
 from mcjax.text import shown
 
-EXIT = {"verified": 0, "refuted": 1, "inconclusive": 3}
-BAD_INPUT = 2  # also an environment in which JAX does not start
-STOPPED, CLOSED = 130, 141  # what a shell reports for a program ended by SIGINT or SIGPIPE
-FAULT = 70  # an error in mcjax; status 1 means "refuted" and nothing else
 LONGEST = 1200
 """Largest number of characters of a sentence."""
 
@@ -265,27 +263,8 @@ def families(as_json: bool) -> None:
     run_families(as_json)
 
 
-@cli.command()
-@click.argument("names", nargs=-1)
-@click.option(
-    "--out",
-    type=PATH,
-    default=Path("figures"),
-    show_default=True,
-    help="Folder for PDF, PNG and data.",
-)
-@click.option(
-    "--chains", type=click.IntRange(min=64), help="Number of chains, in place of the figure's."
-)
-def figures(names: tuple[str, ...], out: Path, chains: int | None) -> int:
-    """Draw figures as PDF and PNG.
-
-    Draws the figures NAMES, or all, and keeps the data of each beside it.
-    """
-    start_jax()
-    from mcjax.cli.commands import run_figures
-
-    return 0 if run_figures(names, out, chains) else FAULT
+cli.add_command(figures)
+cli.add_command(plot)
 
 
 def run() -> None:

@@ -17,7 +17,9 @@ from mcjax.errors import InputError
 from mcjax.text import csv_text, strict_json
 from mcjax.version import __version__
 
-FORMATS = ("pdf", "png", "csv")
+FORMATS = ("pdf", "png")
+WITHOUT_DATE = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
+"""Metadata by format, so that equal figures have equal files."""
 MADE_BY = "mcjax figure"
 
 COLUMNS = {
@@ -40,7 +42,7 @@ COLUMNS = {
 """Columns that several figures share, which hold texts or dimensionless numbers."""
 
 
-def refuse_foreign(folder: Path, name: str) -> None:
+def refuse_foreign(folder: Path, name: str, formats: Sequence[str] = FORMATS) -> None:
     """Raise an error if the files of a figure exist, but were not written by mcjax.
 
     Raises
@@ -51,7 +53,8 @@ def refuse_foreign(folder: Path, name: str) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError("--out", "is not a folder; name another", str(folder))
     about = folder / f"{name}.json"
-    there = [path for kind in (*FORMATS, "json") if (path := folder / f"{name}.{kind}").exists()]
+    paths = [folder / f"{name}.{kind}" for kind in (*formats, "csv", "json")]
+    there = [path for path in paths if path.exists()]
     if not there:
         return
     try:
@@ -90,8 +93,9 @@ def save(
     about: str,
     columns: Mapping[str, str] | None = None,
     owned: bool = False,
+    formats: Sequence[str] = FORMATS,
 ) -> list[Path]:
-    """Write NAME.pdf, NAME.png, the plotted numbers NAME.csv, and their description NAME.json.
+    """Write NAME.pdf and the like, the plotted numbers NAME.csv, and their description NAME.json.
 
     Parameters
     ----------
@@ -109,11 +113,13 @@ def save(
         Descriptions of columns that :data:`COLUMNS` does not have, with their units.
     owned : bool, optional
         Whether the whole folder is known to belong to mcjax.
+    formats : sequence of str, optional
+        Formats of the figure.
 
     Returns
     -------
     list of Path
-        The first three files.
+        The files in these formats, and the plotted numbers.
 
     Raises
     ------
@@ -121,7 +127,7 @@ def save(
         If the folder cannot be written, or holds such files of someone else.
     """
     if not owned:
-        refuse_foreign(folder, name)
+        refuse_foreign(folder, name, formats)
     known = COLUMNS | dict(columns or {})
     mark = {
         "made_by": MADE_BY,
@@ -130,14 +136,14 @@ def save(
         "about": about,
         "columns": {column: known[column] for column in rows[0]},
     }
-    paths = [folder / f"{name}.{kind}" for kind in FORMATS]
+    paths = [folder / f"{name}.{kind}" for kind in (*formats, "csv")]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # first, so that a figure that was interrupted can be drawn again
         (folder / f"{name}.json").write_text(strict_json(mark) + "\n", encoding="utf-8")
-        fig.savefig(paths[0], metadata={"CreationDate": None})
-        fig.savefig(paths[1])
-        paths[2].write_text(csv_text(rows), encoding="utf-8", newline="")
+        for kind, path in zip(formats, paths, strict=False):
+            fig.savefig(path, metadata=WITHOUT_DATE.get(kind))
+        paths[-1].write_text(csv_text(rows), encoding="utf-8", newline="")
     except OSError as error:
         problem = f"cannot be written: {error.strerror}; make room, or name another folder"
         raise InputError("--out", problem, str(folder)) from error

@@ -13,7 +13,7 @@ from mcjax.plot.style import PALETTE, axes_for, label_ends, title
 from mcjax.study.study import Study
 from mcjax.verdicts.plan import plan
 
-POWERS = (0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)
+POWERS = (0.01, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
 @checked_but("laws")
@@ -43,22 +43,16 @@ def power(study: Study, laws: Laws | None = None, ax: Axes | None = None) -> Axe
     InputError
         If no number of chains verifies anything.
     """
-    predictions = api.predict(study, laws)
-    curves: dict[str, list[tuple[int, float]]] = {}
-    for wanted in POWERS:
-        for need in plan(study, predictions, wanted).needs:
-            if need.chains is not None:
-                name = f"{need.quantity} by {need.law}"
-                curves.setdefault(name, []).append((need.chains, wanted))
-    if not curves:
-        raise InputError("study", "has no claim that a number of chains verifies; see --plan")
+    curves = announced(study, laws)
+    judged, quantities = ({place[k] for place in curves} for k in (0, 1))
     with axes_for(ax) as axes:
         ends: list[tuple[float, str, str]] = []
         reach = [study.chains]
-        for (name, points), colour in zip(curves.items(), PALETTE, strict=False):
+        for ((law, quantity), points), colour in zip(curves.items(), PALETTE, strict=False):
             chains, powers = zip(*points, strict=True)
             axes.plot(chains, powers, color=colour)
-            ends.append((powers[-1], name, colour))
+            parts = [quantity] * (len(quantities) > 1) + [law] * (len(judged) > 1)
+            ends.append((powers[-1], ", ".join(parts), colour))
             reach += chains
         axes.axvline(study.chains, color="0.4", linestyle=":")
         if max(reach) > 10 * min(reach):
@@ -72,8 +66,30 @@ def power(study: Study, laws: Laws | None = None, ax: Axes | None = None) -> Axe
         axes.set_xlabel("chains of each condition")
         axes.set_ylabel("power")
         key = f"all cells verified at ±{100 * study.tolerance:g}% if the law is true"
+        whole = [next(iter(names)) for names in (quantities, judged) if len(names) == 1]
         left_out = len(curves) > len(PALETTE)
         note = f"first {len(PALETTE)} of {len(curves)} claims" if left_out else ""
-        title(axes, key, f"dotted: the study's {study.chains:,} chains", note)
+        title(axes, ", ".join(whole), key, f"dotted: the study's {study.chains:,} chains", note)
         label_ends(axes, ends)
     return axes
+
+
+def announced(
+    study: Study, laws: Laws | None = None
+) -> dict[tuple[str, str], list[tuple[int, float]]]:
+    """Return chains and the power that they give, by law and quantity.
+
+    Raises
+    ------
+    InputError
+        If no number of chains verifies anything.
+    """
+    predictions = api.predict(study, laws)
+    curves: dict[tuple[str, str], list[tuple[int, float]]] = {}
+    for power in POWERS:
+        for need in plan(study, predictions, power).needs:
+            if need.chains is not None:
+                curves.setdefault((need.law, need.quantity), []).append((need.chains, power))
+    if not curves:
+        raise InputError("study", "has no claim that a number of chains verifies; see --plan")
+    return curves

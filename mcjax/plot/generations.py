@@ -80,8 +80,8 @@ def errors(
         axes.set_ylabel(NAMES.get(quantity, drawn(quantity)))
         if quantity in NAMES:
             axes.set_ylim(bottom=0)
-        key = f"points: simulated, 95% bands; lines: {drawn(cells[0].law)}"
-        title(axes, drawn(cells[0].condition), key, note)
+        key = f"points: simulated, 95% bands; lines: {cells[0].law}"
+        title(axes, cells[0].condition, key, note)
         label_ends(axes, _ends(cells, models, "predicted"))
     return axes
 

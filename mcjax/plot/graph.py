@@ -24,6 +24,8 @@ MOST_DRAWN = 200
 """Largest number of models of a graph that can be read."""
 MOST_COUNTED = 12
 """Largest number of feeds that have their sample counts beside them."""
+SIDES = ((0, 1), (1, 0), (0, -1), (-1, 0))
+"""Sides of a box, as steps to the right and up."""
 COLLAPSES, STABLE, SOURCE = PALETTE[1], PALETTE[0], "0.35"
 
 
@@ -77,7 +79,8 @@ def network(net: Network, diagnosis: Diagnosis | None = None, ax: Axes | None = 
             counts = [f.samples for f in feeds if (f.origin, f.reader) == (origin, reader)]
             count = f"{sum(counts):,}" if len(feeds) <= MOST_COUNTED else ""
             bend = 0.15 if (origin, reader) in both else 0.0
-            arrow(axes, labels[origin], labels[reader], bend=bend, text=count)
+            side = _free_side(graph, place, reader)
+            arrow(axes, labels[origin], labels[reader], bend=bend, side=side, text=count)
         spread = np.array(list(place.values()))
         low, high = spread.min(0), spread.max(0)
         pad = 0.18 * np.maximum(high - low, 1.0)
@@ -89,9 +92,16 @@ def network(net: Network, diagnosis: Diagnosis | None = None, ax: Axes | None = 
 
 
 def arrow(
-    axes: Axes, origin: Text, reader: Text, *, bend: float = 0.0, text: str = "", **style: Any
+    axes: Axes,
+    origin: Text,
+    reader: Text,
+    *,
+    bend: float = 0.0,
+    side: tuple[int, int] = SIDES[0],
+    text: str = "",
+    **style: Any,
 ) -> None:
-    """Draw an arrow that ends at the boxes of two names; a loop above the box of one.
+    """Draw an arrow that ends at the boxes of two names; a loop at one side of the box of one.
 
     Parameters
     ----------
@@ -101,6 +111,8 @@ def arrow(
         Names with a box each.
     bend : float, optional
         Curvature of the arrow.
+    side : tuple of int, optional
+        The side of a loop, one of :data:`SIDES`.
     text : str, optional
         Text at its middle.
     **style : object
@@ -110,14 +122,18 @@ def arrow(
     how = {"arrowstyle": "-|>", "color": "0.3"} | style
     beside: Any = {"fontsize": 7, "color": "0.3", "ha": "center", "va": "center"}
     if origin is reader:
-        foot = OffsetFrom(ends[0], (0.5, 1.0), "points")
+        dx, dy = side
+        foot = OffsetFrom(ends[0], (0.5 + dx / 2, 0.5 + dy / 2), "points")
         how |= {"connectionstyle": "arc3,rad=-1.8", "shrinkA": 0, "shrinkB": 0}
-        axes.annotate("", (7, 0), xytext=(-7, 0), xycoords=foot, textcoords=foot, arrowprops=how)
-        axes.annotate(text, (0, 19), xycoords=foot, **beside)
+        start, end = (-7 * dy, 7 * dx), (7 * dy, -7 * dx)
+        loop = axes.annotate("", end, xytext=start, xycoords=foot, textcoords=foot, arrowprops=how)
+        loop.set_in_layout(False)  # where names end decides
+        beside |= {"ha": ("right", "center", "left")[dx + 1]}
+        axes.annotate(text, (16 * dx, 19 * dy), xycoords=foot, **beside).set_in_layout(False)
         return
     how |= {"patchA": ends[0], "patchB": ends[1], "connectionstyle": f"arc3,rad={bend}"}
     (x, y), (to_x, to_y) = origin.get_position(), reader.get_position()
-    axes.annotate("", (to_x, to_y), (x, y), arrowprops=how)
+    axes.annotate("", (to_x, to_y), (x, y), arrowprops=how).set_in_layout(False)
     if text:
         box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none"}
         middle: Any = partial(_middle, axes, ((x, y), (to_x, to_y)), bend)
@@ -140,6 +156,15 @@ def _places(graph: networkx.MultiDiGraph) -> Mapping[str, Any]:
     if len(parts) > 1:
         return networkx.circular_layout(simple)
     return networkx.kamada_kawai_layout(simple)
+
+
+def _free_side(
+    graph: networkx.MultiDiGraph, place: Mapping[str, Any], name: str
+) -> tuple[int, int]:
+    """Return the side of a model's box that is farthest from its arrows."""
+    ways = [place[other] - place[name] for other in networkx.all_neighbors(graph, name)]
+    units = [way / np.linalg.norm(way) for way in ways if way.any()]
+    return min(SIDES, key=lambda side: max((float(unit @ side) for unit in units), default=0.0))
 
 
 def _beginnings(diagnosis: Diagnosis | None) -> set[str]:

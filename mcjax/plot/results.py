@@ -10,6 +10,7 @@ import numpy as np
 from mcjax.errors import InputError, did_you_mean
 from mcjax.verdicts.cells import Cell
 from mcjax.verdicts.judge import WITHOUT_STUDY, Verification
+from mcjax.verdicts.ladder import limit_of
 
 if TYPE_CHECKING:
     import xarray
@@ -66,6 +67,27 @@ class Results(NamedTuple):
             condition = names[0]
         cells = _named("condition", condition, cells)
         return _named("law", cells[0].law if law is None else law, cells)
+
+    def limits(self, condition: str | None, quantity: str, law: str | None) -> list[Cell]:
+        """Return the cells about the limits of a quantity on a ladder.
+
+        Parameters are those of :meth:`chosen`; ``condition`` is the name of the ladder.
+
+        Raises
+        ------
+        InputError
+            If there is no such ladder, or more than one to choose from.
+        """
+        limit = limit_of(quantity)
+        names = self.conditions(limit)
+        if not names:
+            problem = f"has no limit of {quantity!r} on a ladder"
+            raise InputError("data", f"{problem}; give scale three or more values in [grid]")
+        if condition is not None and condition not in names:
+            hint = did_you_mean(condition, names)
+            problem = f"{condition!r} is not a ladder, as {_listed(names)} is{hint}"
+            raise InputError("condition", problem)
+        return self.chosen(condition, limit, law)
 
 
 def results_of(data: Verification | xarray.Dataset) -> Results:

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from mcjax.arguments import checked
-from mcjax.errors import InputError, did_you_mean
+from mcjax.errors import InputError
 from mcjax.plot.results import first_models, results_of
 from mcjax.plot.style import (
     MARKERS,
@@ -22,7 +22,6 @@ from mcjax.plot.style import (
     title,
 )
 from mcjax.verdicts.judge import Verification
-from mcjax.verdicts.ladder import limit_of
 
 if TYPE_CHECKING:
     import xarray
@@ -67,16 +66,7 @@ def ladder(
         If nothing of that name was judged.
     """
     results = results_of(data)
-    limit = limit_of(quantity)
-    names = results.conditions(limit)
-    if not names:
-        problem = f"has no limit of {quantity!r} on a ladder"
-        raise InputError("data", f"{problem}; give scale three or more values in [grid]")
-    if condition is not None and condition not in names:
-        known = ", ".join(map(repr, names[:6]))
-        hint = did_you_mean(condition, names)
-        raise InputError("condition", f"{condition!r} is not a ladder, as {known} is{hint}")
-    limits = results.chosen(condition, limit, law)
+    limits = results.limits(condition, quantity, law)
     scales = results.scales.get(limits[0].condition, {})
     last = max(cell.generation for cell in limits) if generation is None else generation
     limits = [cell for cell in limits if cell.generation == last]

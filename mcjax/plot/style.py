@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from mcjax.text import drawn
+from mcjax.text import drawn, shown
 from mcjax.verdicts.cells import Cell
 from mcjax.verdicts.claims import Interval
 
@@ -39,8 +40,8 @@ SETTINGS: dict[Any, Any] = {
 }
 
 
-LABEL_SIZE = 8
-"""Size of direct labels in points."""
+LABEL_SIZE, TITLE_SIZE = 8, 9
+"""Sizes of direct labels and of lines above axes, in points."""
 
 
 @contextmanager
@@ -193,13 +194,23 @@ def ratio_bars(
 
 
 def title(axes: Axes, *lines: str) -> None:
-    """Write lines above axes, at the left; empty ones are left out."""
-    axes.set_title("\n".join(filter(None, lines)), loc="left")
+    """Write lines above axes, at the left, wrapped to their width; empty ones are left out."""
+    fig = axes.get_figure(root=True)
+    assert fig is not None
+    points = 72 * axes.get_window_extent().width / fig.dpi
+    letters = max(16, int(2 * points / TITLE_SIZE))  # a letter is about half as wide as high
+    how: Any = {"width": letters, "max_lines": 3, "placeholder": "…"}
+    wrapped = (part for line in lines for part in textwrap.wrap(shown(line), **how))
+    text = "\n".join(drawn(part, letters) for part in wrapped)
+    axes.set_title(text, loc="left", fontsize=TITLE_SIZE)
 
 
 def heading(cell: Cell, quantity: str) -> str:
-    """Return a line that names the condition of a cell, a quantity and the law."""
-    return ", ".join(map(drawn, filter(None, (cell.condition, quantity, f"by {cell.law}"))))
+    """Return a line that names a quantity, the law of a cell, and its condition.
+
+    The condition is last, because a name that is too long loses its end.
+    """
+    return ", ".join(filter(None, (f"{quantity} by {cell.law}", cell.condition)))
 
 
 def whole_numbers(axes: Axes) -> None:

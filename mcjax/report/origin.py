@@ -51,7 +51,7 @@ def read_about(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError("", "is damaged; run verify into another folder", str(path)) from error
     if "survey" in about:
-        raise InputError("", "holds a survey; only chains of a study can be replayed", str(folder))
+        raise InputError("", "holds a survey; name a folder with a study", str(folder))
     return kept
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mcjax.errors import InputError
+from mcjax.report.origin import read_about
 from mcjax.verdicts.cells import Cell
 from mcjax.verdicts.frames import cell_table
 
@@ -33,3 +36,25 @@ def parquet(cells: Sequence[Cell]) -> bytes:
     file = io.BytesIO()
     writer.write_table(cell_table(cells), file)
     return file.getvalue()
+
+
+def read_results(folder: Path) -> xarray.Dataset:
+    """Return the Dataset in a folder of results.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no results of a study, or they are not complete or damaged.
+    """
+    import xarray
+
+    read_about(folder)
+    path = folder / "results.nc"
+    if not path.is_file():
+        problem = "holds a study that has not ended; run the same verify command to go on"
+        raise InputError("", problem, str(folder))
+    try:
+        return xarray.load_dataset(path, engine="h5netcdf")
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        problem = "is damaged; run verify into another folder"
+        raise InputError("", problem, str(path)) from error

@@ -9,12 +9,15 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.special import ndtri
 
 from mcjax.calls import explained
 from mcjax.engine.powers import NonNormality
 from mcjax.verdicts.skewed_means import Tails, reaches
+
+MOST_MORE = 1e6
+"""Factor by which skewness multiplies chains at most; with more no number is said to suffice."""
 
 
 @explained
@@ -182,21 +185,27 @@ class SquareCells(RatioCells):
     def chains(self, tolerance: float, level: float, miss: float) -> float:
         """Return the number of chains that verify every cell if the law is true.
 
-        The upper end of a skewed mean's interval reaches farthest. That is a matter of few chains,
-        so the number is found by iteration.
+        The upper end of a skewed mean's interval reaches farthest, the more so the fewer chains
+        there are.
         """
         normal = self.standard_errors(level, miss)
         room = (tolerance / normal) ** 2 - self.error**2
         least = np.where(room > 0, self.spread**2 / room, np.inf)
-        found = least
-        for _ in range(20):
-            n = np.where(np.isfinite(found), found, 1e300)
-            share = 1 / np.hypot(1, self.error / self.spread * np.sqrt(n))
-            _, up = reaches(level, 10**9, NonNormality(self.skewness / np.sqrt(n) * share**3))
-            farther = (normal + up + float(ndtri(level / 2))) / normal
-            room = (tolerance / normal / farther) ** 2 - self.error**2
-            found = np.where(room > 0, self.spread**2 / room, np.inf)
-        return float(np.max(np.maximum(found, least)))
+
+        def within(n: Float[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
+            """Return in which cells the margin holds the upper end, with n chains."""
+            total = np.hypot(self.spread / np.sqrt(n), self.error)
+            skewness = self.skewness / np.sqrt(n) * (self.spread / np.sqrt(n) / total) ** 3
+            _, up = reaches(level, 10**9, NonNormality(skewness))
+            return (normal + up + float(ndtri(level / 2))) * total <= tolerance
+
+        low, high = least, MOST_MORE * least
+        high = np.where(within(high), high, np.inf)
+        for _ in range(60):
+            middle = np.sqrt(low * high)
+            enough = within(middle)
+            low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+        return float(np.max(high))
 
 
 @dataclass(frozen=True)

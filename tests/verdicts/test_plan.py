@@ -11,6 +11,7 @@ from scipy import stats
 from mcjax import api
 from mcjax.chains.program import Trajectory
 from mcjax.engine.outcome import summarise
+from mcjax.engine.powers import NonNormality
 from mcjax.models.location import linear
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition, ladder
@@ -20,7 +21,9 @@ from mcjax.verdicts.equivalence import REFUTED, VERIFIED
 from mcjax.verdicts.judge import claims_of, judge
 from mcjax.verdicts.ladder import Rung, climb
 from mcjax.verdicts.plan import plan
+from mcjax.verdicts.planning import SquareCells
 from mcjax.verdicts.quantities.registry import QUANTITIES
+from mcjax.verdicts.skewed_means import reaches
 
 POWER = 0.9
 RUNS = 100
@@ -96,6 +99,19 @@ def test_normality_of_normal_errors(base):
     predictions = [replace(predictions[0], laws={"finite_sample": law})]
     chains = plan(study, predictions, POWER).chains
     assert verdicts(study, predictions, chains).count(VERIFIED) >= FEWEST
+
+
+@pytest.mark.parametrize("tolerance", [0.01, 0.1, 0.4, 0.6, 0.9])
+@pytest.mark.parametrize("skewness", [0.0, 1.0, 2.8])
+def test_the_planned_upper_end_of_a_square_touches_the_margin(skewness, tolerance):
+    """However few chains a wide margin takes, with which skewness matters most."""
+    level, miss = 0.001, 0.01
+    ones = np.ones(1)
+    cells = SquareCells("mse", 1.2 * ones, 0 * ones, 0 * ones, skewness * ones)
+    chains = cells.chains(tolerance, level, miss)
+    _, up = reaches(level, 10**9, NonNormality(skewness / math.sqrt(chains)))
+    reach = (up + stats.norm.isf(miss)) * 1.2 / math.sqrt(chains)
+    assert reach == pytest.approx(tolerance, rel=1e-6)
 
 
 def test_more_cells_and_tighter_margins_take_more_chains(base):
