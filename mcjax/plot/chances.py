@@ -57,7 +57,7 @@ def power(study: Study, laws: Laws | None = None, ax: Axes | None = None) -> Axe
         axes.axvline(study.chains, color="0.4", linestyle=":")
         if max(reach) > 10 * min(reach):
             axes.set_xscale("log")
-            few = max(reach) < 200 * min(reach)
+            few = max(reach) < 40 * min(reach)  # more do not fit a column
             axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
             axes.xaxis.set_minor_formatter(NullFormatter())
             axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))

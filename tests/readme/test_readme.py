@@ -30,10 +30,12 @@ import mcjax
 from mcjax.cli.main import cli
 
 ROOT = Path(__file__).parents[2]
-README = ROOT / "README.md"
 PAGES = {
     page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8")
-    for page in (README, *sorted((ROOT / "docs").rglob("*.md")))
+    for page in (
+        *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
+        *sorted((ROOT / "docs").rglob("*.md")),
+    )
 }
 QUICK = ("docs/pipelines.md",)
 """Pages whose code runs by default."""
