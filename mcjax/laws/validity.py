@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 LARGEST_INDICATOR, LARGEST_LEVERAGE = 0.5, 0.5
 """Largest X and L with which an expansion is judged."""
+ROWS_A_PARAMETER = 10
+"""An expansion is judged where the smallest fit has more rows than this for each parameter."""
 SQUARE, SHARE = 2.0, 0.1
 """Factors of ``X^2`` and of L in what it neglects."""
 DRAWN = 3.0
@@ -107,7 +109,7 @@ class Validity(NamedTuple):
 
     @property
     def judged(self) -> Bool[np.ndarray, "T+1 M"]:
-        """Whether mean squared errors are judged: X and L are small enough."""
+        """Whether mean squared errors are judged: X and L are small, and rows many, enough."""
         return self._inside(self.indicator)
 
     @property
@@ -175,11 +177,18 @@ class Validity(NamedTuple):
 
     def _inside(self, indicator: Float[np.ndarray, "T+1 M"]) -> Bool[np.ndarray, "T+1 M"]:
         inside = (indicator <= LARGEST_INDICATOR) & (self.leverage <= LARGEST_LEVERAGE)
-        return np.asarray(inside)
+        return np.asarray(inside & (self.rows >= self._fewest))
+
+    @property
+    def _fewest(self) -> int:
+        """Fewest rows in the smallest fit with which anything is judged."""
+        return ROWS_A_PARAMETER * len(self.third.direction) + 1
 
     def _excess(self, indicator: Float[np.ndarray, "T+1 M"]) -> float:
         """Return the factor by which samples must grow until all is judged."""
         leverage = float(self.leverage.max())
         return max(
-            float(indicator.max()) / LARGEST_INDICATOR, math.sqrt(leverage / LARGEST_LEVERAGE)
+            float(indicator.max()) / LARGEST_INDICATOR,
+            math.sqrt(leverage / LARGEST_LEVERAGE),
+            self._fewest / self.rows if self.rows < self._fewest else 0.0,
         )

@@ -87,7 +87,7 @@ class Network(Summarised):
         first = self.later.at(1)
         title = f"Network: {self.heading}"
         if not self.later.constant or self.later.exponent:
-            title += " in generation 1, which change with time"
+            title += "; feeds change with time, these are of generation 1"
         rows = zip(self.models, map(_read, by_reader(self.models, first.feeds)), strict=True)
         return Summary(title, rows, self.size)
 

@@ -17,6 +17,7 @@ from mcjax.plot.style import (
     PALETTE,
     axes_for,
     curves,
+    heading,
     label_ends,
     margin,
     ratio_limits,
@@ -140,11 +141,10 @@ def ratios(
             _bars(axes, own, shift=shift, colour=colour, marker=MARKERS[k])
         whole_numbers(axes)
         axes.set_ylabel("simulated / predicted")
-        heading = ", ".join(filter(None, (cells[0].condition, quantity, f"by {cells[0].law}")))
         key = f"grey: ±{100 * results.tolerance:g}%; full: verified, hollow: inconclusive"
         if any(cell.verdict == REFUTED for cell in cells):
             key += ", ×: refuted"
-        title(axes, heading, key, note)
+        title(axes, heading(cells[0], quantity), key, note)
         label_ends(axes, _ends(cells, models, "ratio"))
     return axes
 

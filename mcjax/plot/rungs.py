@@ -14,6 +14,7 @@ from mcjax.plot.style import (
     MARKERS,
     PALETTE,
     axes_for,
+    heading,
     label_ends,
     margin,
     ratio_bars,
@@ -110,10 +111,9 @@ def ladder(
         axes.set_xticks([0, *sizes], ["limit", *(f"{1 / size:g}" for size in sizes)])
         axes.set_xlabel("factor of all sample counts")
         axes.set_ylabel("simulated / predicted")
-        heading = ", ".join(filter(None, (limits[0].condition, quantity, f"by {limits[0].law}")))
         key = (
             f"generation {last}; grey: ±{100 * results.tolerance:g}%; thick: interval of the limit"
         )
-        title(axes, heading, key, note)
+        title(axes, heading(limits[0], quantity), key, note)
         label_ends(axes, ends)
     return axes

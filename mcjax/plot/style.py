@@ -205,6 +205,14 @@ def title(axes: Axes, *lines: str) -> None:
     axes.set_title(text, loc="left", fontsize=TITLE_SIZE)
 
 
+def heading(cell: Cell, quantity: str) -> str:
+    """Return a line that names a quantity, the law of a cell, and its condition.
+
+    The condition is last, because a name that is too long loses its end.
+    """
+    return ", ".join(filter(None, (f"{quantity} by {cell.law}", cell.condition)))
+
+
 def whole_numbers(axes: Axes) -> None:
     """Use whole numbers on the horizontal axis, which is that of generations."""
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 
 from mcjax.arguments import checked
 from mcjax.plot.results import results_of
-from mcjax.plot.style import axes_for, title, whole_numbers
+from mcjax.plot.style import axes_for, heading, title, whole_numbers
 from mcjax.text import drawn
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.judge import Verification
@@ -86,8 +86,7 @@ def verdicts(
         step = -(-len(models) // MOST_NAMED)
         axes.set_yticks(range(0, len(models), step), [drawn(name) for name in models[::step]])
         axes.set_ylabel("model" if step == 1 else f"model, every {step}th named")
-        heading = ", ".join(filter(None, (cells[0].condition, quantity, f"by {cells[0].law}")))
-        title(axes, heading)
+        title(axes, heading(cells[0], quantity))
         handles = [
             Patch(color=COLOURS[verdict], label=f"{verdict} {MARKS[verdict]}".strip())
             for verdict in order

@@ -236,6 +236,24 @@ def test_leverage(model, theta, third):
     assert found.judged.all() == (third / n**2 <= 0.5 and found.indicator.max() <= 0.5)
 
 
+@pytest.mark.parametrize("p", [1, 2])
+def test_ten_rows_for_each_parameter_are_too_few(p):
+    """Even where the expansion itself says that it is accurate."""
+    few, enough = (
+        LAW.predict(one_model(loop(n), huber(), [0.1] * p, n), 1).validity
+        for n in (10 * p, 10 * p + 1)
+    )
+    for found in (few, enough):
+        assert (found.indicator <= 0.5).all()
+        assert (found.leverage <= 0.5).all()
+    assert not few.judged.any()
+    assert not few.directed_judged.any()
+    assert f"from {10 * p + 1} rows" in few.note
+    assert few.accurate_from(1.0)["first_order"] == 10 * p + 1
+    assert enough.judged.all()
+    assert enough.note == ""
+
+
 @pytest.mark.parametrize("one", [loop_of(400), loop_of(100, (0.5, -0.5), poisson())])
 def test_the_allowance_is_a_share_of_the_first_order_error(one):
     """Claims are relative to the prediction, which corrections make larger."""

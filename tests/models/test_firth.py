@@ -65,6 +65,26 @@ def test_a_model_of_ones_own_is_refused(tmp_path):
         make_model({"file": "mine.py", "predictor": "linear", "penalty": "firth"}, tmp_path)
 
 
+def test_a_model_of_ones_own_states_its_curvature():
+    def loss(eta, y):
+        return jnp.logaddexp(0.0, eta) - y * eta
+
+    def sample(key, eta):
+        return (jax.random.uniform(key) < jax.nn.sigmoid(eta)).astype(float)
+
+    def log_curvature(params, eta):
+        return -jnp.logaddexp(0.0, eta) - jnp.logaddexp(0.0, -eta)
+
+    own = mcjax.user_model(loss, sample, predictor="linear")
+    own = replace(own, predictor=replace(own.predictor, log_curvature=log_curvature))
+    x, y, _ = data_set("logistic", 0)
+    found, known = (
+        fits(model, x[None], y[None]).theta
+        for model in (mcjax.penalised(own, firth=True), firth("logistic"))
+    )
+    np.testing.assert_allclose(found, known, rtol=1e-6)
+
+
 @pytest.mark.parametrize("given", [{}, {"firth": False}, {"firth": True, "ridge": 0.1}])
 def test_exactly_one_penalty_is_given(given):
     with pytest.raises(InputError, match=r"^family\.penalty: takes one penalty; give ridge=0\.1"):

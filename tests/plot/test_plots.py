@@ -252,6 +252,14 @@ def test_data_of_something_else_are_refused(judged, ax):
         plot.errors(mcjax.Verification(**lost), ax=ax)
 
 
+def test_a_long_name_leaves_room_for_the_law(ax):
+    net = mcjax.topologies.self_loop(samples=20, initial=20)
+    one = mcjax.condition(net, mcjax.linear(), [0.5], label="long" * 200)
+    judged = mcjax.verify(mcjax.Study((one,), generations=1, chains=64, tolerance=0.9))
+    plot.verdicts(judged, law="first_order", ax=ax)
+    assert ax.get_title("left").startswith("mse by first_order, long")
+
+
 def test_a_copy_without_its_study_says_so(judged):
     with pytest.raises(InputError, match="was copied or unpickled, which leaves out its study"):
         copy.copy(judged).to_dataset()

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.special import chdtri
 from scipy.stats import beta
 
 import mcjax
@@ -137,6 +138,19 @@ def test_a_tail_that_hangs_on_one_chain_is_not_judged():
     assert verdict(heavy["log_deviation"]) == VERIFIED
     assert np.isnan(heavy["log_deviation"].ratio)
     assert "same value" in gaussian_claims(np.ones(256), {"variance": 1.0})["variance"].count.note
+
+
+@pytest.mark.parametrize(("times", "judged"), [(1, False), (100, True)])
+def test_what_is_implausible_in_one_cell_is_not_in_the_worst_of_many(times, judged):
+    """A chain as far off as happens in one cell out of 250,000."""
+    chains = 2048
+    spread = np.random.default_rng(3).chisquare(9, (chains, times, 1)) / 9
+    spread[0, 0, 0] = chdtri(1, 4e-6 / chains)
+    theta = np.stack([np.random.default_rng(4).standard_normal(spread.shape), spread], axis=-1)
+    law = FunctionalPrediction("law", "", {"variance": np.ones((times, 1))})
+    outcome = outcome_of(theta, NORMAL.theta, gaussian())
+    first = next(iter(QUANTITY.claims(Comparison(NORMAL, law, 0.1), outcome)))
+    assert (first.count.note == "") == judged
 
 
 def test_no_logarithm_of_nothing():
