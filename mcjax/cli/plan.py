@@ -116,8 +116,8 @@ def _show_needs(study: Study, planned: Plan, against: bool) -> None:
     for law, name in planned.unplanned:
         console.print(
             label(
-                f"No number of chains is known for {name}{chance}: the law {law} predicts its mean,"
-                " not its spread over chains. A run with few chains tells how many it takes."
+                f"No number of chains is known for {name}{chance}: the law {law} does not say how"
+                " much it varies over chains. A run with few chains tells how many it takes."
             )
         )
 

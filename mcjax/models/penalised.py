@@ -47,7 +47,7 @@ def penalised(model: Model, *, ridge: float | None = None, firth: bool = False) 
         If ``ridge`` is no finite number of at least 0, not exactly one penalty is given, or the
         model or its estimator does not take it.
     """
-    if (ridge is None) is not firth:
+    if firth == (ridge is not None):
         raise InputError(FIELD, "takes one penalty; give ridge=0.1, for example, or firth=True")
     if firth:
         made = _with(model, Firth())

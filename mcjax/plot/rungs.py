@@ -78,6 +78,10 @@ def ladder(
         if (cell.quantity, cell.law, cell.generation) == (quantity, limits[0].law, last)
         and cell.condition in scales
     ]
+    if not rungs:
+        raise InputError(
+            "data", "has the limits of a ladder, but none of its rungs; keep these too"
+        )
     models, note = first_models(limits, len(PALETTE))
     sizes = sorted({1 / scale for scale in scales.values()})
     with axes_for(ax) as axes:

@@ -286,9 +286,9 @@ def _third_order(comparison: Comparison, quantity: Quantity, made: list[Claim]) 
 def _departures(comparison: Comparison, quantity: Quantity) -> dict[Place, Departure]:
     """Return by claim how far the law of the next order says that ratios are from their limits."""
     finer, validity = comparison.finer, comparison.validity
-    if finer is None or validity is None or quantity.moved(finer) is None:
+    moved = None if finer is None else quantity.moved(finer)
+    if finer is None or validity is None or moved is None:
         return {}
-    moved = np.asarray(quantity.moved(finer))
     error = finer.error_of(quantity.moved)
     outside = quantity.outside(comparison)
     return {

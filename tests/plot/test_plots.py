@@ -276,3 +276,9 @@ def test_a_part_of_a_dataset_is_plotted(judged, ax):
     plot.ratios(part, ax=ax)
     points = [line.get_ydata()[0] for line in ax.lines[2::2]]
     assert points == [cell.ratio for cell in cells_of(judged, "a")]
+
+
+def test_a_ladder_without_its_rungs_is_refused(judged, ax):
+    alone = judged.to_dataset().sel(condition=["one"])
+    with pytest.raises(InputError, match="the limits of a ladder, but none of its rungs"):
+        plot.ladder(alone, ax=ax)
