@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Literal, NamedTuple
 
-from mcjax.checks import functions, minimum, parts
+from mcjax.checks import functions, minimum, parts, penalty
 from mcjax.checks.case import Case, cases_of
 from mcjax.errors import InputError
 from mcjax.study.study import Study
@@ -35,6 +35,7 @@ CHECKS: dict[str, Check] = {
     "purity": Check(functions.purity),
     "init": Check(functions.initial),
     "derivatives": Check(functions.derivatives),
+    "log_curvature": Check(penalty.log_curvature),
     "estimator": Check(parts.estimator),
     "memory": Check(parts.memory),
     "finite": Check(minimum.finite, "laws"),
