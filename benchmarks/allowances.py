@@ -143,7 +143,7 @@ def ring(draws: str) -> tuple[str, mcjax.Condition]:
     feeds = [("c", "a", h), ("a", "a", h), ("real", "a", h), ("a", "b", h)]
     feeds += [("b", "b", h, 2.0), ("b", "c", h), ("a", "c", h)]
     net = mcjax.build_network("abc", feeds, 100, draws=draws)
-    return "huber", mcjax.condition(net, mcjax.huber(1.0, real_noise=T3), [0.5, -0.5])
+    return "huber", mcjax.condition(net, mcjax.huber(1.0, real_noise=T3), [0.5, -0.5] * 2)
 
 
 def pair(draws: str) -> tuple[str, mcjax.Condition]:
@@ -156,7 +156,7 @@ def pair(draws: str) -> tuple[str, mcjax.Condition]:
 
 def planted() -> dict[str, Any]:
     """Return the smallest p-value against the second-order law without a part of it."""
-    generations, result = 3, {}
+    generations, result = 6, {}
     for make in (ring, pair):
         name, true = make("shared")
         study = mcjax.Study((true,), generations=generations, chains=100_000)
