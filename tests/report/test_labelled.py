@@ -25,6 +25,7 @@ from mcjax.report.store import Store
 from mcjax.report.tabular import netcdf
 from mcjax.study.identity import identity
 from mcjax.study.study import Study, condition, ladder
+from mcjax.verdicts.frames import TEXTS
 from mcjax.verdicts.judge import judge
 
 NUMBERS = ("empirical", "standard_error", "predicted", "ratio", "chains", "lost", "chains_needed")
@@ -257,7 +258,11 @@ def test_a_verification_is_a_dataset(results):
 def test_a_verification_is_the_table_on_disk(results, tmp_path):
     Store(tmp_path / "results", results[0]).finish(results[3])
     kept = pandas.read_parquet(tmp_path / "results" / "cells.parquet")
-    pandas.testing.assert_frame_equal(results[3].to_dataframe(), kept)
+    frame = results[3].to_dataframe()
+    # old versions of Arrow hand texts over as objects
+    pandas.testing.assert_frame_equal(frame, kept, check_dtype=False)
+    numbers = [name for name in frame if name not in TEXTS]
+    pandas.testing.assert_frame_equal(frame[numbers], kept[numbers])
 
 
 def test_the_dataset_has_the_budget_of_the_study_and_not_that_of_a_look(results):
