@@ -1,4 +1,4 @@
-"""What exit statuses mean."""
+"""Exit statuses of commands."""
 
 EXIT = {"verified": 0, "refuted": 1, "inconclusive": 3}
 BAD_INPUT = 2  # also an environment in which JAX does not start

@@ -20,7 +20,7 @@ LEAST = 1e-3
 
 
 class Penalty(Protocol):
-    """What fits add to the weighted mean loss of their rows."""
+    """A term that fits add to the weighted mean loss of their rows."""
 
     @property
     def shrinkage(self) -> Any:

@@ -34,7 +34,7 @@ KINDS = {
     "network": "Feeds of the networks in generation 1",
     "power": "Announced power of the study against the number of chains",
 }
-"""What can be drawn of a study, and what it shows."""
+"""Kinds of figures by name, and what each shows."""
 OF_CONDITIONS = ("errors", "ratios", "verdicts")
 COLUMNS = {
     **LONG_NAMES,
@@ -47,7 +47,7 @@ COLUMNS = {
 
 
 class Wanted(NamedTuple):
-    """What is to be drawn of which results.
+    """The results to draw, and the names that choose among them.
 
     Attributes
     ----------
@@ -114,7 +114,7 @@ class Sheet(NamedTuple):
 
 
 Panel = tuple[Callable[[Axes], object], list[dict[str, Any]]]
-"""What draws a panel, and its rows."""
+"""A function that draws a panel, and the plotted numbers."""
 
 
 def draw_results(kind: str, wanted: Wanted, width: float, settings: Mapping[str, Any]) -> Sheet:

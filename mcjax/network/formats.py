@@ -1,4 +1,4 @@
-"""Formats of graph files, which are told by their content, and graphs from their text.
+"""Tell the format of a graph file by its content, and read graphs from text.
 
 The parsers are those of networkx and of the standard library. What these would make up or leave out
 in silence, such as a node for an edge's unknown end, is refused here.
@@ -25,13 +25,13 @@ READ = (
     "read are study files in TOML, and graphs in GraphML, GEXF, GML, node-link JSON, and CSV edge"
     " lists with columns from, to and samples"
 )
-"""What is read, for messages."""
+"""The formats that are read, for messages."""
 
 _GRAPHML = "http://graphml.graphdrawing.org/xmlns"
 _GROUP = "yfiles.foldertype"
 _DEEPEST = 200
 _CREATOR = re.compile(r"^\s*Creator\b", re.MULTILINE | re.IGNORECASE)
-"""What programs other than networkx begin GML with."""
+"""The first line of GML by programs other than networkx."""
 _OTHERS = (
     (r"(strict\s+)?(di)?graph\b[^\[]*\{", "a graph in DOT"),
     (r"\*vertices\b", "a graph in Pajek's format"),
