@@ -226,7 +226,9 @@ class SimulatedPopulation(Population):
             )
         if self._whole:
             nothing = np.zeros(0)
-            moments = BatchMeans(scores, nothing, slopes, nothing, nothing)
+            moments = BatchMeans(
+                score=scores, outer=nothing, hessian=slopes, largest=nothing, finite=nothing
+            )
             wrong = not_smallest(moments, self.origin.theta)
             if wrong:
                 at = ", ".join(f"{value:.3g}" for value in self.origin.theta[:4])

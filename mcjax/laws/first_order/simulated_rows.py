@@ -50,7 +50,7 @@ def rows_of(source: Source, theta: Float[Array, " p"], real: bool) -> Drawn:
 
     ``real`` tells whether labels are those of real data.
     """
-    return lax.map(lambda key: _batch(source, theta, key, real), source.keys)
+    return lax.map(partial(_batch, source, theta, real=real), source.keys)
 
 
 @jax.jit
@@ -123,8 +123,8 @@ def differences(
     """
 
     def apart(at: Array, key: Array) -> Array:
-        every = _batch(source._replace(keep=None), at, key, real)
-        kept = every if source.keep is None else _batch(source, at, key, real)
+        every = _batch(source._replace(keep=None), at, key, real=real)
+        kept = every if source.keep is None else _batch(source, at, key, real=real)
         return _mean_score(source.model, kept, reader) - _mean_score(source.model, every, theta)
 
     def along(step: Array) -> Array:
@@ -150,7 +150,7 @@ def _batch(source: Source, theta: Array, key: Array, real: bool) -> Drawn:
     def label(attempt: Attempt, at: Array, numbers: Params) -> Array:
         return draw_labels(model, at, attempt.x, every & real, words=attempt.words, params=numbers)
 
-    drawn = Rows(model, parent, model.params, attempt, label, wanted=every)
+    drawn = Rows(model, parent, params=model.params, attempt=attempt, label=label, wanted=every)
     if source.keep is None:
         first = attempt(0)
         return Drawn(first.x, drawn.labels(first), every)
