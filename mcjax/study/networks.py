@@ -122,17 +122,21 @@ def _feeds(table: NetworkTable) -> Network:
         "sources": [Source(**msgspec.structs.asdict(source)) for source in table.sources],
     }
     feeds, first = (
-        [_feed(feed, f"network.{name}[{k}].keep") for k, feed in enumerate(given)]
+        [_feed(feed, f"network.{name}[{k}]") for k, feed in enumerate(given)]
         for name, given in (("feeds", table.feeds), ("first", table.first))
     )
+    for k, feed in enumerate(first):
+        if feed.scheduled:
+            problem = "is of generation 0; leave out every, first and until"
+            raise InputError(f"network.first[{k}]", problem)
     return build_network(table.models, feeds, table.initial, first=first, **options)
 
 
 def _feed(table: FeedTable, field: str) -> Feed:
-    keep = None if table.keep is None else read_selection(table.keep, field)
+    keep = None if table.keep is None else read_selection(table.keep, f"{field}.keep")
     # `build_network` completes samples and weights
-    values: Any = table.origin, table.to, table.samples, table.weight, keep
-    return Feed(*values)
+    fields: dict[str, Any] = msgspec.structs.asdict(table) | {"keep": keep}
+    return Feed(reader=fields.pop("to"), **fields)
 
 
 def _topology(table: NetworkTable) -> Network:

@@ -33,6 +33,9 @@ class FeedTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "f
     samples: Count | None = None
     weight: float | Annotated[list[float], msgspec.Meta(max_length=10_000)] = 1.0
     keep: dict[str, Any] | None = None
+    every: Count = 1
+    first: Count = 1
+    until: Count | None = None
 
 
 class SourceTable(msgspec.Struct, forbid_unknown_fields=True):
