@@ -21,6 +21,7 @@ TIMELINES = {
     "cycle": cycle(DAY, NIGHT),
     "uneven cycle": cycle(DAY, DAY, NIGHT),
     "series": Series(NIGHT, DAY),
+    "a series, then turns": Series(NIGHT, DAY, DAY, NIGHT, DAY, turns=3),
     "growing": Growing(DAY, 0.5),
 }
 

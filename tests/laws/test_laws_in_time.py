@@ -15,7 +15,11 @@ pytestmark = pytest.mark.statistical
 
 DAY = Generation([Feed("a", "b", 40, 2.0), Feed(REAL, "b", 30), Feed("b", "c", 35)])
 NIGHT = Generation([Feed("b", "a", 60), Feed("c", "a", 25, 0.5), Feed("b", "c", 60)])
-KINDS = {"cycle": cycle(DAY, NIGHT), "series": Series(NIGHT, NIGHT, DAY)}
+KINDS = {
+    "cycle": cycle(DAY, NIGHT),
+    "series": Series(NIGHT, NIGHT, DAY),
+    "a series, then turns": Series(NIGHT, NIGHT, DAY, turns=2),
+}
 
 
 def off(study, name):

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from mcjax.diagnosis import diagnose
 from mcjax.errors import InputError
 from mcjax.network import REAL, Feed, Generation, Growing, Series, build_network, cycle
 
@@ -28,6 +27,8 @@ def generations(timeline, last):
         (Series(DAY, NIGHT, REST, REST), [DAY, NIGHT, REST, REST, REST]),
         (cycle(DAY, DAY, NIGHT), [DAY, DAY, NIGHT, DAY, DAY]),
         (cycle(NIGHT), [NIGHT] * 5),
+        (Series(REST, DAY, NIGHT, turns=2), [REST, DAY, NIGHT, DAY, NIGHT]),
+        (Series(NIGHT, DAY, NIGHT, DAY, NIGHT, turns=4), [NIGHT, DAY, NIGHT, DAY, NIGHT]),
     ],
 )
 def test_which_generation_is_when(timeline, expected):
@@ -66,8 +67,9 @@ def test_what_stays():
     assert cycle(DAY, NIGHT).lasting is None
     with pytest.raises(InputError, match="is a cycle"):
         network(cycle(DAY, NIGHT)).feeds  # noqa: B018
-    with pytest.raises(InputError, match="is a cycle"):
-        diagnose(network(cycle(DAY, NIGHT)))
+    assert Series(NIGHT, DAY, NIGHT, DAY, NIGHT, turns=4) == cycle(NIGHT, DAY)
+    with pytest.raises(InputError, match="has 3 turns; give 1 to 2"):
+        Series(DAY, NIGHT, turns=3)
     assert network(Series(DAY, NIGHT)).settled == network(Series(NIGHT))
 
 
@@ -99,6 +101,8 @@ def test_descriptions_tell_timelines_apart():
         Series(NIGHT, DAY),
         cycle(DAY, NIGHT),
         cycle(NIGHT, DAY),
+        Series(NIGHT, DAY, NIGHT, DAY, REST, turns=2),
+        Series(NIGHT, DAY, NIGHT, DAY, REST, turns=3),
         Growing(DAY, 0.5),
         Growing(DAY, 1.0),
     ]
