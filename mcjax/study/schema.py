@@ -51,6 +51,14 @@ class SourceTable(msgspec.Struct, forbid_unknown_fields=True):
     real: str | None = None
 
 
+class SwitchingTable(msgspec.Struct, forbid_unknown_fields=True):
+    """``[network.switching]``: files of networks that take turns."""
+
+    networks: Annotated[list[str], msgspec.Meta(min_length=1)]
+    order: str = "periodic"
+    lengths: list[Count] | None = None
+
+
 class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
     """``[network]``: models and feeds, or a named topology and its sizes."""
 
@@ -63,6 +71,7 @@ class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
     real: str = "fresh"
     memory: str = "replace"
     growth: float = 0.0
+    switching: SwitchingTable | None = None
     topology: str | None = None
     samples: Count | None = None
     real_samples: Annotated[int, msgspec.Meta(ge=0)] | None = None

@@ -12,6 +12,7 @@ from mcjax.diagnosis import diagnose
 from mcjax.errors import InputError
 from mcjax.network import REAL, Feed, Generation, Series, Source, build_network, cycle
 from mcjax.selections.temperature import Temperature
+from mcjax.study.networks import read_network
 
 V = 0.01  # 1 / 100 rows
 
@@ -336,3 +337,31 @@ def test_where_feeds_have_no_times_or_no_place():
     twice = [Feed("a", "a", 10, every=2, first=first, weight=w) for first, w in weights]
     with pytest.raises(InputError, match=r"network.feeds\[2\].weight"):
         build_network("a", [Feed(REAL, "a", 10), *twice], 10)
+
+
+def test_whole_networks_take_turns(tmp_path):
+    pair = 'models = ["a", "b"]\ninitial = 20\n'
+    feed = '{{ from = "{}", to = "{}", samples = 20 }}'
+    for name, feeds in (("day", "ba real-b"), ("night", "real-a ab")):
+        ends = (text.split("-") if "-" in text else text for text in feeds.split())
+        tables = ", ".join(feed.format(*end) for end in ends)
+        (tmp_path / f"{name}.toml").write_text(f"[network]\n{pair}feeds = [{tables}]\n")
+    turns = '[network.switching]\nnetworks = ["day.toml", "night.toml"]\n'
+    file = tmp_path / "study.toml"
+    file.write_text(f"[network]\n{pair}{turns}")
+    (tmp_path / "feeds.toml").write_text(ALTERNATING)
+    assert read_network(file) == read_network(tmp_path / "feeds.toml")
+    file.write_text(f"[network]\n{pair}{turns}lengths = [1, 2]\n")
+    assert read_network(file).later.turns == 3
+    mistakes = {
+        'order = "random"': "network.switching.order: is 'random'; give 'periodic'",
+        "lengths = [1]": "network.switching.lengths: has 1; give 2 numbers",
+        "lengths = [1, 10000]": "network.switching.lengths: are above 10,000 together",
+    }
+    for line, sentence in mistakes.items():
+        file.write_text(f"[network]\n{pair}{turns}{line}\n")
+        with pytest.raises(InputError, match=sentence):
+            read_network(file)
+    file.write_text(f"[network]\n{pair}{turns}".replace("day.toml", "study.toml"))
+    with pytest.raises(InputError, match="in a file that another one names"):
+        read_network(file)
