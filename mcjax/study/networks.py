@@ -21,8 +21,9 @@ from mcjax.network.source import Source
 from mcjax.network.timeline import Generation, Series
 from mcjax.network.topologies import TOPOLOGIES
 from mcjax.numbers import how_many
-from mcjax.study.schema import FeedTable, NetworkTable, StudyFile, parse_tables, to_study
+from mcjax.study.schema import parse_tables, to_study
 from mcjax.study.selections import read_selection
+from mcjax.study.tables import FeedTable, NetworkTable, StudyFile
 
 
 def read_network(path: Path, nested: bool = False) -> Network:
