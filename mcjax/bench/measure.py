@@ -174,7 +174,8 @@ def _operations(compiled: CompiledStudy, passes: float) -> np.ndarray:
     [shared], task = compiled.programs, compiled.task(0, np.arange(LANES))
     arrays: Any = jax.tree.map(lambda leaf: np.stack([np.stack([leaf] * LANES)]), task.arrays)
     keys = np.zeros((1, LANES, 2), np.uint32)
-    traced = engine.trace(arrays, keys, shared.program, jax.local_devices()[:1], "cuda")
+    devices = jax.local_devices()[:1]
+    traced = engine.trace(arrays, keys, shared.program, devices=devices, platform="cuda")
     return count_operations(traced.jaxpr.jaxpr).total(passes) / LANES
 
 

@@ -127,7 +127,7 @@ def lowered(name, precision, platform):
     if precision == "float32":
         arrays = jax.tree.map(engine.single, arrays)
     keys, devices = np.zeros((1, 4, 2), np.uint32), jax.devices()[:1]
-    traced = engine.trace(arrays, keys, program, devices, platform[0])
+    traced = engine.trace(arrays, keys, program, devices=devices, platform=platform[0])
     with own_settings():
         return {one: traced.lower(lowering_platforms=(one,)).as_text() for one in platform}
 
