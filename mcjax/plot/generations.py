@@ -17,6 +17,7 @@ from mcjax.plot.style import (
     PALETTE,
     axes_for,
     curves,
+    from_zero,
     heading,
     label_ends,
     margin,
@@ -79,7 +80,7 @@ def errors(
         whole_numbers(axes)
         axes.set_ylabel(NAMES.get(quantity, drawn(quantity)))
         if quantity in NAMES:
-            axes.set_ylim(bottom=0)
+            from_zero(axes)
         key = f"points: simulated, 95% bands; lines: {cells[0].law}"
         title(axes, cells[0].condition, key, note)
         label_ends(axes, _ends(cells, models, "predicted"))
