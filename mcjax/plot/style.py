@@ -166,7 +166,7 @@ def ratio_limits(
 
 
 def from_zero(axes: Axes) -> None:
-    """Begin the vertical axis at 0; its top goes on following what is drawn, also in shared axes."""
+    """Begin the vertical axis at 0. Its top follows what is drawn later, also on shared axes."""
     axes.update_datalim([(0, 0)], updatex=False)
     for line in axes.lines:
         line.sticky_edges.y.append(0)
