@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from rich.console import Console
 
 from mcjax.arguments import checked, checked_but
 from mcjax.chains.program import Trajectory
@@ -24,6 +27,7 @@ from mcjax.laws.predict import predict_condition
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.registry import Laws, further_laws, is_built_in
 from mcjax.numbers import how_many
+from mcjax.progress import Progress
 from mcjax.study.study import Condition, Study
 from mcjax.study.survey import Survey
 from mcjax.verdicts.judge import Verification, judge
@@ -67,9 +71,17 @@ def simulate(
     known: Sequence[Tally[Outcome]] | None = None,
     report: Report | None = None,
     chains: Sequence[int] | None = None,
+    progress: bool = False,
 ) -> list[Tally[Outcome]]:
-    """Run the chains of a study; see :func:`mcjax.engine.simulation.simulate`."""
-    return simulation.simulate(_compiled(study), known, report, chains)
+    """Run the chains of a study; see :func:`mcjax.engine.simulation.simulate`.
+
+    With ``progress``, a line on standard error, or in a notebook, shows how many chains have run
+    and how long the others will take.
+    """
+    compiled = _compiled(study)
+    counts = chains or [compiled.study.chains] * len(compiled.study.conditions)
+    with _told(counts, known, report, progress) as told:
+        return simulation.simulate(compiled, known, told, chains)
 
 
 @checked_but("laws")
@@ -78,6 +90,7 @@ def verify(
     theory: Study | None = None,
     report: Report | None = None,
     laws: Laws | None = None,
+    progress: bool = False,
 ) -> Verification:
     """Simulate a study, compare the simulation with the laws, and judge them.
 
@@ -92,6 +105,8 @@ def verify(
         Called after every chunk; see :func:`mcjax.engine.simulation.simulate`.
     laws : mapping of str to Law, or iterable of Law or str, optional
         Further laws, judged in addition to the built-in ones; see :func:`predict`.
+    progress : bool, optional
+        Whether a line shows how far the simulation is; see :func:`simulate`.
 
     Returns
     -------
@@ -106,7 +121,8 @@ def verify(
     quantities_of(study)
     predictions = predict(study if theory is None else theory_for(study, theory), laws)
     rehearse(study, predictions)
-    return judge(study, predictions, [tally.outcome for tally in simulate(study, report=report)])
+    tallies = simulate(study, report=report, progress=progress)
+    return judge(study, predictions, [tally.outcome for tally in tallies])
 
 
 @checked
@@ -142,6 +158,31 @@ def replay_data(
 ) -> Iterator[list[dict[str, Dataset]]]:
     """Draw the rows of a replayed chain again; see :func:`mcjax.engine.simulation.replay_data`."""
     return simulation.replay_data(_compiled(study), condition, chain, trajectory)
+
+
+@contextmanager
+def _told(
+    counts: Sequence[int],
+    known: Sequence[Tally[Outcome]] | None,
+    report: Report | None,
+    progress: bool,
+) -> Iterator[Report | None]:
+    """Provide a report that also shows progress, if that is asked for."""
+    if not progress:
+        yield report
+        return
+    ran = (
+        tally.tiled if tally.chains < count else count
+        for tally, count in zip(known or (), counts, strict=False)
+    )
+    with Progress(Console(stderr=True), sum(counts), sum(ran)) as line:
+
+        def told(lanes: int, current: Callable[[], list[Any]]) -> None:
+            line.advance(lanes)
+            if report is not None:
+                report(lanes, current)
+
+        yield told
 
 
 def theory_for(study: Study, theory: Study) -> Study:
