@@ -17,9 +17,11 @@ extensions = [
     "numpydoc",
     "myst_nb",
     "sphinx_copybutton",
+    "commands",
     "contents",
     "math_ml",
     "offline",
+    "study_file",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "**/.ipynb_checkpoints"]

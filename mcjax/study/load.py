@@ -19,17 +19,16 @@ from mcjax.models.names import MOST_PARAMETERS
 from mcjax.network import Network
 from mcjax.study.grid import Variant, in_condition, variants
 from mcjax.study.networks import network_of, read_network
-from mcjax.study.schema import (
+from mcjax.study.schema import read_tables, to_study
+from mcjax.study.study import Condition, Design, Study, condition
+from mcjax.study.survey import Survey
+from mcjax.study.tables import (
     CovariateTable,
     DataMediatedTable,
     NetworkTable,
     RunTable,
     StudyFile,
-    read_tables,
-    to_study,
 )
-from mcjax.study.study import Condition, Design, Study, condition
-from mcjax.study.survey import Survey
 
 if TYPE_CHECKING:
     from mcjax.models.model import Model
@@ -179,7 +178,7 @@ def _conditions(grid: list[Variant], path: Path) -> list[Condition]:
     for (net_label, listed), variant in itertools.product(_networks(shared, path), grid):
         content, parts = variant.content, (net_label, variant.family, variant.fields)
         with in_condition(variant.family, variant.fields):
-            net = listed or network_once(content.network, content.data_mediated)
+            net = listed or network_once(content.network, content.data_mediated, path.parent)
             family, theta = family_once(content.family, path)
             estimator = estimator_once(content.estimator or {})
             covariates = content.covariates or CovariateTable()
@@ -235,8 +234,10 @@ def _networks(content: StudyFile, path: Path) -> list[tuple[str, Network | None]
         return [(f"network={label[n]}", read_network(path.parent / n)) for n in names]
 
 
-def _network(table: NetworkTable | None, mediated: DataMediatedTable | None) -> Network:
-    network = network_of(StudyFile(network=table, data_mediated=mediated))
+def _network(
+    table: NetworkTable | None, mediated: DataMediatedTable | None, folder: Path
+) -> Network:
+    network = network_of(StudyFile(network=table, data_mediated=mediated), folder)
     if network is None:
         raise InputError("network", "is missing; add a [network] table")
     return network
