@@ -86,7 +86,7 @@ def ladder(
     sizes = sorted({1 / scale for scale in scales.values()})
     with axes_for(ax) as axes:
         margin(axes, results.tolerance)
-        ends, shown = [], []
+        ends, shown, bars = [], [], []
         for k, (model, colour) in enumerate(zip(models, PALETTE, strict=False)):
             shift = 0.012 * (k - (len(models) - 1) / 2) * sizes[-1]
             own = sorted(
@@ -97,13 +97,14 @@ def ladder(
             y = [cell.ratio for cell in own]
             error = [1.96 * cell.standard_error / cell.predicted for cell in own]
             ratio_bars(axes, x, y, error, colour=colour, marker=MARKERS[k])
+            bars += [(at - half, at + half) for at, half in zip(y, error, strict=True)]
             [end] = (cell for cell in limits if cell.model == model)
             shown.append((shift, end, colour))
             ends.append((y[-1], model, colour))
         axes.set_ylim(
             *ratio_limits(
                 [cell.ratio for cell in rungs if cell.model in models],
-                [end.interval for _, end, _ in shown],
+                [*bars, *(end.interval for _, end, _ in shown)],
                 results.tolerance,
             )
         )

@@ -104,6 +104,14 @@ def test_a_ladder_approaches_its_limit(judged, ax):
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["limit", "4", "2", "1"]
 
 
+def test_bars_of_rungs_are_within_the_axes(judged, ax):
+    plot.ladder(judged, "one", ax=ax)
+    bottom, top = ax.get_ylim()
+    bars = [path.vertices[:, 1] for lines in ax.collections for path in lines.get_paths()]
+    assert bottom < min(map(np.min, bars))
+    assert max(map(np.max, bars)) < top
+
+
 def test_power_is_that_of_the_plan(judged, ax):
     study = mcjax.Study(judged.study.conditions[:1], generations=2, chains=512, tolerance=0.4)
     plot.power(study, ax=ax)
