@@ -30,6 +30,12 @@ class Feed:
         Multiplies the reader's loss on each of these observations.
     keep : Selection, optional
         What the reader keeps of the data, see :class:`mcjax.Selection`; defaults to everything.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> mcjax.Feed("real", "a", samples=100, weight=0.5)
+    Feed(origin='real', reader='a', samples=100, weight=0.5, keep=None)
     """
 
     origin: str

@@ -26,7 +26,14 @@ if TYPE_CHECKING:
 @explained
 @dataclass(frozen=True)
 class Generation:
-    """The feeds of one generation, each origin, reader and selection at most once."""
+    """The feeds of one generation, each origin, reader and selection at most once.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> mcjax.Generation([("a", "b", 100), ("real", "b", 50)]).feeds[1]
+    Feed(origin='real', reader='b', samples=50, weight=1.0, keep=None)
+    """
 
     feeds: tuple[Feed, ...]
 
@@ -45,6 +52,13 @@ class Timeline(ABC):
         Those that define the timeline.
     exponent : float
         a, where sample counts grow like ``t^a``; 0 where they do not.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> timeline = mcjax.Series(mcjax.Generation([("a", "a", 100)]))
+    >>> isinstance(timeline, mcjax.Timeline), timeline.constant
+    (True, True)
     """
 
     generations: tuple[Generation, ...]
@@ -106,7 +120,16 @@ class Timeline(ABC):
 @explained
 @dataclass(frozen=True)
 class Series(Timeline):
-    """Generations one after the other, of which the last stays; one alone for constant feeds."""
+    """Generations one after the other, of which the last stays; one alone for constant feeds.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> start, later = mcjax.Generation([("real", "a", 100)]), mcjax.Generation([("a", "a", 100)])
+    >>> series = mcjax.Series(start, later)
+    >>> series.at(1) == start, series.at(9) == later
+    (True, True)
+    """
 
     generations: tuple[Generation, ...]
 
@@ -148,7 +171,16 @@ class Series(Timeline):
 @explained
 @dataclass(frozen=True)
 class Cycle(Timeline):
-    """Generations that take turns for ever, the first of them in generation 1."""
+    """Generations that take turns for ever, the first of them in generation 1.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> day, night = mcjax.Generation([("a", "a", 100)]), mcjax.Generation([("real", "a", 100)])
+    >>> cycle = mcjax.Cycle(day, day, night)
+    >>> cycle.at(3) == cycle.at(6) == night
+    True
+    """
 
     generations: tuple[Generation, ...]
 
@@ -189,7 +221,15 @@ class Cycle(Timeline):
 @explained
 @dataclass(frozen=True)
 class Growing(Timeline):
-    """One generation whose feeds have ``samples * t^exponent`` observations, rounded."""
+    """One generation whose feeds have ``samples * t^exponent`` observations, rounded.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> growing = mcjax.Growing(mcjax.Generation([("a", "a", 100)]), exponent=1.5)
+    >>> [growing.at(t).feeds[0].samples for t in (1, 2, 3)]
+    [100, 283, 520]
+    """
 
     first: Generation
     exponent: float
