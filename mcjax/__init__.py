@@ -30,6 +30,7 @@ The subpackages, each of which imports only those above it (enforced by a test):
     api        predict, simulate, verify and replay
     published  published results, each with a study that shows it
     report     tables, JSON and results on disk
+    bench      how fast a machine is
     plot       plots of one's own studies and networks
     figures    figures for papers
     cli        the command line

@@ -48,7 +48,6 @@ from .models.user import model_from_object as model_from_object
 from .models.user import user_model as user_model
 from .network import REAL as REAL
 from .network import Accumulate as Accumulate
-from .network import Cycle as Cycle
 from .network import Feed as Feed
 from .network import Generation as Generation
 from .network import Growing as Growing
@@ -60,6 +59,7 @@ from .network import Source as Source
 from .network import Subsample as Subsample
 from .network import Timeline as Timeline
 from .network import build_network as build_network
+from .network import cycle as cycle
 from .network import data_mediated as data_mediated
 from .network import from_networkx as from_networkx
 from .network import topologies as topologies

@@ -27,7 +27,7 @@ from mcjax.estimators.predictor import Entries, LinearPredictor, Params, Words, 
 from mcjax.estimators.sufficient_statistics import Statistics
 from mcjax.models.allowance import Allowance
 from mcjax.models.information import Information
-from mcjax.models.scores import MeanScores, NormalScores, ScoreMoments
+from mcjax.models.scores import MeanScores, NormalScores, ScoreMoments, SimulatedScores
 from mcjax.models.structure import Structure
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class Model:
     information : callable, optional
         ``(params, theta, covariance) -> Information`` in closed form, for ``x ~ N(0,
         covariance)``; defaults to automatic differentiation and Monte Carlo.
-    scores : ScoreMoments or MeanScores or NormalScores, optional
+    scores : ScoreMoments or MeanScores or NormalScores or SimulatedScores, optional
         Moments of the score of a model whose data come from other parameters
         than it has; without them, laws describe only data whose parameters are close to the truth.
     least_squares : LeastSquares, optional
@@ -216,7 +216,7 @@ class Model:
     information: (
         Callable[[Params, Float[np.ndarray, " p"], Float[np.ndarray, "q q"]], Information] | None
     ) = None
-    scores: ScoreMoments | MeanScores | NormalScores | None = None
+    scores: ScoreMoments | MeanScores | NormalScores | SimulatedScores | None = None
     least_squares: LeastSquares | None = None
     statistics: Statistics | None = None
     noise_scale: str | None = None

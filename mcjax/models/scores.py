@@ -95,6 +95,18 @@ class NormalScores(NamedTuple):
     """The score ``(m - y, s - (y - m)^2)`` of theta = (m, s), mean and variance of normal rows."""
 
 
+class SimulatedScores(NamedTuple):
+    """A score of which nothing is stated; its moments are means over rows that are drawn.
+
+    Attributes
+    ----------
+    batch : int or None
+        Number of the only batch of rows that is drawn, or None for all of them.
+    """
+
+    batch: int | None
+
+
 def canonical_scores(mean: Callable[[Eta], Eta], variance: Callable[[Eta], Eta]) -> ScoreMoments:
     """Return the moments of a generalised linear model with its canonical link.
 

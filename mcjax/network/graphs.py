@@ -37,6 +37,10 @@ LIKE_SAMPLES = (
 """Attributes of edges, in lower case, that are taken for numbers of samples, and are not read."""
 
 
+TIMES = ("every", "first", "until")
+"""Attributes of an edge that say when a feed is active."""
+
+
 class GraphNetwork(NamedTuple):
     """The network of a graph, and what the graph leaves open.
 
@@ -100,7 +104,7 @@ def network_of_graph(
     for j, i, given in graph.edges(data=True):
         data = {**edge_default, **given}
         field = f"edge {names[j]!r} -> {names[i]!r}"
-        _check_attributes(data, ("samples", "weight"), field)
+        _check_attributes(data, ("samples", "weight", *TIMES), field)
         if "samples" not in data:
             _check_no_count(data, field)
             assumed += 1
@@ -110,7 +114,10 @@ def network_of_graph(
         check_count(f"{field}: samples", samples)
         weight = plain(in_text(data.get("weight", 1.0)))
         check_weight(f"{field}: weight", weight)
-        feeds.append(Feed(names[j], names[i], samples, float(weight)))
+        times = {name: whole(in_text(data[name])) for name in TIMES if name in data}
+        for name, value in times.items():
+            check_count(f"{field}: {name}", value)
+        feeds.append(Feed(names[j], names[i], samples, float(weight), **times))
     initial, begun = _initial(models, feeds, attributes, names)
     if not renewed(real):
         own: dict[str, int] = {}

@@ -72,8 +72,8 @@ class Network(Summarised):
     >>> network = mcjax.topologies.ring(3, samples=100, initial=100, real=20)
     >>> network.models
     ('0', '1', '2')
-    >>> network.feeds[0]
-    Feed(origin='2', reader='0', samples=100, weight=1.0, keep=None)
+    >>> network.feeds[0].origin, network.feeds[0].reader
+    ('2', '0')
     >>> network.without_feed("real", "0").size
     3
     """

@@ -207,7 +207,7 @@ def _conditions(grid: list[Variant], path: Path) -> list[Condition]:
     for (net_label, listed), variant in itertools.product(_networks(shared, path), grid):
         content, parts = variant.content, (net_label, variant.family, variant.fields)
         with in_condition(variant.family, variant.fields):
-            net = listed or network_once(content.network, content.data_mediated)
+            net = listed or network_once(content.network, content.data_mediated, path.parent)
             family, theta = family_once(content.family, path)
             estimator = estimator_once(content.estimator or {})
             covariates = content.covariates or CovariateTable()
@@ -263,8 +263,10 @@ def _networks(content: StudyFile, path: Path) -> list[tuple[str, Network | None]
         return [(f"network={label[n]}", read_network(path.parent / n)) for n in names]
 
 
-def _network(table: NetworkTable | None, mediated: DataMediatedTable | None) -> Network:
-    network = network_of(StudyFile(network=table, data_mediated=mediated))
+def _network(
+    table: NetworkTable | None, mediated: DataMediatedTable | None, folder: Path
+) -> Network:
+    network = network_of(StudyFile(network=table, data_mediated=mediated), folder)
     if network is None:
         raise InputError("network", "is missing; add a [network] table")
     return network

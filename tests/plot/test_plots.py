@@ -184,7 +184,7 @@ def test_a_diagnosis_of_another_network_is_refused(ax):
 
 def test_generations_that_take_turns_are_drawn_without_a_diagnosis(ax):
     day, night = (mcjax.Generation([("a", "b", n)]) for n in (20, 40))
-    cycle = mcjax.Network(("a", "b"), later=mcjax.Cycle(day, night), initial=(20, 20))
+    cycle = mcjax.Network(("a", "b"), later=mcjax.cycle(day, night), initial=(20, 20))
     plot.network(cycle, ax=ax)
     assert "change with time" in ax.get_title("left")
     assert ax.get_legend() is None
