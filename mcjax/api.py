@@ -58,6 +58,16 @@ def predict(study: Study, laws: Laws | None = None) -> list[Predictions]:
     InputError
         If a law has the name of a built-in one, fails, or does not return a prediction; or if a
         check of a user's own code fails, see :mod:`mcjax.checks.registry`.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> [prediction] = mcjax.predict(study)
+    >>> prediction.laws["finite_sample"].mse[:, 0].round(4)
+    array([0.0206, 0.0259, 0.0273])
     """
     further = further_laws(laws)
     own = not all(map(is_built_in, further.values()))
@@ -77,6 +87,18 @@ def simulate(
 
     With ``progress``, a line on standard error, or in a notebook, shows how many chains have run
     and how long the others will take.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> [tally] = mcjax.simulate(study)
+    >>> tally.outcome.chains
+    512
     """
     compiled = _compiled(study)
     counts = chains or [compiled.study.chains] * len(compiled.study.conditions)
@@ -117,6 +139,19 @@ def verify(
     ------
     InputError
         If the study asks for an unknown quantity; raised before any chain runs.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> mcjax.verify(study)
+    Verification: verified, 6 cells, 512 chains
+      mse  first_order    3 verified
+      mse  finite_sample  3 verified
     """
     quantities_of(study)
     predictions = predict(study if theory is None else theory_for(study, theory), laws)
@@ -135,6 +170,18 @@ def verify_until_decided(
     """Simulate until every cell is decided, or until all chains of the study have run.
 
     See :func:`mcjax.verdicts.looks.judge_until_decided`.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> verification, tallies = mcjax.verify_until_decided(study, mcjax.predict(study))
+    >>> verification.verdict
+    'verified'
     """
     quantities_of(study)  # raise errors before any chain runs
     rehearse(study, predictions)
@@ -148,7 +195,20 @@ def verify_until_decided(
 
 @checked
 def replay(study: Study | CompiledStudy, condition: str, chain: int) -> Trajectory:
-    """Run a single chain; see :func:`mcjax.engine.simulation.replay`."""
+    """Run a single chain; see :func:`mcjax.engine.simulation.replay`.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> trajectory = mcjax.replay(study, "", chain=7)
+    >>> trajectory.theta.shape
+    (3, 1, 2)
+    """
     return simulation.replay(_compiled(study), condition, chain)
 
 
@@ -156,7 +216,21 @@ def replay(study: Study | CompiledStudy, condition: str, chain: int) -> Trajecto
 def replay_data(
     study: Study | CompiledStudy, condition: str, chain: int, trajectory: Trajectory
 ) -> Iterator[list[dict[str, Dataset]]]:
-    """Draw the rows of a replayed chain again; see :func:`mcjax.engine.simulation.replay_data`."""
+    """Draw the rows of a replayed chain again; see :func:`mcjax.engine.simulation.replay_data`.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=1, chains=8, sampling="rows")
+    >>> trajectory = mcjax.replay(study, "", chain=7)
+    >>> generations = list(mcjax.replay_data(study, "", 7, trajectory))
+    >>> {origin: rows.x.shape for origin, rows in generations[1][0].items()}
+    {'0': (2, 50), 'real': (2, 50)}
+    """
     return simulation.replay_data(_compiled(study), condition, chain, trajectory)
 
 
@@ -248,7 +322,17 @@ def _check_truth(own: Condition, other: Condition) -> None:
 
 @checked
 def survey_pieces(survey: Survey, known: Container[int] = ()) -> Iterator[tuple[int, LateErrors]]:
-    """Simulate the pieces of a survey that are not ``known``; yield their numbers and results."""
+    """Simulate the pieces of a survey that are not ``known``; yield their numbers and results.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> survey = mcjax.Survey(models=1, generations=64, chains=2560)
+    >>> [number for number, errors in mcjax.survey_pieces(survey)]
+    [0]
+    """
     for k, codes in enumerate(survey.pieces()):
         if k not in known:
             yield k, simulate_networks(survey, codes)
@@ -274,6 +358,16 @@ def judge_pieces(
     -------
     SurveyVerdict
         The verdicts on all networks.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> survey = mcjax.Survey(models=1, generations=64, chains=2560)
+    >>> pieces = [errors for _, errors in mcjax.survey_pieces(survey)]
+    >>> mcjax.judge_pieces(survey, pieces).verdict
+    'verified'
     """
     codes, _ = survey.codes()
     rates = [rates_without(survey.network(int(code)), without) for code in codes]

@@ -72,6 +72,18 @@ def errors(
     ------
     InputError
         If nothing of that name was judged.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> axes = mcjax.plot.errors(mcjax.verify(study))
+    >>> axes.get_xlabel()
+    'generation'
     """
     cells = results_of(data).chosen(condition, quantity, law)
     models, note = first_models(cells, len(PALETTE))
@@ -119,6 +131,18 @@ def ratios(
     ------
     InputError
         If nothing of that name was judged, or the quantity is not judged as a ratio.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> axes = mcjax.plot.ratios(mcjax.verify(study), law="finite_sample")
+    >>> axes.get_xlabel()
+    'generation'
     """
     results = results_of(data)
     cells = [

@@ -64,6 +64,19 @@ def ladder(
     ------
     InputError
         If nothing of that name was judged.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> rungs = mcjax.ladder(condition, [1, 2, 4])
+    >>> study = mcjax.Study(rungs, generations=1, chains=512, tolerance=0.3)
+    >>> axes = mcjax.plot.ladder(mcjax.verify(study))
+    >>> axes.get_xlabel()
+    'factor of all sample counts'
     """
     results = results_of(data)
     limits = results.limits(condition, quantity, law)
