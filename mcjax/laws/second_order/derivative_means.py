@@ -136,7 +136,8 @@ def _drawn(
         found = _missed(model, rows_of(source, there, real=own), there, jnp.asarray(moves))
     gradient, hessian, curved, mixed = map(_of_batches, found)
     curved -= np.einsum("kabcd,ijc,ijd->kijab", means[4,], moves, moves)
-    return Along(means, slopes, curvatures, (gradient, hessian, curved, mixed), told)
+    missed = gradient, hessian, curved, mixed
+    return Along(means, slopes, curvatures, missed=missed, told=told)
 
 
 def _differences(at: At, theta: np.ndarray, steps: np.ndarray, means: Means) -> tuple[Means, Means]:

@@ -192,9 +192,9 @@ def _expanded(condition: Condition, generations: int) -> Prediction:
     return _predicted(
         condition,
         generations,
-        moments_of(condition, read, stable),
-        leverage_of(read, rows, grid, size=condition.network.size, p=p),
-        partial(radii_of, condition),
+        moments=moments_of(condition, read, stable),
+        leverage=leverage_of(read, rows, grid, size=condition.network.size, p=p),
+        radii=partial(radii_of, condition),
     )
 
 
@@ -213,9 +213,9 @@ def _simulated(condition: Condition, generations: int) -> Prediction:
             _predicted(
                 condition,
                 generations,
-                full_moments(condition, read, tensors, stable),
-                full_leverage(read, tensors, size),
-                partial(full_radii, condition, read, tensors),
+                moments=full_moments(condition, read, tensors, stable),
+                leverage=full_leverage(read, tensors, size),
+                radii=partial(full_radii, condition, read, tensors),
             )
         )
     return _with_error(predictions[0], predictions[1:])

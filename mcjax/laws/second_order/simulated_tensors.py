@@ -200,17 +200,17 @@ def _wrong(along: Along) -> str:
 
 
 def _off_truth(along: Along) -> str:
-    """Say that the mean score does not stay 0 as the truth moves."""
+    """Say that the mean score is not 0 at the truth, or does not stay so as it moves."""
     told = along.told
     spread = np.sqrt(np.einsum("kpp->p", along.means[1, 1]) / BATCHES)
     changes = [along.slopes[1,] * told, along.curvatures[1,] * told[:, None] * told[None]]
-    for change in changes:
+    for change in (along.means[1,], *changes):
         mean, sure = _seen(change)
         size = spread.reshape(-1, *(1,) * (mean.ndim - 1))
         if (sure & (np.abs(mean) > 1e-6 * size)).any():
             return (
                 "the loss is not minimised on average at the theta that generates the rows, as the"
-                " second-order law needs: its mean slope does not stay 0 as theta moves"
+                " second-order law needs: its mean slope is not 0 there, or not as theta moves"
             )
     return ""
 
