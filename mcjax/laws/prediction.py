@@ -12,7 +12,7 @@ import numpy as np
 
 from mcjax.calls import explained
 from mcjax.laws.jackknife import jackknife_deviations, jackknife_error
-from mcjax.laws.validity import Validity
+from mcjax.laws.validity import SmallSampleBias, Validity
 from mcjax.numbers import how_many
 from mcjax.solvers.conditioning import scaled
 from mcjax.summaries import Summarised, Summary, few
@@ -69,6 +69,9 @@ class Prediction(Summarised):
         Whether ``mse`` holds all terms of the order of the covariance. Where the mean error does
         not vanish as samples grow, there is another one, twice its product with the mean's own
         departure of order 1/n.
+    small_samples : SmallSampleBias or str
+        The part of ``mean`` that is of order 1/n, beside centres that are not the truth; otherwise
+        why it is not known.
     pooled : float, optional
         MSE of the estimator that holds all real data of a generation, None if it is not known.
     views : tuple of ndarray, optional
@@ -108,6 +111,7 @@ class Prediction(Summarised):
     allowance: Float[np.ndarray, "#T+1 #M"] | float = 0.0
     left_out: Float[np.ndarray, "#T+1 #M"] | float = 0.0
     mse_complete: bool = True
+    small_samples: SmallSampleBias | str = ""
     pooled: float | None = None
     views: tuple[Float[np.ndarray, "p p"], Float[np.ndarray, "M p p"]] | None = None
     functionals: Mapping[str, Float[np.ndarray, "T+1 M"]] = field(default_factory=dict)
@@ -261,6 +265,12 @@ class Prediction(Summarised):
     def bias(self) -> Float[np.ndarray, "T+1 M p"]:
         """Mean of each model's error, zero for a law without bias."""
         return np.zeros((*self.mse.shape, self.p)) if self.mean is None else self.mean
+
+    @property
+    def centre_errors(self) -> Float[np.ndarray, "T+1 M p"]:
+        """Mean of each model's error, less its part of order 1/n where that is known apart."""
+        known = self.small_samples
+        return self.bias if isinstance(known, str) else self.bias - known.mean
 
     @property
     def own_covariances(self) -> Float[np.ndarray, "T+1 M p p"]:

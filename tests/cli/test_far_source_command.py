@@ -55,10 +55,12 @@ def test_predict_gives_centre_and_spread(far_file, call_json):
     np.testing.assert_allclose(
         400 * np.ravel(law["spread"]), [6.93364, 4.72607, 4.69871], atol=6e-6
     )
-    np.testing.assert_allclose(law["bias"], np.abs(np.array(law["centre"]) - 1)[..., 0])
-    squares = np.square(law["bias"]) + law["spread"]
+    away, small = np.array(law["centre"]) - 1, np.array(law["small_sample_bias"])
+    np.testing.assert_allclose(400 * np.ravel(small), [2.95205, 1.39792, 0.75683], atol=6e-6)
+    np.testing.assert_allclose(law["bias"], np.abs(away + small)[..., 0])
+    squares = (away**2 + 2 * away * small)[..., 0] + law["spread"]
     np.testing.assert_allclose(law["mse"], squares)
-    assert law["mse_complete"] is False
+    assert law["mse_complete"] is True
 
 
 def test_verify_judges_centre_and_spread(far_file, tmp_path, call):
