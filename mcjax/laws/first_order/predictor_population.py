@@ -33,6 +33,9 @@ from mcjax.models.scores import MeanCurvature, ScoreMoments
 SMOOTH = 2 / 5
 """Largest step where moments have no kink: the error for a polynomial is about ``exp(-2 (pi /
 step)^2)``."""
+THIRD = 2 / 3
+"""Scale on which derivatives of the score bend, relative to that of the score: the more often a
+function is differentiated, the more its poles matter."""
 
 
 class PredictorPopulation(Population):
@@ -97,7 +100,7 @@ class PredictorPopulation(Population):
         """Return the integration that holds products of so many exponentials, and moments."""
         if self._scores.curvature is None:
             raise Inapplicable("the model does not state how its score bends away from the truth")
-        span = self._span(*readers, self.origin.theta)
+        span = self._span(*readers, self.origin.theta, poles=THIRD)
         m, *_, v = span.predictors
         return span, self._scores.curvature(self.origin.params, m, v, self.origin.real)
 
@@ -148,10 +151,11 @@ class PredictorPopulation(Population):
         a, b, v = span.predictors
         return span.matrix(self._scores.product(params, (a, b), v, real))
 
-    def _span(self, *parameters: Vector) -> Span:
+    def _span(self, *parameters: Vector, poles: float = 1.0) -> Span:
         """Return the integration over the predictors of some parameters.
 
-        Those of a location model are relative to that of the last, the parent.
+        Those of a location model are relative to that of the last, the parent. Functions bend on
+        ``poles`` times the scale of the model.
         """
         scores, origin = self._scores, self.origin
         zero = parameters[-1] if scores.location else 0.0
@@ -159,7 +163,7 @@ class PredictorPopulation(Population):
         return Span(
             origin.root,
             [a - zero for a in parameters],
-            scale=scale if scores.bends else np.inf,
+            scale=poles * scale if scores.bends else np.inf,
             exponential=scores.exponential,
             step=SMOOTH if scores.canonical or scores.smooth else None,
         )
