@@ -19,17 +19,16 @@ from mcjax.models.names import MOST_PARAMETERS
 from mcjax.network import Network
 from mcjax.study.grid import Variant, in_condition, variants
 from mcjax.study.networks import network_of, read_network
-from mcjax.study.schema import (
+from mcjax.study.schema import read_tables, to_study
+from mcjax.study.study import Condition, Design, Study, condition
+from mcjax.study.survey import Survey
+from mcjax.study.tables import (
     CovariateTable,
     DataMediatedTable,
     NetworkTable,
     RunTable,
     StudyFile,
-    read_tables,
-    to_study,
 )
-from mcjax.study.study import Condition, Design, Study, condition
-from mcjax.study.survey import Survey
 
 if TYPE_CHECKING:
     from mcjax.models.model import Model

@@ -18,8 +18,9 @@ from mcjax.network.graphs import DEFAULT_SAMPLES, read_graph
 from mcjax.network.network import Network
 from mcjax.network.source import Source
 from mcjax.network.topologies import TOPOLOGIES
-from mcjax.study.schema import FeedTable, NetworkTable, StudyFile, parse_tables, to_study
+from mcjax.study.schema import parse_tables, to_study
 from mcjax.study.selections import read_selection
+from mcjax.study.tables import FeedTable, NetworkTable, StudyFile
 
 
 def read_network(path: Path) -> Network:
