@@ -42,7 +42,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from mcjax.laws.first_order.path_system import Path
-from mcjax.laws.first_order.population import Curvature
+from mcjax.laws.first_order.population import Curvature, SlopeMoments
 from mcjax.laws.first_order.population_path import Fit, Fits, transition_of
 from mcjax.laws.law import Inapplicable
 from mcjax.laws.validity import (
@@ -68,8 +68,8 @@ class PathBias(NamedTuple):
     mean : ndarray, shape (T + 1, M, p)
         m.
     indicator : ndarray, shape (T + 1, M)
-        X in the direction in which it is largest, of the fits of a model so far and of those that
-        it descends from.
+        X in the direction in which it is largest, of the fit of a model and of those that it
+        descends from.
     leverage : ndarray, shape (T + 1, M)
         L of :mod:`mcjax.laws.second_order.validity`, of the same fits.
     """
@@ -79,11 +79,18 @@ class PathBias(NamedTuple):
     leverage: Float[np.ndarray, "T+1 M"]
 
 
+class _Bend(NamedTuple):
+    """What is known of one sample at the centre of its reader."""
+
+    curvature: Curvature
+    slope: SlopeMoments
+
+
 class _Generation(NamedTuple):
     """What the fits of one generation do to errors, and the covariances before and after it."""
 
     fits: Fits
-    curvatures: dict[int, list[Curvature]]  # of the samples of each fit
+    bends: dict[int, list[_Bend]]  # of the samples of each fit
     moved: np.ndarray  # A, (M p, M p)
     before: np.ndarray  # (M p, M p)
     after: np.ndarray
@@ -103,11 +110,11 @@ def path_bias(path: Path) -> PathBias:
         raise Inapplicable(KEPT)
     times, size, p = path.centres.shape
     mean, (indicator, leverage) = np.zeros((times, size, p)), np.zeros((2, times, size))
-    known: dict[int, list[Curvature]] = {}  # generations may share fits
+    known: dict[int, list[_Bend]] = {}  # generations may share fits
     for t, fits in enumerate(path.fits):
         for fit in fits.values():
             if id(fit) not in known:
-                known[id(fit)] = [data.curvature(fit.centre) for data in fit.data]
+                known[id(fit)] = _bends_of(fit)
         now = _Generation(
             fits,
             {i: known[id(fit)] for i, fit in fits.items()},
@@ -191,11 +198,9 @@ def bias_at_end(
     """
     assert path.end is not None, "the centres settle"
     _, size, p = path.centres.shape
-    curvatures = {
-        i: [data.curvature(fit.centre) for data in fit.data] for i, fit in path.end.items()
-    }
+    bends = {i: _bends_of(fit) for i, fit in path.end.items()}
     moved = transition_of(path.end, size, p)
-    now = _Generation(path.end, curvatures, moved, before=covariance, after=covariance)
+    now = _Generation(path.end, bends, moved, before=covariance, after=covariance)
     result = bias.mean[-1].flatten()  # which frozen models keep
     frozen = np.repeat([i not in path.end for i in range(size)], p)
     settles = np.repeat(stable, p) & ~frozen
@@ -220,15 +225,23 @@ def bias_of_fit(
     return -gain @ total
 
 
+def _bends_of(fit: Fit) -> list[_Bend]:
+    gain = np.linalg.inv(fit.slope)
+    return [
+        _Bend(data.curvature(fit.centre), data.slope_moments(fit.centre, gain)) for data in fit.data
+    ]
+
+
 def _added_mean(now: _Generation, size: int, p: int) -> np.ndarray:
     """Return what a generation adds to m, but for the bias of parents, (M, p)."""
     result = np.zeros((size, p))
     carried = now.moved @ now.before
     for i, fit in now.fits.items():
         own = _entries(i, p)
-        result[i] = bias_of_fit(fit, now.curvatures[i], now.after[own, own])
+        curvatures = [bend.curvature for bend in now.bends[i]]
+        result[i] = bias_of_fit(fit, curvatures, now.after[own, own])
         for b in np.flatnonzero(fit.origin < size):
-            parent, bent = _entries(fit.origin[b], p), now.curvatures[i][b]
+            parent, bent = _entries(fit.origin[b], p), curvatures[b]
             pull = np.tensordot(bent.mixed, carried[own, parent], 2)
             pull += np.tensordot(bent.by_parent, now.before[parent, parent], 2) / 2
             result[i] += fit.gain[b] @ pull
@@ -242,13 +255,13 @@ def _slope_noise(now: _Generation, i: int) -> tuple[float, float]:
     noise, cube = np.zeros((p, p)), 0.0
     whole, inherited = np.zeros((p, p, p)), np.zeros((p, p, len(now.before)))
     for b, data in enumerate(fit.data):
-        moments, mean = data.slope_moments(fit.centre, gain), data.score(fit.centre).by_reader
-        noise += fit.share[b] ** 2 / fit.rows[b] * (moments.square - mean @ gain @ mean)
-        cube += fit.share[b] ** 3 / fit.rows[b] ** 2 * moments.cube
-        whole += fit.share[b] * now.curvatures[i][b].by_reader
+        bent, mean = now.bends[i][b], data.score(fit.centre).by_reader
+        noise += fit.share[b] ** 2 / fit.rows[b] * (bent.slope.square - mean @ gain @ mean)
+        cube += fit.share[b] ** 3 / fit.rows[b] ** 2 * bent.slope.cube
+        whole += fit.share[b] * bent.curvature.by_reader
         if fit.origin[b] * p < len(now.before):
             parent = _entries(fit.origin[b], p)
-            inherited[..., parent] += fit.share[b] * now.curvatures[i][b].mixed
+            inherited[..., parent] += fit.share[b] * bent.curvature.mixed
     inherited += whole @ now.moved[own]
     fresh = now.after[own, own] - now.moved[own] @ now.before @ now.moved[own].T
     for bend, spread in ((whole, fresh), (inherited, now.before)):
