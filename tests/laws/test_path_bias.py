@@ -56,6 +56,20 @@ def test_a_ridge_in_a_closed_loop_of_least_squares():
     np.testing.assert_allclose((gaps[0] / gaps[1])[1:], 16, rtol=0.1)  # of order 1/n^2
 
 
+def test_weighted_least_squares_between_sources_by_hand():
+    """The mean of a ratio of mean squares of covariates, whatever the noise."""
+    far = Source("far", theta=(-1.0,), covariance=((0.4,),), noise=2.0, real="fresh")
+    net = build_network(1, [("real", "0", 60), ("far", "0", 90, 3.0)], 50, sources=[far])
+    law = FirstOrder().predict(condition(net, linear(), [1.0], [[1.5]]), 1)
+    truths, rows, squares = np.array([1.0, -1.0]), np.array([60, 90]), np.array([1.5, 0.4])
+    share = np.array([60, 270]) / 330
+    slope = share @ squares
+    centre = share * squares @ truths / slope
+    expected = -(share**2 * (truths - centre) / slope**2 * 2 * squares**2 / rows).sum()
+    np.testing.assert_allclose(law.small_samples.mean[1, 0, 0], expected, rtol=1e-10)
+    assert abs(expected) > 1e-3
+
+
 def between(model, truth, far, rows=4000):
     feeds = [("real", "0", rows // 4), ("far", "0", rows // 4), ("0", "0", rows // 2)]
     net = build_network(1, feeds, rows, sources=[Source("far", theta=(far,), real="fresh")])
