@@ -96,6 +96,14 @@ class Prediction(Summarised):
     next_order : callable, optional
         For an asymptotic law: returns the prediction of the next order in 1/n for the same
         condition, with its validity, or a sentence that says why there is none.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> import numpy as np
+    >>> covariance = np.stack([(t + 1) * np.eye(2) / 100 for t in range(3)])
+    >>> mcjax.Prediction.of(covariance, 1).mse[:, 0].tolist()
+    [0.02, 0.04, 0.06]
     """
 
     law: str
@@ -215,15 +223,8 @@ class Prediction(Summarised):
     def error_of(self, number: Callable[[Prediction], Any]) -> Float[np.ndarray, "*shape"]:
         """Return the standard error of a number, or of an array, over the draws of the law.
 
-        Parameters
-        ----------
-        number : callable
-            Computes the number from a prediction.
-
-        Returns
-        -------
-        ndarray
-            0 for a law in closed form; infinite where the number is not finite in all versions.
+        ``number`` computes it from a prediction. The error is 0 for a law in closed form, and
+        infinite where the number is not finite in all versions.
         """
         if not self.versions:
             return np.zeros(np.shape(number(self)))
@@ -312,16 +313,9 @@ def mean_squares(
     models: int,
     mean: Float[np.ndarray, "*T M p"] | None = None,
 ) -> Float[np.ndarray, "*T M"]:
-    """Return ``E ||e||^2`` of each model.
+    """Return ``E ||e||^2`` of each of M models, from the covariance and the mean of the errors.
 
-    Parameters
-    ----------
-    covariance : ndarray, shape (..., M p, M p)
-        Covariance of the stacked errors.
-    models : int
-        M.
-    mean : ndarray, shape (..., M, p), optional
-        Mean of the errors.
+    Without a mean there is no bias.
     """
     diagonal = np.diagonal(covariance, axis1=-2, axis2=-1)
     squares = diagonal.reshape(*diagonal.shape[:-1], models, -1)
@@ -345,6 +339,13 @@ class FunctionalPrediction:
         Expectations, by the name of the functional.
     versions : tuple of mapping
         For a law that simulates: ``values`` without each of the batches of its draws.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> import numpy as np
+    >>> mcjax.FunctionalPrediction("mine", "an example", {"rare": np.zeros((4, 1))}).law
+    'mine'
     """
 
     law: str

@@ -121,6 +121,18 @@ class NormalScores(NamedTuple):
     """The score ``(m - y, s - (y - m)^2)`` of theta = (m, s), mean and variance of normal rows."""
 
 
+class SimulatedScores(NamedTuple):
+    """A score of which nothing is stated; its moments are means over rows that are drawn.
+
+    Attributes
+    ----------
+    batch : int or None
+        Number of the only batch of rows that is drawn, or None for all of them.
+    """
+
+    batch: int | None
+
+
 def canonical_scores(
     mean: Callable[[Eta], Eta], derivatives: Callable[[Eta], tuple[Eta, Eta, Eta]]
 ) -> ScoreMoments:

@@ -30,6 +30,12 @@ class FeedTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "f
     from 1 on, and the last one stays."""
     keep: dict[str, Any] | None = None
     """What the reader keeps of the feed. Feeds that differ in `keep` are separate."""
+    every: Count = 1
+    """The feed is active in the generations `first`, `first` + `every`, ...."""
+    first: Count = 1
+    """The first generation in which it is active."""
+    until: Count | None = None
+    """The last generation in which it may be active; none unless given."""
 
 
 class SourceTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -51,6 +57,17 @@ class SourceTable(msgspec.Struct, forbid_unknown_fields=True):
     """Whether all its readers get the same sample. Otherwise each gets its own."""
     real: str | None = None
     """`fresh` or `reused`, as in `[network]`, whose setting holds unless given."""
+
+
+class SwitchingTable(msgspec.Struct, forbid_unknown_fields=True):
+    """``[network.switching]``: networks that take turns."""
+
+    networks: Annotated[list[str], msgspec.Meta(min_length=1)]
+    """Files, relative to the study. They have the same models, and only their feeds count."""
+    order: str = "periodic"
+    """`periodic`: one after the other, again and again."""
+    lengths: list[Count] | None = None
+    """Generations of each; 1 each unless given."""
 
 
 class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -83,6 +100,8 @@ class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
     `subsample`: a sample of all data so far."""
     growth: float = 0.0
     """Each feed of generation t provides `samples` × t^`growth` observations, rounded; 0 to 10."""
+    switching: SwitchingTable | None = None
+    """Networks that take turns, in place of `feeds`."""
     topology: str | None = None
     """In place of `feeds`: `self_loop`, `chain`, `ring`, `star`, `complete`, `random_directed` or
     `stochastic_block`. The fields below belong to it."""
@@ -235,6 +254,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "network.feeds": FeedTable,
     "network.first": FeedTable,
     "network.sources": SourceTable,
+    "network.switching": SwitchingTable,
     "data_mediated": DataMediatedTable,
     "covariates": CovariateTable,
     "run": RunTable,

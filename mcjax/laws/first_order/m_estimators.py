@@ -33,6 +33,11 @@ from mcjax.laws.first_order.pooled_path import pooled_mse_on_path
 from mcjax.laws.first_order.population_path import SETTLED, close
 from mcjax.laws.first_order.rule_of_thumb import allowance, effective_rows
 from mcjax.laws.first_order.score_equations import linear_system, pooled_first_order
+from mcjax.laws.first_order.simulated_population import (
+    simulated,
+    too_many,
+    without_each_batch,
+)
 from mcjax.laws.first_order.spectral_growth import spectral_growth
 from mcjax.laws.first_order.tabulated_scores import tabulated
 from mcjax.laws.law import GROWING, STOPS, Inapplicable, Reason, changing, has_long_run
@@ -143,10 +148,9 @@ def _off_truth(condition: Condition) -> Reason | None:
     problem, instead = left
     model = condition.model
     if model.scores is None and model.predictor is None:
-        return Reason(
-            f"{problem}, and the moments of the score of {model.name} are not known so far from the"
-            f" truth; write it as a loss of eta = x'theta{instead}"
-        )
+        many = too_many(model, len(condition.theta))
+        if many:
+            return Reason(f"{problem}, and {many}{instead}")
     if condition.network.memory.selects:
         return Reason(f"{problem}, and fits are of subsamples{instead}")
     if condition.design == "fixed":
@@ -161,11 +165,12 @@ def _along_path(condition: Condition, generations: int) -> Prediction:
     if condition.model.scores is not None:
         return _around_path(condition, generations)
     information_of(condition)  # which tests that the loss aims at the truth
-    model, versions = tabulated(condition.model)
-    predictions = [
+    tables = condition.model.predictor is not None
+    model, versions = (tabulated if tables else simulated)(condition.model)
+    whole, *others = (
         _around_path(replace(condition, model=known), generations) for known in (model, *versions)
-    ]
-    return replace(predictions[0], versions=tuple(predictions[1:]))
+    )
+    return replace(whole, versions=tuple(others) if tables else without_each_batch(whole, others))
 
 
 @np.errstate(all="ignore")  # what overflows is not finite, and then the law does not apply

@@ -166,9 +166,9 @@ def path_of(condition: Condition, generations: int) -> Path:
     centres = [moved(truths, begun)]
     later: list[Fits] = []
     for t in range(max(generations, 1)):
-        turn = t % distinct if net.later.lasting is None else min(t, distinct - 1)
         still = t > 1 and distinct == 1 and close(centres[-1], centres[-2])
-        fits = later[-1] if still else fits_of(later_tables[turn], populations, centres[-1])
+        feeds = later_tables[net.later.place(t + 1)]
+        fits = later[-1] if still else fits_of(feeds, populations, centres[-1])
         later.append(fits)
         centres.append(moved(centres[-1], fits))
     *before, last = _systems(begun, later)

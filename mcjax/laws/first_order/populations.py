@@ -17,9 +17,10 @@ from mcjax.laws.first_order.population import (
     Vector,
 )
 from mcjax.laws.first_order.predictor_population import PredictorPopulation
+from mcjax.laws.first_order.simulated_population import SimulatedPopulation
 from mcjax.laws.law import Inapplicable
 from mcjax.models.model import Model
-from mcjax.models.scores import MeanScores, NormalScores
+from mcjax.models.scores import MeanScores, NormalScores, SimulatedScores
 
 
 def population_of(origin: Origin, model: Model) -> Population:
@@ -38,6 +39,8 @@ def population_of(origin: Origin, model: Model) -> Population:
         return MeanPopulation(origin, model.scores)
     if isinstance(model.scores, NormalScores):
         return NormalPopulation(origin, STANDARD)
+    if isinstance(model.scores, SimulatedScores):
+        return SimulatedPopulation(origin, model)
     return PredictorPopulation(origin, model.scores)
 
 
