@@ -88,7 +88,14 @@ def huber_scores(kind: NoiseName, real_kind: NoiseName) -> ScoreMoments:
         bend = (density(noise, above) - density(noise, below)) / sigma
         # E[psi; clipped] is k times the difference of both tails
         tails = distribution(noise, -above) - distribution(noise, below)
-        return MeanCurvature(bend, -bend, bend, score + k * tails, within, within)
+        return MeanCurvature(
+            by_reader=bend,
+            mixed=-bend,
+            by_parent=bend,
+            sloped=score + k * tails,
+            squared_slope=within,
+            cubed_slope=within,
+        )
 
     def moments(params: Params, real: bool) -> LocationMoments:
         law, noise = noise_of(params, kind, real_kind, real)

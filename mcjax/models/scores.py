@@ -217,7 +217,14 @@ def squared_scores(kind: NoiseName, real_kind: NoiseName) -> ScoreMoments:
 
     def curvature(params: Params, reader: Eta, parent: Eta, real: bool) -> MeanCurvature:
         none, one = np.zeros_like(reader), np.ones_like(reader)
-        return MeanCurvature(none, none, none, reader - parent, one, one)
+        return MeanCurvature(
+            by_reader=none,
+            mixed=none,
+            by_parent=none,
+            sloped=reader - parent,
+            squared_slope=one,
+            cubed_slope=one,
+        )
 
     return ScoreMoments(
         mean,
