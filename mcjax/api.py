@@ -116,8 +116,8 @@ def simulate(
     512
     """
     compiled = _compiled(study)
-    counts = chains or [compiled.study.chains] * len(compiled.study.conditions)
-    with _told(counts, known, report, progress) as told:
+    every = [compiled.study.chains] * len(compiled.study.conditions)
+    with _told(every if chains is None else chains, known, report, progress) as told:
         return simulation.simulate(compiled, known, told, chains)
 
 

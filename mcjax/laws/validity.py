@@ -29,6 +29,24 @@ ACCURATE = 0.05, 0.01
 """Relative errors for which it is said from how many rows on laws are that accurate."""
 
 
+class SmallSampleBias(NamedTuple):
+    """What the mean errors of small samples add to errors of centres that are not the truth.
+
+    Attributes
+    ----------
+    mean : ndarray, shape (T + 1, M, p)
+        m, the part of order 1/n of the mean error.
+    allowance : ndarray, shape (T + 1, M)
+        Allowance for the neglected part of mean errors, in standard deviations.
+    of_squares : ndarray, shape (T + 1, M)
+        Allowance for the neglected part of mean squared errors, relative to these.
+    """
+
+    mean: Float[np.ndarray, "T+1 M p"]
+    allowance: Float[np.ndarray, "T+1 M"]
+    of_squares: Float[np.ndarray, "T+1 M"]
+
+
 class ThirdCumulants(NamedTuple):
     """Third cumulants of the errors of M models, symmetric around one direction u.
 
