@@ -81,7 +81,7 @@ def fits_section(model: str, quick: bool) -> list[dict[str, Any]]:
     import peers
 
     import mcjax
-    from mcjax.engine.compiler import compiler_options
+    from mcjax.engine.platforms import compiler_options
     from mcjax.estimators.newton_rows import Rows, fit_rows
     from mcjax.solvers.status import Status
 
@@ -187,7 +187,7 @@ def parts_section(quick: bool) -> dict[str, Any]:
     from mcjax.draws.samplers import normal_pair
     from mcjax.draws.threefry import threefry
     from mcjax.engine import engine
-    from mcjax.engine.compiler import compiler_options
+    from mcjax.engine.platforms import compiler_options
     from mcjax.solvers.once import once
 
     found: dict[str, Any] = {}

@@ -109,7 +109,7 @@ def test_what_is_said(shown):
 
 def test_a_network_that_changes_says_so():
     day, night = (mcjax.Generation([("a", "a", n)]) for n in (20, 40))
-    network = mcjax.Network(("a",), later=mcjax.Cycle(day, night), initial=(20,))
+    network = mcjax.Network(("a",), later=mcjax.cycle(day, night), initial=(20,))
     [title, _] = repr(network).splitlines()
     assert title.endswith(": 1 model, 1 feed; feeds change with time, these are of generation 1")
 

@@ -5,7 +5,7 @@ Importing this package does not import JAX. Nor does a diagnosis, unless it depe
 
 from mcjax.diagnosis.collapse import diagnose, diagnose_file
 from mcjax.diagnosis.failure import Anchor, Explosion
-from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict
+from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict, PhaseVerdict
 from mcjax.laws.collapse.origins import CollapseOrigin
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Diagnosis",
     "Explosion",
     "ModelVerdict",
+    "PhaseVerdict",
     "diagnose",
     "diagnose_file",
 ]

@@ -9,8 +9,7 @@ network's sample counts, weights, draws and real data.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,21 +18,19 @@ import numpy as np
 from mcjax.arguments import checked
 from mcjax.diagnosis.cures import flips, repairs
 from mcjax.diagnosis.explosion import finite_sample
-from mcjax.diagnosis.failure import Explosion, Failures, find_failures
+from mcjax.diagnosis.failure import Failures, find_failures
+from mcjax.diagnosis.graph import paths, reaching
 from mcjax.diagnosis.long_run import Facts, facts_of
+from mcjax.diagnosis.schedules import diagnose_schedule
 from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict
 from mcjax.errors import InputError
-from mcjax.laws.collapse.components import (
-    DataFlow,
-    data_flow,
-    strong_components,
-)
-from mcjax.laws.collapse.origins import CollapseOrigin
+from mcjax.laws.collapse.components import data_flow
 from mcjax.laws.first_order.collapse_rates import (
     CollapseRates,
     collapse_rates,
     rates_of_regressions,
 )
+from mcjax.laws.first_order.lifted_system import lifted
 from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.models.information import UNIT
 from mcjax.models.names import MOST_PARAMETERS
@@ -66,8 +63,9 @@ def diagnose(
     Parameters
     ----------
     net : Network or Condition
-        The network. If its feeds change with time, those that stay count. With a condition, the
-        model is known as well, and the other arguments have no meaning.
+        The network. If its feeds change with time, those that stay count; if they take turns for
+        ever, every model has a verdict for each phase. With a condition, the model is known as
+        well, and the other arguments have no meaning.
     parameters : int, optional
         Number of parameters p, if the models are linear regressions. The diagnosis then includes
         the exact law at the network's sample counts.
@@ -82,7 +80,17 @@ def diagnose(
     Raises
     ------
     InputError
-        If generations take turns for ever, or an argument is out of range or has no meaning.
+        If the network is too large, or an argument is out of range or has no meaning.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> feeds = [("a", "a", 100), ("a", "b", 50), ("real", "b", 50)]
+    >>> diagnosis = mcjax.diagnose(mcjax.build_network(["a", "b"], feeds, initial=100))
+    >>> diagnosis.models["b"].collapses
+    True
+    >>> diagnosis.repairs
+    (('real', 'a'),)
     """
     if isinstance(net, Condition):
         if parameters is not None or covariance is not None:
@@ -132,17 +140,19 @@ def _diagnosis(net: Network, facts: Facts) -> Diagnosis:
     if net.size > MOST_MODELS:
         problem = f"are {net.size:,}; a diagnosis takes at most {MOST_MODELS:,} at once"
         raise InputError("network.models", f"{problem}: give a part of the network")
+    if net.later.turns > 1:
+        return diagnose_schedule(net, facts)
     failures = find_failures(net, facts)
-    net = net.settled
+    whole, net = net, net.settled
     flow, origins, exact = data_flow(net), failures.origins, None
     if facts.regression is not None:
         exact = finite_sample(net, facts.regression.parameters, flow, origins)
         if facts.regression.own is not None:
             exact = OWN_COVARIATES
-    reaching = _reaching(flow, origins)
-    exploding = _reaching(flow, failures.explosions)
-    paths = _paths(flow, (*origins, *failures.explosions))
-    rates = _rates(net, facts, failures)
+    sources = reaching(flow, origins)
+    exploding = reaching(flow, failures.explosions)
+    found = paths(flow, (*origins, *failures.explosions))
+    rates = _rates(net, facts, failures, whole)
     marked = facts.penalised or bool(net.selections)
     models, frozen, unknown = {}, net.frozen, failures.unknown
     for i, name in enumerate(net.models):
@@ -154,10 +164,10 @@ def _diagnosis(net: Network, facts: Facts) -> Diagnosis:
             radius=float(failures.radius[i]) if failures.cyclic[i] else None,
             growth=float(rates.growth[i]) if fails and not failures.explodes[i] else None,
             limit=None if fails or unknown[i] else float(rates.limit[i]),
-            sources=reaching[i],
+            sources=sources[i],
             anchors=failures.anchors[i],
             explosions=exploding[i],
-            path=tuple(net.models[k] for k in paths[i]),
+            path=tuple(net.models[k] for k in found[i]),
             frozen=frozen[i],
         )
     return Diagnosis(
@@ -171,8 +181,11 @@ def _diagnosis(net: Network, facts: Facts) -> Diagnosis:
     )
 
 
-def _rates(net: Network, facts: Facts, failures: Failures) -> CollapseRates:
-    """Return the rates of a network of constant feeds, nan where they are not known."""
+def _rates(net: Network, facts: Facts, failures: Failures, whole: Network) -> CollapseRates:
+    """Return the rates of a network of constant feeds, nan where they are not known.
+
+    ``whole`` is the network with the feeds of earlier generations.
+    """
     collapses, regression = failures.noise | failures.explodes, facts.regression
     condition = facts.condition
     apart = facts.penalised or net.selections or any(s.theta is not None for s in net.sources)
@@ -182,7 +195,11 @@ def _rates(net: Network, facts: Facts, failures: Failures) -> CollapseRates:
     elif condition is not None:
         alike &= condition.own_covariances is None
     if alike and not apart and not facts.differs:
-        return collapse_rates(data_flow(net), failures.origins, linear_system(net, UNIT))
+        system = linear_system(net, UNIT)
+        if whole.later.rows_vary and not whole.later.exponent and net.memory.current_only:
+            # models that read nothing in the end may have read before
+            system = lifted(linear_system(whole, UNIT), np.array(net.frozen))
+        return collapse_rates(data_flow(net), failures.origins, system)
     if regression is not None and regression.covariance is not None and not apart:
         return rates_of_regressions(
             net,
@@ -193,42 +210,3 @@ def _rates(net: Network, facts: Facts, failures: Failures) -> CollapseRates:
         )
     unknown = np.full(net.size, np.nan)
     return CollapseRates(collapses, unknown, unknown)
-
-
-def _reaching(
-    flow: DataFlow, origins: Sequence[CollapseOrigin | Explosion]
-) -> list[tuple[tuple[str, ...], ...]]:
-    """Return the members of the origins, each a strong component, that reach each model."""
-    # a set of origins is an integer, one bit each, passed on from component to component
-    bit_of = {i: 1 << k for k, origin in enumerate(origins) for i in origin.indices}
-    bits = [0] * len(flow.feeders)
-    names: dict[int, tuple[tuple[str, ...], ...]] = {0: ()}
-    for component in strong_components(flow.readers):
-        total = bit_of.get(component[0], 0)
-        for i in component:
-            for j in flow.feeders[i]:
-                total |= bits[j]
-        for i in component:
-            bits[i] = total
-        if total not in names:
-            names[total] = tuple(
-                origin.members for k, origin in enumerate(origins) if total >> k & 1
-            )
-    return [names[total] for total in bits]
-
-
-def _paths(flow: DataFlow, origins: Sequence[CollapseOrigin | Explosion]) -> list[list[int]]:
-    """Return a shortest path from one of the origins to each model, empty where there is none."""
-    paths: list[list[int]] = [[] for _ in flow.readers]
-    queue: deque[int] = deque()
-    for origin in origins:
-        for i in origin.indices:
-            paths[i] = [i]
-            queue.append(i)
-    while queue:
-        j = queue.popleft()
-        for i in flow.readers[j]:
-            if not paths[i]:
-                paths[i] = [*paths[j], i]
-                queue.append(i)
-    return paths

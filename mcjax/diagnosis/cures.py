@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcjax.laws.collapse.components import DataFlow, blind_sources, data_flow
+from mcjax.laws.collapse.components import DataFlow, Member, Vertex, blind_sources, data_flow
 from mcjax.laws.collapse.origins import CollapseOrigin
 from mcjax.network.feed import REAL
 from mcjax.network.network import Network
@@ -40,8 +40,8 @@ from mcjax.network.network import Network
 if TYPE_CHECKING:
     from jaxtyping import Bool
 
-Edge = tuple[str, str]
-"""Origin and reader of a feed."""
+Edge = tuple[str, Member]
+"""Origin and reader of a feed; where feeds come and go, the reader in a phase."""
 
 NO_ANCHOR = -1
 SEVERAL_ANCHORS = -2
@@ -50,9 +50,13 @@ SEVERAL_ANCHORS = -2
 def repairs(origins: tuple[CollapseOrigin, ...]) -> tuple[Edge, ...]:
     """Return a smallest set of new real feeds after which nothing collapses.
 
-    There is one to the first member of each origin.
+    There is one to the first member of each origin that is fitted.
     """
-    return tuple((REAL, origin.members[0]) for origin in origins)
+    return tuple((REAL, next(filter(_fitted, origin.members))) for origin in origins)
+
+
+def _fitted(member: Member) -> bool:
+    return not (isinstance(member, Vertex) and member.kept)
 
 
 def flips(net: Network, collapsed: Bool[np.ndarray, " M"]) -> tuple[Edge, ...]:

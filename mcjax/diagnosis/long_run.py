@@ -215,17 +215,19 @@ def _at_the_end(condition: Condition | None) -> LongRun:
     """Return the long run at the end of the population path."""
     if condition is None:
         raise Inapplicable("what readers keep of their data depends on the model; add [family]")
-    model = condition.model
-    if model.scores is None and model.predictor is None:
-        raise Inapplicable(
-            f"centres may leave the truth, and the moments of the score of {model.name} are not"
-            " known there; write it as a loss of eta = x'theta"
-        )
     from mcjax.laws.first_order.path_end import end_of_path  # imports JAX
+    from mcjax.laws.first_order.simulated_population import simulated, too_many
     from mcjax.laws.first_order.tabulated_scores import tabulated
 
-    known = model if model.scores is not None else tabulated(model)[0]
-    return LongRun(*end_of_path(_without_shifts(replace(condition, model=known))))
+    model = condition.model
+    if model.scores is None and model.predictor is None:
+        many = too_many(model, len(condition.theta))
+        if many:
+            raise Inapplicable(f"centres may leave the truth, and {many}")
+        model = simulated(model)[0]
+    elif model.scores is None:
+        model = tabulated(model)[0]
+    return LongRun(*end_of_path(_without_shifts(replace(condition, model=model))))
 
 
 def _distances(net: Network, facts: Facts) -> np.ndarray:

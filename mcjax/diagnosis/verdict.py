@@ -4,20 +4,41 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mcjax.diagnosis.cures import Edge
 from mcjax.diagnosis.explosion import FiniteSample
 from mcjax.diagnosis.failure import Anchor, Explosion
+from mcjax.laws.collapse.components import Member, Vertex
 from mcjax.laws.collapse.origins import CollapseOrigin
 from mcjax.numbers import how_many
 from mcjax.summaries import Summarised, Summary, few
 from mcjax.text import number
 
 
+class PhaseVerdict(NamedTuple):
+    """The verdict on a model in one phase of feeds that come and go.
+
+    Attributes
+    ----------
+    phase : int
+        z, from 0 to L - 1: the generations t >= 1 with ``(t - 1) mod L = z``.
+    collapses : bool or None
+        Whether the variance of its estimates in this phase grows without bound; None if that is not
+        known.
+    growth, limit : float or None
+        As in :class:`ModelVerdict`, of the estimates in this phase.
+    """
+
+    phase: int
+    collapses: bool | None
+    growth: float | None
+    limit: float | None
+
+
 @dataclass(frozen=True)
 class ModelVerdict:
-    """The verdict on one model.
+    """The verdict on one model; if feeds come and go, that of its worst phase.
 
     Attributes
     ----------
@@ -38,18 +59,20 @@ class ModelVerdict:
         Limit of ``c_ii`` as t -> infinity; None for a model that collapses. Both are None where it
         is not known whether noise accumulates. Either number is nan if
         double precision cannot resolve it, see :mod:`mcjax.laws.first_order.limits`.
-    sources : tuple of tuple of str
+    sources : tuple of tuple of str or Vertex
         Members of each collapse origin that reaches the model.
     anchors : tuple of Anchor
         The false anchors that reach the model.
     explosions : tuple of tuple of str
         Members of each exploding component that reaches the model.
-    path : tuple of str
+    path : tuple of str or Vertex
         A shortest path along the data flow from a member of a collapse origin, or of an exploding
         component, to the model. The path of a member holds the member alone, that of a stable model
         is empty.
     frozen : bool
-        Whether the model has no feeds, and so keeps its generation-0 estimate.
+        Whether the model has no feeds in the long run, and so keeps its estimate.
+    phases : tuple of PhaseVerdict
+        The verdict on each phase, if feeds come and go.
     """
 
     noise: bool | None
@@ -58,11 +81,12 @@ class ModelVerdict:
     radius: float | None
     growth: float | None
     limit: float | None
-    sources: tuple[tuple[str, ...], ...]
+    sources: tuple[tuple[Member, ...], ...]
     anchors: tuple[Anchor, ...]
-    explosions: tuple[tuple[str, ...], ...]
-    path: tuple[str, ...]
+    explosions: tuple[tuple[Member, ...], ...]
+    path: tuple[Member, ...]
     frozen: bool
+    phases: tuple[PhaseVerdict, ...] = ()
 
     @property
     def fate(self) -> tuple[str, str]:
@@ -96,16 +120,26 @@ class Diagnosis(Summarised):
     explosions : tuple of Explosion
         The components of the network that explode.
     repairs : tuple of Edge
-        A smallest set of new real feeds after which no origin is left of ``unstable_sources``.
+        A smallest set of new real feeds after which no origin is left of ``unstable_sources``; to
+        models in a phase, if feeds come and go.
     flips : tuple of Edge
         Every single new feed that makes a stable model collapse, other than by an explosion; none
-        is looked for where fits are penalised or readers keep a selection.
+        is looked for where fits are penalised, readers keep a selection, or feeds come and go.
     inapplicable : str
         Why ``radius`` is not known, explosion was not examined, and ``noise`` may be unknown; empty
         where they are known.
     finite_sample : FiniteSample or str, optional
         The exact law for linear regressions at the network's sample counts, or the reason why it
         does not apply; None if the number of parameters was not given.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.ring(2, samples=100, initial=100)
+    >>> mcjax.diagnose(network)
+    Diagnosis: 2 of 2 models collapse; smallest cure: real -> 0
+      0  collapses  0.01 per generation
+      1  collapses  0.01 per generation
     """
 
     models: dict[str, ModelVerdict]
@@ -153,17 +187,18 @@ class Diagnosis(Summarised):
                     "radius": _finite(verdict.radius),
                     "growth": _finite(verdict.growth),
                     "limit": _finite(verdict.limit),
-                    "sources": [list(members) for members in verdict.sources],
+                    "sources": [_plain(members) for members in verdict.sources],
                     "anchors": [anchor._asdict() for anchor in verdict.anchors],
                     "explosions": [list(members) for members in verdict.explosions],
-                    "path": list(verdict.path),
+                    "path": _plain(verdict.path),
                     "frozen": verdict.frozen,
+                    **_phases(verdict),
                 }
                 for name, verdict in self.models.items()
             },
             "unstable_sources": [
                 {
-                    "members": list(origin.members),
+                    "members": _plain(origin.members),
                     "period": origin.period,
                     "blind": list(origin.blind),
                 }
@@ -174,10 +209,34 @@ class Diagnosis(Summarised):
                 for explosion in self.explosions
             ],
             "inapplicable": self.inapplicable or None,
-            "repairs": [{"from": origin, "to": reader} for origin, reader in self.repairs],
+            "repairs": [
+                {"from": origin, "to": reader.model, "phase": reader.phase}
+                if isinstance(reader, Vertex)
+                else {"from": origin, "to": reader}
+                for origin, reader in self.repairs
+            ],
             "flips": [{"from": origin, "to": reader} for origin, reader in self.flips],
             "finite_sample": finite,
         }
+
+
+def _plain(members: tuple[Member, ...]) -> list[Any]:
+    """Return names as they are, and models in their phases as pairs."""
+    return [[m.model, m.phase] if isinstance(m, Vertex) else m for m in members]
+
+
+def _phases(verdict: ModelVerdict) -> dict[str, Any]:
+    """Return the verdicts on the phases, if there are any."""
+    rows = [
+        {
+            "phase": one.phase,
+            "collapses": one.collapses,
+            "growth": _finite(one.growth),
+            "limit": _finite(one.limit),
+        }
+        for one in verdict.phases
+    ]
+    return {"phases": rows} if rows else {}
 
 
 def _finite(number: float | None) -> float | None:

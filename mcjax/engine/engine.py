@@ -27,21 +27,18 @@ from mcjax.chains.reference import run_chain
 from mcjax.chains.statistics import run_statistics
 from mcjax.draws.settings import own_settings
 from mcjax.draws.streams import chain_keys
-from mcjax.engine.compiler import compiler_options, one_device_reason
 from mcjax.engine.moments import TILE
 from mcjax.engine.outcome import Gather, S, Summarise, Tally, Tiles
+from mcjax.engine.platforms import compiler_options, limits_on, one_device_reason, stores_stages
 from mcjax.engine.processes import together
 from mcjax.errors import InputError
 from mcjax.numbers import how_many
 from mcjax.solvers.cholesky import UNROLLED
+from mcjax.solvers.once import stages
 
-CPU_LANES, CPU_STATISTICS_LANES, CPU_BYTES = 64, 128, 8 * 2**20
-DEVICE_LANES, DEVICE_BYTES, SMALLEST_BLOCK = 65_536, 4 * 2**30, 64
-RESULTS_COPIES = 4
-"""Largest number of lanes in a block, and largest size in bytes of its data (on an accelerator also
-of the copies of its results on the way to moments). On a CPU a block must stay in cache: with 2,000
-rows per fit, a fit costs 2.6 times as much in a block of 64 lanes as in one of 8. On an accelerator
-a block must fill the device."""
+SMALLEST_BLOCK, RESULTS_COPIES = 64, 4
+"""On an accelerator: the smallest block, and how many copies there are of its results on the way to
+moments."""
 
 FAST_BYTES, FAST_FITS, MATRIX_FITS = 2**19, 128, 64
 """On the fast path, the rows of a block and what is computed from them fit the second-level cache
@@ -76,13 +73,26 @@ def run_blocks(
     Every array has leading axes (blocks, lanes). Devices do not communicate. A program that must
     not be spread over several devices runs all blocks on the first, with the same results.
     """
+    platform = devices[0].platform
     with own_settings():
-        if len(devices) > 1 and devices[0].platform == "cpu":
+        if len(devices) > 1 and platform == "cpu":
             leaves, structure = jax.tree.flatten((conditions, keys))
             shapes = tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
             if _runs_alone(structure, shapes, program, devices):
                 devices = devices[:1]
-        return _compiled(program.path, devices[0].platform)(conditions, keys, program, devices)
+        return _compiled(program.path, platform)(conditions, keys, program, devices)
+
+
+def trace(
+    conditions: ConditionArrays,
+    keys: UInt32[Any, "blocks lanes 2"],
+    program: Program,
+    devices: Sequence[jax.Device],
+    platform: str,
+) -> Any:
+    """Trace a program as it is for a platform, which need not be here; see :func:`run_blocks`."""
+    with own_settings():
+        return _compiled(program.path, platform).trace(conditions, keys, program, tuple(devices))
 
 
 @cache  # jit keeps the lowered program for the call that compiles it
@@ -101,14 +111,18 @@ def _runs_alone(
 @cache
 def _compiled(path: Path, platform: str) -> Any:
     options = compiler_options(path, platform)
-    return jax.jit(
-        _run_blocks, static_argnames=("program", "devices"), compiler_options=options or None
-    )
+    run = partial(_run_blocks, stored=stores_stages(platform))
+    return jax.jit(run, static_argnames=("program", "devices"), compiler_options=options or None)
 
 
 def _run_blocks(
-    conditions: ConditionArrays, keys: Any, program: Program, devices: tuple[jax.Device, ...]
+    conditions: ConditionArrays,
+    keys: Any,
+    program: Program,
+    devices: tuple[jax.Device, ...],
+    stored: bool,
 ) -> Trajectory:
+    """Run blocks as :func:`run_blocks` does; ``stored`` tells whether stages are kept apart."""
     batch = partial(run_statistics, program=program)
     if program.path == "reference":
         batch = jax.vmap(partial(run_chain, program=program))
@@ -119,9 +133,11 @@ def _run_blocks(
         return lax.map(lambda block: batch(*block), (conditions, keys))
 
     mesh, blocks = Mesh(np.array(devices), "blocks"), PartitionSpec("blocks")
-    return jax.shard_map(
+    spread = jax.shard_map(
         share, mesh=mesh, in_specs=(blocks, blocks), out_specs=blocks, check_vma=False
-    )(conditions, keys)
+    )
+    with stages(stored):
+        return spread(conditions, keys)
 
 
 def simulate(
@@ -196,7 +212,10 @@ def _summaries(
 
 
 def trajectories(
-    tasks: Sequence[Task], program: Program, chunk: int = CHUNK
+    tasks: Sequence[Task],
+    program: Program,
+    chunk: int = CHUNK,
+    devices: Sequence[jax.Device] | None = None,
 ) -> Iterator[list[tuple[int, Trajectory]]]:
     """Run all tasks, chunk by chunk.
 
@@ -208,6 +227,8 @@ def trajectories(
         Settings of the run.
     chunk : int
         Largest number of chains in one call.
+    devices : sequence of Device, optional
+        Where chains run; defaults to all devices of this process.
 
     Yields
     ------
@@ -231,7 +252,9 @@ def trajectories(
     if not ends[-1]:
         return
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *(t.arrays for t in tasks))
-    devices = tuple(jax.local_devices())
+    if program.draw_dtype == program.fit_dtype == "float32":
+        stacked = jax.tree.map(single, stacked)
+    devices = tuple(jax.local_devices() if devices is None else devices)
     block = block_size(tasks[0], program, -(-int(ends[-1]) // len(devices)))
     row = block * len(devices)
     rows = max(1, min(chunk, _round_up(int(ends[-1]), row)) // row)
@@ -266,7 +289,7 @@ def trajectories(
             before = rows * row
             if rows > 1:
                 rows //= 2
-            elif block > SMALLEST_BLOCK and jax.default_backend() != "cpu":
+            elif block > SMALLEST_BLOCK and devices[0].platform != "cpu":
                 block, row = block // 2, row // 2
             else:
                 raise InputError(
@@ -310,20 +333,30 @@ def block_size(task: Task, program: Program, lanes: int) -> int:
         lane = slots * p * (p + 6) * 8
     else:
         lane = models * 2 * program.pairs * (4 * p + 8) * 8
-    if jax.default_backend() == "cpu":
-        block = CPU_STATISTICS_LANES if program.path == "statistics" else CPU_LANES
-        limit = CPU_BYTES
+    platform = jax.local_devices()[0].platform
+    limits = limits_on(platform)
+    block = limits.lanes_without_rows if program.path == "statistics" else limits.lanes
+    limit = limits.bytes
+    if platform == "cpu":
         if program.path == "fast":
             row = (p + 1) * np.dtype(program.draw_dtype).itemsize
             fits = FAST_BYTES // (2 * padded(program.pairs) * row)
             least = MATRIX_FITS if p > UNROLLED else 1
             lane, limit = models, min(max(fits, least), FAST_FITS)
     else:
-        block, limit = min(DEVICE_LANES, 1 << (lanes - 1).bit_length()), DEVICE_BYTES
+        block = min(block, 1 << (lanes - 1).bit_length())
         lane = max(lane, RESULTS_COPIES * results)
     while block > 1 and block * lane > limit:
         block //= 2
     return block
+
+
+def single(leaf: Any) -> Any:
+    """Return an array in single precision if it is in double precision.
+
+    A program in single precision is thus free of the double precision in which conditions are.
+    """
+    return leaf.astype(np.float32) if leaf.dtype == np.float64 else leaf
 
 
 def _round_up(count: int, step: int) -> int:

@@ -12,6 +12,7 @@ from mcjax.figures.generations import flip, topology_panel
 from mcjax.figures.ladder import ladder
 from mcjax.figures.mediated import efficiency_maps, homogenisation, transfer
 from mcjax.figures.small_samples import small_samples
+from mcjax.figures.taking_turns import taking_turns
 from mcjax.figures.three_failures import three_failures
 from mcjax.figures.top_p import top_p
 from mcjax.figures.verifier import verifier
@@ -29,6 +30,7 @@ FIGURES: dict[str, Callable[[Path, int | None], list[Path]]] = {
     "verifier": verifier,
     "exploding-pair": exploding_pair,
     "top-p": top_p,
+    "taking-turns": taking_turns,
     "mediated-map": efficiency_maps,
     "mediated-transfer": transfer,
     "mediated-homogenisation": homogenisation,

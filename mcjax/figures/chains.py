@@ -120,7 +120,7 @@ def estimates(conditions: Sequence[Condition], generations: int, chains: int) ->
                 name=one.name,
                 model=one.network.models[0],
                 theta=theta[np.isfinite(theta).all((1, 2))],
-                centre=law.bias[:, 0] + one.theta,
+                centre=law.centre_errors[:, 0] + one.theta,
                 covariance=law.own_covariances[:, 0],
                 truth=one.theta,
             )
@@ -152,12 +152,12 @@ def label(axes: Axes, series: Series, text: str, colour: str) -> None:
     axes.annotate(text, end, (6, 0), color=colour, **how)
 
 
-def key(axes: Axes, *more: Line2D, **how: Any) -> None:
+def key(axes: Axes, *more: Line2D, law: str = "first-order law", **how: Any) -> None:
     """Draw a legend for points and lines, and for ``more`` lines, which have labels."""
     points = Line2D([], [], color="0.3", marker="o", linestyle="", markersize=3.2)
     points.set_label("simulated, 95% bars")
-    law = Line2D([], [], color="0.3", linewidth=1.2, label="first-order law")
-    axes.legend(handles=[points, law, *more], **how)
+    line = Line2D([], [], color="0.3", linewidth=1.2, label=law)
+    axes.legend(handles=[points, line, *more], **how)
 
 
 def rows(panel: str, series: Series) -> Iterator[dict[str, Any]]:

@@ -27,7 +27,7 @@ from mcjax.estimators.predictor import Entries, LinearPredictor, Params, Words, 
 from mcjax.estimators.sufficient_statistics import Statistics
 from mcjax.models.allowance import Allowance
 from mcjax.models.information import Information
-from mcjax.models.scores import MeanScores, NormalScores, ScoreMoments
+from mcjax.models.scores import MeanScores, NormalScores, ScoreMoments, SimulatedScores
 from mcjax.models.structure import Structure
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class Model:
     information : callable, optional
         ``(params, theta, covariance) -> Information`` in closed form, for ``x ~ N(0,
         covariance)``; defaults to automatic differentiation and Monte Carlo.
-    scores : ScoreMoments or MeanScores or NormalScores, optional
+    scores : ScoreMoments or MeanScores or NormalScores or SimulatedScores, optional
         Moments of the score of a model whose data come from other parameters
         than it has; without them, laws describe only data whose parameters are close to the truth.
     least_squares : LeastSquares, optional
@@ -197,6 +197,13 @@ class Model:
         that of the study.
     penalty : Penalty, optional
         What fits add to the mean loss. :func:`mcjax.penalised` sets it.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> model = mcjax.huber(threshold=1.0)
+    >>> model.name, model.params["threshold"], model.predictor is not None
+    ('huber', 1.0, True)
     """
 
     name: str
@@ -209,7 +216,7 @@ class Model:
     information: (
         Callable[[Params, Float[np.ndarray, " p"], Float[np.ndarray, "q q"]], Information] | None
     ) = None
-    scores: ScoreMoments | MeanScores | NormalScores | None = None
+    scores: ScoreMoments | MeanScores | NormalScores | SimulatedScores | None = None
     least_squares: LeastSquares | None = None
     statistics: Statistics | None = None
     noise_scale: str | None = None
@@ -264,6 +271,16 @@ def predictor_model(
     -------
     Model
         The model, with loss and samplers in terms of ``theta`` and ``x``.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> predictor = mcjax.LinearPredictor(
+    ...     loss=lambda params, eta, y: (y - eta) ** 2 / 2,
+    ...     label=lambda params, eta, words: eta,
+    ... )
+    >>> mcjax.predictor_model("without noise", predictor).name
+    'without noise'
     """
     loss, sample, sample_real = _functions(predictor)
     return Model(

@@ -8,12 +8,11 @@ from mcjax.network.graphs import from_networkx
 from mcjax.network.memory import Accumulate, Memory, Replace, Subsample
 from mcjax.network.network import Network
 from mcjax.network.source import Source
-from mcjax.network.timeline import Cycle, Generation, Growing, Series, Timeline
+from mcjax.network.timeline import Generation, Growing, Series, Timeline, cycle
 
 __all__ = [
     "REAL",
     "Accumulate",
-    "Cycle",
     "Feed",
     "Generation",
     "Growing",
@@ -25,6 +24,7 @@ __all__ = [
     "Subsample",
     "Timeline",
     "build_network",
+    "cycle",
     "data_mediated",
     "from_networkx",
     "topologies",

@@ -15,15 +15,16 @@ from mcjax.network.checks import (
     MOST_MODELS,
     Draws,
     check_count,
-    check_keep,
-    check_weight,
+    check_ends,
 )
-from mcjax.network.feed import Feed
+from mcjax.network.feed import REAL, Feed
 from mcjax.network.memory import Memory, MemoryName
+from mcjax.network.merging import Weighted, added_up
 from mcjax.network.network import Network
 from mcjax.network.registry import read_memory
+from mcjax.network.schedule import scheduled_series
 from mcjax.network.source import RealData, Source
-from mcjax.network.timeline import Generation, Growing, Series, Timeline
+from mcjax.network.timeline import Generation, Growing, Timeline
 from mcjax.numbers import whole
 
 FeedLike = (
@@ -33,8 +34,6 @@ FeedLike = (
     | tuple[str, str, int | None, float | Sequence[float]]
 )
 """A feed, or a tuple ``(origin, reader, samples[, weight])``."""
-Weighted = tuple[Feed, Sequence[float]]
-"""A feed and its weights by generation."""
 
 
 @checked_but("models", "initial", "draws", "real", "memory", "growth")
@@ -80,6 +79,15 @@ def build_network(
     ------
     InputError
         For arguments that make no network; it names the field.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.build_network(["a", "b"], [("a", "a", 100), ("real", "b", 50)], initial=200)
+    >>> [feed.origin for feed in network.feeds]
+    ['a', 'real']
+    >>> network.frozen
+    (False, False)
     """
     models = whole(models)
     if isinstance(models, int):
@@ -106,9 +114,7 @@ def build_network(
         later = feeds
     else:
         given = [_weighted(feed, "network.feeds", counts) for feed in feeds]
-        total = added_up(given, "network.feeds")
-        with _places_given("network.feeds", given):
-            later = _timeline(total, growth)
+        later = _timeline(given, growth, (names, own))
     rows: dict[str, int] = {}
     for feed in beginning:
         rows[feed.reader] = rows.get(feed.reader, 0) + (feed.samples or 1)  # refused below
@@ -147,6 +153,8 @@ def _places_given(table: str, given: Sequence[Weighted]) -> Iterator[None]:
         found = re.match(rf"{re.escape(table)}\[(\d+)\]", error.field)
         if not (found and given):
             raise
+        if any(feed.scheduled for feed, _ in given):  # the place is that in a generation
+            raise InputError(f"{table}{error.field[found.end() :]}", error.message) from error
         first = dict.fromkeys(feed.edge for feed, _ in given)  # in the order of their first feeds
         edge = list(first)[int(found[1])]
         place = next(k for k, (feed, _) in enumerate(given) if feed.edge == edge)
@@ -154,24 +162,27 @@ def _places_given(table: str, given: Sequence[Weighted]) -> Iterator[None]:
         raise InputError(f"{table}[{place}]{rest}", error.message) from error
 
 
-def _timeline(feeds: Sequence[tuple[Feed, Sequence[float]]], growth: float) -> Timeline:
-    """Return the timeline of feeds with weights by generation, or with samples that grow."""
-    length = max((len(weights) for _, weights in feeds), default=1)
-    if growth or isinstance(growth, bool):
-        if length > 1:
-            raise InputError("network.growth", GROWTH_ALONE)
-        return Growing(Generation(feed for feed, _ in feeds), growth)
-    for k, (feed, weights) in enumerate(feeds):
-        if len(weights) == 1:  # among lists, only a list may have a 0
-            check_weight(f"network.feeds[{k}].weight", feed.weight)
-    return Series(
-        *(
-            Generation(
-                replace(feed, weight=weights[min(t, len(weights) - 1)]) for feed, weights in feeds
-            )
-            for t in range(length)
-        )
-    )
+def _timeline(
+    given: Sequence[Weighted], growth: float, known: tuple[Sequence[str], Sequence[Source]]
+) -> Timeline:
+    """Return the timeline of feeds with weights by generation, or with samples that grow.
+
+    ``known``: the names of the models, and the sources in addition to ``real``.
+    """
+    grows = bool(growth) or isinstance(growth, bool)
+    scheduled = any(feed.scheduled for feed, _ in given)
+    if grows and (scheduled or any(len(weights) > 1 for _, weights in given)):
+        raise InputError("network.growth", GROWTH_ALONE)
+    if scheduled:  # of which checks of a generation would not name the place in the file
+        models, sources = known
+        for k, (feed, _) in enumerate(given):
+            check_ends(f"network.feeds[{k}]", feed, models, (REAL, *(own.name for own in sources)))
+        return scheduled_series(given)
+    total = added_up(given, "network.feeds")
+    with _places_given("network.feeds", given):
+        if grows:
+            return Growing(Generation(feed for feed, _ in total), growth)
+        return scheduled_series(total)
 
 
 def _first(feed: FeedLike, counts: Mapping[str, int | None]) -> Weighted:
@@ -179,35 +190,6 @@ def _first(feed: FeedLike, counts: Mapping[str, int | None]) -> Weighted:
     if len(weights) > 1:
         raise InputError("network.first", "has a weight by generation, and is of one; give one")
     return only, weights
-
-
-def added_up(feeds: Iterable[Weighted], field: str) -> list[Weighted]:
-    """Return feeds with their weights, those of one origin, reader and selection added up.
-
-    Raises
-    ------
-    InputError
-        If a number of samples is none, or two feeds have different weights; it names ``field``.
-    """
-    total: dict[tuple[str, str, Any], Weighted] = {}
-    for k, (feed, weights) in enumerate(feeds):
-        check_keep(f"{field}[{k}]", feed.keep)
-        if feed.samples is not None:  # which is refused below
-            check_count(f"{field}[{k}].samples", feed.samples)
-        if feed.edge not in total:
-            total[feed.edge] = feed, weights
-            continue
-        known, others = total[feed.edge]
-        if weights != others:
-            raise InputError(
-                f"{field}[{k}].weight",
-                f"is another one than that of an earlier feed from {feed.origin!r} to"
-                f" {feed.reader!r}; give both the same",
-            )
-        if isinstance(known.samples, int) and isinstance(feed.samples, int):
-            feed = replace(known, samples=known.samples + feed.samples)
-        total[feed.edge] = feed, weights
-    return list(total.values())
 
 
 def _weighted(feed: FeedLike, field: str, counts: Mapping[str, int | None]) -> Weighted:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from mcjax.errors import InputError, did_you_mean
@@ -18,8 +18,8 @@ Draws = Literal["private", "shared"]
 """Whether each reader gets its own sample of a model, or all its readers get the same one."""
 MOST_MODELS = 65_534  # a feed is labelled by two 16-bit numbers, see mcjax.draws.streams
 GROWTH_ALONE = (
-    "is for one real source and constant weights; leave out either growth, or sources, first and"
-    " weights by generation"
+    "is for one real source and constant feeds; leave out either growth, or sources, first and"
+    " feeds or weights that change"
 )
 
 
@@ -85,6 +85,29 @@ def check_weight(field: str, weight: float, zero: bool = False) -> None:
     number = isinstance(weight, int | float) and not isinstance(weight, bool)
     if not (number and 0 <= weight <= sys.float_info.max and (weight or zero)):
         raise InputError(field, f"is {weight!r}; give a positive number")
+
+
+def check_ends(field: str, feed: Feed, models: Collection[str], sources: Collection[str]) -> None:
+    """Raise InputError for an origin or a reader that is none.
+
+    Parameters
+    ----------
+    field : str
+        What the error names.
+    feed : Feed
+        The feed.
+    models, sources : collection of str
+        The names of models and of real sources.
+    """
+    for end, name in (("from", feed.origin), ("to", feed.reader)):
+        if end == "to" and name == REAL:
+            raise InputError(f"{field}.to", f"is {REAL!r}: nothing can feed the real source")
+        if end == "to" and name in sources:
+            raise InputError(f"{field}.to", f"is {name!r}: nothing can feed a real source")
+        if name not in models and name not in sources:
+            choices = (*models, *sources) if end == "from" else tuple(models)
+            hint = did_you_mean(name, choices)
+            raise InputError(f"{field}.{end}", f"is the unknown model {name!r}{hint}")
 
 
 def check_keep(field: str, keep: Any) -> None:
@@ -216,15 +239,7 @@ def _check_feeds(net: Network, table: str, feeds: Sequence[Feed], zero: bool = F
     published: dict[tuple[str, Any], int] = {}
     for k, feed in enumerate(feeds):
         field = f"network.{table}[{k}]"
-        for end, name in (("from", feed.origin), ("to", feed.reader)):
-            if end == "to" and name == REAL:
-                raise InputError(f"{field}.to", f"is {REAL!r}: nothing can feed the real source")
-            if end == "to" and name in net.source_index:
-                raise InputError(f"{field}.to", f"is {name!r}: nothing can feed a real source")
-            if name not in net.index and name not in net.source_index:
-                choices = (*net.models, *net.source_index) if end == "from" else net.models
-                hint = did_you_mean(name, choices)
-                raise InputError(f"{field}.{end}", f"is the unknown model {name!r}{hint}")
+        check_ends(field, feed, net.index, net.source_index)
         check_count(f"{field}.samples", feed.samples)
         check_weight(f"{field}.weight", feed.weight, zero)
         if feed.edge in seen:

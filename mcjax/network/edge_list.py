@@ -12,7 +12,7 @@ from mcjax.numbers import how_many
 if TYPE_CHECKING:
     import networkx as nx
 
-COLUMNS = ("from", "to", "samples", "weight")
+COLUMNS = ("from", "to", "samples", "weight", "every", "first", "until")
 DELIMITERS = ",;\t"
 
 

@@ -18,7 +18,7 @@ REAL = "real"
 @explained
 @dataclass(frozen=True)
 class Feed:
-    """``samples`` observations from ``origin`` to ``reader`` in one generation.
+    """``samples`` observations from ``origin`` to ``reader`` in a generation.
 
     Attributes
     ----------
@@ -30,6 +30,19 @@ class Feed:
         Multiplies the reader's loss on each of these observations.
     keep : Selection, optional
         What the reader keeps of the data, see :class:`mcjax.Selection`; defaults to everything.
+    every : int
+        The feed is active in the generations ``first``, ``first + every``, ....
+    first : int
+        The first of them, from 1 on.
+    until : int, optional
+        The last generation in which it may be active; defaults to none.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> feed = mcjax.Feed("real", "a", samples=100)
+    >>> feed.origin, feed.weight
+    ('real', 1.0)
     """
 
     origin: str
@@ -37,15 +50,29 @@ class Feed:
     samples: int
     weight: float = 1.0
     keep: Any = None
+    every: int = 1
+    first: int = 1
+    until: int | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "samples", whole(self.samples))
+        for name in ("samples", "every", "first", "until"):
+            object.__setattr__(self, name, whole(getattr(self, name)))
         object.__setattr__(self, "weight", plain(self.weight))
 
     def __str__(self) -> str:
         weight = "" if self.weight == 1 else f" (weight {self.weight:.4g})"
         keep = "" if self.keep is None else f" ({type(self.keep).__name__})"
         return f"{self.samples:,} of {self.origin}{weight}{keep}"
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether there are generations in which it is not active."""
+        return (self.every, self.first, self.until) != (1, 1, None)
+
+    def active(self, generation: int) -> bool:
+        """Return whether it is active in a generation, from 1 on."""
+        begun = generation >= self.first and (self.until is None or generation <= self.until)
+        return begun and (generation - self.first) % self.every == 0
 
     @property
     def edge(self) -> tuple[str, str, Any]:
@@ -55,6 +82,8 @@ class Feed:
     def described(self) -> dict[str, Any]:
         """Return plain data; a selection under the name of its class."""
         plain = asdict(self)
+        if not self.scheduled:
+            del plain["every"], plain["first"], plain["until"]
         if self.keep is None:
             del plain["keep"]
         else:

@@ -37,6 +37,10 @@ LIKE_SAMPLES = (
 """Attributes of edges, in lower case, that are taken for numbers of samples, and are not read."""
 
 
+TIMES = ("every", "first", "until")
+"""Attributes of an edge that say when a feed is active."""
+
+
 class GraphNetwork(NamedTuple):
     """The network of a graph, and what the graph leaves open.
 
@@ -63,6 +67,18 @@ def from_networkx(graph: nx.DiGraph, draws: Draws = "private", real: RealData = 
     ------
     InputError
         If the graph is undirected, names are ambiguous, or attributes are no numbers.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> import networkx as nx
+    >>> graph = nx.DiGraph()
+    >>> graph.add_node("a", initial=200)
+    >>> graph.add_node("real", kind="real")
+    >>> graph.add_edge("a", "a", samples=100)
+    >>> graph.add_edge("real", "a", samples=100)
+    >>> mcjax.from_networkx(graph).models
+    ('a',)
     """
     if not hasattr(graph, "is_directed"):
         raise InputError("graph", f"is a {type(graph).__name__}; give a networkx.DiGraph")
@@ -88,7 +104,7 @@ def network_of_graph(
     for j, i, given in graph.edges(data=True):
         data = {**edge_default, **given}
         field = f"edge {names[j]!r} -> {names[i]!r}"
-        _check_attributes(data, ("samples", "weight"), field)
+        _check_attributes(data, ("samples", "weight", *TIMES), field)
         if "samples" not in data:
             _check_no_count(data, field)
             assumed += 1
@@ -98,7 +114,10 @@ def network_of_graph(
         check_count(f"{field}: samples", samples)
         weight = plain(in_text(data.get("weight", 1.0)))
         check_weight(f"{field}: weight", weight)
-        feeds.append(Feed(names[j], names[i], samples, float(weight)))
+        times = {name: whole(in_text(data[name])) for name in TIMES if name in data}
+        for name, value in times.items():
+            check_count(f"{field}: {name}", value)
+        feeds.append(Feed(names[j], names[i], samples, float(weight), **times))
     initial, begun = _initial(models, feeds, attributes, names)
     if not renewed(real):
         own: dict[str, int] = {}

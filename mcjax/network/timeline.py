@@ -1,8 +1,8 @@
 """Networks in time: the feeds of generations 1, 2, ..., as data.
 
-A timeline is a :class:`Series` of generations of which the last stays, a :class:`Cycle` of
-generations that take turns for ever, or a generation whose samples are :class:`Growing`. Whoever
-needs the feeds of one generation asks ``at``; whoever needs those of the long run asks ``lasting``.
+A timeline is a :class:`Series` of generations, of which the last stays or the last few take turns
+for ever, or a generation whose samples are :class:`Growing`. Whoever needs the feeds of one
+generation asks ``at``; whoever needs those of the long run asks ``lasting``, or ``turns``.
 """
 
 from __future__ import annotations
@@ -26,14 +26,26 @@ if TYPE_CHECKING:
 @explained
 @dataclass(frozen=True)
 class Generation:
-    """The feeds of one generation, each origin, reader and selection at most once."""
+    """The feeds of one generation, each origin, reader and selection at most once.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> generation = mcjax.Generation([("a", "b", 100), ("real", "b", 50)])
+    >>> [feed.origin for feed in generation.feeds]
+    ['a', 'real']
+    """
 
     feeds: tuple[Feed, ...]
 
     @checked
     def __init__(self, feeds: Iterable[Feed | tuple[str, str, int] | tuple[str, str, int, float]]):
-        read = (feed if isinstance(feed, Feed) else Feed(*feed) for feed in feeds)
-        object.__setattr__(self, "feeds", tuple(read))
+        read = tuple(feed if isinstance(feed, Feed) else Feed(*feed) for feed in feeds)
+        for feed in read:
+            if feed.scheduled:
+                which = f"of {feed.origin!r} to {feed.reader!r} comes and goes"
+                raise InputError("network.feeds", f"{which}; give it to build_network")
+        object.__setattr__(self, "feeds", read)
 
 
 class Timeline(ABC):
@@ -45,15 +57,31 @@ class Timeline(ABC):
         Those that define the timeline.
     exponent : float
         a, where sample counts grow like ``t^a``; 0 where they do not.
+    turns : int
+        How many of ``generations``, the last ones, take turns for ever; 1 where the last stays.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> timeline = mcjax.Series(mcjax.Generation([("a", "a", 100)]))
+    >>> isinstance(timeline, mcjax.Timeline), timeline.constant
+    (True, True)
     """
 
     generations: tuple[Generation, ...]
     exponent: float = 0.0
+    turns: int = 1
 
     @property
-    @abstractmethod
     def lasting(self) -> Generation | None:
         """The generation that stays, but for the number of its samples; None if none does."""
+        return self.generations[-1] if self.turns == 1 else None
+
+    def place(self, generation: int) -> int:
+        """Return which of ``generations`` defines a generation, from 1 on."""
+        before = len(self.generations) - self.turns
+        place = generation - 1
+        return place if place < before else before + (place - before) % self.turns
 
     @abstractmethod
     def order(self, generations: int) -> tuple[tuple[Generation, ...], Int[np.ndarray, " T"]]:
@@ -106,38 +134,74 @@ class Timeline(ABC):
 @explained
 @dataclass(frozen=True)
 class Series(Timeline):
-    """Generations one after the other, of which the last stays; one alone for constant feeds."""
+    """Generations one after the other, of which the last stays; one alone for constant feeds.
+
+    Parameters
+    ----------
+    *generations : Generation
+        The feeds of generations 1, 2, ....
+    turns : int, optional
+        How many of them, the last ones, take turns for ever.
+
+    Attributes
+    ----------
+    generations : tuple of Generation
+        As few of them as say the same.
+    turns : int
+        How many of these take turns.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> start, later = mcjax.Generation([("real", "a", 100)]), mcjax.Generation([("a", "a", 100)])
+    >>> series = mcjax.Series(start, later)
+    >>> series.at(1) == start, series.at(9) == later
+    (True, True)
+    """
 
     generations: tuple[Generation, ...]
+    turns: int
 
     @checked
-    def __init__(self, *generations: Generation):
-        _check_number(generations)
-        kept = list(generations)
-        while len(kept) > 1 and kept[-1] == kept[-2]:
-            kept.pop()
-        object.__setattr__(self, "generations", tuple(kept))
-
-    @property
-    def lasting(self) -> Generation:
-        """The last generation."""
-        return self.generations[-1]
+    def __init__(self, *generations: Generation, turns: int = 1):
+        if not generations:
+            raise InputError("network.later", "has no generation; give at least one")
+        if not 1 <= turns <= len(generations):
+            which = f"give 1 to {len(generations)}, of the generations that are given"
+            raise InputError("network.later", f"has {turns} turns; {which}")
+        before, cycle = list(generations[:-turns]), list(generations[-turns:])
+        length = next(
+            n for n in range(1, turns + 1) if turns % n == 0 and cycle[n:] == cycle[: turns - n]
+        )
+        cycle = cycle[:length]
+        while before and before[-1] == cycle[-1]:
+            cycle = [before.pop(), *cycle[:-1]]
+        object.__setattr__(self, "generations", (*before, *cycle))
+        object.__setattr__(self, "turns", length)
 
     def at(self, generation: int) -> Generation:
         """Return one generation, from 1 on."""
-        return self.generations[min(generation, len(self.generations)) - 1]
+        return self.generations[self.place(generation)]
 
     def order(self, generations: int) -> tuple[tuple[Generation, ...], Int[np.ndarray, " T"]]:
         """Return the distinct generations from 1 to T, and which of them each one is."""
-        distinct = self.generations[:generations]
-        return distinct, np.minimum(np.arange(generations), len(distinct) - 1)
+        distinct = tuple(dict.fromkeys(self.generations[:generations]))
+        numbers = {generation: k for k, generation in enumerate(distinct)}
+        number = np.array([numbers[g] for g in self.generations[:generations]], int)
+        before = len(self.generations) - self.turns
+        late = np.arange(generations) - before
+        return distinct, number[np.where(late < 0, late + before, before + late % self.turns)]
 
     def changed(self, change: Callable[[Generation], Generation]) -> Series:
         """Return the timeline with every generation changed in the same way."""
-        return Series(*map(change, self.generations))
+        return Series(*map(change, self.generations), turns=self.turns)
 
     def described(self) -> dict[str, Any]:
         """Return plain data: feeds with their weights by generation where nothing else changes."""
+        before = len(self.generations) - self.turns
+        if self.turns > 1:
+            begin = {"series": _tables(self.generations[:before])} if before else {}
+            return {**begin, "cycle": _tables(self.generations[before:])}
         rows = {tuple(map(_without_weight, g.feeds)) for g in self.generations}
         if len(rows) > 1:
             return {"series": _tables(self.generations)}
@@ -145,51 +209,32 @@ class Series(Timeline):
         return {"feeds": tuple(map(_scheduled, columns))}
 
 
-@explained
-@dataclass(frozen=True)
-class Cycle(Timeline):
-    """Generations that take turns for ever, the first of them in generation 1."""
+def cycle(*generations: Generation) -> Series:
+    """Return the timeline of generations that take turns for ever, the first in generation 1.
 
-    generations: tuple[Generation, ...]
-
-    @checked
-    def __init__(self, *generations: Generation):
-        _check_number(generations)
-        object.__setattr__(self, "generations", generations)
-
-    @property
-    def lasting(self) -> Generation | None:
-        """None, unless all turns are alike."""
-        return self.generations[0] if len(set(self.generations)) == 1 else None
-
-    @property
-    def constant(self) -> bool:
-        """Whether all turns are alike."""
-        return self.lasting is not None
-
-    def at(self, generation: int) -> Generation:
-        """Return one generation, from 1 on."""
-        return self.generations[(generation - 1) % len(self.generations)]
-
-    def order(self, generations: int) -> tuple[tuple[Generation, ...], Int[np.ndarray, " T"]]:
-        """Return the distinct generations from 1 to T, and which of them each one is."""
-        distinct = tuple(dict.fromkeys(self.generations[:generations]))
-        turn = [distinct.index(generation) for generation in self.generations[:generations]]
-        return distinct, np.resize(np.array(turn, int), generations)
-
-    def changed(self, change: Callable[[Generation], Generation]) -> Cycle:
-        """Return the timeline with every generation changed in the same way."""
-        return Cycle(*map(change, self.generations))
-
-    def described(self) -> dict[str, Any]:
-        """Return plain data."""
-        return {"cycle": _tables(self.generations)}
+    Examples
+    --------
+    >>> import mcjax
+    >>> day, night = mcjax.Generation([("a", "a", 100)]), mcjax.Generation([("real", "a", 100)])
+    >>> timeline = mcjax.cycle(day, day, night)
+    >>> timeline.at(3) == timeline.at(6) == night
+    True
+    """
+    return Series(*generations, turns=max(len(generations), 1))
 
 
 @explained
 @dataclass(frozen=True)
 class Growing(Timeline):
-    """One generation whose feeds have ``samples * t^exponent`` observations, rounded."""
+    """One generation whose feeds have ``samples * t^exponent`` observations, rounded.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> growing = mcjax.Growing(mcjax.Generation([("a", "a", 100)]), exponent=1.5)
+    >>> [growing.at(t).feeds[0].samples for t in (1, 2, 3)]
+    [100, 283, 520]
+    """
 
     first: Generation
     exponent: float
@@ -204,11 +249,6 @@ class Growing(Timeline):
     def generations(self) -> tuple[Generation, ...]:  # type: ignore[override]  # a field of others
         """That of t = 1."""
         return (self.first,)
-
-    @property
-    def lasting(self) -> Generation:
-        """The generation of t = 1, in whose proportions samples grow."""
-        return self.first
 
     def at(self, generation: int) -> Generation:
         """Return one generation, from 1 on.
@@ -252,11 +292,6 @@ class Growing(Timeline):
             )
             for row in counts
         )
-
-
-def _check_number(generations: tuple[Generation, ...]) -> None:
-    if not generations:
-        raise InputError("network.later", "has no generation; give at least one")
 
 
 def _without_weight(feed: Feed) -> Feed:

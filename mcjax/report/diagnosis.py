@@ -7,7 +7,9 @@ import math
 import click
 
 from mcjax.diagnosis import Anchor, Diagnosis, ModelVerdict
+from mcjax.diagnosis.cures import Edge
 from mcjax.diagnosis.explosion import Explosive, FiniteSample
+from mcjax.laws.collapse.components import Member
 from mcjax.laws.least_squares.explosion import ROUNDING
 from mcjax.numbers import how_many
 from mcjax.text import number, shown
@@ -43,6 +45,8 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
         drifts = drifting.issuperset(verdict.explosions)
         reasons = "; ".join(_failures(verdict, drifts))
         click.echo(f"  {shown(name):{width}}  {_fate(verdict, drifts)}  {reasons}".rstrip())
+        if len({phase.collapses for phase in verdict.phases}) > 1:
+            _show_phases(verdict, width)
     click.echo("  (variance of an estimate, in units of the inverse information of one sample)")
     rates = (verdict.growth or verdict.limit or 0.0 for verdict in diagnosis.models.values())
     if any(math.isnan(rate) for rate in rates):
@@ -63,11 +67,28 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
             " model collapse:"
         )
         _edges(diagnosis.flips)
-    elif len(doomed) < total and not any(map(_marked, diagnosis.models.values())):
+    elif len(doomed) < total and not any(map(_unasked, diagnosis.models.values())):
         click.echo("No single new feed would make a stable model collapse.")
     if diagnosis.finite_sample is not None:
         click.echo()
         _show_finite_sample(diagnosis.finite_sample)
+
+
+def _show_phases(verdict: ModelVerdict, width: int) -> None:
+    """Print the phases of a model that collapses in some of them only."""
+    for phase in verdict.phases[:MOST_LISTED]:
+        fate = "not known"
+        if phase.collapses is not None:
+            rate, unit = (
+                (phase.growth, "per generation")
+                if phase.collapses
+                else (phase.limit, "in the limit")
+            )
+            word = "collapses" if phase.collapses else "stable"
+            fate = f"{word:9}  {number(rate, 5):>11} {unit}"
+        click.echo(f"  {'':{width}}    in phase {phase.phase}: {fate}")
+    if len(verdict.phases) > MOST_LISTED:
+        click.echo(f"  {'':{width}}    ... (--json lists all {len(verdict.phases)} phases)")
 
 
 def _show_beginnings(diagnosis: Diagnosis) -> None:
@@ -105,7 +126,7 @@ def _fate(verdict: ModelVerdict, drifts: bool) -> str:
 def _failures(verdict: ModelVerdict, drifts: bool) -> list[str]:
     """Return in which ways a model fails, each with its witness."""
     reasons = ["frozen"] if verdict.frozen else []
-    via = f"via {' -> '.join(map(shown, verdict.path))}"
+    via = f"via {' -> '.join(map(_name, verdict.path))}"
     alone = len(verdict.path) == 1
     if verdict.noise:
         where = "in a collapse origin" if alone and not verdict.explodes else via
@@ -125,12 +146,13 @@ def _failures(verdict: ModelVerdict, drifts: bool) -> list[str]:
     return reasons
 
 
-def _marked(verdict: ModelVerdict) -> bool:
-    """Return whether a penalty or a selection holds a model, so that flips are not known."""
-    return any(anchor.kind != "source" for anchor in verdict.anchors)
+def _unasked(verdict: ModelVerdict) -> bool:
+    """Return whether flips are not looked for: a penalty or a selection, or feeds that change."""
+    held = any(anchor.kind != "source" for anchor in verdict.anchors)
+    return held or bool(verdict.phases)
 
 
-def _components(components: tuple[tuple[str, ...], ...]) -> str:
+def _components(components: tuple[tuple[Member, ...], ...]) -> str:
     return "; ".join(map(_some, components))
 
 
@@ -177,13 +199,17 @@ def _growth(cure: Explosive) -> str:
     return "the mean squared error grows by a constant per generation"
 
 
-def _edges(edges: tuple[tuple[str, str], ...]) -> None:
+def _edges(edges: tuple[Edge, ...]) -> None:
     for origin, reader in edges[:MOST_LISTED]:
-        click.echo(f"  {shown(origin)} -> {shown(reader)}")
+        click.echo(f"  {shown(origin)} -> {_name(reader)}")
     if len(edges) > MOST_LISTED:
         click.echo(f"  ... and {len(edges) - MOST_LISTED} more (--json lists them all)")
 
 
-def _some(names: tuple[str, ...]) -> str:
+def _some(names: tuple[Member, ...]) -> str:
     more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
-    return ", ".join(map(shown, names[:MOST_LISTED])) + more
+    return ", ".join(map(_name, names[:MOST_LISTED])) + more
+
+
+def _name(member: Member) -> str:
+    return shown(str(member))

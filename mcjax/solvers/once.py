@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 import jax
@@ -11,6 +13,20 @@ from jax import Array, lax
 from jaxtyping import Integer
 
 Tree = TypeVar("Tree")
+_stored: ContextVar[bool | None] = ContextVar("stored", default=None)
+
+
+@contextmanager
+def stages(stored: bool) -> Iterator[None]:
+    """Set whether :func:`once` stores the results of stages in programs that are traced inside.
+
+    Elsewhere it stores them if the default device is a CPU.
+    """
+    token = _stored.set(stored)
+    try:
+        yield
+    finally:
+        _stored.reset(token)
 
 
 def once(count: Integer[Array, " ..."], compute: Callable[[], Tree]) -> Tree:
@@ -32,7 +48,8 @@ def once(count: Integer[Array, " ..."], compute: Callable[[], Tree]) -> Tree:
     pytree of Array
         What ``compute`` returns.
     """
-    if jax.default_backend() != "cpu":  # on a GPU a condition costs a round trip to the host
+    stored = _stored.get()
+    if not (jax.default_backend() == "cpu" if stored is None else stored):
         return compute()
     traced: list[Tree] = []
 

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from mcjax.errors import InputError
-from mcjax.study.schema import StudyFile, is_list, names_a_field, to_study
+from mcjax.study.schema import is_list, names_a_field, to_study
+from mcjax.study.tables import StudyFile
 
 MOST_CONDITIONS = 10_000
 """Largest number of conditions of a study file."""

@@ -19,17 +19,16 @@ from mcjax.models.names import MOST_PARAMETERS
 from mcjax.network import Network
 from mcjax.study.grid import Variant, in_condition, variants
 from mcjax.study.networks import network_of, read_network
-from mcjax.study.schema import (
+from mcjax.study.schema import read_tables, to_study
+from mcjax.study.study import Condition, Design, Study, condition
+from mcjax.study.survey import Survey
+from mcjax.study.tables import (
     CovariateTable,
     DataMediatedTable,
     NetworkTable,
     RunTable,
     StudyFile,
-    read_tables,
-    to_study,
 )
-from mcjax.study.study import Condition, Design, Study, condition
-from mcjax.study.survey import Survey
 
 if TYPE_CHECKING:
     from mcjax.models.model import Model
@@ -56,6 +55,28 @@ def load_study(path: str | Path) -> Study:
     ------
     InputError
         If the file is not a valid study; the message names file, field and remedy.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import mcjax
+    >>> text = '''
+    ... [network]
+    ... models = ["a"]
+    ... initial = 100
+    ... feeds = [{ from = "a", to = "a", samples = 100 }]
+    ... [family]
+    ... name = "linear"
+    ... theta = [1.0]
+    ... '''
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "study.toml")
+    ...     _ = path.write_text(text, encoding="utf-8")
+    ...     study = mcjax.load_study(path)
+    ...
+    >>> study.chains, study.conditions[0].network.models
+    (4096, ('a',))
     """
     path = Path(path)
     tables = read_tables(path)
@@ -137,7 +158,14 @@ def load_survey(path: str | Path) -> Survey | None:
 
 @explained
 def builtin_study() -> Study:
-    """Return the study that runs if no file is named: collapse, no collapse, and a flip."""
+    """Return the study that runs if no file is named: collapse, no collapse, and a flip.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> len(mcjax.builtin_study().conditions)
+    12
+    """
     return load_study(builtin_file("study"))
 
 
@@ -179,7 +207,7 @@ def _conditions(grid: list[Variant], path: Path) -> list[Condition]:
     for (net_label, listed), variant in itertools.product(_networks(shared, path), grid):
         content, parts = variant.content, (net_label, variant.family, variant.fields)
         with in_condition(variant.family, variant.fields):
-            net = listed or network_once(content.network, content.data_mediated)
+            net = listed or network_once(content.network, content.data_mediated, path.parent)
             family, theta = family_once(content.family, path)
             estimator = estimator_once(content.estimator or {})
             covariates = content.covariates or CovariateTable()
@@ -235,8 +263,10 @@ def _networks(content: StudyFile, path: Path) -> list[tuple[str, Network | None]
         return [(f"network={label[n]}", read_network(path.parent / n)) for n in names]
 
 
-def _network(table: NetworkTable | None, mediated: DataMediatedTable | None) -> Network:
-    network = network_of(StudyFile(network=table, data_mediated=mediated))
+def _network(
+    table: NetworkTable | None, mediated: DataMediatedTable | None, folder: Path
+) -> Network:
+    network = network_of(StudyFile(network=table, data_mediated=mediated), folder)
     if network is None:
         raise InputError("network", "is missing; add a [network] table")
     return network

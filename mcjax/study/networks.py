@@ -16,21 +16,32 @@ from mcjax.network.feed import Feed
 from mcjax.network.formats import graph_format
 from mcjax.network.graphs import DEFAULT_SAMPLES, read_graph
 from mcjax.network.network import Network
+from mcjax.network.schedule import MOST_GENERATIONS
 from mcjax.network.source import Source
+from mcjax.network.timeline import Generation, Series
 from mcjax.network.topologies import TOPOLOGIES
-from mcjax.study.schema import FeedTable, NetworkTable, StudyFile, parse_tables, to_study
+from mcjax.numbers import how_many
+from mcjax.study.schema import parse_tables, to_study
 from mcjax.study.selections import read_selection
+from mcjax.study.tables import FeedTable, NetworkTable, StudyFile
 
 
-def read_network(path: Path) -> Network:
+def read_network(path: Path, nested: bool = False) -> Network:
     """Read the network of a study file or of a graph file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    nested : bool, optional
+        Whether another file names it, and so may not name others.
 
     Raises
     ------
     InputError
         If the file has no valid network; the message names file and field.
     """
-    return read_content(path).network
+    return read_content(path, nested).network
 
 
 class Content(NamedTuple):
@@ -51,8 +62,10 @@ class Content(NamedTuple):
     note: str
 
 
-def read_content(path: Path) -> Content:
+def read_content(path: Path, nested: bool = False) -> Content:
     """Read a study file or a graph file, which differ by their content.
+
+    Arguments are those of :func:`read_network`.
 
     Raises
     ------
@@ -67,7 +80,7 @@ def read_content(path: Path) -> Content:
             return Content(network, None, _note(network, begun, assumed))
         tables = parse_tables(text, str(path))
         study, grid = to_study(tables, str(path)), bool(tables.get("grid"))
-        found = network_of(study)
+        found = network_of(study, None if nested else path.parent)
         if found is None:
             instead = "; name one of the files of grid.network" if study.grid.network else ""
             raise InputError("network", f"is missing; add a [network] table{instead}")
@@ -93,22 +106,30 @@ def _note(net: Network, begun: int = 0, assumed: int = 0) -> str:
     return ", ".join(parts)
 
 
-def network_of(content: StudyFile) -> Network | None:
-    """Return the network of a study file from the table that describes it, or None."""
+def network_of(content: StudyFile, folder: Path | None) -> Network | None:
+    """Return the network of a study file from the table that describes it, or None.
+
+    Parameters
+    ----------
+    content : StudyFile
+        The tables of the file.
+    folder : Path or None
+        Where it is, by which it names others; None if it may not.
+    """
     mediated = content.data_mediated
     if mediated is None:
-        return None if content.network is None else network_in(content.network)
+        return None if content.network is None else network_in(content.network, folder)
     if content.network is not None:
         raise InputError("data_mediated", "and [network] exclude each other; keep one")
     return data_mediated(**msgspec.structs.asdict(mediated))
 
 
-def network_in(table: NetworkTable) -> Network:
-    """Return the network that a ``[network]`` table describes."""
-    return _topology(table) if table.topology is not None else _feeds(table)
+def network_in(table: NetworkTable, folder: Path | None) -> Network:
+    """Return the network that a ``[network]`` table describes, see :func:`network_of`."""
+    return _topology(table) if table.topology is not None else _feeds(table, folder)
 
 
-def _feeds(table: NetworkTable) -> Network:
+def _feeds(table: NetworkTable, folder: Path | None) -> Network:
     for name in ("samples", "real_samples", "sizes", "probability", "probabilities", "seed"):
         if getattr(table, name) is not None:
             raise InputError(f"network.{name}", "belongs to a named topology; add `topology`")
@@ -122,17 +143,47 @@ def _feeds(table: NetworkTable) -> Network:
         "sources": [Source(**msgspec.structs.asdict(source)) for source in table.sources],
     }
     feeds, first = (
-        [_feed(feed, f"network.{name}[{k}].keep") for k, feed in enumerate(given)]
+        [_feed(feed, f"network.{name}[{k}]") for k, feed in enumerate(given)]
         for name, given in (("feeds", table.feeds), ("first", table.first))
     )
-    return build_network(table.models, feeds, table.initial, first=first, **options)
+    for k, feed in enumerate(first):
+        if feed.scheduled:
+            problem = "is of generation 0; leave out every, first and until"
+            raise InputError(f"network.first[{k}]", problem)
+    later = feeds if table.switching is None else _switching(table, folder)
+    return build_network(table.models, later, table.initial, first=first, **options)
+
+
+def _switching(table: NetworkTable, folder: Path | None) -> Series:
+    """Return the networks that take turns, of which only the feeds count."""
+    turns, field = table.switching, "network.switching"
+    assert turns is not None, "it has been asked"
+    if folder is None:
+        raise InputError(field, "is in a file that another one names; give it feeds")
+    if table.feeds:
+        raise InputError("network.feeds", "and [network.switching] exclude each other; keep one")
+    if turns.order != "periodic":
+        raise InputError(f"{field}.order", f"is {turns.order!r}; give 'periodic'")
+    lengths = [1] * len(turns.networks) if turns.lengths is None else turns.lengths
+    if len(lengths) != len(turns.networks):
+        many = how_many(len(turns.networks), "number")
+        raise InputError(f"{field}.lengths", f"has {len(lengths)}; give {many}, as networks")
+    if sum(lengths) > MOST_GENERATIONS:
+        raise InputError(f"{field}.lengths", f"are above {MOST_GENERATIONS:,} together")
+    generations = []
+    for name, length in zip(turns.networks, lengths, strict=True):
+        net = read_network(folder / name, nested=True)
+        if not net.later.constant:
+            raise InputError(f"{field}.networks", f"has {name!r}, whose feeds change with time")
+        generations += [Generation(net.feeds)] * length
+    return Series(*generations, turns=len(generations))
 
 
 def _feed(table: FeedTable, field: str) -> Feed:
-    keep = None if table.keep is None else read_selection(table.keep, field)
+    keep = None if table.keep is None else read_selection(table.keep, f"{field}.keep")
     # `build_network` completes samples and weights
-    values: Any = table.origin, table.to, table.samples, table.weight, keep
-    return Feed(*values)
+    fields: dict[str, Any] = msgspec.structs.asdict(table) | {"keep": keep}
+    return Feed(reader=fields.pop("to"), **fields)
 
 
 def _topology(table: NetworkTable) -> Network:
@@ -141,7 +192,7 @@ def _topology(table: NetworkTable) -> Network:
         hint = did_you_mean(name, TOPOLOGIES)
         known = ", ".join(TOPOLOGIES)
         raise InputError("network.topology", f"is {name!r}, not one of {known}{hint}")
-    for field in ("feeds", "first", "sources"):
+    for field in ("feeds", "first", "sources", "switching"):
         if getattr(table, field):
             raise InputError(
                 f"network.{field}", f"cannot be combined with the topology {name!r}; leave them out"

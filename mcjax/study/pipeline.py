@@ -14,8 +14,8 @@ from mcjax.models.names import MOST_PARAMETERS, check_family, is_least_squares
 from mcjax.network.network import Network
 from mcjax.numbers import how_many
 from mcjax.study.networks import read_content
-from mcjax.study.schema import CovariateTable
 from mcjax.study.sources import read_covariance, read_own_covariances
+from mcjax.study.tables import CovariateTable
 
 if TYPE_CHECKING:
     from jaxtyping import Float

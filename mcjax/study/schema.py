@@ -1,7 +1,7 @@
-"""The study file: its tables, fields and types. Does not import JAX.
+"""Read the tables of a study file, and check their structure and types. Does not import JAX.
 
-Structure and types are checked here, by msgspec, and error messages name the field. Values are
-checked where networks, models and studies are built.
+msgspec does the checks, and error messages name the field. Values are checked where networks,
+models and studies are built.
 """
 
 from __future__ import annotations
@@ -9,158 +9,18 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, get_origin, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 import msgspec
 
 from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.files import read_text
 from mcjax.network.formats import READ, graph_format
-from mcjax.numbers import MOST, whole
+from mcjax.numbers import whole
+from mcjax.study.tables import TABLES, GridTable, StudyFile
 
-Count = Annotated[int, msgspec.Meta(ge=1, le=MOST)]
-Size = Annotated[int, msgspec.Meta(ge=1, lt=2**31)]
-Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 LARGEST = 2**24
 """Largest number of characters of a study file."""
-
-
-class FeedTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "from"}):
-    """``[[network.feeds]]`` and ``[[network.first]]``: one feed."""
-
-    origin: str
-    to: str
-    samples: Count | None = None
-    weight: float | Annotated[list[float], msgspec.Meta(max_length=10_000)] = 1.0
-    keep: dict[str, Any] | None = None
-
-
-class SourceTable(msgspec.Struct, forbid_unknown_fields=True):
-    """``[[network.sources]]``: a real source in addition to ``real``."""
-
-    name: str
-    samples: Count | None = None
-    theta: list[float] | None = None
-    shift: list[float] | None = None
-    covariance: list[list[float]] | None = None
-    noise: float | None = None
-    public: bool = False
-    real: str | None = None
-
-
-class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
-    """``[network]``: models and feeds, or a named topology and its sizes."""
-
-    initial: Count | dict[str, Count] | None = None
-    models: int | list[str] | None = None
-    feeds: list[FeedTable] = []
-    first: list[FeedTable] = []
-    sources: list[SourceTable] = []
-    draws: str = "private"
-    real: str = "fresh"
-    memory: str = "replace"
-    growth: float = 0.0
-    topology: str | None = None
-    samples: Count | None = None
-    real_samples: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    sizes: list[Count] | None = None
-    probability: float | None = None
-    probabilities: list[list[float]] | None = None
-    seed: Seed | None = None
-
-    def __post_init__(self) -> None:
-        if self.initial is None and not self.first:  # same words as msgspec, for `_sentence`
-            raise ValueError("Object missing required field `initial`")
-
-
-class DataMediatedTable(msgspec.Struct, forbid_unknown_fields=True):
-    """``[data_mediated]``: entities that share one pool of synthetic data."""
-
-    entities: Size | list[str]
-    private: Count | list[Count]
-    public: Count
-    synthetic: Count | list[Count]
-    alpha: float | list[float] = 0.5
-    beta: float | list[float] = 0.5
-    theta: list[list[float]] | None = None
-    shift: list[list[float]] | None = None
-    covariance: list[list[list[float]]] | None = None
-    noise: float | list[float] | None = None
-    real: str = "reused"
-
-
-class CovariateTable(msgspec.Struct, forbid_unknown_fields=True):
-    """``[covariates]``: ``x ~ N(0, covariance)``, of all rows but those of some models."""
-
-    covariance: list[list[float]] | None = None
-    design: str = "random"
-    models: dict[str, Any] = {}  # of p rows of p numbers, checked where p is known
-
-
-class RunTable(msgspec.Struct, forbid_unknown_fields=True):
-    """``[run]``: settings of the simulation and of the verdicts."""
-
-    generations: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 10
-    chains: Annotated[int, msgspec.Meta(ge=2, lt=2**32)] = 4096
-    seed: Seed = 0
-    tolerance: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.05
-    confidence: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.99
-    precision: str = "mixed"
-    solver: str = "auto"
-    chunk: Size = 1024
-    memory: float = 1.0
-    sampling: str = "auto"
-    path: str = "auto"
-    quantities: tuple[str, ...] = ("mse",)
-
-
-class GridTable(msgspec.Struct, forbid_unknown_fields=True):
-    """``[grid]``: lists of values; every combination is a condition.
-
-    Fields of other tables, by their dotted names, are left out; see :func:`names_a_field`.
-    """
-
-    network: Annotated[list[str], msgspec.Meta(min_length=1)] | None = None
-    family: Annotated[list[str | dict[str, Any]], msgspec.Meta(min_length=1)] | None = None
-    scale: Annotated[list[float], msgspec.Meta(min_length=1)] | None = None
-    seed: Annotated[list[Seed], msgspec.Meta(min_length=1)] | None = None
-    common_draws: bool = False
-
-
-class SurveyTable(msgspec.Struct, forbid_unknown_fields=True):
-    """``[survey]``: every network of a few models, instead of a network and a family."""
-
-    models: Size
-    samples: Count = 1000
-    labelled: bool = True
-    piece: Size = 256
-
-
-class StudyFile(msgspec.Struct, forbid_unknown_fields=True):
-    """A whole study file."""
-
-    network: NetworkTable | None = None
-    data_mediated: DataMediatedTable | None = None
-    family: dict[str, Any] | None = None
-    covariates: CovariateTable | None = None
-    estimator: dict[str, Any] | None = None
-    run: RunTable = msgspec.field(default_factory=RunTable)
-    grid: GridTable = msgspec.field(default_factory=GridTable)
-    survey: SurveyTable | None = None
-
-
-_TABLES: dict[str, type[msgspec.Struct]] = {
-    "": StudyFile,
-    "network": NetworkTable,
-    "network.feeds": FeedTable,
-    "network.first": FeedTable,
-    "network.sources": SourceTable,
-    "data_mediated": DataMediatedTable,
-    "covariates": CovariateTable,
-    "run": RunTable,
-    "grid": GridTable,
-    "survey": SurveyTable,
-}
 _TYPES = msgspec.inspect.type_info(StudyFile)
 WORDS = {
     "object": "a table",
@@ -264,7 +124,7 @@ def names_a_field(key: str, value: Any) -> bool:
 def is_list(field: str) -> bool:
     """Return whether the field of a dotted name, such as ``network.feeds``, is a list of tables."""
     table, _, name = field.rpartition(".")
-    return table in _TABLES and get_origin(get_type_hints(_TABLES[table]).get(name)) is list
+    return table in TABLES and get_origin(get_type_hints(TABLES[table]).get(name)) is list
 
 
 def _sentence(message: str, file: str) -> InputError:
@@ -274,7 +134,7 @@ def _sentence(message: str, file: str) -> InputError:
     unknown = re.fullmatch(r"Object contains unknown field `(.*)`", text)
     missing = re.fullmatch(r"Object missing required field `(.*)`", text)
     if unknown:
-        table = _TABLES.get(re.sub(r"\[.*?\]", "", field))
+        table = TABLES.get(re.sub(r"\[.*?\]", "", field))
         known = [f.encode_name for f in msgspec.structs.fields(table)] if table else []
         hint = did_you_mean(unknown[1], known) or f"; known are {', '.join(known)}"
         return InputError(_join(field, unknown[1]), f"is not a field of a study file{hint}", file)

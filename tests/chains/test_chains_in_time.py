@@ -10,7 +10,7 @@ from mcjax.engine.compiled import compile_study
 from mcjax.estimators.newton import Newton
 from mcjax.models.glm import logistic
 from mcjax.models.location import linear
-from mcjax.network import REAL, Cycle, Feed, Generation, Growing, Series, Source, build_network
+from mcjax.network import REAL, Feed, Generation, Growing, Series, Source, build_network, cycle
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition
 
@@ -18,9 +18,10 @@ THETA = [0.5, -0.3]
 DAY = Generation([Feed("a", "b", 61), Feed(REAL, "b", 20), Feed(REAL, "c", 50)])
 NIGHT = Generation([Feed("b", "a", 83), Feed("c", "b", 45), Feed("a", "c", 83)])
 TIMELINES = {
-    "cycle": Cycle(DAY, NIGHT),
-    "uneven cycle": Cycle(DAY, DAY, NIGHT),
+    "cycle": cycle(DAY, NIGHT),
+    "uneven cycle": cycle(DAY, DAY, NIGHT),
     "series": Series(NIGHT, DAY),
+    "a series, then turns": Series(NIGHT, DAY, DAY, NIGHT, DAY, turns=3),
     "growing": Growing(DAY, 0.5),
 }
 
@@ -134,7 +135,7 @@ def sourced(timeline_of):
 SOURCED = {
     "constant": sourced(lambda turns: Series(Generation(turns[0]))),
     "series": sourced(lambda turns: Series(*map(Generation, turns))),
-    "cycle": sourced(lambda turns: Cycle(*map(Generation, turns))),
+    "cycle": sourced(lambda turns: cycle(*map(Generation, turns))),
 }
 
 

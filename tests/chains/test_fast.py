@@ -9,7 +9,7 @@ import pytest
 from mcjax.chains.fast import reason_against
 from mcjax.engine import engine
 from mcjax.engine.compiled import compile_study, route_of
-from mcjax.engine.compiler import compiler_options
+from mcjax.engine.platforms import compiler_options
 from mcjax.estimators.lbfgs import LBFGS
 from mcjax.estimators.newton import Newton
 from mcjax.models.glm import logistic, poisson
@@ -196,13 +196,13 @@ def test_statuses():
 
 @pytest.mark.slow
 def test_settings_of_another_platform(monkeypatch):
-    """Where the backend is no CPU, stages are left to the compiler, and no option is set."""
+    """Where devices are no CPUs, stages are left to the compiler, and no option is set."""
     own = condition(NETWORKS["ring"](60), logistic(), [0.5, -0.5])
     study = Study((own,), generations=2, chains=24, precision="float64")
     (theta, status, _), _ = run(study)
     jax.clear_caches()
     engine._compiled.cache_clear()
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(engine, "stores_stages", lambda platform: False)
     monkeypatch.setattr(engine, "compiler_options", lambda path, platform: {})
     (ours, codes, _), path = run(study)
     engine._compiled.cache_clear()

@@ -14,7 +14,7 @@ from mcjax.chains.layout import (
 )
 from mcjax.chains.lookup import FEW
 from mcjax.draws.streams import private_stream, published_stream, real_stream
-from mcjax.network import Cycle, Feed, Generation, Series, build_network
+from mcjax.network import Feed, Generation, Series, build_network, cycle
 
 FEEDS = [("b", "a", 31), ("real", "a", 40, 0.5), ("a", "b", 7, 2.0)]
 INITIAL = {"a": 40, "b": 50, "c": 9}
@@ -164,7 +164,7 @@ PHASES = (
 @pytest.mark.parametrize("padded", [3, 5, FEW + 3])
 def test_feeds_of_each_generation(padded):
     """Found by comparisons or, among many, by number; the same for lanes of unlike timelines."""
-    nets = [build_network("abc", kind(*PHASES), 9) for kind in (Cycle, Series)]
+    nets = [build_network("abc", kind(*PHASES), 9) for kind in (cycle, Series)]
     shape = shape_of(nets, 5)._replace(tables=padded)
     lanes = [network_arrays(net, shape) for net in nets]
     assert [arrays.order.tolist() for arrays in lanes] == [[0, 1, 2, 1, 2, 1], [0, 1, 2, 2, 2, 2]]
@@ -180,7 +180,7 @@ def test_feeds_of_each_generation(padded):
 
 
 def test_weights_in_a_pool_are_relative_to_the_largest_of_all_generations():
-    net = build_network("ab", Cycle(*PHASES, PHASES[0]), 9, memory="accumulate")
+    net = build_network("ab", cycle(*PHASES, PHASES[0]), 9, memory="accumulate")
     first, day, night = tables_of(network_arrays(net, shape_of([net], 3)))
     assert first.weight[:, 0].tolist() == [1.0, 0.5]
     assert day.weight[0].tolist() == [1.0, 0.5]
@@ -188,9 +188,9 @@ def test_weights_in_a_pool_are_relative_to_the_largest_of_all_generations():
 
 
 def test_rows_of_the_largest_generation():
-    net = build_network("ab", Cycle(*PHASES), 9)
+    net = build_network("ab", cycle(*PHASES), 9)
     assert shape_of([net], 1).pairs == 16 + 20
     assert shape_of([net], 1).tables == 2
     assert shape_of([net], 2) == PaddedSizes(2, 2, 36, 3, 2)
-    pooled = build_network("ab", Cycle(*PHASES), 9, memory="accumulate")
+    pooled = build_network("ab", cycle(*PHASES), 9, memory="accumulate")
     assert shape_of([pooled], 4).pairs == 5 + 2 * 36

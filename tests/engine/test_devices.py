@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mcjax.engine.compiler import one_device_reason
+from mcjax.engine.platforms import one_device_reason
 
 pytestmark = pytest.mark.system
 

@@ -46,6 +46,7 @@ KEYS = {  # what tells the points of a curve from those of others
     "workflows": ("panel", "condition", "law", "quantity"),
     "three-failures": ("panel", "condition", "law", "quantity"),
     "top-p": ("panel", "condition", "law", "quantity"),
+    "taking-turns": ("panel", "condition", "law", "quantity"),
     "mediated-transfer": ("alpha", "law", "quantity"),
 }
 

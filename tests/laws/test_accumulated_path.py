@@ -17,8 +17,9 @@ from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
 from mcjax.models.quantile import quantile
-from mcjax.network import Cycle, Generation, Series, Source, build_network
-from mcjax.study.study import Study, condition, ladder
+from mcjax.network import Generation, Series, Source, build_network, cycle
+from mcjax.study.ladder import ladder
+from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
 
 POOL = {"memory": "accumulate"}
@@ -274,7 +275,7 @@ CHANGING = {
     "weights": lambda feeds: Series(
         Generation(feeds), Generation([(*feed[:3], 0.5 * k) for k, feed in enumerate(feeds, 1)])
     ),
-    "a cycle with pauses": lambda feeds: Cycle(
+    "a cycle with pauses": lambda feeds: cycle(
         Generation(feeds[:4]), Generation(feeds[4:]), Generation(feeds)
     ),
 }

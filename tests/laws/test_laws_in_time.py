@@ -8,14 +8,18 @@ from mcjax.laws.law import CHANGING
 from mcjax.models.generative import bernoulli
 from mcjax.models.glm import logistic
 from mcjax.models.location import linear
-from mcjax.network import REAL, Cycle, Feed, Generation, Series, Source, build_network
+from mcjax.network import REAL, Feed, Generation, Series, Source, build_network, cycle
 from mcjax.study.study import Study, condition
 
 pytestmark = pytest.mark.statistical
 
 DAY = Generation([Feed("a", "b", 40, 2.0), Feed(REAL, "b", 30), Feed("b", "c", 35)])
 NIGHT = Generation([Feed("b", "a", 60), Feed("c", "a", 25, 0.5), Feed("b", "c", 60)])
-KINDS = {"cycle": Cycle(DAY, NIGHT), "series": Series(NIGHT, NIGHT, DAY)}
+KINDS = {
+    "cycle": cycle(DAY, NIGHT),
+    "series": Series(NIGHT, NIGHT, DAY),
+    "a series, then turns": Series(NIGHT, NIGHT, DAY, turns=2),
+}
 
 
 def off(study, name):
@@ -70,7 +74,7 @@ def test_a_reused_sample_of_some_generations_only(z_limit):
     day = Generation([Feed("far", "a", 30), Feed("b", "a", 20), Feed("a", "b", 40)])
     night = Generation([Feed("near", "a", 30), Feed("near", "b", 30), Feed("a", "b", 20)])
     first = [Feed("far", "a", 30), Feed(REAL, "b", 30)]
-    net = build_network("ab", Cycle(day, night), 40, sources=sources, first=first)
+    net = build_network("ab", cycle(day, night), 40, sources=sources, first=first)
     one = condition(net, linear(), [1.0, -1.0], seed=2, design="fixed")
     assert off(Study((one,), generations=6, chains=4096), "fixed_design") < z_limit
 
@@ -96,7 +100,7 @@ def test_first_order_follows_the_generations(z_limit):
 
 
 def test_a_cycle_of_equal_turns_is_no_cycle():
-    turns = build_network("abc", Cycle(DAY, DAY), 50)
+    turns = build_network("abc", cycle(DAY, DAY), 50)
     constant = build_network("abc", Series(DAY), 50)
     laws = [
         api.predict(Study((condition(net, linear(), [1.0, -1.0]),), generations=4))[0].laws
@@ -109,7 +113,7 @@ def test_a_cycle_of_equal_turns_is_no_cycle():
 
 def test_weights_that_take_turns():
     """Only a law of weights by generation says so; one that assumes constant ones declines."""
-    turns = Cycle(*(Generation([("a", "a", 50, 1.0), (REAL, "a", 50, w)]) for w in (1.0, 2.0)))
+    turns = cycle(*(Generation([("a", "a", 50, 1.0), (REAL, "a", 50, w)]) for w in (1.0, 2.0)))
     study = Study((condition(build_network("a", turns, 50), linear(), [1.0, -1.0]),), generations=4)
     [predictions] = api.predict(study)
     assert predictions.inapplicable["finite_sample"] == CHANGING.sentence
@@ -124,7 +128,7 @@ def test_weights_that_take_turns():
     ],
 )
 def test_other_laws_say_that_feeds_change(model, theta, memory, laws):
-    net = build_network("abc", Cycle(DAY, NIGHT), 50, memory=memory)
+    net = build_network("abc", cycle(DAY, NIGHT), 50, memory=memory)
     one = condition(net, model, theta)
     predictions = api.predict(Study((one,), generations=3))[0]
     for name in laws:

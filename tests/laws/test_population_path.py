@@ -25,7 +25,7 @@ from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
 from mcjax.models.quantile import quantile
 from mcjax.network import Source, build_network
-from mcjax.network.timeline import Cycle, Generation, Series
+from mcjax.network.timeline import Generation, Series, cycle
 from mcjax.study.study import Study, condition
 
 
@@ -162,7 +162,7 @@ def random_timeline(rng):
             ]
         )  # fmt: skip
 
-    kind = Series if rng.random() < 0.5 else Cycle
+    kind = Series if rng.random() < 0.5 else cycle
     feeds = kind(*[generation() for _ in range(int(rng.integers(1, 4)))])
     kept_web = "reused" if rng.random() < 0.5 else "fresh"
     web = Source("web", samples=100, public=bool(public), real=kept_web, noise=1.5)

@@ -20,7 +20,7 @@ from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
 from mcjax.models.penalised import penalised
 from mcjax.models.quantile import quantile
-from mcjax.network import Cycle, Generation, Growing, Source, build_network
+from mcjax.network import Generation, Growing, Source, build_network, cycle
 from mcjax.study.study import Study, condition
 
 LAW = built_in("second_order")
@@ -319,7 +319,7 @@ def test_feeds_that_go_on_changing_multiply_by_no_one_factor():
     one = one_model([("a", "a", 50), ("real", "a", 50)])
     [later] = one.network.later.generations
     other = Generation(replace(feed, weight=feed.samples) for feed in later.feeds[:1])
-    turns = replace(one, network=replace(one.network, later=Cycle(later, other)))
+    turns = replace(one, network=replace(one.network, later=cycle(later, other)))
     assert LAW.predict(turns, 1).validity.radii() is None
 
 

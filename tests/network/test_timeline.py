@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from mcjax.diagnosis import diagnose
 from mcjax.errors import InputError
-from mcjax.network import REAL, Cycle, Feed, Generation, Growing, Series, build_network
+from mcjax.network import REAL, Feed, Generation, Growing, Series, build_network, cycle
 
 DAY = Generation([Feed("a", "b", 30), Feed(REAL, "a", 20)])
 NIGHT = Generation([Feed("b", "a", 25)])
@@ -26,8 +25,10 @@ def generations(timeline, last):
         (Series(DAY), [DAY] * 5),
         (Series(DAY, NIGHT), [DAY, NIGHT, NIGHT, NIGHT, NIGHT]),
         (Series(DAY, NIGHT, REST, REST), [DAY, NIGHT, REST, REST, REST]),
-        (Cycle(DAY, DAY, NIGHT), [DAY, DAY, NIGHT, DAY, DAY]),
-        (Cycle(NIGHT), [NIGHT] * 5),
+        (cycle(DAY, DAY, NIGHT), [DAY, DAY, NIGHT, DAY, DAY]),
+        (cycle(NIGHT), [NIGHT] * 5),
+        (Series(REST, DAY, NIGHT, turns=2), [REST, DAY, NIGHT, DAY, NIGHT]),
+        (Series(NIGHT, DAY, NIGHT, DAY, NIGHT, turns=4), [NIGHT, DAY, NIGHT, DAY, NIGHT]),
     ],
 )
 def test_which_generation_is_when(timeline, expected):
@@ -39,13 +40,13 @@ def test_which_generation_is_when(timeline, expected):
 
 
 def test_generation_0_is_asked_for_like_all_others():
-    net = network(Cycle(DAY, NIGHT))
+    net = network(cycle(DAY, NIGHT))
     assert net.at(0).feeds == (Feed(REAL, "a", 40), Feed(REAL, "b", 40))
     assert [net.at(t) for t in (1, 2, 3)] == [DAY, NIGHT, DAY]
     assert net.reads(1) == ((DAY.feeds[1],), (DAY.feeds[0],))
     assert net.reads(2) == (NIGHT.feeds, ())
     assert net.frozen == (False, False)
-    assert network(Cycle(NIGHT, REST)).frozen == (False, True)
+    assert network(cycle(NIGHT, REST)).frozen == (False, True)
 
 
 def test_tuples_are_feeds():
@@ -62,12 +63,13 @@ def test_what_stays():
     assert Series(DAY, NIGHT).lasting == NIGHT
     assert Series(DAY, NIGHT, NIGHT) == Series(DAY, NIGHT)
     assert Growing(DAY, 0.5).lasting == DAY
-    assert Cycle(DAY, DAY).lasting == DAY
-    assert Cycle(DAY, NIGHT).lasting is None
+    assert cycle(DAY, DAY).lasting == DAY
+    assert cycle(DAY, NIGHT).lasting is None
     with pytest.raises(InputError, match="is a cycle"):
-        network(Cycle(DAY, NIGHT)).feeds  # noqa: B018
-    with pytest.raises(InputError, match="is a cycle"):
-        diagnose(network(Cycle(DAY, NIGHT)))
+        network(cycle(DAY, NIGHT)).feeds  # noqa: B018
+    assert Series(NIGHT, DAY, NIGHT, DAY, NIGHT, turns=4) == cycle(NIGHT, DAY)
+    with pytest.raises(InputError, match="has 3 turns; give 1 to 2"):
+        Series(DAY, NIGHT, turns=3)
     assert network(Series(DAY, NIGHT)).settled == network(Series(NIGHT))
 
 
@@ -97,8 +99,10 @@ def test_descriptions_tell_timelines_apart():
         Series(NIGHT),
         Series(DAY, NIGHT),
         Series(NIGHT, DAY),
-        Cycle(DAY, NIGHT),
-        Cycle(NIGHT, DAY),
+        cycle(DAY, NIGHT),
+        cycle(NIGHT, DAY),
+        Series(NIGHT, DAY, NIGHT, DAY, REST, turns=2),
+        Series(NIGHT, DAY, NIGHT, DAY, REST, turns=3),
         Growing(DAY, 0.5),
         Growing(DAY, 1.0),
     ]
@@ -107,7 +111,7 @@ def test_descriptions_tell_timelines_apart():
 
 
 def test_changes_are_of_every_generation():
-    net = network(Cycle(DAY, NIGHT))
+    net = network(cycle(DAY, NIGHT))
     more = net.with_feed(REAL, "b", 9)
     assert [len(more.at(t).feeds) for t in (1, 2, 3)] == [3, 2, 3]
     assert more.without_feed(REAL, "b") == net
@@ -134,12 +138,12 @@ def test_changes_are_of_every_generation():
         ),
     ],
 )
-@pytest.mark.parametrize("kind", [Series, Cycle])
+@pytest.mark.parametrize("kind", [Series, cycle])
 def test_every_generation_is_checked(kind, later, options, sentence):
     with pytest.raises(InputError, match=sentence):
         network(kind(*later), **options)
 
 
 def test_turns_go_on():
-    _, order = Cycle(DAY, NIGHT).order(7)
+    _, order = cycle(DAY, NIGHT).order(7)
     np.testing.assert_array_equal(order, [0, 1, 0, 1, 0, 1, 0])

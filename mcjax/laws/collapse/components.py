@@ -4,19 +4,64 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Protocol
 
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from mcjax.network.feed import Feed
 from mcjax.network.network import Network
 
 UNSEEN = 1e-8
 """Variance in a direction, relative to the largest, up to which a source does not show it: a model
 would take as many generations as its inverse to learn what the source says there."""
+
+
+@dataclass(frozen=True)
+class Vertex:
+    """A model in one phase of feeds that come and go.
+
+    Attributes
+    ----------
+    model : str
+        Its name.
+    phase : int
+        z, from 0 to L - 1: the generations t >= 1 with ``(t - 1) mod L = z``.
+    kept : bool
+        Whether it reads nothing then, and keeps its estimate.
+    """
+
+    model: str
+    phase: int
+    kept: bool = False
+
+    def __str__(self) -> str:
+        """Return model and phase."""
+        return f"{self.model}@{self.phase}" + (" (kept)" if self.kept else "")
+
+
+Member = str | Vertex
+"""A model by its name; where feeds come and go, in one of their phases."""
+
+
+class Graph(Protocol):
+    """Models and what they read: a network, or its lift (:mod:`mcjax.laws.collapse.lift`)."""
+
+    @property
+    def models(self) -> Sequence[Member]:
+        """The vertices."""
+
+    @property
+    def feeds_by_reader(self) -> tuple[tuple[Feed, ...], ...]:
+        """What each of them reads."""
+
+    @property
+    def source_index(self) -> dict[str, int]:
+        """Number of each real source."""
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,8 @@ from typing import Literal, get_args
 
 from mcjax.laws.collapse.components import (
     DataFlow,
+    Graph,
+    Member,
     blind_sources,
     cyclic_classes,
     data_flow,
@@ -66,8 +68,8 @@ class CollapseOrigin:
 
     Attributes
     ----------
-    members : tuple of str
-        Names, in the order of the network.
+    members : tuple of str or tuple of Vertex
+        Names, in the order of the network; where feeds come and go, models in their phases.
     period : int
         Greatest common divisor d of the lengths of its cycles.
     indices : tuple of int
@@ -79,7 +81,7 @@ class CollapseOrigin:
         no real data.
     """
 
-    members: tuple[str, ...]
+    members: tuple[Member, ...]
     period: int
     indices: tuple[int, ...]
     phases: tuple[int, ...]
@@ -104,19 +106,31 @@ def collapse_origins(
         return ()
     directions = blind_sources(net)
     if directions == [frozenset()]:
-        return _sorted(_origins_in(net, flow or data_flow(net), without))
-    origins = {}
-    for blind in directions:
-        for origin in _origins_in(net, data_flow(net, blind), without):
-            origins[origin.indices] = origin
-    return _sorted(origins.values())
+        return origins_in(net, [flow or data_flow(net)], without)
+    return origins_in(net, (data_flow(net, blind) for blind in directions), without)
 
 
-def _sorted(origins: Iterable[CollapseOrigin]) -> tuple[CollapseOrigin, ...]:
-    return tuple(sorted(origins, key=lambda origin: origin.indices))
+def origins_in(
+    graph: Graph, flows: Iterable[DataFlow], without: Clause | None = None
+) -> tuple[CollapseOrigin, ...]:
+    """Return the collapse origins of a graph, in the order of their first members.
+
+    Parameters
+    ----------
+    graph : Network or Lift
+        The models, and what each of them reads.
+    flows : iterable of DataFlow
+        The data flow, with the real data that count in some direction; one for each direction.
+    without : {"closed", "self-loop", "period"}, optional
+        A clause to leave out of the law.
+    """
+    found = {
+        origin.indices: origin for flow in flows for origin in _origins_in(graph, flow, without)
+    }
+    return tuple(found[indices] for indices in sorted(found))
 
 
-def _origins_in(net: Network, flow: DataFlow, without: Clause | None) -> list[CollapseOrigin]:
+def _origins_in(graph: Graph, flow: DataFlow, without: Clause | None) -> list[CollapseOrigin]:
     """Return the collapse origins in one direction."""
     origins = []
     for members in strong_components(flow.readers):
@@ -127,23 +141,23 @@ def _origins_in(net: Network, flow: DataFlow, without: Clause | None) -> list[Co
         if without == "self-loop" and len(members) == 1:
             cyclic = False
         if cyclic and closed and not any(flow.anchored[i] for i in members):
-            origin = origin_at(net, flow, members)
+            origin = origin_at(graph, flow, members)
             if without == "period":
                 origin = replace(origin, period=1, phases=(0,) * len(members))
             origins.append(origin)
     return origins
 
 
-def origin_at(net: Network, flow: DataFlow, members: list[int]) -> CollapseOrigin:
+def origin_at(graph: Graph, flow: DataFlow, members: list[int]) -> CollapseOrigin:
     """Return a strongly connected component, given by its positions, as a collapse origin."""
     period, phase = cyclic_classes(members[0], flow.readers, set(members))
-    read = {feed.origin for i in members for feed in net.feeds_by_reader[i]}
+    read = {feed.origin for i in members for feed in graph.feeds_by_reader[i]}
     return CollapseOrigin(
-        members=tuple(net.models[i] for i in members),
+        members=tuple(graph.models[i] for i in members),
         period=period,
         indices=tuple(members),
         phases=tuple(phase[i] for i in members),
-        blind=tuple(sorted(read.intersection(net.source_index))),
+        blind=tuple(sorted(read.intersection(graph.source_index))),
     )
 
 

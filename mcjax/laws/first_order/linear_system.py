@@ -48,8 +48,8 @@ class LinearSystem:
     before : tuple of LinearSystem
         Where feeds change with time, the systems that lead to generations 1, 2, ... before this
         one.
-    cyclic : bool
-        Whether the systems of ``before`` and this one take turns for ever; otherwise this one
+    turns : int
+        How many systems take turns for ever: this one, and the last of ``before``. If 1, this one
         stays.
     """
 
@@ -65,13 +65,13 @@ class LinearSystem:
     push: Float[np.ndarray, " M*p"] | None = None
     start: Float[np.ndarray, " M*p"] | None = None
     before: tuple[LinearSystem, ...] = ()
-    cyclic: bool = False
+    turns: int = 1
 
     def at(self, generation: int) -> LinearSystem:
         """Return the system that leads to a generation, from 1 on."""
-        place = generation - 1
-        if self.cyclic:
-            place %= len(self.before) + 1
+        place, begin = generation - 1, len(self.before) + 1 - self.turns
+        if place >= begin:
+            place = begin + (place - begin) % self.turns
         return self.before[place] if place < len(self.before) else self
 
 
@@ -94,7 +94,7 @@ def covariances(system: LinearSystem, generations: int) -> Float[np.ndarray, "T+
     cross = x[:size]
     for t in range(generations):
         a, r = system.at(t + 1).transition, system.at(t + 1).reuse
-        if t <= len(system.before) or system.cyclic:  # otherwise R stays the same after that
+        if t <= len(system.before) or system.turns > 1:  # otherwise R stays the same after that
             constant = r @ x @ r.T
         mixed = a @ cross @ r.T
         noise = system.at(t + 1).noise * (t + 1.0) ** -system.growth

@@ -13,7 +13,7 @@ penalty is not random: it adds ``ridge I`` to the slope J of the equation, and n
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,8 +23,9 @@ from mcjax.laws.doubling import squared_powers
 from mcjax.laws.first_order.population import Origin, Population, Score
 from mcjax.laws.first_order.populations import generator_of, population_of
 from mcjax.laws.first_order.score_equations import LARGEST_CONDITION
+from mcjax.laws.first_order.simulated_population import SimulatedPopulation
 from mcjax.laws.law import Inapplicable
-from mcjax.models.scores import NormalScores
+from mcjax.models.scores import NormalScores, SimulatedScores
 from mcjax.solvers.conditioning import condition_number
 from mcjax.study.roots import covariance_root
 from mcjax.study.study import Condition
@@ -122,11 +123,21 @@ class Populations:
         else:
             rows = self._own[origin % len(self._own)]._replace(theta=centres[origin])
         keep = self._selections[selection - 1]
-        with users_code("keep", keep, passing=(Inapplicable,)):
-            kept: Population = keep.population(rows, self._model)
+        kept = self._kept(keep, rows)
         if self.ridge and kept.kept < 1:
             raise Inapplicable("fits are penalised per row that is kept, and raw rows are counted")
         return kept
+
+    def _kept(self, keep: Any, rows: Origin) -> Population:
+        """Return the population of the rows that a reader keeps."""
+        try:
+            with users_code("keep", keep, passing=(Inapplicable,)):
+                known: Population = keep.population(rows, self._model)
+        except Inapplicable:  # in closed form
+            if not isinstance(self._model.scores, SimulatedScores):
+                raise
+            return SimulatedPopulation(rows, self._model, keep)
+        return known
 
     def hold(self, centres: np.ndarray) -> bool:
         """Return whether the model has parameters like these centres, (M, p)."""
@@ -155,7 +166,10 @@ def flatness(fit: Fit, covariance: np.ndarray) -> float:
 def centre_of(
     data: list[Population], share: np.ndarray, start: np.ndarray, ridge: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the centre of a fit, J and ``dS/dv`` there, (p,), (p, p) and (B, p, p)."""
+    """Return the centre of a fit, J and ``dS/dv`` there, (p,), (p, p) and (B, p, p).
+
+    For real data, whose origin never moves, ``dS/dv`` is 0.
+    """
     distinct = {id(population): population for population in data}
 
     def equation(centre: np.ndarray) -> tuple[np.ndarray, list[Score]]:
@@ -177,7 +191,10 @@ def centre_of(
         longest = float(np.abs(step).max())
         size = max(1.0, float(np.abs(centre).max()))
         if longest == 0 or (previous < PRECISE * size and longest > previous / 2):
-            by_parent = {key: kind.by_parent(centre) for key, kind in distinct.items()}
+            by_parent = {
+                key: np.zeros_like(slope) if kind.origin.real else kind.by_parent(centre)
+                for key, kind in distinct.items()
+            }
             return centre, slope, np.array([by_parent[id(kind)] for kind in data])
         # the centre lies between the parameters of the data, or not far from them
         apart = max(float(np.abs(kind.origin.theta - centre).max()) for kind in data)

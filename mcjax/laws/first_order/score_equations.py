@@ -138,7 +138,7 @@ def assemble(net: Network, batches: BatchesOf, offsets: Float[np.ndarray, "S p"]
     drawn_once = _DrawnOnce(begun, later)
     systems = [_system(net, begun, fits, drawn_once, offsets=offsets) for fits in later]
     *before, last = (systems[table - 1] for table in arrays.order[1:])
-    return replace(last, before=tuple(before), cyclic=net.later.lasting is None)
+    return replace(last, before=tuple(before), turns=net.later.turns)
 
 
 def pooled_mse(net: Network, batches: BatchesOf, offsets: Float[np.ndarray, "S p"]) -> float | None:

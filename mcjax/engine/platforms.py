@@ -1,11 +1,53 @@
-"""Compiler options of the engine's programs, with reasons.
+"""What depends on the kind of device: sizes of blocks, stages of programs, compiler options.
 
-Options apply only to the outermost program, so the engine owns its top-level programs.
+Everything else in a program is the same on all platforms, precision included: programs hold numbers
+of the precision that a study asks for, and matrix products ask for the highest precision. Compiler
+options apply only to the outermost program, so the engine owns its top-level programs.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from mcjax.chains.program import Path
+
+
+class Limits(NamedTuple):
+    """Limits of a block.
+
+    Attributes
+    ----------
+    lanes : int
+        Largest number of lanes.
+    lanes_without_rows : int
+        The same where chains draw sufficient statistics.
+    bytes : int
+        Largest size of the data of a block.
+    """
+
+    lanes: int
+    lanes_without_rows: int
+    bytes: int
+
+
+CPU = Limits(lanes=64, lanes_without_rows=128, bytes=8 * 2**20)
+"""A block must stay in cache: with 2,000 rows per fit, a fit costs 2.6 times as much in a block of
+64 lanes as in one of 8."""
+ACCELERATOR = Limits(lanes=65_536, lanes_without_rows=65_536, bytes=4 * 2**30)
+"""A block must fill the device. Its size counts the copies of its results on the way to moments."""
+
+
+def limits_on(platform: str) -> Limits:
+    """Return the limits of a block on a platform."""
+    return CPU if platform == "cpu" else ACCELERATOR
+
+
+def stores_stages(platform: str) -> bool:
+    """Return whether stages of a program are kept apart, see :func:`mcjax.solvers.once.once`.
+
+    On an accelerator a condition costs a round trip to the host.
+    """
+    return platform == "cpu"
 
 
 def compiler_options(path: Path, platform: str) -> dict[str, bool | int | str]:

@@ -1,0 +1,78 @@
+"""Feeds that come and go: the generations of feeds that say when they are active."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from mcjax.errors import InputError
+from mcjax.network.checks import check_weight
+from mcjax.network.feed import Feed
+from mcjax.network.merging import Weighted, added_up
+from mcjax.network.timeline import Generation, Series
+
+MOST_GENERATIONS = 10_000
+"""Largest number of generations until a schedule repeats itself."""
+
+
+def scheduled_series(given: Sequence[Weighted]) -> Series:
+    """Return the generations of feeds that are active at times.
+
+    Parameters
+    ----------
+    given : sequence of (Feed, sequence of float)
+        Feeds, and their weights by generation, of which the last stays.
+
+    Raises
+    ------
+    InputError
+        If a schedule has no generation or too many, or if two feeds with the same origin, reader
+        and selection have different weights in one generation.
+    """
+    for k, (feed, weights) in enumerate(given):
+        _check_times(f"network.feeds[{k}]", feed)
+        if len(weights) == 1:  # among lists, only a list may have a 0
+            check_weight(f"network.feeds[{k}].weight", feed.weight)
+    # of feeds that end, only the end counts
+    late = [feed for feed, _ in given if feed.until is None]
+    turns = math.lcm(*(feed.every for feed in late))
+    begins = (feed.first - 1 for feed in late)
+    ends = (feed.until for feed, _ in given if feed.until is not None)
+    changes = (len(weights) - 1 for _, weights in given)
+    before = max((0, *begins, *ends, *changes))
+    if before + turns > MOST_GENERATIONS:
+        raise InputError(
+            "network.feeds",
+            f"repeat only after {before + turns:,} generations, more than"
+            f" {MOST_GENERATIONS:,}; give `every` common factors, or end feeds earlier",
+        )
+    versions = [[_in(feed, weight) for weight in weights] for feed, weights in given]
+    generations = []
+    for t in range(1, before + turns + 1):
+        places = [k for k, (feed, _) in enumerate(given) if feed.active(t)]
+        active = (versions[k][min(t, len(versions[k])) - 1] for k in places)
+        total = added_up(((feed, (feed.weight,)) for feed in active), "network.feeds", places)
+        generations.append(Generation(feed for feed, _ in total))
+    return Series(*generations, turns=turns)
+
+
+def _in(feed: Feed, weight: float) -> Feed:
+    """Return a feed in one generation."""
+    return replace(feed, weight=weight, every=1, first=1, until=None)
+
+
+def _check_times(field: str, feed: Feed) -> None:
+    """Raise InputError for times that are none."""
+    times: dict[str, Any] = {"every": feed.every, "first": feed.first, "until": feed.until}
+    for name, value in times.items():
+        if name == "until" and value is None:
+            continue
+        number = isinstance(value, int) and not isinstance(value, bool)
+        if not (number and value >= 1):
+            raise InputError(f"{field}.{name}", f"is {value!r}; give a generation, from 1 on")
+    if feed.until is not None and feed.until < feed.first:
+        raise InputError(
+            f"{field}.until", f"is {feed.until}, before the first generation, {feed.first}"
+        )

@@ -1,0 +1,264 @@
+"""The tables of a study file: their fields, types, defaults and meanings. Does not import JAX.
+
+The texts below fields are the reference of the study file, and may contain Markdown code.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from mcjax.numbers import MOST
+
+Count = Annotated[int, msgspec.Meta(ge=1, le=MOST)]
+Size = Annotated[int, msgspec.Meta(ge=1, lt=2**31)]
+Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
+class FeedTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "from"}):
+    """``[[network.feeds]]`` and ``[[network.first]]``: one feed."""
+
+    origin: str
+    """A model, `real`, or the name of a source."""
+    to: str
+    """The model that reads. Feeds with the same `from` and `to` add up; they have one weight."""
+    samples: Count | None = None
+    """Observations in every generation. Needed unless `from` is a source that has its own."""
+    weight: float | Annotated[list[float], msgspec.Meta(max_length=10_000)] = 1.0
+    """Multiplies the loss of each of these observations. A list has one weight for each generation
+    from 1 on, and the last one stays."""
+    keep: dict[str, Any] | None = None
+    """What the reader keeps of the feed. Feeds that differ in `keep` are separate."""
+    every: Count = 1
+    """The feed is active in the generations `first`, `first` + `every`, ...."""
+    first: Count = 1
+    """The first generation in which it is active."""
+    until: Count | None = None
+    """The last generation in which it may be active; none unless given."""
+
+
+class SourceTable(msgspec.Struct, forbid_unknown_fields=True):
+    """``[[network.sources]]``: a real source in addition to ``real``."""
+
+    name: str
+    """What feeds name in `from`. Differs from `real` and from all models."""
+    samples: Count | None = None
+    """Samples of its feeds that do not give a number."""
+    theta: list[float] | None = None
+    """Its own truth; that of `[family]` unless given."""
+    shift: list[float] | None = None
+    """In place of `theta`: its truth is θ + `shift` / √`samples`."""
+    covariance: list[list[float]] | None = None
+    """Covariance of its covariates, of any rank; that of `[covariates]` unless given."""
+    noise: float | None = None
+    """Scale of its noise, in place of the family's `sigma`."""
+    public: bool = False
+    """Whether all its readers get the same sample. Otherwise each gets its own."""
+    real: str | None = None
+    """`fresh` or `reused`, as in `[network]`, whose setting holds unless given."""
+
+
+class SwitchingTable(msgspec.Struct, forbid_unknown_fields=True):
+    """``[network.switching]``: networks that take turns."""
+
+    networks: Annotated[list[str], msgspec.Meta(min_length=1)]
+    """Files, relative to the study. They have the same models, and only their feeds count."""
+    order: str = "periodic"
+    """`periodic`: one after the other, again and again."""
+    lengths: list[Count] | None = None
+    """Generations of each; 1 each unless given."""
+
+
+class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
+    """``[network]``: models and feeds, or a named topology and its sizes."""
+
+    initial: Count | dict[str, Count] | None = None
+    """Real samples that each model fits at generation 0: one number, or a table by model name.
+    Needed unless `first` feeds all models. Counts go up to 2^63 - 1 for the laws, and to 2^31 - 1
+    rows a fit where chains are simulated."""
+    models: int | list[str] | None = None
+    """Names of the models, at most 65,534, or their number: 3 means "0", "1", "2". The name `real`
+    is reserved."""
+    feeds: list[FeedTable] = []
+    """The feeds of every generation from 1 on. A model without feeds is frozen: it keeps its
+    estimate of generation 0."""
+    first: list[FeedTable] = []
+    """Feeds of generation 0, from real sources. Models without any fit `initial` samples of
+    `real`."""
+    sources: list[SourceTable] = []
+    """Real sources in addition to `real`."""
+    draws: str = "private"
+    """`private`: each reader of a model gets a sample of its own. `shared`: a model publishes one
+    sample a generation, which all its readers use; all feeds from it then have the same number of
+    samples."""
+    real: str = "fresh"
+    """`fresh`: new real data in every generation. `reused`: a model's real data are always its
+    generation-0 sample, so `samples` of its real feed equals its `initial`."""
+    memory: str = "replace"
+    """What a model fits: `replace`: the data of the last generation; `accumulate`: all data so far;
+    `subsample`: a sample of all data so far."""
+    growth: float = 0.0
+    """Each feed of generation t provides `samples` × t^`growth` observations, rounded; 0 to 10."""
+    switching: SwitchingTable | None = None
+    """Networks that take turns, in place of `feeds`."""
+    topology: str | None = None
+    """In place of `feeds`: `self_loop`, `chain`, `ring`, `star`, `complete`, `random_directed` or
+    `stochastic_block`. The fields below belong to it."""
+    samples: Count | None = None
+    """With a topology: samples of every feed between models."""
+    real_samples: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """With a topology: samples of every real feed; 0 or nothing means none."""
+    sizes: list[Count] | None = None
+    """Of a `stochastic_block`: numbers of models in its blocks."""
+    probability: float | None = None
+    """Of a `random_directed` topology: probability of each possible feed."""
+    probabilities: list[list[float]] | None = None
+    """Of a `stochastic_block`: `probabilities[a][b]` is that of a feed from block a to block b."""
+    seed: Seed | None = None
+    """Of a topology that is drawn at random."""
+
+    def __post_init__(self) -> None:
+        if self.initial is None and not self.first:  # same words as msgspec, for its translation
+            raise ValueError("Object missing required field `initial`")
+
+
+class DataMediatedTable(msgspec.Struct, forbid_unknown_fields=True):
+    """``[data_mediated]``: entities that share one pool of synthetic data."""
+
+    entities: Size | list[str]
+    """Names of the entities, or their number."""
+    private: Count | list[Count]
+    """Samples of each entity's own data: a number, or one for each."""
+    public: Count
+    """Samples of the real data that all share."""
+    synthetic: Count | list[Count]
+    """Samples that each adds to the pool in every generation: a number, or one for each."""
+    alpha: float | list[float] = 0.5
+    """Weight of the pool, 0 to 1: a number, or one for each generation from 1 on."""
+    beta: float | list[float] = 0.5
+    """Weight of private among real data, 0 to 1: a number, or one for each generation from 0 on."""
+    theta: list[list[float]] | None = None
+    """Truths of the private data, one for each entity."""
+    shift: list[list[float]] | None = None
+    """In place of `theta`: the truths are θ + `shift` / √`private`."""
+    covariance: list[list[list[float]]] | None = None
+    """Covariances of the private covariates, one for each entity, of any rank."""
+    noise: float | list[float] | None = None
+    """Scales of the private noise: a number, or one for each entity."""
+    real: str = "reused"
+    """`reused`: real data are the same in every generation. `fresh`: they are drawn anew."""
+
+
+class CovariateTable(msgspec.Struct, forbid_unknown_fields=True):
+    """``[covariates]``: ``x ~ N(0, covariance)``, of all rows but those of some models."""
+
+    covariance: list[list[float]] | None = None
+    """A p × p matrix, the identity unless given."""
+    design: str = "random"
+    """`random`: covariates are drawn anew for every sample. `fixed`: they are drawn once, and only
+    labels anew."""
+    models: dict[str, Any] = {}  # of p rows of p numbers, checked where p is known
+    """Covariances of the rows that single models generate, by model name."""
+
+
+class RunTable(msgspec.Struct, forbid_unknown_fields=True):
+    """``[run]``: settings of the simulation and of the verdicts."""
+
+    generations: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 10
+    """The last generation, T."""
+    chains: Annotated[int, msgspec.Meta(ge=2, lt=2**32)] = 4096
+    """Simulations of each condition."""
+    seed: Seed = 0
+    """Selects all random numbers."""
+    tolerance: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.05
+    """δ: how far from a law still counts as agreement."""
+    confidence: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.99
+    """Confidence level of all verdicts together."""
+    precision: str = "mixed"
+    """`mixed`: draws in single and fits in double precision, and draws in double where single would
+    lose the noise. `float64` or `float32`: both."""
+    solver: str = "auto"
+    """`newton` or `lbfgs`; `auto` takes L-BFGS for more than 64 parameters. Excluded by
+    `[estimator]`."""
+    chunk: Size = 1024
+    """Chains that run in one call of the device, at most."""
+    memory: float = 1.0
+    """GiB that the inputs and results of one call of the device may take."""
+    sampling: str = "auto"
+    """`auto`: sufficient statistics where they are all that matters. `rows`: always rows."""
+    path: str = "auto"
+    """`auto`, or `reference`: never a fast path."""
+    quantities: tuple[str, ...] = ("mse",)
+    """What is judged."""
+
+
+class GridTable(msgspec.Struct, forbid_unknown_fields=True):
+    """``[grid]``: lists of values; every combination is a condition.
+
+    Fields of other tables, by their dotted names, are left out; see
+    :func:`mcjax.study.schema.names_a_field`.
+    """
+
+    network: Annotated[list[str], msgspec.Meta(min_length=1)] | None = None
+    """Files, relative to the study file, each with a `[network]` table; the study then has none."""
+    family: Annotated[list[str | dict[str, Any]], msgspec.Meta(min_length=1)] | None = None
+    """Names or tables. Parameters in `[family]` belong to the name given there; `theta` and
+    `penalty` serve all entries that have none of their own."""
+    scale: Annotated[list[float], msgspec.Meta(min_length=1)] | None = None
+    """Each multiplies every sample count. Three or more form a ladder."""
+    seed: Annotated[list[Seed], msgspec.Meta(min_length=1)] | None = None
+    """Seeds, in place of that of `[run]`."""
+    common_draws: bool = False
+    """Whether all conditions have the same random numbers, so that differences between them are
+    less noisy. A list of scales is then no ladder, whose rungs must be independent."""
+
+
+class SurveyTable(msgspec.Struct, forbid_unknown_fields=True):
+    """``[survey]``: every network of a few models, instead of a network and a family."""
+
+    models: Size
+    """Number of models, at most 4."""
+    samples: Count = 1000
+    """Samples of every feed and of generation 0, at least 100."""
+    labelled: bool = True
+    """Whether every labelled network is simulated, or one of each isomorphism class."""
+    piece: Size = 256
+    """Networks that are simulated, and saved, together."""
+
+
+class StudyFile(msgspec.Struct, forbid_unknown_fields=True):
+    """A whole study file."""
+
+    network: NetworkTable | None = None
+    """Who feeds whom."""
+    data_mediated: DataMediatedTable | None = None
+    """In place of `[network]`: entities that share one pool of synthetic data."""
+    family: dict[str, Any] | None = None
+    """The statistical model and its true parameters."""
+    covariates: CovariateTable | None = None
+    """The distribution of the covariates."""
+    estimator: dict[str, Any] | None = None
+    """How the model is fitted, if not in its own way."""
+    run: RunTable = msgspec.field(default_factory=RunTable)
+    """Settings of the simulation and of the verdicts."""
+    grid: GridTable = msgspec.field(default_factory=GridTable)
+    """Lists of values; every combination is a condition."""
+    survey: SurveyTable | None = None
+    """In place of a network and a family: every network of a few models."""
+
+
+TABLES: dict[str, type[msgspec.Struct]] = {
+    "": StudyFile,
+    "network": NetworkTable,
+    "network.feeds": FeedTable,
+    "network.first": FeedTable,
+    "network.sources": SourceTable,
+    "network.switching": SwitchingTable,
+    "data_mediated": DataMediatedTable,
+    "covariates": CovariateTable,
+    "run": RunTable,
+    "grid": GridTable,
+    "survey": SurveyTable,
+}
+"""The tables by their dotted names; that of the whole file has none."""

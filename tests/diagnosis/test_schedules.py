@@ -1,0 +1,367 @@
+"""Networks whose feeds come and go: the collapse law in phases, against closed forms and powers."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from mcjax.cli.main import cli, run
+from mcjax.diagnosis import diagnose
+from mcjax.errors import InputError
+from mcjax.network import REAL, Feed, Generation, Series, Source, build_network, cycle
+from mcjax.selections.temperature import Temperature
+from mcjax.study.networks import read_network
+
+V = 0.01  # 1 / 100 rows
+
+
+def rates(net):
+    """Growth of the models in each phase that collapses, limit in the others, in units of V."""
+    models = diagnose(net).models
+    return {
+        name: [
+            ("slope", pytest.approx(one.growth / V))
+            if one.collapses
+            else ("limit", pytest.approx(one.limit / V))
+            for one in verdict.phases
+        ]
+        for name, verdict in models.items()
+    }
+
+
+def alternating(even, odd, models="ab"):
+    """The network of two generations that take turns, each a string of feeds such as "ab rb"."""
+    names = {"r": REAL}
+    turns = [
+        Generation(
+            Feed(names.get(feed[0], feed[0]), feed[1], int(feed[2:] or 100)) for feed in t.split()
+        )
+        for t in (even, odd)
+    ]
+    return build_network(models, cycle(*turns), 100)
+
+
+CASES = {
+    # each network of the pair is sound by itself
+    "parking": (alternating("ba", "ab"), {"a": [("slope", 1)] * 2, "b": [("slope", 1)] * 2}),
+    "in the wrong phase": (
+        alternating("ba rb", "ra ab"),
+        {"a": [("slope", 1), ("limit", 1)], "b": [("limit", 1), ("slope", 1)]},
+    ),
+    # each network of the pair has a collapse
+    "sound together": (
+        alternating("aa bb50 rb50", "aa50 ra50 bb"),
+        {"a": [("limit", 8 / 3), ("limit", 5 / 3)], "b": [("limit", 5 / 3), ("limit", 8 / 3)]},
+    ),
+    "a reader of both": (
+        alternating("aa ab", "aa rb"),
+        {"a": [("slope", 1)] * 2, "b": [("slope", 1), ("limit", 1)]},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_closed_forms(name):
+    net, expected = CASES[name]
+    assert rates(net) == expected
+
+
+@pytest.mark.parametrize("every", [2, 3, 5])
+def test_real_data_every_few_generations(every):
+    """The largest error is exactly k times that of real data in every generation."""
+    feeds = [Feed("a", "a", 50), Feed(REAL, "a", 50, every=every, first=every)]
+    feeds += [Feed("a", "a", 50, every=every, first=t) for t in range(1, every)]  # 100 rows always
+    always = build_network("a", [("a", "a", 50), (REAL, "a", 50)], 100)
+    assert diagnose(always).models["a"].limit / V == pytest.approx(4 / 3)
+    verdict = diagnose(build_network("a", feeds, 100)).models["a"]
+    limits = [phase.limit / V for phase in verdict.phases]
+    rises = [(1 + (every - 1) / 4) * 4 / 3 + k for k in range(every)]  # from the real data on
+    assert limits == pytest.approx([*rises[1:], rises[0]])
+    assert rises[-1] == pytest.approx(every * 4 / 3)
+    assert verdict.limit == max(phase.limit for phase in verdict.phases)
+
+
+@pytest.mark.parametrize(
+    ("turns", "slope"),
+    [
+        (["ca", "ab", "bc"], 1.0),  # in the order of the flow
+        (["ca", "bc", "ab"], 0.5),  # against it
+    ],
+)
+def test_a_ring_retrained_in_turn(turns, slope):
+    generations = (Generation([Feed(t[0], t[1], 100)]) for t in turns)
+    verdicts = diagnose(build_network("abc", cycle(*generations), 100)).models.values()
+    assert [v.growth / V for v in verdicts] == pytest.approx([slope] * 3)
+    for verdict in verdicts:
+        assert [phase.growth / V for phase in verdict.phases] == pytest.approx([slope] * 3)
+
+
+@pytest.mark.parametrize("every", [2, 4])
+def test_a_loop_retrained_every_few_generations(every):
+    verdict = diagnose(build_network("a", [Feed("a", "a", 100, every=every)], 100)).models["a"]
+    assert verdict.growth / V == pytest.approx(1 / every)
+
+
+def test_models_that_retire_keep_what_they_have():
+    """A pair on half own, half the other's rows retires; its reader sees their covariance."""
+    pair = [Feed(j, i, 50, until=10) for i in "ab" for j in "ab"]
+    net = build_network("abr", [*pair, Feed("a", "r", 50), Feed("b", "r", 50)], 100)
+    verdicts = diagnose(net).models
+    assert verdicts["r"].limit / V == pytest.approx(6.5)
+    assert [verdicts[name].limit / V for name in "ab"] == pytest.approx([6, 6])
+    assert verdicts["a"].frozen
+    # in turns, too
+    turns = [*pair, *(Feed(name, "r", 50, every=2, first=20) for name in "ab")]
+    verdict = diagnose(build_network("abr", turns, 100)).models["r"]
+    assert [phase.limit / V for phase in verdict.phases] == pytest.approx([6.5, 6.5])
+
+
+def test_false_anchors_reach_through_phases():
+    """Also where a closed pair began with another truth, and where a frozen model read it."""
+    own = Source("other", theta=(1.0,))
+    feeds = [Feed("b", "a", 100, every=2), Feed("a", "b", 100, every=2, first=2)]
+    feeds += [Feed(REAL, "c", 100, until=3), Feed("c", "d", 50), Feed(REAL, "d", 50, every=3)]
+    net = build_network("abcd", feeds, 100, sources=[own], first=[Feed("other", "b", 100)])
+    forgets = {name: verdict.forgets for name, verdict in diagnose(net).models.items()}
+    # no family is given, so that the truth of the source is another one
+    assert forgets == {"a": True, "b": True, "c": False, "d": False}
+    late = build_network("abcd", [*feeds, Feed("other", "c", 10, until=2)], 100, sources=[own])
+    forgets = {name: verdict.forgets for name, verdict in diagnose(late).models.items()}
+    assert forgets == {"a": False, "b": False, "c": False, "d": False}  # it fits real data last
+
+
+def test_what_readers_keep_leaves_noise_open():
+    """A penalty or a selection may hold the noise of a cycle, and what reads it is not known."""
+    turns = [Feed("b", "a", 100, every=2), Feed("a", "b", 100, every=2, first=2)]
+    kept = [Feed("c", "c", 50, keep=Temperature(0.5)), Feed("c", "d", 50, every=2)]
+    diagnosis = diagnose(build_network("abcd", [*turns, *kept], 100))
+    noise = {name: verdict.noise for name, verdict in diagnosis.models.items()}
+    assert noise == {"a": True, "b": True, "c": None, "d": None}
+    assert "data selected" in diagnosis.inapplicable
+
+
+def test_ten_thousand_models_in_twelve_phases():
+    rng = np.random.default_rng(3)
+    names = [str(i) for i in range(10_000)]
+    every = rng.choice([1, 2, 3, 4], 10_000).tolist()
+    feeds = [Feed(names[i - 1], names[i], 10, every=k) for i, k in enumerate(every)]
+    feeds += [Feed(REAL, names[i], 10, every=12) for i in range(5_000, 10_000)]
+    diagnosis = diagnose(build_network(names, feeds, 10))
+    assert not diagnosis.collapses
+    assert len(diagnosis.models["7"].phases) == 12
+    assert math.isnan(diagnosis.models["7"].limit)
+
+
+# ----------------------------------------------------------------------- against powers
+
+
+def influence(net, generation):
+    """W, N and the shares of real data of one generation, from its feeds alone."""
+    size = len(net.models)
+    w, noise = np.zeros((size, size)), np.zeros((size, size))
+    feeds = net.at(generation).feeds
+    rows = [sum(f.samples for f in feeds if f.reader == name) for name in net.models]
+    for i, name in enumerate(net.models):
+        if not rows[i]:
+            w[i, i] = 1
+            continue
+        noise[i, i] = 1 / rows[i]
+        for f in feeds:
+            if f.reader == name and f.origin in net.models:
+                w[i, net.models.index(f.origin)] += f.samples / rows[i]
+    if net.draws == "shared":
+        for i in range(size):
+            for k in range(size):
+                if i != k and rows[i] and rows[k]:
+                    common = sum(
+                        f.samples
+                        for f in feeds
+                        for g in feeds
+                        if (f.reader, g.reader) == (net.models[i], net.models[k])
+                        and f.origin == g.origin
+                        and f.origin in net.models
+                    )
+                    noise[i, k] = common / rows[i] / rows[k]
+    return w, noise
+
+
+def powers(net, rounds):
+    """The diagonals of the covariances in each phase after 2**rounds and twice as many rounds."""
+    size = len(net.models)
+    phases = net.later.turns
+    before = len(net.later.generations) - phases
+    c = np.diag([1 / n for n in net.initial])
+    for t in range(1, before + 1):
+        w, noise = influence(net, t)
+        c = w @ c @ w.T + noise
+    start = c
+
+    def around(first):
+        """The affine map of the covariance over one round that begins after a generation."""
+        k, q = np.eye(size**2), np.zeros(size**2)
+        for t in range(first + 1, first + 1 + phases):
+            w, noise = influence(net, t)
+            step = np.kron(w, w)
+            k, q = step @ k, step @ q + noise.ravel()
+        return k, q
+
+    found = {}
+    for offset in range(phases):
+        begun = start
+        for t in range(before + 1, before + 1 + offset):
+            w, noise = influence(net, t)
+            begun = w @ begun @ w.T + noise
+        k, q = around(before + offset)
+        for _ in range(rounds):
+            k, q = k @ k, k @ q + q
+        once = k @ begun.ravel() + q
+        twice = k @ once + q
+        z = (before + offset - 1) % phases
+        diagonals = [v.reshape(size, size).diagonal() for v in (once, twice)]
+        found[z] = (*diagonals, 2**rounds * phases)
+    return found
+
+
+def random_schedule(rng):
+    size = int(rng.integers(2, 5))
+    names = "abcd"[:size]
+    turns, before = int(rng.integers(2, 5)), int(rng.integers(0, 3))
+    shared = rng.random() < 0.5
+    generations = []
+    for _ in range(before + turns):
+        feeds = []
+        for i in names:
+            if rng.random() < 0.35:
+                continue
+            for j in names:
+                if rng.random() < 0.4:
+                    feeds.append(Feed(j, i, 30 if shared else int(rng.integers(5, 60))))
+            if rng.random() < 0.2:
+                feeds.append(Feed(REAL, i, int(rng.integers(5, 60))))
+        generations.append(Generation(feeds))
+    later = Series(*generations, turns=turns)
+    draws = "shared" if shared else "private"
+    initial = {name: int(rng.integers(10, 60)) for name in names}
+    return build_network(names, later, initial, draws=draws)
+
+
+def test_random_schedules_against_powers_of_the_recursion():
+    rng = np.random.default_rng(20)
+    seen = {True: 0, False: 0}
+    partly = 0
+    for _ in range(300):
+        net = random_schedule(rng)
+        if net.later.turns == 1:
+            continue
+        exact = powers(net, rounds=16)
+        for i, verdict in enumerate(diagnose(net).models.values()):
+            for phase in verdict.phases:
+                once, twice, span = exact[phase.phase]
+                slope = (twice[i] - once[i]) / span
+                grows = slope > 1e-7
+                assert phase.collapses == grows, (net, i, phase)
+                seen[grows] += 1
+                if grows:
+                    assert slope == pytest.approx(phase.growth, rel=1e-6)
+                else:
+                    assert twice[i] == pytest.approx(phase.limit, rel=1e-8)
+            partly += len({phase.collapses for phase in verdict.phases}) > 1
+    assert min(seen.values()) > 400
+    assert partly > 10
+
+
+# ----------------------------------------------------------------------- files and commands
+
+ALTERNATING = """
+[network]
+models = ["a", "b"]
+initial = 20
+feeds = [
+    { from = "b", to = "a", samples = 20, every = 2 },
+    { from = "real", to = "b", samples = 20, every = 2 },
+    { from = "real", to = "a", samples = 20, every = 2, first = 2 },
+    { from = "a", to = "b", samples = 20, every = 2, first = 2 },
+]
+"""
+
+
+def test_a_file_is_diagnosed(tmp_path):
+    file = tmp_path / "study.toml"
+    file.write_text(ALTERNATING)
+    found = json.loads(CliRunner().invoke(cli, ["diagnose", str(file), "--json"]).stdout)
+    assert found["collapses"] is True
+    phases = found["models"]["a"]["phases"]
+    assert [(one["phase"], one["collapses"]) for one in phases] == [(0, True), (1, False)]
+    assert (phases[0]["growth"], phases[0]["limit"]) == (pytest.approx(0.05), None)
+    assert (phases[1]["growth"], phases[1]["limit"]) == (None, pytest.approx(0.05))
+    (origin,) = found["unstable_sources"]
+    assert origin["members"] == [["a", 0], ["b", 1]]
+    assert found["repairs"] == [{"from": "real", "to": "a", "phase": 0}]
+    text = CliRunner().invoke(cli, ["diagnose", str(file)]).stdout
+    assert "Collapse origin: a@0, b@1, period 2" in text
+    assert "in phase 1: stable" in text
+    assert "No single new feed" not in text
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("every = 0", "network.feeds[0].every: give a whole number >= 1"),
+        ("every = 2.5", "network.feeds[0].every: is a number; give a whole number"),
+        ("first = 5, until = 4", "network.feeds[0].until: is 4, before the first generation, 5"),
+        ("every = 9973", "network.feeds: repeat only after 19,947 generations, more than 10,000"),
+        ("every = 2, weight = 0", "network.feeds[0].weight: is 0"),
+        ("every = 2, form = 1", "network.feeds[0].form: is not a field"),
+    ],
+)
+def test_times_that_are_none(given, sentence, tmp_path, capsys, monkeypatch):
+    file = tmp_path / "study.toml"
+    file.write_text(ALTERNATING.replace("every = 2", given, 1))
+    monkeypatch.setattr("sys.argv", ["mcjax", "diagnose", str(file)])
+    with pytest.raises(SystemExit) as ended:
+        run()
+    assert ended.value.code == 2
+    assert f"{file}: {sentence}" in capsys.readouterr().err
+
+
+def test_where_feeds_have_no_times_or_no_place():
+    with pytest.raises(InputError, match="comes and goes"):
+        Generation([Feed("a", "a", 10, every=2)])
+    with pytest.raises(InputError, match="growth"):
+        build_network("a", [Feed("a", "a", 10, every=2)], 10, growth=1.0)
+    with pytest.raises(InputError, match=r"network.feeds\[1\].from.*'c'"):
+        build_network("a", [Feed("a", "a", 10), Feed("c", "a", 10, every=2)], 10)
+    weights = ((2, 1.0), (4, 2.0))  # of feeds that meet in generation 4
+    twice = [Feed("a", "a", 10, every=2, first=first, weight=w) for first, w in weights]
+    with pytest.raises(InputError, match=r"network.feeds\[2\].weight"):
+        build_network("a", [Feed(REAL, "a", 10), *twice], 10)
+
+
+def test_whole_networks_take_turns(tmp_path):
+    pair = 'models = ["a", "b"]\ninitial = 20\n'
+    feed = '{{ from = "{}", to = "{}", samples = 20 }}'
+    for name, feeds in (("day", "ba real-b"), ("night", "real-a ab")):
+        ends = (text.split("-") if "-" in text else text for text in feeds.split())
+        tables = ", ".join(feed.format(*end) for end in ends)
+        (tmp_path / f"{name}.toml").write_text(f"[network]\n{pair}feeds = [{tables}]\n")
+    turns = '[network.switching]\nnetworks = ["day.toml", "night.toml"]\n'
+    file = tmp_path / "study.toml"
+    file.write_text(f"[network]\n{pair}{turns}")
+    (tmp_path / "feeds.toml").write_text(ALTERNATING)
+    assert read_network(file) == read_network(tmp_path / "feeds.toml")
+    file.write_text(f"[network]\n{pair}{turns}lengths = [1, 2]\n")
+    assert read_network(file).later.turns == 3
+    mistakes = {
+        'order = "random"': "network.switching.order: is 'random'; give 'periodic'",
+        "lengths = [1]": "network.switching.lengths: has 1; give 2 numbers",
+        "lengths = [1, 10000]": "network.switching.lengths: are above 10,000 together",
+    }
+    for line, sentence in mistakes.items():
+        file.write_text(f"[network]\n{pair}{turns}{line}\n")
+        with pytest.raises(InputError, match=sentence):
+            read_network(file)
+    file.write_text(f"[network]\n{pair}{turns}".replace("day.toml", "study.toml"))
+    with pytest.raises(InputError, match="in a file that another one names"):
+        read_network(file)
