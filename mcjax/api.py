@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from rich.console import Console
 
 from mcjax.arguments import checked, checked_but
 from mcjax.chains.program import Trajectory
@@ -24,6 +27,7 @@ from mcjax.laws.predict import predict_condition
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.registry import Laws, further_laws, is_built_in
 from mcjax.numbers import how_many
+from mcjax.progress import Progress
 from mcjax.study.study import Condition, Study
 from mcjax.study.survey import Survey
 from mcjax.verdicts.judge import Verification, judge
@@ -54,6 +58,16 @@ def predict(study: Study, laws: Laws | None = None) -> list[Predictions]:
     InputError
         If a law has the name of a built-in one, fails, or does not return a prediction; or if a
         check of a user's own code fails, see :mod:`mcjax.checks.registry`.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> [prediction] = mcjax.predict(study)
+    >>> prediction.laws["finite_sample"].mse[:, 0].round(4)
+    array([0.0206, 0.0259, 0.0273])
     """
     further = further_laws(laws)
     own = not all(map(is_built_in, further.values()))
@@ -67,9 +81,29 @@ def simulate(
     known: Sequence[Tally[Outcome]] | None = None,
     report: Report | None = None,
     chains: Sequence[int] | None = None,
+    progress: bool = False,
 ) -> list[Tally[Outcome]]:
-    """Run the chains of a study; see :func:`mcjax.engine.simulation.simulate`."""
-    return simulation.simulate(_compiled(study), known, report, chains)
+    """Run the chains of a study; see :func:`mcjax.engine.simulation.simulate`.
+
+    With ``progress``, a line on standard error, or in a notebook, shows how many chains have run
+    and how long the others will take.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> [tally] = mcjax.simulate(study)
+    >>> tally.outcome.chains
+    512
+    """
+    compiled = _compiled(study)
+    counts = chains or [compiled.study.chains] * len(compiled.study.conditions)
+    with _told(counts, known, report, progress) as told:
+        return simulation.simulate(compiled, known, told, chains)
 
 
 @checked_but("laws")
@@ -78,6 +112,7 @@ def verify(
     theory: Study | None = None,
     report: Report | None = None,
     laws: Laws | None = None,
+    progress: bool = False,
 ) -> Verification:
     """Simulate a study, compare the simulation with the laws, and judge them.
 
@@ -92,6 +127,8 @@ def verify(
         Called after every chunk; see :func:`mcjax.engine.simulation.simulate`.
     laws : mapping of str to Law, or iterable of Law or str, optional
         Further laws, judged in addition to the built-in ones; see :func:`predict`.
+    progress : bool, optional
+        Whether a line shows how far the simulation is; see :func:`simulate`.
 
     Returns
     -------
@@ -102,11 +139,25 @@ def verify(
     ------
     InputError
         If the study asks for an unknown quantity; raised before any chain runs.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> mcjax.verify(study)
+    Verification: verified, 6 cells, 512 chains
+      mse  first_order    3 verified
+      mse  finite_sample  3 verified
     """
     quantities_of(study)
     predictions = predict(study if theory is None else theory_for(study, theory), laws)
     rehearse(study, predictions)
-    return judge(study, predictions, [tally.outcome for tally in simulate(study, report=report)])
+    tallies = simulate(study, report=report, progress=progress)
+    return judge(study, predictions, [tally.outcome for tally in tallies])
 
 
 @checked
@@ -119,6 +170,18 @@ def verify_until_decided(
     """Simulate until every cell is decided, or until all chains of the study have run.
 
     See :func:`mcjax.verdicts.looks.judge_until_decided`.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> verification, tallies = mcjax.verify_until_decided(study, mcjax.predict(study))
+    >>> verification.verdict
+    'verified'
     """
     quantities_of(study)  # raise errors before any chain runs
     rehearse(study, predictions)
@@ -132,7 +195,20 @@ def verify_until_decided(
 
 @checked
 def replay(study: Study | CompiledStudy, condition: str, chain: int) -> Trajectory:
-    """Run a single chain; see :func:`mcjax.engine.simulation.replay`."""
+    """Run a single chain; see :func:`mcjax.engine.simulation.replay`.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> trajectory = mcjax.replay(study, "", chain=7)
+    >>> trajectory.theta.shape
+    (3, 1, 2)
+    """
     return simulation.replay(_compiled(study), condition, chain)
 
 
@@ -140,8 +216,47 @@ def replay(study: Study | CompiledStudy, condition: str, chain: int) -> Trajecto
 def replay_data(
     study: Study | CompiledStudy, condition: str, chain: int, trajectory: Trajectory
 ) -> Iterator[list[dict[str, Dataset]]]:
-    """Draw the rows of a replayed chain again; see :func:`mcjax.engine.simulation.replay_data`."""
+    """Draw the rows of a replayed chain again; see :func:`mcjax.engine.simulation.replay_data`.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=1, chains=8, sampling="rows")
+    >>> trajectory = mcjax.replay(study, "", chain=7)
+    >>> generations = list(mcjax.replay_data(study, "", 7, trajectory))
+    >>> {origin: rows.x.shape for origin, rows in generations[1][0].items()}
+    {'0': (2, 50), 'real': (2, 50)}
+    """
     return simulation.replay_data(_compiled(study), condition, chain, trajectory)
+
+
+@contextmanager
+def _told(
+    counts: Sequence[int],
+    known: Sequence[Tally[Outcome]] | None,
+    report: Report | None,
+    progress: bool,
+) -> Iterator[Report | None]:
+    """Provide a report that also shows progress, if that is asked for."""
+    if not progress:
+        yield report
+        return
+    ran = (
+        tally.tiled if tally.chains < count else count
+        for tally, count in zip(known or (), counts, strict=False)
+    )
+    with Progress(Console(stderr=True), sum(counts), sum(ran)) as line:
+
+        def told(lanes: int, current: Callable[[], list[Any]]) -> None:
+            line.advance(lanes)
+            if report is not None:
+                report(lanes, current)
+
+        yield told
 
 
 def theory_for(study: Study, theory: Study) -> Study:
@@ -207,7 +322,17 @@ def _check_truth(own: Condition, other: Condition) -> None:
 
 @checked
 def survey_pieces(survey: Survey, known: Container[int] = ()) -> Iterator[tuple[int, LateErrors]]:
-    """Simulate the pieces of a survey that are not ``known``; yield their numbers and results."""
+    """Simulate the pieces of a survey that are not ``known``; yield their numbers and results.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> survey = mcjax.Survey(models=1, generations=64, chains=2560)
+    >>> [number for number, errors in mcjax.survey_pieces(survey)]
+    [0]
+    """
     for k, codes in enumerate(survey.pieces()):
         if k not in known:
             yield k, simulate_networks(survey, codes)
@@ -233,6 +358,16 @@ def judge_pieces(
     -------
     SurveyVerdict
         The verdicts on all networks.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> survey = mcjax.Survey(models=1, generations=64, chains=2560)
+    >>> pieces = [errors for _, errors in mcjax.survey_pieces(survey)]
+    >>> mcjax.judge_pieces(survey, pieces).verdict
+    'verified'
     """
     codes, _ = survey.codes()
     rates = [rates_without(survey.network(int(code)), without) for code in codes]

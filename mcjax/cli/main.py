@@ -17,6 +17,7 @@ from typing import Any, TextIO
 
 import click
 
+from mcjax.cli.bench import bench
 from mcjax.cli.drawings import figures, plot
 from mcjax.cli.resumable import Resumable
 from mcjax.cli.start import import_jax, start_jax
@@ -263,6 +264,7 @@ def families(as_json: bool) -> None:
     run_families(as_json)
 
 
+cli.add_command(bench)
 cli.add_command(figures)
 cli.add_command(plot)
 

@@ -25,7 +25,7 @@ from mcjax.files import read_text
 from mcjax.laws.collapse.origins import Clause
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.user import laws_from_files
-from mcjax.report.progress import Progress
+from mcjax.progress import Progress
 from mcjax.report.store import Store
 from mcjax.report.tables import show_verification, table_console
 from mcjax.report.tabular import netcdf

@@ -83,6 +83,18 @@ def run_blocks(
         return _compiled(program.path, platform)(conditions, keys, program, devices)
 
 
+def trace(
+    conditions: ConditionArrays,
+    keys: UInt32[Any, "blocks lanes 2"],
+    program: Program,
+    devices: Sequence[jax.Device],
+    platform: str,
+) -> Any:
+    """Trace a program as it is for a platform, which need not be here; see :func:`run_blocks`."""
+    with own_settings():
+        return _compiled(program.path, platform).trace(conditions, keys, program, tuple(devices))
+
+
 @cache  # jit keeps the lowered program for the call that compiles it
 def _runs_alone(
     structure: Any,
@@ -200,7 +212,10 @@ def _summaries(
 
 
 def trajectories(
-    tasks: Sequence[Task], program: Program, chunk: int = CHUNK
+    tasks: Sequence[Task],
+    program: Program,
+    chunk: int = CHUNK,
+    devices: Sequence[jax.Device] | None = None,
 ) -> Iterator[list[tuple[int, Trajectory]]]:
     """Run all tasks, chunk by chunk.
 
@@ -212,6 +227,8 @@ def trajectories(
         Settings of the run.
     chunk : int
         Largest number of chains in one call.
+    devices : sequence of Device, optional
+        Where chains run; defaults to all devices of this process.
 
     Yields
     ------
@@ -237,7 +254,7 @@ def trajectories(
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *(t.arrays for t in tasks))
     if program.draw_dtype == program.fit_dtype == "float32":
         stacked = jax.tree.map(single, stacked)
-    devices = tuple(jax.local_devices())
+    devices = tuple(jax.local_devices() if devices is None else devices)
     block = block_size(tasks[0], program, -(-int(ends[-1]) // len(devices)))
     row = block * len(devices)
     rows = max(1, min(chunk, _round_up(int(ends[-1]), row)) // row)

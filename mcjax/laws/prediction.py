@@ -93,6 +93,14 @@ class Prediction(Summarised):
     next_order : callable, optional
         For an asymptotic law: returns the prediction of the next order in 1/n for the same
         condition, with its validity, or a sentence that says why there is none.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> import numpy as np
+    >>> covariance = np.stack([(t + 1) * np.eye(2) / 100 for t in range(3)])
+    >>> mcjax.Prediction.of(covariance, 1).mse[:, 0].tolist()
+    [0.02, 0.04, 0.06]
     """
 
     law: str
@@ -335,6 +343,13 @@ class FunctionalPrediction:
         Expectations, by the name of the functional.
     versions : tuple of mapping
         For a law that simulates: ``values`` without each of the batches of its draws.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> import numpy as np
+    >>> mcjax.FunctionalPrediction("mine", "an example", {"rare": np.zeros((4, 1))}).law
+    'mine'
     """
 
     law: str

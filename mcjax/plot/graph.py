@@ -55,6 +55,14 @@ def network(net: Network, diagnosis: Diagnosis | None = None, ax: Axes | None = 
     ------
     InputError
         If the network has too many models, or the diagnosis is of another network.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.ring(3, samples=100, initial=100)
+    >>> axes = mcjax.plot.network(network, mcjax.diagnose(network))
+    >>> len(axes.texts)
+    9
     """
     if net.size > MOST_DRAWN:
         problem = f"has {net.size:,} models, and a graph of more than {MOST_DRAWN} cannot be read"

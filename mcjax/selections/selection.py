@@ -65,6 +65,20 @@ class Selection(ABC):
     Implementations are frozen dataclasses, registered as pytrees
     (:func:`jax.tree_util.register_dataclass`) whose leaves are their numbers, so that conditions
     that differ in these share a program. The first field names the kind in study files.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> import mcjax
+    >>> @dataclass(frozen=True)
+    ... class Everything(mcjax.Selection):
+    ...     def problem(self, model, theta, real):
+    ...         return ""
+    ...     def draw(self, rows):
+    ...         raise NotImplementedError
+    ...
+    >>> Everything().values()
+    ''
     """
 
     relabels: ClassVar[bool] = False

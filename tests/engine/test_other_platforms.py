@@ -126,9 +126,9 @@ def lowered(name, precision, platform):
     arrays = jax.tree.map(lambda leaf: np.stack([np.stack([leaf] * 4)]), task.arrays)
     if precision == "float32":
         arrays = jax.tree.map(engine.single, arrays)
-    keys, devices = np.zeros((1, 4, 2), np.uint32), tuple(jax.devices()[:1])
+    keys, devices = np.zeros((1, 4, 2), np.uint32), jax.devices()[:1]
+    traced = engine.trace(arrays, keys, program, devices=devices, platform=platform[0])
     with own_settings():
-        traced = engine._compiled(program.path, platform[0]).trace(arrays, keys, program, devices)
         return {one: traced.lower(lowering_platforms=(one,)).as_text() for one in platform}
 
 

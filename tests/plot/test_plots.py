@@ -104,6 +104,14 @@ def test_a_ladder_approaches_its_limit(judged, ax):
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["limit", "4", "2", "1"]
 
 
+def test_bars_of_rungs_are_within_the_axes(judged, ax):
+    plot.ladder(judged, "one", ax=ax)
+    bottom, top = ax.get_ylim()
+    bars = [path.vertices[:, 1] for lines in ax.collections for path in lines.get_paths()]
+    assert bottom < min(map(np.min, bars))
+    assert max(map(np.max, bars)) < top
+
+
 def test_power_is_that_of_the_plan(judged, ax):
     study = mcjax.Study(judged.study.conditions[:1], generations=2, chains=512, tolerance=0.4)
     plot.power(study, ax=ax)
@@ -207,6 +215,35 @@ def test_names_do_not_overlap(ax):
     assert len(boxes) == 4
     assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
     assert [text.get_color() for text in ax.texts] == list(PALETTE[:4])
+
+
+def test_panels_that_share_an_axis_show_all_errors_from_0_on(judged):
+    small, large = Figure().subplots(1, 2, sharey=True)
+    plot.errors(judged, "one, scale=4", ax=small)
+    plot.errors(judged, "one, scale=1", ax=large)
+    bottom, top = large.get_ylim()
+    assert bottom == 0
+    assert top > max(line.get_ydata().max() for line in large.lines)
+
+
+def test_a_backend_that_draws_at_once_goes_on_doing_so(judged, monkeypatch):
+    """That of notebooks turns this on when it is loaded, at the first figure."""
+    from matplotlib import pyplot
+
+    pyplot.switch_backend("agg")
+    create = pyplot.subplots
+
+    def first(*args, **kwargs):
+        matplotlib.interactive(True)
+        return create(*args, **kwargs)
+
+    monkeypatch.setattr(pyplot, "subplots", first)
+    before = matplotlib.is_interactive()
+    try:
+        pyplot.close(plot.errors(judged, "one, scale=1").figure)
+        assert matplotlib.is_interactive()
+    finally:
+        matplotlib.interactive(before)
 
 
 def test_settings_are_left_alone_and_a_new_figure_has_ours(judged):

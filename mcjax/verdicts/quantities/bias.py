@@ -35,9 +35,10 @@ from scipy.special import chdtri, chndtr, chndtrix, ncfdtr, ndtr, ndtri
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import SMALLEST, Prediction
 from mcjax.solvers.conditioning import condition_number
-from mcjax.verdicts.claims import ALLOWED, LAW_ERROR, Claim, Estimate, Interval, Place, welch
+from mcjax.verdicts.claims import ALLOWED, LAW_ERROR, Claim, Interval, Place
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount, count_chains
+from mcjax.verdicts.estimates import Estimate, welch
 from mcjax.verdicts.further_chains import EXPECTED_POWER
 from mcjax.verdicts.planning import VectorCells
 from mcjax.verdicts.power import Amplification, Chance

@@ -17,9 +17,10 @@ from jaxtyping import Float
 from mcjax.engine.outcome import Outcome
 from mcjax.engine.powers import shape_of_sums
 from mcjax.laws.prediction import Prediction
-from mcjax.verdicts.claims import Claim, Estimate
+from mcjax.verdicts.claims import Claim
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
+from mcjax.verdicts.estimates import Estimate
 from mcjax.verdicts.planning import RatioCells, SquareCells
 from mcjax.verdicts.power import Amplification, Chance, mean_chances
 from mcjax.verdicts.quadratic_forms import contribution, cumulants_of_squares

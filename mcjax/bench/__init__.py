@@ -1,0 +1,1 @@
+"""Measure how fast chains run on a machine, beside what the machine can do."""

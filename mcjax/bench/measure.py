@@ -1,0 +1,191 @@
+"""Measure how many fits a second a machine makes, and how that compares with a bound.
+
+A fit is all that one model does in one generation: rows are drawn, labelled and fitted. The bound
+is the time of its arithmetic at the rate of matrix products, or that of its rows through memory,
+written once and read in every pass, whichever is longer.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import jax
+import msgspec
+import numpy as np
+
+from mcjax.bench.machine import bandwidth, product_rate
+from mcjax.bench.operations import count_operations
+from mcjax.engine import engine
+from mcjax.engine.compiled import CompiledStudy, compile_study
+from mcjax.models.registry import FAMILIES
+from mcjax.network import topologies
+from mcjax.solvers.status import Status
+from mcjax.study.study import Study, condition
+
+GENERATIONS = 10
+TURNS, SECONDS = 5, 0.3
+"""Timed runs of a case, and the least seconds of one."""
+QUICK_TURNS, QUICK_SECONDS = 3, 0.1
+LANES = 4
+"""Number of chains for which operations are counted."""
+
+
+class Case(NamedTuple):
+    """A ring of M models, half of whose rows are real, on some devices."""
+
+    family: str
+    p: int = 5
+    rows: int = 200
+    models: int = 4
+    devices: int = 1
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What was measured for one case.
+
+    Attributes
+    ----------
+    family, p, rows, models, devices
+        The case.
+    path : str
+        How its chains ran.
+    chains : int
+        Number of chains in a timed run.
+    fits_per_second : float
+        Fits a second, the median of the runs.
+    microseconds : float
+        Microseconds a fit.
+    compile_seconds : float
+        What the first run took longer.
+    operations, bytes : float
+        Operations of a fit, and bytes of its rows in all passes.
+    bound_share : float
+        Share of the bound that is reached.
+    bound_by : {"arithmetic", "memory"}
+        What the bound is.
+    converged, passes : float
+        Share of fits that converged, and gradients evaluated in one.
+    """
+
+    family: str
+    p: int
+    rows: int
+    models: int
+    devices: int
+    path: str
+    chains: int
+    fits_per_second: float
+    microseconds: float
+    compile_seconds: float
+    operations: float
+    bytes: float
+    bound_share: float
+    bound_by: str
+    converged: float
+    passes: float
+
+
+def cases(quick: bool, devices: int) -> list[Case]:
+    """Return what is measured on a machine with so many devices."""
+    families = ("linear", "logistic", "poisson", "huber")
+    found = [Case(family, devices=devices) for family in families]
+    if quick:
+        return found
+    found.append(Case("quantile", devices=devices))
+    usual = Case("logistic", devices=devices)
+    found += [usual._replace(p=p, rows=max(200, 40 * p)) for p in (1, 10, 20, 30)]
+    found += [usual._replace(rows=rows) for rows in (50, 1000)]
+    found += [usual._replace(models=models) for models in (1, 16)]
+    found += [usual._replace(devices=1)] if devices > 1 else []
+    return found
+
+
+def measure(case: Case, quick: bool) -> Result:
+    """Run one case and return what was measured."""
+    devices = tuple(jax.local_devices()[: case.devices])
+    study = _study(case)
+    compiled = compile_study(study)
+    [shared] = compiled.programs
+    chunk = study.chunk if devices[0].platform == "cpu" else 2**16 * len(devices)
+    each = case.models * (GENERATIONS + 1)
+    converged = passes = 0.0
+
+    def run(chains: int) -> float:
+        nonlocal converged, passes
+        began = time.perf_counter()
+        task = compiled.task(0, np.arange(chains))
+        parts = list(engine.trajectories([task], shared.program, chunk, devices))
+        seconds = time.perf_counter() - began
+        ran = [trajectory for part in parts for _, trajectory in part]
+        status = np.concatenate([trajectory.status for trajectory in ran])
+        converged = float(np.mean(status == Status.CONVERGED))
+        passes = float(np.mean(np.concatenate([trajectory.steps for trajectory in ran])))
+        return seconds
+
+    turns, least = (QUICK_TURNS, QUICK_SECONDS) if quick else (TURNS, SECONDS)
+    with _nothing_from_disk():
+        first = run(chunk)
+    once = run(chunk)
+    chains = chunk * max(1, round(least / once))
+    seconds = statistics.median(run(chains) for _ in range(turns))
+    single, double = (float(count) / each for count in _operations(compiled, passes))
+    itemsize = np.dtype(shared.program.draw_dtype).itemsize
+    moved = 0.0
+    if shared.route.path != "statistics":
+        moved = (1 + passes) * case.rows * (case.p + 1) * itemsize
+    block = engine.block_size(compiled.task(0, np.arange(1)), shared.program, chains)
+    bounds = {
+        "arithmetic": single / product_rate("float32", devices)
+        + double / product_rate("float64", devices),
+        "memory": moved / bandwidth(block * case.models * case.rows * case.p * itemsize, devices),
+    }
+    by = max(bounds, key=lambda name: bounds[name])
+    fits = chains * each
+    return Result(
+        **case._asdict(),
+        path=shared.route.path,
+        chains=chains,
+        fits_per_second=fits / seconds,
+        microseconds=seconds / fits * 1e6,
+        compile_seconds=max(first - once, 0.0),
+        operations=single + double,
+        bytes=moved,
+        bound_share=bounds[by] * fits / seconds,
+        bound_by=by,
+        converged=converged,
+        passes=passes,
+    )
+
+
+def _study(case: Case) -> Study:
+    half = case.rows // 2
+    net = topologies.ring(case.models, samples=half, real=case.rows - half, initial=case.rows)
+    model = FAMILIES[case.family]()
+    theta = [0.7] + [0.0] * (case.p - 1)
+    return Study((condition(net, model, theta),), generations=GENERATIONS, chains=LANES)
+
+
+def _operations(compiled: CompiledStudy, passes: float) -> np.ndarray:
+    """Return the operations of one chain, as an accelerator runs it: each stage in one way."""
+    [shared], task = compiled.programs, compiled.task(0, np.arange(LANES))
+    arrays: Any = jax.tree.map(lambda leaf: np.stack([np.stack([leaf] * LANES)]), task.arrays)
+    keys = np.zeros((1, LANES, 2), np.uint32)
+    devices = jax.local_devices()[:1]
+    traced = engine.trace(arrays, keys, shared.program, devices=devices, platform="cuda")
+    return count_operations(traced.jaxpr.jaxpr).total(passes) / LANES
+
+
+@contextmanager
+def _nothing_from_disk() -> Iterator[None]:
+    """Compile anew, even where compiled programs are kept on disk."""
+    config: Any = jax.config
+    before = config.jax_enable_compilation_cache
+    config.update("jax_enable_compilation_cache", False)
+    try:
+        yield
+    finally:
+        config.update("jax_enable_compilation_cache", before)
