@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 
 from mcjax.arguments import checked, checked_but
@@ -19,17 +17,16 @@ from mcjax.engine.compiled import CompiledStudy, compile_study
 from mcjax.engine.engine import Report
 from mcjax.engine.outcome import Outcome, Tally
 from mcjax.engine.survey import LateErrors, joined_pieces, simulate_networks
-from mcjax.errors import InputError
 from mcjax.estimators.estimator import Dataset
 from mcjax.laws.collapse.origins import Clause
 from mcjax.laws.first_order.collapse_rates import rates_without
 from mcjax.laws.predict import predict_condition
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.registry import Laws, further_laws, is_built_in
-from mcjax.numbers import how_many
 from mcjax.progress import Progress
-from mcjax.study.study import Condition, Study
+from mcjax.study.study import Study
 from mcjax.study.survey import Survey
+from mcjax.study.theory import theory_for
 from mcjax.verdicts.judge import Verification, judge
 from mcjax.verdicts.looks import judge_until_decided
 from mcjax.verdicts.quantities.registry import quantities_of
@@ -83,10 +80,28 @@ def simulate(
     chains: Sequence[int] | None = None,
     progress: bool = False,
 ) -> list[Tally[Outcome]]:
-    """Run the chains of a study; see :func:`mcjax.engine.simulation.simulate`.
+    """Run the chains of a study.
 
-    With ``progress``, a line on standard error, or in a notebook, shows how many chains have run
-    and how long the others will take.
+    Parameters
+    ----------
+    study : Study or CompiledStudy
+        The study.
+    known : sequence of Tally, optional
+        Tallies of an earlier run of the same study, to be continued. Those that already have enough
+        chains are returned unchanged.
+    report : callable, optional
+        Called after every chunk with the number of chains it ran and a function that returns all
+        tallies so far.
+    chains : sequence of int, optional
+        Number of chains of each condition; defaults to the study's number for all.
+    progress : bool, optional
+        Whether a line on standard error, or in a notebook, shows how many chains have run and how
+        long the others will take.
+
+    Returns
+    -------
+    list of Tally
+        One for each condition; its ``outcome`` summarises the chains.
 
     Examples
     --------
@@ -101,8 +116,8 @@ def simulate(
     512
     """
     compiled = _compiled(study)
-    counts = chains or [compiled.study.chains] * len(compiled.study.conditions)
-    with _told(counts, known, report, progress) as told:
+    every = [compiled.study.chains] * len(compiled.study.conditions)
+    with _told(every if chains is None else chains, known, report, progress) as told:
         return simulation.simulate(compiled, known, told, chains)
 
 
@@ -124,7 +139,7 @@ def verify(
         A study with the same conditions for which the laws make their predictions; defaults to
         ``study``. Another one shows the verdicts if the theory were wrong about the pipeline.
     report : callable, optional
-        Called after every chunk; see :func:`mcjax.engine.simulation.simulate`.
+        Called after every chunk; see :func:`simulate`.
     laws : mapping of str to Law, or iterable of Law or str, optional
         Further laws, judged in addition to the built-in ones; see :func:`predict`.
     progress : bool, optional
@@ -169,7 +184,27 @@ def verify_until_decided(
 ) -> tuple[Verification, list[Tally[Outcome]]]:
     """Simulate until every cell is decided, or until all chains of the study have run.
 
-    See :func:`mcjax.verdicts.looks.judge_until_decided`.
+    Looks are taken at numbers of chains that double. Conditions without an undecided cell get no
+    more chains, and a cell that is decided at one look stays decided. All looks share one error
+    budget; see :mod:`mcjax.verdicts.looks`.
+
+    Parameters
+    ----------
+    study : Study
+        The study to simulate and judge.
+    predictions : sequence of Predictions
+        Predictions for each condition; see :func:`predict`.
+    known : sequence of Tally, optional
+        Tallies of an earlier run, at which a look was taken.
+    report : callable, optional
+        Called after every chunk; see :func:`simulate`.
+
+    Returns
+    -------
+    verification : Verification
+        The judged study; each cell holds its own number of chains.
+    tallies : list of Tally
+        One for each condition.
 
     Examples
     --------
@@ -195,7 +230,27 @@ def verify_until_decided(
 
 @checked
 def replay(study: Study | CompiledStudy, condition: str, chain: int) -> Trajectory:
-    """Run a single chain; see :func:`mcjax.engine.simulation.replay`.
+    """Run a single chain of a study, in the program that the study itself uses.
+
+    Parameters
+    ----------
+    study : Study or CompiledStudy
+        The study.
+    condition : str
+        Name of the condition.
+    chain : int
+        Number of the chain, from 0; it need not have run.
+
+    Returns
+    -------
+    Trajectory
+        The chain as it runs in the study: estimates (T + 1, M, p), statuses and steps (T + 1, M),
+        as NumPy arrays.
+
+    Raises
+    ------
+    InputError
+        If the study has no such condition, or the number is out of range.
 
     Examples
     --------
@@ -216,7 +271,32 @@ def replay(study: Study | CompiledStudy, condition: str, chain: int) -> Trajecto
 def replay_data(
     study: Study | CompiledStudy, condition: str, chain: int, trajectory: Trajectory
 ) -> Iterator[list[dict[str, Dataset]]]:
-    """Draw the rows of a replayed chain again; see :func:`mcjax.engine.simulation.replay_data`.
+    """Draw the rows that a replayed chain fitted again.
+
+    Parameters
+    ----------
+    study : Study or CompiledStudy
+        The study.
+    condition : str
+        Name of the condition.
+    chain : int
+        Number of the chain.
+    trajectory : Trajectory
+        The result of :func:`replay` for the same chain.
+
+    Yields
+    ------
+    list of dict
+        For each generation, one dictionary per model with the rows that the model read, by origin
+        (a model or a real source), in NumPy arrays; where a model has several feeds of one origin,
+        the selections that tell them apart are added to its name. It is empty if the model was not
+        fitted. These are the rows that the model fitted, unless data accumulate or are subsampled:
+        then they are the rows that this generation added to the pool.
+
+    Raises
+    ------
+    InputError
+        If the chains of the condition draw sufficient statistics, so that there are no rows.
 
     Examples
     --------
@@ -257,67 +337,6 @@ def _told(
                 report(lanes, current)
 
         yield told
-
-
-def theory_for(study: Study, theory: Study) -> Study:
-    """Return ``theory`` with the generations of ``study``, to make predictions for it.
-
-    Raises
-    ------
-    InputError
-        If the conditions, the models or the true parameters of the two studies differ.
-
-    Notes
-    -----
-    Chains and laws are compared by their errors, and an error is a distance from the truth. Two
-    studies with different truths have no errors that can be compared.
-    """
-    ours, theirs = (
-        [c.name or "that without [grid]" for c in s.conditions] for s in (study, theory)
-    )
-    _check_names("condition", ours, theirs)
-    for own, other in zip(study.conditions, theory.conditions, strict=True):
-        where = f" in the condition {own.name!r}" if own.name else ""
-        _check_names("model", own.network.models, other.network.models, where)
-        _check_truth(own, other)
-    return replace(theory, generations=study.generations)
-
-
-def _check_names(what: str, ours: Sequence[str], theirs: Sequence[str], where: str = "") -> None:
-    """Raise an input error if a theory has other conditions or models than the study."""
-    if list(ours) == list(theirs):
-        return
-    lacking, further = (
-        [name for name in one if name not in other]
-        for one, other in ((ours, theirs), (theirs, ours))
-    )
-    problem = f"lacks {_listed(what, lacking)}" if lacking else ""
-    if further:
-        problem += f"{' and ' * bool(problem)}has {_listed(what, further)}, which the study lacks"
-    problem = problem or f"has the {what}s of the study in another order"
-    raise InputError("theory", f"{problem}{where}; give both the same {what}s, in one order")
-
-
-def _listed(what: str, names: Sequence[str]) -> str:
-    shown = ", ".join(map(repr, names[:3])) + f" and {len(names) - 3} more" * (len(names) > 3)
-    return f"the {what}{'s' * (len(names) > 1)} {shown}"
-
-
-def _check_truth(own: Condition, other: Condition) -> None:
-    """Raise an input error if the condition of a theory has another truth than the study's."""
-    ours, theirs = own.theta, other.theta
-    if np.array_equal(ours, theirs):
-        return
-    if ours.shape != theirs.shape:
-        problem = f"has {how_many(len(theirs), 'number')}, and the study's has {len(ours)}"
-    else:
-        k = int(np.argmax(ours != theirs))
-        problem = f"has {theirs[k]:.12g} at position {k}, and the study's has {ours[k]:.12g}"
-    where = f" in the condition {own.name!r}" if own.name else ""
-    raise InputError(
-        "family.theta",
-        f"{problem}{where}; errors are distances from the truth, so give both the same",
-    )
 
 
 @checked

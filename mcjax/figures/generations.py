@@ -64,7 +64,7 @@ def topology_panel(folder: Path, chains: int | None) -> list[Path]:
             Line2D([], [], color=colour, marker=marker, linestyle="", label=f"model {k}")
             for k, colour, marker in zip(range(4), PALETTE, MARKERS, strict=False)
         ]
-        band = Patch(color="0.8", label="95% of simulated means")
+        band = Patch(color="0.8", label="simulated, 95% band")
         law = Line2D([], [], color="0.3", label="exact law")
         fig.legend(handles=[*models, band, law], loc="outside lower center", ncols=6)
         return save(

@@ -105,7 +105,9 @@ def test_a_ladder_approaches_its_limit(judged, ax):
 
 
 def test_bars_of_rungs_are_within_the_axes(judged, ax):
-    plot.ladder(judged, "one", ax=ax)
+    data = judged.to_dataset()
+    data["standard_error"] = 4 * data.standard_error  # bars longer than the interval of the limit
+    plot.ladder(data, "one", ax=ax)
     bottom, top = ax.get_ylim()
     bars = [path.vertices[:, 1] for lines in ax.collections for path in lines.get_paths()]
     assert bottom < min(map(np.min, bars))
