@@ -38,7 +38,7 @@ LAW_ERROR = (
 )
 INCOMPLETE = (
     "the mean error does not vanish as samples grow, and the law leaves out a term of the mean"
-    " square that is as large as the variance; judge bias and covariance instead"
+    " square that is as large as the variance{why}; judge bias and covariance instead"
 )
 NOT_FINITE = "no finite estimate or prediction"
 DOUBTFUL = (

@@ -88,6 +88,15 @@ class Comparison:
             otherwise=np.broadcast_to(self.prediction.allowance, self.prediction.mse.shape),
         )
 
+    @property
+    def of_squares(self) -> Float[np.ndarray, "T+1 M"]:
+        """Allowance for mean squared errors where they hold those of centres, (T + 1, M).
+
+        It is :attr:`allowance` unless the law knows the bias of small samples apart.
+        """
+        known = self.prediction.small_samples
+        return self.allowance if isinstance(known, str) else known.of_squares
+
     @cached_property
     def remainder(self) -> Float[np.ndarray, "T+1 M"]:
         """What is not known of departures from the law, relative to its mean squared errors.

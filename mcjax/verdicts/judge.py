@@ -264,7 +264,9 @@ def claims_of(
                 " them in its units()",
             )
         if quantity.of_squares and not comparison.prediction.mse_complete:
-            made = [unjudged(claim, INCOMPLETE) for claim in made]
+            unknown = comparison.prediction.small_samples
+            why = f", because {unknown}" if isinstance(unknown, str) and unknown else ""
+            made = [unjudged(claim, INCOMPLETE.format(why=why)) for claim in made]
         credible = _credible(comparison)
         made = [c if credible[c.place.generation] else unjudged(c, DOUBTFUL) for c in made]
         beyond = _beyond_reach(comparison, study.tolerance)

@@ -170,7 +170,7 @@ def _mean_score(model: Model, rows: Drawn, reader: Array) -> Array:
     """Return the mean score of a batch, (p,)."""
 
     def mean(at: Array) -> Array:
-        losses = jax.vmap(partial(_loss, model, at), (1, -1))(rows.x, rows.y)
+        losses = jax.vmap(partial(loss_at, model, at), (1, -1))(rows.x, rows.y)
         return jnp.where(rows.kept, losses, 0).mean()
 
     return jax.grad(mean)(reader)
@@ -178,11 +178,12 @@ def _mean_score(model: Model, rows: Drawn, reader: Array) -> Array:
 
 def _scores(model: Model, rows: Drawn, reader: Array) -> Array:
     """Return the scores of a batch, (p, N)."""
-    slope = jax.grad(partial(_loss, model))
+    slope = jax.grad(partial(loss_at, model))
     return jnp.where(rows.kept, jax.vmap(slope, (None, 1, -1), 1)(reader, rows.x, rows.y), 0)
 
 
-def _loss(model: Model, at: Array, x: Array, y: Array) -> Array:
+def loss_at(model: Model, at: Array, x: Array, y: Array) -> Array:
+    """Return the loss of one row at parameters (p,)."""
     return model.loss(_in_precision(model, at).params, model.parameters(at), x, y)
 
 
