@@ -25,8 +25,9 @@ from scipy.special import ndtri
 
 import mcjax
 from mcjax import api
-from mcjax.verdicts.claims import Estimate, Place, ratio_claim
+from mcjax.verdicts.claims import Place, ratio_claim
 from mcjax.verdicts.counts import ChainCount
+from mcjax.verdicts.estimates import Estimate
 from mcjax.verdicts.ladder import Rung, climb
 
 LEVEL = 1e-3

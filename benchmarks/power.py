@@ -29,6 +29,7 @@ from mcjax import api
 from mcjax.chains.program import Trajectory
 from mcjax.engine.outcome import Outcome, summarise
 from mcjax.laws.prediction import Predictions
+from mcjax.study.theory import theory_for
 from mcjax.verdicts.cells import settle
 from mcjax.verdicts.judge import claims_of
 from mcjax.verdicts.plan import plan
@@ -82,10 +83,10 @@ def errors() -> Iterator[tuple[str, mcjax.Study, list[Predictions]]]:
     yield (
         "one feed dropped",
         wide,
-        only(api.predict(api.theory_for(wide, dropped)), "finite_sample"),
+        only(api.predict(theory_for(wide, dropped)), "finite_sample"),
     )
 
-    more = api.theory_for(base, study(pair(204, real=41)))
+    more = theory_for(base, study(pair(204, real=41)))
     narrow = replace(base, tolerance=0.005)
     yield "n off by 2%", narrow, only(api.predict(more), "finite_sample")
 
@@ -97,7 +98,7 @@ def errors() -> Iterator[tuple[str, mcjax.Study, list[Predictions]]]:
         quantities=("covariance",),
     )
     private = mcjax.build_network(3, [("0", "1", 200), ("0", "2", 200), ("real", "0", 200)], 200)
-    alone = api.theory_for(shared, study(private))
+    alone = theory_for(shared, study(private))
     yield "draws private, not shared", shared, only(api.predict(alone), "first_order")
 
     huber = mcjax.huber(threshold=1.0)
@@ -117,7 +118,7 @@ def errors() -> Iterator[tuple[str, mcjax.Study, list[Predictions]]]:
     yield (
         "sandwich replaced by inverse information",
         robust,
-        only(api.predict(api.theory_for(robust, naive)), "first_order"),
+        only(api.predict(theory_for(robust, naive)), "first_order"),
     )
 
     rung = mcjax.condition(

@@ -1,5 +1,6 @@
 """Settings of the documentation site: ``sphinx-build -W --keep-going -b html docs OUT``."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -32,6 +33,8 @@ myst_heading_anchors = 4
 nb_execution_mode = "off"  # notebooks show the outputs that they were kept with
 
 autosummary_generate = True
+# a public name that is gone would leave its page behind
+shutil.rmtree(Path(__file__).parent / "reference" / "generated", ignore_errors=True)
 autodoc_typehints = "none"  # numpydoc shows the types that docstrings give
 numpydoc_show_class_members = False
 

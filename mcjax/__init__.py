@@ -27,6 +27,7 @@ The subpackages, each of which imports only those above it (enforced by a test):
     diagnosis  the collapse law applied to one network
     verdicts   simulation compared with laws
     checks     a user's own code, before it is simulated
+    progress   how far a long run is, and how long it will take
     api        predict, simulate, verify and replay
     published  published results, each with a study that shows it
     report     tables, JSON and results on disk

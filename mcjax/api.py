@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
-import numpy as np
+from rich.console import Console
 
 from mcjax.arguments import checked, checked_but
 from mcjax.chains.program import Trajectory
@@ -16,16 +17,16 @@ from mcjax.engine.compiled import CompiledStudy, compile_study
 from mcjax.engine.engine import Report
 from mcjax.engine.outcome import Outcome, Tally
 from mcjax.engine.survey import LateErrors, joined_pieces, simulate_networks
-from mcjax.errors import InputError
 from mcjax.estimators.estimator import Dataset
 from mcjax.laws.collapse.origins import Clause
 from mcjax.laws.first_order.collapse_rates import rates_without
 from mcjax.laws.predict import predict_condition
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.registry import Laws, further_laws, is_built_in
-from mcjax.numbers import how_many
-from mcjax.study.study import Condition, Study
+from mcjax.progress import Progress
+from mcjax.study.study import Study
 from mcjax.study.survey import Survey
+from mcjax.study.theory import theory_for
 from mcjax.verdicts.judge import Verification, judge
 from mcjax.verdicts.looks import judge_until_decided
 from mcjax.verdicts.quantities.registry import quantities_of
@@ -54,6 +55,16 @@ def predict(study: Study, laws: Laws | None = None) -> list[Predictions]:
     InputError
         If a law has the name of a built-in one, fails, or does not return a prediction; or if a
         check of a user's own code fails, see :mod:`mcjax.checks.registry`.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> [prediction] = mcjax.predict(study)
+    >>> prediction.laws["finite_sample"].mse[:, 0].round(4)
+    array([0.0206, 0.0259, 0.0273])
     """
     further = further_laws(laws)
     own = not all(map(is_built_in, further.values()))
@@ -67,9 +78,47 @@ def simulate(
     known: Sequence[Tally[Outcome]] | None = None,
     report: Report | None = None,
     chains: Sequence[int] | None = None,
+    progress: bool = False,
 ) -> list[Tally[Outcome]]:
-    """Run the chains of a study; see :func:`mcjax.engine.simulation.simulate`."""
-    return simulation.simulate(_compiled(study), known, report, chains)
+    """Run the chains of a study.
+
+    Parameters
+    ----------
+    study : Study or CompiledStudy
+        The study.
+    known : sequence of Tally, optional
+        Tallies of an earlier run of the same study, to be continued. Those that already have enough
+        chains are returned unchanged.
+    report : callable, optional
+        Called after every chunk with the number of chains it ran and a function that returns all
+        tallies so far.
+    chains : sequence of int, optional
+        Number of chains of each condition; defaults to the study's number for all.
+    progress : bool, optional
+        Whether a line on standard error, or in a notebook, shows how many chains have run and how
+        long the others will take.
+
+    Returns
+    -------
+    list of Tally
+        One for each condition; its ``outcome`` summarises the chains.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> [tally] = mcjax.simulate(study)
+    >>> tally.outcome.chains
+    512
+    """
+    compiled = _compiled(study)
+    every = [compiled.study.chains] * len(compiled.study.conditions)
+    with _told(every if chains is None else chains, known, report, progress) as told:
+        return simulation.simulate(compiled, known, told, chains)
 
 
 @checked_but("laws")
@@ -78,6 +127,7 @@ def verify(
     theory: Study | None = None,
     report: Report | None = None,
     laws: Laws | None = None,
+    progress: bool = False,
 ) -> Verification:
     """Simulate a study, compare the simulation with the laws, and judge them.
 
@@ -89,9 +139,11 @@ def verify(
         A study with the same conditions for which the laws make their predictions; defaults to
         ``study``. Another one shows the verdicts if the theory were wrong about the pipeline.
     report : callable, optional
-        Called after every chunk; see :func:`mcjax.engine.simulation.simulate`.
+        Called after every chunk; see :func:`simulate`.
     laws : mapping of str to Law, or iterable of Law or str, optional
         Further laws, judged in addition to the built-in ones; see :func:`predict`.
+    progress : bool, optional
+        Whether a line shows how far the simulation is; see :func:`simulate`.
 
     Returns
     -------
@@ -102,11 +154,25 @@ def verify(
     ------
     InputError
         If the study asks for an unknown quantity; raised before any chain runs.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> mcjax.verify(study)
+    Verification: verified, 6 cells, 512 chains
+      mse  first_order    3 verified
+      mse  finite_sample  3 verified
     """
     quantities_of(study)
     predictions = predict(study if theory is None else theory_for(study, theory), laws)
     rehearse(study, predictions)
-    return judge(study, predictions, [tally.outcome for tally in simulate(study, report=report)])
+    tallies = simulate(study, report=report, progress=progress)
+    return judge(study, predictions, [tally.outcome for tally in tallies])
 
 
 @checked
@@ -118,7 +184,39 @@ def verify_until_decided(
 ) -> tuple[Verification, list[Tally[Outcome]]]:
     """Simulate until every cell is decided, or until all chains of the study have run.
 
-    See :func:`mcjax.verdicts.looks.judge_until_decided`.
+    Looks are taken at numbers of chains that double. Conditions without an undecided cell get no
+    more chains, and a cell that is decided at one look stays decided. All looks share one error
+    budget; see :mod:`mcjax.verdicts.looks`.
+
+    Parameters
+    ----------
+    study : Study
+        The study to simulate and judge.
+    predictions : sequence of Predictions
+        Predictions for each condition; see :func:`predict`.
+    known : sequence of Tally, optional
+        Tallies of an earlier run, at which a look was taken.
+    report : callable, optional
+        Called after every chunk; see :func:`simulate`.
+
+    Returns
+    -------
+    verification : Verification
+        The judged study; each cell holds its own number of chains.
+    tallies : list of Tally
+        One for each condition.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> verification, tallies = mcjax.verify_until_decided(study, mcjax.predict(study))
+    >>> verification.verdict
+    'verified'
     """
     quantities_of(study)  # raise errors before any chain runs
     rehearse(study, predictions)
@@ -132,7 +230,40 @@ def verify_until_decided(
 
 @checked
 def replay(study: Study | CompiledStudy, condition: str, chain: int) -> Trajectory:
-    """Run a single chain; see :func:`mcjax.engine.simulation.replay`."""
+    """Run a single chain of a study, in the program that the study itself uses.
+
+    Parameters
+    ----------
+    study : Study or CompiledStudy
+        The study.
+    condition : str
+        Name of the condition.
+    chain : int
+        Number of the chain, from 0; it need not have run.
+
+    Returns
+    -------
+    Trajectory
+        The chain as it runs in the study: estimates (T + 1, M, p), statuses and steps (T + 1, M),
+        as NumPy arrays.
+
+    Raises
+    ------
+    InputError
+        If the study has no such condition, or the number is out of range.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> trajectory = mcjax.replay(study, "", chain=7)
+    >>> trajectory.theta.shape
+    (3, 1, 2)
+    """
     return simulation.replay(_compiled(study), condition, chain)
 
 
@@ -140,74 +271,87 @@ def replay(study: Study | CompiledStudy, condition: str, chain: int) -> Trajecto
 def replay_data(
     study: Study | CompiledStudy, condition: str, chain: int, trajectory: Trajectory
 ) -> Iterator[list[dict[str, Dataset]]]:
-    """Draw the rows of a replayed chain again; see :func:`mcjax.engine.simulation.replay_data`."""
-    return simulation.replay_data(_compiled(study), condition, chain, trajectory)
+    """Draw the rows that a replayed chain fitted again.
 
+    Parameters
+    ----------
+    study : Study or CompiledStudy
+        The study.
+    condition : str
+        Name of the condition.
+    chain : int
+        Number of the chain.
+    trajectory : Trajectory
+        The result of :func:`replay` for the same chain.
 
-def theory_for(study: Study, theory: Study) -> Study:
-    """Return ``theory`` with the generations of ``study``, to make predictions for it.
+    Yields
+    ------
+    list of dict
+        For each generation, one dictionary per model with the rows that the model read, by origin
+        (a model or a real source), in NumPy arrays; where a model has several feeds of one origin,
+        the selections that tell them apart are added to its name. It is empty if the model was not
+        fitted. These are the rows that the model fitted, unless data accumulate or are subsampled:
+        then they are the rows that this generation added to the pool.
 
     Raises
     ------
     InputError
-        If the conditions, the models or the true parameters of the two studies differ.
+        If the chains of the condition draw sufficient statistics, so that there are no rows.
 
-    Notes
-    -----
-    Chains and laws are compared by their errors, and an error is a distance from the truth. Two
-    studies with different truths have no errors that can be compared.
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=1, chains=8, sampling="rows")
+    >>> trajectory = mcjax.replay(study, "", chain=7)
+    >>> generations = list(mcjax.replay_data(study, "", 7, trajectory))
+    >>> {origin: rows.x.shape for origin, rows in generations[1][0].items()}
+    {'0': (2, 50), 'real': (2, 50)}
     """
-    ours, theirs = (
-        [c.name or "that without [grid]" for c in s.conditions] for s in (study, theory)
-    )
-    _check_names("condition", ours, theirs)
-    for own, other in zip(study.conditions, theory.conditions, strict=True):
-        where = f" in the condition {own.name!r}" if own.name else ""
-        _check_names("model", own.network.models, other.network.models, where)
-        _check_truth(own, other)
-    return replace(theory, generations=study.generations)
+    return simulation.replay_data(_compiled(study), condition, chain, trajectory)
 
 
-def _check_names(what: str, ours: Sequence[str], theirs: Sequence[str], where: str = "") -> None:
-    """Raise an input error if a theory has other conditions or models than the study."""
-    if list(ours) == list(theirs):
+@contextmanager
+def _told(
+    counts: Sequence[int],
+    known: Sequence[Tally[Outcome]] | None,
+    report: Report | None,
+    progress: bool,
+) -> Iterator[Report | None]:
+    """Provide a report that also shows progress, if that is asked for."""
+    if not progress:
+        yield report
         return
-    lacking, further = (
-        [name for name in one if name not in other]
-        for one, other in ((ours, theirs), (theirs, ours))
+    ran = (
+        tally.tiled if tally.chains < count else count
+        for tally, count in zip(known or (), counts, strict=False)
     )
-    problem = f"lacks {_listed(what, lacking)}" if lacking else ""
-    if further:
-        problem += f"{' and ' * bool(problem)}has {_listed(what, further)}, which the study lacks"
-    problem = problem or f"has the {what}s of the study in another order"
-    raise InputError("theory", f"{problem}{where}; give both the same {what}s, in one order")
+    with Progress(Console(stderr=True), sum(counts), sum(ran)) as line:
 
+        def told(lanes: int, current: Callable[[], list[Any]]) -> None:
+            line.advance(lanes)
+            if report is not None:
+                report(lanes, current)
 
-def _listed(what: str, names: Sequence[str]) -> str:
-    shown = ", ".join(map(repr, names[:3])) + f" and {len(names) - 3} more" * (len(names) > 3)
-    return f"the {what}{'s' * (len(names) > 1)} {shown}"
-
-
-def _check_truth(own: Condition, other: Condition) -> None:
-    """Raise an input error if the condition of a theory has another truth than the study's."""
-    ours, theirs = own.theta, other.theta
-    if np.array_equal(ours, theirs):
-        return
-    if ours.shape != theirs.shape:
-        problem = f"has {how_many(len(theirs), 'number')}, and the study's has {len(ours)}"
-    else:
-        k = int(np.argmax(ours != theirs))
-        problem = f"has {theirs[k]:.12g} at position {k}, and the study's has {ours[k]:.12g}"
-    where = f" in the condition {own.name!r}" if own.name else ""
-    raise InputError(
-        "family.theta",
-        f"{problem}{where}; errors are distances from the truth, so give both the same",
-    )
+        yield told
 
 
 @checked
 def survey_pieces(survey: Survey, known: Container[int] = ()) -> Iterator[tuple[int, LateErrors]]:
-    """Simulate the pieces of a survey that are not ``known``; yield their numbers and results."""
+    """Simulate the pieces of a survey that are not ``known``; yield their numbers and results.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> survey = mcjax.Survey(models=1, generations=64, chains=2560)
+    >>> [number for number, errors in mcjax.survey_pieces(survey)]
+    [0]
+    """
     for k, codes in enumerate(survey.pieces()):
         if k not in known:
             yield k, simulate_networks(survey, codes)
@@ -233,6 +377,16 @@ def judge_pieces(
     -------
     SurveyVerdict
         The verdicts on all networks.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> survey = mcjax.Survey(models=1, generations=64, chains=2560)
+    >>> pieces = [errors for _, errors in mcjax.survey_pieces(survey)]
+    >>> mcjax.judge_pieces(survey, pieces).verdict
+    'verified'
     """
     codes, _ = survey.codes()
     rates = [rates_without(survey.network(int(code)), without) for code in codes]

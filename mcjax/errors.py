@@ -18,6 +18,16 @@ class InputError(ValueError):
         What is wrong, and what to do about it.
     file : str, optional
         Name of the file that the input comes from.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> try:
+    ...     mcjax.topologies.ring(3, samples=0, initial=100)
+    ... except mcjax.InputError as error:
+    ...     print(error.field)
+    ...
+    network.feeds[0].samples
     """
 
     def __init__(self, field: str, message: str, file: str | None = None):

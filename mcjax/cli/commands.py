@@ -13,7 +13,7 @@ from mcjax import api
 from mcjax.cli.output import prints_aside
 from mcjax.errors import InputError, did_you_mean
 from mcjax.laws.predict import applicability
-from mcjax.laws.prediction import Predictions
+from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.laws.registry import SHOWN
 from mcjax.laws.user import laws_from_files
 from mcjax.laws.validity import ACCURATE, Validity
@@ -55,7 +55,8 @@ def _prediction_json(
             "growth": law.growth,
             "limit": law.limit,
             **({} if law.mean is None else {"bias": np.linalg.norm(law.mean, axis=-1)}),
-            "centre": condition.theta + law.bias,
+            **_small_samples_json(law),
+            "centre": condition.theta + law.centre_errors,
             "spread": np.trace(law.own_covariances, axis1=-2, axis2=-1),
             "mse_complete": law.mse_complete,
             "exact": law.exact,
@@ -73,6 +74,11 @@ def _prediction_json(
         law["functionals"] = dict(predicted.values)
     models = condition.network.models
     return {"models": models, "laws": laws, "inapplicable": predictions.inapplicable}
+
+
+def _small_samples_json(law: Prediction) -> dict[str, Any]:
+    known = law.small_samples
+    return {} if isinstance(known, str) else {"small_sample_bias": known.mean}
 
 
 def _validity_json(validity: Validity, tolerance: float) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from mcjax import api
 from mcjax.laws.collapse.origins import Clause
-from mcjax.report.progress import Progress
+from mcjax.progress import Progress
 from mcjax.report.survey import SurveyStore, show_survey
 from mcjax.report.tables import table_console
 from mcjax.report.verification import survey_json

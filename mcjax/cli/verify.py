@@ -25,7 +25,7 @@ from mcjax.files import read_text
 from mcjax.laws.collapse.origins import Clause
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.user import laws_from_files
-from mcjax.report.progress import Progress
+from mcjax.progress import Progress
 from mcjax.report.store import Store
 from mcjax.report.tables import show_verification, table_console
 from mcjax.report.tabular import netcdf
@@ -33,6 +33,7 @@ from mcjax.report.verification import verification_json
 from mcjax.study.identity import describe, identity
 from mcjax.study.load import load_study, load_survey
 from mcjax.study.study import PathChoice, Study
+from mcjax.study.theory import theory_for
 from mcjax.text import strict_json
 from mcjax.verdicts.equivalence import Verdict
 from mcjax.verdicts.judge import Verification, judge
@@ -133,7 +134,7 @@ def theory_in(file: Path, study: Study) -> Study:
     with named_by("--theory"):
         theory = load_study(file)
     with naming(file):
-        return api.theory_for(study, theory)
+        return theory_for(study, theory)
 
 
 def _keep(

@@ -81,6 +81,16 @@ def diagnose(
     ------
     InputError
         If the network is too large, or an argument is out of range or has no meaning.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> feeds = [("a", "a", 100), ("a", "b", 50), ("real", "b", 50)]
+    >>> diagnosis = mcjax.diagnose(mcjax.build_network(["a", "b"], feeds, initial=100))
+    >>> diagnosis.models["b"].collapses
+    True
+    >>> diagnosis.repairs
+    (('real', 'a'),)
     """
     if isinstance(net, Condition):
         if parameters is not None or covariance is not None:

@@ -131,6 +131,15 @@ class Diagnosis(Summarised):
     finite_sample : FiniteSample or str, optional
         The exact law for linear regressions at the network's sample counts, or the reason why it
         does not apply; None if the number of parameters was not given.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.ring(2, samples=100, initial=100)
+    >>> mcjax.diagnose(network)
+    Diagnosis: 2 of 2 models collapse; smallest cure: real -> 0
+      0  collapses  0.01 per generation
+      1  collapses  0.01 per generation
     """
 
     models: dict[str, ModelVerdict]

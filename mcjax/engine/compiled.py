@@ -94,6 +94,19 @@ class CompiledStudy:
         The study to run.
     programs : tuple of SharedProgram
         The programs; each condition is a member of exactly one.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> compiled = mcjax.compile_study(study)
+    >>> [tally] = mcjax.simulate(compiled)
+    >>> compiled.study is study
+    True
     """
 
     study: Study
@@ -160,7 +173,18 @@ class CompiledStudy:
 
 @checked
 def compile_study(study: Study) -> CompiledStudy:
-    """Group the conditions of a study into programs."""
+    """Group the conditions of a study into programs.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> compiled = mcjax.compile_study(study)
+    >>> len(compiled.programs)
+    1
+    """
     kinds: dict[tuple[Any, ...], list[int]] = {}
     for i, condition in enumerate(study.conditions):
         kinds.setdefault(_kind(condition, study), []).append(i)

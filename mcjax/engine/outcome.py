@@ -61,6 +61,19 @@ class Outcome(NamedTuple):
         Total number of gradients evaluated.
     chains : int
         Number C of chains.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> [tally] = mcjax.simulate(study)
+    >>> outcome = tally.outcome
+    >>> outcome.chains, outcome.sample.shape
+    (512, (512, 1, 2))
     """
 
     moments: ErrorMoments

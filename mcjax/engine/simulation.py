@@ -31,26 +31,7 @@ def simulate(
     report: Report | None = None,
     chains: Sequence[int] | None = None,
 ) -> list[Tally[Outcome]]:
-    """Run the chains of a study.
-
-    Parameters
-    ----------
-    compiled : CompiledStudy
-        The study.
-    known : sequence of Tally, optional
-        Tallies of an earlier run of the same study, to be continued. Those that already have enough
-        chains are returned unchanged.
-    report : callable, optional
-        Called after every chunk with the number of chains it ran and a function that returns all
-        tallies so far.
-    chains : sequence of int, optional
-        Number of chains of each condition; defaults to the study's number for all.
-
-    Returns
-    -------
-    list of Tally
-        One for each condition.
-    """
+    """Run the chains of a study; see :func:`mcjax.simulate`."""
     return summaries(
         compiled,
         summarise,
@@ -123,28 +104,7 @@ def _relay(
 
 
 def replay(compiled: CompiledStudy, condition: str, chain: int) -> Trajectory:
-    """Run a single chain of a study, in the program that the study itself uses.
-
-    Parameters
-    ----------
-    compiled : CompiledStudy
-        The study.
-    condition : str
-        Name of the condition.
-    chain : int
-        Number of the chain.
-
-    Returns
-    -------
-    Trajectory
-        The chain as it runs in the study: estimates (T + 1, M, p), statuses and steps (T + 1, M),
-        as NumPy arrays.
-
-    Raises
-    ------
-    InputError
-        If the study has no such condition, or the number is out of range.
-    """
+    """Run a single chain of a study; see :func:`mcjax.replay`."""
     index = compiled.position(condition)
     if not 0 <= chain < 2**32:
         raise InputError("chain", f"is {chain}; give a whole number from 0 to 2**32 - 1")
@@ -157,33 +117,7 @@ def replay(compiled: CompiledStudy, condition: str, chain: int) -> Trajectory:
 def replay_data(
     compiled: CompiledStudy, condition: str, chain: int, trajectory: Trajectory
 ) -> Iterator[list[dict[str, Dataset]]]:
-    """Draw the rows that a replayed chain fitted again.
-
-    Parameters
-    ----------
-    compiled : CompiledStudy
-        The study.
-    condition : str
-        Name of the condition.
-    chain : int
-        Number of the chain.
-    trajectory : Trajectory
-        The result of :func:`replay` for the same chain.
-
-    Yields
-    ------
-    list of dict
-        For each generation, one dictionary per model with the rows that the model read, by origin
-        (a model or a real source), in NumPy arrays; where a model has several feeds of one origin,
-        the selections that tell them apart are added to its name. It is empty if the model was not
-        fitted. These are the rows that the model fitted, unless data accumulate or are subsampled:
-        then they are the rows that this generation added to the pool.
-
-    Raises
-    ------
-    InputError
-        If the chains of the condition draw sufficient statistics, so that there are no rows.
-    """
+    """Draw the rows that a replayed chain fitted again; see :func:`mcjax.replay_data`."""
     index = compiled.position(condition)
     chosen, shared = compiled.study.conditions[index], compiled.by_condition[index]
     if shared.route.path == "statistics":

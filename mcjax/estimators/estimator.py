@@ -42,6 +42,14 @@ class Dataset(NamedTuple):
         Labels, shape (..., N).
     weight : Array
         Weight of each row in the loss, shape (N,).
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> import mcjax
+    >>> rows = mcjax.Dataset(x=jnp.ones((2, 5)), y=jnp.zeros(5), weight=jnp.ones(5))
+    >>> rows.x.shape
+    (2, 5)
     """
 
     x: Float[Array, "q N"]
@@ -61,6 +69,14 @@ class Fit(NamedTuple):
         A :class:`~mcjax.solvers.status.Status` code, int32: a scalar, or shape (F,) for F fits.
     steps : Array
         Gradients evaluated, int32, of the same shape.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> import mcjax
+    >>> fit = mcjax.Fit(jnp.zeros(2), jnp.int32(mcjax.Status.CONVERGED), jnp.int32(3))
+    >>> int(fit.steps)
+    3
     """
 
     theta: Any
@@ -110,6 +126,22 @@ class Estimator(Protocol):
         Whether fits add the penalty of the model to its weighted mean loss, as
         :func:`mcjax.estimators.objective.mean_loss` does. Models with a penalty refuse estimators
         that do not say so.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> import mcjax
+    >>> class Mean:
+    ...     minimises = False
+    ...     def fit(self, model, data, start, key):
+    ...         mean = jnp.sum(data.weight * data.y) / jnp.sum(data.weight)
+    ...         status = jnp.int32(mcjax.Status.CONVERGED)
+    ...         return mcjax.Fit(jnp.full_like(start, mean), status, jnp.int32(0))
+    ...
+    >>> rows = mcjax.Dataset(jnp.ones((1, 3)), jnp.array([1.0, 2.0, 6.0]), jnp.ones(3))
+    >>> Mean().fit(mcjax.linear(), rows, jnp.zeros(1), jax.random.key(0)).theta.tolist()
+    [3.0]
     """
 
     minimises: bool

@@ -44,6 +44,15 @@ class Optax:
         data.
     name : str, optional
         What distinguishes the optimiser from others in results on disk, which need it.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> import optax
+    >>> estimator = mcjax.Optax(optax.sgd(0.5), steps=20, name="sgd(0.5)")
+    >>> network = mcjax.topologies.self_loop(samples=50, initial=100)
+    >>> mcjax.condition(network, mcjax.logistic(), theta=[1.0], estimator=estimator).minimises
+    False
     """
 
     transformation: optax.GradientTransformation

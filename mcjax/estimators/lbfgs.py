@@ -44,6 +44,14 @@ class LBFGS:
     ----------
     limit : int
         Largest number of steps; a fit that needs more ends with ``STEP_LIMIT``.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.self_loop(samples=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.logistic(), theta=[1.0], estimator=mcjax.LBFGS())
+    >>> condition.minimises
+    True
     """
 
     limit: int = LBFGS_LIMIT

@@ -19,7 +19,18 @@ from mcjax.solvers.status import Status
 @explained
 @dataclass(frozen=True)
 class MinimumNorm:
-    """The minimiser of smallest norm of a weighted sum of squares, computed without iterations."""
+    """The minimiser of smallest norm of a weighted sum of squares, computed without iterations.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> import mcjax
+    >>> rows = mcjax.Dataset(jnp.array([[1.0], [1.0]]), jnp.array([2.0]), jnp.ones(1))
+    >>> fit = mcjax.MinimumNorm().fit(mcjax.minimum_norm(), rows, jnp.zeros(2), jax.random.key(0))
+    >>> fit.theta.round(4).tolist()
+    [1.0, 1.0]
+    """
 
     minimises = True
 

@@ -60,6 +60,16 @@ class Newton:
     limit : int
         Largest number of steps; a fit that needs more ends with ``STEP_LIMIT``, or ``SEPARATED`` if
         its gradient has vanished.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> import mcjax
+    >>> rows = mcjax.Dataset(jnp.array([[1.0, -1.0, 1.0]]), jnp.array([1.0, 1.0, 0.0]), jnp.ones(3))
+    >>> fit = mcjax.Newton().fit(mcjax.logistic(), rows, jnp.zeros(1), jax.random.key(0))
+    >>> round(float(fit.theta[0]), 4), int(fit.status)
+    (-0.6931, 0)
     """
 
     limit: int = NEWTON_LIMIT

@@ -53,6 +53,18 @@ class LinearPredictor:
     log_curvature : callable, optional
         ``(params, eta) -> log mu'``, the logarithm of the curvature of the loss in eta, given where
         that does not depend on y: for a generalised linear model with its canonical link.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> import mcjax
+    >>> predictor = mcjax.LinearPredictor(
+    ...     loss=lambda params, eta, y: (y - eta) ** 2 / 2,
+    ...     label=lambda params, eta, words: eta,
+    ... )
+    >>> slope, curvature = predictor.derivatives({}, jnp.array([0.0]), jnp.array([2.0]))
+    >>> float(slope[0]), float(curvature[0])
+    (-2.0, 1.0)
     """
 
     loss: Callable[[Params, Entries, Entries], Entries]

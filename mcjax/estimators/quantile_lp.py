@@ -62,6 +62,12 @@ class QuantileLP:
     ----------
     level : str
         Name of the quantile's level in the model's ``params``.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> mcjax.quantile(level=0.9).estimator
+    QuantileLP(level='level')
     """
 
     level: str = "level"

@@ -57,6 +57,15 @@ class Statistics:
     estimate : callable
         ``(params, pivot, sums) -> (theta, determined)``, the estimate from :class:`Sums`, and
         whether these determine every parameter.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> import mcjax
+    >>> statistics = mcjax.linear().statistics
+    >>> summary = statistics.summary({"sigma": 1.0}, jnp.zeros(1), jnp.array([2.0]), jnp.array(3.0))
+    >>> summary.tolist()
+    [6.0, 4.0]
     """
 
     summary: Callable[
@@ -70,7 +79,19 @@ class Statistics:
 @explained
 @dataclass(frozen=True)
 class SufficientStatistics:
-    """Estimates from the model's sufficient statistics, without iterations."""
+    """Estimates from the model's sufficient statistics, without iterations.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> import mcjax
+    >>> rows = mcjax.Dataset(jnp.array([[1.0, 2.0, 3.0]]), jnp.array([2.0, 4.0, 6.0]), jnp.ones(3))
+    >>> estimator = mcjax.SufficientStatistics()
+    >>> fit = estimator.fit(mcjax.linear(), rows, jnp.zeros(1), jax.random.key(0))
+    >>> round(float(fit.theta[0]), 4)
+    2.0
+    """
 
     minimises = True
 

@@ -120,7 +120,7 @@ def estimates(conditions: Sequence[Condition], generations: int, chains: int) ->
                 name=one.name,
                 model=one.network.models[0],
                 theta=theta[np.isfinite(theta).all((1, 2))],
-                centre=law.bias[:, 0] + one.theta,
+                centre=law.centre_errors[:, 0] + one.theta,
                 covariance=law.own_covariances[:, 0],
                 truth=one.theta,
             )

@@ -97,7 +97,11 @@ def _scatter(axes: Axes, cells: list[Cell]) -> None:
         axis.set_major_locator(FixedLocator(ticks))
         axis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axis.set_minor_locator(NullLocator())
-    axes.set_title("growth per generation, 1/1000" if kind else "limit, 1/1000")
+    axes.set_title(
+        "1,000 \N{MULTIPLICATION SIGN} growth per generation"
+        if kind
+        else "1,000 \N{MULTIPLICATION SIGN} limit of the error"
+    )
     axes.set_xlabel("by the law")
     axes.set_ylabel("simulated")
 

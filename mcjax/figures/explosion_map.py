@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 
 from mcjax.figures.files import save
@@ -37,7 +38,7 @@ def explosion_map(folder: Path, chains: int | None) -> list[Path]:
                 shading="nearest",
                 rasterized=True,
             )
-            axes.contour(counts / p, SHARES, radius, [1 + ROUNDING], colors="black", linewidths=1.3)
+            _border(axes, counts / p, radius > 1 + ROUNDING)
             axes.set(xscale="log", xlim=(1, 5), xlabel="rows a fit / parameters", title=f"p = {p}")
             axes.set_xticks([1, 1.5, 2, 3, 5], ["1", "1.5", "2", "3", "5"])
             axes.set_xticks([], minor=True)
@@ -65,6 +66,21 @@ def explosion_map(folder: Path, chains: int | None) -> list[Path]:
             "predicted": "the factor; infinite where there is no second moment",
         }
         return save(fig, folder, "explosion-map", rows=rows, about=about, columns=columns)
+
+
+def _border(axes: Axes, x: np.ndarray, explodes: np.ndarray) -> None:
+    """Draw the border of the cells that explode, which are the first of each row."""
+    middle = (x[1:] + x[:-1]) / 2
+    edges = np.concatenate([[2 * x[0] - middle[0]], middle, [2 * x[-1] - middle[-1]]])
+    half = (SHARES[1] - SHARES[0]) / 2
+    counts = explodes.sum(1)
+    rows = np.flatnonzero(counts)
+    if len(rows) == 0:
+        return
+    across = edges[np.repeat(counts[rows], 2)]
+    up = np.ravel([SHARES[rows] - half, SHARES[rows] + half], order="F")
+    ends = [up[0], *up, up[-1]]
+    axes.plot([edges[0], *across, edges[0]], ends, color="black", linewidth=1.3)
 
 
 def _radius(p: int, rows: int, share: float) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from mcjax import api
 from mcjax.figures.files import save
@@ -15,10 +16,17 @@ from mcjax.models.glm import logistic
 from mcjax.models.location import linear
 from mcjax.network import Network, build_network, topologies
 from mcjax.plot.graph import arrow
-from mcjax.plot.style import PALETTE, curves, figure, legend
+from mcjax.plot.style import MARKERS, PALETTE, curves, figure, legend
 from mcjax.study.study import Study, condition
 from mcjax.text import drawn
 from mcjax.verdicts.cells import Cell
+
+ALIKE = {
+    "ring of 4": "all models alike",
+    "complete, 4": "all models alike",
+    "star of 4, hub reads real": "models 1 to 3 alike",
+}
+"""What is to be said of panels in which points cover one another."""
 
 
 def topology_panel(folder: Path, chains: int | None) -> list[Path]:
@@ -42,16 +50,23 @@ def topology_panel(folder: Path, chains: int | None) -> list[Path]:
         chains=chains or 4096,
     )
     cells = _of_law(api.verify(study).cells, "finite_sample")
-    with figure(2, 3, 4.6) as (fig, panels):
+    with figure(2, 3, 4.9) as (fig, panels):
         for axes, (name, net) in zip(panels.flat, nets.items(), strict=True):
             curves(axes, [cell for cell in cells if cell.condition == name], net.models)
             axes.set_title(drawn(name))
             axes.set_ylim(bottom=0)
+            axes.text(0.97, 0.05, ALIKE.get(name, ""), ha="right", transform=axes.transAxes)
         for axes in panels[-1]:
             axes.set_xlabel("generation")
         for axes in panels[:, 0]:
             axes.set_ylabel("mean squared error")
-        _legend(panels[0, 0], "exact law")
+        models = [
+            Line2D([], [], color=colour, marker=marker, linestyle="", label=f"model {k}")
+            for k, colour, marker in zip(range(4), PALETTE, MARKERS, strict=False)
+        ]
+        band = Patch(color="0.8", label="simulated, 95% band")
+        law = Line2D([], [], color="0.3", label="exact law")
+        fig.legend(handles=[*models, band, law], loc="outside lower center", ncols=6)
         return save(
             fig, folder, "topologies", rows=_rows(cells), about="MSE of models in six networks"
         )
@@ -98,9 +113,7 @@ def _of_law(cells: Sequence[Cell], law: str) -> list[Cell]:
     return [cell for cell in cells if cell.law == law]
 
 
-def _legend(
-    axes: Axes, law: str, points: Sequence[Line2D] = (), models: Sequence[str] = ()
-) -> None:
+def _legend(axes: Axes, law: str, points: Sequence[Line2D], models: Sequence[str]) -> None:
     """Draw a legend for points, band and line, and for the colours of models with names."""
     entries: list[Any] = [
         Line2D([], [], color="grey", marker="o", linestyle="", markersize=3),

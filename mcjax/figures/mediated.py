@@ -41,7 +41,9 @@ def efficiency_maps(folder: Path, chains: int | None) -> list[Path]:
                 mesh = axes.pcolormesh(
                     alphas, betas, worst.T, cmap="viridis", vmin=0, vmax=1, rasterized=True
                 )
-                axes.plot(best.alpha, best.beta, "*", color="white", markersize=9)
+                star: Any = {"color": "white", "markeredgecolor": "black", "markeredgewidth": 0.6}
+                star |= {"markersize": 9, "clip_on": False, "zorder": 3}
+                axes.plot(best.alpha, best.beta, "*", **star)
                 axes.plot(0.5, 0.5, "o", color="white", markerfacecolor="none", markersize=5)
                 axes.set_title(f"K = {count}, rank {rank}: {best.efficiency:.2f}")
                 rows += [
@@ -138,7 +140,8 @@ def homogenisation(folder: Path, chains: int | None) -> list[Path]:
                     one = one._replace(private=same, synthetic=same)
                 mean, covariance = (np.asarray(part) for part in mediated_moments(one, *weights))
                 spread = _tasks(mean.reshape(-1, 4, 4), covariance + _outer(mean))["spread"]
-                axes.plot(spread / spread[0], color=colour, label=f"alpha = {alpha:g}")
+                name = "" if rank is None else f"alpha = {alpha:g}"
+                axes.plot(spread / spread[0], color=colour, label=name)
                 rows += [
                     {"condition": "equal designs" if rank is None else "private rank 2"}
                     | {"alpha": alpha, "generation": t, "law": "fixed_design"}
@@ -158,9 +161,21 @@ def homogenisation(folder: Path, chains: int | None) -> list[Path]:
             ]
         angle = np.linspace(0, 2 * np.pi, 200)
         right.plot(np.cos(angle), np.sin(angle), color="0.6", linewidth=0.8)
-        left.set(title="equal designs", xlabel="generation", ylabel="spread, of generation 0")
+        left.plot(
+            [],
+            [],
+            color="0.3",
+            linestyle=":",
+            linewidth=0.8,
+            label="(1 - alpha)\N{SUPERSCRIPT TWO}",
+        )
+        left.legend()
+        left.set(
+            title="equal designs", xlabel="generation", ylabel="spread / spread of generation 0"
+        )
         middle.set(title="private rank 2", xlabel="generation")
-        right.set(title="eigenvalues of Q", aspect="equal")
+        right.set(title="eigenvalues of the transition", aspect="equal")
+        right.set(xlabel="real part (circle: modulus 1)", ylabel="imaginary part")
         middle.legend()
         columns = {
             "condition": "designs of the four entities",

@@ -4,25 +4,47 @@ from __future__ import annotations
 
 import html
 import io
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
+from matplotlib.axes import Axes
+
+from mcjax import plot
 from mcjax.laws.prediction import Predictions
 from mcjax.numbers import how_many
-from mcjax.plot.style import PALETTE, curves, figure, legend
-from mcjax.report.tables import grouped, show_verification, table_console
-from mcjax.study.study import Study
-from mcjax.text import drawn, fenced, markdown, shown, shown_lines
+from mcjax.plot.graph import MOST_DRAWN
+from mcjax.plot.style import figure
+from mcjax.report.tables import show_verification, table_console
+from mcjax.report.transcript import Grid, Transcript, as_html
+from mcjax.study.study import Condition, Study
+from mcjax.text import fenced, markdown, shown, shown_lines
+from mcjax.verdicts.cells import Cell
 from mcjax.verdicts.judge import Verification
 from mcjax.verdicts.quantities.mse import QUANTITY as MSE
 
 PANELS = 12
-"""Largest number of conditions that are drawn."""
-CSS = (
-    "body{font:15px/1.5 sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#222}"
-    "pre{background:#f6f6f6;padding:.8rem;overflow:auto;font-size:12px;line-height:1.35}"
-    "svg{max-width:100%;height:auto}dt{font-weight:bold}"
-)
+"""Largest number of conditions, and of networks, that are drawn."""
+WIDTH, HEIGHT = 3.6, 2.6
+"""Inches of a drawing, which can be read on a phone."""
+CSS = """
+:root{color-scheme:light dark;--ink:#222;--paper:#fff;--box:#f4f4f4;--line:#ccc}
+@media (prefers-color-scheme:dark){:root{--ink:#ddd;--paper:#181818;--box:#262626;--line:#555}}
+body{font:16px/1.5 sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;
+color:var(--ink);background:var(--paper)}
+h1{font-size:1.5rem;line-height:1.25}h2{font-size:1.2rem;margin-top:2rem}
+p,h1,figcaption,caption{overflow-wrap:anywhere}
+.drawings{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,20rem),1fr));gap:1rem}
+figure{margin:0}figcaption{font-size:.85rem}
+svg{width:100%;height:auto;background:#fff;border-radius:4px}
+.wide,pre{overflow-x:auto}
+table{border-collapse:collapse;font-size:.9rem;margin:1rem 0}
+caption{text-align:left;font-weight:bold;padding:.3rem 0}
+th,td{text-align:left;padding:.25rem .8rem .25rem 0;border-bottom:1px solid var(--line)}
+tbody th{font-weight:normal}.number{text-align:right;font-variant-numeric:tabular-nums}
+pre{background:var(--box);padding:.8rem;font-size:.8rem;line-height:1.35}
+"""
 
 
 def pages(
@@ -37,40 +59,56 @@ def pages(
     ``about`` has the keys ``command``, ``file`` (text of the study file) and ``environment``
     (versions and device).
     """
-    console = table_console(record=True, file=io.StringIO())
-    show_verification(console, study, predictions, verification, seconds=seconds)
-    verdicts = console.export_html(inline_styles=True, code_format="{code}", clear=False)
-    laws = sorted({name for predicted in predictions for name in predicted.laws})
-    question = (
-        f"Do {' and '.join(laws) or 'no laws'} hold for"
-        f" {how_many(len(study.conditions), 'condition')},"
-        f" {how_many(study.generations, 'generation')} and"
-        f" {how_many(verification.chains, 'chain')} each, within"
-        f" {study.tolerance:.0%}?"
-    )
-    environment = "\n".join(f"{key}: {value}" for key, value in _flat(about["environment"]))
-    answer = (
-        f"{verification.verdict}, {how_many(len(verification.cells), 'cell')} judged together at"
-    )
-    answer += f" {study.confidence:.0%} confidence."
-    parts = {
-        "Verdicts": console.export_text(),
-        "To run it again": about["command"],
-        "The study file": about["file"],
-        "Made with": environment,
+    question, answer = _question(study, predictions), _answer(study, verification)
+    environment = [(key, str(value)) for key, value in _flat(about["environment"])]
+    console, kept = table_console(record=True, file=io.StringIO()), Transcript()
+    for target in (console, kept):
+        show_verification(target, study, predictions, verification, seconds=seconds)
+    blocks = {"To run it again": about["command"], "The study file": about["file"]}
+    made = Grid("Versions, device and time", ("what", "value"), environment, (False, False))
+    sections = {
+        "Networks": _networks(study),
+        "Errors": _errors(study, verification),
+        "Verdicts": as_html(kept.parts),
+        **{k: f"<pre><code>{html.escape(shown_lines(v))}</code></pre>" for k, v in blocks.items()},
+        "Made with": as_html([made]),
     }
-    text = [f"# {markdown(question)}\n\n**{markdown(answer)}**\n"]
-    text += [f"## {title}\n\n{fenced(body)}\n" for title, body in parts.items()]
-    blocks = {**{k: html.escape(shown_lines(v)) for k, v in parts.items()}, "Verdicts": verdicts}
-    question = shown(question)
-    body = "".join(f"<h2>{title}</h2>\n<pre>{block}</pre>\n" for title, block in blocks.items())
-    page = (
-        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{html.escape(question)}'
-        f"</title>\n<style>{CSS}</style>\n<h1>{html.escape(question)}</h1>\n"
-        f"<p><strong>{html.escape(answer)}</strong></p>\n{_chart(study, verification)}\n{body}"
-        "</html>\n"
+    body = "".join(
+        f"<section>\n<h2>{title}</h2>\n{part}\n</section>\n"
+        for title, part in sections.items()
+        if part
     )
+    title = html.escape(shown(question))
+    page = (
+        '<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{title}</title>\n<style>{CSS}</style></head>\n<body>\n<main>\n<h1>{title}</h1>\n"
+        f"<p><strong>{html.escape(answer)}</strong></p>\n{body}</main>\n</body>\n</html>\n"
+    )
+    lines = "\n".join(f"{key}: {value}" for key, value in environment)
+    texts = {"Verdicts": console.export_text(), **blocks, "Made with": lines}
+    text = [f"# {markdown(question)}\n\n**{markdown(answer)}**\n"]
+    text += [f"## {name}\n\n{fenced(part)}\n" for name, part in texts.items()]
     return {"report.html": page, "report.md": "\n".join(text)}
+
+
+def _question(study: Study, predictions: Sequence[Predictions]) -> str:
+    laws = sorted({name for predicted in predictions for name in predicted.laws})
+    subject = f"Does the law {laws[0]}" if len(laws) == 1 else f"Do the laws {' and '.join(laws)}"
+    return (
+        f"{subject if laws else 'Does any law'} hold to within {study.tolerance:.0%}, for"
+        f" {how_many(len(study.conditions), 'condition')} and"
+        f" {how_many(study.generations, 'generation')}?"
+    )
+
+
+def _answer(study: Study, verification: Verification) -> str:
+    cells = how_many(len(verification.cells), "cell")
+    chains = how_many(verification.chains, "chain")
+    return (
+        f"{verification.verdict}, {cells} judged together at {study.confidence:.0%} confidence,"
+        f" {chains} for each condition."
+    )
 
 
 def _flat(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -80,28 +118,66 @@ def _flat(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return flat
 
 
-def _chart(study: Study, verification: Verification) -> str:
-    """Return a chart as SVG: simulated MSEs with 95% bands, and the first law of each condition."""
-    mse = [cell for cell in verification.cells if cell.quantity == MSE.name]
-    by_condition = grouped(mse, lambda cell: cell.condition)
-    shown = [c for c in study.conditions[:PANELS] if c.name in by_condition]
-    if not shown:
-        return ""
-    columns = min(3, len(shown))
-    rows = -(-len(shown) // columns)
-    with figure(rows, columns, 2.2 * rows + 0.3) as (fig, panels):
-        for axes in panels.flat[len(shown) :]:
-            axes.axis("off")
-        for axes, condition in zip(panels.flat, shown, strict=False):
-            cells = by_condition[condition.name]
-            law = cells[0].law
-            models = condition.network.models[: len(PALETTE)]
-            points = curves(axes, [cell for cell in cells if cell.law == law], models)
-            axes.set(title=drawn(condition.name or law), xlabel="generation")
-            axes.set_ylim(bottom=0)
-            if len(condition.network.models) <= len(PALETTE):
-                legend(axes, points, models)
-        panels[0, 0].set_ylabel("mean squared error")
-        text = io.StringIO()
-        fig.savefig(text, format="svg", metadata={"Date": None})
-    return text.getvalue()[text.getvalue().index("<svg") :]
+def _networks(study: Study) -> str:
+    """Return drawings of the networks; of those that differ in their counts alone, the first."""
+    found: dict[Any, list[Condition]] = {}
+    for condition in study.conditions:
+        net = condition.network
+        feeds = frozenset((feed.origin, feed.reader) for feed in net.later.at(1).feeds)
+        if net.size <= MOST_DRAWN:
+            found.setdefault((net.models, feeds), []).append(condition)
+    drawings = []
+    for first, *others in list(found.values())[:PANELS]:
+        of = f" of {first.name}" if first.name else ""
+        more = f"; also that of {how_many(len(others), 'condition')} more" if others else ""
+        caption = f"The network{of}: {first.network.heading}{more}"
+        drawings.append(_drawing(caption, partial(_network, first)))
+    return _drawings(drawings)
+
+
+def _network(condition: Condition, axes: Axes) -> None:
+    plot.network(condition.network, ax=axes)
+    axes.set_title("", loc="left")
+
+
+def _errors(study: Study, verification: Verification) -> str:
+    """Return charts of simulated MSEs with 95% bands, and the first law of each condition."""
+    laws = {cell.condition: cell.law for cell in reversed(verification.cells) if _is_mse(cell)}
+    chosen = [c.name for c in study.conditions if c.name in laws][:PANELS]
+    drawings = []
+    for name in chosen:
+        caption = (
+            f"{name + ': m' if name else 'M'}ean squared error of the models by generation. Points"
+            f" and bands: simulation, with 95% intervals. Lines: the law {laws[name]}"
+        )
+        drawings.append(_drawing(caption, partial(_chart, verification, name)))
+    return _drawings(drawings)
+
+
+def _is_mse(cell: Cell) -> bool:
+    return cell.quantity == MSE.name
+
+
+def _chart(verification: Verification, condition: str, axes: Axes) -> None:
+    plot.errors(verification, condition, ax=axes)
+    axes.set_title("", loc="left")
+
+
+def _drawing(caption: str, draw: Callable[[Axes], None]) -> str:
+    """Return a drawing with its caption, as SVG that says what it is."""
+    with figure(1, 1, HEIGHT, width=WIDTH, settings={"svg.fonttype": "none"}) as (fig, panels):
+        draw(panels[0, 0])
+        file = io.StringIO()
+        fig.savefig(file, format="svg", metadata={"Date": None, "Title": shown(caption)})
+    text = file.getvalue()
+    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    text = re.sub(r'<g id="[^"]*"', "<g", text)  # a page has each of them once
+    label = html.escape(shown(caption))
+    return (
+        f'<figure>\n{text.replace("<svg", f"""<svg role="img" aria-label="{label}" """, 1)}'
+        f"<figcaption>{label}.</figcaption>\n</figure>\n"
+    )
+
+
+def _drawings(drawings: Sequence[str]) -> str:
+    return f'<div class="drawings">\n{"".join(drawings)}</div>' if drawings else ""

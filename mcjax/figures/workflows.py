@@ -44,10 +44,20 @@ def workflows(folder: Path, chains: int | None) -> list[Path]:
     risk, fits = "risk / risk of the first fit", "fits T"
     panels: list[tuple[Callable[[int], list[Curve]], str, str, str]] = [
         (_memory, "what is kept of the past", fits, risk),
-        (_weights, "weight of fresh real data", "weight w", f"settled {risk}"),
-        (_graphs, "accumulating on graphs", fits, f"models x {risk}"),
+        (
+            _weights,
+            "weight of fresh real data",
+            "weight w",
+            "settled risk\n/ risk of the first fit",
+        ),
+        (
+            _graphs,
+            "accumulating on graphs",
+            fits,
+            "models \N{MULTIPLICATION SIGN} risk\n/ risk of the first fit",
+        ),
         (_growing, "samples that grow like t^a", fits, risk),
-        (_normal, "normal, 10 rows a fit", "generation", "standard deviation, variance"),
+        (_normal, "normal, 10 rows a fit", "generation", "variance, deviation"),
         (_categorical, "categorical, 50 rows a fit", "generation", "chance, diversity"),
     ]
     rows: list[dict[str, Any]] = []
@@ -55,9 +65,10 @@ def workflows(folder: Path, chains: int | None) -> list[Path]:
         for panel, (make, title, x, y) in zip(axes.flat, panels, strict=True):
             curves = make(chains or 8192)
             _draw(panel, curves)
-            panel.set(title=title, xlabel=x, ylabel=y)
+            panel.set(title=title.replace("t^a", "$t^a$"), xlabel=x, ylabel=y)
             rows += _rows(title, x, curves)
         axes[0, 0].set_yscale("log")
+        axes[1, 1].set_ylim(bottom=0)  # room for the legend
         axes[0, 1].plot([0.3, 0.9], [0.3, 0.9], color="0.6", linewidth=0.8, linestyle="--")
         axes[0, 2].set_xscale("log")
         axes[0, 2].axhline(math.pi**2 / 6, color="0.6", linewidth=0.8, linestyle="--")

@@ -21,6 +21,12 @@ class Reason(NamedTuple):
     obvious : bool
         Whether nobody would look for the law in this condition, so that predictions need not list
         it as inapplicable.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> str(mcjax.Reason("sample counts grow, and this law is for constant ones"))
+    'sample counts grow, and this law is for constant ones'
     """
 
     sentence: str
@@ -77,6 +83,16 @@ class Inapplicable(Exception):
     """Raised by ``Law.predict`` if its computation shows that the law does not apply.
 
     An example is an expected Hessian that turns out to be singular. ``str(error)`` is the reason.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> try:
+    ...     raise mcjax.Inapplicable("the expected Hessian is singular")
+    ... except mcjax.Inapplicable as reason:
+    ...     print(reason)
+    ...
+    the expected Hessian is singular
     """
 
 
@@ -94,6 +110,26 @@ class Law(Protocol):
         A citation, or the module that derives the law.
     exact : bool
         Whether it holds at every sample size and without Monte Carlo error.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> import numpy as np
+    >>> class Constant:
+    ...     name, reference, exact = "constant", "none", False
+    ...     def applies(self, condition):
+    ...         return None
+    ...     def predict(self, condition, generations):
+    ...         size = condition.network.size * len(condition.theta)
+    ...         covariance = np.broadcast_to(np.eye(size) / 100, (generations + 1, size, size))
+    ...         return mcjax.Prediction.of(covariance, condition.network.size)
+    ...
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> [prediction] = mcjax.predict(study, laws=[Constant()])
+    >>> prediction.laws["constant"].mse[:, 0].tolist()
+    [0.02, 0.02, 0.02]
     """
 
     name: str

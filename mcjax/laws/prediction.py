@@ -12,7 +12,7 @@ import numpy as np
 
 from mcjax.calls import explained
 from mcjax.laws.jackknife import jackknife_deviations, jackknife_error
-from mcjax.laws.validity import Validity
+from mcjax.laws.validity import SmallSampleBias, Validity
 from mcjax.numbers import how_many
 from mcjax.solvers.conditioning import scaled
 from mcjax.summaries import Summarised, Summary, few
@@ -69,6 +69,9 @@ class Prediction(Summarised):
         Whether ``mse`` holds all terms of the order of the covariance. Where the mean error does
         not vanish as samples grow, there is another one, twice its product with the mean's own
         departure of order 1/n.
+    small_samples : SmallSampleBias or str
+        The part of ``mean`` that is of order 1/n, beside centres that are not the truth; otherwise
+        why it is not known.
     pooled : float, optional
         MSE of the estimator that holds all real data of a generation, None if it is not known.
     views : tuple of ndarray, optional
@@ -93,6 +96,14 @@ class Prediction(Summarised):
     next_order : callable, optional
         For an asymptotic law: returns the prediction of the next order in 1/n for the same
         condition, with its validity, or a sentence that says why there is none.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> import numpy as np
+    >>> covariance = np.stack([(t + 1) * np.eye(2) / 100 for t in range(3)])
+    >>> mcjax.Prediction.of(covariance, 1).mse[:, 0].tolist()
+    [0.02, 0.04, 0.06]
     """
 
     law: str
@@ -108,6 +119,7 @@ class Prediction(Summarised):
     allowance: Float[np.ndarray, "#T+1 #M"] | float = 0.0
     left_out: Float[np.ndarray, "#T+1 #M"] | float = 0.0
     mse_complete: bool = True
+    small_samples: SmallSampleBias | str = ""
     pooled: float | None = None
     views: tuple[Float[np.ndarray, "p p"], Float[np.ndarray, "M p p"]] | None = None
     functionals: Mapping[str, Float[np.ndarray, "T+1 M"]] = field(default_factory=dict)
@@ -211,15 +223,8 @@ class Prediction(Summarised):
     def error_of(self, number: Callable[[Prediction], Any]) -> Float[np.ndarray, "*shape"]:
         """Return the standard error of a number, or of an array, over the draws of the law.
 
-        Parameters
-        ----------
-        number : callable
-            Computes the number from a prediction.
-
-        Returns
-        -------
-        ndarray
-            0 for a law in closed form; infinite where the number is not finite in all versions.
+        ``number`` computes it from a prediction. The error is 0 for a law in closed form, and
+        infinite where the number is not finite in all versions.
         """
         if not self.versions:
             return np.zeros(np.shape(number(self)))
@@ -263,6 +268,12 @@ class Prediction(Summarised):
         return np.zeros((*self.mse.shape, self.p)) if self.mean is None else self.mean
 
     @property
+    def centre_errors(self) -> Float[np.ndarray, "T+1 M p"]:
+        """Mean of each model's error, less its part of order 1/n where that is known apart."""
+        known = self.small_samples
+        return self.bias if isinstance(known, str) else self.bias - known.mean
+
+    @property
     def own_covariances(self) -> Float[np.ndarray, "T+1 M p p"]:
         """Covariance of each model's own errors."""
         times, models = self.mse.shape
@@ -302,16 +313,9 @@ def mean_squares(
     models: int,
     mean: Float[np.ndarray, "*T M p"] | None = None,
 ) -> Float[np.ndarray, "*T M"]:
-    """Return ``E ||e||^2`` of each model.
+    """Return ``E ||e||^2`` of each of M models, from the covariance and the mean of the errors.
 
-    Parameters
-    ----------
-    covariance : ndarray, shape (..., M p, M p)
-        Covariance of the stacked errors.
-    models : int
-        M.
-    mean : ndarray, shape (..., M, p), optional
-        Mean of the errors.
+    Without a mean there is no bias.
     """
     diagonal = np.diagonal(covariance, axis1=-2, axis2=-1)
     squares = diagonal.reshape(*diagonal.shape[:-1], models, -1)
@@ -335,6 +339,13 @@ class FunctionalPrediction:
         Expectations, by the name of the functional.
     versions : tuple of mapping
         For a law that simulates: ``values`` without each of the batches of its draws.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> import numpy as np
+    >>> mcjax.FunctionalPrediction("mine", "an example", {"rare": np.zeros((4, 1))}).law
+    'mine'
     """
 
     law: str

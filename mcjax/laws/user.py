@@ -154,6 +154,22 @@ def user_law(function: MomentFunction, name: str = "user", asymptotic: bool = Fa
     ------
     InputError
         If ``function`` cannot be called.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> import numpy as np
+    >>> def moments(condition, generations):
+    ...     size = condition.network.size * len(condition.theta)
+    ...     return None, np.stack([(t + 1) * np.eye(size) / 100 for t in range(generations + 1)])
+    ...
+    >>> law = mcjax.user_law(moments, name="linear growth")
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> [prediction] = mcjax.predict(study, laws=[law])
+    >>> prediction.laws["linear growth"].mse[:, 0].tolist()
+    [0.02, 0.04, 0.06]
     """
     if not callable(function):
         raise InputError(f"law.{name}", "is no function; define it with def")

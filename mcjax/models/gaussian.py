@@ -40,6 +40,15 @@ def gaussian(unbiased: bool = True) -> Model:
     -----
     As an M-estimator, its loss is the negative log density and ``H = V = diag(1/s, 1/(2 s^2))`` for
     the variance s.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.self_loop(samples=10, initial=10)
+    >>> condition = mcjax.condition(network, mcjax.gaussian(), theta=[0.0, 1.0])
+    >>> [prediction] = mcjax.predict(mcjax.Study((condition,), generations=2))
+    >>> sorted(prediction.laws)
+    ['first_order']
     """
     if not isinstance(unbiased, bool):
         raise InputError("family.unbiased", f"is {unbiased!r}; give true or false")

@@ -85,6 +85,13 @@ def categorical() -> Model:
     As an M-estimator, its loss is the squared distance from the unit vector of the class,
     ``|1_y - theta|^2 / 2``. H is the identity and ``V = diag(theta) - theta theta'``, which is
     singular because probabilities add up to 1.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.self_loop(samples=50, initial=50)
+    >>> mcjax.condition(network, mcjax.categorical(), theta=[0.5, 0.3, 0.2]).theta
+    array([0.5, 0.3, 0.2])
     """
     return generative_model(
         "categorical",
@@ -112,6 +119,13 @@ def bernoulli() -> Model:
     Notes
     -----
     The loss is ``(y - theta)^2 / 2``, so ``H = 1`` and ``V = theta (1 - theta)``.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.self_loop(samples=50, initial=50)
+    >>> mcjax.condition(network, mcjax.bernoulli(), theta=[0.1]).theta
+    array([0.1])
     """
     return generative_model(
         "bernoulli",
@@ -140,6 +154,13 @@ def poisson_mean() -> Model:
     Notes
     -----
     The loss is ``(y - theta)^2 / 2``, so ``H = 1`` and ``V = theta``.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.self_loop(samples=50, initial=50)
+    >>> mcjax.condition(network, mcjax.poisson_mean(), theta=[2.5]).theta
+    array([2.5])
     """
     return generative_model(
         "poisson_mean",

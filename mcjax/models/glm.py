@@ -23,7 +23,17 @@ from mcjax.models.scores import LOGISTIC_SCORES, POISSON_SCORES
 
 @explained
 def logistic() -> Model:
-    """Return logistic regression without intercept, ``P(y = 1 | x) = 1 / (1 + exp(-x'theta))``."""
+    """Return logistic regression without intercept, ``P(y = 1 | x) = 1 / (1 + exp(-x'theta))``.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> import mcjax
+    >>> model = mcjax.logistic()
+    >>> loss = model.loss(model.params, jnp.array([1.0]), jnp.array([0.0]), jnp.array(1.0))
+    >>> round(float(loss), 4)
+    0.6931
+    """
     return predictor_model(
         "logistic",
         LOGISTIC,
@@ -37,7 +47,17 @@ def logistic() -> Model:
 
 @explained
 def poisson() -> Model:
-    """Return Poisson regression with log link, ``y | x ~ Poisson(exp(x'theta))``."""
+    """Return Poisson regression with log link, ``y | x ~ Poisson(exp(x'theta))``.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.self_loop(samples=500, initial=500)
+    >>> condition = mcjax.condition(network, mcjax.poisson(), theta=[0.5, -0.5])
+    >>> [prediction] = mcjax.predict(mcjax.Study((condition,), generations=2))
+    >>> prediction.laws["first_order"].mse[:, 0].round(5)
+    array([0.0026 , 0.00519, 0.00779])
+    """
     return predictor_model(
         "poisson",
         POISSON,

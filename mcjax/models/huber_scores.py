@@ -22,7 +22,7 @@ from scipy.special import ndtr
 from mcjax.estimators.predictor import Params
 from mcjax.models.noise import NOISES, NoiseName
 from mcjax.models.score_expansion import Eta, LocationMoments, location_expansion
-from mcjax.models.scores import MeanSlope, ScoreMoments, noise_of
+from mcjax.models.scores import MeanCurvature, MeanSlope, ScoreMoments, noise_of
 
 NODES = 24
 """Nodes of the Gauss-Legendre rule between two points of ``GRADED``."""
@@ -79,12 +79,35 @@ def huber_scores(kind: NoiseName, real_kind: NoiseName) -> ScoreMoments:
             change, ends, _scales(law, noise)
         )
 
+    def curvature(params: Params, reader: Eta, parent: Eta, real: bool) -> MeanCurvature:
+        law, noise = noise_of(params, kind, real_kind, real)
+        sigma, k = float(params["sigma"]), float(params["threshold"])
+        score, within, _ = mean(params, reader, parent, real)
+        above, below = (k - parent + reader) / sigma, (-k - parent + reader) / sigma
+        density, distribution = NOISES[law].density, NOISES[law].distribution
+        bend = (density(noise, above) - density(noise, below)) / sigma
+        # E[psi; clipped] is k times the difference of both tails
+        tails = distribution(noise, -above) - distribution(noise, below)
+        return MeanCurvature(
+            by_reader=bend,
+            mixed=-bend,
+            by_parent=bend,
+            sloped=score + k * tails,
+            squared_slope=within,
+            cubed_slope=within,
+        )
+
     def moments(params: Params, real: bool) -> LocationMoments:
         law, noise = noise_of(params, kind, real_kind, real)
         return _moments(law, noise, float(params["sigma"]), float(params["threshold"]))
 
     return ScoreMoments(
-        mean, product, location=True, scale="sigma", expansion=location_expansion(moments)
+        mean,
+        product,
+        location=True,
+        scale="sigma",
+        expansion=location_expansion(moments),
+        curvature=curvature,
     )
 
 

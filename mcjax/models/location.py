@@ -57,6 +57,12 @@ def linear(sigma: float = 1.0, noise: Noise = "normal", real_noise: Noise | None
     Notes
     -----
     The loss is ``(y - x'theta)^2 / 2``, so ``H = Sigma`` and ``V = sigma^2 Var(eps) Sigma``.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> mcjax.linear(sigma=2.0, noise="laplace").params
+    {'sigma': 2.0, 'noise': {}, 'real_noise': {}}
     """
     kinds, params = _noises(sigma, noise, real_noise)
     return predictor_model(
@@ -103,6 +109,12 @@ def huber(
     -----
     With ``psi(x) = max(-k, min(k, x))`` and ``e = sigma eps``, ``H = E psi'(e) Sigma`` and
     ``V = E psi(e)^2 Sigma``.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> mcjax.huber(threshold=1.0).params
+    {'threshold': 1.0, 'sigma': 1.0, 'noise': {}, 'real_noise': {}}
     """
     kinds, params = _noises(sigma, noise, real_noise)
     return predictor_model(

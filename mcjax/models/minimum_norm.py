@@ -30,6 +30,15 @@ def minimum_norm(
     -------
     Model
         ``theta`` and ``x`` have shape (p,), ``y`` is a scalar.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.self_loop(samples=6, initial=6)
+    >>> condition = mcjax.condition(network, mcjax.minimum_norm(), theta=[1.0] * 10)
+    >>> [prediction] = mcjax.predict(mcjax.Study((condition,), generations=2))
+    >>> (prediction.laws["minimum_norm"].mse[:, 0] / 10).round(3)
+    array([0.4  , 0.64 , 0.784])
     """
     exact = isinstance(sigma, int | float) and sigma == 0
     scale = 0.0 if exact else positive(sigma, "family.sigma")

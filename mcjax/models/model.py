@@ -197,6 +197,13 @@ class Model:
         that of the study.
     penalty : Penalty, optional
         What fits add to the mean loss. :func:`mcjax.penalised` sets it.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> model = mcjax.huber(threshold=1.0)
+    >>> model.name, model.params["threshold"], model.predictor is not None
+    ('huber', 1.0, True)
     """
 
     name: str
@@ -264,6 +271,16 @@ def predictor_model(
     -------
     Model
         The model, with loss and samplers in terms of ``theta`` and ``x``.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> predictor = mcjax.LinearPredictor(
+    ...     loss=lambda params, eta, y: (y - eta) ** 2 / 2,
+    ...     label=lambda params, eta, words: eta,
+    ... )
+    >>> mcjax.predictor_model("without noise", predictor).name
+    'without noise'
     """
     loss, sample, sample_real = _functions(predictor)
     return Model(

@@ -46,6 +46,12 @@ def penalised(model: Model, *, ridge: float | None = None, firth: bool = False) 
     InputError
         If ``ridge`` is no finite number of at least 0, not exactly one penalty is given, or the
         model or its estimator does not take it.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> mcjax.penalised(mcjax.logistic(), ridge=0.05).shrinkage
+    0.05
     """
     if firth == (ridge is not None):
         raise InputError(FIELD, "takes one penalty; give ridge=0.1, for example, or firth=True")

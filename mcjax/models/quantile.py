@@ -51,6 +51,12 @@ def quantile(
     The loss is ``r (level - 1[r < 0])`` with ``r = y - x'theta`` (Koenker & Bassett, Econometrica
     46, 1978). ``H = f(0) Sigma`` and ``V = level (1 - level) Sigma``, where f is the density of the
     noise centred on its quantile.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> mcjax.quantile(level=0.9).params["level"]
+    0.9
     """
     kind, noise_params = read_noise(noise, "family.noise")
     real = noise if real_noise is None else real_noise

@@ -36,6 +36,28 @@ class MeanSlope(NamedTuple):
     by_parent: Eta
 
 
+class MeanCurvature(NamedTuple):
+    """Moments of the derivatives ``l'`` and ``l''`` of the loss, with y generated at ``parent``.
+
+    Attributes
+    ----------
+    by_reader, mixed, by_parent : array
+        Second derivatives of ``E l'(reader, y)``: twice in the reader, once in each, and twice in
+        the parent.
+    sloped : array
+        ``E l'(reader, y) l''(reader, y)``.
+    squared_slope, cubed_slope : array
+        ``E l''(reader, y)^2`` and ``E l''(reader, y)^3``.
+    """
+
+    by_reader: Eta
+    mixed: Eta
+    by_parent: Eta
+    sloped: Eta
+    squared_slope: Eta
+    cubed_slope: Eta
+
+
 @dataclass(frozen=True)
 class ScoreMoments:
     """Moments of the derivative l' of the loss in the linear predictor, in NumPy.
@@ -65,6 +87,9 @@ class ScoreMoments:
     expansion : callable, optional
         ``(params, eta, real) -> ScoreExpansion``, derivatives of these moments at equal predictors,
         which the law of second order needs; see :mod:`mcjax.models.score_expansion`.
+    curvature : callable, optional
+        ``(params, reader, parent, real) -> MeanCurvature``, which the bias of small samples around
+        centres other than the truth needs.
     """
 
     mean: Callable[[Params, Eta, Eta, bool], MeanSlope]
@@ -76,6 +101,7 @@ class ScoreMoments:
     smooth: bool = False
     exponential: bool = False
     expansion: Expansion | None = None
+    curvature: Callable[[Params, Eta, Eta, bool], MeanCurvature] | None = None
 
 
 @dataclass(frozen=True)
@@ -107,11 +133,17 @@ class SimulatedScores(NamedTuple):
     batch: int | None
 
 
-def canonical_scores(mean: Callable[[Eta], Eta], variance: Callable[[Eta], Eta]) -> ScoreMoments:
+def canonical_scores(
+    mean: Callable[[Eta], Eta], derivatives: Callable[[Eta], tuple[Eta, Eta, Eta]]
+) -> ScoreMoments:
     """Return the moments of a generalised linear model with its canonical link.
 
-    The score is ``mean(reader) - y``, and y has this mean and variance at ``parent``.
+    The score is ``mean(reader) - y``. At ``parent``, y has this mean, and its first derivative as
+    variance; ``derivatives`` returns the first three.
     """
+
+    def variance(eta: Eta) -> Eta:
+        return derivatives(eta)[0]
 
     def mean_slope(params: Params, reader: Eta, parent: Eta, real: bool) -> MeanSlope:
         return MeanSlope(mean(reader) - mean(parent), variance(reader), -variance(parent))
@@ -120,7 +152,24 @@ def canonical_scores(mean: Callable[[Eta], Eta], variance: Callable[[Eta], Eta])
         first, second = (mean(reader) - mean(parent) for reader in readers)
         return first * second + variance(parent)
 
-    return ScoreMoments(mean_slope, product, canonical=True)
+    def curvature(params: Params, reader: Eta, parent: Eta, real: bool) -> MeanCurvature:
+        slope, bend, _ = derivatives(reader)
+        return MeanCurvature(
+            by_reader=bend,
+            mixed=np.zeros_like(bend),
+            by_parent=-derivatives(parent)[1],
+            sloped=slope * (mean(reader) - mean(parent)),
+            squared_slope=slope**2,
+            cubed_slope=slope**3,
+        )
+
+    return ScoreMoments(
+        mean_slope,
+        product,
+        canonical=True,
+        expansion=canonical_expansion(derivatives),
+        curvature=curvature,
+    )
 
 
 def _logistic_derivatives(eta: Eta) -> tuple[Eta, Eta, Eta]:
@@ -129,18 +178,13 @@ def _logistic_derivatives(eta: Eta) -> tuple[Eta, Eta, Eta]:
 
 
 def _exponential_derivatives(eta: Eta) -> tuple[Eta, Eta, Eta]:
-    return np.exp(eta), np.exp(eta), np.exp(eta)
+    value = np.exp(eta)
+    return value, value, value
 
 
-LOGISTIC_SCORES = replace(
-    canonical_scores(expit, lambda eta: expit(eta) * expit(-eta)),
-    expansion=canonical_expansion(_logistic_derivatives),
-)
+LOGISTIC_SCORES = canonical_scores(expit, _logistic_derivatives)
 POISSON_SCORES = replace(
-    canonical_scores(np.exp, np.exp),
-    bends=False,
-    exponential=True,
-    expansion=canonical_expansion(_exponential_derivatives),
+    canonical_scores(np.exp, _exponential_derivatives), bends=False, exponential=True
 )
 
 
@@ -171,6 +215,17 @@ def squared_scores(kind: NoiseName, real_kind: NoiseName) -> ScoreMoments:
             sloped_square=spread,
         )
 
+    def curvature(params: Params, reader: Eta, parent: Eta, real: bool) -> MeanCurvature:
+        none, one = np.zeros_like(reader), np.ones_like(reader)
+        return MeanCurvature(
+            by_reader=none,
+            mixed=none,
+            by_parent=none,
+            sloped=reader - parent,
+            squared_slope=one,
+            cubed_slope=one,
+        )
+
     return ScoreMoments(
         mean,
         product,
@@ -178,6 +233,7 @@ def squared_scores(kind: NoiseName, real_kind: NoiseName) -> ScoreMoments:
         location=True,
         bends=False,
         expansion=location_expansion(moments),
+        curvature=curvature,
     )
 
 

@@ -86,6 +86,20 @@ def user_model(
     ------
     InputError
         If one of the functions is not callable, or ``predictor`` is unknown.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> import mcjax
+    >>> def loss(theta, x, y):
+    ...     return jnp.log(jnp.cosh(y - x @ theta))
+    ...
+    >>> def sample(key, theta, x):
+    ...     return x @ theta + jax.random.laplace(key)
+    ...
+    >>> mcjax.user_model(loss, sample, name="log-cosh").name
+    'log-cosh'
     """
     functions = {"loss": loss, "sample": sample, "sample_real": sample_real or sample}
     for field, function in functions.items():
@@ -126,7 +140,23 @@ def user_model(
 
 @explained
 def model_from_object(thing: Any, **params: Any) -> Model:
-    """Return a model from an object with attributes ``loss`` and ``sample``, such as a module."""
+    """Return a model from an object with attributes ``loss`` and ``sample``, such as a module.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> class Mine:
+    ...     @staticmethod
+    ...     def loss(theta, x, y):
+    ...         return (y - x @ theta) ** 2 / 2
+    ...     @staticmethod
+    ...     def sample(key, theta, x):
+    ...         return x @ theta + jax.random.normal(key)
+    ...
+    >>> isinstance(mcjax.model_from_object(Mine), mcjax.Model)
+    True
+    """
     for field in ("loss", "sample"):
         if not hasattr(thing, field):
             raise InputError(f"family.{field}", "is missing; a family needs loss and sample")
@@ -157,6 +187,28 @@ def model_from_file(path: str | Path, name: str | None = None, **options: Any) -
     ------
     InputError
         If the file cannot be run, or does not define both functions.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import mcjax
+    >>> code = '''
+    ... import jax
+    ...
+    ... def loss(theta, x, y):
+    ...     return (y - x @ theta) ** 2 / 2
+    ...
+    ... def sample(key, theta, x):
+    ...     return x @ theta + jax.random.normal(key)
+    ... '''
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "mine.py")
+    ...     _ = path.write_text(code, encoding="utf-8")
+    ...     model = mcjax.model_from_file(path)
+    ...
+    >>> model.name
+    'mine'
     """
     path = Path(path)
     names = run_file(path)

@@ -79,6 +79,15 @@ def build_network(
     ------
     InputError
         For arguments that make no network; it names the field.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.build_network(["a", "b"], [("a", "a", 100), ("real", "b", 50)], initial=200)
+    >>> [feed.origin for feed in network.feeds]
+    ['a', 'real']
+    >>> network.frozen
+    (False, False)
     """
     models = whole(models)
     if isinstance(models, int):

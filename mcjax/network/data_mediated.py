@@ -80,6 +80,17 @@ def data_mediated(
     ------
     InputError
         If a value is out of range, or a sequence has another length than the entities.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.data_mediated(
+    ...     entities=["east", "west"], alpha=0.5, beta=0.5, private=20, public=20, synthetic=20
+    ... )
+    >>> network.models
+    ('east', 'west')
+    >>> [source.name for source in network.sources]
+    ['private east', 'private west', 'public']
     """
     count = entities if isinstance(entities, int) else len(entities := list(entities))
     if count > MOST_ENTITIES:

@@ -36,6 +36,13 @@ class Feed:
         The first of them, from 1 on.
     until : int, optional
         The last generation in which it may be active; defaults to none.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> feed = mcjax.Feed("real", "a", samples=100)
+    >>> feed.origin, feed.weight
+    ('real', 1.0)
     """
 
     origin: str

@@ -67,6 +67,18 @@ def from_networkx(graph: nx.DiGraph, draws: Draws = "private", real: RealData = 
     ------
     InputError
         If the graph is undirected, names are ambiguous, or attributes are no numbers.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> import networkx as nx
+    >>> graph = nx.DiGraph()
+    >>> graph.add_node("a", initial=200)
+    >>> graph.add_node("real", kind="real")
+    >>> graph.add_edge("a", "a", samples=100)
+    >>> graph.add_edge("real", "a", samples=100)
+    >>> mcjax.from_networkx(graph).models
+    ('a',)
     """
     if not hasattr(graph, "is_directed"):
         raise InputError("graph", f"is a {type(graph).__name__}; give a networkx.DiGraph")

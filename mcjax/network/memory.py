@@ -38,6 +38,19 @@ class Memory:
         replacement.
     vanishing : bool
         Whether the share of one generation's data in a fit goes to zero. Then no network collapses.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> import mcjax
+    >>> @dataclass(frozen=True)
+    ... class LastTwo(mcjax.Memory):
+    ...     name = "last two"
+    ...     def keeps(self, generation, now):
+    ...         return (generation <= now) & (generation > now - 2)
+    ...
+    >>> mcjax.topologies.self_loop(samples=100, initial=100, memory=LastTwo()).memory
+    LastTwo()
     """
 
     name: ClassVar[str]
@@ -68,7 +81,15 @@ class Memory:
 @explained
 @dataclass(frozen=True)
 class Replace(Memory):
-    """A model is fitted to the data of the current generation alone."""
+    """A model is fitted to the data of the current generation alone.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.self_loop(samples=100, initial=100, memory=mcjax.Replace())
+    >>> mcjax.diagnose(network).models["0"].collapses
+    True
+    """
 
     name = "replace"
     current_only = True
@@ -81,7 +102,15 @@ class Replace(Memory):
 @explained
 @dataclass(frozen=True)
 class Accumulate(Memory):
-    """A model is fitted to all data that it was ever fed, its generation-0 sample included."""
+    """A model is fitted to all data that it was ever fed, its generation-0 sample included.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.self_loop(samples=100, initial=100, memory=mcjax.Accumulate())
+    >>> mcjax.diagnose(network).models["0"].collapses
+    False
+    """
 
     name = "accumulate"
     adds_up = True
@@ -95,7 +124,15 @@ class Accumulate(Memory):
 @explained
 @dataclass(frozen=True)
 class Subsample(Memory):
-    """A model is fitted to as many rows as a generation feeds, drawn from all it was ever fed."""
+    """A model is fitted to as many rows as a generation feeds, drawn from all it was ever fed.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.self_loop(samples=100, initial=100, memory=mcjax.Subsample())
+    >>> mcjax.diagnose(network).models["0"].collapses
+    False
+    """
 
     name = "subsample"
     selects = True

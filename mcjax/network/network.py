@@ -65,6 +65,17 @@ class Network(Summarised):
     ------
     InputError
         For names, counts or options that make no network; it names the field.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.ring(3, samples=100, initial=100, real=20)
+    >>> network.models
+    ('0', '1', '2')
+    >>> network.feeds[0].origin, network.feeds[0].reader
+    ('2', '0')
+    >>> network.without_feed("real", "0").size
+    3
     """
 
     models: tuple[str, ...]

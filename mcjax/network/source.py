@@ -53,6 +53,15 @@ class Source:
     ------
     InputError
         If the values make no source; p is checked where a model is known.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> archive = mcjax.Source("archive", samples=100, theta=(1.0, -0.5), noise=2.0)
+    >>> feeds = [("archive", "a", 100), ("a", "a", 100)]
+    >>> network = mcjax.build_network(["a"], feeds, initial=200, sources=[archive])
+    >>> network.sources[0].theta
+    (1.0, -0.5)
     """
 
     name: str

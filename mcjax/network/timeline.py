@@ -26,7 +26,15 @@ if TYPE_CHECKING:
 @explained
 @dataclass(frozen=True)
 class Generation:
-    """The feeds of one generation, each origin, reader and selection at most once."""
+    """The feeds of one generation, each origin, reader and selection at most once.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> generation = mcjax.Generation([("a", "b", 100), ("real", "b", 50)])
+    >>> [feed.origin for feed in generation.feeds]
+    ['a', 'real']
+    """
 
     feeds: tuple[Feed, ...]
 
@@ -51,6 +59,13 @@ class Timeline(ABC):
         a, where sample counts grow like ``t^a``; 0 where they do not.
     turns : int
         How many of ``generations``, the last ones, take turns for ever; 1 where the last stays.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> timeline = mcjax.Series(mcjax.Generation([("a", "a", 100)]))
+    >>> isinstance(timeline, mcjax.Timeline), timeline.constant
+    (True, True)
     """
 
     generations: tuple[Generation, ...]
@@ -61,6 +76,11 @@ class Timeline(ABC):
     def lasting(self) -> Generation | None:
         """The generation that stays, but for the number of its samples; None if none does."""
         return self.generations[-1] if self.turns == 1 else None
+
+    @property
+    def recurring(self) -> tuple[Generation, ...]:
+        """The generations of the long run: the last, or those that take turns."""
+        return self.generations[-self.turns :]
 
     def place(self, generation: int) -> int:
         """Return which of ``generations`` defines a generation, from 1 on."""
@@ -134,6 +154,14 @@ class Series(Timeline):
         As few of them as say the same.
     turns : int
         How many of these take turns.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> start, later = mcjax.Generation([("real", "a", 100)]), mcjax.Generation([("a", "a", 100)])
+    >>> series = mcjax.Series(start, later)
+    >>> series.at(1) == start, series.at(9) == later
+    (True, True)
     """
 
     generations: tuple[Generation, ...]
@@ -187,14 +215,31 @@ class Series(Timeline):
 
 
 def cycle(*generations: Generation) -> Series:
-    """Return the timeline of generations that take turns for ever, the first in generation 1."""
+    """Return the timeline of generations that take turns for ever, the first in generation 1.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> day, night = mcjax.Generation([("a", "a", 100)]), mcjax.Generation([("real", "a", 100)])
+    >>> timeline = mcjax.cycle(day, day, night)
+    >>> timeline.at(3) == timeline.at(6) == night
+    True
+    """
     return Series(*generations, turns=max(len(generations), 1))
 
 
 @explained
 @dataclass(frozen=True)
 class Growing(Timeline):
-    """One generation whose feeds have ``samples * t^exponent`` observations, rounded."""
+    """One generation whose feeds have ``samples * t^exponent`` observations, rounded.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> growing = mcjax.Growing(mcjax.Generation([("a", "a", 100)]), exponent=1.5)
+    >>> [growing.at(t).feeds[0].samples for t in (1, 2, 3)]
+    [100, 283, 520]
+    """
 
     first: Generation
     exponent: float

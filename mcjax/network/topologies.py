@@ -65,7 +65,15 @@ def _build(
 
 @checked
 def self_loop(*, samples: int, initial: int, real: int = 0, **options: Unpack[Options]) -> Network:
-    """One model that reads its own output."""
+    """One model that reads its own output.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.self_loop(samples=100, real=100, initial=200)
+    >>> [(feed.origin, feed.reader) for feed in network.feeds]
+    [('0', '0'), ('real', '0')]
+    """
     edges = [(0, 0)]
     return _build(
         1, edges, anchored=range(1), samples=samples, initial=initial, real=real, **options
@@ -76,7 +84,15 @@ def self_loop(*, samples: int, initial: int, real: int = 0, **options: Unpack[Op
 def chain(
     size: int, *, samples: int, initial: int, real: int = 0, **options: Unpack[Options]
 ) -> Network:
-    """0 -> 1 -> ... -> size - 1; model 0 reads itself, and only it reads real data."""
+    """0 -> 1 -> ... -> size - 1; model 0 reads itself, and only it reads real data.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.chain(3, samples=100, initial=100)
+    >>> [(feed.origin, feed.reader) for feed in network.feeds]
+    [('0', '0'), ('0', '1'), ('1', '2')]
+    """
     edges = itertools.chain([(0, 0)], ((i - 1, i) for i in range(1, size)))
     return _build(
         size, edges, anchored=range(1), samples=samples, initial=initial, real=real, **options
@@ -87,7 +103,15 @@ def chain(
 def ring(
     size: int, *, samples: int, initial: int, real: int = 0, **options: Unpack[Options]
 ) -> Network:
-    """Each model reads the one before it."""
+    """Each model reads the one before it.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.ring(3, samples=100, initial=100)
+    >>> [(feed.origin, feed.reader) for feed in network.feeds]
+    [('2', '0'), ('0', '1'), ('1', '2')]
+    """
     edges = (((i - 1) % size, i) for i in range(size))
     return _build(
         size, edges, anchored=range(size), samples=samples, initial=initial, real=real, **options
@@ -101,6 +125,13 @@ def star(
     """Return a star: a hub, model 0, and every other model read each other.
 
     Only the hub reads real data.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.star(3, samples=100, initial=100)
+    >>> [(feed.origin, feed.reader) for feed in network.feeds]
+    [('1', '0'), ('2', '0'), ('0', '1'), ('0', '2')]
     """
     spokes = range(1, size)
     edges = itertools.chain(((i, 0) for i in spokes), ((0, i) for i in spokes))
@@ -113,7 +144,14 @@ def star(
 def complete(
     size: int, *, samples: int, initial: int, real: int = 0, **options: Unpack[Options]
 ) -> Network:
-    """Each model reads every model, itself included."""
+    """Each model reads every model, itself included.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> len(mcjax.topologies.complete(4, samples=100, initial=100).feeds)
+    16
+    """
     edges = ((j, i) for i in range(size) for j in range(size))
     return _build(
         size, edges, anchored=range(size), samples=samples, initial=initial, real=real, **options
@@ -131,7 +169,17 @@ def random_directed(
     real: int = 0,
     **options: Unpack[Options],
 ) -> Network:
-    """Return a network in which each possible feed, self-loops included, has a probability."""
+    """Return a network in which each possible feed, self-loops included, has a probability.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.random_directed(
+    ...     5, probability=0.3, seed=0, samples=100, initial=100
+    ... )
+    >>> network.size
+    5
+    """
     _check_size(size)
     chance = np.full((size, size), probability)
     return _random(chance, seed, samples=samples, initial=initial, real=real, **options)
@@ -148,7 +196,17 @@ def stochastic_block(
     real: int = 0,
     **options: Unpack[Options],
 ) -> Network:
-    """Return blocks of models; ``probabilities[a][b]`` is that of a feed from block a to b."""
+    """Return blocks of models; ``probabilities[a][b]`` is that of a feed from block a to b.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.stochastic_block(
+    ...     [2, 3], probabilities=[[0.9, 0.1], [0.1, 0.9]], seed=0, samples=100, initial=100
+    ... )
+    >>> network.models
+    ('0', '1', '2', '3', '4')
+    """
     for size in sizes:
         check_count("network.sizes", whole(size))
     _check_size(sum(sizes))

@@ -42,6 +42,16 @@ def power(study: Study, laws: Laws | None = None, ax: Axes | None = None) -> Axe
     ------
     InputError
         If no number of chains verifies anything.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> axes = mcjax.plot.power(study)
+    >>> axes.get_xlabel()
+    'chains of each condition'
     """
     curves = announced(study, laws)
     judged, quantities = ({place[k] for place in curves} for k in (0, 1))

@@ -17,6 +17,7 @@ from mcjax.plot.style import (
     PALETTE,
     axes_for,
     curves,
+    from_zero,
     heading,
     label_ends,
     margin,
@@ -71,6 +72,18 @@ def errors(
     ------
     InputError
         If nothing of that name was judged.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> axes = mcjax.plot.errors(mcjax.verify(study))
+    >>> axes.get_xlabel()
+    'generation'
     """
     cells = results_of(data).chosen(condition, quantity, law)
     models, note = first_models(cells, len(PALETTE))
@@ -79,7 +92,7 @@ def errors(
         whole_numbers(axes)
         axes.set_ylabel(NAMES.get(quantity, drawn(quantity)))
         if quantity in NAMES:
-            axes.set_ylim(bottom=0)
+            from_zero(axes)
         key = f"points: simulated, 95% bands; lines: {cells[0].law}"
         title(axes, cells[0].condition, key, note)
         label_ends(axes, _ends(cells, models, "predicted"))
@@ -118,6 +131,18 @@ def ratios(
     ------
     InputError
         If nothing of that name was judged, or the quantity is not judged as a ratio.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> axes = mcjax.plot.ratios(mcjax.verify(study), law="finite_sample")
+    >>> axes.get_xlabel()
+    'generation'
     """
     results = results_of(data)
     cells = [

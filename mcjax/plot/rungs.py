@@ -64,6 +64,19 @@ def ladder(
     ------
     InputError
         If nothing of that name was judged.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> rungs = mcjax.ladder(condition, [1, 2, 4])
+    >>> study = mcjax.Study(rungs, generations=1, chains=512, tolerance=0.3)
+    >>> axes = mcjax.plot.ladder(mcjax.verify(study))
+    >>> axes.get_xlabel()
+    'factor of all sample counts'
     """
     results = results_of(data)
     limits = results.limits(condition, quantity, law)
@@ -86,7 +99,7 @@ def ladder(
     sizes = sorted({1 / scale for scale in scales.values()})
     with axes_for(ax) as axes:
         margin(axes, results.tolerance)
-        ends, shown = [], []
+        ends, shown, bars = [], [], []
         for k, (model, colour) in enumerate(zip(models, PALETTE, strict=False)):
             shift = 0.012 * (k - (len(models) - 1) / 2) * sizes[-1]
             own = sorted(
@@ -97,13 +110,14 @@ def ladder(
             y = [cell.ratio for cell in own]
             error = [1.96 * cell.standard_error / cell.predicted for cell in own]
             ratio_bars(axes, x, y, error, colour=colour, marker=MARKERS[k])
+            bars += [(at - half, at + half) for at, half in zip(y, error, strict=True)]
             [end] = (cell for cell in limits if cell.model == model)
             shown.append((shift, end, colour))
             ends.append((y[-1], model, colour))
         axes.set_ylim(
             *ratio_limits(
                 [cell.ratio for cell in rungs if cell.model in models],
-                [end.interval for _, end, _ in shown],
+                [*bars, *(end.interval for _, end, _ in shown)],
                 results.tolerance,
             )
         )

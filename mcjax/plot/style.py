@@ -90,7 +90,9 @@ def axes_for(ax: Axes | None, width: float = 5.0, height: float = 3.2) -> Iterat
 
     with matplotlib.rc_context(SETTINGS):
         _, ax = pyplot.subplots(figsize=(width, height), layout="constrained")
+        interactive = matplotlib.is_interactive()
         yield ax
+    matplotlib.interactive(interactive)  # the backend of a notebook, just loaded, turns it on
 
 
 def curves(axes: Axes, cells: Sequence[Cell], models: Sequence[str]) -> list[Line2D]:
@@ -161,6 +163,14 @@ def ratio_limits(
     ends = [end for pair in intervals for end in pair if low - reach < end < high + reach]
     low, high = min([low, *ends]), max([high, *ends])
     return low - 0.05 * (high - low), high + 0.05 * (high - low)
+
+
+def from_zero(axes: Axes) -> None:
+    """Begin the vertical axis at 0. Its top follows what is drawn later, also on shared axes."""
+    axes.update_datalim([(0, 0)], updatex=False)
+    for line in axes.lines:
+        line.sticky_edges.y.append(0)
+    axes.autoscale_view(scalex=False)
 
 
 def margin(axes: Axes, tolerance: float) -> None:

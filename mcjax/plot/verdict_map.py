@@ -56,6 +56,18 @@ def verdicts(
     ------
     InputError
         If nothing of that name was judged.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> axes = mcjax.plot.verdicts(mcjax.verify(study))
+    >>> axes.get_xlabel()
+    'generation'
     """
     cells = results_of(data).chosen(condition, quantity, law)
     models = list(dict.fromkeys(cell.model for cell in cells))

@@ -223,7 +223,8 @@ def settled_floor(t: int, place: int = 0) -> tuple[Observe, Predict]:
         return ChainEstimate(float(mean @ mean), most, chains, outcome.chains - chains)
 
     def predict(results: Results) -> float:
-        mean = predict_condition(results[place].condition, LONG).laws["first_order"].bias[LONG, 0]
+        law = predict_condition(results[place].condition, LONG).laws["first_order"]
+        mean = law.centre_errors[LONG, 0]
         return float(mean @ mean)
 
     return observe, predict
@@ -256,7 +257,7 @@ def settled_variance(place: int = 0) -> tuple[Observe, Predict]:
 
 
 def _centre(one: Condition, predictions: Predictions, t: int, k: int) -> float:
-    return float(predictions.laws["first_order"].bias[t, 0, k] + one.theta[k])
+    return float(predictions.laws["first_order"].centre_errors[t, 0, k] + one.theta[k])
 
 
 def _estimate(moments: Moments, index: tuple[int, ...], outcome: Outcome) -> ChainEstimate:

@@ -17,9 +17,10 @@ from mcjax.engine.outcome import Outcome, Tally
 from mcjax.published.entry import BOUND, ConditionResult, Entry, Row
 from mcjax.study.study import Study
 from mcjax.verdicts.cells import Cell, settle
-from mcjax.verdicts.claims import Claim, Estimate, Place, mean_claim, ratio_claim
+from mcjax.verdicts.claims import Claim, Place, mean_claim, ratio_claim
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.equivalence import Verdict, worst
+from mcjax.verdicts.estimates import Estimate
 
 CONFIDENCE = 0.99
 """Joint confidence level of all verdicts of a table."""

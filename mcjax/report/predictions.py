@@ -33,7 +33,8 @@ def show_predictions(console: Console, study: Study, predictions: Sequence[Predi
             show_table(console, table)
             if law.validity is not None:
                 _show_validity(console, condition, law, law.validity)
-            if not law.mse_complete:  # then it is of errors around centres that leave the truth
+            known = not isinstance(law.small_samples, str)
+            if known or not law.mse_complete:  # of errors around centres that leave the truth
                 _show_centres(console, condition, law, times)
         for name, functionals in predicted.functionals.items():
             title = _title(condition, f"{name} (exact), predicted means")
@@ -90,20 +91,23 @@ def _show_accuracy(console: Console, name: str, validity: Validity) -> None:
 def _show_centres(
     console: Console, condition: Condition, law: Prediction, times: Sequence[int]
 ) -> None:
-    """Print how far centres are from the truth, and the variance around them."""
-    console.print(
-        "A term of the order of the variance is missing from these; judge bias and covariance.",
-        style="dim",
-    )
-    spread = np.trace(law.own_covariances, axis1=-2, axis2=-1)
-    away = np.linalg.norm(law.bias, axis=-1)
+    """Print how far centres are from the truth, and the variance and the bias around them."""
+    if not law.mse_complete:
+        console.print(
+            "A term of the order of the variance is missing from these; judge bias and covariance.",
+            style="dim",
+        )
+    known = law.small_samples
+    rows = {
+        "distance from the truth": np.linalg.norm(law.centre_errors, axis=-1),
+        "variance around the centre": np.trace(law.own_covariances, axis1=-2, axis2=-1),
+    }
+    if not isinstance(known, str):
+        rows["bias of small samples"] = np.linalg.norm(known.mean, axis=-1)
     headings = [numbers(f"t = {t}") for t in times]
     table = Table("model", "predicted", *headings, title=_title(condition, "centres of estimates"))
     for i, model in enumerate(condition.network.models):
-        for what, values in (
-            ("distance from the truth", away),
-            ("variance around the centre", spread),
-        ):
+        for what, values in rows.items():
             table.add_row(label(model), what, *(number(values[t, i]) for t in times))
     show_table(console, table)
 

@@ -48,6 +48,12 @@ class BestOf(Selection):
         Whether the best label is the largest, or the closest to the target.
     target : float
         The target.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> mcjax.Feed("a", "a", 100, keep=mcjax.BestOf(4)).keep
+    BestOf(best_of=4, reward='label', target=0.0)
     """
 
     best_of: int

@@ -42,6 +42,12 @@ class Checker(Filter):
         c, p numbers: the checker's labels are 1 with the log odds ``x'c``.
     count : {"accepted", "raw"}
         Whether the samples of the feed are rows that are kept, or rows that are looked at.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> mcjax.Feed("a", "a", 100, keep=mcjax.Checker([1.0, 0.0])).keep
+    Checker(checker=(1.0, 0.0), count='accepted')
     """
 
     checker: Sequence[float]

@@ -33,6 +33,12 @@ class Flip(Relabelling):
     ----------
     flip : float
         q, from 0 to 1.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> mcjax.Feed("a", "a", 100, keep=mcjax.Flip(0.1)).keep
+    Flip(flip=0.1)
     """
 
     flip: float

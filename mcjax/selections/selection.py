@@ -65,6 +65,20 @@ class Selection(ABC):
     Implementations are frozen dataclasses, registered as pytrees
     (:func:`jax.tree_util.register_dataclass`) whose leaves are their numbers, so that conditions
     that differ in these share a program. The first field names the kind in study files.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> import mcjax
+    >>> @dataclass(frozen=True)
+    ... class Everything(mcjax.Selection):
+    ...     def problem(self, model, theta, real):
+    ...         return ""
+    ...     def draw(self, rows):
+    ...         raise NotImplementedError
+    ...
+    >>> Everything().values()
+    ''
     """
 
     relabels: ClassVar[bool] = False
@@ -160,8 +174,8 @@ class Relabelling(Selection):
     def draw(self, rows: Rows) -> Drawn:
         """Draw rows as the reader gets them."""
         attempt = rows.attempt(0)
-        params, theta = self.parameters(rows.model, rows.params, rows.theta)
-        y = self.changed(rows.label(attempt, theta, params), attempt.spare)
+        params, theta = self.parameters(rows.model, rows.params, rows.origins)
+        y = self.changed(rows.label(attempt, rows.of_rows(theta), params), attempt.spare)
         return Drawn(attempt.x, y, jnp.ones_like(rows.wanted))
 
 

@@ -34,6 +34,12 @@ class Temperature(Relabelling):
     ----------
     temperature : float
         T: below 1 for data that are surer than the model, above 1 for data that are less so.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> mcjax.Feed("a", "a", 100, keep=mcjax.Temperature(0.8)).keep
+    Temperature(temperature=0.8)
     """
 
     temperature: float

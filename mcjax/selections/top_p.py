@@ -40,6 +40,12 @@ class TopP(Relabelling):
     References
     ----------
     Holtzman et al., "The curious case of neural text degeneration", ICLR 2020.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> mcjax.Feed("a", "a", 100, keep=mcjax.TopP(0.9)).keep
+    TopP(top_p=0.9)
     """
 
     top_p: float

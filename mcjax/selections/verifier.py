@@ -50,6 +50,12 @@ class Verifier(Filter):
         r.
     count : {"accepted", "raw"}
         Whether the samples of the feed are rows that are kept, or rows that are looked at.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> mcjax.Feed("a", "a", 100, keep=mcjax.Verifier([1.0, 0.0], within=1.0)).keep
+    Verifier(verifier=(1.0, 0.0), within=1.0, count='accepted')
     """
 
     verifier: Sequence[float]

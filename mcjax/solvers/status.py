@@ -6,7 +6,16 @@ from enum import IntEnum
 
 
 class Status(IntEnum):
-    """How a fit ended; ``advice`` says what the status means and what helps."""
+    """How a fit ended; ``advice`` says what the status means and what helps.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> mcjax.Status.SEPARATED
+    <Status.SEPARATED: 3>
+    >>> mcjax.Status(0).name
+    'CONVERGED'
+    """
 
     CONVERGED = 0
     RUNNING = 1

@@ -55,6 +55,28 @@ def load_study(path: str | Path) -> Study:
     ------
     InputError
         If the file is not a valid study; the message names file, field and remedy.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import mcjax
+    >>> text = '''
+    ... [network]
+    ... models = ["a"]
+    ... initial = 100
+    ... feeds = [{ from = "a", to = "a", samples = 100 }]
+    ... [family]
+    ... name = "linear"
+    ... theta = [1.0]
+    ... '''
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "study.toml")
+    ...     _ = path.write_text(text, encoding="utf-8")
+    ...     study = mcjax.load_study(path)
+    ...
+    >>> study.chains, study.conditions[0].network.models
+    (4096, ('a',))
     """
     path = Path(path)
     tables = read_tables(path)
@@ -136,7 +158,14 @@ def load_survey(path: str | Path) -> Survey | None:
 
 @explained
 def builtin_study() -> Study:
-    """Return the study that runs if no file is named: collapse, no collapse, and a flip."""
+    """Return the study that runs if no file is named: collapse, no collapse, and a flip.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> len(mcjax.builtin_study().conditions)
+    12
+    """
     return load_study(builtin_file("study"))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -86,6 +86,14 @@ class Condition(Summarised):
     own_covariances : ndarray, optional
         Covariances of the covariates of the rows that each model generates, shape (M, q, q);
         default to ``covariance``.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.logistic(), theta=[1.0, -1.0])
+    >>> condition.model.name, condition.design
+    ('logistic', 'random')
     """
 
     name: str
@@ -169,6 +177,15 @@ class Study(Summarised):
     InputError
         If a setting is out of range, two conditions have the same name, or the conditions of a
         ladder share their draws and so are not independent.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    Study: 1 condition, 2 generations, 512 chains, ±30% with confidence 99%
+        linear  1 model, 2 feeds
     """
 
     conditions: tuple[Condition, ...]
@@ -282,6 +299,16 @@ def condition(
         does not suit the model, the seed is out of range, the design is unknown, or the estimator
         does not add the model's penalty. Also if ``own_covariances`` is no mapping, or the
         memory is a subsample, whose rows all have ``covariance``.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0], label="half real")
+    Condition 'half real': linear
+      network  1 model, 2 feeds
+      theta    1, -1
+      seed     0
     """
     # imports JAX, which a caller with a model has already imported
     from mcjax.models.penalised import check_penalty
@@ -341,53 +368,6 @@ def condition(
         estimator=estimator,
         own_covariances=own,
     )
-
-
-@checked
-def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:
-    """Return a condition at several sizes, with independent draws for each size.
-
-    Parameters
-    ----------
-    base : Condition
-        The condition at scale 1.
-    scales : iterable of float
-        Factors of all its sample counts.
-
-    Returns
-    -------
-    tuple of Condition
-        One for each scale.
-
-    Raises
-    ------
-    InputError
-        If a scale does not give whole sample counts, and as in :func:`condition`.
-    """
-    covariance = None if base.model.covariates == 0 else base.covariance
-    rungs = []
-    for scale in scales:
-        label, name = (
-            ", ".join(filter(None, (part, f"scale={scale:g}"))) for part in (base.label, base.name)
-        )
-        rung = condition(
-            base.network.scaled(scale),
-            base.model,
-            base.theta,
-            covariance,
-            label=label,
-            seed=base.seed,
-            name=name,
-            design=base.design,
-            estimator=base.estimator,
-            own_covariances=None
-            if base.own_covariances is None
-            else dict(zip(base.network.models, base.own_covariances, strict=True)),
-        )
-        rungs.append(replace(rung, ladder=base.name, scale=float(scale)))
-    if not rungs:
-        raise InputError("scales", "is empty; give factors of the sample counts")
-    return tuple(rungs)
 
 
 def _read_only(value: Any) -> Any:

@@ -47,6 +47,14 @@ class Survey:
     ------
     InputError
         If a setting is out of range.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> survey = mcjax.Survey(models=2)
+    >>> codes, sizes = survey.codes()
+    >>> len(codes)
+    64
     """
 
     models: int

@@ -44,6 +44,18 @@ class Cell:
         suffice if the observed numbers do not change.
     note : str
         Why the cell is not judged; empty if it is.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> cell = mcjax.verify(study).cells[0]
+    >>> cell.quantity, cell.law, cell.verdict
+    ('mse', 'first_order', 'verified')
     """
 
     condition: str

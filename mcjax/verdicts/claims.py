@@ -14,21 +14,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-import numpy as np
-from jaxtyping import Float
-
 from mcjax.calls import explained
 from mcjax.engine.powers import NonNormality
 from mcjax.verdicts.counts import ChainCount
+from mcjax.verdicts.estimates import Estimate
 from mcjax.verdicts.further_chains import left_for_chains, more_for_power
 from mcjax.verdicts.skewed_means import (
-    Numbers,
     Tails,
     factor_of_chains,
     p_above,
     p_below,
     reaches,
-    shape_of,
 )
 
 Interval = tuple[float, float]
@@ -42,7 +38,7 @@ LAW_ERROR = (
 )
 INCOMPLETE = (
     "the mean error does not vanish as samples grow, and the law leaves out a term of the mean"
-    " square that is as large as the variance; judge bias and covariance instead"
+    " square that is as large as the variance{why}; judge bias and covariance instead"
 )
 NOT_FINITE = "no finite estimate or prediction"
 DOUBTFUL = (
@@ -64,88 +60,6 @@ class Place(NamedTuple):
     generation: int
     quantity: str
     law: str
-
-
-@explained
-class Estimate(NamedTuple):
-    """A number with its standard error.
-
-    Attributes
-    ----------
-    value, error : float
-        The number, and its standard error.
-    skewness, excess : float
-        Shape of the distribution of the number, see
-        :class:`~mcjax.engine.powers.NonNormality`.
-    fixed : float
-        The part of ``error`` that does not shrink as chains are added: that of a law which
-        simulates.
-    batches : float
-        Number of batches of draws that ``fixed`` is estimated from; 0 if it is known.
-    """
-
-    value: float
-    error: float
-    skewness: float = 0.0
-    excess: float = 0.0
-    fixed: float = 0.0
-    batches: float = 0
-
-    def plus(self, value: float, error: float, batches: float = 0) -> Estimate:
-        """Return the sum with a number of a law, which has an independent normal error.
-
-        ``batches`` is the number of batches of draws that the error is estimated from.
-        """
-        total = math.hypot(self.error, error)
-        share = self.error / total if 0 < total < math.inf else 1.0
-        return Estimate(
-            value=self.value + value,
-            error=total,
-            skewness=self.skewness * share**3,
-            excess=self.excess * share**4,
-            fixed=math.hypot(self.fixed, error),
-            batches=batches or self.batches,
-        )
-
-    def times(self, factor: float) -> Estimate:
-        """Return the number times a factor."""
-        return self._replace(
-            value=self.value * factor,
-            error=self.error * abs(factor),
-            skewness=math.copysign(1.0, factor) * self.skewness,
-            fixed=self.fixed * abs(factor),
-        )
-
-    def freedom(self, chains: int) -> float:
-        """Return the degrees of freedom of the error, see :func:`welch`."""
-        share = min((self.fixed / self.error) ** 2, 1.0) if self.error > 0 else 0.0
-        return float(welch(share, max(chains - 1, 1), self.batches))
-
-
-def welch(share: Numbers, own: float, batches: float) -> Numbers:
-    """Return the degrees of freedom of an error in two parts (Welch, Biometrika 34, 1947).
-
-    Parameters
-    ----------
-    share : ndarray
-        Share of a law's own error in the squared error.
-    own : float
-        Degrees of freedom of the rest.
-    batches : float
-        Number of batches of draws that the law's error is estimated from; 0 if it is known.
-    """
-    if not batches or not np.any(share):
-        return own
-    return 1 / (np.square(1 - share) / own + np.square(share) / max(batches - 1, 1))
-
-
-@explained
-def estimate_mean(values: Float[np.ndarray, " C"]) -> Estimate:
-    """Estimate a mean from one value of each chain; not finite for fewer than two chains."""
-    if len(values) < 2:
-        return Estimate(math.nan, math.inf)
-    error = values.std(ddof=1) / math.sqrt(len(values))
-    return Estimate(*map(float, (values.mean(), error, *shape_of(values))))
 
 
 @explained
@@ -187,6 +101,20 @@ class Claim:
     deviations : tuple of float
         Relative deviations of the predicted number over the draws of a law that simulates, see
         :meth:`mcjax.laws.prediction.Prediction.deviations`; used on ladders.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> from mcjax.verdicts.claims import Place
+    >>> claim = mcjax.ratio_claim(
+    ...     Place("", "a", 2, "mse", "mine"),
+    ...     observed=mcjax.Estimate(1.02, 0.01),
+    ...     predicted=mcjax.Estimate(1.0, 0.0),
+    ...     tolerance=0.1,
+    ...     count=mcjax.count_chains(4096, 4096, 0.1),
+    ... )
+    >>> claim.within < 0.01
+    True
     """
 
     place: Place
@@ -231,6 +159,20 @@ def ratio_claim(
         Largest departure beyond the tolerance that does not refute the claim.
     tails : Tails, optional
         What is known of the values whose mean is observed.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> from mcjax.verdicts.claims import Place
+    >>> claim = mcjax.ratio_claim(
+    ...     Place("", "a", 2, "mse", "mine"),
+    ...     observed=mcjax.Estimate(1.02, 0.01),
+    ...     predicted=mcjax.Estimate(1.0, 0.0),
+    ...     tolerance=0.1,
+    ...     count=mcjax.count_chains(4096, 4096, 0.1),
+    ... )
+    >>> claim.ratio
+    1.02
     """
     if predicted.value:
         ratio = observed.times(1 / predicted.value)
@@ -292,6 +234,22 @@ def mean_claim(
         What is known of the values whose mean is judged.
     true : float, optional
         The mean if the law is true; the middle of the margin unless given.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> from mcjax.verdicts.claims import Place
+    >>> observed = mcjax.Estimate(0.002, 0.01)
+    >>> claim = mcjax.mean_claim(
+    ...     Place("", "a", 2, "mse", "mine"),
+    ...     observed=observed,
+    ...     predicted=0.0,
+    ...     judged=observed,
+    ...     margin=(-0.1, 0.1),
+    ...     count=mcjax.count_chains(4096, 4096, 0.1),
+    ... )
+    >>> claim.within < 0.01
+    True
     """
     if count.counted < 2 or not all(map(math.isfinite, judged)):
         count = count.unless(NOT_FINITE)

@@ -13,8 +13,9 @@ from jaxtyping import Float
 from mcjax.laws.prediction import FunctionalPrediction, Prediction
 from mcjax.laws.validity import Validity
 from mcjax.study.study import Condition
-from mcjax.verdicts.claims import Claim, Estimate, Place, ratio_claim
+from mcjax.verdicts.claims import Claim, Place, ratio_claim
 from mcjax.verdicts.counts import ChainCount
+from mcjax.verdicts.estimates import Estimate
 from mcjax.verdicts.skewed_means import Tails
 
 
@@ -30,6 +31,17 @@ class Comparison:
         One law's prediction for it.
     tolerance : float
         Margin of every claim, in the unit of its quantity.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> [prediction] = mcjax.predict(study)
+    >>> law = prediction.laws["first_order"]
+    >>> mcjax.Comparison(condition, law, study.tolerance).last
+    2
     """
 
     condition: Condition
@@ -75,6 +87,15 @@ class Comparison:
             remainder=self.remainder,
             otherwise=np.broadcast_to(self.prediction.allowance, self.prediction.mse.shape),
         )
+
+    @property
+    def of_squares(self) -> Float[np.ndarray, "T+1 M"]:
+        """Allowance for mean squared errors where they hold those of centres, (T + 1, M).
+
+        It is :attr:`allowance` unless the law knows the bias of small samples apart.
+        """
+        known = self.prediction.small_samples
+        return self.allowance if isinstance(known, str) else known.of_squares
 
     @cached_property
     def remainder(self) -> Float[np.ndarray, "T+1 M"]:

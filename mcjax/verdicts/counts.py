@@ -58,6 +58,12 @@ def count_chains(
     ChainCount
         With one note at most: that too many chains are lost, that all chains have the same value,
         or that the tail is heavy, in this order of precedence.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> mcjax.count_chains(counted=1000, drawn=1024, tolerance=0.1).note
+    '24 of 1024 chains have no estimate'
     """
     lost = drawn - counted
     count = ChainCount(counted, lost)

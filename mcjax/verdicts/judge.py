@@ -84,6 +84,20 @@ class Verification(Summarised):
         functions. The same holds for ``predictions``, which are then empty.
     predictions : tuple of Predictions
         The predictions by which it was judged, for each condition.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> verification = mcjax.verify(study)
+    >>> verification.to_dataframe()[["generation", "law", "verdict"]].head(2)
+       generation          law   verdict
+    0           0  first_order  verified
+    1           1  first_order  verified
     """
 
     cells: tuple[Cell, ...]
@@ -165,6 +179,18 @@ def judge(
         Outcome of each condition.
     decided : sequence of Cell, optional
         Cells that an earlier look decided; they stay as they are.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> outcomes = [tally.outcome for tally in mcjax.simulate(study)]
+    >>> mcjax.judge(study, mcjax.predict(study), outcomes).verdict
+    'verified'
     """
     claims, ladders, settled = claims_of(study, predictions, outcomes)
     kept = {cell.place: cell for cell in decided}
@@ -238,7 +264,9 @@ def claims_of(
                 " them in its units()",
             )
         if quantity.of_squares and not comparison.prediction.mse_complete:
-            made = [unjudged(claim, INCOMPLETE) for claim in made]
+            unknown = comparison.prediction.small_samples
+            why = f", because {unknown}" if isinstance(unknown, str) and unknown else ""
+            made = [unjudged(claim, INCOMPLETE.format(why=why)) for claim in made]
         credible = _credible(comparison)
         made = [c if credible[c.place.generation] else unjudged(c, DOUBTFUL) for c in made]
         beyond = _beyond_reach(comparison, study.tolerance)

@@ -93,6 +93,21 @@ def dataset(
     ------
     InputError
         If the verification is of another study.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, tolerance=0.3)
+    >>> predictions = mcjax.predict(study)
+    >>> outcomes = [tally.outcome for tally in mcjax.simulate(study)]
+    >>> verification = mcjax.judge(study, predictions, outcomes)
+    >>> results = mcjax.dataset(study, predictions, outcomes, verification)
+    >>> results["verdict"].sel(law="first_order", generation=2, quantity="mse").item()
+    'verified'
     """
     import xarray  # heavy, and for labelled results alone
 

@@ -24,8 +24,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import ndtri
 
-from mcjax.verdicts.claims import Claim, Estimate, Place, ratio_claim
+from mcjax.verdicts.claims import Claim, Place, ratio_claim
 from mcjax.verdicts.counts import ChainCount
+from mcjax.verdicts.estimates import Estimate
 from mcjax.verdicts.extrapolation import (
     Limit,
     extrapolate,

@@ -21,8 +21,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import ndtri
 
-from mcjax.verdicts.claims import Claim, Estimate, Place, mean_claim
+from mcjax.verdicts.claims import Claim, Place, mean_claim
 from mcjax.verdicts.counts import ChainCount
+from mcjax.verdicts.estimates import Estimate
 from mcjax.verdicts.extrapolation import left_out
 from mcjax.verdicts.further_chains import EXPECTED_POWER
 from mcjax.verdicts.planning import fewest

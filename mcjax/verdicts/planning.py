@@ -31,6 +31,12 @@ class UnplannedCells:
         Name of the quantity of their claims.
     count : int
         Number of cells.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> mcjax.UnplannedCells("my quantity", count=4)
+    UnplannedCells(quantity='my quantity', count=4)
     """
 
     quantity: str
@@ -160,6 +166,16 @@ class RatioCells(NormalCells):
     """Cells about ratios of observed to predicted numbers.
 
     The standard error of such a ratio is proportional to the ratio.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> import numpy as np
+    >>> cells = mcjax.RatioCells("absolute", np.full(3, 0.8), np.zeros(3), np.zeros(3))
+    >>> cells.count
+    3
+    >>> round(cells.chains(tolerance=0.1, level=0.01, miss=0.1))
+    952
     """
 
     def departures(

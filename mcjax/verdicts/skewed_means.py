@@ -57,6 +57,12 @@ class Tails(Enum):
 
     The value is the largest x^4 / C, for C chains and a level that a normal variable exceeds with x
     standard deviations, at which the interval keeps its level.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> round(mcjax.Tails.SQUARES.fewest_chains(level=1e-4))
+    76
     """
 
     SQUARES = 3.0

@@ -31,9 +31,10 @@ from mcjax.laws.collapse.origins import Clause
 from mcjax.laws.first_order.collapse_rates import CollapseRates
 from mcjax.study.survey import Survey
 from mcjax.verdicts.cells import Cell, settle
-from mcjax.verdicts.claims import Claim, Estimate, Place, mean_claim, ratio_claim
+from mcjax.verdicts.claims import Claim, Place, mean_claim, ratio_claim
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.equivalence import Verdict, worst
+from mcjax.verdicts.estimates import Estimate
 from mcjax.verdicts.failures import count_failures
 from mcjax.verdicts.quantities.collapse import BOUNDARY
 from mcjax.verdicts.skewed_means import Tails
@@ -65,6 +66,16 @@ class SurveyVerdict:
         Number of failed fits by reason.
     without : {"closed", "self-loop", "period"} or None
         Clause that is left out of the law, if any.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> survey = mcjax.Survey(models=1, generations=64, chains=2560)
+    >>> verdict = mcjax.judge_pieces(survey, [errors for _, errors in mcjax.survey_pieces(survey)])
+    >>> len(verdict.cells), verdict.verdict
+    (8, 'verified')
     """
 
     survey: Survey

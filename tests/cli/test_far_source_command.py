@@ -55,10 +55,12 @@ def test_predict_gives_centre_and_spread(far_file, call_json):
     np.testing.assert_allclose(
         400 * np.ravel(law["spread"]), [6.93364, 4.72607, 4.69871], atol=6e-6
     )
-    np.testing.assert_allclose(law["bias"], np.abs(np.array(law["centre"]) - 1)[..., 0])
-    squares = np.square(law["bias"]) + law["spread"]
+    away, small = np.array(law["centre"]) - 1, np.array(law["small_sample_bias"])
+    np.testing.assert_allclose(400 * np.ravel(small), [2.95205, 1.39792, 0.75683], atol=6e-6)
+    np.testing.assert_allclose(law["bias"], np.abs(away + small)[..., 0])
+    squares = (away**2 + 2 * away * small)[..., 0] + law["spread"]
     np.testing.assert_allclose(law["mse"], squares)
-    assert law["mse_complete"] is False
+    assert law["mse_complete"] is True
 
 
 def test_verify_judges_centre_and_spread(far_file, tmp_path, call):
@@ -68,14 +70,26 @@ def test_verify_judges_centre_and_spread(far_file, tmp_path, call):
     assert call("verify", far_file, "--quiet", "--theory", wrong)[0] == 1
 
 
+KEPT = STUDY.replace("samples = 100\ntheta", 'samples = 100\nreal = "reused"\ntheta')
+"""A source whose rows are read again, around which the bias of small samples is not known."""
+
+
+def test_mean_squares_are_judged_with_the_bias_of_small_samples(far_file, call_json):
+    far_file.write_text(STUDY.replace('["bias", "covariance"]', '["mse"]'))
+    status, found = call_json("verify", far_file, "--quiet")
+    assert status == 0
+    assert {cell["verdict"] for cell in found["cells"]} == {"verified"}
+
+
 def test_a_mean_square_that_is_known_in_part_is_not_judged(far_file, call_json):
-    far_file.write_text(STUDY.replace('["bias", "covariance"]', '["mse", "collapse", "growth"]'))
+    far_file.write_text(KEPT.replace('["bias", "covariance"]', '["mse", "collapse", "growth"]'))
     status, found = call_json("verify", far_file, "--quiet")
     assert status == 3
     assert {cell["quantity"] for cell in found["cells"]} >= {"mse", "collapse"}
     assert {cell["verdict"] for cell in found["cells"]} == {"inconclusive"}
     notes = {cell["note"] for cell in found["cells"] if cell["quantity"] == "mse"}
-    assert all("judge bias and covariance" in note for note in notes)
+    words = "because real data are read again and again; judge bias and covariance"
+    assert all(words in note for note in notes)
 
 
 def test_diagnose_counts_it_as_real_data(far_file, call_json):
@@ -84,9 +98,20 @@ def test_diagnose_counts_it_as_real_data(far_file, call_json):
 
 
 def test_the_table_shows_centres_where_mean_squares_are_incomplete(far_file, call):
+    far_file.write_text(KEPT)
     status, out, _ = call("predict", far_file)
     assert status == 0
     assert "judge bias and covariance" in out
+    assert "bias of small samples" not in out
     [away] = [line for line in out.splitlines() if "distance from the truth" in line]
     numbers = [float(word) for word in away.split() if word[0].isdigit()]
     np.testing.assert_allclose(numbers, [0, 1 - 0.43169, 1 - 0.20885], atol=1e-3)
+
+
+def test_the_table_shows_the_bias_of_small_samples(far_file, call):
+    status, out, _ = call("predict", far_file)
+    assert status == 0
+    assert "judge bias and covariance" not in out
+    [bias] = [line for line in out.splitlines() if "bias of small samples" in line]
+    numbers = [float(word) for word in bias.split() if word[0].isdigit()]
+    np.testing.assert_allclose(400 * np.array(numbers), [2.952, 1.398, 0.757], atol=1e-3)

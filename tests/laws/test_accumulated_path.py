@@ -18,7 +18,8 @@ from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
 from mcjax.models.quantile import quantile
 from mcjax.network import Generation, Series, Source, build_network, cycle
-from mcjax.study.study import Study, condition, ladder
+from mcjax.study.ladder import ladder
+from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
 
 POOL = {"memory": "accumulate"}

@@ -19,7 +19,8 @@ from mcjax.models.glm import logistic
 from mcjax.models.location import huber, linear
 from mcjax.models.minimum_norm import minimum_norm
 from mcjax.network import Growing, Source, build_network, topologies
-from mcjax.study.study import Study, condition, ladder
+from mcjax.study.ladder import ladder
+from mcjax.study.study import Study, condition
 
 ALPHA = 1e-6
 LOOP = topologies.self_loop(samples=30, initial=40)

@@ -17,8 +17,9 @@ from mcjax.models.location import linear
 from mcjax.models.penalised import penalised
 from mcjax.network import Source, build_network
 from mcjax.study.identity import identity
+from mcjax.study.ladder import ladder
 from mcjax.study.load import load_study
-from mcjax.study.study import Study, condition, ladder
+from mcjax.study.study import Study, condition
 
 ROWS = 500
 AXES = {"0": [[0.01, 0.0], [0.0, 1.0]], "1": [[1.0, 0.0], [0.0, 0.01]]}

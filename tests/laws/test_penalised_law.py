@@ -12,7 +12,8 @@ from scipy.special import expit
 import mcjax
 from mcjax import api
 from mcjax.laws.first_order import path_system, population_path
-from mcjax.laws.first_order.path_system import path_of, pooled_mse_on_path
+from mcjax.laws.first_order.path_system import path_of
+from mcjax.laws.first_order.pooled_path import pooled_mse_on_path
 from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
 from mcjax.models.penalised import penalised
@@ -56,6 +57,9 @@ def test_the_pooled_estimator_is_penalised_too():
     rows = 0.49 / s / pooled_mse_on_path(plain)  # of all real samples
     noise = 0.49 * s + 2 * s**2 * (centre - theta) ** 2
     expected = noise / (s + ridge) ** 2 / rows + (centre - theta) ** 2
+    # the mean of theta S / (S + ridge), for the mean square S of the covariates
+    bias = -2 * theta * ridge * s**2 / (s + ridge) ** 3 / rows
+    expected += 2 * (centre - theta) * bias
     assert pooled_mse_on_path(one) == pytest.approx(expected, rel=1e-10)
 
 

@@ -18,9 +18,10 @@ from mcjax.models.glm import logistic
 from mcjax.models.information import UNIT
 from mcjax.models.location import linear
 from mcjax.network import Source, build_network
+from mcjax.study.ladder import ladder
 from mcjax.study.load import load_study
 from mcjax.study.networks import read_network
-from mcjax.study.study import Study, condition, ladder
+from mcjax.study.study import Study, condition
 
 pytestmark = pytest.mark.statistical
 

@@ -7,7 +7,8 @@ import pytest
 from mcjax import api
 from mcjax.models.glm import logistic, poisson
 from mcjax.network import Source, build_network
-from mcjax.study.study import Study, condition, ladder
+from mcjax.study.ladder import ladder
+from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
 
 pytestmark = pytest.mark.statistical

@@ -104,6 +104,16 @@ def test_a_ladder_approaches_its_limit(judged, ax):
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["limit", "4", "2", "1"]
 
 
+def test_bars_of_rungs_are_within_the_axes(judged, ax):
+    data = judged.to_dataset()
+    data["standard_error"] = 4 * data.standard_error  # bars longer than the interval of the limit
+    plot.ladder(data, "one", ax=ax)
+    bottom, top = ax.get_ylim()
+    bars = [path.vertices[:, 1] for lines in ax.collections for path in lines.get_paths()]
+    assert bottom < min(map(np.min, bars))
+    assert max(map(np.max, bars)) < top
+
+
 def test_power_is_that_of_the_plan(judged, ax):
     study = mcjax.Study(judged.study.conditions[:1], generations=2, chains=512, tolerance=0.4)
     plot.power(study, ax=ax)
@@ -182,12 +192,15 @@ def test_a_diagnosis_of_another_network_is_refused(ax):
         plot.network(one, mcjax.diagnose(other), ax=ax)
 
 
-def test_generations_that_take_turns_are_drawn_without_a_diagnosis(ax):
-    day, night = (mcjax.Generation([("a", "b", n)]) for n in (20, 40))
-    cycle = mcjax.Network(("a", "b"), later=mcjax.cycle(day, night), initial=(20, 20))
-    plot.network(cycle, ax=ax)
-    assert "change with time" in ax.get_title("left")
-    assert ax.get_legend() is None
+def test_feeds_of_all_phases_are_drawn_with_the_worst_verdicts(ax):
+    day, night = (mcjax.Generation([(*ends, 20)]) for ends in (("b", "a"), ("a", "b")))
+    net = mcjax.Network(("a", "b"), later=mcjax.cycle(day, night), initial=(20, 20))
+    plot.network(net, ax=ax)
+    assert ax.get_title("left") == "feeds of 2 phases, and the worst of each model"
+    arrows = [text for text in ax.texts if getattr(text, "arrow_patch", None)]
+    assert len(arrows) == 2
+    entries = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert entries == ["collapses", "collapse begins"]
 
 
 def test_a_graph_that_nobody_can_read_is_refused(ax):
@@ -207,6 +220,35 @@ def test_names_do_not_overlap(ax):
     assert len(boxes) == 4
     assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
     assert [text.get_color() for text in ax.texts] == list(PALETTE[:4])
+
+
+def test_panels_that_share_an_axis_show_all_errors_from_0_on(judged):
+    small, large = Figure().subplots(1, 2, sharey=True)
+    plot.errors(judged, "one, scale=4", ax=small)
+    plot.errors(judged, "one, scale=1", ax=large)
+    bottom, top = large.get_ylim()
+    assert bottom == 0
+    assert top > max(line.get_ydata().max() for line in large.lines)
+
+
+def test_a_backend_that_draws_at_once_goes_on_doing_so(judged, monkeypatch):
+    """That of notebooks turns this on when it is loaded, at the first figure."""
+    from matplotlib import pyplot
+
+    pyplot.switch_backend("agg")
+    create = pyplot.subplots
+
+    def first(*args, **kwargs):
+        matplotlib.interactive(True)
+        return create(*args, **kwargs)
+
+    monkeypatch.setattr(pyplot, "subplots", first)
+    before = matplotlib.is_interactive()
+    try:
+        pyplot.close(plot.errors(judged, "one, scale=1").figure)
+        assert matplotlib.is_interactive()
+    finally:
+        matplotlib.interactive(before)
 
 
 def test_settings_are_left_alone_and_a_new_figure_has_ours(judged):

@@ -24,7 +24,8 @@ from mcjax.network import build_network
 from mcjax.report.store import Store
 from mcjax.report.tabular import netcdf
 from mcjax.study.identity import identity
-from mcjax.study.study import Study, condition, ladder
+from mcjax.study.ladder import ladder
+from mcjax.study.study import Study, condition
 from mcjax.verdicts.frames import TEXTS
 from mcjax.verdicts.judge import judge
 

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mcjax import api
 from mcjax.errors import InputError
 from mcjax.models.location import linear
 from mcjax.network.topologies import self_loop
 from mcjax.numbers import how_many
 from mcjax.study.study import Study, condition
+from mcjax.study.theory import theory_for
 from mcjax.text import number, strict_json, with_error
 
 
@@ -154,4 +154,4 @@ def test_lists_of_one_number_are_called_so():
         Study((condition(self_loop(samples=9, initial=9), linear(), np.ones(p)),)) for p in (2, 1)
     )
     with pytest.raises(InputError, match="has 1 number, and the study's has 2"):
-        api.theory_for(two, one)
+        theory_for(two, one)

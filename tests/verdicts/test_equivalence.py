@@ -7,9 +7,10 @@ import pytest
 from scipy import stats
 
 from mcjax.verdicts.cells import settle
-from mcjax.verdicts.claims import Estimate, Place, ratio_claim
+from mcjax.verdicts.claims import Place, ratio_claim
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED, worst
+from mcjax.verdicts.estimates import Estimate
 
 
 def claim_of(ratio, error, chains, tolerance=0.05, name="0"):

@@ -25,12 +25,14 @@ from mcjax.report.tables import show_verification
 from mcjax.report.tabular import parquet
 from mcjax.report.verification import verification_json
 from mcjax.solvers.status import Status
-from mcjax.study.study import Study, condition, ladder
+from mcjax.study.ladder import ladder
+from mcjax.study.study import Study, condition
 from mcjax.text import strict_json
 from mcjax.verdicts.cells import settle
-from mcjax.verdicts.claims import Estimate, Place, ratio_claim
+from mcjax.verdicts.claims import Place, ratio_claim
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
+from mcjax.verdicts.estimates import Estimate
 from mcjax.verdicts.judge import judge
 from mcjax.verdicts.labelled import dataset
 from mcjax.verdicts.quantities.registry import QUANTITIES

@@ -18,10 +18,11 @@ from mcjax.models.generative import categorical, poisson_mean
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.cells import settle
-from mcjax.verdicts.claims import Estimate, Place
+from mcjax.verdicts.claims import Place
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
+from mcjax.verdicts.estimates import Estimate
 from mcjax.verdicts.plan import plan
 from mcjax.verdicts.quantities.functional import QUANTITY, functional_claim
 

@@ -8,9 +8,10 @@ from known_errors import SPREAD, claims, law, outcomes, paths
 from scipy import stats
 
 from mcjax.verdicts.cells import settle
-from mcjax.verdicts.claims import ALLOWED, Estimate, Place, never_verified, ratio_claim
+from mcjax.verdicts.claims import ALLOWED, Place, never_verified, ratio_claim
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE
+from mcjax.verdicts.estimates import Estimate
 from mcjax.verdicts.skewed_means import Tails
 
 CHAINS, TOLERANCE, LEVEL = 400, 0.05, 0.01

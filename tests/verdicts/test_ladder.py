@@ -13,12 +13,14 @@ from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import linear
 from mcjax.models.quantile import quantile
 from mcjax.network import Source, build_network, topologies
+from mcjax.study.ladder import ladder
 from mcjax.study.load import load_study
-from mcjax.study.study import Study, condition, ladder
+from mcjax.study.study import Study, condition
 from mcjax.verdicts.cells import settle
-from mcjax.verdicts.claims import Estimate, Place, ratio_claim
+from mcjax.verdicts.claims import Place, ratio_claim
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
+from mcjax.verdicts.estimates import Estimate
 from mcjax.verdicts.judge import judge
 from mcjax.verdicts.ladder import Rung, climb, limit_of
 

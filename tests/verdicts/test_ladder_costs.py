@@ -9,9 +9,10 @@ from scipy import stats
 import mcjax
 from mcjax import api
 from mcjax.verdicts.cells import settle
-from mcjax.verdicts.claims import Estimate, Place, ratio_claim
+from mcjax.verdicts.claims import Place, ratio_claim
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
+from mcjax.verdicts.estimates import Estimate
 from mcjax.verdicts.judge import judge
 from mcjax.verdicts.ladder import Rung, climb
 from mcjax.verdicts.ladder_costs import TOO_SLOW, Departure

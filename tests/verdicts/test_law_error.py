@@ -16,9 +16,10 @@ from mcjax.models.location import linear
 from mcjax.network import Source, build_network
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.cells import settle
-from mcjax.verdicts.claims import DOUBTFUL, LAW_ERROR, Estimate, Place, ratio_claim
+from mcjax.verdicts.claims import DOUBTFUL, LAW_ERROR, Place, ratio_claim
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
+from mcjax.verdicts.estimates import Estimate
 from mcjax.verdicts.further_chains import more_for_power
 from mcjax.verdicts.judge import judge
 from mcjax.verdicts.quantities import bias, covariance

@@ -14,10 +14,12 @@ from mcjax.engine.outcome import summarise
 from mcjax.engine.powers import NonNormality
 from mcjax.models.location import linear
 from mcjax.network import topologies
-from mcjax.study.study import Study, condition, ladder
-from mcjax.verdicts.claims import Estimate, Place, ratio_claim
+from mcjax.study.ladder import ladder
+from mcjax.study.study import Study, condition
+from mcjax.verdicts.claims import Place, ratio_claim
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
+from mcjax.verdicts.estimates import Estimate
 from mcjax.verdicts.judge import claims_of, judge
 from mcjax.verdicts.ladder import Rung, climb
 from mcjax.verdicts.plan import plan

@@ -11,7 +11,8 @@ from mcjax import api
 from mcjax.laws.prediction import Predictions
 from mcjax.models.location import linear
 from mcjax.network import topologies
-from mcjax.study.study import Study, condition, ladder
+from mcjax.study.ladder import ladder
+from mcjax.study.study import Study, condition
 from mcjax.verdicts.judge import judge
 from mcjax.verdicts.plan import plan
 from mcjax.verdicts.power import likeliest, true_law

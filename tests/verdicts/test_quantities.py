@@ -13,9 +13,10 @@ from mcjax.models.location import linear
 from mcjax.network import topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.cells import settle
-from mcjax.verdicts.claims import ALLOWED, Estimate, Place, ratio_claim
+from mcjax.verdicts.claims import ALLOWED, Place, ratio_claim
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
+from mcjax.verdicts.estimates import Estimate
 from mcjax.verdicts.quantities.normality import kolmogorov
 from mcjax.verdicts.tails import HEAVY
 from mcjax.verdicts.whitening import BEYOND

@@ -17,9 +17,10 @@ from mcjax.solvers.status import Status
 from mcjax.study.load import builtin_file, load_survey
 from mcjax.study.survey import Survey
 from mcjax.verdicts.cells import settle
-from mcjax.verdicts.claims import Estimate, Place, mean_claim
+from mcjax.verdicts.claims import Place, mean_claim
 from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
+from mcjax.verdicts.estimates import Estimate
 from mcjax.verdicts.survey import judge_survey
 
 pytestmark = pytest.mark.statistical

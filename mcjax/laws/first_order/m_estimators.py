@@ -22,7 +22,14 @@ from mcjax.laws.first_order.departures import departure, spread_lost
 from mcjax.laws.first_order.information import information_of
 from mcjax.laws.first_order.limits import growth, limit, mean_limit
 from mcjax.laws.first_order.linear_system import LinearSystem, covariances, means
-from mcjax.laws.first_order.path_system import growth_at_end, path_of, pooled_mse_on_path
+from mcjax.laws.first_order.path_bias import (
+    PathBias,
+    bias_at_end,
+    path_bias,
+    small_sample_bias,
+)
+from mcjax.laws.first_order.path_system import Path, growth_at_end, path_of
+from mcjax.laws.first_order.pooled_path import pooled_mse_on_path
 from mcjax.laws.first_order.population_path import SETTLED, close
 from mcjax.laws.first_order.rule_of_thumb import allowance, effective_rows
 from mcjax.laws.first_order.score_equations import linear_system, pooled_first_order
@@ -36,6 +43,7 @@ from mcjax.laws.first_order.tabulated_scores import tabulated
 from mcjax.laws.law import GROWING, STOPS, Inapplicable, Reason, changing, has_long_run
 from mcjax.laws.prediction import Prediction, mean_squares
 from mcjax.laws.second_order.m_estimators import corrections
+from mcjax.laws.validity import SmallSampleBias
 from mcjax.models.information import Information
 from mcjax.numbers import how_many
 from mcjax.study.study import Condition
@@ -186,28 +194,54 @@ def _around_path(condition: Condition, generations: int) -> Prediction:
     few = _too_few(path.rows, condition)
     if few is not None:
         raise Inapplicable(few.sentence)
-    slopes, limits = np.full((2, net.size), np.nan)
-    stable = np.zeros(net.size, bool)
-    if path.late is not None:
-        slopes, stable = growth_at_end(path, net)
-        slopes = slopes if forgets else np.full_like(slopes, np.nan)
-        away = path.limit - condition.theta
-        away[np.abs(away) < SETTLED * max(1.0, np.abs(condition.theta).max())] = 0  # rounding
-        limits = mean_squares(limit(path.late, stable), net.size, away)
-    return Prediction.of(
+    away, rule = path.centres - condition.theta, allowance(condition, generations, path.effective)
+    rule = rule + 2 * path.flatness
+    bias: PathBias | None = None
+    small_samples: SmallSampleBias | str
+    try:
+        bias = path_bias(path)
+        small_samples = small_sample_bias(path, bias, condition.theta, rule)
+    except Inapplicable as error:
+        bias, small_samples = None, str(error)
+    mean = away if bias is None else away + bias.mean
+    slopes, limits, stable = _end_of(path, condition, bias)
+    law = Prediction.of(
         path.covariance,
         net.size,
-        path.centres - condition.theta,
-        growth=slopes,
+        mean,
+        # without the square of a bias, which is of the order 1/n^2
+        mse=mean_squares(path.covariance, net.size) + (away * (2 * mean - away)).sum(-1),
+        growth=slopes if forgets else np.full_like(slopes, np.nan),
         limit=np.where(stable, limits, np.nan),
         asymptotic=True,
-        allowance=allowance(condition, generations, path.effective) + 2 * path.flatness,
+        allowance=rule,
         # a bias of the order 1/n matters only beside an error of the centre
-        mse_complete=bool(close(path.centres, condition.theta)) or _unbiased(condition),
+        mse_complete=bool(close(path.centres, condition.theta))
+        or bias is not None
+        or _unbiased(condition),
         reference="first-order expansion around the population path, derived in"
         f" mcjax.laws.first_order.{'path_system' if forgets else 'accumulated_path'}",
         pooled=None if net.plain else pooled_mse_on_path(condition),
     )
+    return replace(law, small_samples=small_samples)
+
+
+def _end_of(
+    path: Path, condition: Condition, bias: PathBias | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the growth of variances, the limits of MSEs, and which models settle, each (M,)."""
+    net = condition.network
+    if path.late is None:
+        slopes, limits = np.full((2, net.size), np.nan)
+        return slopes, limits, np.zeros(net.size, bool)
+    slopes, stable = growth_at_end(path, net)
+    away = path.limit - condition.theta
+    away[np.abs(away) < SETTLED * max(1.0, np.abs(condition.theta).max())] = 0  # rounding
+    covariance = limit(path.late, stable)
+    limits = mean_squares(covariance, net.size, away)
+    if bias is not None:
+        limits = limits + 2 * (away * bias_at_end(path, bias, stable, covariance)).sum(-1)
+    return slopes, limits, stable
 
 
 def _unbiased(condition: Condition) -> bool:

@@ -31,7 +31,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from mcjax.chains.layout import network_arrays, real_samples, shape_of, tables_of
+from mcjax.chains.layout import network_arrays, shape_of, tables_of
 from mcjax.laws.collapse.origins import collapse_origins
 from mcjax.laws.first_order.linear_system import LinearSystem, covariances
 from mcjax.laws.first_order.population import Population
@@ -40,7 +40,6 @@ from mcjax.laws.first_order.population_path import (
     Fits,
     Populations,
     Reads,
-    centre_of,
     close,
     fits_of,
     flatness,
@@ -83,6 +82,10 @@ class Path:
         Where the centres settle; nan if they do not.
     late : LinearSystem or None
         The system around the limit, or None.
+    fits : tuple of dict
+        The fits of generations 0 to T, by model; empty where data accumulate.
+    end : dict or None
+        The fits at the limit, or None.
     """
 
     centres: Float[np.ndarray, "T+1 M p"]
@@ -94,6 +97,8 @@ class Path:
     effective: float
     limit: Float[np.ndarray, "M p"]
     late: LinearSystem | None
+    fits: tuple[Fits, ...] = ()
+    end: Fits | None = None
 
 
 def growth_at_end(path: Path, net: Network) -> tuple[np.ndarray, np.ndarray]:
@@ -168,13 +173,13 @@ def path_of(condition: Condition, generations: int) -> Path:
         centres.append(moved(centres[-1], fits))
     *before, last = _systems(begun, later)
     system = replace(last, before=tuple(before))
-    limit, late = np.full_like(centres[0], np.nan), None
+    limit, late, last_fits = np.full_like(centres[0], np.nan), None, None
     if has_long_run(net):
         remembers = populations.ridge == 0 and bool(collapse_origins(net))
         end = settled(later_tables[-1], populations, centres[-1], remembers)
         if end is not None:
-            limit, fits = end
-            late = system_around(begun, fits)
+            limit, last_fits = end
+            late = system_around(begun, last_fits)
     covariance = covariances(system, generations)
     return Path(
         centres=np.array(centres[: generations + 1]),
@@ -186,6 +191,8 @@ def path_of(condition: Condition, generations: int) -> Path:
         effective=effective_on_path([begun, *later[:generations]]),
         limit=limit,
         late=late,
+        fits=(begun, *later[:generations]),
+        end=last_fits,
     )
 
 
@@ -244,34 +251,6 @@ def system_around(begun: Fits, fits: Fits) -> LinearSystem:
     """Return the system of errors where every generation after generation 0 has the same fits."""
     [system] = _systems(begun, [fits])
     return system
-
-
-def pooled_mse_on_path(condition: Condition) -> float | None:
-    """Return the MSE of the estimator that fits every real sample of a generation, unweighted.
-
-    Each sample counts once, and the penalty of the model, if it has one, is part of the fit. The
-    result is None if the samples change with time.
-    """
-    net = condition.network
-    read = (*net.first, *net.later.feeds)
-    if net.later.rows_vary or any(f.keep and f.origin in net.source_index for f in read):
-        return None
-    populations = Populations(condition)
-    tables = tables_of(network_arrays(net, shape_of([net])))
-    places = real_samples(tables, net.size)
-    rows = [int(tables[g].samples[i, b]) for g, i, b in places]
-    data = [
-        populations.of(int(tables[g].origin[i, b]), condition.theta[None]) for g, i, b in places
-    ]
-    share = np.array(rows) / sum(rows)
-    centre, slope, _ = centre_of(data, share, condition.theta, populations.ridge)
-    gain = np.linalg.inv(slope)
-    offset = centre - condition.theta
-    spread = sum(
-        weight**2 / count * kind.covariance(centre, centre)
-        for weight, count, kind in zip(share, rows, data, strict=True)
-    )
-    return float(np.trace(gain @ spread @ gain.T) + offset @ offset)
 
 
 def _systems(begun: Fits, later: list[Fits]) -> list[LinearSystem]:

@@ -14,6 +14,9 @@ import numpy as np
 from jaxtyping import Float
 
 from mcjax.estimators.predictor import Params
+from mcjax.laws.law import Inapplicable
+
+UNKNOWN = "the curvature of the mean score is not known for such data"
 
 Vector = Float[np.ndarray, " p"]
 Matrix = Float[np.ndarray, "p p"]
@@ -55,6 +58,39 @@ class Score(NamedTuple):
     by_reader: Matrix
 
 
+class Curvature(NamedTuple):
+    """What bends the score equation, and how noisy its slope is, at one reader and origin.
+
+    Attributes
+    ----------
+    by_reader, mixed, by_parent : ndarray, shape (p, p, p)
+        ``d2S/dm2``, ``d2S/dm dv`` and ``d2S/dv2``: the axis of the score, then those of the
+        derivatives.
+    product : ndarray, shape (p, p, p)
+        ``E[H (x) s]`` of the Hessian H and the score s of one row.
+    """
+
+    by_reader: Float[np.ndarray, "p p p"]
+    mixed: Float[np.ndarray, "p p p"]
+    by_parent: Float[np.ndarray, "p p p"]
+    product: Float[np.ndarray, "p p p"]
+
+
+class SlopeMoments(NamedTuple):
+    """Moments of the Hessian H of one row, in the metric of a matrix G.
+
+    Attributes
+    ----------
+    square : ndarray, shape (p, p)
+        ``E[H G H]``.
+    cube : float
+        ``E[tr(G H)^3]``.
+    """
+
+    square: Matrix
+    cube: float
+
+
 class Population(ABC):
     """The distribution of the rows of one feed.
 
@@ -87,6 +123,26 @@ class Population(ABC):
     @abstractmethod
     def score(self, reader: Vector) -> Score:
         """Return the mean score of one row and its slope, for a reader at ``reader``."""
+
+    def curvature(self, reader: Vector) -> Curvature:
+        """Return what bends the mean score of a reader at ``reader``.
+
+        Raises
+        ------
+        Inapplicable
+            If it is not known.
+        """
+        raise Inapplicable(UNKNOWN)
+
+    def slope_moments(self, reader: Vector, metric: Matrix) -> SlopeMoments:
+        """Return moments of the Hessian of one row for a reader at ``reader``.
+
+        Raises
+        ------
+        Inapplicable
+            If they are not known.
+        """
+        raise Inapplicable(UNKNOWN)
 
     @abstractmethod
     def by_parent(self, reader: Vector) -> Matrix:

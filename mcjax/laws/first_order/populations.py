@@ -7,7 +7,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from mcjax.laws.first_order.normal_population import STANDARD, NormalPopulation
-from mcjax.laws.first_order.population import Matrix, Origin, Population, Score, Vector
+from mcjax.laws.first_order.population import (
+    Curvature,
+    Matrix,
+    Origin,
+    Population,
+    Score,
+    SlopeMoments,
+    Vector,
+)
 from mcjax.laws.first_order.predictor_population import PredictorPopulation
 from mcjax.laws.first_order.simulated_population import SimulatedPopulation
 from mcjax.laws.law import Inapplicable
@@ -86,7 +94,8 @@ class Moved(Population):
     origin : Origin
         Whoever generates the rows.
     derivative : ndarray, shape (p, p)
-        Derivative of these parameters in those of the origin.
+        Derivative of these parameters in those of the origin, of which they are a linear function
+        if the rows are those of a model of a linear predictor.
     """
 
     def __init__(self, moved: Population, origin: Origin, derivative: Matrix):
@@ -104,6 +113,18 @@ class Moved(Population):
     def covariance(self, first: Vector, second: Vector) -> Matrix:
         """Return the covariance of the scores of two readers of one row, (p, p)."""
         return self._moved.covariance(first, second)
+
+    def curvature(self, reader: Vector) -> Curvature:
+        """Return what bends the mean score of a reader at ``reader``."""
+        there, by = self._moved.curvature(reader), self._derivative
+        return there._replace(
+            mixed=there.mixed @ by,
+            by_parent=np.einsum("abc,bd,ce->ade", there.by_parent, by, by),
+        )
+
+    def slope_moments(self, reader: Vector, metric: Matrix) -> SlopeMoments:
+        """Return moments of the Hessian of one row for a reader at ``reader``."""
+        return self._moved.slope_moments(reader, metric)
 
 
 class Thinned(Population):
@@ -179,3 +200,15 @@ class Mixture(Population):
             within += share * (part.covariance(first, second) + np.outer(*ends))
             means.append([share * end for end in ends])
         return within - np.outer(*np.sum(means, axis=0))
+
+    def curvature(self, reader: Vector) -> Curvature:
+        """Return what bends the mean score of a reader at ``reader``."""
+        parts = [(share, part.curvature(reader)) for share, part in self._parts]
+        of_all = (np.sum([share * part[k] for share, part in parts], axis=0) for k in range(4))
+        return Curvature(*of_all)
+
+    def slope_moments(self, reader: Vector, metric: Matrix) -> SlopeMoments:
+        """Return moments of the Hessian of one row for a reader at ``reader``."""
+        parts = [(share, part.slope_moments(reader, metric)) for share, part in self._parts]
+        square = np.sum([share * part.square for share, part in parts], axis=0)
+        return SlopeMoments(square, sum(share * part.cube for share, part in parts))

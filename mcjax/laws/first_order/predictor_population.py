@@ -17,13 +17,25 @@ from functools import cached_property
 
 import numpy as np
 
-from mcjax.laws.first_order.population import Matrix, Origin, Population, Score, Vector
+from mcjax.laws.first_order.population import (
+    Curvature,
+    Matrix,
+    Origin,
+    Population,
+    Score,
+    SlopeMoments,
+    Vector,
+)
 from mcjax.laws.first_order.span import Span
-from mcjax.models.scores import ScoreMoments
+from mcjax.laws.law import Inapplicable
+from mcjax.models.scores import MeanCurvature, ScoreMoments
 
 SMOOTH = 2 / 5
 """Largest step where moments have no kink: the error for a polynomial is about ``exp(-2 (pi /
 step)^2)``."""
+THIRD = 2 / 3
+"""Scale on which derivatives of the score bend, relative to that of the score: the more often a
+function is differentiated, the more its poles matter."""
 
 
 class PredictorPopulation(Population):
@@ -70,6 +82,27 @@ class PredictorPopulation(Population):
         """Return the covariance of the scores of two readers of one row, (p, p)."""
         means = (self.score(reader).mean for reader in (first, second))
         return self._product(first, second) - np.outer(*means)
+
+    def curvature(self, reader: Vector) -> Curvature:
+        """Return what bends the mean score of a reader at ``reader``."""
+        # score times Hessian grows like two readers
+        span, bent = self._bent(reader, reader)
+        parts = bent.by_reader, bent.mixed, bent.by_parent, bent.sloped
+        return Curvature(*map(span.cube, parts))
+
+    def slope_moments(self, reader: Vector, metric: Matrix) -> SlopeMoments:
+        """Return moments of the Hessian of one row for a reader at ``reader``."""
+        span, bent = self._bent(reader, reader, reader)
+        square = span.matrix_beside(bent.squared_slope, metric)
+        return SlopeMoments(square, span.cube_of_square(bent.cubed_slope, metric))
+
+    def _bent(self, *readers: Vector) -> tuple[Span, MeanCurvature]:
+        """Return the integration that holds products of so many exponentials, and moments."""
+        if self._scores.curvature is None:
+            raise Inapplicable("the model does not state how its score bends away from the truth")
+        span = self._span(*readers, self.origin.theta, poles=THIRD)
+        m, *_, v = span.predictors
+        return span, self._scores.curvature(self.origin.params, m, v, self.origin.real)
 
     @cached_property
     def _of_parent(self) -> tuple[Score, Matrix]:
@@ -118,10 +151,11 @@ class PredictorPopulation(Population):
         a, b, v = span.predictors
         return span.matrix(self._scores.product(params, (a, b), v, real))
 
-    def _span(self, *parameters: Vector) -> Span:
+    def _span(self, *parameters: Vector, poles: float = 1.0) -> Span:
         """Return the integration over the predictors of some parameters.
 
-        Those of a location model are relative to that of the last, the parent.
+        Those of a location model are relative to that of the last, the parent. Functions bend on
+        ``poles`` times the scale of the model.
         """
         scores, origin = self._scores, self.origin
         zero = parameters[-1] if scores.location else 0.0
@@ -129,7 +163,7 @@ class PredictorPopulation(Population):
         return Span(
             origin.root,
             [a - zero for a in parameters],
-            scale=scale if scores.bends else np.inf,
+            scale=poles * scale if scores.bends else np.inf,
             exponential=scores.exponential,
             step=SMOOTH if scores.canonical or scores.smooth else None,
         )

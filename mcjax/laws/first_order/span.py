@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from functools import lru_cache, reduce
 
 import numpy as np
+from jaxtyping import Float
 
 from mcjax.laws.first_order.population import Matrix, Vector
 from mcjax.laws.law import Inapplicable
@@ -97,6 +98,48 @@ class Span:
         moments = (self._node.T * mass) @ self._node - total * np.eye(self._node.shape[1])
         white = self._basis @ moments @ self._basis.T + total * np.eye(len(self._basis))
         return self._root @ white @ self._root.T
+
+    def cube(self, values: np.ndarray) -> Float[np.ndarray, "p p p"]:
+        """Return ``E[x x x f]`` from the values of f at the nodes."""
+        mass = self._weight * values
+        inner = np.einsum("n,na,nb,nc->abc", mass, *[self._node] * 3, optimize=True)
+        white = np.einsum("abc,ia,jb,kc->ijk", inner, *[self._basis] * 3, optimize=True)
+        beside = np.multiply.outer(self._basis @ (mass @ self._node), self._rest)
+        white += beside + beside.transpose(1, 0, 2) + beside.transpose(1, 2, 0)
+        return np.asarray(np.einsum("ijk,ai,bj,ck->abc", white, *[self._root] * 3, optimize=True))
+
+    def matrix_beside(self, values: np.ndarray, metric: Matrix) -> Matrix:
+        """Return ``E[(x'Gx) x x' f]`` for a symmetric matrix G, from the values of f."""
+        g, rest = self._root.T @ metric @ self._root, self._rest
+        mass, at = self._weight * values, self._node @ self._basis.T
+        within = np.einsum("na,ab,nb->n", at, g, at)
+        trace = float(np.sum(g * rest))
+        moments = (at.T * mass) @ at
+        cross = rest @ g @ moments
+        white = (trace * mass.sum() + mass @ within) * rest
+        white += trace * moments + (at.T * (mass * within)) @ at
+        white += 2 * mass.sum() * rest @ g @ rest + 2 * (cross + cross.T)
+        return np.asarray(self._root @ white @ self._root.T)
+
+    def cube_of_square(self, values: np.ndarray, metric: Matrix) -> float:
+        """Return ``E[(x'Gx)^3 f]`` for a symmetric matrix G, from the values of f.
+
+        Given the predictors, ``x'Gx`` is a quadratic form in the independent rest, whose first
+        three cumulants are known.
+        """
+        g, at = self._root.T @ metric @ self._root, self._node @ self._basis.T
+        across = g @ self._rest
+        linear = at @ across
+        first = np.einsum("na,ab,nb->n", at, g, at) + np.trace(across)
+        second = 2 * np.trace(across @ across) + 4 * (linear**2).sum(1)
+        third = 8 * np.trace(across @ across @ across)
+        third = third + 24 * np.einsum("na,ab,nb->n", linear, g, linear)
+        return float(self._weight @ (values * (first**3 + 3 * first * second + third)))
+
+    @property
+    def _rest(self) -> np.ndarray:
+        """The projection on what is independent of the predictors."""
+        return np.eye(len(self._basis)) - self._basis @ self._basis.T
 
 
 @lru_cache(maxsize=8)

@@ -11,10 +11,12 @@ and noncentrality ``n D^2`` (Anderson, "An Introduction to Multivariate Statisti
 5.2). For other errors this holds approximately, by the central limit theorem. Plans take T^2 to be
 noncentral chi-squared.
 
-The first-order law leaves out biases of order 1/n, which are of order 1/sqrt(n) in units of the
-spread. Where the second-order law knows them, the allowance is their D, and what that law neglects:
-its remainder for variances, of order ``X^2``, over the root of X. Elsewhere it is the square root
-of the allowance for second moments.
+The first-order law around the truth leaves out biases of order 1/n, which are of order 1/sqrt(n)
+in units of the spread. Where the second-order law knows them, the allowance is their D, and what
+that law neglects: its remainder for variances, of order ``X^2``, over the root of X. Around centres
+that are not the truth, the first-order law predicts these biases itself where it can
+(:mod:`mcjax.laws.first_order.path_bias`), and the allowance is what it neglects of them. Elsewhere
+it is the square root of the allowance for second moments.
 
 The mean of a law that simulates has an error of its own, with covariance V over its draws. Then m
 has the covariance C / n + V. This is at most C / n' with ``1 / n' = 1 / n + v``, where v is the
@@ -35,9 +37,10 @@ from scipy.special import chdtri, chndtr, chndtrix, ncfdtr, ndtr, ndtri
 from mcjax.engine.outcome import Outcome
 from mcjax.laws.prediction import SMALLEST, Prediction
 from mcjax.solvers.conditioning import condition_number
-from mcjax.verdicts.claims import ALLOWED, LAW_ERROR, Claim, Estimate, Interval, Place, welch
+from mcjax.verdicts.claims import ALLOWED, LAW_ERROR, Claim, Interval, Place
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount, count_chains
+from mcjax.verdicts.estimates import Estimate, welch
 from mcjax.verdicts.further_chains import EXPECTED_POWER
 from mcjax.verdicts.planning import VectorCells
 from mcjax.verdicts.power import Amplification, Chance
@@ -141,6 +144,8 @@ class Bias(Quantity):
 
 def allowance_of_means(comparison: Comparison) -> Float[np.ndarray, "T+1 M"]:
     """Return how large D may be because samples are finite, (T + 1, M)."""
+    if not isinstance(comparison.prediction.small_samples, str):
+        return comparison.prediction.small_samples.allowance
     if comparison.finer is None or comparison.validity is None:
         return np.sqrt(comparison.allowance)
     base, validity = comparison.base, comparison.validity

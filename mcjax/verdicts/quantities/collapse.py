@@ -31,9 +31,10 @@ from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import Outcome
 from mcjax.engine.powers import along
 from mcjax.laws.prediction import Prediction
-from mcjax.verdicts.claims import Claim, Estimate, mean_claim, never_verified
+from mcjax.verdicts.claims import Claim, mean_claim, never_verified
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
+from mcjax.verdicts.estimates import Estimate
 from mcjax.verdicts.planning import NormalCells
 from mcjax.verdicts.power import Amplification, Chance, mean_chances
 from mcjax.verdicts.quadratic_forms import (

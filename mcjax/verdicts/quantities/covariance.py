@@ -38,9 +38,10 @@ from mcjax.engine.outcome import Outcome
 from mcjax.engine.powers import NonNormality
 from mcjax.laws.prediction import Prediction
 from mcjax.models.model import Model
-from mcjax.verdicts.claims import ALLOWED, LAW_ERROR, Claim, Estimate, Interval, Place, welch
+from mcjax.verdicts.claims import ALLOWED, LAW_ERROR, Claim, Interval, Place
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount
+from mcjax.verdicts.estimates import Estimate, welch
 from mcjax.verdicts.further_chains import left_for_chains, more_for_power
 from mcjax.verdicts.planning import NormalCells
 from mcjax.verdicts.power import Amplification, Chance

@@ -29,9 +29,10 @@ from mcjax.engine.moments import Moments
 from mcjax.engine.outcome import Outcome
 from mcjax.engine.powers import along
 from mcjax.laws.prediction import Prediction
-from mcjax.verdicts.claims import Claim, Estimate
+from mcjax.verdicts.claims import Claim
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
+from mcjax.verdicts.estimates import Estimate
 from mcjax.verdicts.planning import RatioCells
 from mcjax.verdicts.power import Amplification, Chance, mean_chances
 from mcjax.verdicts.quadratic_forms import (

@@ -39,9 +39,10 @@ from mcjax.engine.outcome import Outcome
 from mcjax.engine.powers import shape_of_sums
 from mcjax.models.model import Functional, Model, Scale
 from mcjax.numbers import how_many
-from mcjax.verdicts.claims import NOT_FINITE, Claim, Estimate, Place, mean_claim
+from mcjax.verdicts.claims import NOT_FINITE, Claim, Place, mean_claim
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount, count_chains
+from mcjax.verdicts.estimates import Estimate
 from mcjax.verdicts.further_chains import more_for_power, square
 from mcjax.verdicts.planning import PlannedCells, UnplannedCells
 from mcjax.verdicts.power import Amplification, Chance

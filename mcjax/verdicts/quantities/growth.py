@@ -20,9 +20,10 @@ from mcjax.engine.powers import along
 from mcjax.laws.prediction import Prediction
 from mcjax.models.model import Model
 from mcjax.study.study import Condition
-from mcjax.verdicts.claims import Claim, Estimate, mean_claim
+from mcjax.verdicts.claims import Claim, mean_claim
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
+from mcjax.verdicts.estimates import Estimate
 from mcjax.verdicts.planning import NormalCells, RatioCells
 from mcjax.verdicts.power import Amplification, Chance, mean_chances
 from mcjax.verdicts.quadratic_forms import (

@@ -32,9 +32,10 @@ from mcjax.engine.outcome import Outcome
 from mcjax.laws.predict import views_of
 from mcjax.laws.prediction import Prediction
 from mcjax.models.model import Model
-from mcjax.verdicts.claims import Claim, Estimate, estimate_mean, mean_claim
+from mcjax.verdicts.claims import Claim, mean_claim
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
+from mcjax.verdicts.estimates import Estimate, estimate_mean
 from mcjax.verdicts.planning import NormalCells, SquareCells
 from mcjax.verdicts.power import Amplification, Chance, mean_chances
 from mcjax.verdicts.quadratic_forms import Contribution, contribution, cumulants_of_form

@@ -17,9 +17,10 @@ from jaxtyping import Float
 from mcjax.engine.outcome import Outcome
 from mcjax.engine.powers import shape_of_sums
 from mcjax.laws.prediction import Prediction
-from mcjax.verdicts.claims import Claim, Estimate
+from mcjax.verdicts.claims import Claim
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import count_chains
+from mcjax.verdicts.estimates import Estimate
 from mcjax.verdicts.planning import RatioCells, SquareCells
 from mcjax.verdicts.power import Amplification, Chance, mean_chances
 from mcjax.verdicts.quadratic_forms import contribution, cumulants_of_squares
@@ -67,7 +68,7 @@ class MeanSquaredError(Quantity):
         ladder: Amplification | None = None,
     ) -> list[Chance]:
         """Return the chances of refuting a law if another one is true, cell by cell."""
-        prediction, allowance = comparison.prediction, comparison.allowance.ravel()
+        prediction, allowance = comparison.prediction, comparison.of_squares.ravel()
         ratio = (truth.mse / prediction.mse).ravel()
         spread = ratio * truth.relative_spread.ravel()
         _, skewness, kurtosis = map(np.ravel, contribution(cumulants_of_squares(truth)))
@@ -114,6 +115,7 @@ def claims_about_errors(
                 heavy=bool(heavy[place]),
             ),
             tails=Tails.SQUARES,
+            allowance=float(comparison.of_squares[place]),
         )
 
 
@@ -124,7 +126,7 @@ def cells_about_errors(quantity: str, comparison: Comparison) -> SquareCells:
         quantity,
         spread=comparison.prediction.relative_spread.ravel(),
         error=comparison.prediction.relative_error.ravel(),
-        allowance=comparison.allowance.ravel(),
+        allowance=comparison.of_squares.ravel(),
         skewness=np.nan_to_num(shape.skewness.ravel()),  # 0 where nothing varies
         tails=Tails.SQUARES,
     )

@@ -39,9 +39,10 @@ from scipy.special import ndtr, ndtri
 
 from mcjax.engine.outcome import Outcome, kept
 from mcjax.laws.prediction import Prediction
-from mcjax.verdicts.claims import ALLOWED, LAW_ERROR, Claim, Estimate, Interval, Place
+from mcjax.verdicts.claims import ALLOWED, LAW_ERROR, Claim, Interval, Place
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.counts import ChainCount
+from mcjax.verdicts.estimates import Estimate
 from mcjax.verdicts.further_chains import EXPECTED_POWER, more_chains
 from mcjax.verdicts.planning import VectorCells
 from mcjax.verdicts.power import Amplification, Chance

@@ -61,6 +61,32 @@ class Quantity(ABC):
     has_ladder : bool
         Whether asymptotic laws are judged by their limit on a ladder of sample sizes. Claims must
         then be about ratios, and be planned as :class:`~mcjax.verdicts.planning.RatioCells`.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> class Worst(mcjax.Quantity):
+    ...     name = "worst"
+    ...     unit = "observed / predicted"
+    ...     def claims(self, comparison, outcome):
+    ...         worst = comparison.prediction.mse[-1].argmax()
+    ...         squares = (outcome.sample[:, worst].astype(float) ** 2).sum(axis=1)
+    ...         yield comparison.ratio_claim(
+    ...             self.name,
+    ...             comparison.last,
+    ...             int(worst),
+    ...             observed=mcjax.estimate_mean(squares),
+    ...             predicted=mcjax.Estimate(comparison.prediction.mse[-1, worst], 0.0),
+    ...             count=mcjax.count_chains(len(squares), len(squares), comparison.tolerance),
+    ...         )
+    ...     def planned(self, comparison):
+    ...         return [mcjax.UnplannedCells(self.name, count=1)]
+    ...
+    >>> network = mcjax.topologies.self_loop(samples=50, real=50, initial=100)
+    >>> condition = mcjax.condition(network, mcjax.linear(), theta=[1.0, -1.0])
+    >>> study = mcjax.Study((condition,), generations=2, chains=512, quantities=[Worst()])
+    >>> study.quantities[0].name
+    'worst'
     """
 
     name: str

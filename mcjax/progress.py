@@ -1,8 +1,9 @@
-"""Report the progress of a long run, and the time left, on standard error."""
+"""Report the progress of a long run, and the time left, on standard error or in a notebook."""
 
 from __future__ import annotations
 
 from types import TracebackType
+from typing import Any
 
 from rich import progress
 from rich.console import Console
@@ -19,6 +20,8 @@ MILESTONES = 10
 
 class Progress:
     """A progress bar on a terminal; elsewhere, a line for every tenth of the work.
+
+    In a notebook it is a single line that changes, and is empty in the end.
 
     Parameters
     ----------
@@ -60,6 +63,7 @@ class Progress:
             disable=self._silent or not console.is_terminal,
         )
         self._task = self._bar.add_task(what, total=total, completed=done)
+        self._line: Any = None  # of a notebook
 
     def __enter__(self) -> Progress:
         """Show the bar."""
@@ -72,8 +76,10 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Remove the bar."""
+        """Remove the bar, or what the line of a notebook shows."""
         self._bar.stop()
+        if self._line is not None:
+            self._line.update({}, raw=True)
 
     def advance(self, more: int) -> None:
         """Report that so many more units of work are done."""
@@ -84,4 +90,16 @@ class Progress:
         if not self._silent and not self._console.is_terminal and after > before:
             left = self._bar.tasks[0].time_remaining
             note = "" if left is None else f", about {left:.0f} s left"
-            self._console.print(f"{self._done} of {self._total} {self._what}{note}")
+            self._tell(f"{self._done} of {self._total} {self._what}{note}")
+
+    def _tell(self, text: str) -> None:
+        if not self._console.is_jupyter:
+            self._console.print(text)
+            return
+        from IPython.display import display  # a notebook has it
+
+        if self._line is None:
+            show: Any = display  # has no types
+            self._line = show({"text/plain": text}, raw=True, display_id=True)
+        else:
+            self._line.update({"text/plain": text}, raw=True)
