@@ -140,7 +140,6 @@ def _batch(source: Source, theta: Array, key: Array, real: bool) -> Drawn:
     model, rows = _in_precision(source.model, theta), 2 * PAIRS
     pairs = jnp.arange(PAIRS, dtype=jnp.uint32)
     every = jnp.ones(rows, bool)
-    parent = jnp.broadcast_to(theta[:, None], (len(theta), rows))
 
     def attempt(k: Any) -> Attempt:
         keys = attempt_keys((key[0], key[1]), jnp.uint32(k))
@@ -150,7 +149,19 @@ def _batch(source: Source, theta: Array, key: Array, real: bool) -> Drawn:
     def label(attempt: Attempt, at: Array, numbers: Params) -> Array:
         return draw_labels(model, at, attempt.x, every & real, words=attempt.words, params=numbers)
 
-    drawn = Rows(model, parent, params=model.params, attempt=attempt, label=label, wanted=every)
+    def of_rows(numbers: Array) -> Array:
+        return jnp.broadcast_to(numbers, (*numbers.shape[:-1], rows))
+
+    drawn = Rows(
+        model,
+        of_rows(theta[:, None]),
+        params=model.params,
+        attempt=attempt,
+        label=label,
+        wanted=every,
+        origins=theta[:, None],
+        of_rows=of_rows,
+    )
     if source.keep is None:
         first = attempt(0)
         return Drawn(first.x, drawn.labels(first), every)
