@@ -170,7 +170,7 @@ def top_p(rows: int, keep: bool = True) -> mcjax.Condition:
         ],
         3 * rows,
     )
-    return mcjax.condition(net, mcjax.categorical(), [0.4, 0.25, 0.14, 0.1, 0.07, 0.04])
+    return mcjax.condition(net, mcjax.categorical(), [0.35, 0.25, 0.15, 0.12, 0.08, 0.05])
 
 
 CASES = {
@@ -182,7 +182,7 @@ CASES = {
     "raw verifier": Case(raw_verifier, lambda n: raw_verifier(n, "accepted"), 200, 4),
     "median": Case(median, lambda n: median(n, 0.0), 800, 4),
     "reused": Case(reused, lambda n: reused(n, far=False), 800, 2),
-    "top_p": Case(top_p, lambda n: top_p(n, keep=False), 7500, 1),
+    "top_p": Case(top_p, lambda n: top_p(n, keep=False), 5000, 1),
 }
 
 

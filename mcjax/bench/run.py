@@ -11,7 +11,7 @@ from rich.console import Console
 from mcjax.bench.machine import describe, product_rate
 from mcjax.bench.measure import cases, measure
 from mcjax.bench.records import Record, show_record, write_record
-from mcjax.report.progress import Progress
+from mcjax.progress import Progress
 from mcjax.text import strict_json
 
 

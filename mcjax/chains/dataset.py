@@ -148,6 +148,11 @@ def draw_dataset(
     valid = (row < _both(feeds.samples[slot])) & _both(place < ends[-1])
     if selections:  # no attempt is made at a row without weight, which may not be to be had
         valid &= _both(feeds.weight[slot] != 0)
+
+    def of_feeds(numbers: Array) -> Array:
+        """Return numbers of the feeds, (..., B), row by row, (..., N)."""
+        return once(generation, lambda: _both(numbers[..., slot]))
+
     for number, selection in enumerate(selections, 1):
         assert feeds.selection is not None, "a network with selections has their numbers"
         chosen = _both(feeds.selection[slot] == number)
@@ -158,6 +163,9 @@ def draw_dataset(
             attempt=attempt,
             label=label,
             wanted=valid & chosen,
+            # where params have a number for each row, so must theta
+            origins=parents.T[:, feeds.origin] if sigma is None else _both(theta),
+            of_rows=of_feeds if sigma is None else lambda numbers: numbers,
         )
         with users_code("keep", selection):
             drawn = selection.draw(rows)

@@ -78,6 +78,10 @@ class Rows(NamedTuple):
         ``(attempt, theta, params) -> y``, labels of an attempt at these parameters and numbers.
     wanted : Array
         Whether a row is wanted, shape (N,); attempts do not wait for others.
+    origins : Array
+        Parameters of the origins of B groups of rows, shape (p, B).
+    of_rows : callable
+        Maps an array (..., B) to one (..., N), so that ``of_rows(origins)`` is ``theta``.
     """
 
     model: Model
@@ -86,6 +90,8 @@ class Rows(NamedTuple):
     attempt: Callable[[Any], Attempt]
     label: Callable[[Attempt, Array, Params], Array]
     wanted: Bool[Array, " N"]
+    origins: Float[Array, "p B"]
+    of_rows: Callable[[Array], Array]
 
     def labels(self, attempt: Attempt) -> Array:
         """Return the labels that the origins generate in an attempt."""

@@ -41,9 +41,9 @@ def efficiency_maps(folder: Path, chains: int | None) -> list[Path]:
                 mesh = axes.pcolormesh(
                     alphas, betas, worst.T, cmap="viridis", vmin=0, vmax=1, rasterized=True
                 )
-                axes.plot(
-                    best.alpha, best.beta, "*", color="white", markersize=9, clip_on=False, zorder=3
-                )
+                star: Any = {"color": "white", "markeredgecolor": "black", "markeredgewidth": 0.6}
+                star |= {"markersize": 9, "clip_on": False, "zorder": 3}
+                axes.plot(best.alpha, best.beta, "*", **star)
                 axes.plot(0.5, 0.5, "o", color="white", markerfacecolor="none", markersize=5)
                 axes.set_title(f"K = {count}, rank {rank}: {best.efficiency:.2f}")
                 rows += [

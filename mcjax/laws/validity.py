@@ -68,11 +68,38 @@ class ThirdCumulants(NamedTuple):
     direction: Float[np.ndarray, " p"]
     metric: Float[np.ndarray, "p p"]
 
+    @property
+    def p(self) -> int:
+        """Number of parameters."""
+        return len(self.direction)
+
     def of(self, maps: Float[np.ndarray, "M r p"]) -> Float[np.ndarray, "M r"]:
         """Return the third cumulants of linear maps of each model's error."""
         share = maps @ self.direction
         rest = np.einsum("ira,ab,irb->ir", maps, self.metric, maps) - share**2
         cumulants = self.along[:, None] * share**3 + 3 * self.mixed[:, None] * share * rest
+        return np.asarray(cumulants)
+
+
+class FullThirdCumulants(NamedTuple):
+    """Third cumulants of the errors of M models, without any symmetry around a direction.
+
+    Attributes
+    ----------
+    tensor : ndarray, shape (M, p, p, p)
+        The cumulants of each model's error.
+    """
+
+    tensor: Float[np.ndarray, "M p p p"]
+
+    @property
+    def p(self) -> int:
+        """Number of parameters."""
+        return self.tensor.shape[-1]
+
+    def of(self, maps: Float[np.ndarray, "M r p"]) -> Float[np.ndarray, "M r"]:
+        """Return the third cumulants of linear maps of each model's error."""
+        cumulants = np.einsum("iabc,ira,irb,irc->ir", self.tensor, maps, maps, maps, optimize=True)
         return np.asarray(cumulants)
 
 
@@ -108,7 +135,7 @@ class Validity(NamedTuple):
         L, the weight of few observations in a fit, of order ``1/n^2``.
     rows : int
         Rows of the smallest fit.
-    third : ThirdCumulants
+    third : ThirdCumulants or FullThirdCumulants
         Third cumulants of each model's errors at the last generation, to leading order.
     radii : callable
         Returns by how much covariances are multiplied, None if feeds go on changing.
@@ -120,7 +147,7 @@ class Validity(NamedTuple):
     directed: Float[np.ndarray, "T+1 M"]
     leverage: Float[np.ndarray, "T+1 M"]
     rows: int
-    third: ThirdCumulants
+    third: ThirdCumulants | FullThirdCumulants
     radii: Callable[[], Radii | None]
     error: Float[np.ndarray, "T+1 M"] | float = 0.0
     directed_error: Float[np.ndarray, "T+1 M"] | float = 0.0
@@ -200,7 +227,7 @@ class Validity(NamedTuple):
     @property
     def _fewest(self) -> int:
         """Fewest rows in the smallest fit with which anything is judged."""
-        return ROWS_A_PARAMETER * len(self.third.direction) + 1
+        return ROWS_A_PARAMETER * self.third.p + 1
 
     def _excess(self, indicator: Float[np.ndarray, "T+1 M"]) -> float:
         """Return the factor by which samples must grow until all is judged."""

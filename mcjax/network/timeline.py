@@ -77,6 +77,11 @@ class Timeline(ABC):
         """The generation that stays, but for the number of its samples; None if none does."""
         return self.generations[-1] if self.turns == 1 else None
 
+    @property
+    def recurring(self) -> tuple[Generation, ...]:
+        """The generations of the long run: the last, or those that take turns."""
+        return self.generations[-self.turns :]
+
     def place(self, generation: int) -> int:
         """Return which of ``generations`` defines a generation, from 1 on."""
         before = len(self.generations) - self.turns

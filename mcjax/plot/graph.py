@@ -16,6 +16,7 @@ from matplotlib.transforms import Affine2D
 from mcjax.arguments import checked
 from mcjax.diagnosis import Diagnosis, diagnose
 from mcjax.errors import InputError
+from mcjax.laws.collapse.components import Vertex
 from mcjax.network import Network
 from mcjax.plot.style import PALETTE, axes_for, title
 from mcjax.text import drawn
@@ -41,8 +42,7 @@ def network(net: Network, diagnosis: Diagnosis | None = None, ax: Axes | None = 
     net : Network
         The network, of at most 200 models.
     diagnosis : Diagnosis, optional
-        Its diagnosis; defaults to that of :func:`mcjax.diagnose`. Networks without one, because
-        generations take turns for ever, are drawn without highlights.
+        Its diagnosis; defaults to that of :func:`mcjax.diagnose`.
     ax : Axes, optional
         Axes to draw on; defaults to those of a new figure.
 
@@ -71,9 +71,10 @@ def network(net: Network, diagnosis: Diagnosis | None = None, ax: Axes | None = 
         raise InputError(
             "diagnosis", "is of another network; give that of this one, or leave it out"
         )
-    if diagnosis is None and net.later.lasting is not None:
-        diagnosis = diagnose(net)
+    diagnosis = diagnosis or diagnose(net)
     feeds = net.later.at(1).feeds
+    if net.later.turns > 1:
+        feeds = tuple(dict.fromkeys(f for turn in net.later.recurring for f in turn.feeds))
     graph = networkx.MultiDiGraph((feed.origin, feed.reader) for feed in feeds)
     graph.add_nodes_from(net.models)
     place = _places(graph)
@@ -85,7 +86,8 @@ def network(net: Network, diagnosis: Diagnosis | None = None, ax: Axes | None = 
         both = {(f.reader, f.origin) for f in feeds}
         for origin, reader in dict.fromkeys((f.origin, f.reader) for f in feeds):
             counts = [f.samples for f in feeds if (f.origin, f.reader) == (origin, reader)]
-            count = f"{sum(counts):,}" if len(feeds) <= MOST_COUNTED else ""
+            shown = len(feeds) <= MOST_COUNTED and net.later.turns == 1
+            count = f"{sum(counts):,}" if shown else ""
             bend = 0.15 if (origin, reader) in both else 0.0
             side = _free_side(graph, place, reader)
             arrow(axes, labels[origin], labels[reader], bend=bend, side=side, text=count)
@@ -180,7 +182,8 @@ def _beginnings(diagnosis: Diagnosis | None) -> set[str]:
     if diagnosis is None:
         return set()
     components: Iterable[Any] = (*diagnosis.unstable_sources, *diagnosis.explosions)
-    return {name for component in components for name in component.members}
+    members = (member for component in components for member in component.members)
+    return {member.model if isinstance(member, Vertex) else member for member in members}
 
 
 def _node(axes: Axes, name: str, place: Any, diagnosis: Diagnosis | None, *, begins: bool) -> Text:
@@ -219,5 +222,8 @@ def _key(axes: Axes, net: Network, diagnosis: Diagnosis | None) -> None:
     below: Any = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "ncols": 2}
     if handles:
         axes.legend(handles=handles, frameon=False, **below)
-    changing = not net.later.constant
-    title(axes, "feeds of generation 1, which change with time" if changing else "")
+    if net.later.turns > 1:
+        title(axes, f"feeds of {net.later.turns} phases, and the worst of each model")
+    else:
+        changing = not net.later.constant
+        title(axes, "feeds of generation 1, which change with time" if changing else "")

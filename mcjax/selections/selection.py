@@ -174,8 +174,8 @@ class Relabelling(Selection):
     def draw(self, rows: Rows) -> Drawn:
         """Draw rows as the reader gets them."""
         attempt = rows.attempt(0)
-        params, theta = self.parameters(rows.model, rows.params, rows.theta)
-        y = self.changed(rows.label(attempt, theta, params), attempt.spare)
+        params, theta = self.parameters(rows.model, rows.params, rows.origins)
+        y = self.changed(rows.label(attempt, rows.of_rows(theta), params), attempt.spare)
         return Drawn(attempt.x, y, jnp.ones_like(rows.wanted))
 
 

@@ -251,13 +251,3 @@ def test_a_loss_with_kinks_is_refused():
         "which has kinks"
         in predict_condition(one, 1, ["second_order"]).inapplicable["second_order"]
     )
-
-
-def test_models_of_vectors_are_told_the_remedy():
-    net = mcjax.build_network("a", [("a", "a", 100)], 100)
-    model = user_model(
-        lambda theta, x, y: (y - x @ theta) ** 2 / 2,
-        lambda key, theta, x: x @ theta + jax.random.normal(key),
-    )
-    reason = LAW.applies(mcjax.condition(net, model, [1.0, 0.5]))
-    assert "write its loss as loss(eta, y)" in reason.sentence

@@ -192,12 +192,15 @@ def test_a_diagnosis_of_another_network_is_refused(ax):
         plot.network(one, mcjax.diagnose(other), ax=ax)
 
 
-def test_generations_that_take_turns_are_drawn_without_a_diagnosis(ax):
-    day, night = (mcjax.Generation([("a", "b", n)]) for n in (20, 40))
-    cycle = mcjax.Network(("a", "b"), later=mcjax.cycle(day, night), initial=(20, 20))
-    plot.network(cycle, ax=ax)
-    assert "change with time" in ax.get_title("left")
-    assert ax.get_legend() is None
+def test_feeds_of_all_phases_are_drawn_with_the_worst_verdicts(ax):
+    day, night = (mcjax.Generation([(*ends, 20)]) for ends in (("b", "a"), ("a", "b")))
+    net = mcjax.Network(("a", "b"), later=mcjax.cycle(day, night), initial=(20, 20))
+    plot.network(net, ax=ax)
+    assert ax.get_title("left") == "feeds of 2 phases, and the worst of each model"
+    arrows = [text for text in ax.texts if getattr(text, "arrow_patch", None)]
+    assert len(arrows) == 2
+    entries = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert entries == ["collapses", "collapse begins"]
 
 
 def test_a_graph_that_nobody_can_read_is_refused(ax):

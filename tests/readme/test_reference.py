@@ -11,6 +11,8 @@ from mcjax.study import tables
 from mcjax.study.tables import TABLES
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+TEXTS = ("REAL", "__version__")
+"""Names of texts, which have no docstring."""
 
 
 def test_every_public_name_is_listed_once():
@@ -19,7 +21,9 @@ def test_every_public_name_is_listed_once():
         for page in REFERENCE.glob("*.md")
         for name in re.findall(r"^   mcjax\.([\w.]+)$", page.read_text(encoding="utf-8"), re.M)
     ]
-    public = [name for name in mcjax.__all__ if name not in ("__version__", "plot", "topologies")]
+    prose = "".join(page.read_text(encoding="utf-8") for page in REFERENCE.glob("*.md"))
+    assert all(f"`mcjax.{name}`" in prose for name in TEXTS)
+    public = [name for name in mcjax.__all__ if name not in (*TEXTS, "plot", "topologies")]
     public += [f"plot.{name}" for name in mcjax.plot.__all__]
     public += [f"topologies.{name}" for name in mcjax.topologies.TOPOLOGIES]
     assert sorted(listed) == sorted(public)

@@ -58,7 +58,7 @@ class Lift:
         self.phases = net.later.turns
         self.before = len(net.later.generations) - self.phases
         tables: list[tuple[tuple[Feed, ...], ...]] = [()] * self.phases
-        for k, generation in enumerate(net.later.generations[self.before :], self.before):
+        for k, generation in enumerate(net.later.recurring, self.before):
             weighing = (feed for feed in generation.feeds if feed.weight)
             tables[k % self.phases] = by_reader(net.models, weighing)
         self.source_index = net.source_index

@@ -79,15 +79,20 @@ def simulated(model: Model) -> tuple[Model, list[Model]]:
     Raises
     ------
     Inapplicable
-        If JAX has 64-bit numbers switched off, without which centres are not found.
+        If JAX has 64-bit numbers switched off.
     """
-    if not jax.config.read("jax_enable_x64"):
-        raise Inapplicable(
-            "centres are found with 64-bit numbers; call jax.config.update('jax_enable_x64', True)"
-            " first"
-        )
+    check_precision()
     parts = [replace(model, scores=SimulatedScores(batch)) for batch in range(BATCHES)]
     return replace(model, scores=SimulatedScores(None)), parts
+
+
+def check_precision() -> None:
+    """Raise Inapplicable if JAX has 64-bit numbers switched off."""
+    if not jax.config.read("jax_enable_x64"):
+        raise Inapplicable(
+            "moments of the score are simulated with 64-bit numbers; call"
+            " jax.config.update('jax_enable_x64', True) first"
+        )
 
 
 def too_many(model: Model, parameters: int) -> str:

@@ -140,7 +140,6 @@ def _batch(source: Source, theta: Array, key: Array, real: bool) -> Drawn:
     model, rows = _in_precision(source.model, theta), 2 * PAIRS
     pairs = jnp.arange(PAIRS, dtype=jnp.uint32)
     every = jnp.ones(rows, bool)
-    parent = jnp.broadcast_to(theta[:, None], (len(theta), rows))
 
     def attempt(k: Any) -> Attempt:
         keys = attempt_keys((key[0], key[1]), jnp.uint32(k))
@@ -150,7 +149,19 @@ def _batch(source: Source, theta: Array, key: Array, real: bool) -> Drawn:
     def label(attempt: Attempt, at: Array, numbers: Params) -> Array:
         return draw_labels(model, at, attempt.x, every & real, words=attempt.words, params=numbers)
 
-    drawn = Rows(model, parent, params=model.params, attempt=attempt, label=label, wanted=every)
+    def of_rows(numbers: Array) -> Array:
+        return jnp.broadcast_to(numbers, (*numbers.shape[:-1], rows))
+
+    drawn = Rows(
+        model,
+        of_rows(theta[:, None]),
+        params=model.params,
+        attempt=attempt,
+        label=label,
+        wanted=every,
+        origins=theta[:, None],
+        of_rows=of_rows,
+    )
     if source.keep is None:
         first = attempt(0)
         return Drawn(first.x, drawn.labels(first), every)
@@ -170,7 +181,7 @@ def _mean_score(model: Model, rows: Drawn, reader: Array) -> Array:
     """Return the mean score of a batch, (p,)."""
 
     def mean(at: Array) -> Array:
-        losses = jax.vmap(partial(_loss, model, at), (1, -1))(rows.x, rows.y)
+        losses = jax.vmap(partial(loss_at, model, at), (1, -1))(rows.x, rows.y)
         return jnp.where(rows.kept, losses, 0).mean()
 
     return jax.grad(mean)(reader)
@@ -178,11 +189,12 @@ def _mean_score(model: Model, rows: Drawn, reader: Array) -> Array:
 
 def _scores(model: Model, rows: Drawn, reader: Array) -> Array:
     """Return the scores of a batch, (p, N)."""
-    slope = jax.grad(partial(_loss, model))
+    slope = jax.grad(partial(loss_at, model))
     return jnp.where(rows.kept, jax.vmap(slope, (None, 1, -1), 1)(reader, rows.x, rows.y), 0)
 
 
-def _loss(model: Model, at: Array, x: Array, y: Array) -> Array:
+def loss_at(model: Model, at: Array, x: Array, y: Array) -> Array:
+    """Return the loss of one row at parameters (p,)."""
     return model.loss(_in_precision(model, at).params, model.parameters(at), x, y)
 
 

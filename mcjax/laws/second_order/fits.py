@@ -2,7 +2,7 @@
 
 Let the models' errors before the fit be delta, and v_e the error of the origin of sample e (0 for
 real data). All sums are over the samples of the fit, with their shares pi_e; E_ac are the
-derivatives of the mean score of :class:`~mcjax.laws.second_order.row_tensors.RowTensors`.
+derivatives of the mean score of :class:`~mcjax.laws.second_order.row_tensors.Tensors`.
 
 **Target.** With infinitely many rows the fit would end at ``P(delta)``, the root in d of
 ``sum pi_e E s(d; v_e) = 0``. Its expansion to degree 3 is found by Newton steps with the constant
@@ -40,7 +40,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from mcjax.laws.second_order.polynomials import Polynomial, constant, inverse, product, taylor
-from mcjax.laws.second_order.row_tensors import RowTensors
+from mcjax.laws.second_order.row_tensors import Tensors
 
 Coefficients = Mapping[tuple[int, ...], Float[np.ndarray, "*shape"]]
 Term = tuple[float, Coefficients, Polynomial]
@@ -56,7 +56,7 @@ class Read(NamedTuple):
         Its number among the samples of the generation.
     share, rows : float
         pi and n.
-    tensors : RowTensors
+    tensors : Tensors
         Moments of one of its rows.
     mean : mapping
         Derivatives of its mean score in the reader and in its parent, which is the origin or, for a
@@ -70,7 +70,7 @@ class Read(NamedTuple):
     number: int
     share: float
     rows: float
-    tensors: RowTensors
+    tensors: Tensors
     mean: Coefficients
     parent: Polynomial
     kept: bool

@@ -8,6 +8,7 @@ order 1/n and all second moments to order ``1/n^2``. What it neglects is of rela
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -20,7 +21,9 @@ from mcjax.laws.collapse.origins import collapse_origins, collapsing
 from mcjax.laws.law import GROWING, STOPS, Inapplicable, Reason, altered
 from mcjax.laws.prediction import Prediction, mean_squares
 from mcjax.laws.second_order.checks import check_expansion
+from mcjax.laws.second_order.full_moments import full_leverage, full_moments, full_radii
 from mcjax.laws.second_order.moments import (
+    ExpandedMoments,
     Generations,
     axis_of,
     expansions,
@@ -30,11 +33,13 @@ from mcjax.laws.second_order.moments import (
 from mcjax.laws.second_order.radius import radii_of
 from mcjax.laws.second_order.row_tensors import grid_for, noise_axes
 from mcjax.laws.second_order.simulated_expansion import with_simulated_expansion
+from mcjax.laws.second_order.simulated_tensors import simulated_tensors
 from mcjax.laws.second_order.validity import leverage_of, validity_of
-from mcjax.laws.validity import Validity
+from mcjax.laws.validity import Radii, Validity
 from mcjax.models.model import Model
 from mcjax.models.scores import ScoreMoments
 from mcjax.numbers import how_many
+from mcjax.study.roots import covariance_root
 from mcjax.study.study import Condition
 
 MOST_ENTRIES, MOST_WITHOUT_THIRD = 150, 500
@@ -43,6 +48,8 @@ MOST_SIMULATED = 30
 """The same for models whose moments are simulated, because each batch has its own prediction."""
 LARGEST = 3e7
 """Most numbers in the tensors of all fits of a generation, which are 240 MB."""
+MOST_PARAMETERS = 4
+"""Most parameters of a loss of theta as a whole, whose tensors have up to six axes."""
 
 
 class SecondOrder:
@@ -58,13 +65,15 @@ class SecondOrder:
     def applies(self, condition: Condition) -> Reason | None:
         """Return why the expansion does not hold, or None."""
         net, model = condition.network, condition.model
-        if model.covariates == 0:
+        vector = model.predictor is None and model.scores is None
+        if model.covariates == 0 and not vector:
             return Reason("the law is for models of a linear predictor", obvious=True)
         if not condition.minimises:
             return STOPS
-        if model.predictor is None:
+        if vector and len(condition.theta) > MOST_PARAMETERS:
             return Reason(
-                f"{model.name} is not stated as a loss of a linear predictor; write its loss as"
+                f"{model.name} has {len(condition.theta)} parameters, and at most"
+                f" {MOST_PARAMETERS} are feasible for a loss of theta as a whole; write its loss as"
                 ' loss(eta, y), if it is one, and set its predictor to "linear"'
             )
         if model.scores is not None and not _has_expansion(model):
@@ -137,6 +146,8 @@ def expansion(condition: Condition, generations: int) -> Prediction:
     Inapplicable
         If the information is singular or not finite, or the network is too large.
     """
+    if condition.model.predictor is None:
+        return _simulated(condition, generations)
     gamma = axis_of(condition).gamma
     if condition.model.scores is not None:
         rows = expansions(condition, grid_for(gamma), gamma)
@@ -147,6 +158,11 @@ def expansion(condition: Condition, generations: int) -> Prediction:
         _expanded(replace(condition, model=model), generations)
         for model in with_simulated_expansion(condition.model, gamma)
     )
+    return _with_error(known, without)
+
+
+def _with_error(known: Prediction, without: list[Prediction]) -> Prediction:
+    """Return a prediction with its versions without one batch of draws each."""
     law = replace(known, versions=tuple(without))
     error, directed = law.error_of(
         lambda each: [_validity(each).indicator, _validity(each).directed]
@@ -168,23 +184,67 @@ def _allowing(law: Prediction) -> Prediction:
 
 def _expanded(condition: Condition, generations: int) -> Prediction:
     """Return the moments of the errors under a model that states its expansion."""
-    net, p = condition.network, len(condition.theta)
-    grid, gamma = grid_for(axis_of(condition).gamma), axis_of(condition).gamma
+    p, gamma = len(condition.theta), axis_of(condition).gamma
+    grid = grid_for(gamma)
     rows = expansions(condition, grid, gamma)
-    stable = _stable(condition)
-    last = generations if stable is None else max(generations, len(net.later.generations))
-    read = generations_of(condition, last)
+    stable, read = _stable(condition), _read(condition, generations)
     _check_size(condition, read)
-    moments = moments_of(condition, read, stable)
+    return _predicted(
+        condition,
+        generations,
+        moments=moments_of(condition, read, stable),
+        leverage=leverage_of(read, rows, grid, size=condition.network.size, p=p),
+        radii=partial(radii_of, condition),
+    )
+
+
+def _simulated(condition: Condition, generations: int) -> Prediction:
+    """Return the moments of the errors of a model of theta as a whole, by simulation."""
+    size, read, stable = condition.network.size, _read(condition, generations), _stable(condition)
+    _check_size(condition, read)
+    root = covariance_root(condition.covariance)
+    predictions = []
+    for generated, real in zip(
+        *simulated_tensors(condition.model, condition.theta, root), strict=True
+    ):
+        tensors = dict.fromkeys(range(size), generated)
+        tensors |= {size + s: real for s in range(1 + len(condition.network.sources))}
+        predictions.append(
+            _predicted(
+                condition,
+                generations,
+                moments=full_moments(condition, read, tensors, stable),
+                leverage=full_leverage(read, tensors, size),
+                radii=partial(full_radii, condition, read, tensors),
+            )
+        )
+    return _with_error(predictions[0], predictions[1:])
+
+
+def _read(condition: Condition, generations: int) -> Generations:
+    """Return what generations 0 to T read, and those until feeds stay if models settle."""
+    if _stable(condition) is not None:
+        generations = max(generations, len(condition.network.later.generations))
+    return generations_of(condition, generations)
+
+
+def _predicted(
+    condition: Condition,
+    generations: int,
+    moments: ExpandedMoments,
+    leverage: Float[np.ndarray, "T+1 M"],
+    radii: Callable[[], Radii | None],
+) -> Prediction:
+    """Return the prediction that consists of these moments; their limit is the last."""
+    net = condition.network
     shown = moments.at(slice(generations + 1))
     covariance = shown.leading + shown.following
     covariance = (covariance + np.swapaxes(covariance, 1, 2)) / 2
     if not np.isfinite(covariance).all():
         raise Inapplicable("errors are too large for a number")
-    leverage = leverage_of(read, rows, grid, size=net.size, p=p)[: generations + 1]
-    validity = validity_of(shown, leverage, _fewest_rows(condition), partial(radii_of, condition))
+    validity = validity_of(shown, leverage[: generations + 1], _fewest_rows(condition), radii)
     limit = None
-    if stable is not None:
+    if _stable(condition) is not None:
         end = moments.at(slice(-1, None))
         limit = mean_squares(end.leading + end.following, net.size, end.mean)[0]
     return _allowing(
@@ -221,7 +281,8 @@ def _fewest_rows(condition: Condition) -> int:
 
 def _check_size(condition: Condition, read: Generations) -> None:
     """Raise Inapplicable if the recursion would take too long, or hold too many numbers."""
-    size, p = condition.network.size, min(len(condition.theta), 3)
+    size, p = condition.network.size, len(condition.theta)
+    p = p if condition.model.predictor is None else min(p, 3)
     noise, scores = noise_axes(p).size, condition.model.scores
     # targets bend unless the loss is of a difference, and in the noise of real data used again
     straight = isinstance(scores, ScoreMoments) and scores.location and not read.kept

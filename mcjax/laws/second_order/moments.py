@@ -26,7 +26,7 @@ from mcjax.laws.second_order.recursion import State, advance, before, settled
 from mcjax.laws.second_order.row_tensors import Grid, RowTensors, grid_for, noise_axes
 from mcjax.laws.second_order.samples import Sample, kept_streams, samples_of
 from mcjax.laws.second_order.step import Layout, Step, step_of
-from mcjax.laws.validity import ThirdCumulants
+from mcjax.laws.validity import FullThirdCumulants, ThirdCumulants
 from mcjax.models.score_expansion import ScoreExpansion
 from mcjax.models.scores import ScoreMoments
 from mcjax.study.study import Condition
@@ -85,7 +85,7 @@ class ExpandedMoments:
     directed : ndarray, shape (T + 1, M)
         Absolute sum of all sources and the squared mean over C1, along or across, whichever is
         larger.
-    thirds : tuple of ThirdCumulants
+    thirds : tuple of ThirdCumulants or FullThirdCumulants
         Third cumulants of each model's errors, one for each generation.
     """
 
@@ -94,7 +94,7 @@ class ExpandedMoments:
     following: Float[np.ndarray, "T+1 M*p M*p"]
     sources: Float[np.ndarray, "T+1 5 M"]
     directed: Float[np.ndarray, "T+1 M"]
-    thirds: tuple[ThirdCumulants, ...]
+    thirds: tuple[ThirdCumulants | FullThirdCumulants, ...]
 
     def at(self, times: slice) -> ExpandedMoments:
         """Return the moments of some generations."""

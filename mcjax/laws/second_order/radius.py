@@ -52,7 +52,7 @@ def radii_of(condition: Condition) -> Radii | None:
         tensors, firth = tensors_of(rows, grid, q), isinstance(condition.model.penalty, Firth)
         steps.append(step_of(read.samples[read.order[-1]], tensors, layout, firth))
     radii = [
-        [_radius(steps, p, members, moved) for moved in (_carried, _corrected)]
+        [_radius(steps, p, members, moved) for moved in (carried, corrected)]
         for members in strong_components(data_flow(net.settled).readers)
     ]
     return Radii(*np.max(radii, axis=0).tolist())
@@ -81,7 +81,11 @@ def _radius(
         result = first + (p - 2) * (more[0] - first) if more else first
         return np.asarray(result[places].ravel())
 
-    size = len(kinds) * len(inside) ** 2
+    return largest_eigenvalue(image, len(kinds) * len(inside) ** 2)
+
+
+def largest_eigenvalue(image: Callable[[np.ndarray], np.ndarray], size: int) -> float:
+    """Return the largest absolute eigenvalue of a linear map of vectors, nan if it is not found."""
     if size > LARGEST_DENSE:
         operator = LinearOperator((size, size), matvec=image, dtype=float)
         try:
@@ -112,11 +116,13 @@ def _components(step: Step, covariance: Float[np.ndarray, "D D"]) -> Float[np.nd
     return np.stack([along, last if p > 1 else np.zeros_like(along)])
 
 
-def _carried(step: Step, covariance: np.ndarray) -> np.ndarray:
+def carried(step: Step, covariance: np.ndarray) -> np.ndarray:
+    """Return what becomes of the covariance of the state, to first order."""
     return np.asarray(step.first @ covariance @ step.first.T)
 
 
-def _corrected(step: Step, covariance: np.ndarray) -> np.ndarray:
+def corrected(step: Step, covariance: np.ndarray) -> np.ndarray:
+    """Return what becomes of the covariance of the state, to second order."""
     carried = step.first @ covariance
     biased = carried @ step.bias_slope.T
     result = carried @ step.first.T + biased + biased.T

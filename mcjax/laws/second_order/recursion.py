@@ -39,7 +39,7 @@ from jaxtyping import Bool, Float
 from scipy.sparse import csr_array
 
 from mcjax.laws.doubling import squared_powers
-from mcjax.laws.second_order.row_tensors import RowTensors
+from mcjax.laws.second_order.row_tensors import Tensors
 from mcjax.laws.second_order.samples import Sample
 from mcjax.laws.second_order.step import Layout, Step
 
@@ -71,7 +71,7 @@ class State:
 
 
 def before(
-    layout: Layout, kept: Mapping[int, Sample], tensors: Mapping[int, RowTensors], skewed: bool
+    layout: Layout, kept: Mapping[int, Sample], tensors: Mapping[int, Tensors], skewed: bool
 ) -> State:
     """Return the state before generation 0: models at the truth, and the noise of kept samples.
 
@@ -81,7 +81,7 @@ def before(
         How the state is arranged.
     kept : mapping of int to Sample
         The kept samples by number.
-    tensors : mapping of int to RowTensors
+    tensors : mapping of int to Tensors
         Moments of a row by origin.
     skewed : bool
         Whether third cumulants matter.

@@ -62,17 +62,8 @@ def grid_for(gamma: float) -> Grid:
     return Grid(z, np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi) * (z[1] - z[0]))
 
 
-class RowTensors:
-    """Moments of one row at the truth, in the coordinates above.
-
-    Parameters
-    ----------
-    expansion : ScoreExpansion
-        Taylor coefficients at ``gamma z`` for the z of the grid.
-    grid : Grid
-        The grid.
-    p : int
-        Number of coordinates.
+class Tensors:
+    """Moments of one row at the truth.
 
     Attributes
     ----------
@@ -87,21 +78,41 @@ class RowTensors:
         Covariance and third cumulants of the noise of one row; see :class:`NoiseAxes`.
     """
 
+    mean: dict[Orders, np.ndarray]
+    product: dict[Orders, np.ndarray]
+    mixed: dict[Orders, np.ndarray]
+    noise: Float[np.ndarray, "q q"]
+    noise_third: Float[np.ndarray, "q q q"]
+
+
+class RowTensors(Tensors):
+    """Moments of one row of a model of a linear predictor, in the coordinates above.
+
+    Parameters
+    ----------
+    expansion : ScoreExpansion
+        Taylor coefficients at ``gamma z`` for the z of the grid.
+    grid : Grid
+        The grid.
+    p : int
+        Number of coordinates.
+    """
+
     def __init__(self, expansion: ScoreExpansion, grid: Grid, p: int):
         mean, product = expansion.mean_term, expansion.product_term
-        self.mean: dict[Orders, np.ndarray] = {
+        self.mean = {
             (a, c): grid.tensor(mean(a, c), p, 1 + a + c)
             for a in range(4)
             for c in range(4 - a)
             if a + c > 0
         }
-        self.product: dict[Orders, np.ndarray] = {
+        self.product = {
             (a, b, c): grid.tensor(product(a, b, c), p, 2 + a + b + c)
             for a in range(3)
             for b in range(3 - a)
             for c in range(3 - a - b)
         }
-        self.mixed: dict[Orders, np.ndarray] = {
+        self.mixed = {
             (0, 0): grid.tensor(product(1, 0, 0), p, 3),
             (1, 0): grid.tensor(np.add(product(2, 0, 0), product(1, 1, 0)), p, 4),
             (0, 1): grid.tensor(product(1, 0, 1), p, 4),

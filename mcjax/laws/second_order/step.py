@@ -24,7 +24,7 @@ from scipy.sparse import csr_array
 from mcjax.laws.second_order.fit_noise import Response, covariance, response_of, third_cumulants
 from mcjax.laws.second_order.fits import Fit, Read, bias, fit_of, spread
 from mcjax.laws.second_order.polynomials import Polynomial, linear
-from mcjax.laws.second_order.row_tensors import NoiseAxes, RowTensors
+from mcjax.laws.second_order.row_tensors import NoiseAxes, Tensors
 from mcjax.laws.second_order.samples import Sample
 
 
@@ -164,7 +164,7 @@ class Step:
 
 
 def reads_of(
-    samples: Sequence[Sample], tensors: Mapping[int, RowTensors], layout: Layout
+    samples: Sequence[Sample], tensors: Mapping[int, Tensors], layout: Layout
 ) -> tuple[dict[int, tuple[Read, ...]], dict[int, np.ndarray]]:
     """Return what each model reads, and the places of the entries that its fit depends on.
 
@@ -172,7 +172,7 @@ def reads_of(
     ----------
     samples : sequence of Sample
         The samples of the generation.
-    tensors : mapping of int to RowTensors
+    tensors : mapping of int to Tensors
         Moments of a row by origin, as in :class:`~mcjax.laws.second_order.samples.Sample`.
     layout : Layout
         How the state is arranged.
@@ -215,7 +215,7 @@ def reads_of(
 
 def step_of(
     samples: Sequence[Sample],
-    tensors: Mapping[int, RowTensors],
+    tensors: Mapping[int, Tensors],
     layout: Layout,
     firth: bool = False,
 ) -> Step:
@@ -225,7 +225,7 @@ def step_of(
     ----------
     samples : sequence of Sample
         The samples of the generation.
-    tensors : mapping of int to RowTensors
+    tensors : mapping of int to Tensors
         Moments of a row by origin.
     layout : Layout
         How the state is arranged.
