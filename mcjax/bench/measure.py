@@ -97,7 +97,7 @@ def cases(quick: bool, devices: int) -> list[Case]:
         return found
     found.append(Case("quantile", devices=devices))
     usual = Case("logistic", devices=devices)
-    found += [usual._replace(p=p, rows=max(200, 40 * p)) for p in (1, 10, 20, 30)]
+    found += [usual._replace(p=p, rows=max(200, 40 * p)) for p in (1, 10, 20)]
     found += [usual._replace(rows=rows) for rows in (50, 1000)]
     found += [usual._replace(models=models) for models in (1, 16)]
     found += [usual._replace(devices=1)] if devices > 1 else []
