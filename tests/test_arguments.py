@@ -115,6 +115,7 @@ VALUES = {
 }
 """Functions that check the types of these arguments together with their values."""
 WITHOUT = {
+    "cycle",  # Series reads what it takes
     "builtin_study",  # takes nothing
     "bernoulli",
     "categorical",

@@ -20,7 +20,7 @@ from mcjax.diagnosis.cures import flips, repairs
 from mcjax.diagnosis.explosion import finite_sample
 from mcjax.diagnosis.failure import Failures, find_failures
 from mcjax.diagnosis.graph import paths, reaching
-from mcjax.diagnosis.long_run import Facts, facts_of
+from mcjax.diagnosis.long_run import Facts, alike, facts_of, whole_samples
 from mcjax.diagnosis.schedules import diagnose_schedule
 from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict
 from mcjax.errors import InputError
@@ -151,7 +151,7 @@ def _diagnosis(net: Network, facts: Facts) -> Diagnosis:
             exact = OWN_COVARIATES
     sources = reaching(flow, origins)
     exploding = reaching(flow, failures.explosions)
-    found = paths(flow, (*origins, *failures.explosions))
+    path_to = paths(flow, (*origins, *failures.explosions))
     rates = _rates(net, facts, failures, whole)
     marked = facts.penalised or bool(net.selections)
     models, frozen, unknown = {}, net.frozen, failures.unknown
@@ -167,7 +167,7 @@ def _diagnosis(net: Network, facts: Facts) -> Diagnosis:
             sources=sources[i],
             anchors=failures.anchors[i],
             explosions=exploding[i],
-            path=tuple(net.models[k] for k in found[i]),
+            path=tuple(net.models[k] for k in path_to(i)),
             frozen=frozen[i],
         )
     return Diagnosis(
@@ -187,20 +187,14 @@ def _rates(net: Network, facts: Facts, failures: Failures, whole: Network) -> Co
     ``whole`` is the network with the feeds of earlier generations.
     """
     collapses, regression = failures.noise | failures.explodes, facts.regression
-    condition = facts.condition
-    apart = facts.penalised or net.selections or any(s.theta is not None for s in net.sources)
-    alike = all(source.covariance is None and source.noise is None for source in net.sources)
-    if regression is not None:
-        alike &= regression.own is None
-    elif condition is not None:
-        alike &= condition.own_covariances is None
-    if alike and not apart and not facts.differs:
+    changes = whole.later.rows_vary and not whole.later.exponent
+    if alike(net, facts) and (net.memory.current_only or not changes):
         system = linear_system(net, UNIT)
-        if whole.later.rows_vary and not whole.later.exponent and net.memory.current_only:
-            # models that read nothing in the end may have read before
+        if changes:  # models that read nothing in the end may have read before
             system = lifted(linear_system(whole, UNIT), np.array(net.frozen))
         return collapse_rates(data_flow(net), failures.origins, system)
-    if regression is not None and regression.covariance is not None and not apart:
+    known = whole_samples(net, facts) and not changes
+    if regression is not None and regression.covariance is not None and known:
         return rates_of_regressions(
             net,
             collapses,

@@ -223,6 +223,28 @@ def _without_law(
             marked[i] = True
         elif feed.origin in net.index:
             raw[net.index[feed.origin]].append(i)
+    return what_is_known(flow, origins, marked, raw)
+
+
+def what_is_known(
+    flow: DataFlow,
+    origins: tuple[CollapseOrigin, ...],
+    marked: Bool[np.ndarray, " M"],
+    raw: list[list[int]],
+) -> tuple[tuple[CollapseOrigin, ...], Bool[np.ndarray, " M"], Bool[np.ndarray, " M"]]:
+    """Return the origins that topology knows, where noise accumulates, and where it may do so.
+
+    Parameters
+    ----------
+    flow : DataFlow
+        A data flow.
+    origins : tuple of CollapseOrigin
+        Its collapse origins, by topology.
+    marked : ndarray of bool, shape (M,)
+        What has a penalty, or keeps a selection.
+    raw : list of list of int
+        Who reads the output of each as it is.
+    """
     known = tuple(origin for origin in origins if not marked[list(origin.indices)].any())
     begins, cyclic = [i for origin in known for i in origin.indices], in_cycles(flow)
     noise = np.array(reached(raw, begins))

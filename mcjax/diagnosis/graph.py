@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mcjax.diagnosis.failure import Explosion
 from mcjax.laws.collapse.components import DataFlow, Member, strong_components
@@ -32,18 +32,27 @@ def reaching(
     return [names[total] for total in bits]
 
 
-def paths(flow: DataFlow, origins: Sequence[CollapseOrigin | Explosion]) -> list[list[int]]:
-    """Return a shortest path from one of the origins to each model, empty where there is none."""
-    found: list[list[int]] = [[] for _ in flow.readers]
-    queue: deque[int] = deque()
-    for origin in origins:
-        for i in origin.indices:
-            found[i] = [i]
-            queue.append(i)
+def paths(
+    flow: DataFlow, origins: Sequence[CollapseOrigin | Explosion]
+) -> Callable[[int], list[int]]:
+    """Return a function of a model: a shortest path to it from one of the origins, or nothing."""
+    before: list[int | None] = [None] * len(flow.readers)
+    queue = deque(i for origin in origins for i in origin.indices)
+    for i in queue:
+        before[i] = i
     while queue:
         j = queue.popleft()
         for i in flow.readers[j]:
-            if not found[i]:
-                found[i] = [*found[j], i]
+            if before[i] is None:
+                before[i] = j
                 queue.append(i)
-    return found
+
+    def path_to(i: int) -> list[int]:
+        path: list[int] = []
+        step = before[i]
+        while step is not None:
+            path.append(i)
+            i, step = step, None if step == i else before[step]
+        return path[::-1]
+
+    return path_to

@@ -114,6 +114,22 @@ def facts_of(condition: Condition) -> Facts:
     return Facts(regression, condition)
 
 
+def whole_samples(net: Network, facts: Facts) -> bool:
+    """Return whether all fits are of whole samples of one truth, without a penalty."""
+    apart = any(source.theta is not None for source in net.sources)
+    return not (facts.penalised or net.selections or apart or facts.differs)
+
+
+def alike(net: Network, facts: Facts) -> bool:
+    """Return whether all data have one law besides, so that rates do not depend on the model."""
+    own = [source.covariance is None and source.noise is None for source in net.sources]
+    if facts.regression is not None:
+        own.append(facts.regression.own is None)
+    elif facts.condition is not None:
+        own.append(facts.condition.own_covariances is None)
+    return all(own) and whole_samples(net, facts)
+
+
 def false_anchors(net: Network, facts: Facts) -> Bool[np.ndarray, " S"]:
     """Return which real sources have another truth, one that does not come closer."""
     truth = None if facts.theta is None else tuple(facts.theta.tolist())

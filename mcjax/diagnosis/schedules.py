@@ -6,15 +6,16 @@ phases. A model is called by the worst of its phases.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mcjax.diagnosis.cures import repairs
-from mcjax.diagnosis.failure import Anchor
+from mcjax.diagnosis.failure import Anchor, what_is_known
 from mcjax.diagnosis.graph import paths, reaching
-from mcjax.diagnosis.long_run import Facts, false_anchors, relative_curvature
+from mcjax.diagnosis.long_run import Facts, alike, false_anchors
 from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict, PhaseVerdict
 from mcjax.errors import InputError
 from mcjax.laws.collapse.components import DataFlow, reached, strong_components
@@ -36,9 +37,11 @@ MOST_VERTICES = 200_000
 MOST_RATES = 2_000
 """Largest number of models times phases for which rates are computed."""
 DIFFERENT = (
-    "feeds come and go, and fits are penalised, or data selected or of different curvature; the"
-    " law of the phases is for whole samples of one curvature"
+    "feeds come and go, and fits are penalised, or data selected or of several laws; the rates of"
+    " phases are those of whole samples of one law"
 )
+POOLED = "feeds come and go, and data accumulate; the rates of phases are for replaced data"
+LARGE = f"there are more than {MOST_RATES:,} models times phases, for which no rates are computed"
 EXACT = "feeds come and go, and the exact law is for feeds that stay"
 
 
@@ -64,39 +67,38 @@ def diagnose_schedule(net: Network, facts: Facts) -> Diagnosis:
             f"come and go in {net.later.turns:,} phases of {net.size:,} models, more than"
             f" {MOST_VERTICES:,} together; give `every` common factors",
         )
-    lift = Lift(net)
+    lift, shape = Lift(net), (net.later.turns, net.size)
     flow = lift.flow()
     cyclic = in_cycles(flow)
-    marked = np.full(vertices, facts.penalised)
-    marked |= [any(feed.keep is not None for feed in feeds) for feeds in lift.feeds_by_reader]
-    origins, noise, unknown = _noise(lift, flow, marked, cyclic)
-    alike = relative_curvature(net, facts) == {} and not marked.any()
-    radius, rates = _rates(net, lift, flow, origins, known=alike)
-    forgets, anchors = _forgotten(net, facts, lift, flow)
-    found, sources = paths(flow, origins), reaching(flow, origins)
+    origins, noise, unknown = _noise(net, facts, lift, flow)
+    reason = _unknown(net, facts, vertices)
+    radius, rates = _rates(net, lift, flow, origins, known=not reason)
+    anchors = [
+        (anchor, np.atleast_1d(far.reshape(shape).any(axis=0)))
+        for anchor, far in _anchors(net, facts, lift, flow)
+    ]
+    path_to, sources = paths(flow, origins), reaching(flow, origins)
     models = {}
-    shape = (net.later.turns, net.size)
     growth, limit = rates.growth.reshape(shape).T, rates.limit.reshape(shape).T
     largest = np.where(cyclic, radius, -np.inf).reshape(shape).max(0)
     slopes = np.where(noise, np.nan_to_num(rates.growth, nan=0.0), -np.inf)
     worst = slopes.reshape(shape).argmax(0)
     open_, grows = unknown.reshape(shape).T.tolist(), noise.reshape(shape).T.tolist()
-    lost = np.any(forgets.reshape(shape), axis=0)
     for i, name in enumerate(net.models):
         phases = tuple(map(_phase, range(lift.phases), open_[i], grows[i], growth[i], limit[i]))
         worst_vertex = int(worst[i]) * net.size + i
         noisy, settled = any(grows[i]), not any(open_[i])
         models[name] = ModelVerdict(
             noise=noisy if noisy or settled else None,
-            forgets=bool(lost[i]),
+            forgets=any(bool(far[i]) for _, far in anchors),
             explodes=False,
             radius=None if largest[i] == -np.inf else float(largest[i]),
             growth=phases[worst[i]].growth,
             limit=None if noisy or not settled else float(limit[i].max()),
             sources=tuple(dict.fromkeys(chain.from_iterable(sources[i :: net.size]))),
-            anchors=anchors if lost[i] else (),
+            anchors=tuple(anchor for anchor, far in anchors if far[i]),
             explosions=(),
-            path=tuple(lift.models[k] for k in found[worst_vertex]),
+            path=tuple(lift.models[k] for k in path_to(worst_vertex)),
             frozen=lift.frozen[i],
             phases=phases,
         )
@@ -106,9 +108,18 @@ def diagnose_schedule(net: Network, facts: Facts) -> Diagnosis:
         explosions=(),
         repairs=repairs(origins),
         flips=(),
-        inapplicable="" if alike else DIFFERENT,
+        inapplicable=reason,
         finite_sample=None if facts.regression is None else EXACT,
     )
+
+
+def _unknown(net: Network, facts: Facts, vertices: int) -> str:
+    """Return why rates and radii are not known, or an empty string."""
+    if not alike(net, facts):
+        return DIFFERENT
+    if not net.memory.current_only:
+        return POOLED
+    return LARGE if vertices > MOST_RATES else ""
 
 
 def _phase(z: int, unknown: bool, grows: bool, growth: float, limit: float) -> PhaseVerdict:
@@ -121,23 +132,27 @@ def _phase(z: int, unknown: bool, grows: bool, growth: float, limit: float) -> P
 
 
 def _noise(
-    lift: Lift, flow: DataFlow, marked: Bool[np.ndarray, " V"], cyclic: Bool[np.ndarray, " V"]
+    net: Network, facts: Facts, lift: Lift, flow: DataFlow
 ) -> tuple[tuple[CollapseOrigin, ...], Bool[np.ndarray, " V"], Bool[np.ndarray, " V"]]:
     """Return the collapse origins, where noise accumulates, and where it may do so.
 
-    A penalty or a selection, which mark a vertex, may hold noise or pass it on.
+    Penalties and selections may hold noise. So may a memory of which nothing is known.
     """
+    if not (net.memory.current_only or net.memory.vanishing):
+        nothing = np.zeros(len(lift.models), bool)
+        return (), nothing, ~np.array(lift.frozen)
+    marked = np.full(len(lift.models), facts.penalised)
+    raw: list[list[int]] = [[] for _ in lift.models]
+    for v, feeds in enumerate(lift.feeds_by_reader):
+        whole = {feed.origin for feed in feeds if feed.keep is None}
+        marked[v] |= any(feed.keep is not None for feed in feeds)
+        for j in flow.feeders[v]:
+            if lift.models[v].kept or lift.models[j].model in whole:
+                raw[j].append(v)
     if not marked.any():
         noise = np.array(collapsing(flow, lift.origins))
         return lift.origins, noise, np.zeros(len(marked), bool)
-    origins = tuple(part for part in lift.origins if not marked[list(part.indices)].any())
-    whole = [[i for i in readers if not marked[i]] for readers in flow.readers]
-    begins = [i for origin in origins for i in origin.indices]
-    noise = np.array(reached(whole, begins))
-    for part in strong_components(flow.readers):
-        if cyclic[part[0]] and marked[part].any():
-            begins += part
-    return origins, noise, np.array(reached(flow.readers, begins)) & ~noise
+    return what_is_known(flow, lift.origins, marked, raw)
 
 
 def _rates(
@@ -146,47 +161,54 @@ def _rates(
     """Return the radius of each vertex's component and the rates, nan where not known."""
     nothing = np.full(len(lift.models), np.nan)
     collapses = np.array(collapsing(flow, origins))
-    few = len(lift.models) <= MOST_RATES and net.memory.current_only
-    if not (known and few):
+    if not known:
         return nothing, CollapseRates(collapses, nothing, nothing)
     system = lifted(linear_system(net, UNIT), np.array(lift.frozen[: net.size]))
     rates = collapse_rates(flow, origins, system)
     return component_radii(flow, system.transition), rates
 
 
-def _forgotten(
+def _anchors(
     net: Network, facts: Facts, lift: Lift, flow: DataFlow
-) -> tuple[Bool[np.ndarray, " V"], tuple[Anchor, ...]]:
-    """Return whose centres do not tend to the truth, and the false anchors of the network.
+) -> tuple[tuple[Anchor, Bool[np.ndarray, " V"]], ...]:
+    """Return the false anchors, and which vertices each of them reaches.
 
     Whether false anchors cancel is not asked.
     """
-    false = false_anchors(net, facts)
-    names = {name for name, s in lift.source_index.items() if false[s]}
-    anchors = [Anchor(name, "source", None) for name in names]
-    begins = [v for v, feeds in enumerate(lift.feeds_by_reader) if names & _origins(feeds)]
-    if facts.penalised:
-        anchors.append(Anchor("penalty", "penalty", None))
-        begins = list(range(len(lift.models)))
-    for v, feeds in enumerate(lift.feeds_by_reader):
-        kept = [feed for feed in feeds if feed.keep is not None]
-        anchors += [Anchor(f"{f.origin} -> {f.reader}", "selection", None) for f in kept]
-        begins += [v] * bool(kept)
-    # what closed components and frozen models begin with stays
-    held = _held(net, names)
+    found = []
+    parts = strong_components(flow.readers)
     last = (lift.before - 1) % lift.phases * net.size
-    for part in strong_components(flow.readers):
-        closed = not any(flow.anchored[i] or set(flow.feeders[i]) - set(part) for i in part)
-        if closed and any(lift.frozen[v] or last <= v < last + net.size for v in part):
-            begins += [v for v in part if held[v % net.size]]
-    return np.array(reached(flow.readers, begins)), tuple(dict.fromkeys(anchors))
+    false = false_anchors(net, facts)
+    for name in (name for name, s in lift.source_index.items() if false[s]):
+        begins = [v for v, feeds in enumerate(lift.feeds_by_reader) if name in _origins(feeds)]
+        held = _held(net, name)
+        for part in parts:  # what closed components and frozen models begin with stays
+            if any(flow.anchored[i] or set(flow.feeders[i]) - set(part) for i in part):
+                continue
+            begun = (v for v in part if lift.frozen[v] or last <= v < last + net.size)
+            begins += [v for v in begun if held[v % net.size]]
+        found.append((Anchor(name, "source", None), begins))
+    if facts.penalised:
+        found.append((Anchor("penalty", "penalty", None), list(range(len(lift.models)))))
+    kept: dict[Anchor, list[int]] = {}
+    for v, feeds in enumerate(lift.feeds_by_reader):
+        for feed in feeds:
+            if feed.keep is not None:
+                kind = fields(feed.keep)[0].name
+                anchor = Anchor(f"{feed.origin} -> {feed.reader}", kind, None)
+                kept.setdefault(anchor, []).append(v)
+    return tuple(
+        (anchor, np.array(reached(flow.readers, begins)))
+        for anchor, begins in (*found, *kept.items())
+        if begins
+    )
 
 
-def _held(net: Network, names: set[str]) -> list[bool]:
-    """Return which models have read these sources, at first or through others, before the turns."""
-    held = [bool(names & _origins(feeds)) for feeds in net.first_by_reader]
+def _held(net: Network, source: str) -> list[bool]:
+    """Return which models have read a source, at first or through others, before the turns."""
+    held = [source in _origins(feeds) for feeds in net.first_by_reader]
     for table in net.tables[: len(net.tables) - net.later.turns]:
-        carried = names | {name for name, has in zip(net.models, held, strict=True) if has}
+        carried = {source} | {name for name, has in zip(net.models, held, strict=True) if has}
         held = [
             bool(carried & _origins(feeds)) if feeds else before
             for feeds, before in zip(table, held, strict=True)

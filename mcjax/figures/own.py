@@ -211,7 +211,7 @@ def _feeds(condition: Condition) -> list[dict[str, Any]]:
             "to": feed.reader,
             "samples": feed.samples,
         }
-        for feed in condition.network.later.at(1).feeds
+        for feed in condition.network.recurring
     ]
 
 

@@ -123,9 +123,9 @@ def _networks(study: Study) -> str:
     found: dict[Any, list[Condition]] = {}
     for condition in study.conditions:
         net = condition.network
-        feeds = frozenset((feed.origin, feed.reader) for feed in net.later.at(1).feeds)
+        feeds = frozenset((feed.origin, feed.reader) for feed in net.recurring)
         if net.size <= MOST_DRAWN:
-            found.setdefault((net.models, feeds), []).append(condition)
+            found.setdefault((net.models, feeds, net.later.turns), []).append(condition)
     drawings = []
     for first, *others in list(found.values())[:PANELS]:
         of = f" of {first.name}" if first.name else ""

@@ -105,7 +105,7 @@ def build_network(
     growth = read("network.growth", growth, float)
     own = tuple(sources)
     counts = {source.name: source.samples for source in own}
-    begun = [_first(feed, counts) for feed in first]
+    begun = [_first(feed, counts, k) for k, feed in enumerate(first)]
     beginning = tuple(feed for feed, _ in added_up(begun, "network.first"))
     given: list[Weighted] = []
     if isinstance(feeds, Timeline):
@@ -185,10 +185,13 @@ def _timeline(
         return scheduled_series(total)
 
 
-def _first(feed: FeedLike, counts: Mapping[str, int | None]) -> Weighted:
+def _first(feed: FeedLike, counts: Mapping[str, int | None], k: int) -> Weighted:
     only, weights = _weighted(feed, "network.first", counts)
     if len(weights) > 1:
         raise InputError("network.first", "has a weight by generation, and is of one; give one")
+    if only.scheduled:
+        problem = "is of generation 0; leave out every, first and until"
+        raise InputError(f"network.first[{k}]", problem)
     return only, weights
 
 

@@ -168,8 +168,10 @@ def _initial(
 ) -> tuple[dict[str, int], int]:
     """Return the samples of generation 0, and how many of these numbers are those of feeds."""
     reads = dict.fromkeys(models, 0)
-    for feed in feeds:
-        reads[feed.reader] = reads.get(feed.reader, 0) + feed.samples
+    begins: dict[str, int] = {}
+    for feed in sorted(feeds, key=lambda feed: feed.first):  # what it reads when it first does
+        if begins.setdefault(feed.reader, feed.first) == feed.first:
+            reads[feed.reader] = reads.get(feed.reader, 0) + feed.samples
     initial = {name: reads[name] or DEFAULT_SAMPLES for name in models}
     begun = len(initial)
     for node, data in attributes.items():

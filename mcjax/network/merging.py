@@ -26,12 +26,12 @@ def added_up(
     field : str
         What errors name, with the place of a feed.
     places : sequence of int, optional
-        The places; default to 0, 1, ....
+        The place of each feed; defaults to that in ``feeds``.
 
     Raises
     ------
     InputError
-        If a number of samples is none, or two feeds have different weights.
+        If `samples` is no number of samples, or feeds that add up have different weights.
     """
     total: dict[tuple[str, str, Any], Weighted] = {}
     for number, (feed, weights) in enumerate(feeds):

@@ -148,6 +148,12 @@ class Network(Summarised):
             )
         return self.later.lasting.feeds
 
+    @property
+    def recurring(self) -> tuple[Feed, ...]:
+        """The distinct feeds of the long run; what has no weight is no feed."""
+        feeds = (feed for generation in self.later.recurring for feed in generation.feeds)
+        return tuple(dict.fromkeys(feed for feed in feeds if feed.weight))
+
     @cached_property
     def feeds_by_reader(self) -> tuple[tuple[Feed, ...], ...]:
         """The feeds that stay, model by model, in the order of ``models``."""

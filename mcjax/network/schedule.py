@@ -18,7 +18,7 @@ MOST_GENERATIONS = 10_000
 
 
 def scheduled_series(given: Sequence[Weighted]) -> Series:
-    """Return the generations of feeds that are active at times.
+    """Return the generations of feeds, some of which are active in some generations only.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def scheduled_series(given: Sequence[Weighted]) -> Series:
     """
     for k, (feed, weights) in enumerate(given):
         _check_times(f"network.feeds[{k}]", feed)
-        if len(weights) == 1:  # among lists, only a list may have a 0
+        if len(weights) == 1:  # a weight may be 0 for a time, but not for ever
             check_weight(f"network.feeds[{k}].weight", feed.weight)
     # of feeds that end, only the end counts
     late = [feed for feed, _ in given if feed.until is None]
@@ -45,8 +45,8 @@ def scheduled_series(given: Sequence[Weighted]) -> Series:
     if before + turns > MOST_GENERATIONS:
         raise InputError(
             "network.feeds",
-            f"repeat only after {before + turns:,} generations, more than"
-            f" {MOST_GENERATIONS:,}; give `every` common factors, or end feeds earlier",
+            f"repeat only after more than {MOST_GENERATIONS:,} generations; give `every` common"
+            " factors, or end feeds earlier",
         )
     versions = [[_in(feed, weight) for weight in weights] for feed, weights in given]
     generations = []
@@ -55,7 +55,15 @@ def scheduled_series(given: Sequence[Weighted]) -> Series:
         active = (versions[k][min(t, len(versions[k])) - 1] for k in places)
         total = added_up(((feed, (feed.weight,)) for feed in active), "network.feeds", places)
         generations.append(Generation(feed for feed, _ in total))
-    return Series(*generations, turns=turns)
+    return alternating(generations, turns)
+
+
+def alternating(generations: Sequence[Generation], turns: int) -> Series:
+    """Return generations, the last of which take turns, with their feeds in one common order."""
+    feeds = (feed for generation in generations for feed in generation.feeds)
+    rank = {edge: k for k, edge in enumerate(dict.fromkeys(feed.edge for feed in feeds))}
+    ordered: list[list[Feed]] = [sorted(g.feeds, key=lambda f: rank[f.edge]) for g in generations]
+    return Series(*map(Generation, ordered), turns=turns)
 
 
 def _in(feed: Feed, weight: float) -> Feed:
@@ -64,14 +72,14 @@ def _in(feed: Feed, weight: float) -> Feed:
 
 
 def _check_times(field: str, feed: Feed) -> None:
-    """Raise InputError for times that are none."""
+    """Raise InputError for times of a feed that are not generations."""
     times: dict[str, Any] = {"every": feed.every, "first": feed.first, "until": feed.until}
     for name, value in times.items():
         if name == "until" and value is None:
             continue
         number = isinstance(value, int) and not isinstance(value, bool)
         if not (number and value >= 1):
-            raise InputError(f"{field}.{name}", f"is {value!r}; give a generation, from 1 on")
+            raise InputError(f"{field}.{name}", f"is {value!r}; give a whole number, from 1 on")
     if feed.until is not None and feed.until < feed.first:
         raise InputError(
             f"{field}.until", f"is {feed.until}, before the first generation, {feed.first}"

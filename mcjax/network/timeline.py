@@ -43,8 +43,11 @@ class Generation:
         read = tuple(feed if isinstance(feed, Feed) else Feed(*feed) for feed in feeds)
         for feed in read:
             if feed.scheduled:
-                which = f"of {feed.origin!r} to {feed.reader!r} comes and goes"
-                raise InputError("network.feeds", f"{which}; give it to build_network")
+                raise InputError(
+                    "network.feeds",
+                    f"the feed from {feed.origin!r} to {feed.reader!r} comes and goes, and a"
+                    " generation is one; give such feeds to build_network",
+                )
         object.__setattr__(self, "feeds", read)
 
 

@@ -72,9 +72,7 @@ def network(net: Network, diagnosis: Diagnosis | None = None, ax: Axes | None = 
             "diagnosis", "is of another network; give that of this one, or leave it out"
         )
     diagnosis = diagnosis or diagnose(net)
-    feeds = net.later.at(1).feeds
-    if net.later.turns > 1:
-        feeds = tuple(dict.fromkeys(f for turn in net.later.recurring for f in turn.feeds))
+    feeds = net.recurring
     graph = networkx.MultiDiGraph((feed.origin, feed.reader) for feed in feeds)
     graph.add_nodes_from(net.models)
     place = _places(graph)
@@ -225,5 +223,5 @@ def _key(axes: Axes, net: Network, diagnosis: Diagnosis | None) -> None:
     if net.later.turns > 1:
         title(axes, f"feeds of {net.later.turns} phases, and the worst of each model")
     else:
-        changing = not net.later.constant
-        title(axes, "feeds of generation 1, which change with time" if changing else "")
+        changing = net.later.exponent or not net.later.constant
+        title(axes, "feeds of the long run" if changing else "")

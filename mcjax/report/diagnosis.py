@@ -48,8 +48,8 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
         if len({phase.collapses for phase in verdict.phases}) > 1:
             _show_phases(verdict, width)
     click.echo("  (variance of an estimate, in units of the inverse information of one sample)")
-    rates = (verdict.growth or verdict.limit or 0.0 for verdict in diagnosis.models.values())
-    if any(math.isnan(rate) for rate in rates):
+    static = (verdict for verdict in diagnosis.models.values() if not verdict.phases)
+    if any(math.isnan(verdict.growth or verdict.limit or 0.0) for verdict in static):
         click.echo("  (- is not known here; `mcjax predict` computes it for a study)")
     if diagnosis.inapplicable:
         why = ", for the same reason" if unknown else f": {shown(diagnosis.inapplicable)}"

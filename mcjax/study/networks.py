@@ -16,7 +16,7 @@ from mcjax.network.feed import Feed
 from mcjax.network.formats import graph_format
 from mcjax.network.graphs import DEFAULT_SAMPLES, read_graph
 from mcjax.network.network import Network
-from mcjax.network.schedule import MOST_GENERATIONS
+from mcjax.network.schedule import MOST_GENERATIONS, alternating
 from mcjax.network.source import Source
 from mcjax.network.timeline import Generation, Series
 from mcjax.network.topologies import TOPOLOGIES
@@ -146,15 +146,12 @@ def _feeds(table: NetworkTable, folder: Path | None) -> Network:
         [_feed(feed, f"network.{name}[{k}]") for k, feed in enumerate(given)]
         for name, given in (("feeds", table.feeds), ("first", table.first))
     )
-    for k, feed in enumerate(first):
-        if feed.scheduled:
-            problem = "is of generation 0; leave out every, first and until"
-            raise InputError(f"network.first[{k}]", problem)
-    later = feeds if table.switching is None else _switching(table, folder)
+    sources = options["sources"]
+    later = feeds if table.switching is None else _switching(table, folder, sources)
     return build_network(table.models, later, table.initial, first=first, **options)
 
 
-def _switching(table: NetworkTable, folder: Path | None) -> Series:
+def _switching(table: NetworkTable, folder: Path | None, sources: list[Source]) -> Series:
     """Return the networks that take turns, of which only the feeds count."""
     turns, field = table.switching, "network.switching"
     assert turns is not None, "it has been asked"
@@ -162,6 +159,8 @@ def _switching(table: NetworkTable, folder: Path | None) -> Series:
         raise InputError(field, "is in a file that another one names; give it feeds")
     if table.feeds:
         raise InputError("network.feeds", "and [network.switching] exclude each other; keep one")
+    if table.growth:
+        raise InputError("network.growth", "and [network.switching] exclude each other; keep one")
     if turns.order != "periodic":
         raise InputError(f"{field}.order", f"is {turns.order!r}; give 'periodic'")
     lengths = [1] * len(turns.networks) if turns.lengths is None else turns.lengths
@@ -173,10 +172,17 @@ def _switching(table: NetworkTable, folder: Path | None) -> Series:
     generations = []
     for name, length in zip(turns.networks, lengths, strict=True):
         net = read_network(folder / name, nested=True)
-        if not net.later.constant:
-            raise InputError(f"{field}.networks", f"has {name!r}, whose feeds change with time")
+        problem = ""
+        if not net.later.constant or net.later.exponent:
+            problem = "whose feeds change with time"
+        elif isinstance(table.models, list) and set(net.models) != set(table.models):
+            problem = f"of the models {', '.join(net.models)}; give those of the study"
+        elif any(source not in sources for source in net.sources):
+            problem = "with a source that the study has not; declare it there in the same way"
+        if problem:
+            raise InputError(f"{field}.networks", f"has {name!r}, {problem}")
         generations += [Generation(net.feeds)] * length
-    return Series(*generations, turns=len(generations))
+    return alternating(generations, len(generations))
 
 
 def _feed(table: FeedTable, field: str) -> Feed:

@@ -24,14 +24,16 @@ class FeedTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "f
     to: str
     """The model that reads. Feeds with the same `from` and `to` add up; they have one weight."""
     samples: Count | None = None
-    """Observations in every generation. Needed unless `from` is a source that has its own."""
+    """Observations in every generation in which it is active. Needed unless `from` is a source that
+    has its own."""
     weight: float | Annotated[list[float], msgspec.Meta(max_length=10_000)] = 1.0
     """Multiplies the loss of each of these observations. A list has one weight for each generation
     from 1 on, and the last one stays."""
     keep: dict[str, Any] | None = None
     """What the reader keeps of the feed. Feeds that differ in `keep` are separate."""
     every: Count = 1
-    """The feed is active in the generations `first`, `first` + `every`, ...."""
+    """The feed is active in the generations `first`, `first` + `every`, .... This field and the two
+    below are for `feeds`."""
     first: Count = 1
     """The first generation in which it is active."""
     until: Count | None = None
@@ -81,7 +83,7 @@ class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
     """Names of the models, at most 65,534, or their number: 3 means "0", "1", "2". The name `real`
     is reserved."""
     feeds: list[FeedTable] = []
-    """The feeds of every generation from 1 on. A model without feeds is frozen: it keeps its
+    """The feeds of the generations from 1 on. A model without feeds is frozen: it keeps its
     estimate of generation 0."""
     first: list[FeedTable] = []
     """Feeds of generation 0, from real sources. Models without any fit `initial` samples of

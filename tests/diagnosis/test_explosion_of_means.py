@@ -221,5 +221,5 @@ def test_the_law_of_centres_that_run_away_holds_as_long_as_they_are_found(tmp_pa
     net = build_network(1, [("0", "0", 400)], 400)
     hot = net.with_feeds([Feed("0", "0", 400, keep=Temperature(0.8))])
     law = FirstOrder().predict(condition(hot, mcjax.logistic(), [1.0]), 3)
-    np.testing.assert_allclose(law.mean[:, 0, 0] + 1, 0.8 ** -np.arange(4.0), rtol=1e-9)
+    np.testing.assert_allclose(law.centre_errors[:, 0, 0] + 1, 0.8 ** -np.arange(4.0), rtol=1e-9)
     assert np.isnan(law.limit).all()

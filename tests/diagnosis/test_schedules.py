@@ -2,6 +2,7 @@
 
 import json
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -130,6 +131,49 @@ def test_false_anchors_reach_through_phases():
     late = build_network("abcd", [*feeds, Feed("other", "c", 10, until=2)], 100, sources=[own])
     forgets = {name: verdict.forgets for name, verdict in diagnose(late).models.items()}
     assert forgets == {"a": False, "b": False, "c": False, "d": False}  # it fits real data last
+
+
+def test_false_anchors_reach_whom_their_lineages_reach():
+    """What the first fit read is gone if a lineage begins with another fit."""
+    far = [Source(name, theta=(9.0,)) for name in ("one", "two", "unread")]
+    feeds = [Feed("b", "a", 100, every=2), Feed("a", "b", 100, every=2, first=2)]
+    feeds += [Feed(REAL, "b", 100, every=2)]
+    readers = [Feed("one", "c", 50, every=2), Feed(REAL, "c", 50), Feed("two", "d", 50)]
+    net = build_network("abcd", [*feeds, *readers], 100, sources=far)
+    anchors = {n: [a.name for a in v.anchors] for n, v in diagnose(net).models.items()}
+    assert anchors == {"a": [], "b": [], "c": ["one"], "d": ["two"]}
+    turns = [Feed("b", "a", 100, every=2), Feed("a", "b", 100, every=2, first=2)]
+    begun = build_network("ab", turns, 100, sources=far[:1], first=[Feed("one", "a", 100)])
+    # generation 1 fits a to b's first data, and generation 2 fits b to those of a
+    assert [v.forgets for v in diagnose(begun).models.values()] == [False, False]
+
+
+def test_rates_are_not_told_where_data_differ():
+    loud = Source("loud", noise=10.0)
+    feeds = [Feed("loud", "a", 100), Feed("a", "b", 50, every=2), Feed(REAL, "b", 100)]
+    diagnosis = diagnose(build_network("ab", feeds, 100, sources=[loud]), 2)
+    assert math.isnan(diagnosis.models["a"].limit)
+    assert "of several laws" in diagnosis.inapplicable
+    # models that retired, with covariates of a source that differ, and with data that accumulate
+    wide = Source("wide", covariance=((1.0, 0.0), (0.0, 1.1)))
+    retired = [Feed("a", "a", 100, until=50), Feed("a", "b", 50), Feed("wide", "b", 50)]
+    net = build_network("ab", retired, 100, sources=[wide])
+    assert math.isnan(diagnose(net, 2, covariance=np.eye(2)).models["a"].limit)
+    pooled = build_network("a", [Feed("a", "a", 100, until=5)], 100, memory="accumulate")
+    assert math.isnan(diagnose(pooled).models["a"].limit)
+
+
+def test_the_order_of_feeds_makes_no_phases():
+    feeds = [Feed("a", "b", 50, every=2), Feed(REAL, "b", 50), Feed("a", "b", 50, every=2, first=2)]
+    net = build_network("ab", [*feeds, Feed("a", "a", 50)], 100)
+    assert net.later.constant
+
+
+def test_a_long_lineage_of_many_phases():
+    names = [str(i) for i in range(500)]
+    feeds = [Feed("0", "0", 10)]
+    feeds += [Feed(a, b, 10, every=40) for a, b in pairwise(names)]
+    assert len(diagnose(build_network(names, feeds, 10)).models["499"].path) > 499
 
 
 def test_what_readers_keep_leaves_noise_open():
@@ -311,7 +355,7 @@ def test_a_file_is_diagnosed(tmp_path):
         ("every = 0", "network.feeds[0].every: give a whole number >= 1"),
         ("every = 2.5", "network.feeds[0].every: is a number; give a whole number"),
         ("first = 5, until = 4", "network.feeds[0].until: is 4, before the first generation, 5"),
-        ("every = 9973", "network.feeds: repeat only after 19,947 generations, more than 10,000"),
+        ("every = 9973", "network.feeds: repeat only after more than 10,000 generations"),
         ("every = 2, weight = 0", "network.feeds[0].weight: is 0"),
         ("every = 2, form = 1", "network.feeds[0].form: is not a field"),
     ],
@@ -327,6 +371,8 @@ def test_times_that_are_none(given, sentence, tmp_path, capsys, monkeypatch):
 
 
 def test_where_feeds_have_no_times_or_no_place():
+    with pytest.raises(InputError, match=r"network.first\[0\]: is of generation 0; leave out"):
+        build_network("a", [Feed("a", "a", 10)], first=[Feed(REAL, "a", 10, every=2)])
     with pytest.raises(InputError, match="comes and goes"):
         Generation([Feed("a", "a", 10, every=2)])
     with pytest.raises(InputError, match="growth"):
@@ -362,6 +408,10 @@ def test_whole_networks_take_turns(tmp_path):
         file.write_text(f"[network]\n{pair}{turns}{line}\n")
         with pytest.raises(InputError, match=sentence):
             read_network(file)
+    (tmp_path / "other.toml").write_text("[network]\nmodels = 2\ninitial = 20\n")
+    file.write_text(f"[network]\n{pair}{turns}".replace("day.toml", "other.toml"))
+    with pytest.raises(InputError, match=r"networks: has 'other\.toml', of the models 0, 1; give"):
+        read_network(file)
     file.write_text(f"[network]\n{pair}{turns}".replace("day.toml", "study.toml"))
     with pytest.raises(InputError, match="in a file that another one names"):
         read_network(file)

@@ -35,7 +35,7 @@ def compare(case, seen):
         if case.law.mean is None:
             assert not verdict.forgets, where
         elif not moving and len(case.law.mean) > GENERATIONS:
-            away = np.abs(case.law.mean[:, i]).max(-1)
+            away = np.abs(case.law.centre_errors[:, i]).max(-1)
             late, before = away[-6:].max(), away[half - 6 : half].max()
             assert verdict.forgets == (late > 1e-9 and late > 0.5 * before), where
         assert verdict.forgets <= bool(verdict.anchors), where

@@ -8,6 +8,7 @@ import pytest
 
 from mcjax import api
 from mcjax.engine.compiled import compile_study
+from mcjax.errors import InputError
 from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
 from mcjax.models.penalised import penalised
@@ -228,7 +229,7 @@ def test_failures_are_counted_and_harm_no_other_chain(name):
 
 def test_float64_needs_the_switch():
     study = grid(linear(), scales=(1,), precision="float64")
-    with jax.enable_x64(False), pytest.raises(api.InputError, match="jax_enable_x64"):
+    with jax.enable_x64(False), pytest.raises(InputError, match="jax_enable_x64"):
         api.simulate(study)
 
 

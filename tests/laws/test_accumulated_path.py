@@ -297,7 +297,7 @@ def test_limits_are_where_models_that_forget_settle():
     one = condition(sourced(), logistic(), [0.8, -0.5], COVARIANCE)
     found = FirstOrder().predict(one, 1)
     forgetful = replace(one, network=replace(one.network, memory="replace"))
-    settled = FirstOrder().predict(forgetful, 400).mean[-1]
+    settled = FirstOrder().predict(forgetful, 400).centre_errors[-1]
     squares = (settled[:2] ** 2).sum(1)
     assert (found.limit[:2] > squares).all()  # the frozen model's error stays in its readers
     large = replace(one, network=one.network.scaled(10**6))

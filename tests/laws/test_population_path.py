@@ -1,6 +1,5 @@
 """Errors around the path of the centres: closed forms, brute force, exact laws and simulation."""
 
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -305,9 +304,6 @@ def test_a_direction_that_no_source_shows_is_kept_on_a_curved_way():
 def test_why_the_law_does_not_apply():
     far = between(400)([-1.0])
     cases = {
-        "moments of the score of logistic are not known": condition(
-            far, replace(logistic(), scores=None, predictor=None), [1.0]
-        ),
         "each design has centres of its own": condition(far, linear(), [1.0], design="fixed"),
     }
     feeds = [("real", "0", 200), ("far", "0", 200)]

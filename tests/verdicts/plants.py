@@ -200,6 +200,7 @@ NO_NUMBERS = {
     "allowance": "what an asymptotic law may be off",
     "next_order": "what tells how far an asymptotic law may be off",
     "validity": "where a law can be trusted",
+    "small_samples": "what a mean of order 1/n may be off",
     "asymptotic": "whether errors are normal in the limit",
     "normal": "whether errors are normal",
 }

@@ -14,8 +14,8 @@ where A and the noise are those of a model that fits one generation alone. Deriv
 (plus ``g_t push`` where real sources have other truths), a stochastic approximation with steps that
 vanish like 1 / t. Hence nothing collapses: the noise adds up to ``sum 1 / t^2``. One model on its
 own output, with as many samples at generation 0, has the variance ``V sum_{k <= t + 1} 1 / k^2``
-(Gerstgrasser et al. 2024; Dey & Donoho 2024). The variances of M models that read one another with
-doubly stochastic shares, aperiodic or not, tend to ``V pi^2 / (6 M)``.
+(Gerstgrasser et al. 2024; Dey & Donoho 2024). The variances of M models that all reach one another,
+with doubly stochastic shares, aperiodic or not, tend to ``V pi^2 / (6 M)``.
 
 **Limit.** Deviations along eigenvectors of A with eigenvalue lambda decay like
 ``t^-(1 - lambda)``, so what remains lies in the space of eigenvalue 1, with projector P. The models

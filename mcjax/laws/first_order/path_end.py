@@ -91,36 +91,39 @@ def _followed(condition: Condition) -> PathEnd:
     fits = fits_of(first, populations, begun)
     centres = [moved(begun, fits)]
     problem = None
-    for t in range(FOLLOWED):
+    for t in range(1, distinct + FOLLOWED):
         try:
-            fits = fits_of(tables[min(t, distinct - 1)], populations, centres[-1])
+            fits = fits_of(tables[net.later.place(t)], populations, centres[-1])
         except Inapplicable as error:
             problem = error
             break
         centres.append(moved(centres[-1], fits))
+    centres = centres[distinct - 1 :]  # from where feeds stay
+    if problem is not None and len(centres) < 2 * FEWEST:
+        raise problem
     distance = np.abs(np.array(centres) - condition.theta).max(-1)
     half = len(distance) // 2
     runs = distance[half:].max(0) > FURTHER * distance[:half].max(0, initial=0.0)
-    if problem is not None and (half < FEWEST or not runs.any()):
+    if problem is not None and not runs.any():
         raise problem
     return PathEnd(
         transition_of(fits, *begun.shape),
         _away(np.array(centres[half:]), condition.theta),
         runs=runs,
-        grows=None if runs.any() else _grows(condition, len(centres) - 1),
+        grows=None if runs.any() else _grows(condition, distinct - 1, len(centres) - 1),
         settles=False,
     )
 
 
-def _grows(condition: Condition, generations: int) -> np.ndarray | None:
-    """Return whose variance grows in the second half of these generations, (M,)."""
+def _grows(condition: Condition, before: int, generations: int) -> np.ndarray | None:
+    """Return whose variance grows in the second half of generations after others, (M,)."""
     try:
-        covariance = path_of(condition, generations).covariance
+        covariance = path_of(condition, before + generations).covariance
     except Inapplicable:
         return None
     diagonal = np.diagonal(covariance, axis1=1, axis2=2)
     spread = diagonal.reshape(len(covariance), condition.network.size, -1).sum(-1)
-    return np.array(spread[-1] > FURTHER * spread[generations // 2])
+    return np.array(spread[-1] > FURTHER * spread[before + generations // 2])
 
 
 def _away(late: np.ndarray, truth: np.ndarray) -> np.ndarray:
