@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import cache
 
+import jax
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -106,6 +107,21 @@ def test_a_law_applies_or_says_why_not(law):
     assert any(reason is not None for reason in reasons)
     for reason in reasons:
         assert reason is None or (isinstance(reason, Reason) and len(reason.sentence) > 10)
+
+
+@by_law
+def test_models_of_theta_as_a_whole_are_answered(law):
+    """Whose loss and sampler are all that is known of them."""
+
+    def loss(theta, x, y):
+        return (y - x @ theta) ** 2
+
+    def sample(key, theta, x):
+        return x @ theta + jax.random.normal(key, dtype=x.dtype)
+
+    for net in (LOOP, DESCENT):
+        reason = law.applies(condition(net, mcjax.user_model(loss, sample), [0.5, -0.5]))
+        assert reason is None or len(reason.sentence) > 10
 
 
 @by_law

@@ -61,8 +61,9 @@ class Surrogate:
         reason = SecondOrder().applies(condition)
         if reason is not None:
             return reason
-        assert model.predictor is not None, "the second-order law has asked"
-        canonical = model.predictor.log_curvature is not None and model.scores is not None
+        predictor = model.predictor
+        canonical = predictor is not None and predictor.log_curvature is not None
+        canonical &= model.scores is not None
         if not canonical or model.least_squares is not None:
             return Reason(f"the law is for logistic and Poisson regression, not for {model.name}")
         origins = {feed.origin for table in net.tables for feeds in table for feed in feeds}
