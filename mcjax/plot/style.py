@@ -133,7 +133,7 @@ def label_ends(axes: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
         For each curve, the height at which it ends, its name and its colour.
     """
     heights = [float(axes.transData.transform((0, y))[1]) for y, *_ in ends]
-    point = axes.get_figure(root=True).dpi / 72  # type: ignore[union-attr]
+    point = axes.get_figure().dpi / 72  # type: ignore[union-attr]
     gap = 1.2 * LABEL_SIZE * point
     placed = heights.copy()
     order = sorted(range(len(ends)), key=heights.__getitem__)
@@ -205,7 +205,7 @@ def ratio_bars(
 
 def title(axes: Axes, *lines: str) -> None:
     """Write lines above axes, at the left, wrapped to their width; empty ones are left out."""
-    fig = axes.get_figure(root=True)
+    fig = axes.get_figure()
     assert fig is not None
     points = 72 * axes.get_window_extent().width / fig.dpi
     letters = max(16, int(2 * points / TITLE_SIZE))  # a letter is about half as wide as high
