@@ -1,4 +1,4 @@
-"""What the site has beyond its pages as they are stored, which read well without it.
+"""Add to pages what the site has beyond them; as they are stored, they read well without it.
 
 The map of ``index.md`` is the table of contents: each of its sections, with the pages that it
 links, becomes a part of the sidebar. Pages of the repository outside of docs/ become pages too.

@@ -1,4 +1,4 @@
-"""What a machine can do: products of matrices, memory, and what it is."""
+"""Measure what a machine can do, in products of matrices and in memory, and describe it."""
 
 from __future__ import annotations
 

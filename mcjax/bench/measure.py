@@ -45,7 +45,7 @@ class Case(NamedTuple):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What was measured for one case.
+    """The measurements of one case.
 
     Attributes
     ----------

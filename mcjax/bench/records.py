@@ -18,7 +18,7 @@ from mcjax.text import number, shown, strict_json
 
 
 class Record(msgspec.Struct, frozen=True):
-    """What was measured on one machine.
+    """The measurements of one machine.
 
     Attributes
     ----------

@@ -188,12 +188,13 @@ def _rates(net: Network, facts: Facts, failures: Failures, whole: Network) -> Co
     """
     collapses, regression = failures.noise | failures.explodes, facts.regression
     changes = whole.later.rows_vary and not whole.later.exponent
-    if alike(net, facts) and (net.memory.current_only or not changes):
+    known = net.memory.current_only or (net.memory.vanishing and not changes)
+    if alike(net, facts) and known:
         system = linear_system(net, UNIT)
         if changes:  # models that read nothing in the end may have read before
             system = lifted(linear_system(whole, UNIT), np.array(net.frozen))
         return collapse_rates(data_flow(net), failures.origins, system)
-    known = whole_samples(net, facts) and not changes
+    known = known and not changes and whole_samples(net, facts)
     if regression is not None and regression.covariance is not None and known:
         return rates_of_regressions(
             net,

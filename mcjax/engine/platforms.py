@@ -1,4 +1,4 @@
-"""What depends on the kind of device: sizes of blocks, stages of programs, compiler options.
+"""Choose by the kind of device: sizes of blocks, stages of programs, compiler options.
 
 Everything else in a program is the same on all platforms, precision included: programs hold numbers
 of the precision that a study asks for, and matrix products ask for the highest precision. Compiler

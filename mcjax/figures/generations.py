@@ -26,7 +26,7 @@ ALIKE = {
     "complete, 4": "all models alike",
     "star of 4, hub reads real": "models 1 to 3 alike",
 }
-"""What is to be said of panels in which points cover one another."""
+"""Notes on panels in which points cover one another."""
 
 
 def topology_panel(folder: Path, chains: int | None) -> list[Path]:

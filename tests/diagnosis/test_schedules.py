@@ -1,19 +1,14 @@
 """Networks whose feeds come and go: the collapse law in phases, against closed forms and powers."""
 
-import json
 import math
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from mcjax.cli.main import cli, run
 from mcjax.diagnosis import diagnose
-from mcjax.errors import InputError
-from mcjax.network import REAL, Feed, Generation, Series, Source, build_network, cycle
+from mcjax.network import REAL, Accumulate, Feed, Generation, Series, Source, build_network, cycle
 from mcjax.selections.temperature import Temperature
-from mcjax.study.networks import read_network
 
 V = 0.01  # 1 / 100 rows
 
@@ -161,6 +156,20 @@ def test_rates_are_not_told_where_data_differ():
     assert math.isnan(diagnose(net, 2, covariance=np.eye(2)).models["a"].limit)
     pooled = build_network("a", [Feed("a", "a", 100, until=5)], 100, memory="accumulate")
     assert math.isnan(diagnose(pooled).models["a"].limit)
+
+
+class Window(Accumulate):
+    """A rule of which no law knows how long it remembers."""
+
+    name = "window"
+    vanishing = False
+
+
+def test_rates_are_not_told_for_a_memory_of_which_nothing_is_known():
+    feeds = [Feed("a", "a", 50), Feed(REAL, "a", 50)]
+    assert math.isnan(diagnose(build_network("a", feeds, 100, memory=Window())).models["a"].limit)
+    turns = [Feed("a", "a", 50), Feed(REAL, "a", 50, every=2)]
+    assert diagnose(build_network("a", turns, 100, memory=Window())).models["a"].noise is None
 
 
 def test_the_order_of_feeds_makes_no_phases():
@@ -314,104 +323,3 @@ def test_random_schedules_against_powers_of_the_recursion():
             partly += len({phase.collapses for phase in verdict.phases}) > 1
     assert min(seen.values()) > 400
     assert partly > 10
-
-
-# ----------------------------------------------------------------------- files and commands
-
-ALTERNATING = """
-[network]
-models = ["a", "b"]
-initial = 20
-feeds = [
-    { from = "b", to = "a", samples = 20, every = 2 },
-    { from = "real", to = "b", samples = 20, every = 2 },
-    { from = "real", to = "a", samples = 20, every = 2, first = 2 },
-    { from = "a", to = "b", samples = 20, every = 2, first = 2 },
-]
-"""
-
-
-def test_a_file_is_diagnosed(tmp_path):
-    file = tmp_path / "study.toml"
-    file.write_text(ALTERNATING)
-    found = json.loads(CliRunner().invoke(cli, ["diagnose", str(file), "--json"]).stdout)
-    assert found["collapses"] is True
-    phases = found["models"]["a"]["phases"]
-    assert [(one["phase"], one["collapses"]) for one in phases] == [(0, True), (1, False)]
-    assert (phases[0]["growth"], phases[0]["limit"]) == (pytest.approx(0.05), None)
-    assert (phases[1]["growth"], phases[1]["limit"]) == (None, pytest.approx(0.05))
-    (origin,) = found["unstable_sources"]
-    assert origin["members"] == [["a", 0], ["b", 1]]
-    assert found["repairs"] == [{"from": "real", "to": "a", "phase": 0}]
-    text = CliRunner().invoke(cli, ["diagnose", str(file)]).stdout
-    assert "Collapse origin: a@0, b@1, period 2" in text
-    assert "in phase 1: stable" in text
-    assert "No single new feed" not in text
-
-
-@pytest.mark.parametrize(
-    ("given", "sentence"),
-    [
-        ("every = 0", "network.feeds[0].every: give a whole number >= 1"),
-        ("every = 2.5", "network.feeds[0].every: is a number; give a whole number"),
-        ("first = 5, until = 4", "network.feeds[0].until: is 4, before the first generation, 5"),
-        ("every = 9973", "network.feeds: repeat only after more than 10,000 generations"),
-        ("every = 2, weight = 0", "network.feeds[0].weight: is 0"),
-        ("every = 2, form = 1", "network.feeds[0].form: is not a field"),
-    ],
-)
-def test_times_that_are_none(given, sentence, tmp_path, capsys, monkeypatch):
-    file = tmp_path / "study.toml"
-    file.write_text(ALTERNATING.replace("every = 2", given, 1))
-    monkeypatch.setattr("sys.argv", ["mcjax", "diagnose", str(file)])
-    with pytest.raises(SystemExit) as ended:
-        run()
-    assert ended.value.code == 2
-    assert f"{file}: {sentence}" in capsys.readouterr().err
-
-
-def test_where_feeds_have_no_times_or_no_place():
-    with pytest.raises(InputError, match=r"network.first\[0\]: is of generation 0; leave out"):
-        build_network("a", [Feed("a", "a", 10)], first=[Feed(REAL, "a", 10, every=2)])
-    with pytest.raises(InputError, match="comes and goes"):
-        Generation([Feed("a", "a", 10, every=2)])
-    with pytest.raises(InputError, match="growth"):
-        build_network("a", [Feed("a", "a", 10, every=2)], 10, growth=1.0)
-    with pytest.raises(InputError, match=r"network.feeds\[1\].from.*'c'"):
-        build_network("a", [Feed("a", "a", 10), Feed("c", "a", 10, every=2)], 10)
-    weights = ((2, 1.0), (4, 2.0))  # of feeds that meet in generation 4
-    twice = [Feed("a", "a", 10, every=2, first=first, weight=w) for first, w in weights]
-    with pytest.raises(InputError, match=r"network.feeds\[2\].weight"):
-        build_network("a", [Feed(REAL, "a", 10), *twice], 10)
-
-
-def test_whole_networks_take_turns(tmp_path):
-    pair = 'models = ["a", "b"]\ninitial = 20\n'
-    feed = '{{ from = "{}", to = "{}", samples = 20 }}'
-    for name, feeds in (("day", "ba real-b"), ("night", "real-a ab")):
-        ends = (text.split("-") if "-" in text else text for text in feeds.split())
-        tables = ", ".join(feed.format(*end) for end in ends)
-        (tmp_path / f"{name}.toml").write_text(f"[network]\n{pair}feeds = [{tables}]\n")
-    turns = '[network.switching]\nnetworks = ["day.toml", "night.toml"]\n'
-    file = tmp_path / "study.toml"
-    file.write_text(f"[network]\n{pair}{turns}")
-    (tmp_path / "feeds.toml").write_text(ALTERNATING)
-    assert read_network(file) == read_network(tmp_path / "feeds.toml")
-    file.write_text(f"[network]\n{pair}{turns}lengths = [1, 2]\n")
-    assert read_network(file).later.turns == 3
-    mistakes = {
-        'order = "random"': "network.switching.order: is 'random'; give 'periodic'",
-        "lengths = [1]": "network.switching.lengths: has 1; give 2 numbers",
-        "lengths = [1, 10000]": "network.switching.lengths: are above 10,000 together",
-    }
-    for line, sentence in mistakes.items():
-        file.write_text(f"[network]\n{pair}{turns}{line}\n")
-        with pytest.raises(InputError, match=sentence):
-            read_network(file)
-    (tmp_path / "other.toml").write_text("[network]\nmodels = 2\ninitial = 20\n")
-    file.write_text(f"[network]\n{pair}{turns}".replace("day.toml", "other.toml"))
-    with pytest.raises(InputError, match=r"networks: has 'other\.toml', of the models 0, 1; give"):
-        read_network(file)
-    file.write_text(f"[network]\n{pair}{turns}".replace("day.toml", "study.toml"))
-    with pytest.raises(InputError, match="in a file that another one names"):
-        read_network(file)

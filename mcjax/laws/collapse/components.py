@@ -57,7 +57,7 @@ class Graph(Protocol):
 
     @property
     def feeds_by_reader(self) -> tuple[tuple[Feed, ...], ...]:
-        """What each of them reads."""
+        """The feeds of each vertex."""
 
     @property
     def source_index(self) -> dict[str, int]:

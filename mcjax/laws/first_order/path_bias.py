@@ -80,7 +80,7 @@ class PathBias(NamedTuple):
 
 
 class _Bend(NamedTuple):
-    """What is known of one sample at the centre of its reader."""
+    """Moments of one sample at the centre of its reader."""
 
     curvature: Curvature
     slope: SlopeMoments
