@@ -1,4 +1,4 @@
-"""Feeds that come and go in study files, what `mcjax diagnose` says of them, and what is refused."""
+"""Feeds that come and go in study files: what is said of them, and what is refused."""
 
 import json
 
