@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from mcjax.diagnosis import diagnose
+from mcjax.models.glm import logistic
 from mcjax.network import REAL, Accumulate, Feed, Generation, Series, Source, build_network, cycle
+from mcjax.selections.flip import Flip
 from mcjax.selections.temperature import Temperature
+from mcjax.study.study import condition
 
 V = 0.01  # 1 / 100 rows
 
@@ -98,6 +101,20 @@ def test_a_ring_retrained_in_turn(turns, slope):
 def test_a_loop_retrained_every_few_generations(every):
     verdict = diagnose(build_network("a", [Feed("a", "a", 100, every=every)], 100)).models["a"]
     assert verdict.growth / V == pytest.approx(1 / every)
+
+
+def test_a_cure_is_for_a_phase_that_fits():
+    net = build_network("a", [Feed("a", "a", 100, every=2, first=2)], 100)
+    ((_, reader),) = diagnose(net).repairs
+    assert str(reader) == "a@1"
+
+
+@pytest.mark.parametrize("last", [5, 40])
+def test_what_ends_is_forgotten_however_late(last):
+    """Also where the path of centres has not settled before."""
+    feeds = [Feed("a", "a", 400, keep=Flip(0.1), until=last), Feed(REAL, "a", 400, first=last + 1)]
+    verdict = diagnose(condition(build_network("a", feeds, 400), logistic(), [1.0])).models["a"]
+    assert not verdict.forgets
 
 
 def test_models_that_retire_keep_what_they_have():
