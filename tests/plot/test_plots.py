@@ -201,6 +201,8 @@ def test_feeds_of_all_phases_are_drawn_with_the_worst_verdicts(ax):
     assert len(arrows) == 2
     entries = [text.get_text() for text in ax.get_legend().get_texts()]
     assert entries == ["collapses", "collapse begins"]
+    borders = {t.get_text(): t.get_bbox_patch().get_linewidth() for t in ax.texts if t.get_text()}
+    assert min(borders["a"], borders["b"]) > 2  # where collapse begins
 
 
 def test_a_graph_that_nobody_can_read_is_refused(ax):
