@@ -210,7 +210,7 @@ class Followed(Timeline):
 
     @property
     def generations(self) -> tuple[Generation, ...]:  # type: ignore[override]  # a field of others
-        """Generations 1 to T; if T is 0, one that is possible."""
+        """The generations 1 to T; if T is 0, one that is possible."""
         return tuple(self.law.generations[z] for z in self.places or (0,))
 
     @property
