@@ -325,6 +325,7 @@ def normals():
     return streams(complete())
 
 
+@pytest.mark.statistical
 def test_rows_are_standard_normal(normals, z_limit):
     """Means, variances, covariances and each marginal law, over all streams."""
     z = normals.reshape(-1, P + 1)

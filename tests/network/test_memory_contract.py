@@ -141,6 +141,7 @@ def rows_in_pool(rule, fed, i, now):
     return [np.concatenate(values).astype(float) for values in zip(*parts, strict=True)]
 
 
+@pytest.mark.by_default("replace-fast", "accumulate-sums", "subsample-rows")
 @each_way
 def test_a_fit_is_of_the_rows_in_the_pool(rule, way):
     """By hand: the weighted mean of x y over that of x^2, of all rows or of some that are drawn."""

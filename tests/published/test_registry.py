@@ -84,6 +84,7 @@ def runs():
     return [run_entry(with_fewer_chains(ENTRIES[name])) for name in ("A1", "A10")]
 
 
+@pytest.mark.system
 def test_the_law_is_verified_and_an_error_of_5_percent_refuted(runs):
     results = judge_runs(runs, 0.03)
     assert [(r.cell.verdict, r.planted) for r in results] == [(VERIFIED, REFUTED)] * 2
