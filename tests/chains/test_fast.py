@@ -190,6 +190,7 @@ def test_penalised_fits_of_separable_labels(ridge):
     assert (status == Status.CONVERGED).all()
 
 
+@pytest.mark.system
 def test_statuses():
     """Few rows of one loop: separation, and all that follows from it."""
     net = topologies.self_loop(samples=8, initial=8)

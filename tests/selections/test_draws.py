@@ -187,6 +187,7 @@ def test_no_label_or_every_label_is_swapped(flip):
     np.testing.assert_array_equal(swapped, 1 - y if flip else y)
 
 
+@pytest.mark.by_default("model1")
 @pytest.mark.parametrize("model", [logistic(), LINEAR])
 def test_temperature_1_changes_nothing(model):
     ours, theirs = (single(keep, model=model) for keep in (Temperature(1.0), None))

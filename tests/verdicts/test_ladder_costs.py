@@ -124,6 +124,7 @@ def climbing(rows=200, chains=64, **options):
     return mcjax.Study(tuple(rungs), generations=1, chains=chains, tolerance=0.05, **options)
 
 
+@pytest.mark.system
 def test_the_predicted_cost_is_the_correction_of_the_second_order_law():
     study = climbing()
     outcomes = [tally.outcome for tally in api.simulate(study)]
