@@ -395,6 +395,7 @@ def test_the_estimate_does_not_depend_on_the_start(name, problem):
     np.testing.assert_allclose(theta[:PLAIN], found_by(name, problem)[0][:PLAIN], atol=5e-6)
 
 
+@pytest.mark.by_default("Newton", "SufficientStatistics")
 @pytest.mark.parametrize("name", [name for name in ESTIMATORS if name != "NewtonByRows"])
 def test_fits_at_once_are_fits_one_by_one(name):
     problem = SERVES[name][0]

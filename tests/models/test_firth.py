@@ -153,7 +153,7 @@ def fits(model, x, y):
     return all_of_them(jnp.asarray(x), jnp.asarray(y))
 
 
-@pytest.mark.by_default("logistic")
+@pytest.mark.system
 @pytest.mark.parametrize("name", GLMS)
 def test_no_labels_separate(name):
     """All labels on their own side of a plane, or all 0 where means fall for ever."""

@@ -91,6 +91,7 @@ def test_the_law_is_verified_and_an_error_of_5_percent_refuted(runs):
     assert {r.entry.kind for r in results} == {EXACT, BOUND}
 
 
+@pytest.mark.system
 def test_a_bound_is_one_sided(runs):
     """Far below it is no refutation, unlike far from a number that is claimed."""
     run = runs[1]

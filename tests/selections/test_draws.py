@@ -168,6 +168,7 @@ def test_a_row_that_is_accepted_at_once_is_that_of_the_whole_sample(keep, model)
     assert not np.isin(ours.x[:, ~same], theirs.x).any()
 
 
+@pytest.mark.system
 def test_swapped_labels_belong_to_the_same_covariates():
     ours, theirs, never, always = (
         single(keep, model=logistic()) for keep in (Flip(0.25), None, Flip(0.0), Flip(1.0))
@@ -206,6 +207,7 @@ def equal(a, b):
     return np.array_equal(a.x, b.x) and np.array_equal(a.y, b.y)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("draws", ["private", "shared"])
 def test_a_selection_leaves_the_rows_of_other_feeds(draws):
     feeds = [Feed("0", "0", 50), Feed("real", "0", 40), Feed("0", "1", 50), Feed("1", "1", 40)]
