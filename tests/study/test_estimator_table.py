@@ -80,6 +80,7 @@ def test_an_optimiser_of_optax(load):
     assert not condition.minimises
 
 
+@pytest.mark.system
 def test_no_law_applies_to_an_estimator_that_stops_early(call):
     status, out, _ = call(SGD, "--json")
     found = json.loads(out)
