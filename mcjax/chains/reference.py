@@ -79,7 +79,7 @@ def run_chain(condition: ConditionArrays, key: UInt32[Array, " 2"], program: Pro
             first = jax.tree.map(
                 lambda new, old: jnp.where(t == 0, new, old), _Estimates(theta, known), first
             )
-        after = _State(theta, known, sums, past, first)
+        after = _State(theta, known, sums=sums, past=past, first=first)
         return after, Trajectory(reported, result.status, result.steps)
 
     _, trajectory = lax.scan(step, begin, jnp.arange(program.generations + 1, dtype=jnp.int32))
