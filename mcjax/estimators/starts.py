@@ -109,6 +109,11 @@ def starts_of(estimator: Any, net: Network, p: int) -> Starts | None:
             raise InputError("estimator.base", "is of fits that start there; add start = 'base'")
         return None
     places = {name: start for name in net.models} if isinstance(start, str) else dict(start)
+    taken = [] if isinstance(start, str) else net.index.keys() & CHOICES
+    for name in taken:
+        raise InputError(
+            "estimator.start", f"has {name!r}, which is a model as well; rename the model"
+        )
     for name in places:
         if name not in net.index:
             hint = did_you_mean(name, net.models)
