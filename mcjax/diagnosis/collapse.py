@@ -34,6 +34,7 @@ from mcjax.laws.first_order.lifted_system import lifted
 from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.models.information import UNIT
 from mcjax.models.names import MOST_PARAMETERS
+from mcjax.network.drawn import Drawn, Followed
 from mcjax.network.network import Network
 from mcjax.numbers import check_between
 from mcjax.study.load import load_condition
@@ -140,6 +141,10 @@ def _diagnosis(net: Network, facts: Facts) -> Diagnosis:
     if net.size > MOST_MODELS:
         problem = f"are {net.size:,}; a diagnosis takes at most {MOST_MODELS:,} at once"
         raise InputError("network.models", f"{problem}: give a part of the network")
+    if isinstance(net.later, Drawn | Followed):
+        raise InputError(
+            "network.later", "is drawn at random, and a diagnosis is of feeds that are known"
+        )
     if net.later.turns > 1:
         return diagnose_schedule(net, facts)
     failures = find_failures(net, facts)

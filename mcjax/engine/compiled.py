@@ -31,6 +31,7 @@ from mcjax.engine.fine_tuning import refit_of, solver_of, start_arrays
 from mcjax.errors import InputError, did_you_mean
 from mcjax.estimators.estimator import Estimator
 from mcjax.estimators.sufficient_statistics import SufficientStatistics
+from mcjax.network.drawn import Drawn
 from mcjax.study.quantities import needs_pooled
 from mcjax.study.roots import covariance_root, whitener
 from mcjax.study.study import Condition, Solver, Study
@@ -360,7 +361,7 @@ def task_of(
 
     If ``pooled``, the pooled estimator is a further model of the chains, the last.
     """
-    word = condition_word(condition.label)
+    word, later = condition_word(condition.label), condition.network.later
     arrays = ConditionArrays(
         network=network_arrays(condition.network, shape, pooled),
         truth=condition.sources.theta,
@@ -378,6 +379,7 @@ def task_of(
         word=word,
         chains=np.asarray(chains),
         models=condition.network.size + pooled,
+        drawn=later if isinstance(later, Drawn) else None,
     )
 
 

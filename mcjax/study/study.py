@@ -17,6 +17,7 @@ from mcjax.estimators.starts import Starts, starts_of
 from mcjax.network import Network
 from mcjax.numbers import how_many
 from mcjax.study.counts import check_rows, check_size
+from mcjax.study.followed import followed
 from mcjax.study.quantities import check_quantities
 from mcjax.study.selections import check_selections
 from mcjax.study.sources import (
@@ -153,7 +154,8 @@ class Study(Summarised):
     Attributes
     ----------
     conditions : tuple of Condition
-        The conditions, with distinct names.
+        The conditions, with distinct names. Networks that all chains of one draw in common are
+        drawn by the study.
     generations : int
         Number T of generations after generation 0.
     chains : int
@@ -251,6 +253,8 @@ class Study(Summarised):
             raise InputError("run.chains", f"is {self.chains}; give at most {MOST_CHAINS}")
         for made in self.conditions:
             check_size(made, self.generations)
+        known = tuple(followed(made, self.generations) for made in self.conditions)
+        object.__setattr__(self, "conditions", known)
 
 
 @checked

@@ -101,6 +101,7 @@ def test_weight_decay_is_decoupled(load):
     np.testing.assert_allclose(updates, [-0.1 - 0.1, -0.1 + 0.2], rtol=1e-6)
 
 
+@pytest.mark.system
 def test_no_law_applies_to_an_estimator_that_stops_early(call):
     status, out, _ = call(SGD, "--json")
     found = json.loads(out)
