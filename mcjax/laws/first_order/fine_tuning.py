@@ -140,7 +140,11 @@ class StepsOfModels:
                 share = np.trace(found.gains @ hessian, axis1=1, axis2=2).max() / batch
                 self.left_out = max(self.left_out, float(share))
                 noise[i] = batch_noise(
-                    found, means.score[i], int(means.rows[i]), batch, estimator.replacement
+                    found,
+                    means.score[i],
+                    int(means.rows[i]),
+                    batch=batch,
+                    replacement=estimator.replacement,
                 )
         if drift.any() and condition.model.least_squares is None:
             raise Inapplicable(

@@ -146,7 +146,7 @@ def _runner(
         return error
 
     def end(hessian: Array, theta: Array, start: Array, pull: Array) -> Array:
-        return after(hessian, theta, start, pull, jnp.zeros((steps, len(theta))))
+        return after(hessian, theta, start, pull, single=jnp.zeros((steps, len(theta))))
 
     def derivatives(hessian: Array, theta: Array, zero: Array) -> tuple[Array, Array, Array]:
         at = end(hessian, theta, zero, zero)
