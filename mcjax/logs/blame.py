@@ -39,6 +39,4 @@ def blamed(sets: Mapping[tuple[str, ...], LossClaim]) -> dict[str, Verdict]:
     other: Verdict = INCONCLUSIVE
     if rest and sets[rest].verdict == VERIFIED:
         other = VERIFIED
-    return {
-        name: other if name in rest or not rest else REFUTED for name in max(sets, key=len)
-    }
+    return {name: other if name in rest or not rest else REFUTED for name in max(sets, key=len)}

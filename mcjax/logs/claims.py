@@ -60,7 +60,7 @@ class LossClaim:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Ends between which the true departure lies, given V."""
+        """The ends between which the true departure lies, given V."""
         if self.fit is None:
             return math.nan, math.nan
         radius = self.fit.spread.radius(self.level)
@@ -91,7 +91,8 @@ def settle(claims: Sequence[LossClaim], tolerance: float, alpha: float) -> list[
         The error budget.
     """
     fits = [(k, claim.fit) for k, claim in enumerate(claims) if claim.fit is not None]
-    p_values, sides = np.ones(len(fits)), [INCONCLUSIVE] * len(fits)
+    p_values = np.ones(len(fits))
+    sides: list[Verdict] = [INCONCLUSIVE] * len(fits)
     for n, (_, fit) in enumerate(fits):
         # a V that is negative explains nothing, and by its error it may be positive
         low, high = margins(fit.noise.value / fit.noise.error, tolerance)

@@ -160,10 +160,7 @@ def fit(scatters: Sequence[Scatter]) -> Fit:
     whole = Weighted(designs, deviations)
     pair = whole.covariance @ whole.stack.T @ losses
     errors = np.sqrt(np.diag(whole.covariance))
-    start, noise = (
-        Number(float(pair[k]), float(errors[k]), whole.freedom(k)) for k in range(2)
-    )
+    start, noise = (Number(float(pair[k]), float(errors[k]), whole.freedom(k)) for k in range(2))
     used = whole if pair[1] >= 0 else Weighted(designs, deviations, grows=False)
     left = losses - used.stack @ (used.covariance @ used.stack.T @ losses)
     return Fit(start, noise, float(np.linalg.norm(left)), used.spread)
-

@@ -46,45 +46,47 @@ def further_rows(
     claim: LossClaim, scatters: Sequence[Scatter], laws: Sequence[GrowthLaw], tolerance: float
 ) -> Further:
     """Return how many further seeds, or generations, would decide a claim."""
+    case = _Case(claim, [one.deviation for one in scatters], laws, tolerance)
+    logged = [one.design.generations for one in scatters]
 
     def seeds(count: int) -> bool:
-        logged = (one.design.generations for one in scatters)
-        rows = [np.concatenate([t, np.repeat(np.unique(t), count)]) for t in logged]
-        return _decides(claim, rows, scatters, laws, tolerance)
+        return case.decided_by(
+            [np.concatenate([t, np.repeat(np.unique(t), count)]) for t in logged]
+        )
 
     def generations(count: int) -> bool:
-        logged = (one.design.generations for one in scatters)
-        rows = [np.concatenate([t, t.max() + np.arange(1, count + 1)]) for t in logged]
-        return _decides(claim, rows, scatters, laws, tolerance)
+        new = np.arange(1, count + 1)
+        return case.decided_by([np.concatenate([t, t.max() + new]) for t in logged])
 
     return Further(_smallest(seeds, MOST_SEEDS), _smallest(generations, MOST_GENERATIONS))
 
 
-def _decides(
-    claim: LossClaim,
-    rows: Sequence[np.ndarray],
-    scatters: Sequence[Scatter],
-    laws: Sequence[GrowthLaw],
-    tolerance: float,
-) -> bool:
-    """Return whether a claim is decided, most likely, by rows of these generations."""
-    fit = claim.fit
-    growths = [law(int(t.max())) for law, t in zip(laws, rows, strict=True)]
-    if fit is None or any(growth is None for growth in growths):
-        return False
-    designs = [design_of(t, m) for t, m in zip(rows, growths, strict=True) if m is not None]
-    if min(design.freedom for design in designs) < FEWEST:
-        return False
-    planned = Weighted(designs, [scatter.deviation for scatter in scatters])
-    error = math.sqrt(planned.covariance[1, 1])
-    low, high = margins(fit.noise.value / error, tolerance)
-    radius = planned.spread.radius(claim.level)
-    if fit.spread.above(fit.departure**2) > WITHIN:
-        spare = max(low - radius, 0.0)
-        return 1 - planned.spread.above(spare**2) >= POWER
-    excess = math.sqrt(max(fit.departure**2 - fit.spread.coordinates, 0.0))
-    length = math.hypot(excess * fit.noise.error / error, math.sqrt(planned.spread.coordinates))
-    return length + radius < low or length - radius > high
+class _Case(NamedTuple):
+    claim: LossClaim
+    deviations: Sequence[float]
+    laws: Sequence[GrowthLaw]
+    tolerance: float
+
+    def decided_by(self, rows: Sequence[np.ndarray]) -> bool:
+        """Return whether rows at these generations would decide the claim, most likely."""
+        fit, level = self.claim.fit, self.claim.level
+        growths = [law(int(t.max())) for law, t in zip(self.laws, rows, strict=True)]
+        if fit is None or any(growth is None for growth in growths):
+            return False
+        designs = [design_of(t, m) for t, m in zip(rows, growths, strict=True) if m is not None]
+        if min(design.freedom for design in designs) < FEWEST:
+            return False
+        planned = Weighted(designs, self.deviations)
+        error = math.sqrt(planned.covariance[1, 1])
+        low, high = margins(fit.noise.value / error, self.tolerance)
+        radius = planned.spread.radius(level)
+        if fit.spread.above(fit.departure**2) > WITHIN:
+            spare = max(low - radius, 0.0)
+            return 1 - planned.spread.above(spare**2) >= POWER
+        excess = math.sqrt(max(fit.departure**2 - fit.spread.coordinates, 0.0))
+        grown = excess * fit.noise.error / error
+        length = math.hypot(grown, math.sqrt(planned.spread.coordinates))
+        return length + radius < low or length - radius > high
 
 
 def _smallest(decides: Callable[[int], bool], most: int) -> int | None:

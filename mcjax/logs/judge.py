@@ -12,11 +12,10 @@ from mcjax.errors import InputError
 from mcjax.logs.blame import MOST, blamed, rest_of, sets_of
 from mcjax.logs.claims import OWN, LossClaim, settle
 from mcjax.logs.fit import fit
-from mcjax.logs.further import Further, further_rows
 from mcjax.logs.growth import RULES
 from mcjax.logs.judgement import LossJudgement, WorkflowVerdict
-from mcjax.logs.subjects import GIVEN, Subject, subjects_of
 from mcjax.logs.scatter import FEWEST
+from mcjax.logs.subjects import GIVEN, Subject, subjects_of
 from mcjax.logs.table import Losses
 from mcjax.numbers import check_between, check_share
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, Verdict, worst
@@ -80,7 +79,7 @@ def judge_losses(
     check_share("confidence", confidence)
     check_between("tolerance", tolerance, 0)
     subjects = {one.name: one for one in subjects_of(losses, laws or {}, first)}
-    able = [name for name, one in subjects.items() if one.scatter().design.freedom >= FEWEST]
+    able = [name for name, one in subjects.items() if one.scatter.design.freedom >= FEWEST]
     if pair == "common" and len(able) > MOST:
         problem = f"is common for at most {MOST} workflows, and there are {len(able)}; give 'own'"
         raise InputError("pair", problem)
@@ -92,14 +91,14 @@ def judge_losses(
         for law in dict.fromkeys((one.law, *RULES, *named))
     ]
     together = [
-        LossClaim(names, OWN, fit([subjects[name].scatter() for name in names]))
+        LossClaim(names, OWN, fit([subjects[name].scatter for name in names]))
         for names in (sets_of(able) if pair == "common" else ())
     ]
     settled = settle([*together, *alone], tolerance, 1 - confidence)
     together, alone = settled[: len(together)], settled[len(together) :]
     own = {claim.workflows[0]: claim for claim in reversed(alone)}  # the first is of its own law
     found = _by_sets(together, own) if together else _by_own(own)
-    workflows = {name: _verdict(subjects, name, found[name], tolerance) for name in subjects}
+    workflows = {name: _verdict(one, found[name]) for name, one in subjects.items()}
     each = [one.verdict for one in workflows.values()]
     if together and together[-1].verdict == REFUTED:  # all of them
         each.append(REFUTED)
@@ -145,24 +144,16 @@ def _by_sets(together: Sequence[LossClaim], own: Mapping[str, LossClaim]) -> dic
     return found
 
 
-def _verdict(
-    subjects: Mapping[str, Subject], name: str, basis: Basis, tolerance: float
-) -> WorkflowVerdict:
-    """Return the verdict on a workflow, with what would decide it if it is inconclusive."""
-    scatter, claim = subjects[name].scatter(), basis.claim
-    further = Further(None, None)
-    if basis.verdict == claim.verdict == INCONCLUSIVE and claim.fit is not None:
-        members = [subjects[each] for each in claim.workflows]
-        scatters = [one.scatter() for one in members]
-        further = further_rows(claim, scatters, [one.growth for one in members], tolerance)
+def _verdict(subject: Subject, basis: Basis) -> WorkflowVerdict:
+    """Return the verdict on a workflow."""
+    scatter = subject.scatter
     return WorkflowVerdict(
-        law=subjects[name].law,
+        law=subject.law,
         verdict=basis.verdict,
-        claim=claim,
+        claim=basis.claim,
         pair=basis.pair,
         deviation=scatter.deviation,
         freedom=scatter.design.freedom,
         repeated=scatter.design.repeated,
-        further=further,
         note=basis.note,
     )

@@ -11,13 +11,13 @@ import numpy as np
 
 from mcjax.calls import explained
 from mcjax.logs.claims import LossClaim
-from mcjax.logs.further import Further
+from mcjax.logs.further import Further, further_rows
 from mcjax.logs.subjects import Subject
 from mcjax.logs.table import Losses
 from mcjax.numbers import how_many
 from mcjax.summaries import Summarised, Summary
 from mcjax.text import with_error
-from mcjax.verdicts.equivalence import Verdict
+from mcjax.verdicts.equivalence import INCONCLUSIVE, Verdict
 
 if TYPE_CHECKING:
     import pandas
@@ -44,8 +44,6 @@ class WorkflowVerdict:
         Degrees of freedom of ``deviation``.
     repeated : bool
         Whether repetitions alone tell ``deviation``; otherwise it is that around a smooth curve.
-    further : Further
-        What would decide the claim, if the verdict is inconclusive.
     note : str
         Why there is no other verdict; may be empty.
     """
@@ -57,7 +55,6 @@ class WorkflowVerdict:
     deviation: float
     freedom: int
     repeated: bool
-    further: Further
     note: str
 
 
@@ -105,7 +102,7 @@ class LossJudgement(Summarised):
     first: int
     subjects: dict[str, Subject] = field(repr=False)
 
-    def curve(self, workflow: str, generations: Sequence[int]) -> np.ndarray:
+    def curve(self, workflow: str, generations: Sequence[int] | np.ndarray) -> np.ndarray:
         """Return the fitted law of a workflow at some generations; nan where it is not known."""
         fits = np.asarray(generations) - self.first + 1
         pair = self.workflows[workflow].pair
@@ -113,6 +110,15 @@ class LossJudgement(Summarised):
         if pair.fit is None or growth is None:
             return np.full(len(fits), math.nan)
         return np.asarray(pair.fit.start.value + pair.fit.noise.value * growth[fits - 1])
+
+    def further(self, workflow: str) -> Further:
+        """Return how many further seeds, or generations, would decide an inconclusive verdict."""
+        claim = self.workflows[workflow].claim
+        if not self.workflows[workflow].verdict == claim.verdict == INCONCLUSIVE:
+            return Further(None, None)
+        members = [self.subjects[name] for name in claim.workflows]
+        scatters, laws = [one.scatter for one in members], [one.growth for one in members]
+        return further_rows(claim, scatters, laws, self.tolerance)
 
     def to_dataframe(self) -> pandas.DataFrame:
         """Return all claims as a pandas DataFrame, one row a claim."""

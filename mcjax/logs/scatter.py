@@ -53,7 +53,7 @@ class Design(NamedTuple):
 
     @property
     def freedom(self) -> int:
-        """Degrees of freedom of the variance."""
+        """The degrees of freedom of the variance."""
         return len(self.curves) - self.curves.shape[1]
 
     @property

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -22,7 +22,8 @@ GIVEN = "given"
 """Name of a law whose growth is given as numbers."""
 
 
-class Subject(NamedTuple):
+@dataclass(frozen=True)
+class Subject:
     """A workflow that is judged.
 
     Attributes
@@ -43,16 +44,20 @@ class Subject(NamedTuple):
     fits: Int[np.ndarray, " N"]
     losses: Float[np.ndarray, " N"]
 
-    def scatter(self, growth: GrowthLaw | None = None) -> Scatter:
-        """Return the scatter of the losses, for the law of the workflow or another one."""
-        known = (growth or self.growth)(int(self.fits.max()))
+    @cached_property
+    def scatter(self) -> Scatter:
+        """The scatter of the losses around curves that hold the law of the workflow."""
+        return self._scatter(self.growth)
+
+    def _scatter(self, growth: GrowthLaw) -> Scatter:
+        known = growth(int(self.fits.max()))
         assert known is not None, "checked when the law was read"
         return scatter_of(design_of(self.fits, known), self.losses)
 
     def claim(self, law: str) -> LossClaim:
         """Return the claim that the losses follow a law, with an L0 and a V of their own."""
-        growth = self.growth if law == self.law else partial(growth_of, law)
-        scatter = self.scatter(growth)
+        own = law == self.law
+        scatter = self.scatter if own else self._scatter(partial(growth_of, law))
         note = unfit(scatter.design)
         return LossClaim((self.name,), law, None if note else fit([scatter]), note=note)
 
@@ -99,7 +104,7 @@ def subjects_of(
         if growth(int(fits.max())) is None:
             problem = f"of {name!r} ends before generation {generations.max()}; give all of them"
             raise InputError("growth", problem)
-        subjects.append(Subject(name, law, growth, fits, values))
+        subjects.append(Subject(name, law, growth, fits=fits, losses=values))
     return subjects
 
 

@@ -144,7 +144,7 @@ def read_losses(path: Path) -> Losses:
       subsample   10 rows, generations 3 to 20
     """
     with naming(path):
-        text = read_text(Path(path)).strip()
+        text = read_text(Path(path)).lstrip()
         records = _json_records(text) if text.startswith(("[", "{")) else _csv_records(text)
         losses = object.__new__(Losses)
         losses.rows = _by_workflow(_row(place, record) for place, record in records)
@@ -185,7 +185,7 @@ def _json_records(text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         raise InputError("", f"is not {what} ({error}); correct it, or give CSV") from error
     for place, record in records:
         if not isinstance(record, dict):
-            problem = "is not a record; write {\"generation\": 1, \"workflow\": ..., \"loss\": ...}"
+            problem = 'is not a record; write {"generation": 1, "workflow": ..., "loss": ...}'
             raise InputError(place, problem)
         try:
             columns = _columns(list(record), "key")

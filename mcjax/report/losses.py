@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from mcjax.logs.claims import LossClaim
+from mcjax.logs.further import Further
 from mcjax.logs.judgement import LossJudgement, WorkflowVerdict, claim_row
 from mcjax.numbers import how_many
-from mcjax.report.tables import MARK, PLAIN, STYLE, counted, label, numbers, show_table
+from mcjax.report.console import MARK, PLAIN, STYLE, counted, label, numbers, show_table
 from mcjax.text import number, shown, with_error
-from mcjax.verdicts.equivalence import INCONCLUSIVE
+from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED
 
 
 def judgement_json(judgement: LossJudgement) -> dict[str, Any]:
@@ -21,7 +23,7 @@ def judgement_json(judgement: LossJudgement) -> dict[str, Any]:
     return {
         "verdict": judgement.verdict,
         "workflows": {
-            name: _workflow_json(judged, confidence)
+            name: _workflow_json(judged, judgement.further(name), confidence)
             for name, judged in judgement.workflows.items()
         },
         "together": [_claim_json(claim, confidence) for claim in judgement.together],
@@ -32,7 +34,7 @@ def judgement_json(judgement: LossJudgement) -> dict[str, Any]:
     }
 
 
-def _workflow_json(judged: WorkflowVerdict, confidence: float) -> dict[str, Any]:
+def _workflow_json(judged: WorkflowVerdict, further: Further, confidence: float) -> dict[str, Any]:
     claim, pair = (_claim_json(one, confidence) for one in (judged.claim, judged.pair))
     fitted = ("L0", "V", "L0_standard_error", "V_standard_error", "L0_interval", "V_interval")
     return {
@@ -45,8 +47,8 @@ def _workflow_json(judged: WorkflowVerdict, confidence: float) -> dict[str, Any]
         "noise": judged.deviation if judged.freedom else None,
         "noise_freedom": judged.freedom,
         "noise_from": "seeds" if judged.repeated else "curve",
-        "seeds_needed": judged.further.seeds,
-        "generations_needed": judged.further.generations,
+        "seeds_needed": further.seeds,
+        "generations_needed": further.generations,
         "note": judged.note,
     }
 
@@ -81,12 +83,13 @@ def show_judgement(console: Console, judgement: LossJudgement) -> None:
     for names in sorted(names for names in shared if len(names) > 1):
         console.print(f"One L0 and V for {_listed(names)}.", soft_wrap=True)
     _show_laws(console, judgement)
+    _show_refuted(console, judgement)
     _show_undecided(console, judgement)
     curves = [name for name, judged in judgement.workflows.items() if not judged.repeated]
     if curves:
         console.print(
             f"Of {_listed(curves)} too few generations are repeated, so noise is what departs from"
-            " a smooth curve.",
+            " a smooth curve, and losses of successive generations are taken to be independent.",
             soft_wrap=True,
         )
     console.print(
@@ -129,24 +132,37 @@ def _show_laws(console: Console, judgement: LossJudgement) -> None:
     show_table(console, table)
 
 
+def _show_refuted(console: Console, judgement: LossJudgement) -> None:
+    """Print where the losses of each refuted workflow are farthest from its law."""
+    for name, judged in judgement.workflows.items():
+        if judged.verdict != REFUTED or judged.pair.fit is None:
+            continue
+        generations, losses = judgement.losses.rows[name]
+        off = losses - judgement.curve(name, generations)
+        worst = int(np.argmax(np.abs(off)))
+        law, logged = number(losses[worst] - off[worst]), number(losses[worst])
+        at = f"at generation {generations[worst]} the law says {law}, and {logged} was logged"
+        console.print(f"{shown(name)}: {at}.", soft_wrap=True, markup=False)
+
+
 def _show_undecided(console: Console, judgement: LossJudgement) -> None:
     """Print what would decide each claim that is inconclusive, and why others are."""
     told: dict[str, list[str]] = {}
     for name, judged in judgement.workflows.items():
         if judged.verdict == INCONCLUSIVE:
-            told.setdefault(_remedy(judged), []).append(name)
+            told.setdefault(_remedy(judged, judgement.further(name)), []).append(name)
     for sentence, names in told.items():
         console.print(f"{_listed(names)}: {sentence}.", soft_wrap=True, markup=False)
 
 
-def _remedy(judged: WorkflowVerdict) -> str:
+def _remedy(judged: WorkflowVerdict, further: Further) -> str:
     if judged.note:
         return judged.note
     ways = []
-    if judged.further.seeds is not None:
-        ways.append(f"{how_many(judged.further.seeds, 'more seed')} at every logged generation")
-    if judged.further.generations is not None:
-        ways.append(how_many(judged.further.generations, "more generation"))
+    if further.seeds is not None:
+        ways.append(f"{how_many(further.seeds, 'more seed')} at every logged generation")
+    if further.generations is not None:
+        ways.append(how_many(further.generations, "more generation"))
     if not ways:
         return "no number of seeds or generations is known that would decide"
     return f"{' or '.join(ways)} would decide"
@@ -155,5 +171,3 @@ def _remedy(judged: WorkflowVerdict) -> str:
 def _listed(names: Any) -> str:
     *others, last = map(shown, names)
     return f"{', '.join(others)} and {last}" if others else last
-
-

@@ -16,9 +16,7 @@ FITS = 12
 @pytest.mark.parametrize("memory", ["replace", "accumulate", "subsample"])
 def test_growth_is_that_of_the_first_order_law(memory, real):
     """In units of the first fit, of a network with 100 rows a generation and at the start."""
-    network = mcjax.topologies.self_loop(
-        samples=100 - real, real=real, initial=100, memory=memory
-    )
+    network = mcjax.topologies.self_loop(samples=100 - real, real=real, initial=100, memory=memory)
     condition = mcjax.condition(network, mcjax.linear(), [1.0, -1.0])
     [predictions] = mcjax.predict(mcjax.Study((condition,), generations=FITS - 1))
     mse = predictions.laws["first_order"].mse[:, 0]
