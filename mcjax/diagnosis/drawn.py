@@ -38,6 +38,7 @@ from mcjax.laws.first_order.drawn_system import (
     DrawnSystem,
     drawn_rates,
     drawn_system,
+    reads_real,
 )
 from mcjax.models.information import UNIT
 from mcjax.network.drawn import Drawn
@@ -90,7 +91,7 @@ def diagnose_drawn(net: Network, facts: Facts) -> Diagnosis:
     radius = np.full(lift.phases * size, np.nan)
     if not reason:
         system = drawn_system(net, UNIT)
-        rates = drawn_rates(system, _leaks(net), noise.reshape(rows))
+        rates = drawn_rates(system, reads_real(net), noise.reshape(rows))
         radius = component_radii(flow, _mean_transition(system, lift.phases))
     largest = np.where(in_cycles(flow), radius, -np.inf).reshape(rows).max(0)
     slopes, limits = (law.stationary @ table for table in (rates.growth, rates.limit))
@@ -144,16 +145,6 @@ def _by_network(
             read = [net.index[f.origin] for f in feeds if f.weight and f.origin in net.index]
             result[z, i] = marks[0, read if feeds else [i]].any()
     return result
-
-
-def _leaks(net: Network) -> Bool[np.ndarray, "K M"]:
-    """Return which models read real data in each network."""
-    return np.array(
-        [
-            [any(f.weight and f.origin in net.source_index for f in feeds) for feeds in table]
-            for table in net.tables
-        ]
-    )
 
 
 def _mean_transition(system: DrawnSystem, phases: int) -> Float[np.ndarray, "V V"]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mcjax.errors import InputError, naming
+from mcjax.estimators.starts import PARENTS
 from mcjax.models.names import MOST_PARAMETERS, check_family, is_least_squares
 from mcjax.network.network import Network
 from mcjax.numbers import how_many
@@ -62,6 +63,8 @@ class Pipeline(NamedTuple):
         depends on a model that is no regression, or missing.
     modelled : bool
         Whether the file has a model.
+    steps : bool
+        Whether fits take steps from a start, so that the diagnosis depends on the model.
     """
 
     network: Network
@@ -69,6 +72,7 @@ class Pipeline(NamedTuple):
     regression: Regression | None = None
     differs: bool = False
     modelled: bool = False
+    steps: bool = False
 
 
 def read_pipeline(path: Path) -> Pipeline:
@@ -83,16 +87,18 @@ def read_pipeline(path: Path) -> Pipeline:
     if content is None:
         return Pipeline(net, note)
     family, covariates = content.family or {}, content.covariates or CovariateTable()
+    steps = (content.estimator or {}).get("start", PARENTS) != PARENTS
     with naming(path):
         if content.family is not None:
             check_family(family)
-            if is_least_squares(family) and not net.selections:
+            if is_least_squares(family) and not net.selections and not steps:
                 regression = _regression(net, family, covariates)
                 return Pipeline(net, note, regression, modelled=True)
     differs = bool(net.selections or covariates.models)
     if not family:
-        return Pipeline(net, note, differs=differs)
-    return Pipeline(net, note, differs=differs or _differs(net, family), modelled=True)
+        return Pipeline(net, note, differs=differs, steps=steps)
+    differs = differs or steps or _differs(net, family)
+    return Pipeline(net, note, differs=differs, modelled=True, steps=steps)
 
 
 def _regression(net: Network, family: Mapping[str, Any], covariates: CovariateTable) -> Regression:
