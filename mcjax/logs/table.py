@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from mcjax.arguments import checked
 from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.files import read_text
 from mcjax.numbers import how_many, in_text, whole
@@ -113,12 +114,13 @@ class Losses(Summarised):
         return f"{how_many(total, 'row')} of {names}, generations {every.min()} to {every.max()}"
 
 
-def read_losses(path: Path) -> Losses:
+@checked
+def read_losses(path: str | Path) -> Losses:
     """Read losses from a file: CSV with a header, or records in JSON.
 
     Parameters
     ----------
-    path : path
+    path : str or path
         The file. Its columns, or the keys of its records, are ``generation`` (or ``iteration``),
         ``workflow`` (or ``model``), ``loss`` and, if there is one, ``seed``; others are not read.
         JSON is a list of records, or one record a line.
@@ -247,7 +249,8 @@ def _row(place: str, record: Mapping[str, Any]) -> Row:
         problem = f"is {record['loss']!r}; give a finite number, or leave the row out"
         raise wrong("loss", problem)
     seed = record.get("seed")
-    return Row(place, generation, workflow, None if seed in (None, "") else str(seed), value)
+    told = None if seed in (None, "") else str(seed)
+    return Row(place, generation, workflow, seed=told, loss=value)
 
 
 def _by_workflow(rows: Iterable[Row]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
