@@ -15,7 +15,7 @@ from mcjax.network.network import Network
 from mcjax.numbers import how_many
 from mcjax.study.networks import read_content
 from mcjax.study.sources import read_covariance, read_own_covariances
-from mcjax.study.tables import CovariateTable
+from mcjax.study.tables import CovariateTable, DesignTable
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -62,6 +62,8 @@ class Pipeline(NamedTuple):
         depends on a model that is no regression, or missing.
     modelled : bool
         Whether the file has a model.
+    design : DesignTable or None
+        What is asked of its real data.
     """
 
     network: Network
@@ -69,6 +71,7 @@ class Pipeline(NamedTuple):
     regression: Regression | None = None
     differs: bool = False
     modelled: bool = False
+    design: DesignTable | None = None
 
 
 def read_pipeline(path: Path) -> Pipeline:
@@ -83,16 +86,18 @@ def read_pipeline(path: Path) -> Pipeline:
     if content is None:
         return Pipeline(net, note)
     family, covariates = content.family or {}, content.covariates or CovariateTable()
+    asked = content.design
     with naming(path):
         if content.family is not None:
             check_family(family)
             if is_least_squares(family) and not net.selections:
                 regression = _regression(net, family, covariates)
-                return Pipeline(net, note, regression, modelled=True)
+                return Pipeline(net, note, regression, modelled=True, design=asked)
     differs = bool(net.selections or covariates.models)
     if not family:
-        return Pipeline(net, note, differs=differs)
-    return Pipeline(net, note, differs=differs or _differs(net, family), modelled=True)
+        return Pipeline(net, note, differs=differs, design=asked)
+    differs = differs or _differs(net, family)
+    return Pipeline(net, note, differs=differs, modelled=True, design=asked)
 
 
 def _regression(net: Network, family: Mapping[str, Any], covariates: CovariateTable) -> Regression:
