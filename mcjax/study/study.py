@@ -13,6 +13,7 @@ import numpy as np
 from mcjax.arguments import checked, checked_fields
 from mcjax.calls import explained
 from mcjax.errors import InputError, did_you_mean
+from mcjax.estimators.starts import Starts, starts_of
 from mcjax.network import Network
 from mcjax.numbers import how_many
 from mcjax.study.counts import check_rows, check_size
@@ -132,6 +133,11 @@ class Condition(Summarised):
     def minimises(self) -> bool:
         """Whether estimates minimise the loss, as laws of M-estimators assume."""
         return self.chosen_estimator is None or self.chosen_estimator.minimises
+
+    @cached_property
+    def starts(self) -> Starts | None:
+        """Return where fits begin; None if at the weighted mean of the parameters behind data."""
+        return starts_of(self.chosen_estimator, self.network, len(self.theta))
 
     @cached_property
     def sources(self) -> SourceLaws:
@@ -301,8 +307,9 @@ def condition(
         If the truth is not finite or not valid for the model, the covariance is not a valid matrix,
         a fit would have too few rows or covariates that do not determine its parameters, a source
         does not suit the model, the seed is out of range, the design is unknown, or the estimator
-        does not add the model's penalty. Also if ``own_covariances`` is no mapping, or the
-        memory is a subsample, whose rows all have ``covariance``.
+        does not add the model's penalty or has a start that does not suit the network. Also if
+        ``own_covariances`` is no mapping, or the memory is a subsample, whose rows all have
+        ``covariance``.
 
     Examples
     --------
@@ -358,6 +365,7 @@ def condition(
         if not model.shrinkage:  # which determines every parameter
             check_determined(network, laws, own)
     check_selections(network, model, truth, design)
+    starts_of(model.estimator if estimator is None else estimator, network, p)
     model = replace(model, params=_read_only(model.params))
     shown = label if name is None else name
     return Condition(

@@ -262,7 +262,7 @@ def test_json_is_plain():
     assert plain["explosions"] == []
     assert plain["inapplicable"] is None
     parts = {"collapses", "models", "unstable_sources", "repairs", "flips", "finite_sample"}
-    assert set(plain) == parts | {"explosions", "inapplicable"}
+    assert set(plain) == parts | {"explosions", "inapplicable", "drawn", "in_any_order"}
 
 
 def test_unresolvable_limit_is_null():
