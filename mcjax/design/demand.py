@@ -71,7 +71,8 @@ def read_demand(table: DesignTable, models: Sequence[str]) -> Demand:
         problem = "is missing; give it, or targets" if table.budget is None else "and targets"
         more = "" if table.budget is None else " exclude each other; keep one"
         raise InputError("design.budget", problem + more)
-    targets, budget = np.full(size, np.inf), math.inf
+    common = {"costs": costs, "at_least": at_least, "at_most": at_most}
+    targets = np.full(size, np.inf)
     if table.targets is not None:
         if table.objective is not None:
             raise InputError("design.objective", "and targets exclude each other; keep one")
@@ -80,12 +81,12 @@ def read_demand(table: DesignTable, models: Sequence[str]) -> Demand:
         if not np.isfinite(targets).any():
             raise InputError("design.targets", "is for no model; give at least one")
         weights = np.isfinite(targets).astype(float)
-        return Demand("cost", budget, weights, targets, costs, at_least, at_most)
+        return Demand("cost", math.inf, weights, targets, **common)
     assert table.budget is not None, "one of the two is given"
     if not 0 < table.budget < math.inf:
         raise InputError("design.budget", f"is {table.budget!r}; give a positive number")
     aim, weights = _objective(table.objective, models)
-    return Demand(aim, table.budget, weights, targets, costs, at_least, at_most)
+    return Demand(aim, table.budget, weights, targets, **common)
 
 
 def _objective(

@@ -75,7 +75,7 @@ def _allocation(net: Network, demand: Demand, facts: Facts) -> Allocation:
     response = Response(net, matters, demand.at_least > 0)
     room = _room(net, response, demand, matters)
     found, counts = _solved(net, response, room, demand)
-    whole = _whole(response, room, demand, found, counts)
+    whole = _whole(response, room, demand, found, counts=counts)
     after = _with_real_rows(net, whole.rows)
     errors = np.array([_errors(net), _errors(after), _errors(after)])
     errors[1, matters] = found.state.errors[matters]
@@ -94,12 +94,12 @@ def _allocation(net: Network, demand: Demand, facts: Facts) -> Allocation:
     worth = found.worth / demand.costs
     shares = {
         name: Share(
-            int(before[i]),
-            float(found.state.rows[i]),
-            int(whole.rows[i]),
-            float(demand.costs[i] * found.state.rows[i]),
-            float(worth[i]),
-            (float(errors[0, i]), float(errors[1, i]), float(errors[2, i])),
+            before=int(before[i]),
+            after=float(found.state.rows[i]),
+            rows=int(whole.rows[i]),
+            cost=float(demand.costs[i] * found.state.rows[i]),
+            value=float(worth[i]),
+            errors=(float(errors[0, i]), float(errors[1, i]), float(errors[2, i])),
         )
         for i, name in enumerate(net.models)
     }

@@ -125,7 +125,8 @@ class Response:
         size = len(total)
         if any(not rows[list(group)].sum() > 0 for group in self.groups):
             nothing = np.zeros((size, size))
-            return State(rows, np.full(size, np.inf), nothing, nothing, nothing)
+            infinite = np.full(size, np.inf)
+            return State(rows, infinite, noise=nothing, constant=nothing, transition=nothing)
         inside = np.where(self.fits, total, 1.0)
         share = np.where(self.fits, self.given / inside, 1.0)
         noise = share[:, None] * self._system.noise * share
@@ -145,7 +146,7 @@ class Response:
             constant = whole - own
         errors = np.where(self._matters, np.diagonal(whole), np.nan)
         errors = np.where(self._matters & np.isnan(errors), np.inf, errors)  # too slow to settle
-        return State(rows, errors, own, constant, transition)
+        return State(rows, errors, noise=own, constant=constant, transition=transition)
 
     def gradient(self, state: State, weights: Float[np.ndarray, " M"]) -> Float[np.ndarray, " M"]:
         """Return the derivatives by m of the errors' sum with these weights; zero for other models.

@@ -77,7 +77,8 @@ def smallest_sum(response: Response, room: Room, weights: Float[np.ndarray, " M"
             length = room.budget / largest / len(weights)
         aim = room.nearest(state.rows - length * slope / room.costs**2)
         move = aim - state.rows
-        found = _descend(response, state, move, max(values[-MEMORY:]), slope @ move, value)
+        highest = max(values[-MEMORY:])
+        found = _descend(response, state, move, highest=highest, descent=slope @ move, value=value)
         if found is None:
             break
         change = (found.rows - state.rows) * room.costs
@@ -93,6 +94,7 @@ def _descend(
     response: Response,
     state: State,
     move: Float[np.ndarray, " M"],
+    *,
     highest: float,
     descent: float,
     value: Callable[[State], float],
