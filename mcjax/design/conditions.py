@@ -39,6 +39,9 @@ def check_network(net: Network, facts: Facts, aim: Aim) -> None:
     if net.reuses_real:
         problem = "is 'reused': real rows are then those of generation 0, and their number is fixed"
         raise InputError("network.real", f"{problem}; give 'fresh'")
+    if facts.steps:
+        problem = "takes steps from a start, and a design is for fits to the minimum"
+        raise InputError("estimator", f"{problem}; leave [estimator] out")
     own = any(s.theta is not None or s.shift is not None for s in net.sources)
     again = any(not net.renews(source.name) for source in net.sources)
     if own or again or not alike(net, facts):

@@ -63,7 +63,7 @@ def design_file(path: Path, tell: Callable[[str], object] | None = None) -> Allo
         if found.design is None:
             raise InputError("design", MISSING)
         demand = read_demand(found.design, found.network.models)
-        facts = Facts(found.regression, differs=found.differs)
+        facts = Facts(found.regression, differs=found.differs, steps=found.steps)
         return _allocation(found.network, demand, facts)
 
 

@@ -187,6 +187,11 @@ FAULTS = {
         "budget = 10",
         "network: has data that are of several laws, or penalised",
     ),
+    "steps": (
+        NETWORK + '[estimator]\nname = "sgd"\nlearning_rate = 0.1\nsteps = 9\nstart = "own"',
+        "budget = 10",
+        "estimator: takes steps from a start",
+    ),
     "many": (
         '[network]\ntopology = "ring"\nmodels = 200\nsamples = 9\ninitial = 9',
         "targets = 0.1",
