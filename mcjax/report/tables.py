@@ -32,7 +32,7 @@ MARK = {VERIFIED: "+", REFUTED: "x", INCONCLUSIVE: "?"}
 """Verdicts differ by mark and word as well as by colour."""
 PLAIN: dict[str, Any] = {"box": None, "header_style": "dim"}
 """How tables are drawn that stand among lines of text."""
-PIPE_WIDTH = 132
+PIPE_WIDTH = 134
 NAMES = ("model", "law", "condition", "ladder", "data of")
 """Columns that hold names, which are never wrapped or truncated."""
 MOST_NAMES = 3
@@ -221,7 +221,7 @@ def _verdict_table(heading: bool, widths: Mapping[str, int]) -> Table:
     those of the longest names.
     """
     names = (Column(k, width=max(least, widths[k])) for k, least in (("model", 12), ("law", 34)))
-    values = {"sim. growth": 12, "simulated": 12, "predicted": 10, "ratio (interval)": 20}
+    values = {"sim. growth": 14, "simulated": 12, "predicted": 10, "ratio (interval)": 20}
     columns = (Column(k, width=width, justify="right") for k, width in values.items())
     return Table(*names, *columns, Column("verdict", width=18), show_header=heading, **PLAIN)
 
