@@ -48,6 +48,7 @@ from .models.user import model_from_object as model_from_object
 from .models.user import user_model as user_model
 from .network import REAL as REAL
 from .network import Accumulate as Accumulate
+from .network import Drawn as Drawn
 from .network import Feed as Feed
 from .network import Generation as Generation
 from .network import Growing as Growing

@@ -10,6 +10,7 @@ network's sample counts, weights, draws and real data.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ import numpy as np
 
 from mcjax.arguments import checked
 from mcjax.diagnosis.cures import flips, repairs
+from mcjax.diagnosis.drawn import diagnose_drawn
 from mcjax.diagnosis.explosion import finite_sample
 from mcjax.diagnosis.failure import Failures, find_failures
 from mcjax.diagnosis.graph import paths, reaching
@@ -34,6 +36,7 @@ from mcjax.laws.first_order.lifted_system import lifted
 from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.models.information import UNIT
 from mcjax.models.names import MOST_PARAMETERS
+from mcjax.network.drawn import Drawn, Followed
 from mcjax.network.network import Network
 from mcjax.numbers import check_between
 from mcjax.study.load import load_condition
@@ -64,7 +67,8 @@ def diagnose(
     ----------
     net : Network or Condition
         The network. If its feeds change with time, those that stay count; if they take turns for
-        ever, every model has a verdict for each phase. With a condition, the model is known as
+        ever, every model has a verdict for each phase; if they are drawn, one for each network.
+        With a condition, the model is known as
         well, and the other arguments have no meaning.
     parameters : int, optional
         Number of parameters p, if the models are linear regressions. The diagnosis then includes
@@ -140,6 +144,10 @@ def _diagnosis(net: Network, facts: Facts) -> Diagnosis:
     if net.size > MOST_MODELS:
         problem = f"are {net.size:,}; a diagnosis takes at most {MOST_MODELS:,} at once"
         raise InputError("network.models", f"{problem}: give a part of the network")
+    if isinstance(net.later, Followed):
+        net = replace(net, later=net.later.law)
+    if isinstance(net.later, Drawn):
+        return diagnose_drawn(net, facts)
     if net.later.turns > 1:
         return diagnose_schedule(net, facts)
     failures = find_failures(net, facts)

@@ -38,6 +38,9 @@ class FeedTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "f
     """The first generation in which it is active."""
     until: Count | None = None
     """The last generation in which it may be active; none unless given."""
+    probability: float = 1.0
+    """The probability that it is active, drawn anew in each generation, independently of other
+    feeds. For `feeds` without the three fields above."""
 
 
 class SourceTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -62,14 +65,24 @@ class SourceTable(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class SwitchingTable(msgspec.Struct, forbid_unknown_fields=True):
-    """``[network.switching]``: networks that take turns."""
+    """``[network.switching]``: networks that take turns, or of which one is drawn."""
 
-    networks: Annotated[list[str], msgspec.Meta(min_length=1)]
-    """Files, relative to the study. They have the same models, and only their feeds count."""
+    networks: Annotated[list[str], msgspec.Meta(min_length=1)] | None = None
+    """Files, relative to the study. They have the same models, and only their feeds count. Needed
+    unless feeds have a `probability`, of which this table then gives the `paths`."""
     order: str = "periodic"
-    """`periodic`: one after the other, again and again."""
+    """`periodic`: one after the other, again and again. `random`: each generation draws one,
+    independently. `markov`: each generation draws one by that of the generation before."""
     lengths: list[Count] | None = None
-    """Generations of each; 1 each unless given."""
+    """With `periodic`: generations of each; 1 each unless given."""
+    probabilities: list[float] | None = None
+    """With `random`: the probability of each; all are alike unless given."""
+    transition: list[list[float]] | None = None
+    """With `markov`: for each network, a row, the probabilities that each network follows it. The
+    first one is drawn from the stationary distribution."""
+    paths: str = "own"
+    """Unless `periodic`: `own`: every chain draws its own networks. `common`: all chains of a
+    condition have the same."""
 
 
 class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -103,7 +116,7 @@ class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
     growth: float = 0.0
     """Each feed of generation t provides `samples` × t^`growth` observations, rounded; 0 to 10."""
     switching: SwitchingTable | None = None
-    """Networks that take turns, in place of `feeds`."""
+    """Networks that take turns or are drawn, in place of `feeds`."""
     topology: str | None = None
     """In place of `feeds`: `self_loop`, `chain`, `ring`, `star`, `complete`, `random_directed` or
     `stochastic_block`. The fields below belong to it."""

@@ -91,6 +91,7 @@ def compare(model, network, p, precision, generations=2, chains=24, **options):
     return status
 
 
+@pytest.mark.by_default("ridge-mixed-1")
 @pytest.mark.parametrize(
     ("name", "precision", "p"),
     [
@@ -126,6 +127,7 @@ def keeping(first, second):
     )
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("name", "selections"),
     [
@@ -142,6 +144,7 @@ def test_selections(name, selections):
     assert (status == Status.CONVERGED).mean() > 0.99
 
 
+@pytest.mark.system
 def test_a_fit_that_lacks_rows_does_not_hold_up_others():
     """A verifier that accepts nothing of one model's data; chains of the other run on."""
     net = build_network(
@@ -177,6 +180,7 @@ def test_designs_and_growing_samples(design):
     compare(FAMILIES["logistic"], net, 2, "mixed", design=design)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("ridge", [1e-4, 0.1])
 def test_penalised_fits_of_separable_labels(ridge):
     """Few rows of one loop, most of which lose their estimate without a penalty."""
@@ -186,6 +190,7 @@ def test_penalised_fits_of_separable_labels(ridge):
     assert (status == Status.CONVERGED).all()
 
 
+@pytest.mark.system
 def test_statuses():
     """Few rows of one loop: separation, and all that follows from it."""
     net = topologies.self_loop(samples=8, initial=8)

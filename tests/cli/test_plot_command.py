@@ -48,6 +48,7 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.system
 def test_the_usual_figures_and_their_data(kept, tmp_path, call):
     folder, cells = kept
     before = dict(matplotlib.rcParams)

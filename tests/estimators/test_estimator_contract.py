@@ -154,7 +154,18 @@ SERVES = {
     "Optax": ("linear", "ridge"),
 }
 FITS = [(name, problem) for name, problems in SERVES.items() for problem in problems]
-every = pytest.mark.parametrize(("name", "problem"), FITS, ids=[f"{n}-{p}" for n, p in FITS])
+BY_DEFAULT = {
+    *(("Newton", "logistic"), ("Newton", "ridge"), ("NewtonByRows", "linear")),
+    *(("NewtonByRows", "ridge logistic"), ("LBFGS", "logistic"), ("QuantileLP", "quantile")),
+    *(("SufficientStatistics", "linear"), ("MinimumNorm", "tall"), ("Optax", "linear")),
+}
+every = pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        pytest.param(*fit, id="-".join(fit), marks=() if fit in BY_DEFAULT else pytest.mark.system)
+        for fit in FITS
+    ],
+)
 
 
 @cache
@@ -309,6 +320,8 @@ def test_every_estimator_serves_some_problem():
     assert classes == {type(e) for e in ESTIMATORS.values()} - {NewtonByRows}
     assert set(SERVES) == set(ESTIMATORS)
     assert {problem for _, problem in FITS} == set(PROBLEMS)
+    assert {name for name, _ in BY_DEFAULT} == set(ESTIMATORS)
+    assert set(FITS) >= BY_DEFAULT
 
 
 @every
@@ -382,6 +395,7 @@ def test_the_estimate_does_not_depend_on_the_start(name, problem):
     np.testing.assert_allclose(theta[:PLAIN], found_by(name, problem)[0][:PLAIN], atol=5e-6)
 
 
+@pytest.mark.by_default("Newton", "SufficientStatistics")
 @pytest.mark.parametrize("name", [name for name in ESTIMATORS if name != "NewtonByRows"])
 def test_fits_at_once_are_fits_one_by_one(name):
     problem = SERVES[name][0]
@@ -394,6 +408,7 @@ def test_fits_at_once_are_fits_one_by_one(name):
         np.testing.assert_allclose(ravel_pytree(alone.theta)[0], theta[i], rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(("name", "problem"), [(n, problems[0]) for n, problems in SERVES.items()])
 def test_single_precision_is_a_small_part_of_a_standard_error_off(name, problem):
     single = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), data_sets(problem))

@@ -21,6 +21,7 @@ from mcjax.laws.doubling import squared_powers
 from mcjax.laws.first_order.accumulation import accumulated_limit, accumulated_mean_limit
 from mcjax.laws.first_order.growing_samples import faded_limit
 from mcjax.laws.first_order.linear_system import LinearSystem
+from mcjax.network.markov import stationary_distribution
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -165,22 +166,6 @@ def growth(system: LinearSystem, origins: Sequence[CollapseOrigin]) -> Float[np.
         h = reads[:, :, start : start + origin.period]
         slopes += origin.period * np.einsum("iacb,bd,iecd->iae", h, q, h, optimize=True)
     return slopes
-
-
-def stationary_distribution(shares: Float[np.ndarray, "n n"]) -> Float[np.ndarray, " n"]:
-    """Return the pi with ``pi W = pi`` of an irreducible stochastic W, shape (n,).
-
-    Elimination without subtractions (Grassmann, Taksar & Heyman 1985) is accurate to rounding
-    however weakly the parts of W are coupled.
-    """
-    w = np.array(shares, float)
-    for k in range(len(w) - 1, 0, -1):
-        w[:k, k] /= w[k, :k].sum()
-        w[:k, :k] += np.outer(w[:k, k], w[k, :k])
-    pi = np.ones(len(w))
-    for k in range(1, len(w)):
-        pi[k] = pi[:k] @ w[:k, k]
-    return pi / pi.sum()
 
 
 def _absorption(system: LinearSystem, classes: np.ndarray, starts: np.ndarray) -> np.ndarray:
