@@ -25,6 +25,7 @@ The subpackages, each of which imports only those above it (enforced by a test):
     laws       the collapse law; predicted moments
     selections what a reader keeps of a feed
     diagnosis  the collapse law applied to one network
+    design     how much real data for which model
     verdicts   simulation compared with laws
     checks     a user's own code, before it is simulated
     progress   how far a long run is, and how long it will take

@@ -14,6 +14,7 @@ import numpy as np
 
 from mcjax.diagnosis.cures import repairs
 from mcjax.diagnosis.failure import Anchor, what_is_known
+from mcjax.diagnosis.fine_tuning import SCHEDULE
 from mcjax.diagnosis.graph import paths, reaching
 from mcjax.diagnosis.long_run import Facts, alike, false_anchors
 from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict, PhaseVerdict
@@ -119,6 +120,8 @@ def diagnose_schedule(net: Network, facts: Facts) -> Diagnosis:
 
 def rates_unknown(net: Network, facts: Facts, vertices: int) -> str:
     """Return why rates and radii are not known, or an empty string."""
+    if not facts.refits:
+        return SCHEDULE
     if not alike(net, facts):
         return DIFFERENT
     if not net.memory.current_only:
@@ -140,9 +143,9 @@ def noise_in(
 ) -> tuple[tuple[CollapseOrigin, ...], Bool[np.ndarray, " V"], Bool[np.ndarray, " V"]]:
     """Return the collapse origins, where noise accumulates, and where it may do so.
 
-    Penalties and selections may hold noise. So may a memory of which nothing is known.
+    Penalties and selections may hold noise. So may a memory, or steps, of which nothing is known.
     """
-    if not (net.memory.current_only or net.memory.vanishing):
+    if not (facts.refits and (net.memory.current_only or net.memory.vanishing)):
         nothing = np.zeros(len(lift.models), bool)
         return (), nothing, ~np.array(lift.frozen)
     marked = np.full(len(lift.models), facts.penalised)

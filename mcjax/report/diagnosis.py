@@ -55,6 +55,8 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
         click.echo("  (means over chains that draw their own networks)")
     if diagnosis.in_any_order:
         click.echo("  (nothing collapses in whatever order these networks come)")
+    if diagnosis.note:
+        click.echo(f"  ({shown(diagnosis.note)})")
     if diagnosis.inapplicable:
         why = ", for the same reason" if unknown else f": {shown(diagnosis.inapplicable)}"
         click.echo(f"  (whether errors explode is not known{why})")
@@ -72,7 +74,7 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
         )
         _edges(diagnosis.flips)
     elif len(doomed) < total and not (
-        _changes(diagnosis) or any(map(_marked, diagnosis.models.values()))
+        diagnosis.note or _changes(diagnosis) or any(map(_marked, diagnosis.models.values()))
     ):
         click.echo("No single new feed would make a stable model collapse.")
     if diagnosis.finite_sample is not None:
@@ -169,6 +171,8 @@ def _components(components: tuple[tuple[Member, ...], ...]) -> str:
 def _anchor(anchor: Anchor) -> str:
     if anchor.kind == "penalty":
         return "the penalty"
+    if anchor.kind in ("base", "decay"):
+        return {"base": "the base", "decay": "weight decay"}[anchor.kind]
     if anchor.kind != "source":
         return f"the {anchor.kind} on {shown(anchor.name)}"
     weight = "" if anchor.weight is None else f" (weight {number(anchor.weight, 3)})"
