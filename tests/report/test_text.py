@@ -12,7 +12,8 @@ from mcjax.errors import InputError
 from mcjax.models.location import linear
 from mcjax.network.topologies import self_loop
 from mcjax.numbers import how_many
-from mcjax.report.tables import _verdict_table, show_table, table_console
+from mcjax.report.console import show_table, table_console
+from mcjax.report.tables import _verdict_table
 from mcjax.study.study import Study, condition
 from mcjax.study.theory import theory_for
 from mcjax.text import number, strict_json, with_error
