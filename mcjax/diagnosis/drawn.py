@@ -119,7 +119,7 @@ def diagnose_drawn(net: Network, facts: Facts) -> Diagnosis:
             frozen=lift.frozen[i],
             phases=tuple(map(phase_verdict, range(shown), *(table[:, i] for table in columns))),
         )
-    marked = facts.penalised or bool(net.selections)
+    marked = facts.penalised or not facts.refits or bool(net.selections)
     return Diagnosis(
         models=models,
         unstable_sources=origins,
