@@ -37,7 +37,7 @@ PAGES = {
         *sorted((ROOT / "docs").rglob("*.md")),
     )
 }
-QUICK = ("docs/pipelines.md",)
+QUICK = ("docs/pipelines.md", "docs/design.md")
 """Pages whose code runs by default."""
 SYSTEM = ("README.md", "docs/memory-and-growth.md")
 """Pages whose code starts long commands; that of all others is marked slow."""
