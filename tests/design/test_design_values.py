@@ -134,7 +134,7 @@ def test_targets_need_rows_of_very_different_size(tmp_path):
 
 
 def test_targets_that_are_kept_to_need_nothing(tmp_path):
-    allocation = designed(tmp_path, [(1, 0, 50)], 'targets = { "1" = 0.02 }')
+    allocation = designed(tmp_path, [(0, 1, 50)], 'targets = { "1" = 0.031 }')
     assert rows_of(allocation) == [0, 0]
     assert (allocation.objective.after, allocation.gap) == (0, 0)
 
