@@ -30,6 +30,7 @@ The subpackages, each of which imports only those above it (enforced by a test):
     checks     a user's own code, before it is simulated
     progress   how far a long run is, and how long it will take
     api        predict, simulate, verify and replay
+    logs       losses that somebody logged, judged by laws
     published  published results, each with a study that shows it
     report     tables, JSON and results on disk
     bench      how fast a machine is

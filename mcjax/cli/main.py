@@ -19,6 +19,7 @@ import click
 
 from mcjax.cli.bench import bench
 from mcjax.cli.drawings import figures, plot
+from mcjax.cli.judging import judge
 from mcjax.cli.resumable import Resumable
 from mcjax.cli.start import import_jax, start_jax
 from mcjax.cli.status import BAD_INPUT, CLOSED, EXIT, FAULT, STOPPED
@@ -293,6 +294,7 @@ def families(as_json: bool) -> None:
 
 cli.add_command(bench)
 cli.add_command(figures)
+cli.add_command(judge)
 cli.add_command(plot)
 
 
