@@ -24,7 +24,7 @@ from mcjax.diagnosis.failure import Failures, find_failures
 from mcjax.diagnosis.fine_tuning import EXACT
 from mcjax.diagnosis.graph import paths, reaching
 from mcjax.diagnosis.long_run import Facts, alike, facts_of, whole_samples
-from mcjax.diagnosis.schedules import diagnose_schedule
+from mcjax.diagnosis.schedules import OWN_COVARIATES, diagnose_schedule
 from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict
 from mcjax.errors import InputError
 from mcjax.laws.collapse.components import data_flow
@@ -47,8 +47,6 @@ from mcjax.study.study import Condition
 
 if TYPE_CHECKING:
     from jaxtyping import Float
-
-OWN_COVARIATES = "models generate rows with covariates of their own, and the law is for one"
 
 MOST_MODELS = 10_000
 """Largest number of models of a diagnosis, whose arrays have a row and a column for each."""

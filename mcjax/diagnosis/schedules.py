@@ -45,7 +45,7 @@ DIFFERENT = (
 POOLED = "feeds come and go, and data accumulate; the rates of phases are for replaced data"
 LARGE = f"there are more than {MOST_RATES:,} models times phases, for which no rates are computed"
 EXACT = "feeds come and go, and the exact law is for feeds that stay"
-DRAWN_EXACT = "networks are drawn, and the exact law is for feeds that stay"
+OWN_COVARIATES = "models generate rows with covariates of their own, and the law is for one"
 
 
 def diagnose_schedule(net: Network, facts: Facts) -> Diagnosis:
@@ -114,7 +114,9 @@ def diagnose_schedule(net: Network, facts: Facts) -> Diagnosis:
         flips=(),
         inapplicable=reason,
         finite_sample=None if facts.regression is None else EXACT,
-        in_any_order=sound_in_any_order(net, facts.penalised or bool(net.selections)),
+        in_any_order=sound_in_any_order(
+            net, facts.penalised or not facts.refits or bool(net.selections)
+        ),
     )
 
 

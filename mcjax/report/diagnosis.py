@@ -193,6 +193,7 @@ def _show_finite_sample(exact: FiniteSample | str) -> None:
         click.echo(
             f"{subject}, at these sample counts: nothing explodes (largest radius {highest})."
         )
+    _show_exponents(exact)
     for cure in exact.cures:
         click.echo(f"  {_some(cure.members)}: {_growth(cure)}")
         if cure.real:
@@ -203,6 +204,18 @@ def _show_finite_sample(exact: FiniteSample | str) -> None:
             click.echo("    no single real feed suffices")
         if cure.factor is not None:
             click.echo(f"    settles with {cure.factor:g} times as many samples everywhere")
+
+
+def _show_exponents(exact: FiniteSample) -> None:
+    """Print, where networks are drawn, which models explode in the mean over chains alone."""
+    shrinks = {n: rate for n, rate in exact.exponents.items() if rate[0] + 3 * rate[1] < 0}
+    if shrinks:
+        highest = max(exact.radius[name] for name in shrinks)
+        click.echo(
+            f"  {_some(tuple(shrinks))}: the mean over chains is multiplied by"
+            f" {number(highest, 5)} per generation, and yet errors of nearly all chains shrink;"
+            " a mean of simulated chains says nothing here"
+        )
 
 
 def _growth(cure: Explosive) -> str:

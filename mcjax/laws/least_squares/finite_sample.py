@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import digamma
 
+from mcjax.laws.collapse.lift import Lift
 from mcjax.laws.law import CHANGING, Reason, changing
 from mcjax.laws.least_squares.biased_sources import biased_moments
 from mcjax.laws.least_squares.conditions import (
@@ -25,6 +26,7 @@ from mcjax.laws.least_squares.conditions import (
     source_variances,
     unusual_feeds,
 )
+from mcjax.laws.least_squares.drawn_explosion import drawn_explosion, maps_of
 from mcjax.laws.least_squares.explosion import long_run
 from mcjax.laws.least_squares.second_moments import (
     advanced,
@@ -127,7 +129,11 @@ def _averaged(condition: Condition, law: Drawn, generations: int) -> Prediction:
     """Predict where every chain draws its networks: second moments, given the network, averaged."""
     net, p = condition.network, len(condition.theta)
     variances = label_variances(condition)
-    steps = [second_moment_map(net.with_feeds(g.feeds), p, *variances) for g in law.generations]
+    steps, lift = maps_of(net, law, p, *variances), Lift(net)
+    explosion = drawn_explosion(steps, law=law, lift=lift, flow=lift.flow())
+    growth = np.full(net.size, np.nan)
+    if explosion is not None:
+        growth[explosion.explodes.reshape(lift.phases, net.size).any(0)] = np.inf
     begun = np.diag(variances[1] / (np.array(net.initial, float) - p - 1))
     moments = np.repeat(begun[None], law.turns, 0)
     scalar = np.empty((generations + 1, net.size, net.size))
@@ -141,6 +147,7 @@ def _averaged(condition: Condition, law: Drawn, generations: int) -> Prediction:
     return Prediction.of(
         covariance,
         net.size,
+        growth=growth,
         reference="the same, given the network and averaged over networks, derived in"
         " mcjax.laws.least_squares.second_moments",
     )
