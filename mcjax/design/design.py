@@ -13,7 +13,7 @@ from mcjax.arguments import checked
 from mcjax.design.allocation import Allocation, Objective, Share
 from mcjax.design.conditions import check_network
 from mcjax.design.demand import Demand, read_demand
-from mcjax.design.limited import cheapest, keeping_to, smallest_maximum
+from mcjax.design.limited import cheapest, smallest_maximum
 from mcjax.design.response import CONVEX, Response, State, real_weights
 from mcjax.design.risk import cheapest_cures, risk_of
 from mcjax.design.room import Room
@@ -152,15 +152,13 @@ def _solved(
             problem = "has no feeds, so that nothing is fitted and no error changes"
             raise InputError("network", f"{problem}; give it feeds")
         return smallest_maximum(response, room, counts), counts
-    start = keeping_to(response, room, demand.targets)
-    missed = np.flatnonzero(counts & ~(start.errors <= demand.targets))
-    if len(missed):
-        i = missed[0]
-        why = "is frozen" if not response.fits[i] else "has this error with all rows of at_most"
-        problem = f"is {demand.targets[i]:g}, and the model {why}, {start.errors[i]:g}"
-        raise InputError(f"design.targets.{net.models[i]}", f"{problem}; give at least that")
-    room = Room(room.costs, room.low, room.high, float(room.costs @ start.rows))
-    return cheapest(response, room, demand.targets, start), counts
+    found = cheapest(response, room, demand.targets)
+    if isinstance(found, Found):
+        return found, counts
+    i = np.flatnonzero(counts & ~(found.errors <= demand.targets))[0]
+    why = "is frozen" if not response.fits[i] else "has this error with all rows of at_most"
+    problem = f"is {demand.targets[i]:g}, and the model {why}, {found.errors[i]:g}"
+    raise InputError(f"design.targets.{net.models[i]}", f"{problem}; give at least that")
 
 
 def _whole(

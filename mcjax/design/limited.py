@@ -13,10 +13,11 @@ programme: any that are not negative give one, so it holds although they have a 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import OptimizeResult, linprog, minimize
+from scipy.optimize import linprog, minimize
 
 from mcjax.design.response import Response, State
 from mcjax.design.room import Room
@@ -25,6 +26,8 @@ from mcjax.design.weighted import Found
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
+MOST_SEARCHES, CLOSE = 20, 1e-6
+"""Number of searches for the cheapest rows, and the relative gap at which they end."""
 MOST_STEPS = 500
 PRECISION = 1e-14
 SMALLEST = 1e-9
@@ -48,6 +51,11 @@ def smallest_maximum(response: Response, room: Room, counts: Bool[np.ndarray, " 
     counts : ndarray of bool, shape (M,)
         The models whose errors count.
     """
+    if room.costs @ room.low >= room.budget:  # nothing is free
+        only = response.at(room.low)
+        worst = np.argmax(np.where(counts, only.errors, -np.inf))
+        slope = response.gradient(only, np.eye(len(counts))[worst])
+        return Found(only, float(only.errors[worst]), float(only.errors[worst]), -slope)
     unit = room.budget / room.costs
     search = _Search(response, unit, counts, response.at(room.even))
     only_last = np.append(np.zeros(len(unit)), 1.0)
@@ -67,7 +75,7 @@ def smallest_maximum(response: Response, room: Room, counts: Bool[np.ndarray, " 
         ],
         options={"maxiter": MOST_STEPS, "ftol": PRECISION},
     )
-    state = response.at(room.nearest(search.cleared(answer, room.low)))
+    state = response.at(room.nearest(search.cleared(answer.x[:-1], room.low)))
     errors, slopes = state.errors[counts], response.jacobian(state)[counts]
     value = errors.max()
     relative = slopes * unit / value
@@ -86,10 +94,58 @@ def smallest_maximum(response: Response, room: Room, counts: Bool[np.ndarray, " 
     return Found(state, float(value), float(bound), -slope)
 
 
-def cheapest(
-    response: Response, room: Room, targets: Float[np.ndarray, " M"], start: State
+def cheapest(response: Response, room: Room, targets: Float[np.ndarray, " M"]) -> Found | State:
+    """Return the cheapest allocation whose errors keep to targets, or one that does not.
+
+    Searches in the logarithms of the rows, which may be of very different size, take turns with
+    searches in the rows, some of which may be zero, until the bound is close.
+
+    Parameters
+    ----------
+    response : Response
+        The errors.
+    room : Room
+        The bounds of the rows; its budget does not count.
+    targets : ndarray, shape (M,)
+        The largest errors, infinite for models without a target.
+
+    Returns
+    -------
+    Found or State
+        The allocation; a State if none keeps to the targets, with as many rows as were tried.
+    """
+    counts = np.isfinite(targets)
+    least = response.at(room.low)
+    if (least.errors <= targets)[counts].all():  # nothing is cheaper
+        cost = float(room.costs @ room.low)
+        return Found(least, cost, cost, np.zeros(len(targets)))
+    start = _keeping_to(response, room, targets)
+    if not (start.errors <= targets)[counts].all():
+        return start
+    best: Found | None = None
+    for step in range(MOST_SEARCHES):
+        within = replace(room, budget=float(room.costs @ start.rows))
+        found = _cheaper(response, within, targets, start, in_logs=step % 2 == 0)
+        if best is None or found.value < best.value:
+            best = found._replace(bound=max(found.bound, -np.inf if best is None else best.bound))
+        else:
+            best = best._replace(bound=max(best.bound, found.bound))
+        start = best.state
+        if best.value - best.bound <= CLOSE * best.value:
+            break
+    assert best is not None, "there is a search"
+    return best
+
+
+def _cheaper(
+    response: Response,
+    room: Room,
+    targets: Float[np.ndarray, " M"],
+    start: State,
+    *,
+    in_logs: bool,
 ) -> Found:
-    """Return the cheapest allocation whose errors keep to targets.
+    """Return an allocation that one search finds.
 
     Parameters
     ----------
@@ -101,25 +157,30 @@ def cheapest(
         The largest errors, infinite for models without a target.
     start : State
         An allocation that keeps to them.
+    in_logs : bool
+        Whether the search is in the logarithms of the rows.
     """
     unit, costs = room.budget / room.costs, room.costs
     counts = np.isfinite(targets)
     search = _Search(response, unit, counts, start)
     ends = np.log(targets[counts])
+    begin, bounds = start.rows / unit, np.array(_bounds(room, unit))
+    forth, back = (_log, np.exp) if in_logs else (np.asarray, np.asarray)
+    slope = np.exp if in_logs else np.ones_like
     answer = minimize(
-        lambda x: x.sum(),
-        start.rows / unit,
-        jac=np.ones_like,
-        bounds=_bounds(room, unit),
+        lambda z: back(z).sum(),
+        forth(begin),
+        jac=slope,
+        bounds=forth(bounds),
         method="SLSQP",
         constraints={
             "type": "ineq",
-            "fun": lambda x: ends - search.logs(x),
-            "jac": lambda x: -search.slopes(x),
+            "fun": lambda z: ends - search.logs(back(z)),
+            "jac": lambda z: -search.slopes(back(z)) * slope(z),
         },
         options={"maxiter": MOST_STEPS, "ftol": PRECISION},
     )
-    found = search.cleared(answer, room.low)
+    found = search.cleared(back(answer.x), room.low)
     state = _kept(response, np.minimum(found, room.high), start.rows, targets)
     cost = float(costs @ state.rows)
     errors, slopes = state.errors[counts], response.jacobian(state)[counts]
@@ -138,7 +199,7 @@ def cheapest(
     return Found(state, cost, float(bound), worth)
 
 
-def keeping_to(response: Response, room: Room, targets: Float[np.ndarray, " M"]) -> State:
+def _keeping_to(response: Response, room: Room, targets: Float[np.ndarray, " M"]) -> State:
     """Return an allocation that keeps to targets, or the last one tried, which does not.
 
     Rows, at first few, are doubled until they suffice.
@@ -184,9 +245,8 @@ class _Search:
         slopes = self._response.jacobian(state)[self._counts]
         return slopes / state.errors[self._counts, None] * self._unit
 
-    def cleared(self, answer: OptimizeResult, low: np.ndarray) -> np.ndarray:
+    def cleared(self, x: np.ndarray, low: np.ndarray) -> np.ndarray:
         """Return the rows of an answer, none where they are few and not needed."""
-        x = answer.x[: len(low)]
         few = x <= SMALLEST
         for group in self._response.groups:
             members = list(group)
@@ -206,6 +266,10 @@ def _kept(response: Response, rows: np.ndarray, enough: np.ndarray, targets: np.
         if share >= 1 or (state.errors <= targets)[np.isfinite(targets)].all():
             return state
         share = min(1.0, 2 * share or 1e-13)
+
+
+def _log(x: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(x, SMALLEST))
 
 
 def _bounds(room: Room, unit: np.ndarray) -> list[tuple[float, float]]:

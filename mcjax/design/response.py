@@ -127,7 +127,7 @@ class Response:
             nothing = np.zeros((size, size))
             infinite = np.full(size, np.inf)
             return State(rows, infinite, noise=nothing, constant=nothing, transition=nothing)
-        inside = np.where(self.fits, total, 1.0)
+        inside = np.where(self.fits & (total > 0), total, 1.0)
         share = np.where(self.fits, self.given / inside, 1.0)
         noise = share[:, None] * self._system.noise * share
         noise[np.diag_indices(size)] += np.where(self.fits, rows / inside**2, 0.0)

@@ -13,8 +13,10 @@ from mcjax.design.room import Room
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-ROUNDING = 1e-9
+ROUNDING = 1e-12
 """Relative error of costs that is rounding."""
+NEARLY = 1e-6
+"""Distance from a whole number of rows that does not count."""
 
 Worth = Callable[[State], "Float[np.ndarray, ' M']"]
 """By how much another real row of each model would lower what is made small."""
@@ -29,7 +31,7 @@ def within_budget(
     spent row by row where a row is worth most for its cost; many rows at a time if there are many.
     """
     budget = room.budget * (1 + ROUNDING)
-    whole = _with_firsts(response, room, np.floor(rows * (1 + ROUNDING)))
+    whole = _with_firsts(response, room, np.floor(rows + NEARLY))
     while room.costs @ whole > budget:  # by the rows of groups
         loss = worth(response.at(whole)) / room.costs
         extra = np.flatnonzero(whole > room.low).tolist()
@@ -60,7 +62,7 @@ def keeping_to_targets(
 
     Rows are rounded up, and then down again where that is possible, dearest first.
     """
-    whole = np.minimum(np.ceil(rows * (1 - ROUNDING)), room.high)
+    whole = np.minimum(np.ceil(rows), room.high)
     counts = np.isfinite(targets)
     state = response.at(whole)
     for i in sorted(np.flatnonzero(whole > rows), key=lambda i: -room.costs[i]):

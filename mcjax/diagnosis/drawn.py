@@ -18,6 +18,7 @@ import numpy as np
 
 from mcjax.diagnosis.cures import repairs
 from mcjax.diagnosis.explosion import FiniteSample, finite_sample_drawn
+from mcjax.diagnosis.fine_tuning import EXACT as STEPS_EXACT
 from mcjax.diagnosis.graph import paths, reaching
 from mcjax.diagnosis.long_run import Facts
 from mcjax.diagnosis.schedules import (
@@ -121,7 +122,7 @@ def diagnose_drawn(net: Network, facts: Facts) -> Diagnosis:
             frozen=lift.frozen[i],
             phases=tuple(map(phase_verdict, range(shown), *(table[:, i] for table in columns))),
         )
-    marked = facts.penalised or bool(net.selections)
+    marked = facts.penalised or not facts.refits or bool(net.selections)
     return Diagnosis(
         models=models,
         unstable_sources=origins,
@@ -139,6 +140,8 @@ def _exact(net: Network, facts: Facts, lift: Lift, flow: DataFlow) -> FiniteSamp
     """Return the exact law for linear regressions, or why it does not apply."""
     if facts.regression is None:
         return None
+    if not facts.refits:
+        return STEPS_EXACT
     if facts.regression.own is not None:
         return OWN_COVARIATES
     return finite_sample_drawn(net, facts.regression.parameters, lift=lift, flow=flow)

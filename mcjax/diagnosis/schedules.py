@@ -114,7 +114,9 @@ def diagnose_schedule(net: Network, facts: Facts) -> Diagnosis:
         flips=(),
         inapplicable=reason,
         finite_sample=None if facts.regression is None else EXACT,
-        in_any_order=sound_in_any_order(net, facts.penalised or bool(net.selections)),
+        in_any_order=sound_in_any_order(
+            net, facts.penalised or not facts.refits or bool(net.selections)
+        ),
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from designs import free_room, random_response
 
 from mcjax import build_network
-from mcjax.design.limited import cheapest, keeping_to, smallest_maximum
+from mcjax.design.limited import cheapest, smallest_maximum
 from mcjax.design.response import CONVEX, Response
 from mcjax.design.room import Room
 from mcjax.design.weighted import smallest_sum
@@ -116,13 +116,11 @@ def test_the_smallest_maximum_and_the_cheapest_targets_invert_each_other():
         lowest = smallest_maximum(response, room, counts)
         assert lowest.bound == pytest.approx(lowest.value, rel=1e-6)
         targets = np.full(len(counts), lowest.value)
-        start = keeping_to(response, room, targets)
-        wide = Room(room.costs, room.low, room.high, float(room.costs @ start.rows))
-        found = cheapest(response, wide, targets, start)
+        found = cheapest(response, room, targets)
         assert found.value == pytest.approx(room.budget, rel=1e-5)
         assert found.bound == pytest.approx(found.value, rel=1e-5)
         assert (found.state.errors <= targets).all()
-        whole = keeping_to_targets(response, wide, found.state.rows, targets)
+        whole = keeping_to_targets(response, room, found.state.rows, targets)
         assert (whole.errors <= targets).all()
         assert found.value <= room.costs @ whole.rows <= found.value + room.costs.sum()
 

@@ -121,3 +121,26 @@ def test_whole_rows_have_the_errors_that_a_diagnosis_shows(tmp_path, draws):
     assert (
         allocation.objective.after <= allocation.objective.rows < allocation.objective.after * 1.001
     )
+
+
+def test_targets_need_rows_of_very_different_size(tmp_path):
+    """Two loops, of which the error is nearly 1 / (2 m) and exactly 0.01."""
+    feeds = [(0, 0, 1_000_000), (1, 1, 1)]
+    allocation = designed(tmp_path, feeds, 'targets = { "0" = 0.1, "1" = 0.01 }\nat_most = 1000')
+    large, small = rows_of(allocation)
+    assert large == pytest.approx(5, rel=1e-5)
+    assert (1 + small) / (small * (2 + small)) == pytest.approx(0.01)
+    assert allocation.gap < 1e-5
+
+
+def test_targets_that_are_kept_to_need_nothing(tmp_path):
+    allocation = designed(tmp_path, [(0, 1, 50)], 'targets = { "1" = 0.031 }')
+    assert rows_of(allocation) == [0, 0]
+    assert (allocation.objective.after, allocation.gap) == (0, 0)
+
+
+def test_no_row_is_free_where_bounds_meet(tmp_path):
+    bounds = 'budget = 100\nobjective = "max"\nat_least = 10\nat_most = 10'
+    allocation = designed(tmp_path, READER, bounds)
+    assert rows_of(allocation) == [10, 10]
+    assert allocation.objective.after == max(errors_of(allocation))
