@@ -49,11 +49,11 @@ def main() -> None:
         for phase, slope, limit in compare(net, verdicts, DOUBLINGS):
             found["verdicts"] += 1
             found["collapse"] += bool(phase.collapses)
-            found["wrong"] += phase.collapses != (slope > SLOWEST)
+            found["wrong"] += bool(phase.collapses != (slope > SLOWEST))
             if phase.collapses:
-                found["growth"] = max(found["growth"], abs(phase.growth / slope - 1))
+                found["growth"] = max(found["growth"], float(abs(phase.growth / slope - 1)))
             else:
-                found["limit"] = max(found["limit"], abs(phase.limit / limit - 1))
+                found["limit"] = max(found["limit"], float(abs(phase.limit / limit - 1)))
     keep(asked.out, kinds)
     for kind, numbers in kinds.items():
         print(kind, numbers)

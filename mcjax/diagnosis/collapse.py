@@ -21,9 +21,10 @@ from mcjax.diagnosis.cures import flips, repairs
 from mcjax.diagnosis.drawn import diagnose_drawn
 from mcjax.diagnosis.explosion import finite_sample
 from mcjax.diagnosis.failure import Failures, find_failures
+from mcjax.diagnosis.fine_tuning import EXACT
 from mcjax.diagnosis.graph import paths, reaching
 from mcjax.diagnosis.long_run import Facts, alike, facts_of, whole_samples
-from mcjax.diagnosis.schedules import diagnose_schedule
+from mcjax.diagnosis.schedules import OWN_COVARIATES, diagnose_schedule
 from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict
 from mcjax.errors import InputError
 from mcjax.laws.collapse.components import data_flow
@@ -46,8 +47,6 @@ from mcjax.study.study import Condition
 
 if TYPE_CHECKING:
     from jaxtyping import Float
-
-OWN_COVARIATES = "models generate rows with covariates of their own, and the law is for one"
 
 MOST_MODELS = 10_000
 """Largest number of models of a diagnosis, whose arrays have a row and a column for each."""
@@ -136,7 +135,8 @@ def diagnose_file(path: Path, tell: Callable[[str], object] | None = None) -> Di
         tell(found.note)
     if found.differs and found.modelled:
         return diagnose(load_condition(path))
-    return _diagnosis(found.network, Facts(found.regression, differs=found.differs))
+    facts = Facts(found.regression, differs=found.differs, steps=found.steps)
+    return _diagnosis(found.network, facts)
 
 
 def _diagnosis(net: Network, facts: Facts) -> Diagnosis:
@@ -152,16 +152,18 @@ def _diagnosis(net: Network, facts: Facts) -> Diagnosis:
         return diagnose_schedule(net, facts)
     failures = find_failures(net, facts)
     whole, net = net, net.settled
-    flow, origins, exact = data_flow(net), failures.origins, None
+    flow, origins, exact = data_flow(net, starts=facts.edges), failures.origins, None
     if facts.regression is not None:
         exact = finite_sample(net, facts.regression.parameters, flow, origins)
         if facts.regression.own is not None:
             exact = OWN_COVARIATES
+        if not facts.refits:
+            exact = EXACT
     sources = reaching(flow, origins)
     exploding = reaching(flow, failures.explosions)
     path_to = paths(flow, (*origins, *failures.explosions))
     rates = _rates(net, facts, failures, whole)
-    marked = facts.penalised or bool(net.selections)
+    marked = facts.penalised or bool(net.selections) or not facts.refits
     models, frozen, unknown = {}, net.frozen, failures.unknown
     for i, name in enumerate(net.models):
         fails = bool(rates.collapses[i])
@@ -186,6 +188,7 @@ def _diagnosis(net: Network, facts: Facts) -> Diagnosis:
         flips=() if marked else flips(net, rates.collapses),
         inapplicable=failures.inapplicable,
         finite_sample=exact,
+        note="" if failures.fine_tuned is None else failures.fine_tuned.note,
     )
 
 
@@ -195,6 +198,8 @@ def _rates(net: Network, facts: Facts, failures: Failures, whole: Network) -> Co
     ``whole`` is the network with the feeds of earlier generations.
     """
     collapses, regression = failures.noise | failures.explodes, facts.regression
+    if failures.fine_tuned is not None:
+        return failures.fine_tuned.rates(collapses)
     changes = whole.later.rows_vary and not whole.later.exponent
     known = net.memory.current_only or (net.memory.vanishing and not changes)
     if alike(net, facts) and known:

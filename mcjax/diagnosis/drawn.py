@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcjax.diagnosis.cures import repairs
+from mcjax.diagnosis.explosion import FiniteSample, finite_sample_drawn
+from mcjax.diagnosis.fine_tuning import EXACT as STEPS_EXACT
 from mcjax.diagnosis.graph import paths, reaching
 from mcjax.diagnosis.long_run import Facts
 from mcjax.diagnosis.schedules import (
-    DRAWN_EXACT,
     MOST_VERTICES,
+    OWN_COVARIATES,
     anchors_in,
     noise_in,
     phase_verdict,
@@ -29,6 +31,7 @@ from mcjax.diagnosis.schedules import (
 )
 from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict
 from mcjax.errors import InputError
+from mcjax.laws.collapse.components import DataFlow
 from mcjax.laws.collapse.lift import Lift
 from mcjax.laws.collapse.peeling import sound_in_any_order
 from mcjax.laws.collapse.radius import component_radii, in_cycles
@@ -38,6 +41,7 @@ from mcjax.laws.first_order.drawn_system import (
     DrawnSystem,
     drawn_rates,
     drawn_system,
+    reads_real,
 )
 from mcjax.models.information import UNIT
 from mcjax.network.drawn import Drawn
@@ -90,7 +94,7 @@ def diagnose_drawn(net: Network, facts: Facts) -> Diagnosis:
     radius = np.full(lift.phases * size, np.nan)
     if not reason:
         system = drawn_system(net, UNIT)
-        rates = drawn_rates(system, _leaks(net), noise.reshape(rows))
+        rates = drawn_rates(system, reads_real(net), noise.reshape(rows))
         radius = component_radii(flow, _mean_transition(system, lift.phases))
     largest = np.where(in_cycles(flow), radius, -np.inf).reshape(rows).max(0)
     slopes, limits = (law.stationary @ table for table in (rates.growth, rates.limit))
@@ -118,7 +122,7 @@ def diagnose_drawn(net: Network, facts: Facts) -> Diagnosis:
             frozen=lift.frozen[i],
             phases=tuple(map(phase_verdict, range(shown), *(table[:, i] for table in columns))),
         )
-    marked = facts.penalised or bool(net.selections)
+    marked = facts.penalised or not facts.refits or bool(net.selections)
     return Diagnosis(
         models=models,
         unstable_sources=origins,
@@ -126,10 +130,21 @@ def diagnose_drawn(net: Network, facts: Facts) -> Diagnosis:
         repairs=repairs(origins),
         flips=(),
         inapplicable=reason,
-        finite_sample=None if facts.regression is None else DRAWN_EXACT,
+        finite_sample=_exact(net, facts, lift, flow),
         drawn=True,
         in_any_order=sound_in_any_order(net, marked),
     )
+
+
+def _exact(net: Network, facts: Facts, lift: Lift, flow: DataFlow) -> FiniteSample | str | None:
+    """Return the exact law for linear regressions, or why it does not apply."""
+    if facts.regression is None:
+        return None
+    if not facts.refits:
+        return STEPS_EXACT
+    if facts.regression.own is not None:
+        return OWN_COVARIATES
+    return finite_sample_drawn(net, facts.regression.parameters, lift=lift, flow=flow)
 
 
 def _by_network(
@@ -144,16 +159,6 @@ def _by_network(
             read = [net.index[f.origin] for f in feeds if f.weight and f.origin in net.index]
             result[z, i] = marks[0, read if feeds else [i]].any()
     return result
-
-
-def _leaks(net: Network) -> Bool[np.ndarray, "K M"]:
-    """Return which models read real data in each network."""
-    return np.array(
-        [
-            [any(f.weight and f.origin in net.source_index for f in feeds) for feeds in table]
-            for table in net.tables
-        ]
-    )
 
 
 def _mean_transition(system: DrawnSystem, phases: int) -> Float[np.ndarray, "V V"]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from mcjax.diagnosis.cures import repairs
 from mcjax.diagnosis.failure import Anchor, what_is_known
+from mcjax.diagnosis.fine_tuning import SCHEDULE
 from mcjax.diagnosis.graph import paths, reaching
 from mcjax.diagnosis.long_run import Facts, alike, false_anchors
 from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict, PhaseVerdict
@@ -44,7 +45,7 @@ DIFFERENT = (
 POOLED = "feeds come and go, and data accumulate; the rates of phases are for replaced data"
 LARGE = f"there are more than {MOST_RATES:,} models times phases, for which no rates are computed"
 EXACT = "feeds come and go, and the exact law is for feeds that stay"
-DRAWN_EXACT = "networks are drawn, and the exact law is for feeds that stay"
+OWN_COVARIATES = "models generate rows with covariates of their own, and the law is for one"
 
 
 def diagnose_schedule(net: Network, facts: Facts) -> Diagnosis:
@@ -113,12 +114,16 @@ def diagnose_schedule(net: Network, facts: Facts) -> Diagnosis:
         flips=(),
         inapplicable=reason,
         finite_sample=None if facts.regression is None else EXACT,
-        in_any_order=sound_in_any_order(net, facts.penalised or bool(net.selections)),
+        in_any_order=sound_in_any_order(
+            net, facts.penalised or not facts.refits or bool(net.selections)
+        ),
     )
 
 
 def rates_unknown(net: Network, facts: Facts, vertices: int) -> str:
     """Return why rates and radii are not known, or an empty string."""
+    if not facts.refits:
+        return SCHEDULE
     if not alike(net, facts):
         return DIFFERENT
     if not net.memory.current_only:
@@ -140,9 +145,9 @@ def noise_in(
 ) -> tuple[tuple[CollapseOrigin, ...], Bool[np.ndarray, " V"], Bool[np.ndarray, " V"]]:
     """Return the collapse origins, where noise accumulates, and where it may do so.
 
-    Penalties and selections may hold noise. So may a memory of which nothing is known.
+    Penalties and selections may hold noise. So may a memory, or steps, of which nothing is known.
     """
-    if not (net.memory.current_only or net.memory.vanishing):
+    if not (facts.refits and (net.memory.current_only or net.memory.vanishing)):
         nothing = np.zeros(len(lift.models), bool)
         return (), nothing, ~np.array(lift.frozen)
     marked = np.full(len(lift.models), facts.penalised)

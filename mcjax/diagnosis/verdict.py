@@ -127,7 +127,8 @@ class Diagnosis(Summarised):
         models in a phase, if feeds come and go.
     flips : tuple of Edge
         Every single new feed that makes a stable model collapse, other than by an explosion; none
-        is looked for where fits are penalised, readers keep a selection, or feeds come and go.
+        is looked for where fits are penalised or take steps, readers keep a selection, or feeds
+        come and go.
     inapplicable : str
         Why ``radius`` is not known, explosion was not examined, and ``noise`` may be unknown; empty
         where they are known.
@@ -139,6 +140,8 @@ class Diagnosis(Summarised):
     in_any_order : bool
         Whether it is known that nothing collapses in whatever order the networks come that take
         turns or are drawn.
+    note : str
+        Of models whose fits take steps from a start: by what verdicts are; empty for others.
 
     Examples
     --------
@@ -159,6 +162,7 @@ class Diagnosis(Summarised):
     finite_sample: FiniteSample | str | None = None
     drawn: bool = False
     in_any_order: bool = False
+    note: str = ""
 
     def _summary(self) -> Summary:
         doomed = sum(verdict.collapses is True for verdict in self.models.values())
@@ -227,6 +231,7 @@ class Diagnosis(Summarised):
             ],
             "flips": [{"from": origin, "to": reader} for origin, reader in self.flips],
             "finite_sample": finite,
+            **({"note": self.note} if self.note else {}),
             "drawn": self.drawn,
             "in_any_order": self.in_any_order,
         }

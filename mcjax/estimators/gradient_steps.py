@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -27,6 +27,9 @@ from mcjax.estimators.objective import penalised, plain_mean_loss
 from mcjax.estimators.starts import PARENTS, read_base, read_start
 from mcjax.numbers import check_between
 from mcjax.solvers.status import Status
+
+LATER = {"later": True}
+"""Mark of a field that results on disk do without unless it is set: they may be older than it."""
 
 
 @explained
@@ -72,9 +75,9 @@ class Optax:
     steps: int
     batch_size: int | None = None
     name: str | None = None
-    start: Any = PARENTS
-    base: Any = None
-    replacement: bool = False
+    start: Any = field(default=PARENTS, metadata=LATER)
+    base: Any = field(default=None, metadata=LATER)
+    replacement: bool = field(default=False, metadata=LATER)
     minimises = False
     penalises = True
 

@@ -44,6 +44,11 @@ class Starts(NamedTuple):
     model: Int32[np.ndarray, " M"]
     base: Float[np.ndarray, " p"] | None
 
+    @property
+    def edges(self) -> dict[int, int]:
+        """The model at whose last parameters each model begins, by position, if it is one's."""
+        return {i: int(j) for i, j in enumerate(self.model) if j >= 0}
+
 
 def read_start(start: Any) -> Any:
     """Return a start as text or, if models differ in it, as sorted pairs of model and start.

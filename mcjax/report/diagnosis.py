@@ -55,10 +55,13 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
         click.echo("  (means over chains that draw their own networks)")
     if diagnosis.in_any_order:
         click.echo("  (nothing collapses in whatever order these networks come)")
+    if diagnosis.note:
+        click.echo(f"  ({shown(diagnosis.note)})")
     if diagnosis.inapplicable:
         why = ", for the same reason" if unknown else f": {shown(diagnosis.inapplicable)}"
         click.echo(f"  (whether errors explode is not known{why})")
-    if diagnosis.repairs or diagnosis.flips or len(doomed) < total:
+    unasked = diagnosis.note or _changes(diagnosis) or any(map(_marked, diagnosis.models.values()))
+    if diagnosis.repairs or diagnosis.flips or (len(doomed) < total and not unasked):
         click.echo()
     if diagnosis.repairs:
         others = diagnosis.explosions or unknown
@@ -71,9 +74,7 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
             " model collapse:"
         )
         _edges(diagnosis.flips)
-    elif len(doomed) < total and not (
-        _changes(diagnosis) or any(map(_marked, diagnosis.models.values()))
-    ):
+    elif len(doomed) < total and not unasked:
         click.echo("No single new feed would make a stable model collapse.")
     if diagnosis.finite_sample is not None:
         click.echo()
@@ -169,6 +170,8 @@ def _components(components: tuple[tuple[Member, ...], ...]) -> str:
 def _anchor(anchor: Anchor) -> str:
     if anchor.kind == "penalty":
         return "the penalty"
+    if anchor.kind in ("base", "decay"):
+        return {"base": "the base", "decay": "weight decay"}[anchor.kind]
     if anchor.kind != "source":
         return f"the {anchor.kind} on {shown(anchor.name)}"
     weight = "" if anchor.weight is None else f" (weight {number(anchor.weight, 3)})"
@@ -189,6 +192,7 @@ def _show_finite_sample(exact: FiniteSample | str) -> None:
         click.echo(
             f"{subject}, at these sample counts: nothing explodes (largest radius {highest})."
         )
+    _show_exponents(exact)
     for cure in exact.cures:
         click.echo(f"  {_some(cure.members)}: {_growth(cure)}")
         if cure.real:
@@ -199,6 +203,18 @@ def _show_finite_sample(exact: FiniteSample | str) -> None:
             click.echo("    no single real feed suffices")
         if cure.factor is not None:
             click.echo(f"    settles with {cure.factor:g} times as many samples everywhere")
+
+
+def _show_exponents(exact: FiniteSample) -> None:
+    """Print, where networks are drawn, which models explode in the mean over chains alone."""
+    shrinks = {n: rate for n, rate in exact.exponents.items() if rate[0] + 3 * rate[1] < 0}
+    if shrinks:
+        highest = max(exact.radius[name] for name in shrinks)
+        click.echo(
+            f"  {_some(tuple(shrinks))}: the mean over chains is multiplied by"
+            f" {number(highest, 5)} per generation, and yet errors of nearly all chains shrink;"
+            " a mean of simulated chains says nothing here"
+        )
 
 
 def _growth(cure: Explosive) -> str:

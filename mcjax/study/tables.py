@@ -12,6 +12,7 @@ import msgspec
 from mcjax.numbers import MOST
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=MOST)]
+Rows = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
 Size = Annotated[int, msgspec.Meta(ge=1, lt=2**31)]
 Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
@@ -242,6 +243,28 @@ class SurveyTable(msgspec.Struct, forbid_unknown_fields=True):
     """Networks that are simulated, and saved, together."""
 
 
+class DesignTable(msgspec.Struct, forbid_unknown_fields=True):
+    """``[design]``: how much real data there may be, or how small errors must be."""
+
+    budget: float | None = None
+    """What real rows may cost in a generation, those of `at_least` included. This or `targets`."""
+    targets: float | dict[str, float] | None = None
+    """In place of `budget`: the largest error of each model in the long run, as `diagnose` shows
+    it; a number for all, or a table by model name. Found are the cheapest real rows that keep to
+    it."""
+    objective: str | dict[str, float] | None = None
+    """With `budget`, what is made small: `mean`, the mean error of the models (unless given);
+    `max`, the largest one; or a table of weights by model name, the sum of the errors with these
+    weights. Models that neither have a weight nor feed one that has get no more than `at_least`."""
+    costs: float | dict[str, float] = 1.0
+    """Cost of a real row; a number, or a table by model name, 1 for others."""
+    at_least: Rows | dict[str, Rows] = 0
+    """Real rows that a model reads in any case; a number, or a table by model name, 0 for others.
+    The real feeds of the file are replaced, whatever their size."""
+    at_most: Rows | dict[str, Rows] | None = None
+    """Largest number of real rows of a model; a number, or a table by model name."""
+
+
 class StudyFile(msgspec.Struct, forbid_unknown_fields=True):
     """A whole study file."""
 
@@ -261,6 +284,8 @@ class StudyFile(msgspec.Struct, forbid_unknown_fields=True):
     """Lists of values; every combination is a condition."""
     survey: SurveyTable | None = None
     """In place of a network and a family: every network of a few models."""
+    design: DesignTable | None = None
+    """What `mcjax design` asks for; other commands leave it out."""
 
 
 TABLES: dict[str, type[msgspec.Struct]] = {
@@ -275,5 +300,6 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "run": RunTable,
     "grid": GridTable,
     "survey": SurveyTable,
+    "design": DesignTable,
 }
 """The tables by their dotted names; that of the whole file has none."""

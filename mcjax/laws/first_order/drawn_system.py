@@ -132,6 +132,16 @@ def drawn_system(net: Network, information: Information) -> DrawnSystem:
     )
 
 
+def reads_real(net: Network) -> Bool[np.ndarray, "K M"]:
+    """Return which models read real data in each network that may be drawn."""
+    return np.array(
+        [
+            [any(f.weight and f.origin in net.source_index for f in feeds) for feeds in table]
+            for table in net.tables
+        ]
+    )
+
+
 @dataclass(frozen=True)
 class DrawnRates:
     """Long-run behaviour of ``c_ii`` where networks are drawn.

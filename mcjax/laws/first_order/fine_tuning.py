@@ -46,13 +46,8 @@ UNKNOWN_BIAS = "the part of order 1/n of mean errors is not known of fits that t
 def reason_against(condition: Condition) -> Reason | None:
     """Return why the law does not hold for fits that do not go to the minimum, or None."""
     estimator, net = condition.chosen_estimator, condition.network
-    if not isinstance(estimator, Optax):
+    if not isinstance(estimator, Optax) or condition.starts is None:
         return STOPS
-    if condition.starts is None:
-        return Reason(
-            "the estimator does not minimise the loss, and begins at the parameters behind its"
-            " data; the law is for other starts, such as start = 'own'"
-        )
     if not net.memory.current_only:
         return Reason("fits take steps on data of several generations, and the law is for one's")
     if net.later.exponent:
@@ -94,11 +89,6 @@ def predict_steps(condition: Condition, generations: int) -> Prediction:
     )
 
 
-def edges_of(starts: Starts) -> dict[int, int]:
-    """Return the model at whose parameters each model begins, if it begins at one's last."""
-    return {i: int(j) for i, j in enumerate(starts.model) if j >= 0}
-
-
 @dataclass
 class StepsOfModels:
     """What the steps of a condition's models make of starts and data.
@@ -130,7 +120,7 @@ class StepsOfModels:
                     estimator,
                     hessian,
                     condition.theta,
-                    parameters=condition.model.parameters,
+                    structure=condition.model.structure,
                     each=estimator.batch_size is not None,
                 )
             found = known[key]
@@ -195,7 +185,7 @@ def _around_truth(condition: Condition, generations: int, information: Informati
     mean = means(system, generations)
     slopes, stable = np.full(net.size, np.nan), np.zeros(net.size, bool)
     if has_long_run(net):
-        slopes, stable = spectral_growth(system, net, edges_of(training.starts))
+        slopes, stable = spectral_growth(system, net, training.starts.edges)
     limits = mean_squares(limit(system, stable), net.size, mean_limit(system, stable))
     left_out = training.left_out + _curvature_noise(mean, information)
     law = Prediction.of(

@@ -71,9 +71,9 @@ def limit(system: LinearSystem, stable: Bool[np.ndarray, " M"]) -> Float[np.ndar
     still = np.repeat(stable & system.frozen, system.p)
     own = system.transition[np.ix_(moving, moving)]
     noise = system.noise[np.ix_(moving, moving)]
-    sums, unsettled = _noise_sum(own, noise)
+    sums, unsettled = noise_sum(own, noise)
     if not np.diagonal(noise).all():  # without noise, a closed loop keeps its first error
-        unsettled = unsettled | _noise_sum(own, np.eye(len(own)))[1]
+        unsettled = unsettled | noise_sum(own, np.eye(len(own)))[1]
     settled = ~_with_readers(own, unsettled)
 
     # what remains of xi in each error: a linear map, the identity for frozen models
@@ -112,7 +112,7 @@ def mean_limit(system: LinearSystem, stable: Bool[np.ndarray, " M"]) -> Float[np
     result[still] = system.start[still]
     own = system.transition[np.ix_(moving, moving)]
     forcing = system.push[moving] + system.transition[np.ix_(moving, still)] @ result[still]
-    lost = _with_readers(own, _noise_sum(own, np.eye(len(own)))[1])
+    lost = _with_readers(own, noise_sum(own, np.eye(len(own)))[1])
     inside = own[np.ix_(~lost, ~lost)]
     settled = np.full(len(own), np.nan)
     settled[~lost] = np.linalg.solve(np.eye(len(inside)) - inside, forcing[~lost])
@@ -213,7 +213,7 @@ def _absorption(system: LinearSystem, classes: np.ndarray, starts: np.ndarray) -
     return reach.reshape(size, p, count, p)
 
 
-def _noise_sum(a: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def noise_sum(a: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return ``sum_k A^k N A'^k``, and the rows in which it has not settled."""
     total = noise
     unsettled = np.zeros(len(a), bool)

@@ -19,6 +19,7 @@ from mcjax.laws.collapse.components import data_flow
 from mcjax.laws.collapse.origins import collapse_origins, collapsing
 from mcjax.laws.first_order.accumulated_path import path_of_pools
 from mcjax.laws.first_order.departures import departure, spread_lost
+from mcjax.laws.first_order.drawn_law import averaged, not_averaged
 from mcjax.laws.first_order.fine_tuning import predict_steps, reason_against
 from mcjax.laws.first_order.information import information_of
 from mcjax.laws.first_order.limits import growth, limit, mean_limit
@@ -68,9 +69,12 @@ class FirstOrder:
         " mcjax.laws.first_order.score_equations"
     )
     exact = False
+    averages_networks = True
 
     def applies(self, condition: Condition) -> Reason | None:
         """Return why the expansion does not hold, or None."""
+        if condition.network.later.random and (reason := not_averaged(condition)):
+            return reason
         if not condition.minimises:
             return reason_against(condition)
         memory = condition.network.memory
@@ -96,6 +100,8 @@ class FirstOrder:
         """
         if not condition.minimises:
             return predict_steps(condition, generations)
+        if condition.network.later.random:
+            return averaged(condition, generations)
         if _follows_path(condition):
             return _along_path(condition, generations)
         information, versions = information_of(condition)

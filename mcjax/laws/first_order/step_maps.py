@@ -23,6 +23,7 @@ from jax.flatten_util import ravel_pytree
 from mcjax.draws.settings import own_settings
 from mcjax.estimators.gradient_steps import Optax
 from mcjax.laws.law import Inapplicable
+from mcjax.models.structure import Structure
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -60,7 +61,7 @@ def step_map(
     hessian: Float[np.ndarray, "p p"],
     theta: Float[np.ndarray, " p"],
     *,
-    parameters: Callable[[Array], Any],
+    structure: Structure | None = None,
     each: bool,
 ) -> StepMap:
     """Return what the steps of an optimiser make of a quadratic loss.
@@ -73,8 +74,8 @@ def step_map(
         H.
     theta : ndarray, shape (p,)
         theta*.
-    parameters : callable
-        Returns theta as the optimiser takes it, given its p numbers.
+    structure : Structure, optional
+        That of theta as the optimiser takes it; defaults to a vector.
     each : bool
         Whether to return what the gradient of each single step adds.
 
@@ -87,7 +88,7 @@ def step_map(
     if each and estimator.steps * p * p > MOST_NUMBERS:
         raise Inapplicable(f"{estimator.steps:,} steps are too many for the noise of their batches")
     with own_settings(), jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
-        run = _runner(estimator.transformation, estimator.steps, parameters)
+        run = _runner(estimator.transformation, estimator.steps, structure)
         numbers = jnp.asarray(hessian, float), jnp.asarray(theta, float)
         zero = jnp.zeros(p)
         drift, kept, gain = (np.asarray(part) for part in run.derivatives(*numbers, zero))
@@ -119,7 +120,7 @@ class _Runner(NamedTuple):
 
 @lru_cache(maxsize=64)
 def _runner(
-    transformation: optax.GradientTransformation, steps: int, parameters: Callable[[Array], Any]
+    transformation: optax.GradientTransformation, steps: int, structure: Structure | None
 ) -> _Runner:
     optimiser = optax.with_extra_args_support(transformation)
 
@@ -140,7 +141,8 @@ def _runner(
             )
             return (optax.apply_updates(at, updates), state), None
 
-        begin = parameters(theta + start)
+        begin: Any = theta + start
+        begin = begin if structure is None else structure.parameters(begin)
         (end, _), _ = lax.scan(step, (begin, optimiser.init(begin)), single)
         error: Array = ravel_pytree(end)[0] - theta
         return error
