@@ -122,12 +122,15 @@ class Vertices:
 
         distance = once(status, distances)
 
-        def enter(state: tuple[_Vertex, Array]) -> tuple[_Vertex, Array]:
-            at, last = state
+        def enter(state: tuple[_Vertex, Array, Array]) -> tuple[_Vertex, Array, Array]:
+            at, last, seen = state
 
             def beyond() -> Array:
-                halves = (distance.real, distance.imag)
-                return lax.complex(*(jnp.where(d > last[:, None], d, jnp.inf) for d in halves))
+                left = []
+                for odd, far in enumerate((distance.real, distance.imag)):
+                    tied = (far == last[:, None]) & (self._places(odd) > seen[:, None])
+                    left.append(jnp.where((far > last[:, None]) | tied, far, jnp.inf))
+                return lax.complex(*left)
 
             least, place = self._smallest(once(at.steps, beyond))
             row = self._row(place)
@@ -141,7 +144,7 @@ class Vertices:
                 ((after.place >= 0).all(0), Status.CONVERGED),
             )
             after = after._replace(status=jnp.where(running, status, at.status))
-            return after, least
+            return after, least, place
 
         begin = _Vertex(
             theta,
@@ -151,10 +154,10 @@ class Vertices:
             status,
             jnp.zeros_like(status),
         )
-        end, _ = lax.while_loop(
+        end, *_ = lax.while_loop(
             lambda state: (state[0].status == Status.RUNNING).any(),
             enter,
-            (begin, jnp.full(fits, -1, dtype)),
+            (begin, jnp.full(fits, -1, dtype), jnp.full(fits, -1, jnp.int32)),
         )
         found = (status == Status.RUNNING) & (end.status == Status.CONVERGED)
         running = jnp.where(found, int(Status.RUNNING), end.status)
@@ -163,7 +166,7 @@ class Vertices:
     def _next_vertex(self, at: _Vertex) -> _Vertex:
         """Return the vertex at the end of the steepest edge, or ``at`` if no edge falls."""
         p, dtype = len(at.theta), at.theta.dtype
-        tolerance, eps = TOLERANCE[dtype.name], float(jnp.finfo(dtype).eps)
+        tolerance, eps = TOLERANCE["float64"], float(jnp.finfo(dtype).eps)
         r = once(at.steps, lambda: lax.complex(*self._off_basis(at)))
         edge, loss = self._edge(at, (r.real, r.imag))
 
@@ -184,14 +187,13 @@ class Vertices:
             )
 
         length, place = self._smallest(once(at.steps, lengths))
-        # A fit has converged if no edge falls, or by less than the tolerance of the interior-point
-        # method allows, or if all that is left of the residuals is rounding error.
-        rounding = 8 * eps * self.sizes.label
-        least = (tolerance**2 * loss + p * rounding) / self.rows.size
-        falls = -edge.slope * length
+        # A fit has converged if no edge falls, or if the step is as short as rounding errors, or
+        # lowers the loss by no more than the interior-point method allows in double precision.
+        rounding = length * edge.size <= 16 * eps * self.sizes.label
+        still = rounding | (-edge.slope * length <= tolerance**2 * loss / self.rows.size)
         running = at.status == Status.RUNNING
         status = first_that_holds(
-            (edge.best | (falls <= least) | (loss <= rounding), Status.CONVERGED),
+            (edge.best | still, Status.CONVERGED),
             (~jnp.isfinite(length), Status.OVERFLOW),
             (at.steps + 1 >= MOST_VERTICES, Status.STEP_LIMIT),
         )

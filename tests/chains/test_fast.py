@@ -99,7 +99,7 @@ def compare(model, network, p, precision, generations=2, chains=24, **options):
     [
         ("poisson", "float32", 2),
         ("logistic", "float32", 12),
-        ("quantile", "mixed", 3),
+        pytest.param("quantile", "mixed", 3, marks=pytest.mark.system),
         ("ridge", "mixed", 1),
         ("ridge logistic", "mixed", 9),
     ],

@@ -323,6 +323,16 @@ def test_the_estimate_is_that_of_an_independent_solver(name, problem):
     assert np.abs(theta[0] - theta[1]).max() > 1e-3
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_quantiles_of_labels_on_a_plane(dtype):
+    """All residuals are 0 but for rounding, so that every vertex ties with all others."""
+    data = jax.tree.map(lambda leaf: leaf.astype(dtype), data_sets("quantile"))
+    flat = data._replace(y=data.x.sum(1))
+    theta, status, _ = fits("QuantileByRows", "quantile", flat, jnp.zeros(P, dtype))
+    assert (status[:PLAIN] == Status.CONVERGED).all()
+    np.testing.assert_allclose(theta[:PLAIN], 1, atol=1e3 * np.finfo(dtype).eps)
+
+
 @every
 def test_the_gradient_of_the_loss_vanishes_at_the_estimate(name, problem):
     if "quantile" in problem:
