@@ -25,10 +25,12 @@ The subpackages, each of which imports only those above it (enforced by a test):
     laws       the collapse law; predicted moments
     selections what a reader keeps of a feed
     diagnosis  the collapse law applied to one network
+    design     how much real data for which model
     verdicts   simulation compared with laws
     checks     a user's own code, before it is simulated
     progress   how far a long run is, and how long it will take
     api        predict, simulate, verify and replay
+    logs       losses that somebody logged, judged by laws
     published  published results, each with a study that shows it
     report     tables, JSON and results on disk
     bench      how fast a machine is

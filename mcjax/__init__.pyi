@@ -30,6 +30,10 @@ from .laws.law import Reason as Reason
 from .laws.prediction import FunctionalPrediction as FunctionalPrediction
 from .laws.prediction import Prediction as Prediction
 from .laws.user import user_law as user_law
+from .logs.judge import judge_losses as judge_losses
+from .logs.judgement import LossJudgement as LossJudgement
+from .logs.table import Losses as Losses
+from .logs.table import read_losses as read_losses
 from .models.gaussian import gaussian as gaussian
 from .models.generative import bernoulli as bernoulli
 from .models.generative import categorical as categorical
@@ -48,6 +52,7 @@ from .models.user import model_from_object as model_from_object
 from .models.user import user_model as user_model
 from .network import REAL as REAL
 from .network import Accumulate as Accumulate
+from .network import Drawn as Drawn
 from .network import Feed as Feed
 from .network import Generation as Generation
 from .network import Growing as Growing

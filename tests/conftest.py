@@ -29,6 +29,22 @@ ALPHA = 1e-6
 Z = 4.892  # two-sided normal quantile of ALPHA
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest deselects by markers
+def pytest_collection_modifyitems(config, items):
+    """Leave the cases that ``by_default`` does not name to ``pytest -m system``."""
+    named, found = set(), set()
+    for item in items:
+        for marker in item.iter_markers("by_default"):
+            test = item.nodeid.split("[")[0]
+            named |= {(test, case) for case in marker.args}
+            found.add((test, item.callspec.id))
+            if item.callspec.id not in marker.args:
+                item.add_marker(pytest.mark.system)
+    whole = [Path(given).name for given in config.args] == ["tests"]
+    if whole and (wrong := named - found):
+        raise pytest.UsageError(f"by_default names cases that are not there: {sorted(wrong)}")
+
+
 @pytest.fixture(scope="session")
 def z_limit():
     """How many standard errors a correct Monte Carlo mean may be off."""

@@ -53,6 +53,11 @@ CALLS = {
     },
     mcjax.ladder: {"base": ONE, "scales": [1, 2]},
     mcjax.load_study: {"path": "study.toml"},
+    mcjax.read_losses: {"path": "losses.csv"},
+    mcjax.judge_losses: {
+        **{"losses": mcjax.Losses([1], ["replace"], [1.0]), "laws": {}, "pair": "own"},
+        **{"first": 1, "tolerance": 0.1, "confidence": 0.9},
+    },
     mcjax.Study: {
         **{"conditions": (ONE,), "generations": 1, "chains": 64, "tolerance": 0.1},
         **{"confidence": 0.9, "precision": "mixed", "solver": "auto", "chunk": 8},

@@ -13,7 +13,7 @@ from rich.table import Table
 from mcjax.bench.measure import Case, Result
 from mcjax.errors import InputError, naming
 from mcjax.files import read_text
-from mcjax.report.tables import PLAIN, numbers, show_table, table_console
+from mcjax.report.console import PLAIN, numbers, show_table, table_console
 from mcjax.text import number, shown, strict_json
 
 

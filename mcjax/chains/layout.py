@@ -146,7 +146,7 @@ def shape_of(
             slots=max(alone.slots, *(len(counts) for counts in held)),
             pairs=max(alone.pairs, *(sum(-(-n // 2) for n in counts) for counts in held)),
         )
-    timelines = [net.later.order(generations) for net in networks]
+    timelines = [_timeline(net, generations) for net in networks]
     return PaddedSizes(
         models=max(net.size for net in networks),
         slots=max(
@@ -175,8 +175,10 @@ def network_arrays(net: Network, shape: PaddedSizes, pooled: bool = False) -> Ne
     The *pooled* estimator is a further model, the first after those of the network. It fits every
     real sample that any model reads, each once and unweighted, at generation 0. All samples are
     those of the models themselves, which have the streams of their readers.
+
+    Where chains draw their networks, the engine gives each its own ``order``.
     """
-    distinct, order = net.later.order(shape.generations)
+    distinct, order = _timeline(net, shape.generations)
     tables = _tables(net, distinct)
     most = max((feed.samples for table in tables for feeds in table for feed in feeds), default=0)
     counts = np.int32 if most <= MOST_ROWS else np.int64  # of laws alone
@@ -213,6 +215,13 @@ def network_arrays(net: Network, shape: PaddedSizes, pooled: bool = False) -> Ne
     frozen = np.ones(shape.models, bool)
     frozen[: net.size] = net.frozen
     return NetworkArrays(feeds, np.append(0, 1 + order).astype(np.int32), frozen)
+
+
+def _timeline(net: Network, generations: int) -> tuple[tuple[Generation, ...], np.ndarray]:
+    """Return distinct generations, and which of them each one is; the first if it is drawn."""
+    if net.later.random:
+        return net.later.generations, np.zeros(generations, int)
+    return net.later.order(generations)
 
 
 Table = tuple[tuple[Feed, ...], ...]

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Float, Int32, UInt32
+from jaxtyping import Bool, Float, Int32, UInt32
 
 from mcjax.chains.dataset import SourceArrays
 from mcjax.chains.layout import NetworkArrays
@@ -23,6 +23,25 @@ Path = Literal["reference", "fast", "statistics"]
 
 
 Dtype = Literal["float32", "float64"]
+
+
+class StartArrays(NamedTuple):
+    """Where fits begin, after generation 0; see :class:`mcjax.estimators.starts.Starts`.
+
+    Attributes
+    ----------
+    model : array
+        Number of the model whose last parameters they are, or ``FIRST`` or ``GIVEN``, int32, shape
+        (M,).
+    base : array, optional
+        Parameters of the base, shape (p,); None if they are not given.
+    refits : array, optional
+        Which models are fitted to the minimum instead, shape (M,); None if none is.
+    """
+
+    model: Int32[Any, "*lanes M"]
+    base: Float[Any, "*lanes p"] | None = None
+    refits: Bool[Any, "*lanes M"] | None = None
 
 
 class ConditionArrays(NamedTuple):
@@ -46,6 +65,8 @@ class ConditionArrays(NamedTuple):
         Properties in which the real sources differ.
     selections : tuple of Selection
         What readers keep of their feeds; their numbers are arrays.
+    starts : StartArrays, optional
+        Where fits begin; None if at the weighted mean of the parameters behind their data.
 
     Notes
     -----
@@ -60,6 +81,7 @@ class ConditionArrays(NamedTuple):
     design: UInt32[Any, "*lanes 2"] | None = None
     sources: SourceArrays | None = None
     selections: tuple[Any, ...] = ()
+    starts: StartArrays | None = None
 
 
 class Program(NamedTuple):
@@ -81,6 +103,9 @@ class Program(NamedTuple):
         Whether some feed has too few rows for chi variates to be drawn without extra uniforms.
     memory : Memory
         What a fit is of.
+    refit : Estimator, optional
+        Fits generation 0 to the minimum, and models that are fitted so later, where ``estimator``
+        begins at parameters that generation 0 leaves.
     """
 
     generations: int
@@ -91,6 +116,7 @@ class Program(NamedTuple):
     pairs: int = 0
     few_rows: bool = False
     memory: Memory = REPLACE
+    refit: Estimator | None = None
 
 
 class Trajectory(NamedTuple):

@@ -23,11 +23,19 @@ from mcjax.chains.program import ConditionArrays, Program, Trajectory, cast
 from mcjax.chains.step import known_after, shares_of, status_before_fit
 from mcjax.draws.streams import fitting_stream
 from mcjax.draws.threefry import threefry
-from mcjax.estimators.estimator import Dataset, Fit
+from mcjax.estimators.estimator import Dataset, Estimator, Fit
+from mcjax.estimators.starts import FIRST, GIVEN
 from mcjax.estimators.sufficient_statistics import SufficientStatistics, Sums
 from mcjax.faults import users_code
 from mcjax.models.model import Model
 from mcjax.solvers.status import Status
+
+
+class _Estimates(NamedTuple):
+    """Estimates of all models, (M, p), and whether there are any, (M,)."""
+
+    theta: Array
+    known: Array
 
 
 class _State(NamedTuple):
@@ -41,6 +49,7 @@ class _State(NamedTuple):
     known: Array  # (M,) bool, whether the model has an estimate
     sums: Sums | None = None  # over all data so far, (M, ...), if data accumulate
     past: Past | None = None  # if fits use rows of earlier generations
+    first: _Estimates | None = None  # of generation 0, if fits may begin there
 
 
 class _Task(NamedTuple):
@@ -65,7 +74,12 @@ def run_chain(condition: ConditionArrays, key: UInt32[Array, " 2"], program: Pro
         reported = jnp.where(known[:, None], theta, jnp.nan)
         theta = jnp.where(known[:, None], theta, truth[:1])
         past = state.past and state.past.with_generation(t, theta, known)
-        after = _State(theta, known, sums, past)
+        first = state.first
+        if first is not None:
+            first = jax.tree.map(
+                lambda new, old: jnp.where(t == 0, new, old), _Estimates(theta, known), first
+            )
+        after = _State(theta, known, sums=sums, past=past, first=first)
         return after, Trajectory(reported, result.status, result.steps)
 
     _, trajectory = lax.scan(step, begin, jnp.arange(program.generations + 1, dtype=jnp.int32))
@@ -76,6 +90,8 @@ def _beginning(condition: ConditionArrays, truth: Array, program: Program) -> _S
     """Return the state before generation 0."""
     models, p = condition.network.frozen.shape[0], truth.shape[1]
     state = _State(jnp.broadcast_to(truth[0], (models, p)), jnp.ones(models, bool))
+    if condition.starts is not None:
+        state = state._replace(first=_Estimates(state.theta, state.known))
     if program.memory.current_only:
         return state
     if program.memory.adds_up and isinstance(program.estimator, SufficientStatistics):
@@ -103,6 +119,9 @@ def _generation(
     status = jnp.where(active, status, int(Status.NOT_FITTED))
     if state.sums is not None:  # sums that lack a generation cannot be continued
         status = jnp.where(active & ~state.known, int(Status.PARENT_FAILED), status)
+    begin = _begin(condition, state)
+    if begin is not None:
+        status = jnp.where(active & ~begin.known, int(Status.PARENT_FAILED), status)
     drawing = cast(condition.model, program.draw_dtype)
     fitting = cast(condition.model, program.fit_dtype)
 
@@ -127,6 +146,9 @@ def _generation(
         samples, weight = jnp.asarray(task.feeds.samples), jnp.asarray(task.feeds.weight)
         _, share = shares_of(samples, weight, axis=0)
         start = share @ parents[task.feeds.origin]
+        refits = _refits(condition, task.reader, t)
+        if begin is not None:
+            start = jnp.where(refits, start, begin.theta[task.reader])
         running = task.status == Status.RUNNING
         data = jax.tree.map(lambda a: a.astype(program.fit_dtype), data)
         if isinstance(program.estimator, SufficientStatistics):
@@ -139,9 +161,8 @@ def _generation(
             total = None
             # a fit without rows ends at once, so that no lane waits for a fit that does not count
             data = data._replace(weight=jnp.where(running, data.weight, 0))
-            result = _fit(
-                fitting, data, start=start, key=_fitting_key(key, t, task.reader), program=program
-            )
+            stream = _fitting_key(key, t, task.reader)
+            result = _fit(fitting, data, start=start, key=stream, program=program, refits=refits)
         ended = jnp.where(running, result.status, task.status)
         converged = ended == Status.CONVERGED
         estimate = jnp.where(converged, result.theta, jnp.nan)
@@ -197,12 +218,47 @@ def _draw(
     )
 
 
-def _fit(model: Model, data: Dataset, start: Array, key: Array, program: Program) -> Fit:
+def _begin(condition: ConditionArrays, state: _State) -> _Estimates | None:
+    """Return where the steps of all models begin, or None if at the mean of their parents."""
+    starts, first = condition.starts, state.first
+    if starts is None or first is None:
+        return None
+    model = jnp.asarray(starts.model)
+    last = jnp.maximum(model, 0)
+    begun = _Estimates(
+        jnp.where((model == FIRST)[:, None], first.theta, state.theta[last]),
+        jnp.where(model == FIRST, first.known, state.known[last]),
+    )
+    if starts.refits is not None:
+        begun = begun._replace(known=begun.known | jnp.asarray(starts.refits))
+    if starts.base is None:
+        return begun
+    given, base = model == GIVEN, jnp.asarray(starts.base, state.theta.dtype)
+    return _Estimates(jnp.where(given[:, None], base, begun.theta), given | begun.known)
+
+
+def _refits(condition: ConditionArrays, reader: Array, t: Array) -> Array:
+    """Whether a model is fitted to the minimum; the same for all unless some always are."""
+    refits = None if condition.starts is None else condition.starts.refits
+    return t == 0 if refits is None else (t == 0) | jnp.asarray(refits)[reader]
+
+
+def _fit(
+    model: Model, data: Dataset, start: Array, key: Array, program: Program, refits: Array
+) -> Fit:
     """Fit one data set; return the estimate as a vector, whatever the structure of the model."""
-    with users_code("estimator", program.estimator):
-        result = program.estimator.fit(model, data, model.parameters(start), key)
-    theta = result.theta if model.structure is None else ravel_pytree(result.theta)[0]
-    return result._replace(theta=theta)
+
+    def fitted(estimator: Estimator) -> Fit:
+        with users_code("estimator", estimator):
+            result = estimator.fit(model, data, model.parameters(start), key)
+        theta = result.theta if model.structure is None else ravel_pytree(result.theta)[0]
+        return result._replace(theta=theta)
+
+    if program.refit is None:
+        return fitted(program.estimator)
+    whole, steps = program.refit, program.estimator
+    fit: Fit = lax.cond(refits, lambda: fitted(whole), lambda: fitted(steps))
+    return fit
 
 
 def _fitting_key(key: Array, t: Array, reader: Array) -> Array:

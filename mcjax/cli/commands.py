@@ -18,9 +18,9 @@ from mcjax.laws.registry import SHOWN
 from mcjax.laws.user import laws_from_files
 from mcjax.laws.validity import ACCURATE, Validity
 from mcjax.models.registry import FAMILIES
+from mcjax.report.console import table_console
 from mcjax.report.laws import laws_json, show_laws
 from mcjax.report.predictions import show_predictions
-from mcjax.report.tables import table_console
 from mcjax.study.load import load_study
 from mcjax.study.study import Condition
 from mcjax.text import shown, strict_json

@@ -19,6 +19,7 @@ import click
 
 from mcjax.cli.bench import bench
 from mcjax.cli.drawings import figures, plot
+from mcjax.cli.judging import judge
 from mcjax.cli.resumable import Resumable
 from mcjax.cli.start import import_jax, start_jax
 from mcjax.cli.status import BAD_INPUT, CLOSED, EXIT, FAULT, STOPPED
@@ -81,6 +82,33 @@ def diagnose(file: Path, as_json: bool) -> None:
         from mcjax.report.diagnosis import show_diagnosis
 
         show_diagnosis(diagnosis)
+
+
+@cli.command()
+@file_argument
+@json_option
+@click.option("--write", type=PATH, help="Also write the study with these real rows to this file.")
+def design(file: Path, as_json: bool, write: Path | None) -> None:
+    """Find how much real data to give to which model.
+
+    The [design] table of the study FILE has a budget for real rows, or targets for errors. The
+    answer comes with a bound on how good it is. Nothing is simulated.
+    """
+    from mcjax.design import design_file
+    from mcjax.design.written import write_study
+
+    allocation = design_file(file, lambda note: click.echo(f"read: {note}", err=True))
+    if write is not None:
+        with naming(file):
+            write_study(file, allocation.network, write)
+    if as_json:
+        from mcjax.text import strict_json
+
+        click.echo(strict_json(allocation.to_json()))
+    else:
+        from mcjax.report.design import show_allocation
+
+        show_allocation(allocation)
 
 
 @cli.command()
@@ -266,6 +294,7 @@ def families(as_json: bool) -> None:
 
 cli.add_command(bench)
 cli.add_command(figures)
+cli.add_command(judge)
 cli.add_command(plot)
 
 
@@ -293,8 +322,10 @@ def run() -> None:
         status = _report(BAD_INPUT, _usage(error))
     except (click.Abort, KeyboardInterrupt) as error:
         status = _report(STOPPED, str(error) or "stopped")
-    except (BrokenPipeError, SystemExit):  # click and rich exit with 1 if a pipe is closed
+    except BrokenPipeError:
         status = CLOSED
+    except SystemExit as error:  # click and rich exit with 1 if a pipe is closed, a shell's
+        status = CLOSED if error.code else 0  # completion exits with 0
     except Exception as error:
         if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):  # NumPy's, XLA's
             sentence = "this needs more memory than there is; lower generations, models or samples"

@@ -20,7 +20,8 @@ from mcjax.engine.compiled import compile_study
 from mcjax.errors import InputError
 from mcjax.laws.user import laws_from_files
 from mcjax.numbers import how_many
-from mcjax.report.tables import label, numbers, show_table, show_unjudged, table_console
+from mcjax.report.console import label, numbers, show_table, table_console
+from mcjax.report.tables import show_unjudged
 from mcjax.study.load import load_study, load_survey
 from mcjax.study.study import PathChoice, Study
 from mcjax.text import number, strict_json

@@ -12,8 +12,8 @@ from rich.console import Console
 from mcjax.progress import Progress
 from mcjax.published.judge import judge_runs, run_entry
 from mcjax.published.registry import chosen
+from mcjax.report.console import table_console
 from mcjax.report.published import PublishedStore, published_json, show_published, verdict_of
-from mcjax.report.tables import table_console
 from mcjax.text import strict_json
 from mcjax.verdicts.equivalence import Verdict
 

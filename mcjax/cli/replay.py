@@ -9,9 +9,9 @@ import click
 
 from mcjax.cli.output import prints_aside
 from mcjax.errors import InputError, did_you_mean
+from mcjax.report.console import table_console
 from mcjax.report.origin import elsewhere, load_again, read_about
 from mcjax.report.replay import replay_json, show_replay
-from mcjax.report.tables import table_console
 from mcjax.study.study import PathChoice, Study
 from mcjax.text import strict_json
 

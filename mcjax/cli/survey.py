@@ -11,8 +11,8 @@ from rich.console import Console
 from mcjax import api
 from mcjax.laws.collapse.origins import Clause
 from mcjax.progress import Progress
+from mcjax.report.console import table_console
 from mcjax.report.survey import SurveyStore, show_survey
-from mcjax.report.tables import table_console
 from mcjax.report.verification import survey_json
 from mcjax.study.survey import Survey
 from mcjax.text import strict_json

@@ -26,8 +26,9 @@ from mcjax.laws.collapse.origins import Clause
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.user import laws_from_files
 from mcjax.progress import Progress
+from mcjax.report.console import table_console
 from mcjax.report.store import Store
-from mcjax.report.tables import show_verification, table_console
+from mcjax.report.tables import show_verification
 from mcjax.report.tabular import netcdf
 from mcjax.report.verification import verification_json
 from mcjax.study.identity import describe, identity

@@ -10,6 +10,7 @@ network's sample counts, weights, draws and real data.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,13 @@ import numpy as np
 
 from mcjax.arguments import checked
 from mcjax.diagnosis.cures import flips, repairs
+from mcjax.diagnosis.drawn import diagnose_drawn
 from mcjax.diagnosis.explosion import finite_sample
 from mcjax.diagnosis.failure import Failures, find_failures
+from mcjax.diagnosis.fine_tuning import EXACT
 from mcjax.diagnosis.graph import paths, reaching
 from mcjax.diagnosis.long_run import Facts, alike, facts_of, whole_samples
-from mcjax.diagnosis.schedules import diagnose_schedule
+from mcjax.diagnosis.schedules import OWN_COVARIATES, diagnose_schedule
 from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict
 from mcjax.errors import InputError
 from mcjax.laws.collapse.components import data_flow
@@ -34,6 +37,7 @@ from mcjax.laws.first_order.lifted_system import lifted
 from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.models.information import UNIT
 from mcjax.models.names import MOST_PARAMETERS
+from mcjax.network.drawn import Drawn, Followed
 from mcjax.network.network import Network
 from mcjax.numbers import check_between
 from mcjax.study.load import load_condition
@@ -43,8 +47,6 @@ from mcjax.study.study import Condition
 
 if TYPE_CHECKING:
     from jaxtyping import Float
-
-OWN_COVARIATES = "models generate rows with covariates of their own, and the law is for one"
 
 MOST_MODELS = 10_000
 """Largest number of models of a diagnosis, whose arrays have a row and a column for each."""
@@ -64,7 +66,8 @@ def diagnose(
     ----------
     net : Network or Condition
         The network. If its feeds change with time, those that stay count; if they take turns for
-        ever, every model has a verdict for each phase. With a condition, the model is known as
+        ever, every model has a verdict for each phase; if they are drawn, one for each network.
+        With a condition, the model is known as
         well, and the other arguments have no meaning.
     parameters : int, optional
         Number of parameters p, if the models are linear regressions. The diagnosis then includes
@@ -132,7 +135,8 @@ def diagnose_file(path: Path, tell: Callable[[str], object] | None = None) -> Di
         tell(found.note)
     if found.differs and found.modelled:
         return diagnose(load_condition(path))
-    return _diagnosis(found.network, Facts(found.regression, differs=found.differs))
+    facts = Facts(found.regression, differs=found.differs, steps=found.steps)
+    return _diagnosis(found.network, facts)
 
 
 def _diagnosis(net: Network, facts: Facts) -> Diagnosis:
@@ -140,20 +144,26 @@ def _diagnosis(net: Network, facts: Facts) -> Diagnosis:
     if net.size > MOST_MODELS:
         problem = f"are {net.size:,}; a diagnosis takes at most {MOST_MODELS:,} at once"
         raise InputError("network.models", f"{problem}: give a part of the network")
+    if isinstance(net.later, Followed):
+        net = replace(net, later=net.later.law)
+    if isinstance(net.later, Drawn):
+        return diagnose_drawn(net, facts)
     if net.later.turns > 1:
         return diagnose_schedule(net, facts)
     failures = find_failures(net, facts)
     whole, net = net, net.settled
-    flow, origins, exact = data_flow(net), failures.origins, None
+    flow, origins, exact = data_flow(net, starts=facts.edges), failures.origins, None
     if facts.regression is not None:
         exact = finite_sample(net, facts.regression.parameters, flow, origins)
         if facts.regression.own is not None:
             exact = OWN_COVARIATES
+        if not facts.refits:
+            exact = EXACT
     sources = reaching(flow, origins)
     exploding = reaching(flow, failures.explosions)
     path_to = paths(flow, (*origins, *failures.explosions))
     rates = _rates(net, facts, failures, whole)
-    marked = facts.penalised or bool(net.selections)
+    marked = facts.penalised or bool(net.selections) or not facts.refits
     models, frozen, unknown = {}, net.frozen, failures.unknown
     for i, name in enumerate(net.models):
         fails = bool(rates.collapses[i])
@@ -178,6 +188,7 @@ def _diagnosis(net: Network, facts: Facts) -> Diagnosis:
         flips=() if marked else flips(net, rates.collapses),
         inapplicable=failures.inapplicable,
         finite_sample=exact,
+        note="" if failures.fine_tuned is None else failures.fine_tuned.note,
     )
 
 
@@ -187,6 +198,8 @@ def _rates(net: Network, facts: Facts, failures: Failures, whole: Network) -> Co
     ``whole`` is the network with the feeds of earlier generations.
     """
     collapses, regression = failures.noise | failures.explodes, facts.regression
+    if failures.fine_tuned is not None:
+        return failures.fine_tuned.rates(collapses)
     changes = whole.later.rows_vary and not whole.later.exponent
     known = net.memory.current_only or (net.memory.vanishing and not changes)
     if alike(net, facts) and known:

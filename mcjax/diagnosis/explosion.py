@@ -11,18 +11,21 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mcjax.laws.collapse.components import DataFlow, strong_components
+from mcjax.laws.collapse.lift import Lift
 from mcjax.laws.collapse.origins import CollapseOrigin
 from mcjax.laws.law import GROWING
 from mcjax.laws.least_squares.conditions import unusual_feeds
+from mcjax.laws.least_squares.drawn_explosion import drawn_explosion, maps_of
 from mcjax.laws.least_squares.explosion import ROUNDING, explosion, spectral_radius
 from mcjax.laws.least_squares.second_moments import SecondMomentMap, second_moment_map
+from mcjax.network.drawn import Drawn
 from mcjax.network.feed import REAL
 from mcjax.network.network import Network
 
@@ -74,13 +77,19 @@ class FiniteSample:
     explodes : dict of str to bool
         Whether each model's mean squared error grows by a factor every generation.
     cures : tuple of Explosive
-        One for every component with a radius of at least 1, collapse origins included.
+        One for every component with a radius of at least 1, collapse origins included. None is
+        looked for where networks are drawn.
+    exponents : dict of str to (float, float)
+        Where networks are drawn, for each model whose component has a radius above 1: by what the
+        logarithm of its mean squared error grows per generation on one sequence of networks, and
+        the standard error of that number.
     """
 
     parameters: int
     radius: dict[str, float]
     explodes: dict[str, bool]
     cures: tuple[Explosive, ...]
+    exponents: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the diagnosis as plain data, in which an infinite radius is None."""
@@ -91,6 +100,7 @@ class FiniteSample:
             "explodes": any(self.explodes.values()),
             "models": {
                 name: {"radius": _finite(radius), "explodes": self.explodes[name]}
+                | self._exponent(name)
                 for name, radius in self.radius.items()
             },
             "cures": [
@@ -103,6 +113,38 @@ class FiniteSample:
                 for cure in self.cures
             ],
         }
+
+    def _exponent(self, name: str) -> dict[str, Any]:
+        if name not in self.exponents:
+            return {}
+        exponent, error = map(_finite, self.exponents[name])
+        return {"exponent": exponent, "exponent_error": error}
+
+
+def finite_sample_drawn(net: Network, p: int, lift: Lift, flow: DataFlow) -> FiniteSample | str:
+    """Return the radii of a network of linear regressions whose networks are drawn.
+
+    The result is the reason, as a string, if the law does not apply.
+    """
+    law, reason = net.later, unusual_feeds(net)
+    if reason:
+        return reason
+    assert isinstance(law, Drawn), "others have radii of their own"
+    found = drawn_explosion(maps_of(net, law, p, 1.0, 1.0), law=law, lift=lift, flow=flow)
+    if found is None:
+        return "networks are drawn, and too many models depend on one another"
+    rows = (lift.phases, net.size)
+    worst = found.radius.reshape(rows).argmax(0) * net.size + np.arange(net.size)
+    radius = dict(zip(net.models, found.radius[worst].tolist(), strict=True))
+    explodes = np.atleast_1d(found.explodes.reshape(rows).any(axis=0))
+    rates = map(found.exponent, worst.tolist())
+    return FiniteSample(
+        parameters=p,
+        radius=radius,
+        explodes=dict(zip(net.models, explodes.tolist(), strict=True)),
+        cures=(),
+        exponents={n: rate for n, rate in zip(net.models, rates, strict=True) if rate is not None},
+    )
 
 
 def finite_sample(

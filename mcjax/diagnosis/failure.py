@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from mcjax.diagnosis.fine_tuning import FineTuned
 from mcjax.diagnosis.long_run import (
     Facts,
     LongRun,
@@ -52,9 +53,11 @@ class Anchor(NamedTuple):
     Attributes
     ----------
     name : str
-        Name of the real source, ``penalty``, or ``ORIGIN -> READER`` of a feed.
+        Name of the real source, ``penalty``, ``base``, ``decay``, or ``ORIGIN -> READER`` of a
+        feed.
     kind : str
-        ``source`` for a real source with another truth, ``penalty`` for that of the fits; for a
+        ``source`` for a real source with another truth, ``penalty`` for that of the fits, ``base``
+        for a base with another truth, ``decay`` for weight decay; for a
         selection its field in study files, such as ``flip``.
     weight : float or None
         Its weight, see :mod:`mcjax.laws.collapse.anchors`; None where centres do not average.
@@ -108,6 +111,8 @@ class Failures:
         The false anchors that reach each model.
     inapplicable : str
         Why ``radius`` is unknown and explosion was not examined; empty if they are known.
+    fine_tuned : FineTuned or None
+        What is known of models whose fits take steps from a start.
     """
 
     noise: Bool[np.ndarray, " M"]
@@ -120,6 +125,7 @@ class Failures:
     cyclic: Bool[np.ndarray, " M"]
     anchors: tuple[tuple[Anchor, ...], ...]
     inapplicable: str = ""
+    fine_tuned: FineTuned | None = None
 
 
 def find_failures(net: Network, facts: Facts) -> Failures:
@@ -138,7 +144,7 @@ def find_failures(net: Network, facts: Facts) -> Failures:
         If generations take turns for ever.
     """
     late_net = net.settled
-    flow = data_flow(late_net)
+    flow = data_flow(late_net, starts=facts.edges)
     curvature = relative_curvature(net, facts)
     walk = BackwardWalk(net, curvature)
     anchors = _anchors(net, facts, walk, curvature is not None)
@@ -165,11 +171,18 @@ def find_failures(net: Network, facts: Facts) -> Failures:
         )
     elif grows is not None:
         origins = _origins_of(
-            late_net, flow, closed=origins, grows=grows & ~explodes, radius=radius
+            late_net,
+            flow,
+            closed=origins,
+            grows=grows & ~explodes,
+            # a component that lives on raw output keeps an eigenvalue 1, unless a base holds it
+            radius=radius if facts.refits else np.zeros_like(radius),
         )
     noise, unknown = np.array(collapsing(flow, origins)), np.zeros(net.size, bool)
     if reason:
-        origins, noise, unknown = _without_law(late_net, flow, origins, facts.penalised)
+        origins, noise, unknown = _without_law(
+            late_net, flow, origins, facts.penalised or not facts.refits
+        )
     elif grows is not None and late.settles:
         noise &= grows
     return Failures(
@@ -190,7 +203,8 @@ def find_failures(net: Network, facts: Facts) -> Failures:
         ),
         radius=radius,
         cyclic=in_cycles(flow),
-        anchors=anchors,
+        anchors=_held_by_steps(flow, anchors, late.fine_tuned),
+        fine_tuned=late.fine_tuned,
         inapplicable=reason,
     )
 
@@ -213,7 +227,7 @@ def _without_law(
     origins : tuple of CollapseOrigin
         Its collapse origins, by topology.
     penalised : bool
-        Whether fits have a penalty.
+        Whether fits have a penalty, or take steps.
     """
     marked = np.full(net.size, penalised)
     raw: list[list[int]] = [[] for _ in net.models]  # who reads the output of each as it is
@@ -287,6 +301,19 @@ def _origins_of(
         elif origin is None and grows[part].any() and not grows[list(feeders - set(part))].any():
             found.append(origin_at(net, flow, part))
     return tuple(sorted(found, key=lambda origin: origin.indices))
+
+
+def _held_by_steps(
+    flow: DataFlow, anchors: tuple[tuple[Anchor, ...], ...], known: FineTuned | None
+) -> tuple[tuple[Anchor, ...], ...]:
+    """Add the false anchors of fine-tuned models, and of all that these reach."""
+    if known is None:
+        return anchors
+    result = [list(own) for own in anchors]
+    for name, begins in (("base", known.base), ("decay", known.decays)):
+        for i in np.flatnonzero(reached(flow.readers, np.flatnonzero(begins).tolist())):
+            result[i].append(Anchor(name, name, None))
+    return tuple(map(tuple, result))
 
 
 def _anchors(

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from mcjax.diagnosis.fine_tuning import FineTuned, fine_tuned
+from mcjax.estimators.starts import Starts
 from mcjax.laws.collapse.anchors import BackwardWalk, forgets
 from mcjax.laws.first_order.collapse_rates import information_of_regressions
 from mcjax.laws.first_order.mean_errors import keeps_mean
@@ -35,6 +37,7 @@ NO_FAMILY = (
     "data have covariates of their own, so the spectral radius depends on the model and on all of"
     " their covariates; add [family]"
 )
+STEPS = "fits take steps, so the spectral radius depends on the model; add [family]"
 ALIKE = 1e-9
 """Relative difference of covariances that is rounding."""
 
@@ -51,11 +54,29 @@ class Facts(NamedTuple):
     differs : bool
         Whether covariates of models differ, or readers keep selections, in ways that depend on a
         model that is not known.
+    steps : bool
+        Whether fits take steps from a start, of a model that is not known.
     """
 
     regression: Regression | None = None
     condition: Condition | None = None
     differs: bool = False
+    steps: bool = False
+
+    @property
+    def starts(self) -> Starts | None:
+        """Where the steps of fine-tuned models begin; None for other models."""
+        return None if self.condition is None else self.condition.starts
+
+    @property
+    def edges(self) -> dict[int, int] | None:
+        """The model at whose last parameters each fine-tuned model begins, if it is one's."""
+        return None if self.starts is None else self.starts.edges
+
+    @property
+    def refits(self) -> bool:
+        """Whether all fits go to the minimum."""
+        return self.starts is None and not self.steps
 
     @property
     def theta(self) -> Float[np.ndarray, " p"] | None:
@@ -91,6 +112,8 @@ class LongRun(NamedTuple):
         Whose variance grows without bound, by A; None if topology decides.
     settles : bool
         Whether centres have a limit, at which A is taken.
+    fine_tuned : FineTuned or None
+        What is known of models whose fits take steps from a start.
     """
 
     transition: Float[np.ndarray, "M*p M*p"]
@@ -98,6 +121,7 @@ class LongRun(NamedTuple):
     runs: Bool[np.ndarray, " M"]
     grows: Bool[np.ndarray, " M"] | None = None
     settles: bool = True
+    fine_tuned: FineTuned | None = None
 
 
 def facts_of(condition: Condition) -> Facts:
@@ -117,7 +141,7 @@ def facts_of(condition: Condition) -> Facts:
 def whole_samples(net: Network, facts: Facts) -> bool:
     """Return whether all fits are of whole samples of one truth, without a penalty."""
     apart = any(source.theta is not None for source in net.sources)
-    return not (facts.penalised or net.selections or apart or facts.differs)
+    return facts.refits and not (facts.penalised or net.selections or apart or facts.differs)
 
 
 def alike(net: Network, facts: Facts) -> bool:
@@ -196,6 +220,12 @@ def long_run(
     condition, regression = facts.condition, facts.regression
     apart = np.any(walk.reach & false_anchors(net, facts), axis=1)
     nowhere = np.zeros(net.size, bool)
+    if facts.steps:
+        raise Inapplicable(STEPS)
+    if condition is not None and not facts.refits:
+        found = fine_tuned(condition)
+        transition = found.system.transition
+        return LongRun(transition, found.forgets, nowhere, grows=found.grows, fine_tuned=found)
     if facts.penalised or net.selections:
         return _at_the_end(condition)
     unknown = condition is None or condition.model.scores is None

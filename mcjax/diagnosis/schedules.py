@@ -14,6 +14,7 @@ import numpy as np
 
 from mcjax.diagnosis.cures import repairs
 from mcjax.diagnosis.failure import Anchor, what_is_known
+from mcjax.diagnosis.fine_tuning import SCHEDULE
 from mcjax.diagnosis.graph import paths, reaching
 from mcjax.diagnosis.long_run import Facts, alike, false_anchors
 from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict, PhaseVerdict
@@ -21,6 +22,7 @@ from mcjax.errors import InputError
 from mcjax.laws.collapse.components import DataFlow, reached, strong_components
 from mcjax.laws.collapse.lift import Lift
 from mcjax.laws.collapse.origins import CollapseOrigin, collapsing
+from mcjax.laws.collapse.peeling import sound_in_any_order
 from mcjax.laws.collapse.radius import component_radii, in_cycles
 from mcjax.laws.first_order.collapse_rates import CollapseRates, collapse_rates
 from mcjax.laws.first_order.lifted_system import lifted
@@ -43,6 +45,7 @@ DIFFERENT = (
 POOLED = "feeds come and go, and data accumulate; the rates of phases are for replaced data"
 LARGE = f"there are more than {MOST_RATES:,} models times phases, for which no rates are computed"
 EXACT = "feeds come and go, and the exact law is for feeds that stay"
+OWN_COVARIATES = "models generate rows with covariates of their own, and the law is for one"
 
 
 def diagnose_schedule(net: Network, facts: Facts) -> Diagnosis:
@@ -70,12 +73,12 @@ def diagnose_schedule(net: Network, facts: Facts) -> Diagnosis:
     lift, shape = Lift(net), (net.later.turns, net.size)
     flow = lift.flow()
     cyclic = in_cycles(flow)
-    origins, noise, unknown = _noise(net, facts, lift, flow)
-    reason = _unknown(net, facts, vertices)
+    origins, noise, unknown = noise_in(net, facts, lift, flow)
+    reason = rates_unknown(net, facts, vertices)
     radius, rates = _rates(net, lift, flow, origins, known=not reason)
     anchors = [
         (anchor, np.atleast_1d(far.reshape(shape).any(axis=0)))
-        for anchor, far in _anchors(net, facts, lift, flow)
+        for anchor, far in anchors_in(net, facts, lift, flow)
     ]
     path_to, sources = paths(flow, origins), reaching(flow, origins)
     models = {}
@@ -85,7 +88,8 @@ def diagnose_schedule(net: Network, facts: Facts) -> Diagnosis:
     worst = slopes.reshape(shape).argmax(0)
     open_, grows = unknown.reshape(shape).T.tolist(), noise.reshape(shape).T.tolist()
     for i, name in enumerate(net.models):
-        phases = tuple(map(_phase, range(lift.phases), open_[i], grows[i], growth[i], limit[i]))
+        columns = open_[i], grows[i], growth[i], limit[i]
+        phases = tuple(map(phase_verdict, range(lift.phases), *columns))
         worst_vertex = int(worst[i]) * net.size + i
         noisy, settled = any(grows[i]), not any(open_[i])
         models[name] = ModelVerdict(
@@ -110,11 +114,16 @@ def diagnose_schedule(net: Network, facts: Facts) -> Diagnosis:
         flips=(),
         inapplicable=reason,
         finite_sample=None if facts.regression is None else EXACT,
+        in_any_order=sound_in_any_order(
+            net, facts.penalised or not facts.refits or bool(net.selections)
+        ),
     )
 
 
-def _unknown(net: Network, facts: Facts, vertices: int) -> str:
+def rates_unknown(net: Network, facts: Facts, vertices: int) -> str:
     """Return why rates and radii are not known, or an empty string."""
+    if not facts.refits:
+        return SCHEDULE
     if not alike(net, facts):
         return DIFFERENT
     if not net.memory.current_only:
@@ -122,7 +131,7 @@ def _unknown(net: Network, facts: Facts, vertices: int) -> str:
     return LARGE if vertices > MOST_RATES else ""
 
 
-def _phase(z: int, unknown: bool, grows: bool, growth: float, limit: float) -> PhaseVerdict:
+def phase_verdict(z: int, unknown: bool, grows: bool, growth: float, limit: float) -> PhaseVerdict:
     """Return the verdict on a model in one phase."""
     if unknown:
         return PhaseVerdict(z, collapses=None, growth=None, limit=None)
@@ -131,14 +140,14 @@ def _phase(z: int, unknown: bool, grows: bool, growth: float, limit: float) -> P
     return PhaseVerdict(z, collapses=False, growth=None, limit=float(limit))
 
 
-def _noise(
+def noise_in(
     net: Network, facts: Facts, lift: Lift, flow: DataFlow
 ) -> tuple[tuple[CollapseOrigin, ...], Bool[np.ndarray, " V"], Bool[np.ndarray, " V"]]:
     """Return the collapse origins, where noise accumulates, and where it may do so.
 
-    Penalties and selections may hold noise. So may a memory of which nothing is known.
+    Penalties and selections may hold noise. So may a memory, or steps, of which nothing is known.
     """
-    if not (net.memory.current_only or net.memory.vanishing):
+    if not (facts.refits and (net.memory.current_only or net.memory.vanishing)):
         nothing = np.zeros(len(lift.models), bool)
         return (), nothing, ~np.array(lift.frozen)
     marked = np.full(len(lift.models), facts.penalised)
@@ -147,7 +156,8 @@ def _noise(
         whole = {feed.origin for feed in feeds if feed.keep is None}
         marked[v] |= any(feed.keep is not None for feed in feeds)
         for j in flow.feeders[v]:
-            if lift.models[v].kept or lift.models[j].model in whole:
+            same = lift.kept[v] and lift.names[j] == lift.names[v]
+            if same or lift.names[j] in whole:
                 raw[j].append(v)
     if not marked.any():
         noise = np.array(collapsing(flow, lift.origins))
@@ -168,7 +178,7 @@ def _rates(
     return component_radii(flow, system.transition), rates
 
 
-def _anchors(
+def anchors_in(
     net: Network, facts: Facts, lift: Lift, flow: DataFlow
 ) -> tuple[tuple[Anchor, Bool[np.ndarray, " V"]], ...]:
     """Return the false anchors, and which vertices each of them reaches.
@@ -177,7 +187,6 @@ def _anchors(
     """
     found = []
     parts = strong_components(flow.readers)
-    last = (lift.before - 1) % lift.phases * net.size
     false = false_anchors(net, facts)
     for name in (name for name, s in lift.source_index.items() if false[s]):
         begins = [v for v, feeds in enumerate(lift.feeds_by_reader) if name in _origins(feeds)]
@@ -185,7 +194,7 @@ def _anchors(
         for part in parts:  # what closed components and frozen models begin with stays
             if any(flow.anchored[i] or set(flow.feeders[i]) - set(part) for i in part):
                 continue
-            begun = (v for v in part if lift.frozen[v] or last <= v < last + net.size)
+            begun = (v for v in part if lift.frozen[v] or v in lift.begun)
             begins += [v for v in begun if held[v % net.size]]
         found.append((Anchor(name, "source", None), begins))
     if facts.penalised:

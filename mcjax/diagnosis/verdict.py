@@ -17,12 +17,13 @@ from mcjax.text import number
 
 
 class PhaseVerdict(NamedTuple):
-    """The verdict on a model in one phase of feeds that come and go.
+    """The verdict on a model in one phase of feeds that come and go, or in a network that is drawn.
 
     Attributes
     ----------
     phase : int
-        z, from 0 to L - 1: the generations t >= 1 with ``(t - 1) mod L = z``.
+        z, from 0 to L - 1: the generations t >= 1 with ``(t - 1) mod L = z``; the number of the
+        network if it is drawn.
     collapses : bool or None
         Whether the variance of its estimates in this phase grows without bound; None if that is not
         known.
@@ -39,6 +40,8 @@ class PhaseVerdict(NamedTuple):
 @dataclass(frozen=True)
 class ModelVerdict:
     """The verdict on one model; if feeds come and go, that of its worst phase.
+
+    If feeds are drawn, growth and limit are those of the mean square over chains.
 
     Attributes
     ----------
@@ -72,7 +75,7 @@ class ModelVerdict:
     frozen : bool
         Whether the model has no feeds in the long run, and so keeps its estimate.
     phases : tuple of PhaseVerdict
-        The verdict on each phase, if feeds come and go.
+        The verdict on each phase, if feeds come and go, or in each network that is drawn.
     """
 
     noise: bool | None
@@ -124,13 +127,21 @@ class Diagnosis(Summarised):
         models in a phase, if feeds come and go.
     flips : tuple of Edge
         Every single new feed that makes a stable model collapse, other than by an explosion; none
-        is looked for where fits are penalised, readers keep a selection, or feeds come and go.
+        is looked for where fits are penalised or take steps, readers keep a selection, or feeds
+        come and go.
     inapplicable : str
         Why ``radius`` is not known, explosion was not examined, and ``noise`` may be unknown; empty
         where they are known.
     finite_sample : FiniteSample or str, optional
         The exact law for linear regressions at the network's sample counts, or the reason why it
         does not apply; None if the number of parameters was not given.
+    drawn : bool
+        Whether feeds are drawn, so that phases are networks and rates are of mean squares.
+    in_any_order : bool
+        Whether it is known that nothing collapses in whatever order the networks come that take
+        turns or are drawn.
+    note : str
+        Of models whose fits take steps from a start: by what verdicts are; empty for others.
 
     Examples
     --------
@@ -149,6 +160,9 @@ class Diagnosis(Summarised):
     flips: tuple[Edge, ...]
     inapplicable: str = ""
     finite_sample: FiniteSample | str | None = None
+    drawn: bool = False
+    in_any_order: bool = False
+    note: str = ""
 
     def _summary(self) -> Summary:
         doomed = sum(verdict.collapses is True for verdict in self.models.values())
@@ -217,6 +231,9 @@ class Diagnosis(Summarised):
             ],
             "flips": [{"from": origin, "to": reader} for origin, reader in self.flips],
             "finite_sample": finite,
+            **({"note": self.note} if self.note else {}),
+            "drawn": self.drawn,
+            "in_any_order": self.in_any_order,
         }
 
 

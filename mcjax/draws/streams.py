@@ -18,6 +18,9 @@ share, at generation 0, so they depend on the stream alone. Labels are drawn as 
 A model that fits a subsample of its past draws the choice of rows from a separate stream, as does
 an estimator that draws batches or initial values.
 
+Where networks are drawn at random, those of a chain come from a stream of their own. Those that all
+chains have in common have the chain key of fixed designs.
+
 A *role* is the purpose of a number within an observation. Covariate k has role k. The numbers
 behind a label have roles from ``LABEL`` on, those of sufficient statistics (drawn instead of rows)
 from ``STATISTIC`` on; there the pair counts entries, not rows. One call serves rows 2q and 2q + 1,
@@ -39,7 +42,7 @@ import numpy as np
 from mcjax.draws.threefry import threefry
 
 if TYPE_CHECKING:
-    from jaxtyping import Integer, UInt32
+    from jaxtyping import Float, Integer, UInt32
 
 LABEL = 1 << 31
 SPARE = (LABEL + 2, LABEL + 3)
@@ -50,7 +53,10 @@ STATISTIC = 1 << 30
 PUBLIC = 0xFFFF
 SELECTION = 0xFFFE
 DESIGN = 0xFFFFFFFF
-"""The chain number reserved for fixed designs, larger than that of any chain."""
+"""The chain number reserved for fixed designs and for networks that all chains have in common,
+larger than that of any chain."""
+SWITCHING = SELECTION << 16 | SELECTION
+"""The stream of the networks of a chain. Neither half is the number of a model."""
 
 
 def private_stream(reader: int, origin: int) -> int:
@@ -133,6 +139,24 @@ def chain_keys(
 def design_key(seed: int, condition: int) -> UInt32[np.ndarray, " 2"]:
     """Return the key of a condition's fixed designs, uint32, shape (2,)."""
     return chain_keys(seed, condition, np.array([DESIGN]))[0]
+
+
+def switching_numbers(
+    keys: UInt32[np.ndarray, "C 2"], generations: int
+) -> Float[np.ndarray, "C T"]:
+    """Return the numbers in [0, 1) by which the networks of generations 1 to T are drawn.
+
+    Parameters
+    ----------
+    keys : ndarray
+        Chain keys, uint32, shape (C, 2).
+    generations : int
+        T.
+    """
+    times = np.arange(1, generations + 1, dtype=np.uint32)
+    stream = np.full_like(times, SWITCHING)
+    high, low = threefry((keys[:, :1], keys[:, 1:]), (times, stream))
+    return ((high >> 6).astype(float) * 2**27 + (low >> 5)) / 2**53
 
 
 def row_words(

@@ -27,18 +27,16 @@ from mcjax.engine import engine
 from mcjax.engine.buckets import buckets
 from mcjax.engine.demands import check_rows, precisions
 from mcjax.engine.engine import Task
+from mcjax.engine.fine_tuning import refit_of, solver_of, start_arrays
 from mcjax.errors import InputError, did_you_mean
 from mcjax.estimators.estimator import Estimator
-from mcjax.estimators.lbfgs import LBFGS
-from mcjax.estimators.newton import Newton
 from mcjax.estimators.sufficient_statistics import SufficientStatistics
+from mcjax.network.drawn import Drawn
 from mcjax.study.quantities import needs_pooled
 from mcjax.study.roots import covariance_root, whitener
 from mcjax.study.study import Condition, Solver, Study
 
 OWN_COVARIATES = "models generate rows with covariates of their own"
-MANY_PARAMETERS = 64
-"""Above this p a Hessian in every step costs more than it saves, and L-BFGS is the default."""
 
 
 class Route(NamedTuple):
@@ -218,9 +216,7 @@ def estimator_of(condition: Condition, solver: Solver = "auto") -> Estimator:
         return condition.chosen_estimator
     if model.statistics is not None and condition.network.memory.adds_up:
         return SufficientStatistics()  # sums of generations add up, so rows need not be drawn again
-    if solver == "auto":
-        return Newton() if len(condition.theta) <= MANY_PARAMETERS else LBFGS()
-    return Newton() if solver == "newton" else LBFGS()
+    return solver_of(len(condition.theta), solver)
 
 
 def route_of(condition: Condition, study: Study) -> Route:
@@ -289,6 +285,7 @@ def _kind(condition: Condition, study: Study) -> tuple[Any, ...]:
         jax.tree.structure(_source_arrays(condition, net.size)),
         condition.own_covariances is None,
         jax.tree.structure(condition.network.selections),
+        jax.tree.structure(start_arrays(condition, net.size)),
         _pools(condition, study),
     )
 
@@ -315,12 +312,13 @@ def _shared(study: Study, members: Sequence[int]) -> SharedProgram:
     route = route_of(first, study)
     draws, fits = precisions(first, study, route.path)
     program = Program(
-        generations=study.generations,
-        path=route.path,
-        estimator=estimator_of(first, study.solver),
+        study.generations,
+        route.path,
+        estimator_of(first, study.solver),
         draw_dtype=draws,
         fit_dtype=fits,
         memory=first.network.memory,
+        refit=refit_of(first),
     )
     if route.path == "statistics":
         counts = (
@@ -363,7 +361,7 @@ def task_of(
 
     If ``pooled``, the pooled estimator is a further model of the chains, the last.
     """
-    word = condition_word(condition.label)
+    word, later = condition_word(condition.label), condition.network.later
     arrays = ConditionArrays(
         network=network_arrays(condition.network, shape, pooled),
         truth=condition.sources.theta,
@@ -373,6 +371,7 @@ def task_of(
         design=design_key(condition.seed, word) if condition.design == "fixed" else None,
         sources=_source_arrays(condition, shape.models),
         selections=jax.tree.map(float, condition.network.selections),
+        starts=start_arrays(condition, shape.models),
     )
     return Task(
         arrays=arrays,
@@ -380,6 +379,7 @@ def task_of(
         word=word,
         chains=np.asarray(chains),
         models=condition.network.size + pooled,
+        drawn=later if isinstance(later, Drawn) else None,
     )
 
 
@@ -389,11 +389,10 @@ def _source_arrays(condition: Condition, models: int) -> SourceArrays | None:
     ``models`` is their number with padding.
     """
     laws, sources = condition.sources, condition.network.sources
-    factor = None
+    factor, real = None, [covariance_root(covariance) for covariance in laws.covariance]
     if any(source.covariance is not None for source in sources):
-        factor = np.array([covariance_root(covariance) for covariance in laws.covariance])
+        factor = np.array(real)
     if condition.own_covariances is not None:
-        real = [covariance_root(covariance) for covariance in laws.covariance]
         own = [covariance_root(covariance) for covariance in condition.own_covariances]
         own += [np.zeros_like(own[0])] * (models - len(own))
         factor = np.array([*own, *real])

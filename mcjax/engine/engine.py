@@ -26,12 +26,13 @@ from mcjax.chains.program import ConditionArrays, Path, Program, Trajectory
 from mcjax.chains.reference import run_chain
 from mcjax.chains.statistics import run_statistics
 from mcjax.draws.settings import own_settings
-from mcjax.draws.streams import chain_keys
+from mcjax.draws.streams import chain_keys, switching_numbers
 from mcjax.engine.moments import TILE
 from mcjax.engine.outcome import Gather, S, Summarise, Tally, Tiles
 from mcjax.engine.platforms import compiler_options, limits_on, one_device_reason, stores_stages
 from mcjax.engine.processes import together
 from mcjax.errors import InputError
+from mcjax.network.drawn import Drawn
 from mcjax.numbers import how_many
 from mcjax.solvers.cholesky import UNROLLED
 from mcjax.solvers.once import stages
@@ -60,6 +61,18 @@ class Task(NamedTuple):
     word: int  # hash of the condition's label, part of the chain keys
     chains: Integer[np.ndarray, " C"]  # chain numbers, ascending
     models: int  # number of models without padding
+    drawn: Drawn | None = None  # from what each chain draws its networks
+
+    def orders(self, keys: UInt32[np.ndarray, "C 2"]) -> Integer[np.ndarray, "C T+1"]:
+        """Return which of its tables of feeds each generation of some chains has."""
+        order = np.broadcast_to(
+            self.arrays.network.order, (len(keys), len(self.arrays.network.order))
+        )
+        if self.drawn is None:
+            return order
+        order = order.copy()
+        order[:, 1:] = 1 + self.drawn.sequences(switching_numbers(keys, order.shape[1] - 1))
+        return order
 
 
 def run_blocks(
@@ -264,14 +277,17 @@ def trajectories(
         # the last chunk is filled up with copies of the last lane, which are dropped afterwards
         lane = np.minimum(np.arange(begin, begin + rows * row), ends[-1] - 1)
         owner = np.searchsorted(ends, lane, side="right")
-        keys = np.concatenate(
-            [
-                chain_keys(t.seed, t.word, t.chains[lane[owner == i] - (ends[i] - len(t.chains))])
-                for i, t in enumerate(tasks)
-            ]
-        )
-        blocks = [a.reshape(-1, block, *a.shape[1:]) for a in (owner, keys)]
+        own_keys = [
+            chain_keys(t.seed, t.word, t.chains[lane[owner == i] - (ends[i] - len(t.chains))])
+            for i, t in enumerate(tasks)
+        ]
+        blocks = [a.reshape(-1, block, *a.shape[1:]) for a in (owner, np.concatenate(own_keys))]
         conditions = jax.tree.map(lambda leaf: leaf[blocks[0]], stacked)
+        if any(task.drawn is not None for task in tasks):
+            pairs = zip(tasks, own_keys, strict=True)
+            orders = np.concatenate([task.orders(keys) for task, keys in pairs])
+            network = conditions.network._replace(order=orders.reshape(-1, block, orders.shape[1]))
+            conditions = conditions._replace(network=network)
         return owner[: ends[-1] - begin], run_blocks(conditions, blocks[1], program, devices)
 
     begin = 0

@@ -19,6 +19,7 @@ from mcjax.engine.redraw import redraw
 from mcjax.errors import InputError
 from mcjax.estimators.estimator import Dataset
 from mcjax.solvers.status import Status
+from mcjax.study.followed import of_chain
 
 LISTED, AT_LEAST = 2**22, 2**16
 """Numbers of chains that are listed at a time, of all conditions together and of each at least.
@@ -122,6 +123,7 @@ def replay_data(
     chosen, shared = compiled.study.conditions[index], compiled.by_condition[index]
     if shared.route.path == "statistics":
         raise InputError("run.sampling", "drew sufficient statistics here, so there are no rows")
+    chosen = of_chain(chosen, chain, compiled.study.generations)
     net = chosen.network
     task = task_of(chosen, shape_of([net], compiled.study.generations), [chain])
     for t, samples in enumerate(redraw(task, trajectory.theta, shared.program)):

@@ -126,6 +126,9 @@ class Estimator(Protocol):
         Whether fits add the penalty of the model to its weighted mean loss, as
         :func:`mcjax.estimators.objective.mean_loss` does. Models with a penalty refuse estimators
         that do not say so.
+    start, base : optional
+        Where fits begin, see :mod:`mcjax.estimators.starts`; without them at the weighted mean of
+        the parameters behind the data.
 
     Examples
     --------

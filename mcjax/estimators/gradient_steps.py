@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -13,6 +13,7 @@ from jaxtyping import Key
 
 from mcjax.arguments import checked_fields
 from mcjax.calls import explained
+from mcjax.errors import InputError
 from mcjax.estimators.estimator import (
     MOST_STEPS,
     Dataset,
@@ -23,8 +24,12 @@ from mcjax.estimators.estimator import (
     rows_of,
 )
 from mcjax.estimators.objective import penalised, plain_mean_loss
+from mcjax.estimators.starts import PARENTS, read_base, read_start
 from mcjax.numbers import check_between
 from mcjax.solvers.status import Status
+
+LATER = {"later": True}
+"""Mark of a field that results on disk do without unless it is set: they may be older than it."""
 
 
 @explained
@@ -44,6 +49,17 @@ class Optax:
         data.
     name : str, optional
         What distinguishes the optimiser from others in results on disk, which need it.
+    start : str or mapping of str to str
+        Where fits begin: at the weighted mean of the parameters behind their data, true ones
+        included (``"parents"``); at the model's own last parameters (``"own"``); or at a base
+        (``"base"``). A mapping says so model by model, where the name of another model stands for
+        the last parameters of that one, ``"refit"`` for a fit to the minimum, and models that are
+        left out have ``"own"``. Except for ``"parents"``, generation 0 is fitted to the minimum.
+    base : sequence of float, optional
+        Parameters of the base, in the order of the leaves of theta; defaults to those of
+        generation 0 of each model.
+    replacement : bool
+        Whether each row of a batch is drawn from all rows, those that were used already included.
 
     Examples
     --------
@@ -59,6 +75,9 @@ class Optax:
     steps: int
     batch_size: int | None = None
     name: str | None = None
+    start: Any = field(default=PARENTS, metadata=LATER)
+    base: Any = field(default=None, metadata=LATER)
+    replacement: bool = field(default=False, metadata=LATER)
     minimises = False
     penalises = True
 
@@ -66,6 +85,10 @@ class Optax:
         check_between("steps", self.steps, 1, MOST_STEPS)
         if self.batch_size is not None:
             check_between("batch_size", self.batch_size, 1, MOST_STEPS)
+        elif self.replacement:
+            raise InputError("replacement", "is of batches; give a batch_size as well")
+        object.__setattr__(self, "start", read_start(self.start))
+        object.__setattr__(self, "base", read_base(self.base))
 
     def fit(self, model: Problem, data: Dataset, start: Any, key: Key[Array, ""]) -> Fit:
         """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`."""
@@ -97,8 +120,16 @@ class Optax:
 
     def _batch(self, data: Dataset, key: Array, step: Array) -> Dataset:
         """Return the rows of one step; the last batch of a pass may be smaller."""
-        size = min(self.batch_size or len(data.weight), len(data.weight))
+        size = self.batch_size or len(data.weight)
         rows = jnp.maximum(jnp.sum(data.weight > 0), 1).astype(jnp.int32)
+        if self.replacement:
+            used = jnp.argsort(data.weight <= 0)  # stable: rows that are no padding come first
+            drawn = jax.random.randint(
+                jax.random.fold_in(key, step), (size,), 0, rows, dtype=jnp.int32
+            )
+            chosen = used[drawn]
+            return Dataset(data.x[..., chosen], data.y[..., chosen], data.weight[chosen])
+        size = min(size, len(data.weight))
         batches = (rows + size - 1) // size
         epoch, place = step // batches, step % batches
         # whole numbers, which are quick on every device, unlike double precision; the bits dropped

@@ -25,6 +25,9 @@ PLACES = {
 ESTIMATORS: dict[str, Callable[[], Estimator]] = {
     name: resolve_name(place) for name, place in PLACES.items()
 }
+SETTINGS = ("steps", "batch_size", "replacement", "start", "base")
+"""Fields of an optimiser that are not arguments of optax."""
+DECAY = "weight_decay"
 OWN = "fit"
 """The name that stands for the model's own choice."""
 
@@ -46,7 +49,9 @@ def make_estimator(spec: Mapping[str, Any]) -> Estimator | None:
     Parameters
     ----------
     spec : mapping
-        ``name`` and, for an optimiser, ``steps``, optionally ``batch_size``, and its arguments.
+        ``name`` and, for an optimiser, ``steps``, optionally the further fields of ``SETTINGS``,
+        and its arguments. ``weight_decay`` is an argument of all: where optax has none, theta
+        shrinks in each step by the share ``learning_rate weight_decay``.
 
     Raises
     ------
@@ -67,13 +72,14 @@ def make_estimator(spec: Mapping[str, Any]) -> Estimator | None:
             f"is {name!r}; give {', '.join(map(repr, (OWN, *ESTIMATORS)))} or an optimiser of optax"
             f" such as 'sgd' or 'adam'{hint}",
         )
-    steps = _whole("steps", given.pop("steps", None))
-    size = given.pop("batch_size", None)
-    size = None if size is None else _whole("batch_size", size)
+    settings = {key: given.pop(key) for key in SETTINGS if key in given}
+    for key in ("steps", "batch_size"):
+        if key in settings or key == "steps":
+            settings[key] = _whole(key, settings.get(key))
     takes = inspect.signature(known[name]).parameters
     for key, value in given.items():
-        if key not in takes:
-            hint = did_you_mean(key, ("steps", "batch_size", *takes))
+        if key not in (*takes, DECAY):
+            hint = did_you_mean(key, (*SETTINGS, *takes, DECAY))
             raise InputError(f"estimator.{key}", f"is not an argument of optax.{name}{hint}")
         if not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
             raise InputError(
@@ -83,7 +89,15 @@ def make_estimator(spec: Mapping[str, Any]) -> Estimator | None:
         if parameter.default is inspect.Parameter.empty and key not in given:
             raise InputError(f"estimator.{key}", f"is missing; optax.{name} needs it")
     arguments = ", ".join(f"{key}={value!r}" for key, value in sorted(given.items()))
-    return Optax(_optimiser(name, known[name], given), steps, size, f"{name}({arguments})")
+    added = {} if DECAY in takes else {DECAY: given.pop(DECAY, 0.0)}
+    made = _optimiser(name, known[name], given)
+    if added.get(DECAY):
+        shrinkage = -given["learning_rate"] * added[DECAY]
+        made = optax.chain(made, optax.add_decayed_weights(shrinkage))
+    try:
+        return Optax(made, **settings, name=f"{name}({arguments})")
+    except InputError as error:  # of a field of Optax, which is one of the table
+        raise InputError(f"estimator.{error.field}", error.message) from error
 
 
 def _optimiser(

@@ -16,7 +16,8 @@ from mcjax.laws.prediction import Predictions
 from mcjax.numbers import how_many
 from mcjax.plot.graph import MOST_DRAWN
 from mcjax.plot.style import figure
-from mcjax.report.tables import show_verification, table_console
+from mcjax.report.console import table_console
+from mcjax.report.tables import show_verification
 from mcjax.report.transcript import Grid, Transcript, as_html
 from mcjax.study.study import Condition, Study
 from mcjax.text import fenced, markdown, shown, shown_lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from mcjax.calls import explained
@@ -41,6 +42,25 @@ GROWING = Reason(
     "sample counts grow from generation to generation, and this law is for constant ones"
 )
 CHANGING = Reason("feeds change from generation to generation, and this law is for constant ones")
+
+
+RANDOM = Reason(
+    "every chain draws its networks at random, and this law is for feeds that are known; try"
+    " paths = 'common'"
+)
+
+
+def reason_against(law: Law, condition: Condition) -> Reason | None:
+    """Return why a law does not apply to a condition, or None.
+
+    Where every chain draws its networks, a law applies only if it says that it averages over them,
+    by an attribute ``averages_networks``.
+    """
+    net = condition.network
+    if net.later.random and not getattr(law, "averages_networks", False):
+        alone = replace(condition, network=net.with_feeds(net.later.generations[0].feeds))
+        return law.applies(alone) or RANDOM
+    return law.applies(condition)
 
 
 def changing(net: Network) -> Reason | None:

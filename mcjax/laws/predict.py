@@ -11,10 +11,11 @@ import numpy as np
 from jaxtyping import Float
 
 from mcjax.errors import InputError
-from mcjax.laws.law import Inapplicable, Law, Reason
+from mcjax.laws.law import Inapplicable, Law, Reason, reason_against
 from mcjax.laws.prediction import FunctionalPrediction, Prediction, Predictions
 from mcjax.laws.registry import LAWS, ON_REQUEST, Laws, further_laws, is_built_in
 from mcjax.laws.user import CheckedLaw
+from mcjax.study.followed import followed
 from mcjax.study.study import Condition
 
 
@@ -69,7 +70,8 @@ def apply_law(
     law: Law, condition: Condition, generations: int
 ) -> Prediction | FunctionalPrediction | Reason:
     """Return a law's prediction for one condition, or the reason why it does not apply."""
-    reason = law.applies(condition)
+    condition = followed(condition, generations)
+    reason = reason_against(law, condition)
     if reason is not None:
         return reason
     try:
@@ -106,7 +108,7 @@ class Applicability(NamedTuple):
 
 def applicability(conditions: Sequence[Condition]) -> list[Applicability]:
     """Return to which conditions each built-in law applies, as far as the conditions show it."""
-    return [Applicability(law, tuple(law.applies(c) for c in conditions)) for law in LAWS]
+    return [Applicability(law, tuple(reason_against(law, c) for c in conditions)) for law in LAWS]
 
 
 def views_of(

@@ -63,6 +63,7 @@ class CheckedLaw:
         self.name = name
         self.reference = law.reference
         self.exact = law.exact
+        self.averages_networks = getattr(law, "averages_networks", False)
         self._law = law
 
     def applies(self, condition: Condition) -> Reason | None:

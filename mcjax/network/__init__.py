@@ -3,6 +3,7 @@
 from mcjax.network import topologies
 from mcjax.network.build import build_network
 from mcjax.network.data_mediated import data_mediated
+from mcjax.network.drawn import Drawn
 from mcjax.network.feed import REAL, Feed
 from mcjax.network.graphs import from_networkx
 from mcjax.network.memory import Accumulate, Memory, Replace, Subsample
@@ -13,6 +14,7 @@ from mcjax.network.timeline import Generation, Growing, Series, Timeline, cycle
 __all__ = [
     "REAL",
     "Accumulate",
+    "Drawn",
     "Feed",
     "Generation",
     "Growing",

@@ -17,10 +17,12 @@ from mcjax.network.checks import (
     check_count,
     check_ends,
 )
+from mcjax.network.drawn import FIELD, Paths
 from mcjax.network.feed import REAL, Feed
 from mcjax.network.memory import Memory, MemoryName
 from mcjax.network.merging import Weighted, added_up
 from mcjax.network.network import Network
+from mcjax.network.random_feeds import random_series
 from mcjax.network.registry import read_memory
 from mcjax.network.schedule import scheduled_series
 from mcjax.network.source import RealData, Source
@@ -36,7 +38,7 @@ FeedLike = (
 """A feed, or a tuple ``(origin, reader, samples[, weight])``."""
 
 
-@checked_but("models", "initial", "draws", "real", "memory", "growth")
+@checked_but("models", "initial", "draws", "real", "memory", "growth", "paths")
 def build_network(
     models: int | Iterable[str],
     feeds: Iterable[FeedLike] | Timeline,
@@ -47,6 +49,7 @@ def build_network(
     growth: float = 0.0,
     sources: Iterable[Source] = (),
     first: Iterable[FeedLike] = (),
+    paths: Paths = "own",
 ) -> Network:
     """Build a :class:`Network`.
 
@@ -74,6 +77,9 @@ def build_network(
         See :class:`Network`.
     first : iterable of Feed or tuple, optional
         See :class:`Network`.
+    paths : {"own", "common"}, optional
+        If feeds have a ``probability``, whether every chain draws when they are active, or all
+        chains have that in common; see :class:`Drawn`.
 
     Raises
     ------
@@ -114,7 +120,7 @@ def build_network(
         later = feeds
     else:
         given = [_weighted(feed, "network.feeds", counts) for feed in feeds]
-        later = _timeline(given, growth, (names, own))
+        later = _timeline(given, growth, (names, own), paths)
     rows: dict[str, int] = {}
     for feed in beginning:
         rows[feed.reader] = rows.get(feed.reader, 0) + (feed.samples or 1)  # refused below
@@ -153,7 +159,9 @@ def _places_given(table: str, given: Sequence[Weighted]) -> Iterator[None]:
         found = re.match(rf"{re.escape(table)}\[(\d+)\]", error.field)
         if not (found and given):
             raise
-        if any(feed.scheduled for feed, _ in given):  # the place is that in a generation
+        if any(
+            feed.scheduled or feed.random for feed, _ in given
+        ):  # the place is that in a generation
             raise InputError(f"{table}{error.field[found.end() :]}", error.message) from error
         first = dict.fromkeys(feed.edge for feed, _ in given)  # in the order of their first feeds
         edge = list(first)[int(found[1])]
@@ -163,21 +171,29 @@ def _places_given(table: str, given: Sequence[Weighted]) -> Iterator[None]:
 
 
 def _timeline(
-    given: Sequence[Weighted], growth: float, known: tuple[Sequence[str], Sequence[Source]]
+    given: Sequence[Weighted],
+    growth: float,
+    known: tuple[Sequence[str], Sequence[Source]],
+    paths: Paths,
 ) -> Timeline:
-    """Return the timeline of feeds with weights by generation, or with samples that grow.
+    """Return the timeline of feeds that change with time, are drawn, or have samples that grow.
 
     ``known``: the names of the models, and the sources in addition to ``real``.
     """
     grows = bool(growth) or isinstance(growth, bool)
     scheduled = any(feed.scheduled for feed, _ in given)
-    if grows and (scheduled or any(len(weights) > 1 for _, weights in given)):
+    random = any(feed.random for feed, _ in given)
+    if paths != "own" and not random:
+        raise InputError(
+            f"{FIELD}.paths", "is for feeds with a probability; give one, or leave it out"
+        )
+    if grows and (scheduled or random or any(len(weights) > 1 for _, weights in given)):
         raise InputError("network.growth", GROWTH_ALONE)
-    if scheduled:  # of which checks of a generation would not name the place in the file
+    if scheduled or random:  # of which checks of a generation would not name the place in the file
         models, sources = known
         for k, (feed, _) in enumerate(given):
             check_ends(f"network.feeds[{k}]", feed, models, (REAL, *(own.name for own in sources)))
-        return scheduled_series(given)
+        return random_series(given, paths) if random else scheduled_series(given)
     total = added_up(given, "network.feeds")
     with _places_given("network.feeds", given):
         if grows:
@@ -189,8 +205,8 @@ def _first(feed: FeedLike, counts: Mapping[str, int | None], k: int) -> Weighted
     only, weights = _weighted(feed, "network.first", counts)
     if len(weights) > 1:
         raise InputError("network.first", "has a weight by generation, and is of one; give one")
-    if only.scheduled:
-        problem = "is of generation 0; leave out every, first and until"
+    if only.scheduled or only.random:
+        problem = "is of generation 0; leave out every, first, until and probability"
         raise InputError(f"network.first[{k}]", problem)
     return only, weights
 

@@ -51,6 +51,11 @@ def check_network(net: Network) -> None:
         )
     if net.later.exponent and not net.plain:
         raise InputError("network.growth", GROWTH_ALONE)
+    if net.later.random and not net.memory.current_only:
+        raise InputError(
+            "network.memory",
+            f"is {net.memory.name!r}, and feeds are drawn at random; use 'replace'",
+        )
     if len(net.initial) != len(net.models):
         raise InputError("network.initial", "needs one number for each model")
     for name, count in zip(net.models, net.initial, strict=True):

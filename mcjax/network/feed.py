@@ -36,6 +36,9 @@ class Feed:
         The first of them, from 1 on.
     until : int, optional
         The last generation in which it may be active; defaults to none.
+    probability : float
+        The probability that it is active, which is drawn anew in each generation, independently of
+        other feeds.
 
     Examples
     --------
@@ -53,11 +56,13 @@ class Feed:
     every: int = 1
     first: int = 1
     until: int | None = None
+    probability: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("samples", "every", "first", "until"):
             object.__setattr__(self, name, whole(getattr(self, name)))
         object.__setattr__(self, "weight", plain(self.weight))
+        object.__setattr__(self, "probability", plain(self.probability))
 
     def __str__(self) -> str:
         weight = "" if self.weight == 1 else f" (weight {self.weight:.4g})"
@@ -68,6 +73,11 @@ class Feed:
     def scheduled(self) -> bool:
         """Whether there are generations in which it is not active."""
         return (self.every, self.first, self.until) != (1, 1, None)
+
+    @property
+    def random(self) -> bool:
+        """Whether it is drawn in which generations it is active."""
+        return self.probability != 1
 
     def active(self, generation: int) -> bool:
         """Return whether it is active in a generation, from 1 on."""
@@ -84,6 +94,8 @@ class Feed:
         plain = asdict(self)
         if not self.scheduled:
             del plain["every"], plain["first"], plain["until"]
+        if not self.random:
+            del plain["probability"]
         if self.keep is None:
             del plain["keep"]
         else:

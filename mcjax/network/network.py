@@ -95,9 +95,11 @@ class Network(Summarised):
         check_network(self)
 
     def _summary(self) -> Summary:
-        first = self.later.at(1)
+        first = self.later.generations[0]
         title = f"Network: {self.heading}"
-        if not self.later.constant or self.later.exponent:
+        if self.later.random:
+            title += f"; feeds are drawn from {self.later.turns}, these are the first"
+        elif not self.later.constant or self.later.exponent:
             title += "; feeds change with time, these are of generation 1"
         rows = zip(self.models, map(_read, by_reader(self.models, first.feeds)), strict=True)
         return Summary(title, rows, self.size)
@@ -113,7 +115,7 @@ class Network(Summarised):
         return ", ".join(
             (
                 how_many(self.size, "model"),
-                how_many(len(self.later.at(1).feeds), "feed"),
+                how_many(len(self.later.generations[0].feeds), "feed"),
                 *(text for text, holds in unusual.items() if holds),
             )
         )
@@ -140,11 +142,11 @@ class Network(Summarised):
         Raises
         ------
         InputError
-            If generations take turns for ever.
+            If generations take turns for ever, or are drawn.
         """
         if self.later.lasting is None:
             raise InputError(
-                "network.later", "is a cycle, so no feeds stay; give a network whose feeds stay"
+                "network.later", "changes for ever, so no feeds stay; give a network whose feeds do"
             )
         return self.later.lasting.feeds
 

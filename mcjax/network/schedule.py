@@ -48,7 +48,7 @@ def scheduled_series(given: Sequence[Weighted]) -> Series:
             f"repeat only after more than {MOST_GENERATIONS:,} generations; give `every` common"
             " factors, or end feeds earlier",
         )
-    versions = [[_in(feed, weight) for weight in weights] for feed, weights in given]
+    versions = [[constant_feed(feed, weight) for weight in weights] for feed, weights in given]
     generations = []
     for t in range(1, before + turns + 1):
         places = [k for k, (feed, _) in enumerate(given) if feed.active(t)]
@@ -60,15 +60,21 @@ def scheduled_series(given: Sequence[Weighted]) -> Series:
 
 def alternating(generations: Sequence[Generation], turns: int) -> Series:
     """Return generations, the last of which take turns, with their feeds in one common order."""
+    return Series(*ordered(generations), turns=turns)
+
+
+def ordered(generations: Sequence[Generation]) -> list[Generation]:
+    """Return generations with their feeds in one common order."""
     feeds = (feed for generation in generations for feed in generation.feeds)
     rank = {edge: k for k, edge in enumerate(dict.fromkeys(feed.edge for feed in feeds))}
-    ordered: list[list[Feed]] = [sorted(g.feeds, key=lambda f: rank[f.edge]) for g in generations]
-    return Series(*map(Generation, ordered), turns=turns)
+    tables: list[list[Feed]] = [sorted(g.feeds, key=lambda f: rank[f.edge]) for g in generations]
+    return list(map(Generation, tables))
 
 
-def _in(feed: Feed, weight: float) -> Feed:
-    """Return a feed in one generation."""
-    return replace(feed, weight=weight, every=1, first=1, until=None)
+def constant_feed(feed: Feed, weight: float | None = None) -> Feed:
+    """Return a feed in one generation, of another weight if one is given."""
+    weight = feed.weight if weight is None else weight
+    return replace(feed, weight=weight, every=1, first=1, until=None, probability=1.0)
 
 
 def _check_times(field: str, feed: Feed) -> None:

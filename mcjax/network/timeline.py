@@ -1,7 +1,8 @@
 """Networks in time: the feeds of generations 1, 2, ..., as data.
 
 A timeline is a :class:`Series` of generations, of which the last stays or the last few take turns
-for ever, or a generation whose samples are :class:`Growing`. Whoever needs the feeds of one
+for ever, or a generation whose samples are :class:`Growing`, or generations that are drawn
+(:mod:`mcjax.network.drawn`). Whoever needs the feeds of one
 generation asks ``at``; whoever needs those of the long run asks ``lasting``, or ``turns``.
 """
 
@@ -42,7 +43,7 @@ class Generation:
     def __init__(self, feeds: Iterable[Feed | tuple[str, str, int] | tuple[str, str, int, float]]):
         read = tuple(feed if isinstance(feed, Feed) else Feed(*feed) for feed in feeds)
         for feed in read:
-            if feed.scheduled:
+            if feed.scheduled or feed.random:
                 raise InputError(
                     "network.feeds",
                     f"the feed from {feed.origin!r} to {feed.reader!r} comes and goes, and a"
@@ -113,6 +114,11 @@ class Timeline(ABC):
     @abstractmethod
     def described(self) -> dict[str, Any]:
         """Return plain data."""
+
+    @property
+    def random(self) -> bool:
+        """Whether chains draw their generations, so that none is known."""
+        return False
 
     @property
     def constant(self) -> bool:
@@ -208,11 +214,11 @@ class Series(Timeline):
         """Return plain data: feeds with their weights by generation where nothing else changes."""
         before = len(self.generations) - self.turns
         if self.turns > 1:
-            begin = {"series": _tables(self.generations[:before])} if before else {}
-            return {**begin, "cycle": _tables(self.generations[before:])}
+            begin = {"series": tables(self.generations[:before])} if before else {}
+            return {**begin, "cycle": tables(self.generations[before:])}
         rows = {tuple(map(_without_weight, g.feeds)) for g in self.generations}
         if len(rows) > 1:
-            return {"series": _tables(self.generations)}
+            return {"series": tables(self.generations)}
         columns = zip(*(generation.feeds for generation in self.generations), strict=True)
         return {"feeds": tuple(map(_scheduled, columns))}
 
@@ -306,7 +312,8 @@ def _without_weight(feed: Feed) -> Feed:
     return replace(feed, weight=1.0)
 
 
-def _tables(generations: tuple[Generation, ...]) -> tuple[tuple[dict[str, Any], ...], ...]:
+def tables(generations: tuple[Generation, ...]) -> tuple[tuple[dict[str, Any], ...], ...]:
+    """Return the feeds of generations as plain data."""
     return tuple(tuple(feed.described() for feed in g.feeds) for g in generations)
 
 

@@ -11,7 +11,8 @@ What is judged comes from a :class:`mcjax.Verification`, or from the Dataset of 
 from mcjax.plot.chances import power
 from mcjax.plot.generations import errors, ratios
 from mcjax.plot.graph import network
+from mcjax.plot.logged import losses
 from mcjax.plot.rungs import ladder
 from mcjax.plot.verdict_map import verdicts
 
-__all__ = ["errors", "ladder", "network", "power", "ratios", "verdicts"]
+__all__ = ["errors", "ladder", "losses", "network", "power", "ratios", "verdicts"]

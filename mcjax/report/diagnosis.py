@@ -46,11 +46,17 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
         reasons = "; ".join(_failures(verdict, drifts))
         click.echo(f"  {shown(name):{width}}  {_fate(verdict, drifts)}  {reasons}".rstrip())
         if len({phase.collapses for phase in verdict.phases}) > 1:
-            _show_phases(verdict, width)
+            _show_phases(verdict, width, "network" if diagnosis.drawn else "phase")
     click.echo("  (variance of an estimate, in units of the inverse information of one sample)")
-    static = (verdict for verdict in diagnosis.models.values() if not verdict.phases)
+    static = diagnosis.models.values() if not _changes(diagnosis) else ()
     if any(math.isnan(verdict.growth or verdict.limit or 0.0) for verdict in static):
         click.echo("  (- is not known here; `mcjax predict` computes it for a study)")
+    if diagnosis.drawn:
+        click.echo("  (means over chains that draw their own networks)")
+    if diagnosis.in_any_order:
+        click.echo("  (nothing collapses in whatever order these networks come)")
+    if diagnosis.note:
+        click.echo(f"  ({shown(diagnosis.note)})")
     if diagnosis.inapplicable:
         why = ", for the same reason" if unknown else f": {shown(diagnosis.inapplicable)}"
         click.echo(f"  (whether errors explode is not known{why})")
@@ -67,15 +73,17 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
             " model collapse:"
         )
         _edges(diagnosis.flips)
-    elif len(doomed) < total and not any(map(_unasked, diagnosis.models.values())):
+    elif len(doomed) < total and not (
+        diagnosis.note or _changes(diagnosis) or any(map(_marked, diagnosis.models.values()))
+    ):
         click.echo("No single new feed would make a stable model collapse.")
     if diagnosis.finite_sample is not None:
         click.echo()
         _show_finite_sample(diagnosis.finite_sample)
 
 
-def _show_phases(verdict: ModelVerdict, width: int) -> None:
-    """Print the phases of a model that collapses in some of them only."""
+def _show_phases(verdict: ModelVerdict, width: int, name: str) -> None:
+    """Print the phases, so named, of a model that collapses in some of them only."""
     for phase in verdict.phases[:MOST_LISTED]:
         fate = "not known"
         if phase.collapses is not None:
@@ -86,9 +94,9 @@ def _show_phases(verdict: ModelVerdict, width: int) -> None:
             )
             word = "collapses" if phase.collapses else "stable"
             fate = f"{word:9}  {number(rate, 5):>11} {unit}"
-        click.echo(f"  {'':{width}}    in phase {phase.phase}: {fate}")
+        click.echo(f"  {'':{width}}    in {name} {phase.phase}: {fate}")
     if len(verdict.phases) > MOST_LISTED:
-        click.echo(f"  {'':{width}}    ... (--json lists all {len(verdict.phases)} phases)")
+        click.echo(f"  {'':{width}}    ... (--json lists all {len(verdict.phases)} {name}s)")
 
 
 def _show_beginnings(diagnosis: Diagnosis) -> None:
@@ -146,10 +154,14 @@ def _failures(verdict: ModelVerdict, drifts: bool) -> list[str]:
     return reasons
 
 
-def _unasked(verdict: ModelVerdict) -> bool:
-    """Return whether flips are not looked for: a penalty or a selection, or feeds that change."""
-    held = any(anchor.kind != "source" for anchor in verdict.anchors)
-    return held or bool(verdict.phases)
+def _marked(verdict: ModelVerdict) -> bool:
+    """Return whether a penalty or a selection holds a model, so that flips are not looked for."""
+    return any(anchor.kind != "source" for anchor in verdict.anchors)
+
+
+def _changes(diagnosis: Diagnosis) -> bool:
+    """Return whether feeds come and go for ever, so that flips are not looked for."""
+    return diagnosis.drawn or any(verdict.phases for verdict in diagnosis.models.values())
 
 
 def _components(components: tuple[tuple[Member, ...], ...]) -> str:
@@ -159,6 +171,8 @@ def _components(components: tuple[tuple[Member, ...], ...]) -> str:
 def _anchor(anchor: Anchor) -> str:
     if anchor.kind == "penalty":
         return "the penalty"
+    if anchor.kind in ("base", "decay"):
+        return {"base": "the base", "decay": "weight decay"}[anchor.kind]
     if anchor.kind != "source":
         return f"the {anchor.kind} on {shown(anchor.name)}"
     weight = "" if anchor.weight is None else f" (weight {number(anchor.weight, 3)})"
@@ -179,6 +193,7 @@ def _show_finite_sample(exact: FiniteSample | str) -> None:
         click.echo(
             f"{subject}, at these sample counts: nothing explodes (largest radius {highest})."
         )
+    _show_exponents(exact)
     for cure in exact.cures:
         click.echo(f"  {_some(cure.members)}: {_growth(cure)}")
         if cure.real:
@@ -189,6 +204,18 @@ def _show_finite_sample(exact: FiniteSample | str) -> None:
             click.echo("    no single real feed suffices")
         if cure.factor is not None:
             click.echo(f"    settles with {cure.factor:g} times as many samples everywhere")
+
+
+def _show_exponents(exact: FiniteSample) -> None:
+    """Print, where networks are drawn, which models explode in the mean over chains alone."""
+    shrinks = {n: rate for n, rate in exact.exponents.items() if rate[0] + 3 * rate[1] < 0}
+    if shrinks:
+        highest = max(exact.radius[name] for name in shrinks)
+        click.echo(
+            f"  {_some(tuple(shrinks))}: the mean over chains is multiplied by"
+            f" {number(highest, 5)} per generation, and yet errors of nearly all chains shrink;"
+            " a mean of simulated chains says nothing here"
+        )
 
 
 def _growth(cure: Explosive) -> str:

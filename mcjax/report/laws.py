@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from mcjax.laws.predict import Applicability
-from mcjax.report.tables import grouped
+from mcjax.report.console import grouped
 
 ANSWERS = {True: "yes", False: "-"}
 

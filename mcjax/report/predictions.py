@@ -11,7 +11,8 @@ from rich.text import Text
 
 from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.laws.validity import ACCURATE, Validity
-from mcjax.report.tables import label, numbers, show_inapplicable, show_table
+from mcjax.report.console import label, numbers, show_table
+from mcjax.report.tables import show_inapplicable
 from mcjax.study.study import Condition, Study
 from mcjax.text import number
 

@@ -15,9 +15,9 @@ from mcjax.engine.outcome import Outcome, Tally
 from mcjax.numbers import how_many
 from mcjax.published.entry import BOUND, Entry
 from mcjax.published.judge import CONFIDENCE, PLANTED, Result
+from mcjax.report.console import MARK, STYLE, counted, grouped, numbers
 from mcjax.report.folder import ResultFolder
 from mcjax.report.store import Store
-from mcjax.report.tables import MARK, STYLE, counted, grouped, numbers
 from mcjax.study.study import Study
 from mcjax.text import number, with_error
 from mcjax.verdicts.equivalence import REFUTED, Verdict, worst

@@ -14,7 +14,7 @@ from mcjax import api
 from mcjax.engine.compiled import compile_study
 from mcjax.estimators.estimator import Dataset
 from mcjax.network import Feed
-from mcjax.report.tables import PLAIN, label, numbers, show_table
+from mcjax.report.console import PLAIN, label, numbers, show_table
 from mcjax.solvers.status import FAILURES, Status
 from mcjax.study.study import Study
 from mcjax.text import number

@@ -18,8 +18,8 @@ from mcjax.engine.survey import LateErrors
 from mcjax.errors import InputError
 from mcjax.files import ENCODING
 from mcjax.numbers import how_many
+from mcjax.report.console import MARK, STYLE, numbers
 from mcjax.report.folder import ResultFolder, require_powers
-from mcjax.report.tables import MARK, STYLE, numbers
 from mcjax.report.tabular import parquet
 from mcjax.report.verification import cell_rows, network_counts, survey_json
 from mcjax.study.survey import Survey

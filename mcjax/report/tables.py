@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Column, Table
 from rich.text import Text
 
 from mcjax.engine.compiled import route_of
 from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.numbers import how_many
+from mcjax.report.console import MARK, PLAIN, STYLE, counted, grouped, label, show_table
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study
 from mcjax.text import number, shown, with_error
@@ -27,57 +26,8 @@ from mcjax.verdicts.quantities.mse import QUANTITY as MSE
 from mcjax.verdicts.quantities.registry import limits_of, units_of
 from mcjax.verdicts.unjudged import Unjudged
 
-STYLE = {VERIFIED: "blue", REFUTED: "bold red", INCONCLUSIVE: "yellow"}
-MARK = {VERIFIED: "+", REFUTED: "x", INCONCLUSIVE: "?"}
-"""Verdicts differ by mark and word as well as by colour."""
-PLAIN: dict[str, Any] = {"box": None, "header_style": "dim"}
-"""How tables are drawn that stand among lines of text."""
-PIPE_WIDTH = 132
-NAMES = ("model", "law", "condition", "ladder", "data of")
-"""Columns that hold names, which are never wrapped or truncated."""
 MOST_NAMES = 3
 """Largest number of models, conditions or laws that a line names."""
-WIDEST = 100_000
-"""A width beyond that of any table."""
-Item = TypeVar("Item")
-Key = TypeVar("Key", bound=Hashable)
-
-
-def table_console(**settings: Any) -> Console:
-    """Return a console on standard output, wide enough for the tables if that is not a terminal.
-
-    Names are not read as markup or emoji codes.
-    """
-    console = Console(highlight=False, emoji=False, **settings)
-    if not console.is_terminal:
-        console.width = PIPE_WIDTH
-    return console
-
-
-def numbers(heading: str) -> Column:
-    """Return a column of numbers, which are aligned at the right."""
-    return Column(heading, justify="right")
-
-
-def label(name: str) -> Text:
-    """Return a name for a console, which does not read it as markup."""
-    return Text(shown(name))
-
-
-def show_table(console: Console, table: Table) -> None:
-    """Print a table.
-
-    A table that is wider than the console runs over its edge, so that no name is wrapped or
-    truncated.
-    """
-    for column in table.columns:
-        if str(column.header) in NAMES:
-            column.no_wrap = True
-            column.min_width = max((cell_len(str(cell)) for cell in column.cells), default=0)
-    measured = Measurement.get(console, console.options.update(width=WIDEST), table)
-    if measured.minimum > console.width:
-        table.width = measured.maximum
-    console.print(table, crop=False)
 
 
 def show_verification(
@@ -221,7 +171,7 @@ def _verdict_table(heading: bool, widths: Mapping[str, int]) -> Table:
     those of the longest names.
     """
     names = (Column(k, width=max(least, widths[k])) for k, least in (("model", 12), ("law", 34)))
-    values = {"sim. growth": 12, "simulated": 12, "predicted": 10, "ratio (interval)": 20}
+    values = {"sim. growth": 14, "simulated": 12, "predicted": 10, "ratio (interval)": 20}
     columns = (Column(k, width=width, justify="right") for k, width in values.items())
     return Table(*names, *columns, Column("verdict", width=18), show_header=heading, **PLAIN)
 
@@ -307,20 +257,6 @@ def _row(cells: Sequence[Cell]) -> list[str]:
         f"{number(last.ratio)} ({number(low, 3)}, {number(high, 3)})",
         _counted(cells),
     ]
-
-
-def counted(verdicts: Iterable[str]) -> str:
-    """Return how many verdicts there are of each kind, as text."""
-    counts = Counter(verdicts)
-    return ", ".join(f"{counts[v]} {v}" for v in (VERIFIED, REFUTED, INCONCLUSIVE))
-
-
-def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
-    """Return the items by their key, in the order in which keys and items first appear."""
-    groups: dict[Key, list[Item]] = {}
-    for item in items:
-        groups.setdefault(key(item), []).append(item)
-    return groups
 
 
 def _counted(cells: Sequence[Cell]) -> str:

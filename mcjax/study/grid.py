@@ -173,7 +173,7 @@ def _check_place(parts: Parts, tables: dict[str, Any]) -> None:
     if table == "run":
         remedy = "use `seed` of [grid]" if parts == ("run", "seed") else "make a study for each"
         raise InputError(field, f"cannot vary: [run] is for all conditions of a study; {remedy}")
-    if table in ("grid", "survey"):
+    if table in ("grid", "survey", "design"):
         raise InputError(field, "cannot vary within a study; leave it out")
     if table == "network" and isinstance(tables["grid"].get("network"), list):
         raise InputError(field, "and the files of grid.network exclude each other; keep one")

@@ -135,7 +135,7 @@ def load_survey(path: str | Path) -> Survey | None:
         return None
     run, table = content.run, content.survey
     with naming(path):
-        for field in ("network", "data_mediated", "family", "covariates", "estimator"):
+        for field in ("network", "data_mediated", "family", "covariates", "estimator", "design"):
             if getattr(content, field) is not None:
                 raise InputError(field, "and [survey] exclude each other; keep one")
         if tables.get("grid"):

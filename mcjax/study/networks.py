@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
@@ -12,18 +12,22 @@ from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.files import read_text
 from mcjax.network.build import build_network
 from mcjax.network.data_mediated import data_mediated
+from mcjax.network.drawn import FIELD, Drawn, Paths
 from mcjax.network.feed import Feed
 from mcjax.network.formats import graph_format
 from mcjax.network.graphs import DEFAULT_SAMPLES, read_graph
 from mcjax.network.network import Network
-from mcjax.network.schedule import MOST_GENERATIONS, alternating
+from mcjax.network.schedule import MOST_GENERATIONS, alternating, ordered
 from mcjax.network.source import Source
-from mcjax.network.timeline import Generation, Series
+from mcjax.network.timeline import Generation, Timeline
 from mcjax.network.topologies import TOPOLOGIES
 from mcjax.numbers import how_many
 from mcjax.study.schema import parse_tables, to_study
 from mcjax.study.selections import read_selection
-from mcjax.study.tables import FeedTable, NetworkTable, StudyFile
+from mcjax.study.tables import FeedTable, NetworkTable, StudyFile, SwitchingTable
+
+ORDERS = {"periodic": "lengths", "random": "probabilities", "markov": "transition"}
+"""The orders of networks that switch, each with the field that it alone has."""
 
 
 def read_network(path: Path, nested: bool = False) -> Network:
@@ -146,31 +150,39 @@ def _feeds(table: NetworkTable, folder: Path | None) -> Network:
         [_feed(feed, f"network.{name}[{k}]") for k, feed in enumerate(given)]
         for name, given in (("feeds", table.feeds), ("first", table.first))
     )
-    sources = options["sources"]
-    later = feeds if table.switching is None else _switching(table, folder, sources)
+    later: list[Feed] | Timeline = feeds
+    if table.switching is not None:
+        if table.switching.networks is None:
+            options["paths"] = _paths_alone(table.switching)
+        else:
+            later = _switching(table, folder, options["sources"])
     return build_network(table.models, later, table.initial, first=first, **options)
 
 
-def _switching(table: NetworkTable, folder: Path | None, sources: list[Source]) -> Series:
-    """Return the networks that take turns, of which only the feeds count."""
-    turns, field = table.switching, "network.switching"
-    assert turns is not None, "it has been asked"
+def _paths_alone(given: SwitchingTable) -> str:
+    """Return the paths of feeds with a probability, of which nothing else can be said."""
+    for name in ("lengths", "probabilities", "transition"):
+        if getattr(given, name) is not None:
+            raise InputError(f"{FIELD}.{name}", "is for networks, which are not given; add them")
+    if given.order != "periodic" or given.paths == "own":
+        raise InputError(f"{FIELD}.networks", "is missing; give the files of networks")
+    return given.paths
+
+
+def _switching(table: NetworkTable, folder: Path | None, sources: list[Source]) -> Timeline:
+    """Return the networks that take turns or are drawn, of which only the feeds count."""
+    given = table.switching
+    assert given is not None, "it has been asked"
+    assert given.networks is not None, "it has been asked"
     if folder is None:
-        raise InputError(field, "is in a file that another one names; give it feeds")
+        raise InputError(FIELD, "is in a file that another one names; give it feeds")
     if table.feeds:
         raise InputError("network.feeds", "and [network.switching] exclude each other; keep one")
     if table.growth:
         raise InputError("network.growth", "and [network.switching] exclude each other; keep one")
-    if turns.order != "periodic":
-        raise InputError(f"{field}.order", f"is {turns.order!r}; give 'periodic'")
-    lengths = [1] * len(turns.networks) if turns.lengths is None else turns.lengths
-    if len(lengths) != len(turns.networks):
-        many = how_many(len(turns.networks), "number")
-        raise InputError(f"{field}.lengths", f"has {len(lengths)}; give {many}, as networks")
-    if sum(lengths) > MOST_GENERATIONS:
-        raise InputError(f"{field}.lengths", f"are above {MOST_GENERATIONS:,} together")
+    _check_order(given)
     generations = []
-    for name, length in zip(turns.networks, lengths, strict=True):
+    for name in given.networks:
         net = read_network(folder / name, nested=True)
         problem = ""
         if not net.later.constant or net.later.exponent:
@@ -180,9 +192,43 @@ def _switching(table: NetworkTable, folder: Path | None, sources: list[Source]) 
         elif any(source not in sources for source in net.sources):
             problem = "with a source that the study has not; declare it there in the same way"
         if problem:
-            raise InputError(f"{field}.networks", f"has {name!r}, {problem}")
-        generations += [Generation(net.feeds)] * length
-    return alternating(generations, len(generations))
+            raise InputError(f"{FIELD}.networks", f"has {name!r}, {problem}")
+        generations.append(Generation(net.feeds))
+    count = len(generations)
+    if given.order == "periodic":
+        lengths = [1] * count if given.lengths is None else given.lengths
+        return alternating(
+            [g for g, length in zip(generations, lengths, strict=True) for _ in range(length)],
+            sum(lengths),
+        )
+    law: dict[str, Any] = {"transition": given.transition}
+    if given.order == "random":
+        law = {"probabilities": given.probabilities or [1 / count] * count}
+    return Drawn(*ordered(generations), **law, paths=cast(Paths, given.paths))  # which it checks
+
+
+def _check_order(given: SwitchingTable) -> None:
+    """Raise InputError for an order that is none, or for fields of another one."""
+    if given.order not in ORDERS:
+        hint = did_you_mean(given.order, ORDERS)
+        raise InputError(f"{FIELD}.order", f"is {given.order!r}, not one of {tuple(ORDERS)}{hint}")
+    for order, name in ORDERS.items():
+        if order != given.order and getattr(given, name) is not None:
+            problem = f"is for order = {order!r}, not {given.order!r}; leave it out"
+            raise InputError(f"{FIELD}.{name}", problem)
+    if given.order == "periodic" and given.paths != "own":
+        raise InputError(f"{FIELD}.paths", "is for networks that are drawn; leave it out")
+    if given.order == "markov" and given.transition is None:
+        raise InputError(f"{FIELD}.transition", "is missing; give a row for each network")
+    count = len(given.networks or ())
+    if given.lengths is not None:
+        if len(given.lengths) != count:
+            many = how_many(count, "number")
+            raise InputError(
+                f"{FIELD}.lengths", f"has {len(given.lengths)}; give {many}, as networks"
+            )
+        if sum(given.lengths) > MOST_GENERATIONS:
+            raise InputError(f"{FIELD}.lengths", f"are above {MOST_GENERATIONS:,} together")
 
 
 def _feed(table: FeedTable, field: str) -> Feed:

@@ -94,7 +94,11 @@ def _foreign(kind: type) -> list[type]:
 
 def _settings(thing: Any) -> dict[str, Any]:
     if dataclasses.is_dataclass(thing):
-        return {field.name: getattr(thing, field.name) for field in dataclasses.fields(thing)}
+        return {
+            field.name: getattr(thing, field.name)
+            for field in dataclasses.fields(thing)
+            if not field.metadata.get("later") or getattr(thing, field.name) != field.default
+        }
     if not hasattr(thing, "__dict__"):
         raise InputError(
             "estimator", f"is {type(thing).__name__} without a __dict__; leave out its __slots__"

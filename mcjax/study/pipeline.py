@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mcjax.errors import InputError, naming
+from mcjax.estimators.starts import PARENTS
 from mcjax.models.names import MOST_PARAMETERS, check_family, is_least_squares
 from mcjax.network.network import Network
 from mcjax.numbers import how_many
 from mcjax.study.networks import read_content
 from mcjax.study.sources import read_covariance, read_own_covariances
-from mcjax.study.tables import CovariateTable
+from mcjax.study.tables import CovariateTable, DesignTable
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -62,6 +63,10 @@ class Pipeline(NamedTuple):
         depends on a model that is no regression, or missing.
     modelled : bool
         Whether the file has a model.
+    design : DesignTable or None
+        What is asked of its real data.
+    steps : bool
+        Whether fits take steps from a start, so that the diagnosis depends on the model.
     """
 
     network: Network
@@ -69,6 +74,8 @@ class Pipeline(NamedTuple):
     regression: Regression | None = None
     differs: bool = False
     modelled: bool = False
+    steps: bool = False
+    design: DesignTable | None = None
 
 
 def read_pipeline(path: Path) -> Pipeline:
@@ -83,16 +90,19 @@ def read_pipeline(path: Path) -> Pipeline:
     if content is None:
         return Pipeline(net, note)
     family, covariates = content.family or {}, content.covariates or CovariateTable()
+    asked = content.design
+    steps = (content.estimator or {}).get("start", PARENTS) != PARENTS
     with naming(path):
         if content.family is not None:
             check_family(family)
-            if is_least_squares(family) and not net.selections:
+            if is_least_squares(family) and not net.selections and not steps:
                 regression = _regression(net, family, covariates)
-                return Pipeline(net, note, regression, modelled=True)
+                return Pipeline(net, note, regression, modelled=True, design=asked)
     differs = bool(net.selections or covariates.models)
     if not family:
-        return Pipeline(net, note, differs=differs)
-    return Pipeline(net, note, differs=differs or _differs(net, family), modelled=True)
+        return Pipeline(net, note, differs=differs, steps=steps, design=asked)
+    differs = differs or steps or _differs(net, family)
+    return Pipeline(net, note, differs=differs, modelled=True, steps=steps, design=asked)
 
 
 def _regression(net: Network, family: Mapping[str, Any], covariates: CovariateTable) -> Regression:

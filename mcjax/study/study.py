@@ -13,9 +13,11 @@ import numpy as np
 from mcjax.arguments import checked, checked_fields
 from mcjax.calls import explained
 from mcjax.errors import InputError, did_you_mean
+from mcjax.estimators.starts import Starts, starts_of
 from mcjax.network import Network
 from mcjax.numbers import how_many
 from mcjax.study.counts import check_rows, check_size
+from mcjax.study.followed import followed
 from mcjax.study.quantities import check_quantities
 from mcjax.study.selections import check_selections
 from mcjax.study.sources import (
@@ -133,6 +135,11 @@ class Condition(Summarised):
         return self.chosen_estimator is None or self.chosen_estimator.minimises
 
     @cached_property
+    def starts(self) -> Starts | None:
+        """Return where fits begin; None if at the weighted mean of the parameters behind data."""
+        return starts_of(self.chosen_estimator, self.network, len(self.theta))
+
+    @cached_property
     def sources(self) -> SourceLaws:
         """Return the distributions of the real sources."""
         return source_laws(self.network, self.model, self.theta, self.covariance)
@@ -147,7 +154,8 @@ class Study(Summarised):
     Attributes
     ----------
     conditions : tuple of Condition
-        The conditions, with distinct names.
+        The conditions, with distinct names. Networks that all chains of one draw in common are
+        drawn by the study.
     generations : int
         Number T of generations after generation 0.
     chains : int
@@ -245,6 +253,8 @@ class Study(Summarised):
             raise InputError("run.chains", f"is {self.chains}; give at most {MOST_CHAINS}")
         for made in self.conditions:
             check_size(made, self.generations)
+        known = tuple(followed(made, self.generations) for made in self.conditions)
+        object.__setattr__(self, "conditions", known)
 
 
 @checked
@@ -297,8 +307,9 @@ def condition(
         If the truth is not finite or not valid for the model, the covariance is not a valid matrix,
         a fit would have too few rows or covariates that do not determine its parameters, a source
         does not suit the model, the seed is out of range, the design is unknown, or the estimator
-        does not add the model's penalty. Also if ``own_covariances`` is no mapping, or the
-        memory is a subsample, whose rows all have ``covariance``.
+        does not add the model's penalty or has a start that does not suit the network. Also if
+        ``own_covariances`` is no mapping, or the memory is a subsample, whose rows all have
+        ``covariance``.
 
     Examples
     --------
@@ -354,6 +365,7 @@ def condition(
         if not model.shrinkage:  # which determines every parameter
             check_determined(network, laws, own)
     check_selections(network, model, truth, design)
+    starts_of(model.estimator if estimator is None else estimator, network, p)
     model = replace(model, params=_read_only(model.params))
     shown = label if name is None else name
     return Condition(

@@ -12,6 +12,7 @@ import msgspec
 from mcjax.numbers import MOST
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=MOST)]
+Rows = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
 Size = Annotated[int, msgspec.Meta(ge=1, lt=2**31)]
 Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
@@ -38,6 +39,9 @@ class FeedTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "f
     """The first generation in which it is active."""
     until: Count | None = None
     """The last generation in which it may be active; none unless given."""
+    probability: float = 1.0
+    """The probability that it is active, drawn anew in each generation, independently of other
+    feeds. For `feeds` without the three fields above."""
 
 
 class SourceTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -62,14 +66,24 @@ class SourceTable(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class SwitchingTable(msgspec.Struct, forbid_unknown_fields=True):
-    """``[network.switching]``: networks that take turns."""
+    """``[network.switching]``: networks that take turns, or of which one is drawn."""
 
-    networks: Annotated[list[str], msgspec.Meta(min_length=1)]
-    """Files, relative to the study. They have the same models, and only their feeds count."""
+    networks: Annotated[list[str], msgspec.Meta(min_length=1)] | None = None
+    """Files, relative to the study. They have the same models, and only their feeds count. Needed
+    unless feeds have a `probability`, of which this table then gives the `paths`."""
     order: str = "periodic"
-    """`periodic`: one after the other, again and again."""
+    """`periodic`: one after the other, again and again. `random`: each generation draws one,
+    independently. `markov`: each generation draws one by that of the generation before."""
     lengths: list[Count] | None = None
-    """Generations of each; 1 each unless given."""
+    """With `periodic`: generations of each; 1 each unless given."""
+    probabilities: list[float] | None = None
+    """With `random`: the probability of each; all are alike unless given."""
+    transition: list[list[float]] | None = None
+    """With `markov`: for each network, a row, the probabilities that each network follows it. The
+    first one is drawn from the stationary distribution."""
+    paths: str = "own"
+    """Unless `periodic`: `own`: every chain draws its own networks. `common`: all chains of a
+    condition have the same."""
 
 
 class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -103,7 +117,7 @@ class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
     growth: float = 0.0
     """Each feed of generation t provides `samples` × t^`growth` observations, rounded; 0 to 10."""
     switching: SwitchingTable | None = None
-    """Networks that take turns, in place of `feeds`."""
+    """Networks that take turns or are drawn, in place of `feeds`."""
     topology: str | None = None
     """In place of `feeds`: `self_loop`, `chain`, `ring`, `star`, `complete`, `random_directed` or
     `stochastic_block`. The fields below belong to it."""
@@ -229,6 +243,28 @@ class SurveyTable(msgspec.Struct, forbid_unknown_fields=True):
     """Networks that are simulated, and saved, together."""
 
 
+class DesignTable(msgspec.Struct, forbid_unknown_fields=True):
+    """``[design]``: how much real data there may be, or how small errors must be."""
+
+    budget: float | None = None
+    """What real rows may cost in a generation, those of `at_least` included. This or `targets`."""
+    targets: float | dict[str, float] | None = None
+    """In place of `budget`: the largest error of each model in the long run, as `diagnose` shows
+    it; a number for all, or a table by model name. Found are the cheapest real rows that keep to
+    it."""
+    objective: str | dict[str, float] | None = None
+    """With `budget`, what is made small: `mean`, the mean error of the models (unless given);
+    `max`, the largest one; or a table of weights by model name, the sum of the errors with these
+    weights. Models that neither have a weight nor feed one that has get no more than `at_least`."""
+    costs: float | dict[str, float] = 1.0
+    """Cost of a real row; a number, or a table by model name, 1 for others."""
+    at_least: Rows | dict[str, Rows] = 0
+    """Real rows that a model reads in any case; a number, or a table by model name, 0 for others.
+    The real feeds of the file are replaced, whatever their size."""
+    at_most: Rows | dict[str, Rows] | None = None
+    """Largest number of real rows of a model; a number, or a table by model name."""
+
+
 class StudyFile(msgspec.Struct, forbid_unknown_fields=True):
     """A whole study file."""
 
@@ -248,6 +284,8 @@ class StudyFile(msgspec.Struct, forbid_unknown_fields=True):
     """Lists of values; every combination is a condition."""
     survey: SurveyTable | None = None
     """In place of a network and a family: every network of a few models."""
+    design: DesignTable | None = None
+    """What `mcjax design` asks for; other commands leave it out."""
 
 
 TABLES: dict[str, type[msgspec.Struct]] = {
@@ -262,5 +300,6 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "run": RunTable,
     "grid": GridTable,
     "survey": SurveyTable,
+    "design": DesignTable,
 }
 """The tables by their dotted names; that of the whole file has none."""

@@ -74,6 +74,7 @@ def called(*arguments):
     return CliRunner().invoke(cli, ["bench", *map(str, arguments)], catch_exceptions=False)
 
 
+@pytest.mark.system
 def test_a_run_is_kept_and_printed(small, tmp_path):
     path = tmp_path / "here.json"
     done = called("--quick", "--json", "--out", path)

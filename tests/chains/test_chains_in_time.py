@@ -64,6 +64,7 @@ def test_fast_path_and_reference_agree():
         np.testing.assert_allclose(fast[name][0], reference[name][0], atol=1e-6)
 
 
+@pytest.mark.system
 def test_a_timeline_is_the_same_beside_others():
     """Lanes of one program have timelines of their own."""
     study = study_of(TIMELINES, linear())
@@ -74,6 +75,7 @@ def test_a_timeline_is_the_same_beside_others():
         np.testing.assert_allclose(alone[name][0], together[name][0], rtol=1e-12)
 
 
+@pytest.mark.by_default("growing-auto", "growing-reference")
 @pytest.mark.parametrize("path", ["auto", "reference"])
 @pytest.mark.parametrize("name", TIMELINES)
 def test_estimates_are_least_squares_of_the_rows_of_each_generation(name, path):
@@ -98,6 +100,7 @@ def test_estimates_are_least_squares_of_the_rows_of_each_generation(name, path):
             np.testing.assert_allclose(found.theta[t, i], theta, atol=1e-9)
 
 
+@pytest.mark.system
 def test_a_pool_is_of_what_each_generation_fed():
     """The score over all rows so far is zero."""
     study = study_of({"cycle": TIMELINES["cycle"]}, logistic(), memory="accumulate")
@@ -139,6 +142,7 @@ SOURCED = {
 }
 
 
+@pytest.mark.by_default("cycle-pools")
 @pytest.mark.parametrize("estimator", [None, Newton()], ids=["sums", "pools"])
 @pytest.mark.parametrize("name", SOURCED)
 def test_pools_of_several_sources(name, estimator):
@@ -172,6 +176,7 @@ def test_pools_of_several_sources(name, estimator):
     assert len({rows.tobytes() for rows in public.values()}) == 5  # new ones each time
 
 
+@pytest.mark.by_default("auto")
 @pytest.mark.parametrize("sampling", ["auto", "rows"])
 def test_moments_are_those_of_the_exact_law(sampling, z_limit):
     """Sufficient statistics, which are other draws than rows, against the law; and rows too."""

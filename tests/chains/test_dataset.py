@@ -161,6 +161,7 @@ def test_generation_zero_is_real():
         assert (np.abs(residual(rows, "real")) < 8 * NOISE).all()
 
 
+@pytest.mark.statistical
 def test_real_labels_follow_the_real_law():
     """Wild noise in the real source, none to speak of in what models say."""
     wild = linear(
@@ -325,6 +326,7 @@ def normals():
     return streams(complete())
 
 
+@pytest.mark.statistical
 def test_rows_are_standard_normal(normals, z_limit):
     """Means, variances, covariances and each marginal law, over all streams."""
     z = normals.reshape(-1, P + 1)

@@ -94,12 +94,13 @@ def compare(model, network, p, precision, generations=2, chains=24, **options):
     return status
 
 
+@pytest.mark.by_default("ridge-mixed-1")
 @pytest.mark.parametrize(
     ("name", "precision", "p"),
     [
         ("poisson", "float32", 2),
         ("logistic", "float32", 12),
-        pytest.param("quantile", "mixed", 3, marks=pytest.mark.system),
+        ("quantile", "mixed", 3),
         ("ridge", "mixed", 1),
         ("ridge logistic", "mixed", 9),
     ],
@@ -130,6 +131,7 @@ def keeping(first, second):
     )
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("name", "selections"),
     [
@@ -146,6 +148,7 @@ def test_selections(name, selections):
     assert (status == Status.CONVERGED).mean() > 0.99
 
 
+@pytest.mark.system
 def test_a_fit_that_lacks_rows_does_not_hold_up_others():
     """A verifier that accepts nothing of one model's data; chains of the other run on."""
     net = build_network(
@@ -181,6 +184,7 @@ def test_designs_and_growing_samples(design):
     compare(FAMILIES["logistic"], net, 2, "mixed", design=design)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("ridge", [1e-4, 0.1])
 def test_penalised_fits_of_separable_labels(ridge):
     """Few rows of one loop, most of which lose their estimate without a penalty."""
@@ -190,6 +194,7 @@ def test_penalised_fits_of_separable_labels(ridge):
     assert (status == Status.CONVERGED).all()
 
 
+@pytest.mark.system
 def test_statuses():
     """Few rows of one loop: separation, and all that follows from it."""
     net = topologies.self_loop(samples=8, initial=8)

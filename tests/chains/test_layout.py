@@ -161,6 +161,7 @@ PHASES = (
 )
 
 
+@pytest.mark.by_default("11")
 @pytest.mark.parametrize("padded", [3, 5, FEW + 3])
 def test_feeds_of_each_generation(padded):
     """Found by comparisons or, among many, by number; the same for lanes of unlike timelines."""

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from mcjax import api
 from mcjax.chains.layout import Feeds, network_arrays, shape_of
@@ -33,6 +34,7 @@ def study(net=NET, model=None, **options):
     return Study((one,), **({"generations": 4, "chains": 64} | options))
 
 
+@pytest.mark.system
 def test_a_lost_parent_is_missing_from_the_pool():
     """What reads a model without an estimate has none either, from then on."""
     net = build_network(
@@ -47,6 +49,7 @@ def test_a_lost_parent_is_missing_from_the_pool():
     assert fits[4, 1, Status.PARENT_FAILED] == lost
 
 
+@pytest.mark.system
 def test_bits_do_not_depend_on_company():
     """Alone, in a chunk, and among more chains."""
     one = study(replace(NET, memory="subsample"))
@@ -64,6 +67,7 @@ def test_programs_hold_the_whole_pool():
     assert isinstance(network_arrays(NET, shape_of([NET])).feeds, Feeds)
 
 
+@pytest.mark.system
 def test_networks_of_different_size_in_one_program():
     """Models of padding have no pool to draw from; the others' estimates stay as they are."""
     nets = [topologies.ring(size, samples=30, initial=30, memory="subsample") for size in (1, 3)]

@@ -37,6 +37,7 @@ CASES = [
 ]
 
 
+@pytest.mark.by_default("gaussian-replace")
 @pytest.mark.parametrize(("name", "memory"), CASES)
 def test_a_fit_is_that_of_its_rows(name, memory):
     model, theta, options = FAMILIES[name]
@@ -64,6 +65,7 @@ def test_a_fit_is_that_of_its_rows(name, memory):
             assert found.status[t, i] == Status.CONVERGED
 
 
+@pytest.mark.system
 def test_sums_lose_no_digits_far_from_zero():
     """A mean of 1e8 standard deviations, whose squares a double could not tell apart."""
     net = topologies.self_loop(samples=20, initial=20)
@@ -86,6 +88,7 @@ def test_linear_regression_fits_sums_only_where_they_accumulate():
     assert chosen(gaussian(), [0.0, 1.0], "replace") == SufficientStatistics()
 
 
+@pytest.mark.system
 def test_what_loses_a_generation_is_lost():
     net = build_network("abc", [("a", "b", 5), ("b", "c", 5)], 5, memory="accumulate")
     singular = condition(net, linear(), [1.0, 1.0], covariance=[[1.0, 1.0], [1.0, 1.0]])

@@ -33,6 +33,7 @@ def results(loss, stated, sample=coin):
     return {result.name: result for result in results_of(Case(study.conditions[0], study))}
 
 
+@pytest.mark.system
 def test_the_right_curvature_passes():
     assert results(logistic, of_logistic)["log_curvature"].passed
 

@@ -391,6 +391,7 @@ def test_a_score_without_a_variance_is_judged_by_no_law(loss, sample):
     assert "no finite variance" in predictions.inapplicable["first_order"]
 
 
+@pytest.mark.system
 def test_a_law_of_ones_own_may_speak_of_a_loss_that_aims_elsewhere():
     study = study_of(lambda t, x, y: squared(t, x, y) + 0.1 * t[1])
 

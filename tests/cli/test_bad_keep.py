@@ -191,6 +191,7 @@ def test_real_data_have_no_temperature_and_no_tails(command, tmp_path, call):
         refused(call, path, f"network.feeds[0].keep.{entry}", sentence, command)
 
 
+@pytest.mark.system
 def test_generation_0(tmp_path, call):
     """Its feeds may be selected like others, where that means something."""
     first = '\n[[network.first]]\nfrom = "real"\nto = "a"\nsamples = 100\nkeep = {}\n[family]'

@@ -25,6 +25,7 @@ def own(tmp_path, study_file):
     return write
 
 
+@pytest.mark.system
 def test_all_that_is_checked_of_a_study(own, study_file, call, call_json):
     own(LOSS + SAMPLE)
     status, found = call_json("check", study_file)

@@ -251,6 +251,7 @@ def test_predict_of_a_grid(study_file, call_json, call):
     assert "family=poisson: first_order" in call("predict", study_file)[1]
 
 
+@pytest.mark.system
 def test_figures_leave_pdf_png_and_data(tmp_path, call):
     status, out, _ = call("figures", "flip", "--out", tmp_path, "--chains", 64)
     assert status == 0

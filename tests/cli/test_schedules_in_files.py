@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from mcjax.cli.main import cli, run
 from mcjax.errors import InputError
-from mcjax.network import REAL, Feed, Generation, build_network
+from mcjax.network import REAL, Drawn, Feed, Generation, build_network
 from mcjax.study.networks import read_network
 
 ALTERNATING = """
@@ -92,7 +92,9 @@ def test_whole_networks_take_turns(tmp_path):
     file.write_text(f"[network]\n{pair}{turns}lengths = [1, 2]\n")
     assert read_network(file).later.turns == 3
     mistakes = {
-        'order = "random"': "network.switching.order: is 'random'; give 'periodic'",
+        'order = "often"': "network.switching.order: is 'often', not one of",
+        'paths = "common"': "network.switching.paths: is for networks that are drawn; leave it out",
+        "transition = [[1.0]]": "network.switching.transition: is for order = 'markov', not 'per",
         "lengths = [1]": "network.switching.lengths: has 1; give 2 numbers",
         "lengths = [1, 10000]": "network.switching.lengths: are above 10,000 together",
     }
@@ -107,3 +109,108 @@ def test_whole_networks_take_turns(tmp_path):
     file.write_text(f"[network]\n{pair}{turns}".replace("day.toml", "study.toml"))
     with pytest.raises(InputError, match="in a file that another one names"):
         read_network(file)
+
+
+PAIR = 'models = ["a", "b"]\ninitial = 20\n'
+ONE = 'feeds = [{ from = "real", to = "a", samples = 20 }]\n'
+OTHER = 'feeds = [{ from = "a", to = "b", samples = 20 }]\n'
+
+
+def switching(folder, lines):
+    """A study whose networks switch as these lines say."""
+    for name, feeds in (("one", ONE), ("other", OTHER)):
+        (folder / f"{name}.toml").write_text(f"[network]\n{PAIR}{feeds}")
+    file = folder / "study.toml"
+    networks = 'networks = ["one.toml", "other.toml"]\n'
+    file.write_text(f"[network]\n{PAIR}[network.switching]\n{networks}{lines}\n")
+    return file
+
+
+def test_networks_are_drawn(tmp_path):
+    one, other = (Generation([Feed(*ends, 20)]) for ends in ((REAL, "a"), ("a", "b")))
+    laws = {
+        'order = "random"': {"probabilities": [0.5, 0.5]},
+        'order = "random"\nprobabilities = [0.7, 0.3]\npaths = "common"': {
+            "probabilities": [0.7, 0.3],
+            "paths": "common",
+        },
+        'order = "markov"\ntransition = [[0.9, 0.1], [1, 0]]': {
+            "transition": [[0.9, 0.1], [1.0, 0.0]]
+        },
+    }
+    for lines, law in laws.items():
+        assert read_network(switching(tmp_path, lines)).later == Drawn(one, other, **law)
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        ('order = "random"\nprobabilities = [0.5]', "probabilities: has 1 number; give 2"),
+        ('order = "random"\nprobabilities = [0.5, 0.4]', "probabilities: has [0.5, 0.4]; give"),
+        ('order = "random"\nprobabilities = [1.0, 0.0]', "probabilities: has a 0; leave out"),
+        ('order = "random"\nprobabilities = [nan, 0.5]', "probabilities: has [nan, 0.5]; give"),
+        ('order = "random"\nlengths = [1, 2]', "lengths: is for order = 'periodic', not 'random'"),
+        ('order = "random"\npaths = "all"', "paths: is 'all', not one of"),
+        ('order = "markov"', "transition: is missing; give a row for each network"),
+        ('order = "markov"\ntransition = [[0, 1]]', "transition: has 1 row; give 2"),
+        ('order = "markov"\ntransition = [[0, 1], [1]]', "transition: has 1 number in a row"),
+        ('order = "markov"\ntransition = [[0, 1], [0, 1]]', "transition: never leads from"),
+    ],
+)
+def test_laws_of_networks_that_are_none(lines, sentence, tmp_path, capsys, monkeypatch):
+    file = switching(tmp_path, lines)
+    monkeypatch.setattr("sys.argv", ["mcjax", "diagnose", str(file)])
+    with pytest.raises(SystemExit) as ended:
+        run()
+    assert ended.value.code == 2
+    assert f"{file}: network.switching.{sentence}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("probability = 0", "network.feeds[0].probability: is 0.0; give a number above 0"),
+        ("probability = 1.5", "network.feeds[0].probability: is 1.5; give a number above 0"),
+        ("probability = 0.5", "network.feeds[1]: comes and goes, and others are drawn"),
+        ('probability = "often"', "network.feeds[0].probability: is a text; give a number"),
+    ],
+)
+def test_probabilities_that_are_none(given, sentence, tmp_path, capsys, monkeypatch):
+    file = tmp_path / "study.toml"
+    file.write_text(ALTERNATING.replace("every = 2", given, 1))
+    monkeypatch.setattr("sys.argv", ["mcjax", "diagnose", str(file)])
+    with pytest.raises(SystemExit) as ended:
+        run()
+    assert ended.value.code == 2
+    assert f"{file}: {sentence}" in capsys.readouterr().err
+
+
+def test_where_feeds_are_not_drawn(tmp_path):
+    drawn = Feed("a", "a", 10, probability=0.5)
+    for given, sentence in (
+        ({"first": [Feed(REAL, "a", 10, probability=0.5)]}, r"first\[0\]: is of generation 0"),
+        ({"growth": 1.0, "initial": 10}, "network.growth"),
+        ({"memory": "accumulate", "initial": 10}, "network.memory: is 'accumulate', and feeds are"),
+        ({"paths": "each", "initial": 10}, "network.switching.paths: is 'each', not one of"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            build_network("a", [drawn], **given)
+    with pytest.raises(InputError, match=r"switching\.paths: is for feeds with a prob"):
+        build_network("a", [Feed("a", "a", 10)], 10, paths="common")
+    with pytest.raises(InputError, match="have a probability 11 times; give it to at most 10"):
+        build_network("a", [drawn] * 11, 10)
+    with pytest.raises(InputError, match="comes and goes"):
+        Generation([drawn])
+    file = tmp_path / "study.toml"
+    feeds = ONE.replace("20 }", "20, probability = 0.5 }")
+    alone = "[network.switching]\n"
+    file.write_text(f'[network]\n{PAIR}{feeds}{alone}paths = "common"\n')
+    assert read_network(file).later.paths == "common"
+    for line, sentence in (
+        ("", "networks: is missing; give the files of networks"),
+        ('order = "random"', "networks: is missing; give the files of networks"),
+        ("probabilities = [1.0]", "probabilities: is for networks, which are not given"),
+    ):
+        file.write_text(f"[network]\n{PAIR}{feeds}{alone}{line}\n")
+        with pytest.raises(InputError, match=f"network.switching.{sentence}"):
+            read_network(file)

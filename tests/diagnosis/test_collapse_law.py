@@ -68,6 +68,7 @@ def compare(net: Network, diagnosis: Diagnosis) -> None:
             assert verdict.growth is None
 
 
+@pytest.mark.system
 def test_verdict_growth_and_limit_on_random_networks(networks):
     seen: collections.Counter[str] = collections.Counter()
     for net in networks:
@@ -165,6 +166,7 @@ def test_law_in_graph_terms(networks):
         assert right(net) == Recursion(net).diverges().tolist()
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("law", WRONG)
 def test_wrong_laws_are_refuted(networks, law):
     wrong = sum(WRONG[law](net) != Recursion(net).diverges().tolist() for net in networks[:200])
@@ -260,7 +262,7 @@ def test_json_is_plain():
     assert plain["explosions"] == []
     assert plain["inapplicable"] is None
     parts = {"collapses", "models", "unstable_sources", "repairs", "flips", "finite_sample"}
-    assert set(plain) == parts | {"explosions", "inapplicable"}
+    assert set(plain) == parts | {"explosions", "inapplicable", "drawn", "in_any_order"}
 
 
 def test_unresolvable_limit_is_null():
@@ -314,6 +316,7 @@ def calls_of(net: Network) -> int:
     return pstats.Stats(profile).total_calls
 
 
+@pytest.mark.by_default("0-False")
 @pytest.mark.parametrize(("ring", "real"), [(0, True), (0, False), (50, True), (400, False)])
 def test_work_grows_linearly_with_models_and_feeds(monkeypatch, ring, real):
     """Without an eigenvalue problem of the whole network, too."""

@@ -32,6 +32,7 @@ def new_feeds(net: Network) -> list[tuple[str, str]]:
     return [e for e in itertools.product(net.models, net.models) if e not in existing]
 
 
+@pytest.mark.system
 def test_flips_are_exactly_the_feeds_that_flip(networks):
     by_reason = {"from a collapsed model": 0, "onto a frozen reader": 0, "closes": 0, "loop": 0}
     for net in networks:
@@ -49,6 +50,7 @@ def test_flips_are_exactly_the_feeds_that_flip(networks):
     assert all(count >= 20 for count in by_reason.values()), by_reason
 
 
+@pytest.mark.system
 def test_repairs_suffice_and_fewer_do_not(networks):
     counts = np.zeros(3, int)
     for net in networks:

@@ -95,6 +95,7 @@ def networks(count, seed=0):
         made += 1
 
 
+@pytest.mark.system
 def test_diagnosis_and_first_order_law_agree():
     """On who collapses, how fast, and where the others settle."""
     collapsed = partly = 0

@@ -170,6 +170,7 @@ def random_regression(rng):
     return made, dense_transition(net, whole, real | {"real": np.eye(p)})
 
 
+@pytest.mark.system
 def test_radii_of_random_regressions():
     """200 networks of different covariates, against the eigenvalues of dense matrices."""
     rng, made, exploding, anchored = np.random.default_rng(0), 0, 0, 0

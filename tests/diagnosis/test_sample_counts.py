@@ -164,6 +164,7 @@ def test_a_cure_for_every_component_that_does_not_settle():
                 assert radius == pytest.approx(radius_of(counts, p), rel=1e-7)
 
 
+@pytest.mark.system
 def test_the_smallest_real_feed_of_all():
     """One sample less settles nothing, whoever reads it; of the cure's reader, those real samples
     that it has now are included."""

@@ -212,6 +212,7 @@ def test_what_readers_keep_leaves_noise_open():
     assert "data selected" in diagnosis.inapplicable
 
 
+@pytest.mark.system
 def test_ten_thousand_models_in_twelve_phases():
     rng = np.random.default_rng(3)
     names = [str(i) for i in range(10_000)]

@@ -60,6 +60,7 @@ def run(folder, count, seed):
     assert seen["explodes"] > count / 30
 
 
+@pytest.mark.system
 def test_generated_files(tmp_path):
     run(tmp_path, 30, 3)
 

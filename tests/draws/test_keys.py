@@ -21,6 +21,7 @@ DRAWS = {
 }
 
 
+@pytest.mark.by_default("uniform", "normal", "scalar", "split")
 @pytest.mark.parametrize("name", DRAWS)
 def test_draws_are_those_of_jax(name):
     theirs = jax.random.wrap_key_data(jnp.stack(WORDS), impl="threefry2x32")

@@ -19,6 +19,7 @@ def draw(size, count, samples=SAMPLES, seed=0):
     )
 
 
+@pytest.mark.by_default("2", "10", "101", "4097")
 @pytest.mark.parametrize("size", [1, 2, 3, 10, 99, 100, 101, 4097, 100_000])
 def test_a_permutation(size):
     for row in draw(size, size, samples=3):

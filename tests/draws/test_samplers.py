@@ -48,6 +48,7 @@ LAWS = {
 }
 
 
+@pytest.mark.statistical
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", LAWS)
 def test_law(name, dtype):

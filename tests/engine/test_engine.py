@@ -63,6 +63,7 @@ def compilations():
     jax.monitoring.unregister_event_duration_listener(listen)
 
 
+@pytest.mark.system
 def test_one_program_serves_all(compilations):
     """4 topologies x 4 sample sizes x 128 seeds; then other seeds, thresholds, weights and
     networks of the same size."""
@@ -86,6 +87,7 @@ def test_one_program_serves_all(compilations):
     assert len(compilations) == 2
 
 
+@pytest.mark.system
 def test_penalties_share_a_program(compilations):
     conditions = [
         condition(networks()["ring"], penalised(logistic(), ridge=ridge), THETA, label=f"{ridge}")
@@ -100,6 +102,7 @@ def test_penalties_share_a_program(compilations):
     assert np.abs(means[0]).max() < np.abs(means[2]).min()  # the penalties are not one
 
 
+@pytest.mark.by_default("linear")
 @pytest.mark.parametrize("name", FAMILIES)
 def test_chunks_and_replay_are_bit_equal(name):
     study = grid(FAMILIES[name], scales=(1,), chains=100)
@@ -111,6 +114,7 @@ def test_chunks_and_replay_are_bit_equal(name):
         np.testing.assert_array_equal(alone.theta, small[k][chain])
 
 
+@pytest.mark.system
 def test_no_bit_depends_on_the_place_in_a_block():
     """Rows that fill no whole vectors: the last of a block run one by one, those of a chain by
     itself do not."""
@@ -145,6 +149,7 @@ def test_more_chains_than_asked_for_are_kept():
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.by_default("linear")
 @pytest.mark.parametrize("name", FAMILIES)
 def test_padding_changes_rounding_at_most(name):
     """A condition alone, and beside larger ones: the same draws, estimates to the tolerance of a
@@ -205,6 +210,7 @@ def failing(name):
     return condition(net, linear(), THETA, covariance=[[1.0, 1.0], [1.0, 1.0]])
 
 
+@pytest.mark.by_default("separated")
 @pytest.mark.parametrize("name", ["separated", "overflow", "rank_deficient"])
 def test_failures_are_counted_and_harm_no_other_chain(name):
     study = Study((failing(name),), generations=6, chains=64)
@@ -233,6 +239,7 @@ def test_float64_needs_the_switch():
         api.simulate(study)
 
 
+@pytest.mark.by_default("linear")
 @pytest.mark.parametrize("name", FAMILIES)
 def test_float32_leg(name):
     """All in single precision: the same chains to a fraction of their spread."""

@@ -37,6 +37,7 @@ def exhausted(monkeypatch, most, word="RESOURCE_EXHAUSTED: no memory for 1 byte"
     return asked
 
 
+@pytest.mark.system
 def test_half_the_chunk_and_the_same_numbers(study, monkeypatch):
     expected = api.simulate(study)
     asked = exhausted(monkeypatch, 128)

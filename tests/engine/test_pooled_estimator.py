@@ -82,6 +82,7 @@ def test_it_fits_every_real_row_that_a_model_reads_once(design):
     )
 
 
+@pytest.mark.system
 def test_chains_are_the_same_without_it():
     study = study_of(model=logistic())
     [beside], [alone] = (
@@ -132,6 +133,7 @@ def test_a_wrong_pooled_error_is_refuted():
         assert {cell.verdict for cell in found.cells} == {REFUTED}
 
 
+@pytest.mark.system
 def test_results_without_it_are_not_judged(tmp_path):
     """Of a study that asked for something else, and of folders from before there was any."""
     study = study_of(quantities=("mse",))
@@ -150,6 +152,7 @@ def test_results_without_it_are_not_judged(tmp_path):
         assert NOT_SIMULATED in {cell.note for cell in found.cells}
 
 
+@pytest.mark.system
 def test_chains_that_were_simulated_without_it_are_told_from_lost_ones():
     """A folder continued by a study that does not ask for efficiency."""
     study = study_of(chains=640, generations=1)
@@ -159,6 +162,7 @@ def test_chains_that_were_simulated_without_it_are_told_from_lost_ones():
     assert {cell.note for cell in found.cells} == {NOT_SIMULATED}
 
 
+@pytest.mark.system
 def test_chains_without_any_estimate_are_lost():
     """Few rows of logistic data, which a plane separates in many chains."""
     net = build_network("a", [("a", "a", 6), ("real", "a", 6)], 12)

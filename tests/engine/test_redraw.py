@@ -65,6 +65,7 @@ CASES = {
 }
 
 
+@pytest.mark.by_default("shared")
 @pytest.mark.parametrize("name", CASES)
 def test_refitting_the_data_gives_the_estimates(name):
     label, model, refit, options = CASES[name]
@@ -101,6 +102,7 @@ def test_real_rows_of_every_generation(draws, same):
         assert np.array_equal(x, first[:, : x.shape[1]]) == same
 
 
+@pytest.mark.system
 def test_no_data_where_nothing_was_fitted():
     """Frozen models, and models that read a lost one; a lost model's own data are there."""
     net = build_network("abf", [("a", "a", 8), ("a", "b", 300)], {"a": 8, "b": 300, "f": 300})
@@ -120,6 +122,7 @@ def test_no_data_where_nothing_was_fitted():
     }  # fmt: skip
 
 
+@pytest.mark.system
 def test_separated_data_are_separated():
     """The reason a fit failed can be seen in its data."""
     net = topologies.self_loop(samples=6, initial=6)

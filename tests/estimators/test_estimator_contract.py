@@ -158,7 +158,19 @@ SERVES = {
     "Optax": ("linear", "ridge"),
 }
 FITS = [(name, problem) for name, problems in SERVES.items() for problem in problems]
-every = pytest.mark.parametrize(("name", "problem"), FITS, ids=[f"{n}-{p}" for n, p in FITS])
+BY_DEFAULT = {
+    *(("Newton", "logistic"), ("Newton", "ridge"), ("NewtonByRows", "linear")),
+    *(("NewtonByRows", "ridge logistic"), ("LBFGS", "logistic"), ("QuantileLP", "quantile")),
+    *(("SufficientStatistics", "linear"), ("MinimumNorm", "tall"), ("Optax", "linear")),
+    ("QuantileByRows", "quantile"),
+}
+every = pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        pytest.param(*fit, id="-".join(fit), marks=() if fit in BY_DEFAULT else pytest.mark.system)
+        for fit in FITS
+    ],
+)
 
 
 @cache
@@ -313,6 +325,8 @@ def test_every_estimator_serves_some_problem():
     assert classes == {type(e) for e in ESTIMATORS.values()} - {ByRows}
     assert set(SERVES) == set(ESTIMATORS)
     assert {problem for _, problem in FITS} == set(PROBLEMS)
+    assert {name for name, _ in BY_DEFAULT} == set(ESTIMATORS)
+    assert set(FITS) >= BY_DEFAULT
 
 
 @every
@@ -323,6 +337,7 @@ def test_the_estimate_is_that_of_an_independent_solver(name, problem):
     assert np.abs(theta[0] - theta[1]).max() > 1e-3
 
 
+@pytest.mark.by_default("float64")
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_quantiles_of_labels_on_a_plane(dtype):
     """All residuals are 0 but for rounding, so that every vertex ties with all others."""
@@ -396,6 +411,7 @@ def test_the_estimate_does_not_depend_on_the_start(name, problem):
     np.testing.assert_allclose(theta[:PLAIN], found_by(name, problem)[0][:PLAIN], atol=5e-6)
 
 
+@pytest.mark.by_default("Newton", "SufficientStatistics")
 @pytest.mark.parametrize("name", [n for n, e in ESTIMATORS.items() if not isinstance(e, ByRows)])
 def test_fits_at_once_are_fits_one_by_one(name):
     problem = SERVES[name][0]
@@ -408,6 +424,7 @@ def test_fits_at_once_are_fits_one_by_one(name):
         np.testing.assert_allclose(ravel_pytree(alone.theta)[0], theta[i], rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(("name", "problem"), [(n, problems[0]) for n, problems in SERVES.items()])
 def test_single_precision_is_a_small_part_of_a_standard_error_off(name, problem):
     single = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), data_sets(problem))

@@ -90,6 +90,7 @@ def test_it_says_where_it_does_not_apply(network, model, words):
     assert words in predictions.inapplicable["self_loop"]
 
 
+@pytest.mark.by_default("True-1")
 @pytest.mark.parametrize(("planted", "status"), [(False, 0), (True, 1)])
 def test_it_is_judged_from_a_file(study, tmp_path, planted, status):
     text = FILE.read_text()

@@ -293,6 +293,7 @@ def test_feeds_that_change_against_brute_force(name):
 # ------------------------------------------------------------------------------- the long run
 
 
+@pytest.mark.system
 def test_limits_are_where_models_that_forget_settle():
     one = condition(sourced(), logistic(), [0.8, -0.5], COVARIANCE)
     found = FirstOrder().predict(one, 1)

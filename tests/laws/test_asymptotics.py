@@ -11,11 +11,12 @@ import pytest
 
 from mcjax.laws.collapse.components import strong_components
 from mcjax.laws.collapse.origins import collapse_origins
-from mcjax.laws.first_order.limits import growth, limit, stationary_distribution
+from mcjax.laws.first_order.limits import growth, limit
 from mcjax.laws.first_order.linear_system import LinearSystem
 from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.models.information import UNIT, BatchInformation, Information
 from mcjax.network import REAL, Network, build_network
+from mcjax.network.markov import stationary_distribution
 
 MODES = list(itertools.product(["private", "shared"], ["fresh", "reused"]))
 

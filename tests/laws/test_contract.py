@@ -134,6 +134,7 @@ def test_whoever_chose_the_estimator(law):
             assert law.applies(replace(one, estimator=estimator)) == said
 
 
+@pytest.mark.system
 def test_results_list_no_law_that_nobody_looks_for():
     for name, one in GRID.items():
         found = predict_condition(one, 1, ON_REQUEST)
@@ -217,6 +218,9 @@ def scores(law, factor=1.0):
     return np.abs(np.concatenate([part.ravel() for part in off]))
 
 
+@pytest.mark.by_default(
+    "first_order", "finite_sample", "second_order", "finite_sample_monte_carlo", "extinction"
+)
 @by_law
 def test_chains_agree_and_a_planted_error_is_found(law):
     found = scores(law)

@@ -167,6 +167,7 @@ def test_a_logistic_model_of_ones_own_has_the_law_of_the_built_in_one(name):
         assert np.max(error) < 0.1 * np.abs(number(exact)).max()
 
 
+@pytest.mark.system
 def test_a_normal_model_has_the_exact_errors_of_its_loop():
     """``E s_t = s (1 - 1/n)^(t+1)``, and s_t^2 is multiplied by ``1 - 1/n^2`` on average."""
     n, s, times = 200, 1.5, np.arange(1, 5)
@@ -210,6 +211,7 @@ def test_chains_have_the_second_order_errors_of_a_model_of_two_blocks():
     assert ((seen.mean - law.leading.mse) / error > norm.isf(1e-6)).all()
 
 
+@pytest.mark.system
 def test_it_says_how_far_the_first_order_law_is_off():
     one = replace(case("log2w", 400), model=own_logistic())
     laws = predict_condition(one, 2, ["second_order"]).laws

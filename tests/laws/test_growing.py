@@ -71,6 +71,7 @@ def test_chains_follow_the_exact_law(sampling):
     assert REFUTED in {c.verdict for c in wrong if c.law == "finite_sample"}
 
 
+@pytest.mark.system
 def test_the_counts_of_a_generation():
     net = loop(0.5, n=10)
     assert [net.at(t).feeds[0].samples for t in range(5)] == [10, 10, 14, 17, 20]

@@ -68,6 +68,7 @@ def test_the_law_is_the_recursion_of_its_blocks():
     assert max(abs(np.linalg.eigvals(a))) == pytest.approx(RADIUS, abs=5e-6)
 
 
+@pytest.mark.statistical
 def test_simulated_errors_explode_as_predicted(z_limit):
     """The mean of the error itself grows, because A has an eigenvalue above 1."""
     chains, generations = 4000, 4
@@ -85,6 +86,7 @@ def test_simulated_errors_explode_as_predicted(z_limit):
     assert (grown > 4).all()
 
 
+@pytest.mark.statistical
 def test_verdicts_on_models_with_covariates_of_their_own():
     """The law is verified, and the law that gives all rows one covariance is refuted."""
     own = {"0": [[2.0, 0.0], [0.0, 0.3]]}
@@ -97,6 +99,7 @@ def test_verdicts_on_models_with_covariates_of_their_own():
     assert api.verify(study, theory=theory).verdict == "refuted"
 
 
+@pytest.mark.statistical
 def test_rows_have_the_covariances_of_their_origins(z_limit):
     one = condition(
         build_network(3, [("real", "1", 4000), ("0", "1", 4000), ("2", "1", 4000)], 4000),
@@ -222,6 +225,7 @@ def test_they_are_given_by_model(given):
         condition(net, linear(), [0.0], own_covariances=given)
 
 
+@pytest.mark.system
 def test_a_ridge_determines_what_covariates_do_not():
     net = build_network(1, [("0", "0", 100)], 100)
     flat = {"0": [[1.0, 0.0], [0.0, 0.0]]}

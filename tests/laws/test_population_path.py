@@ -131,6 +131,7 @@ def random_network(rng):
     return build_network(models, feeds, size, sources=[web], draws=draws, real=real)
 
 
+@pytest.mark.system
 def test_where_all_truths_agree_it_is_the_law_around_the_truth():
     rng, models = np.random.default_rng(0), list(MODELS.values())
     for k in range(45):
@@ -263,6 +264,7 @@ def test_noise_at_the_truth_is_refuted(name, z_limit):
 FAR = {"logistic": [-0.8], "huber": [3.0]}
 
 
+@pytest.mark.by_default("logistic")
 @pytest.mark.parametrize("name", FAR)
 def test_the_limit_is_where_the_path_ends(name):
     """Closed loops keep what they have; others forget it, slow ones in thousands of generations."""

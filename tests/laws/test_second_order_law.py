@@ -369,6 +369,7 @@ def test_it_is_judged_only_where_it_is_named():
         api.predict(study, ["second_ordr"])
 
 
+@pytest.mark.system
 def test_commands(tmp_path):
     file = tmp_path / "study.toml"
     file.write_text(FILE)

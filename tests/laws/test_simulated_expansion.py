@@ -89,6 +89,7 @@ def integrals(model, gamma, real=False):
     return np.array([grid.moments(term, 4) for term in terms])
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("own", "known", "gamma"),
     [
@@ -108,6 +109,7 @@ def test_expansions_are_those_in_closed_form(own, known, gamma):
     assert (error < 0.02 * size).all()
 
 
+@pytest.mark.by_default("log2r")
 @pytest.mark.parametrize("name", ["log3", "ring2s", "log2r"])
 def test_a_logistic_model_of_ones_own_has_the_law_of_the_built_in_one(name):
     one = case(name)
@@ -126,6 +128,7 @@ def test_a_logistic_model_of_ones_own_has_the_law_of_the_built_in_one(name):
         assert error.max() < 0.006 * np.abs(number(exact)).max()
 
 
+@pytest.mark.system
 def test_known_values_of_log_cosh_regression():
     found = LAW.predict(replace(case("user2", 100), model=replace(log_cosh(), scores=None)), 6)
     known = np.array([[2.35031, 25.5130], [3.13374, 48.4720]])  # at generations 0 and 6
@@ -244,6 +247,7 @@ def test_real_labels_are_tested_too():
     np.testing.assert_allclose(square, [4, 1], rtol=0.01)
 
 
+@pytest.mark.system
 def test_a_loss_with_kinks_is_refused():
     net = mcjax.build_network("a", [("a", "a", 100)], 100)
     one = mcjax.condition(net, user(huber_loss, normal, "robust"), [1.0, 0.5])

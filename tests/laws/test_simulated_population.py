@@ -95,6 +95,7 @@ def of_own(model, origin, **readers):
     return [moments(population_of(origin, one), **readers) for one in (whole, *parts)]
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("own", "built_in"),
     [

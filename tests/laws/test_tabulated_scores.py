@@ -60,6 +60,7 @@ def moments(model):
     }
 
 
+@pytest.mark.by_default("logistic")
 @pytest.mark.parametrize(
     "model", [logistic(), poisson(), huber(1.5, sigma=1.0)], ids=lambda m: m.name
 )
@@ -125,6 +126,7 @@ def test_penalised_fits_too():
     assert (np.abs(away).max(-1) > 0.01).all()
 
 
+@pytest.mark.system
 def test_diagnoses_follow_the_path_too():
     models = mcjax.penalised(own_logistic(), ridge=0.05), mcjax.penalised(logistic(), ridge=0.05)
     own, built_in = (mcjax.diagnose(far(model)) for model in models)
@@ -132,6 +134,7 @@ def test_diagnoses_follow_the_path_too():
     assert own.inapplicable == built_in.inapplicable == ""
 
 
+@pytest.mark.system
 def test_what_changes_too_quickly_is_refused():
     def steep(eta, y):
         return jnp.logaddexp(0, 30 * (eta - y)) / 30 - eta / 2

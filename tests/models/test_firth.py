@@ -65,6 +65,7 @@ def test_a_model_of_ones_own_is_refused(tmp_path):
         make_model({"file": "mine.py", "predictor": "linear", "penalty": "firth"}, tmp_path)
 
 
+@pytest.mark.system
 def test_a_model_of_ones_own_states_its_curvature():
     def loss(eta, y):
         return jnp.logaddexp(0.0, eta) - y * eta
@@ -120,6 +121,7 @@ def score(name, x, y, weight, theta):
     return x @ (scaled * (y - mu) + hat * relative(mu) / 2)
 
 
+@pytest.mark.by_default("logistic-estimator0", "poisson-estimator1")
 @pytest.mark.parametrize(
     ("name", "estimator"),
     [("logistic", mcjax.Newton()), ("poisson", mcjax.Newton()), ("logistic", mcjax.LBFGS())],
@@ -151,6 +153,7 @@ def fits(model, x, y):
     return all_of_them(jnp.asarray(x), jnp.asarray(y))
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("name", GLMS)
 def test_no_labels_separate(name):
     """All labels on their own side of a plane, or all 0 where means fall for ever."""
@@ -182,6 +185,7 @@ def test_rows_that_do_not_determine_theta_are_told():
     assert found.status[0] == Status.RANK_DEFICIENT
 
 
+@pytest.mark.system
 def test_batches_have_the_penalty_of_all_rows():
     """The step of a batch with it, less that without, is the slope of the penalty of all rows."""
     x, y, weight = data_set("logistic", 0)
@@ -198,6 +202,7 @@ def test_batches_have_the_penalty_of_all_rows():
     np.testing.assert_allclose(found, -np.repeat(slope[None], 4, 0), rtol=1e-6)
 
 
+@pytest.mark.statistical
 def test_chains_of_small_fits_do_not_separate():
     net = mcjax.topologies.self_loop(samples=12, initial=12)
 

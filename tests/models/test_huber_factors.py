@@ -36,6 +36,7 @@ def by_integration(frozen, k):
     return 2 * inside, sum(piece for piece, _ in pieces)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("k", RATIOS)
 @pytest.mark.parametrize("df", STUDENT)
 def test_student_t_against_integration(df, k):

@@ -38,6 +38,7 @@ def pseudo_inverse(data, i):
     return np.linalg.pinv(x.T * root[:, None]) @ (root * y)
 
 
+@pytest.mark.by_default("5-4")
 @pytest.mark.parametrize(
     ("p", "rows"),
     [(5, 4), (20, 20), (20, 25)],

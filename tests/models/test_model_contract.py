@@ -116,7 +116,8 @@ def cases():
         noisy = "noise" in inspect.signature(family).parameters
         for number, noise in enumerate(NOISES if noisy else [{}]):
             case = Case(name, ARGUMENTS.get(name, {}) | noise)
-            yield pytest.param(case, id=f"{name}-{number}" if noisy else name)
+            marks = [pytest.mark.system] if number else []
+            yield pytest.param(case, id=f"{name}-{number}" if noisy else name, marks=marks)
 
 
 CASES = list(cases())

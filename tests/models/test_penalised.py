@@ -102,6 +102,7 @@ def test_sums_without_the_penalty_are_refused():
         mcjax.condition(LOOP, replace(mcjax.linear(), penalty=Ridge(0.1)), [1.0])
 
 
+@pytest.mark.by_default("estimator0")
 @pytest.mark.parametrize("estimator", [mcjax.Newton(), mcjax.LBFGS()])
 def test_separated_labels_have_a_penalised_estimate(estimator):
     """One covariate, and all labels on its own side: the root of one equation."""

@@ -65,7 +65,7 @@ def test_what_stays():
     assert Growing(DAY, 0.5).lasting == DAY
     assert cycle(DAY, DAY).lasting == DAY
     assert cycle(DAY, NIGHT).lasting is None
-    with pytest.raises(InputError, match="is a cycle"):
+    with pytest.raises(InputError, match="changes for ever"):
         network(cycle(DAY, NIGHT)).feeds  # noqa: B018
     assert Series(NIGHT, DAY, NIGHT, DAY, NIGHT, turns=4) == cycle(NIGHT, DAY)
     with pytest.raises(InputError, match="has 3 turns; give 1 to 2"):

@@ -141,6 +141,7 @@ def test_powers_that_are_left_out_are_told(ax):
     assert ax.get_title("left").endswith(f"first 7 of {claims} claims")
 
 
+@pytest.mark.system
 def test_numbers_of_chains_are_written_out(ax, judged):
     plot.power(judged.study, laws=["first_order"], ax=ax)
     ax.figure.draw_without_rendering()

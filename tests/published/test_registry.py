@@ -84,12 +84,14 @@ def runs():
     return [run_entry(with_fewer_chains(ENTRIES[name])) for name in ("A1", "A10")]
 
 
+@pytest.mark.system
 def test_the_law_is_verified_and_an_error_of_5_percent_refuted(runs):
     results = judge_runs(runs, 0.03)
     assert [(r.cell.verdict, r.planted) for r in results] == [(VERIFIED, REFUTED)] * 2
     assert {r.entry.kind for r in results} == {EXACT, BOUND}
 
 
+@pytest.mark.system
 def test_a_bound_is_one_sided(runs):
     """Far below it is no refutation, unlike far from a number that is claimed."""
     run = runs[1]

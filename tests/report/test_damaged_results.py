@@ -13,19 +13,18 @@ from mcjax.errors import InputError
 from mcjax.report.store import Store
 
 
-@pytest.mark.parametrize("kept", [0, 1, 4, 100, 0.5, -1, -200])
-def test_truncated_tallies_are_named(kept, study, tallies, folder):
+def test_truncated_tallies_are_named(study, tallies, folder):
     """However much is missing; the file is left for its owner to look at."""
     store = Store(folder, study)
     store.save(tallies)
     path = folder / "tallies.npz"
     whole = path.read_bytes()
-    short = whole[: int(len(whole) * kept) if isinstance(kept, float) else kept]
-    path.write_bytes(short)
-    with pytest.raises(InputError, match="is damaged; remove it") as caught:
-        store.load()
-    assert caught.value.file == str(path)
-    assert path.read_bytes() == short
+    for kept in (0, 1, 4, 100, len(whole) // 2, -1, -200):
+        path.write_bytes(whole[:kept])
+        with pytest.raises(InputError, match="is damaged; remove it") as caught:
+            store.load()
+        assert caught.value.file == str(path)
+        assert path.read_bytes() == whole[:kept]
     del caught
     gc.collect()  # a file left open would warn now
 

@@ -146,6 +146,7 @@ def test_results_of_an_estimator_that_nothing_tells_from_others_are_not_kept(tmp
     Store(tmp_path / "results", study(mcjax.logistic(), replace(estimator, name="this one")))
 
 
+@pytest.mark.system
 def test_labelled_results_in_memory_need_no_name():
     one = replace(
         study(mcjax.logistic(), mcjax.Optax(optax.sgd(0.1), steps=3)), generations=0, chains=2

@@ -94,6 +94,7 @@ def assert_holds(labelled, cells):
 # -- values
 
 
+@pytest.mark.system
 def test_every_cell_comes_back(results, labelled):
     cells = results[3].cells
     assert {cell.quantity for cell in cells} > {"mse", "bias", "growth"}
@@ -266,6 +267,7 @@ def test_a_verification_is_the_table_on_disk(results, tmp_path):
     pandas.testing.assert_frame_equal(frame[numbers], kept[numbers])
 
 
+@pytest.mark.system
 def test_the_dataset_has_the_budget_of_the_study_and_not_that_of_a_look(results):
     study, predictions = replace(results[0], chains=300), results[1]  # more than one look
     verification, _ = api.verify_until_decided(study, predictions)

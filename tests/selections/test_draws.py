@@ -66,6 +66,9 @@ def rows_of(example, samples, chains, dtype):
     return np.moveaxis(x, -2, -1).reshape(y.size, -1), y.ravel(), weight.ravel() > 0
 
 
+@pytest.mark.by_default(
+    "best_of 1, gaussian-float32", "flip 1, bernoulli-float32", "top_p 0, categorical-float32"
+)
 @pytest.mark.parametrize(
     "dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.statistical)]
 )
@@ -144,6 +147,7 @@ def test_accepted_rows_are_as_many_as_asked_for():
         assert len(np.unique(own.x)) == own.x.size
 
 
+@pytest.mark.system
 def test_rows_looked_at_are_fewer_when_kept():
     found, whole = single(Verifier(C, 0.4, count="raw")), single(None)
     kept = agrees(whole, 0.4)
@@ -152,6 +156,7 @@ def test_rows_looked_at_are_fewer_when_kept():
     np.testing.assert_array_equal(found.y, whole.y[kept])
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(("keep", "model"), [(WIDE, LINEAR), (Checker(C), logistic())])
 def test_a_row_that_is_accepted_at_once_is_that_of_the_whole_sample(keep, model):
     ours, theirs = (single(own, model=model) for own in (keep, None))
@@ -163,6 +168,7 @@ def test_a_row_that_is_accepted_at_once_is_that_of_the_whole_sample(keep, model)
     assert not np.isin(ours.x[:, ~same], theirs.x).any()
 
 
+@pytest.mark.system
 def test_swapped_labels_belong_to_the_same_covariates():
     ours, theirs, never, always = (
         single(keep, model=logistic()) for keep in (Flip(0.25), None, Flip(0.0), Flip(1.0))
@@ -182,6 +188,7 @@ def test_no_label_or_every_label_is_swapped(flip):
     np.testing.assert_array_equal(swapped, 1 - y if flip else y)
 
 
+@pytest.mark.by_default("model1")
 @pytest.mark.parametrize("model", [logistic(), LINEAR])
 def test_temperature_1_changes_nothing(model):
     ours, theirs = (single(keep, model=model) for keep in (Temperature(1.0), None))
@@ -200,6 +207,7 @@ def equal(a, b):
     return np.array_equal(a.x, b.x) and np.array_equal(a.y, b.y)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("draws", ["private", "shared"])
 def test_a_selection_leaves_the_rows_of_other_feeds(draws):
     feeds = [Feed("0", "0", 50), Feed("real", "0", 40), Feed("0", "1", 50), Feed("1", "1", 40)]
@@ -223,6 +231,7 @@ def test_readers_share_what_they_select_in_the_same_way(draws, other):
         assert disjoint(one, two)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("real", ["fresh", "reused"])
 def test_samples_of_one_edge_are_independent(real):
     """They differ in what is kept, so that none is part of another."""
@@ -245,6 +254,7 @@ def test_what_is_reused_is_selected_once():
     assert agrees(first, 0.4).all()
 
 
+@pytest.mark.system
 def test_rows_do_not_depend_on_who_else_is_drawn():
     """Chains whose rows are accepted early wait for others, and keep what they have."""
     net = build_network(1, [Feed("0", "0", 50, keep=NARROW)], 90)

@@ -97,6 +97,7 @@ def test_its_problems_are_input_errors():
         study(Above(1.0), mcjax.linear())
 
 
+@pytest.mark.system
 def test_without_a_population_nothing_is_known_and_chains_run():
     own = study(EveryOther(), mcjax.logistic(), chains=64, generations=1)
     result = mcjax.verify(own)
@@ -125,6 +126,7 @@ theta = [0.0, 1.0]
     assert feed.keep == Above(0.5)
 
 
+@pytest.mark.system
 def test_the_best_of_labels_that_are_no_numbers_is_refused():
     """There is no best one; the best entry of each place would be a label that nobody gave."""
 

@@ -2,6 +2,8 @@
 
 import json
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import mcjax
@@ -80,6 +82,26 @@ def test_an_optimiser_of_optax(load):
     assert not condition.minimises
 
 
+def test_a_fine_tuned_model(load):
+    """What a file says of starts, batches and decay is what the estimator has."""
+    table = SGD + 'batch_size = 5\nreplacement = true\nweight_decay = 0.5\nstart = { a = "base" }\n'
+    [condition] = load(table + "base = [1, 2.5]\n").conditions
+    found = condition.estimator
+    assert (found.start, found.base, found.replacement) == ((("a", "base"),), (1.0, 2.5), True)
+    assert found.name == "sgd(learning_rate=0.1, weight_decay=0.5)"
+    assert condition.starts.model.tolist() == [-2]
+    assert condition.starts.base.tolist() == [1.0, 2.5]
+
+
+def test_weight_decay_is_decoupled(load):
+    """Each step takes the same share off theta, as AdamW does, also where optax has no decay."""
+    [condition] = load(SGD + "weight_decay = 0.5\nmomentum = 0.9\n").conditions
+    made, theta = condition.estimator.transformation, jnp.array([2.0, -4.0])
+    updates, _ = made.update(jnp.array([1.0, 1.0]), made.init(theta), theta)
+    np.testing.assert_allclose(updates, [-0.1 - 0.1, -0.1 + 0.2], rtol=1e-6)
+
+
+@pytest.mark.system
 def test_no_law_applies_to_an_estimator_that_stops_early(call):
     status, out, _ = call(SGD, "--json")
     found = json.loads(out)
@@ -119,9 +141,52 @@ BAD = {
         "leave it",
     ),
     "no name": ("steps = 3", "estimator.steps: is not a setting", "leave it out"),
+    "start as a number": (SGD + "start = 3", "estimator.start: is 3", "or a table by model"),
+    "unknown start": (SGD + 'start = "onw"', "estimator.start: is 'onw'", "did you mean 'own'?"),
+    "start of no model": (
+        SGD + 'start = { b = "own" }',
+        "estimator.start: names 'b', which is no model",
+        "",
+    ),
+    "start at no model": (
+        SGD + 'start = { a = "b" }',
+        "estimator.start: of model 'a' is 'b'; give 'own', 'base', 'refit'",
+        "name of a model",
+    ),
+    "start in a list": (SGD + "start = [1]", "estimator.start: is [1]", "or a table by model"),
+    "empty start": (SGD + "start = {}", "estimator.start: is {}", "or a table by model"),
+    "base elsewhere": (
+        SGD + 'start = "own"\nbase = [0.0, 0.0]',
+        "estimator.base: is of fits that start there",
+        "add start = 'base'",
+    ),
+    "base of no start": (SGD + "base = [0.0, 0.0]", "estimator.base: is of fits", "'base'"),
+    "short base": (
+        SGD + 'start = "base"\nbase = [0.0]',
+        "estimator.base: has 1 number, and the model 2 parameters",
+        "one for each",
+    ),
+    "base of text": (SGD + 'start = "base"\nbase = "ab"', "estimator.base: is 'ab'", "finite"),
+    "base that is none": (SGD + 'start = "base"\nbase = [0, nan]', "estimator.base", "finite"),
+    "replacement of all": (
+        SGD + "replacement = true",
+        "estimator.replacement: is of batches",
+        "batch_size",
+    ),
+    "replacement as a number": (
+        SGD + "batch_size = 5\nreplacement = 1",
+        "estimator.replacement: is 1",
+        "True or False",
+    ),
+    "decay as text": (SGD + 'weight_decay = "a"', "estimator.weight_decay: is 'a'", "finite"),
+    "start of newton": (
+        'name = "newton"\nstart = "own"',
+        "estimator.start: is not a setting of 'newton'",
+        "leave it",
+    ),
 } | {
     f"no {key}": (f"{SGD}{key} = 3", f"estimator.{key}: is not an argument of optax.sgd", "")
-    for key in ("batches", "start", "state", "first_steps", "models")
+    for key in ("batches", "state", "first_steps", "models")
 }
 
 

@@ -100,6 +100,7 @@ def test_samples_of_trillions_need_no_rows_and_keep_their_law():
         compile_study(Study((condition(net, logistic(), [0.5, -0.5]),), chains=64))
 
 
+@pytest.mark.system
 def test_chains_are_listed_a_part_at_a_time(monkeypatch):
     """Four billion chain numbers would take 16 GB; parts end where tiles do."""
     two = tuple(condition(loop(), linear(), [0.5, -0.5], label=name) for name in "ab")

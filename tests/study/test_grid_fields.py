@@ -40,6 +40,8 @@ FIELDS = {
     ),
     "estimator.steps": (["1", "4"], "steps = 3", "steps = {}"),
     "estimator.momentum": (["0.5", "0.75"], "steps", "momentum = {}\nsteps"),
+    "estimator.learning_rate": (["0.2", "0.4"], "learning_rate = 0.1", "learning_rate = {}"),
+    "estimator.start": (["'own'", "{a = 'base'}"], "steps", "start = {}\nsteps"),
 }
 
 

@@ -20,6 +20,7 @@ CASES = [
 """Specimens, words of the planted error, and a size for which some 100 chains suffice."""
 
 
+@pytest.mark.statistical
 @pytest.mark.parametrize(("specimen", "words", "size"), CASES)
 def test_large_errors_are_refuted_as_often_as_announced(specimen, words, size):
     plant = next(p for p in PLANTS if p.specimen == specimen and words in p.words)

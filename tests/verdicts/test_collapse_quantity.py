@@ -148,6 +148,7 @@ def loop(real, samples=20_000, initial=200):
     return condition(net, linear(), [1.0])
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("true", "told", "generations"),
     [
@@ -199,6 +200,7 @@ def test_a_t_that_tells_is_followed_by_none_that_does_not():
         assert f"T would have to be larger than 512 to tell for {cell.model!r}" in cell.note
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("real", [0, 100])
 def test_networks(real):
     """By their own law verified, by that of the other refuted."""

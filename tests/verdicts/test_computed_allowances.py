@@ -100,6 +100,7 @@ def verified(one, chains, quantities=("mse",), tolerance=0.1, generations=2):
     return study, api.verify(study)
 
 
+@pytest.mark.system
 def test_where_third_order_matters_nothing_is_judged():
     """Few rows hold all the information of Poisson regression with a large theta."""
     quantities = ("mse", "bias", "covariance", "normality", "collapse")
@@ -109,6 +110,7 @@ def test_where_third_order_matters_nothing_is_judged():
     assert "rows in the smallest fit" in found.cells[0].note
 
 
+@pytest.mark.system
 def test_weights_that_leave_few_effective_rows_refute_no_true_law():
     net = build_network("a", [("a", "a", 2000, 0.01), ("real", "a", 40, 5.0)], 2000)
     _, found = verified(condition(net, logistic(), list(LOOP)), 4096)

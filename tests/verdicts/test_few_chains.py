@@ -169,6 +169,7 @@ def published():
     return found
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("chains", CHAINS)
 def test_every_published_number(chains, published):
     """Errors are made up; what is read from them may be anything but a fault."""

@@ -59,6 +59,7 @@ def test_a_true_law_is_verified_and_a_wrong_one_refuted(name):
     assert {cell.verdict for cell in judged(name, wrong, errors)} == {REFUTED}
 
 
+@pytest.mark.statistical
 @pytest.mark.parametrize("name", ["efficiency", "spread", "cosine", "private_cosine"])
 def test_standard_errors_are_those_of_repeated_runs(name):
     found = []
@@ -130,6 +131,7 @@ def test_a_study_of_entities():
     assert not any(cell.verdict == REFUTED for cell in api.judge(tight, [exact], outcome).cells)
 
 
+@pytest.mark.statistical
 def test_the_pooled_estimator_is_that_of_one_fit():
     """A condition with one model that reads all there is, against the law's own number."""
     net = data_mediated(1, 0.0, 0.4, 20, 30, 10)

@@ -124,6 +124,7 @@ def climbing(rows=200, chains=64, **options):
     return mcjax.Study(tuple(rungs), generations=1, chains=chains, tolerance=0.05, **options)
 
 
+@pytest.mark.system
 def test_the_predicted_cost_is_the_correction_of_the_second_order_law():
     study = climbing()
     outcomes = [tally.outcome for tally in api.simulate(study)]
@@ -138,6 +139,7 @@ def test_the_predicted_cost_is_the_correction_of_the_second_order_law():
     assert len([cell for cell in asked.cells if cell.quantity == "mse_cost"]) == 2
 
 
+@pytest.mark.system
 def test_claims_about_costs_share_the_budget_of_a_plan():
     study = climbing()
     outcomes = [tally.outcome for tally in api.simulate(study)]

@@ -191,6 +191,7 @@ def test_errors_told_are_the_spread_over_seeds(monkeypatch):
         assert (told < 1.8 * spread).all(), name
 
 
+@pytest.mark.system
 def test_an_error_that_is_not_credible_is_not_relied_on(monkeypatch):
     """Ten parameters on 14 rows: near an explosion the mean is made by a few rare designs."""
     monkeypatch.setattr(simulated_designs, "PATHS", 1024)

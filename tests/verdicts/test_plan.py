@@ -66,6 +66,7 @@ EVERY = [name for name in ERRORS if name not in ("normality", "efficiency")]
 """Those that an exact law of one real source speaks of."""
 
 
+@pytest.mark.statistical
 @pytest.mark.parametrize("quantity", EVERY)
 def test_a_true_law_is_verified_with_the_power(base, quantity):
     study, predictions = base

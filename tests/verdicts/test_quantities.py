@@ -199,6 +199,7 @@ def test_verdicts_are_what_intervals_say_of_one_parameter():
         assert (cell.verdict == REFUTED) == (cell.interval[0] > 0.15)
 
 
+@pytest.mark.statistical
 @pytest.mark.parametrize("name", NAMES)
 def test_chains_needed_are_about_right(name):
     """The same errors many times over leave the numbers where they are: a tenth more chains than

@@ -52,6 +52,7 @@ def test_a_covariance_that_is_off_by_a_fifth_is_refuted():
     assert verdicts == {"refuted"}
 
 
+@pytest.mark.statistical
 def test_variation_beyond_the_range_is_not_judged():
     """The law of a model that has lost a class, judged by chains that have not."""
     own = study(chains=256)
@@ -67,6 +68,7 @@ def test_variation_beyond_the_range_is_not_judged():
     assert notes == dict.fromkeys(("bias", "covariance", "normality"), BEYOND)
 
 
+@pytest.mark.system
 def test_whitened_errors_have_as_many_coordinates_as_directions():
     own = study(models=2, chains=512)
     [tally] = api.simulate(own)

@@ -31,8 +31,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcjax.laws.collapse.components import cyclic_classes, reached, strong_components
-from mcjax.laws.first_order.limits import stationary_distribution
 from mcjax.network.feed import Feed
+from mcjax.network.markov import stationary_distribution
 from mcjax.network.network import Network
 
 if TYPE_CHECKING:

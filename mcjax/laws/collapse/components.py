@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Protocol
@@ -83,8 +83,14 @@ class DataFlow:
     anchored: list[bool]
 
 
-def data_flow(net: Network, blind: frozenset[str] = frozenset()) -> DataFlow:
-    """Return who feeds whom, and who reads real data from other sources than those in ``blind``."""
+def data_flow(
+    net: Network, blind: frozenset[str] = frozenset(), starts: Mapping[int, int] | None = None
+) -> DataFlow:
+    """Return who feeds whom, and who reads real data from other sources than those in ``blind``.
+
+    Models also feed those whose fits begin at their parameters: ``starts`` maps the positions of
+    these to that of the model where they begin.
+    """
     feeders: list[list[int]] = [[] for _ in net.models]
     readers: list[list[int]] = [[] for _ in net.models]
     anchored = [False] * net.size
@@ -94,6 +100,10 @@ def data_flow(net: Network, blind: frozenset[str] = frozenset()) -> DataFlow:
             anchored[i] |= feed.origin not in blind
         else:
             j = net.index[feed.origin]
+            feeders[i].append(j)
+            readers[j].append(i)
+    for i, j in (starts or {}).items():
+        if feeders[i] or anchored[i]:  # a model that reads nothing takes no steps
             feeders[i].append(j)
             readers[j].append(i)
     return DataFlow(feeders, readers, anchored)

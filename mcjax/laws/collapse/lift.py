@@ -18,16 +18,26 @@ stays with its model until a phase in which it is fitted. There noise of positiv
 in every round, and all shares are positive. Elsewhere all vertices with noise are transient, so the
 sum over the past converges geometrically. Derived here.
 
+Where networks are drawn by a Markov chain, phases are networks, and the edge (j, y) -> (i, z) is
+there if network z may follow y. The proof is the same with the chain backwards: the variance that
+grows is then the average over chains, given the network that is there. If networks are drawn
+independently, what has been drawn does not matter to what follows, so the lift needs one vertex for
+a model: it reads what it reads in any of the networks, itself too if it reads nothing in one.
+
 So two networks in which nothing collapses may collapse when they alternate: model a reads b while b
 rests, then b reads a while a rests. The origin is closed, and each estimate is that of the other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 
-from mcjax.laws.collapse.components import DataFlow, Vertex, blind_sources
+import numpy as np
+
+from mcjax.laws.collapse.components import DataFlow, Member, Vertex, blind_sources
 from mcjax.laws.collapse.origins import CollapseOrigin, origins_in
+from mcjax.network.drawn import Drawn
 from mcjax.network.feed import Feed, by_reader
 from mcjax.network.network import Network
 
@@ -40,13 +50,20 @@ class Lift:
     net : Network
         The network.
     phases : int
-        L.
-    before : int
-        The number of generations before feeds repeat themselves.
-    models : tuple of Vertex
-        (i, z) at position ``z M + i``.
+        L; where networks are drawn by a Markov chain their number, and 1 if independently.
+    models : tuple of str or tuple of Vertex
+        (i, z) at position ``z M + i``; the names of models if there is one phase.
+    names : tuple of str
+        The model of each vertex.
     feeds_by_reader : tuple of tuple of Feed
         What each vertex reads; feeds without weight are left out.
+    kept : tuple of bool
+        Which vertices keep the estimate of their model; for networks that are drawn independently,
+        in some of these.
+    previous : tuple of tuple of int
+        The phases that may come before each phase.
+    begun : range
+        The vertices of the generation before feeds repeat themselves; all where they are drawn.
     source_index : dict of str to int
         As in the network.
     frozen : tuple of bool
@@ -55,21 +72,37 @@ class Lift:
 
     def __init__(self, net: Network):
         self.net = net
-        self.phases = net.later.turns
-        self.before = len(net.later.generations) - self.phases
-        tables: list[tuple[tuple[Feed, ...], ...]] = [()] * self.phases
-        for k, generation in enumerate(net.later.recurring, self.before):
+        later = net.later
+        before = len(later.generations) - later.turns
+        tables: list[tuple[tuple[Feed, ...], ...]] = [()] * later.turns
+        for k, generation in enumerate(later.recurring, before):
             weighing = (feed for feed in generation.feeds if feed.weight)
-            tables[k % self.phases] = by_reader(net.models, weighing)
+            tables[k % later.turns] = by_reader(net.models, weighing)
+        rests = tuple(not any(table[i] for table in tables) for i in range(net.size))
+        kept = [tuple(not feeds for feeds in table) for table in tables]
+        self.phases, count = later.turns, later.turns
+        self.previous: tuple[tuple[int, ...], ...] = tuple(((z - 1) % count,) for z in range(count))
+        self.begun = range((before - 1) % count * net.size, ((before - 1) % count + 1) * net.size)
+        if isinstance(later, Drawn):
+            leads = later.transition > 0
+            self.previous = tuple(tuple(np.flatnonzero(leads[:, z]).tolist()) for z in range(count))
+            if later.independent:
+                tables = [tuple(map(_distinct, zip(*tables, strict=True)))]
+                kept = [tuple(any(rest) for rest in zip(*kept, strict=True))]
+                self.phases, self.previous = 1, ((0,),)
+            self.begun = range(self.phases * net.size)
         self.source_index = net.source_index
         self.feeds_by_reader = tuple(feeds for table in tables for feeds in table)
-        rests = [not any(table[i] for table in tables) for i in range(net.size)]
-        self.frozen = tuple(rests) * self.phases
-        self.models = tuple(
-            Vertex(name, z, kept=not table[i])
-            for z, table in enumerate(tables)
-            for i, name in enumerate(net.models)
-        )
+        self.frozen = rests * self.phases
+        self.kept = tuple(rest for table in kept for rest in table)
+        self.names = net.models * self.phases
+        self.models: tuple[Member, ...] = net.models
+        if self.phases > 1 or not later.random:
+            self.models = tuple(
+                Vertex(name, z, kept=kept[z][i])
+                for z in range(self.phases)
+                for i, name in enumerate(net.models)
+            )
 
     def flow(self, blind: frozenset[str] = frozenset()) -> DataFlow:
         """Return the data flow, with real data from other sources than those in ``blind``."""
@@ -78,12 +111,12 @@ class Lift:
         readers: list[list[int]] = [[] for _ in self.models]
         anchored = []
         for v, feeds in enumerate(self.feeds_by_reader):
-            before = (v // size - 1) % self.phases * size
             real = {feed.origin for feed in feeds if feed.origin in self.source_index}
-            read = {before + index[feed.origin] for feed in feeds if feed.origin in index}
-            if not (feeds or self.frozen[v]):
-                read.add(before + v % size)
-            feeders.append(sorted(read))
+            read = {index[feed.origin] for feed in feeds if feed.origin in index}
+            if self.kept[v] and not self.frozen[v]:
+                read.add(v % size)
+            before = (z * size for z in self.previous[v // size])
+            feeders.append(sorted({first + j for first in before for j in read}))
             anchored.append(not real <= blind)
             for j in feeders[-1]:
                 readers[j].append(v)
@@ -95,3 +128,8 @@ class Lift:
         if self.net.forgives:
             return ()
         return origins_in(self, map(self.flow, blind_sources(self.net)))
+
+
+def _distinct(tables: Iterable[tuple[Feed, ...]]) -> tuple[Feed, ...]:
+    """Return the distinct feeds of a model in several networks."""
+    return tuple(dict.fromkeys(feed for feeds in tables for feed in feeds))

@@ -21,6 +21,7 @@ from mcjax.laws.doubling import squared_powers
 from mcjax.laws.first_order.accumulation import accumulated_limit, accumulated_mean_limit
 from mcjax.laws.first_order.growing_samples import faded_limit
 from mcjax.laws.first_order.linear_system import LinearSystem
+from mcjax.network.markov import stationary_distribution
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -70,9 +71,9 @@ def limit(system: LinearSystem, stable: Bool[np.ndarray, " M"]) -> Float[np.ndar
     still = np.repeat(stable & system.frozen, system.p)
     own = system.transition[np.ix_(moving, moving)]
     noise = system.noise[np.ix_(moving, moving)]
-    sums, unsettled = _noise_sum(own, noise)
+    sums, unsettled = noise_sum(own, noise)
     if not np.diagonal(noise).all():  # without noise, a closed loop keeps its first error
-        unsettled = unsettled | _noise_sum(own, np.eye(len(own)))[1]
+        unsettled = unsettled | noise_sum(own, np.eye(len(own)))[1]
     settled = ~_with_readers(own, unsettled)
 
     # what remains of xi in each error: a linear map, the identity for frozen models
@@ -111,7 +112,7 @@ def mean_limit(system: LinearSystem, stable: Bool[np.ndarray, " M"]) -> Float[np
     result[still] = system.start[still]
     own = system.transition[np.ix_(moving, moving)]
     forcing = system.push[moving] + system.transition[np.ix_(moving, still)] @ result[still]
-    lost = _with_readers(own, _noise_sum(own, np.eye(len(own)))[1])
+    lost = _with_readers(own, noise_sum(own, np.eye(len(own)))[1])
     inside = own[np.ix_(~lost, ~lost)]
     settled = np.full(len(own), np.nan)
     settled[~lost] = np.linalg.solve(np.eye(len(inside)) - inside, forcing[~lost])
@@ -167,22 +168,6 @@ def growth(system: LinearSystem, origins: Sequence[CollapseOrigin]) -> Float[np.
     return slopes
 
 
-def stationary_distribution(shares: Float[np.ndarray, "n n"]) -> Float[np.ndarray, " n"]:
-    """Return the pi with ``pi W = pi`` of an irreducible stochastic W, shape (n,).
-
-    Elimination without subtractions (Grassmann, Taksar & Heyman 1985) is accurate to rounding
-    however weakly the parts of W are coupled.
-    """
-    w = np.array(shares, float)
-    for k in range(len(w) - 1, 0, -1):
-        w[:k, k] /= w[k, :k].sum()
-        w[:k, :k] += np.outer(w[:k, k], w[k, :k])
-    pi = np.ones(len(w))
-    for k in range(1, len(w)):
-        pi[k] = pi[:k] @ w[:k, k]
-    return pi / pi.sum()
-
-
 def _absorption(system: LinearSystem, classes: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """Return the long-run weight of each cyclic class of each origin in each model.
 
@@ -228,7 +213,7 @@ def _absorption(system: LinearSystem, classes: np.ndarray, starts: np.ndarray) -
     return reach.reshape(size, p, count, p)
 
 
-def _noise_sum(a: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def noise_sum(a: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return ``sum_k A^k N A'^k``, and the rows in which it has not settled."""
     total = noise
     unsettled = np.zeros(len(a), bool)

@@ -19,6 +19,8 @@ from mcjax.laws.collapse.components import data_flow
 from mcjax.laws.collapse.origins import collapse_origins, collapsing
 from mcjax.laws.first_order.accumulated_path import path_of_pools
 from mcjax.laws.first_order.departures import departure, spread_lost
+from mcjax.laws.first_order.drawn_law import averaged, not_averaged
+from mcjax.laws.first_order.fine_tuning import predict_steps, reason_against
 from mcjax.laws.first_order.information import information_of
 from mcjax.laws.first_order.limits import growth, limit, mean_limit
 from mcjax.laws.first_order.linear_system import LinearSystem, covariances, means
@@ -40,7 +42,7 @@ from mcjax.laws.first_order.simulated_population import (
 )
 from mcjax.laws.first_order.spectral_growth import spectral_growth
 from mcjax.laws.first_order.tabulated_scores import tabulated
-from mcjax.laws.law import GROWING, STOPS, Inapplicable, Reason, changing, has_long_run
+from mcjax.laws.law import GROWING, Inapplicable, Reason, changing, has_long_run
 from mcjax.laws.prediction import Prediction, mean_squares
 from mcjax.laws.second_order.m_estimators import corrections
 from mcjax.laws.validity import SmallSampleBias
@@ -67,11 +69,14 @@ class FirstOrder:
         " mcjax.laws.first_order.score_equations"
     )
     exact = False
+    averages_networks = True
 
     def applies(self, condition: Condition) -> Reason | None:
         """Return why the expansion does not hold, or None."""
+        if condition.network.later.random and (reason := not_averaged(condition)):
+            return reason
         if not condition.minimises:
-            return STOPS
+            return reason_against(condition)
         memory = condition.network.memory
         if not (memory.current_only or memory.adds_up or (memory.selects and memory.vanishing)):
             return Reason(
@@ -91,8 +96,12 @@ class FirstOrder:
         Raises
         ------
         Inapplicable
-            If the information is not finite or singular.
+            If the information is not finite or singular, or fits take steps that are not linear.
         """
+        if not condition.minimises:
+            return predict_steps(condition, generations)
+        if condition.network.later.random:
+            return averaged(condition, generations)
         if _follows_path(condition):
             return _along_path(condition, generations)
         information, versions = information_of(condition)

@@ -36,6 +36,8 @@ with ``A_ij = K_i^-1 C_b`` for the batch b of model j, the push
 * Where data accumulate, A and N describe a fit of one generation's data, and the inertia
   ``K_i^-1 K_i0`` relates them to the generation-0 sample
   (:mod:`mcjax.laws.first_order.accumulation`).
+* Where fits take *steps* from a start, ``K_i^-1`` is replaced by what they make of their data, and
+  the start adds an edge of its own (:mod:`mcjax.laws.first_order.trained`).
 
 A model that reads no real data has ``A_ij = W_ij I`` for the shares W of its samples, whatever H
 is. Nothing explodes to first order: all batches of models have one H, so with c_i their weight in
@@ -49,14 +51,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mcjax.chains.layout import Feeds, network_arrays, real_samples, shape_of, tables_of
 from mcjax.errors import InputError
 from mcjax.laws.first_order.accumulation import Selection
+from mcjax.laws.first_order.fits import Batches, Fits, sum_by, transposed
 from mcjax.laws.first_order.linear_system import LinearSystem
+from mcjax.laws.first_order.trained import Training, with_starts
 from mcjax.models.information import Information
 from mcjax.network.network import Network
 from mcjax.solvers.conditioning import condition_number
@@ -68,31 +72,15 @@ LARGEST_CONDITION = 1e14
 """Condition number from which a matrix counts as singular."""
 
 
-class Batches(NamedTuple):
-    """Matrices of every feed slot of a generation; M models, B slots.
-
-    Attributes
-    ----------
-    curvature : ndarray, shape (M, B, p, p)
-        C_b, zero in empty slots.
-    score : ndarray, shape (M, B, p, p)
-        ``Cov(U_b)``.
-    share : ndarray, shape (M, B), optional
-        Share of each batch in the curvature of its fit, where all of a model's batches have
-        proportional curvatures; nan for other models. None: they have not.
-    """
-
-    curvature: Float[np.ndarray, "M B p p"]
-    score: Float[np.ndarray, "M B p p"]
-    share: Float[np.ndarray, "M B"] | None = None
-
-
 BatchesOf = Callable[[Feeds], Batches]
 """The matrices of one generation's feeds."""
 
 
 def linear_system(
-    net: Network, information: Information, offsets: Float[np.ndarray, "S p"] | None = None
+    net: Network,
+    information: Information,
+    offsets: Float[np.ndarray, "S p"] | None = None,
+    training: Training | None = None,
 ) -> LinearSystem:
     """Return the first-order system of a network.
 
@@ -104,13 +92,15 @@ def linear_system(
         H and V of real data, of data that models generate, and of further real sources.
     offsets : ndarray, shape (S, p), optional
         Truths of the real sources less theta*; defaults to one truth for all.
+    training : callable, optional
+        What later fits make of starts and data; defaults to fits to the minimum.
 
     Raises
     ------
     InputError
         If the weighted sum K_i of a model's expected Hessians is singular.
     """
-    return assemble(net, *_expected(net, information, offsets))
+    return assemble(net, *_expected(net, information, offsets), training=training)
 
 
 def pooled_first_order(
@@ -120,7 +110,12 @@ def pooled_first_order(
     return pooled_mse(net, *_expected(net, information, offsets))
 
 
-def assemble(net: Network, batches: BatchesOf, offsets: Float[np.ndarray, "S p"]) -> LinearSystem:
+def assemble(
+    net: Network,
+    batches: BatchesOf,
+    offsets: Float[np.ndarray, "S p"],
+    training: Training | None = None,
+) -> LinearSystem:
     """Return the linear system of a network whose batches have given curvatures and scores.
 
     Parameters
@@ -132,9 +127,13 @@ def assemble(net: Network, batches: BatchesOf, offsets: Float[np.ndarray, "S p"]
         the K_i of models that read must be regular.
     offsets : ndarray, shape (S, p)
         delta of the real sources.
+    training : callable, optional
+        What later fits make of starts and data; defaults to fits to the minimum.
     """
     arrays = network_arrays(net, shape_of([net], len(net.later.generations)))
-    begun, *later = (_Fits(feeds, batches(feeds)) for feeds in tables_of(arrays))
+    first, *tables = tables_of(arrays)
+    begun = Fits(first, batches(first))
+    later = [Fits(feeds, batches(feeds), training) for feeds in tables]
     drawn_once = _DrawnOnce(begun, later)
     systems = [_system(net, begun, fits, drawn_once, offsets=offsets) for fits in later]
     *before, last = (systems[table - 1] for table in arrays.order[1:])
@@ -200,64 +199,8 @@ def _expected(
     return batches, truths
 
 
-class _Fits:
-    """The fits of one generation, one entry for each of F feeds.
-
-    Attributes
-    ----------
-    reader, origin, stream, weight, renewed, share : ndarray, shape (F,)
-        As in :class:`mcjax.chains.layout.Feeds` and :class:`Batches`.
-    curvature, score : ndarray, shape (F, p, p)
-        C_b and ``Cov(U_b)``.
-    rows : ndarray, shape (M,)
-        Sizes of the fits, 0 for models that read nothing.
-    total, inverse : ndarray, shape (M, p, p)
-        K_i and its inverse, the identity for models that read nothing.
-    gain : ndarray, shape (F, p, p)
-        ``w_b K_i^-1``, which takes the score U_b to the error.
-    """
-
-    def __init__(self, feeds: Feeds, batches: Batches):
-        used = np.nonzero(feeds.samples > 0)
-        self.reader = used[0]
-        self.rows = feeds.samples.sum(1)
-        self.origin, self.stream = feeds.origin[used], feeds.stream[used]
-        self.weight, self.renewed = feeds.weight[used], feeds.renewed[used]
-        self.curvature, self.score = batches.curvature[used], batches.score[used]
-        nothing = np.full(len(self.reader), np.nan)
-        self.share = nothing if batches.share is None else batches.share[used]
-        self.total = batches.curvature.sum(1)
-        self.total[self.rows == 0] = np.eye(self.total.shape[-1])
-        self.inverse = np.linalg.inv(self.total)
-        self.gain = self.weight[:, None, None] * self.inverse[self.reader]
-
-    def scores_by_model(self) -> np.ndarray:
-        """Return ``K_i^-1 Cov(sum_b w_b U_b) K_i^-T`` of each model, (M, p, p)."""
-        return _sum_by(self.reader, self.gain @ self.score @ _transposed(self.gain), self.total)
-
-    def noise(self, chosen: np.ndarray) -> np.ndarray:
-        """Return the covariance of what the scores of some feeds add to errors, (M, p, M, p)."""
-        size, p = self.total.shape[:2]
-        _, place, readers = np.unique(self.stream, return_inverse=True, return_counts=True)
-        alone = chosen & (readers[place] == 1)
-        result = np.zeros((size, p, size, p))
-        models = np.arange(size)
-        own = self.gain[alone] @ self.score[alone] @ _transposed(self.gain[alone])
-        result[models, :, models, :] = _sum_by(self.reader[alone], own, self.total)
-        common = np.flatnonzero(chosen & ~alone)
-        if len(common):  # one column for each sample that several models read
-            _, first, place = np.unique(self.stream[common], return_index=True, return_inverse=True)
-            gains = np.zeros((size, len(first), p, p))
-            gains[self.reader[common], place] = self.gain[common]
-            spread = gains @ self.score[common[first]]
-            flat = (size * p, len(first) * p)
-            left, right = (np.moveaxis(m, 2, 1).reshape(flat) for m in (spread, gains))
-            result += (left @ right.T).reshape(result.shape)
-        return result
-
-
 def _system(
-    net: Network, begun: _Fits, fits: _Fits, drawn_once: _DrawnOnce, offsets: np.ndarray
+    net: Network, begun: Fits, fits: Fits, drawn_once: _DrawnOnce, offsets: np.ndarray
 ) -> LinearSystem:
     """Return the system while feeds stay, from the fits of generation 0 and of later ones."""
     size, p = net.size, offsets.shape[1]
@@ -279,15 +222,15 @@ def _system(
     if not net.memory.current_only:
         inertia = block_diagonal(fits.inverse @ begun.total)
     if net.memory.selects:
-        scores = _sum_by(begun.reader, begun.weight[:, None, None] ** 2 * begun.score, fits.total)
-        chosen = fits.inverse @ scores @ _transposed(fits.inverse)
+        scores = sum_by(begun.reader, begun.weight[:, None, None] ** 2 * begun.score, fits.total)
+        chosen = fits.inverse @ scores @ transposed(fits.inverse)
         chosen[frozen] = 0
         selection = Selection(
             block_diagonal(chosen),
             block_diagonal(fits.scores_by_model()),
             np.repeat(np.array(net.initial, float) / np.maximum(fits.rows, 1), p),
         )
-    return LinearSystem(
+    system = LinearSystem(
         transition=transition.reshape(flat),
         noise=fits.noise(fits.renewed).reshape(flat),
         reuse=drawn_once.reuse(fits),
@@ -300,6 +243,7 @@ def _system(
         push=push if offsets.any() else None,
         start=start if offsets.any() else None,
     )
+    return system if fits.trained is None else with_starts(system, fits.trained)
 
 
 class _DrawnOnce:
@@ -311,7 +255,7 @@ class _DrawnOnce:
         X.
     """
 
-    def __init__(self, begun: _Fits, later: Sequence[_Fits]):
+    def __init__(self, begun: Fits, later: Sequence[Fits]):
         size, p, _ = begun.total.shape
         reads = np.bincount(begun.reader, minlength=size)
         alone = np.flatnonzero(reads[begun.reader] == 1)[::-1]
@@ -337,7 +281,7 @@ class _DrawnOnce:
                 covariance[self._places[stream], :, begun.reader[g]] = cross.T
         self.covariance = covariance.reshape(drawn * p, drawn * p)
 
-    def reuse(self, fits: _Fits) -> np.ndarray:
+    def reuse(self, fits: Fits) -> np.ndarray:
         """Return R of one generation's fits, shape (M p, Q p)."""
         begun = self._begun
         size, p, _ = begun.total.shape
@@ -354,7 +298,7 @@ class _DrawnOnce:
         return result.reshape(size * p, drawn * p)
 
 
-def _pushed(fits: _Fits, moved: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+def _pushed(fits: Fits, moved: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """Return ``sum_b K_i^-1 C_b delta_b`` over the real batches of each model, (M p,).
 
     ``moved`` is ``K_i^-1 C_b`` of every feed, (F, p, p).
@@ -366,17 +310,6 @@ def _pushed(fits: _Fits, moved: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     added = np.einsum("fab,fb->fa", moved[real], offsets[source[real]])
     np.add.at(result, fits.reader[real], added)
     return result.ravel()
-
-
-def _sum_by(reader: np.ndarray, matrices: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """Return the sums of matrices (F, p, p) by reader, (M, p, p)."""
-    result = np.zeros_like(like)
-    np.add.at(result, reader, matrices)
-    return result
-
-
-def _transposed(matrices: np.ndarray) -> np.ndarray:
-    return np.swapaxes(matrices, -1, -2)
 
 
 def _check_regular(matrices: np.ndarray, models: list[str]) -> None:

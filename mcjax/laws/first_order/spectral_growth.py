@@ -16,6 +16,7 @@ are the very same rows, with the same constant). Derived here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,14 +32,15 @@ if TYPE_CHECKING:
 
 
 def spectral_growth(
-    system: LinearSystem, net: Network
+    system: LinearSystem, net: Network, starts: Mapping[int, int] | None = None
 ) -> tuple[Float[np.ndarray, " M"], Bool[np.ndarray, " M"]]:
     """Return the slope of each model's MSE, nan where it settles, and which models settle.
 
-    The slope is infinite for models that explode.
+    The slope is infinite for models that explode. ``starts`` are those of the system, see
+    :func:`~mcjax.laws.collapse.components.data_flow`.
     """
     p, size = system.p, len(system.frozen)
-    flow = data_flow(net)
+    flow = data_flow(net, starts=starts)
     explodes = exploding(flow, component_radii(flow, system.transition, p))
     if system.inertia is not None:  # noise fades, so only what amplifies has no limit
         return np.where(explodes, np.inf, np.nan), ~explodes

@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import digamma
 
+from mcjax.laws.collapse.lift import Lift
 from mcjax.laws.law import CHANGING, Reason, changing
 from mcjax.laws.least_squares.biased_sources import biased_moments
 from mcjax.laws.least_squares.conditions import (
@@ -25,9 +26,16 @@ from mcjax.laws.least_squares.conditions import (
     source_variances,
     unusual_feeds,
 )
+from mcjax.laws.least_squares.drawn_explosion import drawn_explosion, maps_of
 from mcjax.laws.least_squares.explosion import long_run
-from mcjax.laws.least_squares.second_moments import second_moment_map, second_moments
+from mcjax.laws.least_squares.second_moments import (
+    advanced,
+    mixed,
+    second_moment_map,
+    second_moments,
+)
 from mcjax.laws.prediction import Prediction
+from mcjax.network.drawn import Drawn
 from mcjax.network.network import Network
 from mcjax.numbers import how_many
 from mcjax.study.roots import covariance_root, whitener
@@ -43,6 +51,7 @@ class FiniteSample:
         " mcjax.laws.least_squares.second_moments"
     )
     exact = True
+    averages_networks = True
 
     def applies(self, condition: Condition) -> Reason | None:
         """Return why there is no closed form, or None."""
@@ -65,6 +74,8 @@ class FiniteSample:
         variances = label_variances(condition)
         if net.memory.adds_up:
             return _accumulated_loops(condition, generations)
+        if isinstance(net.later, Drawn):
+            return _averaged(condition, net.later, generations)
         if net.plain and not net.later.constant:
             return _by_generation(condition, generations)
         if not net.plain:
@@ -112,6 +123,34 @@ def _by_generation(condition: Condition, generations: int) -> Prediction:
         scalar.append(m)
     covariance = np.kron(np.array(scalar), np.linalg.inv(condition.covariance))
     return Prediction.of(covariance, net.size)
+
+
+def _averaged(condition: Condition, law: Drawn, generations: int) -> Prediction:
+    """Predict where every chain draws its networks: second moments, given the network, averaged."""
+    net, p = condition.network, len(condition.theta)
+    variances = label_variances(condition)
+    steps, lift = maps_of(net, law, p, *variances), Lift(net)
+    explosion = drawn_explosion(steps, law=law, lift=lift, flow=lift.flow())
+    growth = np.full(net.size, np.nan)
+    if explosion is not None:
+        growth[explosion.explodes.reshape(lift.phases, net.size).any(0)] = np.inf
+    begun = np.diag(variances[1] / (np.array(net.initial, float) - p - 1))
+    moments = np.repeat(begun[None], law.turns, 0)
+    scalar = np.empty((generations + 1, net.size, net.size))
+    for t in range(generations + 1):
+        scalar[t] = mixed(law.stationary, moments)
+        before = (mixed(chances, moments) for chances in law.reversed)
+        moments = np.array([advanced(step, m) for step, m in zip(steps, before, strict=True)])
+    with np.errstate(over="ignore", invalid="ignore"):
+        covariance = np.kron(scalar, np.linalg.inv(condition.covariance))
+    covariance[np.isnan(covariance)] = 0  # infinity x 0, which any finite number leaves 0
+    return Prediction.of(
+        covariance,
+        net.size,
+        growth=growth,
+        reference="the same, given the network and averaged over networks, derived in"
+        " mcjax.laws.least_squares.second_moments",
+    )
 
 
 def _with_sources(condition: Condition, generations: int) -> Prediction:

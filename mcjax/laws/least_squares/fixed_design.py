@@ -24,11 +24,11 @@ from mcjax.chains.dataset import design_streams
 from mcjax.chains.layout import Feeds
 from mcjax.chains.observations import draw_normals
 from mcjax.draws.streams import condition_word, design_key
+from mcjax.laws.first_order.fits import Batches
 from mcjax.laws.first_order.limits import limit, mean_limit
 from mcjax.laws.first_order.linear_system import covariances, means
 from mcjax.laws.first_order.score_equations import (
     LARGEST_CONDITION,
-    Batches,
     BatchesOf,
     assemble,
     pooled_mse,

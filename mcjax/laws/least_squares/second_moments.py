@@ -18,6 +18,11 @@ moment ``M_ik = E[e_i e_k']`` becomes, for symmetric sums,
     Q1 = sum_{b,c} n_b n_c M_{j(b) j(c)},    Q0 = sum_b n_b M_{j(b) j(b)},
     M_ik <- sum_{b,c} (n_b / N_i) (n_c / N_k) M_{j(b) j(c)},        i != k (independent designs).
 
+Where networks are drawn, z with probability pi_z by a stationary Markov chain, and ``Q^_zy`` is the
+probability that y came before z, the map T_z and the noise q_z of network z give the mean over
+networks and data, given that z is there: ``m^z <- T_z(sum_y Q^_zy m^y) + q_z``. It is exact because
+T_z is linear in m, and designs and networks are fresh.
+
 A start ``m I`` keeps that form, and the traceless part of any start evolves by itself, with
 ``tr(B) = 0``. So one scalar map with a *gain* g serves both: ``B + (N tr(B) I - 2 B)/(N - p - 1)``
 is ``B (1 + g)`` with ``g = (N p - 2) / (N - p - 1)`` for the isotropic part and
@@ -143,14 +148,22 @@ def second_moments(
     same = np.eye(p, dtype=bool)[None, :, None, :]
     for t in range(generations + 1):
         result[t] = np.where(same, trace[:, None, :, None], 0.0) + rest
-        trace = _advance(step, trace)
+        trace = advanced(step, trace)
         for a, b in entries:
             rest[:, a, :, b] = step.traceless(rest[:, a, :, b])
     return result.reshape(generations + 1, size * p, size * p)
 
 
-def _advance(step: SecondMomentMap, m: np.ndarray) -> np.ndarray:
-    """Advance ``m`` by a generation; infinite entries touch only those that depend on them."""
+def mixed(
+    chances: Float[np.ndarray, " K"], moments: Float[np.ndarray, "K M M"]
+) -> Float[np.ndarray, "M M"]:
+    """Return the mean of second moments, of which some may be infinite, over networks."""
+    possible = moments[chances > 0]
+    return np.asarray(np.einsum("z,zik->ik", chances[chances > 0], possible))
+
+
+def advanced(step: SecondMomentMap, m: Float[np.ndarray, "M M"]) -> Float[np.ndarray, "M M"]:
+    """Return ``m`` a generation on; infinite entries touch only those that depend on them."""
     infinite = ~np.isfinite(m)
     depends = (step.shares > 0).astype(float)
     with np.errstate(

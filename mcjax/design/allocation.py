@@ -1,0 +1,160 @@
+"""An allocation of real rows to models, with what it brings and what stays at risk."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from mcjax.design.demand import Aim
+from mcjax.diagnosis.cures import Edge
+from mcjax.network.network import Network
+
+WHAT: dict[Aim, str] = {
+    "mean": "mean error",
+    "max": "largest error",
+    "weights": "weighted sum of errors",
+    "cost": "cost",
+}
+"""What is made small, in words."""
+
+
+class Objective(NamedTuple):
+    """What is made small.
+
+    Attributes
+    ----------
+    aim : {"mean", "max", "weights", "cost"}
+        What it is.
+    before : float
+        Its value in the file, infinite where an error grows without bound.
+    after : float
+        Its value at the best allocation.
+    bound : float or None
+        What no allocation undercuts; None if that is not known.
+    rows : float
+        Its value at whole rows.
+    """
+
+    aim: Aim
+    before: float
+    after: float
+    bound: float | None
+    rows: float
+
+
+class Share(NamedTuple):
+    """The real rows of a model in each generation, and its error in the long run.
+
+    Attributes
+    ----------
+    before : int
+        Rows in the file.
+    after : float
+        Rows of the best allocation.
+    rows : int
+        Whole rows.
+    cost : float
+        Cost of the rows of the best allocation.
+    value : float
+        By how much a unit of cost more, spent here, would lower the objective.
+    errors : tuple of float
+        Errors before, after, and at whole rows; infinite where they grow without bound.
+    """
+
+    before: int
+    after: float
+    rows: int
+    cost: float
+    value: float
+    errors: tuple[float, float, float]
+
+
+class Risk(NamedTuple):
+    """What would make a model collapse after all.
+
+    Attributes
+    ----------
+    lost : tuple of Edge or None
+        Single feeds whose loss would; None if there are too many feeds to ask.
+    added : tuple of Edge
+        Single feeds between models that would if they were added.
+    explodes : tuple of str
+        Linear regressions whose errors explode by the exact law, because fits have few rows.
+    """
+
+    lost: tuple[Edge, ...] | None
+    added: tuple[Edge, ...]
+    explodes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """An allocation of real rows to the models of a network.
+
+    Attributes
+    ----------
+    objective : Objective
+        What is made small.
+    budget : float
+        What rows may cost; infinite with targets.
+    shares : dict of str to Share
+        The rows and errors of each model.
+    cures : tuple of (Edge, float)
+        The cheapest real feeds that end the collapse of the file's network, each with the cost of
+        one row.
+    doubt : str
+        Why the optimum is a local one, and without a bound; empty if it is the optimum.
+    risk : Risk
+        What would make a model collapse after all.
+    network : Network
+        The network with the whole rows.
+    """
+
+    objective: Objective
+    budget: float
+    shares: dict[str, Share]
+    cures: tuple[tuple[Edge, float], ...]
+    doubt: str
+    risk: Risk
+    network: Network
+
+    @property
+    def gap(self) -> float | None:
+        """How far the best allocation may be above the optimum, relative to it; None: not known."""
+        _, _, after, bound, _ = self.objective
+        if bound is None:
+            return None
+        if after <= bound:
+            return 0.0
+        return after / bound - 1 if bound > 0 else math.inf
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the allocation as plain data, in which a number that is not finite is infinite."""
+        return {
+            "objective": {**self.objective._asdict(), "gap": self.gap},
+            "budget": self.budget,
+            "certified": not self.doubt,
+            "doubt": self.doubt or None,
+            "real": {
+                name: {key: getattr(share, key) for key in Share._fields[:-1]}
+                for name, share in self.shares.items()
+            },
+            "mse": {
+                name: dict(zip(("before", "after", "rows"), share.errors, strict=True))
+                for name, share in self.shares.items()
+            },
+            "cures": [
+                {"from": origin, "to": str(reader), "cost": cost}
+                for (origin, reader), cost in self.cures
+            ],
+            "robust": {
+                "lost": None if self.risk.lost is None else _edges(self.risk.lost),
+                "added": _edges(self.risk.added),
+            },
+            "explodes": list(self.risk.explodes),
+        }
+
+
+def _edges(edges: tuple[Edge, ...]) -> list[dict[str, str]]:
+    return [{"from": origin, "to": str(reader)} for origin, reader in edges]

@@ -1,0 +1,131 @@
+"""What a design asks for, as arrays, from the ``[design]`` table of a study file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from mcjax.errors import InputError, did_you_mean
+from mcjax.study.tables import DesignTable
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+Aim = Literal["mean", "max", "weights", "cost"]
+"""What is made small: errors under a budget, or the cost of keeping to targets."""
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a design asks for.
+
+    Attributes
+    ----------
+    aim : {"mean", "max", "weights", "cost"}
+        What is made small.
+    budget : float
+        Cost of real rows in a generation, at most; infinite with targets.
+    weights : ndarray, shape (M,)
+        Weights of the errors; of ``max`` and ``cost``, 1 for each model that counts.
+    targets : ndarray, shape (M,)
+        Largest errors, infinite for models without a target.
+    costs : ndarray, shape (M,)
+        Cost of a real row.
+    at_least, at_most : ndarray, shape (M,)
+        Bounds of the real rows.
+    """
+
+    aim: Aim
+    budget: float
+    weights: Float[np.ndarray, " M"]
+    targets: Float[np.ndarray, " M"]
+    costs: Float[np.ndarray, " M"]
+    at_least: Float[np.ndarray, " M"]
+    at_most: Float[np.ndarray, " M"]
+
+
+def read_demand(table: DesignTable, models: Sequence[str]) -> Demand:
+    """Return what a ``[design]`` table asks for.
+
+    Raises
+    ------
+    InputError
+        If it asks for nothing or for too much, or a value is out of range.
+    """
+    size = len(models)
+    costs = _by_model("costs", table.costs, models, 1.0)
+    _check_positive("costs", costs, models)
+    at_least = _by_model("at_least", table.at_least, models, 0.0)
+    at_most = np.full(size, np.inf)
+    if table.at_most is not None:
+        at_most = _by_model("at_most", table.at_most, models, np.inf)
+    for name, low, high in zip(models, at_least, at_most, strict=True):
+        if low > high:
+            problem = f"asks for {high:.0f} rows of {name!r}, and at_least for {low:.0f}"
+            raise InputError("design.at_most", f"{problem}; raise one, or lower the other")
+    if (table.budget is None) == (table.targets is None):
+        problem = "is missing; give it, or targets" if table.budget is None else "and targets"
+        more = "" if table.budget is None else " exclude each other; keep one"
+        raise InputError("design.budget", problem + more)
+    common = {"costs": costs, "at_least": at_least, "at_most": at_most}
+    targets = np.full(size, np.inf)
+    if table.targets is not None:
+        if table.objective is not None:
+            raise InputError("design.objective", "and targets exclude each other; keep one")
+        targets = _by_model("targets", table.targets, models, np.inf)
+        _check_positive("targets", targets[np.isfinite(targets)], models)
+        if not np.isfinite(targets).any():
+            raise InputError("design.targets", "is for no model; give at least one")
+        weights = np.isfinite(targets).astype(float)
+        return Demand("cost", math.inf, weights, targets, **common)
+    assert table.budget is not None, "one of the two is given"
+    if not 0 < table.budget < math.inf:
+        raise InputError("design.budget", f"is {table.budget!r}; give a positive number")
+    aim, weights = _objective(table.objective, models)
+    return Demand(aim, table.budget, weights, targets, **common)
+
+
+def _objective(
+    given: str | dict[str, float] | None, models: Sequence[str]
+) -> tuple[Aim, Float[np.ndarray, " M"]]:
+    """Return what is made small, and the weights of the errors."""
+    field, size = "objective", len(models)
+    if isinstance(given, dict):
+        weights = _by_model(field, given, models, 0.0)
+        if (weights < 0).any() or not np.isfinite(weights).all() or not weights.any():
+            problem = "has a weight that is no number from 0 on, or none above 0"
+            raise InputError(f"design.{field}", f"{problem}; give positive weights")
+        return "weights", weights
+    if given in (None, "mean"):
+        return "mean", np.full(size, 1 / size)
+    if given == "max":
+        return "max", np.ones(size)
+    hint = did_you_mean(given, ("mean", "max"))
+    problem = f"is {given!r}, not 'mean', 'max' or a table of weights{hint}"
+    raise InputError(f"design.{field}", problem)
+
+
+def _by_model(
+    field: str,
+    given: float | dict[str, float] | dict[str, int],
+    models: Sequence[str],
+    other: float,
+) -> Float[np.ndarray, " M"]:
+    """Return the values of all models, of which those that a table leaves out have ``other``."""
+    if not isinstance(given, dict):
+        return np.full(len(models), float(given))
+    known = set(models)
+    for name in given:
+        if name not in known:
+            hint = did_you_mean(name, models)
+            raise InputError(f"design.{field}.{name}", f"is no model of the network{hint}")
+    return np.array([float(given.get(name, other)) for name in models])
+
+
+def _check_positive(field: str, values: np.ndarray, models: Sequence[str]) -> None:
+    if not ((values > 0) & np.isfinite(values)).all():
+        raise InputError(f"design.{field}", "has a number that is not positive; give positive ones")

@@ -1,0 +1,220 @@
+"""Design the real data of a network: how many rows for which model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mcjax.arguments import checked
+from mcjax.design.allocation import Allocation, Objective, Share
+from mcjax.design.conditions import check_network
+from mcjax.design.demand import Demand, read_demand
+from mcjax.design.limited import cheapest, smallest_maximum
+from mcjax.design.response import CONVEX, Response, State, real_weights
+from mcjax.design.risk import cheapest_cures, risk_of
+from mcjax.design.room import Room
+from mcjax.design.weighted import Found, smallest_sum
+from mcjax.design.whole_rows import keeping_to_targets, within_budget
+from mcjax.diagnosis.long_run import Facts
+from mcjax.errors import InputError, naming
+from mcjax.laws.collapse.components import data_flow, reached
+from mcjax.laws.collapse.origins import collapse_origins
+from mcjax.laws.first_order.collapse_rates import collapse_rates
+from mcjax.laws.first_order.score_equations import linear_system
+from mcjax.models.information import UNIT
+from mcjax.network.feed import REAL, Feed
+from mcjax.network.network import Network
+from mcjax.study.pipeline import read_pipeline
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+UNEQUAL = (
+    "weights of {names} are so unequal that the error is not known to be convex in the real rows"
+)
+MISSING = "is missing; add a [design] table with a budget or with targets"
+
+
+@checked
+def design_file(path: Path, tell: Callable[[str], object] | None = None) -> Allocation:
+    """Find the real rows that the ``[design]`` table of a study file asks for.
+
+    Parameters
+    ----------
+    path : Path
+        The study file.
+    tell : callable, optional
+        Called with a line that says what was read.
+
+    Raises
+    ------
+    InputError
+        If the file has no valid network or design, the network is none to which the law applies, or
+        no allocation is good enough.
+    """
+    found = read_pipeline(path)
+    if tell is not None:
+        tell(found.note)
+    with naming(path):
+        if found.design is None:
+            raise InputError("design", MISSING)
+        demand = read_demand(found.design, found.network.models)
+        facts = Facts(found.regression, differs=found.differs, steps=found.steps)
+        return _allocation(found.network, demand, facts)
+
+
+def _allocation(net: Network, demand: Demand, facts: Facts) -> Allocation:
+    check_network(net, facts, demand.aim)
+    net = net.with_feeds(feed for feed in net.feeds if feed.weight)
+    flow = data_flow(net)
+    matters = np.array(reached(flow.feeders, np.flatnonzero(demand.weights > 0).tolist()))
+    response = Response(net, matters, demand.at_least > 0)
+    room = _room(net, response, demand, matters)
+    found, counts = _solved(net, response, room, demand)
+    whole = _whole(response, room, demand, found, counts=counts)
+    after = _with_real_rows(net, whole.rows)
+    errors = np.array([_errors(net), _errors(after), _errors(after)])
+    errors[1, matters] = found.state.errors[matters]
+    before = np.zeros(net.size, int)
+    for feed in net.feeds:
+        if feed.origin == REAL:
+            before[net.index[feed.reader]] = feed.samples
+    doubt = _doubt(net, response, room)
+    objective = Objective(
+        demand.aim,
+        before=_value(demand, counts, errors[0], before),
+        after=found.value,
+        bound=None if doubt else min(found.bound, found.value),
+        rows=_value(demand, counts, errors[2], whole.rows),
+    )
+    worth = found.worth / demand.costs
+    shares = {
+        name: Share(
+            before=int(before[i]),
+            after=float(found.state.rows[i]),
+            rows=int(whole.rows[i]),
+            cost=float(demand.costs[i] * found.state.rows[i]),
+            value=float(worth[i]),
+            errors=(float(errors[0, i]), float(errors[1, i]), float(errors[2, i])),
+        )
+        for i, name in enumerate(net.models)
+    }
+    return Allocation(
+        objective=objective,
+        budget=demand.budget,
+        shares=shares,
+        cures=cheapest_cures(net, demand.costs),
+        doubt=doubt,
+        risk=risk_of(after, facts),
+        network=after,
+    )
+
+
+def _room(net: Network, response: Response, demand: Demand, matters: np.ndarray) -> Room:
+    """Return the allocations that are allowed, of which some end all collapse that matters."""
+    low = demand.at_least
+    high = np.where(matters & response.fits, demand.at_most, low)
+    missing = [list(group) for group in response.groups if not low[list(group)].any()]
+    for group in missing:
+        if not high[group].any():
+            names = _named(net, group)
+            problem = f"leaves {names} without real data, on which errors grow without bound"
+            raise InputError("design.at_most", f"{problem}; allow one of them real rows")
+    if demand.aim == "cost":
+        return Room(demand.costs, low, high, math.inf)
+    spent = float(demand.costs @ low)
+    firsts = [min((i for i in g if high[i] > 0), key=lambda i: demand.costs[i]) for g in missing]
+    price = spent + float(demand.costs[firsts].sum())
+    if spent > demand.budget:
+        problem = f"is {demand.budget:g}, and the rows of at_least cost {spent:g}"
+        raise InputError("design.budget", f"{problem}; raise it, or lower at_least")
+    if price > demand.budget:
+        problem = f"is {demand.budget:g}, which does not end all collapse"
+        cure = f"a real row for {_named(net, firsts)} does, and makes the cost {price:g}"
+        raise InputError("design.budget", f"{problem}; {cure}")
+    return Room(demand.costs, low, high, min(demand.budget, float(demand.costs @ high)))
+
+
+def _solved(
+    net: Network, response: Response, room: Room, demand: Demand
+) -> tuple[Found, np.ndarray]:
+    """Return the best allocation, and which errors count."""
+    counts = demand.weights > 0
+    if demand.aim in ("mean", "weights"):
+        return smallest_sum(response, room, demand.weights), counts
+    if demand.aim == "max":
+        counts = response.fits
+        if not counts.any():
+            problem = "has no feeds, so that nothing is fitted and no error changes"
+            raise InputError("network", f"{problem}; give it feeds")
+        return smallest_maximum(response, room, counts), counts
+    found = cheapest(response, room, demand.targets)
+    if isinstance(found, Found):
+        return found, counts
+    i = np.flatnonzero(counts & ~(found.errors <= demand.targets))[0]
+    why = "is frozen" if not response.fits[i] else "has this error with all rows of at_most"
+    problem = f"is {demand.targets[i]:g}, and the model {why}, {found.errors[i]:g}"
+    raise InputError(f"design.targets.{net.models[i]}", f"{problem}; give at least that")
+
+
+def _whole(
+    response: Response, room: Room, demand: Demand, found: Found, counts: np.ndarray
+) -> State:
+    """Return the allocation in whole rows."""
+    if demand.aim == "cost":
+        return keeping_to_targets(response, room, found.state.rows, demand.targets)
+
+    def worth(state: State) -> np.ndarray:
+        weights = demand.weights
+        if demand.aim == "max":
+            worst = np.argmax(np.where(counts, state.errors, -np.inf))
+            weights = (np.arange(len(weights)) == worst).astype(float)
+        return -response.gradient(state, weights)
+
+    return within_budget(response, room, found.state.rows, worth)
+
+
+def _value(demand: Demand, counts: np.ndarray, errors: np.ndarray, rows: np.ndarray) -> float:
+    """Return what is made small, at some rows with their errors."""
+    if demand.aim == "cost":
+        return float(demand.costs @ rows)
+    if demand.aim == "max":
+        return float(errors[counts].max())
+    return float(demand.weights[counts] @ errors[counts])
+
+
+def _doubt(net: Network, response: Response, room: Room) -> str:
+    """Return why a local optimum may not be the optimum, or an empty string."""
+    unequal = response.kappa() > CONVEX * (response.given + room.low) * (1 + 1e-9)
+    if not unequal.any():
+        return ""
+    return UNEQUAL.format(names=_named(net, np.flatnonzero(unequal).tolist()))
+
+
+def _errors(net: Network) -> Float[np.ndarray, " M"]:
+    """Return the errors in the long run, infinite where they grow without bound."""
+    system = linear_system(net, UNIT)
+    rates = collapse_rates(data_flow(net), collapse_origins(net), system)
+    return np.where(rates.collapses, np.inf, rates.limit)
+
+
+def _with_real_rows(net: Network, rows: Float[np.ndarray, " M"]) -> Network:
+    """Return the network with other numbers of real rows."""
+    weights = real_weights(net)
+    real = (
+        Feed(REAL, name, int(count), float(weight))
+        for name, count, weight in zip(net.models, rows, weights, strict=True)
+        if count > 0
+    )
+    return net.with_feeds([*(feed for feed in net.feeds if feed.origin != REAL), *real])
+
+
+def _named(net: Network, models: list[int]) -> str:
+    """Return the names of some models, of which a long list is cut."""
+    names = [repr(net.models[i]) for i in models]
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more

@@ -1,0 +1,141 @@
+"""Find how fine-tuned models fail, whose fits take steps from a start, and their rates.
+
+The transition A of errors has the blocks of :mod:`mcjax.laws.first_order.trained`. Where all data
+have one curvature and steps do not overshoot, topology decides as it does for refits, with one
+more clause (derived there): a member that starts at a base holds the noise of its component. A
+start at a model's own last parameters changes no verdict. Steps that overshoot, in some direction,
+can let errors explode in a network that topology calls stable. So A is computed in any case. A base
+with another truth, and weight decay, are false anchors. Importing this module does not import JAX.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from mcjax.estimators.starts import GIVEN
+from mcjax.laws.first_order.collapse_rates import CollapseRates
+from mcjax.laws.first_order.limits import limit
+from mcjax.laws.first_order.linear_system import LinearSystem
+from mcjax.laws.first_order.mean_errors import keeps_mean
+from mcjax.laws.first_order.score_equations import linear_system
+from mcjax.laws.first_order.spectral_growth import spectral_growth
+from mcjax.laws.first_order.trained import Means, Trained
+from mcjax.laws.law import Inapplicable
+from mcjax.laws.prediction import mean_squares
+from mcjax.study.study import Condition
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+
+    from mcjax.laws.first_order.fine_tuning import StepsOfModels
+
+ROUNDING = 1e-9
+"""How far from 0 or 1, or from a real number, an eigenvalue of A may be."""
+BY_RADIUS = (
+    "fits take steps from where they start: verdicts are by the spectral radius, and new feeds that"
+    " would make a stable model collapse are not looked for"
+)
+EXACT = "fits take steps, and the law is for fits to the minimum"
+SCHEDULE = "feeds come and go, and fits take steps; the rates of phases are those of refits"
+
+
+class FineTuned(NamedTuple):
+    """The long run of fine-tuned models.
+
+    Attributes
+    ----------
+    system : LinearSystem
+        What errors follow.
+    forgets, grows : ndarray of bool, shape (M,)
+        Whose centre does not tend to the truth, and whose variance grows without bound.
+    slopes : ndarray, shape (M,)
+        Slopes of mean squared errors, nan for models that settle.
+    base, decays : ndarray of bool, shape (M,)
+        Which models are held by a base with another truth, and by weight decay.
+    unit : float
+        Trace of the covariance of an estimate from one real row.
+    note : str
+        By what verdicts are, for people.
+    """
+
+    system: LinearSystem
+    forgets: Bool[np.ndarray, " M"]
+    grows: Bool[np.ndarray, " M"]
+    slopes: Float[np.ndarray, " M"]
+    base: Bool[np.ndarray, " M"]
+    decays: Bool[np.ndarray, " M"]
+    unit: float
+    note: str
+
+    def rates(self, collapses: Bool[np.ndarray, " M"]) -> CollapseRates:
+        """Return the rates of the trace of a model's covariance, over ``unit``, for ``c_ii``."""
+        limits = mean_squares(limit(self.system, ~collapses), len(collapses))
+        return CollapseRates(
+            collapses,
+            np.where(collapses, self.slopes, np.nan) / self.unit,
+            np.where(collapses, np.nan, limits) / self.unit,
+        )
+
+
+@dataclass
+class _Watched:
+    """Steps that remember what they made of the starts of the last table of feeds."""
+
+    steps: StepsOfModels
+    last: Trained | None = None
+
+    def __call__(self, means: Means) -> Trained:
+        self.last = self.steps(means)
+        return self.last
+
+
+def fine_tuned(condition: Condition) -> FineTuned:
+    """Return the long run of a condition whose fits take steps from a start.
+
+    Raises
+    ------
+    Inapplicable
+        If the law of such fits does not apply.
+    """
+    # these import JAX
+    from mcjax.laws.first_order.fine_tuning import StepsOfModels, reason_against
+    from mcjax.laws.first_order.information import information_of
+
+    reason = reason_against(condition)
+    if reason is not None:
+        raise Inapplicable(reason.sentence)
+    information, _ = information_of(condition)
+    training, net = _Watched(StepsOfModels(condition)), condition.network
+    system = linear_system(net, information, training=training)
+    trained, starts = training.last, condition.starts
+    assert trained is not None, "there is a table"
+    assert starts is not None, "the law has asked"
+    moving, inverse = ~system.frozen, np.linalg.inv(information.real.hessian)
+    slopes, settles = spectral_growth(system, net, starts.edges)
+    return FineTuned(
+        system,
+        forgets=keeps_mean(system),
+        grows=~settles,
+        slopes=slopes,
+        base=moving & (starts.model == GIVEN) & bool(trained.base.any()),
+        decays=moving & trained.drift.any(1),
+        unit=float(np.trace(inverse @ information.real.score_covariance @ inverse)),
+        note=_note(trained.kept[moving]),
+    )
+
+
+def _note(kept: Float[np.ndarray, "K p p"]) -> str:
+    """Return by what verdicts are, from the shares of errors at the start that steps leave."""
+    shares = np.linalg.eigvals(kept)
+    inside = (np.abs(shares.imag) < ROUNDING) & (shares.real > -ROUNDING)
+    if (inside & (shares.real < 1 + ROUNDING)).all():
+        return BY_RADIUS
+    far = shares[~inside] if not inside.all() else shares
+    most = far[np.abs(far).argmax()].real
+    return (
+        f"{BY_RADIUS}; the steps overshoot, of an error at their start they leave {most:.3g} times"
+        " itself, so that who feeds whom does not decide"
+    )

@@ -1,0 +1,113 @@
+"""Fits that take steps from a start: what they keep of it, and what they make of their data.
+
+A step is affine, so k of them take the error s of the start and the mean score of the data to
+
+    e' = A s + B g + c ,      g = sum_b (C_b e_parent(b) - w_b U_b) / sum_b w_b n_b ,
+
+in the notation of :mod:`mcjax.laws.first_order.score_equations`. For gradient descent with the mean
+Hessian H of the fit, ``A = L^k`` with ``L = I - eta H`` and ``B = eta sum_{s<k} L^s``, so that
+``A + B H = I``. A refit has ``A = 0`` and ``B = H^-1``. So one linear system serves both: B takes
+the place of ``H^-1``, and A adds an edge from the start, without noise:
+
+* A start at a model's last parameters, its own or another's, adds A to the transition.
+* A start at its parameters of generation 0 adds A to what is drawn once.
+* A start at a base that is given pushes the mean by ``A (base - theta*)``, and weight decay by c.
+
+What is left out is of relative order 1/n, as for refits. Derived here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from mcjax.estimators.starts import FIRST, GIVEN, Starts
+from mcjax.laws.first_order.linear_system import LinearSystem
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
+
+class Means(NamedTuple):
+    """What the steps of M fits see of their data.
+
+    Attributes
+    ----------
+    hessian : ndarray, shape (M, p, p)
+        Weighted mean of the expected Hessian of a row; the identity for models that read nothing.
+    score : ndarray, shape (M, p, p)
+        Mean covariance of the score of a row.
+    rows : ndarray, shape (M,)
+        Rows of each fit, 0 for models that read nothing.
+    """
+
+    hessian: Float[np.ndarray, "M p p"]
+    score: Float[np.ndarray, "M p p"]
+    rows: Int[np.ndarray, " M"]
+
+
+class Trained(NamedTuple):
+    """What the steps of M fits make of starts and data.
+
+    Attributes
+    ----------
+    kept, gain : ndarray, shape (M, p, p)
+        A and B.
+    noise : ndarray, shape (M, p, p)
+        What the choice of batches adds to the covariance of one generation's noise.
+    drift : ndarray, shape (M, p)
+        c.
+    starts : Starts
+        Where the steps begin.
+    base : ndarray, shape (p,)
+        The base that is given less theta*; zero if none is.
+    """
+
+    kept: Float[np.ndarray, "M p p"]
+    gain: Float[np.ndarray, "M p p"]
+    noise: Float[np.ndarray, "M p p"]
+    drift: Float[np.ndarray, "M p"]
+    starts: Starts
+    base: Float[np.ndarray, " p"]
+
+
+Training = Callable[[Means], Trained]
+"""What the steps of one generation's fits make of starts and data."""
+
+
+def with_starts(system: LinearSystem, trained: Trained) -> LinearSystem:
+    """Return a system of fits that take steps, from one in which they begin at the truth.
+
+    Its ``frozen`` models take no steps. The means of generation 0 are those of the system.
+    """
+    size, p = len(system.frozen), system.p
+    moving = np.flatnonzero(~system.frozen)
+    begin = trained.starts.model
+    transition = system.transition.reshape(size, p, size, p).copy()
+    reuse = system.reuse.reshape(size, p, -1, p).copy()
+    noise = system.noise.reshape(size, p, size, p).copy()
+    nothing = np.zeros(size * p)
+    start = nothing if system.start is None else system.start
+    push = (nothing if system.push is None else system.push).reshape(size, p).copy()
+    for i in moving:
+        kept = trained.kept[i]
+        if begin[i] >= 0:
+            transition[i, :, begin[i]] += kept
+        elif begin[i] == FIRST:
+            reuse[i, :, i] += kept
+            push[i] += kept @ start.reshape(size, p)[i]
+        elif begin[i] == GIVEN:
+            push[i] += kept @ trained.base
+        push[i] += trained.drift[i]
+        noise[i, :, i] += trained.noise[i]
+    return replace(
+        system,
+        transition=transition.reshape(system.transition.shape),
+        noise=noise.reshape(system.noise.shape),
+        reuse=reuse.reshape(system.reuse.shape),
+        push=push.ravel() if push.any() or system.push is not None else None,
+        start=start if push.any() or system.start is not None else None,
+    )

@@ -1,0 +1,287 @@
+"""Tables of losses, from files and from Python."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from mcjax.arguments import checked
+from mcjax.errors import InputError, did_you_mean, naming
+from mcjax.files import read_text
+from mcjax.numbers import how_many, in_text, whole
+from mcjax.summaries import Summarised, Summary, few
+
+COLUMNS = {
+    "generation": ("generation", "iteration"),
+    "workflow": ("workflow", "model"),
+    "seed": ("seed",),
+    "loss": ("loss",),
+}
+"""Names that the header may give to each column; seed may be missing."""
+LATEST = 100_000
+"""Largest generation."""
+DELIMITERS = ",;\t"
+BUILTIN = Path(__file__).with_name("kazdan2024.csv")
+"""Losses of a model of two billion parameters, from public model cards (Kazdan et al. 2024)."""
+
+
+class Row(NamedTuple):
+    """A loss, with its place in what was read."""
+
+    place: str
+    generation: int
+    workflow: str
+    seed: str | None
+    loss: float
+
+
+class Losses(Summarised):
+    """Evaluation losses by generation and workflow.
+
+    Parameters
+    ----------
+    generation : sequence of int
+        The generation of each row.
+    workflow : sequence of str
+        What was trained: a workflow, or a model.
+    loss : sequence of float
+        The evaluation loss.
+    seed : sequence, optional
+        What tells rows of one generation and workflow apart. Without it they are repetitions.
+
+    Attributes
+    ----------
+    rows : dict of str to pair of ndarray
+        Generations and losses of each workflow, in the order of the rows.
+    seeds : dict of str to list
+        Seeds of the same rows, None where there is none.
+
+    Raises
+    ------
+    InputError
+        If a generation is no whole number, a loss is not finite, or a row occurs twice.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> mcjax.Losses([1, 2, 3], ["replace"] * 3, [0.51, 0.62, 0.70])
+    Losses: 3 rows of 1 workflow
+      replace  3 rows, generations 1 to 3
+    """
+
+    rows: dict[str, tuple[Int[np.ndarray, " N"], Float[np.ndarray, " N"]]]
+    seeds: dict[str, list[str | None]]
+
+    def __init__(
+        self,
+        generation: Sequence[int],
+        workflow: Sequence[str],
+        loss: Sequence[float],
+        seed: Sequence[Any] | None = None,
+    ):
+        columns = {"generation": generation, "workflow": workflow, "loss": loss}
+        columns |= {} if seed is None else {"seed": seed}
+        lengths = {name: len(column) for name, column in columns.items()}
+        for name, length in lengths.items():
+            if length != lengths["generation"]:
+                problem = f"has {length} entries; give {lengths['generation']}, as generation has"
+                raise InputError(name, problem)
+        entries = zip(*columns.values(), strict=True)
+        self._hold(
+            _row(f"row {k}", dict(zip(columns, entry, strict=True)))
+            for k, entry in enumerate(entries)
+        )
+
+    def _hold(self, rows: Iterable[Row]) -> None:
+        found = _by_workflow(rows)
+        self.rows = {
+            name: (np.array([row.generation for row in own]), np.array([row.loss for row in own]))
+            for name, own in found.items()
+        }
+        self.seeds = {name: [row.seed for row in own] for name, own in found.items()}
+
+    def _summary(self) -> Summary:
+        total = sum(len(t) for t, _ in self.rows.values())
+        title = f"Losses: {how_many(total, 'row')} of {how_many(len(self.rows), 'workflow')}"
+        rows = (
+            (name, f"{how_many(len(t), 'row')}, generations {t.min()} to {t.max()}")
+            for name, (t, _) in self.rows.items()
+        )
+        return Summary(title, rows, len(self.rows), "workflow")
+
+    def described(self) -> str:
+        """Return in one line what was read."""
+        total = sum(len(t) for t, _ in self.rows.values())
+        every = np.concatenate([t for t, _ in self.rows.values()])
+        names = few(self.rows, len(self.rows))
+        return f"{how_many(total, 'row')} of {names}, generations {every.min()} to {every.max()}"
+
+
+@checked
+def read_losses(path: str | Path) -> Losses:
+    """Read losses from a file: CSV with a header, or records in JSON.
+
+    Parameters
+    ----------
+    path : str or path
+        The file. Its columns, or the keys of its records, are ``generation`` (or ``iteration``),
+        ``workflow`` (or ``model``), ``loss`` and, if there is one, ``seed``; others are not read.
+        JSON is a list of records, or one record a line.
+
+    Returns
+    -------
+    Losses
+        The losses.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, lacks a column, or has a row that is wrong.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> from mcjax.logs.table import BUILTIN
+    >>> mcjax.read_losses(BUILTIN)
+    Losses: 35 rows of 3 workflows
+      replace     13 rows, generations 3 to 20
+      accumulate  12 rows, generations 3 to 18
+      subsample   10 rows, generations 3 to 20
+    """
+    with naming(path):
+        text = read_text(Path(path)).lstrip()
+        records = _json_records(text) if text.startswith(("[", "{")) else _csv_records(text)
+        losses = object.__new__(Losses)
+        losses._hold(_row(place, record) for place, record in records)
+        return losses
+
+
+def _csv_records(text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the rows of a CSV table, by the names of columns."""
+    header = text.partition("\n")[0]
+    delimiter = max(DELIMITERS, key=header.count)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        names = [name.strip() for name in next(lines, [])]
+        columns = _columns(names, "column")
+        for cells in lines:
+            if not any(cell.strip() for cell in cells):
+                continue
+            place = f"line {lines.line_num}"
+            if len(cells) != len(names):
+                problem = f"has {how_many(len(cells), 'cell')}; give {len(names)}, as the header"
+                raise InputError(place, problem)
+            yield place, {name: cells[names.index(own)].strip() for name, own in columns.items()}
+    except csv.Error as error:
+        raise InputError(f"line {lines.line_num}", f"is no CSV ({error}); correct it") from error
+
+
+def _json_records(text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the records of a list, or of lines."""
+    by_lines = text.startswith("{")
+    try:
+        if by_lines:
+            lines = [(k, line) for k, line in enumerate(text.split("\n"), 1) if line.strip()]
+            records = [(f"line {k}", json.loads(line)) for k, line in lines]
+        else:
+            records = [(f"record {k}", each) for k, each in enumerate(json.loads(text), 1)]
+    except (ValueError, RecursionError) as error:
+        what = "JSON records, one a line" if by_lines else "a list of JSON records"
+        raise InputError("", f"is not {what} ({error}); correct it, or give CSV") from error
+    for place, record in records:
+        if not isinstance(record, dict):
+            problem = 'is not a record; write {"generation": 1, "workflow": ..., "loss": ...}'
+            raise InputError(place, problem)
+        try:
+            columns = _columns(list(record), "key")
+        except InputError as error:
+            raise InputError(f"{place}: {error.field}", error.message) from error
+        yield place, {name: record[own] for name, own in columns.items()}
+
+
+def _columns(names: Sequence[str], noun: str) -> dict[str, str]:
+    """Return the name that a file gives to each column.
+
+    Raises
+    ------
+    InputError
+        If one is missing or given twice.
+    """
+    found = {}
+    for column, choices in COLUMNS.items():
+        given = [name for name in names if name in choices]
+        if len(given) > 1:
+            problem = f"is given twice, as {' and '.join(given)}; keep one"
+            raise InputError(f"{noun} {column!r}", problem)
+        if given:
+            found[column] = given[0]
+        elif column != "seed":
+            hint = did_you_mean(column, names) or f"; there are {', '.join(names) or 'none'}"
+            problem = f"is missing{hint}; give generation, workflow and loss"
+            raise InputError(f"{noun} {column!r}", problem)
+    return found
+
+
+def _row(place: str, record: Mapping[str, Any]) -> Row:
+    """Return the row that a record holds.
+
+    Raises
+    ------
+    InputError
+        If an entry is wrong.
+    """
+
+    def wrong(column: str, problem: str) -> InputError:
+        return InputError(f"{place}, {column}", problem)
+
+    generation = whole(in_text(record["generation"]))
+    if not isinstance(generation, int) or isinstance(generation, bool):
+        given = record["generation"]
+        raise wrong("generation", f"is {given!r}; give a whole number")
+    if not 0 <= generation <= LATEST:
+        raise wrong("generation", f"is {generation}; give a number from 0 to {LATEST:,}")
+    workflow = record["workflow"]
+    if not isinstance(workflow, str) or not workflow:
+        raise wrong("workflow", f"is {workflow!r}; give a name, such as replace")
+    loss = in_text(record["loss"])
+    try:
+        value = math.nan if isinstance(loss, bool | str) else float(loss)
+    except (TypeError, ValueError, OverflowError):
+        value = math.nan
+    if not math.isfinite(value):
+        problem = f"is {record['loss']!r}; give a finite number, or leave the row out"
+        raise wrong("loss", problem)
+    seed = record.get("seed")
+    told = None if seed in (None, "") else str(seed)
+    return Row(place, generation, workflow, seed=told, loss=value)
+
+
+def _by_workflow(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Return the rows of each workflow.
+
+    Raises
+    ------
+    InputError
+        If there are no rows, or if a row occurs twice.
+    """
+    found: dict[str, list[Row]] = {}
+    seen: dict[tuple[str, int, str], str] = {}
+    for row in rows:
+        if row.seed is not None:
+            key = (row.workflow, row.generation, row.seed)
+            if key in seen:
+                problem = f"repeats workflow, generation and seed of {seen[key]}; keep one of them"
+                raise InputError(row.place, problem)
+            seen[key] = row.place
+        found.setdefault(row.workflow, []).append(row)
+    if not found:
+        raise InputError("", "has no rows; give generation, workflow and loss of each evaluation")
+    return found

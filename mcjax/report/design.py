@@ -1,0 +1,109 @@
+"""Print an allocation of real rows for a person to read."""
+
+from __future__ import annotations
+
+import math
+
+import click
+
+from mcjax.design.allocation import WHAT, Allocation, Objective
+from mcjax.diagnosis.cures import Edge
+from mcjax.text import number, shown
+
+MOST_LISTED = 12
+"""Largest number of feeds that are listed."""
+HEADINGS = ("model", "now", "best", "whole", "error now", "best", "whole", "value")
+UNITS = (
+    "  (error: variance in the long run, in units of the inverse information of one sample)\n"
+    "  (value: what a unit of cost more, spent here, takes off {what})"
+)
+
+
+def show_allocation(allocation: Allocation) -> None:
+    """Print the best real rows, what they bring, how sure that is, and what stays at risk."""
+    objective = allocation.objective
+    what = WHAT[objective.aim]
+    given = "for the targets"
+    if objective.aim != "cost":
+        given = f"for a budget of {number(allocation.budget, 6)}"
+    now = f"now {_value(objective.before)}"
+    if objective.aim == "cost":
+        now = f"the real rows of the file cost {_value(objective.before)}"
+    title = f"Smallest {what} {given}: {_value(objective.after)}"
+    click.secho(f"{title}; {now}.", bold=True)
+    click.echo(f"{_certificate(allocation, objective)}.")
+    click.echo()
+    rows: list[tuple[str, ...]] = [HEADINGS]
+    for name, share in allocation.shares.items():
+        real = (f"{share.before:,}", f"{share.after:,.3f}", f"{share.rows:,}")
+        rows.append((shown(name), *real, *map(_error, share.errors), number(share.value)))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, *numbers in rows:
+        cells = (text.rjust(width) for text, width in zip(numbers, widths[1:], strict=True))
+        click.echo("  ".join(("", name.ljust(widths[0]), *cells)))
+    click.echo(
+        UNITS.format(what="the cost elsewhere" if objective.aim == "cost" else f"the {what}")
+    )
+    click.echo()
+    click.echo(f"In whole rows: {what} {_value(objective.rows)}.")
+    _show_risk(allocation)
+
+
+def _certificate(allocation: Allocation, objective: Objective) -> str:
+    """Return how far from the optimum the allocation may be."""
+    gap = allocation.gap
+    if allocation.doubt:
+        return f"This is a local optimum, and nothing is known of others: {allocation.doubt}"
+    if gap is not None and gap < 5e-7:
+        return "No allocation does better, to six digits"
+    assert objective.bound is not None, "there is no doubt"
+    share = "" if gap is None or math.isinf(gap) else f", {gap:.2g} of it less"
+    return f"No allocation does better than {_value(objective.bound)}{share}"
+
+
+def _show_risk(allocation: Allocation) -> None:
+    """Print what would make a model collapse after all."""
+    if allocation.cures:
+        cures = ", ".join(
+            f"{_edge(edge)} (cost {number(cost)} a row)" for edge, cost in allocation.cures
+        )
+        click.echo(f"Cheapest cure of the network as it is: {cures}.")
+    lost, added, explodes = allocation.risk
+    if lost is None:
+        click.echo("Whether the loss of a feed would matter is not asked where there are so many.")
+    elif lost:
+        click.echo(f"Collapse follows if {_any_one(lost)} is lost:")
+        _list(lost)
+    else:
+        click.echo("No loss of a single feed brings collapse.")
+    if added:
+        click.echo(f"Collapse follows if {_any_one(added)} is added:")
+        _list(added)
+    else:
+        click.echo("No single new feed between models brings collapse.")
+    if explodes:
+        names = ", ".join(map(shown, explodes))
+        click.echo(f"Fits have so few rows that errors explode by the exact law: {names}.")
+
+
+def _any_one(edges: tuple[Edge, ...]) -> str:
+    return "this feed" if len(edges) == 1 else f"any one of these {len(edges):,} feeds"
+
+
+def _list(edges: tuple[Edge, ...]) -> None:
+    for edge in edges[:MOST_LISTED]:
+        click.echo(f"  {_edge(edge)}")
+    if len(edges) > MOST_LISTED:
+        click.echo(f"  ... and {len(edges) - MOST_LISTED} more (--json lists them all)")
+
+
+def _edge(edge: Edge) -> str:
+    return f"{shown(edge[0])} -> {shown(str(edge[1]))}"
+
+
+def _error(value: float) -> str:
+    return "grows" if math.isinf(value) else number(value, 5)
+
+
+def _value(value: float) -> str:
+    return "without bound" if math.isinf(value) else number(value, 6)
