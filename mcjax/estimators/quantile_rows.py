@@ -54,10 +54,10 @@ def fit_rows(
     theta = jnp.where(jnp.isfinite(near.theta).all(0)[None], near.theta, theta).astype(dtype)
     vertices = Vertices(
         rows,
-        once(near.steps, lambda: rows.share().astype(dtype)),
-        jnp.broadcast_to(level[:, 0], status.shape).astype(dtype),
-        Sizes(*(size.astype(dtype) for size in sizes)),
-        width.astype(dtype),
+        share=once(near.steps, lambda: rows.share().astype(dtype)),
+        level=jnp.broadcast_to(level[:, 0], status.shape).astype(dtype),
+        sizes=Sizes(*(size.astype(dtype) for size in sizes)),
+        width=width.astype(dtype),
     )
     end = vertices.best(theta, status)
     theta = jnp.where((end.status == Status.CONVERGED)[None], end.theta, jnp.nan)

@@ -138,7 +138,7 @@ class Vertices:
             free = jnp.where(at.place < 0, jnp.abs(turned), -1)
             running = at.status == Status.RUNNING
             enters = running & (free.max(0) > smallest)
-            after = self._exchanged(at, row, place, _mark(free), turned, enters)
+            after = self._exchanged(at, row, place, leaves=_mark(free), turned=turned, moves=enters)
             status = first_that_holds(
                 (~jnp.isfinite(least), Status.RANK_DEFICIENT),
                 ((after.place >= 0).all(0), Status.CONVERGED),
@@ -148,11 +148,11 @@ class Vertices:
 
         begin = _Vertex(
             theta,
-            jnp.eye(p, dtype=dtype)[:, :, None] / self.sizes.column[None],
-            jnp.zeros((p + 2, p, fits), dtype),
-            jnp.full((p, fits), -1, jnp.int32),
-            status,
-            jnp.zeros_like(status),
+            edges=jnp.eye(p, dtype=dtype)[:, :, None] / self.sizes.column[None],
+            basis=jnp.zeros((p + 2, p, fits), dtype),
+            place=jnp.full((p, fits), -1, jnp.int32),
+            status=status,
+            steps=jnp.zeros_like(status),
         )
         end, *_ = lax.while_loop(
             lambda state: (state[0].status == Status.RUNNING).any(),
@@ -200,7 +200,7 @@ class Vertices:
         moves = running & (status == Status.RUNNING)
         row = self._row(place)
         turned = once(at.steps, lambda: dot(row[:p, None], at.edges))
-        after = self._exchanged(at, row, place, edge.leaves, turned, moves)
+        after = self._exchanged(at, row, place, leaves=edge.leaves, turned=turned, moves=moves)
         theta = jnp.where(moves[None], at.theta + length[None] * edge.direction, at.theta)
         return after._replace(
             theta=_fitted(after._replace(theta=theta), moves),
@@ -245,7 +245,8 @@ class Vertices:
             return jnp.concatenate([sign[None] * _along(at, leaves), others, leaves.astype(dtype)])
 
         chosen = once(at.steps, steepest)
-        edge = _Edge(chosen[:p], chosen[p], chosen[p + 1], chosen[p + 2 :] > 0, (steep <= 0).all(0))
+        leaves, best = chosen[p + 2 :] > 0, (steep <= 0).all(0)
+        edge = _Edge(chosen[:p], chosen[p], size=chosen[p + 1], leaves=leaves, best=best)
         return edge, loss
 
     def _short_of_the_lowest(
@@ -328,7 +329,7 @@ class Vertices:
         return once(place, gathered)
 
     def _exchanged(
-        self, at: _Vertex, row: Array, place: Array, leaves: Array, turned: Array, moves: Array
+        self, at: _Vertex, row: Array, place: Array, *, leaves: Array, turned: Array, moves: Array
     ) -> _Vertex:
         """Return the vertices with a row in place of one of the basis, where ``moves`` is true.
 
