@@ -14,6 +14,7 @@ from mcjax.logs.claims import OWN, LossClaim, settle
 from mcjax.logs.fit import fit
 from mcjax.logs.growth import RULES
 from mcjax.logs.judgement import LossJudgement, WorkflowVerdict
+from mcjax.logs.runs import together_by_chance
 from mcjax.logs.scatter import FEWEST
 from mcjax.logs.subjects import GIVEN, Subject, subjects_of
 from mcjax.logs.table import Losses
@@ -98,7 +99,7 @@ def judge_losses(
     together, alone = settled[: len(together)], settled[len(together) :]
     own = {claim.workflows[0]: claim for claim in reversed(alone)}  # the first is of its own law
     found = _by_sets(together, own) if together else _by_own(own)
-    workflows = {name: _verdict(one, found[name]) for name, one in subjects.items()}
+    workflows = {name: _verdict(losses, one, found[name]) for name, one in subjects.items()}
     each = [one.verdict for one in workflows.values()]
     if together and together[-1].verdict == REFUTED:  # all of them
         each.append(REFUTED)
@@ -144,9 +145,9 @@ def _by_sets(together: Sequence[LossClaim], own: Mapping[str, LossClaim]) -> dic
     return found
 
 
-def _verdict(subject: Subject, basis: Basis) -> WorkflowVerdict:
+def _verdict(losses: Losses, subject: Subject, basis: Basis) -> WorkflowVerdict:
     """Return the verdict on a workflow."""
-    scatter = subject.scatter
+    scatter, seeds = subject.scatter, losses.seeds[subject.name]
     return WorkflowVerdict(
         law=subject.law,
         verdict=basis.verdict,
@@ -155,5 +156,6 @@ def _verdict(subject: Subject, basis: Basis) -> WorkflowVerdict:
         deviation=scatter.deviation,
         freedom=scatter.design.freedom,
         repeated=scatter.design.repeated,
+        alike=together_by_chance(subject.fits, subject.losses, seeds),
         note=basis.note,
     )

@@ -44,6 +44,9 @@ class WorkflowVerdict:
         Degrees of freedom of ``deviation``.
     repeated : bool
         Whether repetitions alone tell ``deviation``; otherwise it is that around a smooth curve.
+    alike : float
+        Probability that seeds of independent losses differ as much as those of the workflow; 1 if
+        seeds do not recur.
     note : str
         Why there is no other verdict; may be empty.
     """
@@ -55,6 +58,7 @@ class WorkflowVerdict:
     deviation: float
     freedom: int
     repeated: bool
+    alike: float
     note: str
 
 

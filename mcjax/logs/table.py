@@ -61,6 +61,8 @@ class Losses(Summarised):
     ----------
     rows : dict of str to pair of ndarray
         Generations and losses of each workflow, in the order of the rows.
+    seeds : dict of str to list
+        Seeds of the same rows, None where there is none.
 
     Raises
     ------
@@ -76,6 +78,7 @@ class Losses(Summarised):
     """
 
     rows: dict[str, tuple[Int[np.ndarray, " N"], Float[np.ndarray, " N"]]]
+    seeds: dict[str, list[str | None]]
 
     def __init__(
         self,
@@ -92,10 +95,18 @@ class Losses(Summarised):
                 problem = f"has {length} entries; give {lengths['generation']}, as generation has"
                 raise InputError(name, problem)
         entries = zip(*columns.values(), strict=True)
-        self.rows = _by_workflow(
+        self._hold(
             _row(f"row {k}", dict(zip(columns, entry, strict=True)))
             for k, entry in enumerate(entries)
         )
+
+    def _hold(self, rows: Iterable[Row]) -> None:
+        found = _by_workflow(rows)
+        self.rows = {
+            name: (np.array([row.generation for row in own]), np.array([row.loss for row in own]))
+            for name, own in found.items()
+        }
+        self.seeds = {name: [row.seed for row in own] for name, own in found.items()}
 
     def _summary(self) -> Summary:
         total = sum(len(t) for t, _ in self.rows.values())
@@ -149,7 +160,7 @@ def read_losses(path: str | Path) -> Losses:
         text = read_text(Path(path)).lstrip()
         records = _json_records(text) if text.startswith(("[", "{")) else _csv_records(text)
         losses = object.__new__(Losses)
-        losses.rows = _by_workflow(_row(place, record) for place, record in records)
+        losses._hold(_row(place, record) for place, record in records)
         return losses
 
 
@@ -253,8 +264,8 @@ def _row(place: str, record: Mapping[str, Any]) -> Row:
     return Row(place, generation, workflow, seed=told, loss=value)
 
 
-def _by_workflow(rows: Iterable[Row]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return generations and losses of each workflow.
+def _by_workflow(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Return the rows of each workflow.
 
     Raises
     ------
@@ -273,7 +284,4 @@ def _by_workflow(rows: Iterable[Row]) -> dict[str, tuple[np.ndarray, np.ndarray]
         found.setdefault(row.workflow, []).append(row)
     if not found:
         raise InputError("", "has no rows; give generation, workflow and loss of each evaluation")
-    return {
-        name: (np.array([r.generation for r in own]), np.array([r.loss for r in own]))
-        for name, own in found.items()
-    }
+    return found

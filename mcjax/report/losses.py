@@ -16,6 +16,9 @@ from mcjax.report.console import MARK, PLAIN, STYLE, counted, label, numbers, sh
 from mcjax.text import number, shown, with_error
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED
 
+ALIKE = 0.001
+"""P-value below which losses of one seed are said to go together."""
+
 
 def judgement_json(judgement: LossJudgement) -> dict[str, Any]:
     """Return a judgement as plain data."""
@@ -47,6 +50,7 @@ def _workflow_json(judged: WorkflowVerdict, further: Further, confidence: float)
         "noise": judged.deviation if judged.freedom else None,
         "noise_freedom": judged.freedom,
         "noise_from": "seeds" if judged.repeated else "curve",
+        "seeds_alike": judged.alike,
         "seeds_needed": further.seeds,
         "generations_needed": further.generations,
         "note": judged.note,
@@ -90,6 +94,13 @@ def show_judgement(console: Console, judgement: LossJudgement) -> None:
         console.print(
             f"Of {_listed(curves)} too few generations are repeated, so noise is what departs from"
             " a smooth curve, and losses of successive generations are taken to be independent.",
+            soft_wrap=True,
+        )
+    alike = [name for name, judged in judgement.workflows.items() if judged.alike < ALIKE]
+    if alike:
+        console.print(
+            f"Of {_listed(alike)} losses of one seed go together, and are taken to be independent:"
+            " the errors of L0 and V are too small, and a verdict on a shared pair may be wrong.",
             soft_wrap=True,
         )
     console.print(

@@ -67,6 +67,19 @@ def test_statuses_are_those_of_verdicts(call, write):
     assert "log 3 more, of further generations or seeds" in out
 
 
+def test_runs_that_drift_are_told(call, tmp_path):
+    path = tmp_path / "losses.csv"
+    rng = np.random.default_rng(0)
+    rows = [
+        f"{t},replace,{seed},{1 + 0.1 * t + 0.01 * seed + 0.002 * rng.standard_normal()}"
+        for t in range(1, 9)
+        for seed in range(3)
+    ]
+    path.write_text("\n".join(["generation,workflow,seed,loss", *rows]))
+    assert "Of replace losses of one seed go together" in call("judge", path)[1]
+    assert "go together" not in call("judge")[1]
+
+
 def test_models_of_a_study_are_judged_by_its_law(call, call_json, write, tmp_path):
     study = tmp_path / "study.toml"
     study.write_text(STUDY)

@@ -6,8 +6,10 @@ from scipy import stats
 
 import mcjax
 from mcjax.errors import InputError
+from mcjax.logs.claims import margins
 from mcjax.logs.fit import fit
 from mcjax.logs.growth import growth_of
+from mcjax.logs.runs import together_by_chance
 from mcjax.logs.scatter import design_of, scatter_of
 from mcjax.logs.table import BUILTIN
 
@@ -213,6 +215,28 @@ def test_the_test_of_several_groups_is_that_of_welch():
     assert spread.above(found.departure**2) == pytest.approx(
         stats.f.sf(statistic, 2, 8 / (3 * lam))
     )
+
+
+def test_an_uncertain_v_is_allowed_for():
+    """Two standard errors less before a law is verified, and two more before it is refuted."""
+    assert margins(10.0, 0.2) == pytest.approx((1.6, 2.4))
+    assert margins(1.0, 0.2) == pytest.approx((0.0, 0.6))
+    assert margins(-3.0, 0.2) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("drift", [0.0, 1.0])
+def test_losses_of_one_seed_that_go_together_are_told(drift):
+    """By hand, the F-test of seeds in a table of generations and seeds."""
+    rng = np.random.default_rng(13)
+    y = rng.standard_normal((8, 4)) + drift * 3 * rng.standard_normal(4)
+    t, seeds = np.repeat(np.arange(1, 9), 4), [str(k) for k in range(4)] * 8
+    found = together_by_chance(t, (y + np.arange(8.0)[:, None]).ravel(), seeds)
+    rest = y - y.mean(1, keepdims=True) - y.mean(0) + y.mean()
+    between = 8 * ((y.mean(0) - y.mean()) ** 2).sum() / 3
+    assert found == pytest.approx(stats.f.sf(between / ((rest**2).sum() / 21), 3, 21))
+    assert (found < 1e-6) == bool(drift)
+    assert together_by_chance(t, y.ravel(), [None] * 32) == 1
+    assert together_by_chance(t, y.ravel(), [str(k) for k in range(32)]) == 1
 
 
 def test_claims_are_one_table(public):
