@@ -89,7 +89,7 @@ class Progress:
         after = self._done * MILESTONES // self._total
         if not self._silent and not self._console.is_terminal and after > before:
             left = self._bar.tasks[0].time_remaining
-            note = "" if left is None else f", about {left:.0f} s left"
+            note = f", about {left:.0f} s left" if left else ""
             self._tell(f"{self._done} of {self._total} {self._what}{note}")
 
     def _tell(self, text: str) -> None:

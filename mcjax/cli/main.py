@@ -322,8 +322,10 @@ def run() -> None:
         status = _report(BAD_INPUT, _usage(error))
     except (click.Abort, KeyboardInterrupt) as error:
         status = _report(STOPPED, str(error) or "stopped")
-    except (BrokenPipeError, SystemExit):  # click and rich exit with 1 if a pipe is closed
+    except BrokenPipeError:
         status = CLOSED
+    except SystemExit as error:  # click and rich exit with 1 if a pipe is closed, a shell's
+        status = CLOSED if error.code else 0  # completion exits with 0
     except Exception as error:
         if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):  # NumPy's, XLA's
             sentence = "this needs more memory than there is; lower generations, models or samples"

@@ -18,6 +18,7 @@ import numpy as np
 
 from mcjax.diagnosis.cures import repairs
 from mcjax.diagnosis.explosion import FiniteSample, finite_sample_drawn
+from mcjax.diagnosis.fine_tuning import EXACT as STEPS_EXACT
 from mcjax.diagnosis.graph import paths, reaching
 from mcjax.diagnosis.long_run import Facts
 from mcjax.diagnosis.schedules import (
@@ -139,6 +140,8 @@ def _exact(net: Network, facts: Facts, lift: Lift, flow: DataFlow) -> FiniteSamp
     """Return the exact law for linear regressions, or why it does not apply."""
     if facts.regression is None:
         return None
+    if not facts.refits:
+        return STEPS_EXACT
     if facts.regression.own is not None:
         return OWN_COVARIATES
     return finite_sample_drawn(net, facts.regression.parameters, lift=lift, flow=flow)

@@ -47,7 +47,7 @@ def explosion_map(folder: Path, chains: int | None) -> list[Path]:
             edge = {"ha": "center", "va": "center", "rotation": 90}
             axes.text(0.5 * (1 + (p + 1.5) / p), 0.3, "no second moment" if p < 10 else "", **edge)
             if p >= 10:
-                axes.text((p + 2.5) / p, 0.4, "explodes", color="white", **edge)
+                axes.text(max((p + 2.5) / p, 1.12), 0.4, "explodes", color="white", **edge)
             rows += [
                 {"parameters": p, "rows": int(n), "real_share": round(float(s), 4)}
                 | {"law": "finite_sample", "quantity": "radius", "predicted": f"{r:.5g}"}

@@ -77,10 +77,10 @@ def three_failures(folder: Path, chains: int | None) -> list[Path]:
         panels[0, 0].set_ylabel("estimate (log odds for x = 1)")
         panels[1, 0].set_ylabel("n \N{MULTIPLICATION SIGN} variance of estimates")
         key(
-            panels[0, 0],
+            panels[0, 1],
             Line2D([], [], color="0.3", linewidth=0.8, linestyle="--", label="truth"),
             Line2D([], [], color="0.6", linewidth=0.5, label="single chains"),
-            loc="upper left",
+            loc="upper right",
             ncols=1,
             fontsize=7,
         )

@@ -162,7 +162,8 @@ def _named(field: str, name: str, cells: Sequence[Cell]) -> list[Cell]:
     if not found:
         names = list(dict.fromkeys(str(getattr(cell, field)) for cell in cells))
         hint = did_you_mean(name, names)
-        raise InputError(field, f"{name!r} was not judged; give one of {_listed(names)}{hint}")
+        known = "leave it out" if names == [""] else f"give one of {_listed(names)}{hint}"
+        raise InputError(field, f"{name!r} was not judged; {known}")
     return found
 
 

@@ -33,7 +33,7 @@ def read_style(path: Path) -> dict[str, Any]:
     log.addHandler(handler)
     log.propagate = False
     try:
-        found = matplotlib.rc_params_from_file(path, use_default_template=False)
+        found = matplotlib.rc_params_from_file(str(path), use_default_template=False)
     finally:
         log.removeHandler(handler)
         log.propagate = kept

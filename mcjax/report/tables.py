@@ -171,7 +171,7 @@ def _verdict_table(heading: bool, widths: Mapping[str, int]) -> Table:
     those of the longest names.
     """
     names = (Column(k, width=max(least, widths[k])) for k, least in (("model", 12), ("law", 34)))
-    values = {"sim. growth": 12, "simulated": 12, "predicted": 10, "ratio (interval)": 20}
+    values = {"sim. growth": 14, "simulated": 12, "predicted": 10, "ratio (interval)": 20}
     columns = (Column(k, width=width, justify="right") for k, width in values.items())
     return Table(*names, *columns, Column("verdict", width=18), show_header=heading, **PLAIN)
 

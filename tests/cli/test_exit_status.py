@@ -55,6 +55,24 @@ def test_a_closed_pipe_ends_quietly(command, study_file):
     assert (process.returncode, messages(process)) == (141, "")
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_commands(shell):
+    program = "import sys; sys.argv[0] = 'mcjax'; from mcjax.cli.main import run; run()"
+    words = {"COMP_WORDS": "mcjax diag", "COMP_CWORD": "diag" if shell == "fish" else "1"}
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | words | {"_MCJAX_COMPLETE": f"{shell}_{task}"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for task in ("source", "complete")
+    ]
+    assert "_MCJAX_COMPLETE" in outputs[0]
+    assert "diagnose" in outputs[1]
+
+
 def test_progress_into_a_closed_pipe(study_file):
     with closed_pipe() as pipe:
         assert run("verify", study_file, stderr=pipe).returncode == 141

@@ -86,6 +86,9 @@ def test_figures_of_the_study_itself_as_wide_as_a_column(tmp_path, call):
     for column in ("power", "chains"):
         values = [float(row[column]) for row in curve]
         assert values == sorted(values)
+    status, _, err = call("plot", folder, "--condition", "one", *options)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "condition: 'one' was not judged; leave it out" in err
 
 
 def test_a_style_is_used_and_names_are_not_given_to_tex(kept, tmp_path, call):
@@ -129,6 +132,7 @@ def test_a_style_that_matplotlib_does_not_read(kept, tmp_path, call, line):
     assert (status, out) == (2, "")
     assert len(err.splitlines()) == 1
     assert "--style: is refused by Matplotlib" in err
+    assert "PosixPath" not in err
     assert line in err
 
 

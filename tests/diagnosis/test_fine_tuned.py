@@ -142,6 +142,22 @@ def test_files(tmp_path):
     assert "add [family]" in plain["inapplicable"]
 
 
+@pytest.mark.parametrize("paths", ["own", "common"])
+def test_networks_that_are_drawn_are_not_known(paths):
+    """No law of refits is told of steps: neither verdicts, nor rates, nor the exact law."""
+    loop, real = mcjax.Generation(LOOP), mcjax.Generation([("real", "a", 100)])
+    drawn = mcjax.Drawn(loop, real, probabilities=[0.5, 0.5], paths=paths)
+    network = mcjax.build_network(["a"], drawn, initial=100)
+    estimator = mcjax.Optax(GD, 4, name="steps", start="own")
+    condition = mcjax.condition(network, mcjax.linear(), [0.0, 0.0], estimator=estimator)
+    found = mcjax.diagnose(condition)
+    assert found.collapses is None
+    assert not found.in_any_order
+    assert "fits take steps" in found.inapplicable
+    assert "fits take steps" in found.finite_sample
+    assert mcjax.diagnose(network).collapses is False
+
+
 def test_feeds_that_take_turns_are_not_known(tmp_path):
     path = tmp_path / "study.toml"
     turns = "samples = 100, every = 2 }, { from = 'real', to = 'a', samples = 10, every = 3 }"

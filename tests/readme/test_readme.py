@@ -1,10 +1,11 @@
 """The code in README.md and docs/ runs and prints what the pages show.
 
-Each page has a folder of its own, in which its blocks run in order:
+Each page has a folder of its own, in which its blocks run in order, all in this process, where
+programs are compiled once. Each begins with the settings that JAX has in a new process:
 
 ``toml``, ``python``
     If the first line is ``# name.toml`` or ``# name.py``, the block is written to that file. Any
-    other ``python`` block runs, with warnings as errors.
+    other ``python`` block runs.
 ``console``
     Every line is a ``mcjax`` command. It ends with status 0, or with the status that a comment at
     the end of the line names: ``# exit status 1``.
@@ -18,15 +19,18 @@ Each page has a folder of its own, in which its blocks run in order:
 import importlib.util
 import json
 import re
+import runpy
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 import click
+import jax
 import pytest
+from matplotlib import pyplot
 
 import mcjax
+from mcjax.cli import main
 from mcjax.cli.main import cli
 
 ROOT = Path(__file__).parents[2]
@@ -39,8 +43,6 @@ PAGES = {
 }
 QUICK = ("docs/pipelines.md", "docs/design.md")
 """Pages whose code runs by default."""
-SYSTEM = ("README.md", "docs/memory-and-growth.md")
-"""Pages whose code starts long commands; that of all others is marked slow."""
 MOST_LINES = 180
 
 
@@ -52,37 +54,63 @@ def blocks_of(text):
 def pages_with_code():
     for name, text in PAGES.items():
         if {language for language, _ in blocks_of(text)} & {"console", "python"}:
-            mark = pytest.mark.system if name in SYSTEM else pytest.mark.slow
-            yield pytest.param(name, marks=[] if name in QUICK else mark)
+            yield pytest.param(name, marks=[] if name in QUICK else pytest.mark.system)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Return a function that runs a block of a page in its folder and returns what it printed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    settings = {
+        "jax_enable_x64": False,
+        "jax_numpy_dtype_promotion": "standard",
+        "jax_numpy_rank_promotion": "allow",
+    }
+    before = {name: getattr(jax.config, name) for name in settings}
+    modules = set(sys.modules)
+
+    def run(language, text):
+        for name, value in settings.items():
+            jax.config.update(name, value)
+        if language == "console":
+            for line in text.splitlines():
+                run_command(line)
+        else:
+            (tmp_path / "block.py").write_text(text, encoding="utf-8")
+            runpy.run_path("block.py", run_name="__main__")
+        return capsys.readouterr().out
+
+    def run_command(line):
+        command = shlex.split(line, comments=True)
+        assert command[0] == "mcjax", line
+        monkeypatch.setattr(sys, "argv", command)
+        with pytest.raises(SystemExit) as ended:
+            main.run()
+        status = re.search(r"# exit status (\d+)$", line)
+        assert (ended.value.code or 0) == (int(status[1]) if status else 0), line
+
+    yield run
+    pyplot.close("all")
+    for name, value in before.items():
+        jax.config.update(name, value)
+    for name in set(sys.modules) - modules:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]
 
 
 @pytest.mark.parametrize("page", list(pages_with_code()))
-def test_code_runs_and_prints_what_is_shown(page, tmp_path):
+def test_code_runs_and_prints_what_is_shown(page, tmp_path, run):
     printed = ""
     for language, text in blocks_of(PAGES[page]):
         file = re.match(r"# (\S+\.(?:toml|py))\n", text)
         if language in ("toml", "python") and file:
             (tmp_path / file[1]).write_text(text, encoding="utf-8")
-        elif language == "python":
-            printed = run([sys.executable, "-W", "error", "-c", text], tmp_path, 0)
-        elif language == "console":
-            printed = "".join(run_command(line, tmp_path) for line in text.splitlines())
+        elif language in ("python", "console"):
+            printed = run(language, text)
         elif language == "text":
             missing = [line for line in text.splitlines() if not shown(line, printed)]
             assert not missing, f"{page} shows {missing}\nbut this was printed:\n{printed}"
-
-
-def run_command(line, folder):
-    command = shlex.split(line, comments=True)
-    assert command[0] == "mcjax", line
-    status = re.search(r"# exit status (\d+)$", line)
-    return run([sys.executable, "-m", *command], folder, int(status[1]) if status else 0)
-
-
-def run(command, folder, status):
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == status, f"{command}\n{done.stdout}{done.stderr}"
-    return done.stdout
 
 
 def shown(line, printed):

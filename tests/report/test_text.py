@@ -12,6 +12,8 @@ from mcjax.errors import InputError
 from mcjax.models.location import linear
 from mcjax.network.topologies import self_loop
 from mcjax.numbers import how_many
+from mcjax.report.console import show_table, table_console
+from mcjax.report.tables import _verdict_table
 from mcjax.study.study import Study, condition
 from mcjax.study.theory import theory_for
 from mcjax.text import number, strict_json, with_error
@@ -155,3 +157,11 @@ def test_lists_of_one_number_are_called_so():
     )
     with pytest.raises(InputError, match="has 1 number, and the study's has 2"):
         theory_for(two, one)
+
+
+def test_a_small_growth_is_shown_whole(capsys):
+    growth = with_error(-1.1e-5, 3.8e-6)
+    table = _verdict_table(True, {"model": 12, "law": 34})
+    table.add_row("a", "first_order", growth)
+    show_table(table_console(), table)
+    assert growth in capsys.readouterr().out
