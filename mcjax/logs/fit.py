@@ -175,6 +175,7 @@ def fit(scatters: Sequence[Scatter]) -> Fit:
     numbers = [Number(float(v), fitted.error(k), fitted.freedom(k)) for k, v in enumerate(pair)]
     if not whole.varies:  # all losses are of one generation
         numbers.append(Number(0.0, math.inf, 1.0))
+    start, noise = numbers
     used = whole if whole.varies and pair[1] >= 0 else flat
     left = losses - used.basis @ (used.basis.T @ losses)
-    return Fit(*numbers, departure=float(np.linalg.norm(left)), spread=used.spread)
+    return Fit(start, noise, float(np.linalg.norm(left)), used.spread)
