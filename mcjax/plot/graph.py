@@ -18,6 +18,7 @@ from mcjax.diagnosis import Diagnosis, diagnose
 from mcjax.errors import InputError
 from mcjax.laws.collapse.components import Vertex
 from mcjax.network import Network
+from mcjax.network.drawn import Drawn, Followed
 from mcjax.plot.style import PALETTE, axes_for, title
 from mcjax.text import drawn
 
@@ -220,7 +221,9 @@ def _key(axes: Axes, net: Network, diagnosis: Diagnosis | None) -> None:
     below: Any = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "ncols": 2}
     if handles:
         axes.legend(handles=handles, frameon=False, **below)
-    if net.later.turns > 1:
+    if isinstance(net.later, Drawn | Followed):
+        title(axes, "feeds of all networks that may be drawn")
+    elif net.later.turns > 1:
         title(axes, f"feeds of {net.later.turns} phases, and the worst of each model")
     else:
         changing = net.later.exponent or not net.later.constant

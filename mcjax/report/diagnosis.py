@@ -60,7 +60,8 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
     if diagnosis.inapplicable:
         why = ", for the same reason" if unknown else f": {shown(diagnosis.inapplicable)}"
         click.echo(f"  (whether errors explode is not known{why})")
-    if diagnosis.repairs or diagnosis.flips or len(doomed) < total:
+    unasked = diagnosis.note or _changes(diagnosis) or any(map(_marked, diagnosis.models.values()))
+    if diagnosis.repairs or diagnosis.flips or (len(doomed) < total and not unasked):
         click.echo()
     if diagnosis.repairs:
         others = diagnosis.explosions or unknown
@@ -73,9 +74,7 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
             " model collapse:"
         )
         _edges(diagnosis.flips)
-    elif len(doomed) < total and not (
-        diagnosis.note or _changes(diagnosis) or any(map(_marked, diagnosis.models.values()))
-    ):
+    elif len(doomed) < total and not unasked:
         click.echo("No single new feed would make a stable model collapse.")
     if diagnosis.finite_sample is not None:
         click.echo()

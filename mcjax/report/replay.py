@@ -16,6 +16,7 @@ from mcjax.estimators.estimator import Dataset
 from mcjax.network import Feed
 from mcjax.report.console import PLAIN, label, numbers, show_table
 from mcjax.solvers.status import FAILURES, Status
+from mcjax.study.followed import of_chain
 from mcjax.study.study import Study
 from mcjax.text import number
 
@@ -55,7 +56,7 @@ def replay_json(study: Study, condition: str, chain: int) -> dict[str, Any]:
     replayed = api.replay(compiled, condition, chain)
     index = compiled.position(condition)
     chosen, path = study.conditions[index], compiled.by_condition[index].route.path
-    last = len(replayed.theta)
+    chosen, last = of_chain(chosen, chain, study.generations), len(replayed.theta)
     if path != "statistics":
         drawn = api.replay_data(compiled, condition, chain, replayed)
         data = [

@@ -1,5 +1,7 @@
 """Networks that are drawn at random: which chain has which, and that nothing else changes."""
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from mcjax.engine.compiled import compile_study
 from mcjax.models.glm import logistic
 from mcjax.models.location import linear
 from mcjax.network import REAL, Drawn, Feed, Generation, build_network
+from mcjax.report.replay import replay_json
 from mcjax.study.study import Study, condition
 
 DAY = Generation([Feed("a", "a", 40), Feed("b", "b", 30), Feed(REAL, "b", 30)])
@@ -71,9 +74,22 @@ def test_a_chain_is_replayed_with_its_own_networks():
         alone = replay(program, "here", chain)
         np.testing.assert_array_equal(alone.theta, whole[chain])
         rows = list(replay_data(program, "here", chain, alone))
+        told = replay_json(program.study, "here", chain)["generations"]
         for t, place in enumerate(drawn[chain], 1):
             expected = [{"a": 40}, {"b": 30, REAL: 30}] if place == 0 else [{"b": 50}, {}]
             assert [{k: len(v.y) for k, v in read.items()} for read in rows[t]] == expected
+            shown = (one["data"] for one in told if one["generation"] == t)
+            assert [{d["origin"]: d["rows"] for d in data} for data in shown] == expected
+
+
+def test_what_is_told_of_a_chain_without_rows():
+    net = network()
+    drawn = own_sequences(net, np.arange(6, dtype=np.uint32))
+    program = compiled(net, "linear")
+    for chain in (0, 5):
+        told = replay_json(program.study, "here", chain)["generations"]
+        rows = [sum(d["rows"] for d in one["data"]) for one in told if one["model"] == "b"]
+        assert rows == [60, *np.where(drawn[chain] == 0, 60, 0).tolist()]
 
 
 def test_common_networks_are_those_of_all_chains():
@@ -126,3 +142,16 @@ def test_independent_feeds_are_a_law_of_networks():
     }
     assert found == pytest.approx(expected)
     assert jax.config.read("jax_enable_x64")
+
+
+def test_the_rungs_of_a_ladder_have_the_same_networks():
+    made = [
+        replace(
+            condition(network("common").scaled(scale), linear(), [0.5, -1.0], label=f"x{scale}"),
+            ladder="rungs",
+            scale=scale,
+        )
+        for scale in (1.0, 2.0, 4.0)
+    ]
+    study = Study(tuple(made), generations=30, chains=2, tolerance=0.3)
+    assert len({c.network.later.places for c in study.conditions}) == 1

@@ -217,7 +217,7 @@ SENTENCES = {
     ),
     "lion": (mcjax.Optax(optax.lion(0.1), 4, start="own"), "the optimiser are not linear"),
     "divergence": (mcjax.Optax(optax.sgd(1e250), 4, start="own"), "steps of the optimiser diverge"),
-    "parents": (mcjax.Optax(optax.sgd(0.1), 4), "such as start = 'own'"),
+    "parents": (mcjax.Optax(optax.sgd(0.1), 4), "does not minimise the loss"),
 }
 
 

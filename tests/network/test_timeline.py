@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from mcjax.errors import InputError
-from mcjax.network import REAL, Feed, Generation, Growing, Series, build_network, cycle
+from mcjax.network import REAL, Drawn, Feed, Generation, Growing, Series, build_network, cycle
+from mcjax.network.drawn import Followed
 
 DAY = Generation([Feed("a", "b", 30), Feed(REAL, "a", 20)])
 NIGHT = Generation([Feed("b", "a", 25)])
@@ -147,3 +148,37 @@ def test_every_generation_is_checked(kind, later, options, sentence):
 def test_turns_go_on():
     _, order = cycle(DAY, NIGHT).order(7)
     np.testing.assert_array_equal(order, [0, 1, 0, 1, 0, 1, 0])
+
+
+def test_generations_that_are_drawn_are_not_known():
+    drawn = Drawn(DAY, NIGHT, probabilities=[0.25, 0.75])
+    for ask in (lambda: drawn.at(1), lambda: drawn.order(3)):
+        with pytest.raises(InputError, match="is drawn at random, so no feeds are known"):
+            ask()
+    net = network(drawn)
+    with pytest.raises(InputError, match="changes for ever"):
+        _ = net.feeds
+    assert net.without_feed("b", "a").later.law == drawn.law
+    assert net.without_feed("b", "a").later.generations[1] == REST
+    assert net.frozen == (False, False)
+    one = Followed(drawn, (1, 0, 0))
+    assert generations(one, 3) == [NIGHT, DAY, DAY]
+    distinct, places = one.order(3)
+    assert [distinct[k] for k in places] == [NIGHT, DAY, DAY]
+    with pytest.raises(InputError, match="is drawn at random"):
+        one.at(4)
+    assert one.described() == drawn.described()  # seed and label say which it is
+
+
+@pytest.mark.parametrize(
+    ("given", "law", "sentence"),
+    [
+        ([], {"probabilities": []}, "has 0 generations to draw; give 1 to 1,024"),
+        ([DAY] * 1025, {"probabilities": []}, "has 1,025 generations to draw"),
+        ([DAY], {}, "needs probabilities or a transition; give one"),
+        ([DAY], {"probabilities": [1.0], "transition": [[1.0]]}, "give one"),
+    ],
+)
+def test_laws_of_generations_that_are_none(given, law, sentence):
+    with pytest.raises(InputError, match=sentence):
+        Drawn(*given, **law)

@@ -46,13 +46,8 @@ UNKNOWN_BIAS = "the part of order 1/n of mean errors is not known of fits that t
 def reason_against(condition: Condition) -> Reason | None:
     """Return why the law does not hold for fits that do not go to the minimum, or None."""
     estimator, net = condition.chosen_estimator, condition.network
-    if not isinstance(estimator, Optax):
+    if not isinstance(estimator, Optax) or condition.starts is None:
         return STOPS
-    if condition.starts is None:
-        return Reason(
-            "the estimator does not minimise the loss, and begins at the parameters behind its"
-            " data; the law is for other starts, such as start = 'own'"
-        )
     if not net.memory.current_only:
         return Reason("fits take steps on data of several generations, and the law is for one's")
     if net.later.exponent:
