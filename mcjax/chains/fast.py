@@ -1,9 +1,9 @@
 """Blocks of chains at once, with the draws of :mod:`mcjax.chains.reference`, close to full speed.
 
-This path is for models of a linear predictor that are fitted by Newton's method to the data of one
-generation (:func:`reason_against`). Arrays hold a block of lanes: the F fits of one generation
-(lanes, then models), and last the H pairs of rows of each fit. Each optimisation states what it
-gains; a test compares estimates with those of the reference path.
+This path is for models of a linear predictor that are fitted by Newton's method, or to quantiles,
+and to the data of one generation (:func:`reason_against`). Arrays hold a block of lanes: the F fits
+of one generation (lanes, then models), and last the H pairs of rows of each fit. Each optimisation
+states what it gains; a test compares estimates with those of the reference path.
 
 Results of one stage are packed into one array, because every stored array is a separate loop, which
 takes 20 ms to compile.
@@ -26,13 +26,21 @@ from mcjax.chains.lookup import lookup
 from mcjax.chains.program import ConditionArrays, Program, Trajectory
 from mcjax.chains.step import shares_of, status_before_fit
 from mcjax.draws.threefry import threefry
+from mcjax.estimators import newton_rows, quantile_rows
 from mcjax.estimators.estimator import Estimator, Fit
 from mcjax.estimators.newton import Newton
-from mcjax.estimators.newton_rows import MOST, fit_rows
+from mcjax.estimators.newton_rows import MOST
+from mcjax.estimators.quantile_lp import QuantileLP
 from mcjax.models.model import Model
 from mcjax.network.memory import Memory
 from mcjax.solvers.once import once
 from mcjax.solvers.status import Status
+
+FITS: dict[Estimator, Any] = {
+    Newton(): newton_rows.fit_rows,
+    QuantileLP(): quantile_rows.fit_rows,
+}
+"""Estimators that fit many data sets at once, and how."""
 
 
 def reason_against(
@@ -41,10 +49,12 @@ def reason_against(
     """Return why the fast path cannot run such chains, or an empty string."""
     if model.predictor is None:
         return "the model is not one of a linear predictor"
-    if estimator != Newton():
-        return "models are not fitted by Newton's method"
+    if estimator not in FITS:
+        return "models are fitted neither by Newton's method nor to quantiles"
     if p > MOST:
         return f"there are more than {MOST} parameters"
+    if model.penalty is not None and estimator == QuantileLP():
+        return "regression quantiles with a penalty fit no rows exactly"
     if model.penalty is not None and model.penalty.by_rows:
         return "the penalty depends on the rows of a fit"
     if not all(selection.fast for selection in selections):
@@ -121,7 +131,7 @@ def _generation(
     )
     if lacking is not None:
         status = jnp.where(lacking, int(Status.NOTHING_KEPT), status)
-    fit = fit_rows(fitting, rows, start, status)
+    fit = FITS[program.estimator](fitting, rows, start, status)
     truth = jnp.repeat(conditions.truth[:, 0].astype(before.dtype).T, models, axis=1)
     frozen = jnp.where(t == 0, truth, before)
     theta = jnp.where(fit.status == Status.NOT_FITTED, frozen, fit.theta)

@@ -9,6 +9,7 @@ import numpy as np
 
 from mcjax.design.response import Response, State
 from mcjax.design.room import Room
+from mcjax.design.weighted import FEW
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -28,7 +29,8 @@ def within_budget(
     """Return an allocation of whole rows within the budget.
 
     Rows are rounded down, groups that need a real row get one, and what is left of the budget is
-    spent row by row where a row is worth most for its cost; many rows at a time if there are many.
+    spent row by row where a row is worth most for its cost; on several rows at a time if there are
+    many rows or models.
     """
     budget = room.budget * (1 + ROUNDING)
     whole = _with_firsts(response, room, np.floor(rows + NEARLY))
@@ -40,15 +42,18 @@ def within_budget(
             whole = _with_firsts(response, room, room.low)
             break
         whole[min(removable, key=lambda i: loss[i])] -= 1
-    state = response.at(whole)
+    state, together = response.at(whole), -(-len(whole) // FEW)
     while True:
         left = budget - room.costs @ whole
         takes = (room.costs <= left) & (whole + 1 <= room.high)
         if not takes.any():
             return state
-        best = np.argmax(np.where(takes, worth(state) / room.costs, -np.inf))
-        many = np.floor(left / (len(whole) * room.costs[best]))
-        whole[best] += min(max(many, 1), np.floor(room.high[best] - whole[best]))
+        order = np.argsort(-np.where(takes, worth(state) / room.costs, -np.inf), kind="stable")
+        for best in order[: min(together, takes.sum())]:
+            many = np.floor((budget - room.costs @ whole) / (len(whole) * room.costs[best]))
+            more = min(max(many, 1), np.floor(room.high[best] - whole[best]))
+            if room.costs[best] * more <= budget - room.costs @ whole:
+                whole[best] += more
         state = response.at(whole)
 
 

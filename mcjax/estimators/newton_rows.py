@@ -130,13 +130,13 @@ def fit_rows(
         # A pass over rows in single precision takes a third of the time. Its result is the start of
         # the fit in double precision, which then usually converges in its first step.
         single = rows.x.dtype
-        near = _newton(
+        near = newton(
             _cast(model, single), rows, start.astype(single), status=status, suspect=suspect
         )
         use = (near.status == Status.CONVERGED) | (near.status == Status.SEPARATED)
         start = jnp.where(use[None], near.theta.astype(start.dtype), start)
         steps, suspect = near.steps, near.status == Status.SEPARATED
-    end = _newton(model, rows, start, status=status, suspect=suspect)
+    end = newton(model, rows, start, status=status, suspect=suspect)
     theta = jnp.where((end.status == Status.CONVERGED)[None], end.theta, jnp.nan)
     return Fit(theta, end.status, steps + end.steps)
 
@@ -152,7 +152,7 @@ def _cast(model: Problem, dtype: Any) -> Problem:
     return cast
 
 
-def _newton(model: Problem, rows: Rows, start: Array, *, status: Array, suspect: Array) -> _Loop:
+def newton(model: Problem, rows: Rows, start: Array, *, status: Array, suspect: Array) -> _Loop:
     """Take Newton steps in the precision of ``start`` until every fit has ended.
 
     ``suspect``, (F,), marks the fits to check for separation from the first pass on.
@@ -191,7 +191,7 @@ def _advanced(
 
     def solve() -> list[Array]:
         solution, unexplained = solve_entries(hessian, gradient)
-        slopes = (_dot(gradient, step)[None] for step in (-solution, loop.step))
+        slopes = (dot(gradient, step)[None] for step in (-solution, loop.step))
         return [-solution, unexplained[None], *slopes]
 
     if len(gradient) > AT_ONCE:
@@ -235,7 +235,7 @@ def _advanced(
     )
 
 
-def _dot(a: Sequence[Array] | Array, b: Array) -> Array:
+def dot(a: Sequence[Array] | Array, b: Array) -> Array:
     """Sum products over the first axis: (p, F), (p, F) to (F,).
 
     The sum is written out because XLA does not vectorise a reduction over the first axis, and
@@ -245,7 +245,7 @@ def _dot(a: Sequence[Array] | Array, b: Array) -> Array:
 
 
 def _largest(a: Array) -> Array:
-    """Return the largest absolute value over the first axis, written out as in :func:`_dot`."""
+    """Return the largest absolute value over the first axis, written out as in :func:`dot`."""
     return reduce(jnp.maximum, (jnp.abs(a[i]) for i in range(len(a))))
 
 
@@ -265,7 +265,7 @@ def _separated(model: Problem, rows: Rows, loop: _Loop, suspect: Array) -> Array
         apart = (
             separates(rows.eta(odd, loop.theta), rows.y[odd].astype(dtype)) for odd in range(2)
         )
-        loose = _reduce([jnp.where(half, 0, 1).astype(dtype) for half in apart])
+        loose = sum_rows([jnp.where(half, 0, 1).astype(dtype) for half in apart])
         # every row is apart except the padding, whose eta is 0
         return loose[0] + loose[1] + rows.size.astype(dtype) == 2 * rows.y.shape[-1]
 
@@ -301,17 +301,17 @@ def _sums(model: Problem, rows: Rows, loop: _Loop) -> tuple[list[Array], list[li
 
     lower = [(i, j) for i in range(p) for j in range(i + 1)]
     if at_once:
-        total = _reduce(gradients + products(lower))
+        total = sum_rows(gradients + products(lower))
         gradient, entries = (
             total[: len(gradients)],
             dict(zip(lower, total[-len(lower) :], strict=True)),
         )
     else:
-        gradient, entries = _reduce(gradients), {}
+        gradient, entries = sum_rows(gradients), {}
         for a in range(0, p, BLOCK):
             for b in range(0, a + 1, BLOCK):
                 places = [ij for ij in lower if a <= ij[0] < a + BLOCK and b <= ij[1] < b + BLOCK]
-                entries |= dict(zip(places, _reduce(products(places)), strict=True))
+                entries |= dict(zip(places, sum_rows(products(places)), strict=True))
     if model.penalty is not None:
         strength = jnp.ravel(model.penalty.shrinkage)  # one for all fits, or (F,)
         gradient = [gradient[i] + strength * loop.theta[i] for i in range(p)]
@@ -319,7 +319,7 @@ def _sums(model: Problem, rows: Rows, loop: _Loop) -> tuple[list[Array], list[li
     return gradient, [[entries[i, j] for j in range(i + 1)] for i in range(p)]
 
 
-def _reduce(rows: list[Array]) -> list[Array]:
+def sum_rows(rows: list[Array]) -> list[Array]:
     """Sum several arrays over their last axis in one loop: (F, H) to (F,) each.
 
     The accumulators stay in registers, which at p = 5 is 13 times as fast as a batched matrix

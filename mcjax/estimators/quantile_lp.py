@@ -17,7 +17,8 @@ With a ridge penalty the program is quadratic, and the sum over rows in the equa
 theta, both take steps of one length, which needs more centring.
 
 The code is for one data set. There is no line search: the longest step that keeps all variables
-positive is a minimum over rows.
+positive is a minimum over rows. Chains on the fast path find the same estimates by other means
+(:mod:`mcjax.estimators.quantile_rows`).
 """
 
 from __future__ import annotations
@@ -82,12 +83,23 @@ class QuantileLP:
         InputError
             If the model has no level.
         """
-        if self.level not in model.params:
-            raise InputError("estimator", "QuantileLP is for quantile regression; choose another")
         ridge = None if model.penalty is None else model.penalty.shrinkage
-        end = solve_quantile(model.params[self.level], data, start, ridge)
+        end = solve_quantile(self.level_of(model), data, start, ridge)
         status = jnp.where(rows_of(data) > 0, end.status, code(Status.NOT_FITTED))
         return finished(end.theta, status, end.steps)
+
+    def level_of(self, model: Problem) -> Array:
+        """Return the level of a model's quantile.
+
+        Raises
+        ------
+        InputError
+            If the model has no level.
+        """
+        if self.level not in model.params:
+            raise InputError("estimator", "QuantileLP is for quantile regression; choose another")
+        level: Array = model.params[self.level]
+        return level
 
 
 class _Point(NamedTuple):

@@ -12,9 +12,11 @@ from mcjax.engine.compiled import compile_study, route_of
 from mcjax.engine.platforms import compiler_options
 from mcjax.estimators.lbfgs import LBFGS
 from mcjax.estimators.newton import Newton
+from mcjax.estimators.quantile_lp import QuantileLP
 from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
 from mcjax.models.penalised import penalised
+from mcjax.models.quantile import quantile
 from mcjax.models.user import user_model
 from mcjax.network import Feed, build_network, topologies
 from mcjax.network.memory import Replace, Subsample
@@ -30,6 +32,7 @@ FAMILIES = {
     "logistic": logistic(),
     "poisson": poisson(),
     "huber": huber(noise="normal", real_noise={"name": "student_t", "df": 4}),
+    "quantile": quantile(0.3, noise="laplace", real_noise="normal"),
     "ridge": penalised(linear(), ridge=0.3),
     "ridge logistic": penalised(logistic(), ridge=0.05),
 }
@@ -97,6 +100,7 @@ def compare(model, network, p, precision, generations=2, chains=24, **options):
     [
         ("poisson", "float32", 2),
         ("logistic", "float32", 12),
+        ("quantile", "mixed", 3),
         ("ridge", "mixed", 1),
         ("ridge logistic", "mixed", 9),
     ],
@@ -227,6 +231,9 @@ def test_what_the_fast_path_knows():
     assert "the rows of a fit" in reason_against(corrected, 5, Newton(), Replace())
     assert "20 parameters" in reason_against(logistic(), 21, Newton(), Replace())
     assert "Newton" in reason_against(logistic(), 5, LBFGS(), Replace())
+    assert not reason_against(quantile(), 5, QuantileLP(), Replace())
+    ridge = penalised(quantile(), ridge=0.1)
+    assert "with a penalty" in reason_against(ridge, 5, QuantileLP(), Replace())
     assert "one generation" in reason_against(logistic(), 5, Newton(), Subsample())
     plain = condition(NETWORKS["loop"](60), linear(), [0.5])
     assert route_of(plain, Study((plain,))) == ("statistics", "")

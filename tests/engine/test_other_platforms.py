@@ -86,7 +86,7 @@ OTHERS = {
         of(mcjax.linear(), net(memory=mcjax.Accumulate())),
         {},
     ),
-    "quantile": ("reference", of(mcjax.quantile()), {}),
+    "quantile": ("fast", of(mcjax.quantile()), {}),
     "quantile, ridge": ("reference", of(mcjax.penalised(mcjax.quantile(), ridge=0.1)), {}),
     "minimum norm": ("reference", of(mcjax.minimum_norm(), p=30), {}),
     "bernoulli": ("reference", of(mcjax.bernoulli()), {}),
