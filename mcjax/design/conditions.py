@@ -5,7 +5,6 @@ from __future__ import annotations
 from mcjax.design.demand import Aim
 from mcjax.diagnosis.long_run import Facts, alike
 from mcjax.errors import InputError
-from mcjax.network.memory import Replace
 from mcjax.network.network import Network
 
 MOST_MODELS = 1_000
@@ -30,7 +29,7 @@ def check_network(net: Network, facts: Facts, aim: Aim) -> None:
     if net.size > most:
         problem = f"are {net.size:,}, and such a design takes at most {most:,}"
         raise InputError("network.models", f"{problem}; give {remedy}")
-    if not isinstance(net.memory, Replace):
+    if not net.memory.current_only:
         problem = f"is {net.memory.name!r}, and a design is for data that are replaced"
         raise InputError("network.memory", f"{problem}; give 'replace'")
     if not net.later.constant or net.later.random:
