@@ -78,19 +78,30 @@ class Weighted:
     """
 
     def __init__(self, designs: Sequence[Design], deviations: Sequence[float], grows: bool = True):
-        self.designs, self.grows = designs, grows
+        self.designs = designs
         columns = slice(None) if grows else slice(1)
-        self.parts = [d.parts[:, columns] / s for d, s in zip(designs, deviations, strict=True)]
-        self.stack = np.concatenate(self.parts)
-        self.covariance = np.linalg.pinv(self.stack.T @ self.stack)
+        parts = [d.parts[:, columns] / s for d, s in zip(designs, deviations, strict=True)]
+        self.stack = np.concatenate(parts)
+        self.basis, triangle = np.linalg.qr(self.stack)
+        """Orthonormal columns; the fit of losses z is basis basis' z."""
+        self.varies = bool(abs(triangle[-1, -1]) > 1e-12 * np.linalg.norm(triangle))
+        """Whether the columns are independent."""
+        self.inverse = np.linalg.inv(triangle) if self.varies else np.full(triangle.shape, np.nan)
+        """From the coordinates basis' z to L0 and V; its rows are as long as their errors."""
+        ends = np.cumsum([len(part) for part in parts])[:-1]
+        self.blocks = np.split(self.basis, ends)
+
+    def error(self, place: int) -> float:
+        """Return the standard error of L0 (0) or V (1)."""
+        return float(np.linalg.norm(self.inverse[place]))
 
     @cached_property
     def spread(self) -> Spread:
         """How Q varies if the law is right."""
         left = len(self.stack) - self.stack.shape[1]
         first = second = 0.0
-        for part, design in zip(self.parts, self.designs, strict=True):
-            kept = np.eye(len(part)) - part @ self.covariance @ part.T
+        for block, design in zip(self.blocks, self.designs, strict=True):
+            kept = np.eye(len(block)) - block @ block.T
             first += float(np.sum(kept**2)) / design.freedom
             second += float(np.trace(kept)) ** 2 / design.freedom
         if left < 1:
@@ -100,7 +111,7 @@ class Weighted:
 
     def freedom(self, place: int) -> float:
         """Return degrees of freedom of the error of L0 (0) or V (1), by Satterthwaite's formula."""
-        shares = [float(np.sum((part @ self.covariance[place]) ** 2)) for part in self.parts]
+        shares = [float(np.sum((block @ self.inverse[place]) ** 2)) for block in self.blocks]
         total = sum(shares)
         squares = (
             (share / total) ** 2 / design.freedom
@@ -158,9 +169,13 @@ def fit(scatters: Sequence[Scatter]) -> Fit:
     deviations = [scatter.deviation for scatter in scatters]
     losses = np.concatenate([scatter.coordinates / scatter.deviation for scatter in scatters])
     whole = Weighted(designs, deviations)
-    pair = whole.covariance @ whole.stack.T @ losses
-    errors = np.sqrt(np.diag(whole.covariance))
-    start, noise = (Number(float(pair[k]), float(errors[k]), whole.freedom(k)) for k in range(2))
-    used = whole if pair[1] >= 0 else Weighted(designs, deviations, grows=False)
-    left = losses - used.stack @ (used.covariance @ used.stack.T @ losses)
+    flat = Weighted(designs, deviations, grows=False)
+    fitted = whole if whole.varies else flat
+    pair = fitted.inverse @ (fitted.basis.T @ losses)
+    numbers = [Number(float(v), fitted.error(k), fitted.freedom(k)) for k, v in enumerate(pair)]
+    if not whole.varies:  # all losses are of one generation
+        numbers.append(Number(0.0, math.inf, 1.0))
+    start, noise = numbers
+    used = whole if whole.varies and pair[1] >= 0 else flat
+    left = losses - used.basis @ (used.basis.T @ losses)
     return Fit(start, noise, float(np.linalg.norm(left)), used.spread)

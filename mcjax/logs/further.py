@@ -71,13 +71,13 @@ class _Case(NamedTuple):
         """Return whether rows at these generations would decide the claim, most likely."""
         fit, level = self.claim.fit, self.claim.level
         growths = [law(int(t.max())) for law, t in zip(self.laws, rows, strict=True)]
-        if fit is None or any(growth is None for growth in growths):
+        if fit is None or fit.noise.error == math.inf or any(growth is None for growth in growths):
             return False
         designs = [design_of(t, m) for t, m in zip(rows, growths, strict=True) if m is not None]
         if min(design.freedom for design in designs) < FEWEST:
             return False
         planned = Weighted(designs, self.deviations)
-        error = math.sqrt(planned.covariance[1, 1])
+        error = planned.error(1)
         low, high = margins(fit.noise.value / error, self.tolerance)
         radius = planned.spread.radius(level)
         if fit.spread.above(fit.departure**2) > WITHIN:

@@ -6,8 +6,9 @@ estimated around that space:
 
 - With enough repeated generations, any mean at every generation is allowed. The variance is then
   that of repetitions around their mean, whatever the laws.
-- Otherwise, curves are sums of the law, t, log t and 1 / t, which are the ways to grow evenly, ever
-  more slowly, and to a limit. The variance is that of losses around such a curve. Departures that
+- Otherwise, curves are sums of the law, u, log u and 1 / u, where u counts generations from the
+  first that was logged. These are ways to grow evenly, ever more slowly, and to a limit. The
+  variance is that of losses around such a curve. Departures that
   are rougher than that are taken for noise.
 
 Which of the two it is depends on generations alone, not on losses.
@@ -29,6 +30,9 @@ NEW = 0.01
 """A curve is added if this share of it, at least, is not a sum of those that are there."""
 RESOLUTION = 1e-9
 """Smallest standard deviation, relative to the largest loss: losses are logged with few digits."""
+
+SMALLEST = 1e-100
+"""Smallest standard deviation, so that squares do not vanish."""
 
 
 class Design(NamedTuple):
@@ -91,7 +95,8 @@ def design_of(generations: Int[np.ndarray, " N"], growth: Float[np.ndarray, " T"
         curves = (place[:, None] == np.arange(len(distinct))).astype(float)
         curves /= np.sqrt(curves.sum(0))
     else:
-        curves = _basis([np.ones(len(t)), at, t, np.log(t), 1 / t])
+        u = t - t.min() + 1.0
+        curves = _basis([np.ones(len(t)), at, u, np.log(u), 1 / u])
     return Design(t, at, curves, repeated)
 
 
@@ -99,7 +104,7 @@ def scatter_of(design: Design, losses: Float[np.ndarray, " N"]) -> Scatter:
     """Return the scatter of losses around the curves of a design."""
     coordinates = design.curves.T @ losses
     rest = losses - design.curves @ coordinates
-    floor = RESOLUTION * float(np.abs(losses).max())
+    floor = max(RESOLUTION * float(np.abs(losses).max()), SMALLEST)
     variance = float(rest @ rest) / max(design.freedom, 1)
     return Scatter(design, coordinates, max(variance**0.5, floor))
 

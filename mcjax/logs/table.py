@@ -28,6 +28,8 @@ COLUMNS = {
 """Names that the header may give to each column; seed may be missing."""
 LATEST = 100_000
 """Largest generation."""
+LARGEST = 1e100
+"""Largest loss, so that squares are finite."""
 DELIMITERS = ",;\t"
 BUILTIN = Path(__file__).with_name("kazdan2024.csv")
 """Losses of a model of two billion parameters, from public model cards (Kazdan et al. 2024)."""
@@ -256,7 +258,7 @@ def _row(place: str, record: Mapping[str, Any]) -> Row:
         value = math.nan if isinstance(loss, bool | str) else float(loss)
     except (TypeError, ValueError, OverflowError):
         value = math.nan
-    if not math.isfinite(value):
+    if not abs(value) <= LARGEST:
         problem = f"is {record['loss']!r}; give a finite number, or leave the row out"
         raise wrong("loss", problem)
     seed = record.get("seed")

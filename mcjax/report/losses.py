@@ -85,7 +85,7 @@ def show_judgement(console: Console, judgement: LossJudgement) -> None:
     show_table(console, table)
     shared = {judged.pair.workflows for judged in judgement.workflows.values()}
     for names in sorted(names for names in shared if len(names) > 1):
-        console.print(f"One L0 and V for {_listed(names)}.", soft_wrap=True)
+        console.print(f"One L0 and V for {_listed(names)}.", soft_wrap=True, markup=False)
     _show_laws(console, judgement)
     _show_refuted(console, judgement)
     _show_undecided(console, judgement)
@@ -95,6 +95,7 @@ def show_judgement(console: Console, judgement: LossJudgement) -> None:
             f"Of {_listed(curves)} too few generations are repeated, so noise is what departs from"
             " a smooth curve, and losses of successive generations are taken to be independent.",
             soft_wrap=True,
+            markup=False,
         )
     alike = [name for name, judged in judgement.workflows.items() if judged.alike < ALIKE]
     if alike:
@@ -102,6 +103,7 @@ def show_judgement(console: Console, judgement: LossJudgement) -> None:
             f"Of {_listed(alike)} losses of one seed go together, and are taken to be independent:"
             " the errors of L0 and V are too small, and a verdict on a shared pair may be wrong.",
             soft_wrap=True,
+            markup=False,
         )
     console.print(
         f"[{STYLE[judgement.verdict]}]{judgement.verdict}[/]:"

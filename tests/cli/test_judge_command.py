@@ -67,6 +67,19 @@ def test_statuses_are_those_of_verdicts(call, write):
     assert "log 3 more, of further generations or seeds" in out
 
 
+def test_names_are_no_markup(call, call_json, write):
+    names = {"[red]a:smile:": "replace", "[/]": "accumulate"}
+    path = write({name: growth_of(law, 12) for name, law in names.items()})
+    laws = [part for name, law in names.items() for part in ("--law", f"{name}={law}")]
+    status, out, err = call("judge", path, *laws)
+    assert status == 0
+    assert "One L0 and V for [red]a:smile: and [/]." in out
+    assert "Of [red]a:smile: and [/] too few" in out
+    assert "[red]a:smile:, [/]" in err
+    assert list(call_json("judge", path, *laws)[1]["workflows"]) == list(names)
+    assert call("judge", path)[0] == 2
+
+
 def test_runs_that_drift_are_told(call, tmp_path):
     path = tmp_path / "losses.csv"
     rng = np.random.default_rng(0)

@@ -121,6 +121,16 @@ def test_losses_that_stay_the_same_verify_nothing():
     assert mcjax.judge_losses(losses).verdict == "inconclusive"
 
 
+@pytest.mark.parametrize("size", [0.0, 1e-310, 1e-30, 1e30, 1e99])
+def test_losses_of_any_size_are_judged(size):
+    t = list(range(1, 9))
+    for rise, verdict in ((0.0, "inconclusive"), (1.0, "verified")):
+        values = [size + rise * size * k for k in t]
+        losses = mcjax.Losses(t * 2, ["chat"] * 8 + ["code"] * 8, values * 2)
+        judgement = mcjax.judge_losses(losses, laws=dict.fromkeys(("chat", "code"), "replace"))
+        assert judgement.verdict == (verdict if size > 1e-300 else "inconclusive")
+
+
 @pytest.mark.parametrize(("law", "verdict"), [("replace", "verified"), ("accumulate", "refuted")])
 def test_losses_without_noise_are_judged(law, verdict):
     t = list(range(1, 9))
@@ -150,6 +160,20 @@ def test_the_first_generation_may_be_0():
     assert mcjax.judge_losses(losses, first=0).verdict == "verified"
     with pytest.raises(InputError, match="comes before that of the first fit, 1"):
         mcjax.judge_losses(losses)
+
+
+def test_late_generations_are_fitted_as_exactly_as_early_ones():
+    rng = np.random.default_rng(14)
+    t, scatter = np.arange(1, 13), 0.01 * rng.standard_normal(12)
+    found = []
+    for late in (0, 99_900):
+        y = 0.1 * t + scatter
+        losses = mcjax.Losses((t + late).tolist(), ["replace"] * 12, y.tolist())
+        found.append(mcjax.judge_losses(losses, first=1 + late).workflows["replace"].claim.fit)
+        shifted = mcjax.judge_losses(losses).workflows["replace"].claim.fit
+        assert shifted.noise.value == pytest.approx(found[0].noise.value)
+        assert shifted.noise.error == pytest.approx(found[0].noise.error, rel=0.3)
+    assert found[0] == found[1]
 
 
 def test_a_growth_may_be_given():
@@ -199,12 +223,13 @@ def test_one_workflow_has_the_f_test_of_lack_of_fit():
     assert found.noise.freedom == pytest.approx(12)
 
 
-def test_the_test_of_several_groups_is_that_of_welch():
-    """Of equal means: three groups of one generation each, all of the same law."""
+@pytest.mark.parametrize("shift", [-5, 0, 5])
+def test_the_test_of_several_groups_is_that_of_welch(shift):
+    """Of equal means: three groups of one generation each, at which M_t is the same."""
     rng = np.random.default_rng(10)
     sizes, deviations = (8, 9, 12), (1.0, 3.0, 0.5)
     groups = [s * rng.standard_normal(n) for n, s in zip(sizes, deviations, strict=True)]
-    scatters = [scatter_of(design_of(np.ones(len(g), int), np.ones(1)), g - 5) for g in groups]
+    scatters = [scatter_of(design_of(np.ones(len(g), int), np.ones(1)), g + shift) for g in groups]
     found = fit(scatters)
     weights = np.array([len(g) / g.var(ddof=1) for g in groups])
     means = np.array([g.mean() for g in groups])

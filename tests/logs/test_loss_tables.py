@@ -53,6 +53,7 @@ WRONG = {
     HEAD + "1,,0,2\n": "line 2, workflow: is ''; give a name",
     HEAD
     + "1,replace,0,nan\n": "line 2, loss: is 'nan'; give a finite number, or leave the row out",
+    HEAD + "1,replace,0,1e101\n": "line 2, loss: is '1e101'",
     HEAD + "1,replace,0,\n": "line 2, loss: is ''",
     HEAD
     + "1,replace,0,2\n1,replace,0,3\n": "line 3: repeats workflow, generation and seed of line 2",
