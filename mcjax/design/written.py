@@ -73,7 +73,7 @@ def _check_free(target: Path) -> None:
 
 def _network_table(given: dict[str, Any], net: Network) -> dict[str, Any]:
     """Return a ``[network]`` table with the feeds of a network."""
-    table = dict(given)
+    table = {key: value for key, value in given.items() if key != "switching"}
     if "topology" in given:  # whose feeds are not written one by one
         kept = ("initial", "draws", "real", "memory")
         table = {"models": list(net.models)} | {k: given[k] for k in kept if k in given}

@@ -89,6 +89,16 @@ def test_a_written_topology_has_feeds_one_by_one(call, file, tmp_path):
     assert json.loads(out)["collapses"] is False
 
 
+def test_a_written_study_has_feeds_in_place_of_one_network_that_stays(call, file, tmp_path):
+    file(NETWORK, "day.toml")
+    text = '[network]\nmodels = ["loop", "reader"]\ninitial = 100\n'
+    switching = '[network.switching]\nnetworks = ["day.toml"]\n'
+    target = tmp_path / "after.toml"
+    assert call("design", file(text + switching + DESIGN), "--write", target)[0] == 0
+    _, out, _ = call("diagnose", target, "--json")
+    assert json.loads(out)["collapses"] is False
+
+
 def test_files_of_others_are_not_written_over(call, file):
     path = file(NETWORK + DESIGN)
     for target in (path, file("mine", "other.toml")):
