@@ -117,6 +117,7 @@ def sample(request):
     return draw(network(), shape=SHAPES[request.param])
 
 
+@pytest.mark.by_default("padded")
 def test_number_of_rows_and_weights(sample):
     """Each feed's count, odd ones included, with its share of the largest weight."""
     net = network()
@@ -381,6 +382,7 @@ def test_shared_samples_fail_the_battery():
 # -- fixed designs
 
 
+@pytest.mark.system
 def test_fixed_designs_are_those_of_generation_0_in_every_chain():
     """x belongs to the stream alone; y is drawn anew, from the parent of the generation."""
     net = network(real="fresh")

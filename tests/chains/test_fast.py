@@ -110,6 +110,7 @@ def test_families_and_precisions(name, precision, p):
     assert (status == Status.CONVERGED).mean() > 0.99
 
 
+@pytest.mark.system
 def test_every_kind_of_feed_at_once():
     covariance = [[1, 0.4, 0], [0.4, 2, 0], [0, 0, 1]]
     compare(FAMILIES["huber"], feeds_of_all_kinds(), 3, "mixed", covariance=covariance)

@@ -37,7 +37,7 @@ CASES = [
 ]
 
 
-@pytest.mark.by_default("gaussian-replace")
+@pytest.mark.system
 @pytest.mark.parametrize(("name", "memory"), CASES)
 def test_a_fit_is_that_of_its_rows(name, memory):
     model, theta, options = FAMILIES[name]

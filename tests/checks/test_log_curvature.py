@@ -59,6 +59,7 @@ def test_a_wrong_curvature_is_told(loss, stated, told):
     assert told in found.message
 
 
+@pytest.mark.system
 def test_built_in_models_and_models_without_one_are_not_asked():
     assert "log_curvature" not in results(logistic, None)
     one = mcjax.condition(

@@ -71,6 +71,7 @@ def test_repairs_suffice_and_fewer_do_not(networks):
     assert (counts >= 20).all(), counts
 
 
+@pytest.mark.system
 def test_a_feed_from_a_stable_model_repairs_a_source(networks):
     repaired = 0
     for net in networks:

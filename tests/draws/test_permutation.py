@@ -26,6 +26,7 @@ def test_a_permutation(size):
         np.testing.assert_array_equal(np.sort(row), np.arange(size))
 
 
+@pytest.mark.statistical
 @pytest.mark.parametrize("size", [2, 3, 5, 12])
 def test_every_ordered_pair_is_as_likely(size):
     """First and last place: independence of rounds would show at small sizes first."""

@@ -239,7 +239,7 @@ def test_float64_needs_the_switch():
         api.simulate(study)
 
 
-@pytest.mark.by_default("linear")
+@pytest.mark.system
 @pytest.mark.parametrize("name", FAMILIES)
 def test_float32_leg(name):
     """All in single precision: the same chains to a fraction of their spread."""

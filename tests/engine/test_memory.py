@@ -52,6 +52,7 @@ def test_half_the_chunk_and_the_same_numbers(study, monkeypatch):
         jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
+@pytest.mark.system
 def test_memory_that_runs_out_later(study, monkeypatch):
     """The chunk that the device was still at is run again with the others, and none twice."""
     expected = api.simulate(replace(study, chunk=256))

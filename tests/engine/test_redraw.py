@@ -93,6 +93,7 @@ def test_who_shares_reads_the_same_rows_and_others_do_not():
         assert (fits[0]["1"].x != fits[0]["2"].x).all()
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(("draws", "same"), [("reused", True), ("private", False)])
 def test_real_rows_of_every_generation(draws, same):
     study = study_of(logistic())

@@ -93,6 +93,7 @@ def test_a_loss_that_falls_for_ever_has_no_estimate():
     assert np.isnan(found.theta).all()
 
 
+@pytest.mark.by_default("estimator0")
 @pytest.mark.parametrize("estimator", [Newton(), LBFGS()])
 def test_a_cell_without_events_has_no_estimate(estimator):
     """Quasi-separation: counts of two cells, one of which has none."""
@@ -109,6 +110,7 @@ def test_a_cell_without_events_has_no_estimate(estimator):
     assert Status(int(fit.status)) == Status.SEPARATED
 
 
+@pytest.mark.by_default("2")
 @pytest.mark.parametrize("p", [2, 9])
 def test_counts_that_are_all_zero_have_no_estimate(p):
     """Rows on one side of a plane: the loss has no minimum. Rows around 0: it has one."""
@@ -131,7 +133,7 @@ def test_solve_positive(p):
     assert unexplained == pytest.approx(1 / inflation.max(), rel=1e-9)
 
 
-@pytest.mark.by_default("float32-3", "float64-3", "float32-8", "float64-8")
+@pytest.mark.by_default("float64-3", "float32-8")
 @pytest.mark.parametrize("p", [2, 3, 8, 9, 30])
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
 def test_a_singular_matrix_is_seen(p, dtype):

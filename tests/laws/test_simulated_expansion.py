@@ -109,7 +109,7 @@ def test_expansions_are_those_in_closed_form(own, known, gamma):
     assert (error < 0.02 * size).all()
 
 
-@pytest.mark.by_default("log2r")
+@pytest.mark.system
 @pytest.mark.parametrize("name", ["log3", "ring2s", "log2r"])
 def test_a_logistic_model_of_ones_own_has_the_law_of_the_built_in_one(name):
     one = case(name)
@@ -158,6 +158,7 @@ def test_chains_have_the_second_order_errors_of_a_probit_model():
 # ------------------------------------------------------------------------------ the error it tells
 
 
+@pytest.mark.system
 def test_its_error_is_allowed_for():
     one = replace(case("log2w", 400), model=own_logistic())
     laws = predict_condition(one, 2, ["second_order"]).laws

@@ -144,6 +144,7 @@ def test_moments_of_a_model_of_two_blocks():
     assert_near(found, parts, expected)
 
 
+@pytest.mark.system
 def test_a_reader_at_its_parent_inherits_all_of_it():
     """Otherwise a model that lives on its own output would settle, or explode, by simulation."""
     model, _ = simulated(own_logistic())

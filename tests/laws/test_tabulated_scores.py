@@ -60,7 +60,7 @@ def moments(model):
     }
 
 
-@pytest.mark.by_default("logistic")
+@pytest.mark.system
 @pytest.mark.parametrize(
     "model", [logistic(), poisson(), huber(1.5, sigma=1.0)], ids=lambda m: m.name
 )

@@ -96,6 +96,7 @@ def test_far_threshold_is_least_squares(threshold, sigma, noise):
     assert batch.score_covariance.item() == pytest.approx(sigma**2 * variance, rel=1e-12)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(("name", "params"), LAWS)
 def test_scores_of_readers_at_the_truth_have_the_same_factors(name, params):
     """What laws around shifted truths integrate, at every scale of k."""

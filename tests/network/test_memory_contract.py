@@ -110,7 +110,7 @@ def test_real_data_are_reused_only_where_nothing_is_kept(rule):
             reused()
 
 
-BY_DEFAULT = {"replace-fast", "accumulate-sums", "subsample-rows"}
+BY_DEFAULT = {"replace-fast", "subsample-rows"}
 ADMITTED = [
     pytest.param(rule, way, id=case, marks=() if case in BY_DEFAULT else pytest.mark.system)
     for rule in MEMORIES.values()

@@ -281,6 +281,7 @@ def test_reused_real_data_are_the_initial_sample():
     build_network("ab", feeds, 20)
 
 
+@pytest.mark.system
 def test_time_to_check_a_network_is_linear_in_its_models():
     """With 20,000 models, anything quadratic takes minutes; this takes less than a second."""
     count = 20_000

@@ -36,7 +36,15 @@ def told(entry, depth=1):
     return [row.predict(found) for row in entry.rows]
 
 
-@pytest.mark.parametrize("name", ENTRIES)
+LONG = ("A6", "A11'")
+"""Entries whose laws take seconds."""
+by_name = pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.system if n in LONG else ()) for n in ENTRIES],
+)
+
+
+@by_name
 def test_constants_are_what_laws_say(name):
     """The published constant and the law's code agree to the places that are published."""
     entry = ENTRIES[name]
@@ -125,7 +133,7 @@ def told_wrong(run, factor):
     return [result.verdict for result in results]
 
 
-@pytest.mark.parametrize("name", ENTRIES)
+@by_name
 def test_every_entry_judges_its_constants(name):
     """On chains that show what the law says: each row by itself, one wrong constant at a time."""
     entry = ENTRIES[name]
@@ -155,6 +163,7 @@ def test_every_entry_judges_its_constants(name):
                 assert verdicts(wrong) == expected
 
 
+@pytest.mark.system
 def test_few_chains_are_inconclusive():
     """Not verified, whatever they show."""
     entry = ENTRIES["A1"]

@@ -34,6 +34,7 @@ def test_slopes_are_derivatives_of_the_mean(name):
         np.testing.assert_allclose(by_parent[:, k], (up - down) / (2 * h), atol=1e-8)
 
 
+@pytest.mark.statistical
 @each
 def test_moments_against_rows_of_numpy(name, z_limit):
     """Means and covariances of the scores of two readers; rows that are not kept have no score."""

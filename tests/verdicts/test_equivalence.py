@@ -118,6 +118,7 @@ def wrong_claims(step_down, runs=1000, cells=20):
     return wrong / runs
 
 
+@pytest.mark.statistical
 def test_family_wise_error():
     """At most 1 - confidence = 10%; without the correction, far more."""
     assert wrong_claims(step_down=True) < 0.1 + 3 * np.sqrt(0.09 / 1000)

@@ -56,6 +56,7 @@ def absorbed():
     return study, api.verify(study)
 
 
+@pytest.mark.system
 def test_separation_absorbs(absorbed):
     _, found = absorbed
     first, reader = found.losses

@@ -137,6 +137,7 @@ def estimates(family, kind, chains):
     return theta, truth
 
 
+@pytest.mark.statistical
 @pytest.mark.parametrize("kind", ["ordinary", "alike", "exact", "one left", "none left", "gone"])
 @pytest.mark.parametrize("make", [categorical, gaussian, poisson_mean])
 @pytest.mark.parametrize("chains", CHAINS)

@@ -184,6 +184,7 @@ def test_moments_of_functionals_merge():
     assert tile_moments(theta[None], truth).functional.mean.shape == (1, 2, 1, 0)
 
 
+@pytest.mark.statistical
 def test_singular_covariances_are_judged_on_their_range():
     """Probabilities add up to 1, so their covariance is singular."""
     one = condition(LOOP, categorical(), [0.5, 0.3, 0.2])

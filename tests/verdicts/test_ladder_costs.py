@@ -94,6 +94,7 @@ def test_a_cost_is_told_but_not_judged_where_nobody_asked_for_the_law():
     assert judged == ladder
 
 
+@pytest.mark.statistical
 @pytest.mark.parametrize("a", [0.1, 0.4])
 def test_true_costs_are_rarely_refuted(a):
     """Of 1,000 ladders whose further coefficients are as large as the law says they may be."""

@@ -191,6 +191,7 @@ def test_verdicts_are_what_intervals_say(name):
     assert seen == {VERIFIED, REFUTED, INCONCLUSIVE}
 
 
+@pytest.mark.statistical
 def test_verdicts_are_what_intervals_say_of_one_parameter():
     rng = np.random.default_rng(0)
     told = law(np.eye(1), models=1, generations=0)
