@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -66,14 +67,14 @@ def _check_free(target: Path) -> None:
     def wrong(problem: str) -> InputError:
         return InputError("--write", f"{problem}; name another file", str(target))
 
-    if target.is_dir():
+    if os.path.isdir(target):  # unlike methods of Path, these raise no error for odd names
         raise wrong("is a directory")
-    if not target.parent.is_dir():
+    if not os.path.isdir(target.parent):
         raise wrong("cannot be written, as its folder does not exist")
-    if not target.exists():
+    if not os.path.exists(target):
         return
     ours = False
-    if target.is_file():  # a device or a pipe may be endless
+    if os.path.isfile(target):  # a device or a pipe may be endless
         with suppress(OSError, UnicodeDecodeError), target.open(encoding=ENCODING) as file:
             ours = file.readline(len(FIRST_LINE) + 1).rstrip("\n") == FIRST_LINE
     if not ours:

@@ -116,6 +116,7 @@ def test_files_of_others_are_not_written_over(call, file):
         ("/dev/zero", "is there, and was not written by mcjax design; name another file"),
         (".", "is a directory; name another file"),
         ("", "is a directory; name another file"),
+        ("x" * 300, "cannot be written: File name too long; make room or name another file"),
         ("nowhere/after.toml", "cannot be written, as its folder does not exist"),
         ("-", "is '-', and a study is written to a file only; name a file"),
     ],
