@@ -188,6 +188,7 @@ def _diagnosis(net: Network, facts: Facts) -> Diagnosis:
         flips=() if marked else flips(net, rates.collapses),
         inapplicable=failures.inapplicable,
         finite_sample=exact,
+        flips_sought=not marked,
         note="" if failures.fine_tuned is None else failures.fine_tuned.note,
     )
 

@@ -87,6 +87,8 @@ def diagnose_drawn(net: Network, facts: Facts) -> Diagnosis:
     rows = (lift.phases, size)
     # in the mean over independent networks a model has one verdict, which each network passes on
     grows, open_ = (_by_network(law, net, marks.reshape(rows)) for marks in (noise, unknown))
+    if not facts.refits:  # what a fit starts from passes errors on as well, whatever it reads
+        open_ = np.tile(~np.array(lift.frozen[:size]), (law.turns, 1))
     reason = rates_unknown(net, facts, 0)
     if not reason and lift.phases * size**2 > MOST_ENTRIES:
         reason = LARGE

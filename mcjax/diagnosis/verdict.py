@@ -140,6 +140,8 @@ class Diagnosis(Summarised):
     in_any_order : bool
         Whether it is known that nothing collapses in whatever order the networks come that take
         turns or are drawn.
+    flips_sought : bool
+        Whether ``flips`` were looked for.
     note : str
         Of models whose fits take steps from a start: by what verdicts are; empty for others.
 
@@ -162,6 +164,7 @@ class Diagnosis(Summarised):
     finite_sample: FiniteSample | str | None = None
     drawn: bool = False
     in_any_order: bool = False
+    flips_sought: bool = False
     note: str = ""
 
     def _summary(self) -> Summary:

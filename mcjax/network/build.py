@@ -17,7 +17,7 @@ from mcjax.network.checks import (
     check_count,
     check_ends,
 )
-from mcjax.network.drawn import FIELD, Paths
+from mcjax.network.drawn import FIELD, PATHS_ALONE, Paths
 from mcjax.network.feed import REAL, Feed
 from mcjax.network.memory import Memory, MemoryName
 from mcjax.network.merging import Weighted, added_up
@@ -184,9 +184,7 @@ def _timeline(
     scheduled = any(feed.scheduled for feed, _ in given)
     random = any(feed.random for feed, _ in given)
     if paths != "own" and not random:
-        raise InputError(
-            f"{FIELD}.paths", "is for feeds with a probability; give one, or leave it out"
-        )
+        raise InputError(f"{FIELD}.paths", PATHS_ALONE)
     if grows and (scheduled or random or any(len(weights) > 1 for _, weights in given)):
         raise InputError("network.growth", GROWTH_ALONE)
     if scheduled or random:  # of which checks of a generation would not name the place in the file

@@ -30,6 +30,8 @@ MOST_DRAWN = 1024
 """Largest number of generations from which one is drawn."""
 FIELD = "network.switching"
 """Where a study file says how generations are drawn."""
+PATHS_ALONE = "is for feeds with a probability; give one, or leave it out"
+"""Why ``paths`` says nothing without such feeds."""
 ROUNDING = 1e-9
 """How far from 1 probabilities may add up."""
 UNKNOWN = "is drawn at random, so no feeds are known; give a network whose feeds are"

@@ -8,7 +8,7 @@ import click
 
 from mcjax.diagnosis import Anchor, Diagnosis, ModelVerdict
 from mcjax.diagnosis.cures import Edge
-from mcjax.diagnosis.explosion import Explosive, FiniteSample
+from mcjax.diagnosis.explosion import FiniteSample
 from mcjax.laws.collapse.components import Member
 from mcjax.laws.least_squares.explosion import ROUNDING
 from mcjax.numbers import how_many
@@ -23,12 +23,15 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
     doomed = [name for name, verdict in diagnosis.models.items() if verdict.collapses]
     unknown = [name for name, verdict in diagnosis.models.items() if verdict.collapses is None]
     total = len(diagnosis.models)
+    exact = diagnosis.finite_sample
+    exploding = isinstance(exact, FiniteSample) and any(exact.explodes.values())
+    first_order = " to first order" if exploding else ""  # the exact law says otherwise
     if doomed:
         verb = "collapses" if len(doomed) == 1 else "collapse"
         which = f"{len(doomed):,} of {how_many(total, 'model')}"
         click.secho(f"{which} {verb}.", bold=True)
     elif not unknown:
-        click.secho(f"No model of {total} collapses.", bold=True)
+        click.secho(f"No model of {total} collapses{first_order}.", bold=True)
     if unknown:
         verb = "collapses" if len(unknown) == 1 else "collapse"
         which = f"{len(unknown):,} of {how_many(total, 'model')} {verb}"
@@ -52,16 +55,17 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
     if any(math.isnan(verdict.growth or verdict.limit or 0.0) for verdict in static):
         click.echo("  (- is not known here; `mcjax predict` computes it for a study)")
     if diagnosis.drawn:
-        click.echo("  (means over chains that draw their own networks)")
+        click.echo("  (means over sequences of networks)")
     if diagnosis.in_any_order:
-        click.echo("  (nothing collapses in whatever order these networks come)")
+        click.echo(f"  (nothing collapses{first_order} in whatever order these networks come)")
     if diagnosis.note:
         click.echo(f"  ({shown(diagnosis.note)})")
     if diagnosis.inapplicable:
         why = ", for the same reason" if unknown else f": {shown(diagnosis.inapplicable)}"
         click.echo(f"  (whether errors explode is not known{why})")
-    unasked = diagnosis.note or _changes(diagnosis) or any(map(_marked, diagnosis.models.values()))
-    if diagnosis.repairs or diagnosis.flips or (len(doomed) < total and not unasked):
+    stable = any(verdict.collapses is False for verdict in diagnosis.models.values())
+    no_flips = diagnosis.flips_sought and stable and not diagnosis.flips
+    if diagnosis.repairs or diagnosis.flips or no_flips:
         click.echo()
     if diagnosis.repairs:
         others = diagnosis.explosions or unknown
@@ -74,11 +78,11 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
             " model collapse:"
         )
         _edges(diagnosis.flips)
-    elif len(doomed) < total and not unasked:
+    elif no_flips:
         click.echo("No single new feed would make a stable model collapse.")
-    if diagnosis.finite_sample is not None:
+    if exact is not None:
         click.echo()
-        _show_finite_sample(diagnosis.finite_sample)
+        _show_finite_sample(exact)
 
 
 def _show_phases(verdict: ModelVerdict, width: int, name: str) -> None:
@@ -153,13 +157,8 @@ def _failures(verdict: ModelVerdict, drifts: bool) -> list[str]:
     return reasons
 
 
-def _marked(verdict: ModelVerdict) -> bool:
-    """Return whether a penalty or a selection holds a model, so that flips are not looked for."""
-    return any(anchor.kind != "source" for anchor in verdict.anchors)
-
-
 def _changes(diagnosis: Diagnosis) -> bool:
-    """Return whether feeds come and go for ever, so that flips are not looked for."""
+    """Return whether feeds come and go for ever."""
     return diagnosis.drawn or any(verdict.phases for verdict in diagnosis.models.values())
 
 
@@ -193,8 +192,10 @@ def _show_finite_sample(exact: FiniteSample | str) -> None:
             f"{subject}, at these sample counts: nothing explodes (largest radius {highest})."
         )
     _show_exponents(exact)
+    if not exact.cures:  # which tell the factors
+        _show_factors(exact)
     for cure in exact.cures:
-        click.echo(f"  {_some(cure.members)}: {_growth(cure)}")
+        click.echo(f"  {_some(cure.members)}: {_growth(cure.radius)}")
         if cure.real:
             to, count = cure.real
             samples = how_many(count, "real sample")
@@ -207,21 +208,37 @@ def _show_finite_sample(exact: FiniteSample | str) -> None:
 
 def _show_exponents(exact: FiniteSample) -> None:
     """Print, where networks are drawn, which models explode in the mean over chains alone."""
-    shrinks = {n: rate for n, rate in exact.exponents.items() if rate[0] + 3 * rate[1] < 0}
+    shrinks = _shrinking(exact)
     if shrinks:
         highest = max(exact.radius[name] for name in shrinks)
         click.echo(
-            f"  {_some(tuple(shrinks))}: the mean over chains is multiplied by"
+            f"  {_some(shrinks)}: the mean over chains is multiplied by"
             f" {number(highest, 5)} per generation, and yet errors of nearly all chains shrink;"
             " a mean of simulated chains says nothing here"
         )
 
 
-def _growth(cure: Explosive) -> str:
-    if not math.isfinite(cure.radius):
+def _shrinking(exact: FiniteSample) -> tuple[str, ...]:
+    """Return the models of which errors shrink on nearly all sequences of networks."""
+    return tuple(n for n, (rate, error) in exact.exponents.items() if rate + 3 * error < 0)
+
+
+def _show_factors(exact: FiniteSample) -> None:
+    """Print the factors of models that explode in themselves, where no cures are looked for."""
+    factors: dict[float, list[str]] = {}
+    shrinks = _shrinking(exact)
+    for name, radius in exact.radius.items():
+        if exact.explodes[name] and radius > 1 + ROUNDING and name not in shrinks:
+            factors.setdefault(radius, []).append(name)
+    for radius, names in factors.items():
+        click.echo(f"  {_some(tuple(names))}: {_growth(radius)}")
+
+
+def _growth(radius: float) -> str:
+    if not math.isfinite(radius):
         return "a fit has so few rows that its mean squared error is infinite"
-    if cure.radius > 1 + ROUNDING:
-        return f"the mean squared error is multiplied by {number(cure.radius, 5)} per generation"
+    if radius > 1 + ROUNDING:
+        return f"the mean squared error is multiplied by {number(radius, 5)} per generation"
     return "the mean squared error grows by a constant per generation"
 
 

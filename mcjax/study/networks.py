@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -12,7 +14,7 @@ from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.files import read_text
 from mcjax.network.build import build_network
 from mcjax.network.data_mediated import data_mediated
-from mcjax.network.drawn import FIELD, Drawn, Paths
+from mcjax.network.drawn import FIELD, PATHS_ALONE, Drawn, Paths
 from mcjax.network.feed import Feed
 from mcjax.network.formats import graph_format
 from mcjax.network.graphs import DEFAULT_SAMPLES, read_graph
@@ -153,27 +155,33 @@ def _feeds(table: NetworkTable, folder: Path | None) -> Network:
     later: list[Feed] | Timeline = feeds
     if table.switching is not None:
         if table.switching.networks is None:
-            options["paths"] = _paths_alone(table.switching)
+            options["paths"] = _paths_alone(table.switching, feeds)
         else:
-            later = _switching(table, folder, options["sources"])
+            later = _switching(table, folder, options | {"first": first})
     return build_network(table.models, later, table.initial, first=first, **options)
 
 
-def _paths_alone(given: SwitchingTable) -> str:
+def _paths_alone(given: SwitchingTable, feeds: list[Feed]) -> str:
     """Return the paths of feeds with a probability, of which nothing else can be said."""
     for name in ("lengths", "probabilities", "transition"):
         if getattr(given, name) is not None:
             raise InputError(f"{FIELD}.{name}", "is for networks, which are not given; add them")
-    if given.order != "periodic" or given.paths == "own":
+    if given.order != "periodic" or given.paths is None:
         raise InputError(f"{FIELD}.networks", "is missing; give the files of networks")
+    if not any(feed.random for feed in feeds):
+        raise InputError(f"{FIELD}.paths", PATHS_ALONE)
     return given.paths
 
 
-def _switching(table: NetworkTable, folder: Path | None, sources: list[Source]) -> Timeline:
-    """Return the networks that take turns or are drawn, of which only the feeds count."""
+def _switching(table: NetworkTable, folder: Path | None, options: dict[str, Any]) -> Timeline:
+    """Return the networks that take turns or are drawn, of which only the feeds count.
+
+    ``options`` are what `build_network` takes of the study besides.
+    """
     given = table.switching
     assert given is not None, "it has been asked"
     assert given.networks is not None, "it has been asked"
+    assert table.models is not None, "it has been asked"
     if folder is None:
         raise InputError(FIELD, "is in a file that another one names; give it feeds")
     if table.feeds:
@@ -189,10 +197,12 @@ def _switching(table: NetworkTable, folder: Path | None, sources: list[Source]) 
             problem = "whose feeds change with time"
         elif isinstance(table.models, list) and set(net.models) != set(table.models):
             problem = f"of the models {', '.join(net.models)}; give those of the study"
-        elif any(source not in sources for source in net.sources):
+        elif any(source not in options["sources"] for source in net.sources):
             problem = "with a source that the study has not; declare it there in the same way"
         if problem:
             raise InputError(f"{FIELD}.networks", f"has {name!r}, {problem}")
+        with _naming_feeds(folder / name):
+            build_network(table.models, net.feeds, table.initial, **options)
         generations.append(Generation(net.feeds))
     count = len(generations)
     if given.order == "periodic":
@@ -204,7 +214,18 @@ def _switching(table: NetworkTable, folder: Path | None, sources: list[Source]) 
     law: dict[str, Any] = {"transition": given.transition}
     if given.order == "random":
         law = {"probabilities": given.probabilities or [1 / count] * count}
-    return Drawn(*ordered(generations), **law, paths=cast(Paths, given.paths))  # which it checks
+    return Drawn(*ordered(generations), **law, paths=cast(Paths, given.paths or "own"))  # it checks
+
+
+@contextmanager
+def _naming_feeds(file: Path) -> Iterator[None]:
+    """Add the file of a network to errors of feeds; other errors are those of the study."""
+    try:
+        yield
+    except InputError as error:
+        if error.field.startswith("network.feeds"):
+            raise InputError(error.field, error.message, str(file)) from error
+        raise
 
 
 def _check_order(given: SwitchingTable) -> None:
@@ -216,7 +237,7 @@ def _check_order(given: SwitchingTable) -> None:
         if order != given.order and getattr(given, name) is not None:
             problem = f"is for order = {order!r}, not {given.order!r}; leave it out"
             raise InputError(f"{FIELD}.{name}", problem)
-    if given.order == "periodic" and given.paths != "own":
+    if given.order == "periodic" and given.paths not in (None, "own"):
         raise InputError(f"{FIELD}.paths", "is for networks that are drawn; leave it out")
     if given.order == "markov" and given.transition is None:
         raise InputError(f"{FIELD}.transition", "is missing; give a row for each network")

@@ -81,9 +81,9 @@ class SwitchingTable(msgspec.Struct, forbid_unknown_fields=True):
     transition: list[list[float]] | None = None
     """With `markov`: for each network, a row, the probabilities that each network follows it. The
     first one is drawn from the stationary distribution."""
-    paths: str = "own"
-    """Unless `periodic`: `own`: every chain draws its own networks. `common`: all chains of a
-    condition have the same."""
+    paths: str | None = None
+    """Unless `periodic`: `own`: every chain draws its own networks; so it is unless given.
+    `common`: all chains of a condition have the same."""
 
 
 class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):

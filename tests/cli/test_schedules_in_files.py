@@ -166,6 +166,20 @@ def test_laws_of_networks_that_are_none(lines, sentence, tmp_path, capsys, monke
     assert f"{file}: network.switching.{sentence}" in capsys.readouterr().err
 
 
+def test_faults_of_feeds_name_the_file_of_their_network(tmp_path):
+    """Each file is sound by itself; the study shares what models publish, or reuses real data."""
+    file = switching(tmp_path, 'order = "random"')
+    text = file.read_text()
+    file.write_text(text.replace("[network]\n", '[network]\nreal = "reused"\n'))
+    for given in ("one", "other"):
+        (tmp_path / f"{given}.toml").write_text(f"[network]\n{PAIR}{ONE}")
+    read_network(file)
+    (tmp_path / "other.toml").write_text(f"[network]\n{PAIR}{ONE.replace('= 20', '= 30')}")
+    with pytest.raises(InputError, match=r"feeds\[0\].samples: is 30, but reused") as raised:
+        read_network(file)
+    assert raised.value.file == str(tmp_path / "other.toml")
+
+
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
@@ -204,8 +218,12 @@ def test_where_feeds_are_not_drawn(tmp_path):
     file = tmp_path / "study.toml"
     feeds = ONE.replace("20 }", "20, probability = 0.5 }")
     alone = "[network.switching]\n"
-    file.write_text(f'[network]\n{PAIR}{feeds}{alone}paths = "common"\n')
-    assert read_network(file).later.paths == "common"
+    for paths in ("own", "common"):
+        file.write_text(f'[network]\n{PAIR}{feeds}{alone}paths = "{paths}"\n')
+        assert read_network(file).later.paths == paths
+        file.write_text(f'[network]\n{PAIR}{ONE}{alone}paths = "{paths}"\n')
+        with pytest.raises(InputError, match=r"switching\.paths: is for feeds with a prob"):
+            read_network(file)
     for line, sentence in (
         ("", "networks: is missing; give the files of networks"),
         ('order = "random"', "networks: is missing; give the files of networks"),

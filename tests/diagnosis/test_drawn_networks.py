@@ -3,10 +3,12 @@
 from itertools import combinations, product
 
 import numpy as np
+import optax
 import pytest
 from click.testing import CliRunner
 from drawn_cases import compare, generation, powers, random_drawn, recursion
 
+import mcjax
 from mcjax.cli.main import cli
 from mcjax.diagnosis import diagnose
 from mcjax.laws.first_order.drawn_system import drawn_system
@@ -143,7 +145,7 @@ def test_what_is_printed(tmp_path):
     file.write_text(f'[network]\nmodels = ["a"]\ninitial = 20\nfeeds = {feeds}\n')
     text = CliRunner().invoke(cli, ["diagnose", str(file)]).stdout
     assert "stable             0.1 in the limit" in text
-    assert "means over chains" in text
+    assert "(means over sequences of networks)" in text
     assert "No single new feed" not in text
     assert "in any order" not in text
 
@@ -166,3 +168,22 @@ def test_random_laws_against_powers_of_the_recursion():
         partly += sum(len({phase.collapses for phase in v.phases}) > 1 for v in verdicts)
     assert min(seen.values()) > 30
     assert partly
+
+
+def test_starts_that_explode_are_never_called_stable():
+    """Steps that overshoot from a model's own estimate explode, though it reads real data alone."""
+    later = Drawn(
+        Generation([Feed(REAL, "a", 200)]),
+        Generation([Feed(REAL, "a", 100)]),
+        probabilities=[0.5, 0.5],
+    )
+    net = build_network("ab", later, 400)  # b has no feeds
+    for start in ("own", "base"):
+        steps = mcjax.Optax(optax.sgd(2.5), 1, name="steps", start=start)
+        given = mcjax.condition(net, mcjax.linear(), [0.5, -0.5], estimator=steps)
+        models = diagnose(given).models
+        assert models["a"].collapses is None
+        assert models["a"].limit is None
+        assert [phase.collapses for phase in models["a"].phases] == [None, None]
+        assert models["b"].collapses is False
+    assert diagnose(net).collapses is False  # refits

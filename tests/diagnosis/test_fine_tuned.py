@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 import mcjax
 from mcjax.cli.main import cli
+from mcjax.report.diagnosis import show_diagnosis
 
 CURVATURE = np.diag([1.0, 0.3, 0.03])
 LOOP, HALF = [("a", "a", 100)], [("a", "a", 50), ("real", "a", 50)]
@@ -101,10 +102,12 @@ def test_verdicts_of_own_starts_are_those_of_refits():
             assert found.models[name].sources == expected.models[name].sources
 
 
-def test_steps_without_a_linear_law_are_not_known():
+def test_steps_without_a_linear_law_are_not_known(capsys):
     found = diagnosed(LOOP, optax.adam(0.1), start="own")
     assert found.collapses is None
     assert "are not linear in the gradients" in found.inapplicable
+    show_diagnosis(found)
+    assert "No single new feed" not in capsys.readouterr().out  # none was looked for
 
 
 FILE = """

@@ -348,7 +348,7 @@ def shown(tmp_path, monkeypatch, capsys):
 def test_command_line_in_words(shown):
     """p is the number of entries of theta."""
     out = shown(FILE)
-    assert "No model of 3 collapses." in out
+    assert "No model of 3 collapses to first order." in out
     what = "Exact law for linear regressions with 10 parameters, at these sample counts: "
     assert what + "0, 1, 2 explode." in out
     _, counts = next(components(anchored_ring()))

@@ -8,7 +8,7 @@ from mcjax.cli.main import cli
 from mcjax.diagnosis import diagnose
 from mcjax.laws.least_squares.finite_sample import FiniteSample
 from mcjax.models.location import linear
-from mcjax.network import REAL, Drawn, Feed, Generation, build_network
+from mcjax.network import REAL, Drawn, Feed, Generation, Source, build_network
 from mcjax.study.study import condition
 
 FACTORS = {1: 1.54762, 3: 1.14835, 5: 0.88611, 8: 0.63409}
@@ -90,7 +90,32 @@ def test_the_command_tells_what_means_are_worth(tmp_path):
     )
     text = CliRunner().invoke(cli, ["diagnose", str(file)]).stdout
     assert "a explodes" in text
+    assert "No model of 1 collapses to first order." in text
+    assert "(nothing collapses to first order in whatever order these networks come)" in text
+    assert text.count("is multiplied by") == 1
     assert "multiplied by 1.0184 per generation, and yet errors of nearly all chains shrink" in text
+
+
+def test_the_command_tells_factors_where_sequences_explode_too(tmp_path):
+    file = tmp_path / "study.toml"
+    feed = '{{ from = "{}", to = "a", samples = {}{} }}'
+    read = ("a", 11, ""), ("real", 1, ""), ("real", 2, ", probability = 0.5")
+    feeds = ", ".join(feed.format(*one) for one in read)
+    file.write_text(
+        f'[network]\nmodels = ["a"]\ninitial = 30\nfeeds = [{feeds}]\n'
+        f'[family]\nname = "linear"\ntheta = {[0.0] * 10}\n'
+    )
+    text = CliRunner().invoke(cli, ["diagnose", str(file)]).stdout
+    factor = (FACTORS[1] + FACTORS[3]) / 2
+    assert f"  a: the mean squared error is multiplied by {factor:.5g} per generation\n" in text
+
+
+def test_a_source_that_the_law_of_drawn_feeds_has_not_is_the_reason():
+    generations = with_real(5), Generation([Feed("a", "a", 11), Feed("far", "a", 5)])
+    later = Drawn(*generations, probabilities=[0.5, 0.5])
+    far = Source("far", theta=(1.0, 0.0))
+    one = condition(build_network("a", later, 30, sources=[far]), linear(), [0.0, 0.0])
+    assert "`real` is the only source" in str(FiniteSample().applies(one))
 
 
 def random_network(rng, p):

@@ -41,6 +41,11 @@ from mcjax.numbers import how_many
 from mcjax.study.roots import covariance_root, whitener
 from mcjax.study.study import Condition
 
+SOURCES_IN_TIME = Reason(
+    "feeds change from generation to generation, which this law follows where `real` is the only"
+    " source"
+)
+
 
 class FiniteSample:
     """Exact moments of least squares on fresh designs, in closed form."""
@@ -64,7 +69,7 @@ class FiniteSample:
         if net.memory.adds_up:
             return changing(net) or _not_loops(net, p)
         if not net.plain and (net.later.rows_vary or net.later.lasting is None):
-            return CHANGING
+            return SOURCES_IN_TIME if net.sources or net.first else CHANGING
         unusual = unusual_feeds(net)
         return few_rows(net, p, 1) or (Reason(unusual) if unusual else None)
 
