@@ -1,8 +1,8 @@
 """What rows tell of noise, as losses are logged with few digits.
 
 A rounded loss is off by up to half a step of its last digit, which adds noise of at least
-``step / sqrt(12)``. Where repetitions differ by less than the step, they are rounded alike, so that neither
-their scatter nor their number says how exact their mean is. They then count as one row.
+``step / sqrt(12)``. Where repetitions differ by less than the step, they are rounded alike, so that
+neither their scatter nor their number says how exact their mean is. They then count as one row.
 """
 
 from __future__ import annotations
