@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 ROUNDING = 1e-9
 """How far from 0 or 1, or from a real number, an eigenvalue of A may be."""
+SLOWEST = 1e-7
+"""Smallest share of the way to the minimum whose long run the eigenvalues of A tell."""
 BY_RADIUS = (
     "fits take steps from where they start: verdicts are by the spectral radius, and new feeds that"
     " would make a stable model collapse are not looked for"
@@ -114,6 +116,7 @@ def fine_tuned(condition: Condition) -> FineTuned:
     assert trained is not None, "there is a table"
     assert starts is not None, "the law has asked"
     moving, inverse = ~system.frozen, np.linalg.inv(information.real.hessian)
+    _check_progress(trained.kept[moving])
     slopes, settles = spectral_growth(system, net, starts.edges)
     return FineTuned(
         system,
@@ -127,15 +130,27 @@ def fine_tuned(condition: Condition) -> FineTuned:
     )
 
 
+def _check_progress(kept: Float[np.ndarray, "K p p"]) -> None:
+    """Raise Inapplicable if eigenvalues cannot tell steps from none."""
+    progress = np.abs(1 - np.linalg.eigvals(kept))
+    small = (progress > 0) & (progress < SLOWEST)
+    if small.any():
+        raise Inapplicable(
+            f"steps move estimates by {progress[small].min():.1g} of their way to the minimum, too"
+            " little to tell what becomes of them; raise steps or learning_rate"
+        )
+
+
 def _note(kept: Float[np.ndarray, "K p p"]) -> str:
     """Return by what verdicts are, from the shares of errors at the start that steps leave."""
     shares = np.linalg.eigvals(kept)
     inside = (np.abs(shares.imag) < ROUNDING) & (shares.real > -ROUNDING)
     if (inside & (shares.real < 1 + ROUNDING)).all():
         return BY_RADIUS
-    far = shares[~inside] if not inside.all() else shares
+    far = shares[~inside] if not inside.all() else shares.ravel()
     most = far[np.abs(far).argmax()].real
+    what = "overshoot" if not inside.all() else "lead away from the minimum"
     return (
-        f"{BY_RADIUS}; the steps overshoot, of an error at their start they leave {most:.3g} times"
+        f"{BY_RADIUS}; the steps {what}, of an error at their start they leave {most:.3g} times"
         " itself, so that who feeds whom does not decide"
     )

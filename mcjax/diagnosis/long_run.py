@@ -55,7 +55,7 @@ class Facts(NamedTuple):
         Whether covariates of models differ, or readers keep selections, in ways that depend on a
         model that is not known.
     steps : bool
-        Whether fits take steps from a start, of a model that is not known.
+        Whether fits take steps, of a model that is not known.
     """
 
     regression: Regression | None = None
@@ -76,7 +76,7 @@ class Facts(NamedTuple):
     @property
     def refits(self) -> bool:
         """Whether all fits go to the minimum."""
-        return self.starts is None and not self.steps
+        return not self.steps and (self.condition is None or self.condition.minimises)
 
     @property
     def theta(self) -> Float[np.ndarray, " p"] | None:

@@ -90,6 +90,8 @@ def make_estimator(spec: Mapping[str, Any]) -> Estimator | None:
             raise InputError(f"estimator.{key}", f"is missing; optax.{name} needs it")
     arguments = ", ".join(f"{key}={value!r}" for key, value in sorted(given.items()))
     added = {} if DECAY in takes else {DECAY: given.pop(DECAY, 0.0)}
+    if added.get(DECAY) and "learning_rate" not in given:
+        raise InputError("estimator.learning_rate", f"is missing; {DECAY} is a share of it")
     made = _optimiser(name, known[name], given)
     if added.get(DECAY):
         shrinkage = -given["learning_rate"] * added[DECAY]

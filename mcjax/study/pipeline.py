@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mcjax.errors import InputError, naming
-from mcjax.estimators.starts import PARENTS
 from mcjax.models.names import MOST_PARAMETERS, check_family, is_least_squares
 from mcjax.network.network import Network
 from mcjax.numbers import how_many
@@ -66,7 +65,7 @@ class Pipeline(NamedTuple):
     design : DesignTable or None
         What is asked of its real data.
     steps : bool
-        Whether fits take steps from a start, so that the diagnosis depends on the model.
+        Whether fits take steps, so that the diagnosis depends on the model.
     """
 
     network: Network
@@ -91,7 +90,7 @@ def read_pipeline(path: Path) -> Pipeline:
         return Pipeline(net, note)
     family, covariates = content.family or {}, content.covariates or CovariateTable()
     asked = content.design
-    steps = (content.estimator or {}).get("start", PARENTS) != PARENTS
+    steps = "steps" in (content.estimator or {})
     with naming(path):
         if content.family is not None:
             check_family(family)

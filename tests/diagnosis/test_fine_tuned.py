@@ -2,6 +2,7 @@
 
 import json
 
+import jax
 import numpy as np
 import optax
 import pytest
@@ -168,3 +169,40 @@ def test_feeds_that_take_turns_are_not_known(tmp_path):
     plain = json.loads(CliRunner().invoke(cli, ["diagnose", str(path), "--json"]).stdout)
     assert plain["collapses"] is None
     assert "fits take steps" in plain["inapplicable"]
+
+
+def test_a_loop_of_small_steps_collapses_beside_the_noise_of_refits():
+    """However small its slope is beside the noise of its reader."""
+    feeds = [*LOOP, ("a", "b", 50), ("real", "b", 50)]
+    small, start = optax.sgd(1e-3), {"a": "own", "b": "refit"}
+    found = diagnosed(feeds, small, k=1, models=("a", "b"), start=start).models
+    assert [found[name].collapses for name in "ab"] == [True, True]
+    assert 0 < found["a"].growth < 1e-9
+
+
+def test_steps_too_small_to_tell_are_not_judged():
+    found = diagnosed(HALF, optax.sgd(1e-9), k=1, start="own")
+    assert found.models["a"].noise is None
+    assert "too little to tell" in found.inapplicable
+
+
+@pytest.mark.parametrize("steps", [GD, DECAY])
+def test_steps_from_the_parameters_behind_the_data_are_not_judged(steps):
+    """Rates are not those of refits, and weight decay holds what collapses otherwise."""
+    found = diagnosed(LOOP, steps)
+    assert (found.models["a"].noise, found.models["a"].growth) == (None, None)
+    assert "start = 'own'" in found.inapplicable
+    assert isinstance(found.finite_sample, str)  # why the exact law does not speak
+
+
+def test_steps_away_from_the_minimum_are_told():
+    found = diagnosed(LOOP, optax.sgd(-0.1), start="own")
+    assert "lead away from the minimum" in found.note
+    assert found.models["a"].explodes or found.models["a"].noise
+
+
+def test_steps_with_a_pull_of_their_own_have_no_law():
+    """It would pass for weight decay."""
+    pull = optax.stateless(lambda updates, _: jax.tree.map(lambda leaf: leaf + 0.01, updates))
+    found = diagnosed(LOOP, optax.chain(GD, pull), start="own")
+    assert "a pull or noise of their own" in found.inapplicable

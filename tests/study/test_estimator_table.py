@@ -120,6 +120,11 @@ BAD = {
     "half a step": ('name = "sgd"\nsteps = 2.5', "estimator.steps: is 2.5", "whole number"),
     "endless": ('name = "sgd"\nsteps = 2147483648', "estimator.steps", "whole number"),
     "true": ('name = "sgd"\nsteps = true', "estimator.steps: is True", "whole number"),
+    "decay without a rate": (
+        'name = "adafactor"\nsteps = 3\nweight_decay = 0.1',
+        "estimator.learning_rate: is missing",
+        "weight_decay",
+    ),
     "no rate": ('name = "sgd"\nsteps = 3', "estimator.learning_rate: is missing", "optax.sgd"),
     "rate as text": (SGD.replace("0.1", '"0.1"'), "estimator.learning_rate: is '0.1'", "number"),
     "rate that is none": (SGD.replace("0.1", "nan"), "estimator.learning_rate: is nan", "finite"),

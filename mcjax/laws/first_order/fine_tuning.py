@@ -40,14 +40,20 @@ from mcjax.laws.prediction import Prediction, mean_squares
 from mcjax.models.information import Information
 from mcjax.study.study import Condition
 
+FROM_PARENTS = Reason(
+    "the estimator does not minimise the loss, and the law is for estimates that do, or for steps"
+    " from other starts than the parameters behind the data, such as start = 'own'"
+)
 UNKNOWN_BIAS = "the part of order 1/n of mean errors is not known of fits that take steps"
 
 
 def reason_against(condition: Condition) -> Reason | None:
     """Return why the law does not hold for fits that do not go to the minimum, or None."""
     estimator, net = condition.chosen_estimator, condition.network
-    if not isinstance(estimator, Optax) or condition.starts is None:
+    if not isinstance(estimator, Optax):
         return STOPS
+    if condition.starts is None:
+        return FROM_PARENTS
     if not net.memory.current_only:
         return Reason("fits take steps on data of several generations, and the law is for one's")
     if net.later.exponent:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcjax.laws.collapse.components import data_flow
+from mcjax.laws.collapse.components import DataFlow, data_flow, reached, strong_components
 from mcjax.laws.collapse.radius import component_radii, exploding
 from mcjax.laws.first_order.growing_samples import NEAR_UNIT, unit_projectors
 from mcjax.laws.first_order.linear_system import LinearSystem
@@ -54,5 +54,22 @@ def spectral_growth(
     slope[moving.reshape(size, p)] = growth
     slope[explodes] = np.inf
     total = slope.sum(1)
-    settled = total <= NEAR_UNIT * np.diagonal(system.noise).max(initial=0)
-    return np.where(settled, np.nan, total), settled
+    noise = np.diagonal(system.noise).reshape(size, p).max(1)
+    grows = explodes | _growing(flow, np.where(explodes, 0, total), noise)
+    return np.where(grows, total, np.nan), ~grows
+
+
+def _growing(
+    flow: DataFlow, slopes: Float[np.ndarray, " M"], noise: Float[np.ndarray, " M"]
+) -> Bool[np.ndarray, " M"]:
+    """Return whose slope is more than rounding.
+
+    That of a component is compared with the noise that reaches it, and that of its readers with its
+    own: noises of models, and so slopes, may differ by many orders of magnitude.
+    """
+    grows = np.zeros(len(slopes), bool)
+    for part in strong_components(flow.readers):
+        most, heard = slopes[part].max(), noise[reached(flow.feeders, part)].max()
+        if most > NEAR_UNIT * heard:
+            grows |= np.array(reached(flow.readers, part)) & (slopes > NEAR_UNIT * most)
+    return grows

@@ -32,8 +32,8 @@ PROBES = (1e-3, 1.0)
 """Sizes of the starts, and of gradients relative to H, at which steps are compared with a line."""
 STRAIGHT = 1e-7
 """Relative departure from a line that is rounding."""
-MOST_NUMBERS = 2**27
-"""Most numbers in the derivatives by the gradients of single steps."""
+MOST_STEPS, MOST_NUMBERS = 10**7, 2**27
+"""Most steps that are followed, and numbers in the derivatives by the gradients of each."""
 
 
 class StepMap(NamedTuple):
@@ -85,6 +85,8 @@ def step_map(
         If the steps are not linear, or diverge, or there are too many of them.
     """
     p = len(theta)
+    if estimator.steps > MOST_STEPS:
+        raise Inapplicable(f"{estimator.steps:,} steps are too many to follow")
     if each and estimator.steps * p * p > MOST_NUMBERS:
         raise Inapplicable(f"{estimator.steps:,} steps are too many for the noise of their batches")
     with own_settings(), jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
@@ -92,6 +94,11 @@ def step_map(
         numbers = jnp.asarray(hessian, float), jnp.asarray(theta, float)
         zero = jnp.zeros(p)
         drift, kept, gain = (np.asarray(part) for part in run.derivatives(*numbers, zero))
+        if np.abs(run.end(numbers[0], *3 * (zero,))).max() > 0:
+            raise Inapplicable(
+                f"the steps of {estimator.name or 'the optimiser'} do not rest where the gradient"
+                " vanishes at 0, as if they had a pull or noise of their own"
+            )
         for number, size in enumerate(PROBES):
             rng = np.random.default_rng(number)
             start, pull = size * rng.normal(size=(2, p))
