@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,8 @@ def write_study(path: Path, net: Network, target: Path) -> None:
     InputError
         If ``target`` is somebody's file or cannot be written, or the study cannot be written anew.
     """
+    if target == STANDARD_INPUT:
+        raise InputError("--write", "is '-', and a study is written to a file only; name a file")
     tables = read_tables(path)
     grid = tables.get("grid", {})
     if "network" not in tables:
@@ -58,17 +62,23 @@ def write_study(path: Path, net: Network, target: Path) -> None:
 
 
 def _check_free(target: Path) -> None:
-    """Raise InputError if a file is there that was not written here."""
-    try:
-        with target.open(encoding=ENCODING) as file:
-            ours = file.readline().rstrip("\n") == FIRST_LINE
-    except FileNotFoundError:
+    """Raise InputError if no file can be there, or one is there that was not written here."""
+
+    def wrong(problem: str) -> InputError:
+        return InputError("--write", f"{problem}; name another file", str(target))
+
+    if os.path.isdir(target):  # unlike methods of Path, these raise no error for odd names
+        raise wrong("is a directory")
+    if not os.path.isdir(target.parent):
+        raise wrong("cannot be written, as its folder does not exist")
+    if not os.path.exists(target):
         return
-    except (OSError, UnicodeDecodeError):
-        ours = False
+    ours = False
+    if os.path.isfile(target):  # a device or a pipe may be endless
+        with suppress(OSError, UnicodeDecodeError), target.open(encoding=ENCODING) as file:
+            ours = file.readline(len(FIRST_LINE) + 1).rstrip("\n") == FIRST_LINE
     if not ours:
-        problem = "is there, and was not written by mcjax design; name another file"
-        raise InputError("--write", problem, str(target))
+        raise wrong("is there, and was not written by mcjax design")
 
 
 def _network_table(given: dict[str, Any], net: Network) -> dict[str, Any]:

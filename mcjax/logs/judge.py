@@ -156,6 +156,7 @@ def _verdict(losses: Losses, subject: Subject, basis: Basis) -> WorkflowVerdict:
         deviation=scatter.deviation,
         freedom=scatter.design.freedom,
         repeated=scatter.design.repeated,
-        alike=together_by_chance(subject.fits, subject.losses, seeds),
+        equal=scatter.equal,
+        alike=1.0 if scatter.equal else together_by_chance(subject.fits, subject.losses, seeds),
         note=basis.note,
     )

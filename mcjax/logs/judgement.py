@@ -44,6 +44,9 @@ class WorkflowVerdict:
         Degrees of freedom of ``deviation``.
     repeated : bool
         Whether repetitions alone tell ``deviation``; otherwise it is that around a smooth curve.
+    equal : bool
+        Whether repetitions are equal to the last digit, or nearly so. Each generation then counts
+        as one row.
     alike : float
         Probability that seeds of independent losses differ as much as those of the workflow; 1 if
         seeds do not recur.
@@ -58,6 +61,7 @@ class WorkflowVerdict:
     deviation: float
     freedom: int
     repeated: bool
+    equal: bool
     alike: float
     note: str
 

@@ -11,7 +11,8 @@ estimated around that space:
   variance is that of losses around such a curve. Departures that
   are rougher than that are taken for noise.
 
-Which of the two it is depends on generations alone, not on losses.
+Which of the two it is depends on generations alone, not on losses, unless repetitions are equal to
+the last digit (:mod:`mcjax.logs.digits`).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ FEWEST = 3
 NEW = 0.01
 """A curve is added if this share of it, at least, is not a sum of those that are there."""
 RESOLUTION = 1e-9
-"""Smallest standard deviation, relative to the largest loss: losses are logged with few digits."""
+"""Smallest standard deviation, relative to the largest loss."""
 
 SMALLEST = 1e-100
 """Smallest standard deviation, so that squares do not vanish."""
@@ -78,11 +79,14 @@ class Scatter(NamedTuple):
         Losses in coordinates of the basis.
     deviation : float
         Standard deviation of a loss.
+    equal : bool
+        Whether repetitions are equal to the last digit (:mod:`mcjax.logs.digits`).
     """
 
     design: Design
     coordinates: Float[np.ndarray, " r"]
     deviation: float
+    equal: bool
 
 
 def design_of(generations: Int[np.ndarray, " N"], growth: Float[np.ndarray, " T"]) -> Design:
@@ -100,13 +104,27 @@ def design_of(generations: Int[np.ndarray, " N"], growth: Float[np.ndarray, " T"
     return Design(t, at, curves, repeated)
 
 
-def scatter_of(design: Design, losses: Float[np.ndarray, " N"]) -> Scatter:
-    """Return the scatter of losses around the curves of a design."""
+def scatter_of(
+    design: Design, losses: Float[np.ndarray, " N"], least: float = 0.0, equal: bool = False
+) -> Scatter:
+    """Return the scatter of losses around the curves of a design.
+
+    Parameters
+    ----------
+    design : Design
+        The curves.
+    losses : ndarray of shape (N,)
+        Losses.
+    least : float, optional
+        Smallest standard deviation that a loss can have.
+    equal : bool, optional
+        Whether further repetitions would be equal, and tell nothing.
+    """
     coordinates = design.curves.T @ losses
     rest = losses - design.curves @ coordinates
-    floor = max(RESOLUTION * float(np.abs(losses).max()), SMALLEST)
+    floor = max(least, RESOLUTION * float(np.abs(losses).max()), SMALLEST)
     variance = float(rest @ rest) / max(design.freedom, 1)
-    return Scatter(design, coordinates, max(variance**0.5, floor))
+    return Scatter(design, coordinates, max(variance**0.5, floor), equal)
 
 
 def _basis(columns: Sequence[np.ndarray]) -> Float[np.ndarray, "N r"]:

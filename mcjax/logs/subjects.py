@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 
 from mcjax.errors import InputError, did_you_mean
 from mcjax.logs.claims import LossClaim
+from mcjax.logs.digits import Rows, rows_of
 from mcjax.logs.fit import fit
 from mcjax.logs.further import GrowthLaw
 from mcjax.logs.growth import RULES, growth_of, split_law
@@ -52,7 +53,12 @@ class Subject:
     def _scatter(self, growth: GrowthLaw) -> Scatter:
         known = growth(int(self.fits.max()))
         assert known is not None, "checked when the law was read"
-        return scatter_of(design_of(self.fits, known), self.losses)
+        rows = self._rows
+        return scatter_of(design_of(rows.fits, known), rows.losses, rows.noise, rows.equal)
+
+    @cached_property
+    def _rows(self) -> Rows:
+        return rows_of(self.fits, self.losses)
 
     def claim(self, law: str) -> LossClaim:
         """Return the claim that the losses follow a law, with an L0 and a V of their own."""

@@ -272,8 +272,10 @@ def _by_workflow(rows: Iterable[Row]) -> dict[str, list[Row]]:
     Raises
     ------
     InputError
-        If there are no rows, or if a row occurs twice.
+        If there are no rows, if a row occurs twice, or if all do.
     """
+    rows = list(rows)
+    _check_repeated(rows)
     found: dict[str, list[Row]] = {}
     seen: dict[tuple[str, int, str], str] = {}
     for row in rows:
@@ -287,3 +289,19 @@ def _by_workflow(rows: Iterable[Row]) -> dict[str, list[Row]]:
     if not found:
         raise InputError("", "has no rows; give generation, workflow and loss of each evaluation")
     return found
+
+
+def _check_repeated(rows: Sequence[Row]) -> None:
+    """Raise InputError if no row has a seed, and every one has a copy.
+
+    Single copies may be repetitions that were rounded to the same loss.
+    """
+    first: dict[tuple[str, int, float], Row] = {}
+    copies: dict[tuple[str, int, float], Row] = {}
+    for row in rows:
+        key = (row.workflow, row.generation, row.loss)
+        (copies if key in first else first).setdefault(key, row)
+    if rows and all(row.seed is None for row in rows) and len(copies) == len(first):
+        key, copy = next(iter(copies.items()))
+        problem = f"repeats {first[key].place}, and every other row is repeated as well; keep one"
+        raise InputError(copy.place, f"{problem} of each, or give seeds that tell them apart")

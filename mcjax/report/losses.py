@@ -50,6 +50,7 @@ def _workflow_json(judged: WorkflowVerdict, further: Further, confidence: float)
         "noise": judged.deviation if judged.freedom else None,
         "noise_freedom": judged.freedom,
         "noise_from": "seeds" if judged.repeated else "curve",
+        "seeds_equal": judged.equal,
         "seeds_alike": judged.alike,
         "seeds_needed": further.seeds,
         "generations_needed": further.generations,
@@ -89,6 +90,14 @@ def show_judgement(console: Console, judgement: LossJudgement) -> None:
     _show_laws(console, judgement)
     _show_refuted(console, judgement)
     _show_undecided(console, judgement)
+    equal = [name for name, judged in judgement.workflows.items() if judged.equal]
+    if equal:
+        console.print(
+            f"Repetitions of {_listed(equal)} are equal to the last digit, or nearly so. They tell"
+            " no noise, and count as one row.",
+            soft_wrap=True,
+            markup=False,
+        )
     curves = [name for name, judged in judgement.workflows.items() if not judged.repeated]
     if curves:
         console.print(

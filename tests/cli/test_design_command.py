@@ -109,6 +109,31 @@ def test_files_of_others_are_not_written_over(call, file):
         assert target.read_text() == before
 
 
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("/dev/full", "is there, and was not written by mcjax design; name another file"),
+        ("/dev/zero", "is there, and was not written by mcjax design; name another file"),
+        (".", "is a directory; name another file"),
+        ("", "is a directory; name another file"),
+        ("x" * 300, "cannot be written: File name too long; make room or name another file"),
+        ("nowhere/after.toml", "cannot be written, as its folder does not exist"),
+        ("-", "is '-', and a study is written to a file only; name a file"),
+    ],
+)
+def test_what_is_no_file_is_not_written(call, file, tmp_path, monkeypatch, target, words):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = call("design", file(NETWORK + DESIGN), "--write", target)
+    assert (status, out) == (2, "")
+    assert f"--write: {words}" in err.splitlines()[-1]
+    assert not (tmp_path / "-").exists()
+
+
+def test_a_long_first_line_is_read_no_further_than_it_matters(file, call, tmp_path):
+    target = file("# Written by mcjax design." + "x" * 10**6, "other.toml")
+    assert call("design", file(NETWORK + DESIGN), "--write", target)[0] == 2
+
+
 def test_a_study_that_names_files_is_written_beside_them(call, file, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     family = '[family]\nfile = "mine.py"\ntheta = [1.0]\n'

@@ -93,6 +93,15 @@ def test_runs_that_drift_are_told(call, tmp_path):
     assert "go together" not in call("judge")[1]
 
 
+def test_equal_repetitions_are_told(call, call_json, tmp_path):
+    path = tmp_path / "losses.csv"
+    rows = [f"{t},replace,{seed},{1 + 0.1 * t:.1f}" for t in range(1, 9) for seed in range(3)]
+    path.write_text("\n".join(["generation,workflow,seed,loss", *rows]))
+    assert "Repetitions of replace are equal to the last digit" in call("judge", path)[1]
+    assert call_json("judge", path)[1]["workflows"]["replace"]["seeds_equal"] is True
+    assert "equal to the last digit" not in call("judge")[1]
+
+
 def test_models_of_a_study_are_judged_by_its_law(call, call_json, write, tmp_path):
     study = tmp_path / "study.toml"
     study.write_text(STUDY)

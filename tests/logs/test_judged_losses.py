@@ -7,6 +7,7 @@ from scipy import stats
 import mcjax
 from mcjax.errors import InputError
 from mcjax.logs.claims import margins
+from mcjax.logs.digits import last_digit
 from mcjax.logs.fit import fit
 from mcjax.logs.growth import growth_of
 from mcjax.logs.runs import together_by_chance
@@ -124,7 +125,7 @@ def test_losses_that_stay_the_same_verify_nothing():
 @pytest.mark.parametrize("size", [0.0, 1e-310, 1e-30, 1e30, 1e99])
 def test_losses_of_any_size_are_judged(size):
     t = list(range(1, 9))
-    for rise, verdict in ((0.0, "inconclusive"), (1.0, "verified")):
+    for rise, verdict in ((0.0, "inconclusive"), (1 / 3, "verified")):
         values = [size + rise * size * k for k in t]
         losses = mcjax.Losses(t * 2, ["chat"] * 8 + ["code"] * 8, values * 2)
         judgement = mcjax.judge_losses(losses, laws=dict.fromkeys(("chat", "code"), "replace"))
@@ -136,6 +137,48 @@ def test_losses_without_noise_are_judged(law, verdict):
     t = list(range(1, 9))
     losses = mcjax.Losses(t, ["chat"] * 8, [2 + 0.5 * k for k in t])
     assert mcjax.judge_losses(losses, laws={"chat": law}).verdict == verdict
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.001])
+def test_rounded_losses_of_a_right_law_are_not_refuted(jitter):
+    """Of 30 tables with three seeds that agree, or nearly so, to the last digit."""
+    rng = np.random.default_rng(15)
+    t = np.repeat(np.arange(1, 9), 3)
+    for start in rng.uniform(0.5, 1.5, 30):
+        y = np.round(start + 0.005 * t + jitter * rng.standard_normal(24), 2)
+        losses = mcjax.Losses(t.tolist(), ["replace"] * 24, y.tolist(), list(range(3)) * 8)
+        judged = mcjax.judge_losses(losses)
+        one = judged.workflows["replace"]
+        assert judged.verdict != "refuted"
+        assert (one.equal, one.repeated) == (True, False)
+        assert one.deviation >= 0.01 / 12**0.5
+        assert judged.further("replace").seeds is None
+
+
+def test_repetitions_with_all_digits_are_equal_too():
+    y = 1.0 + 0.1 * np.random.default_rng(16).standard_normal(8).cumsum()
+    t, seeds = np.repeat(np.arange(1, 9), 3), list(range(3)) * 8
+    losses = mcjax.Losses(t.tolist(), ["replace"] * 24, np.repeat(y, 3).tolist(), seeds)
+    judged = mcjax.judge_losses(losses)
+    assert judged.workflows["replace"].equal
+    assert judged.verdict == "inconclusive"
+
+
+def test_rounding_is_noise():
+    """Sixteen rows with a curve for each generation, and repetitions that differ by a step."""
+    t = np.repeat(np.arange(1, 9), 2)
+    y = 1.0 + 0.1 * t + np.tile([0.0, 0.01], 8)
+    losses = mcjax.Losses(t.tolist(), ["replace"] * 16, y.round(2).tolist())
+    one = mcjax.judge_losses(losses).workflows["replace"]
+    assert (one.equal, one.repeated) == (False, True)
+    assert one.deviation == pytest.approx(0.01 / 2**0.5)
+
+
+@pytest.mark.parametrize(
+    ("losses", "step"), [([1.25, 2.5], 0.01), ([100.0, 220.0], 1), ([2e-7, 1], 1e-7), ([1e30], 1)]
+)
+def test_the_last_digit_is_that_of_all_losses(losses, step):
+    assert last_digit(np.array(losses)) == pytest.approx(step)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 5])

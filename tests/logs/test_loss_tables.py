@@ -77,6 +77,21 @@ def test_wrong_tables_are_refused(tmp_path, text, words):
     assert "\n" not in str(caught.value)
 
 
+LOSSES = (1.1095, 1.1739, 1.2793, 1.2779, 1.59, 1.6572, 1.6837, 1.8387)
+
+
+def test_a_table_that_was_appended_to_itself_is_refused(tmp_path):
+    lines = [f"{t},replace,{loss}\n" for t, loss in enumerate(LOSSES, 1)]
+    head = "generation,workflow,loss\n"
+    with pytest.raises(InputError, match="line 10: repeats line 2, and every other row"):
+        read(tmp_path, head + "".join(lines * 2))
+    partly = read(tmp_path, head + "".join(lines + lines[:6]))
+    judged = mcjax.judge_losses(partly)
+    assert judged.verdict == "inconclusive"
+    assert judged.workflows["replace"].equal
+    assert len(read(tmp_path, HEAD + "1,replace,0,2\n1,replace,1,2\n").rows["replace"][0]) == 2
+
+
 def test_columns_of_unequal_length_are_refused():
     with pytest.raises(InputError, match="loss: has 1 entries; give 2"):
         mcjax.Losses([1, 2], ["a", "a"], [1.0])

@@ -125,6 +125,12 @@ def shown(line, printed):
 
 
 @pytest.mark.parametrize("page", list(PAGES))
+def test_no_block_is_blank(page):
+    """A blank block of output shows nothing, and any output would hold it."""
+    assert all(text.replace("…", "").strip() for _, text in blocks_of(PAGES[page]))
+
+
+@pytest.mark.parametrize("page", list(PAGES))
 def test_commands_that_do_not_run_have_commands_and_options_that_exist(page):
     for language, text in blocks_of(PAGES[page]):
         for line in text.splitlines() if language in ("sh", "console") else ():
