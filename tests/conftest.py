@@ -45,6 +45,19 @@ def pytest_collection_modifyitems(config, items):
         raise pytest.UsageError(f"by_default names cases that are not there: {sorted(wrong)}")
 
 
+MAPPED = Path("/proc/self/maps")
+MOST_MAPPED = 20_000
+"""Number of mapped parts of memory after which compiled programs are dropped."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_programs():
+    """Drop compiled programs after files that leave many: Linux maps 65,530 parts of memory."""
+    yield
+    if MAPPED.exists() and MAPPED.read_bytes().count(b"\n") > MOST_MAPPED:
+        jax.clear_caches()
+
+
 @pytest.fixture(scope="session")
 def z_limit():
     """How many standard errors a correct Monte Carlo mean may be off."""
