@@ -14,8 +14,8 @@ This gives the mean and the variance of Q up to terms of order 1 / d^2; for seve
 which one has few degrees of freedom, c and g are simulated (:mod:`mcjax.logs.simulated`). For
 one workflow it is the exact F-test of lack of fit; for the means of several groups it is the test
 of Welch (Biometrika 38, 1951), which Johansen (Biometrika 67, 1980) extended to regression. It is
-derived here for groups with one variance each. Where V is negative it is set to 0, and f grows by one: of a law that says
-that errors grow, the test keeps its level.
+derived here for groups with one variance each. Where V is negative it is set to 0, and f
+grows by one: of a law that says that errors grow, the test keeps its level.
 
 The true departure is a vector, and with probability 1 - p it is within ``sqrt(c F_p)`` of the
 observed one, where F_p is the upper quantile (Scheffe's argument). It is told as a share of the
