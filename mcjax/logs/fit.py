@@ -10,11 +10,12 @@ a workflow with d_w degrees of freedom,
     a = sum_w tr(K_w^2) / d_w ,          b = sum_w tr(K_w)^2 / d_w ,
     g = f (f + 2) / (2 a + b) ,          c = f + 2 a - 2 f / g .
 
-This gives the mean and the variance of Q up to terms of order 1 / d^2. For one workflow it is the
-exact F-test of lack of fit; for the means of several groups it is the test of Welch (Biometrika 38,
-1951), which Johansen (Biometrika 67, 1980) extended to regression. It is derived here for groups
-with one variance each. Where V is negative it is set to 0, and f grows by one: of a law that says
-that errors grow, the test keeps its level.
+This gives the mean and the variance of Q up to terms of order 1 / d^2; for several workflows of
+which one has few degrees of freedom, c and g are simulated (:mod:`mcjax.logs.simulated`). For
+one workflow it is the exact F-test of lack of fit; for the means of several groups it is the test
+of Welch (Biometrika 38, 1951), which Johansen (Biometrika 67, 1980) extended to regression. It is
+derived here for groups with one variance each. Where V is negative it is set to 0, and f
+grows by one: of a law that says that errors grow, the test keeps its level.
 
 The true departure is a vector, and with probability 1 - p it is within ``sqrt(c F_p)`` of the
 observed one, where F_p is the upper quantile (Scheffe's argument). It is told as a share of the
@@ -33,6 +34,7 @@ import numpy as np
 from scipy import special
 
 from mcjax.logs.scatter import Design, Scatter
+from mcjax.logs.simulated import FEW, factor_and_freedom, quantiles_of
 
 
 class Spread(NamedTuple):
@@ -106,6 +108,11 @@ class Weighted:
             second += float(np.trace(kept)) ** 2 / design.freedom
         if left < 1:
             return Spread(1.0, 0, 1.0)
+        few = min(design.freedom for design in self.designs) < FEW
+        if len(self.designs) > 1 and few and self.varies:
+            outer, inner = quantiles_of(self.blocks, [d.freedom for d in self.designs])
+            factor, freedom = factor_and_freedom(outer, inner, left)
+            return Spread(factor, left, freedom)
         freedom = left * (left + 2) / (2 * first + second)
         return Spread(left + 2 * first - 2 * left / freedom, left, freedom)
 

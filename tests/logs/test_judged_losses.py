@@ -12,6 +12,7 @@ from mcjax.logs.fit import fit
 from mcjax.logs.growth import growth_of
 from mcjax.logs.runs import together_by_chance
 from mcjax.logs.scatter import design_of, scatter_of
+from mcjax.logs.simulated import INNER, OUTER, factor_and_freedom
 from mcjax.logs.table import BUILTIN
 
 DEVIATIONS = {"replace": 0.05, "accumulate": 0.005, "subsample": 0.01}
@@ -270,7 +271,7 @@ def test_one_workflow_has_the_f_test_of_lack_of_fit():
 def test_the_test_of_several_groups_is_that_of_welch(shift):
     """Of equal means: three groups of one generation each, at which M_t is the same."""
     rng = np.random.default_rng(10)
-    sizes, deviations = (8, 9, 12), (1.0, 3.0, 0.5)
+    sizes, deviations = (28, 29, 32), (1.0, 3.0, 0.5)
     groups = [s * rng.standard_normal(n) for n, s in zip(sizes, deviations, strict=True)]
     scatters = [scatter_of(design_of(np.ones(len(g), int), np.ones(1)), g + shift) for g in groups]
     found = fit(scatters)
@@ -283,6 +284,30 @@ def test_the_test_of_several_groups_is_that_of_welch(shift):
     assert spread.above(found.departure**2) == pytest.approx(
         stats.f.sf(statistic, 2, 8 / (3 * lam))
     )
+
+
+@pytest.mark.statistical
+def test_the_test_of_short_logs_keeps_its_level():
+    """Three workflows of eight generations, one seed: by the expansion alone, 10% have p < 5%."""
+    rng, t, tables = np.random.default_rng(17), np.arange(1, 9), 400
+    deviations = {"replace": 0.01, "accumulate": 0.003, "subsample": 0.001}
+    below = np.zeros(2)
+    for _ in range(tables):
+        scatters = []
+        for name, deviation in deviations.items():
+            growth = growth_of(name, 8)
+            y = 1 + 0.1 * growth + deviation * rng.standard_normal(8)
+            scatters.append(scatter_of(design_of(t, growth), y))
+        found = fit(scatters)
+        below += found.spread.above(found.departure**2) < np.array([0.05, 0.01])
+    assert below[0] <= stats.binom.isf(0.001, tables, 0.05)
+    assert below[1] <= stats.binom.isf(0.001, tables, 0.01)
+
+
+def test_an_f_has_the_quantiles_of_departures():
+    for freedom in (3.0, 40.0):
+        outer, inner = (7.0 * stats.f.isf(tail, 5, freedom) for tail in (OUTER, INNER))
+        assert factor_and_freedom(outer, inner, 5) == pytest.approx((7.0, freedom))
 
 
 def test_an_uncertain_v_is_allowed_for():
