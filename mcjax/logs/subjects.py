@@ -74,8 +74,8 @@ def unfit(design: Design) -> str:
     if design.freedom < FEWEST:
         rows = how_many(len(design.generations), "row")
         return (
-            f"{rows} at {generations} do not tell noise from departures: log"
-            f" {FEWEST - design.freedom} more, of further generations or seeds"
+            f"{rows} at {generations}: too few to tell noise from departures; log further"
+            " generations, each with several seeds"
         )
     if design.curves.shape[1] <= 2:
         return f"any losses at {generations} are fitted by some L0 and V; log further generations"
@@ -102,7 +102,7 @@ def subjects_of(
         if generations.min() < first:
             problem = (
                 f"{generations.min()} of {name!r} comes before that of the first fit, {first}; give"
-                f" the first one, such as {generations.min()}"
+                f" --first {generations.min()}, or first={generations.min()} in Python"
             )
             raise InputError("generation", problem)
         fits = generations - first + 1

@@ -64,7 +64,7 @@ def test_statuses_are_those_of_verdicts(call, write):
     few = {"replace": growth_of("replace", 4)}
     status, out, _ = call("judge", write(few))
     assert status == 3
-    assert "log 3 more, of further generations or seeds" in out
+    assert "log further generations, each with several seeds" in out
 
 
 def test_names_are_no_markup(call, call_json, write):
@@ -138,7 +138,7 @@ def test_a_figure_is_kept_and_others_are_not_overwritten(call, tmp_path):
         (["--law", "replace"], "--law: is 'replace'; write WORKFLOW=LAW"),
         (["--law", "chat=replace"], "names 'chat', which is not a workflow"),
         (["--law", "replace=replace:2"], "has no share of real rows"),
-        (["--first", "5"], "3 of 'replace' comes before that of the first fit, 5"),
+        (["--first", "5"], "3 of 'replace' comes before that of the first fit, 5; give --first 3"),
         (["--tolerance", "nan"], "tolerance"),
         (["--confidence", "1"], "confidence"),
         (["--pair", "both"], "--pair"),

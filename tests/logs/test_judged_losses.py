@@ -188,7 +188,7 @@ def test_few_rows_are_inconclusive_and_say_what_is_missing(rows):
     losses = mcjax.Losses(t, ["replace"] * rows, [0.5 + 0.1 * k for k in t])
     judgement = mcjax.judge_losses(losses)
     assert judgement.verdict == "inconclusive"
-    assert "more, of further generations or seeds" in judgement.workflows["replace"].note
+    assert "too few to tell noise from departures" in judgement.workflows["replace"].note
 
 
 def test_seeds_of_two_generations_fit_any_law():
