@@ -75,7 +75,7 @@ def test_a_timeline_is_the_same_beside_others():
         np.testing.assert_allclose(alone[name][0], together[name][0], rtol=1e-12)
 
 
-@pytest.mark.by_default("growing-reference")
+@pytest.mark.system
 @pytest.mark.parametrize("path", ["auto", "reference"])
 @pytest.mark.parametrize("name", TIMELINES)
 def test_estimates_are_least_squares_of_the_rows_of_each_generation(name, path):

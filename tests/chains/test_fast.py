@@ -94,7 +94,7 @@ def compare(model, network, p, precision, generations=2, chains=24, **options):
     return status
 
 
-@pytest.mark.by_default("ridge-mixed-1")
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("name", "precision", "p"),
     [

@@ -68,6 +68,7 @@ def repeated(compiled, condition, trajectory, start, base):
     return np.array(result)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("case", STARTS)
 def test_chains_take_their_steps_from_the_start(case):
     start, base = STARTS[case]

@@ -140,6 +140,7 @@ def check(name, precision):
             assert not DOUBLE.search(text), platform
 
 
+@pytest.mark.by_default("logistic", "reference", "sufficient statistics")
 @pytest.mark.parametrize("name", QUICK)
 def test_programs_lower_for_accelerators(name):
     check(name, "float32")

@@ -45,6 +45,7 @@ def own_sequences(net, chains, label="here"):
 ROUTES = [("linear", {}), ("logistic", {"path": "reference"})]
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(("model", "settings"), ROUTES)
 def test_chains_have_the_draws_of_their_networks(model, settings):
     """A chain that draws one network again and again is the chain of that network."""
@@ -64,6 +65,7 @@ def test_chains_have_the_draws_of_their_networks(model, settings):
     assert both == 2
 
 
+@pytest.mark.system
 def test_a_chain_is_replayed_with_its_own_networks():
     net, chains = network(), np.arange(20, dtype=np.uint32)
     program = compiled(net, "linear", sampling="rows")

@@ -65,7 +65,7 @@ CASES = {
 }
 
 
-@pytest.mark.by_default("shared")
+@pytest.mark.system
 @pytest.mark.parametrize("name", CASES)
 def test_refitting_the_data_gives_the_estimates(name):
     label, model, refit, options = CASES[name]

@@ -218,7 +218,7 @@ def scores(law, factor=1.0):
     return np.abs(np.concatenate([part.ravel() for part in off]))
 
 
-@pytest.mark.by_default("first_order", "finite_sample", "second_order", "finite_sample_monte_carlo")
+@pytest.mark.by_default("first_order", "finite_sample")
 @by_law
 def test_chains_agree_and_a_planted_error_is_found(law):
     found = scores(law)

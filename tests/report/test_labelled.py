@@ -29,6 +29,8 @@ from mcjax.study.study import Study, condition
 from mcjax.verdicts.frames import TEXTS
 from mcjax.verdicts.judge import judge
 
+pytestmark = pytest.mark.system
+
 NUMBERS = ("empirical", "standard_error", "predicted", "ratio", "chains", "lost", "chains_needed")
 CELL = ["condition", "generation", "model", "quantity", "law"]
 

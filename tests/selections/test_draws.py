@@ -141,6 +141,7 @@ def single(keep, samples=400, model=LINEAR, **options):
     return samples_of(net, model, **options)[0][0][0]
 
 
+@pytest.mark.system
 def test_accepted_rows_are_as_many_as_asked_for():
     feeds = [Feed("0", "0", 61, 2.0, keep=NARROW), Feed("real", "0", 40, keep=WIDE)]
     for fits in samples_of(build_network(1, feeds, 90), times=(1, 2)):
@@ -227,6 +228,7 @@ def test_a_selection_leaves_the_rows_of_other_feeds(draws):
     assert not equal(second, last)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("draws", ["private", "shared"])
 @pytest.mark.parametrize("other", [NARROW, WIDE, None])
 def test_readers_share_what_they_select_in_the_same_way(draws, other):
