@@ -16,11 +16,11 @@ WHAT: dict[Aim, str] = {
     "weights": "weighted sum of errors",
     "cost": "cost",
 }
-"""What is made small, in words."""
+"""Names of the quantities that a design minimises, in words."""
 
 
 class Objective(NamedTuple):
-    """What is made small.
+    """The quantity that a design minimises, and its values.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class Share(NamedTuple):
 
 
 class Risk(NamedTuple):
-    """What would make a model collapse after all.
+    """Changes that would make a model collapse after all.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a design asks for, as arrays, from the ``[design]`` table of a study file."""
+"""Read the ``[design]`` table of a study file into arrays."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
 Aim = Literal["mean", "max", "weights", "cost"]
-"""What is made small: errors under a budget, or the cost of keeping to targets."""
+"""The quantity to minimise: errors under a budget, or the cost of keeping to targets."""
 
 
 @dataclass(frozen=True)
 class Demand:
-    """What a design asks for.
+    """A budget or targets, with weights, costs and bounds of all models.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What chains need to know where fits begin other than at the mean of their parents."""
+"""Tell chains where fits begin, if not at the mean of their parents."""
 
 from __future__ import annotations
 

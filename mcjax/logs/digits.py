@@ -1,4 +1,4 @@
-"""What rows tell of noise, as losses are logged with few digits.
+"""Bound the noise of losses from below by the digits in which they are logged.
 
 A rounded loss is off by up to half a step of its last digit, which adds noise of at least
 ``step / sqrt(12)``. Where repetitions differ by less than the step, they are rounded alike, so that

@@ -28,7 +28,7 @@ GrowthLaw = Callable[[int], Float[np.ndarray, " T"] | None]
 
 
 class Further(NamedTuple):
-    """What would decide a claim, by itself.
+    """Numbers of further rows that would decide a claim by itself.
 
     Attributes
     ----------

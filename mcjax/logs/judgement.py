@@ -1,4 +1,4 @@
-"""What is known of logged losses once they are judged."""
+"""The result of judging logged losses."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def predict_steps(condition: Condition, generations: int) -> Prediction:
 
 @dataclass
 class StepsOfModels:
-    """What the steps of a condition's models make of starts and data.
+    """The linear maps from starts and data to estimates, of a condition's models.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What k steps of any optimiser make of a quadratic loss, and whether that is linear.
+"""Compute the linear map of k steps of an optimiser on a quadratic loss.
 
 The optimiser takes its steps on ``(theta - theta*)' H (theta - theta*) / 2 - g'theta`` from
 ``theta* + s``. Where its steps are linear, as those of gradient descent, momentum and weight decay

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Means(NamedTuple):
-    """What the steps of M fits see of their data.
+    """The mean curvatures and scores of the data of M fits.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Means(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """What the steps of M fits make of starts and data.
+    """The linear maps from starts and data to estimates, of M fits.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class Trained(NamedTuple):
 
 
 Training = Callable[[Means], Trained]
-"""What the steps of one generation's fits make of starts and data."""
+"""A function that returns the linear maps of one generation's fits."""
 
 
 def with_starts(system: LinearSystem, trained: Trained) -> LinearSystem:
