@@ -174,7 +174,7 @@ def test_feeds_that_take_turns_are_not_known(tmp_path):
 def test_a_loop_of_small_steps_collapses_beside_the_noise_of_refits():
     """However small its slope is beside the noise of its reader."""
     feeds = [*LOOP, ("a", "b", 50), ("real", "b", 50)]
-    small, start = optax.sgd(1e-3), {"a": "own", "b": "refit"}
+    small, start = optax.sgd(1e-5), {"a": "own", "b": "refit"}
     found = diagnosed(feeds, small, k=1, models=("a", "b"), start=start).models
     assert [found[name].collapses for name in "ab"] == [True, True]
     assert 0 < found["a"].growth < 1e-9
