@@ -6,17 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from mcjax.design.demand import Aim
+from mcjax.design.aims import Aim
 from mcjax.diagnosis.cures import Edge
 from mcjax.network.network import Network
-
-WHAT: dict[Aim, str] = {
-    "mean": "mean error",
-    "max": "largest error",
-    "weights": "weighted sum of errors",
-    "cost": "cost",
-}
-"""Names of the quantities that a design minimises, in words."""
 
 
 class Objective(NamedTuple):
@@ -24,7 +16,7 @@ class Objective(NamedTuple):
 
     Attributes
     ----------
-    aim : {"mean", "max", "weights", "cost"}
+    aim : Aim
         What it is.
     before : float
         Its value in the file, infinite where an error grows without bound.
@@ -132,7 +124,11 @@ class Allocation:
     def to_json(self) -> dict[str, Any]:
         """Return the allocation as plain data, in which a number that is not finite is infinite."""
         return {
-            "objective": {**self.objective._asdict(), "gap": self.gap},
+            "objective": {
+                **self.objective._asdict(),
+                "aim": self.objective.aim.name,
+                "gap": self.gap,
+            },
             "budget": self.budget,
             "certified": not self.doubt,
             "doubt": self.doubt or None,

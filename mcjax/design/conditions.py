@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from mcjax.design.demand import Aim
+from mcjax.design.aims import Aim
 from mcjax.diagnosis.long_run import Facts, alike
 from mcjax.errors import InputError
 from mcjax.network.network import Network
-
-MOST_MODELS = 1_000
-MOST_LIMITED = 100
-"""Largest numbers of models: with a sum of errors, and with a largest error or targets."""
 
 
 def check_network(net: Network, facts: Facts, aim: Aim) -> None:
@@ -21,14 +17,12 @@ def check_network(net: Network, facts: Facts, aim: Aim) -> None:
         The network.
     facts : Facts
         What is known of the model.
-    aim : {"mean", "max", "weights", "cost"}
+    aim : Aim
         What is made small.
     """
-    most = MOST_MODELS if aim in ("mean", "weights") else MOST_LIMITED
-    remedy = "a part of the network" if aim in ("mean", "weights") else "a budget for their mean"
-    if net.size > most:
-        problem = f"are {net.size:,}, and such a design takes at most {most:,}"
-        raise InputError("network.models", f"{problem}; give {remedy}")
+    if net.size > aim.most:
+        problem = f"are {net.size:,}, and such a design takes at most {aim.most:,}"
+        raise InputError("network.models", f"{problem}; give {aim.remedy}")
     if not net.memory.current_only:
         problem = f"is {net.memory.name!r}, and a design is for data that are replaced"
         raise InputError("network.memory", f"{problem}; give 'replace'")

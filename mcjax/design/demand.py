@@ -5,34 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcjax.design.aims import Aim, Cost, LargestError, MeanError, WeightedErrors
 from mcjax.errors import InputError, did_you_mean
 from mcjax.study.tables import DesignTable
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-Aim = Literal["mean", "max", "weights", "cost"]
-"""The quantity to minimise: errors under a budget, or the cost of keeping to targets."""
-
 
 @dataclass(frozen=True)
 class Demand:
-    """A budget or targets, with weights, costs and bounds of all models.
+    """A budget or targets, with costs and bounds of all models.
 
     Attributes
     ----------
-    aim : {"mean", "max", "weights", "cost"}
+    aim : Aim
         What is made small.
     budget : float
         Cost of real rows in a generation, at most; infinite with targets.
-    weights : ndarray, shape (M,)
-        Weights of the errors; of ``max`` and ``cost``, 1 for each model that counts.
-    targets : ndarray, shape (M,)
-        Largest errors, infinite for models without a target.
     costs : ndarray, shape (M,)
         Cost of a real row.
     at_least, at_most : ndarray, shape (M,)
@@ -41,8 +35,6 @@ class Demand:
 
     aim: Aim
     budget: float
-    weights: Float[np.ndarray, " M"]
-    targets: Float[np.ndarray, " M"]
     costs: Float[np.ndarray, " M"]
     at_least: Float[np.ndarray, " M"]
     at_most: Float[np.ndarray, " M"]
@@ -72,7 +64,6 @@ def read_demand(table: DesignTable, models: Sequence[str]) -> Demand:
         more = "" if table.budget is None else " exclude each other; keep one"
         raise InputError("design.budget", problem + more)
     common = {"costs": costs, "at_least": at_least, "at_most": at_most}
-    targets = np.full(size, np.inf)
     if table.targets is not None:
         if table.objective is not None:
             raise InputError("design.objective", "and targets exclude each other; keep one")
@@ -81,29 +72,26 @@ def read_demand(table: DesignTable, models: Sequence[str]) -> Demand:
         if not np.isfinite(targets).any():
             raise InputError("design.targets", "is for no model; give at least one")
         weights = np.isfinite(targets).astype(float)
-        return Demand("cost", math.inf, weights, targets, **common)
+        return Demand(Cost(weights, targets), math.inf, **common)
     assert table.budget is not None, "one of the two is given"
     if not 0 < table.budget < math.inf:
         raise InputError("design.budget", f"is {table.budget!r}; give a positive number")
-    aim, weights = _objective(table.objective, models)
-    return Demand(aim, table.budget, weights, targets, **common)
+    return Demand(_objective(table.objective, models), table.budget, **common)
 
 
-def _objective(
-    given: str | dict[str, float] | None, models: Sequence[str]
-) -> tuple[Aim, Float[np.ndarray, " M"]]:
-    """Return what is made small, and the weights of the errors."""
+def _objective(given: str | dict[str, float] | None, models: Sequence[str]) -> Aim:
+    """Return what is made small for a budget."""
     field, size = "objective", len(models)
     if isinstance(given, dict):
         weights = _by_model(field, given, models, 0.0)
         if (weights < 0).any() or not np.isfinite(weights).all() or not weights.any():
             problem = "has a weight that is no number from 0 on, or none above 0"
             raise InputError(f"design.{field}", f"{problem}; give positive weights")
-        return "weights", weights
+        return WeightedErrors(weights)
     if given in (None, "mean"):
-        return "mean", np.full(size, 1 / size)
+        return MeanError(np.full(size, 1 / size))
     if given == "max":
-        return "max", np.ones(size)
+        return LargestError(np.ones(size))
     hint = did_you_mean(given, ("mean", "max"))
     problem = f"is {given!r}, not 'mean', 'max' or a table of weights{hint}"
     raise InputError(f"design.{field}", problem)

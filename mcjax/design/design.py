@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +12,9 @@ from mcjax.arguments import checked
 from mcjax.design.allocation import Allocation, Objective, Share
 from mcjax.design.conditions import check_network
 from mcjax.design.demand import Demand, read_demand
-from mcjax.design.limited import cheapest, smallest_maximum
-from mcjax.design.response import CONVEX, Response, State, real_weights
+from mcjax.design.response import CONVEX, Response, real_weights
 from mcjax.design.risk import cheapest_cures, risk_of
 from mcjax.design.room import Room
-from mcjax.design.weighted import Found, smallest_sum
-from mcjax.design.whole_rows import keeping_to_targets, within_budget
 from mcjax.diagnosis.long_run import Facts
 from mcjax.errors import InputError, naming
 from mcjax.laws.collapse.components import data_flow, reached
@@ -68,14 +64,15 @@ def design_file(path: Path, tell: Callable[[str], object] | None = None) -> Allo
 
 
 def _allocation(net: Network, demand: Demand, facts: Facts) -> Allocation:
-    check_network(net, facts, demand.aim)
+    aim = demand.aim
+    check_network(net, facts, aim)
     net = net.with_feeds(feed for feed in net.feeds if feed.weight)
     flow = data_flow(net)
-    matters = np.array(reached(flow.feeders, np.flatnonzero(demand.weights > 0).tolist()))
+    matters = np.array(reached(flow.feeders, np.flatnonzero(aim.weights > 0).tolist()))
     response = Response(net, matters, demand.at_least > 0)
     room = _room(net, response, demand, matters)
-    found, counts = _solved(net, response, room, demand)
-    whole = _whole(response, room, demand, found, counts=counts)
+    found = aim.smallest(response, room)
+    whole = aim.whole(response, room, found.state.rows)
     after = _with_real_rows(net, whole.rows)
     errors = np.array([_errors(net), _errors(after), _errors(after)])
     errors[1, matters] = found.state.errors[matters]
@@ -85,11 +82,11 @@ def _allocation(net: Network, demand: Demand, facts: Facts) -> Allocation:
             before[net.index[feed.reader]] = feed.samples
     doubt = _doubt(net, response, room)
     objective = Objective(
-        demand.aim,
-        before=_value(demand, counts, errors[0], before),
+        aim,
+        before=aim.value(response, errors[0], float(demand.costs @ before)),
         after=found.value,
         bound=None if doubt else min(found.bound, found.value),
-        rows=_value(demand, counts, errors[2], whole.rows),
+        rows=aim.value(response, errors[2], float(demand.costs @ whole.rows)),
     )
     worth = found.worth / demand.costs
     shares = {
@@ -124,8 +121,6 @@ def _room(net: Network, response: Response, demand: Demand, matters: np.ndarray)
             names = _named(net, group)
             problem = f"leaves {names} without real data, on which errors grow without bound"
             raise InputError("design.at_most", f"{problem}; allow one of them real rows")
-    if demand.aim == "cost":
-        return Room(demand.costs, low, high, math.inf)
     spent = float(demand.costs @ low)
     firsts = [min((i for i in g if high[i] > 0), key=lambda i: demand.costs[i]) for g in missing]
     price = spent + float(demand.costs[firsts].sum())
@@ -137,54 +132,6 @@ def _room(net: Network, response: Response, demand: Demand, matters: np.ndarray)
         cure = f"a real row for {_named(net, firsts)} does, and makes the cost {price:g}"
         raise InputError("design.budget", f"{problem}; {cure}")
     return Room(demand.costs, low, high, min(demand.budget, float(demand.costs @ high)))
-
-
-def _solved(
-    net: Network, response: Response, room: Room, demand: Demand
-) -> tuple[Found, np.ndarray]:
-    """Return the best allocation, and which errors count."""
-    counts = demand.weights > 0
-    if demand.aim in ("mean", "weights"):
-        return smallest_sum(response, room, demand.weights), counts
-    if demand.aim == "max":
-        counts = response.fits
-        if not counts.any():
-            problem = "has no feeds, so that nothing is fitted and no error changes"
-            raise InputError("network", f"{problem}; give it feeds")
-        return smallest_maximum(response, room, counts), counts
-    found = cheapest(response, room, demand.targets)
-    if isinstance(found, Found):
-        return found, counts
-    i = np.flatnonzero(counts & ~(found.errors <= demand.targets))[0]
-    why = "is frozen" if not response.fits[i] else "has this error with all rows of at_most"
-    problem = f"is {demand.targets[i]:g}, and the model {why}, {found.errors[i]:g}"
-    raise InputError(f"design.targets.{net.models[i]}", f"{problem}; give at least that")
-
-
-def _whole(
-    response: Response, room: Room, demand: Demand, found: Found, counts: np.ndarray
-) -> State:
-    """Return the allocation in whole rows."""
-    if demand.aim == "cost":
-        return keeping_to_targets(response, room, found.state.rows, demand.targets)
-
-    def worth(state: State) -> np.ndarray:
-        weights = demand.weights
-        if demand.aim == "max":
-            worst = np.argmax(np.where(counts, state.errors, -np.inf))
-            weights = (np.arange(len(weights)) == worst).astype(float)
-        return -response.gradient(state, weights)
-
-    return within_budget(response, room, found.state.rows, worth)
-
-
-def _value(demand: Demand, counts: np.ndarray, errors: np.ndarray, rows: np.ndarray) -> float:
-    """Return what is made small, at some rows with their errors."""
-    if demand.aim == "cost":
-        return float(demand.costs @ rows)
-    if demand.aim == "max":
-        return float(errors[counts].max())
-    return float(demand.weights[counts] @ errors[counts])
 
 
 def _doubt(net: Network, response: Response, room: Room) -> str:

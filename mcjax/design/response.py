@@ -82,6 +82,8 @@ class Response:
 
     Attributes
     ----------
+    models : tuple of str
+        The names of the models.
     fits : ndarray of bool, shape (M,)
         Which models are fitted, and may read real rows.
     given : ndarray, shape (M,)
@@ -93,6 +95,7 @@ class Response:
     def __init__(
         self, net: Network, matters: Bool[np.ndarray, " M"], opened: Bool[np.ndarray, " M"]
     ):
+        self.models = net.models
         weight = real_weights(net)
         base = net.with_feeds(feed for feed in net.feeds if feed.weight and feed.origin != REAL)
         self.given = np.zeros(net.size)

@@ -6,7 +6,7 @@ import math
 
 import click
 
-from mcjax.design.allocation import WHAT, Allocation, Objective
+from mcjax.design.allocation import Allocation, Objective
 from mcjax.diagnosis.cures import Edge
 from mcjax.text import number, shown
 
@@ -22,14 +22,9 @@ UNITS = (
 def show_allocation(allocation: Allocation) -> None:
     """Print the best real rows, what they bring, how sure that is, and what stays at risk."""
     objective = allocation.objective
-    what = WHAT[objective.aim]
-    given = "for the targets"
-    if objective.aim != "cost":
-        given = f"for a budget of {number(allocation.budget, 6)}"
-    now = f"now {_value(objective.before)}"
-    if objective.aim == "cost":
-        now = f"the real rows of the file cost {_value(objective.before)}"
-    title = f"Smallest {what} {given}: {_value(objective.after)}"
+    aim = objective.aim
+    given, now = aim.given(allocation.budget), aim.now(_value(objective.before))
+    title = f"Smallest {aim.what} {given}: {_value(objective.after)}"
     click.secho(f"{title}; {now}.", bold=True)
     click.echo(f"{_certificate(allocation, objective)}.")
     click.echo()
@@ -41,11 +36,9 @@ def show_allocation(allocation: Allocation) -> None:
     for name, *numbers in rows:
         cells = (text.rjust(width) for text, width in zip(numbers, widths[1:], strict=True))
         click.echo("  ".join(("", name.ljust(widths[0]), *cells)))
-    click.echo(
-        UNITS.format(what="the cost elsewhere" if objective.aim == "cost" else f"the {what}")
-    )
+    click.echo(UNITS.format(what=aim.elsewhere))
     click.echo()
-    click.echo(f"In whole rows: {what} {_value(objective.rows)}.")
+    click.echo(f"In whole rows: {aim.what} {_value(objective.rows)}.")
     _show_risk(allocation)
 
 
