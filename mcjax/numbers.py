@@ -27,7 +27,7 @@ def check_share(field: str, value: float) -> None:
 
 def whole(value: Any) -> Any:
     """Return a whole number, of whatever type, as an int; anything else unchanged."""
-    if isinstance(value, bool):
+    if isinstance(value, bool) or type(value) is int:
         return value
     if isinstance(value, Integral):
         return int(value)

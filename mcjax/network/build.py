@@ -99,7 +99,7 @@ def build_network(
     if isinstance(models, int):
         check_count("network.models", models)
         if models > MOST_MODELS:
-            raise InputError("network.models", f"is {models}; at most {MOST_MODELS} are possible")
+            raise InputError("network.models", f"is {models}; at most {MOST_MODELS:,} are possible")
         names = tuple(str(i) for i in range(models))
     elif isinstance(models, Iterable):
         names = tuple(models)

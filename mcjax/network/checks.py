@@ -6,7 +6,10 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import numpy as np
+
 from mcjax.errors import InputError, did_you_mean
+from mcjax.network.columns import FeedColumns
 from mcjax.network.feed import REAL, Feed
 from mcjax.network.source import RealData
 from mcjax.numbers import MOST
@@ -16,7 +19,9 @@ if TYPE_CHECKING:
 
 Draws = Literal["private", "shared"]
 """Whether each reader gets its own sample of a model, or all its readers get the same one."""
-MOST_MODELS = 65_534  # a feed is labelled by two 16-bit numbers, see mcjax.draws.streams
+MOST_MODELS = 10_000_000
+MOST_SIMULATED = 65_534  # a feed is labelled by two 16-bit numbers, see mcjax.draws.streams
+"""Largest number of models and sources of a simulation, and of laws that are judged by one."""
 GROWTH_ALONE = (
     "is for one real source and constant feeds; leave out either growth, or sources, first and"
     " feeds or weights that change"
@@ -30,8 +35,8 @@ def published(draws: Draws) -> bool:
 
 def check_network(net: Network) -> None:
     """Raise InputError, naming the field, for what makes no network."""
-    later = (("feeds", generation.feeds) for generation in net.later.generations)
-    for table, feeds in (("first", net.first), *later):
+    some = (g.feeds for g in net.later.generations if g.given is None)  # columns keep everything
+    for table, feeds in (("first", net.first), *(("feeds", feeds) for feeds in some)):
         for k, feed in enumerate(feeds):
             check_keep(f"network.{table}[{k}]", feed.keep)
     _check_models(net.models)
@@ -59,14 +64,25 @@ def check_network(net: Network) -> None:
     if len(net.initial) != len(net.models):
         raise InputError("network.initial", "needs one number for each model")
     for name, count in zip(net.models, net.initial, strict=True):
-        check_count(f"network.initial ({name})", count)
+        if type(count) is not int or not 1 <= count <= MOST:
+            check_count(f"network.initial ({name})", count)
     _check_feeds(net, "first", net.first)
     several = len(net.later.generations) > 1
     for generation in net.later.generations:
-        _check_feeds(net, "feeds", generation.feeds, zero=several)
+        if generation.given is None or not _in_order(net, generation.columns(net.places)):
+            _check_feeds(net, "feeds", generation.feeds, zero=several)
     _check_weights(net)
     if not net.plain:
         _check_samples(net)
+
+
+def _in_order(net: Network, feeds: FeedColumns) -> bool:
+    """Return whether nothing is wrong with feeds; False where each has to be looked at."""
+    if net.shares_draws or net.reuses_real:
+        return False
+    ends = (feeds.origin < len(net.places)) & (feeds.reader < net.size)
+    counts = (feeds.samples > 0) & (feeds.weight > 0) & np.isfinite(feeds.weight)
+    return bool((ends & counts).all()) and len(np.unique(feeds.edge)) == len(feeds)
 
 
 def check_count(field: str, count: int) -> None:
@@ -129,7 +145,7 @@ def _check_models(models: tuple[str, ...]) -> None:
     if not models:
         raise InputError("network.models", "is empty; name at least one model")
     if len(models) > MOST_MODELS:
-        raise InputError("network.models", f"has {len(models)} names; {MOST_MODELS} are possible")
+        raise InputError("network.models", f"has {len(models)} names; {MOST_MODELS:,} are possible")
     seen: set[str] = set()
     for name in models:
         if not isinstance(name, str) or not name:
@@ -150,7 +166,7 @@ def _check_spelling(field: str, name: str) -> None:
         raise InputError(
             field, f"has {name!r}, but the real source is {REAL!r}; spell it so, or rename this"
         )
-    if any("\ud800" <= letter <= "\udfff" for letter in name):
+    if not name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in name):
         raise InputError(field, f"has {name!r}, which is not text; rename it")
 
 
@@ -169,7 +185,7 @@ def _check_sources(net: Network) -> None:
             "network.sources", f"have covariances of {sorted(sizes)} rows; give all p rows"
         )
     if net.size + len(net.sources) > MOST_MODELS:
-        raise InputError("network.sources", f"and models are above {MOST_MODELS} together")
+        raise InputError("network.sources", f"and models are above {MOST_MODELS:,} together")
     if not net.plain and net.memory.selects:
         raise InputError(
             "network.memory",
@@ -230,6 +246,8 @@ def _check_samples(net: Network) -> None:
 
 
 def _check_weights(net: Network) -> None:
+    if all(g.given is not None and (g.given.weight > 0).all() for g in net.later.generations):
+        return
     for t, table in enumerate(net.tables, 1):
         for name, feeds in zip(net.models, table, strict=True):
             if feeds and not any(feed.weight for feed in feeds):

@@ -4,16 +4,58 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
 
 from mcjax.errors import InputError, did_you_mean
 from mcjax.numbers import how_many
 
-if TYPE_CHECKING:
-    import networkx as nx
-
 COLUMNS = ("from", "to", "samples", "weight", "every", "first", "until")
 DELIMITERS = ",;\t"
+
+
+class EdgeList:
+    """The graph of an edge list, with what :mod:`mcjax.network.graphs` asks of one of networkx.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The columns of edges, besides their ends.
+    """
+
+    def __init__(self, names: Sequence[str]):
+        self.graph: dict[str, Any] = {}
+        self._names, self._places = tuple(names), dict[str, int]()
+        self._ends: tuple[list[int], list[int]] = [], []
+        self._cells: list[tuple[str, ...]] = []
+
+    def add(self, origin: str, reader: str, cells: tuple[str, ...]) -> None:
+        """Add an edge with the text of each column."""
+        places = self._places
+        self._ends[0].append(places.setdefault(origin, len(places)))
+        self._ends[1].append(places.setdefault(reader, len(places)))
+        self._cells.append(cells)
+
+    def is_directed(self) -> bool:
+        """Return True."""
+        return True
+
+    def nodes(self, data: bool = True) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Return the names that occur, in the order in which they do."""
+        return ((name, {}) for name in self._places)
+
+    def edges(self, data: bool = True) -> Iterator[tuple[str, str, dict[str, str]]]:
+        """Return the edges by their origins and then by their readers, each as they first occur."""
+        names, known = tuple(self._places), self._names
+        origin, reader = (np.array(ends, np.int64) for ends in self._ends)
+        _, first, pair = np.unique(
+            origin * len(names) + reader, return_index=True, return_inverse=True
+        )
+        for k in np.lexsort((np.arange(len(origin)), first[pair], origin)).tolist():
+            given = {name: cell for name, cell in zip(known, self._cells[k], strict=True) if cell}
+            yield names[self._ends[0][k]], names[self._ends[1][k]], given
 
 
 def delimiter_of(text: str) -> str | None:
@@ -37,7 +79,7 @@ def _header(text: str) -> tuple[str, set[str]]:
     return DELIMITERS[0], names
 
 
-def read_edge_list(text: str) -> nx.MultiDiGraph:
+def read_edge_list(text: str) -> EdgeList:
     """Return the graph of an edge list, whose nodes are the names that occur.
 
     Raises
@@ -45,8 +87,6 @@ def read_edge_list(text: str) -> nx.MultiDiGraph:
     InputError
         If a column is not known, or a row has not all columns.
     """
-    import networkx as nx
-
     delimiter, _ = _header(text)
     # not `splitlines`, which also breaks within names, such as at U+2028
     lines = csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=delimiter, strict=True)
@@ -58,18 +98,21 @@ def read_edge_list(text: str) -> nx.MultiDiGraph:
             problem = "is given twice" if name in COLUMNS else "is not a column that is read"
             hint = did_you_mean(name, COLUMNS) or f"; known are {', '.join(COLUMNS)}"
             raise InputError(f"column {name!r}", problem + hint)
-    graph = nx.MultiDiGraph()
+    source, target = header.index("from"), header.index("to")
+    others = [k for k in range(len(header)) if k not in (source, target)]
+    graph = EdgeList([header[k] for k in others])
     for cells in lines:
-        if not any(cell.strip() for cell in cells):
+        cells = [cell.strip() for cell in cells]
+        if not any(cells):
             continue
-        field = f"line {lines.line_num}"
         if len(cells) != len(header):
             raise InputError(
-                field, f"has {how_many(len(cells), 'cell')}; give {len(header)}, as the header"
+                f"line {lines.line_num}",
+                f"has {how_many(len(cells), 'cell')}; give {len(header)}, as the header",
             )
-        row = {name: cell.strip() for name, cell in zip(header, cells, strict=True) if cell.strip()}
-        for end in ("from", "to"):
-            if end not in row:
-                raise InputError(field, f"has nothing in the column {end!r}; name a model")
-        graph.add_edge(row.pop("from"), row.pop("to"), None, **row)
+        if not (cells[source] and cells[target]):
+            end = "to" if cells[source] else "from"
+            problem = f"has nothing in the column {end!r}; name a model"
+            raise InputError(f"line {lines.line_num}", problem)
+        graph.add(cells[source], cells[target], tuple([cells[k] for k in others]))
     return graph

@@ -10,18 +10,23 @@ which is how networkx fills it in, holds no names.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from mcjax.arguments import checked_but
 from mcjax.errors import InputError
 from mcjax.network.build import build_network
 from mcjax.network.checks import Draws, check_count, check_weight
+from mcjax.network.columns import FeedColumns
 from mcjax.network.feed import REAL, Feed
 from mcjax.network.formats import read_format
 from mcjax.network.network import Network
 from mcjax.network.source import RealData, renewed
-from mcjax.numbers import in_text, plain, whole
+from mcjax.network.timeline import Generation, Series
+from mcjax.numbers import MOST, in_text, plain, whole
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -38,7 +43,38 @@ LIKE_SAMPLES = (
 
 
 TIMES = ("every", "first", "until")
+_TIMES = frozenset(TIMES)
 """Attributes of an edge that say when a feed is active."""
+
+
+class _Edges(NamedTuple):
+    """The feeds of a graph, one entry for each; ``times`` by the place of a feed that has some."""
+
+    origins: list[str]
+    readers: list[str]
+    samples: list[int]
+    weights: list[float]
+    times: dict[int, dict[str, int]]
+
+    def objects(self) -> list[Feed]:
+        """Return the feeds as objects."""
+        rows = zip(self.origins, self.readers, self.samples, self.weights, strict=True)
+        feeds = (Feed(*row) for row in rows)
+        return [replace(feed, **self.times.get(k, {})) for k, feed in enumerate(feeds)]
+
+    def columns(self, models: Sequence[str]) -> FeedColumns | None:
+        """Return the feeds as arrays, added up; None if more has to be said of them."""
+        if self.times or not self.samples:
+            return None
+        places = {name: k for k, name in enumerate((*models, REAL))}
+        feeds = FeedColumns(
+            tuple(places),
+            np.fromiter(map(places.__getitem__, self.origins), np.int64, len(self.origins)),
+            np.fromiter(map(places.__getitem__, self.readers), np.int64, len(self.readers)),
+            np.array(self.samples, np.int64),
+            np.array(self.weights, float),
+        )
+        return None if (feeds.reader == len(models)).any() else feeds.added_up()
 
 
 class GraphNetwork(NamedTuple):
@@ -100,34 +136,54 @@ def network_of_graph(
     attributes = {node: {**node_default, **data} for node, data in graph.nodes(data=True)}
     names = _names(attributes)
     models = [name for name in names.values() if name != REAL]
-    feeds, assumed = [], 0
-    for j, i, given in graph.edges(data=True):
-        data = {**edge_default, **given}
-        field = f"edge {names[j]!r} -> {names[i]!r}"
-        _check_attributes(data, ("samples", "weight", *TIMES), field)
-        if "samples" not in data:
-            _check_no_count(data, field)
-            assumed += 1
-        samples = whole(in_text(data.get("samples", DEFAULT_SAMPLES)))
-        if isinstance(samples, str):
-            samples = data["samples"]
-        check_count(f"{field}: samples", samples)
-        weight = plain(in_text(data.get("weight", 1.0)))
-        check_weight(f"{field}: weight", weight)
-        times = {name: whole(in_text(data[name])) for name in TIMES if name in data}
-        for name, value in times.items():
-            check_count(f"{field}: {name}", value)
-        feeds.append(Feed(names[j], names[i], samples, float(weight), **times))
+    feeds, assumed = _feeds(graph, names, edge_default)
     initial, begun = _initial(models, feeds, attributes, names)
     if not renewed(real):
         own: dict[str, int] = {}
-        for feed in feeds:
+        for feed in feeds.objects():
             if feed.origin == REAL:
                 own[feed.reader] = own.get(feed.reader, 0) + feed.samples
         initial |= own
+    columns = feeds.columns(models)
+    later = feeds.objects() if columns is None else Series(Generation(columns))
     return GraphNetwork(
-        build_network(models, feeds, initial, draws=draws, real=real), begun, assumed
+        build_network(models, later, initial, draws=draws, real=real), begun, assumed
     )
+
+
+def _feeds(
+    graph: nx.DiGraph, names: Mapping[Any, str], defaults: Mapping[str, Any]
+) -> tuple[_Edges, int]:
+    """Return the feeds of a graph, and the number of those whose samples are the default."""
+    feeds, assumed = _Edges([], [], [], [], {}), 0
+    checked: set[frozenset[str]] = set()  # attributes that nothing is wrong with
+    for j, i, given in graph.edges(data=True):
+        data = {**defaults, **given} if defaults else given
+        origin, reader = names[j], names[i]
+        if not checked.issuperset((frozenset(data),)):
+            _check_attributes(data, ("samples", "weight", *TIMES), f"edge {origin!r} -> {reader!r}")
+            if "samples" not in data:
+                _check_no_count(data, f"edge {origin!r} -> {reader!r}")
+            checked.add(frozenset(data))
+        assumed += "samples" not in data
+        samples = whole(in_text(data.get("samples", DEFAULT_SAMPLES)))
+        if type(samples) is not int or samples < 1 or samples > MOST:
+            wrong = data["samples"] if isinstance(samples, str) else samples
+            check_count(f"edge {origin!r} -> {reader!r}: samples", wrong)
+        weight = 1.0
+        if "weight" in data:
+            weight = plain(in_text(data["weight"]))
+            check_weight(f"edge {origin!r} -> {reader!r}: weight", weight)
+        if not _TIMES.isdisjoint(data):
+            times = {name: whole(in_text(data[name])) for name in TIMES if name in data}
+            for name, value in times.items():
+                check_count(f"edge {origin!r} -> {reader!r}: {name}", value)
+            feeds.times[len(feeds.samples)] = times
+        feeds.origins.append(origin)
+        feeds.readers.append(reader)
+        feeds.samples.append(samples)
+        feeds.weights.append(float(weight))
+    return feeds, assumed
 
 
 def _names(attributes: Mapping[Any, Mapping[str, Any]]) -> dict[Any, str]:
@@ -162,16 +218,19 @@ def _repeats_ids(attributes: Mapping[Any, Mapping[str, Any]], key: str) -> bool:
 
 def _initial(
     models: Iterable[str],
-    feeds: Iterable[Feed],
+    feeds: _Edges,
     attributes: Mapping[Any, Mapping[str, Any]],
     names: Mapping[Any, str],
 ) -> tuple[dict[str, int], int]:
     """Return the samples of generation 0, and how many of these numbers are those of feeds."""
     reads = dict.fromkeys(models, 0)
     begins: dict[str, int] = {}
-    for feed in sorted(feeds, key=lambda feed: feed.first):  # what it reads when it first does
-        if begins.setdefault(feed.reader, feed.first) == feed.first:
-            reads[feed.reader] = reads.get(feed.reader, 0) + feed.samples
+    firsts = {k: times.get("first", 1) for k, times in feeds.times.items()}
+    order = range(len(feeds.samples))
+    for k in sorted(order, key=lambda k: firsts.get(k, 1)) if firsts else order:
+        reader, first = feeds.readers[k], firsts.get(k, 1)  # what it reads when it first does
+        if begins.setdefault(reader, first) == first:
+            reads[reader] = reads.get(reader, 0) + feeds.samples[k]
     initial = {name: reads[name] or DEFAULT_SAMPLES for name in models}
     begun = len(initial)
     for node, data in attributes.items():

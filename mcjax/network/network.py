@@ -11,12 +11,16 @@ import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from itertools import chain
 from typing import Any
+
+import numpy as np
 
 from mcjax.arguments import read
 from mcjax.calls import explained
 from mcjax.errors import InputError
 from mcjax.network.checks import Draws, check_network, published
+from mcjax.network.columns import FeedColumns
 from mcjax.network.feed import REAL, Feed, by_reader
 from mcjax.network.memory import Memory, Replace
 from mcjax.network.registry import read_memory
@@ -115,7 +119,7 @@ class Network(Summarised):
         return ", ".join(
             (
                 how_many(self.size, "model"),
-                how_many(len(self.later.generations[0].feeds), "feed"),
+                how_many(len(self.later.generations[0]), "feed"),
                 *(text for text, holds in unusual.items() if holds),
             )
         )
@@ -144,11 +148,31 @@ class Network(Summarised):
         InputError
             If generations take turns for ever, or are drawn.
         """
+        return self._lasting.feeds
+
+    @property
+    def _lasting(self) -> Generation:
         if self.later.lasting is None:
             raise InputError(
                 "network.later", "changes for ever, so no feeds stay; give a network whose feeds do"
             )
-        return self.later.lasting.feeds
+        return self.later.lasting
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Position of each model, and M + s of real source s, by name."""
+        return self.index | {name: self.size + s for name, s in self.source_index.items()}
+
+    @cached_property
+    def columns(self) -> FeedColumns:
+        """The feeds that stay, as arrays; those of a selection are of whole samples in them.
+
+        Raises
+        ------
+        InputError
+            If generations take turns for ever, or are drawn.
+        """
+        return self._lasting.columns(self.places)
 
     @property
     def recurring(self) -> tuple[Feed, ...]:
@@ -211,7 +235,8 @@ class Network(Summarised):
     @cached_property
     def selections(self) -> tuple[Any, ...]:
         """The distinct selections that feeds have, in the order of their first feeds."""
-        feeds = (*self.first, *self.later.feeds)
+        some = (g.feeds for g in self.later.generations if g.given is None)  # columns have none
+        feeds = chain(self.first, *some)
         return tuple(dict.fromkeys(feed.keep for feed in feeds if feed.keep is not None))
 
     @property
@@ -239,11 +264,13 @@ class Network(Summarised):
         """
         return self.memory.vanishing or self.later.exponent > 1
 
-    @property
+    @cached_property
     def frozen(self) -> tuple[bool, ...]:
         """Which models have no feeds and so never change after generation 0."""
-        fed = {feed.reader for feed in self.later.feeds}
-        return tuple(name not in fed for name in self.models)
+        fed = np.zeros(self.size, bool)
+        for generation in self.later.generations:
+            fed |= generation.columns(self.places).into(self.size)
+        return tuple((~fed).tolist())
 
     def with_feeds(self, feeds: Iterable[Feed]) -> Network:
         """Return the network with other feeds, the same in every later generation."""

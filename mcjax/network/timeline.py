@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy as np
 from mcjax.arguments import checked, read
 from mcjax.calls import explained
 from mcjax.errors import InputError
+from mcjax.network.columns import FeedColumns
 from mcjax.network.feed import Feed
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @explained
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Generation:
     """The feeds of one generation, each origin, reader and selection at most once.
 
@@ -37,10 +39,15 @@ class Generation:
     ['a', 'real']
     """
 
-    feeds: tuple[Feed, ...]
-
     @checked
-    def __init__(self, feeds: Iterable[Feed | tuple[str, str, int] | tuple[str, str, int, float]]):
+    def __init__(
+        self,
+        feeds: Iterable[Feed | tuple[str, str, int] | tuple[str, str, int, float]] | FeedColumns,
+    ):
+        columns = feeds if isinstance(feeds, FeedColumns) else None
+        object.__setattr__(self, "_columns", columns)
+        if isinstance(feeds, FeedColumns):
+            return
         read = tuple(feed if isinstance(feed, Feed) else Feed(*feed) for feed in feeds)
         for feed in read:
             if feed.scheduled or feed.random:
@@ -49,7 +56,39 @@ class Generation:
                     f"the feed from {feed.origin!r} to {feed.reader!r} comes and goes, and a"
                     " generation is one; give such feeds to build_network",
                 )
-        object.__setattr__(self, "feeds", read)
+        self.__dict__["feeds"] = read
+
+    @cached_property
+    def feeds(self) -> tuple[Feed, ...]:
+        """The feeds; where they were given as arrays, they are made when they are asked for."""
+        assert self.given is not None, "there is one or the other"
+        return self.given.feeds()
+
+    @property
+    def given(self) -> FeedColumns | None:
+        """The feeds as arrays, if that is how they were given."""
+        columns: FeedColumns | None = self.__dict__["_columns"]
+        return columns
+
+    def columns(self, places: dict[str, int]) -> FeedColumns:
+        """Return the feeds as arrays, whose names have these places."""
+        if self.given is not None and self.given.names == tuple(places):
+            return self.given
+        return FeedColumns.of(self.feeds, places)
+
+    def __len__(self) -> int:
+        return len(self.feeds) if self.given is None else len(self.given)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Generation):
+            return NotImplemented
+        return self is other or self.feeds == other.feeds
+
+    def __hash__(self) -> int:
+        return hash(self.feeds)
+
+    def __repr__(self) -> str:
+        return f"Generation(feeds={self.feeds!r})"
 
 
 class Timeline(ABC):
@@ -133,12 +172,16 @@ class Timeline(ABC):
     @property
     def weights_vary(self) -> bool:
         """Whether a feed has different weights in different generations."""
+        if len(self.generations) == 1:
+            return False
         weights: dict[tuple[str, str, Any], float] = {}
         return any(weights.setdefault(feed.edge, feed.weight) != feed.weight for feed in self.feeds)
 
     @property
     def rows_vary(self) -> bool:
         """Whether generations differ in more than the weights of their feeds."""
+        if len(self.generations) == 1:
+            return self.exponent > 0
         rows = {
             frozenset(map(_without_weight, generation.feeds)) for generation in self.generations
         }

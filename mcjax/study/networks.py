@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import msgspec
+import numpy as np
 
 from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.files import read_text
@@ -95,21 +96,29 @@ def read_content(path: Path, nested: bool = False) -> Content:
 
 def _note(net: Network, begun: int = 0, assumed: int = 0) -> str:
     """Return what was read: models, feeds, readers of real data, and what was made up."""
-    feeds = {feed.edge: feed for feed in net.later.feeds}.values()
-    readers = {feed.reader for feed in feeds if feed.origin in net.source_index}
+    feeds, fed = _counted(net)
     parts = [
         f"{net.size} model{'s' * (net.size != 1)}",
-        f"{len(feeds)} feed{'s' * (len(feeds) != 1)}",
-        f"real data to {len(readers)}" if readers else "real data to none",
+        f"{feeds} feed{'s' * (feeds != 1)}",
+        f"real data to {fed}" if fed else "real data to none",
     ]
     if begun:
         parts.append(
             "initial from feeds" if begun == net.size else f"initial of {begun} from feeds"
         )
     if assumed:
-        whose = "all feeds" if assumed == len(feeds) else f"{assumed} feed{'s' * (assumed != 1)}"
+        whose = "all feeds" if assumed == feeds else f"{assumed} feed{'s' * (assumed != 1)}"
         parts.append(f"{DEFAULT_SAMPLES} samples assumed for {whose}")
     return ", ".join(parts)
+
+
+def _counted(net: Network) -> tuple[int, int]:
+    """Return the number of distinct feeds, and of models that read real data."""
+    if net.later.constant:
+        columns = net.columns
+        return len(columns), len(np.unique(columns.reader[columns.origin >= net.size]))
+    feeds = {feed.edge: feed for feed in net.later.feeds}.values()
+    return len(feeds), len({feed.reader for feed in feeds if feed.origin in net.source_index})
 
 
 def network_of(content: StudyFile, folder: Path | None) -> Network | None:

@@ -15,6 +15,7 @@ from mcjax.calls import explained
 from mcjax.errors import InputError, did_you_mean
 from mcjax.estimators.starts import Starts, starts_of
 from mcjax.network import Network
+from mcjax.network.checks import MOST_SIMULATED
 from mcjax.numbers import how_many
 from mcjax.study.counts import check_rows, check_size
 from mcjax.study.followed import followed
@@ -342,6 +343,12 @@ def condition(
         count = len(np.atleast_1d(covariance))  # only the covariance tells how many there are
         model = replace(model, covariates=count)
     cov = np.eye(count) if covariance is None else read_covariance(covariance, count)
+    if network.size + len(network.sources) > MOST_SIMULATED:
+        raise InputError(
+            "network.models",
+            f"are {network.size:,}; a study takes at most {MOST_SIMULATED:,}, and"
+            " `mcjax.diagnose(network)` takes more",
+        )
     check_rows(network, model, p)
     if not 0 <= seed < 2**64:
         raise InputError("run.seed", f"is {seed}; give a whole number from 0 to 2**64 - 1")

@@ -7,9 +7,10 @@ import time
 import numpy as np
 import pytest
 
+import mcjax
 from mcjax.errors import InputError
 from mcjax.network import REAL, Feed, Generation, Network, Series, build_network
-from mcjax.network.checks import MOST_MODELS
+from mcjax.network.checks import MOST_MODELS, MOST_SIMULATED
 from mcjax.network.memory import Replace
 
 FEEDS = [("real", "a", 100), ("a", "b", 200, 0.5)]
@@ -142,16 +143,19 @@ def test_scaled_refuses_more_than_fits(net):
         (0, "whole number"),
         (-1, "whole number"),
         (True, "True"),
-        (MOST_MODELS + 1, str(MOST_MODELS)),
-        ([str(i) for i in range(MOST_MODELS + 1)], str(MOST_MODELS)),
+        (MOST_MODELS + 1, f"{MOST_MODELS:,}"),
     ],
 )
 def test_models_refused(models, says):
     refused("network.models", models, [], 5, says=says)
 
 
-def test_as_many_models_as_a_label_holds():
-    assert build_network(MOST_MODELS, [], 5).size == MOST_MODELS
+def test_more_models_than_a_label_holds_make_a_network_but_no_condition():
+    several = build_network(MOST_SIMULATED + 1, [], 5)
+    assert several.size == MOST_SIMULATED + 1
+    model = mcjax.linear(sigma=1.0)
+    condition = mcjax.condition
+    refused("network.models", several, model, [1.0], says=f"{MOST_SIMULATED:,}", build=condition)
 
 
 @pytest.mark.parametrize("count", [0, -1, 1.5, "5", True, None, 2**63])
