@@ -54,7 +54,7 @@ class _Edges(NamedTuple):
     readers: list[str]
     samples: list[int]
     weights: list[float]
-    times: dict[int, dict[str, int]]
+    times: dict[int, dict[str, Any]]
 
     def objects(self) -> list[Feed]:
         """Return the feeds as objects."""

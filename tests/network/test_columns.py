@@ -27,8 +27,9 @@ def test_generations_of_arrays_are_those_of_objects():
     assert hash(arrays) == hash(objects)
     assert repr(arrays) == repr(objects)
     assert len(arrays) == len(objects) == 2
-    net = Network(("a", "b"), Series(arrays), (9, 9))
-    assert "feeds" not in net.later.generations[0].__dict__  # no object was made for a check
+    fresh = Generation(columns([(0, 1, 5, 1.0), (2, 0, 7, 0.5)]))
+    net = Network(("a", "b"), Series(fresh), (9, 9))
+    assert "feeds" not in fresh.__dict__  # no object was made for a check
     assert net == build_network(["a", "b"], objects.feeds, 9)
     assert net.frozen == (False, False)
     assert net.columns.rows(2).tolist() == [7, 5]
