@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mcjax.design.aims import Aim
+from mcjax.design.offers import Offer
+from mcjax.design.robust import Robustness
 from mcjax.diagnosis.cures import Edge
 from mcjax.network.network import Network
 
@@ -73,11 +75,15 @@ class Risk(NamedTuple):
         Single feeds between models that would if they were added.
     explodes : tuple of str
         Linear regressions whose errors explode by the exact law, because fits have few rows.
+    holds : dict of str to bool
+        For each kind of change, whether nothing collapses after it
+        (:mod:`mcjax.design.robust`).
     """
 
     lost: tuple[Edge, ...] | None
     added: tuple[Edge, ...]
     explodes: tuple[str, ...]
+    holds: dict[str, bool]
 
 
 @dataclass(frozen=True)
@@ -92,9 +98,12 @@ class Allocation:
         What rows may cost; infinite with targets.
     shares : dict of str to Share
         The rows and errors of each model.
-    cures : tuple of (Edge, float)
-        The cheapest real feeds that end the collapse of the file's network, each with the cost of
-        one row.
+    cures : tuple of Offer
+        The cheapest feeds that end the collapse of the file's network.
+    robust : Robustness or None
+        After which changes nothing was to collapse.
+    bought : tuple of Offer
+        The real feeds that see to that, each of at least a row.
     doubt : str
         Why the optimum is a local one, and without a bound; empty if it is the optimum.
     risk : Risk
@@ -106,7 +115,9 @@ class Allocation:
     objective: Objective
     budget: float
     shares: dict[str, Share]
-    cures: tuple[tuple[Edge, float], ...]
+    cures: tuple[Offer, ...]
+    robust: Robustness | None
+    bought: tuple[Offer, ...]
     doubt: str
     risk: Risk
     network: Network
@@ -140,16 +151,21 @@ class Allocation:
                 name: dict(zip(("before", "after", "rows"), share.errors, strict=True))
                 for name, share in self.shares.items()
             },
-            "cures": [
-                {"from": origin, "to": str(reader), "cost": cost}
-                for (origin, reader), cost in self.cures
-            ],
+            "cures": _offers(self.cures),
             "robust": {
+                "asked": self.robust and self.robust.name,
+                "feeds": _offers(self.bought),
+                "price": sum(offer.price for offer in self.bought),
+                "holds": self.risk.holds,
                 "lost": None if self.risk.lost is None else _edges(self.risk.lost),
                 "added": _edges(self.risk.added),
             },
             "explodes": list(self.risk.explodes),
         }
+
+
+def _offers(offers: tuple[Offer, ...]) -> list[dict[str, Any]]:
+    return [{"from": one.origin, "to": one.reader, "cost": one.price} for one in offers]
 
 
 def _edges(edges: tuple[Edge, ...]) -> list[dict[str, str]]:

@@ -5,21 +5,29 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mcjax.design.aims import Aim, Cost, LargestError, MeanError, WeightedErrors
+from mcjax.design.offers import Offer
+from mcjax.design.robust import ROBUST, Robustness
 from mcjax.errors import InputError, did_you_mean
-from mcjax.study.tables import DesignTable
+from mcjax.network.feed import REAL
+from mcjax.network.network import Network
+from mcjax.study.tables import CandidateTable, DesignTable
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
 
+NOT_ROBUST = "none"
+"""What a design is robust to unless it asks for more."""
+
+
 @dataclass(frozen=True)
 class Demand:
-    """A budget or targets, with costs and bounds of all models.
+    """A budget or targets, with costs and bounds of all models, and what may be added.
 
     Attributes
     ----------
@@ -31,6 +39,12 @@ class Demand:
         Cost of a real row.
     at_least, at_most : ndarray, shape (M,)
         Bounds of the real rows.
+    offers : tuple of Offer
+        The feeds that may be added; a real one to each model is among them.
+    robust : Robustness or None
+        After which changes nothing is to collapse.
+    sealed : frozenset of int
+        Positions of the frozen models that nobody can feed.
     """
 
     aim: Aim
@@ -38,9 +52,12 @@ class Demand:
     costs: Float[np.ndarray, " M"]
     at_least: Float[np.ndarray, " M"]
     at_most: Float[np.ndarray, " M"]
+    offers: tuple[Offer, ...] = ()
+    robust: Robustness | None = None
+    sealed: frozenset[int] = frozenset()
 
 
-def read_demand(table: DesignTable, models: Sequence[str]) -> Demand:
+def read_demand(table: DesignTable, net: Network) -> Demand:
     """Return what a ``[design]`` table asks for.
 
     Raises
@@ -48,7 +65,7 @@ def read_demand(table: DesignTable, models: Sequence[str]) -> Demand:
     InputError
         If it asks for nothing or for too much, or a value is out of range.
     """
-    size = len(models)
+    models, size = net.models, net.size
     costs = _by_model("costs", table.costs, models, 1.0)
     _check_positive("costs", costs, models)
     at_least = _by_model("at_least", table.at_least, models, 0.0)
@@ -63,7 +80,9 @@ def read_demand(table: DesignTable, models: Sequence[str]) -> Demand:
         problem = "is missing; give it, or targets" if table.budget is None else "and targets"
         more = "" if table.budget is None else " exclude each other; keep one"
         raise InputError("design.budget", problem + more)
-    common = {"costs": costs, "at_least": at_least, "at_most": at_most}
+    common: dict[str, Any] = {"costs": costs, "at_least": at_least, "at_most": at_most}
+    common["offers"] = _offers(table.candidates, net, costs)
+    common |= {"robust": _robust(table.robust), "sealed": _sealed(table.sealed, net)}
     if table.targets is not None:
         if table.objective is not None:
             raise InputError("design.objective", "and targets exclude each other; keep one")
@@ -95,6 +114,50 @@ def _objective(given: str | dict[str, float] | None, models: Sequence[str]) -> A
     hint = did_you_mean(given, ("mean", "max"))
     problem = f"is {given!r}, not 'mean', 'max' or a table of weights{hint}"
     raise InputError(f"design.{field}", problem)
+
+
+def _offers(
+    given: Sequence[CandidateTable], net: Network, costs: Float[np.ndarray, " M"]
+) -> tuple[Offer, ...]:
+    """Return the feeds that may be added: one from ``real`` to each model, and candidates."""
+    offers = {
+        (REAL, name): Offer(REAL, name, float(cost))
+        for name, cost in zip(net.models, costs, strict=True)
+    }
+    known = (*net.source_index, *net.models)
+    for k, one in enumerate(given):
+        field = f"design.candidates[{k}]"
+        for key, name, names in (("from", one.origin, known), ("to", one.to, net.models)):
+            if name not in names:
+                problem = f"is {name!r}, which the network does not have"
+                raise InputError(f"{field}.{key}", problem + did_you_mean(name, names))
+        if not 0 <= one.cost < math.inf:
+            raise InputError(f"{field}.cost", f"is {one.cost!r}; give a number from 0 on")
+        offers[one.origin, one.to] = Offer(one.origin, one.to, one.cost, one.samples)
+    return tuple(offers.values())
+
+
+def _robust(given: str) -> Robustness | None:
+    """Return after which changes nothing is to collapse; None if nothing is asked."""
+    if given == NOT_ROBUST:
+        return None
+    if given not in ROBUST:
+        names = (NOT_ROBUST, *ROBUST)
+        problem = f"is {given!r}, not one of {', '.join(names)}{did_you_mean(given, names)}"
+        raise InputError("design.robust", problem)
+    return ROBUST[given]
+
+
+def _sealed(given: Sequence[str], net: Network) -> frozenset[int]:
+    """Return the positions of models that nobody can feed."""
+    for name in given:
+        if name not in net.index:
+            hint = did_you_mean(name, net.models)
+            raise InputError("design.sealed", f"has {name!r}, no model of the network{hint}")
+        if not net.frozen[net.index[name]]:
+            problem = f"has {name!r}, which is fed; leave it out, or drop its feeds"
+            raise InputError("design.sealed", problem)
+    return frozenset(net.index[name] for name in given)
 
 
 def _by_model(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,9 @@ from mcjax.arguments import checked
 from mcjax.design.allocation import Allocation, Objective, Share
 from mcjax.design.conditions import check_network
 from mcjax.design.demand import Demand, read_demand
+from mcjax.design.offers import Offer, cheapest_cure
 from mcjax.design.response import CONVEX, Response, real_weights
-from mcjax.design.risk import cheapest_cures, risk_of
+from mcjax.design.risk import risk_of
 from mcjax.design.room import Room
 from mcjax.diagnosis.long_run import Facts
 from mcjax.errors import InputError, naming
@@ -58,7 +60,7 @@ def design_file(path: Path, tell: Callable[[str], object] | None = None) -> Allo
     with naming(path):
         if found.design is None:
             raise InputError("design", MISSING)
-        demand = read_demand(found.design, found.network.models)
+        demand = read_demand(found.design, found.network)
         facts = Facts(found.regression, differs=found.differs, steps=found.steps)
         return _allocation(found.network, demand, facts)
 
@@ -67,6 +69,7 @@ def _allocation(net: Network, demand: Demand, facts: Facts) -> Allocation:
     aim = demand.aim
     check_network(net, facts, aim)
     net = net.with_feeds(feed for feed in net.feeds if feed.weight)
+    given, (net, demand, bought) = net, _robust(net, demand)
     flow = data_flow(net)
     matters = np.array(reached(flow.feeders, np.flatnonzero(aim.weights > 0).tolist()))
     response = Response(net, matters, demand.at_least > 0)
@@ -74,10 +77,10 @@ def _allocation(net: Network, demand: Demand, facts: Facts) -> Allocation:
     found = aim.smallest(response, room)
     whole = aim.whole(response, room, found.state.rows)
     after = _with_real_rows(net, whole.rows)
-    errors = np.array([_errors(net), _errors(after), _errors(after)])
+    errors = np.array([_errors(given), _errors(after), _errors(after)])
     errors[1, matters] = found.state.errors[matters]
     before = np.zeros(net.size, int)
-    for feed in net.feeds:
+    for feed in given.feeds:
         if feed.origin == REAL:
             before[net.index[feed.reader]] = feed.samples
     doubt = _doubt(net, response, room)
@@ -104,11 +107,42 @@ def _allocation(net: Network, demand: Demand, facts: Facts) -> Allocation:
         objective=objective,
         budget=demand.budget,
         shares=shares,
-        cures=cheapest_cures(net, demand.costs),
+        cures=cheapest_cure(given, demand.offers, _anchored(given)),
+        robust=demand.robust,
+        bought=bought,
         doubt=doubt,
-        risk=risk_of(after, facts),
+        risk=risk_of(after, facts, demand.sealed),
         network=after,
     )
+
+
+def _robust(net: Network, demand: Demand) -> tuple[Network, Demand, tuple[Offer, ...]]:
+    """Return network and demand with the feeds that make the network robust, and these feeds."""
+    if demand.robust is None:
+        return net, demand, ()
+    fixed = _with_real_rows(net, demand.at_least)
+    taken = {(feed.origin, feed.reader) for feed in fixed.feeds}
+    offers = [
+        offer
+        for offer in demand.offers
+        if offer.edge not in taken
+        and net.index[offer.reader] not in demand.sealed
+        and (offer.origin != REAL or demand.at_most[net.index[offer.reader]] > 0)
+    ]
+    bought = demand.robust.bought(fixed, offers, demand.sealed)
+    at_least = demand.at_least.copy()
+    for offer in bought:
+        if offer.origin == REAL:
+            at_least[net.index[offer.reader]] = 1.0
+        else:
+            net = net.with_feed(offer.origin, offer.reader, offer.samples)
+    return net, replace(demand, at_least=at_least), bought
+
+
+def _anchored(net: Network) -> list[int]:
+    """Return the models that read real data or are frozen."""
+    flow = data_flow(net)
+    return [i for i, feeders in enumerate(flow.feeders) if flow.anchored[i] or not feeders]
 
 
 def _room(net: Network, response: Response, demand: Demand, matters: np.ndarray) -> Room:

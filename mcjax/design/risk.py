@@ -1,22 +1,17 @@
-"""Find the cheapest cures of a network, and what would make it collapse after all."""
+"""Find what would make a network collapse after all."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mcjax.design.allocation import Risk
-from mcjax.diagnosis.cures import Edge, flips
+from mcjax.design.robust import ROBUST
+from mcjax.diagnosis.cures import flips
 from mcjax.diagnosis.explosion import finite_sample
 from mcjax.diagnosis.long_run import Facts
 from mcjax.laws.collapse.components import data_flow
 from mcjax.laws.collapse.origins import collapse_origins, collapsing
-from mcjax.network.feed import REAL
 from mcjax.network.network import Network
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
 
 MOST_FEEDS = 500
 """Largest number of feeds of which each one's loss is examined."""
@@ -24,17 +19,18 @@ MOST_EXACT = 100
 """Largest number of models to which the exact law is applied."""
 
 
-def cheapest_cures(net: Network, costs: Float[np.ndarray, " M"]) -> tuple[tuple[Edge, float], ...]:
-    """Return the cheapest real feeds that end all collapse, each with the cost of one row.
+def risk_of(net: Network, facts: Facts, sealed: frozenset[int]) -> Risk:
+    """Return what would make a model of a network collapse that does not.
 
-    There is one to the cheapest member of each collapse origin (:mod:`mcjax.diagnosis.cures`).
+    Parameters
+    ----------
+    net : Network
+        The network.
+    facts : Facts
+        What is known of the model.
+    sealed : frozenset of int
+        Positions of the frozen models that nobody can feed.
     """
-    cheap = (min(origin.indices, key=lambda i: costs[i]) for origin in collapse_origins(net))
-    return tuple(((REAL, net.models[i]), float(costs[i])) for i in cheap)
-
-
-def risk_of(net: Network, facts: Facts) -> Risk:
-    """Return what would make a model of a network collapse that does not."""
     flow, origins = data_flow(net), collapse_origins(net)
     collapsed = np.array(collapsing(flow, origins))
     lost = None
@@ -49,4 +45,5 @@ def risk_of(net: Network, facts: Facts) -> Risk:
         exact = finite_sample(net, facts.regression.parameters, flow, origins)
         if not isinstance(exact, str):
             explodes = tuple(name for name, explodes in exact.explodes.items() if explodes)
-    return Risk(lost, flips(net, collapsed), explodes)
+    holds = {name: not kind.lacks(net, sealed) for name, kind in ROBUST.items()}
+    return Risk(lost, flips(net, collapsed), explodes, holds)

@@ -7,6 +7,7 @@ import math
 import click
 
 from mcjax.design.allocation import Allocation, Objective
+from mcjax.design.offers import Offer
 from mcjax.diagnosis.cures import Edge
 from mcjax.text import number, shown
 
@@ -57,11 +58,12 @@ def _certificate(allocation: Allocation, objective: Objective) -> str:
 def _show_risk(allocation: Allocation) -> None:
     """Print what would make a model collapse after all."""
     if allocation.cures:
-        cures = ", ".join(
-            f"{_edge(edge)} (cost {number(cost)} a row)" for edge, cost in allocation.cures
-        )
-        click.echo(f"Cheapest cure of the network as it is: {cures}.")
-    lost, added, explodes = allocation.risk
+        click.echo(f"Cheapest cure of the network as it is: {_offers(allocation.cures)}.")
+    if allocation.robust is not None:
+        holds = f"Nothing collapses {allocation.robust.told}"
+        by = f", by these feeds: {_offers(allocation.bought)}" if allocation.bought else ""
+        click.echo(f"{holds}{by}.")
+    lost, added, explodes, _ = allocation.risk
     if lost is None:
         click.echo("Whether the loss of a feed would matter is not asked where there are so many.")
     elif lost:
@@ -77,6 +79,12 @@ def _show_risk(allocation: Allocation) -> None:
     if explodes:
         names = ", ".join(map(shown, explodes))
         click.echo(f"Fits have so few rows that errors explode by the exact law: {names}.")
+
+
+def _offers(offers: tuple[Offer, ...]) -> str:
+    listed = (f"{_edge(one.edge)} (cost {number(one.price)})" for one in offers[:MOST_LISTED])
+    more = len(offers) - MOST_LISTED
+    return ", ".join(listed) + (f" and {more} more" if more > 0 else "")
 
 
 def _any_one(edges: tuple[Edge, ...]) -> str:

@@ -243,6 +243,20 @@ class SurveyTable(msgspec.Struct, forbid_unknown_fields=True):
     """Networks that are simulated, and saved, together."""
 
 
+class CandidateTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "from"}):
+    """``[[design.candidates]]``: a feed that may be added, with its price."""
+
+    origin: str
+    """`real`, the name of a source, or a model."""
+    to: str
+    """The model that would read it."""
+    cost: float
+    """What the feed costs, whatever its rows cost. Without a candidate, a real feed to a model has
+    the cost of one row."""
+    samples: Count = 1
+    """Its rows, if it is added; those of `real` are designed."""
+
+
 class DesignTable(msgspec.Struct, forbid_unknown_fields=True):
     """``[design]``: how much real data there may be, or how small errors must be."""
 
@@ -263,6 +277,15 @@ class DesignTable(msgspec.Struct, forbid_unknown_fields=True):
     The real feeds of the file are replaced, whatever their size."""
     at_most: Rows | dict[str, Rows] | None = None
     """Largest number of real rows of a model; a number, or a table by model name."""
+    robust: str = "none"
+    """After which changes nothing is to collapse. `added`: however many feeds between models are
+    added. `real`: after the loss of any one real feed. `any`: after that of any one feed. The
+    cheapest real feeds that do so have at least a row each. `none` unless given."""
+    sealed: list[str] = []
+    """With `robust`, frozen models that nobody can feed."""
+    candidates: list[CandidateTable] = []
+    """Prices of feeds that may be added, by which the cheapest cures are chosen. Real feeds to
+    other models are on offer too, unless `at_most` is 0."""
 
 
 class StudyFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -301,5 +324,6 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "grid": GridTable,
     "survey": SurveyTable,
     "design": DesignTable,
+    "design.candidates": CandidateTable,
 }
 """The tables by their dotted names; that of the whole file has none."""

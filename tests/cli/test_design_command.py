@@ -55,7 +55,14 @@ def test_json_has_what_scripts_read(call_json, file):
     assert loop["after"] == loop["cost"] == pytest.approx(76.12758, abs=1e-5)
     assert answer["mse"]["loop"]["after"] == pytest.approx(0.0083787, rel=1e-4)
     assert answer["cures"] == [{"from": "real", "to": "loop", "cost": 1.0}]
-    assert answer["robust"] == {"lost": [{"from": "real", "to": "loop"}], "added": []}
+    assert answer["robust"] == {
+        "asked": None,
+        "feeds": [],
+        "price": 0,
+        "holds": {"added": True, "real": False, "any": False},
+        "lost": [{"from": "real", "to": "loop"}],
+        "added": [],
+    }
 
 
 def test_text_shows_rows_and_errors(call, file):
