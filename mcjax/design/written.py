@@ -83,11 +83,16 @@ def _check_free(target: Path) -> None:
 
 def _network_table(given: dict[str, Any], net: Network) -> dict[str, Any]:
     """Return a ``[network]`` table with the feeds of a network."""
-    table = {key: value for key, value in given.items() if key != "switching"}
+    left_out = {"switching"} if _has_shares(given.get("first", [])) else {"switching", "rows"}
+    table = {key: value for key, value in given.items() if key not in left_out}
     if "topology" in given:  # whose feeds are not written one by one
         kept = ("initial", "draws", "real", "memory")
         table = {"models": list(net.models)} | {k: given[k] for k in kept if k in given}
     return table | {"feeds": [_feed_table(feed) for feed in net.feeds]}
+
+
+def _has_shares(feeds: list[dict[str, Any]]) -> bool:
+    return any("share" in feed for feed in feeds)
 
 
 def _feed_table(feed: Feed) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from mcjax.network.network import Network
 from mcjax.network.random_feeds import random_series
 from mcjax.network.registry import read_memory
 from mcjax.network.schedule import scheduled_series
+from mcjax.network.shares import counted
 from mcjax.network.source import RealData, Source
 from mcjax.network.timeline import Generation, Growing, Timeline
 from mcjax.numbers import whole
@@ -38,7 +39,7 @@ FeedLike = (
 """A feed, or a tuple ``(origin, reader, samples[, weight])``."""
 
 
-@checked_but("models", "initial", "draws", "real", "memory", "growth", "paths")
+@checked_but("models", "initial", "draws", "real", "memory", "growth", "paths", "rows")
 def build_network(
     models: int | Iterable[str],
     feeds: Iterable[FeedLike] | Timeline,
@@ -50,6 +51,7 @@ def build_network(
     sources: Iterable[Source] = (),
     first: Iterable[FeedLike] = (),
     paths: Paths = "own",
+    rows: int | Mapping[str, int] | None = None,
 ) -> Network:
     """Build a :class:`Network`.
 
@@ -80,6 +82,9 @@ def build_network(
     paths : {"own", "common"}, optional
         If feeds have a ``probability``, whether every chain draws when they are active, or all
         chains have that in common; see :class:`Drawn`.
+    rows : int or mapping of str to int, optional
+        The rows that each model fits, of which feeds may have a ``share``. Shares of a model add up
+        to 1, and become samples by the method of the largest remainder.
 
     Raises
     ------
@@ -112,6 +117,8 @@ def build_network(
     own = tuple(sources)
     counts = {source.name: source.samples for source in own}
     begun = [_first(feed, counts, k) for k, feed in enumerate(first)]
+    fitted = _fitted(rows, names)
+    begun = _without_shares(begun, "network.first", fitted)
     beginning = tuple(feed for feed, _ in added_up(begun, "network.first"))
     given: list[Weighted] = []
     if isinstance(feeds, Timeline):
@@ -120,11 +127,12 @@ def build_network(
         later = feeds
     else:
         given = [_weighted(feed, "network.feeds", counts) for feed in feeds]
+        given = _without_shares(given, "network.feeds", fitted)
         later = _timeline(given, growth, (names, own), paths)
-    rows: dict[str, int] = {}
+    own_rows: dict[str, int] = {}
     for feed in beginning:
-        rows[feed.reader] = rows.get(feed.reader, 0) + (feed.samples or 1)  # refused below
-    begin: dict[str, Any] = dict.fromkeys(names, initial) if not rows or initial else {}
+        own_rows[feed.reader] = own_rows.get(feed.reader, 0) + (feed.samples or 1)  # refused below
+    begin: dict[str, Any] = dict.fromkeys(names, initial) if not own_rows or initial else {}
     if isinstance(initial, Mapping):
         known = set(names)
         for name in initial:
@@ -132,7 +140,7 @@ def build_network(
                 hint = did_you_mean(name, names)
                 raise InputError("network.initial", f"names the unknown model {name!r}{hint}")
         begin = dict(initial)
-    begin |= rows
+    begin |= own_rows
     missing = [name for name in names if name not in begin]
     if missing:
         raise InputError("network.initial", f"says nothing of model {missing[0]!r}; add it")
@@ -148,6 +156,29 @@ def build_network(
             sources=own,
             first=beginning,
         )
+
+
+def _fitted(rows: int | Mapping[str, int] | None, names: Sequence[str]) -> dict[str, int]:
+    """Return the rows that models fit, by name."""
+    if rows is None:
+        return {}
+    if not isinstance(rows, Mapping):
+        return dict.fromkeys(names, whole(rows))
+    known = set(names)
+    for name in rows:
+        if name not in known:
+            hint = did_you_mean(name, names)
+            raise InputError("network.rows", f"names the unknown model {name!r}{hint}")
+    return {name: whole(count) for name, count in rows.items()}
+
+
+def _without_shares(
+    given: Sequence[Weighted], table: str, rows: Mapping[str, int]
+) -> list[Weighted]:
+    """Return feeds with samples in place of shares, and their weights."""
+    feeds = [feed for feed, _ in given]
+    found = counted(feeds, [f"{table}[{k}]." for k in range(len(feeds))], rows)
+    return [(feed, weights) for feed, (_, weights) in zip(found, given, strict=True)]
 
 
 @contextmanager
@@ -219,7 +250,7 @@ def _weighted(feed: FeedLike, field: str, counts: Mapping[str, int | None]) -> W
             raise InputError(field, f"has {feed!r}; give (origin, reader, samples[, weight])")
         values: tuple[Any, ...] = feed
         feed = Feed(*values)
-    if feed.samples is None:
+    if feed.samples is None and feed.share is None:
         feed = replace(feed, samples=counts.get(feed.origin))
     weight: Any = feed.weight
     weights = tuple(weight) if isinstance(weight, list | tuple) and weight else (weight,)

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from mcjax.errors import InputError, did_you_mean
+from mcjax.network.edges import READ
 from mcjax.numbers import how_many
 
-COLUMNS = ("from", "to", "samples", "weight", "every", "first", "until")
+COLUMNS = ("from", "to", "rows", *READ)
+"""Columns that are read; ``rows`` are those that the reader fits, of which ``share`` is one."""
 DELIMITERS = ",;\t"
 
 
@@ -30,6 +32,7 @@ class EdgeList:
         self._names, self._places = tuple(names), dict[str, int]()
         self._ends: tuple[list[int], list[int]] = [], []
         self._cells: list[tuple[str, ...]] = []
+        self._rows: dict[str, str] = {}
 
     def add(self, origin: str, reader: str, cells: tuple[str, ...]) -> None:
         """Add an edge with the text of each column."""
@@ -38,13 +41,18 @@ class EdgeList:
         self._ends[1].append(places.setdefault(reader, len(places)))
         self._cells.append(cells)
 
+    def give_rows(self, reader: str, rows: str) -> bool:
+        """Say how many rows a reader fits; return whether that is what was said before."""
+        return self._rows.setdefault(reader, rows) == rows
+
     def is_directed(self) -> bool:
         """Return True."""
         return True
 
     def nodes(self, data: bool = True) -> Iterator[tuple[str, dict[str, Any]]]:
         """Return the names that occur, in the order in which they do."""
-        return ((name, {}) for name in self._places)
+        known = self._rows
+        return ((name, {"rows": known[name]} if name in known else {}) for name in self._places)
 
     def edges(self, data: bool = True) -> Iterator[tuple[str, str, dict[str, str]]]:
         """Return the edges by their origins and then by their readers, each as they first occur."""
@@ -61,11 +69,10 @@ class EdgeList:
 def delimiter_of(text: str) -> str | None:
     """Return what separates the columns of an edge list; None for a text that is none.
 
-    The header of an edge list has ``from``, ``to``, and ``samples`` or ``share``. The latter is
-    recognised so that it can be refused.
+    The header of an edge list has ``from`` and ``to``.
     """
     delimiter, names = _header(text)
-    return delimiter if {"from", "to"} <= names and names & {"samples", "share"} else None
+    return delimiter if {"from", "to"} <= names else None
 
 
 def _header(text: str) -> tuple[str, set[str]]:
@@ -99,7 +106,8 @@ def read_edge_list(text: str) -> EdgeList:
             hint = did_you_mean(name, COLUMNS) or f"; known are {', '.join(COLUMNS)}"
             raise InputError(f"column {name!r}", problem + hint)
     source, target = header.index("from"), header.index("to")
-    others = [k for k in range(len(header)) if k not in (source, target)]
+    fitted = header.index("rows") if "rows" in header else None
+    others = [k for k in range(len(header)) if k not in (source, target, fitted)]
     graph = EdgeList([header[k] for k in others])
     for cells in lines:
         cells = [cell.strip() for cell in cells]
@@ -115,4 +123,10 @@ def read_edge_list(text: str) -> EdgeList:
             problem = f"has nothing in the column {end!r}; name a model"
             raise InputError(f"line {lines.line_num}", problem)
         graph.add(cells[source], cells[target], tuple([cells[k] for k in others]))
+        given = cells[fitted] if fitted is not None else ""
+        if given and not graph.give_rows(cells[target], given):
+            problem = (
+                f"has {given} rows for {cells[target]!r}, and an earlier line others; keep one"
+            )
+            raise InputError(f"line {lines.line_num}", f"{problem}; keep one")
     return graph

@@ -39,6 +39,9 @@ class Feed:
     probability : float
         The probability that it is active, which is drawn anew in each generation, independently of
         other feeds.
+    share : float, optional
+        In place of ``samples``, which is None then: the share of the rows that the reader fits, as
+        :func:`build_network` takes it with ``rows``.
 
     Examples
     --------
@@ -57,12 +60,14 @@ class Feed:
     first: int = 1
     until: int | None = None
     probability: float = 1.0
+    share: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("samples", "every", "first", "until"):
             object.__setattr__(self, name, whole(getattr(self, name)))
         object.__setattr__(self, "weight", plain(self.weight))
         object.__setattr__(self, "probability", plain(self.probability))
+        object.__setattr__(self, "share", plain(self.share))
 
     def __str__(self) -> str:
         weight = "" if self.weight == 1 else f" (weight {self.weight:.4g})"
@@ -96,6 +101,8 @@ class Feed:
             del plain["every"], plain["first"], plain["until"]
         if not self.random:
             del plain["probability"]
+        if self.share is None:
+            del plain["share"]
         if self.keep is None:
             del plain["keep"]
         else:

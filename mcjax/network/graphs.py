@@ -1,80 +1,36 @@
 """Networks from networkx graphs, and from graph files.
 
-An edge attribute ``samples`` (default 100) and optionally ``weight`` describe a feed; a node named
-``real`` is the real source; a node attribute ``initial`` overrides the default (the number of
-samples the model reads a generation, or 100 for one that reads nothing). The name of a node is its
-attribute ``label`` or ``name``, or else its id. One of the two that repeats the id of every node,
-which is how networkx fills it in, holds no names.
+Edges are feeds, see :mod:`mcjax.network.edges`. A node named ``real`` is the real source; a node
+attribute ``rows`` gives the rows that a model fits, of which edges may have shares. A node
+attribute ``initial`` overrides the default (the number of samples the model reads a generation, or
+100 for one that reads nothing). The name of a node is its attribute ``label`` or ``name``, or else
+its id. One of the two that repeats the id of every node, which is how networkx fills it in, holds
+no names.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
 
 from mcjax.arguments import checked_but
 from mcjax.errors import InputError
 from mcjax.network.build import build_network
-from mcjax.network.checks import Draws, check_count, check_weight
-from mcjax.network.columns import FeedColumns
-from mcjax.network.feed import REAL, Feed
+from mcjax.network.checks import Draws, check_count
+from mcjax.network.edges import DEFAULT_SAMPLES, EdgeFeeds, check_names, read_edges
+from mcjax.network.feed import REAL
 from mcjax.network.formats import read_format
 from mcjax.network.network import Network
 from mcjax.network.source import RealData, renewed
 from mcjax.network.timeline import Generation, Series
-from mcjax.numbers import MOST, in_text, plain, whole
+from mcjax.numbers import in_text, whole
 
 if TYPE_CHECKING:
     import networkx as nx
 
-DEFAULT_SAMPLES = 100
 NAMING = ("label", "name")
 """Attributes of nodes that may hold their names."""
 EMPTY = (None, "")
-LIKE_SAMPLES = (
-    *("n", "rows", "count", "counts", "size", "number", "num", "value", "values", "amount"),
-    *("volume", "tokens", "share"),
-)
-"""Attributes of edges, in lower case, that are taken for numbers of samples, and are not read."""
-
-
-TIMES = ("every", "first", "until")
-_TIMES = frozenset(TIMES)
-"""Attributes of an edge that say when a feed is active."""
-
-
-class _Edges(NamedTuple):
-    """The feeds of a graph, one entry for each; ``times`` by the place of a feed that has some."""
-
-    origins: list[str]
-    readers: list[str]
-    samples: list[int]
-    weights: list[float]
-    times: dict[int, dict[str, Any]]
-
-    def objects(self) -> list[Feed]:
-        """Return the feeds as objects."""
-        rows = zip(self.origins, self.readers, self.samples, self.weights, strict=True)
-        feeds = (Feed(*row) for row in rows)
-        return [replace(feed, **self.times.get(k, {})) for k, feed in enumerate(feeds)]
-
-    def columns(self, models: Sequence[str]) -> FeedColumns | None:
-        """Return the feeds as arrays, added up; None if more has to be said of them."""
-        if self.times or not self.samples:
-            return None
-        places = {name: k for k, name in enumerate((*models, REAL))}
-        feeds = FeedColumns(
-            tuple(places),
-            np.fromiter(map(places.__getitem__, self.origins), np.int64, len(self.origins)),
-            np.fromiter(map(places.__getitem__, self.readers), np.int64, len(self.readers)),
-            np.array(self.samples, np.int64),
-            np.array(self.weights, float),
-        )
-        return None if (feeds.reader == len(models)).any() else feeds.added_up()
 
 
 class GraphNetwork(NamedTuple):
@@ -84,15 +40,12 @@ class GraphNetwork(NamedTuple):
     ----------
     network : Network
         The network.
-    begun : int
-        Number of models whose ``initial`` is that of their feeds.
-    assumed : int
-        Number of feeds whose ``samples`` are the default.
+    told : tuple of str
+        What the graph leaves open and was made up, for people.
     """
 
     network: Network
-    begun: int
-    assumed: int
+    told: tuple[str, ...]
 
 
 @checked_but("graph")
@@ -136,7 +89,12 @@ def network_of_graph(
     attributes = {node: {**node_default, **data} for node, data in graph.nodes(data=True)}
     names = _names(attributes)
     models = [name for name in names.values() if name != REAL]
-    feeds, assumed = _feeds(graph, names, edge_default)
+    edges = (
+        (names[j], names[i], {**edge_default, **data} if edge_default else data)
+        for j, i, data in graph.edges(data=True)
+    )
+    rows = {names[node]: data["rows"] for node, data in attributes.items() if "rows" in data}
+    feeds, told = read_edges(edges, rows)
     initial, begun = _initial(models, feeds, attributes, names)
     if not renewed(real):
         own: dict[str, int] = {}
@@ -146,44 +104,9 @@ def network_of_graph(
         initial |= own
     columns = feeds.columns(models)
     later = feeds.objects() if columns is None else Series(Generation(columns))
-    return GraphNetwork(
-        build_network(models, later, initial, draws=draws, real=real), begun, assumed
-    )
-
-
-def _feeds(
-    graph: nx.DiGraph, names: Mapping[Any, str], defaults: Mapping[str, Any]
-) -> tuple[_Edges, int]:
-    """Return the feeds of a graph, and the number of those whose samples are the default."""
-    feeds, assumed = _Edges([], [], [], [], {}), 0
-    checked: set[frozenset[str]] = set()  # attributes that nothing is wrong with
-    for j, i, given in graph.edges(data=True):
-        data = {**defaults, **given} if defaults else given
-        origin, reader = names[j], names[i]
-        if not checked.issuperset((frozenset(data),)):
-            _check_attributes(data, ("samples", "weight", *TIMES), f"edge {origin!r} -> {reader!r}")
-            if "samples" not in data:
-                _check_no_count(data, f"edge {origin!r} -> {reader!r}")
-            checked.add(frozenset(data))
-        assumed += "samples" not in data
-        samples = whole(in_text(data.get("samples", DEFAULT_SAMPLES)))
-        if type(samples) is not int or samples < 1 or samples > MOST:
-            wrong = data["samples"] if isinstance(samples, str) else samples
-            check_count(f"edge {origin!r} -> {reader!r}: samples", wrong)
-        weight = 1.0
-        if "weight" in data:
-            weight = plain(in_text(data["weight"]))
-            check_weight(f"edge {origin!r} -> {reader!r}: weight", weight)
-        if not _TIMES.isdisjoint(data):
-            times = {name: whole(in_text(data[name])) for name in TIMES if name in data}
-            for name, value in times.items():
-                check_count(f"edge {origin!r} -> {reader!r}: {name}", value)
-            feeds.times[len(feeds.samples)] = times
-        feeds.origins.append(origin)
-        feeds.readers.append(reader)
-        feeds.samples.append(samples)
-        feeds.weights.append(float(weight))
-    return feeds, assumed
+    network = build_network(models, later, initial, draws=draws, real=real)
+    whose = "initial" if begun == network.size else f"initial of {begun:,}"
+    return GraphNetwork(network, (*([f"{whose} from feeds"] if begun else []), *told))
 
 
 def _names(attributes: Mapping[Any, Mapping[str, Any]]) -> dict[Any, str]:
@@ -218,7 +141,7 @@ def _repeats_ids(attributes: Mapping[Any, Mapping[str, Any]], key: str) -> bool:
 
 def _initial(
     models: Iterable[str],
-    feeds: _Edges,
+    feeds: EdgeFeeds,
     attributes: Mapping[Any, Mapping[str, Any]],
     names: Mapping[Any, str],
 ) -> tuple[dict[str, int], int]:
@@ -237,32 +160,10 @@ def _initial(
         if names[node] == REAL:
             continue
         field = f"node {names[node]!r}"
-        _check_attributes(data, ("initial",), field)
+        check_names(data, ("initial",), field)
         if "initial" in data:
             count = whole(in_text(data["initial"]))
             check_count(f"{field}: initial", data["initial"] if isinstance(count, str) else count)
             initial[names[node]] = count
             begun -= 1
     return initial, begun
-
-
-def _check_attributes(data: Iterable[str], known: tuple[str, ...], field: str) -> None:
-    """Raise InputError for an attribute that is nearly one that is read."""
-    for key in data:
-        if key in known:
-            continue
-        close = difflib.get_close_matches(str(key).strip().lower(), known, n=1, cutoff=0.8)
-        if close:
-            raise InputError(
-                f"{field}: {key}", f"is not an attribute that is read (did you mean {close[0]!r}?)"
-            )
-
-
-def _check_no_count(data: Iterable[str], field: str) -> None:
-    """Raise InputError for an attribute that may be meant for ``samples``."""
-    for key in data:
-        if str(key).strip().lower() in LIKE_SAMPLES:
-            raise InputError(
-                f"{field}: {key}",
-                "is not read, and the edge has no `samples`; rename it, or add `samples`",
-            )

@@ -56,6 +56,12 @@ class Generation:
                     f"the feed from {feed.origin!r} to {feed.reader!r} comes and goes, and a"
                     " generation is one; give such feeds to build_network",
                 )
+            if feed.share is not None:
+                raise InputError(
+                    "network.feeds",
+                    f"has a share from {feed.origin!r} to {feed.reader!r}, and a generation has"
+                    " samples; give such feeds to build_network, with rows",
+                )
         self.__dict__["feeds"] = read
 
     @cached_property

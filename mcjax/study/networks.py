@@ -18,7 +18,7 @@ from mcjax.network.data_mediated import data_mediated
 from mcjax.network.drawn import FIELD, PATHS_ALONE, Drawn, Paths
 from mcjax.network.feed import Feed
 from mcjax.network.formats import graph_format
-from mcjax.network.graphs import DEFAULT_SAMPLES, read_graph
+from mcjax.network.graphs import read_graph
 from mcjax.network.network import Network
 from mcjax.network.schedule import MOST_GENERATIONS, alternating, ordered
 from mcjax.network.source import Source
@@ -83,8 +83,8 @@ def read_content(path: Path, nested: bool = False) -> Content:
     with naming(path):
         kind = graph_format(text, path.suffix)
         if kind is not None:
-            network, begun, assumed = read_graph(text, kind)
-            return Content(network, None, _note(network, begun, assumed))
+            network, told = read_graph(text, kind)
+            return Content(network, None, ", ".join((_note(network), *told)))
         tables = parse_tables(text, str(path))
         study, grid = to_study(tables, str(path)), bool(tables.get("grid"))
         found = network_of(study, None if nested else path.parent)
@@ -94,22 +94,11 @@ def read_content(path: Path, nested: bool = False) -> Content:
         return Content(found, study, _note(found) + (", [grid] left out" if grid else ""))
 
 
-def _note(net: Network, begun: int = 0, assumed: int = 0) -> str:
-    """Return what was read: models, feeds, readers of real data, and what was made up."""
+def _note(net: Network) -> str:
+    """Return what was read: models, feeds, and readers of real data."""
     feeds, fed = _counted(net)
-    parts = [
-        f"{net.size} model{'s' * (net.size != 1)}",
-        f"{feeds} feed{'s' * (feeds != 1)}",
-        f"real data to {fed}" if fed else "real data to none",
-    ]
-    if begun:
-        parts.append(
-            "initial from feeds" if begun == net.size else f"initial of {begun} from feeds"
-        )
-    if assumed:
-        whose = "all feeds" if assumed == feeds else f"{assumed} feed{'s' * (assumed != 1)}"
-        parts.append(f"{DEFAULT_SAMPLES} samples assumed for {whose}")
-    return ", ".join(parts)
+    counts = how_many(net.size, "model"), how_many(feeds, "feed")
+    return ", ".join((*counts, f"real data to {fed}" if fed else "real data to none"))
 
 
 def _counted(net: Network) -> tuple[int, int]:
@@ -155,8 +144,10 @@ def _feeds(table: NetworkTable, folder: Path | None) -> Network:
         "real": table.real,
         "memory": table.memory,
         "growth": table.growth,
+        "rows": table.rows,
         "sources": [Source(**msgspec.structs.asdict(source)) for source in table.sources],
     }
+    _check_rows(table)
     feeds, first = (
         [_feed(feed, f"network.{name}[{k}]") for k, feed in enumerate(given)]
         for name, given in (("feeds", table.feeds), ("first", table.first))
@@ -168,6 +159,13 @@ def _feeds(table: NetworkTable, folder: Path | None) -> Network:
         else:
             later = _switching(table, folder, options | {"first": first})
     return build_network(table.models, later, table.initial, first=first, **options)
+
+
+def _check_rows(table: NetworkTable) -> None:
+    """Raise InputError for rows without a share of them."""
+    if table.rows is not None and all(f.share is None for f in (*table.feeds, *table.first)):
+        problem = "is for feeds with a share, and none has one; leave it out, or give shares"
+        raise InputError("network.rows", problem)
 
 
 def _paths_alone(given: SwitchingTable, feeds: list[Feed]) -> str:
@@ -274,7 +272,7 @@ def _topology(table: NetworkTable) -> Network:
         hint = did_you_mean(name, TOPOLOGIES)
         known = ", ".join(TOPOLOGIES)
         raise InputError("network.topology", f"is {name!r}, not one of {known}{hint}")
-    for field in ("feeds", "first", "sources", "switching"):
+    for field in ("feeds", "first", "rows", "sources", "switching"):
         if getattr(table, field):
             raise InputError(
                 f"network.{field}", f"cannot be combined with the topology {name!r}; leave them out"

@@ -26,7 +26,10 @@ class FeedTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "f
     """The model that reads. Feeds with the same `from` and `to` add up; they have one weight."""
     samples: Count | None = None
     """Observations in every generation in which it is active. Needed unless `from` is a source that
-    has its own."""
+    has its own, or `share` is given."""
+    share: float | None = None
+    """In place of `samples`: the share of the rows that the reader fits, of which `[network]` gives
+    the number. Shares of a reader add up to 1; counts are those of the largest remainder."""
     weight: float | Annotated[list[float], msgspec.Meta(max_length=10_000)] = 1.0
     """Multiplies the loss of each of these observations. A list has one weight for each generation
     from 1 on, and the last one stays."""
@@ -102,6 +105,9 @@ class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
     first: list[FeedTable] = []
     """Feeds of generation 0, from real sources. Models without any fit `initial` samples of
     `real`."""
+    rows: Count | dict[str, Count] | None = None
+    """The rows that a model fits, where feeds have a `share`: one number, or a table by model
+    name."""
     sources: list[SourceTable] = []
     """Real sources in addition to `real`."""
     draws: str = "private"

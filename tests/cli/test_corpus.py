@@ -57,7 +57,7 @@ REFUSED = {
     "page.html": "is XML, but neither GraphML nor GEXF; read are",
     "real-renamed.json": "node 'real': is named 'The truth'",
     "same-edge-id.graphml": "has the id of another edge",
-    "share.csv": "column 'share': is not a column that is read",
+    "share.csv": "share: and the other shares of 'chat' add up to 0.5; make them 1",
     "surrogate.json": "which is not text",
     "twice.graphml": "'a' is declared twice",
     "two-labels.json": "the label 'A' and the name 'B'",

@@ -41,7 +41,7 @@ PAGES = {
         *sorted((ROOT / "docs").rglob("*.md")),
     )
 }
-QUICK = ("docs/pipelines.md", "docs/design.md")
+QUICK = ("docs/pipelines.md", "docs/pipeline-records.md", "docs/design.md")
 """Pages whose code runs by default."""
 MOST_LINES = 180
 

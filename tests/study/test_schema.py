@@ -34,7 +34,7 @@ REFUSED = {
     "key of a feed by its Python name": (
         GOOD.replace('from = "real"', 'origin = "real"'),
         "network.feeds[1].origin",
-        "known are from, to, samples, weight",
+        "known are from, to, samples, share, weight",
     ),
     "missing key": ('[network]\nmodels = ["a"]', "network.initial", "is missing"),
     "missing key of a feed": (
