@@ -18,6 +18,8 @@ from mcjax.text import csv_text, strict_json
 from mcjax.version import __version__
 
 FORMATS = ("pdf", "png")
+DIGITS = 9
+"""Significant digits of plotted numbers: further ones differ between processors."""
 WITHOUT_DATE = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
 """Metadata by format, so that equal figures have equal files."""
 MADE_BY = "mcjax figure"
@@ -143,8 +145,13 @@ def save(
         (folder / f"{name}.json").write_text(strict_json(mark) + "\n", encoding="utf-8")
         for kind, path in zip(formats, paths, strict=False):
             fig.savefig(path, metadata=WITHOUT_DATE.get(kind))
-        paths[-1].write_text(csv_text(rows), encoding="utf-8", newline="")
+        table = csv_text([{key: _rounded(value) for key, value in row.items()} for row in rows])
+        paths[-1].write_text(table, encoding="utf-8", newline="")
     except OSError as error:
         problem = f"cannot be written: {error.strerror}; make room, or name another folder"
         raise InputError("--out", problem, str(folder)) from error
     return paths
+
+
+def _rounded(value: object) -> object:
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value

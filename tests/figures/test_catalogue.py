@@ -195,6 +195,13 @@ def one_point(folder, name="mine"):
         return save(fig, folder, name, [{"model": "a", "predicted": 1}], "a point")
 
 
+def test_tables_leave_out_digits_that_differ_between_processors(tmp_path):
+    with figure(1, 1, 1) as (fig, _):
+        rows = [{"model": "a", "chains": 10**10 + 1, "predicted": np.float64(200 / 3)}]
+        save(fig, tmp_path, "mine", rows, "a point")
+    assert (tmp_path / "mine.csv").read_text().splitlines()[1] == "a,10000000001,66.6666667"
+
+
 @pytest.mark.parametrize("kind", ["png", "pdf", "csv", "json"])
 def test_files_of_someone_else_are_not_written_over(tmp_path, kind):
     path = tmp_path / f"mine.{kind}"
