@@ -69,9 +69,12 @@ def workflows(folder: Path, chains: int | None) -> list[Path]:
             rows += _rows(title, x, curves)
         axes[0, 0].set_yscale("log")
         axes[1, 1].set_ylim(bottom=0)  # room for the legend
-        axes[0, 1].plot([0.3, 0.9], [0.3, 0.9], color="0.6", linewidth=0.8, linestyle="--")
         axes[0, 2].set_xscale("log")
-        axes[0, 2].axhline(math.pi**2 / 6, color="0.6", linewidth=0.8, linestyle="--")
+        dashed: Any = {"color": "0.6", "linewidth": 0.8, "linestyle": "--"}
+        axes[0, 1].plot([0.3, 0.9], [0.3, 0.9], label="w, the least risk", **dashed)
+        axes[0, 2].axhline(math.pi**2 / 6, label="$\\pi^2/6$", **dashed)
+        for panel in axes[0, 1:]:
+            panel.legend(fontsize=7)
         about = "What is published about collapse, simulated"
         columns = {
             "condition": "the curve",
