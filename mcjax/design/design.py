@@ -19,7 +19,7 @@ from mcjax.design.risk import risk_of
 from mcjax.design.room import Room
 from mcjax.diagnosis.long_run import Facts
 from mcjax.errors import InputError, naming
-from mcjax.laws.collapse.components import data_flow, reached
+from mcjax.laws.collapse.components import data_flow
 from mcjax.laws.collapse.origins import collapse_origins
 from mcjax.laws.first_order.collapse_rates import collapse_rates
 from mcjax.laws.first_order.score_equations import linear_system
@@ -71,7 +71,7 @@ def _allocation(net: Network, demand: Demand, facts: Facts) -> Allocation:
     net = net.with_feeds(feed for feed in net.feeds if feed.weight)
     given, (net, demand, bought) = net, _robust(net, demand)
     flow = data_flow(net)
-    matters = np.array(reached(flow.feeders, np.flatnonzero(aim.weights > 0).tolist()))
+    matters = flow.feeders.reached(np.flatnonzero(aim.weights > 0).tolist())
     response = Response(net, matters, demand.at_least > 0)
     room = _room(net, response, demand, matters)
     found = aim.smallest(response, room)

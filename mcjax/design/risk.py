@@ -32,7 +32,7 @@ def risk_of(net: Network, facts: Facts, sealed: frozenset[int]) -> Risk:
         Positions of the frozen models that nobody can feed.
     """
     flow, origins = data_flow(net), collapse_origins(net)
-    collapsed = np.array(collapsing(flow, origins))
+    collapsed = collapsing(flow, origins)
     lost = None
     if len(net.feeds) <= MOST_FEEDS:
         lost = tuple(

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from mcjax.laws.collapse.components import DataFlow, strong_components
+from mcjax.laws.collapse.components import DataFlow
 from mcjax.laws.collapse.lift import Lift
 from mcjax.laws.collapse.origins import CollapseOrigin
 from mcjax.laws.law import GROWING
@@ -165,7 +165,7 @@ def finite_sample(
             real[net.index[feed.reader]] = feed.samples
     closed = {origin.indices for origin in origins}
     cures = []
-    for members in strong_components(flow.readers):
+    for members in flow.readers.components:
         if radius[members[0]] < 1 - ROUNDING:
             continue
         component = network_map.restricted(np.array(members))

@@ -32,8 +32,9 @@ from mcjax.diagnosis.long_run import (
     long_run,
     relative_curvature,
 )
+from mcjax.laws.collapse.adjacency import Adjacency
 from mcjax.laws.collapse.anchors import BackwardWalk
-from mcjax.laws.collapse.components import DataFlow, data_flow, reached, strong_components
+from mcjax.laws.collapse.components import DataFlow, data_flow
 from mcjax.laws.collapse.origins import CollapseOrigin, collapse_origins, collapsing, origin_at
 from mcjax.laws.collapse.radius import component_radii, in_cycles
 from mcjax.laws.first_order.growing_samples import NEAR_UNIT
@@ -148,19 +149,19 @@ def find_failures(net: Network, facts: Facts) -> Failures:
     curvature = relative_curvature(net, facts)
     walk = BackwardWalk(net, curvature)
     anchors = _anchors(net, facts, walk, curvature is not None)
-    forgotten, reason = np.array([bool(own) for own in anchors]), ""
-    late = LongRun(np.full((net.size, net.size), np.nan), forgotten, np.zeros(net.size, bool))
+    forgotten, reason = np.fromiter(map(bool, anchors), bool, net.size), ""
+    late = LongRun(walk.shares, forgotten, np.zeros(net.size, bool))
     radius = np.full(net.size, np.nan)
     try:
         late = long_run(net, facts, walk, curvature)
-        radius = component_radii(flow, late.transition, len(late.transition) // net.size)
+        radius = component_radii(flow, late.transition, late.transition.shape[0] // net.size)
     except Inapplicable as error:
         reason = str(error)
     runs, grows = late.runs, late.grows
     begins = radius > 1 + NEAR_UNIT
     if net.selections:  # those that run away at the speed of a random walk, or faster
         begins |= runs & (radius > 1 - ABOUT_UNIT)
-    explodes = np.array(reached(flow.readers, np.flatnonzero(begins)))
+    explodes = flow.readers.reached(np.flatnonzero(begins))
     origins = () if facts.penalised else collapse_origins(late_net, flow)
     if not late.settles:
         origins = tuple(
@@ -178,7 +179,7 @@ def find_failures(net: Network, facts: Facts) -> Failures:
             # a component that lives on raw output keeps an eigenvalue 1, unless a base holds it
             radius=radius if facts.refits else np.zeros_like(radius),
         )
-    noise, unknown = np.array(collapsing(flow, origins)), np.zeros(net.size, bool)
+    noise, unknown = collapsing(flow, origins), np.zeros(net.size, bool)
     if reason:
         origins, noise, unknown = _without_law(
             late_net, flow, origins, facts.penalised or not facts.refits
@@ -198,8 +199,10 @@ def find_failures(net: Network, facts: Facts) -> Failures:
                 tuple(part),
                 drifts=bool(runs[part].any() and radius[part[0]] < 1 + ABOUT_UNIT),
             )
-            for part in strong_components(flow.readers)
-            if begins[part].any()
+            for part in map(
+                flow.readers.components.__getitem__,
+                np.flatnonzero(flow.readers.components.having(begins)).tolist(),
+            )
         ),
         radius=radius,
         cyclic=in_cycles(flow),
@@ -261,11 +264,11 @@ def what_is_known(
     """
     known = tuple(origin for origin in origins if not marked[list(origin.indices)].any())
     begins, cyclic = [i for origin in known for i in origin.indices], in_cycles(flow)
-    noise = np.array(reached(raw, begins))
-    for part in strong_components(flow.readers):
+    noise = Adjacency.of(raw).reached(begins)
+    for part in flow.readers.components:
         if cyclic[part[0]] and marked[part].any():
             begins += part
-    return known, noise, np.array(reached(flow.readers, begins)) & ~noise
+    return known, noise, flow.readers.reached(begins) & ~noise
 
 
 def _origins_of(
@@ -292,7 +295,7 @@ def _origins_of(
     """
     known = {origin.indices: origin for origin in closed}
     found = []
-    for part in strong_components(flow.readers):
+    for part in flow.readers.components:
         feeders = {j for i in part for j in flow.feeders[i]}
         origin = known.get(tuple(part))
         raw = not net.selections  # a component that lives on raw output keeps an eigenvalue 1
@@ -311,7 +314,7 @@ def _held_by_steps(
         return anchors
     result = [list(own) for own in anchors]
     for name, begins in (("base", known.base), ("decay", known.decays)):
-        for i in np.flatnonzero(reached(flow.readers, np.flatnonzero(begins).tolist())):
+        for i in np.flatnonzero(flow.readers.reached(np.flatnonzero(begins))):
             result[i].append(Anchor(name, name, None))
     return tuple(map(tuple, result))
 
@@ -321,6 +324,8 @@ def _anchors(
 ) -> tuple[tuple[Anchor, ...], ...]:
     """Return the false anchors that reach each model, from a walk of proportional curvatures."""
     false, names = false_anchors(net, facts), tuple(net.source_index)
+    if not (false.any() or facts.penalised or net.selections):
+        return ((),) * net.size
     averages = proportional and (facts.averages or facts.condition is None)
     marked = facts.penalised or bool(net.selections)
     weights = walk.weights() if false.any() and averages and not marked else None

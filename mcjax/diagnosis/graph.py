@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from mcjax.diagnosis.failure import Explosion
-from mcjax.laws.collapse.components import DataFlow, Member, strong_components
+from mcjax.laws.collapse.adjacency import NOTHING
+from mcjax.laws.collapse.components import DataFlow, Member
 from mcjax.laws.collapse.origins import CollapseOrigin
 
 
@@ -18,7 +18,7 @@ def reaching(
     bit_of = {i: 1 << k for k, origin in enumerate(origins) for i in origin.indices}
     bits = [0] * len(flow.feeders)
     names: dict[int, tuple[tuple[Member, ...], ...]] = {0: ()}
-    for component in strong_components(flow.readers):
+    for component in flow.readers.components:
         total = bit_of.get(component[0], 0)
         for i in component:
             for j in flow.feeders[i]:
@@ -36,23 +36,15 @@ def paths(
     flow: DataFlow, origins: Sequence[CollapseOrigin | Explosion]
 ) -> Callable[[int], list[int]]:
     """Return a function of a model: a shortest path to it from one of the origins, or nothing."""
-    before: list[int | None] = [None] * len(flow.readers)
-    queue = deque(i for origin in origins for i in origin.indices)
-    for i in queue:
-        before[i] = i
-    while queue:
-        j = queue.popleft()
-        for i in flow.readers[j]:
-            if before[i] is None:
-                before[i] = j
-                queue.append(i)
+    before = flow.readers.before(i for origin in origins for i in origin.indices)
 
     def path_to(i: int) -> list[int]:
         path: list[int] = []
-        step = before[i]
-        while step is not None:
+        while before[i] != NOTHING:
             path.append(i)
-            i, step = step, None if step == i else before[step]
+            if before[i] == i:
+                break
+            i = int(before[i])
         return path[::-1]
 
     return path_to

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from mcjax.diagnosis.fine_tuning import FineTuned, fine_tuned
 from mcjax.estimators.starts import Starts
@@ -102,7 +103,7 @@ class LongRun(NamedTuple):
 
     Attributes
     ----------
-    transition : ndarray, shape (M p, M p)
+    transition : ndarray or sparse array, shape (M p, M p)
         A, or a matrix with its eigenvalues on every component.
     forgets : ndarray of bool, shape (M,)
         Whose centre does not tend to the truth.
@@ -116,7 +117,7 @@ class LongRun(NamedTuple):
         What is known of models whose fits take steps from a start.
     """
 
-    transition: Float[np.ndarray, "M*p M*p"]
+    transition: Float[np.ndarray, "M*p M*p"] | csr_array
     forgets: Bool[np.ndarray, " M"]
     runs: Bool[np.ndarray, " M"]
     grows: Bool[np.ndarray, " M"] | None = None
@@ -180,6 +181,8 @@ def relative_curvature(net: Network, facts: Facts) -> dict[str, float] | None:
     elif condition is not None:
         common, models = condition.covariance, condition.own_covariances
     own = {s.name: np.array(s.covariance) for s in net.sources if s.covariance is not None}
+    if models is None and not own:
+        return {}
     if models is not None:
         own |= dict(zip(net.models, models, strict=True))
     tables = (net.first_by_reader, *net.tables)
@@ -218,8 +221,8 @@ def long_run(
         If the long run is not known.
     """
     condition, regression = facts.condition, facts.regression
-    apart = np.any(walk.reach & false_anchors(net, facts), axis=1)
-    nowhere = np.zeros(net.size, bool)
+    false, nowhere = false_anchors(net, facts), np.zeros(net.size, bool)
+    apart = np.any(walk.reach & false, axis=1) if false.any() else nowhere
     if facts.steps:
         raise Inapplicable(STEPS)
     if condition is not None and not facts.refits:

@@ -19,7 +19,7 @@ from mcjax.diagnosis.graph import paths, reaching
 from mcjax.diagnosis.long_run import Facts, alike, false_anchors
 from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict, PhaseVerdict
 from mcjax.errors import InputError
-from mcjax.laws.collapse.components import DataFlow, reached, strong_components
+from mcjax.laws.collapse.components import DataFlow
 from mcjax.laws.collapse.lift import Lift
 from mcjax.laws.collapse.origins import CollapseOrigin, collapsing
 from mcjax.laws.collapse.peeling import sound_in_any_order
@@ -160,7 +160,7 @@ def noise_in(
             if same or lift.names[j] in whole:
                 raw[j].append(v)
     if not marked.any():
-        noise = np.array(collapsing(flow, lift.origins))
+        noise = collapsing(flow, lift.origins)
         return lift.origins, noise, np.zeros(len(marked), bool)
     return what_is_known(flow, lift.origins, marked, raw)
 
@@ -170,7 +170,7 @@ def _rates(
 ) -> tuple[Float[np.ndarray, " V"], CollapseRates]:
     """Return the radius of each vertex's component and the rates, nan where not known."""
     nothing = np.full(len(lift.models), np.nan)
-    collapses = np.array(collapsing(flow, origins))
+    collapses = collapsing(flow, origins)
     if not known:
         return nothing, CollapseRates(collapses, nothing, nothing)
     system = lifted(linear_system(net, UNIT), np.array(lift.frozen[: net.size]))
@@ -186,7 +186,7 @@ def anchors_in(
     Whether false anchors cancel is not asked.
     """
     found = []
-    parts = strong_components(flow.readers)
+    parts = flow.readers.components
     false = false_anchors(net, facts)
     for name in (name for name, s in lift.source_index.items() if false[s]):
         begins = [v for v, feeds in enumerate(lift.feeds_by_reader) if name in _origins(feeds)]
@@ -207,7 +207,7 @@ def anchors_in(
                 anchor = Anchor(f"{feed.origin} -> {feed.reader}", kind, None)
                 kept.setdefault(anchor, []).append(v)
     return tuple(
-        (anchor, np.array(reached(flow.readers, begins)))
+        (anchor, flow.readers.reached(begins))
         for anchor, begins in (*found, *kept.items())
         if begins
     )

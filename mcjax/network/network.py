@@ -8,11 +8,11 @@ compiled code.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from mcjax.network.source import RealData, Source, renewed
 from mcjax.network.timeline import Generation, Series, Timeline
 from mcjax.numbers import how_many, whole
 from mcjax.summaries import Summarised, Summary, few
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool
 
 FIELDS: dict[str, Any] = {
     **{"models": tuple, "initial": tuple, "draws": Draws, "real": RealData, "later": Timeline},
@@ -174,6 +177,20 @@ class Network(Summarised):
         """
         return self._lasting.columns(self.places)
 
+    def sources_of(self, models: Sequence[int]) -> set[str]:
+        """Return the real sources that some models, by position, read in the long run."""
+        reader, origin = self._real_feeds
+        ends = (np.searchsorted(reader, models, side) for side in ("left", "right"))
+        names = self.columns.names
+        return {names[s] for a, b in zip(*ends, strict=True) for s in origin[a:b].tolist()}
+
+    @cached_property
+    def _real_feeds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Readers and origins of the feeds that stay from real sources, by readers."""
+        real = np.flatnonzero(self.columns.origin >= self.size)
+        real = real[np.argsort(self.columns.reader[real], kind="stable")]
+        return self.columns.reader[real], self.columns.origin[real]
+
     @property
     def recurring(self) -> tuple[Feed, ...]:
         """The distinct feeds of the long run; what has no weight is no feed."""
@@ -280,6 +297,30 @@ class Network(Summarised):
         """Return the network with one feed more in every later generation."""
         feed = Feed(origin, reader, samples, weight)
         return replace(self, later=self.later.changed(lambda g: Generation((*g.feeds, feed))))
+
+    def part(self, chosen: Bool[np.ndarray, " M"]) -> Network:
+        """Return the network of some models, which read no others in any generation."""
+        names = tuple(self.models[i] for i in np.flatnonzero(chosen).tolist())
+        place = np.append(np.cumsum(chosen) - 1, len(names) + np.arange(len(self.source_index)))
+
+        def restricted(generation: Generation) -> Generation:
+            feeds = generation.given
+            if feeds is None or feeds.names != tuple(self.places):
+                kept = set(names)
+                return Generation(feed for feed in generation.feeds if feed.reader in kept)
+            mine = chosen[feeds.reader]
+            ends = (place[feeds.origin[mine]], place[feeds.reader[mine]])
+            known = (*names, *self.source_index)
+            return Generation(FeedColumns(known, *ends, feeds.samples[mine], feeds.weight[mine]))
+
+        kept = set(names) if self.first else set()
+        return replace(
+            self,
+            models=names,
+            later=self.later.changed(restricted),
+            initial=tuple(self.initial[i] for i in np.flatnonzero(chosen).tolist()),
+            first=tuple(feed for feed in self.first if feed.reader in kept),
+        )
 
     def without_feed(self, origin: str, reader: str) -> Network:
         """Return the network without the feeds from an origin to a reader, whatever they keep.

@@ -9,7 +9,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from mcjax.laws.collapse.components import strong_components
+from mcjax.laws.collapse.adjacency import Adjacency
 from mcjax.laws.collapse.origins import collapse_origins
 from mcjax.laws.first_order.limits import growth, limit
 from mcjax.laws.first_order.linear_system import LinearSystem
@@ -201,11 +201,11 @@ def test_components_come_before_what_they_feed():
         size = int(rng.integers(1, 12))
         hit = rng.random((size, size)) < rng.uniform(0, 0.4)
         readers = [np.flatnonzero(row).tolist() for row in hit]
-        found = strong_components(readers)
+        found = Adjacency.of(readers).components
         graph = nx.from_numpy_array(hit, create_using=nx.DiGraph)
         expected = {frozenset(c) for c in nx.strongly_connected_components(graph)}
         assert {frozenset(c) for c in found} == expected
         place = {i: k for k, c in enumerate(found) for i in c}
         assert all(place[j] <= place[i] for j in range(size) for i in readers[j])
     deep = [[i + 1] for i in range(20_000)] + [[0]]
-    assert len(strong_components(deep)) == 1
+    assert len(Adjacency.of(deep).components) == 1

@@ -25,13 +25,16 @@ W is stochastic. Elsewhere the radius of W is below 1. Derived here.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import coo_array, csr_array
 
-from mcjax.laws.collapse.components import cyclic_classes, reached, strong_components
-from mcjax.network.feed import Feed
+from mcjax.laws.collapse.adjacency import Adjacency
+from mcjax.laws.collapse.components import cyclic_classes
+from mcjax.network.columns import FeedColumns
 from mcjax.network.markov import stationary_distribution
 from mcjax.network.network import Network
 
@@ -54,34 +57,37 @@ class BackwardWalk:
 
     Attributes
     ----------
-    shares : ndarray, shape (M, M)
+    shares : sparse array, shape (M, M)
         W of the generation that stays. A model that reads nothing stays where it is.
-    reach : ndarray of bool, shape (M, S)
-        Which sources reach a model, other than by what it will have forgotten.
     """
 
     def __init__(self, net: Network, curvature: Mapping[str, float] | None = None):
         size = net.size
-        self._begun, steps = _beginning(net, curvature or {})
-        self.shares, self._ends = steps[:, :size], steps[:, size:]
-        self._readers = [np.flatnonzero(column).tolist() for column in self.shares.T]
-        self._closed = [
-            part for part in strong_components(self._readers) if not _leaves(steps, part)
-        ]
-        self._held = np.zeros(size, bool)
-        self._held[[i for part in self._closed for i in part]] = True
-        taken = np.where(self._held[:, None], self._begun > 0, self._ends > 0)
-        reach = [reached(self._readers, np.flatnonzero(models)) for models in taken.T]
-        self.reach: np.ndarray = np.array(reach).T
-        frozen = net.frozen
-        moving = [part for part in self._closed if not frozen[part[0]]]
-        self._mixed = not net.memory.current_only and any(
-            len(net.tables) > 1 or np.ptp(self._begun[part], axis=0).any() for part in moving
-        )
+        self._begun, self._steps = _beginning(net, curvature or {})
+        self.shares, self._ends = self._steps[:, :size], self._steps[:, size:]
+        edges = self.shares.tocoo()
+        self._readers = Adjacency(edges.coords[1], edges.coords[0], size)
+        self._frozen, self._net = np.array(net.frozen), net
+
+    @cached_property
+    def _held(self) -> Bool[np.ndarray, " M"]:
+        """Which models are in components that the walk does not leave."""
+        parts, edges = self._readers.components, self._steps.tocoo()
+        reader, origin = edges.coords
+        leaves = origin >= len(parts.label)
+        inside = np.where(leaves, 0, origin)
+        leaves |= parts.label[reader] != parts.label[inside]
+        return ~parts.having(np.isin(np.arange(len(parts.label)), reader[leaves]))[parts.label]
+
+    @cached_property
+    def reach(self) -> Bool[np.ndarray, "M S"]:
+        """Which sources reach a model, other than by what it will have forgotten."""
+        taken = np.where(self._held[:, None], self._begun > 0, self._ends.toarray() > 0)
+        return np.array([self._readers.reached(np.flatnonzero(models)) for models in taken.T]).T
 
     def readers_of(self, model: int) -> Bool[np.ndarray, " M"]:
         """Return which models a model reaches along the data flow that stays, itself included."""
-        return np.array(reached(self._readers, [model]))
+        return self._readers.reached([model])
 
     def weights(self) -> Float[np.ndarray, "L M S"] | None:
         """Return the weight of every real source in every model, in the end.
@@ -94,13 +100,18 @@ class BackwardWalk:
             where a source does not reach a model. None if they are not known, because data
             accumulate in closed components whose members begin with different sources.
         """
-        if self._mixed:
+        closed = [part for part in self._readers.components if self._held[part[0]]]
+        if not self._net.memory.current_only and any(
+            len(self._net.later.generations) > 1 or np.ptp(self._begun[part], axis=0).any()
+            for part in closed
+            if not self._frozen[part[0]]
+        ):
             return None
-        walk, ends, held = self.shares, self._ends, self._held
-        turns = [self._turns(part) for part in self._closed]
+        walk, ends, held = self.shares.toarray(), self._ends.toarray(), self._held
+        turns = [self._turns(part) for part in closed]
         length = math.lcm(*map(len, turns))
         weights = np.zeros((length, *ends.shape))
-        for part, turn in zip(self._closed, turns, strict=True):
+        for part, turn in zip(closed, turns, strict=True):
             weights[:, part] = np.resize(turn, (length, *turn.shape[1:]))
         own, entering = walk[np.ix_(~held, ~held)], walk[np.ix_(~held, held)]
         forced = np.zeros((len(own), ends.shape[1]))
@@ -119,7 +130,7 @@ class BackwardWalk:
         The shape is (period, n, S), with one entry if all members begin with the same weights.
         """
         begun = self._begun[part]
-        pi = stationary_distribution(self.shares[np.ix_(part, part)])
+        pi = stationary_distribution(self.shares[part][:, part].toarray())
         if not np.ptp(begun, axis=0).any():
             return begun[None]
         period, phase_of = cyclic_classes(part[0], self._readers, set(part))
@@ -147,30 +158,29 @@ def forgets(
     return result
 
 
-def _beginning(net: Network, curvature: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
+def _beginning(net: Network, curvature: Mapping[str, float]) -> tuple[np.ndarray, csr_array]:
     """Return the weights where the feeds that stay begin, (M, S), and their steps (M, M + S)."""
-    begun = _steps(net, net.first_by_reader, curvature)[:, net.size :]
-    *before, last = (_steps(net, table, curvature) for table in net.tables)
+    begun = np.zeros((net.size, len(net.source_index)))
+    begun[:, 0] = 1
+    if net.first:
+        first = net.at(0).columns(net.places)
+        begun = _steps(net, first, curvature)[:, net.size :].toarray()
+    *before, last = (_steps(net, g.columns(net.places), curvature) for g in net.later.generations)
     for steps in before:
-        begun = steps[:, : net.size] @ begun + steps[:, net.size :]
+        begun = steps[:, : net.size] @ begun + steps[:, net.size :].toarray()
     return begun, last
 
 
-def _steps(
-    net: Network, table: Sequence[Sequence[Feed]], curvature: Mapping[str, float]
-) -> np.ndarray:
+def _steps(net: Network, feeds: FeedColumns, curvature: Mapping[str, float]) -> csr_array:
     """Return the probabilities of one step, to the models and then to the sources, (M, M + S)."""
-    places = net.index | {name: net.size + s for name, s in net.source_index.items()}
-    steps = np.zeros((net.size, len(places)))
-    for i, feeds in enumerate(table):
-        for feed in feeds:
-            mass = feed.weight * feed.samples * curvature.get(feed.origin, 1.0)
-            steps[i, places[feed.origin]] += mass
-        if not steps[i].any():
-            steps[i, i] = 1.0
-    return steps / steps.sum(1, keepdims=True)
-
-
-def _leaves(steps: np.ndarray, part: list[int]) -> bool:
-    """Return whether the walk leaves a component."""
-    return bool(np.count_nonzero(steps[part]) > np.count_nonzero(steps[np.ix_(part, part)]))
+    factor = np.array([curvature.get(name, 1.0) for name in net.places]) if curvature else None
+    mass = feeds.weight * feeds.samples
+    if factor is not None:
+        mass = mass * factor[feeds.origin]
+    total = np.zeros(net.size)
+    np.add.at(total, feeds.reader, mass)
+    rest, some = np.flatnonzero(total == 0), mass > 0
+    entries = np.concatenate([mass[some] / total[feeds.reader[some]], np.ones(len(rest))])
+    reader = np.concatenate([feeds.reader[some], rest])
+    origin = np.concatenate([feeds.origin[some], rest])
+    return coo_array((entries, (reader, origin)), shape=(net.size, len(net.places))).tocsr()

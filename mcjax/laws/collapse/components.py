@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
-from mcjax.network.feed import Feed
+from mcjax.laws.collapse.adjacency import Adjacency
 from mcjax.network.network import Network
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool
 
 UNSEEN = 1e-8
 """Variance in a direction, relative to the largest, up to which a source does not show it: a model
@@ -55,13 +55,8 @@ class Graph(Protocol):
     def models(self) -> Sequence[Member]:
         """The vertices."""
 
-    @property
-    def feeds_by_reader(self) -> tuple[tuple[Feed, ...], ...]:
-        """The feeds of each vertex."""
-
-    @property
-    def source_index(self) -> dict[str, int]:
-        """Number of each real source."""
+    def sources_of(self, members: Sequence[int]) -> set[str]:
+        """Return the real sources that some vertices read."""
 
 
 @dataclass(frozen=True)
@@ -70,17 +65,17 @@ class DataFlow:
 
     Attributes
     ----------
-    feeders : list of list of int
+    feeders : Adjacency
         The models that feed each model.
-    readers : list of list of int
+    readers : Adjacency
         The models that read each model.
-    anchored : list of bool
+    anchored : ndarray of bool, shape (M,)
         Which models read real data, in the directions that are looked at.
     """
 
-    feeders: list[list[int]]
-    readers: list[list[int]]
-    anchored: list[bool]
+    feeders: Adjacency
+    readers: Adjacency
+    anchored: Bool[np.ndarray, " M"]
 
 
 def data_flow(
@@ -91,22 +86,18 @@ def data_flow(
     Models also feed those whose fits begin at their parameters: ``starts`` maps the positions of
     these to that of the model where they begin.
     """
-    feeders: list[list[int]] = [[] for _ in net.models]
-    readers: list[list[int]] = [[] for _ in net.models]
-    anchored = [False] * net.size
-    for feed in net.feeds:
-        i = net.index[feed.reader]
-        if feed.origin in net.source_index:
-            anchored[i] |= feed.origin not in blind
-        else:
-            j = net.index[feed.origin]
-            feeders[i].append(j)
-            readers[j].append(i)
-    for i, j in (starts or {}).items():
-        if feeders[i] or anchored[i]:  # a model that reads nothing takes no steps
-            feeders[i].append(j)
-            readers[j].append(i)
-    return DataFlow(feeders, readers, anchored)
+    feeds, size = net.columns, net.size
+    origin, reader = feeds.origin, feeds.reader
+    anchored = np.zeros(size, bool)
+    seen = np.array([name not in blind for name in net.source_index])
+    real = origin >= size
+    anchored[reader[real][seen[origin[real] - size]]] = True
+    origin, reader = origin[~real], reader[~real]
+    if starts:  # a model that reads nothing takes no steps
+        takes = np.bincount(reader, minlength=size).astype(bool) | anchored
+        begun = np.array([[j, i] for i, j in starts.items() if takes[i]], int).reshape(-1, 2)
+        origin, reader = np.append(origin, begun[:, 0]), np.append(reader, begun[:, 1])
+    return DataFlow(Adjacency(reader, origin, size), Adjacency(origin, reader, size), anchored)
 
 
 def blind_sources(net: Network) -> list[frozenset[str]]:
@@ -142,37 +133,8 @@ def _unseen(covariance: np.ndarray) -> np.ndarray:
     return np.asarray(vectors[:, values <= UNSEEN])
 
 
-def strong_components(readers: list[list[int]]) -> list[list[int]]:
-    """Return the strongly connected components, each before the components that it feeds.
-
-    They are found from the readers of each model, and their members are in ascending order.
-    """
-    size = len(readers)
-    starts = np.cumsum([0, *map(len, readers)])
-    columns = np.fromiter(chain.from_iterable(readers), np.int32, starts[-1])
-    graph = csr_array((np.ones(len(columns), np.int8), columns, starts), shape=(size, size))
-    count, labels = connected_components(graph, connection="strong")
-    components = np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels))[:-1])
-    order = _feeders_first(graph, labels, count)
-    return [components[k].tolist() for k in order]
-
-
-def reached(readers: list[list[int]], start: Iterable[int]) -> list[bool]:
-    """Return which models some models reach along the data flow, themselves included."""
-    waiting = list(start)
-    result = [False] * len(readers)
-    for i in waiting:
-        result[i] = True
-    while waiting:
-        for i in readers[waiting.pop()]:
-            if not result[i]:
-                result[i] = True
-                waiting.append(i)
-    return result
-
-
 def cyclic_classes(
-    root: int, readers: list[list[int]], inside: set[int]
+    root: int, readers: Sequence[list[int]], inside: set[int]
 ) -> tuple[int, dict[int, int]]:
     """Return the period of a component, and the phase of each member relative to the root.
 
@@ -192,20 +154,3 @@ def cyclic_classes(
                 queue.append(i)
             period = math.gcd(period, depth[j] + 1 - depth[i])
     return period, {i: d % period for i, d in depth.items()}
-
-
-def _feeders_first(graph: csr_array, labels: np.ndarray, count: int) -> list[int]:
-    """Return the components in an order in which feeders come before readers."""
-    origins = np.repeat(labels, np.diff(graph.indptr)).astype(np.int64)
-    codes = np.unique(origins * count + labels[graph.indices])
-    between = np.stack(np.divmod(codes, count))
-    between = between[:, between[0] != between[1]]
-    waits = np.bincount(between[1], minlength=count).tolist()
-    readers = np.split(between[1], np.cumsum(np.bincount(between[0], minlength=count))[:-1])
-    order = [k for k in range(count) if not waits[k]]
-    for k in order:
-        for reader in readers[k].tolist():
-            waits[reader] -= 1
-            if not waits[reader]:
-                order.append(reader)  # the loop goes on with what it finds
-    return order

@@ -30,11 +30,12 @@ rests, then b reads a while a rests. The origin is closed, and each estimate is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
 
+from mcjax.laws.collapse.adjacency import Adjacency
 from mcjax.laws.collapse.components import DataFlow, Member, Vertex, blind_sources
 from mcjax.laws.collapse.origins import CollapseOrigin, origins_in
 from mcjax.network.drawn import Drawn
@@ -108,8 +109,7 @@ class Lift:
         """Return the data flow, with real data from other sources than those in ``blind``."""
         size, index = self.net.size, self.net.index
         feeders: list[list[int]] = []
-        readers: list[list[int]] = [[] for _ in self.models]
-        anchored = []
+        anchored = np.zeros(len(self.models), bool)
         for v, feeds in enumerate(self.feeds_by_reader):
             real = {feed.origin for feed in feeds if feed.origin in self.source_index}
             read = {index[feed.origin] for feed in feeds if feed.origin in index}
@@ -117,10 +117,14 @@ class Lift:
                 read.add(v % size)
             before = (z * size for z in self.previous[v // size])
             feeders.append(sorted({first + j for first in before for j in read}))
-            anchored.append(not real <= blind)
-            for j in feeders[-1]:
-                readers[j].append(v)
-        return DataFlow(feeders, readers, anchored)
+            anchored[v] = not real <= blind
+        lists = Adjacency.of(feeders)
+        return DataFlow(lists, Adjacency(lists.ends, lists.origins, len(lists)), anchored)
+
+    def sources_of(self, members: Sequence[int]) -> set[str]:
+        """Return the real sources that some vertices read."""
+        read = {feed.origin for v in members for feed in self.feeds_by_reader[v]}
+        return read.intersection(self.source_index)
 
     @cached_property
     def origins(self) -> tuple[CollapseOrigin, ...]:

@@ -42,7 +42,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
 
 from mcjax.laws.collapse.components import (
     DataFlow,
@@ -51,10 +53,11 @@ from mcjax.laws.collapse.components import (
     blind_sources,
     cyclic_classes,
     data_flow,
-    reached,
-    strong_components,
 )
 from mcjax.network.network import Network
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool
 
 Clause = Literal["closed", "self-loop", "period"]
 CLAUSES: tuple[Clause, ...] = get_args(Clause)
@@ -132,35 +135,35 @@ def origins_in(
 
 def _origins_in(graph: Graph, flow: DataFlow, without: Clause | None) -> list[CollapseOrigin]:
     """Return the collapse origins in one direction."""
+    parts, readers = flow.readers.components, flow.readers
+    inside = parts.label[readers.origins] == parts.label[readers.ends]
+    cyclic, fed = np.zeros(len(parts), bool), np.zeros(len(parts), bool)
+    cyclic[parts.label[readers.ends[inside]]] = True
+    fed[parts.label[readers.ends[~inside]]] = without != "closed"
+    if without == "self-loop":
+        cyclic[parts.sizes == 1] = False
     origins = []
-    for members in strong_components(flow.readers):
-        inside = set(members)
-        feeders = [j for i in members for j in flow.feeders[i]]
-        closed = inside.issuperset(feeders) or without == "closed"
-        cyclic = not inside.isdisjoint(feeders)
-        if without == "self-loop" and len(members) == 1:
-            cyclic = False
-        if cyclic and closed and not any(flow.anchored[i] for i in members):
-            origin = origin_at(graph, flow, members)
-            if without == "period":
-                origin = replace(origin, period=1, phases=(0,) * len(members))
-            origins.append(origin)
+    for k in np.flatnonzero(cyclic & ~fed & ~parts.having(flow.anchored)).tolist():
+        origin = origin_at(graph, flow, parts[k])
+        if without == "period":
+            origin = replace(origin, period=1, phases=(0,) * len(origin.indices))
+        origins.append(origin)
     return origins
 
 
 def origin_at(graph: Graph, flow: DataFlow, members: list[int]) -> CollapseOrigin:
     """Return a strongly connected component, given by its positions, as a collapse origin."""
     period, phase = cyclic_classes(members[0], flow.readers, set(members))
-    read = {feed.origin for i in members for feed in graph.feeds_by_reader[i]}
+    read = graph.sources_of(members)
     return CollapseOrigin(
         members=tuple(graph.models[i] for i in members),
         period=period,
         indices=tuple(members),
         phases=tuple(phase[i] for i in members),
-        blind=tuple(sorted(read.intersection(graph.source_index))),
+        blind=tuple(sorted(read)),
     )
 
 
-def collapsing(flow: DataFlow, origins: tuple[CollapseOrigin, ...]) -> list[bool]:
+def collapsing(flow: DataFlow, origins: tuple[CollapseOrigin, ...]) -> Bool[np.ndarray, " M"]:
     """Return which models collapse: those that an origin reaches, its members included."""
-    return reached(flow.readers, (i for origin in origins for i in origin.indices))
+    return flow.readers.reached(i for origin in origins for i in origin.indices)

@@ -42,7 +42,7 @@ def collapse_rates(
     flow: DataFlow, origins: tuple[CollapseOrigin, ...], system: LinearSystem
 ) -> CollapseRates:
     """Return the rates of a network from its collapse origins and its system with H = V = 1."""
-    collapses = np.array(collapsing(flow, origins))
+    collapses = collapsing(flow, origins)
     slopes = growth(system, origins)[:, 0, 0]
     limits = np.diagonal(limit(system, ~collapses))
     return CollapseRates(
@@ -139,4 +139,4 @@ def rates_without(net: Network, without: Clause | None = None) -> CollapseRates:
             return collapse_rates(flow, origins, linear_system(net, UNIT))
         except np.linalg.LinAlgError:
             nothing = np.full(net.size, np.nan)
-            return CollapseRates(np.array(collapsing(flow, origins)), nothing, nothing)
+            return CollapseRates(collapsing(flow, origins), nothing, nothing)

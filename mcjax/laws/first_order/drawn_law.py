@@ -77,7 +77,7 @@ def _long_run(net: Network, information: Information) -> tuple[np.ndarray, np.nd
     )
     if not same or lift.phases * net.size**2 > MOST_ENTRIES:
         return nothing, nothing
-    rows = np.array(collapsing(lift.flow(), lift.origins)).reshape(lift.phases, net.size)
+    rows = collapsing(lift.flow(), lift.origins).reshape(lift.phases, net.size)
     system = drawn_system(net, UNIT)
     rates = drawn_rates(system, reads_real(net), rows)
     unit = float(np.trace(np.linalg.inv(hessian)))

@@ -298,7 +298,7 @@ def _long_run(system: LinearSystem, condition: Condition) -> tuple[np.ndarray, n
     if not net.plain:  # a real source may leave directions unseen
         return spectral_growth(system, net)
     origins = collapse_origins(net)
-    stable = ~np.array(collapsing(data_flow(net), origins))
+    stable = ~collapsing(data_flow(net), origins)
     return np.trace(growth(system, origins), axis1=1, axis2=2), stable
 
 

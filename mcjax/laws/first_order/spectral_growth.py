@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcjax.laws.collapse.components import DataFlow, data_flow, reached, strong_components
+from mcjax.laws.collapse.components import DataFlow, data_flow
 from mcjax.laws.collapse.radius import component_radii, exploding
 from mcjax.laws.first_order.growing_samples import NEAR_UNIT, unit_projectors
 from mcjax.laws.first_order.linear_system import LinearSystem
@@ -68,8 +68,8 @@ def _growing(
     own: noises of models, and so slopes, may differ by many orders of magnitude.
     """
     grows = np.zeros(len(slopes), bool)
-    for part in strong_components(flow.readers):
-        most, heard = slopes[part].max(), noise[reached(flow.feeders, part)].max()
+    for part in flow.readers.components:
+        most, heard = slopes[part].max(), noise[flow.feeders.reached(part)].max()
         if most > NEAR_UNIT * heard:
-            grows |= np.array(reached(flow.readers, part)) & (slopes > NEAR_UNIT * most)
+            grows |= flow.readers.reached(part) & (slopes > NEAR_UNIT * most)
     return grows

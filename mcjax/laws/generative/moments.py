@@ -75,7 +75,7 @@ class Generative:
         c = moments(means, generations, loss)
         size = float(np.trace(variance))
         origins = collapse_origins(net)
-        stable = ~np.array(collapsing(data_flow(net), origins))
+        stable = ~collapsing(data_flow(net), origins)
         slopes = np.full(net.size, np.nan)
         if not loss and net.memory.current_only:
             slopes = np.where(stable, np.nan, growth(means.system, origins)[:, 0, 0] * size)

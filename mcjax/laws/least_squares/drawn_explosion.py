@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mcjax.laws.collapse.components import DataFlow, strong_components
+from mcjax.laws.collapse.components import DataFlow
 from mcjax.laws.collapse.lift import Lift
 from mcjax.laws.least_squares.explosion import ROUNDING
 from mcjax.laws.least_squares.second_moments import SecondMomentMap, second_moment_map
@@ -84,7 +84,7 @@ def drawn_explosion(
     count, size = len(flow.feeders), lift.net.size
     found = DrawnExplosion(np.zeros(count), np.zeros(count, bool), {})
     closed = {i for origin in lift.origins for i in origin.indices}
-    for component in strong_components(flow.readers):  # feeders before readers
+    for component in flow.readers.components:  # feeders before readers
         members = np.array(component)
         if len(members) > 1 or component[0] in flow.feeders[component[0]]:
             marks = np.zeros((lift.phases, size), bool)

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcjax.laws.collapse.components import DataFlow, data_flow, strong_components
+from mcjax.laws.collapse.components import DataFlow, data_flow
 from mcjax.laws.collapse.origins import CollapseOrigin, collapse_origins, collapsing
 from mcjax.laws.least_squares.second_moments import SecondMomentMap
 from mcjax.network.network import Network
@@ -71,7 +71,7 @@ def long_run(step: SecondMomentMap, net: Network, initial: Float[np.ndarray, " M
     flow = data_flow(net)
     origins = collapse_origins(net, flow)
     radius, explodes = explosion(step, flow, origins)
-    collapses = np.array(collapsing(flow, origins)) & ~explodes
+    collapses = collapsing(flow, origins) & ~explodes
     growth = np.full(net.size, np.nan)
     growth[explodes] = np.inf
     slopes = _slopes(step, origins, collapses)
@@ -89,7 +89,7 @@ def explosion(
     closed = {i for origin in origins for i in origin.indices}
     radius = np.zeros(len(flow.feeders))
     explodes = np.zeros(len(flow.feeders), bool)
-    for component in strong_components(flow.readers):  # feeders before readers
+    for component in flow.readers.components:  # feeders before readers
         members = np.array(component)
         if len(component) > 1 or component[0] in flow.feeders[component[0]]:
             radius[members] = spectral_radius(step.restricted(members))

@@ -269,7 +269,7 @@ def _stable(condition: Condition) -> Bool[np.ndarray, " M"] | None:
     if net.later.lasting is None:
         return None
     settled = net.settled
-    stable = ~np.array(collapsing(data_flow(settled), collapse_origins(settled)))
+    stable = ~collapsing(data_flow(settled), collapse_origins(settled))
     return stable if stable.any() else None
 
 

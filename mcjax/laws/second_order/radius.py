@@ -23,7 +23,7 @@ from jaxtyping import Float
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
 from mcjax.estimators.penalty import Firth
-from mcjax.laws.collapse.components import data_flow, strong_components
+from mcjax.laws.collapse.components import data_flow
 from mcjax.laws.second_order.moments import axis_of, expansions, generations_of, tensors_of
 from mcjax.laws.second_order.row_tensors import grid_for, noise_axes
 from mcjax.laws.second_order.step import Layout, Step, step_of
@@ -53,7 +53,7 @@ def radii_of(condition: Condition) -> Radii | None:
         steps.append(step_of(read.samples[read.order[-1]], tensors, layout, firth))
     radii = [
         [_radius(steps, p, members, moved) for moved in (carried, corrected)]
-        for members in strong_components(data_flow(net.settled).readers)
+        for members in data_flow(net.settled).readers.components
     ]
     return Radii(*np.max(radii, axis=0).tolist())
 
