@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from mcjax.design.allocation import Risk
 from mcjax.design.robust import ROBUST
 from mcjax.diagnosis.cures import flips

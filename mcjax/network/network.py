@@ -163,7 +163,7 @@ class Network(Summarised):
 
     @cached_property
     def places(self) -> dict[str, int]:
-        """Position of each model, and M + s of real source s, by name."""
+        """Where each model is, and M + s for real source s, by name."""
         return self.index | {name: self.size + s for name, s in self.source_index.items()}
 
     @cached_property
