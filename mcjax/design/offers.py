@@ -16,7 +16,7 @@ import networkx
 
 from mcjax.diagnosis.cures import Edge
 from mcjax.errors import InputError
-from mcjax.laws.collapse.components import data_flow, reached, strong_components
+from mcjax.laws.collapse.components import data_flow
 from mcjax.network.network import Network
 
 ROOT = -1
@@ -72,9 +72,9 @@ def cheapest_cure(
         If all offers together are not enough.
     """
     flow = data_flow(net)
-    safe = reached(flow.readers, anchored)
+    safe = flow.readers.reached(anchored)
     place = {i: ROOT for i, known in enumerate(safe) if known}
-    for k, members in enumerate(strong_components(flow.readers)):
+    for k, members in enumerate(flow.readers.components):
         place.update((i, k) for i in members if not safe[i])
     best: dict[tuple[int, int], Offer | None] = {}  # None: a feed of the network
     for offer in sorted(offers, key=lambda offer: (offer.price, net.index[offer.reader])):

@@ -27,7 +27,8 @@ from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 from mcjax.design.offers import Offer, cheapest_cure, none_left
-from mcjax.laws.collapse.components import DataFlow, data_flow, reached, strong_components
+from mcjax.laws.collapse.adjacency import Adjacency
+from mcjax.laws.collapse.components import DataFlow, data_flow
 from mcjax.network.network import Network
 
 
@@ -106,10 +107,10 @@ class AddedFeeds(Robustness):
     def lacks(self, net: Network, sealed: frozenset[int]) -> list[Lack]:
         """Return the components that only models without real data feed, which need a real feed."""
         flow = data_flow(net)
-        safe = reached(flow.readers, _anchors(flow, sealed))
+        safe = flow.readers.reached(_anchors(flow, sealed))
         closed = (
             members
-            for members in map(frozenset, strong_components(flow.readers))
+            for members in map(frozenset, flow.readers.components)
             if all(members.issuperset(flow.feeders[i]) for i in members)
         )
         return [Lack(members, 1) for members in closed if not all(safe[i] for i in members)]
@@ -137,7 +138,7 @@ class LostRealFeed(Robustness):
         """Return the cycles that no other models feed, and that read fewer than two real feeds."""
         flow, real = data_flow(net), _real_feeds(net)
         found = []
-        for members in map(frozenset, strong_components(flow.readers)):
+        for members in map(frozenset, flow.readers.components):
             feeders = [j for i in members for j in flow.feeders[i]]
             missing = 2 - sum(len(real[i]) for i in members)
             if feeders and members.issuperset(feeders) and missing > 0:
@@ -219,7 +220,7 @@ def _sources(
     for i in order:
         for j in left if i == start else feeders[i]:
             readers[place[j]].append(place[i])
-    components = [frozenset(order[k] for k in part) for part in strong_components(readers)]
+    components = [frozenset(order[k] for k in part) for part in Adjacency.of(readers).components]
     return [
         members
         for members in components
