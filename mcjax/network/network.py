@@ -186,7 +186,7 @@ class Network(Summarised):
 
     @cached_property
     def _real_feeds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Readers and origins of the feeds that stay from real sources, by readers."""
+        """The readers and origins of the feeds that stay from real sources, by readers."""
         real = np.flatnonzero(self.columns.origin >= self.size)
         real = real[np.argsort(self.columns.reader[real], kind="stable")]
         return self.columns.reader[real], self.columns.origin[real]
