@@ -6,6 +6,7 @@ from mcjax.design.aims import Aim
 from mcjax.diagnosis.long_run import Facts, alike
 from mcjax.errors import InputError
 from mcjax.network.network import Network
+from mcjax.network.unknown import check_known
 
 
 def check_network(net: Network, facts: Facts, aim: Aim) -> None:
@@ -20,6 +21,7 @@ def check_network(net: Network, facts: Facts, aim: Aim) -> None:
     aim : Aim
         What is made small.
     """
+    check_known(net)
     if net.size > aim.most:
         problem = f"are {net.size:,}, and such a design takes at most {aim.most:,}"
         raise InputError("network.models", f"{problem}; give {aim.remedy}")

@@ -25,6 +25,7 @@ from mcjax.diagnosis.fine_tuning import EXACT
 from mcjax.diagnosis.graph import paths, reaching
 from mcjax.diagnosis.long_run import Facts, alike, facts_of, whole_samples
 from mcjax.diagnosis.schedules import OWN_COVARIATES, diagnose_schedule
+from mcjax.diagnosis.unknown import Case, diagnose_cases
 from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict
 from mcjax.errors import InputError
 from mcjax.laws.collapse.components import data_flow
@@ -67,8 +68,8 @@ def diagnose(
     net : Network or Condition
         The network. If its feeds change with time, those that stay count; if they take turns for
         ever, every model has a verdict for each phase; if they are drawn, one for each network.
-        With a condition, the model is known as
-        well, and the other arguments have no meaning.
+        Data from ``unknown`` are taken as real and as synthetic, and verdicts that depend on it say
+        so. With a condition, the model is known as well, and the other arguments have no meaning.
     parameters : int, optional
         Number of parameters p, if the models are linear regressions. The diagnosis then includes
         the exact law at the network's sample counts.
@@ -103,13 +104,13 @@ def diagnose(
     if parameters is None:
         if covariance is not None:
             raise InputError("parameters", "is missing, and covariance is given; give both")
-        return _diagnosis(net, Facts())
+        return _in_each_case(net, Facts())
     check_between("parameters", parameters, 1, MOST_PARAMETERS)
     if not 0 < sigma < np.inf:
         raise InputError("sigma", f"is {sigma!r}; give a positive number")
     if covariance is not None:
         covariance = read_covariance(covariance, parameters)
-    return _diagnosis(net, Facts(Regression(parameters, covariance=covariance, sigma=sigma)))
+    return _in_each_case(net, Facts(Regression(parameters, covariance=covariance, sigma=sigma)))
 
 
 @checked
@@ -134,9 +135,19 @@ def diagnose_file(path: Path, tell: Callable[[str], object] | None = None) -> Di
     if tell is not None:
         tell(found.note)
     if found.differs and found.modelled:
-        return diagnose(load_condition(path))
+        return diagnose_cases(found.network, lambda case: diagnose(load_condition(path, case)))
     facts = Facts(found.regression, differs=found.differs, steps=found.steps)
-    return _diagnosis(found.network, facts)
+    return _in_each_case(found.network, facts)
+
+
+def _in_each_case(net: Network, facts: Facts) -> Diagnosis:
+    """Return the diagnosis of a network, which may read unknown data."""
+
+    def examine(case: Case) -> Diagnosis:
+        supposed = case(net)
+        return _diagnosis(supposed, facts.fitting(supposed))
+
+    return diagnose_cases(net, examine)
 
 
 def _diagnosis(net: Network, facts: Facts) -> Diagnosis:

@@ -79,6 +79,14 @@ class Facts(NamedTuple):
         """Whether all fits go to the minimum."""
         return not self.steps and (self.condition is None or self.condition.minimises)
 
+    def fitting(self, net: Network) -> Facts:
+        """Return the facts for a network with more models at the end, of usual covariates."""
+        known = self.regression
+        if known is None or known.own is None or known.covariance is None:
+            return self
+        more = np.tile(known.covariance, (net.size - len(known.own), 1, 1))
+        return self._replace(regression=known._replace(own=np.concatenate([known.own, more])))
+
     @property
     def theta(self) -> Float[np.ndarray, " p"] | None:
         """The truth, shape (p,)."""

@@ -37,6 +37,21 @@ class PhaseVerdict(NamedTuple):
     limit: float | None
 
 
+class Deciding(NamedTuple):
+    """A feed of unknown data that alone decides whether a model collapses.
+
+    Attributes
+    ----------
+    reader : str
+        The model that reads it.
+    share : float
+        Its share of the rows that this model fits.
+    """
+
+    reader: str
+    share: float
+
+
 @dataclass(frozen=True)
 class ModelVerdict:
     """The verdict on one model; if feeds come and go, that of its worst phase.
@@ -76,6 +91,13 @@ class ModelVerdict:
         Whether the model has no feeds in the long run, and so keeps its estimate.
     phases : tuple of PhaseVerdict
         The verdict on each phase, if feeds come and go, or in each network that is drawn.
+    certain : bool
+        Whether the verdict is the same wherever unknown data come from. Growth and limit are then
+        those of the worst case. Otherwise ``noise`` is None if that is what depends on them, and
+        other numbers are those of the best case.
+    deciding : Deciding or None
+        The smallest feed of unknown data that alone decides whether noise accumulates in the model;
+        None where nothing unknown decides, or readers keep a selection.
     """
 
     noise: bool | None
@@ -90,6 +112,8 @@ class ModelVerdict:
     path: tuple[Member, ...]
     frozen: bool
     phases: tuple[PhaseVerdict, ...] = ()
+    certain: bool = True
+    deciding: Deciding | None = None
 
     @property
     def fate(self) -> tuple[str, str]:
@@ -98,7 +122,7 @@ class ModelVerdict:
         if self.explodes:
             return "collapses", "; ".join(filter(None, ("errors explode", forgets)))
         if self.noise is None:
-            return "not known", forgets
+            return "not known" if self.certain else "depends on unknown data", forgets
         rate = f"{number(self.growth)} per generation" if self.noise else ""
         limit = "" if self.noise else f"{number(self.limit)} in the limit"
         told = "; ".join(filter(None, (rate, limit, forgets)))
@@ -144,6 +168,9 @@ class Diagnosis(Summarised):
         Whether ``flips`` were looked for.
     note : str
         Of models whose fits take steps from a start: by what verdicts are; empty for others.
+    worst_case, best_case : Diagnosis or None
+        If the network reads data of unknown origin, its diagnosis if they come from a closed loop,
+        and if they are real; see :mod:`mcjax.network.unknown`.
 
     Examples
     --------
@@ -166,14 +193,18 @@ class Diagnosis(Summarised):
     in_any_order: bool = False
     flips_sought: bool = False
     note: str = ""
+    worst_case: Diagnosis | None = None
+    best_case: Diagnosis | None = None
 
     def _summary(self) -> Summary:
         doomed = sum(verdict.collapses is True for verdict in self.models.values())
-        unknown = sum(verdict.collapses is None for verdict in self.models.values())
+        unknown = sum(v.collapses is None and v.certain for v in self.models.values())
+        depends = sum(v.collapses is None and not v.certain for v in self.models.values())
         title = f"Diagnosis: {doomed:,} of {how_many(len(self.models), 'model')} collapse"
         if doomed == 1:
             title += "s"
         title += f", {unknown:,} unknown" if unknown else ""
+        title += f", of {depends:,} it depends on unknown data" if depends else ""
         if self.repairs:
             cure = (f"{origin} -> {reader}" for origin, reader in self.repairs)
             title += f"; smallest cure: {few(cure, len(self.repairs))}"
@@ -186,33 +217,23 @@ class Diagnosis(Summarised):
         found = {verdict.collapses for verdict in self.models.values()}
         return True if True in found else None if None in found else False
 
+    @property
+    def certain(self) -> bool:
+        """Whether all verdicts are the same wherever unknown data come from."""
+        return all(verdict.certain for verdict in self.models.values())
+
     def to_json(self) -> dict[str, Any]:
         """Return the diagnosis as plain data, in which a number that is not finite is None."""
-        exact = self.finite_sample
+        exact, cases = self.finite_sample, self._cases_json()
         if isinstance(exact, str):
             finite: dict[str, Any] | None = {"inapplicable": exact}
         else:
             finite = None if exact is None else exact.to_json()
         return {
             "collapses": self.collapses,
-            "models": {
-                name: {
-                    "collapses": verdict.collapses,
-                    "noise": verdict.noise,
-                    "forgets": verdict.forgets,
-                    "explodes": verdict.explodes,
-                    "radius": _finite(verdict.radius),
-                    "growth": _finite(verdict.growth),
-                    "limit": _finite(verdict.limit),
-                    "sources": [_plain(members) for members in verdict.sources],
-                    "anchors": [anchor._asdict() for anchor in verdict.anchors],
-                    "explosions": [list(members) for members in verdict.explosions],
-                    "path": _plain(verdict.path),
-                    "frozen": verdict.frozen,
-                    **_phases(verdict),
-                }
-                for name, verdict in self.models.items()
-            },
+            "certain": self.certain,
+            "models": {name: _with_cases(name, v, cases) for name, v in self.models.items()},
+            **cases,
             "unstable_sources": [
                 {
                     "members": _plain(origin.members),
@@ -238,6 +259,46 @@ class Diagnosis(Summarised):
             "drawn": self.drawn,
             "in_any_order": self.in_any_order,
         }
+
+    def _cases_json(self) -> dict[str, dict[str, Any]]:
+        """Return the verdicts on all models in the worst and the best case, if they differ."""
+        cases = {"worst_case": self.worst_case, "best_case": self.best_case}
+        return {
+            name: {model: _verdict_json(v) for model, v in case.models.items()}
+            for name, case in cases.items()
+            if case is not None and not self.certain
+        }
+
+
+def _with_cases(
+    name: str, verdict: ModelVerdict, cases: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the verdict on a model, with that of each case where it depends on them."""
+    found = _verdict_json(verdict) | {"certain": verdict.certain}
+    if verdict.deciding is not None:
+        found["deciding"] = verdict.deciding._asdict()
+    if verdict.certain:
+        return found
+    return found | {case: models[name] for case, models in cases.items()}
+
+
+def _verdict_json(verdict: ModelVerdict) -> dict[str, Any]:
+    """Return the verdict on a model as plain data."""
+    return {
+        "collapses": verdict.collapses,
+        "noise": verdict.noise,
+        "forgets": verdict.forgets,
+        "explodes": verdict.explodes,
+        "radius": _finite(verdict.radius),
+        "growth": _finite(verdict.growth),
+        "limit": _finite(verdict.limit),
+        "sources": [_plain(members) for members in verdict.sources],
+        "anchors": [anchor._asdict() for anchor in verdict.anchors],
+        "explosions": [list(members) for members in verdict.explosions],
+        "path": _plain(verdict.path),
+        "frozen": verdict.frozen,
+        **_phases(verdict),
+    }
 
 
 def _plain(members: tuple[Member, ...]) -> list[Any]:

@@ -18,7 +18,7 @@ from mcjax.network.checks import (
     check_ends,
 )
 from mcjax.network.drawn import FIELD, PATHS_ALONE, Paths
-from mcjax.network.feed import REAL, Feed
+from mcjax.network.feed import REAL, UNKNOWN, Feed
 from mcjax.network.memory import Memory, MemoryName
 from mcjax.network.merging import Weighted, added_up
 from mcjax.network.network import Network
@@ -30,6 +30,7 @@ from mcjax.network.source import RealData, Source
 from mcjax.network.timeline import Generation, Growing, Timeline
 from mcjax.numbers import whole
 
+UNKNOWN_SOURCE = Source(UNKNOWN, real="fresh")
 FeedLike = (
     Feed
     | tuple[str, str, int | None]
@@ -115,6 +116,10 @@ def build_network(
         raise InputError("network.models", f"is {models!r}; give names, or a whole number")
     growth = read("network.growth", growth, float)
     own = tuple(sources)
+    for field, given_names in (("models", names), ("sources", tuple(s.name for s in own))):
+        if UNKNOWN in given_names:
+            problem = f"names {UNKNOWN!r}, which stands for data of unknown origin; rename it"
+            raise InputError(f"network.{field}", problem)
     counts = {source.name: source.samples for source in own}
     begun = [_first(feed, counts, k) for k, feed in enumerate(first)]
     fitted = _fitted(rows, names)
@@ -124,10 +129,14 @@ def build_network(
     if isinstance(feeds, Timeline):
         if growth:
             raise InputError("network.growth", "is for feeds without a timeline; leave it out")
+        if any(map(_brings_unknown, feeds.generations)):
+            own = (*own, UNKNOWN_SOURCE)
         later = feeds
     else:
         given = [_weighted(feed, "network.feeds", counts) for feed in feeds]
         given = _without_shares(given, "network.feeds", fitted)
+        if any(feed.origin == UNKNOWN for feed, _ in given):
+            own = (*own, UNKNOWN_SOURCE)
         later = _timeline(given, growth, (names, own), paths)
     own_rows: dict[str, int] = {}
     for feed in beginning:
@@ -156,6 +165,13 @@ def build_network(
             sources=own,
             first=beginning,
         )
+
+
+def _brings_unknown(generation: Generation) -> bool:
+    """Return whether some feed brings data of unknown origin."""
+    if generation.given is not None:
+        return UNKNOWN in generation.given.names
+    return any(feed.origin == UNKNOWN for feed in generation.feeds)
 
 
 def _fitted(rows: int | Mapping[str, int] | None, names: Sequence[str]) -> dict[str, int]:
@@ -232,6 +248,9 @@ def _timeline(
 
 def _first(feed: FeedLike, counts: Mapping[str, int | None], k: int) -> Weighted:
     only, weights = _weighted(feed, "network.first", counts)
+    if only.origin == UNKNOWN:
+        problem = f"is {UNKNOWN!r}, and generation 0 has real data alone; name a real source"
+        raise InputError(f"network.first[{k}].from", problem)
     if len(weights) > 1:
         raise InputError("network.first", "has a weight by generation, and is of one; give one")
     if only.scheduled or only.random:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network.columns import FeedColumns
-from mcjax.network.feed import REAL, Feed
+from mcjax.network.feed import REAL, UNKNOWN, Feed
 from mcjax.network.source import RealData
 from mcjax.numbers import MOST
 
@@ -123,6 +123,9 @@ def check_ends(field: str, feed: Feed, models: Collection[str], sources: Collect
     for end, name in (("from", feed.origin), ("to", feed.reader)):
         if end == "to" and name == REAL:
             raise InputError(f"{field}.to", f"is {REAL!r}: nothing can feed the real source")
+        if end == "to" and name == UNKNOWN and name not in models:
+            problem = f"is {UNKNOWN!r}: nothing can feed data of unknown origin"
+            raise InputError(f"{field}.to", problem)
         if end == "to" and name in sources:
             raise InputError(f"{field}.to", f"is {name!r}: nothing can feed a real source")
         if name not in models and name not in sources:
@@ -166,6 +169,9 @@ def _check_spelling(field: str, name: str) -> None:
         raise InputError(
             field, f"has {name!r}, but the real source is {REAL!r}; spell it so, or rename this"
         )
+    if name != UNKNOWN and name.strip().casefold() == UNKNOWN:
+        problem = f"has {name!r}, but data of unknown origin are {UNKNOWN!r}"
+        raise InputError(field, f"{problem}; spell it so, or rename this")
     if not name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in name):
         raise InputError(field, f"has {name!r}, which is not text; rename it")
 

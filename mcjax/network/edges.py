@@ -17,7 +17,7 @@ import numpy as np
 from mcjax.errors import InputError
 from mcjax.network.checks import check_count, check_weight
 from mcjax.network.columns import FeedColumns
-from mcjax.network.feed import REAL, Feed
+from mcjax.network.feed import REAL, UNKNOWN, Feed
 from mcjax.network.shares import counted
 from mcjax.numbers import MOST, how_many, in_text, plain, whole
 
@@ -78,7 +78,8 @@ class EdgeFeeds:
         """Return the feeds as arrays, added up; None if more has to be said of them."""
         if self.times or not self.samples:
             return None
-        places = {name: k for k, name in enumerate((*models, REAL))}
+        sources = (REAL, UNKNOWN) if UNKNOWN in self.origins else (REAL,)
+        places = {name: k for k, name in enumerate((*models, *sources))}
         feeds = FeedColumns(
             tuple(places),
             np.fromiter(map(places.__getitem__, self.origins), np.int64, len(self.origins)),
@@ -86,7 +87,7 @@ class EdgeFeeds:
             np.array(self.samples, np.int64),
             np.array(self.weights, float),
         )
-        return None if (feeds.reader == len(models)).any() else feeds.added_up()
+        return None if (feeds.reader >= len(models)).any() else feeds.added_up()
 
 
 def read_edges(

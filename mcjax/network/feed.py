@@ -13,6 +13,8 @@ from mcjax.numbers import plain, whole
 
 REAL = "real"
 """The name of the real source: data from the true distribution."""
+UNKNOWN = "unknown"
+"""The name of the source of data of which nobody knows where they come from."""
 
 
 @explained

@@ -1,11 +1,11 @@
 """Networks from networkx graphs, and from graph files.
 
-Edges are feeds, see :mod:`mcjax.network.edges`. A node named ``real`` is the real source; a node
-attribute ``rows`` gives the rows that a model fits, of which edges may have shares. A node
-attribute ``initial`` overrides the default (the number of samples the model reads a generation, or
-100 for one that reads nothing). The name of a node is its attribute ``label`` or ``name``, or else
-its id. One of the two that repeats the id of every node, which is how networkx fills it in, holds
-no names.
+Edges are feeds, see :mod:`mcjax.network.edges`. A node named ``real`` is the real source, and one
+named ``unknown`` the source of data of which nobody knows the origin. A node attribute ``rows``
+gives the rows that a model fits, of which edges may have shares. A node attribute ``initial``
+overrides the default (the number of samples the model reads a generation, or 100 for one that reads
+nothing). The name of a node is its attribute ``label`` or ``name``, or else its id. One of the two
+that repeats the id of every node, which is how networkx fills it in, holds no names.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mcjax.errors import InputError
 from mcjax.network.build import build_network
 from mcjax.network.checks import Draws, check_count
 from mcjax.network.edges import DEFAULT_SAMPLES, EdgeFeeds, check_names, read_edges
-from mcjax.network.feed import REAL
+from mcjax.network.feed import REAL, UNKNOWN
 from mcjax.network.formats import read_format
 from mcjax.network.network import Network
 from mcjax.network.source import RealData, renewed
@@ -28,6 +28,8 @@ from mcjax.numbers import in_text, whole
 if TYPE_CHECKING:
     import networkx as nx
 
+SOURCES = (REAL, UNKNOWN)
+"""Names of nodes that are no models."""
 NAMING = ("label", "name")
 """Attributes of nodes that may hold their names."""
 EMPTY = (None, "")
@@ -88,7 +90,7 @@ def network_of_graph(
     edge_default, node_default = (graph.graph.get(f"{k}_default", {}) for k in ("edge", "node"))
     attributes = {node: {**node_default, **data} for node, data in graph.nodes(data=True)}
     names = _names(attributes)
-    models = [name for name in names.values() if name != REAL]
+    models = [name for name in names.values() if name not in SOURCES]
     edges = (
         (names[j], names[i], {**edge_default, **data} if edge_default else data)
         for j, i, data in graph.edges(data=True)
@@ -157,7 +159,7 @@ def _initial(
     initial = {name: reads[name] or DEFAULT_SAMPLES for name in models}
     begun = len(initial)
     for node, data in attributes.items():
-        if names[node] == REAL:
+        if names[node] in SOURCES:
             continue
         field = f"node {names[node]!r}"
         check_names(data, ("initial",), field)

@@ -21,7 +21,7 @@ from mcjax.calls import explained
 from mcjax.errors import InputError
 from mcjax.network.checks import Draws, check_network, published
 from mcjax.network.columns import FeedColumns
-from mcjax.network.feed import REAL, Feed, by_reader
+from mcjax.network.feed import REAL, UNKNOWN, Feed, by_reader
 from mcjax.network.memory import Memory, Replace
 from mcjax.network.registry import read_memory
 from mcjax.network.source import RealData, Source, renewed
@@ -255,6 +255,11 @@ class Network(Summarised):
         some = (g.feeds for g in self.later.generations if g.given is None)  # columns have none
         feeds = chain(self.first, *some)
         return tuple(dict.fromkeys(feed.keep for feed in feeds if feed.keep is not None))
+
+    @property
+    def reads_unknown(self) -> bool:
+        """Whether it reads data of which nobody knows where they come from."""
+        return UNKNOWN in self.source_index
 
     @property
     def shares_draws(self) -> bool:

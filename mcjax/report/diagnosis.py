@@ -12,6 +12,7 @@ from mcjax.diagnosis.explosion import FiniteSample
 from mcjax.laws.collapse.components import Member
 from mcjax.laws.least_squares.explosion import ROUNDING
 from mcjax.numbers import how_many
+from mcjax.report.unknown import in_each_case, show_what_depends
 from mcjax.text import number, shown
 
 MOST_LISTED = 12
@@ -21,7 +22,8 @@ MOST_LISTED = 12
 def show_diagnosis(diagnosis: Diagnosis) -> None:
     """Print verdict, where failures begin, every model's fate, cures and dangers."""
     doomed = [name for name, verdict in diagnosis.models.items() if verdict.collapses]
-    unknown = [name for name, verdict in diagnosis.models.items() if verdict.collapses is None]
+    left_open = [verdict for verdict in diagnosis.models.values() if verdict.collapses is None]
+    unknown = [verdict for verdict in left_open if verdict.certain]
     total = len(diagnosis.models)
     exact = diagnosis.finite_sample
     exploding = isinstance(exact, FiniteSample) and any(exact.explodes.values())
@@ -30,8 +32,9 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
         verb = "collapses" if len(doomed) == 1 else "collapse"
         which = f"{len(doomed):,} of {how_many(total, 'model')}"
         click.secho(f"{which} {verb}.", bold=True)
-    elif not unknown:
+    elif not left_open:
         click.secho(f"No model of {total} collapses{first_order}.", bold=True)
+    show_what_depends(diagnosis)
     if unknown:
         verb = "collapses" if len(unknown) == 1 else "collapse"
         which = f"{len(unknown):,} of {how_many(total, 'model')} {verb}"
@@ -46,7 +49,7 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
     drifting = {explosion.members for explosion in diagnosis.explosions if explosion.drifts}
     for name, verdict in diagnosis.models.items():
         drifts = drifting.issuperset(verdict.explosions)
-        reasons = "; ".join(_failures(verdict, drifts))
+        reasons = "; ".join((*_failures(verdict, drifts), *in_each_case(diagnosis, name)))
         click.echo(f"  {shown(name):{width}}  {_fate(verdict, drifts)}  {reasons}".rstrip())
         if len({phase.collapses for phase in verdict.phases}) > 1:
             _show_phases(verdict, width, "network" if diagnosis.drawn else "phase")
@@ -82,6 +85,8 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
         click.echo("No single new feed would make a stable model collapse.")
     if exact is not None:
         click.echo()
+        if not diagnosis.certain:
+            click.echo("If unknown data are real:")
         _show_finite_sample(exact)
 
 
@@ -126,7 +131,7 @@ def _fate(verdict: ModelVerdict, drifts: bool) -> str:
     if verdict.explodes:
         return f"collapses  {'by a factor':>11} per generation"
     if verdict.noise is None:
-        return f"{'not known':35}"
+        return f"{'not known' if verdict.certain else 'depends on unknown data':35}"
     if not verdict.noise:
         return f"stable     {number(verdict.limit, 5):>11} in the limit"
     if verdict.growth == 0:  # sample counts grow, but not fast enough

@@ -84,13 +84,17 @@ def load_study(path: str | Path) -> Study:
         return _study(variants(tables, str(path)), path)
 
 
-def load_condition(path: str | Path) -> Condition:
+def load_condition(
+    path: str | Path, suppose: Callable[[Network], Network] | None = None
+) -> Condition:
     """Read the pipeline of a study file, without its grid.
 
     Parameters
     ----------
     path : str or Path
         The study file, in TOML.
+    suppose : callable, optional
+        Returns the network that stands in the place of the one in the file.
 
     Returns
     -------
@@ -105,7 +109,7 @@ def load_condition(path: str | Path) -> Condition:
     path = Path(path)
     tables = {name: table for name, table in read_tables(path).items() if name != "grid"}
     with naming(path):
-        [found] = _conditions(variants(tables, str(path)), path)
+        [found] = _conditions(variants(tables, str(path)), path, suppose)
     return found
 
 
@@ -193,8 +197,13 @@ def _study(grid: list[Variant], path: Path) -> Study:
     return Study(conditions=tuple(_conditions(grid, path)), **settings)
 
 
-def _conditions(grid: list[Variant], path: Path) -> list[Condition]:
-    """Return one condition per combination of the grid; without a grid, one with an empty label."""
+def _conditions(
+    grid: list[Variant], path: Path, suppose: Callable[[Network], Network] | None = None
+) -> list[Condition]:
+    """Return one condition per combination of the grid; without a grid, one with an empty label.
+
+    ``suppose`` returns the network that stands in the place of another.
+    """
     # estimators import JAX, which reading only a network must not do
     from mcjax.estimators.registry import make_estimator
 
@@ -208,6 +217,7 @@ def _conditions(grid: list[Variant], path: Path) -> list[Condition]:
         content, parts = variant.content, (net_label, variant.family, variant.fields)
         with in_condition(variant.family, variant.fields):
             net = listed or network_once(content.network, content.data_mediated, path.parent)
+            net = net if suppose is None else suppose(net)
             family, theta = family_once(content.family, path)
             estimator = estimator_once(content.estimator or {})
             covariates = content.covariates or CovariateTable()

@@ -13,10 +13,10 @@ import numpy as np
 
 from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.files import read_text
-from mcjax.network.build import build_network
+from mcjax.network.build import UNKNOWN_SOURCE, build_network
 from mcjax.network.data_mediated import data_mediated
 from mcjax.network.drawn import FIELD, PATHS_ALONE, Drawn, Paths
-from mcjax.network.feed import Feed
+from mcjax.network.feed import UNKNOWN, Feed
 from mcjax.network.formats import graph_format
 from mcjax.network.graphs import read_graph
 from mcjax.network.network import Network
@@ -95,19 +95,27 @@ def read_content(path: Path, nested: bool = False) -> Content:
 
 
 def _note(net: Network) -> str:
-    """Return what was read: models, feeds, and readers of real data."""
-    feeds, fed = _counted(net)
-    counts = how_many(net.size, "model"), how_many(feeds, "feed")
-    return ", ".join((*counts, f"real data to {fed}" if fed else "real data to none"))
+    """Return what was read: models, feeds, and readers of real and of unknown data."""
+    feeds, real, unknown = _counted(net)
+    counts = [how_many(net.size, "model"), how_many(feeds, "feed")]
+    counts.append(f"real data to {real}" if real else "real data to none")
+    if unknown:
+        counts.append(f"unknown data to {unknown}")
+    return ", ".join(counts)
 
 
-def _counted(net: Network) -> tuple[int, int]:
-    """Return the number of distinct feeds, and of models that read real data."""
+def _counted(net: Network) -> tuple[int, int, int]:
+    """Return the number of distinct feeds, and of models that read real and unknown data."""
     if net.later.constant:
         columns = net.columns
-        return len(columns), len(np.unique(columns.reader[columns.origin >= net.size]))
+        unknown = columns.origin == net.places.get(UNKNOWN, -1)
+        real = (columns.origin >= net.size) & ~unknown
+        fed = [len(np.unique(columns.reader[brought])) for brought in (real, unknown)]
+        return len(columns), fed[0], fed[1]
     feeds = {feed.edge: feed for feed in net.later.feeds}.values()
-    return len(feeds), len({feed.reader for feed in feeds if feed.origin in net.source_index})
+    doubtful = {feed.reader for feed in feeds if feed.origin == UNKNOWN}
+    known = net.source_index.keys() - {UNKNOWN}
+    return len(feeds), len({f.reader for f in feeds if f.origin in known}), len(doubtful)
 
 
 def network_of(content: StudyFile, folder: Path | None) -> Network | None:
@@ -204,7 +212,7 @@ def _switching(table: NetworkTable, folder: Path | None, options: dict[str, Any]
             problem = "whose feeds change with time"
         elif isinstance(table.models, list) and set(net.models) != set(table.models):
             problem = f"of the models {', '.join(net.models)}; give those of the study"
-        elif any(source not in options["sources"] for source in net.sources):
+        elif any(s not in (*options["sources"], UNKNOWN_SOURCE) for s in net.sources):
             problem = "with a source that the study has not; declare it there in the same way"
         if problem:
             raise InputError(f"{FIELD}.networks", f"has {name!r}, {problem}")

@@ -16,6 +16,7 @@ from mcjax.errors import InputError, did_you_mean
 from mcjax.estimators.starts import Starts, starts_of
 from mcjax.network import Network
 from mcjax.network.checks import MOST_SIMULATED
+from mcjax.network.unknown import check_known
 from mcjax.numbers import how_many
 from mcjax.study.counts import check_rows, check_size
 from mcjax.study.followed import followed
@@ -343,6 +344,7 @@ def condition(
         count = len(np.atleast_1d(covariance))  # only the covariance tells how many there are
         model = replace(model, covariates=count)
     cov = np.eye(count) if covariance is None else read_covariance(covariance, count)
+    check_known(network)
     if network.size + len(network.sources) > MOST_SIMULATED:
         raise InputError(
             "network.models",

@@ -21,7 +21,8 @@ class FeedTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "f
     """``[[network.feeds]]`` and ``[[network.first]]``: one feed."""
 
     origin: str
-    """A model, `real`, or the name of a source."""
+    """A model, `real`, `unknown` (of which only `mcjax diagnose` says what may follow), or the name
+    of a source."""
     to: str
     """The model that reads. Feeds with the same `from` and `to` add up; they have one weight."""
     samples: Count | None = None
@@ -97,8 +98,8 @@ class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
     Needed unless `first` feeds all models. Counts go up to 2^63 - 1 for the laws, and to 2^31 - 1
     rows a fit where chains are simulated."""
     models: int | list[str] | None = None
-    """Names of the models, at most 65,534, or their number: 3 means "0", "1", "2". The name `real`
-    is reserved."""
+    """Names of the models, at most 65,534, or their number: 3 means "0", "1", "2". The names
+    `real` and `unknown` are reserved."""
     feeds: list[FeedTable] = []
     """The feeds of the generations from 1 on. A model without feeds is frozen: it keeps its
     estimate of generation 0."""
