@@ -27,7 +27,7 @@ from mcjax.diagnosis.long_run import Facts, alike, facts_of, whole_samples
 from mcjax.diagnosis.schedules import OWN_COVARIATES, diagnose_schedule
 from mcjax.diagnosis.unknown import Case, diagnose_cases
 from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict
-from mcjax.errors import InputError
+from mcjax.errors import InputError, naming
 from mcjax.laws.collapse.components import data_flow
 from mcjax.laws.first_order.collapse_rates import (
     CollapseRates,
@@ -39,6 +39,7 @@ from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.models.information import UNIT
 from mcjax.models.names import MOST_PARAMETERS
 from mcjax.network.drawn import Drawn, Followed
+from mcjax.network.groups import Groups, grouped
 from mcjax.network.network import Network
 from mcjax.numbers import check_between
 from mcjax.study.load import load_condition
@@ -60,6 +61,7 @@ def diagnose(
     *,
     covariance: Float[np.ndarray, "p p"] | None = None,
     sigma: float = 1.0,
+    groups: Groups | None = None,
 ) -> Diagnosis:
     """Apply the collapse law to a network.
 
@@ -80,6 +82,9 @@ def diagnose(
         :func:`mcjax.predict`.
     sigma : float, optional
         Their noise scale.
+    groups : mapping of str to sequence of str, optional
+        Members of groups, such as the versions of one model, which are diagnosed as one model each:
+        a group reads what its members read, and is read where these are.
 
     Raises
     ------
@@ -97,10 +102,14 @@ def diagnose(
     (('real', 'a'),)
     """
     if isinstance(net, Condition):
-        if parameters is not None or covariance is not None:
-            field = "covariance" if parameters is None else "parameters"
-            raise InputError(field, "is known of a condition; leave it out, or give its network")
+        given = {"parameters": parameters, "covariance": covariance, "groups": groups}
+        for field in (name for name, value in given.items() if value is not None):
+            raise InputError(field, "is not for a condition; leave it out, or give its network")
         return _diagnosis(net.network, facts_of(net))
+    members = {name: tuple(group) for name, group in (groups or {}).items()}
+    if members:
+        found = diagnose(grouped(net, members), parameters, covariance=covariance, sigma=sigma)
+        return replace(found, groups=members)
     if parameters is None:
         if covariance is not None:
             raise InputError("parameters", "is missing, and covariance is given; give both")
@@ -134,10 +143,18 @@ def diagnose_file(path: Path, tell: Callable[[str], object] | None = None) -> Di
     found = read_pipeline(path)
     if tell is not None:
         tell(found.note)
+    with naming(path):
+        net = grouped(found.network, found.groups)
     if found.differs and found.modelled:
-        return diagnose_cases(found.network, lambda case: diagnose(load_condition(path, case)))
-    facts = Facts(found.regression, differs=found.differs, steps=found.steps)
-    return _in_each_case(found.network, facts)
+
+        def examine(case: Case) -> Diagnosis:
+            return diagnose(load_condition(path, lambda net: case(grouped(net, found.groups))))
+
+        diagnosis = diagnose_cases(net, examine)
+    else:
+        facts = Facts(found.regression, differs=found.differs, steps=found.steps)
+        diagnosis = _in_each_case(net, facts)
+    return replace(diagnosis, groups=found.groups)
 
 
 def _in_each_case(net: Network, facts: Facts) -> Diagnosis:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from mcjax.diagnosis.cures import Edge
@@ -168,6 +168,8 @@ class Diagnosis(Summarised):
         Whether ``flips`` were looked for.
     note : str
         Of models whose fits take steps from a start: by what verdicts are; empty for others.
+    groups : dict of str to tuple of str
+        The members of those of ``models`` that are groups.
     worst_case, best_case : Diagnosis or None
         If the network reads data of unknown origin, its diagnosis if they come from a closed loop,
         and if they are real; see :mod:`mcjax.network.unknown`.
@@ -193,6 +195,7 @@ class Diagnosis(Summarised):
     in_any_order: bool = False
     flips_sought: bool = False
     note: str = ""
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
     worst_case: Diagnosis | None = None
     best_case: Diagnosis | None = None
 
@@ -234,6 +237,7 @@ class Diagnosis(Summarised):
             "certain": self.certain,
             "models": {name: _with_cases(name, v, cases) for name, v in self.models.items()},
             **cases,
+            **({"groups": self.groups} if self.groups else {}),
             "unstable_sources": [
                 {
                     "members": _plain(origin.members),

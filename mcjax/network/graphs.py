@@ -5,7 +5,8 @@ named ``unknown`` the source of data of which nobody knows the origin. A node at
 gives the rows that a model fits, of which edges may have shares. A node attribute ``initial``
 overrides the default (the number of samples the model reads a generation, or 100 for one that reads
 nothing). The name of a node is its attribute ``label`` or ``name``, or else its id. One of the two
-that repeats the id of every node, which is how networkx fills it in, holds no names.
+that repeats the id of every node, which is how networkx fills it in, holds no names. Nodes with one
+attribute ``version_of`` are a group.
 """
 
 from __future__ import annotations
@@ -44,10 +45,13 @@ class GraphNetwork(NamedTuple):
         The network.
     told : tuple of str
         What the graph leaves open and was made up, for people.
+    groups : dict of str to tuple of str
+        Members of groups, by the attribute ``version_of`` of nodes.
     """
 
     network: Network
     told: tuple[str, ...]
+    groups: dict[str, tuple[str, ...]]
 
 
 @checked_but("graph")
@@ -108,7 +112,20 @@ def network_of_graph(
     later = feeds.objects() if columns is None else Series(Generation(columns))
     network = build_network(models, later, initial, draws=draws, real=real)
     whose = "initial" if begun == network.size else f"initial of {begun:,}"
-    return GraphNetwork(network, (*([f"{whose} from feeds"] if begun else []), *told))
+    told = (*([f"{whose} from feeds"] if begun else []), *told)
+    return GraphNetwork(network, told, _groups(attributes, names))
+
+
+def _groups(
+    attributes: Mapping[Any, Mapping[str, Any]], names: Mapping[Any, str]
+) -> dict[str, tuple[str, ...]]:
+    """Return the groups of nodes that are versions of something."""
+    groups: dict[str, list[str]] = {}
+    for node, data in attributes.items():
+        group = data.get("version_of")
+        if group not in EMPTY and names[node] not in SOURCES:
+            groups.setdefault(str(group), []).append(names[node])
+    return {group: tuple(members) for group, members in groups.items()}
 
 
 def _names(attributes: Mapping[Any, Mapping[str, Any]]) -> dict[Any, str]:

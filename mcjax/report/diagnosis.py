@@ -13,6 +13,7 @@ from mcjax.laws.collapse.components import Member
 from mcjax.laws.least_squares.explosion import ROUNDING
 from mcjax.numbers import how_many
 from mcjax.report.unknown import in_each_case, show_what_depends
+from mcjax.summaries import few
 from mcjax.text import number, shown
 
 MOST_LISTED = 12
@@ -53,6 +54,9 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
         click.echo(f"  {shown(name):{width}}  {_fate(verdict, drifts)}  {reasons}".rstrip())
         if len({phase.collapses for phase in verdict.phases}) > 1:
             _show_phases(verdict, width, "network" if diagnosis.drawn else "phase")
+    if diagnosis.groups:
+        sizes = (f"{shown(name)} of {len(group):,}" for name, group in diagnosis.groups.items())
+        click.echo(f"  (groups of models: {few(sizes, len(diagnosis.groups))})")
     click.echo("  (variance of an estimate, in units of the inverse information of one sample)")
     static = diagnosis.models.values() if not _changes(diagnosis) else ()
     if any(math.isnan(verdict.growth or verdict.limit or 0.0) for verdict in static):

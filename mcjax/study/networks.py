@@ -62,11 +62,14 @@ class Content(NamedTuple):
         The tables of a study file; None for a graph.
     note : str
         What was read, for people.
+    groups : dict of str to tuple of str
+        The members of groups of models.
     """
 
     network: Network
     study: StudyFile | None
     note: str
+    groups: dict[str, tuple[str, ...]] = {}  # noqa: RUF012 - nobody changes it
 
 
 def read_content(path: Path, nested: bool = False) -> Content:
@@ -83,15 +86,19 @@ def read_content(path: Path, nested: bool = False) -> Content:
     with naming(path):
         kind = graph_format(text, path.suffix)
         if kind is not None:
-            network, told = read_graph(text, kind)
-            return Content(network, None, ", ".join((_note(network), *told)))
+            network, told, groups = read_graph(text, kind)
+            note = ", ".join((_note(network), *_note_on(groups), *told))
+            return Content(network, None, note, groups)
         tables = parse_tables(text, str(path))
         study, grid = to_study(tables, str(path)), bool(tables.get("grid"))
         found = network_of(study, None if nested else path.parent)
         if found is None:
             instead = "; name one of the files of grid.network" if study.grid.network else ""
             raise InputError("network", f"is missing; add a [network] table{instead}")
-        return Content(found, study, _note(found) + (", [grid] left out" if grid else ""))
+        table = study.network
+        groups = {} if table is None else {k: tuple(names) for k, names in table.groups.items()}
+        parts = (_note(found), *_note_on(groups), *(["[grid] left out"] if grid else []))
+        return Content(found, study, ", ".join(parts), groups)
 
 
 def _note(net: Network) -> str:
@@ -102,6 +109,12 @@ def _note(net: Network) -> str:
     if unknown:
         counts.append(f"unknown data to {unknown}")
     return ", ".join(counts)
+
+
+def _note_on(groups: dict[str, tuple[str, ...]]) -> list[str]:
+    """Return what was read of groups, if there are any."""
+    members = sum(map(len, groups.values()))
+    return [f"{how_many(len(groups), 'group')} of {members:,} of these models"] if groups else []
 
 
 def _counted(net: Network) -> tuple[int, int, int]:

@@ -15,7 +15,7 @@ from mcjax.network.network import Network
 from mcjax.numbers import how_many
 from mcjax.study.networks import read_content
 from mcjax.study.sources import read_covariance, read_own_covariances
-from mcjax.study.tables import CovariateTable, DesignTable
+from mcjax.study.tables import CovariateTable, DesignTable, StudyFile
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -66,6 +66,8 @@ class Pipeline(NamedTuple):
         What is asked of its real data.
     steps : bool
         Whether fits take steps, so that the diagnosis depends on the model.
+    groups : dict of str to tuple of str
+        The members of groups of models, such as the versions of one.
     """
 
     network: Network
@@ -75,6 +77,7 @@ class Pipeline(NamedTuple):
     modelled: bool = False
     steps: bool = False
     design: DesignTable | None = None
+    groups: dict[str, tuple[str, ...]] = {}  # noqa: RUF012 - nobody changes it
 
 
 def read_pipeline(path: Path) -> Pipeline:
@@ -85,13 +88,21 @@ def read_pipeline(path: Path) -> Pipeline:
     InputError
         If the file has no valid network or truth; the message names file and field.
     """
-    net, content, note = read_content(path)
+    net, content, note, groups = read_content(path)
     if content is None:
-        return Pipeline(net, note)
+        return Pipeline(net, note, groups=groups)
+    return _described(path, net, content, note)._replace(groups=groups)
+
+
+def _described(path: Path, net: Network, content: StudyFile, note: str) -> Pipeline:
+    """Return what a diagnosis needs of a study file."""
     family, covariates = content.family or {}, content.covariates or CovariateTable()
     asked = content.design
     steps = "steps" in (content.estimator or {})
     with naming(path):
+        if covariates.models and content.network is not None and content.network.groups:
+            problem = "and [network.groups] exclude each other, as groups have one distribution"
+            raise InputError("covariates.models", f"{problem}; keep one")
         if content.family is not None:
             check_family(family)
             if is_least_squares(family) and not net.selections and not steps:

@@ -123,6 +123,9 @@ class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
     `subsample`: a sample of all data so far."""
     growth: float = 0.0
     """Each feed of generation t provides `samples` × t^`growth` observations, rounded; 0 to 10."""
+    groups: dict[str, list[str]] = {}
+    """Members of groups of models, such as the versions of one model: `mcjax diagnose` speaks of
+    groups, which read what their members read. Other commands are for the models."""
     switching: SwitchingTable | None = None
     """Networks that take turns or are drawn, in place of `feeds`."""
     topology: str | None = None
