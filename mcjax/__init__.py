@@ -8,6 +8,7 @@ The subpackages, each of which imports only those above it (enforced by a test):
 
     version    the version that is installed
     files      what a path holds, read once and within bounds
+    own_files  files that may be written again
     faults     what a user's code raises, in one sentence
     numbers    numbers as they come from Python, NumPy and files
     text       names and numbers for people; JSON and CSV
@@ -26,6 +27,7 @@ The subpackages, each of which imports only those above it (enforced by a test):
     selections what a reader keeps of a feed
     diagnosis  the collapse law applied to one network
     design     how much real data for which model
+    pictures   networks drawn, as SVG and in letters
     verdicts   simulation compared with laws
     checks     a user's own code, before it is simulated
     progress   how far a long run is, and how long it will take

@@ -59,29 +59,16 @@ def cli() -> None:
 @cli.command()
 @file_argument
 @json_option
-def diagnose(file: Path, as_json: bool) -> None:
+@click.option("--out", type=PATH, help="Also draw the network: PAGE.html or PICTURE.svg.")
+def diagnose(file: Path, as_json: bool, out: Path | None) -> None:
     """Show in which of three ways a network fails, and why.
 
     Noise may accumulate, the truth may be forgotten, errors may explode. The report also shows the
     smallest cure. Nothing is simulated.
     """
-    from mcjax.diagnosis import diagnose_file
+    from mcjax.cli.diagnose import run_diagnose
 
-    notes: list[str] = []
-
-    def tell(note: str) -> None:
-        click.echo(f"read: {note}", err=True)
-        notes.append(note)
-
-    diagnosis = diagnose_file(file, tell)
-    if as_json:
-        from mcjax.text import strict_json
-
-        click.echo(strict_json({"read": notes[0], **diagnosis.to_json()}))
-    else:
-        from mcjax.report.diagnosis import show_diagnosis
-
-        show_diagnosis(diagnosis)
+    run_diagnose(file, as_json, out)
 
 
 @cli.command()

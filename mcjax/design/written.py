@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
 from mcjax.errors import InputError
-from mcjax.files import ENCODING, STANDARD_INPUT
+from mcjax.files import STANDARD_INPUT
 from mcjax.network.feed import Feed
 from mcjax.network.network import Network
+from mcjax.own_files import write_own
 from mcjax.study.schema import read_tables
 
 FIRST_LINE = "# Written by mcjax design."
@@ -51,34 +50,8 @@ def write_study(path: Path, net: Network, target: Path) -> None:
     if elsewhere and _names_files(tables):
         problem = "is in another folder than the study, which names files of its own folder"
         raise InputError("--write", f"{problem}; write it beside the study", str(target))
-    _check_free(target)
     written = tables | {"network": _network_table(tables["network"], net)}
-    text = f"{FIRST_LINE}\n\n{tomli_w.dumps(written)}"
-    try:
-        target.write_text(text, encoding="utf-8")
-    except OSError as error:
-        problem = f"cannot be written: {error.strerror}; make room or name another file"
-        raise InputError("--write", problem, str(target)) from error
-
-
-def _check_free(target: Path) -> None:
-    """Raise InputError if no file can be there, or one is there that was not written here."""
-
-    def wrong(problem: str) -> InputError:
-        return InputError("--write", f"{problem}; name another file", str(target))
-
-    if os.path.isdir(target):  # unlike methods of Path, these raise no error for odd names
-        raise wrong("is a directory")
-    if not os.path.isdir(target.parent):
-        raise wrong("cannot be written, as its folder does not exist")
-    if not os.path.exists(target):
-        return
-    ours = False
-    if os.path.isfile(target):  # a device or a pipe may be endless
-        with suppress(OSError, UnicodeDecodeError), target.open(encoding=ENCODING) as file:
-            ours = file.readline(len(FIRST_LINE) + 1).rstrip("\n") == FIRST_LINE
-    if not ours:
-        raise wrong("is there, and was not written by mcjax design")
+    write_own(target, f"{FIRST_LINE}\n\n{tomli_w.dumps(written)}", "--write", "mcjax design")
 
 
 def _network_table(given: dict[str, Any], net: Network) -> dict[str, Any]:

@@ -12,11 +12,14 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from mcjax import plot
+from mcjax.diagnosis import diagnose
 from mcjax.laws.prediction import Predictions
 from mcjax.numbers import how_many
-from mcjax.plot.graph import MOST_DRAWN
+from mcjax.pictures.scene import scene_of
+from mcjax.pictures.svg import NARROW, svg_of
 from mcjax.plot.style import figure
 from mcjax.report.console import table_console
+from mcjax.report.document import document
 from mcjax.report.tables import show_verification
 from mcjax.report.transcript import Grid, Transcript, as_html
 from mcjax.study.study import Condition, Study
@@ -25,27 +28,14 @@ from mcjax.verdicts.cells import Cell
 from mcjax.verdicts.judge import Verification
 from mcjax.verdicts.quantities.mse import QUANTITY as MSE
 
+MOST_DIAGNOSED = 2_000
+"""Largest number of models of a network that is drawn."""
+BOXES = 12
+"""Number of models up to which none are folded."""
 PANELS = 12
 """Largest number of conditions, and of networks, that are drawn."""
 WIDTH, HEIGHT = 3.6, 2.6
 """Inches of a drawing, which can be read on a phone."""
-CSS = """
-:root{color-scheme:light dark;--ink:#222;--paper:#fff;--box:#f4f4f4;--line:#ccc}
-@media (prefers-color-scheme:dark){:root{--ink:#ddd;--paper:#181818;--box:#262626;--line:#555}}
-body{font:16px/1.5 sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;
-color:var(--ink);background:var(--paper)}
-h1{font-size:1.5rem;line-height:1.25}h2{font-size:1.2rem;margin-top:2rem}
-p,h1,figcaption,caption{overflow-wrap:anywhere}
-.drawings{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,20rem),1fr));gap:1rem}
-figure{margin:0}figcaption{font-size:.85rem}
-svg{width:100%;height:auto;background:#fff;border-radius:4px}
-.wide,pre{overflow-x:auto}
-table{border-collapse:collapse;font-size:.9rem;margin:1rem 0}
-caption{text-align:left;font-weight:bold;padding:.3rem 0}
-th,td{text-align:left;padding:.25rem .8rem .25rem 0;border-bottom:1px solid var(--line)}
-tbody th{font-weight:normal}.number{text-align:right;font-variant-numeric:tabular-nums}
-pre{background:var(--box);padding:.8rem;font-size:.8rem;line-height:1.35}
-"""
 
 
 def pages(
@@ -74,18 +64,7 @@ def pages(
         **{k: f"<pre><code>{html.escape(shown_lines(v))}</code></pre>" for k, v in blocks.items()},
         "Made with": as_html([made]),
     }
-    body = "".join(
-        f"<section>\n<h2>{title}</h2>\n{part}\n</section>\n"
-        for title, part in sections.items()
-        if part
-    )
-    title = html.escape(shown(question))
-    page = (
-        '<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>{CSS}</style></head>\n<body>\n<main>\n<h1>{title}</h1>\n"
-        f"<p><strong>{html.escape(answer)}</strong></p>\n{body}</main>\n</body>\n</html>\n"
-    )
+    page = document(question, answer, sections)
     lines = "\n".join(f"{key}: {value}" for key, value in environment)
     texts = {"Verdicts": console.export_text(), **blocks, "Made with": lines}
     text = [f"# {markdown(question)}\n\n**{markdown(answer)}**\n"]
@@ -125,20 +104,16 @@ def _networks(study: Study) -> str:
     for condition in study.conditions:
         net = condition.network
         feeds = frozenset((feed.origin, feed.reader) for feed in net.recurring)
-        if net.size <= MOST_DRAWN:
+        if net.size <= MOST_DIAGNOSED:
             found.setdefault((net.models, feeds, net.later.turns), []).append(condition)
     drawings = []
     for first, *others in list(found.values())[:PANELS]:
         of = f" of {first.name}" if first.name else ""
         more = f"; also that of {how_many(len(others), 'condition')} more" if others else ""
         caption = f"The network{of}: {first.network.heading}{more}"
-        drawings.append(_drawing(caption, partial(_network, first)))
+        scene = scene_of(first.network, diagnose(first.network), BOXES)
+        drawings.append(_figure(svg_of(scene, NARROW), caption))
     return _drawings(drawings)
-
-
-def _network(condition: Condition, axes: Axes) -> None:
-    plot.network(condition.network, ax=axes)
-    axes.set_title("", loc="left")
 
 
 def _errors(study: Study, verification: Verification) -> str:
@@ -174,10 +149,12 @@ def _drawing(caption: str, draw: Callable[[Axes], None]) -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     text = re.sub(r'<g id="[^"]*"', "<g", text)  # a page has each of them once
     label = html.escape(shown(caption))
-    return (
-        f'<figure>\n{text.replace("<svg", f"""<svg role="img" aria-label="{label}" """, 1)}'
-        f"<figcaption>{label}.</figcaption>\n</figure>\n"
-    )
+    return _figure(text.replace("<svg", f"""<svg role="img" aria-label="{label}" """, 1), caption)
+
+
+def _figure(svg: str, caption: str) -> str:
+    label = html.escape(shown(caption))
+    return f"<figure>\n{svg}<figcaption>{label}.</figcaption>\n</figure>\n"
 
 
 def _drawings(drawings: Sequence[str]) -> str:

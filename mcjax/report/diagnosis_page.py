@@ -1,0 +1,95 @@
+"""Draw a diagnosis: as a page with the network and the report in words, or as a picture."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from mcjax.diagnosis import Diagnosis
+from mcjax.errors import InputError, did_you_mean
+from mcjax.network.network import Network
+from mcjax.pictures.scene import MOST_BOXES, scene_of
+from mcjax.pictures.sketch import sketch_of
+from mcjax.pictures.svg import NARROW, WIDE, svg_of
+from mcjax.report.document import document
+from mcjax.text import shown_lines
+
+MARK = "<!-- Written by mcjax diagnose. -->\n"
+"""How a file begins that may be written again."""
+FEW_BOXES = 12
+"""Number of models up to which none are folded in a narrow drawing."""
+MOST_SKETCHED = 2_000
+"""Largest number of models of a network that is sketched unless that is asked for."""
+LONG = 60
+"""Number of lines of a report from which it is folded."""
+
+
+class Drawn(NamedTuple):
+    """What is drawn.
+
+    Attributes
+    ----------
+    net : Network
+        The network.
+    diagnosis : Diagnosis
+        Its diagnosis.
+    words : str
+        The diagnosis in words.
+    note : str
+        What was read.
+    """
+
+    net: Network
+    diagnosis: Diagnosis
+    words: str
+    note: str
+
+
+def page_of(drawn: Drawn) -> str:
+    """Return a page with the network, drawn for narrow and for wide screens, and the report."""
+    title = repr(drawn.diagnosis).partition("\n")[0]
+    narrow = svg_of(scene_of(drawn.net, drawn.diagnosis, FEW_BOXES), NARROW)
+    wide = svg_of(scene_of(drawn.net, drawn.diagnosis), WIDE)
+    words = f"<pre>{html.escape(shown_lines(drawn.words.rstrip()))}</pre>"
+    count = drawn.words.count("\n")
+    if count > LONG:
+        words = f"<details><summary>The report, {count:,} lines</summary>{words}</details>"
+    drawing = f'<div class="phone">{narrow}</div>\n<div class="desk">{wide}</div>'
+    if drawn.net.size > MOST_BOXES:
+        drawing += "<p>Models that matter less are folded; the report lists all.</p>"
+    sections = {"The network": drawing, "In words": words}
+    return document(title, f"Read: {drawn.note}.", sections, MARK)
+
+
+def picture_of(drawn: Drawn) -> str:
+    """Return a picture of the network, as SVG."""
+    return MARK + svg_of(scene_of(drawn.net, drawn.diagnosis), WIDE)
+
+
+KINDS: dict[str, Callable[[Drawn], str]] = {".html": page_of, ".svg": picture_of}
+"""What is drawn, by the ending of a file's name."""
+
+
+def kind_of(out: Path) -> Callable[[Drawn], str]:
+    """Return how a diagnosis is drawn in a file.
+
+    Raises
+    ------
+    InputError
+        If the ending of its name is none of :data:`KINDS`.
+    """
+    ending = out.suffix.lower()
+    if ending not in KINDS:
+        hint = did_you_mean(ending, KINDS)
+        problem = f"ends in {ending!r}" if ending else "has no ending"
+        remedy = f"end it in {' for a page, or in '.join(KINDS)} for a picture"
+        raise InputError("--out", f"{problem}; {remedy}{hint}", str(out))
+    return KINDS[ending]
+
+
+def sketch_lines(net: Network, diagnosis: Diagnosis) -> Iterator[str]:
+    """Yield the lines of a sketch of the network for a terminal; none if it is very large."""
+    if net.size <= MOST_SKETCHED:
+        yield from sketch_of(scene_of(net, diagnosis, FEW_BOXES))
