@@ -15,9 +15,9 @@ from mcjax.diagnosis import Diagnosis, ModelVerdict
 from mcjax.laws.collapse.components import Member, Vertex
 from mcjax.numbers import how_many
 
-COMPONENTS, MEMBERS, REACHED, STABLE = 1 / 4, 1 / 4, 1 / 3, 1 / 6
-"""Shares of the boxes: components in front, and members of one that is not folded; other models in
-front that collapse, and those that do not."""
+BEGIN, MEMBERS, REACHED, STABLE = 1 / 2, 1 / 4, 1 / 3, 1 / 6
+"""Shares of the boxes: where failures begin, of which one component takes at most the second share;
+of other models in front, those that collapse, and those that do not."""
 
 
 class Group(NamedTuple):
@@ -58,17 +58,18 @@ def groups_of(diagnosis: Diagnosis, most: int) -> list[Group]:
     begin = set().union(*components)
     if len(verdicts) <= most:
         return [Group(name, (name,), name in begin) for name in verdicts]
-    groups: list[Group] = []
-    in_front = max(1, round(COMPONENTS * most))
-    for members in components[:in_front]:
-        if len(members) > MEMBERS * most:
+    groups, others, count = list[Group](), dict[str, None](), 0
+    for members in components:
+        free = BEGIN * most - len(groups)
+        if free < 1:
+            others.update(dict.fromkeys(members))
+            count += 1
+        elif len(members) > min(MEMBERS * most, free):
             few = f"{members[0]} and {len(members) - 1:,} more"
             groups.append(Group(few, members, begins=True))
         else:
             groups += (Group(name, (name,), begins=True) for name in members)
-    others = dict.fromkeys(m for part in components[in_front:] for m in part)
     if others:
-        count = len(components) - in_front
         told = f"{count:,} more of {how_many(len(others), 'model')}"
         groups.append(Group(told, tuple(others), begins=True))
     for name in _in_front(verdicts, begin, most):
@@ -98,8 +99,11 @@ def _in_front(verdicts: dict[str, ModelVerdict], begin: set[str], most: int) -> 
     doomed = [n for n, v in verdicts.items() if v.collapses and n not in begin and v.path]
     doomed.sort(key=lambda name: len(verdicts[name].path))
     front: dict[str, None] = {}
-    for name in doomed[: round(REACHED * most)]:
-        front.update(dict.fromkeys(m for m in path_of(verdicts[name]) if m not in begin))
+    for name in doomed:
+        more = [m for m in path_of(verdicts[name]) if m not in begin and m not in front]
+        if len(front) + len(more) > REACHED * most:
+            break
+        front.update(dict.fromkeys(more))
     stable = [n for n, v in verdicts.items() if v.collapses is False]
     stable.sort(key=lambda name: -_size(verdicts[name]))
     share = STABLE if begin else STABLE + REACHED

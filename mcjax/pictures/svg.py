@@ -56,7 +56,7 @@ HEAD = 7.0
 """Length of the head of an arrow."""
 REACH = 0.7
 """Share of the side of a box where arrows end."""
-KEY, KEY_WIDTH = 22.0, 168.0
+KEY, KEY_WIDTH = 22.0, 156.0
 """Height of a line of the key, and width of an entry."""
 
 Point = tuple[float, float]
