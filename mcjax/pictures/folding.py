@@ -90,17 +90,22 @@ def beginnings(diagnosis: Diagnosis) -> list[tuple[str, ...]]:
 
 
 def path_of(verdict: ModelVerdict) -> tuple[str, ...]:
-    """Return the models on the path from where failure begins to a model."""
+    """Return the models on the path from where failure begins, or data are unknown, to a model."""
     return _models(verdict.path)
 
 
 def _in_front(verdicts: dict[str, ModelVerdict], begin: set[str], most: int) -> Iterable[str]:
     """Return models that are drawn by themselves, other than those where failures begin."""
-    doomed = [n for n, v in verdicts.items() if v.collapses and n not in begin and v.path]
-    doomed.sort(key=lambda name: len(verdicts[name].path))
+    doomed = [
+        name
+        for name, verdict in verdicts.items()
+        if verdict.collapses is not False and name not in begin and verdict.path
+    ]
+    doomed.sort(key=lambda name: (not verdicts[name].collapses, len(verdicts[name].path)))
     front: dict[str, None] = {}
     for name in doomed:
-        more = [m for m in path_of(verdicts[name]) if m not in begin and m not in front]
+        path = filter(verdicts.__contains__, path_of(verdicts[name]))
+        more = [m for m in path if m not in begin and m not in front]
         if len(front) + len(more) > REACHED * most:
             break
         front.update(dict.fromkeys(more))

@@ -11,13 +11,14 @@ from typing import Literal
 from mcjax.diagnosis import Diagnosis, ModelVerdict
 from mcjax.laws.collapse.components import Vertex
 from mcjax.network.drawn import Drawn, Followed
+from mcjax.network.feed import UNKNOWN
 from mcjax.network.network import Network
 from mcjax.numbers import how_many
 from mcjax.pictures.folding import Group, beginnings, groups_of, path_of
 from mcjax.text import number
 
 Fate = Literal["collapses", "stable", "unknown", "real", "unnamed"]
-"""The fate of a model; of what is no model, whether it is real data or of an unknown kind."""
+"""The fate of a model; of what is no model, whether it is real data or of unknown origin."""
 
 
 class Part(IntEnum):
@@ -139,7 +140,7 @@ def scene_of(net: Network, diagnosis: Diagnosis, most: int = MOST_BOXES) -> Scen
     cures = [(o, r.model if isinstance(r, Vertex) else r) for o, r in diagnosis.repairs]
     origins = dict.fromkeys([*(f.origin for f in feeds), *(origin for origin, _ in cures)])
     sources = [origin for origin in origins if origin not in net.index]
-    boxes = [Box(name, "", _kind(net, name)) for name in sources[:MOST_SOURCES]]
+    boxes = [Box(name, "", _kind(name)) for name in sources[:MOST_SOURCES]]
     if len(sources) > MOST_SOURCES:
         more = how_many(len(sources) - MOST_SOURCES, "more source")
         boxes.append(Box(more, "", "real"))
@@ -153,7 +154,7 @@ def scene_of(net: Network, diagnosis: Diagnosis, most: int = MOST_BOXES) -> Scen
     for feed in feeds:
         edge = feed.origin, feed.reader
         part = Part.FOLDED if feed.origin in rest or feed.reader in rest else Part.PLAIN
-        part = Part.REAL if feed.origin not in net.index else part
+        part = Part.REAL if feed.origin not in net.index and feed.origin != UNKNOWN else part
         part = Part.PATH if edge in on_path else part
         part = Part.CLOSED if closed.get(feed.origin, -1) == closed.get(feed.reader, -2) else part
         between = place[feed.origin], place[feed.reader]
@@ -177,8 +178,8 @@ def scene_of(net: Network, diagnosis: Diagnosis, most: int = MOST_BOXES) -> Scen
     return Scene(_title(net, diagnosis), tuple(boxes), tuple(arrows))
 
 
-def _kind(net: Network, source: str) -> Fate:
-    return "real" if source in net.source_index else "unnamed"
+def _kind(source: str) -> Fate:
+    return "unnamed" if source == UNKNOWN else "real"
 
 
 def _text(counts: list[int], counted: bool) -> str:

@@ -13,7 +13,7 @@ FATES: dict[Fate, str] = {
     "stable": "stable",
     "unknown": "not known",
     "real": "",
-    "unnamed": "of unknown kind",
+    "unnamed": "data of unknown origin",
 }
 BEGINS = "collapse begins here"
 ARROW, NEW_ARROW, CURE = "-->", "~~>", "cure: a new feed"

@@ -40,7 +40,7 @@ MEANINGS: dict[str, str] = {
     "stable": "stable",
     "unknown": "not known",
     "real": "real data",
-    "unnamed": "of unknown kind",
+    "unnamed": "unknown origin",
 }
 EXPLAINED: dict[Part, str] = {
     Part.REAL: "real feed",

@@ -179,3 +179,15 @@ def test_many_sources_are_folded():
     scene = scene_of(net, mcjax.diagnose(net))
     assert [box.name for box in scene.boxes] == ["s0", "s1", "s2", "3 more sources", "a"]
     assert [arrow.text for arrow in scene.arrows] == ["10", "10", "10", "30"]
+
+
+def test_data_of_unknown_origin_are_drawn_as_such():
+    feeds = [("unknown", "m0", 10), ("m0", "m0", 20)]
+    feeds += [(f"m{i}", f"m{i + 1}", 10) for i in range(30)]
+    net = mcjax.build_network([f"m{i}" for i in range(31)], feeds, initial=10)
+    lines = list(sketch_of(scene_of(net, mcjax.diagnose(net), 12)))
+    assert lines[:2] == [
+        "[unknown]  data of unknown origin",
+        "    --> [m0]  not known; reads itself",
+    ]
+    assert lines[-1].strip() == "--> (27 more not known)  not known"
