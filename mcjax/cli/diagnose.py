@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from mcjax.diagnosis import diagnose_file
+from mcjax.network.groups import grouped
 from mcjax.own_files import check_own, write_own
 from mcjax.report.diagnosis import show_diagnosis
 from mcjax.report.diagnosis_page import MARK, Drawn, kind_of, sketch_lines
@@ -46,7 +47,8 @@ def run_diagnose(file: Path, as_json: bool, out: Path | None) -> None:
         draw = kind_of(out)
         check_own(out, MARK.rstrip(), OUT, COMMAND)
     diagnosis = diagnose_file(file, tell)
-    net = read_pipeline(file).network
+    found = read_pipeline(file)
+    net = grouped(found.network, found.groups)
     words = io.StringIO()
     with redirect_stdout(words):
         show_diagnosis(diagnosis)

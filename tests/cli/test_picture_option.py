@@ -59,6 +59,12 @@ def test_nothing_is_drawn_elsewhere(call, file, tmp_path, name, words):
     assert mine.read_text() == "mine"
 
 
+def test_groups_are_drawn_as_one_model(call, file):
+    file.write_text(f'{NETWORK}[network.groups]\nboth = ["loop", "reader"]\n')
+    _, printed, _ = call("diagnose", file)
+    assert "[both]  collapse begins here" in printed.splitlines()[-1]
+
+
 def test_the_terminal_shows_a_sketch(call, file):
     _, printed, _ = call("diagnose", file)
     assert printed.splitlines()[-2:] == [
