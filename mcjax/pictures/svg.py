@@ -56,6 +56,8 @@ HEAD = 7.0
 """Length of the head of an arrow."""
 REACH = 0.7
 """Share of the side of a box where arrows end."""
+APART = (0.36, 0.66)
+"""Shares of arrows at which the texts of neighbours are."""
 KEY, KEY_WIDTH = 22.0, 156.0
 """Height of a line of the key, and width of an entry."""
 
@@ -120,10 +122,11 @@ def _arrows(scene: Scene, places: Places) -> list[str]:
     return lines
 
 
-def _ends(scene: Scene, places: Places) -> dict[tuple[int, int], tuple[Point, Point]]:
-    """Return where each arrow leaves its origin and meets its reader.
+def _ends(scene: Scene, places: Places) -> dict[tuple[int, int], tuple[Point, Point, float]]:
+    """Return where each arrow leaves its origin and meets its reader, and where its text is.
 
-    The arrows at one side of a box are apart, in the order of where they lead.
+    The arrows at one side of a box are apart, in the order of where they lead, and so are the texts
+    of those next to each other; they are at this share of the last piece of an arrow.
     """
     sides: dict[tuple[int, int], list[tuple[float, int, int, bool]]] = {}
     for arrow in scene.arrows:
@@ -135,18 +138,20 @@ def _ends(scene: Scene, places: Places) -> dict[tuple[int, int], tuple[Point, Po
             near = chain[0 if leaves else -1][0] if chain else places.x[other]
             sides.setdefault((box, side), []).append((float(near), origin, reader, leaves))
     found: dict[tuple[int, int, bool], Point] = {}
+    shares: dict[tuple[int, int], float] = {}
     for (box, side), arrows in sides.items():
         reach = REACH * places.widths[box]
         for k, (_, origin, reader, leaves) in enumerate(sorted(arrows)):
             x = places.x[box] + reach * ((k + 0.5) / len(arrows) - 0.5)
             found[origin, reader, leaves] = float(x), float(places.y[box] + side * HEIGHT / 2)
+            if not leaves:
+                shares[origin, reader] = 0.5 if len(arrows) == 1 else APART[k % 2]
     return {
-        (a.origin, a.reader): (found[a.origin, a.reader, True], found[a.origin, a.reader, False])
-        for a in scene.arrows
+        edge: (found[*edge, True], found[*edge, False], share) for edge, share in shares.items()
     }
 
 
-def _line(arrow: Arrow, start: Point, end: Point, places: Places) -> str:
+def _line(arrow: Arrow, start: Point, end: Point, share: float, places: Places) -> str:
     """Return an arrow, which leaves and meets boxes vertically."""
     up = places.rows[arrow.reader] < places.rows[arrow.origin]
     level = places.rows[arrow.reader] == places.rows[arrow.origin]
@@ -162,13 +167,22 @@ def _line(arrow: Arrow, start: Point, end: Point, places: Places) -> str:
         for (x, y), (to_x, to_y) in pairwise(points):
             half = (y + to_y) / 2
             text += f" C{x:.1f},{half:.1f} {to_x:.1f},{half:.1f} {to_x:.1f},{to_y:.1f}"
-        a, b = points[-2:]
-        middle = (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
+        middle = _on_curve(*points[-2:], share)
     x, y = end
     tip = f"{x:.1f},{y:.1f} {x - 4:.1f},{y - sign * HEAD:.1f} {x + 4:.1f},{y - sign * HEAD:.1f}"
     return (
         f'<g class="{_class(arrow.part)}"><path d="{text}"/><polygon points="{tip}"/>'
         f"{_count(middle, arrow.text)}</g>\n"
+    )
+
+
+def _on_curve(start: Point, end: Point, t: float) -> Point:
+    """Return the point at a share t of a piece of an arrow, a cubic Bezier curve."""
+    half = (start[1] + end[1]) / 2
+    s = 1 - t
+    return (
+        start[0] * s**2 * (1 + 2 * t) + end[0] * t**2 * (3 - 2 * t),
+        start[1] * s**3 + 3 * half * s * t + end[1] * t**3,
     )
 
 
