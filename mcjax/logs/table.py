@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,6 +32,8 @@ LATEST = 100_000
 LARGEST = 1e100
 """Largest loss, so that squares are finite."""
 DELIMITERS = ",;\t"
+DECIMAL_COMMA = re.compile(r"([-+]?\d*),(\d+(?:[eE][-+]?\d+)?)")
+"""A number with a decimal comma, in a table that has another delimiter."""
 BUILTIN = Path(__file__).with_name("kazdan2024.csv")
 """Losses of a model of two billion parameters, from public model cards (Kazdan et al. 2024)."""
 
@@ -43,6 +46,14 @@ class Row(NamedTuple):
     workflow: str
     seed: str | None
     loss: float
+
+
+class Cells(NamedTuple):
+    """What stands in a row, by column, with its place, and whether it has a decimal comma."""
+
+    place: str
+    record: Mapping[str, Any]
+    comma: bool = False
 
 
 class Losses(Summarised):
@@ -65,6 +76,8 @@ class Losses(Summarised):
         Generations and losses of each workflow, in the order of the rows.
     seeds : dict of str to list
         Seeds of the same rows, None where there is none.
+    commas : int
+        How many rows of a file had a decimal comma.
 
     Raises
     ------
@@ -81,6 +94,7 @@ class Losses(Summarised):
 
     rows: dict[str, tuple[Int[np.ndarray, " N"], Float[np.ndarray, " N"]]]
     seeds: dict[str, list[str | None]]
+    commas: int
 
     def __init__(
         self,
@@ -98,12 +112,14 @@ class Losses(Summarised):
                 raise InputError(name, problem)
         entries = zip(*columns.values(), strict=True)
         self._hold(
-            _row(f"row {k}", dict(zip(columns, entry, strict=True)))
+            Cells(f"row {k}", dict(zip(columns, entry, strict=True)))
             for k, entry in enumerate(entries)
         )
 
-    def _hold(self, rows: Iterable[Row]) -> None:
-        found = _by_workflow(rows)
+    def _hold(self, given: Iterable[Cells]) -> None:
+        cells = list(given)
+        self.commas = sum(each.comma for each in cells)
+        found = _by_workflow(_row(each.place, each.record) for each in cells)
         self.rows = {
             name: (np.array([row.generation for row in own]), np.array([row.loss for row in own]))
             for name, own in found.items()
@@ -124,7 +140,8 @@ class Losses(Summarised):
         total = sum(len(t) for t, _ in self.rows.values())
         every = np.concatenate([t for t, _ in self.rows.values()])
         names = few(self.rows, len(self.rows))
-        return f"{how_many(total, 'row')} of {names}, generations {every.min()} to {every.max()}"
+        told = f"{how_many(total, 'row')} of {names}, generations {every.min()} to {every.max()}"
+        return f"{told}, {self.commas:,} with a decimal comma" if self.commas else told
 
 
 @checked
@@ -135,8 +152,9 @@ def read_losses(path: str | Path) -> Losses:
     ----------
     path : str or path
         The file. Its columns, or the keys of its records, are ``generation`` (or ``iteration``),
-        ``workflow`` (or ``model``), ``loss`` and, if there is one, ``seed``; others are not read.
-        JSON is a list of records, or one record a line.
+        ``workflow`` (or ``model``), ``loss`` and, if there is one, ``seed``, in upper or lower
+        case; others are not read. Cells are separated by commas, semicolons or tabs; beside the
+        latter two a loss may have a decimal comma. JSON is a list of records, or one record a line.
 
     Returns
     -------
@@ -162,11 +180,11 @@ def read_losses(path: str | Path) -> Losses:
         text = read_text(Path(path)).lstrip()
         records = _json_records(text) if text.startswith(("[", "{")) else _csv_records(text)
         losses = object.__new__(Losses)
-        losses._hold(_row(place, record) for place, record in records)
+        losses._hold(records)
         return losses
 
 
-def _csv_records(text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _csv_records(text: str) -> Iterator[Cells]:
     """Yield the rows of a CSV table, by the names of columns."""
     header = text.partition("\n")[0]
     delimiter = max(DELIMITERS, key=header.count)
@@ -180,13 +198,18 @@ def _csv_records(text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
             place = f"line {lines.line_num}"
             if len(cells) != len(names):
                 problem = f"has {how_many(len(cells), 'cell')}; give {len(names)}, as the header"
-                raise InputError(place, problem)
-            yield place, {name: cells[names.index(own)].strip() for name, own in columns.items()}
+                comma = ", and no decimal commas" if delimiter == "," else ""
+                raise InputError(place, problem + comma)
+            record = {name: cells[names.index(own)].strip() for name, own in columns.items()}
+            number = DECIMAL_COMMA.fullmatch(record["loss"])
+            if number:
+                record["loss"] = ".".join(number.groups())
+            yield Cells(place, record, comma=number is not None)
     except csv.Error as error:
         raise InputError(f"line {lines.line_num}", f"is no CSV ({error}); correct it") from error
 
 
-def _json_records(text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _json_records(text: str) -> Iterator[Cells]:
     """Yield the records of a list, or of lines."""
     by_lines = text.startswith("{")
     try:
@@ -206,7 +229,7 @@ def _json_records(text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
             columns = _columns(list(record), "key")
         except InputError as error:
             raise InputError(f"{place}: {error.field}", error.message) from error
-        yield place, {name: record[own] for name, own in columns.items()}
+        yield Cells(place, {name: record[own] for name, own in columns.items()})
 
 
 def _columns(names: Sequence[str], noun: str) -> dict[str, str]:
@@ -219,7 +242,7 @@ def _columns(names: Sequence[str], noun: str) -> dict[str, str]:
     """
     found = {}
     for column, choices in COLUMNS.items():
-        given = [name for name in names if name in choices]
+        given = [name for name in names if name.lower() in choices]
         if len(given) > 1:
             problem = f"is given twice, as {' and '.join(given)}; keep one"
             raise InputError(f"{noun} {column!r}", problem)
@@ -246,24 +269,28 @@ def _row(place: str, record: Mapping[str, Any]) -> Row:
 
     generation = whole(in_text(record["generation"]))
     if not isinstance(generation, int) or isinstance(generation, bool):
-        given = record["generation"]
-        raise wrong("generation", f"is {given!r}; give a whole number")
+        raise wrong("generation", f"is {_told(record['generation'])}; give a whole number")
     if not 0 <= generation <= LATEST:
         raise wrong("generation", f"is {generation}; give a number from 0 to {LATEST:,}")
     workflow = record["workflow"]
     if not isinstance(workflow, str) or not workflow:
-        raise wrong("workflow", f"is {workflow!r}; give a name, such as replace")
+        raise wrong("workflow", f"is {_told(workflow)}; give a name, such as replace")
     loss = in_text(record["loss"])
     try:
         value = math.nan if isinstance(loss, bool | str) else float(loss)
     except (TypeError, ValueError, OverflowError):
         value = math.nan
     if not abs(value) <= LARGEST:
-        problem = f"is {record['loss']!r}; give a finite number, or leave the row out"
+        problem = f"is {_told(record['loss'])}; give a finite number, or leave the row out"
         raise wrong("loss", problem)
     seed = record.get("seed")
     told = None if seed in (None, "") else str(seed)
     return Row(place, generation, workflow, seed=told, loss=value)
+
+
+def _told(value: Any) -> str:
+    """Return a value for a sentence, as the file gives it."""
+    return "null" if value is None else repr(value)
 
 
 def _by_workflow(rows: Iterable[Row]) -> dict[str, list[Row]]:

@@ -167,7 +167,7 @@ def _line(arrow: Arrow, start: Point, end: Point, share: float, places: Places) 
         for (x, y), (to_x, to_y) in pairwise(points):
             half = (y + to_y) / 2
             text += f" C{x:.1f},{half:.1f} {to_x:.1f},{half:.1f} {to_x:.1f},{to_y:.1f}"
-        middle = _on_curve(*points[-2:], share)
+        middle = _on_curve(points[-2], points[-1], share)
     x, y = end
     tip = f"{x:.1f},{y:.1f} {x - 4:.1f},{y - sign * HEAD:.1f} {x + 4:.1f},{y - sign * HEAD:.1f}"
     return (

@@ -24,6 +24,8 @@ def read(tmp_path, text):
         "generation,workflow,loss\n1,replace,1.1\n2,replace,1.2\n",
         "\ufeffloss;workflow;generation;note\r\n1.1;replace;1;x\r\n\r\n1.2; replace ;2.0;\r\n",
         "iteration\tmodel\tloss\tseed\n1\treplace\t1.1\t\n2\treplace\t1.2\t\n",
+        "Generation,WORKFLOW,Loss\n1,replace,1.1\n2,replace,1.2\n",
+        "generation;workflow;loss\n1;replace;1,1\n2;replace;1,2E0\n",
         json.dumps(RECORDS),
         "\n".join(map(json.dumps, RECORDS)),
     ],
@@ -31,6 +33,11 @@ def read(tmp_path, text):
 def test_formats_are_told_by_content(tmp_path, text):
     [(name, (generations, values))] = read(tmp_path, text).rows.items()
     assert (name, generations.tolist(), values.tolist()) == ("replace", [1, 2], [1.1, 1.2])
+
+
+def test_decimal_commas_are_told(tmp_path):
+    losses = read(tmp_path, "generation;workflow;loss\n1;replace;1,1\n2;replace;1.2\n")
+    assert losses.described() == "2 rows of replace, generations 1 to 2, 1 with a decimal comma"
 
 
 def test_python_and_file_give_one_table():
@@ -63,7 +70,10 @@ WRONG = {
     '{"generation": 1}': "line 1: key 'workflow': is missing",
     '[{"generation": true, "workflow": "a", "loss": 1}]': "record 1, generation: is True",
     '[{"generation": 1, "workflow": 3, "loss": 1}]': "record 1, workflow: is 3",
-    '[{"generation": 1, "workflow": "a", "loss": null}]': "record 1, loss: is None",
+    '[{"generation": 1, "workflow": "a", "loss": null}]': "record 1, loss: is null; give a finite number",
+    '[{"generation": null, "workflow": "a", "loss": 1}]': "generation: is null; give a whole",
+    "generation,workflow,loss\n1,a,1,5\n": "has 4 cells; give 3, as the header, and no decimal commas",
+    "Loss;generation;loss;model\n": "column 'loss': is given twice, as Loss and loss",
     '[{"generation": 1, "workflow": "a", "loss": 1e999}]': "record 1, loss: is inf",
 }
 
