@@ -70,9 +70,9 @@ WRONG = {
     '{"generation": 1}': "line 1: key 'workflow': is missing",
     '[{"generation": true, "workflow": "a", "loss": 1}]': "record 1, generation: is True",
     '[{"generation": 1, "workflow": 3, "loss": 1}]': "record 1, workflow: is 3",
-    '[{"generation": 1, "workflow": "a", "loss": null}]': "record 1, loss: is null; give a finite number",
+    '[{"generation": 1, "workflow": "a", "loss": null}]': "loss: is null; give a finite number",
     '[{"generation": null, "workflow": "a", "loss": 1}]': "generation: is null; give a whole",
-    "generation,workflow,loss\n1,a,1,5\n": "has 4 cells; give 3, as the header, and no decimal commas",
+    "generation,workflow,loss\n1,a,1,5\n": "give 3, as the header, and no decimal commas",
     "Loss;generation;loss;model\n": "column 'loss': is given twice, as Loss and loss",
     '[{"generation": 1, "workflow": "a", "loss": 1e999}]': "record 1, loss: is inf",
 }
