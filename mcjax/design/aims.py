@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -79,8 +81,30 @@ class Aim(ABC):
         """Return its value at an allocation with these errors, of that cost."""
 
 
-class WeightedErrors(Aim):
+class Error(Aim):
+    """An error, or several together, that real rows for a budget make small.
+
+    Attributes
+    ----------
+    share : float
+        Of what the best feeds of one size take off, the share that greedy ones take off at least.
+    """
+
+    share: ClassVar[float] = 0.0
+
+    @abstractmethod
+    def worth(self, response: Response, state: State) -> Float[np.ndarray, " M"]:
+        """Return by how much another real row of each model would lower it."""
+
+    def whole(self, response: Response, room: Room, rows: Float[np.ndarray, " M"]) -> State:
+        """Return whole rows within the budget, and an error near to the smallest."""
+        return within_budget(response, room, rows, partial(self.worth, response))
+
+
+class WeightedErrors(Error):
     """The sum of errors with weights that are given."""
+
+    share = 1 - math.exp(-1)
 
     name = "weights"
     what = "weighted sum of errors"
@@ -92,11 +116,9 @@ class WeightedErrors(Aim):
         """Return the allocation with the smallest sum of errors."""
         return smallest_sum(response, room, self.weights)
 
-    def whole(self, response: Response, room: Room, rows: Float[np.ndarray, " M"]) -> State:
-        """Return whole rows within the budget, and a sum of errors near to the smallest."""
-        return within_budget(
-            response, room, rows, lambda state: -response.gradient(state, self.weights)
-        )
+    def worth(self, response: Response, state: State) -> Float[np.ndarray, " M"]:
+        """Return by how much another real row of each model would lower the sum."""
+        return -response.gradient(state, self.weights)
 
     def value(self, response: Response, errors: Float[np.ndarray, " M"], cost: float) -> float:
         """Return the sum of the errors with the weights."""
@@ -112,7 +134,7 @@ class MeanError(WeightedErrors):
     elsewhere = f"the {what}"
 
 
-class LargestError(Aim):
+class LargestError(Error):
     """The largest error of the models that are fitted."""
 
     name = "max"
@@ -130,14 +152,10 @@ class LargestError(Aim):
             raise InputError("network", f"{problem}; give it feeds")
         return smallest_maximum(response, room, response.fits)
 
-    def whole(self, response: Response, room: Room, rows: Float[np.ndarray, " M"]) -> State:
-        """Return whole rows within the budget, and a largest error near to the smallest."""
-
-        def worth(state: State) -> np.ndarray:
-            worst = np.argmax(np.where(response.fits, state.errors, -np.inf))
-            return -response.gradient(state, np.eye(len(rows))[worst])
-
-        return within_budget(response, room, rows, worth)
+    def worth(self, response: Response, state: State) -> Float[np.ndarray, " M"]:
+        """Return by how much another real row of each model would lower the largest error."""
+        worst = np.argmax(np.where(response.fits, state.errors, -np.inf))
+        return -response.gradient(state, np.eye(len(state.rows))[worst])
 
     def value(self, response: Response, errors: Float[np.ndarray, " M"], cost: float) -> float:
         """Return the largest error."""

@@ -96,6 +96,11 @@ class Allocation:
         What is made small.
     budget : float
         What rows may cost; infinite with targets.
+    given : str
+        What is given, in a sentence.
+    share : float or None
+        With feeds of one size, of what the best feeds beyond a smallest cure take off, the share
+        that these take off at least; None without.
     shares : dict of str to Share
         The rows and errors of each model.
     cures : tuple of Offer
@@ -114,6 +119,8 @@ class Allocation:
 
     objective: Objective
     budget: float
+    given: str
+    share: float | None
     shares: dict[str, Share]
     cures: tuple[Offer, ...]
     robust: Robustness | None
@@ -142,6 +149,7 @@ class Allocation:
             },
             "budget": self.budget,
             "certified": not self.doubt,
+            "guarantee": self.share,
             "doubt": self.doubt or None,
             "real": {
                 name: {key: getattr(share, key) for key in Share._fields[:-1]}

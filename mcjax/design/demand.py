@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mcjax.design.aims import Aim, Cost, LargestError, MeanError, WeightedErrors
+from mcjax.design.aims import Aim, Cost, Error, LargestError, MeanError, WeightedErrors
+from mcjax.design.amounts import Amounts, AnyRows, FixedFeeds
 from mcjax.design.offers import Offer
 from mcjax.design.robust import ROBUST, Robustness
 from mcjax.errors import InputError, did_you_mean
@@ -33,6 +34,8 @@ class Demand:
     ----------
     aim : Aim
         What is made small.
+    amounts : Amounts
+        How real rows are given out.
     budget : float
         Cost of real rows in a generation, at most; infinite with targets.
     costs : ndarray, shape (M,)
@@ -48,6 +51,7 @@ class Demand:
     """
 
     aim: Aim
+    amounts: Amounts
     budget: float
     costs: Float[np.ndarray, " M"]
     at_least: Float[np.ndarray, " M"]
@@ -76,10 +80,7 @@ def read_demand(table: DesignTable, net: Network) -> Demand:
         if low > high:
             problem = f"asks for {high:.0f} rows of {name!r}, and at_least for {low:.0f}"
             raise InputError("design.at_most", f"{problem}; raise one, or lower the other")
-    if (table.budget is None) == (table.targets is None):
-        problem = "is missing; give it, or targets" if table.budget is None else "and targets"
-        more = "" if table.budget is None else " exclude each other; keep one"
-        raise InputError("design.budget", problem + more)
+    _check_one(table)
     common: dict[str, Any] = {"costs": costs, "at_least": at_least, "at_most": at_most}
     common["offers"] = _offers(table.candidates, net, costs)
     common |= {"robust": _robust(table.robust), "sealed": _sealed(table.sealed, net)}
@@ -91,14 +92,36 @@ def read_demand(table: DesignTable, net: Network) -> Demand:
         if not np.isfinite(targets).any():
             raise InputError("design.targets", "is for no model; give at least one")
         weights = np.isfinite(targets).astype(float)
-        return Demand(Cost(weights, targets), math.inf, **common)
-    assert table.budget is not None, "one of the two is given"
+        cheapest = Cost(weights, targets)
+        return Demand(cheapest, AnyRows(cheapest), math.inf, **common)
+    aim = _objective(table.objective, models)
+    if table.feeds is not None:
+        assert table.size is not None, "both are given"
+        total = float(at_least.sum()) + table.feeds * table.size
+        return Demand(aim, FixedFeeds(aim, table.feeds, table.size), total, **common)
+    assert table.budget is not None, "one of the three is given"
     if not 0 < table.budget < math.inf:
         raise InputError("design.budget", f"is {table.budget!r}; give a positive number")
-    return Demand(_objective(table.objective, models), table.budget, **common)
+    return Demand(aim, AnyRows(aim), table.budget, **common)
 
 
-def _objective(given: str | dict[str, float] | None, models: Sequence[str]) -> Aim:
+def _check_one(table: DesignTable) -> None:
+    """Raise InputError unless one of a budget, targets and a number of feeds is given."""
+    given = [name for name in ("budget", "targets", "feeds") if getattr(table, name) is not None]
+    if not given:
+        raise InputError("design.budget", "is missing; give it, or targets, or feeds and size")
+    if len(given) > 1:
+        problem = f"and {' and '.join(given[1:])} exclude each other; keep one"
+        raise InputError(f"design.{given[0]}", problem)
+    if (table.feeds is None) != (table.size is None):
+        missing, other = ("feeds", "size") if table.feeds is None else ("size", "feeds")
+        raise InputError(f"design.{missing}", f"is missing, and {other} is given; give both")
+    if table.feeds is not None and table.costs != 1.0:
+        problem = "are given, and feeds of one size are as many as feeds says; leave one out"
+        raise InputError("design.costs", problem)
+
+
+def _objective(given: str | dict[str, float] | None, models: Sequence[str]) -> Error:
     """Return what is made small for a budget."""
     field, size = "objective", len(models)
     if isinstance(given, dict):

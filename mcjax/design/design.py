@@ -11,6 +11,7 @@ import numpy as np
 
 from mcjax.arguments import checked
 from mcjax.design.allocation import Allocation, Objective, Share
+from mcjax.design.amounts import named
 from mcjax.design.conditions import check_network
 from mcjax.design.demand import Demand, read_demand
 from mcjax.design.offers import Offer, cheapest_cure
@@ -69,13 +70,13 @@ def _allocation(net: Network, demand: Demand, facts: Facts) -> Allocation:
     aim = demand.aim
     check_network(net, facts, aim)
     net = net.with_feeds(feed for feed in net.feeds if feed.weight)
+    told = demand.amounts.given(demand.budget)
     given, (net, demand, bought) = net, _robust(net, demand)
     flow = data_flow(net)
     matters = flow.feeders.reached(np.flatnonzero(aim.weights > 0).tolist())
     response = Response(net, matters, demand.at_least > 0)
     room = _room(net, response, demand, matters)
-    found = aim.smallest(response, room)
-    whole = aim.whole(response, room, found.state.rows)
+    found, whole = demand.amounts.best(response, room, _missing(response, demand))
     after = _with_real_rows(net, whole.rows)
     errors = np.array([_errors(given), _errors(after), _errors(after)])
     errors[1, matters] = found.state.errors[matters]
@@ -106,6 +107,8 @@ def _allocation(net: Network, demand: Demand, facts: Facts) -> Allocation:
     return Allocation(
         objective=objective,
         budget=demand.budget,
+        given=told,
+        share=demand.amounts.share,
         shares=shares,
         cures=cheapest_cure(given, demand.offers, _anchored(given)),
         robust=demand.robust,
@@ -127,16 +130,19 @@ def _robust(net: Network, demand: Demand) -> tuple[Network, Demand, tuple[Offer,
         for offer in demand.offers
         if offer.edge not in taken
         and net.index[offer.reader] not in demand.sealed
-        and (offer.origin != REAL or demand.at_most[net.index[offer.reader]] > 0)
+        and (
+            offer.origin != REAL or demand.at_most[net.index[offer.reader]] >= demand.amounts.first
+        )
     ]
     bought = demand.robust.bought(fixed, offers, demand.sealed)
     at_least = demand.at_least.copy()
     for offer in bought:
         if offer.origin == REAL:
-            at_least[net.index[offer.reader]] = 1.0
+            at_least[net.index[offer.reader]] = demand.amounts.first
         else:
             net = net.with_feed(offer.origin, offer.reader, offer.samples)
-    return net, replace(demand, at_least=at_least), bought
+    real = sum(offer.origin == REAL for offer in bought)
+    return net, replace(demand, at_least=at_least, amounts=demand.amounts.less(real)), bought
 
 
 def _anchored(net: Network) -> list[int]:
@@ -149,23 +155,19 @@ def _room(net: Network, response: Response, demand: Demand, matters: np.ndarray)
     """Return the allocations that are allowed, of which some end all collapse that matters."""
     low = demand.at_least
     high = np.where(matters & response.fits, demand.at_most, low)
-    missing = [list(group) for group in response.groups if not low[list(group)].any()]
+    missing = _missing(response, demand)
     for group in missing:
         if not high[group].any():
-            names = _named(net, group)
+            names = named(net.models, group)
             problem = f"leaves {names} without real data, on which errors grow without bound"
             raise InputError("design.at_most", f"{problem}; allow one of them real rows")
-    spent = float(demand.costs @ low)
-    firsts = [min((i for i in g if high[i] > 0), key=lambda i: demand.costs[i]) for g in missing]
-    price = spent + float(demand.costs[firsts].sum())
-    if spent > demand.budget:
-        problem = f"is {demand.budget:g}, and the rows of at_least cost {spent:g}"
-        raise InputError("design.budget", f"{problem}; raise it, or lower at_least")
-    if price > demand.budget:
-        problem = f"is {demand.budget:g}, which does not end all collapse"
-        cure = f"a real row for {_named(net, firsts)} does, and makes the cost {price:g}"
-        raise InputError("design.budget", f"{problem}; {cure}")
-    return Room(demand.costs, low, high, min(demand.budget, float(demand.costs @ high)))
+    return demand.amounts.room(Room(demand.costs, low, high, demand.budget), missing, net.models)
+
+
+def _missing(response: Response, demand: Demand) -> list[list[int]]:
+    """Return the groups of models of which one needs real rows that ``at_least`` lacks."""
+    groups = map(list, response.groups)
+    return [group for group in groups if not demand.at_least[group].any()]
 
 
 def _doubt(net: Network, response: Response, room: Room) -> str:
@@ -173,7 +175,7 @@ def _doubt(net: Network, response: Response, room: Room) -> str:
     unequal = response.kappa() > CONVEX * (response.given + room.low) * (1 + 1e-9)
     if not unequal.any():
         return ""
-    return UNEQUAL.format(names=_named(net, np.flatnonzero(unequal).tolist()))
+    return UNEQUAL.format(names=named(net.models, np.flatnonzero(unequal).tolist()))
 
 
 def _errors(net: Network) -> Float[np.ndarray, " M"]:
@@ -192,10 +194,3 @@ def _with_real_rows(net: Network, rows: Float[np.ndarray, " M"]) -> Network:
         if count > 0
     )
     return net.with_feeds([*(feed for feed in net.feeds if feed.origin != REAL), *real])
-
-
-def _named(net: Network, models: list[int]) -> str:
-    """Return the names of some models, of which a long list is cut."""
-    names = [repr(net.models[i]) for i in models]
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(names[:5]) + more

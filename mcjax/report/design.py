@@ -24,10 +24,13 @@ def show_allocation(allocation: Allocation) -> None:
     """Print the best real rows, what they bring, how sure that is, and what stays at risk."""
     objective = allocation.objective
     aim = objective.aim
-    given, now = aim.given(allocation.budget), aim.now(_value(objective.before))
-    title = f"Smallest {aim.what} {given}: {_value(objective.after)}"
+    now = aim.now(_value(objective.before))
+    title = f"Smallest {aim.what} {allocation.given}: {_value(objective.after)}"
     click.secho(f"{title}; {now}.", bold=True)
     click.echo(f"{_certificate(allocation, objective)}.")
+    if allocation.share:
+        least = f"at least {allocation.share:.0%} of what the best could"
+        click.echo(f"Beyond a smallest cure, the feeds take off {least}.")
     click.echo()
     rows: list[tuple[str, ...]] = [HEADINGS]
     for name, share in allocation.shares.items():

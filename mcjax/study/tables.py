@@ -271,15 +271,20 @@ class DesignTable(msgspec.Struct, forbid_unknown_fields=True):
     """``[design]``: how much real data there may be, or how small errors must be."""
 
     budget: float | None = None
-    """What real rows may cost in a generation, those of `at_least` included. This or `targets`."""
+    """What real rows may cost in a generation, those of `at_least` included. This, `targets`
+    or `feeds`."""
     targets: float | dict[str, float] | None = None
     """In place of `budget`: the largest error of each model in the long run, as `diagnose` shows
     it; a number for all, or a table by model name. Found are the cheapest real rows that keep to
     it."""
+    feeds: Count | None = None
+    """In place of `budget`: the number of real feeds, each to another model. Needs `size`."""
+    size: Count | None = None
+    """Rows of each of the `feeds`."""
     objective: str | dict[str, float] | None = None
-    """With `budget`, what is made small: `mean`, the mean error of the models (unless given);
-    `max`, the largest one; or a table of weights by model name, the sum of the errors with these
-    weights. Models that neither have a weight nor feed one that has get no more than `at_least`."""
+    """With `budget` or `feeds`, what is made small: `mean`, the mean error of the models (unless
+    given); `max`, the largest one; or a table of weights by model name, the sum of the errors with
+    these weights. Models that neither have a weight nor feed one that has get no more than `at_least`."""
     costs: float | dict[str, float] = 1.0
     """Cost of a real row; a number, or a table by model name, 1 for others."""
     at_least: Rows | dict[str, Rows] = 0
