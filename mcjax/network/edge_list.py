@@ -1,21 +1,17 @@
-"""Graphs from edge lists: CSV files with a row for each feed."""
+"""Graphs from edge lists: tables with a row for each feed."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network.edges import READ
-from mcjax.numbers import how_many
 
 COLUMNS = ("from", "to", "rows", *READ)
 """Columns that are read; ``rows`` are those that the reader fits, of which ``share`` is one."""
-DELIMITERS = ",;\t"
 
 
 class EdgeList:
@@ -66,40 +62,26 @@ class EdgeList:
             yield names[self._ends[0][k]], names[self._ends[1][k]], given
 
 
-def delimiter_of(text: str) -> str | None:
-    """Return what separates the columns of an edge list; None for a text that is none.
-
-    The header of an edge list has ``from`` and ``to``.
-    """
-    delimiter, names = _header(text)
-    return delimiter if {"from", "to"} <= names else None
+def names_edges(names: Iterable[str]) -> bool:
+    """Return whether the columns of a table are those of an edge list."""
+    return {"from", "to"} <= set(names)
 
 
-def _header(text: str) -> tuple[str, set[str]]:
-    """Return what separates the names in the first line, a comma if nothing does, and the names."""
-    header = text.lstrip().partition("\n")[0]
-    names: set[str] = set()
-    for delimiter in DELIMITERS:
-        names = {name.strip().strip('"') for name in header.split(delimiter)}
-        if {"from", "to"} <= names:
-            return delimiter, names
-    return DELIMITERS[0], names
-
-
-def read_edge_list(text: str) -> EdgeList:
+def read_edge_list(header: Sequence[str], rows: Iterable[tuple[int, list[str]]]) -> EdgeList:
     """Return the graph of an edge list, whose nodes are the names that occur.
+
+    Parameters
+    ----------
+    header : sequence of str
+        The names of the columns.
+    rows : iterable of (int, list of str)
+        The number of each line, and its cells.
 
     Raises
     ------
     InputError
-        If a column is not known, or a row has not all columns.
+        If a column is not known, or a row lacks an end or contradicts another.
     """
-    delimiter, _ = _header(text)
-    # not `splitlines`, which also breaks within names, such as at U+2028
-    lines = csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=delimiter, strict=True)
-    header = [name.strip() for name in next(lines)]
-    if not {"from", "to"} <= set(header):
-        raise InputError("", "is no edge list: its header has no columns from and to; add them")
     for name in header:
         if name not in COLUMNS or header.count(name) > 1:
             problem = "is given twice" if name in COLUMNS else "is not a column that is read"
@@ -109,24 +91,13 @@ def read_edge_list(text: str) -> EdgeList:
     fitted = header.index("rows") if "rows" in header else None
     others = [k for k in range(len(header)) if k not in (source, target, fitted)]
     graph = EdgeList([header[k] for k in others])
-    for cells in lines:
-        cells = [cell.strip() for cell in cells]
-        if not any(cells):
-            continue
-        if len(cells) != len(header):
-            raise InputError(
-                f"line {lines.line_num}",
-                f"has {how_many(len(cells), 'cell')}; give {len(header)}, as the header",
-            )
+    for line, cells in rows:
         if not (cells[source] and cells[target]):
             end = "to" if cells[source] else "from"
-            problem = f"has nothing in the column {end!r}; name a model"
-            raise InputError(f"line {lines.line_num}", problem)
+            raise InputError(f"line {line}", f"has nothing in the column {end!r}; name a model")
         graph.add(cells[source], cells[target], tuple([cells[k] for k in others]))
         given = cells[fitted] if fitted is not None else ""
         if given and not graph.give_rows(cells[target], given):
-            problem = (
-                f"has {given} rows for {cells[target]!r}, and an earlier line others; keep one"
-            )
-            raise InputError(f"line {lines.line_num}", f"{problem}; keep one")
+            problem = f"has {given} rows for {cells[target]!r}, and an earlier line others"
+            raise InputError(f"line {line}", f"{problem}; keep one")
     return graph

@@ -78,7 +78,8 @@ class EdgeFeeds:
         """Return the feeds as arrays, added up; None if more has to be said of them."""
         if self.times or not self.samples:
             return None
-        sources = (REAL, UNKNOWN) if UNKNOWN in self.origins else (REAL,)
+        mentioned = UNKNOWN in self.origins or UNKNOWN in self.readers
+        sources = (REAL, UNKNOWN) if mentioned else (REAL,)
         places = {name: k for k, name in enumerate((*models, *sources))}
         feeds = FeedColumns(
             tuple(places),

@@ -15,18 +15,22 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from mcjax.errors import InputError, did_you_mean
-from mcjax.network.edge_list import delimiter_of, read_edge_list
+from mcjax.network.cards import is_card, read_card
+from mcjax.network.csv_files import delimiter_of, read_csv
 from mcjax.network.node_link import read_node_link
+from mcjax.network.triples import read_json_triples, triples_in
 
 if TYPE_CHECKING:
     import networkx as nx
 
 READ = (
-    "read are study files in TOML, and graphs in GraphML, GEXF, GML, node-link JSON, and CSV edge"
-    " lists with columns from, to and samples"
+    "read are study files in TOML; graphs in GraphML, GEXF, GML and node-link JSON; CSV edge lists"
+    " with columns from, to and samples; triples of subject, relation and object in JSON or CSV;"
+    " and folders of model cards"
 )
 """The formats that are read, for messages."""
 
+CARD = "model card"
 _GRAPHML = "http://graphml.graphdrawing.org/xmlns"
 _GROUP = "yfiles.foldertype"
 _DEEPEST = 200
@@ -36,13 +40,13 @@ _OTHERS = (
     (r"(strict\s+)?(di)?graph\b[^\[]*\{", "a graph in DOT"),
     (r"\*vertices\b", "a graph in Pajek's format"),
     (r"dl\s+n\s*=", "a graph in UCINET's format"),
-    (r"%YAML|---\s", "YAML"),
+    (r"%YAML|---\s", "YAML and no model card, which has a second line of ---"),
 )
 """Beginnings of files that are known but not read."""
 
 
 def graph_format(text: str, suffix: str = "") -> str | None:
-    """Return the format of a graph file: GraphML, GEXF, GML, JSON or CSV; None of other text.
+    """Return the format of a graph file, as :func:`read_format` takes it; None of other text.
 
     Parameters
     ----------
@@ -66,6 +70,8 @@ def graph_format(text: str, suffix: str = "") -> str | None:
         return "JSON"
     if delimiter_of(text):
         return "CSV"
+    if is_card(begin) or (begin.startswith("---") and is_card(text.lstrip())):
+        return CARD
     rest = re.sub(r"(?:\s+|#.*|//.*|Creator\s+\".*\"|Version\s+\S+)+", "", text[:4096], count=1)
     words = rest if text[:1] in "#/CV" else begin
     if re.match(r"graph\s*\[", words):
@@ -86,7 +92,7 @@ def read_format(text: str, kind: str) -> nx.DiGraph:
     ----------
     text : str
         What the file holds.
-    kind : {"GraphML", "GEXF", "GML", "JSON", "CSV"}
+    kind : {"GraphML", "GEXF", "GML", "JSON", "CSV", "model card"}
         Its format.
 
     Raises
@@ -99,7 +105,8 @@ def read_format(text: str, kind: str) -> nx.DiGraph:
         "GEXF": _gexf,
         "GML": _gml,
         "JSON": _json,
-        "CSV": read_edge_list,
+        "CSV": read_csv,
+        CARD: read_card,
     }
     try:
         with warnings.catch_warnings():
@@ -133,7 +140,9 @@ def _json(text: str) -> nx.DiGraph:
             raise InputError("", f"is no JSON graph ({twice!r} is given twice); keep one")
         return dict(pairs)
 
-    return read_node_link(json.loads(text, object_pairs_hook=once))
+    data = json.loads(text, object_pairs_hook=once)
+    triples = triples_in(data)
+    return read_node_link(data) if triples is None else read_json_triples(triples)
 
 
 def _gml(text: str) -> nx.DiGraph:

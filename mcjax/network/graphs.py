@@ -21,6 +21,7 @@ from mcjax.network.checks import Draws, check_count
 from mcjax.network.edges import DEFAULT_SAMPLES, EdgeFeeds, check_names, read_edges
 from mcjax.network.feed import REAL, UNKNOWN
 from mcjax.network.formats import read_format
+from mcjax.network.lineage import Lineage
 from mcjax.network.network import Network
 from mcjax.network.source import RealData, renewed
 from mcjax.network.timeline import Generation, Series
@@ -82,7 +83,14 @@ def from_networkx(graph: nx.DiGraph, draws: Draws = "private", real: RealData = 
 
 def read_graph(text: str, kind: str) -> GraphNetwork:
     """Return the network in the text of a graph file, see :mod:`mcjax.network.formats`."""
-    return network_of_graph(read_format(text, kind))
+    graph = read_format(text, kind)
+    return network_of_lineage(graph) if isinstance(graph, Lineage) else network_of_graph(graph)
+
+
+def network_of_lineage(lineage: Lineage) -> GraphNetwork:
+    """Return the network of a lineage, and what it leaves open."""
+    found = network_of_graph(lineage)
+    return found._replace(told=(*lineage.told(), *found.told))
 
 
 def network_of_graph(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +15,12 @@ import numpy as np
 from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.files import read_text
 from mcjax.network.build import UNKNOWN_SOURCE, build_network
+from mcjax.network.cards import read_cards
 from mcjax.network.data_mediated import data_mediated
 from mcjax.network.drawn import FIELD, PATHS_ALONE, Drawn, Paths
 from mcjax.network.feed import UNKNOWN, Feed
 from mcjax.network.formats import graph_format
-from mcjax.network.graphs import read_graph
+from mcjax.network.graphs import GraphNetwork, network_of_lineage, read_graph
 from mcjax.network.network import Network
 from mcjax.network.schedule import MOST_GENERATIONS, alternating, ordered
 from mcjax.network.source import Source
@@ -82,13 +84,15 @@ def read_content(path: Path, nested: bool = False) -> Content:
     InputError
         If the file has no valid network; the message names file and field.
     """
+    if os.path.isdir(path):  # unlike a method of Path, it raises no error for odd names
+        lineage = read_cards(path)
+        with naming(path):
+            return _content(network_of_lineage(lineage))
     text = read_text(path)
     with naming(path):
         kind = graph_format(text, path.suffix)
         if kind is not None:
-            network, told, groups = read_graph(text, kind)
-            note = ", ".join((_note(network), *_note_on(groups), *told))
-            return Content(network, None, note, groups)
+            return _content(read_graph(text, kind))
         tables = parse_tables(text, str(path))
         study, grid = to_study(tables, str(path)), bool(tables.get("grid"))
         found = network_of(study, None if nested else path.parent)
@@ -99,6 +103,12 @@ def read_content(path: Path, nested: bool = False) -> Content:
         groups = {} if table is None else {k: tuple(names) for k, names in table.groups.items()}
         parts = (_note(found), *_note_on(groups), *(["[grid] left out"] if grid else []))
         return Content(found, study, ", ".join(parts), groups)
+
+
+def _content(found: GraphNetwork) -> Content:
+    """Return the content of a graph."""
+    note = ", ".join((_note(found.network), *_note_on(found.groups), *found.told))
+    return Content(found.network, None, note, found.groups)
 
 
 def _note(net: Network) -> str:

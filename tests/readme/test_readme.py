@@ -41,7 +41,10 @@ PAGES = {
         *sorted((ROOT / "docs").rglob("*.md")),
     )
 }
-QUICK = ("docs/pipelines.md", "docs/pipeline-records.md", "docs/design.md")
+QUICK = (
+    *("docs/pipelines.md", "docs/pipeline-records.md", "docs/pipeline-files.md"),
+    "docs/design.md",
+)
 """Pages whose code runs by default."""
 MOST_LINES = 180
 
