@@ -35,8 +35,8 @@ class Amounts(ABC):
 
     @property
     @abstractmethod
-    def first(self) -> int:
-        """Number of rows of the smallest feed."""
+    def sizes(self) -> tuple[int, float]:
+        """Smallest and largest number of rows of a feed."""
 
     @property
     def share(self) -> float | None:
@@ -88,9 +88,9 @@ class AnyRows(Amounts):
     aim: Aim
 
     @property
-    def first(self) -> int:
-        """A row."""
-        return 1
+    def sizes(self) -> tuple[int, float]:
+        """A row, and any number."""
+        return 1, math.inf
 
     def less(self, count: int) -> AnyRows:
         """Return the same, as any number of feeds may follow."""
@@ -142,9 +142,9 @@ class FixedFeeds(Amounts):
     size: int
 
     @property
-    def first(self) -> int:
-        """Number of rows of a feed."""
-        return self.size
+    def sizes(self) -> tuple[int, float]:
+        """The size of all feeds."""
+        return self.size, self.size
 
     @property
     def share(self) -> float:

@@ -124,25 +124,26 @@ def _robust(net: Network, demand: Demand) -> tuple[Network, Demand, tuple[Offer,
     if demand.robust is None:
         return net, demand, ()
     fixed = _with_real_rows(net, demand.at_least)
+    least, largest = demand.amounts.sizes
     taken = {(feed.origin, feed.reader) for feed in fixed.feeds}
+    allowed = dict(zip(net.models, demand.at_most >= least, strict=True))
     offers = [
         offer
         for offer in demand.offers
         if offer.edge not in taken
         and net.index[offer.reader] not in demand.sealed
-        and (
-            offer.origin != REAL or demand.at_most[net.index[offer.reader]] >= demand.amounts.first
-        )
+        and (offer.origin != REAL or allowed[offer.reader])
     ]
     bought = demand.robust.bought(fixed, offers, demand.sealed)
-    at_least = demand.at_least.copy()
+    at_least, at_most = demand.at_least.copy(), demand.at_most.copy()
     for offer in bought:
         if offer.origin == REAL:
-            at_least[net.index[offer.reader]] = demand.amounts.first
+            i = net.index[offer.reader]
+            at_least[i], at_most[i] = least, min(at_most[i], largest)
         else:
             net = net.with_feed(offer.origin, offer.reader, offer.samples)
-    real = sum(offer.origin == REAL for offer in bought)
-    return net, replace(demand, at_least=at_least, amounts=demand.amounts.less(real)), bought
+    left = demand.amounts.less(sum(offer.origin == REAL for offer in bought))
+    return net, replace(demand, at_least=at_least, at_most=at_most, amounts=left), bought
 
 
 def _anchored(net: Network) -> list[int]:

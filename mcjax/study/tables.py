@@ -284,7 +284,8 @@ class DesignTable(msgspec.Struct, forbid_unknown_fields=True):
     objective: str | dict[str, float] | None = None
     """With `budget` or `feeds`, what is made small: `mean`, the mean error of the models (unless
     given); `max`, the largest one; or a table of weights by model name, the sum of the errors with
-    these weights. Models that neither have a weight nor feed one that has get no more than `at_least`."""
+    these weights. Models that neither have a weight nor feed one that has get no more than
+    `at_least`."""
     costs: float | dict[str, float] = 1.0
     """Cost of a real row; a number, or a table by model name, 1 for others."""
     at_least: Rows | dict[str, Rows] = 0
