@@ -14,8 +14,10 @@ from mcjax.design.limited import cheapest, smallest_maximum
 from mcjax.design.response import Response, State
 from mcjax.design.room import Room
 from mcjax.design.weighted import Found, smallest_sum
+from mcjax.design.weighting import Weighted, weighted
 from mcjax.design.whole_rows import keeping_to_targets, within_budget
 from mcjax.errors import InputError
+from mcjax.network.network import Network
 from mcjax.text import number
 
 if TYPE_CHECKING:
@@ -61,6 +63,17 @@ class Aim(ABC):
     def counts(self, response: Response) -> Bool[np.ndarray, " M"]:
         """Return whose errors count."""
         return self.weights > 0
+
+    def weighted(self, net: Network) -> Weighted:
+        """Return the best weights of the feeds of a network.
+
+        Raises
+        ------
+        InputError
+            If there are none for this aim, or such a network.
+        """
+        problem = f"finds weights for a mean or a sum of errors, and this is the {self.what}"
+        raise InputError("design.weights", f"{problem}; leave it out, or give another objective")
 
     @abstractmethod
     def smallest(self, response: Response, room: Room) -> Found:
@@ -111,6 +124,10 @@ class WeightedErrors(Error):
     elsewhere = f"the {what}"
     most = 1_000
     remedy = "a part of the network"
+
+    def weighted(self, net: Network) -> Weighted:
+        """Return the weights of the feeds with the smallest sum of errors."""
+        return weighted(net, self.weights)
 
     def smallest(self, response: Response, room: Room) -> Found:
         """Return the allocation with the smallest sum of errors."""

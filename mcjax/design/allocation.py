@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from mcjax.design.aims import Aim
 from mcjax.design.offers import Offer
 from mcjax.design.robust import Robustness
+from mcjax.design.weighting import Weighted
 from mcjax.diagnosis.cures import Edge
 from mcjax.network.network import Network
 
@@ -109,12 +110,14 @@ class Allocation:
         After which changes nothing was to collapse.
     bought : tuple of Offer
         The real feeds that see to that, each of at least a row.
+    weighted : Weighted or None
+        The best weights of the feeds, if that was asked.
     doubt : str
         Why the optimum is a local one, and without a bound; empty if it is the optimum.
     risk : Risk
         What would make a model collapse after all.
     network : Network
-        The network with the whole rows.
+        The network with the whole rows, and with the weights if there are any.
     """
 
     objective: Objective
@@ -125,6 +128,7 @@ class Allocation:
     cures: tuple[Offer, ...]
     robust: Robustness | None
     bought: tuple[Offer, ...]
+    weighted: Weighted | None
     doubt: str
     risk: Risk
     network: Network
@@ -168,6 +172,7 @@ class Allocation:
                 "lost": None if self.risk.lost is None else _edges(self.risk.lost),
                 "added": _edges(self.risk.added),
             },
+            "weights": None if self.weighted is None else self.weighted.to_json(),
             "explodes": list(self.risk.explodes),
         }
 

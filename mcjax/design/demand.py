@@ -42,6 +42,8 @@ class Demand:
         Cost of a real row.
     at_least, at_most : ndarray, shape (M,)
         Bounds of the real rows.
+    weights : bool
+        Whether feeds get weights.
     offers : tuple of Offer
         The feeds that may be added; a real one to each model is among them.
     robust : Robustness or None
@@ -56,6 +58,7 @@ class Demand:
     costs: Float[np.ndarray, " M"]
     at_least: Float[np.ndarray, " M"]
     at_most: Float[np.ndarray, " M"]
+    weights: bool = False
     offers: tuple[Offer, ...] = ()
     robust: Robustness | None = None
     sealed: frozenset[int] = frozenset()
@@ -82,6 +85,7 @@ def read_demand(table: DesignTable, net: Network) -> Demand:
             raise InputError("design.at_most", f"{problem}; raise one, or lower the other")
     _check_one(table)
     common: dict[str, Any] = {"costs": costs, "at_least": at_least, "at_most": at_most}
+    common["weights"] = table.weights
     common["offers"] = _offers(table.candidates, net, costs)
     common |= {"robust": _robust(table.robust), "sealed": _sealed(table.sealed, net)}
     if table.targets is not None:

@@ -84,6 +84,8 @@ def _allocation(net: Network, demand: Demand, facts: Facts) -> Allocation:
     for feed in given.feeds:
         if feed.origin == REAL:
             before[net.index[feed.reader]] = feed.samples
+    weighting = aim.weighted(after) if demand.weights else None
+    network = after if weighting is None else weighting.network
     doubt = _doubt(net, response, room)
     objective = Objective(
         aim,
@@ -113,9 +115,10 @@ def _allocation(net: Network, demand: Demand, facts: Facts) -> Allocation:
         cures=cheapest_cure(given, demand.offers, _anchored(given)),
         robust=demand.robust,
         bought=bought,
+        weighted=weighting,
         doubt=doubt,
-        risk=risk_of(after, facts, demand.sealed),
-        network=after,
+        risk=risk_of(network, facts, demand.sealed),
+        network=network,
     )
 
 

@@ -8,6 +8,7 @@ import click
 
 from mcjax.design.allocation import Allocation, Objective
 from mcjax.design.offers import Offer
+from mcjax.design.weighting import Weighted
 from mcjax.diagnosis.cures import Edge
 from mcjax.text import number, shown
 
@@ -43,7 +44,29 @@ def show_allocation(allocation: Allocation) -> None:
     click.echo(UNITS.format(what=aim.elsewhere))
     click.echo()
     click.echo(f"In whole rows: {aim.what} {_value(objective.rows)}.")
+    if allocation.weighted is not None:
+        _show_weights(aim.what, allocation.weighted)
     _show_risk(allocation)
+
+
+def _show_weights(what: str, weighted: Weighted) -> None:
+    """Print the best weights, with what they bring and how sure that is."""
+    gain = 1 - weighted.after / weighted.pooled
+    click.echo()
+    click.echo(f"With the best weights of rows: {what} {_value(weighted.after)}, {gain:.1%} less.")
+    click.echo(f"No weights do better than {_value(weighted.bound)}.")
+    rows = [("from", "to", "weight", "share")]
+    for feed in weighted.feeds[:MOST_LISTED]:
+        weight = "cut" if feed.weight == 0 else number(feed.weight)
+        rows.append((shown(feed.origin), shown(feed.reader), weight, f"{feed.share:.1%}"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for origin, reader, weight, share in rows:
+        names = f"  {origin:{widths[0]}}  {reader:{widths[1]}}"
+        click.echo(f"{names}  {weight:>{widths[2]}}  {share:>{widths[3]}}")
+    if len(weighted.feeds) > MOST_LISTED:
+        click.echo(f"  ... and {len(weighted.feeds) - MOST_LISTED} more (--json lists them all)")
+    click.echo("  (weight: of a row, 1 for real ones; share: of what the model learns)")
+    click.echo()
 
 
 def _certificate(allocation: Allocation, objective: Objective) -> str:

@@ -293,6 +293,8 @@ class DesignTable(msgspec.Struct, forbid_unknown_fields=True):
     The real feeds of the file are replaced, whatever their size."""
     at_most: Rows | dict[str, Rows] | None = None
     """Largest number of real rows of a model; a number, or a table by model name."""
+    weights: bool = False
+    """Whether to find the best weights of all feeds as well, at the whole rows that are found."""
     robust: str = "none"
     """After which changes nothing is to collapse. `added`: however many feeds between models are
     added. `real`: after the loss of any one real feed. `any`: after that of any one feed. The
