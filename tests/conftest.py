@@ -29,9 +29,15 @@ ALPHA = 1e-6
 Z = 4.892  # two-sided normal quantile of ALPHA
 
 
+LONG = ("gallery", "readme", "figures", "verdicts/test_calibration.py")
+"""Files that take minutes. They go first, so that no worker is left alone with one."""
+
+
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by markers
 def pytest_collection_modifyitems(config, items):
-    """Leave the cases that ``by_default`` does not name to ``pytest -m system``."""
+    """Leave the cases that ``by_default`` does not name to ``pytest -m system``; long files first."""
+    long = tuple(str(Path(__file__).parent / name) for name in LONG)
+    items.sort(key=lambda item: not str(item.path).startswith(long))
     named, found = set(), set()
     for item in items:
         for marker in item.iter_markers("by_default"):
