@@ -79,6 +79,7 @@ from .solvers.status import Status as Status
 from .study.ladder import ladder as ladder
 from .study.load import builtin_study as builtin_study
 from .study.load import load_study as load_study
+from .study.networks import read_network as read_network
 from .study.study import Condition as Condition
 from .study.study import Study as Study
 from .study.study import condition as condition

@@ -53,6 +53,7 @@ CALLS = {
     },
     mcjax.ladder: {"base": ONE, "scales": [1, 2]},
     mcjax.load_study: {"path": "study.toml"},
+    mcjax.read_network: {"path": "study.toml"},
     mcjax.read_losses: {"path": "losses.csv"},
     mcjax.judge_losses: {
         **{"losses": mcjax.Losses([1], ["replace"], [1.0]), "laws": {}, "pair": "own"},

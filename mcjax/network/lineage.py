@@ -60,16 +60,12 @@ class Lineage:
     def tuned_from(self, model: str, base: str) -> None:
         """Say that a model begins at another, and is tuned on data that may be said elsewhere."""
         self.model(model)
-        self._bases.setdefault(model, []).append(base)
-        if base not in KINDS:
-            self.model(base)
+        self._bases.setdefault(model, []).append(self._maker(base))
 
     def generated_by(self, data: str, model: str) -> None:
         """Say that a data set is output of a model, or of one of the two sources."""
         self._data_sets.setdefault(data)
-        self._makers.setdefault(data, []).append(model)
-        if model not in KINDS:
-            self.model(model)
+        self._makers.setdefault(data, []).append(self._maker(model))
 
     def derived_from(self, thing: str, part: str) -> None:
         """Say that a data set has the rows of another, or that a model is tuned from another."""
@@ -133,13 +129,20 @@ class Lineage:
         for what, count in self._silent.items():
             yield f"{count:,} {what} left out"
 
+    def _maker(self, name: str) -> str:
+        """Return what generates data of a name, a model or a source."""
+        if name not in KINDS:
+            self.model(name)
+        return UNKNOWN if name == SYNTHETIC else name
+
     def _settle(self) -> None:
         """Decide what is a model and what is a data set."""
-        for name, parts in self._parts.items():  # of data sets, unless something else is said
-            if name in self._models:
-                self._bases.setdefault(name, []).extend(parts)
-                self._models.update(dict.fromkeys(p for p in parts if p not in KINDS))
-        self._parts = {k: parts for k, parts in self._parts.items() if k not in self._models}
+        derived = [name for name in self._parts if name in self._models]
+        for name in derived:  # parts of data sets, unless these are known to be models
+            for part in self._parts.pop(name, ()):
+                self.tuned_from(name, part)
+                if part in self._parts:
+                    derived.append(part)
         both = next((name for name in self._makers if name in self._models), None)
         if both is not None:
             raise InputError(

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 import msgspec
 import numpy as np
 
+from mcjax.arguments import checked
 from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.files import read_text
 from mcjax.network.build import UNKNOWN_SOURCE, build_network
@@ -35,22 +36,38 @@ ORDERS = {"periodic": "lengths", "random": "probabilities", "markov": "transitio
 """The orders of networks that switch, each with the field that it alone has."""
 
 
-def read_network(path: Path, nested: bool = False) -> Network:
-    """Read the network of a study file or of a graph file.
+@checked
+def read_network(path: str | Path) -> Network:
+    r"""Read the network of a file: a study, a graph, an edge list, triples or a folder of cards.
 
     Parameters
     ----------
-    path : Path
-        The file.
-    nested : bool, optional
-        Whether another file names it, and so may not name others.
+    path : str or Path
+        The file, or the folder of model cards.
+
+    Returns
+    -------
+    Network
+        The network. Of versions it has each as a model.
 
     Raises
     ------
     InputError
         If the file has no valid network; the message names file and field.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import mcjax
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "edges.csv")
+    ...     _ = path.write_text("from,to,samples\nreal,chat,40\nchat,chat,60\n")
+    ...     mcjax.read_network(path).models
+    ...
+    ('chat',)
     """
-    return read_content(path, nested).network
+    return read_content(Path(path)).network
 
 
 class Content(NamedTuple):
@@ -75,9 +92,14 @@ class Content(NamedTuple):
 
 
 def read_content(path: Path, nested: bool = False) -> Content:
-    """Read a study file or a graph file, which differ by their content.
+    """Read a file with a network, whose content tells its format.
 
-    Arguments are those of :func:`read_network`.
+    Parameters
+    ----------
+    path : Path
+        The file.
+    nested : bool, optional
+        Whether another file names it, and so may not name others.
 
     Raises
     ------
@@ -229,7 +251,7 @@ def _switching(table: NetworkTable, folder: Path | None, options: dict[str, Any]
     _check_order(given)
     generations = []
     for name in given.networks:
-        net = read_network(folder / name, nested=True)
+        net = read_content(folder / name, nested=True).network
         problem = ""
         if not net.later.constant or net.later.exponent:
             problem = "whose feeds change with time"

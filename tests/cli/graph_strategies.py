@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import xml.sax.saxutils
 
 from fault_strategies import COUNTS, NAMES, File, encoded, faulty
 from hypothesis import strategies as st
+
+from mcjax.network.triples import READ
 
 
 @st.composite
@@ -29,6 +33,7 @@ def graphs(draw):
                 optional={
                     "samples": st.one_of(COUNTS, COUNTS.map(float), COUNTS.map(str)),
                     "weight": st.sampled_from([0.5, 1, "2.0"]),
+                    "share": st.sampled_from([0.5, 1, "0.25"]),
                 },
             ),
             max_size=5,
@@ -37,16 +42,34 @@ def graphs(draw):
     return {"directed": True, "multigraph": False, "nodes": nodes, "edges": edges}
 
 
+THINGS = st.sampled_from(["a", "b", "lab/c", "d", "real", "unknown", "synthetic"])
+SAID = st.sampled_from([*READ, "Trained On", "generatedBy"])
+
+
+@st.composite
+def records(draw):
+    """Draw triples, nearly always good ones, some of which say how much is brought."""
+    triple = st.fixed_dictionaries(
+        {"subject": st.one_of(THINGS, NAMES), "relation": SAID, "object": THINGS},
+        optional={"samples": COUNTS},
+    )
+    return {"triples": draw(st.lists(triple, min_size=1, max_size=6))}
+
+
 @st.composite
 def graph_files(draw, most=2):
     """Draw a graph file."""
-    kind = draw(st.sampled_from(["json", "d3", "networkx-1", "graphml", "gexf", "gml", "other"]))
+    kind = draw(st.sampled_from([*WRITERS, *RECORDS, "other"]))
     if kind == "other":
         name, text = draw(st.sampled_from(OTHERS))
         return File(name, text.encode(), study=False)
-    data = draw(faulty(graphs(), most))
-    text = draw(encoded(st.just(WRITERS[kind](data))))
-    suffix = {"d3": "json", "networkx-1": "json"}.get(kind, kind)
+    if kind in RECORDS:
+        data = draw(faulty(records(), most))
+        text = draw(encoded(st.just(RECORDS[kind](data))))
+    else:
+        data = draw(faulty(graphs(), most))
+        text = draw(encoded(st.just(WRITERS[kind](data))))
+    suffix = SUFFIXES.get(kind, kind)
     name = draw(
         st.sampled_from([f"net.{suffix}"] * 5 + [f"NET.{suffix.upper()}", "net", "net.xml"])
     )
@@ -84,6 +107,48 @@ def _items(data):
 
 
 ENDS = ("source", "target")
+
+
+def _table(header, rows):
+    held = io.StringIO()
+    table = csv.writer(held, lineterminator="\n")
+    table.writerow(header)
+    table.writerows([[row.get(name, "") for name in header] for row in rows])
+    return held.getvalue()
+
+
+def _edge_list(data):
+    _, edges = _items(data)
+    names = {"source": "from", "target": "to"}
+    return _table(
+        ("from", "to", "samples", "share", "weight"),
+        [{names.get(key, key): value for key, value in edge.items()} for edge in edges],
+    )
+
+
+def _triples(data):
+    rows = data.get("triples") if isinstance(data, dict) else None
+    rows = rows if isinstance(rows, list) else []
+    return [row for row in rows if isinstance(row, dict)]
+
+
+def _csv_triples(data):
+    return _table(("subject", "relation", "object", "samples"), _triples(data))
+
+
+def _short_triples(data):
+    keys = "subject", "relation", "object"
+    return json.dumps([[row.get(key) for key in keys] for row in _triples(data)])
+
+
+def _card(data):
+    """A card of what a record says of its first subject, as far as a card can say it."""
+    fields = {"base_model": [], "datasets": [], "tags": []}
+    for row in _triples(data):
+        place = "base_model" if "from" in str(row.get("relation")) else "datasets"
+        fields[place].append(row.get("object"))
+        fields["tags"].append(row.get("samples", "synthetic"))
+    return "---\n" + "".join(f"{k}: {json.dumps(v)}\n" for k, v in fields.items()) + "---\n"
 
 
 def _d3(data):
@@ -181,4 +246,16 @@ WRITERS = {
     "graphml": _graphml,
     "gexf": _gexf,
     "gml": _gml,
+    "csv": _edge_list,
+}
+RECORDS = {
+    "triples": json.dumps,
+    "short-triples": _short_triples,
+    "csv-triples": _csv_triples,
+    "card": _card,
+}
+SUFFIXES = {
+    **dict.fromkeys(("d3", "networkx-1", "triples", "short-triples"), "json"),
+    "csv-triples": "csv",
+    "card": "md",
 }

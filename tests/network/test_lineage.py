@@ -48,6 +48,7 @@ def test_a_model_trained_on_its_own_data():
         (["d derived_from web", "d derived_from more", "more is unknown"], {"real", "unknown"}),
         (["d subset_of t", "t distilled_from t"], {"t"}),
         (["d generated_by unknown"], {"unknown"}),
+        (["d generated_by synthetic"], {"unknown"}),
         (["d filtered_by t"], {"real"}),
         (["m is synthetic"], {"real", "unknown"}),
         (["m is synthetic", "d generated_by t", "t trained_on real"], {"t"}),
@@ -70,6 +71,7 @@ def test_where_a_data_set_is_from(statements, origins):
         ("m derived_from t", {"t", "unknown"}),
         ("m version_of t", {"unknown"}),
         ("m trained_on synthetic", {"unknown"}),
+        ("m distilled_from synthetic", {"unknown"}),
         ("m trained_on real", {"real"}),
         ("m trained_on unknown", {"unknown"}),
     ],
@@ -78,6 +80,16 @@ def test_what_a_model_reads(statement, origins):
     more = "m version_of group" if "derived" in statement else "x trained_on y"
     found = network_of("t trained_on real", statement, more)
     assert {origin for origin, reader in reads(found) if reader == "m"} == origins
+
+
+def test_a_line_of_models():
+    """Each is derived from the one after it, and the first is known to be a model."""
+    found = network_of("a derived_from b", "c derived_from d", "b derived_from c", "a version_of f")
+    assert {(j, i) for j, i in reads(found) if j != "unknown"} == {
+        ("b", "a"),
+        ("c", "b"),
+        ("d", "c"),
+    }
 
 
 def test_sizes_are_those_of_statements():
