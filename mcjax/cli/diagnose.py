@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import io
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from mcjax.diagnosis import diagnose_file
-from mcjax.network.groups import grouped
+from mcjax.diagnosis.asked import Asked
+from mcjax.diagnosis.collapse import diagnose_pipeline
+from mcjax.diagnosis.rates import MOST_MODELS
 from mcjax.own_files import check_own, write_own
 from mcjax.report.diagnosis import show_diagnosis
 from mcjax.report.diagnosis_page import MARK, Drawn, kind_of, sketch_lines
 from mcjax.study.pipeline import read_pipeline
 from mcjax.text import shown, strict_json
 
+WORST = 20
+"""Number of models of a large network that are shown, those that fail worst."""
 OUT = "--out"
 COMMAND = "mcjax diagnose"
 
 
-def run_diagnose(file: Path, as_json: bool, out: Path | None) -> None:
+def run_diagnose(
+    file: Path, as_json: bool, out: Path | None, *, only: tuple[str, ...], worst: int | None
+) -> None:
     """Print the diagnosis of the network in a file, and draw it.
 
     Parameters
@@ -31,34 +37,35 @@ def run_diagnose(file: Path, as_json: bool, out: Path | None) -> None:
         Whether to print an object.
     out : Path or None
         Where to draw it.
+    only : tuple of str
+        The models to show; all, or the worst of a large network, if there is none.
+    worst : int or None
+        Number of models to show, the worst first.
 
     Raises
     ------
     InputError
         If the file has no valid network, or nothing can be drawn there.
     """
-    notes: list[str] = []
-
-    def tell(note: str) -> None:
-        click.echo(f"read: {note}", err=True)
-        notes.append(note)
-
     if out is not None:
         draw = kind_of(out)
         check_own(out, MARK.rstrip(), OUT, COMMAND)
-    diagnosis = diagnose_file(file, tell)
     found = read_pipeline(file)
-    net = grouped(found.network, found.groups)
-    words = io.StringIO()
-    with redirect_stdout(words):
-        show_diagnosis(diagnosis)
+    click.echo(f"read: {found.note}", err=True)
+    if not (only or worst or as_json) and len(found.network.models) > MOST_MODELS:
+        worst = WORST
+    net, diagnosis = diagnose_pipeline(found, file, Asked(only or None, worst))
+    whole = replace(diagnosis, models=diagnosis.every)
     if as_json:
-        click.echo(strict_json({"read": notes[0], **diagnosis.to_json()}))
+        click.echo(strict_json({"read": found.note, **diagnosis.to_json()}))
     else:
         show_diagnosis(diagnosis)
         click.echo()
-        for line in sketch_lines(net, diagnosis):
+        for line in sketch_lines(net, whole):
             click.echo(line)
     if out is not None:
-        write_own(out, draw(Drawn(net, diagnosis, words.getvalue(), notes[0])), OUT, COMMAND)
+        words = io.StringIO()
+        with redirect_stdout(words):
+            show_diagnosis(diagnosis)
+        write_own(out, draw(Drawn(net, whole, words.getvalue(), found.note)), OUT, COMMAND)
         click.echo(f"drawn: {shown(str(out))}", err=True)

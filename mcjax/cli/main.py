@@ -60,15 +60,19 @@ def cli() -> None:
 @file_argument
 @json_option
 @click.option("--out", type=PATH, help="Also draw the network: PAGE.html or PICTURE.svg.")
-def diagnose(file: Path, as_json: bool, out: Path | None) -> None:
+@click.option("--only", metavar="NAME", multiple=True, help="Show this model; may be repeated.")
+@click.option("--worst", type=click.IntRange(1), help="Show so many models, the worst first.")
+def diagnose(
+    file: Path, as_json: bool, out: Path | None, only: tuple[str, ...], worst: int | None
+) -> None:
     """Show in which of three ways a network fails, and why.
 
     Noise may accumulate, the truth may be forgotten, errors may explode. The report also shows the
-    smallest cure. Nothing is simulated.
+    smallest cure. Nothing is simulated. Of more than 2,000 models the worst 20 are shown.
     """
     from mcjax.cli.diagnose import run_diagnose
 
-    run_diagnose(file, as_json, out)
+    run_diagnose(file, as_json, out, only=only, worst=worst)
 
 
 @cli.command()

@@ -5,53 +5,51 @@ which, and whether it forgets the truth. Rates and limits are those of the coeff
 ``Cov(e_{i,t}) = c_ii I(theta*)^-1``, the covariance of a well-specified model to first order. They
 come from the system of :mod:`mcjax.laws.first_order.score_equations` with ``H = V = 1``, at the
 network's sample counts, weights, draws and real data.
+
+Verdicts, paths and cures take time and memory in proportion to the feeds. Rates need dense arrays,
+so in large networks they are those of the models that are asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mcjax.arguments import checked
+from mcjax.diagnosis.asked import Asked, rank
 from mcjax.diagnosis.cures import flips, repairs
 from mcjax.diagnosis.drawn import diagnose_drawn
-from mcjax.diagnosis.explosion import finite_sample
-from mcjax.diagnosis.failure import Failures, find_failures
+from mcjax.diagnosis.explosion import FiniteSample, finite_sample
+from mcjax.diagnosis.failure import find_failures
 from mcjax.diagnosis.fine_tuning import EXACT
-from mcjax.diagnosis.graph import paths, reaching
-from mcjax.diagnosis.long_run import Facts, alike, facts_of, whole_samples
+from mcjax.diagnosis.long_run import Facts, alike, facts_of
+from mcjax.diagnosis.rates import MOST_MODELS, Rates, rates_of
 from mcjax.diagnosis.schedules import OWN_COVARIATES, diagnose_schedule
 from mcjax.diagnosis.unknown import Case, diagnose_cases
-from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict
+from mcjax.diagnosis.verdict import Counts, Diagnosis, ModelVerdict
+from mcjax.diagnosis.verdicts import Verdicts
 from mcjax.errors import InputError, naming
 from mcjax.laws.collapse.components import data_flow
-from mcjax.laws.first_order.collapse_rates import (
-    CollapseRates,
-    collapse_rates,
-    rates_of_regressions,
-)
-from mcjax.laws.first_order.lifted_system import lifted
-from mcjax.laws.first_order.score_equations import linear_system
-from mcjax.models.information import UNIT
 from mcjax.models.names import MOST_PARAMETERS
 from mcjax.network.drawn import Drawn, Followed
 from mcjax.network.groups import Groups, grouped
 from mcjax.network.network import Network
 from mcjax.numbers import check_between
 from mcjax.study.load import load_condition
-from mcjax.study.pipeline import Regression, read_pipeline
+from mcjax.study.pipeline import Pipeline, Regression, read_pipeline
 from mcjax.study.sources import read_covariance
 from mcjax.study.study import Condition
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-MOST_MODELS = 10_000
-"""Largest number of models of a diagnosis, whose arrays have a row and a column for each."""
+MOST_DENSE = 10_000
+"""Largest number of models of which A is computed, as an array with a row and a column for each."""
+LARGE = f"there are more than {MOST_MODELS:,} models"
 
 
 @checked
@@ -62,6 +60,8 @@ def diagnose(
     covariance: Float[np.ndarray, "p p"] | None = None,
     sigma: float = 1.0,
     groups: Groups | None = None,
+    only: Sequence[str] | None = None,
+    worst: int | None = None,
 ) -> Diagnosis:
     """Apply the collapse law to a network.
 
@@ -85,6 +85,11 @@ def diagnose(
     groups : mapping of str to sequence of str, optional
         Members of groups, such as the versions of one model, which are diagnosed as one model each:
         a group reads what its members read, and is read where these are.
+    only : sequence of str, optional
+        The models that are asked for; defaults to all.
+    worst : int, optional
+        Ask for so many models, those that fail worst, in addition to ``only``. Of networks of more
+        than 2,000 models, rates are computed for those alone that are asked for.
 
     Raises
     ------
@@ -105,25 +110,33 @@ def diagnose(
         given = {"parameters": parameters, "covariance": covariance, "groups": groups}
         for field in (name for name, value in given.items() if value is not None):
             raise InputError(field, "is not for a condition; leave it out, or give its network")
-        return _diagnosis(net.network, facts_of(net))
+        return _diagnosis(net.network, facts_of(net), Asked(only, worst))
     members = {name: tuple(group) for name, group in (groups or {}).items()}
     if members:
-        found = diagnose(grouped(net, members), parameters, covariance=covariance, sigma=sigma)
+        options: dict[str, Any] = {"covariance": covariance, "sigma": sigma}
+        found = diagnose(grouped(net, members), parameters, **options, only=only, worst=worst)
         return replace(found, groups=members)
     if parameters is None:
         if covariance is not None:
             raise InputError("parameters", "is missing, and covariance is given; give both")
-        return _in_each_case(net, Facts())
+        return _in_each_case(net, Facts(), Asked(only, worst))
     check_between("parameters", parameters, 1, MOST_PARAMETERS)
     if not 0 < sigma < np.inf:
         raise InputError("sigma", f"is {sigma!r}; give a positive number")
     if covariance is not None:
         covariance = read_covariance(covariance, parameters)
-    return _in_each_case(net, Facts(Regression(parameters, covariance=covariance, sigma=sigma)))
+    facts = Facts(Regression(parameters, covariance=covariance, sigma=sigma))
+    return _in_each_case(net, facts, Asked(only, worst))
 
 
 @checked
-def diagnose_file(path: Path, tell: Callable[[str], object] | None = None) -> Diagnosis:
+def diagnose_file(
+    path: Path,
+    tell: Callable[[str], object] | None = None,
+    *,
+    only: Sequence[str] | None = None,
+    worst: int | None = None,
+) -> Diagnosis:
     """Apply the collapse law to the network of a study file or of a graph file.
 
     JAX is imported only where the diagnosis depends on the model.
@@ -134,6 +147,8 @@ def diagnose_file(path: Path, tell: Callable[[str], object] | None = None) -> Di
         The file.
     tell : callable, optional
         Called with a line that says what was read, before it is examined.
+    only, worst : optional
+        As in :func:`diagnose`.
 
     Raises
     ------
@@ -143,107 +158,99 @@ def diagnose_file(path: Path, tell: Callable[[str], object] | None = None) -> Di
     found = read_pipeline(path)
     if tell is not None:
         tell(found.note)
+    return diagnose_pipeline(found, path, Asked(only, worst))[1]
+
+
+def diagnose_pipeline(found: Pipeline, path: Path, asked: Asked) -> tuple[Network, Diagnosis]:
+    """Return the network of a file that was read, of its groups, and the diagnosis.
+
+    Raises
+    ------
+    InputError
+        If the file has no valid model where the diagnosis depends on it.
+    """
     with naming(path):
         net = grouped(found.network, found.groups)
     if found.differs and found.modelled:
 
-        def examine(case: Case) -> Diagnosis:
-            return diagnose(load_condition(path, lambda net: case(grouped(net, found.groups))))
+        def examine(case: Case, asked: Asked) -> Diagnosis:
+            condition = load_condition(path, lambda net: case(grouped(net, found.groups)))
+            return _diagnosis(condition.network, facts_of(condition), asked)
 
-        diagnosis = diagnose_cases(net, examine)
+        diagnosis = diagnose_cases(net, examine, asked)
     else:
         facts = Facts(found.regression, differs=found.differs, steps=found.steps)
-        diagnosis = _in_each_case(net, facts)
-    return replace(diagnosis, groups=found.groups)
+        diagnosis = _in_each_case(net, facts, asked)
+    return net, replace(diagnosis, groups=found.groups)
 
 
-def _in_each_case(net: Network, facts: Facts) -> Diagnosis:
+def _in_each_case(net: Network, facts: Facts, asked: Asked) -> Diagnosis:
     """Return the diagnosis of a network, which may read unknown data."""
 
-    def examine(case: Case) -> Diagnosis:
+    def examine(case: Case, asked: Asked) -> Diagnosis:
         supposed = case(net)
-        return _diagnosis(supposed, facts.fitting(supposed))
+        return _diagnosis(supposed, facts.fitting(supposed), asked)
 
-    return diagnose_cases(net, examine)
+    return diagnose_cases(net, examine, asked)
 
 
-def _diagnosis(net: Network, facts: Facts) -> Diagnosis:
+def _diagnosis(net: Network, facts: Facts, asked: Asked) -> Diagnosis:
     """Return the diagnosis of a network."""
-    if net.size > MOST_MODELS:
-        problem = f"are {net.size:,}; a diagnosis takes at most {MOST_MODELS:,} at once"
-        raise InputError("network.models", f"{problem}: give a part of the network")
+    asked.check(net)
     if isinstance(net.later, Followed):
         net = replace(net, later=net.later.law)
     if isinstance(net.later, Drawn):
-        return diagnose_drawn(net, facts)
+        return asked.of(diagnose_drawn(net, facts))
     if net.later.turns > 1:
-        return diagnose_schedule(net, facts)
+        return asked.of(diagnose_schedule(net, facts))
+    if net.size > MOST_DENSE and not alike(net, facts):
+        problem = f"are {net.size:,}; data of several laws, fits that take steps or are penalised,"
+        problem += f" and selections are diagnosed for at most {MOST_DENSE:,}"
+        raise InputError("network.models", f"{problem}: give a part of the network")
     failures = find_failures(net, facts)
     whole, net = net, net.settled
-    flow, origins, exact = data_flow(net, starts=facts.edges), failures.origins, None
+    flow, origins = data_flow(net, starts=facts.edges), failures.origins
+    exact: FiniteSample | str | None = None
+    small = net.size <= MOST_MODELS
     if facts.regression is not None:
-        exact = finite_sample(net, facts.regression.parameters, flow, origins)
+        exact = LARGE
+        if small:
+            exact = finite_sample(net, facts.regression.parameters, flow, origins)
         if facts.regression.own is not None:
             exact = OWN_COVARIATES
         if not facts.refits:
             exact = EXACT
-    sources = reaching(flow, origins)
-    exploding = reaching(flow, failures.explosions)
-    path_to = paths(flow, (*origins, *failures.explosions))
-    rates = _rates(net, facts, failures, whole)
+    wanted: np.ndarray | None = None
+    if asked.any and not small:
+        wanted = asked.positions(net, rank(net, flow, failures))
+    rates = Rates.unknown(net.size)
+    if small or wanted is not None:
+        rates = rates_of(whole, facts, failures, wanted)
     marked = facts.penalised or bool(net.selections) or not facts.refits
-    models, frozen, unknown = {}, net.frozen, failures.unknown
-    for i, name in enumerate(net.models):
-        fails = bool(rates.collapses[i])
-        models[name] = ModelVerdict(
-            noise=None if unknown[i] else bool(failures.noise[i]),
-            forgets=bool(failures.forgets[i]),
-            explodes=bool(failures.explodes[i]),
-            radius=float(failures.radius[i]) if failures.cyclic[i] else None,
-            growth=float(rates.growth[i]) if fails and not failures.explodes[i] else None,
-            limit=None if fails or unknown[i] else float(rates.limit[i]),
-            sources=sources[i],
-            anchors=failures.anchors[i],
-            explosions=exploding[i],
-            path=tuple(net.models[k] for k in path_to(i)),
-            frozen=frozen[i],
-        )
-    return Diagnosis(
+    collapses = failures.noise | failures.explodes
+    verdicts = Verdicts(net, flow, failures, rates)
+    models: Mapping[str, ModelVerdict] = verdicts
+    if small or wanted is not None:
+        names = net.models if wanted is None else (net.models[i] for i in wanted.tolist())
+        models = {name: verdicts[name] for name in names}
+    diagnosis = Diagnosis(
         models=models,
+        every=verdicts,
         unstable_sources=origins,
         explosions=failures.explosions,
         repairs=repairs(origins),
-        flips=() if marked else flips(net, rates.collapses),
+        flips=() if marked or not small else flips(net, collapses),
         inapplicable=failures.inapplicable,
         finite_sample=exact,
-        flips_sought=not marked,
+        flips_sought=small and not marked,
         note="" if failures.fine_tuned is None else failures.fine_tuned.note,
+        counts=Counts(
+            models=net.size,
+            collapse=int(collapses.sum()),
+            unknown=int((failures.unknown & ~collapses).sum()),
+            forget=int(failures.forgets.sum()),
+        ),
+        rates=small or wanted is not None,
+        nearest=() if small else verdicts.paths.nearest()[: len(origins)],
     )
-
-
-def _rates(net: Network, facts: Facts, failures: Failures, whole: Network) -> CollapseRates:
-    """Return the rates of a network of constant feeds, nan where they are not known.
-
-    ``whole`` is the network with the feeds of earlier generations.
-    """
-    collapses, regression = failures.noise | failures.explodes, facts.regression
-    if failures.fine_tuned is not None:
-        return failures.fine_tuned.rates(collapses)
-    changes = whole.later.rows_vary and not whole.later.exponent
-    known = net.memory.current_only or (net.memory.vanishing and not changes)
-    if alike(net, facts) and known:
-        system = linear_system(net, UNIT)
-        if changes:  # models that read nothing in the end may have read before
-            system = lifted(linear_system(whole, UNIT), np.array(net.frozen))
-        return collapse_rates(data_flow(net), failures.origins, system)
-    known = known and not changes and whole_samples(net, facts)
-    if regression is not None and regression.covariance is not None and known:
-        return rates_of_regressions(
-            net,
-            collapses,
-            covariance=regression.covariance,
-            sigma=regression.sigma,
-            own=regression.own,
-        )
-    unknown = np.full(net.size, np.nan)
-    return CollapseRates(collapses, unknown, unknown)
+    return asked.of(diagnosis) if small or wanted is not None else diagnosis

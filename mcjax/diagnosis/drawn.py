@@ -19,7 +19,7 @@ import numpy as np
 from mcjax.diagnosis.cures import repairs
 from mcjax.diagnosis.explosion import FiniteSample, finite_sample_drawn
 from mcjax.diagnosis.fine_tuning import EXACT as STEPS_EXACT
-from mcjax.diagnosis.graph import paths, reaching
+from mcjax.diagnosis.graph import Paths, reaching
 from mcjax.diagnosis.long_run import Facts
 from mcjax.diagnosis.schedules import (
     MOST_VERTICES,
@@ -104,7 +104,7 @@ def diagnose_drawn(net: Network, facts: Facts) -> Diagnosis:
         (anchor, np.atleast_1d(far.reshape(rows).any(axis=0)))
         for anchor, far in anchors_in(net, facts, lift, flow)
     ]
-    path_to, sources = paths(flow, origins), reaching(flow, origins)
+    path_to, sources = Paths(flow, origins), reaching(flow, origins)
     shown = law.turns if law.turns <= MOST_SHOWN or not law.independent else 0
     columns, models = (open_, grows, rates.growth, rates.limit), {}
     for i, name in enumerate(net.models):

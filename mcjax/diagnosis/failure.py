@@ -112,6 +112,8 @@ class Failures:
         The false anchors that reach each model.
     inapplicable : str
         Why ``radius`` is unknown and explosion was not examined; empty if they are known.
+    walk : BackwardWalk
+        The backward walk of the network.
     fine_tuned : FineTuned or None
         What is known of models whose fits take steps from a start.
     """
@@ -125,6 +127,7 @@ class Failures:
     radius: Float[np.ndarray, " M"]
     cyclic: Bool[np.ndarray, " M"]
     anchors: tuple[tuple[Anchor, ...], ...]
+    walk: BackwardWalk
     inapplicable: str = ""
     fine_tuned: FineTuned | None = None
 
@@ -207,6 +210,7 @@ def find_failures(net: Network, facts: Facts) -> Failures:
         radius=radius,
         cyclic=in_cycles(flow),
         anchors=_held_by_steps(flow, anchors, late.fine_tuned),
+        walk=walk,
         fine_tuned=late.fine_tuned,
         inapplicable=reason,
     )

@@ -15,7 +15,7 @@ import numpy as np
 from mcjax.diagnosis.cures import repairs
 from mcjax.diagnosis.failure import Anchor, what_is_known
 from mcjax.diagnosis.fine_tuning import SCHEDULE
-from mcjax.diagnosis.graph import paths, reaching
+from mcjax.diagnosis.graph import Paths, reaching
 from mcjax.diagnosis.long_run import Facts, alike, false_anchors
 from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict, PhaseVerdict
 from mcjax.errors import InputError
@@ -80,7 +80,7 @@ def diagnose_schedule(net: Network, facts: Facts) -> Diagnosis:
         (anchor, np.atleast_1d(far.reshape(shape).any(axis=0)))
         for anchor, far in anchors_in(net, facts, lift, flow)
     ]
-    path_to, sources = paths(flow, origins), reaching(flow, origins)
+    path_to, sources = Paths(flow, origins), reaching(flow, origins)
     models = {}
     growth, limit = rates.growth.reshape(shape).T, rates.limit.reshape(shape).T
     largest = np.where(cyclic, radius, -np.inf).reshape(shape).max(0)

@@ -10,13 +10,16 @@ that reaches it, or to the model itself.
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcjax.diagnosis.verdict import Deciding, Diagnosis, ModelVerdict, PhaseVerdict
+from mcjax.diagnosis.asked import ALL, Asked
+from mcjax.diagnosis.rates import MOST_MODELS
+from mcjax.diagnosis.verdict import Counts, Deciding, Diagnosis, ModelVerdict, PhaseVerdict
 from mcjax.network.columns import FeedColumns
 from mcjax.network.feed import UNKNOWN
 from mcjax.network.network import Network
@@ -29,7 +32,9 @@ Case = Callable[[Network], Network]
 """What is supposed of a network."""
 
 
-def diagnose_cases(net: Network, examine: Callable[[Case], Diagnosis]) -> Diagnosis:
+def diagnose_cases(
+    net: Network, examine: Callable[[Case, Asked], Diagnosis], asked: Asked
+) -> Diagnosis:
     """Return the diagnosis of a network, of both cases where it reads unknown data.
 
     Parameters
@@ -37,26 +42,37 @@ def diagnose_cases(net: Network, examine: Callable[[Case], Diagnosis]) -> Diagno
     net : Network
         The network.
     examine : callable
-        Returns the diagnosis of the network that a case makes of it.
+        Returns the diagnosis of the network that a case makes of it, of the models asked for.
+    asked : Asked
+        The models that are asked for.
     """
     if not net.reads_unknown:
-        return examine(lambda known: known)
-    worst, best = examine(worst_case), examine(best_case)
+        return examine(lambda known: known, asked)
+    asked.check(net)
+    large = net.size > MOST_MODELS and asked.any
+    worst = examine(worst_case, asked if large else ALL)
+    names = [name for name in worst.models if name in net.index] if large else net.models
+    best = examine(best_case, Asked(names) if large else ALL)
     deciding = {} if net.selections else _deciding(net)
     models = {
-        name: _verdict(worst.models[name], best.models[name], deciding.get(name))
-        for name in net.models
+        name: _verdict(worst.models[name], best.models[name], deciding.get(name)) for name in names
     }
-    certain = all(verdict.certain for verdict in models.values())
-    return replace(
+    counts = Counts.of(models.values())
+    if large:  # the loop of the worst case is a model more
+        depends = worst.counts.collapse - best.counts.collapse - 1
+        counts = best.counts._replace(depends=depends)
+    diagnosis = replace(
         best,
         models=models,
-        flips_sought=best.flips_sought and certain,
+        every=best.every if large else {},
+        flips_sought=best.flips_sought and not counts.depends,
         flips=tuple(edge for edge in best.flips if models[str(edge[1])].certain),
         in_any_order=best.in_any_order and worst.in_any_order,
         worst_case=replace(worst, models={name: worst.models[name] for name in models}),
         best_case=best,
+        counts=counts,
     )
+    return asked.of(diagnosis)
 
 
 def _verdict(worst: ModelVerdict, best: ModelVerdict, deciding: Deciding | None) -> ModelVerdict:
@@ -67,13 +83,24 @@ def _verdict(worst: ModelVerdict, best: ModelVerdict, deciding: Deciding | None)
     )
     failures = [(case.noise, case.forgets, case.explodes) for case in (worst, best)]
     if failures[0] == failures[1]:
-        return replace(best, growth=worst.growth, limit=worst.limit, phases=phases)
+        return replace(
+            best,
+            growth=worst.growth,
+            limit=worst.limit,
+            phases=phases,
+            relative=worst.relative,
+            doubles=worst.doubles,
+            tenfold=worst.tenfold,
+        )
     same = worst.noise == best.noise
     return replace(
         best,
         noise=best.noise if same else None,
         growth=worst.growth if same else None,
         limit=worst.limit if same else None,
+        relative=worst.relative if same else (math.nan,) * 4,
+        doubles=worst.doubles if same else None,
+        tenfold=worst.tenfold if same else None,
         path=best.path or worst.path,
         phases=phases,
         certain=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -98,6 +99,12 @@ class ModelVerdict:
     deciding : Deciding or None
         The smallest feed of unknown data that alone decides whether noise accumulates in the model;
         None where nothing unknown decides, or readers keep a selection.
+    relative : tuple of float
+        ``c_ii`` in generations 1, 5 and 20 and as t -> infinity over that at generation 0; infinite
+        in the limit of a model that collapses, and nan where it is not known.
+    doubles, tenfold : int or None
+        The first generation at which ``c_ii`` is twice, or ten times, that at generation 0; None if
+        there is none, or it is not known.
     """
 
     noise: bool | None
@@ -114,6 +121,9 @@ class ModelVerdict:
     phases: tuple[PhaseVerdict, ...] = ()
     certain: bool = True
     deciding: Deciding | None = None
+    relative: tuple[float, ...] = (math.nan,) * 4
+    doubles: int | None = None
+    tenfold: int | None = None
 
     @property
     def fate(self) -> tuple[str, str]:
@@ -134,14 +144,47 @@ class ModelVerdict:
         return self.explodes or self.noise
 
 
+class Counts(NamedTuple):
+    """How many models fail, whether they are asked for or not.
+
+    Attributes
+    ----------
+    models : int
+        Number of models of the network.
+    collapse, unknown, forget : int
+        Numbers of those that collapse, of which that is not known, and that forget the truth.
+    depends : int
+        Number of those of which it depends on unknown data whether they collapse, or forget.
+    """
+
+    models: int
+    collapse: int
+    unknown: int
+    forget: int
+    depends: int = 0
+
+    @classmethod
+    def of(cls, verdicts: Iterable[ModelVerdict]) -> Counts:
+        """Return how many of some models fail."""
+        rows = [
+            (v.collapses is True, v.collapses is None and v.certain, v.forgets, not v.certain)
+            for v in verdicts
+        ]
+        return cls(len(rows), *(sum(column) for column in zip(*rows, strict=True)))
+
+
+UNCOUNTED = Counts(0, 0, 0, 0)
+"""Stands for the counts of the verdicts themselves."""
+
+
 @dataclass(frozen=True, repr=False)
 class Diagnosis(Summarised):
     """The verdict on a network.
 
     Attributes
     ----------
-    models : dict of str to ModelVerdict
-        The verdict on each model, in the order of the network.
+    models : mapping of str to ModelVerdict
+        The verdict on each model, in the order of the network; if models were asked for, on these.
     unstable_sources : tuple of CollapseOrigin
         The collapse origins of the network.
     explosions : tuple of Explosion
@@ -173,6 +216,14 @@ class Diagnosis(Summarised):
     worst_case, best_case : Diagnosis or None
         If the network reads data of unknown origin, its diagnosis if they come from a closed loop,
         and if they are real; see :mod:`mcjax.network.unknown`.
+    counts : Counts
+        How many models of the network fail.
+    rates : bool
+        Whether rates were looked for, as they are up to 2,000 models, or for those asked for.
+    nearest : tuple of int
+        To how many models each collapse origin is the nearest one; empty up to 2,000 models.
+    every : mapping of str to ModelVerdict, optional
+        The verdicts on all models; defaults to ``models``.
 
     Examples
     --------
@@ -184,7 +235,7 @@ class Diagnosis(Summarised):
       1  collapses  0.01 per generation
     """
 
-    models: dict[str, ModelVerdict]
+    models: Mapping[str, ModelVerdict]
     unstable_sources: tuple[CollapseOrigin, ...]
     explosions: tuple[Explosion, ...]
     repairs: tuple[Edge, ...]
@@ -198,12 +249,20 @@ class Diagnosis(Summarised):
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
     worst_case: Diagnosis | None = None
     best_case: Diagnosis | None = None
+    counts: Counts = UNCOUNTED
+    rates: bool = True
+    nearest: tuple[int, ...] = ()
+    every: Mapping[str, ModelVerdict] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.counts is UNCOUNTED:
+            object.__setattr__(self, "counts", Counts.of(self.models.values()))
+        if not self.every:
+            object.__setattr__(self, "every", self.models)
 
     def _summary(self) -> Summary:
-        doomed = sum(verdict.collapses is True for verdict in self.models.values())
-        unknown = sum(v.collapses is None and v.certain for v in self.models.values())
-        depends = sum(v.collapses is None and not v.certain for v in self.models.values())
-        title = f"Diagnosis: {doomed:,} of {how_many(len(self.models), 'model')} collapse"
+        size, doomed, unknown, _, depends = self.counts
+        title = f"Diagnosis: {doomed:,} of {how_many(size, 'model')} collapse"
         if doomed == 1:
             title += "s"
         title += f", {unknown:,} unknown" if unknown else ""
@@ -217,13 +276,13 @@ class Diagnosis(Summarised):
     @property
     def collapses(self) -> bool | None:
         """Whether any model collapses; None if none is known to, and some may."""
-        found = {verdict.collapses for verdict in self.models.values()}
-        return True if True in found else None if None in found else False
+        open_ = self.counts.unknown or self.counts.depends
+        return True if self.counts.collapse else None if open_ else False
 
     @property
     def certain(self) -> bool:
         """Whether all verdicts are the same wherever unknown data come from."""
-        return all(verdict.certain for verdict in self.models.values())
+        return not self.counts.depends
 
     def to_json(self) -> dict[str, Any]:
         """Return the diagnosis as plain data, in which a number that is not finite is None."""
@@ -262,6 +321,8 @@ class Diagnosis(Summarised):
             **({"note": self.note} if self.note else {}),
             "drawn": self.drawn,
             "in_any_order": self.in_any_order,
+            "counts": self.counts._asdict(),
+            "rates": self.rates,
         }
 
     def _cases_json(self) -> dict[str, dict[str, Any]]:
@@ -301,6 +362,11 @@ def _verdict_json(verdict: ModelVerdict) -> dict[str, Any]:
         "explosions": [list(members) for members in verdict.explosions],
         "path": _plain(verdict.path),
         "frozen": verdict.frozen,
+        "relative": dict(
+            zip(("1", "5", "20", "limit"), map(_finite, verdict.relative), strict=True)
+        ),
+        "doubles": verdict.doubles,
+        "tenfold": verdict.tenfold,
         **_phases(verdict),
     }
 

@@ -8,7 +8,7 @@ fate. A component of many models is folded as well.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from mcjax.diagnosis import Diagnosis, ModelVerdict
@@ -94,7 +94,7 @@ def path_of(verdict: ModelVerdict) -> tuple[str, ...]:
     return _models(verdict.path)
 
 
-def _in_front(verdicts: dict[str, ModelVerdict], begin: set[str], most: int) -> Iterable[str]:
+def _in_front(verdicts: Mapping[str, ModelVerdict], begin: set[str], most: int) -> Iterable[str]:
     """Return models that are drawn by themselves, other than those where failures begin."""
     doomed = [
         name

@@ -9,6 +9,7 @@ import click
 from mcjax.diagnosis import Anchor, Diagnosis, ModelVerdict
 from mcjax.diagnosis.cures import Edge
 from mcjax.diagnosis.explosion import FiniteSample
+from mcjax.diagnosis.rates import MOST_MODELS
 from mcjax.laws.collapse.components import Member
 from mcjax.laws.least_squares.explosion import ROUNDING
 from mcjax.numbers import how_many
@@ -22,36 +23,36 @@ MOST_LISTED = 12
 
 def show_diagnosis(diagnosis: Diagnosis) -> None:
     """Print verdict, where failures begin, every model's fate, cures and dangers."""
-    doomed = [name for name, verdict in diagnosis.models.items() if verdict.collapses]
-    left_open = [verdict for verdict in diagnosis.models.values() if verdict.collapses is None]
-    unknown = [verdict for verdict in left_open if verdict.certain]
-    total = len(diagnosis.models)
+    total, doomed, unknown, lost, _ = diagnosis.counts
     exact = diagnosis.finite_sample
     exploding = isinstance(exact, FiniteSample) and any(exact.explodes.values())
     first_order = " to first order" if exploding else ""  # the exact law says otherwise
     if doomed:
-        verb = "collapses" if len(doomed) == 1 else "collapse"
-        which = f"{len(doomed):,} of {how_many(total, 'model')}"
-        click.secho(f"{which} {verb}.", bold=True)
-    elif not left_open:
-        click.secho(f"No model of {total} collapses{first_order}.", bold=True)
+        verb = "collapses" if doomed == 1 else "collapse"
+        click.secho(f"{doomed:,} of {how_many(total, 'model')} {verb}.", bold=True)
+    elif diagnosis.collapses is False:
+        click.secho(f"No model of {total:,} collapses{first_order}.", bold=True)
     show_what_depends(diagnosis)
     if unknown:
-        verb = "collapses" if len(unknown) == 1 else "collapse"
-        which = f"{len(unknown):,} of {how_many(total, 'model')} {verb}"
+        verb = "collapses" if unknown == 1 else "collapse"
+        which = f"{unknown:,} of {how_many(total, 'model')} {verb}"
         click.secho(f"Whether {which} is not known: {shown(diagnosis.inapplicable)}.", bold=True)
-    lost = [name for name, verdict in diagnosis.models.items() if verdict.forgets]
     if lost:
-        verb = "forgets" if len(lost) == 1 else "forget"
-        click.secho(f"{len(lost):,} of {how_many(total, 'model')} {verb} the truth.", bold=True)
+        verb = "forgets" if lost == 1 else "forget"
+        click.secho(f"{lost:,} of {how_many(total, 'model')} {verb} the truth.", bold=True)
     _show_beginnings(diagnosis)
     click.echo()
+    if len(diagnosis.models) < total:
+        click.echo(f"Shown are {len(diagnosis.models):,} of {how_many(total, 'model')}:")
     width = max(len(shown(name)) for name in diagnosis.models)
+    column = max(len(_size(verdict)) for verdict in diagnosis.models.values())
     drifting = {explosion.members for explosion in diagnosis.explosions if explosion.drifts}
     for name, verdict in diagnosis.models.items():
         drifts = drifting.issuperset(verdict.explosions)
         reasons = "; ".join((*_failures(verdict, drifts), *in_each_case(diagnosis, name)))
-        click.echo(f"  {shown(name):{width}}  {_fate(verdict, drifts)}  {reasons}".rstrip())
+        fate = f"{_fate(verdict, drifts)}  {_size(verdict):{column}}" if column else ""
+        fate = fate or _fate(verdict, drifts)
+        click.echo(f"  {shown(name):{width}}  {fate}  {reasons}".rstrip())
         if len({phase.collapses for phase in verdict.phases}) > 1:
             _show_phases(verdict, width, "network" if diagnosis.drawn else "phase")
     if diagnosis.groups:
@@ -60,7 +61,12 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
     click.echo("  (variance of an estimate, in units of the inverse information of one sample)")
     static = diagnosis.models.values() if not _changes(diagnosis) else ()
     if any(math.isnan(verdict.growth or verdict.limit or 0.0) for verdict in static):
-        click.echo("  (- is not known here; `mcjax predict` computes it for a study)")
+        reason = "`mcjax predict` computes it for a study"
+        if total > MOST_MODELS:
+            reason = f"more than {MOST_MODELS:,} models may feed such a model"
+        click.echo(f"  (- is not known here; {reason})")
+    if not diagnosis.rates:
+        click.echo("  (rates are computed for the models that --only and --worst ask for)")
     if diagnosis.drawn:
         click.echo("  (means over sequences of networks)")
     if diagnosis.in_any_order:
@@ -70,7 +76,7 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
     if diagnosis.inapplicable:
         why = ", for the same reason" if unknown else f": {shown(diagnosis.inapplicable)}"
         click.echo(f"  (whether errors explode is not known{why})")
-    stable = any(verdict.collapses is False for verdict in diagnosis.models.values())
+    stable = total > sum((doomed, unknown, diagnosis.counts.depends))
     no_flips = diagnosis.flips_sought and stable and not diagnosis.flips
     if diagnosis.repairs or diagnosis.flips or no_flips:
         click.echo()
@@ -113,13 +119,20 @@ def _show_phases(verdict: ModelVerdict, width: int, name: str) -> None:
 
 def _show_beginnings(diagnosis: Diagnosis) -> None:
     """Print the components where noise accumulates, and those that explode."""
-    for origin in diagnosis.unstable_sources:
+    origins = list(enumerate(diagnosis.unstable_sources))
+    if diagnosis.nearest:
+        origins.sort(key=lambda pair: -diagnosis.nearest[pair[0]])
+    for k, origin in origins[:MOST_LISTED]:
         period = f", period {origin.period}" if origin.period > 1 else ""
         reason = "no real data reach it"
         if origin.blind:
             sources = _some(origin.blind)
             reason = f"its real data, from {sources}, leave a direction of the parameters unseen"
+        if diagnosis.nearest:
+            reason += f"; the nearest to {how_many(diagnosis.nearest[k], 'model')}"
         click.echo(f"Collapse origin: {_some(origin.members)}{period} ({reason})")
+    if len(origins) > MOST_LISTED:
+        click.echo(f"... and {how_many(len(origins) - MOST_LISTED, 'more collapse origin')}")
     for explosion in diagnosis.explosions:
         reason = "its centre runs away"
         if not explosion.drifts:
@@ -143,10 +156,18 @@ def _fate(verdict: ModelVerdict, drifts: bool) -> str:
     return f"collapses  {number(verdict.growth, 5):>11} per generation"
 
 
+def _size(verdict: ModelVerdict) -> str:
+    """Return when the error doubles, or how many times the first one it is in the limit."""
+    if verdict.doubles is not None and verdict.collapses:
+        return f"doubles after {verdict.doubles:,}"
+    last = verdict.relative[-1]
+    return f"{number(last, 3)} times the first" if math.isfinite(last) else ""
+
+
 def _failures(verdict: ModelVerdict, drifts: bool) -> list[str]:
     """Return in which ways a model fails, each with its witness."""
     reasons = ["frozen"] if verdict.frozen else []
-    via = f"via {' -> '.join(map(_name, verdict.path))}"
+    via = f"via {_path(verdict.path)}"
     alone = len(verdict.path) == 1
     if verdict.noise:
         where = "in a collapse origin" if alone and not verdict.explodes else via
@@ -164,6 +185,14 @@ def _failures(verdict: ModelVerdict, drifts: bool) -> list[str]:
         anchors = ", ".join(map(_anchor, verdict.anchors))
         reasons.append(f"truth forgotten, held by {anchors}")
     return reasons
+
+
+def _path(path: tuple[Member, ...]) -> str:
+    """Return a path, without the middle of a long one."""
+    names = list(map(_name, path))
+    if len(names) > MOST_LISTED:
+        names[3:-3] = [f"({len(names) - 6:,} more)"]
+    return " -> ".join(names)
 
 
 def _changes(diagnosis: Diagnosis) -> bool:
@@ -255,11 +284,11 @@ def _edges(edges: tuple[Edge, ...]) -> None:
     for origin, reader in edges[:MOST_LISTED]:
         click.echo(f"  {shown(origin)} -> {_name(reader)}")
     if len(edges) > MOST_LISTED:
-        click.echo(f"  ... and {len(edges) - MOST_LISTED} more (--json lists them all)")
+        click.echo(f"  ... and {len(edges) - MOST_LISTED:,} more (--json lists them all)")
 
 
 def _some(names: tuple[Member, ...]) -> str:
-    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+    more = f" and {len(names) - MOST_LISTED:,} more" if len(names) > MOST_LISTED else ""
     return ", ".join(map(_name, names[:MOST_LISTED])) + more
 
 

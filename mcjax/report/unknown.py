@@ -18,8 +18,9 @@ def show_what_depends(diagnosis: Diagnosis) -> None:
     depends = [v for v in diagnosis.models.values() if not v.certain]
     if not depends:
         return
-    verb = "collapses" if len(depends) == 1 else "collapse"
-    which = f"{len(depends):,} of {how_many(len(diagnosis.models), 'model')} {verb}"
+    counts = diagnosis.counts
+    verb = "collapses" if counts.depends == 1 else "collapse"
+    which = f"{counts.depends:,} of {how_many(counts.models, 'model')} {verb}"
     click.secho(f"Whether {which} depends on unknown data.", bold=True)
     deciding = [v.deciding for v in depends if v.deciding is not None]
     if deciding:

@@ -251,6 +251,22 @@ def test_json_is_plain():
         "explosions": [],
         "path": ["0", "1"],
         "frozen": False,
+        "relative": {  # 1/4 a generation over 1/5, from the second on
+            "1": pytest.approx(19 / 36),
+            "5": pytest.approx(19 / 36 + 5),
+            "20": pytest.approx(19 / 36 + 19 * 1.25),
+            "limit": None,
+        },
+        "doubles": 3,
+        "tenfold": 9,
+        "certain": True,
+    }
+    assert plain["counts"] == {
+        "models": 4,
+        "collapse": 3,
+        "unknown": 0,
+        "forget": 0,
+        "depends": 0,
     }
     assert plain["models"]["3"]["growth"] is None
     assert plain["models"]["3"]["sources"] == plain["models"]["3"]["path"] == []
@@ -262,7 +278,8 @@ def test_json_is_plain():
     assert plain["explosions"] == []
     assert plain["inapplicable"] is None
     parts = {"collapses", "models", "unstable_sources", "repairs", "flips", "finite_sample"}
-    assert set(plain) == parts | {"explosions", "inapplicable", "drawn", "in_any_order"}
+    parts |= {"explosions", "inapplicable", "drawn", "in_any_order", "counts", "rates", "certain"}
+    assert set(plain) == parts
 
 
 def test_unresolvable_limit_is_null():

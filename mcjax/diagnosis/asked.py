@@ -1,0 +1,97 @@
+"""Which models of a diagnosis are asked for, and which fail worst."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from mcjax.diagnosis.failure import Failures
+from mcjax.diagnosis.ranking import order, slope_bounds
+from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict
+from mcjax.errors import InputError, did_you_mean
+from mcjax.laws.collapse.components import DataFlow
+from mcjax.network.network import Network
+from mcjax.numbers import check_between
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
+
+
+MOST_COMPARED = 10_000
+"""Largest number of names with which one that is none is compared."""
+
+
+class Asked(NamedTuple):
+    """The models that are asked for; all if neither says something.
+
+    Attributes
+    ----------
+    only : sequence of str or None
+        Names of models.
+    worst : int or None
+        A number of models, those that fail worst.
+    """
+
+    only: Sequence[str] | None = None
+    worst: int | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether some models are asked for."""
+        return self.only is not None or self.worst is not None
+
+    def check(self, net: Network) -> None:
+        """Raise InputError for a name of no model, or a number that is none."""
+        for name in self.only or ():
+            if name not in net.index:
+                hint = did_you_mean(name, net.models[:MOST_COMPARED])
+                raise InputError("only", f"names the unknown model {name!r}{hint}")
+        if self.worst is not None:
+            check_between("worst", self.worst, 1)
+
+    def positions(self, net: Network, ranked: Int[np.ndarray, " M"]) -> Int[np.ndarray, " K"]:
+        """Return the positions of the models that are asked for, given all from worst to best."""
+        named = [net.index[name] for name in self.only or ()]
+        worst = ranked[: self.worst].tolist() if self.worst is not None else []
+        return np.array(list(dict.fromkeys((*named, *worst))), int)
+
+    def of(self, diagnosis: Diagnosis) -> Diagnosis:
+        """Return a diagnosis with the verdicts on the models that are asked for, worst first."""
+        if not self.any:
+            return diagnosis
+        models = diagnosis.models
+        named = dict.fromkeys(self.only or ())
+        ranked = sorted(models, key=lambda name: _severity(models[name]))
+        worst = ranked[: self.worst] if self.worst is not None else ()
+        return replace(diagnosis, models={name: models[name] for name in (*named, *worst)})
+
+
+ALL = Asked()
+
+
+def rank(net: Network, flow: DataFlow, failures: Failures) -> Int[np.ndarray, " M"]:
+    """Return all models from worst to best, as far as they are told apart without rates."""
+    bounds = slope_bounds(net, flow, failures.origins, failures.walk.shares)
+    rows = net.columns.rows(net.size)
+    error = np.where(rows > 0, np.array(net.initial) / np.maximum(rows, 1), 1.0)
+    return order(
+        failures.explodes, failures.noise | failures.unknown, bounds, failures.forgets, error
+    )
+
+
+def _severity(verdict: ModelVerdict) -> tuple[float, ...]:
+    """Return what grows from the worst verdict to the best."""
+    late, last = verdict.relative[2:]
+    size = late if verdict.collapses else last
+    return (
+        -verdict.explodes,
+        {True: 0, None: 1, False: 2}[verdict.collapses],
+        math.inf if verdict.doubles is None else verdict.doubles,
+        math.inf if math.isnan(size) else -size,
+        -(verdict.growth or verdict.limit or 0.0),
+        -verdict.forgets,
+    )
