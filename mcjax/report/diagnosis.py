@@ -157,11 +157,14 @@ def _fate(verdict: ModelVerdict, drifts: bool) -> str:
 
 
 def _size(verdict: ModelVerdict) -> str:
-    """Return when the error doubles, or how many times the first one it is in the limit."""
+    """Return when the error doubles, or how many times the first one it is in the limit.
+
+    Nothing is said of an error that is never larger than the first one, or not known.
+    """
     if verdict.doubles is not None and verdict.collapses:
         return f"doubles after {verdict.doubles:,}"
     last = verdict.relative[-1]
-    return f"{number(last, 3)} times the first" if math.isfinite(last) else ""
+    return f"{number(last, 3)} times the first" if 1 < last < math.inf else ""
 
 
 def _failures(verdict: ModelVerdict, drifts: bool) -> list[str]:
