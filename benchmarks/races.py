@@ -82,7 +82,9 @@ def fits_section(model: str, quick: bool) -> list[dict[str, Any]]:
 
     import mcjax
     from mcjax.engine.platforms import compiler_options
-    from mcjax.estimators.newton_rows import Rows, fit_rows
+    from mcjax.estimators.newton_rows import fit_rows
+    from mcjax.estimators.rows import Rows
+    from mcjax.solvers.once import barrier, stages
     from mcjax.solvers.status import Status
 
     p, batch = 5, 64
@@ -107,7 +109,9 @@ def fits_section(model: str, quick: bool) -> list[dict[str, Any]]:
         share, size = jnp.full(own_y.shape[1:], 1 / ROWS), jnp.full(batch, ROWS, x.dtype)
         status = jnp.full(batch, int(Status.RUNNING), jnp.int32)
         start = jnp.zeros((p, batch))
-        return fit_rows(params, Rows(own_x, own_y, lambda: share, size), start, status).theta.T
+        rows = Rows((own_x,), own_y, lambda: share, size)
+        with stages(barrier):
+            return fit_rows(params, rows, start, status).theta.T
 
     halves = (x.reshape(batch, -1, 2, p).transpose(2, 3, 0, 1), y.reshape(batch, -1, 2).T)
     given = jax.device_put((halves[0].copy(), halves[1].transpose(0, 2, 1).copy()))

@@ -33,7 +33,7 @@ from mcjax.estimators.newton_rows import MOST
 from mcjax.estimators.quantile_lp import QuantileLP
 from mcjax.models.model import Model
 from mcjax.network.memory import Memory
-from mcjax.solvers.once import once
+from mcjax.solvers.once import once, where_needed
 from mcjax.solvers.status import Status
 
 FITS: dict[Estimator, Any] = {
@@ -116,22 +116,30 @@ def _generation(
         for model in (conditions.model,)
         for to in (program.draw_dtype, program.fit_dtype)
     )
-    # nothing is drawn for a block in which no model is left to fit, as happens after explosions
-    count = jnp.where((status == Status.RUNNING).any(), t, -1)
     selections: tuple[Any, ...] = jax.tree.map(
         lambda leaf: jnp.repeat(leaf.astype(program.draw_dtype), models), conditions.selections
     )
-    rows, lacking = draw_rows(
-        drawing,
-        jnp.asarray(conditions.factor, program.draw_dtype),
-        sources,
-        Selected(selections, status == Status.RUNNING),
-        count=count,
-        pairs=program.pairs,
-    )
-    if lacking is not None:
-        status = jnp.where(lacking, int(Status.NOTHING_KEPT), status)
-    fit = FITS[program.estimator](fitting, rows, start, status)
+    running = status == Status.RUNNING
+
+    def drawn_and_fitted() -> Fit:
+        rows, lacking = draw_rows(
+            drawing,
+            jnp.asarray(conditions.factor, program.draw_dtype),
+            sources,
+            Selected(selections, running),
+            count=t,
+            pairs=program.pairs,
+        )
+        entering = status
+        if lacking is not None:
+            entering = jnp.where(lacking, int(Status.NOTHING_KEPT), status)
+        return FITS[program.estimator](fitting, rows, start, entering)
+
+    def left_alone() -> Fit:
+        return Fit(jnp.full_like(start, jnp.nan), status, jnp.zeros_like(status))
+
+    # nothing is drawn for a block in which no model is left to fit, as happens after explosions
+    fit = where_needed(running.any(), drawn_and_fitted, left_alone)
     truth = jnp.repeat(conditions.truth[:, 0].astype(before.dtype).T, models, axis=1)
     frozen = jnp.where(t == 0, truth, before)
     theta = jnp.where(fit.status == Status.NOT_FITTED, frozen, fit.theta)
@@ -161,7 +169,14 @@ def _sources(
     stamp = jnp.where(feeds.renewed, t, 0).astype(jnp.uint32)
     chain = jnp.repeat(key, models, axis=0)  # (F, 2)
     own = sample_keys((chain[:, :1], chain[:, 1:]), feeds)
-    keys: tuple[Any, ...] = threefry(own, (stamp, feeds.stream))
+
+    def streams() -> Array:
+        drawn = threefry(own, (stamp, feeds.stream))
+        return lax.complex(*(lax.bitcast_convert_type(word, jnp.float32) for word in drawn))
+
+    # computed once for both words, as in `draw_rows`
+    stream = once(t, streams)
+    keys = tuple(lax.bitcast_convert_type(a, jnp.uint32) for a in (stream.real, stream.imag))
     if conditions.design is not None:
         design = jnp.repeat(conditions.design, models, axis=0)
         keys += design_streams(design.T[..., None], feeds.stream)

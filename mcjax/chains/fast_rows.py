@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import jax
@@ -20,10 +21,11 @@ from mcjax.chains.lookup import FEW, lookup
 from mcjax.chains.selected import MOST_ATTEMPTS, attempt_keys
 from mcjax.draws.samplers import normal_pair
 from mcjax.draws.streams import LABEL, SPARE, row_words
-from mcjax.estimators.newton_rows import Rows, predictor_of
+from mcjax.estimators.newton_sums import predictor_of
 from mcjax.estimators.predictor import Params
+from mcjax.estimators.rows import Rows, linear, panel_widths
 from mcjax.models.model import Model
-from mcjax.solvers.once import once
+from mcjax.solvers.once import hidden, once
 
 VECTOR, FEW_LEFT = 16, 4
 """Single-precision numbers in the longest vector register; and how many numbers beyond whole
@@ -92,7 +94,7 @@ def draw_rows(
     selected : Selected
         What readers keep of them.
     count : Array
-        Negative if no row is needed.
+        Any integer known only at run time and not negative, shape ().
     pairs : int
         Number of pairs of rows of the largest fit.
 
@@ -155,13 +157,13 @@ class _Block:
     count: Array
     of_pair: Callable[[Array], Array]
 
-    def rows(self, stream: Array) -> tuple[Array, Array]:
-        """Return x, (2, p, F, H), and labels, (2, F, H), from the words of their streams."""
+    def rows(self, stream: Array) -> tuple[tuple[Array, ...], Array]:
+        """Return x, in panels (2, k, F, H), and labels, (2, F, H), from words of their streams."""
         x = self._covariates(stream)
         both = once(self.count, partial(self._labels, stream, x))
         return x, once(self.count, lambda: jnp.stack([both.real, both.imag]))
 
-    def _covariates(self, stream: Array) -> Array:
+    def _covariates(self, stream: Array) -> tuple[Array, ...]:
         p, fits, number = len(self.sources.theta), self.sources.theta.shape[1], self.factor.dtype
 
         # Two results of one computation are packed into one complex array; for two arrays the
@@ -186,23 +188,32 @@ class _Block:
 
         z = once(self.count, normals)
 
-        def halves(mix: bool) -> Array:
-            """Return x, (2, p, F, H): even and odd rows apart, so that rows are contiguous."""
+        def halves(begin: int, width: int, mix: bool) -> Array:
+            """Return a panel, (2, k, F, H): even and odd rows apart, so that each is contiguous."""
+            normals, factor, first = hidden((z, self.factor, jnp.int32(begin)))
             split = []
-            for half in (z.real, z.imag):
-                half = half.reshape(p, fits, -1)
+            for half in (normals.real, normals.imag):
                 if mix:
                     # factor times normals, summed over columns of the factor
-                    roots = jnp.repeat(self.factor, fits // len(self.factor), axis=0)  # (F, p, p)
+                    half = half.reshape(p, fits, -1)
+                    part = lax.dynamic_slice_in_dim(factor, first, width, 1)
+                    roots = jnp.repeat(part, fits // len(part), axis=0)  # (F, k, p)
                     columns = [roots[:, :, k].T[..., None] * half[k][None] for k in range(p)]
                     half = sum(columns[1:], columns[0])
+                else:
+                    half = lax.dynamic_slice_in_dim(half, first, width).reshape(width, fits, -1)
                 split.append(half)
             return jnp.stack(split)
 
-        white = jnp.all(self.factor == np.eye(p, dtype=number)[None])
-        return lax.cond(white, lambda: halves(mix=False), lambda: halves(mix=True))
+        def panels(mix: bool) -> tuple[Array, ...]:
+            widths = panel_widths(p)
+            begins = accumulate(widths, initial=0)
+            return tuple(halves(*at, mix) for at in zip(begins, widths, strict=False))
 
-    def _labels(self, stream: Array, x: Array) -> Array:
+        white = jnp.all(self.factor == np.eye(p, dtype=number)[None])
+        return lax.cond(white, lambda: panels(mix=False), lambda: panels(mix=True))
+
+    def _labels(self, stream: Array, x: tuple[Array, ...]) -> Array:
         """Return labels of even and odd rows as one complex array, (F, H)."""
         model, of_pair = self.model, self.of_pair
         theta = of_pair(self.sources.theta.astype(self.factor.dtype))
@@ -210,7 +221,7 @@ class _Block:
         words = self._words(stream, (LABEL, LABEL + 1))
 
         def label(odd: int, params: Params, theta: Array) -> Array:
-            return predictor_of(model).labels(params, _eta(x[odd], theta), real, words[odd])
+            return predictor_of(model).labels(params, _eta(x, odd, theta), real, words[odd])
 
         drawn = [label(odd, model.params, theta) for odd in range(2)]
         for chosen, selection in self._chosen():
@@ -230,28 +241,28 @@ class _Block:
         return lax.complex(*drawn)
 
     def until_kept(
-        self, stream: Array, x: Array, y: Array, running: Array
-    ) -> tuple[Array, Array, Array]:
+        self, stream: Array, x: tuple[Array, ...], y: Array, running: Array
+    ) -> tuple[tuple[Array, ...], Array, Array]:
         """Draw rows again until their readers keep them; return x, y, and which fits lack rows."""
 
-        def once_more(state: tuple[Array, ...]) -> tuple[Array, ...]:
+        def once_more(state: tuple[Any, ...]) -> tuple[Any, ...]:
             k, x, y, kept = state
             keys = attempt_keys((stream[0], stream[1]), k)
             again = jnp.concatenate([jnp.stack(keys), stream[2:]])
             new_x, new_y = self.rows(again)
             now = self._kept(again, new_x, new_y, running)
-            x = jnp.where(kept[:, None], x, new_x)
+            x = jax.tree.map(lambda old, new: jnp.where(kept[:, None], old, new), x, new_x)
             return k + 1, x, jnp.where(kept, y, new_y), kept | now
 
-        def unfinished(state: tuple[Array, ...]) -> Array:
+        def unfinished(state: tuple[Any, ...]) -> Array:
             k, *_, kept = state
-            return (k < MOST_ATTEMPTS) & ~kept.all() & (self.count >= 0).all()
+            return (k < MOST_ATTEMPTS) & ~kept.all()
 
-        begin: tuple[Array, ...] = (jnp.uint32(1), x, y, self._kept(stream, x, y, running))
+        begin: tuple[Any, ...] = (jnp.uint32(1), x, y, self._kept(stream, x, y, running))
         _, x, y, kept = lax.while_loop(unfinished, once_more, begin)
         return x, y, ~kept.all((0, 2))
 
-    def _kept(self, stream: Array, x: Array, y: Array, running: Array) -> Array:
+    def _kept(self, stream: Array, x: tuple[Array, ...], y: Array, running: Array) -> Array:
         """Return which rows are not to be drawn again, (2, F, H)."""
         pair = stream[-1].reshape(1, *y.shape[1:])
         bits = np.array([EVEN, ODD], np.uint32)[:, None, None]
@@ -264,7 +275,7 @@ class _Block:
             at = jax.vmap(lambda one: one.judge(), out_axes=1)(selection)  # (p, F)
             accepted = [
                 jax.vmap(lambda one, eta, y, words: one.accepts(eta, y, words))(
-                    selection, _eta(x[odd], at[..., None]), y[odd], spare[odd]
+                    selection, _eta(x, odd, at[..., None]), y[odd], spare[odd]
                 )
                 for odd in range(2)
             ]
@@ -286,9 +297,9 @@ class _Block:
         return [(words[0][odd], words[1][odd]) for odd in range(2)]
 
 
-def _eta(half: Array, theta: Array) -> Array:
+def _eta(x: tuple[Array, ...], odd: int, theta: Array) -> Array:
     """Return ``x'theta``, (F, H)."""
-    return sum((half[i] * theta[i] for i in range(1, len(half))), half[0] * theta[0])
+    return linear([column for panel in x for column in panel[odd]], theta)
 
 
 def _places(pairs: int) -> Array:

@@ -29,13 +29,13 @@ from mcjax.draws.settings import own_settings
 from mcjax.draws.streams import chain_keys, switching_numbers
 from mcjax.engine.moments import TILE
 from mcjax.engine.outcome import Gather, S, Summarise, Tally, Tiles
-from mcjax.engine.platforms import compiler_options, limits_on, one_device_reason, stores_stages
+from mcjax.engine.platforms import compiler_options, limits_on, one_device_reason, stage_boundary
 from mcjax.engine.processes import together
 from mcjax.errors import InputError
 from mcjax.network.drawn import Drawn
 from mcjax.numbers import how_many
 from mcjax.solvers.cholesky import UNROLLED
-from mcjax.solvers.once import stages
+from mcjax.solvers.once import Boundary, stages
 
 SMALLEST_BLOCK, RESULTS_COPIES = 64, 4
 """On an accelerator: the smallest block, and how many copies there are of its results on the way to
@@ -124,7 +124,7 @@ def _runs_alone(
 @cache
 def _compiled(path: Path, platform: str) -> Any:
     options = compiler_options(path, platform)
-    run = partial(_run_blocks, stored=stores_stages(platform))
+    run = partial(_run_blocks, boundary=stage_boundary(path, platform))
     return jax.jit(run, static_argnames=("program", "devices"), compiler_options=options or None)
 
 
@@ -133,9 +133,9 @@ def _run_blocks(
     keys: Any,
     program: Program,
     devices: tuple[jax.Device, ...],
-    stored: bool,
+    boundary: Boundary,
 ) -> Trajectory:
-    """Run blocks as :func:`run_blocks` does; ``stored`` tells whether stages are kept apart."""
+    """Run blocks as :func:`run_blocks` does; ``boundary`` keeps stages apart."""
     batch = partial(run_statistics, program=program)
     if program.path == "reference":
         batch = jax.vmap(partial(run_chain, program=program))
@@ -149,7 +149,7 @@ def _run_blocks(
     spread = jax.shard_map(
         share, mesh=mesh, in_specs=(blocks, blocks), out_specs=blocks, check_vma=False
     )
-    with stages(stored):
+    with stages(boundary):
         return spread(conditions, keys)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from mcjax.chains.program import Path
+from mcjax.solvers.once import Boundary, barrier, conditional, fused
 
 
 class Limits(NamedTuple):
@@ -42,12 +43,14 @@ def limits_on(platform: str) -> Limits:
     return CPU if platform == "cpu" else ACCELERATOR
 
 
-def stores_stages(platform: str) -> bool:
-    """Return whether stages of a program are kept apart, see :func:`mcjax.solvers.once.once`.
+def stage_boundary(path: Path, platform: str) -> Boundary:
+    """Return what keeps stages of a program apart, see :mod:`mcjax.solvers.once`.
 
-    On an accelerator a condition costs a round trip to the host.
+    On an accelerator it is nothing, because there a condition costs a round trip to the host.
     """
-    return platform == "cpu"
+    if platform != "cpu":
+        return fused
+    return barrier if path == "fast" else conditional
 
 
 def compiler_options(path: Path, platform: str) -> dict[str, bool | int | str]:
@@ -69,12 +72,15 @@ def compiler_options(path: Path, platform: str) -> dict[str, bool | int | str]:
         "xla_cpu_fast_math_honor_functions": True,
         # use the longest vector registers, not half of that length (2 times as slow)
         "xla_cpu_prefer_vector_width": 512,
-        # Two passes that cost more than they gain. Without the first, a reduction over the fits of
+        # Passes that cost more than they gain. Without the first, a reduction over the fits of
         # a block is one loop and not a tree of three (2% of the time); reductions over rows, where
         # rounding matters, are not trees in either case. Without the second, a loop is one task:
         # blocks are so small that two halves on two cores take a fifth longer than the whole on
-        # one. Several cores are used as several devices instead.
-        "xla_disable_hlo_passes": "tree_reduction_rewriter,cpu-parallel-task-assigner",
+        # one. Several cores are used as several devices instead. The third would drop the barriers
+        # between stages.
+        "xla_disable_hlo_passes": ",".join(
+            ("tree_reduction_rewriter", "cpu-parallel-task-assigner", "cse_barrier_expander")
+        ),
     }
 
 

@@ -16,10 +16,12 @@ from jax import Array, lax
 from jaxtyping import Float, Int32
 
 from mcjax.estimators.estimator import Fit, Problem
-from mcjax.estimators.newton_rows import Rows, newton, predictor_of, sum_rows
+from mcjax.estimators.newton_rows import newton
+from mcjax.estimators.newton_sums import predictor_of
 from mcjax.estimators.predictor import Entries, Params
 from mcjax.estimators.quantile_lp import QuantileLP
 from mcjax.estimators.quantile_vertices import Sizes, Vertices
+from mcjax.estimators.rows import Rows, sum_rows
 from mcjax.solvers.once import once
 from mcjax.solvers.status import Status
 
@@ -37,7 +39,7 @@ def fit_rows(
 
     Parameters and results are those of :func:`mcjax.estimators.newton_rows.fit_rows`.
     """
-    level, single, dtype = QuantileLP().level_of(model), rows.x.dtype, start.dtype
+    level, single, dtype = QuantileLP().level_of(model), rows.dtype, start.dtype
     theta = start.astype(single)
     sizes = _sizes(rows, theta)
     ratio = jnp.sqrt(len(start) / jnp.maximum(rows.size, 1)).astype(single)
@@ -66,11 +68,11 @@ def fit_rows(
 
 def _sizes(rows: Rows, theta: Array) -> Sizes:
     """Return typical sizes of residuals at ``theta``, of labels and of covariates."""
-    p, dtype = len(theta), theta.dtype
+    dtype = theta.dtype
     share = rows.share().astype(dtype)
 
     def terms(odd: int) -> list[Array]:
-        x, y = [rows.column(odd, j, dtype) for j in range(p)], rows.y[odd].astype(dtype)
+        x, y = rows.columns(odd, dtype), rows.y[odd].astype(dtype)
         # of roots, because residuals may have no mean
         root = jnp.sqrt(jnp.abs(y - rows.eta(odd, theta)))
         return [jnp.where(x[0] != 0, size, 0) for size in (root, jnp.abs(y))] + list(

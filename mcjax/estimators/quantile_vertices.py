@@ -7,8 +7,8 @@ Numerical Analysis 10, 1973). That row enters the basis.
 
 Arrays hold F fits last, or F fits and the H pairs of rows of each. Pairs of numbers that belong to
 an even and an odd row are packed into one complex number, because for two arrays the compiler would
-compute everything twice. Stages are stored (:func:`~mcjax.solvers.once.once`), because sums written
-out entry by entry would otherwise be written out again in each entry of the next.
+compute everything twice. Stages are stored (:func:`~mcjax.solvers.once.once_from_stored`), because
+sums written out entry by entry would otherwise be written out again in each entry of the next.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from jax import Array, lax
 from jaxtyping import Bool, Float, Int32
 
 from mcjax.estimators.estimator import TOLERANCE, first_that_holds
-from mcjax.estimators.newton_rows import Rows, dot, sum_rows
-from mcjax.solvers.once import once
+from mcjax.estimators.newton_sums import dot
+from mcjax.estimators.rows import Rows, columns_of, sum_rows
+from mcjax.solvers.once import once_from_stored
 from mcjax.solvers.status import Status
 
 MOST_VERTICES = 200
@@ -116,11 +117,13 @@ class Vertices:
         smallest = 1e3 * float(jnp.finfo(dtype).eps)
 
         def distances() -> Array:
-            real = (self.rows.column(odd, 0, dtype) != 0 for odd in range(2))  # no padding
+            real = (
+                columns_of(self.rows.x[0], odd, dtype)[0] != 0 for odd in range(2)
+            )  # no padding
             far = zip(real, self._residuals(theta), strict=True)
             return lax.complex(*(jnp.where(exists, jnp.abs(r), jnp.inf) for exists, r in far))
 
-        distance = once(status, distances)
+        distance = once_from_stored(status, distances)
 
         def enter(state: tuple[_Vertex, Array, Array]) -> tuple[_Vertex, Array, Array]:
             at, last, seen = state
@@ -132,9 +135,9 @@ class Vertices:
                     left.append(jnp.where((far > last[:, None]) | tied, far, jnp.inf))
                 return lax.complex(*left)
 
-            least, place = self._smallest(once(at.steps, beyond))
+            least, place = self._smallest(once_from_stored(at.steps, beyond))
             row = self._row(place)
-            turned = once(at.steps, lambda: dot(row[:p, None], at.edges))
+            turned = once_from_stored(at.steps, lambda: dot(row[:p, None], at.edges))
             free = jnp.where(at.place < 0, jnp.abs(turned), -1)
             running = at.status == Status.RUNNING
             enters = running & (free.max(0) > smallest)
@@ -167,7 +170,7 @@ class Vertices:
         """Return the vertex at the end of the steepest edge, or ``at`` if no edge falls."""
         p, dtype = len(at.theta), at.theta.dtype
         tolerance, eps = TOLERANCE["float64"], float(jnp.finfo(dtype).eps)
-        r = once(at.steps, lambda: lax.complex(*self._off_basis(at)))
+        r = once_from_stored(at.steps, lambda: lax.complex(*self._off_basis(at)))
         edge, loss = self._edge(at, (r.real, r.imag))
 
         def along() -> Array:
@@ -176,7 +179,7 @@ class Vertices:
             halves = zip(change, (r.real, r.imag), strict=True)
             return lax.complex(*(jnp.where(q * left > 0, q, 0) for q, left in halves))
 
-        q = once(at.steps, along)
+        q = once_from_stored(at.steps, along)
         speed, left = ([jnp.abs(part) for part in (a.real, a.imag)] for a in (q, r))
         short = self._short_of_the_lowest(at, edge, speed, left)
 
@@ -186,7 +189,7 @@ class Vertices:
                 *(jnp.where(a > short[:, None] * b, a / b, jnp.inf) for a, b in halves)
             )
 
-        length, place = self._smallest(once(at.steps, lengths))
+        length, place = self._smallest(once_from_stored(at.steps, lengths))
         # A fit has converged if no edge falls, or if the step is as short as rounding errors, or
         # lowers the loss by no more than the interior-point method allows in double precision.
         rounding = length * edge.size <= 16 * eps * self.sizes.label
@@ -199,7 +202,7 @@ class Vertices:
         )
         moves = running & (status == Status.RUNNING)
         row = self._row(place)
-        turned = once(at.steps, lambda: dot(row[:p, None], at.edges))
+        turned = once_from_stored(at.steps, lambda: dot(row[:p, None], at.edges))
         after = self._exchanged(at, row, place, leaves=edge.leaves, turned=turned, moves=moves)
         theta = jnp.where(moves[None], at.theta + length[None] * edge.direction, at.theta)
         return after._replace(
@@ -219,12 +222,12 @@ class Vertices:
             self.share * jnp.where(half == 0, 0, self.level[:, None] - (half < 0).astype(dtype))
             for half in r
         ]
-        x = [[self.rows.column(odd, j, dtype) for j in range(p)] for odd in range(2)]
+        x = [self.rows.columns(odd, dtype) for odd in range(2)]
         *sums, loss = sum_rows(
             [even * slope[0] + odd * slope[1] for even, odd in zip(*x, strict=True)]
             + [self.share * (jnp.abs(r[0]) + jnp.abs(r[1]))]
         )
-        descent = once(at.steps, lambda: jnp.stack(sums))
+        descent = once_from_stored(at.steps, lambda: jnp.stack(sums))
         column, eps = self.sizes.column[:, None], float(jnp.finfo(dtype).eps)
 
         def duals() -> Array:
@@ -232,7 +235,7 @@ class Vertices:
             size = jnp.sqrt(dot(column**2, at.edges**2))
             return jnp.stack([-dot(descent[:, None], at.edges), rounding, size])
 
-        dual, rounding, size = once(at.steps, duals)  # (p, F)
+        dual, rounding, size = once_from_stored(at.steps, duals)  # (p, F)
         weight = at.basis[p + 1]
         above, below = dual - weight * level, weight * (level - 1) - dual
         out = jnp.maximum(above, below)
@@ -244,7 +247,7 @@ class Vertices:
             others = jnp.stack([-_of(leaves, out), _of(leaves, size)])
             return jnp.concatenate([sign[None] * _along(at, leaves), others, leaves.astype(dtype)])
 
-        chosen = once(at.steps, steepest)
+        chosen = once_from_stored(at.steps, steepest)
         leaves, best = chosen[p + 2 :] > 0, (steep <= 0).all(0)
         edge = _Edge(chosen[:p], chosen[p], size=chosen[p + 1], leaves=leaves, best=best)
         return edge, loss
@@ -272,7 +275,7 @@ class Vertices:
 
         def guessed(first: Callable[[int], Array], low: Array, high: Array) -> Array:
             guesses = [first(i) for i in range(GUESSES)]
-            return once(at.steps, lambda: narrowed(guesses, low, high))
+            return once_from_stored(at.steps, lambda: narrowed(guesses, low, high))
 
         unit, none = self.width / edge.size, jnp.zeros_like(edge.slope)
         low, high = guessed(lambda i: unit * 4.0 ** (SHORTEST + i), none, none + jnp.inf)
@@ -322,11 +325,11 @@ class Vertices:
         fit = jnp.arange(len(place), dtype=jnp.int32)
 
         def gathered() -> Array:
-            x = self.rows.x[odd, :, fit, pair].T.astype(dtype)
+            x = [panel[odd, :, fit, pair].T.astype(dtype) for panel in self.rows.x]
             y = self.rows.y[odd, fit, pair].astype(dtype)
-            return jnp.concatenate([x, jnp.stack([y, self.share[fit, pair]])])
+            return jnp.concatenate([*x, jnp.stack([y, self.share[fit, pair]])])
 
-        return once(place, gathered)
+        return once_from_stored(place, gathered)
 
     def _exchanged(
         self, at: _Vertex, row: Array, place: Array, *, leaves: Array, turned: Array, moves: Array
@@ -340,15 +343,15 @@ class Vertices:
         def entering() -> Array:
             return _along(at, leaves) / _of(leaves, turned)[None]
 
-        edge = once(at.steps, entering)
+        edge = once_from_stored(at.steps, entering)
 
         def edges() -> Array:
             others = jnp.where(moves[None, None], at.edges - turned[None] * edge[:, None], at.edges)
             return jnp.where(here, edge[:, None], others)
 
         return at._replace(
-            edges=once(at.steps, edges),
-            basis=once(at.steps, lambda: jnp.where(here, row[:, None], at.basis)),
+            edges=once_from_stored(at.steps, edges),
+            basis=once_from_stored(at.steps, lambda: jnp.where(here, row[:, None], at.basis)),
             place=jnp.where(here[0], place[None], at.place),
         )
 
@@ -368,8 +371,8 @@ def _fitted(at: _Vertex, moves: Array) -> Array:
 
     theta = at.theta
     for _ in range(2):
-        r = once(at.steps, partial(left, theta))
-        theta = jnp.where(moves[None], theta + once(at.steps, partial(step, r)), theta)
+        r = once_from_stored(at.steps, partial(left, theta))
+        theta = jnp.where(moves[None], theta + once_from_stored(at.steps, partial(step, r)), theta)
     return theta
 
 

@@ -44,7 +44,7 @@ def solve_positive(
     eps = float(jnp.finfo(matrix.dtype).eps)
     if p <= UNROLLED:
         return _unrolled(matrix, right, 16 * eps)
-    return _swept(matrix + jnp.tril(matrix, -1).T - jnp.triu(matrix, 1), right)
+    return solve_swept(matrix + jnp.tril(matrix, -1).T - jnp.triu(matrix, 1), right)
 
 
 def solve_entries(
@@ -55,7 +55,7 @@ def solve_entries(
     Parameters
     ----------
     lower : list of list of Array
-        Entries (i, j) of the matrices for j <= i, arrays of one shape.
+        Entries (i, j) of the matrices for j <= i, arrays of one shape; at most ``UNROLLED`` rows.
     right : list of Array
         The p entries of the right-hand sides, of the same shape.
 
@@ -64,18 +64,17 @@ def solve_entries(
     x, unexplained : Array
         As :func:`solve_positive` returns them, with the axes of the entries last.
     """
-    p = len(right)
     eps = float(jnp.finfo(right[0].dtype).eps)
-    if p <= UNROLLED:
-        entries = {(i, j): lower[i][j] for i in range(p) for j in range(i + 1)}
-        return _unrolled(entries, right, 16 * eps)
-    row, column = np.maximum(*np.indices((p, p))), np.minimum(*np.indices((p, p)))
-    stacked = jnp.stack([entry for entries in lower for entry in entries])
-    return _swept(stacked[row * (row + 1) // 2 + column], jnp.stack(right))
+    entries = {(i, j): entry for i, row in enumerate(lower) for j, entry in enumerate(row)}
+    return _unrolled(entries, right, 16 * eps)
 
 
-def _swept(matrix: Array, right: Array) -> tuple[Array, Array]:
-    """Solve by p sweeps, for a matrix of shape (p, p, ...).
+def solve_swept(
+    matrix: Float[Array, "p p *lanes"], right: Float[Array, " p *lanes"]
+) -> tuple[Float[Array, " p *lanes"], Float[Array, "*lanes"]]:
+    """Solve positive definite systems by p sweeps, for matrices of which both triangles are given.
+
+    The results are those of :func:`solve_positive`, with the axes of lanes last.
 
     The matrix is scaled to a unit diagonal, the right-hand side is put beside it, and each sweep is
     a rank-one update (Beaton 1964), in a loop that compiles quickly. What remains is the solution

@@ -1,56 +1,47 @@
-"""A boundary between stages of a program that the compiler does not fuse across."""
+"""Boundaries between stages of a program that the compiler does not fuse across.
+
+XLA's CPU compiler would otherwise compute a stage again, random numbers included, in every loop
+that uses its results. What keeps stages apart depends on the platform and on the options of the
+compiler, and is set where a program is traced (:func:`stages`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jaxtyping import Integer
+from jaxtyping import Bool, Integer
 
 Tree = TypeVar("Tree")
-_stored: ContextVar[bool | None] = ContextVar("stored", default=None)
+Boundary = Callable[[Array, Callable[[], Any]], Any]
+"""Computes a stage, given integers known only at run time and a function without arguments."""
 
 
-@contextmanager
-def stages(stored: bool) -> Iterator[None]:
-    """Set whether :func:`once` stores the results of stages in programs that are traced inside.
+def fused(count: Array, compute: Callable[[], Tree]) -> Tree:
+    """Compute a stage and leave it to the compiler what it fuses."""
+    return compute()
 
-    Elsewhere it stores them if the default device is a CPU.
+
+def barrier(count: Array, compute: Callable[[], Tree]) -> Tree:
+    """Compute a stage behind a barrier.
+
+    A barrier costs nothing, neither time nor another compiled loop. XLA's CPU compiler drops
+    barriers before it fuses, unless its pass ``cse_barrier_expander`` is disabled.
     """
-    token = _stored.set(stored)
-    try:
-        yield
-    finally:
-        _stored.reset(token)
+    return lax.optimization_barrier(compute())
 
 
-def once(count: Integer[Array, " ..."], compute: Callable[[], Tree]) -> Tree:
-    """Compute arrays once and store them.
+def conditional(count: Array, compute: Callable[[], Tree]) -> Tree:
+    """Compute a stage in a branch of a conditional, whatever the options of the compiler.
 
-    XLA's CPU compiler would otherwise compute them again, random numbers included, in every loop
-    that uses them. It does not fuse across a conditional whose condition is known only at run time,
-    even one that is always true.
-
-    Parameters
-    ----------
-    count : Array
-        Integers known only at run time. If any is negative the result is zeros.
-    compute : callable
-        Returns the arrays, without arguments.
-
-    Returns
-    -------
-    pytree of Array
-        What ``compute`` returns.
+    XLA does not fuse across a conditional whose condition is known only at run time, even one that
+    is always true.
     """
-    stored = _stored.get()
-    if not (jax.default_backend() == "cpu" if stored is None else stored):
-        return compute()
     traced: list[Tree] = []
 
     def full() -> Tree:
@@ -63,3 +54,85 @@ def once(count: Integer[Array, " ..."], compute: Callable[[], Tree]) -> Tree:
         return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
 
     return lax.cond(jnp.all(count >= 0), full, empty)
+
+
+_boundary: ContextVar[Boundary | None] = ContextVar("boundary", default=None)
+
+
+@contextmanager
+def stages(boundary: Boundary) -> Iterator[None]:
+    """Set what keeps stages apart in programs that are traced inside.
+
+    Elsewhere it is a conditional if the default device is a CPU, and nothing otherwise.
+    """
+    token = _boundary.set(boundary)
+    try:
+        yield
+    finally:
+        _boundary.reset(token)
+
+
+def _here() -> Boundary:
+    default = conditional if jax.default_backend() == "cpu" else fused
+    return _boundary.get() or default
+
+
+def once(count: Integer[Array, " ..."], compute: Callable[[], Tree]) -> Tree:
+    """Compute arrays once and store them.
+
+    Parameters
+    ----------
+    count : Array
+        Integers known only at run time, none of them negative.
+    compute : callable
+        Returns the arrays, without arguments.
+
+    Returns
+    -------
+    pytree of Array
+        What ``compute`` returns.
+    """
+    result: Tree = _here()(count, compute)
+    return result
+
+
+def once_from_stored(count: Integer[Array, " ..."], compute: Callable[[], Tree]) -> Tree:
+    """Compute arrays once, as :func:`once`, from arrays that are themselves stored.
+
+    Behind a barrier the compiler may compute in the same loop what a stage depends on, with other
+    rounding errors. In a branch of a conditional it does not.
+    """
+    return compute() if _here() is fused else conditional(count, compute)
+
+
+def where_needed(
+    needed: Bool[Array, ""], compute: Callable[[], Tree], otherwise: Callable[[], Tree]
+) -> Tree:
+    """Compute arrays only if they are needed, on platforms where a condition costs no time.
+
+    Parameters
+    ----------
+    needed : Array
+        Whether the results of ``compute`` are needed; if not, they must be as good as those of
+        ``otherwise``.
+    compute, otherwise : callable
+        Return arrays of the same shapes, without arguments.
+
+    Returns
+    -------
+    pytree of Array
+        What one of the two returns.
+    """
+    if _here() is fused:
+        return compute()
+    result: Tree = lax.cond(needed, compute, otherwise)
+    return result
+
+
+def hidden(values: Tree) -> Tree:
+    """Return arrays or numbers as if they were known only at run time and computed elsewhere.
+
+    Loops that differ in such values alone are the same to XLA's CPU compiler, which compiles them
+    once.
+    """
+    return values if _here() is fused else lax.optimization_barrier(values)

@@ -24,6 +24,7 @@ from mcjax.selections.checker import Checker
 from mcjax.selections.flip import Flip
 from mcjax.selections.temperature import Temperature
 from mcjax.selections.verifier import Verifier
+from mcjax.solvers.once import fused
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition
 
@@ -212,7 +213,7 @@ def test_settings_of_another_platform(monkeypatch):
     (theta, status, _), _ = run(study)
     jax.clear_caches()
     engine._compiled.cache_clear()
-    monkeypatch.setattr(engine, "stores_stages", lambda platform: False)
+    monkeypatch.setattr(engine, "stage_boundary", lambda path, platform: fused)
     monkeypatch.setattr(engine, "compiler_options", lambda path, platform: {})
     (ours, codes, _), path = run(study)
     engine._compiled.cache_clear()

@@ -27,9 +27,9 @@ from mcjax.estimators.gradient_steps import Optax
 from mcjax.estimators.lbfgs import LBFGS
 from mcjax.estimators.minimum_norm import MinimumNorm
 from mcjax.estimators.newton import Newton
-from mcjax.estimators.newton_rows import Rows
 from mcjax.estimators.objective import mean_loss
 from mcjax.estimators.quantile_lp import QuantileLP
+from mcjax.estimators.rows import Rows
 from mcjax.estimators.sufficient_statistics import SufficientStatistics
 from mcjax.models.gaussian import gaussian
 from mcjax.models.generative import bernoulli, categorical, poisson_mean
@@ -62,7 +62,7 @@ class ByRows:
         y = jnp.where(used, data.y, 0).reshape(len(used), 2, PAIRS).transpose(1, 0, 2)
         weight = data.weight[:, :PAIRS]
         total = jnp.maximum(data.weight.sum(1, keepdims=True), 1e-30)
-        rows = Rows(x, y, lambda: weight / total, used.sum(1).astype(x.dtype))
+        rows = Rows((x,), y, lambda: weight / total, used.sum(1).astype(x.dtype))
         status = jnp.where(used.any(1), jnp.int32(Status.RUNNING), jnp.int32(Status.NOT_FITTED))
         found = self.kernel(model, rows, start.T, status)
         return found._replace(theta=found.theta.T)
