@@ -67,6 +67,7 @@ from .network import build_network as build_network
 from .network import cycle as cycle
 from .network import data_mediated as data_mediated
 from .network import from_networkx as from_networkx
+from .network import grouped as grouped
 from .network import topologies as topologies
 from .selections.best_of import BestOf as BestOf
 from .selections.checker import Checker as Checker

@@ -45,7 +45,7 @@ CALLS = {
         **{"study": STUDY, "predictions": [], "outcomes": [], "about": {}},
         "verification": object.__new__(mcjax.Verification),
     },
-    mcjax.diagnose: {"net": NET, "parameters": 2, "sigma": 1.0},
+    mcjax.diagnose: {"net": NET, "parameters": 2, "sigma": 1.0, "groups": None},
     mcjax.compile_study: {"study": STUDY},
     mcjax.condition: {
         **{"network": NET, "model": MODEL, "label": "", "seed": 0},
@@ -54,6 +54,7 @@ CALLS = {
     mcjax.ladder: {"base": ONE, "scales": [1, 2]},
     mcjax.load_study: {"path": "study.toml"},
     mcjax.read_network: {"path": "study.toml"},
+    mcjax.grouped: {"net": NET, "groups": {}},
     mcjax.read_losses: {"path": "losses.csv"},
     mcjax.judge_losses: {
         **{"losses": mcjax.Losses([1], ["replace"], [1.0]), "laws": {}, "pair": "own"},

@@ -6,6 +6,7 @@ from mcjax.network.data_mediated import data_mediated
 from mcjax.network.drawn import Drawn
 from mcjax.network.feed import REAL, Feed
 from mcjax.network.graphs import from_networkx
+from mcjax.network.groups import grouped
 from mcjax.network.memory import Accumulate, Memory, Replace, Subsample
 from mcjax.network.network import Network
 from mcjax.network.source import Source
@@ -29,5 +30,6 @@ __all__ = [
     "cycle",
     "data_mediated",
     "from_networkx",
+    "grouped",
     "topologies",
 ]

@@ -123,6 +123,7 @@ def build_network(
     counts = {source.name: source.samples for source in own}
     begun = [_first(feed, counts, k) for k, feed in enumerate(first)]
     fitted = _fitted(rows, names)
+    shared = any(feed.share is not None for feed, _ in begun)
     begun = _without_shares(begun, "network.first", fitted)
     beginning = tuple(feed for feed, _ in added_up(begun, "network.first"))
     given: list[Weighted] = []
@@ -134,10 +135,14 @@ def build_network(
         later = feeds
     else:
         given = [_weighted(feed, "network.feeds", counts) for feed in feeds]
+        shared |= any(feed.share is not None for feed, _ in given)
         given = _without_shares(given, "network.feeds", fitted)
         if any(feed.origin == UNKNOWN for feed, _ in given):
             own = (*own, UNKNOWN_SOURCE)
         later = _timeline(given, growth, (names, own), paths)
+    if rows is not None and not shared:
+        problem = "is for feeds with a share, and none has one; leave it out, or give shares"
+        raise InputError("network.rows", problem)
     own_rows: dict[str, int] = {}
     for feed in beginning:
         own_rows[feed.reader] = own_rows.get(feed.reader, 0) + (feed.samples or 1)  # refused below

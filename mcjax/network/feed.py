@@ -74,7 +74,9 @@ class Feed:
     def __str__(self) -> str:
         weight = "" if self.weight == 1 else f" (weight {self.weight:.4g})"
         keep = "" if self.keep is None else f" ({type(self.keep).__name__})"
-        return f"{self.samples:,} of {self.origin}{weight}{keep}"
+        size = f"{self.samples:,}" if isinstance(self.samples, int) else "samples"
+        size = size if self.share is None else f"{100 * self.share:g}%"
+        return f"{size} of {self.origin}{weight}{keep}"
 
     @property
     def scheduled(self) -> bool:

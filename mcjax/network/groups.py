@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from mcjax.arguments import checked
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network.columns import FeedColumns
 from mcjax.network.feed import UNKNOWN, Feed
@@ -25,16 +26,39 @@ Groups = Mapping[str, Sequence[str]]
 """The members of each group, by its name."""
 
 
+@checked
 def grouped(net: Network, groups: Groups) -> Network:
     """Return the network of groups, and of the models that are in none.
 
     Samples of feeds of one origin and reader add up, and their weights are averaged over samples.
     A group begins with the samples of all its members.
 
+    Parameters
+    ----------
+    net : Network
+        The network.
+    groups : mapping of str to sequence of str
+        The members of each group, such as the versions of one model.
+
+    Returns
+    -------
+    Network
+        The network, in which each group is one model.
+
     Raises
     ------
     InputError
         If groups overlap, have members or names that they cannot have, or readers share draws.
+
+    Examples
+    --------
+    >>> import mcjax
+    >>> feeds = [("nemo-1", "ada", 100), ("ada", "nemo-2", 100)]
+    >>> network = mcjax.build_network(["nemo-1", "nemo-2", "ada"], feeds, initial=100)
+    >>> mcjax.grouped(network, {"nemo": ["nemo-1", "nemo-2"]})
+    Network: 2 models, 2 feeds
+      nemo  reads 100 of ada
+      ada   reads 100 of nemo
     """
     if not groups:
         return net

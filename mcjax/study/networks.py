@@ -200,7 +200,6 @@ def _feeds(table: NetworkTable, folder: Path | None) -> Network:
         "rows": table.rows,
         "sources": [Source(**msgspec.structs.asdict(source)) for source in table.sources],
     }
-    _check_rows(table)
     feeds, first = (
         [_feed(feed, f"network.{name}[{k}]") for k, feed in enumerate(given)]
         for name, given in (("feeds", table.feeds), ("first", table.first))
@@ -212,13 +211,6 @@ def _feeds(table: NetworkTable, folder: Path | None) -> Network:
         else:
             later = _switching(table, folder, options | {"first": first})
     return build_network(table.models, later, table.initial, first=first, **options)
-
-
-def _check_rows(table: NetworkTable) -> None:
-    """Raise InputError for rows without a share of them."""
-    if table.rows is not None and all(f.share is None for f in (*table.feeds, *table.first)):
-        problem = "is for feeds with a share, and none has one; leave it out, or give shares"
-        raise InputError("network.rows", problem)
 
 
 def _paths_alone(given: SwitchingTable, feeds: list[Feed]) -> str:

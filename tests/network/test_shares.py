@@ -76,6 +76,7 @@ REFUSED = {
     "none": ([("a", "b", 0.99), ("real", "b", 0.01)], 9, "network.feeds[1].share", "is no row"),
     "zero": ([("a", "b", 0.0)], 9, "network.feeds[0].share", "is 0.0; give a number above 0"),
     "word": ([("a", "b", "half")], 9, "network.feeds[0].share", "is 'half'; give a number"),
+    "object": ([("a", "b", 1.0)], [9], "network.rows (b)", "is [9]; give a whole number"),
     "model": ([("a", "b", 1.0)], {"c": 9}, "network.rows", "names the unknown model 'c'"),
     "count": ([("a", "b", 1.0)], {"b": 0.5}, "network.rows (b)", "is 0.5; give a whole number"),
 }
