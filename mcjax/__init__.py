@@ -30,6 +30,7 @@ The subpackages, each of which imports only those above it (enforced by a test):
     pictures   networks drawn, as SVG and in letters
     verdicts   simulation compared with laws
     checks     a user's own code, before it is simulated
+    generators networks of models that are known by four functions alone
     progress   how far a long run is, and how long it will take
     api        predict, simulate, verify and replay
     logs       losses that somebody logged, judged by laws

@@ -24,6 +24,12 @@ from .estimators.predictor import LinearPredictor as LinearPredictor
 from .estimators.quantile_lp import QuantileLP as QuantileLP
 from .estimators.sufficient_statistics import Statistics as Statistics
 from .estimators.sufficient_statistics import SufficientStatistics as SufficientStatistics
+from .generators.generator import Generator as Generator
+from .generators.generator import generator_from_file as generator_from_file
+from .generators.judge import GeneratorVerification as GeneratorVerification
+from .generators.judge import verify_generators as verify_generators
+from .generators.study import GeneratorCondition as GeneratorCondition
+from .generators.study import GeneratorStudy as GeneratorStudy
 from .laws.law import Inapplicable as Inapplicable
 from .laws.law import Law as Law
 from .laws.law import Reason as Reason

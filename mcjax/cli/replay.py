@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
 
+from mcjax.cli.generators import replay_generators
 from mcjax.cli.output import prints_aside
 from mcjax.errors import InputError, did_you_mean
 from mcjax.report.console import table_console
+from mcjax.report.generators import show_chain
 from mcjax.report.origin import elsewhere, load_again, read_about
 from mcjax.report.replay import replay_json, show_replay
-from mcjax.study.study import PathChoice, Study
+from mcjax.study.study import PathChoice
 from mcjax.text import strict_json
 
 MOST_NAMED = 4
@@ -33,21 +37,28 @@ def run_replay(
     except ValueError as error:
         raise InputError("chain", f"is {chain!r}; give a whole number") from error
     about = read_about(folder)
+    show: Callable[..., None] = show_replay
     with prints_aside(as_json):
-        study = load_again(folder, about, file)
-        study = study if path is None else replace(study, path=path)
-        replayed = replay_json(study, _chosen(study, condition), number)
+        if about["generators"]:
+            if path is not None:
+                raise InputError("--path", "is for statistical models; leave it out")
+            choose, show = partial(_chosen, name=condition), show_chain
+            replayed = replay_generators(folder, about, file, choose, number)
+        else:
+            study = load_again(folder, about, file)
+            study = study if path is None else replace(study, path=path)
+            names = [c.name for c in study.conditions]
+            replayed = replay_json(study, _chosen(names, condition), number)
     if difference := elsewhere(about):
         click.echo(f"last digits may differ from the study's: {difference}", err=True)
     if as_json:
         click.echo(strict_json(replayed))
     else:
-        show_replay(table_console(), replayed)
+        show(table_console(), replayed)
 
 
-def _chosen(study: Study, name: str | None) -> str:
+def _chosen(names: list[str], name: str | None) -> str:
     """Return the name of the requested condition, or of the only one."""
-    names = [c.name for c in study.conditions]
     if name is None and len(names) == 1:
         return names[0]
     if name is not None and name in names:

@@ -8,20 +8,21 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 import jax
 from rich.console import Console
 
 from mcjax import api
+from mcjax.cli.generators import run_generators
 from mcjax.cli.output import prints_aside
+from mcjax.cli.saving import reporting
 from mcjax.cli.survey import run_survey
-from mcjax.engine.engine import Report
 from mcjax.engine.outcome import Outcome, Tally
 from mcjax.engine.processes import agreed, exchange, first_alone
 from mcjax.errors import InputError, SharedError, named_by, naming
 from mcjax.files import read_text
+from mcjax.generators.load import load_generators
 from mcjax.laws.collapse.origins import Clause
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.user import laws_from_files
@@ -39,9 +40,6 @@ from mcjax.text import strict_json
 from mcjax.verdicts.equivalence import Verdict
 from mcjax.verdicts.judge import Verification, judge
 from mcjax.verdicts.labelled import dataset
-
-SAVE_EVERY, SAVE_SHARE = 1.0, 0.05
-"""Seconds between two saves of the results so far, and largest share of time spent on saving."""
 
 
 def run_verify(
@@ -73,6 +71,21 @@ def run_verify(
         return run_survey(survey, as_json=as_json, out=out, without=without, quiet=quiet)
     if without is not None:
         raise InputError("--without", "is for a survey; for a study use --theory")
+    with prints_aside(as_json):
+        generators = agreed(lambda: load_generators(file))
+    if generators is not None:
+        for option, given in (
+            ("--theory", theory),
+            ("--law", laws),
+            ("--path", path),
+            ("--until-decided", until_decided),
+            ("--distributed", jax.process_count() > 1),
+        ):
+            if given:
+                problem = "is for statistical models, and these are generators; leave it out"
+                raise InputError(option, problem)
+        generators = generators if chains is None else replace(generators, chains=chains)
+        return run_generators(generators, file, as_json=as_json, out=out, quiet=quiet)
 
     def prepare() -> tuple[Study, list[Predictions], str]:
         study = load_study(file)
@@ -106,7 +119,7 @@ def run_verify(
     began = time.monotonic()
     console = Console(stderr=True)
     with prints_aside(as_json), Progress(console, total, done, quiet) as progress:
-        report = _reporting(store, progress)
+        report = reporting(None if store is None else store.save, progress)
         if until_decided:
             verification, tallies = api.verify_until_decided(study, predictions, known, report)
         else:
@@ -177,19 +190,3 @@ def _command(arguments: Sequence[str], asked: int, chains: int) -> str:
                 del words[k : k + 1 + (word == "--chains")]
         words += ["--chains", str(chains)]
     return shlex.join(["mcjax", *words])
-
-
-def _reporting(store: Store | None, progress: Progress) -> Report:
-    """Return a callback that reports progress after every chunk, and saves now and then."""
-    following = time.monotonic() + SAVE_EVERY
-
-    def report(lanes: int, current: Any) -> None:
-        nonlocal following
-        progress.advance(lanes)
-        began = time.monotonic()
-        if store is not None and began > following:
-            store.save(current())
-            ended = time.monotonic()
-            following = ended + max(SAVE_EVERY, (ended - began) / SAVE_SHARE)
-
-    return report

@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import marshal
 import runpy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -35,6 +35,11 @@ SIGNATURES: dict[Predictor | None, tuple[str, str]] = {
     "linear": ("loss(eta, y)", "sample(key, eta)"),
 }
 """Signatures of a user's functions, by the value of ``predictor``."""
+GENERATOR = (
+    "defines a generator, of which no loss is known; `mcjax verify` and `mcjax replay` run it, and"
+    " everything else needs loss and sample"
+)
+"""What is wrong with a generator where a statistical model is needed."""
 
 
 @checked_but("loss", "sample", "sample_real", "predictor")
@@ -213,6 +218,8 @@ def model_from_file(path: str | Path, name: str | None = None, **options: Any) -
     path = Path(path)
     names = run_file(path)
     takes = SIGNATURES.get(options.get("predictor"), SIGNATURES[None])
+    if defines_generator(names):
+        raise InputError("", GENERATOR, str(path))
     for field in ("loss", "sample"):
         if field not in names:
             raise InputError(field, f"is missing; define {takes[0]} and {takes[1]}", str(path))
@@ -225,6 +232,11 @@ def model_from_file(path: str | Path, name: str | None = None, **options: Any) -
             init=names.get("init"),
             **options,
         )
+
+
+def defines_generator(names: Mapping[str, Any]) -> bool:
+    """Return whether what a file defines is meant as a generator, not as a statistical model."""
+    return "loss" not in names and any(name in names for name in ("fit", "measure"))
 
 
 def run_file(path: Path) -> dict[str, Any]:

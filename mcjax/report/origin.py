@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 
@@ -16,6 +17,7 @@ from mcjax.study.identity import identity
 from mcjax.study.load import builtin_file, load_study
 from mcjax.study.study import Study
 
+S = TypeVar("S")
 REMEDY = "name the study's file with --file PATH"
 
 
@@ -30,7 +32,7 @@ def read_about(folder: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        With the keys ``identity``, ``source``, ``environment`` and ``path``.
+        With the keys ``identity``, ``source``, ``environment``, ``path`` and ``generators``.
 
     Raises
     ------
@@ -47,6 +49,7 @@ def read_about(folder: Path) -> dict[str, Any]:
             "source": dict(about.get("source") or {}),
             "environment": dict(about.get("environment") or {}),
             "path": str(dict(about.get("settings") or {}).get("path", "auto")),
+            "generators": "generators" in about,
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError("", "is damaged; run verify into another folder", str(path)) from error
@@ -56,6 +59,22 @@ def read_about(folder: Path) -> dict[str, Any]:
 
 
 def load_again(folder: Path, about: dict[str, Any], file: Path | None = None) -> Study:
+    """Load the study of a folder of results, see :func:`found_again`."""
+
+    def load(path: Path) -> Study:
+        return replace(load_study(path), path=about["path"])  # --path may have changed it
+
+    return found_again(folder, about, file, load=load, identity_of=identity)
+
+
+def found_again(
+    folder: Path,
+    about: dict[str, Any],
+    file: Path | None,
+    *,
+    load: Callable[[Path], S],
+    identity_of: Callable[[S], str],
+) -> S:
     """Load the study of a folder of results.
 
     Parameters
@@ -64,8 +83,10 @@ def load_again(folder: Path, about: dict[str, Any], file: Path | None = None) ->
         Folder of results.
     about : dict
         Its description, see :func:`read_about`.
-    file : Path, optional
-        Study file; defaults to the file that the results came from.
+    file : Path or None
+        Study file; if None, the file that the results came from.
+    load, identity_of : callable
+        Load a study from a file, and return its identity.
 
     Raises
     ------
@@ -85,14 +106,13 @@ def load_again(folder: Path, about: dict[str, Any], file: Path | None = None) ->
         problem = f"does not exist any more, and {folder} came from it; {REMEDY}"
         raise InputError("", problem, str(path))
     try:
-        study = load_study(path)
+        study = load(path)
     except InputError as error:
         if file is not None:
             raise
         problem = f"{error.message}; {folder} came from {path}: restore it, or {REMEDY}"
         raise InputError(error.field, problem, error.file) from error
-    study = replace(study, path=about["path"])  # --path may have changed it
-    if identity(study) != about["identity"]:
+    if identity_of(study) != about["identity"]:
         if file is not None:
             raise InputError("", f"is not the study of {folder}; name another --file", str(path))
         same = source.get("text") == read_text(path)

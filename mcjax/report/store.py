@@ -47,7 +47,7 @@ class Store:
 
     def __init__(self, folder: Path, study: Study, file: Path | None = None):
         self.study = study
-        about = describe(study) | {"source": None if file is None else _source(file)}
+        about = describe(study) | {"source": None if file is None else source_of(file)}
         self._folder = ResultFolder(folder, about, identity(study))
 
     def load(self) -> list[Tally[Outcome]] | None:
@@ -89,7 +89,7 @@ class Store:
         self._folder.write_bytes("cells.parquet", parquet(verification.cells))
 
 
-def _source(file: Path) -> dict[str, Any]:
+def source_of(file: Path) -> dict[str, Any]:
     """Return where a study comes from, as plain data."""
     if file == builtin_file("study"):  # whose path differs between installations
         return {"builtin": "study"}

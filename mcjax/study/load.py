@@ -213,7 +213,7 @@ def _conditions(
     sizes: list[float | None] = [None] if shared.grid.scale is None else list(shared.grid.scale)
     seeds = [shared.run.seed] if shared.grid.seed is None else shared.grid.seed
     conditions = []
-    for (net_label, listed), variant in itertools.product(_networks(shared, path), grid):
+    for (net_label, listed), variant in itertools.product(listed_networks(shared, path), grid):
         content, parts = variant.content, (net_label, variant.family, variant.fields)
         with in_condition(variant.family, variant.fields):
             net = listed or network_once(content.network, content.data_mediated, path.parent)
@@ -229,16 +229,16 @@ def _conditions(
                     family,
                     theta,
                     covariates.covariance,
-                    label="" if shared.grid.common_draws else _joined(*parts, step),
+                    label="" if shared.grid.common_draws else joined(*parts, step),
                     seed=seed,
-                    name=_joined(*parts, step, seeded),
+                    name=joined(*parts, step, seeded),
                     own_covariances=covariates.models,
                     design=cast(Design, covariates.design),  # checked by `condition`
                     estimator=estimator,
                 )
                 if scale is not None and not shared.grid.common_draws:
                     # rungs of a ladder are independent
-                    made = replace(made, ladder=_joined(*parts, seeded), scale=scale)
+                    made = replace(made, ladder=joined(*parts, seeded), scale=scale)
                 conditions.append(made)
     return conditions
 
@@ -256,11 +256,12 @@ def _once(make: Callable[..., Made]) -> Callable[..., Made]:
     return once
 
 
-def _joined(*parts: str) -> str:
+def joined(*parts: str) -> str:
+    """Return the name of a condition, made of the parts that are not empty."""
     return ", ".join(part for part in parts if part)
 
 
-def _networks(content: StudyFile, path: Path) -> list[tuple[str, Network | None]]:
+def listed_networks(content: StudyFile, path: Path) -> list[tuple[str, Network | None]]:
     """Return the networks that the grid names; a single None if the file has its own."""
     if content.grid.network is None:
         return [("", None)]

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from mcjax.cli import verify
+from mcjax.cli import saving, verify
 from mcjax.engine import engine
 
 FLIPPED = """
@@ -215,7 +215,7 @@ def test_an_interrupted_run_goes_on(study_file, tmp_path, call_json, monkeypatch
     text = study_file.read_text()
     study_file.write_text(text.replace("chains = 256", "chains = 1024\nchunk = 128"))
     _, whole = call_json("verify", study_file, "--quiet")
-    monkeypatch.setattr(verify, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(saving, "SAVE_EVERY", 0.0)
     real, calls = engine.run_blocks, []
 
     def dies(*arguments):

@@ -1,0 +1,185 @@
+"""A block of chains of one network of generators, generation by generation.
+
+The functions of a generator are compiled for a block of chains, one model at a time, and called
+from Python for every feed and every model. So one program serves all models of all networks, and
+two networks agree to the last bit as long as they have read the same data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Integer
+
+from mcjax.chains.layout import Feeds, network_arrays, shape_of, tables_of
+from mcjax.draws.settings import own_settings
+from mcjax.draws.streams import chain_keys, condition_word
+from mcjax.generators.generator import Generator
+from mcjax.generators.keys import FIT, INIT, MEASURE, Keys, fit_keys, sample_keys
+from mcjax.generators.study import GeneratorCondition
+from mcjax.network import Network
+
+
+class Block(NamedTuple):
+    """Some chains up to a generation, with what the next one needs.
+
+    Attributes
+    ----------
+    params : tuple
+        Parameters of each model, pytrees with a leading axis of chains.
+    first : tuple
+        The same at generation 0.
+    values : ndarray
+        Measures of generations 0 to t, shape (B, t + 1, M, K).
+    """
+
+    params: tuple[Any, ...]
+    first: tuple[Any, ...]
+    values: Float[np.ndarray, "B t+1 M K"]
+
+    @property
+    def generation(self) -> int:
+        """The last generation, t."""
+        return self.values.shape[1] - 1
+
+
+class Read(NamedTuple):
+    """What a model reads of one origin: a number of a model, or M for real data."""
+
+    origin: int
+    stream: int
+    rows: int
+    renewed: bool
+
+
+def readings(network: Network, generations: int) -> list[list[list[Read]]]:
+    """Return what each model reads in each generation, from 0 on."""
+    arrays = network_arrays(network, shape_of([network], generations))
+    tables = [_table(feeds) for feeds in tables_of(arrays)]
+    return [tables[g] for g in arrays.order.tolist()]
+
+
+def _table(feeds: Feeds) -> list[list[Read]]:
+    columns = (feeds.origin, feeds.stream, feeds.samples, feeds.renewed)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return [[Read(*read) for read in zip(*row, strict=True) if read[2]] for row in rows]
+
+
+def run_block(
+    condition: GeneratorCondition,
+    generations: int,
+    chains: Integer[np.ndarray, " B"],
+    known: Block | None = None,
+) -> Iterator[Block]:
+    """Run some chains; yield them after every generation.
+
+    Parameters
+    ----------
+    condition : GeneratorCondition
+        The network.
+    generations : int
+        The last generation.
+    chains : ndarray
+        Numbers of the chains, shape (B,).
+    known : Block, optional
+        The same chains up to some generation, from which they go on.
+    """
+    keys = chain_keys(condition.seed, condition_word(condition.label), chains)
+    block = known
+    feeds = readings(condition.network, generations)
+    for t in range(0 if block is None else block.generation + 1, generations + 1):
+        with own_settings():
+            block = _generation(condition, feeds[t], before=block, keys=keys, t=t)
+        yield block
+
+
+def _generation(
+    condition: GeneratorCondition,
+    reads: list[list[Read]],
+    before: Block | None,
+    keys: Keys,
+    t: int,
+) -> Block:
+    """Fit every model that reads something, and measure it; others stay as they are."""
+    run = compiled(condition.generator)
+    begun, at = None, condition.begins_at(t)
+    if before is not None and at is not None:
+        begun = before.params if at == before.generation else before.first
+
+    @cache  # readers of a published sample get the same
+    def draw(read: Read) -> Any:
+        own = sample_keys(keys, t if read.renewed else 0, read.stream)
+        if before is None or read.origin == len(reads):
+            return run.real(read.rows, own)
+        return run.sample(read.rows, own, before.params[read.origin])
+
+    params: list[Any] = []
+    values: list[Any] = []
+    for i, incoming in enumerate(reads):
+        if not incoming:
+            assert before is not None, "every model reads real data at generation 0"
+            params.append(before.params[i])
+            values.append(before.values[:, -1, i])
+            continue
+        rows = run.joined([draw(read) for read in incoming])
+        start = run.init(fit_keys(keys, t, i, INIT)) if begun is None else begun[i]
+        params.append(run.fit(fit_keys(keys, t, i, FIT), start, rows))
+        values.append(run.measure(fit_keys(keys, t, i, MEASURE), params[i], rows))
+    found = np.stack([np.asarray(value, float) for value in values], axis=1)[:, None]
+    if before is None:
+        return Block(tuple(params), tuple(params), found)
+    return Block(tuple(params), before.first, np.concatenate([before.values, found], axis=1))
+
+
+class Compiled(NamedTuple):
+    """The functions of a generator for blocks of chains, with the words of keys, (B, 2)."""
+
+    init: Callable[..., Any]
+    fit: Callable[..., Any]
+    sample: Callable[..., Any]
+    real: Callable[..., Any]
+    measure: Callable[..., Any]
+    joined: Callable[[list[Any]], Any]
+
+
+@cache
+def compiled(generator: Generator) -> Compiled:
+    """Return the compiled functions of a generator; those that draw rows take their number first.
+
+    Rows are joined by a program of their own, so that one program fits them however many feeds
+    there are.
+    """
+
+    def sample(count: int, words: Any, params: Any) -> Any:
+        return _batched(lambda key, at: generator.sample(key, at, count))(words, params)
+
+    def real(count: int, words: Any) -> Any:
+        return _batched(lambda key: generator.real_rows(key, count))(words)
+
+    def measure(key: Any, params: Any, rows: Any) -> Any:
+        found = generator.measure(key, params, rows)
+        kind = jnp.zeros(()).dtype
+        return jnp.concatenate([jnp.ravel(found[name]).astype(kind) for name in sorted(found)])
+
+    return Compiled(
+        init=jax.jit(_batched(generator.init)),
+        fit=jax.jit(_batched(generator.fit)),
+        sample=jax.jit(sample, static_argnums=0),
+        real=jax.jit(real, static_argnums=0),
+        measure=jax.jit(_batched(measure)),
+        joined=jax.jit(lambda parts: jax.tree.map(lambda *rows: jnp.concatenate(rows, 1), *parts)),
+    )
+
+
+def _batched(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of keys as one of words, over a block of chains."""
+
+    def run(words: Any, *arguments: Any) -> Any:
+        return function(jax.random.wrap_key_data(words, impl="threefry2x32"), *arguments)
+
+    return jax.vmap(run)

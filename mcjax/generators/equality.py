@@ -1,0 +1,102 @@
+"""Models that are equal in law, whatever the generator.
+
+Where every fit begins anew, a model that reads all its rows from one origin is, in law, what that
+origin makes of it. A chain of such feeds back to real data is described by the numbers of rows
+along it, so two models of one description are equal in law, though not in their numbers. A model
+that reads itself alone runs through all of them: its generation k is in law every model that is k
+feeds away from real data, in any network and at any generation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from mcjax.generators.chains import Read, readings
+from mcjax.generators.contrasts import finite, within_share
+from mcjax.generators.simulate import Values
+from mcjax.generators.study import GeneratorCondition, GeneratorStudy
+from mcjax.verdicts.claims import Claim, Place
+
+LOOP = "self-loop"
+"""The law that a model is in law a generation of a self-loop."""
+
+Line = tuple[int, ...]
+"""Numbers of rows of the fits from real data to a model."""
+
+
+def lines(condition: GeneratorCondition, generations: int) -> list[list[Line | None]]:
+    """Return by generation and model the fits from real data to it; None if they are no line."""
+    found: list[list[Line | None]] = []
+    for reads in readings(condition.network, generations):
+        before = found[-1] if found else [None] * len(reads)
+        found.append([_line(incoming, before, i) for i, incoming in enumerate(reads)])
+    return found
+
+
+def _line(incoming: Sequence[Read], before: Sequence[Line | None], model: int) -> Line | None:
+    if not incoming:
+        return before[model]
+    if len(incoming) > 1:
+        return None
+    read = incoming[0]
+    if read.origin == len(before):
+        return (read.rows,)
+    behind = before[read.origin]
+    return None if behind is None else (*behind, read.rows)
+
+
+def is_loop(condition: GeneratorCondition, model: int, generations: int) -> bool:
+    """Return whether a model reads itself alone in every generation after the first."""
+    later = readings(condition.network, generations)[1:]
+    return all([read.origin for read in reads[model]] == [model] for reads in later)
+
+
+def equality_claims(
+    study: GeneratorStudy, values: Sequence[Values], names: Sequence[Sequence[str]]
+) -> Iterator[Claim]:
+    """Claim of models a line away from real data that they are like generations of a self-loop.
+
+    The contrast is the mean over generations of the model's measure minus that of the self-loop's
+    generation of the same line; it is small beside the change of the self-loop since generation 0.
+    The first self-loop of a generator in the study serves, and need not have other draws.
+    """
+    last = study.generations
+    for here, condition in enumerate(study.conditions):
+        there = _loop(study, condition)
+        if there is None or not condition.forgets:
+            continue
+        k, loop = there
+        known = {line: t for t, line in enumerate(_own(study.conditions[k], loop, last))}
+        mine = lines(condition, last)
+        chains = min(len(values[here]), len(values[k]))
+        reference = values[k][:chains, :, loop]
+        for i, model in enumerate(condition.network.models):
+            at = [(t, known[line]) for t in range(last + 1) if (line := mine[t][i]) in known]
+            at = [(t, s) for t, s in at if s and (here, i) != there]
+            if not at:
+                continue
+            own, its = (np.array(generations) for generations in zip(*at, strict=True))
+            gap = (values[here][:chains, own, i] - reference[:, its]).mean(1)
+            change = (reference[:, its] - reference[:, :1]).mean(1)
+            for m, name in enumerate(names[here]):
+                kept = finite(gap[:, m], change[:, m])
+                if kept.any() and not gap[kept, m].any():
+                    continue  # with the same draws, of a paired condition
+                place = Place(condition.name, model, at[-1][0], f"equal({name})", LOOP)
+                yield within_share(place, gap[kept, m], change[kept, m], study.tolerance, chains)
+
+
+def _loop(study: GeneratorStudy, condition: GeneratorCondition) -> tuple[int, int] | None:
+    """Return the position of a condition, and in it that of a model that reads itself alone."""
+    for k, other in enumerate(study.conditions):
+        if other.generator is condition.generator and other.forgets:
+            for i in range(other.network.size):
+                if study.generations and is_loop(other, i, study.generations):
+                    return k, i
+    return None
+
+
+def _own(condition: GeneratorCondition, model: int, generations: int) -> list[Line | None]:
+    return [found[model] for found in lines(condition, generations)]

@@ -1,0 +1,120 @@
+r"""The growth of every measure after the transient, judged by the collapse law.
+
+The slope of a measure is that of a straight line through its generations from t_0 to T, with
+
+    t_0 = max(T // 2, log(1/20) / log(r))
+
+and r the largest modulus below 1 of an eigenvalue of W, which holds the shares of a model's rows by
+origin: by t_0, what generation 0 was like has decayed to a twentieth.
+
+A model that collapses by the law has a slope that is not 0. One that does not has settled: between
+t_0 and T a measure changes by at most the tolerance times its change since generation 0. No law
+says how large changes are, so a measure that does not move is no evidence against collapse, and
+nothing is said of levels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from mcjax.diagnosis import diagnose
+from mcjax.generators.chains import Read, readings
+from mcjax.generators.contrasts import SATURATED, differs_from_zero, finite, within_share
+from mcjax.generators.simulate import Values
+from mcjax.generators.study import GeneratorCondition, GeneratorStudy
+from mcjax.numbers import how_many
+from mcjax.verdicts.claims import Claim, Place, unjudged
+
+LEFT = 0.05
+"""Share of a transient that is left when growth is looked for."""
+ROUNDING = 1e-9
+"""How far below 1 an eigenvalue counts as smaller."""
+FEWEST_GENERATIONS = 2
+"""Generations after the transient, at least."""
+LAW = "collapse"
+GROWTH, DRIFT = "growth", "drift"
+"""Quantities about models that collapse by the law, and about others."""
+MEMORY = (
+    "fits begin at their own last parameters, a memory without a known end, so that growth cannot"
+    " be told from a transient"
+)
+
+
+def collapses(condition: GeneratorCondition) -> dict[str, bool]:
+    """Return by model whether it collapses by the collapse law."""
+    models = diagnose(condition.network).models
+    return {name: bool(models[name].collapses) for name in condition.network.models}
+
+
+def first_of_window(condition: GeneratorCondition, generations: int) -> int:
+    """Return the generation from which on growth is looked for, t_0."""
+    return max(generations // 2, transient(condition))
+
+
+def transient(condition: GeneratorCondition) -> int:
+    """Return the generation by which little is left of generation 0; 1 where feeds change."""
+    if not condition.network.later.constant:
+        return 1
+    modulus = np.abs(np.linalg.eigvals(shares(readings(condition.network, 1)[1])))
+    radius = float(np.max(modulus[modulus < 1 - ROUNDING], initial=0.0))
+    return math.ceil(math.log(LEFT) / math.log(radius)) if radius > LEFT else 1
+
+
+def shares(reads: Sequence[Sequence[Read]]) -> Float[np.ndarray, "M M"]:
+    """Return the shares of each model's rows by origin; one that reads nothing keeps its own."""
+    found = np.zeros((len(reads), len(reads)))
+    for i, incoming in enumerate(reads):
+        total = sum(read.rows for read in incoming)
+        found[i, i] = not incoming
+        for read in incoming:
+            if read.origin < len(reads):
+                found[i, read.origin] += read.rows / total
+    return found
+
+
+def slopes(values: Values, first: int) -> Float[np.ndarray, "C M K"]:
+    """Return the slope of each chain's measures over the generations from ``first`` on."""
+    times = np.arange(first, values.shape[1], dtype=float)
+    weights = (times - times.mean()) / max(times.var() * len(times), 1e-300)
+    found: Float[np.ndarray, "C M K"] = np.einsum("t,ctmk->cmk", weights, values[:, first:])
+    return found
+
+
+def growth_claims(
+    study: GeneratorStudy, condition: GeneratorCondition, values: Values, names: Sequence[str]
+) -> Iterator[Claim]:
+    """Claim of every measure of every model that it grows, or has settled."""
+    last, first = study.generations, first_of_window(condition, study.generations)
+    if last - first < FEWEST_GENERATIONS:
+        return
+    dooms, frozen = collapses(condition), condition.network.frozen
+    slope, whole = slopes(values, first), values[:, last] - values[:, 0]
+    for i, model in enumerate(condition.network.models):
+        for k, name in enumerate(names) if not frozen[i] else ():
+            kind = GROWTH if dooms[model] else DRIFT
+            place = Place(condition.name, model, last, f"{kind}({name})", LAW)
+            kept = finite(slope[:, i, k], whole[:, i, k])
+            own, changed = slope[kept, i, k], whole[kept, i, k] / (last - first)
+            settled = within_share(place, own, changed, study.tolerance, len(values))
+            claim = settled
+            if dooms[model]:
+                share = abs(settled.ratio) <= study.tolerance
+                claim = differs_from_zero(place, own, len(values), SATURATED if share else "")
+            yield unjudged(claim, MEMORY) if condition.remembers else claim
+
+
+def too_short(study: GeneratorStudy) -> Iterator[str]:
+    """Yield a note on each condition whose generations end before growth can be judged."""
+    for condition in study.conditions:
+        first = first_of_window(condition, study.generations)
+        if study.generations - first < FEWEST_GENERATIONS:
+            where = f" in {condition.name}" if condition.name else ""
+            least = max(transient(condition), 1) + FEWEST_GENERATIONS
+            yield (
+                f"Growth is not judged{where}: {how_many(study.generations, 'generation')} are too"
+                f" few to tell it from a transient; give at least {least}"
+            )

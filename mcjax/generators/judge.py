@@ -1,0 +1,195 @@
+"""Verdicts on networks of generators, under one error budget."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from mcjax.arguments import checked
+from mcjax.generators.equality import equality_claims
+from mcjax.generators.flip import Difference, differences, flip_claims
+from mcjax.generators.growth import growth_claims, too_short
+from mcjax.generators.simulate import Measured, Report, Values, measures_of, simulate
+from mcjax.generators.study import GeneratorStudy
+from mcjax.numbers import how_many
+from mcjax.summaries import Summarised, Summary
+from mcjax.verdicts.cells import Cell, settle
+from mcjax.verdicts.equivalence import Verdict, worst
+from mcjax.verdicts.frames import cell_table
+
+if TYPE_CHECKING:
+    import pandas
+
+NOT_FINITE = "not_finite"
+"""The reason for which chains are lost."""
+
+
+@dataclass(frozen=True, repr=False)
+class GeneratorVerification(Summarised):
+    """A judged study of generators.
+
+    Attributes
+    ----------
+    study : GeneratorStudy
+        The study.
+    measures : tuple of tuple of str
+        Names of the K measures of each condition.
+    values : tuple of ndarray
+        Measures of every chain, by condition, shape (C, T + 1, M, K).
+    cells : tuple of Cell
+        Every claim with its verdict. The quantity is ``growth(...)``, ``drift(...)``,
+        ``flip(...)`` or ``equal(...)`` of a measure, or ``arrival``.
+    differences : tuple of Difference
+        How measures differ between paired conditions.
+    verdict : {"verified", "refuted", "inconclusive"}
+        The verdict on all cells together.
+    failures : dict of str to int
+        Number of models of chains with a measure that is not finite, at any generation.
+    notes : tuple of str
+        What is not judged, and why.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> gaussian = mcjax.Generator(
+    ...     init=lambda key: 0.0,
+    ...     fit=lambda key, params, rows: rows.std(),
+    ...     sample=lambda key, params, n: params * jax.random.normal(key, n),
+    ...     measure=lambda key, params, rows: {"sd": params},
+    ...     real=lambda key, n: jax.random.normal(key, n),
+    ...     name="gaussian",
+    ... )
+    >>> loop = mcjax.topologies.self_loop(samples=10, initial=10)
+    >>> study = mcjax.GeneratorStudy((mcjax.GeneratorCondition(loop, gaussian),), chains=64)
+    >>> verification = mcjax.verify_generators(study)
+    >>> verification.verdict, verification.cells[0].quantity
+    ('verified', 'growth(sd)')
+    """
+
+    study: GeneratorStudy
+    measures: tuple[tuple[str, ...], ...]
+    values: tuple[Values, ...]
+    cells: tuple[Cell, ...]
+    differences: tuple[Difference, ...]
+    verdict: Verdict
+    failures: dict[str, int]
+    notes: tuple[str, ...]
+
+    def mean(self, condition: int) -> Float[np.ndarray, "T+1 M K"]:
+        """Return means over chains with finite measures, by the position of the condition."""
+        return _over_chains(self.values[condition], np.mean)
+
+    def standard_error(self, condition: int) -> Float[np.ndarray, "T+1 M K"]:
+        """Return the standard errors of :meth:`mean`."""
+        return _over_chains(self.values[condition], _error)
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """Return the cells as a pandas DataFrame, one row a cell."""
+        return cell_table(self.cells).to_pandas()
+
+    def _summary(self) -> Summary:
+        counts: dict[tuple[str, str], Counter[str]] = {}
+        for cell in self.cells:
+            counts.setdefault((cell.quantity, cell.law), Counter())[cell.verdict] += 1
+        rows = [
+            (*claim, ", ".join(f"{n:,} {verdict}" for verdict, n in counted.items()))
+            for claim, counted in counts.items()
+        ]
+        title = (
+            f"GeneratorVerification: {self.verdict}, {how_many(len(self.cells), 'cell')},"
+            f" {how_many(self.study.chains, 'chain')}"
+        )
+        return Summary(title, rows, len(rows), "claim")
+
+
+@checked
+def verify_generators(study: GeneratorStudy, report: Report | None = None) -> GeneratorVerification:
+    """Simulate networks of generators, and judge what holds whatever the generator.
+
+    Parameters
+    ----------
+    study : GeneratorStudy
+        The networks.
+    report : callable, optional
+        Called after every generation of some chains with the number of these chains, and with all
+        measures so far.
+
+    Returns
+    -------
+    GeneratorVerification
+        The verdicts, with the measures of all chains.
+
+    Raises
+    ------
+    InputError
+        If a function of a generator fails, or returns something else than it should.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import mcjax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> gaussian = mcjax.Generator(
+    ...     init=lambda key: 0.0,
+    ...     fit=lambda key, params, rows: rows.std(),
+    ...     sample=lambda key, params, n: params * jax.random.normal(key, n),
+    ...     measure=lambda key, params, rows: {"sd": params},
+    ...     real=lambda key, n: jax.random.normal(key, n),
+    ...     name="gaussian",
+    ... )
+    >>> loop = mcjax.topologies.self_loop(samples=10, initial=10)
+    >>> study = mcjax.GeneratorStudy((mcjax.GeneratorCondition(loop, gaussian),), chains=64)
+    >>> mcjax.verify_generators(study).verdict
+    'verified'
+    """
+    return judge_generators(study, simulate(study, report=report))
+
+
+def judge_generators(study: GeneratorStudy, measured: Measured) -> GeneratorVerification:
+    """Judge the measures of all chains, under one error budget."""
+    names, values = measures_of(study), measured.values
+    claims = [
+        *(
+            claim
+            for one, own, found in zip(study.conditions, names, values, strict=True)
+            for claim in growth_claims(study, one, found, own)
+        ),
+        *flip_claims(study, values, names),
+        *equality_claims(study, values, names),
+    ]
+    cells = settle(claims, study.confidence)
+    lost = sum(int((~np.isfinite(found)).any((1, 3)).sum()) for found in values)
+    return GeneratorVerification(
+        study=study,
+        measures=names,
+        values=values,
+        cells=cells,
+        differences=differences(study, values, names),
+        verdict=worst(np.array([cell.verdict for cell in cells])),
+        failures={NOT_FINITE: lost} if lost else {},
+        notes=tuple(too_short(study)),
+    )
+
+
+def _over_chains(
+    values: Values, reduce: Callable[[Float[np.ndarray, " C"]], float]
+) -> Float[np.ndarray, "T+1 M K"]:
+    """Reduce measures over the chains in which they are finite."""
+    found = np.full(values.shape[1:], np.nan)
+    for at in np.ndindex(*found.shape):
+        own = values[(slice(None), *at)]
+        own = own[np.isfinite(own)]
+        if len(own):
+            found[at] = reduce(own)
+    return found
+
+
+def _error(values: Float[np.ndarray, " C"]) -> float:
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")

@@ -1,0 +1,131 @@
+"""Read studies of generators from study files."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mcjax.errors import InputError, did_you_mean, named_by, naming
+from mcjax.generators.generator import Generator, generator_from_file
+from mcjax.generators.study import GeneratorCondition, GeneratorStudy
+from mcjax.models.user import defines_generator, run_file
+from mcjax.network import Network
+from mcjax.study.grid import Variant, in_condition, variants
+from mcjax.study.load import joined, listed_networks
+from mcjax.study.networks import network_of
+from mcjax.study.schema import read_tables
+from mcjax.study.tables import RunTable, StudyFile
+
+FAMILY = ("file", "name")
+"""Fields of ``[family]``."""
+NO_MEANING = ("precision", "solver", "chunk", "memory", "sampling", "path", "quantities")
+"""Fields of ``[run]`` that are for statistical models."""
+
+
+def load_generators(path: Path) -> GeneratorStudy | None:
+    """Read a study of generators.
+
+    Parameters
+    ----------
+    path : Path
+        The study file.
+
+    Returns
+    -------
+    GeneratorStudy or None
+        The study; None if the file is of statistical models, or of a survey.
+
+    Raises
+    ------
+    InputError
+        If the file names a generator and is not a valid study; the message names file, field and
+        remedy.
+    """
+    tables = read_tables(path)
+    files = list(_files(tables))
+    if not any(_is_generator(path.parent / file) for file in files):
+        return None
+    with naming(path):
+        grid = variants(tables, str(path))
+        run = grid[0].content.run  # the same in all
+        for field in NO_MEANING:
+            if getattr(run, field) != getattr(RunTable(), field):
+                raise InputError(f"run.{field}", "has no meaning for generators; leave it out")
+        settings = {key: getattr(run, key) for key in ("tolerance", "confidence")}
+        return GeneratorStudy(
+            tuple(_conditions(grid, path)), run.generations, run.chains, **settings
+        )
+
+
+def _files(tables: dict[str, Any]) -> Iterator[str]:
+    """Yield the Python files that a study file names as families."""
+    grid, families = tables.get("grid"), [tables.get("family")]
+    if isinstance(grid, dict) and isinstance(grid.get("family"), list):
+        families += grid["family"]
+    for family in families:
+        if isinstance(family, dict) and isinstance(family.get("file"), str):
+            yield family["file"]
+
+
+def _is_generator(path: Path) -> bool:
+    try:
+        return defines_generator(run_file(path))
+    except InputError:  # which whoever takes the file for a model says
+        return False
+
+
+def _conditions(grid: list[Variant], path: Path) -> Iterator[GeneratorCondition]:
+    """Yield one condition for each combination of the grid."""
+    generator_once = cache(_generator)
+    shared = grid[0].content
+    sizes: list[float | None] = [None] if shared.grid.scale is None else list(shared.grid.scale)
+    seeds = [shared.run.seed] if shared.grid.seed is None else shared.grid.seed
+    for (label, listed), variant in itertools.product(listed_networks(shared, path), grid):
+        content, parts = variant.content, (label, variant.family, variant.fields)
+        with in_condition(variant.family, variant.fields):
+            _check_tables(content)
+            network = listed or _network(content, path.parent)
+            family = content.family or {}
+            if not isinstance(family.get("file"), str):
+                raise InputError("family", "is a statistical model beside generators; drop one")
+            generator = generator_once(path.parent / family["file"], family.get("name"))
+            start = (content.estimator or {}).get("start", "scratch")
+            for scale, seed in itertools.product(sizes, seeds):
+                step = "" if scale is None else f"scale={scale:g}"
+                seeded = "" if shared.grid.seed is None else f"seed={seed}"
+                yield GeneratorCondition(
+                    network if scale is None else network.scaled(scale),
+                    generator,
+                    name=joined(*parts, step, seeded),
+                    label="" if shared.grid.common_draws else joined(*parts, step),
+                    seed=seed,
+                    start=start,
+                )
+
+
+def _check_tables(content: StudyFile) -> None:
+    """Check that a study file has no tables and fields that are for statistical models."""
+    for field in ("data_mediated", "covariates"):
+        if getattr(content, field) is not None:
+            raise InputError(field, "is for statistical models, not for generators; leave it out")
+    for table, known in (("family", FAMILY), ("estimator", ("start",))):
+        for field in getattr(content, table) or {}:
+            if field not in known:
+                takes = " and ".join(known)
+                problem = f"is not a field for generators, which take {takes}"
+                raise InputError(f"{table}.{field}", problem + did_you_mean(field, known))
+
+
+def _network(content: StudyFile, folder: Path) -> Network:
+    network = network_of(content, folder)
+    if network is None:
+        raise InputError("network", "is missing; add a [network] table")
+    return network
+
+
+def _generator(path: Path, name: str | None) -> Generator:
+    with named_by("family.file"):
+        return generator_from_file(path, name)

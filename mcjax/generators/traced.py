@@ -1,0 +1,175 @@
+"""What a generator's functions return, as JAX traces them; nothing is compiled.
+
+Whatever is wrong with them is found here, before any chain runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from mcjax.checks.functions import NUMBERS
+from mcjax.checks.programs import depends, first_difference
+from mcjax.draws.settings import own_settings
+from mcjax.errors import InputError
+from mcjax.faults import bad_call, users_code, where
+from mcjax.generators.generator import TAKES, Generator
+
+MOST_MEASURES = 256
+"""Largest number of measures of a model."""
+TOLD = {"real": "real(key, n)", **TAKES}
+
+
+class Outline(NamedTuple):
+    """What a generator's fits are made of and measured by.
+
+    Attributes
+    ----------
+    measures : tuple of str
+        Names of the K measures; entries of vectors have their numbers in brackets.
+    fitted : pytree
+        Shapes of the parameters that a fit returns.
+    bytes : int
+        Size of the rows and the parameters of a fit.
+    """
+
+    measures: tuple[str, ...]
+    fitted: Any
+    bytes: int
+
+
+@cache
+def outline_of(generator: Generator, rows: int, own: bool) -> Outline:
+    """Return what a fit of so many rows leaves; ``own`` says whether fits begin at other fits.
+
+    Raises
+    ------
+    InputError
+        If one of the functions fails, or returns something else than it should.
+    """
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    with own_settings():
+        data = _real(generator, key, rows)
+        begun = _traced("init", generator.init)(key)
+        fitted = _traced("fit", generator.fit)(key, begun, data)
+        _check_params(generator.fit, "fit", fitted)
+        if own and _arranged(_traced("fit", generator.fit)(key, fitted, data)) != _arranged(fitted):
+            problem = f"returned {_arranged(fitted)} from other parameters{where(generator.fit)}"
+            remedy = "return parameters arranged like those it begins at, or start from 'scratch'"
+            raise InputError("family.fit", f"{problem}; {remedy}")
+        program, count = jax.make_jaxpr(generator.fit)(key, begun, data), len(jax.tree.leaves(data))
+        last = len(program.jaxpr.invars)
+        _depends(generator.fit, "fit rows", program, list(range(last - count, last)))
+        found = _traced("measure", generator.measure)(key, fitted, data)
+        names = _measures(generator.measure, found)
+    leaves = jax.tree.leaves((data, fitted))
+    size = sum(int(np.prod(leaf.shape)) * leaf.dtype.itemsize for leaf in leaves)
+    return Outline(names, fitted, size)
+
+
+@cache
+def check_sample(generator: Generator, rows: int, count: int) -> None:
+    """Check the rows that a model generates after a fit of so many rows.
+
+    Raises
+    ------
+    InputError
+        If they are not like real rows, or do not depend on key and parameters.
+    """
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    fitted = outline_of(generator, rows, own=False).fitted
+    with own_settings():
+        drawn = _traced("sample", generator.sample, count)(key, fitted)
+        _check_rows(generator, "sample", drawn, count)
+        real = _real(generator, key, count)
+        if _arranged(drawn) != _arranged(real):
+            problem = f"returned {_arranged(drawn)}{where(generator.sample)}, and real rows are"
+            raise InputError("family.sample", f"{problem} {_arranged(real)}; return rows like them")
+
+        def sample(key: Any, params: Any) -> Any:
+            return generator.sample(key, params, count)
+
+        programs = [jax.make_jaxpr(lambda *given: sample(*given))(key, fitted) for _ in range(2)]
+    last = len(programs[0].jaxpr.invars)
+    _depends(generator.sample, "sample key", programs[0], [0])
+    _depends(generator.sample, "sample params", programs[0], list(range(1, last)))
+    place = first_difference(*programs)
+    if place is not None:
+        at = f" ({place})" if place else where(generator.sample)
+        remedy = "draw from the key, as in jax.random.normal(key)"
+        raise InputError("family.sample", f"uses {NUMBERS}{at}; {remedy}")
+
+
+def _traced(name: str, function: Callable[..., Any], *last: Any) -> Callable[..., Any]:
+    """Return a user's function of arrays, as JAX traces it; ``last`` are its other arguments."""
+
+    def traced(*arguments: Any) -> Any:
+        if wrong := bad_call(function, (*arguments, *last), ()):
+            problem = f"is called with other arguments than it takes: {wrong}{where(function)}"
+            raise InputError(f"family.{name}", f"{problem}; define {TOLD[name]}")
+        with users_code(f"family.{name}", function):
+            return jax.eval_shape(lambda *given: function(*given, *last), *arguments)
+
+    return traced
+
+
+def _real(generator: Generator, key: Any, count: int) -> Any:
+    """Return the shapes of real rows."""
+    draw = generator.real if callable(generator.real) else generator.real_rows
+    rows = _traced("real", draw, count)(key)
+    _check_rows(generator, "real", rows, count)
+    return rows
+
+
+def _check_rows(generator: Generator, name: str, rows: Any, count: int) -> None:
+    """Check that rows all have the leading axis that was asked for."""
+    leaves = jax.tree.leaves(rows)
+    if not leaves or any(leaf.shape[:1] != (count,) for leaf in leaves):
+        problem = f"returned {_arranged(rows)} for {count} rows{where(getattr(generator, name))}"
+        raise InputError(f"family.{name}", f"{problem}; return arrays with {count} rows each")
+
+
+def _check_params(function: Callable[..., Any], name: str, params: Any) -> None:
+    if not jax.tree.leaves(params):
+        problem = f"returned no arrays{where(function)}"
+        raise InputError(f"family.{name}", f"{problem}; return parameters, a pytree of arrays")
+
+
+def _measures(function: Callable[..., Any], found: Any) -> tuple[str, ...]:
+    """Return the names of measures, entry by entry, in the order in which JAX has them."""
+    field, at = "family.measure", where(function)
+    if not isinstance(found, dict) or not found or not all(isinstance(k, str) for k in found):
+        kind = type(found).__name__ if found or not isinstance(found, dict) else "no measures"
+        raise InputError(field, f"returned {kind}{at}; return a dict of numbers by name")
+    names: list[str] = []
+    for name, value in sorted(found.items()):
+        if not hasattr(value, "shape") or value.dtype.kind not in "biuf" or len(value.shape) > 1:
+            problem = f"returned {_arranged(value)} as {name!r}{at}"
+            raise InputError(field, f"{problem}; return a number, or a vector of numbers")
+        entries = range(value.shape[0]) if value.shape else ()
+        names += [f"{name}[{k}]" for k in entries] if value.shape else [name]
+    if len(names) > MOST_MEASURES:
+        problem = f"returned {len(names)} numbers{at}; return at most {MOST_MEASURES}"
+        raise InputError(field, problem)
+    return tuple(names)
+
+
+def _depends(function: Callable[..., Any], place: str, program: Any, inputs: list[int]) -> None:
+    """Check that what a function returns depends on some of its inputs."""
+    name, argument = place.split()
+    if not depends(program.jaxpr, inputs):
+        problem = f"does not depend on {argument}{where(function)}"
+        raise InputError(f"family.{name}", f"{problem}; compute what it returns from it")
+
+
+def _arranged(tree: Any) -> str:
+    """Return the structure of a pytree of arrays, with the type and shape of each."""
+    return str(
+        jax.tree.map(
+            lambda leaf: f"{leaf.dtype}{list(leaf.shape)}" if hasattr(leaf, "shape") else "?", tree
+        )
+    ).replace("'", "")

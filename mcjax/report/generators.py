@@ -1,0 +1,268 @@
+"""Studies of generators on disk, as JSON and as tables."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from mcjax.generators.chains import Block, readings
+from mcjax.generators.growth import DRIFT, GROWTH, first_of_window
+from mcjax.generators.judge import GeneratorVerification
+from mcjax.generators.simulate import Measured, Running, fitted_of, replay
+from mcjax.generators.study import GeneratorStudy
+from mcjax.network import REAL
+from mcjax.numbers import how_many
+from mcjax.report.console import MARK, PLAIN, STYLE, counted, grouped, label, numbers, show_table
+from mcjax.report.folder import ResultFolder
+from mcjax.report.store import source_of
+from mcjax.report.tabular import parquet
+from mcjax.report.verification import cell_rows
+from mcjax.text import number, shown, with_error
+from mcjax.verdicts.cells import Cell
+
+VALUES = "measures.npz"
+
+
+class GeneratorStore:
+    """A folder with the measures of one study, and with the parameters of chains that still run.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder, which is created if it does not exist.
+    study : GeneratorStudy
+        The study.
+    file : Path
+        The study file.
+
+    Raises
+    ------
+    InputError
+        See :class:`mcjax.report.folder.ResultFolder`.
+    """
+
+    def __init__(self, folder: Path, study: GeneratorStudy, file: Path):
+        self.study = study
+        about = {"generators": study.described(), "source": source_of(file)}
+        self._folder = ResultFolder(folder, about, study.identity)
+
+    def load(self) -> Measured | None:
+        """Load what earlier runs left; None if there is nothing."""
+        return self._folder.read_arrays(VALUES, self._unpack)
+
+    def _unpack(self, data: Any) -> Measured:
+        values = tuple(data[f"{i}/values"] for i in range(len(self.study.conditions)))
+        if "running/condition" not in data:
+            return Measured(values)
+        position = int(data["running/condition"])
+        condition = self.study.conditions[position]
+        structure: Any = jax.tree.structure(fitted_of(condition))
+
+        def params(part: str) -> tuple[Any, ...]:
+            return tuple(
+                jax.tree.unflatten(
+                    structure,
+                    [data[f"running/{part}/{i}/{k}"] for k in range(structure.num_leaves)],
+                )
+                for i in range(condition.network.size)
+            )
+
+        block = Block(params("params"), params("first"), data["running/values"])
+        return Measured(values, Running(position, block))
+
+    def save(self, measured: Measured) -> None:
+        """Keep all measures, and the chains that run; the file before stays until then."""
+        arrays = {f"{i}/values": values for i, values in enumerate(measured.values)}
+        if measured.running is not None:
+            position, block = measured.running
+            arrays |= {"running/condition": np.array(position), "running/values": block.values}
+            for part in ("params", "first"):
+                for i, params in enumerate(getattr(block, part)):
+                    leaves = enumerate(jax.tree.leaves(params))
+                    arrays |= {f"running/{part}/{i}/{k}": np.asarray(leaf) for k, leaf in leaves}
+        self._folder.write_arrays(VALUES, arrays)
+
+    def finish(self, verification: GeneratorVerification) -> None:
+        """Keep the verdicts as JSON, and cells and measures as tables."""
+        self._folder.write_json("verification.json", generators_json(verification))
+        self._folder.write_csv("cells.csv", cell_rows(verification.cells), ["condition"])
+        self._folder.write_bytes("cells.parquet", parquet(verification.cells))
+        self._folder.write_csv("measures.csv", list(_rows(verification)), ["condition"])
+
+
+def generators_json(verification: GeneratorVerification) -> dict[str, Any]:
+    """Return a judged study of generators as plain data."""
+    study = verification.study
+    measures: dict[str, Any] = {}
+    for i, (condition, names) in enumerate(
+        zip(study.conditions, verification.measures, strict=True)
+    ):
+        mean, error = verification.mean(i), verification.standard_error(i)
+        measures[condition.name] = {
+            model: {
+                name: {"mean": mean[:, m, k], "standard_error": error[:, m, k]}
+                for k, name in enumerate(names)
+            }
+            for m, model in enumerate(condition.network.models)
+        }
+    return {
+        "cells": [vars(cell) for cell in verification.cells],
+        "failures": verification.failures,
+        "chains": min(map(len, verification.values)),
+        "verdict": verification.verdict,
+        "measures": measures,
+        "window": {c.name: first_of_window(c, study.generations) for c in study.conditions},
+        "differences": [dataclasses.asdict(one) for one in verification.differences],
+        "notes": verification.notes,
+        "starts": {c.name: c.start for c in study.conditions},
+        "generations": study.generations,
+        "tolerance": study.tolerance,
+        "confidence": study.confidence,
+    }
+
+
+def _rows(verification: GeneratorVerification) -> Iterator[dict[str, Any]]:
+    """Yield the mean of every measure of every model in every generation."""
+    for i, condition in enumerate(verification.study.conditions):
+        mean, error = verification.mean(i), verification.standard_error(i)
+        for t, m, k in np.ndindex(*mean.shape):
+            yield {
+                "condition": condition.name,
+                "model": condition.network.models[m],
+                "generation": t,
+                "measure": verification.measures[i][k],
+                "mean": float(mean[t, m, k]),
+                "standard_error": float(error[t, m, k]),
+            }
+
+
+def show_generators(console: Console, verification: GeneratorVerification, seconds: float) -> None:
+    """Print measures at the ends and halfway, with their verdicts, then all that is paired."""
+    study = verification.study
+    for i, condition in enumerate(study.conditions):
+        if condition.name:
+            console.print(label(condition.name), style="italic", soft_wrap=True)
+        show_table(console, _table(verification, i))
+    _show_arrivals(console, verification)
+    for note in dict.fromkeys(cell.note for cell in verification.cells if cell.note):
+        about = [c for c in verification.cells if c.note == note]
+        console.print(label(f"{how_many(len(about), 'cell')} not judged: {note}"), soft_wrap=True)
+    for note in verification.notes:
+        console.print(label(note), soft_wrap=True)
+    for reason, count in verification.failures.items():
+        models = how_many(count, "model")
+        console.print(f"{models} of single chains ended as {reason}: a measure is not finite")
+    console.print(
+        f"[{STYLE[verification.verdict]}]{verification.verdict}[/]:"
+        f" {how_many(len(verification.cells), 'cell')}"
+        f" ({counted(cell.verdict for cell in verification.cells)}) at ±{study.tolerance:.0%} with"
+        f" confidence {study.confidence:.0%} together;"
+        f" {how_many(study.chains, 'chain')} for each condition; {seconds:.0f} s",
+        soft_wrap=True,
+    )
+
+
+def _table(verification: GeneratorVerification, position: int) -> Table:
+    """Return the measures of one condition, their slopes after the transient, and verdicts."""
+    last, condition = verification.study.generations, verification.study.conditions[position]
+    times = list(dict.fromkeys((0, last // 2, last)))
+    mean, error = verification.mean(position), verification.standard_error(position)
+    headings = [numbers(f"t = {t}") for t in times]
+    table = Table("model", "measure", *headings, numbers("slope"), "verdicts", **PLAIN)
+    cells = grouped(
+        [cell for cell in verification.cells if cell.condition == condition.name],
+        lambda cell: (cell.model, cell.quantity.partition("(")[2].removesuffix(")")),
+    )
+    for m, model in enumerate(condition.network.models):
+        for k, name in enumerate(verification.measures[position]):
+            own = cells.get((model, name), [])
+            at = [with_error(mean[t, m, k], error[t, m, k]) for t in times]
+            slopes = [c for c in own if c.quantity in (f"{GROWTH}({name})", f"{DRIFT}({name})")]
+            slope = [with_error(c.empirical, c.standard_error) for c in slopes] or ["-"]
+            marks = ", ".join(map(_marked, own))
+            table.add_row(label(model), label(name), *at, *slope, marks)
+    return table
+
+
+def _marked(cell: Cell) -> str:
+    kind = cell.quantity.partition("(")[0]
+    return f"[{STYLE[cell.verdict]}]{MARK[cell.verdict]} {kind}[/]"
+
+
+def _show_arrivals(console: Console, verification: GeneratorVerification) -> None:
+    """Print when models of paired conditions first differ."""
+    cells = [cell for cell in verification.cells if cell.quantity == "arrival"]
+    if not cells:
+        return
+    controls = {one.condition: one.control for one in verification.differences}
+    last = verification.study.generations
+    headings = map(numbers, ("first differs", "by the feeds"))
+    table = Table("condition", "control", "model", *headings, "verdict", **PLAIN)
+    for cell in cells:
+        when = ("never" if t > last else f"t = {t:.0f}" for t in (cell.empirical, cell.predicted))
+        verdict = f"[{STYLE[cell.verdict]}]{MARK[cell.verdict]} {cell.verdict}[/]"
+        names = (cell.condition, controls[cell.condition], cell.model)
+        table.add_row(*(label(name or "-") for name in names), *when, verdict)
+    show_table(console, table)
+
+
+def chain_json(study: GeneratorStudy, position: int, chain: int) -> dict[str, Any]:
+    """Replay a chain and return what ``mcjax replay --json`` prints.
+
+    Parameters
+    ----------
+    study : GeneratorStudy
+        The study.
+    position : int
+        Position of the condition.
+    chain : int
+        Number of the chain, from 0.
+
+    Returns
+    -------
+    dict
+        Under ``generations`` there is one entry for each model and generation, with its ``data``,
+        by origin, and its ``measures``.
+    """
+    condition = study.conditions[position]
+    values, names = replay(study, position, chain)
+    models = condition.network.models
+    return {
+        "condition": condition.name,
+        "chain": chain,
+        "models": models,
+        "generations": [
+            {
+                "generation": t,
+                "model": model,
+                "data": [
+                    {"origin": (*models, REAL)[read.origin], "rows": read.rows} for read in reads[i]
+                ],
+                "measures": dict(zip(names, values[t, i].tolist(), strict=True)),
+            }
+            for t, reads in enumerate(readings(condition.network, study.generations))
+            for i, model in enumerate(models)
+        ],
+    }
+
+
+def show_chain(console: Console, replayed: dict[str, Any]) -> None:
+    """Print the result of :func:`chain_json` as a table."""
+    names = list(replayed["generations"][0]["measures"])
+    place = f"{replayed['condition']}: " if replayed["condition"] else ""
+    title = label(f"{place}chain {replayed['chain']}")
+    table = Table(numbers("t"), "model", "data of", title=title, title_justify="left", **PLAIN)
+    for name in names:
+        table.add_column(shown(name), justify="right")
+    for fit in replayed["generations"]:
+        data = ", ".join(f"{shown(part['origin'])} ({part['rows']:,})" for part in fit["data"])
+        measured = (number(fit["measures"][name], 6) for name in names)
+        table.add_row(str(fit["generation"]), label(fit["model"]), label(data or "-"), *measured)
+    show_table(console, table)
