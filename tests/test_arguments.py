@@ -29,6 +29,8 @@ def nothing(*values):
     """A function, as good as any."""
 
 
+GENERATOR = mcjax.Generator(nothing, nothing, nothing, nothing, real=nothing)
+
 CALLS = {
     mcjax.predict: {"study": STUDY},
     mcjax.simulate: {"study": STUDY, "known": None, "report": nothing, "chains": [0]},
@@ -85,6 +87,19 @@ CALLS = {
     mcjax.user_law: {"name": "own", "asymptotic": False},
     mcjax.user_model: {**{"name": "own", "covariates": None, "estimator": None, "init": None}},
     mcjax.model_from_file: {"path": "mine.py", "name": None},
+    mcjax.generator_from_file: {"path": "mine.py", "name": None},
+    mcjax.GeneratorCondition: {
+        **{"network": NET, "generator": GENERATOR, "name": "", "label": "", "seed": 0},
+        **{"start": "base"},
+    },
+    mcjax.GeneratorStudy: {
+        **{"conditions": (mcjax.GeneratorCondition(NET, GENERATOR),), "generations": 1},
+        **{"chains": 64, "tolerance": 0.1, "confidence": 0.9},
+    },
+    mcjax.verify_generators: {
+        **{"study": mcjax.GeneratorStudy((mcjax.GeneratorCondition(NET, GENERATOR),))},
+        **{"report": nothing},
+    },
     mcjax.predictor_model: {"name": "own", "predictor": MODEL.predictor, "params": {}},
     mcjax.penalised: {"model": MODEL},
     mcjax.gaussian: {"unbiased": True},

@@ -45,7 +45,9 @@ def run_generators(
     total = len(study.conditions) * study.chains * times
     with (
         prints_aside(as_json),
-        Progress(Console(stderr=True), total, _done(study, known), quiet, "generations") as line,
+        Progress(
+            Console(stderr=True), total, _done(study, known), quiet, what="generations"
+        ) as line,
     ):
         report = reporting(None if store is None else store.save, line)
         measured = simulate(study, known, report)

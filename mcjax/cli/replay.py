@@ -43,7 +43,7 @@ def run_replay(
             if path is not None:
                 raise InputError("--path", "is for statistical models; leave it out")
             choose, show = partial(_chosen, name=condition), show_chain
-            replayed = replay_generators(folder, about, file, choose, number)
+            replayed = replay_generators(folder, about, file, choose, chain=number)
         else:
             study = load_again(folder, about, file)
             study = study if path is None else replace(study, path=path)

@@ -84,8 +84,10 @@ def equality_claims(
                 kept = finite(gap[:, m], change[:, m])
                 if kept.any() and not gap[kept, m].any():
                     continue  # with the same draws, of a paired condition
-                place = Place(condition.name, model, at[-1][0], f"equal({name})", LOOP)
-                yield within_share(place, gap[kept, m], change[kept, m], study.tolerance, chains)
+                place = Place(condition.name, model, at[-1][0], f"equal({name})", law=LOOP)
+                yield within_share(
+                    place, gap[kept, m], change[kept, m], study.tolerance, drawn=chains
+                )
 
 
 def _loop(study: GeneratorStudy, condition: GeneratorCondition) -> tuple[int, int] | None:

@@ -123,7 +123,7 @@ def flip_claims(
             early = (seen & ~news)[:, i]
             first = int(early.argmax()) if early.any() else found[i]
             when = expected[i]
-            place = Place(after.name, model, last if when is None else when, "arrival", PATHS)
+            place = Place(after.name, model, last if when is None else when, "arrival", law=PATHS)
             late = first != when and not early.any()
             yield exactly(
                 place,
@@ -136,7 +136,7 @@ def flip_claims(
                 continue
             for k, name in enumerate(names[at[1]]):
                 change = other[:, last, i, k] - one[:, last, i, k]
-                place = Place(after.name, model, last, f"flip({name})", LAW)
+                place = Place(after.name, model, last, f"flip({name})", law=LAW)
                 yield differs_from_zero(place, change[finite(change)], len(change))
 
 

@@ -96,10 +96,10 @@ def growth_claims(
     for i, model in enumerate(condition.network.models):
         for k, name in enumerate(names) if not frozen[i] else ():
             kind = GROWTH if dooms[model] else DRIFT
-            place = Place(condition.name, model, last, f"{kind}({name})", LAW)
+            place = Place(condition.name, model, last, f"{kind}({name})", law=LAW)
             kept = finite(slope[:, i, k], whole[:, i, k])
             own, changed = slope[kept, i, k], whole[kept, i, k] / (last - first)
-            settled = within_share(place, own, changed, study.tolerance, len(values))
+            settled = within_share(place, own, changed, study.tolerance, drawn=len(values))
             claim = settled
             if dooms[model]:
                 share = abs(settled.ratio) <= study.tolerance

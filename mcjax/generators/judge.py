@@ -67,7 +67,7 @@ class GeneratorVerification(Summarised):
     ...     name="gaussian",
     ... )
     >>> loop = mcjax.topologies.self_loop(samples=10, initial=10)
-    >>> study = mcjax.GeneratorStudy((mcjax.GeneratorCondition(loop, gaussian),), chains=64)
+    >>> study = mcjax.GeneratorStudy((mcjax.GeneratorCondition(loop, gaussian),), chains=256)
     >>> verification = mcjax.verify_generators(study)
     >>> verification.verdict, verification.cells[0].quantity
     ('verified', 'growth(sd)')
@@ -145,7 +145,7 @@ def verify_generators(study: GeneratorStudy, report: Report | None = None) -> Ge
     ...     name="gaussian",
     ... )
     >>> loop = mcjax.topologies.self_loop(samples=10, initial=10)
-    >>> study = mcjax.GeneratorStudy((mcjax.GeneratorCondition(loop, gaussian),), chains=64)
+    >>> study = mcjax.GeneratorStudy((mcjax.GeneratorCondition(loop, gaussian),), chains=256)
     >>> mcjax.verify_generators(study).verdict
     'verified'
     """

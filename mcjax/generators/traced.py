@@ -134,17 +134,20 @@ def _check_rows(generator: Generator, name: str, rows: Any, count: int) -> None:
 
 
 def _check_params(function: Callable[..., Any], name: str, params: Any) -> None:
-    if not jax.tree.leaves(params):
-        problem = f"returned no arrays{where(function)}"
-        raise InputError(f"family.{name}", f"{problem}; return parameters, a pytree of arrays")
+    leaves = jax.tree.leaves(params)
+    if not leaves or any(leaf.dtype.kind not in "biuf" for leaf in leaves):
+        problem = f"returned {_arranged(params)}{where(function)}"
+        raise InputError(f"family.{name}", f"{problem}; return arrays of numbers, as parameters")
 
 
 def _measures(function: Callable[..., Any], found: Any) -> tuple[str, ...]:
     """Return the names of measures, entry by entry, in the order in which JAX has them."""
     field, at = "family.measure", where(function)
-    if not isinstance(found, dict) or not found or not all(isinstance(k, str) for k in found):
-        kind = type(found).__name__ if found or not isinstance(found, dict) else "no measures"
-        raise InputError(field, f"returned {kind}{at}; return a dict of numbers by name")
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
+        problem = f"returned {_arranged(found)}{at}"
+        raise InputError(field, f"{problem}; return a dict of numbers by name")
+    if not found:
+        raise InputError(field, f"returned no measure{at}; return at least one number")
     names: list[str] = []
     for name, value in sorted(found.items()):
         if not hasattr(value, "shape") or value.dtype.kind not in "biuf" or len(value.shape) > 1:

@@ -288,6 +288,8 @@ def _family(spec: dict[str, Any] | None, path: Path) -> tuple[Model, Any]:
 
     if spec is None:
         raise InputError("family", "is missing; add a [family] table with name and theta")
+    params = {key: value for key, value in spec.items() if key != "theta"}
+    model = make_model(params, path.parent)
     theta = spec.get("theta")
     numbers = isinstance(theta, list) and all(
         isinstance(v, int | float) and not isinstance(v, bool) and abs(v) <= sys.float_info.max
@@ -299,5 +301,4 @@ def _family(spec: dict[str, Any] | None, path: Path) -> tuple[Model, Any]:
         raise InputError(
             "family.theta", f"has {len(theta)} numbers; give at most {MOST_PARAMETERS}"
         )
-    params = {key: value for key, value in spec.items() if key != "theta"}
-    return make_model(params, path.parent), theta
+    return model, theta

@@ -1,0 +1,173 @@
+"""Verdicts on generators: growth, drift, flips and equality in law."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from specimens import GAUSSIAN, KDE, network, study
+
+import mcjax
+from mcjax.generators import chains, growth
+from mcjax.generators.contrasts import differs_from_zero, within_share
+from mcjax.generators.equality import lines
+from mcjax.generators.flip import pairs, reached
+from mcjax.generators.judge import judge_generators
+from mcjax.generators.simulate import Measured, simulate
+from mcjax.verdicts.cells import settle
+from mcjax.verdicts.claims import Place
+
+PLACE = Place("", "a", 1, "growth(x)", law="collapse")
+
+
+def cells_of(verification, quantity):
+    return {
+        (cell.condition, cell.model): cell.verdict
+        for cell in verification.cells
+        if cell.quantity == quantity
+    }
+
+
+@pytest.fixture(scope="module")
+def judged():
+    return mcjax.verify_generators(
+        study("zoo", "stable", "flip", generations=10, chains=256, tolerance=0.3)
+    )
+
+
+def test_networks_of_kernel_densities(judged):
+    """Everything that holds for them is found to hold."""
+    undecided = [cell for cell in judged.cells if cell.verdict != "verified"]
+    assert {(c.condition, c.model, c.law, c.verdict) for c in undecided} <= {
+        ("zoo", "3", "self-loop", "inconclusive")  # it is on a line in generation 1 alone
+    }
+    doomed = [("zoo", "0"), ("zoo", "1"), *(("flip", str(i)) for i in range(4))]
+    assert list(cells_of(judged, "growth(second)")) == doomed
+    sound = [("zoo", "2"), ("zoo", "3"), *(("stable", str(i)) for i in (1, 2, 3))]
+    assert list(cells_of(judged, "drift(second)")) == sound
+    equal = [("zoo", "3"), ("stable", "1"), ("stable", "2"), *(("flip", str(i)) for i in range(3))]
+    assert list(cells_of(judged, "equal(variance)")) == equal
+
+
+def test_news_arrives_along_the_feeds(judged):
+    arrivals = [
+        d.arrival for d in judged.differences if (d.condition, d.measure) == ("flip", "second")
+    ]
+    assert arrivals == [1, 2, 3, 4]
+    found = {(c.condition, c.model): c for c in judged.cells if c.quantity == "arrival"}
+    assert [found["flip", str(i)].predicted for i in range(4)] == [1, 2, 3, 4]
+    assert {c.verdict for c in found.values()} == {"verified"}
+
+
+def test_a_feed_to_the_wrong_model_is_refuted(monkeypatch):
+    """The flip's feed from 2 to 0 goes to 3, so that it has news two generations early."""
+    real = chains.readings
+
+    def misled(net, generations):
+        found = real(net, generations)
+        for reads in found[1:] if net == network("flip") else ():
+            reads[3], reads[0] = [*reads[0]], []
+        return found
+
+    monkeypatch.setattr(chains, "readings", misled)
+    verification = mcjax.verify_generators(study("stable", "flip", chains=8))
+    assert verification.verdict == "refuted"
+    assert cells_of(verification, "arrival") == {
+        ("flip", "0"): "inconclusive",  # the news never arrives; a measure might miss it
+        ("flip", "1"): "inconclusive",
+        ("flip", "2"): "inconclusive",
+        ("flip", "3"): "refuted",
+    }
+
+
+def test_pairs_and_whom_news_reaches():
+    made = study("zoo", "stable", "flip")
+    assert pairs(made) == [(0, 1), (1, 2)]  # each with the one of the fewest other feeds
+    apart = dataclasses.replace(made.conditions[1], label="other")
+    assert pairs(mcjax.GeneratorStudy((*made.conditions[:1], apart))) == []
+    news = reached(*made.conditions[1:], 5)
+    assert news.argmax(0).tolist() == [1, 2, 3, 4]
+    assert news.sum(0).tolist() == [5, 4, 3, 2]
+
+
+def test_news_passes_unless_fits_begin_at_what_was_learned():
+    """Model 1 reads another in generation 1 alone, and real data from then on."""
+    feeds = [mcjax.Feed("real", "0", 30), mcjax.Feed("real", "1", 30, first=2)]
+    once = mcjax.Feed("0", "1", 30, until=1), mcjax.Feed("real", "1", 30, until=1)
+    for start, news in (("scratch", [0, 1, 0, 0]), ("base", [0, 1, 0, 0]), ("own", [0, 1, 1, 1])):
+        conditions = [
+            mcjax.GeneratorCondition(
+                mcjax.build_network(2, [*feeds, feed], initial=30),
+                GAUSSIAN,
+                name=str(k),
+                start=start,
+            )
+            for k, feed in enumerate(once)
+        ]
+        assert reached(*conditions, 3)[:, 1].tolist() == list(map(bool, news))
+
+
+def test_transients():
+    """Half real: a twentieth is left after five generations. Cycles and teachers do not decay."""
+    conditions = {name: mcjax.GeneratorCondition(network(name), KDE) for name in ("zoo", "ring")}
+    assert growth.transient(conditions["zoo"]) == 5
+    assert growth.first_of_window(conditions["zoo"], 20) == 10
+    assert growth.transient(conditions["ring"]) == int(
+        np.ceil(np.log(0.05) / np.log(0.7 ** (1 / 3)))
+    )
+    verification = mcjax.verify_generators(study("zoo", generations=6, chains=4))
+    assert [cell for cell in verification.cells if cell.quantity.startswith("growth")] == []
+    assert "give at least 7" in verification.notes[0]
+
+
+def test_lines_to_real_data():
+    zoo, stable = (mcjax.GeneratorCondition(network(name), KDE) for name in ("zoo", "stable"))
+    assert lines(zoo, 2)[2] == [(100, 100, 100), None, None, None]
+    assert lines(stable, 3)[3] == [(100,), (100, 100), (100, 100, 100), None]
+
+
+def test_slopes():
+    times = np.arange(8.0)
+    values = (3 - 2 * times)[None, :, None, None]
+    assert growth.slopes(values, 3) == pytest.approx(np.full((1, 1, 1), -2))
+
+
+def test_growth_is_not_judged_where_fits_remember():
+    verification = mcjax.verify_generators(study("zoo", generations=7, chains=8, start="own"))
+    assert {cell.verdict for cell in verification.cells} == {"inconclusive"}
+    assert all("memory" in cell.note for cell in verification.cells)
+
+
+def test_chains_that_are_not_finite_are_lost_and_counted():
+    made = study("zoo", generations=8, chains=64)
+    values = simulate(made).values[0].copy()
+    values[:3, 8, 2, 0] = np.nan
+    verification = judge_generators(made, Measured((values,)))
+    [cell] = [c for c in verification.cells if (c.model, c.quantity) == ("2", "drift(second)")]
+    assert (cell.chains, cell.lost) == (61, 3)
+    assert verification.failures == {"not_finite": 3}
+    assert np.isfinite(verification.mean(0)).all()
+    values[:30, 8, 2, 0] = np.inf
+    verification = judge_generators(made, Measured((values,)))
+    [cell] = [c for c in verification.cells if (c.model, c.quantity) == ("2", "drift(second)")]
+    assert "have no estimate" in cell.note
+    assert cell.verdict == "inconclusive"
+
+
+def test_claims_about_contrasts():
+    """What is certain at 64 chains, in all directions of the whole change."""
+    noise = np.random.default_rng(0).normal(size=64)
+    for sign in (1, -1):
+        whole = sign * (10 + noise[::-1])
+        claims = {
+            "verified": within_share(PLACE, 0.1 * noise, whole, 0.2, drawn=64),
+            "refuted": within_share(PLACE, 5 + noise, whole, 0.2, drawn=64),
+            "inconclusive": within_share(PLACE, 2 + noise, whole, 0.2, drawn=64),
+        }
+        for verdict, claim in claims.items():
+            assert settle([claim], 0.99)[0].verdict == verdict
+    assert settle([differs_from_zero(PLACE, 5 + noise, 64)], 0.99)[0].verdict == "verified"
+    weak = settle([differs_from_zero(PLACE, 0.1 + noise, 64)], 0.99)[0]
+    assert weak.verdict == "inconclusive"
+    assert weak.chains_needed > 64
+    assert settle([differs_from_zero(PLACE, np.ones(64), 64)], 0.99)[0].note
+    assert settle([differs_from_zero(PLACE, 5 + noise[:3], 3)], 0.99)[0].note
