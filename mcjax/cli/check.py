@@ -12,6 +12,9 @@ from mcjax.checks.case import cases_of
 from mcjax.checks.registry import Result, results_of
 from mcjax.cli.output import prints_aside
 from mcjax.errors import InputError, naming
+from mcjax.generators.load import load_generators
+from mcjax.generators.simulate import measures_of
+from mcjax.generators.study import GeneratorStudy
 from mcjax.laws.predict import apply_law
 from mcjax.laws.registry import further_laws
 from mcjax.laws.user import CheckedLaw, laws_from_files
@@ -53,6 +56,10 @@ def run_check(file: Path, theta: str | None, laws: tuple[Path, ...], as_json: bo
 def _results(file: Path, theta: str | None, laws: tuple[Path, ...]) -> Iterator[Result]:
     """Yield what each check says, as soon as it does."""
     try:
+        generators = load_generators(file) if file.suffix != ".py" else None
+        if generators is not None:
+            yield from _of_generators(generators, theta)
+            return
         study = _study(file, theta)
         own = further_laws(laws_from_files(laws))
     except InputError as error:
@@ -79,6 +86,19 @@ def _results(file: Path, theta: str | None, laws: tuple[Path, ...]) -> Iterator[
                 yield Result(f"{prefix}law.{name}", False, error.message)
     if not found:
         yield Result("model", True, "is built in; nothing of your own is left to check")
+
+
+def _of_generators(study: GeneratorStudy, theta: str | None) -> Iterator[Result]:
+    """Yield what checks say of generators."""
+    if theta is not None:
+        raise InputError("--theta", "is for statistical models, not for generators; leave it out")
+    count = how_many(len(study.conditions), "condition")
+    yield Result("file", True, f"is a study of generators, of {count}")
+    try:
+        names = dict.fromkeys(name for each in measures_of(study) for name in each)
+        yield Result("generator", True, f"learns, generates, and measures {', '.join(names)}")
+    except InputError as error:
+        yield Result("generator", False, str(error))
 
 
 def _study(file: Path, theta: str | None) -> Study:

@@ -36,8 +36,8 @@ SIGNATURES: dict[Predictor | None, tuple[str, str]] = {
 }
 """Signatures of a user's functions, by the value of ``predictor``."""
 GENERATOR = (
-    "defines a generator, of which no loss is known; `mcjax verify` and `mcjax replay` run it, and"
-    " everything else needs loss and sample"
+    "defines a generator, of which no loss is known; `mcjax verify`, `check` and `replay` take"
+    " studies of it, and everything else needs loss and sample"
 )
 """What is wrong with a generator where a statistical model is needed."""
 

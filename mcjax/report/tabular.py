@@ -48,7 +48,9 @@ def read_results(folder: Path) -> xarray.Dataset:
     """
     import xarray
 
-    read_about(folder)
+    if read_about(folder)["generators"]:
+        problem = "holds a study of generators, which has no such data; read its measures.csv"
+        raise InputError("", problem, str(folder))
     path = folder / "results.nc"
     if not path.is_file():
         problem = "holds a study that has not ended; run the same verify command to go on"

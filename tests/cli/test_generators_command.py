@@ -130,3 +130,21 @@ def test_tables(study, call):
     assert status in (0, 3)
     assert "first differs" in printed
     assert "70 chains for each condition" in printed
+
+
+def test_checks(study, call_json):
+    status, result = call_json("check", study)
+    assert status == 0
+    assert [check["name"] for check in result["checks"]] == ["file", "generator"]
+    (study.parent / "mine.py").write_text(CODE.replace("rows.mean()", "params"))
+    status, result = call_json("check", study)
+    assert status == 2
+    assert "does not depend on rows" in result["checks"][-1]["message"]
+
+
+def test_plots_say_that_there_is_nothing_to_plot(study, tmp_path, call):
+    out = tmp_path / "results"
+    call("verify", study, "--quiet", "--out", out)
+    status, _, error = call("plot", out)
+    assert status == 2
+    assert "study of generators" in error
