@@ -19,7 +19,7 @@ from mcjax.engine.outcome import Outcome, Tally
 from mcjax.engine.survey import LateErrors, joined_pieces, simulate_networks
 from mcjax.estimators.estimator import Dataset
 from mcjax.laws.collapse.origins import Clause
-from mcjax.laws.first_order.collapse_rates import rates_without
+from mcjax.laws.first_order.switching_rates import rates_by_vertex
 from mcjax.laws.predict import predict_condition
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.registry import Laws, further_laws, is_built_in
@@ -30,7 +30,7 @@ from mcjax.study.theory import theory_for
 from mcjax.verdicts.judge import Verification, judge
 from mcjax.verdicts.looks import judge_until_decided
 from mcjax.verdicts.quantities.registry import quantities_of
-from mcjax.verdicts.survey import SurveyVerdict, judge_survey
+from mcjax.verdicts.survey import SurveyVerdict, check_clause, judge_survey
 
 
 @checked_but("laws")
@@ -369,7 +369,7 @@ def judge_pieces(
         The survey.
     pieces : sequence of LateErrors
         Late errors of the networks of all its pieces, in order.
-    without : {"closed", "self-loop", "period"}, optional
+    without : Clause, optional
         A clause of the collapse law to leave out; see
         :data:`mcjax.laws.collapse.origins.CLAUSES`.
 
@@ -377,6 +377,11 @@ def judge_pieces(
     -------
     SurveyVerdict
         The verdicts on all networks.
+
+    Raises
+    ------
+    InputError
+        If the law of such networks has no clause of this name.
 
     Examples
     --------
@@ -389,7 +394,8 @@ def judge_pieces(
     'verified'
     """
     codes, _ = survey.codes()
-    rates = [rates_without(survey.network(int(code)), without) for code in codes]
+    check_clause(survey, without)
+    rates = [rates_by_vertex(survey.network(int(c)), survey.phases, without) for c in codes]
     return judge_survey(survey, rates, joined_pieces(pieces), without)
 
 

@@ -129,7 +129,10 @@ def predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
 )
 @click.option("--chains", type=click.IntRange(min=2), help="Number of chains, in place of FILE's.")
 @click.option("--quiet", is_flag=True, help="Do not show progress.")
-@click.option("--builtin", help="Use a built-in file: study, every-3 or every-4.")
+@click.option(
+    "--builtin",
+    help="Use a built-in file: study, every-3, every-4, every-pair, drawn-pairs or pairs-3.",
+)
 @click.option(
     "--without",
     type=click.Choice(CLAUSES),

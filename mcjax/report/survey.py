@@ -28,6 +28,8 @@ from mcjax.verdicts.survey import SurveyVerdict
 
 JUDGED = ("tolerance", "confidence")
 """Settings on which the numbers do not depend."""
+HOW = {"periodic": "take turns", "random": "are drawn"}
+"""What the networks of a pair do."""
 MOST_NETWORKS = 5
 """Largest number of networks that are listed for one verdict."""
 
@@ -58,7 +60,8 @@ class SurveyStore:
     """
 
     def __init__(self, folder: Path, survey: Survey):
-        settings = dataclasses.asdict(survey)
+        every = dataclasses.asdict(survey)
+        settings = {key: value for key, value in every.items() if value is not None}
         text = json.dumps({k: v for k, v in settings.items() if k not in JUDGED}, sort_keys=True)
         identity = hashlib.sha256(text.encode()).hexdigest()
         try:
@@ -104,22 +107,27 @@ def _name(piece: int) -> str:
 def show_survey(console: Console, verdict: SurveyVerdict, seconds: float) -> None:
     """Print the verdicts on networks and on claims by kind, and the networks that are refuted."""
     survey = verdict.survey
-    doomed = verdict.collapses.sum(1)
+    doomed, vertices = verdict.collapses.sum(1), verdict.collapses.shape[1]
+    noun = survey.noun
     law = "the collapse law"
     if verdict.without is not None:
         law += f" without {verdict.without!r}"
+    models = "models" if survey.phases == 1 else "models in either phase"
     kinds = {
-        "networks in which no model collapses": verdict.networks[doomed == 0],
-        "networks in which some models collapse": verdict.networks[
-            (doomed > 0) & (doomed < survey.models)
+        f"{noun}s in which no model collapses": verdict.networks[doomed == 0],
+        f"{noun}s in which some models collapse": verdict.networks[
+            (doomed > 0) & (doomed < vertices)
         ],
-        "networks in which all models collapse": verdict.networks[doomed == survey.models],
-        "models: whether they collapse": _verdicts(verdict, "collapse"),
-        "models: rate of growth": _verdicts(verdict, "growth"),
-        "models: limit": _verdicts(verdict, "limit"),
+        f"{noun}s in which all models collapse": verdict.networks[doomed == vertices],
+        f"{models}: whether they collapse": _verdicts(verdict, "collapse"),
+        f"{models}: rate of growth": _verdicts(verdict, "growth"),
+        f"{models}: limit": _verdicts(verdict, "limit"),
     }
     names = (VERIFIED, REFUTED, INCONCLUSIVE)
-    title = f"Every network of {how_many(survey.models, 'model')}, by {law}"
+    which = f"Every {noun}" if survey.sample is None else how_many(survey.sample, noun)
+    if survey.switching is not None:
+        which += f" of networks that {HOW[survey.switching]},"
+    title = f"{which} of {how_many(survey.models, 'model')}, by {law}"
     table = Table("by the law", *map(numbers, names), title=title)
     for kind, verdicts in kinds.items():
         table.add_row(kind, *(str((verdicts == name).sum()) for name in names))
@@ -138,12 +146,12 @@ def show_survey(console: Console, verdict: SurveyVerdict, seconds: float) -> Non
     counts = network_counts(verdict)
     kind = (
         ""
-        if survey.labelled
+        if counts["labelled"] == counts["simulated"]
         else f", which stand for {how_many(counts['labelled'], 'labelled one')}"
     )
     console.print(
         f"[{STYLE[verdict.verdict]}]{verdict.verdict}[/]:"
-        f" {how_many(counts['simulated'], 'network')}{kind}:"
+        f" {how_many(counts['simulated'], noun)}{kind}:"
         f" {counts[VERIFIED]:,} verified, {counts[REFUTED]:,} refuted,"
         f" {counts[INCONCLUSIVE]:,} inconclusive; {how_many(len(verdict.cells), 'claim')} at"
         f" ±{survey.tolerance:.0%} with confidence {survey.confidence:.0%} together;"

@@ -17,6 +17,7 @@ from mcjax.calls import explained
 from mcjax.errors import InputError, did_you_mean, named_by, naming
 from mcjax.models.names import MOST_PARAMETERS
 from mcjax.network import Network
+from mcjax.network.pairs import Switching
 from mcjax.study.grid import Variant, in_condition, variants
 from mcjax.study.networks import network_of, read_network
 from mcjax.study.schema import read_tables, to_study
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from mcjax.models.model import Model
 
 Made = TypeVar("Made")
-BUILTIN = ("study", "every-3", "every-4")
+BUILTIN = ("study", "every-3", "every-4", "every-pair", "drawn-pairs", "pairs-3")
 
 
 @checked
@@ -152,6 +153,8 @@ def load_survey(path: str | Path) -> Survey | None:
             samples=table.samples,
             labelled=table.labelled,
             piece=table.piece,
+            switching=cast(Switching | None, table.switching),  # it checks
+            sample=table.sample,
             generations=run.generations,
             chains=run.chains,
             seed=run.seed,

@@ -1,4 +1,4 @@
-"""Surveys: every network of a few models, compared with the collapse law."""
+"""Surveys: every network of a few models, or pairs of them, compared with the collapse law."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 
 from mcjax.arguments import checked_fields
 from mcjax.calls import explained
-from mcjax.errors import InputError
+from mcjax.draws.streams import condition_word, design_key, switching_numbers
+from mcjax.errors import InputError, did_you_mean
 from mcjax.network.enumeration import (
     MOST_ENUMERATED,
     code_count,
@@ -18,10 +19,22 @@ from mcjax.network.enumeration import (
     network_of,
 )
 from mcjax.network.network import Network
+from mcjax.network.pairs import (
+    SWITCHING,
+    Switching,
+    describe_pair,
+    pair_network,
+    without_order,
+)
 from mcjax.numbers import MOST, check_between, check_share
 
 if TYPE_CHECKING:
     from jaxtyping import Int
+
+MOST_LISTED = 1 << 20
+"""Largest number of networks, or of pairs, of a survey."""
+DRAWN = "which networks a survey has"
+"""Names the random numbers by which a sample is drawn."""
 
 
 @explained
@@ -29,6 +42,8 @@ if TYPE_CHECKING:
 @checked_fields
 class Survey:
     """All networks of M linear regressions with one parameter and noise of variance 1.
+
+    With ``switching``, all pairs of networks.
 
     Attributes
     ----------
@@ -42,6 +57,12 @@ class Survey:
         As in a study; the chains are those of each network.
     piece : int
         Number of networks that are simulated, and saved, together.
+    switching : {"periodic", "random"}, optional
+        Makes it a survey of pairs of networks, which take turns, or of which one is drawn for each
+        generation of each chain; see :mod:`mcjax.network.pairs`.
+    sample : int, optional
+        So many networks, or pairs, drawn at random in place of all; which these are depends on
+        ``seed``.
 
     Raises
     ------
@@ -66,6 +87,8 @@ class Survey:
     tolerance: float = 0.4
     confidence: float = 0.99
     piece: int = 256
+    switching: Switching | None = None
+    sample: int | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.models <= MOST_ENUMERATED:
@@ -84,13 +107,54 @@ class Survey:
             check_between(field, getattr(self, field.partition(".")[2]), low, high)
         for name in ("tolerance", "confidence"):
             check_share(f"run.{name}", getattr(self, name))
+        if self.switching is not None and self.switching not in SWITCHING:
+            hint = did_you_mean(self.switching, SWITCHING)
+            raise InputError(
+                "survey.switching", f"is {self.switching!r}, not one of {SWITCHING}{hint}"
+            )
+        if not self.labelled and not (self.switching is None and self.sample is None):
+            field = "sample" if self.switching is None else "switching"
+            raise InputError("survey.labelled", f"is false, and {field} is given; leave one out")
+        if self.sample is not None:
+            check_between("survey.sample", self.sample, 1, min(self._possible, MOST_LISTED))
+        elif self._possible > MOST_LISTED:
+            problem = f"is missing, and there are {self._possible:,} pairs"
+            raise InputError("survey.sample", f"{problem}; give at most {MOST_LISTED:,}")
+
+    @property
+    def phases(self) -> int:
+        """The phases in which each model has a verdict."""
+        return 2 if self.switching == "periodic" else 1
+
+    @property
+    def noun(self) -> str:
+        """What there is one of for each code."""
+        return "network" if self.switching is None else "pair"
+
+    @property
+    def _possible(self) -> int:
+        """The number of labelled networks, or of ordered pairs of them."""
+        return int(code_count(self.models) ** (1 if self.switching is None else 2))
 
     def codes(self) -> tuple[Int[np.ndarray, " K"], Int[np.ndarray, " K"]]:
         """Return codes of the networks to run, and how many labelled networks each represents."""
-        if self.labelled:
-            codes = np.arange(code_count(self.models), dtype=np.int64)
-            return codes, np.ones_like(codes)
-        return isomorphism_classes(self.models)
+        if not self.labelled:
+            return isomorphism_classes(self.models)
+        codes = np.arange(self._possible) if self.sample is None else self._drawn(self.sample)
+        if self.switching == "random":
+            return without_order(codes, self.models)
+        return codes, np.ones_like(codes)
+
+    def _drawn(self, count: int) -> Int[np.ndarray, " K"]:
+        """Return different codes, all equally likely, in ascending order."""
+        key, asked = design_key(self.seed, condition_word(DRAWN)), count
+        while True:
+            [numbers] = switching_numbers(key[None], asked)
+            codes = (numbers * self._possible).astype(np.int64)
+            found, first = np.unique(codes, return_index=True)
+            if len(found) >= count:
+                return np.sort(found[np.argsort(first)[:count]])
+            asked *= 2
 
     def pieces(self) -> list[list[int]]:
         """Return the codes of the networks of each piece."""
@@ -99,8 +163,19 @@ class Survey:
 
     def network(self, code: int) -> Network:
         """Return the network with this code."""
-        return network_of(code, self.models, self.samples)
+        if self.switching is None:
+            return network_of(code, self.models, self.samples)
+        return pair_network(code, self.models, self.samples, self.switching)
 
     def name(self, code: int) -> str:
         """Return the short description of a network that tables show."""
-        return describe_code(code, self.models)
+        if self.switching is None:
+            return describe_code(code, self.models)
+        return describe_pair(code, self.models, self.switching)
+
+    def vertices(self) -> list[str]:
+        """Return the names of models; in phases, as in ``0@1``, if there are several."""
+        names = [str(i) for i in range(self.models)]
+        if self.phases == 1:
+            return names
+        return [f"{name}@{z}" for z in range(self.phases) for name in names]

@@ -251,6 +251,11 @@ class SurveyTable(msgspec.Struct, forbid_unknown_fields=True):
     """Whether every labelled network is simulated, or one of each isomorphism class."""
     piece: Size = 256
     """Networks that are simulated, and saved, together."""
+    switching: str | None = None
+    """Makes it a survey of pairs of networks: `periodic` for networks that take turns, `random` for
+    one of the two in each generation, with probability 1/2."""
+    sample: Size | None = None
+    """So many networks, or pairs, drawn at random in place of all."""
 
 
 class CandidateTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "from"}):

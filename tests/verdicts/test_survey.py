@@ -11,8 +11,8 @@ from mcjax import api
 from mcjax.engine.moments import Moments
 from mcjax.engine.powers import sum_pairs
 from mcjax.engine.survey import LateErrors, joined_pieces
-from mcjax.laws.collapse.origins import CLAUSES
 from mcjax.laws.first_order.collapse_rates import rates_without
+from mcjax.laws.first_order.switching_rates import STATIC
 from mcjax.solvers.status import Status
 from mcjax.study.load import builtin_file, load_survey
 from mcjax.study.survey import Survey
@@ -126,7 +126,7 @@ MATTERS = {"closed": (fed_source, 8), "self-loop": (lone_loop, 15), "period": (c
 """By which networks of two models a law without the clause is refuted, and how many they are."""
 
 
-@pytest.mark.parametrize("clause", CLAUSES)
+@pytest.mark.parametrize("clause", STATIC)
 def test_without_a_clause_the_law_is_refuted(clause, pieces):
     matters, count = MATTERS[clause]
     found = judge(ALL, pieces, clause)
@@ -144,7 +144,7 @@ def test_one_model_needs_the_self_loop_alone():
     """The other clauses are about two models at least."""
     survey = Survey(models=1, generations=16, chains=1536)
     alone = run(survey)
-    for clause in (None, *CLAUSES):
+    for clause in (None, *STATIC):
         expected = {0b01} if clause == "self-loop" else set()
         found = judge(survey, alone, clause)
         assert set(found.codes[found.networks == REFUTED].tolist()) == expected
@@ -166,7 +166,7 @@ def test_every_network_of_three_models():
     assert len(verdict.cells) == 24_576
     assert verdict.failures == {}
     assert_if_and_only_if(verdict)
-    for clause in CLAUSES:
+    for clause in STATIC:
         assert judge(survey, found, clause).verdict == REFUTED
 
 

@@ -59,10 +59,12 @@ from mcjax.network.network import Network
 if TYPE_CHECKING:
     from jaxtyping import Bool
 
-Clause = Literal["closed", "self-loop", "period"]
+Clause = Literal["closed", "self-loop", "period", "phases", "kept", "squares"]
 CLAUSES: tuple[Clause, ...] = get_args(Clause)
 """Parts of the law that are easily overlooked: an origin has no feed from outside; a self-loop is a
-cycle; cyclic classes do not average one another's noise."""
+cycle; cyclic classes do not average one another's noise. Where networks switch, besides: it matters
+in which phase a feed is active; an estimate that is kept for a phase is no anchor; the square of a
+mean is not the mean square (:mod:`mcjax.laws.first_order.switching_rates`)."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def collapse_origins(
         The network.
     flow : DataFlow, optional
         Its data flow, if that is known already.
-    without : {"closed", "self-loop", "period"}, optional
+    without : Clause, optional
         A clause to leave out of the law, to see that a simulation then refutes it.
     """
     if net.forgives:
@@ -124,7 +126,7 @@ def origins_in(
         The models, and what each of them reads.
     flows : iterable of DataFlow
         The data flow, with the real data that count in some direction; one for each direction.
-    without : {"closed", "self-loop", "period"}, optional
+    without : Clause, optional
         A clause to leave out of the law.
     """
     found = {

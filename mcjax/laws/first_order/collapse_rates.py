@@ -128,7 +128,7 @@ def rates_without(net: Network, without: Clause | None = None) -> CollapseRates:
     ----------
     net : Network
         The network.
-    without : {"closed", "self-loop", "period"}, optional
+    without : Clause, optional
         The clause, by default none; see :data:`mcjax.laws.collapse.origins.CLAUSES`. Numbers that
         the rest of the law does not give are nan.
     """
