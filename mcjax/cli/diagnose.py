@@ -12,10 +12,13 @@ import click
 from mcjax.diagnosis.asked import Asked
 from mcjax.diagnosis.collapse import diagnose_pipeline
 from mcjax.diagnosis.rates import MOST_MODELS
+from mcjax.errors import InputError, naming
+from mcjax.network.groups import by_owner
+from mcjax.numbers import how_many
 from mcjax.own_files import check_own, write_own
 from mcjax.report.diagnosis import show_diagnosis
 from mcjax.report.diagnosis_page import MARK, Drawn, kind_of, sketch_lines
-from mcjax.study.pipeline import read_pipeline
+from mcjax.study.pipeline import Pipeline, read_pipeline
 from mcjax.text import shown, strict_json
 
 WORST = 20
@@ -25,7 +28,13 @@ COMMAND = "mcjax diagnose"
 
 
 def run_diagnose(
-    file: Path, as_json: bool, out: Path | None, *, only: tuple[str, ...], worst: int | None
+    file: Path,
+    as_json: bool,
+    out: Path | None,
+    *,
+    only: tuple[str, ...],
+    worst: int | None,
+    owners: bool,
 ) -> None:
     """Print the diagnosis of the network in a file, and draw it.
 
@@ -41,6 +50,8 @@ def run_diagnose(
         The models to show; all, or the worst of a large network, if there is none.
     worst : int or None
         Number of models to show, the worst first.
+    owners : bool
+        Whether the models of an owner, by their names, are one model.
 
     Raises
     ------
@@ -51,6 +62,9 @@ def run_diagnose(
         draw = kind_of(out)
         check_own(out, MARK.rstrip(), OUT, COMMAND)
     found = read_pipeline(file)
+    if owners:
+        with naming(file):
+            found = _of_owners(found)
     click.echo(f"read: {found.note}", err=True)
     if not (only or worst or as_json) and len(found.network.models) > MOST_MODELS:
         worst = WORST
@@ -69,3 +83,11 @@ def run_diagnose(
             show_diagnosis(diagnosis)
         write_own(out, draw(Drawn(net, whole, words.getvalue(), found.note)), OUT, COMMAND)
         click.echo(f"drawn: {shown(str(out))}", err=True)
+
+
+def _of_owners(found: Pipeline) -> Pipeline:
+    """Return what was read, with the models of each owner as a group."""
+    if found.groups:
+        raise InputError("--by-owner", "is for files without groups, and this has some; drop one")
+    groups = by_owner(found.network.models)
+    return found._replace(groups=groups, note=f"{found.note}, {how_many(len(groups), 'owner')}")

@@ -62,9 +62,8 @@ def cli() -> None:
 @click.option("--out", type=PATH, help="Also draw the network: PAGE.html or PICTURE.svg.")
 @click.option("--only", metavar="NAME", multiple=True, help="Show this model; may be repeated.")
 @click.option("--worst", type=click.IntRange(1), help="Show so many models, the worst first.")
-def diagnose(
-    file: Path, as_json: bool, out: Path | None, only: tuple[str, ...], worst: int | None
-) -> None:
+@click.option("--by-owner", "owners", is_flag=True, help="Take models OWNER/NAME as one of OWNER.")
+def diagnose(file: Path, as_json: bool, out: Path | None, **options: Any) -> None:
     """Show in which of three ways a network fails, and why.
 
     Noise may accumulate, the truth may be forgotten, errors may explode. The report also shows the
@@ -72,7 +71,7 @@ def diagnose(
     """
     from mcjax.cli.diagnose import run_diagnose
 
-    run_diagnose(file, as_json, out, only=only, worst=worst)
+    run_diagnose(file, as_json, out, **options)
 
 
 @cli.command()

@@ -79,6 +79,24 @@ def grouped(net: Network, groups: Groups) -> Network:
     )
 
 
+def by_owner(models: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return the models of each owner, those named ``owner/model``; others are in no group.
+
+    Raises
+    ------
+    InputError
+        If no model is named so.
+    """
+    owned: dict[str, list[str]] = {}
+    for name in models:
+        owner, slash, _ = name.partition("/")
+        if owner and slash:
+            owned.setdefault(owner, []).append(name)
+    if not owned:
+        raise InputError("--by-owner", "finds no model named OWNER/NAME; leave it out")
+    return {owner: tuple(names) for owner, names in owned.items()}
+
+
 def _entities(net: Network, groups: Groups) -> dict[str, str]:
     """Return the group of each member."""
     entity: dict[str, str] = {}

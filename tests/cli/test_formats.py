@@ -279,3 +279,25 @@ def test_what_cannot_be_read_is_answered_with_what_can(tmp_path, call):
         assert status == 2
         assert "read are study files in TOML; graphs in GraphML" in err
         assert "and folders of model cards" in err
+
+
+def test_owners(tmp_path, call, call_json):
+    """Releases of two labs that read one another, which are sound only as releases."""
+    lines = ["from,to", "a/1,b/1", "b/1,a/2", "a/2,b/2", "b/2,c"]
+    path = tmp_path / "edges.csv"
+    path.write_text("\n".join(lines))
+    assert call_json("diagnose", path)[1]["collapses"] is False
+    _, found = call_json("diagnose", path, "--by-owner")
+    assert {name: model["collapses"] for name, model in found["models"].items()} == {
+        **{"a": True, "b": True, "c": True}
+    }
+    assert found["groups"] == {"a": ["a/1", "a/2"], "b": ["b/1", "b/2"]}
+    assert found["read"].endswith("2 owners")
+    path.write_text("from,to\na,b")
+    status, _, err = call("diagnose", path, "--by-owner")
+    assert (status, err.count("\n")) == (2, 1)
+    assert f"{path}: --by-owner: finds no model named OWNER/NAME" in err
+    path.write_text(json.dumps([["a/1", "version_of", "a"], ["a/1", "trained_on", "web"]]))
+    status, _, err = call("diagnose", path, "--by-owner")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "is for files without groups" in err
