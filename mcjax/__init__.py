@@ -15,9 +15,10 @@ The subpackages, each of which imports only those above it (enforced by a test):
     summaries  how objects show themselves, as text and in notebooks
     calls      calls with other arguments than a function takes
     arguments  the types of arguments, where users call functions
+    solvers    linear systems, and how a fit ends
+    data       real data from files
     draws      random numbers by position
     network    who feeds whom
-    solvers    linear systems, and how a fit ends
     estimators how a model is fitted
     models     loss, sampler and information of a model
     chains     one chain of one network

@@ -7,6 +7,7 @@ from .api import simulate as simulate
 from .api import survey_pieces as survey_pieces
 from .api import verify as verify
 from .api import verify_until_decided as verify_until_decided
+from .data.data import Data as Data
 from .diagnosis import Diagnosis as Diagnosis
 from .diagnosis import diagnose as diagnose
 from .engine.compiled import CompiledStudy as CompiledStudy

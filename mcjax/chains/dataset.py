@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int32, UInt32
 
+from mcjax.chains.files import FileArrays
 from mcjax.chains.layout import Feeds
 from mcjax.chains.observations import (
     draw_labels,
@@ -54,6 +55,7 @@ def draw_dataset(
     design: UInt32[Array, " 2"] | None = None,
     sources: SourceArrays | None = None,
     selections: tuple[Any, ...] = (),
+    files: FileArrays | None = None,
 ) -> Dataset:
     """Draw the rows of all feeds of one model, feed after feed, padded to ``pairs`` pairs.
 
@@ -81,6 +83,8 @@ def draw_dataset(
         Properties in which the real sources differ.
     selections : tuple of Selection, optional
         What readers keep; ``feeds.selection`` gives their numbers.
+    files : FileArrays, optional
+        The files that rows are drawn from; by default all covariates are normal.
 
     Returns
     -------
@@ -119,8 +123,8 @@ def draw_dataset(
         if sources.sigma is not None:
             sigma = _both(jnp.asarray(sources.sigma, parents.dtype)[source][slot])
 
-    def covariates(designed: Words) -> Array:
-        """Return x, (q, N), from the stream keys of the designs."""
+    def normals(designed: Words) -> Array:
+        """Return normal x, (q, N), from the stream keys of the designs."""
         if model.covariates == 0:
             return jnp.zeros((0, 2 * pairs), parents.dtype)
         z = once(generation, lambda: draw_normals(designed, pair, len(factor), parents.dtype))
@@ -133,16 +137,32 @@ def draw_dataset(
     if sigma is not None and model.noise_scale is not None:
         params = params | {model.noise_scale: sigma}
 
+    def attempt_with(own: Words, designed: Words) -> Attempt:
+        words = label_words(own, pair), spare_words(own, pair)
+        if files is None:
+            return Attempt(normals(designed), *words)
+        place = files.places(designed, pair, origins)
+        x = jnp.asarray(files.x, parents.dtype)[place].T
+        if files.mean is not None:
+            normal = normals(designed) + jnp.asarray(files.mean, parents.dtype)[origins].T
+            x = jnp.where(jnp.asarray(files.file)[origins] < 0, normal, x)
+        return Attempt(x, *words, given=jnp.asarray(files.y, parents.dtype)[place])
+
+    if files is not None:
+        origins = _both(files.origins(feeds.origin[slot], models))
+
     def label(attempt: Attempt, at: Array, numbers: Params) -> Array:
-        return draw_labels(model, at, attempt.x, _both(real), words=attempt.words, params=numbers)
+        y = draw_labels(model, at, attempt.x, _both(real), words=attempt.words, params=numbers)
+        if files is None or attempt.given is None:
+            return y
+        return jnp.where(jnp.asarray(files.labelled)[origins], attempt.given, y)
 
     def attempt(k: Any) -> Attempt:
         own = attempt_keys((keys[0], keys[1]), k)
-        return Attempt(covariates(own), label_words(own, pair), spare_words(own, pair))
+        return attempt_with(own, own)
 
-    x = covariates((keys[2], keys[3]))
-    own = keys[0], keys[1]
-    first = Attempt(x, label_words(own, pair), spare_words(own, pair))
+    first = attempt_with((keys[0], keys[1]), (keys[2], keys[3]))
+    x = first.x
     y = once(generation, lambda: label(first, _both(theta), params))
     row = _halves(2 * within, 2 * within + 1)
     valid = (row < _both(feeds.samples[slot])) & _both(place < ends[-1])

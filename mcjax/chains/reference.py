@@ -16,6 +16,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Float, Int32, UInt32
 
 from mcjax.chains.dataset import draw_dataset
+from mcjax.chains.files import FileArrays
 from mcjax.chains.generation import feeds_at
 from mcjax.chains.layout import Feeds
 from mcjax.chains.pool import Past, draw_subsample, pooled
@@ -61,13 +62,18 @@ class _Task(NamedTuple):
     status: Array  # with which the model enters the fit
 
 
-def run_chain(condition: ConditionArrays, key: UInt32[Array, " 2"], program: Program) -> Trajectory:
-    """Run one chain of a condition without further axes."""
+def run_chain(
+    condition: ConditionArrays,
+    key: UInt32[Array, " 2"],
+    program: Program,
+    files: FileArrays | None = None,
+) -> Trajectory:
+    """Run one chain of a condition without further axes, whose files all chains share."""
     truth = jnp.asarray(condition.truth, program.fit_dtype)
     begin = _beginning(condition, truth, program)
 
     def step(state: _State, t: Array) -> tuple[_State, Trajectory]:
-        result, sums = _generation(condition, state, key=key, t=t, program=program)
+        result, sums = _generation(condition, state, key=key, t=t, program=program, files=files)
         kept = result.status == Status.NOT_FITTED
         theta = jnp.where(kept[:, None], state.theta, result.theta)
         known = known_after(result.status, state.known)
@@ -102,7 +108,12 @@ def _beginning(condition: ConditionArrays, truth: Array, program: Program) -> _S
 
 
 def _generation(
-    condition: ConditionArrays, state: _State, key: Array, t: Array, program: Program
+    condition: ConditionArrays,
+    state: _State,
+    key: Array,
+    t: Array,
+    program: Program,
+    files: FileArrays | None,
 ) -> tuple[Fit, Sums | None]:
     """Fit every model once; also return the sums over all data so far if data accumulate."""
     truth = jnp.asarray(condition.truth, program.fit_dtype)
@@ -136,6 +147,7 @@ def _generation(
             t=t,
             program=program,
             models=len(theta),
+            files=files,
         )
         if condition.selections:
             kept = data.weight > 0
@@ -184,6 +196,7 @@ def _draw(
     t: Array,
     program: Program,
     models: int,
+    files: FileArrays | None,
 ) -> Dataset:
     """Draw the rows of one fit; origins from ``models`` on are real."""
     factor = jnp.asarray(condition.factor, program.draw_dtype)
@@ -215,6 +228,7 @@ def _draw(
         design=condition.design,
         sources=condition.sources,
         selections=cast(condition.selections, program.draw_dtype),
+        files=files,
     )
 
 
@@ -275,6 +289,7 @@ def draw_samples(
     key: UInt32[Array, " 2"],
     t: Int32[Array, ""],
     program: Program,
+    files: FileArrays | None = None,
 ) -> Dataset:
     """Draw one generation's data as :func:`run_chain` does, but each sample separately.
 
@@ -295,6 +310,8 @@ def draw_samples(
         The generation.
     program : Program
         Settings of the run; ``pairs`` is that of the largest feed.
+    files : FileArrays, optional
+        The files that rows are drawn from.
 
     Returns
     -------
@@ -320,6 +337,7 @@ def draw_samples(
             design=condition.design,
             sources=condition.sources,
             selections=cast(condition.selections, program.draw_dtype),
+            files=files,
         )
 
     return jax.vmap(jax.vmap(draw))(feeds)

@@ -38,11 +38,14 @@ class Attempt(NamedTuple):
         The two words of each label, shape (N,).
     spare : tuple of Array
         Two further words for each row, shape (N,).
+    given : Array, optional
+        Labels of the rows of files that were drawn, shape (N,); None if there are no files.
     """
 
     x: Float[Array, "q N"]
     words: Words
     spare: Words
+    given: Float[Array, " N"] | None = None
 
 
 class Drawn(NamedTuple):

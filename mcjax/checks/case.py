@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from mcjax.engine.compiled import estimator_of
+from mcjax.engine.routes import estimator_of
 from mcjax.estimators.estimator import Estimator
 from mcjax.faults import is_users, where
 from mcjax.models.model import Model

@@ -130,7 +130,8 @@ def predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
 @click.option("--quiet", is_flag=True, help="Do not show progress.")
 @click.option(
     "--builtin",
-    help="Use a built-in file: study, every-3, every-4, every-pair, drawn-pairs or pairs-3.",
+    help="Use a built-in file: study, real-data, every-3, every-4, every-pair, drawn-pairs or"
+    " pairs-3.",
 )
 @click.option(
     "--without",

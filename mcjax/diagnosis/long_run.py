@@ -100,6 +100,11 @@ class Facts(NamedTuple):
         return self.condition is not None and bool(self.condition.model.shrinkage)
 
     @property
+    def from_files(self) -> bool:
+        """Whether real data are rows of files, which the model need not describe."""
+        return self.condition is not None and self.condition.sources.from_files
+
+    @property
     def averages(self) -> bool:
         """Whether centres are means of what the model reads, in coordinates that all share."""
         scores = None if self.condition is None else self.condition.model.scores
@@ -136,7 +141,8 @@ class LongRun(NamedTuple):
 def facts_of(condition: Condition) -> Facts:
     """Return what is known of the model of a condition."""
     model, regression = condition.model, None
-    if model.name in LEAST_SQUARES and model.penalty is None and not condition.network.selections:
+    plain = not (condition.network.selections or condition.sources.from_files)
+    if model.name in LEAST_SQUARES and model.penalty is None and plain:
         regression = Regression(
             len(condition.theta),
             covariance=condition.covariance,
@@ -150,7 +156,8 @@ def facts_of(condition: Condition) -> Facts:
 def whole_samples(net: Network, facts: Facts) -> bool:
     """Return whether all fits are of whole samples of one truth, without a penalty."""
     apart = any(source.theta is not None for source in net.sources)
-    return facts.refits and not (facts.penalised or net.selections or apart or facts.differs)
+    other = facts.penalised or net.selections or apart or facts.differs or facts.from_files
+    return facts.refits and not other
 
 
 def alike(net: Network, facts: Facts) -> bool:
@@ -166,7 +173,10 @@ def alike(net: Network, facts: Facts) -> bool:
 def false_anchors(net: Network, facts: Facts) -> Bool[np.ndarray, " S"]:
     """Return which real sources have another truth, one that does not come closer."""
     truth = None if facts.theta is None else tuple(facts.theta.tolist())
-    own = [source.theta is not None and source.theta != truth for source in net.sources]
+    own = [
+        source.data is not None or (source.theta is not None and source.theta != truth)
+        for source in net.sources
+    ]
     return np.array([False, *own])
 
 
@@ -237,7 +247,7 @@ def long_run(
         found = fine_tuned(condition)
         transition = found.system.transition
         return LongRun(transition, found.forgets, nowhere, grows=found.grows, fine_tuned=found)
-    if facts.penalised or net.selections:
+    if facts.penalised or net.selections or facts.from_files:
         return _at_the_end(condition)
     unknown = condition is None or condition.model.scores is None
     if curvature is not None and (not apart.any() or facts.averages or unknown):

@@ -35,6 +35,21 @@ def uniform(word: UInt32[Array, "*shape"], dtype: jnp.dtype) -> Float[Array, "*s
     return (word.astype(dtype) + 0.5) * dtype.type(2.0**-32)
 
 
+def place_below(
+    word: UInt32[Array, "*shape"], size: UInt32[Array, "*#shape"]
+) -> UInt32[Array, "*shape"]:
+    """Map words to whole numbers from 0 to ``size - 1``, as ``floor(word * size / 2**32)``.
+
+    Each has a probability within 2**-32 of ``1 / size``. The product has 64 bits, which are
+    computed from halves of 16 bits.
+    """
+    low, high = word & 0xFFFF, word >> 16
+    first, second = size & 0xFFFF, size >> 16
+    middle = high * first + (low * first >> 16)
+    other = low * second + (middle & 0xFFFF)
+    return high * second + (middle >> 16) + (other >> 16)
+
+
 def graded_uniform(
     word: UInt32[Array, "*shape"], finer: UInt32[Array, "*shape"], dtype: jnp.dtype
 ) -> Float[Array, "*shape"]:

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 LABEL = 1 << 31
 SPARE = (LABEL + 2, LABEL + 3)
 """Roles of two further words for each row, with which readers select."""
+ROW = LABEL + 4
+"""Role of the number that chooses one of the rows of a file."""
 ATTEMPT = 1 << 29
 COPY = 0xFFFFFFFE
 STATISTIC = 1 << 30

@@ -10,48 +10,32 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Integer
+from jaxtyping import Float, Integer
 
 from mcjax.arguments import checked
 from mcjax.chains.dataset import SourceArrays
-from mcjax.chains.fast import reason_against
 from mcjax.chains.layout import PaddedSizes, network_arrays, shape_of
-from mcjax.chains.program import ConditionArrays, Path, Program, Trajectory
+from mcjax.chains.program import ConditionArrays, Program, Trajectory
 from mcjax.chains.statistics import FEW_ROWS
 from mcjax.draws.streams import condition_word, design_key
 from mcjax.engine import engine
 from mcjax.engine.buckets import buckets
 from mcjax.engine.demands import check_rows, precisions
-from mcjax.engine.engine import Task
-from mcjax.engine.fine_tuning import refit_of, solver_of, start_arrays
+from mcjax.engine.files import file_arrays, files_key
+from mcjax.engine.fine_tuning import refit_of, start_arrays
+from mcjax.engine.routes import Route, estimator_of, route_of
+from mcjax.engine.task import Task
 from mcjax.errors import InputError, did_you_mean
-from mcjax.estimators.estimator import Estimator
 from mcjax.estimators.sufficient_statistics import SufficientStatistics
 from mcjax.network.drawn import Drawn
+from mcjax.study.covariates import Covariates, NormalCovariates
 from mcjax.study.quantities import needs_pooled
 from mcjax.study.roots import covariance_root, whitener
-from mcjax.study.study import Condition, Solver, Study
-
-OWN_COVARIATES = "models generate rows with covariates of their own"
-
-
-class Route(NamedTuple):
-    """How the chains of a condition run.
-
-    Attributes
-    ----------
-    path : {"reference", "fast", "statistics"}
-        The path on which they run.
-    reason : str
-        Why they cannot run on a faster path, or an empty string.
-    """
-
-    path: Path
-    reason: str = ""
+from mcjax.study.study import Condition, Study
 
 
 @dataclass(frozen=True)
@@ -196,78 +180,6 @@ def compile_study(study: Study) -> CompiledStudy:
     return CompiledStudy(study, tuple(_shared(study, members) for members in groups))
 
 
-def estimator_of(condition: Condition, solver: Solver = "auto") -> Estimator:
-    """Return the estimator that fits the models of a condition.
-
-    Parameters
-    ----------
-    condition : Condition
-        The condition.
-    solver : {"auto", "newton", "lbfgs"}
-        The study's choice for models without an estimator of their own.
-
-    Returns
-    -------
-    Estimator
-        The condition's estimator if it has one, otherwise the default for its model and memory.
-    """
-    model = condition.model
-    if condition.chosen_estimator is not None:
-        return condition.chosen_estimator
-    if model.statistics is not None and condition.network.memory.adds_up:
-        return SufficientStatistics()  # sums of generations add up, so rows need not be drawn again
-    return solver_of(len(condition.theta), solver)
-
-
-def route_of(condition: Condition, study: Study) -> Route:
-    """Return how the chains of a condition run in a study, and why."""
-    reason = _reason_for_rows(condition, study)
-    if not reason:
-        return Route("statistics")
-    if condition.model.least_squares is None:
-        reason = ""
-    if study.path == "reference":
-        return Route("reference", "the study asks for the reference path")
-    estimator = estimator_of(condition, study.solver)
-    against = reason_against(
-        condition.model,
-        len(condition.theta),
-        estimator,
-        condition.network.memory,
-        selections=condition.network.selections,
-    )
-    if not against and condition.own_covariances is not None:
-        against = OWN_COVARIATES
-    if not against and not condition.network.plain:
-        against = "there are several real sources, or weights by generation"
-    return Route("reference", against) if against else Route("fast", reason)
-
-
-def _reason_for_rows(condition: Condition, study: Study) -> str:
-    """Return why chains must draw rows, or an empty string if sufficient statistics suffice."""
-    net, squares = condition.network, condition.model.least_squares
-    for reason, holds in (
-        ("the model is not least squares with normal noise", not (squares and squares.normal)),
-        ("the study asks for rows", study.sampling != "auto"),
-        (
-            "the condition or the model has an estimator of its own",
-            condition.chosen_estimator is not None,
-        ),
-        ("designs are fixed", condition.design != "random"),
-        ("there are several real sources, or weights by generation", not net.plain),
-        ("readers keep selections of their feeds", bool(net.selections)),
-        (OWN_COVARIATES, condition.own_covariances is not None),
-        ("fits use a pool of rows", not (net.memory.current_only or net.memory.adds_up)),
-        (
-            "covariates do not determine every parameter",
-            not whitener(condition.covariance).any(),
-        ),
-    ):
-        if holds:
-            return reason
-    return ""
-
-
 def _kind(condition: Condition, study: Study) -> tuple[Any, ...]:
     """Return everything that a program is compiled for, except sizes."""
     net = condition.network
@@ -287,6 +199,7 @@ def _kind(condition: Condition, study: Study) -> tuple[Any, ...]:
         jax.tree.structure(condition.network.selections),
         jax.tree.structure(start_arrays(condition, net.size)),
         _pools(condition, study),
+        files_key(condition),
     )
 
 
@@ -365,7 +278,7 @@ def task_of(
     arrays = ConditionArrays(
         network=network_arrays(condition.network, shape, pooled),
         truth=condition.sources.theta,
-        factor=covariance_root(condition.covariance),
+        factor=_normal_root(condition.covariate_laws.models),
         whitener=whitener(condition.covariance),
         model=condition.model,
         design=design_key(condition.seed, word) if condition.design == "fixed" else None,
@@ -380,7 +293,15 @@ def task_of(
         chains=np.asarray(chains),
         models=condition.network.size + pooled,
         drawn=later if isinstance(later, Drawn) else None,
+        files=file_arrays(condition),
     )
+
+
+def _normal_root(law: Covariates) -> Float[np.ndarray, "q q"]:
+    """Return a root of the covariance of normal covariates; zeros for rows of data."""
+    if isinstance(law, NormalCovariates):
+        return covariance_root(law.covariance)
+    return np.zeros(2 * (law.data.x.shape[1],))
 
 
 def _source_arrays(condition: Condition, models: int) -> SourceArrays | None:
@@ -389,7 +310,10 @@ def _source_arrays(condition: Condition, models: int) -> SourceArrays | None:
     ``models`` is their number with padding.
     """
     laws, sources = condition.sources, condition.network.sources
-    factor, real = None, [covariance_root(covariance) for covariance in laws.covariance]
+    further = condition.covariate_laws.sources[1:]
+    # the first is for `real`, and for models that have none of their own
+    real = [_normal_root(law) for law in (condition.covariate_laws.models, *further)]
+    factor = None
     if any(source.covariance is not None for source in sources):
         factor = np.array(real)
     if condition.own_covariances is not None:

@@ -44,7 +44,8 @@ def precisions(condition: Condition, study: Study, path: Path) -> tuple[Dtype, D
     """Return the precisions of draws and of fits.
 
     Draws in single precision become draws in double precision where the noise would be lost in
-    rounding, if the study leaves the choice. Without rows nothing is lost in draws.
+    rounding, if the study leaves the choice; so they do where rows of data are drawn, which keep
+    their digits. Without rows nothing is lost in draws.
 
     Raises
     ------
@@ -65,7 +66,7 @@ def precisions(condition: Condition, study: Study, path: Path) -> tuple[Dtype, D
             "is 'float32', in which labels of such a truth lose their noise in rounding; choose"
             " 'mixed' or 'float64'",
         )
-    lost = path != "statistics" and UNIT[draws] > finest
+    lost = path != "statistics" and (UNIT[draws] > finest or condition.sources.from_files)
     return (fits if lost else draws), fits
 
 

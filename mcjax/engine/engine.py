@@ -12,27 +12,29 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Integer, UInt32
+from jaxtyping import UInt32
 
 from mcjax.chains import fast
 from mcjax.chains.fast_rows import padded
+from mcjax.chains.files import FileArrays
 from mcjax.chains.program import ConditionArrays, Path, Program, Trajectory
 from mcjax.chains.reference import run_chain
 from mcjax.chains.statistics import run_statistics
 from mcjax.draws.settings import own_settings
-from mcjax.draws.streams import chain_keys, switching_numbers
+from mcjax.draws.streams import chain_keys
 from mcjax.engine.moments import TILE
 from mcjax.engine.outcome import Gather, S, Summarise, Tally, Tiles
 from mcjax.engine.platforms import compiler_options, limits_on, one_device_reason, stage_boundary
 from mcjax.engine.processes import together
+from mcjax.engine.task import Task
 from mcjax.errors import InputError
-from mcjax.network.drawn import Drawn
 from mcjax.numbers import how_many
 from mcjax.solvers.cholesky import UNROLLED
 from mcjax.solvers.once import Boundary, stages
@@ -53,47 +55,27 @@ Report = Callable[[int, Callable[[], list[Any]]], None]
 """Called with the number of chains that a chunk added, and a function that returns the tallies."""
 
 
-class Task(NamedTuple):
-    """Some chains of one condition."""
-
-    arrays: ConditionArrays
-    seed: int
-    word: int  # hash of the condition's label, part of the chain keys
-    chains: Integer[np.ndarray, " C"]  # chain numbers, ascending
-    models: int  # number of models without padding
-    drawn: Drawn | None = None  # from what each chain draws its networks
-
-    def orders(self, keys: UInt32[np.ndarray, "C 2"]) -> Integer[np.ndarray, "C T+1"]:
-        """Return which of its tables of feeds each generation of some chains has."""
-        order = np.broadcast_to(
-            self.arrays.network.order, (len(keys), len(self.arrays.network.order))
-        )
-        if self.drawn is None:
-            return order
-        order = order.copy()
-        order[:, 1:] = 1 + self.drawn.sequences(switching_numbers(keys, order.shape[1] - 1))
-        return order
-
-
 def run_blocks(
     conditions: ConditionArrays,
     keys: UInt32[Any, "blocks lanes 2"],
     program: Program,
     devices: tuple[jax.Device, ...],
+    files: FileArrays | None = None,
 ) -> Trajectory:
     """Run blocks, spread over devices, each of which runs its share one after the other.
 
-    Every array has leading axes (blocks, lanes). Devices do not communicate. A program that must
+    Every array has leading axes (blocks, lanes), but for files, of which each device has a copy.
+    Devices do not communicate. A program that must
     not be spread over several devices runs all blocks on the first, with the same results.
     """
     platform = devices[0].platform
     with own_settings():
         if len(devices) > 1 and platform == "cpu":
-            leaves, structure = jax.tree.flatten((conditions, keys))
+            leaves, structure = jax.tree.flatten((conditions, keys, files))
             shapes = tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
             if _runs_alone(structure, shapes, program, devices):
                 devices = devices[:1]
-        return _compiled(program.path, platform)(conditions, keys, program, devices)
+        return _compiled(program.path, platform)(conditions, keys, program, devices, files)
 
 
 def trace(
@@ -116,9 +98,10 @@ def _runs_alone(
     devices: tuple[jax.Device, ...],
 ) -> bool:
     """Whether a program must run on one device of a CPU, because it could deadlock on several."""
-    conditions, keys = jax.tree.unflatten(structure, shapes)
+    conditions, keys, files = jax.tree.unflatten(structure, shapes)
     run = _compiled(program.path, devices[0].platform)
-    return one_device_reason(run.lower(conditions, keys, program, devices).as_text()) is not None
+    lowered = run.lower(conditions, keys, program, devices, files)
+    return one_device_reason(lowered.as_text()) is not None
 
 
 @cache
@@ -133,24 +116,30 @@ def _run_blocks(
     keys: Any,
     program: Program,
     devices: tuple[jax.Device, ...],
+    files: FileArrays | None = None,
+    *,
     boundary: Boundary,
 ) -> Trajectory:
     """Run blocks as :func:`run_blocks` does; ``boundary`` keeps stages apart."""
-    batch = partial(run_statistics, program=program)
-    if program.path == "reference":
-        batch = jax.vmap(partial(run_chain, program=program))
 
-    def share(conditions: ConditionArrays, keys: Any) -> Trajectory:
+    def share(conditions: ConditionArrays, keys: Any, files: FileArrays | None) -> Trajectory:
         if program.path == "fast":
             return fast.run_chains(conditions, keys, program)
+        batch = partial(run_statistics, program=program)
+        if program.path == "reference":
+            batch = jax.vmap(partial(run_chain, program=program, files=files))
         return lax.map(lambda block: batch(*block), (conditions, keys))
 
     mesh, blocks = Mesh(np.array(devices), "blocks"), PartitionSpec("blocks")
     spread = jax.shard_map(
-        share, mesh=mesh, in_specs=(blocks, blocks), out_specs=blocks, check_vma=False
+        share,
+        mesh=mesh,
+        in_specs=(blocks, blocks, PartitionSpec()),
+        out_specs=blocks,
+        check_vma=False,
     )
     with stages(boundary):
-        return spread(conditions, keys)
+        return spread(conditions, keys, files)
 
 
 def simulate(
@@ -265,8 +254,10 @@ def trajectories(
     if not ends[-1]:
         return
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *(t.arrays for t in tasks))
+    files = tasks[0].files
     if program.draw_dtype == program.fit_dtype == "float32":
-        stacked = jax.tree.map(single, stacked)
+        stacked, files = jax.tree.map(single, (stacked, files))
+    files = jax.tree.map(jnp.asarray, files)  # on the device once, and not with every chunk
     devices = tuple(jax.local_devices() if devices is None else devices)
     block = block_size(tasks[0], program, -(-int(ends[-1]) // len(devices)))
     row = block * len(devices)
@@ -288,7 +279,9 @@ def trajectories(
             orders = np.concatenate([task.orders(keys) for task, keys in pairs])
             network = conditions.network._replace(order=orders.reshape(-1, block, orders.shape[1]))
             conditions = conditions._replace(network=network)
-        return owner[: ends[-1] - begin], run_blocks(conditions, blocks[1], program, devices)
+        return owner[: ends[-1] - begin], run_blocks(
+            conditions, blocks[1], program, devices, files=files
+        )
 
     begin = 0
     waiting: deque[tuple[int, tuple[np.ndarray, Trajectory]]] = deque()

@@ -11,12 +11,13 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
+from mcjax.chains.files import FileArrays
 from mcjax.chains.generation import feeds_at
 from mcjax.chains.program import ConditionArrays, Program
 from mcjax.chains.reference import draw_samples
 from mcjax.draws.settings import own_settings
 from mcjax.draws.streams import chain_keys
-from mcjax.engine.engine import Task
+from mcjax.engine.task import Task
 from mcjax.estimators.estimator import Dataset
 
 
@@ -48,14 +49,20 @@ def redraw(task: Task, theta: Float[np.ndarray, "T+1 M p"], program: Program) ->
         before = theta[max(t - 1, 0)]
         parents = np.concatenate([np.where(np.isnan(before), truth[:1], before), truth])
         with own_settings():
-            drawn = _draw(task.arrays, parents, key, jnp.int32(t), program=program)
+            drawn = _draw(
+                task.arrays, parents, key, jnp.int32(t), files=task.files, program=program
+            )
         yield jax.tree.map(np.asarray, drawn)
 
 
 @partial(jax.jit, static_argnames="program")
 def _draw(
-    condition: ConditionArrays, parents: Array, key: Array, t: Array, program: Program
+    condition: ConditionArrays,
+    parents: Array,
+    key: Array,
+    t: Array,
+    files: FileArrays | None,
+    program: Program,
 ) -> Dataset:
-    return draw_samples(
-        condition, parents, feeds_at(condition.network, t), key=key, t=t, program=program
-    )
+    feeds = feeds_at(condition.network, t)
+    return draw_samples(condition, parents, feeds, key=key, t=t, program=program, files=files)

@@ -88,6 +88,8 @@ STOPS = Reason("the estimator does not minimise the loss, and the law is for est
 def altered(condition: Condition) -> Reason | None:
     """Return why models read other data than their feeders fit and generate alike, or None."""
     net = condition.network
+    if condition.sources.from_files:
+        return Reason("real data are rows of a file, and the law is for data that models describe")
     for feed in (*net.first, *net.later.feeds):
         if feed.keep is not None:
             return Reason(

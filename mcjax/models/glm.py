@@ -19,6 +19,7 @@ from mcjax.models.information import Information, same_information
 from mcjax.models.model import Model, Tempering, predictor_model, uniforms
 from mcjax.models.rounding import log_linear_rounding
 from mcjax.models.scores import LOGISTIC_SCORES, POISSON_SCORES
+from mcjax.numbers import how_many
 
 
 @explained
@@ -42,6 +43,7 @@ def logistic() -> Model:
         tempering=LOG_ODDS_TEMPERING,
         mirror=operator.neg,
         allowance=Allowance(4.0),
+        labels=_not_binary,
     )
 
 
@@ -65,7 +67,19 @@ def poisson() -> Model:
         scores=POISSON_SCORES,
         rounding=log_linear_rounding,
         allowance=Allowance(4.0),
+        labels=_not_counts,
     )
+
+
+def _not_binary(y: np.ndarray) -> str:
+    others = int((~np.isin(y, (0, 1))).sum())
+    return f"has {how_many(others, 'label')} other than 0 and 1; see `positive`" if others else ""
+
+
+def _not_counts(y: np.ndarray) -> str:
+    others = int(((y < 0) | (y != np.floor(y))).sum())
+    problem = "no whole numbers of at least 0; name a target of counts"
+    return f"has {how_many(others, 'label')} that are {problem}" if others else ""
 
 
 def _logistic_loss(params: Params, eta: Array, y: Array) -> Array:

@@ -122,6 +122,7 @@ class LeastSquares:
         "allowance",
         "generative",
         "rounding",
+        "labels",
     ],
 )
 @explained
@@ -195,6 +196,9 @@ class Model:
         ``(params, theta, covariance, rows) -> float``, the unit roundoff at which labels begin to
         lose their noise, see :mod:`mcjax.models.rounding`; without it, the precision of draws is
         that of the study.
+    labels : callable, optional
+        ``y -> str``, what is wrong with labels of real data, shape (n,), or an empty string;
+        defaults to taking all numbers.
     penalty : Penalty, optional
         What fits add to the mean loss. :func:`mcjax.penalised` sets it.
 
@@ -234,6 +238,7 @@ class Model:
     rounding: (
         Callable[[Params, Float[np.ndarray, " p"], Float[np.ndarray, "q q"], int], float] | None
     ) = None
+    labels: Callable[[Float[np.ndarray, " n"]], str] | None = None
     penalty: Penalty | None = None
 
     def parameters(self, vector: Float[Array, " p"]) -> Any:

@@ -82,6 +82,8 @@ class ScoreMoments:
         does; polynomials and exponential functions do not.
     smooth : bool
         Whether these have no kink, as functions of the predictors; canonical ones have none.
+    jumps : bool
+        Whether l' is piecewise constant, so that its mean over finitely many rows has no slope.
     exponential : bool
         Whether these grow exponentially in the predictors, and not at most like a square.
     expansion : callable, optional
@@ -99,6 +101,7 @@ class ScoreMoments:
     scale: str | None = None
     bends: bool = True
     smooth: bool = False
+    jumps: bool = False
     exponential: bool = False
     expansion: Expansion | None = None
     curvature: Callable[[Params, Eta, Eta, bool], MeanCurvature] | None = None
@@ -257,7 +260,7 @@ def quantile_scores(kind: NoiseName, real_kind: NoiseName) -> ScoreMoments:
         a, b = (below(params, reader, parent, real)[0] for reader in readers)
         return np.minimum(a, b) - level * (a + b) + level**2
 
-    return ScoreMoments(mean, product, location=True, scale="sigma")
+    return ScoreMoments(mean, product, location=True, scale="sigma", jumps=True)
 
 
 def noise_of(

@@ -383,7 +383,7 @@ class Network(Summarised):
             "real": self.real,
             "memory": {"name": self.memory.name, **settings} if settings else self.memory.name,
             "growth": self.later.exponent,
-            "sources": tuple(map(asdict, self.sources)),
+            "sources": tuple(source.described() for source in self.sources),
             "first": tuple(feed.described() for feed in self.first),
         }
         return {k: v for k, v in described.items() if v or k not in ("sources", "first")}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from mcjax.arguments import checked_fields
 from mcjax.calls import explained
+from mcjax.data.data import Data
 from mcjax.errors import InputError, did_you_mean
 from mcjax.numbers import MOST, check_between
 
@@ -48,6 +49,9 @@ class Source:
     real : {"fresh", "reused"}, optional
         Whether its samples are new in every generation, or always that of generation 0; defaults to
         the setting of the network.
+    data : Data, optional
+        Rows of real data that it draws from, labels included, in place of theta, shift, covariance
+        and noise: its truth is what fits them.
 
     Raises
     ------
@@ -72,6 +76,7 @@ class Source:
     noise: float | None = None
     public: bool = False
     real: RealData | None = None
+    data: Data | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name or "\0" in self.name:
@@ -90,6 +95,9 @@ class Source:
             object.__setattr__(self, "covariance", rows)
         if self.samples is not None:
             check_between(f"network.sources ({self.name}).samples", self.samples, 1, MOST)
+        for field in ("theta", "shift", "covariance", "noise"):
+            if self.data is not None and getattr(self, field) is not None:
+                raise self._error(field, "is that of its rows of data; leave it out")
         if self.shift is not None and self.theta is not None:
             raise self._error("shift", "and theta exclude each other; keep one")
         if self.shift is not None and self.samples is None:
@@ -105,6 +113,11 @@ class Source:
     def renews(self, real: RealData) -> bool:
         """Return whether it gives new samples in every generation, in a network with a setting."""
         return renewed(self.real or real)
+
+    def described(self) -> dict[str, Any]:
+        """Return plain data; rows are told by their digest, if there are any."""
+        about = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "data"}
+        return about if self.data is None else about | {"data": self.data.digest}
 
     def scaled(self, samples: int | None) -> Source:
         """Return the source with another number of samples."""

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from mcjax.engine.compiled import route_of
+from mcjax.engine.routes import route_of
 from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.numbers import how_many
 from mcjax.report.console import MARK, PLAIN, STYLE, counted, grouped, label, show_table

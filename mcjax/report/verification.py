@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from mcjax.engine.compiled import route_of
+from mcjax.engine.routes import route_of
 from mcjax.study.study import Study
 from mcjax.verdicts.cells import Cell
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED

@@ -15,7 +15,7 @@ from mcjax.calls import explained
 from mcjax.chains.selected import Drawn, Rows
 from mcjax.errors import InputError
 from mcjax.laws.first_order.normal_population import NormalPopulation
-from mcjax.laws.first_order.population import Origin, Population
+from mcjax.laws.first_order.population import AnyOrigin, Population
 from mcjax.laws.first_order.populations import population_of
 from mcjax.laws.law import Inapplicable
 from mcjax.models.model import Model
@@ -101,7 +101,7 @@ class BestOf(Selection):
         y = lax.fori_loop(1, int(self.best_of), better, begin)
         return Drawn(first.x, y, jnp.ones_like(rows.wanted))
 
-    def population(self, origin: Origin, model: Model) -> Population:
+    def population(self, origin: AnyOrigin, model: Model) -> Population:
         """Return the population of the rows that the reader gets."""
         if isinstance(model.scores, NormalScores):
             if self.reward == "label":

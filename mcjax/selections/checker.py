@@ -16,7 +16,7 @@ from scipy.special import expit
 from mcjax.calls import explained
 from mcjax.draws.samplers import uniform
 from mcjax.estimators.predictor import Words
-from mcjax.laws.first_order.population import Matrix, Origin, Population, Score, Vector
+from mcjax.laws.first_order.population import AnyOrigin, Matrix, Population, Score, Vector
 from mcjax.laws.first_order.populations import Thinned
 from mcjax.laws.first_order.span import Span
 from mcjax.models.model import Model
@@ -81,7 +81,7 @@ class Checker(Filter):
         own = uniform(spare[0], y.dtype) * (1 + jnp.exp(-eta)) < 1
         return own == (y == 1)
 
-    def population(self, origin: Origin, model: Model) -> Population:
+    def population(self, origin: AnyOrigin, model: Model) -> Population:
         """Return the population of the rows that the reader gets."""
         kept = Checked(origin, np.array(self.checker, float))
         return Thinned(kept, *kept.acceptance()) if self.count == "raw" else kept
@@ -101,7 +101,7 @@ class Checked(Population):
         c.
     """
 
-    def __init__(self, origin: Origin, checker: Vector):
+    def __init__(self, origin: AnyOrigin, checker: Vector):
         super().__init__(origin)
         self._checker = checker
 
@@ -142,7 +142,7 @@ class _Kept:
         Share of rows that are kept.
     """
 
-    def __init__(self, origin: Origin, checker: Vector, *readers: Vector):
+    def __init__(self, origin: AnyOrigin, checker: Vector, *readers: Vector):
         self._span = Span(origin.root, [*readers, origin.theta, checker, origin.theta + checker])
         *at, v, c, both = self._span.predictors
         self.readers, self.one = [expit(a) for a in at], expit(both)

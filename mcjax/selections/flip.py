@@ -14,7 +14,7 @@ from jax import Array
 from mcjax.calls import explained
 from mcjax.draws.samplers import graded_uniform
 from mcjax.estimators.predictor import Words
-from mcjax.laws.first_order.population import Origin, Population
+from mcjax.laws.first_order.population import AnyOrigin, Population
 from mcjax.laws.first_order.populations import Mixture, Moved, population_of
 from mcjax.models.model import Model
 from mcjax.selections.selection import Relabelling, is_number
@@ -61,7 +61,7 @@ class Flip(Relabelling):
         # the uniform is never 0, but may be 1: both flip = 0 and flip = 1 are exact
         return jnp.where(graded_uniform(*spare, y.dtype) <= self.flip, 1 - y, y)
 
-    def population(self, origin: Origin, model: Model) -> Population:
+    def population(self, origin: AnyOrigin, model: Model) -> Population:
         """Return the population of the rows that the reader gets.
 
         Swapped labels are those of the mirrored parameters.

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 
 from mcjax.chains.selected import Attempt, Drawn, Rows
 from mcjax.estimators.predictor import Params, Words, linear_predictor
-from mcjax.laws.first_order.population import Origin, Population
+from mcjax.laws.first_order.population import AnyOrigin, Population
 from mcjax.laws.law import Inapplicable
 from mcjax.numbers import how_many
 
@@ -118,7 +118,7 @@ class Selection(ABC):
     def draw(self, rows: Rows) -> Drawn:
         """Draw rows as the reader gets them, in compiled code."""
 
-    def population(self, origin: Origin, model: Model) -> Population:
+    def population(self, origin: AnyOrigin, model: Model) -> Population:
         """Return the population of the rows that the reader gets.
 
         Parameters

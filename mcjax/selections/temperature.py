@@ -11,7 +11,7 @@ import jax
 
 from mcjax.calls import explained
 from mcjax.estimators.predictor import Params
-from mcjax.laws.first_order.population import Origin, Population
+from mcjax.laws.first_order.population import AnyOrigin, Population
 from mcjax.laws.first_order.populations import Moved, population_of
 from mcjax.models.model import Model
 from mcjax.selections.selection import Relabelling, is_number
@@ -66,7 +66,7 @@ class Temperature(Relabelling):
         assert model.tempering is not None, "`problem` has asked"
         return model.tempering.parameters(params, theta, self.temperature)
 
-    def population(self, origin: Origin, model: Model) -> Population:
+    def population(self, origin: AnyOrigin, model: Model) -> Population:
         """Return the population of the rows that the reader gets."""
         assert model.tempering is not None, "`problem` has asked"
         params, theta = self.parameters(model, origin.params, origin.theta)

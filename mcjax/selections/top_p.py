@@ -12,7 +12,7 @@ import numpy as np
 
 from mcjax.calls import explained
 from mcjax.estimators.predictor import Params
-from mcjax.laws.first_order.population import Origin, Population, Vector
+from mcjax.laws.first_order.population import AnyOrigin, Population, Vector
 from mcjax.laws.first_order.populations import Moved, population_of
 from mcjax.models.generative import ClassShares
 from mcjax.models.model import Model
@@ -79,7 +79,7 @@ class TopP(Relabelling):
         theta = jnp.where(kept, theta, 0)
         return params, theta / theta.sum(0, keepdims=True)
 
-    def population(self, origin: Origin, model: Model) -> Population:
+    def population(self, origin: AnyOrigin, model: Model) -> Population:
         """Return the population of the rows that the reader gets."""
         order = np.argsort(-origin.theta, kind="stable")
         ranked = origin.theta[order]
@@ -105,7 +105,7 @@ class _Cut(Moved):
     def __init__(
         self,
         cut: Population,
-        origin: Origin,
+        origin: AnyOrigin,
         derivative: np.ndarray,
         order: np.ndarray,
         count: int,

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import gammainc
 
-from mcjax.laws.first_order.population import Matrix, Origin, Population, Score, Vector
+from mcjax.laws.first_order.population import AnyOrigin, Matrix, Population, Score, Vector
 from mcjax.laws.law import Inapplicable
 
 
@@ -36,7 +36,7 @@ class Verified(Population):
         r.
     """
 
-    def __init__(self, origin: Origin, verifier: Sequence[float], within: float):
+    def __init__(self, origin: AnyOrigin, verifier: Sequence[float], within: float):
         super().__init__(origin)
         self._verifier = np.asarray(verifier, float)
         covariance = origin.root @ origin.root.T

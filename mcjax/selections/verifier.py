@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 
 from mcjax.calls import explained
 from mcjax.estimators.predictor import Words
-from mcjax.laws.first_order.population import Origin, Population
+from mcjax.laws.first_order.population import AnyOrigin, Population
 from mcjax.laws.first_order.populations import Thinned
 from mcjax.laws.law import Inapplicable
 from mcjax.models.model import Model
@@ -91,7 +91,7 @@ class Verifier(Filter):
         """Return which rows are kept."""
         return jnp.abs(y - eta) <= self.within
 
-    def population(self, origin: Origin, model: Model) -> Population:
+    def population(self, origin: AnyOrigin, model: Model) -> Population:
         """Return the population of the rows that the reader gets."""
         if not (model.least_squares and model.least_squares.normal):
             raise Inapplicable(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mcjax.errors import InputError
 from mcjax.network import Network
+from mcjax.network.checks import MOST_SIMULATED
 from mcjax.numbers import how_many
 
 if TYPE_CHECKING:
@@ -17,7 +18,13 @@ MOST_NUMBERS = 2**30
 
 
 def check_rows(network: Network, model: Model, p: int) -> None:
-    """Raise InputError if a model would be fitted to too few rows for its p parameters."""
+    """Raise InputError for too many models, or if one has too few rows for p parameters."""
+    if network.size + len(network.sources) > MOST_SIMULATED:
+        raise InputError(
+            "network.models",
+            f"are {network.size:,}; a study takes at most {MOST_SIMULATED:,}, and"
+            " `mcjax.diagnose(network)` takes more",
+        )
     least = p + 1 if model.least_rows is None else model.least_rows
     for i, reader in enumerate(network.models):
         rows = {"network.initial": network.initial[i]}

@@ -48,11 +48,18 @@ class Family(NamedTuple):
     """An entry of ``grid.family``: its part of a condition's name, and its ``[family]`` table.
 
     The entry itself gives the fields ``given``; the table has others from the file's ``[family]``.
+    ``data`` is its ``[data]`` table, or None for that of the file.
     """
 
     label: str
     table: dict[str, Any]
     given: frozenset[str]
+    data: dict[str, Any] | None = None
+
+    def within(self, tables: dict[str, Any]) -> dict[str, Any]:
+        """Return the tables of a study file with those of this entry."""
+        own = {} if self.data is None else {"data": self.data}
+        return tables | {"family": self.table} | own
 
 
 def variants(tables: dict[str, Any], file: str) -> list[Variant]:
@@ -88,7 +95,7 @@ def variants(tables: dict[str, Any], file: str) -> list[Variant]:
         raise InputError("grid", f"makes {count:,} conditions; give at most {MOST_CONDITIONS:,}")
     made = []
     for family in families:
-        changed = tables if family is None else tables | {"family": family.table}
+        changed = tables if family is None else family.within(tables)
         label = "" if family is None else family.label
         for parts in fields:
             _check_overrides(parts, family)
@@ -225,13 +232,18 @@ def _families(tables: dict[str, Any], file: str) -> list[Family | None]:
     families: list[Family | None] = []
     for entry in given.grid.family:
         own: dict[str, Any] = {"name": entry} if isinstance(entry, str) else dict(entry)
+        data = own.pop("data", None)
+        if data is not None and not isinstance(data, dict):
+            raise InputError("grid.family.data", f"is {_text(data)}; give a table, like [data]")
         table = dict(own)
         if isinstance(entry, str) and entry == base.get("name"):
             table = base | own  # the model that the [family] table describes
         table = {key: base[key] for key in ("theta", "penalty") if key in base} | table
         more = (f"{key}={value}" for key, value in own.items() if key not in ("name", "file"))
         label = ", ".join((f"family={own.get('name') or own.get('file')}", *more))
-        families.append(Family(label, table, frozenset(own)))
+        if data is not None:
+            label += f", data={data.get('file')}"
+        families.append(Family(label, table, frozenset(own), data))
     return families
 
 

@@ -20,12 +20,14 @@ from mcjax.network import Network
 from mcjax.network.pairs import Switching
 from mcjax.study.grid import Variant, in_condition, variants
 from mcjax.study.networks import network_of, read_network
+from mcjax.study.real_data import data_of
 from mcjax.study.schema import read_tables, to_study
 from mcjax.study.study import Condition, Design, Study, condition
 from mcjax.study.survey import Survey
 from mcjax.study.tables import (
     CovariateTable,
     DataMediatedTable,
+    DataTable,
     NetworkTable,
     RunTable,
     StudyFile,
@@ -35,7 +37,15 @@ if TYPE_CHECKING:
     from mcjax.models.model import Model
 
 Made = TypeVar("Made")
-BUILTIN = ("study", "every-3", "every-4", "every-pair", "drawn-pairs", "pairs-3")
+BUILTIN = (
+    "study",
+    "real-data",
+    "every-3",
+    "every-4",
+    "every-pair",
+    "drawn-pairs",
+    "pairs-3",
+)
 
 
 @checked
@@ -140,7 +150,15 @@ def load_survey(path: str | Path) -> Survey | None:
         return None
     run, table = content.run, content.survey
     with naming(path):
-        for field in ("network", "data_mediated", "family", "covariates", "estimator", "design"):
+        for field in (
+            "network",
+            "data_mediated",
+            "family",
+            "covariates",
+            "data",
+            "estimator",
+            "design",
+        ):
             if getattr(content, field) is not None:
                 raise InputError(field, "and [survey] exclude each other; keep one")
         if tables.get("grid"):
@@ -212,6 +230,7 @@ def _conditions(
 
     shared = grid[0].content
     network_once, family_once = _once(_network), _once(_family)
+    data_once = _once(data_of)
     estimator_once = _once(make_estimator)
     sizes: list[float | None] = [None] if shared.grid.scale is None else list(shared.grid.scale)
     seeds = [shared.run.seed] if shared.grid.seed is None else shared.grid.seed
@@ -219,9 +238,12 @@ def _conditions(
     for (net_label, listed), variant in itertools.product(listed_networks(shared, path), grid):
         content, parts = variant.content, (net_label, variant.family, variant.fields)
         with in_condition(variant.family, variant.fields):
-            net = listed or network_once(content.network, content.data_mediated, path.parent)
+            net = listed or network_once(
+                content.network, content.data_mediated, content.data, path.parent
+            )
             net = net if suppose is None else suppose(net)
-            family, theta = family_once(content.family, path)
+            data = data_once(content.data, path.parent)
+            family, theta = family_once(content.family, path, data is not None)
             estimator = estimator_once(content.estimator or {})
             covariates = content.covariates or CovariateTable()
             for scale, seed in itertools.product(sizes, seeds):
@@ -238,6 +260,7 @@ def _conditions(
                     own_covariances=covariates.models,
                     design=cast(Design, covariates.design),  # checked by `condition`
                     estimator=estimator,
+                    data=data,
                 )
                 if scale is not None and not shared.grid.common_draws:
                     # rungs of a ladder are independent
@@ -278,15 +301,20 @@ def listed_networks(content: StudyFile, path: Path) -> list[tuple[str, Network |
 
 
 def _network(
-    table: NetworkTable | None, mediated: DataMediatedTable | None, folder: Path
+    table: NetworkTable | None,
+    mediated: DataMediatedTable | None,
+    data: DataTable | None,
+    folder: Path,
 ) -> Network:
-    network = network_of(StudyFile(network=table, data_mediated=mediated), folder)
+    content = StudyFile(network=table, data_mediated=mediated, data=data)
+    network = network_of(content, folder)
     if network is None:
         raise InputError("network", "is missing; add a [network] table")
     return network
 
 
-def _family(spec: dict[str, Any] | None, path: Path) -> tuple[Model, Any]:
+def _family(spec: dict[str, Any] | None, path: Path, fitted: bool) -> tuple[Model, Any]:
+    """Return the model of a ``[family]`` table and its truth, None if that is fitted to data."""
     from mcjax.models.registry import make_model  # imports JAX
 
     if spec is None:
@@ -294,6 +322,8 @@ def _family(spec: dict[str, Any] | None, path: Path) -> tuple[Model, Any]:
     params = {key: value for key, value in spec.items() if key != "theta"}
     model = make_model(params, path.parent)
     theta = spec.get("theta")
+    if theta is None and fitted:
+        return model, None
     numbers = isinstance(theta, list) and all(
         isinstance(v, int | float) and not isinstance(v, bool) and abs(v) <= sys.float_info.max
         for v in theta

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from mcjax.arguments import checked
+from mcjax.data.data import Data
 from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.files import read_text
 from mcjax.network.build import UNKNOWN_SOURCE, build_network
@@ -28,9 +29,10 @@ from mcjax.network.source import Source
 from mcjax.network.timeline import Generation, Timeline
 from mcjax.network.topologies import TOPOLOGIES
 from mcjax.numbers import how_many
+from mcjax.study.real_data import data_of_sources
 from mcjax.study.schema import parse_tables, to_study
 from mcjax.study.selections import read_selection
-from mcjax.study.tables import FeedTable, NetworkTable, StudyFile, SwitchingTable
+from mcjax.study.tables import FeedTable, NetworkTable, SourceTable, StudyFile, SwitchingTable
 
 ORDERS = {"periodic": "lengths", "random": "probabilities", "markov": "transition"}
 """The orders of networks that switch, each with the field that it alone has."""
@@ -175,18 +177,32 @@ def network_of(content: StudyFile, folder: Path | None) -> Network | None:
     """
     mediated = content.data_mediated
     if mediated is None:
-        return None if content.network is None else network_in(content.network, folder)
+        if content.network is None:
+            return None
+        data = data_of_sources(content.network, content.data, folder)
+        return network_in(content.network, folder, data)
     if content.network is not None:
         raise InputError("data_mediated", "and [network] exclude each other; keep one")
     return data_mediated(**msgspec.structs.asdict(mediated))
 
 
-def network_in(table: NetworkTable, folder: Path | None) -> Network:
-    """Return the network that a ``[network]`` table describes, see :func:`network_of`."""
-    return _topology(table) if table.topology is not None else _feeds(table, folder)
+def network_in(
+    table: NetworkTable, folder: Path | None, data: Mapping[str, Data] | None = None
+) -> Network:
+    """Return the network that a ``[network]`` table describes, see :func:`network_of`.
+
+    ``data`` are rows of its sources, by name.
+    """
+    return _topology(table) if table.topology is not None else _feeds(table, folder, data or {})
 
 
-def _feeds(table: NetworkTable, folder: Path | None) -> Network:
+def _source(table: SourceTable, data: Mapping[str, Data]) -> Source:
+    fields = msgspec.structs.asdict(table)
+    del fields["file"]
+    return Source(**fields, data=data.get(table.name))
+
+
+def _feeds(table: NetworkTable, folder: Path | None, data: Mapping[str, Data]) -> Network:
     for name in ("samples", "real_samples", "sizes", "probability", "probabilities", "seed"):
         if getattr(table, name) is not None:
             raise InputError(f"network.{name}", "belongs to a named topology; add `topology`")
@@ -198,7 +214,7 @@ def _feeds(table: NetworkTable, folder: Path | None) -> Network:
         "memory": table.memory,
         "growth": table.growth,
         "rows": table.rows,
-        "sources": [Source(**msgspec.structs.asdict(source)) for source in table.sources],
+        "sources": [_source(source, data) for source in table.sources],
     }
     feeds, first = (
         [_feed(feed, f"network.{name}[{k}]") for k, feed in enumerate(given)]

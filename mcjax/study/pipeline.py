@@ -105,13 +105,14 @@ def _described(path: Path, net: Network, content: StudyFile, note: str) -> Pipel
             raise InputError("covariates.models", f"{problem}; keep one")
         if content.family is not None:
             check_family(family)
-            if is_least_squares(family) and not net.selections and not steps:
+            plain = not (net.selections or steps or content.data)
+            if is_least_squares(family) and plain:
                 regression = _regression(net, family, covariates)
                 return Pipeline(net, note, regression, modelled=True, design=asked)
     differs = bool(net.selections or covariates.models)
     if not family:
         return Pipeline(net, note, differs=differs, steps=steps, design=asked)
-    differs = differs or steps or _differs(net, family)
+    differs = differs or steps or content.data is not None or _differs(net, family)
     return Pipeline(net, note, differs=differs, modelled=True, steps=steps, design=asked)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from mcjax.data.data import Data
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network import Network
 from mcjax.network.source import Source
@@ -31,11 +32,20 @@ class SourceLaws(NamedTuple):
         Covariances of the covariates, shape (S, p, p).
     sigma : ndarray or None
         Noise scales, shape (S,); None if all equal that of the model.
+    data : tuple of (Data or None)
+        Rows that sources draw from instead, S entries. Truths are then what fits these, and
+        covariances second moments.
     """
 
     theta: Float[np.ndarray, "S p"]
     covariance: Float[np.ndarray, "S p p"]
     sigma: Float[np.ndarray, " S"] | None
+    data: tuple[Data | None, ...]
+
+    @property
+    def from_files(self) -> bool:
+        """Return whether some source draws rows of real data."""
+        return any(data is not None for data in self.data)
 
     @property
     def offsets(self) -> Float[np.ndarray, "S p"]:
@@ -49,6 +59,7 @@ def source_laws(
     model: Model,
     theta: Float[np.ndarray, " p"],
     covariance: Float[np.ndarray, "p p"],
+    data: Data | None = None,
 ) -> SourceLaws:
     """Return the distributions of a network's real sources.
 
@@ -62,6 +73,8 @@ def source_laws(
         Truth of ``real``, shape (p,).
     covariance : ndarray
         Covariance of the covariates of ``real``, shape (p, p).
+    data : Data, optional
+        Rows that ``real`` draws from.
 
     Returns
     -------
@@ -97,6 +110,10 @@ def source_laws(
             raise InputError(
                 f"{field}.noise", f"has no meaning in the family {model.name!r}; drop it"
             )
+        if source.data is not None:
+            truths.append(_fit_of(source, model, p))
+            covariances.append(source.data.second_moments)
+            continue
         truths.append(_truth(source, theta))
         rows = source.covariance
         covariances.append(
@@ -106,11 +123,41 @@ def source_laws(
     if model.noise_scale is not None and any(s.noise is not None for s in net.sources):
         common = float(model.params[model.noise_scale])
         sigma = np.array([common, *(s.noise or common for s in net.sources)])
-    laws = SourceLaws(np.array(truths), np.array(covariances), sigma)
-    for array in laws:
+    drawn = data, *(source.data for source in net.sources)
+    laws = SourceLaws(np.array(truths), np.array(covariances), sigma, drawn)
+    for array in laws[:3]:
         if array is not None:
             array.setflags(write=False)
     return laws
+
+
+def check_sources(
+    net: Network,
+    model: Model,
+    theta: Float[np.ndarray, " p"],
+    covariance: Float[np.ndarray, "p p"],
+    *,
+    data: Data | None,
+    own: Float[np.ndarray, "M p p"] | None,
+) -> None:
+    """Check that a model takes several sources, and that every fit to them has one minimum.
+
+    Arguments are those of :func:`source_laws` and :func:`check_determined`.
+
+    Raises
+    ------
+    InputError
+        If the model has no covariates, or those of a fit do not determine every parameter.
+    """
+    if model.covariates == 0:
+        raise InputError(
+            "network",
+            "has sources, first or weights by generation, which need a family with covariates;"
+            f" {model.name} has none; leave them out",
+        )
+    laws = source_laws(net, model, theta, covariance, data=data)
+    if not model.shrinkage:  # which determines every parameter
+        check_determined(net, laws, own)
 
 
 def check_determined(
@@ -205,7 +252,7 @@ def read_own_covariances(
     Raises
     ------
     InputError
-        If a model is unknown or a covariance is not valid.
+        If a model is unknown or a covariance is not valid, or fits are of subsamples.
     """
     result = np.tile(cov, (network.size, 1, 1))
     for name, rows in given.items():
@@ -216,8 +263,27 @@ def read_own_covariances(
         result[network.index[name]] = read_covariance(rows, len(cov), field)
     if (result == cov).all():
         return None
+    if network.memory.selects:
+        raise InputError(
+            "covariates.models", "is for memory 'replace' or 'accumulate'; use one of these"
+        )
     result.setflags(write=False)
     return result
+
+
+def _fit_of(source: Source, model: Model, p: int) -> np.ndarray:
+    """Return the parameters that fit the rows of a source."""
+    from mcjax.study.file_fit import fit_to_file  # imports JAX
+
+    assert source.data is not None, "it has been asked"
+    found = source.data.x.shape[1]
+    if found != p:
+        raise InputError(
+            f"network.sources ({source.name}).data",
+            f"has {how_many(found, 'covariate')} for {how_many(p, 'parameter')}; encode it like the"
+            " data of the study, by its method `like`",
+        )
+    return fit_to_file(model, source.data)
 
 
 def _truth(source: Source, theta: np.ndarray) -> np.ndarray:

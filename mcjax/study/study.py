@@ -12,19 +12,22 @@ import numpy as np
 
 from mcjax.arguments import checked, checked_fields
 from mcjax.calls import explained
+from mcjax.data.data import Data
 from mcjax.errors import InputError, did_you_mean
 from mcjax.estimators.starts import Starts, starts_of
 from mcjax.network import Network
-from mcjax.network.checks import MOST_SIMULATED
 from mcjax.network.unknown import check_known
 from mcjax.numbers import how_many
 from mcjax.study.counts import check_rows, check_size
+from mcjax.study.covariates import CovariateLaws, covariate_laws
+from mcjax.study.drawn_rows import check_rows_of_data, population_of_rows
 from mcjax.study.followed import followed
 from mcjax.study.quantities import check_quantities
+from mcjax.study.read_only import read_only
 from mcjax.study.selections import check_selections
 from mcjax.study.sources import (
     SourceLaws,
-    check_determined,
+    check_sources,
     read_covariance,
     read_own_covariances,
     source_laws,
@@ -90,6 +93,9 @@ class Condition(Summarised):
     own_covariances : ndarray, optional
         Covariances of the covariates of the rows that each model generates, shape (M, q, q);
         default to ``covariance``.
+    data : Data, optional
+        Rows that ``real`` draws from. Theta is then what fits all of them, and ``covariance`` the
+        mean of ``x x'``.
 
     Examples
     --------
@@ -112,10 +118,12 @@ class Condition(Summarised):
     scale: float = 1.0
     estimator: Estimator | None = None
     own_covariances: Float[np.ndarray, "M q q"] | None = None
+    data: Data | None = None
 
     def _summary(self) -> Summary:
         facts = {
             "network": self.network.heading,
+            "data": "" if self.data is None else self.data.note,
             "theta": few((f"{value:.4g}" for value in self.theta), len(self.theta)),
             "seed": str(self.seed),
             "design": "" if self.design == "random" else self.design,
@@ -144,7 +152,12 @@ class Condition(Summarised):
     @cached_property
     def sources(self) -> SourceLaws:
         """Return the distributions of the real sources."""
-        return source_laws(self.network, self.model, self.theta, self.covariance)
+        return source_laws(self.network, self.model, self.theta, self.covariance, data=self.data)
+
+    @cached_property
+    def covariate_laws(self) -> CovariateLaws:
+        """Return where the covariates of models and of real sources come from."""
+        return covariate_laws(self)
 
 
 @explained
@@ -263,7 +276,7 @@ class Study(Summarised):
 def condition(
     network: Network,
     model: Model,
-    theta: Any,
+    theta: Any = None,
     covariance: ArrayLike | None = None,
     label: str = "",
     seed: int = 0,
@@ -271,6 +284,7 @@ def condition(
     design: Design = "random",
     estimator: Estimator | None = None,
     own_covariances: Mapping[str, ArrayLike] | None = None,
+    data: Data | None = None,
 ) -> Condition:
     """Build and check a :class:`Condition`.
 
@@ -280,8 +294,9 @@ def condition(
         Who feeds whom.
     model : Model
         The model that is fitted.
-    theta : sequence of float, or pytree of arrays
-        The truth. The leaves of a pytree, in order, are the p parameters.
+    theta : sequence of float, or pytree of arrays, optional
+        The truth. The leaves of a pytree, in order, are the p parameters. With ``data`` it is not
+        given, and otherwise needed.
     covariance : array_like, optional
         Covariance of the covariates; defaults to the identity.
     label : str
@@ -297,6 +312,8 @@ def condition(
     own_covariances : mapping of str to array_like, optional
         Covariances of the covariates of the rows that some models generate; others, and real data,
         have ``covariance``.
+    data : Data, optional
+        Rows that ``real`` draws from, with replacement. The truth is what fits all of them.
 
     Returns
     -------
@@ -310,6 +327,7 @@ def condition(
         a fit would have too few rows or covariates that do not determine its parameters, a source
         does not suit the model, the seed is out of range, the design is unknown, or the estimator
         does not add the model's penalty or has a start that does not suit the network. Also if
+        ``data`` has no fit, or stands beside theta or a covariance. Also if
         ``own_covariances`` is no mapping, or the memory is a subsample, whose rows all have
         ``covariance``.
 
@@ -329,6 +347,10 @@ def condition(
 
     check_penalty(model, estimator)
     given = {} if own_covariances is None else own_covariances
+    if data is not None:
+        theta, covariance = population_of_rows(data, model, theta, covariance)
+    elif theta is None:
+        raise InputError("family.theta", "is missing; give the true parameters, or data")
     truth, structure = read_parameters(theta)
     if structure is not None:
         structure.check(model.name, model.loss)
@@ -345,12 +367,6 @@ def condition(
         model = replace(model, covariates=count)
     cov = np.eye(count) if covariance is None else read_covariance(covariance, count)
     check_known(network)
-    if network.size + len(network.sources) > MOST_SIMULATED:
-        raise InputError(
-            "network.models",
-            f"are {network.size:,}; a study takes at most {MOST_SIMULATED:,}, and"
-            " `mcjax.diagnose(network)` takes more",
-        )
     check_rows(network, model, p)
     if not 0 <= seed < 2**64:
         raise InputError("run.seed", f"is {seed}; give a whole number from 0 to 2**64 - 1")
@@ -359,43 +375,24 @@ def condition(
         hint = did_you_mean(design, designs)
         raise InputError("covariates.design", f"is {design!r}, not one of {designs}{hint}")
     own = read_own_covariances(network, cov, given)
-    if own is not None and network.memory.selects:
-        raise InputError(
-            "covariates.models", "is for memory 'replace' or 'accumulate'; use one of these"
-        )
     if not network.plain or own is not None:
-        if model.covariates == 0:
-            raise InputError(
-                "network",
-                "has sources, first or weights by generation, which need a family with covariates;"
-                f" {model.name} has none; leave them out",
-            )
-        laws = source_laws(network, model, truth, cov)
-        if not model.shrinkage:  # which determines every parameter
-            check_determined(network, laws, own)
+        check_sources(network, model, truth, cov, data=data, own=own)
+    if data is not None or any(source.data is not None for source in network.sources):
+        check_rows_of_data(network, design, given)
     check_selections(network, model, truth, design)
     starts_of(model.estimator if estimator is None else estimator, network, p)
-    model = replace(model, params=_read_only(model.params))
+    model = replace(model, params=read_only(model.params))
     shown = label if name is None else name
     return Condition(
         name=shown,
         label=label,
         network=network,
         model=model,
-        theta=_read_only(truth),
-        covariance=_read_only(cov),
+        theta=read_only(truth),
+        covariance=read_only(cov),
         seed=seed,
         design=design,
         estimator=estimator,
         own_covariances=own,
+        data=data,
     )
-
-
-def _read_only(value: Any) -> Any:
-    """Return the value with read-only copies of its arrays, which may be in nested dictionaries."""
-    if isinstance(value, dict):
-        return {key: _read_only(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray):
-        value = value.copy()
-        value.setflags(write=False)
-    return value

@@ -67,6 +67,9 @@ class SourceTable(msgspec.Struct, forbid_unknown_fields=True):
     """Whether all its readers get the same sample. Otherwise each gets its own."""
     real: str | None = None
     """`fresh` or `reused`, as in `[network]`, whose setting holds unless given."""
+    file: str | None = None
+    """With `[data]`: another file of real data, whose columns are encoded like those of `[data]`.
+    Its truth is what fits its rows, and the four fields from `theta` to `noise` are not given."""
 
 
 class SwitchingTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -188,6 +191,39 @@ class CovariateTable(msgspec.Struct, forbid_unknown_fields=True):
     """Covariances of the rows that single models generate, by model name."""
 
 
+class DataTable(msgspec.Struct, forbid_unknown_fields=True):
+    """``[data]``: real data from a file, whose rows are the population."""
+
+    file: str
+    """Relative to the study file: CSV, Parquet, npz, idx, or a binary batch of CIFAR-10. Or a data
+    set that comes with a package, such as `sklearn:digits` or `statsmodels:engel`."""
+    target: str | None = None
+    """The column of labels. Needed unless the data set says which it is."""
+    covariates: Annotated[list[str], msgspec.Meta(min_length=1)] | None = None
+    """Columns of covariates; all others unless given. A column of texts becomes an indicator for
+    each of its texts but the first."""
+    labels: str | None = None
+    """For images in an idx file: the file of their labels, if it is not named as MNIST's."""
+    positive: Any = ()
+    """Labels that count as 1, while all others are 0: a value or a list. Of two texts, the last
+    unless given."""
+    intercept: bool = True
+    """Whether the first covariate is 1."""
+    standardise: bool = False
+    """Whether columns are centred and divided by their standard deviations."""
+    components: Size | None = None
+    """Number of principal components to which the columns are reduced."""
+    rows: Size | None = None
+    """Rows that are taken, at random; all unless given."""
+    held_out: float = 0.0
+    """Share of these rows that is kept out, at random."""
+    seed: Seed = 0
+    """Selects the rows that are taken and kept out."""
+    synthetic_covariates: str = "rows"
+    """Covariates of the rows that models generate: `rows`: those of the file; `normal`: of a normal
+    distribution with their mean and covariance."""
+
+
 class RunTable(msgspec.Struct, forbid_unknown_fields=True):
     """``[run]``: settings of the simulation and of the verdicts."""
 
@@ -230,7 +266,8 @@ class GridTable(msgspec.Struct, forbid_unknown_fields=True):
     """Files, relative to the study file, each with a `[network]` table; the study then has none."""
     family: Annotated[list[str | dict[str, Any]], msgspec.Meta(min_length=1)] | None = None
     """Names or tables. Parameters in `[family]` belong to the name given there; `theta` and
-    `penalty` serve all entries that have none of their own."""
+    `penalty` serve all entries that have none of their own. A table may have `data`, which takes
+    the place of `[data]`."""
     scale: Annotated[list[float], msgspec.Meta(min_length=1)] | None = None
     """Each multiplies every sample count. Three or more form a ladder."""
     seed: Annotated[list[Seed], msgspec.Meta(min_length=1)] | None = None
@@ -322,6 +359,8 @@ class StudyFile(msgspec.Struct, forbid_unknown_fields=True):
     """The statistical model and its true parameters."""
     covariates: CovariateTable | None = None
     """The distribution of the covariates."""
+    data: DataTable | None = None
+    """Real data from a file, in place of `theta` and `[covariates]`."""
     estimator: dict[str, Any] | None = None
     """How the model is fitted, if not in its own way."""
     run: RunTable = msgspec.field(default_factory=RunTable)
@@ -343,6 +382,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "network.switching": SwitchingTable,
     "data_mediated": DataMediatedTable,
     "covariates": CovariateTable,
+    "data": DataTable,
     "run": RunTable,
     "grid": GridTable,
     "survey": SurveyTable,

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcjax.arguments import checked
-from mcjax.engine.compiled import route_of
 from mcjax.engine.environment import environment
 from mcjax.engine.outcome import Outcome
+from mcjax.engine.routes import route_of
 from mcjax.errors import InputError
 from mcjax.laws.prediction import Predictions
 from mcjax.study.identity import identity

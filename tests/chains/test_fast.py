@@ -8,8 +8,9 @@ import pytest
 
 from mcjax.chains.fast import reason_against
 from mcjax.engine import engine
-from mcjax.engine.compiled import compile_study, route_of
+from mcjax.engine.compiled import compile_study
 from mcjax.engine.platforms import compiler_options
+from mcjax.engine.routes import route_of
 from mcjax.estimators.lbfgs import LBFGS
 from mcjax.estimators.newton import Newton
 from mcjax.estimators.quantile_lp import QuantileLP

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mcjax import api
-from mcjax.engine.compiled import estimator_of
+from mcjax.engine.routes import estimator_of
 from mcjax.estimators.newton import Newton
 from mcjax.estimators.sufficient_statistics import SufficientStatistics
 from mcjax.models.gaussian import gaussian

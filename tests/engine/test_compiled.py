@@ -7,7 +7,8 @@ import optax
 import pytest
 
 import mcjax
-from mcjax.engine.compiled import compile_study, estimator_of
+from mcjax.engine.compiled import compile_study
+from mcjax.engine.routes import estimator_of
 from mcjax.errors import InputError
 from mcjax.estimators.sufficient_statistics import SufficientStatistics
 

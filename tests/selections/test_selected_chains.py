@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import minimize
 
 from mcjax import api
-from mcjax.engine.compiled import route_of
+from mcjax.engine.routes import route_of
 from mcjax.estimators.sufficient_statistics import SufficientStatistics
 from mcjax.models.glm import logistic
 from mcjax.models.location import linear

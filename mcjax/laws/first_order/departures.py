@@ -30,6 +30,8 @@ def departure(condition: Condition) -> Departure | None:
     """Return why errors must be described around the population path, or None."""
     if condition.model.shrinkage:
         return Departure("fits are penalised, which draws them away from the truth")
+    if condition.sources.from_files:
+        return Departure("real data are rows of a file, which the model need not describe")
     offsets = condition.sources.offsets
     for s, source in enumerate(condition.network.sources, 1):
         if source.theta is not None and offsets[s].any():

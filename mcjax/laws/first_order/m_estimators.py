@@ -20,6 +20,7 @@ from mcjax.laws.collapse.origins import collapse_origins, collapsing
 from mcjax.laws.first_order.accumulated_path import path_of_pools
 from mcjax.laws.first_order.departures import departure, spread_lost
 from mcjax.laws.first_order.drawn_law import averaged, not_averaged
+from mcjax.laws.first_order.file_population import STEPS
 from mcjax.laws.first_order.fine_tuning import predict_steps, reason_against
 from mcjax.laws.first_order.information import information_of
 from mcjax.laws.first_order.limits import growth, limit, mean_limit
@@ -47,6 +48,7 @@ from mcjax.laws.prediction import Prediction, mean_squares
 from mcjax.laws.second_order.m_estimators import corrections
 from mcjax.laws.validity import SmallSampleBias
 from mcjax.models.information import Information
+from mcjax.models.scores import ScoreMoments
 from mcjax.numbers import how_many
 from mcjax.study.study import Condition
 
@@ -156,6 +158,14 @@ def _off_truth(condition: Condition) -> Reason | None:
         return None
     problem, instead = left
     model = condition.model
+    if condition.sources.from_files:
+        if isinstance(model.scores, ScoreMoments) and model.scores.jumps:
+            return Reason(STEPS.format(model.name))
+        if model.scores is None:
+            return Reason(
+                f"{problem}, and {model.name} does not state the moments of its score, which are"
+                " simulated for normal covariates alone"
+            )
     if model.scores is None and model.predictor is None:
         many = too_many(model, len(condition.theta))
         if many:

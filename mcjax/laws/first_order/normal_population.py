@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mcjax.laws.first_order.population import Matrix, Origin, Population, Score, Vector
+from mcjax.laws.first_order.population import AnyOrigin, Matrix, Population, Score, Vector
 
 
 class NoiseMoments(NamedTuple):
@@ -48,7 +48,7 @@ class NormalPopulation(Population):
         Moments of z.
     """
 
-    def __init__(self, origin: Origin, shape: NoiseMoments):
+    def __init__(self, origin: AnyOrigin, shape: NoiseMoments):
         super().__init__(origin)
         self._deviation = math.sqrt(origin.theta[1])
         self._moments, self._by_theta = shape

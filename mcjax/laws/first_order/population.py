@@ -8,14 +8,22 @@ two readers. Whoever can answer is a population.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from mcjax.estimators.predictor import Params
+from mcjax.laws.first_order.row_span import RowSpan, ShiftedSpan
+from mcjax.laws.first_order.span import Integral, Span
 from mcjax.laws.law import Inapplicable
+from mcjax.study.covariates import Covariates, RowCovariates
+from mcjax.study.roots import covariance_root
 
+NOT_AROUND_0 = (
+    "what is known of such data is for normal covariates, and these are from rows of data"
+)
 UNKNOWN = "the curvature of the mean score is not known for such data"
 
 Vector = Float[np.ndarray, " p"]
@@ -41,6 +49,78 @@ class Origin(NamedTuple):
     root: Float[np.ndarray, "q q"]
     params: Params
     real: bool
+
+    def span(self, vectors: Sequence[Vector], **rule: Any) -> Integral:
+        """Return the integration over ``x'a`` for some vectors a, by the rule of :class:`Span`."""
+        return Span(self.root, vectors, **rule)
+
+
+class OriginAround(NamedTuple):
+    """How the origin of a feed generates rows with normal covariates that have a mean.
+
+    Attributes
+    ----------
+    theta, params, real
+        As in :class:`Origin`.
+    centre : ndarray, shape (q,)
+        The mean of x.
+    deviation : ndarray, shape (q, q)
+        A root of the covariance of x.
+    """
+
+    theta: Vector
+    centre: Float[np.ndarray, " q"]
+    deviation: Float[np.ndarray, "q q"]
+    params: Params
+    real: bool
+
+    @property
+    def root(self) -> Float[np.ndarray, "q q"]:
+        """Raise Inapplicable: covariates are not normal around 0."""
+        raise Inapplicable(NOT_AROUND_0)
+
+    def span(self, vectors: Sequence[Vector], **rule: Any) -> Integral:
+        """Return the integration over ``x'a`` for some vectors a, by the rule of :class:`Span`."""
+        return ShiftedSpan(self.centre, self.deviation, vectors, **rule)
+
+
+class OriginOfRows(NamedTuple):
+    """How the origin of a feed generates rows whose covariates are those of rows of data.
+
+    Attributes
+    ----------
+    theta, params, real
+        As in :class:`Origin`.
+    x : ndarray, shape (n, q)
+        Covariates of the rows of data.
+    """
+
+    theta: Vector
+    x: Float[np.ndarray, "n q"]
+    params: Params
+    real: bool
+
+    @property
+    def root(self) -> Float[np.ndarray, "q q"]:
+        """Raise Inapplicable: covariates are not normal around 0."""
+        raise Inapplicable(NOT_AROUND_0)
+
+    def span(self, vectors: Sequence[Vector], **rule: Any) -> Integral:
+        """Return means over the rows of functions of ``x'a``; they need no rule."""
+        return RowSpan(self.x, vectors)
+
+
+AnyOrigin = Origin | OriginAround | OriginOfRows
+
+
+def origin_of(law: Covariates, theta: Vector, params: Params, real: bool) -> AnyOrigin:
+    """Return an origin of rows whose covariates come from a distribution or from rows of data."""
+    if isinstance(law, RowCovariates):
+        return OriginOfRows(theta, law.data.x, params, real)
+    root = covariance_root(law.covariance)
+    if law.mean.any():
+        return OriginAround(theta, law.mean, root, params=params, real=real)
+    return Origin(theta, root, params, real)
 
 
 class Score(NamedTuple):
@@ -96,7 +176,7 @@ class Population(ABC):
 
     Parameters
     ----------
-    origin : Origin
+    origin : Origin, OriginAround or OriginOfRows
         Whoever generates the rows.
 
     Attributes
@@ -107,7 +187,7 @@ class Population(ABC):
 
     kept: float = 1.0
 
-    def __init__(self, origin: Origin):
+    def __init__(self, origin: AnyOrigin):
         self.origin = origin
 
     def jumps(self) -> list[tuple[Vector, float]]:

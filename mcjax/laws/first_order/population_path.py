@@ -20,14 +20,15 @@ import numpy as np
 from mcjax.chains.layout import Feeds
 from mcjax.faults import users_code
 from mcjax.laws.doubling import squared_powers
-from mcjax.laws.first_order.population import Origin, Population, Score
+from mcjax.laws.first_order.file_population import rows_of
+from mcjax.laws.first_order.population import AnyOrigin, Population, Score, origin_of
 from mcjax.laws.first_order.populations import generator_of, population_of
 from mcjax.laws.first_order.score_equations import LARGEST_CONDITION
 from mcjax.laws.first_order.simulated_population import SimulatedPopulation
 from mcjax.laws.law import Inapplicable
 from mcjax.models.scores import NormalScores, SimulatedScores
 from mcjax.solvers.conditioning import condition_number
-from mcjax.study.roots import covariance_root
+from mcjax.study.covariates import Covariates, NormalCovariates
 from mcjax.study.study import Condition
 
 ITERATIONS, PRECISE = 200, 1e-9
@@ -91,20 +92,20 @@ class Populations:
         self._model, self._selections = model, condition.network.selections
         self._size = condition.network.size
         params, scale = model.params, model.noise_scale
-        covariances = condition.own_covariances
-        if covariances is None:
-            covariances = condition.covariance[None]
-        self._own = [
-            Origin(condition.theta, covariance_root(covariance), params, real=False)
-            for covariance in covariances
-        ]
+        own, among = condition.own_covariances, condition.covariate_laws
+        models: list[Covariates] = [among.models]
+        if own is not None:
+            around = np.zeros(own.shape[1])
+            models = [NormalCovariates(around, covariance) for covariance in own]
+        self._own = [origin_of(law, condition.theta, params, real=False) for law in models]
         self._generated_at = [generator_of(own, model) for own in self._own]
         self._real = []
-        for s, (theta, covariance) in enumerate(zip(laws.theta, laws.covariance, strict=True)):
+        for s, (theta, law) in enumerate(zip(laws.theta, among.sources, strict=True)):
             if laws.sigma is not None and scale is not None:
                 params = params | {scale: laws.sigma[s]}
-            source = Origin(theta, covariance_root(covariance), params, real=True)
-            self._real.append(population_of(source, model))
+            source, data = origin_of(law, theta, params, real=True), laws.data[s]
+            known = population_of(source, model) if data is None else rows_of(source, data, model)
+            self._real.append(known)
 
     def of(self, origin: int, centres: np.ndarray, selection: int = 0) -> Population:
         """Return the population of a feed, given the centres of all models, (M, p).
@@ -128,7 +129,7 @@ class Populations:
             raise Inapplicable("fits are penalised per row that is kept, and raw rows are counted")
         return kept
 
-    def _kept(self, keep: Any, rows: Origin) -> Population:
+    def _kept(self, keep: Any, rows: AnyOrigin) -> Population:
         """Return the population of the rows that a reader keeps."""
         try:
             with users_code("keep", keep, passing=(Inapplicable,)):

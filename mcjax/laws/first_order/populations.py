@@ -8,9 +8,9 @@ import numpy as np
 
 from mcjax.laws.first_order.normal_population import STANDARD, NormalPopulation
 from mcjax.laws.first_order.population import (
+    AnyOrigin,
     Curvature,
     Matrix,
-    Origin,
     Population,
     Score,
     SlopeMoments,
@@ -23,7 +23,7 @@ from mcjax.models.model import Model
 from mcjax.models.scores import MeanScores, NormalScores, SimulatedScores
 
 
-def population_of(origin: Origin, model: Model) -> Population:
+def population_of(origin: AnyOrigin, model: Model) -> Population:
     """Return the population of the rows that an origin generates.
 
     Raises
@@ -44,7 +44,7 @@ def population_of(origin: Origin, model: Model) -> Population:
     return PredictorPopulation(origin, model.scores)
 
 
-def generator_of(origin: Origin, model: Model) -> Callable[[Vector], Population]:
+def generator_of(origin: AnyOrigin, model: Model) -> Callable[[Vector], Population]:
     """Return the function that returns the population of an origin that is at other parameters."""
     first = population_of(origin, model)
     if isinstance(first, PredictorPopulation):
@@ -67,7 +67,7 @@ class MeanPopulation(Population):
         The covariance of h.
     """
 
-    def __init__(self, origin: Origin, scores: MeanScores):
+    def __init__(self, origin: AnyOrigin, scores: MeanScores):
         super().__init__(origin)
         self._covariance = scores.covariance(origin.theta)
 
@@ -98,7 +98,7 @@ class Moved(Population):
         if the rows are those of a model of a linear predictor.
     """
 
-    def __init__(self, moved: Population, origin: Origin, derivative: Matrix):
+    def __init__(self, moved: Population, origin: AnyOrigin, derivative: Matrix):
         super().__init__(origin)
         self._moved, self._derivative = moved, derivative
 
@@ -174,7 +174,7 @@ class Mixture(Population):
         The populations with their probabilities.
     """
 
-    def __init__(self, origin: Origin, parts: Sequence[tuple[float, Population]]):
+    def __init__(self, origin: AnyOrigin, parts: Sequence[tuple[float, Population]]):
         super().__init__(origin)
         self._parts = parts
 

@@ -18,15 +18,15 @@ from functools import cached_property
 import numpy as np
 
 from mcjax.laws.first_order.population import (
+    AnyOrigin,
     Curvature,
     Matrix,
-    Origin,
     Population,
     Score,
     SlopeMoments,
     Vector,
 )
-from mcjax.laws.first_order.span import Span
+from mcjax.laws.first_order.span import Integral
 from mcjax.laws.law import Inapplicable
 from mcjax.models.scores import MeanCurvature, ScoreMoments
 
@@ -49,7 +49,7 @@ class PredictorPopulation(Population):
         Moments of the score, given the predictors of readers and of the origin.
     """
 
-    def __init__(self, origin: Origin, scores: ScoreMoments):
+    def __init__(self, origin: AnyOrigin, scores: ScoreMoments):
         super().__init__(origin)
         self._scores = scores
         self._products: dict[tuple[bytes, bytes], Matrix] = {}  # by two readers
@@ -96,7 +96,7 @@ class PredictorPopulation(Population):
         square = span.matrix_beside(bent.squared_slope, metric)
         return SlopeMoments(square, span.cube_of_square(bent.cubed_slope, metric))
 
-    def _bent(self, *readers: Vector) -> tuple[Span, MeanCurvature]:
+    def _bent(self, *readers: Vector) -> tuple[Integral, MeanCurvature]:
         """Return the integration that holds products of so many exponentials, and moments."""
         if self._scores.curvature is None:
             raise Inapplicable("the model does not state how its score bends away from the truth")
@@ -151,7 +151,7 @@ class PredictorPopulation(Population):
         a, b, v = span.predictors
         return span.matrix(self._scores.product(params, (a, b), v, real))
 
-    def _span(self, *parameters: Vector, poles: float = 1.0) -> Span:
+    def _span(self, *parameters: Vector, poles: float = 1.0) -> Integral:
         """Return the integration over the predictors of some parameters.
 
         Those of a location model are relative to that of the last, the parent. Functions bend on
@@ -160,8 +160,7 @@ class PredictorPopulation(Population):
         scores, origin = self._scores, self.origin
         zero = parameters[-1] if scores.location else 0.0
         scale = 1.0 if scores.scale is None else float(origin.params[scores.scale])
-        return Span(
-            origin.root,
+        return origin.span(
             [a - zero for a in parameters],
             scale=poles * scale if scores.bends else np.inf,
             exponential=scores.exponential,

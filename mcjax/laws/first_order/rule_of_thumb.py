@@ -19,6 +19,7 @@ import math
 import numpy as np
 from jaxtyping import Float
 
+from mcjax.laws.first_order.file_population import concentration_of_rows
 from mcjax.laws.law import Inapplicable
 from mcjax.laws.second_order.moments import Generations, axis_of, expansions
 from mcjax.laws.second_order.row_tensors import grid_for
@@ -60,6 +61,8 @@ def _concentration(condition: Condition) -> float:
     It is 1 where the model does not state the moments of its curvature.
     """
     scores, p = condition.model.scores, len(condition.theta)
+    if condition.sources.from_files:
+        return math.sqrt(concentration_of_rows(condition))
     if not (isinstance(scores, ScoreMoments) and scores.expansion is not None):
         return 1.0
     try:

@@ -38,7 +38,7 @@ from mcjax.chains.selected import Drawn
 from mcjax.draws.settings import own_settings
 from mcjax.draws.streams import chain_keys
 from mcjax.faults import users_code
-from mcjax.laws.first_order.population import Matrix, Origin, Population, Score, Vector
+from mcjax.laws.first_order.population import AnyOrigin, Matrix, Population, Score, Vector
 from mcjax.laws.first_order.score_tests import BatchMeans, not_smallest
 from mcjax.laws.first_order.simulated_rows import (
     Source,
@@ -147,7 +147,7 @@ class SimulatedPopulation(Population):
         What readers keep; by default everything.
     """
 
-    def __init__(self, origin: Origin, model: Model, keep: Any = None):
+    def __init__(self, origin: AnyOrigin, model: Model, keep: Any = None):
         super().__init__(origin)
         scores = model.scores
         assert isinstance(scores, SimulatedScores), "whoever simulates has set them"

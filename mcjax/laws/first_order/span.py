@@ -17,12 +17,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache, reduce
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from jaxtyping import Float
 
-from mcjax.laws.first_order.population import Matrix, Vector
 from mcjax.laws.law import Inapplicable
+
+if TYPE_CHECKING:
+    from mcjax.laws.first_order.population import Matrix, Vector
 
 STEPS, MOST = {1: 1 / 64, 2: 1 / 8, 3: 2 / 5, 4: 1 / 2}, {1: 8192, 2: 1536, 3: 160, 4: 48}
 """Largest step of the trapezoidal rule, and largest number of steps along an axis, by the number of
@@ -34,6 +37,33 @@ error is about ``exp(-2 pi^2 / (g step))``; that of a normal distribution functi
 REACH = 9.0
 """The normal density is below rounding this far from 0. An exponential function of a predictor
 shifts its mass by the length of the predictor, which is added."""
+
+
+class Integral(Protocol):
+    """Expectations over covariates of functions f of some linear predictors.
+
+    Attributes
+    ----------
+    predictors : list of ndarray
+        Values of each predictor at the places where f is to be given.
+    """
+
+    predictors: list[Float[np.ndarray, " N"]]
+
+    def vector(self, values: np.ndarray) -> Vector:
+        """Return ``E[x f]``."""
+
+    def matrix(self, values: np.ndarray) -> Matrix:
+        """Return ``E[x x' f]``."""
+
+    def cube(self, values: np.ndarray) -> Float[np.ndarray, "p p p"]:
+        """Return ``E[x x x f]``."""
+
+    def matrix_beside(self, values: np.ndarray, metric: Matrix) -> Matrix:
+        """Return ``E[(x'Gx) x x' f]`` for a symmetric matrix G."""
+
+    def cube_of_square(self, values: np.ndarray, metric: Matrix) -> float:
+        """Return ``E[(x'Gx)^3 f]`` for a symmetric matrix G."""
 
 
 class Span:

@@ -1,0 +1,106 @@
+"""How the chains of a condition run, and why."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mcjax.chains.fast import reason_against
+from mcjax.chains.program import Path
+from mcjax.engine.fine_tuning import solver_of
+from mcjax.estimators.estimator import Estimator
+from mcjax.estimators.sufficient_statistics import SufficientStatistics
+from mcjax.study.roots import whitener
+from mcjax.study.study import Condition, Solver, Study
+
+OWN_COVARIATES = "models generate rows with covariates of their own"
+FILES = "rows of data are drawn"
+
+
+class Route(NamedTuple):
+    """How the chains of a condition run.
+
+    Attributes
+    ----------
+    path : {"reference", "fast", "statistics"}
+        The path on which they run.
+    reason : str
+        Why they cannot run on a faster path, or an empty string.
+    """
+
+    path: Path
+    reason: str = ""
+
+
+def estimator_of(condition: Condition, solver: Solver = "auto") -> Estimator:
+    """Return the estimator that fits the models of a condition.
+
+    Parameters
+    ----------
+    condition : Condition
+        The condition.
+    solver : {"auto", "newton", "lbfgs"}
+        The study's choice for models without an estimator of their own.
+
+    Returns
+    -------
+    Estimator
+        The condition's estimator if it has one, otherwise the default for its model and memory.
+    """
+    model = condition.model
+    if condition.chosen_estimator is not None:
+        return condition.chosen_estimator
+    if model.statistics is not None and condition.network.memory.adds_up:
+        return SufficientStatistics()  # sums of generations add up, so rows need not be drawn again
+    return solver_of(len(condition.theta), solver)
+
+
+def route_of(condition: Condition, study: Study) -> Route:
+    """Return how the chains of a condition run in a study, and why."""
+    reason = _reason_for_rows(condition, study)
+    if not reason:
+        return Route("statistics")
+    if condition.model.least_squares is None:
+        reason = ""
+    if study.path == "reference":
+        return Route("reference", "the study asks for the reference path")
+    estimator = estimator_of(condition, study.solver)
+    against = reason_against(
+        condition.model,
+        len(condition.theta),
+        estimator,
+        condition.network.memory,
+        selections=condition.network.selections,
+    )
+    if not against and condition.own_covariances is not None:
+        against = OWN_COVARIATES
+    if not against and condition.sources.from_files:
+        against = FILES
+    if not against and not condition.network.plain:
+        against = "there are several real sources, or weights by generation"
+    return Route("reference", against) if against else Route("fast", reason)
+
+
+def _reason_for_rows(condition: Condition, study: Study) -> str:
+    """Return why chains must draw rows, or an empty string if sufficient statistics suffice."""
+    net, squares = condition.network, condition.model.least_squares
+    for reason, holds in (
+        ("the model is not least squares with normal noise", not (squares and squares.normal)),
+        ("the study asks for rows", study.sampling != "auto"),
+        (
+            "the condition or the model has an estimator of its own",
+            condition.chosen_estimator is not None,
+        ),
+        ("designs are fixed", condition.design != "random"),
+        ("there are several real sources, or weights by generation", not net.plain),
+        ("readers keep selections of their feeds", bool(net.selections)),
+        (OWN_COVARIATES, condition.own_covariances is not None),
+        (FILES, condition.sources.from_files),
+        ("fits use a pool of rows", not (net.memory.current_only or net.memory.adds_up)),
+        (
+            "covariates do not determine every parameter",
+            not whitener(condition.covariance).any(),
+        ),
+    ):
+        if holds:
+            return reason
+    return ""

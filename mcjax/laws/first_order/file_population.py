@@ -1,0 +1,145 @@
+"""Rows of data as a population: every row has the same probability, and moments are finite sums.
+
+Nothing is assumed of how labels came about. The truth of such a source is what fits all its rows,
+and there the mean score is 0. At every reader m,
+
+    S(m) = mean(x l'(x'm, y)) ,   dS/dm = mean(x x' l''(x'm, y)) ,
+    Gamma(a, b) = mean(x x' l'(x'a, y) l'(x'b, y)) - S(a) S(b)' .
+
+Whether the model of a study describes the rows or not, ``J^-1 Gamma J^-1`` is then the covariance
+of a fit to one resampled row, the sandwich of Huber (1967). For a loss with kinks, l'' is the
+derivative of l' where there is one: as long as no row lies exactly at a kink, S has this slope in a
+neighbourhood of m that shrinks as rows become more. Where l' only jumps, as that of a quantile, S
+is a step function, and there is no such law.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mcjax.data.data import Data
+from mcjax.laws.first_order.population import (
+    UNKNOWN,
+    AnyOrigin,
+    Curvature,
+    Matrix,
+    OriginOfRows,
+    Population,
+    Score,
+    SlopeMoments,
+    Vector,
+)
+from mcjax.laws.first_order.row_span import RowSpan
+from mcjax.laws.law import Inapplicable
+from mcjax.models.model import Model
+from mcjax.models.row_slopes import RowSlopes, row_slopes
+from mcjax.models.scores import ScoreMoments
+from mcjax.study.study import Condition
+
+
+class FilePopulation(Population):
+    """Rows of data, drawn with replacement.
+
+    Parameters
+    ----------
+    origin : OriginOfRows
+        The source; its theta is what fits all rows.
+    data : Data
+        The rows.
+    model : Model
+        The model that is fitted, with a linear predictor.
+    """
+
+    def __init__(self, origin: AnyOrigin, data: Data, model: Model):
+        super().__init__(origin)
+        if model.predictor is None:
+            raise Inapplicable(
+                "scores of rows of data are known for a loss of eta = x'theta, and that of"
+                f" {model.name} is one of theta as a whole"
+            )
+        self._data, self._predictor = data, model.predictor
+        # the derivatives of other scores do not tell how the mean of many rows bends
+        scores = model.scores
+        self._bends = isinstance(scores, ScoreMoments) and scores.canonical
+        self._known: dict[bytes, RowSlopes] = {}  # by reader
+
+    def score(self, reader: Vector) -> Score:
+        """Return the mean score of one row and its slope, for a reader at ``reader``."""
+        slopes, rows = self._slopes(reader), self._rows
+        return Score(rows.vector(slopes.first), rows.matrix(slopes.second))
+
+    def by_parent(self, reader: Vector) -> Matrix:
+        """Return ``dS/dv``: rows of data do not depend on parameters."""
+        return np.zeros((len(reader), len(reader)))
+
+    def covariance(self, first: Vector, second: Vector) -> Matrix:
+        """Return the covariance of the scores of two readers of one row, (p, p)."""
+        a, b = (self._slopes(reader).first for reader in (first, second))
+        means = self._rows.vector(a), self._rows.vector(b)
+        return self._rows.matrix(a * b) - np.outer(*means)
+
+    def curvature(self, reader: Vector) -> Curvature:
+        """Return what bends the mean score of a reader at ``reader``."""
+        if not self._bends:
+            raise Inapplicable(UNKNOWN)
+        slopes, p = self._slopes(reader), len(reader)
+        nothing = np.zeros((p, p, p))
+        return Curvature(
+            by_reader=self._rows.cube(slopes.third),
+            mixed=nothing,
+            by_parent=nothing,
+            product=self._rows.cube(slopes.first * slopes.second),
+        )
+
+    def slope_moments(self, reader: Vector, metric: Matrix) -> SlopeMoments:
+        """Return moments of the Hessian of one row for a reader at ``reader``."""
+        second = self._slopes(reader).second
+        square = self._rows.matrix_beside(second**2, metric)
+        return SlopeMoments(square, self._rows.cube_of_square(second**3, metric))
+
+    @property
+    def _rows(self) -> RowSpan:
+        return RowSpan(self._data.x, [])
+
+    def _slopes(self, reader: Vector) -> RowSlopes:
+        key = reader.tobytes()
+        if key not in self._known:
+            params, eta = self.origin.params, self._data.x @ reader
+            self._known[key] = row_slopes(self._predictor, params, eta, self._data.y)
+        return self._known[key]
+
+
+def rows_of(origin: AnyOrigin, data: Data, model: Model) -> FilePopulation:
+    """Return the population of the rows that a source draws from.
+
+    Raises
+    ------
+    Inapplicable
+        If the mean score over rows has no slope, or is not known.
+    """
+    if isinstance(model.scores, ScoreMoments) and model.scores.jumps:
+        raise Inapplicable(STEPS.format(model.name))
+    return FilePopulation(origin, data, model)
+
+
+STEPS = (
+    "the mean score of {} over rows of data is a step function, which has no slope, so that no"
+    " first-order law is known"
+)
+
+
+def concentration_of_rows(condition: Condition) -> float:
+    """Return the ratio of the leverage of rows of data to that of rows of least squares.
+
+    It is the mean cube of the leverages of rows, over ``p (p + 2) (p + 4)``, for the source where
+    it is largest.
+    """
+    p, ratios = len(condition.theta), [1.0]
+    for theta, data in zip(condition.sources.theta, condition.sources.data, strict=True):
+        if data is not None:
+            origin = OriginOfRows(theta, data.x, condition.model.params, real=True)
+            rows = FilePopulation(origin, data, condition.model)
+            metric = np.linalg.inv(rows.score(theta).by_reader)
+            cube = rows.slope_moments(theta, metric).cube
+            ratios.append(cube / (p * (p + 2) * (p + 4)))
+    return max(ratios)

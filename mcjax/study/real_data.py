@@ -1,0 +1,70 @@
+"""The rows of data that a study file names. Does not import JAX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from mcjax.data.data import Data
+from mcjax.data.packages import PACKAGES
+from mcjax.errors import InputError, named_by
+from mcjax.study.tables import DataTable, NetworkTable
+
+
+def data_of(table: DataTable | None, folder: Path) -> Data | None:
+    """Return the rows of a ``[data]`` table, or None.
+
+    Parameters
+    ----------
+    table : DataTable or None
+        The table.
+    folder : Path
+        What files are relative to.
+
+    Raises
+    ------
+    InputError
+        If a file is malformed, or a column is not what the table says.
+    """
+    if table is None:
+        return None
+    choices = msgspec.structs.asdict(table)
+    file, labels = choices.pop("file"), choices.pop("labels")
+    if choices["covariates"] is not None:
+        choices["covariates"] = tuple(choices["covariates"])
+    with named_by("data.file"):
+        return Data.from_file(
+            located(file, folder),
+            choices.pop("target"),
+            labels=None if labels is None else located(labels, folder),
+            **choices,
+        )
+
+
+def data_of_sources(
+    table: NetworkTable, data: DataTable | None, folder: Path | None
+) -> dict[str, Data]:
+    """Return the rows of the sources that name a file of their own, by source.
+
+    Raises
+    ------
+    InputError
+        If there is no ``[data]`` table, whose encoding they have, or a file is malformed.
+    """
+    named = {source.name: source.file for source in table.sources if source.file is not None}
+    if not named:
+        return {}
+    whole = None if folder is None else data_of(data, folder)
+    if whole is None or folder is None:
+        raise InputError(
+            f"network.sources ({min(named)}).file",
+            "is encoded like that of [data], and the study has no such table; add one",
+        )
+    with named_by("network.sources.file"):
+        return {name: whole.like(located(file, folder)) for name, file in named.items()}
+
+
+def located(file: str, folder: Path) -> str:
+    """Return a file relative to a folder, or the name of a package's data set as it is."""
+    return file if file.partition(":")[0] in PACKAGES else str(folder / file)

@@ -1,0 +1,112 @@
+"""Real data in a study file, on the command line."""
+
+import numpy as np
+import pytest
+
+STUDY = """
+[network]
+models = ["a"]
+initial = 300
+feeds = [{ from = "a", to = "a", samples = 150 }, { from = "real", to = "a", samples = 150 }]
+
+[data]
+file = "rows.csv"
+target = "y"
+
+[family]
+name = "linear"
+
+[run]
+generations = 1
+"""
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Write rows and a study of them; return the study's file."""
+    random = np.random.default_rng(2)
+    x = random.normal(size=(80, 2))
+    y = x @ [1.0, -1.0] + random.exponential(1.0 + x[:, 0] ** 2)
+    table = np.column_stack([x, y])
+    np.savetxt(tmp_path / "rows.csv", table, delimiter=",", header="a,b,y", comments="")
+    np.savetxt(
+        tmp_path / "late.csv", table[table[:, 0] > 0], delimiter=",", header="a,b,y", comments=""
+    )
+    (tmp_path / "study.toml").write_text(STUDY)
+    return tmp_path / "study.toml"
+
+
+def test_predictions_are_around_the_fit_to_all_rows(study, call_json):
+    status, shown = call_json("predict", study)
+    assert status == 0
+    x = np.loadtxt(study.parent / "rows.csv", delimiter=",", skiprows=1)
+    design = np.column_stack([np.ones(80), x[:, :2]])
+    theta, *_ = np.linalg.lstsq(design, x[:, 2])
+    law = shown["laws"]["first_order"]
+    np.testing.assert_allclose(law["centre"], np.broadcast_to(theta, (2, 1, 3)))
+    assert "rows of a file" in shown["inapplicable"]["finite_sample"]
+
+
+def test_a_diagnosis_reads_the_file(study, call_json):
+    status, shown = call_json("diagnose", study)
+    assert status == 0
+    assert shown["models"]["a"]["noise"] is False
+    with_source = STUDY.replace(
+        "feeds = [", 'sources = [{ name = "late", file = "late.csv" }]\nfeeds = ['
+    )
+    (study.parent / "two.toml").write_text(with_source.replace('from = "real"', 'from = "late"'))
+    status, shown = call_json("diagnose", study.parent / "two.toml")
+    assert status == 0
+    assert shown["models"]["a"]["forgets"] is True
+
+
+def test_quantiles_have_no_law_and_the_reason_is_said(study, call_json):
+    study.write_text(STUDY.replace('"linear"', '"quantile"\nlevel = 0.5'))
+    status, shown = call_json("laws", study)
+    assert status == 0
+    [law] = [law for law in shown["laws"] if law["name"] == "first_order"]
+    assert "is a step function" in law["conditions"][0]["reason"]
+
+
+WRONG = {
+    ('"rows.csv"', '"row.csv"'): "data.file: ",
+    ('"rows.csv"', '"statsmodels:engl"'): "data.file: names 'engl'",
+    ('target = "y"', 'target = "z"'): "data.target: names 'z', which is no column of the file",
+    ('target = "y"', 'targt = "y"'): "data.targt: is not a field of a study file (did you mean",
+    ('target = "y"', 'target = "y"\nheld_out = 1.5'): "data.held_out: is 1.5",
+    ('name = "linear"', 'name = "logistic"'): "data.target: has 80 labels other than 0 and 1",
+    ('name = "linear"', 'name = "linear"\ntheta = [1.0]'): "family.theta: is what fits the data",
+    ('name = "linear"', 'name = "gaussian"'): "data: has covariates, which gaussian has not",
+    ("[run]", "[covariates]\ncovariance = [[1.0]]\n[run]"): "covariates.covariance: is that of",
+    ("feeds =", 'sources = [{ name = "s", file = "s.csv" }]\nfeeds ='): "network.sources.file: ",
+}
+
+
+@pytest.mark.parametrize("change", WRONG, ids=lambda change: change[1])
+def test_bad_input_is_one_sentence(study, call, change):
+    study.write_text(STUDY.replace(*change))
+    status, out, err = call("predict", study)
+    assert (status, out) == (2, "")
+    [line] = err.splitlines()
+    assert WRONG[change] in line
+
+
+def test_a_source_with_a_file_needs_data(study, call):
+    lacking = STUDY.replace('[data]\nfile = "rows.csv"\ntarget = "y"\n', "")
+    lacking = lacking.replace('name = "linear"', 'name = "linear"\ntheta = [1.0]')
+    lacking = lacking.replace("feeds =", 'sources = [{ name = "s", file = "late.csv" }]\nfeeds =')
+    study.write_text(lacking)
+    status, _, err = call("predict", study)
+    assert status == 2
+    assert "network.sources (s).file: is encoded like that of [data]" in err
+
+
+def test_families_may_bring_their_data(study, call_json):
+    grid = (
+        '[grid]\nfamily = [{ name = "linear" }, { name = "huber", data = { file = "late.csv" } }]'
+    )
+    study.write_text(STUDY + grid.replace('"late.csv"', '"late.csv", target = "y"'))
+    status, shown = call_json("laws", study)
+    assert status == 0
+    names = {entry["condition"] for law in shown["laws"] for entry in law["conditions"]}
+    assert names == {"family=linear", "family=huber, data=late.csv"}

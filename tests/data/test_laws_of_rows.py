@@ -1,0 +1,63 @@
+"""The law around rows of data is that of chains, and laws that trust the model are not."""
+
+import numpy as np
+import pytest
+from rows import FRAME, MODELS, data_for, loop
+
+import mcjax
+
+pytestmark = pytest.mark.statistical
+
+
+def verdicts(condition, laws=None, **settings):
+    settings = {"generations": 2, "chains": 4096, "tolerance": 0.15} | settings
+    return mcjax.verify(mcjax.Study((condition,), **settings), laws=laws)
+
+
+def of_model(condition, sigma=None):
+    """Return the law of the model itself, which takes the rows to be as it describes them."""
+    model = condition.model if sigma is None else mcjax.linear(sigma=sigma)
+    trusted = mcjax.condition(
+        condition.network, model, condition.theta, covariance=condition.data.second_moments
+    )
+
+    def law(_, generations):
+        study = mcjax.Study((trusted,), generations=generations)
+        return None, mcjax.predict(study)[0].laws["first_order"].covariance
+
+    return mcjax.user_law(law, name="of the model")
+
+
+def test_the_homoscedastic_law_is_refuted():
+    """Least squares, whose noise grows with a covariate: the law of the rows holds."""
+    data = data_for("linear")
+    fitted = mcjax.condition(loop(400), mcjax.linear(), data=data)
+    spread = float(np.std(data.y - data.x @ fitted.theta))
+    condition = mcjax.condition(loop(400), mcjax.linear(sigma=spread), data=data)
+    result = verdicts(condition, laws=[of_model(condition, spread)])
+    by_law = {
+        law: {cell.verdict for cell in result.cells if cell.law == law}
+        for law in ("first_order", "of the model")
+    }
+    assert by_law == {"first_order": {"verified"}, "of the model": {"refuted"}}
+
+
+@pytest.mark.parametrize("name", ["huber", "logistic", "poisson"])
+def test_the_path_moves_between_two_files(name):
+    """One model reads all rows, the other those on one side, and its output."""
+    late = data_for(name, FRAME[FRAME["a"] > -0.4])
+    feeds = [("real", "0", 600), ("0", "0", 600), ("late", "1", 500), ("0", "1", 700)]
+    sources = [mcjax.Source("late", data=late)]
+    network = mcjax.build_network(["0", "1"], feeds, initial=1200, sources=sources)
+    condition = mcjax.condition(network, MODELS[name], data=data_for(name))
+    assert np.abs(condition.sources.offsets[1]).max() > 0.02
+    judged = ("bias", "covariance") if name == "huber" else ("bias", "mse")
+    result = verdicts(condition, quantities=judged, tolerance=0.3 if name == "huber" else 0.15)
+    assert {cell.verdict for cell in result.cells} == {"verified"}
+
+
+def test_normal_covariates_like_those_of_the_rows():
+    data = data_for("logistic", synthetic_covariates="normal")
+    condition = mcjax.condition(loop(500), mcjax.logistic(), data=data)
+    result = verdicts(condition)
+    assert {cell.verdict for cell in result.cells} == {"verified"}
