@@ -10,27 +10,23 @@ with another truth, and weight decay, are false anchors. Importing this module d
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from mcjax.estimators.starts import GIVEN
 from mcjax.laws.first_order.collapse_rates import CollapseRates
-from mcjax.laws.first_order.limits import limit
+from mcjax.laws.first_order.limits import limit, mean_limit
 from mcjax.laws.first_order.linear_system import LinearSystem
 from mcjax.laws.first_order.mean_errors import keeps_mean
-from mcjax.laws.first_order.score_equations import linear_system
+from mcjax.laws.first_order.measured_long_run import resolved
 from mcjax.laws.first_order.spectral_growth import spectral_growth
-from mcjax.laws.first_order.trained import Means, Trained
 from mcjax.laws.law import Inapplicable
 from mcjax.laws.prediction import mean_squares
 from mcjax.study.study import Condition
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
-
-    from mcjax.laws.first_order.fine_tuning import StepsOfModels
 
 ROUNDING = 1e-9
 """How far from 0 or 1, or from a real number, an eigenvalue of A may be."""
@@ -40,6 +36,7 @@ BY_RADIUS = (
     "fits take steps from where they start: verdicts are by the spectral radius, and new feeds that"
     " would make a stable model collapse are not looked for"
 )
+MEASURED = "what steps make of errors is measured by simulation"
 EXACT = "fits take steps, and the law is for fits to the minimum"
 SCHEDULE = "feeds come and go, and fits take steps; the rates of phases are those of refits"
 
@@ -82,18 +79,6 @@ class FineTuned(NamedTuple):
         )
 
 
-@dataclass
-class _Watched:
-    """Steps that remember what they made of the starts of the last table of feeds."""
-
-    steps: StepsOfModels
-    last: Trained | None = None
-
-    def __call__(self, means: Means) -> Trained:
-        self.last = self.steps(means)
-        return self.last
-
-
 def fine_tuned(condition: Condition) -> FineTuned:
     """Return the long run of a condition whose fits take steps from a start.
 
@@ -103,31 +88,45 @@ def fine_tuned(condition: Condition) -> FineTuned:
         If the law of such fits does not apply.
     """
     # these import JAX
-    from mcjax.laws.first_order.fine_tuning import StepsOfModels, reason_against
-    from mcjax.laws.first_order.information import information_of
+    from mcjax.laws.first_order.fine_tuning import StepsOfModels, reason_against, systems_of
 
     reason = reason_against(condition)
     if reason is not None:
         raise Inapplicable(reason.sentence)
-    information, _ = information_of(condition)
-    training, net = _Watched(StepsOfModels(condition)), condition.network
-    system = linear_system(net, information, training=training)
-    trained, starts = training.last, condition.starts
+    steps, net = StepsOfModels(condition), condition.network
+    systems = systems_of(condition, steps)
+    system, information = next(systems)
+    trained, starts = steps.last, condition.starts
     assert trained is not None, "there is a table"
     assert starts is not None, "the law has asked"
     moving, inverse = ~system.frozen, np.linalg.inv(information.real.hessian)
     _check_progress(trained.kept[moving])
+    if steps.measured:
+        system = resolved(system, [version for version, _ in systems], net, starts)
     slopes, settles = spectral_growth(system, net, starts.edges)
+    forgets = keeps_mean(system) if not steps.measured else _biased(system, settles)
+    decays = moving & (trained.drift.any(1) if not steps.measured else forgets)
+    note = _note(trained.kept[moving])
     return FineTuned(
         system,
-        forgets=keeps_mean(system),
+        forgets=forgets,
         grows=~settles,
         slopes=slopes,
         base=moving & (starts.model == GIVEN) & bool(trained.base.any()),
-        decays=moving & trained.drift.any(1),
+        decays=decays,
         unit=float(np.trace(inverse @ information.real.score_covariance @ inverse)),
-        note=_note(trained.kept[moving]),
+        note=f"{note}; {MEASURED}" if steps.measured else note,
     )
+
+
+def _biased(system: LinearSystem, settles: Bool[np.ndarray, " M"]) -> Bool[np.ndarray, " M"]:
+    """Return the models that settle at a mean error above their spread.
+
+    Steps that are not linear are biased at any sample size, and weight decay biases them for good.
+    """
+    size = len(settles)
+    mean, spread = mean_limit(system, settles), mean_squares(limit(system, settles), size)
+    return settles & ((mean**2).sum(1) > spread)
 
 
 def _check_progress(kept: Float[np.ndarray, "K p p"]) -> None:

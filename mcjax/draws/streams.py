@@ -30,6 +30,9 @@ Where a reader keeps a selection of what a model generates, further attempts at 
 keys of their own, the first one hashed with (attempt, ``ATTEMPT``). Feeds of one stream that differ
 in their selections are different samples: those after the first have the chain key hashed with
 (their number, ``COPY``).
+
+Laws that measure fits of one generation have keys of their own, those of seed 0 hashed with
+(0, ``MEASUREMENT``), which is the stream of no sample.
 """
 
 from __future__ import annotations
@@ -59,6 +62,9 @@ DESIGN = 0xFFFFFFFF
 larger than that of any chain."""
 SWITCHING = SELECTION << 16 | SELECTION
 """The stream of the networks of a chain. Neither half is the number of a model."""
+
+MEASUREMENT = SELECTION << 16 | PUBLIC
+"""In place of a stream. Neither half is the number of a model."""
 
 
 def private_stream(reader: int, origin: int) -> int:
@@ -136,6 +142,14 @@ def chain_keys(
     low = np.full(len(chains), seed & 0xFFFFFFFF, np.uint32)
     high = np.full(len(chains), seed >> 32, np.uint32)
     return np.stack(threefry((low, high), (chains.astype(np.uint32), word)), axis=-1)
+
+
+def measurement_keys(replicates: Integer[np.ndarray, " R"]) -> UInt32[np.ndarray, "R 2"]:
+    """Return the chain keys, shape (R, 2), with which laws measure fits of one generation."""
+    keys = chain_keys(0, 0, replicates)
+    word = np.zeros(len(replicates), np.uint32)
+    both = threefry((keys[:, 0], keys[:, 1]), (word, np.full_like(word, MEASUREMENT)))
+    return np.stack(both, axis=-1)
 
 
 def design_key(seed: int, condition: int) -> UInt32[np.ndarray, " 2"]:

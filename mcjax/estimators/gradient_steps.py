@@ -94,9 +94,10 @@ class Optax:
         """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`."""
         optimiser = optax.with_extra_args_support(self.transformation)
 
-        def step(k: Array, carry: tuple[Any, Any]) -> tuple[Any, Any]:
-            theta, state = carry
-            batch = data if self.batch_size is None else self._batch(data, key, k)
+        def step(k: Array, carry: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+            theta, state, order = carry
+            order = self._order(data, key, k, order)
+            batch = data if self.batch_size is None else self._batch(data, key, k, order)
 
             def objective(at: Any) -> Array:
                 # a penalty is that of all rows, whichever of them a step uses
@@ -106,10 +107,11 @@ class Optax:
             updates, state = optimiser.update(
                 gradient, state, theta, value=value, grad=gradient, value_fn=objective
             )
-            return optax.apply_updates(theta, updates), state
+            return optax.apply_updates(theta, updates), state, order
 
         with jax.numpy_dtype_promotion("standard"):  # optax counts its steps in whole numbers
-            theta, _ = lax.fori_loop(0, self.steps, step, (start, optimiser.init(start)))
+            begin = start, optimiser.init(start), jnp.arange(len(data.weight))
+            theta, _, _ = lax.fori_loop(0, self.steps, step, begin)
         leaves = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(theta)]
         status = first_that_holds(
             (rows_of(data) == 0, Status.NOT_FITTED),
@@ -118,10 +120,33 @@ class Optax:
         )
         return finished(theta, status, jnp.asarray(self.steps, jnp.int32))
 
-    def _batch(self, data: Dataset, key: Array, step: Array) -> Dataset:
+    def _order(self, data: Dataset, key: Array, step: Array, last: Array) -> Array:
+        """Return the order in which a pass takes the rows, anew where one begins."""
+        if self.batch_size is None or self.replacement:
+            return last
+        batches = self._batches(data)
+
+        def shuffled() -> Array:
+            # whole numbers, which are quick on every device, unlike double precision; the bits
+            # dropped are those that uniform numbers of the default precision drop
+            word, low = (jnp.uint64, 12) if jax.config.read("jax_enable_x64") else (jnp.uint32, 9)
+            words = jax.random.bits(
+                jax.random.fold_in(key, step // batches), data.weight.shape, word
+            )
+            padding = jnp.asarray(jnp.iinfo(word).max, word)
+            return jnp.argsort(jnp.where(data.weight > 0, words >> low, padding))
+
+        order: Array = lax.cond(step % batches == 0, shuffled, lambda: last)
+        return order
+
+    def _batches(self, data: Dataset) -> Array:
+        """Return the number of batches of a pass."""
+        size = min(self.batch_size or len(data.weight), len(data.weight))
+        return (_count(data) + size - 1) // size
+
+    def _batch(self, data: Dataset, key: Array, step: Array, order: Array) -> Dataset:
         """Return the rows of one step; the last batch of a pass may be smaller."""
-        size = self.batch_size or len(data.weight)
-        rows = jnp.maximum(jnp.sum(data.weight > 0), 1).astype(jnp.int32)
+        size, rows = self.batch_size or len(data.weight), _count(data)
         if self.replacement:
             used = jnp.argsort(data.weight <= 0)  # stable: rows that are no padding come first
             drawn = jax.random.randint(
@@ -130,15 +155,13 @@ class Optax:
             chosen = used[drawn]
             return Dataset(data.x[..., chosen], data.y[..., chosen], data.weight[chosen])
         size = min(size, len(data.weight))
-        batches = (rows + size - 1) // size
-        epoch, place = step // batches, step % batches
-        # whole numbers, which are quick on every device, unlike double precision; the bits dropped
-        # are those that uniform numbers of the default precision drop
-        word, low = (jnp.uint64, 12) if jax.config.read("jax_enable_x64") else (jnp.uint32, 9)
-        bits = jax.random.bits(jax.random.fold_in(key, epoch), data.weight.shape, word) >> low
-        last = jnp.iinfo(word).max  # of padding
-        order = jnp.argsort(jnp.where(data.weight > 0, bits, jnp.asarray(last, word)))
+        place = step % self._batches(data)
         position = place * size + jnp.arange(size, dtype=jnp.int32)
         chosen = order[jnp.minimum(position, rows - 1)]
         weight = jnp.where(position < rows, data.weight[chosen], 0)
         return Dataset(data.x[..., chosen], data.y[..., chosen], weight)
+
+
+def _count(data: Dataset) -> Array:
+    """Return the number of rows that are no padding, at least 1."""
+    return jnp.maximum(jnp.sum(data.weight > 0), 1).astype(jnp.int32)

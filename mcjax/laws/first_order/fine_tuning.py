@@ -11,6 +11,10 @@ it add
   with probability ``b_q / N``. With ``M_e = sum_q G_eq / N``, the passes add
   ``N sum_e (sum_q G_eq V G_eq' / (N b_q) - M_e V M_e')``.
 
+Steps that are not linear have maps that are measured
+(:mod:`mcjax.laws.first_order.measured_steps`), noise of batches included. Their Monte Carlo error
+is carried by versions of the prediction, each without one batch of the replicates.
+
 What is left out is, for batches, the product of two batch Hessians, of the relative order
 ``learning rate tr(H) / b``, which does not vanish as samples grow; and where the mean error m does
 not vanish, the variance of sample Hessians at m, at most ``2 m'Hm`` relative to that of the labels.
@@ -19,21 +23,25 @@ Both are part of the allowance. Derived here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from mcjax.estimators.gradient_steps import Optax
 from mcjax.estimators.starts import MINIMUM, Starts
 from mcjax.laws.first_order.departures import departure, spread_lost
 from mcjax.laws.first_order.information import information_of
 from mcjax.laws.first_order.limits import limit, mean_limit
-from mcjax.laws.first_order.linear_system import covariances, means
+from mcjax.laws.first_order.linear_system import LinearSystem, covariances, means
+from mcjax.laws.first_order.measured_long_run import settling
+from mcjax.laws.first_order.measured_steps import Fed, Maps, Measured, measured_steps
+from mcjax.laws.first_order.monte_carlo_information import BATCHES
 from mcjax.laws.first_order.rule_of_thumb import allowance, effective_rows
 from mcjax.laws.first_order.score_equations import linear_system, pooled_first_order
 from mcjax.laws.first_order.spectral_growth import spectral_growth
-from mcjax.laws.first_order.step_maps import StepMap, step_map
+from mcjax.laws.first_order.step_maps import NotLinear, StepMap, step_map
 from mcjax.laws.first_order.trained import Means, Trained
 from mcjax.laws.law import GROWING, STOPS, Inapplicable, Reason, has_long_run
 from mcjax.laws.prediction import Prediction, mean_squares
@@ -85,14 +93,43 @@ def predict_steps(condition: Condition, generations: int) -> Prediction:
     Inapplicable
         If the information is not finite or singular, or the steps are not linear.
     """
-    information, versions = information_of(condition)
-    whole = _around_truth(condition, generations, information)
-    return replace(
-        whole,
-        asymptotic=True,
-        left_out=spread_lost(condition, whole.own_covariances),
-        versions=tuple(_around_truth(condition, generations, v) for v in versions),
+    training = StepsOfModels(condition)
+    offsets = condition.sources.offsets
+    (system, information), *others = systems_of(condition, training, offsets)
+    settles = None
+    if training.measured and has_long_run(condition.network):
+        versions = [version for version, _ in others]
+        settles = settling(system, versions, condition.network, training.starts)
+    whole, *rest = (
+        _around_truth(condition, generations, *pair, training=training, settles=settles)
+        for pair in [(system, information), *others]
     )
+    left_out = spread_lost(condition, whole.own_covariances)
+    return replace(whole, asymptotic=True, left_out=left_out, versions=tuple(rest))
+
+
+def systems_of(
+    condition: Condition,
+    training: StepsOfModels,
+    offsets: Float[np.ndarray, "S p"] | None = None,
+) -> Iterator[tuple[LinearSystem, Information]]:
+    """Yield what errors follow and the information it rests on, and then versions of both.
+
+    Versions are without one batch of draws each; there are none if nothing is simulated.
+    ``offsets`` are those of :func:`~mcjax.laws.first_order.score_equations.linear_system`.
+
+    Raises
+    ------
+    Inapplicable
+        If the information is not finite or singular, or the steps have no linear law.
+    """
+    net = condition.network
+    information, others = information_of(condition)
+    yield linear_system(net, information, offsets, training), information
+    for batch in range(len(others) or (BATCHES if training.measured else 0)):
+        version = others[batch] if others else information
+        steps = replace(training, without=batch) if training.measured else training
+        yield linear_system(net, version, offsets, steps), version
 
 
 @dataclass
@@ -105,10 +142,19 @@ class StepsOfModels:
         The condition.
     left_out : float
         Relative size of what the noise of batches leaves out, for the fits that were asked about.
+    measured : dict
+        What was measured of fits whose steps are not linear, by what they read.
+    without : int, optional
+        The batch of replicates without which the maps are.
+    last : Trained or None
+        The maps that were asked for last.
     """
 
     condition: Condition
     left_out: float = 0.0
+    measured: dict[tuple[bytes, ...], Measured] = field(default_factory=dict)
+    without: int | None = None
+    last: Trained | None = None
 
     def __call__(self, means: Means) -> Trained:
         """Return what steps make of starts and data; see :mod:`mcjax.laws.first_order.trained`."""
@@ -116,20 +162,18 @@ class StepsOfModels:
         size, p = means.hessian.shape[:2]
         kept, gain, noise = (np.zeros((size, p, p)) for _ in range(3))
         drift, known = np.zeros((size, p)), {}
+        response = np.full(means.curvature.shape, np.nan)
         for i, hessian in enumerate(means.hessian):
             if starts.model[i] == MINIMUM or not means.rows[i]:
                 gain[i] = np.linalg.inv(hessian)
                 continue
             key = hessian.tobytes()
             if key not in known:
-                known[key] = step_map(
-                    estimator,
-                    hessian,
-                    condition.theta,
-                    structure=condition.model.structure,
-                    each=estimator.batch_size is not None,
-                )
+                known[key] = self._linear(hessian)
             found = known[key]
+            if found is None:
+                kept[i], response[i], drift[i], noise[i] = self._measured(means, i)
+                continue
             kept[i], gain[i], drift[i] = found.kept, found.gain, found.drift
             if estimator.batch_size is not None:
                 batch = min(estimator.batch_size, int(means.rows[i]))
@@ -142,13 +186,62 @@ class StepsOfModels:
                     batch=batch,
                     replacement=estimator.replacement,
                 )
-        if drift.any() and condition.model.least_squares is None:
+        if drift.any() and condition.model.least_squares is None and not self.measured:
             raise Inapplicable(
                 "the steps draw estimates from the truth, where only the curvature of least"
                 " squares is that at the truth"
             )
         base = np.zeros(p) if starts.base is None else starts.base - condition.theta
-        return Trained(kept, gain, noise=noise, drift=drift, starts=starts, base=base)
+        self.last = Trained(
+            kept, gain, noise=noise, drift=drift, starts=starts, base=base, response=response
+        )
+        return self.last
+
+    def _linear(self, hessian: Float[np.ndarray, "p p"]) -> StepMap | None:
+        """Return the maps of steps that are linear; None if they are not."""
+        estimator, condition = self._estimator, self.condition
+        if self.measured:  # which shows that they are not
+            return None
+        try:
+            return step_map(
+                estimator,
+                hessian,
+                condition.theta,
+                structure=condition.model.structure,
+                each=estimator.batch_size is not None,
+            )
+        except NotLinear:
+            return None
+
+    def _measured(self, means: Means, model: int) -> Maps:
+        """Return the maps of a model whose steps are not linear."""
+        feeds, net = means.feeds, self.condition.network
+        if net.sources:
+            raise Inapplicable(
+                "the steps are not linear in the gradients, and their law is measured for one real"
+                " source"
+            )
+        used = feeds.samples[model] > 0
+        streams = feeds.stream[feeds.samples > 0].tolist()
+        if not feeds.renewed[model][used].all() or any(
+            streams.count(stream) > 1 for stream in feeds.stream[model][used].tolist()
+        ):
+            raise Inapplicable(
+                "the steps are not linear in the gradients, and their law is measured for data that"
+                " one model reads once; give draws = 'private' and real = 'fresh'"
+            )
+        fed = Fed(
+            feeds.samples[model],
+            feeds.weight[model],
+            real=feeds.origin[model] >= net.size,
+            curvature=means.curvature[model],
+            hessian=means.hessian[model],
+            score=means.score[model],
+        )
+        key = (fed.samples.tobytes(), fed.weight.tobytes(), fed.real.tobytes())
+        if key not in self.measured:
+            self.measured[key] = measured_steps(self.condition, fed)
+        return self.measured[key].maps(fed, self.without)
 
     @property
     def _estimator(self) -> Optax:
@@ -184,13 +277,25 @@ def batch_noise(
     return total
 
 
-def _around_truth(condition: Condition, generations: int, information: Information) -> Prediction:
-    """Return the moments of errors around the truth, with their growth and limits."""
-    net, offsets, training = condition.network, condition.sources.offsets, StepsOfModels(condition)
-    system = linear_system(net, information, offsets, training)
+def _around_truth(
+    condition: Condition,
+    generations: int,
+    system: LinearSystem,
+    information: Information,
+    *,
+    training: StepsOfModels,
+    settles: Bool[np.ndarray, " M"] | None,
+) -> Prediction:
+    """Return the moments of errors around the truth, with their growth and limits.
+
+    Where maps are measured, limits are those of the models that settle, if there is a long run.
+    """
+    net, offsets = condition.network, condition.sources.offsets
     mean = means(system, generations)
     slopes, stable = np.full(net.size, np.nan), np.zeros(net.size, bool)
-    if has_long_run(net):
+    if training.measured:
+        stable = stable if settles is None else settles
+    elif has_long_run(net):
         slopes, stable = spectral_growth(system, net, training.starts.edges)
     limits = mean_squares(limit(system, stable), net.size, mean_limit(system, stable))
     left_out = training.left_out + _curvature_noise(mean, information)

@@ -51,6 +51,9 @@ class Fits:
         these make of their data stands in place of the inverse.
     gain : ndarray, shape (F, p, p)
         ``w_b K_i^-1``, which takes the score U_b to the error.
+    moved : ndarray, shape (F, p, p)
+        What an error of the origin adds to the reader's: ``K_i^-1 C_b``, without rounding where
+        curvatures are proportional, unless steps respond otherwise.
     trained : Trained or None
         What the fits make of their starts, if they take steps.
     """
@@ -73,10 +76,22 @@ class Fits:
         else:
             mass = np.where(self.rows > 0, (feeds.weight * feeds.samples).sum(1), 1.0)
             rows = np.maximum(self.rows, 1)[:, None, None]
-            means = Means(self.total / mass[:, None, None], batches.score.sum(1) / rows, self.rows)
+            means = Means(
+                feeds,
+                batches.curvature / mass[:, None, None, None],
+                hessian=self.total / mass[:, None, None],
+                score=batches.score.sum(1) / rows,
+                rows=self.rows,
+            )
             self.trained = training(means)
             self.inverse = self.trained.gain / mass[:, None, None]
         self.gain = self.weight[:, None, None] * self.inverse[self.reader]
+        self.moved = self.inverse[self.reader] @ self.curvature
+        alike = ~np.isnan(self.share)
+        self.moved[alike] = self.share[alike, None, None] * np.eye(self.total.shape[-1])
+        if self.trained is not None and self.trained.response is not None:
+            response = self.trained.response[used]
+            self.moved = np.where(np.isnan(response), self.moved, response)
 
     def scores_by_model(self) -> np.ndarray:
         """Return ``K_i^-1 Cov(sum_b w_b U_b) K_i^-T`` of each model, (M, p, p)."""

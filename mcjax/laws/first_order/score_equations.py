@@ -206,15 +206,12 @@ def _system(
     size, p = net.size, offsets.shape[1]
     frozen = fits.rows == 0
     models = np.arange(size)
-    moved = fits.inverse[fits.reader] @ fits.curvature
-    alike = ~np.isnan(fits.share)
-    moved[alike] = fits.share[alike, None, None] * np.eye(p)  # no rounding of K^-1 H
     synthetic = fits.origin < size
     transition = np.zeros((size, p, size, p))
-    transition[fits.reader[synthetic], :, fits.origin[synthetic], :] = moved[synthetic]
+    transition[fits.reader[synthetic], :, fits.origin[synthetic], :] = fits.moved[synthetic]
     transition[models[frozen], :, models[frozen], :] = np.eye(p)
 
-    push = _pushed(fits, moved, offsets)
+    push = _pushed(fits, fits.moved, offsets)
     first = begun.inverse[begun.reader] @ begun.curvature
     start = _pushed(begun, first, offsets)
     flat = (size * p, size * p)

@@ -36,6 +36,10 @@ MOST_STEPS, MOST_NUMBERS = 10**7, 2**27
 """Most steps that are followed, and numbers in the derivatives by the gradients of each."""
 
 
+class NotLinear(Inapplicable):
+    """Raised where steps are not linear in the gradients."""
+
+
 class StepMap(NamedTuple):
     """The error after k steps, ``A s + B g + c``.
 
@@ -81,8 +85,10 @@ def step_map(
 
     Raises
     ------
+    NotLinear
+        If the steps are not linear.
     Inapplicable
-        If the steps are not linear, or diverge, or there are too many of them.
+        If they diverge, or there are too many of them.
     """
     p = len(theta)
     if estimator.steps > MOST_STEPS:
@@ -109,7 +115,7 @@ def step_map(
             if not np.isfinite(end).all():
                 raise Inapplicable("the steps of the optimiser diverge; give a lower learning_rate")
             if not np.abs(end - line).max() <= STRAIGHT * (scale.max() + size):
-                raise Inapplicable(
+                raise NotLinear(
                     f"the steps of {estimator.name or 'the optimiser'} are not linear in the"
                     " gradients, and the law is for steps such as those of 'sgd'"
                 )

@@ -12,6 +12,8 @@ the place of ``H^-1``, and A adds an edge from the start, without noise:
 * A start at a model's last parameters, its own or another's, adds A to the transition.
 * A start at its parameters of generation 0 adds A to what is drawn once.
 * A start at a base that is given pushes the mean by ``A (base - theta*)``, and weight decay by c.
+* Steps that are not linear have a response of their own to each feed in place of ``B C_b``, and
+  their noise is that of the whole fit (:mod:`mcjax.laws.first_order.measured_steps`).
 
 What is left out is of relative order 1/n, as for refits. Derived here.
 """
@@ -30,12 +32,18 @@ from mcjax.laws.first_order.linear_system import LinearSystem
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
+    from mcjax.chains.layout import Feeds
+
 
 class Means(NamedTuple):
     """The mean curvatures and scores of the data of M fits.
 
     Attributes
     ----------
+    feeds : Feeds
+        What the fits read, in B slots each.
+    curvature : ndarray, shape (M, B, p, p)
+        Share of each feed in ``hessian``.
     hessian : ndarray, shape (M, p, p)
         Weighted mean of the expected Hessian of a row; the identity for models that read nothing.
     score : ndarray, shape (M, p, p)
@@ -44,6 +52,8 @@ class Means(NamedTuple):
         Rows of each fit, 0 for models that read nothing.
     """
 
+    feeds: Feeds
+    curvature: Float[np.ndarray, "M B p p"]
     hessian: Float[np.ndarray, "M p p"]
     score: Float[np.ndarray, "M p p"]
     rows: Int[np.ndarray, " M"]
@@ -57,13 +67,15 @@ class Trained(NamedTuple):
     kept, gain : ndarray, shape (M, p, p)
         A and B.
     noise : ndarray, shape (M, p, p)
-        What the choice of batches adds to the covariance of one generation's noise.
+        What the steps add to the covariance of one generation's noise.
     drift : ndarray, shape (M, p)
         c.
     starts : Starts
         Where the steps begin.
     base : ndarray, shape (p,)
         The base that is given less theta*; zero if none is.
+    response : ndarray, shape (M, B, p, p), optional
+        What errors of the parents add, for each feed, where it is not ``B C_b``; nan elsewhere.
     """
 
     kept: Float[np.ndarray, "M p p"]
@@ -72,6 +84,7 @@ class Trained(NamedTuple):
     drift: Float[np.ndarray, "M p"]
     starts: Starts
     base: Float[np.ndarray, " p"]
+    response: Float[np.ndarray, "M B p p"] | None = None
 
 
 Training = Callable[[Means], Trained]
