@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import jax
@@ -94,9 +95,8 @@ class Optax:
         """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`."""
         optimiser = optax.with_extra_args_support(self.transformation)
 
-        def step(k: Array, carry: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
-            theta, state, order = carry
-            order = self._order(data, key, k, order)
+        def step(k: Array, carry: tuple[Any, Any], order: Array | None) -> tuple[Any, Any]:
+            theta, state = carry
             batch = data if self.batch_size is None else self._batch(data, key, k, order)
 
             def objective(at: Any) -> Array:
@@ -107,11 +107,23 @@ class Optax:
             updates, state = optimiser.update(
                 gradient, state, theta, value=value, grad=gradient, value_fn=objective
             )
-            return optax.apply_updates(theta, updates), state, order
+            return optax.apply_updates(theta, updates), state
+
+        def one_pass(carry: tuple[Array, Any]) -> tuple[Array, Any]:
+            first, inner = carry
+            batches = self._batches(data)
+            order = _shuffled(data, jax.random.fold_in(key, first // batches))
+            last = jnp.minimum(first + batches, self.steps)
+            return last, lax.fori_loop(first, last, partial(step, order=order), inner)
 
         with jax.numpy_dtype_promotion("standard"):  # optax counts its steps in whole numbers
-            begin = start, optimiser.init(start), jnp.arange(len(data.weight))
-            theta, _, _ = lax.fori_loop(0, self.steps, step, begin)
+            begin = start, optimiser.init(start)
+            if self.batch_size is None or self.replacement:
+                theta, _ = lax.fori_loop(0, self.steps, partial(step, order=None), begin)
+            else:  # rows are sorted once a pass, and not in each of its steps
+                _, (theta, _) = lax.while_loop(
+                    lambda carry: carry[0] < self.steps, one_pass, (jnp.int32(0), begin)
+                )
         leaves = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(theta)]
         status = first_that_holds(
             (rows_of(data) == 0, Status.NOT_FITTED),
@@ -120,34 +132,15 @@ class Optax:
         )
         return finished(theta, status, jnp.asarray(self.steps, jnp.int32))
 
-    def _order(self, data: Dataset, key: Array, step: Array, last: Array) -> Array:
-        """Return the order in which a pass takes the rows, anew where one begins."""
-        if self.batch_size is None or self.replacement:
-            return last
-        batches = self._batches(data)
-
-        def shuffled() -> Array:
-            # whole numbers, which are quick on every device, unlike double precision; the bits
-            # dropped are those that uniform numbers of the default precision drop
-            word, low = (jnp.uint64, 12) if jax.config.read("jax_enable_x64") else (jnp.uint32, 9)
-            words = jax.random.bits(
-                jax.random.fold_in(key, step // batches), data.weight.shape, word
-            )
-            padding = jnp.asarray(jnp.iinfo(word).max, word)
-            return jnp.argsort(jnp.where(data.weight > 0, words >> low, padding))
-
-        order: Array = lax.cond(step % batches == 0, shuffled, lambda: last)
-        return order
-
     def _batches(self, data: Dataset) -> Array:
         """Return the number of batches of a pass."""
         size = min(self.batch_size or len(data.weight), len(data.weight))
         return (_count(data) + size - 1) // size
 
-    def _batch(self, data: Dataset, key: Array, step: Array, order: Array) -> Dataset:
+    def _batch(self, data: Dataset, key: Array, step: Array, order: Array | None) -> Dataset:
         """Return the rows of one step; the last batch of a pass may be smaller."""
         size, rows = self.batch_size or len(data.weight), _count(data)
-        if self.replacement:
+        if order is None:
             used = jnp.argsort(data.weight <= 0)  # stable: rows that are no padding come first
             drawn = jax.random.randint(
                 jax.random.fold_in(key, step), (size,), 0, rows, dtype=jnp.int32
@@ -160,6 +153,16 @@ class Optax:
         chosen = order[jnp.minimum(position, rows - 1)]
         weight = jnp.where(position < rows, data.weight[chosen], 0)
         return Dataset(data.x[..., chosen], data.y[..., chosen], weight)
+
+
+def _shuffled(data: Dataset, key: Array) -> Array:
+    """Return the rows in random order, those that are padding last."""
+    # whole numbers, which are quick on every device, unlike double precision; the bits dropped are
+    # those that uniform numbers of the default precision drop
+    word, low = (jnp.uint64, 12) if jax.config.read("jax_enable_x64") else (jnp.uint32, 9)
+    words = jax.random.bits(key, data.weight.shape, word) >> low
+    padding = jnp.asarray(jnp.iinfo(word).max, word)
+    return jnp.argsort(jnp.where(data.weight > 0, words, padding))
 
 
 def _count(data: Dataset) -> Array:
