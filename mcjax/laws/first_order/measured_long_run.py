@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcjax.laws.collapse.components import DataFlow, data_flow, reached, strong_components
+from mcjax.laws.collapse.components import DataFlow, data_flow
 from mcjax.laws.collapse.radius import component_radii
 from mcjax.laws.first_order.linear_system import LinearSystem
 from mcjax.laws.jackknife import jackknife_error
@@ -37,7 +37,7 @@ def settling(
     """Return the models that only components of radii clearly below 1 reach."""
     flow = data_flow(net, starts=starts.edges)
     open_ = ~(_sides(flow, system, versions) < 0) & ~system.frozen
-    return ~np.array(reached(flow.readers, np.flatnonzero(open_)))
+    return ~flow.readers.reached(np.flatnonzero(open_))
 
 
 def resolved(
@@ -55,7 +55,7 @@ def resolved(
     size, p = len(system.frozen), system.p
     transition = system.transition.reshape(size, p, size, p).copy()
     reads = [{net.index.get(feed.origin) for feed in feeds} for feeds in net.feeds_by_reader]
-    for part in strong_components(flow.readers):
+    for part in flow.readers.components:
         if sides[part[0]] != 0 or system.frozen[part[0]]:
             continue
         for i in part:
