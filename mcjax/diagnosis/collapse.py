@@ -32,6 +32,7 @@ from mcjax.diagnosis.schedules import OWN_COVARIATES, diagnose_schedule
 from mcjax.diagnosis.unknown import Case, diagnose_cases
 from mcjax.diagnosis.verdict import Counts, Diagnosis, ModelVerdict
 from mcjax.diagnosis.verdicts import Verdicts
+from mcjax.diagnosis.worth import worth_of
 from mcjax.errors import InputError, naming
 from mcjax.laws.collapse.components import data_flow
 from mcjax.models.names import MOST_PARAMETERS
@@ -251,6 +252,7 @@ def _diagnosis(net: Network, facts: Facts, asked: Asked) -> Diagnosis:
             forget=int(failures.forgets.sum()),
         ),
         rates=small or wanted is not None,
+        worth=worth_of(whole, facts, collapses, rates.limit) if small else None,
         nearest=() if small else verdicts.paths.nearest()[: len(origins)],
     )
     return asked.of(diagnosis) if small or wanted is not None else diagnosis

@@ -71,6 +71,7 @@ def diagnose_cases(
         worst_case=replace(worst, models={name: worst.models[name] for name in models}),
         best_case=best,
         counts=counts,
+        worth=None,
     )
     return asked.of(diagnosis)
 

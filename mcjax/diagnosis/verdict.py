@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from mcjax.diagnosis.cures import Edge
 from mcjax.diagnosis.explosion import FiniteSample
 from mcjax.diagnosis.failure import Anchor, Explosion
+from mcjax.diagnosis.worth import Worth
 from mcjax.laws.collapse.components import Member, Vertex
 from mcjax.laws.collapse.origins import CollapseOrigin
 from mcjax.numbers import how_many
@@ -224,6 +225,8 @@ class Diagnosis(Summarised):
         To how many models each collapse origin is the nearest one; empty up to 2,000 models.
     every : mapping of str to ModelVerdict, optional
         The verdicts on all models; defaults to ``models``.
+    worth : Worth or None
+        What one sample more is worth to stable models, where that is known.
 
     Examples
     --------
@@ -253,6 +256,7 @@ class Diagnosis(Summarised):
     rates: bool = True
     nearest: tuple[int, ...] = ()
     every: Mapping[str, ModelVerdict] = field(default_factory=dict)
+    worth: Worth | None = None
 
     def __post_init__(self) -> None:
         if self.counts is UNCOUNTED:
@@ -323,6 +327,15 @@ class Diagnosis(Summarised):
             "in_any_order": self.in_any_order,
             "counts": self.counts._asdict(),
             "rates": self.rates,
+            "worth": None if self.worth is None else self._worth_json(self.worth),
+        }
+
+    def _worth_json(self, worth: Worth) -> dict[str, Any]:
+        """Return what one sample more is worth, to the models that are asked for."""
+        edge = worth.harmful and {"from": worth.harmful[0], "to": worth.harmful[1]}
+        return {
+            "real": {n: _finite(v) for n, v in worth.real.items() if n in self.models},
+            "harmful": edge and {**edge, "harm": worth.harm},
         }
 
     def _cases_json(self) -> dict[str, dict[str, Any]]:

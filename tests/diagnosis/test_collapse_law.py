@@ -278,7 +278,16 @@ def test_json_is_plain():
     assert plain["explosions"] == []
     assert plain["inapplicable"] is None
     parts = {"collapses", "models", "unstable_sources", "repairs", "flips", "finite_sample"}
-    parts |= {"explosions", "inapplicable", "drawn", "in_any_order", "counts", "rates", "certain"}
+    parts |= {
+        "explosions",
+        "inapplicable",
+        "drawn",
+        "in_any_order",
+        "counts",
+        "rates",
+        "certain",
+        "worth",
+    }
     assert set(plain) == parts
 
 

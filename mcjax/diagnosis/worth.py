@@ -1,0 +1,80 @@
+"""What one sample more is worth to the models that are stable."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from mcjax.diagnosis.cures import Edge
+from mcjax.diagnosis.long_run import Facts, alike
+from mcjax.laws.first_order.score_equations import linear_system
+from mcjax.laws.first_order.sensitivity import sensitivity
+from mcjax.models.information import UNIT
+from mcjax.network.network import Network
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+
+MOST_MODELS = 500
+"""Largest number of models of which this is computed."""
+
+
+class Worth(NamedTuple):
+    """What one sample more in every generation is worth, relative to the mean error.
+
+    The mean is that of ``c_ii`` in the limit, of the models that are stable.
+
+    Attributes
+    ----------
+    real : dict of str to float
+        By how much it falls if a model reads one real row more, for each stable model that is
+        fitted.
+    harmful : Edge or None
+        The feed of which one row more raises it most; None if none does.
+    harm : float
+        By how much.
+    """
+
+    real: dict[str, float]
+    harmful: Edge | None
+    harm: float
+
+
+def worth_of(
+    net: Network, facts: Facts, collapses: Bool[np.ndarray, " M"], limit: Float[np.ndarray, " M"]
+) -> Worth | None:
+    """Return what one sample more is worth; None where that is not known, or nothing is stable.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    facts : Facts
+        What is known of the model.
+    collapses : ndarray of bool, shape (M,)
+        The models that collapse.
+    limit : ndarray, shape (M,)
+        The limit of the errors of others.
+    """
+    fitted = ~collapses & ~np.array(net.frozen)
+    applies = net.later.constant and net.memory.current_only and alike(net, facts)
+    applies = applies and not (net.shares_draws or net.reuses_real or net.selections)
+    if not applies or not fitted.any() or net.size > MOST_MODELS or not net.plain:
+        return None
+    feeds = net.columns
+    if (feeds.weight != 1).any():
+        return None
+    mean = float(limit[~collapses].mean())
+    weights = np.where(collapses, 0.0, 1 / (~collapses).sum())
+    rows = np.maximum(feeds.rows(net.size), 1).astype(float)
+    found = sensitivity(linear_system(net, UNIT), rows, ~collapses, weights)
+    between = (feeds.origin < net.size) & fitted[feeds.reader]
+    ends = feeds.reader[between], feeds.origin[between]
+    slopes = found.feeds[ends] / mean
+    real = {net.models[i]: -float(found.real[i]) / mean for i in np.flatnonzero(fitted).tolist()}
+    if not (slopes > 0).any():
+        return Worth(real, None, 0.0)
+    most = int(np.nanargmax(slopes))
+    edge = (net.models[ends[1][most]], net.models[ends[0][most]])
+    return Worth(real, edge, float(slopes[most]))
