@@ -45,13 +45,13 @@ def is_card(text: str) -> bool:
     return bool(_FRONT.match(text))
 
 
-def read_cards(folder: Path) -> Lineage:
-    """Return the lineage of the cards in a folder and all folders within it.
+def read_cards(folder: Path) -> Lineage | None:
+    """Return the lineage of the cards in a folder and all folders within it; None if it has none.
 
     Raises
     ------
     InputError
-        If there is no card, or a field of one cannot be read; the message names its file.
+        If a folder or a field cannot be read; the message names the file.
     """
     cards: dict[str, tuple[Path, dict[str, Any]]] = {}
     without = 0
@@ -66,8 +66,7 @@ def read_cards(folder: Path) -> Lineage:
                 raise InputError("", f"is a second card of {name!r}, after {cards[name][0]}")
             cards[name] = path, _front_matter(text)
     if not cards:
-        problem = "holds no model cards, files *.md that begin with YAML between lines of ---"
-        raise InputError("", f"{problem}; name a folder that does, or a file", str(folder))
+        return None
     resolved = _Names(cards)
     lineage = Lineage()
     used = {resolved(d) for _, card in cards.values() for d in card.get("datasets", ())}
@@ -107,7 +106,12 @@ class _Names:
 
 def _files(folder: Path) -> Iterator[Path]:
     """Return the files *.md of a folder, in the order of their names; hidden ones are left out."""
-    for place, folders, files in os.walk(folder):
+
+    def refuse(error: OSError) -> None:
+        problem = f"cannot be read ({error.strerror}); name another folder"
+        raise InputError("", problem, str(error.filename))
+
+    for place, folders, files in os.walk(folder, onerror=refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if name.lower().endswith(".md") and not name.startswith("."):

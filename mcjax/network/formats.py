@@ -15,13 +15,17 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from mcjax.errors import InputError, did_you_mean
-from mcjax.network.cards import is_card, read_card
+from mcjax.network.cards import is_card, read_card, read_cards
 from mcjax.network.csv_files import delimiter_of, read_csv
 from mcjax.network.node_link import read_node_link
 from mcjax.network.triples import read_json_triples, triples_in
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import networkx as nx
+
+    from mcjax.network.lineage import Lineage
 
 READ = (
     "read are study files in TOML; graphs in GraphML, GEXF, GML and node-link JSON; CSV edge lists"
@@ -119,6 +123,21 @@ def read_format(text: str, kind: str) -> nx.DiGraph:
     except Exception as error:  # networkx and its parsers raise a dozen unrelated types
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError("", f"is no {kind} graph ({reason[0]}); correct it") from error
+
+
+def read_folder(folder: Path) -> Lineage:
+    """Return the lineage of a folder of model cards.
+
+    Raises
+    ------
+    InputError
+        If it has none, or a field of one cannot be read.
+    """
+    lineage = read_cards(folder)
+    if lineage is None:
+        problem = "holds no file *.md that begins with YAML between lines of ---"
+        raise InputError("", f"{problem}; {READ}", str(folder))
+    return lineage
 
 
 def _is_json(text: str) -> bool:

@@ -17,11 +17,10 @@ from mcjax.data.data import Data
 from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.files import read_text
 from mcjax.network.build import UNKNOWN_SOURCE, build_network
-from mcjax.network.cards import read_cards
 from mcjax.network.data_mediated import data_mediated
 from mcjax.network.drawn import FIELD, PATHS_ALONE, Drawn, Paths
 from mcjax.network.feed import UNKNOWN, Feed
-from mcjax.network.formats import graph_format
+from mcjax.network.formats import graph_format, read_folder
 from mcjax.network.graphs import GraphNetwork, network_of_lineage, read_graph
 from mcjax.network.network import Network
 from mcjax.network.schedule import MOST_GENERATIONS, alternating, ordered
@@ -109,9 +108,8 @@ def read_content(path: Path, nested: bool = False) -> Content:
         If the file has no valid network; the message names file and field.
     """
     if os.path.isdir(path):  # unlike a method of Path, it raises no error for odd names
-        lineage = read_cards(path)
         with naming(path):
-            return _content(network_of_lineage(lineage))
+            return _content(network_of_lineage(read_folder(path)))
     text = read_text(path)
     with naming(path):
         kind = graph_format(text, path.suffix)

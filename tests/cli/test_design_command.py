@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -270,3 +271,15 @@ def test_design_imports_no_jax(file):
         "assert not {'jax', 'matplotlib', 'optax', 'xarray', 'pandas'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code, str(file(NETWORK + DESIGN))], check=True)
+
+
+def test_shares_are_written_as_samples(call, tmp_path):
+    """The rows that shares are of would be refused beside feeds with samples."""
+    share = '{ from = "a", to = "a", share = 0.9 }, { from = "real", to = "a", share = 0.1 }'
+    network = f'[network]\nmodels = ["a"]\ninitial = 100\nrows = 100\nfeeds = [{share}]\n'
+    path, written = tmp_path / "shares.toml", tmp_path / "written.toml"
+    path.write_text(network + "[design]\nbudget = 20\n")
+    assert call("design", path, "--write", written)[0] == 0
+    status, _, err = call("diagnose", written)
+    assert (status, err) == (0, "read: 1 model, 2 feeds, real data to 1\n")
+    assert "rows" not in tomllib.loads(written.read_text())["network"]

@@ -273,9 +273,11 @@ def test_odd_folders(tmp_path, call):
 
 
 def test_what_cannot_be_read_is_answered_with_what_can(tmp_path, call):
-    for text in ("digraph { a -> b }", "<html></html>", "--- a", "not a network"):
-        (tmp_path / "file").write_text(text)
-        status, _, err = call("diagnose", tmp_path / "file")
+    for text in ("", "digraph { a -> b }", "<html></html>", "--- a", "not a network"):
+        path = tmp_path / "file" if text else tmp_path  # a folder that is empty
+        if text:
+            path.write_text(text)
+        status, _, err = call("diagnose", path)
         assert status == 2
         assert "read are study files in TOML; graphs in GraphML" in err
         assert "and folders of model cards" in err

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mcjax.errors import InputError
-from mcjax.network.cards import read_cards
+from mcjax.network.formats import read_folder
 from mcjax.network.graphs import network_of_lineage, read_graph
 from mcjax.network.triples import READ, relation_named
 
@@ -159,7 +159,7 @@ def cards(folder, texts):
         place = folder / path
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(f"---\n{text}\n---\n# A card\n" if text is not None else "# No card")
-    return network_of_lineage(read_cards(folder))
+    return network_of_lineage(read_folder(folder))
 
 
 def test_cards(tmp_path):
@@ -221,5 +221,8 @@ def test_synthetic_models_and_data_sets(tmp_path):
 def test_names_that_several_cards_end_in_are_not_guessed(tmp_path):
     texts = {"x/a.md": "datasets: web", "y/a.md": "datasets: web", "b.md": "base_model: a"}
     assert ("a", "b") in reads(cards(tmp_path, texts))
-    texts |= {"b.md": "base_model: z/a"}
-    assert ("z/a", "b") in reads(cards(tmp_path, texts))
+
+
+def test_a_name_of_another_owner_is_another_model(tmp_path):
+    found = cards(tmp_path, {"x/a.md": "datasets: web", "b.md": "base_model: z/a"})
+    assert ("z/a", "b") in reads(found)
