@@ -13,6 +13,7 @@ import numpy as np
 from mcjax.design.limited import cheapest, smallest_maximum
 from mcjax.design.response import Response, State
 from mcjax.design.room import Room
+from mcjax.design.sampled import SampledResponse
 from mcjax.design.weighted import Found, smallest_sum
 from mcjax.design.weighting import Weighted, weighted
 from mcjax.design.whole_rows import keeping_to_targets, within_budget
@@ -22,6 +23,10 @@ from mcjax.text import number
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
+
+
+MOST_RESOLVED = 1_000
+"""Number of models up to which errors are computed one by one."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,12 @@ class Aim(ABC):
         problem = f"finds weights for a mean or a sum of errors, and this is the {self.what}"
         raise InputError("design.weights", f"{problem}; leave it out, or give another objective")
 
+    def response(
+        self, net: Network, matters: Bool[np.ndarray, " M"], opened: Bool[np.ndarray, " M"]
+    ) -> Response:
+        """Return the errors as functions of real rows, see :class:`Response`."""
+        return Response(net, matters, opened)
+
     @abstractmethod
     def smallest(self, response: Response, room: Room) -> Found:
         """Return the best allocation.
@@ -122,8 +133,27 @@ class WeightedErrors(Error):
     name = "weights"
     what = "weighted sum of errors"
     elsewhere = f"the {what}"
-    most = 1_000
+    most = 100_000
     remedy = "a part of the network"
+
+    def response(
+        self, net: Network, matters: Bool[np.ndarray, " M"], opened: Bool[np.ndarray, " M"]
+    ) -> Response:
+        """Return the errors as functions of real rows; of many models, estimated by random signs.
+
+        Raises
+        ------
+        InputError
+            If there are many, and draws are shared.
+        """
+        if net.size <= MOST_RESOLVED:
+            return Response(net, matters, opened)
+        if net.shares_draws:
+            problem = (
+                f"are shared, and a design of more than {MOST_RESOLVED:,} models is for others"
+            )
+            raise InputError("network.draws", f"{problem}; give private ones, or fewer models")
+        return SampledResponse(net, matters, opened, self.weights)
 
     def weighted(self, net: Network) -> Weighted:
         """Return the weights of the feeds with the smallest sum of errors."""

@@ -72,8 +72,8 @@ class Risk(NamedTuple):
     ----------
     lost : tuple of Edge or None
         Single feeds whose loss would; None if there are too many feeds to ask.
-    added : tuple of Edge
-        Single feeds between models that would if they were added.
+    added : tuple of Edge or None
+        Single feeds between models that would if they were added; None if there are too many.
     explodes : tuple of str
         Linear regressions whose errors explode by the exact law, because fits have few rows.
     holds : dict of str to bool
@@ -82,7 +82,7 @@ class Risk(NamedTuple):
     """
 
     lost: tuple[Edge, ...] | None
-    added: tuple[Edge, ...]
+    added: tuple[Edge, ...] | None
     explodes: tuple[str, ...]
     holds: dict[str, bool]
 
@@ -170,7 +170,7 @@ class Allocation:
                 "price": sum(offer.price for offer in self.bought),
                 "holds": self.risk.holds,
                 "lost": None if self.risk.lost is None else _edges(self.risk.lost),
-                "added": _edges(self.risk.added),
+                "added": None if self.risk.added is None else _edges(self.risk.added),
             },
             "weights": None if self.weighted is None else self.weighted.to_json(),
             "explodes": list(self.risk.explodes),

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mcjax.design.aims import Aim, Error
+from mcjax.design.aims import MOST_RESOLVED, Aim, Error
 from mcjax.design.response import Response, State
 from mcjax.design.room import Room
 from mcjax.design.weighted import Found
@@ -187,6 +187,9 @@ class FixedFeeds(Amounts):
 
     def best(self, response: Response, room: Room, groups: list[list[int]]) -> tuple[Found, State]:
         """Return the smallest cure, filled up greedily, with the bound of any amounts."""
+        if not response.resolved:
+            problem = f"is for at most {MOST_RESOLVED:,} models; give a budget"
+            raise InputError("design.feeds", problem)
         relaxed = self.aim.smallest(response, room)
         chosen = self._cure(response, room, groups, relaxed)
         state = response.at(self._rows(room, chosen))

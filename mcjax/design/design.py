@@ -21,10 +21,6 @@ from mcjax.design.room import Room
 from mcjax.diagnosis.long_run import Facts
 from mcjax.errors import InputError, naming
 from mcjax.laws.collapse.components import data_flow
-from mcjax.laws.collapse.origins import collapse_origins
-from mcjax.laws.first_order.collapse_rates import collapse_rates
-from mcjax.laws.first_order.score_equations import linear_system
-from mcjax.models.information import UNIT
 from mcjax.network.feed import REAL, Feed
 from mcjax.network.network import Network
 from mcjax.study.pipeline import read_pipeline
@@ -35,6 +31,7 @@ if TYPE_CHECKING:
 UNEQUAL = (
     "weights of {names} are so unequal that the error is not known to be convex in the real rows"
 )
+SAMPLED = "errors of so many models are estimated by random signs, and the bound is for these"
 MISSING = "is missing; add a [design] table with a budget or with targets"
 
 
@@ -74,16 +71,17 @@ def _allocation(net: Network, demand: Demand, facts: Facts) -> Allocation:
     given, (net, demand, bought) = net, _robust(net, demand)
     flow = data_flow(net)
     matters = flow.feeders.reached(np.flatnonzero(aim.weights > 0).tolist())
-    response = Response(net, matters, demand.at_least > 0)
+    response = aim.response(net, matters, demand.at_least > 0)
     room = _room(net, response, demand, matters)
     found, whole = demand.amounts.best(response, room, _missing(response, demand))
     after = _with_real_rows(net, whole.rows)
-    errors = np.array([_errors(given), _errors(after), _errors(after)])
-    errors[1, matters] = found.state.errors[matters]
     before = np.zeros(net.size, int)
     for feed in given.feeds:
         if feed.origin == REAL:
             before[net.index[feed.reader]] = feed.samples
+    last = response.errors_in(after, whole.rows)
+    errors = np.array([response.errors_in(given, before), last, last])
+    errors[1, matters] = found.state.errors[matters]
     weighting = aim.weighted(after) if demand.weights else None
     network = after if weighting is None else weighting.network
     doubt = _doubt(net, response, room)
@@ -91,10 +89,11 @@ def _allocation(net: Network, demand: Demand, facts: Facts) -> Allocation:
         aim,
         before=aim.value(response, errors[0], float(demand.costs @ before)),
         after=found.value,
-        bound=None if doubt else min(found.bound, found.value),
+        bound=None if doubt and response.resolved else min(found.bound, found.value),
         rows=aim.value(response, errors[2], float(demand.costs @ whole.rows)),
     )
     worth = found.worth / demand.costs
+    shown = errors if response.resolved else np.full_like(errors, np.nan)
     shares = {
         name: Share(
             before=int(before[i]),
@@ -102,7 +101,7 @@ def _allocation(net: Network, demand: Demand, facts: Facts) -> Allocation:
             rows=int(whole.rows[i]),
             cost=float(demand.costs[i] * found.state.rows[i]),
             value=float(worth[i]),
-            errors=(float(errors[0, i]), float(errors[1, i]), float(errors[2, i])),
+            errors=(float(shown[0, i]), float(shown[1, i]), float(shown[2, i])),
         )
         for i, name in enumerate(net.models)
     }
@@ -176,17 +175,12 @@ def _missing(response: Response, demand: Demand) -> list[list[int]]:
 
 def _doubt(net: Network, response: Response, room: Room) -> str:
     """Return why a local optimum may not be the optimum, or an empty string."""
+    if not response.resolved:
+        return SAMPLED
     unequal = response.kappa() > CONVEX * (response.given + room.low) * (1 + 1e-9)
     if not unequal.any():
         return ""
     return UNEQUAL.format(names=named(net.models, np.flatnonzero(unequal).tolist()))
-
-
-def _errors(net: Network) -> Float[np.ndarray, " M"]:
-    """Return the errors in the long run, infinite where they grow without bound."""
-    system = linear_system(net, UNIT)
-    rates = collapse_rates(data_flow(net), collapse_origins(net), system)
-    return np.where(rates.collapses, np.inf, rates.limit)
 
 
 def _with_real_rows(net: Network, rows: Float[np.ndarray, " M"]) -> Network:

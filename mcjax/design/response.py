@@ -26,11 +26,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
+from mcjax.laws.collapse.components import data_flow
 from mcjax.laws.collapse.origins import collapse_origins
+from mcjax.laws.first_order.collapse_rates import collapse_rates
 from mcjax.laws.first_order.limits import limit, noise_sum
 from mcjax.laws.first_order.linear_system import LinearSystem
 from mcjax.laws.first_order.score_equations import linear_system
@@ -90,7 +92,14 @@ class Response:
         N, the weight of the rows that are given.
     groups : tuple of tuple of int
         Groups of models of which one must read real rows, or errors grow without bound.
+    resolved : bool
+        Whether errors of single models are known, and not only their weighted sum.
+    passes : int
+        Number of passes over the models in which a budget is filled up with whole rows.
     """
+
+    resolved: ClassVar[bool] = True
+    passes: ClassVar[int] = 100
 
     def __init__(
         self, net: Network, matters: Bool[np.ndarray, " M"], opened: Bool[np.ndarray, " M"]
@@ -105,17 +114,21 @@ class Response:
         fed = np.zeros(net.size, bool)
         fed[[net.index[feed.reader] for feed in net.feeds if feed.weight]] = True
         self.fits = fed | opened
-        system = linear_system(base, UNIT)
-        self._system = replace(system, frozen=~self.fits)
         self._matters = matters
         self._moving = matters & self.fits
-        still = (matters & ~self.fits).any()
-        self._constants = bool(still or system.reuse.any())
+        self._prepare(base)
         alone = (i for i in np.flatnonzero(self._moving & (self.given == 0)).tolist())
         self.groups = (
             *(o.indices for o in collapse_origins(base) if matters[list(o.indices)].any()),
             *((i,) for i in alone),
         )
+
+    def _prepare(self, base: Network) -> None:
+        """Hold what the network without real feeds does."""
+        system = linear_system(base, UNIT)
+        self._system = replace(system, frozen=~self.fits)
+        still = (self._matters & ~self.fits).any()
+        self._constants = bool(still or system.reuse.any())
 
     def kappa(self) -> Float[np.ndarray, " M"]:
         """Return kappa, by which the noise of each model departs from ``1 / b``."""
@@ -150,6 +163,12 @@ class Response:
         errors = np.where(self._matters, np.diagonal(whole), np.nan)
         errors = np.where(self._matters & np.isnan(errors), np.inf, errors)  # too slow to settle
         return State(rows, errors, noise=own, constant=constant, transition=transition)
+
+    def errors_in(self, net: Network, rows: Float[np.ndarray, " M"]) -> Float[np.ndarray, " M"]:
+        """Return the errors in a network that reads these real rows, also of other models."""
+        system = linear_system(net, UNIT)
+        rates = collapse_rates(data_flow(net), collapse_origins(net), system)
+        return np.where(rates.collapses, np.inf, rates.limit)
 
     def gradient(self, state: State, weights: Float[np.ndarray, " M"]) -> Float[np.ndarray, " M"]:
         """Return the derivatives by m of the errors' sum with these weights; zero for other models.

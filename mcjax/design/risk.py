@@ -13,6 +13,8 @@ from mcjax.network.network import Network
 
 MOST_FEEDS = 500
 """Largest number of feeds of which each one's loss is examined."""
+MOST_PAIRED = 5_000
+"""Largest number of models of which each new feed is examined."""
 MOST_EXACT = 100
 """Largest number of models to which the exact law is applied."""
 
@@ -43,5 +45,6 @@ def risk_of(net: Network, facts: Facts, sealed: frozenset[int]) -> Risk:
         exact = finite_sample(net, facts.regression.parameters, flow, origins)
         if not isinstance(exact, str):
             explodes = tuple(name for name, explodes in exact.explodes.items() if explodes)
+    added = flips(net, collapsed) if net.size <= MOST_PAIRED else None
     holds = {name: not kind.lacks(net, sealed) for name, kind in ROBUST.items()}
-    return Risk(lost, flips(net, collapsed), explodes, holds)
+    return Risk(lost, added, explodes, holds)

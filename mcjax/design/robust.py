@@ -169,6 +169,8 @@ class LostFeed(Robustness):
                 if not left or anchor:
                     continue
                 ancestors = _ancestors(i, left, feeders, real)
+                if not ancestors:
+                    continue
                 for members in _sources(ancestors, i, left, feeders):
                     found[members] = _entering(members, feeders, real)
         lacks = (Lack(members, 2 - entering) for members, entering in found.items())

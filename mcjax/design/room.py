@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
 
+BESIDE = 50
+"""Number of corners on both sides of a level that is roughly right."""
+
+
 @dataclass(frozen=True)
 class Room:
     """Real rows m with ``low <= m <= high`` whose cost ``c m`` is the budget.
@@ -47,7 +51,13 @@ class Room:
         spent = rows * self.costs
         low = self.low * self.costs
         high = np.minimum(self.high * self.costs, low + self.budget)
-        corners = np.sort(np.concatenate([spent - low, spent - high]))
+        corners = np.concatenate([spent - low, spent - high])
+        order = np.argsort(corners, kind="stable")
+        corners = corners[order]
+        falling = np.cumsum(np.where(order < len(spent), -1, 1))  # as many models are within bounds
+        roughly = high.sum() - np.append(0.0, np.cumsum(falling[:-1] * np.diff(corners)))
+        near = int(np.searchsorted(-roughly, -self.budget))
+        corners = corners[max(near - BESIDE, 0) : near + BESIDE]  # sums are exact at these alone
         sums = np.array([np.clip(spent - at, low, high).sum() for at in corners])
         at = np.interp(-self.budget, -sums, corners)
         return np.clip(spent - at, low, high) / self.costs

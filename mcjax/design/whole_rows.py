@@ -9,7 +9,6 @@ import numpy as np
 
 from mcjax.design.response import Response, State
 from mcjax.design.room import Room
-from mcjax.design.weighted import FEW
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -42,7 +41,7 @@ def within_budget(
             whole = _with_firsts(response, room, room.low)
             break
         whole[min(removable, key=lambda i: loss[i])] -= 1
-    state, together = response.at(whole), -(-len(whole) // FEW)
+    state, together = response.at(whole), -(-len(whole) // response.passes)
     while True:
         left = budget - room.costs @ whole
         takes = (room.costs <= left) & (whole + 1 <= room.high)

@@ -6,7 +6,7 @@ import math
 
 import click
 
-from mcjax.design.allocation import Allocation, Objective
+from mcjax.design.allocation import Allocation, Objective, Share
 from mcjax.design.offers import Offer
 from mcjax.design.weighting import Weighted
 from mcjax.diagnosis.cures import Edge
@@ -14,6 +14,8 @@ from mcjax.text import number, shown
 
 MOST_LISTED = 12
 """Largest number of feeds that are listed."""
+MOST_MODELS = 100
+"""Largest number of models that are listed."""
 HEADINGS = ("model", "now", "best", "whole", "error now", "best", "whole", "value")
 UNITS = (
     "  (error: variance in the long run, in units of the inverse information of one sample)\n"
@@ -34,19 +36,29 @@ def show_allocation(allocation: Allocation) -> None:
         click.echo(f"Beyond a smallest cure, the feeds take off {least}.")
     click.echo()
     rows: list[tuple[str, ...]] = [HEADINGS]
-    for name, share in allocation.shares.items():
+    for name, share in _listed(allocation.shares):
         real = (f"{share.before:,}", f"{share.after:,.3f}", f"{share.rows:,}")
         rows.append((shown(name), *real, *map(_error, share.errors), number(share.value)))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for name, *numbers in rows:
         cells = (text.rjust(width) for text, width in zip(numbers, widths[1:], strict=True))
         click.echo("  ".join(("", name.ljust(widths[0]), *cells)))
+    if len(allocation.shares) > MOST_MODELS:
+        more = len(allocation.shares) - MOST_MODELS
+        click.echo(f"  ... and {more:,} more, of fewer rows (--json lists them all)")
     click.echo(UNITS.format(what=aim.elsewhere))
     click.echo()
     click.echo(f"In whole rows: {aim.what} {_value(objective.rows)}.")
     if allocation.weighted is not None:
         _show_weights(aim.what, allocation.weighted)
     _show_risk(allocation)
+
+
+def _listed(shares: dict[str, Share]) -> list[tuple[str, Share]]:
+    """Return the rows of the table; of very many, those with most real rows."""
+    if len(shares) <= MOST_MODELS:
+        return list(shares.items())
+    return sorted(shares.items(), key=lambda item: -item[1].after)[:MOST_MODELS]
 
 
 def _show_weights(what: str, weighted: Weighted) -> None:
@@ -72,6 +84,9 @@ def _show_weights(what: str, weighted: Weighted) -> None:
 def _certificate(allocation: Allocation, objective: Objective) -> str:
     """Return how far from the optimum the allocation may be."""
     gap = allocation.gap
+    if allocation.doubt and objective.bound is not None:
+        bound = f"No allocation does better than about {_value(objective.bound)}"
+        return f"{bound}: {allocation.doubt}"
     if allocation.doubt:
         return f"This is a local optimum, and nothing is known of others: {allocation.doubt}"
     if gap is not None and gap < 5e-7:
@@ -97,7 +112,9 @@ def _show_risk(allocation: Allocation) -> None:
         _list(lost)
     else:
         click.echo("No loss of a single feed brings collapse.")
-    if added:
+    if added is None:
+        click.echo("Whether a new feed would matter is not asked where there are so many models.")
+    elif added:
         click.echo(f"Collapse follows if {_any_one(added)} is added:")
         _list(added)
     else:
