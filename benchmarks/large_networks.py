@@ -3,10 +3,11 @@
     python benchmarks/large_networks.py [--out benchmarks/results/large_networks.json] [--most 1e6]
 
 Networks grow by preferential attachment, two feeds to a model, of which one in a thousand is turned
-round, or as trees of lineages in which 50 models also read one of their readers. Of a hundred roots half read themselves alone, a quarter real data, and a quarter nothing. One model in twenty
-reads real data. Each file is diagnosed by a process of its own, whose processor time (user and
-system) and peak memory are kept, its start included. Edge lists have all sizes; GraphML, node-link
-JSON and edge lists are compared at one size.
+round, or as trees of lineages in which 50 models also read one of their readers. Of a hundred roots
+half read themselves alone, a quarter real data, and a quarter nothing. One model in twenty reads
+real data. Each file is diagnosed by a process of its own, whose processor time (user and system)
+and peak memory are kept, its start included. Edge lists have all sizes; GraphML, node-link JSON and
+edge lists are compared at one size.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ LONG = ("gallery", "readme", "figures", "verdicts/test_calibration.py")
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by markers
 def pytest_collection_modifyitems(config, items):
-    """Leave the cases that ``by_default`` does not name to ``pytest -m system``; long files first."""
+    """Leave cases that ``by_default`` does not name to ``pytest -m system``; long files first."""
     long = tuple(str(Path(__file__).parent / name) for name in LONG)
     items.sort(key=lambda item: not str(item.path).startswith(long))
     named, found = set(), set()

@@ -13,6 +13,7 @@ add up at most. The bounds solve a sparse system, from feeders to readers. Deriv
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,20 +58,35 @@ def slope_bounds(
     shares : sparse array, shape (M, M)
         W.
     """
-    feeds, roots = net.columns, np.zeros(net.size)
-    mass = np.zeros(net.size)
-    np.add.at(mass, feeds.reader, feeds.weight * feeds.samples)
-    noise = np.zeros(net.size)
-    np.add.at(noise, feeds.reader, feeds.weight**2 * feeds.samples)
-    noise /= np.where(mass > 0, mass, 1.0) ** 2
-    inside = np.zeros(net.size, bool)
-    for origin in origins:
-        members = np.array(origin.indices)
-        inside[members] = True
-        pi = _stationary(shares, members)
-        roots[members] = np.sqrt(origin.period * (pi**2 @ noise[members]))
+    roots, inside = np.zeros(net.size), np.zeros(net.size, bool)
+    slopes = origin_slopes(origins, shares, noise_of_fits(net))
+    for origin, slope in zip(origins, slopes, strict=True):
+        members = list(origin.indices)
+        inside[members], roots[members] = True, np.sqrt(slope)
     roots = _passed_on(flow, shares, roots, inside)
     return roots**2 * np.array(net.initial, float)
+
+
+def noise_of_fits(net: Network) -> Float[np.ndarray, " M"]:
+    """Return the variance of each fit in the generation that stays, 0 for frozen models."""
+    feeds = net.columns
+    mass, noise = np.zeros(net.size), np.zeros(net.size)
+    np.add.at(mass, feeds.reader, feeds.weight * feeds.samples)
+    np.add.at(noise, feeds.reader, feeds.weight**2 * feeds.samples)
+    result: np.ndarray = noise / np.where(mass > 0, mass, 1.0) ** 2
+    return result
+
+
+def origin_slopes(
+    origins: Sequence[CollapseOrigin], shares: csr_array, noise: Float[np.ndarray, " M"]
+) -> list[float]:
+    """Return the slope of the members of each origin, for private samples."""
+    slopes = []
+    for origin in origins:
+        members = np.array(origin.indices)
+        pi = _stationary(shares, members)
+        slopes.append(float(origin.period * (pi**2 @ noise[members])))
+    return slopes
 
 
 def _stationary(shares: csr_array, members: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:

@@ -1,7 +1,8 @@
 """Rates, limits and times to harm of the models that are asked for.
 
 Errors of a model depend on the models alone from which data reach it. So those that are asked for
-have the rates of a smaller network: that of these models, in dense arrays.
+have the rates of a smaller network: that of these models, in dense arrays. Where it is large all
+the same, errors come from lineages, generation by generation.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ import numpy as np
 
 from mcjax.diagnosis.failure import Failures
 from mcjax.diagnosis.long_run import Facts, alike, whole_samples
+from mcjax.diagnosis.ranking import noise_of_fits, origin_slopes
 from mcjax.laws.collapse.adjacency import Adjacency
 from mcjax.laws.collapse.components import data_flow
 from mcjax.laws.collapse.origins import CollapseOrigin, collapse_origins
 from mcjax.laws.first_order.collapse_rates import collapse_rates, rates_of_regressions
 from mcjax.laws.first_order.lifted_system import lifted
+from mcjax.laws.first_order.lineages import Walk, lineages
 from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.laws.first_order.time_to_harm import TIMES, time_to_harm
 from mcjax.models.information import UNIT
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 
 MOST_MODELS = 2_000
 """Largest number of models, with all that feed them, for which rates are computed together."""
+MOST_ASKED = 2_000
+"""Largest number of models of a large network whose rates are computed."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,14 @@ def rates_of(
     result = Rates.unknown(net.size)
     if not alike(net, facts) or failures.fine_tuned is not None:
         return result
-    for models in _together(net, asked):
+    tables = [g.columns(net.places) for g in net.later.generations]
+    origin = np.concatenate([feeds.origin for feeds in tables])
+    reader = np.concatenate([feeds.reader for feeds in tables])
+    model = origin < net.size
+    feeders = Adjacency(reader[model], origin[model], net.size)
+    together, many = _together(feeders, asked)
+    _set_lineages(result, net, failures, feeders=feeders, asked=many)
+    for models in together:
         chosen = np.flatnonzero(models)
         own = _alike(net.part(models), collapses[chosen], asked=np.isin(chosen, asked))
         for name in ("growth", "limit", "relative", "doubles", "tenfold"):
@@ -95,25 +107,49 @@ def rates_of(
     return result
 
 
-def _together(net: Network, asked: Int[np.ndarray, " K"]) -> list[Bool[np.ndarray, " M"]]:
-    """Return sets of models, each with all that feeds them, of which none is too large."""
-    tables = [g.columns(net.places) for g in net.later.generations]
-    origin = np.concatenate([feeds.origin for feeds in tables])
-    reader = np.concatenate([feeds.reader for feeds in tables])
-    model = origin < net.size
-    feeders, found = Adjacency(reader[model], origin[model], net.size), []
-    total = np.zeros(net.size, bool)
-    for i in asked[:MOST_MODELS].tolist():
+def _together(
+    feeders: Adjacency, asked: Int[np.ndarray, " K"]
+) -> tuple[list[Bool[np.ndarray, " M"]], list[int]]:
+    """Return sets of models, each with all that feeds them, and models for which these are large.
+
+    Positions of models that too many others feed for dense arrays are in the second part.
+    """
+    found, many, total = [], [], np.zeros(len(feeders), bool)
+    for i in asked[:MOST_ASKED].tolist():
         if total[i]:
             continue
         own = feeders.reached([i])
         if own.sum() > MOST_MODELS:
+            many.append(i)
             continue
         if (total | own).sum() > MOST_MODELS:
             found.append(total)
-            total = np.zeros(net.size, bool)
+            total = np.zeros(len(feeders), bool)
         total = total | own
-    return [*found, total] if total.any() else found
+    return ([*found, total] if total.any() else found), many
+
+
+def _set_lineages(
+    rates: Rates, net: Network, failures: Failures, *, feeders: Adjacency, asked: list[int]
+) -> None:
+    """Set the rates of models that very many others feed, where samples are private."""
+    applies = net.later.constant and net.memory.current_only and net.plain
+    if not asked or not applies or net.shares_draws or net.reuses_real:
+        return
+    shares, noise = failures.walk.shares, noise_of_fits(net)
+    inside = feeders.reached(asked)
+    models, place = np.flatnonzero(inside), np.cumsum(inside) - 1
+    origins = [origin for origin in failures.origins if inside[origin.indices[0]]]
+    slopes = origin_slopes(origins, shares, noise)
+    moved = [replace(o, indices=tuple(place[list(o.indices)].tolist())) for o in origins]
+    first = 1 / np.array(net.initial, float)
+    walk = Walk(shares[models][:, models], noise[models], first[models])
+    found = lineages(walk, place[asked], moved, slopes)
+    collapses = (failures.noise | failures.explodes)[asked]
+    rates.growth[asked], rates.limit[asked] = found.growth, found.limit
+    last = np.where(collapses, np.inf, found.limit / first[asked])
+    rates.relative[:, asked] = np.vstack([found.relative, last])
+    rates.doubles[asked], rates.tenfold[asked] = found.times
 
 
 def _rates(

@@ -63,7 +63,7 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
     if any(math.isnan(verdict.growth or verdict.limit or 0.0) for verdict in static):
         reason = "`mcjax predict` computes it for a study"
         if total > MOST_MODELS:
-            reason = f"more than {MOST_MODELS:,} models may feed such a model"
+            reason = f"more than {MOST_MODELS:,} models feed such a model, too slowly to tell"
         click.echo(f"  (- is not known here; {reason})")
     if not diagnosis.rates:
         click.echo("  (rates are computed for the models that --only and --worst ask for)")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mcjax.diagnosis import collapse, diagnose
+from mcjax.diagnosis import collapse, diagnose, rates
 from mcjax.diagnosis.asked import rank
 from mcjax.diagnosis.failure import find_failures
 from mcjax.diagnosis.long_run import Facts
@@ -75,6 +75,32 @@ def test_the_worst_model_is_the_one_of_the_largest_slope(monkeypatch):
         monkeypatch.undo()
 
 
+def test_rates_by_lineages_are_those_of_dense_arrays(monkeypatch):
+    rng, settled = np.random.default_rng(7), 0
+    for _ in range(30):
+        net = random_network(rng)
+        whole = diagnose(net)
+        only = [str(i) for i in rng.permutation(net.size)[:3]]
+        with monkeypatch.context() as patch:
+            patch.setattr(collapse, "MOST_MODELS", 1)
+            patch.setattr(rates, "MOST_MODELS", 0)
+            found = diagnose(net, only=only)
+        for name, verdict in found.models.items():
+            expected = whole.models[name]
+            assert verdict.relative[:3] == pytest.approx(expected.relative[:3], rel=1e-9)
+            for time, known in ((verdict.doubles, expected.doubles),):
+                assert time == known or (time is None and known > 20)
+            for number, known in (
+                (verdict.growth, expected.growth),
+                (verdict.limit, expected.limit),
+            ):
+                assert (number is None) == (known is None)
+                if number is not None and not np.isnan(number):
+                    assert number == pytest.approx(known, rel=1e-8)
+                    settled += 1
+    assert settled > 60
+
+
 def chain_of_readers(size):
     rows = [f"m{i},m{i + 1},100" for i in range(size - 1)]
     return "\n".join(["from,to,samples", "m0,m0,100", *rows])
@@ -87,7 +113,9 @@ def test_more_models_than_have_rates(monkeypatch):
     near, far = found.models.values()
     assert near.growth == pytest.approx(1 / 100)
     assert near.relative == pytest.approx((2, 6, 21, np.inf))
-    assert np.isnan(far.growth)  # more models feed it than rates are computed for
+    assert np.isnan(far.growth)  # its data were so long on their way that they do not tell
+    assert far.relative == pytest.approx((2, 6, 21, np.inf))
+    assert (far.doubles, far.tenfold) == (near.doubles, near.tenfold) == (1, 9)
     assert len(far.path) == MOST_MODELS + 401
     assert far.sources == (("m0",),)
     assert found.nearest == (MOST_MODELS + 500,)

@@ -116,8 +116,7 @@ def _flow(lift: Lift, without: Clause | None) -> DataFlow:
     flow = lift.flow()
     if without != "kept":
         return flow
-    anchored = [a or kept for a, kept in zip(flow.anchored, lift.kept, strict=True)]
-    return replace(flow, anchored=anchored)
+    return replace(flow, anchored=flow.anchored | np.array(lift.kept))
 
 
 def _of_means(system: DrawnSystem) -> DrawnSystem:
