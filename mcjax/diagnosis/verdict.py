@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from mcjax.diagnosis.cures import Edge
 from mcjax.diagnosis.explosion import FiniteSample
 from mcjax.diagnosis.failure import Anchor, Explosion
+from mcjax.diagnosis.plain import members_json, verdict_json, with_cases, worth_json
 from mcjax.diagnosis.worth import Worth
 from mcjax.laws.collapse.components import Member, Vertex
 from mcjax.laws.collapse.origins import CollapseOrigin
@@ -298,12 +299,12 @@ class Diagnosis(Summarised):
         return {
             "collapses": self.collapses,
             "certain": self.certain,
-            "models": {name: _with_cases(name, v, cases) for name, v in self.models.items()},
+            "models": {name: with_cases(name, v, cases) for name, v in self.models.items()},
             **cases,
             **({"groups": self.groups} if self.groups else {}),
             "unstable_sources": [
                 {
-                    "members": _plain(origin.members),
+                    "members": members_json(origin.members),
                     "period": origin.period,
                     "blind": list(origin.blind),
                 }
@@ -327,81 +328,14 @@ class Diagnosis(Summarised):
             "in_any_order": self.in_any_order,
             "counts": self.counts._asdict(),
             "rates": self.rates,
-            "worth": None if self.worth is None else self._worth_json(self.worth),
-        }
-
-    def _worth_json(self, worth: Worth) -> dict[str, Any]:
-        """Return what one sample more is worth, to the models that are asked for."""
-        edge = worth.harmful and {"from": worth.harmful[0], "to": worth.harmful[1]}
-        return {
-            "real": {n: _finite(v) for n, v in worth.real.items() if n in self.models},
-            "harmful": edge and {**edge, "harm": worth.harm},
+            "worth": None if self.worth is None else worth_json(self.worth, self.models),
         }
 
     def _cases_json(self) -> dict[str, dict[str, Any]]:
         """Return the verdicts on all models in the worst and the best case, if they differ."""
         cases = {"worst_case": self.worst_case, "best_case": self.best_case}
         return {
-            name: {model: _verdict_json(v) for model, v in case.models.items()}
+            name: {model: verdict_json(v) for model, v in case.models.items()}
             for name, case in cases.items()
             if case is not None and not self.certain
         }
-
-
-def _with_cases(
-    name: str, verdict: ModelVerdict, cases: dict[str, dict[str, Any]]
-) -> dict[str, Any]:
-    """Return the verdict on a model, with that of each case where it depends on them."""
-    found = _verdict_json(verdict) | {"certain": verdict.certain}
-    if verdict.deciding is not None:
-        found["deciding"] = verdict.deciding._asdict()
-    if verdict.certain:
-        return found
-    return found | {case: models[name] for case, models in cases.items()}
-
-
-def _verdict_json(verdict: ModelVerdict) -> dict[str, Any]:
-    """Return the verdict on a model as plain data."""
-    return {
-        "collapses": verdict.collapses,
-        "noise": verdict.noise,
-        "forgets": verdict.forgets,
-        "explodes": verdict.explodes,
-        "radius": _finite(verdict.radius),
-        "growth": _finite(verdict.growth),
-        "limit": _finite(verdict.limit),
-        "sources": [_plain(members) for members in verdict.sources],
-        "anchors": [anchor._asdict() for anchor in verdict.anchors],
-        "explosions": [list(members) for members in verdict.explosions],
-        "path": _plain(verdict.path),
-        "frozen": verdict.frozen,
-        "relative": dict(
-            zip(("1", "5", "20", "limit"), map(_finite, verdict.relative), strict=True)
-        ),
-        "doubles": verdict.doubles,
-        "tenfold": verdict.tenfold,
-        **_phases(verdict),
-    }
-
-
-def _plain(members: tuple[Member, ...]) -> list[Any]:
-    """Return names as they are, and models in their phases as pairs."""
-    return [[m.model, m.phase] if isinstance(m, Vertex) else m for m in members]
-
-
-def _phases(verdict: ModelVerdict) -> dict[str, Any]:
-    """Return the verdicts on the phases, if there are any."""
-    rows = [
-        {
-            "phase": one.phase,
-            "collapses": one.collapses,
-            "growth": _finite(one.growth),
-            "limit": _finite(one.limit),
-        }
-        for one in verdict.phases
-    ]
-    return {"phases": rows} if rows else {}
-
-
-def _finite(number: float | None) -> float | None:
-    return number if number is not None and math.isfinite(number) else None
