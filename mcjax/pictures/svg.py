@@ -56,7 +56,7 @@ HEAD = 7.0
 """Length of the head of an arrow."""
 REACH = 0.7
 """Share of the side of a box where arrows end."""
-APART = (0.36, 0.66)
+APART = (0.62, 0.38)
 """Shares of arrows at which the texts of neighbours are."""
 KEY, KEY_WIDTH = 22.0, 156.0
 """Height of a line of the key, and width of an entry."""
@@ -92,7 +92,7 @@ def _box(box: Box, x: float, y: float, width: float) -> str:
     shape = f'width="{width:.1f}" height="{HEIGHT}" rx="{corner}"'
     behind = ""
     if box.folded:
-        behind = f'<rect x="{left + 5:.1f}" y="{top - 5:.1f}" {shape}/>'
+        behind = f'<rect x="{left + 5:.1f}" y="{top + 5:.1f}" {shape}/>'
     name = html.escape(shortened(shown(box.name)))
     whole = html.escape(shown(", ".join(filter(None, (box.name, box.note)))))
     label = f'<text x="{x:.1f}" y="{y + (5 if not box.note else -3):.1f}">{name}</text>'
@@ -145,7 +145,7 @@ def _ends(scene: Scene, places: Places) -> dict[tuple[int, int], tuple[Point, Po
             x = places.x[box] + reach * ((k + 0.5) / len(arrows) - 0.5)
             found[origin, reader, leaves] = float(x), float(places.y[box] + side * HEIGHT / 2)
             if not leaves:
-                shares[origin, reader] = 0.5 if len(arrows) == 1 else APART[k % 2]
+                shares[origin, reader] = APART[k % 2]
     return {
         edge: (found[*edge, True], found[*edge, False], share) for edge, share in shares.items()
     }

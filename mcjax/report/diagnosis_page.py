@@ -58,7 +58,7 @@ def page_of(drawn: Drawn) -> str:
         words = f"<details><summary>The report, {count:,} lines</summary>{words}</details>"
     drawing = f'<div class="phone">{narrow}</div>\n<div class="desk">{wide}</div>'
     if drawn.net.size > MOST_BOXES:
-        drawing += "<p>Models that matter less are folded; the report lists all.</p>"
+        drawing += "<p>Models that matter less are folded.</p>"
     sections = {"The network": drawing, "In words": words}
     return document(title, f"Read: {drawn.note}.", sections, MARK)
 
