@@ -96,9 +96,8 @@ def fine_tuned(condition: Condition) -> FineTuned:
     steps, net = StepsOfModels(condition), condition.network
     systems = systems_of(condition, steps)
     system, information = next(systems)
-    trained, starts = steps.last, condition.starts
+    trained, starts = steps.last, steps.starts
     assert trained is not None, "there is a table"
-    assert starts is not None, "the law has asked"
     moving, inverse = ~system.frozen, np.linalg.inv(information.real.hessian)
     _check_progress(trained.kept[moving])
     if steps.measured:

@@ -25,9 +25,9 @@ PARENTS, OWN, BASE, REFIT = "parents", "own", "base", "refit"
 """The weighted mean of the parameters behind the data; a model's own last parameters; a base; and
 nowhere, for a fit that goes to the minimum."""
 CHOICES = (PARENTS, OWN, BASE, REFIT)
-FIRST, GIVEN, MINIMUM = -1, -2, -3
+FIRST, GIVEN, MINIMUM, BEHIND = -1, -2, -3, -4
 """In place of a model in :attr:`Starts.model`: its own parameters of generation 0, the base that is
-given, and a fit to the minimum."""
+given, a fit to the minimum, and the weighted mean of the parameters behind the data."""
 
 
 class Starts(NamedTuple):
@@ -36,7 +36,8 @@ class Starts(NamedTuple):
     Attributes
     ----------
     model : ndarray, shape (M,)
-        The model whose last parameters they are, or ``FIRST``, ``GIVEN`` or ``MINIMUM``.
+        The model whose last parameters they are, or ``FIRST``, ``GIVEN``, ``MINIMUM`` or
+        ``BEHIND``, which is that of all models or none.
     base : ndarray, shape (p,), or None
         The parameters of the base, if they are given.
     """
@@ -48,6 +49,11 @@ class Starts(NamedTuple):
     def edges(self) -> dict[int, int]:
         """The model at whose last parameters each model begins, by position, if it is one's."""
         return {i: int(j) for i, j in enumerate(self.model) if j >= 0}
+
+    @property
+    def behind(self) -> bool:
+        """Whether all fits begin at the parameters behind their data, also in generation 0."""
+        return bool((self.model == BEHIND).all())
 
 
 def read_start(start: Any) -> Any:

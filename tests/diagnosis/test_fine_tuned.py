@@ -186,13 +186,20 @@ def test_steps_too_small_to_tell_are_not_judged():
     assert "too little to tell" in found.inapplicable
 
 
-@pytest.mark.parametrize("steps", [GD, DECAY])
-def test_steps_from_the_parameters_behind_the_data_are_not_judged(steps):
-    """Rates are not those of refits, and weight decay holds what collapses otherwise."""
-    found = diagnosed(LOOP, steps)
-    assert (found.models["a"].noise, found.models["a"].growth) == (None, None)
-    assert "start = 'own'" in found.inapplicable
+def test_steps_from_the_parameters_behind_the_data():
+    """A loop collapses by the noise of its steps, and weight decay holds it away from the truth."""
+    found, held = diagnosed(LOOP), diagnosed(LOOP, DECAY)
+    assert found.models["a"].noise
+    fit = ((1 - (1 - 0.5 * np.diag(CURVATURE)) ** 4) ** 2 / np.diag(CURVATURE)).sum() / 100
+    assert found.models["a"].growth == pytest.approx(fit / UNIT)
     assert isinstance(found.finite_sample, str)  # why the exact law does not speak
+    assert (held.collapses, held.models["a"].forgets) == (False, True)
+    half = diagnosed(HALF)
+    assert half.models["a"].limit == pytest.approx(fit / UNIT / (1 - 0.25))
+    again = mcjax.build_network(["a"], HALF, initial=50, real="reused")
+    estimator = mcjax.Optax(GD, 4, name="steps")
+    condition = mcjax.condition(again, mcjax.linear(), [0.0], estimator=estimator)
+    assert "start such as 'own'" in mcjax.diagnose(condition).inapplicable
 
 
 def test_steps_away_from_the_minimum_are_told():

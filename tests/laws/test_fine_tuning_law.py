@@ -216,7 +216,6 @@ SENTENCES = {
         "the steps of adam(0.1) have no linear law",
     ),
     "divergence": (mcjax.Optax(optax.sgd(1e250), 4, start="own"), "steps of the optimiser diverge"),
-    "parents": (mcjax.Optax(optax.sgd(0.1), 4), "does not minimise the loss"),
 }
 
 
@@ -238,6 +237,38 @@ def test_other_laws_are_for_refits():
     assert "does not minimise the loss" in found.inapplicable["finite_sample"]
 
 
+BEHIND = mcjax.Optax(**GD)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.8])
+def test_starts_at_the_parameters_behind_the_data(share):
+    """What they keep of the start is what a refit takes from the parents: only noise is damped."""
+    real = round(share * ROWS)
+    feeds = [("a", "a", ROWS - real), *([("real", "a", real)] if real else [])]
+    law = FirstOrder().predict(pipeline(feeds, BEHIND), 6)
+    kept = (1 - 0.5 * np.diag(CURVATURE)) ** 4
+    fit = (1 - kept) ** 2 / np.diag(CURVATURE) / ROWS
+    expected = [sum((1 - share) ** (2 * k) for k in range(t + 1)) * fit.sum() for t in range(7)]
+    np.testing.assert_allclose(law.mse[:, 0], expected, rtol=1e-9)
+    if share:
+        np.testing.assert_allclose(law.limit, fit.sum() / (1 - (1 - share) ** 2), rtol=1e-9)
+    else:
+        np.testing.assert_allclose(law.growth, fit.sum(), rtol=1e-9)
+
+
+def test_shifts_behind_the_data_are_followed_whatever_the_steps():
+    """Real data that are shifted are fitted in full from a start there, and in generation 0."""
+    root = np.sqrt(ROWS)
+    source = mcjax.Source("other", samples=ROWS, shift=tuple([0.1 * root] * P))
+    first = [("other", "a", ROWS)]
+    network = mcjax.build_network(["a"], first, first=first, sources=[source])
+    condition = mcjax.condition(
+        network, mcjax.linear(), [0.0] * P, covariance=CURVATURE, estimator=BEHIND
+    )
+    mean = FirstOrder().predict(condition, 2).mean
+    np.testing.assert_allclose(mean, 0.1, rtol=1e-9)
+
+
 class Refit:
     """The law of refits, whatever the estimator."""
 
@@ -251,9 +282,9 @@ class Refit:
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("case", ["loop", "loop, half real", "base of 300 rows"])
+@pytest.mark.parametrize("case", ["loop", "loop, half real", "base of 300 rows", "behind"])
 def test_simulation_agrees_and_refutes_the_law_of_refits(case):
-    condition = CASES[case][0]
+    condition = pipeline(HALF, BEHIND) if case == "behind" else CASES[case][0]
     study = mcjax.Study((condition,), generations=4, chains=2048, tolerance=0.2)
     result = mcjax.verify(study)
     assert result.verdict == "verified"

@@ -130,11 +130,14 @@ def test_steps_in_a_network(draws, real):
     batches = [BatchInformation(positive(rng), positive(rng)) for _ in range(2)]
     information = Information(real=batches[0], synthetic=batches[1])
 
-    def training(data):
-        seen.extend(data.hessian)
-        return trained_at_random(data.rows)
+    class Training:
+        starts = STARTS
 
-    system = linear_system(net, information, training=training)
+        def __call__(self, data):
+            seen.extend(data.hessian)
+            return trained_at_random(data.rows)
+
+    system = linear_system(net, information, training=Training())
     expected, centres = moments_by_loops(net, information, seen)
     np.testing.assert_allclose(covariances(system, T), expected, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(means(system, T), centres, rtol=1e-9, atol=1e-12)

@@ -30,7 +30,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from mcjax.estimators.gradient_steps import Optax
-from mcjax.estimators.starts import MINIMUM, Starts
+from mcjax.estimators.starts import BEHIND, MINIMUM, Starts
 from mcjax.laws.first_order.departures import departure, spread_lost
 from mcjax.laws.first_order.information import information_of
 from mcjax.laws.first_order.limits import limit, mean_limit
@@ -48,10 +48,6 @@ from mcjax.laws.prediction import Prediction, mean_squares
 from mcjax.models.information import Information
 from mcjax.study.study import Condition
 
-FROM_PARENTS = Reason(
-    "the estimator does not minimise the loss, and the law is for estimates that do, or for steps"
-    " from other starts than the parameters behind the data, such as start = 'own'"
-)
 UNKNOWN_BIAS = "the part of order 1/n of mean errors is not known of fits that take steps"
 
 
@@ -60,8 +56,6 @@ def reason_against(condition: Condition) -> Reason | None:
     estimator, net = condition.chosen_estimator, condition.network
     if not isinstance(estimator, Optax):
         return STOPS
-    if condition.starts is None:
-        return FROM_PARENTS
     if not net.memory.current_only:
         return Reason("fits take steps on data of several generations, and the law is for one's")
     if net.later.exponent:
@@ -74,10 +68,16 @@ def reason_against(condition: Condition) -> Reason | None:
     left = departure(condition)
     if left is not None:
         return Reason(f"{left.problem}, and fits take steps")
-    fits = [feeds for table in net.tables for feeds in table]
+    starts = condition.starts
+    tables = net.tables if starts is not None else (net.first_by_reader, *net.tables)
+    fits = [feeds for table in tables for feeds in table]
     if estimator.batch_size and any(len({feed.weight for feed in feeds}) > 1 for feeds in fits):
         return Reason("batches are of rows of different weights, and the law is for equal ones")
-    if condition.starts.base is not None and condition.model.least_squares is None:
+    if (
+        condition.starts is not None
+        and condition.starts.base is not None
+        and condition.model.least_squares is None
+    ):
         return Reason(
             "fits begin at a base that does not come closer to the truth, where only the curvature"
             " of least squares is that at the truth"
@@ -160,6 +160,11 @@ class StepsOfModels:
         """Return what steps make of starts and data; see :mod:`mcjax.laws.first_order.trained`."""
         condition, estimator, starts = self.condition, self._estimator, self.starts
         size, p = means.hessian.shape[:2]
+        if starts.behind and not means.feeds.renewed[means.feeds.samples > 0].all():
+            raise Inapplicable(
+                "generation 0 takes steps as well, and the law is for real data that are not used"
+                " again; give real = 'fresh', or another start such as 'own'"
+            )
         kept, gain, noise = (np.zeros((size, p, p)) for _ in range(3))
         drift, known = np.zeros((size, p)), {}
         response = np.full(means.curvature.shape, np.nan)
@@ -252,8 +257,8 @@ class StepsOfModels:
     @property
     def starts(self) -> Starts:
         """Where the steps begin."""
-        assert self.condition.starts is not None, "the law has asked"
-        return self.condition.starts
+        behind = Starts(np.full(self.condition.network.size, BEHIND, np.int32), None)
+        return self.condition.starts or behind
 
 
 def batch_noise(

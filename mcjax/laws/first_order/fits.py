@@ -53,7 +53,7 @@ class Fits:
         ``w_b K_i^-1``, which takes the score U_b to the error.
     moved : ndarray, shape (F, p, p)
         What an error of the origin adds to the reader's: ``K_i^-1 C_b``, without rounding where
-        curvatures are proportional, unless steps respond otherwise.
+        curvatures are proportional, unless steps respond otherwise, or begin at the origin.
     trained : Trained or None
         What the fits make of their starts, if they take steps.
     """
@@ -92,20 +92,28 @@ class Fits:
         if self.trained is not None and self.trained.response is not None:
             response = self.trained.response[used]
             self.moved = np.where(np.isnan(response), self.moved, response)
+        if self.trained is not None and self.trained.starts.behind:
+            share = (feeds.weight * feeds.samples)[used] / mass[self.reader]
+            self.moved = self.moved + share[:, None, None] * self.trained.kept[self.reader]
 
     def scores_by_model(self) -> np.ndarray:
         """Return ``K_i^-1 Cov(sum_b w_b U_b) K_i^-T`` of each model, (M, p, p)."""
         return sum_by(self.reader, self.gain @ self.score @ transposed(self.gain), self.total)
 
     def noise(self, chosen: np.ndarray) -> np.ndarray:
-        """Return the covariance of what the scores of some feeds add to errors, (M, p, M, p)."""
+        """Return the covariance of what the scores of some feeds add to errors, (M, p, M, p).
+
+        What steps add to it is independent of all scores.
+        """
         size, p = self.total.shape[:2]
         _, place, readers = np.unique(self.stream, return_inverse=True, return_counts=True)
         alone = chosen & (readers[place] == 1)
         result = np.zeros((size, p, size, p))
         models = np.arange(size)
+        if self.trained is not None:
+            result[models, :, models, :] = self.trained.noise
         own = self.gain[alone] @ self.score[alone] @ transposed(self.gain[alone])
-        result[models, :, models, :] = sum_by(self.reader[alone], own, self.total)
+        result[models, :, models, :] += sum_by(self.reader[alone], own, self.total)
         common = np.flatnonzero(chosen & ~alone)
         if len(common):  # one column for each sample that several models read
             _, first, place = np.unique(self.stream[common], return_index=True, return_inverse=True)

@@ -92,8 +92,8 @@ def linear_system(
         H and V of real data, of data that models generate, and of further real sources.
     offsets : ndarray, shape (S, p), optional
         Truths of the real sources less theta*; defaults to one truth for all.
-    training : callable, optional
-        What later fits make of starts and data; defaults to fits to the minimum.
+    training : Training, optional
+        What fits make of starts and data; defaults to fits to the minimum.
 
     Raises
     ------
@@ -127,12 +127,14 @@ def assemble(
         the K_i of models that read must be regular.
     offsets : ndarray, shape (S, p)
         delta of the real sources.
-    training : callable, optional
-        What later fits make of starts and data; defaults to fits to the minimum.
+    training : Training, optional
+        What fits make of starts and data; defaults to fits to the minimum.
     """
     arrays = network_arrays(net, shape_of([net], len(net.later.generations)))
     first, *tables = tables_of(arrays)
-    begun = Fits(first, batches(first))
+    steps = training if training is not None and training.starts.behind else None
+    new = first._replace(renewed=np.ones_like(first.renewed))
+    begun = Fits(new, batches(first), steps)
     later = [Fits(feeds, batches(feeds), training) for feeds in tables]
     drawn_once = _DrawnOnce(begun, later)
     systems = [_system(net, begun, fits, drawn_once, offsets=offsets) for fits in later]
@@ -212,8 +214,7 @@ def _system(
     transition[models[frozen], :, models[frozen], :] = np.eye(p)
 
     push = _pushed(fits, fits.moved, offsets)
-    first = begun.inverse[begun.reader] @ begun.curvature
-    start = _pushed(begun, first, offsets)
+    start = _pushed(begun, begun.moved, offsets)
     flat = (size * p, size * p)
     inertia, selection = None, None
     if not net.memory.current_only:
@@ -240,7 +241,7 @@ def _system(
         push=push if offsets.any() else None,
         start=start if offsets.any() else None,
     )
-    return system if fits.trained is None else with_starts(system, fits.trained)
+    return system if fits.trained is None else with_starts(system, fits.trained, begun.trained)
 
 
 class _DrawnOnce:

@@ -10,6 +10,8 @@ Hessian H of the fit, ``A = L^k`` with ``L = I - eta H`` and ``B = eta sum_{s<k}
 the place of ``H^-1``, and A adds an edge from the start, without noise:
 
 * A start at a model's last parameters, its own or another's, adds A to the transition.
+* A start at the weighted mean of the parameters behind the data adds its share of A to what an
+  error of each of them adds. Generation 0 takes such steps as well.
 * A start at its parameters of generation 0 adds A to what is drawn once.
 * A start at a base that is given pushes the mean by ``A (base - theta*)``, and weight decay by c.
 * Steps that are not linear have a response of their own to each feed in place of ``B C_b``, and
@@ -20,9 +22,8 @@ What is left out is of relative order 1/n, as for refits. Derived here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -87,23 +88,34 @@ class Trained(NamedTuple):
     response: Float[np.ndarray, "M B p p"] | None = None
 
 
-Training = Callable[[Means], Trained]
-"""A function that returns the linear maps of one generation's fits."""
+class Training(Protocol):
+    """Returns the linear maps of one generation's fits, which begin at ``starts``."""
+
+    @property
+    def starts(self) -> Starts:
+        """Where the steps begin."""
+
+    def __call__(self, means: Means) -> Trained:
+        """Return the maps."""
 
 
-def with_starts(system: LinearSystem, trained: Trained) -> LinearSystem:
+def with_starts(
+    system: LinearSystem, trained: Trained, first: Trained | None = None
+) -> LinearSystem:
     """Return a system of fits that take steps, from one in which they begin at the truth.
 
-    Its ``frozen`` models take no steps. The means of generation 0 are those of the system.
+    Its ``frozen`` models take no steps. The means of generation 0 are those of the system, unless
+    ``first`` says what its fits make of their data.
     """
     size, p = len(system.frozen), system.p
     moving = np.flatnonzero(~system.frozen)
     begin = trained.starts.model
     transition = system.transition.reshape(size, p, size, p).copy()
     reuse = system.reuse.reshape(size, p, -1, p).copy()
-    noise = system.noise.reshape(size, p, size, p).copy()
     nothing = np.zeros(size * p)
     start = nothing if system.start is None else system.start
+    if first is not None:
+        start = start + first.drift.ravel()
     push = (nothing if system.push is None else system.push).reshape(size, p).copy()
     for i in moving:
         kept = trained.kept[i]
@@ -115,11 +127,9 @@ def with_starts(system: LinearSystem, trained: Trained) -> LinearSystem:
         elif begin[i] == GIVEN:
             push[i] += kept @ trained.base
         push[i] += trained.drift[i]
-        noise[i, :, i] += trained.noise[i]
     return replace(
         system,
         transition=transition.reshape(system.transition.shape),
-        noise=noise.reshape(system.noise.shape),
         reuse=reuse.reshape(system.reuse.shape),
         push=push.ravel() if push.any() or system.push is not None else None,
         start=start if push.any() or system.start is not None else None,
