@@ -14,7 +14,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from mcjax.errors import InputError, did_you_mean
+from mcjax.errors import FileError, InputError, did_you_mean
 from mcjax.network.cards import is_card, read_card, read_cards
 from mcjax.network.csv_files import delimiter_of, read_csv
 from mcjax.network.node_link import read_node_link
@@ -136,7 +136,7 @@ def read_folder(folder: Path) -> Lineage:
     lineage = read_cards(folder)
     if lineage is None:
         problem = "holds no file *.md that begins with YAML between lines of ---"
-        raise InputError("", f"{problem}; {READ}", str(folder))
+        raise FileError("", f"{problem}; {READ}", str(folder))
     return lineage
 
 

@@ -179,7 +179,7 @@ def test_memory_that_is_not_there(error, study_file, call, monkeypatch):
     def fail(*_):
         raise error
 
-    monkeypatch.setattr("mcjax.diagnosis.diagnose_file", fail)
+    monkeypatch.setattr("mcjax.cli.diagnose.read_pipeline", fail)
     status, _, err = call("diagnose", study_file)
     assert (status, err.count("\n")) == (2, 1)
     assert "more memory" in err

@@ -6,7 +6,7 @@ FAMILY = '[family]\nname = "linear"\ntheta = [0.5]\n[run]\ngenerations = 2\nchai
 LOOP = '[network]\nmodels = ["a"]\ninitial = 50\nfeeds = [{ from = "a", to = "a", samples = 50 }]\n'
 NAMED = "samples = 40\ninitial = 50\n"
 BEYOND = {
-    "models": ("diagnose", "[network]\nmodels = 65534\ninitial = 50\n", "network.models"),
+    "models": ("diagnose", "[network]\nmodels = 10000001\ninitial = 50\n", "network.models"),
     "feeds": (
         "diagnose",
         f'[network]\nmodels = 60000\ntopology = "complete"\n{NAMED}',
