@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
+from mcjax.diagnosis import diagnose_pipeline
 from mcjax.diagnosis.asked import Asked
-from mcjax.diagnosis.collapse import diagnose_pipeline
 from mcjax.diagnosis.rates import MOST_MODELS
 from mcjax.errors import InputError, naming
 from mcjax.network.groups import by_owner

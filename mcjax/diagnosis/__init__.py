@@ -3,7 +3,7 @@
 Importing this package does not import JAX. Nor does a diagnosis, unless it depends on the model.
 """
 
-from mcjax.diagnosis.collapse import diagnose, diagnose_file
+from mcjax.diagnosis.collapse import diagnose, diagnose_pipeline
 from mcjax.diagnosis.failure import Anchor, Explosion
 from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict, PhaseVerdict
 from mcjax.laws.collapse.origins import CollapseOrigin
@@ -16,5 +16,5 @@ __all__ = [
     "ModelVerdict",
     "PhaseVerdict",
     "diagnose",
-    "diagnose_file",
+    "diagnose_pipeline",
 ]

@@ -12,7 +12,7 @@ so in large networks they are those of the models that are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcjax.arguments import checked
-from mcjax.diagnosis.asked import Asked, rank
+from mcjax.diagnosis.asked import ALL, Asked, rank
 from mcjax.diagnosis.cures import flips, repairs
 from mcjax.diagnosis.drawn import diagnose_drawn
 from mcjax.diagnosis.explosion import FiniteSample, finite_sample
@@ -41,7 +41,7 @@ from mcjax.network.groups import Groups, grouped
 from mcjax.network.network import Network
 from mcjax.numbers import check_between
 from mcjax.study.load import load_condition
-from mcjax.study.pipeline import Pipeline, Regression, read_pipeline
+from mcjax.study.pipeline import Pipeline, Regression
 from mcjax.study.sources import read_covariance
 from mcjax.study.study import Condition
 
@@ -130,40 +130,26 @@ def diagnose(
     return _in_each_case(net, facts, Asked(only, worst))
 
 
-@checked
-def diagnose_file(
-    path: Path,
-    tell: Callable[[str], object] | None = None,
-    *,
-    only: Sequence[str] | None = None,
-    worst: int | None = None,
-) -> Diagnosis:
-    """Apply the collapse law to the network of a study file or of a graph file.
+def diagnose_pipeline(found: Pipeline, path: Path, asked: Asked = ALL) -> tuple[Network, Diagnosis]:
+    """Apply the collapse law to the network of a study file or of a graph file that was read.
 
     JAX is imported only where the diagnosis depends on the model.
 
     Parameters
     ----------
+    found : Pipeline
+        What was read.
     path : Path
         The file.
-    tell : callable, optional
-        Called with a line that says what was read, before it is examined.
-    only, worst : optional
-        As in :func:`diagnose`.
+    asked : Asked, optional
+        The models that are asked for.
 
-    Raises
-    ------
-    InputError
-        If the file has no valid network, or no valid model where the diagnosis depends on it.
-    """
-    found = read_pipeline(path)
-    if tell is not None:
-        tell(found.note)
-    return diagnose_pipeline(found, path, Asked(only, worst))[1]
-
-
-def diagnose_pipeline(found: Pipeline, path: Path, asked: Asked) -> tuple[Network, Diagnosis]:
-    """Return the network of a file that was read, of its groups, and the diagnosis.
+    Returns
+    -------
+    Network
+        The network, of groups where there are some.
+    Diagnosis
+        The verdicts.
 
     Raises
     ------

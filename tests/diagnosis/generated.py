@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+from diagnosed import diagnose_file
 
-from mcjax.diagnosis import Diagnosis, diagnose_file
+from mcjax.diagnosis import Diagnosis
 from mcjax.errors import InputError
 from mcjax.laws.first_order.m_estimators import FirstOrder
 from mcjax.laws.law import Inapplicable

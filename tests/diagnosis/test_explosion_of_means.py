@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from diagnosed import diagnose_file
 
 import mcjax
-from mcjax.diagnosis import diagnose, diagnose_file
+from mcjax.diagnosis import diagnose
 from mcjax.laws.first_order.m_estimators import FirstOrder
 from mcjax.network import Feed, Source, build_network
 from mcjax.selections.temperature import Temperature

@@ -5,8 +5,9 @@ import json
 import networkx as nx
 import numpy as np
 import pytest
+from diagnosed import diagnose_file
 
-from mcjax.diagnosis import diagnose, diagnose_file
+from mcjax.diagnosis import diagnose
 from mcjax.errors import InputError
 from mcjax.network import Feed, Generation, Series, build_network, from_networkx
 from mcjax.network.graphs import network_of_graph

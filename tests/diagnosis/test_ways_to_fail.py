@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from diagnosed import diagnose_file
 from generated import cases
 
 import mcjax
-from mcjax.diagnosis import diagnose, diagnose_file
+from mcjax.diagnosis import diagnose
 from mcjax.laws.collapse.anchors import BackwardWalk
 from mcjax.network import Source, build_network
 from mcjax.study.study import condition
@@ -350,8 +351,9 @@ def test_a_file_without_family_needs_no_jax(tmp_path):
         path.write_text(f'{text}[family]\nname = "linear"\n{family}\n')
         assert diagnose_file(path).models["a"].forgets is forgets
     code = (
-        "import sys; from pathlib import Path; from mcjax.diagnosis import diagnose_file\n"
-        "diagnose_file(Path(sys.argv[1]))\n"
+        "import sys; from pathlib import Path; from mcjax.diagnosis import diagnose_pipeline\n"
+        "from mcjax.study.pipeline import read_pipeline; path = Path(sys.argv[1])\n"
+        "diagnose_pipeline(read_pipeline(path), path)\n"
         "assert 'jax' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, str(path)], check=True)
