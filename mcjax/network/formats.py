@@ -18,7 +18,7 @@ from mcjax.errors import FileError, InputError, did_you_mean
 from mcjax.network.cards import is_card, read_card, read_cards
 from mcjax.network.csv_files import delimiter_of, read_csv
 from mcjax.network.node_link import read_node_link
-from mcjax.network.triples import read_json_triples, triples_in
+from mcjax.network.triples import names_triples, read_json_triples, triples_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -151,6 +151,15 @@ def _is_json(text: str) -> bool:
     return True
 
 
+def _by_line(text: str) -> bool:
+    """Return whether every line is a triple in JSON, as the first one is."""
+    first, _, rest = text.strip().partition("\n")
+    try:
+        return bool(rest) and names_triples(json.loads(first))
+    except (ValueError, TypeError, RecursionError):
+        return False
+
+
 def _json(text: str) -> nx.DiGraph:
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len(dict(pairs)) < len(pairs):
@@ -159,7 +168,11 @@ def _json(text: str) -> nx.DiGraph:
             raise InputError("", f"is no JSON graph ({twice!r} is given twice); keep one")
         return dict(pairs)
 
-    data = json.loads(text, object_pairs_hook=once)
+    def loads(part: str) -> Any:
+        return json.loads(part, object_pairs_hook=once)
+
+    lines = [line for line in text.split("\n") if line.strip()] if _by_line(text) else []
+    data = [loads(line) for line in lines] or loads(text)
     triples = triples_in(data)
     return read_node_link(data) if triples is None else read_json_triples(triples)
 

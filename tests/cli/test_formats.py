@@ -46,6 +46,9 @@ FORMATS = {
     "GEXF": lambda: in_bytes(nx.write_gexf),
     "node-link": lambda: json.dumps(nx.node_link_data(graph(), edges="edges")),
     "triples in JSON": lambda: json.dumps(STATEMENTS),
+    "triples by line": lambda: "".join(
+        json.dumps(dict(zip(HEADER, triple, strict=True))) + "\n" for triple in STATEMENTS
+    ),
     "triples in CSV": lambda: "\n".join(
         map(",".join, [("subject", "relation", "object"), *STATEMENTS])
     ),
@@ -164,6 +167,7 @@ ODD = {
         "relation": '[["a", "trained", "b"]]',
         "list": '[["a", "trained_on", ["b"]]]',
         "share": '[{"subject": "a", "relation": "trained_on", "object": "b", "share": 2}]',
+        "line": '{"subject": "a", "relation": "is", "object": "real"}\n{"subject": "a"\n',
         "key twice": '[{"subject": "a", "subject": "b", "relation": "is", "object": "real"}]',
     },
     "node-link": {
