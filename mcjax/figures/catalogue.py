@@ -8,6 +8,7 @@ from pathlib import Path
 from mcjax.figures.every_network import every_network
 from mcjax.figures.exploding_pair import exploding_pair
 from mcjax.figures.explosion_map import explosion_map
+from mcjax.figures.fine_tuned import fine_tuned
 from mcjax.figures.generations import flip, topology_panel
 from mcjax.figures.ladder import ladder
 from mcjax.figures.mediated import efficiency_maps, homogenisation, transfer
@@ -31,6 +32,7 @@ FIGURES: dict[str, Callable[[Path, int | None], list[Path]]] = {
     "exploding-pair": exploding_pair,
     "top-p": top_p,
     "taking-turns": taking_turns,
+    "fine-tuned": fine_tuned,
     "mediated-map": efficiency_maps,
     "mediated-transfer": transfer,
     "mediated-homogenisation": homogenisation,

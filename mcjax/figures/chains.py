@@ -91,6 +91,17 @@ class Estimates(NamedTuple):
         observed = rows * away.sum(0) / (count - 1)
         return self._series("variance", observed=observed, error=error, predicted=trace)
 
+    def variance_of(self, k: int, rows: int) -> Series:
+        """Return the variance of a parameter, times the rows of a fit."""
+        away = (self.theta[:, :, k] - self.theta[:, :, k].mean(0)) ** 2
+        count = len(away)
+        return self._series(
+            f"variance {k + 1}",
+            observed=rows * away.sum(0) / (count - 1),
+            error=rows * away.std(0, ddof=1) / np.sqrt(count),
+            predicted=rows * self.covariance[:, k, k],
+        )
+
     def mean_square(self) -> Series:
         """Return the mean squared error."""
         squares = ((self.theta - self.truth) ** 2).sum(-1)

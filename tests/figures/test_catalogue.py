@@ -16,6 +16,7 @@ from mcjax.figures import (
     every_network,
     exploding_pair,
     explosion_map,
+    fine_tuned,
     ladder,
     mediated,
     small_samples,
@@ -37,6 +38,7 @@ SMALL = {
     small_samples: {"SHOWN": ("linear", "poisson"), "RUNGS": (50, 100), "BETWEEN": 2},
     every_network: {"MODELS": 2},
     explosion_map: {"PARAMETERS": (3, 10), "SHARES": np.linspace(0, 0.6, 5)},
+    fine_tuned: {"GENERATIONS": 3},
     mediated: {"COUNTS": (2,), "ALPHAS": (0.0, 0.5), "DRAWS": 1, "GENERATIONS": 3},
     workflows: {"LAST": 2, "N": 1000, "graphs": lambda n: dict([*graphs(n).items()][:2])},
 }
@@ -47,6 +49,7 @@ KEYS = {  # what tells the points of a curve from those of others
     "three-failures": ("panel", "condition", "law", "quantity"),
     "top-p": ("panel", "condition", "law", "quantity"),
     "taking-turns": ("panel", "condition", "law", "quantity"),
+    "fine-tuned": ("panel", "condition", "law", "quantity"),
     "mediated-transfer": ("alpha", "law", "quantity"),
 }
 
@@ -146,6 +149,18 @@ def test_verified_feeds_are_drawn_where_they_settle(drawn):
         place = "mixed", f"{share} verified"
         assert centres[place][-1] == pytest.approx(centre, abs=slowest + 5e-6)
         assert variances[place][-1] == pytest.approx(spread, rel=10 * slowest, abs=5e-6)
+
+
+def test_fine_tuned_models_grow_by_their_progress(drawn):
+    """In a loop, by the squared share of the way to the minimum over that of a refit."""
+    folder, _ = drawn
+    for k, curvature in enumerate(fine_tuned.CURVATURE, 1):
+        lines = predicted(folder, "fine-tuned", f"variance {k}")
+        slopes = [
+            np.diff(lines[f"curvature {curvature:g}", f"own output, {how}"])[-1]
+            for how in ("fine-tuned", "refit")
+        ]
+        assert slopes[0] / slopes[1] == pytest.approx((1 - (1 - curvature / 2) ** 4) ** 2)
 
 
 def test_the_pair_explodes_at_its_radius(drawn):
