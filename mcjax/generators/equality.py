@@ -10,8 +10,10 @@ feeds away from real data, in any network and at any generation.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from mcjax.generators.chains import Read, readings
 from mcjax.generators.contrasts import finite, within_share
@@ -53,13 +55,32 @@ def is_loop(condition: GeneratorCondition, model: int, generations: int) -> bool
     return all([read.origin for read in reads[model]] == [model] for reads in later)
 
 
-def equality_claims(
-    study: GeneratorStudy, values: Sequence[Values], names: Sequence[Sequence[str]]
-) -> Iterator[Claim]:
-    """Claim of models a line away from real data that they are like generations of a self-loop.
+class Compared(NamedTuple):
+    """A model and the self-loop that it is compared with, chain by chain.
 
-    The contrast is the mean over generations of the model's measure minus that of the self-loop's
-    generation of the same line; it is small beside the change of the self-loop since generation 0.
+    Attributes
+    ----------
+    condition, model : int
+        Positions of the condition and of the model in it.
+    generation : int
+        The last generation that is compared.
+    gap : ndarray
+        Mean over generations of the model's measures minus those of the self-loop's generation of
+        the same line, shape (C, K).
+    change : ndarray
+        Mean over the same generations of the self-loop of its change since generation 0, (C, K).
+    """
+
+    condition: int
+    model: int
+    generation: int
+    gap: Float[np.ndarray, "C K"]
+    change: Float[np.ndarray, "C K"]
+
+
+def contrasts_of(study: GeneratorStudy, values: Sequence[Values]) -> Iterator[Compared]:
+    """Yield every model that is, in some generations, in law one of a self-loop's.
+
     The first self-loop of a generator in the study serves, and need not have other draws.
     """
     last = study.generations
@@ -72,22 +93,33 @@ def equality_claims(
         mine = lines(condition, last)
         chains = min(len(values[here]), len(values[k]))
         reference = values[k][:chains, :, loop]
-        for i, model in enumerate(condition.network.models):
+        for i in range(condition.network.size):
             at = [(t, known[line]) for t in range(last + 1) if (line := mine[t][i]) in known]
             at = [(t, s) for t, s in at if s and (here, i) != there]
-            if not at:
-                continue
-            own, its = (np.array(generations) for generations in zip(*at, strict=True))
-            gap = (values[here][:chains, own, i] - reference[:, its]).mean(1)
-            change = (reference[:, its] - reference[:, :1]).mean(1)
-            for m, name in enumerate(names[here]):
-                kept = finite(gap[:, m], change[:, m])
-                if kept.any() and not gap[kept, m].any():
-                    continue  # with the same draws, of a paired condition
-                place = Place(condition.name, model, at[-1][0], f"equal({name})", law=LOOP)
-                yield within_share(
-                    place, gap[kept, m], change[kept, m], study.tolerance, drawn=chains
-                )
+            if at:
+                own, its = (np.array(generations) for generations in zip(*at, strict=True))
+                gap = (values[here][:chains, own, i] - reference[:, its]).mean(1)
+                change = (reference[:, its] - reference[:, :1]).mean(1)
+                yield Compared(here, i, at[-1][0], gap=gap, change=change)
+
+
+def equality_claims(
+    study: GeneratorStudy, values: Sequence[Values], names: Sequence[Sequence[str]]
+) -> Iterator[Claim]:
+    """Claim of models a line away from real data that they are like generations of a self-loop.
+
+    Gaps are small beside the change of the self-loop since generation 0.
+    """
+    for one in contrasts_of(study, values):
+        condition = study.conditions[one.condition]
+        model = condition.network.models[one.model]
+        for k, name in enumerate(names[one.condition]):
+            gap, change = one.gap[:, k], one.change[:, k]
+            kept = finite(gap, change)
+            if kept.any() and not gap[kept].any():
+                continue  # with the same draws, of a paired condition
+            place = Place(condition.name, model, one.generation, f"equal({name})", law=LOOP)
+            yield within_share(place, gap[kept], change[kept], study.tolerance, drawn=len(gap))
 
 
 def _loop(study: GeneratorStudy, condition: GeneratorCondition) -> tuple[int, int] | None:

@@ -132,7 +132,7 @@ def flip_claims(
                 chains=len(one),
                 note=UNSEEN if late else "",
             )
-            if dooms[0][model] == dooms[1][model]:
+            if when is None or dooms[0][model] == dooms[1][model]:
                 continue
             for k, name in enumerate(names[at[1]]):
                 change = other[:, last, i, k] - one[:, last, i, k]

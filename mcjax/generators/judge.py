@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from mcjax.generators.study import GeneratorStudy
 from mcjax.numbers import how_many
 from mcjax.summaries import Summarised, Summary
 from mcjax.verdicts.cells import Cell, settle
+from mcjax.verdicts.claims import Claim
 from mcjax.verdicts.equivalence import Verdict, worst
 from mcjax.verdicts.frames import cell_table
 
@@ -155,16 +156,7 @@ def verify_generators(study: GeneratorStudy, report: Report | None = None) -> Ge
 def judge_generators(study: GeneratorStudy, measured: Measured) -> GeneratorVerification:
     """Judge the measures of all chains, under one error budget."""
     names, values = measures_of(study), measured.values
-    claims = [
-        *(
-            claim
-            for one, own, found in zip(study.conditions, names, values, strict=True)
-            for claim in growth_claims(study, one, found, own)
-        ),
-        *flip_claims(study, values, names),
-        *equality_claims(study, values, names),
-    ]
-    cells = settle(claims, study.confidence)
+    cells = settle(claims_of(study, values, names), study.confidence)
     lost = sum(int((~np.isfinite(found)).any((1, 3)).sum()) for found in values)
     return GeneratorVerification(
         study=study,
@@ -176,6 +168,19 @@ def judge_generators(study: GeneratorStudy, measured: Measured) -> GeneratorVeri
         failures={NOT_FINITE: lost} if lost else {},
         notes=tuple(too_short(study)),
     )
+
+
+def claims_of(
+    study: GeneratorStudy, values: Sequence[Values], names: Sequence[Sequence[str]]
+) -> list[Claim]:
+    """Return all claims on the measures of a study, which share one error budget."""
+    grows = (
+        claim
+        for one, own, found in zip(study.conditions, names, values, strict=True)
+        for claim in growth_claims(study, one, found, own)
+    )
+    flips, equal = flip_claims(study, values, names), equality_claims(study, values, names)
+    return [*grows, *flips, *equal]
 
 
 def _over_chains(

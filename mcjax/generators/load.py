@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mcjax.errors import InputError, did_you_mean, named_by, naming
-from mcjax.generators.generator import Generator, generator_from_file
+from mcjax.errors import InputError, did_you_mean, naming
+from mcjax.generators.generator import Generator
+from mcjax.generators.registry import PLACES, make_generator
 from mcjax.generators.study import GeneratorCondition, GeneratorStudy
 from mcjax.models.user import defines_generator, run_file
 from mcjax.network import Network
@@ -19,8 +19,8 @@ from mcjax.study.networks import network_of
 from mcjax.study.schema import read_tables
 from mcjax.study.tables import RunTable, StudyFile
 
-FAMILY = ("file", "name")
-"""Fields of ``[family]``."""
+START = "start"
+"""The field of ``[estimator]``."""
 NO_MEANING = ("precision", "solver", "chunk", "memory", "sampling", "path", "quantities")
 """Fields of ``[run]`` that are for statistical models."""
 
@@ -45,8 +45,7 @@ def load_generators(path: Path) -> GeneratorStudy | None:
         remedy.
     """
     tables = read_tables(path)
-    files = list(_files(tables))
-    if not any(_is_generator(path.parent / file) for file in files):
+    if not any(_is_generator(family, path.parent) for family in _families(tables)):
         return None
     with naming(path):
         grid = variants(tables, str(path))
@@ -60,26 +59,27 @@ def load_generators(path: Path) -> GeneratorStudy | None:
         )
 
 
-def _files(tables: dict[str, Any]) -> Iterator[str]:
-    """Yield the Python files that a study file names as families."""
+def _families(tables: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the families that a study file names, as tables."""
     grid, families = tables.get("grid"), [tables.get("family")]
     if isinstance(grid, dict) and isinstance(grid.get("family"), list):
-        families += grid["family"]
-    for family in families:
-        if isinstance(family, dict) and isinstance(family.get("file"), str):
-            yield family["file"]
+        families += [{"name": one} if isinstance(one, str) else one for one in grid["family"]]
+    yield from (family for family in families if isinstance(family, dict))
 
 
-def _is_generator(path: Path) -> bool:
+def _is_generator(family: dict[str, Any], folder: Path) -> bool:
+    file = family.get("file")
+    if file is None:
+        return family.get("name") in PLACES
     try:
-        return defines_generator(run_file(path))
+        return isinstance(file, str) and defines_generator(run_file(folder / file))
     except InputError:  # which whoever takes the file for a model says
         return False
 
 
 def _conditions(grid: list[Variant], path: Path) -> Iterator[GeneratorCondition]:
     """Yield one condition for each combination of the grid."""
-    generator_once = cache(_generator)
+    made: dict[str, Generator] = {}  # one for equal tables, which share programs
     shared = grid[0].content
     sizes: list[float | None] = [None] if shared.grid.scale is None else list(shared.grid.scale)
     seeds = [shared.run.seed] if shared.grid.seed is None else shared.grid.seed
@@ -89,10 +89,12 @@ def _conditions(grid: list[Variant], path: Path) -> Iterator[GeneratorCondition]
             _check_tables(content)
             network = listed or _network(content, path.parent)
             family = content.family or {}
-            if not isinstance(family.get("file"), str):
+            if not _is_generator(family, path.parent):
                 raise InputError("family", "is a statistical model beside generators; drop one")
-            generator = generator_once(path.parent / family["file"], family.get("name"))
-            start = (content.estimator or {}).get("start", "scratch")
+            if repr(family) not in made:
+                made[repr(family)] = make_generator(family, path.parent)
+            generator = made[repr(family)]
+            start = (content.estimator or {}).get(START, "scratch")
             for scale, seed in itertools.product(sizes, seeds):
                 step = "" if scale is None else f"scale={scale:g}"
                 seeded = "" if shared.grid.seed is None else f"seed={seed}"
@@ -111,12 +113,10 @@ def _check_tables(content: StudyFile) -> None:
     for field in ("data_mediated", "covariates"):
         if getattr(content, field) is not None:
             raise InputError(field, "is for statistical models, not for generators; leave it out")
-    for table, known in (("family", FAMILY), ("estimator", ("start",))):
-        for field in getattr(content, table) or {}:
-            if field not in known:
-                takes = " and ".join(known)
-                problem = f"is not a field for generators, which take {takes}"
-                raise InputError(f"{table}.{field}", problem + did_you_mean(field, known))
+    for field in content.estimator or {}:
+        if field != START:
+            problem = f"is not a field for generators, which take {START}"
+            raise InputError(f"estimator.{field}", problem + did_you_mean(field, [START]))
 
 
 def _network(content: StudyFile, folder: Path) -> Network:
@@ -124,8 +124,3 @@ def _network(content: StudyFile, folder: Path) -> Network:
     if network is None:
         raise InputError("network", "is missing; add a [network] table")
     return network
-
-
-def _generator(path: Path, name: str | None) -> Generator:
-    with named_by("family.file"):
-        return generator_from_file(path, name)

@@ -76,7 +76,12 @@ def test_json_of_a_study(study, call_json):
 
 
 def test_a_stopped_run_goes_on(study, tmp_path, call_json, monkeypatch):
-    """Stopped within a block, in the middle of the generations: the same numbers."""
+    """Stopped within a block, in the middle of the generations: the same numbers.
+
+    Fits begin at parameters of generation 0, which are therefore part of what is kept.
+    """
+    (study.parent / "mine.py").write_text(CODE.replace("rows.mean()", "rows.mean() + params / 2"))
+    study.write_text(STUDY.replace("[run]", '[estimator]\nstart = "base"\n[run]'))
     _, whole = call_json("verify", study, "--quiet")
     monkeypatch.setattr(saving, "SAVE_EVERY", 0.0)
     monkeypatch.setattr(saving, "SAVE_SHARE", np.inf)

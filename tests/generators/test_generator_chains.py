@@ -1,5 +1,7 @@
 """Chains of generators: who reads what, where fits begin, and which draws belong to which chain."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -138,3 +140,11 @@ def test_a_chain_is_replayed():
     assert names == ("mean", "square")
     assert (values == simulate(made).values[1][66]).all()
     assert N == 100
+
+
+def test_every_fit_is_measured_with_a_key_of_its_own():
+    generator = dataclasses.replace(
+        GAUSSIAN, measure=lambda key, params, rows: {"drawn": jax.random.uniform(key)}
+    )
+    values = simulate(study("zoo", generator=generator, generations=2, chains=8)).values[0]
+    assert len(np.unique(values)) == values.size
