@@ -28,6 +28,7 @@ import optax
 from jax import Array
 from jaxtyping import Float32
 
+from mcjax.data.packages import frame_of_package
 from mcjax.errors import InputError
 from mcjax.generators.generator import Generator
 from mcjax.numbers import check_between
@@ -180,11 +181,10 @@ def load_digits() -> Digits:
         If scikit-learn is not installed.
     """
     try:
-        from sklearn import datasets  # heavy, and for this generator alone
-    except ImportError as error:
-        problem = "needs scikit-learn, which has the images; run `pip install scikit-learn`"
-        raise InputError("family.name", problem) from error
-    images = datasets.load_digits().data / 16
+        columns, target = frame_of_package("sklearn", "digits")
+    except InputError as error:
+        raise InputError("family.name", error.message) from error
+    images = columns.drop(columns=target).to_numpy() / 16
     images = images[np.random.default_rng(0).permutation(len(images))]
     held_out, population = images[:HELD_OUT], images[HELD_OUT:]
     mean = population.mean(0)

@@ -77,6 +77,7 @@ FIELDS = {
         'chains = 4\nprecision = "float32"',
         "precision: has no meaning",
     ),
+    "data": ("[run]", '[data]\nfile = "x.csv"\n[run]', "data: is for statistical models"),
     "covariates": ("[run]", "[covariates]\n[run]", "covariates: is for statistical models"),
     "no file": ("mine.py", "other.py", "family.file"),
 }
