@@ -94,7 +94,8 @@ def vae_digits(steps: int = 500, batch: int = 128, rate: float = 3e-3) -> Genera
             chosen, noise = jax.random.split(key)
             some = rows[jax.random.randint(chosen, (batch,), 0, len(rows))]
             slope = jax.grad(negative_elbo)(params, some, noise)
-            change, memory = optimiser.update(slope, memory)
+            with jax.numpy_dtype_promotion("standard"):  # which optax needs
+                change, memory = optimiser.update(slope, memory)
             return (optax.apply_updates(params, change), memory), None
 
         begin = params, optimiser.init(params)
