@@ -2,19 +2,19 @@
 
     python benchmarks/generator_verdicts.py [--tables 1000] [--out FILE]
 
-Every model estimates the mean of a normal law with 20 independent coordinates of variance 1 from 50
-rows. The estimates have mean 0, whatever the network, and the law of their mean square follows from
-it. Networks are a zoo (a self-loop, its half real reader, a half real loop and its reader), a frozen
-teacher with readers, and the same after the teacher reads one of them. Each table is a study of 8,
-16 or 64 chains.
+Every model estimates the mean of a normal law with 20 independent coordinates of variance 1 from
+50 rows. The estimates have mean 0, whatever the network, and the law of their mean square follows
+from it. Networks are a zoo (a self-loop, its half real reader, a half real loop and its reader), a
+frozen teacher with readers, and the same after the teacher reads one of them. Each table is a study
+of 8, 16 or 64 chains.
 
-``false`` has the shares of single claims that are decided wrongly at a level of 5% and of 1%: that a
-mean which is 0 grows or flips, that it drifts or differs where models are equal in law, that squares
-differ there by more than the tolerance; and, for differences moved to the edge of the tolerance,
-that they lie within, or beyond. ``any`` is the share of whole studies with a wrong verdict at a
-confidence of 90%, and ``found`` that of true claims which are verified at 99%. ``shifted`` is the
-share of claims that are refuted at 99% where models are compared with the generation of the
-self-loop after theirs.
+``false`` has the shares of single claims that are decided wrongly at a level of 5% and of 1%: that
+a mean which is 0 grows or flips, that it drifts or differs where models are equal in law, that
+squares differ there by more than the tolerance; and, for differences moved to the edge of the
+tolerance, that they lie within, or beyond. ``any`` is the share of whole studies with a wrong
+verdict at a confidence of 90%, and ``found`` that of true claims which are verified at 99%.
+``shifted`` is the share of claims that are refuted at 99% where models are compared with the
+generation of the self-loop after theirs.
 """
 
 from __future__ import annotations
