@@ -8,11 +8,13 @@ Fisher 1978). That does not hold for the largest error. In both cases allocation
 to the size of a feed bound the optimum from below.
 
 As errors are convex, a feed takes off at most the derivative times its size. Feeds are tried in
-this order, until what is left cannot be better.
+this order, until what is left cannot be better. In the end feeds are swapped with models that have
+none while that helps, if there are few.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
@@ -26,6 +28,8 @@ from mcjax.design.weighted import Found
 from mcjax.errors import InputError
 from mcjax.numbers import how_many
 
+MOST_SWAPS, ROUNDING = 500, 1e-12
+"""Largest number of swaps that are tried, and the relative gain that is rounding."""
 TRIED = 20
 """Number of models of a group that are tried for its first feed."""
 
@@ -186,7 +190,7 @@ class FixedFeeds(Amounts):
         return Room(np.ones(len(high)), room.low, high, budget)
 
     def best(self, response: Response, room: Room, groups: list[list[int]]) -> tuple[Found, State]:
-        """Return the smallest cure, filled up greedily, with the bound of any amounts."""
+        """Return the smallest cure, filled up greedily, then swapped; the bound is of any amounts."""
         if not response.resolved:
             problem = f"is for at most {MOST_RESOLVED:,} models; give a budget"
             raise InputError("design.feeds", problem)
@@ -207,8 +211,28 @@ class FixedFeeds(Amounts):
                     best, least = i, value
             chosen.append(best)
             state = response.at(self._rows(room, chosen))
+        state = self._swapped(response, room, state)
         value = self._value(response, state)
         return Found(state, value, relaxed.bound, self.aim.worth(response, state)), state
+
+    def _swapped(self, response: Response, room: Room, state: State) -> State:
+        """Return the feeds after swaps with models without one, while any of these is better."""
+        free = room.high > room.low
+        better = True
+        while better:
+            has = state.rows > room.low
+            pairs = [*itertools.product(np.flatnonzero(has), np.flatnonzero(free & ~has))]
+            if len(pairs) > MOST_SWAPS:
+                break
+            moves = (self.size * (np.eye(len(has))[j] - np.eye(len(has))[i]) for i, j in pairs)
+            best = min(
+                (response.at(state.rows + move) for move in moves),
+                key=lambda each: self._value(response, each),
+                default=state,
+            )
+            better = self._value(response, best) < self._value(response, state) * (1 - ROUNDING)
+            state = best if better else state
+        return state
 
     def _cure(
         self, response: Response, room: Room, groups: list[list[int]], relaxed: Found
