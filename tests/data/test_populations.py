@@ -150,6 +150,14 @@ def test_the_sandwich_of_one_fit():
     np.testing.assert_allclose(law.mean, np.broadcast_to(law.mean[0], law.mean.shape), atol=0.1)
 
 
+def test_without_third_moments_the_mean_square_is_known_at_the_truth(monkeypatch):
+    monkeypatch.setattr("mcjax.laws.first_order.row_span.MOST_PRODUCTS", N)
+    [prediction] = mcjax.predict(mcjax.Study((condition_for("logistic"),), generations=1))
+    law = prediction.laws["first_order"]
+    assert law.mse_complete
+    assert "300 rows of 3 covariates are too many" in law.small_samples
+
+
 def test_no_law_applies_where_scores_over_rows_jump():
     made = mcjax.condition(loop(200), mcjax.quantile(level=0.5), data=data_for("linear"))
     [prediction] = mcjax.predict(mcjax.Study((made,), generations=1))

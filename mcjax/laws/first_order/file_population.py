@@ -62,11 +62,16 @@ class FilePopulation(Population):
         scores = model.scores
         self._bends = isinstance(scores, ScoreMoments) and scores.canonical
         self._known: dict[bytes, RowSlopes] = {}  # by reader
+        self._scores: dict[bytes, Score] = {}
+        self._products: dict[tuple[bytes, bytes], Matrix] = {}  # by two readers
 
     def score(self, reader: Vector) -> Score:
         """Return the mean score of one row and its slope, for a reader at ``reader``."""
-        slopes, rows = self._slopes(reader), self._rows
-        return Score(rows.vector(slopes.first), rows.matrix(slopes.second))
+        key = reader.tobytes()
+        if key not in self._scores:
+            slopes, rows = self._slopes(reader), self._rows
+            self._scores[key] = Score(rows.vector(slopes.first), rows.matrix(slopes.second))
+        return self._scores[key]
 
     def by_parent(self, reader: Vector) -> Matrix:
         """Return ``dS/dv``: rows of data do not depend on parameters."""
@@ -74,9 +79,11 @@ class FilePopulation(Population):
 
     def covariance(self, first: Vector, second: Vector) -> Matrix:
         """Return the covariance of the scores of two readers of one row, (p, p)."""
-        a, b = (self._slopes(reader).first for reader in (first, second))
-        means = self._rows.vector(a), self._rows.vector(b)
-        return self._rows.matrix(a * b) - np.outer(*means)
+        keys = first.tobytes(), second.tobytes()
+        if keys not in self._products:
+            a, b = (self._slopes(reader).first for reader in (first, second))
+            self._products[keys] = self._rows.matrix(a * b)
+        return self._products[keys] - np.outer(*(self.score(m).mean for m in (first, second)))
 
     def curvature(self, reader: Vector) -> Curvature:
         """Return what bends the mean score of a reader at ``reader``."""

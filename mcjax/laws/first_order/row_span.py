@@ -19,7 +19,11 @@ import numpy as np
 from jaxtyping import Float
 
 from mcjax.laws.first_order.span import Span
+from mcjax.laws.law import Inapplicable
 
+MOST_PRODUCTS = 2**33
+"""Largest number of products of three covariates that are added up over all rows, which takes a
+minute of a processor for each of the integrals of a fit."""
 CHUNK = 2**22
 """Numbers that are held at once where products of two covariates are formed row by row."""
 
@@ -48,8 +52,18 @@ class RowSpan:
         return np.asarray((self._x.T * values) @ self._x / len(values))
 
     def cube(self, values: np.ndarray) -> Float[np.ndarray, "p p p"]:
-        """Return ``E[x x x f]`` from the values of f at the rows."""
-        p = self._x.shape[1]
+        """Return ``E[x x x f]`` from the values of f at the rows.
+
+        Raises
+        ------
+        Inapplicable
+            If there are too many rows of too many covariates.
+        """
+        n, p = self._x.shape
+        if n * p**3 > MOST_PRODUCTS:
+            raise Inapplicable(
+                f"{n:,} rows of {p} covariates are too many for the third moments of covariates"
+            )
         total = np.zeros((p, p * p))
         for rows in self._parts() if np.any(values) else ():
             x = self._x[rows]
