@@ -190,7 +190,7 @@ class FixedFeeds(Amounts):
         return Room(np.ones(len(high)), room.low, high, budget)
 
     def best(self, response: Response, room: Room, groups: list[list[int]]) -> tuple[Found, State]:
-        """Return the smallest cure, filled up greedily, then swapped; the bound is of any amounts."""
+        """Return the smallest cure, filled up greedily and swapped; the bound is of any amounts."""
         if not response.resolved:
             problem = f"is for at most {MOST_RESOLVED:,} models; give a budget"
             raise InputError("design.feeds", problem)
