@@ -240,9 +240,9 @@ def _timeline(
     if grows and (scheduled or random or any(len(weights) > 1 for _, weights in given)):
         raise InputError("network.growth", GROWTH_ALONE)
     if scheduled or random:  # of which checks of a generation would not name the place in the file
-        models, sources = known
+        models, sources = map(dict.fromkeys, (known[0], (REAL, *(own.name for own in known[1]))))
         for k, (feed, _) in enumerate(given):
-            check_ends(f"network.feeds[{k}]", feed, models, (REAL, *(own.name for own in sources)))
+            check_ends(f"network.feeds[{k}]", feed, models, sources)
         return random_series(given, paths) if random else scheduled_series(given)
     total = added_up(given, "network.feeds")
     with _places_given("network.feeds", given):

@@ -46,7 +46,7 @@ def scheduled_series(given: Sequence[Weighted]) -> Series:
         raise InputError(
             "network.feeds",
             f"repeat only after more than {MOST_GENERATIONS:,} generations; give `every` common"
-            " factors, or end feeds earlier",
+            " factors, or begin or end feeds earlier",
         )
     versions = [[constant_feed(feed, weight) for weight in weights] for feed, weights in given]
     generations = []
