@@ -170,7 +170,8 @@ def verify(
 ) -> int:
     """Simulate a study, and judge the laws.
 
-    FILE is a study or a survey, and defaults to a built-in study.
+    FILE is a study, of statistical models or of generators, or a survey. It defaults to a built-in
+    study.
 
     Exit status: 0 verified, 1 refuted, 2 bad input, 3 inconclusive.
     """

@@ -106,16 +106,22 @@ def within_share(place: Place, contrast: Chains, whole: Chains, share: float, dr
     )
 
 
-def exactly(place: Place, observed: float, predicted: float, chains: int, note: str) -> Claim:
-    """Claim that two numbers without noise are equal; with a note, it is not judged."""
+def exactly(
+    place: Place, observed: int | None, predicted: int | None, chains: int, note: str
+) -> Claim:
+    """Claim that two numbers without noise are equal; with a note, it is not judged.
+
+    None stands for no number, and is nan in the claim.
+    """
     equal = observed == predicted
+    seen, told = (math.nan if one is None else float(one) for one in (observed, predicted))
     return Claim(
         place=place,
-        observed=Estimate(observed, 0.0),
-        predicted=predicted,
+        observed=Estimate(seen, 0.0),
+        predicted=told,
         within=0.0 if equal else 1.0,
         beyond=1.0 if equal or note else 0.0,
-        interval=lambda level: (observed, observed),
+        interval=lambda level: (seen, seen),
         factor=lambda level: math.inf,
         count=ChainCount(chains, 0, note),
     )

@@ -127,8 +127,8 @@ def flip_claims(
             late = first != when and not early.any()
             yield exactly(
                 place,
-                observed=_or_never(first, last),
-                predicted=_or_never(when, last),
+                observed=first,
+                predicted=when,
                 chains=len(one),
                 note=UNSEEN if late else "",
             )
@@ -183,8 +183,3 @@ def _seen(one: Values, other: Values) -> Bool[np.ndarray, "T+1 M"]:
     """Return where any measure of any chain differs."""
     equal = (one == other) | (np.isnan(one) & np.isnan(other))
     return np.asarray(~equal.all((0, 3)))
-
-
-def _or_never(generation: int | None, last: int) -> float:
-    """Return a generation as a number; one after the last stands for never."""
-    return float(last + 1 if generation is None else generation)

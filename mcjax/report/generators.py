@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -202,11 +203,11 @@ def _show_arrivals(console: Console, verification: GeneratorVerification) -> Non
     if not cells:
         return
     controls = {one.condition: one.control for one in verification.differences}
-    last = verification.study.generations
     headings = map(numbers, ("first differs", "by the feeds"))
     table = Table("condition", "control", "model", *headings, "verdict", **PLAIN)
     for cell in cells:
-        when = ("never" if t > last else f"t = {t:.0f}" for t in (cell.empirical, cell.predicted))
+        times = cell.empirical, cell.predicted
+        when = ("never" if math.isnan(t) else f"t = {t:.0f}" for t in times)
         verdict = f"[{STYLE[cell.verdict]}]{MARK[cell.verdict]} {cell.verdict}[/]"
         names = (cell.condition, controls[cell.condition], cell.model)
         table.add_row(*(label(name or "-") for name in names), *when, verdict)

@@ -58,6 +58,16 @@ def test_news_arrives_along_the_feeds(judged):
     assert {c.verdict for c in found.values()} == {"verified"}
 
 
+def test_news_that_never_arrives():
+    """By generation 2 nothing has come to model 3, and no flip is claimed of it."""
+    verification = mcjax.verify_generators(study("stable", "flip", generations=2, chains=8))
+    [cell] = [c for c in verification.cells if (c.model, c.quantity) == ("3", "arrival")]
+    assert (cell.verdict, cell.note) == ("verified", "")
+    assert np.isnan([cell.empirical, cell.predicted]).all()
+    flips = {c.model for c in verification.cells if c.quantity.startswith("flip")}
+    assert flips == {"0", "1"}
+
+
 def test_a_feed_to_the_wrong_model_is_refuted(monkeypatch):
     """The flip's feed from 2 to 0 goes to 3, so that it has news two generations early."""
     real = chains.readings
