@@ -14,7 +14,7 @@ from jaxtyping import Key
 
 from mcjax.arguments import checked_fields
 from mcjax.calls import explained
-from mcjax.errors import InputError
+from mcjax.errors import InputError, did_you_mean
 from mcjax.estimators.estimator import (
     MOST_STEPS,
     Dataset,
@@ -32,6 +32,9 @@ from mcjax.solvers.status import Status
 LATER = {"later": True}
 """Mark of a field that results on disk do without unless it is set: they may be older than it."""
 
+ORDERS = RESHUFFLED, SAME_ORDER, REPLACEMENT = "reshuffled", "same_order", "replacement"
+"""How rows come into batches."""
+
 
 @explained
 @dataclass(frozen=True)
@@ -46,8 +49,7 @@ class Optax:
     steps : int
         Number of updates in every fit.
     batch_size : int, optional
-        Rows used in one step; defaults to all rows. The rows are reshuffled in every pass over the
-        data.
+        Rows used in one step; defaults to all rows.
     name : str, optional
         What distinguishes the optimiser from others in results on disk, which need it.
     start : str or mapping of str to str
@@ -61,6 +63,10 @@ class Optax:
         generation 0 of each model.
     replacement : bool
         Whether each row of a batch is drawn from all rows, those that were used already included.
+    batches : str, optional
+        The order of rows in passes over the data: shuffled anew in each (``"reshuffled"``, the
+        default) or once for all of a fit (``"same_order"``). ``"replacement"`` sets
+        ``replacement``; it and the default are kept as None.
 
     Examples
     --------
@@ -79,6 +85,7 @@ class Optax:
     start: Any = field(default=PARENTS, metadata=LATER)
     base: Any = field(default=None, metadata=LATER)
     replacement: bool = field(default=False, metadata=LATER)
+    batches: str | None = field(default=None, metadata=LATER)
     minimises = False
     penalises = True
 
@@ -86,10 +93,26 @@ class Optax:
         check_between("steps", self.steps, 1, MOST_STEPS)
         if self.batch_size is not None:
             check_between("batch_size", self.batch_size, 1, MOST_STEPS)
-        elif self.replacement:
-            raise InputError("replacement", "is of batches; give a batch_size as well")
+        else:
+            for name in ("replacement", "batches"):
+                if getattr(self, name):
+                    raise InputError(name, "is of batches; give a batch_size as well")
+        self._check_batches()
         object.__setattr__(self, "start", read_start(self.start))
         object.__setattr__(self, "base", read_base(self.base))
+
+    def _check_batches(self) -> None:
+        """Keep what ``batches`` says beside ``replacement`` in one way."""
+        if self.batches not in (None, *ORDERS):
+            choices = ", ".join(map(repr, ORDERS))
+            hint = did_you_mean(self.batches, ORDERS)
+            raise InputError("batches", f"is {self.batches!r}; give one of {choices}{hint}")
+        if self.replacement and self.batches not in (None, REPLACEMENT):
+            raise InputError("batches", f"is {self.batches!r}, and replacement is true; keep one")
+        if self.batches == REPLACEMENT:
+            object.__setattr__(self, "replacement", True)
+        if self.batches != SAME_ORDER:
+            object.__setattr__(self, "batches", None)
 
     def fit(self, model: Problem, data: Dataset, start: Any, key: Key[Array, ""]) -> Fit:
         """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`."""
@@ -112,7 +135,8 @@ class Optax:
         def one_pass(carry: tuple[Array, Any]) -> tuple[Array, Any]:
             first, inner = carry
             batches = self._batches(data)
-            order = _shuffled(data, jax.random.fold_in(key, first // batches))
+            number = jnp.int32(0) if self.batches == SAME_ORDER else first // batches
+            order = _shuffled(data, jax.random.fold_in(key, number))
             last = jnp.minimum(first + batches, self.steps)
             return last, lax.fori_loop(first, last, partial(step, order=order), inner)
 

@@ -25,7 +25,7 @@ PLACES = {
 ESTIMATORS: dict[str, Callable[[], Estimator]] = {
     name: resolve_name(place) for name, place in PLACES.items()
 }
-SETTINGS = ("steps", "batch_size", "replacement", "start", "base")
+SETTINGS = ("steps", "batch_size", "replacement", "batches", "start", "base")
 """Fields of an optimiser that are not arguments of optax."""
 DECAY = "weight_decay"
 OWN = "fit"

@@ -119,3 +119,17 @@ def test_batches_with_replacement_repeat_rows():
     assert drawn.sum() == n
     assert (drawn[np.asarray(weight) == 0] == 0).all()
     assert len(set(drawn.tolist())) > 2  # some rows are missing, and some come several times
+
+
+def test_passes_in_the_same_order_repeat_their_batches():
+    """Two rows in batches of one: a second pass in the same order takes them as the first did."""
+    data = mcjax.Dataset(jnp.eye(2), jnp.ones(2), jnp.ones(2))
+    rates = optax.sgd(lambda count: 1e-3 * 10.0**count)  # tells the steps apart
+    start, seen = jnp.zeros(2), {"same_order": set(), "reshuffled": set()}
+    for batches, found in seen.items():
+        estimator = mcjax.Optax(rates, 4, batch_size=1, batches=batches)
+        fit = jax.jit(lambda key, e=estimator: e.fit(mcjax.linear(), data, start, key).theta)
+        for k in range(12):
+            found.add(tuple(np.round(np.asarray(fit(jax.random.key(k))), 6).tolist()))
+    assert len(seen["same_order"]) == 2
+    assert len(seen["reshuffled"]) == 4

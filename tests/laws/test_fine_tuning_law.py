@@ -177,18 +177,22 @@ def test_batches():
         batches(batch_size=20),
         batches(batch_size=20, replacement=True),
         batches(batch_size=20, steps=60, feeds=half),
+        batches(batch_size=20, steps=60, feeds=half, batches="same_order"),
         batches(steps=60, feeds=half),
         batches(batch_size=20, feeds=half),
         batches(0.9, 0.01, 40, batch_size=20),
     ]
-    expected = [17.547, 18.265, 29.78, 3.865, 3.806, 1.876, 61.24]
+    expected = [17.547, 18.265, 29.78, 3.865, 3.922, 3.806, 1.876, 61.24]
     np.testing.assert_allclose(found, expected, atol=0.006)
     assert batches(batch_size=400) == pytest.approx(batches())
     assert batches(batch_size=1000) == pytest.approx(batches())
 
 
 def test_ragged_batches_and_parts_of_passes():
-    """The weights that rows have in steps, over all orders, give the noise by its definition."""
+    """The weights that rows have in steps, over all orders, give the noise by its definition.
+
+    In the same order, the fourth step is of the rows of the first.
+    """
     rows, batch, steps, rng = 5, 2, 4, np.random.default_rng(0)
     gains, score = rng.normal(size=(steps, 2, 2)), np.diag([1.0, 2.0])
     weights = np.zeros((120, rows, steps))
@@ -206,7 +210,12 @@ def test_ragged_batches_and_parts_of_passes():
     expected = rows * np.einsum("sr,sab,bc,rdc->ad", products, gains, score, gains)
     steps_map = StepMap(np.eye(2), gains.sum(0), np.zeros(2), gains)
     base = gains.sum(0) @ score @ gains.sum(0).T / rows
-    found = base + batch_noise(steps_map, score, rows, batch, replacement=False)
+    found = base + batch_noise(steps_map, score, rows, batch)
+    np.testing.assert_allclose(found, expected)
+    weights[:, :, 3] = weights[:, :, 0]
+    products = np.einsum("ors,ort->st", weights, weights) / 120 / rows
+    expected = rows * np.einsum("sr,sab,bc,rdc->ad", products, gains, score, gains)
+    found = base + batch_noise(steps_map, score, rows, batch, "same_order")
     np.testing.assert_allclose(found, expected)
 
 

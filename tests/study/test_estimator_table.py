@@ -93,6 +93,17 @@ def test_a_fine_tuned_model(load):
     assert condition.starts.base.tolist() == [1.0, 2.5]
 
 
+def test_batches_by_name(load):
+    """``replacement = true`` is another way to say it."""
+    table = SGD + "batch_size = 5\n"
+    names = ('batches = "replacement"', "replacement = true", 'batches = "same_order"')
+    drawn, said, same = (load(table + name).conditions[0].estimator for name in names)
+    assert (drawn.replacement, drawn.batches) == (said.replacement, said.batches) == (True, None)
+    assert (same.replacement, same.batches) == (False, "same_order")
+    [plain] = load(table + 'batches = "reshuffled"').conditions
+    assert (plain.estimator.replacement, plain.estimator.batches) == (False, None)
+
+
 def test_weight_decay_is_decoupled(load):
     """Each step takes the same share off theta, as AdamW does, also where optax has no decay."""
     [condition] = load(SGD + "weight_decay = 0.5\nmomentum = 0.9\n").conditions
@@ -134,6 +145,16 @@ BAD = {
         "did you mean 'momentum'",
     ),
     "misspelt": (SGD + "batch_sise = 5", "estimator.batch_sise", "did you mean 'batch_size'"),
+    "order": (
+        SGD + 'batch_size = 2\nbatches = "same"',
+        "estimator.batches: is 'same'",
+        "give one of 'reshuffled', 'same_order', 'replacement'",
+    ),
+    "two orders": (
+        SGD + 'batch_size = 2\nreplacement = true\nbatches = "same_order"',
+        "estimator.batches: is 'same_order'",
+        "keep one",
+    ),
     "batch": (SGD + "batch_size = 0", "estimator.batch_size: is 0", "whole number"),
     "type": (
         SGD.replace("sgd", "adam") + "mu_dtype = 3",
@@ -191,7 +212,7 @@ BAD = {
     ),
 } | {
     f"no {key}": (f"{SGD}{key} = 3", f"estimator.{key}: is not an argument of optax.sgd", "")
-    for key in ("batches", "state", "first_steps", "models")
+    for key in ("state", "first_steps", "models")
 }
 
 

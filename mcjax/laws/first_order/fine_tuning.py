@@ -9,7 +9,9 @@ it add
 * batches of b rows drawn with replacement: ``(1 - 1/N) / b  sum_s G_s V G_s'``;
 * batches of rows that are shuffled anew in every pass: a row is at place q of pass e, of b_q rows,
   with probability ``b_q / N``. With ``M_e = sum_q G_eq / N``, the passes add
-  ``N sum_e (sum_q G_eq V G_eq' / (N b_q) - M_e V M_e')``.
+  ``N sum_e (sum_q G_eq V G_eq' / (N b_q) - M_e V M_e')``;
+* batches of rows in the same order in every pass: the same, of one pass with ``sum_e G_eq`` for
+  ``G_eq``.
 
 Steps that are not linear have maps that are measured
 (:mod:`mcjax.laws.first_order.measured_steps`), noise of batches included. Their Monte Carlo error
@@ -29,7 +31,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Bool, Float
 
-from mcjax.estimators.gradient_steps import Optax
+from mcjax.estimators.gradient_steps import REPLACEMENT, SAME_ORDER, Optax
 from mcjax.estimators.starts import BEHIND, MINIMUM, Starts
 from mcjax.laws.first_order.departures import departure, spread_lost
 from mcjax.laws.first_order.information import information_of
@@ -189,7 +191,7 @@ class StepsOfModels:
                     means.score[i],
                     int(means.rows[i]),
                     batch=batch,
-                    replacement=estimator.replacement,
+                    batches=REPLACEMENT if estimator.replacement else estimator.batches,
                 )
         if drift.any() and condition.model.least_squares is None and not self.measured:
             raise Inapplicable(
@@ -262,15 +264,23 @@ class StepsOfModels:
 
 
 def batch_noise(
-    steps: StepMap, score: Float[np.ndarray, "p p"], rows: int, batch: int, replacement: bool
+    steps: StepMap,
+    score: Float[np.ndarray, "p p"],
+    rows: int,
+    batch: int,
+    batches: str | None = None,
 ) -> Float[np.ndarray, "p p"]:
-    """Return what the choice of batches adds to the covariance of the error, (p, p)."""
-    gains = steps.gains
+    """Return what the choice of batches adds to the covariance of the error, (p, p).
+
+    ``batches`` says how, as in :class:`~mcjax.estimators.gradient_steps.Optax`.
+    """
+    gains, places = steps.gains, -(-rows // batch)
+    if batches == SAME_ORDER:
+        gains = np.array([gains[place::places].sum(0) for place in range(min(places, len(gains)))])
     squares = gains @ score @ np.swapaxes(gains, 1, 2)
-    if replacement:
+    if batches == REPLACEMENT:
         drawn: np.ndarray = (1 - 1 / rows) / batch * squares.sum(0)
         return drawn
-    places = -(-rows // batch)
     sizes = np.full(places, batch)
     sizes[-1] = rows - batch * (places - 1)
     total = np.zeros_like(score)
