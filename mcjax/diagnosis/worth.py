@@ -16,8 +16,8 @@ from mcjax.network.network import Network
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
-MOST_MODELS = 500
-"""Largest number of models of which this is computed."""
+MOST_MODELS = 200
+"""Largest number of models of which this is computed: it costs more than all else beyond."""
 
 
 class Worth(NamedTuple):

@@ -218,11 +218,11 @@ def test_an_interrupted_run_goes_on(study_file, tmp_path, call_json, monkeypatch
     monkeypatch.setattr(saving, "SAVE_EVERY", 0.0)
     real, calls = engine.run_blocks, []
 
-    def dies(*arguments):
+    def dies(*arguments, **options):
         calls.append(1)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return real(*arguments)
+        return real(*arguments, **options)
 
     monkeypatch.setattr(engine, "run_blocks", dies)
     out = tmp_path / "results"
