@@ -7,6 +7,7 @@ from mcjax.diagnosis import collapse, diagnose, rates
 from mcjax.diagnosis.asked import rank
 from mcjax.diagnosis.failure import find_failures
 from mcjax.diagnosis.long_run import Facts
+from mcjax.diagnosis.ranking import slope_bounds
 from mcjax.diagnosis.rates import MOST_MODELS
 from mcjax.errors import InputError
 from mcjax.laws.collapse.components import data_flow
@@ -73,6 +74,25 @@ def test_the_worst_model_is_the_one_of_the_largest_slope(monkeypatch):
         monkeypatch.setattr(collapse, "MOST_MODELS", 1)
         assert set(diagnose(net, worst=3).models) == {str(i) for i in ranked[:3]}
         monkeypatch.undo()
+
+
+def test_bounds_of_slopes_hold():
+    """Twelve random networks, and one with two origins and a loop of readers."""
+    rng, exact = np.random.default_rng(11), 0
+    nets = [random_network(rng) for _ in range(12)]
+    feeds = [("0", "0", 40), ("1", "2", 9), ("2", "1", 9), ("0", "3", 20), ("1", "3", 30)]
+    nets.append(build_network(5, [*feeds, ("3", "4", 30), ("4", "3", 10), (REAL, "4", 5)], 70))
+    for net in nets:
+        failures = find_failures(net, Facts())
+        bounds = slope_bounds(net, data_flow(net), failures.origins, failures.walk.shares)
+        for name, verdict in diagnose(net).models.items():
+            slope = (verdict.growth or 0.0) * net.initial[net.index[name]]
+            assert bounds[net.index[name]] >= slope * (1 - 1e-5)
+            periods = [o.period for o in failures.origins if o.members in verdict.sources]
+            if periods == [1]:
+                assert bounds[net.index[name]] == pytest.approx(slope, rel=1e-5)
+                exact += 1
+    assert exact > 10
 
 
 def test_rates_by_lineages_are_those_of_dense_arrays(monkeypatch):

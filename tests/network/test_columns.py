@@ -36,8 +36,8 @@ def test_generations_of_arrays_are_those_of_objects():
 
 
 def test_feeds_of_one_origin_and_reader_add_up_in_order_of_appearance():
-    total = columns([(2, 0, 7, 1.0), (0, 1, 5, 1.0), (2, 0, 3, 1.0)]).added_up()
-    assert total.feeds() == (Feed(REAL, "a", 10), Feed("a", "b", 5))
+    total = columns([(0, 1, 5, 1.0), (2, 0, 7, 1.0), (2, 0, 3, 1.0)]).added_up()
+    assert total.feeds() == (Feed("a", "b", 5), Feed(REAL, "a", 10))
     assert columns([(2, 0, 7, 1.0), (2, 0, 3, 2.0)]).added_up() is None
     assert columns([(2, 0, 2**62, 1.0), (2, 0, 2**62, 1.0)]).added_up() is None
 
