@@ -51,7 +51,7 @@ def test_derivatives_are_differences():
         added = [(str(origin), str(reader), step)], [(REAL, str(reader), step)]
         slopes = [(mean(extra) - mean([])) / step for extra in added]
         expected = [found.feeds[reader, origin], found.real[reader]]
-        assert slopes == pytest.approx(expected, rel=1e-4)
+        assert slopes == pytest.approx(expected, rel=1e-4, abs=0)
 
 
 def test_a_diagnosis_says_where_a_row_is_worth_most():
