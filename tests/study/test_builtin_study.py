@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from mcjax.diagnosis import diagnose
-from mcjax.study.load import builtin_study
+from mcjax.study.load import builtin_file, builtin_study, load_study
 
 
 @pytest.fixture(scope="module")
@@ -41,3 +41,14 @@ def test_builtin_flip_is_a_single_feed(builtin):
     [more] = set(flipped.feeds) - set(stable.feeds)
     assert (more.origin, more.reader) in diagnose(stable).flips
     assert stable.frozen == (True, False, False)
+
+
+@pytest.mark.system
+def test_builtin_real_data_are_four_files_on_two_networks():
+    study = load_study(builtin_file("real-data"))
+    assert len(study.conditions) == 8
+    sources = {c.data.source for c in study.conditions}
+    assert len(sources) == 4
+    for c in study.conditions:
+        collapses = {fate.collapses for fate in diagnose(c).models.values()}
+        assert collapses == {c.name.startswith("network=flipped")}
