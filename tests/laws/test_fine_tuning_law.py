@@ -13,12 +13,14 @@ import optax
 import pytest
 
 import mcjax
+from mcjax.estimators.starts import Starts
 from mcjax.laws.first_order.fine_tuning import StepsOfModels, batch_noise
 from mcjax.laws.first_order.information import information_of
 from mcjax.laws.first_order.linear_system import covariances, means
 from mcjax.laws.first_order.m_estimators import FirstOrder
 from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.laws.first_order.step_maps import StepMap
+from mcjax.laws.first_order.trained import Trained
 
 CURVATURE, ROWS, P = np.diag([1.0, 0.3, 0.03]), 1000, 3
 GD = {"transformation": optax.sgd(0.5), "steps": 4, "name": "sgd(0.5)"}
@@ -36,10 +38,10 @@ def pipeline(feeds, estimator=OWN, initial=ROWS, theta=(0.0, 0.0, 0.0), covarian
     )
 
 
-def system_of(condition, exact=True):
+def system_of(condition, exact=True, training=None):
     """Return the system; if ``exact``, with the covariance of n - p - 1 rows at generation 0."""
     information, _ = information_of(condition)
-    training = StepsOfModels(condition)
+    training = StepsOfModels(condition) if training is None else training
     system = linear_system(condition.network, information, training=training)
     rows = np.repeat(np.array(condition.network.initial, float), system.p)
     factor = np.sqrt(rows / (rows - system.p - 1)) if exact else np.ones(len(rows))
@@ -89,6 +91,20 @@ CASES = {
         {1: 34.089, 5: 33.628, 20: 21.537, 60: 12.765},
     ),
     "heavy ball": (pipeline(HALF, HEAVY), 0, {1: 37.232, 5: 26.270, 20: 14.887}),
+    "steps that overshoot from a base": (
+        pipeline(LOOP, mcjax.Optax(optax.sgd(1.5), 1, start={"a": "checkpoint"}), BASE),
+        0,
+        {1: 112.95, 5: 431.2, 10: 20295},
+    ),
+    "ring of a refit and a start at a base": (
+        pipeline(
+            [("a", "b", 1000), ("b", "a", 1000)],
+            mcjax.Optax(**GD, start={"a": "refit", "b": "checkpoint"}),
+            {"a": 1000, "b": 1000, "checkpoint": 300},
+        ),
+        0,
+        {1: 75.48, 5: 162.6, 20: 175.0, 60: 180.4},
+    ),
     "decay": (
         pipeline(LOOP, DECAY, theta=(-0.2, -0.2, -0.2)),
         0,
@@ -104,6 +120,31 @@ def test_mean_squared_errors(case):
     for t, value in values.items():
         digits = len(str(value).partition(".")[2])
         assert abs(found[t] - value) <= 0.6 * 10**-digits, (t, found[t], value)
+
+
+class Preconditioned:
+    """Steps of gradient descent with a matrix for each of two models, which do not commute."""
+
+    starts = Starts(np.array([0, 1], np.int32), None)
+
+    def __call__(self, data):
+        first = 0.5 * np.array([[1, 0.4, 0.1], [0.4, 0.6, 0.2], [0.1, 0.2, 0.8]])
+        second = 0.4 * np.array([[0.5, -0.2, 0], [-0.2, 1, 0.3], [0, 0.3, 1.2]])
+        steps = [np.eye(P) - scale @ CURVATURE for scale in (first, second)]
+        kept = [np.linalg.matrix_power(step, k) for step, k in zip(steps, (3, 6), strict=True)]
+        gain = [(np.eye(P) - left) @ np.linalg.inv(CURVATURE) for left in kept]
+        nothing = np.zeros((2, P, P))
+        return Trained(
+            np.array(kept), np.array(gain), noise=nothing, drift=nothing[0, :2], starts=self.starts,
+            base=np.zeros(P),
+        )  # fmt: skip
+
+
+def test_a_ring_whose_steps_do_not_commute():
+    condition = pipeline([("a", "b", 1000), ("b", "a", 1000)])
+    found = covariances(system_of(condition, training=Preconditioned()), 20)
+    mse = 1000 * np.trace(found[[1, 5, 20], :P, :P], axis1=1, axis2=2)
+    np.testing.assert_allclose(mse, [35.528, 31.546, 32.985], atol=6e-4)
 
 
 def test_a_base_that_is_given():
