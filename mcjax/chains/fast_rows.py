@@ -188,6 +188,11 @@ class _Block:
 
         z = once(self.count, normals)
 
+        def cut(table: Array, first: Array, width: int, axis: int) -> Array:
+            if width == p:
+                return table
+            return lax.dynamic_slice_in_dim(table, first, width, axis)
+
         def halves(begin: int, width: int, mix: bool) -> Array:
             """Return a panel, (2, k, F, H): even and odd rows apart, so that each is contiguous."""
             normals, factor, first = hidden((z, self.factor, jnp.int32(begin)))
@@ -196,12 +201,12 @@ class _Block:
                 if mix:
                     # factor times normals, summed over columns of the factor
                     half = half.reshape(p, fits, -1)
-                    part = lax.dynamic_slice_in_dim(factor, first, width, 1)
+                    part = cut(factor, first, width, 1)
                     roots = jnp.repeat(part, fits // len(part), axis=0)  # (F, k, p)
                     columns = [roots[:, :, k].T[..., None] * half[k][None] for k in range(p)]
                     half = sum(columns[1:], columns[0])
                 else:
-                    half = lax.dynamic_slice_in_dim(half, first, width).reshape(width, fits, -1)
+                    half = cut(half, first, width, 0).reshape(width, fits, -1)
                 split.append(half)
             return jnp.stack(split)
 
