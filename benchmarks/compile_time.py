@@ -6,7 +6,8 @@ A ring of four models, half real data, in a process of its own for each number, 
 from a disk. Tracing and lowering stand apart from compilation. Beside them are microseconds of
 processors of a fit once the program is compiled, and a digest of all estimates. ``--before`` is
 another checkout of the repository, measured in alternation: where digests agree, so do chains, to
-the last bit. All are medians over ``--turns`` processes.
+the last bit. All are medians over ``--turns`` processes; the kept results are of one each, on a
+machine that did much other work.
 """
 
 from __future__ import annotations
