@@ -199,7 +199,7 @@ def _alike(
     if not whole.later.constant or not net.memory.current_only:
         return rates
     period = math.lcm(*(origin.period for origin in origins))
-    harm = time_to_harm(system, slow.growth, slow.limit, period, asked)
+    harm = time_to_harm(system, slow.growth, slow.limit, period=period, asked=asked)
     first = np.diagonal(system.initial)[: net.size]
     last = np.where(collapses, np.inf, slow.limit / first)
     return replace(

@@ -116,7 +116,7 @@ def newton(model: Problem, rows: Rows, start: Array, *, status: Array, suspect: 
 
     def body(loop: _Loop) -> _Loop:
         separated = _separated(model, rows, loop, suspect)
-        found = newton_step(model, rows, loop.theta, loop.step, loop.steps)
+        found = newton_step(model, rows, loop.theta, last=loop.step, count=loop.steps)
         return _advanced(
             found, loop, separated=separated, size=rows.size, minimum=has_minimum(model)
         )

@@ -70,7 +70,7 @@ def newton_step(
     """
     if len(theta) <= AT_ONCE:
         return _by_entries(model, rows, theta, last)
-    return _by_blocks(model, rows, theta, last, count)
+    return _by_blocks(model, rows, theta, last=last, count=count)
 
 
 def _by_entries(model: Problem, rows: Rows, theta: Array, last: Array) -> NewtonStep:
@@ -137,7 +137,8 @@ def _by_blocks(model: Problem, rows: Rows, theta: Array, last: Array, count: Arr
         return list(lax.reduce(sums + sizes, [jnp.zeros((), dtype)] * 6, join, (0,)))
 
     along_step, along, total, *sizes = once(count, summaries)
-    return NewtonStep(-solution, unexplained, along_step, along, jnp.isfinite(total), *sizes)
+    finite = jnp.isfinite(total)
+    return NewtonStep(*(-solution, unexplained, along_step, along, finite), *sizes)
 
 
 def _system(

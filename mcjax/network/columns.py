@@ -89,7 +89,11 @@ class FeedColumns:
         order = np.argsort(first)
         kept = first[order]
         return FeedColumns(
-            self.names, self.origin[kept], self.reader[kept], samples[order], self.weight[kept]
+            self.names,
+            self.origin[kept],
+            self.reader[kept],
+            samples=samples[order],
+            weight=self.weight[kept],
         )
 
     def into(self, size: int) -> Bool[np.ndarray, " M"]:

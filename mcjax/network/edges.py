@@ -85,8 +85,8 @@ class EdgeFeeds:
             tuple(places),
             np.fromiter(map(places.__getitem__, self.origins), np.int64, len(self.origins)),
             np.fromiter(map(places.__getitem__, self.readers), np.int64, len(self.readers)),
-            np.array(self.samples, np.int64),
-            np.array(self.weights, float),
+            samples=np.array(self.samples, np.int64),
+            weight=np.array(self.weights, float),
         )
         return None if (feeds.reader >= len(models)).any() else feeds.added_up()
 

@@ -140,8 +140,8 @@ def _merged(generation: Generation, entity: dict[str, str], places: dict[str, in
             feeds.names,
             feeds.origin[first],
             feeds.reader[first],
-            samples.astype(np.int64),
-            loss / rows,
+            samples=samples.astype(np.int64),
+            weight=loss / rows,
         )
     )
 
@@ -158,5 +158,5 @@ def _merged_feeds(
     for (origin, reader, keep), alike in together.items():
         samples = sum(feed.samples for feed in alike)
         weight = sum(feed.weight * feed.samples for feed in alike) / samples
-        merged.append(Feed(origin, reader, samples, weight, keep))
+        merged.append(Feed(origin, reader, samples, weight=weight, keep=keep))
     return tuple(sorted(merged, key=lambda feed: (places[feed.reader], places[feed.origin])))

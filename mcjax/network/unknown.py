@@ -85,7 +85,7 @@ def _with_loop(generation: Generation, loop: Feed, names: tuple[str, ...]) -> Ge
             names,
             np.append(moved[given.origin], own),
             np.append(moved[given.reader], own),
-            np.append(given.samples, loop.samples),
-            np.append(given.weight, loop.weight),
+            samples=np.append(given.samples, loop.samples),
+            weight=np.append(given.weight, loop.weight),
         )
     )

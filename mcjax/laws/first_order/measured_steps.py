@@ -192,9 +192,9 @@ def measured_steps(condition: Condition, fed: Fed) -> Measured:
                     jnp.asarray(covariance_root(condition.covariance)),
                     _feeds(fed),
                     jnp.asarray(keys),
-                    jnp.asarray(theta),
-                    jnp.asarray(spread),
-                    jnp.asarray(heard, jnp.int32),
+                    theta=jnp.asarray(theta),
+                    spread=jnp.asarray(spread),
+                    heard=jnp.asarray(heard, jnp.int32),
                     setting=setting,
                 )
             drawn.append(_Drawn(*(np.asarray(part, float) for part in found)))
@@ -310,10 +310,10 @@ def _replicates(
         return _Drawn(
             moved[0],
             scores[0],
-            _halves(by_start, spread)[0],
-            _halves(further, 2 * spread)[0],
-            _halves(moved[1:], spread),
-            _halves(scores[1:], spread),
+            by_start=_halves(by_start, spread)[0],
+            further=_halves(further, 2 * spread)[0],
+            by_parent=_halves(moved[1:], spread),
+            scores=_halves(scores[1:], spread),
         )
 
     def part(words: Array) -> _Drawn:

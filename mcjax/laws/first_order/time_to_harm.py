@@ -104,7 +104,7 @@ def time_to_harm(
     comes = np.isfinite(slopes) | (limit >= targets)
     late = waiting & np.isnan(times) & comes
     if late.any():
-        times = np.where(late, one_by_one + _late(a, noise, now, targets, late), times)
+        times = np.where(late, one_by_one + _late(a, noise, now, targets=targets, late=late), times)
     return Harm(relative, times)
 
 
