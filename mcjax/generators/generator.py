@@ -184,4 +184,6 @@ def _population(rows: Any) -> Any:
         raise InputError("family.real", f"has {told} rows; give arrays of one positive length")
     if any(leaf.dtype.kind not in "biuf" for leaf in leaves):
         raise InputError("family.real", "has entries that are no real numbers; give numbers")
+    if not all(np.isfinite(leaf).all() for leaf in leaves):
+        raise InputError("family.real", "has values that are not finite; drop these rows")
     return jax.tree.map(np.array, rows)

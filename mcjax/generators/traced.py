@@ -61,11 +61,13 @@ def outline_of(generator: Generator, rows: int, own: bool) -> Outline:
             problem = f"returned {_arranged(fitted)} from other parameters{where(generator.fit)}"
             remedy = "return parameters arranged like those it begins at, or start from 'scratch'"
             raise InputError("family.fit", f"{problem}; {remedy}")
-        program, count = jax.make_jaxpr(generator.fit)(key, begun, data), len(jax.tree.leaves(data))
-        last = len(program.jaxpr.invars)
+        _program(generator.init, "init", (key,))
+        program = _program(generator.fit, "fit", (key, begun, data))
+        last, count = len(program.jaxpr.invars), len(jax.tree.leaves(data))
         _depends(generator.fit, "fit rows", program, list(range(last - count, last)))
         found = _traced("measure", generator.measure)(key, fitted, data)
         names = _measures(generator.measure, found)
+        _program(generator.measure, "measure", (key, fitted, data))
     leaves = jax.tree.leaves((data, fitted))
     size = sum(int(np.prod(leaf.shape)) * leaf.dtype.itemsize for leaf in leaves)
     return Outline(names, fitted, size)
@@ -90,18 +92,24 @@ def check_sample(generator: Generator, rows: int, count: int) -> None:
             problem = f"returned {_arranged(drawn)}{where(generator.sample)}, and real rows are"
             raise InputError("family.sample", f"{problem} {_arranged(real)}; return rows like them")
 
-        def sample(key: Any, params: Any) -> Any:
-            return generator.sample(key, params, count)
+        program = _program(generator.sample, "sample", (key, fitted), count)
+    _depends(generator.sample, "sample key", program, [0])
+    _depends(generator.sample, "sample params", program, list(range(1, len(program.jaxpr.invars))))
 
-        programs = [jax.make_jaxpr(lambda *given: sample(*given))(key, fitted) for _ in range(2)]
-    last = len(programs[0].jaxpr.invars)
-    _depends(generator.sample, "sample key", programs[0], [0])
-    _depends(generator.sample, "sample params", programs[0], list(range(1, last)))
+
+def _program(
+    function: Callable[..., Any], name: str, arguments: tuple[Any, ...], *last: Any
+) -> Any:
+    """Return the program of a user's function, which must be the same at every call."""
+    programs = [  # of two functions, as JAX remembers the program of one
+        jax.make_jaxpr(lambda *given: function(*given, *last))(*arguments) for _ in range(2)
+    ]
     place = first_difference(*programs)
     if place is not None:
-        at = f" ({place})" if place else where(generator.sample)
+        at = f" ({place})" if place else where(function)
         remedy = "draw from the key, as in jax.random.normal(key)"
-        raise InputError("family.sample", f"uses {NUMBERS}{at}; {remedy}")
+        raise InputError(f"family.{name}", f"uses {NUMBERS}{at}; {remedy}")
+    return programs[0]
 
 
 def _traced(name: str, function: Callable[..., Any], *last: Any) -> Callable[..., Any]:
@@ -122,6 +130,8 @@ def _real(generator: Generator, key: Any, count: int) -> Any:
     draw = generator.real if callable(generator.real) else generator.real_rows
     rows = _traced("real", draw, count)(key)
     _check_rows(generator, "real", rows, count)
+    if callable(generator.real):
+        _program(generator.real, "real", (key,), count)
     return rows
 
 
@@ -155,6 +165,9 @@ def _measures(function: Callable[..., Any], found: Any) -> tuple[str, ...]:
             raise InputError(field, f"{problem}; return a number, or a vector of numbers")
         entries = range(value.shape[0]) if value.shape else ()
         names += [f"{name}[{k}]" for k in entries] if value.shape else [name]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(field, f"returned {twice!r} twice, once of a vector{at}; rename one")
     if len(names) > MOST_MEASURES:
         problem = f"returned {len(names)} numbers{at}; return at most {MOST_MEASURES}"
         raise InputError(field, problem)

@@ -51,6 +51,32 @@ CODE = {
         "params + jax.random.normal(key, (n,)) + np.random.random()",
         "not the same at every call",
     ),
+    "numpy's numbers in init": ("return 0.0", "return np.random.random()", "family.init: uses"),
+    "numpy's numbers in fit": (
+        "return rows.mean()",
+        "return rows.mean() + np.random.random()",
+        "family.fit: uses a number that is not the same at every call",
+    ),
+    "numpy's numbers in a measure": (
+        '{"mean": params}',
+        '{"mean": params + np.random.random()}',
+        "family.measure: uses a number that is not the same at every call",
+    ),
+    "numpy's numbers in real": (
+        "normal(key, (n,))\n",
+        "normal(key, (n,)) + np.random.random()\n",
+        "not the same at every call",
+    ),
+    "real that is not finite": (
+        "def real(key, n):\n    return jax.random.normal(key, (n,))",
+        "real = np.array([1.0, np.nan])",
+        "family.real: has values that are not finite",
+    ),
+    "a name twice": (
+        '{"mean": params}',
+        '{"mean": params[None], "mean[0]": params}',
+        r"returned 'mean\[0\]' twice",
+    ),
     "too few rows": (
         "normal(key, (n,))\n\ndef meas",
         "normal(key, (n - 1,))\n\ndef meas",
