@@ -102,6 +102,10 @@ def encoding_of(
     if target in columns or len(set(columns)) < len(columns):
         raise InputError(FIELD, "names a column twice, or the target; name each once")
     check_complete(frame, [*columns, target])
+    absent = [label for label in positive if not frame[target].isin([label]).any()]
+    if absent:
+        hint = did_you_mean(str(absent[0]), map(str, frame[target].unique().tolist()[:MOST_LEVELS]))
+        raise InputError("data.positive", f"has {absent[0]!r}, a label of no row{hint}")
     levels = {name: _levels(frame[name]) for name in columns if not _is_numeric(frame[name])}
     x, plain = _numbers(frame, columns, levels)
     centre, scale = np.zeros(x.shape[1]), np.ones(x.shape[1])
@@ -134,6 +138,9 @@ def encoding_of(
     made = replace(made, names=(*([INTERCEPT] if intercept else []), *plain))
     if not made.names:
         raise InputError(FIELD, "is empty; name columns, or give an intercept")
+    for name in made.names:
+        if made.names.count(name) > 1:
+            raise InputError(FIELD, f"has two covariates {name!r}; rename or leave out a column")
     return made
 
 

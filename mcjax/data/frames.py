@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import struct
@@ -116,10 +117,14 @@ def _npz(content: bytes, path: Path) -> Frame:
                     raise InputError(
                         f"array {key!r}", f"has {array.ndim} axes; give arrays of rows and columns"
                     )
-                if array.ndim == 1:
-                    columns[key] = array
-                else:
-                    columns |= {f"{key}{k}": array[:, k] for k in range(array.shape[1])}
+                named = {key: array}
+                if array.ndim == 2:
+                    named = {f"{key}{k}": array[:, k] for k in range(array.shape[1])}
+                for name in named:
+                    if name in columns:
+                        problem = f"makes a second column {name!r}; give arrays other names"
+                        raise InputError(f"array {key!r}", problem)
+                columns |= named
     except (zipfile.BadZipFile, EOFError, OSError) as error:
         raise InputError("", "is a damaged npz file; write it again with numpy.savez") from error
     except ValueError as error:
@@ -218,7 +223,11 @@ def _csv(content: bytes) -> Frame:
             "", f"is neither text in UTF-8 nor another file of data; {READ}"
         ) from error
     delimiter = max(DELIMITERS, key=header.count)
-    names = [part.strip().strip('"') for part in header.split(delimiter)]
+    rows = csv.reader([header], delimiter=delimiter, skipinitialspace=True)
+    names = [name.strip() for name in next(rows, [])]
+    if "" in names:
+        problem = f"has no name for column {names.index('') + 1}"
+        raise InputError("", f"{problem}; name it, or drop it if it numbers the rows")
     repeated = next((name for name in names if names.count(name) > 1), None)
     if repeated is not None:
         raise InputError("", f"has two columns {repeated!r}; give each its own name")

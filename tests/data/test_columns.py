@@ -105,6 +105,8 @@ WRONG = {
     "rows": (FRAME, {"rows": 61}, "give a number from 1 to 60"),
     "few": (FRAME, {"rows": 5}, "leaves 5 rows for 6 covariates"),
     "law": (FRAME, {"synthetic_covariates": "row"}, r"did you mean 'rows'\?"),
+    "positive": (FRAME, {"positive": [2, 99]}, "positive: has 99, a label of no row"),
+    "intercept": (FRAME.assign(intercept=FRAME["age"] ** 2), {}, "two covariates 'intercept'"),
     "list": ([1, 2], {}, "give a frame of pandas or polars"),
 }
 
@@ -114,6 +116,11 @@ def test_what_is_wrong_is_said_in_one_sentence(case):
     frame, choices, problem = WRONG[case]
     with pytest.raises(mcjax.InputError, match=problem):
         mcjax.Data.from_frame(frame, "count", **choices)
+
+
+def test_positive_labels_are_labels_of_the_file():
+    with pytest.raises(mcjax.InputError, match=r"'yorc', a label of no row.*did you mean 'york'"):
+        mcjax.Data.from_frame(FRAME, "town", covariates=["age"], positive=["ely", "yorc"])
 
 
 def test_labels_of_three_texts_need_a_choice():

@@ -88,6 +88,7 @@ WRONG = {
     "fields.csv": (b"a,y\n1,2\n1,2,3\n", "Expected 2 fields in line 3, saw 3"),
     "wide.csv": (b"a,y\n1,2,3\n1,2,3\n", "more fields than its header"),
     "names.csv": (b"a,a\n1,2\n", "two columns 'a'"),
+    "index.csv": (b",a,y\n0,1,2\n1,3,4\n", "has no name for column 1"),
     "header.csv": (b"1,2\n3,4\n", "begins with numbers"),
     "empty.csv": (b"a,y\n", "has no rows"),
     "latin.csv": (b"a,y\n\xe9,2\n" * 3, "UTF-8"),
@@ -104,6 +105,17 @@ def test_malformed_files_get_one_sentence(name, tmp_path):
     assert problem in str(raised.value)
     assert name in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_names_in_quotes_may_hold_delimiters(tmp_path):
+    (tmp_path / "rows.csv").write_text('"age, y",y\n1,2\n3,4\n5,9\n')
+    assert mcjax.Data.from_file(tmp_path / "rows.csv", "y").names == ("intercept", "age, y")
+
+
+def test_columns_of_arrays_in_npz_need_different_names(tmp_path):
+    np.savez(tmp_path / "rows.npz", x=ROWS[:, :2], x1=ROWS[:, 0], y=ROWS[:, 2])
+    with pytest.raises(mcjax.InputError, match="makes a second column 'x1'"):
+        mcjax.Data.from_file(tmp_path / "rows.npz", "y")
 
 
 def test_objects_in_npz_are_not_loaded(tmp_path):
