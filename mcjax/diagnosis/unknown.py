@@ -58,8 +58,9 @@ def diagnose_cases(
         name: _verdict(worst.models[name], best.models[name], deciding.get(name)) for name in names
     }
     counts = Counts.of(models.values())
-    if large:  # the loop of the worst case is a model more
-        depends = worst.counts.collapse - best.counts.collapse - 1
+    if large:  # the loop of the worst case is a model more, and collapses unless memory is kept
+        loop = bool(worst.every[UNKNOWN].collapses)
+        depends = worst.counts.collapse - best.counts.collapse - loop
         counts = best.counts._replace(depends=depends)
     diagnosis = replace(
         best,

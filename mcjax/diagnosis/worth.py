@@ -67,7 +67,7 @@ def worth_of(
         return None
     mean = float(limit[~collapses].mean())
     weights = np.where(collapses, 0.0, 1 / (~collapses).sum())
-    rows = np.maximum(feeds.rows(net.size), 1).astype(float)
+    rows = np.maximum(feeds.rows(net.size), 1)
     found = sensitivity(linear_system(net, UNIT), rows, ~collapses, weights)
     between = (feeds.origin < net.size) & fitted[feeds.reader]
     ends = feeds.reader[between], feeds.origin[between]

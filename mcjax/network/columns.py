@@ -102,8 +102,6 @@ class FeedColumns:
         result[self.reader] = True
         return result
 
-    def rows(self, size: int) -> Int[np.ndarray, " M"]:
-        """Return the number of samples that each of the first ``size`` names reads."""
-        result = np.zeros(size, np.int64)
-        np.add.at(result, self.reader, self.samples)
-        return result
+    def rows(self, size: int) -> Float[np.ndarray, " M"]:
+        """Return how many samples each of the first ``size`` names reads, maybe over 64 bits."""
+        return np.bincount(self.reader, self.samples, size)

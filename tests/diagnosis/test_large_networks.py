@@ -161,15 +161,16 @@ def test_what_cannot_be_asked_for(options, field, says):
     assert caught.value.field == field
 
 
-def test_unknown_data_in_a_large_network(monkeypatch):
+@pytest.mark.parametrize("memory", ["replace", "accumulate"])
+def test_unknown_data_in_a_large_network(memory, monkeypatch):
     feeds = [("unknown", "a", 50), (REAL, "a", 50), ("a", "b", 100), (REAL, "c", 9), ("d", "d", 7)]
-    net = build_network("abcd", feeds, 100)
-    whole = diagnose(net)
+    net = build_network("abcd", feeds, 100, memory=memory)
+    whole, kept = diagnose(net), memory == "accumulate"
     monkeypatch.setattr(collapse, "MOST_MODELS", 1)
     monkeypatch.setattr("mcjax.diagnosis.unknown.MOST_MODELS", 1)
     found = diagnose(net, only=["b", "d"])
     assert found.counts == whole.counts
-    assert not found.certain
-    assert (found.models["b"].certain, found.models["d"].certain) == (False, True)
+    assert found.certain == kept
+    assert (found.models["b"].certain, found.models["d"].certain) == (kept, True)
     for name, verdict in found.models.items():
         assert plain(verdict)[:2] == plain(whole.models[name])[:2]

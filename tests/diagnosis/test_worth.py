@@ -44,7 +44,7 @@ def test_derivatives_are_differences():
             return weights @ np.diagonal(limit(system, stable))
 
         net = build_network(7, large, 80 * scale)
-        rows = np.maximum(net.columns.rows(7), 1).astype(float)
+        rows = np.maximum(net.columns.rows(7), 1)
         found = sensitivity(linear_system(net, UNIT), rows, stable, weights)
         assert np.isnan(found.real[5:]).all()
         reader, origin = int(rng.integers(4)), int(rng.integers(5))
@@ -85,3 +85,11 @@ def test_nothing_is_said_where_it_is_not_known(feeds, options):
     found = diagnose(build_network("a", feeds, 100, **options))
     assert found.worth is None
     assert found.to_json()["worth"] is None
+
+
+def test_a_loop_that_double_precision_does_not_resolve():
+    """One real row beside so many of its own that their share is 1 to the last digit."""
+    feeds = [("a", "a", 10**17), (REAL, "a", 1), (REAL, "b", 1)]
+    plain = diagnose(build_network("ab", feeds, 100)).to_json()
+    assert plain["models"]["a"]["limit"] is None
+    assert plain["worth"]["real"]["a"] is None

@@ -42,6 +42,13 @@ def test_feeds_of_one_origin_and_reader_add_up_in_order_of_appearance():
     assert columns([(2, 0, 2**62, 1.0), (2, 0, 2**62, 1.0)]).added_up() is None
 
 
+def test_rows_of_one_reader_may_exceed_64_bits():
+    assert columns([(0, 1, 2**62, 1.0), (2, 1, 2**63 - 1, 1.0)]).rows(2).tolist() == [
+        0,
+        1.5 * 2**63,
+    ]
+
+
 @pytest.mark.parametrize(
     ("rows", "says"),
     [

@@ -69,16 +69,17 @@ def sensitivity(
     at = np.ix_(moving, moving)
     w, b, q = system.transition[at], rows[moving], weights[moving]
     adjoint, unsettled = noise_sum(w.T, np.diag(q))
+    feeds, real = np.full((size, size), np.nan), np.full(size, np.nan)
+    feeds[np.ix_(known, known)], real[known] = 0, 0
+    if unsettled.any():  # a mean that double precision does not resolve
+        real[moving] = feeds[np.ix_(moving, known)] = np.nan
+        return Sensitivity(real, feeds)
     passed = adjoint @ w @ noise[np.ix_(moving, known)]
     lasting = np.linalg.inv(np.eye(len(moving)) - w)
     constant = lasting.T @ (q[:, None] * (whole - noise)[np.ix_(moving, known)])
     own = np.einsum("ij,ij->i", adjoint @ w @ noise[at], w)
     own = 2 * own + np.diagonal(adjoint) / b
     own += 2 * np.diagonal(constant[:, np.searchsorted(known, moving)])
-    feeds, real = np.full((size, size), np.nan), np.full(size, np.nan)
-    feeds[np.ix_(known, known)], real[known] = 0, 0
     real[moving] = -own / b
     feeds[np.ix_(moving, known)] = (2 * (passed + constant) - own[:, None]) / b[:, None]
-    if unsettled.any():  # a mean that double precision does not resolve
-        real[moving] = feeds[np.ix_(moving, known)] = np.nan
     return Sensitivity(real, feeds)
