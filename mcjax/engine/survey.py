@@ -98,7 +98,7 @@ def late_errors(
     """Return the summary of each tile; every array has leading axes (tiles, chains)."""
     error = np.asarray(tiles.theta, float) - truth
     squared = np.einsum("...p,...p->...", error, error)  # (tiles, C, T + 1, M)
-    late = _late_weights(squared.shape[2] - 1, phases) @ squared  # (tiles, C, 2 phases, M)
+    late = late_weights(squared.shape[2] - 1, phases) @ squared  # (tiles, C, 2 phases, M)
     both = np.moveaxis(late.reshape(*late.shape[:2], 2, -1), 2, 1)  # (tiles, 2, C, V)
     valid = np.isfinite(both).all(1)
     moments, pairs = joint_moments(both, valid), sum_pairs(both[:, 0], both[:, 1], valid)
@@ -121,7 +121,7 @@ def late_generations(generations: int, phases: int = 1) -> Int[np.ndarray, "L la
     return np.asarray(late[:, np.argsort((late[0] - 1) % phases)].T)
 
 
-def _late_weights(generations: int, phases: int) -> np.ndarray:
+def late_weights(generations: int, phases: int) -> np.ndarray:
     """Return the weights of generations in the slope and level of each phase, (2 phases, T + 1).
 
     The slope is that between the means over an eighth of the generations, the first of which begins

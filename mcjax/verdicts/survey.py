@@ -12,6 +12,11 @@ models that collapse and at most .12 for the others; after 384 generations of 4 
 Of pairs of networks of 2 models that take turns it is .76 and .04 after 128 generations; if they
 are drawn, .80 and .13 after 96.
 
+Where the generations are too few for that, no chains can speak against the law. A claim about a
+model is never refuted, but inconclusive, if by the law itself r is not on the side of its verdict
+by a tenth at least, or the rate or limit is off by more than half the tolerance: growth may be
+hidden beside a larger error that has settled, and a transient may last.
+
 ``growth`` of a model that collapses, or ``limit`` of one that does not: the ratio of the simulated
 to the predicted number lies within 1 +- tolerance.
 
@@ -23,25 +28,32 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
 from mcjax.engine.moments import Moments
 from mcjax.engine.powers import along
-from mcjax.engine.survey import LateErrors, late_generations
+from mcjax.engine.survey import LateErrors, late_generations, late_weights
 from mcjax.errors import InputError
 from mcjax.laws.collapse.origins import Clause
 from mcjax.laws.first_order.collapse_rates import CollapseRates
-from mcjax.laws.first_order.switching_rates import IF_DRAWN, IN_TURN, STATIC
+from mcjax.laws.first_order.switching_rates import (
+    IF_DRAWN,
+    IN_TURN,
+    STATIC,
+    rates_by_vertex,
+    squares_by_generation,
+)
 from mcjax.study.survey import Survey
 from mcjax.verdicts.cells import Cell, settle
-from mcjax.verdicts.claims import Claim, Place, mean_claim, ratio_claim
+from mcjax.verdicts.claims import Claim, Place, mean_claim, ratio_claim, unjudged
 from mcjax.verdicts.counts import count_chains
 from mcjax.verdicts.equivalence import Verdict, worst
 from mcjax.verdicts.estimates import Estimate
 from mcjax.verdicts.failures import count_failures
-from mcjax.verdicts.quantities.collapse import BOUNDARY
+from mcjax.verdicts.quantities.collapse import BOUNDARY, ROOM, TOO_FEW_GENERATIONS
 from mcjax.verdicts.skewed_means import Tails
 
 LAW = "collapse_law"
@@ -124,12 +136,18 @@ def judge_survey(
         Clause that was left out of the law.
     """
     codes, sizes = survey.codes()
-    claims = [
-        claim
-        for k, code in enumerate(codes)
-        for v in range(survey.models * survey.phases)
-        for claim in _claims(survey, survey.name(int(code)), v, rates[k], late=late.network(k))
-    ]
+    claims: list[Claim] = []
+    for k, code in enumerate(codes.tolist()):
+        name, own = survey.name(code), late.network(k)
+        about = [
+            _claims(survey, name, v, rates[k], late=own)
+            for v in range(survey.models * survey.phases)
+        ]
+        # only a claim that may be refuted needs to know, which is rare unless the law is wrong
+        if any(map(_against, chain.from_iterable(about))):
+            told = _told(survey, code)
+            about = [[_only_if_told(c, told[v]) for c in both] for v, both in enumerate(about)]
+        claims += chain.from_iterable(about)
     cells = settle(claims, survey.confidence)
     by_network: dict[str, list[Verdict]] = {survey.name(int(code)): [] for code in codes}
     for cell in cells:
@@ -199,6 +217,32 @@ def _claims(
             )
         )
     return claims
+
+
+def _told(survey: Survey, code: int) -> Bool[np.ndarray, " V"]:
+    """Return about which vertices so many generations tell, by the law itself.
+
+    That is the whole law: one less a clause foresees the same errors up to then.
+    """
+    network = survey.network(code)
+    rates = rates_by_vertex(network, survey.phases)
+    squares = squares_by_generation(network, survey.generations)
+    slope, level = (late_weights(survey.generations, survey.phases) @ squares).reshape(2, -1)
+    middle = late_generations(survey.generations, survey.phases).mean(1).repeat(survey.models)
+    side = np.where(rates.collapses, 1, -1)
+    late, predicted = np.where(rates.collapses, [slope, rates.growth], [level, rates.limit])
+    clear = side * (middle * slope / level - BOUNDARY) > ROOM
+    return np.asarray(clear & (np.abs(late - predicted) <= survey.tolerance / 2 * predicted))
+
+
+def _against(claim: Claim) -> bool:
+    """Return whether the evidence is against a claim rather than for it."""
+    return claim.beyond < claim.within
+
+
+def _only_if_told(claim: Claim, told: bool) -> Claim:
+    """Return the claim, without a verdict if it may be refuted by too few generations."""
+    return claim if told or not _against(claim) else unjudged(claim, TOO_FEW_GENERATIONS)
 
 
 def _estimate(late: LateErrors, vertex: int, weights: np.ndarray) -> Estimate:

@@ -30,6 +30,7 @@ from mcjax.laws.collapse.origins import Clause, collapsing, origins_in
 from mcjax.laws.first_order.collapse_rates import CollapseRates, collapse_rates, rates_without
 from mcjax.laws.first_order.drawn_system import DrawnSystem, drawn_rates, drawn_system, reads_real
 from mcjax.laws.first_order.lifted_system import lifted
+from mcjax.laws.first_order.linear_system import covariances
 from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.models.information import UNIT
 from mcjax.network.drawn import Drawn
@@ -69,6 +70,15 @@ def rates_by_vertex(net: Network, phases: int, without: Clause | None = None) ->
     if net.later.turns == 1:
         return _repeated(rates_without(net, without), phases)
     return _repeated(_rates_in_turn(net, without), phases // net.later.turns)
+
+
+def squares_by_generation(net: Network, generations: int) -> Float[np.ndarray, "T+1 M"]:
+    """Return ``c_ii`` at generations 0 to T, of which :func:`rates_by_vertex` is the long run."""
+    if net.later.random:
+        found = drawn_system(net, UNIT).averages(generations)
+    else:
+        found = covariances(linear_system(net, UNIT), generations)
+    return np.diagonal(found, axis1=1, axis2=2)
 
 
 def mean_rates(net: Network, without: Clause | None = None) -> CollapseRates:
