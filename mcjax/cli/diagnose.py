@@ -23,7 +23,7 @@ from mcjax.text import shown, strict_json
 
 WORST = 20
 """Number of models of a large network that are shown, those that fail worst."""
-OUT = "--out"
+OUT, ONLY = "--out", "--only"
 COMMAND = "mcjax diagnose"
 
 
@@ -68,7 +68,7 @@ def run_diagnose(
     click.echo(f"read: {found.note}", err=True)
     if not (only or worst or as_json) and len(found.network.models) > MOST_MODELS:
         worst = WORST
-    net, diagnosis = diagnose_pipeline(found, file, Asked(only or None, worst))
+    net, diagnosis = diagnose_pipeline(found, file, Asked(only or None, worst, ONLY))
     whole = replace(diagnosis, models=diagnosis.every)
     if as_json:
         click.echo(strict_json({"read": found.note, **diagnosis.to_json()}))

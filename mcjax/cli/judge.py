@@ -47,7 +47,7 @@ def run_judge(
     losses = read_losses(file or BUILTIN)
     told = losses.described()
     click.echo(f"read: {shown(told)}{'' if file else ', by Kazdan et al. 2024'}", err=True)
-    given = dict(map(_law, laws))
+    given = _given(laws)
     with naming(file or "the built-in losses"):
         judgement = judge_losses(
             losses,
@@ -72,6 +72,17 @@ def _law(given: str) -> tuple[str, str]:
     if not (workflow and equals and law):
         raise InputError("--law", f"is {given!r}; write WORKFLOW=LAW, as in chat=replace")
     return workflow, law
+
+
+def _given(laws: Sequence[str]) -> Laws:
+    """Return the law of each workflow that is given one."""
+    pairs = [_law(given) for given in laws]
+    for workflow, law in pairs:
+        others = [other for name, other in pairs if name == workflow and other != law]
+        if others:
+            problem = f"gives {workflow!r} the laws {law} and {others[0]}; keep one"
+            raise InputError("--law", problem)
+    return dict(pairs)
 
 
 def _of_study(file: Path, losses: Losses, first: int) -> Laws:

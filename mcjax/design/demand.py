@@ -92,7 +92,7 @@ def read_demand(table: DesignTable, net: Network) -> Demand:
         if table.objective is not None:
             raise InputError("design.objective", "and targets exclude each other; keep one")
         targets = _by_model("targets", table.targets, models, np.inf)
-        _check_positive("targets", targets[np.isfinite(targets)], models)
+        _check_positive("targets", np.where(targets == np.inf, 1, targets), models)
         if not np.isfinite(targets).any():
             raise InputError("design.targets", "is for no model; give at least one")
         weights = np.isfinite(targets).astype(float)

@@ -34,10 +34,13 @@ class Asked(NamedTuple):
         Names of models.
     worst : int or None
         A number of models, those that fail worst.
+    field : str
+        What errors call ``only``.
     """
 
     only: Sequence[str] | None = None
     worst: int | None = None
+    field: str = "only"
 
     @property
     def any(self) -> bool:
@@ -49,7 +52,8 @@ class Asked(NamedTuple):
         for name in self.only or ():
             if name not in net.index:
                 hint = did_you_mean(name, net.models[:MOST_COMPARED])
-                raise InputError("only", f"names the unknown model {name!r}{hint}")
+                problem = f"names the unknown model {name!r}{hint}"
+                raise InputError(self.field, f"{problem}; name a model, or a group of models")
         if self.worst is not None:
             check_between("worst", self.worst, 1)
 

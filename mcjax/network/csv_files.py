@@ -39,7 +39,7 @@ def read_csv(text: str) -> EdgeList | Lineage:
     delimiter = delimiter_of(text) or DELIMITERS[0]
     # not `splitlines`, which also breaks within names, such as at U+2028
     lines = csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=delimiter, strict=True)
-    header = [name.strip() for name in next(lines)]
+    header = [name.strip() for name in next(lines, ())]
 
     def rows() -> Iterator[tuple[int, list[str]]]:
         for cells in lines:

@@ -84,9 +84,10 @@ def read_edge_list(header: Sequence[str], rows: Iterable[tuple[int, list[str]]])
     """
     for name in header:
         if name not in COLUMNS or header.count(name) > 1:
-            problem = "is given twice" if name in COLUMNS else "is not a column that is read"
+            if name in COLUMNS:
+                raise InputError(f"column {name!r}", "is given twice; keep one")
             hint = did_you_mean(name, COLUMNS) or f"; known are {', '.join(COLUMNS)}"
-            raise InputError(f"column {name!r}", problem + hint)
+            raise InputError(f"column {name!r}", f"is not a column that is read{hint}")
     source, target = header.index("from"), header.index("to")
     fitted = header.index("rows") if "rows" in header else None
     others = [k for k in range(len(header)) if k not in (source, target, fitted)]

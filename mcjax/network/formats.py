@@ -174,7 +174,11 @@ def _json(text: str) -> nx.DiGraph:
     lines = [line for line in text.split("\n") if line.strip()] if _by_line(text) else []
     data = [loads(line) for line in lines] or loads(text)
     triples = triples_in(data)
-    return read_node_link(data) if triples is None else read_json_triples(triples)
+    if triples is not None:
+        return read_json_triples(triples)
+    if not isinstance(data, dict) or "nodes" not in data:
+        raise InputError("", f"is no JSON graph, and holds no triples; {READ}")
+    return read_node_link(data)
 
 
 def _gml(text: str) -> nx.DiGraph:

@@ -13,7 +13,7 @@ ENDS = (("source", "target"), ("from", "to"))
 """Keys of an edge's ends: of networkx and D3, and of others."""
 
 
-def read_node_link(data: Any) -> nx.MultiDiGraph:
+def read_node_link(data: dict[str, Any]) -> nx.MultiDiGraph:
     """Return the graph that node-link data describe.
 
     Ends of edges are ids of nodes. They are positions in the list of nodes where nodes have no ids,
@@ -27,8 +27,6 @@ def read_node_link(data: Any) -> nx.MultiDiGraph:
     """
     import networkx as nx
 
-    if not isinstance(data, dict):
-        raise _fault(f"is {_word(data)}; give an object with lists `nodes` and `edges`")
     key = _edge_key(data)
     nodes, edges = data.get("nodes"), data[key]
     if not isinstance(nodes, list) or not isinstance(edges, list):
@@ -67,8 +65,8 @@ def read_node_link(data: Any) -> nx.MultiDiGraph:
 def _edge_key(data: dict[str, Any]) -> str:
     """Return the key of the list of edges."""
     keys = [key for key in ("edges", "links") if key in data]
-    if "nodes" not in data or not keys:
-        raise _fault("has no lists `nodes` and `edges`")
+    if not keys:
+        raise _fault("has nodes and no list `edges`; add it")
     if len(keys) > 1:
         raise _fault("has both `edges` and `links`; keep one")
     return keys[0]

@@ -13,6 +13,8 @@ from mcjax.network.lineage import SIZES, Lineage
 SUBJECT, OBJECT = "subject", "object"
 RELATION = ("relation", "predicate")
 """Keys of a triple; the relation has two."""
+KEYS = (SUBJECT, *RELATION, OBJECT, *SIZES)
+"""Keys of triples, and columns of their tables."""
 LISTS = ("triples", "statements")
 """Keys under which a JSON object may have the list of triples."""
 Statement = tuple[str, str, str, Mapping[str, Any], str]
@@ -41,6 +43,8 @@ def names_triples(names: Iterable[str]) -> bool:
 
 def triples_in(data: Any) -> list[Any] | None:
     """Return the triples in what a JSON file holds; None if they are something else."""
+    if isinstance(data, dict) and names_triples(data):
+        return [data]
     if isinstance(data, dict):
         data = next((data[key] for key in LISTS if len(data) == 1 and key in data), data)
     if not isinstance(data, list) or not data:
@@ -83,7 +87,7 @@ def _state(lineage: Lineage, triple: tuple[str, str, str], size: Mapping[str, An
         hint = did_you_mean(name, READ) or f"; read are {', '.join(READ)}"
         raise InputError("", f"has the relation {relation!r}, which is not read{hint}")
     if subject in (REAL, UNKNOWN):
-        raise InputError("", f"says that {subject!r} is {name} something; name a model or data set")
+        raise InputError("", f"has the subject {subject!r}; name a model or data set")
     if name in TRAINING:
         lineage.trained_on(subject, object, size)
     elif size:
@@ -126,11 +130,10 @@ def read_csv_triples(header: Sequence[str], rows: Iterable[tuple[int, list[str]]
             given = {name: cell for name, cell in zip(header, cells, strict=True) if cell}
             yield _of_object(given, f"line {line}")
 
-    known = (SUBJECT, *RELATION, OBJECT, *SIZES)
     for name in header:
-        if name not in known or header.count(name) > 1:
-            problem = "is given twice" if name in known else "is not a column that is read"
-            raise InputError(f"column {name!r}", f"{problem}; known are {', '.join(known)}")
+        if name not in KEYS or header.count(name) > 1:
+            problem = "is given twice" if name in KEYS else "is not a column that is read"
+            raise InputError(f"column {name!r}", f"{problem}; known are {', '.join(KEYS)}")
     return read_statements(statements())
 
 
@@ -145,6 +148,8 @@ def _statement(triple: Any, k: int) -> Statement:
 
 def _of_object(given: Mapping[str, Any], place: str) -> Statement:
     """Return the statement of an object with the parts of a triple."""
+    for key in (key for key in given if key not in KEYS):
+        raise InputError(place, f"has {key!r}, which is not read; known are {', '.join(KEYS)}")
     relations = [given[key] for key in RELATION if key in given]
     if len(relations) > 1:
         raise InputError(place, f"has both {' and '.join(RELATION)}; keep one")

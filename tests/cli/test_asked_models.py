@@ -39,7 +39,7 @@ def test_the_worst_models_and_those_by_name(call, call_json, file):
 def test_a_name_of_no_model(call, file):
     status, printed, err = call("diagnose", file, "--only", "heald")
     assert (status, printed) == (2, "")
-    assert "only: names the unknown model 'heald' (did you mean 'held'?)" in err
+    assert "--only: names the unknown model 'heald' (did you mean 'held'?); name a model" in err
 
 
 def test_a_large_network_is_summarised(call, call_json, tmp_path):

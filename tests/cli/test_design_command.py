@@ -201,6 +201,7 @@ FAULTS = {
     ),
     "closed": (NETWORK, "budget = 9\nat_most = { loop = 0 }", "design.at_most: leaves 'loop'"),
     "target": (NETWORK, "targets = -0.1", "design.targets: has a number"),
+    "odd target": (NETWORK, "targets = { loop = nan, reader = 1 }", "design.targets: has a number"),
     "no target": (NETWORK, "targets = {}", "design.targets: is for no model"),
     "out of reach": (
         NETWORK,

@@ -152,6 +152,7 @@ ODD = {
         "empty": f"{TRIPLES}a,,b\n",
         "cells": f"{TRIPLES}a,trained_on\n",
         "column": "subject,relation,object,when\na,trained_on,b,now\n",
+        "column twice": "subject,relation,object,object\na,trained_on,b,b\n",
         "both": "subject,relation,predicate,object\na,trained_on,trained_on,b\n",
         "samples": "subject,relation,object,samples\na,trained_on,b,-3\n",
         "kind": f"{TRIPLES}a,is,odd\n",
@@ -167,6 +168,7 @@ ODD = {
         "relation": '[["a", "trained", "b"]]',
         "list": '[["a", "trained_on", ["b"]]]',
         "share": '[{"subject": "a", "relation": "trained_on", "object": "b", "share": 2}]',
+        "key": '[{"subject": "a", "relation": "trained_on", "object": "b", "Samples": 2}]',
         "line": '{"subject": "a", "relation": "is", "object": "real"}\n{"subject": "a"\n',
         "key twice": '[{"subject": "a", "subject": "b", "relation": "is", "object": "real"}]',
     },
@@ -277,7 +279,7 @@ def test_odd_folders(tmp_path, call):
 
 
 def test_what_cannot_be_read_is_answered_with_what_can(tmp_path, call):
-    for text in ("", "digraph { a -> b }", "<html></html>", "--- a", "not a network"):
+    for text in ("", "digraph { a -> b }", "<html></html>", "--- a", "not a network", "[3]", "{}"):
         path = tmp_path / "file" if text else tmp_path  # a folder that is empty
         if text:
             path.write_text(text)
@@ -307,3 +309,23 @@ def test_owners(tmp_path, call, call_json):
     status, _, err = call("diagnose", path, "--by-owner")
     assert (status, err.count("\n")) == (2, 1)
     assert "is for files without groups" in err
+
+
+def test_one_triple_is_a_pipeline(tmp_path, call_json):
+    path = tmp_path / "line"
+    path.write_text('{"subject": "a", "relation": "distilled_from", "object": "a"}')
+    assert call_json("diagnose", path)[1]["collapses"] is True
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("\n", "is no edge list: its header has no columns from and to"),
+        ("from,to,from\na,b,a\n", "column 'from': is given twice; keep one"),
+        ("subject,relation,object\nreal,is,synthetic\n", "line 2: has the subject 'real'"),
+    ],
+)
+def test_what_is_said_of_odd_tables(text, words, tmp_path, call):
+    path = tmp_path / "table.csv"
+    path.write_text(text)
+    assert words in call("diagnose", path)[2]

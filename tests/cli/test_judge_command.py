@@ -136,6 +136,7 @@ def test_a_figure_is_kept_and_others_are_not_overwritten(call, tmp_path):
     ("options", "words"),
     [
         (["--law", "replace"], "--law: is 'replace'; write WORKFLOW=LAW"),
+        (["--law", "chat=replace", "--law", "chat=subsample"], "--law: gives 'chat' the laws"),
         (["--law", "chat=replace"], "names 'chat', which is not a workflow"),
         (["--law", "replace=replace:2"], "has no share of real rows"),
         (["--first", "5"], "3 of 'replace' comes before that of the first fit, 5; give --first 3"),

@@ -129,7 +129,7 @@ REFUSED = {
     "relation": ("m traned_on d", r"\[0\]: .*'traned_on', which is not read \(did you mean 'trai"),
     "other relation": ("m likes d", r"'likes', which is not read; read are trained_on"),
     "kind": ("d is nice", r"says that 'd' is 'nice'; give real, synthetic, unknown"),
-    "source": ("real trained_on d", "says that 'real' is trained_on something"),
+    "source": ("real trained_on d", "has the subject 'real'; name a model or data set"),
 }
 
 
