@@ -26,12 +26,12 @@ def exhausted(monkeypatch, most, word="RESOURCE_EXHAUSTED: no memory for 1 byte"
     """A device that has room for so many chains at a time; returns what it was asked for."""
     real, asked = engine.run_blocks, []
 
-    def run(conditions, keys, program, devices):
+    def run(conditions, keys, *others, **options):
         lanes = keys.shape[0] * keys.shape[1]
         asked.append(lanes)
         if lanes > most:
             raise jax.errors.JaxRuntimeError(word)
-        return real(conditions, keys, program, devices)
+        return real(conditions, keys, *others, **options)
 
     monkeypatch.setattr(engine, "run_blocks", run)
     return asked
@@ -58,11 +58,11 @@ def test_memory_that_runs_out_later(study, monkeypatch):
     expected = api.simulate(replace(study, chunk=256))
     real, asked = engine.run_blocks, []
 
-    def run(*arguments):
+    def run(*arguments, **options):
         asked.append(1)
         if len(asked) == 2:
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: taken by another")
-        return real(*arguments)
+        return real(*arguments, **options)
 
     monkeypatch.setattr(engine, "run_blocks", run)
     with pytest.warns(RuntimeWarning, match="continuing with 128 chains at a time instead of 256"):

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from specimens import FEEDS, H, N, network, shares, study
+from generators_of_tests import FEEDS, H, N, network, shares, study
 
 import mcjax
 from mcjax.generators.simulate import simulate

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from specimens import GAUSSIAN, KDE, N, network, study
+from generators_of_tests import GAUSSIAN, KDE, N, network, study
 
 import mcjax
 from mcjax.generators.chains import run_block

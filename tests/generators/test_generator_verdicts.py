@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from specimens import GAUSSIAN, KDE, network, study
+from generators_of_tests import GAUSSIAN, KDE, network, study
 
 import mcjax
 from mcjax.generators import chains, growth

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from specimens import network
+from generators_of_tests import network
 
 import mcjax
 from mcjax.errors import InputError
