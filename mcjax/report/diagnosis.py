@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import click
 
@@ -19,6 +21,38 @@ from mcjax.text import number, shown
 
 MOST_LISTED = 12
 """Largest number of names, or of feeds, that are listed."""
+
+
+class Told(NamedTuple):
+    """What is told of a model, in words.
+
+    Attributes
+    ----------
+    name, fate : str
+        Its name, and whether it collapses.
+    rate, unit : str
+        How fast, or where it settles.
+    size : str
+        When the error doubles, or how many times the first one it is in the limit.
+    reasons : str
+        In which ways the model fails.
+    """
+
+    name: str
+    fate: str
+    rate: str
+    unit: str
+    size: str
+    reasons: str
+
+
+def told_of_models(diagnosis: Diagnosis) -> Iterator[Told]:
+    """Yield what is told of each model of a diagnosis."""
+    drifting = {explosion.members for explosion in diagnosis.explosions if explosion.drifts}
+    for name, verdict in diagnosis.models.items():
+        drifts = drifting.issuperset(verdict.explosions)
+        reasons = "; ".join((*_failures(verdict, drifts), *in_each_case(diagnosis, name)))
+        yield Told(shown(name), *_fate(verdict, drifts), _size(verdict), reasons)
 
 
 def show_diagnosis(diagnosis: Diagnosis) -> None:
@@ -45,14 +79,11 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
     if len(diagnosis.models) < total:
         click.echo(f"Shown are {len(diagnosis.models):,} of {how_many(total, 'model')}:")
     width = max(len(shown(name)) for name in diagnosis.models)
-    column = max(len(_size(verdict)) for verdict in diagnosis.models.values())
-    drifting = {explosion.members for explosion in diagnosis.explosions if explosion.drifts}
-    for name, verdict in diagnosis.models.items():
-        drifts = drifting.issuperset(verdict.explosions)
-        reasons = "; ".join((*_failures(verdict, drifts), *in_each_case(diagnosis, name)))
-        fate = f"{_fate(verdict, drifts)}  {_size(verdict):{column}}" if column else ""
-        fate = fate or _fate(verdict, drifts)
-        click.echo(f"  {shown(name):{width}}  {fate}  {reasons}".rstrip())
+    lines = list(told_of_models(diagnosis))
+    column = max(len(line.size) for line in lines)
+    for line, verdict in zip(lines, diagnosis.models.values(), strict=True):
+        size = f"  {line.size:{column}}" if column else ""
+        click.echo(f"  {line.name:{width}}  {_padded(line)}{size}  {line.reasons}".rstrip())
         if len({phase.collapses for phase in verdict.phases}) > 1:
             _show_phases(verdict, width, "network" if diagnosis.drawn else "phase")
     if diagnosis.groups:
@@ -159,19 +190,26 @@ def _show_beginnings(diagnosis: Diagnosis) -> None:
         click.echo(f"Explosion: {_some(explosion.members)} ({reason})")
 
 
-def _fate(verdict: ModelVerdict, drifts: bool) -> str:
-    """Return whether a model collapses, and how fast or where it settles."""
-    if verdict.explodes and drifts:
-        return f"collapses  {'ever farther away':>26}"
+def _fate(verdict: ModelVerdict, drifts: bool) -> tuple[str, str, str]:
+    """Return whether a model collapses, and how fast or where it settles, with the unit."""
     if verdict.explodes:
-        return f"collapses  {'by a factor':>11} per generation"
+        rate = ("", "ever farther away") if drifts else ("by a factor", "per generation")
+        return "collapses", *rate
     if verdict.noise is None:
-        return f"{'not known' if verdict.certain else 'depends on unknown data':35}"
+        return "not known" if verdict.certain else "depends on unknown data", "", ""
     if not verdict.noise:
-        return f"stable     {number(verdict.limit, 5):>11} in the limit"
+        return "stable", number(verdict.limit, 5), "in the limit"
     if verdict.growth == 0:  # sample counts grow, but not fast enough
-        return f"collapses  {'ever more slowly':>26}"
-    return f"collapses  {number(verdict.growth, 5):>11} per generation"
+        return "collapses", "", "ever more slowly"
+    return "collapses", number(verdict.growth, 5), "per generation"
+
+
+def _padded(told: Told) -> str:
+    """Return the fate of a model in columns."""
+    if not told.unit:
+        return f"{told.fate:35}"
+    rate = f"{told.rate:>11} {told.unit}" if told.rate else f"{told.unit:>26}"
+    return f"{told.fate:9}  {rate}"
 
 
 def _size(verdict: ModelVerdict) -> str:

@@ -10,9 +10,11 @@ from typing import NamedTuple
 from mcjax.diagnosis import Diagnosis
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network.network import Network
+from mcjax.numbers import how_many
 from mcjax.pictures.scene import MOST_BOXES, scene_of
 from mcjax.pictures.sketch import sketch_of
 from mcjax.pictures.svg import NARROW, WIDE, svg_of
+from mcjax.report.diagnosis import told_of_models
 from mcjax.report.document import document
 from mcjax.text import shown_lines
 
@@ -54,13 +56,31 @@ def page_of(drawn: Drawn) -> str:
     wide = svg_of(scene_of(drawn.net, drawn.diagnosis), WIDE)
     words = f"<pre>{html.escape(shown_lines(drawn.words.rstrip()))}</pre>"
     count = drawn.words.count("\n")
-    if count > LONG:
-        words = f"<details><summary>The report, {count:,} lines</summary>{words}</details>"
+    words = _folded(words, f"The report, {count:,} lines", count)
     drawing = f'<div class="phone">{narrow}</div>\n<div class="desk">{wide}</div>'
     if drawn.net.size > MOST_BOXES:
         drawing += "<p>Models that matter less are folded.</p>"
-    sections = {"The network": drawing, "In words": words}
+    sections = {"The network": drawing, "The models": _table_of(drawn.diagnosis), "In words": words}
     return document(title, f"Read: {drawn.note}.", sections, MARK)
+
+
+def _table_of(diagnosis: Diagnosis) -> str:
+    """Return a table of the models as HTML, folded if it is long."""
+    from mcjax.report.transcript import Grid, as_html  # heavy, and for pages alone
+
+    rows = [
+        (told.name, told.fate, f"{told.rate} {told.unit}".strip(), told.size, told.reasons)
+        for told in told_of_models(diagnosis)
+    ]
+    headings = ["model", "verdict", "error", "against the first", "why"]
+    shown_first = f"{len(rows):,} of {how_many(diagnosis.counts.models, 'model')}"
+    table = as_html([Grid(shown_first, headings, rows, [False] * len(headings))])
+    return _folded(table, f"The table, {how_many(len(rows), 'row')}", len(rows))
+
+
+def _folded(part: str, summary: str, lines: int) -> str:
+    """Return a part of a page, folded if it is long."""
+    return part if lines <= LONG else f"<details><summary>{summary}</summary>{part}</details>"
 
 
 def picture_of(drawn: Drawn) -> str:

@@ -13,11 +13,11 @@ from mcjax.text import number, shown
 def show_what_depends(diagnosis: Diagnosis) -> None:
     """Print of how many models the verdict rests on unknown data, and the smallest feed of these.
 
-    Nothing is printed where all verdicts are certain.
+    Nothing is printed where all verdicts are certain. The feed is of the models that are shown.
     """
-    depends = [v for v in diagnosis.models.values() if not v.certain]
-    if not depends:
+    if diagnosis.certain:
         return
+    depends = (v for v in diagnosis.models.values() if not v.certain)
     counts = diagnosis.counts
     verb = "collapses" if counts.depends == 1 else "collapse"
     which = f"{counts.depends:,} of {how_many(counts.models, 'model')} {verb}"

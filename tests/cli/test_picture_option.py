@@ -31,6 +31,7 @@ def test_a_page_has_the_network_and_the_report(call, file, tmp_path):
     assert "Diagnosis: 2 of 2 models collapse" in page
     assert printed.splitlines()[0] in page
     assert "<script" not in page
+    assert '<tr><th scope="row">reader</th><td>collapses</td><td>0.01 per generation</td>' in page
 
 
 def test_a_picture_is_svg(call_json, file, tmp_path):

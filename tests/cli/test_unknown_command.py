@@ -95,3 +95,9 @@ def test_elsewhere_refused(command, study, call):
     assert (status, out) == (2, "")
     sentence = err.splitlines()[-1]
     assert sentence.startswith(f"mcjax: {study}: network.feeds: bring data from 'unknown', of")
+
+
+def test_what_others_depend_on_is_told_with_a_model_that_is_certain(study, call):
+    _, out, _ = call("diagnose", study, "--only", "safe")
+    assert "Whether 2 of 4 models collapse depends on unknown data.\n" in out
+    assert "As little as" not in out
