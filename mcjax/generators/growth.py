@@ -5,7 +5,8 @@ The slope of a measure is that of a straight line through its generations from t
     t_0 = max(T // 2, log(1/20) / log(r))
 
 and r the largest modulus below 1 of an eigenvalue of W, which holds the shares of a model's rows by
-origin: by t_0, what generation 0 was like has decayed to a twentieth.
+origin: by t_0, what generation 0 was like has decayed to a twentieth. Where feeds change, this is
+counted from when they stay, or from when they take turns.
 
 A model that collapses by the law has a slope that is not 0. One that does not has settled: between
 t_0 and T a measure changes by at most the tolerance times its change since generation 0. No law
@@ -56,12 +57,20 @@ def first_of_window(condition: GeneratorCondition, generations: int) -> int:
 
 
 def transient(condition: GeneratorCondition) -> int:
-    """Return the generation by which little is left of generation 0; 1 where feeds change."""
-    if not condition.network.later.constant:
-        return 1
-    modulus = np.abs(np.linalg.eigvals(shares(readings(condition.network, 1)[1])))
+    """Return the generation by which little is left of what was before the feeds of the long run.
+
+    That is of generation 0 where feeds stay. Where they take turns, W is the product over a round.
+    """
+    later = condition.network.later
+    before = len(later.generations) - later.turns
+    rounds = [shares(reads) for reads in readings(condition.network, before + later.turns)]
+    whole = np.eye(condition.network.size)
+    for one in rounds[before + 1 :]:
+        whole = one @ whole
+    modulus = np.abs(np.linalg.eigvals(whole))
     radius = float(np.max(modulus[modulus < 1 - ROUNDING], initial=0.0))
-    return math.ceil(math.log(LEFT) / math.log(radius)) if radius > LEFT else 1
+    decays = math.ceil(math.log(LEFT) / math.log(radius)) if radius > LEFT else 1
+    return before + later.turns * decays
 
 
 def shares(reads: Sequence[Sequence[Read]]) -> Float[np.ndarray, "M M"]:

@@ -129,6 +129,15 @@ def test_transients():
     assert "give at least 7" in verification.notes[0]
 
 
+def test_transients_begin_when_feeds_stay():
+    """A model that reads itself, and from generation 8 on or in every other one real data, half."""
+    for times, expected in (({"first": 8}, 7 + 5), ({"every": 2}, 2 * 5)):
+        feeds = [mcjax.Feed("0", "0", 30), mcjax.Feed("real", "0", 30, **times)]
+        condition = mcjax.GeneratorCondition(mcjax.build_network(1, feeds, initial=30), GAUSSIAN)
+        assert growth.transient(condition) == expected
+        assert growth.first_of_window(condition, 16) == max(expected, 8)
+
+
 def test_lines_to_real_data():
     zoo, stable = (mcjax.GeneratorCondition(network(name), KDE) for name in ("zoo", "stable"))
     assert lines(zoo, 2)[2] == [(100, 100, 100), None, None, None]
