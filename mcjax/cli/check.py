@@ -70,6 +70,9 @@ def _results(file: Path, theta: str | None, laws: tuple[Path, ...]) -> Iterator[
     count = len(study.conditions)
     studied = f"is a study of {how_many(count, 'condition')}"
     yield Result("file", True, studied if theta is None else "defines a model")
+    data = (each.data for each in study.conditions if each.data is not None)
+    for note in dict.fromkeys(rows.note for rows in data):
+        yield Result("data", True, f"are {note}")
     found = False
     cases = list(cases_of(study))
     for case in cases:

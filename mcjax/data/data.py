@@ -252,7 +252,9 @@ class Data(Summarised):
             target += f" (1 for {', '.join(map(str, self.encoding.positive))}, 0 for others)"
         counts = how_many(len(self.x), "row"), how_many(len(self.names), "covariate")
         apart = "" if self.held_out is None else f", {len(self.held_out.x):,} held out"
-        return f"{', '.join(counts)} from {self.source}, target {target}{apart}"
+        texts = ", ".join(self.encoding.levels)
+        indicators = f", indicators of the texts of {texts}" if texts else ""
+        return f"{', '.join(counts)} from {self.source}, target {target}{indicators}{apart}"
 
     def _summary(self) -> Summary:
         columns = zip(self.names, self.x.mean(0), self.x.std(0), strict=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mcjax.data.packages import PACKAGES, frame_of_package
-from mcjax.errors import FileError, InputError, naming
+from mcjax.errors import FileError, InputError, named_by, naming
 from mcjax.files import LARGEST, read_bytes
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def _images(content: bytes, path: Path, other: Path) -> Frame:
         raise InputError("", "holds labels and no images; name the file of the images")
     if other == path:
         raise InputError("data.labels", "is missing; name the idx file with the labels of images")
-    with naming(other):
+    with named_by("data.labels"), naming(other):
         labels = _idx(_unpacked(read_bytes(other), other))
         if labels.shape != images.shape[:1]:
             raise InputError(

@@ -60,6 +60,14 @@ def test_a_diagnosis_reads_the_file(study, call_json):
     assert shown["models"]["a"]["forgets"] is True
 
 
+def test_a_check_says_what_was_read(study, call_json):
+    status, shown = call_json("check", study)
+    assert status == 0
+    [message] = [check["message"] for check in shown["checks"] if check["name"] == "data"]
+    assert message.startswith("are 80 rows, 3 covariates from ")
+    assert message.endswith("rows.csv, target y")
+
+
 def test_quantiles_have_no_law_and_the_reason_is_said(study, call_json):
     study.write_text(STUDY.replace('"linear"', '"quantile"\nlevel = 0.5'))
     status, shown = call_json("laws", study)

@@ -24,6 +24,7 @@ def test_texts_become_indicators_of_all_but_the_first():
     assert data.names == ("intercept", "age", "town=ely", "town=york", "owner=True", "answer=yes")
     np.testing.assert_array_equal(data.x[:, 3], FRAME["town"] == "york")
     np.testing.assert_array_equal(data.x[:, 4], FRAME["owner"])
+    assert "indicators of the texts of town, owner, answer" in data.note
 
 
 def test_of_two_texts_the_last_counts_as_one():

@@ -124,6 +124,12 @@ def test_objects_in_npz_are_not_loaded(tmp_path):
         mcjax.Data.from_file(tmp_path / "rows.npz", "y")
 
 
+def test_a_missing_file_of_labels_is_the_fault_of_its_field(tmp_path):
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(idx(PIXELS, 8))
+    with pytest.raises(mcjax.InputError, match=r"data\.labels: .*train-labels.* does not exist"):
+        mcjax.Data.from_file(tmp_path / "train-images-idx3-ubyte")
+
+
 def test_other_counts_of_labels_are_refused(tmp_path):
     (tmp_path / "a-images-idx3-ubyte").write_bytes(idx(PIXELS, 8))
     (tmp_path / "a-labels-idx1-ubyte").write_bytes(idx(LABELS[:-1], 8))
