@@ -25,6 +25,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from mcjax.design.response import Response, State, real_weights
+from mcjax.errors import InputError
 from mcjax.network.network import Network
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class SampledResponse(Response):
         """Return errors whose sum with the weights is that of these signs."""
         nothing = np.zeros((0, 0))
         errors = np.full(len(rows), np.inf)
-        if all(rows[list(group)].sum() > 0 for group in self.groups):
+        if self._bounded(rows):
             found = self._followed(rows)
             if found is not None:
                 errors, slope = found
@@ -98,15 +99,29 @@ class SampledResponse(Response):
         return State(rows, errors, noise=nothing, constant=nothing, transition=nothing)
 
     def gradient(self, state: State, weights: Float[np.ndarray, " M"]) -> Float[np.ndarray, " M"]:
-        """Return the derivatives of the sum by m; ``weights`` are those of the response."""
+        """Return the derivatives of the sum by m; ``weights`` are those of the response.
+
+        Raises
+        ------
+        InputError
+            If errors settle too slowly for their sum to be known.
+        """
         if self._last is None or self._last[0] is not state.rows:
             self.at(state.rows)
-        assert self._last is not None, "errors are finite"
+        if self._last is None or self._last[0] is not state.rows:
+            problem = f"settles in more than {MOST_LAGS:,} generations, too many for such a network"
+            raise InputError("network", f"{problem}; raise the budget, or give a smaller part")
         return self._last[1]
 
     def errors_in(self, net: Network, rows: Float[np.ndarray, " M"]) -> Float[np.ndarray, " M"]:
-        """Return errors whose sum with the weights is that of these signs."""
-        return self.at(rows).errors
+        """Return errors whose sum with the weights is that of these signs, nan if not known."""
+        errors = self.at(rows).errors
+        slow = self._bounded(rows) and np.isinf(errors).all()
+        return np.full(len(rows), np.nan) if slow else errors
+
+    def _bounded(self, rows: np.ndarray) -> bool:
+        """Return whether errors are bounded, however slowly they settle."""
+        return all(rows[list(group)].sum() > 0 for group in self.groups)
 
     def _followed(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         """Return errors and derivatives; None if too much is left after the last lag."""

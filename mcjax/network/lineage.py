@@ -206,8 +206,8 @@ def _part_of(size: Mapping[str, Any], place: int, parts: int) -> dict[str, Any]:
         return dict(size)
     found = dict(size)
     samples, share = in_text(size.get("samples")), in_text(size.get("share"))
-    if isinstance(samples, int) and samples >= parts:
-        found["samples"] = samples // parts + (place < samples % parts)
+    if isinstance(samples, int) and samples > 0:  # a part has a row at least
+        found["samples"] = max(1, samples // parts + (place < samples % parts))
     if isinstance(share, int | float):
         found["share"] = share / parts
     return found

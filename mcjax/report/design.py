@@ -150,4 +150,6 @@ def _error(value: float) -> str:
 
 
 def _value(value: float) -> str:
+    if math.isnan(value):
+        return "not known"
     return "without bound" if math.isinf(value) else number(value, 6)

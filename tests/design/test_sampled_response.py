@@ -6,7 +6,7 @@ from designs import RING, designed, free_room
 from scipy.optimize import approx_fprime
 
 import mcjax
-from mcjax.design import aims
+from mcjax.design import aims, design_file
 from mcjax.design.response import Response
 from mcjax.design.sampled import SampledResponse
 from mcjax.design.weighted import smallest_sum
@@ -77,3 +77,20 @@ def test_a_design_of_many_models_says_that_it_is_an_estimate(tmp_path, monkeypat
     assert np.isnan(answer["mse"]["0"]["after"])  # null in JSON
     with pytest.raises(InputError, match="are shared, and a design of more than 3 models"):
         designed(tmp_path, RING, "budget = 120", 'draws = "shared"')
+
+
+def test_what_settles_too_slowly_is_not_known(tmp_path, monkeypatch):
+    """A ring with one real row in 10,001; a budget for as many real rows as others, or for few."""
+    monkeypatch.setattr(aims, "MOST_RESOLVED", 3)
+    slow = [(i, (i + 1) % 4, 10_000) for i in range(4)]
+    real = ["[[network.feeds]]\nfrom = 'real'\nto = '0'\nsamples = 1"]
+    feeds = [f"[[network.feeds]]\nfrom = '{j}'\nto = '{i}'\nsamples = {n}" for j, i, n in slow]
+    head = ["[network]", "models = 4", "initial = 100", *feeds, *real, "[design]"]
+    path = tmp_path / "slow.toml"
+    path.write_text("\n".join([*head, "budget = 40_000"]))
+    objective = design_file(path).objective
+    assert np.isnan(objective.before)
+    assert 0 < objective.after < 1e-3
+    path.write_text("\n".join([*head, "budget = 4"]))
+    with pytest.raises(InputError, match="settles in more than 1,000 generations"):
+        design_file(path)

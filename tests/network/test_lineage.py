@@ -110,6 +110,9 @@ def test_sizes_are_those_of_statements():
     triples += [["d", "generated_by", "a"], ["d", "generated_by", "b"]]
     found = read_graph(json.dumps({"triples": triples}), "JSON")
     assert {f.origin: f.samples for f in found.network.feeds if f.reader == "m"} == {"a": 4, "b": 3}
+    triples[0]["samples"] = 2
+    found = read_graph(json.dumps([*triples, ["d", "generated_by", "c"]]), "JSON")
+    assert {f.samples for f in found.network.feeds if f.reader == "m"} == {1}
 
 
 def test_relations_in_any_spelling():
