@@ -19,7 +19,6 @@ from mcjax.engine.outcome import Outcome, Tally
 from mcjax.engine.survey import LateErrors, joined_pieces, simulate_networks
 from mcjax.estimators.estimator import Dataset
 from mcjax.laws.collapse.origins import Clause
-from mcjax.laws.first_order.switching_rates import rates_by_vertex
 from mcjax.laws.predict import predict_condition
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.registry import Laws, further_laws, is_built_in
@@ -30,7 +29,7 @@ from mcjax.study.theory import theory_for
 from mcjax.verdicts.judge import Verification, judge
 from mcjax.verdicts.looks import judge_until_decided
 from mcjax.verdicts.quantities.registry import quantities_of
-from mcjax.verdicts.survey import SurveyVerdict, check_clause, judge_survey
+from mcjax.verdicts.survey import SurveyVerdict, judge_survey, survey_rates
 
 
 @checked_but("laws")
@@ -393,10 +392,7 @@ def judge_pieces(
     >>> mcjax.judge_pieces(survey, pieces).verdict
     'verified'
     """
-    codes, _ = survey.codes()
-    check_clause(survey, without)
-    rates = [rates_by_vertex(survey.network(int(c)), survey.phases, without) for c in codes]
-    return judge_survey(survey, rates, joined_pieces(pieces), without)
+    return judge_survey(survey, survey_rates(survey, without), joined_pieces(pieces), without)
 
 
 def _compiled(study: Study | CompiledStudy) -> CompiledStudy:

@@ -116,6 +116,19 @@ def check_clause(survey: Survey, without: Clause | None, field: str = "without")
         raise InputError(field, f"{problem}; give {', '.join(known[:-1])} or {known[-1]}")
 
 
+def survey_rates(survey: Survey, without: Clause | None = None) -> list[CollapseRates]:
+    """Return the law's predictions for each network of a survey.
+
+    Raises
+    ------
+    InputError
+        If the law of such networks has no clause of this name.
+    """
+    check_clause(survey, without)
+    codes, _ = survey.codes()
+    return [rates_by_vertex(survey.network(c), survey.phases, without) for c in codes.tolist()]
+
+
 def judge_survey(
     survey: Survey,
     rates: Sequence[CollapseRates],
