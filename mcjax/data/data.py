@@ -222,9 +222,10 @@ class Data(Summarised):
         Raises
         ------
         InputError
-            If the file is malformed, or lacks a column.
+            If the file is malformed, lacks a column, or has no rows.
         """
         frame = read_frame(str(file), Path(), labels)
+        _check_count(len(frame.columns))
         return self._encoded(frame.columns, self.encoding, str(file), self.synthetic_covariates)
 
     @property
@@ -266,8 +267,7 @@ def _chosen(
     count: int, *, rows: int | None, held_out: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the places of the rows that are kept, and of those that are held out."""
-    if not 1 <= count <= MOST_ROWS:
-        raise InputError("data.file", f"has {how_many(count, 'row')}; give 1 to {MOST_ROWS:,}")
+    _check_count(count)
     if not 0 <= held_out < 1:
         raise InputError(
             "data.held_out", f"is {held_out!r}; give a share of rows, from 0 to below 1"
@@ -280,3 +280,9 @@ def _chosen(
     places = np.random.default_rng(seed).permutation(count)[:rows]
     apart = int(held_out * len(places))
     return np.sort(places[apart:]), np.sort(places[:apart])
+
+
+def _check_count(rows: int) -> None:
+    """Raise InputError for a number of rows that no data have."""
+    if not 1 <= rows <= MOST_ROWS:
+        raise InputError("data.file", f"has {how_many(rows, 'row')}; give 1 to {MOST_ROWS:,}")

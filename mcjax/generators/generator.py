@@ -92,8 +92,10 @@ class Generator:
         if not self.digest:
             digest = source_digest(*functions)
             if not callable(self.real):
-                leaves = [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(self.real)]
-                digest = hashlib.sha256(b"".join([digest.encode(), *leaves])).hexdigest()[:16]
+                leaves, structure = jax.tree.flatten(self.real)
+                about = f"{digest} {structure} {[(leaf.shape, leaf.dtype.str) for leaf in leaves]}"
+                parts = [about.encode(), *(leaf.tobytes() for leaf in leaves)]
+                digest = hashlib.sha256(b"".join(parts)).hexdigest()[:16]
             object.__setattr__(self, "digest", digest)
 
     def real_rows(self, key: jax.Array, count: int) -> Any:

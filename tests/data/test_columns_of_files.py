@@ -80,6 +80,14 @@ def test_another_file_is_encoded_alike(tmp_path):
         data.like(tmp_path / "rome.csv")
 
 
+def test_another_file_without_rows_is_refused(tmp_path):
+    frame = pd.DataFrame({"age": [30.0, 41.0, 25.0, 60.0], "y": [1.0, 2.0, 3.0, 1.0]})
+    frame.iloc[:0].to_parquet(tmp_path / "none.parquet")
+    data = mcjax.Data.from_frame(frame, target="y")
+    with pytest.raises(mcjax.InputError, match="has 0 rows"):
+        data.like(tmp_path / "none.parquet")
+
+
 def test_what_a_frame_of_polars_has_is_enough():
     class Frame:
         def to_pandas(self):

@@ -148,3 +148,12 @@ def test_every_fit_is_measured_with_a_key_of_its_own():
     )
     values = simulate(study("zoo", generator=generator, generations=2, chains=8)).values[0]
     assert len(np.unique(values)) == values.size
+
+
+def test_populations_of_other_shapes_or_names_are_other_generators():
+    """Kept results are told apart by the digest; the bytes of these rows are all the same."""
+    whole = np.arange(6.0)
+    rows = (whole.reshape(2, 3), whole.reshape(3, 2), {"a": whole}, {"b": whole}, {"b": whole})
+    digests = [dataclasses.replace(KDE, real=real, digest="").digest for real in rows]
+    assert len(set(digests)) == 4
+    assert digests[3] == digests[4]
