@@ -91,11 +91,12 @@ def _severity(verdict: ModelVerdict) -> tuple[float, ...]:
     """Return what grows from the worst verdict to the best."""
     late, last = verdict.relative[2:]
     size = late if verdict.collapses else last
+    rate = verdict.growth or verdict.limit or 0.0
     return (
         -verdict.explodes,
         {True: 0, None: 1, False: 2}[verdict.collapses],
         math.inf if verdict.doubles is None else verdict.doubles,
         math.inf if math.isnan(size) else -size,
-        -(verdict.growth or verdict.limit or 0.0),
+        math.inf if math.isnan(rate) else -rate,
         -verdict.forgets,
     )

@@ -201,7 +201,7 @@ def _check_sources(net: Network) -> None:
 
 
 def _check_renewed(net: Network) -> None:
-    """Real data that are kept would be in a pool once for every generation."""
+    """Refuse real data that are kept: they would be in a pool once for every generation."""
     if net.memory.current_only:
         return
     kept = "is 'reused', which is for memory = 'replace'; use 'fresh'"
@@ -213,7 +213,7 @@ def _check_renewed(net: Network) -> None:
 
 
 def _check_samples(net: Network) -> None:
-    """One sample has one size: that of a public source, and that which is reused.
+    """Refuse several sizes of one sample: that of a public source, or one that is reused.
 
     What differs in its selection is another sample.
     """

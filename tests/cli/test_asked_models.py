@@ -36,6 +36,17 @@ def test_the_worst_models_and_those_by_name(call, call_json, file):
     assert answer["counts"]["models"] == 3
 
 
+def test_models_that_forget_are_worse_than_others_of_unknown_rates(call_json, file):
+    file.write_text(
+        '[network]\nmodels = ["held", "misled"]\ninitial = 100\n'
+        'sources = [{ name = "forum", theta = [1.0] }]\n'
+        'feeds = [{ from = "real", to = "held", samples = 50 },'
+        ' { from = "forum", to = "misled", samples = 50 }]\n'
+    )
+    _, answer = call_json("diagnose", file, "--worst", 1)
+    assert list(answer["models"]) == ["misled"]
+
+
 def test_a_name_of_no_model(call, file):
     status, printed, err = call("diagnose", file, "--only", "heald")
     assert (status, printed) == (2, "")
