@@ -134,6 +134,13 @@ def test_what_is_not_measured(case):
     assert sentence in found.inapplicable["first_order"]
 
 
+def test_steps_that_scatter_estimates_far_have_no_law(few):
+    """Five steps of Adam that are as long as 9 standard deviations of a refit."""
+    condition = fitted(optax.adam(2.0), 5, [("a", "a", 20), ("real", "a", 20)], batch_size=5)
+    [found] = mcjax.predict(mcjax.Study((condition,), generations=1, chains=2))
+    assert "they scatter estimates" in found.inapplicable["first_order"]
+
+
 ROWS = 400
 COVARIANCE = np.diag([1.0, 0.16])
 

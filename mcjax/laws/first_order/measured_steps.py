@@ -21,7 +21,7 @@ regression G on g, and G times what is known is added (control variates).
 
 A is measured once more over twice the distance. Steps that depend on the size of gradients have
 another A there, and no linear law: full batches of Adam, whose gradients have no noise but their
-own. Derived here.
+own. Nor is the law for steps that scatter estimates far beyond those of a refit. Derived here.
 """
 
 from __future__ import annotations
@@ -67,6 +67,9 @@ AT_ONCE = 1 << 22
 CURVED, CLEAR = 0.03, 4.0
 """Change of A over twice the distance, in units of the spread of an estimate, from which steps are
 not linear, if it is as many of its standard errors."""
+FAR = 4.0
+"""Standard deviation of estimates, in units of that of a refit, up to which steps have the law that
+is measured near the truth."""
 
 
 class Fed(NamedTuple):
@@ -339,7 +342,7 @@ def _halves(ends: Float[Array, "2*p*H p"], spread: Float[Array, " p"]) -> Float[
 
 
 def _check_linear(drawn: _Drawn, spread: Float[np.ndarray, " p"], name: str) -> None:
-    """Raise Inapplicable if the response to starts depends on how far they are apart."""
+    """Raise Inapplicable if the response depends on distance, or estimates are far from it."""
     apart = (drawn.further - drawn.by_start) * spread / spread[:, None]
     change, error = apart.mean(0), jackknife_error(without_each(apart))
     curved = np.abs(change) > np.maximum(CURVED, CLEAR * error)
@@ -352,6 +355,12 @@ def _check_linear(drawn: _Drawn, spread: Float[np.ndarray, " p"], name: str) -> 
             f"the steps of {name} have no linear law: of an error at their start they keep"
             f" {near:.3g} at half a standard deviation of an estimate and {far:.3g} at one; smaller"
             " batches or a smaller learning_rate make them more linear"
+        )
+    away = float((drawn.end.std((0, 1)) / (2 * spread)).max())
+    if away > FAR:
+        raise Inapplicable(
+            f"the steps of {name} have no linear law: they scatter estimates {away:.3g} times as"
+            f" far as a refit, and up to {FAR:g} times it is known; give a lower learning_rate"
         )
 
 
