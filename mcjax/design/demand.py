@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
 
+MOST_BUDGET = 1e18
+"""Largest budget, so that rows of cost 1 are counted in 64 bits."""
 NOT_ROBUST = "none"
 """What a design is robust to unless it asks for more."""
 
@@ -104,8 +106,9 @@ def read_demand(table: DesignTable, net: Network) -> Demand:
         total = float(at_least.sum()) + table.feeds * table.size
         return Demand(aim, FixedFeeds(aim, table.feeds, table.size), total, **common)
     assert table.budget is not None, "one of the three is given"
-    if not 0 < table.budget < math.inf:
-        raise InputError("design.budget", f"is {table.budget!r}; give a positive number")
+    if not 0 < table.budget <= MOST_BUDGET:
+        problem = f"is {table.budget!r}; give a positive number up to {MOST_BUDGET:g}"
+        raise InputError("design.budget", problem)
     return Demand(aim, AnyRows(aim), table.budget, **common)
 
 

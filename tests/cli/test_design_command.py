@@ -181,6 +181,11 @@ FAULTS = {
     "both": (NETWORK, "budget = 10\ntargets = 0.1", "design.budget: and targets exclude"),
     "zero": (NETWORK, "budget = 0", "design.budget: is 0"),
     "not finite": (NETWORK, "budget = nan", "design.budget: is nan"),
+    "too much": (
+        NETWORK,
+        "budget = 1e300",
+        "design.budget: is 1e+300; give a positive number up to",
+    ),
     "text": (NETWORK, 'budget = "much"', "design.budget: is a text; give a number"),
     "field": (NETWORK, "budget = 10\nsizes = 3", "design.sizes: is not a field"),
     "model": (NETWORK, "budget = 10\ncosts = { lop = 2 }", "design.costs.lop: is no model"),
