@@ -163,18 +163,16 @@ class Lineage:
         """Return where the data of each data set come from: models, and the two sources."""
         origins: dict[str, tuple[str, ...]] = {}
         for begin in self._data_sets:
-            path = [begin]  # along what data sets are made of
+            # along what data sets are made of, each with the parts that are still to come
+            path = {begin: iter(self._parts.get(begin, ()))}
             while path:
-                name = path[-1]
-                missing = [
-                    part
-                    for part in self._parts.get(name, ())
-                    if part in self._data_sets and part not in origins
-                ]
-                if missing and missing[0] in path:
-                    raise InputError("", f"derives {missing[0]!r} from itself; drop one statement")
-                if missing:
-                    path.append(missing[0])
+                name = next(reversed(path))
+                missing = (p for p in path[name] if p in self._data_sets and p not in origins)
+                part = next(missing, None)
+                if part in path:
+                    raise InputError("", f"derives {part!r} from itself; drop one statement")
+                if part is not None:
+                    path[part] = iter(self._parts.get(part, ()))
                     continue
                 found = dict.fromkeys(self._makers.get(name, ()))
                 for part in self._parts.get(name, ()):
@@ -185,7 +183,7 @@ class Lineage:
                 if kind == REAL or not found:
                     found[REAL] = None
                 origins[name] = tuple(found)
-                path.pop()
+                path.popitem()
         return origins
 
     def _inputs(
