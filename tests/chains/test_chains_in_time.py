@@ -52,6 +52,7 @@ def trajectories(study):
     return joined, {shared.route.path for shared in compiled.programs}, len(compiled.programs)
 
 
+@pytest.mark.system
 def test_fast_path_and_reference_agree():
     """To the tolerance of the Newton step; and all timelines share one program."""
     study = study_of(TIMELINES, logistic(), sampling="rows", precision="float64")

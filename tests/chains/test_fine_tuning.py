@@ -81,6 +81,7 @@ def test_chains_take_their_steps_from_the_start(case):
     np.testing.assert_allclose(trajectory.theta, expected, rtol=1e-9)
 
 
+@pytest.mark.system
 def test_a_fit_that_is_not_at_a_minimum_has_not_failed():
     estimator = mcjax.Optax(optax.sgd(1e-3), 1, name="sgd", start="own")
     condition = mcjax.condition(NETWORK, mcjax.logistic(), THETA, estimator=estimator)
@@ -90,6 +91,7 @@ def test_a_fit_that_is_not_at_a_minimum_has_not_failed():
     assert (later == mcjax.Status.CONVERGED).all()
 
 
+@pytest.mark.system
 def test_models_that_begin_at_one_without_an_estimate_have_none():
     """Steps that diverge leave nothing to begin at, for the model and for others."""
     network = mcjax.build_network(

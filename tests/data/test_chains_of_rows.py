@@ -36,6 +36,7 @@ def places_of(data, x):
     return same.argmax(1)
 
 
+@pytest.mark.system
 def test_real_rows_are_rows_of_the_file(redrawn):
     study, generations = redrawn
     [condition] = study.conditions

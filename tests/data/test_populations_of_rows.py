@@ -19,7 +19,7 @@ def condition_for(name, **choices):
     return mcjax.condition(loop(200), MODELS[name], data=data_for(name, **choices))
 
 
-@pytest.mark.by_default("logistic", "huber")
+@pytest.mark.by_default("logistic")
 @pytest.mark.parametrize("name", MODELS)
 def test_moments_of_the_score_over_rows(name):
     """They are those of automatic differentiation of the loss, row by row."""

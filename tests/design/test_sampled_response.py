@@ -54,6 +54,7 @@ def test_the_gradient_is_that_of_differences():
     assert slope == pytest.approx(approx_fprime(rows, value, 1e-4), rel=1e-4, abs=1e-12)
 
 
+@pytest.mark.system
 def test_allocations_of_many_models_are_nearly_the_best():
     rng = np.random.default_rng(6)
     exact, sampled, weights = both(rng, 105, 3)

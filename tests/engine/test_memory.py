@@ -87,6 +87,7 @@ def test_other_faults_are_no_lack_of_memory(study, monkeypatch):
         api.simulate(study)
 
 
+@pytest.mark.system
 def test_a_cap_makes_chunks_smaller_and_changes_no_number(study, monkeypatch):
     expected = api.simulate(study)
     capped = replace(study, memory=2e-4)

@@ -84,6 +84,7 @@ def test_refitting_the_data_gives_the_estimates(name):
             assert np.abs(theta - other.theta[t, i]).max() > 1e-3
 
 
+@pytest.mark.system
 def test_who_shares_reads_the_same_rows_and_others_do_not():
     study = study_of(logistic())
     found = api.replay(study, "shared", 0)

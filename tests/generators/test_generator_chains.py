@@ -57,6 +57,7 @@ def test_where_fits_begin(start, fits):
     assert traced_rows(network("zoo"), start=start)[:, 1, FITS].tolist() == fits
 
 
+@pytest.mark.system
 def test_a_model_without_feeds_stays_as_it_is():
     values = simulate(study("stable", generations=3)).values[0]
     assert (values[:, 1:, 0] == values[:, :1, 0]).all()

@@ -22,6 +22,7 @@ def digits():
     return vae.load_digits()
 
 
+@pytest.mark.system
 def test_moments_are_those_of_binary_images(digits, z_limit):
     generator = vae.vae_digits(steps=1)
     seen = np.asarray(generator.real_rows(KEY, 4000) @ digits.axes, float)
@@ -40,6 +41,7 @@ def test_frechet_distances():
     assert vae.frechet(one, np.diag(one), other, jnp.diag(other)) == pytest.approx(squared)
 
 
+@pytest.mark.system
 def test_bounds_of_a_decoder_that_ignores_the_latent_variables():
     """The bound is then exact: the mean entropy of independent pixels, if the prior is kept."""
     params = jax.tree.map(jnp.zeros_like, vae.init(KEY))

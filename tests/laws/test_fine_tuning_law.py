@@ -210,6 +210,7 @@ def batches(momentum=None, rate=0.05, steps=20, feeds=(("a", "a", 400),), **sett
     return 400 * np.trace(covariances(system_of(condition, exact=False), 20)[20])
 
 
+@pytest.mark.system
 def test_batches():
     """Values of an epoch, of several, of draws with replacement, and of momentum."""
     half = (("a", "a", 200), ("real", "a", 200))

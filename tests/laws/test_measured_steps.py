@@ -80,6 +80,7 @@ def test_draws_of_measurements_are_their_own():
 FEEDS = [("a", "a", 14), ("real", "a", 6), ("a", "b", 12), ("b", "b", 8), ("c", "c", 20)]
 
 
+@pytest.mark.system
 def test_systems_have_the_measured_maps(few):
     """Each reader has the response to each model it reads; versions carry the error.
 

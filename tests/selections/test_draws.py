@@ -254,6 +254,7 @@ def test_samples_of_one_edge_are_independent(real):
         assert agrees(found[5], 0.4).all()
 
 
+@pytest.mark.system
 def test_what_is_reused_is_selected_once():
     feeds = [Feed("real", "0", 60, keep=NARROW), Feed("0", "0", 40)]
     net = build_network(1, feeds, 90, real="reused")
