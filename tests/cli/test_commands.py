@@ -188,7 +188,7 @@ def test_failures_are_shown(tmp_path, study_file, call, call_json):
 
 @pytest.fixture
 def forbid_simulation(monkeypatch):
-    def stop(*_):
+    def stop(*_, **__):
         raise AssertionError("simulated again")
 
     return lambda: monkeypatch.setattr(engine, "run_blocks", stop)

@@ -26,7 +26,7 @@ def law(condition, generations):
 def no_chain(monkeypatch):
     """From here on, nothing is simulated."""
 
-    def stop(*_):
+    def stop(*_, **__):
         raise AssertionError("simulated")
 
     return lambda: monkeypatch.setattr(engine, "run_blocks", stop)
