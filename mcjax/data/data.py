@@ -247,7 +247,7 @@ class Data(Summarised):
 
     @property
     def note(self) -> str:
-        """What was read, in one line."""
+        """Return one line that says what was read."""
         target = self.encoding.target
         if self.encoding.positive:
             target += f" (1 for {', '.join(map(str, self.encoding.positive))}, 0 for others)"

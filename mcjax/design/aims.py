@@ -1,4 +1,4 @@
-"""What a design makes small: a sum of errors or the largest one for a budget, or the cost."""
+"""Define the aims of designs: a small sum of errors, a small largest error, or a small cost."""
 
 from __future__ import annotations
 

@@ -40,11 +40,11 @@ class Amounts(ABC):
     @property
     @abstractmethod
     def sizes(self) -> tuple[int, float]:
-        """Smallest and largest number of rows of a feed."""
+        """Return the smallest and the largest number of rows of a feed."""
 
     @property
     def share(self) -> float | None:
-        """What is guaranteed of feeds of one size, see :class:`mcjax.design.aims.Error`."""
+        """Return the guarantee of feeds of one size, see :class:`mcjax.design.aims.Error`."""
         return None
 
     @abstractmethod
@@ -152,7 +152,7 @@ class FixedFeeds(Amounts):
 
     @property
     def share(self) -> float:
-        """What is guaranteed of greedy feeds; 0 if nothing is."""
+        """Return the guarantee of greedy feeds, 0 if there is none."""
         return self.aim.share
 
     def less(self, count: int) -> FixedFeeds:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MOST_BUDGET = 1e18
 """Largest budget, so that rows of cost 1 are counted in 64 bits."""
 NOT_ROBUST = "none"
-"""What a design is robust to unless it asks for more."""
+"""Name of no robustness, the default of a design."""
 
 
 @dataclass(frozen=True)

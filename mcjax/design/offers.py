@@ -20,7 +20,7 @@ from mcjax.laws.collapse.components import data_flow
 from mcjax.network.network import Network
 
 ROOT = -1
-"""What stands for real data in a graph of components."""
+"""Vertex of real data in a graph of components."""
 
 
 class Offer(NamedTuple):

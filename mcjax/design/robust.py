@@ -180,7 +180,7 @@ class LostFeed(Robustness):
 ROBUST: dict[str, Robustness] = {
     kind.name: kind for kind in (AddedFeeds(), LostRealFeed(), LostFeed())
 }
-"""What a design may be robust to, by its name in a study file."""
+"""Kinds of robustness, by their names in a study file."""
 
 
 def _anchors(flow: DataFlow, sealed: frozenset[int]) -> list[int]:

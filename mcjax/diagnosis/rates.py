@@ -38,7 +38,7 @@ MOST_ASKED = 2_000
 
 @dataclass(frozen=True)
 class Rates:
-    """What is known of the errors of M models, nan where it is not.
+    """Hold the known rates of the errors of M models, nan where unknown.
 
     Attributes
     ----------
