@@ -54,6 +54,7 @@ from .models.model import Model as Model
 from .models.model import predictor_model as predictor_model
 from .models.penalised import penalised as penalised
 from .models.quantile import quantile as quantile
+from .models.unigram import unigram as unigram
 from .models.user import model_from_file as model_from_file
 from .models.user import model_from_object as model_from_object
 from .models.user import user_model as user_model

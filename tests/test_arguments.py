@@ -103,6 +103,7 @@ CALLS = {
     mcjax.predictor_model: {"name": "own", "predictor": MODEL.predictor, "params": {}},
     mcjax.penalised: {"model": MODEL},
     mcjax.gaussian: {"unbiased": True},
+    mcjax.unigram: {"smoothing": 0.5},
     mcjax.Newton: {"limit": 5},
     mcjax.LBFGS: {"limit": 5},
     mcjax.QuantileLP: {"level": "level"},

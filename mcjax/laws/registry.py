@@ -17,6 +17,7 @@ PLACES = {
     "fixed_design": "mcjax.laws.least_squares.fixed_design:FixedDesign",
     "finite_sample_monte_carlo": "mcjax.laws.least_squares.simulated_moments:SimulatedMoments",
     "generative": "mcjax.laws.generative.moments:Generative",
+    "smoothed": "mcjax.laws.generative.smoothed_shares:Smoothed",
     "lineage": "mcjax.laws.generative.gaussian_deviations:Lineage",
     "extinction": "mcjax.laws.generative.extinction:Extinction",
 }

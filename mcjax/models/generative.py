@@ -64,6 +64,14 @@ class ClassShares(WeightedMean):
 
 
 @dataclass(frozen=True)
+class SmoothedShares:
+    """A model whose estimate is the smoothed shares of K classes among the rows.
+
+    The model's parameter ``smoothing`` is what a fit adds to the count of every class.
+    """
+
+
+@dataclass(frozen=True)
 class PoissonRate(WeightedMean):
     """A model whose estimate is the mean of Poisson counts."""
 

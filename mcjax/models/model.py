@@ -31,7 +31,7 @@ from mcjax.models.scores import MeanScores, NormalScores, ScoreMoments, Simulate
 from mcjax.models.structure import Structure
 
 if TYPE_CHECKING:
-    from mcjax.models.generative import GaussianMoments, WeightedMean
+    from mcjax.models.generative import GaussianMoments, SmoothedShares, WeightedMean
 
 Sample = Callable[[Params, Any, Float[Array, " q"], Words], Float[Array, "*label"]]
 """A generator of one observation, ``(params, theta, x, words) -> y``."""
@@ -190,7 +190,7 @@ class Model:
     allowance : Allowance, optional
         Departures from the first-order law that finite samples explain, where the second-order law
         does not say; defaults to that of models that have not been measured.
-    generative : WeightedMean or GaussianMoments, optional
+    generative : WeightedMean or GaussianMoments or SmoothedShares, optional
         What exact laws use of a model without covariates.
     rounding : callable, optional
         ``(params, theta, covariance, rows) -> float``, the unit roundoff at which labels begin to
@@ -234,7 +234,7 @@ class Model:
     least_rows: int | None = None
     check: Callable[[Float[np.ndarray, " p"]], str] | None = None
     allowance: Allowance | None = None
-    generative: WeightedMean | GaussianMoments | None = None
+    generative: WeightedMean | GaussianMoments | SmoothedShares | None = None
     rounding: (
         Callable[[Params, Float[np.ndarray, " p"], Float[np.ndarray, "q q"], int], float] | None
     ) = None

@@ -16,6 +16,7 @@ PLACES = {
     "minimum_norm": "mcjax.models.minimum_norm:minimum_norm",
     "gaussian": "mcjax.models.gaussian:gaussian",
     "categorical": "mcjax.models.generative:categorical",
+    "unigram": "mcjax.models.unigram:unigram",
     "bernoulli": "mcjax.models.generative:bernoulli",
     "poisson_mean": "mcjax.models.generative:poisson_mean",
 }

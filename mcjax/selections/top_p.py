@@ -14,7 +14,7 @@ from mcjax.calls import explained
 from mcjax.estimators.predictor import Params
 from mcjax.laws.first_order.population import AnyOrigin, Population, Vector
 from mcjax.laws.first_order.populations import Moved, population_of
-from mcjax.models.generative import ClassShares
+from mcjax.models.generative import ClassShares, SmoothedShares
 from mcjax.models.model import Model
 from mcjax.selections.selection import Relabelling, is_number
 
@@ -63,7 +63,7 @@ class TopP(Relabelling):
             return problem
         if real:
             return "top_p is for feeds from models; leave it out"
-        if not isinstance(model.generative, ClassShares) or len(theta) < 2:
+        if not isinstance(model.generative, ClassShares | SmoothedShares) or len(theta) < 2:
             return f"top_p needs classes, which {model.name} does not have; leave it out"
         return ""
 

@@ -19,6 +19,7 @@ from mcjax.models.generative import bernoulli, categorical, poisson_mean
 from mcjax.models.glm import logistic
 from mcjax.models.location import huber, linear
 from mcjax.models.minimum_norm import minimum_norm
+from mcjax.models.unigram import unigram
 from mcjax.network import Growing, Source, build_network, topologies
 from mcjax.study.ladder import ladder
 from mcjax.study.study import Study, condition
@@ -74,6 +75,7 @@ def grid():
         ),
         ("normal", DESCENT, gaussian(), [0.0, 1.0], {}),
         ("classes", DESCENT, categorical(), [0.7, 0.2, 0.1], {}),
+        ("smoothed classes", pair, unigram(2.0), [0.7, 0.2, 0.1], {}),
         ("two classes", replace(pair, draws="private"), bernoulli(), [0.3], {}),
         ("counts", pair, poisson_mean(), [0.05], {}),
     ]

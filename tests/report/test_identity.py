@@ -18,6 +18,7 @@ from mcjax.study.identity import describe, identity
 
 THETA = {
     "categorical": [0.7, 0.2, 0.1],
+    "unigram": [0.7, 0.2, 0.1],
     "bernoulli": [0.3],
     "poisson_mean": [0.05],
     "gaussian": [0.0, 1.0],

@@ -56,7 +56,7 @@ class Generative:
 
     def applies(self, condition: Condition) -> Reason | None:
         """Return why estimates are not means over independent rows, or None."""
-        if condition.model.generative is None:
+        if not isinstance(condition.model.generative, WeightedMean | GaussianMoments):
             return Reason("estimates are not means of their rows", obvious=True)
         return other_fits(condition) or not_weighted_means(condition.network)
 

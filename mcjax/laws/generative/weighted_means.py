@@ -66,7 +66,11 @@ class WeightedMeans:
 
     def noise(self, spread: Float[np.ndarray, " M"]) -> Float[np.ndarray, "M M"]:
         """Return N(f) plus the noise of fresh real data, for spreads f (M,); shape (M, M)."""
-        return self.real + _synthetic(self.roots, spread, self.shared)
+        return self.real + self.synthetic(spread)
+
+    def synthetic(self, spread: Float[np.ndarray, " M"]) -> Float[np.ndarray, "M M"]:
+        """Return N(f) for spreads f (M,); shape (M, M)."""
+        return _synthetic(self.roots, spread, self.shared)
 
     def following(
         self,
