@@ -81,11 +81,6 @@ class Statistics:
 class SufficientStatistics:
     """Estimates from the model's sufficient statistics, without iterations.
 
-    Attributes
-    ----------
-    minimises : bool
-        Whether these estimates minimise the loss.
-
     Examples
     --------
     >>> import jax
@@ -98,7 +93,7 @@ class SufficientStatistics:
     2.0
     """
 
-    minimises: bool = True
+    minimises = True
 
     def fit(self, model: Problem, data: Dataset, start: Any, key: Key[Array, ""]) -> Fit:
         """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`."""

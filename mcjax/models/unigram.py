@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 from jax import Array
@@ -16,6 +16,13 @@ from mcjax.models.model import Model
 
 LARGEST = 1e6
 """Largest number of rows that smoothing adds to every class."""
+
+
+@dataclass(frozen=True)
+class SmoothedStatistics(SufficientStatistics):
+    """Estimates from sums, drawn away from what minimises the loss."""
+
+    minimises = False
 
 
 @checked
@@ -65,7 +72,7 @@ def unigram(smoothing: float = 0.5) -> Model:
         plain,
         name="unigram",
         params={"smoothing": float(smoothing)},
-        estimator=SufficientStatistics(minimises=False),
+        estimator=SmoothedStatistics(),
         statistics=Statistics(plain.statistics.summary, _estimate),
         generative=SmoothedShares(),
         functionals=tuple(f for f in plain.functionals if f.name == "heterozygosity"),

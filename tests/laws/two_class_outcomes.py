@@ -6,7 +6,7 @@ from collections import defaultdict
 import numpy as np
 from scipy.stats import binom
 
-from mcjax.network import build_network, topologies
+from mcjax.network import build_network
 
 
 def outcomes(net, truth, generations, smoothing=0):
