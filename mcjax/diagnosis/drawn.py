@@ -11,7 +11,6 @@ outages happen in the end, and what is passed on in them grows.
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +18,7 @@ import numpy as np
 from mcjax.diagnosis.cures import repairs
 from mcjax.diagnosis.explosion import FiniteSample, finite_sample_drawn
 from mcjax.diagnosis.fine_tuning import EXACT as STEPS_EXACT
-from mcjax.diagnosis.graph import Paths, reaching
+from mcjax.diagnosis.graph import Paths, sources_of_models
 from mcjax.diagnosis.long_run import Facts
 from mcjax.diagnosis.schedules import (
     MOST_VERTICES,
@@ -88,7 +87,7 @@ def diagnose_drawn(net: Network, facts: Facts) -> Diagnosis:
     # in the mean over independent networks a model has one verdict, which each network passes on
     grows, open_ = (_by_network(law, net, marks.reshape(rows)) for marks in (noise, unknown))
     if not facts.refits:  # what a fit starts from passes errors on as well, whatever it reads
-        open_ = np.tile(~np.array(lift.frozen[:size]), (law.turns, 1))
+        open_ = np.tile(~lift.frozen[:size], (law.turns, 1))
     reason = rates_unknown(net, facts, 0)
     if not reason and lift.phases * size**2 > MOST_ENTRIES:
         reason = LARGE
@@ -101,10 +100,9 @@ def diagnose_drawn(net: Network, facts: Facts) -> Diagnosis:
     largest = np.where(in_cycles(flow), radius, -np.inf).reshape(rows).max(0)
     slopes, limits = (law.stationary @ table for table in (rates.growth, rates.limit))
     anchors = [
-        (anchor, np.atleast_1d(far.reshape(rows).any(axis=0)))
-        for anchor, far in anchors_in(net, facts, lift, flow)
+        (anchor, lift.any_phase(far).tolist()) for anchor, far in anchors_in(net, facts, lift, flow)
     ]
-    path_to, sources = Paths(flow, origins), reaching(flow, origins)
+    path_to, sources = Paths(flow, origins), sources_of_models(flow, origins, lift)
     shown = law.turns if law.turns <= MOST_SHOWN or not law.independent else 0
     columns, models = (open_, grows, rates.growth, rates.limit), {}
     for i, name in enumerate(net.models):
@@ -112,16 +110,16 @@ def diagnose_drawn(net: Network, facts: Facts) -> Diagnosis:
         worst = int(noise.reshape(rows)[:, i].argmax()) * size + i
         models[name] = ModelVerdict(
             noise=noisy if noisy or settled else None,
-            forgets=any(bool(far[i]) for _, far in anchors),
+            forgets=any(far[i] for _, far in anchors),
             explodes=False,
             radius=None if largest[i] == -np.inf else float(largest[i]),
             growth=float(slopes[i]) if noisy else None,
             limit=None if noisy or not settled else float(limits[i]),
-            sources=tuple(dict.fromkeys(chain.from_iterable(sources[i::size]))),
+            sources=sources[i],
             anchors=tuple(anchor for anchor, far in anchors if far[i]),
             explosions=(),
             path=tuple(lift.models[k] for k in path_to(worst)),
-            frozen=lift.frozen[i],
+            frozen=bool(lift.frozen[i]),
             phases=tuple(map(phase_verdict, range(shown), *(table[:, i] for table in columns))),
         )
     marked = facts.penalised or not facts.refits or bool(net.selections)

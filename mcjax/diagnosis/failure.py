@@ -244,14 +244,14 @@ def _without_law(
             marked[i] = True
         elif feed.origin in net.index:
             raw[net.index[feed.origin]].append(i)
-    return what_is_known(flow, origins, marked, raw)
+    return what_is_known(flow, origins, marked, Adjacency.of(raw))
 
 
 def what_is_known(
     flow: DataFlow,
     origins: tuple[CollapseOrigin, ...],
     marked: Bool[np.ndarray, " M"],
-    raw: list[list[int]],
+    raw: Adjacency,
 ) -> tuple[tuple[CollapseOrigin, ...], Bool[np.ndarray, " M"], Bool[np.ndarray, " M"]]:
     """Return the origins that topology knows, where noise accumulates, and where it may do so.
 
@@ -263,12 +263,12 @@ def what_is_known(
         Its collapse origins, by topology.
     marked : ndarray of bool, shape (M,)
         What has a penalty, or keeps a selection.
-    raw : list of list of int
+    raw : Adjacency
         Who reads the output of each as it is.
     """
     known = tuple(origin for origin in origins if not marked[list(origin.indices)].any())
     begins, cyclic = [i for origin in known for i in origin.indices], in_cycles(flow)
-    noise = Adjacency.of(raw).reached(begins)
+    noise = raw.reached(begins)
     for part in flow.readers.components:
         if cyclic[part[0]] and marked[part].any():
             begins += part

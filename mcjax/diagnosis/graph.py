@@ -9,6 +9,7 @@ import numpy as np
 from mcjax.diagnosis.failure import Explosion
 from mcjax.laws.collapse.adjacency import NOTHING
 from mcjax.laws.collapse.components import DataFlow, Member
+from mcjax.laws.collapse.lift import Lift
 from mcjax.laws.collapse.origins import CollapseOrigin
 
 FEW = 100
@@ -54,22 +55,44 @@ class Reaching:
 
 def reaching(flow: DataFlow, origins: Origins) -> list[tuple[tuple[Member, ...], ...]]:
     """Return the members of the origins, each a strong component, that reach each model."""
-    # a set of origins is an integer, one bit each, passed on from component to component
-    bit_of = {i: 1 << k for k, origin in enumerate(origins) for i in origin.indices}
+    return _members(origins_before(flow, origins), origins)
+
+
+def sources_of_models(
+    flow: DataFlow, origins: Origins, lift: Lift
+) -> list[tuple[tuple[Member, ...], ...]]:
+    """Return the members of the origins that reach each model of a lift, in some phase."""
+    total = [0] * lift.net.size
+    for i, bits in zip(lift.model.tolist(), origins_before(flow, origins), strict=True):
+        total[i] |= bits
+    return _members(total, origins)
+
+
+def origins_before(flow: DataFlow, origins: Origins) -> list[int]:
+    """Return which origins, one bit each, reach each model."""
     bits = [0] * len(flow.feeders)
-    names: dict[int, tuple[tuple[Member, ...], ...]] = {0: ()}
+    if not origins:
+        return bits
+    # passed on from component to component
+    bit_of = {i: 1 << k for k, origin in enumerate(origins) for i in origin.indices}
+    starts, ends = flow.feeders.starts.tolist(), flow.feeders.ends.tolist()
     for component in flow.readers.components:
         total = bit_of.get(component[0], 0)
         for i in component:
-            for j in flow.feeders[i]:
+            for j in ends[starts[i] : starts[i + 1]]:
                 total |= bits[j]
         for i in component:
             bits[i] = total
-        if total not in names:
-            names[total] = tuple(
-                origin.members for k, origin in enumerate(origins) if total >> k & 1
-            )
-    return [names[total] for total in bits]
+    return bits
+
+
+def _members(sets: list[int], origins: Origins) -> list[tuple[tuple[Member, ...], ...]]:
+    """Return the members of the origins in sets of them, each a number with one bit for each."""
+    names = {
+        total: tuple(origin.members for k, origin in enumerate(origins) if total >> k & 1)
+        for total in set(sets)
+    }
+    return [names[total] for total in sets]
 
 
 class Paths:

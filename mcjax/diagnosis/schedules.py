@@ -7,7 +7,6 @@ phases. A model is called by the worst of its phases.
 from __future__ import annotations
 
 from dataclasses import fields
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,10 +14,11 @@ import numpy as np
 from mcjax.diagnosis.cures import repairs
 from mcjax.diagnosis.failure import Anchor, what_is_known
 from mcjax.diagnosis.fine_tuning import SCHEDULE
-from mcjax.diagnosis.graph import Paths, reaching
+from mcjax.diagnosis.graph import Paths, sources_of_models
 from mcjax.diagnosis.long_run import Facts, alike, false_anchors
 from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict, PhaseVerdict
 from mcjax.errors import InputError
+from mcjax.laws.collapse.adjacency import Adjacency
 from mcjax.laws.collapse.components import DataFlow
 from mcjax.laws.collapse.lift import Lift
 from mcjax.laws.collapse.origins import CollapseOrigin, collapsing
@@ -70,40 +70,41 @@ def diagnose_schedule(net: Network, facts: Facts) -> Diagnosis:
             f"come and go in {net.later.turns:,} phases of {net.size:,} models, more than"
             f" {MOST_VERTICES:,} together; give `every` common factors",
         )
-    lift, shape = Lift(net), (net.later.turns, net.size)
+    lift = Lift(net)
     flow = lift.flow()
-    cyclic = in_cycles(flow)
     origins, noise, unknown = noise_in(net, facts, lift, flow)
     reason = rates_unknown(net, facts, vertices)
     radius, rates = _rates(net, lift, flow, origins, known=not reason)
     anchors = [
-        (anchor, np.atleast_1d(far.reshape(shape).any(axis=0)))
-        for anchor, far in anchors_in(net, facts, lift, flow)
+        (anchor, lift.any_phase(far).tolist()) for anchor, far in anchors_in(net, facts, lift, flow)
     ]
-    path_to, sources = Paths(flow, origins), reaching(flow, origins)
-    models = {}
-    growth, limit = rates.growth.reshape(shape).T, rates.limit.reshape(shape).T
-    largest = np.where(cyclic, radius, -np.inf).reshape(shape).max(0)
+    largest = np.full(net.size, -np.inf)
+    cyclic = in_cycles(flow)
+    with np.errstate(invalid="ignore"):  # of a radius that is not known
+        np.maximum.at(largest, lift.model[cyclic], radius[cyclic])
     slopes = np.where(noise, np.nan_to_num(rates.growth, nan=0.0), -np.inf)
-    worst = slopes.reshape(shape).argmax(0)
-    open_, grows = unknown.reshape(shape).T.tolist(), noise.reshape(shape).T.tolist()
+    path_to, sources = Paths(flow, origins), sources_of_models(flow, origins, lift)
+    columns = tuple(c.tolist() for c in (unknown, noise, rates.growth, rates.limit))
+    models = {}
     for i, name in enumerate(net.models):
-        columns = open_[i], grows[i], growth[i], limit[i]
-        phases = tuple(map(phase_verdict, range(lift.phases), *columns))
-        worst_vertex = int(worst[i]) * net.size + i
-        noisy, settled = any(grows[i]), not any(open_[i])
+        own = lift.of_model(i)
+        phases = tuple(
+            phase_verdict(z, *(column[v] for column in columns)) for z, v in enumerate(own.tolist())
+        )
+        worst = int(slopes[own].argmax())
+        noisy, settled = bool(noise[own].any()), not unknown[own].any()
         models[name] = ModelVerdict(
             noise=noisy if noisy or settled else None,
-            forgets=any(bool(far[i]) for _, far in anchors),
+            forgets=any(far[i] for _, far in anchors),
             explodes=False,
             radius=None if largest[i] == -np.inf else float(largest[i]),
-            growth=phases[worst[i]].growth,
-            limit=None if noisy or not settled else float(limit[i].max()),
-            sources=tuple(dict.fromkeys(chain.from_iterable(sources[i :: net.size]))),
+            growth=phases[worst].growth,
+            limit=None if noisy or not settled else float(rates.limit[own].max()),
+            sources=sources[i],
             anchors=tuple(anchor for anchor, far in anchors if far[i]),
             explosions=(),
-            path=tuple(lift.models[k] for k in path_to(worst_vertex)),
-            frozen=lift.frozen[i],
+            path=tuple(lift.models[v] for v in path_to(int(own[worst]))),
+            frozen=bool(lift.frozen[own[0]]),
             phases=phases,
         )
     return Diagnosis(
@@ -148,20 +149,16 @@ def noise_in(
     Penalties and selections may hold noise. So may a memory, or steps, of which nothing is known.
     """
     if not (facts.refits and (net.memory.current_only or net.memory.vanishing)):
-        nothing = np.zeros(len(lift.models), bool)
-        return (), nothing, ~np.array(lift.frozen)
-    marked = np.full(len(lift.models), facts.penalised)
-    raw: list[list[int]] = [[] for _ in lift.models]
-    for v, feeds in enumerate(lift.feeds_by_reader):
-        whole = {feed.origin for feed in feeds if feed.keep is None}
-        marked[v] |= any(feed.keep is not None for feed in feeds)
-        for j in flow.feeders[v]:
-            same = lift.kept[v] and lift.names[j] == lift.names[v]
-            if same or lift.names[j] in whole:
-                raw[j].append(v)
+        return (), np.zeros(len(lift.model), bool), ~lift.frozen
+    marked = np.full(len(lift.model), facts.penalised)
+    keeps = np.array([feed.keep is not None for feed in lift.feeds], bool)
+    marked[lift.read_by[keeps[lift.reads]]] = True
     if not marked.any():
         noise = collapsing(flow, lift.origins)
         return lift.origins, noise, np.zeros(len(marked), bool)
+    edges = lift.edges
+    whole = ~np.append(keeps, False)[edges.feed]  # an estimate that is kept is passed on as it is
+    raw = Adjacency(edges.origin[whole], edges.reader[whole], len(marked))
     return what_is_known(flow, lift.origins, marked, raw)
 
 
@@ -169,11 +166,11 @@ def _rates(
     net: Network, lift: Lift, flow: DataFlow, origins: tuple[CollapseOrigin, ...], known: bool
 ) -> tuple[Float[np.ndarray, " V"], CollapseRates]:
     """Return the radius of each vertex's component and the rates, nan where not known."""
-    nothing = np.full(len(lift.models), np.nan)
+    nothing = np.full(len(lift.model), np.nan)
     collapses = collapsing(flow, origins)
     if not known:
         return nothing, CollapseRates(collapses, nothing, nothing)
-    system = lifted(linear_system(net, UNIT), np.array(lift.frozen[: net.size]))
+    system = lifted(linear_system(net, UNIT), lift.frozen[: net.size])
     rates = collapse_rates(flow, origins, system)
     return component_radii(flow, system.transition), rates
 
@@ -189,23 +186,24 @@ def anchors_in(
     parts = flow.readers.components
     false = false_anchors(net, facts)
     for name in (name for name, s in lift.source_index.items() if false[s]):
-        begins = [v for v, feeds in enumerate(lift.feeds_by_reader) if name in _origins(feeds)]
-        held = _held(net, name)
-        for part in parts:  # what closed components and frozen models begin with stays
-            if any(flow.anchored[i] or set(flow.feeders[i]) - set(part) for i in part):
-                continue
-            begun = (v for v in part if lift.frozen[v] or v in lift.begun)
-            begins += [v for v in begun if held[v % net.size]]
-        found.append((Anchor(name, "source", None), begins))
+        read = np.array([feed.origin == name for feed in lift.feeds], bool)
+        begins = lift.read_by[read[lift.reads]]
+        # what closed components and frozen models begin with stays
+        entered = np.zeros(len(parts), bool)
+        ends, starts = parts.label[flow.feeders.origins], parts.label[flow.feeders.ends]
+        entered[ends[ends != starts]] = True
+        closed = ~(entered | parts.having(flow.anchored))[parts.label]
+        held = np.array(_held(net, name))[lift.model]
+        begun = closed & held & (lift.frozen | lift.begun)
+        found.append((Anchor(name, "source", None), [*begins, *np.flatnonzero(begun)]))
     if facts.penalised:
-        found.append((Anchor("penalty", "penalty", None), list(range(len(lift.models)))))
+        found.append((Anchor("penalty", "penalty", None), list(range(len(lift.model)))))
     kept: dict[Anchor, list[int]] = {}
-    for v, feeds in enumerate(lift.feeds_by_reader):
-        for feed in feeds:
-            if feed.keep is not None:
-                kind = fields(feed.keep)[0].name
-                anchor = Anchor(f"{feed.origin} -> {feed.reader}", kind, None)
-                kept.setdefault(anchor, []).append(v)
+    for k, feed in enumerate(lift.feeds):
+        if feed.keep is not None:
+            kind = fields(feed.keep)[0].name
+            anchor = Anchor(f"{feed.origin} -> {feed.reader}", kind, None)
+            kept.setdefault(anchor, []).extend(lift.read_by[lift.reads == k])
     return tuple(
         (anchor, flow.readers.reached(begins))
         for anchor, begins in (*found, *kept.items())
@@ -216,7 +214,7 @@ def anchors_in(
 def _held(net: Network, source: str) -> list[bool]:
     """Return which models have read a source, at first or through others, before the turns."""
     held = [source in _origins(feeds) for feeds in net.first_by_reader]
-    for table in net.tables[: len(net.tables) - net.later.turns]:
+    for table in map(net.reads, range(1, net.later.before + 1)):
         carried = {source} | {name for name, has in zip(net.models, held, strict=True) if has}
         held = [
             bool(carried & _origins(feeds)) if feeds else before

@@ -22,7 +22,7 @@ from mcjax.network.timeline import Generation, Timeline, tables
 from mcjax.numbers import how_many
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Bool, Float, Int
 
 Paths = Literal["own", "common"]
 """Whether every chain draws a sequence of its own, or all chains have one in common."""
@@ -145,6 +145,24 @@ class Drawn(Timeline):
     def independent(self) -> bool:
         """Whether generations are drawn independently."""
         return len(self.law) == 1
+
+    @property
+    def classes(self) -> int:
+        """K; 1 where generations are drawn independently, so that none says what follows."""
+        return 1 if self.independent else self.turns
+
+    @property
+    def leads(self) -> Bool[np.ndarray, "classes classes"]:
+        """Whether each class of generations, a row, may be followed by each, a column."""
+        return np.asarray(self.transition[: self.classes, : self.classes] > 0)
+
+    def resting(self, models: Sequence[str]) -> Bool[np.ndarray, "classes M"]:
+        """Return which models read nothing in some generation of each class."""
+        result = np.ones((self.turns, len(models)), bool)
+        index = {name: i for i, name in enumerate(models)}
+        for z, generation in enumerate(self.generations):
+            result[z, [index[feed.reader] for feed in generation.feeds if feed.weight]] = False
+        return np.any(result, axis=0)[None] if self.independent else result
 
     @cached_property
     def transition(self) -> Float[np.ndarray, "K K"]:

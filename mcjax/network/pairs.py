@@ -35,7 +35,7 @@ def pair_of(code: int, models: int) -> tuple[int, int]:
 def pair_network(code: int, models: int, samples: int, switching: Switching) -> Network:
     """Return the network of a pair; every feed and generation 0 have ``samples`` samples."""
     first, second = (network_of(c, models, samples) for c in pair_of(code, models))
-    generations = ordered([*first.later.generations, *second.later.generations])
+    generations = ordered([g.feeds for g in (*first.later.generations, *second.later.generations)])
     later: Timeline = cycle(*generations)
     if switching == "random":
         later = Drawn(*generations, probabilities=(0.5, 0.5))

@@ -11,7 +11,6 @@ from mcjax.network.checks import check_weight
 from mcjax.network.drawn import MOST_DRAWN, Drawn, Paths
 from mcjax.network.merging import Weighted, added_up
 from mcjax.network.schedule import constant_feed, ordered
-from mcjax.network.timeline import Generation
 
 
 def random_series(given: Sequence[Weighted], paths: Paths) -> Drawn:
@@ -61,6 +60,6 @@ def random_series(given: Sequence[Weighted], paths: Paths) -> Drawn:
         idle = {k for k, on in zip(drawn, active, strict=True) if not on}
         places = [k for k in range(len(given)) if k not in idle]
         read = ((constant_feed(feed), (feed.weight,)) for feed, _ in (given[k] for k in places))
-        generations.append(Generation(f for f, _ in added_up(read, "network.feeds", places)))
+        generations.append([f for f, _ in added_up(read, "network.feeds", places)])
         probabilities.append(math.prod(chances))
     return Drawn(*ordered(generations), probabilities=probabilities, paths=paths)

@@ -49,26 +49,21 @@ def scheduled_series(given: Sequence[Weighted]) -> Series:
             " factors, or begin or end feeds earlier",
         )
     versions = [[constant_feed(feed, weight) for weight in weights] for feed, weights in given]
-    generations = []
+    tables = []
     for t in range(1, before + turns + 1):
         places = [k for k, (feed, _) in enumerate(given) if feed.active(t)]
         active = (versions[k][min(t, len(versions[k])) - 1] for k in places)
         total = added_up(((feed, (feed.weight,)) for feed in active), "network.feeds", places)
-        generations.append(Generation(feed for feed, _ in total))
-    return alternating(generations, turns)
+        tables.append([feed for feed, _ in total])
+    return Series(*ordered(tables), turns=turns)
 
 
-def alternating(generations: Sequence[Generation], turns: int) -> Series:
-    """Return generations, the last of which take turns, with their feeds in one common order."""
-    return Series(*ordered(generations), turns=turns)
-
-
-def ordered(generations: Sequence[Generation]) -> list[Generation]:
-    """Return generations with their feeds in one common order."""
-    feeds = (feed for generation in generations for feed in generation.feeds)
-    rank = {edge: k for k, edge in enumerate(dict.fromkeys(feed.edge for feed in feeds))}
-    tables: list[list[Feed]] = [sorted(g.feeds, key=lambda f: rank[f.edge]) for g in generations]
-    return list(map(Generation, tables))
+def ordered(tables: Sequence[Sequence[Feed]]) -> list[Generation]:
+    """Return generations, given by their feeds, with these in one common order."""
+    edges = dict.fromkeys(feed.edge for feeds in tables for feed in feeds)
+    rank = {edge: k for k, edge in enumerate(edges)}
+    result: list[list[Feed]] = [sorted(feeds, key=lambda feed: rank[feed.edge]) for feeds in tables]
+    return list(map(Generation, result))
 
 
 def constant_feed(feed: Feed, weight: float | None = None) -> Feed:

@@ -9,7 +9,7 @@ generation asks ``at``; whoever needs those of the long run asks ``lasting``, or
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -131,10 +131,25 @@ class Timeline(ABC):
         """The generations of the long run: the last, or those that take turns."""
         return self.generations[-self.turns :]
 
+    @property
+    def before(self) -> int:
+        """The number of generations before the feeds repeat themselves."""
+        return len(self.generations) - self.turns
+
+    @property
+    def classes(self) -> int:
+        """The number of phases that differ in what may follow."""
+        return self.turns
+
+    def repeated(self) -> Iterator[tuple[Feed, int, int]]:
+        """Return the feeds of the long run, each with its period and with its phase therein."""
+        for k, generation in enumerate(self.recurring, self.before):
+            for feed in generation.feeds:
+                yield feed, self.classes, k % self.classes
+
     def place(self, generation: int) -> int:
         """Return which of ``generations`` defines a generation, from 1 on."""
-        before = len(self.generations) - self.turns
-        place = generation - 1
+        before, place = self.before, generation - 1
         return place if place < before else before + (place - before) % self.turns
 
     @abstractmethod
@@ -251,7 +266,7 @@ class Series(Timeline):
         distinct = tuple(dict.fromkeys(self.generations[:generations]))
         numbers = {generation: k for k, generation in enumerate(distinct)}
         number = np.array([numbers[g] for g in self.generations[:generations]], int)
-        before = len(self.generations) - self.turns
+        before = self.before
         late = np.arange(generations) - before
         return distinct, number[np.where(late < 0, late + before, before + late % self.turns)]
 
@@ -261,7 +276,7 @@ class Series(Timeline):
 
     def described(self) -> dict[str, Any]:
         """Return plain data: feeds with their weights by generation where nothing else changes."""
-        before = len(self.generations) - self.turns
+        before = self.before
         if self.turns > 1:
             begin = {"series": tables(self.generations[:before])} if before else {}
             return {**begin, "cycle": tables(self.generations[before:])}

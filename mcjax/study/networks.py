@@ -23,9 +23,9 @@ from mcjax.network.feed import UNKNOWN, Feed
 from mcjax.network.formats import graph_format, read_folder
 from mcjax.network.graphs import GraphNetwork, network_of_lineage, read_graph
 from mcjax.network.network import Network
-from mcjax.network.schedule import MOST_GENERATIONS, alternating, ordered
+from mcjax.network.schedule import MOST_GENERATIONS, ordered
 from mcjax.network.source import Source
-from mcjax.network.timeline import Generation, Timeline
+from mcjax.network.timeline import Series, Timeline
 from mcjax.network.topologies import TOPOLOGIES
 from mcjax.numbers import how_many
 from mcjax.study.real_data import data_of_sources
@@ -269,14 +269,12 @@ def _switching(table: NetworkTable, folder: Path | None, options: dict[str, Any]
             raise InputError(f"{FIELD}.networks", f"has {name!r}, {problem}")
         with _naming_feeds(folder / name):
             build_network(table.models, net.feeds, table.initial, **options)
-        generations.append(Generation(net.feeds))
+        generations.append(net.feeds)
     count = len(generations)
     if given.order == "periodic":
         lengths = [1] * count if given.lengths is None else given.lengths
-        return alternating(
-            [g for g, length in zip(generations, lengths, strict=True) for _ in range(length)],
-            sum(lengths),
-        )
+        turns = [g for g, length in zip(generations, lengths, strict=True) for _ in range(length)]
+        return Series(*ordered(turns), turns=sum(lengths))
     law: dict[str, Any] = {"transition": given.transition}
     if given.order == "random":
         law = {"probabilities": given.probabilities or [1 / count] * count}

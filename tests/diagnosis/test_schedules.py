@@ -1,12 +1,14 @@
 """Networks whose feeds come and go: the collapse law in phases, against closed forms and powers."""
 
 import math
+import time
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from mcjax.diagnosis import diagnose
+from mcjax.laws.collapse.peeling import sound_in_any_order
 from mcjax.models.glm import logistic
 from mcjax.network import REAL, Accumulate, Feed, Generation, Series, Source, build_network, cycle
 from mcjax.selections.flip import Flip
@@ -223,6 +225,28 @@ def test_ten_thousand_models_in_twelve_phases():
     assert not diagnosis.collapses
     assert len(diagnosis.models["7"].phases) == 12
     assert math.isnan(diagnosis.models["7"].limit)
+
+
+@pytest.mark.system
+def test_ten_thousand_models_that_collapse_in_twelve_phases_take_seconds():
+    """Rings of a hundred models, all of which read the first ring as well."""
+    rng = np.random.default_rng(4)
+    names = [str(i) for i in range(10_000)]
+    every = rng.choice([1, 2, 3, 4], 10_000).tolist()
+    turn = [i - 1 if i % 100 else i + 99 for i in range(10_000)]
+    feeds = [Feed(names[turn[i]], names[i], 10, every=k) for i, k in enumerate(every)]
+    feeds += [Feed("0", names[i], 10, every=every[i]) for i in range(100, 10_000)]
+    network, began = build_network(names, feeds, 10), time.process_time()
+    diagnosis = diagnose(network)
+    assert time.process_time() - began < 4  # one second; ten times as long by hashes of members
+    assert diagnosis.counts.collapse == 10_000
+
+
+def test_peeling_follows_a_long_lineage():
+    names = [str(i) for i in range(3_000)]
+    chain = [Feed(names[i - 1], names[i], 10, every=1 + i % 2) for i in range(1, 3_000)]
+    assert sound_in_any_order(build_network(names, [*chain, Feed(REAL, "0", 10)], 10))
+    assert not sound_in_any_order(build_network(names, [*chain, Feed("0", "0", 10)], 10))
 
 
 # ----------------------------------------------------------------------- against powers

@@ -26,12 +26,19 @@ a model: it reads what it reads in any of the networks, itself too if it reads n
 
 So two networks in which nothing collapses may collapse when they alternate: model a reads b while b
 rests, then b reads a while a rests. The origin is closed, and each estimate is that of the other.
+
+**Periods.** Models need not have the same period. Let L_i be a multiple of the periods of the feeds
+into i. Then (j, y) -> (i, z) is an edge if some generation is in phase z of i while the one before
+it is in phase y of j, that is if ``y = z - 1`` modulo the greatest common divisor of L_i and L_j.
+What reaches the vertices is what reaches models in their generations, provided that what reaches j
+has a period that divides L_i (:mod:`mcjax.laws.collapse.periods`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -39,12 +46,40 @@ from mcjax.laws.collapse.adjacency import Adjacency
 from mcjax.laws.collapse.components import DataFlow, Member, Vertex, blind_sources
 from mcjax.laws.collapse.origins import CollapseOrigin, origins_in
 from mcjax.network.drawn import Drawn
-from mcjax.network.feed import Feed, by_reader
 from mcjax.network.network import Network
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Int
+
+COPY = -1
+"""Stands for no feed: the edge by which a vertex keeps an estimate."""
+
+
+class Edges(NamedTuple):
+    """Edges of a lift.
+
+    Attributes
+    ----------
+    origin, reader : ndarray of int, shape (E,)
+        The vertices between which they lead.
+    feed : ndarray of int, shape (E,)
+        Which feed each of them is, or ``COPY``.
+    """
+
+    origin: Int[np.ndarray, " E"]
+    reader: Int[np.ndarray, " E"]
+    feed: Int[np.ndarray, " E"]
 
 
 class Lift:
     """The lift of a network of M models with L phases.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    periods : ndarray of int, shape (M,), optional
+        The period L_i of each model; defaults to L for all.
 
     Attributes
     ----------
@@ -52,79 +87,142 @@ class Lift:
         The network.
     phases : int
         L; where networks are drawn by a Markov chain their number, and 1 if independently.
-    models : tuple of str or tuple of Vertex
-        (i, z) at position ``z M + i``; the names of models if there is one phase.
-    names : tuple of str
-        The model of each vertex.
-    feeds_by_reader : tuple of tuple of Feed
-        What each vertex reads; feeds without weight are left out.
-    kept : tuple of bool
+    periods : ndarray of int, shape (M,)
+        The number of phases of each model.
+    model, phase : ndarray of int, shape (V,)
+        The model and the phase of each vertex, by phase and then by model: (i, z) is at position
+        ``z M + i`` if all models have the same period.
+    models : sequence of str or of Vertex
+        The vertices; the names of models if there is one phase.
+    feeds : tuple of Feed
+        The feeds of the long run; those without weight are left out.
+    read_by : ndarray of int, shape (R,)
+        The vertices that read them, beside ``reads``.
+    reads : ndarray of int, shape (R,)
+        Positions in ``feeds``.
+    kept : ndarray of bool, shape (V,)
         Which vertices keep the estimate of their model; for networks that are drawn independently,
         in some of these.
-    previous : tuple of tuple of int
-        The phases that may come before each phase.
-    begun : range
+    begun : ndarray of bool, shape (V,)
         The vertices of the generation before feeds repeat themselves; all where they are drawn.
     source_index : dict of str to int
         As in the network.
-    frozen : tuple of bool
-        Which models read nothing in any phase, once for each vertex.
+    frozen : ndarray of bool, shape (V,)
+        Which models read nothing in any phase.
     """
 
-    def __init__(self, net: Network):
-        self.net = net
-        later = net.later
-        before = len(later.generations) - later.turns
-        tables: list[tuple[tuple[Feed, ...], ...]] = [()] * later.turns
-        for k, generation in enumerate(later.recurring, before):
-            weighing = (feed for feed in generation.feeds if feed.weight)
-            tables[k % later.turns] = by_reader(net.models, weighing)
-        rests = tuple(not any(table[i] for table in tables) for i in range(net.size))
-        kept = [tuple(not feeds for feeds in table) for table in tables]
-        self.phases, count = later.turns, later.turns
-        self.previous: tuple[tuple[int, ...], ...] = tuple(((z - 1) % count,) for z in range(count))
-        self.begun = range((before - 1) % count * net.size, ((before - 1) % count + 1) * net.size)
-        if isinstance(later, Drawn):
-            leads = later.transition > 0
-            self.previous = tuple(tuple(np.flatnonzero(leads[:, z]).tolist()) for z in range(count))
-            if later.independent:
-                tables = [tuple(map(_distinct, zip(*tables, strict=True)))]
-                kept = [tuple(any(rest) for rest in zip(*kept, strict=True))]
-                self.phases, self.previous = 1, ((0,),)
-            self.begun = range(self.phases * net.size)
+    def __init__(self, net: Network, periods: Int[np.ndarray, " M"] | None = None):
+        self.net, later, size = net, net.later, net.size
         self.source_index = net.source_index
-        self.feeds_by_reader = tuple(feeds for table in tables for feeds in table)
-        self.frozen = rests * self.phases
-        self.kept = tuple(rest for table in kept for rest in table)
-        self.names = net.models * self.phases
-        self.models: tuple[Member, ...] = net.models
-        if self.phases > 1 or not later.random:
-            self.models = tuple(
-                Vertex(name, z, kept=kept[z][i])
-                for z in range(self.phases)
-                for i, name in enumerate(net.models)
-            )
+        rows = [row for row in later.repeated() if row[0].weight]
+        if later.random:
+            rows = list(dict.fromkeys(rows))
+        self.phases = later.classes
+        self.feeds = tuple(feed for feed, _, _ in rows)
+        self.periods = np.full(size, self.phases) if periods is None else periods
+        self._origin = np.array([net.places[feed.origin] for feed in self.feeds], np.int64)
+        self._reader = np.array([net.index[feed.reader] for feed in self.feeds], np.int64)
+        every, begin = (np.array([row[k] for row in rows], np.int64) for k in (1, 2))
+        self._lay_out()
+        times = self.periods[self._reader] // every
+        self.reads = np.repeat(np.arange(len(rows)), times)
+        z = begin[self.reads] + every[self.reads] * _counted(times)
+        self.read_by = self.at(self._reader[self.reads], z)
+        rests = np.ones(size, bool)
+        rests[self._reader] = False
+        self.frozen = rests[self.model]
+        self.kept = np.ones(len(self.model), bool)
+        self.kept[self.read_by] = False
+        self.begun = self.phase == (later.before - 1) % self.periods[self.model]
+        if isinstance(later, Drawn):
+            self.kept = later.resting(net.models).ravel()
+            self.begun = np.ones(len(self.model), bool)
+
+    def _lay_out(self) -> None:
+        """Give each vertex its position."""
+        size, periods = self.net.size, self.periods
+        model = np.repeat(np.arange(size), periods)
+        phase = _counted(periods)
+        order = np.lexsort((model, phase))
+        self.model, self.phase = model[order], phase[order]
+        self._first = np.concatenate([[0], np.cumsum(periods)[:-1]])
+        self._place = np.empty(len(order), np.int64)
+        self._place[order] = np.arange(len(order))
+
+    def at(self, model: Int[np.ndarray, " n"], phase: Int[np.ndarray, " n"]) -> np.ndarray:
+        """Return the positions of models in phases."""
+        return np.asarray(self._place[self._first[model] + phase])
+
+    def of_model(self, i: int) -> Int[np.ndarray, " L"]:
+        """Return the positions of the phases of a model."""
+        return np.asarray(self._place[self._first[i] : self._first[i] + self.periods[i]])
+
+    @property
+    def models(self) -> Sequence[Member]:
+        """The vertices; the names of models if there is one phase."""
+        if self.phases == 1 and self.net.later.random:
+            return self.net.models
+        return _Vertices(self)
+
+    @cached_property
+    def edges(self) -> Edges:
+        """The edges between vertices."""
+        between = self._origin[self.reads] < self.net.size
+        copies = np.flatnonzero(self.kept & ~self.frozen)
+        number = np.append(self.reads[between], np.full(len(copies), COPY))
+        reader = np.append(self.read_by[between], copies)
+        model = np.append(self._origin[self.reads[between]], self.model[copies])
+        edge, before = self._before(self.phase[reader], self.model[reader], model)
+        return Edges(self.at(model[edge], before), reader[edge], number[edge])
+
+    def _before(
+        self,
+        phase: Int[np.ndarray, " n"],
+        reader: Int[np.ndarray, " n"],
+        origin: Int[np.ndarray, " n"],
+    ) -> tuple[Int[np.ndarray, " E"], Int[np.ndarray, " E"]]:
+        """Return the phases of origins that may come before phases of readers.
+
+        Returns
+        -------
+        edge, before : ndarray of int, shape (E,)
+            Positions in what is given, and a phase for each.
+        """
+        if isinstance(self.net.later, Drawn):
+            after, before = np.nonzero(self.net.later.leads.T)
+            times, starts = np.bincount(after), np.searchsorted(after, np.arange(self.phases))
+            edge = np.repeat(np.arange(len(phase)), times[phase])
+            return edge, before[starts[phase[edge]] + _counted(times[phase])]
+        common = np.gcd(self.periods[reader], self.periods[origin])
+        times = self.periods[origin] // common
+        edge = np.repeat(np.arange(len(phase)), times)
+        return edge, (phase[edge] - 1) % common[edge] + common[edge] * _counted(times)
 
     def flow(self, blind: frozenset[str] = frozenset()) -> DataFlow:
         """Return the data flow, with real data from other sources than those in ``blind``."""
-        size, index = self.net.size, self.net.index
-        feeders: list[list[int]] = []
-        anchored = np.zeros(len(self.models), bool)
-        for v, feeds in enumerate(self.feeds_by_reader):
-            real = {feed.origin for feed in feeds if feed.origin in self.source_index}
-            read = {index[feed.origin] for feed in feeds if feed.origin in index}
-            if self.kept[v] and not self.frozen[v]:
-                read.add(v % size)
-            before = (z * size for z in self.previous[v // size])
-            feeders.append(sorted({first + j for first in before for j in read}))
-            anchored[v] = not real <= blind
-        lists = Adjacency.of(feeders)
-        return DataFlow(lists, Adjacency(lists.ends, lists.origins, len(lists)), anchored)
+        count, size = len(self.model), self.net.size
+        numbers = np.unique(self.edges.reader * count + self.edges.origin)
+        reader, origin = np.divmod(numbers, count)
+        shown = np.array([name not in blind for name in self.source_index])
+        source = self._origin[self.reads] - size
+        anchored = np.zeros(count, bool)
+        anchored[self.read_by[(source >= 0) & shown[np.maximum(source, 0)]]] = True
+        return DataFlow(
+            Adjacency(reader, origin, count), Adjacency(origin, reader, count), anchored
+        )
 
     def sources_of(self, members: Sequence[int]) -> set[str]:
         """Return the real sources that some vertices read."""
-        read = {feed.origin for v in members for feed in self.feeds_by_reader[v]}
+        inside = np.zeros(len(self.model), bool)
+        inside[list(members)] = True
+        read = {self.feeds[k].origin for k in np.unique(self.reads[inside[self.read_by]]).tolist()}
         return read.intersection(self.source_index)
+
+    def any_phase(self, marks: Bool[np.ndarray, " V"]) -> Bool[np.ndarray, " M"]:
+        """Return which models are marked in some phase."""
+        result = np.zeros(self.net.size, bool)
+        result[self.model[marks]] = True
+        return result
 
     @cached_property
     def origins(self) -> tuple[CollapseOrigin, ...]:
@@ -134,6 +232,25 @@ class Lift:
         return origins_in(self, map(self.flow, blind_sources(self.net)))
 
 
-def _distinct(tables: Iterable[tuple[Feed, ...]]) -> tuple[Feed, ...]:
-    """Return the distinct feeds of a model in several networks."""
-    return tuple(dict.fromkeys(feed for feeds in tables for feed in feeds))
+class _Vertices(Sequence[Member]):
+    """The vertices of a lift, made when they are asked for."""
+
+    def __init__(self, lift: Lift):
+        self._lift = lift
+
+    def __len__(self) -> int:
+        return len(self._lift.model)
+
+    def __getitem__(self, v):  # type: ignore[no-untyped-def]  # one position
+        lift = self._lift
+        name = lift.net.models[lift.model[v]]
+        return Vertex(name, int(lift.phase[v]), kept=bool(lift.kept[v]))
+
+    def __iter__(self) -> Iterator[Member]:
+        return (self[v] for v in range(len(self)))
+
+
+def _counted(times: Int[np.ndarray, " n"]) -> Int[np.ndarray, " total"]:
+    """Return 0, 1, ... up to each of some numbers, one after the other."""
+    ends = np.cumsum(times)
+    return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - times, times)

@@ -14,6 +14,9 @@ It is sufficient alone where whole networks switch. Derived here.
 
 from __future__ import annotations
 
+import numpy as np
+
+from mcjax.laws.collapse.adjacency import Adjacency
 from mcjax.network.network import Network
 
 
@@ -25,22 +28,32 @@ def sound_in_any_order(net: Network, marked: bool = False) -> bool:
     """
     if marked or not net.memory.current_only:
         return False
-    whole = {name for name in net.source_index if name not in _narrow(net)}
-    tables = net.tables[len(net.tables) - net.later.turns :]
-    fits = [
-        [{f.origin for f in table[i] if f.weight} for table in tables if table[i]]
-        for i in range(net.size)
-    ]
-    removed = set(whole)
-    while True:
-        gone = {
-            name
-            for name, reads in zip(net.models, fits, strict=True)
-            if name not in removed and all(read & removed for read in reads)
-        }
-        if not gone:
-            return removed.issuperset(net.models)
-        removed |= gone
+    size, places = net.size, net.places
+    tables = [g.columns(places) for g in net.later.recurring]
+    weighs = [feeds.weight > 0 for feeds in tables]
+    origin = np.concatenate([t.origin[w] for t, w in zip(tables, weighs, strict=True)])
+    fit = np.concatenate(  # one for each model in each network
+        [z * size + t.reader[w] for z, (t, w) in enumerate(zip(tables, weighs, strict=True))]
+    )
+    fits, reads = np.unique(fit, return_inverse=True)
+    waiting = np.bincount(fits % size, minlength=size).tolist()  # fits that read nothing removed
+    readers = Adjacency(origin, reads, len(places))
+    starts, ends = readers.starts.tolist(), readers.ends.tolist()
+    model, done = (fits % size).tolist(), [False] * len(fits)
+    gone = [places[name] for name in net.source_index if name not in _narrow(net)]
+    gone += [i for i in range(size) if not waiting[i]]
+    removed = sum(not count for count in waiting)
+    while gone:
+        j = gone.pop()
+        for k in ends[starts[j] : starts[j + 1]]:
+            if done[k]:
+                continue
+            done[k] = True
+            waiting[model[k]] -= 1
+            if not waiting[model[k]]:
+                gone.append(model[k])
+                removed += 1
+    return removed == size
 
 
 def _narrow(net: Network) -> set[str]:

@@ -104,12 +104,12 @@ def _rates_in_turn(net: Network, without: Clause | None) -> CollapseRates:
     lift = Lift(net)
     flow = _flow(lift, without)
     origins = origins_in(lift, [flow], without)
-    system = lifted(linear_system(net, UNIT), np.array(lift.frozen[: net.size]))
+    system = lifted(linear_system(net, UNIT), lift.frozen[: net.size])
     try:
         with _singular_systems():
             return collapse_rates(flow, origins, system)
     except np.linalg.LinAlgError:
-        nothing = np.full(len(lift.models), np.nan)
+        nothing = np.full(len(lift.model), np.nan)
         return CollapseRates(np.array(collapsing(flow, origins)), nothing, nothing)
 
 
@@ -126,7 +126,7 @@ def _flow(lift: Lift, without: Clause | None) -> DataFlow:
     flow = lift.flow()
     if without != "kept":
         return flow
-    return replace(flow, anchored=flow.anchored | np.array(lift.kept))
+    return replace(flow, anchored=flow.anchored | lift.kept)
 
 
 def _of_means(system: DrawnSystem) -> DrawnSystem:
