@@ -130,8 +130,8 @@ def predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
 @click.option("--quiet", is_flag=True, help="Do not show progress.")
 @click.option(
     "--builtin",
-    help="Use a built-in file: study, real-data, every-3, every-4, every-pair, drawn-pairs or"
-    " pairs-3.",
+    help="Use a built-in file: study, real-data, every-3, every-4, every-pair, drawn-pairs,"
+    " pairs-3 or lm-docs.",
 )
 @click.option(
     "--without",
@@ -170,16 +170,18 @@ def verify(
 ) -> int:
     """Simulate a study, and judge the laws.
 
-    FILE is a study, of statistical models or of generators, or a survey. It defaults to a built-in
-    study.
+    FILE is a study, of statistical models or of generators, or a survey, or the name of a built-in
+    file. It defaults to a built-in study.
 
     Exit status: 0 verified, 1 refuted, 2 bad input, 3 inconclusive.
     """
     start_jax(None if plan else distributed)
     from mcjax.cli.plan import run_plan
     from mcjax.cli.verify import run_verify
-    from mcjax.study.load import builtin_file
+    from mcjax.study.load import BUILTIN, builtin_file
 
+    if file is not None and str(file) in BUILTIN and not file.exists():
+        file, builtin = None, builtin or str(file)
     if builtin is not None and file is not None:
         raise InputError("--builtin", "and FILE exclude each other; keep one")
     source = file or builtin_file("study" if builtin is None else builtin)

@@ -20,7 +20,8 @@ from mcjax.chains.layout import Feeds, network_arrays, shape_of, tables_of
 from mcjax.draws.settings import own_settings
 from mcjax.draws.streams import chain_keys, condition_word
 from mcjax.generators.generator import Generator
-from mcjax.generators.keys import FIT, INIT, MEASURE, Keys, fit_keys, sample_keys
+from mcjax.generators.keys import FIT, INIT, MEASURE, SHOW, Keys, fit_keys, sample_keys
+from mcjax.generators.shown import SHOWN, Shown, shown_of
 from mcjax.generators.study import GeneratorCondition
 from mcjax.network import Network
 
@@ -36,11 +37,15 @@ class Block(NamedTuple):
         The same at generation 0.
     values : ndarray
         Measures of generations 0 to t, shape (B, t + 1, M, K).
+    shown : ndarray, optional
+        What models of the first chain generate, as reports show it, shape (t + 1, M, 2, ...); None
+        if the generator has no way to show it.
     """
 
     params: tuple[Any, ...]
     first: tuple[Any, ...]
     values: Float[np.ndarray, "B t+1 M K"]
+    shown: Shown | None = None
 
     @property
     def generation(self) -> int:
@@ -120,20 +125,30 @@ def _generation(
 
     params: list[Any] = []
     values: list[Any] = []
+    shown: list[Any] = []
+    show = condition.generator.show
     for i, incoming in enumerate(reads):
         if not incoming:
             assert before is not None, "every model reads real data at generation 0"
             params.append(before.params[i])
             values.append(before.values[:, -1, i])
+            shown += [] if before.shown is None else [before.shown[-1, i]]
             continue
         rows = run.joined([draw(read) for read in incoming])
         start = run.init(fit_keys(keys, t, i, INIT)) if begun is None else begun[i]
         params.append(run.fit(fit_keys(keys, t, i, FIT), start, rows))
         values.append(run.measure(fit_keys(keys, t, i, MEASURE), params[i], rows))
+        if show is not None:
+            drawn = run.sample(SHOWN, fit_keys(keys, t, i, SHOW), params[i])
+            shown.append(shown_of(condition.generator, jax.tree.map(lambda rows: rows[0], drawn)))
     found = np.stack([np.asarray(value, float) for value in values], axis=1)[:, None]
+    pictures = np.stack(shown)[None] if shown else None
     if before is None:
-        return Block(tuple(params), tuple(params), found)
-    return Block(tuple(params), before.first, np.concatenate([before.values, found], axis=1))
+        return Block(tuple(params), tuple(params), found, pictures)
+    if pictures is not None and before.shown is not None:
+        pictures = np.concatenate([before.shown, pictures])
+    values_so_far = np.concatenate([before.values, found], axis=1)
+    return Block(tuple(params), before.first, values_so_far, pictures)
 
 
 class Compiled(NamedTuple):

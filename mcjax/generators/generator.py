@@ -26,6 +26,7 @@ TAKES = {
 }
 """Signatures of the four functions."""
 REAL = "real(key, n), or an array of real rows"
+SHOW = "show(rows)"
 
 
 @explained
@@ -55,6 +56,11 @@ class Generator:
     digest : str
         What tells the code from other code, where results are kept on disk; a digest of the source
         of the functions unless given.
+    show : callable, optional
+        ``show(rows) -> texts``, or pictures, one for each row: what reports show of a model. It is
+        called with NumPy's arrays, and is not traced.
+    about : str
+        What real rows are, for people.
 
     Examples
     --------
@@ -79,11 +85,15 @@ class Generator:
     real: Any
     name: str = "generator"
     digest: str = ""
+    show: Callable[[Any], Any] | None = None
+    about: str = ""
 
     def __post_init__(self) -> None:
         for field, takes in TAKES.items():
             if not callable(getattr(self, field)):
                 raise InputError(f"family.{field}", f"is not a function; define {takes}")
+        if self.show is not None and not callable(self.show):
+            raise InputError("family.show", f"is not a function; define {SHOW}, or leave it out")
         functions = [getattr(self, field) for field in TAKES]
         if callable(self.real):
             functions.append(self.real)
@@ -114,8 +124,8 @@ def generator_from_file(path: str | Path, name: str | None = None) -> Generator:
     Parameters
     ----------
     path : str or Path
-        The file, with functions ``init``, ``fit``, ``sample`` and ``measure``, and with ``real``, a
-        function or an array.
+        The file, with functions ``init``, ``fit``, ``sample`` and ``measure``, with ``real``, a
+        function or an array, and perhaps with a function ``show`` and a text ``about``.
     name : str, optional
         Name in tables; defaults to the name of the file.
 
@@ -167,7 +177,8 @@ def generator_from_file(path: str | Path, name: str | None = None) -> Generator:
             every = ", ".join((*TAKES.values(), REAL))
             problem = f"is missing; define {takes} (a generator has {every})"
             raise InputError(field, problem, str(path))
-    parts = {field: names[field] for field in (*TAKES, "real")}
+    optional = {field: names[field] for field in ("show", "about") if field in names}
+    parts = {field: names[field] for field in (*TAKES, "real")} | optional
     digest = hashlib.sha256(read_bytes(path)).hexdigest()[:16]
     try:
         return Generator(**parts, name=name or path.stem, digest=digest)

@@ -14,6 +14,7 @@ from mcjax.arguments import checked
 from mcjax.generators.equality import equality_claims
 from mcjax.generators.flip import Difference, differences, flip_claims
 from mcjax.generators.growth import growth_claims, too_short
+from mcjax.generators.shown import Shown
 from mcjax.generators.simulate import Measured, Report, Values, measures_of, simulate
 from mcjax.generators.study import GeneratorStudy
 from mcjax.numbers import how_many
@@ -52,7 +53,10 @@ class GeneratorVerification(Summarised):
     failures : dict of str to int
         Number of models of chains with a measure that is not finite, at any generation.
     notes : tuple of str
-        What is not judged, and why.
+        What is not judged, and why, and what real rows are.
+    shown : tuple of ndarray or None
+        What models of chain 0 of each condition generate, two rows by generation and model, as the
+        generator shows them; None where it does not.
 
     Examples
     --------
@@ -82,6 +86,7 @@ class GeneratorVerification(Summarised):
     verdict: Verdict
     failures: dict[str, int]
     notes: tuple[str, ...]
+    shown: tuple[Shown | None, ...] = ()
 
     def mean(self, condition: int) -> Float[np.ndarray, "T+1 M K"]:
         """Return means over chains with finite measures, by the position of the condition."""
@@ -157,6 +162,7 @@ def judge_generators(study: GeneratorStudy, measured: Measured) -> GeneratorVeri
     """Judge the measures of all chains, under one error budget."""
     names, values = measures_of(study), measured.values
     cells = settle(claims_of(study, values, names), study.confidence)
+    abouts = dict.fromkeys(c.generator.about for c in study.conditions if c.generator.about)
     lost = sum(int((~np.isfinite(found)).any((1, 3)).sum()) for found in values)
     return GeneratorVerification(
         study=study,
@@ -166,7 +172,8 @@ def judge_generators(study: GeneratorStudy, measured: Measured) -> GeneratorVeri
         differences=differences(study, values, names),
         verdict=worst(np.array([cell.verdict for cell in cells])),
         failures={NOT_FINITE: lost} if lost else {},
-        notes=tuple(too_short(study)),
+        notes=(*too_short(study), *abouts),
+        shown=measured.shown,
     )
 
 

@@ -11,7 +11,10 @@ from typing import Any
 from mcjax.errors import InputError, did_you_mean, named_by
 from mcjax.generators.generator import Generator, generator_from_file
 
-PLACES = {"vae-digits": "mcjax.generators.vae_digits:vae_digits"}
+PLACES = {
+    "vae-digits": "mcjax.generators.vae_digits:vae_digits",
+    "lm-docs": "mcjax.generators.lm_docs:lm_docs",
+}
 """Modules and functions of the built-in generators."""
 OWN = ("file", "name")
 """Fields of ``[family]`` that name a generator of the user's."""

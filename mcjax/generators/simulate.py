@@ -13,6 +13,7 @@ from jaxtyping import Float
 from mcjax.engine.platforms import limits_on
 from mcjax.errors import InputError
 from mcjax.generators.chains import Block, readings, run_block
+from mcjax.generators.shown import Shown
 from mcjax.generators.study import GeneratorCondition, GeneratorStudy
 from mcjax.generators.traced import check_sample, outline_of
 
@@ -46,10 +47,13 @@ class Measured(NamedTuple):
         Measures of each condition, shape (C, T + 1, M, K), C being the number of its chains so far.
     running : Running or None
         The chains that run.
+    shown : tuple of ndarray or None
+        What models of chain 0 of each condition generate; None where there is nothing to show.
     """
 
     values: tuple[Values, ...]
     running: Running | None = None
+    shown: tuple[Shown | None, ...] = ()
 
 
 Report = Callable[[int, Callable[[], Measured]], None]
@@ -120,7 +124,8 @@ def simulate(
     names, size = measures_of(study), block_size(study)
     if known is None:
         shapes = [(0, study.generations + 1, c.network.size) for c in study.conditions]
-        known = Measured(tuple(np.empty((*s, len(k))) for s, k in zip(shapes, names, strict=True)))
+        empty = tuple(np.empty((*s, len(k))) for s, k in zip(shapes, names, strict=True))
+        known = Measured(empty, shown=(None,) * len(empty))
     for i in range(len(study.conditions)):
         for measured, added in _condition(study, i, size, known):
             known = measured
@@ -150,8 +155,14 @@ def _condition(
                 known = known._replace(running=Running(position, block))
             else:
                 ended = np.concatenate([known.values[position], block.values[:kept]])
-                known = Measured((*known.values[:position], ended, *known.values[position + 1 :]))
+                values = _put(known.values, position, ended)
+                first = block.shown if done == 0 else known.shown[position]
+                known = Measured(values, shown=_put(known.shown, position, first))
             yield known, kept
+
+
+def _put(parts: tuple[Any, ...], position: int, part: Any) -> tuple[Any, ...]:
+    return (*parts[:position], part, *parts[position + 1 :])
 
 
 def replay(

@@ -22,6 +22,7 @@ from mcjax.network import REAL
 from mcjax.numbers import how_many
 from mcjax.report.console import MARK, PLAIN, STYLE, counted, grouped, label, numbers, show_table
 from mcjax.report.folder import ResultFolder
+from mcjax.report.generated import samples_json, samples_text, show_samples
 from mcjax.report.store import source_of
 from mcjax.report.tabular import parquet
 from mcjax.report.verification import cell_rows
@@ -59,9 +60,11 @@ class GeneratorStore:
         return self._folder.read_arrays(VALUES, self._unpack)
 
     def _unpack(self, data: Any) -> Measured:
-        values = tuple(data[f"{i}/values"] for i in range(len(self.study.conditions)))
+        size = len(self.study.conditions)
+        values = tuple(data[f"{i}/values"] for i in range(size))
+        shown = tuple(data.get(f"{i}/shown") for i in range(size))
         if "running/condition" not in data:
-            return Measured(values)
+            return Measured(values, shown=shown)
         position = int(data["running/condition"])
         condition = self.study.conditions[position]
         structure: Any = jax.tree.structure(fitted_of(condition))
@@ -75,19 +78,23 @@ class GeneratorStore:
                 for i in range(condition.network.size)
             )
 
-        block = Block(params("params"), params("first"), data["running/values"])
-        return Measured(values, Running(position, block))
+        own = data["running/values"], data.get("running/shown")
+        block = Block(params("params"), params("first"), *own)
+        return Measured(values, Running(position, block), shown)
 
     def save(self, measured: Measured) -> None:
         """Keep all measures, and the chains that run; the file before stays until then."""
         arrays = {f"{i}/values": values for i, values in enumerate(measured.values)}
+        parts = {str(i): shown for i, shown in enumerate(measured.shown)}
         if measured.running is not None:
             position, block = measured.running
+            parts["running"] = block.shown
             arrays |= {"running/condition": np.array(position), "running/values": block.values}
             for part in ("params", "first"):
                 for i, params in enumerate(getattr(block, part)):
                     leaves = enumerate(jax.tree.leaves(params))
                     arrays |= {f"running/{part}/{i}/{k}": np.asarray(leaf) for k, leaf in leaves}
+        arrays |= {f"{part}/shown": shown for part, shown in parts.items() if shown is not None}
         self._folder.write_arrays(VALUES, arrays)
 
     def finish(self, verification: GeneratorVerification) -> None:
@@ -96,6 +103,8 @@ class GeneratorStore:
         self._folder.write_csv("cells.csv", cell_rows(verification.cells), ["condition"])
         self._folder.write_bytes("cells.parquet", parquet(verification.cells))
         self._folder.write_csv("measures.csv", list(_rows(verification)), ["condition"])
+        if texts := samples_text(verification):
+            self._folder.write_text("samples.txt", texts)
 
 
 def generators_json(verification: GeneratorVerification) -> dict[str, Any]:
@@ -122,6 +131,7 @@ def generators_json(verification: GeneratorVerification) -> dict[str, Any]:
         "window": {c.name: first_of_window(c, study.generations) for c in study.conditions},
         "differences": [dataclasses.asdict(one) for one in verification.differences],
         "notes": verification.notes,
+        "samples": samples_json(verification),
         "starts": {c.name: c.start for c in study.conditions},
         "generations": study.generations,
         "tolerance": study.tolerance,
@@ -152,6 +162,7 @@ def show_generators(console: Console, verification: GeneratorVerification, secon
             console.print(label(condition.name), style="italic", soft_wrap=True)
         show_table(console, _table(verification, i))
     _show_arrivals(console, verification)
+    show_samples(console, verification)
     for note in dict.fromkeys(cell.note for cell in verification.cells if cell.note):
         about = [c for c in verification.cells if c.note == note]
         console.print(label(f"{how_many(len(about), 'cell')} not judged: {note}"), soft_wrap=True)

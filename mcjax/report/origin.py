@@ -97,7 +97,7 @@ def found_again(
     if file is not None:
         path = file
     elif "builtin" in source:
-        path = builtin_file("study")
+        path = builtin_file(source["builtin"])
     elif "file" in source:
         path = Path(source["file"])
     else:

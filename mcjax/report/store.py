@@ -20,7 +20,7 @@ from mcjax.report.folder import ResultFolder, require_powers
 from mcjax.report.tabular import parquet
 from mcjax.report.verification import cell_rows, verification_json
 from mcjax.study.identity import describe, identity
-from mcjax.study.load import builtin_file
+from mcjax.study.load import BUILTIN, builtin_file
 from mcjax.study.study import Study
 from mcjax.verdicts.judge import Verification
 
@@ -91,8 +91,8 @@ class Store:
 
 def source_of(file: Path) -> dict[str, Any]:
     """Return where a study comes from, as plain data."""
-    if file == builtin_file("study"):  # whose path differs between installations
-        return {"builtin": "study"}
+    if file.stem in BUILTIN and file == builtin_file(file.stem):  # a path of this installation
+        return {"builtin": file.stem}
     if file == STANDARD_INPUT:
         return {"text": read_text(file)}
     # links are not resolved, because the study's relative paths start at the link

@@ -45,7 +45,9 @@ BUILTIN = (
     "every-pair",
     "drawn-pairs",
     "pairs-3",
+    "lm-docs",
 )
+"""Studies and surveys that come with mcjax."""
 
 
 @checked

@@ -256,6 +256,7 @@ def test_malformed_survey(old, new, field, remedy, survey_file, call):
 def test_options_that_do_not_go_together(survey_file, tmp_path, study_file, call):
     sentence(call("verify", survey_file, "--builtin", "every-3"), "--builtin", "exclude")
     sentence(call("verify", "--builtin", "every-5"), "--builtin", "every-3, every-4")
+    sentence(call("verify", "every-3", "--theory", study_file), "--theory", "is for a study")
     sentence(call("verify", study_file, "--without", "closed"), study_file, "--without", "--theory")
     sentence(call("verify", "--without", "closed"), "--without", "is for a survey")
     sentence(call("verify", survey_file, "--theory", study_file), survey_file, "--theory")

@@ -41,6 +41,12 @@ CODE = {
         "real = []",
         "family.real: is list; give real",
     ),
+    "show": ("def real", "show = 3\n\ndef real", "family.show: is not a function"),
+    "a picture of nothing": (
+        "def real",
+        "def show(rows):\n    return rows[0]\n\ndef real",
+        r"family.show: returned float64\[\] for 2 rows .*mine.py.*; let show\(rows\) return",
+    ),
     "arguments": ("def fit(key, params, rows)", "def fit(rows)", r"takes: .*; define fit\(key"),
     "an error": ("rows.mean()", "rows.sum() / nothing", r"family.fit: failed with NameError.*mine"),
     "no rows": ("rows.mean()", "params", "family.fit: does not depend on rows"),
