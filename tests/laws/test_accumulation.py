@@ -10,7 +10,7 @@ from scipy.special import polygamma
 from mcjax import api
 from mcjax.diagnosis import diagnose
 from mcjax.errors import InputError
-from mcjax.laws.first_order.accumulation import accumulated_limit
+from mcjax.laws.first_order.accumulation_limits import accumulated_limit
 from mcjax.laws.first_order.linear_system import covariances
 from mcjax.laws.first_order.m_estimators import FirstOrder
 from mcjax.laws.first_order.score_equations import linear_system

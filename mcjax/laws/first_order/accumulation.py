@@ -17,16 +17,6 @@ own output, with as many samples at generation 0, has the variance ``V sum_{k <=
 (Gerstgrasser et al. 2024; Dey & Donoho 2024). The variances of M models that all reach one another,
 with doubly stochastic shares, aperiodic or not, tend to ``V pi^2 / (6 M)``.
 
-**Limit.** Deviations along eigenvectors of A with eigenvalue lambda decay like
-``t^-(1 - lambda)``, so what remains lies in the space of eigenvalue 1, with projector P. The models
-of a closed synthetic origin end with one common error, and models that real data reach end with
-none. From a late generation T on
-
-    lim C = P C_T P' + sum_{t > T} P g_t N g_t' P' .
-
-This is exact if inertias are equal; otherwise it holds up to relative terms of the order of their
-spread over T.
-
 **Subsamples.** Let each model fit n of the N_t rows of its pool, drawn without replacement, and
 let P_t be the estimate from the whole pool. Given the pools, the sum of n scores has the covariance
 ``n (1 - n / N) (Q / N)``, where Q is the score covariance of all rows of the pool and K their
@@ -53,9 +43,6 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
     from mcjax.laws.first_order.linear_system import LinearSystem
-
-LATE, OPERATIONS = 4096, 4e9
-"""T, and the multiplications it may cost: networks of hundreds of models use an earlier T."""
 
 
 class Selection(NamedTuple):
@@ -96,46 +83,6 @@ def accumulated_means(system: LinearSystem, generations: int) -> Float[np.ndarra
         moved = system.transition @ before - before + system.push
         result[t] = before + np.linalg.solve(_inertia(system) + t * np.eye(len(before)), moved)
     return result
-
-
-def accumulated_limit(system: LinearSystem) -> Float[np.ndarray, "M*p M*p"]:
-    """Return the covariance of the stacked errors as t -> infinity, (M p, M p)."""
-    late, projector = _late(system), _kept(system)
-    covariance = system.initial
-    for t in range(1, late + 1):
-        covariance = _following(system, covariance, t)
-    inertia = np.diagonal(_inertia(system))
-    # sum over t > T of 1 / (t + a)(t + b), as an integral from T + 1/2
-    rest = 1 / (late + 0.5 + (inertia[:, None] + inertia) / 2)
-    noise = system.noise
-    chosen = np.zeros_like(noise) if system.selection is None else system.selection.later
-    noise = noise + system.transition @ chosen @ system.transition.T
-    return projector @ (covariance + noise * rest) @ projector.T + chosen
-
-
-def accumulated_mean_limit(system: LinearSystem) -> Float[np.ndarray, " M*p"]:
-    """Return the mean of the stacked errors as t -> infinity, (M p,)."""
-    assert system.push is not None, "callers have asked"
-    projector = _kept(system)
-    late = accumulated_means(system, _late(system))[-1]
-    off = np.eye(len(late)) - system.transition
-    # a push has no part in the space of eigenvalue 1, and elsewhere m = A m + push in the end
-    result: np.ndarray = projector @ late + np.linalg.solve(off + projector, system.push)
-    return result
-
-
-def _late(system: LinearSystem) -> int:
-    """Return the generation from which limits are known."""
-    return int(np.clip(OPERATIONS / (4.0 * len(system.initial) ** 3), 64, LATE))
-
-
-def _kept(system: LinearSystem) -> np.ndarray:
-    """Return the projector on the space of eigenvalue 1, (M p, M p)."""
-    left, sizes, right = np.linalg.svd(np.eye(len(system.transition)) - system.transition)
-    kept = sizes < 1e-12
-    left, right = left[:, kept], right[kept].T
-    projector: np.ndarray = right @ np.linalg.solve(left.T @ right, left.T)
-    return projector
 
 
 def _inertia(system: LinearSystem) -> np.ndarray:

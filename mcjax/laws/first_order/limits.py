@@ -18,7 +18,7 @@ import numpy as np
 
 from mcjax.laws.collapse.origins import CollapseOrigin
 from mcjax.laws.doubling import squared_powers
-from mcjax.laws.first_order.accumulation import accumulated_limit, accumulated_mean_limit
+from mcjax.laws.first_order.accumulation_limits import accumulated_limit, accumulated_mean_limit
 from mcjax.laws.first_order.growing_samples import faded_limit
 from mcjax.laws.first_order.linear_system import LinearSystem
 from mcjax.network.markov import stationary_distribution
@@ -57,7 +57,7 @@ def limit(system: LinearSystem, stable: Bool[np.ndarray, " M"]) -> Float[np.ndar
     Their covariance with a frozen model is ``(I - A)^-1 A_frozen X_frozen``. The sum solves
     ``C = A C A' + N`` and is found by doubling.
 
-    For data that accumulate see :mod:`mcjax.laws.first_order.accumulation`, for sample counts that
+    For data that accumulate see :mod:`mcjax.laws.first_order.accumulation_limits`, for counts that
     grow :mod:`mcjax.laws.first_order.growing_samples`.
     """
     if system.inertia is not None:

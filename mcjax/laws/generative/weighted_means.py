@@ -29,7 +29,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float
 
-from mcjax.laws.first_order.accumulation import accumulated_limit
+from mcjax.laws.first_order.accumulation_limits import accumulated_limit
 from mcjax.laws.first_order.limits import limit
 from mcjax.laws.first_order.linear_system import LinearSystem
 from mcjax.laws.first_order.score_equations import linear_system
