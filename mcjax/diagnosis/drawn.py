@@ -21,7 +21,6 @@ from mcjax.diagnosis.fine_tuning import EXACT as STEPS_EXACT
 from mcjax.diagnosis.graph import Paths, sources_of_models
 from mcjax.diagnosis.long_run import Facts
 from mcjax.diagnosis.schedules import (
-    MOST_VERTICES,
     OWN_COVARIATES,
     anchors_in,
     noise_in,
@@ -49,6 +48,8 @@ from mcjax.network.network import Network
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
+MOST_VERTICES = 200_000
+"""Largest number of models times networks of a diagnosis."""
 MOST_EDGES = 5_000_000
 """Largest number of pairs of networks times models of a diagnosis."""
 LARGE = f"there are more than {MOST_ENTRIES:,} pairs of models in networks that are drawn"
@@ -132,7 +133,7 @@ def diagnose_drawn(net: Network, facts: Facts) -> Diagnosis:
         inapplicable=reason,
         finite_sample=_exact(net, facts, lift, flow),
         drawn=True,
-        in_any_order=sound_in_any_order(net, marked),
+        in_any_order=sound_in_any_order(lift, marked),
     )
 
 

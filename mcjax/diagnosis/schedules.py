@@ -6,23 +6,24 @@ phases. A model is called by the worst of its phases.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from mcjax.diagnosis.cures import repairs
 from mcjax.diagnosis.failure import Anchor, what_is_known
 from mcjax.diagnosis.fine_tuning import SCHEDULE
-from mcjax.diagnosis.graph import Paths, sources_of_models
+from mcjax.diagnosis.graph import Paths, origins_before, sources_of_models
 from mcjax.diagnosis.long_run import Facts, alike, false_anchors
 from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict, PhaseVerdict
-from mcjax.errors import InputError
 from mcjax.laws.collapse.adjacency import Adjacency
 from mcjax.laws.collapse.components import DataFlow
 from mcjax.laws.collapse.lift import Lift
 from mcjax.laws.collapse.origins import CollapseOrigin, collapsing
 from mcjax.laws.collapse.peeling import sound_in_any_order
+from mcjax.laws.collapse.periods import reached_in_periods
 from mcjax.laws.collapse.radius import component_radii, in_cycles
 from mcjax.laws.first_order.collapse_rates import CollapseRates, collapse_rates
 from mcjax.laws.first_order.lifted_system import lifted
@@ -32,10 +33,10 @@ from mcjax.network.feed import Feed
 from mcjax.network.network import Network
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
+    from jaxtyping import Bool, Float, Int
 
-MOST_VERTICES = 200_000
-"""Largest number of models times phases of a diagnosis."""
+MOST_COMMON = 200_000
+"""Largest number of models times phases up to which all models have the phases of the network."""
 MOST_RATES = 2_000
 """Largest number of models times phases for which rates are computed."""
 DIFFERENT = (
@@ -64,33 +65,31 @@ def diagnose_schedule(net: Network, facts: Facts) -> Diagnosis:
         If there are too many models in too many phases.
     """
     vertices = net.size * net.later.turns
-    if vertices > MOST_VERTICES:
-        raise InputError(
-            "network.feeds",
-            f"come and go in {net.later.turns:,} phases of {net.size:,} models, more than"
-            f" {MOST_VERTICES:,} together; give `every` common factors",
+
+    def found(lift: Lift) -> _Reached:
+        flow = lift.flow()
+        return _Reached(
+            lift, flow, *noise_in(net, facts, lift, flow), anchors_in(net, facts, lift, flow)
         )
-    lift = Lift(net)
-    flow = lift.flow()
-    origins, noise, unknown = noise_in(net, facts, lift, flow)
+
+    if vertices <= MOST_COMMON:
+        lift, flow, origins, noise, unknown, anchors_at = found(Lift(net))
+    else:
+        lift, flow, origins, noise, unknown, anchors_at = reached_in_periods(net, found)
     reason = rates_unknown(net, facts, vertices)
     radius, rates = _rates(net, lift, flow, origins, known=not reason)
-    anchors = [
-        (anchor, lift.any_phase(far).tolist()) for anchor, far in anchors_in(net, facts, lift, flow)
-    ]
+    anchors = [(anchor, lift.any_phase(far).tolist()) for anchor, far in anchors_at]
     largest = np.full(net.size, -np.inf)
     cyclic = in_cycles(flow)
     with np.errstate(invalid="ignore"):  # of a radius that is not known
         np.maximum.at(largest, lift.model[cyclic], radius[cyclic])
     slopes = np.where(noise, np.nan_to_num(rates.growth, nan=0.0), -np.inf)
     path_to, sources = Paths(flow, origins), sources_of_models(flow, origins, lift)
-    columns = tuple(c.tolist() for c in (unknown, noise, rates.growth, rates.limit))
+    columns = (unknown, noise, rates.growth, rates.limit)
     models = {}
     for i, name in enumerate(net.models):
         own = lift.of_model(i)
-        phases = tuple(
-            phase_verdict(z, *(column[v] for column in columns)) for z, v in enumerate(own.tolist())
-        )
+        phases = Phases(own, columns)
         worst = int(slopes[own].argmax())
         noisy, settled = bool(noise[own].any()), not unknown[own].any()
         models[name] = ModelVerdict(
@@ -116,9 +115,60 @@ def diagnose_schedule(net: Network, facts: Facts) -> Diagnosis:
         inapplicable=reason,
         finite_sample=None if facts.regression is None else EXACT,
         in_any_order=sound_in_any_order(
-            net, facts.penalised or not facts.refits or bool(net.selections)
+            lift, facts.penalised or not facts.refits or bool(net.selections)
         ),
     )
+
+
+class _Reached(NamedTuple):
+    """What reaches the vertices of a lift."""
+
+    lift: Lift
+    flow: DataFlow
+    origins: tuple[CollapseOrigin, ...]
+    noise: Bool[np.ndarray, " V"]
+    unknown: Bool[np.ndarray, " V"]
+    anchors: tuple[tuple[Anchor, Bool[np.ndarray, " V"]], ...]
+
+    @property
+    def states(self) -> Int[np.ndarray, " V"]:
+        """A number for each vertex, the same where the same reaches it."""
+        sets: dict[int, int] = {}
+        found = origins_before(self.flow, self.origins)
+        result = np.array([sets.setdefault(bits, len(sets)) for bits in found])
+        for mark in (self.noise, self.unknown, *(far for _, far in self.anchors)):
+            result = np.unique(2 * result + mark, return_inverse=True)[1]
+        return result
+
+
+class Phases(Sequence[PhaseVerdict]):
+    """The verdicts on the phases of a model, made when they are asked for.
+
+    Parameters
+    ----------
+    own : ndarray of int, shape (L,)
+        The vertices of the model.
+    columns : tuple of ndarray, shape (V,)
+        Where the verdict is unknown, where noise accumulates, growth and limit.
+    """
+
+    def __init__(self, own: Int[np.ndarray, " L"], columns: tuple[np.ndarray, ...]):
+        self._own, self._columns = own, columns
+
+    def __len__(self) -> int:
+        return len(self._own)
+
+    def __getitem__(self, z):  # type: ignore[no-untyped-def]  # one phase, or some
+        if isinstance(z, slice):
+            return tuple(self[k] for k in range(len(self))[z])
+        place = range(len(self))[z]
+        return phase_verdict(place, *(column[self._own[place]].item() for column in self._columns))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
 
 
 def rates_unknown(net: Network, facts: Facts, vertices: int) -> str:

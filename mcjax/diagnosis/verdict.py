@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -92,7 +92,7 @@ class ModelVerdict:
         is empty.
     frozen : bool
         Whether the model has no feeds in the long run, and so keeps its estimate.
-    phases : tuple of PhaseVerdict
+    phases : sequence of PhaseVerdict
         The verdict on each phase, if feeds come and go, or in each network that is drawn.
     certain : bool
         Whether the verdict is the same wherever unknown data come from. Growth and limit are then
@@ -120,7 +120,7 @@ class ModelVerdict:
     explosions: tuple[tuple[Member, ...], ...]
     path: tuple[Member, ...]
     frozen: bool
-    phases: tuple[PhaseVerdict, ...] = ()
+    phases: Sequence[PhaseVerdict] = ()
     certain: bool = True
     deciding: Deciding | None = None
     relative: tuple[float, ...] = (math.nan,) * 4

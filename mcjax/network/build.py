@@ -130,7 +130,7 @@ def build_network(
     if isinstance(feeds, Timeline):
         if growth:
             raise InputError("network.growth", "is for feeds without a timeline; leave it out")
-        if any(map(_brings_unknown, feeds.generations)):
+        if any(map(_brings_unknown, feeds.parts)):
             own = (*own, UNKNOWN_SOURCE)
         later = feeds
     else:

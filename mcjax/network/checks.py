@@ -10,7 +10,7 @@ import numpy as np
 
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network.columns import FeedColumns
-from mcjax.network.feed import REAL, UNKNOWN, Feed
+from mcjax.network.feed import REAL, UNKNOWN, Feed, by_reader
 from mcjax.network.source import RealData
 from mcjax.numbers import MOST
 
@@ -35,7 +35,7 @@ def published(draws: Draws) -> bool:
 
 def check_network(net: Network) -> None:
     """Raise InputError, naming the field, for what makes no network."""
-    some = (g.feeds for g in net.later.generations if g.given is None)  # columns keep everything
+    some = (g.feeds for g in net.later.parts if g.given is None)  # columns keep everything
     for table, feeds in (("first", net.first), *(("feeds", feeds) for feeds in some)):
         for k, feed in enumerate(feeds):
             check_keep(f"network.{table}[{k}]", feed.keep)
@@ -67,8 +67,8 @@ def check_network(net: Network) -> None:
         if type(count) is not int or not 1 <= count <= MOST:
             check_count(f"network.initial ({name})", count)
     _check_feeds(net, "first", net.first)
-    several = len(net.later.generations) > 1
-    for generation in net.later.generations:
+    several = len(net.later.parts) > 1
+    for generation in net.later.parts:
         if generation.given is None or not _in_order(net, generation.columns(net.places)):
             _check_feeds(net, "feeds", generation.feeds, zero=several)
     _check_weights(net)
@@ -222,7 +222,7 @@ def _check_samples(net: Network) -> None:
         begun = {feed.reader for feed in net.first}
         counts = zip(net.models, net.initial, strict=True)
         sizes = {(REAL, name, None): count for name, count in counts if name not in begun}
-    later = (("feeds", generation.feeds) for generation in net.later.generations)
+    later = (("feeds", generation.feeds) for generation in net.later.parts)
     for name, feeds in (("first", net.first), *later):
         for k, feed in enumerate(feeds):
             s = net.source_index.get(feed.origin)
@@ -252,9 +252,10 @@ def _check_samples(net: Network) -> None:
 
 
 def _check_weights(net: Network) -> None:
-    if all(g.given is not None and (g.given.weight > 0).all() for g in net.later.generations):
+    if all(g.given is not None and (g.given.weight > 0).all() for g in net.later.parts):
         return
-    for t, table in enumerate(net.tables, 1):
+    for t, part in enumerate(net.later.parts, 1):
+        table = by_reader(net.models, part.feeds)
         for name, feeds in zip(net.models, table, strict=True):
             if feeds and not any(feed.weight for feed in feeds):
                 raise InputError(

@@ -102,7 +102,7 @@ class Network(Summarised):
         check_network(self)
 
     def _summary(self) -> Summary:
-        first = self.later.generations[0]
+        first = self.later.opening
         title = f"Network: {self.heading}"
         if self.later.random:
             title += f"; feeds are drawn from {self.later.turns}, these are the first"
@@ -122,7 +122,7 @@ class Network(Summarised):
         return ", ".join(
             (
                 how_many(self.size, "model"),
-                how_many(len(self.later.generations[0]), "feed"),
+                how_many(len(self.later.opening), "feed"),
                 *(text for text, holds in unusual.items() if holds),
             )
         )
@@ -252,7 +252,7 @@ class Network(Summarised):
     @cached_property
     def selections(self) -> tuple[Any, ...]:
         """The distinct selections that feeds have, in the order of their first feeds."""
-        some = (g.feeds for g in self.later.generations if g.given is None)  # columns have none
+        some = (g.feeds for g in self.later.parts if g.given is None)  # columns have none
         feeds = chain(self.first, *some)
         return tuple(dict.fromkeys(feed.keep for feed in feeds if feed.keep is not None))
 
@@ -290,7 +290,7 @@ class Network(Summarised):
     def frozen(self) -> tuple[bool, ...]:
         """Which models have no feeds and so never change after generation 0."""
         fed = np.zeros(self.size, bool)
-        for generation in self.later.generations:
+        for generation in self.later.parts:
             fed |= generation.columns(self.places).into(self.size)
         return tuple((~fed).tolist())
 

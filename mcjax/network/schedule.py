@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from mcjax.errors import InputError
-from mcjax.network.checks import check_weight
+from mcjax.network.checks import check_count, check_keep, check_weight
 from mcjax.network.feed import Feed
+from mcjax.network.long_schedule import Scheduled, always
 from mcjax.network.merging import Weighted, added_up
 from mcjax.network.timeline import Generation, Series
 
 MOST_GENERATIONS = 10_000
-"""Largest number of generations until a schedule repeats itself."""
+"""Largest number of generations of a schedule that are written one by one."""
+MOST_FEEDS = 5_000_000
+"""Largest number of feeds of all these generations together."""
 
 
-def scheduled_series(given: Sequence[Weighted]) -> Series:
+def scheduled_series(given: Sequence[Weighted]) -> Series | Scheduled:
     """Return the generations of feeds, some of which are active in some generations only.
 
     Parameters
@@ -42,12 +45,9 @@ def scheduled_series(given: Sequence[Weighted]) -> Series:
     ends = (feed.until for feed, _ in given if feed.until is not None)
     changes = (len(weights) - 1 for _, weights in given)
     before = max((0, *begins, *ends, *changes))
-    if before + turns > MOST_GENERATIONS:
-        raise InputError(
-            "network.feeds",
-            f"repeat only after more than {MOST_GENERATIONS:,} generations; give `every` common"
-            " factors, or begin or end feeds earlier",
-        )
+    times = sum(turns // feed.every for feed in late)
+    if before + turns > MOST_GENERATIONS or times > MOST_FEEDS:
+        return _long(given, before)
     versions = [[constant_feed(feed, weight) for weight in weights] for feed, weights in given]
     tables = []
     for t in range(1, before + turns + 1):
@@ -68,8 +68,32 @@ def ordered(tables: Sequence[Sequence[Feed]]) -> list[Generation]:
 
 def constant_feed(feed: Feed, weight: float | None = None) -> Feed:
     """Return a feed in one generation, of another weight if one is given."""
-    weight = feed.weight if weight is None else weight
-    return replace(feed, weight=weight, every=1, first=1, until=None, probability=1.0)
+    return always(feed if weight is None else replace(feed, weight=weight))
+
+
+def _long(given: Sequence[Weighted], before: int) -> Scheduled:
+    """Return the timeline of feeds that repeat themselves late."""
+    problem = ""
+    if before > MOST_GENERATIONS:
+        problem = f"begin or end after {MOST_GENERATIONS:,} generations; begin or end them earlier"
+    elif any(len(weights) > 1 for _, weights in given):
+        problem = "have a list of weights, and repeat themselves only after more than"
+        problem += f" {MOST_GENERATIONS:,} generations; give one weight each"
+    elif _weighted_apart(feed for feed, _ in given):
+        problem = "of one origin and reader have different weights, and repeat themselves only"
+        problem += f" after more than {MOST_GENERATIONS:,} generations; give one weight"
+    if problem:
+        raise InputError("network.feeds", problem)
+    for k, (feed, _) in enumerate(given):
+        check_keep(f"network.feeds[{k}]", feed.keep)
+        check_count(f"network.feeds[{k}].samples", feed.samples)
+    return Scheduled(tuple(feed for feed, _ in given))
+
+
+def _weighted_apart(feeds: Iterable[Feed]) -> bool:
+    """Return whether feeds of one edge have different weights."""
+    weights: dict[Any, float] = {}
+    return any(weights.setdefault(feed.edge, feed.weight) != feed.weight for feed in feeds)
 
 
 def _check_times(field: str, feed: Feed) -> None:

@@ -141,6 +141,16 @@ class Timeline(ABC):
         """The number of phases that differ in what may follow."""
         return self.turns
 
+    @property
+    def parts(self) -> tuple[Generation, ...]:
+        """The generations that between them have all feeds."""
+        return self.generations
+
+    @property
+    def opening(self) -> Generation:
+        """The feeds of generation 1, or of one that is possible."""
+        return self.generations[0]
+
     def repeated(self) -> Iterator[tuple[Feed, int, int]]:
         """Return the feeds of the long run, each with its period and with its phase therein."""
         for k, generation in enumerate(self.recurring, self.before):
@@ -188,7 +198,7 @@ class Timeline(ABC):
     @property
     def feeds(self) -> tuple[Feed, ...]:
         """The feeds of all generations that define the timeline, one after the other."""
-        return tuple(feed for generation in self.generations for feed in generation.feeds)
+        return tuple(feed for generation in self.parts for feed in generation.feeds)
 
     @property
     def weights_vary(self) -> bool:

@@ -6,11 +6,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from schedule_cases import powers, random_schedule
 
 from mcjax.diagnosis import diagnose
+from mcjax.laws.collapse.lift import Lift
 from mcjax.laws.collapse.peeling import sound_in_any_order
 from mcjax.models.glm import logistic
-from mcjax.network import REAL, Accumulate, Feed, Generation, Series, Source, build_network, cycle
+from mcjax.network import REAL, Accumulate, Feed, Generation, Source, build_network, cycle
 from mcjax.selections.flip import Flip
 from mcjax.selections.temperature import Temperature
 from mcjax.study.study import condition
@@ -245,101 +247,9 @@ def test_ten_thousand_models_that_collapse_in_twelve_phases_take_seconds():
 def test_peeling_follows_a_long_lineage():
     names = [str(i) for i in range(3_000)]
     chain = [Feed(names[i - 1], names[i], 10, every=1 + i % 2) for i in range(1, 3_000)]
-    assert sound_in_any_order(build_network(names, [*chain, Feed(REAL, "0", 10)], 10))
-    assert not sound_in_any_order(build_network(names, [*chain, Feed("0", "0", 10)], 10))
-
-
-# ----------------------------------------------------------------------- against powers
-
-
-def influence(net, generation):
-    """W, N and the shares of real data of one generation, from its feeds alone."""
-    size = len(net.models)
-    w, noise = np.zeros((size, size)), np.zeros((size, size))
-    feeds = net.at(generation).feeds
-    rows = [sum(f.samples for f in feeds if f.reader == name) for name in net.models]
-    for i, name in enumerate(net.models):
-        if not rows[i]:
-            w[i, i] = 1
-            continue
-        noise[i, i] = 1 / rows[i]
-        for f in feeds:
-            if f.reader == name and f.origin in net.models:
-                w[i, net.models.index(f.origin)] += f.samples / rows[i]
-    if net.draws == "shared":
-        for i in range(size):
-            for k in range(size):
-                if i != k and rows[i] and rows[k]:
-                    common = sum(
-                        f.samples
-                        for f in feeds
-                        for g in feeds
-                        if (f.reader, g.reader) == (net.models[i], net.models[k])
-                        and f.origin == g.origin
-                        and f.origin in net.models
-                    )
-                    noise[i, k] = common / rows[i] / rows[k]
-    return w, noise
-
-
-def powers(net, rounds):
-    """The diagonals of the covariances in each phase after 2**rounds and twice as many rounds."""
-    size = len(net.models)
-    phases = net.later.turns
-    before = len(net.later.generations) - phases
-    c = np.diag([1 / n for n in net.initial])
-    for t in range(1, before + 1):
-        w, noise = influence(net, t)
-        c = w @ c @ w.T + noise
-    start = c
-
-    def around(first):
-        """The affine map of the covariance over one round that begins after a generation."""
-        k, q = np.eye(size**2), np.zeros(size**2)
-        for t in range(first + 1, first + 1 + phases):
-            w, noise = influence(net, t)
-            step = np.kron(w, w)
-            k, q = step @ k, step @ q + noise.ravel()
-        return k, q
-
-    found = {}
-    for offset in range(phases):
-        begun = start
-        for t in range(before + 1, before + 1 + offset):
-            w, noise = influence(net, t)
-            begun = w @ begun @ w.T + noise
-        k, q = around(before + offset)
-        for _ in range(rounds):
-            k, q = k @ k, k @ q + q
-        once = k @ begun.ravel() + q
-        twice = k @ once + q
-        z = (before + offset - 1) % phases
-        diagonals = [v.reshape(size, size).diagonal() for v in (once, twice)]
-        found[z] = (*diagonals, 2**rounds * phases)
-    return found
-
-
-def random_schedule(rng):
-    size = int(rng.integers(2, 5))
-    names = "abcd"[:size]
-    turns, before = int(rng.integers(2, 5)), int(rng.integers(0, 3))
-    shared = rng.random() < 0.5
-    generations = []
-    for _ in range(before + turns):
-        feeds = []
-        for i in names:
-            if rng.random() < 0.35:
-                continue
-            for j in names:
-                if rng.random() < 0.4:
-                    feeds.append(Feed(j, i, 30 if shared else int(rng.integers(5, 60))))
-            if rng.random() < 0.2:
-                feeds.append(Feed(REAL, i, int(rng.integers(5, 60))))
-        generations.append(Generation(feeds))
-    later = Series(*generations, turns=turns)
-    draws = "shared" if shared else "private"
-    initial = {name: int(rng.integers(10, 60)) for name in names}
-    return build_network(names, later, initial, draws=draws)
+    assert sound_in_any_order(Lift(build_network(names, [*chain, Feed(REAL, "0", 10)], 10)))
+    loop = build_network(names, [*chain, Feed("0", "0", 10)], 10)
+    assert not sound_in_any_order(Lift(loop))
 
 
 def test_random_schedules_against_powers_of_the_recursion():

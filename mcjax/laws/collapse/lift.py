@@ -96,6 +96,8 @@ class Lift:
         The vertices; the names of models if there is one phase.
     feeds : tuple of Feed
         The feeds of the long run; those without weight are left out.
+    origin : ndarray of int, shape (F,)
+        The places in the network from which they come.
     read_by : ndarray of int, shape (R,)
         The vertices that read them, beside ``reads``.
     reads : ndarray of int, shape (R,)
@@ -120,7 +122,7 @@ class Lift:
         self.phases = later.classes
         self.feeds = tuple(feed for feed, _, _ in rows)
         self.periods = np.full(size, self.phases) if periods is None else periods
-        self._origin = np.array([net.places[feed.origin] for feed in self.feeds], np.int64)
+        self.origin = np.array([net.places[feed.origin] for feed in self.feeds], np.int64)
         self._reader = np.array([net.index[feed.reader] for feed in self.feeds], np.int64)
         every, begin = (np.array([row[k] for row in rows], np.int64) for k in (1, 2))
         self._lay_out()
@@ -157,7 +159,7 @@ class Lift:
         """Return the positions of the phases of a model."""
         return np.asarray(self._place[self._first[i] : self._first[i] + self.periods[i]])
 
-    @property
+    @cached_property
     def models(self) -> Sequence[Member]:
         """The vertices; the names of models if there is one phase."""
         if self.phases == 1 and self.net.later.random:
@@ -167,11 +169,11 @@ class Lift:
     @cached_property
     def edges(self) -> Edges:
         """The edges between vertices."""
-        between = self._origin[self.reads] < self.net.size
+        between = self.origin[self.reads] < self.net.size
         copies = np.flatnonzero(self.kept & ~self.frozen)
         number = np.append(self.reads[between], np.full(len(copies), COPY))
         reader = np.append(self.read_by[between], copies)
-        model = np.append(self._origin[self.reads[between]], self.model[copies])
+        model = np.append(self.origin[self.reads[between]], self.model[copies])
         edge, before = self._before(self.phase[reader], self.model[reader], model)
         return Edges(self.at(model[edge], before), reader[edge], number[edge])
 
@@ -201,10 +203,11 @@ class Lift:
     def flow(self, blind: frozenset[str] = frozenset()) -> DataFlow:
         """Return the data flow, with real data from other sources than those in ``blind``."""
         count, size = len(self.model), self.net.size
-        numbers = np.unique(self.edges.reader * count + self.edges.origin)
-        reader, origin = np.divmod(numbers, count)
+        numbers = np.sort(self.edges.reader * count + self.edges.origin)
+        new = np.append(np.ones(len(numbers[:1]), bool), numbers[1:] != numbers[:-1])
+        reader, origin = np.divmod(numbers[new], count)
         shown = np.array([name not in blind for name in self.source_index])
-        source = self._origin[self.reads] - size
+        source = self.origin[self.reads] - size
         anchored = np.zeros(count, bool)
         anchored[self.read_by[(source >= 0) & shown[np.maximum(source, 0)]]] = True
         return DataFlow(
@@ -237,14 +240,19 @@ class _Vertices(Sequence[Member]):
 
     def __init__(self, lift: Lift):
         self._lift = lift
+        self._made: dict[int, Vertex] = {}
 
     def __len__(self) -> int:
         return len(self._lift.model)
 
     def __getitem__(self, v):  # type: ignore[no-untyped-def]  # one position
-        lift = self._lift
-        name = lift.net.models[lift.model[v]]
-        return Vertex(name, int(lift.phase[v]), kept=bool(lift.kept[v]))
+        try:
+            return self._made[v]
+        except KeyError:
+            lift = self._lift
+            name = lift.net.models[lift.model[v]]
+            self._made[v] = made = Vertex(name, int(lift.phase[v]), kept=bool(lift.kept[v]))
+            return made
 
     def __iter__(self) -> Iterator[Member]:
         return (self[v] for v in range(len(self)))

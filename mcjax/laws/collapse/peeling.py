@@ -17,29 +17,27 @@ from __future__ import annotations
 import numpy as np
 
 from mcjax.laws.collapse.adjacency import Adjacency
+from mcjax.laws.collapse.lift import Lift
 from mcjax.network.network import Network
 
 
-def sound_in_any_order(net: Network, marked: bool = False) -> bool:
-    """Return whether peeling removes all models of the networks that recur.
+def sound_in_any_order(lift: Lift, marked: bool = False) -> bool:
+    """Return whether peeling removes all models of the networks that recur, given by their lift.
 
     Nothing is said of networks that are marked by a penalty or a selection, or remember. Real
     sources with covariates of their own, which may leave a direction unseen, do not count.
     """
+    net = lift.net
     if marked or not net.memory.current_only:
         return False
     size, places = net.size, net.places
-    tables = [g.columns(places) for g in net.later.recurring]
-    weighs = [feeds.weight > 0 for feeds in tables]
-    origin = np.concatenate([t.origin[w] for t, w in zip(tables, weighs, strict=True)])
-    fit = np.concatenate(  # one for each model in each network
-        [z * size + t.reader[w] for z, (t, w) in enumerate(zip(tables, weighs, strict=True))]
-    )
+    fit, origin, model_of = _fits(lift)
     fits, reads = np.unique(fit, return_inverse=True)
-    waiting = np.bincount(fits % size, minlength=size).tolist()  # fits that read nothing removed
+    owner = model_of[fits]
+    waiting = np.bincount(owner, minlength=size).tolist()  # fits that read nothing removed
     readers = Adjacency(origin, reads, len(places))
     starts, ends = readers.starts.tolist(), readers.ends.tolist()
-    model, done = (fits % size).tolist(), [False] * len(fits)
+    model, done = owner.tolist(), [False] * len(fits)
     gone = [places[name] for name in net.source_index if name not in _narrow(net)]
     gone += [i for i in range(size) if not waiting[i]]
     removed = sum(not count for count in waiting)
@@ -54,6 +52,23 @@ def sound_in_any_order(net: Network, marked: bool = False) -> bool:
                 gone.append(model[k])
                 removed += 1
     return removed == size
+
+
+def _fits(lift: Lift) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what models read in each network: a number of their fit, and the place of the origin.
+
+    The third part is the model of each number.
+    """
+    net, size = lift.net, lift.net.size
+    if not net.later.random:
+        return lift.read_by, lift.origin[lift.reads], lift.model
+    tables = [g.columns(net.places) for g in net.later.generations]
+    weighs = [feeds.weight > 0 for feeds in tables]
+    origin = np.concatenate([t.origin[w] for t, w in zip(tables, weighs, strict=True)])
+    fit = np.concatenate(
+        [z * size + t.reader[w] for z, (t, w) in enumerate(zip(tables, weighs, strict=True))]
+    )
+    return fit, origin, np.tile(np.arange(size), len(tables))
 
 
 def _narrow(net: Network) -> set[str]:
