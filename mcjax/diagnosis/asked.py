@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mcjax.diagnosis.failure import Failures
-from mcjax.diagnosis.ranking import order, slope_bounds
+from mcjax.diagnosis.ranking import order
 from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict
 from mcjax.errors import InputError, did_you_mean
-from mcjax.laws.collapse.components import DataFlow
 from mcjax.network.network import Network
 from mcjax.numbers import check_between
 
 if TYPE_CHECKING:
-    from jaxtyping import Int
+    from jaxtyping import Float, Int
 
 
 MOST_COMPARED = 10_000
@@ -77,9 +76,10 @@ class Asked(NamedTuple):
 ALL = Asked()
 
 
-def rank(net: Network, flow: DataFlow, failures: Failures) -> Int[np.ndarray, " M"]:
-    """Return all models from worst to best, as far as they are told apart without rates."""
-    bounds = slope_bounds(net, flow, failures.origins, failures.walk.shares)
+def rank(
+    net: Network, failures: Failures, bounds: Float[np.ndarray, " M"]
+) -> Int[np.ndarray, " M"]:
+    """Return all models from worst to best, as far as bounds of slopes tell them apart."""
     rows = net.columns.rows(net.size)
     error = np.where(rows > 0, np.array(net.initial) / np.maximum(rows, 1), 1.0)
     return order(

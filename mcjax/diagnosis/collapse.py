@@ -22,12 +22,14 @@ import numpy as np
 from mcjax.arguments import checked
 from mcjax.diagnosis.asked import ALL, Asked, rank
 from mcjax.diagnosis.cures import flips, repairs
+from mcjax.diagnosis.dangers import Danger, dangers, fastest_pairs, pairs_of
 from mcjax.diagnosis.drawn import diagnose_drawn
 from mcjax.diagnosis.explosion import FiniteSample, finite_sample
 from mcjax.diagnosis.failure import find_failures
 from mcjax.diagnosis.fine_tuning import EXACT
 from mcjax.diagnosis.long_run import Facts, alike, facts_of
-from mcjax.diagnosis.rates import MOST_MODELS, Rates, rates_of
+from mcjax.diagnosis.ranking import slope_bounds
+from mcjax.diagnosis.rates import MOST_MODELS, Rates, doubling, rates_of
 from mcjax.diagnosis.schedules import OWN_COVARIATES, diagnose_schedule
 from mcjax.diagnosis.unknown import Case, diagnose_cases
 from mcjax.diagnosis.verdict import Counts, Diagnosis, ModelVerdict
@@ -207,9 +209,10 @@ def _diagnosis(net: Network, facts: Facts, asked: Asked) -> Diagnosis:
             exact = OWN_COVARIATES
         if not facts.refits:
             exact = EXACT
+    bounds = slope_bounds(net, flow, failures.origins, failures.walk.shares)
     wanted: np.ndarray | None = None
     if asked.any and not small:
-        wanted = asked.positions(net, rank(net, flow, failures))
+        wanted = asked.positions(net, rank(net, failures, bounds))
     rates = Rates.unknown(net.size)
     if small or wanted is not None:
         rates = rates_of(whole, facts, failures, wanted)
@@ -220,13 +223,29 @@ def _diagnosis(net: Network, facts: Facts, asked: Asked) -> Diagnosis:
     if small or wanted is not None:
         names = net.models if wanted is None else (net.models[i] for i in wanted.tolist())
         models = {name: verdicts[name] for name in names}
+    added = () if marked or not small else flips(net, collapses)
+    worst: tuple[Danger, ...] = ()
+    if not (marked or net.forgives):
+        slopes = bounds / np.array(net.initial)
+        slopes = np.where(np.isfinite(rates.growth), rates.growth, slopes)
+        pairs = pairs_of(net, added) if small else fastest_pairs(net, collapses, slopes)
+        worst = dangers(
+            net,
+            flow,
+            pairs,
+            collapsed=collapses,
+            slopes=slopes,
+            shares=failures.walk.shares,
+            doubling=lambda feed: doubling(whole, facts, feed),
+        )
     diagnosis = Diagnosis(
         models=models,
         every=verdicts,
         unstable_sources=origins,
         explosions=failures.explosions,
         repairs=repairs(origins),
-        flips=() if marked or not small else flips(net, collapses),
+        flips=added,
+        dangers=worst,
         inapplicable=failures.inapplicable,
         finite_sample=exact,
         flips_sought=small and not marked,

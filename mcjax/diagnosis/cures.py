@@ -38,7 +38,7 @@ from mcjax.network.feed import REAL
 from mcjax.network.network import Network
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool
+    from jaxtyping import Bool, Int
 
 Edge = tuple[str, Member]
 """Origin and reader of a feed; where feeds come and go, the reader in a phase."""
@@ -68,13 +68,25 @@ def flips(net: Network, collapsed: Bool[np.ndarray, " M"]) -> tuple[Edge, ...]:
     if net.forgives:
         return ()
     flipping = np.outer(collapsed, ~collapsed)
-    for blind in blind_sources(net):  # a feed flips a model if it does so in some direction
-        flow = data_flow(net, blind)
-        for j, i in enumerate(_only_anchor(flow)):
-            if i >= 0 and not flow.anchored[i]:
-                flipping[j, i] = True
+    flipping[only_anchors(net)] = True
     names = net.models
     return tuple((names[j], names[i]) for j, i in np.argwhere(flipping).tolist())
+
+
+def only_anchors(net: Network) -> tuple[Int[np.ndarray, " F"], Int[np.ndarray, " F"]]:
+    """Return the new feeds of (b), as the positions of their origins and readers.
+
+    Those of models that are frozen, and the only anchor in some direction of those that feed them.
+    """
+    flipping: dict[tuple[int, int], None] = {}
+    if not net.forgives and any(net.frozen):
+        for blind in blind_sources(net):  # a feed flips a model if it does so in some direction
+            flow = data_flow(net, blind)
+            for j, i in enumerate(_only_anchor(flow)):
+                if i >= 0 and not flow.anchored[i]:
+                    flipping[j, i] = None
+    found = np.array([*flipping], int).reshape(-1, 2)
+    return found[:, 0], found[:, 1]
 
 
 def _only_anchor(flow: DataFlow) -> list[int]:

@@ -18,13 +18,14 @@ from mcjax.diagnosis.long_run import Facts, alike, whole_samples
 from mcjax.diagnosis.ranking import noise_of_fits, origin_slopes
 from mcjax.laws.collapse.adjacency import Adjacency
 from mcjax.laws.collapse.components import data_flow
-from mcjax.laws.collapse.origins import CollapseOrigin, collapse_origins
+from mcjax.laws.collapse.origins import CollapseOrigin, collapse_origins, collapsing
 from mcjax.laws.first_order.collapse_rates import collapse_rates, rates_of_regressions
 from mcjax.laws.first_order.lifted_system import lifted
 from mcjax.laws.first_order.lineages import Walk, lineages
 from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.laws.first_order.time_to_harm import TIMES, time_to_harm
 from mcjax.models.information import UNIT
+from mcjax.network.feed import Feed
 from mcjax.network.network import Network
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ MOST_MODELS = 2_000
 """Largest number of models, with all that feed them, for which rates are computed together."""
 MOST_ASKED = 2_000
 """Largest number of models of a large network whose rates are computed."""
+MOST_TRIED = 60
+"""Largest number of models of networks that are looked at with a new feed."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +177,19 @@ def _rates(
             )
             return replace(whole, growth=slow.growth, limit=slow.limit)
     return whole
+
+
+def doubling(net: Network, facts: Facts, new: Feed) -> int | None:
+    """Return when the error of the reader of a new feed doubles; None if that is not known."""
+    known = net.later.constant and net.memory.current_only and net.plain and not net.shares_draws
+    if not known or net.size > MOST_TRIED or not alike(net, facts):
+        return None
+    net = net.with_feed(new.origin, new.reader, new.samples)
+    reader = net.index[new.reader]
+    origins = collapse_origins(net)
+    collapses = collapsing(data_flow(net), origins)
+    found = _alike(net, collapses, origins, asked=np.arange(net.size) == reader).doubles[reader]
+    return None if math.isnan(found) else int(found)
 
 
 def _changes(net: Network) -> bool:

@@ -68,6 +68,7 @@ def diagnose_cases(
         every=best.every if large else {},
         flips_sought=best.flips_sought and not counts.depends,
         flips=tuple(edge for edge in best.flips if models[str(edge[1])].certain),
+        dangers=() if counts.depends else best.dangers,
         in_any_order=best.in_any_order and worst.in_any_order,
         worst_case=replace(worst, models={name: worst.models[name] for name in models}),
         best_case=best,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from mcjax.diagnosis.cures import Edge
+from mcjax.diagnosis.dangers import Danger
 from mcjax.diagnosis.explosion import FiniteSample
 from mcjax.diagnosis.failure import Anchor, Explosion
 from mcjax.diagnosis.plain import members_json, verdict_json, with_cases, worth_json
@@ -209,6 +210,10 @@ class Diagnosis(Summarised):
     in_any_order : bool
         Whether it is known that nothing collapses in whatever order the networks come that take
         turns or are drawn.
+    dangers : tuple of Danger
+        The most harmful new feeds, also of large networks, the worst first: those after which the
+        error of their reader doubles soonest, and of these such that make most models collapse.
+        A feed is taken to have as many rows as its reader reads.
     flips_sought : bool
         Whether ``flips`` were looked for.
     note : str
@@ -249,6 +254,7 @@ class Diagnosis(Summarised):
     drawn: bool = False
     in_any_order: bool = False
     flips_sought: bool = False
+    dangers: tuple[Danger, ...] = ()
     note: str = ""
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
     worst_case: Diagnosis | None = None
@@ -322,6 +328,10 @@ class Diagnosis(Summarised):
                 for origin, reader in self.repairs
             ],
             "flips": [{"from": origin, "to": reader} for origin, reader in self.flips],
+            "dangers": [
+                {"from": d.origin, "to": d.reader, "harmed": d.harmed, "doubles": d.doubles}
+                for d in self.dangers
+            ],
             "finite_sample": finite,
             **({"note": self.note} if self.note else {}),
             "drawn": self.drawn,

@@ -110,19 +110,15 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
     _show_worth(diagnosis)
     stable = total > sum((doomed, unknown, diagnosis.counts.depends))
     no_flips = diagnosis.flips_sought and stable and not diagnosis.flips
-    if diagnosis.repairs or diagnosis.flips or no_flips:
+    if diagnosis.repairs or diagnosis.flips or diagnosis.dangers or no_flips:
         click.echo()
     if diagnosis.repairs:
         others = diagnosis.explosions or unknown
         title = "Smallest cure of accumulating noise" if others else "Smallest cure"
         click.echo(f"{title}, {how_many(len(diagnosis.repairs), 'new feed')}:")
         _edges(diagnosis.repairs)
-    if diagnosis.flips:
-        click.echo(
-            f"Any one of {how_many(len(diagnosis.flips), 'new feed')} would make a stable"
-            " model collapse:"
-        )
-        _edges(diagnosis.flips)
+    if diagnosis.flips or diagnosis.dangers:
+        _show_flips(diagnosis)
     elif no_flips:
         click.echo("No single new feed would make a stable model collapse.")
     if exact is not None:
@@ -329,6 +325,25 @@ def _show_factors(exact: FiniteSample) -> None:
             factors.setdefault(radius, []).append(name)
     for radius, names in factors.items():
         click.echo(f"  {_some(tuple(names))}: {_growth(radius)}")
+
+
+def _show_flips(diagnosis: Diagnosis) -> None:
+    """Print the new feeds that make stable models collapse, the most harmful first."""
+    flips, told = diagnosis.flips, diagnosis.dangers
+    title = "New feeds that would make stable models collapse, the most harmful of them:"
+    if flips:
+        title = f"Any one of {how_many(len(flips), 'new feed')} would make a stable model collapse:"
+    click.echo(title)
+    feeds = [f"{shown(d.origin)} -> {shown(d.reader)}" for d in told]
+    width = max(map(len, feeds), default=0)
+    for feed, danger in zip(feeds, told, strict=True):
+        harm = f"{how_many(danger.harmed, 'model')} would collapse"
+        if danger.doubles is not None:
+            harm += f"; its error doubles after {danger.doubles:,}"
+        click.echo(f"  {feed:{width}}  {harm}")
+    if len(flips) > len(told):
+        click.echo(f"  ... and {len(flips) - len(told):,} more (--json lists them all)")
+    click.echo("  (a new feed of as many rows as its reader reads; the most harmful first)")
 
 
 def _growth(radius: float) -> str:

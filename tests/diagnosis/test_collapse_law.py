@@ -287,6 +287,7 @@ def test_json_is_plain():
         "rates",
         "certain",
         "worth",
+        "dangers",
     }
     assert set(plain) == parts
 

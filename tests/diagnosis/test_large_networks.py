@@ -67,8 +67,9 @@ def test_the_worst_model_is_the_one_of_the_largest_slope(monkeypatch):
             feeds += [(str(j), str(i), int(rng.integers(5, 90))) for j in rng.permutation(i)[:2]]
             feeds += [(REAL, str(i), int(rng.integers(5, 90)))]
         net = build_network(size, feeds, 50)
-        flow = data_flow(net)
-        ranked = rank(net, flow, find_failures(net, Facts()))
+        failures = find_failures(net, Facts())
+        bounds = slope_bounds(net, data_flow(net), failures.origins, failures.walk.shares)
+        ranked = rank(net, failures, bounds)
         growth = [verdict.growth for verdict in diagnose(net).models.values()]
         assert ranked.tolist() == np.argsort(-np.array(growth), kind="stable").tolist()
         monkeypatch.setattr(collapse, "MOST_MODELS", 1)
