@@ -99,7 +99,8 @@ def diagnose_drawn(net: Network, facts: Facts) -> Diagnosis:
         rates = drawn_rates(system, reads_real(net), noise.reshape(rows))
         radius = component_radii(flow, _mean_transition(system, lift.phases))
     largest = np.where(in_cycles(flow), radius, -np.inf).reshape(rows).max(0)
-    slopes, limits = (law.stationary @ table for table in (rates.growth, rates.limit))
+    # of the mean over networks; where groups of them take turns, of the worst turn
+    slopes, limits = (np.max(law.groups @ table, axis=0) for table in (rates.growth, rates.limit))
     anchors = [
         (anchor, lift.any_phase(far).tolist()) for anchor, far in anchors_in(net, facts, lift, flow)
     ]

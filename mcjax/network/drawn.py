@@ -17,7 +17,7 @@ import numpy as np
 from mcjax.arguments import checked
 from mcjax.calls import explained
 from mcjax.errors import InputError, did_you_mean
-from mcjax.network.markov import irreducible, stationary_distribution
+from mcjax.network.markov import cyclic_classes, irreducible, stationary_distribution
 from mcjax.network.timeline import Generation, Timeline, tables
 from mcjax.numbers import how_many
 
@@ -53,6 +53,10 @@ class Drawn(Timeline):
         chain, which is stationary.
     paths : {"own", "common"}, optional
         Whether every chain draws a sequence of its own, or all chains have one in common.
+    first : int, optional
+        The position of a generation. Generation 1 is then drawn from those alone that may come as
+        many generations after it as it may itself: where a Markov chain takes turns with groups of
+        generations, from its group. By default it is drawn from all.
 
     Attributes
     ----------
@@ -61,6 +65,8 @@ class Drawn(Timeline):
     law : tuple of tuple of float
         The rows of the transition matrix; one row if generations are drawn independently.
     paths : {"own", "common"}
+        As given.
+    first : int or None
         As given.
 
     Raises
@@ -81,6 +87,7 @@ class Drawn(Timeline):
     generations: tuple[Generation, ...]
     law: tuple[tuple[float, ...], ...]
     paths: Paths
+    first: int | None
 
     @checked
     def __init__(
@@ -89,6 +96,7 @@ class Drawn(Timeline):
         probabilities: Sequence[float] | None = None,
         transition: Sequence[Sequence[float]] | None = None,
         paths: Paths = "own",
+        first: int | None = None,
     ):
         count = len(generations)
         if not 1 <= count <= MOST_DRAWN:
@@ -117,6 +125,9 @@ class Drawn(Timeline):
         if paths not in get_args(Paths):
             hint = did_you_mean(paths, get_args(Paths))
             raise InputError(f"{FIELD}.paths", f"is {paths!r}, not one of {get_args(Paths)}{hint}")
+        if first is not None and not 0 <= first < count:
+            raise InputError("network.later", f"begins with {first}; give 0 to {count - 1}")
+        object.__setattr__(self, "first", first)
         object.__setattr__(self, "generations", generations)
         object.__setattr__(self, "law", law)
         object.__setattr__(self, "paths", paths)
@@ -176,6 +187,23 @@ class Drawn(Timeline):
             np.array(self.law[0]) if self.independent else stationary_distribution(self.transition)
         )
 
+    @cached_property
+    def groups(self) -> Float[np.ndarray, "G K"]:
+        """The probabilities of generations in each of the groups that take turns.
+
+        Row t - 1 is of generation t, and rows take turns. There is one where generation 1 is drawn
+        from all.
+        """
+        if self.first is None:
+            return self.stationary[None]
+        groups = cyclic_classes(self.transition, self.first)
+        return np.asarray(groups * self.stationary / (groups @ self.stationary)[:, None])
+
+    def occupancy(self, generations: int) -> Float[np.ndarray, "T+1 K"]:
+        """Return the probabilities of each generation at times 1 to T, and at 0 those of any."""
+        later = self.groups[np.arange(generations) % len(self.groups)]
+        return np.concatenate([self.stationary[None], later])
+
     @property
     def reversed(self) -> Float[np.ndarray, "K K"]:
         """The probability that each generation, a row, follows on each, a column."""
@@ -184,7 +212,7 @@ class Drawn(Timeline):
     def sequences(self, uniform: Float[np.ndarray, "C T"]) -> Int[np.ndarray, "C T"]:
         """Return the positions of generations 1 to T of each chain, from numbers in [0, 1)."""
         follows, result = _upper(self.transition), np.empty(uniform.shape, int)
-        ends = np.broadcast_to(_upper(self.stationary), (len(uniform), self.turns))
+        ends = np.broadcast_to(_upper(self.groups[0]), (len(uniform), self.turns))
         for t, number in enumerate(uniform.T):
             result[:, t] = (number[:, None] >= ends).sum(1)
             ends = follows[result[:, t]]
@@ -206,11 +234,13 @@ class Drawn(Timeline):
         law: dict[str, Any] = {"transition": self.law}
         if self.independent:
             law = {"probabilities": self.law[0]}
-        return Drawn(*generations, **law, paths=self.paths)
+        return Drawn(*generations, **law, paths=self.paths, first=self.first)
 
     def described(self) -> dict[str, Any]:
         """Return plain data."""
-        return {"drawn": tables(self.generations), "law": self.law, "paths": self.paths}
+        begins = {} if self.first is None else {"begins": self.first}
+        law = {"drawn": tables(self.generations), "law": self.law, "paths": self.paths}
+        return law | begins
 
 
 @dataclass(frozen=True)

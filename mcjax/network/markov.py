@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Bool, Float
 
 
 def stationary_distribution(shares: Float[np.ndarray, "n n"]) -> Float[np.ndarray, " n"]:
@@ -32,3 +33,21 @@ def irreducible(shares: Float[np.ndarray, "n n"]) -> bool:
     for _ in range(len(reach).bit_length()):
         reach = reach @ reach
     return bool(reach.all())
+
+
+def cyclic_classes(shares: Float[np.ndarray, "n n"], first: int) -> Bool[np.ndarray, "d n"]:
+    """Return the cyclic classes of an irreducible chain of period d, in turn, from that of a state.
+
+    With ``depth`` the distance from that state, the period is the greatest common divisor of
+    ``depth(j) + 1 - depth(i)`` over the steps from j to i.
+    """
+    leads = np.asarray(shares) > 0
+    depth = np.full(len(leads), -1)
+    depth[first], reached = 0, np.arange(len(leads)) == first
+    while reached.any():
+        last = depth[reached][0]
+        reached = leads[reached].any(0) & (depth < 0)
+        depth[reached] = last + 1
+    before, after = np.nonzero(leads)
+    period = math.gcd(*(depth[before] + 1 - depth[after]).tolist())
+    return np.asarray(depth % period == np.arange(period)[:, None])

@@ -1,4 +1,7 @@
-"""Feeds that are active at random, each independently: all generations that may come of them."""
+"""Feeds that are active at random, each independently: all generations that may come of them.
+
+Where they come and go besides, these are those of each phase, which take turns.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,10 @@ from itertools import product
 from mcjax.errors import InputError
 from mcjax.network.checks import check_weight
 from mcjax.network.drawn import MOST_DRAWN, Drawn, Paths
+from mcjax.network.feed import Feed
+from mcjax.network.long_schedule import always
 from mcjax.network.merging import Weighted, added_up
-from mcjax.network.schedule import constant_feed, ordered
+from mcjax.network.schedule import check_times, ordered
 
 
 def random_series(given: Sequence[Weighted], paths: Paths) -> Drawn:
@@ -26,7 +31,7 @@ def random_series(given: Sequence[Weighted], paths: Paths) -> Drawn:
     Raises
     ------
     InputError
-        If a probability is none, if feeds change with time besides, or if there are too many.
+        If a probability is none, if feeds begin or end besides, or if there are too many.
     """
     for k, (feed, weights) in enumerate(given):
         field, chance = f"network.feeds[{k}]", feed.probability
@@ -35,9 +40,11 @@ def random_series(given: Sequence[Weighted], paths: Paths) -> Drawn:
             raise InputError(
                 f"{field}.probability", f"is {chance!r}; give a number above 0, up to 1"
             )
-        if feed.scheduled:
+        check_times(field, feed)
+        if feed.until is not None or feed.first > feed.every:
             raise InputError(
-                field, "comes and goes, and others are drawn; leave out every, first and until"
+                field,
+                "begins or ends, and others are drawn; leave out until, and give first up to every",
             )
         if len(weights) > 1:
             raise InputError(
@@ -45,21 +52,39 @@ def random_series(given: Sequence[Weighted], paths: Paths) -> Drawn:
             )
         check_weight(f"{field}.weight", feed.weight)
     drawn = [k for k, (feed, _) in enumerate(given) if feed.random]
-    if 2 ** len(drawn) > MOST_DRAWN:
-        raise InputError(
-            "network.feeds",
-            f"have a probability {len(drawn)} times; give it to at most"
-            f" {MOST_DRAWN.bit_length() - 1}, or networks in [network.switching]",
-        )
-    generations, probabilities = [], []
-    for active in product((True, False), repeat=len(drawn)):
-        chances = [
-            given[k][0].probability if on else 1 - given[k][0].probability
-            for k, on in zip(drawn, active, strict=True)
-        ]
-        idle = {k for k, on in zip(drawn, active, strict=True) if not on}
-        places = [k for k in range(len(given)) if k not in idle]
-        read = ((constant_feed(feed), (feed.weight,)) for feed, _ in (given[k] for k in places))
-        generations.append([f for f, _ in added_up(read, "network.feeds", places)])
-        probabilities.append(math.prod(chances))
-    return Drawn(*ordered(generations), probabilities=probabilities, paths=paths)
+    turns = math.lcm(*(feed.every for feed, _ in given))
+    tables: list[list[Feed]] = []
+    chances: list[list[float]] = []
+    for t in range(1, min(turns, MOST_DRAWN) + 1):
+        here = [k for k in drawn if given[k][0].active(t)]
+        if len(tables) + 2 ** len(here) > MOST_DRAWN:
+            break
+        chances.append([])
+        for active in product((True, False), repeat=len(here)):
+            idle = {k for k, on in zip(here, active, strict=True) if not on}
+            places = [k for k, (f, _) in enumerate(given) if f.active(t) and k not in idle]
+            read = ((always(feed), (feed.weight,)) for feed, _ in (given[k] for k in places))
+            tables.append([feed for feed, _ in added_up(read, "network.feeds", places)])
+            on = [given[k][0].probability for k in here]
+            parts = (q if k not in idle else 1 - q for k, q in zip(here, on, strict=True))
+            chances[-1].append(math.prod(parts))
+    if len(chances) < turns:
+        remedy = f"give it to at most {MOST_DRAWN.bit_length() - 1}, or networks in"
+        remedy += " [network.switching]"
+        if turns > 1:
+            remedy = f"of {turns:,} phases more than {MOST_DRAWN:,} networks come, so give `every`"
+            remedy += " common factors, or fewer feeds a probability"
+        raise InputError("network.feeds", f"have a probability {len(drawn)} times; {remedy}")
+    if turns == 1:
+        return Drawn(*ordered(tables), probabilities=chances[0], paths=paths)
+    return Drawn(*ordered(tables), transition=_in_turn(chances), paths=paths, first=0)
+
+
+def _in_turn(chances: list[list[float]]) -> list[list[float]]:
+    """Return the transition of a chain that takes turns with groups, in which it draws."""
+    rows = []
+    for z, own in enumerate(chances):
+        after = (z + 1) % len(chances)
+        row = [q if k == after else 0.0 for k, group in enumerate(chances) for q in group]
+        rows += [row] * len(own)
+    return rows

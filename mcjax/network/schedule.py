@@ -35,7 +35,7 @@ def scheduled_series(given: Sequence[Weighted]) -> Series | Scheduled:
         and selection have different weights in one generation.
     """
     for k, (feed, weights) in enumerate(given):
-        _check_times(f"network.feeds[{k}]", feed)
+        check_times(f"network.feeds[{k}]", feed)
         if len(weights) == 1:  # a weight may be 0 for a time, but not for ever
             check_weight(f"network.feeds[{k}].weight", feed.weight)
     # of feeds that end, only the end counts
@@ -96,7 +96,7 @@ def _weighted_apart(feeds: Iterable[Feed]) -> bool:
     return any(weights.setdefault(feed.edge, feed.weight) != feed.weight for feed in feeds)
 
 
-def _check_times(field: str, feed: Feed) -> None:
+def check_times(field: str, feed: Feed) -> None:
     """Raise InputError for times of a feed that are not generations."""
     times: dict[str, Any] = {"every": feed.every, "first": feed.first, "until": feed.until}
     for name, value in times.items():

@@ -44,8 +44,8 @@ class FeedTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "f
     until: Count | None = None
     """The last generation in which it may be active; none unless given."""
     probability: float = 1.0
-    """The probability that it is active, drawn anew in each generation, independently of other
-    feeds. For `feeds` without the three fields above."""
+    """The probability that it is active then, drawn anew in each generation, independently of other
+    feeds. For `feeds` without `until`."""
 
 
 class SourceTable(msgspec.Struct, forbid_unknown_fields=True):

@@ -52,7 +52,7 @@ def test_a_file_is_diagnosed(tmp_path):
         ("first = 10002", "network.feeds: begin or end after 10,000 generations; begin or end"),
         ("until = 'end'", "network.feeds[0].until: is a text; give a whole number"),
         ("probability = nan", "network.feeds[0].probability: is nan; give a number above 0"),
-        ("until = 5, probability = 0.5", "network.feeds[0]: comes and goes, and others are drawn"),
+        ("until = 5, probability = 0.5", "network.feeds[0]: begins or ends, and others are drawn"),
         ("evry = 2", "network.feeds[0].evry: is not a field of a study file (did you mean 'every'"),
         ("first = 5, until = 4", "network.feeds[0].until: is 4, before the first generation, 5"),
         ("every = 2, weight = 0", "network.feeds[0].weight: is 0"),
@@ -192,7 +192,6 @@ def test_faults_of_feeds_name_the_file_of_their_network(tmp_path):
     [
         ("probability = 0", "network.feeds[0].probability: is 0.0; give a number above 0"),
         ("probability = 1.5", "network.feeds[0].probability: is 1.5; give a number above 0"),
-        ("probability = 0.5", "network.feeds[1]: comes and goes, and others are drawn"),
         ('probability = "often"', "network.feeds[0].probability: is a text; give a number"),
     ],
 )

@@ -1,7 +1,7 @@
 """Networks that are drawn, and the exact recursion of their second moments by brute force."""
 
 import numpy as np
-from test_schedules import influence
+from schedule_cases import influence
 
 from mcjax.network import REAL, Drawn, Feed, Generation, Series, build_network
 
@@ -63,8 +63,14 @@ def recursion(net):
 
 
 def powers(net, rounds):
-    """Diagonals (K, M) after 2**rounds generations and after twice as many, and the chances."""
-    k, q, pi = recursion(net)
+    """Diagonals (K, M) after 2**rounds generations and after twice as many, and the chances.
+
+    Where groups of networks take turns, a generation is one of each.
+    """
+    once, added, pi = recursion(net)
+    k, q = once, added
+    for _ in range(len(net.later.groups) - 1):
+        k, q = once @ k, once @ q + added
     start = np.tile(np.diag([1 / n for n in net.initial]).ravel(), net.later.turns)
     for _ in range(rounds):
         k, q = k @ k, k @ q + q
@@ -78,8 +84,22 @@ def powers(net, rounds):
 def compare(net, verdicts, rounds=16):
     """Yield for each network and model: verdict, slope and limit of the recursion."""
     (once, twice), _ = powers(net, rounds)
-    slopes = (twice - once) / 2**rounds
+    slopes = (twice - once) / 2**rounds / len(net.later.groups)
     for i, verdict in enumerate(verdicts):
         for phase in verdict.phases:
             z = phase.phase
             yield phase, slopes[z, i], twice[z, i]
+
+
+def random_turns(rng):
+    """A network whose feeds come and go, of which some are drawn besides."""
+    names = "abc"[: rng.integers(2, 4)]
+    feeds = []
+    for i in names:
+        for j in (*names, REAL):
+            if rng.random() < (0.3 if j == REAL else 0.45):
+                every = int(rng.choice([1, 2, 3], p=[0.4, 0.5, 0.1]))
+                first, chance = 1 + int(rng.integers(every)), float(rng.choice([1, 0.5, 0.2]))
+                times = {"every": every, "first": first, "probability": chance}
+                feeds.append(Feed(j, i, int(rng.integers(5, 50)), **times))
+    return build_network(names, feeds, {name: int(rng.integers(10, 60)) for name in names})

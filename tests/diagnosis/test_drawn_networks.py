@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 from click.testing import CliRunner
-from drawn_cases import compare, generation, powers, random_drawn, recursion
+from drawn_cases import compare, generation, powers, random_drawn, random_turns, recursion
 
 import mcjax
 from mcjax.cli.main import cli
@@ -119,7 +119,7 @@ def test_reused_data_and_frozen_models_are_constants():
     later = Drawn(generation("aa ra cb"), generation("ca ab"), transition=[[0.7, 0.3], [0.6, 0.4]])
     net = build_network("abc", later, 100, real="reused")
     system = drawn_system(net, UNIT)
-    last = system.averages(400)[-1]
+    last = system.averages(later.occupancy(400))[-1]
     models = diagnose(net).models
     assert [v.limit for v in models.values()] == pytest.approx(last.diagonal().tolist())
     assert models["c"].frozen
@@ -187,3 +187,21 @@ def test_starts_that_explode_are_never_called_stable():
         assert [phase.collapses for phase in models["a"].phases] == [None, None]
         assert models["b"].collapses is False
     assert diagnose(net).collapses is False  # refits
+
+
+def test_random_feeds_that_come_and_go_against_powers_of_the_recursion():
+    rng = np.random.default_rng(3)
+    seen = {True: 0, False: 0}
+    for _ in range(50):
+        net = random_turns(rng)
+        if not net.later.random or net.later.turns > 24:
+            continue
+        for phase, slope, limit in compare(net, diagnose(net).models.values(), 14):
+            grows = bool(slope > 1e-7)
+            assert phase.collapses == grows
+            seen[grows] += 1
+            if grows:
+                assert phase.growth == pytest.approx(slope, rel=1e-6)
+            else:
+                assert phase.limit == pytest.approx(limit, rel=1e-6)
+    assert min(seen.values()) > 200

@@ -24,6 +24,7 @@ from mcjax.laws.first_order.rule_of_thumb import allowance, effective_rows
 from mcjax.laws.law import STOPS, Reason
 from mcjax.laws.prediction import Prediction
 from mcjax.models.information import UNIT, Information
+from mcjax.network.drawn import Drawn
 from mcjax.network.network import Network
 from mcjax.study.study import Condition
 
@@ -62,7 +63,10 @@ def averaged(condition: Condition, generations: int) -> Prediction:
 
 
 def _moments(net: Network, information: Information, generations: int) -> Prediction:
-    return Prediction.of(drawn_system(net, information).averages(generations), net.size)
+    law = net.later
+    assert isinstance(law, Drawn), "others have a law of their own"
+    averages = drawn_system(net, information).averages(law.occupancy(generations))
+    return Prediction.of(averages, net.size)
 
 
 def _long_run(net: Network, information: Information) -> tuple[np.ndarray, np.ndarray]:
@@ -75,7 +79,7 @@ def _long_run(net: Network, information: Information) -> tuple[np.ndarray, np.nd
         for kind in kinds
         for matrix in (kind.hessian, kind.score_covariance)
     )
-    if not same or lift.phases * net.size**2 > MOST_ENTRIES:
+    if not same or _takes_turns(net) or lift.phases * net.size**2 > MOST_ENTRIES:
         return nothing, nothing
     rows = collapsing(lift.flow(), lift.origins).reshape(lift.phases, net.size)
     system = drawn_system(net, UNIT)
@@ -84,3 +88,8 @@ def _long_run(net: Network, information: Information) -> tuple[np.ndarray, np.nd
     slopes, limits = (unit * system.chances @ table for table in (rates.growth, rates.limit))
     grows = np.isnan(limits)
     return np.where(grows, slopes, np.nan), limits
+
+
+def _takes_turns(net: Network) -> bool:
+    """Return whether groups of networks take turns, so that nothing has one limit."""
+    return isinstance(net.later, Drawn) and len(net.later.groups) > 1

@@ -78,12 +78,15 @@ class DrawnSystem:
         a = self.transitions
         return np.asarray(a @ known @ a.transpose(0, 2, 1) + self.noises)
 
-    def averages(self, generations: int) -> Float[np.ndarray, "T+1 M*p M*p"]:
-        """Return the second moments of errors at generations 0 to T, averaged over networks."""
+    def averages(self, occupancy: Float[np.ndarray, "T+1 K"]) -> Float[np.ndarray, "T+1 M*p M*p"]:
+        """Return the second moments of errors at generations 0 to T, averaged over networks.
+
+        ``occupancy``: the probability of each network in each generation.
+        """
         x = np.repeat(self.start[None], len(self.chances), 0)
-        result = np.empty((generations + 1, self.size, self.size))
-        for t in range(generations + 1):
-            mean = np.einsum("z,zab->ab", self.chances, x)[: self.size, : self.size]
+        result = np.empty((len(occupancy), self.size, self.size))
+        for t, chances in enumerate(occupancy):
+            mean = np.einsum("z,zab->ab", chances, x)[: self.size, : self.size]
             result[t] = (mean + mean.T) / 2
             x = self.step(x)
         return result

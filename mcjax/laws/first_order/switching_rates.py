@@ -74,8 +74,8 @@ def rates_by_vertex(net: Network, phases: int, without: Clause | None = None) ->
 
 def squares_by_generation(net: Network, generations: int) -> Float[np.ndarray, "T+1 M"]:
     """Return ``c_ii`` at generations 0 to T, of which :func:`rates_by_vertex` is the long run."""
-    if net.later.random:
-        found = drawn_system(net, UNIT).averages(generations)
+    if isinstance(net.later, Drawn):
+        found = drawn_system(net, UNIT).averages(net.later.occupancy(generations))
     else:
         found = covariances(linear_system(net, UNIT), generations)
     return np.diagonal(found, axis1=1, axis2=2)

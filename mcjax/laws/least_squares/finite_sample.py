@@ -142,8 +142,8 @@ def _averaged(condition: Condition, law: Drawn, generations: int) -> Prediction:
     begun = np.diag(variances[1] / (np.array(net.initial, float) - p - 1))
     moments = np.repeat(begun[None], law.turns, 0)
     scalar = np.empty((generations + 1, net.size, net.size))
-    for t in range(generations + 1):
-        scalar[t] = mixed(law.stationary, moments)
+    for t, occupied in enumerate(law.occupancy(generations)):
+        scalar[t] = mixed(occupied, moments)
         before = (mixed(chances, moments) for chances in law.reversed)
         moments = np.array([advanced(step, m) for step, m in zip(steps, before, strict=True)])
     with np.errstate(over="ignore", invalid="ignore"):
