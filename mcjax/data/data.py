@@ -243,6 +243,8 @@ class Data(Summarised):
         """A digest of the numbers, by which results on disk are told apart."""
         about = f"{self.names} {self.synthetic_covariates} {self.x.shape}"
         numbers = np.ascontiguousarray(self.x).tobytes() + np.ascontiguousarray(self.y).tobytes()
+        if self.held_out is not None:
+            numbers += self.held_out.digest.encode()
         return hashlib.sha256(about.encode() + numbers).hexdigest()[:16]
 
     @property

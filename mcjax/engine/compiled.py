@@ -294,6 +294,7 @@ def task_of(
         models=condition.network.size + pooled,
         drawn=later if isinstance(later, Drawn) else None,
         files=file_arrays(condition),
+        functionals=condition.functionals,
     )
 
 

@@ -202,7 +202,7 @@ def _summaries(
 ) -> Iterator[list[tuple[int, int, S]]]:
     """Yield for each chunk the tiles that it completes: task, number of the tile and summary."""
     tiles = [
-        Tiles(np.asarray(task.arrays.truth)[0], task.chains, task.arrays.model.functionals, reduce)
+        Tiles(np.asarray(task.arrays.truth)[0], task.chains, task.functionals, reduce)
         for task in tasks
     ]
     for part in trajectories(tasks, program, chunk):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from mcjax.engine.powers import Powers, growth_ends, sum_powers
+from mcjax.engine.powers import PAIRS, Powers, growth_ends, sum_pairs, sum_powers
 
 TILE = 64
 LARGEST = 200
@@ -58,6 +58,58 @@ class Moments(NamedTuple):
         )
 
 
+class EndMoments(NamedTuple):
+    """Joint moments of functionals at generations T // 2 and T, over chains that have both.
+
+    Attributes
+    ----------
+    chains : ndarray
+        Number of these chains, shape (M, F).
+    mean : ndarray
+        Means, shape (M, F, 2).
+    square : ndarray
+        Centred sums of products, shape (M, F, 2, 2).
+    powers : ndarray
+        Sums of products of powers, with the exponents ``PAIRS``, shape (M, F, 9).
+    """
+
+    chains: Int[np.ndarray, "*tiles M F"]
+    mean: Float[np.ndarray, "*tiles M F 2"]
+    square: Float[np.ndarray, "*tiles M F 2 2"]
+    powers: Float[np.ndarray, "*tiles M F 9"]
+
+    @classmethod
+    def of(cls, values: Float[np.ndarray, "*tiles C T+1 M F"]) -> EndMoments:
+        """Return those of values, which are not finite where there is none."""
+        first, last = growth_ends(values.shape[-3] - 1)
+        *tiles, _, _, models, functionals = values.shape
+        flat = np.stack([values[..., first, :, :], values[..., last, :, :]], -4)
+        flat = flat.reshape(*flat.shape[:-2], models * functionals)  # (..., 2, C, M F)
+        valid = np.isfinite(flat).all(-3)
+        flat = np.where(valid[..., None, :, :], flat, 0.0)
+        chains, mean, square = joint_moments(flat, valid)
+        powers = sum_pairs(flat[..., 0, :, :], flat[..., 1, :, :], valid)
+        shape = (*tiles, models, functionals)
+        return cls(
+            chains.reshape(shape),
+            mean.reshape(*shape, 2),
+            square.reshape(*shape, 2, 2),
+            powers.reshape(*shape, len(PAIRS)),
+        )
+
+    @classmethod
+    def nothing(cls, models: int, functionals: int) -> EndMoments:
+        """Return those of no chain."""
+        shape = (models, functionals)
+        none = (np.zeros((*shape, *axes)) for axes in ((2,), (2, 2), (len(PAIRS),)))
+        return cls(np.zeros(shape, int), *none)
+
+    def merged(self, other: EndMoments) -> EndMoments:
+        """Return those of two sets of chains together."""
+        both = merge_joint(Moments(*self[:3]), Moments(*other[:3]))
+        return EndMoments(*both, self.powers + other.powers)
+
+
 class ErrorMoments(NamedTuple):
     """Moments of the errors ``e = theta - theta*`` of one condition.
 
@@ -81,6 +133,8 @@ class ErrorMoments(NamedTuple):
         Joint moments of ||e||^2 of the pooled estimator and of each model: number (T + 1, M), mean
         (T + 1, M, 2), centred sums of products (T + 1, M, 2, 2). No chain counts where the pooled
         estimator was not simulated.
+    ends : EndMoments
+        Joint moments of functionals at generations T // 2 and T.
     powers : Powers
         Sums of higher powers.
     """
@@ -91,6 +145,7 @@ class ErrorMoments(NamedTuple):
     across: Moments
     functional: Moments
     pooled: Moments
+    ends: EndMoments
     powers: Powers
 
 
@@ -179,6 +234,7 @@ def moments_of(
         across=joint_moments(np.swapaxes(squared, -3, -2), always),
         functional=_moments(functional, finite, -4),
         pooled=not_pooled(none) if beside is None else joint_moments(*beside),
+        ends=EndMoments.of(values),
         powers=sum_powers(squared, always, functional, beside),
     )
 
@@ -192,6 +248,7 @@ def merge(first: ErrorMoments, second: ErrorMoments) -> ErrorMoments:
         across=merge_joint(first.across, second.across),
         functional=_merge(first.functional, second.functional),
         pooled=merge_joint(first.pooled, second.pooled),
+        ends=first.ends.merged(second.ends),
         powers=first.powers.merged(second.powers),
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from operator import itemgetter
-from typing import Generic, NamedTuple, Protocol, Self, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import jax
 import numpy as np
@@ -220,8 +220,14 @@ def functional_values(
         return values
     known = np.isfinite(theta).all(-1)
     estimates = np.asarray(theta[known], float)
+    together: dict[Any, np.ndarray] = {}  # values of functionals that are computed together
     for k, functional in enumerate(functionals):
-        values[known, k] = functional.value(estimates, truth)
+        if functional.entry is None:
+            values[known, k] = functional.value(estimates, truth)
+            continue
+        if functional.value not in together:
+            together[functional.value] = functional.value(estimates, truth)
+        values[known, k] = together[functional.value][..., functional.entry]
     return values
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Integer, UInt32
 from mcjax.chains.files import FileArrays
 from mcjax.chains.program import ConditionArrays
 from mcjax.draws.streams import switching_numbers
+from mcjax.models.model import Functional
 from mcjax.network.drawn import Drawn
 
 
@@ -23,6 +24,7 @@ class Task(NamedTuple):
     models: int  # number of models without padding
     drawn: Drawn | None = None  # from what each chain draws its networks
     files: FileArrays | None = None  # the same for all tasks of one call
+    functionals: tuple[Functional, ...] = ()
 
     def orders(self, keys: UInt32[np.ndarray, "C 2"]) -> Integer[np.ndarray, "C T+1"]:
         """Return which of its tables of feeds each generation of some chains has."""

@@ -44,6 +44,7 @@ def logistic() -> Model:
         mirror=operator.neg,
         allowance=Allowance(4.0),
         labels=_not_binary,
+        classes=2,
     )
 
 

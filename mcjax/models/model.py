@@ -47,19 +47,22 @@ class Functional(NamedTuple):
         Its name in tables.
     value : callable
         ``(theta, truth) -> (...)`` in NumPy, for estimates (..., p) and the truth (p,): numbers or
-        booleans.
+        booleans; for several functionals that are computed together, ``(..., K)``.
     scale : {"ratio", "chance", "logarithm"}
         How a departure from a law is measured. ``ratio``: relative to the prediction. ``chance``:
         relative to the predicted probability, or to 1/10 if that is smaller. ``logarithm``: as the
         plain difference, because a difference of logarithms is a relative departure.
     span : callable
         ``p -> float``, the largest difference between two values, infinite if it is unbounded.
+    entry : int, optional
+        Which of K numbers it is, where ``value`` computes several.
     """
 
     name: str
     value: Callable[[Float[np.ndarray, "*C p"], Float[np.ndarray, " p"]], Shaped[np.ndarray, "*C"]]
     scale: Scale
     span: Callable[[int], float]
+    entry: int | None = None
 
 
 class Tempering(NamedTuple):
@@ -123,6 +126,7 @@ class LeastSquares:
         "generative",
         "rounding",
         "labels",
+        "classes",
     ],
 )
 @explained
@@ -199,6 +203,9 @@ class Model:
     labels : callable, optional
         ``y -> str``, what is wrong with labels of real data, shape (n,), or an empty string;
         defaults to taking all numbers.
+    classes : int, optional
+        Number K of classes, if labels are 0 to K - 1 and the loss is minus the logarithm of the
+        chance of the label.
     penalty : Penalty, optional
         What fits add to the mean loss. :func:`mcjax.penalised` sets it.
 
@@ -239,6 +246,7 @@ class Model:
         Callable[[Params, Float[np.ndarray, " p"], Float[np.ndarray, "q q"], int], float] | None
     ) = None
     labels: Callable[[Float[np.ndarray, " n"]], str] | None = None
+    classes: int | None = None
     penalty: Penalty | None = None
 
     def parameters(self, vector: Float[Array, " p"]) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mcjax.engine.moments import ErrorMoments, Moments, not_pooled
+from mcjax.engine.moments import EndMoments, ErrorMoments, Moments, not_pooled
 from mcjax.engine.outcome import Outcome, Tally, all_statuses
 from mcjax.engine.powers import Powers
 from mcjax.files import STANDARD_INPUT, read_text
@@ -113,12 +113,15 @@ def _unpack(data: Any, prefix: str) -> Outcome | None:
     require_powers(f"{prefix}/squared/mean" not in data or f"{prefix}/powers/ends" in data)
     parts = {
         name: Moments(*(data[f"{prefix}/{name}/{k}"] for k in Moments._fields))
-        for name in ErrorMoments._fields
+        for name in set(ErrorMoments._fields) - {"ends", "powers"}
         if f"{prefix}/{name}/chains" in data  # the pooled estimator came later than such folders
     }
     parts = {"pooled": not_pooled(parts["squared"].chains.shape), **parts}
+    ends = EndMoments.nothing(*parts["functional"].chains.shape[1:])
+    if f"{prefix}/ends/chains" in data:  # as did joint moments of functionals
+        ends = EndMoments(*(data[f"{prefix}/ends/{k}"] for k in EndMoments._fields))
     powers = Powers(*(data[f"{prefix}/powers/{k}"] for k in Powers._fields))
-    moments = ErrorMoments(**parts, powers=powers)
+    moments = ErrorMoments(**parts, ends=ends, powers=powers)
     steps, chains = int(data[f"{prefix}/steps"]), int(data[f"{prefix}/chains"])
     names = ("sample", "largest", "highest", "fits")
     sample, largest, highest, fits = (data[f"{prefix}/{name}"] for name in names)

@@ -15,6 +15,7 @@ from mcjax.engine.routes import route_of
 from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.numbers import how_many
 from mcjax.report.console import MARK, PLAIN, STYLE, counted, grouped, label, show_table
+from mcjax.report.measured import show_measured
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study
 from mcjax.text import number, shown, with_error
@@ -75,6 +76,7 @@ def show_verification(
         show_table(console, table)
     _show_quantities(console, study, verification)
     _show_ladders(console, study, verification)
+    show_measured(console, verification.measured)
     _show_undecided(console, verification)
     for reason, count in verification.failures.items():
         advice = Status[reason.upper()].advice

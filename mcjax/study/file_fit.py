@@ -47,9 +47,10 @@ def fit_to_file(model: Model, data: Data) -> Float[np.ndarray, " q"]:
     """
     if model.covariates == 0:
         raise InputError(FIELD, f"has covariates, which {model.name} has not; leave it out")
-    wrong = "" if model.labels is None else model.labels(data.y)
-    if wrong:
-        raise InputError("data.target", wrong)
+    for part in (data, data.held_out):
+        wrong = "" if model.labels is None or part is None else model.labels(part.y)
+        if wrong:
+            raise InputError("data.target", wrong)
     by_rows = model.penalty is not None and model.penalty.by_rows
     return _fitted(_Problem(replace(model, penalty=None) if by_rows else model, data))
 

@@ -22,6 +22,9 @@ PLACES = {
     "efficiency": "mcjax.verdicts.quantities.efficiency:QUANTITY",
     "homogenisation": "mcjax.verdicts.quantities.homogenisation:QUANTITY",
     "functional": "mcjax.verdicts.quantities.functional:QUANTITY",
+    "held_out": "mcjax.verdicts.quantities.held_out:LEVEL",
+    "held_out_growth": "mcjax.verdicts.quantities.held_out:GROWS",
+    "held_out_collapse": "mcjax.verdicts.quantities.held_out:COLLAPSES",
 }
 """Modules and objects of the built-in quantities, by name."""
 

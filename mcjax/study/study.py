@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
     from mcjax.chains.program import Dtype
     from mcjax.estimators.estimator import Estimator
-    from mcjax.models.model import Model
+    from mcjax.models.model import Functional, Model
+    from mcjax.study.held_out import HeldOut
 
 Design = Literal["random", "fixed"]
 Precision = Literal["mixed", "float64", "float32"]
@@ -153,6 +154,20 @@ class Condition(Summarised):
     def sources(self) -> SourceLaws:
         """Return the distributions of the real sources."""
         return source_laws(self.network, self.model, self.theta, self.covariance, data=self.data)
+
+    @cached_property
+    def held_out(self) -> HeldOut | None:
+        """Return what is measured on the rows of ``data`` that are held out, if there are any."""
+        from mcjax.study.held_out import HeldOut  # imports JAX
+
+        rows = None if self.data is None else self.data.held_out
+        return None if rows is None else HeldOut(self.model, rows, self.theta)
+
+    @property
+    def functionals(self) -> tuple[Functional, ...]:
+        """Numbers that chains compute from every estimate: the model's, then on held-out rows."""
+        further = () if self.held_out is None else self.held_out.functionals
+        return (*self.model.functionals, *further)
 
     @cached_property
     def covariate_laws(self) -> CovariateLaws:

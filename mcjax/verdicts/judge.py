@@ -34,6 +34,7 @@ from mcjax.verdicts.frames import cell_table
 from mcjax.verdicts.labelled import dataset
 from mcjax.verdicts.ladder import Ladder, Rung, climb, too_short
 from mcjax.verdicts.ladder_costs import Departure
+from mcjax.verdicts.measured import Measured, measured_of
 from mcjax.verdicts.quantities.growth import Growth, growth_of
 from mcjax.verdicts.quantities.quantity import Quantity
 from mcjax.verdicts.quantities.registry import limits_of, on_ladders, questions
@@ -64,6 +65,8 @@ class Verification(Summarised):
         Number of failed fits by reason.
     losses : tuple of LostChains
         Chains that models lost, by generation.
+    measured : tuple of Measured
+        What chains measured on held-out rows, which is shown and not judged.
     chains : int
         Smallest number of chains of any condition.
     inapplicable : dict of str to dict of str to str
@@ -111,6 +114,7 @@ class Verification(Summarised):
     unjudged: tuple[Unjudged, ...]
     rules_of_thumb: dict[str, dict[str, str]]
     waiting: tuple[str, ...]
+    measured: tuple[Measured, ...] = ()
     notes: tuple[str, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
     study: Study | None = field(default=None, compare=False)
@@ -223,6 +227,7 @@ def judge(
         },
         unjudged=unjudged_of(study, predictions),
         waiting=_waiting(study, decisive),
+        measured=measured_of(study, outcomes),
         notes=_notes(study, predictions),
         outcomes=tuple(outcomes),
         study=study,

@@ -55,6 +55,8 @@ LONG_NAMES = {
     "chains_counted": "chains with an estimate",
     "predicted_growth": "predicted growth of mse per generation, for a model that collapses",
     "predicted_limit": "predicted limit of mse, for a model that does not collapse",
+    "measured": "mean over chains of what is measured on held-out rows",
+    "measured_error": "standard error of measured",
     "inapplicable": "why the law does not apply",
     "theta": "true parameters",
     "scale": "factor of the sample counts",
@@ -117,8 +119,11 @@ def dataset(
         _cells(verification, axes)
         | _simulated(study.conditions, outcomes, axes)
         | _predicted(study.conditions, predictions, axes)
+        | _measured(verification, axes)
     )
     coordinates = _coordinates(rows, axes, units_of(study))
+    if verification.measured:
+        coordinates["measure"] = list(dict.fromkeys(m.measure for m in verification.measured))
     labelled = xarray.Dataset(variables, coordinates, _provenance(study, verification, about or {}))
     for name, variable in labelled.variables.items():
         if str(name) in LONG_NAMES:
@@ -205,6 +210,21 @@ def _simulated(
         "mean_error": ((*dims, "parameter"), mean),
         "mean_error_error": ((*dims, "parameter"), mean_error),
     }
+
+
+def _measured(verification: Verification, axes: Axes) -> Variables:
+    """Return what was measured on held-out rows, if anything was."""
+    if not verification.measured:
+        return {}
+    names = list(dict.fromkeys(one.measure for one in verification.measured))
+    shape = len(names), *(len(axes[name]) for name in ("condition", "generation", "model"))
+    mean, error = np.full(shape, math.nan), np.full(shape, math.nan)
+    for one in verification.measured:
+        place = axes["condition"][one.condition], one.generation, axes["model"][one.model]
+        mean[names.index(one.measure), *place] = one.mean
+        error[names.index(one.measure), *place] = one.standard_error
+    dims = ("measure", "condition", "generation", "model")
+    return {"measured": (dims, mean), "measured_error": (dims, error)}
 
 
 def _predicted(

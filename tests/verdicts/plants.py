@@ -79,6 +79,12 @@ def _blocks(law):
     return np.array([block_diag(*own(covariance, models)) for covariance in law.covariance])
 
 
+def levelled_spread(law, size):
+    """The opposite fate with the covariances that it has; the size plays no part."""
+    level = np.repeat(law.covariance[-1:], len(law.mse), axis=0)
+    return replace(levelled(law, size), covariance=level)
+
+
 def own_blocks(law, size):
     return replace(law, covariance=law.covariance + size * _blocks(law))
 
@@ -103,6 +109,20 @@ def shifted(law, size):
     """The mean of model a, by a share of a standard deviation in one direction."""
     mean = np.zeros((*law.mse.shape, law.p))
     mean[:, 0] = size * np.linalg.cholesky(law.own_covariances[:, 0])[:, :, 0]
+    return replace(law, mean=mean)
+
+
+def growing_mean(law, size):
+    """The mean of model a, in proportion to the generation."""
+    times = np.arange(1, len(law.mse) + 1)[:, None, None]
+    mean = shifted(law, size).mean * np.sqrt(times)
+    return replace(law, mean=mean)
+
+
+def late_mean(law, size):
+    """The mean of model a at the last generation."""
+    mean = shifted(law, size).mean
+    mean[:-1] = 0
     return replace(law, mean=mean)
 
 
@@ -192,6 +212,24 @@ PLANTS = (
     ),
     Plant("functional", ("values",), "mean too large", of_functional),
     Plant("functional of a chance", ("values",), "chance too large", of_functional),
+    Plant("held_out", ("covariance",), "own covariances too large", own_blocks),
+    Plant("held_out", ("mean",), "mean off", shifted, unit="standard deviations", size=0.5),
+    Plant("held_out_growth", ("covariance",), "own covariances too large", own_blocks),
+    Plant(
+        "held_out_growth",
+        ("growth", "covariance"),
+        "the opposite fate, a level",
+        levelled_spread,
+        kind="held_out_drift",
+    ),
+    Plant("held_out_growth", ("mean",), "mean off", growing_mean, size=0.5),
+    Plant(
+        "held_out_collapse",
+        ("growth", "limit", "covariance"),
+        "the opposite fate, a level",
+        levelled_spread,
+    ),
+    Plant("held_out_collapse", ("mean",), "mean off at the end", late_mean, size=0.5),
 )
 NO_NUMBERS = {
     "law": "the name of the law",
@@ -211,6 +249,12 @@ FOR_STRUCTURE = {
     ("covariance", "mse"): "the number of models",
     ("normality", "mse"): "the number of models",
     ("homogenisation", "mse"): "the number of models",
+    ("held_out", "mse"): "the number of models",
+    ("held_out_growth", "mse"): "the number of models",
+    ("held_out_collapse", "mse"): "the number of models",
+    ("held_out", "growth"): "whether models grow, which other claims judge",
+    ("held_out", "limit"): "whether models settle, which other claims judge",
+    ("held_out_growth", "limit"): "whether models settle",
     ("collapse", "covariance"): "how many numbers a longer prediction has",
 }
 """Numbers that a quantity reads without judging them, and for what."""

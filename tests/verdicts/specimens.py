@@ -5,14 +5,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from known_errors import SPREAD, here, law, outcomes, paths, pooled_beside
 
 from mcjax.chains.program import Trajectory
+from mcjax.data.data import Data
 from mcjax.engine.outcome import summarise
 from mcjax.laws.prediction import FunctionalPrediction
 from mcjax.models.gaussian import gaussian
 from mcjax.models.generative import poisson_mean
-from mcjax.network import topologies
+from mcjax.models.location import linear
+from mcjax.network import build_network, topologies
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.comparison import Comparison
 
@@ -83,13 +86,37 @@ def level(count, run=0):
     return outcome
 
 
+SQUARE = pd.DataFrame({"a": [2.0, -2, 0, 0], "b": [0.0, 0, 2, -2], "y": np.zeros(4)})
+"""Rows of which x x' is 2 on average, so that the loss of theta is its square."""
+ROWS = Data.from_frame(SQUARE, "y", intercept=False)
+HELD_OUT = condition(
+    build_network(["a", "b"], [], 99), linear(), data=replace(ROWS, held_out=ROWS), name="here"
+)
+
+
+def measured(generations):
+    """Chains of :func:`normal`, whose estimates are measured on rows that are held out."""
+
+    def chains(count, run=0):
+        [errors] = paths(np.random.default_rng([count, run]), 1, count, generations)
+        return estimates(HELD_OUT, errors)
+
+    return chains
+
+
+def of_held_out(planted, wrong, generations=2):
+    return replace(
+        of_errors(planted, wrong, generations), chains=measured(generations), condition=HELD_OUT
+    )
+
+
 GAUSSIAN = condition(topologies.self_loop(samples=10, initial=10), gaussian(), [0.0, 1.0])
 POISSON = condition(topologies.self_loop(samples=10, initial=10), poisson_mean(), [0.5])
 
 
 def estimates(one, theta):
     ended = np.zeros((1, *theta.shape[:-1]), np.int32)
-    [outcome] = summarise(Trajectory(theta[None], ended, ended), one.theta, one.model.functionals)
+    [outcome] = summarise(Trajectory(theta[None], ended, ended), one.theta, one.functionals)
     return outcome
 
 
@@ -197,4 +224,7 @@ SPECIMENS = {
         chains=survivors,
         condition=POISSON,
     ),
+    "held_out": of_held_out("all second moments too large by 15%", law(1.15 * SPREAD)),
+    "held_out_growth": of_held_out("all second moments too large by 25%", law(1.25 * SPREAD)),
+    "held_out_collapse": of_held_out("the opposite fate", LEVEL_LAW, generations=7),
 }

@@ -81,20 +81,18 @@ def growth_of(condition: Condition, prediction: Prediction, outcome: Outcome) ->
     The variance of the difference of two generations includes their covariance over chains, because
     a chain that is far off stays far off.
     """
-    across = outcome.moments.across
     first, last = _ends(prediction)
     if last == first:
         return []
     slopes = []
     for i, model in enumerate(condition.network.models):
-        chains = int(across.chains[i])
-        spread = across.square[i]
-        variance = spread[last, last] + spread[first, first] - 2 * spread[first, last]
+        ends = outcome.moments.across.ends(i)
+        chains, spread = int(ends.chains), ends.square
+        variance = spread[1, 1] + spread[0, 0] - 2 * spread[0, 1]
         error = math.sqrt(max(variance, 0.0) / (chains * (chains - 1))) if chains > 1 else math.inf
-        observed = across.mean[i, last] - across.mean[i, first] if chains else np.nan
+        observed = ends.mean[1] - ends.mean[0] if chains else np.nan
         predicted = prediction.mse[last, i] - prediction.mse[first, i]
         steps = last - first
-        ends = outcome.moments.across.ends(i)
         _, shape = along(ends, outcome.moments.powers.ends[i], np.array([-1.0, 1.0]))
         slopes.append(
             Growth(
