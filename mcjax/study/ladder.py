@@ -39,7 +39,7 @@ def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:
     >>> [rung.network.initial for rung in mcjax.ladder(condition, [1, 2, 4])]
     [(100,), (200,), (400,)]
     """
-    covariance = None if base.model.covariates == 0 else base.covariance
+    given = base.model.covariates != 0 and base.data is None
     rungs = []
     for scale in scales:
         label, name = (
@@ -48,8 +48,8 @@ def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:
         rung = condition(
             base.network.scaled(scale),
             base.model,
-            base.theta,
-            covariance,
+            base.theta if base.data is None else None,  # what fits the data
+            base.covariance if given else None,
             label=label,
             seed=base.seed,
             name=name,
@@ -58,6 +58,7 @@ def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:
             own_covariances=None
             if base.own_covariances is None
             else dict(zip(base.network.models, base.own_covariances, strict=True)),
+            data=base.data,
         )
         rungs.append(replace(rung, ladder=base.name, scale=float(scale)))
     if not rungs:
