@@ -165,7 +165,7 @@ class Condition(Summarised):
 
     @property
     def functionals(self) -> tuple[Functional, ...]:
-        """Return numbers that chains compute from each estimate: the model's, then on held-out rows."""
+        """Return the numbers computed from each estimate: the model's, then on held-out rows."""
         further = () if self.held_out is None else self.held_out.functionals
         return (*self.model.functionals, *further)
 
