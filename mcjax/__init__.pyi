@@ -52,6 +52,7 @@ from .models.location import linear as linear
 from .models.minimum_norm import minimum_norm as minimum_norm
 from .models.model import Model as Model
 from .models.model import predictor_model as predictor_model
+from .models.multinomial import multinomial as multinomial
 from .models.penalised import penalised as penalised
 from .models.quantile import quantile as quantile
 from .models.unigram import unigram as unigram

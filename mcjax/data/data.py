@@ -120,6 +120,7 @@ class Data(Summarised):
         *,
         covariates: tuple[str, ...] | None = None,
         positive: Any = (),
+        classes: tuple[Any, ...] = (),
         intercept: bool = True,
         standardise: bool = False,
         components: int | None = None,
@@ -142,6 +143,9 @@ class Data(Summarised):
             an indicator for each of them but the first.
         positive : value or sequence, optional
             Labels that count as 1, while all others are 0; of two texts, by default, the last.
+        classes : sequence, optional
+            All labels, in the order of the classes, of which the first is the reference; needed
+            unless labels are the numbers of the classes, from 0 on.
         intercept : bool
             Whether the first covariate is 1.
         standardise : bool
@@ -193,6 +197,7 @@ class Data(Summarised):
             target,
             covariates,
             positive=tuple(positive) if several else (positive,),
+            classes=classes,
             intercept=intercept,
             standardise=standardise,
             components=components,
@@ -253,6 +258,8 @@ class Data(Summarised):
         target = self.encoding.target
         if self.encoding.positive:
             target += f" (1 for {', '.join(map(str, self.encoding.positive))}, 0 for others)"
+        if self.encoding.classes:
+            target += f" (classes {', '.join(map(str, self.encoding.classes))})"
         counts = how_many(len(self.x), "row"), how_many(len(self.names), "covariate")
         apart = "" if self.held_out is None else f", {len(self.held_out.x):,} held out"
         texts = ", ".join(self.encoding.levels)

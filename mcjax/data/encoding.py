@@ -35,6 +35,8 @@ class Encoding:
         The columns of covariates.
     positive : tuple
         Labels that count as 1 while all others are 0; empty if labels are numbers.
+    classes : tuple
+        Labels in the order of the classes; empty if labels are numbers, or 0 and 1.
     levels : dict of str to tuple
         For columns of texts, their values; the first one has no indicator.
     intercept : bool
@@ -50,6 +52,7 @@ class Encoding:
     target: str
     columns: tuple[str, ...]
     positive: tuple[Any, ...]
+    classes: tuple[Any, ...]
     levels: dict[str, tuple[Any, ...]]
     intercept: bool
     names: tuple[str, ...]
@@ -70,6 +73,8 @@ class Encoding:
         column = frame[self.target]
         if self.positive:
             return np.asarray(column.isin(self.positive), float)
+        if self.classes:
+            return _places(column, self.classes)
         return _column(column)
 
 
@@ -79,6 +84,7 @@ def encoding_of(
     covariates: tuple[str, ...] | None,
     *,
     positive: tuple[Any, ...],
+    classes: tuple[Any, ...],
     intercept: bool,
     standardise: bool,
     components: int | None,
@@ -102,10 +108,10 @@ def encoding_of(
     if target in columns or len(set(columns)) < len(columns):
         raise InputError(FIELD, "names a column twice, or the target; name each once")
     check_complete(frame, [*columns, target])
-    absent = [label for label in positive if not frame[target].isin([label]).any()]
-    if absent:
-        hint = did_you_mean(str(absent[0]), map(str, frame[target].unique().tolist()[:MOST_LEVELS]))
-        raise InputError("data.positive", f"has {absent[0]!r}, a label of no row{hint}")
+    if positive and classes:
+        raise InputError("data.classes", "and `positive` exclude each other; keep one")
+    for field, given in (("data.positive", positive), ("data.classes", classes)):
+        _check_labels(field, given, frame[target])
     levels = {name: _levels(frame[name]) for name in columns if not _is_numeric(frame[name])}
     x, plain = _numbers(frame, columns, levels)
     centre, scale = np.zeros(x.shape[1]), np.ones(x.shape[1])
@@ -124,7 +130,8 @@ def encoding_of(
     made = Encoding(
         target=target,
         columns=columns,
-        positive=positive or _two_labels(frame[target]),
+        positive=() if classes else positive or _two_labels(frame[target]),
+        classes=classes,
         levels=levels,
         intercept=intercept,
         names=(),
@@ -205,6 +212,28 @@ def _levels(column: pd.Series) -> tuple[Any, ...]:
     return found
 
 
+def _check_labels(field: str, given: tuple[Any, ...], column: pd.Series) -> None:
+    """Raise InputError unless labels that are named are different ones of some rows."""
+    for label in given:
+        if given.count(label) > 1:
+            raise InputError(field, f"has {label!r} twice; name each label once")
+        if not column.isin([label]).any():
+            hint = did_you_mean(str(label), map(str, column.unique().tolist()[:MOST_LEVELS]))
+            raise InputError(field, f"has {label!r}, a label of no row{hint}")
+
+
+def _places(column: pd.Series, classes: tuple[Any, ...]) -> np.ndarray:
+    """Return the place of each label among the classes."""
+    outside = ~column.isin(classes)
+    if outside.any():
+        first = str(column[outside].iloc[0])[:40]
+        rows = how_many(int(outside.sum()), "row")
+        problem = f"does not name {first!r}, and the labels of {rows} in all"
+        raise InputError("data.classes", f"{problem}; name the labels of all rows")
+    places: np.ndarray = np.argmax([column == label for label in classes], axis=0).astype(float)
+    return places
+
+
 def _two_labels(column: pd.Series) -> tuple[Any, ...]:
     """Return the text that counts as 1, the last of two; nothing for a column of numbers."""
     if _is_numeric(column):
@@ -214,7 +243,7 @@ def _two_labels(column: pd.Series) -> tuple[Any, ...]:
         raise InputError(
             "data.positive",
             f"is missing; the target has {how_many(len(found), 'different text')}: say which of"
-            f" them count as 1, for example [{str(found[-1])!r}]",
+            f" them count as 1, for example [{str(found[-1])!r}], or give all as `classes`",
         )
     return found[1:]
 

@@ -17,6 +17,7 @@ from mcjax.solvers.status import Status
 if TYPE_CHECKING:
     from mcjax.estimators.penalty import Penalty
     from mcjax.estimators.predictor import LinearPredictor
+    from mcjax.estimators.predictors import LinearPredictors
     from mcjax.estimators.sufficient_statistics import Statistics
 
 Loss = Callable[[Params, Any, Float[Array, " q"], Float[Array, "*label"]], Float[Array, ""]]
@@ -94,6 +95,10 @@ class Problem(Protocol):
     @property
     def predictor(self) -> LinearPredictor | None:
         """Return the loss as a function of ``eta = x'theta``, or None if it is not one."""
+
+    @property
+    def predictors(self) -> LinearPredictors | None:
+        """Return the loss as a function of several predictors, or None if it is not one."""
 
     @property
     def statistics(self) -> Statistics | None:

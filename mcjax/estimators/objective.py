@@ -41,6 +41,10 @@ def gradient_and_hessian(
     Both are with respect to the p numbers of ``theta``, in the order of its leaves. Where the model
     is one of a linear predictor, loss and penalty may state another curvature for Newton steps.
     """
+    if model.predictors is not None:
+        share = data.weight / data.weight.sum()
+        found = model.predictors.derivatives(model.params, data.x, data.y, theta, share=share)
+        return found if model.penalty is None else _added(found, model, data, theta)
     if model.predictor is None:
         flat, unravel = ravel_pytree(theta)
 
@@ -54,10 +58,17 @@ def gradient_and_hessian(
     gradient = jnp.matmul(data.x, share * slope, precision="highest")
     weighted = data.x * (share * curvature)[None, :]
     hessian = jnp.matmul(weighted, data.x.T, precision="highest")
-    if model.penalty is None:
-        return gradient, hessian
-    slope, curvature = model.penalty.derivatives(theta, model, data)
-    return gradient + slope, hessian + curvature
+    found = gradient, hessian
+    return found if model.penalty is None else _added(found, model, data, theta)
+
+
+def _added(
+    found: tuple[Array, Array], model: Problem, data: Dataset, theta: Any
+) -> tuple[Array, Array]:
+    """Return gradient and Hessian with those of the penalty, which the model has."""
+    assert model.penalty is not None, "whoever calls has asked"
+    parts = model.penalty.derivatives(theta, model, data)
+    return found[0] + parts[0], found[1] + parts[1]
 
 
 def has_minimum(model: Problem) -> bool:
@@ -70,7 +81,12 @@ def separated(model: Problem, data: Dataset, theta: Any) -> Bool[Array, ""]:
 
     With a penalty there always is one.
     """
-    if model.penalty is not None or model.predictor is None or model.predictor.separates is None:
+    if model.penalty is not None:
+        return jnp.asarray(False)
+    if model.predictors is not None:
+        eta = model.predictors.eta(data.x, theta)
+        return model.predictors.separated(eta, data.y, data.weight)
+    if model.predictor is None or model.predictor.separates is None:
         return jnp.asarray(False)
     apart = model.predictor.separates(linear_predictor(data.x, theta), data.y)
     return jnp.all(apart | (data.weight == 0))

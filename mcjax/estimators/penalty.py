@@ -115,12 +115,16 @@ class Firth:
 
     def reason_against(self, model: Problem) -> str:
         """Return why the model is no generalised linear model, or an empty string."""
+        if model.predictors is not None:
+            return ""
         if model.predictor is not None and model.predictor.log_curvature is not None:
             return ""
-        return "'firth' is for logistic, poisson and linear regression"
+        return "'firth' is for logistic, multinomial, poisson and linear regression"
 
     def value(self, theta: Any, model: Problem, data: Dataset) -> Float[Array, ""]:
         """Return the penalty at ``theta``, shape (p,)."""
+        if model.predictors is not None:
+            return _of_several(model, data, theta)
         parts = _information(theta, model, data)
         total: Array = -jnp.sum(jnp.log(jnp.diagonal(parts.root) / parts.scale)) / parts.rows
         return total
@@ -133,6 +137,8 @@ class Firth:
         The larger matrix is the derivative of the gradient with fixed leverages. A Newton step with
         it goes downhill, but leaves a share of an error.
         """
+        if model.predictors is not None:
+            return _derivatives_of_several(model, data, theta)
         parts = _information(theta, model, data)
         solved = solve_triangular(parts.root, parts.scale[:, None] * data.x, lower=True)
         leverage = parts.weight * jnp.sum(solved**2, axis=0)
@@ -179,6 +185,43 @@ def _information(theta: Array, model: Problem, data: Dataset) -> _Information:
     lifted = matrix * scale[:, None] * scale[None] + eps * jnp.eye(len(theta), dtype=matrix.dtype)
     root = jnp.tril(cho_factor(lifted, lower=True)[0])
     return _Information(eta, weight, 1 / jnp.sum(share**2), root=root, scale=scale)
+
+
+def _of_several(model: Problem, data: Dataset, theta: Array) -> Array:
+    """Return the penalty of a model of several predictors."""
+    share = data.weight / jnp.sum(data.weight)
+    matrix = _information_of_several(model, data, theta, share)
+    scale = jnp.sqrt(jnp.diagonal(matrix))
+    eps = 4 * len(theta) * float(jnp.finfo(matrix.dtype).eps)
+    scaled = matrix / jnp.outer(scale, scale) + eps * jnp.eye(len(theta), dtype=matrix.dtype)
+    root = jnp.diagonal(cho_factor(scaled, lower=True)[0])
+    return -jnp.sum(share**2) * jnp.sum(jnp.log(root * scale))
+
+
+def _derivatives_of_several(
+    model: Problem, data: Dataset, theta: Array
+) -> tuple[Float[Array, " p"], Float[Array, "p p"]]:
+    """Return gradient and Hessian; nothing for the Hessian where that is far from positive.
+
+    Then a Newton step with the information alone goes downhill, but leaves a share of an error.
+    """
+
+    def value(at: Array) -> Array:
+        return _of_several(model, data, at)
+
+    share = data.weight / jnp.sum(data.weight)
+    matrix = _information_of_several(model, data, theta, share)
+    hessian = jax.hessian(value)(theta)
+    scale = jnp.sqrt(jnp.diagonal(matrix))
+    whole = (matrix * (1 - LEAST) + hessian) / jnp.outer(scale, scale)
+    positive = jnp.isfinite(cho_factor(whole, lower=True)[0]).all()
+    return jax.grad(value)(theta), jnp.where(positive, hessian, 0)
+
+
+def _information_of_several(model: Problem, data: Dataset, theta: Array, share: Array) -> Array:
+    """Return the information at theta, the Hessian of the loss, which labels do not enter."""
+    assert model.predictors is not None, "whoever calls has asked"
+    return model.predictors.derivatives(model.params, data.x, data.y, theta, share=share)[1]
 
 
 def _log_curvature(model: Problem, eta: Array) -> tuple[Array, Array, Array]:

@@ -24,8 +24,10 @@ from mcjax.draws.samplers import uniform
 from mcjax.estimators.estimator import Estimator, Loss
 from mcjax.estimators.penalty import Penalty
 from mcjax.estimators.predictor import Entries, LinearPredictor, Params, Words, linear_predictor
+from mcjax.estimators.predictors import LinearPredictors
 from mcjax.estimators.sufficient_statistics import Statistics
 from mcjax.models.allowance import Allowance
+from mcjax.models.class_scores import ClassScores
 from mcjax.models.information import Information
 from mcjax.models.scores import MeanScores, NormalScores, ScoreMoments, SimulatedScores
 from mcjax.models.structure import Structure
@@ -108,6 +110,7 @@ class LeastSquares:
         "sample_real",
         "variant",
         "predictor",
+        "predictors",
         "information",
         "scores",
         "least_squares",
@@ -157,10 +160,12 @@ class Model:
         distributions, a digest of a user's source). It is part of a study's identity on disk.
     predictor : LinearPredictor, optional
         The scalar form of a model that depends on theta through ``x'theta`` alone.
+    predictors : LinearPredictors, optional
+        The form of a model that depends on theta through several predictors.
     information : callable, optional
         ``(params, theta, covariance) -> Information`` in closed form, for ``x ~ N(0,
         covariance)``; defaults to automatic differentiation and Monte Carlo.
-    scores : ScoreMoments or MeanScores or NormalScores or SimulatedScores, optional
+    scores : ScoreMoments, MeanScores, NormalScores, ClassScores or SimulatedScores, optional
         Moments of the score of a model whose data come from other parameters
         than it has; without them, laws describe only data whose parameters are close to the truth.
     least_squares : LeastSquares, optional
@@ -178,7 +183,8 @@ class Model:
     functionals : tuple of Functional
         Numbers computed from an estimate, whose means over chains can be judged.
     covariates : int, optional
-        Number q of covariates of an observation, 0 for none; defaults to the number of parameters.
+        Number q of covariates of an observation, 0 for none; defaults to the number of parameters
+        of a linear predictor.
     estimator : Estimator, optional
         Fits the model unless a study chooses another; defaults to Newton's method, or L-BFGS for
         many parameters.
@@ -224,10 +230,11 @@ class Model:
     params: Params = field(default_factory=dict)
     variant: str = ""
     predictor: LinearPredictor | None = None
+    predictors: LinearPredictors | None = None
     information: (
         Callable[[Params, Float[np.ndarray, " p"], Float[np.ndarray, "q q"]], Information] | None
     ) = None
-    scores: ScoreMoments | MeanScores | NormalScores | SimulatedScores | None = None
+    scores: ScoreMoments | MeanScores | NormalScores | ClassScores | SimulatedScores | None = None
     least_squares: LeastSquares | None = None
     statistics: Statistics | None = None
     noise_scale: str | None = None
@@ -260,7 +267,12 @@ class Model:
 
     def covariates_for(self, parameters: int) -> int:
         """Return the number of covariates of an observation, given the number of parameters."""
-        return parameters if self.covariates is None else self.covariates
+        own = 1 if self.predictors is None else self.predictors.count
+        return parameters // own if self.covariates is None else self.covariates
+
+    def parameters_for(self, covariates: int) -> int:
+        """Return the number of parameters, given the number of covariates of data."""
+        return covariates * (1 if self.predictors is None else self.predictors.count)
 
 
 @checked

@@ -11,6 +11,7 @@ PLACES = {
     "linear": "mcjax.models.location:linear",
     "logistic": "mcjax.models.glm:logistic",
     "poisson": "mcjax.models.glm:poisson",
+    "multinomial": "mcjax.models.multinomial:multinomial",
     "huber": "mcjax.models.location:huber",
     "quantile": "mcjax.models.quantile:quantile",
     "minimum_norm": "mcjax.models.minimum_norm:minimum_norm",

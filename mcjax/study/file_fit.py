@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +21,7 @@ from mcjax.draws.settings import own_settings
 from mcjax.errors import InputError
 from mcjax.estimators.estimator import Dataset, Estimator, Fit
 from mcjax.estimators.newton import Newton
+from mcjax.estimators.objective import gradient_and_hessian
 from mcjax.faults import users_code
 from mcjax.models.model import Model
 from mcjax.models.row_slopes import row_slopes
@@ -76,16 +78,18 @@ def _fitted(problem: _Problem) -> Float[np.ndarray, " q"]:
     estimator = Newton() if model.estimator is None else model.estimator
     with own_settings(), jax.enable_x64(True), users_code("loss", model.loss):
         rows = Dataset(jnp.asarray(data.x.T), jnp.asarray(data.y), jnp.ones(len(data.y)))
-        fit = _fit(estimator, model, rows, jnp.zeros(data.x.shape[1]))
+        start = jnp.zeros(model.parameters_for(data.x.shape[1]))
+        fit = _fit(estimator, model, rows, start)
         theta = np.array(ravel_pytree(fit.theta)[0], float)
-    status = Status(int(fit.status))
+        status = Status(int(fit.status))
+        if status == Status.CONVERGED:
+            theta = _polished(model, data, theta)
     if status != Status.CONVERGED:
         raise InputError(
             FIELD,
             f"has no fit of {model.name} to all {how_many(len(data.y), 'row')}"
             f" ({status.reason}): {status.advice}",
         )
-    theta = _polished(model, data, theta)
     theta.setflags(write=False)
     return theta
 
@@ -98,11 +102,12 @@ def _polished(model: Model, data: Data, theta: Float[np.ndarray, " q"]) -> Float
     for a quantile, the estimate is the answer.
     """
     ridge = float(model.shrinkage)
-    if model.predictor is None:
-        return theta
+    rows = Dataset(*map(jnp.asarray, (data.x.T, data.y, np.ones(len(data.y)))))
 
     def equation(at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        assert model.predictor is not None, "it has been asked"
+        if model.predictor is None:
+            parts = _derivatives(model, rows, model.parameters(jnp.asarray(at)))
+            return np.asarray(parts[0]), np.asarray(parts[1])
         slopes = row_slopes(model.predictor, model.params, data.x @ at, data.y)
         mean = data.x.T @ slopes.first / len(data.y) + ridge * at
         return mean, (data.x.T * slopes.second) @ data.x / len(data.y) + ridge * np.eye(len(at))
@@ -117,6 +122,11 @@ def _polished(model: Model, data: Data, theta: Float[np.ndarray, " q"]) -> Float
             break
         theta, mean, slope = ahead, new_mean, new_slope
     return theta
+
+
+@jax.jit
+def _derivatives(model: Model, rows: Dataset, theta: Any) -> tuple[Array, Array]:
+    return gradient_and_hessian(model, rows, theta)
 
 
 def _fit(estimator: Estimator, model: Model, rows: Dataset, start: Array) -> Fit:

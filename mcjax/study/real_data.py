@@ -33,6 +33,7 @@ def data_of(table: DataTable | None, folder: Path) -> Data | None:
     file, labels = choices.pop("file"), choices.pop("labels")
     if choices["covariates"] is not None:
         choices["covariates"] = tuple(choices["covariates"])
+    choices["classes"] = tuple(choices["classes"])
     with named_by("data.file"):
         return Data.from_file(
             located(file, folder),

@@ -277,7 +277,7 @@ def _fit_of(source: Source, model: Model, p: int) -> np.ndarray:
 
     assert source.data is not None, "it has been asked"
     found = source.data.x.shape[1]
-    if found != p:
+    if model.parameters_for(found) != p:
         raise InputError(
             f"network.sources ({source.name}).data",
             f"has {how_many(found, 'covariate')} for {how_many(p, 'parameter')}; encode it like the"

@@ -207,6 +207,9 @@ class DataTable(msgspec.Struct, forbid_unknown_fields=True):
     positive: Any = ()
     """Labels that count as 1, while all others are 0: a value or a list. Of two texts, the last
     unless given."""
+    classes: list[Any] = []
+    """For `multinomial`: all labels, in the order of the classes; the first is the reference.
+    Needed unless labels are the numbers of the classes, from 0 on."""
     intercept: bool = True
     """Whether the first covariate is 1."""
     standardise: bool = False

@@ -38,6 +38,7 @@ ARGUMENTS = {
     "gaussian": {"unbiased": False},
 }
 TRUTHS = {
+    "multinomial": [0.6, -0.3, 0.2, 0.8],
     "gaussian": [1.5, 0.4],
     "categorical": [0.5, 0.3, 0.05, 0.15],
     "unigram": [0.5, 0.3, 0.05, 0.15],
@@ -45,6 +46,7 @@ TRUTHS = {
     "poisson_mean": [0.4],
 }
 REFUSED = {
+    "multinomial": [([0.5, 0.1, 0.2], "give 2 for each covariate")],
     "gaussian": [([0.0, 0.0], "a mean and a positive variance"), ([1.0], "two numbers")],
     "categorical": [
         ([0.5, 0.6], "add up to 1"),

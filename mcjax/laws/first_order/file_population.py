@@ -18,6 +18,7 @@ from __future__ import annotations
 import numpy as np
 
 from mcjax.data.data import Data
+from mcjax.laws.first_order.class_population import ClassesOfRows
 from mcjax.laws.first_order.population import (
     UNKNOWN,
     AnyOrigin,
@@ -31,6 +32,7 @@ from mcjax.laws.first_order.population import (
 )
 from mcjax.laws.first_order.row_span import RowSpan
 from mcjax.laws.law import Inapplicable
+from mcjax.models.class_scores import ClassScores
 from mcjax.models.model import Model
 from mcjax.models.row_slopes import RowSlopes, row_slopes
 from mcjax.models.scores import ScoreMoments
@@ -116,7 +118,7 @@ class FilePopulation(Population):
         return self._known[key]
 
 
-def rows_of(origin: AnyOrigin, data: Data, model: Model) -> FilePopulation:
+def rows_of(origin: AnyOrigin, data: Data, model: Model) -> Population:
     """Return the population of the rows that a source draws from.
 
     Raises
@@ -126,6 +128,8 @@ def rows_of(origin: AnyOrigin, data: Data, model: Model) -> FilePopulation:
     """
     if isinstance(model.scores, ScoreMoments) and model.scores.jumps:
         raise Inapplicable(STEPS.format(model.name))
+    if isinstance(model.scores, ClassScores):
+        return ClassesOfRows(origin, data, model.scores)
     return FilePopulation(origin, data, model)
 
 
@@ -145,7 +149,7 @@ def concentration_of_rows(condition: Condition) -> float:
     for theta, data in zip(condition.sources.theta, condition.sources.data, strict=True):
         if data is not None:
             origin = OriginOfRows(theta, data.x, condition.model.params, real=True)
-            rows = FilePopulation(origin, data, condition.model)
+            rows = rows_of(origin, data, condition.model)
             metric = np.linalg.inv(rows.score(theta).by_reader)
             cube = rows.slope_moments(theta, metric).cube
             ratios.append(cube / (p * (p + 2) * (p + 4)))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from mcjax.laws.first_order.class_population import ClassPopulation
 from mcjax.laws.first_order.normal_population import STANDARD, NormalPopulation
 from mcjax.laws.first_order.population import (
     AnyOrigin,
@@ -19,6 +20,7 @@ from mcjax.laws.first_order.population import (
 from mcjax.laws.first_order.predictor_population import PredictorPopulation
 from mcjax.laws.first_order.simulated_population import SimulatedPopulation
 from mcjax.laws.law import Inapplicable
+from mcjax.models.class_scores import ClassScores
 from mcjax.models.model import Model
 from mcjax.models.scores import MeanScores, NormalScores, SimulatedScores
 
@@ -41,6 +43,8 @@ def population_of(origin: AnyOrigin, model: Model) -> Population:
         return NormalPopulation(origin, STANDARD)
     if isinstance(model.scores, SimulatedScores):
         return SimulatedPopulation(origin, model)
+    if isinstance(model.scores, ClassScores):
+        return ClassPopulation(origin, model.scores)
     return PredictorPopulation(origin, model.scores)
 
 
