@@ -133,6 +133,7 @@ REQUIRED = {
 VALUES = {
     **{mcjax.linear: ("sigma", "noise", "real_noise"), mcjax.huber: ("threshold", "sigma")},
     mcjax.quantile: ("level", "sigma"),
+    mcjax.multinomial: ("classes",),
     mcjax.from_networkx: ("graph",),
     mcjax.model_from_object: ("thing",),
 }

@@ -2,8 +2,8 @@
 
 Theta is a matrix with a row for each predictor, and a vector in chains: one row after the other.
 The Hessian of the loss of one row is ``(diag(d) - r r') (x) x x'`` for two vectors d and r that do
-not depend on its label. So the Hessian of a fit is J small blocks, less one product of a matrix
-with itself, which costs far less than automatic differentiation.
+not depend on its label. So the Hessian of a fit is a product of two matrices, which costs far less
+than automatic differentiation.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from mcjax.estimators.predictor import Params
 
@@ -72,8 +73,33 @@ class LinearPredictors:
         """Return gradient and Hessian of the sum of losses of rows, each times its ``share``."""
         slope, diagonal, direction = self.slopes(params, self.eta(x, theta), y)
         gradient = jnp.matmul(share[None] * slope, x.T, precision="highest")
-        blocks = jnp.matmul((share[None] * diagonal)[:, None] * x[None], x.T, precision="highest")
-        apart = jnp.eye(self.count, dtype=x.dtype)[:, None, :, None] * blocks[:, :, None]
-        across = (direction[:, None] * x[None]).reshape(len(theta), -1)
-        product = jnp.matmul(share[None] * across, across.T, precision="highest")
-        return gradient.ravel(), apart.reshape(product.shape) - product
+        if len(x) * (len(x) + 1) // 2 > len(theta):  # pairs of covariates are too many to hold
+            return gradient.ravel(), _by_blocks(x, share, diagonal, direction)
+        return gradient.ravel(), _by_pairs(x, share, diagonal, direction)
+
+
+def _by_pairs(x: Array, share: Array, diagonal: Array, direction: Array) -> Float[Array, "p p"]:
+    """Return the Hessian as one product of weights by products, of pairs of each in one order."""
+    (j, k), (u, v) = np.triu_indices(len(diagonal)), np.triu_indices(len(x))
+    own = jnp.asarray(j == k, x.dtype)[:, None]
+    weights = share[None] * (own * diagonal[j] - direction[j] * direction[k])
+    found = jnp.matmul(weights, (x[u] * x[v]).T, precision="highest")
+    classes, covariates = _places(len(diagonal)), _places(len(x))
+    p = len(diagonal) * len(x)
+    return found[classes[:, None, :, None], covariates[None, :, None, :]].reshape(p, p)
+
+
+def _by_blocks(x: Array, share: Array, diagonal: Array, direction: Array) -> Float[Array, "p p"]:
+    """Return the Hessian as J blocks, less the product of a matrix with itself."""
+    p = len(diagonal) * len(x)
+    blocks = jnp.matmul((share[None] * diagonal)[:, None] * x[None], x.T, precision="highest")
+    apart = jnp.eye(len(diagonal), dtype=x.dtype)[:, None, :, None] * blocks[:, :, None]
+    across = (direction[:, None] * x[None]).reshape(p, -1)
+    return apart.reshape(p, p) - jnp.matmul(share[None] * across, across.T, precision="highest")
+
+
+def _places(size: int) -> Int[np.ndarray, "size size"]:
+    """Return the places of all pairs among those in one order."""
+    places = np.zeros((size, size), int)
+    places[np.triu_indices(size)] = np.arange(size * (size + 1) // 2)
+    return np.maximum(places, places.T)

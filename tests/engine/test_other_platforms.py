@@ -88,6 +88,7 @@ OTHERS = {
         of(mcjax.linear(), net(memory=mcjax.Accumulate())),
         {},
     ),
+    "multinomial": ("reference", of(mcjax.multinomial(), p=4), {}),
     "quantile": ("fast", of(mcjax.quantile()), {}),
     "quantile, ridge": ("reference", of(mcjax.penalised(mcjax.quantile(), ridge=0.1)), {}),
     "minimum norm": ("reference", of(mcjax.minimum_norm(), p=30), {}),

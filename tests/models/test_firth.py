@@ -24,7 +24,7 @@ GLMS = {
     "poisson": (np.exp, lambda mean: mean, np.ones_like),
 }
 """The mean of a label, its derivative, and the derivative of the logarithm of that."""
-OTHERS = sorted(set(FAMILIES) - set(GLMS) - {"linear"})
+OTHERS = sorted(set(FAMILIES) - set(GLMS) - {"linear", "multinomial"})
 
 
 def firth(name):
