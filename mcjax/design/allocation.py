@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mcjax.design.aims import Aim
+from mcjax.design.exact import ExactErrors
 from mcjax.design.offers import Offer
 from mcjax.design.robust import Robustness
 from mcjax.design.weighting import Weighted
@@ -118,6 +119,8 @@ class Allocation:
         What would make a model collapse after all.
     network : Network
         The network with the whole rows, and with the weights if there are any.
+    exact : ExactErrors or None
+        Of linear regressions the errors by the exact law, where that is known; without the weights.
     """
 
     objective: Objective
@@ -132,6 +135,7 @@ class Allocation:
     doubt: str
     risk: Risk
     network: Network
+    exact: ExactErrors | None
 
     @property
     def gap(self) -> float | None:
@@ -174,7 +178,13 @@ class Allocation:
             },
             "weights": None if self.weighted is None else self.weighted.to_json(),
             "explodes": list(self.risk.explodes),
+            "exact": None if self.exact is None else self._exact_json(self.exact),
         }
+
+    def _exact_json(self, exact: ExactErrors) -> dict[str, dict[str, float]]:
+        pairs = zip(exact.before.tolist(), exact.rows.tolist(), strict=True)
+        named = zip(self.shares, pairs, strict=True)
+        return {name: {"before": before, "rows": rows} for name, (before, rows) in named}
 
 
 def _offers(offers: tuple[Offer, ...]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from mcjax.design.allocation import Allocation, Objective, Share
 from mcjax.design.amounts import named
 from mcjax.design.conditions import check_network
 from mcjax.design.demand import Demand, read_demand
+from mcjax.design.exact import exact_errors
 from mcjax.design.offers import Offer, cheapest_cure
 from mcjax.design.response import CONVEX, Response, real_weights
 from mcjax.design.risk import risk_of
@@ -118,6 +119,7 @@ def _allocation(net: Network, demand: Demand, facts: Facts) -> Allocation:
         doubt=doubt,
         risk=risk_of(network, facts, demand.sealed),
         network=network,
+        exact=exact_errors(given, after, facts),
     )
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 
 import click
+import numpy as np
 
 from mcjax.design.allocation import Allocation, Objective, Share
+from mcjax.design.exact import ExactErrors
 from mcjax.design.offers import Offer
 from mcjax.design.weighting import Weighted
 from mcjax.diagnosis.cures import Edge
+from mcjax.numbers import how_many
 from mcjax.text import number, shown
 
 MOST_LISTED = 12
@@ -49,9 +52,21 @@ def show_allocation(allocation: Allocation) -> None:
     click.echo(UNITS.format(what=aim.elsewhere))
     click.echo()
     click.echo(f"In whole rows: {aim.what} {_value(objective.rows)}.")
+    if allocation.exact is not None:
+        _show_exact(allocation.exact)
     if allocation.weighted is not None:
         _show_weights(aim.what, allocation.weighted)
     _show_risk(allocation)
+
+
+def _show_exact(exact: ExactErrors) -> None:
+    """Print the errors of linear regressions by the exact law."""
+    means = (_value(float(np.mean(errors))) for errors in (exact.rows, exact.before))
+    rows, before = means
+    click.echo(
+        f"By the exact law for {how_many(exact.parameters, 'parameter')}: mean error {rows};"
+        f" now {before}."
+    )
 
 
 def _listed(shares: dict[str, Share]) -> list[tuple[str, Share]]:
