@@ -12,7 +12,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 FORMULA = ("=", "+", "-", "@")
@@ -25,6 +25,32 @@ LONGEST_DRAWN = 40
 def strict_json(value: Any) -> str:
     """Return a value as JSON, in which a number that is not finite is null."""
     return json.dumps(_finite(value), allow_nan=False, indent=1)
+
+
+def json_pieces(fields: Mapping[str, Any]) -> Iterator[str]:
+    """Yield an object as JSON, as :func:`strict_json` does, piece by piece.
+
+    A value that is an iterator of pairs becomes an object itself, of one line for each pair, of
+    which no more than one is in memory.
+    """
+    before = "{"
+    for key, value in fields.items():
+        yield f"{before}\n {json.dumps(key)}: "
+        before = ","
+        if isinstance(value, Iterator):
+            yield from _object_lines(value)
+        else:
+            yield strict_json(value).replace("\n", "\n ")
+    yield "\n}" if fields else "{}"
+
+
+def _object_lines(pairs: Iterator[tuple[str, Any]]) -> Iterator[str]:
+    """Yield an object in braces, one pair to a line."""
+    before = "{"
+    for key, value in pairs:
+        yield f"{before}\n  {json.dumps(key)}: {json.dumps(_finite(value), allow_nan=False)}"
+        before = ","
+    yield "{}" if before == "{" else "\n }"
 
 
 def _finite(value: Any) -> Any:

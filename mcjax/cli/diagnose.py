@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from contextlib import redirect_stdout
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -19,12 +20,14 @@ from mcjax.own_files import check_own, write_own
 from mcjax.report.diagnosis import show_diagnosis
 from mcjax.report.diagnosis_page import MARK, Drawn, kind_of, sketch_lines
 from mcjax.study.pipeline import Pipeline, read_pipeline
-from mcjax.text import shown, strict_json
+from mcjax.text import shown
 
 WORST = 20
 """Number of models of a large network that are shown, those that fail worst."""
 OUT, ONLY = "--out", "--only"
 COMMAND = "mcjax diagnose"
+PIECES = 1000
+"""Pieces of JSON that are written together."""
 
 
 def run_diagnose(
@@ -71,7 +74,10 @@ def run_diagnose(
     net, diagnosis = diagnose_pipeline(found, file, Asked(only or None, worst, ONLY))
     whole = replace(diagnosis, models=diagnosis.every)
     if as_json:
-        click.echo(strict_json({"read": found.note, **diagnosis.to_json()}))
+        pieces = diagnosis.json_pieces(found.note)
+        while text := "".join(islice(pieces, PIECES)):
+            click.echo(text, nl=False)
+        click.echo()
     else:
         show_diagnosis(diagnosis)
         click.echo()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from mcjax.laws.collapse.components import Member, Vertex
 from mcjax.laws.collapse.origins import CollapseOrigin
 from mcjax.numbers import how_many
 from mcjax.summaries import Summarised, Summary, few
-from mcjax.text import number
+from mcjax.text import json_pieces, number
 
 
 class PhaseVerdict(NamedTuple):
@@ -297,6 +297,20 @@ class Diagnosis(Summarised):
 
     def to_json(self) -> dict[str, Any]:
         """Return the diagnosis as plain data, in which a number that is not finite is None."""
+        return {key: dict(v) if isinstance(v, Iterator) else v for key, v in self._parts().items()}
+
+    def json_pieces(self, read: str) -> Iterator[str]:
+        """Yield the diagnosis as JSON, of many models piece by piece.
+
+        Parameters
+        ----------
+        read : str
+            What was read.
+        """
+        return json_pieces({"read": read, **self._parts()})
+
+    def _parts(self) -> dict[str, Any]:
+        """Return the diagnosis as plain data, the verdicts on its models as an iterator."""
         exact, cases = self.finite_sample, self._cases_json()
         if isinstance(exact, str):
             finite: dict[str, Any] | None = {"inapplicable": exact}
@@ -305,7 +319,7 @@ class Diagnosis(Summarised):
         return {
             "collapses": self.collapses,
             "certain": self.certain,
-            "models": {name: with_cases(name, v, cases) for name, v in self.models.items()},
+            "models": ((name, with_cases(name, v, cases)) for name, v in self.models.items()),
             **cases,
             **({"groups": self.groups} if self.groups else {}),
             "unstable_sources": [

@@ -16,7 +16,7 @@ from mcjax.report.console import show_table, table_console
 from mcjax.report.tables import _verdict_table
 from mcjax.study.study import Study, condition
 from mcjax.study.theory import theory_for
-from mcjax.text import number, strict_json, with_error
+from mcjax.text import json_pieces, number, strict_json, with_error
 
 
 def parsed(value):
@@ -165,3 +165,22 @@ def test_a_small_growth_is_shown_whole(capsys):
     table.add_row("a", "first_order", growth)
     show_table(table_console(), table)
     assert growth in capsys.readouterr().out
+
+
+def test_pieces_of_json_are_the_whole():
+    """Iterators of pairs become objects, of which one pair at a time is made."""
+    made = []
+
+    def pairs(count):
+        for k in range(count):
+            made.append(k)
+            yield f'"{k}"\n', {"k": [k, math.nan], "none": None}
+
+    fields = {"a\n": {"b": [1, math.inf]}, "none": pairs(0), "some": pairs(3), "last": "\n"}
+    pieces = json_pieces(fields)
+    begun = [next(pieces) for _ in range(6)]
+    assert made == [0]
+    found = json.loads("".join([*begun, *pieces]))
+    some = {f'"{k}"\n': {"k": [k, None], "none": None} for k in range(3)}
+    assert found == {"a\n": {"b": [1, None]}, "none": {}, "some": some, "last": "\n"}
+    assert json.loads("".join(json_pieces({}))) == {}
