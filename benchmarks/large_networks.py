@@ -7,8 +7,8 @@ round, or as trees of lineages in which 50 models also read one of their readers
 half read themselves alone, a quarter real data, and a quarter nothing. One model in twenty reads
 real data. Each file is diagnosed by a process of its own, whose processor time (user and system)
 and peak memory are kept, its start included. Edge lists have all sizes; GraphML, node-link JSON and
-edge lists are compared at one size. ``nanoseconds_per_n_log_n`` is the time over n times the natural
-logarithm of n, the number of models: it does not grow from 10,000 models on.
+edge lists are compared at one size. ``nanoseconds_per_n_log_n`` is the time over n times the
+natural logarithm of n, the number of models: it does not grow from 10,000 models on.
 """
 
 from __future__ import annotations
