@@ -14,6 +14,7 @@ from .engine.compiled import CompiledStudy as CompiledStudy
 from .engine.compiled import compile_study as compile_study
 from .engine.outcome import Outcome as Outcome
 from .errors import InputError as InputError
+from .estimators.em import EM as EM
 from .estimators.estimator import Dataset as Dataset
 from .estimators.estimator import Estimator as Estimator
 from .estimators.estimator import Fit as Fit
@@ -50,6 +51,8 @@ from .models.glm import poisson as poisson
 from .models.location import huber as huber
 from .models.location import linear as linear
 from .models.minimum_norm import minimum_norm as minimum_norm
+from .models.mixture import gaussian_mixture as gaussian_mixture
+from .models.mixture import mixture_parameters as mixture_parameters
 from .models.model import Model as Model
 from .models.model import predictor_model as predictor_model
 from .models.multinomial import multinomial as multinomial

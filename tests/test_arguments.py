@@ -103,9 +103,11 @@ CALLS = {
     mcjax.predictor_model: {"name": "own", "predictor": MODEL.predictor, "params": {}},
     mcjax.penalised: {"model": MODEL},
     mcjax.gaussian: {"unbiased": True},
+    mcjax.gaussian_mixture: {"components": 2, "dimensions": 1, "floor": 0.1},
     mcjax.unigram: {"smoothing": 0.5},
     mcjax.Newton: {"limit": 5},
     mcjax.LBFGS: {"limit": 5},
+    mcjax.EM: {"components": 2, "dimensions": 1, "floor": 0.1, "limit": 5},
     mcjax.QuantileLP: {"level": "level"},
     mcjax.Optax: {"transformation": optax.sgd(0.1), "steps": 3, "batch_size": 2, "name": None},
     topologies.self_loop: {"samples": 5, "initial": 5, "real": 5},
@@ -136,6 +138,7 @@ VALUES = {
     mcjax.multinomial: ("classes",),
     mcjax.from_networkx: ("graph",),
     mcjax.model_from_object: ("thing",),
+    mcjax.mixture_parameters: ("weights",),
 }
 """Functions that check the types of these arguments together with their values."""
 WITHOUT = {

@@ -7,7 +7,7 @@ changing a number does not recompile anything. Estimators (:mod:`mcjax.estimator
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -34,6 +34,7 @@ from mcjax.models.structure import Structure
 
 if TYPE_CHECKING:
     from mcjax.models.generative import GaussianMoments, SmoothedShares, WeightedMean
+    from mcjax.models.mixture import OverallMoments
 
 Sample = Callable[[Params, Any, Float[Array, " q"], Words], Float[Array, "*label"]]
 """A generator of one observation, ``(params, theta, x, words) -> y``."""
@@ -125,6 +126,7 @@ class LeastSquares:
         "structure",
         "least_rows",
         "check",
+        "parametrise",
         "allowance",
         "generative",
         "rounding",
@@ -197,10 +199,12 @@ class Model:
         Smallest number of rows that determine an estimate; defaults to p + 1.
     check : callable, optional
         ``truth -> str``, what is wrong with a truth of shape (p,), or an empty string.
+    parametrise : callable, optional
+        ``mapping -> (p,)``, the numbers of a truth whose parts are given by names.
     allowance : Allowance, optional
         Departures from the first-order law that finite samples explain, where the second-order law
         does not say; defaults to that of models that have not been measured.
-    generative : WeightedMean or GaussianMoments or SmoothedShares, optional
+    generative : WeightedMean, GaussianMoments, SmoothedShares or OverallMoments, optional
         What exact laws use of a model without covariates.
     rounding : callable, optional
         ``(params, theta, covariance, rows) -> float``, the unit roundoff at which labels begin to
@@ -247,8 +251,9 @@ class Model:
     structure: Structure | None = None
     least_rows: int | None = None
     check: Callable[[Float[np.ndarray, " p"]], str] | None = None
+    parametrise: Callable[[Mapping[str, Any]], Float[np.ndarray, " p"]] | None = None
     allowance: Allowance | None = None
-    generative: WeightedMean | GaussianMoments | SmoothedShares | None = None
+    generative: WeightedMean | GaussianMoments | SmoothedShares | OverallMoments | None = None
     rounding: (
         Callable[[Params, Float[np.ndarray, " p"], Float[np.ndarray, "q q"], int], float] | None
     ) = None

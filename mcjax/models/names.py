@@ -16,6 +16,7 @@ PLACES = {
     "quantile": "mcjax.models.quantile:quantile",
     "minimum_norm": "mcjax.models.minimum_norm:minimum_norm",
     "gaussian": "mcjax.models.gaussian:gaussian",
+    "gaussian_mixture": "mcjax.models.mixture:gaussian_mixture",
     "categorical": "mcjax.models.generative:categorical",
     "unigram": "mcjax.models.unigram:unigram",
     "bernoulli": "mcjax.models.generative:bernoulli",

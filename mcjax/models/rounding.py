@@ -29,14 +29,14 @@ def location_rounding(
     A label is rounded as ``x'theta`` is, and the parameters of a generating model are rounded to a
     share of theta, while their standard error is smaller than the noise by ``sqrt(rows)``.
     """
-    return _beside(math.sqrt(float(theta @ cov @ theta)), float(params["sigma"]), rows)
+    return beside(math.sqrt(float(theta @ cov @ theta)), float(params["sigma"]), rows)
 
 
 def normal_rounding(
     params: Params, theta: Float[np.ndarray, " p"], cov: Float[np.ndarray, "q q"], rows: int
 ) -> float:
     """Return the limit for normal rows with theta = (mean, variance)."""
-    return _beside(abs(float(theta[0])), math.sqrt(theta[1]), rows)
+    return beside(abs(float(theta[0])), math.sqrt(theta[1]), rows)
 
 
 def count_rounding(
@@ -44,7 +44,7 @@ def count_rounding(
 ) -> float:
     """Return the limit for counts with theta = (rate,), which may be small or large."""
     rate = float(theta[0])
-    return min(CHANCE / 10 * rate, _beside(rate, math.sqrt(rate), rows))
+    return min(CHANCE / 10 * rate, beside(rate, math.sqrt(rate), rows))
 
 
 def log_linear_rounding(
@@ -74,7 +74,7 @@ def class_rounding(
     return CHANCE / 4 * float(theta[theta > 0].min())
 
 
-def _beside(signal: float, noise: float, rows: int) -> float:
+def beside(signal: float, noise: float, rows: int) -> float:
     """Return the unit roundoff of a signal that is small beside noise of means over the rows."""
     if signal == 0 or noise == 0:
         return math.inf

@@ -366,6 +366,8 @@ def condition(
         theta, covariance = population_of_rows(data, model, theta, covariance)
     elif theta is None:
         raise InputError("family.theta", "is missing; give the true parameters, or data")
+    if model.parametrise is not None and isinstance(theta, Mapping):
+        theta = model.parametrise(theta)
     truth, structure = read_parameters(theta)
     if structure is not None:
         structure.check(model.name, model.loss)

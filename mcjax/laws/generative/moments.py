@@ -27,11 +27,16 @@ with the new c_ii. For data that accumulate q is the weighted mean over all so f
 own output keeps ``E s`` for ever with u = 1, though s tends to 0
 (:mod:`mcjax.laws.generative.gaussian_deviations`), and loses it by 1 - 1/n with u = 0 (Shumailov et
 al. 2024; Kazdan et al. 2024). The law does not give the covariance of s.
+
+**Mixtures of normal components.** A mixture fitted by EM has exactly the mean and the covariance of
+its rows, so with u = 0 the same holds for its overall moments: ``q_i`` is that of all coordinates
+together, and the variance the mean over coordinates. The shape of the mixture does not enter.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float
 
 from mcjax.laws.collapse.components import data_flow
 from mcjax.laws.collapse.origins import collapse_origins, collapsing
@@ -41,8 +46,12 @@ from mcjax.laws.generative.weighted_means import limits, moments, not_weighted_m
 from mcjax.laws.law import Reason
 from mcjax.laws.prediction import FunctionalPrediction, Prediction
 from mcjax.models.generative import ClassShares, GaussianMoments, WeightedMean
+from mcjax.models.mixture import OverallMoments
 from mcjax.network.network import Network
 from mcjax.study.study import Condition
+
+KNOWN = (WeightedMean, GaussianMoments, OverallMoments)
+"""What the law uses of a model."""
 
 
 class Generative:
@@ -56,18 +65,25 @@ class Generative:
 
     def applies(self, condition: Condition) -> Reason | None:
         """Return why estimates are not means over independent rows, or None."""
-        if not isinstance(condition.model.generative, WeightedMean | GaussianMoments):
+        if not isinstance(condition.model.generative, KNOWN):
             return Reason("estimates are not means of their rows", obvious=True)
         return other_fits(condition) or not_weighted_means(condition.network)
 
     def predict(self, condition: Condition, generations: int) -> Prediction | FunctionalPrediction:
         """Predict the errors at generations 0 to T.
 
-        For Gaussian models, predict the mean variance and the squared error of the mean instead.
+        For Gaussian models and mixtures, predict the mean variance and the squared error of the
+        mean instead.
         """
         known = condition.model.generative
         if isinstance(known, GaussianMoments):
-            return FunctionalPrediction("", "", _gaussian(condition, generations))
+            unbiased, variance = float(condition.model.params["unbiased"]), condition.theta[1:]
+            values = _overall(condition.network, variance, unbiased, generations)
+            return FunctionalPrediction("", "", values)
+        if isinstance(known, OverallMoments):
+            variances = np.diagonal(known.moments(condition.theta)[1])
+            values = _overall(condition.network, variances, 0.0, generations)
+            return FunctionalPrediction("", "", values)
         assert isinstance(known, WeightedMean)  # ``applies`` has asked
         net, loss = condition.network, known.spread_loss
         means = weighted_means(net)
@@ -95,15 +111,16 @@ class Generative:
         )
 
 
-def _gaussian(condition: Condition, generations: int) -> dict[str, np.ndarray]:
-    """Return the mean variance, and the mean squared error of the mean, (T + 1, M)."""
-    net, unbiased = condition.network, float(condition.model.params["unbiased"])
+def _overall(
+    net: Network, variances: Float[np.ndarray, " d"], unbiased: float, generations: int
+) -> dict[str, Float[np.ndarray, "T+1 M"]]:
+    """Return the mean variance of a coordinate, and the mean squared error of the mean."""
     means = weighted_means(net)
     a, frozen = means.system.transition, means.system.frozen
     c = cross = means.system.initial
     v = (1 - np.diagonal(c)) / (1 - unbiased * np.diagonal(c))
     pool = np.ones(net.size)
-    variances, squares = [v], [np.diagonal(c)]
+    path, squares = [v], [np.diagonal(c)]
     for t in range(1, generations + 1):
         q = a @ (v + np.diagonal(c)) + 1 - a.sum(1)
         if means.system.inertia is not None:
@@ -112,10 +129,12 @@ def _gaussian(condition: Condition, generations: int) -> dict[str, np.ndarray]:
         c, cross = means.following(c, cross, v, t)
         fitted = (q - np.diagonal(c)) / (1 - unbiased / _rows(net, t))
         v = np.where(frozen, v, fitted)
-        variances.append(v)
+        path.append(v)
         squares.append(np.diagonal(c))
-    s = float(condition.theta[1])
-    return {"variance": s * np.array(variances), "mean_square": s * np.array(squares)}
+    return {
+        "variance": variances.mean() * np.array(path),
+        "mean_square": variances.sum() * np.array(squares),
+    }
 
 
 def _variance(condition: Condition) -> np.ndarray:

@@ -66,7 +66,7 @@ class SecondOrder:
         """Return why the expansion does not hold, or None."""
         net, model = condition.network, condition.model
         vector = model.predictor is None and model.scores is None
-        if model.covariates == 0 and not vector:
+        if model.covariates == 0 and not (vector and model.generative is None):
             return Reason("the law is for models of a linear predictor", obvious=True)
         if not condition.minimises:
             return STOPS
