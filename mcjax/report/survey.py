@@ -28,8 +28,6 @@ from mcjax.verdicts.survey import SurveyVerdict
 
 JUDGED = ("tolerance", "confidence")
 """Settings on which the numbers do not depend."""
-HOW = {"periodic": "take turns", "random": "are drawn"}
-"""What the networks of a pair do."""
 MOST_NETWORKS = 5
 """Largest number of networks that are listed for one verdict."""
 
@@ -125,8 +123,8 @@ def show_survey(console: Console, verdict: SurveyVerdict, seconds: float) -> Non
     }
     names = (VERIFIED, REFUTED, INCONCLUSIVE)
     which = f"Every {noun}" if survey.sample is None else how_many(survey.sample, noun)
-    if survey.switching is not None:
-        which += f" of networks that {HOW[survey.switching]},"
+    if survey.kind.does:
+        which += f" of networks that {survey.kind.does},"
     title = f"{which} of {how_many(survey.models, 'model')}, by {law}"
     table = Table("by the law", *map(numbers, names), title=title)
     for kind, verdicts in kinds.items():

@@ -11,21 +11,9 @@ from mcjax.arguments import checked_fields
 from mcjax.calls import explained
 from mcjax.draws.streams import condition_word, design_key, switching_numbers
 from mcjax.errors import InputError, did_you_mean
-from mcjax.network.enumeration import (
-    MOST_ENUMERATED,
-    code_count,
-    describe_code,
-    isomorphism_classes,
-    network_of,
-)
+from mcjax.network.enumeration import MOST_ENUMERATED, isomorphism_classes
 from mcjax.network.network import Network
-from mcjax.network.pairs import (
-    SWITCHING,
-    Switching,
-    describe_pair,
-    pair_network,
-    without_order,
-)
+from mcjax.network.pairs import PAIRS, Alone, Switching
 from mcjax.numbers import MOST, check_between, check_share
 
 if TYPE_CHECKING:
@@ -107,10 +95,10 @@ class Survey:
             check_between(field, getattr(self, field.partition(".")[2]), low, high)
         for name in ("tolerance", "confidence"):
             check_share(f"run.{name}", getattr(self, name))
-        if self.switching is not None and self.switching not in SWITCHING:
-            hint = did_you_mean(self.switching, SWITCHING)
+        if self.switching is not None and self.switching not in PAIRS:
+            hint = did_you_mean(self.switching, PAIRS)
             raise InputError(
-                "survey.switching", f"is {self.switching!r}, not one of {SWITCHING}{hint}"
+                "survey.switching", f"is {self.switching!r}, not one of {tuple(PAIRS)}{hint}"
             )
         if not self.labelled and not (self.switching is None and self.sample is None):
             field = "sample" if self.switching is None else "switching"
@@ -122,28 +110,31 @@ class Survey:
             raise InputError("survey.sample", f"{problem}; give at most {MOST_LISTED:,}")
 
     @property
+    def kind(self) -> Alone:
+        """What there is one of for each code."""
+        return Alone() if self.switching is None else PAIRS[self.switching]
+
+    @property
     def phases(self) -> int:
         """The phases in which each model has a verdict."""
-        return 2 if self.switching == "periodic" else 1
+        return self.kind.phases
 
     @property
     def noun(self) -> str:
-        """What there is one of for each code."""
-        return "network" if self.switching is None else "pair"
+        """What there is one of for each code, as a word."""
+        return self.kind.noun
 
     @property
     def _possible(self) -> int:
         """The number of labelled networks, or of ordered pairs of them."""
-        return int(code_count(self.models) ** (1 if self.switching is None else 2))
+        return self.kind.possible(self.models)
 
     def codes(self) -> tuple[Int[np.ndarray, " K"], Int[np.ndarray, " K"]]:
         """Return codes of the networks to run, and how many labelled networks each represents."""
         if not self.labelled:
             return isomorphism_classes(self.models)
         codes = np.arange(self._possible) if self.sample is None else self._drawn(self.sample)
-        if self.switching == "random":
-            return without_order(codes, self.models)
-        return codes, np.ones_like(codes)
+        return self.kind.distinct(codes, self.models)
 
     def _drawn(self, count: int) -> Int[np.ndarray, " K"]:
         """Return different codes, all equally likely, in ascending order."""
@@ -163,15 +154,11 @@ class Survey:
 
     def network(self, code: int) -> Network:
         """Return the network with this code."""
-        if self.switching is None:
-            return network_of(code, self.models, self.samples)
-        return pair_network(code, self.models, self.samples, self.switching)
+        return self.kind.network(code, self.models, self.samples)
 
     def name(self, code: int) -> str:
         """Return the short description of a network that tables show."""
-        if self.switching is None:
-            return describe_code(code, self.models)
-        return describe_pair(code, self.models, self.switching)
+        return self.kind.name(code, self.models)
 
     def vertices(self) -> list[str]:
         """Return the names of models; in phases, as in ``0@1``, if there are several."""

@@ -6,7 +6,7 @@ import pytest
 from mcjax import Survey
 from mcjax.errors import InputError
 from mcjax.network.enumeration import feeds_of
-from mcjax.network.pairs import pair_network, pair_of, without_order
+from mcjax.network.pairs import PAIRS, pair_of
 
 
 @pytest.mark.parametrize("switching", ["periodic", "random"])
@@ -14,7 +14,7 @@ def test_a_pair_has_the_feeds_of_both_networks(switching):
     for code in (0b000001 * 64 + 0b100010, 0, 17 * 64 + 17):
         first, second = pair_of(code, 2)
         assert first * 64 + second == code
-        later = pair_network(code, 2, 500, switching).later
+        later = PAIRS[switching].network(code, 2, 500).later
         found = [{(f.origin, f.reader) for f in g.feeds} for g in later.generations]
         expected = [set(feeds_of(c, 2)) for c in (first, second)]
         assert found == expected[: len(found)]
@@ -27,7 +27,7 @@ def test_the_order_of_networks_that_are_drawn_has_no_meaning():
     codes, sizes = Survey(models=2, switching="random").codes()
     assert (len(codes), sizes.sum()) == (64 * 65 // 2, 64**2)
     some = np.array([3 * 64 + 5, 5 * 64 + 3, 9 * 64 + 1])
-    codes, sizes = without_order(some, 2)
+    codes, sizes = PAIRS["random"].distinct(some, 2)
     assert codes.tolist() == [1 * 64 + 9, 3 * 64 + 5]
     assert sizes.tolist() == [1, 2]
 

@@ -11,7 +11,7 @@ from mcjax.laws.first_order.linear_system import covariances
 from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.laws.first_order.switching_rates import rates_by_vertex
 from mcjax.models.information import UNIT
-from mcjax.network.pairs import pair_network
+from mcjax.network.pairs import PAIRS
 from mcjax.study.survey import Survey
 from mcjax.verdicts.equivalence import REFUTED, VERIFIED
 
@@ -26,8 +26,8 @@ SOUND_TOGETHER = (0b000101 + 0b010000) * 64 + (0b000001 + 0b110000)
 
 
 def rates(code, without=None, switching="periodic"):
-    net = pair_network(code, 2, 1000, switching)
-    return rates_by_vertex(net, 2 if switching == "periodic" else 1, without)
+    net = PAIRS[switching].network(code, 2, 1000)
+    return rates_by_vertex(net, PAIRS[switching].phases, without)
 
 
 def test_laws_of_pairs_by_hand():
@@ -59,7 +59,7 @@ def test_drawn_pairs_follow_mean_squares_not_squares_of_means():
     """A loop with real data half of the time: x = (x + 1) / 2 + (x / 4 + 1 / 2) / 2, so x = 2;
     with the mean share 3/4 it would be 3/4 / (1 - 9/16) = 12/7."""
     code = 0b01 * 4 + 0b11
-    net = pair_network(code, 1, 1000, "random")
+    net = PAIRS["random"].network(code, 1, 1000)
     np.testing.assert_allclose(1000 * rates_by_vertex(net, 1).limit, 2)
     np.testing.assert_allclose(1000 * rates_by_vertex(net, 1, "squares").limit, 12 / 7)
 
