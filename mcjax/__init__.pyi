@@ -14,6 +14,7 @@ from .engine.compiled import CompiledStudy as CompiledStudy
 from .engine.compiled import compile_study as compile_study
 from .engine.outcome import Outcome as Outcome
 from .errors import InputError as InputError
+from .estimators.by_model import ByModel as ByModel
 from .estimators.em import EM as EM
 from .estimators.estimator import Dataset as Dataset
 from .estimators.estimator import Estimator as Estimator

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Bool, Float, Int32, UInt32
+from jaxtyping import Float, Int32, UInt32
 
 from mcjax.chains.dataset import SourceArrays
 from mcjax.chains.layout import NetworkArrays
@@ -31,17 +31,37 @@ class StartArrays(NamedTuple):
     Attributes
     ----------
     model : array
-        Number of the model whose last parameters they are, or ``FIRST`` or ``GIVEN``, int32, shape
-        (M,).
+        Number of the model whose last parameters they are, or ``FIRST``, ``GIVEN`` or ``BEHIND``,
+        int32, shape (M,).
     base : array, optional
-        Parameters of the base, shape (p,); None if they are not given.
-    refits : array, optional
-        Which models are fitted to the minimum instead, shape (M,); None if none is.
+        Parameters that are given, shape (M, p); None if none are.
     """
 
     model: Int32[Any, "*lanes M"]
-    base: Float[Any, "*lanes p"] | None = None
-    refits: Bool[Any, "*lanes M"] | None = None
+    base: Float[Any, "*lanes M p"] | None = None
+
+
+class Fitting(NamedTuple):
+    """How some models are fitted.
+
+    Attributes
+    ----------
+    later : Estimator
+        Fits generations from 1 on.
+    first : Estimator
+        Fits generation 0.
+    models : tuple of int
+        Their numbers; empty for all that no other way of fitting names.
+    """
+
+    later: Estimator
+    first: Estimator
+    models: tuple[int, ...] = ()
+
+    @property
+    def carries(self) -> bool:
+        """Whether a state of the estimator goes from each generation to the next."""
+        return bool(getattr(self.later, "carries", False))
 
 
 class ConditionArrays(NamedTuple):
@@ -94,7 +114,7 @@ class Program(NamedTuple):
     path : {"reference", "fast", "statistics"}
         How chains run.
     estimator : Estimator
-        Fits the models.
+        Fits the models, from generation 1 on.
     draw_dtype, fit_dtype : {"float32", "float64"}
         Precision of covariates and labels, and of the fits.
     pairs : int
@@ -103,9 +123,10 @@ class Program(NamedTuple):
         Whether some feed has too few rows for chi variates to be drawn without extra uniforms.
     memory : Memory
         What a fit is of.
-    refit : Estimator, optional
-        Fits generation 0 to the minimum, and models that are fitted so later, where ``estimator``
-        begins at parameters that generation 0 leaves.
+    first : Estimator, optional
+        Fits generation 0, if something else than ``estimator`` does.
+    others : tuple of Fitting
+        How models are fitted that are fitted in other ways.
     """
 
     generations: int
@@ -116,7 +137,13 @@ class Program(NamedTuple):
     pairs: int = 0
     few_rows: bool = False
     memory: Memory = REPLACE
-    refit: Estimator | None = None
+    first: Estimator | None = None
+    others: tuple[Fitting, ...] = ()
+
+    @property
+    def fittings(self) -> tuple[Fitting, ...]:
+        """All ways of fitting, that of most models first."""
+        return (Fitting(self.estimator, self.first or self.estimator), *self.others)
 
 
 class Trajectory(NamedTuple):

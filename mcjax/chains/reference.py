@@ -7,27 +7,26 @@ so that these chains check the kernels of the fast path independently.
 
 from __future__ import annotations
 
+import operator
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.flatten_util import ravel_pytree
 from jaxtyping import Float, Int32, UInt32
 
 from mcjax.chains.dataset import draw_dataset
 from mcjax.chains.files import FileArrays
+from mcjax.chains.fitting import fitted, fitting_key, fresh_state, joined, places
 from mcjax.chains.generation import feeds_at
 from mcjax.chains.layout import Feeds
 from mcjax.chains.pool import Past, draw_subsample, pooled
-from mcjax.chains.program import ConditionArrays, Program, Trajectory, cast
+from mcjax.chains.program import ConditionArrays, Fitting, Program, Trajectory, cast
 from mcjax.chains.step import known_after, shares_of, status_before_fit
-from mcjax.draws.streams import fitting_stream
-from mcjax.draws.threefry import threefry
-from mcjax.estimators.estimator import Dataset, Estimator, Fit
-from mcjax.estimators.starts import FIRST, GIVEN
+from mcjax.estimators.estimator import Dataset, Fit
+from mcjax.estimators.starts import BEHIND, FIRST, GIVEN
 from mcjax.estimators.sufficient_statistics import SufficientStatistics, Sums
-from mcjax.faults import users_code
 from mcjax.models.model import Model
 from mcjax.solvers.status import Status
 
@@ -51,6 +50,7 @@ class _State(NamedTuple):
     sums: Sums | None = None  # over all data so far, (M, ...), if data accumulate
     past: Past | None = None  # if fits use rows of earlier generations
     first: _Estimates | None = None  # of generation 0, if fits may begin there
+    carried: tuple[Any, ...] = ()  # states of the optimisers of each way of fitting
 
 
 class _Task(NamedTuple):
@@ -60,6 +60,7 @@ class _Task(NamedTuple):
     reader: Array  # number of the model
     take: Array  # rows of a subsample
     status: Array  # with which the model enters the fit
+    state: Any = None  # of its optimiser, if that is carried
 
 
 def run_chain(
@@ -73,7 +74,9 @@ def run_chain(
     begin = _beginning(condition, truth, program)
 
     def step(state: _State, t: Array) -> tuple[_State, Trajectory]:
-        result, sums = _generation(condition, state, key=key, t=t, program=program, files=files)
+        result, sums, carried = _generation(
+            condition, state, key=key, t=t, program=program, files=files
+        )
         kept = result.status == Status.NOT_FITTED
         theta = jnp.where(kept[:, None], state.theta, result.theta)
         known = known_after(result.status, state.known)
@@ -85,7 +88,7 @@ def run_chain(
             first = jax.tree.map(
                 lambda new, old: jnp.where(t == 0, new, old), _Estimates(theta, known), first
             )
-        after = _State(theta, known, sums=sums, past=past, first=first)
+        after = _State(theta, known, sums=sums, past=past, first=first, carried=carried)
         return after, Trajectory(reported, result.status, result.steps)
 
     _, trajectory = lax.scan(step, begin, jnp.arange(program.generations + 1, dtype=jnp.int32))
@@ -96,6 +99,13 @@ def _beginning(condition: ConditionArrays, truth: Array, program: Program) -> _S
     """Return the state before generation 0."""
     models, p = condition.network.frozen.shape[0], truth.shape[1]
     state = _State(jnp.broadcast_to(truth[0], (models, p)), jnp.ones(models, bool))
+    if any(way.carries for way in program.fittings):
+        model = cast(condition.model, program.fit_dtype)
+        carried = [
+            fresh_state(way, model, state.theta[place]) if way.carries else None
+            for way, place in zip(program.fittings, places(program, models), strict=True)
+        ]
+        state = state._replace(carried=tuple(carried))
     if condition.starts is not None:
         state = state._replace(first=_Estimates(state.theta, state.known))
     if program.memory.current_only:
@@ -114,8 +124,11 @@ def _generation(
     t: Array,
     program: Program,
     files: FileArrays | None,
-) -> tuple[Fit, Sums | None]:
-    """Fit every model once; also return the sums over all data so far if data accumulate."""
+) -> tuple[Fit, Sums | None, tuple[Any, ...]]:
+    """Fit every model once.
+
+    Also return the sums over all data so far if data accumulate, and states of optimisers.
+    """
     truth = jnp.asarray(condition.truth, program.fit_dtype)
     now = feeds_at(condition.network, t)
     theta, known, feeds, when = state.theta, state.known, now, t
@@ -130,13 +143,13 @@ def _generation(
     status = jnp.where(active, status, int(Status.NOT_FITTED))
     if state.sums is not None:  # sums that lack a generation cannot be continued
         status = jnp.where(active & ~state.known, int(Status.PARENT_FAILED), status)
-    begin = _begin(condition, state)
+    begin = _begin(condition, state, t)
     if begin is not None:
         status = jnp.where(active & ~begin.known, int(Status.PARENT_FAILED), status)
     drawing = cast(condition.model, program.draw_dtype)
     fitting = cast(condition.model, program.fit_dtype)
 
-    def refit(task: _Task, before: Sums | None) -> tuple[Fit, Sums | None]:
+    def refit(task: _Task, before: Sums | None, way: Fitting) -> tuple[Fit, Sums | None, Any]:
         data = _draw(
             condition,
             drawing,
@@ -158,32 +171,48 @@ def _generation(
         samples, weight = jnp.asarray(task.feeds.samples), jnp.asarray(task.feeds.weight)
         _, share = shares_of(samples, weight, axis=0)
         start = share @ parents[task.feeds.origin]
-        refits = _refits(condition, task.reader, t)
         if begin is not None:
-            start = jnp.where(refits, start, begin.theta[task.reader])
+            behind = begin.behind[task.reader] | ((t == 0) & way.first.minimises)
+            start = jnp.where(behind, start, begin.theta[task.reader])
         running = task.status == Status.RUNNING
         data = jax.tree.map(lambda a: a.astype(program.fit_dtype), data)
-        if isinstance(program.estimator, SufficientStatistics):
+        total, state = None, task.state
+        if isinstance(way.later, SufficientStatistics):
             pivot = start if before is None else truth[0]
-            total = program.estimator.sums(fitting, pivot, data)
+            total = way.later.sums(fitting, pivot, data)
             if before is not None:
                 total = jax.tree.map(jnp.add, before, total)
-            result = program.estimator.estimate(fitting, pivot, total)
+            result = way.later.estimate(fitting, pivot, total)
         else:
-            total = None
             # a fit without rows ends at once, so that no lane waits for a fit that does not count
             data = data._replace(weight=jnp.where(running, data.weight, 0))
-            stream = _fitting_key(key, t, task.reader)
-            result = _fit(fitting, data, start=start, key=stream, program=program, refits=refits)
+            stream = fitting_key(key, t, task.reader)
+            result, state = fitted(
+                fitting, data, start=start, key=stream, way=way, state=state, first=t == 0
+            )
         ended = jnp.where(running, result.status, task.status)
         converged = ended == Status.CONVERGED
         estimate = jnp.where(converged, result.theta, jnp.nan)
         steps = jnp.where(running, result.steps, 0)
-        return Fit(estimate, ended, steps), None if before is None else total
+        if task.state is not None:  # a model that is not fitted keeps it
+            fresh = fresh_state(way, fitting, truth[0])
+            ended_state = jax.tree.map(partial(jnp.where, converged), state, fresh)
+            state = jax.tree.map(
+                partial(jnp.where, ended == Status.NOT_FITTED), task.state, ended_state
+            )
+        return Fit(estimate, ended, steps), None if before is None else total, state
 
     position = jnp.arange(len(active), dtype=jnp.int32)
     tasks = _Task(feeds, position, now.samples.sum(1, dtype=jnp.int32), status)
-    return jax.vmap(refit)(tasks, state.sums)
+    carried = state.carried or (None,) * len(program.fittings)
+    found = []
+    for way, place, kept in zip(
+        program.fittings, places(program, len(active)), carried, strict=True
+    ):
+        own: Any = jax.tree.map(operator.itemgetter(place), tasks)._replace(state=kept)
+        found.append(jax.vmap(partial(refit, way=way))(own, state.sums))
+    fits, sums, states = zip(*found, strict=True)
+    return joined(fits, program, len(active)), sums[0], states if state.carried else ()
 
 
 def _draw(
@@ -232,54 +261,28 @@ def _draw(
     )
 
 
-def _begin(condition: ConditionArrays, state: _State) -> _Estimates | None:
+class _Begin(NamedTuple):
+    """Where the fits of all models begin."""
+
+    theta: Array  # (M, p)
+    known: Array  # (M,) bool, whether there is such a place
+    behind: Array  # (M,) bool, whether it is the mean of the parents instead
+
+
+def _begin(condition: ConditionArrays, state: _State, t: Array) -> _Begin | None:
     """Return where the steps of all models begin, or None if at the mean of their parents."""
     starts, first = condition.starts, state.first
     if starts is None or first is None:
         return None
     model = jnp.asarray(starts.model)
     last = jnp.maximum(model, 0)
-    begun = _Estimates(
-        jnp.where((model == FIRST)[:, None], first.theta, state.theta[last]),
-        jnp.where(model == FIRST, first.known, state.known[last]),
-    )
-    if starts.refits is not None:
-        begun = begun._replace(known=begun.known | jnp.asarray(starts.refits))
-    if starts.base is None:
-        return begun
-    given, base = model == GIVEN, jnp.asarray(starts.base, state.theta.dtype)
-    return _Estimates(jnp.where(given[:, None], base, begun.theta), given | begun.known)
-
-
-def _refits(condition: ConditionArrays, reader: Array, t: Array) -> Array:
-    """Whether a model is fitted to the minimum; the same for all unless some always are."""
-    refits = None if condition.starts is None else condition.starts.refits
-    return t == 0 if refits is None else (t == 0) | jnp.asarray(refits)[reader]
-
-
-def _fit(
-    model: Model, data: Dataset, start: Array, key: Array, program: Program, refits: Array
-) -> Fit:
-    """Fit one data set; return the estimate as a vector, whatever the structure of the model."""
-
-    def fitted(estimator: Estimator) -> Fit:
-        with users_code("estimator", estimator):
-            result = estimator.fit(model, data, model.parameters(start), key)
-        theta = result.theta if model.structure is None else ravel_pytree(result.theta)[0]
-        return result._replace(theta=theta)
-
-    if program.refit is None:
-        return fitted(program.estimator)
-    whole, steps = program.refit, program.estimator
-    fit: Fit = lax.cond(refits, lambda: fitted(whole), lambda: fitted(steps))
-    return fit
-
-
-def _fitting_key(key: Array, t: Array, reader: Array) -> Array:
-    """Return the JAX key for the random numbers of an estimator."""
-    stream = fitting_stream(reader.astype(jnp.uint32))
-    words = threefry((key[0], key[1]), (t.astype(jnp.uint32), stream))
-    return jax.random.wrap_key_data(jnp.stack(words), impl="threefry2x32")
+    theta = jnp.where((model == FIRST)[:, None], first.theta, state.theta[last])
+    known = jnp.where(model == FIRST, first.known, state.known[last])
+    behind, given = model == BEHIND, model == GIVEN
+    if starts.base is not None:
+        theta = jnp.where(given[:, None], jnp.asarray(starts.base, theta.dtype), theta)
+    nothing = (t == 0) & ~given  # is there to begin at
+    return _Begin(jnp.where(nothing[:, None], 0, theta), known | behind | given, behind)
 
 
 def draw_samples(

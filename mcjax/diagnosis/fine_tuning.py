@@ -111,7 +111,7 @@ def fine_tuned(condition: Condition) -> FineTuned:
         forgets=forgets,
         grows=~settles,
         slopes=slopes,
-        base=moving & (starts.model == GIVEN) & bool(trained.base.any()),
+        base=moving & (starts.model == GIVEN) & trained.base.any(1),
         decays=decays,
         unit=float(np.trace(inverse @ information.real.score_covariance @ inverse)),
         note=f"{note}; {MEASURED}" if steps.measured else note,

@@ -19,14 +19,14 @@ from jaxtyping import Float, Integer
 from mcjax.arguments import checked
 from mcjax.chains.dataset import SourceArrays
 from mcjax.chains.layout import PaddedSizes, network_arrays, shape_of
-from mcjax.chains.program import ConditionArrays, Program, Trajectory
+from mcjax.chains.program import ConditionArrays, Fitting, Program, Trajectory
 from mcjax.chains.statistics import FEW_ROWS
 from mcjax.draws.streams import condition_word, design_key
 from mcjax.engine import engine
 from mcjax.engine.buckets import buckets
 from mcjax.engine.demands import check_rows, precisions
 from mcjax.engine.files import file_arrays, files_key
-from mcjax.engine.fine_tuning import refit_of, start_arrays
+from mcjax.engine.fine_tuning import fittings_of, start_arrays
 from mcjax.engine.routes import Route, estimator_of, route_of
 from mcjax.engine.task import Task
 from mcjax.errors import InputError, did_you_mean
@@ -191,6 +191,7 @@ def _kind(condition: Condition, study: Study) -> tuple[Any, ...]:
         path,
         precisions(condition, study, path),
         estimator_of(condition, study.solver),
+        _fittings(condition),
         condition.design,
         net.memory,
         len(condition.sources.theta),
@@ -201,6 +202,11 @@ def _kind(condition: Condition, study: Study) -> tuple[Any, ...]:
         _pools(condition, study),
         files_key(condition),
     )
+
+
+def _fittings(condition: Condition) -> tuple[Fitting, ...]:
+    """Return how models are fitted by estimators of their own; nothing for the study's choice."""
+    return () if condition.chosen_estimator is None else fittings_of(condition)
 
 
 def _pools(condition: Condition, study: Study) -> bool:
@@ -224,14 +230,17 @@ def _shared(study: Study, members: Sequence[int]) -> SharedProgram:
     first, shape = conditions[0], _shape(study, members)
     route = route_of(first, study)
     draws, fits = precisions(first, study, route.path)
+    usual = estimator_of(first, study.solver)
+    main, *others = _fittings(first) or (Fitting(usual, usual),)
     program = Program(
         study.generations,
         route.path,
-        estimator_of(first, study.solver),
+        main.later,
         draw_dtype=draws,
         fit_dtype=fits,
         memory=first.network.memory,
-        refit=refit_of(first),
+        first=None if main.first == main.later else main.first,
+        others=tuple(others),
     )
     if route.path == "statistics":
         counts = (

@@ -1,14 +1,15 @@
-"""Tell chains where fits begin, if not at the mean of their parents."""
+"""Tell chains how models are fitted, and where fits begin, if not at the mean of their parents."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from mcjax.chains.program import StartArrays
+from mcjax.chains.program import Fitting, StartArrays
 from mcjax.estimators.estimator import Estimator
+from mcjax.estimators.gradient_steps import Optax
 from mcjax.estimators.lbfgs import LBFGS
 from mcjax.estimators.newton import Newton
-from mcjax.estimators.starts import MINIMUM
+from mcjax.estimators.starts import BEHIND, MINIMUM
 from mcjax.study.study import Condition, Solver
 
 MANY_PARAMETERS = 64
@@ -21,15 +22,28 @@ def solver_of(p: int, solver: Solver = "auto") -> Estimator:
     return Newton() if few else LBFGS()
 
 
-def refit_of(condition: Condition) -> Estimator | None:
-    """Return what fits generation 0 where later fits begin at what that leaves, or None.
+def fittings_of(condition: Condition) -> tuple[Fitting, ...]:
+    """Return how the models of a condition with estimators of its own are fitted.
 
-    It is what would fit the model if the condition had no estimator.
+    The first way is that of most models, and has no numbers. Generation 0 is fitted to the minimum
+    where later fits begin at what that leaves: as the model would be without an estimator.
     """
-    if condition.starts is None:
-        return None
+    starts = condition.starts
     own = None if condition.estimator is None else condition.model.estimator
-    return solver_of(len(condition.theta)) if own is None else own
+    whole = solver_of(len(condition.theta)) if own is None else own
+    members: dict[tuple[Estimator, Estimator], list[int]] = {}
+    for i, chosen in enumerate(condition.estimators):
+        later, first = (whole if chosen is None else chosen,) * 2
+        if starts is not None and starts.model[i] == MINIMUM:
+            later = later if later.minimises else whole
+            first = later
+        elif isinstance(later, Optax):
+            first = later.first or whole
+        elif starts is not None and starts.model[i] != BEHIND:
+            first = whole
+        members.setdefault((later, first), []).append(i)
+    main, *others = sorted(members.items(), key=lambda way: -len(way[1]))
+    return (Fitting(*main[0]), *(Fitting(*way, tuple(models)) for way, models in others))
 
 
 def start_arrays(condition: Condition, models: int) -> StartArrays | None:
@@ -38,6 +52,8 @@ def start_arrays(condition: Condition, models: int) -> StartArrays | None:
     if starts is None:
         return None
     model, size = np.arange(models, dtype=np.int32), len(starts.model)
-    refits = np.append(starts.model == MINIMUM, np.zeros(models - size, bool))
-    model[:size] = np.where(refits[:size], model[:size], starts.model)
-    return StartArrays(model, starts.base, refits if refits.any() else None)
+    model[:size] = np.where(starts.model == MINIMUM, np.int32(BEHIND), starts.model)
+    if starts.base is None:
+        return StartArrays(model)
+    padding = np.zeros((models - size, len(condition.theta)))
+    return StartArrays(model, np.concatenate([starts.base, padding]))

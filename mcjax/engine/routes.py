@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from mcjax.chains.fast import reason_against
 from mcjax.chains.program import Path
-from mcjax.engine.fine_tuning import solver_of
+from mcjax.engine.fine_tuning import fittings_of, solver_of
 from mcjax.estimators.estimator import Estimator
 from mcjax.estimators.sufficient_statistics import SufficientStatistics
 from mcjax.study.roots import whitener
@@ -44,11 +44,12 @@ def estimator_of(condition: Condition, solver: Solver = "auto") -> Estimator:
     Returns
     -------
     Estimator
-        The condition's estimator if it has one, otherwise the default for its model and memory.
+        The condition's estimator if it has one, of most models if they differ, otherwise the
+        default for its model and memory.
     """
     model = condition.model
     if condition.chosen_estimator is not None:
-        return condition.chosen_estimator
+        return fittings_of(condition)[0].later
     if model.statistics is not None and condition.network.memory.adds_up:
         return SufficientStatistics()  # sums of generations add up, so rows need not be drawn again
     return solver_of(len(condition.theta), solver)
@@ -75,6 +76,8 @@ def route_of(condition: Condition, study: Study) -> Route:
         against = OWN_COVARIATES
     if not against and condition.sources.from_files:
         against = FILES
+    if not against and condition.starts is not None:
+        against = "fits differ between models"
     if not against and not condition.network.plain:
         against = "there are several real sources, or weights by generation"
     return Route("reference", against) if against else Route("fast", reason)

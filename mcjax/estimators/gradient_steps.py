@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -32,6 +32,9 @@ from mcjax.solvers.status import Status
 LATER = {"later": True}
 """Mark of a field that results on disk do without unless it is set: they may be older than it."""
 
+STATES = RESET, CARRIED = "reset", "carried"
+"""What becomes of the state of an optimiser between generations."""
+
 ORDERS = RESHUFFLED, SAME_ORDER, REPLACEMENT = "reshuffled", "same_order", "replacement"
 """How rows come into batches."""
 
@@ -45,7 +48,7 @@ class Optax:
     Attributes
     ----------
     transformation : optax.GradientTransformation
-        Any optimiser, such as ``optax.adam(1e-2)``. Its state is initialised for every fit.
+        Any optimiser, such as ``optax.adam(1e-2)``.
     steps : int
         Number of updates in every fit.
     batch_size : int, optional
@@ -54,10 +57,11 @@ class Optax:
         What distinguishes the optimiser from others in results on disk, which need it.
     start : str or mapping of str to str
         Where fits begin: at the weighted mean of the parameters behind their data, true ones
-        included (``"parents"``); at the model's own last parameters (``"own"``); or at a base
-        (``"base"``). A mapping says so model by model, where the name of another model stands for
-        the last parameters of that one, ``"refit"`` for a fit to the minimum, and models that are
-        left out have ``"own"``. Except for ``"parents"``, generation 0 is fitted to the minimum.
+        included (``"parents"``); at the model's own last parameters (``"own"``); at a base
+        (``"base"``); or at zero (``"scratch"``). A mapping says so model by model, where the name
+        of another model stands for the last parameters of that one, ``"refit"`` for a fit to the
+        minimum, and models that are left out have ``"own"``. Except for ``"parents"``, generation 0
+        is fitted to the minimum, unless ``first_steps`` are given.
     base : sequence of float, optional
         Parameters of the base, in the order of the leaves of theta; defaults to those of
         generation 0 of each model.
@@ -67,6 +71,12 @@ class Optax:
         The order of rows in passes over the data: shuffled anew in each (``"reshuffled"``, the
         default) or once for all of a fit (``"same_order"``). ``"replacement"`` sets
         ``replacement``; it and the default are kept as None.
+    first_steps : int, optional
+        Number of updates in generation 0. They begin at the base that is given or, without one, at
+        zero; with ``"parents"`` at the truth.
+    state : {"reset", "carried"}
+        Whether the state of the optimiser, such as its momentum, is initialised for every fit, or
+        is that of the model's last fit.
 
     Examples
     --------
@@ -86,6 +96,8 @@ class Optax:
     base: Any = field(default=None, metadata=LATER)
     replacement: bool = field(default=False, metadata=LATER)
     batches: str | None = field(default=None, metadata=LATER)
+    first_steps: int | None = field(default=None, metadata=LATER)
+    state: str = field(default=RESET, metadata=LATER)
     minimises = False
     penalises = True
 
@@ -98,6 +110,12 @@ class Optax:
                 if getattr(self, name):
                     raise InputError(name, "is of batches; give a batch_size as well")
         self._check_batches()
+        if self.first_steps is not None:
+            check_between("first_steps", self.first_steps, 1, MOST_STEPS)
+        if self.state not in STATES:
+            choices = ", ".join(map(repr, STATES))
+            hint = did_you_mean(self.state, STATES)
+            raise InputError("state", f"is {self.state!r}; give one of {choices}{hint}")
         object.__setattr__(self, "start", read_start(self.start))
         object.__setattr__(self, "base", read_base(self.base))
 
@@ -114,8 +132,31 @@ class Optax:
         if self.batches != SAME_ORDER:
             object.__setattr__(self, "batches", None)
 
+    @property
+    def carries(self) -> bool:
+        """Whether the state of the optimiser is that of the last fit."""
+        return self.state == CARRIED
+
+    @property
+    def first(self) -> Optax | None:
+        """What fits generation 0; None if that goes to the minimum."""
+        if self.first_steps is not None:
+            return replace(self, steps=self.first_steps, first_steps=None)
+        return self if self.start == PARENTS else None
+
+    def initial(self, theta: Any) -> Any:
+        """Return the state of the optimiser before its first step, from parameters."""
+        with jax.numpy_dtype_promotion("standard"):
+            return self.transformation.init(theta)
+
     def fit(self, model: Problem, data: Dataset, start: Any, key: Key[Array, ""]) -> Fit:
         """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`."""
+        return self.resume(model, data, start, key=key, state=self.initial(start))[0]
+
+    def resume(
+        self, model: Problem, data: Dataset, start: Any, *, key: Key[Array, ""], state: Any
+    ) -> tuple[Fit, Any]:
+        """Fit ``model`` from a state of the optimiser; also return the state after the fit."""
         optimiser = optax.with_extra_args_support(self.transformation)
 
         def step(k: Array, carry: tuple[Any, Any], order: Array | None) -> tuple[Any, Any]:
@@ -141,11 +182,11 @@ class Optax:
             return last, lax.fori_loop(first, last, partial(step, order=order), inner)
 
         with jax.numpy_dtype_promotion("standard"):  # optax counts its steps in whole numbers
-            begin = start, optimiser.init(start)
+            begin = start, state
             if self.batch_size is None or self.replacement:
-                theta, _ = lax.fori_loop(0, self.steps, partial(step, order=None), begin)
+                theta, state = lax.fori_loop(0, self.steps, partial(step, order=None), begin)
             else:  # rows are sorted once a pass, and not in each of its steps
-                _, (theta, _) = lax.while_loop(
+                _, (theta, state) = lax.while_loop(
                     lambda carry: carry[0] < self.steps, one_pass, (jnp.int32(0), begin)
                 )
         leaves = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(theta)]
@@ -154,7 +195,7 @@ class Optax:
             (~jnp.all(jnp.stack(leaves)), Status.OVERFLOW),
             otherwise=Status.CONVERGED,
         )
-        return finished(theta, status, jnp.asarray(self.steps, jnp.int32))
+        return finished(theta, status, jnp.asarray(self.steps, jnp.int32)), state
 
     def _batches(self, data: Dataset) -> Array:
         """Return the number of batches of a pass."""

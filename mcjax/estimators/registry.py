@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import optax
 
 from mcjax.errors import InputError, did_you_mean
+from mcjax.estimators.by_model import ByModel
 from mcjax.estimators.estimator import Estimator
 from mcjax.estimators.gradient_steps import Optax
 
@@ -25,9 +26,19 @@ PLACES = {
 ESTIMATORS: dict[str, Callable[[], Estimator]] = {
     name: resolve_name(place) for name, place in PLACES.items()
 }
-SETTINGS = ("steps", "batch_size", "replacement", "batches", "start", "base")
+SETTINGS = (
+    "steps",
+    "first_steps",
+    "batch_size",
+    "replacement",
+    "batches",
+    "start",
+    "base",
+    "state",
+)
 """Fields of an optimiser that are not arguments of optax."""
 DECAY = "weight_decay"
+MODELS = "models"
 OWN = "fit"
 """The name that stands for the model's own choice."""
 
@@ -43,7 +54,7 @@ def optimisers() -> dict[str, Callable[..., Any]]:
     }
 
 
-def make_estimator(spec: Mapping[str, Any]) -> Estimator | None:
+def make_estimator(spec: Mapping[str, Any]) -> Estimator | ByModel | None:
     """Return the estimator that an ``[estimator]`` table describes, or None for the model's own.
 
     Parameters
@@ -51,13 +62,46 @@ def make_estimator(spec: Mapping[str, Any]) -> Estimator | None:
     spec : mapping
         ``name`` and, for an optimiser, ``steps``, optionally the further fields of ``SETTINGS``,
         and its arguments. ``weight_decay`` is an argument of all: where optax has none, theta
-        shrinks in each step by the share ``learning_rate weight_decay``.
+        shrinks in each step by the share ``learning_rate weight_decay``. ``models`` has such tables
+        by the names of models. What they leave out is that of the whole table, but for arguments of
+        another optimiser.
 
     Raises
     ------
     InputError
         For an unknown name or argument, or a value out of range.
     """
+    shared = {key: value for key, value in spec.items() if key != MODELS}
+    if MODELS not in spec:
+        return _one(shared)
+    tables = spec[MODELS]
+    if not isinstance(tables, Mapping) or not tables:
+        raise InputError(f"estimator.{MODELS}", f"is {tables!r}; give a table for each model")
+    made = {}
+    for model, table in tables.items():
+        field = f"estimator.{MODELS}.{model}"
+        if not isinstance(table, Mapping):
+            raise InputError(field, f"is {table!r}; give a table, such as {{ name = 'fit' }}")
+        try:
+            made[model] = _one(_completed(table, shared))
+        except InputError as error:
+            part = error.field.removeprefix("estimator").removeprefix(".")
+            raise InputError(f"{field}.{part}" if part else field, error.message) from error
+    return ByModel(_one(shared), made)
+
+
+def _completed(table: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the table of a model with what it leaves out."""
+    same = table.get("name", shared.get("name")) == shared.get("name")
+    if same:
+        return {**shared, **table}
+    if table["name"] in (OWN, *ESTIMATORS):
+        return dict(table)
+    return {key: shared[key] for key in SETTINGS if key in shared} | dict(table)
+
+
+def _one(spec: Mapping[str, Any]) -> Estimator | None:
+    """Return the estimator of one table, without those of single models."""
     given = dict(spec)
     name = given.pop("name", OWN)
     if isinstance(name, str) and name in (OWN, *ESTIMATORS):
@@ -73,7 +117,7 @@ def make_estimator(spec: Mapping[str, Any]) -> Estimator | None:
             f" such as 'sgd' or 'adam'{hint}",
         )
     settings = {key: given.pop(key) for key in SETTINGS if key in given}
-    for key in ("steps", "batch_size"):
+    for key in ("steps", "first_steps", "batch_size"):
         if key in settings or key == "steps":
             settings[key] = _whole(key, settings.get(key))
     takes = inspect.signature(known[name]).parameters

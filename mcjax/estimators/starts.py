@@ -1,15 +1,15 @@
 """Where the steps of a fit begin: at a model's own last parameters, at a base, or at another model.
 
 Estimators that do not go all the way to the minimum remember where they began. One with a ``start``
-other than ``PARENTS`` fine-tunes. Every model is fitted to the minimum in generation 0, by the
-estimator that it would have otherwise, and later fits begin where the start says. Does not import
-JAX, so that laws can ask as well.
+other than ``PARENTS`` fine-tunes. Unless it has ``first_steps``, every model is fitted to the
+minimum in generation 0, by the estimator that it would have otherwise, and later fits begin where
+the start says. Does not import JAX, so that laws can ask as well.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -19,15 +19,17 @@ from mcjax.network.network import Network
 from mcjax.numbers import how_many
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int32
+    from jaxtyping import Bool, Float, Int32
 
-PARENTS, OWN, BASE, REFIT = "parents", "own", "base", "refit"
-"""The weighted mean of the parameters behind the data; a model's own last parameters; a base; and
-nowhere, for a fit that goes to the minimum."""
-CHOICES = (PARENTS, OWN, BASE, REFIT)
+    from mcjax.estimators.estimator import Estimator
+
+PARENTS, OWN, BASE, SCRATCH, REFIT = "parents", "own", "base", "scratch", "refit"
+"""The weighted mean of the parameters behind the data; a model's own last parameters; a base; zero
+in all parameters; and nowhere, for a fit that goes to the minimum."""
+CHOICES = (PARENTS, OWN, BASE, SCRATCH, REFIT)
 FIRST, GIVEN, MINIMUM, BEHIND = -1, -2, -3, -4
-"""In place of a model in :attr:`Starts.model`: its own parameters of generation 0, the base that is
-given, a fit to the minimum, and the weighted mean of the parameters behind the data."""
+"""In place of a model in :attr:`Starts.model`: its own parameters of generation 0, parameters that
+are given, a fit to the minimum, and the weighted mean of the parameters behind the data."""
 
 
 class Starts(NamedTuple):
@@ -37,13 +39,13 @@ class Starts(NamedTuple):
     ----------
     model : ndarray, shape (M,)
         The model whose last parameters they are, or ``FIRST``, ``GIVEN``, ``MINIMUM`` or
-        ``BEHIND``, which is that of all models or none.
-    base : ndarray, shape (p,), or None
-        The parameters of the base, if they are given.
+        ``BEHIND``.
+    base : ndarray, shape (M, p), or None
+        The parameters that are given, zero for others; None if none are.
     """
 
     model: Int32[np.ndarray, " M"]
-    base: Float[np.ndarray, " p"] | None
+    base: Float[np.ndarray, "M p"] | None
 
     @property
     def edges(self) -> dict[int, int]:
@@ -51,9 +53,9 @@ class Starts(NamedTuple):
         return {i: int(j) for i, j in enumerate(self.model) if j >= 0}
 
     @property
-    def behind(self) -> bool:
-        """Whether all fits begin at the parameters behind their data, also in generation 0."""
-        return bool((self.model == BEHIND).all())
+    def behind(self) -> Bool[np.ndarray, " M"]:
+        """Whose fits begin at the parameters behind their data, also in generation 0."""
+        return np.asarray(self.model == BEHIND)
 
 
 def read_start(start: Any) -> Any:
@@ -97,13 +99,13 @@ def read_base(base: Any) -> tuple[float, ...] | None:
     return numbers
 
 
-def starts_of(estimator: Any, net: Network, p: int) -> Starts | None:
-    """Return where fits of the models of a network begin; None if at the mean of their parents.
+def starts_of(estimators: Sequence[Estimator | None], net: Network, p: int) -> Starts | None:
+    """Return where fits of the models of a network begin; None if all at the mean of their parents.
 
     Parameters
     ----------
-    estimator : Estimator or None
-        The estimator; what matters is its ``start`` and its ``base``, if it has them.
+    estimators : sequence of Estimator or None
+        The estimator of each model; what matters is its ``start`` and its ``base``, if it has them.
     net : Network
         The network.
     p : int
@@ -112,13 +114,37 @@ def starts_of(estimator: Any, net: Network, p: int) -> Starts | None:
     Raises
     ------
     InputError
-        If the start does not suit the network, or the base the parameters.
+        If a start does not suit the network, or a base the parameters.
     """
-    start, base = getattr(estimator, "start", PARENTS), getattr(estimator, "base", None)
-    if start == PARENTS:
-        if base is not None:
+    model, points = np.zeros(net.size, np.int32), np.zeros((net.size, p))
+    several = len(set(map(id, estimators))) > 1
+    for estimator in {id(each): each for each in estimators}.values():
+        members = [i for i, each in enumerate(estimators) if each is estimator]
+        if several and (estimator is None or estimator.minimises):
+            model[members] = MINIMUM
+            continue
+        model[members] = _places(estimator, net)[members]
+        base = getattr(estimator, "base", None)
+        if base is None:
+            continue
+        at_base = [i for i in members if model[i] == FIRST]
+        if not at_base:
             raise InputError("estimator.base", "is of fits that start there; add start = 'base'")
+        if len(base) != p:
+            problem = f"has {how_many(len(base), 'number')}, and the model"
+            raise InputError(
+                "estimator.base", f"{problem} {how_many(p, 'parameter')}; give one for each"
+            )
+        points[at_base] = base
+        model[at_base] = GIVEN
+    if (model == BEHIND).all():
         return None
+    return Starts(model, points if (model == GIVEN).any() else None)
+
+
+def _places(estimator: Estimator | None, net: Network) -> Int32[np.ndarray, " M"]:
+    """Return where fits of each model would begin by one estimator; a base is taken to be FIRST."""
+    start = getattr(estimator, "start", PARENTS)
     places = {name: start for name in net.models} if isinstance(start, str) else dict(start)
     taken = [] if isinstance(start, str) else net.index.keys() & CHOICES
     for name in taken:
@@ -129,30 +155,29 @@ def starts_of(estimator: Any, net: Network, p: int) -> Starts | None:
         if name not in net.index:
             hint = did_you_mean(name, net.models)
             raise InputError("estimator.start", f"names {name!r}, which is no model{hint}")
-    model = np.array([_place(net, name, places.get(name, OWN)) for name in net.models], np.int32)
-    if base is None:
-        return Starts(model, None)
-    if BASE not in places.values():
-        raise InputError("estimator.base", "is of fits that start there; add start = 'base'")
-    if len(base) != p:
-        problem = f"has {how_many(len(base), 'number')}, and the model {how_many(p, 'parameter')}"
-        raise InputError("estimator.base", f"{problem}; give one for each")
-    return Starts(np.where(model == FIRST, np.int32(GIVEN), model), np.array(base, float))
+    return np.array(
+        [
+            _place(net, name, places.get(name, OWN), whole=isinstance(start, str))
+            for name in net.models
+        ],
+        np.int32,
+    )
 
 
-def _place(net: Network, name: str, start: str) -> int:
-    if start in (OWN, name):
+def _place(net: Network, name: str, start: str, whole: bool) -> int:
+    """Return where the fits of a model begin; a table, which is not ``whole``, may name others."""
+    if start == OWN or (start == name and not whole):
         return net.index[name]
-    if start == BASE:
-        return FIRST
-    if start == REFIT:
-        return MINIMUM
+    kept = {BASE: FIRST, SCRATCH: GIVEN, REFIT: MINIMUM} | ({PARENTS: BEHIND} if whole else {})
+    if start in kept:
+        return kept[start]
     if start in net.index:
         return net.index[start]
-    hint = did_you_mean(start, (OWN, BASE, REFIT, *net.models))
+    hint = did_you_mean(start, (OWN, *kept, *net.models))
+    choices = ", ".join(map(repr, (OWN, *kept)))
     raise InputError(
         "estimator.start",
-        f"of model {name!r} is {start!r}; give 'own', 'base', 'refit' or the name of a model{hint}",
+        f"of model {name!r} is {start!r}; give {choices} or the name of a model{hint}",
     )
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from mcjax.errors import InputError
+from mcjax.estimators.by_model import ByModel
+from mcjax.estimators.estimator import Estimator
 from mcjax.models.registry import usual_estimator
 from mcjax.models.user import source_digest
 from mcjax.network import Network
@@ -36,6 +38,19 @@ def describe_estimator(condition: Condition) -> dict[str, Any] | None:
             return None
     if estimator is None:
         return {"kind": None}  # the study's solver, for a model that usually has its own
+    if isinstance(estimator, ByModel):
+        rest, *others = (each and _described(each) for each in estimator.every)
+        names = dict(estimator.models)
+        return {
+            "kind": "ByModel",
+            "estimator": rest,
+            "models": dict(zip(names, others, strict=True)),
+        }
+    return _described(estimator)
+
+
+def _described(estimator: Estimator) -> dict[str, Any]:
+    """Return one estimator as plain data."""
     kind = type(estimator)
     described: dict[str, Any] = {"kind": kind.__name__}
     settings = described

@@ -98,7 +98,10 @@ def _described(path: Path, net: Network, content: StudyFile, note: str) -> Pipel
     """Return what a diagnosis needs of a study file."""
     family, covariates = content.family or {}, content.covariates or CovariateTable()
     asked = content.design
-    steps = "steps" in (content.estimator or {})
+    fitted = content.estimator or {}
+    own = fitted.get("models") or {}  # whoever reads it as a study checks it
+    tables = [fitted, *(own.values() if isinstance(own, dict) else ())]
+    steps = any(isinstance(table, dict) and "steps" in table for table in tables)
     with naming(path):
         if covariates.models and content.network is not None and content.network.groups:
             problem = "and [network.groups] exclude each other, as groups have one distribution"

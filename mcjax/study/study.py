@@ -14,6 +14,7 @@ from mcjax.arguments import checked, checked_fields
 from mcjax.calls import explained
 from mcjax.data.data import Data
 from mcjax.errors import InputError, did_you_mean
+from mcjax.estimators.by_model import ByModel, estimators_of
 from mcjax.estimators.starts import Starts, starts_of
 from mcjax.network import Network
 from mcjax.network.unknown import check_known
@@ -69,8 +70,7 @@ class Condition(Summarised):
     name : str
         Unique in a study.
     label : str
-        Together with the seed, determines the random draws. In a study file it is the name without
-        the seed.
+        With the seed, determines the random draws. In a study file it is the name without the seed.
     network : Network
         Who feeds whom.
     model : Model
@@ -89,7 +89,7 @@ class Condition(Summarised):
         their sample counts.
     scale : float
         The factor of these sample counts.
-    estimator : Estimator, optional
+    estimator : Estimator or ByModel, optional
         Fits the model; defaults to the model's own choice.
     own_covariances : ndarray, optional
         Covariances of the covariates of the rows that each model generates, shape (M, q, q);
@@ -117,7 +117,7 @@ class Condition(Summarised):
     design: Design = "random"
     ladder: str | None = None
     scale: float = 1.0
-    estimator: Estimator | None = None
+    estimator: Estimator | ByModel | None = None
     own_covariances: Float[np.ndarray, "M q q"] | None = None
     data: Data | None = None
 
@@ -136,19 +136,24 @@ class Condition(Summarised):
         return Summary(f"Condition{name}: {self.model.name}", rows, len(rows))
 
     @property
-    def chosen_estimator(self) -> Estimator | None:
+    def chosen_estimator(self) -> Estimator | ByModel | None:
         """The estimator of the condition or, if it has none, of its model; None for the study's."""
         return self.model.estimator if self.estimator is None else self.estimator
 
     @property
+    def estimators(self) -> tuple[Estimator | None, ...]:
+        """The estimator of each model; None for the study's."""
+        return estimators_of(self.estimator, self.model.estimator, self.network)
+
+    @property
     def minimises(self) -> bool:
         """Whether estimates minimise the loss, as laws of M-estimators assume."""
-        return self.chosen_estimator is None or self.chosen_estimator.minimises
+        return all(each is None or each.minimises for each in self.estimators)
 
     @cached_property
     def starts(self) -> Starts | None:
         """Return where fits begin; None if at the weighted mean of the parameters behind data."""
-        return starts_of(self.chosen_estimator, self.network, len(self.theta))
+        return starts_of(self.estimators, self.network, len(self.theta))
 
     @cached_property
     def sources(self) -> SourceLaws:
@@ -184,8 +189,7 @@ class Study(Summarised):
     Attributes
     ----------
     conditions : tuple of Condition
-        The conditions, with distinct names. Networks that all chains of one draw in common are
-        drawn by the study.
+        The conditions, with distinct names. The study draws networks that all chains share.
     generations : int
         Number T of generations after generation 0.
     chains : int
@@ -297,7 +301,7 @@ def condition(
     seed: int = 0,
     name: str | None = None,
     design: Design = "random",
-    estimator: Estimator | None = None,
+    estimator: Estimator | ByModel | None = None,
     own_covariances: Mapping[str, ArrayLike] | None = None,
     data: Data | None = None,
 ) -> Condition:
@@ -322,7 +326,7 @@ def condition(
         Defaults to ``label``.
     design : {"random", "fixed"}
         Whether covariates are drawn anew for every sample, or once.
-    estimator : Estimator, optional
+    estimator : Estimator or ByModel, optional
         Fits the model; defaults to the model's own choice.
     own_covariances : mapping of str to array_like, optional
         Covariances of the covariates of the rows that some models generate; others, and real data,
@@ -342,9 +346,8 @@ def condition(
         a fit would have too few rows or covariates that do not determine its parameters, a source
         does not suit the model, the seed is out of range, the design is unknown, or the estimator
         does not add the model's penalty or has a start that does not suit the network. Also if
-        ``data`` has no fit, or stands beside theta or a covariance. Also if
-        ``own_covariances`` is no mapping, or the memory is a subsample, whose rows all have
-        ``covariance``.
+        ``data`` has no fit, or stands beside theta or a covariance, ``own_covariances`` is no
+        mapping, or the memory is a subsample, whose rows all have ``covariance``.
 
     Examples
     --------
@@ -360,7 +363,8 @@ def condition(
     from mcjax.models.penalised import check_penalty
     from mcjax.models.structure import read_parameters
 
-    check_penalty(model, estimator)
+    for each in estimator.every if isinstance(estimator, ByModel) else (estimator,):
+        check_penalty(model, each)
     given = {} if own_covariances is None else own_covariances
     if data is not None:
         theta, covariance = population_of_rows(data, model, theta, covariance)
@@ -397,14 +401,12 @@ def condition(
     if data is not None or any(source.data is not None for source in network.sources):
         check_rows_of_data(network, design, given)
     check_selections(network, model, truth, design)
-    starts_of(model.estimator if estimator is None else estimator, network, p)
-    model = replace(model, params=read_only(model.params))
-    shown = label if name is None else name
+    starts_of(estimators_of(estimator, model.estimator, network), network, p)
     return Condition(
-        name=shown,
+        name=label if name is None else name,
         label=label,
         network=network,
-        model=model,
+        model=replace(model, params=read_only(model.params)),
         theta=read_only(truth),
         covariance=read_only(cov),
         seed=seed,

@@ -11,7 +11,7 @@ import pytest
 
 import mcjax
 
-THETA, RATE, STEPS = np.array([1.0, -0.5]), 0.3, 3
+THETA, RATE, STEPS, FIRST = np.array([1.0, -0.5]), 0.3, 3, 2
 NETWORK = mcjax.build_network(
     ["a", "b", "still"],
     [("a", "a", 20), ("a", "b", 10), ("real", "b", 15)],
@@ -19,9 +19,14 @@ NETWORK = mcjax.build_network(
 )
 BASE = (0.25, 0.75)
 STARTS = {
-    "own": ("own", None),
-    "another model, and the base of generation 0": ({"a": "still", "b": "base"}, None),
-    "a refit, and a base that is given": ({"a": "refit", "b": "base"}, BASE),
+    "own": {"start": "own"},
+    "another model, and the base of generation 0": {"start": {"a": "still", "b": "base"}},
+    "a refit, and a base that is given": {"start": {"a": "refit", "b": "base"}, "base": BASE},
+    "scratch": {"start": {"a": "scratch", "b": "own"}},
+    "first steps": {"start": {"a": "own", "b": "base"}, "base": BASE, "first_steps": FIRST},
+    "first steps from the truth": {"start": "parents", "first_steps": FIRST},
+    "a state that is carried": {"start": "own", "state": "carried"},
+    "a state from the first steps": {"start": "own", "state": "carried", "first_steps": FIRST},
 }
 
 
@@ -29,56 +34,91 @@ def least_squares(x, y, w):
     return np.linalg.solve((x * w) @ x.T, (x * w) @ y)
 
 
-def steps_from(theta, x, y, w):
-    """Take the steps of gradient descent on the mean of ``w (y - x'theta)^2 / 2``."""
-    for _ in range(STEPS):
-        theta = theta - RATE * (x * w) @ (x.T @ theta - y) / w.sum()
-    return theta
+def steps_from(theta, velocity, data, momentum, count):
+    """Take heavy-ball steps on the mean of ``w (y - x'theta)^2 / 2``."""
+    x, y, w = data
+    for _ in range(count):
+        velocity = momentum * velocity + (x * w) @ (x.T @ theta - y) / w.sum()
+        theta = theta - RATE * velocity
+    return theta, velocity
 
 
-def begun(start, name, before, first):
-    place = start if isinstance(start, str) else start.get(name, "own")
+def begun(place, name, before, base):
+    """Return where a fit begins: ``before`` are the last parameters."""
     if place == "base":
-        return first[name]
-    return before[name if place == "own" else place]
+        return base
+    return np.zeros(2) if place == "scratch" else before[name if place == "own" else place]
 
 
-def repeated(compiled, condition, trajectory, start, base):
+def repeated(compiled, condition, trajectory, settings, momentum):
     """Return the estimates that the rows of a chain lead to, (T + 1, M, p)."""
     names, result = condition.network.models, []
-    before: dict = {}
-    first: dict = {}
+    before, first, velocity = dict.fromkeys(names, THETA), {}, dict.fromkeys(names, np.zeros(2))
     for t, rows in enumerate(mcjax.replay_data(compiled, condition.name, 5, trajectory)):
         now = {}
         for name, feeds in zip(names, rows, strict=True):
+            said = settings[name]
+            start, few = said.get("start"), said.get("first_steps")
+            place = start if isinstance(start, str) else start.get(name, "own")
             if not feeds:
                 now[name] = before[name]
                 continue
             parts = list(feeds.values())
-            x, y, w = (np.concatenate([part[k] for part in parts], -1) for k in range(3))
-            refit = t == 0 or (not isinstance(start, str) and start.get(name) == "refit")
-            if refit:
-                now[name] = least_squares(x, y, w)
+            data = [np.concatenate([part[k] for part in parts], -1) for k in range(3)]
+            if place == "refit" or (t == 0 and not few and place != "parents"):
+                now[name] = least_squares(*data)
+                continue
+            base = said.get("base") or first.get(name, np.zeros(2))
+            if place == "parents":
+                known = before if t else {}
+                behind = [known.get(origin, THETA) for origin in feeds]
+                at = np.average(behind, axis=0, weights=[part[2].sum() for part in parts])
+            elif t == 0 and place != "base":
+                at = np.zeros(2)
             else:
-                now[name] = steps_from(begun(start, name, before, first), x, y, w)
+                at = begun(place, name, before, base)
+            kept = velocity[name] if said.get("state") == "carried" else np.zeros(2)
+            count = few if t == 0 and few else said.get("steps", STEPS)
+            now[name], velocity[name] = steps_from(at, kept, data, momentum, count)
         if t == 0:
-            first = dict.fromkeys(names, BASE) if base else now
+            first = now
         before = now
         result.append([now[name] for name in names])
     return np.array(result)
 
 
-@pytest.mark.system
-@pytest.mark.parametrize("case", STARTS)
-def test_chains_take_their_steps_from_the_start(case):
-    start, base = STARTS[case]
-    estimator = mcjax.Optax(optax.sgd(RATE), STEPS, name="sgd", start=start, base=base)
+def chain_of(estimator):
+    """Return a study of three generations, its condition and one of its chains."""
     condition = mcjax.condition(NETWORK, mcjax.linear(), THETA, estimator=estimator)
     study = mcjax.Study((condition,), generations=3, chains=2, precision="float64")
     compiled = mcjax.compile_study(study)
-    trajectory = mcjax.replay(compiled, condition.name, 5)
-    expected = repeated(compiled, condition, trajectory, start, base)
-    np.testing.assert_allclose(trajectory.theta, expected, rtol=1e-9)
+    return compiled, condition, mcjax.replay(compiled, condition.name, 5)
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("case", STARTS)
+def test_chains_take_their_steps_from_the_start(case):
+    said = STARTS[case]
+    momentum = 0.5 if "state" in said else 0.0
+    optimiser = optax.sgd(RATE, momentum=momentum or None)
+    chain = chain_of(mcjax.Optax(optimiser, STEPS, name="sgd", **said))
+    expected = repeated(*chain, dict.fromkeys(NETWORK.models, said), momentum)
+    np.testing.assert_allclose(chain[2].theta, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.system
+def test_models_of_one_network_are_fitted_in_their_own_ways():
+    """Also where one of them carries the state of its optimiser, and another is refitted."""
+    said = {
+        "a": {"start": "own", "state": "carried", "steps": 4},
+        "b": {"start": "parents", "first_steps": FIRST},
+        "still": {"start": {"still": "refit"}},
+    }
+    optimiser = optax.sgd(RATE, momentum=0.5)
+    a, b = (mcjax.Optax(optimiser, **{"steps": STEPS} | said[name]) for name in "ab")
+    chain = chain_of(mcjax.ByModel(None, {"a": a, "b": b}))
+    np.testing.assert_allclose(chain[2].theta, repeated(*chain, said, 0.5), rtol=1e-9)
+    assert chain[2].steps[1:, :2].tolist() == 3 * [[4, STEPS]]
 
 
 @pytest.mark.system

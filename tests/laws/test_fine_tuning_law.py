@@ -125,7 +125,7 @@ def test_mean_squared_errors(case):
 class Preconditioned:
     """Steps of gradient descent with a matrix for each of two models, which do not commute."""
 
-    starts = Starts(np.array([0, 1], np.int32), None)
+    starts, first = Starts(np.array([0, 1], np.int32), None), None
 
     def __call__(self, data):
         first = 0.5 * np.array([[1, 0.4, 0.1], [0.4, 0.6, 0.2], [0.1, 0.2, 0.8]])
@@ -136,7 +136,7 @@ class Preconditioned:
         nothing = np.zeros((2, P, P))
         return Trained(
             np.array(kept), np.array(gain), noise=nothing, drift=nothing[0, :2], starts=self.starts,
-            base=np.zeros(P),
+            base=np.zeros((2, P)),
         )  # fmt: skip
 
 

@@ -35,7 +35,7 @@ def measured(condition, rows=20):
         np.array([rows]), np.ones(1), real=np.zeros(1, bool), curvature=ONE[None], hessian=ONE,
         score=ONE,
     )  # fmt: skip
-    found = measured_steps.measured_steps(condition, fed)
+    found = measured_steps.measured_steps(condition, condition.estimator, fed)
     versions = [found.maps(fed, batch) for batch in range(measured_steps.BATCHES)]
     return found.maps(fed), [jackknife_error(np.array(part)) for part in zip(*versions)]  # noqa: B905
 

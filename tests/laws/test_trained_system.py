@@ -40,7 +40,7 @@ def trained_at_random(rows):
         noise=noise * (np.array(rows) > 0)[:, None, None],
         drift=rng.normal(size=(5, P)) / 10,
         starts=STARTS,
-        base=np.array([0.2, -0.1]),
+        base=np.tile([0.2, -0.1], (5, 1)),
     )
 
 
@@ -79,7 +79,7 @@ def moments_by_loops(net, information, seen):
             np.testing.assert_allclose(seen[i], mean / mass)
             gain, kept = trained.gain[i] / mass, trained.kept[i]
             start, place = {}, STARTS.model[i]
-            at = trained.base if place == GIVEN else np.zeros(P)
+            at = trained.base[i] if place == GIVEN else np.zeros(P)
             if place >= 0:
                 start, at = maps[place], centre[place]
             elif place == FIRST:
@@ -131,7 +131,7 @@ def test_steps_in_a_network(draws, real):
     information = Information(real=batches[0], synthetic=batches[1])
 
     class Training:
-        starts = STARTS
+        starts, first = STARTS, None
 
         def __call__(self, data):
             seen.extend(data.hessian)

@@ -8,6 +8,7 @@ import pytest
 
 import mcjax
 from mcjax.cli import main
+from mcjax.study.identity import identity
 from mcjax.study.load import load_survey
 
 STUDY = """
@@ -90,7 +91,27 @@ def test_a_fine_tuned_model(load):
     assert (found.start, found.base, found.replacement) == ((("a", "base"),), (1.0, 2.5), True)
     assert found.name == "sgd(learning_rate=0.1, weight_decay=0.5)"
     assert condition.starts.model.tolist() == [-2]
-    assert condition.starts.base.tolist() == [1.0, 2.5]
+    assert condition.starts.base.tolist() == [[1.0, 2.5]]
+
+
+def test_tables_of_single_models(load):
+    """What they leave out is that of the whole table, but for arguments of another optimiser."""
+    rest = SGD + 'start = "own"\nfirst_steps = 9\nmomentum = 0.5\n'
+    other = 'name = "adam"\nlearning_rate = 0.2\nstate = "carried"\n'
+    [condition] = load(f"{rest}[estimator.models.a]\n{other}").conditions
+    [found] = condition.estimators
+    assert (found.start, found.steps, found.first_steps, found.state) == ("own", 3, 9, "carried")
+    assert found.name == "adam(learning_rate=0.2)"
+    [condition] = load(f"{rest}[estimator.models.a]\nsteps = 7\n").conditions
+    [found] = condition.estimators
+    assert (found.steps, found.name) == (7, "sgd(learning_rate=0.1, momentum=0.5)")
+    [condition] = load(f'{rest}[estimator.models.a]\nname = "fit"\n').conditions
+    assert condition.estimators == (None,)
+    assert condition.minimises
+    varied = load(f'{rest}[grid]\n"estimator.models.a.steps" = [1, 2]\n').conditions
+    assert [made.estimators[0].steps for made in varied] == [1, 2]
+    one, two = (mcjax.Study((made,), chains=2) for made in varied)
+    assert identity(one) != identity(two)
 
 
 def test_batches_by_name(load):
@@ -176,7 +197,7 @@ BAD = {
     ),
     "start at no model": (
         SGD + 'start = { a = "b" }',
-        "estimator.start: of model 'a' is 'b'; give 'own', 'base', 'refit'",
+        "estimator.start: of model 'a' is 'b'; give 'own', 'base', 'scratch', 'refit'",
         "name of a model",
     ),
     "start in a list": (SGD + "start = [1]", "estimator.start: is [1]", "or a table by model"),
@@ -210,9 +231,16 @@ BAD = {
         "estimator.start: is not a setting of 'newton'",
         "leave it",
     ),
-} | {
-    f"no {key}": (f"{SGD}{key} = 3", f"estimator.{key}: is not an argument of optax.sgd", "")
-    for key in ("state", "first_steps", "models")
+    "no first steps": (SGD + "first_steps = 0", "estimator.first_steps: is 0", "whole number"),
+    "unknown state": (SGD + 'state = "kept"', "estimator.state: is 'kept'", "'carried'"),
+    "models that are none": (SGD + "models = 3", "estimator.models: is 3", "table"),
+    "model that is none": (SGD + "models = { a = 3 }", "estimator.models.a: is 3", "table"),
+    "unknown model": (SGD + "models = { b = {} }", "estimator.models: names 'b'", "no model"),
+    "steps of a model": (
+        SGD + "models = { a = { steps = 0 } }",
+        "estimator.models.a.steps: is 0",
+        "whole number",
+    ),
 }
 
 

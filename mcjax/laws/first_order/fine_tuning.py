@@ -25,14 +25,15 @@ Both are part of the allowance. Derived here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from mcjax.estimators.gradient_steps import REPLACEMENT, SAME_ORDER, Optax
-from mcjax.estimators.starts import BEHIND, MINIMUM, Starts
+from mcjax.estimators.starts import BEHIND, GIVEN, MINIMUM, Starts
 from mcjax.laws.first_order.departures import departure, spread_lost
 from mcjax.laws.first_order.information import information_of
 from mcjax.laws.first_order.limits import limit, mean_limit
@@ -50,14 +51,21 @@ from mcjax.laws.prediction import Prediction, mean_squares
 from mcjax.models.information import Information
 from mcjax.study.study import Condition
 
+CARRIED = Reason(
+    "the state of the optimiser goes from one generation to the next, and the law is for one that"
+    " begins anew"
+)
 UNKNOWN_BIAS = "the part of order 1/n of mean errors is not known of fits that take steps"
 
 
 def reason_against(condition: Condition) -> Reason | None:
     """Return why the law does not hold for fits that do not go to the minimum, or None."""
-    estimator, net = condition.chosen_estimator, condition.network
-    if not isinstance(estimator, Optax):
+    net, starts = condition.network, condition.starts
+    steps = [each for each in condition.estimators if each is not None and not each.minimises]
+    if not all(isinstance(each, Optax) for each in steps):
         return STOPS
+    if any(each.carries for each in steps if isinstance(each, Optax)):
+        return CARRIED
     if not net.memory.current_only:
         return Reason("fits take steps on data of several generations, and the law is for one's")
     if net.later.exponent:
@@ -70,21 +78,39 @@ def reason_against(condition: Condition) -> Reason | None:
     left = departure(condition)
     if left is not None:
         return Reason(f"{left.problem}, and fits take steps")
-    starts = condition.starts
-    tables = net.tables if starts is not None else (net.first_by_reader, *net.tables)
-    fits = [feeds for table in tables for feeds in table]
-    if estimator.batch_size and any(len({feed.weight for feed in feeds}) > 1 for feeds in fits):
-        return Reason("batches are of rows of different weights, and the law is for equal ones")
-    if (
-        condition.starts is not None
-        and condition.starts.base is not None
-        and condition.model.least_squares is None
-    ):
+    begun = first_fits(condition)
+    tables = (net.first_by_reader, *net.tables) if any(begun) else net.tables
+    for table in tables:
+        for feeds, each in zip(table, condition.estimators, strict=True):
+            batches = isinstance(each, Optax) and each.batch_size
+            if batches and len({feed.weight for feed in feeds}) > 1:
+                return Reason(
+                    "batches are of rows of different weights, and the law is for equal ones"
+                )
+    behind = behind_data(condition).behind
+    anew = any(first is not None and not at for first, at in zip(begun, behind, strict=True))
+    given = starts is not None and starts.base is not None
+    if (given or anew) and condition.model.least_squares is None:
         return Reason(
             "fits begin at a base that does not come closer to the truth, where only the curvature"
             " of least squares is that at the truth"
         )
     return None
+
+
+def behind_data(condition: Condition) -> Starts:
+    """Return where fits begin, if that is at the parameters behind their data as well."""
+    behind = np.full(condition.network.size, BEHIND, np.int32)
+    return condition.starts or Starts(behind, None)
+
+
+def first_fits(condition: Condition) -> tuple[Optax | None, ...]:
+    """Return what takes the steps of each model in generation 0; None for fits to the minimum."""
+    starts = behind_data(condition).model
+    return tuple(
+        each.first if isinstance(each, Optax) and at != MINIMUM else None
+        for each, at in zip(condition.estimators, starts, strict=True)
+    )
 
 
 def predict_steps(condition: Condition, generations: int) -> Prediction:
@@ -154,15 +180,41 @@ class StepsOfModels:
 
     condition: Condition
     left_out: float = 0.0
-    measured: dict[tuple[bytes, ...], Measured] = field(default_factory=dict)
+    measured: dict[tuple[Any, ...], Measured] = field(default_factory=dict)
     without: int | None = None
     last: Trained | None = None
 
     def __call__(self, means: Means) -> Trained:
         """Return what steps make of starts and data; see :mod:`mcjax.laws.first_order.trained`."""
-        condition, estimator, starts = self.condition, self._estimator, self.starts
+        taking = tuple(
+            each if isinstance(each, Optax) and at != MINIMUM else None
+            for each, at in zip(self.condition.estimators, self.starts.model, strict=True)
+        )
+        self.last = self._trained(means, taking, self.starts)
+        return self.last
+
+    @property
+    def first(self) -> Callable[[Means], Trained] | None:
+        """What returns the maps of generation 0; None if all its fits go to the minimum."""
+        return self._begun if any(first_fits(self.condition)) else None
+
+    def _begun(self, means: Means) -> Trained:
+        """Return what the first steps make of the data of generation 0."""
+        taking, starts = first_fits(self.condition), self.starts
+        model = np.where(starts.behind, np.int32(BEHIND), np.int32(GIVEN))
+        model[[each is None for each in taking]] = MINIMUM
+        base = (
+            np.zeros((len(model), means.hessian.shape[-1])) if starts.base is None else starts.base
+        )
+        return self._trained(means, taking, Starts(model, base))
+
+    def _trained(self, means: Means, taking: Sequence[Optax | None], starts: Starts) -> Trained:
+        """Return what the steps that models take, if they do, make of starts and data."""
+        condition = self.condition
         size, p = means.hessian.shape[:2]
-        if starts.behind and not means.feeds.renewed[means.feeds.samples > 0].all():
+        begins = [i for i, each in enumerate(first_fits(condition)) if each is not None]
+        used = means.feeds.samples[begins] > 0
+        if not means.feeds.renewed[begins][used].all():
             raise Inapplicable(
                 "generation 0 takes steps as well, and the law is for real data that are not used"
                 " again; give real = 'fresh', or another start such as 'own'"
@@ -170,16 +222,16 @@ class StepsOfModels:
         kept, gain, noise = (np.zeros((size, p, p)) for _ in range(3))
         drift, known = np.zeros((size, p)), {}
         response = np.full(means.curvature.shape, np.nan)
-        for i, hessian in enumerate(means.hessian):
-            if starts.model[i] == MINIMUM or not means.rows[i]:
+        for i, (hessian, estimator) in enumerate(zip(means.hessian, taking, strict=True)):
+            if estimator is None or not means.rows[i]:
                 gain[i] = np.linalg.inv(hessian)
                 continue
-            key = hessian.tobytes()
+            key = id(estimator), hessian.tobytes()
             if key not in known:
-                known[key] = self._linear(hessian)
+                known[key] = self._linear(estimator, hessian)
             found = known[key]
             if found is None:
-                kept[i], response[i], drift[i], noise[i] = self._measured(means, i)
+                kept[i], response[i], drift[i], noise[i] = self._measured(means, i, estimator)
                 continue
             kept[i], gain[i], drift[i] = found.kept, found.gain, found.drift
             if estimator.batch_size is not None:
@@ -198,16 +250,22 @@ class StepsOfModels:
                 "the steps draw estimates from the truth, where only the curvature of least"
                 " squares is that at the truth"
             )
-        base = np.zeros(p) if starts.base is None else starts.base - condition.theta
-        self.last = Trained(
-            kept, gain, noise=noise, drift=drift, starts=starts, base=base, response=response
+        given = (starts.model == GIVEN)[:, None]
+        base = np.zeros((size, p)) if starts.base is None else starts.base - condition.theta
+        return Trained(
+            kept,
+            gain,
+            noise=noise,
+            drift=drift,
+            starts=starts,
+            base=np.where(given, base, 0),
+            response=response,
         )
-        return self.last
 
-    def _linear(self, hessian: Float[np.ndarray, "p p"]) -> StepMap | None:
+    def _linear(self, estimator: Optax, hessian: Float[np.ndarray, "p p"]) -> StepMap | None:
         """Return the maps of steps that are linear; None if they are not."""
-        estimator, condition = self._estimator, self.condition
-        if self.measured:  # which shows that they are not
+        condition = self.condition
+        if any(key[0] == id(estimator) for key in self.measured):  # which shows that they are not
             return None
         try:
             return step_map(
@@ -220,7 +278,7 @@ class StepsOfModels:
         except NotLinear:
             return None
 
-    def _measured(self, means: Means, model: int) -> Maps:
+    def _measured(self, means: Means, model: int, estimator: Optax) -> Maps:
         """Return the maps of a model whose steps are not linear."""
         feeds, net = means.feeds, self.condition.network
         if net.sources:
@@ -245,22 +303,15 @@ class StepsOfModels:
             hessian=means.hessian[model],
             score=means.score[model],
         )
-        key = (fed.samples.tobytes(), fed.weight.tobytes(), fed.real.tobytes())
+        key = (id(estimator), fed.samples.tobytes(), fed.weight.tobytes(), fed.real.tobytes())
         if key not in self.measured:
-            self.measured[key] = measured_steps(self.condition, fed)
+            self.measured[key] = measured_steps(self.condition, estimator, fed)
         return self.measured[key].maps(fed, self.without)
-
-    @property
-    def _estimator(self) -> Optax:
-        estimator = self.condition.chosen_estimator
-        assert isinstance(estimator, Optax), "the law has asked"
-        return estimator
 
     @property
     def starts(self) -> Starts:
         """Where the steps begin."""
-        behind = Starts(np.full(self.condition.network.size, BEHIND, np.int32), None)
-        return self.condition.starts or behind
+        return behind_data(self.condition)
 
 
 def batch_noise(

@@ -5,12 +5,13 @@ The notation is that of :mod:`mcjax.laws.first_order.score_equations`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from mcjax.chains.layout import Feeds
-from mcjax.laws.first_order.trained import Means, Trained, Training
+from mcjax.laws.first_order.trained import Means, Trained
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -58,7 +59,12 @@ class Fits:
         What the fits make of their starts, if they take steps.
     """
 
-    def __init__(self, feeds: Feeds, batches: Batches, training: Training | None = None):
+    def __init__(
+        self,
+        feeds: Feeds,
+        batches: Batches,
+        training: Callable[[Means], Trained] | None = None,
+    ):
         used = np.nonzero(feeds.samples > 0)
         self.reader = used[0]
         self.rows = feeds.samples.sum(1)
@@ -92,8 +98,9 @@ class Fits:
         if self.trained is not None and self.trained.response is not None:
             response = self.trained.response[used]
             self.moved = np.where(np.isnan(response), self.moved, response)
-        if self.trained is not None and self.trained.starts.behind:
-            share = (feeds.weight * feeds.samples)[used] / mass[self.reader]
+        if self.trained is not None and self.trained.starts.behind.any():
+            behind = self.trained.starts.behind[self.reader]
+            share = np.where(behind, (feeds.weight * feeds.samples)[used] / mass[self.reader], 0)
             self.moved = self.moved + share[:, None, None] * self.trained.kept[self.reader]
 
     def scores_by_model(self) -> np.ndarray:

@@ -59,7 +59,7 @@ def resolved(
         if sides[part[0]] != 0 or system.frozen[part[0]]:
             continue
         for i in part:
-            inside = starts.behind or starts.model[i] in part
+            inside = starts.behind[i] or starts.model[i] in part
             if flow.anchored[i] or not inside or not reads[i] <= set(part):
                 raise Inapplicable(
                     f"steps make too little progress to tell from {len(versions)} batches of"

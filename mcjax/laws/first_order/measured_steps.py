@@ -154,16 +154,15 @@ class Measured(NamedTuple):
         return Maps(kept, response, bias, noise + known)
 
 
-def measured_steps(condition: Condition, fed: Fed) -> Measured:
-    """Measure the maps of one fit of a condition.
+def measured_steps(condition: Condition, estimator: Optax, fed: Fed) -> Measured:
+    """Measure the maps of one fit of a condition by an estimator.
 
     Raises
     ------
     Inapplicable
         If there are too many parameters or rows, steps overflow, or they have no linear law.
     """
-    estimator, theta = condition.chosen_estimator, condition.theta
-    assert isinstance(estimator, Optax), "the law has asked"
+    theta = condition.theta
     p, rows = len(theta), int(fed.samples.sum())
     name = estimator.name or "the optimiser"
     if p > MOST_PARAMETERS:

@@ -132,7 +132,7 @@ def assemble(
     """
     arrays = network_arrays(net, shape_of([net], len(net.later.generations)))
     first, *tables = tables_of(arrays)
-    steps = training if training is not None and training.starts.behind else None
+    steps = None if training is None else training.first
     new = first._replace(renewed=np.ones_like(first.renewed))
     begun = Fits(new, batches(first), steps)
     later = [Fits(feeds, batches(feeds), training) for feeds in tables]

@@ -14,6 +14,7 @@ the place of ``H^-1``, and A adds an edge from the start, without noise:
   error of each of them adds. Generation 0 takes such steps as well.
 * A start at its parameters of generation 0 adds A to what is drawn once.
 * A start at a base that is given pushes the mean by ``A (base - theta*)``, and weight decay by c.
+  So do first steps, in generation 0, from a base or from zero.
 * Steps that are not linear have a response of their own to each feed in place of ``B C_b``, and
   their noise is that of the whole fit (:mod:`mcjax.laws.first_order.measured_steps`).
 
@@ -22,6 +23,7 @@ What is left out is of relative order 1/n, as for refits. Derived here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -73,7 +75,7 @@ class Trained(NamedTuple):
         c.
     starts : Starts
         Where the steps begin.
-    base : ndarray, shape (p,)
+    base : ndarray, shape (M, p)
         The base that is given less theta*; zero if none is.
     response : ndarray, shape (M, B, p, p), optional
         What errors of the parents add, for each feed, where it is not ``B C_b``; nan elsewhere.
@@ -84,7 +86,7 @@ class Trained(NamedTuple):
     noise: Float[np.ndarray, "M p p"]
     drift: Float[np.ndarray, "M p"]
     starts: Starts
-    base: Float[np.ndarray, " p"]
+    base: Float[np.ndarray, "M p"]
     response: Float[np.ndarray, "M B p p"] | None = None
 
 
@@ -97,6 +99,10 @@ class Training(Protocol):
 
     def __call__(self, means: Means) -> Trained:
         """Return the maps."""
+
+    @property
+    def first(self) -> Callable[[Means], Trained] | None:
+        """What returns the maps of generation 0; None if all its fits go to the minimum."""
 
 
 def with_starts(
@@ -115,7 +121,9 @@ def with_starts(
     nothing = np.zeros(size * p)
     start = nothing if system.start is None else system.start
     if first is not None:
-        start = start + first.drift.ravel()
+        given = (first.starts.model == GIVEN)[:, None]
+        begun = np.where(given, np.einsum("iab,ib->ia", first.kept, first.base), 0)
+        start = start + (first.drift + begun).ravel()
     push = (nothing if system.push is None else system.push).reshape(size, p).copy()
     for i in moving:
         kept = trained.kept[i]
@@ -125,12 +133,13 @@ def with_starts(
             reuse[i, :, i] += kept
             push[i] += kept @ start.reshape(size, p)[i]
         elif begin[i] == GIVEN:
-            push[i] += kept @ trained.base
+            push[i] += kept @ trained.base[i]
         push[i] += trained.drift[i]
+    moves = push.any() or start.any() or system.push is not None or system.start is not None
     return replace(
         system,
         transition=transition.reshape(system.transition.shape),
         reuse=reuse.reshape(system.reuse.shape),
-        push=push.ravel() if push.any() or system.push is not None else None,
-        start=start if push.any() or system.start is not None else None,
+        push=push.ravel() if moves else None,
+        start=start if moves else None,
     )
