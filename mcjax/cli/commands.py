@@ -22,6 +22,7 @@ from mcjax.report.console import table_console
 from mcjax.report.laws import laws_json, show_laws
 from mcjax.report.predictions import show_predictions
 from mcjax.study.load import load_study
+from mcjax.study.real_data import read_of
 from mcjax.study.study import Condition
 from mcjax.text import shown, strict_json
 
@@ -31,6 +32,10 @@ def run_predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
     with prints_aside(as_json):
         study = load_study(file)
         predictions = api.predict(study, [*laws_from_files(laws), *SHOWN])
+    read = read_of(study.conditions)
+    if read:
+        click.echo(f"read: {shown(read)}", err=True)
+    told = {"read": read} if read else {}
     if not as_json:
         show_predictions(table_console(), study, predictions)
         return
@@ -39,10 +44,10 @@ def run_predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
         for condition, prediction in zip(study.conditions, predictions, strict=True)
     ]
     if len(objects) == 1:
-        click.echo(strict_json(objects[0]))
+        click.echo(strict_json(told | objects[0]))
     else:
         names = [condition.name for condition in study.conditions]
-        click.echo(strict_json({"conditions": dict(zip(names, objects, strict=True))}))
+        click.echo(strict_json(told | {"conditions": dict(zip(names, objects, strict=True))}))
 
 
 def _prediction_json(

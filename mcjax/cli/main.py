@@ -134,6 +134,13 @@ def predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
     " pairs-3 or lm-docs.",
 )
 @click.option(
+    "--with",
+    "files",
+    multiple=True,
+    metavar="NAME=FILE",
+    help="With --builtin real-data: your mnist=FILE or cifar=FILE; may be repeated.",
+)
+@click.option(
     "--without",
     type=click.Choice(CLAUSES),
     help="Judge a survey by the collapse law without this clause.",
@@ -185,6 +192,8 @@ def verify(
     if builtin is not None and file is not None:
         raise InputError("--builtin", "and FILE exclude each other; keep one")
     source = file or builtin_file("study" if builtin is None else builtin)
+    if options["files"] and (plan or builtin != "real-data"):
+        raise InputError("--with", "is for --builtin real-data, without --plan; leave it out")
     if math.isnan(power):
         raise InputError("--power", "is no number; give a probability between 0 and 1")
     given = click.get_current_context().get_parameter_source("power")

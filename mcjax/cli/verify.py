@@ -34,9 +34,11 @@ from mcjax.report.tabular import netcdf
 from mcjax.report.verification import verification_json
 from mcjax.study.identity import describe, identity
 from mcjax.study.load import load_study, load_survey
+from mcjax.study.local_files import study_with_files
+from mcjax.study.real_data import read_of
 from mcjax.study.study import PathChoice, Study
 from mcjax.study.theory import theory_for
-from mcjax.text import strict_json
+from mcjax.text import shown, strict_json
 from mcjax.verdicts.equivalence import Verdict
 from mcjax.verdicts.judge import Verification, judge
 from mcjax.verdicts.labelled import dataset
@@ -54,6 +56,7 @@ def run_verify(
     laws: tuple[Path, ...] = (),
     until_decided: bool = False,
     path: PathChoice | None = None,
+    files: tuple[str, ...] = (),
 ) -> Verdict:
     """Simulate and judge the study or survey in a file, and print and return the verdict."""
     survey = agreed(lambda: load_survey(file))
@@ -88,7 +91,7 @@ def run_verify(
         return run_generators(generators, file, as_json=as_json, out=out, quiet=quiet)
 
     def prepare() -> tuple[Study, list[Predictions], str]:
-        study = load_study(file)
+        study = study_with_files(file, files) if files else load_study(file)
         study = study if chains is None else replace(study, chains=chains)
         judged_by = study
         study = study if path is None else replace(study, path=path)
@@ -104,6 +107,8 @@ def run_verify(
             "--distributed", "has processes with different studies or settings; give all the same"
         )
     first = jax.process_index() == 0  # this process alone reads, writes and prints
+    if first and (read := read_of(study.conditions)):
+        click.echo(f"read: {shown(read)}", err=True)
     quiet = quiet or not first
     store: Store | None = None
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mcjax.engine.routes import route_of
+from mcjax.study.real_data import read_of
 from mcjax.study.study import Study
 from mcjax.verdicts.cells import Cell
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
@@ -24,7 +25,8 @@ def verification_json(study: Study, verification: Verification) -> dict[str, Any
     numbers = dataclasses.asdict(kept)
     for name in ("outcomes", "study", "predictions"):
         del numbers[name]
-    return numbers | {
+    read = read_of(study.conditions)
+    return (numbers if not read else {"read": read} | numbers) | {
         "tolerance": study.tolerance,
         "confidence": study.confidence,
         "paths": {c.name: route_of(c, study).path for c in study.conditions},

@@ -94,7 +94,18 @@ def load_study(path: str | Path) -> Study:
     path = Path(path)
     tables = read_tables(path)
     with naming(path):
-        return _study(variants(tables, str(path)), path)
+        return study_of(tables, path)
+
+
+def study_of(tables: dict[str, Any], path: Path) -> Study:
+    """Return the study of the tables of a file, whose structure is not checked yet.
+
+    Raises
+    ------
+    InputError
+        If they are no valid study.
+    """
+    return _study(variants(tables, str(path)), path)
 
 
 def load_condition(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -10,6 +12,9 @@ from mcjax.data.data import Data
 from mcjax.data.packages import PACKAGES
 from mcjax.errors import InputError, named_by
 from mcjax.study.tables import DataTable, NetworkTable
+
+if TYPE_CHECKING:
+    from mcjax.study.study import Condition
 
 
 def data_of(table: DataTable | None, folder: Path) -> Data | None:
@@ -41,6 +46,15 @@ def data_of(table: DataTable | None, folder: Path) -> Data | None:
             labels=None if labels is None else located(labels, folder),
             **choices,
         )
+
+
+def read_of(conditions: Iterable[Condition]) -> str:
+    """Return what was read of the files of real data, in one line; empty if there are none."""
+    read: dict[str, None] = {}
+    for condition in conditions:
+        sources = (source.data for source in condition.network.sources)
+        read |= {data.note: None for data in (condition.data, *sources) if data is not None}
+    return "; ".join(read)
 
 
 def data_of_sources(

@@ -1,0 +1,105 @@
+"""Files of a user's own beside the data sets of the built-in study, and what is said of them."""
+
+import gzip
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import mcjax
+from mcjax.cli.main import cli
+from mcjax.study.local_files import study_with_files
+
+FASHION = Path("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz")
+STUDY = """
+[family]
+name = "linear"
+[run]
+generations = 1
+chains = 4
+[grid]
+network = ["pair.toml"]
+[[grid.family]]
+name = "linear"
+data = { file = "rows.csv", target = "y" }
+"""
+NETWORK = (
+    '[network]\nmodels = ["a"]\ninitial = 99\nfeeds = [{ from = "real", to = "a", samples = 99 }]'
+)
+
+
+@pytest.fixture
+def study(tmp_path):
+    Path(tmp_path, "pair.toml").write_text(NETWORK)
+    Path(tmp_path, "rows.csv").write_text("x,y\n1,2\n2,3\n3,1\n5,4\n")
+    path = Path(tmp_path, "study.toml")
+    path.write_text(STUDY)
+    return path
+
+
+def images(folder, pack=bytes, suffix=""):
+    """Write 10,000 images of 3 x 2 pixels as in MNIST, byte by byte."""
+    pixels = np.random.default_rng(0).integers(0, 256, (10_000, 3, 2), np.uint8)
+    labels = (pixels.sum((1, 2)) // 77 % 10).astype(np.uint8)
+    for name, kind, array in (("images", 3, pixels), ("labels", 1, labels)):
+        head = bytes([0, 0, 8, kind]) + struct.pack(f">{kind}I", *array.shape)
+        path = folder / f"train-{name}-idx{kind}-ubyte{suffix}"
+        path.write_bytes(pack(head + array.tobytes()))
+    return folder / f"train-images-idx3-ubyte{suffix}"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_images_of_a_folder_or_a_file_are_a_further_family(study, tmp_path, packed):
+    file = images(tmp_path, *((gzip.compress, ".gz") if packed else ()))
+    for given in (file, tmp_path):
+        made = study_with_files(study, [f"mnist={given}"])
+        data = made.conditions[-1].data
+        assert len(made.conditions) == 2
+        assert (data.x.shape, len(data.held_out.y)) == ((8000, 6), 2000)
+        assert set(data.y) == {0, 1}
+
+
+def test_batches_of_cifar_are_a_further_family(study, tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    monkeypatch.setitem(mcjax.study.local_files.DATA, "rows", 200)
+    batch = np.concatenate(
+        [rng.integers(0, 10, (200, 1), np.uint8), rng.integers(0, 256, (200, 3072), np.uint8)], 1
+    )
+    Path(tmp_path, "data_batch_1.bin").write_bytes(batch.tobytes())
+    made = study_with_files(study, [f"cifar={tmp_path}"])
+    assert made.conditions[-1].data.x.shape == (160, 6)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("mnits=x", "give mnist=FILE or cifar=FILE (did you mean 'mnist'?)"),
+        ("mnist", "give mnist=FILE or cifar=FILE"),
+        ("cifar=.", "names a folder without data_batch_1.bin; name the file"),
+    ],
+)
+def test_what_is_no_data_set_is_refused(study, given, told):
+    with pytest.raises(mcjax.InputError) as caught:
+        study_with_files(study, [given])
+    assert told in str(caught.value)
+
+
+def test_the_option_is_for_the_study_of_real_data():
+    found = CliRunner().invoke(cli, ["verify", "--with", "mnist=x"])
+    assert isinstance(found.exception, mcjax.InputError)
+    assert found.exception.field == "--with"
+
+
+def test_predict_says_what_was_read(study):
+    found = CliRunner().invoke(cli, ["predict", str(study), "--json"])
+    assert found.stderr.startswith("read: 4 rows, 2 covariates from ")
+    assert '"read": "4 rows' in found.stdout
+
+
+@pytest.mark.system
+@pytest.mark.skipif(not FASHION.exists(), reason="Debian's dataset-fashion-mnist is not installed")
+def test_fashion_mnist_of_debian():
+    data = mcjax.Data.from_file(FASHION, positive=[5, 6, 7, 8, 9], components=5, rows=1000)
+    assert data.x.shape == (1000, 6)
