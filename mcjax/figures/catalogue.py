@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from mcjax.figures.entities import entities
 from mcjax.figures.every_network import every_network
 from mcjax.figures.exploding_pair import exploding_pair
 from mcjax.figures.explosion_map import explosion_map
@@ -36,6 +37,7 @@ FIGURES: dict[str, Callable[[Path, int | None], list[Path]]] = {
     "mediated-map": efficiency_maps,
     "mediated-transfer": transfer,
     "mediated-homogenisation": homogenisation,
+    "entities": entities,
 }
 """Functions that draw a figure into a folder, and return the paths of its files, by name.
 

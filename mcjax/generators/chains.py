@@ -7,8 +7,9 @@ two networks agree to the last bit as long as they have read the same data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import jax
@@ -20,10 +21,10 @@ from mcjax.chains.layout import Feeds, network_arrays, shape_of, tables_of
 from mcjax.draws.settings import own_settings
 from mcjax.draws.streams import chain_keys, condition_word
 from mcjax.generators.generator import Generator
-from mcjax.generators.keys import FIT, INIT, MEASURE, SHOW, Keys, fit_keys, sample_keys
+from mcjax.generators.keys import COMPARE, FIT, INIT, MEASURE, SHOW, Keys, fit_keys, sample_keys
 from mcjax.generators.shown import SHOWN, Shown, shown_of
 from mcjax.generators.study import GeneratorCondition
-from mcjax.network import Network
+from mcjax.network import REAL, Network
 
 
 class Block(NamedTuple):
@@ -54,12 +55,16 @@ class Block(NamedTuple):
 
 
 class Read(NamedTuple):
-    """What a model reads of one origin: a number of a model, or M for real data."""
+    """What a model reads of one origin: a number of a model, or M + s for real source s.
+
+    The weight of a row is relative to the largest in a fit.
+    """
 
     origin: int
     stream: int
     rows: int
     renewed: bool
+    weight: float
 
 
 def readings(network: Network, generations: int) -> list[list[list[Read]]]:
@@ -70,7 +75,7 @@ def readings(network: Network, generations: int) -> list[list[list[Read]]]:
 
 
 def _table(feeds: Feeds) -> list[list[Read]]:
-    columns = (feeds.origin, feeds.stream, feeds.samples, feeds.renewed)
+    columns = (feeds.origin, feeds.stream, feeds.samples, feeds.renewed, feeds.weight)
     rows = zip(*(column.tolist() for column in columns), strict=True)
     return [[Read(*read) for read in zip(*row, strict=True) if read[2]] for row in rows]
 
@@ -116,32 +121,39 @@ def _generation(
     if before is not None and at is not None:
         begun = before.params if at == before.generation else before.first
 
-    @cache  # readers of a published sample get the same
+    @cache  # readers of a published sample get the same, whatever weights they give it
     def draw(read: Read) -> Any:
         own = sample_keys(keys, t if read.renewed else 0, read.stream)
-        if before is None or read.origin == len(reads):
-            return run.real(read.rows, own)
+        if before is None or read.origin >= len(reads):
+            return run.real((read.rows, source_of(condition.network, read)), own)
         return run.sample(read.rows, own, before.params[read.origin])
 
     params: list[Any] = []
-    values: list[Any] = []
+    measured: dict[int, Any] = {}
     shown: list[Any] = []
     show = condition.generator.show
     for i, incoming in enumerate(reads):
         if not incoming:
             assert before is not None, "every model reads real data at generation 0"
             params.append(before.params[i])
-            values.append(before.values[:, -1, i])
             shown += [] if before.shown is None else [before.shown[-1, i]]
             continue
-        rows = run.joined([draw(read) for read in incoming])
+        rows = run.joined([draw(read._replace(weight=1.0)) for read in incoming])
         start = run.init(fit_keys(keys, t, i, INIT)) if begun is None else begun[i]
-        params.append(run.fit(fit_keys(keys, t, i, FIT), start, rows))
-        values.append(run.measure(fit_keys(keys, t, i, MEASURE), params[i], rows))
+        weights = weights_of(incoming, len(keys)) if condition.generator.weighs else ()
+        params.append(run.fit(fit_keys(keys, t, i, FIT), start, rows, *weights))
+        measured[i] = run.measure(fit_keys(keys, t, i, MEASURE), params[i], rows)
         if show is not None:
             drawn = run.sample(SHOWN, fit_keys(keys, t, i, SHOW), params[i])
             shown.append(shown_of(condition.generator, jax.tree.map(lambda rows: rows[0], drawn)))
-    found = np.stack([np.asarray(value, float) for value in values], axis=1)[:, None]
+    alike = between(run.compare, params, keys, t)
+    values = []
+    for i in range(len(reads)):
+        own = measured.get(i)
+        if own is None and before is not None:
+            own = before.values[:, -1, i, : before.values.shape[-1] - alike.shape[-1]]
+        values.append(np.concatenate([np.asarray(own, float), alike[:, i]], axis=-1))
+    found = np.stack(values, axis=1)[:, None]
     pictures = np.stack(shown)[None] if shown else None
     if before is None:
         return Block(tuple(params), tuple(params), found, pictures)
@@ -159,6 +171,7 @@ class Compiled(NamedTuple):
     sample: Callable[..., Any]
     real: Callable[..., Any]
     measure: Callable[..., Any]
+    compare: Callable[..., Any] | None
     joined: Callable[[list[Any]], Any]
 
 
@@ -173,22 +186,58 @@ def compiled(generator: Generator) -> Compiled:
     def sample(count: int, words: Any, params: Any) -> Any:
         return _batched(lambda key, at: generator.sample(key, at, count))(words, params)
 
-    def real(count: int, words: Any) -> Any:
-        return _batched(lambda key: generator.real_rows(key, count))(words)
+    def real(which: tuple[int, str], words: Any) -> Any:
+        return _batched(lambda key: generator.real_rows(key, *which))(words)
 
-    def measure(key: Any, params: Any, rows: Any) -> Any:
-        found = generator.measure(key, params, rows)
-        kind = jnp.zeros(()).dtype
-        return jnp.concatenate([jnp.ravel(found[name]).astype(kind) for name in sorted(found)])
+    def flat(function: Callable[..., Any]) -> Callable[..., Any]:
+        def measure(key: Any, *arguments: Any) -> Any:
+            found = function(key, *arguments)
+            kind = jnp.zeros(()).dtype
+            return jnp.concatenate([jnp.ravel(found[name]).astype(kind) for name in sorted(found)])
+
+        return jax.jit(_batched(measure))
 
     return Compiled(
         init=jax.jit(_batched(generator.init)),
         fit=jax.jit(_batched(generator.fit)),
         sample=jax.jit(sample, static_argnums=0),
         real=jax.jit(real, static_argnums=0),
-        measure=jax.jit(_batched(measure)),
+        measure=flat(generator.measure),
+        compare=None if generator.compare is None else flat(generator.compare),
         joined=jax.jit(lambda parts: jax.tree.map(lambda *rows: jnp.concatenate(rows, 1), *parts)),
     )
+
+
+def source_of(network: Network, read: Read) -> str:
+    """Return the name of the real source that is read."""
+    number = read.origin - network.size
+    return REAL if number == 0 else network.sources[number - 1].name
+
+
+def weights_of(incoming: Sequence[Read], chains: int) -> tuple[Float[np.ndarray, "B n"]]:
+    """Return the weights of the rows of a fit, the same in all chains."""
+    rows = [np.full(read.rows, read.weight, np.float32) for read in incoming]
+    whole = np.concatenate(rows)
+    return (np.broadcast_to(whole, (chains, len(whole))),)
+
+
+def between(
+    compare: Callable[..., Any] | None, params: Sequence[Any], keys: Keys, t: int
+) -> Float[np.ndarray, "B M L"]:
+    """Return how alike each model and the others are, in the mean."""
+    size = len(params)
+    if compare is None or size == 1:
+        return np.empty((len(keys), size, 0))
+    pairs = list(combinations(range(size), 2))
+    found = [
+        np.asarray(compare(fit_keys(keys, t, i, COMPARE + j), params[i], params[j]), float)
+        for i, j in pairs
+    ]
+    total = np.zeros((len(keys), size, found[0].shape[-1]))
+    for pair, one in zip(pairs, found, strict=True):
+        for i in pair:
+            total[:, i] += one / (size - 1)
+    return total
 
 
 def _batched(function: Callable[..., Any]) -> Callable[..., Any]:

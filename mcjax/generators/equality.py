@@ -43,6 +43,8 @@ def _line(incoming: Sequence[Read], before: Sequence[Line | None], model: int) -
     if len(incoming) > 1:
         return None
     read = incoming[0]
+    if read.origin > len(before):
+        return None  # data of another source
     if read.origin == len(before):
         return (read.rows,)
     behind = before[read.origin]

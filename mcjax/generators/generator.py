@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,10 @@ from mcjax.calls import explained
 from mcjax.errors import InputError
 from mcjax.files import read_bytes
 from mcjax.models.user import run_file, source_digest
+from mcjax.network import REAL as REAL_SOURCE
 
+WEIGHTS = "weights"
+"""The argument of a fit that is for weights of rows."""
 TAKES = {
     "init": "init(key)",
     "fit": "fit(key, params, rows)",
@@ -27,6 +31,8 @@ TAKES = {
 """Signatures of the four functions."""
 REAL = "real(key, n), or an array of real rows"
 SHOW = "show(rows)"
+OPTIONAL = {"show": SHOW, "compare": "compare(key, params, others)"}
+"""Signatures of functions that a generator need not have."""
 
 
 @explained
@@ -43,7 +49,8 @@ class Generator:
     init : callable
         ``init(key) -> params``, where a fit begins.
     fit : callable
-        ``fit(key, params, rows) -> params``, begun at some parameters.
+        ``fit(key, params, rows) -> params``, begun at some parameters; or ``fit(key, params, rows,
+        weights)``, whose weights are those of the rows in the loss, up to a factor.
     sample : callable
         ``sample(key, params, n) -> rows``, like real rows; n is a Python number.
     measure : callable
@@ -61,6 +68,11 @@ class Generator:
         called with NumPy's arrays, and is not traced.
     about : str
         What real rows are, for people.
+    sources : mapping, optional
+        Real data of further sources, by the names that networks have for them.
+    compare : callable, optional
+        ``compare(key, params, others) -> dict`` of numbers by name, which say how alike two models
+        are. A model is told the mean over all others.
 
     Examples
     --------
@@ -87,34 +99,54 @@ class Generator:
     digest: str = ""
     show: Callable[[Any], Any] | None = None
     about: str = ""
+    sources: Mapping[str, Any] = field(default_factory=dict)
+    compare: Callable[..., Any] | None = None
 
     def __post_init__(self) -> None:
-        for field, takes in TAKES.items():
-            if not callable(getattr(self, field)):
-                raise InputError(f"family.{field}", f"is not a function; define {takes}")
-        if self.show is not None and not callable(self.show):
-            raise InputError("family.show", f"is not a function; define {SHOW}, or leave it out")
-        functions = [getattr(self, field) for field in TAKES]
-        if callable(self.real):
-            functions.append(self.real)
-        else:
-            object.__setattr__(self, "real", _population(self.real))
+        functions = []
+        for name, takes in TAKES.items():
+            if not callable(getattr(self, name)):
+                raise InputError(f"family.{name}", f"is not a function; define {takes}")
+            functions.append(getattr(self, name))
+        for name, takes in OPTIONAL.items():
+            function = getattr(self, name)
+            if function is not None and not callable(function):
+                problem = f"is not a function; define {takes}, or leave it out"
+                raise InputError(f"family.{name}", problem)
+        if not isinstance(self.sources, Mapping):
+            problem = f"is {type(self.sources).__name__}; give a dictionary by name, each {REAL}"
+            raise InputError("family.sources", problem)
+        object.__setattr__(self, "real", _population(self.real, "family.real"))
+        sources = {k: _population(v, f"family.sources.{k}") for k, v in self.sources.items()}
+        object.__setattr__(self, "sources", sources)
         if not self.digest:
+            real = [self.real, *sources.values()]
+            functions += [f for f in (*real, self.compare) if callable(f)]
+            rows = [one for one in real if not callable(one)]
             digest = source_digest(*functions)
-            if not callable(self.real):
-                leaves, structure = jax.tree.flatten(self.real)
+            if rows:
+                leaves, structure = jax.tree.flatten(rows[0] if len(rows) == 1 else rows)
                 about = f"{digest} {structure} {[(leaf.shape, leaf.dtype.str) for leaf in leaves]}"
                 parts = [about.encode(), *(leaf.tobytes() for leaf in leaves)]
                 digest = hashlib.sha256(b"".join(parts)).hexdigest()[:16]
             object.__setattr__(self, "digest", digest)
 
-    def real_rows(self, key: jax.Array, count: int) -> Any:
-        """Return so many real rows."""
-        if callable(self.real):
-            return self.real(key, count)
-        size = len(jax.tree.leaves(self.real)[0])
+    @property
+    def weighs(self) -> bool:
+        """Whether fits take weights of rows."""
+        try:
+            return WEIGHTS in inspect.signature(self.fit).parameters
+        except (TypeError, ValueError):  # some functions have no signature
+            return False
+
+    def real_rows(self, key: jax.Array, count: int, source: str = REAL_SOURCE) -> Any:
+        """Return so many real rows of a source."""
+        real = self.real if source == REAL_SOURCE else self.sources[source]
+        if callable(real):
+            return real(key, count)
+        size = len(jax.tree.leaves(real)[0])
         chosen = jax.random.randint(key, (count,), 0, size)
-        return jax.tree.map(lambda leaf: jnp.asarray(leaf)[chosen], self.real)
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf)[chosen], real)
 
 
 @checked
@@ -125,7 +157,7 @@ def generator_from_file(path: str | Path, name: str | None = None) -> Generator:
     ----------
     path : str or Path
         The file, with functions ``init``, ``fit``, ``sample`` and ``measure``, with ``real``, a
-        function or an array, and perhaps with a function ``show`` and a text ``about``.
+        function or an array, and perhaps with other attributes of a :class:`Generator`.
     name : str, optional
         Name in tables; defaults to the name of the file.
 
@@ -172,13 +204,14 @@ def generator_from_file(path: str | Path, name: str | None = None) -> Generator:
     """
     path = Path(path)
     names = run_file(path)
-    for field, takes in (*TAKES.items(), ("real", REAL)):
-        if field not in names:
+    for part, takes in (*TAKES.items(), ("real", REAL)):
+        if part not in names:
             every = ", ".join((*TAKES.values(), REAL))
             problem = f"is missing; define {takes} (a generator has {every})"
-            raise InputError(field, problem, str(path))
-    optional = {field: names[field] for field in ("show", "about") if field in names}
-    parts = {field: names[field] for field in (*TAKES, "real")} | optional
+            raise InputError(part, problem, str(path))
+    further = (*OPTIONAL, "about", "sources")
+    optional = {part: names[part] for part in further if part in names}
+    parts = {part: names[part] for part in (*TAKES, "real")} | optional
     digest = hashlib.sha256(read_bytes(path)).hexdigest()[:16]
     try:
         return Generator(**parts, name=name or path.stem, digest=digest)
@@ -186,17 +219,19 @@ def generator_from_file(path: str | Path, name: str | None = None) -> Generator:
         raise InputError(error.field, error.message, str(path)) from error
 
 
-def _population(rows: Any) -> Any:
-    """Return real rows, whose arrays all have one leading axis."""
+def _population(rows: Any, field: str) -> Any:
+    """Return real rows, whose arrays all have one leading axis, or the function that draws them."""
+    if callable(rows):
+        return rows
     leaves = jax.tree.leaves(rows)
     if not leaves or not all(hasattr(leaf, "dtype") and np.ndim(leaf) for leaf in leaves):
-        raise InputError("family.real", f"is {type(rows).__name__}; give {REAL}")
+        raise InputError(field, f"is {type(rows).__name__}; give {REAL}")
     sizes = {len(leaf) for leaf in leaves}
     if len(sizes) > 1 or 0 in sizes:
         told = " and ".join(map(str, sorted(sizes)))
-        raise InputError("family.real", f"has {told} rows; give arrays of one positive length")
+        raise InputError(field, f"has {told} rows; give arrays of one positive length")
     if any(leaf.dtype.kind not in "biuf" for leaf in leaves):
-        raise InputError("family.real", "has entries that are no real numbers; give numbers")
+        raise InputError(field, "has entries that are no real numbers; give numbers")
     if not all(np.isfinite(leaf).all() for leaf in leaves):
-        raise InputError("family.real", "has values that are not finite; drop these rows")
+        raise InputError(field, "has values that are not finite; drop these rows")
     return jax.tree.map(np.array, rows)

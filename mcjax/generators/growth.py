@@ -77,11 +77,11 @@ def shares(reads: Sequence[Sequence[Read]]) -> Float[np.ndarray, "M M"]:
     """Return the shares of each model's rows by origin; one that reads nothing keeps its own."""
     found = np.zeros((len(reads), len(reads)))
     for i, incoming in enumerate(reads):
-        total = sum(read.rows for read in incoming)
+        total = sum(read.rows * read.weight for read in incoming)
         found[i, i] = not incoming
         for read in incoming:
             if read.origin < len(reads):
-                found[i, read.origin] += read.rows / total
+                found[i, read.origin] += read.rows * read.weight / total
     return found
 
 

@@ -15,7 +15,14 @@ from mcjax.generators.equality import equality_claims
 from mcjax.generators.flip import Difference, differences, flip_claims
 from mcjax.generators.growth import growth_claims, too_short
 from mcjax.generators.shown import Shown
-from mcjax.generators.simulate import Measured, Report, Values, measures_of, simulate
+from mcjax.generators.simulate import (
+    Measured,
+    Report,
+    Values,
+    measures_of,
+    own_measures_of,
+    simulate,
+)
 from mcjax.generators.study import GeneratorStudy
 from mcjax.numbers import how_many
 from mcjax.summaries import Summarised, Summary
@@ -161,7 +168,9 @@ def verify_generators(study: GeneratorStudy, report: Report | None = None) -> Ge
 def judge_generators(study: GeneratorStudy, measured: Measured) -> GeneratorVerification:
     """Judge the measures of all chains, under one error budget."""
     names, values = measures_of(study), measured.values
-    cells = settle(claims_of(study, values, names), study.confidence)
+    single = own_measures_of(study)  # what models have in common is theirs and the others'
+    own = [found[..., : len(of)] for found, of in zip(values, single, strict=True)]
+    cells = settle(claims_of(study, own, single), study.confidence)
     abouts = dict.fromkeys(c.generator.about for c in study.conditions if c.generator.about)
     lost = sum(int((~np.isfinite(found)).any((1, 3)).sum()) for found in values)
     return GeneratorVerification(
@@ -169,7 +178,7 @@ def judge_generators(study: GeneratorStudy, measured: Measured) -> GeneratorVeri
         measures=names,
         values=values,
         cells=cells,
-        differences=differences(study, values, names),
+        differences=differences(study, own, single),
         verdict=worst(np.array([cell.verdict for cell in cells])),
         failures={NOT_FINITE: lost} if lost else {},
         notes=(*too_short(study), *abouts),

@@ -17,7 +17,7 @@ from jaxtyping import UInt32
 from mcjax.draws.streams import fitting_stream
 from mcjax.draws.threefry import threefry
 
-INIT, FIT, MEASURE, SHOW = range(4)
+INIT, FIT, MEASURE, SHOW, COMPARE = range(5)
 """Roles of a fit's keys."""
 
 Keys = UInt32[np.ndarray, "B 2"]

@@ -110,7 +110,7 @@ def _conditions(grid: list[Variant], path: Path) -> Iterator[GeneratorCondition]
 
 def _check_tables(content: StudyFile) -> None:
     """Check that a study file has no tables and fields that are for statistical models."""
-    for field in ("data_mediated", "covariates", "data"):
+    for field in ("covariates", "data"):
         if getattr(content, field) is not None:
             raise InputError(field, "is for statistical models, not for generators; leave it out")
     for field in content.estimator or {}:

@@ -14,6 +14,7 @@ from mcjax.generators.generator import Generator, generator_from_file
 PLACES = {
     "vae-digits": "mcjax.generators.vae_digits:vae_digits",
     "lm-docs": "mcjax.generators.lm_docs:lm_docs",
+    "lm-entities": "mcjax.generators.lm_entities:lm_entities",
 }
 """Modules and functions of the built-in generators."""
 OWN = ("file", "name")

@@ -12,10 +12,10 @@ from jaxtyping import Float
 
 from mcjax.engine.platforms import limits_on
 from mcjax.errors import InputError
-from mcjax.generators.chains import Block, readings, run_block
+from mcjax.generators.chains import Block, readings, run_block, source_of
 from mcjax.generators.shown import Shown
 from mcjax.generators.study import GeneratorCondition, GeneratorStudy
-from mcjax.generators.traced import check_sample, outline_of
+from mcjax.generators.traced import check_compare, check_sample, check_source, outline_of
 
 COPIES = 4
 """How many times the rows and the parameters of a fit are in memory at once, about."""
@@ -69,10 +69,22 @@ def measures_of(study: GeneratorStudy) -> tuple[tuple[str, ...], ...]:
     InputError
         If a function of a generator fails, or returns something else than it should.
     """
-    return tuple(_checked(condition, study.generations) for condition in study.conditions)
+    return tuple((*own, *alike) for own, alike in _names(study))
 
 
-def _checked(condition: GeneratorCondition, generations: int) -> tuple[str, ...]:
+def own_measures_of(study: GeneratorStudy) -> tuple[tuple[str, ...], ...]:
+    """Return the names of the measures of single models, which come first."""
+    return tuple(own for own, _ in _names(study))
+
+
+def _names(study: GeneratorStudy) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+    return [_checked(condition, study.generations) for condition in study.conditions]
+
+
+def _checked(
+    condition: GeneratorCondition, generations: int
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of measures of a model, and of those between models."""
     names: set[tuple[str, ...]] = set()
     reads = readings(condition.network, generations)
     fitted = [0] * condition.network.size
@@ -80,15 +92,21 @@ def _checked(condition: GeneratorCondition, generations: int) -> tuple[str, ...]
         for read in (read for model in incoming for read in model):
             if read.origin < len(fitted):
                 check_sample(condition.generator, fitted[read.origin], read.rows)
+            elif read.origin > len(fitted):
+                source = source_of(condition.network, read)
+                check_source(condition.generator, source, read.rows)
         rows = [sum(read.rows for read in model) for model in incoming]
         fitted = [new or old for new, old in zip(rows, fitted, strict=True)]
         for count in fitted:
-            own = not condition.forgets
-            names.add(outline_of(condition.generator, count, own).measures)
+            begun = not condition.forgets
+            names.add(outline_of(condition.generator, count, begun).measures)
     if len(names) > 1:
         problem = "returns other measures for other numbers of rows; return the same"
         raise InputError("family.measure", problem)
-    return names.pop()
+    single = names.pop()
+    last = next(count for count in fitted if count)
+    alike = condition.network.size > 1 and condition.generator.compare is not None
+    return single, check_compare(condition.generator, last) if alike else ()
 
 
 def block_size(study: GeneratorStudy) -> int:
@@ -182,5 +200,5 @@ def replay(
 
 def fitted_of(condition: GeneratorCondition) -> Any:
     """Return the shapes of the parameters that fits of a condition leave at generation 0."""
-    rows = condition.network.initial[0]
+    rows = sum(read.rows for read in readings(condition.network, 0)[0][0])
     return outline_of(condition.generator, rows, own=not condition.forgets).fitted

@@ -27,6 +27,12 @@ BEGINS: dict[Start, Callable[[int], int | None]] = {
     "own": lambda generation: generation - 1,
 }
 """The generation at whose parameters fits of a generation from 1 on begin; None for ``init``."""
+LAWS = ("theta", "shift", "covariance", "noise", "data")
+"""Fields of sources that are for statistical models."""
+UNWEIGHTED = (
+    "a weight, of which fit(key, params, rows) knows nothing; give samples instead, or define"
+    " fit(key, params, rows, weights)"
+)
 
 
 @explained
@@ -38,8 +44,8 @@ class GeneratorCondition(Summarised):
     Attributes
     ----------
     network : Network
-        Who feeds whom. Real data are of one source, feeds have weight 1, and models fit the data
-        of one generation.
+        Who feeds whom. Models fit the data of one generation. Feeds have weight 1 unless fits take
+        weights, and real sources are those of the generator.
     generator : Generator
         What every model is.
     name : str
@@ -81,7 +87,7 @@ class GeneratorCondition(Summarised):
     start: Start = "scratch"
 
     def __post_init__(self) -> None:
-        _check_network(self.network)
+        _check_network(self.network, self.generator)
         if self.start not in get_args(Start):
             hint = did_you_mean(self.start, get_args(Start))
             known = ", ".join(map(repr, get_args(Start)))
@@ -118,15 +124,20 @@ class GeneratorCondition(Summarised):
         }
 
 
-def _check_network(net: Network) -> None:
-    """Check that a network asks nothing of a generator that its four functions cannot do."""
-    weighted = any(f.weight != 1 for g in net.later.generations for f in g.feeds)
+def _check_network(net: Network, generator: Generator) -> None:
+    """Check that a network asks nothing of a generator that its functions cannot do."""
+    tables = (net.first, *(g.feeds for g in net.later.generations))
+    weighted = any(feed.weight != 1 for feeds in tables for feed in feeds)
+    without = sorted({source.name for source in net.sources} - set(generator.sources))
+    named = ", ".join(map(repr, without))
+    lawful = any(getattr(source, field) is not None for source in net.sources for field in LAWS)
     for wrong, problem in (
         (not net.memory.current_only, "a memory of earlier data; take memory 'replace'"),
-        (not net.plain, "sources, first or weights by generation; leave them out"),
+        (without, f"sources that the generator has not: {named}; give it sources, by name"),
+        (lawful, f"a source with {', '.join(LAWS)}, which only statistical models have; drop it"),
         (bool(net.selections), "a feed with keep; leave it out"),
         (net.later.random, "feeds that are drawn; leave out their probabilities"),
-        (weighted, "a weight, of which fit(key, params, rows) knows nothing; give samples instead"),
+        (weighted and not generator.weighs, UNWEIGHTED),
         (net.size > MOST_SIMULATED, f"{net.size:,} models; give at most {MOST_SIMULATED:,}"),
     ):
         if wrong:

@@ -17,11 +17,11 @@ from mcjax.checks.programs import depends, first_difference
 from mcjax.draws.settings import own_settings
 from mcjax.errors import InputError
 from mcjax.faults import bad_call, users_code, where
-from mcjax.generators.generator import TAKES, Generator
+from mcjax.generators.generator import OPTIONAL, TAKES, Generator
 
 MOST_MEASURES = 256
 """Largest number of measures of a model."""
-TOLD = {"real": "real(key, n)", **TAKES}
+TOLD = {"real": "real(key, n)", **TAKES, **OPTIONAL}
 
 
 class Outline(NamedTuple):
@@ -55,15 +55,17 @@ def outline_of(generator: Generator, rows: int, own: bool) -> Outline:
     with own_settings():
         data = _real(generator, key, rows)
         begun = _traced("init", generator.init)(key)
-        fitted = _traced("fit", generator.fit)(key, begun, data)
+        weights = [jax.ShapeDtypeStruct((rows,), np.float32)] if generator.weighs else []
+        fitted = _traced("fit", generator.fit)(key, begun, data, *weights)
         _check_params(generator.fit, "fit", fitted)
-        if own and _arranged(_traced("fit", generator.fit)(key, fitted, data)) != _arranged(fitted):
+        again = _traced("fit", generator.fit)(key, fitted, data, *weights) if own else fitted
+        if _arranged(again) != _arranged(fitted):
             problem = f"returned {_arranged(fitted)} from other parameters{where(generator.fit)}"
             remedy = "return parameters arranged like those it begins at, or start from 'scratch'"
             raise InputError("family.fit", f"{problem}; {remedy}")
         _program(generator.init, "init", (key,))
-        program = _program(generator.fit, "fit", (key, begun, data))
-        last, count = len(program.jaxpr.invars), len(jax.tree.leaves(data))
+        program = _program(generator.fit, "fit", (key, begun, data, *weights))
+        last, count = len(program.jaxpr.invars) - len(weights), len(jax.tree.leaves(data))
         _depends(generator.fit, "fit rows", program, list(range(last - count, last)))
         found = _traced("measure", generator.measure)(key, fitted, data)
         names = _measures(generator.measure, found)
@@ -95,6 +97,49 @@ def check_sample(generator: Generator, rows: int, count: int) -> None:
         program = _program(generator.sample, "sample", (key, fitted), count)
     _depends(generator.sample, "sample key", program, [0])
     _depends(generator.sample, "sample params", program, list(range(1, len(program.jaxpr.invars))))
+
+
+@cache
+def check_source(generator: Generator, source: str, count: int) -> None:
+    """Check that rows of a further source are like real rows.
+
+    Raises
+    ------
+    InputError
+        If they are not.
+    """
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    given = generator.sources[source]
+    with own_settings():
+        real = _real(generator, key, count)
+        if not callable(given):
+            own = jax.eval_shape(lambda key: generator.real_rows(key, count, source), key)
+        else:
+            own = _traced("real", given, count)(key)
+            _program(given, f"sources.{source}", (key,), count)
+    if _arranged(own) != _arranged(real):
+        at = where(given) if callable(given) else ""
+        problem = f"has rows {_arranged(own)}{at}, and real rows are {_arranged(real)}"
+        raise InputError(f"family.sources.{source}", f"{problem}; give rows like them")
+
+
+@cache
+def check_compare(generator: Generator, rows: int) -> tuple[str, ...]:
+    """Return the names of measures between two models after fits of so many rows.
+
+    Raises
+    ------
+    InputError
+        If the function fails, or returns something else than it should.
+    """
+    assert generator.compare is not None
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    fitted = outline_of(generator, rows, own=False).fitted
+    with own_settings():
+        found = _traced("compare", generator.compare)(key, fitted, fitted)
+        names = _measures(generator.compare, found, "family.compare")
+        _program(generator.compare, "compare", (key, fitted, fitted))
+    return names
 
 
 def _program(
@@ -150,9 +195,11 @@ def _check_params(function: Callable[..., Any], name: str, params: Any) -> None:
         raise InputError(f"family.{name}", f"{problem}; return arrays of numbers, as parameters")
 
 
-def _measures(function: Callable[..., Any], found: Any) -> tuple[str, ...]:
+def _measures(
+    function: Callable[..., Any], found: Any, field: str = "family.measure"
+) -> tuple[str, ...]:
     """Return the names of measures, entry by entry, in the order in which JAX has them."""
-    field, at = "family.measure", where(function)
+    at = where(function)
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
         problem = f"returned {_arranged(found)}{at}"
         raise InputError(field, f"{problem}; return a dict of numbers by name")

@@ -25,6 +25,7 @@ from mcjax.report.folder import ResultFolder
 from mcjax.report.generated import samples_json, samples_text, show_samples
 from mcjax.report.store import source_of
 from mcjax.report.tabular import parquet
+from mcjax.report.transfer import show_transfers, transfers_json
 from mcjax.report.verification import cell_rows
 from mcjax.text import number, shown, with_error
 from mcjax.verdicts.cells import Cell
@@ -131,6 +132,7 @@ def generators_json(verification: GeneratorVerification) -> dict[str, Any]:
         "window": {c.name: first_of_window(c, study.generations) for c in study.conditions},
         "differences": [dataclasses.asdict(one) for one in verification.differences],
         "notes": verification.notes,
+        "transfers": transfers_json(verification),
         "samples": samples_json(verification),
         "starts": {c.name: c.start for c in study.conditions},
         "generations": study.generations,
@@ -162,6 +164,7 @@ def show_generators(console: Console, verification: GeneratorVerification, secon
             console.print(label(condition.name), style="italic", soft_wrap=True)
         show_table(console, _table(verification, i))
     _show_arrivals(console, verification)
+    show_transfers(console, verification)
     show_samples(console, verification)
     for note in dict.fromkeys(cell.note for cell in verification.cells if cell.note):
         about = [c for c in verification.cells if c.note == note]

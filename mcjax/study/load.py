@@ -46,6 +46,7 @@ BUILTIN = (
     "drawn-pairs",
     "pairs-3",
     "lm-docs",
+    "lm-entities",
 )
 """Studies and surveys that come with mcjax."""
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from numpy.testing import assert_allclose
 import mcjax
 from mcjax.errors import InputError
 from mcjax.figures import (
+    entities,
     every_network,
     exploding_pair,
     explosion_map,
@@ -27,6 +29,7 @@ from mcjax.figures import (
 )
 from mcjax.figures.catalogue import FIGURES
 from mcjax.figures.files import MADE_BY, refuse_foreign, save
+from mcjax.generators.lm_entities import lm_entities
 from mcjax.plot.style import figure
 from mcjax.published.memory import graphs
 
@@ -51,7 +54,20 @@ KEYS = {  # what tells the points of a curve from those of others
     "taking-turns": ("panel", "condition", "law", "quantity"),
     "fine-tuned": ("panel", "condition", "law", "quantity"),
     "mediated-transfer": ("alpha", "law", "quantity"),
+    "entities": ("alpha", "law", "quantity"),
 }
+
+
+def few_entities(chains):
+    """One generation of hardly trained entities, at two weights of the pool."""
+    study = builtin_entities(4)
+    generator = lm_entities(steps=1, base_steps=1)
+    conditions = [replace(condition, generator=generator) for condition in study.conditions[1:]]
+    return replace(study, conditions=tuple(conditions), generations=1)
+
+
+builtin_entities = entities.study_of
+SMALL[entities] = {"study_of": few_entities}
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +82,8 @@ def drawn(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Figure, "savefig", keep)
+        patch.setattr("mcjax.generators.lm_docs.HELD_OUT", 8)
+        patch.setattr("mcjax.generators.lm_entities.GENERATED", 16)
         for module, settings in SMALL.items():
             for name, value in settings.items():
                 patch.setattr(module, name, value)

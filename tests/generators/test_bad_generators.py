@@ -118,7 +118,11 @@ FEEDS = {
     "a selection": ("samples = 20", "samples = 20, keep = { flip = 0.1 }", "keep; leave it out"),
     "memory": ("initial = 20", 'initial = 20\nmemory = "accumulate"', "take memory 'replace'"),
     "a chance": ("samples = 20", "samples = 20, probability = 0.5", "leave out their prob"),
-    "a source": ("feeds", 'sources = [{ name = "s", theta = [1.0] }]\nfeeds', "leave them out"),
+    "a source": (
+        "feeds",
+        'sources = [{ name = "s", theta = [1.0] }]\nfeeds',
+        "not: 's'; give it sources",
+    ),
 }
 COMMANDS = {
     "predict": (["predict", "study.toml"], "defines a generator"),
