@@ -46,6 +46,8 @@ QUICK = (
     "docs/design.md",
 )
 """Pages whose code runs by default."""
+NEEDS = {"docs/language-models.md": "equinox"}
+"""Packages that pages need beyond those of mcjax."""
 MOST_LINES = 180
 
 
@@ -104,6 +106,8 @@ def run(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("page", list(pages_with_code()))
 def test_code_runs_and_prints_what_is_shown(page, tmp_path, run):
+    if package := NEEDS.get(page):
+        pytest.importorskip(package, reason=f"{page} shows {package}; run pip install {package}")
     printed = ""
     for language, text in blocks_of(PAGES[page]):
         file = re.match(r"# (\S+\.(?:toml|py))\n", text)
