@@ -55,7 +55,8 @@ def entities(folder: Path, chains: int | None) -> list[Path]:
                 ]
         panels[0, 0].set_ylabel("change of loss in nats")
         panels[0, -1].set_ylabel("divergence in nats")
-        panels[0, 0].legend()
+        lines = panels[0, 0].get_legend_handles_labels()
+        fig.legend(*lines, loc="outside upper center", ncols=len(study.conditions))
         columns = {
             "law": "none: no law is known",
             "quantity": "change since generation 0 of the loss in nats a character, mean over two"

@@ -105,6 +105,7 @@ def test_distinct_ngrams(n):
     assert distinct_ngrams(rows, n) == len(grams)
 
 
+@pytest.mark.system
 def test_the_builtin_study_is_of_what_its_networks_say():
     study = load_generators(builtin_file("lm-docs"))
     assert [condition.network.size for condition in study.conditions] == [4, 4, 1]
