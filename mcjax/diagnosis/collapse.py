@@ -160,16 +160,16 @@ def diagnose_pipeline(found: Pipeline, path: Path, asked: Asked = ALL) -> tuple[
     """
     with naming(path):
         net = grouped(found.network, found.groups)
-    if found.differs and found.modelled:
+        if found.differs and found.modelled:
 
-        def examine(case: Case, asked: Asked) -> Diagnosis:
-            condition = load_condition(path, lambda net: case(grouped(net, found.groups)))
-            return _diagnosis(condition.network, facts_of(condition), asked)
+            def examine(case: Case, asked: Asked) -> Diagnosis:
+                condition = load_condition(path, lambda net: case(grouped(net, found.groups)))
+                return _diagnosis(condition.network, facts_of(condition), asked)
 
-        diagnosis = diagnose_cases(net, examine, asked)
-    else:
-        facts = Facts(found.regression, differs=found.differs, steps=found.steps)
-        diagnosis = _in_each_case(net, facts, asked)
+            diagnosis = diagnose_cases(net, examine, asked)
+        else:
+            facts = Facts(found.regression, differs=found.differs, steps=found.steps)
+            diagnosis = _in_each_case(net, facts, asked)
     return net, replace(diagnosis, groups=found.groups)
 
 

@@ -205,3 +205,11 @@ def test_random_feeds_that_come_and_go_against_powers_of_the_recursion():
             else:
                 assert phase.limit == pytest.approx(limit, rel=1e-6)
     assert min(seen.values()) > 200
+
+
+def test_a_feed_that_hardly_ever_comes_has_no_numbers():
+    """Its probability is lost beside 1 in double precision; warnings are errors here."""
+    feeds = [Feed("a", "a", 10), Feed(REAL, "a", 10, probability=1e-320)]
+    verdict = diagnose(build_network("a", feeds, 10)).models["a"]
+    assert verdict.collapses is False
+    assert np.isnan(verdict.limit)

@@ -23,13 +23,14 @@ mean of squares. Derived here.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import block_array, csr_array, eye_array, kron
+from scipy.sparse import block_array, csc_array, csr_array, eye_array, kron
 from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import spsolve
+from scipy.sparse.linalg import MatrixRankWarning, spsolve
 
 from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.models.information import Information
@@ -255,7 +256,7 @@ def _slopes(
     if len(passing) and result.any():
         own = walk[passing]
         inside = eye_array(len(passing), format="csc") - own[:, passing].tocsc()
-        result[passing] = spsolve(inside, own @ result)
+        result[passing] = _solved(inside, own @ result)
     return result
 
 
@@ -265,7 +266,7 @@ def _stationary_mean(walk: csr_array, noise: Float[np.ndarray, " P"]) -> float:
     matrix[0] = 1.0
     right = np.zeros(len(noise))
     right[0] = 1.0
-    return float(np.atleast_1d(spsolve(matrix.tocsc(), right)) @ noise)
+    return float(np.atleast_1d(_solved(matrix.tocsc(), right)) @ noise)
 
 
 def _fixed_point(
@@ -280,5 +281,12 @@ def _fixed_point(
         own = walk[places]
         inside = eye_array(len(places), format="csc") - own[:, places].tocsc()
         known = known.copy()
-        known[places] = spsolve(inside, own @ known + noise[places])
+        known[places] = _solved(inside, own @ known + noise[places])
     return known
+
+
+def _solved(matrix: csc_array, right: Float[np.ndarray, " P"]) -> Float[np.ndarray, " P"]:
+    """Return the solution of linear equations, nan where double precision finds none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MatrixRankWarning)
+        return np.asarray(spsolve(matrix, right))
