@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcjax.diagnosis.cures import repairs
+from mcjax.diagnosis.early import followed
 from mcjax.diagnosis.explosion import FiniteSample, finite_sample_drawn
 from mcjax.diagnosis.fine_tuning import EXACT as STEPS_EXACT
 from mcjax.diagnosis.graph import Paths, sources_of_models
@@ -126,7 +127,7 @@ def diagnose_drawn(net: Network, facts: Facts) -> Diagnosis:
         )
     marked = facts.penalised or not facts.refits or bool(net.selections)
     return Diagnosis(
-        models=models,
+        models=models if reason else followed(net, models),
         unstable_sources=origins,
         explosions=(),
         repairs=repairs(origins),

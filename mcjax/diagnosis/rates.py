@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcjax.diagnosis.early import early_harm
 from mcjax.diagnosis.failure import Failures
 from mcjax.diagnosis.long_run import Facts, alike, whole_samples
 from mcjax.diagnosis.ranking import noise_of_fits, origin_slopes
@@ -213,9 +214,10 @@ def _alike(
     slow = collapse_rates(data_flow(net), origins, system)
     rates = replace(nothing, growth=slow.growth, limit=slow.limit)
     if not whole.later.constant or not net.memory.current_only:
-        return rates
-    period = math.lcm(*(origin.period for origin in origins))
-    harm = time_to_harm(system, slow.growth, slow.limit, period=period, asked=asked)
+        harm = early_harm(whole)
+    else:
+        period = math.lcm(*(origin.period for origin in origins))
+        harm = time_to_harm(system, slow.growth, slow.limit, period=period, asked=asked)
     first = np.diagonal(system.initial)[: net.size]
     last = np.where(collapses, np.inf, slow.limit / first)
     return replace(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mcjax.diagnosis.cures import repairs
+from mcjax.diagnosis.early import followed
 from mcjax.diagnosis.failure import Anchor, what_is_known
 from mcjax.diagnosis.fine_tuning import SCHEDULE
 from mcjax.diagnosis.graph import Paths, origins_before, sources_of_models
@@ -107,7 +108,7 @@ def diagnose_schedule(net: Network, facts: Facts) -> Diagnosis:
             phases=phases,
         )
     return Diagnosis(
-        models=models,
+        models=models if reason else followed(net, models),
         unstable_sources=origins,
         explosions=(),
         repairs=repairs(origins),

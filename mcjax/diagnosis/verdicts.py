@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 
@@ -11,6 +10,7 @@ from mcjax.diagnosis.graph import Origins, Paths, Reaching
 from mcjax.diagnosis.rates import Rates
 from mcjax.diagnosis.verdict import ModelVerdict
 from mcjax.laws.collapse.components import DataFlow, Member
+from mcjax.laws.first_order.time_to_harm import generations
 from mcjax.network.network import Network
 
 
@@ -69,10 +69,6 @@ class Verdicts(Mapping[str, ModelVerdict]):
             path=path,
             frozen=self._frozen[i],
             relative=tuple(rates.relative[:, i].tolist()),
-            doubles=_generations(rates.doubles[i]),
-            tenfold=_generations(rates.tenfold[i]),
+            doubles=generations(rates.doubles[i]),
+            tenfold=generations(rates.tenfold[i]),
         )
-
-
-def _generations(time: float) -> int | None:
-    return None if math.isnan(time) else int(time)

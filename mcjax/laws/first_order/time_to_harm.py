@@ -23,6 +23,7 @@ errors are compared with a relative slack. Derived here.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -55,6 +56,11 @@ class Harm(NamedTuple):
 
     relative: Float[np.ndarray, "3 M"]
     times: Float[np.ndarray, "2 M"]
+
+
+def generations(time: float) -> int | None:
+    """Return a time to harm as a number of generations, None in place of nan."""
+    return None if math.isnan(time) else int(time)
 
 
 def time_to_harm(
