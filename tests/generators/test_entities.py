@@ -10,6 +10,9 @@ from numpy.testing import assert_allclose
 
 import mcjax
 from mcjax.errors import InputError
+from mcjax.generators.chains import readings
+from mcjax.generators.equality import lines
+from mcjax.generators.growth import shares
 from mcjax.generators.load import load_generators
 from mcjax.generators.text_measures import bigram_likeness
 from mcjax.generators.transfer import transfers
@@ -119,6 +122,30 @@ def test_rows_of_a_source_that_are_not_like_real_rows():
 def test_truths_of_sources_are_refused():
     with pytest.raises(InputError, match="which only statistical models have"):
         study(0.5, theta=[[1.0], [2.0]])
+
+
+def test_shares_of_rows_count_their_weights():
+    """Rows of the pool have other weights than real ones, and other numbers."""
+    found = shares(readings(network(0.5, private=40, public=60, synthetic=30), 1)[1])
+    assert_allclose(found, np.full((2, 2), 0.25), rtol=1e-6)
+
+
+def test_no_line_leads_back_to_other_sources():
+    """Models that read other sources are not in law those that read real data."""
+    feeds = [mcjax.Feed("public", "a", 50), mcjax.Feed("real", "b", 50)]
+    net = mcjax.build_network(["a", "b"], feeds, initial=50, sources=[mcjax.Source("public")])
+    condition = mcjax.GeneratorCondition(net, mean_of_entities())
+    assert lines(condition, 1)[1] == [None, (50,)]
+
+
+def test_generators_with_other_sources_are_other_generators():
+    rows = {name: np.zeros(3) for name in CENTRES}
+    generators = [
+        mean_of_entities(sources=sources)
+        for sources in ({}, rows, rows | {"public": np.ones(3)}, {"public": np.zeros(3)})
+    ]
+    generators.append(mean_of_entities(compare=None))
+    assert len({generator.digest for generator in generators}) == len(generators)
 
 
 def test_transfers():
