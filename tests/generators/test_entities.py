@@ -39,6 +39,9 @@ def mean_of_entities(**changes):
     return mcjax.Generator(**parts | changes)
 
 
+GENERATOR = mean_of_entities()
+
+
 def network(alpha, beta=0.75, **settings):
     settings = {"private": 40, "public": 60, "synthetic": 30} | settings
     return mcjax.data_mediated(["east", "west"], alpha, beta, **settings)
@@ -97,6 +100,22 @@ def test_measures_between_models_are_not_judged(verification):
     assert not any(one.measure == "gap" for one in verification.differences)
 
 
+def test_news_of_one_model_is_not_that_of_another():
+    """What two models have in common changes with either, and arrivals are of single ones."""
+    feeds = [mcjax.Feed("real", name, 20) for name in "ab"]
+    conditions = tuple(
+        mcjax.GeneratorCondition(
+            mcjax.build_network(["a", "b"], own, initial=20), GENERATOR, name=k
+        )
+        for k, own in {"apart": feeds, "loop": [mcjax.Feed("a", "a", 20), feeds[1]]}.items()
+    )
+    verification = mcjax.verify_generators(mcjax.GeneratorStudy(conditions, 2, 4))
+    gaps = [values[:, 1:, 1, -1] for values in verification.values]
+    assert (gaps[0] != gaps[1]).all()
+    arrivals = {c.model: c.verdict for c in verification.cells if c.quantity == "arrival"}
+    assert arrivals == dict.fromkeys("ab", "verified")
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -149,14 +168,16 @@ def test_generators_with_other_sources_are_other_generators():
 
 
 def test_transfers():
-    names = ("loss on public", "loss on a", "other", "loss on b")
-    values = np.arange(2 * 3 * 2 * 4, dtype=float).reshape(2, 3, 2, 4) ** 2
-    found = transfers(("a", "b"), names, values)
+    names = ("loss on public", "loss on a", "other", "loss on b", "loss on c")
+    values = np.arange(2 * 3 * 3 * 5, dtype=float).reshape(2, 3, 3, 5) ** 2
+    found = transfers(("a", "b", "c"), names, values)
     change = values - values[:, :1]
-    assert_allclose(found["own data"], (change[:, :, 0, 1] + change[:, :, 1, 3]) / 2)
-    assert_allclose(found["others' data"], (change[:, :, 0, 3] + change[:, :, 1, 1]) / 2)
+    own = [change[:, :, 0, 1], change[:, :, 1, 3], change[:, :, 2, 4]]
+    assert_allclose(found["own data"], np.mean(own, axis=0))
+    others = [change[:, :, m, k] for m, k in itertools.product(range(3), (1, 3, 4))]
+    assert_allclose(found["others' data"], (np.sum(others, axis=0) - np.sum(own, axis=0)) / 6)
     assert_allclose(found["public data"], change[:, :, :, 0].mean(2))
-    assert not transfers(("a", "c"), names, values)
+    assert not transfers(("a", "b", "d"), names, values)
 
 
 def test_likeness_of_texts():
