@@ -1,10 +1,10 @@
 """Keep what the built-in studies of language models show.
 
-    mcjax verify lm-docs --out DOCS; mcjax verify lm-entities --out ENTITIES
+    mcjax verify lm-docs --out DOCS --chains 16; mcjax verify lm-entities --out ENTITIES
     python benchmarks/language_models.py DOCS ENTITIES
 
 Kept are means of all measures with their standard errors, paired differences, changes of losses by
-whose text they are of, and verdicts. The studies take four minutes of processor time together.
+whose text they are of, and verdicts. The studies take six minutes of processor time together.
 """
 
 from __future__ import annotations

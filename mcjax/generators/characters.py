@@ -1,7 +1,7 @@
 """A language model of characters that is trained in a second.
 
 The 8 characters before it predict each character: their embeddings in 16 dimensions feed one hidden
-layer of 128 rectified units (Bengio, Ducharme, Vincent & Jauvin, JMLR 2003), which makes 30,722
+layer of 128 rectified units (Bengio, Ducharme, Vincent & Jauvin, JMLR 2003), which makes 30,577
 parameters. A row is a segment of 64 characters. The context of its first ones is filled up with
 padding, so that text is generated without a prompt.
 

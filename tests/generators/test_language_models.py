@@ -60,6 +60,11 @@ def test_a_python_without_the_source_of_its_library_is_told(tmp_path, monkeypatc
         python_text.python_text.__wrapped__()
 
 
+def test_the_model_has_as_many_parameters_as_it_says():
+    count = sum(value.size for value in PARAMS.values())
+    assert f"{count:,} parameters" in " ".join(characters.__doc__.split())
+
+
 def test_losses_are_those_of_the_definition():
     """The last character of a segment, by hand from the 8 before it."""
     row = np.asarray(characters.segments(jnp.arange(90, dtype="uint8"), KEY, 1))
