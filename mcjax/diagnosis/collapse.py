@@ -28,6 +28,7 @@ from mcjax.diagnosis.explosion import FiniteSample, finite_sample
 from mcjax.diagnosis.failure import find_failures
 from mcjax.diagnosis.fine_tuning import EXACT
 from mcjax.diagnosis.long_run import Facts, alike, facts_of
+from mcjax.diagnosis.random_feeds import diagnose_random_feeds
 from mcjax.diagnosis.ranking import slope_bounds
 from mcjax.diagnosis.rates import MOST_MODELS, Rates, doubling, rates_of
 from mcjax.diagnosis.schedules import OWN_COVARIATES, diagnose_schedule
@@ -41,6 +42,7 @@ from mcjax.models.names import MOST_PARAMETERS
 from mcjax.network.drawn import Drawn, Followed
 from mcjax.network.groups import Groups, grouped
 from mcjax.network.network import Network
+from mcjax.network.unlisted import RandomFeeds
 from mcjax.numbers import check_between
 from mcjax.study.load import load_condition
 from mcjax.study.pipeline import Pipeline, Regression
@@ -190,6 +192,8 @@ def _diagnosis(net: Network, facts: Facts, asked: Asked) -> Diagnosis:
         net = replace(net, later=net.later.law)
     if isinstance(net.later, Drawn):
         return asked.of(diagnose_drawn(net, facts))
+    if isinstance(net.later, RandomFeeds):
+        return asked.of(diagnose_random_feeds(net, facts))
     if net.later.turns > 1:
         return asked.of(diagnose_schedule(net, facts))
     if net.size > MOST_DENSE and not alike(net, facts):

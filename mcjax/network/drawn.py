@@ -158,6 +158,11 @@ class Drawn(Timeline):
         return len(self.law) == 1
 
     @property
+    def change(self) -> str:
+        """How feeds change, in a few words for a summary."""
+        return f"feeds are drawn from {self.turns}, these are the first"
+
+    @property
     def classes(self) -> int:
         """K; 1 where generations are drawn independently, so that none says what follows."""
         return 1 if self.independent else self.turns

@@ -104,10 +104,8 @@ class Network(Summarised):
     def _summary(self) -> Summary:
         first = self.later.opening
         title = f"Network: {self.heading}"
-        if self.later.random:
-            title += f"; feeds are drawn from {self.later.turns}, these are the first"
-        elif not self.later.constant or self.later.exponent:
-            title += "; feeds change with time, these are of generation 1"
+        if self.later.change:
+            title += f"; {self.later.change}"
         rows = zip(self.models, map(_read, by_reader(self.models, first.feeds)), strict=True)
         return Summary(title, rows, self.size)
 

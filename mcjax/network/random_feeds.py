@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from itertools import product
 
 from mcjax.errors import InputError
-from mcjax.network.checks import check_weight
+from mcjax.network.checks import check_count, check_keep, check_weight
 from mcjax.network.drawn import MOST_DRAWN, Drawn, Paths
 from mcjax.network.feed import Feed
-from mcjax.network.long_schedule import always
 from mcjax.network.merging import Weighted, added_up
 from mcjax.network.schedule import check_times, ordered
+from mcjax.network.unlisted import FEW, RandomFeeds, always
 
 
-def random_series(given: Sequence[Weighted], paths: Paths) -> Drawn:
+def random_series(given: Sequence[Weighted], paths: Paths) -> Drawn | RandomFeeds:
     """Return the timeline of feeds of which some have a probability.
 
     Parameters
@@ -53,6 +53,8 @@ def random_series(given: Sequence[Weighted], paths: Paths) -> Drawn:
         check_weight(f"{field}.weight", feed.weight)
     drawn = [k for k, (feed, _) in enumerate(given) if feed.random]
     turns = math.lcm(*(feed.every for feed, _ in given))
+    if turns == 1 and len(drawn) > FEW:
+        return _many([feed for feed, _ in given])
     tables: list[list[Feed]] = []
     chances: list[list[float]] = []
     for t in range(1, min(turns, MOST_DRAWN) + 1):
@@ -69,15 +71,29 @@ def random_series(given: Sequence[Weighted], paths: Paths) -> Drawn:
             parts = (q if k not in idle else 1 - q for k, q in zip(here, on, strict=True))
             chances[-1].append(math.prod(parts))
     if len(chances) < turns:
-        remedy = f"give it to at most {MOST_DRAWN.bit_length() - 1}, or networks in"
-        remedy += " [network.switching]"
-        if turns > 1:
-            remedy = f"of {turns:,} phases more than {MOST_DRAWN:,} networks come, so give `every`"
-            remedy += " common factors, or fewer feeds a probability"
-        raise InputError("network.feeds", f"have a probability {len(drawn)} times; {remedy}")
+        raise InputError(
+            "network.feeds",
+            f"have a probability {len(drawn)} times; of {turns:,} phases more than {MOST_DRAWN:,}"
+            " networks come, so give `every` common factors, or fewer feeds a probability",
+        )
     if turns == 1:
         return Drawn(*ordered(tables), probabilities=chances[0], paths=paths)
     return Drawn(*ordered(tables), transition=_in_turn(chances), paths=paths, first=0)
+
+
+def _many(feeds: list[Feed]) -> RandomFeeds:
+    """Return the timeline of feeds of which more have a probability than can be listed."""
+    edges = [feed.edge for feed in feeds]
+    for k, feed in enumerate(feeds):
+        check_keep(f"network.feeds[{k}]", feed.keep)
+        check_count(f"network.feeds[{k}].samples", feed.samples)
+        if edges.index(feed.edge) < k:
+            raise InputError(
+                f"network.feeds[{k}]",
+                f"is another feed from {feed.origin!r} to {feed.reader!r}, of many that are drawn;"
+                " give one",
+            )
+    return RandomFeeds(tuple(feeds))
 
 
 def _in_turn(chances: list[list[float]]) -> list[list[float]]:

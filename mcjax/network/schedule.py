@@ -10,9 +10,9 @@ from typing import Any
 from mcjax.errors import InputError
 from mcjax.network.checks import check_count, check_keep, check_weight
 from mcjax.network.feed import Feed
-from mcjax.network.long_schedule import Scheduled, always
 from mcjax.network.merging import Weighted, added_up
 from mcjax.network.timeline import Generation, Series
+from mcjax.network.unlisted import Scheduled, always
 
 MOST_GENERATIONS = 10_000
 """Largest number of generations of a schedule that are written one by one."""

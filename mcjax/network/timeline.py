@@ -147,6 +147,12 @@ class Timeline(ABC):
         return self.generations
 
     @property
+    def change(self) -> str:
+        """How feeds change, in a few words for a summary; empty if they do not."""
+        still = self.constant and not self.exponent
+        return "" if still else "feeds change with time, these are of generation 1"
+
+    @property
     def opening(self) -> Generation:
         """The feeds of generation 1, or of one that is possible."""
         return self.generations[0]

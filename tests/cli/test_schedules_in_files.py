@@ -232,7 +232,7 @@ def test_where_feeds_are_not_drawn(tmp_path):
             build_network("a", [drawn], **given)
     with pytest.raises(InputError, match=r"switching\.paths: is for feeds with a prob"):
         build_network("a", [Feed("a", "a", 10)], 10, paths="common")
-    with pytest.raises(InputError, match="have a probability 11 times; give it to at most 10"):
+    with pytest.raises(InputError, match="is another feed from 'a' to 'a', of many that are drawn"):
         build_network("a", [drawn] * 11, 10)
     with pytest.raises(InputError, match="comes and goes"):
         Generation([drawn])

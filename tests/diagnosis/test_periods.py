@@ -11,8 +11,8 @@ from mcjax.diagnosis import diagnose, schedules
 from mcjax.errors import InputError
 from mcjax.laws.collapse import periods
 from mcjax.network import REAL, Feed, build_network
-from mcjax.network.long_schedule import Scheduled
 from mcjax.network.source import Source
+from mcjax.network.unlisted import Scheduled
 
 PARTS, NAMES = ("ab", "cd", "e"), "abcde"
 """Models that may be in a cycle; a part may read the parts before it."""

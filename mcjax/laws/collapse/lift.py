@@ -47,6 +47,7 @@ from mcjax.laws.collapse.components import DataFlow, Member, Vertex, blind_sourc
 from mcjax.laws.collapse.origins import CollapseOrigin, origins_in
 from mcjax.network.drawn import Drawn
 from mcjax.network.network import Network
+from mcjax.network.unlisted import RandomFeeds
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Int
@@ -136,7 +137,7 @@ class Lift:
         self.kept = np.ones(len(self.model), bool)
         self.kept[self.read_by] = False
         self.begun = self.phase == (later.before - 1) % self.periods[self.model]
-        if isinstance(later, Drawn):
+        if isinstance(later, Drawn | RandomFeeds):
             self.kept = later.resting(net.models).ravel()
             self.begun = np.ones(len(self.model), bool)
 
@@ -190,7 +191,7 @@ class Lift:
         edge, before : ndarray of int, shape (E,)
             Positions in what is given, and a phase for each.
         """
-        if isinstance(self.net.later, Drawn):
+        if isinstance(self.net.later, Drawn | RandomFeeds):
             after, before = np.nonzero(self.net.later.leads.T)
             times, starts = np.bincount(after), np.searchsorted(after, np.arange(self.phases))
             edge = np.repeat(np.arange(len(phase)), times[phase])

@@ -19,6 +19,7 @@ import numpy as np
 from mcjax.laws.collapse.adjacency import Adjacency
 from mcjax.laws.collapse.lift import Lift
 from mcjax.network.network import Network
+from mcjax.network.unlisted import RandomFeeds
 
 
 def sound_in_any_order(lift: Lift, marked: bool = False) -> bool:
@@ -62,6 +63,8 @@ def _fits(lift: Lift) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     net, size = lift.net, lift.net.size
     if not net.later.random:
         return lift.read_by, lift.origin[lift.reads], lift.model
+    if isinstance(net.later, RandomFeeds):
+        return _fits_of_random_feeds(lift)
     tables = [g.columns(net.places) for g in net.later.generations]
     weighs = [feeds.weight > 0 for feeds in tables]
     origin = np.concatenate([t.origin[w] for t, w in zip(tables, weighs, strict=True)])
@@ -69,6 +72,22 @@ def _fits(lift: Lift) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         [z * size + t.reader[w] for z, (t, w) in enumerate(zip(tables, weighs, strict=True))]
     )
     return fit, origin, np.tile(np.arange(size), len(tables))
+
+
+def _fits_of_random_feeds(lift: Lift) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what models read at least, whatever is drawn.
+
+    Who has a feed that is always active reads all of these; who has none may read any one alone.
+    """
+    later, size = lift.net.later, lift.net.size
+    assert isinstance(later, RandomFeeds), "it has been asked"
+    random = np.array([feed.random for feed in later.given], bool)
+    reader = lift.read_by
+    sure = np.zeros(size, bool)
+    sure[reader[~random]] = True
+    fit = np.where(random, size + np.arange(len(reader)), reader)
+    counts = ~random | ~sure[reader]
+    return fit[counts], lift.origin[counts], np.append(np.arange(size), reader)
 
 
 def _narrow(net: Network) -> set[str]:

@@ -32,6 +32,7 @@ from scipy.sparse import block_array, csc_array, csr_array, eye_array, kron
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import MatrixRankWarning, spsolve
 
+from mcjax.laws.first_order.random_shares import RandomShares
 from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.models.information import Information
 from mcjax.network.drawn import Drawn, Followed
@@ -207,6 +208,34 @@ def drawn_rates(
     limits = np.diagonal(x, axis1=1, axis2=2)[:, :size]
     growth = np.diagonal(slopes, axis1=1, axis2=2)
     return DrawnRates(np.where(bad, growth, 0.0), np.where(bad, np.nan, limits))
+
+
+def mean_rates(
+    shares: RandomShares,
+    *,
+    start: Float[np.ndarray, "M M"],
+    leaks: Bool[np.ndarray, " M"],
+    grows: Bool[np.ndarray, " M"],
+    constant: Bool[np.ndarray, " M"],
+) -> tuple[Float[np.ndarray, " M"], Float[np.ndarray, " M"]]:
+    """Return growth and limits of mean squares where feeds are active at random.
+
+    Parameters
+    ----------
+    shares : RandomShares
+        Means of transitions and noise.
+    start : ndarray, shape (M, M)
+        Second moments at generation 0.
+    leaks, grows, constant : ndarray of bool, shape (M,)
+        Which models may read real data, which collapse, and which never change.
+    """
+    size, walk, noise = len(start), shares.walk, shares.noise.ravel()
+    slopes = _slopes(walk.copy(), noise, _either(leaks[None]).ravel())
+    fixed = np.outer(constant, constant)
+    known, open_ = np.where(fixed, start, 0.0).ravel(), ~(_either(grows[None])[0] | fixed)
+    x = _fixed_point(walk, noise, known, open_.ravel())
+    growth, limit = (np.diagonal(values.reshape(size, size)) for values in (slopes, x))
+    return np.where(grows, growth, 0.0), np.where(grows, np.nan, limit)
 
 
 def _either(marks: Bool[np.ndarray, "K n"]) -> Bool[np.ndarray, "K n n"]:
