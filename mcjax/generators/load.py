@@ -68,9 +68,9 @@ def _families(tables: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _is_generator(family: dict[str, Any], folder: Path) -> bool:
-    file = family.get("file")
+    file, name = family.get("file"), family.get("name")
     if file is None:
-        return family.get("name") in PLACES
+        return isinstance(name, str) and name in PLACES
     try:
         return isinstance(file, str) and defines_generator(run_file(folder / file))
     except InputError:  # which whoever takes the file for a model says

@@ -10,6 +10,7 @@ SPOILT = {
     "misspelt table": (STUDY.replace("[family]", "[famly]"), "did you mean 'family'"),
     "misspelt family": (STUDY.replace('"linear"', '"linaer"'), "did you mean 'linear'"),
     "misspelt parameter": (STUDY.replace("theta =", "sgima = 2.0\ntheta ="), "family.sgima"),
+    "family without words": (STUDY.replace('"linear"', "[]"), "family.name"),
     "unknown model": (STUDY.replace('to = "b"', 'to = "d"'), "network.feeds[2].to"),
     "unknown origin": (STUDY.replace('from = "real"', 'from = "rael"'), "did you mean 'real'"),
     "negative": (STUDY.replace("samples = 200", "samples = -200"), "network.feeds[2].samples"),
