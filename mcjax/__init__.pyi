@@ -43,6 +43,7 @@ from .logs.judge import judge_losses as judge_losses
 from .logs.judgement import LossJudgement as LossJudgement
 from .logs.table import Losses as Losses
 from .logs.table import read_losses as read_losses
+from .models.bigram import bigram as bigram
 from .models.gaussian import gaussian as gaussian
 from .models.generative import bernoulli as bernoulli
 from .models.generative import categorical as categorical

@@ -104,6 +104,7 @@ CALLS = {
     mcjax.penalised: {"model": MODEL},
     mcjax.gaussian: {"unbiased": True},
     mcjax.gaussian_mixture: {"components": 2, "dimensions": 1, "floor": 0.1},
+    mcjax.bigram: {"length": 5, "smoothing": 0.5},
     mcjax.unigram: {"smoothing": 0.5},
     mcjax.Newton: {"limit": 5},
     mcjax.LBFGS: {"limit": 5},

@@ -111,7 +111,7 @@ class SufficientStatistics:
     def sums(self, model: Problem, pivot: Float[Array, " p"], data: Dataset) -> Sums:
         """Return the sums over one data set about ``pivot``, shape (p,)."""
         summary = _statistics(model).summary
-        summaries = jax.vmap(summary, (None, None, 1, 0), 1)(model.params, pivot, data.x, data.y)
+        summaries = jax.vmap(summary, (None, None, 1, -1), 1)(model.params, pivot, data.x, data.y)
         # not a matrix product: the sum of a class without rows must be exactly 0
         total = jnp.sum(summaries * data.weight[None, :], axis=1)
         return Sums(total, data.weight.sum(), jnp.sum(data.weight**2))

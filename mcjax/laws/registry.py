@@ -18,6 +18,7 @@ PLACES = {
     "finite_sample_monte_carlo": "mcjax.laws.least_squares.simulated_moments:SimulatedMoments",
     "generative": "mcjax.laws.generative.moments:Generative",
     "smoothed": "mcjax.laws.generative.smoothed_shares:Smoothed",
+    "pairs": "mcjax.laws.generative.smoothed_transitions:Pairs",
     "lineage": "mcjax.laws.generative.gaussian_deviations:Lineage",
     "extinction": "mcjax.laws.generative.extinction:Extinction",
 }

@@ -33,6 +33,7 @@ from mcjax.models.scores import MeanScores, NormalScores, ScoreMoments, Simulate
 from mcjax.models.structure import Structure
 
 if TYPE_CHECKING:
+    from mcjax.models.bigram import SmoothedTransitions
     from mcjax.models.generative import GaussianMoments, SmoothedShares, WeightedMean
     from mcjax.models.mixture import OverallMoments
 
@@ -204,7 +205,7 @@ class Model:
     allowance : Allowance, optional
         Departures from the first-order law that finite samples explain, where the second-order law
         does not say; defaults to that of models that have not been measured.
-    generative : WeightedMean, GaussianMoments, SmoothedShares or OverallMoments, optional
+    generative : WeightedMean or another record, optional
         What exact laws use of a model without covariates.
     rounding : callable, optional
         ``(params, theta, covariance, rows) -> float``, the unit roundoff at which labels begin to
@@ -253,7 +254,14 @@ class Model:
     check: Callable[[Float[np.ndarray, " p"]], str] | None = None
     parametrise: Callable[[Mapping[str, Any]], Float[np.ndarray, " p"]] | None = None
     allowance: Allowance | None = None
-    generative: WeightedMean | GaussianMoments | SmoothedShares | OverallMoments | None = None
+    generative: (
+        WeightedMean
+        | GaussianMoments
+        | SmoothedShares
+        | SmoothedTransitions
+        | OverallMoments
+        | None
+    ) = None
     rounding: (
         Callable[[Params, Float[np.ndarray, " p"], Float[np.ndarray, "q q"], int], float] | None
     ) = None

@@ -19,6 +19,7 @@ PLACES = {
     "gaussian_mixture": "mcjax.models.mixture:gaussian_mixture",
     "categorical": "mcjax.models.generative:categorical",
     "unigram": "mcjax.models.unigram:unigram",
+    "bigram": "mcjax.models.bigram:bigram",
     "bernoulli": "mcjax.models.generative:bernoulli",
     "poisson_mean": "mcjax.models.generative:poisson_mean",
 }

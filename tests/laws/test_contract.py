@@ -14,6 +14,7 @@ from mcjax.laws.law import Reason
 from mcjax.laws.predict import apply_law, predict_condition
 from mcjax.laws.prediction import FunctionalPrediction, Prediction
 from mcjax.laws.registry import LAWS, ON_REQUEST, PLACES
+from mcjax.models.bigram import bigram
 from mcjax.models.gaussian import gaussian
 from mcjax.models.generative import bernoulli, categorical, poisson_mean
 from mcjax.models.glm import logistic
@@ -76,6 +77,7 @@ def grid():
         ("normal", DESCENT, gaussian(), [0.0, 1.0], {}),
         ("classes", DESCENT, categorical(), [0.7, 0.2, 0.1], {}),
         ("smoothed classes", pair, unigram(2.0), [0.7, 0.2, 0.1], {}),
+        ("pairs", pair, bigram(20), [0.7, 0.3, 0.4, 0.6], {}),
         ("two classes", replace(pair, draws="private"), bernoulli(), [0.3], {}),
         ("counts", pair, poisson_mean(), [0.05], {}),
     ]

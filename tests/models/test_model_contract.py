@@ -36,6 +36,7 @@ ARGUMENTS = {
     "quantile": {"level": 0.3, "sigma": 1.5},
     "minimum_norm": {"sigma": 0.5},
     "gaussian": {"unbiased": False},
+    "bigram": {"length": 5},
     "gaussian_mixture": {"components": 2, "dimensions": 2},
 }
 TRUTHS = {
@@ -44,6 +45,7 @@ TRUTHS = {
     "gaussian_mixture": [0.4, -1.5, 0.2, -1.0, 0.3, 0.5, 1.5, 0.1, 0.4, -0.2, -0.3],
     "categorical": [0.5, 0.3, 0.05, 0.15],
     "unigram": [0.5, 0.3, 0.05, 0.15],
+    "bigram": [0.6, 0.4, 0.3, 0.7],
     "bernoulli": [0.3],
     "poisson_mean": [0.4],
 }
@@ -57,6 +59,7 @@ REFUSED = {
         ([1.0], "two or more classes"),
     ],
     "unigram": [([0.5, 0.6], "add up to 1")],
+    "bigram": [([0.5, 0.5], "must be K times K")],
     "bernoulli": [([1.5], "one probability"), ([0.5, 0.5], "one probability")],
     "poisson_mean": [([0.0], "one positive number"), ([1.0, 1.0], "one positive number")],
 }
@@ -348,8 +351,8 @@ def test_sums_give_the_estimate_that_minimises_the_loss(case):
 def test_functionals_keep_their_scale_and_span(case):
     functionals = case.model.functionals
     assert len({functional.name for functional in functionals}) == len(functionals)
-    if case.model.statistics is None:
-        theta = case.theta + 0.3 * np.random.default_rng(0).standard_normal((400, len(case.theta)))
+    if case.draws[2]["real"].ndim > 1:  # rows of several numbers, of other statistics
+        theta = case.theta + 0.1 * np.random.default_rng(0).standard_normal((400, len(case.theta)))
     else:
         theta = np.asarray(estimates(case, jnp.asarray(case.theta))[0])
     for functional in functionals:

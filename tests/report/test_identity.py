@@ -19,6 +19,7 @@ from mcjax.study.identity import describe, identity
 THETA = {
     "categorical": [0.7, 0.2, 0.1],
     "gaussian_mixture": [0.0, -2.0, 2.0, 0.0, 0.0],
+    "bigram": [0.7, 0.3, 0.2, 0.8],
     "unigram": [0.7, 0.2, 0.1],
     "bernoulli": [0.3],
     "poisson_mean": [0.05],

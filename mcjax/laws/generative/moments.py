@@ -38,6 +38,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
+from mcjax.estimators.em import EM
+from mcjax.estimators.sufficient_statistics import SufficientStatistics
 from mcjax.laws.collapse.components import data_flow
 from mcjax.laws.collapse.origins import collapse_origins, collapsing
 from mcjax.laws.first_order.limits import growth
@@ -67,7 +69,9 @@ class Generative:
         """Return why estimates are not means over independent rows, or None."""
         if not isinstance(condition.model.generative, KNOWN):
             return Reason("estimates are not means of their rows", obvious=True)
-        return other_fits(condition) or not_weighted_means(condition.network)
+        mixed = isinstance(condition.model.generative, OverallMoments)
+        own = EM if mixed else SufficientStatistics
+        return other_fits(condition, own) or not_weighted_means(condition.network)
 
     def predict(self, condition: Condition, generations: int) -> Prediction | FunctionalPrediction:
         """Predict the errors at generations 0 to T.

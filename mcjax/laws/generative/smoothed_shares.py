@@ -126,6 +126,19 @@ class _Parts:
         return np.asarray(1 - truth @ truth - between - self.squares(state))
 
 
+def squared_errors(
+    means: WeightedMeans,
+    net: Network,
+    smoothing: float,
+    truth: Float[np.ndarray, " K"],
+    *,
+    generations: int,
+) -> Float[np.ndarray, "T+1 M"]:
+    """Return ``E |e_i|^2``, for fits that add so many rows in all, at generations 0 to T."""
+    parts, steps = _Parts.around(truth), _moments(means, net, smoothing)
+    return np.array([parts.squares(next(steps)) for _ in range(generations + 1)])
+
+
 def _moments(means: WeightedMeans, net: Network, smoothing: float) -> Iterator[_State]:
     """Yield the coefficients of the moments, generation by generation."""
     system = means.system
