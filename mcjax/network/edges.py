@@ -8,7 +8,9 @@ is read as a share, whatever its scale. With none of the three, an edge has 100 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -149,6 +151,20 @@ def read_edges(
     if feeds.shares:
         told += _count_shares(feeds, rows)
     return feeds, tuple(told)
+
+
+@contextmanager
+def naming_edges(feeds: EdgeFeeds) -> Iterator[None]:
+    """Name the edge in input errors raised in this context that number a feed."""
+    try:
+        yield
+    except InputError as error:
+        found = re.fullmatch(r"network\.feeds\[(\d+)\](?:\.(\w+))?", error.field)
+        if found is None:
+            raise
+        edge, field = feeds.named(int(found[1])), found[2]
+        where = f"{edge}: {field}" if field else edge
+        raise InputError(where, error.message, error.file) from error
 
 
 def check_names(data: Iterable[str], known: tuple[str, ...], place: str) -> None:

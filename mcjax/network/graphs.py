@@ -18,7 +18,7 @@ from mcjax.arguments import checked_but
 from mcjax.errors import InputError
 from mcjax.network.build import build_network
 from mcjax.network.checks import Draws, check_count
-from mcjax.network.edges import DEFAULT_SAMPLES, EdgeFeeds, check_names, read_edges
+from mcjax.network.edges import DEFAULT_SAMPLES, EdgeFeeds, check_names, naming_edges, read_edges
 from mcjax.network.feed import REAL, UNKNOWN
 from mcjax.network.formats import read_format
 from mcjax.network.lineage import Lineage
@@ -118,7 +118,8 @@ def network_of_graph(
         initial |= own
     columns = feeds.columns(models)
     later = feeds.objects() if columns is None else Series(Generation(columns))
-    network = build_network(models, later, initial, draws=draws, real=real)
+    with naming_edges(feeds):
+        network = build_network(models, later, initial, draws=draws, real=real)
     whose = "initial" if begun == network.size else f"initial of {begun:,}"
     told = (*([f"{whose} from feeds"] if begun else []), *told)
     return GraphNetwork(network, told, _groups(attributes, names))

@@ -323,6 +323,8 @@ def test_one_triple_is_a_pipeline(tmp_path, call_json):
         ("\n", "is no edge list: its header has no columns from and to"),
         ("from,to,from\na,b,a\n", "column 'from': is given twice; keep one"),
         ("subject,relation,object\nreal,is,synthetic\n", "line 2: has the subject 'real'"),
+        ("from,to\na,b\na,real\n", "edge 'a' -> 'real': to: is 'real'"),
+        ("from,to,first,until\na,b,1,9\na,c,5,1\n", "edge 'a' -> 'c': until: is 1, before"),
     ],
 )
 def test_what_is_said_of_odd_tables(text, words, tmp_path, call):
