@@ -130,10 +130,11 @@ def _check_network(net: Network, generator: Generator) -> None:
     weighted = any(feed.weight != 1 for feeds in tables for feed in feeds)
     without = sorted({source.name for source in net.sources} - set(generator.sources))
     named = ", ".join(map(repr, without))
+    known = f" (it has {', '.join(map(repr, generator.sources))})" if generator.sources else ""
     lawful = any(getattr(source, field) is not None for source in net.sources for field in LAWS)
     for wrong, problem in (
         (not net.memory.current_only, "a memory of earlier data; take memory 'replace'"),
-        (without, f"sources that the generator has not: {named}; give it sources, by name"),
+        (without, f"sources that the generator has not: {named}{known}; give it sources, by name"),
         (lawful, f"a source with {', '.join(LAWS)}, which only statistical models have; drop it"),
         (bool(net.selections), "a feed with keep; leave it out"),
         (net.later.random, "feeds that are drawn; leave out their probabilities"),

@@ -119,7 +119,10 @@ def test_news_of_one_model_is_not_that_of_another():
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"sources": {"public": drawn(0.0)}}, "sources that the generator has not: 'private east'"),
+        (
+            {"sources": {"public": drawn(0.0)}},
+            "not: 'private east', 'private west' .it has 'public'.",
+        ),
         ({"sources": [1]}, "family.sources: is list"),
         ({"fit": lambda key, params, rows: rows.mean()}, "define fit.key, params, rows, weights"),
         ({"compare": lambda key, params, others: 3.0}, "family.compare: returned"),
