@@ -99,7 +99,7 @@ def fine_tuned(condition: Condition) -> FineTuned:
     trained, starts = steps.last, steps.starts
     assert trained is not None, "there is a table"
     moving, inverse = ~system.frozen, np.linalg.inv(information.real.hessian)
-    _check_progress(trained.kept[moving])
+    check_progress(trained.kept[moving])
     if steps.measured:
         system = resolved(system, [version for version, _ in systems], net, starts)
     slopes, settles = spectral_growth(system, net, starts.edges)
@@ -128,7 +128,7 @@ def _biased(system: LinearSystem, settles: Bool[np.ndarray, " M"]) -> Bool[np.nd
     return settles & ((mean**2).sum(1) > spread)
 
 
-def _check_progress(kept: Float[np.ndarray, "K p p"]) -> None:
+def check_progress(kept: Float[np.ndarray, "K p p"]) -> None:
     """Raise Inapplicable if eigenvalues cannot tell steps from none."""
     progress = np.abs(1 - np.linalg.eigvals(kept))
     small = (progress > 0) & (progress < SLOWEST)

@@ -15,9 +15,10 @@ import numpy as np
 from mcjax.diagnosis.cures import repairs
 from mcjax.diagnosis.early import followed
 from mcjax.diagnosis.failure import Anchor, what_is_known
-from mcjax.diagnosis.fine_tuning import SCHEDULE
+from mcjax.diagnosis.fine_tuning import BY_RADIUS, SCHEDULE
 from mcjax.diagnosis.graph import Paths, origins_before, sources_of_models
 from mcjax.diagnosis.long_run import Facts, alike, false_anchors
+from mcjax.diagnosis.steps_in_phases import steps_in_phases
 from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict, PhaseVerdict
 from mcjax.laws.collapse.adjacency import Adjacency
 from mcjax.laws.collapse.components import DataFlow
@@ -29,6 +30,7 @@ from mcjax.laws.collapse.radius import component_radii, in_cycles
 from mcjax.laws.first_order.collapse_rates import CollapseRates, collapse_rates
 from mcjax.laws.first_order.lifted_system import lifted
 from mcjax.laws.first_order.score_equations import linear_system
+from mcjax.laws.law import Inapplicable
 from mcjax.models.information import UNIT
 from mcjax.network.feed import Feed
 from mcjax.network.network import Network
@@ -79,27 +81,36 @@ def diagnose_schedule(net: Network, facts: Facts) -> Diagnosis:
         lift, flow, origins, noise, unknown, anchors_at = reached_in_periods(net, found)
     reason = rates_unknown(net, facts, vertices)
     radius, rates = _rates(net, lift, flow, origins, known=not reason)
+    explodes = np.zeros(len(lift.model), bool)
+    if not facts.refits:
+        try:
+            flow, origins, explodes, radius, rates = steps_in_phases(facts, lift)
+            noise, unknown, reason = rates.collapses & ~explodes, np.zeros_like(noise), ""
+        except Inapplicable as error:
+            reason = f"{reason}: {error}"
     anchors = [(anchor, lift.any_phase(far).tolist()) for anchor, far in anchors_at]
     largest = np.full(net.size, -np.inf)
     cyclic = in_cycles(flow)
     with np.errstate(invalid="ignore"):  # of a radius that is not known
         np.maximum.at(largest, lift.model[cyclic], radius[cyclic])
-    slopes = np.where(noise, np.nan_to_num(rates.growth, nan=0.0), -np.inf)
+    fails = noise | explodes
+    slopes = np.where(fails, np.nan_to_num(rates.growth, nan=0.0), -np.inf)
     path_to, sources = Paths(flow, origins), sources_of_models(flow, origins, lift)
-    columns = (unknown, noise, rates.growth, rates.limit)
+    columns = (unknown, fails, rates.growth, rates.limit)
     models = {}
     for i, name in enumerate(net.models):
         own = lift.of_model(i)
         phases = Phases(own, columns)
         worst = int(slopes[own].argmax())
         noisy, settled = bool(noise[own].any()), not unknown[own].any()
+        exploded = bool(explodes[own].any())
         models[name] = ModelVerdict(
             noise=noisy if noisy or settled else None,
             forgets=any(far[i] for _, far in anchors),
-            explodes=False,
+            explodes=exploded,
             radius=None if largest[i] == -np.inf else float(largest[i]),
-            growth=phases[worst].growth,
-            limit=None if noisy or not settled else float(rates.limit[own].max()),
+            growth=None if exploded else phases[worst].growth,
+            limit=None if noisy or exploded or not settled else float(rates.limit[own].max()),
             sources=sources[i],
             anchors=tuple(anchor for anchor, far in anchors if far[i]),
             explosions=(),
@@ -108,12 +119,13 @@ def diagnose_schedule(net: Network, facts: Facts) -> Diagnosis:
             phases=phases,
         )
     return Diagnosis(
-        models=models if reason else followed(net, models),
+        models=models if reason or not facts.refits else followed(net, models),
         unstable_sources=origins,
         explosions=(),
         repairs=repairs(origins),
         flips=(),
         inapplicable=reason,
+        note="" if facts.refits or reason else BY_RADIUS,
         finite_sample=None if facts.regression is None else EXACT,
         in_any_order=sound_in_any_order(
             lift, facts.penalised or not facts.refits or bool(net.selections)

@@ -162,13 +162,17 @@ def test_networks_that_are_drawn_are_not_known(paths):
     assert mcjax.diagnose(network).collapses is False
 
 
-def test_feeds_that_take_turns_are_not_known(tmp_path):
+def test_feeds_that_take_turns_need_the_family(tmp_path):
     path = tmp_path / "study.toml"
     turns = "samples = 100, every = 2 }, { from = 'real', to = 'a', samples = 10, every = 3 }"
     path.write_text(FILE.replace("samples = 100 }", turns) + FAMILY)
     plain = json.loads(CliRunner().invoke(cli, ["diagnose", str(path), "--json"]).stdout)
+    assert plain["collapses"] is False
+    assert len(plain["models"]["a"]["phases"]) == 6
+    path.write_text(FILE.replace("samples = 100 }", turns))
+    plain = json.loads(CliRunner().invoke(cli, ["diagnose", str(path), "--json"]).stdout)
     assert plain["collapses"] is None
-    assert "fits take steps" in plain["inapplicable"]
+    assert "add [family]" in plain["inapplicable"]
 
 
 def test_a_loop_of_small_steps_collapses_beside_the_noise_of_refits():

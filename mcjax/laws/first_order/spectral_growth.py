@@ -39,8 +39,17 @@ def spectral_growth(
     The slope is infinite for models that explode. ``starts`` are those of the system, see
     :func:`~mcjax.laws.collapse.components.data_flow`.
     """
+    return growth_along(system, data_flow(net, starts=starts))
+
+
+def growth_along(
+    system: LinearSystem, flow: DataFlow
+) -> tuple[Float[np.ndarray, " M"], Bool[np.ndarray, " M"]]:
+    """Return the slope of each model's MSE, nan where it settles, and which models settle.
+
+    ``flow`` is the data flow of the system, which may be that of a lift.
+    """
     p, size = system.p, len(system.frozen)
-    flow = data_flow(net, starts=starts)
     explodes = exploding(flow, component_radii(flow, system.transition, p))
     if system.inertia is not None:  # noise fades, so only what amplifies has no limit
         return np.where(explodes, np.inf, np.nan), ~explodes
