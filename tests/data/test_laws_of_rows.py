@@ -61,3 +61,11 @@ def test_normal_covariates_like_those_of_the_rows():
     condition = mcjax.condition(loop(500), mcjax.logistic(), data=data)
     result = verdicts(condition)
     assert {cell.verdict for cell in result.cells} == {"verified"}
+
+
+def test_a_ladder_draws_from_the_same_rows():
+    base = mcjax.condition(loop(100), MODELS["linear"], data=data_for("linear"), label="n")
+    rungs = mcjax.ladder(base, (1, 2))
+    assert [rung.network.initial for rung in rungs] == [(200,), (400,)]
+    assert all(rung.data is base.data for rung in rungs)
+    assert all((rung.theta == base.theta).all() for rung in rungs)
