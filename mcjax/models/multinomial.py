@@ -133,6 +133,7 @@ def _model(classes: int) -> Model:
         estimator=Newton(),
         check=check,
         labels=labels,
+        classes=classes,
     )
 
 

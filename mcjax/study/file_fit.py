@@ -49,8 +49,9 @@ def fit_to_file(model: Model, data: Data) -> Float[np.ndarray, " q"]:
     """
     if model.covariates == 0:
         raise InputError(FIELD, f"has covariates, which {model.name} has not; leave it out")
-    for part in (data, data.held_out):
-        wrong = "" if model.labels is None or part is None else model.labels(part.y)
+    held_out = np.zeros(0) if data.held_out is None else data.held_out.y
+    for labels in (data.y, np.concatenate([data.y, held_out])):  # which may lack classes
+        wrong = "" if model.labels is None else model.labels(labels)
         if wrong:
             raise InputError("data.target", wrong)
     by_rows = model.penalty is not None and model.penalty.by_rows

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 from rows import FRAME, MODELS, data_for
-from scipy.special import expit
+from scipy.special import expit, softmax
 from sklearn.metrics import accuracy_score, log_loss
 
 import mcjax
@@ -66,6 +66,23 @@ def test_classes_are_measured_as_by_scikit_learn(logistic):
         bins = np.digitize(largest, np.arange(1, 10) / 10)
         apart = [abs((largest - right)[bins == b].sum()) for b in range(10)]
         assert found["calibration error"][k] == pytest.approx(sum(apart) / len(rows.y), rel=1e-9)
+
+
+def test_several_classes_are_measured_as_by_scikit_learn():
+    """One of them is in no row that is held out."""
+    frame = FRAME[["a", "b"]].assign(kind=np.minimum(FRAME["count"], 2))
+    data = mcjax.Data.from_frame(frame, "kind", held_out=0.3)
+    few = data.held_out.y < 2
+    rows = replace(data.held_out, x=data.held_out.x[few], y=data.held_out.y[few])
+    data = replace(data, held_out=rows)
+    condition = mcjax.condition(PAIR, mcjax.multinomial(classes=3), data=data)
+    found = measured(condition, condition.theta[None])
+    eta = np.column_stack([np.zeros(len(rows.y)), rows.x @ condition.theta.reshape(2, 3).T])
+    chances = softmax(eta, axis=1)
+    assert found["loss"] == pytest.approx(log_loss(rows.y, chances, labels=[0, 1, 2]))
+    assert found["accuracy"] == pytest.approx(accuracy_score(rows.y, chances.argmax(1)))
+    shares = [found[f"share of {k}"][0] for k in range(3)]
+    np.testing.assert_allclose(shares, chances.mean(0), rtol=1e-12)
 
 
 def test_the_calibration_slope_of_least_squares_is_that_of_labels_on_predictions():

@@ -44,11 +44,11 @@ def test_builtin_flip_is_a_single_feed(builtin):
 
 
 @pytest.mark.system
-def test_builtin_real_data_are_four_files_on_two_networks():
+def test_builtin_real_data_are_five_files_on_two_networks():
     study = load_study(builtin_file("real-data"))
-    assert len(study.conditions) == 8
+    assert len(study.conditions) == 10
     sources = {c.data.source for c in study.conditions}
-    assert len(sources) == 4
+    assert len(sources) == 5
     for c in study.conditions:
         collapses = {fate.collapses for fate in diagnose(c).models.values()}
         assert collapses == {c.name.startswith("network=flipped")}
