@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -29,6 +30,7 @@ from mcjax.figures import (
 )
 from mcjax.figures.catalogue import FIGURES
 from mcjax.figures.files import MADE_BY, refuse_foreign, save
+from mcjax.generators.characters import random_params
 from mcjax.generators.lm_entities import lm_entities
 from mcjax.plot.style import figure
 from mcjax.published.memory import graphs
@@ -66,6 +68,7 @@ def few_entities(chains):
     return replace(study, conditions=tuple(conditions), generations=1)
 
 
+KEY = jax.random.key(0)
 builtin_entities = entities.study_of
 SMALL[entities] = {"study_of": few_entities}
 
@@ -83,6 +86,7 @@ def drawn(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Figure, "savefig", keep)
         patch.setattr("mcjax.generators.lm_docs.HELD_OUT", 8)
+        patch.setattr("mcjax.generators.lm_entities.pretrained", lambda steps: random_params(KEY))
         patch.setattr("mcjax.generators.lm_entities.GENERATED", 16)
         for module, settings in SMALL.items():
             for name, value in settings.items():

@@ -121,6 +121,7 @@ def test_the_builtin_study_is_of_what_its_networks_say():
 @pytest.fixture
 def short_flip(monkeypatch):
     """A flip of three generations, with few steps and little text."""
+    monkeypatch.setattr("mcjax.generators.lm_docs.pretrained", lambda steps: PARAMS)
     monkeypatch.setattr("mcjax.generators.lm_docs.GENERATED", 16)
     monkeypatch.setattr("mcjax.generators.lm_docs.HELD_OUT", 8)
     generator = lm_docs(steps=3, base_steps=1)
