@@ -6,7 +6,9 @@ The slope of a measure is that of a straight line through its generations from t
 
 and r the largest modulus below 1 of an eigenvalue of W, which holds the shares of a model's rows by
 origin: by t_0, what generation 0 was like has decayed to a twentieth. Where feeds change, this is
-counted from when they stay, or from when they take turns.
+counted from when they stay, or from when they take turns. Where they take turns, each phase has a
+line of its own, and all lines have one slope: a measure that only goes up and down with the phases
+has the slope 0.
 
 A model that collapses by the law has a slope that is not 0. One that does not has settled: between
 t_0 and T a measure changes by at most the tolerance times its change since generation 0. No law
@@ -56,6 +58,11 @@ def first_of_window(condition: GeneratorCondition, generations: int) -> int:
     return max(generations // 2, transient(condition))
 
 
+def fewest(condition: GeneratorCondition) -> int:
+    """Return the least number of generations from t_0 to T, in which some phase comes twice."""
+    return max(FEWEST_GENERATIONS, condition.network.later.turns)
+
+
 def transient(condition: GeneratorCondition) -> int:
     """Return the generation by which little is left of what was before the feeds of the long run.
 
@@ -85,10 +92,16 @@ def shares(reads: Sequence[Sequence[Read]]) -> Float[np.ndarray, "M M"]:
     return found
 
 
-def slopes(values: Values, first: int) -> Float[np.ndarray, "C M K"]:
-    """Return the slope of each chain's measures over the generations from ``first`` on."""
+def slopes(values: Values, first: int, turns: int = 1) -> Float[np.ndarray, "C M K"]:
+    """Return the slope of each chain's measures over the generations from ``first`` on.
+
+    It is that of lines through every ``turns``-th generation, which have one slope.
+    """
     times = np.arange(first, values.shape[1], dtype=float)
-    weights = (times - times.mean()) / max(times.var() * len(times), 1e-300)
+    off = times.copy()
+    for phase in range(min(turns, len(times))):
+        off[phase::turns] -= times[phase::turns].mean()
+    weights = off / max((off**2).sum(), 1e-300)
     found: Float[np.ndarray, "C M K"] = np.einsum("t,ctmk->cmk", weights, values[:, first:])
     return found
 
@@ -98,10 +111,11 @@ def growth_claims(
 ) -> Iterator[Claim]:
     """Claim of every measure of every model that it grows, or has settled."""
     last, first = study.generations, first_of_window(condition, study.generations)
-    if last - first < FEWEST_GENERATIONS:
+    if last - first < fewest(condition):
         return
     dooms, frozen = collapses(condition), condition.network.frozen
-    slope, whole = slopes(values, first), values[:, last] - values[:, 0]
+    turns = condition.network.later.turns
+    slope, whole = slopes(values, first, turns), values[:, last] - values[:, 0]
     for i, model in enumerate(condition.network.models):
         for k, name in enumerate(names) if not frozen[i] else ():
             kind = GROWTH if dooms[model] else DRIFT
@@ -120,9 +134,9 @@ def too_short(study: GeneratorStudy) -> Iterator[str]:
     """Yield a note on each condition whose generations end before growth can be judged."""
     for condition in study.conditions:
         first = first_of_window(condition, study.generations)
-        if study.generations - first < FEWEST_GENERATIONS:
+        if study.generations - first < fewest(condition):
             where = f" in {condition.name}" if condition.name else ""
-            least = max(transient(condition), 1) + FEWEST_GENERATIONS
+            least = max(transient(condition), 1) + fewest(condition)
             yield (
                 f"Growth is not judged{where}: {how_many(study.generations, 'generation')} are too"
                 f" few to tell it from a transient; give at least {least}"

@@ -150,6 +150,29 @@ def test_slopes():
     assert growth.slopes(values, 3) == pytest.approx(np.full((1, 1, 1), -2))
 
 
+def test_slopes_where_feeds_take_turns():
+    """Phases have levels of their own: a measure that only follows them does not grow."""
+    levels = np.tile([0.0, 5.0, 1.0], 4)[:11]
+    for slope in (0, -2):
+        values = (levels + slope * np.arange(11.0))[None, :, None, None]
+        for first in range(4, 8):
+            found = growth.slopes(values, first, turns=3)
+            assert found == pytest.approx(np.full((1, 1, 1), slope), abs=1e-12)
+        assert abs(growth.slopes(values, 4)[0, 0, 0] - slope) > 0.01
+
+
+def test_turns_take_a_round_and_more():
+    """Of three phases, which are compared with themselves alone."""
+    feeds = [mcjax.Feed("0", "0", 30), mcjax.Feed("real", "0", 270, every=3)]
+    net = mcjax.build_network(1, feeds, initial=30)
+    condition = mcjax.GeneratorCondition(net, GAUSSIAN)
+    first = growth.transient(condition)
+    for generations, judged in ((first + 2, False), (first + 3, True)):
+        made = mcjax.GeneratorStudy((condition,), generations=generations, chains=4)
+        claims = mcjax.verify_generators(made).cells
+        assert bool([cell for cell in claims if cell.quantity.startswith("drift")]) == judged
+
+
 def test_growth_is_not_judged_where_fits_remember():
     verification = mcjax.verify_generators(study("zoo", generations=7, chains=8, start="own"))
     assert {cell.verdict for cell in verification.cells} == {"inconclusive"}
