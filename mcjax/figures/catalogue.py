@@ -13,6 +13,7 @@ from mcjax.figures.fine_tuned import fine_tuned
 from mcjax.figures.generations import flip, topology_panel
 from mcjax.figures.ladder import ladder
 from mcjax.figures.mediated import efficiency_maps, homogenisation, transfer
+from mcjax.figures.real_data import real_data
 from mcjax.figures.small_samples import small_samples
 from mcjax.figures.taking_turns import taking_turns
 from mcjax.figures.three_failures import three_failures
@@ -34,6 +35,7 @@ FIGURES: dict[str, Callable[[Path, int | None], list[Path]]] = {
     "top-p": top_p,
     "taking-turns": taking_turns,
     "fine-tuned": fine_tuned,
+    "real-data": real_data,
     "mediated-map": efficiency_maps,
     "mediated-transfer": transfer,
     "mediated-homogenisation": homogenisation,

@@ -22,6 +22,7 @@ from mcjax.figures import (
     fine_tuned,
     ladder,
     mediated,
+    real_data,
     small_samples,
     three_failures,
     top_p,
@@ -44,6 +45,7 @@ SMALL = {
     every_network: {"MODELS": 2},
     explosion_map: {"PARAMETERS": (3, 10), "SHARES": np.linspace(0, 0.6, 5)},
     fine_tuned: {"GENERATIONS": 3},
+    real_data: {"RUNGS": (50, 100), "GENERATIONS": 2},
     mediated: {"COUNTS": (2,), "ALPHAS": (0.0, 0.5), "DRAWS": 1, "GENERATIONS": 3},
     workflows: {"LAST": 2, "N": 1000, "graphs": lambda n: dict([*graphs(n).items()][:2])},
 }
