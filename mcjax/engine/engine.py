@@ -33,6 +33,7 @@ from mcjax.engine.moments import TILE
 from mcjax.engine.outcome import Gather, S, Summarise, Tally, Tiles
 from mcjax.engine.platforms import compiler_options, limits_on, one_device_reason, stage_boundary
 from mcjax.engine.processes import together
+from mcjax.engine.rates import Rates, joined, split
 from mcjax.engine.task import Task
 from mcjax.errors import InputError
 from mcjax.numbers import how_many
@@ -69,13 +70,16 @@ def run_blocks(
     not be spread over several devices runs all blocks on the first, with the same results.
     """
     platform = devices[0].platform
+    program, rates = split(program)
     with own_settings():
         if len(devices) > 1 and platform == "cpu":
-            leaves, structure = jax.tree.flatten((conditions, keys, files))
-            shapes = tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
+            leaves, structure = jax.tree.flatten((conditions, keys, files, rates))
+            shapes = tuple(map(jax.typeof, leaves))
             if _runs_alone(structure, shapes, program, devices):
                 devices = devices[:1]
-        return _compiled(program.path, platform)(conditions, keys, program, devices, files)
+        return _compiled(program.path, platform)(
+            conditions, keys, program, devices, files=files, rates=rates
+        )
 
 
 def trace(
@@ -86,21 +90,23 @@ def trace(
     platform: str,
 ) -> Any:
     """Trace a program as it is for a platform, which need not be here; see :func:`run_blocks`."""
+    program, rates = split(program)
     with own_settings():
-        return _compiled(program.path, platform).trace(conditions, keys, program, tuple(devices))
+        run = _compiled(program.path, platform)
+        return run.trace(conditions, keys, program, tuple(devices), rates=rates)
 
 
 @cache  # jit keeps the lowered program for the call that compiles it
 def _runs_alone(
     structure: Any,
-    shapes: tuple[jax.ShapeDtypeStruct, ...],
+    shapes: tuple[Any, ...],
     program: Program,
     devices: tuple[jax.Device, ...],
 ) -> bool:
     """Whether a program must run on one device of a CPU, because it could deadlock on several."""
-    conditions, keys, files = jax.tree.unflatten(structure, shapes)
+    conditions, keys, files, rates = jax.tree.unflatten(structure, shapes)
     run = _compiled(program.path, devices[0].platform)
-    lowered = run.lower(conditions, keys, program, devices, files)
+    lowered = run.lower(conditions, keys, program, devices, files=files, rates=rates)
     return one_device_reason(lowered.as_text()) is not None
 
 
@@ -117,12 +123,17 @@ def _run_blocks(
     program: Program,
     devices: tuple[jax.Device, ...],
     files: FileArrays | None = None,
+    rates: Rates = (),
     *,
     boundary: Boundary,
 ) -> Trajectory:
     """Run blocks as :func:`run_blocks` does; ``boundary`` keeps stages apart."""
+    form = program
 
-    def share(conditions: ConditionArrays, keys: Any, files: FileArrays | None) -> Trajectory:
+    def share(
+        conditions: ConditionArrays, keys: Any, files: FileArrays | None, rates: Rates
+    ) -> Trajectory:
+        program = joined(form, rates)
         if program.path == "fast":
             return fast.run_chains(conditions, keys, program)
         batch = partial(run_statistics, program=program)
@@ -134,12 +145,12 @@ def _run_blocks(
     spread = jax.shard_map(
         share,
         mesh=mesh,
-        in_specs=(blocks, blocks, PartitionSpec()),
+        in_specs=(blocks, blocks, PartitionSpec(), PartitionSpec()),
         out_specs=blocks,
         check_vma=False,
     )
     with stages(boundary):
-        return spread(conditions, keys, files)
+        return spread(conditions, keys, files, rates)
 
 
 def simulate(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any
 
@@ -25,6 +25,7 @@ from mcjax.estimators.estimator import (
     rows_of,
 )
 from mcjax.estimators.objective import penalised, plain_mean_loss
+from mcjax.estimators.rated import Rated, Recipe
 from mcjax.estimators.starts import PARENTS, read_base, read_start
 from mcjax.numbers import check_between
 from mcjax.solvers.status import Status
@@ -34,6 +35,9 @@ LATER = {"later": True}
 
 STATES = RESET, CARRIED = "reset", "carried"
 """What becomes of the state of an optimiser between generations."""
+
+NAMED = ("transformation", "name")
+"""Fields that tell the rates of an optimiser."""
 
 ORDERS = RESHUFFLED, SAME_ORDER, REPLACEMENT = "reshuffled", "same_order", "replacement"
 """How rows come into batches."""
@@ -149,6 +153,18 @@ class Optax:
         with jax.numpy_dtype_promotion("standard"):
             return self.transformation.init(theta)
 
+    def split(self) -> tuple[Unrated, tuple[float, ...]] | None:
+        """Return the settings that a program is compiled for and the rates that it takes, or None.
+
+        There are no such rates if the optimiser is not one that a study file names.
+        """
+        made = self.transformation
+        if not isinstance(made, Rated):
+            return None
+        kept = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        settings = {key: value for key, value in kept.items() if key not in NAMED}
+        return Unrated(made.recipe, tuple(settings.items())), made.numbers
+
     def fit(self, model: Problem, data: Dataset, start: Any, key: Key[Array, ""]) -> Fit:
         """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`."""
         return self.resume(model, data, start, key=key, state=self.initial(start))[0]
@@ -218,6 +234,18 @@ class Optax:
         chosen = order[jnp.minimum(position, rows - 1)]
         weight = jnp.where(position < rows, data.weight[chosen], 0)
         return Dataset(data.x[..., chosen], data.y[..., chosen], weight)
+
+
+@dataclass(frozen=True)
+class Unrated:
+    """An :class:`Optax` without its rates, and without the name that tells them."""
+
+    recipe: Recipe
+    settings: tuple[tuple[str, Any], ...]
+
+    def at(self, rates: tuple[Any, ...]) -> Optax:
+        """Return the estimator with these rates, which may be traced."""
+        return Optax(Rated(self.recipe, rates), **dict(self.settings))
 
 
 def _shuffled(data: Dataset, key: Array) -> Array:

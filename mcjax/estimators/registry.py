@@ -16,6 +16,7 @@ from mcjax.errors import InputError, did_you_mean
 from mcjax.estimators.by_model import ByModel
 from mcjax.estimators.estimator import Estimator
 from mcjax.estimators.gradient_steps import Optax
+from mcjax.estimators.rated import rated
 
 PLACES = {
     "newton": "mcjax.estimators.newton:Newton",
@@ -140,6 +141,8 @@ def _one(spec: Mapping[str, Any]) -> Estimator | None:
     if added.get(DECAY):
         shrinkage = -given["learning_rate"] * added[DECAY]
         made = optax.chain(made, optax.add_decayed_weights(shrinkage))
+    else:
+        made = rated(made, known[name], given)
     try:
         return Optax(made, **settings, name=f"{name}({arguments})")
     except InputError as error:  # of a field of Optax, which is one of the table
