@@ -43,7 +43,7 @@ class Recipe:
         return self.make(**dict(zip(self.rates, numbers, strict=True)), **dict(self.others))
 
 
-class Rated(optax.GradientTransformationExtraArgs):
+class Rated(optax.GradientTransformationExtraArgs):  # type: ignore[misc]  # optax has no types
     """An optimiser that remembers how it is made, and of which rates."""
 
     recipe: Recipe
@@ -52,7 +52,7 @@ class Rated(optax.GradientTransformationExtraArgs):
     def __new__(cls, recipe: Recipe, numbers: tuple[Any, ...]) -> Rated:
         """Return the optimiser that a recipe makes of its rates."""
         made = optax.with_extra_args_support(recipe(numbers))
-        self = super().__new__(cls, *made)
+        self: Rated = super().__new__(cls, *made)
         self.recipe, self.numbers = recipe, numbers
         return self
 
