@@ -24,8 +24,8 @@ from mcjax.report.tables import show_verification
 from mcjax.report.transcript import Grid, Transcript, as_html
 from mcjax.study.study import Condition, Study
 from mcjax.text import fenced, markdown, shown, shown_lines
-from mcjax.verdicts.cells import Cell
 from mcjax.verdicts.judge import Verification
+from mcjax.verdicts.quantities.held_out import LEVEL
 from mcjax.verdicts.quantities.mse import QUANTITY as MSE
 
 MOST_DIAGNOSED = 2_000
@@ -57,9 +57,11 @@ def pages(
         show_verification(target, study, predictions, verification, seconds=seconds)
     blocks = {"To run it again": about["command"], "The study file": about["file"]}
     made = Grid("Versions, device and time", ("what", "value"), environment, (False, False))
+    held_out = _errors(study, verification, LEVEL.name, "excess of the held-out loss")
     sections = {
         "Networks": _networks(study),
-        "Errors": _errors(study, verification),
+        "Errors": _errors(study, verification, MSE.name, "mean squared error"),
+        **({} if not held_out else {"Held-out rows": held_out}),
         "Verdicts": as_html(kept.parts),
         **{k: f"<pre><code>{html.escape(shown_lines(v))}</code></pre>" for k, v in blocks.items()},
         "Made with": as_html([made]),
@@ -116,26 +118,23 @@ def _networks(study: Study) -> str:
     return _drawings(drawings)
 
 
-def _errors(study: Study, verification: Verification) -> str:
-    """Return charts of simulated MSEs with 95% bands, and the first law of each condition."""
-    laws = {cell.condition: cell.law for cell in reversed(verification.cells) if _is_mse(cell)}
+def _errors(study: Study, verification: Verification, quantity: str, what: str) -> str:
+    """Return charts of simulated means with 95% bands, and the first law of each condition."""
+    cells = [cell for cell in reversed(verification.cells) if cell.quantity == quantity]
+    laws = {cell.condition: cell.law for cell in cells}
     chosen = [c.name for c in study.conditions if c.name in laws][:PANELS]
     drawings = []
     for name in chosen:
         caption = (
-            f"{name + ': m' if name else 'M'}ean squared error of the models by generation. Points"
-            f" and bands: simulation, with 95% intervals. Lines: the law {laws[name]}"
+            f"{f'{name}: {what}' if name else what.capitalize()} of the models by generation."
+            f" Points and bands: simulation, with 95% intervals. Lines: the law {laws[name]}"
         )
-        drawings.append(_drawing(caption, partial(_chart, verification, name)))
+        drawings.append(_drawing(caption, partial(_chart, verification, name, quantity)))
     return _drawings(drawings)
 
 
-def _is_mse(cell: Cell) -> bool:
-    return cell.quantity == MSE.name
-
-
-def _chart(verification: Verification, condition: str, axes: Axes) -> None:
-    plot.errors(verification, condition, ax=axes)
+def _chart(verification: Verification, condition: str, quantity: str, axes: Axes) -> None:
+    plot.errors(verification, condition, quantity, ax=axes)
     axes.set_title("", loc="left")
 
 

@@ -33,7 +33,7 @@ from mcjax.verdicts.judge import Verification
 if TYPE_CHECKING:
     import xarray
 
-NAMES = {"mse": "mean squared error"}
+NAMES = {"mse": "mean squared error", "held_out": "excess of the held-out loss"}
 """Quantities whose name is short for something."""
 
 
