@@ -58,7 +58,9 @@ from .models.mixture import mixture_parameters as mixture_parameters
 from .models.model import Model as Model
 from .models.model import predictor_model as predictor_model
 from .models.multinomial import multinomial as multinomial
+from .models.negative_binomial import negative_binomial as negative_binomial
 from .models.penalised import penalised as penalised
+from .models.probit import probit as probit
 from .models.quantile import quantile as quantile
 from .models.unigram import unigram as unigram
 from .models.user import model_from_file as model_from_file

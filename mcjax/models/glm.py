@@ -43,7 +43,7 @@ def logistic() -> Model:
         tempering=LOG_ODDS_TEMPERING,
         mirror=operator.neg,
         allowance=Allowance(4.0),
-        labels=_not_binary,
+        labels=not_binary,
         classes=2,
     )
 
@@ -68,16 +68,18 @@ def poisson() -> Model:
         scores=POISSON_SCORES,
         rounding=log_linear_rounding,
         allowance=Allowance(4.0),
-        labels=_not_counts,
+        labels=not_counts,
     )
 
 
-def _not_binary(y: np.ndarray) -> str:
+def not_binary(y: np.ndarray) -> str:
+    """Return what is wrong with labels that should be 0 or 1, or an empty string."""
     others = int((~np.isin(y, (0, 1))).sum())
     return f"has {how_many(others, 'label')} other than 0 and 1; see `positive`" if others else ""
 
 
-def _not_counts(y: np.ndarray) -> str:
+def not_counts(y: np.ndarray) -> str:
+    """Return what is wrong with labels that should be counts, or an empty string."""
     others = int(((y < 0) | (y != np.floor(y))).sum())
     problem = "no whole numbers of at least 0; name a target of counts"
     return f"has {how_many(others, 'label')} that are {problem}" if others else ""
@@ -98,7 +100,7 @@ def _logistic_slopes(params: Params, eta: Array, y: Array) -> tuple[Array, Array
     return mean - y, mean * (1 - mean)
 
 
-def _logistic_separates(eta: Array, y: Array) -> Array:
+def lies_on_its_side(eta: Array, y: Array) -> Array:
     """Whether the observation lies strictly on its own side of eta = 0 (Albert & Anderson 1984)."""
     return (2 * y - 1) * eta > 0
 
@@ -123,7 +125,7 @@ LOGISTIC = LinearPredictor(
     loss=_logistic_loss,
     label=_logistic_label,
     slopes=_logistic_slopes,
-    separates=_logistic_separates,
+    separates=lies_on_its_side,
     log_curvature=_logistic_log_curvature,
 )
 
@@ -146,7 +148,7 @@ def _poisson_log_curvature(params: Params, eta: Array) -> Array:
     return eta
 
 
-def _poisson_separates(eta: Array, y: Array) -> Array:
+def is_zero_below(eta: Array, y: Array) -> Array:
     """Whether the observation is 0 and has a mean below 1, which falls for ever along eta."""
     return (y == 0) & (eta < 0)
 
@@ -155,7 +157,7 @@ POISSON = LinearPredictor(
     loss=_poisson_loss,
     label=_poisson_label,
     slopes=_poisson_slopes,
-    separates=_poisson_separates,
+    separates=is_zero_below,
     log_curvature=_poisson_log_curvature,
 )
 

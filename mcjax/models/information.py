@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,6 +55,31 @@ def same_information(
     """Return the information of real and synthetic data with the same distribution."""
     batch = BatchInformation(hessian, score_covariance)
     return Information(real=batch, synthetic=batch)
+
+
+def predictor_information(
+    theta: Float[np.ndarray, " p"],
+    covariance: Float[np.ndarray, "q q"],
+    weight: Callable[[Float[np.ndarray, " k"]], Float[np.ndarray, " k"]],
+) -> Float[np.ndarray, "p p"]:
+    """Return ``E[w(x'theta) x x']`` for normal x, where w grows at most exponentially.
+
+    Notes
+    -----
+    With ``x'theta = g z`` and z standard normal, it is ``a Sigma + (b - a) (Sigma theta)(Sigma
+    theta)' / g^2`` with ``a = E w(g z)`` and ``b = E w(g z) z^2``, because x is its regression on z
+    and a remainder that is independent of z. Both are computed by the trapezoidal rule, which
+    converges geometrically for analytic functions.
+    """
+    direction = covariance @ theta
+    length = math.sqrt(max(float(theta @ direction), 0.0))
+    step = min(1 / 64, 1 / 64 / max(length, 1e-9))
+    reach = 9 + length
+    z = np.arange(-math.ceil(reach / step), math.ceil(reach / step) + 1) * step
+    mass = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi) * step * weight(length * z)
+    a, b = float(mass.sum()), float(mass @ z**2)
+    bent = (b - a) / length**2 if length > 0 else 0.0
+    return np.asarray(a * covariance + bent * np.outer(direction, direction))
 
 
 UNIT = same_information(np.ones((1, 1)), np.ones((1, 1)))

@@ -11,6 +11,8 @@ PLACES = {
     "linear": "mcjax.models.location:linear",
     "logistic": "mcjax.models.glm:logistic",
     "poisson": "mcjax.models.glm:poisson",
+    "probit": "mcjax.models.probit:probit",
+    "negative_binomial": "mcjax.models.negative_binomial:negative_binomial",
     "multinomial": "mcjax.models.multinomial:multinomial",
     "huber": "mcjax.models.location:huber",
     "quantile": "mcjax.models.quantile:quantile",

@@ -86,6 +86,9 @@ class ScoreMoments:
         Whether l' is piecewise constant, so that its mean over finitely many rows has no slope.
     exponential : bool
         Whether these grow exponentially in the predictors, and not at most like a square.
+    analytic : bool
+        Whether l' is an analytic function of the reader's predictor, whatever the label, as that of
+        a canonical model is.
     expansion : callable, optional
         ``(params, eta, real) -> ScoreExpansion``, derivatives of these moments at equal predictors,
         which the law of second order needs; see :mod:`mcjax.models.score_expansion`.
@@ -103,6 +106,7 @@ class ScoreMoments:
     smooth: bool = False
     jumps: bool = False
     exponential: bool = False
+    analytic: bool = False
     expansion: Expansion | None = None
     curvature: Callable[[Params, Eta, Eta, bool], MeanCurvature] | None = None
 

@@ -35,6 +35,7 @@ ARGUMENTS = {
     "huber": {"threshold": 0.9, "sigma": 0.7},
     "quantile": {"level": 0.3, "sigma": 1.5},
     "minimum_norm": {"sigma": 0.5},
+    "negative_binomial": {"dispersion": 0.7, "real_dispersion": 1.5},
     "gaussian": {"unbiased": False},
     "bigram": {"length": 5},
     "gaussian_mixture": {"components": 2, "dimensions": 2},

@@ -62,7 +62,7 @@ class FilePopulation(Population):
         self._data, self._predictor = data, model.predictor
         # the derivatives of other scores do not tell how the mean of many rows bends
         scores = model.scores
-        self._bends = isinstance(scores, ScoreMoments) and scores.canonical
+        self._bends = isinstance(scores, ScoreMoments) and (scores.canonical or scores.analytic)
         self._known: dict[bytes, RowSlopes] = {}  # by reader
         self._scores: dict[bytes, Score] = {}
         self._products: dict[tuple[bytes, bytes], Matrix] = {}  # by two readers
