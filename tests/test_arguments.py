@@ -137,6 +137,7 @@ VALUES = {
     **{mcjax.linear: ("sigma", "noise", "real_noise"), mcjax.huber: ("threshold", "sigma")},
     mcjax.quantile: ("level", "sigma"),
     mcjax.multinomial: ("classes",),
+    mcjax.negative_binomial: ("dispersion", "real_dispersion"),
     mcjax.from_networkx: ("graph",),
     mcjax.model_from_object: ("thing",),
     mcjax.mixture_parameters: ("weights",),
@@ -150,6 +151,7 @@ WITHOUT = {
     "logistic",
     "poisson",
     "poisson_mean",
+    "probit",
     "minimum_norm",  # its arguments are those of `linear`
     "count_chains",  # for those who write quantities, from numbers of their own
     "estimate_mean",

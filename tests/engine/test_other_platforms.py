@@ -88,6 +88,8 @@ OTHERS = {
         of(mcjax.linear(), net(memory=mcjax.Accumulate())),
         {},
     ),
+    "probit": ("fast", of(mcjax.probit()), {}),
+    "negative binomial": ("fast", of(mcjax.negative_binomial()), {}),
     "multinomial": ("reference", of(mcjax.multinomial(), p=4), {}),
     "quantile": ("fast", of(mcjax.quantile()), {}),
     "quantile, ridge": ("reference", of(mcjax.penalised(mcjax.quantile(), ridge=0.1)), {}),

@@ -32,6 +32,8 @@ KEPT = {
     "huber": "5fe0b3ccccc5f547f2e4e64c343d56c07c7bced9d4441b9be4f0fa03c3540322",
     "quantile": "c50ba13df7a384038e48e80b15db540bf074278a13e689384b4f4acdb758067c",
     "minimum_norm": "5c4774f99e27e64be02b808ea8dee4343144c4e2bf85ff0a31c92c660a8a171a",
+    "probit": "a883e3592ce2557e5983419fd216c9a539e92f5c693b71c75c2082825492d762",
+    "negative_binomial": "d18fb8c3cdf97a6638442720d55ee76a633d305422e525776ef7d9c4b93e5196",
     "multinomial": "dfe9746f3dd9d42d4f865db1de6ce22e2e636da0acb09df40a7297679d84867b",
     "gaussian": "74179bba7410d938e8a8a6bfa72fbc15a71e9762d68fcad627d957af39adac96",
     "categorical": "ae053f0b50b69e9e4eaee32570afacedb084686ab7e07784e2b7a7ddad3c5d97",
