@@ -31,6 +31,9 @@ THETA = {
     "categorical": [0.5, 0.3, 0.2],
     "bernoulli": [0.4],
     "poisson_mean": [2.0],
+    "gaussian_mixture": [0.0, -2.0, 2.0, 0.0, 0.0],
+    "bigram": [0.7, 0.3, 0.2, 0.8],
+    "unigram": [0.7, 0.2, 0.1],
 }
 OPTAX_DOUBLE = {"L-BFGS", "user's, L-BFGS"}
 """Numbers of optax's line search have the default precision, whatever that of the parameters."""
@@ -96,6 +99,9 @@ OTHERS = {
     "minimum norm": ("reference", of(mcjax.minimum_norm(), p=30), {}),
     "bernoulli": ("reference", of(mcjax.bernoulli()), {}),
     "categorical": ("reference", of(mcjax.categorical()), {}),
+    "mixture": ("reference", of(mcjax.gaussian_mixture()), {}),
+    "unigram": ("reference", of(mcjax.unigram()), {}),
+    "bigram": ("reference", of(mcjax.bigram()), {}),
     "mean of counts": ("reference", of(mcjax.poisson_mean()), {}),
     "firth": ("reference", of(mcjax.penalised(mcjax.logistic(), firth=True)), {}),
     "large p": ("reference", of(mcjax.logistic(), p=30), {}),
