@@ -244,7 +244,19 @@ def _csv(content: bytes) -> Frame:
         raise InputError("", "is not text in UTF-8; save it as UTF-8") from error
     if not isinstance(frame.index, pd.RangeIndex):  # rows with more fields than the header
         raise InputError("", "has rows with more fields than its header; name every column")
+    for name in frame.columns:
+        if _has_decimal_commas(frame[name]):  # few of them would pass for texts
+            raise InputError("", f"has decimal commas in {name!r}; write decimal points")
     return Frame(frame)
+
+
+def _has_decimal_commas(column: pd.Series) -> bool:
+    """Return whether a column is not of numbers because these have decimal commas."""
+    if column.dtype.kind in "iufb":
+        return False
+    texts = column.dropna().astype(str).str.strip()
+    numbers = texts.str.fullmatch(r"[-+]?\d*,?\d+(?:[eE][-+]?\d+)?")
+    return bool(numbers.all() and texts.str.contains(",").any())
 
 
 def _is_number(text: str) -> bool:

@@ -97,6 +97,8 @@ def read_pipeline(path: Path) -> Pipeline:
 def _described(path: Path, net: Network, content: StudyFile, note: str) -> Pipeline:
     """Return what a diagnosis needs of a study file."""
     family, covariates = content.family or {}, content.covariates or CovariateTable()
+    if content.data is not None:
+        note += "; rates depend on the rows of the file, which `mcjax predict` reads"
     asked = content.design
     fitted = content.estimator or {}
     own = fitted.get("models") or {}  # whoever reads it as a study checks it

@@ -90,6 +90,7 @@ WRONG = {
     "names.csv": (b"a,a\n1,2\n", "two columns 'a'"),
     "index.csv": (b",a,y\n0,1,2\n1,3,4\n", "has no name for column 1"),
     "header.csv": (b"1,2\n3,4\n", "begins with numbers"),
+    "commas.csv": (b"a;y\n1,5;2\n-2;3\n0,25;4\n", "decimal commas in 'a'; write decimal points"),
     "empty.csv": (b"a,y\n", "has no rows"),
     "latin.csv": (b"a,y\n\xe9,2\n" * 3, "UTF-8"),
     "image.png": (b"\x89PNG\r\n\x1a\n" + b"\xff" * 20, "is neither text"),

@@ -1,6 +1,7 @@
 """Files of a user's own beside the data sets of the built-in study, and what is said of them."""
 
 import gzip
+import json
 import struct
 from pathlib import Path
 
@@ -96,6 +97,14 @@ def test_predict_says_what_was_read(study):
     found = CliRunner().invoke(cli, ["predict", str(study), "--json"])
     assert found.stderr.startswith("read: 4 rows, 2 covariates from ")
     assert '"read": "4 rows' in found.stdout
+
+
+def test_diagnose_says_why_rates_are_not_known(study):
+    one = NETWORK + '\n[data]\nfile = "rows.csv"\ntarget = "y"\n[family]\nname = "linear"\n'
+    Path(study.parent, "one.toml").write_text(one)
+    found = CliRunner().invoke(cli, ["diagnose", str(study.parent / "one.toml"), "--json"])
+    assert "rates depend on the rows of the file, which `mcjax predict` reads" in found.stderr
+    assert json.loads(found.stdout)["models"]["a"]["limit"] is None
 
 
 @pytest.mark.system
