@@ -55,6 +55,22 @@ def test_first_steps_from_the_truth():
     np.testing.assert_allclose(law.mse[:, 0], [first] + 4 * [later], rtol=1e-9)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_weight_decay_draws_minima_to_zero(share):
+    """Many steps reach the minimum of a ridge, which shrinks what is fitted in each generation."""
+    decay, real = 0.1, round(share * ROWS)
+    optimiser = optax.chain(optax.sgd(RATE), optax.add_decayed_weights(-RATE * decay))
+    feeds = [("a", "a", ROWS - real), *([("real", "a", real)] if real else [])]
+    law = law_of(feeds, mcjax.Optax(optimiser, 500, start="own"), generations=400)
+    shrink = CURVATURE / (CURVATURE + decay)
+    loop = shrink * (1 - share)
+    mean = -(1 - shrink) * THETA / (1 - loop)
+    variance = shrink**2 / CURVATURE / ROWS / (1 - loop**2)
+    np.testing.assert_allclose(law.mean[-1, 0], mean, rtol=1e-6)
+    np.testing.assert_allclose(np.diagonal(law.covariance[-1]), variance, rtol=1e-6)
+    assert law.limit[0] == pytest.approx(variance.sum() + mean @ mean)
+
+
 def test_models_have_the_laws_of_their_own_estimators():
     """Each model of a network whose parts do not hear each other is as if it were alone."""
     ways = {"a": tuned(start="own"), "b": tuned(), "c": None, "d": tuned(start="scratch")}
