@@ -99,13 +99,14 @@ def fine_tuned(condition: Condition) -> FineTuned:
     trained, starts = steps.last, steps.starts
     assert trained is not None, "there is a table"
     moving, inverse = ~system.frozen, np.linalg.inv(information.real.hessian)
-    check_progress(trained.kept[moving])
+    kept, drift = trained.kept[: net.size], trained.drift[: net.size]
+    check_progress(kept[moving])
     if steps.measured:
         system = resolved(system, [version for version, _ in systems], net, starts)
     slopes, settles = spectral_growth(system, net, starts.edges)
     forgets = keeps_mean(system) if not steps.measured else _biased(system, settles)
-    decays = moving & (trained.drift.any(1) if not steps.measured else forgets)
-    note = _note(trained.kept[moving])
+    decays = moving & (drift.any(1) if not steps.measured else forgets)
+    note = _note(kept[moving])
     return FineTuned(
         system,
         forgets=forgets,

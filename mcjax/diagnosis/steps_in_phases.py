@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 MOST_ERRORS = 1_000
 """Largest product of models, phases and parameters."""
 UNKNOWN = "fits take steps of a model that is not known; add [family]"
+CARRIED = (
+    "feeds come and go, and the state of the optimiser goes from one generation to the next; the"
+    " long run is known for one that begins anew"
+)
 MEASURED = "steps are not linear, and the law by phase is for those that are"
 MOVED = "a base or a weight decay moves centres, which the law by phase does not follow"
 
@@ -89,6 +93,8 @@ def steps_in_phases(facts: Facts, lift: Lift) -> StepsInPhases:
     assert steps.last is not None, "there is a table"
     if steps.measured:
         raise Inapplicable(MEASURED)
+    if system.hidden:
+        raise Inapplicable(CARRIED)
     pushes = [each.push for each in (*system.before, system) if each.push is not None]
     if any(push.any() for push in pushes) or false_anchors(net, facts).any():
         raise Inapplicable(MOVED)

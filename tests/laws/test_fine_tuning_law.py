@@ -14,7 +14,8 @@ import pytest
 
 import mcjax
 from mcjax.estimators.starts import Starts
-from mcjax.laws.first_order.fine_tuning import StepsOfModels, batch_noise
+from mcjax.laws.first_order.batch_noise import batch_noise
+from mcjax.laws.first_order.fine_tuning import StepsOfModels
 from mcjax.laws.first_order.information import information_of
 from mcjax.laws.first_order.linear_system import covariances, means
 from mcjax.laws.first_order.m_estimators import FirstOrder
@@ -125,7 +126,7 @@ def test_mean_squared_errors(case):
 class Preconditioned:
     """Steps of gradient descent with a matrix for each of two models, which do not commute."""
 
-    starts, first = Starts(np.array([0, 1], np.int32), None), None
+    starts, first, states = Starts(np.array([0, 1], np.int32), None), None, 0
 
     def __call__(self, data):
         first = 0.5 * np.array([[1, 0.4, 0.1], [0.4, 0.6, 0.2], [0.1, 0.2, 0.8]])

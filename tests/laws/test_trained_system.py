@@ -131,7 +131,7 @@ def test_steps_in_a_network(draws, real):
     information = Information(real=batches[0], synthetic=batches[1])
 
     class Training:
-        starts, first = STARTS, None
+        starts, first, states = STARTS, None, 0
 
         def __call__(self, data):
             seen.extend(data.hessian)

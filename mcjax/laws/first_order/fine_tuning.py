@@ -1,18 +1,7 @@
 """The first-order law of models that are fine-tuned: fits of k steps from a start.
 
-The linear system is that of refits with other matrices (:mod:`mcjax.laws.first_order.trained`).
-Batches add noise. With ``G_s`` what the gradient of step s adds to the error, V the covariance of a
-row's score and N rows, the mean of a row's scores over steps has the random weight ``c``, and the
-noise is ``N E[c V c']``. That of all rows in every step is ``B V B' / N``, with ``B = sum G_s``. To
-it add
-
-* batches of b rows drawn with replacement: ``(1 - 1/N) / b  sum_s G_s V G_s'``;
-* batches of rows that are shuffled anew in every pass: a row is at place q of pass e, of b_q rows,
-  with probability ``b_q / N``. With ``M_e = sum_q G_eq / N``, the passes add
-  ``N sum_e (sum_q G_eq V G_eq' / (N b_q) - M_e V M_e')``;
-* batches of rows in the same order in every pass: the same, of one pass with ``sum_e G_eq`` for
-  ``G_eq``.
-
+The linear system is that of refits with other matrices (:mod:`mcjax.laws.first_order.trained`), and
+batches add noise (:mod:`mcjax.laws.first_order.batch_noise`).
 Steps that are not linear have maps that are measured
 (:mod:`mcjax.laws.first_order.measured_steps`), noise of batches included. Their Monte Carlo error
 is carried by versions of the prediction, each without one batch of the replicates.
@@ -27,13 +16,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from mcjax.estimators.gradient_steps import REPLACEMENT, SAME_ORDER, Optax
+from mcjax.estimators.gradient_steps import REPLACEMENT, Optax
 from mcjax.estimators.starts import BEHIND, GIVEN, MINIMUM, Starts
+from mcjax.laws.first_order.batch_noise import batch_noise
 from mcjax.laws.first_order.departures import departure, spread_lost
 from mcjax.laws.first_order.information import information_of
 from mcjax.laws.first_order.limits import limit, mean_limit
@@ -44,7 +35,7 @@ from mcjax.laws.first_order.monte_carlo_information import BATCHES
 from mcjax.laws.first_order.rule_of_thumb import allowance, effective_rows
 from mcjax.laws.first_order.score_equations import linear_system, pooled_first_order
 from mcjax.laws.first_order.spectral_growth import spectral_growth
-from mcjax.laws.first_order.step_maps import NotLinear, StepMap, step_map
+from mcjax.laws.first_order.step_maps import NotLinear, StepMap, state_size, step_map
 from mcjax.laws.first_order.trained import Means, Trained
 from mcjax.laws.law import GROWING, STOPS, Inapplicable, Reason, has_long_run
 from mcjax.laws.prediction import Prediction, mean_squares
@@ -52,8 +43,8 @@ from mcjax.models.information import Information
 from mcjax.study.study import Condition
 
 CARRIED = Reason(
-    "the state of the optimiser goes from one generation to the next, and the law is for one that"
-    " begins anew"
+    "the state of the optimiser goes on from the steps of generation 0, and the law is for models"
+    " that are fitted to the minimum there"
 )
 UNKNOWN_BIAS = "the part of order 1/n of mean errors is not known of fits that take steps"
 
@@ -64,7 +55,8 @@ def reason_against(condition: Condition) -> Reason | None:
     steps = [each for each in condition.estimators if each is not None and not each.minimises]
     if not all(isinstance(each, Optax) for each in steps):
         return STOPS
-    if any(each.carries for each in steps if isinstance(each, Optax)):
+    carried = any(each.carries for each in steps if isinstance(each, Optax))
+    if carried and any(first_fits(condition)):
         return CARRIED
     if not net.memory.current_only:
         return Reason("fits take steps on data of several generations, and the law is for one's")
@@ -193,6 +185,17 @@ class StepsOfModels:
         self.last = self._trained(means, taking, self.starts)
         return self.last
 
+    @cached_property
+    def states(self) -> int:
+        """How many states of p numbers each model carries over."""
+        condition = self.condition
+        sizes = [
+            state_size(each, condition.theta, condition.model.structure)
+            for each in condition.estimators
+            if isinstance(each, Optax) and each.carries
+        ]
+        return max(sizes, default=0) // len(condition.theta)
+
     @property
     def first(self) -> Callable[[Means], Trained] | None:
         """What returns the maps of generation 0; None if all its fits go to the minimum."""
@@ -210,8 +213,9 @@ class StepsOfModels:
 
     def _trained(self, means: Means, taking: Sequence[Optax | None], starts: Starts) -> Trained:
         """Return what the steps that models take, if they do, make of starts and data."""
-        condition = self.condition
-        size, p = means.hessian.shape[:2]
+        condition, states = self.condition, self.states
+        models, p = condition.network.size, means.hessian.shape[-1]
+        size = (1 + states) * models
         begins = [i for i, each in enumerate(first_fits(condition)) if each is not None]
         used = means.feeds.samples[begins] > 0
         if not means.feeds.renewed[begins][used].all():
@@ -222,7 +226,10 @@ class StepsOfModels:
         kept, gain, noise = (np.zeros((size, p, p)) for _ in range(3))
         drift, known = np.zeros((size, p)), {}
         response = np.full(means.curvature.shape, np.nan)
-        for i, (hessian, estimator) in enumerate(zip(means.hessian, taking, strict=True)):
+        kept_states = np.zeros((size, states, p, p))
+        common = np.zeros((size, p, size, p))
+        for i, estimator in enumerate(taking):
+            hessian = means.hessian[i]
             if estimator is None or not means.rows[i]:
                 gain[i] = np.linalg.inv(hessian)
                 continue
@@ -233,25 +240,33 @@ class StepsOfModels:
             if found is None:
                 kept[i], response[i], drift[i], noise[i] = self._measured(means, i, estimator)
                 continue
-            kept[i], gain[i], drift[i] = found.kept, found.gain, found.drift
+            own = np.arange(i, i + models * (found.kept.shape[0] // p), models)  # and its states
+            gain[own], drift[own] = found.gain.reshape(-1, p, p), found.drift.reshape(-1, p)
+            shares = found.kept.reshape(len(own), p, len(own), p).swapaxes(1, 2)
+            kept[own], kept_states[own, : len(own) - 1] = shares[:, 0], shares[:, 1:]
             if estimator.batch_size is not None:
                 batch = min(estimator.batch_size, int(means.rows[i]))
-                share = np.trace(found.gains @ hessian, axis1=1, axis2=2).max() / batch
+                share = np.trace(found.gains[:, :p] @ hessian, axis1=1, axis2=2).max() / batch
                 self.left_out = max(self.left_out, float(share))
-                noise[i] = batch_noise(
+                added = batch_noise(
                     found,
                     means.score[i],
                     int(means.rows[i]),
                     batch=batch,
                     batches=REPLACEMENT if estimator.replacement else estimator.batches,
-                )
+                ).reshape(len(own), p, len(own), p)
+                if states:
+                    at = np.arange(p)
+                    common[np.ix_(own, at, own, at)] = added
+                else:
+                    noise[i] = added[0, :, 0]
         if drift.any() and condition.model.least_squares is None and not self.measured:
             raise Inapplicable(
                 "the steps draw estimates from the truth, where only the curvature of least"
                 " squares is that at the truth"
             )
         given = (starts.model == GIVEN)[:, None]
-        base = np.zeros((size, p)) if starts.base is None else starts.base - condition.theta
+        base = np.zeros((models, p)) if starts.base is None else starts.base - condition.theta
         return Trained(
             kept,
             gain,
@@ -260,6 +275,8 @@ class StepsOfModels:
             starts=starts,
             base=np.where(given, base, 0),
             response=response,
+            states=kept_states if states else None,
+            common=common if states else None,
         )
 
     def _linear(self, estimator: Optax, hessian: Float[np.ndarray, "p p"]) -> StepMap | None:
@@ -276,6 +293,8 @@ class StepsOfModels:
                 each=estimator.batch_size is not None,
             )
         except NotLinear:
+            if estimator.carries:
+                raise
             return None
 
     def _measured(self, means: Means, model: int, estimator: Optax) -> Maps:
@@ -312,35 +331,6 @@ class StepsOfModels:
     def starts(self) -> Starts:
         """Where the steps begin."""
         return behind_data(self.condition)
-
-
-def batch_noise(
-    steps: StepMap,
-    score: Float[np.ndarray, "p p"],
-    rows: int,
-    batch: int,
-    batches: str | None = None,
-) -> Float[np.ndarray, "p p"]:
-    """Return what the choice of batches adds to the covariance of the error, (p, p).
-
-    ``batches`` says how, as in :class:`~mcjax.estimators.gradient_steps.Optax`.
-    """
-    gains, places = steps.gains, -(-rows // batch)
-    if batches == SAME_ORDER:
-        gains = np.array([gains[place::places].sum(0) for place in range(min(places, len(gains)))])
-    squares = gains @ score @ np.swapaxes(gains, 1, 2)
-    if batches == REPLACEMENT:
-        drawn: np.ndarray = (1 - 1 / rows) / batch * squares.sum(0)
-        return drawn
-    sizes = np.full(places, batch)
-    sizes[-1] = rows - batch * (places - 1)
-    total = np.zeros_like(score)
-    for first in range(0, len(gains), places):
-        now = gains[first : first + places]
-        mean = now.sum(0) / rows
-        spread = squares[first : first + places] / sizes[: len(now), None, None]
-        total += spread.sum(0) - rows * mean @ score @ mean.T
-    return total
 
 
 def _around_truth(

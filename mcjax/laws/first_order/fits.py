@@ -118,7 +118,9 @@ class Fits:
         result = np.zeros((size, p, size, p))
         models = np.arange(size)
         if self.trained is not None:
-            result[models, :, models, :] = self.trained.noise
+            if self.trained.common is not None:
+                result += self.trained.common
+            result[models, :, models, :] += self.trained.noise
         own = self.gain[alone] @ self.score[alone] @ transposed(self.gain[alone])
         result[models, :, models, :] += sum_by(self.reader[alone], own, self.total)
         common = np.flatnonzero(chosen & ~alone)

@@ -93,7 +93,7 @@ def limit(system: LinearSystem, stable: Bool[np.ndarray, " M"]) -> Float[np.ndar
     inside = np.flatnonzero(moving | still)
     covariance[np.ix_(lost, inside)] = np.nan
     covariance[np.ix_(inside, lost)] = np.nan
-    return covariance
+    return covariance[np.ix_(system.seen, system.seen)] if system.hidden else covariance
 
 
 def mean_limit(system: LinearSystem, stable: Bool[np.ndarray, " M"]) -> Float[np.ndarray, "M p"]:
@@ -103,7 +103,7 @@ def mean_limit(system: LinearSystem, stable: Bool[np.ndarray, " M"]) -> Float[np
     """
     result = np.zeros(len(system.transition))
     if system.push is None or system.start is None:
-        return result.reshape(-1, system.p)
+        return result[system.seen].reshape(-1, system.p - system.hidden)
     if system.inertia is not None:
         return accumulated_mean_limit(system).reshape(-1, system.p)
     stable = np.asarray(stable, bool)
@@ -117,7 +117,7 @@ def mean_limit(system: LinearSystem, stable: Bool[np.ndarray, " M"]) -> Float[np
     settled = np.full(len(own), np.nan)
     settled[~lost] = np.linalg.solve(np.eye(len(inside)) - inside, forcing[~lost])
     result[moving] = settled
-    return result.reshape(-1, system.p)
+    return result[system.seen].reshape(-1, system.p - system.hidden)
 
 
 def growth(system: LinearSystem, origins: Sequence[CollapseOrigin]) -> Float[np.ndarray, "M p p"]:

@@ -32,7 +32,10 @@ class LinearSystem:
     frozen : ndarray of bool, shape (M,)
         Which models never change.
     p : int
-        Number of parameters of each model.
+        Number of entries of each model's error.
+    hidden : int
+        How many of them, the last, are no errors of parameters but a state that optimisers carry
+        over. Moments are without them.
     inertia : ndarray, shape (M p, M p), optional
         Where data accumulate, ``K_i^-1 K_{i,0}`` of each model, block diagonal: how many
         generations of feeds its generation-0 sample is worth. The system then describes the data of
@@ -66,6 +69,12 @@ class LinearSystem:
     start: Float[np.ndarray, " M*p"] | None = None
     before: tuple[LinearSystem, ...] = ()
     turns: int = 1
+    hidden: int = 0
+
+    @property
+    def seen(self) -> Bool[np.ndarray, " M*p"]:
+        """Which entries are errors of parameters."""
+        return np.tile(np.arange(self.p) < self.p - self.hidden, len(self.frozen))
 
     def at(self, generation: int) -> LinearSystem:
         """Return the system that leads to a generation, from 1 on."""
@@ -101,7 +110,7 @@ def covariances(system: LinearSystem, generations: int) -> Float[np.ndarray, "T+
         following = a @ result[t] @ a.T + mixed + mixed.T + constant + noise
         result[t + 1] = (following + following.T) / 2
         cross = a @ cross + r @ x
-    return result
+    return result[:, system.seen][:, :, system.seen] if system.hidden else result
 
 
 def means(system: LinearSystem, generations: int) -> Float[np.ndarray, "T+1 M p"]:
@@ -110,8 +119,13 @@ def means(system: LinearSystem, generations: int) -> Float[np.ndarray, "T+1 M p"
     They are zero where all real sources have one truth. For data that accumulate see
     :mod:`mcjax.laws.first_order.accumulation`.
     """
-    size = len(system.transition)
-    result = np.zeros((generations + 1, size))
+    result = whole_means(system, generations)[:, system.seen]
+    return result.reshape(generations + 1, -1, system.p - system.hidden)
+
+
+def whole_means(system: LinearSystem, generations: int) -> Float[np.ndarray, "T+1 M*p"]:
+    """Return the means of all entries of the models' errors at generations 0 to T."""
+    result = np.zeros((generations + 1, len(system.transition)))
     if system.start is None or system.push is None:
         pass
     elif system.inertia is not None:
@@ -121,4 +135,4 @@ def means(system: LinearSystem, generations: int) -> Float[np.ndarray, "T+1 M p"
         for t in range(generations):
             current = system.at(t + 1)
             result[t + 1] = current.transition @ result[t] + current.push
-    return result.reshape(generations + 1, -1, system.p)
+    return result

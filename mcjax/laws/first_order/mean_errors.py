@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg import schur, solve_sylvester
 
 from mcjax.laws.first_order.growing_samples import NEAR_UNIT
-from mcjax.laws.first_order.linear_system import LinearSystem, means
+from mcjax.laws.first_order.linear_system import LinearSystem, whole_means
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -28,7 +28,7 @@ def keeps_mean(system: LinearSystem) -> Bool[np.ndarray, " M"]:
     ever if it is 0 as many times in a row.
     """
     first = len(system.before)
-    begun = means(system, first)[-1].ravel()
+    begun = whole_means(system, first)[-1]
     push = np.zeros_like(begun) if system.push is None else system.push
     count = len(begun)
     step = np.zeros((count + 1, count + 1))

@@ -60,7 +60,7 @@ from mcjax.errors import InputError
 from mcjax.laws.first_order.accumulation import Selection
 from mcjax.laws.first_order.fits import Batches, Fits, sum_by, transposed
 from mcjax.laws.first_order.linear_system import LinearSystem
-from mcjax.laws.first_order.trained import Training, with_starts
+from mcjax.laws.first_order.trained import Training, by_model, with_starts, with_states
 from mcjax.models.information import Information
 from mcjax.network.network import Network
 from mcjax.solvers.conditioning import condition_number
@@ -133,13 +133,32 @@ def assemble(
     arrays = network_arrays(net, shape_of([net], len(net.later.generations)))
     first, *tables = tables_of(arrays)
     steps = None if training is None else training.first
+    states = 0 if training is None else training.states
     new = first._replace(renewed=np.ones_like(first.renewed))
-    begun = Fits(new, batches(first), steps)
-    later = [Fits(feeds, batches(feeds), training) for feeds in tables]
+    nothing = np.repeat(np.arange(1 + states) > 0, net.size)  # a state is zero before it is used
+    new = with_states(new, states, net.size)
+    new = new._replace(samples=np.where(nothing[:, None], 0, new.samples))
+    begun = Fits(new, _repeated(batches(first), states), steps)
+    later = [
+        Fits(with_states(feeds, states, net.size), _repeated(batches(feeds), states), training)
+        for feeds in tables
+    ]
     drawn_once = _DrawnOnce(begun, later)
-    systems = [_system(net, begun, fits, drawn_once, offsets=offsets) for fits in later]
+    systems = [
+        by_model(_system(net, begun, fits, drawn_once, offsets=offsets), states) for fits in later
+    ]
     *before, last = (systems[table - 1] for table in arrays.order[1:])
     return replace(last, before=tuple(before), turns=net.later.turns)
+
+
+def _repeated(batches: Batches, states: int) -> Batches:
+    """Return the matrices of what models and their states read."""
+    if not states:
+        return batches
+    curvature, score = (
+        np.concatenate([part] * (1 + states)) for part in (batches.curvature, batches.score)
+    )
+    return Batches(curvature, score)  # shares are of refits
 
 
 def pooled_mse(net: Network, batches: BatchesOf, offsets: Float[np.ndarray, "S p"]) -> float | None:
@@ -205,7 +224,7 @@ def _system(
     net: Network, begun: Fits, fits: Fits, drawn_once: _DrawnOnce, offsets: np.ndarray
 ) -> LinearSystem:
     """Return the system while feeds stay, from the fits of generation 0 and of later ones."""
-    size, p = net.size, offsets.shape[1]
+    size, p = len(fits.rows), offsets.shape[1]
     frozen = fits.rows == 0
     models = np.arange(size)
     synthetic = fits.origin < size

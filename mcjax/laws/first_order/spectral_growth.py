@@ -62,7 +62,7 @@ def growth_along(
     slope = np.zeros((size, p))
     slope[moving.reshape(size, p)] = growth
     slope[explodes] = np.inf
-    total = slope.sum(1)
+    total = slope[:, : p - system.hidden].sum(1)
     noise = np.diagonal(system.noise).reshape(size, p).max(1)
     grows = explodes | _growing(flow, np.where(explodes, 0, total), noise)
     return np.where(grows, total, np.nan), ~grows

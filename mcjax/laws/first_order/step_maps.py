@@ -5,6 +5,9 @@ The optimiser takes its steps on ``(theta - theta*)' H (theta - theta*) / 2 - g'
 are under any schedule of learning rates, the error after them is ``A s + B g + c``. The matrices
 are derivatives of the end: nothing is inverted, so H may be singular. Steps such as those of Adam
 or Lion depend on the size or the sign of gradients in other ways, and probes tell.
+
+A state of q numbers that goes from one fit to the next, such as a momentum, is part of the error:
+it follows the p parameters in s and in what the steps lead to.
 """
 
 from __future__ import annotations
@@ -41,23 +44,25 @@ class NotLinear(Inapplicable):
 
 
 class StepMap(NamedTuple):
-    """The error after k steps, ``A s + B g + c``.
+    """The error after k steps, ``A s + B g + c``, of p parameters and q numbers of a state.
 
     Attributes
     ----------
-    kept, gain : ndarray, shape (p, p)
-        A and B.
-    drift : ndarray, shape (p,)
+    kept : ndarray, shape (p + q, p + q)
+        A.
+    gain : ndarray, shape (p + q, p)
+        B.
+    drift : ndarray, shape (p + q,)
         c.
-    gains : ndarray, shape (k, p, p)
+    gains : ndarray, shape (k, p + q, p)
         What a gradient adds if it is that of a single step; B is their sum. No entries unless they
         are asked for.
     """
 
-    kept: Float[np.ndarray, "p p"]
-    gain: Float[np.ndarray, "p p"]
-    drift: Float[np.ndarray, " p"]
-    gains: Float[np.ndarray, "k p p"]
+    kept: Float[np.ndarray, "p+q p+q"]
+    gain: Float[np.ndarray, "p+q p"]
+    drift: Float[np.ndarray, " p+q"]
+    gains: Float[np.ndarray, "k p+q p"]
 
 
 def step_map(
@@ -99,28 +104,53 @@ def step_map(
         run = _runner(estimator.transformation, estimator.steps, structure)
         numbers = jnp.asarray(hessian, float), jnp.asarray(theta, float)
         zero = jnp.zeros(p)
-        drift, kept, gain = (np.asarray(part) for part in run.derivatives(*numbers, zero))
-        if np.abs(run.end(numbers[0], *3 * (zero,))).max() > 0:
+        size = p + (state_size(estimator, theta, structure) if estimator.carries else 0)
+        still = jnp.zeros(size)
+        found = (np.asarray(part) for part in run.derivatives(*numbers, still, zero))
+        drift, kept, gain = found
+        if np.abs(run.end(numbers[0], zero, still, zero)).max() > 0:
             raise Inapplicable(
                 f"the steps of {estimator.name or 'the optimiser'} do not rest where the gradient"
                 " vanishes at 0, as if they had a pull or noise of their own"
             )
-        for number, size in enumerate(PROBES):
+        for number, far in enumerate(PROBES):
             rng = np.random.default_rng(number)
-            start, pull = size * rng.normal(size=(2, p))
-            pull = hessian @ pull
+            draws = far * rng.normal(size=p + size)
+            start, pull = draws[:size], hessian @ draws[size:]
             end = np.asarray(run.end(*numbers, jnp.asarray(start), jnp.asarray(pull)))
             line = kept @ start + gain @ pull + drift
             scale = np.abs(kept) @ np.abs(start) + np.abs(gain) @ np.abs(pull) + np.abs(drift)
             if not np.isfinite(end).all():
                 raise Inapplicable("the steps of the optimiser diverge; give a lower learning_rate")
-            if not np.abs(end - line).max() <= STRAIGHT * (scale.max() + size):
+            if not np.abs(end - line).max() <= STRAIGHT * (scale.max() + far):
                 raise NotLinear(
                     f"the steps of {estimator.name or 'the optimiser'} are not linear in the"
                     " gradients, and the law is for steps such as those of 'sgd'"
                 )
-        gains = np.asarray(run.gains(*numbers, zero)) if each else np.zeros((0, p, p))
+        gains = np.asarray(run.gains(*numbers, still)) if each else np.zeros((0, size, p))
     return StepMap(kept, gain, drift, gains)
+
+
+def state_size(
+    estimator: Optax, theta: Float[np.ndarray, " p"], structure: Structure | None = None
+) -> int:
+    """Return how many numbers the state of an optimiser has.
+
+    Raises
+    ------
+    Inapplicable
+        If they are not zero before the first step, or count steps.
+    """
+    with own_settings(), jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+        begin: Any = jnp.asarray(theta, float) + 1
+        begin = begin if structure is None else structure.parameters(begin)
+        leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(estimator.initial(begin))]
+    if any(leaf.any() or leaf.dtype.kind != "f" for leaf in leaves):
+        raise Inapplicable(
+            f"the state of {estimator.name or 'the optimiser'} that goes from one generation to the"
+            " next is more than a sum of gradients, and the law is for states such as momentum"
+        )
+    return sum(leaf.size for leaf in leaves)
 
 
 class _Runner(NamedTuple):
@@ -154,22 +184,30 @@ def _runner(
             )
             return (optax.apply_updates(at, updates), state), None
 
-        begin: Any = theta + start
+        count = len(theta)
+        begin: Any = theta + start[:count]
         begin = begin if structure is None else structure.parameters(begin)
-        (end, _), _ = lax.scan(step, (begin, optimiser.init(begin)), single)
+        state = optimiser.init(begin)
+        if len(start) > count:  # a state that is zero before the first step
+            state = ravel_pytree(state)[1](start[count:])
+        (end, state), _ = lax.scan(step, (begin, state), single)
         error: Array = ravel_pytree(end)[0] - theta
-        return error
+        left = ravel_pytree(state)[0] if len(start) > count else start[count:]
+        return jnp.concatenate([error, left])
 
     def end(hessian: Array, theta: Array, start: Array, pull: Array) -> Array:
         return after(hessian, theta, start, pull, single=jnp.zeros((steps, len(theta))))
 
-    def derivatives(hessian: Array, theta: Array, zero: Array) -> tuple[Array, Array, Array]:
-        at = end(hessian, theta, zero, zero)
-        kept, gain = jax.jacfwd(end, (2, 3))(hessian, theta, zero, zero)
+    def derivatives(
+        hessian: Array, theta: Array, still: Array, zero: Array
+    ) -> tuple[Array, Array, Array]:
+        at = end(hessian, theta, still, zero)
+        kept, gain = jax.jacfwd(end, (2, 3))(hessian, theta, still, zero)
         return at, kept, gain
 
-    def gains(hessian: Array, theta: Array, zero: Array) -> Array:
+    def gains(hessian: Array, theta: Array, still: Array) -> Array:
         single = jnp.zeros((steps, len(theta)))
-        return jnp.moveaxis(jax.jacrev(after, 4)(hessian, theta, zero, zero, single), 0, 1)
+        zero = jnp.zeros(len(theta))
+        return jnp.moveaxis(jax.jacrev(after, 4)(hessian, theta, still, zero, single), 0, 1)
 
     return _Runner(jax.jit(end), jax.jit(derivatives), jax.jit(gains))

@@ -18,6 +18,10 @@ the place of ``H^-1``, and A adds an edge from the start, without noise:
 * Steps that are not linear have a response of their own to each feed in place of ``B C_b``, and
   their noise is that of the whole fit (:mod:`mcjax.laws.first_order.measured_steps`).
 
+An optimiser that carries its state over, such as a momentum, has K p further numbers, which follow
+such equations as well. They are the errors of K further models for each, which read the same
+samples and begin at the same start. Each model and its states keep shares of its states, too.
+
 What is left out is of relative order 1/n, as for refits. Derived here.
 """
 
@@ -25,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -63,7 +67,7 @@ class Means(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """The linear maps from starts and data to estimates, of M fits.
+    """The linear maps from starts and data to estimates, of M fits, states included.
 
     Attributes
     ----------
@@ -79,6 +83,10 @@ class Trained(NamedTuple):
         The base that is given less theta*; zero if none is.
     response : ndarray, shape (M, B, p, p), optional
         What errors of the parents add, for each feed, where it is not ``B C_b``; nan elsewhere.
+    states : ndarray, shape (M, K, p, p), optional
+        What fits keep of the states of their model; None if none goes on.
+    common : ndarray, shape (M, p, M, p), optional
+        What the steps add to covariances between a model and its states; None for nothing.
     """
 
     kept: Float[np.ndarray, "M p p"]
@@ -88,6 +96,8 @@ class Trained(NamedTuple):
     starts: Starts
     base: Float[np.ndarray, "M p"]
     response: Float[np.ndarray, "M B p p"] | None = None
+    states: Float[np.ndarray, "M K p p"] | None = None
+    common: Float[np.ndarray, "M p M p"] | None = None
 
 
 class Training(Protocol):
@@ -99,6 +109,10 @@ class Training(Protocol):
 
     def __call__(self, means: Means) -> Trained:
         """Return the maps."""
+
+    @property
+    def states(self) -> int:
+        """How many states of p numbers each model carries over, K."""
 
     @property
     def first(self) -> Callable[[Means], Trained] | None:
@@ -125,15 +139,19 @@ def with_starts(
         begun = np.where(given, np.einsum("iab,ib->ia", first.kept, first.base), 0)
         start = start + (first.drift + begun).ravel()
     push = (nothing if system.push is None else system.push).reshape(size, p).copy()
+    models = len(begin)
     for i in moving:
-        kept = trained.kept[i]
-        if begin[i] >= 0:
-            transition[i, :, begin[i]] += kept
-        elif begin[i] == FIRST:
-            reuse[i, :, i] += kept
-            push[i] += kept @ start.reshape(size, p)[i]
-        elif begin[i] == GIVEN:
-            push[i] += kept @ trained.base[i]
+        kept, owner = trained.kept[i], i % models
+        if begin[owner] >= 0:
+            transition[i, :, begin[owner]] += kept
+        elif begin[owner] == FIRST:
+            reuse[i, :, owner] += kept
+            push[i] += kept @ start.reshape(size, p)[owner]
+        elif begin[owner] == GIVEN:
+            push[i] += kept @ trained.base[owner]
+        if trained.states is not None:
+            for k, share in enumerate(trained.states[i], 1):
+                transition[i, :, k * models + owner] += share
         push[i] += trained.drift[i]
     moves = push.any() or start.any() or system.push is not None or system.start is not None
     return replace(
@@ -142,4 +160,39 @@ def with_starts(
         reuse=reuse.reshape(system.reuse.shape),
         push=push.ravel() if moves else None,
         start=start if moves else None,
+    )
+
+
+def with_states(feeds: Feeds, states: int, models: int) -> Feeds:
+    """Return what models and their states read, whose rows follow those of the models."""
+    if not states:
+        return feeds
+
+    def repeated(field: Any) -> Any:
+        return None if field is None else np.concatenate([field] * (1 + states))
+
+    whole = type(feeds)(*map(repeated, feeds))
+    real = whole.origin >= models
+    return whole._replace(origin=whole.origin + np.int32(states * models) * real)
+
+
+def by_model(system: LinearSystem, states: int) -> LinearSystem:
+    """Return a system in which the states of a model are part of its error."""
+    if not states:
+        return system
+    size, p = len(system.frozen), system.p
+    models = size // (1 + states)
+    order = np.arange(size * p).reshape(1 + states, models, p).swapaxes(0, 1).ravel()
+    drawn = np.append(order, np.arange(size * p, len(system.initial)))
+    return replace(
+        system,
+        transition=system.transition[np.ix_(order, order)],
+        noise=system.noise[np.ix_(order, order)],
+        reuse=system.reuse[np.ix_(order, drawn)],
+        initial=system.initial[np.ix_(drawn, drawn)],
+        frozen=system.frozen[:models],
+        p=(1 + states) * p,
+        push=None if system.push is None else system.push[order],
+        start=None if system.start is None else system.start[order],
+        hidden=states * p,
     )
