@@ -87,6 +87,7 @@ def test_overall_moments_are_those_of_the_rows():
         np.testing.assert_allclose(covariance, np.cov(y.T, aweights=weight, bias=True), rtol=1e-12)
 
 
+@pytest.mark.system
 def test_components_that_shrink():
     """On rows that are all alike; with a floor they are kept, and overall moments with them."""
     y, weight = rows_of(60)
@@ -117,6 +118,7 @@ def test_fits_without_an_estimate(change, status):
     assert np.isnan(found.theta).all()
 
 
+@pytest.mark.system
 def test_too_few_steps_are_told():
     found = fit(*rows_of(), mcjax.EM(2, 2, limit=6))
     assert found.status == Status.STEP_LIMIT
