@@ -18,15 +18,15 @@ REPLACE = Replace()
 Tree = TypeVar("Tree")
 
 Path = Literal["reference", "fast", "statistics"]
-"""How chains run: row by row with any estimator (:mod:`mcjax.chains.reference`), many fits at once
-(:mod:`mcjax.chains.fast`), or without rows (:mod:`mcjax.chains.statistics`)."""
+"""Path on which chains run: row by row with any estimator (:mod:`mcjax.chains.reference`), many
+fits at once (:mod:`mcjax.chains.fast`), or without rows (:mod:`mcjax.chains.statistics`)."""
 
 
 Dtype = Literal["float32", "float64"]
 
 
 class StartArrays(NamedTuple):
-    """Where fits begin, after generation 0; see :class:`mcjax.estimators.starts.Starts`.
+    """Starting points of the fits after generation 0; see :class:`mcjax.estimators.starts.Starts`.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class StartArrays(NamedTuple):
 
 
 class Fitting(NamedTuple):
-    """How some models are fitted.
+    """Estimators of a group of models.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class Fitting(NamedTuple):
 
     @property
     def carries(self) -> bool:
-        """Whether a state of the estimator goes from each generation to the next."""
+        """True if the estimator carries a state from each generation to the next."""
         return bool(getattr(self.later, "carries", False))
 
 

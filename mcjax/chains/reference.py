@@ -262,7 +262,7 @@ def _draw(
 
 
 class _Begin(NamedTuple):
-    """Where the fits of all models begin."""
+    """Starting points of the fits of all models."""
 
     theta: Array  # (M, p)
     known: Array  # (M,) bool, whether there is such a place

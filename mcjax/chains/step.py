@@ -46,5 +46,5 @@ def shares_of(
 def known_after(
     status: Int32[Array, "*fits"], known_before: Bool[Array, "*fits"]
 ) -> Bool[Array, "*fits"]:
-    """Whether models have an estimate after a generation whose fits ended with ``status``."""
+    """Return True for models with an estimate after a generation whose fits end with ``status``."""
     return jnp.where(status == Status.NOT_FITTED, known_before, status == Status.CONVERGED)

@@ -11,7 +11,7 @@ from mcjax.errors import InputError
 from mcjax.faults import is_users, users_code, where
 
 PREDICTORS, LABELS = (-2.0, -1.0, 0.0, 1.0, 2.0), 8
-"""Where curvatures are compared, and for how many labels at each."""
+"""Predictors at which curvatures are compared, and number of labels at each."""
 NEAR = 0.01
 """Largest difference of logarithms that counts as rounding."""
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
 SyntheticCovariates = Literal["rows", "normal"]
-"""Where the covariates of rows that models generate come from."""
+"""Source of the covariates of rows that models generate."""
 MOST_ROWS = 2**31 - 1
 """Largest number of rows, which 32 bits count."""
 

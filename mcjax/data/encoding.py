@@ -1,4 +1,4 @@
-"""How the columns of a frame become covariates and labels. Does not import JAX."""
+"""Encoding of the columns of a frame as covariates and labels. Does not import JAX."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FIELD = "data.covariates"
 
 @dataclass(frozen=True)
 class Encoding:
-    """How columns become numbers, fitted to one frame and the same for others.
+    """Encoding of columns as numbers, fitted to one frame and applied unchanged to others.
 
     Attributes
     ----------

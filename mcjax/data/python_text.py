@@ -44,13 +44,13 @@ class PythonText(NamedTuple):
 
     @property
     def about(self) -> str:
-        """What was read, for people."""
+        """Description of the texts that were read."""
         sizes = ", ".join(f"{len(text):,} of {name}" for name, text in self._asdict().items())
         return f"characters that ship with Python {platform.python_version()}: {sizes}"
 
     @property
     def digest(self) -> str:
-        """What tells these texts from others."""
+        """Hash that identifies these texts."""
         return hashlib.sha256("\0".join(self).encode("utf-8", "replace")).hexdigest()[:16]
 
 

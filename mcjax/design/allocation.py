@@ -139,7 +139,7 @@ class Allocation:
 
     @property
     def gap(self) -> float | None:
-        """How far the best allocation may be above the optimum, relative to it; None: not known."""
+        """Largest relative gap between the best allocation and the optimum; None if not known."""
         _, _, after, bound, _ = self.objective
         if bound is None:
             return None

@@ -1,4 +1,4 @@
-"""How real rows are given out: as many as is best for each model, or in feeds of one size.
+"""Allocation of real rows: optimal amounts for each model, or feeds of one size.
 
 **Feeds of one size.** Errors are supermodular in the real rows (:mod:`mcjax.design.response`): a
 feed takes off less where others are. So let the smallest cure A, a feed for each group of models

@@ -1,4 +1,4 @@
-"""How errors in the long run respond to real rows.
+"""Response of long-run errors to real rows.
 
 Let model i fit rows of total weight N_i that are given, and m_i real rows of weight 1 (others are
 scaled to it). With ``b_i = N_i + m_i``, the transition W_0 and the noise V_0 of the network without

@@ -1,4 +1,4 @@
-"""How a weighted sum of errors in large networks responds to real rows, by random signs.
+"""Response of a weighted sum of errors to real rows in large networks, by random signs.
 
 With ``u_0 = sqrt(q) z``, where z are random signs, and ``u_{k+1} = W' u_k``, the sum ``J = sum q_i
 S_ii`` is the mean over z (Hutchinson 1990) of

@@ -15,7 +15,7 @@ from mcjax.own_files import write_own
 from mcjax.study.schema import read_tables
 
 FIRST_LINE = "# Written by mcjax design."
-"""How a file begins that may be written again."""
+"""First line of a file that may be overwritten."""
 
 
 def write_study(path: Path, net: Network, target: Path) -> None:

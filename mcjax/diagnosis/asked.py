@@ -1,4 +1,4 @@
-"""Which models of a diagnosis are asked for, and which fail worst."""
+"""Selection of the models of a diagnosis: those asked for, and those that fail worst."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ MOST_COMPARED = 10_000
 
 
 class Asked(NamedTuple):
-    """The models that are asked for; all if neither says something.
+    """Models that are asked for; all if both fields are None.
 
     Attributes
     ----------
     only : sequence of str or None
         Names of models.
     worst : int or None
-        A number of models, those that fail worst.
+        Number of models, those that fail worst.
     field : str
         What errors call ``only``.
     """
@@ -43,7 +43,7 @@ class Asked(NamedTuple):
 
     @property
     def any(self) -> bool:
-        """Whether some models are asked for."""
+        """True if some models are asked for."""
         return self.only is not None or self.worst is not None
 
     def check(self, net: Network) -> None:

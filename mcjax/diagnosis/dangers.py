@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 MOST_TOLD, MOST_LOOKED_AT = 12, 24
-"""How many feeds are told, and how many are looked at closely."""
+"""Largest numbers of feeds that are reported and that are examined closely."""
 NEVER = float("inf")
 
 

@@ -92,7 +92,7 @@ class Explosion(NamedTuple):
 
 @dataclass(frozen=True)
 class Failures:
-    """How the M models of a network fail.
+    """Failures of the M models of a network.
 
     Attributes
     ----------

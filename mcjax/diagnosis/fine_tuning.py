@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
 ROUNDING = 1e-9
-"""How far from 0 or 1, or from a real number, an eigenvalue of A may be."""
+"""Largest distance of an eigenvalue of A from 0, 1 or the real axis that counts as rounding."""
 SLOWEST = 1e-7
 """Smallest share of the way to the minimum whose long run the eigenvalues of A tell."""
 BY_RADIUS = (

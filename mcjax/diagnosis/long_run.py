@@ -66,7 +66,7 @@ class Facts(NamedTuple):
 
     @property
     def starts(self) -> Starts | None:
-        """Where the steps of fine-tuned models begin; None for other models."""
+        """Starting points of the steps of fine-tuned models; None for other models."""
         return None if self.condition is None else self.condition.starts
 
     @property
@@ -76,7 +76,7 @@ class Facts(NamedTuple):
 
     @property
     def refits(self) -> bool:
-        """Whether all fits go to the minimum."""
+        """True if all fits go to the minimum."""
         return not self.steps and (self.condition is None or self.condition.minimises)
 
     def fitting(self, net: Network) -> Facts:
@@ -96,17 +96,17 @@ class Facts(NamedTuple):
 
     @property
     def penalised(self) -> bool:
-        """Whether a penalty shrinks fits, a false anchor of every model that is fitted."""
+        """True if a penalty shrinks fits, a false anchor of every model that is fitted."""
         return self.condition is not None and bool(self.condition.model.shrinkage)
 
     @property
     def from_files(self) -> bool:
-        """Whether real data are rows of files, which the model need not describe."""
+        """True if real data are rows of files, which the model need not describe."""
         return self.condition is not None and self.condition.sources.from_files
 
     @property
     def averages(self) -> bool:
-        """Whether centres are means of what the model reads, in coordinates that all share."""
+        """True if centres are means of what the model reads, in coordinates shared by all."""
         scores = None if self.condition is None else self.condition.model.scores
         return self.regression is not None or getattr(scores, "canonical", False)
 

@@ -134,7 +134,7 @@ def diagnose_schedule(net: Network, facts: Facts) -> Diagnosis:
 
 
 class _Reached(NamedTuple):
-    """What reaches the vertices of a lift."""
+    """Collapse origins and anchors that reach the vertices of a lift."""
 
     lift: Lift
     flow: DataFlow

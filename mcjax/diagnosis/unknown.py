@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
 Case = Callable[[Network], Network]
-"""What is supposed of a network."""
+"""Assumption about unknown data, as a map of networks."""
 
 
 def diagnose_cases(

@@ -130,7 +130,7 @@ class ModelVerdict:
 
     @property
     def fate(self) -> tuple[str, str]:
-        """Whether the model collapses, and how, in a few words each."""
+        """Fate of the model: whether it collapses, and how, in a few words each."""
         forgets = "forgets the truth" if self.forgets else ""
         if self.explodes:
             return "collapses", "; ".join(filter(None, ("errors explode", forgets)))
@@ -143,12 +143,12 @@ class ModelVerdict:
 
     @property
     def collapses(self) -> bool | None:
-        """Whether the variance of its estimate grows without bound; None if that is not known."""
+        """True if the variance of its estimate grows without bound; None if that is not known."""
         return self.explodes or self.noise
 
 
 class Counts(NamedTuple):
-    """How many models fail, whether they are asked for or not.
+    """Numbers of models that fail, whether they are asked for or not.
 
     Attributes
     ----------
@@ -286,13 +286,13 @@ class Diagnosis(Summarised):
 
     @property
     def collapses(self) -> bool | None:
-        """Whether any model collapses; None if none is known to, and some may."""
+        """True if any model collapses; None if none is known to, and some may."""
         open_ = self.counts.unknown or self.counts.depends
         return True if self.counts.collapse else None if open_ else False
 
     @property
     def certain(self) -> bool:
-        """Whether all verdicts are the same wherever unknown data come from."""
+        """True if no verdict depends on the origin of unknown data."""
         return not self.counts.depends
 
     def to_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What one sample more is worth to the models that are stable."""
+"""Value of one further sample to the models that are stable."""
 
 from __future__ import annotations
 
@@ -21,19 +21,18 @@ MOST_MODELS = 200
 
 
 class Worth(NamedTuple):
-    """What one sample more in every generation is worth, relative to the mean error.
+    """Value of one further sample in every generation, relative to the mean error.
 
-    The mean is that of ``c_ii`` in the limit, of the models that are stable.
+    The mean error is the mean of ``c_ii`` in the limit over the stable models.
 
     Attributes
     ----------
     real : dict of str to float
-        By how much it falls if a model reads one real row more, for each stable model that is
-        fitted.
+        Decrease of the mean error per further real row, for each stable model that is fitted.
     harmful : Edge or None
-        The feed of which one row more raises it most; None if none does.
+        The feed whose further row increases the mean error most; None if none increases it.
     harm : float
-        By how much.
+        That increase.
     """
 
     real: dict[str, float]

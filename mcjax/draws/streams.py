@@ -1,4 +1,4 @@
-"""Which random numbers belong to which observation.
+"""Assignment of random numbers to observations.
 
 Every draw is a function of (seed, condition, chain, generation, model, role) and of its position in
 the sample, and of nothing else. The same hash is applied three times::

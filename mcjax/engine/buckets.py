@@ -1,4 +1,4 @@
-"""Which conditions share a compiled program.
+"""Grouping of conditions into compiled programs.
 
 A program computes every condition at the padded size of its largest one: models times rows of the
 largest fit. Starting with one program for each size, the two programs whose union adds least work

@@ -103,7 +103,7 @@ def _runs_alone(
     program: Program,
     devices: tuple[jax.Device, ...],
 ) -> bool:
-    """Whether a program must run on one device of a CPU, because it could deadlock on several."""
+    """Return True if a program must run on one device, as it could deadlock on several of a CPU."""
     conditions, keys, files, rates = jax.tree.unflatten(structure, shapes)
     run = _compiled(program.path, devices[0].platform)
     lowered = run.lower(conditions, keys, program, devices, files=files, rates=rates)

@@ -20,10 +20,10 @@ from mcjax.models.model import Functional
 from mcjax.solvers.status import Status
 
 KEPT = 1 << 18
-"""How many errors of one condition are kept individually, not as moments: one megabyte."""
+"""Largest number of errors of a condition kept individually, not as moments: one megabyte."""
 
 CACHED = 1 << 17
-"""How many errors are summarised at once: one megabyte, which stays in the cache of a core."""
+"""Number of errors summarised at once: one megabyte, which stays in the cache of a core."""
 
 
 class Summary(Protocol):

@@ -75,7 +75,7 @@ def _meet() -> None:
 
 
 def several() -> bool:
-    """Whether this process was started together with others."""
+    """Return True if this process was started together with others."""
     return jax.distributed.is_initialized() and jax.process_count() > 1
 
 

@@ -1,4 +1,4 @@
-"""How the chains of a condition run, and why."""
+"""Choice of the path on which the chains of a condition run, and the reason for it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FILES = "rows of data are drawn"
 
 
 class Route(NamedTuple):
-    """How the chains of a condition run.
+    """Path on which the chains of a condition run.
 
     Attributes
     ----------

@@ -189,7 +189,7 @@ class EM:
         return finished(loop.result, status, loop.steps)
 
     def _is_degenerate(self, step: _Step, rows: Float[Array, ""], fewest: int) -> Bool[Array, ""]:
-        """Whether a component has too few rows or shrinks, in fits without a floor."""
+        """Return True if a component has too few rows or shrinks, in fits without a floor."""
         if self.floor:
             return jnp.zeros((), bool)
         return (step.mass * rows < fewest) | ~(step.thin > THINNEST)

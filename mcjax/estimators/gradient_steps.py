@@ -34,13 +34,13 @@ LATER = {"later": True}
 """Mark of a field that results on disk do without unless it is set: they may be older than it."""
 
 STATES = RESET, CARRIED = "reset", "carried"
-"""What becomes of the state of an optimiser between generations."""
+"""Treatment of the state of an optimiser between generations."""
 
 NAMED = ("transformation", "name")
 """Fields that tell the rates of an optimiser."""
 
 ORDERS = RESHUFFLED, SAME_ORDER, REPLACEMENT = "reshuffled", "same_order", "replacement"
-"""How rows come into batches."""
+"""Orders in which rows come into batches."""
 
 
 @explained
@@ -138,12 +138,12 @@ class Optax:
 
     @property
     def carries(self) -> bool:
-        """Whether the state of the optimiser is that of the last fit."""
+        """True if each fit takes over the optimiser's state from the last one."""
         return self.state == CARRIED
 
     @property
     def first(self) -> Optax | None:
-        """What fits generation 0; None if that goes to the minimum."""
+        """Estimator that fits generation 0; None if that goes to the minimum."""
         if self.first_steps is not None:
             return replace(self, steps=self.first_steps, first_steps=None)
         return self if self.start == PARENTS else None

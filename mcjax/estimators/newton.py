@@ -152,7 +152,7 @@ def standard_errors(
 
 
 def short(step: Float[Array, " p"], theta: Float[Array, " p"]) -> Bool[Array, ""]:
-    """Whether a step is short relative to theta.
+    """Return True if a step is short relative to theta.
 
     If a loss keeps falling as theta goes to infinity, the gradient vanishes although the steps do
     not: a small gradient alone does not mean convergence.

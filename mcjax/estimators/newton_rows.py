@@ -172,7 +172,7 @@ def _advanced(
 
 
 def _separated(model: Problem, rows: Rows, loop: _Loop, suspect: Array) -> Array:
-    """Whether theta separates the labels of a fit, (F,).
+    """Return True for fits, (F,), in which theta separates the labels.
 
     The check is a separate pass over the rows, from pass ``LOOK`` on, or from the first if
     ``suspect``. Most fits have converged before; separated ones have not, because their steps grow.

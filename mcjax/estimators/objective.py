@@ -77,7 +77,7 @@ def has_minimum(model: Problem) -> bool:
 
 
 def separated(model: Problem, data: Dataset, theta: Any) -> Bool[Array, ""]:
-    """Whether ``theta`` separates the labels, which proves that no estimate exists.
+    """Return True if ``theta`` separates the labels, which proves that no estimate exists.
 
     With a penalty there always is one.
     """

@@ -31,7 +31,7 @@ from mcjax.solvers.status import Status
 
 MOST_VERTICES = 200
 GUESSES = 6
-"""How many lengths of a step a pass over the rows tries at once; there are two such passes."""
+"""Number of step lengths that a pass over the rows tries at once; there are two such passes."""
 SHORTEST = -3
 """Logarithm to base 4 of the first guess, in steps that move residuals by ``width``."""
 

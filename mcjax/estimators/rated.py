@@ -22,7 +22,7 @@ Make = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How an optimiser is made of its rates.
+    """Constructor of an optimiser and the names of its rates.
 
     Attributes
     ----------

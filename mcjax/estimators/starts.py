@@ -1,4 +1,4 @@
-"""Where the steps of a fit begin: at a model's own last parameters, at a base, or at another model.
+"""Starting points of fits: a model's own last parameters, a base, or another model.
 
 Estimators that do not go all the way to the minimum remember where they began. One with a ``start``
 other than ``PARENTS`` fine-tunes. Unless it has ``first_steps``, every model is fitted to the
@@ -33,7 +33,7 @@ are given, a fit to the minimum, and the weighted mean of the parameters behind 
 
 
 class Starts(NamedTuple):
-    """Where the fits of M models begin.
+    """Starting points of the fits of M models.
 
     Attributes
     ----------

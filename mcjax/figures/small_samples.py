@@ -21,7 +21,7 @@ from mcjax.study.study import Condition, Study, condition
 SHOWN = ("linear", "logistic", "poisson", "huber")
 RUNGS = (50, 100, 200, 400, 800, 1600)
 BETWEEN = 4
-"""How many points of a curve there are from one rung to the next."""
+"""Number of points of a curve from one rung to the next."""
 THETA, LAST = (0.5, -0.5), 5
 FIRST, SECOND = "first_order", "second_order"
 

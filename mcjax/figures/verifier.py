@@ -25,7 +25,7 @@ ROWS, GENERATIONS = 400, 8
 CENTRE, WITHIN = (0.5, 0.5), 1.5
 """The verifier of the loops that read nothing else, and the distance within which it accepts."""
 ANGLES, RADIUS = np.arange(20, 380, 60), 2.0
-"""Where their truths are, seen from the verifier, in degrees."""
+"""Directions of their truths, seen from the verifier, in degrees."""
 SHARES = (1.0, 0.9, 0.5, 0.1)
 """Shares of verified rows in a fit."""
 

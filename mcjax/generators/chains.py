@@ -55,7 +55,7 @@ class Block(NamedTuple):
 
 
 class Read(NamedTuple):
-    """What a model reads of one origin: a number of a model, or M + s for real source s.
+    """Origin that a model reads: a number of a model, or M + s for real source s.
 
     The weight of a row is relative to the largest in a fit.
     """

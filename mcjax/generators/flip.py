@@ -30,7 +30,7 @@ UNSEEN = "no measure shows the news in the generation in which it arrives; measu
 
 @dataclass(frozen=True)
 class Difference:
-    """How a measure differs between two paired networks, at the last generation.
+    """Difference of a measure between two paired networks, at the last generation.
 
     Attributes
     ----------

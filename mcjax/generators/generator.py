@@ -133,7 +133,7 @@ class Generator:
 
     @property
     def weighs(self) -> bool:
-        """Whether fits take weights of rows."""
+        """True if fits take weights of rows."""
         try:
             return WEIGHTS in inspect.signature(self.fit).parameters
         except (TypeError, ValueError):  # some functions have no signature

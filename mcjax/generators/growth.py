@@ -35,7 +35,7 @@ from mcjax.verdicts.claims import Claim, Place, unjudged
 LEFT = 0.05
 """Share of a transient that is left when growth is looked for."""
 ROUNDING = 1e-9
-"""How far below 1 an eigenvalue counts as smaller."""
+"""Least distance below 1 at which an eigenvalue counts as smaller than 1."""
 FEWEST_GENERATIONS = 2
 """Generations after the transient, at least."""
 LAW = "collapse"

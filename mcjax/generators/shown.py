@@ -1,4 +1,4 @@
-"""What a few generated rows look like: texts or pictures, as a generator shows them."""
+"""Examples of generated rows: texts or pictures, as a generator shows them."""
 
 from __future__ import annotations
 

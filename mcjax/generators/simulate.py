@@ -18,7 +18,7 @@ from mcjax.generators.study import GeneratorCondition, GeneratorStudy
 from mcjax.generators.traced import check_compare, check_sample, check_source, outline_of
 
 COPIES = 4
-"""How many times the rows and the parameters of a fit are in memory at once, about."""
+"""Approximate number of copies of the rows and parameters of a fit in memory at once."""
 
 Values = Float[np.ndarray, "C T+1 M K"]
 

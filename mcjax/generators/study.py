@@ -19,8 +19,8 @@ from mcjax.numbers import check_between, check_share, how_many
 from mcjax.summaries import Summarised, Summary
 
 Start = Literal["scratch", "base", "own"]
-"""Where fits begin after generation 0: at ``init`` anew, at the model's parameters of generation 0,
-or at its last."""
+"""Start of fits after generation 0: ``init`` anew, the model's parameters of generation 0, or its
+last."""
 BEGINS: dict[Start, Callable[[int], int | None]] = {
     "scratch": lambda generation: None,
     "base": lambda generation: 0,
@@ -105,12 +105,12 @@ class GeneratorCondition(Summarised):
 
     @property
     def remembers(self) -> bool:
-        """Whether a fit begins at what the model learned in the generation before."""
+        """True if a fit begins at what the model learned in the generation before."""
         return self.begins_at(2) == 1
 
     @property
     def forgets(self) -> bool:
-        """Whether a fit knows nothing but its rows."""
+        """True if a fit knows nothing but its rows."""
         return self.begins_at(1) is None
 
     def described(self) -> dict[str, Any]:

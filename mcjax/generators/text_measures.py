@@ -16,7 +16,7 @@ Tokens = Integer[Array, "N L"]
 
 
 class Likeness(NamedTuple):
-    """How alike two texts are in their pairs of adjacent tokens.
+    """Likeness of two texts in their pairs of adjacent tokens.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a generator's functions return, as JAX traces them; nothing is compiled.
+"""Shapes of what a generator's functions return, as JAX traces them; nothing is compiled.
 
 Whatever is wrong with them is found here, before any chain runs.
 """
@@ -25,7 +25,7 @@ TOLD = {"real": "real(key, n)", **TAKES, **OPTIONAL}
 
 
 class Outline(NamedTuple):
-    """What a generator's fits are made of and measured by.
+    """Shapes of a generator's fits, and names of its measures.
 
     Attributes
     ----------

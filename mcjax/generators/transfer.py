@@ -1,4 +1,4 @@
-"""What models learn of each other's tasks: losses on own data, on others' and on public data.
+"""Transfer between models' tasks: losses on own data, on others' and on public data.
 
 A generator tells the tasks of models apart if it has a measure ``loss on NAME`` for each model. All
 numbers are changes since generation 0, in the mean over models, chain by chain.
@@ -15,7 +15,7 @@ from mcjax.generators.simulate import Values
 from mcjax.network.data_mediated import PUBLIC
 
 LOSS_ON = "loss on "
-"""How the name of a measure begins that is the loss on the data of a model, or on public data."""
+"""Prefix of the name of a measure that is the loss on the data of a model, or on public data."""
 OWN, OTHERS, COMMON = "own data", "others' data", "public data"
 """Whose data a loss is of."""
 
