@@ -55,7 +55,9 @@ def run_generators(
             store.save(measured)
         verification = judge_generators(study, measured)
     if store is not None:
-        store.finish(verification)
+        from mcjax.figures.generated import samples_png  # matplotlib is slow to import
+
+        store.finish(verification, samples_png(verification))
     if as_json:
         click.echo(strict_json(generators_json(verification)))
     else:

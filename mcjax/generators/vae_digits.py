@@ -118,7 +118,14 @@ def vae_digits(steps: int = 500, batch: int = 128, rate: float = 3e-3) -> Genera
         return _black(binary, shares[jax.random.randint(chosen, (n,), 0, len(shares))])
 
     settings = f"vae-digits: {steps} steps, {batch} rows, rate {rate!r}"
-    return Generator(init, fit, sample, measure, real=real, name="vae-digits", digest=settings)
+    return Generator(
+        init, fit, sample, measure, real=real, name="vae-digits", digest=settings, show=pictures
+    )
+
+
+def pictures(rows: Float32[np.ndarray, "n 64"]) -> Float32[np.ndarray, "n 8 8"]:
+    """Return rows as pictures, 1 where they are black."""
+    return rows.reshape(-1, 8, 8)
 
 
 def init(key: Array) -> Params:

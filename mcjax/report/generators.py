@@ -98,14 +98,16 @@ class GeneratorStore:
         arrays |= {f"{part}/shown": shown for part, shown in parts.items() if shown is not None}
         self._folder.write_arrays(VALUES, arrays)
 
-    def finish(self, verification: GeneratorVerification) -> None:
-        """Keep the verdicts as JSON, and cells and measures as tables."""
+    def finish(self, verification: GeneratorVerification, pictures: bytes = b"") -> None:
+        """Keep the verdicts as JSON, cells and measures as tables, and a PNG file of pictures."""
         self._folder.write_json("verification.json", generators_json(verification))
         self._folder.write_csv("cells.csv", cell_rows(verification.cells), ["condition"])
         self._folder.write_bytes("cells.parquet", parquet(verification.cells))
         self._folder.write_csv("measures.csv", list(_rows(verification)), ["condition"])
         if texts := samples_text(verification):
             self._folder.write_text("samples.txt", texts)
+        if pictures:
+            self._folder.write_bytes("samples.png", pictures)
 
 
 def generators_json(verification: GeneratorVerification) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from generators_of_tests import GAUSSIAN, study
 from rich.console import Console
 
 import mcjax
+from mcjax.figures.generated import _tiled, samples_png
 from mcjax.generators.judge import judge_generators
 from mcjax.generators.simulate import simulate
 from mcjax.report.generators import GeneratorStore, generators_json, show_generators
@@ -85,6 +86,22 @@ def test_pictures_are_numbers_in_json_alone(tmp_path):
     assert "generated" not in output.getvalue()
     found = json.dumps(generators_json(verification)["samples"]["stable"]["0"])
     assert json.loads(found) == np.ones((2, 2, 3, 3)).tolist()
+
+
+def test_pictures_are_drawn_by_model_and_generation():
+    shown = np.random.default_rng(0).random((2, 4, 2, 3, 5))
+    pictures = dataclasses.replace(GAUSSIAN, show=lambda rows: np.zeros((2, 3, 5)))
+    verification = mcjax.verify_generators(study("stable", generator=pictures, generations=1))
+    whole = _tiled(shown[:, :, 0])
+    assert whole.shape == (15, 11)
+    np.testing.assert_array_equal(whole[8:11, 6:], shown[1, 2, 0])
+    assert whole.mask[3].all()
+    assert not whole.mask[0, :5].any()
+    drawn = [
+        samples_png(dataclasses.replace(verification, shown=(rows,)))
+        for rows in (shown, np.repeat(shown[..., None], 3, -1), shown[..., 0], None)
+    ]
+    assert [file[:4] for file in drawn] == [b"\x89PNG", b"\x89PNG", b"", b""]
 
 
 def test_changes_of_losses_are_reported():
