@@ -142,7 +142,7 @@ class Prediction(Summarised):
 
     @property
     def kind(self) -> str:
-        """Whether the law is exact, as a word."""
+        """Kind of the law: ``exact`` or ``asymptotic``."""
         return "exact" if self.exact else "asymptotic"
 
     def fate(self, model: int) -> str:

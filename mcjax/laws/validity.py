@@ -1,4 +1,4 @@
-"""Where an expansion in 1/n can be trusted, and what it leaves out, as the law itself says.
+"""Range of validity of an expansion in 1/n, and allowances for the terms that it neglects.
 
 What a law of second order neglects is of the order of the square of its own corrections. The
 factors and limits here are empirical, see :mod:`mcjax.laws.second_order.validity`.
@@ -30,7 +30,7 @@ ACCURATE = 0.05, 0.01
 
 
 class SmallSampleBias(NamedTuple):
-    """What the mean errors of small samples add to errors of centres that are not the truth.
+    """Contribution of mean errors of small samples to errors of centres that are not the truth.
 
     Attributes
     ----------
@@ -117,12 +117,12 @@ class Radii(NamedTuple):
 
     @property
     def explode(self) -> bool:
-        """Whether errors are multiplied at these sample counts."""
+        """True if errors are multiplied at these sample counts."""
         return self.second_order > 1 + NEAR_UNIT
 
 
 class Validity(NamedTuple):
-    """Where an expansion in 1/n can be trusted.
+    """Range of validity of an expansion in 1/n.
 
     Attributes
     ----------
@@ -154,12 +154,12 @@ class Validity(NamedTuple):
 
     @property
     def judged(self) -> Bool[np.ndarray, "T+1 M"]:
-        """Whether mean squared errors are judged: X and L are small, and rows many, enough."""
+        """True where mean squared errors are judged: X and L are small, and rows many, enough."""
         return self._inside(self.indicator)
 
     @property
     def directed_judged(self) -> Bool[np.ndarray, "T+1 M"]:
-        """Whether errors are judged in all directions."""
+        """True where errors are judged in all directions."""
         return self._inside(self.directed)
 
     @property

@@ -1,4 +1,4 @@
-"""Which workflows a failure of one L0 and V is due to.
+"""Assignment of a failure of one L0 and V to workflows.
 
 If two workflows cannot share one L0 and V by their laws, either may be wrong. A workflow is blamed
 only if every set that holds it, of two workflows or more, is refuted, and some set is not. Suppose

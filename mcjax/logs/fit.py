@@ -38,7 +38,7 @@ from mcjax.logs.simulated import FEW, factor_and_freedom, quantiles_of
 
 
 class Spread(NamedTuple):
-    """How Q varies if the law is right: as ``factor`` times F.
+    """Distribution of Q if the law is right: ``factor`` times F.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class Weighted:
         self.basis, triangle = np.linalg.qr(self.stack)
         """Orthonormal columns; the fit of losses z is basis basis' z."""
         self.varies = bool(abs(triangle[-1, -1]) > 1e-12 * np.linalg.norm(triangle))
-        """Whether the columns are independent."""
+        """True if the columns are independent."""
         self.inverse = np.linalg.inv(triangle) if self.varies else np.full(triangle.shape, np.nan)
         """From the coordinates basis' z to L0 and V; its rows are as long as their errors."""
         ends = np.cumsum([len(part) for part in parts])[:-1]
@@ -99,7 +99,7 @@ class Weighted:
 
     @cached_property
     def spread(self) -> Spread:
-        """How Q varies if the law is right."""
+        """Distribution of Q if the law is right."""
         left = len(self.stack) - self.stack.shape[1]
         first = second = 0.0
         for block, design in zip(self.blocks, self.designs, strict=True):

@@ -1,4 +1,4 @@
-"""How many further rows would decide a claim that is inconclusive.
+"""Number of further rows that would decide an inconclusive claim.
 
 If the observed departure is within its noise, these are the rows with which a law that is right is
 verified with a probability of 90%. Otherwise they suffice if L0, V, the noise and the departure, as

@@ -1,4 +1,4 @@
-r"""How errors add up when one model reads its own output: the growth M_t of each workflow.
+r"""Growth M_t of the errors of each workflow when one model reads its own output.
 
 To first order, the excess loss of a model after t fits is ``V M_t``, where V is that of its first
 fit, which is of n real rows, so that M_1 = 1. Every generation brings n new rows, of which the

@@ -1,4 +1,4 @@
-"""Whether losses of one seed go together, generation after generation.
+"""Test of whether losses of one seed are correlated across generations.
 
 Verdicts take losses for independent. Losses of one run need not be: its errors are handed from one
 generation to the next. Where seeds recur, it shows: their means, over generations, then differ by

@@ -49,7 +49,7 @@ class Row(NamedTuple):
 
 
 class Cells(NamedTuple):
-    """What stands in a row, by column, with its place, and whether it has a decimal comma."""
+    """Cells of a row by column, its place, and True if it has a decimal comma."""
 
     place: str
     record: Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""How far finite samples may depart from the first-order law without being evidence against it."""
+"""Allowance for the departure of finite samples from the first-order law."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def _logistic_slopes(params: Params, eta: Array, y: Array) -> tuple[Array, Array
 
 
 def lies_on_its_side(eta: Array, y: Array) -> Array:
-    """Whether the observation lies strictly on its own side of eta = 0 (Albert & Anderson 1984)."""
+    """Return True if an observation is strictly on its side of eta = 0 (Albert & Anderson 1984)."""
     return (2 * y - 1) * eta > 0
 
 
@@ -149,7 +149,7 @@ def _poisson_log_curvature(params: Params, eta: Array) -> Array:
 
 
 def is_zero_below(eta: Array, y: Array) -> Array:
-    """Whether the observation is 0 and has a mean below 1, which falls for ever along eta."""
+    """Return True if the observation is 0 and its mean, below 1, falls for ever along eta."""
     return (y == 0) & (eta < 0)
 
 

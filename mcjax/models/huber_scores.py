@@ -133,7 +133,7 @@ def _moments(law: NoiseName, noise: Params, sigma: float, k: float) -> LocationM
 
 
 def _in_closed_form(params: Params, kind: NoiseName, real_kind: NoiseName, real: bool) -> bool:
-    """Whether the noise is a mixture of normals that are not wide beside the threshold."""
+    """Return True if the noise is a mixture of normals that are narrow beside the threshold."""
     if NOISES[real_kind if real else kind].normals is None:
         return False
     widest = max(scale for _, scale in _components(params, kind, real_kind, real))

@@ -70,7 +70,7 @@ class Functional(NamedTuple):
 
 
 class Tempering(NamedTuple):
-    """How data are generated at a temperature, in NumPy and in JAX.
+    """Generation of data at a temperature, in NumPy and in JAX.
 
     Attributes
     ----------

@@ -150,7 +150,7 @@ def _slopes(params: Params, eta: Array, y: Array) -> SeveralSlopes:
 
 
 def _separated(eta: Array, y: Array, weight: Array) -> Array:
-    """Whether every row lies on the side of its class, or a class has no row.
+    """Return True if every row lies on the side of its class, or a class has no row.
 
     Either proves that no estimate exists (Albert & Anderson 1984).
     """

@@ -87,7 +87,7 @@ def quantile(
 
 
 def _kinked(kind: NoiseName, centre: float) -> bool:
-    """Whether the density has a kink at the quantile, as Laplace's has at its median.
+    """Return True if the density has a kink at the quantile, as Laplace's has at its median.
 
     Departures from the first-order law of quantiles then shrink like ``1 / sqrt(n)`` and not like
     ``1 / n``. For instance, the variance of the Laplace median is ``(1 + 1.6 / sqrt(n)) / n``,

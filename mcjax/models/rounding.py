@@ -1,4 +1,4 @@
-"""How finely labels must be drawn: the unit roundoff at which rounding begins to replace noise.
+"""Precision needed of labels: the unit roundoff at which rounding begins to replace noise.
 
 Each function is the attribute ``rounding`` of a model, ``(params, theta, covariance, rows) ->
 float``. With a smaller unit roundoff, rounding adds at most about a thousandth to the variance of

@@ -1,4 +1,4 @@
-"""How the p numbers of an estimate are arranged as a model's parameters."""
+"""Arrangement of the p numbers of an estimate as a model's parameters."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def read_parameters(theta: Any) -> tuple[Float[np.ndarray, " p"], Structure | No
 
 
 def _is_leaf(value: Any) -> bool:
-    """Whether a list is an array of numbers rather than a level of nesting."""
+    """Return True if a list is an array of numbers rather than a level of nesting."""
     return isinstance(value, list) and np.ndim(_numbers(value)) > 0
 
 

@@ -39,7 +39,7 @@ GENERATOR = (
     "defines a generator, of which no loss is known; `mcjax verify`, `check` and `replay` take"
     " studies of it, and everything else needs loss and sample"
 )
-"""What is wrong with a generator where a statistical model is needed."""
+"""Message for a generator where a statistical model is needed."""
 
 
 @checked_but("loss", "sample", "sample_real", "predictor")

@@ -24,7 +24,7 @@ RELATIONS: dict[str, Callable[[Lineage, str, str], None]] = {
     "merge": Lineage.made_from,
     "quantized": Lineage.made_from,
 }
-"""What ``base_model_relation`` may be; the first unless it is given."""
+"""Values of ``base_model_relation``; the first is the default."""
 OF_DATA_SETS = ("dataset_info", "task_categories", "size_categories", "annotations_creators")
 """Fields that only cards of data sets have."""
 LISTS = ("base_model", "datasets", "tags", "generated_by")
@@ -32,7 +32,7 @@ LISTS = ("base_model", "datasets", "tags", "generated_by")
 FOLDERS = ("models", "datasets")
 """Folders that say what cards are of, and are no part of a name."""
 DEEPEST = 50
-"""How deeply YAML may be nested, as cards never are."""
+"""Largest depth of nested YAML, far above that of real cards."""
 FIELDS = (*LISTS, "base_model_relation", "version_of")
 _WORDS = {"map": "fields", "seq": "a list", "int": "a number", "float": "a number"}
 _NULL, _TEXT = "tag:yaml.org,2002:null", "tag:yaml.org,2002:str"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mcjax.network.network import Network
 
 Draws = Literal["private", "shared"]
-"""Whether each reader gets its own sample of a model, or all its readers get the same one."""
+"""Private draws give each reader its own sample of a model; shared draws are the same for all."""
 MOST_MODELS = 10_000_000
 MOST_SIMULATED = 65_534  # a feed is labelled by two 16-bit numbers, see mcjax.draws.streams
 """Largest number of models and sources of a simulation, and of laws that are judged by one."""

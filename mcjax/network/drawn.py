@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
 
 Paths = Literal["own", "common"]
-"""Whether every chain draws a sequence of its own, or all chains have one in common."""
+"""Sequences of generations: each chain draws its own, or all chains have one in common."""
 MOST_DRAWN = 1024
 """Largest number of generations from which one is drawn."""
 FIELD = "network.switching"
-"""Where a study file says how generations are drawn."""
+"""Field of a study file that says how generations are drawn."""
 PATHS_ALONE = "is for feeds with a probability; give one, or leave it out"
 """Why ``paths`` says nothing without such feeds."""
 ROUNDING = 1e-9
-"""How far from 1 probabilities may add up."""
+"""Largest distance of a sum of probabilities from 1."""
 UNKNOWN = "is drawn at random, so no feeds are known; give a network whose feeds are"
 
 
@@ -154,12 +154,12 @@ class Drawn(Timeline):
 
     @property
     def independent(self) -> bool:
-        """Whether generations are drawn independently."""
+        """True if generations are drawn independently."""
         return len(self.law) == 1
 
     @property
     def change(self) -> str:
-        """How feeds change, in a few words for a summary."""
+        """Description of the change of feeds, in a few words for a summary."""
         return f"feeds are drawn from {self.turns}, these are the first"
 
     @property
@@ -169,7 +169,7 @@ class Drawn(Timeline):
 
     @property
     def leads(self) -> Bool[np.ndarray, "classes classes"]:
-        """Whether each class of generations, a row, may be followed by each, a column."""
+        """True where a class of generations, a row, may be followed by another, a column."""
         return np.asarray(self.transition[: self.classes, : self.classes] > 0)
 
     def resting(self, models: Sequence[str]) -> Bool[np.ndarray, "classes M"]:
@@ -285,7 +285,7 @@ class Followed(Timeline):
 
     @property
     def rows_vary(self) -> bool:
-        """Whether generations that are possible differ in more than the weights of their feeds."""
+        """True if possible generations differ in more than the weights of their feeds."""
         return self.law.rows_vary
 
     def at(self, generation: int) -> Generation:

@@ -22,7 +22,7 @@ MOST_ENUMERATED = 4
 
 
 def code_count(models: int) -> int:
-    """How many labelled networks there are."""
+    """Return the number of labelled networks."""
     return 1 << models * (models + 1)
 
 

@@ -80,12 +80,12 @@ class Feed:
 
     @property
     def scheduled(self) -> bool:
-        """Whether there are generations in which it is not active."""
+        """True if there are generations in which the feed is not active."""
         return (self.every, self.first, self.until) != (1, 1, None)
 
     @property
     def random(self) -> bool:
-        """Whether it is drawn in which generations it is active."""
+        """True if the generations in which the feed is active are drawn at random."""
         return self.probability != 1
 
     def active(self, generation: int) -> bool:

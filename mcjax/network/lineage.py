@@ -1,4 +1,4 @@
-"""Who was made of what: statements about models and data sets, as a graph of models.
+"""Lineage of models and data sets: statements of what each is made of, as a graph of models.
 
 Models are what is trained, tuned, distilled or generates. Everything else is a data set, and no
 node of the graph: a model that is trained on it reads the models that generated it, or the real
@@ -20,9 +20,9 @@ MOST_EDGES = 20_000_000
 """Largest number of edges, which data sets of many generators and readers multiply."""
 SYNTHETIC = "synthetic"
 KINDS = (REAL, SYNTHETIC, UNKNOWN)
-"""What data may be said to be. Synthetic data without a generator are of unknown origin."""
+"""Kinds of data. Synthetic data without a generator are of unknown origin."""
 SIZES = ("samples", "share")
-"""What may be said of how much a model is trained on."""
+"""Fields for how much data a model is trained on."""
 
 
 class Lineage:

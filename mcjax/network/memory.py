@@ -60,7 +60,7 @@ class Memory:
     vanishing: ClassVar[bool] = False
 
     def keeps(self, generation: Integer[Any, "*T"], now: Integer[Any, ""]) -> Bool[Any, "*T"]:
-        """Whether data of past generations are in the pool of generation ``now``.
+        """Return True for past generations whose data are in the pool of generation ``now``.
 
         Parameters
         ----------
@@ -95,7 +95,7 @@ class Replace(Memory):
     current_only = True
 
     def keeps(self, generation: Integer[Any, "*T"], now: Integer[Any, ""]) -> Bool[Any, "*T"]:
-        """Whether it is the current generation."""
+        """Return True for the current generation."""
         return generation == now
 
 
@@ -117,7 +117,7 @@ class Accumulate(Memory):
     vanishing = True
 
     def keeps(self, generation: Integer[Any, "*T"], now: Integer[Any, ""]) -> Bool[Any, "*T"]:
-        """Whether it is the current generation or an earlier one."""
+        """Return True for the current generation and all earlier ones."""
         return generation <= now
 
 
@@ -139,5 +139,5 @@ class Subsample(Memory):
     vanishing = True
 
     def keeps(self, generation: Integer[Any, "*T"], now: Integer[Any, ""]) -> Bool[Any, "*T"]:
-        """Whether it is the current generation or an earlier one."""
+        """Return True for the current generation and all earlier ones."""
         return generation <= now

@@ -1,4 +1,4 @@
-"""Who feeds whom: models, feeds and sample counts, as plain data.
+"""Networks of models: models, feeds and sample counts, as plain data.
 
 A network is a directed graph that may change with time. Data flow along a feed from its *origin* (a
 model, or a real source) to its *reader*. Nothing here knows of random numbers, parameters or
@@ -161,7 +161,7 @@ class Network(Summarised):
 
     @cached_property
     def places(self) -> dict[str, int]:
-        """Where each model is, and M + s for real source s, by name."""
+        """Index of each model, and M + s for real source s, by name."""
         return self.index | {name: self.size + s for name, s in self.source_index.items()}
 
     @cached_property
@@ -244,7 +244,7 @@ class Network(Summarised):
 
     @cached_property
     def plain(self) -> bool:
-        """Whether all real data are of one source, and weights are constant."""
+        """True if all real data are of one source, and weights are constant."""
         return not self.sources and not self.first and not self.later.weights_vary
 
     @cached_property
@@ -256,28 +256,28 @@ class Network(Summarised):
 
     @property
     def reads_unknown(self) -> bool:
-        """Whether it reads data of which nobody knows where they come from."""
+        """True if the network reads data of unknown origin."""
         return UNKNOWN in self.source_index
 
     @property
     def shares_draws(self) -> bool:
-        """Whether all readers of a model see the same sample of it."""
+        """True if all readers of a model see the same sample of it."""
         return published(self.draws)
 
     @property
     def reuses_real(self) -> bool:
-        """Whether a reader of the real source sees its real rows of generation 0 again."""
+        """True if a reader of the real source sees its real rows of generation 0 again."""
         return not renewed(self.real)
 
     def renews(self, origin: str) -> bool:
-        """Whether a real source gives new samples in every generation."""
+        """Return True if a real source gives new samples in every generation."""
         if origin == REAL:
             return renewed(self.real)
         return self.sources[self.source_index[origin] - 1].renews(self.real)
 
     @property
     def forgives(self) -> bool:
-        """Whether no network of these feeds can collapse.
+        """True if no network of these feeds can collapse.
 
         Each generation then adds less than the one before, because data accumulate or sample counts
         grow faster than t.
@@ -286,7 +286,7 @@ class Network(Summarised):
 
     @cached_property
     def frozen(self) -> tuple[bool, ...]:
-        """Which models have no feeds and so never change after generation 0."""
+        """True for models that have no feeds and so never change after generation 0."""
         fed = np.zeros(self.size, bool)
         for generation in self.later.parts:
             fed |= generation.columns(self.places).into(self.size)

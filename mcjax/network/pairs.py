@@ -1,4 +1,4 @@
-"""What a survey has one of for each code: networks of M models, or ordered pairs that switch.
+"""Objects that a survey enumerates: networks of M models, or ordered pairs that switch.
 
 Of K labelled networks (:mod:`mcjax.network.enumeration`) the pair of a and b has the code
 ``a K + b``. The two take turns, a in generation 1, or one of them is drawn for each generation,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jaxtyping import Int
 
 Switching = Literal["periodic", "random"]
-"""Whether the networks of a pair take turns, or one is drawn for each generation."""
+"""Order of the two networks of a pair: they take turns, or one is drawn for each generation."""
 
 
 class Alone:

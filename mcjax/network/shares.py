@@ -14,7 +14,7 @@ from mcjax.network.schedule import MOST_GENERATIONS
 from mcjax.numbers import how_many
 
 ADD_UP = 1e-6
-"""How far from 1 shares may add up to, because of rounding."""
+"""Largest distance of a sum of shares from 1, because of rounding."""
 
 
 def counted(

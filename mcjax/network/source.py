@@ -13,7 +13,7 @@ from mcjax.errors import InputError, did_you_mean
 from mcjax.numbers import MOST, check_between
 
 RealData = Literal["fresh", "reused"]
-"""Whether real data are new in every generation, or always the sample of generation 0."""
+"""Real data are new in every generation, or always the sample of generation 0."""
 
 Rows = tuple[tuple[float, ...], ...]
 

@@ -148,7 +148,7 @@ class Timeline(ABC):
 
     @property
     def change(self) -> str:
-        """How feeds change, in a few words for a summary; empty if they do not."""
+        """Description of the change of feeds, in a few words for a summary; empty if constant."""
         still = self.constant and not self.exponent
         return "" if still else "feeds change with time, these are of generation 1"
 
@@ -193,12 +193,12 @@ class Timeline(ABC):
 
     @property
     def random(self) -> bool:
-        """Whether chains draw their generations, so that none is known."""
+        """True if chains draw their generations, so that none is known."""
         return False
 
     @property
     def constant(self) -> bool:
-        """Whether all generations are alike."""
+        """True if all generations are alike."""
         return len(self.generations) == 1 and not self.exponent
 
     @property
@@ -208,7 +208,7 @@ class Timeline(ABC):
 
     @property
     def weights_vary(self) -> bool:
-        """Whether a feed has different weights in different generations."""
+        """True if a feed has different weights in different generations."""
         if len(self.generations) == 1:
             return False
         weights: dict[tuple[str, str, Any], float] = {}
@@ -216,7 +216,7 @@ class Timeline(ABC):
 
     @property
     def rows_vary(self) -> bool:
-        """Whether generations differ in more than the weights of their feeds."""
+        """True if generations differ in more than the weights of their feeds."""
         if len(self.generations) == 1:
             return self.exponent > 0
         rows = {

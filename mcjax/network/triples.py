@@ -27,7 +27,7 @@ RELATIONS: dict[str, Callable[[Lineage, str, str], None]] = {
     "version_of": Lineage.version_of,
     "is": Lineage.of_kind,
 }
-"""What a relation says, beside those of training."""
+"""Other relations than those of training."""
 TRAINING = ("trained_on", "pretrained_on", "fine_tuned_on", "finetuned_on")
 """Relations by which a model is fitted to data, of which there may be a number."""
 WITHOUT_ROWS = ("filtered_by", "evaluated_by", "evaluated_on")

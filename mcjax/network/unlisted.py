@@ -75,7 +75,7 @@ class Unlisted(Timeline):
 
     @property
     def weights_vary(self) -> bool:
-        """Whether a feed has different weights in different generations."""
+        """True if a feed has different weights in different generations."""
         weights = {feed.edge: feed.weight for feed in self.given}
         return any(feed.weight != weights[feed.edge] for feed in self.given)
 
@@ -166,7 +166,7 @@ class RandomFeeds(Unlisted):
 
     @property
     def change(self) -> str:
-        """How feeds change, in a few words for a summary."""
+        """Description of the change of feeds, in a few words for a summary."""
         return "feeds are drawn, these are all"
 
     @property
@@ -190,7 +190,7 @@ class RandomFeeds(Unlisted):
 
     @property
     def leads(self) -> Bool[np.ndarray, "1 1"]:
-        """Whether each class of generations, of which there is one, may follow on each."""
+        """True where a class of generations, of which there is one, may be followed by another."""
         return np.ones((1, 1), bool)
 
     def resting(self, models: Sequence[str]) -> Bool[np.ndarray, "1 M"]:

@@ -50,7 +50,7 @@ class Adjacency(Sequence[list[int]]):
 
     @cached_property
     def origins(self) -> Int[np.ndarray, " E"]:
-        """Where each edge begins, beside ``ends``."""
+        """Vertex at which each edge begins, in the order of ``ends``."""
         return np.repeat(np.arange(len(self)), np.diff(self.starts))
 
     @cached_property

@@ -71,7 +71,7 @@ class BackwardWalk:
 
     @cached_property
     def _held(self) -> Bool[np.ndarray, " M"]:
-        """Which models are in components that the walk does not leave."""
+        """True for models in components that the walk does not leave."""
         parts, edges = self._readers.components, self._steps.tocoo()
         reader, origin = edges.coords
         leaves = origin >= len(parts.label)
@@ -81,7 +81,7 @@ class BackwardWalk:
 
     @cached_property
     def reach(self) -> Bool[np.ndarray, "M S"]:
-        """Which sources reach a model, other than by what it will have forgotten."""
+        """True for the sources that reach a model other than by what it will have forgotten."""
         taken = np.where(self._held[:, None], self._begun > 0, self._ends.toarray() > 0)
         return np.array([self._readers.reached(np.flatnonzero(models)) for models in taken.T]).T
 

@@ -1,4 +1,4 @@
-"""How many phases each model needs in a lift, where the schedules of models differ.
+"""Number of phases of each model in a lift, where the schedules of models differ.
 
 The feeds of a whole network may repeat themselves after very many generations while those of each
 part soon do. A model needs, at first, the phases of its strongly connected component, of all feeds
@@ -40,7 +40,7 @@ MOST_VERTICES = 10_000_000
 
 
 class Reached(Protocol):
-    """What reaches the vertices of a lift."""
+    """Vertices of a lift, numbered by what reaches them."""
 
     @property
     def lift(self) -> Lift:

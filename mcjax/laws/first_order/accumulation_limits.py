@@ -1,4 +1,4 @@
-"""Where first-order errors settle if data accumulate (:mod:`mcjax.laws.first_order.accumulation`).
+"""Limits of first-order errors if data accumulate (:mod:`mcjax.laws.first_order.accumulation`).
 
 Deviations along eigenvectors of A with eigenvalue lambda decay like ``t^-(1 - lambda)``, so what
 remains lies in the space of eigenvalue 1, with projector ``P = R L'``. The models of a closed

@@ -114,7 +114,7 @@ class ClassPopulation(Population):
 
     @cached_property
     def _drawn(self) -> Matrix:
-        """What the draws of labels add to the covariance of scores."""
+        """Contribution of the draws of labels to the covariance of scores."""
         return information_of_classes(self._x, self._target)
 
     def _chance(self, reader: Vector) -> Float[np.ndarray, "n J"]:

@@ -187,7 +187,7 @@ class StepsOfModels:
 
     @cached_property
     def states(self) -> int:
-        """How many states of p numbers each model carries over."""
+        """Number of states of p numbers that each model carries over."""
         condition = self.condition
         sizes = [
             state_size(each, condition.theta, condition.model.structure)
@@ -198,7 +198,7 @@ class StepsOfModels:
 
     @property
     def first(self) -> Callable[[Means], Trained] | None:
-        """What returns the maps of generation 0; None if all its fits go to the minimum."""
+        """Function that returns the maps of generation 0; None if all fits go to the minimum."""
         return self._begun if any(first_fits(self.condition)) else None
 
     def _begun(self, means: Means) -> Trained:
@@ -329,7 +329,7 @@ class StepsOfModels:
 
     @property
     def starts(self) -> Starts:
-        """Where the steps begin."""
+        """Starting points of the steps."""
         return behind_data(self.condition)
 
 

@@ -73,7 +73,7 @@ class LinearSystem:
 
     @property
     def seen(self) -> Bool[np.ndarray, " M*p"]:
-        """Which entries are errors of parameters."""
+        """True for entries that are errors of parameters."""
         return np.tile(np.arange(self.p) < self.p - self.hidden, len(self.frozen))
 
     def at(self, generation: int) -> LinearSystem:

@@ -123,7 +123,7 @@ class Maps(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What was measured of one fit.
+    """Maps of one fit, as measured on replicates.
 
     Attributes
     ----------
@@ -207,7 +207,7 @@ def measured_steps(condition: Condition, estimator: Optax, fed: Fed) -> Measured
 
 
 class _Setting(NamedTuple):
-    """What the program is compiled for."""
+    """Static arguments for which the program is compiled."""
 
     estimator: Optax
     pairs: int

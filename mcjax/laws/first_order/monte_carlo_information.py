@@ -31,7 +31,7 @@ from mcjax.models.model import Model
 BATCHES = 32
 PAIRS = 1 << 13
 TOPS = 64
-"""How many of the largest scores of each batch are kept."""
+"""Number of the largest scores of each batch that are kept."""
 SEED = 0x1F0
 """The estimate belongs to the law and not to the simulation, so its draws never change."""
 

@@ -87,7 +87,7 @@ class _Bend(NamedTuple):
 
 
 class _Generation(NamedTuple):
-    """What the fits of one generation do to errors, and the covariances before and after it."""
+    """Fits of one generation, their effect on errors, and the covariances before and after it."""
 
     fits: Fits
     bends: dict[int, list[_Bend]]  # of the samples of each fit

@@ -31,7 +31,7 @@ Matrix = Float[np.ndarray, "p p"]
 
 
 class Origin(NamedTuple):
-    """How the origin of a feed generates rows.
+    """Distribution of the rows that the origin of a feed generates.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class Origin(NamedTuple):
 
 
 class OriginAround(NamedTuple):
-    """How the origin of a feed generates rows with normal covariates that have a mean.
+    """Distribution of rows whose normal covariates have a mean.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class OriginAround(NamedTuple):
 
 
 class OriginOfRows(NamedTuple):
-    """How the origin of a feed generates rows whose covariates are those of rows of data.
+    """Distribution of rows whose covariates are those of rows of data.
 
     Attributes
     ----------
@@ -139,7 +139,7 @@ class Score(NamedTuple):
 
 
 class Curvature(NamedTuple):
-    """What bends the score equation, and how noisy its slope is, at one reader and origin.
+    """Second derivatives of the score equation and noise of its slope, at one reader and origin.
 
     Attributes
     ----------

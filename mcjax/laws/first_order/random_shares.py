@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 STEP = 0.2
 """h, of which the error is below 1e-21, relative to the integral."""
 SMALLEST, LARGEST = 1e-18, 750.0
-"""Where integrals begin, times the sum of u, and where they end, times the least u."""
+"""Lower limit of integrals times the sum of u, and upper limit times the least u."""
 
 
 class RandomShares(NamedTuple):

@@ -1,4 +1,4 @@
-"""How far finite samples may depart from the first-order law, by a rule of thumb.
+"""Rule of thumb for the departure of finite samples from the first-order law.
 
 It serves where no second-order law says so
 (:func:`mcjax.laws.second_order.m_estimators.corrections`). With p parameters, the departure allowed

@@ -1,4 +1,4 @@
-"""How the errors of the long run respond to one sample more.
+"""Response of long-run errors to one further sample.
 
 Let ``J = sum_i q_i S_ii`` be a mean of errors that are bounded, with ``b_i`` rows in a fit of model
 i, all of weight 1, and private samples. One row more of model j turns the shares of model i by

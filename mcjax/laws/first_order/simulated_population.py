@@ -242,7 +242,7 @@ class SimulatedPopulation(Population):
 
     @cached_property
     def _told(self) -> Vector:
-        """How far one row tells each parameter, at most its size."""
+        """Standard deviation of each parameter if estimated from one row, at most its size."""
         theta = self.origin.theta
         spread = np.sqrt(np.diagonal(self._products(self._every, theta, theta)))
         size = np.maximum(np.abs(theta), 1)

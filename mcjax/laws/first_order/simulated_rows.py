@@ -24,7 +24,7 @@ PAIRS = 1 << 11
 
 
 class Source(NamedTuple):
-    """How the rows of a population are drawn; a pytree.
+    """Generator of the rows of a population; a pytree.
 
     Attributes
     ----------

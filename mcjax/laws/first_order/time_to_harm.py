@@ -1,4 +1,4 @@
-"""How soon errors become so many times the first ones.
+"""Time until errors reach a given multiple of the first ones.
 
 ``c_ii(t)`` is the error of model i at generation t, from ``c_t = A c_{t-1} A' + N`` for
 ``e_t = A e_{t-1} + R xi + noise_t``. What is drawn once, xi, is carried along as a part of the

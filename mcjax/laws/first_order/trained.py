@@ -105,18 +105,18 @@ class Training(Protocol):
 
     @property
     def starts(self) -> Starts:
-        """Where the steps begin."""
+        """Starting points of the steps."""
 
     def __call__(self, means: Means) -> Trained:
         """Return the maps."""
 
     @property
     def states(self) -> int:
-        """How many states of p numbers each model carries over, K."""
+        """Number K of states of p numbers that each model carries over."""
 
     @property
     def first(self) -> Callable[[Means], Trained] | None:
-        """What returns the maps of generation 0; None if all its fits go to the minimum."""
+        """Function that returns the maps of generation 0; None if all fits go to the minimum."""
 
 
 def with_starts(

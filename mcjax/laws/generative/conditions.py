@@ -1,4 +1,4 @@
-"""Where laws of generative models apply."""
+"""Conditions under which laws of generative models apply."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ from mcjax.network.network import Network
 from mcjax.study.study import Condition
 
 KNOWN = (WeightedMean, GaussianMoments, OverallMoments)
-"""What the law uses of a model."""
+"""Estimators whose moments the law knows."""
 
 
 class Generative:

@@ -1,4 +1,4 @@
-"""How covariances grow from generation to generation, to the order after the first.
+"""Growth of covariances from generation to generation, to second order.
 
 To first order a covariance C of all errors becomes ``P1 C P1'``, plus noise that does not depend on
 C. To second order the noise and the bias of a fit depend on its parents' errors, and C becomes

@@ -132,7 +132,7 @@ class RowTensors(Tensors):
 
 
 class NoiseAxes(NamedTuple):
-    """How the noise of a mean over rows is arranged as a vector of length q.
+    """Layout of the noise of a mean over rows as a vector of length q.
 
     It holds that of the score (p numbers), of its derivative (the upper triangle) and of its second
     derivative (indices in ascending order).

@@ -29,7 +29,7 @@ from mcjax.laws.second_order.samples import Sample
 
 
 class Layout(NamedTuple):
-    """How the state is arranged.
+    """Layout of the second-order state.
 
     Attributes
     ----------
@@ -134,7 +134,7 @@ class Step:
 
     @property
     def bends(self) -> bool:
-        """Whether the target of a fit is curved, so that third cumulants matter."""
+        """True if the target of a fit is curved, so that third cumulants matter."""
         return any(fit.second.any() for fit in self.moved)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""How far the second-order law can be trusted, from the law itself.
+"""Range of validity of the second-order law, from the law itself.
 
 **Indicator.** X is the sum of ``|trace|`` over the sources of C2
 (:data:`mcjax.laws.second_order.recursion.SOURCES`), plus ``|m|^2``, over the trace of C1. Absolute
