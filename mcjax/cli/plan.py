@@ -6,21 +6,26 @@ import dataclasses
 import math
 import sys
 import time
+from collections.abc import Hashable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
+import jax
+import numpy as np
 from rich.table import Table
 
 from mcjax import api
 from mcjax.cli.output import prints_aside
 from mcjax.cli.verify import theory_in
-from mcjax.engine.compiled import compile_study
+from mcjax.engine.compiled import CompiledStudy, SharedProgram, compile_study
+from mcjax.engine.rates import split
 from mcjax.errors import InputError
 from mcjax.laws.user import laws_from_files
 from mcjax.numbers import how_many
-from mcjax.report.console import label, numbers, show_table, table_console
+from mcjax.report.console import grouped, label, numbers, show_table, table_console
 from mcjax.report.tables import show_unjudged
 from mcjax.study.load import load_study, load_survey
 from mcjax.study.study import PathChoice, Study
@@ -138,9 +143,10 @@ def _show_cost(study: Study, planned: Plan, cost: dict[str, Any]) -> None:
     """Print the programs of a study, and the time and memory that it takes."""
     console = table_console()
     for program in cost["programs"]:
+        at = f" at {program['rates']} learning rates or momenta" if program["rates"] > 1 else ""
         console.print(
-            f"Program: {how_many(program['conditions'], 'condition')} of the {program['family']}"
-            f" family, {how_many(program['models'], 'model')}, at most"
+            f"Program: {how_many(program['conditions'], 'condition')}{at} of the"
+            f" {program['family']} family, {how_many(program['models'], 'model')}, at most"
             f" {how_many(program['rows'], 'row')} per fit ({program['sampling']} drawn),"
             f" {how_many(program['chunk'], 'chain')} at a time.",
             markup=False,
@@ -167,20 +173,34 @@ def _show_cost(study: Study, planned: Plan, cost: dict[str, Any]) -> None:
 
 
 def _programs(study: Study) -> list[dict[str, Any]]:
-    """Describe the programs that the study compiles, as plain data."""
+    """Describe the programs that the study compiles, as plain data.
+
+    Optimisers that differ in their rates alone share one, which takes the rates as numbers.
+    """
+    compiled = compile_study(study)
+    groups = grouped(compiled.programs, partial(_compiled_for, compiled))
     return [
         {
-            "conditions": len(shared.members),
-            "family": study.conditions[shared.members[0]].model.name,
-            "models": shared.shape.models,
-            "rows": 2 * shared.shape.pairs,
-            "sampling": "statistics" if shared.route.path == "statistics" else "rows",
-            "path": shared.route.path,
-            "reason": shared.route.reason,
-            "chunk": shared.chunk,
+            "conditions": sum(len(shared.members) for shared in alike),
+            "rates": len({split(shared.program)[1] for shared in alike}),
+            "family": study.conditions[alike[0].members[0]].model.name,
+            "models": alike[0].shape.models,
+            "rows": 2 * alike[0].shape.pairs,
+            "sampling": "statistics" if alike[0].route.path == "statistics" else "rows",
+            "path": alike[0].route.path,
+            "reason": alike[0].route.reason,
+            "chunk": alike[0].chunk,
         }
-        for shared in compile_study(study).programs
+        for alike in groups.values()
     ]
+
+
+def _compiled_for(compiled: CompiledStudy, shared: SharedProgram) -> tuple[Hashable, ...]:
+    """Return what a program is compiled for: settings without rates, and the shapes of its data."""
+    task = compiled.task(shared.members[0], ())
+    leaves, structure = jax.tree.flatten((task.arrays, task.files))
+    shapes = tuple((np.shape(leaf), np.result_type(leaf)) for leaf in leaves)
+    return split(shared.program)[0], structure, shapes, shared.chunk
 
 
 def _duration(seconds: Any) -> str:

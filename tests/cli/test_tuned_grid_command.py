@@ -83,13 +83,16 @@ def test_a_run_that_is_stopped_goes_on(state, tuned, tmp_path, call_json, monkey
     assert len(set(map(str, thetas))) == 4
 
 
-def test_plans_and_theories(tuned, tmp_path, call_json):
+def test_plans_and_theories(tuned, tmp_path, call, call_json):
     """By the same chains, a theory of other samples is refuted, and one of the same is not."""
     tuned.write_text(STUDY.replace("chains = 256", "chains = 2048").replace("0.9", "0.3"))
     status, plan = call_json("verify", tuned, "--plan")
     assert status == 0
     assert [need["cells"] for need in plan["needs"]] == [16]
-    assert sum(program["conditions"] for program in plan["programs"]) == 4
+    assert [(p["conditions"], p["rates"]) for p in plan["programs"]] == [(4, 2)]
+    _, shown, _ = call("verify", tuned, "--plan")
+    assert "Program: 4 conditions at 2 learning rates or momenta of the linear" in shown
+    assert shown.count("Program: ") == 1
     theory = tmp_path / "theory.toml"
     theory.write_text(tuned.read_text())
     status, found = call_json("verify", tuned, "--quiet", "--theory", theory)
