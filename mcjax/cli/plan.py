@@ -23,6 +23,7 @@ from mcjax.cli.verify import theory_in
 from mcjax.engine.compiled import CompiledStudy, SharedProgram, compile_study
 from mcjax.engine.rates import split
 from mcjax.errors import InputError
+from mcjax.generators.load import load_generators
 from mcjax.laws.user import laws_from_files
 from mcjax.numbers import how_many
 from mcjax.report.console import grouped, label, numbers, show_table, table_console
@@ -55,6 +56,10 @@ def run_plan(
     if load_survey(file) is not None:
         raise InputError("--plan", "is for a study, and this is a survey; leave it out")
     with prints_aside(as_json):
+        if load_generators(file) is not None:
+            problem = "needs laws of how much errors vary, and generators have none; leave it out"
+            remedy = "and try few chains, which tell how long one takes"
+            raise InputError("--plan", f"{problem}, {remedy}")
         study = load_study(file)
         study = study if chains is None else replace(study, chains=chains)
         study = judged = study if path is None else replace(study, path=path)

@@ -95,14 +95,17 @@ def shares(reads: Sequence[Sequence[Read]]) -> Float[np.ndarray, "M M"]:
 def slopes(values: Values, first: int, turns: int = 1) -> Float[np.ndarray, "C M K"]:
     """Return the slope of each chain's measures over the generations from ``first`` on.
 
-    It is that of lines through every ``turns``-th generation, which have one slope.
+    It is that of lines through every ``turns``-th generation, which have one slope. It is exactly 0
+    of a measure that is the same in all of these.
     """
     times = np.arange(first, values.shape[1], dtype=float)
     off = times.copy()
     for phase in range(min(turns, len(times))):
         off[phase::turns] -= times[phase::turns].mean()
     weights = off / max((off**2).sum(), 1e-300)
-    found: Float[np.ndarray, "C M K"] = np.einsum("t,ctmk->cmk", weights, values[:, first:])
+    seen = values[:, first:]
+    found: Float[np.ndarray, "C M K"] = np.einsum("t,ctmk->cmk", weights, seen)
+    found[(seen[:, turns:] == seen[:, :-turns]).all(axis=1)] = 0
     return found
 
 

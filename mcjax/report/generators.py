@@ -17,7 +17,7 @@ from mcjax.generators.chains import Block, readings
 from mcjax.generators.growth import DRIFT, GROWTH, first_of_window
 from mcjax.generators.judge import GeneratorVerification
 from mcjax.generators.simulate import Measured, Running, fitted_of, replay
-from mcjax.generators.study import GeneratorStudy
+from mcjax.generators.study import GeneratorStudy, Start
 from mcjax.network import REAL
 from mcjax.numbers import how_many
 from mcjax.report.console import MARK, PLAIN, STYLE, counted, grouped, label, numbers, show_table
@@ -31,6 +31,12 @@ from mcjax.text import number, shown, with_error
 from mcjax.verdicts.cells import Cell
 
 VALUES = "measures.npz"
+BEGUN_AT: dict[Start, str] = {
+    "scratch": "scratch: at init",
+    "base": "the base: at the model's parameters of generation 0",
+    "own": "their own: at the model's last parameters",
+}
+"""Where fits start, in words."""
 
 
 class GeneratorStore:
@@ -173,6 +179,11 @@ def show_generators(console: Console, verification: GeneratorVerification, secon
         console.print(label(f"{how_many(len(about), 'cell')} not judged: {note}"), soft_wrap=True)
     for note in verification.notes:
         console.print(label(note), soft_wrap=True)
+    starts = grouped(study.conditions, lambda condition: condition.start)
+    for start, conditions in starts.items():
+        named = ", ".join(c.name for c in conditions) if len(starts) > 1 else ""
+        where = f" in {named}" if named else ""
+        console.print(label(f"Fits{where} start from {BEGUN_AT[start]}"), soft_wrap=True)
     for reason, count in verification.failures.items():
         models = how_many(count, "model")
         console.print(f"{models} of single chains ended as {reason}: a measure is not finite")

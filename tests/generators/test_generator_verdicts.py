@@ -144,6 +144,14 @@ def test_lines_to_real_data():
     assert lines(stable, 3)[3] == [(100,), (100, 100), (100, 100, 100), None]
 
 
+@pytest.mark.parametrize("turns", [1, 3])
+def test_what_never_varies_has_the_slope_zero(turns):
+    values = np.random.default_rng(0).random((50, 3, 1, 1))[:, np.arange(11) % turns]
+    assert (growth.slopes(values, 2, turns) == 0).all()
+    values[0, -1] += 1
+    assert growth.slopes(values, 2, turns)[0, 0, 0] > 0.01
+
+
 def test_slopes():
     times = np.arange(8.0)
     values = (3 - 2 * times)[None, :, None, None]

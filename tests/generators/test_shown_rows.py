@@ -67,6 +67,7 @@ def test_texts_are_reported(made, verification, tmp_path):
     first = str(shown[3, 1, 0]).partition("\n")[0]
     assert rf"3  {first}\n[b]" in output.getvalue()
     assert "normal numbers" in output.getvalue()
+    assert "Fits start from scratch: at init\n" in output.getvalue()
     samples = generators_json(verification)["samples"]["stable"]["1"]
     assert samples == shown[:, 1].tolist()
     file = tmp_path / "study.toml"
