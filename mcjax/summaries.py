@@ -1,4 +1,4 @@
-"""How the main objects show themselves: a line and a short table, as text and in notebooks."""
+"""Summaries of the main objects: a line and a short table, as text and in notebooks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONGEST = 72
 
 
 class Summary(NamedTuple):
-    """What there is to see of an object.
+    """Summary of an object: a line and a table.
 
     Attributes
     ----------

@@ -39,7 +39,7 @@ class Group(NamedTuple):
 
     @property
     def rest(self) -> bool:
-        """Whether it is what is left of the network."""
+        """True if the box stands for what is left of the network."""
         return len(self.models) > 1 and not self.begins
 
 

@@ -38,7 +38,7 @@ LOOP = 22.0
 
 @dataclass(frozen=True)
 class Places:
-    """Where everything is, in pixels from the left and from the top.
+    """Positions of boxes and arrows, in pixels from the left and from the top.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a drawing of a network shows: boxes with their fate, and arrows with their part in it."""
+"""Scene of a drawing of a network: boxes with their fate, and arrows with their part in it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Part(IntEnum):
     PATH = auto()
     """On the path of collapse."""
     CLOSED = auto()
-    """Where collapse begins."""
+    """At the start of collapse."""
     CURE = auto()
     """New, and a cure."""
 
@@ -75,12 +75,12 @@ class Box:
 
     @property
     def folded(self) -> bool:
-        """Whether it stands for several models."""
+        """True if the box stands for several models."""
         return len(self.models) > 1
 
     @property
     def rest(self) -> bool:
-        """Whether it stands for what is left of the network."""
+        """True if the box stands for what is left of the network."""
         return self.folded and not self.begins
 
 

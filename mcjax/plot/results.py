@@ -1,4 +1,4 @@
-"""What plots need to know of judged results, from memory or from a file."""
+"""Judged results as plots need them, from memory or from a file."""
 
 from __future__ import annotations
 

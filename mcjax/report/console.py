@@ -19,7 +19,7 @@ STYLE = {VERIFIED: "blue", REFUTED: "bold red", INCONCLUSIVE: "yellow"}
 MARK = {VERIFIED: "+", REFUTED: "x", INCONCLUSIVE: "?"}
 """Verdicts differ by mark and word as well as by colour."""
 PLAIN: dict[str, Any] = {"box": None, "header_style": "dim"}
-"""How tables are drawn that stand among lines of text."""
+"""Style of tables that stand among lines of text."""
 PIPE_WIDTH = 134
 NAMES = ("model", "law", "condition", "ladder", "data of", "workflow")
 """Columns that hold names, which are never wrapped or truncated."""

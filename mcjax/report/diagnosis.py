@@ -24,7 +24,7 @@ MOST_LISTED = 12
 
 
 class Told(NamedTuple):
-    """What is told of a model, in words.
+    """Description of a model's fate, in words.
 
     Attributes
     ----------

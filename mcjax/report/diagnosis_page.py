@@ -19,7 +19,7 @@ from mcjax.report.document import document
 from mcjax.text import shown_lines
 
 MARK = "<!-- Written by mcjax diagnose. -->\n"
-"""How a file begins that may be written again."""
+"""First line of a file that may be overwritten."""
 FEW_BOXES = 12
 """Number of models up to which none are folded in a narrow drawing."""
 MOST_SKETCHED = 2_000
@@ -29,7 +29,7 @@ LONG = 60
 
 
 class Drawn(NamedTuple):
-    """What is drawn.
+    """Contents of a diagnosis page.
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ def picture_of(drawn: Drawn) -> str:
 
 
 KINDS: dict[str, Callable[[Drawn], str]] = {".html": page_of, ".svg": picture_of}
-"""What is drawn, by the ending of a file's name."""
+"""Functions that write a page or a picture, by the ending of the file's name."""
 
 
 def kind_of(out: Path) -> Callable[[Drawn], str]:

@@ -1,4 +1,4 @@
-"""What models of the first chain generate, as JSON, as a table and as a text file."""
+"""Data that the models of the first chain generate, as JSON, as a table and as a text file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is printed on a console, kept as lines and tables, and written as HTML."""
+"""Console output, kept as lines and tables, and written as HTML."""
 
 from __future__ import annotations
 

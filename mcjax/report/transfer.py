@@ -1,4 +1,4 @@
-"""What models learn of each other's tasks, as a table and as JSON."""
+"""Transfer between models' tasks, as a table and as JSON."""
 
 from __future__ import annotations
 

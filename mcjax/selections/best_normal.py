@@ -19,7 +19,7 @@ from scipy.special import ndtr
 from mcjax.laws.first_order.normal_population import NoiseMoments
 
 REACH, NODES = 12.0, 400
-"""Where integrals end, and the number of their nodes on either side of a kink."""
+"""End of integrals, and the number of their nodes on either side of a kink."""
 
 
 def largest_of_normals(count: int) -> NoiseMoments:

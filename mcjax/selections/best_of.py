@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
 Reward = Literal["label", "closest"]
-"""Whether the best label is the largest, or the closest to a target."""
+"""Best label: the largest, or the closest to a target."""
 MOST = 1000
 """Largest number of answers."""
 

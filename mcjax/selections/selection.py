@@ -30,7 +30,7 @@ def is_number(value: Any) -> bool:
 
 
 Count = Literal["accepted", "raw"]
-"""Whether the samples of a feed are rows that are kept, or rows that are looked at."""
+"""Meaning of the samples of a feed: rows that are kept, or rows that are looked at."""
 
 
 def count_problem(count: Any) -> str:
@@ -60,7 +60,7 @@ def theta_problem(field: str, values: Sequence[float], theta: Float[np.ndarray, 
 
 
 class Selection(ABC):
-    """What a reader keeps of the data of a feed, as the field ``keep`` of :class:`mcjax.Feed`.
+    """Rule for the rows that a reader keeps of a feed: the field ``keep`` of :class:`mcjax.Feed`.
 
     Implementations are frozen dataclasses, registered as pytrees
     (:func:`jax.tree_util.register_dataclass`) whose leaves are their numbers, so that conditions
@@ -82,9 +82,9 @@ class Selection(ABC):
     """
 
     relabels: ClassVar[bool] = False
-    """Whether it is a :class:`Relabelling`."""
+    """True if it is a :class:`Relabelling`."""
     fast: bool = False
-    """Whether chains may run on the fast path."""
+    """True if chains may run on the fast path."""
 
     def values(self) -> str:
         """Return what is wrong with the values, whatever the model, or an empty string.
@@ -192,7 +192,7 @@ class Filter(Selection):
 
     @property
     def fast(self) -> bool:  # type: ignore[override]  # a setting of others
-        """Whether chains may run on the fast path, which has no rows of weight 0."""
+        """True if chains may run on the fast path, which has no rows of weight 0."""
         return self.count == "accepted"
 
     @abstractmethod

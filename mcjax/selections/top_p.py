@@ -95,7 +95,7 @@ class TopP(Relabelling):
 
 
 def _falls_short(before: Any, p: Any) -> Any:
-    """Whether the classes before one have less than p; a sum of p may be rounded down."""
+    """Return True if the classes before one have less than p; a sum of p may be rounded down."""
     return before < p - ROUNDING
 
 

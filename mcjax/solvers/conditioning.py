@@ -1,4 +1,4 @@
-"""Whether matrices are singular, whatever the units of their rows and columns, in NumPy."""
+"""Test for singular matrices, whatever the units of their rows and columns, in NumPy."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Status(IntEnum):
-    """How a fit ended; ``advice`` says what the status means and what helps.
+    """Outcome of a fit; ``advice`` says what the status means and what helps.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Where covariates come from: a normal distribution, or rows of data. Does not import JAX."""
+"""Laws of covariates: a normal distribution, or rows of data. Does not import JAX."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Covariates = NormalCovariates | RowCovariates
 
 
 class CovariateLaws(NamedTuple):
-    """Where the covariates of the rows of models come from, and those of each of S real sources."""
+    """Laws of the covariates of rows of models, and of those of each of S real sources."""
 
     models: Covariates
     sources: tuple[Covariates, ...]

@@ -1,4 +1,4 @@
-"""What is measured on rows of data that were held out: losses, classes and calibration.
+"""Measures on rows of data that were held out: losses, classes and calibration.
 
 Imports JAX. Rows lie on the device once; estimates of many chains are measured in blocks.
 

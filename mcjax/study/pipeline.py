@@ -1,4 +1,4 @@
-"""What a diagnosis needs of a file. Does not import JAX, unless readers keep a selection."""
+"""Facts about a file for its diagnosis. Imports JAX only if readers keep a selection."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Regression(NamedTuple):
-    """What is known of models that are linear regressions, fitted by ordinary least squares.
+    """Facts about models that are linear regressions, fitted by ordinary least squares.
 
     Attributes
     ----------

@@ -35,7 +35,7 @@ PYTHON = (
     "holds Python code, and a study is TOML; save the code as FILE.py, which [family] of a study"
     " names as its `file`, and which `mcjax check FILE.py --theta NUMBERS` looks at"
 )
-"""What is wrong with code in place of a study."""
+"""Message for code in place of a study."""
 
 
 def read_tables(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What readers keep of their feeds: the selections a study file can name, and their checks.
+"""Selections that a study file can name, and their checks.
 
 Does not import selections before one is asked for.
 """

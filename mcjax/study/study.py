@@ -147,7 +147,7 @@ class Condition(Summarised):
 
     @property
     def minimises(self) -> bool:
-        """Whether estimates minimise the loss, as laws of M-estimators assume."""
+        """True if estimates minimise the loss, as laws of M-estimators assume."""
         return all(each is None or each.minimises for each in self.estimators)
 
     @cached_property

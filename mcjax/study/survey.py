@@ -111,7 +111,7 @@ class Survey:
 
     @property
     def kind(self) -> Alone:
-        """What there is one of for each code."""
+        """Kind of object that has a code: a network, or a pair that switches."""
         return Alone() if self.switching is None else PAIRS[self.switching]
 
     @property
@@ -121,7 +121,7 @@ class Survey:
 
     @property
     def noun(self) -> str:
-        """What there is one of for each code, as a word."""
+        """Noun for the object that has a code."""
         return self.kind.noun
 
     @property

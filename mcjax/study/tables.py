@@ -35,7 +35,7 @@ class FeedTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "f
     """Multiplies the loss of each of these observations. A list has one weight for each generation
     from 1 on, and the last one stays."""
     keep: dict[str, Any] | None = None
-    """What the reader keeps of the feed. Feeds that differ in `keep` are separate."""
+    """Rows that the reader keeps of the feed. Feeds that differ in `keep` are separate."""
     every: Count = 1
     """The feed is active in the generations `first`, `first` + `every`, .... This field and the two
     below are for `feeds`."""
@@ -52,7 +52,7 @@ class SourceTable(msgspec.Struct, forbid_unknown_fields=True):
     """``[[network.sources]]``: a real source in addition to ``real``."""
 
     name: str
-    """What feeds name in `from`. Differs from `real` and from all models."""
+    """Name of the source in the `from` of feeds. Differs from `real` and from all models."""
     samples: Count | None = None
     """Samples of its feeds that do not give a number."""
     theta: list[float] | None = None
@@ -64,7 +64,7 @@ class SourceTable(msgspec.Struct, forbid_unknown_fields=True):
     noise: float | None = None
     """Scale of its noise, in place of the family's `sigma`."""
     public: bool = False
-    """Whether all its readers get the same sample. Otherwise each gets its own."""
+    """If true, all readers get the same sample; otherwise each gets its own."""
     real: str | None = None
     """`fresh` or `reused`, as in `[network]`, whose setting holds unless given."""
     file: str | None = None
@@ -122,8 +122,8 @@ class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
     """`fresh`: new real data in every generation. `reused`: a model's real data are always its
     generation-0 sample, so `samples` of its real feed equals its `initial`."""
     memory: str = "replace"
-    """What a model fits: `replace`: the data of the last generation; `accumulate`: all data so far;
-    `subsample`: a sample of all data so far."""
+    """Data that a model fits. `replace`: those of the last generation; `accumulate`: all data so
+    far; `subsample`: a sample of all data so far."""
     growth: float = 0.0
     """Each feed of generation t provides `samples` × t^`growth` observations, rounded; 0 to 10."""
     groups: dict[str, list[str]] = {}
@@ -211,9 +211,9 @@ class DataTable(msgspec.Struct, forbid_unknown_fields=True):
     """For `multinomial`: all labels, in the order of the classes; the first is the reference.
     Needed unless labels are the numbers of the classes, from 0 on."""
     intercept: bool = True
-    """Whether the first covariate is 1."""
+    """If true, the first covariate is 1."""
     standardise: bool = False
-    """Whether columns are centred and divided by their standard deviations."""
+    """If true, columns are centred and divided by their standard deviations."""
     components: Size | None = None
     """Number of principal components to which the columns are reduced."""
     rows: Size | None = None
@@ -255,7 +255,7 @@ class RunTable(msgspec.Struct, forbid_unknown_fields=True):
     path: str = "auto"
     """`auto`, or `reference`: never a fast path."""
     quantities: tuple[str, ...] = ("mse",)
-    """What is judged."""
+    """Quantities that are judged."""
 
 
 class GridTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -276,7 +276,7 @@ class GridTable(msgspec.Struct, forbid_unknown_fields=True):
     seed: Annotated[list[Seed], msgspec.Meta(min_length=1)] | None = None
     """Seeds, in place of that of `[run]`."""
     common_draws: bool = False
-    """Whether all conditions have the same random numbers, so that differences between them are
+    """If true, all conditions have the same random numbers, so that differences between them are
     less noisy. A list of scales is then no ladder, whose rungs must be independent."""
 
 
@@ -288,7 +288,7 @@ class SurveyTable(msgspec.Struct, forbid_unknown_fields=True):
     samples: Count = 1000
     """Samples of every feed and of generation 0, at least 100."""
     labelled: bool = True
-    """Whether every labelled network is simulated, or one of each isomorphism class."""
+    """If true, every labelled network is simulated; otherwise one of each isomorphism class."""
     piece: Size = 256
     """Networks that are simulated, and saved, together."""
     switching: str | None = None
@@ -306,8 +306,8 @@ class CandidateTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin
     to: str
     """The model that would read it."""
     cost: float
-    """What the feed costs, whatever its rows cost. Without a candidate, a real feed to a model has
-    the cost of one row."""
+    """Cost of the feed, in addition to that of its rows. Without a candidate, a real feed to a model
+    has the cost of one row."""
     samples: Count = 1
     """Its rows, if it is added; those of `real` are designed."""
 
@@ -316,7 +316,7 @@ class DesignTable(msgspec.Struct, forbid_unknown_fields=True):
     """``[design]``: how much real data there may be, or how small errors must be."""
 
     budget: float | None = None
-    """What real rows may cost in a generation, those of `at_least` included. This, `targets`
+    """Largest cost of real rows in a generation, those of `at_least` included. This, `targets`
     or `feeds`."""
     targets: float | dict[str, float] | None = None
     """In place of `budget`: the largest error of each model in the long run, as `diagnose` shows
@@ -339,7 +339,7 @@ class DesignTable(msgspec.Struct, forbid_unknown_fields=True):
     at_most: Rows | dict[str, Rows] | None = None
     """Largest number of real rows of a model; a number, or a table by model name."""
     weights: bool = False
-    """Whether to find the best weights of all feeds as well, at the whole rows that are found."""
+    """If true, find the best weights of all feeds as well, at the whole rows that are found."""
     robust: str = "none"
     """After which changes nothing is to collapse. `added`: however many feeds between models are
     added. `real`: after the loss of any one real feed. `any`: after that of any one feed. The
@@ -355,7 +355,7 @@ class StudyFile(msgspec.Struct, forbid_unknown_fields=True):
     """A whole study file."""
 
     network: NetworkTable | None = None
-    """Who feeds whom."""
+    """Models, their feeds and sample counts."""
     data_mediated: DataMediatedTable | None = None
     """In place of `[network]`: entities that share one pool of synthetic data."""
     family: dict[str, Any] | None = None
@@ -365,7 +365,7 @@ class StudyFile(msgspec.Struct, forbid_unknown_fields=True):
     data: DataTable | None = None
     """Real data from a file, in place of `theta` and `[covariates]`."""
     estimator: dict[str, Any] | None = None
-    """How the model is fitted, if not in its own way."""
+    """Estimator of the model, in place of the model's own."""
     run: RunTable = msgspec.field(default_factory=RunTable)
     """Settings of the simulation and of the verdicts."""
     grid: GridTable = msgspec.field(default_factory=GridTable)
@@ -373,7 +373,7 @@ class StudyFile(msgspec.Struct, forbid_unknown_fields=True):
     survey: SurveyTable | None = None
     """In place of a network and a family: every network of a few models."""
     design: DesignTable | None = None
-    """What `mcjax design` asks for; other commands leave it out."""
+    """Settings of `mcjax design`; other commands leave them out."""
 
 
 TABLES: dict[str, type[msgspec.Struct]] = {

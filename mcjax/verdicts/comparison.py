@@ -55,7 +55,7 @@ class Comparison:
 
     @cached_property
     def finer(self) -> Prediction | None:
-        """What tells how far finite samples depart from an asymptotic law; None if nothing does."""
+        """Prediction of departures of finite samples from an asymptotic law; None without one."""
         if isinstance(self.prediction, FunctionalPrediction):
             return None
         finer: Prediction | str = self.prediction.finer
@@ -63,7 +63,7 @@ class Comparison:
 
     @property
     def base(self) -> Prediction:
-        """What departures are counted from: the first order of what :attr:`finer` predicts.
+        """Prediction from which departures are counted: the first order of :attr:`finer`.
 
         It is the judged law's own prediction if that is right, and is not read from it, because
         corrections to a wrong law must not hide that it is wrong. If the law is the finer one, or
@@ -76,7 +76,7 @@ class Comparison:
 
     @property
     def validity(self) -> Validity | None:
-        """Where departures from the law are known; None if they are not."""
+        """Range in which departures from the law are known; None if they are not."""
         return None if self.finer is None else self.finer.validity
 
     @cached_property
@@ -99,9 +99,9 @@ class Comparison:
 
     @cached_property
     def remainder(self) -> Float[np.ndarray, "T+1 M"]:
-        """What is not known of departures from the law, relative to its mean squared errors.
+        """Bound on unknown departures from the law, relative to its mean squared errors.
 
-        Its shape is (T + 1, M); it is 0 where nothing is known of departures.
+        Its shape is (T + 1, M). It is 0 if there is no prediction of departures.
         """
         if self.finer is None:
             return np.zeros(self.prediction.mse.shape)

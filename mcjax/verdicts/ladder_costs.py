@@ -38,7 +38,7 @@ MOST_FURTHER_CHAINS = 2.0**40
 
 @dataclass(frozen=True)
 class Departure:
-    """How far a law of the next order says that a ratio is from its limit.
+    """Departure of a ratio from its limit, by a law of the next order.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Departure:
 
 
 class Slope(NamedTuple):
-    """What rungs tell of a cost.
+    """Ratios of the rungs of a cost, their covariances and their rate of convergence.
 
     Attributes
     ----------

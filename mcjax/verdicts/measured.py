@@ -1,4 +1,4 @@
-"""What was measured on held-out rows, by generation: shown beside verdicts, and not judged.
+"""Measures on held-out rows, by generation: shown beside verdicts, and not judged.
 
 The excess of the loss, which laws predict, is judged by the quantities ``held_out``,
 ``held_out_growth`` and ``held_out_collapse``.

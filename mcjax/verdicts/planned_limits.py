@@ -36,7 +36,7 @@ SLOWER = 0.75
 LARGEST_FACTOR = 1e3
 """Largest factor by which a law is taken to be off."""
 MISSES, FEWEST_DRAWS, MOST_DRAWS = 20, 1 << 10, 1 << 14
-"""How many of the drawn ladders should miss their verdict, and between which numbers are drawn."""
+"""Number of drawn ladders that should miss their verdict, and least and largest number drawn."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ CUMULANTS_OF_ONE = np.array([2.0, 8.0, 48.0])
 
 
 class Contribution(NamedTuple):
-    """How one chain's contribution to a mean varies; arrays of one shape.
+    """Moments of one chain's contribution to a mean; arrays of one shape.
 
     Attributes
     ----------

@@ -53,7 +53,7 @@ Numbers = Float[Any, " *shape"]
 
 
 class Tails(Enum):
-    """What is known of the values of a mean.
+    """Class of distributions to which the values of a mean belong.
 
     The value is the largest x^4 / C, for C chains and a level that a normal variable exceeds with x
     standard deviations, at which the interval keeps its level.

@@ -51,8 +51,8 @@ BOUNDARY, ROOM = 0.4, 0.1
 FEWEST_GENERATIONS = 2
 """Smallest T at which growth can be told from a constant error."""
 MOST_GENERATIONS, MOST_CENTRES, MOST_NUMBERS = 1024, 64, 1 << 22
-"""How far ahead a law is asked for a T that would tell: generations, those of a law whose centres
-move, each of which takes an integration, and numbers."""
+"""Limits of the search for a T that would distinguish the two: generations, generations of a law
+whose centres move (each takes an integration), and numbers."""
 TOO_FEW_GENERATIONS = (
     "too few generations: by the law itself, the error has not yet grown, or settled, enough to"
     " distinguish collapse from stability"
