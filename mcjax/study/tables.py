@@ -306,8 +306,8 @@ class CandidateTable(msgspec.Struct, forbid_unknown_fields=True, rename={"origin
     to: str
     """The model that would read it."""
     cost: float
-    """Cost of the feed, in addition to that of its rows. Without a candidate, a real feed to a model
-    has the cost of one row."""
+    """Cost of the feed, in addition to that of its rows. Without a candidate, a real feed to a
+    model has the cost of one row."""
     samples: Count = 1
     """Its rows, if it is added; those of `real` are designed."""
 

@@ -54,8 +54,8 @@ MOST_SKEWNESS = 2.4
 MOST_EXCESS = 3.0
 """Excess kurtosis that is allowed, over ``g^2 + X`` of the second-order law."""
 STEEPEST = 1 / math.sqrt(8 * math.pi * math.e)
-"""Largest derivative of a normal distribution function in the relative change of its variance. It is
-reached one standard deviation from the mean."""
+"""Largest derivative of a normal distribution function in the relative change of its variance. It
+is reached one standard deviation from the mean."""
 SMALLEST_LEVEL = 1e-300
 GRID = np.linspace(-6, 6, 1201)
 """Places at which distribution functions are compared before there are chains."""
