@@ -11,6 +11,7 @@ from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.generators.generator import Generator
 from mcjax.generators.registry import PLACES, make_generator
 from mcjax.generators.study import GeneratorCondition, GeneratorStudy
+from mcjax.models.registry import FAMILIES
 from mcjax.models.user import defines_generator, run_file
 from mcjax.network import Network
 from mcjax.study.grid import Variant, in_condition, variants
@@ -45,7 +46,10 @@ def load_generators(path: Path) -> GeneratorStudy | None:
         remedy.
     """
     tables = read_tables(path)
-    if not any(_is_generator(family, path.parent) for family in _families(tables)):
+    families = list(_families(tables))
+    if not any(_is_generator(family, path.parent) for family in families):
+        with naming(path):
+            _check_names(families)
         return None
     with naming(path):
         grid = variants(tables, str(path))
@@ -65,6 +69,17 @@ def _families(tables: dict[str, Any]) -> Iterator[dict[str, Any]]:
     if isinstance(grid, dict) and isinstance(grid.get("family"), list):
         families += [{"name": one} if isinstance(one, str) else one for one in grid["family"]]
     yield from (family for family in families if isinstance(family, dict))
+
+
+def _check_names(families: list[dict[str, Any]]) -> None:
+    """Check that no family has a name that is none, and is nearly that of a built-in generator."""
+    for name in (family.get("name") for family in families if "file" not in family):
+        hint = did_you_mean(name, (*FAMILIES, *PLACES))
+        misspelt = isinstance(name, str) and name not in (*FAMILIES, *PLACES)
+        if misspelt and any(repr(place) in hint for place in PLACES):
+            generators = ", ".join(PLACES)
+            problem = f"is {name!r}, not the name of a model, nor one of the generators"
+            raise InputError("family.name", f"{problem} {generators}{hint}")
 
 
 def _is_generator(family: dict[str, Any], folder: Path) -> bool:

@@ -181,6 +181,19 @@ def test_commands(case, refused):
     assert re.search(expected, refused(command=command))
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("vae-digit", r"did you mean 'vae-digits'\?"),
+        ("lm_docs", r"did you mean 'lm-docs'\?"),
+        ("linar", "is 'linar', not one of linear"),
+    ],
+)
+def test_near_names(name, expected, refused):
+    study = changed(STUDY, 'file = "mine.py"', f'name = "{name}"')
+    assert re.search(f"family.name: .*{expected}", refused(study=study))
+
+
 def test_fits_from_their_own_parameters_return_what_they_begin_with(refused):
     code = changed(GOOD, "return rows.mean()", "return (params, rows.mean())")
     code = changed(code, "params + jax", "jax.tree.leaves(params)[-1] + jax")
