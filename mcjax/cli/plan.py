@@ -29,7 +29,8 @@ from mcjax.numbers import how_many
 from mcjax.report.console import grouped, label, numbers, show_table, table_console
 from mcjax.report.tables import show_unjudged
 from mcjax.study.load import load_study, load_survey
-from mcjax.study.study import PathChoice, Study
+from mcjax.study.settings import PathChoice
+from mcjax.study.study import Study
 from mcjax.text import number, strict_json
 from mcjax.verdicts.plan import Need, Plan, plan
 from mcjax.verdicts.unjudged import unjudged_of

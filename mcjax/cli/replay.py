@@ -16,7 +16,7 @@ from mcjax.report.console import table_console
 from mcjax.report.generators import show_chain
 from mcjax.report.origin import elsewhere, load_again, read_about
 from mcjax.report.replay import replay_json, show_replay
-from mcjax.study.study import PathChoice
+from mcjax.study.settings import PathChoice
 from mcjax.text import strict_json
 
 MOST_NAMED = 4

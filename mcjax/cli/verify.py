@@ -36,7 +36,8 @@ from mcjax.study.identity import describe, identity
 from mcjax.study.load import load_study, load_survey
 from mcjax.study.local_files import study_with_files
 from mcjax.study.real_data import read_of
-from mcjax.study.study import PathChoice, Study
+from mcjax.study.settings import PathChoice
+from mcjax.study.study import Study
 from mcjax.study.theory import theory_for
 from mcjax.text import shown, strict_json
 from mcjax.verdicts.equivalence import Verdict

@@ -11,7 +11,8 @@ from mcjax.chains.layout import MOST_ROWS, PaddedSizes
 from mcjax.chains.program import Dtype, Path
 from mcjax.errors import InputError
 from mcjax.numbers import how_many
-from mcjax.study.study import PRECISIONS, Condition, Study
+from mcjax.study.settings import PRECISIONS
+from mcjax.study.study import Condition, Study
 
 UNIT: dict[Dtype, float] = {"float32": 2.0**-24, "float64": 2.0**-53}
 """Unit roundoff, half the distance of 1 from the next number."""

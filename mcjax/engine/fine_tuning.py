@@ -10,7 +10,8 @@ from mcjax.estimators.gradient_steps import Optax
 from mcjax.estimators.lbfgs import LBFGS
 from mcjax.estimators.newton import Newton
 from mcjax.estimators.starts import BEHIND, MINIMUM
-from mcjax.study.study import Condition, Solver
+from mcjax.study.settings import Solver
+from mcjax.study.study import Condition
 
 MANY_PARAMETERS = 64
 """Above this p a Hessian in every step costs more than it saves, and L-BFGS is the default."""

@@ -10,7 +10,8 @@ from mcjax.engine.fine_tuning import fittings_of, solver_of
 from mcjax.estimators.estimator import Estimator
 from mcjax.estimators.sufficient_statistics import SufficientStatistics
 from mcjax.study.roots import whitener
-from mcjax.study.study import Condition, Solver, Study
+from mcjax.study.settings import Solver
+from mcjax.study.study import Condition, Study
 
 OWN_COVARIATES = "models generate rows with covariates of their own"
 FILES = "rows of data are drawn"

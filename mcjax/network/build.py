@@ -19,6 +19,7 @@ from mcjax.network.checks import (
 )
 from mcjax.network.drawn import FIELD, PATHS_ALONE, Paths
 from mcjax.network.feed import REAL, UNKNOWN, Feed
+from mcjax.network.generation import Generation
 from mcjax.network.memory import Memory, MemoryName
 from mcjax.network.merging import Weighted, added_up
 from mcjax.network.network import Network
@@ -27,7 +28,7 @@ from mcjax.network.registry import read_memory
 from mcjax.network.schedule import scheduled_series
 from mcjax.network.shares import counted
 from mcjax.network.source import RealData, Source
-from mcjax.network.timeline import Generation, Growing, Timeline
+from mcjax.network.timeline import Growing, Timeline
 from mcjax.numbers import whole
 
 UNKNOWN_SOURCE = Source(UNKNOWN, real="fresh")

@@ -17,8 +17,9 @@ import numpy as np
 from mcjax.arguments import checked
 from mcjax.calls import explained
 from mcjax.errors import InputError, did_you_mean
+from mcjax.network.generation import Generation
 from mcjax.network.markov import cyclic_classes, irreducible, stationary_distribution
-from mcjax.network.timeline import Generation, Timeline, tables
+from mcjax.network.timeline import Timeline, tables
 from mcjax.numbers import how_many
 
 if TYPE_CHECKING:

@@ -21,10 +21,11 @@ from mcjax.network.checks import Draws, check_count
 from mcjax.network.edges import DEFAULT_SAMPLES, EdgeFeeds, check_names, naming_edges, read_edges
 from mcjax.network.feed import REAL, UNKNOWN
 from mcjax.network.formats import read_format
+from mcjax.network.generation import Generation
 from mcjax.network.lineage import Lineage
 from mcjax.network.network import Network
 from mcjax.network.source import RealData, renewed
-from mcjax.network.timeline import Generation, Series
+from mcjax.network.timeline import Series
 from mcjax.numbers import in_text, whole
 
 if TYPE_CHECKING:

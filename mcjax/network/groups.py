@@ -18,8 +18,8 @@ from mcjax.arguments import checked
 from mcjax.errors import InputError, did_you_mean
 from mcjax.network.columns import FeedColumns
 from mcjax.network.feed import UNKNOWN, Feed
+from mcjax.network.generation import Generation
 from mcjax.network.network import Network
-from mcjax.network.timeline import Generation
 
 FIELD = "network.groups"
 Groups = Mapping[str, Sequence[str]]

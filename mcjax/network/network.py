@@ -22,10 +22,11 @@ from mcjax.errors import InputError
 from mcjax.network.checks import Draws, check_network, published
 from mcjax.network.columns import FeedColumns
 from mcjax.network.feed import REAL, UNKNOWN, Feed, by_reader
+from mcjax.network.generation import Generation
 from mcjax.network.memory import Memory, Replace
 from mcjax.network.registry import read_memory
 from mcjax.network.source import RealData, Source, renewed
-from mcjax.network.timeline import Generation, Series, Timeline
+from mcjax.network.timeline import Series, Timeline
 from mcjax.numbers import how_many, whole
 from mcjax.summaries import Summarised, Summary, few
 

@@ -14,9 +14,10 @@ import numpy as np
 from mcjax.network.build import build_network
 from mcjax.network.drawn import Drawn
 from mcjax.network.enumeration import code_count, describe_code, network_of
+from mcjax.network.generation import Generation
 from mcjax.network.network import Network
 from mcjax.network.schedule import ordered
-from mcjax.network.timeline import Generation, Timeline, cycle
+from mcjax.network.timeline import Timeline, cycle
 
 if TYPE_CHECKING:
     from jaxtyping import Int

@@ -10,8 +10,9 @@ from typing import Any
 from mcjax.errors import InputError
 from mcjax.network.checks import check_count, check_keep, check_weight
 from mcjax.network.feed import Feed
+from mcjax.network.generation import Generation
 from mcjax.network.merging import Weighted, added_up
-from mcjax.network.timeline import Generation, Series
+from mcjax.network.timeline import Series
 from mcjax.network.unlisted import Scheduled, always
 
 MOST_GENERATIONS = 10_000

@@ -15,8 +15,8 @@ import numpy as np
 from mcjax.errors import InputError
 from mcjax.network.columns import FeedColumns
 from mcjax.network.feed import UNKNOWN, Feed
+from mcjax.network.generation import Generation
 from mcjax.network.network import Network
-from mcjax.network.timeline import Generation
 
 TAKEN_AS_REAL = f"{UNKNOWN} (taken as real)"
 """The name of the source of unknown data in the best case."""

@@ -17,8 +17,9 @@ import numpy as np
 
 from mcjax.errors import InputError
 from mcjax.network.feed import Feed
+from mcjax.network.generation import Generation
 from mcjax.network.merging import added_up
-from mcjax.network.timeline import Generation, Timeline
+from mcjax.network.timeline import Timeline
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Int

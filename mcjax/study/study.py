@@ -26,6 +26,7 @@ from mcjax.study.followed import followed
 from mcjax.study.quantities import check_quantities
 from mcjax.study.read_only import read_only
 from mcjax.study.selections import check_selections
+from mcjax.study.settings import PathChoice, Precision, Sampling, Solver, check_settings
 from mcjax.study.sources import (
     SourceLaws,
     check_sources,
@@ -39,25 +40,11 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from numpy.typing import ArrayLike
 
-    from mcjax.chains.program import Dtype
     from mcjax.estimators.estimator import Estimator
     from mcjax.models.model import Functional, Model
     from mcjax.study.held_out import HeldOut
 
 Design = Literal["random", "fixed"]
-Precision = Literal["mixed", "float64", "float32"]
-Solver = Literal["auto", "newton", "lbfgs"]
-Sampling = Literal["auto", "rows"]
-PathChoice = Literal["auto", "reference"]
-
-MOST_CHAINS = 2**32 - 1
-"""Chains have numbers of 32 bits."""
-PRECISIONS: dict[Precision, tuple[Dtype, Dtype]] = {
-    "mixed": ("float32", "float64"),
-    "float64": ("float64", "float64"),
-    "float32": ("float32", "float32"),
-}
-"""Precision of draws and of fits, by the name of the setting."""
 
 
 @explained
@@ -256,15 +243,7 @@ class Study(Summarised):
         return Summary(title, rows, len(self.conditions), "condition")
 
     def __post_init__(self) -> None:
-        for field, value, choices in (
-            ("precision", self.precision, get_args(Precision)),
-            ("solver", self.solver, get_args(Solver)),
-            ("sampling", self.sampling, get_args(Sampling)),
-            ("path", self.path, get_args(PathChoice)),
-        ):
-            if value not in choices:
-                hint = did_you_mean(value, choices)
-                raise InputError(f"run.{field}", f"is {value!r}, not one of {choices}{hint}")
+        check_settings(self)
         check_quantities(self.quantities)
         if not self.conditions:
             raise InputError("grid", "has no condition")
@@ -274,17 +253,6 @@ class Study(Summarised):
         rungs = [(c.ladder, c.label, c.seed) for c in self.conditions if c.ladder is not None]
         if len(set(rungs)) < len(rungs):
             raise InputError("grid.scale", "has sizes with the same draws; give each its own label")
-        for field in ("tolerance", "confidence"):
-            if not 0 < getattr(self, field) < 1:
-                raise InputError(f"run.{field}", "must lie between 0 and 1")
-        if not 0 < self.memory <= 2**20:
-            raise InputError(
-                "run.memory", f"is {self.memory}; give a positive number of GiB, up to 2**20"
-            )
-        if self.chains < 2 or self.generations < 0 or self.chunk < 1:
-            raise InputError("run", "needs chains >= 2, generations >= 0 and chunk >= 1")
-        if self.chains > MOST_CHAINS:
-            raise InputError("run.chains", f"is {self.chains}; give at most {MOST_CHAINS}")
         for made in self.conditions:
             check_size(made, self.generations)
         known = tuple(followed(made, self.generations) for made in self.conditions)

@@ -24,7 +24,8 @@ from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
 from mcjax.models.quantile import quantile
 from mcjax.network import Source, build_network
-from mcjax.network.timeline import Generation, Series, cycle
+from mcjax.network.generation import Generation
+from mcjax.network.timeline import Series, cycle
 from mcjax.study.study import Study, condition
 
 

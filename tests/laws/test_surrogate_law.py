@@ -12,7 +12,8 @@ from mcjax.laws.registry import built_in
 from mcjax.models.glm import logistic
 from mcjax.models.location import huber, linear
 from mcjax.network import Feed, build_network
-from mcjax.network.timeline import Generation, Series
+from mcjax.network.generation import Generation
+from mcjax.network.timeline import Series
 from mcjax.study.study import Study, condition
 
 LAW = built_in("surrogate")
