@@ -81,6 +81,7 @@ def fits_section(model: str, quick: bool) -> list[dict[str, Any]]:
     import peers
 
     import mcjax
+    from mcjax.chains import program as paths
     from mcjax.engine.platforms import compiler_options
     from mcjax.estimators.newton_rows import fit_rows
     from mcjax.estimators.rows import Rows
@@ -116,7 +117,7 @@ def fits_section(model: str, quick: bool) -> list[dict[str, Any]]:
     halves = (x.reshape(batch, -1, 2, p).transpose(2, 3, 0, 1), y.reshape(batch, -1, 2).T)
     given = jax.device_put((halves[0].copy(), halves[1].transpose(0, 2, 1).copy()))
     arrays = jax.device_put((np.zeros((batch, p)), x, y))
-    compiled = jax.jit(own, compiler_options=compiler_options("fast", "cpu"))
+    compiled = jax.jit(own, compiler_options=compiler_options(paths.Path.FAST, "cpu"))
     enter("mcjax float64", lambda: jax.block_until_ready(compiled(*given)))
     for name, fit in (("vmap Newton", peers.newton), ("vmap optax.lbfgs", peers.lbfgs)):
         batched = jax.jit(jax.vmap(fit(model)))
@@ -188,6 +189,7 @@ def parts_section(quick: bool) -> dict[str, Any]:
     import numpy as np
 
     import mcjax
+    from mcjax.chains import program as paths
     from mcjax.draws.samplers import normal_pair
     from mcjax.draws.threefry import threefry
     from mcjax.engine import engine
@@ -206,7 +208,8 @@ def parts_section(quick: bool) -> dict[str, Any]:
 
             return jax.lax.scan(step, jnp.float32(0), jnp.arange(times, dtype=jnp.int32))[0]
 
-        compiled = jax.jit(run, compiler_options=compiler_options("fast", "cpu")).lower().compile()
+        options = compiler_options(paths.Path.FAST, "cpu")
+        compiled = jax.jit(run, compiler_options=options).lower().compile()
         return Contestant(
             lambda: jax.block_until_ready(compiled()) is None or None,
             2 * times * shape[0] * shape[1],

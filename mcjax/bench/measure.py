@@ -135,7 +135,7 @@ def measure(case: Case, quick: bool) -> Result:
     single, double = (float(count) / each for count in _operations(compiled, passes))
     itemsize = np.dtype(shared.program.draw_dtype).itemsize
     moved = 0.0
-    if shared.route.path != "statistics":
+    if shared.route.path.draws_rows:
         moved = (1 + passes) * case.rows * (case.p + 1) * itemsize
     block = engine.block_size(compiled.task(0, np.arange(1)), shared.program, chains)
     bounds = {

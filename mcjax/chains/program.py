@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import jax
@@ -17,9 +18,37 @@ from mcjax.network.memory import Memory, Replace
 REPLACE = Replace()
 Tree = TypeVar("Tree")
 
-Path = Literal["reference", "fast", "statistics"]
-"""Path on which chains run: row by row with any estimator (:mod:`mcjax.chains.reference`), many
-fits at once (:mod:`mcjax.chains.fast`), or without rows (:mod:`mcjax.chains.statistics`)."""
+
+class Path(StrEnum):
+    """Path on which chains run.
+
+    Row by row with any estimator (:mod:`mcjax.chains.reference`), many fits at once
+    (:mod:`mcjax.chains.fast`), or without rows (:mod:`mcjax.chains.statistics`).
+    """
+
+    REFERENCE = "reference"
+    FAST = "fast"
+    STATISTICS = "statistics"
+
+    @property
+    def draws_rows(self) -> bool:
+        """True if data are drawn as rows."""
+        return self is not Path.STATISTICS
+
+    @property
+    def fits_together(self) -> bool:
+        """True if the fits of a block of chains are one computation."""
+        return self is Path.FAST
+
+    @property
+    def plain(self) -> bool:
+        """True for the path that others are held to."""
+        return self is Path.REFERENCE
+
+    @property
+    def sampling(self) -> str:
+        """Name of what is drawn."""
+        return "rows" if self.draws_rows else "statistics"
 
 
 Dtype = Literal["float32", "float64"]
@@ -111,7 +140,7 @@ class Program(NamedTuple):
     ----------
     generations : int
         Number T of generations.
-    path : {"reference", "fast", "statistics"}
+    path : Path
         How chains run.
     estimator : Estimator
         Fits the models, from generation 1 on.

@@ -158,7 +158,8 @@ def _show_cost(study: Study, planned: Plan, cost: dict[str, Any]) -> None:
             markup=False,
         )
         if program["reason"]:
-            what = "Rows are drawn" if program["path"] == "fast" else "It is on the reference path"
+            plain = program["path"].plain
+            what = "It is on the reference path" if plain else "Rows are drawn"
             console.print(f"{what} because {program['reason']}.", markup=False)
     console.print(
         f"The study's {how_many(study.chains, 'chain')} for each condition"
@@ -192,7 +193,7 @@ def _programs(study: Study) -> list[dict[str, Any]]:
             "family": study.conditions[alike[0].members[0]].model.name,
             "models": alike[0].shape.models,
             "rows": 2 * alike[0].shape.pairs,
-            "sampling": "statistics" if alike[0].route.path == "statistics" else "rows",
+            "sampling": alike[0].route.path.sampling,
             "path": alike[0].route.path,
             "reason": alike[0].route.reason,
             "chunk": alike[0].chunk,

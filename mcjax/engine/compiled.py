@@ -172,7 +172,7 @@ def compile_study(study: Study) -> CompiledStudy:
         kinds.setdefault(_kind(condition, study), []).append(i)
     groups = []
     for members in kinds.values():
-        if route_of(study.conditions[members[0]], study).path == "statistics":
+        if not route_of(study.conditions[members[0]], study).path.draws_rows:
             groups.append(members)  # the cost does not depend on sample counts
             continue
         sizes = [(study.conditions[i].network.size, 2 * _shape(study, [i]).pairs) for i in members]
@@ -242,7 +242,7 @@ def _shared(study: Study, members: Sequence[int]) -> SharedProgram:
         first=None if main.first == main.later else main.first,
         others=tuple(others),
     )
-    if route.path == "statistics":
+    if not route.path.draws_rows:
         counts = (
             n
             for c in conditions

@@ -67,7 +67,7 @@ def precisions(condition: Condition, study: Study, path: Path) -> tuple[Dtype, D
             "is 'float32', in which labels of such a truth lose their noise in rounding; choose"
             " 'mixed' or 'float64'",
         )
-    lost = path != "statistics" and (UNIT[draws] > finest or condition.sources.from_files)
+    lost = path.draws_rows and (UNIT[draws] > finest or condition.sources.from_files)
     return (fits if lost else draws), fits
 
 

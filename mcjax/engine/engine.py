@@ -134,10 +134,10 @@ def _run_blocks(
         conditions: ConditionArrays, keys: Any, files: FileArrays | None, rates: Rates
     ) -> Trajectory:
         program = joined(form, rates)
-        if program.path == "fast":
+        if program.path.fits_together:
             return fast.run_chains(conditions, keys, program)
         batch = partial(run_statistics, program=program)
-        if program.path == "reference":
+        if program.path.draws_rows:
             batch = jax.vmap(partial(run_chain, program=program, files=files))
         return lax.map(lambda block: batch(*block), (conditions, keys))
 
@@ -348,17 +348,17 @@ def block_size(task: Task, program: Program, lanes: int) -> int:
     """
     models, p = len(task.arrays.network.frozen), task.arrays.truth.shape[1]
     results = (program.generations + 1) * models * (p + 1) * 8
-    if program.path == "statistics":
+    if not program.path.draws_rows:
         slots = task.arrays.network.feeds.samples[0].size
         lane = slots * p * (p + 6) * 8
     else:
         lane = models * 2 * program.pairs * (4 * p + 8) * 8
     platform = jax.local_devices()[0].platform
     limits = limits_on(platform)
-    block = limits.lanes_without_rows if program.path == "statistics" else limits.lanes
+    block = limits.lanes if program.path.draws_rows else limits.lanes_without_rows
     limit = limits.bytes
     if platform == "cpu":
-        if program.path == "fast":
+        if program.path.fits_together:
             row = (p + 1) * np.dtype(program.draw_dtype).itemsize
             fits = FAST_BYTES // (2 * padded(program.pairs) * row)
             least = MATRIX_FITS if p > UNROLLED else 1

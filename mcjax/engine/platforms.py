@@ -50,7 +50,7 @@ def stage_boundary(path: Path, platform: str) -> Boundary:
     """
     if platform != "cpu":
         return fused
-    return barrier if path == "fast" else conditional
+    return barrier if path.fits_together else conditional
 
 
 def compiler_options(path: Path, platform: str) -> dict[str, bool | int | str]:
@@ -59,7 +59,7 @@ def compiler_options(path: Path, platform: str) -> dict[str, bool | int | str]:
     There are none on an accelerator, where the defaults are right, and none for the reference path,
     which must not depend on compiler options.
     """
-    if path == "reference" or platform != "cpu":
+    if path.plain or platform != "cpu":
         return {}
     return {
         # allow sums to be reordered; otherwise sums over rows are not vectorised (7 times as slow)

@@ -22,7 +22,7 @@ class Route(NamedTuple):
 
     Attributes
     ----------
-    path : {"reference", "fast", "statistics"}
+    path : Path
         The path on which they run.
     reason : str
         Why they cannot run on a faster path, or an empty string.
@@ -60,11 +60,11 @@ def route_of(condition: Condition, study: Study) -> Route:
     """Return how the chains of a condition run in a study, and why."""
     reason = _reason_for_rows(condition, study)
     if not reason:
-        return Route("statistics")
+        return Route(Path.STATISTICS)
     if condition.model.least_squares is None:
         reason = ""
     if study.path == "reference":
-        return Route("reference", "the study asks for the reference path")
+        return Route(Path.REFERENCE, "the study asks for the reference path")
     estimator = estimator_of(condition, study.solver)
     against = reason_against(
         condition.model,
@@ -81,7 +81,7 @@ def route_of(condition: Condition, study: Study) -> Route:
         against = "fits differ between models"
     if not against and not condition.network.plain:
         against = "there are several real sources, or weights by generation"
-    return Route("reference", against) if against else Route("fast", reason)
+    return Route(Path.REFERENCE, against) if against else Route(Path.FAST, reason)
 
 
 def _reason_for_rows(condition: Condition, study: Study) -> str:

@@ -121,7 +121,7 @@ def replay_data(
     """Draw the rows that a replayed chain fitted again; see :func:`mcjax.replay_data`."""
     index = compiled.position(condition)
     chosen, shared = compiled.study.conditions[index], compiled.by_condition[index]
-    if shared.route.path == "statistics":
+    if not shared.route.path.draws_rows:
         raise InputError("run.sampling", "drew sufficient statistics here, so there are no rows")
     chosen = of_chain(chosen, chain, compiled.study.generations)
     net = chosen.network

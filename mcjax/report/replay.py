@@ -57,7 +57,7 @@ def replay_json(study: Study, condition: str, chain: int) -> dict[str, Any]:
     index = compiled.position(condition)
     chosen, path = study.conditions[index], compiled.by_condition[index].route.path
     chosen, last = of_chain(chosen, chain, study.generations), len(replayed.theta)
-    if path != "statistics":
+    if path.draws_rows:
         drawn = api.replay_data(compiled, condition, chain, replayed)
         data = [
             [[_summary(origin, rows) for origin, rows in fit.items()] for fit in fits]
@@ -69,7 +69,7 @@ def replay_json(study: Study, condition: str, chain: int) -> dict[str, Any]:
         "condition": condition,
         "chain": chain,
         "models": chosen.network.models,
-        "sampling": "statistics" if path == "statistics" else "rows",
+        "sampling": path.sampling,
         "path": path,
         "generations": [
             {

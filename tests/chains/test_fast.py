@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mcjax.chains.fast import reason_against
+from mcjax.chains.program import Path
 from mcjax.engine import engine
 from mcjax.engine.compiled import compile_study
 from mcjax.engine.platforms import compiler_options
@@ -245,6 +246,6 @@ def test_what_the_fast_path_knows():
 
 
 def test_options_are_per_platform():
-    assert compiler_options("fast", "cpu")["xla_cpu_prefer_vector_width"] == 512
-    assert not compiler_options("fast", "gpu")
-    assert not compiler_options("reference", "cpu")
+    assert compiler_options(Path.FAST, "cpu")["xla_cpu_prefer_vector_width"] == 512
+    assert not compiler_options(Path.FAST, "gpu")
+    assert not compiler_options(Path.REFERENCE, "cpu")

@@ -8,7 +8,7 @@ import pytest
 
 from mcjax import api
 from mcjax.chains.layout import Feeds, network_arrays, shape_of
-from mcjax.chains.program import Program
+from mcjax.chains.program import Path, Program
 from mcjax.chains.step import shares_of
 from mcjax.engine.compiled import compile_study
 from mcjax.estimators.newton import Newton
@@ -62,7 +62,7 @@ def test_bits_do_not_depend_on_company():
 def test_programs_hold_the_whole_pool():
     [shared] = compile_study(study()).programs
     assert shared.program == Program(
-        4, "reference", Newton(), "float32", "float64", 30 + 4 * 31, memory=Accumulate()
+        4, Path.REFERENCE, Newton(), "float32", "float64", 30 + 4 * 31, memory=Accumulate()
     )
     assert isinstance(network_arrays(NET, shape_of([NET])).feeds, Feeds)
 

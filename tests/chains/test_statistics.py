@@ -10,7 +10,7 @@ from batteries import rejected
 from scipy import stats
 
 from mcjax.chains.layout import Feeds, PaddedSizes, network_arrays, shape_of, tables_of
-from mcjax.chains.program import Program
+from mcjax.chains.program import Path, Program
 from mcjax.chains.statistics import _bartlett, _solve, _sums
 from mcjax.draws.streams import chain_keys
 from mcjax.estimators.newton import Newton
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.statistical
 
 
 def program(few_rows=True, draws="float64", generations=3):
-    return Program(generations, "statistics", Newton(), draws, "float64", few_rows=few_rows)
+    return Program(generations, Path.STATISTICS, Newton(), draws, "float64", few_rows=few_rows)
 
 
 def lanes_last(feeds, lanes):

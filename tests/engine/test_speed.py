@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import pytest
 
+from mcjax.chains import program as chains
 from mcjax.engine import engine
 from mcjax.engine.compiled import compile_study
 from mcjax.models.glm import logistic
@@ -30,7 +31,7 @@ def test_no_loop_is_split_over_cores():
     compiled, blocks = compile_study(study), (4, 64)
     task, program = compiled.task(0, np.arange(256)), compiled.programs[0].program
     conditions = jax.tree.map(lambda leaf: np.stack([np.stack([leaf] * 64)] * 4), task.arrays)
-    lowered = engine._compiled("fast", "cpu").lower(
+    lowered = engine._compiled(chains.Path.FAST, "cpu").lower(
         conditions, np.zeros((*blocks, 2), np.uint32), program, tuple(jax.devices()[:1])
     )
     assert "outer_dimension_partitions" not in lowered.compile().as_text()

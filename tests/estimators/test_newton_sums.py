@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mcjax.chains.program import Path
 from mcjax.engine.platforms import compiler_options
 from mcjax.estimators.newton_sums import newton_step
 from mcjax.estimators.rows import BLOCK, Rows, panel_widths
@@ -42,7 +43,7 @@ def test_steps_are_those_of_one_data_set(p):
         with stages(barrier):
             return newton_step(model, rows, jnp.asarray(theta), last, jnp.zeros(FITS, jnp.int32))
 
-    found = jax.jit(stepped, compiler_options=compiler_options("fast", "cpu"))(panels)
+    found = jax.jit(stepped, compiler_options=compiler_options(Path.FAST, "cpu"))(panels)
     for f in range(FITS):
         rows, labels = np.concatenate(x[:, :, f], -1), np.concatenate(y[:, f])
         weight = np.tile(share[f], 2)
@@ -70,7 +71,7 @@ def test_the_compiler_keeps_stages_apart():
             y = once(count, lambda: jnp.exp(x) * 2)
             return y.sum(1), (y * x).sum(1), hidden(x)
 
-        options, x = compiler_options("fast", "cpu"), jnp.ones((8, 64), jnp.float32)
+        options, x = compiler_options(Path.FAST, "cpu"), jnp.ones((8, 64), jnp.float32)
         with stages(boundary):
             lowered = jax.jit(program, compiler_options=options).lower(jnp.int32(0), x)
         return lowered.compile().as_text()
