@@ -283,12 +283,12 @@ def _at_the_end(condition: Condition | None) -> LongRun:
     if condition is None:
         raise Inapplicable("what readers keep of their data depends on the model; add [family]")
     from mcjax.laws.first_order.path_end import end_of_path  # imports JAX
-    from mcjax.laws.first_order.simulated_population import simulated, too_many
+    from mcjax.laws.first_order.simulated_population import simulated, simulates, too_many
     from mcjax.laws.first_order.tabulated_scores import tabulated
 
     model = condition.model
-    if model.scores is None and model.predictor is None:
-        many = too_many(model, len(condition.theta))
+    if model.scores is None and simulates(condition):
+        many = too_many(condition)
         if many:
             raise Inapplicable(f"centres may leave the truth, and {many}")
         model = simulated(model)[0]

@@ -19,6 +19,7 @@ import numpy as np
 
 from mcjax.data.data import Data
 from mcjax.laws.first_order.class_population import ClassesOfRows
+from mcjax.laws.first_order.differentiated_rows import DifferentiatedRows
 from mcjax.laws.first_order.population import (
     UNKNOWN,
     AnyOrigin,
@@ -35,7 +36,7 @@ from mcjax.laws.law import Inapplicable
 from mcjax.models.class_scores import ClassScores
 from mcjax.models.model import Model
 from mcjax.models.row_slopes import RowSlopes, row_slopes
-from mcjax.models.scores import ScoreMoments
+from mcjax.models.scores import ScoreMoments, SimulatedScores
 from mcjax.study.study import Condition
 
 
@@ -54,11 +55,7 @@ class FilePopulation(Population):
 
     def __init__(self, origin: AnyOrigin, data: Data, model: Model):
         super().__init__(origin)
-        if model.predictor is None:
-            raise Inapplicable(
-                "scores of rows of data are known for a loss of eta = x'theta, and that of"
-                f" {model.name} is one of theta as a whole"
-            )
+        assert model.predictor is not None, "other losses are differentiated in theta"
         self._data, self._predictor = data, model.predictor
         # the derivatives of other scores do not tell how the mean of many rows bends
         scores = model.scores
@@ -130,6 +127,11 @@ def rows_of(origin: AnyOrigin, data: Data, model: Model) -> Population:
         raise Inapplicable(STEPS.format(model.name))
     if isinstance(model.scores, ClassScores):
         return ClassesOfRows(origin, data, model.scores)
+    if isinstance(model.scores, SimulatedScores):
+        rows = DifferentiatedRows(origin, data, model)
+        if not rows.score(origin.theta).by_reader.any():
+            raise Inapplicable(STEPS.format(model.name))
+        return rows
     return FilePopulation(origin, data, model)
 
 

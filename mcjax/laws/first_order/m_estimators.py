@@ -38,6 +38,7 @@ from mcjax.laws.first_order.rule_of_thumb import allowance, effective_rows
 from mcjax.laws.first_order.score_equations import linear_system, pooled_first_order
 from mcjax.laws.first_order.simulated_population import (
     simulated,
+    simulates,
     too_many,
     without_each_batch,
 )
@@ -158,16 +159,11 @@ def _off_truth(condition: Condition) -> Reason | None:
         return None
     problem, instead = left
     model = condition.model
-    if condition.sources.from_files:
-        if isinstance(model.scores, ScoreMoments) and model.scores.jumps:
-            return Reason(STEPS.format(model.name))
-        if model.scores is None:
-            return Reason(
-                f"{problem}, and {model.name} does not state the moments of its score, which are"
-                " simulated for normal covariates alone"
-            )
-    if model.scores is None and model.predictor is None:
-        many = too_many(model, len(condition.theta))
+    jumps = isinstance(model.scores, ScoreMoments) and model.scores.jumps
+    if condition.sources.from_files and jumps:
+        return Reason(STEPS.format(model.name))
+    if model.scores is None and simulates(condition):
+        many = too_many(condition)
         if many:
             return Reason(f"{problem}, and {many}{instead}")
     if condition.network.memory.selects:
@@ -183,8 +179,9 @@ def _along_path(condition: Condition, generations: int) -> Prediction:
     """Predict errors around centres, by simulated moments of the score if none are known."""
     if condition.model.scores is not None:
         return _around_path(condition, generations)
-    information_of(condition)  # which tests that the loss aims at the truth
-    tables = condition.model.predictor is not None
+    tables = not simulates(condition)
+    if not condition.sources.from_files:  # a file says itself what the loss aims at
+        information_of(condition)  # which tests that the loss aims at the truth
     model, versions = (tabulated if tables else simulated)(condition.model)
     whole, *others = (
         _around_path(replace(condition, model=known), generations) for known in (model, *versions)

@@ -38,6 +38,7 @@ from mcjax.chains.selected import Drawn
 from mcjax.draws.settings import own_settings
 from mcjax.draws.streams import chain_keys
 from mcjax.faults import users_code
+from mcjax.laws.first_order.drawn_covariates import drawn_covariates
 from mcjax.laws.first_order.population import AnyOrigin, Matrix, Population, Score, Vector
 from mcjax.laws.first_order.score_tests import BatchMeans, not_smallest
 from mcjax.laws.first_order.simulated_rows import (
@@ -51,6 +52,7 @@ from mcjax.laws.law import Inapplicable
 from mcjax.laws.prediction import Prediction
 from mcjax.models.model import Model
 from mcjax.models.scores import SimulatedScores
+from mcjax.study.study import Condition
 
 BATCHES = 16
 SEED = 0x1F2
@@ -64,6 +66,7 @@ MOST_OF_ONE = 0.05
 variance is infinite, however many rows there are."""
 MOST_SIMULATED = 16
 """Most parameters: each needs two further samples for every feed and generation."""
+FEWER = "give data.components, or fewer covariates"
 
 
 def simulated(model: Model) -> tuple[Model, list[Model]]:
@@ -95,13 +98,24 @@ def check_precision() -> None:
         )
 
 
-def too_many(model: Model, parameters: int) -> str:
+def simulates(condition: Condition) -> bool:
+    """Return whether moments of a score that states none are those of rows that are drawn.
+
+    Otherwise they are tabulated over predictors. Tables have an edge, beyond which those of rows of
+    data may lie.
+    """
+    return condition.model.predictor is None or condition.sources.from_files
+
+
+def too_many(condition: Condition) -> str:
     """Return why a model has too many parameters to be simulated, or an empty string."""
+    name, parameters = condition.model.name, len(condition.theta)
     if parameters <= MOST_SIMULATED:
         return ""
+    remedy = FEWER if condition.sources.from_files else "write it as a loss of eta = x'theta"
     return (
         f"moments of the score are simulated there for up to {MOST_SIMULATED} parameters, but"
-        f" {model.name} has {parameters}; write it as a loss of eta = x'theta"
+        f" {name} has {parameters}; {remedy}"
     )
 
 
@@ -156,7 +170,7 @@ class SimulatedPopulation(Population):
         self._real = origin.real and model.sample_real is not None  # otherwise one program for both
         keys = chain_keys(SEED, int(origin.real), batches)
         known = replace(model, params=origin.params, scores=None)
-        self._source = Source(known, origin.root, keys, keep)
+        self._source = Source(known, drawn_covariates(origin), keys, keep)
         self._keep = keep
         if keep is not None:
             self.kept = float(np.mean(self._rows.kept))

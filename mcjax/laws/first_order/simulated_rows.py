@@ -14,9 +14,10 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float, UInt32
 
-from mcjax.chains.observations import draw_labels, draw_normals, label_words, spare_words
+from mcjax.chains.observations import draw_labels, label_words, spare_words
 from mcjax.chains.selected import Attempt, Drawn, Rows, attempt_keys
 from mcjax.estimators.predictor import Params, Words
+from mcjax.laws.first_order.drawn_covariates import DrawnNormals, DrawnRows
 from mcjax.models.model import Model
 
 PAIRS = 1 << 11
@@ -30,8 +31,8 @@ class Source(NamedTuple):
     ----------
     model : Model
         The model, with the numbers of the origin.
-    root : array, shape (q, q)
-        A root of the covariance of the covariates.
+    covariates : DrawnNormals or DrawnRows
+        How covariates are drawn.
     keys : array, shape (B, 2)
         Keys of the batches.
     keep : Selection or None
@@ -39,7 +40,7 @@ class Source(NamedTuple):
     """
 
     model: Model
-    root: Float[Any, "q q"]
+    covariates: DrawnNormals | DrawnRows
     keys: UInt32[Any, "B 2"]
     keep: Any
 
@@ -143,7 +144,7 @@ def _batch(source: Source, theta: Array, key: Array, real: bool) -> Drawn:
 
     def attempt(k: Any) -> Attempt:
         keys = attempt_keys((key[0], key[1]), jnp.uint32(k))
-        x = _covariates(model, source.root, keys, pairs)
+        x = _covariates(source, keys, pairs, theta)
         return Attempt(x, label_words(keys, pairs), spare_words(keys, pairs))
 
     def label(attempt: Attempt, at: Array, numbers: Params) -> Array:
@@ -169,12 +170,11 @@ def _batch(source: Source, theta: Array, key: Array, real: bool) -> Drawn:
     return kept
 
 
-def _covariates(model: Model, root: Array, keys: Words, pairs: Array) -> Array:
+def _covariates(source: Source, keys: Words, pairs: Array, like: Array) -> Array:
     """Return the covariates of a batch, (q, N)."""
-    if model.covariates == 0:
-        return jnp.zeros((0, 2 * len(pairs)), root.dtype)
-    z = draw_normals(keys, pairs, len(root), root.dtype)
-    return root @ jnp.concatenate([z.real, z.imag], axis=1)
+    if source.model.covariates == 0:
+        return jnp.zeros((0, 2 * len(pairs)), like.dtype)
+    return source.covariates.draw(keys, pairs)
 
 
 def _mean_score(model: Model, rows: Drawn, reader: Array) -> Array:

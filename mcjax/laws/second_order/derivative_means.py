@@ -21,6 +21,7 @@ from jaxtyping import Float
 from mcjax.chains.selected import Drawn
 from mcjax.draws.settings import own_settings
 from mcjax.draws.streams import chain_keys
+from mcjax.laws.first_order.drawn_covariates import DrawnNormals
 from mcjax.laws.first_order.simulated_rows import Source, loss_at, rows_of
 from mcjax.models.model import Model
 
@@ -101,7 +102,8 @@ def _drawn(
     model: Model, theta: Float[np.ndarray, " p"], root: Float[np.ndarray, "q q"], real: bool
 ) -> Along:
     own = real and model.sample_real is not None  # otherwise one program for both
-    source = Source(model, root, chain_keys(SEED, int(real), np.arange(BATCHES * CHUNKS)), None)
+    keys = chain_keys(SEED, int(real), np.arange(BATCHES * CHUNKS))
+    source = Source(model, DrawnNormals(root), keys, None)
 
     def at(point: np.ndarray, products: Products) -> Means:
         with own_settings():
