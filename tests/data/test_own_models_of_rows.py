@@ -10,6 +10,7 @@ import mcjax
 from mcjax.laws.first_order.file_population import rows_of
 from mcjax.laws.first_order.population import OriginOfRows
 from mcjax.laws.first_order.simulated_population import simulated
+from mcjax.laws.law import Inapplicable
 
 
 def loss(theta, x, y):
@@ -73,10 +74,15 @@ def test_moments_of_slopes_are_those_of_the_built_in_model():
 
 
 def test_a_score_that_is_a_step_function_has_no_law():
+    """The model check refuses it first; whoever passes the check by is told as well."""
     estimator = mcjax.quantile().estimator
     model = mcjax.user_model(steps, shifted, name="median", estimator=estimator, level=0.5)
-    found = law(mcjax.condition(loop(400), model, data=data_for("linear")))
-    assert "median over rows of data is a step function" in found.inapplicable["first_order"]
+    data = data_for("linear")
+    with pytest.raises(mcjax.InputError, match="use the family `quantile`"):
+        law(mcjax.condition(loop(400), model, data=data))
+    origin = OriginOfRows(np.zeros(3), data.x, model.params, real=True)
+    with pytest.raises(Inapplicable, match="median over rows of data is a step function"):
+        rows_of(origin, data, simulated(model)[0])
 
 
 @pytest.mark.statistical
