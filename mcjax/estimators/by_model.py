@@ -93,3 +93,11 @@ def estimators_of(
             raise InputError("estimator.models", f"names {name!r}, which is no model{hint}")
     chosen = (table.get(name, rest) for name in net.models)
     return tuple(own if each is None else each for each in chosen)
+
+
+def tables_of(estimator: Estimator | ByModel | None, net: Network) -> tuple[str, ...]:
+    """Return the table of a study file that says how each model is fitted, as errors name it."""
+    named = dict(estimator.models) if isinstance(estimator, ByModel) else {}
+    return tuple(
+        f"estimator.models.{name}" if name in named else "estimator" for name in net.models
+    )

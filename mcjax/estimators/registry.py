@@ -17,6 +17,7 @@ from mcjax.estimators.by_model import ByModel
 from mcjax.estimators.estimator import Estimator
 from mcjax.estimators.gradient_steps import Optax
 from mcjax.estimators.rated import rated
+from mcjax.estimators.starts import BASE
 
 PLACES = {
     "newton": "mcjax.estimators.newton:Newton",
@@ -92,7 +93,10 @@ def make_estimator(spec: Mapping[str, Any]) -> Estimator | ByModel | None:
 
 
 def _completed(table: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the table of a model with what it leaves out."""
+    """Return the table of a model with what it leaves out; a base is for starts at it alone."""
+    start = table.get("start", BASE)
+    if BASE not in (start.values() if isinstance(start, Mapping) else [start]):
+        shared = {key: value for key, value in shared.items() if key != "base"}
     same = table.get("name", shared.get("name")) == shared.get("name")
     if same:
         return {**shared, **table}

@@ -99,13 +99,17 @@ def read_base(base: Any) -> tuple[float, ...] | None:
     return numbers
 
 
-def starts_of(estimators: Sequence[Estimator | None], net: Network, p: int) -> Starts | None:
+def starts_of(
+    estimators: Sequence[Estimator | None], tables: Sequence[str], net: Network, p: int
+) -> Starts | None:
     """Return where fits of the models of a network begin; None if all at the mean of their parents.
 
     Parameters
     ----------
     estimators : sequence of Estimator or None
         The estimator of each model; what matters is its ``start`` and its ``base``, if it has them.
+    tables : sequence of str
+        The table of a study file that gives the estimator of each model; errors name it.
     net : Network
         The network.
     p : int
@@ -123,17 +127,18 @@ def starts_of(estimators: Sequence[Estimator | None], net: Network, p: int) -> S
         if several and (estimator is None or estimator.minimises):
             model[members] = MINIMUM
             continue
-        model[members] = _places(estimator, net)[members]
+        table = tables[members[0]]
+        model[members] = _places(estimator, table, net)[members]
         base = getattr(estimator, "base", None)
         if base is None:
             continue
         at_base = [i for i in members if model[i] == FIRST]
         if not at_base:
-            raise InputError("estimator.base", "is of fits that start there; add start = 'base'")
+            raise InputError(f"{table}.base", "is of fits that start there; add start = 'base'")
         if len(base) != p:
             problem = f"has {how_many(len(base), 'number')}, and the model"
             raise InputError(
-                "estimator.base", f"{problem} {how_many(p, 'parameter')}; give one for each"
+                f"{table}.base", f"{problem} {how_many(p, 'parameter')}; give one for each"
             )
         points[at_base] = base
         model[at_base] = GIVEN
@@ -142,43 +147,47 @@ def starts_of(estimators: Sequence[Estimator | None], net: Network, p: int) -> S
     return Starts(model, points if (model == GIVEN).any() else None)
 
 
-def _places(estimator: Estimator | None, net: Network) -> Int32[np.ndarray, " M"]:
+def _places(estimator: Estimator | None, table: str, net: Network) -> Int32[np.ndarray, " M"]:
     """Return where fits of each model would begin by one estimator; a base is taken to be FIRST."""
     start = getattr(estimator, "start", PARENTS)
     places = {name: start for name in net.models} if isinstance(start, str) else dict(start)
     taken = [] if isinstance(start, str) else net.index.keys() & CHOICES
     for name in taken:
         raise InputError(
-            "estimator.start", f"has {name!r}, which is a model as well; rename the model"
+            f"{table}.start", f"has {name!r}, which is a model as well; rename the model"
         )
     for name in places:
         if name not in net.index:
             hint = did_you_mean(name, net.models)
-            raise InputError("estimator.start", f"names {name!r}, which is no model{hint}")
-    return np.array(
-        [
-            _place(net, name, places.get(name, OWN), whole=isinstance(start, str))
-            for name in net.models
-        ],
-        np.int32,
-    )
+            raise InputError(f"{table}.start", f"names {name!r}, which is no model{hint}")
+    whole = isinstance(start, str)
+    found = []
+    for name in net.models:
+        place = _place(net, name, places.get(name, OWN), whole)
+        if place is None:
+            given = places[name]
+            known = (OWN, BASE, SCRATCH, REFIT)
+            hint = did_you_mean(given, (*known, *net.models))
+            choices = ", ".join(map(repr, known))
+            raise InputError(
+                f"{table}.start",
+                f"of model {name!r} is {given!r}; give {choices} or the name of a model{hint}",
+            )
+        found.append(place)
+    return np.array(found, np.int32)
 
 
-def _place(net: Network, name: str, start: str, whole: bool) -> int:
-    """Return where the fits of a model begin; a table, which is not ``whole``, may name others."""
+def _place(net: Network, name: str, start: str, whole: bool) -> int | None:
+    """Return where the fits of a model begin, or None if that is unknown.
+
+    A table, which is not ``whole``, may name other models.
+    """
     if start == OWN or (start == name and not whole):
         return net.index[name]
     kept = {BASE: FIRST, SCRATCH: GIVEN, REFIT: MINIMUM} | ({PARENTS: BEHIND} if whole else {})
     if start in kept:
         return kept[start]
-    if start in net.index:
-        return net.index[start]
-    hint = did_you_mean(start, (OWN, *kept, *net.models))
-    choices = ", ".join(map(repr, (OWN, *kept)))
-    raise InputError(
-        "estimator.start",
-        f"of model {name!r} is {start!r}; give {choices} or the name of a model{hint}",
-    )
+    return net.index.get(start)
 
 
 def _remedy(start: str) -> str:

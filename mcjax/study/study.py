@@ -14,7 +14,7 @@ from mcjax.arguments import checked, checked_fields
 from mcjax.calls import explained
 from mcjax.data.data import Data
 from mcjax.errors import InputError, did_you_mean
-from mcjax.estimators.by_model import ByModel, estimators_of
+from mcjax.estimators.by_model import ByModel, estimators_of, tables_of
 from mcjax.estimators.starts import Starts, starts_of
 from mcjax.network import Network
 from mcjax.network.unknown import check_known
@@ -140,7 +140,8 @@ class Condition(Summarised):
     @cached_property
     def starts(self) -> Starts | None:
         """Return where fits begin; None if at the weighted mean of the parameters behind data."""
-        return starts_of(self.estimators, self.network, len(self.theta))
+        tables = tables_of(self.estimator, self.network)
+        return starts_of(self.estimators, tables, self.network, len(self.theta))
 
     @cached_property
     def sources(self) -> SourceLaws:
@@ -369,7 +370,8 @@ def condition(
     if data is not None or any(source.data is not None for source in network.sources):
         check_rows_of_data(network, design, given)
     check_selections(network, model, truth, design)
-    starts_of(estimators_of(estimator, model.estimator, network), network, p)
+    estimators = estimators_of(estimator, model.estimator, network)
+    starts_of(estimators, tables_of(estimator, network), network, p)
     return Condition(
         name=label if name is None else name,
         label=label,

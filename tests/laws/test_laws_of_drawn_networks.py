@@ -4,9 +4,11 @@ from dataclasses import replace
 from itertools import pairwise, product
 
 import numpy as np
+import optax
 import pytest
 
 from mcjax.api import verify
+from mcjax.estimators.gradient_steps import Optax
 from mcjax.laws.predict import predict_condition
 from mcjax.laws.user import user_law
 from mcjax.models.glm import logistic
@@ -81,6 +83,9 @@ def test_laws_that_do_not_average_say_so():
     near = replace(far, theta=None, shift=(1.0, 0.0), samples=30)
     told = predict_condition(of(apart, sources=[near]), 2).inapplicable
     assert "truths of their own" in told["first_order"]
+    steps = Optax(optax.sgd(0.1), steps=2, start="own")
+    told = predict_condition(replace(of(own), estimator=steps), 2).inapplicable
+    assert "every chain draws its networks; try paths = 'common'" in told["first_order"]
 
 
 def test_a_users_law_is_not_asked_unless_it_averages():

@@ -114,6 +114,15 @@ def test_tables_of_single_models(load):
     assert identity(one) != identity(two)
 
 
+def test_a_model_with_another_start_leaves_the_base(load):
+    based = SGD + 'start = "base"\nbase = [0.1, 0.2]\n[estimator.models.a]\n'
+    [own] = load(based + 'start = "own"').conditions
+    assert own.estimators[0].base is None
+    for same in ("steps = 7", 'start = "base"', 'start = { a = "base" }'):
+        [condition] = load(based + same).conditions
+        assert condition.estimators[0].base == (0.1, 0.2)
+
+
 def test_batches_by_name(load):
     """``replacement = true`` is another way to say it."""
     table = SGD + "batch_size = 5\n"
@@ -236,6 +245,16 @@ BAD = {
     "models that are none": (SGD + "models = 3", "estimator.models: is 3", "table"),
     "model that is none": (SGD + "models = { a = 3 }", "estimator.models.a: is 3", "table"),
     "unknown model": (SGD + "models = { b = {} }", "estimator.models: names 'b'", "no model"),
+    "start of a model at no model": (
+        SGD + 'models = { a = { start = { a = "b" } } }',
+        "estimator.models.a.start: of model 'a' is 'b'",
+        "name of a model",
+    ),
+    "short base of a model": (
+        SGD + 'models = { a = { start = "base", base = [0.0] } }',
+        "estimator.models.a.base: has 1 number",
+        "one for each",
+    ),
     "steps of a model": (
         SGD + "models = { a = { steps = 0 } }",
         "estimator.models.a.steps: is 0",

@@ -21,7 +21,7 @@ from mcjax.laws.first_order.drawn_system import (
 )
 from mcjax.laws.first_order.information import information_of
 from mcjax.laws.first_order.rule_of_thumb import allowance, effective_rows
-from mcjax.laws.law import STOPS, Reason
+from mcjax.laws.law import Reason
 from mcjax.laws.prediction import Prediction
 from mcjax.models.information import UNIT, Information
 from mcjax.network.drawn import Drawn
@@ -34,7 +34,10 @@ REFERENCE = "second moments given the network, derived in mcjax.laws.first_order
 def not_averaged(condition: Condition) -> Reason | None:
     """Return why the mean squares over networks are not known, or None."""
     if not condition.minimises:
-        return STOPS
+        return Reason(
+            "fits do not go to the minimum, and every chain draws its networks; try"
+            " paths = 'common'"
+        )
     left = departure(condition)
     if left is not None:
         return Reason(f"{left.problem}, and every chain draws its networks; try paths = 'common'")
