@@ -29,7 +29,7 @@ def masses(name, parent, real):
 
 
 def slopes(name, eta, y):
-    """The first three derivatives of the loss by automatic differentiation, each (y, n)."""
+    """The first four derivatives of the loss by automatic differentiation, each (y, n)."""
     model = MODELS[name]
 
     def loss(eta, y):
@@ -38,7 +38,8 @@ def slopes(name, eta, y):
     first = jax.grad(loss)
     second = jax.grad(first)
     grid = np.broadcast_arrays(eta[None], y[:, None])
-    each = (jax.vmap(jax.vmap(f)) for f in (first, second, jax.grad(second)))
+    third = jax.grad(second)
+    each = (jax.vmap(jax.vmap(f)) for f in (first, second, third, jax.grad(third)))
     return [np.asarray(derivative(*map(jnp.asarray, grid))) for derivative in each]
 
 
@@ -49,7 +50,7 @@ def test_moments_are_sums_over_labels(name, real):
     y, mass = masses(name, PARENT, real)
     some = slice(None) if name == "probit" else slice(60)
     y, mass = y[some], mass[some]
-    first, second, third = slopes(name, READERS, y)
+    first, second, third, _ = slopes(name, READERS, y)
     other = slopes(name, PARENT, y)[0]
     close = {"rtol": 1e-5, "atol": 1e-6}
     found = scores.mean(model.params, READERS, PARENT, real)
@@ -66,13 +67,24 @@ def test_moments_are_sums_over_labels(name, real):
     ):
         np.testing.assert_allclose(getattr(bend, part), (mass * terms).sum(0), **close)
     at = scores.expansion(model.params, PARENT, real)
-    own, curved, _ = slopes(name, PARENT, y)
+    orders = slopes(name, PARENT, y)
+    own, curved, *_ = orders
     for part, terms in (
         ("cubed_slope", own**3),
         ("curved_square", own**2 * curved),
         ("cubed_curvature", curved**3),
     ):
         np.testing.assert_allclose(getattr(at, part), (mass * terms).sum(0), **close)
+    ends = (masses(name, PARENT + h, real)[1][some] for h in (1e-4, -1e-4))
+    mass_and_slope = mass, np.subtract(*ends) / 2e-4
+    for (a, c), value in at.mean.items():
+        if c < 2:
+            expected = (mass_and_slope[c] * orders[a]).sum(0)
+            np.testing.assert_allclose(value, expected, err_msg=f"mean {a, c}", **close)
+    for (a, b, c), value in at.product.items():
+        if c < 2:
+            expected = (mass_and_slope[c] * orders[a] * orders[b]).sum(0)
+            np.testing.assert_allclose(value, expected, err_msg=f"product {a, b, c}", **close)
 
 
 def test_counts_have_the_probabilities_of_the_distribution(z_limit):

@@ -97,7 +97,7 @@ class HeldOutExcess(Quantity):
         if held_out is None:
             return []
         true = law_within(held_out, comparison.condition, truth)
-        return self._squares.chances(self._within(comparison), true, level)
+        return self._squares.chances(self._within(comparison), true, level, ladder=ladder)
 
     def _named(self, quantity: str) -> str:
         """Return the name of a claim: the quantity's own, or that of another kind of claim."""
