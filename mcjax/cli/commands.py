@@ -75,7 +75,8 @@ def _prediction_json(
         missing = np.full_like(next(iter(predicted.values.values())), np.nan)
         errors = {key: missing for key in ("mse", "standard_error")}
         errors |= {key: missing[0] for key in ("growth", "limit")}
-        law = laws.setdefault(name, errors | {"exact": True, "source": predicted.reference})
+        own = {"exact": predicted.exact, "source": predicted.reference}
+        law = laws.setdefault(name, errors | own)
         law["functionals"] = dict(predicted.values)
     models = condition.network.models
     return {"models": models, "laws": laws, "inapplicable": predictions.inapplicable}

@@ -55,7 +55,9 @@ def predict_condition(
             if not result.functionals:
                 continue
             versions = tuple(version.functionals for version in result.versions)
-            result = FunctionalPrediction(name, result.reference, result.functionals, versions)
+            result = FunctionalPrediction(
+                name, result.reference, result.functionals, versions, exact=result.exact
+            )
         functionals[name] = result
     if {"first_order", "second_order"} <= laws.keys():  # the same computation
         known = laws["second_order"]
@@ -80,7 +82,7 @@ def apply_law(
         return Reason(str(error))
     reference = result.reference or law.reference
     if isinstance(result, FunctionalPrediction):
-        return replace(result, law=law.name, reference=reference)
+        return replace(result, law=law.name, reference=reference, exact=law.exact)
     return replace(
         result,
         law=law.name,

@@ -339,6 +339,8 @@ class FunctionalPrediction:
         Expectations, by the name of the functional.
     versions : tuple of mapping
         For a law that simulates: ``values`` without each of the batches of its draws.
+    exact : bool
+        Whether the law holds at every sample size; set from the law itself.
 
     Examples
     --------
@@ -352,6 +354,12 @@ class FunctionalPrediction:
     reference: str
     values: Mapping[str, Float[np.ndarray, "T+1 M"]]
     versions: tuple[Mapping[str, Float[np.ndarray, "T+1 M"]], ...] = ()
+    exact: bool = True
+
+    @property
+    def kind(self) -> str:
+        """What kind of law it is, in a word."""
+        return "exact" if self.exact else "asymptotic"
 
     def standard_error(self, functional: str) -> Float[np.ndarray, "T+1 M"]:
         """Return the standard error of a functional's expectation over the draws of the law."""

@@ -62,7 +62,12 @@ def make_model(spec: Mapping[str, Any], folder: Path) -> Model:
             raise InputError(
                 f"family.{key}", f"is not a parameter of {name!r} (it takes {takes}){hint}"
             )
-    return FAMILIES[name](**params)
+    try:
+        return FAMILIES[name](**params)
+    except InputError as error:  # of an argument's type, which is named as in Python
+        if error.field not in params:
+            raise
+        raise InputError(f"family.{error.field}", error.message) from error
 
 
 @cache

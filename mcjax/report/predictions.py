@@ -38,7 +38,7 @@ def show_predictions(console: Console, study: Study, predictions: Sequence[Predi
             if known or not law.mse_complete:  # of errors around centres that leave the truth
                 _show_centres(console, condition, law, times)
         for name, functionals in predicted.functionals.items():
-            title = _title(condition, f"{name} (exact), predicted means")
+            title = _title(condition, f"{name} ({functionals.kind}), predicted means")
             table = Table("functional", "model", *map(numbers, headings), title=title)
             for functional, means in functionals.values.items():
                 for i, model in enumerate(condition.network.models):

@@ -63,6 +63,13 @@ def test_one_text_of_one_symbol_is_a_unigram():
     np.testing.assert_allclose(law, exact, rtol=1e-12)
 
 
+def test_a_law_of_means_is_called_exact_only_if_it_is():
+    told = predict_condition(case(0.5), 1).functionals["pairs"]
+    assert not told.exact
+    unigram = mcjax.condition(NETWORK, mcjax.unigram(0.5), TRUTH[0])
+    assert predict_condition(unigram, 1).functionals["smoothed"].exact
+
+
 def test_what_is_refused():
     for wrong in ([0.5, 0.5], [0.5, 0.6, 0.5, 0.5], [1.0], np.full(5, 0.2)):
         with pytest.raises(InputError, match=r"family\.theta: must be K times K probabilities"):

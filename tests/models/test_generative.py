@@ -104,5 +104,5 @@ def test_what_else_is_refused():
     ):
         mcjax.condition(begun, poisson_mean(), [1.0])
     mcjax.condition(loop, poisson_mean(), [1.0])  # one row is enough for a mean
-    with pytest.raises(InputError, match=r"unbiased: is 'no'"):
+    with pytest.raises(InputError, match=r"^family\.unbiased: is 'no'"):
         make_model({"name": "gaussian", "unbiased": "no"}, Path())
