@@ -13,11 +13,13 @@ from scipy.special import expit, softmax
 from sklearn.metrics import accuracy_score, log_loss
 
 import mcjax
+from mcjax.laws.validity import SmallSampleBias
 from mcjax.report.store import Store
 from mcjax.report.tables import show_verification
 from mcjax.report.verification import verification_json
 from mcjax.study.held_out import BLOCK, EXCESS
 from mcjax.text import strict_json
+from mcjax.verdicts.quantities.held_out import law_within
 
 PAIR = mcjax.build_network(
     ["a", "b"], [("a", "a", 600), ("b", "b", 300), ("real", "b", 300)], initial=600
@@ -101,6 +103,23 @@ def test_the_excess_has_no_linear_part(name):
     excess = measured(condition, condition.theta + np.array([step, -step]))[EXCESS]
     square = step @ condition.held_out.around(condition.theta).curvature @ step / 2
     assert excess.mean() == pytest.approx(square, rel=1e-3)
+
+
+def test_laws_of_the_excess_hold_around_centres_away_from_the_truth(logistic):
+    """Against the mean over estimates with the mean and covariance of the law."""
+    law = mcjax.Prediction.of(
+        1e-4 * np.diag([2.0, 1, 3, 1, 1, 1])[None],
+        2,
+        np.array([[[0.3, -0.6, 0.5], [-0.4, 0.2, 0.6]]]),
+    )
+    small = np.full((1, 2, 3), 3e-3)
+    known = SmallSampleBias(small, allowance=np.zeros((1, 2)), of_squares=np.zeros((1, 2)))
+    law = replace(law, mean=law.mean + small, small_samples=known)
+    found = law_within(logistic.held_out, logistic, law).mse[0]
+    for i in range(2):
+        root = np.linalg.cholesky(3 * law.own_covariances[0, i])
+        around = logistic.theta + law.mean[0, i] + np.concatenate([root, -root])
+        assert found[i] == pytest.approx(measured(logistic, around)[EXCESS].mean(), rel=1e-3)
 
 
 def test_estimates_are_measured_in_blocks_whose_size_plays_no_part(logistic):

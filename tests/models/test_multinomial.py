@@ -8,7 +8,7 @@ import pytest
 import mcjax
 from mcjax.estimators.objective import gradient_and_hessian, mean_loss
 from mcjax.laws.first_order.span import Span
-from mcjax.models.class_scores import chances
+from mcjax.models.class_scores import bends, chances, curvatures
 from mcjax.solvers.status import Status
 
 CLASSES, Q, N = 4, 3, 200
@@ -106,6 +106,19 @@ def test_fits_without_an_estimate_say_so_and_have_one_with_a_penalty():
     wrong = stray._replace(y=stray.y.at[0].set((stray.y[0] + 1) % CLASSES))
     assert fitted(MODEL, wrong).status == Status.SEPARATED
     assert fitted(MODEL, wrong._replace(weight=jnp.ones(N))).status == Status.CONVERGED
+
+
+def test_bends_are_the_derivatives_of_curvatures():
+    """By central differences in the predictor of each class, at one row."""
+    eta, step = np.array([0.7, -0.4, 0.2]), 1e-5
+
+    def curvature(move):
+        return curvatures(chances(np.ones((1, 1)), eta + move, 3))[0]
+
+    moves = step * np.eye(3)
+    slopes = [(curvature(move) - curvature(-move)) / (2 * step) for move in moves]
+    found = bends(chances(np.ones((1, 1)), eta, 3))[0]
+    np.testing.assert_allclose(found, np.moveaxis(slopes, 0, -1), rtol=1e-7, atol=1e-10)
 
 
 def test_the_information_of_normal_covariates():
