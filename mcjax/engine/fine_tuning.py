@@ -32,7 +32,7 @@ def fittings_of(condition: Condition) -> tuple[Fitting, ...]:
     starts = condition.starts
     own = None if condition.estimator is None else condition.model.estimator
     whole = solver_of(len(condition.theta)) if own is None else own
-    members: dict[tuple[Estimator, Estimator], list[int]] = {}
+    ways: list[tuple[tuple[Estimator, Estimator], list[int]]] = []
     for i, chosen in enumerate(condition.estimators):
         later, first = (whole if chosen is None else chosen,) * 2
         if starts is not None and starts.model[i] == MINIMUM:
@@ -42,8 +42,13 @@ def fittings_of(condition: Condition) -> tuple[Fitting, ...]:
             first = later.first or whole
         elif starts is not None and starts.model[i] != BEHIND:
             first = whole
-        members.setdefault((later, first), []).append(i)
-    main, *others = sorted(members.items(), key=lambda way: -len(way[1]))
+        # compared and not hashed: an estimator that has no hash is told so by the checks
+        known = next((members for way, members in ways if way == (later, first)), None)
+        if known is None:
+            ways.append(((later, first), [i]))
+        else:
+            known.append(i)
+    main, *others = sorted(ways, key=lambda way: -len(way[1]))
     return (Fitting(*main[0]), *(Fitting(*way, tuple(models)) for way, models in others))
 
 

@@ -76,3 +76,5 @@ def test_large_networks_are_not_followed(monkeypatch):
     net = build_network("a", [("a", "a", 100)], 100, memory="accumulate")
     assert np.isnan(relative(net)[:3]).all()
     assert relative(net)[3] == pytest.approx(math.pi**2 / 6, rel=1e-6)
+    plain = diagnose(net).to_json()["models"]["a"]
+    assert plain["relative"]["1"] is plain["relative"]["20"] is plain["doubles"] is None

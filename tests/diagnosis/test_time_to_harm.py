@@ -85,12 +85,3 @@ def test_times_are_those_of_the_recursion(monkeypatch, work, straight):
             relative = errors[[1, 5, 20], i] / errors[0, i]
             assert verdict.relative[:3] == pytest.approx(relative, rel=1e-9)
     assert late > 5
-
-
-def test_rates_that_are_not_known_are_not_told():
-    net = build_network(["a"], [("a", "a", 90), (REAL, "a", 10)], 100, memory="accumulate")
-    verdict = diagnose(net).models["a"]
-    assert all(map(math.isnan, verdict.relative))
-    assert verdict.doubles is None
-    plain = diagnose(net).to_json()["models"]["a"]
-    assert plain["relative"] == {"1": None, "5": None, "20": None, "limit": None}

@@ -22,6 +22,7 @@ from scipy.optimize import linprog, minimize
 import mcjax.estimators
 from mcjax.errors import InputError
 from mcjax.estimators import newton_rows, quantile_rows
+from mcjax.estimators.em import EM
 from mcjax.estimators.estimator import Dataset
 from mcjax.estimators.gradient_steps import Optax
 from mcjax.estimators.lbfgs import LBFGS
@@ -322,7 +323,8 @@ def test_every_estimator_serves_some_problem():
         for thing in vars(importlib.import_module(module.name)).values()
         if isinstance(thing, type) and hasattr(thing, "fit") and hasattr(thing, "minimises")
     }
-    assert classes == {type(e) for e in ESTIMATORS.values()} - {ByRows}
+    # rows of mixtures are vectors, which the data sets here have not: EM has tests of its own
+    assert classes - {EM} == {type(e) for e in ESTIMATORS.values()} - {ByRows}
     assert set(SERVES) == set(ESTIMATORS)
     assert {problem for _, problem in FITS} == set(PROBLEMS)
     assert {name for name, _ in BY_DEFAULT} == set(ESTIMATORS)

@@ -17,7 +17,10 @@ from mcjax.estimators.penalty import Ridge
 from mcjax.models.registry import FAMILIES, make_model
 from mcjax.solvers.status import Status
 
-LOSSES = ("linear", "logistic", "poisson", "huber", "quantile")
+LOSSES = (
+    *("linear", "logistic", "poisson", "huber", "quantile"),
+    *("probit", "negative_binomial", "multinomial"),
+)
 LOOP = mcjax.topologies.self_loop(samples=20, initial=20)
 
 
