@@ -131,7 +131,7 @@ def predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
 @click.option(
     "--builtin",
     help="Use a built-in file: study, real-data, every-3, every-4, every-pair, drawn-pairs,"
-    " pairs-3, lm-docs or lm-entities.",
+    " pairs-3, vae-digits, lm-docs or lm-entities.",
 )
 @click.option(
     "--with",

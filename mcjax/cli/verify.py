@@ -83,6 +83,7 @@ def run_verify(
             ("--law", laws),
             ("--path", path),
             ("--until-decided", until_decided),
+            ("--with", files),
             ("--distributed", jax.process_count() > 1),
         ):
             if given:

@@ -45,6 +45,7 @@ BUILTIN = (
     "every-pair",
     "drawn-pairs",
     "pairs-3",
+    "vae-digits",
     "lm-docs",
     "lm-entities",
 )

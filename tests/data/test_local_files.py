@@ -87,8 +87,9 @@ def test_what_is_no_data_set_is_refused(study, given, told):
     assert told in str(caught.value)
 
 
-def test_the_option_is_for_the_study_of_real_data():
-    found = CliRunner().invoke(cli, ["verify", "--with", "mnist=x"])
+@pytest.mark.parametrize("study", [(), ("--builtin", "vae-digits")])
+def test_the_option_is_for_the_study_of_real_data(study):
+    found = CliRunner().invoke(cli, ["verify", *study, "--with", "mnist=x"])
     assert isinstance(found.exception, mcjax.InputError)
     assert found.exception.field == "--with"
 

@@ -8,7 +8,9 @@ from generators_of_tests import network
 
 import mcjax
 from mcjax.errors import InputError
+from mcjax.generators.load import load_generators
 from mcjax.generators.registry import make_generator
+from mcjax.study.load import builtin_file
 
 pytest.importorskip("sklearn")
 
@@ -80,3 +82,12 @@ def test_a_flip_of_autoencoders():
 def test_settings(settings, sentence):
     with pytest.raises(InputError, match=sentence):
         make_generator({"name": "vae-digits", **settings}, folder=None)
+
+
+def test_the_builtin_study_is_a_network_and_its_flip():
+    stable, flip = (c.network for c in load_generators(builtin_file("vae-digits")).conditions)
+    added = set(flip.feeds) - set(stable.feeds)
+    assert set(stable.feeds) < set(flip.feeds)
+    assert [(feed.origin, feed.reader, feed.samples) for feed in added] == [
+        ("second", "teacher", 1000)
+    ]
