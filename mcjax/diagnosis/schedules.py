@@ -87,7 +87,7 @@ def diagnose_schedule(net: Network, facts: Facts) -> Diagnosis:
             flow, origins, explodes, radius, rates = steps_in_phases(facts, lift)
             noise, unknown, reason = rates.collapses & ~explodes, np.zeros_like(noise), ""
         except Inapplicable as error:
-            reason = f"{reason}: {error}"
+            reason = str(error)
     anchors = [(anchor, lift.any_phase(far).tolist()) for anchor, far in anchors_at]
     largest = np.full(net.size, -np.inf)
     cyclic = in_cycles(flow)

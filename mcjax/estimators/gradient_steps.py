@@ -56,7 +56,8 @@ class Optax:
     steps : int
         Number of updates in every fit.
     batch_size : int, optional
-        Rows used in one step; defaults to all rows.
+        Rows used in one step; defaults to all rows. A fit with fewer uses all of them in each
+        step, or draws that many with replacement.
     name : str, optional
         What distinguishes the optimiser from others in results on disk, which need it.
     start : str or mapping of str to str

@@ -39,7 +39,7 @@ SETTINGS = (
     "state",
 )
 """Fields of an optimiser that are not arguments of optax."""
-DECAY = "weight_decay"
+RATE, DECAY = "learning_rate", "weight_decay"
 MODELS = "models"
 OWN = "fit"
 """The name that stands for the model's own choice."""
@@ -51,7 +51,7 @@ def optimisers() -> dict[str, Callable[..., Any]]:
         name: function
         for name, function in vars(optax).items()
         if inspect.isfunction(function)
-        and "learning_rate" in inspect.signature(function).parameters
+        and RATE in inspect.signature(function).parameters
         and not name.startswith("_")
     }
 
@@ -134,16 +134,18 @@ def _one(spec: Mapping[str, Any]) -> Estimator | None:
             raise InputError(
                 f"estimator.{key}", f"is {value!r}; give a finite number, or true or false"
             )
+        if key in (RATE, DECAY) and value < 0:
+            raise InputError(f"estimator.{key}", f"is {value!r}; give a number of 0 or more")
     for key, parameter in takes.items():
         if parameter.default is inspect.Parameter.empty and key not in given:
             raise InputError(f"estimator.{key}", f"is missing; optax.{name} needs it")
     arguments = ", ".join(f"{key}={value!r}" for key, value in sorted(given.items()))
     added = {} if DECAY in takes else {DECAY: given.pop(DECAY, 0.0)}
-    if added.get(DECAY) and "learning_rate" not in given:
-        raise InputError("estimator.learning_rate", f"is missing; {DECAY} is a share of it")
+    if added.get(DECAY) and RATE not in given:
+        raise InputError(f"estimator.{RATE}", f"is missing; {DECAY} is a share of it")
     made = _optimiser(name, known[name], given)
     if added.get(DECAY):
-        shrinkage = -given["learning_rate"] * added[DECAY]
+        shrinkage = -given[RATE] * added[DECAY]
         made = optax.chain(made, optax.add_decayed_weights(shrinkage))
     else:
         made = rated(made, known[name], given)

@@ -83,16 +83,17 @@ def random_series(given: Sequence[Weighted], paths: Paths) -> Drawn | RandomFeed
 
 def _many(feeds: list[Feed]) -> RandomFeeds:
     """Return the timeline of feeds of which more have a probability than can be listed."""
-    edges = [feed.edge for feed in feeds]
+    seen = set()
     for k, feed in enumerate(feeds):
         check_keep(f"network.feeds[{k}]", feed.keep)
         check_count(f"network.feeds[{k}].samples", feed.samples)
-        if edges.index(feed.edge) < k:
+        if feed.edge in seen:
             raise InputError(
                 f"network.feeds[{k}]",
                 f"is another feed from {feed.origin!r} to {feed.reader!r}, of many that are drawn;"
                 " give one",
             )
+        seen.add(feed.edge)
     return RandomFeeds(tuple(feeds))
 
 

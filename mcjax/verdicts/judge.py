@@ -16,7 +16,7 @@ from mcjax.laws.first_order.departures import power_of_departures
 from mcjax.laws.prediction import FunctionalPrediction, Predictions
 from mcjax.numbers import how_many
 from mcjax.study.study import Study
-from mcjax.summaries import Summarised, Summary
+from mcjax.summaries import Summarised, Summary, few
 from mcjax.verdicts.cells import Cell, settle
 from mcjax.verdicts.claims import (
     DOUBTFUL,
@@ -360,13 +360,29 @@ def _rules_of_thumb(predictions: Predictions) -> dict[str, str]:
 
 
 def _notes(study: Study, predictions: Sequence[Predictions]) -> tuple[str, ...]:
-    """Say which conditions of asymptotic laws are too few for a ladder."""
+    """Say which conditions have no law, and which of asymptotic laws are too few for a ladder."""
     ladders: dict[str, set[float]] = {}
     for condition, found in zip(study.conditions, predictions, strict=True):
         asymptotic = any(law.asymptotic for law in found.laws.values())
         if condition.ladder is not None and asymptotic and limits_of(study):
             ladders.setdefault(condition.ladder, set()).add(condition.scale)
-    return too_short(ladders)
+    return _without_law(study, predictions) + too_short(ladders)
+
+
+def _without_law(study: Study, predictions: Sequence[Predictions]) -> tuple[str, ...]:
+    """Return a sentence on the conditions to which no law applies, or none."""
+    names = [
+        condition.name
+        for condition, found in zip(study.conditions, predictions, strict=True)
+        if not (found.laws or found.functionals)
+    ]
+    if not names:
+        return ()
+    if len(names) == len(study.conditions):
+        return ("No law applies, so nothing is judged.",)
+    noun, them = ("condition", "it") if len(names) == 1 else ("conditions", "them")
+    which = few(names, len(names))
+    return (f"No law applies to {noun} {which}, so nothing of {them} is judged.",)
 
 
 def _waiting(study: Study, cells: Sequence[Cell]) -> tuple[str, ...]:

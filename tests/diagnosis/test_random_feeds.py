@@ -159,3 +159,14 @@ def test_what_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"is another feed from 'real' to 'a'") as refused:
         build_network("a", twice, 9)
     assert refused.value.field == "network.feeds[1]"
+
+
+def test_readers_of_shared_draws_have_equally_many_rows():
+    """The moments take one number of rows for all readers of a model."""
+    names = [f"m{k}" for k in range(12)]
+    feeds = [Feed("m0", name, 9, probability=0.5) for name in names]
+    build_network(names, feeds, 9, draws="shared")
+    feeds[-1] = replace(feeds[-1], samples=8)
+    build_network(names, feeds, 9)
+    with pytest.raises(InputError, match="publishes one sample of 9 that all its readers share"):
+        build_network(names, feeds, 9, draws="shared")

@@ -94,11 +94,13 @@ def test_steps_that_overshoot_explode_on_real_data_alone():
     [
         ({"start": "own", "optimizer": optax.adam(0.1)}, "no linear law"),
         ({"start": "base", "base": (2.0, 0.0)}, "moves centres"),
+        ({"start": "own", "optimizer": optax.sgd(0.5, 0.5), "state": "carried"}, "begins anew"),
     ],
 )
 def test_what_is_not_known_says_why(settings, reason):
     diagnosis = mcjax.diagnose(made(RESET, **settings))
     assert diagnosis.collapses is None
     assert reason in diagnosis.inapplicable
+    assert "rates of phases" not in diagnosis.inapplicable  # one reason, and not two
     network = mcjax.build_network(["a"], RESET, initial=100)
     assert not mcjax.diagnose(network).collapses

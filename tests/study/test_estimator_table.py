@@ -149,6 +149,7 @@ def test_an_estimator_without_a_law_is_not_judged(call):
     assert status == 3
     assert found["verdict"] == "inconclusive"
     assert found["cells"] == []
+    assert found["notes"] == ["No law applies, so nothing is judged."]
     assert set(found["paths"].values()) == {"reference"}
 
 
@@ -169,6 +170,8 @@ BAD = {
     "no rate": ('name = "sgd"\nsteps = 3', "estimator.learning_rate: is missing", "optax.sgd"),
     "rate as text": (SGD.replace("0.1", '"0.1"'), "estimator.learning_rate: is '0.1'", "number"),
     "rate that is none": (SGD.replace("0.1", "nan"), "estimator.learning_rate: is nan", "finite"),
+    "rate below 0": (SGD.replace("0.1", "-0.1"), "estimator.learning_rate: is -0.1", "0 or more"),
+    "decay below 0": (SGD + "weight_decay = -1", "estimator.weight_decay: is -1", "0 or more"),
     "unknown": (
         SGD + "momentm = 0.9",
         "estimator.momentm: is not an argument",

@@ -1,14 +1,18 @@
 """Cells: what is judged, what is not, and why."""
 
+import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from known_errors import in_doubt
+from rich.console import Console
 
 from mcjax import api
+from mcjax.laws.prediction import FunctionalPrediction
 from mcjax.models.location import linear
 from mcjax.network import topologies
+from mcjax.report.tables import show_verification
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
 from mcjax.verdicts.judge import judge
@@ -94,3 +98,9 @@ def test_not_verified_while_no_law_speaks_of_a_condition(run):
     result = judge(double, [predictions[0], silent], outcomes * 2)
     assert result.verdict == INCONCLUSIVE
     assert result.inapplicable == {"other": {"first_order": "why"}}
+    assert result.notes == ("No law applies to condition other, so nothing of it is judged.",)
+    console = Console(file=io.StringIO(), width=200)
+    show_verification(console, double, result.predictions, result, seconds=1.0)
+    assert result.notes[0] in console.file.getvalue()
+    spoken = replace(silent, functionals={"mine": FunctionalPrediction("mine", "", {})})
+    assert judge(double, [predictions[0], spoken], outcomes * 2).notes == ()

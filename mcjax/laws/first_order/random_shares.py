@@ -93,6 +93,7 @@ def random_shares(net: Network) -> RandomShares:
         pairs[i, i, i] += idle
         noise[i, i] = (weight * sizes) @ np.diagonal(second)
         per_row[i, origins] = (weight * first)[model]
+        # of shared draws, which all readers have in the same number: a network checks that
         samples[origins] = [feeds[k].samples for k in model]
     if net.shares_draws:
         common = (per_row * samples) @ per_row.T
