@@ -85,7 +85,7 @@ def lm_docs(
     InputError
         If a number is out of range, or this Python comes without its texts.
     """
-    check_training(steps, batch, rate, base_steps)
+    settings = checked_training(steps=steps, batch=batch, rate=rate, base_steps=base_steps)
     texts = python_text()
     topics, base = split(texts.topics), pretrained(base_steps)
 
@@ -103,7 +103,6 @@ def lm_docs(
     def real(key: Array, n: int) -> Segments:
         return segments(jnp.asarray(topics.learned), key, n)
 
-    settings = f"lm-docs: {steps} steps, {batch} rows, rate {rate!r}, base {base_steps}"
     return Generator(
         lambda key: base,
         fit,
@@ -111,18 +110,19 @@ def lm_docs(
         measure,
         real=real,
         name="lm-docs",
-        digest=f"{settings}, text {texts.digest}",
+        digest=f"lm-docs: {settings}, text {texts.digest}",
         show=decoded,
         about=texts.about,
     )
 
 
-def check_training(steps: int, batch: int, rate: float, base_steps: int) -> None:
-    """Check the settings of fits."""
+def checked_training(*, steps: int, batch: int, rate: float, base_steps: int) -> str:
+    """Check the settings of fits, which are those of :func:`lm_docs`, and return them as text."""
     check_between("family.steps", steps, 1, 2**31 - 1)
     check_between("family.batch", batch, 1, 2**31 - 1)
     check_between("family.rate", rate, 1e-12, 1e3)
     check_between("family.base_steps", base_steps, 1, 2**31 - 1)
+    return f"{steps} steps, {batch} rows, rate {rate!r}, base {base_steps}"
 
 
 def split(text: str) -> Text:

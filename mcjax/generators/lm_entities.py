@@ -38,7 +38,7 @@ from mcjax.generators.characters import (
     train,
 )
 from mcjax.generators.generator import Generator
-from mcjax.generators.lm_docs import GENERATED, Text, check_training, pretrained, split
+from mcjax.generators.lm_docs import GENERATED, Text, checked_training, pretrained, split
 from mcjax.generators.text_measures import bigram_likeness, distinct_ngrams
 from mcjax.generators.transfer import LOSS_ON
 from mcjax.network.data_mediated import PUBLIC, private_source
@@ -54,21 +54,15 @@ def lm_entities(
 
     Parameters
     ----------
-    steps : int
-        Steps of every fit.
-    batch : int
-        Segments of a step.
-    rate : float
-        Learning rate.
-    base_steps : int
-        Steps of the base, of 32 segments at the default rate.
+    steps, batch, rate, base_steps : optional
+        See :func:`mcjax.generators.lm_docs.lm_docs`.
 
     Raises
     ------
     InputError
         If a number is out of range, or this Python comes without its texts.
     """
-    check_training(steps, batch, rate, base_steps)
+    settings = checked_training(steps=steps, batch=batch, rate=rate, base_steps=base_steps)
     texts, base = python_text(), pretrained(base_steps)
     whole = {"code": texts.code, "topics": texts.topics, PUBLIC: texts.docstrings}
     parts = {name: split(text) for name, text in whole.items()}
@@ -87,7 +81,6 @@ def lm_entities(
         one, other = sample(keys[0], params, GENERATED), sample(keys[1], others, GENERATED)
         return bigram_likeness(one, other, SYMBOLS)._asdict()
 
-    settings = f"lm-entities: {steps} steps, {batch} rows, rate {rate!r}, base {base_steps}"
     return Generator(
         lambda key: base,
         fit,
@@ -95,7 +88,7 @@ def lm_entities(
         measure,
         real=sources[PUBLIC],
         name="lm-entities",
-        digest=f"{settings}, text {texts.digest}",
+        digest=f"lm-entities: {settings}, text {texts.digest}",
         show=decoded,
         about=texts.about,
         sources=sources,
