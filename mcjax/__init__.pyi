@@ -33,10 +33,10 @@ from .generators.judge import GeneratorVerification as GeneratorVerification
 from .generators.judge import verify_generators as verify_generators
 from .generators.study import GeneratorCondition as GeneratorCondition
 from .generators.study import GeneratorStudy as GeneratorStudy
+from .laws.functional_prediction import FunctionalPrediction as FunctionalPrediction
 from .laws.law import Inapplicable as Inapplicable
 from .laws.law import Law as Law
 from .laws.law import Reason as Reason
-from .laws.prediction import FunctionalPrediction as FunctionalPrediction
 from .laws.prediction import Prediction as Prediction
 from .laws.user import user_law as user_law
 from .logs.judge import judge_losses as judge_losses

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from mcjax.calls import explained
-from mcjax.laws.prediction import FunctionalPrediction, Prediction
+from mcjax.laws.functional_prediction import FunctionalPrediction
+from mcjax.laws.prediction import Prediction
 from mcjax.network import Network
 from mcjax.study.study import Condition
 

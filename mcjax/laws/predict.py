@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Float
 
 from mcjax.errors import InputError
+from mcjax.laws.functional_prediction import FunctionalPrediction
 from mcjax.laws.law import Inapplicable, Law, Reason, reason_against
-from mcjax.laws.prediction import FunctionalPrediction, Prediction, Predictions
+from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.laws.registry import LAWS, ON_REQUEST, Laws, further_laws, is_built_in
 from mcjax.laws.user import CheckedLaw
 from mcjax.study.followed import followed

@@ -13,8 +13,9 @@ from jaxtyping import Float
 from mcjax.arguments import checked_but
 from mcjax.errors import InputError, named_by, naming
 from mcjax.faults import users_code
+from mcjax.laws.functional_prediction import FunctionalPrediction
 from mcjax.laws.law import Inapplicable, Law, Reason
-from mcjax.laws.prediction import FunctionalPrediction, Prediction
+from mcjax.laws.prediction import Prediction
 from mcjax.laws.registry import PLACES, built_in
 from mcjax.models.user import run_file
 from mcjax.study.study import Condition

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from mcjax.laws.prediction import FunctionalPrediction, Prediction
+from mcjax.laws.functional_prediction import FunctionalPrediction
+from mcjax.laws.prediction import Prediction
 from mcjax.laws.validity import Validity
 from mcjax.study.study import Condition
 from mcjax.verdicts.claims import Claim, Place, ratio_claim

@@ -13,7 +13,8 @@ from mcjax.arguments import checked
 from mcjax.engine.outcome import Outcome
 from mcjax.errors import InputError
 from mcjax.laws.first_order.departures import power_of_departures
-from mcjax.laws.prediction import FunctionalPrediction, Predictions
+from mcjax.laws.functional_prediction import FunctionalPrediction
+from mcjax.laws.prediction import Predictions
 from mcjax.numbers import how_many
 from mcjax.study.study import Study
 from mcjax.summaries import Summarised, Summary, few

@@ -10,9 +10,10 @@ from scipy.stats import norm
 
 import mcjax
 from mcjax import api
+from mcjax.laws.functional_prediction import FunctionalPrediction
 from mcjax.laws.law import Reason
 from mcjax.laws.predict import apply_law, predict_condition
-from mcjax.laws.prediction import FunctionalPrediction, Prediction
+from mcjax.laws.prediction import Prediction
 from mcjax.laws.registry import LAWS, ON_REQUEST, PLACES
 from mcjax.models.bigram import bigram
 from mcjax.models.gaussian import gaussian

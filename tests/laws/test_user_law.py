@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from mcjax import InputError, api, judge, user_law
+from mcjax.laws.functional_prediction import FunctionalPrediction
 from mcjax.laws.law import Reason
-from mcjax.laws.prediction import FunctionalPrediction, Prediction
+from mcjax.laws.prediction import Prediction
 from mcjax.laws.registry import further_laws
 from mcjax.laws.user import laws_from_files
 from mcjax.models.location import linear

@@ -11,7 +11,7 @@ from known_errors import SPREAD, here, law, outcomes, paths, pooled_beside
 from mcjax.chains.program import Trajectory
 from mcjax.data.data import Data
 from mcjax.engine.outcome import summarise
-from mcjax.laws.prediction import FunctionalPrediction
+from mcjax.laws.functional_prediction import FunctionalPrediction
 from mcjax.models.gaussian import gaussian
 from mcjax.models.generative import poisson_mean
 from mcjax.models.location import linear

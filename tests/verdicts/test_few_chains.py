@@ -11,8 +11,9 @@ from rich.console import Console
 
 from mcjax.chains.program import Trajectory
 from mcjax.engine.outcome import summarise
+from mcjax.laws.functional_prediction import FunctionalPrediction
 from mcjax.laws.predict import predict_condition
-from mcjax.laws.prediction import FunctionalPrediction, Predictions
+from mcjax.laws.prediction import Predictions
 from mcjax.models.gaussian import gaussian
 from mcjax.models.generative import categorical, poisson_mean
 from mcjax.models.location import linear

@@ -9,7 +9,7 @@ from known_errors import in_doubt
 from rich.console import Console
 
 from mcjax import api
-from mcjax.laws.prediction import FunctionalPrediction
+from mcjax.laws.functional_prediction import FunctionalPrediction
 from mcjax.models.location import linear
 from mcjax.network import topologies
 from mcjax.report.tables import show_verification

@@ -8,10 +8,10 @@ from known_errors import SPREAD, claims, law, outcomes, paths, pooled_beside
 from scipy import stats
 
 from mcjax import api
+from mcjax.laws.functional_prediction import FunctionalPrediction
 from mcjax.laws.jackknife import jackknife_deviations, jackknife_error, tail_index, without_each
 from mcjax.laws.least_squares import simulated_designs
 from mcjax.laws.predict import predict_condition
-from mcjax.laws.prediction import FunctionalPrediction
 from mcjax.models.location import linear
 from mcjax.network import Source, build_network
 from mcjax.study.study import Study, condition

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from mcjax.laws.functional_prediction import FunctionalPrediction
 from mcjax.laws.generative.conditions import other_fits
 from mcjax.laws.generative.poisson_extinction import not_one_generation, poisson_extinction
 from mcjax.laws.generative.wright_fisher import too_large, wright_fisher
 from mcjax.laws.law import Reason
-from mcjax.laws.prediction import FunctionalPrediction
 from mcjax.models.generative import ClassShares, PoissonRate
 from mcjax.study.study import Condition
 

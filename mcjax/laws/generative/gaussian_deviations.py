@@ -21,9 +21,9 @@ import math
 import numpy as np
 from scipy.special import digamma, gammaln
 
+from mcjax.laws.functional_prediction import FunctionalPrediction
 from mcjax.laws.generative.conditions import other_fits
 from mcjax.laws.law import Reason, not_constant
-from mcjax.laws.prediction import FunctionalPrediction
 from mcjax.models.generative import GaussianMoments
 from mcjax.network.feed import REAL
 from mcjax.network.network import Network

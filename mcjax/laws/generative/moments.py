@@ -43,10 +43,11 @@ from mcjax.estimators.sufficient_statistics import SufficientStatistics
 from mcjax.laws.collapse.components import data_flow
 from mcjax.laws.collapse.origins import collapse_origins, collapsing
 from mcjax.laws.first_order.limits import growth
+from mcjax.laws.functional_prediction import FunctionalPrediction
 from mcjax.laws.generative.conditions import other_fits
 from mcjax.laws.generative.weighted_means import limits, moments, not_weighted_means, weighted_means
 from mcjax.laws.law import Reason
-from mcjax.laws.prediction import FunctionalPrediction, Prediction
+from mcjax.laws.prediction import Prediction
 from mcjax.models.generative import ClassShares, GaussianMoments, WeightedMean
 from mcjax.models.mixture import OverallMoments
 from mcjax.network.network import Network

@@ -15,11 +15,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from mcjax.laws.functional_prediction import FunctionalPrediction
 from mcjax.laws.generative.conditions import other_fits
 from mcjax.laws.generative.smoothed_shares import squared_errors
 from mcjax.laws.generative.weighted_means import WeightedMeans, not_weighted_means, weighted_means
 from mcjax.laws.law import Reason
-from mcjax.laws.prediction import FunctionalPrediction
 from mcjax.models.bigram import SmoothedTransitions, transitions
 from mcjax.study.study import Condition
 
