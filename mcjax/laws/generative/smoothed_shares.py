@@ -33,8 +33,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from mcjax.laws.generative.conditions import other_fits
-from mcjax.laws.generative.weighted_means import WeightedMeans, not_weighted_means, weighted_means
+from mcjax.laws.generative.conditions import not_of_last_data
+from mcjax.laws.generative.weighted_means import WeightedMeans, weighted_means
 from mcjax.laws.law import Reason
 from mcjax.laws.prediction import Prediction
 from mcjax.models.generative import SmoothedShares
@@ -58,10 +58,7 @@ class Smoothed:
         """Return why estimates are not smoothed frequencies of the last data, or None."""
         if not isinstance(condition.model.generative, SmoothedShares):
             return Reason("estimates are not smoothed frequencies", obvious=True)
-        net = condition.network
-        if net.memory.adds_up:
-            return Reason("data accumulate, and the law is for fits to the last data")
-        return other_fits(condition) or not_weighted_means(net)
+        return not_of_last_data(condition)
 
     def predict(self, condition: Condition, generations: int) -> Prediction:
         """Predict the errors at generations 0 to T, and the MSE at which models settle."""

@@ -16,9 +16,9 @@ from dataclasses import replace
 import numpy as np
 
 from mcjax.laws.functional_prediction import FunctionalPrediction
-from mcjax.laws.generative.conditions import other_fits
+from mcjax.laws.generative.conditions import not_of_last_data
 from mcjax.laws.generative.smoothed_shares import squared_errors
-from mcjax.laws.generative.weighted_means import WeightedMeans, not_weighted_means, weighted_means
+from mcjax.laws.generative.weighted_means import WeightedMeans, weighted_means
 from mcjax.laws.law import Reason
 from mcjax.models.bigram import SmoothedTransitions, transitions
 from mcjax.study.study import Condition
@@ -38,10 +38,7 @@ class Pairs:
         """Return why estimates are not smoothed frequencies of pairs of the last data, or None."""
         if not isinstance(condition.model.generative, SmoothedTransitions):
             return Reason("estimates are not smoothed frequencies of pairs", obvious=True)
-        net = condition.network
-        if net.memory.adds_up:
-            return Reason("data accumulate, and the law is for fits to the last data")
-        return other_fits(condition) or not_weighted_means(net)
+        return not_of_last_data(condition)
 
     def predict(self, condition: Condition, generations: int) -> FunctionalPrediction:
         """Predict the mean squared error of frequencies at generations 0 to T."""
