@@ -7,14 +7,17 @@ from dataclasses import replace
 import numpy as np
 
 from mcjax.laws.first_order.monte_carlo_information import estimate_information
+from mcjax.laws.jackknife import jackknife_error
 from mcjax.laws.law import Inapplicable
 from mcjax.models.information import BatchInformation, Information
-from mcjax.solvers.conditioning import condition_number
+from mcjax.solvers.conditioning import condition_number, scaled
 from mcjax.study.roots import covariance_root
 from mcjax.study.study import Condition
 
 LARGEST_CONDITION = 1e12
 """Condition number, with a unit diagonal, from which an expected Hessian counts as singular."""
+CLEAR = 6.0
+"""Standard errors by which the least eigenvalue of a simulated Hessian must exceed 0."""
 
 
 def information_of(condition: Condition) -> tuple[Information, list[Information]]:
@@ -30,7 +33,7 @@ def information_of(condition: Condition) -> tuple[Information, list[Information]
     Raises
     ------
     Inapplicable
-        If the matrices are not finite, or the expected Hessian is singular.
+        If the matrices are not finite, or the expected Hessian is singular, as far as can be told.
     """
     model, theta, cov = condition.model, condition.theta, condition.covariance
     if model.information is None:
@@ -49,7 +52,35 @@ def information_of(condition: Condition) -> tuple[Information, list[Information]
                 "the expected Hessian is singular (covariates of low rank, or a loss without"
                 " curvature)"
             )
+    if condition.minimises and versions:  # what takes steps does not invert the Hessian
+        shrinkage = float(model.shrinkage)
+        _check_determined(information.real, [v.real for v in versions], shrinkage)
+        _check_determined(information.synthetic, [v.synthetic for v in versions], shrinkage)
     return information, versions
+
+
+def _check_determined(
+    batch: BatchInformation, versions: list[BatchInformation], shrinkage: float
+) -> None:
+    """Check that a simulated Hessian is positive definite beyond the error of its simulation.
+
+    Otherwise its inverse may be that of noise. Its diagonal is scaled to 1.
+
+    Raises
+    ------
+    Inapplicable
+        If it is not.
+    """
+    drawn = np.stack([each.hessian for each in (batch, *versions)])
+    least = np.linalg.eigvalsh(scaled(drawn + shrinkage * np.eye(drawn.shape[-1])))[:, 0]
+    error = jackknife_error(least[1:])
+    if not least[0] > CLEAR * error:
+        raise Inapplicable(
+            "the expected Hessian is singular or indefinite, as far as simulation tells: its least"
+            f" eigenvalue, with a unit diagonal, is {least[0]:.2g} ± {error:.2g} (parameters that"
+            " coincide or nearly do, as those of components of a mixture, or a loss without"
+            " curvature)"
+        )
 
 
 def _with_sources(
