@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
 
+FARTHEST = 1e3
+"""Standard deviation of a predictor from which a sum over its values takes too much memory."""
+
+
 @dataclass(frozen=True)
 class BatchInformation:
     """Expected Hessian and score covariance of one observation at the truth.
@@ -64,6 +68,8 @@ def predictor_information(
 ) -> Float[np.ndarray, "p p"]:
     """Return ``E[w(x'theta) x x']`` for normal x, where w grows at most exponentially.
 
+    It is nan if ``x'theta`` has a standard deviation above ``FARTHEST``.
+
     Notes
     -----
     With ``x'theta = g z`` and z standard normal, it is ``a Sigma + (b - a) (Sigma theta)(Sigma
@@ -73,6 +79,8 @@ def predictor_information(
     """
     direction = covariance @ theta
     length = math.sqrt(max(float(theta @ direction), 0.0))
+    if not length <= FARTHEST:
+        return np.full_like(covariance, np.nan)
     step = min(1 / 64, 1 / 64 / max(length, 1e-9))
     reach = 9 + length
     z = np.arange(-math.ceil(reach / step), math.ceil(reach / step) + 1) * step

@@ -34,6 +34,9 @@ from mcjax.models.normal_nodes import normal_nodes
 from mcjax.numbers import check_between, how_many, whole
 
 MOST_CLASSES = 1000
+FARTHEST = 300.0
+"""Standard deviation of a predictor from which nodes miss rows whose class is in doubt. There the
+information of two classes is wrong by up to 7%, and at 10,000 by several times."""
 
 
 @explained
@@ -98,6 +101,9 @@ def _model(classes: int) -> Model:
     def information(
         params: Params, theta: Float[np.ndarray, " p"], cov: Float[np.ndarray, "q q"]
     ) -> Information:
+        each = theta.reshape(others, -1)
+        if not np.einsum("jq,qr,jr->j", each, cov, each).max() <= FARTHEST**2:
+            return same_information(*[np.full((len(theta), len(theta)), np.nan)] * 2)
         x = normal_nodes(_root(cov))
         hessian = information_of_classes(x, chances(x, theta, others))
         return same_information(hessian, hessian)

@@ -108,6 +108,7 @@ NEGATIVE_BINOMIAL = LinearPredictor(
 )
 
 
+@np.errstate(over="ignore", invalid="ignore")  # not a number where theta is too large
 def negative_binomial_information(
     params: Params, theta: Float[np.ndarray, " p"], cov: Float[np.ndarray, "q q"]
 ) -> Information:

@@ -45,7 +45,8 @@ def information_of(condition: Condition) -> tuple[Information, list[Information]
     for batch in (information.real, information.synthetic):
         if not np.isfinite(batch.score_covariance).all():
             raise Inapplicable(
-                "the score has no finite covariance (noise too heavy-tailed, or theta too large)"
+                "the score has no finite covariance, or none that can be computed (noise too"
+                " heavy-tailed, or theta too large)"
             )
         if not condition_number(batch.hessian) < LARGEST_CONDITION:
             raise Inapplicable(
