@@ -94,8 +94,10 @@ def test_two_processes_on_one_folder(file, tmp_path):
     while not (out / "study.json").exists():
         assert first.poll() is None
         time.sleep(0.02)
+    first.send_signal(signal.SIGSTOP)  # so that it cannot end before the second one has begun
     second = start(file, out, "--chains", "64")
     _, said = second.communicate()
+    first.send_signal(signal.SIGCONT)
     assert second.returncode == 2
     assert "is in use by another mcjax process; wait for it or name another folder" in said
     assert len(said.strip().splitlines()) == 1

@@ -50,8 +50,8 @@ def test_values_of_an_independent_program(tmp_path, call_json):
         ),
         (
             'name = "huber"\npenalty = "firth"',
-            "family.penalty: 'firth' is for logistic, poisson and linear regression, and not for"
-            " huber; leave it out",
+            "family.penalty: 'firth' is for logistic, multinomial, poisson and linear regression,"
+            " and not for huber; leave it out",
         ),
         ("penalty = { ridge = -1 }", "family.penalty.ridge: is -1; give a finite number of at"),
         ("penalty = { lasso = 1 }", "family.penalty.lasso: is no penalty; give 'firth' or a table"),
