@@ -119,6 +119,8 @@ def _passed_on(
     own = shares[reached][:, reached]
     forth = dia_array((np.ones((1, len(reached))), 0), shape=own.shape) - tril(own)
     forth, back = forth.tocsr(), triu(own, 1).tocsr()
+    for part in ("indices", "indptr"):  # SciPy 1.15 solves with no others
+        setattr(forth, part, getattr(forth, part).astype(np.intc))
     found = np.zeros(len(reached))
     for _ in range(SWEEPS if back.nnz else 1):
         following = spsolve_triangular(forth, entering + back @ found)
