@@ -18,3 +18,16 @@ def own_settings() -> Iterator[None]:
     """
     with jax.debug_nans(False), jax.debug_infs(False), jax.threefry_partitionable(True):
         yield
+
+
+@contextmanager
+def double_precision() -> Iterator[None]:
+    """Compute in double precision, whatever the user has set for JAX."""
+    if hasattr(jax, "enable_x64"):
+        with jax.enable_x64(True):
+            yield
+    else:  # JAX before 0.8
+        from jax import experimental
+
+        with experimental.enable_x64():  # type: ignore[attr-defined]
+            yield

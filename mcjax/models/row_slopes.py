@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from mcjax.draws.settings import own_settings
+from mcjax.draws.settings import double_precision, own_settings
 from mcjax.estimators.predictor import LinearPredictor, Params
 from mcjax.faults import users_code
 
@@ -35,7 +35,7 @@ def row_slopes(
     y: Float[np.ndarray, " n"],
 ) -> RowSlopes:
     """Return derivatives of the loss at linear predictors and labels, in double precision."""
-    with own_settings(), jax.enable_x64(True), users_code("loss", predictor.loss):
+    with own_settings(), double_precision(), users_code("loss", predictor.loss):
         found = _derivatives(predictor, params, jnp.asarray(eta), jnp.asarray(y))
     return RowSlopes(*(np.asarray(part, float) for part in found))
 

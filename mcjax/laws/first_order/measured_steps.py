@@ -38,7 +38,7 @@ from jaxtyping import Bool, Float, Int, UInt32
 
 from mcjax.chains.dataset import draw_dataset
 from mcjax.chains.layout import Feeds
-from mcjax.draws.settings import own_settings
+from mcjax.draws.settings import double_precision, own_settings
 from mcjax.draws.streams import fitting_stream, measurement_keys, private_stream
 from mcjax.draws.threefry import threefry
 from mcjax.estimators.estimator import Dataset
@@ -182,7 +182,7 @@ def measured_steps(condition: Condition, estimator: Optax, fed: Fed) -> Measured
             " many; give fewer"
         )
     spread, drawn = _spread(fed), []
-    with own_settings(), jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+    with own_settings(), double_precision(), jax.numpy_dtype_promotion("standard"):
         together = max(1, min(-(-size // ROUNDS), AT_ONCE // (fits * rows)))
         parts = -(-size // (ROUNDS * together))
         numbers = np.arange(ROUNDS * BATCHES * parts * together)

@@ -23,7 +23,7 @@ import optax
 from jax import Array, lax
 from jax.flatten_util import ravel_pytree
 
-from mcjax.draws.settings import own_settings
+from mcjax.draws.settings import double_precision, own_settings
 from mcjax.estimators.gradient_steps import Optax
 from mcjax.laws.law import Inapplicable
 from mcjax.models.structure import Structure
@@ -100,7 +100,7 @@ def step_map(
         raise Inapplicable(f"{estimator.steps:,} steps are too many to follow")
     if each and estimator.steps * p * p > MOST_NUMBERS:
         raise Inapplicable(f"{estimator.steps:,} steps are too many for the noise of their batches")
-    with own_settings(), jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+    with own_settings(), double_precision(), jax.numpy_dtype_promotion("standard"):
         run = _runner(estimator.transformation, estimator.steps, structure)
         numbers = jnp.asarray(hessian, float), jnp.asarray(theta, float)
         zero = jnp.zeros(p)
@@ -141,7 +141,7 @@ def state_size(
     Inapplicable
         If they are not zero before the first step, or count steps.
     """
-    with own_settings(), jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+    with own_settings(), double_precision(), jax.numpy_dtype_promotion("standard"):
         begin: Any = jnp.asarray(theta, float) + 1
         begin = begin if structure is None else structure.parameters(begin)
         leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(estimator.initial(begin))]
