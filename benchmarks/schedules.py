@@ -36,8 +36,8 @@ import schedule_cases
 import test_periods
 
 SEED, ROUNDS, LEAST = 2026, 16, 1e-9
-"""Of all draws; how often the recursion is doubled; and what a variance that grows gains, at least,
-of itself at the last doubling: slopes may be as small as chances are."""
+"""Seed of all draws, number of doublings of the recursion, and least relative gain of a growing
+variance at the last doubling: slopes may be as small as chances are."""
 Case = tuple[bool | None, float | None, float, float, float]
 """Verdict, its growth or limit, and slope, last gain and last value of the recursion."""
 PRIMES = (7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47)

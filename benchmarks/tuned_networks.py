@@ -54,7 +54,7 @@ READS = {
     "ring": {"ring 1": {"ring 2": 1.0}, "ring 2": {"ring 1": 1.0}},
     "reader": {"loop": {"loop": 1.0}, "reader": {"loop": 0.5, "real": 0.5}},
 }
-"""What each model reads, in shares, by network."""
+"""Shares of the origins that each model reads, by network."""
 READS["all"] = {
     reader: shares for table in list(READS.values()) for reader, shares in table.items()
 }

@@ -83,7 +83,6 @@ def run_verify(
             ("--law", laws),
             ("--path", path),
             ("--until-decided", until_decided),
-            ("--with", files),
             ("--distributed", jax.process_count() > 1),
         ):
             if given:

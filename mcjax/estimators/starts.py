@@ -54,7 +54,7 @@ class Starts(NamedTuple):
 
     @property
     def behind(self) -> Bool[np.ndarray, " M"]:
-        """Whose fits begin at the parameters behind their data, also in generation 0."""
+        """Mask of models whose fits always begin at the parameters behind their data."""
         return np.asarray(self.model == BEHIND)
 
 

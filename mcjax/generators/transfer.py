@@ -17,7 +17,7 @@ from mcjax.network.data_mediated import PUBLIC
 LOSS_ON = "loss on "
 """Prefix of the name of a measure that is the loss on the data of a model, or on public data."""
 OWN, OTHERS, COMMON = "own data", "others' data", "public data"
-"""Whose data a loss is of."""
+"""Names of the data on which a loss is measured."""
 
 Changes = Float[np.ndarray, "C T+1"]
 

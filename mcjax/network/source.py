@@ -115,7 +115,7 @@ class Source:
         return renewed(self.real or real)
 
     def described(self) -> dict[str, Any]:
-        """Return plain data; rows are told by their digest, if there are any."""
+        """Return the fields as plain data, with the digest of the rows in place of the rows."""
         about = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "data"}
         return about if self.data is None else about | {"data": self.data.digest}
 

@@ -25,17 +25,17 @@ class Part(IntEnum):
     """The part of a feed in a drawing, the most important last."""
 
     FOLDED = auto()
-    """Of models that are folded away."""
+    """Feed of models that are folded away."""
     PLAIN = auto()
-    """Between models."""
+    """Feed between models."""
     REAL = auto()
-    """From real data."""
+    """Feed from real data."""
     PATH = auto()
-    """On the path of collapse."""
+    """Feed on the path of collapse."""
     CLOSED = auto()
-    """At the start of collapse."""
+    """Feed where collapse begins."""
     CURE = auto()
-    """New, and a cure."""
+    """New feed that is a cure."""
 
 
 MOST_BOXES = 24

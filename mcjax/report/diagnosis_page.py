@@ -98,7 +98,7 @@ def kind_of(out: Path) -> Callable[[Drawn], str]:
     Raises
     ------
     InputError
-        If the ending of its name is none of :data:`KINDS`.
+        If the suffix of the file name is not in :data:`KINDS`.
     """
     ending = out.suffix.lower()
     if ending not in KINDS:

@@ -1,4 +1,4 @@
-"""How chains of a study are run, and the ranges of the numbers that say so."""
+"""Settings of a run, and the ranges of their numbers."""
 
 from __future__ import annotations
 

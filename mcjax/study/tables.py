@@ -68,7 +68,7 @@ class SourceTable(msgspec.Struct, forbid_unknown_fields=True):
     real: str | None = None
     """`fresh` or `reused`, as in `[network]`, whose setting holds unless given."""
     file: str | None = None
-    """With `[data]`: another file of real data, whose columns are encoded like those of `[data]`.
+    """Another file of real data beside `[data]`, whose columns are encoded like those of `[data]`.
     Its truth is what fits its rows, and the four fields from `theta` to `noise` are not given."""
 
 
