@@ -15,6 +15,7 @@ from jax import Array
 from mcjax.engine.routes import estimator_of
 from mcjax.estimators.estimator import Estimator
 from mcjax.faults import is_users, where
+from mcjax.laws.first_order.rule_of_thumb import effective_rows
 from mcjax.models.model import Model
 from mcjax.study.study import Condition, Study
 
@@ -103,10 +104,11 @@ def _hashable(thing: object) -> bool:
 
 
 def cases_of(study: Study) -> Iterator[Case]:
-    """Yield a case for each condition, of those that are alike the first."""
-    seen = set()
+    """Yield a case for each condition, of those that are alike the one with the fewest rows."""
+    found: dict[Hashable, Case] = {}
     for condition in study.conditions:
         case = Case(condition, study)
-        if case.key not in seen:
-            seen.add(case.key)
-            yield case
+        alike = found.setdefault(case.key, case)
+        if effective_rows(condition) < effective_rows(alike.condition):
+            found[case.key] = case
+    yield from found.values()

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 from mcjax.checks import functions, minimum, parts, penalty
 from mcjax.checks.case import Case, cases_of
+from mcjax.checks.estimates import estimates
 from mcjax.errors import InputError
 from mcjax.study.study import Study
 
@@ -43,6 +44,7 @@ CHECKS: dict[str, Check] = {
     "gradient": Check(minimum.gradient, "built-in laws"),
     "curvature": Check(minimum.curvature, "laws"),
     "information": Check(minimum.information, "asked"),
+    "estimates": Check(estimates, "asked"),
 }
 """The checks by name, in the order in which they are made."""
 
@@ -61,16 +63,22 @@ MOST_DONE = 10_000
 
 
 def _made(name: str, case: Case) -> Result | InputError | None:
+    if CHECKS[name].stops == "asked":  # they depend on more than the key, and no call repeats them
+        return _outcome(name, case)
     key = name, case.key
     if key not in _DONE:
         if len(_DONE) >= MOST_DONE:
             _DONE.clear()
-        try:
-            message = CHECKS[name].run(case)
-            _DONE[key] = None if message is None else Result(name, True, message)
-        except InputError as error:
-            _DONE[key] = error
+        _DONE[key] = _outcome(name, case)
     return _DONE[key]
+
+
+def _outcome(name: str, case: Case) -> Result | InputError | None:
+    try:
+        message = CHECKS[name].run(case)
+    except InputError as error:
+        return error
+    return None if message is None else Result(name, True, message)
 
 
 def results_of(case: Case) -> list[Result]:

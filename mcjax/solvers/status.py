@@ -53,7 +53,7 @@ _ADVICE = {
     Status.NOT_FITTED: "the model is frozen and keeps its estimate",
     Status.SEPARATED: (
         "a plane separates the labels, or the loss falls for ever as parameters grow, so no"
-        " estimate exists; use more samples"
+        " estimate exists; use more samples, or a ridge penalty"
     ),
     Status.OVERFLOW: "the data or the loss overflowed; the chain has exploded",
     Status.RANK_DEFICIENT: "the rows do not determine all parameters; use more samples",

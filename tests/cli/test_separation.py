@@ -1,6 +1,7 @@
-"""Fifty generations of a logistic regression on its own output: what the command says of it."""
+"""Labels that separate: what commands say of fifty generations, and of small samples of a file."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 pytestmark = pytest.mark.system
@@ -61,3 +62,36 @@ def test_the_text_says_since_when(alone, call, tmp_path):
     assert 1 <= first <= 10
     page = (tmp_path / "out" / "report.md").read_text()
     assert "separated" in page
+
+
+def test_rows_of_data(tmp_path, call_json):
+    """Few rows of a file separate, or lack a level; with a ridge, all fits have estimates."""
+    random = np.random.default_rng(3)
+    x = random.normal(size=400)
+    table = pd.DataFrame({"x": x, "y": (random.random(400) < 1 / (1 + np.exp(-3 * x))).astype(int)})
+    table["kind"] = np.where(np.arange(400) % 20 == 0, "rare", "usual")
+    table.to_csv(tmp_path / "rows.csv", index=False)
+    path = tmp_path / "study.toml"
+    text = """
+    [network]
+    models = ["a"]
+    initial = 20
+    feeds = [{ from = "real", to = "a", samples = 20 }]
+    [data]
+    file = "rows.csv"
+    target = "y"
+    [family]
+    name = "logistic"
+    """
+    path.write_text(text)
+    status, found = call_json("check", path)
+    assert status == 2
+    [check] = [check for check in found["checks"] if not check["passed"]]
+    assert check["name"] == "estimates"
+    assert "separated" in check["message"]
+    assert "rank_deficient" in check["message"]
+    assert "set penalty = { ridge = 0.01 }" in check["message"]
+    path.write_text(text + "penalty = { ridge = 0.01 }\n")
+    status, found = call_json("check", path)
+    assert status == 0
+    assert found["checks"][-1]["message"] == "exist for all 128 fits of 64 chains"
