@@ -149,7 +149,7 @@ def jax_chains(
         def generation(theta: Array, t: Array) -> tuple[Array, None]:
             everyone = jnp.concatenate([theta, real[None]])
 
-            def model(key: Array, parents: Array) -> Array:
+            def next_model(key: Array, parents: Array) -> Array:
                 for_x, for_y = jax.random.split(key)
                 x = jax.random.normal(for_x, (2, rows // 2, p), dtype)
                 eta = jnp.einsum("dnp,dp->dn", x, everyone[parents])
@@ -157,7 +157,7 @@ def jax_chains(
                 return fit(everyone[parents].mean(0), x.reshape(-1, p), y.reshape(-1))
 
             keys = jax.random.split(jax.random.fold_in(key, t), MODELS)
-            return jax.vmap(model)(keys, jnp.asarray(PARENTS)), None
+            return jax.vmap(next_model)(keys, jnp.asarray(PARENTS)), None
 
         begin = jnp.broadcast_to(real, (MODELS, p))
         return lax.scan(generation, begin, jnp.arange(generations))[0]
@@ -277,16 +277,16 @@ def loop_fit(package: str, model: str) -> Callable[[np.ndarray, np.ndarray], np.
         if model == "huber":
             norm = sm.robust.norms.HuberT(t=THRESHOLD)
 
-            def robust(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-                model = sm.RLM(y, x, M=norm)
-                model._estimate_scale = lambda *_, **__: 1.0  # as ours: no scale is estimated
-                return model.fit(update_scale=False, tol=1e-8).params
+            def fit(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+                robust = sm.RLM(y, x, M=norm)
+                robust._estimate_scale = lambda *_, **__: 1.0  # as ours: no scale is estimated
+                return robust.fit(update_scale=False, tol=1e-8).params
 
-            return robust
+            return fit
         if model == "linear":
             return lambda x, y: sm.OLS(y, x).fit().params
         law = {"logistic": sm.families.Binomial, "poisson": sm.families.Poisson}[model]()
-        return lambda x, y: sm.GLM(y, x, model=law).fit().params
+        return lambda x, y: sm.GLM(y, x, family=law).fit().params
     from sklearn import linear_model
 
     if model == "logistic":

@@ -143,7 +143,7 @@ def fits_section(model: str, quick: bool) -> list[dict[str, Any]]:
 
 def curves_section(quick: bool) -> list[dict[str, Any]]:
     """mcjax alone: one size at a time changed from the usual ones."""
-    base = {"family": "logistic", "rows": ROWS, "p": 5, "chains": 256}
+    base = {"model": "logistic", "rows": ROWS, "p": 5, "chains": 256}
     turns = 3 if quick else 5
     sweeps = {
         "chains": [64, 1024] if quick else [64, 256, 1024, 4096, 16384],
@@ -151,7 +151,7 @@ def curves_section(quick: bool) -> list[dict[str, Any]]:
         "p": [1, 10] if quick else [1, 2, 3, 5, 8, 10, 15, 20],
         "models": [1, 8] if quick else [1, 2, 4, 8, 16],
         "generations": [1, 20] if quick else [1, 10, 50, 200],
-        "family": ["linear", "poisson", "huber"],
+        "model": ["linear", "poisson", "huber"],
     }
     found = []
     for name, values in sweeps.items():

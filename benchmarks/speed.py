@@ -31,7 +31,7 @@ def sections() -> dict[str, tuple[int, str, dict[str, Any]]]:
         return (
             cores,
             "chains",
-            {"family": model, "p": 5, "precision": precision, "devices": cores, **given},
+            {"model": model, "p": 5, "precision": precision, "devices": cores, **given},
         )
 
     found = {
@@ -45,7 +45,7 @@ def sections() -> dict[str, tuple[int, str, dict[str, Any]]]:
     for rows in (200, 1000):
         found[f"linear N={rows}, 1 core"] = chains("linear", 1, rows=rows)
     for model in ("logistic", "poisson", "huber"):
-        found[f"fits alone, {model}"] = (1, "fits", {"family": model})
+        found[f"fits alone, {model}"] = (1, "fits", {"model": model})
     found["parts"] = (1, "parts", {})
     for cores in (1, 2):
         found[f"compile, {cores} core{'s'[: cores - 1]}"] = (cores, "compile", {})
