@@ -11,8 +11,9 @@ import click
 from rich.console import Console
 
 from mcjax.cli.output import prints_aside
-from mcjax.cli.saving import reporting
+from mcjax.cli.saving import command_again, reporting
 from mcjax.errors import InputError
+from mcjax.files import read_text
 from mcjax.generators.judge import judge_generators
 from mcjax.generators.load import load_generators
 from mcjax.generators.simulate import Measured, measures_of, simulate
@@ -39,6 +40,7 @@ def run_generators(
     """Simulate the missing chains of a study, judge it, and print and return the verdict."""
     with prints_aside(as_json):
         measures_of(study)  # whatever is wrong is said before a folder is made
+        text = read_text(file)
     store = None if out is None else GeneratorStore(out, study, file)
     known = None if store is None else store.load()
     began, times = time.monotonic(), study.generations + 1
@@ -54,14 +56,21 @@ def run_generators(
         if store is not None:
             store.save(measured)
         verification = judge_generators(study, measured)
+    seconds = time.monotonic() - began
     if store is not None:
-        from mcjax.figures.generated import samples_png  # matplotlib is slow to import
+        # matplotlib is slow to import, and only --out needs it
+        from mcjax.figures.generated import samples_png
+        from mcjax.figures.generator_page import generator_pages
 
-        store.finish(verification, samples_png(verification))
+        command = command_again(study.chains, min(map(len, verification.values)))
+        about = {"command": command, "file": text, "environment": store.environment}
+        pictures = samples_png(verification)
+        pages = generator_pages(verification, seconds, about=about, pictures=pictures)
+        store.finish(verification, pictures, pages)
     if as_json:
         click.echo(strict_json(generators_json(verification)))
     else:
-        show_generators(table_console(), verification, time.monotonic() - began)
+        show_generators(table_console(), verification, seconds)
     return verification.verdict
 
 

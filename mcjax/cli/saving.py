@@ -1,7 +1,9 @@
-"""Report progress, and keep what has been computed now and then."""
+"""Report progress, keep what has been computed now and then, and tell how to run it again."""
 
 from __future__ import annotations
 
+import shlex
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -32,3 +34,17 @@ def reporting(
             following = ended + max(SAVE_EVERY, (ended - began) / SAVE_SHARE)
 
     return report
+
+
+def command_again(asked: int, chains: int) -> str:
+    """Return the command that gives the results of this process again.
+
+    A folder may hold more chains than the command that was given asks for.
+    """
+    words = sys.argv[1:]
+    if chains > asked:
+        for k, word in reversed(list(enumerate(words))):
+            if word == "--chains" or word.startswith("--chains="):
+                del words[k : k + 1 + (word == "--chains")]
+        words += ["--chains", str(chains)]
+    return shlex.join(["mcjax", *words])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,7 +14,7 @@ from rich.console import Console
 from mcjax import api
 from mcjax.cli.generators import run_generators
 from mcjax.cli.output import prints_aside
-from mcjax.cli.saving import reporting
+from mcjax.cli.saving import command_again, reporting
 from mcjax.cli.survey import run_survey
 from mcjax.engine.outcome import Outcome, Tally
 from mcjax.engine.processes import agreed, exchange, first_alone
@@ -170,7 +168,7 @@ def _keep(
     from mcjax.figures.page import pages  # matplotlib is slow to import, and only --out needs it
 
     store.save(tallies)
-    command = _command(sys.argv[1:], study.chains, verification.chains)
+    command = command_again(study.chains, verification.chains)
     about = {"command": command, "file": text, "environment": store.environment}
     origin = {
         "command": command,
@@ -182,17 +180,3 @@ def _keep(
     labelled = dataset(study, predictions, outcomes, verification, about=origin)
     files = pages(study, predictions, verification, seconds=seconds, about=about)
     store.finish(verification, files | {"results.nc": netcdf(labelled)})
-
-
-def _command(arguments: Sequence[str], asked: int, chains: int) -> str:
-    """Return the command that gives these results again.
-
-    A folder may hold more chains than the command that was given asks for.
-    """
-    words = list(arguments)
-    if chains > asked:
-        for k, word in reversed(list(enumerate(words))):
-            if word == "--chains" or word.startswith("--chains="):
-                del words[k : k + 1 + (word == "--chains")]
-        words += ["--chains", str(chains)]
-    return shlex.join(["mcjax", *words])

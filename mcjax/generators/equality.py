@@ -21,8 +21,8 @@ from mcjax.generators.simulate import Values
 from mcjax.generators.study import GeneratorCondition, GeneratorStudy
 from mcjax.verdicts.claims import Claim, Place
 
-LOOP = "self-loop"
-"""The law that a model is in law a generation of a self-loop."""
+LOOP, EQUAL = "self-loop", "equal"
+"""The law that a model is in law a generation of a self-loop, and its quantity."""
 
 Line = tuple[int, ...]
 """Numbers of rows of the fits from real data to a model."""
@@ -87,7 +87,7 @@ def contrasts_of(study: GeneratorStudy, values: Sequence[Values]) -> Iterator[Co
     """
     last = study.generations
     for here, condition in enumerate(study.conditions):
-        there = _loop(study, condition)
+        there = loop_of(study, condition)
         if there is None or not condition.forgets:
             continue
         k, loop = there
@@ -120,11 +120,11 @@ def equality_claims(
             kept = finite(gap, change)
             if kept.any() and not gap[kept].any():
                 continue  # with the same draws, of a paired condition
-            place = Place(condition.name, model, one.generation, f"equal({name})", law=LOOP)
+            place = Place(condition.name, model, one.generation, f"{EQUAL}({name})", law=LOOP)
             yield within_share(place, gap[kept], change[kept], study.tolerance, drawn=len(gap))
 
 
-def _loop(study: GeneratorStudy, condition: GeneratorCondition) -> tuple[int, int] | None:
+def loop_of(study: GeneratorStudy, condition: GeneratorCondition) -> tuple[int, int] | None:
     """Return the position of a condition, and in it that of a model that reads itself alone."""
     for k, other in enumerate(study.conditions):
         if other.generator is condition.generator and other.forgets:

@@ -23,6 +23,8 @@ from mcjax.network import Network
 from mcjax.verdicts.claims import Claim, Place
 from mcjax.verdicts.estimates import estimate_mean
 
+ARRIVAL, FLIP = "arrival", "flip"
+"""Quantities about when two networks differ, and about how much at the end."""
 PATHS = "paths"
 """The law of arrivals: news takes a generation for each feed."""
 UNSEEN = "no measure shows the news in the generation in which it arrives; measure something finer"
@@ -123,7 +125,7 @@ def flip_claims(
             early = (seen & ~news)[:, i]
             first = int(early.argmax()) if early.any() else found[i]
             when = expected[i]
-            place = Place(after.name, model, last if when is None else when, "arrival", law=PATHS)
+            place = Place(after.name, model, last if when is None else when, ARRIVAL, law=PATHS)
             late = first != when and not early.any()
             yield exactly(
                 place,
@@ -136,7 +138,7 @@ def flip_claims(
                 continue
             for k, name in enumerate(names[at[1]]):
                 change = other[:, last, i, k] - one[:, last, i, k]
-                place = Place(after.name, model, last, f"flip({name})", law=LAW)
+                place = Place(after.name, model, last, f"{FLIP}({name})", law=LAW)
                 yield differs_from_zero(place, change[finite(change)], len(change))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mcjax.arguments import checked
+from mcjax.generators.curve import curve_of
 from mcjax.generators.equality import equality_claims
 from mcjax.generators.flip import Difference, differences, flip_claims
 from mcjax.generators.growth import growth_claims, too_short
@@ -102,6 +103,19 @@ class GeneratorVerification(Summarised):
     def standard_error(self, condition: int) -> Float[np.ndarray, "T+1 M K"]:
         """Return the standard errors of :meth:`mean`."""
         return _over_chains(self.values[condition], _error)
+
+    def curve(self, condition: int) -> Float[np.ndarray, "T+1 M K"]:
+        """Return where :meth:`mean` would be by the curve law, which is drawn and not judged.
+
+        It takes the ages of the rows behind a model, in fits since real data, and the drift of a
+        model of the study that reads itself alone; nan where there is no such model, with as many
+        rows in every fit. See the documentation of generators.
+        """
+        own = [len(names) for names in own_measures_of(self.study)]
+        means = [self.mean(i)[..., :count] for i, count in enumerate(own)]
+        found = np.full(self.values[condition].shape[1:], np.nan)
+        found[..., : own[condition]] = curve_of(self.study, means, condition)
+        return found
 
     def to_dataframe(self) -> pandas.DataFrame:
         """Return the cells as a pandas DataFrame, one row a cell."""

@@ -16,10 +16,10 @@ h1{font-size:1.5rem;line-height:1.25}h2{font-size:1.2rem;margin-top:2rem}
 p,h1,figcaption,caption{overflow-wrap:anywhere}
 .drawings{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,20rem),1fr));gap:1rem}
 figure{margin:0}figcaption{font-size:.85rem}
-svg{height:auto;border-radius:4px}svg:not(.net){width:100%;background:#fff}
+svg,img{height:auto;border-radius:4px}img{max-width:100%}svg:not(.net){width:100%;background:#fff}
 .wide,pre{overflow-x:auto}
 table{border-collapse:collapse;font-size:.9rem;margin:1rem 0}
-caption{text-align:left;font-weight:bold;padding:.3rem 0}
+caption{text-align:left;font-weight:bold;padding:.3rem 0;max-width:calc(100vw - 2rem)}
 th,td{text-align:left;padding:.25rem .8rem .25rem 0;border-bottom:1px solid var(--line)}
 tbody th{font-weight:normal}.number{text-align:right;font-variant-numeric:tabular-nums}
 pre{background:var(--box);padding:.8rem;font-size:.8rem;line-height:1.35}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mcjax.generators.chains import Block, readings
+from mcjax.generators.flip import ARRIVAL
 from mcjax.generators.growth import DRIFT, GROWTH, first_of_window
 from mcjax.generators.judge import GeneratorVerification
 from mcjax.generators.simulate import Measured, Running, fitted_of, replay
@@ -23,6 +24,7 @@ from mcjax.numbers import how_many
 from mcjax.report.console import MARK, PLAIN, STYLE, counted, grouped, label, numbers, show_table
 from mcjax.report.folder import ResultFolder
 from mcjax.report.generated import samples_json, samples_text, show_samples
+from mcjax.report.generator_claims import kind_of, measure_of, told
 from mcjax.report.store import source_of
 from mcjax.report.tabular import parquet
 from mcjax.report.transfer import show_transfers, transfers_json
@@ -104,8 +106,20 @@ class GeneratorStore:
         arrays |= {f"{part}/shown": shown for part, shown in parts.items() if shown is not None}
         self._folder.write_arrays(VALUES, arrays)
 
-    def finish(self, verification: GeneratorVerification, pictures: bytes = b"") -> None:
-        """Keep the verdicts as JSON, cells and measures as tables, and a PNG file of pictures."""
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Versions, device and the time at which the run began."""
+        return self._folder.environment
+
+    def finish(
+        self,
+        verification: GeneratorVerification,
+        pictures: bytes = b"",
+        pages: Mapping[str, str] | None = None,
+    ) -> None:
+        """Keep the verdicts as JSON, cells and measures as tables, pictures as PNG, and pages."""
+        for name, text in (pages or {}).items():
+            self._folder.write_text(name, text)
         self._folder.write_json("verification.json", generators_json(verification))
         self._folder.write_csv("cells.csv", cell_rows(verification.cells), ["condition"])
         self._folder.write_bytes("cells.parquet", parquet(verification.cells))
@@ -120,10 +134,17 @@ def generators_json(verification: GeneratorVerification) -> dict[str, Any]:
     """Return a judged study of generators as plain data."""
     study = verification.study
     measures: dict[str, Any] = {}
+    curves: dict[str, Any] = {}
     for i, (condition, names) in enumerate(
         zip(study.conditions, verification.measures, strict=True)
     ):
         mean, error = verification.mean(i), verification.standard_error(i)
+        curve = verification.curve(i)
+        curves[condition.name] = {
+            model: {name: curve[:, m, k] for k, name in enumerate(names)}
+            for m, model in enumerate(condition.network.models)
+            if np.isfinite(curve[:, m]).any()
+        }
         measures[condition.name] = {
             model: {
                 name: {"mean": mean[:, m, k], "standard_error": error[:, m, k]}
@@ -137,6 +158,7 @@ def generators_json(verification: GeneratorVerification) -> dict[str, Any]:
         "chains": min(map(len, verification.values)),
         "verdict": verification.verdict,
         "measures": measures,
+        "curves": curves,
         "window": {c.name: first_of_window(c, study.generations) for c in study.conditions},
         "differences": [dataclasses.asdict(one) for one in verification.differences],
         "notes": verification.notes,
@@ -166,27 +188,12 @@ def _rows(verification: GeneratorVerification) -> Iterator[dict[str, Any]]:
 
 def show_generators(console: Console, verification: GeneratorVerification, seconds: float) -> None:
     """Print measures at the ends and halfway, with their verdicts, then all that is paired."""
-    study = verification.study
-    for i, condition in enumerate(study.conditions):
-        if condition.name:
-            console.print(label(condition.name), style="italic", soft_wrap=True)
-        show_table(console, _table(verification, i))
-    _show_arrivals(console, verification)
+    show_measures(console, verification)
+    show_arrivals(console, verification)
     show_transfers(console, verification)
     show_samples(console, verification)
-    for note in dict.fromkeys(cell.note for cell in verification.cells if cell.note):
-        about = [c for c in verification.cells if c.note == note]
-        console.print(label(f"{how_many(len(about), 'cell')} not judged: {note}"), soft_wrap=True)
-    for note in verification.notes:
-        console.print(label(note), soft_wrap=True)
-    starts = grouped(study.conditions, lambda condition: condition.start)
-    for start, conditions in starts.items():
-        named = ", ".join(c.name for c in conditions) if len(starts) > 1 else ""
-        where = f" in {named}" if named else ""
-        console.print(label(f"Fits{where} start from {BEGUN_AT[start]}"), soft_wrap=True)
-    for reason, count in verification.failures.items():
-        models = how_many(count, "model")
-        console.print(f"{models} of single chains ended as {reason}: a measure is not finite")
+    show_notes(console, verification)
+    study = verification.study
     console.print(
         f"[{STYLE[verification.verdict]}]{verification.verdict}[/]:"
         f" {how_many(len(verification.cells), 'cell')}"
@@ -195,6 +202,32 @@ def show_generators(console: Console, verification: GeneratorVerification, secon
         f" {how_many(study.chains, 'chain')} for each condition; {seconds:.0f} s",
         soft_wrap=True,
     )
+
+
+def show_measures(console: Console, verification: GeneratorVerification) -> None:
+    """Print a table of measures for each condition."""
+    console.print("Means over chains, slopes after the transient, and verdicts", style="bold")
+    for i, condition in enumerate(verification.study.conditions):
+        if condition.name:
+            console.print(label(condition.name), style="italic", soft_wrap=True)
+        show_table(console, _table(verification, i))
+
+
+def show_notes(console: Console, verification: GeneratorVerification) -> None:
+    """Print what is not judged and why, where fits start, and what was lost."""
+    for note in dict.fromkeys(cell.note for cell in verification.cells if cell.note):
+        about = [c for c in verification.cells if c.note == note]
+        console.print(label(f"{how_many(len(about), 'cell')} not judged: {note}"), soft_wrap=True)
+    for note in verification.notes:
+        console.print(label(note), soft_wrap=True)
+    starts = grouped(verification.study.conditions, lambda condition: condition.start)
+    for start, conditions in starts.items():
+        named = ", ".join(c.name for c in conditions) if len(starts) > 1 else ""
+        where = f" in {named}" if named else ""
+        console.print(label(f"Fits{where} start from {BEGUN_AT[start]}"), soft_wrap=True)
+    for reason, count in verification.failures.items():
+        models = how_many(count, "model")
+        console.print(f"{models} of single chains ended as {reason}: a measure is not finite")
 
 
 def _table(verification: GeneratorVerification, position: int) -> Table:
@@ -206,7 +239,7 @@ def _table(verification: GeneratorVerification, position: int) -> Table:
     table = Table("model", "measure", *headings, numbers("slope"), "verdicts", **PLAIN)
     cells = grouped(
         [cell for cell in verification.cells if cell.condition == condition.name],
-        lambda cell: (cell.model, cell.quantity.partition("(")[2].removesuffix(")")),
+        lambda cell: (cell.model, measure_of(cell)),
     )
     for m, model in enumerate(condition.network.models):
         for k, name in enumerate(verification.measures[position]):
@@ -220,24 +253,23 @@ def _table(verification: GeneratorVerification, position: int) -> Table:
 
 
 def _marked(cell: Cell) -> str:
-    kind = cell.quantity.partition("(")[0]
-    return f"[{STYLE[cell.verdict]}]{MARK[cell.verdict]} {kind}[/]"
+    return f"[{STYLE[cell.verdict]}]{MARK[cell.verdict]} {kind_of(cell)}[/]"
 
 
-def _show_arrivals(console: Console, verification: GeneratorVerification) -> None:
+def show_arrivals(console: Console, verification: GeneratorVerification) -> None:
     """Print when models of paired conditions first differ."""
-    cells = [cell for cell in verification.cells if cell.quantity == "arrival"]
+    cells = [cell for cell in verification.cells if cell.quantity == ARRIVAL]
     if not cells:
         return
     controls = {one.condition: one.control for one in verification.differences}
     headings = map(numbers, ("first differs", "by the feeds"))
-    table = Table("condition", "control", "model", *headings, "verdict", **PLAIN)
+    names, title = ("condition", "control", "model"), "Arrival: when news of a change comes"
+    table = Table(*names, *headings, "verdict", title=title, title_justify="left", **PLAIN)
     for cell in cells:
         times = cell.empirical, cell.predicted
         when = ("never" if math.isnan(t) else f"t = {t:.0f}" for t in times)
-        verdict = f"[{STYLE[cell.verdict]}]{MARK[cell.verdict]} {cell.verdict}[/]"
-        names = (cell.condition, controls[cell.condition], cell.model)
-        table.add_row(*(label(name or "-") for name in names), *when, verdict)
+        places = (cell.condition, controls[cell.condition], cell.model)
+        table.add_row(*(label(place or "-") for place in places), *when, told(cell))
     show_table(console, table)
 
 

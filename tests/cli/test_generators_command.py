@@ -110,6 +110,12 @@ def test_a_stopped_run_goes_on(study, tmp_path, call_json, monkeypatch):
     assert len(rows) == 2 * 2 * 5 * 2
     _, again = call_json("verify", study, "--quiet", "--out", out, "--chains", 97)
     assert again["chains"] == 97
+    page = (out / "report.html").read_text(encoding="utf-8")
+    for words in ("97 chains for each condition", "file = &quot;mine.py&quot;", "jaxlib"):
+        assert words in page
+    assert whole["curves"]["network=frozen"] == {}  # fits begin at what was learned
+    text = (out / "report.md").read_text(encoding="utf-8")
+    assert "Claims of one error budget" in text
 
 
 def test_a_chain_is_replayed(study, tmp_path, call_json, call):

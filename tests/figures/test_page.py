@@ -1,14 +1,13 @@
 """The page about a run: whole by itself, well formed, and it says what was found."""
 
 import re
-from html.parser import HTMLParser
 
 import pytest
+from page_tags import Tags
 
 from mcjax import api, load_study
 from mcjax.figures.page import pages
 
-VOID = {"meta", "br", "hr", "img", "link"}
 FILE = """
 [network]
 models = ["a", "<b>"]
@@ -23,28 +22,6 @@ chains = 256
 tolerance = 0.5
 quantities = ["mse", "bias"]
 """
-
-
-class Tags(HTMLParser):
-    """Checks that tags nest; keeps text by the last heading."""
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.text, self.outside = [], [], []
-
-    def handle_starttag(self, tag, attributes):
-        if tag not in VOID:
-            self.open.append(tag)
-        self.outside += [v for k, v in attributes if k in ("src", "href") and not v.startswith("#")]
-
-    def handle_startendtag(self, tag, attributes):
-        self.outside += [v for k, v in attributes if k in ("src",)]
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text.append(data)
 
 
 @pytest.fixture(scope="module")
