@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +35,19 @@ Choose = Callable[[list[str]], str]
 
 
 def run_generators(
-    study: GeneratorStudy, file: Path, as_json: bool, out: Path | None, quiet: bool
+    study: GeneratorStudy,
+    file: Path,
+    files: Sequence[str],
+    *,
+    as_json: bool,
+    out: Path | None,
+    quiet: bool,
 ) -> Verdict:
     """Simulate the missing chains of a study, judge it, and print and return the verdict."""
     with prints_aside(as_json):
         measures_of(study)  # whatever is wrong is said before a folder is made
         text = read_text(file)
-    store = None if out is None else GeneratorStore(out, study, file)
+    store = None if out is None else GeneratorStore(out, study, file, files)
     known = None if store is None else store.load()
     began, times = time.monotonic(), study.generations + 1
     total = len(study.conditions) * study.chains * times
@@ -92,8 +98,8 @@ def replay_generators(
 ) -> dict[str, Any]:
     """Return one chain of the study of generators whose results are in a folder."""
 
-    def load(path: Path) -> GeneratorStudy:
-        study = load_generators(path)
+    def load(path: Path, files: Sequence[str]) -> GeneratorStudy:
+        study = load_generators(path, files)
         if study is None:
             raise InputError("family", "names no generator any more", str(path))
         return study

@@ -131,14 +131,14 @@ def predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
 @click.option(
     "--builtin",
     help="Use a built-in file: study, real-data, every-3, every-4, every-pair, drawn-pairs,"
-    " pairs-3, vae-digits, lm-docs or lm-entities.",
+    " pairs-3, vae-digits, vae-mnist, lm-docs or lm-entities.",
 )
 @click.option(
     "--with",
     "files",
     multiple=True,
     metavar="NAME=FILE",
-    help="With --builtin real-data: your mnist=FILE or cifar=FILE; may be repeated.",
+    help="Your mnist=FILE for vae-mnist; mnist=FILE or cifar=FILE for real-data; may be repeated.",
 )
 @click.option(
     "--without",
@@ -192,8 +192,6 @@ def verify(
     if builtin is not None and file is not None:
         raise InputError("--builtin", "and FILE exclude each other; keep one")
     source = file or builtin_file("study" if builtin is None else builtin)
-    if options["files"] and (plan or builtin != "real-data"):
-        raise InputError("--with", "is for --builtin real-data, without --plan; leave it out")
     if math.isnan(power):
         raise InputError("--power", "is no number; give a probability between 0 and 1")
     given = click.get_current_context().get_parameter_source("power")
@@ -206,7 +204,7 @@ def verify(
             if given:
                 problem = "does nothing with --plan, which runs no study; leave one out"
                 raise InputError(option, problem)
-    with naming(source if file or builtin else "the built-in study"):
+    with naming(file or builtin or "the built-in study"):
         if plan:
             run_plan(source, power, **options)
             return 0

@@ -28,7 +28,8 @@ from mcjax.laws.user import laws_from_files
 from mcjax.numbers import how_many
 from mcjax.report.console import grouped, label, numbers, show_table, table_console
 from mcjax.report.tables import show_unjudged
-from mcjax.study.load import load_study, load_survey
+from mcjax.study.load import load_survey
+from mcjax.study.local_files import study_with_files
 from mcjax.study.settings import PathChoice
 from mcjax.study.study import Study
 from mcjax.text import number, strict_json
@@ -51,17 +52,18 @@ def run_plan(
     chains: int | None,
     laws: tuple[Path, ...],
     path: PathChoice | None,
+    files: tuple[str, ...],
     **_: object,
 ) -> None:
     """Print what a study needs; only a pilot is simulated."""
     if load_survey(file) is not None:
         raise InputError("--plan", "is for a study, and this is a survey; leave it out")
     with prints_aside(as_json):
-        if load_generators(file) is not None:
+        if load_generators(file, files) is not None:
             problem = "needs laws of how much errors vary, and generators have none; leave it out"
             remedy = "and try few chains, which tell how long one takes"
             raise InputError("--plan", f"{problem}, {remedy}")
-        study = load_study(file)
+        study = study_with_files(file, files)
         study = study if chains is None else replace(study, chains=chains)
         study = judged = study if path is None else replace(study, path=path)
         if theory is not None:

@@ -62,6 +62,7 @@ def run_verify(
     if survey is not None:
         for option, given, problem in (
             ("--theory", theory, "is for a study; for a survey use --without"),
+            ("--with", files, "is for a study, and this is a survey"),
             ("--law", laws, "is for a study; a survey is judged by the collapse law"),
             ("--path", path, "is for a study; a survey draws no rows"),
             ("--until-decided", until_decided, "is for a study, and this is a survey"),
@@ -74,7 +75,7 @@ def run_verify(
     if without is not None:
         raise InputError("--without", "is for a survey; for a study use --theory")
     with prints_aside(as_json):
-        generators = agreed(lambda: load_generators(file))
+        generators = agreed(lambda: load_generators(file, files))
     if generators is not None:
         for option, given in (
             ("--theory", theory),
@@ -87,10 +88,10 @@ def run_verify(
                 problem = "is for statistical models, and these are generators; leave it out"
                 raise InputError(option, problem)
         generators = generators if chains is None else replace(generators, chains=chains)
-        return run_generators(generators, file, as_json=as_json, out=out, quiet=quiet)
+        return run_generators(generators, file, files, as_json=as_json, out=out, quiet=quiet)
 
     def prepare() -> tuple[Study, list[Predictions], str]:
-        study = study_with_files(file, files) if files else load_study(file)
+        study = study_with_files(file, files)
         study = study if chains is None else replace(study, chains=chains)
         judged_by = study
         study = study if path is None else replace(study, path=path)
@@ -113,7 +114,7 @@ def run_verify(
 
     def open_store() -> list[Tally[Outcome]] | None:
         nonlocal store
-        store = None if out is None else Store(out, study, file)
+        store = None if out is None else Store(out, study, file, files)
         return None if store is None else store.load()
 
     known = first_alone(open_store)

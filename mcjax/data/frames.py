@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
-import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from mcjax.data.idx import BEGINS, idx_array, unpacked
 from mcjax.data.packages import PACKAGES, frame_of_package
-from mcjax.errors import FileError, InputError, named_by, naming
-from mcjax.files import LARGEST, read_bytes
+from mcjax.errors import InputError, named_by, naming
+from mcjax.files import read_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +26,6 @@ READ = (
 LABEL = "label"
 """Name of the labels of images."""
 CIFAR_ROW = 1 + 3 * 32 * 32
-IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
-"""Types of numbers in idx files, by their code."""
 DELIMITERS = ",;\t|"
 
 
@@ -68,9 +65,9 @@ def read_frame(name: str, folder: Path, labels: str | None = None) -> Frame:
     if package in PACKAGES and dataset:
         return Frame(*frame_of_package(package, dataset))
     path = folder / name
-    content = _unpacked(read_bytes(path), path)
+    content = unpacked(read_bytes(path), path)
     with naming(path):
-        if content[:2] == b"\0\0":
+        if content[:2] == BEGINS:
             other = folder / (labels or name.replace("images-idx3", "labels-idx1"))
             return _images(content, path, other)
         if labels is not None:
@@ -79,20 +76,6 @@ def read_frame(name: str, folder: Path, labels: str | None = None) -> Frame:
             if content.startswith(magic):
                 return read(content, path)
         return _cifar(content) if path.suffix == ".bin" else _csv(content)
-
-
-def _unpacked(content: bytes, path: Path) -> bytes:
-    """Return the content of a gzip file, or the content itself."""
-    if content[:2] != b"\x1f\x8b":
-        return content
-    try:
-        with gzip.open(io.BytesIO(content)) as file:
-            unpacked = file.read(LARGEST + 1)
-    except (OSError, EOFError) as error:
-        raise FileError("", "is a damaged gzip file; fetch it again", str(path)) from error
-    if len(unpacked) > LARGEST:
-        raise FileError("", f"unpacks to more than {LARGEST >> 20} MiB; give fewer rows", str(path))
-    return unpacked
 
 
 def _parquet(content: bytes, path: Path) -> Frame:
@@ -151,34 +134,15 @@ _READERS: dict[bytes, Callable[[bytes, Path], Frame]] = {
 """Readers by the bytes that a file begins with."""
 
 
-def _idx(content: bytes) -> np.ndarray:
-    """Return the array of an idx file."""
-    if len(content) < 4 or content[2] not in IDX_TYPES or not 1 <= content[3] <= 4:
-        raise InputError("", f"begins like an idx file, but with a wrong magic number; {READ}")
-    kind, axes = np.dtype(IDX_TYPES[content[2]]), content[3]
-    begin = 4 + 4 * axes
-    if len(content) < begin:
-        raise InputError("", "is an idx file that ends within its header; fetch it again")
-    shape = struct.unpack(f">{axes}I", content[4:begin])
-    wanted, given = int(np.prod([kind.itemsize, *shape], dtype=object)), len(content) - begin
-    if wanted != given:
-        raise InputError(
-            "",
-            f"announces {wanted:,} bytes of numbers after its header and holds {given:,}; fetch it"
-            " again",
-        )
-    return np.frombuffer(content, kind, offset=begin).reshape(shape)
-
-
 def _images(content: bytes, path: Path, other: Path) -> Frame:
     """Return images of an idx file as rows of pixels, with labels of another."""
-    images = _idx(content)
+    images = idx_array(content, READ)
     if images.ndim < 2:
         raise InputError("", "holds labels and no images; name the file of the images")
     if other == path:
         raise InputError("data.labels", "is missing; name the idx file with the labels of images")
     with named_by("data.labels"), naming(other):
-        labels = _idx(_unpacked(read_bytes(other), other))
+        labels = idx_array(unpacked(read_bytes(other), other), READ)
         if labels.shape != images.shape[:1]:
             raise InputError(
                 "", f"has {labels.size:,} labels for {len(images):,} images; give one for each"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ from mcjax.models.user import defines_generator, run_file
 from mcjax.network import Network
 from mcjax.study.grid import Variant, in_condition, variants
 from mcjax.study.load import joined, listed_networks
+from mcjax.study.local_files import tables_with_files
 from mcjax.study.networks import network_of
-from mcjax.study.schema import read_tables
 from mcjax.study.tables import RunTable, StudyFile
 
 START = "start"
@@ -26,13 +26,15 @@ NO_MEANING = ("precision", "solver", "chunk", "memory", "sampling", "path", "qua
 """Fields of ``[run]`` that are for statistical models."""
 
 
-def load_generators(path: Path) -> GeneratorStudy | None:
+def load_generators(path: Path, files: Sequence[str] = ()) -> GeneratorStudy | None:
     """Read a study of generators.
 
     Parameters
     ----------
     path : Path
         The study file.
+    files : sequence of str
+        Files of the user's that a built-in study takes, as ``NAME=FILE``.
 
     Returns
     -------
@@ -45,7 +47,7 @@ def load_generators(path: Path) -> GeneratorStudy | None:
         If the file names a generator and is not a valid study; the message names file, field and
         remedy.
     """
-    tables = read_tables(path)
+    tables = tables_with_files(path, files)
     families = list(_families(tables))
     if not any(_is_generator(family, path.parent) for family in families):
         with naming(path):

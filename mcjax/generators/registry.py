@@ -6,13 +6,14 @@ import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any
+from typing import Any, get_type_hints
 
 from mcjax.errors import InputError, did_you_mean, named_by
 from mcjax.generators.generator import Generator, generator_from_file
 
 PLACES = {
     "vae-digits": "mcjax.generators.vae_digits:vae_digits",
+    "vae-mnist": "mcjax.generators.vae_mnist:vae_mnist",
     "lm-docs": "mcjax.generators.lm_docs:lm_docs",
     "lm-entities": "mcjax.generators.lm_entities:lm_entities",
 }
@@ -29,7 +30,7 @@ def make_generator(spec: Mapping[str, Any], folder: Path) -> Generator:
     spec : mapping
         ``name`` of a built-in generator and its settings, or ``file`` of a user's.
     folder : Path
-        The folder to which ``file`` is relative.
+        The folder to which files are relative.
 
     Raises
     ------
@@ -41,16 +42,27 @@ def make_generator(spec: Mapping[str, Any], folder: Path) -> Generator:
         with named_by("family.file"):
             return generator_from_file(folder / spec["file"], spec.get("name"))
     make = resolve_name(PLACES[spec["name"]])
-    settings = {key: value for key, value in spec.items() if key != "name"}
-    known = inspect.signature(make).parameters
-    _check_fields(settings, known)
-    for key, value in settings.items():
-        kind = type(known[key].default)
-        if isinstance(value, bool) or not isinstance(value, int | kind):
-            wanted = "a whole number" if kind is int else "a number"
-            raise InputError(f"family.{key}", f"is {value!r}; give {wanted}")
+    given = {key: value for key, value in spec.items() if key != "name"}
+    known, kinds = inspect.signature(make).parameters, get_type_hints(make)
+    _check_fields(given, known)
+    for key, parameter in known.items():
+        if parameter.default is parameter.empty and key not in given:
+            raise InputError(f"family.{key}", f"is missing; name a file with {key}")
+    settings = {key: _setting(key, given[key], kinds[key], folder) for key in given}
     made: Generator = make(**settings)
     return made
+
+
+def _setting(key: str, value: Any, kind: type, folder: Path) -> Any:
+    """Return a setting of a built-in generator: a number, or a file relative to a folder."""
+    if issubclass(kind, Path):
+        if not isinstance(value, str):
+            raise InputError(f"family.{key}", f"is {value!r}; give the name of a file")
+        return folder / value
+    if isinstance(value, bool) or not isinstance(value, int | kind):
+        wanted = "a whole number" if kind is int else "a number"
+        raise InputError(f"family.{key}", f"is {value!r}; give {wanted}")
+    return value
 
 
 def _check_fields(given: Mapping[str, Any], known: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,8 @@ class GeneratorStore:
         The study.
     file : Path
         The study file.
+    files : sequence of str
+        Files of the user's that a built-in study takes, as ``NAME=FILE``.
 
     Raises
     ------
@@ -59,9 +61,9 @@ class GeneratorStore:
         See :class:`mcjax.report.folder.ResultFolder`.
     """
 
-    def __init__(self, folder: Path, study: GeneratorStudy, file: Path):
+    def __init__(self, folder: Path, study: GeneratorStudy, file: Path, files: Sequence[str] = ()):
         self.study = study
-        about = {"generators": study.described(), "source": source_of(file)}
+        about = {"generators": study.described(), "source": source_of(file, files)}
         self._folder = ResultFolder(folder, about, study.identity)
 
     def load(self) -> Measured | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +14,8 @@ import jax
 from mcjax.errors import InputError
 from mcjax.files import ENCODING, read_text
 from mcjax.study.identity import identity
-from mcjax.study.load import builtin_file, load_study
+from mcjax.study.load import builtin_file
+from mcjax.study.local_files import study_with_files
 from mcjax.study.study import Study
 
 S = TypeVar("S")
@@ -61,8 +62,9 @@ def read_about(folder: Path) -> dict[str, Any]:
 def load_again(folder: Path, about: dict[str, Any], file: Path | None = None) -> Study:
     """Load the study of a folder of results, see :func:`found_again`."""
 
-    def load(path: Path) -> Study:
-        return replace(load_study(path), path=about["path"])  # --path may have changed it
+    def load(path: Path, files: Sequence[str]) -> Study:
+        study = study_with_files(path, files)
+        return replace(study, path=about["path"])  # --path may have changed it
 
     return found_again(folder, about, file, load=load, identity_of=identity)
 
@@ -72,7 +74,7 @@ def found_again(
     about: dict[str, Any],
     file: Path | None,
     *,
-    load: Callable[[Path], S],
+    load: Callable[[Path, Sequence[str]], S],
     identity_of: Callable[[S], str],
 ) -> S:
     """Load the study of a folder of results.
@@ -86,7 +88,7 @@ def found_again(
     file : Path or None
         Study file; if None, the file that the results came from.
     load, identity_of : callable
-        Load a study from a file, and return its identity.
+        Load a study from a file, with files of the user's, and return its identity.
 
     Raises
     ------
@@ -106,7 +108,7 @@ def found_again(
         problem = f"does not exist any more, and {folder} came from it; {REMEDY}"
         raise InputError("", problem, str(path))
     try:
-        study = load(path)
+        study = load(path, () if file is not None else source.get("with", ()))
     except InputError as error:
         if file is not None:
             raise

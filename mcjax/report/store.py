@@ -20,7 +20,8 @@ from mcjax.report.folder import ResultFolder, require_powers
 from mcjax.report.tabular import parquet
 from mcjax.report.verification import cell_rows, verification_json
 from mcjax.study.identity import describe, identity
-from mcjax.study.load import BUILTIN, builtin_file
+from mcjax.study.load import builtin_name
+from mcjax.study.local_files import located_files
 from mcjax.study.study import Study
 from mcjax.verdicts.judge import Verification
 
@@ -38,6 +39,8 @@ class Store:
         The study.
     file : Path, optional
         The study file, if the study comes from one.
+    files : sequence of str
+        Files of the user's that a built-in study takes, as ``NAME=FILE``.
 
     Raises
     ------
@@ -45,9 +48,11 @@ class Store:
         See :func:`mcjax.study.identity.describe` and :class:`mcjax.report.folder.ResultFolder`.
     """
 
-    def __init__(self, folder: Path, study: Study, file: Path | None = None):
+    def __init__(
+        self, folder: Path, study: Study, file: Path | None = None, files: Sequence[str] = ()
+    ):
         self.study = study
-        about = describe(study) | {"source": None if file is None else source_of(file)}
+        about = describe(study) | {"source": None if file is None else source_of(file, files)}
         self._folder = ResultFolder(folder, about, identity(study))
 
     def load(self) -> list[Tally[Outcome]] | None:
@@ -89,10 +94,10 @@ class Store:
         self._folder.write_bytes("cells.parquet", parquet(verification.cells))
 
 
-def source_of(file: Path) -> dict[str, Any]:
-    """Return where a study comes from, as plain data."""
-    if file.stem in BUILTIN and file == builtin_file(file.stem):  # a path of this installation
-        return {"builtin": file.stem}
+def source_of(file: Path, files: Sequence[str] = ()) -> dict[str, Any]:
+    """Return where a study comes from, and what it was given ``--with``, as plain data."""
+    if name := builtin_name(file):  # a path of this installation
+        return {"builtin": name} | ({"with": located_files(files)} if files else {})
     if file == STANDARD_INPUT:
         return {"text": read_text(file)}
     # links are not resolved, because the study's relative paths start at the link

@@ -46,6 +46,7 @@ BUILTIN = (
     "drawn-pairs",
     "pairs-3",
     "vae-digits",
+    "vae-mnist",
     "lm-docs",
     "lm-entities",
 )
@@ -222,6 +223,11 @@ def builtin_file(name: str) -> Path:
         hint = did_you_mean(name, BUILTIN)
         raise InputError("--builtin", f"is {name!r}, not one of {', '.join(BUILTIN)}{hint}")
     return folder / f"{name}.toml"
+
+
+def builtin_name(path: Path) -> str:
+    """Return the name of a built-in study or survey; empty if the file is another."""
+    return path.stem if path.stem in BUILTIN and path == builtin_file(path.stem) else ""
 
 
 def _study(grid: list[Variant], path: Path) -> Study:

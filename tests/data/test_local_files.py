@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 import mcjax
 from mcjax.cli.main import cli
+from mcjax.study import local_files
 from mcjax.study.local_files import study_with_files
 
 FASHION = Path("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz")
@@ -32,7 +33,9 @@ NETWORK = (
 
 
 @pytest.fixture
-def study(tmp_path):
+def study(tmp_path, monkeypatch):
+    """A small study in the place of the built-in one."""
+    monkeypatch.setattr(local_files, "builtin_name", lambda path: "real-data")
     Path(tmp_path, "pair.toml").write_text(NETWORK)
     Path(tmp_path, "rows.csv").write_text("x,y\n1,2\n2,3\n3,1\n5,4\n")
     path = Path(tmp_path, "study.toml")
@@ -64,7 +67,7 @@ def test_images_of_a_folder_or_a_file_are_a_further_family(study, tmp_path, pack
 
 def test_batches_of_cifar_are_a_further_family(study, tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
-    monkeypatch.setitem(mcjax.study.local_files.DATA, "rows", 200)
+    monkeypatch.setitem(local_files.DATA, "rows", 200)
     batch = np.concatenate(
         [rng.integers(0, 10, (200, 1), np.uint8), rng.integers(0, 256, (200, 3072), np.uint8)], 1
     )
@@ -87,8 +90,8 @@ def test_what_is_no_data_set_is_refused(study, given, told):
     assert told in str(caught.value)
 
 
-@pytest.mark.parametrize("study", [(), ("--builtin", "vae-digits")])
-def test_the_option_is_for_the_study_of_real_data(study):
+@pytest.mark.parametrize("study", [(), ("vae-digits",), ("every-3",)])
+def test_studies_without_files_of_the_users_own_refuse_them(study):
     found = CliRunner().invoke(cli, ["verify", *study, "--with", "mnist=x"])
     assert isinstance(found.exception, mcjax.InputError)
     assert found.exception.field == "--with"

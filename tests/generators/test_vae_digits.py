@@ -14,6 +14,7 @@ from mcjax.study.load import builtin_file
 
 pytest.importorskip("sklearn")
 
+from mcjax.generators import autoencoder
 from mcjax.generators import vae_digits as vae
 
 KEY = jax.random.key(0)
@@ -38,20 +39,20 @@ def test_moments_are_those_of_binary_images(digits, z_limit):
 def test_frechet_distances():
     """0 of a law from itself; of commuting covariances, the distance of the deviations."""
     one, other = np.array([4.0, 1.0]), np.array([1.0, 9.0])
-    assert vae.frechet(one, np.diag(one), one, jnp.diag(one)) == pytest.approx(0, abs=1e-12)
+    assert autoencoder.frechet(one, np.diag(one), one, jnp.diag(one)) == pytest.approx(0, abs=1e-12)
     squared = ((one - other) ** 2).sum() + ((np.sqrt(one) - np.sqrt(other)) ** 2).sum()
-    assert vae.frechet(one, np.diag(one), other, jnp.diag(other)) == pytest.approx(squared)
+    assert autoencoder.frechet(one, np.diag(one), other, jnp.diag(other)) == pytest.approx(squared)
 
 
 @pytest.mark.system
 def test_bounds_of_a_decoder_that_ignores_the_latent_variables():
     """The bound is then exact: the mean entropy of independent pixels, if the prior is kept."""
-    params = jax.tree.map(jnp.zeros_like, vae.init(KEY))
+    params = jax.tree.map(jnp.zeros_like, autoencoder.init(KEY, 64, 64))
     shares = np.linspace(0.1, 0.9, 64, dtype=np.float32)
     params["pixels"]["bias"] = jnp.log(shares / (1 - shares))
     images = np.tile(np.eye(64, dtype=np.float32)[:1], (5, 1))
     exact = -np.log(shares[0]) - np.log(1 - shares[1:]).sum()
-    assert vae.negative_elbo(params, images, KEY) == pytest.approx(exact, rel=1e-5)
+    assert autoencoder.negative_elbo(params, images, KEY) == pytest.approx(exact, rel=1e-5)
 
 
 @pytest.mark.system
