@@ -4,7 +4,8 @@ Where every fit begins anew, a model that reads all its rows from one origin is,
 origin makes of it. A chain of such feeds back to real data is described by the numbers of rows
 along it, so two models of one description are equal in law, though not in their numbers. A model
 that reads itself alone runs through all of them: its generation k is in law every model that is k
-feeds away from real data, in any network and at any generation.
+feeds away from real data, in any network and at any generation. Where fits begin at earlier ones,
+the same gaps are taken and not judged: they show what the memory of parameters brings.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ from mcjax.verdicts.claims import Claim, Place
 
 LOOP, EQUAL = "self-loop", "equal"
 """The law that a model is in law a generation of a self-loop, and its quantity."""
+
+BEGUN = (
+    "fits begin at parameters of earlier fits, so that a model knows more than its rows and is no"
+    " generation of a self-loop in law; the gap to it is what the memory brings"
+)
 
 Line = tuple[int, ...]
 """Numbers of rows of the fits from real data to a model."""
@@ -83,12 +89,13 @@ class Compared(NamedTuple):
 def contrasts_of(study: GeneratorStudy, values: Sequence[Values]) -> Iterator[Compared]:
     """Yield every model that is, in some generations, in law one of a self-loop's.
 
-    The first self-loop of a generator in the study serves, and need not have other draws.
+    The first self-loop of a generator in the study whose fits start alike serves, and need not have
+    other draws. Where fits do not begin anew, nothing is equal in law.
     """
     last = study.generations
     for here, condition in enumerate(study.conditions):
         there = loop_of(study, condition)
-        if there is None or not condition.forgets:
+        if there is None:
             continue
         k, loop = there
         known = {line: t for t, line in enumerate(_own(study.conditions[k], loop, last))}
@@ -127,7 +134,7 @@ def equality_claims(
 def loop_of(study: GeneratorStudy, condition: GeneratorCondition) -> tuple[int, int] | None:
     """Return the position of a condition, and in it that of a model that reads itself alone."""
     for k, other in enumerate(study.conditions):
-        if other.generator is condition.generator and other.forgets:
+        if other.generator is condition.generator and other.start == condition.start:
             for i in range(other.network.size):
                 if study.generations and is_loop(other, i, study.generations):
                     return k, i

@@ -30,7 +30,7 @@ from mcjax.generators.contrasts import SATURATED, differs_from_zero, finite, wit
 from mcjax.generators.simulate import Values
 from mcjax.generators.study import GeneratorCondition, GeneratorStudy
 from mcjax.numbers import how_many
-from mcjax.verdicts.claims import Claim, Place, unjudged
+from mcjax.verdicts.claims import Claim, Place
 
 LEFT = 0.05
 """Share of a transient that is left when growth is looked for."""
@@ -43,7 +43,7 @@ GROWTH, DRIFT = "growth", "drift"
 """Quantities about models that collapse by the law, and about others."""
 MEMORY = (
     "fits begin at their own last parameters, a memory without a known end, so that growth cannot"
-    " be told from a transient"
+    " be told from a transient; slopes are shown, and paired networks tell what a feed does"
 )
 
 
@@ -130,7 +130,7 @@ def growth_claims(
             if dooms[model]:
                 share = abs(settled.ratio) <= study.tolerance
                 claim = differs_from_zero(place, own, len(values), SATURATED if share else "")
-            yield unjudged(claim, MEMORY) if condition.remembers else claim
+            yield claim
 
 
 def too_short(study: GeneratorStudy) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,9 @@ from jaxtyping import Float
 
 from mcjax.arguments import checked
 from mcjax.generators.curve import curve_of
-from mcjax.generators.equality import equality_claims
+from mcjax.generators.equality import BEGUN, equality_claims
 from mcjax.generators.flip import Difference, differences, flip_claims
-from mcjax.generators.growth import growth_claims, too_short
+from mcjax.generators.growth import MEMORY, growth_claims, too_short
 from mcjax.generators.shown import Shown
 from mcjax.generators.simulate import (
     Measured,
@@ -28,7 +28,7 @@ from mcjax.generators.study import GeneratorStudy
 from mcjax.numbers import how_many
 from mcjax.summaries import Summarised, Summary
 from mcjax.verdicts.cells import Cell, settle
-from mcjax.verdicts.claims import Claim
+from mcjax.verdicts.claims import Claim, unjudged
 from mcjax.verdicts.equivalence import Verdict, worst
 from mcjax.verdicts.frames import cell_table
 
@@ -183,10 +183,13 @@ def judge_generators(study: GeneratorStudy, measured: Measured) -> GeneratorVeri
     """Judge the measures of all chains, under one error budget."""
     names, values = measures_of(study), measured.values
     single = own_measures_of(study)  # what models have in common is theirs and the others'
-    own = [found[..., : len(of)] for found, of in zip(values, single, strict=True)]
-    cells = settle(claims_of(study, own, single), study.confidence)
+    own = [one[..., : len(of)] for one, of in zip(values, single, strict=True)]
+    found = list(_claims(study, own, single))
+    judged = [claim for claim, why in found if not why]
+    told = [unjudged(claim, why) for claim, why in found if why]  # no part of the error budget
+    cells = settle(judged, study.confidence) + settle(told, study.confidence)
     abouts = dict.fromkeys(c.generator.about for c in study.conditions if c.generator.about)
-    lost = sum(int((~np.isfinite(found)).any((1, 3)).sum()) for found in values)
+    lost = sum(int((~np.isfinite(one)).any((1, 3)).sum()) for one in values)
     return GeneratorVerification(
         study=study,
         measures=names,
@@ -203,14 +206,21 @@ def judge_generators(study: GeneratorStudy, measured: Measured) -> GeneratorVeri
 def claims_of(
     study: GeneratorStudy, values: Sequence[Values], names: Sequence[Sequence[str]]
 ) -> list[Claim]:
-    """Return all claims on the measures of a study, which share one error budget."""
-    grows = (
-        claim
-        for one, own, found in zip(study.conditions, names, values, strict=True)
-        for claim in growth_claims(study, one, found, own)
-    )
-    flips, equal = flip_claims(study, values, names), equality_claims(study, values, names)
-    return [*grows, *flips, *equal]
+    """Return the claims on the measures of a study that are judged, and share one error budget."""
+    return [claim for claim, why in _claims(study, values, names) if not why]
+
+
+def _claims(
+    study: GeneratorStudy, values: Sequence[Values], names: Sequence[Sequence[str]]
+) -> Iterator[tuple[Claim, str]]:
+    """Yield all claims, each with why the study makes it without a verdict; empty if it has one."""
+    for one, own, found in zip(study.conditions, names, values, strict=True):
+        why = MEMORY if one.remembers else ""
+        yield from ((claim, why) for claim in growth_claims(study, one, found, own))
+    yield from ((claim, "") for claim in flip_claims(study, values, names))
+    begun = {one.name: "" if one.forgets else BEGUN for one in study.conditions}
+    equal = equality_claims(study, values, names)
+    yield from ((claim, begun[claim.place.condition]) for claim in equal)
 
 
 def _over_chains(

@@ -10,7 +10,7 @@ import mcjax
 from mcjax.generators import chains, growth
 from mcjax.generators.contrasts import differs_from_zero, within_share
 from mcjax.generators.equality import lines
-from mcjax.generators.flip import pairs, reached
+from mcjax.generators.flip import flip_claims, pairs, reached
 from mcjax.generators.judge import judge_generators
 from mcjax.generators.simulate import Measured, simulate
 from mcjax.verdicts.cells import settle
@@ -181,10 +181,36 @@ def test_turns_take_a_round_and_more():
         assert bool([cell for cell in claims if cell.quantity.startswith("drift")]) == judged
 
 
-def test_growth_is_not_judged_where_fits_remember():
-    verification = mcjax.verify_generators(study("zoo", generations=7, chains=8, start="own"))
-    assert {cell.verdict for cell in verification.cells} == {"inconclusive"}
-    assert all("memory" in cell.note for cell in verification.cells)
+def test_what_is_not_judged_where_fits_remember():
+    """It takes no part of the error budget: paired differences have all of it."""
+    averaged = dataclasses.replace(
+        GAUSSIAN, fit=lambda key, params, rows: (rows.mean() + params) / 2, name="averaged"
+    )
+    found = {
+        start: mcjax.verify_generators(
+            study("stable", "flip", "zoo", generator=averaged, generations=10, start=start)
+        )
+        for start in ("scratch", "base", "own")
+    }
+    kinds = {
+        start: {(c.quantity.partition("(")[0], bool(c.note)) for c in verification.cells}
+        for start, verification in found.items()
+    }
+    kept = {("arrival", False), ("flip", False)}
+    assert {kind for kind, told in kinds["scratch"] if not told} == {
+        *("arrival", "flip", "growth", "drift", "equal")
+    }
+    assert {("equal", True), ("growth", False), ("drift", False)} <= kinds["base"]
+    assert kinds["own"] == kept | {("growth", True), ("drift", True), ("equal", True)}
+    own = found["own"]
+    told = [cell for cell in own.cells if cell.note]
+    assert {cell.verdict for cell in told} == {"inconclusive"}
+    assert all("fits begin at" in cell.note for cell in told)
+    assert all(np.isfinite([cell.empirical, cell.standard_error]).all() for cell in told)
+    flips = [cell for cell in own.cells if cell.quantity == "flip(square)"]
+    claims = list(flip_claims(own.study, own.values, own.measures))
+    alone = {cell.place: cell for cell in settle(claims, 0.99)}
+    assert [alone[cell.place] for cell in flips] == flips
 
 
 def test_chains_that_are_not_finite_are_lost_and_counted():
