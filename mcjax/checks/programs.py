@@ -45,6 +45,25 @@ def _loops(step: Any) -> bool:
     return "length" in step.params  # what one step of a scan leaves reaches the next
 
 
+def passes(program: Jaxpr) -> int | None:
+    """Return how often the outermost loops of a program turn; None if that is not fixed."""
+    total = 0
+    for step in program.eqns:
+        if _loops(step):
+            total += step.params["length"]
+            continue
+        if "cond_jaxpr" in step.params:  # a loop that ends by a condition
+            return None
+        inner = [_plain(step.params[k]) for k in Inner if k in step.params]
+        inner += [_plain(branch) for branch in step.params.get("branches", ())]
+        turns = [passes(part) for part in inner if part is not None]
+        known = [count for count in turns if count is not None]
+        if len(known) < len(turns):
+            return None
+        total += max(known, default=0)
+    return total
+
+
 def first_difference(one: ClosedJaxpr, other: ClosedJaxpr) -> str | None:
     """Return where two programs differ, as file and line or empty if unknown; None if nowhere."""
     for (first, place), (second, _) in zip(_steps(one), _steps(other), strict=False):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,20 @@ from mcjax.verdicts.equivalence import Verdict
 
 Choose = Callable[[list[str]], str]
 """Chooses one of some conditions by name."""
+
+
+def refuse_laws(options: Mapping[str, object]) -> None:
+    """Raise InputError if one of some options is given, which are for statistical models.
+
+    Parameters
+    ----------
+    options : mapping of str to object
+        What was given, by option.
+    """
+    for option, given in options.items():
+        if given:
+            problem = "is for statistical models, and these are generators; leave it out"
+            raise InputError(option, problem)
 
 
 def run_generators(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import sys
 import time
 from collections.abc import Hashable
 from dataclasses import replace
@@ -18,6 +17,9 @@ import numpy as np
 from rich.table import Table
 
 from mcjax import api
+from mcjax.cli.generator_plan import plan_of_generators
+from mcjax.cli.generators import refuse_laws
+from mcjax.cli.memory import duration, peak_memory
 from mcjax.cli.output import prints_aside
 from mcjax.cli.verify import theory_in
 from mcjax.engine.compiled import CompiledStudy, SharedProgram, compile_study
@@ -59,10 +61,13 @@ def run_plan(
     if load_survey(file) is not None:
         raise InputError("--plan", "is for a study, and this is a survey; leave it out")
     with prints_aside(as_json):
-        if load_generators(file, files) is not None:
-            problem = "needs laws of how much errors vary, and generators have none; leave it out"
-            remedy = "and try few chains, which tell how long one takes"
-            raise InputError("--plan", f"{problem}, {remedy}")
+        generators = load_generators(file, files)
+    if generators is not None:
+        refuse_laws({"--theory": theory, "--law": laws, "--path": path})
+        generators = generators if chains is None else replace(generators, chains=chains)
+        plan_of_generators(generators, power, as_json)
+        return
+    with prints_aside(as_json):
         study = study_with_files(file, files)
         study = study if chains is None else replace(study, chains=chains)
         study = judged = study if path is None else replace(study, path=path)
@@ -100,7 +105,7 @@ def _cost(study: Study, planned: Plan) -> dict[str, Any]:
         "chains": study.chains,
         "seconds": seconds_per_chain * study.chains,
         "seconds_needed": None if planned.chains is None else seconds_per_chain * planned.chains,
-        "memory_bytes": _peak_memory(),
+        "memory_bytes": peak_memory(),
     }
 
 
@@ -165,11 +170,11 @@ def _show_cost(study: Study, planned: Plan, cost: dict[str, Any]) -> None:
             console.print(f"{what} because {program['reason']}.", markup=False)
     console.print(
         f"The study's {how_many(study.chains, 'chain')} for each condition"
-        f" ({len(study.conditions)} in all): about {_duration(cost['seconds'])}.",
+        f" ({len(study.conditions)} in all): about {duration(cost['seconds'])}.",
         markup=False,
     )
     if planned.chains is not None:
-        needed = _duration(cost["seconds_needed"])
+        needed = duration(cost["seconds_needed"])
         console.print(
             f"The {how_many(planned.chains, 'chain')} needed: about {needed}.", markup=False
         )
@@ -210,19 +215,3 @@ def _compiled_for(compiled: CompiledStudy, shared: SharedProgram) -> tuple[Hasha
     leaves, structure = jax.tree.flatten((task.arrays, task.files))
     shapes = tuple((np.shape(leaf), np.result_type(leaf)) for leaf in leaves)
     return split(shared.program)[0], structure, shapes, shared.chunk
-
-
-def _duration(seconds: Any) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def _peak_memory() -> int | None:
-    """Return the peak memory of this process in bytes; None if the system does not report it."""
-    try:
-        import resource
-    except ImportError:  # not on Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak if sys.platform == "darwin" else 1024 * peak)

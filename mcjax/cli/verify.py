@@ -12,7 +12,7 @@ import jax
 from rich.console import Console
 
 from mcjax import api
-from mcjax.cli.generators import run_generators
+from mcjax.cli.generators import refuse_laws, run_generators
 from mcjax.cli.output import prints_aside
 from mcjax.cli.saving import command_again, reporting
 from mcjax.cli.survey import run_survey
@@ -77,16 +77,15 @@ def run_verify(
     with prints_aside(as_json):
         generators = agreed(lambda: load_generators(file, files))
     if generators is not None:
-        for option, given in (
-            ("--theory", theory),
-            ("--law", laws),
-            ("--path", path),
-            ("--until-decided", until_decided),
-            ("--distributed", jax.process_count() > 1),
-        ):
-            if given:
-                problem = "is for statistical models, and these are generators; leave it out"
-                raise InputError(option, problem)
+        refuse_laws(
+            {
+                "--theory": theory,
+                "--law": laws,
+                "--path": path,
+                "--until-decided": until_decided,
+                "--distributed": jax.process_count() > 1,
+            }
+        )
         generators = generators if chains is None else replace(generators, chains=chains)
         return run_generators(generators, file, files, as_json=as_json, out=out, quiet=quiet)
 

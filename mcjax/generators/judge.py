@@ -184,7 +184,7 @@ def judge_generators(study: GeneratorStudy, measured: Measured) -> GeneratorVeri
     names, values = measures_of(study), measured.values
     single = own_measures_of(study)  # what models have in common is theirs and the others'
     own = [one[..., : len(of)] for one, of in zip(values, single, strict=True)]
-    found = list(_claims(study, own, single))
+    found = list(all_claims(study, own, single))
     judged = [claim for claim, why in found if not why]
     told = [unjudged(claim, why) for claim, why in found if why]  # no part of the error budget
     cells = settle(judged, study.confidence) + settle(told, study.confidence)
@@ -207,10 +207,10 @@ def claims_of(
     study: GeneratorStudy, values: Sequence[Values], names: Sequence[Sequence[str]]
 ) -> list[Claim]:
     """Return the claims on the measures of a study that are judged, and share one error budget."""
-    return [claim for claim, why in _claims(study, values, names) if not why]
+    return [claim for claim, why in all_claims(study, values, names) if not why]
 
 
-def _claims(
+def all_claims(
     study: GeneratorStudy, values: Sequence[Values], names: Sequence[Sequence[str]]
 ) -> Iterator[tuple[Claim, str]]:
     """Yield all claims, each with why the study makes it without a verdict; empty if it has one."""

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from mcjax.checks.functions import NUMBERS
-from mcjax.checks.programs import depends, first_difference
+from mcjax.checks.programs import depends, first_difference, passes
 from mcjax.draws.settings import own_settings
 from mcjax.errors import InputError
 from mcjax.faults import bad_call, users_code, where
@@ -35,11 +35,14 @@ class Outline(NamedTuple):
         Shapes of the parameters that a fit returns.
     bytes : int
         Size of the rows and the parameters of a fit.
+    steps : int or None
+        How often the outermost loops of a fit turn; None if that depends on the data.
     """
 
     measures: tuple[str, ...]
     fitted: Any
     bytes: int
+    steps: int | None
 
 
 @cache
@@ -67,12 +70,13 @@ def outline_of(generator: Generator, rows: int, own: bool) -> Outline:
         program = _program(generator.fit, "fit", (key, begun, data, *weights))
         last, count = len(program.jaxpr.invars) - len(weights), len(jax.tree.leaves(data))
         _depends(generator.fit, "fit rows", program, list(range(last - count, last)))
+        steps = passes(program.jaxpr)
         found = _traced("measure", generator.measure)(key, fitted, data)
         names = _measures(generator.measure, found)
         _program(generator.measure, "measure", (key, fitted, data))
     leaves = jax.tree.leaves((data, fitted))
     size = sum(int(np.prod(leaf.shape)) * leaf.dtype.itemsize for leaf in leaves)
-    return Outline(names, fitted, size)
+    return Outline(names, fitted, size, steps)
 
 
 @cache

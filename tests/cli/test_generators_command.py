@@ -153,6 +153,38 @@ def test_checks(study, call_json):
     assert "does not depend on rows" in result["checks"][-1]["message"]
 
 
+def test_a_plan(study, call, call_json):
+    status, planned = call_json("verify", study, "--plan", "--chains", 65)
+    assert status == 0
+    assert planned["chains_needed"] is None
+    claims = {(one["quantity"], one["law"]): one["cells"] for one in planned["claims"]}
+    assert claims == {
+        ("growth", "collapse"): 4,
+        ("drift", "collapse"): 2,
+        ("arrival", "paths"): 2,
+        ("flip", "collapse"): 4,
+        ("equal", "self-loop"): 4,
+    }
+    assert [one["chains"] for one in planned["told"]] == [4, 8, 16, 32, 64, 65]
+    [fits] = planned["fits"]
+    assert (fits["generator"], fits["rows"], fits["steps"]) == ("mine", 20, 0)
+    assert fits["fits"] == 128 * (10 - 4 + 10)
+    assert 0 < fits["seconds"] <= planned["seconds"]
+    status, printed, _ = call("verify", study, "--plan", "--chains", 65)
+    assert "of which 63 only fill the last block" in printed
+    assert "with no loop" in printed
+    status, _, error = call("verify", study, "--plan", "--theory", study)
+    assert status == 2
+    assert "--theory" in error
+
+
+def test_a_plan_whose_time_is_not_known(study, call):
+    study.write_text(STUDY.replace("network =", "scale = [1, 2, 3, 4, 5]\nnetwork ="))
+    status, printed, _ = call("verify", study, "--plan")
+    assert status == 0
+    assert "time unknown, because fits have 5 numbers of rows" in printed
+
+
 def test_plots_say_that_there_is_nothing_to_plot(study, tmp_path, call):
     out = tmp_path / "results"
     call("verify", study, "--quiet", "--out", out)
