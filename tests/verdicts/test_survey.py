@@ -6,29 +6,21 @@ import jax
 import numpy as np
 import pytest
 from scipy.stats import norm
+from survey_cells import cells_about
 
 from mcjax import api
-from mcjax.engine.moments import Moments
-from mcjax.engine.powers import sum_pairs
-from mcjax.engine.survey import LateErrors, joined_pieces
-from mcjax.laws.first_order.collapse_rates import rates_without
+from mcjax.engine.survey import joined_pieces
 from mcjax.laws.first_order.switching_rates import STATIC
 from mcjax.solvers.status import Status
 from mcjax.study.load import builtin_file, load_survey
 from mcjax.study.survey import Survey
-from mcjax.verdicts.cells import settle
-from mcjax.verdicts.claims import Place, mean_claim
-from mcjax.verdicts.counts import ChainCount
 from mcjax.verdicts.equivalence import INCONCLUSIVE, REFUTED, VERIFIED
-from mcjax.verdicts.estimates import Estimate
-from mcjax.verdicts.survey import judge_survey
 
 pytestmark = pytest.mark.statistical
 
 ALL = Survey(models=2, generations=16, chains=1536, piece=64)
 """All 64 labelled networks of 2 models, the fewest generations, in one piece."""
 CODES = range(64)
-INF, NAN = np.inf, np.nan
 
 
 def run(survey, known=()):
@@ -48,11 +40,6 @@ def assert_same(found, expected, **tolerance):
 
 def judge(survey, pieces, without=None):
     return api.judge_pieces(survey, [pieces[k] for k in sorted(pieces)], without)
-
-
-def cells_about(verdict, quantity):
-    """Cells of one kind of claim, by network and model."""
-    return {(c.condition, c.model): c for c in verdict.cells if c.quantity == quantity}
 
 
 @pytest.fixture(scope="module")
@@ -268,184 +255,3 @@ def test_too_few_chains_leave_networks_open():
     undecided = {cell.condition for cell in found.cells if cell.verdict == INCONCLUSIVE}
     names = np.array([survey.name(int(code)) for code in found.codes])
     assert set(names[found.networks == INCONCLUSIVE]) == undecided
-
-
-# -------------------------------------------------------------- the judgement of numbers made up
-
-ONE = Survey(models=1, generations=64, chains=4096)
-SPAN = 48.0  # the middle of generations 32 to 64
-
-
-def made_up(shares, rates, chains=4096, seed=0):
-    """Slopes and levels of the four networks of one model (frozen, loop, real, loop and real)
-    that have these shares of growth and these ratios of the loop's growth or another's limit."""
-    laws = [rates_without(ONE.network(code)) for code in range(4)]
-    truth = np.array([law.growth[0] if law.collapses[0] else law.limit[0] for law in laws])
-    collapses = np.array([law.collapses[0] for law in laws])
-    rate, share = truth * rates, np.asarray(shares, float)
-    slope = np.where(collapses, rate, share * rate / SPAN)
-    level = np.where(collapses, SPAN * rate / np.where(share == 0, 1, share), rate)
-    rng = np.random.default_rng(seed)
-    noise = rng.normal(size=(4, chains, 2)) * [0.5, 1.0] @ [[1.0, 0.8], [0.0, 0.6]]
-    noise -= noise.mean(1, keepdims=True)
-    both = np.stack([slope, level], -1)[:, None] * (1 + noise)
-    return laws, both
-
-
-def moments(both):
-    """Late errors of chains of (slope, level), shape (4, chains, 2)."""
-    mean = both.mean(1)
-    centred = both - mean[:, None]
-    square = np.einsum("kna,knb->kab", centred, centred)
-    count = np.full((4, 1), both.shape[1])
-    fits = np.zeros((4, 1, len(Status)), int)
-    slope, level = np.moveaxis(both, -1, 0)[..., None]
-    pairs = sum_pairs(slope, level, np.ones_like(slope, bool))
-    found = Moments(count, mean[:, None], square[:, None])
-    return LateErrors(found, pairs, fits, count[:, 0].copy())
-
-
-def judged(shares, rates, **settings):
-    rates, both = made_up(shares, rates, **settings)
-    return judge_survey(ONE, rates, moments(both))
-
-
-RIGHT = [0.0, 0.9, 0.0, 0.05]
-
-
-@pytest.mark.parametrize(
-    ("shares", "rates", "expected"),
-    [
-        (RIGHT, [1, 1, 1, 1], "vvvv"),
-        ([0.0, 0.1, 0.0, 0.05], [1, 1, 1, 1], "vrvv"),  # who should collapse, does not
-        ([0.0, 0.9, 0.8, 0.05], [1, 1, 1, 1], "vvrv"),  # who should not, does
-        (RIGHT, [1, 1.8, 1, 1], "vrvv"),  # collapses as it should, but too fast
-        (RIGHT, [1, 1, 1, 0.3], "vvvr"),  # settles too low
-        (RIGHT, [1, 1, 1.4, 1], "vviv"),  # on the edge
-        ([0.0, 0.4, 0.0, 0.4], [1, 1, 1, 1], "vivi"),
-    ],
-)
-def test_a_network_is_as_good_as_its_worst_claim(shares, rates, expected):
-    found = judged(shares, rates)
-    assert "".join(word[0] for word in found.networks) == expected
-    overall = REFUTED if "r" in expected else INCONCLUSIVE if "i" in expected else VERIFIED
-    assert found.verdict == overall
-    about_collapse = cells_about(found, "collapse").values()
-    np.testing.assert_allclose([cell.empirical for cell in about_collapse], shares, atol=1e-12)
-    others = [cell for cell in found.cells if cell.quantity != "collapse"]
-    np.testing.assert_allclose([cell.ratio for cell in others], rates)
-
-
-def test_error_of_the_share_is_that_of_a_jackknife():
-    """Slope and level of one chain go together, so that their ratio is surer than either."""
-    laws, both = made_up([0.2, 0.9, 0.3, 0.05], [1, 1, 1, 1], chains=500)
-    found = judge_survey(ONE, laws, moments(both))
-    cells = cells_about(found, "collapse").values()
-    estimate = np.array([cell.empirical for cell in cells])
-    error = np.array([cell.standard_error for cell in cells])
-    others = (both.sum(1)[:, None] - both) / 499
-    share = SPAN * others[..., 0] / others[..., 1]
-    jackknife = np.sqrt(499 / 500 * ((share - share.mean(1, keepdims=True)) ** 2).sum(1))
-    np.testing.assert_allclose(error, jackknife, rtol=0.01)
-    alone = np.abs(estimate) * both[..., 0].std(1) / both[..., 0].mean(1) / np.sqrt(500)
-    assert (np.abs(error / alone - 1) > 0.1).all()
-
-
-@pytest.mark.parametrize("lost", ["chains", "mean", "some chains"])
-def test_lost_chains_prove_nothing(lost):
-    laws, both = made_up(RIGHT, [1, 1, 1, 1])
-    late = moments(both)
-    if lost == "chains":
-        for leaf in late.moments:
-            leaf[2] = 0
-    elif lost == "mean":
-        late.moments.mean[2] = np.nan
-    else:  # a twentieth of the chains, which is more than a tenth of the margin
-        late.moments.chains[2] = 3891
-    late.fits[2, 0, Status.OVERFLOW] = 7
-    found = judge_survey(ONE, laws, late)
-    assert found.networks.tolist() == [VERIFIED, VERIFIED, INCONCLUSIVE, VERIFIED]
-    assert (found.verdict, found.failures) == (INCONCLUSIVE, {"overflow": 7})
-    assert {cell.verdict for cell in found.cells if cell.condition == "real->0"} == {INCONCLUSIVE}
-
-
-# --------------------------------------------------------------------------------- the decision
-
-
-def claim(estimate, error, lower, upper, chains=10**6, name="c"):
-    return mean_claim(
-        Place(name, "0", 0, "collapse", "law"),
-        observed=Estimate(estimate, error),
-        predicted=NAN,
-        judged=Estimate(estimate, error),
-        margin=(lower, upper),
-        count=ChainCount(chains, 0),
-    )
-
-
-def decided(*numbers, **settings):
-    [cell] = settle([claim(*numbers, **settings)], 0.99)
-    return cell.verdict, *cell.interval
-
-
-@pytest.mark.parametrize(
-    ("estimate", "error", "lower", "upper", "expected"),
-    [
-        (0.6, 0.05, 0.4, INF, VERIFIED),
-        (0.2, 0.05, 0.4, INF, REFUTED),
-        (0.45, 0.05, 0.4, INF, INCONCLUSIVE),
-        (0.35, 0.05, 0.4, INF, INCONCLUSIVE),
-        (0.2, 0.05, -INF, 0.4, VERIFIED),
-        (0.6, 0.05, -INF, 0.4, REFUTED),
-        (-9.0, 0.05, -INF, 0.4, VERIFIED),
-        (1e9, 0.05, 0.4, INF, VERIFIED),
-        (1.0, 0.01, 0.6, 1.4, VERIFIED),
-        (1.7, 0.01, 0.6, 1.4, REFUTED),
-        (0.3, 0.01, 0.6, 1.4, REFUTED),
-        # a bound itself belongs to neither side, however small the error
-        (0.4, 0.05, 0.4, INF, INCONCLUSIVE),
-        (0.4, 0.0, 0.4, INF, INCONCLUSIVE),
-        (0.4, 0.0, -INF, 0.4, INCONCLUSIVE),
-        (0.4000001, 0.0, 0.4, INF, VERIFIED),
-        (0.3999999, 0.0, 0.4, INF, REFUTED),
-        # the interval's end, 2.5758 errors away, on either side of the bound
-        (0.4 + 2.57 * 0.05, 0.05, 0.4, INF, INCONCLUSIVE),
-        (0.4 + 2.58 * 0.05, 0.05, 0.4, INF, VERIFIED),
-        (0.4 - 2.57 * 0.05, 0.05, 0.4, INF, INCONCLUSIVE),
-        (0.4 - 2.58 * 0.05, 0.05, 0.4, INF, REFUTED),
-        # what is no number is no evidence, not even for a claim that it would satisfy
-        (NAN, 0.05, 0.4, INF, INCONCLUSIVE),
-        (INF, 0.05, 0.4, INF, INCONCLUSIVE),
-        (-INF, 0.05, -INF, 0.4, INCONCLUSIVE),
-        (9.0, NAN, 0.4, INF, INCONCLUSIVE),
-        (9.0, INF, 0.4, INF, INCONCLUSIVE),
-    ],
-)
-def test_one_claim(estimate, error, lower, upper, expected):
-    verdict, low, high = decided(estimate, error, lower, upper)
-    assert verdict == expected
-    if np.isfinite(estimate) and np.isfinite(error):
-        assert low == pytest.approx(estimate - 2.5758 * error, rel=1e-4)
-        assert high == pytest.approx(estimate + 2.5758 * error, rel=1e-4)
-    else:
-        assert (low, high) == (-INF, INF)
-
-
-def test_one_chain_proves_nothing():
-    assert decided(9.0, 0.01, 0.4, INF, chains=1)[0] == INCONCLUSIVE
-    assert decided(9.0, 0.01, 0.4, INF, chains=31)[0] == INCONCLUSIVE
-    assert decided(9.0, 0.01, 0.4, INF, chains=4096)[0] == VERIFIED
-
-
-def test_claims_of_a_family_share_its_budget():
-    """The clearest claim has a hundredth of it, and the next a little more; all claims from the
-    first undecided one on have its level, missing numbers among them counted as claims."""
-    estimates = [2.0, 1.5, 0.41, *[0.42] * 96, NAN]
-    claims = [claim(x, 0.1, 0.4, INF, name=str(k)) for k, x in enumerate(estimates)]
-    cells = settle(claims, 0.9)
-    verdicts = [cell.verdict for cell in cells]
-    low, high = np.array([cell.interval for cell in cells]).T
-    quantile = (high - low)[:-1] / 2 / 0.1
-    expected = [norm.isf(0.1 / 2 / left) for left in (100, 99, *[98] * 97)]
-    np.testing.assert_allclose(quantile, expected, rtol=1e-3)
-    assert verdicts == [VERIFIED] * 2 + [INCONCLUSIVE] * 98
