@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from mcjax.generators.judge import GeneratorVerification
+from mcjax.generators.shown import EXPECTATIONS
 from mcjax.plot.style import figure, title
 from mcjax.text import drawn
 
@@ -51,7 +52,9 @@ def samples_png(verification: GeneratorVerification) -> bytes:
             left = condition.network.size - len(names)
             title(ax, condition.name, f"{left} more models are not drawn" if left else "")
         more = f"; {len(found) - MOST} more conditions" if len(found) > MOST else ""
-        fig.supxlabel(f"generation (chain 0{more})", fontsize="medium")
+        kinds = {condition.generator.expected is not None for condition, _ in panels}
+        what = f"; {EXPECTATIONS}" if all(kinds) else ""
+        fig.supxlabel(f"generation (chain 0{more}{what})", fontsize="medium")
         file = io.BytesIO()
         fig.savefig(file, format="png", metadata={"Software": None})
     return file.getvalue()

@@ -121,6 +121,7 @@ def autoencoder(
         name=name,
         digest=settings,
         show=pictures,
+        expected=expected,
         about=images.about,
     )
 
@@ -146,8 +147,13 @@ def init(key: Array, pixels: int, hidden: int) -> Params:
 def sample(key: Array, params: Params, n: int) -> Array:
     """Return binary images."""
     latent, binary = jax.random.split(key)
-    z = jax.random.normal(latent, (n, LATENT), "float32")
-    return _black(binary, jax.nn.sigmoid(decoded(params, z)))
+    return _black(binary, expected(latent, params, n))
+
+
+def expected(key: Array, params: Params, n: int) -> Array:
+    """Return the probabilities of black pixels of images, given their latent variables."""
+    z = jax.random.normal(key, (n, LATENT), "float32")
+    return jax.nn.sigmoid(decoded(params, z))
 
 
 def negative_elbo(params: Params, images: Array, key: Array) -> Array:

@@ -40,7 +40,7 @@ class Block(NamedTuple):
         Measures of generations 0 to t, shape (B, t + 1, M, K).
     shown : ndarray, optional
         What models of the first chain generate, as reports show it, shape (t + 1, M, 2, ...); None
-        if the generator has no way to show it.
+        if the generator has no way to show it, or if earlier generations have not kept it.
     """
 
     params: tuple[Any, ...]
@@ -131,7 +131,9 @@ def _generation(
     params: list[Any] = []
     measured: dict[int, Any] = {}
     shown: list[Any] = []
-    show = condition.generator.show
+    shows = condition.generator.show is not None
+    if before is not None and before.shown is None:  # kept by a version that did not show them
+        shows = False
     for i, incoming in enumerate(reads):
         if not incoming:
             assert before is not None, "every model reads real data at generation 0"
@@ -143,8 +145,8 @@ def _generation(
         weights = weights_of(incoming, len(keys)) if condition.generator.weighs else ()
         params.append(run.fit(fit_keys(keys, t, i, FIT), start, rows, *weights))
         measured[i] = run.measure(fit_keys(keys, t, i, MEASURE), params[i], rows)
-        if show is not None:
-            drawn = run.sample(SHOWN, fit_keys(keys, t, i, SHOW), params[i])
+        if shows:
+            drawn = run.shown(SHOWN, fit_keys(keys, t, i, SHOW), params[i])
             shown.append(shown_of(condition.generator, jax.tree.map(lambda rows: rows[0], drawn)))
     alike = between(run.compare, params, keys, t)
     values = []
@@ -169,6 +171,7 @@ class Compiled(NamedTuple):
     init: Callable[..., Any]
     fit: Callable[..., Any]
     sample: Callable[..., Any]
+    shown: Callable[..., Any]
     real: Callable[..., Any]
     measure: Callable[..., Any]
     compare: Callable[..., Any] | None
@@ -183,8 +186,13 @@ def compiled(generator: Generator) -> Compiled:
     there are.
     """
 
-    def sample(count: int, words: Any, params: Any) -> Any:
-        return _batched(lambda key, at: generator.sample(key, at, count))(words, params)
+    def rows_of(function: Callable[..., Any]) -> Callable[..., Any]:
+        def rows(count: int, words: Any, params: Any) -> Any:
+            return _batched(lambda key, at: function(key, at, count))(words, params)
+
+        return jax.jit(rows, static_argnums=0)
+
+    sample = rows_of(generator.sample)
 
     def real(which: tuple[int, str], words: Any) -> Any:
         return _batched(lambda key: generator.real_rows(key, *which))(words)
@@ -200,7 +208,8 @@ def compiled(generator: Generator) -> Compiled:
     return Compiled(
         init=jax.jit(_batched(generator.init)),
         fit=jax.jit(_batched(generator.fit)),
-        sample=jax.jit(sample, static_argnums=0),
+        sample=sample,
+        shown=sample if generator.expected is None else rows_of(generator.expected),
         real=jax.jit(real, static_argnums=0),
         measure=flat(generator.measure),
         compare=None if generator.compare is None else flat(generator.compare),

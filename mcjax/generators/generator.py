@@ -31,7 +31,11 @@ TAKES = {
 """Signatures of the four functions."""
 REAL = "real(key, n), or an array of real rows"
 SHOW = "show(rows)"
-OPTIONAL = {"show": SHOW, "compare": "compare(key, params, others)"}
+OPTIONAL = {
+    "show": SHOW,
+    "expected": "expected(key, params, n)",
+    "compare": "compare(key, params, others)",
+}
 """Signatures of functions that a generator need not have."""
 
 
@@ -66,6 +70,10 @@ class Generator:
     show : callable, optional
         ``show(rows) -> texts``, or pictures, one for each row: what reports show of a model. It is
         called with NumPy's arrays, and is not traced.
+    expected : callable, optional
+        ``expected(key, params, n) -> rows``, which ``show`` gets in place of generated rows because
+        they are easier to see, such as grey values of black and white pixels. Reports say that they
+        are expectations. No model reads them.
     about : str
         What real rows are, for people.
     sources : mapping, optional
@@ -101,6 +109,7 @@ class Generator:
     about: str = ""
     sources: Mapping[str, Any] = field(default_factory=dict)
     compare: Callable[..., Any] | None = None
+    expected: Callable[..., Any] | None = None
 
     def __post_init__(self) -> None:
         functions = []
@@ -113,6 +122,8 @@ class Generator:
             if function is not None and not callable(function):
                 problem = f"is not a function; define {takes}, or leave it out"
                 raise InputError(f"family.{name}", problem)
+        if self.expected is not None and self.show is None:
+            raise InputError("family.expected", f"is for show, which is missing; define {SHOW}")
         if not isinstance(self.sources, Mapping):
             problem = f"is {type(self.sources).__name__}; give a dictionary by name, each {REAL}"
             raise InputError("family.sources", problem)

@@ -15,7 +15,7 @@ from mcjax.generators.curve import curve_of
 from mcjax.generators.equality import BEGUN, equality_claims
 from mcjax.generators.flip import Difference, differences, flip_claims
 from mcjax.generators.growth import MEMORY, growth_claims, too_short
-from mcjax.generators.shown import Shown
+from mcjax.generators.shown import Shown, notes_of
 from mcjax.generators.simulate import (
     Measured,
     Report,
@@ -198,7 +198,7 @@ def judge_generators(study: GeneratorStudy, measured: Measured) -> GeneratorVeri
         differences=differences(study, own, single),
         verdict=worst(np.array([cell.verdict for cell in cells])),
         failures={NOT_FINITE: lost} if lost else {},
-        notes=(*too_short(study), *abouts),
+        notes=(*too_short(study), *abouts, *notes_of(study.conditions, measured.shown)),
         shown=measured.shown,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -11,11 +12,30 @@ from jaxtyping import Shaped
 from mcjax.errors import InputError
 from mcjax.faults import users_code, where
 from mcjax.generators.generator import SHOW, Generator
+from mcjax.generators.study import GeneratorCondition
 
 SHOWN = 2
 """Rows of each model and generation that reports show."""
+EXPECTATIONS = "expectations of rows, which no model reads"
+"""What is shown of a generator that has such a function, in words."""
 
 Shown = Shaped[np.ndarray, "t+1 M 2 ..."]
+
+
+def notes_of(
+    conditions: Sequence[GeneratorCondition], shown: Sequence[Shown | None]
+) -> Iterator[str]:
+    """Yield what has to be said of what is shown, and of what is not."""
+    pairs = list(zip(conditions, shown, strict=False))
+    if any(rows is not None and c.generator.expected is not None for c, rows in pairs):
+        yield f"Samples are {EXPECTATIONS}"
+    lost = [c.name for c, rows in pairs if rows is None and c.generator.show is not None]
+    if lost:
+        where = f" of {', '.join(lost)}" if any(lost) else ""
+        yield (
+            f"No samples{where} are shown, because the folder is of an earlier version of mcjax,"
+            " which did not keep them; a new folder will have them"
+        )
 
 
 def shown_of(generator: Generator, rows: Any) -> Shaped[np.ndarray, "2 ..."]:

@@ -15,7 +15,13 @@ from mcjax.errors import InputError
 from mcjax.generators.chains import Block, readings, run_block, source_of
 from mcjax.generators.shown import Shown
 from mcjax.generators.study import GeneratorCondition, GeneratorStudy
-from mcjax.generators.traced import check_compare, check_sample, check_source, outline_of
+from mcjax.generators.traced import (
+    check_compare,
+    check_expected,
+    check_sample,
+    check_source,
+    outline_of,
+)
 
 COPIES = 4
 """Approximate number of copies of the rows and parameters of a fit in memory at once."""
@@ -105,6 +111,8 @@ def _checked(
         raise InputError("family.measure", problem)
     single = names.pop()
     last = next(count for count in fitted if count)
+    if condition.generator.expected is not None:
+        check_expected(condition.generator, last)
     alike = condition.network.size > 1 and condition.generator.compare is not None
     return single, check_compare(condition.generator, last) if alike else ()
 

@@ -18,6 +18,7 @@ from mcjax.draws.settings import own_settings
 from mcjax.errors import InputError
 from mcjax.faults import bad_call, users_code, where
 from mcjax.generators.generator import OPTIONAL, TAKES, Generator
+from mcjax.generators.shown import SHOWN
 
 MOST_MEASURES = 256
 """Largest number of measures of a model."""
@@ -101,6 +102,24 @@ def check_sample(generator: Generator, rows: int, count: int) -> None:
         program = _program(generator.sample, "sample", (key, fitted), count)
     _depends(generator.sample, "sample key", program, [0])
     _depends(generator.sample, "sample params", program, list(range(1, len(program.jaxpr.invars))))
+
+
+@cache
+def check_expected(generator: Generator, rows: int) -> None:
+    """Check the expectations that are shown of a model, after a fit of so many rows.
+
+    Raises
+    ------
+    InputError
+        If the function fails, or returns something else than rows.
+    """
+    assert generator.expected is not None
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    fitted = outline_of(generator, rows, own=False).fitted
+    with own_settings():
+        found = _traced("expected", generator.expected, SHOWN)(key, fitted)
+        _check_rows(generator, "expected", found, SHOWN)
+        _program(generator.expected, "expected", (key, fitted), SHOWN)
 
 
 @cache

@@ -18,7 +18,7 @@ from mcjax.generators.flip import ARRIVAL
 from mcjax.generators.growth import DRIFT, GROWTH, first_of_window
 from mcjax.generators.judge import GeneratorVerification
 from mcjax.generators.simulate import Measured, Running, fitted_of, replay
-from mcjax.generators.study import GeneratorStudy, Start
+from mcjax.generators.study import GeneratorCondition, GeneratorStudy, Start
 from mcjax.network import REAL
 from mcjax.numbers import how_many
 from mcjax.report.console import MARK, PLAIN, STYLE, counted, grouped, label, numbers, show_table
@@ -73,7 +73,8 @@ class GeneratorStore:
     def _unpack(self, data: Any) -> Measured:
         size = len(self.study.conditions)
         values = tuple(data[f"{i}/values"] for i in range(size))
-        shown = tuple(data.get(f"{i}/shown") for i in range(size))
+        kinds = [_kind(condition) for condition in self.study.conditions]
+        shown = tuple(data.get(f"{i}/{kind}") for i, kind in enumerate(kinds))
         if "running/condition" not in data:
             return Measured(values, shown=shown)
         position = int(data["running/condition"])
@@ -89,23 +90,24 @@ class GeneratorStore:
                 for i in range(condition.network.size)
             )
 
-        own = data["running/values"], data.get("running/shown")
+        own = data["running/values"], data.get(f"running/{kinds[position]}")
         block = Block(params("params"), params("first"), *own)
         return Measured(values, Running(position, block), shown)
 
     def save(self, measured: Measured) -> None:
         """Keep all measures, and the chains that run; the file before stays until then."""
         arrays = {f"{i}/values": values for i, values in enumerate(measured.values)}
-        parts = {str(i): shown for i, shown in enumerate(measured.shown)}
+        kinds = [_kind(condition) for condition in self.study.conditions]
+        parts = {f"{i}/{kinds[i]}": shown for i, shown in enumerate(measured.shown)}
         if measured.running is not None:
             position, block = measured.running
-            parts["running"] = block.shown
+            parts[f"running/{kinds[position]}"] = block.shown
             arrays |= {"running/condition": np.array(position), "running/values": block.values}
             for part in ("params", "first"):
                 for i, params in enumerate(getattr(block, part)):
                     leaves = enumerate(jax.tree.leaves(params))
                     arrays |= {f"running/{part}/{i}/{k}": np.asarray(leaf) for k, leaf in leaves}
-        arrays |= {f"{part}/shown": shown for part, shown in parts.items() if shown is not None}
+        arrays |= {part: shown for part, shown in parts.items() if shown is not None}
         self._folder.write_arrays(VALUES, arrays)
 
     @property
@@ -130,6 +132,11 @@ class GeneratorStore:
             self._folder.write_text("samples.txt", texts)
         if pictures:
             self._folder.write_bytes("samples.png", pictures)
+
+
+def _kind(condition: GeneratorCondition) -> str:
+    """Return the name of what is kept of what a condition's models generate."""
+    return "shown" if condition.generator.expected is None else "expected"
 
 
 def generators_json(verification: GeneratorVerification) -> dict[str, Any]:

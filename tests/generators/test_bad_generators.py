@@ -47,6 +47,17 @@ CODE = {
         "def show(rows):\n    return rows[0]\n\ndef real",
         r"family.show: returned float64\[\] for 2 rows .*mine.py.*; let show\(rows\) return",
     ),
+    "expectations of nothing": (
+        "def real",
+        "def expected(key, params, n):\n    return params\n\ndef real",
+        r"family.expected: is for show, which is missing; define show\(rows\)",
+    ),
+    "expectations without rows": (
+        "def real",
+        "def show(rows):\n    return rows\n\n"
+        "def expected(key, params, n):\n    return params\n\ndef real",
+        "family.expected: returned .* for 2 rows.*mine.py.*; return arrays with 2 rows each",
+    ),
     "arguments": ("def fit(key, params, rows)", "def fit(rows)", r"takes: .*; define fit\(key"),
     "an error": ("rows.mean()", "rows.sum() / nothing", r"family.fit: failed with NameError.*mine"),
     "no rows": ("rows.mean()", "params", "family.fit: does not depend on rows"),

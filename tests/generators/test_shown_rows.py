@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from generators_of_tests import GAUSSIAN, study
@@ -58,6 +59,51 @@ def test_texts_are_kept_where_a_run_is_stopped(made, stops, stop, tmp_path):
     again = simulate(made, store.load())
     np.testing.assert_array_equal(again.values[0], stops[-1].values[0])
     assert (again.shown[0] == stops[-1].shown[0]).all()
+
+
+EXPECTED = dataclasses.replace(
+    TEXTS, about="", expected=lambda key, params, n: jnp.zeros((n, *jnp.shape(params))) + params
+)
+
+
+def test_expectations_are_shown_in_place_of_rows(made):
+    """And change nothing else."""
+    other = study("stable", generator=EXPECTED, generations=3, chains=3)
+    seen, plain = simulate(other), simulate(dataclasses.replace(made, chains=3))
+    np.testing.assert_array_equal(seen.values[0], plain.values[0])
+    means = seen.values[0][0, :, :, 0]
+    shown = [[f"{mean:.3f}\n[b]" for mean in row] for row in means]
+    assert (seen.shown[0] == np.array(shown)[:, :, None]).all()
+    assert "Samples are expectations" in " ".join(judge_generators(other, seen).notes)
+    assert "Samples" not in " ".join(judge_generators(made, plain).notes)
+
+
+@pytest.mark.parametrize("stop", [1, 3, 5])
+@pytest.mark.parametrize("before", [dataclasses.replace(GAUSSIAN, show=None), TEXTS])
+def test_a_folder_that_showed_something_else_goes_on_and_says_so(
+    made, stops, before, stop, tmp_path
+):
+    """One of an earlier version, in which nothing was shown, or rows and not expectations."""
+    file = tmp_path / "study.toml"
+    file.write_text("# a study", encoding="utf-8")
+    shown = stops[stop] if before.show else without_samples(stops[stop])
+    old = study("stable", generator=before, generations=3, chains=70)
+    GeneratorStore(tmp_path / "results", old, file).save(shown)
+    new = study("stable", generator=EXPECTED, generations=3, chains=70)
+    again = simulate(new, GeneratorStore(tmp_path / "results", new, file).load())
+    np.testing.assert_array_equal(again.values[0], stops[-1].values[0])
+    assert again.shown == (None,)
+    verification = judge_generators(new, again)
+    assert "No samples of stable are shown, because the folder is of an" in verification.notes[0]
+    assert samples_png(verification) == b""
+
+
+def without_samples(measured):
+    """Return what an earlier version has kept."""
+    running = measured.running
+    if running is not None:
+        running = running._replace(block=running.block._replace(shown=None))
+    return measured._replace(shown=(None,), running=running)
 
 
 def test_texts_are_reported(made, verification, tmp_path):
