@@ -26,8 +26,8 @@ FEWEST = 4
 """Fewest chains of a claim."""
 TOO_FEW = f"has fewer than {FEWEST} chains"
 SATURATED = (
-    "has stopped changing, although the model collapses by the law: it may be saturated, which is"
-    " not stability, so that another measure or an earlier end has to tell"
+    "has changed little since the transient, although the model collapses by the law: it may be"
+    " saturated, which is not stability, so that another measure or an earlier end has to tell"
 )
 Chains = Float[np.ndarray, " C"]
 

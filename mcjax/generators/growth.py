@@ -128,8 +128,10 @@ def growth_claims(
             settled = within_share(place, own, changed, study.tolerance, drawn=len(values))
             claim = settled
             if dooms[model]:
-                share = abs(settled.ratio) <= study.tolerance
-                claim = differs_from_zero(place, own, len(values), SATURATED if share else "")
+                alone = 1 - study.confidence  # the level of a claim that is judged by itself
+                moves = differs_from_zero(place, own, len(values)).within < alone
+                still = settled.within < alone and not moves
+                claim = differs_from_zero(place, own, len(values), SATURATED if still else "")
             yield claim
 
 

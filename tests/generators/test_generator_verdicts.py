@@ -247,3 +247,25 @@ def test_claims_about_contrasts():
     assert weak.chains_needed > 64
     assert settle([differs_from_zero(PLACE, np.ones(64), 64)], 0.99)[0].note
     assert settle([differs_from_zero(PLACE, 5 + noise[:3], 3)], 0.99)[0].note
+
+
+@pytest.mark.parametrize(
+    ("slope", "error", "saturated", "verdict"),
+    [
+        (0.0, 0.001, True, "inconclusive"),  # it has settled
+        (0.02, 0.001, False, "verified"),  # within the tolerance, and certainly not still
+        (0.02, 0.005, False, "inconclusive"),  # told from 0, were it the only claim
+        (0.0, 0.2, False, "inconclusive"),  # so noisy that nothing is known
+    ],
+)
+def test_what_is_called_saturated(slope, error, saturated, verdict):
+    """Only a measure that has settled, and that is not seen to move."""
+    made = study("zoo", generations=10, chains=16, tolerance=0.3)
+    values = np.random.default_rng(0).normal(0, 1e-9, (16, 11, 4, 20))
+    off = np.random.default_rng(1).normal(size=(16, 1, 1, 1))
+    off = (off - off.mean()) / off.std(ddof=1) * error * 16**0.5
+    values[:, 1:] += 1 + (slope + off) * np.arange(-9, 1)[:, None, None]
+    names = [f"x{k}" for k in range(20)]
+    claims = growth.growth_claims(made, made.conditions[0], values, names)
+    found = [cell for cell in settle(list(claims), 0.99) if cell.model == "0"]
+    assert {(cell.verdict, "saturated" in cell.note) for cell in found} == {(verdict, saturated)}
