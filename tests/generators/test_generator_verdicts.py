@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from generators_of_tests import GAUSSIAN, KDE, network, study
+from scipy.stats import norm
 
 import mcjax
 from mcjax.generators import chains, growth
@@ -262,8 +263,8 @@ def test_what_is_called_saturated(slope, error, saturated, verdict):
     """Only a measure that has settled, and that is not seen to move."""
     made = study("zoo", generations=10, chains=16, tolerance=0.3)
     values = np.random.default_rng(0).normal(0, 1e-9, (16, 11, 4, 20))
-    off = np.random.default_rng(1).normal(size=(16, 1, 1, 1))
-    off = (off - off.mean()) / off.std(ddof=1) * error * 16**0.5
+    off = norm.ppf((np.arange(16) + 0.5) / 16)[:, None, None, None]
+    off *= error * 16**0.5 / off.std(ddof=1)
     values[:, 1:] += 1 + (slope + off) * np.arange(-9, 1)[:, None, None]
     names = [f"x{k}" for k in range(20)]
     claims = growth.growth_claims(made, made.conditions[0], values, names)
