@@ -14,8 +14,8 @@ share has one S and one ``X' eps``, and reused real data are those of generation
 Data that accumulate over generations are represented by the sums of their statistics, so a
 generation costs the same however many there were before.
 
-Lanes come last in every array, and matrix arithmetic is written out entry by entry, so that each
-entry is one long vector.
+Lanes come last in every array, so that each entry of a matrix is one long vector. Matrix arithmetic
+is written out entry by entry where p is small, and otherwise in loops, which compile quickly.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 from jaxtyping import Float, Int32, UInt32
 
@@ -36,7 +37,7 @@ from mcjax.draws.samplers import GAMMA_RAISES, GAMMA_SWITCH, chi, graded_uniform
 from mcjax.draws.streams import STATISTIC
 from mcjax.draws.threefry import threefry
 from mcjax.estimators.estimator import first_that_holds
-from mcjax.solvers.cholesky import UNROLLED, singular_share, solve_positive
+from mcjax.solvers.cholesky import UNROLLED, singular_share, solve_positive, solve_swept
 from mcjax.solvers.once import once
 from mcjax.solvers.status import Status
 
@@ -137,47 +138,139 @@ def _sums(
 ) -> tuple[Array, Array]:
     """Return ``sum_b w_b S_b`` and ``sum_b w_b (S_b e_b + X_b' eps_b)`` for every model's fit.
 
-    The shapes are (p, p, M, lanes), of which only the lower triangle is filled, and (p, M, lanes).
+    The shapes are (p, p, M, lanes) and (p, M, lanes). Up to p = ``UNROLLED`` only the lower
+    triangle is filled.
     """
     p = error.shape[0]
-    lower, z = _bartlett(feeds, key, t, p=p, program=program)
-    weight = jnp.asarray(feeds.weight, error.dtype)
-    origin = jnp.asarray(feeds.origin)
+    drawn, chis = _bartlett(feeds, key, t, p=p, program=program)
+    weight, origin = jnp.asarray(feeds.weight, error.dtype), jnp.asarray(feeds.origin)
+    samples = feeds.samples if program.few_rows else None
+    multiply = _by_entries if p <= UNROLLED else _by_columns
 
     def sums() -> tuple[Array, Array]:
         parents = _parents(error, origin, 0.0)
-        entry = {place: value.astype(error.dtype) for place, value in lower.items()}
-        # S e + X' eps = L (L' e + sigma z): first the vector in brackets, then times L below
-        inner = [
-            sigma * z[k].astype(error.dtype) + sum(entry[i, k] * parents[i] for i in range(k, p))
-            for k in range(p)
-        ]
-        zero = jnp.zeros(error.shape[1:], error.dtype)
-        gram = [[zero] * p for _ in range(p)]
-        right = []
-        for i in range(p):
-            right.append((weight * sum(entry[i, k] * inner[k] for k in range(i + 1))).sum(1))
-            for j in range(i + 1):
-                products = sum(entry[i, k] * entry[j, k] for k in range(j + 1))
-                gram[i][j] = (weight * products).sum(1)
-        return jnp.stack([jnp.stack(row) for row in gram]), jnp.stack(right)
+        feed = _Feed(drawn, chis, samples, sigma=sigma, parents=parents, weight=weight)
+        return multiply(feed, t)
 
     return once(t, sums)
 
 
-def _bartlett(
-    feeds: Feeds, key: Array, t: Array, p: int, program: Program
+class _Feed(NamedTuple):
+    """What the sums of a feed are computed from; ``e`` are the errors of its origin."""
+
+    drawn: Array  # normals, see `_bartlett`, (half, M, B, lanes)
+    chis: Array  # the diagonal of L, (p, M, B, lanes)
+    samples: Array | None  # (M, B, lanes), where columns of L may be zero
+    sigma: Array
+    parents: Array  # e, (p, M, B, lanes)
+    weight: Array  # (M, B, lanes)
+
+
+# S e + X' eps = L (L' e + sigma z): first the vector in brackets, then times L
+
+
+def _by_entries(feed: _Feed, t: Array) -> tuple[Array, Array]:
+    """Return the sums over feeds, with all arithmetic written out entry by entry."""
+    p, dtype = len(feed.chis), feed.parents.dtype
+    lower, z = _entries(feed.drawn, feed.chis, feed.samples)
+    entry = {place: value.astype(dtype) for place, value in lower.items()}
+    inner = [
+        feed.sigma * z[k].astype(dtype) + sum(entry[i, k] * feed.parents[i] for i in range(k, p))
+        for k in range(p)
+    ]
+    zero = jnp.zeros((feed.weight.shape[0], feed.weight.shape[2]), dtype)
+    gram = [[zero] * p for _ in range(p)]
+    right = []
+    for i in range(p):
+        right.append((feed.weight * sum(entry[i, k] * inner[k] for k in range(i + 1))).sum(1))
+        for j in range(i + 1):
+            products = sum(entry[i, k] * entry[j, k] for k in range(j + 1))
+            gram[i][j] = (feed.weight * products).sum(1)
+    return jnp.stack([jnp.stack(row) for row in gram]), jnp.stack(right)
+
+
+def _entries(
+    drawn: Array, chis: Array, samples: Array | None
 ) -> tuple[dict[tuple[int, int], Array], list[Array]]:
-    """Draw the entries of L and the vector z of every feed, each of shape (M, B, lanes)."""
-    dtype = jnp.dtype(program.draw_dtype)
+    """Return the entries of L and the vector z of every feed, each of shape (M, B, lanes)."""
+    p, half = len(chis), len(drawn)
     count = p * (p + 3) // 2
-    half = -(-count // 2)
+    normal = [drawn[k].real if k < half else drawn[k - half].imag for k in range(count)]
+    lower = {(i, i): chis[i] for i in range(p)}
+    for (i, j), value in zip(_below(p), normal[2 * p :], strict=True):
+        lower[i, j] = value if samples is None else jnp.where(samples > j, value, 0)
+    return lower, normal[p : 2 * p]
+
+
+def _by_columns(feed: _Feed, t: Array) -> tuple[Array, Array]:
+    """Return the same sums, in loops over entries of L that compile as quickly whatever p."""
+    p, dtype = len(feed.chis), feed.parents.dtype
+    place, below = np.zeros((p, p), np.int32), np.tri(p, k=-1, dtype=bool)
+    place[tuple(np.transpose(_below(p)))] = 2 * p + np.arange(p * (p - 1) // 2)
+    normal = once(t, lambda: jnp.concatenate([feed.drawn.real, feed.drawn.imag]))
+
+    def columns() -> Array:
+        # (p, p, M, B, lanes): columns of L first, then rows
+        strict, diagonal = (
+            mask.T[..., None, None, None] for mask in (below, np.eye(p, dtype=bool))
+        )
+        if feed.samples is not None:
+            number = np.arange(p, dtype=np.int32)[:, None, None, None, None]
+            strict = strict & (feed.samples[None, None] > number)
+        return jnp.where(diagonal, feed.chis[None], jnp.where(strict, normal[place.T], 0))
+
+    lower = once(t, columns)
+
+    def dot(i: Array, total: Array) -> Array:
+        row, error = (
+            lax.dynamic_index_in_dim(a, i, axis, False, allow_negative_indices=False)
+            for a, axis in ((lower, 1), (feed.parents, 0))
+        )
+        return total + row.astype(dtype) * error[None]
+
+    z = feed.sigma[None] * normal[p : 2 * p].astype(dtype)
+    inner = lax.fori_loop(jnp.int32(0), jnp.int32(p), dot, z)
+
+    def update(k: Array, total: Array) -> Array:
+        column, last = (
+            lax.dynamic_index_in_dim(a, k, 0, False, allow_negative_indices=False)
+            for a in (lower, inner)
+        )
+
+        def factors() -> Array:
+            # (2, B, p + 1, M, lanes)
+            right = jnp.concatenate([column.astype(dtype), last[None]])
+            return jnp.moveaxis(jnp.stack([right * feed.weight[None], right]), 3, 1)
+
+        left, right = once(k, factors)
+        for b in range(len(left)):
+            total += left[b, :p, None] * right[b, None]
+        return total
+
+    zero = jnp.zeros((p, p + 1, feed.weight.shape[0], feed.weight.shape[2]), dtype)
+    system = lax.fori_loop(jnp.int32(0), jnp.int32(p), update, zero)
+    return system[:, :p], system[:, p]
+
+
+def _below(p: int) -> list[tuple[int, int]]:
+    """Return the places of L below the diagonal, in the order in which they are drawn."""
+    return [(i, j) for i in range(p) for j in range(i)]
+
+
+def _bartlett(feeds: Feeds, key: Array, t: Array, p: int, program: Program) -> tuple[Array, Array]:
+    """Draw normals and the diagonal of L for every feed.
+
+    Of the ``p (p + 3) / 2`` normals, the first p make the diagonal of L, the next p are z, and the
+    others fill L below the diagonal, row by row. They are the real and then the imaginary parts of
+    a complex array, (half, M, B, lanes). The diagonal has shape (p, M, B, lanes).
+    """
+    dtype = jnp.dtype(program.draw_dtype)
+    half = -(-p * (p + 3) // 4)
 
     def normals() -> Array:
         return lax.complex(*normal_pair(_words(feeds, key, t, count=half, kind=0), dtype))
 
     drawn = once(t, normals)
-    normal = [drawn[k].real if k < half else drawn[k - half].imag for k in range(count)]
 
     def diagonal() -> Array:
         uniforms = []
@@ -187,25 +280,13 @@ def _bartlett(
                 _words(feeds, key, t, count=p * half_each, kind=kind) for kind in (1, 2)
             )
             # inverses of small chi variates have heavy tails
-            drawn = [graded_uniform(*pair, dtype) for pair in zip(words, finer, strict=True)]
-            uniforms = [
-                [u[i * half_each + j] for u in drawn for j in range(half_each)] for i in range(p)
-            ]
-        degrees = [jnp.asarray(feeds.samples - i, dtype) for i in range(p)]
-        return jnp.stack(
-            [chi(normal[i], degrees[i], uniforms[i] if uniforms else ()) for i in range(p)]
-        )
+            halves = [graded_uniform(*pair, dtype) for pair in zip(words, finer, strict=True)]
+            each = [u.reshape(p, half_each, *u.shape[1:]) for u in halves]
+            uniforms = [u[:, j] for u in each for j in range(half_each)]
+        degrees = feeds.samples[None] - np.arange(p, dtype=np.int32)[:, None, None, None]
+        return chi(drawn[:p].real, degrees.astype(dtype), uniforms)
 
-    # the first p normals make the diagonal of L, the next p are z, the others fill L below it
-    chis = once(t, diagonal)
-    lower = {(i, i): chis[i] for i in range(p)}
-    place = 2 * p
-    for i in range(p):
-        for j in range(i):
-            value = normal[place]
-            lower[i, j] = jnp.where(feeds.samples > j, value, 0) if program.few_rows else value
-            place += 1
-    return lower, normal[p : 2 * p]
+    return drawn, once(t, diagonal)
 
 
 def _words(feeds: Feeds, key: Array, t: Array, count: int, kind: int) -> tuple[Array, Array]:
@@ -218,10 +299,4 @@ def _words(feeds: Feeds, key: Array, t: Array, count: int, kind: int) -> tuple[A
 
 def _solve(gram: Array, right: Array) -> tuple[Array, Array]:
     """Return solutions (p, M, lanes) and unexplained shares (M, lanes); see `solve_positive`."""
-    if len(gram) <= UNROLLED:
-        return solve_positive(gram, right)
-    p = len(gram)
-    lower = gram.reshape(p, p, -1)
-    whole = lower + jnp.swapaxes(jnp.tril(jnp.moveaxis(lower, -1, 0), -1), 1, 2).transpose(1, 2, 0)
-    solution, unexplained = jax.vmap(solve_positive, -1, -1)(whole, right.reshape(p, -1))
-    return solution.reshape(right.shape), unexplained.reshape(right.shape[1:])
+    return (solve_positive if len(gram) <= UNROLLED else solve_swept)(gram, right)
