@@ -46,7 +46,7 @@ def multinomial(classes: int = 3) -> Model:
     Parameters
     ----------
     classes : int
-        Number K of classes, at least 2; class 0 is the reference.
+        Number K of classes, at least 2; class 0 is the reference. Defaults to 3.
 
     Returns
     -------
