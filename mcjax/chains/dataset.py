@@ -56,6 +56,7 @@ def draw_dataset(
     sources: SourceArrays | None = None,
     selections: tuple[Any, ...] = (),
     files: FileArrays | None = None,
+    mean: Float[Array, " q"] | None = None,
 ) -> Dataset:
     """Draw the rows of all feeds of one model, feed after feed, padded to ``pairs`` pairs.
 
@@ -85,6 +86,8 @@ def draw_dataset(
         What readers keep; ``feeds.selection`` gives their numbers.
     files : FileArrays, optional
         The files that rows are drawn from; by default all covariates are normal.
+    mean : Array, optional
+        Mean of normal covariates, shape (q,); 0 by default.
 
     Returns
     -------
@@ -130,8 +133,10 @@ def draw_dataset(
         z = once(generation, lambda: draw_normals(designed, pair, len(factor), parents.dtype))
         normals = _halves(z.real, z.imag)
         if roots is None:
-            return jnp.matmul(factor, normals, precision="highest")
-        return once(generation, lambda: (_both(roots[:, :, slot]) * normals[None]).sum(1))
+            x = jnp.matmul(factor, normals, precision="highest")
+        else:
+            x = once(generation, lambda: (_both(roots[:, :, slot]) * normals[None]).sum(1))
+        return x if mean is None else x + mean[:, None]
 
     params = model.params
     if sigma is not None and model.noise_scale is not None:

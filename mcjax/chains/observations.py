@@ -116,6 +116,7 @@ def draw_single(
     keys: Words,
     designs: Words,
     row: Integer[Array, " N"],
+    mean: Float[Array, " q"] | None = None,
 ) -> tuple[Float[Array, "q N"], Float[Array, "*label N"]]:
     """Draw single rows of any samples, as :func:`draw_normals` and :func:`draw_labels` draw them.
 
@@ -133,6 +134,8 @@ def draw_single(
         Stream keys of labels and of covariates, two words of shape (N,) each.
     row : Array
         Number of each row in its sample, shape (N,).
+    mean : Array, optional
+        Mean of the covariates, shape (q,); 0 by default.
 
     Returns
     -------
@@ -146,6 +149,7 @@ def draw_single(
     if model.covariates != 0:
         z = draw_normals(designs, pair, len(factor), theta.dtype)
         x = jnp.matmul(factor, jnp.where(odd, z.imag, z.real), precision="highest")
+        x = x if mean is None else x + mean[:, None]
     words = [row_words(keys, pair, jnp.uint32(LABEL + k)) for k in range(2)]
     first, second = (jnp.where(odd, *word[::-1]) for word in words)
     return x, draw_labels(model, theta, x, real=real, words=(first, second))

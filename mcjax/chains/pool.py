@@ -90,6 +90,7 @@ def draw_subsample(
     models: int,
     rows: int,
     design: UInt32[Array, " 2"] | None = None,
+    mean: Float[Array, " q"] | None = None,
 ) -> Dataset:
     """Draw a simple random sample without replacement from a pool, padded to ``rows`` rows.
 
@@ -115,6 +116,8 @@ def draw_subsample(
         Number N of rows, padding included.
     design : Array, optional
         Key of fixed designs, shape (2,); by default covariates are drawn anew each time.
+    mean : Array, optional
+        Mean of the covariates, shape (q,); 0 by default.
 
     Returns
     -------
@@ -148,6 +151,7 @@ def draw_subsample(
             keys=keys,
             designs=designed,
             row=row,
+            mean=mean,
         )
 
     x, y = once(t, draw)

@@ -116,6 +116,8 @@ class ConditionArrays(NamedTuple):
         What readers keep of their feeds; their numbers are arrays.
     starts : StartArrays, optional
         Where fits begin; None if at the weighted mean of the parameters behind their data.
+    mean : array, optional
+        Mean of normal x, shape (q,); None if it is 0, or files have it.
 
     Notes
     -----
@@ -131,6 +133,7 @@ class ConditionArrays(NamedTuple):
     sources: SourceArrays | None = None
     selections: tuple[Any, ...] = ()
     starts: StartArrays | None = None
+    mean: Float[Any, "*lanes q"] | None = None
 
 
 class Program(NamedTuple):

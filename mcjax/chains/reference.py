@@ -228,7 +228,7 @@ def _draw(
     files: FileArrays | None,
 ) -> Dataset:
     """Draw the rows of one fit; origins from ``models`` on are real."""
-    factor = jnp.asarray(condition.factor, program.draw_dtype)
+    factor, mean = cast((condition.factor, condition.mean), program.draw_dtype)
     visible = parents.astype(program.draw_dtype)
     if program.memory.selects:
         return draw_subsample(
@@ -244,6 +244,7 @@ def _draw(
             models=models,
             rows=2 * program.pairs,
             design=condition.design,
+            mean=mean,
         )
     return draw_dataset(
         drawing,
@@ -258,6 +259,7 @@ def _draw(
         sources=condition.sources,
         selections=cast(condition.selections, program.draw_dtype),
         files=files,
+        mean=mean,
     )
 
 
@@ -322,7 +324,7 @@ def draw_samples(
         The samples, with leading axes (M, B).
     """
     drawing = cast(condition.model, program.draw_dtype)
-    factor = jnp.asarray(condition.factor, program.draw_dtype)
+    factor, mean = cast((condition.factor, condition.mean), program.draw_dtype)
     visible = parents.astype(program.draw_dtype)
     models = condition.network.frozen.shape[0]
 
@@ -341,6 +343,7 @@ def draw_samples(
             sources=condition.sources,
             selections=cast(condition.selections, program.draw_dtype),
             files=files,
+            mean=mean,
         )
 
     return jax.vmap(jax.vmap(draw))(feeds)

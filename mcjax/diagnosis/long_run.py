@@ -105,6 +105,11 @@ class Facts(NamedTuple):
         return self.condition is not None and self.condition.sources.from_files
 
     @property
+    def has_intercept(self) -> bool:
+        """True if the first covariate is 1."""
+        return self.condition is not None and self.condition.intercept
+
+    @property
     def averages(self) -> bool:
         """True if centres are means of what the model reads, in coordinates shared by all."""
         scores = None if self.condition is None else self.condition.model.scores
@@ -141,7 +146,7 @@ class LongRun(NamedTuple):
 def facts_of(condition: Condition) -> Facts:
     """Return what is known of the model of a condition."""
     model, regression = condition.model, None
-    plain = not (condition.network.selections or condition.sources.from_files)
+    plain = not condition.network.selections and condition.centred
     if model.name in LEAST_SQUARES and model.penalty is None and plain:
         regression = Regression(
             len(condition.theta),
@@ -201,6 +206,8 @@ def relative_curvature(net: Network, facts: Facts) -> dict[str, float] | None:
     own = {s.name: np.array(s.covariance) for s in net.sources if s.covariance is not None}
     if models is None and not own:
         return {}
+    if facts.has_intercept:  # whose curvature stays, whatever that of others
+        return None
     if models is not None:
         own |= dict(zip(net.models, models, strict=True))
     tables = (net.first_by_reader, *net.tables)
@@ -264,7 +271,7 @@ def long_run(
         return LongRun(system.transition, left, nowhere, ~spectral_growth(system, net)[1])
     if condition is None:
         raise Inapplicable(NO_FAMILY)
-    if apart.any() or condition.own_covariances is not None:
+    if apart.any() or condition.own_covariances is not None or condition.intercept:
         return _at_the_end(condition)
     from mcjax.laws.first_order.information import information_of  # imports JAX
 

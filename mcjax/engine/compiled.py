@@ -197,6 +197,7 @@ def _kind(condition: Condition, study: Study) -> tuple[Any, ...]:
         len(condition.sources.theta),
         jax.tree.structure(_source_arrays(condition, net.size)),
         condition.own_covariances is None,
+        condition.intercept,
         jax.tree.structure(condition.network.selections),
         jax.tree.structure(start_arrays(condition, net.size)),
         _pools(condition, study),
@@ -294,6 +295,7 @@ def task_of(
         sources=_source_arrays(condition, shape.models),
         selections=jax.tree.map(float, condition.network.selections),
         starts=start_arrays(condition, shape.models),
+        mean=_normal_mean(condition),
     )
     return Task(
         arrays=arrays,
@@ -314,6 +316,15 @@ def _normal_root(law: Covariates) -> Float[np.ndarray, "q q"]:
     return np.zeros(2 * (law.data.x.shape[1],))
 
 
+def _normal_mean(condition: Condition) -> Float[np.ndarray, " q"] | None:
+    """Return the mean of all normal covariates; None if it is 0, or where files have it."""
+    law = condition.covariate_laws.models
+    if condition.sources.from_files or not condition.intercept:
+        return None
+    assert isinstance(law, NormalCovariates), "no file is drawn from"
+    return law.mean
+
+
 def _source_arrays(condition: Condition, models: int) -> SourceArrays | None:
     """Return properties in which origins differ besides their parameters, or None.
 
@@ -327,7 +338,7 @@ def _source_arrays(condition: Condition, models: int) -> SourceArrays | None:
     if any(source.covariance is not None for source in sources):
         factor = np.array(real)
     if condition.own_covariances is not None:
-        own = [covariance_root(covariance) for covariance in condition.own_covariances]
+        own = [covariance_root(law.covariance) for law in condition.covariate_laws.own]
         own += [np.zeros_like(own[0])] * (models - len(own))
         factor = np.array([*own, *real])
     return None if factor is None and laws.sigma is None else SourceArrays(factor, laws.sigma)

@@ -15,6 +15,7 @@ from mcjax.study.study import Condition, Study
 
 OWN_COVARIATES = "models generate rows with covariates of their own"
 FILES = "rows of data are drawn"
+INTERCEPT = "the first covariate is an intercept"
 
 
 class Route(NamedTuple):
@@ -77,6 +78,8 @@ def route_of(condition: Condition, study: Study) -> Route:
         against = OWN_COVARIATES
     if not against and condition.sources.from_files:
         against = FILES
+    if not against and condition.intercept:
+        against = INTERCEPT
     if not against and condition.starts is not None:
         against = "fits differ between models"
     if not against and not condition.network.plain:
@@ -99,6 +102,7 @@ def _reason_for_rows(condition: Condition, study: Study) -> str:
         ("readers keep selections of their feeds", bool(net.selections)),
         (OWN_COVARIATES, condition.own_covariances is not None),
         (FILES, condition.sources.from_files),
+        (INTERCEPT, condition.intercept),
         ("fits use a pool of rows", not (net.memory.current_only or net.memory.adds_up)),
         (
             "covariates do not determine every parameter",

@@ -91,6 +91,8 @@ def altered(condition: Condition) -> Reason | None:
     net = condition.network
     if condition.sources.from_files:
         return Reason("real data are rows of a file, and the law is for data that models describe")
+    if condition.intercept:
+        return Reason("the first covariate is an intercept, and the law is for normal covariates")
     for feed in (*net.first, *net.later.feeds):
         if feed.keep is not None:
             return Reason(

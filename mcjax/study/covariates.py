@@ -31,18 +31,30 @@ Covariates = NormalCovariates | RowCovariates
 
 
 class CovariateLaws(NamedTuple):
-    """Laws of the covariates of rows of models, and of those of each of S real sources."""
+    """Laws of the covariates of rows of models, and of those of each of S real sources.
+
+    ``own`` are those of each of the M models, where they differ.
+    """
 
     models: Covariates
     sources: tuple[Covariates, ...]
+    own: tuple[NormalCovariates, ...] = ()
 
 
 def covariate_laws(condition: Condition) -> CovariateLaws:
-    """Return where covariates come from; models with covariances of their own are left out."""
-    data, laws = condition.data, condition.sources
+    """Return where covariates come from."""
+    data, laws, apart = condition.data, condition.sources, condition.own_covariances
+
+    def normal(second_moments: np.ndarray) -> NormalCovariates:
+        mean = np.zeros(len(second_moments))
+        if not condition.intercept:
+            return NormalCovariates(mean, second_moments)
+        mean[0] = 1
+        return NormalCovariates(mean, second_moments - np.outer(mean, mean))
+
     models: Covariates
     if data is None:
-        models = NormalCovariates(np.zeros(len(condition.covariance)), condition.covariance)
+        models = normal(condition.covariance)
     elif data.synthetic_covariates == "rows":
         models = RowCovariates(data)
     else:
@@ -53,7 +65,7 @@ def covariate_laws(condition: Condition) -> CovariateLaws:
         if rows is not None:
             sources.append(RowCovariates(rows))
         elif own is not None:
-            sources.append(NormalCovariates(np.zeros(len(covariance)), covariance))
+            sources.append(normal(covariance))
         else:
             sources.append(models)
-    return CovariateLaws(models, tuple(sources))
+    return CovariateLaws(models, tuple(sources), () if apart is None else tuple(map(normal, apart)))

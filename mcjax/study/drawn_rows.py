@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def population_of_rows(
-    data: Data, model: Model, theta: Any, covariance: Any
+    data: Data, model: Model, theta: Any, covariance: Any, intercept: bool
 ) -> tuple[Float[np.ndarray, " q"], Float[np.ndarray, "q q"]]:
     """Return the truth and the second moments of the covariates of rows of data."""
     from mcjax.study.file_fit import fit_to_file  # imports JAX
@@ -28,6 +28,8 @@ def population_of_rows(
         raise InputError("family.theta", "is what fits the data; leave it out")
     if covariance is not None:
         raise InputError("covariates.covariance", "is that of the data; leave it out")
+    if intercept:
+        raise InputError("covariates.intercept", "is that of the data; leave it out")
     return fit_to_file(model, data), data.second_moments
 
 

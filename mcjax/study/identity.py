@@ -45,6 +45,8 @@ def _described(condition: Condition) -> dict[str, Any]:
         described["family"]["penalty"] = model.penalty.described
     if condition.own_covariances is not None:
         described["own_covariances"] = condition.own_covariances.tolist()
+    if condition.intercept:
+        described["intercept"] = True
     if condition.data is not None:
         described["data"] = condition.data.digest
     if model.structure is not None:

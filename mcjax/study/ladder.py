@@ -40,6 +40,7 @@ def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:
     [(100,), (200,), (400,)]
     """
     given = base.model.covariates != 0 and base.data is None
+    begin = int(base.intercept)  # beside which covariances are given
     rungs = []
     for scale in scales:
         label, name = (
@@ -49,7 +50,7 @@ def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:
             base.network.scaled(scale),
             base.model,
             base.theta if base.data is None else None,  # what fits the data
-            base.covariance if given else None,
+            base.covariance[begin:, begin:] if given else None,
             label=label,
             seed=base.seed,
             name=name,
@@ -57,8 +58,12 @@ def ladder(base: Condition, scales: Iterable[float]) -> tuple[Condition, ...]:
             estimator=base.estimator,
             own_covariances=None
             if base.own_covariances is None
-            else dict(zip(base.network.models, base.own_covariances, strict=True)),
+            else {
+                model: moments[begin:, begin:]
+                for model, moments in zip(base.network.models, base.own_covariances, strict=True)
+            },
             data=base.data,
+            intercept=base.intercept,
         )
         rungs.append(replace(rung, ladder=base.name, scale=float(scale)))
     if not rungs:

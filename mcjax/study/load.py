@@ -282,6 +282,7 @@ def _conditions(
                     design=cast(Design, covariates.design),  # checked by `condition`
                     estimator=estimator,
                     data=data,
+                    intercept=covariates.intercept,
                 )
                 if scale is not None and not shared.grid.common_draws:
                     # rungs of a ladder are independent

@@ -110,7 +110,7 @@ def _described(path: Path, net: Network, content: StudyFile, note: str) -> Pipel
             raise InputError("covariates.models", f"{problem}; keep one")
         if content.family is not None:
             check_family(family)
-            plain = not (net.selections or steps or content.data)
+            plain = not (net.selections or steps or content.data or covariates.intercept)
             if is_least_squares(family) and plain:
                 regression = _regression(net, family, covariates)
                 return Pipeline(net, note, regression, modelled=True, design=asked)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -29,7 +30,7 @@ class SourceLaws(NamedTuple):
     theta : ndarray
         Truths, shape (S, p).
     covariance : ndarray
-        Covariances of the covariates, shape (S, p, p).
+        Covariances of the covariates, shape (S, q, q); with an intercept, second moments.
     sigma : ndarray or None
         Noise scales, shape (S,); None if all equal that of the model.
     data : tuple of (Data or None)
@@ -38,7 +39,7 @@ class SourceLaws(NamedTuple):
     """
 
     theta: Float[np.ndarray, "S p"]
-    covariance: Float[np.ndarray, "S p p"]
+    covariance: Float[np.ndarray, "S q q"]
     sigma: Float[np.ndarray, " S"] | None
     data: tuple[Data | None, ...]
 
@@ -58,8 +59,10 @@ def source_laws(
     net: Network,
     model: Model,
     theta: Float[np.ndarray, " p"],
-    covariance: Float[np.ndarray, "p p"],
+    covariance: Float[np.ndarray, "q q"],
     data: Data | None = None,
+    *,
+    intercept: bool,
 ) -> SourceLaws:
     """Return the distributions of a network's real sources.
 
@@ -72,9 +75,11 @@ def source_laws(
     theta : ndarray
         Truth of ``real``, shape (p,).
     covariance : ndarray
-        Covariance of the covariates of ``real``, shape (p, p).
+        Covariance of the covariates of ``real``, or their second moments, shape (q, q).
     data : Data, optional
         Rows that ``real`` draws from.
+    intercept : bool
+        Whether the first covariate is 1, wherever covariates are generated.
 
     Returns
     -------
@@ -117,7 +122,9 @@ def source_laws(
         truths.append(_truth(source, theta))
         rows = source.covariance
         covariances.append(
-            covariance if rows is None else read_covariance(rows, p, f"{field}.covariance")
+            covariance
+            if rows is None
+            else read_covariance(rows, len(covariance), f"{field}.covariance", intercept)
         )
     sigma = None
     if model.noise_scale is not None and any(s.noise is not None for s in net.sources):
@@ -135,10 +142,11 @@ def check_sources(
     net: Network,
     model: Model,
     theta: Float[np.ndarray, " p"],
-    covariance: Float[np.ndarray, "p p"],
+    covariance: Float[np.ndarray, "q q"],
     *,
     data: Data | None,
-    own: Float[np.ndarray, "M p p"] | None,
+    own: Float[np.ndarray, "M q q"] | None,
+    intercept: bool,
 ) -> None:
     """Check that a model takes several sources, and that every fit to them has one minimum.
 
@@ -155,7 +163,7 @@ def check_sources(
             "has sources, first or weights by generation, which need a family with covariates;"
             f" {model.name} has none; leave them out",
         )
-    laws = source_laws(net, model, theta, covariance, data=data)
+    laws = source_laws(net, model, theta, covariance, data=data, intercept=intercept)
     if not model.shrinkage:  # which determines every parameter
         check_determined(net, laws, own)
 
@@ -198,16 +206,61 @@ def check_determined(
                 )
 
 
+def read_second_moments(
+    model: Model, p: int, covariance: Any, *, intercept: bool, other: bool
+) -> tuple[Model, Float[np.ndarray, "q q"]]:
+    """Return a model that knows how many covariates it has, and their second moments.
+
+    Parameters
+    ----------
+    model : Model
+        The model, with the structure of its parameters.
+    p : int
+        Number of parameters.
+    covariance : array_like or None
+        As it is given, without the intercept; the identity if None.
+    intercept : bool
+        Whether the first covariate is 1.
+    other : bool
+        Whether something else about covariates is given.
+
+    Raises
+    ------
+    InputError
+        If the model has no covariates, there is none beside the intercept, or the covariance is
+        not valid.
+    """
+    if model.covariates == 0 and (covariance is not None or intercept or other):
+        raise InputError("covariates", f"do not exist in the family {model.name!r}; leave them out")
+    count = model.covariates_for(p) or p
+    if model.structure is not None and covariance is not None and model.covariates is None:
+        # only the covariance tells how many there are
+        count = len(np.atleast_1d(covariance)) + intercept
+        model = replace(model, covariates=count)
+    if count <= intercept:
+        raise InputError(
+            "covariates.intercept", "is the only covariate; give theta a number for a further one"
+        )
+    if covariance is None:
+        return model, np.eye(count)
+    return model, read_covariance(covariance, count, intercept=intercept)
+
+
 def read_covariance(
-    rows: object, p: int, field: str = "covariates.covariance"
-) -> Float[np.ndarray, "p p"]:
-    """Return a p x p covariance matrix from lists of numbers.
+    rows: object, q: int, field: str = "covariates.covariance", intercept: bool = False
+) -> Float[np.ndarray, "q q"]:
+    """Return the q x q second moments of covariates from a covariance as lists of numbers.
+
+    If the first covariate is an intercept, the covariance is that of the others.
 
     Raises
     ------
     InputError
         If it is not a valid covariance; the message names ``field``.
     """
+    p, wanted = q - intercept, f"theta has {q}"
+    if intercept:
+        wanted += ", the first of them for the intercept"
     try:
         cov = np.asarray(rows, float)
     except (TypeError, ValueError, OverflowError) as error:
@@ -217,7 +270,7 @@ def read_covariance(
     if cov.shape != (p, p) or not np.isfinite(cov).all():
         raise InputError(
             field,
-            f"must be {how_many(p, 'row')} of {how_many(p, 'finite number')}, as theta has {p}",
+            f"must be {how_many(p, 'row')} of {how_many(p, 'finite number')}, as {wanted}",
         )
     if not np.allclose(cov, cov.T, rtol=1e-9, atol=0):
         raise InputError(field, "is not symmetric; make entry (i, j) equal to entry (j, i)")
@@ -232,11 +285,18 @@ def read_covariance(
         raise InputError(field, "is zero, so that no parameter can be seen; give some variance")
     if lowest < -1e-10 * max(1.0, float(np.abs(cov).max())) or not np.trace(cov) > 0:
         raise InputError(field, f"is not positive semi-definite (eigenvalue {lowest:.3g})")
-    return cov
+    if not intercept:
+        return cov
+    moments = np.eye(q)
+    moments[1:, 1:] = cov
+    return moments
 
 
 def read_own_covariances(
-    network: Network, cov: Float[np.ndarray, "q q"], given: Mapping[str, ArrayLike]
+    network: Network,
+    cov: Float[np.ndarray, "q q"],
+    given: Mapping[str, ArrayLike],
+    intercept: bool = False,
 ) -> Float[np.ndarray, "M q q"] | None:
     """Return the covariances of the covariates of each model's rows; None if all are equal.
 
@@ -248,6 +308,8 @@ def read_own_covariances(
         Covariance of the covariates of ``real``, and of models that ``given`` does not name.
     given : mapping of str to array_like
         Covariances by model.
+    intercept : bool
+        Whether the first covariate is 1; second moments are then returned.
 
     Raises
     ------
@@ -260,7 +322,7 @@ def read_own_covariances(
         if name not in network.index:
             hint = did_you_mean(name, network.models)
             raise InputError(field, f"is for the unknown model {name!r}{hint}")
-        result[network.index[name]] = read_covariance(rows, len(cov), field)
+        result[network.index[name]] = read_covariance(rows, len(cov), field, intercept)
     if (result == cov).all():
         return None
     if network.memory.selects:

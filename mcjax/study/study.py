@@ -30,8 +30,8 @@ from mcjax.study.settings import PathChoice, Precision, Sampling, Solver, check_
 from mcjax.study.sources import (
     SourceLaws,
     check_sources,
-    read_covariance,
     read_own_covariances,
+    read_second_moments,
     source_laws,
 )
 from mcjax.summaries import Summarised, Summary, few
@@ -65,7 +65,8 @@ class Condition(Summarised):
     theta : ndarray
         The truth, shape (p,), whatever the structure of the model.
     covariance : ndarray
-        Covariance of the covariates, ``x ~ N(0, covariance)``, shape (q, q); read-only.
+        Covariance of the covariates, ``x ~ N(0, covariance)``, shape (q, q); read-only. With an
+        intercept or with data, it is the mean of ``x x'``.
     seed : int
         Seed of the draws.
     design : {"random", "fixed"}
@@ -82,8 +83,9 @@ class Condition(Summarised):
         Covariances of the covariates of the rows that each model generates, shape (M, q, q);
         default to ``covariance``.
     data : Data, optional
-        Rows that ``real`` draws from. Theta is then what fits all of them, and ``covariance`` the
-        mean of ``x x'``.
+        Rows that ``real`` draws from. Theta is then what fits all of them.
+    intercept : bool
+        Whether the first of the covariates that are generated is 1.
 
     Examples
     --------
@@ -107,6 +109,7 @@ class Condition(Summarised):
     estimator: Estimator | ByModel | None = None
     own_covariances: Float[np.ndarray, "M q q"] | None = None
     data: Data | None = None
+    intercept: bool = False
 
     def _summary(self) -> Summary:
         facts = {
@@ -115,6 +118,7 @@ class Condition(Summarised):
             "theta": few((f"{value:.4g}" for value in self.theta), len(self.theta)),
             "seed": str(self.seed),
             "design": "" if self.design == "random" else self.design,
+            "intercept": "yes" if self.intercept else "",
             "estimator": "" if self.estimator is None else type(self.estimator).__name__,
             "scale": "" if self.ladder is None else f"{self.scale:g}",
         }
@@ -146,7 +150,13 @@ class Condition(Summarised):
     @cached_property
     def sources(self) -> SourceLaws:
         """Return the distributions of the real sources."""
-        return source_laws(self.network, self.model, self.theta, self.covariance, data=self.data)
+        about = self.network, self.model, self.theta, self.covariance
+        return source_laws(*about, data=self.data, intercept=self.intercept)
+
+    @property
+    def centred(self) -> bool:
+        """True if all covariates are normal with mean 0."""
+        return not (self.intercept or self.sources.from_files)
 
     @cached_property
     def held_out(self) -> HeldOut | None:
@@ -273,6 +283,7 @@ def condition(
     estimator: Estimator | ByModel | None = None,
     own_covariances: Mapping[str, ArrayLike] | None = None,
     data: Data | None = None,
+    intercept: bool = False,
 ) -> Condition:
     """Build and check a :class:`Condition`.
 
@@ -286,7 +297,8 @@ def condition(
         The truth. The leaves of a pytree, in order, are the p parameters. With ``data`` it is not
         given, and otherwise needed.
     covariance : array_like, optional
-        Covariance of the covariates; defaults to the identity.
+        Covariance of the covariates, without the intercept if there is one; defaults to the
+        identity.
     label : str
         Together with the seed, determines the random draws.
     seed : int
@@ -302,6 +314,8 @@ def condition(
         have ``covariance``.
     data : Data, optional
         Rows that ``real`` draws from, with replacement. The truth is what fits all of them.
+    intercept : bool
+        Whether the first covariate is 1, in all rows that are generated. The others are normal.
 
     Returns
     -------
@@ -336,7 +350,7 @@ def condition(
         check_penalty(model, each)
     given = {} if own_covariances is None else own_covariances
     if data is not None:
-        theta, covariance = population_of_rows(data, model, theta, covariance)
+        theta, covariance = population_of_rows(data, model, theta, covariance, intercept=intercept)
     elif theta is None:
         raise InputError("family.theta", "is missing; give the true parameters, or data")
     if model.parametrise is not None and isinstance(theta, Mapping):
@@ -348,14 +362,8 @@ def condition(
     wrong = model.check(truth) if model.check is not None else ""
     if wrong:
         raise InputError("family.theta", wrong)
-    if model.covariates == 0 and (covariance is not None or given or design != "random"):
-        raise InputError("covariates", f"do not exist in the family {model.name!r}; leave them out")
-    p = len(truth)
-    count = model.covariates_for(p) or p
-    if structure is not None and covariance is not None and model.covariates is None:
-        count = len(np.atleast_1d(covariance))  # only the covariance tells how many there are
-        model = replace(model, covariates=count)
-    cov = np.eye(count) if covariance is None else read_covariance(covariance, count)
+    p, other = len(truth), bool(given) or design != "random"
+    model, cov = read_second_moments(model, p, covariance, intercept=intercept, other=other)
     check_known(network)
     check_rows(network, model, p)
     if not 0 <= seed < 2**64:
@@ -364,9 +372,9 @@ def condition(
     if design not in designs:
         hint = did_you_mean(design, designs)
         raise InputError("covariates.design", f"is {design!r}, not one of {designs}{hint}")
-    own = read_own_covariances(network, cov, given)
+    own = read_own_covariances(network, cov, given, intercept)
     if not network.plain or own is not None:
-        check_sources(network, model, truth, cov, data=data, own=own)
+        check_sources(network, model, truth, cov, data=data, own=own, intercept=intercept)
     if data is not None or any(source.data is not None for source in network.sources):
         check_rows_of_data(network, design, given)
     check_selections(network, model, truth, design)
@@ -384,4 +392,5 @@ def condition(
         estimator=estimator,
         own_covariances=own,
         data=data,
+        intercept=intercept,
     )

@@ -183,7 +183,9 @@ class CovariateTable(msgspec.Struct, forbid_unknown_fields=True):
     """``[covariates]``: ``x ~ N(0, covariance)``, of all rows but those of some models."""
 
     covariance: list[list[float]] | None = None
-    """A p × p matrix, the identity unless given."""
+    """A p × p matrix, the identity unless given. With an intercept, it is that of the others."""
+    intercept: bool = False
+    """If true, the first covariate is 1."""
     design: str = "random"
     """`random`: covariates are drawn anew for every sample. `fixed`: they are drawn once, and only
     labels anew."""

@@ -5,7 +5,7 @@ import pytest
 
 from mcjax.errors import InputError
 from mcjax.study.roots import covariance_root
-from mcjax.study.study import read_covariance
+from mcjax.study.sources import read_covariance
 
 
 def covariances():

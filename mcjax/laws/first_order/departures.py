@@ -32,6 +32,8 @@ def departure(condition: Condition) -> Departure | None:
         return Departure("fits are penalised, which draws them away from the truth")
     if condition.sources.from_files:
         return Departure("real data are rows of a file, which the model need not describe")
+    if condition.intercept:
+        return Departure("the first covariate is an intercept, so that covariates have a mean")
     offsets = condition.sources.offsets
     for s, source in enumerate(condition.network.sources, 1):
         if source.theta is not None and offsets[s].any():

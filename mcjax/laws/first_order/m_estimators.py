@@ -180,7 +180,7 @@ def _along_path(condition: Condition, generations: int) -> Prediction:
     if condition.model.scores is not None:
         return _around_path(condition, generations)
     tables = not simulates(condition)
-    if not condition.sources.from_files:  # a file says itself what the loss aims at
+    if condition.centred:  # a file says itself what the loss aims at, and so does the path
         information_of(condition)  # which tests that the loss aims at the truth
     model, versions = (tabulated if tables else simulated)(condition.model)
     whole, *others = (

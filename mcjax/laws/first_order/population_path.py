@@ -13,6 +13,7 @@ penalty is not random: it adds ``ridge I`` to the slope J of the equation, and n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,7 +29,7 @@ from mcjax.laws.first_order.simulated_population import SimulatedPopulation
 from mcjax.laws.law import Inapplicable
 from mcjax.models.scores import NormalScores, SimulatedScores
 from mcjax.solvers.conditioning import condition_number
-from mcjax.study.covariates import Covariates, NormalCovariates
+from mcjax.study.covariates import Covariates
 from mcjax.study.study import Condition
 
 ITERATIONS, PRECISE = 200, 1e-9
@@ -92,11 +93,8 @@ class Populations:
         self._model, self._selections = model, condition.network.selections
         self._size = condition.network.size
         params, scale = model.params, model.noise_scale
-        own, among = condition.own_covariances, condition.covariate_laws
-        models: list[Covariates] = [among.models]
-        if own is not None:
-            around = np.zeros(own.shape[1])
-            models = [NormalCovariates(around, covariance) for covariance in own]
+        among = condition.covariate_laws
+        models: Sequence[Covariates] = among.own or (among.models,)
         self._own = [origin_of(law, condition.theta, params, real=False) for law in models]
         self._generated_at = [generator_of(own, model) for own in self._own]
         self._real = []

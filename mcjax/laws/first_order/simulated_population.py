@@ -101,10 +101,10 @@ def check_precision() -> None:
 def simulates(condition: Condition) -> bool:
     """Return whether moments of a score that states none are those of rows that are drawn.
 
-    Otherwise they are tabulated over predictors. Tables have an edge, beyond which those of rows of
-    data may lie.
+    Otherwise they are tabulated over predictors. Tables have an edge, beyond which those of
+    covariates that have no mean of 0 may lie.
     """
-    return condition.model.predictor is None or condition.sources.from_files
+    return condition.model.predictor is None or not condition.centred
 
 
 def too_many(condition: Condition) -> str:
@@ -112,7 +112,7 @@ def too_many(condition: Condition) -> str:
     name, parameters = condition.model.name, len(condition.theta)
     if parameters <= MOST_SIMULATED:
         return ""
-    remedy = FEWER if condition.sources.from_files else "write it as a loss of eta = x'theta"
+    remedy = FEWER if not condition.centred else "write it as a loss of eta = x'theta"
     return (
         f"moments of the score are simulated there for up to {MOST_SIMULATED} parameters, but"
         f" {name} has {parameters}; {remedy}"
