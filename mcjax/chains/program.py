@@ -22,11 +22,13 @@ Tree = TypeVar("Tree")
 class Path(StrEnum):
     """Path on which chains run.
 
-    Row by row with any estimator (:mod:`mcjax.chains.reference`), many fits at once
+    Row by row with any estimator (:mod:`mcjax.chains.reference`), the same with fits of many
+    parameters by products of matrices (:mod:`mcjax.estimators.chord`), many fits at once
     (:mod:`mcjax.chains.fast`), or without rows (:mod:`mcjax.chains.statistics`).
     """
 
     REFERENCE = "reference"
+    PRODUCTS = "products"
     FAST = "fast"
     STATISTICS = "statistics"
 
@@ -39,6 +41,11 @@ class Path(StrEnum):
     def fits_together(self) -> bool:
         """True if the fits of a block of chains are one computation."""
         return self is Path.FAST
+
+    @property
+    def reorders_sums(self) -> bool:
+        """True if the compiler may reorder sums, which then round differently."""
+        return self in (Path.FAST, Path.STATISTICS)
 
     @property
     def plain(self) -> bool:

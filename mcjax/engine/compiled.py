@@ -19,7 +19,7 @@ from jaxtyping import Float, Integer
 from mcjax.arguments import checked
 from mcjax.chains.dataset import SourceArrays
 from mcjax.chains.layout import PaddedSizes, network_arrays, shape_of
-from mcjax.chains.program import ConditionArrays, Fitting, Program, Trajectory
+from mcjax.chains.program import ConditionArrays, Fitting, Path, Program, Trajectory
 from mcjax.chains.statistics import FEW_ROWS
 from mcjax.draws.streams import condition_word, design_key
 from mcjax.engine import engine
@@ -30,6 +30,7 @@ from mcjax.engine.fine_tuning import fittings_of, start_arrays
 from mcjax.engine.routes import Route, estimator_of, route_of
 from mcjax.engine.task import Task
 from mcjax.errors import InputError, did_you_mean
+from mcjax.estimators.chord import Chord
 from mcjax.estimators.sufficient_statistics import SufficientStatistics
 from mcjax.network.drawn import Drawn
 from mcjax.study.covariates import Covariates, NormalCovariates
@@ -233,6 +234,8 @@ def _shared(study: Study, members: Sequence[int]) -> SharedProgram:
     draws, fits = precisions(first, study, route.path)
     usual = estimator_of(first, study.solver)
     main, *others = _fittings(first) or (Fitting(usual, usual),)
+    if route.path is Path.PRODUCTS:
+        main, others = Fitting(Chord(), Chord()), []
     program = Program(
         study.generations,
         route.path,

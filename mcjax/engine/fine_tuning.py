@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mcjax.chains.program import Fitting, StartArrays
+from mcjax.estimators.chord import fits_by_chords
 from mcjax.estimators.estimator import Estimator
 from mcjax.estimators.gradient_steps import Optax
 from mcjax.estimators.lbfgs import LBFGS
@@ -14,13 +15,16 @@ from mcjax.study.settings import Solver
 from mcjax.study.study import Condition
 
 MANY_PARAMETERS = 64
-"""Above this p a Hessian in every step costs more than it saves, and L-BFGS is the default."""
+"""Above this p, where every step has a Hessian, it costs more than it saves, and L-BFGS is the
+default."""
 
 
-def solver_of(p: int, solver: Solver = "auto") -> Estimator:
-    """Return the solver of models that have no estimator of their own, for p parameters."""
-    few = p <= MANY_PARAMETERS if solver == "auto" else solver == "newton"
-    return Newton() if few else LBFGS()
+def solver_of(condition: Condition, solver: Solver = "auto") -> Estimator:
+    """Return the solver of models that have no estimator of their own."""
+    if solver == "auto":
+        few = len(condition.theta) <= MANY_PARAMETERS or fits_by_chords(condition.model)
+        return Newton() if few else LBFGS()
+    return Newton() if solver == "newton" else LBFGS()
 
 
 def fittings_of(condition: Condition) -> tuple[Fitting, ...]:
@@ -31,7 +35,7 @@ def fittings_of(condition: Condition) -> tuple[Fitting, ...]:
     """
     starts = condition.starts
     own = None if condition.estimator is None else condition.model.estimator
-    whole = solver_of(len(condition.theta)) if own is None else own
+    whole = solver_of(condition) if own is None else own
     ways: list[tuple[tuple[Estimator, Estimator], list[int]]] = []
     for i, chosen in enumerate(condition.estimators):
         later, first = (whole if chosen is None else chosen,) * 2

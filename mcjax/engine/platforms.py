@@ -61,6 +61,11 @@ def compiler_options(path: Path, platform: str) -> dict[str, bool | int | str]:
     """
     if path.plain or platform != "cpu":
         return {}
+    if not path.reorders_sums:
+        return {
+            "xla_cpu_prefer_vector_width": 512,
+            "xla_disable_hlo_passes": "cpu-parallel-task-assigner",
+        }
     return {
         # allow sums to be reordered; otherwise sums over rows are not vectorised (7 times as slow)
         "xla_cpu_enable_fast_math": True,

@@ -7,7 +7,10 @@ from typing import NamedTuple
 from mcjax.chains.fast import reason_against
 from mcjax.chains.program import Path
 from mcjax.engine.fine_tuning import fittings_of, solver_of
+from mcjax.estimators.chord import fits_by_chords
 from mcjax.estimators.estimator import Estimator
+from mcjax.estimators.newton import Newton
+from mcjax.estimators.newton_rows import MOST
 from mcjax.estimators.sufficient_statistics import SufficientStatistics
 from mcjax.study.roots import whitener
 from mcjax.study.settings import Solver
@@ -54,7 +57,7 @@ def estimator_of(condition: Condition, solver: Solver = "auto") -> Estimator:
         return fittings_of(condition)[0].later
     if model.statistics is not None and condition.network.memory.adds_up:
         return SufficientStatistics()  # sums of generations add up, so rows need not be drawn again
-    return solver_of(len(condition.theta), solver)
+    return solver_of(condition, solver)
 
 
 def route_of(condition: Condition, study: Study) -> Route:
@@ -67,6 +70,8 @@ def route_of(condition: Condition, study: Study) -> Route:
     if study.path == "reference":
         return Route(Path.REFERENCE, "the study asks for the reference path")
     estimator = estimator_of(condition, study.solver)
+    if _by_products(condition, estimator):
+        return Route(Path.PRODUCTS, reason)
     against = reason_against(
         condition.model,
         len(condition.theta),
@@ -85,6 +90,15 @@ def route_of(condition: Condition, study: Study) -> Route:
     if not against and not condition.network.plain:
         against = "there are several real sources, or weights by generation"
     return Route(Path.REFERENCE, against) if against else Route(Path.FAST, reason)
+
+
+def _by_products(condition: Condition, estimator: Estimator) -> bool:
+    """Return whether Newton fits of so many parameters are quicker by products of matrices."""
+    if len(condition.theta) <= MOST or not fits_by_chords(condition.model):
+        return False
+    if condition.chosen_estimator is None:
+        return estimator == Newton()
+    return all(way.first == way.later == Newton() for way in fittings_of(condition))
 
 
 def _reason_for_rows(condition: Condition, study: Study) -> str:

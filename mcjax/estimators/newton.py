@@ -45,6 +45,9 @@ NEWTON_LIMIT = 100
 OVERSHOT = 0.9
 """A step overshot if the slope along it changed sign and is larger than this share of its size."""
 
+Solve = Callable[[Any, Any], tuple[Array, Array]]
+"""Solves a system for a Newton step, as :func:`solve_newton` does."""
+
 
 @explained
 @dataclass(frozen=True)
@@ -81,35 +84,7 @@ class Newton:
 
     def fit(self, model: Problem, data: Dataset, start: Any, key: Key[Array, ""]) -> Fit:
         """Fit ``model`` to one data set; see :class:`~mcjax.estimators.estimator.Estimator`."""
-        flat, unravel = ravel_pytree(start)
-        optimiser = damped_newton()
-
-        def step(loop: Loop) -> Loop:
-            theta = unravel(loop.theta)
-            gradient, hessian = gradient_and_hessian(model, data, theta)
-            updates, state = optimiser.update(
-                gradient, loop.optimiser, loop.theta, gradient=gradient, hessian=hessian
-            )
-            whole = optax.tree.get(state, "fraction") == 1
-            near = standard_errors(data, gradient, updates) <= tolerance(flat)
-            settled = whole & near & short(updates, loop.theta)
-            decrement = jnp.sqrt(rows_of(data) * jnp.abs(optax.tree.get(state, "decrease")))
-            vanished = (decrement <= tolerance(flat)) & (not has_minimum(model))
-            singular = optax.tree.get(state, "unexplained") < singular_share(flat)
-            finite = jnp.isfinite(gradient).all() & jnp.isfinite(hessian).all()
-            status = first_that_holds(
-                (separated(model, data, theta), Status.SEPARATED),
-                ((loop.steps == 0) & ~finite, Status.OVERFLOW),
-                # a minimum that singular matrices leave open is never settled on
-                (whole & near & singular & (has_minimum(model) | settled), Status.RANK_DEFICIENT),
-                (settled, Status.CONVERGED),
-                # the gradient has vanished, and theta is still on its way
-                (vanished & (loop.steps + 1 >= self.limit), Status.SEPARATED),
-            )
-            return Loop(loop.theta + updates, state, status, loop.steps + 1)
-
-        loop = iterate(step, optimiser, flat, data=data, limit=self.limit)
-        return finished(unravel(loop.theta), loop.status, loop.steps)
+        return fit_damped(model, data, start, limit=self.limit)
 
 
 class Loop(NamedTuple):
@@ -229,7 +204,7 @@ def solve_newton(
     return scale * solution, jnp.where(definite, 1 / inflation, 0)
 
 
-def scale_by_newton() -> optax.GradientTransformationExtraArgs:
+def scale_by_newton(solve: Solve) -> optax.GradientTransformationExtraArgs:
     """Replace a gradient g by ``-H^{-1} g``; ``update`` needs the keyword ``hessian``."""
 
     def init(params: Array) -> NewtonState:
@@ -238,7 +213,7 @@ def scale_by_newton() -> optax.GradientTransformationExtraArgs:
     def update(
         updates: Array, state: NewtonState, params: Any = None, *, hessian: Array, **extra: Any
     ) -> tuple[Array, NewtonState]:
-        solution, unexplained = solve_newton(hessian, updates)
+        solution, unexplained = solve(hessian, updates)
         return -solution, NewtonState(unexplained, -updates @ solution)
 
     return optax.GradientTransformationExtraArgs(init, update)
@@ -274,6 +249,41 @@ def retreat_if_overshot() -> optax.GradientTransformationExtraArgs:
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def damped_newton() -> optax.GradientTransformationExtraArgs:
+def damped_newton(solve: Solve = solve_newton) -> optax.GradientTransformationExtraArgs:
     """Return Newton's method with retreats; ``update`` needs ``gradient`` and ``hessian``."""
-    return optax.chain(scale_by_newton(), retreat_if_overshot())
+    return optax.chain(scale_by_newton(solve), retreat_if_overshot())
+
+
+def fit_damped(
+    model: Problem, data: Dataset, start: Any, *, limit: int, solve: Solve = solve_newton
+) -> Fit:
+    """Fit a data set by damped Newton steps, which ``solve`` solves for; by default, LAPACK."""
+    flat, unravel = ravel_pytree(start)
+    optimiser = damped_newton(solve)
+
+    def step(loop: Loop) -> Loop:
+        theta = unravel(loop.theta)
+        gradient, hessian = gradient_and_hessian(model, data, theta)
+        updates, state = optimiser.update(
+            gradient, loop.optimiser, loop.theta, gradient=gradient, hessian=hessian
+        )
+        whole = optax.tree.get(state, "fraction") == 1
+        near = standard_errors(data, gradient, updates) <= tolerance(flat)
+        settled = whole & near & short(updates, loop.theta)
+        decrement = jnp.sqrt(rows_of(data) * jnp.abs(optax.tree.get(state, "decrease")))
+        vanished = (decrement <= tolerance(flat)) & (not has_minimum(model))
+        singular = optax.tree.get(state, "unexplained") < singular_share(flat)
+        finite = jnp.isfinite(gradient).all() & jnp.isfinite(hessian).all()
+        status = first_that_holds(
+            (separated(model, data, theta), Status.SEPARATED),
+            ((loop.steps == 0) & ~finite, Status.OVERFLOW),
+            # a minimum that singular matrices leave open is never settled on
+            (whole & near & singular & (has_minimum(model) | settled), Status.RANK_DEFICIENT),
+            (settled, Status.CONVERGED),
+            # the gradient has vanished, and theta is still on its way
+            (vanished & (loop.steps + 1 >= limit), Status.SEPARATED),
+        )
+        return Loop(loop.theta + updates, state, status, loop.steps + 1)
+
+    loop = iterate(step, optimiser, flat, data=data, limit=limit)
+    return finished(unravel(loop.theta), loop.status, loop.steps)

@@ -89,23 +89,27 @@ def solve_swept(
     scale = lax.rsqrt(matrix[diagonal, diagonal])
     scaled = jnp.concatenate([matrix * scale[None], right[:, None]], 1) * scale[:, None]
 
-    def sweep(k: Array, now: Array) -> Array:
-        def step() -> Array:
-            row, unit = (
-                lax.dynamic_index_in_dim(a, k, 0, False, allow_negative_indices=False)
-                for a in (now, jnp.asarray(identity))
-            )
-            pivot = lax.dynamic_index_in_dim(row, k, 0, False, allow_negative_indices=False)
-            return (row - unit) * lax.rsqrt(jnp.maximum(pivot, eps))[None]
-
-        # this leaves the k-th diagonal entry too large by 2, but no later sweep reads it
-        v = once(k, step)
-        return now - v[:-1, None] * v[None]
-
-    begin = scaled + 4 * p * eps * identity
-    end = lax.fori_loop(jnp.int32(0), jnp.int32(p), sweep, begin)
+    end = _swept(scaled + 4 * p * eps * identity, identity)
     inflation = 2 - end[diagonal, diagonal]
     return scale * end[:, -1], 1 / jnp.max(inflation, axis=0)
+
+
+def invert_swept(
+    matrix: Float[Array, "p p"],
+) -> tuple[Float[Array, "p p"], Float[Array, ""]]:
+    """Return the inverse of a positive semi-definite matrix by p sweeps, as :func:`solve_swept`.
+
+    The second result is ``unexplained`` of :func:`solve_positive`. A variable whose diagonal entry
+    is not positive is not scaled.
+    """
+    p, eps = len(matrix), float(jnp.finfo(matrix.dtype).eps)
+    identity = np.eye(p, dtype=matrix.dtype)
+    diagonal = jnp.diagonal(matrix)
+    scale = jnp.where(diagonal > 0, lax.rsqrt(jnp.where(diagonal > 0, diagonal, 1)), 1)
+    scaled = matrix * scale[:, None] * scale[None]
+    inverse = jnp.asarray(2 * identity) - _swept(scaled + 4 * p * eps * identity, identity)
+    unexplained = 1 / jnp.max(jnp.diagonal(inverse))
+    return inverse * scale[:, None] * scale[None], unexplained
 
 
 def singular_share(matrix: Shaped[Array, "p ..."]) -> float:
@@ -125,6 +129,28 @@ def singular_share(matrix: Shaped[Array, "p ..."]) -> float:
     """
     p = matrix.shape[0]
     return max(1e3, 8.0 * p**2) * float(jnp.finfo(matrix.dtype).eps)
+
+
+def _swept(
+    begin: Float[Array, "p columns *lanes"], identity: Float[np.ndarray, "p columns *lanes"]
+) -> Float[Array, "p columns *lanes"]:
+    """Sweep every row; what remains of the matrix is 2 I minus its inverse."""
+    p, eps = len(begin), float(jnp.finfo(begin.dtype).eps)
+
+    def sweep(k: Array, now: Array) -> Array:
+        def step() -> Array:
+            row, unit = (
+                lax.dynamic_index_in_dim(a, k, 0, False, allow_negative_indices=False)
+                for a in (now, jnp.asarray(identity))
+            )
+            pivot = lax.dynamic_index_in_dim(row, k, 0, False, allow_negative_indices=False)
+            return (row - unit) * lax.rsqrt(jnp.maximum(pivot, eps))[None]
+
+        # this leaves the k-th diagonal entry too large by 2, but no later sweep reads it
+        v = once(k, step)
+        return now - v[:p, None] * v[None]
+
+    return lax.fori_loop(jnp.int32(0), jnp.int32(p), sweep, begin)
 
 
 def _unrolled(matrix: Any, right: Any, floor: float) -> tuple[Array, Array]:

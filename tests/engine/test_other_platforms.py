@@ -104,7 +104,7 @@ OTHERS = {
     "bigram": ("reference", of(mcjax.bigram()), {}),
     "mean of counts": ("reference", of(mcjax.poisson_mean()), {}),
     "firth": ("reference", of(mcjax.penalised(mcjax.logistic(), firth=True)), {}),
-    "large p": ("reference", of(mcjax.logistic(), p=30), {}),
+    "large p": ("products", of(mcjax.logistic(), p=30), {}),
     "L-BFGS": ("reference", of(mcjax.logistic(), estimator=mcjax.LBFGS()), {}),
     "descent": ("reference", of(mcjax.logistic(), **optimised(optax.sgd, 5)), {}),
     "batches": ("reference", of(mcjax.poisson(), **optimised(optax.adam, 5, 8)), {}),

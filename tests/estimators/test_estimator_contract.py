@@ -22,6 +22,7 @@ from problems import AT, LANES, PAIRS, PLAIN, PROBLEMS, P, data_sets, lane, obje
 import mcjax.estimators
 from mcjax.errors import InputError
 from mcjax.estimators import newton_rows, quantile_rows
+from mcjax.estimators.chord import Chord
 from mcjax.estimators.em import EM
 from mcjax.estimators.gradient_steps import Optax
 from mcjax.estimators.lbfgs import LBFGS
@@ -57,6 +58,7 @@ class ByRows:
 ESTIMATORS = {
     "Newton": Newton(),
     "NewtonByRows": ByRows(newton_rows.fit_rows),
+    "Chord": Chord(),
     "LBFGS": LBFGS(),
     "SufficientStatistics": SufficientStatistics(),
     "QuantileLP": QuantileLP(),
@@ -70,6 +72,7 @@ SERVES = {
         "firth",
     ),
     "NewtonByRows": ("linear", "logistic", "poisson", "huber", "ridge", "ridge logistic"),
+    "Chord": ("logistic", "poisson", "huber", "ridge logistic"),
     "LBFGS": ("logistic", "two blocks", "ridge", "ridge two blocks"),
     "SufficientStatistics": ("linear", "gaussian", "categorical", "bernoulli", "poisson_mean"),
     "QuantileLP": ("quantile", "ridge quantile"),
@@ -82,7 +85,7 @@ BY_DEFAULT = {
     *(("Newton", "logistic"), ("Newton", "ridge"), ("NewtonByRows", "linear")),
     *(("NewtonByRows", "ridge logistic"), ("LBFGS", "logistic"), ("QuantileLP", "quantile")),
     *(("SufficientStatistics", "linear"), ("MinimumNorm", "tall"), ("Optax", "linear")),
-    ("QuantileByRows", "quantile"),
+    *(("QuantileByRows", "quantile"), ("Chord", "logistic")),
 }
 every = pytest.mark.parametrize(
     ("name", "problem"),

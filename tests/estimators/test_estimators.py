@@ -13,7 +13,7 @@ from mcjax.estimators.objective import gradient_and_hessian
 from mcjax.models.glm import poisson
 from mcjax.models.location import huber
 from mcjax.models.user import user_model
-from mcjax.solvers.cholesky import singular_share, solve_positive
+from mcjax.solvers.cholesky import invert_swept, singular_share, solve_positive
 from mcjax.solvers.status import Status
 
 
@@ -130,6 +130,17 @@ def test_solve_positive(p):
     x, unexplained = jax.jit(solve_positive)(matrix, right)
     np.testing.assert_allclose(matrix @ x, right, atol=1e-9 * np.abs(matrix).max())
     inflation = np.diagonal(np.linalg.inv(matrix)) * np.diagonal(matrix)
+    assert unexplained == pytest.approx(1 / inflation.max(), rel=1e-9)
+
+
+def test_invert_swept():
+    rng = np.random.default_rng(0)
+    root = rng.normal(size=(30, 60))
+    matrix = root @ root.T
+    inverse, unexplained = jax.jit(invert_swept)(jnp.asarray(matrix))
+    expected = np.linalg.inv(matrix)
+    np.testing.assert_allclose(inverse, expected, atol=1e-11 * np.abs(expected).max())
+    inflation = np.diagonal(expected) * np.diagonal(matrix)
     assert unexplained == pytest.approx(1 / inflation.max(), rel=1e-9)
 
 
