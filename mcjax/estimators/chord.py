@@ -148,7 +148,7 @@ def _chord_steps(model: Problem, data: Dataset, start: Array) -> _Loop:
         near = (length <= tolerance(theta)) & (share * length <= REMAINDER[theta.dtype.name])
         contracts = first | (share <= CONTRACTION)
         settled = contracts & near & short(step, theta)
-        return _Step(theta, step, length, settled, contracts, steps + 1)
+        return _Step(theta, step, length, settled=settled, contracts=contracts, steps=steps + 1)
 
     def with_new_hessian(loop: _Loop) -> _Loop:
         inverse, unexplained = invert_swept(single.hessian(loop.theta.astype(jnp.float32)))
@@ -167,7 +167,7 @@ def _chord_steps(model: Problem, data: Dataset, start: Array) -> _Loop:
         closer = last.length < first.length  # false for NaN
         lost = ~sure | ~(last.settled | closer) | (hessians >= MOST_HESSIANS)
         theta = last.theta + jnp.where(last.settled, last.step, 0)
-        return _Loop(theta, status, lost, last.steps, hessians)
+        return _Loop(theta, status, lost, steps=last.steps, hessians=hessians)
 
     zero = jnp.zeros((), jnp.int32)
     status = jnp.where(rows_of(data) > 0, code(Status.RUNNING), code(Status.NOT_FITTED))
