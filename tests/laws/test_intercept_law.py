@@ -93,10 +93,14 @@ def test_laws_without_an_intercept_do_not_apply(model):
 def test_a_diagnosis_knows_directions_beside_the_intercept():
     """The loop keeps 3/4 of an error of the intercept, and more of one that it sees better."""
     alone = mcjax.diagnose(made(mcjax.linear()))
-    assert alone.models["a" if "a" in alone.models else "0"].radius == pytest.approx(0.75)
+    assert alone.models["0"].radius == pytest.approx(0.75)
     own = {"0": 9 * SIGMA}
     wide = mcjax.diagnose(made(mcjax.linear(), own_covariances=own))
     assert wide.models["0"].radius == pytest.approx(0.75 * 9 / (0.75 * 9 + 0.25))
+    source = Source("s", covariance=tuple(map(tuple, SIGMA / 9)))
+    net = build_network(["0"], [("0", "0", 300), ("s", "0", 100)], 400, sources=[source])
+    narrow = mcjax.diagnose(made(mcjax.linear(), net))
+    assert narrow.models["0"].radius == pytest.approx(0.75 / (0.75 + 0.25 / 9))
 
 
 @pytest.mark.parametrize(
