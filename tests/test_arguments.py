@@ -221,6 +221,10 @@ def test_every_public_function_is_covered():
         (lambda: mcjax.diagnose("a.toml"), "net: is 'a.toml'; read it"),
         (lambda: mcjax.diagnose(STUDY), "net: is a Study; take one of its networks"),
         (lambda: mcjax.build_network(2, [3], 5), "feeds[0]: is 3; give a Feed or a tuple of 3"),
+        (
+            lambda: mcjax.build_network("a", [(["a"], "a", 5)], 5),
+            "network.feeds: has a feed from ['a'] to 'a'; give two names",
+        ),
         (lambda: mcjax.build_network([1, 2], [], 5), "network.models: has 1; names are"),
         (lambda: mcjax.build_network(2.5, [], 5), "network.models: is 2.5; give names"),
         (lambda: mcjax.build_network(1, [], "x"), "network.initial (0): is 'x'"),

@@ -275,6 +275,11 @@ def _weighted(feed: FeedLike, field: str, counts: Mapping[str, int | None]) -> W
             raise InputError(field, f"has {feed!r}; give (origin, reader, samples[, weight])")
         values: tuple[Any, ...] = feed
         feed = Feed(*values)
+    try:
+        hash((feed.origin, feed.reader))
+    except TypeError as error:
+        ends = f"{feed.origin!r} to {feed.reader!r}"
+        raise InputError(field, f"has a feed from {ends}; give two names") from error
     if feed.samples is None and feed.share is None:
         feed = replace(feed, samples=counts.get(feed.origin))
     weight: Any = feed.weight

@@ -142,7 +142,9 @@ def keeping(first, second):
         ("logistic", (Temperature(0.8), Flip(0.1))),
         pytest.param("logistic", (Checker((0.5, 1.0, -0.2)), Temperature(1.5)), marks=SLOW),
         pytest.param("linear", (Temperature(2.0), Temperature(0.5)), marks=SLOW),
-        ("linear", (Verifier((0.5, 0.0, 0.3), 1.2), Verifier((0.0, 0.3, 0.1), 2.5))),
+        pytest.param(
+            "linear", (Verifier((0.5, 0.0, 0.3), 1.2), Verifier((0.0, 0.3, 0.1), 2.5)), marks=SLOW
+        ),
     ],
 )
 def test_selections(name, selections):

@@ -73,6 +73,8 @@ def numbers(folder):
 def test_two_processes_find_what_one_does(file, tmp_path):
     alone = start(file, "--json", "--quiet", "--out", tmp_path / "one")
     expected, _ = finish(alone)
+    # two go on with what one began
+    finish(start(file, "--quiet", "--out", tmp_path / "two", "--chains", "700"))
     run = (file, "--json", "--quiet", "--out", tmp_path / "two")
     (status, out, _), (other, nothing, _) = together(run, run)
     assert status == other == alone.returncode
@@ -82,13 +84,6 @@ def test_two_processes_find_what_one_does(file, tmp_path):
     assert one.keys() == two.keys()
     for name, value in one.items():
         np.testing.assert_array_equal(two[name], value)
-
-    # and what one of them began two go on with
-    part = tmp_path / "part"
-    finish(start(file, "--quiet", "--out", part, "--chains", "700"))
-    together(*[(file, "--quiet", "--out", part)] * 2)
-    for name, value in one.items():
-        np.testing.assert_array_equal(numbers(part)[name], value)
 
 
 def test_what_one_cannot_do_all_say(file, tmp_path):
@@ -101,7 +96,6 @@ def test_what_one_cannot_do_all_say(file, tmp_path):
     for runs, words in (
         ([(file, "--out", taken)] * 2, "is not empty; name a new folder"),
         ([(file,), (other,)], "has processes with different studies or settings; give all"),
-        ([(file,), (file, "--chains", "700")], "has processes with different studies or settings"),
         ([(file,), (file, "--until-decided")], "has processes with different studies or settings"),
         ([(file,), (tmp_path / "gone.toml",)], "gone.toml"),
     ):
@@ -113,18 +107,24 @@ def test_what_one_cannot_do_all_say(file, tmp_path):
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ("auto", "there is no job of several processes"),
         ("localhost", "HOST:PORT,INDEX,COUNT such as"),
         ("localhost:9876,2,2", "INDEX counts from 0 and is below COUNT"),
         ("localhost:0,0,2", "INDEX counts from 0"),
         (":9876,0,2", "INDEX counts from 0"),
     ],
 )
-def test_no_such_job(spec, words, file):
-    process = start(file, "--distributed", spec)
+def test_no_such_job(spec, words, file, call):
+    status, out, err = call("verify", file, "--distributed", spec)
+    assert (status, out) == (2, "")
+    assert words in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_job_that_no_scheduler_knows(file):
+    process = start(file, "--distributed", "auto")
     out, err = finish(process)
     assert (process.returncode, out) == (2, "")
-    assert words in err
+    assert "there is no job of several processes" in err
     assert len(err.strip().splitlines()) == 1
 
 

@@ -16,7 +16,11 @@ needs_full = pytest.mark.skipif(not FULL.exists(), reason="the system has no /de
 
 def run(*arguments, **options):
     """``mcjax ARGUMENTS`` in a process of its own, with what is told apart from the results."""
-    own = {key: v for key, v in os.environ.items() if not key.startswith(("JAX_", "XLA_"))}
+    own = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("JAX_", "XLA_")) or "_CACHE" in key
+    }
     options["env"] = own | options.get("env", {})
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "timeout": 300} | options
     return subprocess.run([*MCJAX, *map(str, arguments)], text=True, **options)

@@ -19,7 +19,7 @@ from mcjax.diagnosis import Diagnosis, diagnose
 from mcjax.laws.collapse import radius
 from mcjax.network import REAL, Network, build_network
 
-NETWORKS = 2000
+NETWORKS = 1000
 
 
 @pytest.fixture(scope="module")
@@ -76,19 +76,19 @@ def test_verdict_growth_and_limit_on_random_networks(networks):
         compare(net, diagnosis)
         seen.update(kinds(net, diagnosis))
     least = {
-        "private": 500,
-        "shared": 500,
-        "fresh": 500,
-        "reused": 500,
-        "collapsing": 500,
-        "stable": 400,
-        "partly collapsing": 300,
-        "periodic source": 200,
-        "reader of several classes": 100,
-        "several sources": 100,
-        "frozen": 300,
-        "self-loop": 500,
-        "reads reused data": 300,
+        "private": 250,
+        "shared": 250,
+        "fresh": 250,
+        "reused": 250,
+        "collapsing": 250,
+        "stable": 200,
+        "partly collapsing": 150,
+        "periodic source": 100,
+        "reader of several classes": 50,
+        "several sources": 50,
+        "frozen": 150,
+        "self-loop": 250,
+        "reads reused data": 150,
     }
     assert {kind: seen[kind] for kind, count in least.items() if seen[kind] < count} == {}
 
@@ -98,7 +98,7 @@ def test_verdict_growth_and_limit_on_random_networks(networks):
 def test_random_networks_of_any_seed(seed):
     """16,000 networks more."""
     rng = np.random.default_rng(seed)
-    for _ in range(NETWORKS):
+    for _ in range(2 * NETWORKS):
         net = random_network(rng)
         compare(net, diagnose(net))
 
@@ -142,6 +142,11 @@ def own_real_data_save(net: Network) -> list[bool]:
     return [collapses and name not in anchored for name, collapses in reached]
 
 
+def members_alone(net: Network) -> list[bool]:
+    members = {name for source in diagnose(net).unstable_sources for name in source.members}
+    return [name in members for name in net.models]
+
+
 WRONG = {
     "a self-loop is no cycle": lambda net: spread(
         net, lambda g, c: len(c) > 1 and unanchored(g, c) and closed(g, c)
@@ -154,10 +159,7 @@ WRONG = {
         net, lambda g, c: cyclic(g, c) and closed(g, c)
     ),
     "one's own real data save": own_real_data_save,
-    "collapse does not spread": lambda net: [
-        name in {m for s in diagnose(net).unstable_sources for m in s.members}
-        for name in net.models
-    ],
+    "collapse does not spread": members_alone,
 }
 
 

@@ -122,7 +122,13 @@ def alone():
     return digest(1, 1024)
 
 
-@pytest.mark.parametrize(("devices", "chunk"), [(8, 1024), (1, 128), (3, 128)])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("devices", "chunk"),
+    [(3, 128), pytest.param(8, 1024, marks=SLOW), pytest.param(1, 128, marks=SLOW)],
+)
 def test_devices_and_chunks_change_no_bit(devices, chunk, alone):
     assert digest(devices, chunk) == alone
 

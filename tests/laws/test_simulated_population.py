@@ -311,7 +311,10 @@ def study(kind, strength=1.0):
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize(("kind", "wrong"), [("source", 0.5), ("ridge", 0.5), ("best", 3.0)])
+@pytest.mark.parametrize(
+    ("kind", "wrong"),
+    [("source", 0.5), pytest.param("ridge", 0.5, marks=pytest.mark.slow), ("best", 3.0)],
+)
 def test_chains_verify_the_law_and_refute_another(kind, wrong, monkeypatch):
     right = study(kind)
     outcomes = [tally.outcome for tally in api.simulate(right)]

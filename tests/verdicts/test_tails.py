@@ -1,5 +1,7 @@
 """Standard errors near the finite-sample threshold: they hold, or the cell says why not."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -31,8 +33,10 @@ def anchored(p, samples, real):
     return condition(net, linear(), np.zeros(p))
 
 
-def outcomes(one, generations):
+@cache
+def outcomes(p, samples, real, generations):
     """The outcomes of 200 runs of 512 chains: no two seeds, and no two chains, share a number."""
+    one = anchored(p, samples, real)
     study = Study((one,), generations=generations, chains=SEEDS * CHAINS)
     compiled = compile_study(study)
     found = compiled.trajectories(compiled.programs[0], np.arange(study.chains))
@@ -64,7 +68,7 @@ HEAVY_CASES = [
 def test_near_the_threshold_intervals_hold_or_are_not_used(p, samples, real, generations):
     one = anchored(p, samples, real)
     assert 0.95 < spectral_radius(second_moment_map(one.network, p, 1, 1)) < 1
-    missed, used = misses(*outcomes(one, generations))
+    missed, used = misses(*outcomes(p, samples, real, generations))
     assert (missed & used).sum() <= MOST
     assert (~used).sum() > SEEDS / 2
     if p == 4:  # and without the rule they do not hold
@@ -77,13 +81,13 @@ def test_near_the_threshold_intervals_hold_or_are_not_used(p, samples, real, gen
 )
 def test_intervals_of_larger_samples_hold_and_are_used(p, samples, real, generations):
     """Radii of .930 and .971."""
-    missed, used = misses(*outcomes(anchored(p, samples, real), generations))
+    missed, used = misses(*outcomes(p, samples, real, generations))
     assert missed.sum() <= MOST
     assert used.sum() > SEEDS - 10
 
 
 def test_a_cell_with_a_heavy_tail_is_inconclusive_and_says_so():
-    study, found = outcomes(anchored(4, 6, 1), 20)
+    study, found = outcomes(4, 6, 1, 20)
     heavy = next(outcome for outcome in found if dominated(outcome)[-1, 0] > 0)
     cells = [c for c in judge(study, api.predict(study), [heavy]).cells if c.generation == 20]
     assert {c.law for c in cells} == {"finite_sample", "first_order"}

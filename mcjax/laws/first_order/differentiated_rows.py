@@ -22,7 +22,7 @@ from mcjax.faults import users_code
 from mcjax.laws.first_order.population import (
     AnyOrigin,
     Matrix,
-    Population,
+    RowsOfData,
     Score,
     SlopeMoments,
     Vector,
@@ -35,8 +35,8 @@ BLOCK = 1 << 10
 """Rows whose Hessians are in memory at once."""
 
 
-class DifferentiatedRows(Population):
-    """Rows of data, drawn with replacement, and a loss that is differentiated at each of them.
+class DifferentiatedRows(RowsOfData):
+    """Rows of data and a loss that is differentiated at each of them.
 
     Parameters
     ----------
@@ -69,10 +69,6 @@ class DifferentiatedRows(Population):
                 )
             self._scores[key] = Score(mean, slope)
         return self._scores[key]
-
-    def by_parent(self, reader: Vector) -> Matrix:
-        """Return ``dS/dv``: rows of data do not depend on parameters."""
-        return np.zeros((len(reader), len(reader)))
 
     def covariance(self, first: Vector, second: Vector) -> Matrix:
         """Return the covariance of the scores of two readers of one row, (p, p)."""

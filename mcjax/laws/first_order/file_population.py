@@ -27,6 +27,7 @@ from mcjax.laws.first_order.population import (
     Matrix,
     OriginOfRows,
     Population,
+    RowsOfData,
     Score,
     SlopeMoments,
     Vector,
@@ -40,8 +41,8 @@ from mcjax.models.scores import ScoreMoments, SimulatedScores
 from mcjax.study.study import Condition
 
 
-class FilePopulation(Population):
-    """Rows of data, drawn with replacement.
+class FilePopulation(RowsOfData):
+    """Rows of data and a loss with a linear predictor.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ class FilePopulation(Population):
     data : Data
         The rows.
     model : Model
-        The model that is fitted, with a linear predictor.
+        The model that is fitted.
     """
 
     def __init__(self, origin: AnyOrigin, data: Data, model: Model):
@@ -71,10 +72,6 @@ class FilePopulation(Population):
             slopes, rows = self._slopes(reader), self._rows
             self._scores[key] = Score(rows.vector(slopes.first), rows.matrix(slopes.second))
         return self._scores[key]
-
-    def by_parent(self, reader: Vector) -> Matrix:
-        """Return ``dS/dv``: rows of data do not depend on parameters."""
-        return np.zeros((len(reader), len(reader)))
 
     def covariance(self, first: Vector, second: Vector) -> Matrix:
         """Return the covariance of the scores of two readers of one row, (p, p)."""

@@ -235,3 +235,11 @@ class Population(ABC):
         Rows belong to the first reader. It is not symmetric unless both read at the same
         parameters.
         """
+
+
+class RowsOfData(Population):
+    """Rows of data, drawn with replacement, which no parameters generate."""
+
+    def by_parent(self, reader: Vector) -> Matrix:
+        """Return ``dS/dv``, which is zero."""
+        return np.zeros((len(reader), len(reader)))
