@@ -20,6 +20,7 @@ is written out entry by entry where p is small, and otherwise in loops, which co
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -37,9 +38,15 @@ from mcjax.draws.samplers import GAMMA_RAISES, GAMMA_SWITCH, chi, graded_uniform
 from mcjax.draws.streams import STATISTIC
 from mcjax.draws.threefry import threefry
 from mcjax.estimators.estimator import first_that_holds
-from mcjax.solvers.cholesky import UNROLLED, singular_share, solve_positive, solve_swept
+from mcjax.solvers.cholesky import UNROLLED, at_once, singular_share, solve_entries, solve_swept
 from mcjax.solvers.once import once
 from mcjax.solvers.status import Status
+
+Lower = list[list[Array]]
+"""Rows of lower triangles: entries (i, j) for j <= i, arrays of one shape."""
+
+STAGED = 12
+"""Largest p for which matrix arithmetic is written out entry by entry."""
 
 FEW_ROWS = int(2 * GAMMA_SWITCH)
 """Smallest number of degrees of freedom for which a chi variate needs no extra uniforms."""
@@ -48,7 +55,7 @@ FEW_ROWS = int(2 * GAMMA_SWITCH)
 class _State(NamedTuple):
     error: Array  # (p, M, lanes), for covariates N(0, I); finite even where not known
     known: Array  # (M, lanes), whether the model has an estimate
-    pool: tuple[Array, Array] | None = None  # sums over all data so far, if data accumulate
+    pool: tuple[Any, Any] | None = None  # sums over all data so far, if data accumulate
 
 
 def run_statistics(
@@ -83,7 +90,10 @@ def run_white(
     sigma = jnp.sqrt(jnp.asarray(variance, program.fit_dtype))[None, None]
     p, models = conditions.truth.shape[-1], net.frozen.shape[0]
     shape, dtype = (models, len(keys)), program.fit_dtype
-    empty = jnp.zeros((p, p, *shape), dtype), jnp.zeros((p, *shape), dtype)
+    empty: tuple[Any, Any] = jnp.zeros((p, p, *shape), dtype), jnp.zeros((p, *shape), dtype)
+    if p <= STAGED:
+        zero = jnp.zeros(shape, dtype)
+        empty = [[zero] * (i + 1) for i in range(p)], [zero] * p
     begin = _State(
         jnp.zeros((p, *shape), dtype),
         jnp.ones(shape, bool),
@@ -99,10 +109,10 @@ def run_white(
         gram, right = _sums(feeds, error=state.error, sigma=sigma, key=key, t=t, program=program)
         pool = None
         if state.pool is not None:
-            pool = gram, right = state.pool[0] + gram, state.pool[1] + right
+            pool = gram, right = jax.tree.map(jnp.add, state.pool, (gram, right))
             incomplete = (entering == Status.RUNNING) & ~state.known  # the pool lacks a generation
             entering = jnp.where(incomplete, int(Status.PARENT_FAILED), entering)
-        error, unexplained = once(t, lambda: _solve(gram, right))
+        error, unexplained = _solve(gram, right, t)
         status = first_that_holds(
             (~jnp.isfinite(error).all(0), Status.OVERFLOW),
             (unexplained < singular_share(error), Status.RANK_DEFICIENT),
@@ -135,30 +145,26 @@ def _parents(values: Array, origin: Array, real: bool | float) -> Array:
 
 def _sums(
     feeds: Feeds, error: Array, sigma: Array, key: Array, t: Array, program: Program
-) -> tuple[Array, Array]:
+) -> tuple[Any, Any]:
     """Return ``sum_b w_b S_b`` and ``sum_b w_b (S_b e_b + X_b' eps_b)`` for every model's fit.
 
-    The shapes are (p, p, M, lanes) and (p, M, lanes). Up to p = ``UNROLLED`` only the lower
-    triangle is filled.
+    The shapes are (p, p, M, lanes) and (p, M, lanes). Up to p = ``STAGED`` they are lists of
+    entries of shape (M, lanes), those of S the rows of its lower triangle.
     """
     p = error.shape[0]
-    drawn, chis = _bartlett(feeds, key, t, p=p, program=program)
+    normal, chis = _bartlett(feeds, key, t, p=p, program=program)
     weight, origin = jnp.asarray(feeds.weight, error.dtype), jnp.asarray(feeds.origin)
     samples = feeds.samples if program.few_rows else None
-    multiply = _by_entries if p <= UNROLLED else _by_columns
 
-    def sums() -> tuple[Array, Array]:
-        parents = _parents(error, origin, 0.0)
-        feed = _Feed(drawn, chis, samples, sigma=sigma, parents=parents, weight=weight)
-        return multiply(feed, t)
-
-    return once(t, sums)
+    parents = once(t, lambda: _parents(error, origin, 0.0))
+    feed = _Feed(normal, chis, samples, sigma=sigma, parents=parents, weight=weight)
+    return _by_entries(feed, t) if p <= STAGED else once(t, lambda: _by_columns(feed, t))
 
 
 class _Feed(NamedTuple):
     """What the sums of a feed are computed from; ``e`` are the errors of its origin."""
 
-    drawn: Array  # normals, see `_bartlett`, (half, M, B, lanes)
+    normal: Array  # see `_bartlett`, (2 half, M, B, lanes)
     chis: Array  # the diagonal of L, (p, M, B, lanes)
     samples: Array | None  # (M, B, lanes), where columns of L may be zero
     sigma: Array
@@ -169,37 +175,43 @@ class _Feed(NamedTuple):
 # S e + X' eps = L (L' e + sigma z): first the vector in brackets, then times L
 
 
-def _by_entries(feed: _Feed, t: Array) -> tuple[Array, Array]:
+def _by_entries(feed: _Feed, t: Array) -> tuple[Lower, list[Array]]:
     """Return the sums over feeds, with all arithmetic written out entry by entry."""
     p, dtype = len(feed.chis), feed.parents.dtype
-    lower, z = _entries(feed.drawn, feed.chis, feed.samples)
-    entry = {place: value.astype(dtype) for place, value in lower.items()}
-    inner = [
-        feed.sigma * z[k].astype(dtype) + sum(entry[i, k] * feed.parents[i] for i in range(k, p))
-        for k in range(p)
-    ]
-    zero = jnp.zeros((feed.weight.shape[0], feed.weight.shape[2]), dtype)
-    gram = [[zero] * p for _ in range(p)]
-    right = []
-    for i in range(p):
-        right.append((feed.weight * sum(entry[i, k] * inner[k] for k in range(i + 1))).sum(1))
-        for j in range(i + 1):
-            products = sum(entry[i, k] * entry[j, k] for k in range(j + 1))
-            gram[i][j] = (feed.weight * products).sum(1)
-    return jnp.stack([jnp.stack(row) for row in gram]), jnp.stack(right)
+    lower, z = _entries(feed.normal, feed.chis, feed.samples)
+
+    def entry(i: int, k: int) -> Array:
+        return lower[i, k].astype(dtype)
+
+    def along() -> list[Array]:
+        return [
+            feed.sigma * z[k].astype(dtype)
+            + sum(entry(i, k) * feed.parents[i] for i in range(k, p))
+            for k in range(p)
+        ]
+
+    inner = once(t, along)  # or each entry of the right-hand side would compute it again
+
+    def sums() -> tuple[Lower, list[Array]]:
+        gram, right = [], []
+        for i in range(p):
+            right.append((feed.weight * sum(entry(i, k) * inner[k] for k in range(i + 1))).sum(1))
+            products = (sum(entry(i, k) * entry(j, k) for k in range(j + 1)) for j in range(i + 1))
+            gram.append([(feed.weight * product).sum(1) for product in products])
+        return gram, right
+
+    return once(t, sums)
 
 
 def _entries(
-    drawn: Array, chis: Array, samples: Array | None
+    normal: Array, chis: Array, samples: Array | None
 ) -> tuple[dict[tuple[int, int], Array], list[Array]]:
     """Return the entries of L and the vector z of every feed, each of shape (M, B, lanes)."""
-    p, half = len(chis), len(drawn)
-    count = p * (p + 3) // 2
-    normal = [drawn[k].real if k < half else drawn[k - half].imag for k in range(count)]
+    p = len(chis)
     lower = {(i, i): chis[i] for i in range(p)}
-    for (i, j), value in zip(_below(p), normal[2 * p :], strict=True):
-        lower[i, j] = value if samples is None else jnp.where(samples > j, value, 0)
-    return lower, normal[p : 2 * p]
+    for at, (i, j) in enumerate(_below(p), 2 * p):
+        lower[i, j] = normal[at] if samples is None else jnp.where(samples > j, normal[at], 0)
+    return lower, [normal[k] for k in range(p, 2 * p)]
 
 
 def _by_columns(feed: _Feed, t: Array) -> tuple[Array, Array]:
@@ -207,7 +219,6 @@ def _by_columns(feed: _Feed, t: Array) -> tuple[Array, Array]:
     p, dtype = len(feed.chis), feed.parents.dtype
     place, below = np.zeros((p, p), np.int32), np.tri(p, k=-1, dtype=bool)
     place[tuple(np.transpose(_below(p)))] = 2 * p + np.arange(p * (p - 1) // 2)
-    normal = once(t, lambda: jnp.concatenate([feed.drawn.real, feed.drawn.imag]))
 
     def columns() -> Array:
         # (p, p, M, B, lanes): columns of L first, then rows
@@ -217,7 +228,7 @@ def _by_columns(feed: _Feed, t: Array) -> tuple[Array, Array]:
         if feed.samples is not None:
             number = np.arange(p, dtype=np.int32)[:, None, None, None, None]
             strict = strict & (feed.samples[None, None] > number)
-        return jnp.where(diagonal, feed.chis[None], jnp.where(strict, normal[place.T], 0))
+        return jnp.where(diagonal, feed.chis[None], jnp.where(strict, feed.normal[place.T], 0))
 
     lower = once(t, columns)
 
@@ -228,7 +239,7 @@ def _by_columns(feed: _Feed, t: Array) -> tuple[Array, Array]:
         )
         return total + row.astype(dtype) * error[None]
 
-    z = feed.sigma[None] * normal[p : 2 * p].astype(dtype)
+    z = feed.sigma[None] * feed.normal[p : 2 * p].astype(dtype)
     inner = lax.fori_loop(jnp.int32(0), jnp.int32(p), dot, z)
 
     def update(k: Array, total: Array) -> Array:
@@ -261,8 +272,8 @@ def _bartlett(feeds: Feeds, key: Array, t: Array, p: int, program: Program) -> t
     """Draw normals and the diagonal of L for every feed.
 
     Of the ``p (p + 3) / 2`` normals, the first p make the diagonal of L, the next p are z, and the
-    others fill L below the diagonal, row by row. They are the real and then the imaginary parts of
-    a complex array, (half, M, B, lanes). The diagonal has shape (p, M, B, lanes).
+    others fill L below the diagonal, row by row. They have shape (2 half, M, B, lanes), where one
+    may be left over. The diagonal has shape (p, M, B, lanes).
     """
     dtype = jnp.dtype(program.draw_dtype)
     half = -(-p * (p + 3) // 4)
@@ -271,6 +282,8 @@ def _bartlett(feeds: Feeds, key: Array, t: Array, p: int, program: Program) -> t
         return lax.complex(*normal_pair(_words(feeds, key, t, count=half, kind=0), dtype))
 
     drawn = once(t, normals)
+    # as one array, because entries of it are read in place, and parts of complex numbers are not
+    normal = once(t, lambda: jnp.concatenate([drawn.real, drawn.imag]))
 
     def diagonal() -> Array:
         uniforms = []
@@ -284,9 +297,9 @@ def _bartlett(feeds: Feeds, key: Array, t: Array, p: int, program: Program) -> t
             each = [u.reshape(p, half_each, *u.shape[1:]) for u in halves]
             uniforms = [u[:, j] for u in each for j in range(half_each)]
         degrees = feeds.samples[None] - np.arange(p, dtype=np.int32)[:, None, None, None]
-        return chi(drawn[:p].real, degrees.astype(dtype), uniforms)
+        return chi(normal[:p], degrees.astype(dtype), uniforms)
 
-    return drawn, once(t, diagonal)
+    return normal, once(t, diagonal)
 
 
 def _words(feeds: Feeds, key: Array, t: Array, count: int, kind: int) -> tuple[Array, Array]:
@@ -297,6 +310,10 @@ def _words(feeds: Feeds, key: Array, t: Array, count: int, kind: int) -> tuple[A
     return threefry((stream[0], stream[1]), (place, jnp.uint32(STATISTIC + kind)))
 
 
-def _solve(gram: Array, right: Array) -> tuple[Array, Array]:
+def _solve(gram: Any, right: Any, t: Array) -> tuple[Array, Array]:
     """Return solutions (p, M, lanes) and unexplained shares (M, lanes); see `solve_positive`."""
-    return (solve_positive if len(gram) <= UNROLLED else solve_swept)(gram, right)
+    p = len(right)
+    if p > STAGED:
+        return once(t, lambda: solve_swept(gram, right))
+    stage = at_once if p <= UNROLLED else partial(once, t)
+    return once(t, lambda: solve_entries(gram, right, stage))

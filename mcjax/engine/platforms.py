@@ -50,7 +50,7 @@ def stage_boundary(path: Path, platform: str) -> Boundary:
     """
     if platform != "cpu":
         return fused
-    return barrier if path.fits_together else conditional
+    return barrier if path.reorders_sums else conditional
 
 
 def compiler_options(path: Path, platform: str) -> dict[str, bool | int | str]:
