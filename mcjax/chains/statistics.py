@@ -45,7 +45,7 @@ from mcjax.solvers.status import Status
 Lower = list[list[Array]]
 """Rows of lower triangles: entries (i, j) for j <= i, arrays of one shape."""
 
-STAGED = 12
+STAGED = 8
 """Largest p for which matrix arithmetic is written out entry by entry."""
 
 FEW_ROWS = int(2 * GAMMA_SWITCH)
