@@ -8,9 +8,11 @@ the variance is finite (O'Brien, Journal of Applied Probability 17, 1980).
 
 With few chains a single one accounts for much of the spread of normal errors too, which does no
 harm. So the chain must also be farther off than is plausible for normal errors with the same
-covariance C: their ``||e||^2`` is approximately ``tr(C) / nu`` times a chi-squared variable with
-``nu = tr(C)^2 / tr(C^2)`` degrees of freedom (Satterthwaite 1946). The probability of a false alarm
-is shared by all chains and cells of a condition, so that it does not grow with their number.
+covariance C: their ``||e||^2`` is approximately a chi-squared variable, shifted and scaled, with
+the same three moments, that is with ``nu = tr(C^2)^3 / tr(C^3)^2`` degrees of freedom (Imhof 1961).
+Two moments would not do, because the tail is that of the direction in which errors are largest.
+The probability of a false alarm is shared by all chains and cells of a condition, so that it does
+not grow with their number.
 """
 
 from __future__ import annotations
@@ -40,11 +42,21 @@ def dominated(outcome: Outcome) -> Bool[np.ndarray, "T+1 M"]:
     squared, largest = outcome.moments.squared, outcome.largest
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         share = (largest - squared.mean) ** 2 / squared.square
-        second = own_blocks(outcome)
-        trace = np.einsum("tiaa->ti", second)
-        freedom = trace**2 / np.einsum("tiab,tiab->ti", second, second)
-        odds = share.size * squared.chains * chdtrc(freedom, freedom * largest / squared.mean)
+        beyond = squares_beyond(own_blocks(outcome), largest / squared.mean)
+        odds = share.size * squared.chains * beyond
     return np.asarray((share > LARGE_SHARE) & (odds < HEAVY_TAIL_ODDS))
+
+
+def squares_beyond(
+    covariance: Float[np.ndarray, "*N p p"], ratio: Float[np.ndarray, "*N"]
+) -> Float[np.ndarray, "*N"]:
+    """Return the probability that ``||e||^2`` of a normal e exceeds a multiple of its mean."""
+    unit = covariance / np.trace(covariance, axis1=-2, axis2=-1)[..., None, None]
+    square = unit @ unit
+    second = np.trace(square, axis1=-2, axis2=-1)
+    third = np.trace(square @ unit, axis1=-2, axis2=-1)
+    freedom = second**3 / third**2
+    return np.asarray(chdtrc(freedom, freedom + (ratio - 1) * second / third))
 
 
 def alike(moments: Moments) -> Bool[np.ndarray, " ..."]:

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 from scipy import stats
-from scipy.special import chdtri
+from scipy.special import chdtrc, chdtri
 
 from mcjax import api
 from mcjax.chains.program import Trajectory
@@ -18,7 +18,7 @@ from mcjax.network import build_network
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import INCONCLUSIVE
 from mcjax.verdicts.judge import judge
-from mcjax.verdicts.tails import HEAVY, HEAVY_TAIL_ODDS, dominated
+from mcjax.verdicts.tails import HEAVY, HEAVY_TAIL_ODDS, dominated, squares_beyond
 
 pytestmark = pytest.mark.statistical
 
@@ -109,6 +109,18 @@ def test_normal_errors_are_not_called_heavy(p, chains):
     found = summarise(Trajectory(theta, ended, ended), np.zeros(p))
     called = sum(np.count_nonzero(dominated(outcome)) for outcome in found)
     assert called <= stats.binom.isf(1e-6, 3 * len(found), HEAVY_TAIL_ODDS)
+
+
+@pytest.mark.parametrize("ratio", [1, 3, 5, 7])
+def test_errors_that_are_large_in_one_plane_have_the_tail_of_that_plane(ratio):
+    """In closed form: with each variance twice, the square is a sum of exponential variables."""
+    variances = np.array([5, 1, 0.9, 0.8, 0.7, 0.6, 0.5])
+    weights = [np.prod([v / (v - k) for k in variances if k != v]) for v in variances]
+    exact = np.sum(weights * np.exp(-ratio * variances.sum() / variances))
+    found = squares_beyond(np.diag(np.repeat(variances, 2)), np.array(ratio))
+    assert exact / 2 < found < 1.1 * exact
+    freedom = 2 * variances.sum() ** 2 / np.sum(variances**2)  # of two moments
+    assert ratio < 7 or chdtrc(freedom, freedom * ratio) < exact / 20
 
 
 @pytest.mark.parametrize(("cells", "called"), [(1, True), (100, False)])
