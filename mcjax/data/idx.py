@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ def unpacked(content: bytes, path: Path) -> bytes:
     try:
         with gzip.open(io.BytesIO(content)) as file:
             whole = file.read(LARGEST + 1)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise FileError("", "is a damaged gzip file; fetch it again", str(path)) from error
     if len(whole) > LARGEST:
         raise FileError("", f"unpacks to more than {LARGEST >> 20} MiB; give fewer rows", str(path))

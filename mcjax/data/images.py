@@ -78,7 +78,7 @@ def _of_json(content: bytes) -> Pictures:
     try:
         found = json.loads(content)
         grey = np.array(found["data"], np.float32)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         problem = f"is neither an idx file nor a JSON object with a list of numbers, data; {READ}"
         raise InputError("", problem) from error
     if grey.ndim != 1 or not grey.size or grey.size % SIDE**2:

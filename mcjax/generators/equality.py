@@ -98,7 +98,8 @@ def contrasts_of(study: GeneratorStudy, values: Sequence[Values]) -> Iterator[Co
         if there is None:
             continue
         k, loop = there
-        known = {line: t for t, line in enumerate(_own(study.conditions[k], loop, last))}
+        own_lines = enumerate(_own(study.conditions[k], loop, last))
+        known = {line: t for t, line in own_lines if line is not None}
         mine = lines(condition, last)
         chains = min(len(values[here]), len(values[k]))
         reference = values[k][:chains, :, loop]
