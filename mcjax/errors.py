@@ -72,4 +72,4 @@ def naming(file: object) -> Iterator[None]:
 def did_you_mean(word: object, choices: Iterable[str]) -> str:
     """Return `` (did you mean 'x'?)`` for the closest choice, or an empty string."""
     close = difflib.get_close_matches(str(word), list(choices), n=1)
-    return f" (did you mean '{close[0]}'?)" if close else ""
+    return f" (did you mean '{close[0]}'?)" if close and close[0] != word else ""

@@ -90,7 +90,7 @@ def _question(verification: GeneratorVerification) -> str:
 
 def _answer(verification: GeneratorVerification) -> str:
     cells = how_many(len(verification.cells), "cell")
-    chains = how_many(min(map(len, verification.values)), "chain")
+    chains = how_many(verification.chains, "chain")
     return (
         f"{verification.verdict}, {cells} judged together at"
         f" {verification.study.confidence:.0%} confidence, {chains} for each condition."

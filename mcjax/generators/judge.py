@@ -96,6 +96,11 @@ class GeneratorVerification(Summarised):
     notes: tuple[str, ...]
     shown: tuple[Shown | None, ...] = ()
 
+    @property
+    def chains(self) -> int:
+        """Return the least number of chains of a condition, which a folder may hold more of."""
+        return min(map(len, self.values))
+
     def mean(self, condition: int) -> Float[np.ndarray, "T+1 M K"]:
         """Return means over chains with finite measures, by the position of the condition."""
         return _over_chains(self.values[condition], np.mean)
@@ -131,7 +136,7 @@ class GeneratorVerification(Summarised):
         ]
         title = (
             f"GeneratorVerification: {self.verdict}, {how_many(len(self.cells), 'cell')},"
-            f" {how_many(self.study.chains, 'chain')}"
+            f" {how_many(self.chains, 'chain')}"
         )
         return Summary(title, rows, len(rows), "claim")
 

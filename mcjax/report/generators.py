@@ -164,7 +164,7 @@ def generators_json(verification: GeneratorVerification) -> dict[str, Any]:
     return {
         "cells": [vars(cell) for cell in verification.cells],
         "failures": verification.failures,
-        "chains": min(map(len, verification.values)),
+        "chains": verification.chains,
         "verdict": verification.verdict,
         "measures": measures,
         "curves": curves,
@@ -208,7 +208,7 @@ def show_generators(console: Console, verification: GeneratorVerification, secon
         f" {how_many(len(verification.cells), 'cell')}"
         f" ({counted(cell.verdict for cell in verification.cells)}) at ±{study.tolerance:.0%} with"
         f" confidence {study.confidence:.0%} together;"
-        f" {how_many(study.chains, 'chain')} for each condition; {seconds:.0f} s",
+        f" {how_many(verification.chains, 'chain')} for each condition; {seconds:.0f} s",
         soft_wrap=True,
     )
 

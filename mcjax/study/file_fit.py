@@ -32,6 +32,11 @@ from mcjax.solvers.status import Status
 FIELD = "data"
 SINGULAR = 1e14
 """Condition number from which the slope of the score counts as singular."""
+_SEPARATED = (
+    "a plane separates the labels, or the loss falls for ever as parameters grow, so no estimate"
+    " exists; set penalty = { ridge = 0.01 } in [family], because more samples or a Firth penalty"
+    " do not move the population"
+)
 STEPS = 20
 """Largest number of Newton steps after the fit, to a root that is exact to rounding."""
 
@@ -89,7 +94,7 @@ def _fitted(problem: _Problem) -> Float[np.ndarray, " q"]:
         raise InputError(
             FIELD,
             f"has no fit of {model.name} to all {how_many(len(data.y), 'row')}"
-            f" ({status.reason}): {status.advice}",
+            f" ({status.reason}): {_SEPARATED if status == Status.SEPARATED else status.advice}",
         )
     theta.setflags(write=False)
     return theta

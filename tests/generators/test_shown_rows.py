@@ -124,6 +124,14 @@ def test_texts_are_reported(made, verification, tmp_path):
     assert text.count("== ") == shown.size
 
 
+def test_chains_of_a_folder_are_counted_where_fewer_are_asked_for(made, stops):
+    verification = judge_generators(dataclasses.replace(made, chains=64), stops[-1])
+    output = io.StringIO()
+    show_generators(Console(file=output, width=200), verification, 0.0)
+    assert "; 70 chains for each condition" in output.getvalue()
+    assert "70 chains" in str(verification)
+
+
 def test_pictures_are_numbers_in_json_alone(tmp_path):
     pictures = dataclasses.replace(GAUSSIAN, show=lambda rows: np.ones((2, 3, 3)))
     verification = mcjax.verify_generators(study("stable", generator=pictures, generations=1))
