@@ -95,7 +95,6 @@ def fit_rows(
         use = (near.status == Status.CONVERGED) | (near.status == Status.SEPARATED)
         start = jnp.where(use[None], near.theta.astype(start.dtype), start)
         steps, suspect = near.steps, near.status == Status.SEPARATED
-        rows = rows._replace(x=tuple(panel.astype(start.dtype) for panel in rows.x))
         # at once, and not in the loop, from which the compiler would take it column by column
         rows = rows._replace(x=tuple(panel.astype(start.dtype) for panel in rows.x))
     end = newton(model, rows, start, status=status, suspect=suspect)
