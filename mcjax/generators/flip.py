@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
-from mcjax.generators.chains import readings
+from mcjax.generators.chains import Read, readings, source_of
 from mcjax.generators.contrasts import differs_from_zero, exactly, finite
 from mcjax.generators.growth import LAW, collapses
 from mcjax.generators.simulate import Values
@@ -89,7 +89,7 @@ def reached(
     news = np.zeros((generations + 1, size), bool)
     for t, (mine, its) in enumerate(zip(*reads, strict=True)):
         for i in range(size):
-            if mine[i] != its[i]:
+            if _named(control.network, mine[i]) != _named(other.network, its[i]):
                 news[t, i] = True
             elif not mine[i]:
                 news[t, i] = news[t - 1, i]
@@ -99,6 +99,12 @@ def reached(
                 parents = [read.origin for read in mine[i] if read.origin < size]
                 news[t, i] = begun or (t > 0 and news[t - 1, parents].any())
     return news
+
+
+def _named(network: Network, reads: Sequence[Read]) -> list[tuple[object, ...]]:
+    """Return reads with the names of real sources, whose positions may differ between networks."""
+    size = network.size
+    return [(source_of(network, one) if one.origin >= size else "", *one) for one in reads]
 
 
 def arrivals(differs: Bool[np.ndarray, "T+1 M"]) -> list[int | None]:

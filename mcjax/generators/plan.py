@@ -187,7 +187,9 @@ def told_by(chains: int, level: float, power: float) -> Told:
 
 
 def _least(share: Callable[[float], float], power: float) -> float:
-    """Return where a share that grows from about 0 to 1 reaches the power; infinite if nowhere."""
+    """Return where a share that grows to 1 reaches the power; infinite if nowhere."""
+    if share(0.0) >= power:
+        return 0.0
     most = 1.0
     while share(most) < power:
         most *= 2

@@ -126,8 +126,14 @@ def test_labels_that_no_model_generates():
 
 def test_separated_labels_have_no_fit():
     apart = FRAME.assign(answer=FRAME["a"] > 0)
-    with pytest.raises(mcjax.InputError, match=r"all 300 rows \(separated\)"):
-        mcjax.condition(loop(100), mcjax.logistic(), data=data_for("logistic", apart))
+    rows = data_for("logistic", apart)
+    with pytest.raises(mcjax.InputError, match=r"all 300 rows \(separated\)") as caught:
+        mcjax.condition(loop(100), mcjax.logistic(), data=rows)
+    assert "set penalty = { ridge = 0.01 } in [family]" in str(caught.value)
+    penalised = mcjax.penalised(mcjax.logistic(), ridge=0.01)  # as it is told
+    assert np.isfinite(mcjax.condition(loop(100), penalised, data=rows).theta).all()
+    with pytest.raises(mcjax.InputError, match="a Firth penalty"):
+        mcjax.condition(loop(100), mcjax.penalised(mcjax.logistic(), firth=True), data=rows)
 
 
 def test_real_feeds_are_whole():

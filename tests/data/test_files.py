@@ -70,6 +70,7 @@ def test_batches_of_colour_images(tmp_path):
     assert data.names == ("intercept", "component1", "component2")
 
 
+PACKED = gzip.compress(b"a,y\n1,2\n" * 99)
 WRONG = {
     "magic.idx": (b"\0\0\x07\x01\0\0\0\1\0", "wrong magic number"),
     "header.idx": (idx(PIXELS, 8)[:9], "ends within its header"),
@@ -83,7 +84,8 @@ WRONG = {
     "labels.bin": (b"\x0a" + CIFAR.tobytes()[1:], "labels above 9"),
     "cut.parquet": (b"PAR1" + b"x" * 20, "damaged Parquet"),
     "cut.npz": (b"PK\x03\x04" + b"x" * 20, "damaged npz"),
-    "cut.gz": (gzip.compress(b"a,y\n1,2\n" * 99)[:-9], "damaged gzip"),
+    "cut.gz": (PACKED[:-9], "damaged gzip"),
+    "garbled.gz": (PACKED[:12] + bytes([PACKED[12] ^ 0x55]) + PACKED[13:], "damaged gzip"),
     "pickled": (pickle.dumps(FRAME), "pickle, which could run code"),
     "fields.csv": (b"a,y\n1,2\n1,2,3\n", "Expected 2 fields in line 3, saw 3"),
     "wide.csv": (b"a,y\n1,2,3\n1,2,3\n", "more fields than its header"),

@@ -78,6 +78,10 @@ def test_more_chains_tell_less():
     assert all(one.margin > one.difference for one in told)
 
 
+def test_a_power_below_the_level_needs_no_difference():
+    assert told_by(8, 0.2, 0.01).difference == 0
+
+
 def test_weighted_fits_are_timed():
     weighted = mcjax.Generator(
         init=GAUSSIAN.init,

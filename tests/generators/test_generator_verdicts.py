@@ -270,3 +270,40 @@ def test_what_is_called_saturated(slope, error, saturated, verdict):
     claims = growth.growth_claims(made, made.conditions[0], values, names)
     found = [cell for cell in settle(list(claims), 0.99) if cell.model == "0"]
     assert {(cell.verdict, "saturated" in cell.note) for cell in found} == {(verdict, saturated)}
+
+
+def sources_in_order(*order):
+    """A loop that begins at the first of two sources, and its reader, who reads that as well."""
+    first = order[0]
+    at = [mcjax.Feed("a", "a", 20), mcjax.Feed("a", "b", 10), mcjax.Feed(first, "b", 10)]
+    begins = [mcjax.Feed(first, "a", 20), mcjax.Feed("real", "b", 20)]
+    sources = [mcjax.Source(name) for name in order]
+    made = mcjax.build_network(["a", "b"], at, first=begins, sources=sources)
+    generator = dataclasses.replace(
+        GAUSSIAN, sources={"web": GAUSSIAN.real, "books": lambda key, n: 3 + GAUSSIAN.real(key, n)}
+    )
+    return made, generator
+
+
+def test_sources_are_told_by_their_names():
+    """Data of a source that stands elsewhere in a list are news from the first generation on."""
+    (one, generator), (other, _) = (
+        sources_in_order("web", "books"),
+        sources_in_order("books", "web"),
+    )
+    pair = [mcjax.GeneratorCondition(n, generator, name=k) for n, k in ((one, "1"), (other, "2"))]
+    news = reached(*pair, 3)
+    assert news.tolist() == [[True, False], *[[True, True]] * 3]
+    made = mcjax.GeneratorStudy(tuple(pair), generations=3, chains=8)
+    cells = [c for c in mcjax.verify_generators(made).cells if c.quantity == "arrival"]
+    assert {c.verdict for c in cells} == {"verified"}
+
+
+def test_a_loop_that_begins_at_another_source_is_compared_with_nothing():
+    made, generator = sources_in_order("web", "books")
+    alone = mcjax.GeneratorStudy(
+        (mcjax.GeneratorCondition(made, generator),), generations=3, chains=8
+    )
+    assert lines(alone.conditions[0], 3)[-1] == [None, None]
+    claims = {cell.law for cell in mcjax.verify_generators(alone).cells}
+    assert "self-loop" not in claims

@@ -64,6 +64,7 @@ def test_images_are_the_same_in_all_formats(tmp_path):
         ("a.json", b'{"data": [[0.1], [0.2, 0.3]]}', "is neither an idx file nor a JSON object"),
         ("a.json", b'{"data": [0.1, 0.2]}', r"has data of shape \[2\], no multiple of 784"),
         ("a.json", b'{"data": []}', "no multiple of 784"),
+        ("a.json", b'{"data": [1' + b"0" * 400 + b"]}", "is neither an idx file nor a JSON object"),
         ("a.json", json.dumps({"data": [2.0] * 784}).encode(), "not between 0 and 1"),
         ("a.json", b'{"data": [' + b"NaN," * 783 + b"0]}", "not between 0 and 1"),
         ("a.idx", b"\0\0\x08\1\0\0\0\2ab", "holds 2 numbers of type uint8; give images of 28 x 28"),
