@@ -139,7 +139,6 @@ COMMANDS = {
     "predict": (["predict", "study.toml"], "defines a generator"),
     "law": (["verify", "study.toml", "--law", "second_order"], "--law: is for statistical models"),
     "path": (["verify", "study.toml", "--path", "reference"], "--path: is for statistical models"),
-    "plan": (["verify", "study.toml", "--plan"], "--plan: needs laws"),
 }
 
 
