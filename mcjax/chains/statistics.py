@@ -296,7 +296,8 @@ def _bartlett(feeds: Feeds, key: Array, t: Array, p: int, program: Program) -> t
             halves = [graded_uniform(*pair, dtype) for pair in zip(words, finer, strict=True)]
             each = [u.reshape(p, half_each, *u.shape[1:]) for u in halves]
             uniforms = [u[:, j] for u in each for j in range(half_each)]
-        degrees = feeds.samples[None] - jnp.arange(p, dtype=feeds.samples.dtype)[:, None, None, None]
+        lost = jnp.arange(p, dtype=feeds.samples.dtype)  # which may have 64 bits
+        degrees = feeds.samples[None] - lost[:, None, None, None]
         return chi(normal[:p], degrees.astype(dtype), uniforms)
 
     return normal, once(t, diagonal)
