@@ -46,8 +46,8 @@ def limits_on(platform: str) -> Limits:
 def stage_boundary(path: Path, platform: str) -> Boundary:
     """Return what keeps stages of a program apart, see :mod:`mcjax.solvers.once`.
 
-    On an accelerator it is nothing, because there a condition costs a round trip to the host. Chains
-    without rows need conditionals: behind barriers their bits depend on the number of devices.
+    On an accelerator it is nothing, because there a condition costs a round trip to the host.
+    Chains without rows need conditionals: behind barriers, bits depend on the number of devices.
     """
     if platform != "cpu":
         return fused
