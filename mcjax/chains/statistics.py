@@ -20,7 +20,6 @@ is written out entry by entry where p is small, and otherwise in loops, which co
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -38,15 +37,12 @@ from mcjax.draws.samplers import GAMMA_RAISES, GAMMA_SWITCH, chi, graded_uniform
 from mcjax.draws.streams import STATISTIC
 from mcjax.draws.threefry import threefry
 from mcjax.estimators.estimator import first_that_holds
-from mcjax.solvers.cholesky import UNROLLED, at_once, singular_share, solve_entries, solve_swept
+from mcjax.solvers.cholesky import UNROLLED, singular_share, solve_entries, solve_swept
 from mcjax.solvers.once import once
 from mcjax.solvers.status import Status
 
 Lower = list[list[Array]]
 """Rows of lower triangles: entries (i, j) for j <= i, arrays of one shape."""
-
-STAGED = 8
-"""Largest p for which matrix arithmetic is written out entry by entry."""
 
 FEW_ROWS = int(2 * GAMMA_SWITCH)
 """Smallest number of degrees of freedom for which a chi variate needs no extra uniforms."""
@@ -91,7 +87,7 @@ def run_white(
     p, models = conditions.truth.shape[-1], net.frozen.shape[0]
     shape, dtype = (models, len(keys)), program.fit_dtype
     empty: tuple[Any, Any] = jnp.zeros((p, p, *shape), dtype), jnp.zeros((p, *shape), dtype)
-    if p <= STAGED:
+    if p <= UNROLLED:
         zero = jnp.zeros(shape, dtype)
         empty = [[zero] * (i + 1) for i in range(p)], [zero] * p
     begin = _State(
@@ -148,7 +144,7 @@ def _sums(
 ) -> tuple[Any, Any]:
     """Return ``sum_b w_b S_b`` and ``sum_b w_b (S_b e_b + X_b' eps_b)`` for every model's fit.
 
-    The shapes are (p, p, M, lanes) and (p, M, lanes). Up to p = ``STAGED`` they are lists of
+    The shapes are (p, p, M, lanes) and (p, M, lanes). Up to p = ``UNROLLED`` they are lists of
     entries of shape (M, lanes), those of S the rows of its lower triangle.
     """
     p = error.shape[0]
@@ -158,11 +154,11 @@ def _sums(
 
     parents = once(t, lambda: _parents(error, origin, 0.0))
     feed = _Feed(normal, chis, samples, sigma=sigma, parents=parents, weight=weight)
-    return _by_entries(feed, t) if p <= STAGED else once(t, lambda: _by_columns(feed, t))
+    return _by_entries(feed, t) if p <= UNROLLED else once(t, lambda: _by_columns(feed, t))
 
 
 class _Feed(NamedTuple):
-    """What the sums of a feed are computed from; ``e`` are the errors of its origin."""
+    """Holds what the sums of a feed are computed from; ``e`` are the errors of its origin."""
 
     normal: Array  # see `_bartlett`, (2 half, M, B, lanes)
     chis: Array  # the diagonal of L, (p, M, B, lanes)
@@ -314,7 +310,5 @@ def _words(feeds: Feeds, key: Array, t: Array, count: int, kind: int) -> tuple[A
 def _solve(gram: Any, right: Any, t: Array) -> tuple[Array, Array]:
     """Return solutions (p, M, lanes) and unexplained shares (M, lanes); see `solve_positive`."""
     p = len(right)
-    if p > STAGED:
-        return once(t, lambda: solve_swept(gram, right))
-    stage = at_once if p <= UNROLLED else partial(once, t)
-    return once(t, lambda: solve_entries(gram, right, stage))
+    solve = solve_entries if p <= UNROLLED else solve_swept
+    return once(t, lambda: solve(gram, right))

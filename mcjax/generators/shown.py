@@ -17,7 +17,7 @@ from mcjax.generators.study import GeneratorCondition
 SHOWN = 2
 """Rows of each model and generation that reports show."""
 EXPECTATIONS = "expectations of rows, which no model reads"
-"""What is shown of a generator that has such a function, in words."""
+"""Words for what a generator with ``expected`` shows."""
 
 Shown = Shaped[np.ndarray, "t+1 M 2 ..."]
 

@@ -25,7 +25,7 @@ TITLES = {
     FLIP: ("Flip: paired differences at the end, which must not be 0", "difference"),
     EQUAL: ("Equality in law: gaps to generations of a model that reads itself alone", "gap"),
 }
-"""What each kind of claim is about, and what its numbers are."""
+"""Title of the table of each kind of claim, and name of its numbers."""
 
 
 def kind_of(cell: Cell) -> str:

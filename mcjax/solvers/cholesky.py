@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
@@ -15,14 +13,6 @@ from mcjax.solvers.once import once
 
 UNROLLED = 8
 """Largest p for which the factorisation is written out."""
-
-Stage = Callable[[Callable[[], list[Array]]], list[Array]]
-"""Computes arrays, given a function without arguments."""
-
-
-def at_once(compute: Callable[[], list[Array]]) -> list[Array]:
-    """Compute arrays as part of the stage that needs them."""
-    return compute()
 
 
 def solve_positive(
@@ -58,22 +48,16 @@ def solve_positive(
 
 
 def solve_entries(
-    lower: list[list[Float[Array, "*lanes"]]],
-    right: list[Float[Array, "*lanes"]],
-    stage: Stage = at_once,
+    lower: list[list[Float[Array, "*lanes"]]], right: list[Float[Array, "*lanes"]]
 ) -> tuple[Float[Array, " p *lanes"], Float[Array, "*lanes"]]:
     """Solve many positive definite systems at once, entry by entry, without LAPACK.
 
     Parameters
     ----------
     lower : list of list of Array
-        Entries (i, j) of the matrices for j <= i, arrays of one shape.
+        Entries (i, j) of the matrices for j <= i, arrays of one shape; at most ``UNROLLED`` rows.
     right : list of Array
         The p entries of the right-hand sides, of the same shape.
-    stage : callable, optional
-        Computes each column of the factor and each row of its inverse, such as
-        :func:`mcjax.solvers.once.once` does; above ``UNROLLED`` rows a compiler would otherwise
-        compute them again for each number that needs them.
 
     Returns
     -------
@@ -82,7 +66,7 @@ def solve_entries(
     """
     eps = float(jnp.finfo(right[0].dtype).eps)
     entries = {(i, j): entry for i, row in enumerate(lower) for j, entry in enumerate(row)}
-    return _unrolled(entries, right, 16 * eps, stage)
+    return _unrolled(entries, right, 16 * eps)
 
 
 def solve_swept(
@@ -169,32 +153,23 @@ def _swept(
     return lax.fori_loop(jnp.int32(0), jnp.int32(p), sweep, begin)
 
 
-def _unrolled(matrix: Any, right: Any, floor: float, stage: Stage = at_once) -> tuple[Array, Array]:
+def _unrolled(matrix: Any, right: Any, floor: float) -> tuple[Array, Array]:
     p = len(right)
     lower: dict[tuple[int, int], Array] = {}  # the Cholesky factor L, with 1 / L_jj in `inverse`
     inverse: dict[tuple[int, int], Array] = {}  # of L
-
-    def column(j: int) -> list[Array]:
+    for j in range(p):
         diagonal = matrix[j, j]
         pivot = diagonal - sum((lower[j, k] ** 2 for k in range(j)), jnp.zeros_like(diagonal))
-        unit = 1 / jnp.sqrt(jnp.maximum(pivot, floor * diagonal))
-        below = []
+        inverse[j, j] = 1 / jnp.sqrt(jnp.maximum(pivot, floor * diagonal))
         for i in range(j + 1, p):
             dot = sum((lower[i, k] * lower[j, k] for k in range(j)), jnp.zeros_like(diagonal))
-            below.append((matrix[i, j] - dot) * unit)
-        return [unit, *below]
-
-    def row(i: int) -> list[Array]:
-        dots = (sum(lower[i, k] * inverse[k, j] for k in range(j, i)) for j in range(i))
-        return [-inverse[i, i] * dot for dot in dots]
-
+            lower[i, j] = (matrix[i, j] - dot) * inverse[j, j]
     for j in range(p):
-        inverse[j, j], *below = stage(partial(column, j))
-        lower |= {(i, j): entry for i, entry in enumerate(below, j + 1)}
-    for i in range(1, p):
-        inverse |= {(i, j): entry for j, entry in enumerate(stage(partial(row, i)))}
+        for i in range(j + 1, p):
+            dots = (lower[i, k] * inverse[k, j] for k in range(j, i))
+            inverse[i, j] = -inverse[i, i] * sum(dots)
     # x = L^-T (L^-1 right); the inflation factor of j is A_jj (A^-1)_jj
-    half = stage(lambda: [sum(inverse[i, k] * right[k] for k in range(i + 1)) for i in range(p)])
+    half = [sum(inverse[i, k] * right[k] for k in range(i + 1)) for i in range(p)]
     x = [sum(inverse[k, i] * half[k] for k in range(i, p)) for i in range(p)]
     inflation = [matrix[j, j] * sum(inverse[i, j] ** 2 for i in range(j, p)) for j in range(p)]
     return jnp.stack(x), 1 / jnp.max(jnp.stack(inflation), axis=0)

@@ -32,7 +32,7 @@ Tables = dict[str, Any]
 
 
 class Taken(NamedTuple):
-    """What a built-in study takes under one name.
+    """A file or folder that a built-in study takes.
 
     Attributes
     ----------
@@ -135,4 +135,4 @@ TAKEN: dict[str, dict[str, Taken]] = {
         ),
     },
 }
-"""What built-in studies take, by their names."""
+"""Files that built-in studies take, by study and by name."""

@@ -11,10 +11,11 @@ from scipy import stats
 
 from mcjax.chains.layout import Feeds, PaddedSizes, network_arrays, shape_of, tables_of
 from mcjax.chains.program import Path, Program
-from mcjax.chains.statistics import STAGED, _bartlett, _entries, _solve, _sums
+from mcjax.chains.statistics import _bartlett, _entries, _solve, _sums
 from mcjax.draws.streams import chain_keys
 from mcjax.estimators.newton import Newton
 from mcjax.network import build_network
+from mcjax.solvers.cholesky import UNROLLED
 from mcjax.study.roots import covariance_root
 
 pytestmark = pytest.mark.statistical
@@ -334,7 +335,7 @@ def test_solve_is_the_solution(p):
     right = rng.normal(size=(2, 5, p))
     gram = jnp.asarray(np.moveaxis(whole, (0, 1), (2, 3)))
     labels = jnp.asarray(np.moveaxis(right, -1, 0))
-    if p <= STAGED:
+    if p <= UNROLLED:
         gram, labels = [list(row[: i + 1]) for i, row in enumerate(gram)], list(labels)
     found, unexplained = jax.jit(_solve)(gram, labels, jnp.int32(0))
     exact = np.moveaxis(np.linalg.solve(whole, right[..., None])[..., 0], -1, 0)
