@@ -112,16 +112,16 @@ def _study(file: Path, theta: str | None) -> Study:
             raise InputError("--theta", f"{problem}, leave it out")
         with naming(file):
             return load_study(file)
+    names = run_file(file)
+    takes = [_arguments(names.get(name)) for name in ("loss", "sample")]
+    linear = any("eta" in names for names in takes) or all(len(names) == 2 for names in takes)
+    model = model_from_file(file, predictor="linear" if linear else None)
     if theta is None:
         raise InputError("--theta", "is missing; give parameters to check at, as in 0.5,-0.5")
     try:
         numbers = [float(part) for part in theta.split(",")]
     except ValueError as error:
         raise InputError("--theta", f"is {theta!r}; give numbers, as in 0.5,-0.5") from error
-    names = run_file(file)
-    takes = [_arguments(names.get(name)) for name in ("loss", "sample")]
-    linear = any("eta" in names for names in takes) or all(len(names) == 2 for names in takes)
-    model = model_from_file(file, predictor="linear" if linear else None)
     net = topologies.self_loop(samples=ROWS, real=ROWS, initial=ROWS)
     with naming(file):
         return Study((condition(net, model, numbers),))

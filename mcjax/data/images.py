@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from mcjax.data.idx import BEGINS, idx_array, unpacked
-from mcjax.errors import InputError, naming
+from mcjax.errors import FileError, InputError, naming
 from mcjax.files import read_bytes
 
 SIDE = 28
@@ -45,7 +45,7 @@ def read_images(path: Path) -> Pictures:
     Raises
     ------
     InputError
-        If there is no such file, or it is malformed.
+        If there is no such file, or it is empty or malformed.
     """
     if not path.is_dir():
         return _images(path)
@@ -60,6 +60,8 @@ def read_images(path: Path) -> Pictures:
 
 def _images(path: Path) -> Pictures:
     content = unpacked(read_bytes(path), path)
+    if not content:
+        raise FileError("", f"is empty; {READ}", str(path))
     with naming(path):
         if content[:2] == BEGINS:
             return _of_bytes(idx_array(content, READ))

@@ -16,7 +16,7 @@ from mcjax.models.user import defines_generator, run_file
 from mcjax.network import Network
 from mcjax.study.grid import Variant, in_condition, variants
 from mcjax.study.load import joined, listed_networks
-from mcjax.study.local_files import tables_with_files
+from mcjax.study.local_files import naming_options, tables_with_files
 from mcjax.study.networks import network_of
 from mcjax.study.tables import RunTable, StudyFile
 
@@ -53,7 +53,7 @@ def load_generators(path: Path, files: Sequence[str] = ()) -> GeneratorStudy | N
         with naming(path):
             _check_names(families)
         return None
-    with naming(path):
+    with naming_options(files), naming(path):
         grid = variants(tables, str(path))
         run = grid[0].content.run  # the same in all
         for field in NO_MEANING:

@@ -188,9 +188,26 @@ def _traced(name: str, function: Callable[..., Any], *last: Any) -> Callable[...
             problem = f"is called with other arguments than it takes: {wrong}{where(function)}"
             raise InputError(f"family.{name}", f"{problem}; define {TOLD[name]}")
         with users_code(f"family.{name}", function):
-            return jax.eval_shape(lambda *given: function(*given, *last), *arguments)
+            return jax.eval_shape(
+                lambda *given: _of_arrays(function, name, *given, *last), *arguments
+            )
 
     return traced
+
+
+def _of_arrays(function: Callable[..., Any], name: str, *arguments: Any) -> Any:
+    """Return what a user's function returns, a pytree of arrays."""
+    found = function(*arguments)
+    try:
+        leaves = jax.tree.leaves(found)
+    except ValueError as error:  # JAX sorts the keys of a dictionary
+        problem = f"returned a dictionary with keys of several types{where(function)}"
+        raise InputError(f"family.{name}", f"{problem}; make all of them texts") from error
+    for leaf in leaves:
+        if not isinstance(leaf, jax.Array) and np.asarray(leaf).dtype.kind in "OSUMm":
+            problem = f"returned {type(leaf).__name__}{where(function)}"
+            raise InputError(f"family.{name}", f"{problem}; return arrays of numbers")
+    return found
 
 
 def _real(generator: Generator, key: Any, count: int) -> Any:

@@ -220,6 +220,11 @@ def model_from_file(path: str | Path, name: str | None = None, **options: Any) -
     takes = SIGNATURES.get(options.get("predictor"), SIGNATURES[None])
     if defines_generator(names):
         raise InputError("", GENERATOR, str(path))
+    if not {"loss", "sample"} & names.keys():
+        problem = "defines no model" if read_bytes(path).strip() else "is empty"
+        generator = "or, of a generator, init, fit, sample, measure and real"
+        needed = f"define {takes[0]} and {takes[1]}, {generator}"
+        raise InputError("", f"{problem}; {needed}", str(path))
     for field in ("loss", "sample"):
         if field not in names:
             raise InputError(field, f"is missing; define {takes[0]} and {takes[1]}", str(path))

@@ -6,13 +6,14 @@ file belongs. A file is then a part of the study like one that a study file name
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mcjax.data.images import IDX
-from mcjax.errors import InputError, did_you_mean, naming
+from mcjax.errors import FileError, InputError, did_you_mean, naming
 from mcjax.study.load import builtin_name, study_of
 from mcjax.study.schema import read_tables
 from mcjax.study.study import Study
@@ -55,7 +56,7 @@ def study_with_files(path: Path, given: Sequence[str] = ()) -> Study:
         As in :func:`tables_with_files` and :func:`mcjax.load_study`.
     """
     tables = tables_with_files(path, given)
-    with naming(path):
+    with naming_options(given), naming(path):
         return study_of(tables, path)
 
 
@@ -85,6 +86,25 @@ def tables_with_files(path: Path, given: Sequence[str] = ()) -> Tables:
         elif taken.needed:
             raise InputError(OPTION, f"is missing; {taken.needed}")
     return tables
+
+
+@contextmanager
+def naming_options(given: Sequence[str]) -> Iterator[None]:
+    """Let a file that cannot be read, in this context, be the fault of the option that gives it."""
+    try:
+        yield
+    except InputError as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, FileError):
+            cause = cause.__cause__
+        if cause is None or cause.file is None:
+            raise
+        for text in given:
+            place = Path(text.partition("=")[2]).absolute()
+            if Path(cause.file).is_relative_to(place):
+                problem = f"{cause.file} {cause.message}"
+                raise InputError(f"{OPTION} {text}", problem) from error
+        raise
 
 
 def located_files(given: Sequence[str]) -> list[str]:

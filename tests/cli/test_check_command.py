@@ -124,6 +124,19 @@ def test_a_file_without_the_functions(own, call_json):
     assert "sample: is missing" in check["message"]
 
 
+@pytest.mark.parametrize("theta", [[], ["--theta", "1"]])
+@pytest.mark.parametrize(("code", "fault"), [("\n", "is empty"), ("x = 3\n", "defines no model")])
+def test_a_file_of_nothing_is_told_what_it_needs(code, fault, theta, tmp_path, call_json):
+    path = tmp_path / "mine.py"
+    path.write_text(code)
+    status, found = call_json("check", path, *theta)
+    assert status == 2
+    assert found["checks"][0]["message"] == (
+        f"{path}: {fault}; define loss(theta, x, y) and sample(key, theta, x), or, of a generator,"
+        " init, fit, sample, measure and real"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -90,6 +90,16 @@ def test_what_is_no_data_set_is_refused(study, given, told):
     assert told in str(caught.value)
 
 
+@pytest.mark.parametrize("at", ["folder", "file"])
+def test_a_file_that_cannot_be_read_is_the_fault_of_its_option(study, tmp_path, at):
+    bad = tmp_path / "train-images-idx3-ubyte.gz"
+    bad.write_bytes(gzip.compress(b"images")[:-9])
+    given = f"mnist={tmp_path if at == 'folder' else bad}"
+    with pytest.raises(mcjax.InputError) as caught:
+        study_with_files(study, [given])
+    assert str(caught.value).startswith(f"--with {given}: {bad} is a damaged gzip file; fetch it")
+
+
 @pytest.mark.parametrize("study", [(), ("vae-digits",), ("every-3",)])
 def test_studies_without_files_of_the_users_own_refuse_them(study):
     found = CliRunner().invoke(cli, ["verify", *study, "--with", "mnist=x"])

@@ -105,6 +105,21 @@ CODE = {
         "and real rows are float64",
     ),
     "no dictionary": ('{"mean": params}', "params", "return a dict of numbers by name"),
+    "a text": (
+        "return rows.mean()",
+        "return 'model'",
+        r"family.fit: returned str \(.*mine.py:\d+\);",
+    ),
+    "texts": (
+        "normal(key, (n,))\n\ndef meas",
+        "normal(key, (n,)), 'x'\n\ndef meas",
+        "returned str",
+    ),
+    "names of several types": (
+        '{"mean": params}',
+        '{1: params, "a": params}',
+        r"family.measure: returned a dictionary with keys of several types \(.*mine.py:\d+\); make",
+    ),
     "a matrix": ('{"mean": params}', '{"mean": rows[:, None]}', "a vector of numbers"),
 }
 FIELDS = {

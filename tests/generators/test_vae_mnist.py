@@ -136,15 +136,19 @@ def test_replay_finds_the_images_again(tmp_path, monkeypatch):
     [
         ((), "--with: is missing; give mnist=FILE"),
         (("--with", "mnits=x"), "give mnist=FILE (did you mean 'mnist'?)"),
-        (("--with", "mnist=no"), "no does not exist"),
+        (("--with", "mnist=no"), "--with mnist=no: {place}/no does not exist; name another file"),
+        (("--with", "mnist=empty"), "--with mnist=empty: {place}/empty is empty; idx files as"),
+        (("--with", "mnist=bad.gz"), "--with mnist=bad.gz: {place}/bad.gz is a damaged gzip file"),
         (("--with", "mnist=."), "is a folder without train-images-idx3-ubyte and 0.json"),
     ],
 )
 def test_the_study_says_what_it_needs(given, told, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    Path("empty").touch()
+    Path("bad.gz").write_bytes(gzip.compress(b"images")[:-9])
     found = CliRunner().invoke(cli, ["verify", "vae-mnist", *given])
     assert isinstance(found.exception, mcjax.InputError)
-    assert told in str(found.exception)
+    assert told.format(place=tmp_path) in str(found.exception)
 
 
 @pytest.mark.parametrize(
